@@ -1,0 +1,153 @@
+// The one error type of ramferry and the table of its codes.
+// Every error that a user can cause has a code from this table; the code decides the exit status.
+// Messages say what was wrong, where, and what to do; they never contain page bytes.
+
+/** Exit statuses of the command line (docs/INTEGRATION.md lists them). */
+export const EXIT = {
+  success: 0,
+  internal: 1,
+  usage: 2,
+  input: 3,
+  link: 4,
+  corrupt: 5,
+  output: 6,
+  interrupted: 130,
+  terminated: 143,
+} as const;
+
+/** Which exit status a code leads to. A code, once released, keeps its name and its meaning. */
+const EXIT_OF_CODE = {
+  ERR_INTERNAL: EXIT.internal,
+  ERR_WORKER_DIED: EXIT.internal,
+  ERR_WORKER_OUT_OF_MEMORY: EXIT.internal,
+  ERR_SELF_CHECK: EXIT.internal,
+
+  ERR_USAGE: EXIT.usage,
+  ERR_OPTION_INVALID: EXIT.usage,
+  ERR_MEMORY_LIMIT: EXIT.usage,
+  ERR_CODEC_UNAVAILABLE: EXIT.usage,
+  ERR_SAME_FILE: EXIT.usage,
+  ERR_ALREADY_COMPRESSED: EXIT.usage,
+
+  ERR_INPUT_OPEN: EXIT.input,
+  ERR_INPUT_READ: EXIT.input,
+  ERR_INPUT_CHANGED: EXIT.input,
+  ERR_INPUT_UNKNOWN: EXIT.input,
+  ERR_INPUT_TRUNCATED: EXIT.input,
+
+  ERR_LINK_ADDRESS: EXIT.link,
+  ERR_LINK_CONNECT: EXIT.link,
+  ERR_LINK_LISTEN: EXIT.link,
+  ERR_LINK_CLOSED: EXIT.link,
+  ERR_LINK_TIMEOUT: EXIT.link,
+  ERR_LINK_COMMAND: EXIT.link,
+  ERR_LINK_NEGOTIATION: EXIT.link,
+  ERR_PEER_FAILED: EXIT.link,
+
+  ERR_STREAM_MAGIC: EXIT.corrupt,
+  ERR_STREAM_VERSION: EXIT.corrupt,
+  ERR_STREAM_FEATURE: EXIT.corrupt,
+  ERR_STREAM_TRUNCATED: EXIT.corrupt,
+  ERR_STREAM_CHECKSUM: EXIT.corrupt,
+  ERR_STREAM_FORMAT: EXIT.corrupt,
+  ERR_STREAM_LIMIT: EXIT.corrupt,
+  ERR_STREAM_ORDER: EXIT.corrupt,
+  ERR_STREAM_TOTALS: EXIT.corrupt,
+  ERR_STREAM_TRAILING: EXIT.corrupt,
+  ERR_STREAM_CODEC: EXIT.corrupt,
+
+  ERR_OUTPUT_OPEN: EXIT.output,
+  ERR_OUTPUT_EXISTS: EXIT.output,
+  ERR_OUTPUT_WRITE: EXIT.output,
+  ERR_OUTPUT_FULL: EXIT.output,
+
+  ERR_INTERRUPTED: EXIT.interrupted,
+  ERR_TERMINATED: EXIT.terminated,
+} as const;
+
+export type ErrorCode = keyof typeof EXIT_OF_CODE;
+
+/** All codes with their exit statuses, for `ramferry features` and the documentation. */
+export const ERROR_CODES: Readonly<Record<ErrorCode, number>> = EXIT_OF_CODE;
+
+/** Where an error happened. Numbers only: nothing here may carry guest memory. */
+export interface ErrorPlace {
+  /** Record of the stream, counted from 0. */
+  readonly record?: number;
+  /** Byte offset in the stream that was read. */
+  readonly offset?: number;
+  /** Sequence number of the chunk. */
+  readonly sequence?: number;
+}
+
+/** Plain form of an error: what crosses a thread, a process or the link. */
+export interface ErrorData extends ErrorPlace {
+  readonly code: ErrorCode;
+  readonly message: string;
+  readonly hint?: string;
+}
+
+export interface ErrorOptions extends ErrorPlace {
+  /** What the user can do about it. */
+  readonly hint?: string;
+  readonly cause?: unknown;
+}
+
+export class RamferryError extends Error {
+  override readonly name = 'RamferryError';
+  readonly code: ErrorCode;
+  readonly place: ErrorPlace;
+  readonly hint: string | undefined;
+
+  constructor(code: ErrorCode, message: string, options: ErrorOptions = {}) {
+    super(message, options.cause === undefined ? undefined : { cause: options.cause });
+    const { record, offset, sequence } = options;
+    this.code = code;
+    this.hint = options.hint;
+    this.place = {
+      ...(record === undefined ? {} : { record }),
+      ...(offset === undefined ? {} : { offset }),
+      ...(sequence === undefined ? {} : { sequence }),
+    };
+  }
+
+  get exitCode(): number {
+    return EXIT_OF_CODE[this.code];
+  }
+
+  /** The message with its place, as a person reads it: `… (record 3, offset 4096)`. */
+  describe(): string {
+    const parts = Object.entries(this.place).map(([key, value]) => `${key} ${String(value)}`);
+    return parts.length === 0 ? this.message : `${this.message} (${parts.join(', ')})`;
+  }
+
+  /** Error classes do not survive a thread boundary: send this, and rebuild with {@link fromErrorData}. */
+  toData(): ErrorData {
+    return {
+      code: this.code,
+      message: this.message,
+      ...this.place,
+      ...(this.hint === undefined ? {} : { hint: this.hint }),
+    };
+  }
+}
+
+export function isErrorCode(value: unknown): value is ErrorCode {
+  return typeof value === 'string' && Object.hasOwn(EXIT_OF_CODE, value);
+}
+
+export function fromErrorData(data: ErrorData): RamferryError {
+  const { code, message, ...options } = data;
+  return new RamferryError(code, message, options);
+}
+
+/** Wraps whatever was thrown; a RamferryError stays what it is. */
+export function toRamferryError(
+  thrown: unknown,
+  code: ErrorCode = 'ERR_INTERNAL',
+  context = '',
+): RamferryError {
+  if (thrown instanceof RamferryError) return thrown;
+  const message = thrown instanceof Error ? thrown.message : String(thrown);
+  return new RamferryError(code, context === '' ? message : `${context}: ${message}`, { cause: thrown });
+}

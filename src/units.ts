@@ -1,0 +1,149 @@
+// Sizes, rates and durations as people write them, to numbers and back.
+// Decimal or binary, bits or bytes: as written. What could mean two things is refused with a hint, never guessed.
+// Knows no option beyond the name it is given for messages.
+
+import { RamferryError } from './errors.js';
+
+/** An ERR_OPTION_INVALID that names the option and the value. */
+export function invalidOption(option: string, value: unknown, problem: string, hint?: string): RamferryError {
+  return new RamferryError(
+    'ERR_OPTION_INVALID',
+    `${option}: ${problem}, got ${showValue(value)}`,
+    hint === undefined ? {} : { hint },
+  );
+}
+
+const LONGEST_VALUE = 60;
+
+function showValue(value: unknown): string {
+  // JSON.stringify gives undefined for what it has no words for: functions, symbols, undefined itself.
+  let text: string | undefined;
+  try {
+    text = typeof value === 'bigint' ? String(value) : JSON.stringify(value);
+  } catch {
+    text = typeof value; // circular
+  }
+  text ??= typeof value;
+  return text.length > LONGEST_VALUE ? `${text.slice(0, LONGEST_VALUE)}…` : text;
+}
+
+const NUMBER_AND_UNIT = /^(\d+(?:\.\d+)?)\s*([a-zA-Z/]*)$/;
+const POWER = { '': 0, k: 1, m: 2, g: 3, t: 4 } as const;
+
+function power(prefix: string, base: number): number {
+  return base ** POWER[prefix.toLowerCase() as keyof typeof POWER];
+}
+
+/** Rounds to whole units and checks the range in which JavaScript counts exactly. */
+function whole(value: number, option: string, original: unknown, what: string): number {
+  const rounded = Math.round(value);
+  if (!Number.isSafeInteger(rounded) || rounded < 0) {
+    throw invalidOption(option, original, `expected ${what} from 0 to 2^53 - 1`);
+  }
+  return rounded;
+}
+
+const SIZE_HINT = 'write bytes, or a unit: 64K or 64KiB (1024), 64kB (1000), 1MiB, 1MB, 2G';
+
+/**
+ * A size in bytes. A bare letter is binary, as in QEMU: K = KiB = 1024, kB = 1000; upper and lower case are the same.
+ * @throws RamferryError ERR_OPTION_INVALID
+ */
+export function parseSize(value: string | number, option: string): number {
+  if (typeof value === 'number') return whole(value, option, value, 'a size');
+  const [, digits, unit] = NUMBER_AND_UNIT.exec(value.trim()) ?? [];
+  const [, prefix, suffix] = /^([kmgt]?)(i?b?)$/i.exec(unit ?? '?') ?? [];
+  // "64i", "64ib": there is nothing the i could belong to.
+  if (
+    digits === undefined ||
+    prefix === undefined ||
+    (prefix === '' && suffix?.toLowerCase().startsWith('i'))
+  ) {
+    throw invalidOption(option, value, 'expected a size', SIZE_HINT);
+  }
+  const base = suffix?.toLowerCase() === 'b' ? 1000 : 1024;
+  return whole(Number(digits) * power(prefix, base), option, value, 'a size');
+}
+
+const RATE_HINT =
+  'write bytes per second, or a unit: 100M or 100MiB (binary bytes), 125MB (decimal bytes), 100mbit, 1gbit';
+
+/**
+ * A rate in bytes per second; 0 means unlimited. Bits are written out (`gbit`, `Mbit/s`, `Mibit`); `B` is bytes; a bare
+ * letter is binary bytes, as QEMU's max-bandwidth. `Mb`, `mb` and `bps` mean bits to some and bytes to others: refused.
+ * @throws RamferryError ERR_OPTION_INVALID
+ */
+export function parseRate(value: string | number, option: string): number {
+  if (typeof value === 'number') return whole(value, option, value, 'a rate');
+  const [, digits, written] = NUMBER_AND_UNIT.exec(value.trim()) ?? [];
+  const unit = written?.replace(/\/s(ec)?$/i, '');
+  if (digits === undefined || unit === undefined) {
+    throw invalidOption(option, value, 'expected a rate', RATE_HINT);
+  }
+  const bits = /^([kmgt]?)(i?)bits?$/i.exec(unit);
+  const bytes = /^([kmgt]?)(i?)B?$/i.exec(unit);
+  const [, prefix, binary] = bits ?? bytes ?? [];
+  if (prefix === undefined || (prefix === '' && binary !== '')) {
+    throw invalidOption(option, value, 'expected a rate', RATE_HINT);
+  }
+  if (bits === null && unit.endsWith('b')) {
+    throw invalidOption(option, value, 'bits or bytes? expected a rate', RATE_HINT);
+  }
+  const decimal = binary === '' && (bits !== null || unit.endsWith('B'));
+  const amount = Number(digits) * power(prefix, decimal ? 1000 : 1024);
+  const rate = whole(bits === null ? amount : amount / 8, option, value, 'a rate');
+  // 0 means unlimited: a limit must not become that by rounding.
+  return rate === 0 && amount > 0 ? 1 : rate;
+}
+
+const MILLISECONDS = { '': 1, ms: 1, s: 1000, m: 60_000, min: 60_000, h: 3_600_000 } as const;
+
+/**
+ * A duration in milliseconds: a bare number is milliseconds, or `500ms`, `30s`, `2min`, `1h`.
+ * @throws RamferryError ERR_OPTION_INVALID
+ */
+export function parseDuration(value: string | number, option: string): number {
+  if (typeof value === 'number') return whole(value, option, value, 'a duration');
+  const [, digits, unit] = NUMBER_AND_UNIT.exec(value.trim()) ?? [];
+  if (digits === undefined || unit === undefined || !Object.hasOwn(MILLISECONDS, unit)) {
+    throw invalidOption(
+      option,
+      value,
+      'expected a duration',
+      'write milliseconds, or a unit: 500ms, 30s, 2min',
+    );
+  }
+  return whole(Number(digits) * MILLISECONDS[unit as keyof typeof MILLISECONDS], option, value, 'a duration');
+}
+
+function scaled(value: number, base: number, units: readonly string[]): string {
+  let index = 0;
+  let rest = value;
+  // What would be printed as 1000 or 1024.0 belongs to the next unit.
+  while (index < units.length - 1 && Number(rest.toFixed(1)) >= base) {
+    rest /= base;
+    index++;
+  }
+  return `${index === 0 ? Math.round(rest).toString() : rest.toFixed(1)} ${units[index]!}`;
+}
+
+/** `512 B`, `1.5 MiB`: binary, because it is memory. */
+export function formatSize(bytes: number): string {
+  return scaled(bytes, 1024, ['B', 'KiB', 'MiB', 'GiB', 'TiB']);
+}
+
+/** `117.4 MB/s`: decimal, because it is a link. */
+export function formatRate(bytesPerSecond: number): string {
+  return scaled(bytesPerSecond, 1000, ['B/s', 'kB/s', 'MB/s', 'GB/s', 'TB/s']);
+}
+
+/** `340 ms`, `12.4 s`, `3:05 min`, `1:02:03 h`. */
+export function formatDuration(milliseconds: number): string {
+  if (milliseconds < 1000) return `${Math.round(milliseconds)} ms`;
+  if (milliseconds < 59_950) return `${(milliseconds / 1000).toFixed(1)} s`;
+  const seconds = Math.round(milliseconds / 1000);
+  const two = (value: number): string => String(value).padStart(2, '0');
+  const minutes = Math.floor(seconds / 60);
+  if (minutes < 60) return `${minutes}:${two(seconds % 60)} min`;
+  return `${Math.floor(minutes / 60)}:${two(minutes % 60)}:${two(seconds % 60)} h`;
+}
