@@ -1,0 +1,72 @@
+// What codecs this installation has: for `ramferry features`, for the handshake, and for warnings at start-up.
+// Takes nothing, loads every binding to be sure, and tells; never throws, never names a path of this machine.
+
+import { describeLoadError, type BindingTraits } from './binding.js';
+import { CODEC_NAMES, type BindingInfo, type CodecName } from './codec.js';
+import { BINDINGS, requestedBinding } from './registry.js';
+
+/** One binding that ramferry knows, installed or not. */
+export type BindingReport = UsableBinding | MissingBinding;
+
+export interface UsableBinding {
+  readonly usable: true;
+  /** The one that openCodec() takes for this codec. */
+  readonly chosen: boolean;
+  readonly info: BindingInfo;
+}
+
+export interface MissingBinding {
+  readonly usable: false;
+  readonly chosen: false;
+  readonly info: BindingTraits;
+  /** One line: what the loader said. */
+  readonly reason: string;
+}
+
+/** All bindings with what became of them, by codec and best first. */
+export function describeBindings(): BindingReport[] {
+  return CODEC_NAMES.flatMap((codec) => describeCodec(codec));
+}
+
+/** The bindings that work here, by codec and best first. */
+export function listBindings(): BindingInfo[] {
+  return describeBindings().flatMap((report) => (report.usable ? [report.info] : []));
+}
+
+/** Codecs that can be used here: what a side offers in the handshake. */
+export function usableCodecs(): CodecName[] {
+  const found = new Set(describeBindings().flatMap((report) => (report.chosen ? [report.info.codec] : [])));
+  return CODEC_NAMES.filter((name) => found.has(name));
+}
+
+/** What a user should know about this installation, in plain words; empty when all is as it should be. */
+export function codecWarnings(reports: readonly BindingReport[] = describeBindings()): string[] {
+  return CODEC_NAMES.flatMap((codec) => {
+    const own = reports.filter((report) => report.info.codec === codec);
+    const chosen = own.find((report) => report.chosen);
+    const missing = own.filter((report) => !report.usable);
+    const why = missing.map((each) => `${each.info.binding} is missing: ${each.reason}`).join('; ');
+    if (chosen === undefined) return [`${codec} cannot be used${why === '' ? '' : ` (${why})`}`];
+    if (chosen.info.direct || !own.some((report) => report.info.direct)) return [];
+    const cost = chosen.info.asynchronous
+      ? 'it runs on the 4 threads that the whole process shares, more compress-threads gain nothing'
+      : 'it copies every result';
+    const because = why === '' ? 'it was asked for' : why;
+    return [`${codec} uses ${chosen.info.binding}, which is slower: ${cost} (${because})`];
+  });
+}
+
+function describeCodec(codec: CodecName): BindingReport[] {
+  const wanted = requestedBinding(codec);
+  let chosenYet = false;
+  return BINDINGS[codec].map((binding) => {
+    try {
+      const { info } = binding.load();
+      const chosen = !chosenYet && (wanted === undefined || wanted === info.binding);
+      chosenYet ||= chosen;
+      return { usable: true, chosen, info };
+    } catch (thrown) {
+      return { usable: false, chosen: false, info: binding.traits, reason: describeLoadError(thrown) };
+    }
+  });
+}

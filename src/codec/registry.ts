@@ -1,0 +1,86 @@
+// Which bindings there are for each codec, best first, and how one is chosen and opened.
+// Promises the first that loads, or the one that was asked for; loads nothing before that. Choosing is deterministic:
+// every thread of a machine comes to the same answer.
+
+import { RamferryError } from '../errors.js';
+import { describeLoadError, type Binding, type LoadedBinding } from './binding.js';
+import type { BindingInfo, Codec, CodecName, ZstdCodec } from './codec.js';
+import { lz4 } from './lz4.js';
+import { none } from './none.js';
+import { zlib } from './zlib.js';
+import { zstdMongodb } from './zstd-mongodb.js';
+import { zstdNapi } from './zstd-napi.js';
+import { zstdNode } from './zstd-node.js';
+
+/** Names the zstd binding to use, where no option does. For tests, and for users whose fast binding misbehaves. */
+export const ZSTD_BINDING_VARIABLE = 'RAMFERRY_ZSTD_BINDING';
+
+const ZSTD_BINDINGS: readonly Binding<ZstdCodec>[] = [zstdNapi, zstdNode, zstdMongodb];
+
+/** All bindings that ramferry knows, best first. */
+export const BINDINGS: Readonly<Record<CodecName, readonly Binding[]>> = {
+  none: [none],
+  lz4: [lz4],
+  zstd: ZSTD_BINDINGS,
+  zlib: [zlib],
+};
+
+export interface OpenOptions {
+  /** Name of the binding; without it the environment decides, then the order. */
+  readonly binding?: string | undefined;
+}
+
+/**
+ * Opens a codec for one thread. Synchronous: the native module is loaded here, when it was not before.
+ * @throws RamferryError ERR_OPTION_INVALID for a binding that the codec does not have, ERR_CODEC_UNAVAILABLE when none
+ *   (or not the one asked for) can be loaded here.
+ */
+export function openCodec(name: CodecName, options: OpenOptions = {}): Codec {
+  return select(name, BINDINGS[name], options).open();
+}
+
+/** As openCodec('zstd'), for those who also make standalone frames. */
+export function openZstd(options: OpenOptions = {}): ZstdCodec {
+  return select('zstd', ZSTD_BINDINGS, options).open();
+}
+
+/** The facts about the binding that openCodec() would use, without a codec; throws what it would throw. */
+export function bindingInfo(name: CodecName, options: OpenOptions = {}): BindingInfo {
+  return select(name, BINDINGS[name], options).info;
+}
+
+function select<C extends Codec>(
+  name: CodecName,
+  bindings: readonly Binding<C>[],
+  options: OpenOptions,
+): LoadedBinding<C> {
+  const wanted = requestedBinding(name, options);
+  const candidates =
+    wanted === undefined ? bindings : bindings.filter((each) => each.traits.binding === wanted);
+  if (candidates.length === 0) {
+    throw new RamferryError('ERR_OPTION_INVALID', `codec ${name} has no binding ${JSON.stringify(wanted)}`, {
+      hint: `bindings of ${name}: ${bindings.map((each) => each.traits.binding).join(', ')}`,
+    });
+  }
+  const reasons: string[] = [];
+  for (const candidate of candidates) {
+    try {
+      return candidate.load();
+    } catch (thrown) {
+      reasons.push(`${candidate.traits.binding}: ${describeLoadError(thrown)}`);
+    }
+  }
+  throw new RamferryError('ERR_CODEC_UNAVAILABLE', `codec ${name} cannot be used: ${reasons.join('; ')}`, {
+    hint:
+      wanted === undefined
+        ? 'reinstall ramferry, or choose another codec'
+        : `install ${wanted}, or let ramferry choose the binding`,
+  });
+}
+
+/** The binding that was asked for by option or environment; undefined lets the order decide. */
+export function requestedBinding(name: CodecName, options: OpenOptions = {}): string | undefined {
+  if (options.binding !== undefined) return options.binding;
+  const variable = name === 'zstd' ? process.env[ZSTD_BINDING_VARIABLE] : undefined;
+  return variable === '' ? undefined : variable;
+}

@@ -1,0 +1,78 @@
+// The zstd frame as a chunk carries it: one frame, single segment, content size present and right, no dictionary.
+// Every binding makes and takes exactly this, whatever its encoder writes, so that any of them reads what another wrote.
+
+import { RamferryError } from '../errors.js';
+import { walkZstdFrame, writeZstdHeader, zstdHeaderLength, type ZstdFrameExtent } from './zstd-frame.js';
+
+/**
+ * Blocks of a frame may promise at most this many times its content, and SLACK on top. A decoder that returns a buffer
+ * finds a false content size only after the last block: without the rule 32 KiB could become 1 GiB before. Encoders
+ * split blocks of 128 KiB where that helps, to 17 KiB on average at level 19 (7.6 times); where one ever splits
+ * further, its chunk is stored instead.
+ */
+const MAX_PROMISE = 16;
+const SLACK = 1024 * 1024;
+
+/** Chunks end at 64 MiB; this is the window that every zstd decoder accepts (its limit of 27 bits). */
+export const ZSTD_CONTENT_MAX = 2 ** 27;
+
+/** Smallest windowLog that covers `size` bytes; zstd's own least is 10. */
+export function windowLogFor(size: number): number {
+  return Math.max(10, 32 - Math.clz32(Math.max(size, 1) - 1));
+}
+
+/**
+ * Checks a received frame before any native code sees it.
+ * @param size the decoded length that is known from elsewhere.
+ * @throws RamferryError ERR_STREAM_CODEC when it is anything but one frame of exactly that length.
+ */
+export function checkChunkFrame(src: Uint8Array, size: number): void {
+  const frame = walkZstdFrame(src);
+  const { contentSize, singleSegment, dictionaryId } = frame.header;
+  if (contentSize !== size) {
+    const claim = contentSize === undefined ? 'no decoded length' : `a decoded length of ${contentSize}`;
+    throw refused(`zstd frame claims ${claim}, not the ${size} bytes that were announced`);
+  }
+  if (!singleSegment) throw refused('zstd frame of a chunk is not a single segment');
+  if (dictionaryId !== 0) throw refused(`zstd frame asks for dictionary ${dictionaryId}`);
+  if (frame.encodedLength !== src.length) {
+    throw refused(`zstd frame has ${src.length - frame.encodedLength} bytes left over behind its end`);
+  }
+  if (!keepsPromise(frame, size)) throw refused('zstd frame has blocks for far more than its decoded length');
+}
+
+/** What an encoder left at the start of `dst`: its length, or -1 when checkChunkFrame() would refuse it. */
+export function acceptOwnFrame(dst: Uint8Array, length: number, size: number): number {
+  return keepsPromise(walkZstdFrame(dst.subarray(0, length)), size) ? length : -1;
+}
+
+/**
+ * Copies a frame of any header into `dst` with the header that chunks have. Encoders that stream leave the content
+ * size out; the blocks do not depend on the header.
+ * @param checksum what follows the last block: `keep` what the frame has, or 4 bytes to append to one that has none.
+ * @returns the length, or -1 when it does not fit or must not be sent.
+ */
+export function rewrapFrame(
+  dst: Uint8Array,
+  frame: Uint8Array,
+  size: number,
+  checksum: 'keep' | Uint8Array = 'keep',
+): number {
+  const extent = walkZstdFrame(frame);
+  const appended = checksum === 'keep' ? 0 : checksum.length;
+  const body = frame.subarray(extent.header.headerLength, extent.encodedLength);
+  const length = zstdHeaderLength(size) + body.length + appended;
+  if (length > dst.length || !keepsPromise(extent, size)) return -1;
+  const bodyAt = writeZstdHeader(dst, size, extent.header.checksum || appended > 0);
+  dst.set(body, bodyAt);
+  if (checksum !== 'keep') dst.set(checksum, bodyAt + body.length);
+  return length;
+}
+
+function keepsPromise(frame: ZstdFrameExtent, size: number): boolean {
+  return frame.decodedExact <= size && frame.decodedBound <= MAX_PROMISE * size + SLACK;
+}
+
+function refused(message: string): RamferryError {
+  return new RamferryError('ERR_STREAM_CODEC', message);
+}

@@ -1,0 +1,46 @@
+// How much memory a zstd context holds at most, by level and size of the input.
+// The figures are ZSTD_estimateCCtxSize_usingCParams of zstd 1.5.7 with the window set to the input (as our bindings
+// do); ZSTD_sizeof_CCtx after compressing was never above them. Touched memory is less: docs/CODECS.md.
+
+const KIB = 1024;
+
+/** Inputs up to these sizes have parameters of their own; the last column is everything beyond. */
+const SIZES = [128 * KIB, 256 * KIB, 1024 * KIB, 4096 * KIB] as const;
+
+/** KiB by level from 1, one column for each of SIZES and one more. */
+const CONTEXT: readonly (readonly number[])[] = [
+  [537, 569, 569, 569, 569],
+  [633, 633, 761, 761, 761],
+  [889, 1017, 1273, 1273, 1273],
+  [1529, 1529, 2553, 2553, 2553],
+  [1273, 2041, 3577, 3577, 3577],
+  [1273, 3577, 3577, 3577, 3577],
+  [1273, 3577, 6649, 6649, 6649],
+  [1273, 3577, 6649, 6649, 6649],
+  [1273, 3577, 12793, 12793, 12793],
+  [1273, 3577, 12793, 25081, 25081],
+  [1529, 3577, 12793, 25081, 25081],
+  [2041, 4601, 12793, 49657, 49657],
+  [2186, 3722, 16889, 33273, 33273],
+  [2816, 4352, 16889, 49657, 49657],
+  [2816, 4352, 16889, 66041, 66041],
+  [2816, 5376, 17034, 33418, 33418],
+  [2816, 5376, 17034, 49802, 49802],
+  [2816, 5376, 17664, 50432, 50432],
+  [2816, 5376, 17664, 50432, 83200],
+];
+
+/** ZSTD_estimateDCtxSize is 94 KiB: the tables and one block of literals. */
+const DECODER = 96 * KIB;
+
+/** Bytes of one compression context; levels below 1 need no more than level 1. */
+export function zstdEncoderMemory(level: number, size: number): number {
+  const row = CONTEXT[Math.min(Math.max(level, 1), CONTEXT.length) - 1] ?? [];
+  const column = SIZES.findIndex((limit) => size <= limit);
+  return (row.at(column) ?? 0) * KIB;
+}
+
+/** Bytes of one compression and one decompression context. */
+export function zstdContexts(level: number, size: number): number {
+  return zstdEncoderMemory(level, size) + DECODER;
+}

@@ -1,0 +1,108 @@
+// zstd through @mongodb-js/zstd 1.2: prebuilt inside the registry package, so it installs everywhere, but asynchronous on
+// libuv's pool, returning buffers. Its wrapper ignores the level and its frames leave the content size out: we call its
+// bindings, and write the header ourselves. Its decoder expands whatever a frame holds: frames are checked before.
+
+import { RamferryError, toRamferryError } from '../errors.js';
+import { loadModule, packageVersion, type Binding } from './binding.js';
+import type { ZstdCodec } from './codec.js';
+import { asBuffer, copyIfFits, returnedBuffers } from './copy.js';
+import { checkLevel } from './level.js';
+import { checkChunkFrame, rewrapFrame, ZSTD_CONTENT_MAX } from './zstd-chunk.js';
+import { ZSTD_LEVELS } from './zstd-level.js';
+import { zstdContexts } from './zstd-memory.js';
+
+/** `@mongodb-js/zstd/bindings`. */
+interface Native {
+  compress(data: Buffer, level: number): Promise<Buffer>;
+  decompress(data: Buffer): Promise<Buffer>;
+}
+
+/** What we use of @node-rs/xxhash. */
+interface XxHash {
+  readonly xxh64: (data: Uint8Array) => bigint;
+}
+
+/** The package does not say; its Rust crate (zstd-safe 5.0.2+zstd.1.5.2) does. */
+const LIBRARY = '1.5.2';
+
+/** Windows of zstd 1.5.2's levels up to 19, with its buffers around them. */
+const STREAM_BUFFERS = 9 * 1024 * 1024;
+
+const traits = {
+  codec: 'zstd',
+  binding: '@mongodb-js/zstd',
+  direct: false,
+  asynchronous: true,
+  returnsBuffers: true,
+  levels: ZSTD_LEVELS,
+  // The encoder never learns the size: parameters of the largest inputs. Results grow by doubling.
+  memoryPerThread: (level: number, size: number) =>
+    zstdContexts(level, Infinity) + STREAM_BUFFERS + returnedBuffers(2 * size),
+} as const;
+
+class ZstdMongodb implements ZstdCodec {
+  readonly name = 'zstd';
+  readonly binding = traits.binding;
+  private hash: XxHash | undefined;
+
+  constructor(private readonly native: Native) {}
+
+  async compress(dst: Uint8Array, src: Uint8Array, level: number): Promise<number> {
+    const frame = await this.encode(src, level);
+    return frame === undefined ? -1 : rewrapFrame(dst, frame, src.length);
+  }
+
+  async compressFrame(dst: Uint8Array, src: Uint8Array, level: number): Promise<number> {
+    const frame = await this.encode(src, level);
+    return frame === undefined ? -1 : rewrapFrame(dst, frame, src.length, this.contentChecksum(src));
+  }
+
+  async decompress(dst: Uint8Array, src: Uint8Array): Promise<void> {
+    checkChunkFrame(src, dst.length);
+    let decoded: Buffer;
+    try {
+      decoded = await this.native.decompress(asBuffer(src));
+    } catch (thrown) {
+      throw toRamferryError(thrown, 'ERR_STREAM_CODEC', 'zstd frame is damaged');
+    }
+    if (decoded.length !== dst.length) {
+      throw new RamferryError(
+        'ERR_STREAM_CODEC',
+        `zstd frame holds ${decoded.length} bytes, not the ${dst.length} that were announced`,
+      );
+    }
+    copyIfFits(dst, decoded);
+  }
+
+  close(): void {
+    // each call has a context of its own
+  }
+
+  private async encode(src: Uint8Array, level: number): Promise<Buffer | undefined> {
+    checkLevel('zstd', level, ZSTD_LEVELS);
+    if (level === 0 || src.length > ZSTD_CONTENT_MAX) return undefined;
+    try {
+      return await this.native.compress(asBuffer(src), level);
+    } catch (thrown) {
+      throw toRamferryError(thrown, 'ERR_INTERNAL', 'zstd');
+    }
+  }
+
+  /** RFC 8878, 3.1.1: the low 4 bytes of the XXH64 of the content, little-endian. */
+  private contentChecksum(src: Uint8Array): Uint8Array {
+    this.hash ??= loadModule('@node-rs/xxhash') as XxHash;
+    const low = Number(this.hash.xxh64(asBuffer(src)) & 0xffffffffn);
+    return Uint8Array.of(low & 255, (low >>> 8) & 255, (low >>> 16) & 255, low >>> 24);
+  }
+}
+
+export const zstdMongodb: Binding<ZstdCodec> = {
+  traits,
+  load: () => {
+    const native = loadModule('@mongodb-js/zstd/bindings') as Native;
+    return {
+      info: { ...traits, version: packageVersion('@mongodb-js/zstd'), library: LIBRARY },
+      open: () => new ZstdMongodb(native),
+    };
+  },
+};

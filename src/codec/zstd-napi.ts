@@ -1,0 +1,118 @@
+// zstd through the package zstd-napi: the fast binding, from and into the caller's memory, shared or not.
+// It is an optional dependency: it compiles where no prebuilt binary can be fetched, and may be missing.
+
+import { RamferryError, toRamferryError } from '../errors.js';
+import { loadModule, packageVersion, type Binding } from './binding.js';
+import type { ZstdCodec } from './codec.js';
+import { checkLevel } from './level.js';
+import { acceptOwnFrame, checkChunkFrame, windowLogFor, ZSTD_CONTENT_MAX } from './zstd-chunk.js';
+import { ZSTD_LEVELS } from './zstd-level.js';
+import { zstdContexts } from './zstd-memory.js';
+
+/** What we use of `zstd-napi/binding`. */
+interface Native {
+  readonly CCtx: new () => CompressionContext;
+  readonly DCtx: new () => { decompress(dst: Uint8Array, src: Uint8Array): number };
+  readonly CParameter: {
+    readonly compressionLevel: number;
+    readonly windowLog: number;
+    readonly checksumFlag: number;
+  };
+  readonly ResetDirective: { readonly sessionOnly: number };
+  versionString(): string;
+}
+interface CompressionContext {
+  setParameter(parameter: number, value: number): void;
+  /** ZSTD_CCtx_reset */
+  reset(directive: number): void;
+  compress2(dst: Uint8Array, src: Uint8Array): number;
+}
+
+const traits = {
+  codec: 'zstd',
+  binding: 'zstd-napi',
+  direct: true,
+  asynchronous: false,
+  returnsBuffers: false,
+  levels: ZSTD_LEVELS,
+  memoryPerThread: zstdContexts,
+} as const;
+
+class ZstdNapi implements ZstdCodec {
+  readonly name = 'zstd';
+  readonly binding = traits.binding;
+  private encoder: CompressionContext | undefined;
+  private decoder: InstanceType<Native['DCtx']> | undefined;
+  private readonly current = new Map<number, number>();
+
+  constructor(private readonly native: Native) {}
+
+  compress(dst: Uint8Array, src: Uint8Array, level: number): number {
+    return this.encode(dst, src, level, 0);
+  }
+
+  compressFrame(dst: Uint8Array, src: Uint8Array, level: number): number {
+    return this.encode(dst, src, level, 1);
+  }
+
+  decompress(dst: Uint8Array, src: Uint8Array): void {
+    checkChunkFrame(src, dst.length);
+    this.decoder ??= new this.native.DCtx();
+    let length: number;
+    try {
+      length = this.decoder.decompress(dst, src);
+    } catch (thrown) {
+      throw toRamferryError(thrown, 'ERR_STREAM_CODEC', 'zstd frame is damaged');
+    }
+    if (length !== dst.length) {
+      throw new RamferryError(
+        'ERR_STREAM_CODEC',
+        `zstd frame holds ${length} bytes, not the ${dst.length} that were announced`,
+      );
+    }
+  }
+
+  close(): void {
+    // The contexts are freed with their objects.
+    this.encoder = undefined;
+    this.decoder = undefined;
+    this.current.clear();
+  }
+
+  private encode(dst: Uint8Array, src: Uint8Array, level: number, checksum: 0 | 1): number {
+    checkLevel('zstd', level, ZSTD_LEVELS);
+    if (level === 0 || src.length > ZSTD_CONTENT_MAX) return -1;
+    this.encoder ??= new this.native.CCtx();
+    const { compressionLevel, windowLog, checksumFlag } = this.native.CParameter;
+    this.set(this.encoder, compressionLevel, level);
+    // A window that covers the input makes the frame a single segment, at no cost that could be measured.
+    this.set(this.encoder, windowLog, windowLogFor(src.length));
+    this.set(this.encoder, checksumFlag, checksum);
+    try {
+      return acceptOwnFrame(dst, this.encoder.compress2(dst, src), src.length);
+    } catch (thrown) {
+      // A frame that was given up stays open, and an open frame takes no other parameters: not even for the next input.
+      this.encoder.reset(this.native.ResetDirective.sessionOnly);
+      if (thrown instanceof Error && thrown.message.startsWith('Destination buffer is too small')) return -1;
+      throw toRamferryError(thrown, 'ERR_INTERNAL', 'zstd');
+    }
+  }
+
+  /** Parameters stay with the context: only changes cross into native code. */
+  private set(encoder: CompressionContext, parameter: number, value: number): void {
+    if (this.current.get(parameter) === value) return;
+    encoder.setParameter(parameter, value);
+    this.current.set(parameter, value);
+  }
+}
+
+export const zstdNapi: Binding<ZstdCodec> = {
+  traits,
+  load: () => {
+    const native = loadModule('zstd-napi/binding') as Native;
+    return {
+      info: { ...traits, version: packageVersion('zstd-napi'), library: native.versionString() },
+      open: () => new ZstdNapi(native),
+    };
+  },
+};

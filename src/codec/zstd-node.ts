@@ -1,0 +1,127 @@
+// zstd through Node's own zlib module, which has it from 22.15 (and 23.8) on: nothing to install, synchronous, but every
+// call makes a context and returns a buffer. https://nodejs.org/api/zlib.html#class-zstdoptions
+
+import { toRamferryError } from '../errors.js';
+import { loadModule, type Binding, type LoadedBinding } from './binding.js';
+import type { ZstdCodec } from './codec.js';
+import { copyIfFits, returnedBuffers } from './copy.js';
+import { checkLevel } from './level.js';
+import { isTooLarge } from './zlib.js';
+import { checkChunkFrame, rewrapFrame, windowLogFor, ZSTD_CONTENT_MAX } from './zstd-chunk.js';
+import { ZSTD_LEVELS } from './zstd-level.js';
+import { zstdContexts } from './zstd-memory.js';
+
+interface ZstdOptions {
+  readonly params?: Readonly<Record<number, number>>;
+  readonly maxOutputLength: number;
+  readonly chunkSize: number;
+}
+
+/** What we use of node:zlib; Node 20 has none of it. */
+export interface NodeZstd {
+  zstdCompressSync(data: Uint8Array, options: ZstdOptions): Buffer;
+  zstdDecompressSync(data: Uint8Array, options: ZstdOptions): Buffer;
+  readonly constants: {
+    readonly ZSTD_c_compressionLevel: number;
+    readonly ZSTD_c_windowLog: number;
+    readonly ZSTD_c_checksumFlag: number;
+  };
+}
+
+/** Output is gathered in pieces of this size, then joined; Node allows none below 64. */
+const PIECE = 256 * 1024;
+const MIN_PIECE = 64;
+/** Encoders that stream may write a header some bytes longer than ours. */
+const HEADER_MARGIN = 16;
+
+const traits = {
+  codec: 'zstd',
+  binding: 'node:zlib',
+  direct: false,
+  asynchronous: false,
+  returnsBuffers: true,
+  levels: ZSTD_LEVELS,
+  // The streaming interface keeps window and output buffers of its own: up to two windows beside the context.
+  memoryPerThread: (level: number, size: number) =>
+    zstdContexts(level, size) + 2 * size + returnedBuffers(2 * size + PIECE),
+} as const;
+
+class ZstdNode implements ZstdCodec {
+  readonly name = 'zstd';
+  readonly binding = traits.binding;
+
+  constructor(private readonly native: NodeZstd) {}
+
+  compress(dst: Uint8Array, src: Uint8Array, level: number): number {
+    return this.encode(dst, src, level, 0);
+  }
+
+  compressFrame(dst: Uint8Array, src: Uint8Array, level: number): number {
+    return this.encode(dst, src, level, 1);
+  }
+
+  decompress(dst: Uint8Array, src: Uint8Array): void {
+    checkChunkFrame(src, dst.length);
+    let decoded: Buffer;
+    try {
+      decoded = this.native.zstdDecompressSync(src, {
+        maxOutputLength: Math.max(dst.length, 1),
+        chunkSize: pieceFor(dst.length),
+      });
+    } catch (thrown) {
+      throw toRamferryError(thrown, 'ERR_STREAM_CODEC', 'zstd frame is damaged');
+    }
+    if (copyIfFits(dst, decoded) !== dst.length) {
+      throw toRamferryError(`${decoded.length} bytes`, 'ERR_STREAM_CODEC', 'zstd frame has another length');
+    }
+  }
+
+  close(): void {
+    // each call has a context of its own
+  }
+
+  private encode(dst: Uint8Array, src: Uint8Array, level: number, checksum: 0 | 1): number {
+    checkLevel('zstd', level, ZSTD_LEVELS);
+    if (level === 0 || src.length > ZSTD_CONTENT_MAX) return -1;
+    const { ZSTD_c_compressionLevel, ZSTD_c_windowLog, ZSTD_c_checksumFlag } = this.native.constants;
+    const room = dst.length + HEADER_MARGIN;
+    try {
+      const frame = this.native.zstdCompressSync(src, {
+        params: {
+          [ZSTD_c_compressionLevel]: level,
+          [ZSTD_c_windowLog]: windowLogFor(src.length),
+          [ZSTD_c_checksumFlag]: checksum,
+        },
+        maxOutputLength: room,
+        chunkSize: pieceFor(room),
+      });
+      return rewrapFrame(dst, frame, src.length);
+    } catch (thrown) {
+      if (isTooLarge(thrown)) return -1;
+      throw toRamferryError(thrown, 'ERR_INTERNAL', 'zstd');
+    }
+  }
+}
+
+function pieceFor(size: number): number {
+  return Math.min(Math.max(size, MIN_PIECE), PIECE);
+}
+
+/** The binding over a module that is already loaded. */
+export function zstdNodeFrom(native: NodeZstd): LoadedBinding<ZstdCodec> {
+  return {
+    info: { ...traits, version: process.versions.node, library: process.versions['zstd'] },
+    open: () => new ZstdNode(native),
+  };
+}
+
+export const zstdNode: Binding<ZstdCodec> = {
+  traits,
+  load: () => {
+    const native = loadModule('node:zlib') as Partial<NodeZstd>;
+    if (native.zstdCompressSync === undefined) {
+      throw new Error(`Node ${process.versions.node} has no zstd (22.15 and later have)`);
+    }
+    return zstdNodeFrom(native as NodeZstd);
+  },
+};

@@ -1,0 +1,18 @@
+// Is a page all zero? A pure question about 4096 bytes at any alignment.
+// Most pages answer it with their first words; only the rest pays for a comparison (5 to 35 GB/s).
+
+import { Buffer } from 'node:buffer';
+
+export const PAGE_BYTES = 4096;
+
+const ZEROS = Buffer.alloc(PAGE_BYTES);
+
+/** @param view over the same memory as `bytes` */
+export function isZeroPage(bytes: Buffer, view: DataView, offset: number): boolean {
+  return (
+    view.getInt32(offset, true) === 0 &&
+    view.getInt32(offset + 2048, true) === 0 &&
+    view.getInt32(offset + 4092, true) === 0 &&
+    bytes.compare(ZEROS, 0, PAGE_BYTES, offset, offset + PAGE_BYTES) === 0
+  );
+}

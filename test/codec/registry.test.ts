@@ -1,0 +1,131 @@
+// Which binding is chosen, how one is forced, what is said of missing ones, and that nothing is loaded too early.
+
+import assert from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
+import { afterEach, beforeEach, describe, it } from 'node:test';
+import { describeLoadError } from '../../src/codec/binding.js';
+import { CODEC_NAMES } from '../../src/codec/codec.js';
+import { codecWarnings, describeBindings, listBindings, usableCodecs } from '../../src/codec/features.js';
+import { bindingInfo, openCodec, openZstd, ZSTD_BINDING_VARIABLE } from '../../src/codec/registry.js';
+import { zstdBindings } from './support.js';
+
+let before: string | undefined;
+const forget = () => Reflect.deleteProperty(process.env, ZSTD_BINDING_VARIABLE);
+beforeEach(() => {
+  before = process.env[ZSTD_BINDING_VARIABLE];
+  forget();
+});
+afterEach(() => {
+  if (before === undefined) forget();
+  else process.env[ZSTD_BINDING_VARIABLE] = before;
+});
+
+describe('choice of a binding', () => {
+  it('takes the best that runs here', () => {
+    assert.equal(openCodec('zstd').binding, zstdBindings[0]?.[0]);
+    assert.equal(openZstd().binding, zstdBindings[0]?.[0]);
+    for (const name of CODEC_NAMES) assert.equal(openCodec(name).binding, bindingInfo(name).binding);
+  });
+
+  it('obeys the environment, and the argument before it', () => {
+    process.env[ZSTD_BINDING_VARIABLE] = '@mongodb-js/zstd';
+    assert.equal(openCodec('zstd').binding, '@mongodb-js/zstd');
+    assert.equal(openCodec('lz4').binding, 'lz4-napi');
+    const [best] = zstdBindings;
+    assert.equal(openCodec('zstd', { binding: best?.[0] }).binding, best?.[0]);
+    process.env[ZSTD_BINDING_VARIABLE] = '';
+    assert.equal(openCodec('zstd').binding, best?.[0]);
+  });
+
+  it('refuses bindings that do not exist, and names those that do', () => {
+    assert.throws(() => openCodec('zstd', { binding: 'zstd-wasm' }), {
+      code: 'ERR_OPTION_INVALID',
+      hint: /zstd-napi, node:zlib, @mongodb-js\/zstd/,
+    });
+    assert.throws(() => openCodec('lz4', { binding: 'zstd-napi' }), { code: 'ERR_OPTION_INVALID' });
+  });
+
+  it(
+    'says why a binding that was asked for is not there',
+    {
+      skip: 'zstd' in process.versions && 'this Node has zstd',
+    },
+    () => {
+      assert.throws(() => openCodec('zstd', { binding: 'node:zlib' }), {
+        code: 'ERR_CODEC_UNAVAILABLE',
+        message: /node:zlib: Node .* has no zstd/,
+      });
+    },
+  );
+});
+
+describe('what is said of bindings', () => {
+  it('tells version, library and nature of each that runs here', () => {
+    for (const info of listBindings()) {
+      assert.match(info.version, /^\d+\.\d+/, info.binding);
+      assert.ok(!(info.direct && info.returnsBuffers), info.binding);
+      for (const size of [4096, 2 ** 20, 2 ** 24, 2 ** 26]) {
+        const bytes = info.memoryPerThread(1, size);
+        assert.ok(Number.isSafeInteger(bytes) && bytes >= 0 && bytes < 2 ** 30, info.binding);
+      }
+      if (info.codec === 'zstd') assert.match(info.library ?? '', /^1\.\d+\.\d+$/, info.binding);
+    }
+    assert.deepEqual(usableCodecs(), CODEC_NAMES);
+  });
+
+  it('reports every binding once, with one chosen for each codec', () => {
+    const reports = describeBindings();
+    for (const name of CODEC_NAMES) {
+      assert.equal(reports.filter(({ chosen, info }) => chosen && info.codec === name).length, 1, name);
+    }
+    for (const report of reports) if (!report.usable) assert.notEqual(report.reason, '');
+  });
+
+  it('warns when the fast zstd is missing or not used, and says why', () => {
+    assert.deepEqual(codecWarnings(describeBindings().filter(({ info }) => info.codec !== 'zstd')).length, 1);
+    const reports = describeBindings().map((report) => {
+      if (report.info.binding === 'zstd-napi') {
+        return {
+          usable: false,
+          chosen: false,
+          info: report.info,
+          reason: 'binding.node: no such file',
+        } as const;
+      }
+      return report.usable && report.info.codec === 'zstd' ? { ...report, chosen: true } : report;
+    });
+    const [warning = ''] = codecWarnings(reports);
+    assert.match(warning, /slower/);
+    assert.match(warning, /zstd-napi is missing: binding\.node: no such file/);
+    process.env[ZSTD_BINDING_VARIABLE] = '@mongodb-js/zstd';
+    assert.match(codecWarnings().join(), /@mongodb-js\/zstd.*4 threads/);
+  });
+
+  it('keeps paths of the machine out of load errors', () => {
+    const said = [
+      [
+        "Cannot find module 'zstd-napi/binding'\nRequire stack:\n- /srv/app/x.js",
+        "Cannot find module 'zstd-napi/binding'",
+      ],
+      ["Cannot find module '/srv/my app/build/binding.node'", "Cannot find module 'binding.node'"],
+      ['/srv/app/binding.node: invalid ELF header', 'binding.node: invalid ELF header'],
+      ["The module '/srv/a/b.node'\nwas compiled against", "The module 'b.node' was compiled against"],
+      ['see https://github.com/npm/cli/issues/4828', 'see https://github.com/npm/cli/issues/4828'],
+    ] as const;
+    for (const [raw, shown] of said) assert.equal(describeLoadError(new Error(raw)), shown);
+  });
+});
+
+describe('loading', () => {
+  it('loads no native module before a codec is opened, and then only its own', () => {
+    const registry = new URL('../../src/codec/registry.js', import.meta.url).href;
+    const program = `
+      const { openCodec } = await import(${JSON.stringify(registry)});
+      const native = () => process.report.getReport().sharedObjects.filter((path) => path.endsWith('.node')).length;
+      const before = native();
+      openCodec('lz4');
+      console.log(before, native());`;
+    const ran = spawnSync(process.execPath, ['--input-type=module', '-e', program], { encoding: 'utf8' });
+    assert.equal(ran.stdout.trim(), '0 1', ran.stderr);
+  });
+});

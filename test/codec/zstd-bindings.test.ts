@@ -1,0 +1,117 @@
+// zstd across bindings: what one writes every other reads, standalone frames carry a checksum that is verified,
+// and the native zstd program agrees where it is installed.
+
+import assert from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
+import { describe, it } from 'node:test';
+import { rewrapFrame, windowLogFor } from '../../src/codec/zstd-chunk.js';
+import { walkZstdFrame, writeZstdHeader } from '../../src/codec/zstd-frame.js';
+import { memoryLike, noise, roomFor, shared, sharedRoom, zstdBindings } from './support.js';
+
+const SIZES = [0, 1, 255, 256, 65_792, 700_001];
+const zstdProgram = spawnSync('zstd', ['--version']).status === 0;
+
+for (const [from, openFrom] of zstdBindings) {
+  for (const [to, openTo] of zstdBindings) {
+    it(`zstd of ${from} is read by ${to}`, async () => {
+      for (const size of SIZES) {
+        for (const data of [memoryLike(size), noise(size)]) {
+          const room = roomFor(size);
+          const length = await openFrom().compress(room, shared(data), 1);
+          const decoded = sharedRoom(size);
+          await openTo().decompress(decoded, room.subarray(0, length));
+          assert.equal(Buffer.compare(decoded, data), 0, `${size} bytes`);
+        }
+      }
+    });
+  }
+
+  describe(`zstd frames of ${from}`, () => {
+    it('are single segments with the content size, and without checksum for chunks', async () => {
+      for (const size of SIZES) {
+        const room = roomFor(size);
+        const length = await openFrom().compress(room, shared(memoryLike(size)), 1);
+        const { header, encodedLength } = walkZstdFrame(room);
+        assert.equal(encodedLength, length);
+        assert.equal(header.contentSize, size);
+        assert.equal(header.singleSegment, true);
+        assert.equal(header.dictionaryId, 0);
+        assert.equal(header.checksum, false);
+      }
+    });
+
+    it('verify the checksum of standalone ones', async () => {
+      const codec = openFrom();
+      const data = memoryLike(50_000);
+      const room = roomFor(data.length);
+      const length = await codec.compressFrame(room, shared(data), 1);
+      const frame = room.subarray(0, length);
+      await codec.decompress(sharedRoom(data.length), frame);
+      for (let i = length - 4; i < length; i += 1) {
+        const damaged = shared(frame);
+        damaged[i] = (damaged[i] ?? 0) ^ 1;
+        await assert.rejects(async () => codec.decompress(sharedRoom(data.length), damaged), {
+          code: 'ERR_STREAM_CODEC',
+        });
+      }
+    });
+
+    it('answer -1 when they do not fit by one byte', async () => {
+      const data = memoryLike(50_000);
+      const length = await openFrom().compressFrame(roomFor(data.length), data, 1);
+      assert.equal(await openFrom().compressFrame(sharedRoom(length - 1), data, 1), -1);
+      assert.equal(await openFrom().compressFrame(sharedRoom(length + 64), data, 1), length);
+    });
+
+    it('are smaller at a higher level', async () => {
+      const data = memoryLike(300_000);
+      data.set(noise(20_000), 40_000);
+      data.set(noise(20_000), 240_000);
+      const codec = openFrom();
+      const at = async (level: number) => codec.compress(roomFor(data.length), data, level);
+      const [fast, usual, best] = [await at(-7), await at(1), await at(19)];
+      assert.ok(fast > usual && usual > best, `${fast}, ${usual}, ${best}`);
+    });
+
+    it('are read by the zstd program', { skip: !zstdProgram && 'zstd is not installed' }, async () => {
+      for (const size of SIZES) {
+        const data = memoryLike(size);
+        const room = roomFor(size);
+        const length = await openFrom().compressFrame(room, data, 3);
+        const told = spawnSync('zstd', ['-dc'], { input: room.subarray(0, length), maxBuffer: 2 ** 24 });
+        assert.equal(told.status, 0, told.stderr.toString());
+        assert.equal(Buffer.compare(told.stdout, data), 0);
+      }
+    });
+  });
+}
+
+describe('rewrapping of frames', () => {
+  it('does not keep frames whose blocks promise far more than their content', () => {
+    // 600 raw blocks of 1 byte are honest, 600 compressed ones would be taken for a bomb.
+    const frame = new Uint8Array(10_000);
+    const blocks = (type: number) => {
+      let at = writeZstdHeader(frame, 600, false);
+      for (let i = 0; i < 600; i += 1) {
+        frame.set([(i === 599 ? 1 : 0) | (type << 1) | (1 << 3), 0, 0, 7], at);
+        at += 4;
+      }
+      return frame.subarray(0, at);
+    };
+    assert.equal(rewrapFrame(new Uint8Array(10_000), blocks(0), 600), blocks(0).length);
+    assert.equal(rewrapFrame(new Uint8Array(10_000), blocks(2), 600), -1);
+  });
+
+  it('covers the input with the window', () => {
+    const expected = [
+      [0, 10],
+      [1024, 10],
+      [1025, 11],
+      [65_536, 16],
+      [65_537, 17],
+      [2 ** 26, 26],
+      [2 ** 27, 27],
+    ] as const;
+    for (const [size, log] of expected) assert.equal(windowLogFor(size), log, `${size} bytes`);
+  });
+});
