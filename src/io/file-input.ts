@@ -1,0 +1,73 @@
+// A regular file as input, from its first byte to the size it had when it was opened.
+// Workers read their extents by position; read() is for whoever wants the bytes in order.
+import fs from 'node:fs';
+import { promisify } from 'node:util';
+import type { ByteSource, PositionedInput } from './bytes.js';
+import { openDirect } from './direct.js';
+import { OperationGuard } from './operation.js';
+import { inputChangedError } from './positioned.js';
+import { closedError, inputOpenError, readError } from './system-error.js';
+
+const read = promisify(fs.read);
+
+export interface FileInputOptions {
+  readonly label: string;
+  /** Workers bypass the page cache if that is possible; if not, `onWarning` is told. */
+  readonly directIo?: boolean | undefined;
+  readonly onWarning?: ((text: string) => void) | undefined;
+  readonly signal?: AbortSignal | undefined;
+}
+
+export class FileInput implements ByteSource {
+  readonly label: string;
+  readonly file?: PositionedInput;
+  readonly #fd: number;
+  readonly #size: number;
+  readonly #guard: OperationGuard;
+  #position = 0;
+  #closed = false;
+
+  /** Throws ERR_INPUT_OPEN. */
+  constructor(path: string, options: FileInputOptions) {
+    this.label = options.label;
+    try {
+      this.#fd = fs.openSync(path, fs.constants.O_RDONLY);
+    } catch (thrown) {
+      throw inputOpenError(options.label, thrown);
+    }
+    this.#guard = new OperationGuard(options.signal);
+    this.#size = fs.fstatSync(this.#fd).size;
+    // Files of /proc and /sys say 0 and have contents: those are only read in order.
+    if (this.#size === 0) return;
+    const direct = options.directIo === true ? openDirect(path) : undefined;
+    if (options.directIo === true && direct === undefined) {
+      options.onWarning?.(`direct I/O does not work on ${options.label}: reading through the page cache`);
+    }
+    this.file = { path, fd: direct?.fd ?? this.#fd, size: this.#size, alignment: direct?.alignment ?? 1 };
+  }
+
+  read(target: Uint8Array): Promise<number> {
+    return this.#guard.run(async () => {
+      const left = this.#size === 0 ? target.length : Math.min(target.length, this.#size - this.#position);
+      if (left === 0) return 0;
+      const { bytesRead } = await read(this.#fd, target, 0, left, this.#position).catch((thrown: unknown) => {
+        throw readError(this.label, thrown);
+      });
+      if (bytesRead === 0 && this.#size > 0) {
+        throw inputChangedError(this.#position, this.#size - this.#position);
+      }
+      this.#position += bytesRead;
+      return bytesRead;
+    });
+  }
+
+  close(): Promise<void> {
+    if (this.#closed) return Promise.resolve();
+    this.#closed = true;
+    this.#guard.close(closedError(this.label), () => {
+      fs.closeSync(this.#fd);
+      if (this.file !== undefined && this.file.fd !== this.#fd) fs.closeSync(this.file.fd);
+    });
+    return Promise.resolve();
+  }
+}

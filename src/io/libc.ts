@@ -1,0 +1,105 @@
+// The few system calls that Node does not offer, through koffi, loaded when first needed.
+// Everything here is optional: callers have a way without it when `libc()` is undefined.
+// Calls return what the system returned, errors as negative errno.
+import { createRequire } from 'node:module';
+import type * as Koffi from 'koffi';
+
+export const POLL_IN = 1;
+export const POLL_OUT = 4;
+
+export interface Libc {
+  /** Ends the process at once, whatever its threads are doing. */
+  exit(status: number): void;
+  /** Takes what a socket has, without waiting and whatever its flags; -EAGAIN when there is nothing. */
+  receive(fd: number, target: Uint8Array): number;
+  /** Gives a socket what it can take, without waiting and whatever its flags. */
+  send(fd: number, bytes: Uint8Array): number;
+  /** Waits on a thread of libuv's pool until the descriptor is ready; 0 when the time is over first. */
+  poll(fd: number, events: number, milliseconds: number): Promise<number>;
+  /** Bytes written to a socket that the other side has not acknowledged (tcp) or read (unix). */
+  unsent(fd: number): number;
+  /** setsockopt(2) with an integer. */
+  setOption(fd: number, level: number, name: number, value: number): number;
+  /** Bytes lying in a pipe. */
+  unread(fd: number): number;
+  /** A pipe: the end to read from, the end to write to. Both are closed on exec. */
+  pipe(): [number, number] | undefined;
+}
+
+// Linux, all architectures Node runs on (asm-generic/ioctls.h, bits/socket.h, bits/fcntl-linux.h).
+const SIOCOUTQ = 0x5411;
+const FIONREAD = 0x541b;
+const MSG_DONTWAIT = 0x40;
+const MSG_NOSIGNAL = 0x4000;
+const O_CLOEXEC = 0o2000000;
+
+/** koffi and the C library; undefined where koffi has no prebuilt binary for this machine. */
+export function foreign(): { koffi: typeof Koffi; library: ReturnType<typeof Koffi.load> } | undefined {
+  try {
+    const koffi = createRequire(import.meta.url)('koffi') as typeof Koffi;
+    return { koffi, library: koffi.load(null) };
+  } catch {
+    return undefined;
+  }
+}
+
+function load(): Libc | undefined {
+  const found = foreign();
+  if (found === undefined) return undefined;
+  const { koffi, library } = found;
+  const exit = library.func('void _exit(int status)') as (status: number) => void;
+  const recv = library.func('long recv(int fd, void *target, size_t length, int flags)') as SocketCall;
+  const send = library.func('long send(int fd, const void *bytes, size_t length, int flags)') as SocketCall;
+  const ioctl = library.func('int ioctl(int fd, unsigned long request, void *value)') as (
+    fd: number,
+    request: number,
+    value: Int32Array,
+  ) => number;
+  const setsockopt = library.func(
+    'int setsockopt(int fd, int level, int name, const void *value, unsigned int length)',
+  ) as (fd: number, level: number, name: number, value: Int32Array, length: number) => number;
+  const pipe2 = library.func('int pipe2(void *ends, int flags)') as (
+    ends: Int32Array,
+    flags: number,
+  ) => number;
+  const poll = library.func('int poll(void *entries, unsigned long count, int timeout)');
+  const count = (fd: number, request: number): number => {
+    const value = new Int32Array(1);
+    return ioctl(fd, request, value) < 0 ? 0 : value[0]!;
+  };
+  const orErrno = (result: number): number => (result < 0 ? -koffi.errno() : result);
+  return {
+    exit,
+    receive: (fd, target) => orErrno(recv(fd, target, target.length, MSG_DONTWAIT)),
+    send: (fd, bytes) => orErrno(send(fd, bytes, bytes.length, MSG_DONTWAIT | MSG_NOSIGNAL)),
+    poll: (fd, events, milliseconds) => {
+      const entry = new DataView(new ArrayBuffer(8)); // struct pollfd: int fd, short events, short revents
+      entry.setInt32(0, fd, LITTLE_ENDIAN);
+      entry.setInt16(4, events, LITTLE_ENDIAN);
+      return new Promise((resolve, reject) => {
+        poll.async(new Uint8Array(entry.buffer), 1, milliseconds, (error: Error | null, ready: number) => {
+          if (error) reject(error);
+          else resolve(ready);
+        });
+      });
+    },
+    setOption: (fd, level, name, value) => orErrno(setsockopt(fd, level, name, Int32Array.of(value), 4)),
+    unsent: (fd) => count(fd, SIOCOUTQ),
+    unread: (fd) => count(fd, FIONREAD),
+    pipe: () => {
+      const ends = new Int32Array(2);
+      return pipe2(ends, O_CLOEXEC) < 0 ? undefined : [ends[0]!, ends[1]!];
+    },
+  };
+}
+
+type SocketCall = (fd: number, memory: Uint8Array, length: number, flags: number) => number;
+
+const LITTLE_ENDIAN = new Uint8Array(new Uint16Array([1]).buffer)[0] === 1;
+
+let loaded: { readonly calls: Libc | undefined } | undefined;
+
+export function libc(): Libc | undefined {
+  loaded ??= { calls: load() };
+  return loaded.calls;
+}
