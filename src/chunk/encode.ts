@@ -1,0 +1,94 @@
+// From the bytes of a chunk to its record: plan, codec, seal. Only the codec step may be asynchronous.
+// Takes filled memory, leaves a whole record in the output; the same bytes and settings give the same record.
+
+import type { Buffer } from 'node:buffer';
+
+import { CODEC_ID, type Codec } from '../codec/codec.js';
+import { RamferryError } from '../errors.js';
+import { copyBytes } from '../page/copy.js';
+import { checksum, sealRange } from './checksum.js';
+import { OPERATIONS_CAPACITY, type Plan, type PlanInput, type Planner } from './plan.js';
+import { CHUNK_HEADER_BYTES, CHUNK_OVERHEAD, type ChunkHeader, writeChunkHeader } from './record.js';
+
+/** Below this many bytes of body a codec cannot win anything worth its call. */
+const MIN_CODEC_BYTES = 64;
+
+export interface ChunkPlace {
+  readonly sequence: number;
+  readonly needs: number;
+  readonly offset: number;
+}
+
+/** How a chunk is to be encoded; codec undefined means stored. */
+export interface ChunkCoding {
+  readonly codec: Codec | undefined;
+  readonly level: number;
+  /** Leave out the search for zero and duplicate pages as well. */
+  readonly storeOnly: boolean;
+}
+
+export interface Encoded {
+  readonly header: ChunkHeader;
+  /** Bytes of the whole record. */
+  readonly length: number;
+}
+
+/** Room that a record of a chunk of `bytes` bytes can need. */
+export function recordCapacity(bytes: number): number {
+  return bytes + CHUNK_OVERHEAD + 16;
+}
+
+/** Writes the record to out[at, …); `out` must have recordCapacity(input.length) bytes there. */
+export async function encodeChunk(
+  planner: Planner,
+  input: PlanInput,
+  place: ChunkPlace,
+  coding: ChunkCoding,
+  out: Buffer,
+  at: number,
+): Promise<Encoded> {
+  // Before the plan: it may move or overwrite input.
+  const decodedChecksum = checksum(inputBytes(input));
+  const plan = coding.storeOnly ? planner.store(input) : planner.plan(input);
+  const bodyAt = at + CHUNK_HEADER_BYTES;
+  const encoded = await runCodec(plan, coding, out, bodyAt);
+  const stored = encoded < 0;
+  if (stored) copyBytes(out, bodyAt, plan.body, 0, plan.body.length);
+  const header: ChunkHeader = {
+    bodyLength: stored ? plan.body.length : encoded,
+    ...place,
+    decodedLength: input.length,
+    plainLength: plan.body.length,
+    operationsLength: plan.operationsLength,
+    codec: stored || coding.codec === undefined ? CODEC_ID.none : CODEC_ID[coding.codec.name],
+    zero: plan.zero,
+    literal: plan.literal,
+    duplicate: plan.duplicate,
+    decodedChecksum,
+  };
+  writeChunkHeader(out, at, header);
+  const end = bodyAt + header.bodyLength;
+  sealRange(out, at, end);
+  return { header, length: header.bodyLength + CHUNK_OVERHEAD };
+}
+
+function inputBytes(input: PlanInput): Buffer {
+  const start = OPERATIONS_CAPACITY;
+  return input.front.subarray(start, start + input.length);
+}
+
+async function runCodec(plan: Plan, coding: ChunkCoding, out: Buffer, at: number): Promise<number> {
+  const { codec, level } = coding;
+  if (codec === undefined || codec.name === 'none' || level === 0) return -1;
+  if (plan.body.length < MIN_CODEC_BYTES) return -1;
+  // One byte less than the body: a result that does not shrink it does not fit.
+  const room = out.subarray(at, at + plan.body.length - 1);
+  try {
+    const result = codec.compress(room, plan.body, level);
+    return typeof result === 'number' ? result : await result;
+  } catch (thrown) {
+    throw new RamferryError('ERR_INTERNAL', `codec ${codec.name} (${codec.binding}) failed to compress`, {
+      cause: thrown,
+    });
+  }
+}

@@ -1,0 +1,81 @@
+// What a job is made of: the numbers at the start of a slot, written by the main thread before it pushes the slot,
+// and the results that the worker puts beside them. Everything else a worker needs came with its start-up data.
+
+/** Indices into a slot's 32-bit integers. */
+export const JOB = {
+  /** One of STATE; the worker stores it last, before it says that it has finished. */
+  state: 0,
+  /** What is to be done: one of TASK. */
+  task: 1,
+  /** Bytes in the input area, or to be read into it. */
+  inputLength: 2,
+  /** Entries of the segment table that are in use. */
+  segments: 3,
+  codec: 4,
+  level: 5,
+  flags: 6,
+  /** Where in the output area the record begins: set by the main thread, which puts a container's header before it. */
+  outputOffset: 7,
+  /** Result: length of the record from there on. */
+  outputLength: 8,
+  /** Microseconds of the worker's time that the job took. */
+  micros: 9,
+  /** What the slot holds: one of HOLDS. */
+  holds: 10,
+  /** What follows it: bits of AFTER. */
+  after: 11,
+  /** Where in the input area the record begins (decoding). */
+  inputOffset: 12,
+  /** 1 where a record around the chunk or after it has the bytes of its header in big-endian order. */
+  bigEndian: 13,
+} as const;
+
+/** Indices into a slot's doubles (integers below 2^53). */
+export const JOB_WIDE = {
+  sequence: 0,
+  /** Position of the chunk in the decoded stream. */
+  offset: 1,
+  /** Position in the regular file that the worker reads itself; -1 when the input area is filled already. */
+  readAt: 2,
+  /** Position in the regular file that the worker writes itself; -1 when the main thread writes. */
+  writeAt: 3,
+  needs: 4,
+  /** Offset in the encoded stream, for error messages. */
+  streamOffset: 5,
+} as const;
+
+export const STATE = { free: 0, queued: 1, done: 2, failed: 3 } as const;
+
+export const TASK = {
+  /** Pages and skeleton to a chunk record. */
+  encode: 1,
+  /** The same without a codec: nothing is searched, nothing is compressed. */
+  store: 2,
+  /** A chunk record back to bytes. */
+  decode: 3,
+  /** Bytes to a standard frame, and back (method `stream`). */
+  frame: 4,
+  unframe: 5,
+} as const;
+
+export const HOLDS = {
+  /** A chunk that a worker encodes or decodes. */
+  chunk: 0,
+  /** Bytes that travel as they are. */
+  verbatim: 1,
+  /** A totals record, to be compared in its turn. */
+  totals: 2,
+} as const;
+
+export const AFTER = {
+  /** A totals record is due behind it. */
+  totals: 1,
+} as const;
+
+/** Indices into a slot's hashes (results of frame jobs). */
+export const JOB_HASH = { encoded: 0, decoded: 1 } as const;
+
+export const JOB_FLAG = {
+  /** Decode what was encoded and compare before it leaves. */
+  selfCheck: 1,
+} as const;

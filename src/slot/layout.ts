@@ -1,0 +1,73 @@
+// The geometry of shared memory: one arena per transfer, cut into slots of equal size.
+// A slot holds one chunk while it is worked on: a few numbers (the job), a table of segments, an input and an
+// output area. It promises fixed places for them and knows nothing of what they mean.
+
+/** Numbers of a job; they stand at the start of a slot as 32-bit integers, or as doubles where they may exceed 2^31. */
+export const JOB_INTS = 16;
+export const JOB_DOUBLES = 8;
+/** 64-bit checksums among a job's results. */
+export const JOB_HASHES = 2;
+
+const JOB_BYTES = JOB_INTS * 4 + (JOB_DOUBLES + JOB_HASHES) * 8;
+const PAGE = 4096;
+
+export interface SlotGeometry {
+  readonly slots: number;
+  /** Entries of the segment table (two 32-bit integers each). */
+  readonly segments: number;
+  /** Bytes in front of the input area that a worker may use (chunk operations are put right before the content). */
+  readonly headroom: number;
+  readonly input: number;
+  readonly output: number;
+  /** Where in the arena the first slot begins: direct I/O needs its memory aligned. At most a page. */
+  readonly base?: number;
+}
+
+export interface SlotViews {
+  /** See JOB in job.ts for the meaning of each number. */
+  readonly ints: Int32Array;
+  readonly doubles: Float64Array;
+  readonly hashes: BigUint64Array;
+  readonly segments: Int32Array;
+  /** Headroom and input area together; the input begins at `headroom`. */
+  readonly front: Buffer;
+  readonly input: Buffer;
+  readonly output: Buffer;
+}
+
+function pad(n: number): number {
+  return Math.ceil(n / PAGE) * PAGE;
+}
+
+/** Bytes of address space that one slot takes; memory that is never touched costs nothing. */
+export function slotBytes(geometry: Omit<SlotGeometry, 'slots' | 'base'>): number {
+  return (
+    pad(JOB_BYTES + geometry.segments * 8 + geometry.headroom) + pad(geometry.input) + pad(geometry.output)
+  );
+}
+
+export function allocateArena(geometry: SlotGeometry): SharedArrayBuffer {
+  // One page more than the slots need, so that they can be moved to where direct I/O works.
+  return new SharedArrayBuffer(PAGE + slotBytes(geometry) * geometry.slots);
+}
+
+/** The same views on the same memory, whichever thread asks. */
+export function slotViews(arena: SharedArrayBuffer, geometry: SlotGeometry): SlotViews[] {
+  const size = slotBytes(geometry);
+  const segmentsAt = JOB_BYTES;
+  // The headroom ends where the input begins, and the input begins at a page boundary of the arena.
+  const inputAt = pad(JOB_BYTES + geometry.segments * 8 + geometry.headroom);
+  const outputAt = inputAt + pad(geometry.input);
+  return Array.from({ length: geometry.slots }, (_, index) => {
+    const base = (geometry.base ?? 0) + index * size;
+    return {
+      ints: new Int32Array(arena, base, JOB_INTS),
+      doubles: new Float64Array(arena, base + JOB_INTS * 4, JOB_DOUBLES),
+      hashes: new BigUint64Array(arena, base + JOB_INTS * 4 + JOB_DOUBLES * 8, JOB_HASHES),
+      segments: new Int32Array(arena, base + segmentsAt, geometry.segments * 2),
+      front: Buffer.from(arena, base + inputAt - geometry.headroom, geometry.headroom + geometry.input),
+      input: Buffer.from(arena, base + inputAt, geometry.input),
+      output: Buffer.from(arena, base + outputAt, geometry.output),
+    };
+  });
+}

@@ -1,0 +1,21 @@
+// What a worker thread is told once, when it starts. Everything here is shared memory, a number or a name, so that
+// it crosses the thread boundary without a copy.
+
+import type { HostThreadsKey } from '../io/host-threads.js';
+import type { SlotGeometry } from './layout.js';
+
+export interface WorkerStartUp {
+  readonly arena: SharedArrayBuffer;
+  readonly geometry: SlotGeometry;
+  readonly ring: SharedArrayBuffer;
+  /** Most bytes that a chunk of this transfer decodes to. */
+  readonly maxChunk: number;
+  /** Descriptor for jobs that read or write their own extent; -1 when there is none. */
+  readonly fd: number;
+  /** Reads of `fd` bypass the page cache in multiples of this many bytes; 1 = ordinary reads. */
+  readonly alignment: number;
+  /** Forces a zstd binding; empty for the best one installed. */
+  readonly zstdBinding: string;
+  /** Bounds the threads of all processes on this host together (io/host-threads.ts); absent = unbounded. */
+  readonly hostThreads?: HostThreadsKey | undefined;
+}

@@ -1,0 +1,123 @@
+// Geometry of slots, and how outcomes cross it.
+
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+
+import fc from 'fast-check';
+
+import { RamferryError } from '../../src/errors.js';
+import { JOB, JOB_WIDE, STATE } from '../../src/slot/job.js';
+import {
+  allocateArena,
+  JOB_DOUBLES,
+  JOB_INTS,
+  slotBytes,
+  type SlotGeometry,
+  slotViews,
+} from '../../src/slot/layout.js';
+import { jobDone, jobError, jobFailed } from '../../src/slot/outcome.js';
+
+const geometries: fc.Arbitrary<SlotGeometry> = fc.record({
+  slots: fc.integer({ min: 1, max: 5 }),
+  base: fc.integer({ min: 0, max: 512 }).map((n) => n * 8),
+  segments: fc.nat(600),
+  headroom: fc.nat(70_000),
+  input: fc.integer({ min: 1, max: 70_000 }),
+  output: fc.integer({ min: 1, max: 70_000 }),
+});
+
+const AREAS = ['ints', 'doubles', 'segments', 'front', 'output'] as const;
+
+describe('slots', () => {
+  it('have areas of the size asked for, that do not overlap and lie inside the arena', () => {
+    fc.assert(
+      fc.property(geometries, (geometry) => {
+        const arena = allocateArena(geometry);
+        // One page more: the slots may begin anywhere within it.
+        assert.equal(arena.byteLength, 4096 + slotBytes(geometry) * geometry.slots);
+        let last = 0;
+        for (const slot of slotViews(arena, geometry)) {
+          assert.equal(slot.segments.length, geometry.segments * 2);
+          assert.equal(slot.front.length, geometry.headroom + geometry.input);
+          assert.equal(slot.output.length, geometry.output);
+          for (const area of AREAS) {
+            assert.equal(slot[area].buffer, arena);
+            assert.ok(slot[area].byteOffset >= last, `${area} overlaps what is before it`);
+            last = slot[area].byteOffset + slot[area].byteLength;
+          }
+          assert.equal(slot.input.byteOffset, slot.front.byteOffset + geometry.headroom);
+          assert.equal(slot.input.length, geometry.input);
+        }
+        assert.ok(last <= arena.byteLength);
+      }),
+    );
+  });
+
+  it('begin their input and output at multiples of a page from the base', () => {
+    fc.assert(
+      fc.property(geometries, (geometry) => {
+        for (const slot of slotViews(allocateArena(geometry), geometry)) {
+          assert.equal((slot.input.byteOffset - (geometry.base ?? 0)) % 4096, 0);
+          assert.equal((slot.output.byteOffset - (geometry.base ?? 0)) % 4096, 0);
+          assert.equal((slot.ints.byteOffset - (geometry.base ?? 0)) % 4096, 0);
+        }
+      }),
+    );
+  });
+
+  it('are the same memory for everybody who asks', () => {
+    const geometry = { slots: 3, segments: 10, headroom: 100, input: 5000, output: 6000 };
+    const arena = allocateArena(geometry);
+    const ours = slotViews(arena, geometry);
+    const theirs = slotViews(arena, geometry);
+    ours.forEach((slot, index) => {
+      for (const area of AREAS) slot[area].fill(index + 1);
+    });
+    theirs.forEach((slot, index) => {
+      for (const area of AREAS)
+        assert.ok(
+          slot[area].every((value) => value === index + 1),
+          area,
+        );
+    });
+  });
+
+  it('have room for every number of a job', () => {
+    for (const [table, room] of [
+      [JOB, JOB_INTS],
+      [JOB_WIDE, JOB_DOUBLES],
+    ] as const) {
+      const places = Object.values(table);
+      assert.equal(new Set(places).size, places.length, 'no two numbers share a place');
+      assert.ok(places.every((place) => place < room));
+    }
+  });
+});
+
+describe('outcome of a job', () => {
+  const geometry = { slots: 1, segments: 0, headroom: 0, input: 1, output: 65_536 };
+  const [slot] = slotViews(allocateArena(geometry), geometry);
+
+  it('is done', () => {
+    jobDone(slot!);
+    assert.equal(slot!.ints[JOB.state], STATE.done);
+  });
+
+  it('is an error that crosses with code, message, hint and place', () => {
+    const error = new RamferryError('ERR_STREAM_CODEC', 'größer als erlaubt', { offset: 7, hint: 'nochmal' });
+    jobFailed(slot!, error, { sequence: 12 });
+    assert.equal(slot!.ints[JOB.state], STATE.failed);
+    assert.deepEqual(jobError(slot!).toData(), { ...error.toData(), sequence: 12 });
+  });
+
+  it('is internal for whatever else was thrown', () => {
+    for (const thrown of [new TypeError('odd'), 'odd']) {
+      jobFailed(slot!, thrown, { sequence: 3 });
+      const { code, message, place } = jobError(slot!);
+      assert.deepEqual(
+        { code, message, place },
+        { code: 'ERR_INTERNAL', message: 'odd', place: { sequence: 3 } },
+      );
+    }
+  });
+});
