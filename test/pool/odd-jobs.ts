@@ -1,0 +1,40 @@
+// A worker for the pool's tests: does what the job's numbers say, well or badly.
+
+import { workerData } from 'node:worker_threads';
+
+import { RamferryError } from '../../src/errors.js';
+import { JOB, JOB_WIDE } from '../../src/slot/job.js';
+import type { SlotViews } from '../../src/slot/layout.js';
+import type { WorkerStartUp } from '../../src/slot/start-up.js';
+import { CodecShelf, serve } from '../../workers/serve.js';
+import { BEGUN, DEED } from './deeds.js';
+
+const never = new Int32Array(new SharedArrayBuffer(4));
+
+async function job(slot: SlotViews): Promise<void> {
+  const { ints, doubles } = slot;
+  Atomics.store(ints, JOB.flags, BEGUN);
+  // What takes its time does so without the event loop, as a codec does.
+  Atomics.wait(never, 0, 0, ints[JOB.level]);
+  switch (ints[JOB.task]) {
+    case DEED.fail:
+      throw new RamferryError('ERR_STREAM_CODEC', 'this one is bad', { hint: 'never mind' });
+    case DEED.crash:
+      throw new TypeError('a mistake of ours');
+    case DEED.hang:
+      Atomics.wait(never, 0, 0);
+      break;
+    case DEED.later:
+      await new Promise((resolve) => setTimeout(resolve, 2));
+      break;
+    case DEED.leave:
+      process.exit(3);
+  }
+  slot.output.writeDoubleLE(doubles[JOB_WIDE.sequence]!, 0);
+  ints[JOB.outputLength] = 8;
+}
+
+export default function oddJobs(): Promise<void> {
+  const startUp = workerData as WorkerStartUp;
+  return serve(startUp, new CodecShelf(startUp), job);
+}

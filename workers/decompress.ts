@@ -1,0 +1,59 @@
+// The decompression worker: takes slots off the ring, verifies and decodes the chunk record in each, and writes its
+// own extent where the output is a regular file that we made. It knows neither the stream nor the link.
+
+import { Buffer } from 'node:buffer';
+import { workerData } from 'node:worker_threads';
+
+import { decodeChunk, type DecodeTools } from '../src/chunk/decode.js';
+import { recordCapacity } from '../src/chunk/encode.js';
+import { Expander } from '../src/chunk/expand.js';
+import { readChunkHeader } from '../src/chunk/record.js';
+import { codecName } from '../src/codec/codec.js';
+import type { FrameFormat } from '../src/container/frames/record.js';
+import { writeSparseAt } from '../src/io/sparse.js';
+import { PAGE_BYTES } from '../src/page/zero.js';
+import { JOB, JOB_HASH, JOB_WIDE, TASK } from '../src/slot/job.js';
+import type { SlotViews } from '../src/slot/layout.js';
+import type { WorkerStartUp } from '../src/slot/start-up.js';
+import { CodecShelf, serve } from './serve.js';
+
+const startUp = workerData as WorkerStartUp;
+const shelf = new CodecShelf(startUp);
+
+const tools: DecodeTools = {
+  expander: new Expander(Math.ceil(startUp.maxChunk / PAGE_BYTES)),
+  scratch: Buffer.allocUnsafeSlow(recordCapacity(startUp.maxChunk)),
+  codec: (name) => shelf.codec(name),
+};
+
+function job(slot: SlotViews): Promise<void> {
+  return slot.ints[JOB.task] === TASK.unframe ? unframe(slot) : decode(slot);
+}
+
+/** Method `stream`: one unit of standard frames back to bytes. */
+async function unframe(slot: SlotViews): Promise<void> {
+  const { ints, doubles, hashes } = slot;
+  const units = await shelf.units(codecName(ints[JOB.codec]!) as FrameFormat);
+  const unit = slot.input.subarray(0, ints[JOB.inputLength]);
+  const room = slot.output.subarray(0, ints[JOB.outputLength]);
+  const result = await units.decode(room, unit, doubles[JOB_WIDE.streamOffset]!);
+  ints[JOB.outputLength] = result.decodedLength;
+  hashes[JOB_HASH.encoded] = result.encodedHash;
+  hashes[JOB_HASH.decoded] = result.decodedHash;
+}
+
+async function decode(slot: SlotViews): Promise<void> {
+  const { ints, doubles } = slot;
+  const start = ints[JOB.inputOffset]!;
+  const record = slot.input.subarray(start, start + ints[JOB.inputLength]!);
+  const header = readChunkHeader(record, 0, startUp.maxChunk);
+  const out = slot.output.subarray(0, header.decodedLength);
+  await decodeChunk(tools, header, record, out);
+  const writeAt = doubles[JOB_WIDE.writeAt]!;
+  if (writeAt >= 0) writeSparseAt(startUp.fd, out, writeAt);
+  ints[JOB.outputLength] = out.length;
+}
+
+export default function decompress(): Promise<void> {
+  return serve(startUp, shelf, job);
+}

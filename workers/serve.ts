@@ -1,0 +1,94 @@
+// What both workers have in common: the loop over the ring, the outcome of each job, and codecs opened when first
+// needed. A job that throws fails its slot; only what happens outside a job ends the thread.
+
+import { workerData } from 'node:worker_threads';
+
+import type { Codec, CodecName } from '../src/codec/codec.js';
+import { Reclaimer } from '../src/codec/reclaim.js';
+import { bindingInfo, openCodec } from '../src/codec/registry.js';
+import type { FrameFormat } from '../src/container/frames/record.js';
+import type { UnitCoder } from '../src/container/frames/unit.js';
+import { HostThreads } from '../src/io/host-threads.js';
+import { JOB, JOB_WIDE } from '../src/slot/job.js';
+import { slotViews, type SlotViews } from '../src/slot/layout.js';
+import { jobDone, jobFailed } from '../src/slot/outcome.js';
+import { Ring } from '../src/slot/ring.js';
+import type { WorkerStartUp } from '../src/slot/start-up.js';
+
+/** Codecs of this thread, each opened when first needed. */
+export class CodecShelf {
+  readonly #options: { readonly binding?: string };
+  readonly #codecs = new Map<CodecName, Codec>();
+  #units: UnitCoder | undefined;
+  #returnsBuffers = false;
+
+  constructor(startUp: WorkerStartUp) {
+    this.#options = startUp.zstdBinding === '' ? {} : { binding: startUp.zstdBinding };
+  }
+
+  /** Whether a binding that was opened leaves buffers behind (BindingInfo.returnsBuffers). */
+  get returnsBuffers(): boolean {
+    return this.#returnsBuffers;
+  }
+
+  codec(name: CodecName): Codec {
+    let codec = this.#codecs.get(name);
+    if (codec === undefined) {
+      codec = openCodec(name, this.#of(name));
+      this.#codecs.set(name, codec);
+    }
+    return codec;
+  }
+
+  /** A transfer has frames of one format only, and most transfers none: their modules are loaded when needed. */
+  async units(format: FrameFormat): Promise<UnitCoder> {
+    if (this.#units === undefined) {
+      const { openUnits } = await import('../src/container/frames/open-units.js');
+      this.#units = openUnits(format, this.#of(format));
+    }
+    return this.#units;
+  }
+
+  #of(name: CodecName): { binding?: string } {
+    const options = name === 'zstd' ? this.#options : {};
+    this.#returnsBuffers ||= bindingInfo(name, options).returnsBuffers;
+    return options;
+  }
+}
+
+/** Opened with the thread's other modules: a thread that is terminated while it loads one takes the process with it. */
+const { hostThreads } = workerData as WorkerStartUp;
+const host = hostThreads === undefined ? undefined : HostThreads.open(hostThreads);
+
+/** Works until the ring is stopped. */
+export async function serve(
+  startUp: WorkerStartUp,
+  shelf: CodecShelf,
+  job: (slot: SlotViews) => Promise<void>,
+): Promise<void> {
+  const slots = slotViews(startUp.arena, startUp.geometry);
+  const ring = new Ring(startUp.ring);
+  const reclaimer = new Reclaimer();
+  for (;;) {
+    const index = ring.take();
+    if (index === undefined) return;
+    const slot = slots[index]!;
+    const place = host?.take() === true ? host : undefined;
+    const started = performance.now();
+    let bytes = 0;
+    try {
+      await job(slot);
+      bytes = Math.max(slot.ints[JOB.inputLength]!, slot.ints[JOB.outputLength]!);
+      slot.ints[JOB.micros] = (performance.now() - started) * 1000;
+      jobDone(slot);
+      place?.give();
+      ring.finish(index);
+    } catch (thrown) {
+      jobFailed(slot, thrown, { sequence: slot.doubles[JOB_WIDE.sequence]! });
+      place?.give();
+      // Told at once, whichever slot the main thread waits for.
+      ring.finish();
+    }
+    if (shelf.returnsBuffers) await reclaimer.used(bytes);
+  }
+}
