@@ -1,0 +1,140 @@
+// What the user writes for an input or an output, as a typed value, and back as text.
+// Pure: nothing is looked up or opened. Throws ERR_LINK_ADDRESS with a hint for anything that is not an address.
+import { RamferryError } from '../errors.js';
+
+export type Address =
+  | { readonly kind: 'tcp'; readonly host: string; readonly port: number }
+  | { readonly kind: 'tcp-listen'; readonly host: string; readonly port: number }
+  | { readonly kind: 'unix'; readonly path: string }
+  | { readonly kind: 'unix-listen'; readonly path: string }
+  | { readonly kind: 'fd'; readonly fd: number }
+  | { readonly kind: 'file'; readonly path: string }
+  | { readonly kind: 'exec'; readonly command: string }
+  /** Standard input or standard output, by where it stands. */
+  | { readonly kind: 'stdio' };
+
+export const LOOPBACK = '127.0.0.1';
+
+/** sockaddr_un has room for 108 bytes, the last of which is 0 (unix(7)). */
+const UNIX_PATH_LIMIT = 107;
+
+const FORMS =
+  'addresses are tcp:HOST:PORT, tcp-listen:[HOST:]PORT, unix:PATH, unix-listen:PATH, fd:N, file:PATH, exec:COMMAND, - or a path';
+
+function invalid(text: string, why: string, hint = FORMS): RamferryError {
+  return new RamferryError('ERR_LINK_ADDRESS', `'${text}' is not an address: ${why}`, { hint });
+}
+
+function parsePort(text: string, digits: string, lowest: number): number {
+  const port = /^\d{1,5}$/.test(digits) ? Number(digits) : -1;
+  if (port < lowest || port > 65535) {
+    throw invalid(text, `the port must be a number from ${lowest} to 65535`);
+  }
+  return port;
+}
+
+function parseHost(text: string, host: string): string {
+  const bracketed = /^\[(.+)\]$/.exec(host)?.[1];
+  if (bracketed !== undefined) {
+    if (!/^[0-9a-fA-F:.]+(%[\w.-]+)?$/.test(bracketed) || !bracketed.includes(':')) {
+      throw invalid(text, 'brackets are for IPv6 addresses');
+    }
+    return bracketed;
+  }
+  if (host.includes(':')) {
+    throw invalid(text, 'there are too many colons', 'write an IPv6 address in brackets: tcp:[::1]:4444');
+  }
+  if (host === '') throw invalid(text, 'the host is missing', 'any address of this host is 0.0.0.0 or [::]');
+  if (!/^[\w.-]+$/.test(host)) throw invalid(text, 'the host contains characters that no host name has');
+  return host;
+}
+
+function parseTcp(text: string, rest: string, listen: boolean): Address {
+  const colon = rest.lastIndexOf(':');
+  if (listen && colon < 0) {
+    return { kind: 'tcp-listen', host: LOOPBACK, port: parsePort(text, rest, 0) };
+  }
+  if (colon < 0) throw invalid(text, 'the port is missing', 'write tcp:HOST:PORT');
+  const host = parseHost(text, rest.slice(0, colon));
+  const port = parsePort(text, rest.slice(colon + 1), listen ? 0 : 1);
+  return { kind: listen ? 'tcp-listen' : 'tcp', host, port };
+}
+
+function parsePath(text: string, path: string): string {
+  if (path === '') throw invalid(text, 'the path is missing');
+  if (path.includes('\0')) throw invalid(text, 'a path cannot contain a NUL');
+  return path;
+}
+
+function parseUnixPath(text: string, rest: string): string {
+  const path = parsePath(text, rest);
+  if (Buffer.byteLength(path) > UNIX_PATH_LIMIT) {
+    throw invalid(
+      text,
+      `the path of a unix socket has at most ${UNIX_PATH_LIMIT} bytes`,
+      'use a shorter path, or one relative to the working directory',
+    );
+  }
+  return path;
+}
+
+export function parseAddress(text: string): Address {
+  if (text === '') throw invalid(text, 'it is empty');
+  if (text === '-') return { kind: 'stdio' };
+  const scheme = /^([A-Za-z][A-Za-z0-9+.-]*):/.exec(text)?.[1];
+  if (scheme === undefined) return { kind: 'file', path: parsePath(text, text) };
+  const rest = text.slice(scheme.length + 1);
+  switch (scheme) {
+    case 'tcp':
+      return parseTcp(text, rest, false);
+    case 'tcp-listen':
+      return parseTcp(text, rest, true);
+    case 'unix':
+    case 'unix-listen':
+      return { kind: scheme, path: parseUnixPath(text, rest) };
+    case 'fd':
+      if (!/^\d{1,9}$/.test(rest)) throw invalid(text, 'the descriptor must be a number', 'write fd:3');
+      return { kind: 'fd', fd: Number(rest) };
+    case 'file':
+      return { kind: 'file', path: parsePath(text, rest) };
+    case 'exec':
+      if (rest.trim() === '') throw invalid(text, 'the command is missing');
+      if (rest.includes('\0')) throw invalid(text, 'a command cannot contain a NUL');
+      return { kind: 'exec', command: rest };
+    default:
+      // A misspelt kind must not become a file of that name.
+      throw invalid(
+        text,
+        `there is no kind '${scheme}'`,
+        `${FORMS}; for a file of that name write file:${text}`,
+      );
+  }
+}
+
+/** The program that a shell line starts, for messages: its arguments and variables may be secret. */
+export function commandWord(command: string): string {
+  const words = command.trim().split(/[\s;|&<>()]+/);
+  return words.find((word) => word !== '' && !/^\w+=/.test(word)) ?? 'sh';
+}
+
+/** The address as text, as it may stand in messages; parseAddress reads it back, except for a command's arguments. */
+export function formatAddress(address: Address): string {
+  switch (address.kind) {
+    case 'tcp':
+    case 'tcp-listen': {
+      const host = address.host.includes(':') ? `[${address.host}]` : address.host;
+      return `${address.kind}:${host}:${address.port}`;
+    }
+    case 'unix':
+    case 'unix-listen':
+      return `${address.kind}:${address.path}`;
+    case 'fd':
+      return `fd:${address.fd}`;
+    case 'file':
+      return address.path;
+    case 'exec':
+      return `exec:${commandWord(address.command)}`;
+    case 'stdio':
+      return '-';
+  }
+}

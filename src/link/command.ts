@@ -1,0 +1,205 @@
+// exec:COMMAND: a shell command that writes our input or reads our output.
+// Its exit status is part of the link: the input has ended well, or the output is complete, only when it is 0.
+// The command runs in a process group of its own, which is killed when the link is given up or the process exits.
+import { spawn, type ChildProcess, type SpawnOptions } from 'node:child_process';
+import fs from 'node:fs';
+import type net from 'node:net';
+import { RamferryError } from '../errors.js';
+import type { ByteSink, ByteSource, Channel } from '../io/bytes.js';
+import { libc } from '../io/libc.js';
+import { abortError, asError } from '../io/system-error.js';
+import { commandWord } from './address.js';
+import { takeHandle } from './handle.js';
+import type { OpenOptions } from './options.js';
+import {
+  socketLinkOfDescriptor,
+  socketLinkOfHandle,
+  type SocketLink,
+  type SocketLinkOptions,
+} from './socket.js';
+
+/** A command that hung up is given this long to say with which status. */
+const STATUS_MS = 1_000;
+/** Between asking it to end and killing it. */
+const GRACE_MS = 500;
+
+/** The command, while it runs and after. */
+class Command {
+  readonly #child: ChildProcess;
+  readonly #word: string;
+  /** undefined: ended with status 0. */
+  readonly #ended: Promise<RamferryError | undefined>;
+  #running = true;
+
+  constructor(child: ChildProcess, word: string) {
+    this.#child = child;
+    this.#word = word;
+    const onExit = (): void => this.#signal('SIGKILL');
+    process.on('exit', onExit);
+    this.#ended = new Promise((resolve) => {
+      const end = (failure: RamferryError | undefined): void => {
+        this.#running = false;
+        process.off('exit', onExit);
+        resolve(failure);
+      };
+      child.once('error', (thrown) => end(this.#error(`could not be started: ${thrown.message}`)));
+      child.once('exit', (status, signal) => {
+        if (status === 0) end(undefined);
+        else end(this.#error(signal === null ? `ended with status ${status}` : `was ended by ${signal}`));
+      });
+    });
+  }
+
+  ended(): Promise<RamferryError | undefined> {
+    return this.#ended;
+  }
+
+  /** The better explanation for `thrown`: the command's own failure, if it tells soon. */
+  async explain(thrown: unknown): Promise<Error> {
+    const own = asError(thrown);
+    if (own instanceof RamferryError && own.code !== 'ERR_LINK_CLOSED') return own;
+    let timer: NodeJS.Timeout | undefined;
+    const late = new Promise<undefined>((resolve) => {
+      timer = setTimeout(() => resolve(undefined), STATUS_MS);
+    });
+    const failure = await Promise.race([this.#ended, late]);
+    clearTimeout(timer);
+    return failure ?? own;
+  }
+
+  terminate(): void {
+    if (!this.#running) return;
+    this.#signal('SIGTERM');
+    setTimeout(() => this.#signal('SIGKILL'), GRACE_MS).unref();
+  }
+
+  /** Lets the command end by itself after its pipe was closed; then as terminate(). */
+  dismiss(): void {
+    setTimeout(() => this.terminate(), GRACE_MS).unref();
+    this.#child.unref();
+  }
+
+  #signal(signal: NodeJS.Signals): void {
+    const { pid } = this.#child;
+    if (!this.#running || pid === undefined) return;
+    try {
+      process.kill(-pid, signal);
+    } catch {
+      // it has just ended
+    }
+  }
+
+  #error(what: string): RamferryError {
+    return new RamferryError('ERR_LINK_COMMAND', `the command '${this.#word}' ${what}`, {
+      hint: 'its own messages, if any, are on standard error',
+    });
+  }
+}
+
+interface Started {
+  readonly command: Command;
+  readonly link: SocketLink;
+}
+
+/** A real pipe, as a shell makes it: commands may open /dev/stdin. Node's own stdio 'pipe' is a socket, which refuses that. */
+function start(line: string, forReading: boolean, link: SocketLinkOptions): Started {
+  const ends = libc()?.pipe();
+  const theirs = ends === undefined ? 'pipe' : ends[forReading ? 1 : 0];
+  const child = spawnShell(line, forReading ? ['ignore', theirs, 2] : [theirs, 2, 2]);
+  const command = new Command(child, commandWord(line));
+  if (ends === undefined) {
+    const stream = forReading ? child.stdout : child.stdin;
+    return { command, link: socketLinkOfHandle(takeHandle(stream as net.Socket), link) };
+  }
+  fs.closeSync(ends[forReading ? 1 : 0]);
+  return { command, link: socketLinkOfDescriptor(ends[forReading ? 0 : 1], link) };
+}
+
+function spawnShell(line: string, stdio: NonNullable<SpawnOptions['stdio']>): ChildProcess {
+  return spawn('/bin/sh', ['-c', line], { stdio, detached: true });
+}
+
+function linkOptions(label: string, forReading: boolean, options: OpenOptions): SocketLinkOptions {
+  // Local, like a pipe: the command may take its time.
+  return {
+    label,
+    readable: forReading,
+    writable: !forReading,
+    pipe: true,
+    ioTimeout: 0,
+    signal: options.signal,
+  };
+}
+
+function onAbort(signal: AbortSignal | undefined, command: Command): void {
+  if (signal === undefined) return;
+  const terminate = (): void => command.terminate();
+  if (signal.aborted) terminate();
+  else {
+    signal.addEventListener('abort', terminate, { once: true });
+    void command.ended().then(() => signal.removeEventListener('abort', terminate));
+  }
+}
+
+export function openCommandInput(line: string, label: string, options: OpenOptions): Channel {
+  const { command, link } = start(line, true, linkOptions(label, true, options));
+  onAbort(options.signal, command);
+  const inner = link.source!;
+  const source: ByteSource = {
+    label,
+    read: async (target) => {
+      const count = await inner.read(target).catch(async (thrown: unknown) => {
+        throw await command.explain(thrown);
+      });
+      if (count > 0 || target.length === 0) return count;
+      const failure = await untilAborted(command.ended(), options.signal);
+      if (failure !== undefined) throw failure;
+      return 0;
+    },
+    patience: (milliseconds) => inner.patience?.(milliseconds),
+    close: async () => {
+      await inner.close();
+      command.dismiss();
+    },
+  };
+  return { source, sink: undefined, duplex: false };
+}
+
+export function openCommandOutput(line: string, label: string, options: OpenOptions): Channel {
+  const { command, link } = start(line, false, linkOptions(label, false, options));
+  onAbort(options.signal, command);
+  const inner = link.sink!;
+  const explained = async (work: Promise<void>): Promise<void> => {
+    await work.catch(async (thrown: unknown) => {
+      throw await command.explain(thrown);
+    });
+  };
+  const sink: ByteSink = {
+    label,
+    write: (bytes) => explained(inner.write(bytes)),
+    queued: () => inner.queued(),
+    patience: (milliseconds) => inner.patience?.(milliseconds),
+    finish: async () => {
+      await explained(inner.finish());
+      const failure = await untilAborted(command.ended(), options.signal);
+      if (failure !== undefined) throw failure;
+    },
+    abort: async () => {
+      command.terminate();
+      await inner.abort();
+    },
+  };
+  return { source: undefined, sink, duplex: false };
+}
+
+function untilAborted<T>(work: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
+  if (signal === undefined) return work;
+  return new Promise((resolve, reject) => {
+    const giveUp = (): void => reject(abortError(signal));
+    if (signal.aborted) giveUp();
+    else {
+      signal.addEventListener('abort', giveUp, { once: true });
+      void work.then(resolve, reject).finally(() => signal.removeEventListener('abort', giveUp));
+    }
+  });
+}

@@ -1,0 +1,110 @@
+// Connecting to somebody who listens, over tcp or a unix socket; trying again until he does.
+import net from 'node:net';
+import { RamferryError } from '../errors.js';
+import { abortError, asError, systemCode, systemText } from '../io/system-error.js';
+import { formatAddress, type Address } from './address.js';
+import { DEFAULT_CONNECT_TIMEOUT_MS, ioTimeoutOf, type OpenOptions } from './options.js';
+import { retryUntil } from './retry.js';
+import { handleOf } from './handle.js';
+import { SocketLink } from './socket.js';
+import { boundUnsent } from './unsent.js';
+
+type Peer = Extract<Address, { kind: 'tcp' | 'unix' }>;
+
+/** Dead peers of idle connections are noticed after this, plus ten probes a second apart. */
+export const KEEP_ALIVE_MS = 10_000;
+
+/** Nobody listens yet, or the way there is not up yet. EAGAIN is a unix listener with a full queue. */
+const MAY_CHANGE = new Set([
+  'ECONNREFUSED',
+  'ENOENT',
+  'EHOSTUNREACH',
+  'ENETUNREACH',
+  'EHOSTDOWN',
+  'ETIMEDOUT',
+  'ECONNRESET',
+  'EADDRNOTAVAIL',
+  'EAGAIN',
+  'EAI_AGAIN',
+]);
+
+function connectOnce(peer: Peer, options: OpenOptions, left: number): Promise<SocketLink> {
+  return new Promise((resolve, reject) => {
+    const label = formatAddress(peer);
+    const link = new SocketLink(
+      { label, readable: true, writable: true, ioTimeout: ioTimeoutOf(options), signal: options.signal },
+      (how) =>
+        peer.kind === 'unix'
+          ? net.connect({ ...how, path: peer.path })
+          : net.connect({
+              ...how,
+              host: peer.host,
+              port: peer.port,
+              noDelay: true,
+              keepAlive: true,
+              keepAliveInitialDelay: KEEP_ALIVE_MS,
+            }),
+    );
+    const { socket } = link;
+    let failure: unknown;
+    const timer =
+      left === Infinity
+        ? undefined
+        : setTimeout(() => {
+            failure = new RamferryError('ERR_LINK_CONNECT', 'the time is over');
+            socket.destroy();
+          }, left);
+    socket.once('error', (thrown) => {
+      failure = thrown;
+    });
+    // Comes after an error, after the timer, and after an abort: the link then knows why.
+    const onClose = (): void => {
+      clearTimeout(timer);
+      reject(asError(failure ?? options.signal?.reason));
+    };
+    socket.once('close', onClose);
+    socket.once('connect', () => {
+      clearTimeout(timer);
+      socket.off('close', onClose);
+      // A client that tries ports of the ephemeral range on its own host can meet itself.
+      if (
+        peer.kind === 'tcp' &&
+        socket.localPort === socket.remotePort &&
+        socket.localAddress === socket.remoteAddress
+      ) {
+        socket.destroy();
+        reject(Object.assign(new Error('connection refused'), { code: 'ECONNREFUSED' }));
+      } else {
+        if (peer.kind === 'tcp') boundUnsent(handleOf(socket));
+        resolve(link);
+      }
+    });
+  });
+}
+
+/** Rejects with ERR_LINK_CONNECT. */
+export async function connectTo(peer: Peer, options: OpenOptions): Promise<SocketLink> {
+  const patience = options.connectTimeout ?? DEFAULT_CONNECT_TIMEOUT_MS;
+  let lastWords = 'nobody answered';
+  try {
+    return await retryUntil(
+      patience,
+      options.signal,
+      (left) => connectOnce(peer, options, left),
+      (thrown) => {
+        if (options.signal?.aborted === true) return false;
+        lastWords = systemText(thrown);
+        return MAY_CHANGE.has(systemCode(thrown) ?? '');
+      },
+    );
+  } catch (thrown) {
+    if (options.signal?.aborted === true) throw abortError(options.signal);
+    const why = thrown instanceof RamferryError ? lastWords : systemText(thrown);
+    const tried =
+      MAY_CHANGE.has(systemCode(thrown) ?? '') && patience > 0 ? ` (tried for ${patience / 1000} s)` : '';
+    throw new RamferryError('ERR_LINK_CONNECT', `cannot connect to ${formatAddress(peer)}: ${why}${tried}`, {
+      hint: 'check the address, and that the other side listens and no firewall stands between',
+      cause: thrown,
+    });
+  }
+}

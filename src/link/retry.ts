@@ -1,0 +1,30 @@
+// Trying again until it works, the time is over, or the caller gives up.
+import { setTimeout as sleep } from 'node:timers/promises';
+import { abortError } from '../io/system-error.js';
+
+const FIRST_PAUSE_MS = 20;
+const LONGEST_PAUSE_MS = 500;
+
+/**
+ * @param attempt gets the milliseconds that are left (Infinity when `milliseconds` is 0: then there is one attempt).
+ * @param again whether another attempt may end better than this one did.
+ * @returns what the first successful attempt resolved with; rejects with the last attempt's error.
+ */
+export async function retryUntil<T>(
+  milliseconds: number,
+  signal: AbortSignal | undefined,
+  attempt: (left: number) => Promise<T>,
+  again: (thrown: unknown) => boolean,
+): Promise<T> {
+  const deadline = milliseconds === 0 ? Infinity : performance.now() + milliseconds;
+  for (let pause = FIRST_PAUSE_MS; ; pause = Math.min(pause * 2, LONGEST_PAUSE_MS)) {
+    if (signal?.aborted === true) throw abortError(signal);
+    try {
+      return await attempt(deadline - performance.now());
+    } catch (thrown) {
+      const left = deadline - performance.now();
+      if (milliseconds === 0 || left <= 0 || !again(thrown)) throw thrown;
+      await sleep(Math.min(pause, left), undefined, { signal }).catch(() => undefined);
+    }
+  }
+}

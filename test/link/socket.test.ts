@@ -1,0 +1,329 @@
+import assert from 'node:assert/strict';
+import fs from 'node:fs';
+import net from 'node:net';
+import path from 'node:path';
+import { describe, it } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { RamferryError } from '../../src/errors.js';
+import type { ByteSink } from '../../src/io/bytes.js';
+import { libc } from '../../src/io/libc.js';
+import { parseAddress } from '../../src/link/address.js';
+import { openInput, openOutput } from '../../src/link/open.js';
+import {
+  connectedPair,
+  pattern,
+  readAll,
+  readExactly,
+  rejectsWith,
+  sinkOf,
+  sourceOf,
+  startListening,
+  temporaryDirectory,
+} from './support.js';
+
+const directory = temporaryDirectory();
+const umaskNow = (): string | undefined =>
+  /^Umask:.*$/m.exec(fs.readFileSync('/proc/self/status', 'latin1'))?.[0];
+let paths = 0;
+const newPath = (): string => path.join(directory, `s${++paths}`);
+const ipv6 =
+  fs.existsSync('/proc/net/if_inet6') && fs.readFileSync('/proc/net/if_inet6', 'utf8').includes(' lo\n');
+
+const places: [string, () => string][] = [
+  ['tcp', () => 'tcp-listen:0'],
+  ['tcp over IPv6', () => 'tcp-listen:[::1]:0'],
+  ['unix', () => `unix-listen:${newPath()}`],
+];
+
+/** Writes until the kernel takes no more for a while; the bytes taken and the write that is still waiting. */
+async function writeUntilFull(
+  sink: ByteSink,
+  piece: Uint8Array,
+): Promise<{ taken: number; last: Promise<void> }> {
+  for (let taken = 0; ; taken += piece.length) {
+    const last = sink.write(piece);
+    last.catch(() => undefined);
+    if ((await Promise.race([last, sleep(150, 'full')])) === 'full') return { taken, last };
+    assert.ok(taken < 256 * 2 ** 20, 'a peer that does not read must stop the writer');
+  }
+}
+
+for (const [name, place] of places) {
+  describe(`a ${name} link`, { skip: name.includes('IPv6') && !ipv6 }, () => {
+    it('carries the identical bytes both ways at once, and ends each way by itself', async () => {
+      const { listener, connector } = await connectedPair(place());
+      assert.ok(listener.duplex && connector.duplex);
+      const there = pattern(3_000_001, 1);
+      const back = pattern(2_000_003, 2);
+      const answers = (async () => {
+        const got = await readAll(sourceOf(listener));
+        // Our direction still works after the other one has ended.
+        await sinkOf(listener).write(back.subarray(1_000_000));
+        await sinkOf(listener).finish();
+        return got;
+      })();
+      const answered = readAll(sourceOf(connector));
+      await sinkOf(listener).write(back.subarray(0, 1_000_000));
+      for (let at = 0; at < there.length; at += 700_000) {
+        await sinkOf(connector).write(there.subarray(at, at + 700_000));
+      }
+      await sinkOf(connector).finish();
+      assert.ok((await answers).equals(there));
+      assert.ok((await answered).equals(back));
+      assert.equal(await sourceOf(connector).read(new Uint8Array(1)), 0);
+    });
+
+    it('never takes more than was asked for, down to single bytes', async () => {
+      const { listener, connector } = await connectedPair(place());
+      const sent = pattern(300);
+      await sinkOf(connector).write(sent);
+      await sinkOf(connector).finish();
+      assert.ok((await readAll(sourceOf(listener), 1)).equals(sent));
+    });
+
+    it('stops a writer whose reader does not read, and loses nothing', async () => {
+      const { listener, connector } = await connectedPair(place());
+      const piece = pattern(1 << 18);
+      const { taken, last } = await writeUntilFull(sinkOf(connector), piece);
+      assert.ok(taken < 32 * 2 ** 20, `${taken} bytes in flight`);
+      const rest = readAll(sourceOf(listener));
+      await last;
+      await sinkOf(connector).finish();
+      const got = await rest;
+      assert.equal(got.length, taken + piece.length);
+      assert.ok(got.subarray(-piece.length).equals(piece));
+    });
+
+    it('tells a pending write and a pending read that the peer has gone', async () => {
+      const { listener, connector } = await connectedPair(place());
+      const { last } = await writeUntilFull(sinkOf(connector), pattern(1 << 18));
+      const read = sourceOf(connector).read(new Uint8Array(1));
+      const settled = Promise.allSettled([read]);
+      await sinkOf(listener).abort();
+      await rejectsWith(last, 'ERR_LINK_CLOSED');
+      await rejectsWith(sinkOf(connector).write(new Uint8Array(1)), 'ERR_LINK_CLOSED');
+      // Which of the two calls is told of the reset, and which of the plain end, is up to the system.
+      const [outcome] = await settled;
+      if (outcome.status === 'fulfilled') assert.equal(outcome.value, 0);
+      else await rejectsWith(read, 'ERR_LINK_CLOSED');
+    });
+
+    it('lets a failed writer read why the peer hung up', async () => {
+      const { listener, connector } = await connectedPair(place());
+      await writeUntilFull(sinkOf(connector), pattern(1 << 18)).then(async ({ last }) => {
+        await sinkOf(listener).write(Buffer.from('no space left'));
+        // The end of a process, not a polite close: everything unread is thrown away.
+        await sinkOf(listener).abort();
+        await rejectsWith(last, 'ERR_LINK_CLOSED');
+      });
+      assert.equal((await readExactly(sourceOf(connector), 13)).toString(), 'no space left');
+      await rejectsWith(sourceOf(connector).read(new Uint8Array(1)), 'ERR_LINK_CLOSED');
+    });
+
+    it('times out on a silent peer, in reading and in writing', async () => {
+      const { connector } = await connectedPair(place(), { ioTimeout: 100 });
+      await rejectsWith(sourceOf(connector).read(new Uint8Array(1)), 'ERR_LINK_TIMEOUT', /0\.1 s/);
+      const other = await connectedPair(place(), { ioTimeout: 400 });
+      const { last } = await writeUntilFull(sinkOf(other.connector), pattern(1 << 18));
+      await rejectsWith(last, 'ERR_LINK_TIMEOUT');
+    });
+
+    it('waits for an idle peer when told to, and stops waiting when told to', async () => {
+      const { listener, connector } = await connectedPair(place(), { ioTimeout: 50 });
+      const source = sourceOf(connector);
+      source.patience?.(0);
+      const pending = source.read(new Uint8Array(8));
+      await sleep(200);
+      await sinkOf(listener).write(new Uint8Array(3));
+      assert.equal(await pending, 3);
+      const silent = source.read(new Uint8Array(8));
+      source.patience?.(50);
+      await rejectsWith(silent, 'ERR_LINK_TIMEOUT');
+    });
+
+    it('counts slow progress within one write as progress', async () => {
+      const { listener, connector } = await connectedPair(place(), { ioTimeout: 400 });
+      const all = pattern(16 << 20);
+      let taken = false;
+      const writing = sinkOf(connector)
+        .write(all)
+        .then(() => (taken = true));
+      for (let i = 0; i < 20; i++) {
+        await readExactly(sourceOf(listener), 1 << 17);
+        await sleep(50);
+      }
+      assert.ok(!taken, 'the write was to last longer than the timeout');
+      const rest = readExactly(sourceOf(listener), all.length - 20 * (1 << 17));
+      await writing;
+      await rest;
+    });
+
+    it('goes on writing after it has closed its source, and takes what the peer still sends', async () => {
+      const { listener, connector } = await connectedPair(place());
+      await sourceOf(listener).close();
+      await rejectsWith(sourceOf(listener).read(new Uint8Array(1)), 'ERR_LINK_CLOSED');
+      for (let i = 0; i < 32; i++) await sinkOf(connector).write(pattern(1 << 18));
+      await sinkOf(listener).write(Buffer.from('bye'));
+      await sinkOf(listener).finish();
+      assert.equal((await readAll(sourceOf(connector))).toString(), 'bye');
+    });
+
+    it('delivers everything when it is finished and closed in one breath', async () => {
+      const { listener, connector } = await connectedPair(place());
+      await sinkOf(listener).finish();
+      assert.equal(await sourceOf(connector).read(new Uint8Array(1)), 0);
+      const sent = pattern(100_000);
+      const got = readAll(sourceOf(listener));
+      await sinkOf(connector).write(sent);
+      await Promise.all([sinkOf(connector).finish(), sourceOf(connector).close()]);
+      assert.ok((await got).equals(sent));
+    });
+
+    it('rejects a pending read when the source is closed, twice without harm', async () => {
+      const { connector } = await connectedPair(place());
+      const pending = sourceOf(connector).read(new Uint8Array(1));
+      await Promise.all([
+        rejectsWith(pending, 'ERR_LINK_CLOSED'),
+        sourceOf(connector).close(),
+        sourceOf(connector).close(),
+      ]);
+      await sinkOf(connector).abort();
+      await sinkOf(connector).abort();
+    });
+
+    it('ends pending reads and writes with the reason of the signal', async () => {
+      const stop = new AbortController();
+      const { address, accepted } = await startListening(place());
+      const connector = await openOutput(parseAddress(address), { signal: stop.signal });
+      const listener = await accepted;
+      const reason = new RamferryError('ERR_TERMINATED', 'told to stop');
+      const pending = sourceOf(connector).read(new Uint8Array(1));
+      const { last } = await writeUntilFull(sinkOf(connector), pattern(1 << 18));
+      stop.abort(reason);
+      const same = (thrown: unknown): boolean => thrown === reason;
+      await assert.rejects(pending, same);
+      await assert.rejects(last, same);
+      await assert.rejects(sinkOf(connector).write(new Uint8Array(1)), same);
+      await sinkOf(listener).abort();
+    });
+
+    it('takes exactly one connection', async () => {
+      const { address, accepted } = await startListening(place());
+      const first = await openOutput(parseAddress(address));
+      const listener = await accepted;
+      await rejectsWith(openOutput(parseAddress(address), { connectTimeout: 0 }), 'ERR_LINK_CONNECT');
+      await sinkOf(first).write(Buffer.from('still here'));
+      assert.equal((await readExactly(sourceOf(listener), 10)).toString(), 'still here');
+      await sinkOf(first).abort();
+      await sinkOf(listener).abort();
+    });
+
+    it('stops listening with the reason of the signal, and after the time given', async () => {
+      const stop = new AbortController();
+      const { accepted } = await startListening(place(), { signal: stop.signal });
+      const reason = new RamferryError('ERR_INTERRUPTED', 'enough');
+      stop.abort(reason);
+      await assert.rejects(accepted, (thrown) => thrown === reason);
+      await rejectsWith(
+        openInput(parseAddress(place()), { connectTimeout: 50 }),
+        'ERR_LINK_TIMEOUT',
+        /nobody/,
+      );
+    });
+  });
+}
+
+describe('connecting', () => {
+  it('tries again until the other side listens', async () => {
+    const socket = newPath();
+    const connecting = openOutput(parseAddress(`unix:${socket}`), { connectTimeout: 5000 });
+    await sleep(100);
+    const listener = await openInput(parseAddress(`unix-listen:${socket}`));
+    const connector = await connecting;
+    await sinkOf(connector).write(Buffer.from('hello'));
+    assert.equal((await readExactly(sourceOf(listener), 5)).toString(), 'hello');
+    await sinkOf(connector).abort();
+    await sinkOf(listener).abort();
+  });
+
+  it('says what was wrong when nobody listens', async () => {
+    const { address, accepted } = await startListening('tcp-listen:0');
+    const last = await openOutput(parseAddress(address));
+    await sinkOf(await accepted).abort();
+    await sinkOf(last).abort();
+    const refused = openOutput(parseAddress(address), { connectTimeout: 60 });
+    await rejectsWith(refused, 'ERR_LINK_CONNECT', /connection refused.*tried for 0\.06 s/);
+    const missing = openInput(parseAddress(`unix:${newPath()}`), { connectTimeout: 0 });
+    await rejectsWith(missing, 'ERR_LINK_CONNECT', /no such file/);
+  });
+
+  it('does not try again where that cannot help', async () => {
+    const plain = path.join(directory, 'plain');
+    fs.mkdirSync(plain);
+    fs.writeFileSync(path.join(plain, 'file'), '');
+    const below = `unix:${path.join(plain, 'file', 'socket')}`;
+    await rejectsWith(openOutput(parseAddress(below), { connectTimeout: 60_000 }), 'ERR_LINK_CONNECT');
+  });
+
+  it('gives up with the reason of the signal', async () => {
+    const stop = new AbortController();
+    const connecting = openOutput(parseAddress(`unix:${newPath()}`), { signal: stop.signal });
+    const reason = new RamferryError('ERR_INTERRUPTED', 'enough');
+    setTimeout(() => stop.abort(reason), 30);
+    await assert.rejects(connecting, (thrown) => thrown === reason);
+    await assert.rejects(
+      openInput(parseAddress('tcp-listen:0'), { signal: stop.signal }),
+      (thrown) => thrown === reason,
+    );
+  });
+});
+
+describe('listening', () => {
+  it('makes unix sockets for the owner alone, and leaves the umask as it was', async () => {
+    const socket = newPath();
+    const before = umaskNow();
+    const { accepted } = await startListening(`unix-listen:${socket}`);
+    assert.equal(fs.statSync(socket).mode & 0o777, 0o600);
+    assert.equal(umaskNow(), before);
+    const peer = await openOutput(parseAddress(`unix:${socket}`));
+    await accepted.then((listener) => sinkOf(listener).abort());
+    await sinkOf(peer).abort();
+    assert.ok(!fs.existsSync(socket), 'the path is gone with the listener');
+  });
+
+  it('refuses a path that is taken, and replaces a socket nobody listens on only when forced', async () => {
+    const socket = newPath();
+    const server = net.createServer();
+    await new Promise<void>((resolve) => server.listen(`${socket}-moved`, resolve));
+    fs.renameSync(`${socket}-moved`, socket);
+    const place = parseAddress(`unix-listen:${socket}`);
+    await rejectsWith(openInput(place, { force: true }), 'ERR_LINK_LISTEN', /in use/);
+    await new Promise((resolve) => server.close(resolve)); // leaves the renamed path behind
+    await rejectsWith(openInput(place), 'ERR_LINK_LISTEN', /in use/);
+    await rejectsWith(openInput(place, { force: true, connectTimeout: 50 }), 'ERR_LINK_TIMEOUT');
+    fs.writeFileSync(socket, 'a file');
+    await rejectsWith(openInput(place, { force: true }), 'ERR_LINK_LISTEN');
+    assert.equal(fs.readFileSync(socket, 'utf8'), 'a file');
+  });
+
+  it('warns beyond loopback, and only there', async () => {
+    const warnings: string[] = [];
+    const options = { connectTimeout: 30, onWarning: (text: string) => warnings.push(text) };
+    await rejectsWith(openInput(parseAddress('tcp-listen:localhost:0'), options), 'ERR_LINK_TIMEOUT');
+    assert.deepEqual(warnings, []);
+    await rejectsWith(openInput(parseAddress('tcp-listen:0.0.0.0:0'), options), 'ERR_LINK_TIMEOUT');
+    assert.equal(warnings.length, 1);
+    assert.match(warnings.join(), /0\.0\.0\.0.*unencrypted/);
+  });
+});
+
+describe('queued()', { skip: libc() === undefined }, () => {
+  it('tells of bytes that the other side has not read', async () => {
+    const { listener, connector } = await connectedPair(`unix-listen:${newPath()}`);
+    assert.equal(sinkOf(connector).queued(), 0);
+    await sinkOf(connector).write(pattern(50_000));
+    assert.ok(sinkOf(connector).queued() >= 50_000);
+    await readExactly(sourceOf(listener), 50_000);
+    assert.equal(sinkOf(connector).queued(), 0);
+  });
+});
