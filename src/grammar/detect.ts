@@ -1,0 +1,174 @@
+// What kind of stream begins with these bytes, and what each side does with it.
+// The detector waits only while the bytes so far are the beginning of a magic, and says how many more it can use, so that
+// nothing is read that it does not need. It believes a magic; whether the rest keeps that promise the grammar finds out.
+
+import { RamferryError } from '../errors.js';
+import { PAGE_SIZE, type Grammar } from './grammar.js';
+import { LibvirtGrammar } from './libvirt.js';
+import { createXenGrammar } from './libxc.js';
+import {
+  GZIP_MAGIC,
+  LIBVIRT_MAGICS,
+  LZ4_LEGACY_MAGIC,
+  LZ4_MAGIC,
+  NATIVE_MAGIC,
+  QEMU_MAGIC,
+  SKIPPABLE_MAGICS,
+  ZSTD_MAGIC,
+} from './magics.js';
+import { OpaqueGrammar } from './opaque.js';
+import { QemuGrammar } from './qemu.js';
+import { RawGrammar } from './raw.js';
+import { XEN_MAGICS } from './xen-wrapping.js';
+
+/** Streams that a grammar follows: the names that `--format` takes. */
+export const FORMATS = ['raw', 'libxc', 'libxl', 'xl', 'xenopsd', 'qemu', 'libvirt', 'opaque'] as const;
+export type Format = (typeof FORMATS)[number];
+
+/** Streams that are compressed already, and what a message calls them. */
+const COMPRESSED = {
+  native: 'a ramferry stream',
+  zstd: 'Zstandard frames',
+  lz4: 'LZ4 frames',
+  'lz4-legacy': 'LZ4 legacy frames',
+  gzip: 'gzip',
+} as const;
+export type CompressedKind = keyof typeof COMPRESSED;
+
+export type StreamKind = Format | CompressedKind;
+
+/** How a receiver reads a stream. */
+export type Container =
+  /** ramferry's own chunk records */
+  | 'native'
+  /** frames of a standard compressor around everything (method `stream`) */
+  | 'frames'
+  /** a Xen stream, which may hold compressed records (method `xenguest`) or none */
+  | 'xen'
+  /** nothing that ramferry or a compressor has written: the bytes are what they are */
+  | 'plain';
+
+export function isFormat(name: string): name is Format {
+  return FORMATS.some((format) => format === name);
+}
+
+export function isCompressed(kind: StreamKind): kind is CompressedKind {
+  return Object.hasOwn(COMPRESSED, kind);
+}
+
+/**
+ * Sending side: the grammar for a stream, from its first byte.
+ * Throws ERR_ALREADY_COMPRESSED, naming what was found: compressing twice costs time and gains nothing.
+ */
+export function grammarFor(kind: StreamKind): Grammar {
+  if (isCompressed(kind)) {
+    throw new RamferryError(
+      'ERR_ALREADY_COMPRESSED',
+      `the input is compressed already: ${COMPRESSED[kind]}`,
+      {
+        offset: 0,
+        hint: 'decompress it first, or carry it by other means',
+      },
+    );
+  }
+  switch (kind) {
+    case 'raw':
+      return new RawGrammar();
+    case 'qemu':
+      return new QemuGrammar();
+    case 'libvirt':
+      return new LibvirtGrammar();
+    case 'opaque':
+      return new OpaqueGrammar();
+    default:
+      return createXenGrammar(kind);
+  }
+}
+
+/** Receiving side: how a stream of this kind is read. */
+export function containerOf(kind: StreamKind): Container {
+  switch (kind) {
+    case 'native':
+      return 'native';
+    case 'zstd':
+    case 'lz4':
+    case 'lz4-legacy':
+    case 'gzip':
+      return 'frames';
+    case 'libxc':
+    case 'libxl':
+    case 'xl':
+    case 'xenopsd':
+      return 'xen';
+    case 'raw':
+    case 'qemu':
+    case 'libvirt':
+    case 'opaque':
+      return 'plain';
+  }
+}
+
+interface Candidate {
+  readonly kind: StreamKind;
+  readonly magic: Uint8Array;
+}
+
+/** No magic is the beginning of another. A skippable frame may be LZ4's too; whoever decodes frames looks behind it. */
+const CANDIDATES: readonly Candidate[] = [
+  { kind: 'native', magic: NATIVE_MAGIC },
+  { kind: 'qemu', magic: QEMU_MAGIC },
+  { kind: 'libxc', magic: XEN_MAGICS.libxc },
+  { kind: 'libxl', magic: XEN_MAGICS.libxl },
+  { kind: 'xl', magic: XEN_MAGICS.xl },
+  { kind: 'xenopsd', magic: XEN_MAGICS.xenopsd },
+  ...LIBVIRT_MAGICS.map((magic): Candidate => ({ kind: 'libvirt', magic })),
+  { kind: 'zstd', magic: ZSTD_MAGIC },
+  ...SKIPPABLE_MAGICS.map((magic): Candidate => ({ kind: 'zstd', magic })),
+  { kind: 'lz4', magic: LZ4_MAGIC },
+  { kind: 'lz4-legacy', magic: LZ4_LEGACY_MAGIC },
+  { kind: 'gzip', magic: GZIP_MAGIC },
+];
+
+export class Detector {
+  private candidates = CANDIDATES;
+  private seen = 0;
+  private decided: StreamKind | undefined;
+
+  /**
+   * @param fileSize size in bytes when the input is a regular file from its start: what nothing else claims is then a RAM
+   *   image if it has a whole number of pages.
+   */
+  constructor(private readonly fileSize?: number) {}
+
+  /** Bytes that may be read now without reading more than is needed to decide; 0 once decided. */
+  get wanted(): number {
+    if (this.decided !== undefined) return 0;
+    return Math.min(...this.candidates.map(({ magic }) => magic.length)) - this.seen;
+  }
+
+  /**
+   * Takes the next bytes of the stream, from its start; bytes beyond the decision are not looked at.
+   * @returns the kind as soon as it is certain.
+   */
+  feed(bytes: Uint8Array): StreamKind | undefined {
+    for (const byte of bytes) {
+      if (this.decided !== undefined) break;
+      this.candidates = this.candidates.filter(({ magic }) => magic[this.seen] === byte);
+      this.seen += 1;
+      if (this.candidates.length === 0) this.decided = this.unclaimed();
+      else this.decided = this.candidates.find(({ magic }) => magic.length === this.seen)?.kind;
+    }
+    return this.decided;
+  }
+
+  /** The stream is over: what is not decided now, nothing claims. */
+  end(): StreamKind {
+    this.decided ??= this.unclaimed();
+    return this.decided;
+  }
+
+  private unclaimed(): StreamKind {
+    const { fileSize } = this;
+    return fileSize !== undefined && fileSize > 0 && fileSize % PAGE_SIZE === 0 ? 'raw' : 'opaque';
+  }
+}

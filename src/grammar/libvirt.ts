@@ -1,0 +1,84 @@
+// A libvirt save image: a header of 92 bytes, the domain's XML (with its cookie and padding), then a QEMU stream.
+// Source: struct _virQEMUSaveHeader in libvirt's src/qemu/qemu_saveimage.h; its integers are in the byte order of the host.
+// An image that libvirt compressed itself is opaque after the XML.
+
+import { type Grammar, type ScanEnd, type SegmentSink } from './grammar.js';
+import { LIBVIRT_MAGICS } from './magics.js';
+import { OpaqueTail } from './opaque.js';
+import { QemuGrammar } from './qemu.js';
+import { isFull } from './room.js';
+
+const HEADER_LENGTH = 92;
+const VERSION_AT = 16;
+const DATA_LENGTH_AT = 20;
+const FORMAT_AT = 28;
+/** QEMU_SAVE_VERSION; a version beyond it, read in the wrong byte order, is how libvirt itself tells the order. */
+const MAX_VERSION = 2;
+/** XML, cookie and 64 KiB of room; a header that tells more is not believed. */
+const MAX_DATA_LENGTH = 64 * 2 ** 20;
+/** enum virQEMUSaveFormat: raw, and (since libvirt 11.2) sparse, which is a QEMU stream with mapped-ram. The others are programs. */
+const QEMU_FORMATS: readonly number[] = [0, 6];
+const FORMAT_NAMES = ['raw', 'gzip', 'bzip2', 'xz', 'lzop', 'zstd', 'sparse'];
+
+export class LibvirtGrammar implements Grammar {
+  readonly name = 'qemu';
+  readonly state: ScanEnd = 'open';
+  private because: string | undefined;
+  /** Bytes of XML still to come; undefined before the header. */
+  private left: number | undefined;
+  private rest: Pick<QemuGrammar, 'scan'> | undefined;
+  private qemu: QemuGrammar | undefined;
+
+  get downtime(): boolean {
+    return this.qemu?.downtime === true;
+  }
+
+  get opaqueBecause(): string | undefined {
+    return this.because ?? this.qemu?.opaqueBecause;
+  }
+
+  scan(data: Uint8Array, atEnd: boolean, out: SegmentSink): number {
+    let at = 0;
+    if (this.left === undefined && !isFull(out)) at = this.header(data, atEnd, out);
+    if (this.left !== undefined && this.left > 0 && at < data.length && !isFull(out)) {
+      const n = Math.min(this.left, data.length - at);
+      out.skeleton(n);
+      this.left -= n;
+      at += n;
+    }
+    if (this.rest === undefined || (this.left ?? 0) > 0 || isFull(out)) return at;
+    return at + this.rest.scan(data.subarray(at), atEnd, out);
+  }
+
+  private header(data: Uint8Array, atEnd: boolean, out: SegmentSink): number {
+    if (data.length < HEADER_LENGTH) {
+      if (!atEnd || data.length === 0) return 0;
+      out.skeleton(data.length);
+      return data.length;
+    }
+    const view = new DataView(data.buffer, data.byteOffset, HEADER_LENGTH);
+    const littleEndian = view.getUint32(VERSION_AT, true) <= MAX_VERSION;
+    const length = view.getUint32(DATA_LENGTH_AT, littleEndian);
+    const format = view.getUint32(FORMAT_AT, littleEndian);
+    const known =
+      LIBVIRT_MAGICS.some((magic) => magic.every((byte, i) => data[i] === byte)) &&
+      view.getUint32(VERSION_AT, littleEndian) <= MAX_VERSION &&
+      length <= MAX_DATA_LENGTH;
+    if (!known) {
+      this.because = 'libvirt header of an unknown form';
+      this.left = 0;
+      this.rest = new OpaqueTail(0);
+      return 0;
+    }
+    out.skeleton(HEADER_LENGTH);
+    this.left = length;
+    const offset = HEADER_LENGTH + length;
+    if (QEMU_FORMATS.includes(format)) {
+      this.rest = this.qemu = new QemuGrammar(offset);
+    } else {
+      this.because = `libvirt save image compressed with ${FORMAT_NAMES[format] ?? `format ${format}`}`;
+      this.rest = new OpaqueTail(offset);
+    }
+    return HEADER_LENGTH;
+  }
+}

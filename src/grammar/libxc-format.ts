@@ -1,0 +1,82 @@
+// The numbers of Xen's libxc migration stream: headers, record types, page types and limits.
+// Source: Xen's docs/specs/libxc-migration-stream.pandoc (revision 3) and tools/libs/guest/xg_sr_stream_format.h.
+// Knows no state; readers of single fields only.
+
+/** Image header: u64 marker (all ones), u32 id "XENF", u32 version, u16 options, 6 reserved bytes; big-endian. */
+export const IMAGE_HEADER_BYTES = 24;
+/** Domain header: u32 type, u16 page_shift, u16 reserved, u32 xen_major, u32 xen_minor; in the stream's byte order. */
+export const DOMAIN_HEADER_BYTES = 16;
+/** Record header: u32 type, u32 body length; the body is padded to a multiple of 8. libxl's records are framed alike. */
+export const RECORD_HEADER_BYTES = 8;
+
+/** The first 12 bytes of a libxc stream: marker and id. */
+export const LIBXC_MAGIC: Uint8Array = Buffer.from('ffffffffffffffff58454e46', 'hex');
+
+/** xg_sr_common.h, REC_LENGTH_MAX: a longer body is refused by libxc. */
+export const MAX_RECORD_BODY = 128 * 1024 * 1024;
+
+const IMAGE_VERSIONS: readonly number[] = [2, 3];
+const OPTION_BIG_ENDIAN = 1;
+const PAGE_SHIFT = 12;
+
+/** Types of libxc records that a walk or its users must tell apart; all others are only walked by their length. */
+export const LIBXC_RECORD = {
+  end: 0x00,
+  pageData: 0x01,
+  checkpoint: 0x0e,
+} as const;
+
+/**
+ * Types of ramferry's own records in a compressed stream (docs/FORMAT.md, "Method xenguest"), near the top of the
+ * mandatory range: a reader that does not know them must stop.
+ */
+export const XENGUEST_RECORD = { chunk: 0x7fff5246, totals: 0x7fff5247 } as const;
+
+/** The same of libxl records (docs/specs/libxl-migration-stream.pandoc, revision 2). */
+export const LIBXL_RECORD = {
+  end: 0,
+  libxcContext: 1,
+  checkpointEnd: 4,
+  checkpointState: 5,
+} as const;
+
+export function readU32(data: Uint8Array, at: number, bigEndian: boolean): number {
+  const a = data[at]!;
+  const b = data[at + 1]!;
+  const c = data[at + 2]!;
+  const d = data[at + 3]!;
+  return (bigEndian ? (a << 24) | (b << 16) | (c << 8) | d : (d << 24) | (c << 16) | (b << 8) | a) >>> 0;
+}
+
+function readU16(data: Uint8Array, at: number, bigEndian: boolean): number {
+  return bigEndian ? (data[at]! << 8) | data[at + 1]! : (data[at + 1]! << 8) | data[at]!;
+}
+
+/** Zero to seven bytes that follow a body of `length` bytes. */
+export function paddingAfter(length: number): number {
+  return -length & 7;
+}
+
+/** True when `magic` stands at data[at]; false too when the data ends before it does. */
+export function startsWith(data: Uint8Array, at: number, magic: Uint8Array): boolean {
+  if (data.length - at < magic.length) return false;
+  for (let i = 0; i < magic.length; i += 1) if (data[at + i] !== magic[i]) return false;
+  return true;
+}
+
+/**
+ * Reads the 24 bytes of an image header.
+ * @returns the byte order of what follows, or why this is no libxc stream that we know.
+ */
+export function readImageHeader(data: Uint8Array, at: number): { bigEndian: boolean } | { unknown: string } {
+  if (!startsWith(data, at, LIBXC_MAGIC)) return { unknown: 'no libxc image header' };
+  const version = readU32(data, at + 12, true);
+  if (!IMAGE_VERSIONS.includes(version)) return { unknown: `libxc stream version ${version}` };
+  return { bigEndian: (readU16(data, at + 16, true) & OPTION_BIG_ENDIAN) !== 0 };
+}
+
+/** Reads the 16 bytes of a domain header; @returns why its pages are not ours to handle, or undefined. */
+export function refuseDomainHeader(data: Uint8Array, at: number, bigEndian: boolean): string | undefined {
+  const shift = readU16(data, at + 4, bigEndian);
+  return shift === PAGE_SHIFT ? undefined : `libxc page_shift ${shift}, not ${PAGE_SHIFT}`;
+}

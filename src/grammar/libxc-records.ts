@@ -1,0 +1,234 @@
+// The walk over the records of one libxc stream: where each begins, how long it is, where it ends.
+// Takes the stream in any split, copies nothing, remembers one record at a time, knows nothing of page contents.
+// Never fails: at the first thing it does not know it stops with state 'lost' and leaves the rest to its caller.
+
+import {
+  DOMAIN_HEADER_BYTES,
+  IMAGE_HEADER_BYTES,
+  LIBXC_RECORD,
+  MAX_RECORD_BODY,
+  paddingAfter,
+  readImageHeader,
+  readU32,
+  RECORD_HEADER_BYTES,
+  refuseDomainHeader,
+} from './libxc-format.js';
+
+/** One record's header and place. */
+export interface LibxcRecord {
+  /** Bit 31 set: a reader that does not know the type may skip it; clear: it must fail. */
+  readonly type: number;
+  /** Bytes of the body, without its padding; at most {@link MAX_RECORD_BODY}. */
+  readonly length: number;
+  /** Position among the records of this libxc stream, from 0. */
+  readonly number: number;
+  /** Offset of the record's header in the whole input, wrapping included. */
+  readonly offset: number;
+  /** Byte order of this libxc stream. */
+  readonly bigEndian: boolean;
+}
+
+/**
+ * Receives what the walk finds, in stream order; the calls cover every consumed byte exactly once.
+ * One item (a header, a piece of a body, padding) makes one of these calls, and `end` with the last of a record.
+ */
+export interface RecordHandler {
+  /** True: return from scan after the item at hand. */
+  readonly full: boolean;
+  /** n bytes that are no record: the stream's own headers. */
+  between(n: number): void;
+  /** A record begins. Covers the 8 bytes of its header. */
+  begin(record: LibxcRecord): void;
+  /**
+   * The next bytes of the body: data[start..end), never empty, `data` being what was given to scan.
+   * @param atEnd no further bytes will come: everything must be taken, unless full.
+   * @returns how many were taken; fewer than all when an item is not complete yet or the handler is full.
+   */
+  body(record: LibxcRecord, data: Uint8Array, start: number, end: number, atEnd: boolean): number;
+  /** n bytes of padding (they are zero in a stream that libxc wrote; nobody checks). */
+  padding(n: number): void;
+  /** The record is complete, padding included. Follows at once, in the same scan, on its last byte. */
+  end(record: LibxcRecord): void;
+}
+
+export type RecordsState =
+  /** more records are expected */
+  | 'open'
+  /** after a CHECKPOINT record: whoever wraps the stream has the floor; go on with resume() */
+  | 'checkpoint'
+  /** after the END record */
+  | 'ended'
+  /** something unknown: see lostBecause; the bytes not consumed are the caller's */
+  | 'lost';
+
+type Stage = 'image' | 'domain' | 'record' | 'body' | 'padding';
+
+export class LibxcRecords {
+  #state: RecordsState = 'open';
+  #stage: Stage = 'image';
+  #lostBecause: string | undefined;
+  #bigEndian = false;
+  #count = 0;
+  #offset: number;
+  #record: LibxcRecord | undefined;
+  /** Bytes left of the current body, and then of its padding. */
+  #left = 0;
+
+  /** @param offset where the stream's image header begins in the whole input. */
+  constructor(offset = 0) {
+    this.#offset = offset;
+  }
+
+  get state(): RecordsState {
+    return this.#state;
+  }
+
+  /** Byte order of the stream; false before its image header was read. */
+  get bigEndian(): boolean {
+    return this.#bigEndian;
+  }
+
+  /** Why the walk is lost. */
+  get lostBecause(): string | undefined {
+    return this.#lostBecause;
+  }
+
+  /**
+   * How many bytes after those consumed certainly belong to this stream: whoever may not read past its END
+   * (a shared descriptor) reads at most these, less what it holds unconsumed. 0 when the stream is not open.
+   */
+  get certainBytes(): number {
+    if (this.#state !== 'open') return 0;
+    switch (this.#stage) {
+      case 'image':
+        return IMAGE_HEADER_BYTES + DOMAIN_HEADER_BYTES + RECORD_HEADER_BYTES;
+      case 'domain':
+        return DOMAIN_HEADER_BYTES + RECORD_HEADER_BYTES;
+      case 'record':
+        return RECORD_HEADER_BYTES;
+      case 'body':
+      case 'padding': {
+        const { length } = this.#record!;
+        const rest = this.#left + (this.#stage === 'body' ? paddingAfter(length) : 0);
+        return rest + RECORD_HEADER_BYTES;
+      }
+    }
+  }
+
+  /** Goes on after a CHECKPOINT: records follow without a new header. */
+  resume(): void {
+    if (this.#state === 'checkpoint') this.#state = 'open';
+  }
+
+  /**
+   * Consumes a prefix of `data` (the bytes not consumed so far) and reports it.
+   * @param atEnd no further bytes will come.
+   * @returns how many bytes were consumed: fewer than all when a header or an item of the handler is not complete,
+   *   when the handler is full, or when the state is not 'open' any more.
+   */
+  scan(data: Uint8Array, atEnd: boolean, handler: RecordHandler): number {
+    let at = 0;
+    while (this.#state === 'open' && at < data.length && !handler.full) {
+      const taken = this.#takesHeader()
+        ? this.#header(data, at, atEnd, handler)
+        : this.#content(data, at, atEnd, handler);
+      if (taken === 0) break;
+      at += taken;
+      this.#offset += taken;
+    }
+    return at;
+  }
+
+  #takesHeader(): boolean {
+    return this.#stage !== 'body' && this.#stage !== 'padding';
+  }
+
+  #lose(because: string): 0 {
+    this.#state = 'lost';
+    this.#lostBecause = because;
+    return 0;
+  }
+
+  /** One header at data[at]; @returns its length, or 0 when it is not complete or not known. */
+  #header(data: Uint8Array, at: number, atEnd: boolean, handler: RecordHandler): number {
+    const size =
+      this.#stage === 'image'
+        ? IMAGE_HEADER_BYTES
+        : this.#stage === 'domain'
+          ? DOMAIN_HEADER_BYTES
+          : RECORD_HEADER_BYTES;
+    if (data.length - at < size) {
+      return atEnd ? this.#lose(`the stream ends inside a libxc ${this.#stage} header`) : 0;
+    }
+    switch (this.#stage) {
+      case 'image': {
+        const header = readImageHeader(data, at);
+        if ('unknown' in header) return this.#lose(header.unknown);
+        this.#bigEndian = header.bigEndian;
+        this.#stage = 'domain';
+        handler.between(size);
+        return size;
+      }
+      case 'domain': {
+        const refusal = refuseDomainHeader(data, at, this.#bigEndian);
+        if (refusal !== undefined) return this.#lose(refusal);
+        this.#stage = 'record';
+        handler.between(size);
+        return size;
+      }
+      default: {
+        const length = readU32(data, at + 4, this.#bigEndian);
+        if (length > MAX_RECORD_BODY) {
+          return this.#lose(`libxc record ${this.#count} of ${length} bytes, limit ${MAX_RECORD_BODY}`);
+        }
+        const type = readU32(data, at, this.#bigEndian);
+        if (length > 0 && endsStretch(type)) {
+          return this.#lose(`libxc record ${this.#count} ends the stream and has a body of ${length} bytes`);
+        }
+        const record: LibxcRecord = {
+          type,
+          length,
+          number: this.#count,
+          offset: this.#offset,
+          bigEndian: this.#bigEndian,
+        };
+        this.#count += 1;
+        this.#record = record;
+        this.#stage = 'body';
+        this.#left = length;
+        handler.begin(record);
+        if (length === 0) this.#finish(record, handler);
+        return size;
+      }
+    }
+  }
+
+  /** Bytes of the body or of its padding at data[at]; @returns how many were taken. */
+  #content(data: Uint8Array, at: number, atEnd: boolean, handler: RecordHandler): number {
+    const record = this.#record!;
+    const offered = Math.min(this.#left, data.length - at);
+    let taken = offered;
+    if (this.#stage === 'body') taken = handler.body(record, data, at, at + offered, atEnd);
+    else handler.padding(offered);
+    this.#left -= taken;
+    if (this.#left > 0) return taken;
+    if (this.#stage === 'body') {
+      this.#stage = 'padding';
+      this.#left = paddingAfter(record.length);
+    }
+    if (this.#left === 0) this.#finish(record, handler);
+    return taken;
+  }
+
+  #finish(record: LibxcRecord, handler: RecordHandler): void {
+    this.#stage = 'record';
+    if (record.type === LIBXC_RECORD.end) this.#state = 'ended';
+    else if (record.type === LIBXC_RECORD.checkpoint) this.#state = 'checkpoint';
+    handler.end(record);
+  }
+}
+
+/** END and CHECKPOINT, after which others may read on; both are empty (libxc-migration-stream.pandoc). */
+function endsStretch(type: number): boolean {
+  return type === LIBXC_RECORD.end || type === LIBXC_RECORD.checkpoint;
+}

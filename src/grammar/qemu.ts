@@ -1,0 +1,318 @@
+// QEMU's migration stream: walks the ram sections of a precopy stream, where nearly all of it is, and reports their pages.
+// Device state has no lengths in the stream: after the last ram section it is skeleton to the end; before that, as with
+// anything else unknown, and from the moment the source goes postcopy, the rest is opaque (opaqueBecause says why).
+// The identity of a page is (number of its RAM block) * 2^36 + (address / 4096). Format: qemu-format.ts.
+
+import { type Grammar, type ScanEnd, type SegmentSink } from './grammar.js';
+import { QEMU_MAGIC } from './magics.js';
+import { OpaqueTail, type TailOptions } from './opaque.js';
+import { RamWalk, counted } from './qemu-ram.js';
+import {
+  ADVISE_WITH_RAM,
+  COMMAND,
+  FILE_VERSION,
+  IGNORE_SHARED,
+  MAX_CAPABILITIES,
+  MAX_MACHINE_NAME,
+  PAGE_BITS,
+  RAM_IDSTR,
+  RAM_VERSION,
+  SECTION,
+  SUBSECTION,
+  UUID_LENGTH,
+} from './qemu-format.js';
+import { isFull } from './room.js';
+
+/** What the next byte is. */
+const enum Next {
+  magic,
+  /** a section's type, or one of CONFIGURATION's subsections */
+  section,
+  capabilities,
+  /** a body of known length */
+  body,
+  ram,
+  footer,
+}
+
+export class QemuGrammar implements Grammar {
+  readonly name = 'qemu';
+  readonly state: ScanEnd = 'open';
+  opaqueBecause: string | undefined;
+
+  private next = Next.magic;
+  private tail: OpaqueTail | undefined;
+  /** Set when the walk has ended: how the rest is to be reported. */
+  private rest: TailOptions | undefined;
+  private readonly ram = new RamWalk();
+  private ramSection: number | undefined;
+  /** A PART (or START) of ram is walked (false), or its END (true). */
+  private lastPart = false;
+  /** After ram's END section nothing but device state is left. */
+  private ramDone = false;
+  private eof = false;
+  /** Sections so far: CONFIGURATION is the first or not there. */
+  private sections = 0;
+  private inConfiguration = false;
+  private capabilitiesLeft = 0;
+  private bodyLeft = 0;
+  /** The body at hand is that of a command after which latency counts: why the walk ends with it. */
+  /** After the last ram section: device state, while the guest is paused. */
+  get downtime(): boolean {
+    return this.rest?.skeleton === true;
+  }
+
+  private urgentBecause: string | undefined;
+
+  /** @param offset bytes before the stream that belong to its file (libvirt's header): blocks are aligned to the file. */
+  constructor(private offset = 0) {}
+
+  scan(data: Uint8Array, atEnd: boolean, out: SegmentSink): number {
+    let at = 0;
+    while (this.rest === undefined && at < data.length && !isFull(out)) {
+      const n = this.step(data, at, out);
+      at += n;
+      this.offset += n;
+      if (n === 0) break;
+    }
+    if (isFull(out)) return at;
+    if (this.rest !== undefined) {
+      this.tail ??= new OpaqueTail(this.offset, this.rest);
+      return at + this.tail.scan(data.subarray(at), atEnd, out);
+    }
+    if (atEnd && at < data.length) {
+      // The stream breaks off within an item.
+      out.skeleton(data.length - at);
+      return data.length;
+    }
+    return at;
+  }
+
+  /** Consumes one item, or a run of them; returns how many bytes. 0: not complete, or the walk has ended before it. */
+  private step(data: Uint8Array, at: number, out: SegmentSink): number {
+    switch (this.next) {
+      case Next.magic:
+        return this.magic(data, at, out);
+      case Next.section:
+        return this.section(data, at, out);
+      case Next.capabilities:
+        return this.capability(data, at, out);
+      case Next.body:
+        return this.body(data, at, out);
+      case Next.ram:
+        return this.ramData(data, at, out);
+      case Next.footer:
+        return this.footer(data, at, out);
+    }
+  }
+
+  /** The walk ends: whatever follows the bytes that were reported is opaque. */
+  private lost(because: string, urgent = false): 0 {
+    // Once RAM is over, or the stream is, nothing that follows can be a page: that is how a walk should end.
+    const over = this.ramDone || this.eof;
+    if (!over) this.opaqueBecause = because;
+    this.rest = { skeleton: over, urgent };
+    return 0;
+  }
+
+  private magic(data: Uint8Array, at: number, out: SegmentSink): number {
+    const length = QEMU_MAGIC.length + 4;
+    if (data.length - at < length) return 0;
+    if (!QEMU_MAGIC.every((byte, i) => data[at + i] === byte)) return this.lost('no QEMU magic');
+    const version = u32(data, at + QEMU_MAGIC.length);
+    if (version !== FILE_VERSION) return this.lost(`QEMU stream version ${version}`);
+    this.next = Next.section;
+    out.skeleton(length);
+    return length;
+  }
+
+  private section(data: Uint8Array, at: number, out: SegmentSink): number {
+    const type = data[at];
+    if (this.eof && type !== SECTION.vmDescription) return this.lost('bytes after the end');
+    if (type === SECTION.subsection && this.inConfiguration) return this.subsection(data, at, out);
+    switch (type) {
+      case SECTION.configuration:
+        return this.configuration(data, at, out);
+      case SECTION.start:
+        return this.start(data, at, out);
+      case SECTION.part:
+      case SECTION.end:
+        return this.part(data, at, out, type === SECTION.end);
+      case SECTION.full:
+        return this.lost('device state before the end of RAM');
+      case SECTION.command:
+        return this.command(data, at, out);
+      case SECTION.vmDescription:
+        return data.length - at < 5 ? 0 : this.beginBody(out, 5, u32(data, at + 1));
+      case SECTION.eof:
+        this.eof = true;
+        this.begun();
+        out.skeleton(1);
+        out.flush();
+        return 1;
+      default:
+        return this.lost('unknown section type');
+    }
+  }
+
+  /** A section's header is understood. */
+  private begun(): void {
+    this.sections += 1;
+    this.inConfiguration = false;
+  }
+
+  private configuration(data: Uint8Array, at: number, out: SegmentSink): number {
+    if (this.sections > 0) return this.lost('CONFIGURATION that is not the first section');
+    if (data.length - at < 5) return 0;
+    const nameLength = u32(data, at + 1);
+    if (nameLength > MAX_MACHINE_NAME) return this.lost('CONFIGURATION in an unknown form');
+    const length = 5 + nameLength;
+    if (data.length - at < length) return 0;
+    this.begun();
+    this.inConfiguration = true;
+    out.skeleton(length);
+    return length;
+  }
+
+  /** Subsections have no length: each is known by name, or the walk ends. */
+  private subsection(data: Uint8Array, at: number, out: SegmentSink): number {
+    const name = counted(data, at + 1);
+    if (name === undefined) return 0;
+    const dataAt = at + 2 + name.length + 4;
+    let bytes = 4;
+    if (name === SUBSECTION.uuid) bytes = UUID_LENGTH;
+    else if (name !== SUBSECTION.pageBits && name !== SUBSECTION.capabilities) {
+      return this.lost('unknown subsection of CONFIGURATION');
+    }
+    if (data.length < dataAt + bytes) return 0;
+    if (name === SUBSECTION.pageBits && u32(data, dataAt) !== PAGE_BITS) {
+      return this.lost('pages that are not 4096 bytes');
+    }
+    if (name === SUBSECTION.capabilities) {
+      this.capabilitiesLeft = u32(data, dataAt);
+      if (this.capabilitiesLeft > MAX_CAPABILITIES) return this.lost('too many capabilities');
+      if (this.capabilitiesLeft > 0) this.next = Next.capabilities;
+    }
+    out.skeleton(dataAt + bytes - at);
+    return dataAt + bytes - at;
+  }
+
+  private capability(data: Uint8Array, at: number, out: SegmentSink): number {
+    const name = counted(data, at);
+    if (name === undefined) return 0;
+    if (name === IGNORE_SHARED) this.ram.ignoreShared = true;
+    this.capabilitiesLeft -= 1;
+    if (this.capabilitiesLeft === 0) this.next = Next.section;
+    out.skeleton(1 + name.length);
+    return 1 + name.length;
+  }
+
+  private start(data: Uint8Array, at: number, out: SegmentSink): number {
+    if (this.ramSection !== undefined) return this.lost('a second section that goes on');
+    if (data.length - at < 6) return 0;
+    const name = counted(data, at + 5);
+    if (name === undefined) return 0;
+    if (name !== RAM_IDSTR) return this.lost('a section other than ram that goes on');
+    const length = 6 + name.length + 8;
+    if (data.length - at < length) return 0;
+    if (u32(data, at + length - 4) !== RAM_VERSION) return this.lost('ram section of an unknown version');
+    this.ramSection = u32(data, at + 1);
+    this.begun();
+    this.next = Next.ram;
+    out.skeleton(length);
+    return length;
+  }
+
+  private part(data: Uint8Array, at: number, out: SegmentSink, last: boolean): number {
+    if (this.ramDone) return this.lost('a section after the end of RAM');
+    if (data.length - at < 5) return 0;
+    if (u32(data, at + 1) !== this.ramSection) return this.lost('part of a section other than ram');
+    this.begun();
+    this.lastPart = last;
+    this.next = Next.ram;
+    out.skeleton(5);
+    return 5;
+  }
+
+  private ramData(data: Uint8Array, at: number, out: SegmentSink): number {
+    const stop = this.ram.walk(data, at, out);
+    if (this.ram.ended) {
+      this.ramDone = this.lastPart;
+      this.next = Next.footer;
+    } else if (this.ram.lostBecause !== undefined) {
+      this.lost(this.ram.lostBecause);
+    }
+    return stop - at;
+  }
+
+  /** The footer is optional: no section type is 0x7E. */
+  private footer(data: Uint8Array, at: number, out: SegmentSink): number {
+    if (data[at] !== SECTION.footer) {
+      this.next = Next.section;
+      return this.section(data, at, out);
+    }
+    if (data.length - at < 5) return 0;
+    if (u32(data, at + 1) !== this.ramSection) return this.lost('footer of another section');
+    this.next = Next.section;
+    out.skeleton(5);
+    return 5;
+  }
+
+  private command(data: Uint8Array, at: number, out: SegmentSink): number {
+    if (data.length - at < 5) return 0;
+    const command = u16(data, at + 1);
+    const length = u16(data, at + 3);
+    switch (command) {
+      case COMMAND.postcopyAdvise:
+        if (length === ADVISE_WITH_RAM) this.ram.postcopyAdvised = true;
+        break;
+      // From here on pages are asked for one at a time, or (COLO) the two sides talk after each checkpoint.
+      case COMMAND.packaged:
+        this.urgentBecause = 'package of device state: the source goes postcopy';
+        break;
+      case COMMAND.postcopyListen:
+      case COMMAND.postcopyResume:
+        this.urgentBecause = 'postcopy';
+        break;
+      case COMMAND.enableColo:
+        this.urgentBecause = 'COLO';
+        break;
+      default:
+        if (command === COMMAND.invalid || command > COMMAND.switchoverStart)
+          return this.lost('unknown command');
+    }
+    return this.beginBody(out, 5, length);
+  }
+
+  /** Reports a header; `length` bytes of body follow, and after them a flush. */
+  private beginBody(out: SegmentSink, header: number, length: number): number {
+    this.begun();
+    out.skeleton(header);
+    this.bodyLeft = length;
+    this.next = Next.body;
+    if (length === 0) this.endBody(out);
+    return header;
+  }
+
+  private body(data: Uint8Array, at: number, out: SegmentSink): number {
+    const n = Math.min(this.bodyLeft, data.length - at);
+    out.skeleton(n);
+    this.bodyLeft -= n;
+    if (this.bodyLeft === 0) this.endBody(out);
+    return n;
+  }
+
+  private endBody(out: SegmentSink): void {
+    out.flush();
+    this.next = Next.section;
+    if (this.urgentBecause !== undefined) this.lost(this.urgentBecause, true);
+  }
+}
+
+function u16(data: Uint8Array, at: number): number {
+  return (data[at]! << 8) | data[at + 1]!;
+}
+
+function u32(data: Uint8Array, at: number): number {
+  return ((data[at]! << 24) | (data[at + 1]! << 16) | (data[at + 2]! << 8) | data[at + 3]!) >>> 0;
+}

@@ -1,0 +1,384 @@
+// Builds QEMU migration streams, item by item as savevm.c and ram.c write them, together with the segments that the
+// grammar has to find in them. Seeded: the same seed gives the same bytes. Knows nothing of src/grammar/qemu*.ts.
+
+import { NO_IDENTITY, PAGE_SIZE } from '../../../src/grammar/grammar.js';
+import { append, type Segment } from './xen-recorder.js';
+
+/** A stream and what is to be found in it. */
+export interface Built {
+  readonly bytes: Buffer;
+  readonly expected: readonly Segment[];
+}
+
+export interface Block {
+  readonly name: string;
+  readonly pages: number;
+  /** Told in the list after POSTCOPY_ADVISE when it is not the host's page size. */
+  readonly pageSize?: number;
+}
+
+export const BLOCKS: readonly Block[] = [
+  { name: 'pc.ram', pages: 64 },
+  { name: '/rom@etc/acpi/tables', pages: 32 },
+  { name: 'pc.bios', pages: 64 },
+  { name: '/rom@etc/acpi/rsdp', pages: 1 },
+];
+
+/** mulberry32: 32 bits of state are plenty for test data. */
+export function random(seed: number): (below: number) => number {
+  let state = seed >>> 0;
+  return (below) => {
+    state = (state + 0x6d2b79f5) >>> 0;
+    let t = Math.imul(state ^ (state >>> 15), state | 1);
+    t ^= t + Math.imul(t ^ (t >>> 7), t | 61);
+    return Math.floor((((t ^ (t >>> 14)) >>> 0) / 2 ** 32) * below);
+  };
+}
+
+const u8 = (n: number): Buffer => Buffer.of(n);
+export function u16(n: number): Buffer {
+  const bytes = Buffer.alloc(2);
+  bytes.writeUInt16BE(n);
+  return bytes;
+}
+export function u32(n: number): Buffer {
+  const bytes = Buffer.alloc(4);
+  bytes.writeUInt32BE(n);
+  return bytes;
+}
+export function u64(n: number | bigint): Buffer {
+  const bytes = Buffer.alloc(8);
+  bytes.writeBigUInt64BE(BigInt(n));
+  return bytes;
+}
+export function counted(text: string): Buffer {
+  return Buffer.concat([u8(text.length), Buffer.from(text, 'latin1')]);
+}
+
+export class QemuStream {
+  readonly #parts: Buffer[] = [];
+  readonly #expected: Segment[] = [];
+  readonly #random: (below: number) => number;
+  #length = 0;
+  /** Once the walk has ended: how the rest is to be reported. */
+  #rest: 'pages' | 'skeleton' | undefined;
+  #lastBlock = -1;
+  footers = true;
+
+  constructor(
+    seed = 1,
+    readonly blocks: readonly Block[] = BLOCKS,
+  ) {
+    this.#random = random(seed);
+  }
+
+  get length(): number {
+    return this.#length;
+  }
+
+  /** From here on the grammar does not follow any more. */
+  ends(rest: 'pages' | 'skeleton'): this {
+    this.#rest ??= rest;
+    return this;
+  }
+
+  skeleton(...bytes: Buffer[]): this {
+    const all = Buffer.concat(bytes);
+    if (all.length === 0) return this;
+    if (this.#rest !== undefined) return this.#opaque(all);
+    return this.#push(all, { kind: 'skeleton', n: all.length });
+  }
+
+  word(value: number | bigint): this {
+    if (this.#rest !== undefined) return this.#opaque(u64(value));
+    return this.#push(u64(value), { kind: 'words', n: 1, bigEndian: true });
+  }
+
+  page(contents: Buffer, identity: number): this {
+    if (this.#rest !== undefined) return this.#opaque(contents);
+    return this.#push(contents, { kind: 'pages', n: 1, identity });
+  }
+
+  flush(): this {
+    if (this.#rest === undefined) append(this.#expected, { kind: 'flush' });
+    return this;
+  }
+
+  #push(bytes: Buffer, segment: Segment): this {
+    this.#parts.push(bytes);
+    this.#length += bytes.length;
+    append(this.#expected, segment);
+    return this;
+  }
+
+  #opaque(bytes: Buffer): this {
+    this.#parts.push(bytes);
+    this.#length += bytes.length;
+    return this;
+  }
+
+  build(): Built {
+    const expected = this.#expected.map((segment) => ({ ...segment }));
+    const covered = expected.reduce((sum, segment) => sum + bytesIn(segment), 0);
+    for (const segment of opaqueSegments(covered, this.#length, this.#rest)) append(expected, segment);
+    return { bytes: Buffer.concat(this.#parts), expected };
+  }
+
+  // What savevm.c writes.
+
+  magic(version = 3): this {
+    return this.skeleton(Buffer.from('QEVM'), u32(version));
+  }
+
+  configuration(machine = 'pc-q35-7.2', subsections: readonly Buffer[] = []): this {
+    return this.skeleton(u8(7), u32(machine.length), Buffer.from(machine), ...subsections);
+  }
+
+  sectionStart(id: number, name: string, type = 1, version = 4): this {
+    return this.skeleton(u8(type), u32(id), counted(name), u32(0), u32(version));
+  }
+
+  sectionPart(id: number, type = 2): this {
+    return this.skeleton(u8(type), u32(id));
+  }
+
+  footer(id: number): this {
+    return this.footers ? this.skeleton(u8(0x7e), u32(id)) : this;
+  }
+
+  command(command: number, data: Buffer = Buffer.alloc(0)): this {
+    return this.skeleton(u8(8), u16(command), u16(data.length), data).flush();
+  }
+
+  eof(): this {
+    return this.skeleton(u8(0)).flush();
+  }
+
+  vmDescription(json = '{"page_size": 4096, "devices": []}'): this {
+    return this.skeleton(u8(6), u32(json.length), Buffer.from(json)).flush();
+  }
+
+  /** A device's section: its data looks like ram's on purpose. */
+  device(id: number, name = 'timer', bytes = 3 * PAGE_SIZE): this {
+    this.sectionStart(id, name, 4, 2);
+    const data = Buffer.alloc(bytes);
+    for (let at = 0; at + 8 <= bytes; at += 8) u64((at << 12) | 0x28).copy(data, at);
+    return this.skeleton(data).footer(id);
+  }
+
+  // What ram.c writes.
+
+  /** The list of blocks, and the end of the setup section. */
+  ramSetup(options: { advised?: boolean; addresses?: boolean; id?: number } = {}): this {
+    const id = options.id ?? 2;
+    const total = this.blocks.reduce((sum, block) => sum + block.pages * PAGE_SIZE, 0);
+    this.sectionStart(id, 'ram').word(total | 0x04);
+    this.blocks.forEach((block, i) => {
+      this.skeleton(counted(block.name), u64(block.pages * PAGE_SIZE));
+      if (options.advised === true && block.pageSize !== undefined) this.skeleton(u64(block.pageSize));
+      if (options.addresses === true) this.skeleton(u64(i * 0x1000_0000));
+    });
+    return this.eos().footer(id);
+  }
+
+  eos(): this {
+    return this.word(0x10);
+  }
+
+  /** The word before a page, with the block's name where ram.c writes it. */
+  header(block: number, page: number, flag: number): this {
+    const again = block === this.#lastBlock;
+    this.word(BigInt(page) * BigInt(PAGE_SIZE) + BigInt(flag | (again ? 0x20 : 0)));
+    if (!again) this.skeleton(counted(this.blocks[block]!.name));
+    this.#lastBlock = block;
+    return this;
+  }
+
+  ramPage(block: number, page: number, fill = this.#random(256)): this {
+    return this.header(block, page, 0x08).page(Buffer.alloc(PAGE_SIZE, fill), block * 2 ** 36 + page);
+  }
+
+  zeroPage(block: number, page: number): this {
+    return this.header(block, page, 0x02).skeleton(u8(0));
+  }
+
+  xbzrlePage(block: number, page: number, length = 20): this {
+    return this.header(block, page, 0x40).skeleton(u8(1), u16(length), Buffer.alloc(length, 0x28));
+  }
+
+  compressedPage(block: number, page: number, length = 700): this {
+    return this.header(block, page, 0x100).skeleton(u32(length), Buffer.alloc(length, 0x28));
+  }
+
+  /** Some pages of every kind. */
+  mixture(count: number, kinds = 4): this {
+    for (let i = 0; i < count; i++) {
+      const block = this.#random(10) < 8 ? Math.max(this.#lastBlock, 0) : this.#random(this.blocks.length);
+      const page = this.#random(this.blocks[block]!.pages);
+      const kind = this.#random(kinds);
+      if (kind === 0) this.ramPage(block, page);
+      else if (kind === 1) this.zeroPage(block, page);
+      else if (kind === 2) this.xbzrlePage(block, page);
+      else this.compressedPage(block, page);
+      if (this.#random(12) === 0) this.word(0x200);
+      if (this.#random(12) === 0) this.word(0x80);
+    }
+    return this;
+  }
+}
+
+/** What the rest of a stream, bytes `from` to `length`, is to be reported as. */
+export function opaqueSegments(
+  from: number,
+  length: number,
+  rest: 'pages' | 'skeleton' | undefined,
+): Segment[] {
+  const aligned = Math.ceil(from / PAGE_SIZE) * PAGE_SIZE;
+  const pages = rest === 'pages' ? Math.max(0, Math.floor((length - aligned) / PAGE_SIZE)) : 0;
+  const last = aligned + pages * PAGE_SIZE;
+  const segments: Segment[] =
+    pages === 0
+      ? [{ kind: 'skeleton', n: length - from }]
+      : [
+          { kind: 'skeleton', n: aligned - from },
+          { kind: 'pages', n: pages, identity: NO_IDENTITY },
+          { kind: 'skeleton', n: length - last },
+        ];
+  return segments.filter((segment) => !('n' in segment) || segment.n > 0);
+}
+
+function bytesIn(segment: Segment): number {
+  if (segment.kind === 'words') return segment.n * 8;
+  if (segment.kind === 'pages') return segment.n * PAGE_SIZE;
+  return segment.kind === 'skeleton' ? segment.n : 0;
+}
+
+/** A subsection of CONFIGURATION. */
+export function subsection(name: string, data: Buffer): Buffer {
+  return Buffer.concat([u8(5), counted(`configuration/${name}`), u32(1), data]);
+}
+
+export const SUBSECTIONS = {
+  pageBits: (bits = 12): Buffer => subsection('target-page-bits', u32(bits)),
+  capabilities: (...names: string[]): Buffer =>
+    subsection('capabilities', Buffer.concat([u32(names.length), ...names.map(counted)])),
+  uuid: (): Buffer => subsection('uuid', Buffer.alloc(16, 0x05)),
+};
+
+export const COMMAND = {
+  openReturnPath: 1,
+  ping: 2,
+  advise: 3,
+  listen: 4,
+  run: 5,
+  discard: 6,
+  packaged: 7,
+  switchoverStart: 11,
+};
+
+/** Data of POSTCOPY_ADVISE: sum of page sizes, target page size. */
+export function adviseData(sizes = PAGE_SIZE): Buffer {
+  return Buffer.concat([u64(sizes), u64(PAGE_SIZE)]);
+}
+
+/** Precopy with one round after another, device state, end and description, as today's QEMU writes it. */
+export function precopy(seed = 1, rounds = 3, pages = 12, kinds = 4): Built {
+  const stream = new QemuStream(seed).magic().configuration();
+  stream.command(COMMAND.openReturnPath).command(COMMAND.ping, u32(1)).ramSetup();
+  for (let round = 1; round <= rounds; round++) {
+    stream.sectionPart(2, round === rounds ? 3 : 2).mixture(pages, kinds);
+    stream.eos().footer(2);
+    if (round === rounds - 1) stream.command(COMMAND.switchoverStart);
+  }
+  return stream.ends('skeleton').device(0).device(7, 'cpu_common').eof().vmDescription().build();
+}
+
+/** Without CONFIGURATION and footers, as machine types before 2.4 have it. */
+export function oldMachine(seed = 1): Built {
+  const stream = new QemuStream(seed);
+  stream.footers = false;
+  stream.magic().ramSetup().sectionPart(2).mixture(5, 2).eos().sectionPart(2, 3).mixture(3, 2).eos();
+  return stream.ends('skeleton').device(0).eof().build();
+}
+
+/** All subsections of CONFIGURATION; x-ignore-shared adds guest addresses to the list of blocks. */
+export function withCapabilities(seed = 1): Built {
+  const subsections = [
+    SUBSECTIONS.pageBits(),
+    SUBSECTIONS.capabilities('xbzrle', 'x-ignore-shared'),
+    SUBSECTIONS.uuid(),
+  ];
+  const stream = new QemuStream(seed).magic().configuration('virt-10.0', subsections);
+  stream.ramSetup({ addresses: true }).sectionPart(2, 3).mixture(6).eos().footer(2);
+  return stream.ends('skeleton').device(0).eof().build();
+}
+
+/** Postcopy was advised: blocks of huge pages tell their page size, wherever in the list they stand. */
+export function advised(hugeBlocks: readonly number[], ignoreShared = false, seed = 1): Built {
+  const blocks = BLOCKS.map((block, i) => (hugeBlocks.includes(i) ? { ...block, pageSize: 2 ** 21 } : block));
+  const stream = new QemuStream(seed, blocks).magic();
+  stream.configuration('q35', ignoreShared ? [SUBSECTIONS.capabilities('x-ignore-shared')] : []);
+  stream.command(COMMAND.advise, adviseData(2 ** 21 + PAGE_SIZE));
+  stream.ramSetup({ advised: true, addresses: ignoreShared });
+  stream.sectionPart(2, 3).mixture(6).eos().footer(2);
+  return stream.ends('skeleton').device(0).eof().build();
+}
+
+/** Goes postcopy: the package of device state, then pages on demand. */
+export function postcopy(seed = 1): Built {
+  const stream = new QemuStream(seed).magic().configuration();
+  stream.command(COMMAND.advise, adviseData()).ramSetup().sectionPart(2).mixture(6).eos().footer(2);
+  stream.command(COMMAND.discard, Buffer.alloc(40, 1));
+  const inner = Buffer.concat([Buffer.from('QEVM'), u32(3), Buffer.alloc(9000, 0x28)]);
+  stream.command(COMMAND.packaged, u32(inner.length)).ends('skeleton').skeleton(inner);
+  return stream.sectionPart(2).mixture(10, 2).eos().footer(2).eof().build();
+}
+
+/** As postcopy(), with LISTEN in the stream itself. */
+export function listening(seed = 1): Built {
+  const stream = new QemuStream(seed).magic().configuration();
+  stream.command(COMMAND.advise, adviseData()).ramSetup().command(COMMAND.listen).ends('skeleton');
+  return stream.sectionPart(2).mixture(10, 2).eos().footer(2).eof().build();
+}
+
+/** Since 8.1 virtio-mem writes a FULL section before ram. */
+export function virtioMem(seed = 1): Built {
+  const stream = new QemuStream(seed).magic().configuration().ends('pages');
+  stream
+    .device(1, '0000:00:03.0/virtio-mem-early', 100)
+    .ramSetup()
+    .sectionPart(2)
+    .mixture(20)
+    .eos()
+    .footer(2);
+  return stream.eof().build();
+}
+
+/** A device that sends in rounds, as VFIO does, between the sections of ram. */
+export function foreignSection(seed = 1): Built {
+  const stream = new QemuStream(seed).magic().configuration().ramSetup().ends('pages');
+  stream.sectionStart(9, 'vfio').skeleton(Buffer.alloc(5000, 0x28)).footer(9);
+  return stream.sectionPart(2).mixture(20).eos().footer(2).eof().build();
+}
+
+/** mapped-ram: the list is followed by headers, and the pages lie elsewhere in the file. */
+export function mappedRam(oneBlock: boolean, seed = 1): Built {
+  const blocks = oneBlock ? BLOCKS.slice(0, 1) : BLOCKS;
+  const total = blocks.reduce((sum, block) => sum + block.pages * PAGE_SIZE, 0);
+  const stream = new QemuStream(seed, blocks)
+    .magic()
+    .configuration()
+    .sectionStart(2, 'ram')
+    .word(total | 0x04);
+  for (const block of blocks) {
+    stream.skeleton(counted(block.name), u64(block.pages * PAGE_SIZE)).ends('pages');
+    stream.skeleton(
+      u32(1),
+      u64(PAGE_SIZE),
+      u64(0x1000),
+      u64(0x10_0000),
+      Buffer.alloc(block.pages * PAGE_SIZE, 0x28),
+    );
+  }
+  return stream.eos().eof().build();
+}
