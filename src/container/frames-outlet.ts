@@ -1,0 +1,56 @@
+// The sending side of method `stream`: standard frames as the workers made them, between an announcement and the totals.
+
+import { Buffer } from 'node:buffer';
+
+import type { CodecName } from '../codec/codec.js';
+import { JOB, JOB_HASH, TASK } from '../slot/job.js';
+import type { SlotViews } from '../slot/layout.js';
+import { announcementUnit, totalsUnit } from './frames/control.js';
+import { unitBound } from './frames/open-units.js';
+import type { FrameFormat } from './frames/record.js';
+import { TotalsDigest } from './frames/totals.js';
+import type { Departure, Outlet } from './outlet.js';
+
+export class FramesOutlet implements Outlet {
+  readonly task = TASK.frame;
+  readonly prefix = 0;
+  readonly regions = false;
+  readonly #format: FrameFormat;
+  readonly #maxChunk: number;
+  readonly #digest = new TotalsDigest();
+
+  /** @param codec whose frames these are; the names of frame formats and codecs are the same */
+  constructor(codec: Exclude<CodecName, 'none'>, maxChunk: number) {
+    this.#format = codec;
+    this.#maxChunk = maxChunk;
+  }
+
+  room(chunkSize: number): number {
+    return unitBound(this.#format, chunkSize);
+  }
+
+  head(): Buffer {
+    return announcementUnit(this.#format, this.#maxChunk);
+  }
+
+  depart(slot: SlotViews): Departure {
+    const bytes = slot.output.subarray(0, slot.ints[JOB.outputLength]);
+    const decodedLength = slot.ints[JOB.inputLength]!;
+    this.#digest.add({
+      encodedLength: bytes.length,
+      decodedLength,
+      encodedHash: slot.hashes[JOB_HASH.encoded]!,
+      decodedHash: slot.hashes[JOB_HASH.decoded]!,
+    });
+    const pages = Math.floor(decodedLength / 4096);
+    return { bytes, decodedLength, chunk: { codec: this.#format, zero: 0, literal: pages, duplicate: 0 } };
+  }
+
+  totals(): Buffer {
+    return Buffer.alloc(0);
+  }
+
+  tail(): Buffer {
+    return totalsUnit(this.#format, this.#digest.totals());
+  }
+}

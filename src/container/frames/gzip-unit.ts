@@ -1,0 +1,82 @@
+// Units of gzip: one member each, with its sizes in the extra field so that a receiver can find the next one.
+// The header holds no time, name or operating system: the same bytes everywhere.
+
+import { crc32, deflateRawSync, inflateRawSync } from 'node:zlib';
+
+import { checkLevel } from '../../codec/level.js';
+import { RamferryError } from '../../errors.js';
+import { GZIP_RECORD_OFFSET, gzipHeader } from './control.js';
+import { RECORD_SIZE, writeRecord } from './record.js';
+import type { UnitResult } from './totals.js';
+import { unitResult, viewOf, type UnitCoder } from './unit.js';
+
+export const GZIP_UNIT_HEADER_SIZE = GZIP_RECORD_OFFSET + RECORD_SIZE.chunk;
+/** CRC-32 of the decoded bytes, and their number modulo 2^32. */
+const TAIL_SIZE = 8;
+/** zlib's smallest allowed output step. */
+const MIN_STEP = 64;
+const LEVELS = { min: 0, max: 9, default: 1, effective: true } as const;
+
+/** Room for zlib's worst case (its deflateBound) with our header. */
+export function gzipUnitBound(decodedLength: number): number {
+  return GZIP_UNIT_HEADER_SIZE + decodedLength + (decodedLength >>> 10) + 64 + TAIL_SIZE;
+}
+
+export function gzipUnits(): UnitCoder {
+  return { format: 'zlib', bound: gzipUnitBound, encode, decode };
+}
+
+function encode(dst: Uint8Array, src: Uint8Array, level: number): UnitResult {
+  checkLevel('zlib', level, LEVELS);
+  // One output step of the worst case's size: the result needs no joining.
+  const body = deflateRawSync(src, { level, chunkSize: gzipUnitBound(src.length) });
+  const encodedLength = GZIP_UNIT_HEADER_SIZE + body.length + TAIL_SIZE;
+  dst.set(
+    gzipHeader(writeRecord({ kind: 'chunk', format: 'zlib', encodedLength, decodedLength: src.length })),
+  );
+  dst.set(body, GZIP_UNIT_HEADER_SIZE);
+  const view = viewOf(dst);
+  view.setUint32(encodedLength - TAIL_SIZE, crc32(src), true);
+  view.setUint32(encodedLength - 4, src.length, true);
+  return unitResult(dst.subarray(0, encodedLength), src);
+}
+
+function decode(dst: Uint8Array, unit: Uint8Array, offset: number): UnitResult {
+  const body = unit.subarray(GZIP_UNIT_HEADER_SIZE, unit.length - TAIL_SIZE);
+  const decoded = inflate(body, dst.length, offset);
+  const view = viewOf(unit);
+  if (decoded.length !== dst.length || view.getUint32(unit.length - 4, true) !== decoded.length) {
+    throw new RamferryError('ERR_STREAM_FORMAT', 'a gzip member has another size than was announced', {
+      offset,
+    });
+  }
+  if (view.getUint32(unit.length - TAIL_SIZE, true) !== crc32(decoded)) {
+    throw new RamferryError('ERR_STREAM_CHECKSUM', 'a gzip member decodes to other bytes than were sent', {
+      offset,
+    });
+  }
+  dst.set(decoded);
+  return unitResult(unit, dst);
+}
+
+/** Inflates all of body into at most `limit` bytes. */
+function inflate(body: Uint8Array, limit: number, offset: number): Uint8Array {
+  let result: unknown;
+  try {
+    result = inflateRawSync(body, {
+      info: true,
+      maxOutputLength: Math.max(1, limit),
+      chunkSize: Math.max(MIN_STEP, limit),
+    });
+  } catch (cause) {
+    throw new RamferryError('ERR_STREAM_CODEC', 'a gzip member is damaged', { offset, cause });
+  }
+  // With `info`, Node gives the engine too: it tells how much of the input was used.
+  const { buffer, engine } = result as { buffer: Buffer; engine: { bytesWritten: number } };
+  if (engine.bytesWritten !== body.length) {
+    throw new RamferryError('ERR_STREAM_FORMAT', 'a gzip member ends before its announced length', {
+      offset,
+    });
+  }
+  return buffer;
+}

@@ -1,0 +1,50 @@
+// Limits and magics of method `stream`, each in one place (docs/FRAMES.md explains them).
+// Sizes are bytes.
+
+/** Largest decoded chunk that a receiver accepts from an announced or a pzstd stream. */
+export const MAX_CHUNK_DECODED = 64 * 1024 * 1024;
+
+/** Largest window of a foreign zstd frame: what `zstd --long=27` writes and `zstd -d` takes without options. */
+export const MAX_ZSTD_WINDOW_LOG = 27;
+export const MAX_ZSTD_WINDOW = 2 ** MAX_ZSTD_WINDOW_LOG;
+
+/** pzstd cuts its input into pieces of at most this many windows (`calculateStep` of contrib/pzstd). */
+export const PZSTD_WINDOWS_PER_FRAME = 4;
+
+/** Without a streaming zstd binding, one whole frame is held: at most this much decoded. */
+export const MAX_WHOLE_FRAME = 64 * 1024 * 1024;
+
+/** Longest gzip member header that is read: extra field, name and comment together. */
+export const MAX_GZIP_HEADER = 256 * 1024;
+
+/** Bytes that `FrameSplitter.next` and `detectLayout` need at most to decide. */
+export const MAX_UNIT_HEAD = 72;
+
+export const MAGIC = {
+  zstd: 0xfd2fb528,
+  lz4: 0x184d2204,
+  lz4Legacy: 0x184c2102,
+  /** The first of the sixteen skippable magics; pzstd uses this one. */
+  pzstd: 0x184d2a50,
+  /** The skippable magic of our records. */
+  ramferry: 0x184d2a5b,
+} as const;
+
+/** Any of 0x184D2A50 to 0x184D2A5F: a frame that decoders of zstd and lz4 skip. */
+export function isSkippable(magic: number): boolean {
+  return magic >>> 4 === MAGIC.pzstd >>> 4;
+}
+
+const GZIP_START = [0x1f, 0x8b, 8];
+
+/** True when these first bytes of a frame, at most 4, can go on to be one that we know. */
+export function beginsSomeFrame(bytes: Uint8Array): boolean {
+  const fits = (start: readonly number[]): boolean =>
+    bytes.every((byte, at) => at >= start.length || byte === start[at]);
+  if (fits(GZIP_START)) return true;
+  const magics: number[] = [MAGIC.zstd, MAGIC.lz4, MAGIC.lz4Legacy];
+  for (let i = 0; i < 16; i += 1) magics.push(MAGIC.pzstd + i);
+  return magics.some((magic) =>
+    fits([magic & 0xff, (magic >>> 8) & 0xff, (magic >>> 16) & 0xff, magic >>> 24]),
+  );
+}

@@ -1,0 +1,109 @@
+// Decodes a foreign stream of standard frames (what zstd, pzstd, lz4, gzip and pigz write) in bounded memory,
+// at the speed of one thread. Takes the stream in any split; back-pressure is in the promise of `push`.
+// Follows each frame to its end itself, so that truncation, damage and trailing bytes are told apart, with offsets.
+
+import { RamferryError } from '../../errors.js';
+import { Cursor, Gather, type Emit } from './cursor.js';
+import type { FrameDecoder } from './frame-decoder.js';
+import { GzipMemberDecoder } from './gzip-stream.js';
+import { beginsSomeFrame, isSkippable, MAGIC } from './limits.js';
+import { Lz4FrameDecoder } from './lz4-stream.js';
+import { SkippableFrameDecoder } from './skippable-stream.js';
+import { openZstdEngine } from './zstd-engine.js';
+import type { ZstdEngine, ZstdEngineName } from './zstd-engine-type.js';
+import { ZstdFrameDecoder } from './zstd-stream.js';
+
+export interface StreamDecoderOptions {
+  /** Where in the whole stream the decoder starts: for messages, and because frames may have come before. */
+  readonly offset?: number;
+  /** Which zstd binding decodes; the best that is installed when absent. */
+  readonly zstd?: ZstdEngineName;
+}
+
+export class StreamDecoder {
+  readonly #zstdName: ZstdEngineName | undefined;
+  readonly #gather = new Gather();
+  readonly #start: number;
+  #zstd: ZstdEngine | undefined;
+  #frame: FrameDecoder | undefined;
+  #offset: number;
+  #verified = true;
+
+  constructor(options: StreamDecoderOptions = {}) {
+    this.#start = this.#offset = options.offset ?? 0;
+    this.#zstdName = options.zstd;
+  }
+
+  /** True while every frame so far carried a checksum over its decoded bytes. */
+  get verified(): boolean {
+    return this.#verified;
+  }
+
+  /**
+   * Decodes all of input. One call at a time; after an error the decoder can only be closed.
+   * Throws ERR_STREAM_MAGIC, _TRAILING, _FORMAT, _CODEC, _CHECKSUM, _LIMIT, _FEATURE or ERR_CODEC_UNAVAILABLE.
+   */
+  async push(input: Uint8Array, emit: Emit): Promise<void> {
+    const cursor = new Cursor(input, this.#offset);
+    while (cursor.left > 0) {
+      if (this.#frame === undefined) {
+        const magic = this.#gather.take(cursor, 4);
+        if (magic === undefined) break;
+        this.#frame = this.#open(Buffer.from(magic), cursor.offset - 4);
+      } else if (await this.#frame.push(cursor, emit)) {
+        this.#finishFrame(this.#frame);
+      }
+    }
+    this.#offset += input.length;
+  }
+
+  /** The input has ended. Throws ERR_STREAM_TRUNCATED inside a frame and on an empty stream. */
+  end(): void {
+    const partial = this.#gather.partial;
+    const begun = partial.length > 0;
+    if (begun && !beginsSomeFrame(partial)) throw this.#unknown(this.#offset - partial.length);
+    if (begun || this.#frame !== undefined || this.#offset === this.#start) {
+      throw new RamferryError('ERR_STREAM_TRUNCATED', 'the stream ends inside a frame', {
+        offset: this.#offset,
+      });
+    }
+  }
+
+  /** Gives native state back. Safe to call twice. */
+  close(): void {
+    this.#frame?.close();
+    this.#frame = undefined;
+    this.#zstd?.close();
+    this.#zstd = undefined;
+  }
+
+  #finishFrame(frame: FrameDecoder): void {
+    this.#verified &&= frame.verified;
+    frame.close();
+    this.#frame = undefined;
+  }
+
+  #open(magic: Buffer, offset: number): FrameDecoder {
+    const number = magic.readUInt32LE();
+    if (number === MAGIC.zstd) {
+      this.#zstd ??= openZstdEngine(this.#zstdName);
+      return new ZstdFrameDecoder(this.#zstd, offset);
+    }
+    if (number === MAGIC.lz4) return new Lz4FrameDecoder(offset);
+    if (magic[0] === 0x1f && magic[1] === 0x8b && magic[2] === 8) return new GzipMemberDecoder(magic, offset);
+    if (isSkippable(number)) return new SkippableFrameDecoder(number, offset);
+    if (number === MAGIC.lz4Legacy) {
+      throw new RamferryError('ERR_STREAM_FEATURE', 'the legacy LZ4 format is not read', {
+        offset,
+        hint: 'Compress without `lz4 -l`.',
+      });
+    }
+    throw this.#unknown(offset);
+  }
+
+  #unknown(offset: number): RamferryError {
+    return offset > 0
+      ? new RamferryError('ERR_STREAM_TRAILING', 'bytes follow the last frame', { offset })
+      : new RamferryError('ERR_STREAM_MAGIC', 'this is no stream of zstd, LZ4 or gzip frames', { offset });
+  }
+}

@@ -1,0 +1,84 @@
+// Drives a decompressing transform of node:zlib by hand: bytes in, decoded bytes out, with back-pressure, and with
+// the exact number of bytes that it used, so that whoever follows the frames knows where one ended.
+
+import type { Transform } from 'node:stream';
+
+import { RamferryError } from '../../errors.js';
+import type { Emit } from './cursor.js';
+
+/** What node:zlib's classes have in common; `bytesWritten` counts the input that the engine has used. */
+export type ZlibTransform = Transform & { readonly bytesWritten: number };
+
+export class TransformPump {
+  readonly #stream: ZlibTransform;
+  #ended = false;
+  #failure: Error | undefined;
+  #wake: () => void = () => undefined;
+
+  constructor(stream: ZlibTransform) {
+    this.#stream = stream;
+    stream.on('readable', () => this.#wake());
+    stream.on('end', () => {
+      this.#ended = true;
+      this.#wake();
+    });
+    stream.on('error', (error) => {
+      this.#failure = error;
+      this.#wake();
+    });
+    stream.on('close', () => {
+      // Destroyed under a pending push: it must not wait for ever.
+      if (!this.#ended) this.#failure ??= new RamferryError('ERR_LINK_CLOSED', 'the decoder was closed');
+      this.#wake();
+    });
+  }
+
+  /** The compressed data has ended. It is noticed with the first byte behind it, not before. */
+  get ended(): boolean {
+    return this.#ended;
+  }
+
+  /**
+   * Decodes input and emits the result.
+   * @returns how many bytes of input were used: all, or fewer when the compressed data has ended.
+   * Throws the engine's own error.
+   */
+  async push(input: Uint8Array, emit: Emit): Promise<number> {
+    const before = this.#stream.bytesWritten;
+    let written = false;
+    this.#stream.write(input, () => {
+      written = true;
+      this.#wake();
+    });
+    await this.#drain(emit, () => written);
+    return this.#stream.bytesWritten - before;
+  }
+
+  /** Tells the engine that the input is over, and emits what it still held. */
+  async finish(emit: Emit): Promise<void> {
+    this.#stream.end();
+    await this.#drain(emit, () => false);
+  }
+
+  close(): void {
+    this.#stream.destroy();
+  }
+
+  /** Emits until `done`, the end or an error. */
+  async #drain(emit: Emit, done: () => boolean): Promise<void> {
+    while (true) {
+      const woken = new Promise<void>((resolve) => {
+        this.#wake = resolve;
+      });
+      for (let chunk = this.#read(); chunk !== null; chunk = this.#read()) await emit(chunk);
+      if (this.#failure !== undefined) throw this.#failure;
+      if (this.#ended) return;
+      if (done() && this.#stream.readableLength === 0) return;
+      await woken;
+    }
+  }
+
+  #read(): Uint8Array | null {
+    return this.#stream.read() as Uint8Array | null;
+  }
+}

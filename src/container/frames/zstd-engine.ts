@@ -1,0 +1,148 @@
+// What decodes zstd piece by piece: zstd-napi, else node:zlib (Node 22.15 and later), else @mongodb-js/zstd, which
+// can only decode whole frames. One engine serves all frames of a stream, one after the other.
+
+import * as zlib from 'node:zlib';
+
+import type { ZstdFrameHeader } from '../../codec/zstd-frame.js';
+import { RamferryError } from '../../errors.js';
+import type { Emit } from './cursor.js';
+import { MAX_ZSTD_WINDOW_LOG } from './limits.js';
+import { TransformPump, type ZlibTransform } from './transform-pump.js';
+import {
+  loadZstdNapi,
+  noStreamingZstd,
+  zstdFailure,
+  type DecompressionContext,
+  type ZstdNapi,
+} from './zstd-binding.js';
+import type { ZstdEngine, ZstdEngineName } from './zstd-engine-type.js';
+import { WholeFrameEngine } from './zstd-whole.js';
+
+const OUTPUT_STEP = 1024 * 1024;
+
+/** @param name which one; the best there is when absent. Throws ERR_CODEC_UNAVAILABLE. */
+export function openZstdEngine(name?: ZstdEngineName): ZstdEngine {
+  if (name === undefined || name === 'zstd-napi') {
+    const binding = loadZstdNapi();
+    if (binding !== undefined) return new NapiEngine(binding);
+  }
+  if (name === undefined || name === 'node:zlib') {
+    const create = nodeZstd();
+    if (create !== undefined) return new NodeEngine(create);
+  }
+  if (name === undefined || name === '@mongodb-js/zstd') return new WholeFrameEngine();
+  throw noStreamingZstd();
+}
+
+class NapiEngine implements ZstdEngine {
+  readonly #context: DecompressionContext;
+  readonly #output = Buffer.allocUnsafeSlow(OUTPUT_STEP);
+  #offset = 0;
+  #complete = false;
+
+  constructor(binding: ZstdNapi) {
+    this.#context = new binding.DCtx();
+    this.#context.setParameter(binding.DParameter.windowLogMax, MAX_ZSTD_WINDOW_LOG);
+  }
+
+  start(_header: ZstdFrameHeader, offset: number): void {
+    this.#offset = offset;
+    this.#complete = false;
+  }
+
+  block(_maxDecoded: number, offset: number): void {
+    this.#offset = offset;
+  }
+
+  async push(bytes: Uint8Array, emit: Emit): Promise<void> {
+    let used = 0;
+    let full = false;
+    while (used < bytes.length || (full && !this.#complete)) {
+      if (this.#complete) throw this.#disagreement();
+      const [pending, produced, consumed] = this.#decompress(bytes.subarray(used));
+      used += consumed;
+      full = produced === OUTPUT_STEP;
+      this.#complete = pending === 0;
+      if (produced > 0) await emit(this.#output.subarray(0, produced));
+      else if (consumed === 0) break;
+    }
+    if (used < bytes.length) throw this.#disagreement();
+  }
+
+  finish(): Promise<void> {
+    return this.#complete ? Promise.resolve() : Promise.reject(this.#disagreement());
+  }
+
+  close(): void {
+    // The binding frees its context with the object.
+  }
+
+  #decompress(bytes: Uint8Array): [number, number, number] {
+    try {
+      return this.#context.decompressStream(this.#output, bytes);
+    } catch (thrown) {
+      throw zstdFailure(thrown, this.#offset);
+    }
+  }
+
+  #disagreement(): RamferryError {
+    return new RamferryError(
+      'ERR_STREAM_CODEC',
+      'a zstd frame is damaged: its blocks and its data disagree',
+      {
+        offset: this.#offset,
+      },
+    );
+  }
+}
+
+/** node:zlib's decoder, where this Node has one; newer than the types that we build with. */
+function nodeZstd(): ((options: object) => ZlibTransform) | undefined {
+  const found: unknown = Reflect.get(zlib, 'createZstdDecompress');
+  return typeof found === 'function' ? (found as (options: object) => ZlibTransform) : undefined;
+}
+
+class NodeEngine implements ZstdEngine {
+  readonly #create: (options: object) => ZlibTransform;
+  #pump: TransformPump | undefined;
+  #offset = 0;
+
+  constructor(create: (options: object) => ZlibTransform) {
+    this.#create = create;
+  }
+
+  start(_header: ZstdFrameHeader, offset: number): void {
+    this.#offset = offset;
+    // ZSTD_d_windowLogMax is 100 in zstd.h; node's constant of that name is newer than our types.
+    const params = { 100: MAX_ZSTD_WINDOW_LOG };
+    this.#pump = new TransformPump(this.#create({ params, chunkSize: OUTPUT_STEP }));
+  }
+
+  block(_maxDecoded: number, offset: number): void {
+    this.#offset = offset;
+  }
+
+  async push(bytes: Uint8Array, emit: Emit): Promise<void> {
+    await this.#run((pump) => pump.push(bytes, emit));
+  }
+
+  async finish(emit: Emit): Promise<void> {
+    await this.#run((pump) => pump.finish(emit));
+    this.close();
+  }
+
+  close(): void {
+    this.#pump?.close();
+    this.#pump = undefined;
+  }
+
+  async #run(step: (pump: TransformPump) => Promise<unknown>): Promise<void> {
+    try {
+      await step(this.#pump!);
+    } catch (thrown) {
+      if (thrown instanceof RamferryError || !(thrown as NodeJS.ErrnoException).code?.startsWith('Z'))
+        throw thrown;
+      throw zstdFailure(thrown, this.#offset);
+    }
+  }
+}

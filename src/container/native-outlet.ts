@@ -1,0 +1,47 @@
+// The sending side of the native container: chunk records as the workers made them, header and END around them.
+
+import { Buffer } from 'node:buffer';
+
+import { recordCapacity } from '../chunk/encode.js';
+import { readChunkHeader } from '../chunk/record.js';
+import { codecName } from '../codec/codec.js';
+import { JOB, TASK } from '../slot/job.js';
+import type { SlotViews } from '../slot/layout.js';
+import { type StreamHeader, Totals, writeStreamHeader } from './native.js';
+import type { Departure, Outlet } from './outlet.js';
+
+export class NativeOutlet implements Outlet {
+  readonly task = TASK.encode;
+  readonly prefix = 0;
+  readonly regions = false;
+  readonly #header: StreamHeader;
+  readonly #totals = new Totals();
+
+  constructor(header: StreamHeader) {
+    this.#header = header;
+  }
+
+  room(chunkSize: number): number {
+    return recordCapacity(chunkSize);
+  }
+
+  head(): Buffer {
+    return writeStreamHeader(this.#header);
+  }
+
+  depart(slot: SlotViews): Departure {
+    const bytes = slot.output.subarray(0, slot.ints[JOB.outputLength]);
+    const header = readChunkHeader(bytes, 0, this.#header.maxChunk);
+    this.#totals.add(header, bytes.length, bytes.readBigUInt64LE(bytes.length - 8));
+    const { decodedLength, zero, literal, duplicate } = header;
+    return { bytes, decodedLength, chunk: { codec: codecName(header.codec)!, zero, literal, duplicate } };
+  }
+
+  totals(): Buffer {
+    return Buffer.alloc(0);
+  }
+
+  tail(): Buffer {
+    return this.#totals.record();
+  }
+}

@@ -1,0 +1,188 @@
+// The native container: how chunk records lie in a stream of our own (docs/FORMAT.md).
+// Header, chunk records, END. This file reads and writes the header and the END record; chunk records are made and
+// read in src/chunk. It does no I/O.
+
+import { Buffer } from 'node:buffer';
+
+import { CHECKSUM_ID, rangeIsSealed, RunningChecksum, sealRange } from '../chunk/checksum.js';
+import { type ChunkHeader, MAX_CHUNK_BYTES, RECORD } from '../chunk/record.js';
+import { RamferryError } from '../errors.js';
+import { GRAMMAR_ID } from '../grammar/grammar.js';
+
+/** First byte not ASCII, then a name, then line ends that a text-mode transfer would change. */
+export const NATIVE_MAGIC = Buffer.from([0x89, 0x52, 0x46, 0x59, 0x0d, 0x0a, 0x1a, 0x0a]);
+
+export const NATIVE_VERSION = 1;
+export const STREAM_HEADER_BYTES = 64;
+export const END_RECORD_BYTES = 80;
+
+/** A receiver holds at most this many chunks that arrived before their turn. */
+export const MAX_WINDOW = 256;
+
+const UNKNOWN_LENGTH = 0xffff_ffff_ffff_ffffn;
+
+export interface StreamHeader {
+  /** Which grammar the sender followed; informative. */
+  readonly grammar: number;
+  /** No chunk decodes to more. */
+  readonly maxChunk: number;
+  /** A chunk record stands at most this many places before its turn; 1 = strictly in order. */
+  readonly window: number;
+  /** Bytes of the page store that the receiver must mirror. */
+  readonly storeBytes: number;
+  /** Length of the decoded stream, undefined when the sender did not know it. */
+  readonly totalLength: number | undefined;
+}
+
+export function writeStreamHeader(header: StreamHeader): Buffer {
+  const out = Buffer.alloc(STREAM_HEADER_BYTES);
+  NATIVE_MAGIC.copy(out, 0);
+  out.writeUInt16LE(NATIVE_VERSION, 8);
+  out.writeUInt16LE(STREAM_HEADER_BYTES, 10);
+  out.writeUInt32LE(0, 12);
+  out.writeUInt8(CHECKSUM_ID.xxh64, 16);
+  out.writeUInt8(header.grammar, 17);
+  out.writeUInt16LE(12, 18);
+  out.writeUInt32LE(header.maxChunk, 20);
+  out.writeUInt32LE(header.window, 24);
+  out.writeBigUInt64LE(BigInt(header.storeBytes), 32);
+  out.writeBigUInt64LE(header.totalLength === undefined ? UNKNOWN_LENGTH : BigInt(header.totalLength), 40);
+  sealRange(out, 0, 56);
+  return out;
+}
+
+/** @throws ERR_STREAM_MAGIC, ERR_STREAM_VERSION, ERR_STREAM_CHECKSUM, ERR_STREAM_FEATURE, ERR_STREAM_LIMIT */
+export function readStreamHeader(bytes: Buffer): StreamHeader {
+  const place = { record: 0, offset: 0 };
+  if (bytes.compare(NATIVE_MAGIC, 0, 8, 0, 8) !== 0) {
+    throw new RamferryError('ERR_STREAM_MAGIC', 'this is not a ramferry stream', {
+      offset: 0,
+      hint: 'give `receive` what `ramferry send` wrote',
+    });
+  }
+  const version = bytes.readUInt16LE(8);
+  if (version !== NATIVE_VERSION) {
+    throw new RamferryError(
+      'ERR_STREAM_VERSION',
+      `the stream has version ${version}, this is for version 1`,
+      {
+        ...place,
+        hint: 'use a newer ramferry on the receiving side',
+      },
+    );
+  }
+  if (!rangeIsSealed(bytes, 0, 56)) {
+    throw new RamferryError('ERR_STREAM_CHECKSUM', "the stream's header does not match its checksum", place);
+  }
+  const flags = bytes.readUInt32LE(12);
+  const checksumKind = bytes.readUInt8(16);
+  const grammar = bytes.readUInt8(17);
+  if (
+    bytes.readUInt16LE(10) !== STREAM_HEADER_BYTES ||
+    flags !== 0 ||
+    checksumKind !== CHECKSUM_ID.xxh64 ||
+    !(Object.values(GRAMMAR_ID) as number[]).includes(grammar) ||
+    bytes.readUInt16LE(18) !== 12 ||
+    bytes.readUInt32LE(28) !== 0 ||
+    bytes.readBigUInt64LE(32) !== 0n ||
+    bytes.readBigUInt64LE(48) !== 0n
+  ) {
+    throw new RamferryError(
+      'ERR_STREAM_FEATURE',
+      'the stream uses features that this version does not have',
+      {
+        ...place,
+        hint: 'use a newer ramferry on the receiving side',
+      },
+    );
+  }
+  const total = bytes.readBigUInt64LE(40);
+  const store = bytes.readBigUInt64LE(32);
+  const header = {
+    grammar,
+    maxChunk: bytes.readUInt32LE(20),
+    window: bytes.readUInt32LE(24),
+    storeBytes: Number(store),
+    totalLength: total === UNKNOWN_LENGTH ? undefined : Number(total),
+  };
+  const tooLarge =
+    header.maxChunk < 1 ||
+    header.maxChunk > MAX_CHUNK_BYTES ||
+    header.window < 1 ||
+    header.window > MAX_WINDOW ||
+    store > BigInt(Number.MAX_SAFE_INTEGER) ||
+    (total !== UNKNOWN_LENGTH && total > BigInt(Number.MAX_SAFE_INTEGER));
+  if (tooLarge) {
+    throw new RamferryError(
+      'ERR_STREAM_LIMIT',
+      "the stream's header exceeds the limits of the format",
+      place,
+    );
+  }
+  return header;
+}
+
+/** What both sides count while chunks pass, in sequence order; compared at END. */
+export class Totals {
+  chunks = 0;
+  decodedBytes = 0;
+  /** Bytes of all chunk records. */
+  recordBytes = 0;
+  zero = 0;
+  literal = 0;
+  duplicate = 0;
+  readonly #digest = new RunningChecksum();
+  readonly #piece = Buffer.alloc(16);
+
+  /** @param recordChecksum the eight bytes at the end of the chunk's record */
+  add(header: ChunkHeader, recordLength: number, recordChecksum: bigint): void {
+    this.chunks++;
+    this.decodedBytes += header.decodedLength;
+    this.recordBytes += recordLength;
+    this.zero += header.zero;
+    this.literal += header.literal;
+    this.duplicate += header.duplicate;
+    this.#piece.writeBigUInt64LE(header.decodedChecksum, 0);
+    this.#piece.writeBigUInt64LE(recordChecksum, 8);
+    this.#digest.update(this.#piece);
+  }
+
+  /** XXH64 over (decoded checksum, record checksum) of every chunk in sequence order. */
+  digest(): bigint {
+    return this.#digest.digest();
+  }
+
+  /** The END record that states these totals. */
+  record(): Buffer {
+    const out = Buffer.alloc(END_RECORD_BYTES);
+    out.writeUInt32LE(RECORD.end, 0);
+    out.writeUInt32LE(END_RECORD_BYTES, 4);
+    const values = [
+      this.chunks,
+      this.decodedBytes,
+      this.recordBytes,
+      this.zero,
+      this.literal,
+      this.duplicate,
+    ];
+    values.forEach((value, index) => out.writeBigUInt64LE(BigInt(value), 8 + index * 8));
+    out.writeBigUInt64LE(this.digest(), 56);
+    sealRange(out, 0, 72);
+    return out;
+  }
+
+  /** @throws ERR_STREAM_CHECKSUM, ERR_STREAM_TOTALS when the END record says anything else than was seen */
+  verify(end: Buffer, place: { record: number; offset: number }): void {
+    if (!rangeIsSealed(end, 0, 72)) {
+      throw new RamferryError('ERR_STREAM_CHECKSUM', 'the END record does not match its checksum', place);
+    }
+    if (end.compare(this.record()) !== 0) {
+      const claimed = end.readBigUInt64LE(8);
+      throw new RamferryError(
+        'ERR_STREAM_TOTALS',
+        `the END record states other totals than what was received (${claimed} chunks; received ${this.chunks})`,
+        { ...place, hint: 'chunks are missing or were exchanged: the transfer must be repeated' },
+      );
+    }
+  }
+}

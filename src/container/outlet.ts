@@ -1,0 +1,37 @@
+// How a stream leaves: what stands before the first chunk, what a finished slot becomes, what closes it.
+// One outlet per transfer, on the main thread, asked in sequence order. It does no I/O.
+
+import type { Buffer } from 'node:buffer';
+
+import type { CodecName } from '../codec/codec.js';
+import type { SlotViews } from '../slot/layout.js';
+
+/** What a finished slot becomes. */
+export interface Departure {
+  readonly bytes: Buffer;
+  readonly decodedLength: number;
+  /** Figures of a chunk, for the statistics; absent for bytes that travel as they are. */
+  readonly chunk?: {
+    readonly codec: CodecName;
+    readonly zero: number;
+    readonly literal: number;
+    readonly duplicate: number;
+  };
+}
+
+export interface Outlet {
+  /** One of TASK: what the workers do with a slot for this container. */
+  readonly task: number;
+  /** Bytes that the outlet needs in front of a chunk's record in the output area. */
+  readonly prefix: number;
+  /** Whether bytes of other records travel outside chunks. */
+  readonly regions: boolean;
+  /** Bytes of output area that a chunk can need, prefix and all. */
+  room(chunkSize: number): number;
+  head(): Buffer;
+  depart(slot: SlotViews): Departure;
+  /** The totals record that has its place inside the stream, after this slot. */
+  totals(slot: SlotViews): Buffer;
+  /** @param complete the input ended where its format says that it ends */
+  tail(complete: boolean): Buffer;
+}

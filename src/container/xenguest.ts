@@ -1,0 +1,207 @@
+// Method `xenguest`: our records among those of a libxc stream (docs/FORMAT.md, "Compressed page data in libxc streams").
+// Packs and unpacks the envelope of a chunk record and the totals record, and keeps the totals of both sides.
+// It knows the shape of libxc records and nothing of the rest of the stream.
+
+import { Buffer } from 'node:buffer';
+
+import { CHECKSUM_BYTES, rangeIsSealed, RunningChecksum, sealRange } from '../chunk/checksum.js';
+import { CHUNK_HEADER_BYTES, type ChunkHeader, MAX_CHUNK_BYTES } from '../chunk/record.js';
+import { RamferryError } from '../errors.js';
+import { XENGUEST_RECORD } from '../grammar/libxc-format.js';
+
+export { XENGUEST_RECORD } from '../grammar/libxc-format.js';
+
+/** "RMFY", little-endian whatever the stream's byte order. */
+const MAGIC = 0x59464d52;
+const VERSION = 1;
+
+export const LIBXC_HEADER_BYTES = 8;
+/** Magic, version, reserved, most decoded bytes of a chunk, bytes of page store. */
+export const ENVELOPE_BYTES = 16;
+/** What stands before the chunk record. */
+export const CHUNK_PREFIX_BYTES = LIBXC_HEADER_BYTES + ENVELOPE_BYTES;
+
+const TOTALS_BODY_BYTES = 64;
+export const TOTALS_RECORD_BYTES = LIBXC_HEADER_BYTES + TOTALS_BODY_BYTES;
+
+/** The totals record is the last of the input: no END of the stream's own can follow it. */
+const FLAG_CUT = 1;
+
+export interface Envelope {
+  /** No chunk of this stream decodes to more. */
+  readonly maxChunk: number;
+  /** Bytes of the page store that the receiver must mirror. */
+  readonly storeBytes: number;
+}
+
+function writeLibxcHeader(out: Buffer, at: number, type: number, length: number, bigEndian: boolean): void {
+  if (bigEndian) {
+    out.writeUInt32BE(type, at);
+    out.writeUInt32BE(length, at + 4);
+  } else {
+    out.writeUInt32LE(type, at);
+    out.writeUInt32LE(length, at + 4);
+  }
+}
+
+function pad8(length: number): number {
+  return (length + 7) & ~7;
+}
+
+/**
+ * Puts the libxc header and the envelope in front of the chunk record at out[CHUNK_PREFIX_BYTES, …) and zeros behind it.
+ * @returns bytes of the whole libxc record
+ */
+export function envelop(out: Buffer, recordLength: number, envelope: Envelope, bigEndian: boolean): number {
+  const body = pad8(ENVELOPE_BYTES + recordLength);
+  writeLibxcHeader(out, 0, XENGUEST_RECORD.chunk, body, bigEndian);
+  out.writeUInt32LE(MAGIC, 8);
+  out.writeUInt16LE(VERSION, 12);
+  out.writeUInt16LE(0, 14);
+  out.writeUInt32LE(envelope.maxChunk, 16);
+  out.writeUInt32LE(envelope.storeBytes / 4096, 20);
+  out.fill(0, CHUNK_PREFIX_BYTES + recordLength, LIBXC_HEADER_BYTES + body);
+  return LIBXC_HEADER_BYTES + body;
+}
+
+function checkMagic(body: Buffer): void {
+  if (body.length < ENVELOPE_BYTES || body.readUInt32LE(0) !== MAGIC) {
+    throw new RamferryError('ERR_STREAM_FORMAT', 'a record of our type does not begin with our magic');
+  }
+  const version = body.readUInt16LE(4);
+  if (version !== VERSION) {
+    throw new RamferryError(
+      'ERR_STREAM_VERSION',
+      `a compressed record has version ${version}, this is for version 1`,
+      {
+        hint: 'use a newer ramferry on the receiving side',
+      },
+    );
+  }
+}
+
+/** @param body the first ENVELOPE_BYTES of a record's body. @throws ERR_STREAM_FORMAT, _VERSION, _LIMIT */
+export function readEnvelope(body: Buffer): Envelope {
+  checkMagic(body);
+  if (body.readUInt16LE(6) !== 0) {
+    throw new RamferryError(
+      'ERR_STREAM_FEATURE',
+      'a compressed record uses features that this version does not have',
+    );
+  }
+  const maxChunk = body.readUInt32LE(8);
+  if (maxChunk < 1 || maxChunk > MAX_CHUNK_BYTES) {
+    throw new RamferryError('ERR_STREAM_LIMIT', `a compressed record announces chunks of ${maxChunk} bytes`);
+  }
+  return { maxChunk, storeBytes: body.readUInt32LE(12) * 4096 };
+}
+
+/** @throws ERR_STREAM_FORMAT when the libxc record is not exactly the chunk record with its envelope and zeros */
+export function checkPadding(body: Buffer, recordLength: number): void {
+  const used = ENVELOPE_BYTES + recordLength;
+  if (body.length !== pad8(used) || body.subarray(used).some((byte) => byte !== 0)) {
+    throw new RamferryError('ERR_STREAM_FORMAT', 'a compressed record has another length than its chunk');
+  }
+}
+
+/** What both sides count, in stream order; nothing of it is reset at a CHECKPOINT. */
+export class XenguestTotals {
+  chunks = 0;
+  /** Bytes of the restored stream so far, untouched records included. */
+  decodedBytes = 0;
+  zero = 0;
+  literal = 0;
+  duplicate = 0;
+  readonly #digest = new RunningChecksum();
+
+  verbatim(bytes: Buffer): void {
+    this.decodedBytes += bytes.length;
+    this.#digest.update(bytes);
+  }
+
+  /**
+   * @param envelope the ENVELOPE_BYTES in front of the chunk record
+   * @param record the chunk record
+   */
+  chunk(header: ChunkHeader, envelope: Buffer, record: Buffer): void {
+    this.chunks++;
+    this.decodedBytes += header.decodedLength;
+    this.zero += header.zero;
+    this.literal += header.literal;
+    this.duplicate += header.duplicate;
+    this.#digest
+      .update(envelope)
+      .update(record.subarray(CHUNK_HEADER_BYTES - CHECKSUM_BYTES, CHUNK_HEADER_BYTES))
+      .update(record.subarray(record.length - CHECKSUM_BYTES));
+  }
+
+  /** @param cut the input ended here, without an END of its own */
+  record(bigEndian: boolean, cut: boolean): Buffer {
+    const out = Buffer.alloc(TOTALS_RECORD_BYTES);
+    writeLibxcHeader(out, 0, XENGUEST_RECORD.totals, TOTALS_BODY_BYTES, bigEndian);
+    out.writeUInt32LE(MAGIC, 8);
+    out.writeUInt16LE(VERSION, 12);
+    out.writeUInt16LE(cut ? FLAG_CUT : 0, 14);
+    const counts = [this.chunks, this.decodedBytes, this.zero, this.literal, this.duplicate];
+    counts.forEach((value, index) => out.writeBigUInt64LE(BigInt(value), 16 + index * 8));
+    out.writeBigUInt64LE(this.#digest.digest(), 56);
+    sealRange(out, 8, 64);
+    return out;
+  }
+
+  /** @throws ERR_STREAM_CHECKSUM, ERR_STREAM_TOTALS when the record says anything else than was seen */
+  verify(body: Buffer, cut: boolean): void {
+    checkMagic(body);
+    if (body.length !== TOTALS_BODY_BYTES || !rangeIsSealed(body, 0, TOTALS_BODY_BYTES - CHECKSUM_BYTES)) {
+      throw new RamferryError('ERR_STREAM_CHECKSUM', 'a totals record does not match its checksum');
+    }
+    if (!this.record(false, cut).subarray(LIBXC_HEADER_BYTES).equals(body)) {
+      throw new RamferryError(
+        'ERR_STREAM_TOTALS',
+        `a totals record states other bytes than what was received (${body.readBigUInt64LE(16)}; received ${this.decodedBytes})`,
+        { hint: 'records were lost or changed on the way: the migration must be repeated' },
+      );
+    }
+  }
+}
+
+/** How every record of an input that broke off begins, in both byte orders: header, magic, version, flag. */
+const CUT_BEGINNINGS = [false, true].map((bigEndian) =>
+  new XenguestTotals().record(bigEndian, true).subarray(0, LIBXC_HEADER_BYTES + 8),
+);
+
+/** Whether these bytes are a totals record that ends an input which broke off, in either byte order. */
+export function isCutRecord(bytes: Buffer): boolean {
+  return bytes.length === TOTALS_RECORD_BYTES && mayBeCutFrom(bytes, 0);
+}
+
+/**
+ * Where the record of an input that broke off may begin, if these are the last bytes so far: as far as they reach, they
+ * are its beginning. The length of the bytes when nowhere. Records after which a reader may answer are empty or end in
+ * zeros, so the end of one is never taken for the beginning of another.
+ */
+export function cutMayBeginAt(bytes: Buffer): number {
+  let at = Math.max(0, bytes.length - TOTALS_RECORD_BYTES);
+  while (at < bytes.length && !mayBeCutFrom(bytes, at)) at++;
+  return at;
+}
+
+function mayBeCutFrom(bytes: Buffer, at: number): boolean {
+  return CUT_BEGINNINGS.some((beginning) => {
+    const known = Math.min(beginning.length, bytes.length - at);
+    return bytes.compare(beginning, 0, known, at, at + known) === 0;
+  });
+}
+
+/** Totals in which at most one of the two is not right: the libxc header before them, or their checksum. */
+export function isDamagedTotals(bytes: Buffer): boolean {
+  if (bytes.length !== TOTALS_RECORD_BYTES) return false;
+  const headed = CUT_BEGINNINGS.some(
+    (known) => bytes.compare(known, 0, LIBXC_HEADER_BYTES, 0, LIBXC_HEADER_BYTES) === 0,
+  );
+  return headed || rangeIsSealed(bytes, LIBXC_HEADER_BYTES, TOTALS_RECORD_BYTES - CHECKSUM_BYTES);
+}
+
+export function isCut(totalsBody: Buffer): boolean {
+  return totalsBody.length === TOTALS_BODY_BYTES && totalsBody.readUInt16LE(6) === FLAG_CUT;
+}

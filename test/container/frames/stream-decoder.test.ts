@@ -1,0 +1,254 @@
+// The streaming decoder on frames that others write, made by hand or by node:zlib: any split, damage, limits.
+// What the real tools write is in test/interop/frames.test.ts.
+
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import * as zlib from 'node:zlib';
+import { crc32, deflateRawSync, gzipSync } from 'node:zlib';
+
+import { xxh32 } from '@node-rs/xxhash';
+
+import { compressLz4Block } from '../../../src/container/frames/lz4-frame.js';
+import { StreamDecoder } from '../../../src/container/frames/stream-decoder.js';
+import type { ZstdEngineName } from '../../../src/container/frames/zstd-engine-type.js';
+import { RamferryError } from '../../../src/errors.js';
+import { coderOf, decodeForeign, memoryLike, rejectsWith, zstdZeros } from './helpers.js';
+
+const nodeHasZstd = 'createZstdDecompress' in zlib;
+const TEXT = Buffer.from('pages of the guest, pages of the guest, and the bytes between them. '.repeat(4));
+
+/** One frame of each format as other programs write it. */
+const FRAMES: Readonly<Record<string, Buffer>> = {
+  zstd: await frameOf('zstd', 1),
+  'stored zstd': await frameOf('zstd', 0),
+  lz4: await frameOf('lz4', 1),
+  'lz4 with linked blocks and all checksums': lz4Linked(TEXT, 100),
+  gzip: gzipSync(TEXT),
+  'gzip with all header fields': gzipEverything(TEXT),
+};
+
+for (const [name, frame] of Object.entries(FRAMES)) {
+  describe(`streaming decoder on ${name}`, () => {
+    it('decodes it whole, in pieces and byte by byte', async () => {
+      for (const step of [frame.length, 7, 1]) assert.deepEqual(await decodeForeign(frame, { step }), TEXT);
+    });
+
+    it('decodes several in a row, with skippable frames between them', async () => {
+      const skippable = Buffer.from('532a4d18050000006162636465' + '5f2a4d1800000000', 'hex');
+      const stream = Buffer.concat([skippable, frame, frame, skippable, frame, skippable]);
+      for (const step of [stream.length, 5, 1]) {
+        assert.deepEqual(await decodeForeign(stream, { step }), Buffer.concat([TEXT, TEXT, TEXT]));
+      }
+    });
+
+    it('tells truncation at every place, with the offset', async () => {
+      for (let length = 0; length < frame.length; length += 1) {
+        const error = await rejectsWith(
+          () => decodeForeign(frame.subarray(0, length)),
+          'ERR_STREAM_TRUNCATED',
+        );
+        assert.equal(error.place.offset, length);
+        const second = Buffer.concat([frame, frame.subarray(0, length)]);
+        if (length === 0) continue;
+        const later = await rejectsWith(() => decodeForeign(second), 'ERR_STREAM_TRUNCATED');
+        assert.equal(later.place.offset, frame.length + length);
+      }
+    });
+
+    it('tells bytes behind the last frame, with the offset', async () => {
+      for (const tail of ['\0', '\0\0\0\0\0\0\0\0', 'x', 'garbage', '\x1f\x8b\x07\x00']) {
+        const stream = Buffer.concat([frame, Buffer.from(tail, 'latin1')]);
+        for (const step of [stream.length, 1]) {
+          const error = await rejectsWith(() => decodeForeign(stream, { step }), 'ERR_STREAM_TRAILING');
+          assert.equal(error.place.offset, frame.length);
+        }
+      }
+    });
+
+    it('never takes a flipped bit for other contents', async () => {
+      for (let bit = 0; bit < frame.length * 8; bit += 1) {
+        const damaged = Buffer.from(frame);
+        damaged[bit >> 3]! ^= 1 << (bit & 7);
+        const outcome: unknown = await decodeForeign(damaged).catch((error: unknown) => error);
+        if (outcome instanceof RamferryError) assert.equal(outcome.exitCode, 5, outcome.code);
+        else assert.deepEqual(outcome, TEXT, `byte ${bit >> 3}, bit ${bit & 7}`);
+      }
+    });
+  });
+}
+
+describe('streaming decoder', () => {
+  it('knows which frames carry no checksum', async () => {
+    for (const [frame, verified] of [
+      [FRAMES['zstd']!, true],
+      [FRAMES['lz4']!, true],
+      [FRAMES['gzip']!, true],
+      [zstdZeros(1), false],
+      [Buffer.from('502a4d1800000000', 'hex'), true],
+    ] as const) {
+      const decoder = new StreamDecoder();
+      await decoder.push(frame, () => undefined);
+      decoder.end();
+      decoder.close();
+      assert.equal(decoder.verified, verified);
+    }
+  });
+
+  it('refuses what is no frame at all', async () => {
+    for (const start of ['QEVM....', 'x', '\x28\xb5\x2f\xfe']) {
+      await rejectsWith(() => decodeForeign(Buffer.from(start, 'latin1')), 'ERR_STREAM_MAGIC');
+    }
+  });
+
+  it('refuses what it cannot decode, by name', async () => {
+    await rejectsWith(() => decodeForeign(Buffer.from('02214c1800000000', 'hex')), 'ERR_STREAM_FEATURE');
+    // zstd: dictionary 7
+    await rejectsWith(() => decodeForeign(Buffer.from('28b52ffd215007000000', 'hex')), 'ERR_STREAM_FEATURE');
+    // lz4: dictionary flag
+    const flags = Buffer.from('6140', 'hex');
+    const descriptor = Buffer.concat([flags, Buffer.alloc(4)]);
+    const header = Buffer.concat([Buffer.from('04224d18', 'hex'), descriptor, headerByte(descriptor)]);
+    await rejectsWith(() => decodeForeign(header), 'ERR_STREAM_FEATURE');
+  });
+
+  it('refuses windows above 128 MiB before it takes memory for them', async () => {
+    const at = (window: number): Buffer =>
+      Buffer.from([0x28, 0xb5, 0x2f, 0xfd, 0x00, window, 0x01, 0x00, 0x00]);
+    assert.deepEqual(await decodeForeign(at((27 - 10) << 3)), Buffer.alloc(0));
+    for (const window of [((27 - 10) << 3) | 1, (28 - 10) << 3, 0xff]) {
+      const error = await rejectsWith(() => decodeForeign(at(window)), 'ERR_STREAM_LIMIT');
+      assert.equal(error.place.offset, 0);
+    }
+    // A single segment's window is its content.
+    await rejectsWith(() => decodeForeign(zstdZeros(8192, 2 ** 30)), 'ERR_STREAM_LIMIT');
+  });
+
+  it('decodes a small frame of much content in small pieces, and waits for whoever takes them', async () => {
+    const streams = [
+      zstdZeros(256),
+      gzipSync(Buffer.alloc(32 << 20)),
+      lz4Linked(Buffer.alloc(8 << 20), 65536),
+    ];
+    for (const stream of streams) {
+      let total = 0;
+      let largest = 0;
+      let open = 0;
+      const decoder = new StreamDecoder();
+      await decoder.push(stream, async (bytes) => {
+        open += 1;
+        assert.equal(open, 1, 'one piece at a time');
+        largest = Math.max(largest, bytes.length);
+        total += bytes.length;
+        if (total % (4 << 20) === 0) await new Promise(setImmediate);
+        open -= 1;
+      });
+      decoder.end();
+      decoder.close();
+      assert.ok(largest <= 1 << 20, `${largest}`);
+      assert.ok(total >= 8 << 20);
+    }
+  });
+
+  it('passes on what whoever takes the pieces throws', async () => {
+    for (const frame of Object.values(FRAMES)) {
+      const decoder = new StreamDecoder();
+      const failure = new Error('disk full');
+      await assert.rejects(
+        decoder.push(frame, () => Promise.reject(failure)),
+        failure,
+      );
+      decoder.close();
+    }
+  });
+
+  it('does not hang when it is closed while it waits', async () => {
+    const decoder = new StreamDecoder();
+    const pushed = decoder.push(gzipSync(memoryLike(1 << 20)), () => undefined);
+    decoder.close();
+    const error = await rejectsWith(() => pushed, 'ERR_LINK_CLOSED');
+    assert.match(error.message, /closed/);
+  });
+
+  it('limits gzip headers', async () => {
+    const endless = Buffer.concat([Buffer.from('1f8b0808000000000003', 'hex'), Buffer.alloc(300_000, 'n')]);
+    await rejectsWith(() => decodeForeign(endless, { step: 100_000 }), 'ERR_STREAM_LIMIT');
+  });
+
+  it('finds damage in a gzip header that protects itself', async () => {
+    const frame = Buffer.from(FRAMES['gzip with all header fields']!);
+    frame[4]! ^= 1;
+    await rejectsWith(() => decodeForeign(frame), 'ERR_STREAM_CHECKSUM');
+  });
+});
+
+describe('streaming decoder with other zstd bindings', () => {
+  for (const zstd of ['zstd-napi', 'node:zlib', '@mongodb-js/zstd'] satisfies ZstdEngineName[]) {
+    const skip = zstd === 'node:zlib' && !nodeHasZstd ? 'this Node has no zstd' : false;
+    it(`${zstd} decodes frames that tell their size, and finds damage`, { skip }, async () => {
+      const frame = FRAMES['zstd']!;
+      const stream = Buffer.concat([frame, FRAMES['stored zstd']!, frame]);
+      for (const step of [stream.length, 1]) {
+        assert.deepEqual(await decodeForeign(stream, { zstd, step }), Buffer.concat([TEXT, TEXT, TEXT]));
+      }
+      for (const at of [12, 20, frame.length - 1]) {
+        const damaged = Buffer.from(frame);
+        damaged[at]! ^= 0x10;
+        await rejectsWith(() => decodeForeign(damaged, { zstd }), 'ERR_STREAM_CODEC', 'ERR_STREAM_CHECKSUM');
+      }
+    });
+  }
+
+  it('mongodb refuses, with a hint, frames without a size and frames that may become too large', async () => {
+    for (const frame of [zstdZeros(1), zstdZeros(8192, 1000), zstdZeros(8, 65 << 20)]) {
+      const error = await rejectsWith(
+        () => decodeForeign(frame, { zstd: '@mongodb-js/zstd' }),
+        'ERR_CODEC_UNAVAILABLE',
+      );
+      assert.match(error.hint ?? '', /zstd-napi/);
+    }
+    const empties = Buffer.concat([zstdZeros(1, 1000).subarray(0, 9), Buffer.alloc(3_000_000)]);
+    await rejectsWith(() => decodeForeign(empties, { zstd: '@mongodb-js/zstd' }), 'ERR_CODEC_UNAVAILABLE');
+  });
+});
+
+async function frameOf(format: 'zstd' | 'lz4', level: number): Promise<Buffer> {
+  const coder = coderOf(format);
+  const dst = Buffer.alloc(coder.bound(TEXT.length));
+  const { encodedLength } = await coder.encode(dst, TEXT, level);
+  return dst.subarray(12, encodedLength);
+}
+
+function headerByte(descriptor: Buffer): Buffer {
+  return Buffer.from([(xxh32(descriptor) >>> 8) & 0xff]);
+}
+
+/** A frame of linked blocks (here none refers back), block checksums, content checksum, no content size. */
+function lz4Linked(content: Buffer, blockSize: number): Buffer {
+  const descriptor = Buffer.from('5440', 'hex');
+  const parts = [Buffer.from('04224d18', 'hex'), descriptor, headerByte(descriptor)];
+  const word = (value: number): Buffer => {
+    const bytes = Buffer.alloc(4);
+    bytes.writeUInt32LE(value);
+    return bytes;
+  };
+  for (let from = 0; from < content.length; from += blockSize) {
+    const packed = compressLz4Block(content.subarray(from, from + blockSize));
+    parts.push(word(packed.length), Buffer.from(packed), word(xxh32(packed)));
+  }
+  return Buffer.concat([...parts, word(0), word(xxh32(content))]);
+}
+
+/** Extra field, name, comment and a checksum over the header. */
+function gzipEverything(content: Buffer): Buffer {
+  const header = Buffer.concat([
+    Buffer.from('1f8b081e0102030402ff', 'hex'),
+    Buffer.from('0600585902006162', 'hex'),
+    Buffer.from('name\0comment\0'),
+  ]);
+  const tail = Buffer.alloc(8);
+  tail.writeUInt32LE(crc32(content));
+  tail.writeUInt32LE(content.length, 4);
+  const check = Buffer.alloc(2);
+  check.writeUInt16LE(crc32(header) & 0xffff);
+  return Buffer.concat([header, check, deflateRawSync(content), tail]);
+}

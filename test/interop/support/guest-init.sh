@@ -1,0 +1,98 @@
+#!/bin/busybox sh
+# The whole user space of the test guest, needing busybox only. It counts on the serial console ten times a second and
+# obeys lines from there, each answered by one line: `answer …` (`machine.ts` is the other side).
+#   echo TEXT         TEXT again
+#   fill              reads the disk, if there is one, into the page cache
+#   sum               a checksum of the disk or of /seed: the page cache is memory that was migrated
+#   dirty BLOCKS WORK rewrites BLOCKS × 64 KiB every 100 ms, round and round in a file of WORK × 64 KiB
+#   still             stops that
+#   check             whether every block of that file is the one written last: `good` or `bad`
+busybox mkdir -p /proc /mem
+busybox mount -t proc none /proc
+busybox mount -t devtmpfs none /dev
+busybox mount -t tmpfs -o size=80% none /mem
+for module in /modules/*.ko; do
+  [ ! -e "$module" ] || busybox insmod "$module"
+done
+exec </dev/ttyS0 >/dev/ttyS0 2>&1
+busybox stty -echo
+
+source=/seed
+[ ! -b /dev/vda ] || source=/dev/vda
+blocks=$(($(busybox wc -c <"$source") / 65536))
+
+count() {
+  n=0
+  while :; do
+    n=$((n + 1))
+    echo "tick $n"
+    busybox sleep 0.1
+  done
+}
+
+# block FROM COUNT: 64 KiB blocks of the source on standard output.
+block() {
+  [ "$2" -eq 0 ] || busybox dd if="$source" bs=65536 skip="$1" count="$2" 2>/dev/null
+}
+
+# Centiseconds since boot, without starting a process.
+now() {
+  read -r up _ </proc/uptime
+  now=${up%.*}${up#*.}
+}
+
+# Round R writes the blocks of the source from R × WORK on, so every round differs from the one before.
+dirty() {
+  step=$1 work=$2 place=$3
+  now
+  next=$now
+  while [ ! -e /mem/stop ]; do
+    at=$((place % work))
+    count=$step
+    [ $((at + count)) -le "$work" ] || count=$((work - at))
+    block $((place % (blocks / work * work))) "$count" |
+      busybox dd of=/mem/work bs=65536 seek="$at" conv=notrunc 2>/dev/null
+    place=$((place + count))
+    now
+    next=$((next + 10))
+    # A writer that cannot keep its pace does not try to catch up.
+    if [ "$next" -le "$now" ]; then next=$now; else busybox sleep "0.$(((next - now) / 10))$(((next - now) % 10))"; fi
+  done
+  echo "$work $place" >/mem/place
+}
+
+check() {
+  read -r work place </mem/place
+  at=$((place % work))
+  round=$((place / work))
+  rounds=$((blocks / work))
+  wanted=$({
+    block $((round % rounds * work)) "$at"
+    block $(((round - 1) % rounds * work + at)) $((work - at))
+  } | busybox md5sum)
+  found=$(busybox md5sum </mem/work)
+  if [ "$wanted" = "$found" ]; then echo "answer good $place"; else echo "answer bad $place"; fi
+}
+
+echo ready
+count &
+while :; do
+  read -r word first second || busybox sleep 1
+  case $word in
+    echo) echo "answer $first${second:+ $second}" ;;
+    fill) busybox cat "$source" >/dev/null && echo "answer $blocks" ;;
+    sum) echo "answer $(busybox md5sum <"$source")" ;;
+    dirty)
+      busybox rm -f /mem/stop /mem/place
+      block 0 "$second" >/mem/work
+      dirty "$first" "$second" "$second" &
+      echo "answer dirty"
+      ;;
+    still)
+      : >/mem/stop
+      while [ ! -e /mem/place ]; do busybox sleep 0.1; done
+      echo "answer still"
+      ;;
+    check) check ;;
+  esac
+done

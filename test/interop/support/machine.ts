@@ -1,0 +1,161 @@
+// One QEMU with the test guest: its process, monitor and serial console. QEMU connects to us, not the other way round:
+// our sockets exist before it starts, so nothing polls. Promises that the process is dead after `dispose`.
+
+import { spawn, type ChildProcess } from 'node:child_process';
+import { once } from 'node:events';
+import net, { type Socket } from 'node:net';
+import { accessSync, constants } from 'node:fs';
+import { join } from 'node:path';
+
+import { killLater } from './cleanup.js';
+import { findKernel, type Kernel } from './initramfs.js';
+import { Qmp } from './qmp.js';
+
+const QEMU = '/usr/bin/qemu-system-x86_64';
+/** Long enough for a boot on a busy machine. */
+const PATIENCE_MS = 120_000;
+
+/** Why live tests cannot run here; false when they can. */
+export function missingForLive(): string | false {
+  for (const program of [QEMU, '/usr/bin/busybox']) {
+    try {
+      accessSync(program, constants.X_OK);
+    } catch {
+      return `${program} is not installed`;
+    }
+  }
+  return findKernel() === undefined ? 'no linux-image-cloud-amd64 is installed' : false;
+}
+
+export interface MachineOptions {
+  /** Unique in the directory. */
+  readonly name: string;
+  /** Where sockets may lie. */
+  readonly directory: string;
+  readonly kernel: Kernel;
+  /** Path of the initramfs. */
+  readonly initrd: string;
+  /** Not a multiple of 256 KiB: QEMU 7.2 under TCG loses writes of guests with round sizes (docs/LIVE.md). */
+  readonly memoryKiB: number;
+  /** Image of a read-only disk. */
+  readonly disk?: string | undefined;
+  /** Waits for a migration there, or for `migrate-incoming` when `defer`. */
+  readonly incoming?: string | undefined;
+  /** The network namespace to run in. */
+  readonly namespace?: string | undefined;
+}
+
+export class Machine {
+  readonly process: ChildProcess;
+  readonly qmp: Qmp;
+  #console = '';
+  #asked: Promise<unknown> = Promise.resolve();
+  #errors = '';
+  readonly #serial: Socket;
+  /** Rejects when QEMU ends. */
+  readonly #gone: Promise<never>;
+
+  private constructor(child: ChildProcess, gone: Promise<never>, monitor: Socket, serial: Socket) {
+    this.process = child;
+    this.#gone = gone;
+    gone.catch((thrown: unknown) => (this.#errors = String(thrown)));
+    this.qmp = new Qmp(monitor);
+    this.#serial = serial;
+    serial.on('error', () => undefined);
+    serial.setEncoding('latin1').on('data', (text: string) => (this.#console += text));
+  }
+
+  /** Resolves when QEMU runs, which for a destination means: when it listens. */
+  static async start(options: MachineOptions): Promise<Machine> {
+    if (options.memoryKiB % 256 === 0) throw new Error('the guest must not have a multiple of 256 KiB');
+    const path = (what: string): string => join(options.directory, `${options.name}.${what}`);
+    const monitor = awaitConnection(path('qmp'));
+    const serial = awaitConnection(path('serial'));
+    const [command, args] = commandLine(options, path('qmp'), path('serial'));
+    const child = spawn(command, args, { stdio: ['ignore', 'ignore', 'pipe'] });
+    killLater(child);
+    let errors = '';
+    child.stderr.setEncoding('utf8').on('data', (text: string) => (errors += text));
+    const gone = once(child, 'close').then((): never => {
+      throw new Error(`QEMU ${options.name} ended: ${errors}`);
+    });
+    gone.catch(() => undefined);
+    const sockets = Promise.all([monitor.connected, serial.connected]);
+    try {
+      const machine = new Machine(child, gone, ...(await Promise.race([sockets, gone])));
+      await machine.qmp.execute('query-status');
+      return machine;
+    } catch (thrown) {
+      child.kill('SIGKILL');
+      throw thrown;
+    } finally {
+      monitor.stop();
+      serial.stop();
+    }
+  }
+
+  /** Everything that came from the serial console. */
+  get console(): string {
+    return this.#console;
+  }
+
+  /** Resolves with the match as soon as the console from `from` on has the pattern. */
+  async says(pattern: RegExp, from = 0): Promise<RegExpExecArray> {
+    const deadline = AbortSignal.timeout(PATIENCE_MS);
+    for (;;) {
+      const match = pattern.exec(this.#console.slice(from));
+      if (match !== null) return match;
+      try {
+        await Promise.race([once(this.#serial, 'data', { signal: deadline }), this.#gone]);
+      } catch {
+        const tail = this.#console.slice(-300);
+        throw new Error(`the guest did not say ${String(pattern)}: ${tail} ${this.#errors}`);
+      }
+    }
+  }
+
+  /** The guest's answer to a line; one question at a time. */
+  ask(line: string): Promise<string> {
+    const answer = this.#asked.then(async () => {
+      const from = this.#console.length;
+      this.#serial.write(`${line}\n`);
+      return (await this.says(/^answer (.*)\r?\n/m, from))[1]!.trim();
+    });
+    this.#asked = answer.catch(() => undefined);
+    return answer;
+  }
+
+  async dispose(): Promise<void> {
+    this.qmp.close();
+    this.#serial.destroy();
+    if (this.process.exitCode !== null || this.process.signalCode !== null) return;
+    this.process.kill('SIGKILL');
+    await once(this.process, 'exit');
+  }
+}
+
+function commandLine(options: MachineOptions, monitor: string, serial: string): [string, string[]] {
+  const { kernel, initrd, memoryKiB, disk, incoming, namespace } = options;
+  const args = [
+    ...['-nodefaults', '-no-user-config', '-display', 'none', '-no-reboot'],
+    ...['-accel', 'tcg,thread=multi', '-cpu', 'max', '-machine', 'q35,smm=off,hpet=off'],
+    ...['-m', `${memoryKiB}K`, '-kernel', kernel.image, '-initrd', initrd],
+    ...['-append', 'console=ttyS0 quiet loglevel=1 panic=-1'],
+    ...['-qmp', `unix:${monitor}`, '-serial', `unix:${serial}`],
+  ];
+  if (disk !== undefined) {
+    args.push('-drive', `file=${disk},format=raw,if=none,id=disk,readonly=on`);
+    args.push('-device', 'virtio-blk-pci,drive=disk');
+  }
+  if (incoming !== undefined) args.push('-incoming', incoming);
+  return namespace === undefined ? [QEMU, args] : ['ip', ['netns', 'exec', namespace, QEMU, ...args]];
+}
+
+/** Listens for one connection. */
+function awaitConnection(path: string): { connected: Promise<Socket>; stop: () => void } {
+  const server = net.createServer();
+  const connected = once(server, 'connection').then(([socket]) => socket as Socket);
+  connected.catch(() => undefined);
+  server.listen(path);
+  return { connected, stop: () => server.close() };
+}
