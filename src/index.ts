@@ -1,0 +1,12 @@
+// What a program that embeds ramferry may use. Everything else is internal and may change without notice.
+
+export { ERROR_CODES, type ErrorCode, type ErrorData, EXIT, RamferryError } from './errors.js';
+export { send } from './migration/send.js';
+export { receive } from './migration/receive.js';
+export { inspect, type InspectOptions, type InspectReport } from './migration/inspect.js';
+export type { ReceiveOptions, SendOptions } from './migration/options.js';
+export type { Progress, TransferSummary } from './migration/statistics.js';
+export { type BindingReport, describeBindings } from './codec/features.js';
+export { type Features, features } from './migration/features.js';
+export { generateImage, type ImageOptions, writeImage } from './guest/image.js';
+export { parseRate, parseSize } from './units.js';

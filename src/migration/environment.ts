@@ -1,0 +1,79 @@
+// Options from environment variables, for the command line only: RAMFERRY_COMPRESS_THREADS for compressThreads.
+// A program that embeds ramferry is not touched by them. Reads the environment it is given, checks only what a text
+// cannot say (numbers, yes and no); the rest is checked at the door with all other options.
+
+import { invalidOption } from '../units.js';
+import type { ReceiveOptions, SendOptions } from './options.js';
+
+const PREFIX = 'RAMFERRY_';
+
+/** What a text given as an option means. */
+export type OptionKind = 'text' | 'number' | 'boolean';
+/** What may be set this way: neither addresses, nor what overwrites files. */
+const COMMON = {
+  memoryLimit: 'text',
+  zstdBinding: 'text',
+  directIo: 'boolean',
+  sync: 'boolean',
+  oneWay: 'boolean',
+  connectTimeout: 'text',
+  ioTimeout: 'text',
+} as const;
+
+export const SEND_ENVIRONMENT = {
+  ...COMMON,
+  compressThreads: 'number',
+  compressLevel: 'number',
+  codec: 'text',
+  chunkSize: 'text',
+  maxBandwidth: 'text',
+  compressWaitThread: 'boolean',
+  selfCheck: 'boolean',
+  method: 'text',
+  format: 'text',
+  flushAfter: 'text',
+} as const satisfies Partial<Record<keyof SendOptions, OptionKind>>;
+
+export const RECEIVE_ENVIRONMENT = {
+  ...COMMON,
+  decompressThreads: 'number',
+  passThrough: 'boolean',
+} as const satisfies Partial<Record<keyof ReceiveOptions, OptionKind>>;
+
+/** `compressThreads` → `RAMFERRY_COMPRESS_THREADS`. */
+export function environmentName(option: string): string {
+  return PREFIX + option.replace(/[A-Z]/g, (letter) => `_${letter}`).toUpperCase();
+}
+
+/**
+ * The options that the environment sets; an empty variable sets nothing.
+ * @throws RamferryError ERR_OPTION_INVALID that names the variable
+ */
+export function optionsFromEnvironment<Table extends Record<string, OptionKind>>(
+  env: Readonly<Record<string, string | undefined>>,
+  table: Table,
+): { [Name in keyof Table]?: string | number | boolean } {
+  const options: { [Name in keyof Table]?: string | number | boolean } = {};
+  for (const [name, kind] of Object.entries(table) as [keyof Table & string, OptionKind][]) {
+    const variable = environmentName(name);
+    const value = env[variable]?.trim();
+    if (value !== undefined && value !== '') options[name] = readText(value, kind, variable);
+  }
+  return options;
+}
+
+/**
+ * The value that a text stands for.
+ * @param source name for the message
+ * @throws RamferryError ERR_OPTION_INVALID
+ */
+export function readText(value: string, kind: OptionKind, source: string): string | number | boolean {
+  if (kind === 'text') return value;
+  if (kind === 'number') {
+    if (!/^-?\d+$/.test(value)) throw invalidOption(source, value, 'expected a whole number');
+    return Number(value);
+  }
+  if (/^(1|true|yes|on)$/i.test(value)) return true;
+  if (/^(0|false|no|off)$/i.test(value)) return false;
+  throw invalidOption(source, value, 'expected yes or no');
+}

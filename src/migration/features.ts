@@ -1,0 +1,97 @@
+// What this installation can do: versions, codecs and their bindings, formats, kinds of addresses, limits.
+// Takes nothing, loads every codec binding to be sure, never fails. The field names are a promise to scripts.
+
+import { MAX_CHUNK_BYTES } from '../chunk/record.js';
+import { codecWarnings, describeBindings, type BindingReport } from '../codec/features.js';
+import { CODEC_NAMES, type CodecName, type LevelRange } from '../codec/codec.js';
+import { MAX_WINDOW, NATIVE_VERSION } from '../container/native.js';
+import { ERROR_CODES } from '../errors.js';
+import { GRAMMAR_ID, type GrammarName } from '../grammar/grammar.js';
+import type { Address } from '../link/address.js';
+import { allowedCpus } from './cpus.js';
+import { FORMATS, LIMITS, METHODS, type Format, type Method } from './options.js';
+import { packageVersion } from './version.js';
+
+export interface BindingFeatures {
+  readonly binding: string;
+  readonly usable: boolean;
+  /** This is the one in use. */
+  readonly chosen: boolean;
+  /** Versions of the package and of the C library in it, where it can be loaded. */
+  readonly version?: string;
+  readonly library?: string;
+  /** Why it is not usable. */
+  readonly reason?: string;
+}
+
+export interface CodecFeatures {
+  readonly codec: CodecName;
+  readonly usable: boolean;
+  readonly levels: LevelRange;
+  readonly bindings: readonly BindingFeatures[];
+}
+
+export interface Features {
+  readonly versions: { readonly ramferry: string; readonly stream: number; readonly node: string };
+  /** CPUs that the process may use: affinity and control groups. */
+  readonly cpus: number;
+  readonly codecs: readonly CodecFeatures[];
+  readonly methods: readonly Method[];
+  readonly formats: readonly Format[];
+  readonly grammars: readonly GrammarName[];
+  readonly addresses: readonly Address['kind'][];
+  /** Bytes, milliseconds and counts. */
+  readonly limits: Readonly<Record<string, { readonly min: number; readonly max: number }>>;
+  /** Codes of errors with the exit status that each leads to. */
+  readonly errors: Readonly<Record<string, number>>;
+  /** What slows this installation down, in plain words. */
+  readonly warnings: readonly string[];
+}
+
+const ADDRESSES: readonly Address['kind'][] = [
+  'tcp',
+  'tcp-listen',
+  'unix',
+  'unix-listen',
+  'fd',
+  'file',
+  'exec',
+  'stdio',
+];
+
+export function features(): Features {
+  const reports = describeBindings();
+  return {
+    versions: { ramferry: packageVersion(), stream: NATIVE_VERSION, node: process.versions.node },
+    cpus: allowedCpus(),
+    codecs: CODEC_NAMES.map((codec) => codecFeatures(codec, reports)),
+    methods: METHODS,
+    formats: FORMATS,
+    grammars: Object.keys(GRAMMAR_ID) as GrammarName[],
+    addresses: ADDRESSES,
+    limits: {
+      ...LIMITS,
+      receivedChunk: { min: 1, max: MAX_CHUNK_BYTES },
+      window: { min: 1, max: MAX_WINDOW },
+    },
+    errors: ERROR_CODES,
+    warnings: codecWarnings(reports),
+  };
+}
+
+function codecFeatures(codec: CodecName, all: readonly BindingReport[]): CodecFeatures {
+  const reports = all.filter(({ info }) => info.codec === codec);
+  const best = reports.find(({ chosen }) => chosen) ?? reports[0]!;
+  return {
+    codec,
+    usable: reports.some(({ chosen }) => chosen),
+    levels: best.info.levels,
+    bindings: reports.map((report) => ({
+      binding: report.info.binding,
+      usable: report.usable,
+      chosen: report.chosen,
+      ...(report.usable ? { version: report.info.version } : { reason: report.reason }),
+      ...(report.usable && report.info.library !== undefined ? { library: report.info.library } : {}),
+    })),
+  };
+}

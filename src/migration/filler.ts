@@ -1,0 +1,183 @@
+// Fills one slot after the other from what a grammar reports: the segment table, and where a chunk has to be cut.
+// Takes the calls of a SegmentSink in stream order; promises the same cuts for the same stream, however it was split
+// into reads. It moves no bytes itself: the feeder does that, by what `take()` says.
+
+import { MAX_SEGMENTS, SEGMENT } from '../chunk/segments.js';
+import { PAGE_SIZE, type SegmentSink } from '../grammar/grammar.js';
+
+/** Why a chunk ends where it ends. */
+export interface Cut {
+  /** Bytes of the slot's input that belong to this chunk. */
+  readonly length: number;
+  readonly segments: number;
+  /** Page data or other records: see SegmentSink.pageData. */
+  readonly pageData: boolean;
+  /** A totals record stands behind it. */
+  readonly totals: boolean;
+}
+
+/** A call that came after the cut; it belongs to the next chunk. */
+type Late =
+  | readonly [what: 'bytes', kind: number, count: number]
+  | readonly ['pageData', boolean]
+  | readonly ['flush' | 'totals'];
+
+const BYTES_OF = {
+  [SEGMENT.skeleton]: 1,
+  [SEGMENT.wordsLE]: 8,
+  [SEGMENT.wordsBE]: 8,
+  [SEGMENT.pages]: PAGE_SIZE,
+};
+
+function bytesOf(kind: number): number {
+  return BYTES_OF[kind as keyof typeof BYTES_OF];
+}
+
+export class Filler implements SegmentSink {
+  #table: Int32Array = new Int32Array(0);
+  #entries = 0;
+  #length = 0;
+  #pageData = false;
+  #regionOfChunk = false;
+  #cut: Cut | undefined;
+  #late: Late[] = [];
+  /** Bytes at the start of what the grammar reports next that have left already (see leftAlready). */
+  #ahead = 0;
+  readonly #regions: boolean;
+
+  /** @param regions cut where page data and other records meet (method `xenguest`) */
+  constructor(regions: boolean) {
+    this.#regions = regions;
+  }
+
+  /** Starts a chunk in a slot with this segment table; calls that came after the last cut are taken up again. */
+  begin(table: Int32Array): void {
+    this.#table = table;
+    this.#entries = 0;
+    this.#length = 0;
+    this.#cut = undefined;
+    const late = this.#late;
+    this.#late = [];
+    for (const call of late) {
+      if (call[0] === 'bytes') this.#add(call[1], call[2]);
+      else if (call[0] === 'pageData') this.pageData(call[1]);
+      else if (call[0] === 'flush') this.flush();
+      else this.totals();
+    }
+  }
+
+  /** Bytes of this chunk so far. */
+  get length(): number {
+    return this.#length;
+  }
+
+  /** Set once the chunk is complete. */
+  get cut(): Cut | undefined {
+    return this.#cut;
+  }
+
+  /** Ends the chunk here, for a reason of the feeder's (slot full, end of input, flush after a delay). */
+  cutHere(): Cut {
+    this.#cut ??= this.#describe(false);
+    return this.#cut;
+  }
+
+  /**
+   * The next `bytes` bytes have left as skeleton before the grammar could tell what they are (an incomplete item at a
+   * flush); when it reports them, they are left out.
+   */
+  leftAlready(bytes: number): void {
+    this.#ahead = bytes;
+  }
+
+  /**
+   * The next `bytes` bytes are not recognised yet and leave with this chunk, as skeleton (see leftAlready). Where the
+   * segment table has no room for them they stay behind.
+   */
+  incomplete(bytes: number): void {
+    const full = this.#entries === MAX_SEGMENTS && this.#table[(MAX_SEGMENTS - 1) * 2] !== SEGMENT.skeleton;
+    if (!full) this.#add(SEGMENT.skeleton, bytes);
+  }
+
+  get full(): boolean {
+    return this.#cut !== undefined;
+  }
+
+  skeleton(n: number): void {
+    this.#report(SEGMENT.skeleton, n);
+  }
+
+  words(n: number, bigEndian: boolean): void {
+    this.#report(bigEndian ? SEGMENT.wordsBE : SEGMENT.wordsLE, n);
+  }
+
+  pages(n: number): void {
+    this.#report(SEGMENT.pages, n);
+  }
+
+  pageData(inside: boolean): void {
+    if (this.#cut !== undefined) this.#late.push(['pageData', inside]);
+    else this.#pageData = inside;
+  }
+
+  flush(): void {
+    if (this.#cut !== undefined) this.#late.push(['flush']);
+    else if (this.#length > 0) this.#cut = this.#describe(false);
+  }
+
+  totals(): void {
+    if (!this.#regions) return;
+    if (this.#cut !== undefined) this.#late.push(['totals']);
+    else this.#cut = this.#describe(true);
+  }
+
+  #describe(totals: boolean): Cut {
+    return {
+      length: this.#length,
+      segments: this.#entries,
+      pageData: this.#regionOfChunk,
+      totals,
+    };
+  }
+
+  #report(kind: number, count: number): void {
+    if (count === 0) return;
+    if (this.#ahead === 0) {
+      this.#add(kind, count);
+      return;
+    }
+    const unit = bytesOf(kind);
+    const known = Math.min(this.#ahead, unit * count);
+    this.#ahead -= known;
+    // The unit that was sent in part goes on as skeleton; whole units after it are what they are.
+    const partial = (unit - (known % unit)) % unit;
+    if (partial > 0) this.#add(SEGMENT.skeleton, partial);
+    const whole = (unit * count - known - partial) / unit;
+    if (whole > 0) this.#add(kind, whole);
+  }
+
+  #add(kind: number, count: number): void {
+    if (this.#cut !== undefined) {
+      this.#late.push(['bytes', kind, count]);
+      return;
+    }
+    if (this.#length === 0) this.#regionOfChunk = this.#pageData;
+    const boundary = this.#regions && this.#pageData !== this.#regionOfChunk;
+    const last = (this.#entries - 1) * 2;
+    const merges = last >= 0 && this.#table[last] === kind;
+    // A chunk with too many segments ends where one more would begin: a place that does not depend on the reads.
+    if (boundary || (!merges && this.#entries === MAX_SEGMENTS)) {
+      this.#cut = this.#describe(false);
+      this.#late.push(['pageData', this.#pageData], ['bytes', kind, count]);
+      return;
+    }
+    if (merges) {
+      this.#table[last + 1]! += count;
+    } else {
+      this.#table[last + 2] = kind;
+      this.#table[last + 3] = count;
+      this.#entries++;
+    }
+    this.#length += bytesOf(kind) * count;
+  }
+}

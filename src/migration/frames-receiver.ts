@@ -1,0 +1,318 @@
+// Receives method `stream`: standard frames. What tells where its frames are (ours, pzstd's) is decoded on the workers;
+// what does not (zstd, lz4, gzip, pigz) by one thread, streaming, in bounded memory.
+// Success of our own streams means that the totals were seen and are right; foreign ones end as unverified.
+
+import { Buffer } from 'node:buffer';
+
+import { CODEC_ID } from '../codec/codec.js';
+import { detectLayout, type FrameLayout } from '../container/frames/detect.js';
+import { MAX_UNIT_HEAD } from '../container/frames/limits.js';
+import { unitBound } from '../container/frames/open-units.js';
+import { FrameSplitter, type FrameUnit } from '../container/frames/splitter.js';
+import { StreamDecoder } from '../container/frames/stream-decoder.js';
+import type { ZstdEngineName } from '../container/frames/zstd-engine-type.js';
+import { TotalsDigest } from '../container/frames/totals.js';
+import { RamferryError, toRamferryError } from '../errors.js';
+import { OrderedPool } from '../pool/ordered-pool.js';
+import { HOLDS, JOB, JOB_HASH, JOB_WIDE, TASK } from '../slot/job.js';
+import { DECOMPRESS_ENTRY } from './entries.js';
+import { receiverGeometry } from './memory.js';
+import type { Outcome, ReceiverSettings, Receiving } from './receiving.js';
+
+const BUFFER_BYTES = 1024 * 1024;
+
+type Units = Extract<FrameLayout, { layout: 'units' }>;
+type Chunk = Extract<FrameUnit, { kind: 'chunk' }>;
+
+/** Bytes of the stream as they come, looked at from the front. */
+class Window {
+  #buffer = Buffer.alloc(BUFFER_BYTES);
+  #start = 0;
+  #end = 0;
+  /** Offset in the stream of the first byte that is held. */
+  offset = 0;
+  atEnd = false;
+  readonly #settings: ReceiverSettings;
+
+  constructor(settings: ReceiverSettings) {
+    this.#settings = settings;
+    this.#buffer.set(settings.head);
+    this.#end = settings.head.length;
+  }
+
+  get bytes(): Buffer {
+    return this.#buffer.subarray(this.#start, this.#end);
+  }
+
+  async more(): Promise<void> {
+    if (this.#end === this.#buffer.length) {
+      this.#buffer.copyWithin(0, this.#start, this.#end);
+      this.#end -= this.#start;
+      this.#start = 0;
+    }
+    const got = await this.#settings.source.read(this.#buffer.subarray(this.#end));
+    if (got === 0) this.atEnd = true;
+    this.#end += got;
+  }
+
+  drop(bytes: number): void {
+    this.#start += bytes;
+    this.offset += bytes;
+    if (this.#start === this.#end) this.#start = this.#end = 0;
+  }
+
+  /** Moves the next bytes to `target`; those that are not here yet are read straight into it. */
+  async move(target: Buffer): Promise<void> {
+    let at = this.bytes.copy(target);
+    this.drop(at);
+    if (at === target.length) return;
+    const { source, ioTimeout } = this.#settings;
+    // A unit that has begun comes at once; between units the guest may idle.
+    source.patience?.(ioTimeout);
+    while (at < target.length) {
+      const got = await source.read(target.subarray(at));
+      if (got === 0) {
+        throw new RamferryError('ERR_STREAM_TRUNCATED', 'the stream ends inside a frame', {
+          offset: this.offset,
+        });
+      }
+      at += got;
+      this.offset += got;
+    }
+    source.patience?.(0);
+  }
+}
+
+export class FramesReceiver implements Receiving {
+  readonly #settings: ReceiverSettings;
+  readonly #window: Window;
+  readonly #digest = new TotalsDigest();
+  #pool: OrderedPool | undefined;
+  #failure: RamferryError | undefined;
+  #bytes = 0;
+  #verified = false;
+
+  constructor(settings: ReceiverSettings) {
+    this.#settings = settings;
+    this.#window = new Window(settings);
+  }
+
+  abort(error: RamferryError): void {
+    this.#failure ??= error;
+    this.#pool?.fail(error);
+    void this.#settings.source.close();
+    void this.#settings.sink.abort();
+  }
+
+  async run(): Promise<Outcome> {
+    try {
+      const layout = await this.#layout();
+      if (layout.layout === 'units') await this.#units(layout);
+      else await this.#foreign();
+    } catch (thrown) {
+      throw this.#failure ?? toRamferryError(thrown, 'ERR_STREAM_CODEC');
+    }
+    this.#settings.statistics.linkBytes = this.#window.offset;
+    return { bytes: this.#bytes, verified: this.#verified };
+  }
+
+  async #layout(): Promise<FrameLayout> {
+    const window = this.#window;
+    for (;;) {
+      const layout = detectLayout(window.bytes, window.atEnd);
+      if (layout !== undefined) return layout;
+      await window.more();
+    }
+  }
+
+  /** One thread, in order. */
+  async #foreign(): Promise<void> {
+    const window = this.#window;
+    const { zstdBinding } = this.#settings;
+    const decoder = new StreamDecoder({
+      offset: window.offset,
+      ...(zstdBinding === '' ? {} : { zstd: zstdBinding as ZstdEngineName }),
+    });
+    try {
+      for (;;) {
+        const { bytes } = window;
+        await decoder.push(bytes, (piece) => this.#deliver(piece));
+        window.drop(bytes.length);
+        if (window.atEnd) break;
+        await window.more();
+      }
+      decoder.end();
+    } finally {
+      decoder.close();
+    }
+  }
+
+  async #deliver(bytes: Uint8Array): Promise<void> {
+    await this.#settings.sink.write(bytes);
+    this.#bytes += bytes.length;
+    this.#settings.statistics.guestBytes += bytes.length;
+    this.#settings.statistics.linkBytes = this.#window.offset;
+  }
+
+  /** Units on the workers; the first one that is not of this layout, and all after it, by one thread. */
+  async #units(layout: Units): Promise<void> {
+    const splitter = new FrameSplitter(layout);
+    const parsing = this.#split(layout, splitter).then(
+      (foreign) => {
+        this.#pool?.end();
+        return foreign;
+      },
+      (thrown: unknown) => {
+        const error = toRamferryError(thrown);
+        this.#failure ??= this.#pool === undefined ? error : undefined;
+        this.#pool?.end(error);
+        return false;
+      },
+    );
+    await this.#poolOrEnd(parsing);
+    const pool = this.#currentPool();
+    if (pool !== undefined) {
+      try {
+        await this.#drain(pool, layout);
+        await parsing;
+      } catch (thrown) {
+        pool.fail(toRamferryError(thrown));
+        await this.#settings.source.close();
+        await parsing;
+        throw thrown;
+      } finally {
+        await pool.close();
+      }
+    }
+    if (this.#failure !== undefined) throw this.#failure;
+    if (await parsing) await this.#foreign();
+  }
+
+  /** Set by the parser while we wait; a method, so that nobody takes the earlier value for granted. */
+  #currentPool(): OrderedPool | undefined {
+    return this.#pool;
+  }
+
+  #poolReady: (() => void) | undefined;
+
+  /** The first chunk decides the size of the slots; a stream may end before it. */
+  async #poolOrEnd(parsing: Promise<unknown>): Promise<void> {
+    const ready = new Promise<void>((resolve) => (this.#poolReady = resolve));
+    await Promise.race([ready, parsing]);
+  }
+
+  /** @returns whether the rest must be decoded by one thread */
+  async #split(layout: Units, splitter: FrameSplitter): Promise<boolean> {
+    const window = this.#window;
+    for (;;) {
+      const unit = splitter.next(window.bytes.subarray(0, MAX_UNIT_HEAD));
+      if (unit === undefined) {
+        if (window.atEnd) {
+          splitter.end(window.offset + window.bytes.length);
+          return false;
+        }
+        await window.more();
+        continue;
+      }
+      if (unit.kind === 'rest') return true;
+      if (unit.kind === 'chunk') {
+        await this.#push(layout, unit);
+      } else {
+        if (unit.kind === 'totals') await this.#pushTotals(layout, unit.totals);
+        else this.#maxDecoded = unit.maxDecoded;
+        await this.#skip(unit.length);
+      }
+    }
+  }
+
+  #maxDecoded: number | undefined;
+  #totals: Parameters<TotalsDigest['verify']>[0] | undefined;
+
+  async #skip(length: number): Promise<void> {
+    await this.#window.move(Buffer.alloc(length));
+  }
+
+  async #push(layout: Units, unit: Chunk): Promise<void> {
+    const pool = this.#poolFor(layout, unit.decodedBound);
+    const index = await pool.acquire();
+    const slot = pool.slots[index]!;
+    if (unit.decodedBound > slot.output.length || unit.length > slot.input.length) {
+      pool.release(index);
+      throw new RamferryError('ERR_STREAM_LIMIT', 'a frame is larger than those before it announced', {
+        offset: unit.offset,
+      });
+    }
+    await this.#window.move(slot.input.subarray(0, unit.length));
+    slot.ints[JOB.holds] = HOLDS.chunk;
+    slot.ints[JOB.task] = TASK.unframe;
+    slot.ints[JOB.codec] = CODEC_ID[layout.format];
+    slot.ints[JOB.inputLength] = unit.length;
+    slot.ints[JOB.outputLength] = unit.decodedLength ?? unit.decodedBound;
+    slot.doubles[JOB_WIDE.sequence] = unit.sequence;
+    slot.doubles[JOB_WIDE.streamOffset] = unit.offset;
+    pool.push(index);
+  }
+
+  async #pushTotals(layout: Units, totals: Parameters<TotalsDigest['verify']>[0]): Promise<void> {
+    const pool = this.#poolFor(layout, 4096);
+    const index = await pool.acquire();
+    this.#totals = totals;
+    pool.slots[index]!.ints[JOB.holds] = HOLDS.totals;
+    pool.pushDone(index);
+  }
+
+  #poolFor(layout: Units, decodedBound: number): OrderedPool {
+    if (this.#pool !== undefined) return this.#pool;
+    const { threads, memoryLimit, codecBytes, zstdBinding } = this.#settings;
+    const maxChunk = Math.max(this.#maxDecoded ?? decodedBound, decodedBound);
+    const needs = {
+      limit: memoryLimit,
+      threads,
+      chunkSize: maxChunk,
+      codecBytes: codecBytes(maxChunk),
+      extraSlots: 1,
+      storeBytes: 0,
+    };
+    this.#pool = new OrderedPool({
+      entry: DECOMPRESS_ENTRY,
+      threads,
+      geometry: receiverGeometry(needs, unitBound(layout.format, maxChunk)),
+      startUp: { maxChunk, fd: -1, alignment: 1, zstdBinding },
+    });
+    if (this.#failure !== undefined) this.#pool.fail(this.#failure);
+    this.#poolReady?.();
+    return this.#pool;
+  }
+
+  async #drain(pool: OrderedPool, layout: Units): Promise<void> {
+    const { statistics } = this.#settings;
+    for (;;) {
+      const index = await pool.next();
+      if (index === undefined) break;
+      const { ints, hashes, output } = pool.slots[index]!;
+      if (ints[JOB.holds] === HOLDS.totals) {
+        this.#digest.verify(this.#totals!);
+        this.#verified = true;
+      } else {
+        const decodedLength = ints[JOB.outputLength]!;
+        const encodedLength = ints[JOB.inputLength]!;
+        this.#digest.add({
+          encodedLength,
+          decodedLength,
+          encodedHash: hashes[JOB_HASH.encoded]!,
+          decodedHash: hashes[JOB_HASH.decoded]!,
+        });
+        await this.#deliver(output.subarray(0, decodedLength));
+        statistics.addChunk({
+          codec: layout.format,
+          decoded: decodedLength,
+          encoded: encodedLength,
+          pages: { literal: Math.floor(decodedLength / 4096) },
+          stored: false,
+        });
+      }
+      pool.release(index);
+    }
+    statistics.busy = pool.busy;
+  }
+}

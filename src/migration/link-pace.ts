@@ -1,0 +1,56 @@
+// How many chunks may be under way. What ramferry and its socket hold when the guest is paused counts as the guest's
+// downtime, so the amount follows the link: no more than the link drains in DRAIN_MS at the rate that was measured.
+// Fed with every write; depends on time, but only the number of chunks under way does, never their bytes.
+
+/** What is under way must drain in this time; the socket's own buffer takes the rest of 100 ms. */
+const DRAIN_MS = 60;
+/** A rate is measured over windows of this length. */
+const WINDOW_MS = 100;
+/** The link limits when writes wait for it for this share of the time; below, the codec does. */
+const LIMITING_SHARE = 0.5;
+const SMOOTHING = 0.5;
+
+export class LinkPace {
+  readonly #now: () => number;
+  #windowStart: number;
+  #bytes = 0;
+  #waited = 0;
+  #chunks = 0;
+  /** Bytes per millisecond while the link was the limit; undefined while it is not. */
+  #rate: number | undefined;
+  #chunkBytes = 0;
+
+  constructor(now: () => number = () => performance.now()) {
+    this.#now = now;
+    this.#windowStart = now();
+  }
+
+  /** Bytes per second of a link that limits; undefined when it keeps up. */
+  get linkRate(): number | undefined {
+    return this.#rate === undefined ? undefined : this.#rate * 1000;
+  }
+
+  /** @param waited milliseconds that the write of so many chunks took */
+  wrote(bytes: number, waited: number, chunks = 1): void {
+    this.#bytes += bytes;
+    this.#waited += waited;
+    this.#chunks += chunks;
+    const elapsed = this.#now() - this.#windowStart;
+    if (elapsed < WINDOW_MS) return;
+    if (this.#waited > elapsed * LIMITING_SHARE) {
+      const rate = this.#bytes / elapsed;
+      this.#rate = this.#rate === undefined ? rate : this.#rate + SMOOTHING * (rate - this.#rate);
+    } else {
+      this.#rate = undefined;
+    }
+    this.#chunkBytes = this.#bytes / this.#chunks;
+    this.#windowStart = this.#now();
+    this.#bytes = this.#waited = this.#chunks = 0;
+  }
+
+  /** Chunks that may be under way at once; at least one. */
+  get chunks(): number {
+    if (this.#rate === undefined) return Infinity;
+    return Math.max(1, Math.floor((this.#rate * DRAIN_MS) / Math.max(1, this.#chunkBytes)));
+  }
+}

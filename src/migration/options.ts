@@ -1,0 +1,185 @@
+// The options of send and receive: their types, defaults and limits, checked once at the door.
+// Takes what a program or the command line gave, returns a complete set or throws ERR_OPTION_INVALID with the option's
+// name. Everything behind the door may rely on it. Opens nothing: whether an address works is seen later.
+
+import { z } from 'zod';
+import { CODEC_NAMES } from '../codec/codec.js';
+import { RamferryError } from '../errors.js';
+import { PAGE_SIZE } from '../grammar/grammar.js';
+import { invalidOption, parseDuration, parseRate, parseSize } from '../units.js';
+import { allowedCpus } from './cpus.js';
+import type { Progress } from './statistics.js';
+
+/** Where compression lives: inside the stream's own records, or in standard frames around everything. */
+export const METHODS = ['xenguest', 'stream'] as const;
+export type Method = (typeof METHODS)[number];
+
+/** What the input may be declared to be; `auto` looks at its first bytes. */
+export const FORMATS = [
+  'auto',
+  'raw',
+  'libxc',
+  'libxl',
+  'xl',
+  'xenopsd',
+  'qemu',
+  'libvirt',
+  'opaque',
+] as const;
+export type Format = (typeof FORMATS)[number];
+
+const KIB = 1024;
+const MIB = 1024 * KIB;
+
+/** Limits of the options; `ramferry features` shows them. */
+export const LIMITS = {
+  threads: { min: 1, max: 255 },
+  chunkSize: { min: 64 * KIB, max: 16 * MIB },
+  /** Below this not even two of the smallest slots fit; what larger chunks need is checked when they are laid out. */
+  memoryLimit: { min: 4 * MIB, max: Number.MAX_SAFE_INTEGER },
+  flushAfter: { min: 1, max: 60_000 },
+  /** setTimeout takes no more. */
+  timeout: { min: 0, max: 2 ** 31 - 1 },
+} as const;
+
+interface Range {
+  readonly min: number;
+  readonly max: number;
+}
+
+/** QEMU allows 8 compression threads by default and 2 for decompression, which is several times as fast. */
+const COMPRESS_THREADS = 8;
+const DECOMPRESS_THREADS = 2;
+
+/** A number with a unit, or the bare number. The schema hands the name of the option to the parser. */
+function quantity(option: string, parse: (value: string | number, option: string) => number, range: Range) {
+  return z.union([z.number(), z.string()]).transform((value) => {
+    const amount = parse(value, option);
+    if (amount >= range.min && amount <= range.max) return amount;
+    throw invalidOption(option, value, `expected ${range.min} to ${range.max}`);
+  });
+}
+
+const address = z.string().min(1);
+const threads = z.int().min(LIMITS.threads.min).max(LIMITS.threads.max);
+
+/** z.function() would wrap the callback; this only looks at it. */
+function callback<F extends (...args: never[]) => void>() {
+  return z.custom<F>((value) => typeof value === 'function', { error: 'expected a function' }).optional();
+}
+
+/** What both sides have. */
+const common = {
+  /** Where the bytes come from: an address (docs/INTEGRATION.md), for example `tcp:host:port`, `unix:/path`, `-`. */
+  input: address,
+  /** Where they go. */
+  output: address,
+  /** Bytes of memory that slots, codecs and the page store may take together. Default 256 MiB. */
+  memoryLimit: quantity('memoryLimit', parseSize, LIMITS.memoryLimit).default(256 * MIB),
+  /** Use this zstd binding (`ramferry features` lists them) instead of the best one that works. */
+  zstdBinding: z.string().min(1).optional(),
+  /** Overwrite an output file that exists. */
+  force: z.boolean().default(false),
+  /** Wait for the disk before an output file gets its final name. Default false, as zstd and QEMU do. */
+  sync: z.boolean().default(false),
+  /** Files are read and written around the page cache, where the file system can. */
+  directIo: z.boolean().default(false),
+  /** Links that go both ways are used one way: no handshake, no acknowledgement. Both sides must say so. */
+  oneWay: z.boolean().default(false),
+  /**
+   * Milliseconds to wait for a connection, either way. Without it: 10 s for connecting (0 = try once), for ever for a
+   * listener (as 0).
+   */
+  connectTimeout: quantity('connectTimeout', parseDuration, LIMITS.timeout).optional(),
+  /** Milliseconds without a byte from the link or to it after which it counts as dead; 0 waits for ever. */
+  ioTimeout: quantity('ioTimeout', parseDuration, LIMITS.timeout).default(30_000),
+  /** Ends the transfer; what it throws is the signal's reason when that is a RamferryError. */
+  signal: z.instanceof(AbortSignal).optional(),
+  /** Called a few times a second while bytes flow. */
+  onProgress: callback<(progress: Progress) => void>(),
+  /** Called once for a listening address, with the port that the system chose. */
+  onListening: callback<(address: string) => void>(),
+  /** Called with what the user should know although the transfer goes on. */
+  onWarning: callback<(message: string) => void>(),
+};
+
+const sendSchema = z.strictObject({
+  ...common,
+  /** Compression threads. Default: as many CPUs as the process may use, at most 8. */
+  compressThreads: threads.default(() => Math.min(COMPRESS_THREADS, allowedCpus())),
+  /** 0 stores, 1 is fastest; how far it goes depends on the codec. Default 1. */
+  compressLevel: z.int().default(1),
+  codec: z.enum(CODEC_NAMES as [(typeof CODEC_NAMES)[number]]).default('zstd'),
+  /** Bytes of guest stream in a chunk, a multiple of 4096. Default 1 MiB. */
+  chunkSize: quantity('chunkSize', parseSize, LIMITS.chunkSize)
+    .default(MIB)
+    .refine((value) => value % PAGE_SIZE === 0, `expected a multiple of ${PAGE_SIZE}`),
+  /** Bytes per second that may leave; 0 = unlimited, the default. */
+  maxBandwidth: quantity('maxBandwidth', parseRate, { min: 0, max: Number.MAX_SAFE_INTEGER }).default(0),
+  /** False: a chunk that finds all compression threads busy is sent as it is. */
+  compressWaitThread: z.boolean().default(true),
+  /** Decode every chunk again before it leaves, and compare. */
+  selfCheck: z.boolean().default(false),
+  method: z.enum(METHODS).default('xenguest'),
+  format: z.enum(FORMATS).default('auto'),
+  /** Milliseconds after which waiting bytes leave although their chunk is not full. Default 50. */
+  flushAfter: quantity('flushAfter', parseDuration, LIMITS.flushAfter).default(50),
+});
+
+const receiveSchema = z.strictObject({
+  ...common,
+  /** Decompression threads. Default: as many CPUs as the process may use, at most 2. */
+  decompressThreads: threads.default(() => Math.min(DECOMPRESS_THREADS, allowedCpus())),
+  /** Hand a stream that nobody compressed on as it is, instead of refusing it. */
+  passThrough: z.boolean().default(false),
+});
+
+/** What a caller of send gives: input and output, the rest may be left out. Quantities may be texts: `1MiB`. */
+export type SendOptions = z.input<typeof sendSchema>;
+/** The same after the door: complete, quantities in bytes, bytes per second and milliseconds. */
+export type ResolvedSendOptions = z.output<typeof sendSchema>;
+export type ReceiveOptions = z.input<typeof receiveSchema>;
+export type ResolvedReceiveOptions = z.output<typeof receiveSchema>;
+
+/** @throws RamferryError ERR_OPTION_INVALID */
+export function resolveSendOptions(options: SendOptions): ResolvedSendOptions {
+  return resolve(sendSchema, options);
+}
+
+/** @throws RamferryError ERR_OPTION_INVALID */
+export function resolveReceiveOptions(options: ReceiveOptions): ResolvedReceiveOptions {
+  return resolve(receiveSchema, options);
+}
+
+function resolve<Schema extends z.ZodObject>(schema: Schema, options: z.input<Schema>): z.output<Schema> {
+  const result = schema.safeParse(options);
+  if (result.success) return result.data;
+  const [issue] = result.error.issues;
+  if (issue?.code === 'unrecognized_keys') {
+    const known = Object.keys(schema.shape).join(', ');
+    throw new RamferryError('ERR_OPTION_INVALID', `${issue.keys[0]!}: no such option`, {
+      hint: `options: ${known}`,
+    });
+  }
+  const name = String(issue?.path[0] ?? 'options');
+  const value: unknown = issue?.path.length === 0 ? options : (options as Record<string, unknown>)[name];
+  throw invalidOption(name, value, problem(issue));
+}
+
+/** What was expected, in our words where zod's own are for programmers. */
+function problem(issue: z.core.$ZodIssue | undefined): string {
+  switch (issue?.code) {
+    case 'invalid_value':
+      return `expected one of ${issue.values.join(', ')}`;
+    case 'too_small':
+      return issue.origin === 'string'
+        ? 'expected a text that is not empty'
+        : `expected at least ${issue.minimum}`;
+    case 'too_big':
+      return `expected at most ${issue.maximum}`;
+    case 'invalid_type':
+      return `expected ${issue.expected === 'int' ? 'a whole number' : `a ${issue.expected}`}`;
+    default:
+      return issue?.message ?? 'not valid';
+  }
+}

@@ -1,0 +1,172 @@
+// `receive`: from an address to an address. Recognises what comes by itself, restores the bytes, and says on a link that
+// goes both ways how it ended. Promises a summary, or the error that ended the transfer and no output under its final
+// name.
+
+import { usableCodecs } from '../codec/features.js';
+import { bindingInfo } from '../codec/registry.js';
+import { NATIVE_VERSION } from '../container/native.js';
+import { RamferryError, toRamferryError } from '../errors.js';
+import { containerOf, type StreamKind } from '../grammar/detect.js';
+import type { XenKind } from '../grammar/xen-wrapping.js';
+import type { ByteSource, Channel } from '../io/bytes.js';
+import { parseAddress } from '../link/address.js';
+import { openInput, openOutput } from '../link/open.js';
+import { checkNotSameFile } from '../link/same-file.js';
+import { type ReceiveOptions, type ResolvedReceiveOptions, resolveReceiveOptions } from './options.js';
+import { speaks } from './handshake.js';
+import { endRelay, relay, standardPartner } from './relay.js';
+import { reportProgress } from './progress-timer.js';
+import { FramesReceiver } from './frames-receiver.js';
+import { NativeReceiver } from './native-receiver.js';
+import { largestChunk } from './memory.js';
+import { openOptions, recognise } from './opening.js';
+import { PassThrough } from './pass-through.js';
+import type { Outcome, ReceiverSettings, Receiving } from './receiving.js';
+import { XenReceiver } from './xen-receiver.js';
+import { Statistics, type TransferSummary } from './statistics.js';
+import { Voice } from './way-back.js';
+
+/**
+ * Receives a stream.
+ * @throws RamferryError; its code tells the side that failed (src/errors.ts)
+ */
+export async function receive(options: ReceiveOptions): Promise<TransferSummary> {
+  const settings = resolveReceiveOptions(options);
+  const statistics = new Statistics();
+  const input = parseAddress(settings.input);
+  const output = parseAddress(settings.output);
+  checkNotSameFile(input, output);
+  const opening = openOptions(settings);
+  // Too little memory for any stream is said before anybody connects.
+  const maxChunk = largestChunk(
+    { limit: settings.memoryLimit, threads: settings.decompressThreads, extraSlots: 1, storeBytes: 0 },
+    (chunkSize) => codecBytes(settings, chunkSize),
+  );
+  let source: Channel | undefined;
+  let sink: Channel | undefined;
+  let reader: ByteSource | undefined;
+  let voice: Voice | undefined;
+  try {
+    if (output.kind === 'file') sink = await openOutput(output, opening);
+    source = await openInput(input, opening);
+    voice = introduce(settings, source, maxChunk, statistics);
+    sink ??= await openOutput(output, opening);
+    reader = (await standardPartner(output, input, 'source')) ?? sink.source;
+    if (reader !== undefined) relayBack(reader, source, voice);
+    const { bytes, verified } = await transfer(settings, source, sink, statistics);
+    await sink.sink!.finish(bytes);
+    await reader?.close();
+    await voice?.result({ ok: true, bytes });
+    if (voice === undefined) await endRelay(source.sink);
+    await source.source!.close();
+    return statistics.summary(verified ? 'completed' : 'unverified');
+  } catch (thrown) {
+    const error =
+      settings.signal?.reason instanceof RamferryError ? settings.signal.reason : toRamferryError(thrown);
+    await Promise.all([sink?.sink?.abort(), reader?.close()]);
+    if (voice === undefined) await source?.sink?.abort();
+    else await voice.result({ ok: false, error: error.toData() });
+    await source?.source?.close();
+    throw error;
+  }
+}
+
+/** The receiver speaks first: what it can read and hold. */
+function introduce(
+  settings: ResolvedReceiveOptions,
+  from: Channel,
+  maxChunk: number,
+  statistics: Statistics,
+): Voice | undefined {
+  if (from.sink === undefined || !speaks(parseAddress(settings.input), settings.oneWay)) return undefined;
+  const voice = new Voice(from.sink, {
+    software: 'ramferry',
+    versions: [NATIVE_VERSION],
+    codecs: usableCodecs(),
+    maxChunk,
+    memory: settings.memoryLimit,
+  });
+  voice.reportProgress(() => statistics.guestBytes);
+  return voice;
+}
+
+/** What our reader says (QEMU's return path) goes back to the sender. */
+function relayBack(reader: ByteSource, from: Channel, voice: Voice | undefined): void {
+  if (voice !== undefined) {
+    void relay(reader, (bytes) => voice.backward(bytes));
+  } else if (from.sink !== undefined) {
+    const { sink } = from;
+    void relay(reader, (bytes) => sink.write(bytes));
+  }
+}
+
+async function transfer(
+  settings: ResolvedReceiveOptions,
+  from: Channel,
+  to: Channel,
+  statistics: Statistics,
+): Promise<Outcome> {
+  const source = from.source!;
+  const { head, kind } = await recognise(source);
+  if (head.length === 0) {
+    throw new RamferryError('ERR_STREAM_TRUNCATED', 'the input is empty', {
+      offset: 0,
+      hint: 'did the sender start?',
+    });
+  }
+  const receiving = open(kind, {
+    source,
+    head,
+    sink: to.sink!,
+    threads: settings.decompressThreads,
+    memoryLimit: settings.memoryLimit,
+    codecBytes: (chunkSize) => codecBytes(settings, chunkSize),
+    zstdBinding: settings.zstdBinding ?? '',
+    ioTimeout: settings.ioTimeout,
+    passThrough: settings.passThrough,
+    statistics,
+  });
+  statistics.setupDone();
+  const stopReporting = reportProgress(statistics, settings.onProgress);
+  const abort = (): void => {
+    receiving.abort(toRamferryError(settings.signal!.reason, 'ERR_INTERRUPTED'));
+  };
+  settings.signal?.addEventListener('abort', abort, { once: true });
+  try {
+    return await receiving.run();
+  } finally {
+    stopReporting();
+    settings.signal?.removeEventListener('abort', abort);
+  }
+}
+
+/** The receiver for what was recognised. */
+function open(kind: StreamKind, settings: ReceiverSettings): Receiving {
+  switch (containerOf(kind)) {
+    case 'native':
+      return new NativeReceiver(settings);
+    case 'xen':
+      return new XenReceiver(settings, kind as XenKind);
+    case 'frames':
+      return new FramesReceiver(settings);
+    case 'plain':
+      // An uncompressed migration stream is what a host without ramferry sends; anything else is a mistake.
+      if (kind === 'qemu' || kind === 'libvirt' || settings.passThrough) return new PassThrough(settings);
+      throw new RamferryError('ERR_STREAM_MAGIC', 'the input is nothing that `receive` knows', {
+        offset: 0,
+        hint: 'give it what `ramferry send` wrote, or say --pass-through to hand on anything',
+      });
+  }
+}
+
+/** Memory that the most expensive codec takes in one thread. */
+export function codecBytes(
+  settings: { readonly zstdBinding?: string | undefined },
+  chunkSize: number,
+): number {
+  const { zstdBinding: binding } = settings;
+  const needs = usableCodecs().map((codec) =>
+    bindingInfo(codec, codec === 'zstd' ? { binding } : {}).memoryPerThread(1, chunkSize),
+  );
+  return Math.max(...needs);
+}

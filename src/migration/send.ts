@@ -1,0 +1,303 @@
+// `send`: from an address to an address. Opens both, recognises the input, chooses how it is walked, negotiates where
+// the link goes both ways, and runs the pipeline. Promises a summary, or the error that ended the transfer with
+// everything closed and no output left behind.
+
+import { bindingInfo } from '../codec/registry.js';
+import { NativeOutlet } from '../container/native-outlet.js';
+import { type Given, type Hello, narrowOffer } from '../container/negotiation.js';
+import type { Outlet } from '../container/outlet.js';
+import { XenguestOutlet } from '../container/xenguest-outlet.js';
+import { RamferryError, toRamferryError } from '../errors.js';
+import { containerOf, grammarFor, type StreamKind } from '../grammar/detect.js';
+import { type Grammar, GRAMMAR_ID } from '../grammar/grammar.js';
+import type { ByteSink, ByteSource, Channel } from '../io/bytes.js';
+import { parseAddress } from '../link/address.js';
+import { openInput, openOutput } from '../link/open.js';
+import type { OpenOptions } from '../link/options.js';
+import { checkNotSameFile } from '../link/same-file.js';
+import { formatSize } from '../units.js';
+import { receiverFloor, senderGeometry, usefulSlotsBetweenFiles } from './memory.js';
+import { type ResolvedSendOptions, resolveSendOptions, type SendOptions } from './options.js';
+import { speaks } from './handshake.js';
+import { openOptions, recognise } from './opening.js';
+import { endRelay, relay, standardPartner } from './relay.js';
+import { reportProgress } from './progress-timer.js';
+import { Sender } from './sender.js';
+import { Statistics, type TransferSummary } from './statistics.js';
+import { Ear } from './way-back.js';
+
+/**
+ * Sends a stream.
+ * @throws RamferryError; its code tells the side that failed (src/errors.ts)
+ */
+export async function send(options: SendOptions): Promise<TransferSummary> {
+  const settings = resolveSendOptions(options);
+  // Checked before anything is opened; the receiver may narrow it later.
+  const given = { codec: options.codec !== undefined, maxChunk: options.chunkSize !== undefined };
+  const coding = chooseCoding(settings);
+  const statistics = new Statistics();
+  const input = parseAddress(settings.input);
+  const output = parseAddress(settings.output);
+  checkNotSameFile(input, output);
+  const opening = openOptions(settings);
+  let source: Channel | undefined;
+  let sink: Channel | undefined;
+  try {
+    // A file output tells at once when it must not be made; anything else only when there is something to send.
+    if (output.kind === 'file') sink = await openOutput(output, limited(opening, settings));
+    source = await openInput(input, opening);
+    sink ??= await openOutput(output, limited(opening, settings));
+    await transfer(settings, coding, given, source, sink, statistics);
+    await source.source!.close();
+    return statistics.summary('completed');
+  } catch (thrown) {
+    await Promise.all([source?.source?.close(), sink?.sink?.abort()]);
+    throw settings.signal?.reason instanceof RamferryError ? settings.signal.reason : toRamferryError(thrown);
+  }
+}
+
+interface Coding {
+  readonly codec: ResolvedSendOptions['codec'];
+  readonly level: number;
+  readonly chunkSize: number;
+  readonly threads: number;
+  readonly codecBytes: number;
+}
+
+/** Codec, level and threads that this installation really has; ERR_OPTION_INVALID, ERR_CODEC_UNAVAILABLE. */
+export function chooseCoding(
+  settings: Pick<
+    ResolvedSendOptions,
+    'compressLevel' | 'chunkSize' | 'codec' | 'zstdBinding' | 'compressThreads' | 'onWarning'
+  >,
+): Coding {
+  const { compressLevel: level, chunkSize } = settings;
+  const codec = level === 0 ? 'none' : settings.codec;
+  const info = bindingInfo(codec, codec === 'zstd' ? { binding: settings.zstdBinding } : {});
+  if (codec !== 'none' && (level < info.levels.min || level > info.levels.max)) {
+    throw new RamferryError(
+      'ERR_OPTION_INVALID',
+      `compressLevel: ${level} is outside what ${codec} (${info.binding}) has: ${info.levels.min} to ${info.levels.max}`,
+      { hint: '0 stores, 1 is fastest' },
+    );
+  }
+  let threads = settings.compressThreads;
+  if (info.asynchronous) {
+    const shared = Number(process.env['UV_THREADPOOL_SIZE'] ?? 4);
+    if (threads > shared) {
+      settings.onWarning?.(
+        `${info.binding} runs on the process's ${shared} pool threads: ${shared} instead of ${threads} compress-threads ` +
+          '(set UV_THREADPOOL_SIZE before starting, or install zstd-napi)',
+      );
+      threads = shared;
+    }
+  }
+  return { codec, level, chunkSize, threads, codecBytes: info.memoryPerThread(level, chunkSize) };
+}
+
+async function transfer(
+  settings: ResolvedSendOptions,
+  asked: Coding,
+  given: Given,
+  from: Channel,
+  to: Channel,
+  statistics: Statistics,
+): Promise<void> {
+  const source = from.source!;
+  const sink = to.sink!;
+  const output = parseAddress(settings.output);
+  // First the partner: where stdin and stdout are two sockets, each has its own direction.
+  const feeder = (await standardPartner(parseAddress(settings.input), output, 'sink')) ?? from.sink;
+  const ear = meet(speaks(output, settings.oneWay), feeder, to.source);
+  try {
+    await transferTo(ear, settings, asked, given, source, sink, statistics);
+  } finally {
+    // One-way, what still flows back is relayed to its own end.
+    if (ear !== undefined || to.source === undefined) {
+      await Promise.all([endRelay(feeder), to.source?.close()]);
+    }
+  }
+}
+
+async function transferTo(
+  ear: Ear | undefined,
+  settings: ResolvedSendOptions,
+  asked: Coding,
+  given: Given,
+  source: ByteSource,
+  sink: ByteSink,
+  statistics: Statistics,
+): Promise<void> {
+  const coding = ear === undefined ? asked : agree(settings, asked, given, await ear.hello());
+  const { chunkSize } = coding;
+  // The hypervisor may take its time, before the first byte and between rounds.
+  source.patience?.(0);
+  const { head, kind } = await inputKind(settings.format, source);
+  const { grammar, outlet } = await plan(kind, source, settings, coding);
+  const geometry = senderGeometry(
+    {
+      limit: settings.memoryLimit,
+      threads: coding.threads,
+      chunkSize,
+      codecBytes: coding.codecBytes,
+      extraSlots: 1,
+      storeBytes: 0,
+      ...(grammar === undefined && sink.file !== undefined
+        ? { usefulSlots: usefulSlotsBetweenFiles(coding.threads) }
+        : {}),
+    },
+    outlet.room(chunkSize),
+  );
+  if (source.file !== undefined) statistics.totalBytes = source.file.size;
+  const sender = new Sender({
+    source,
+    sink,
+    head,
+    grammar,
+    outlet,
+    geometry,
+    threads: coding.threads,
+    chunkSize,
+    codec: coding.codec,
+    level: coding.level,
+    waitThread: settings.compressWaitThread,
+    selfCheck: settings.selfCheck,
+    flushAfter: settings.flushAfter,
+    zstdBinding: settings.zstdBinding ?? '',
+    statistics,
+  });
+  statistics.setupDone();
+  const stopReporting = reportProgress(statistics, settings.onProgress);
+  const abort = (): void => {
+    sender.abort(toRamferryError(settings.signal!.reason, 'ERR_INTERRUPTED'));
+  };
+  settings.signal?.addEventListener('abort', abort, { once: true });
+  ear?.failure().catch((thrown: unknown) => {
+    sender.abort(toRamferryError(thrown, 'ERR_LINK_CLOSED'));
+  });
+  try {
+    await sender.run();
+    await sink.finish();
+    warnOfRest(settings, source, statistics.guestBytes);
+    if (ear !== undefined) await ear.success();
+  } catch (thrown) {
+    throw await rootCause(thrown, ear);
+  } finally {
+    stopReporting();
+    settings.signal?.removeEventListener('abort', abort);
+  }
+}
+
+/** A bare libxc stream ends at its END; in a file nobody else reads what follows. @param taken bytes that were sent */
+function warnOfRest(settings: ResolvedSendOptions, source: ByteSource, taken: number): void {
+  const left = (source.file?.size ?? taken) - taken;
+  if (left <= 0) return;
+  settings.onWarning?.(
+    `${left} bytes after the END record in ${source.label} were not sent: they are not part of the stream`,
+  );
+}
+
+/** How long a receiver that has failed may take to say why after its end of the link broke. */
+const LAST_WORD_MS = 500;
+
+/** When the link broke because the receiver failed, its own words are the better error. */
+async function rootCause(thrown: unknown, ear: Ear | undefined): Promise<RamferryError> {
+  const error = toRamferryError(thrown, 'ERR_LINK_CLOSED');
+  if (ear === undefined || error.code !== 'ERR_LINK_CLOSED') return error;
+  const word = await Promise.race([
+    ear.failure().catch((reason: unknown) => toRamferryError(reason)),
+    new Promise<RamferryError>((resolve) => {
+      setTimeout(resolve, LAST_WORD_MS, error).unref();
+    }),
+  ]);
+  return word.code === 'ERR_LINK_CLOSED' ? error : word;
+}
+
+/** Opens our ear on a link that goes both ways; on any other, what flows back is relayed as it is. */
+function meet(
+  speaking: boolean,
+  feeder: ByteSink | undefined,
+  back: ByteSource | undefined,
+): Ear | undefined {
+  if (back === undefined) return undefined;
+  const backward = async (bytes: Uint8Array): Promise<void> => {
+    await feeder?.write(bytes);
+  };
+  if (speaking) return new Ear(back, backward);
+  // Nobody wants to hear what comes back: a closed source takes it and drops it, and goes when we have finished.
+  if (feeder === undefined) void back.close();
+  else void relay(back, backward).then(() => Promise.all([back.close(), endRelay(feeder)]));
+  return undefined;
+}
+
+/** What both sides can do, as near as possible to what was asked for; warns about a difference. */
+function agree(settings: ResolvedSendOptions, asked: Coding, given: Given, hello: Hello): Coding {
+  const offer = { codec: asked.codec, maxChunk: asked.chunkSize, memory: receiverFloor(asked.chunkSize) };
+  const agreed = narrowOffer(offer, given, hello);
+  if (agreed.codec === asked.codec && agreed.maxChunk === asked.chunkSize) return asked;
+  settings.onWarning?.(
+    `the receiver takes codec ${agreed.codec} and chunks of ${formatSize(agreed.maxChunk)}: using those`,
+  );
+  const compressLevel = agreed.codec === asked.codec ? settings.compressLevel : 1;
+  return chooseCoding({ ...settings, codec: agreed.codec, compressLevel, chunkSize: agreed.maxChunk });
+}
+
+/** What the input is, and the bytes of it that were read to find out. */
+async function inputKind(
+  format: ResolvedSendOptions['format'],
+  source: ByteSource,
+): Promise<{ head: Uint8Array; kind: StreamKind }> {
+  // Xen streams are believed only with their first bytes: by those the receiver knows where to look for our records.
+  const believed = format !== 'auto' && containerOf(format) !== 'xen';
+  if (believed) return { head: new Uint8Array(0), kind: format };
+  const found = await recognise(source, source.file?.size);
+  if (format === 'auto' || found.kind === format) return found;
+  throw new RamferryError(
+    'ERR_INPUT_UNKNOWN',
+    `the input does not begin as a stream of format ${format} does`,
+    {
+      offset: 0,
+      hint: 'leave --format out, or use --format opaque for any bytes',
+    },
+  );
+}
+
+/** How the input is walked, and how it leaves. */
+async function plan(
+  kind: StreamKind,
+  source: ByteSource,
+  settings: ResolvedSendOptions,
+  coding: Coding,
+): Promise<{ grammar: Grammar | undefined; outlet: Outlet }> {
+  const grammar = grammarFor(kind);
+  const { method } = settings;
+  const { chunkSize } = coding;
+  if (method === 'stream') {
+    if (coding.codec === 'none') {
+      throw new RamferryError('ERR_OPTION_INVALID', 'method stream has no frames for codec none or level 0', {
+        hint: 'use a codec, or method xenguest',
+      });
+    }
+    // Frames are cut like chunks of any kind of stream; a Xen stream's own end and flush points count all the same.
+    const { FramesOutlet } = await import('../container/frames-outlet.js');
+    return { grammar, outlet: new FramesOutlet(coding.codec, chunkSize) };
+  }
+  if (grammar.name === 'libxc') {
+    const envelope = { maxChunk: chunkSize, storeBytes: 0 };
+    return { grammar, outlet: new XenguestOutlet(envelope) };
+  }
+  // The workers read the pages of a regular file by themselves.
+  const byExtents = kind === 'raw' && source.file !== undefined;
+  const outlet = new NativeOutlet({
+    grammar: GRAMMAR_ID[grammar.name],
+    maxChunk: chunkSize,
+    window: 1,
+    storeBytes: 0,
+    totalLength: source.file?.size,
+  });
+  return { grammar: byExtents ? undefined : grammar, outlet };
+}
+
+function limited(options: OpenOptions, settings: ResolvedSendOptions): OpenOptions {
+  return settings.maxBandwidth === 0 ? options : { ...options, maxBandwidth: settings.maxBandwidth };
+}

@@ -1,0 +1,265 @@
+// The sending pipeline: feeder → workers → writer, over a source and a sink that are open already.
+// Promises the whole stream in the sink or the first error in stream order; leaves opening, closing and the final name
+// to its caller.
+
+import { encodeChunk } from '../chunk/encode.js';
+import { Planner } from '../chunk/plan.js';
+import { CODEC_ID, type CodecName } from '../codec/codec.js';
+import type { Departure, Outlet } from '../container/outlet.js';
+import { RamferryError, toRamferryError } from '../errors.js';
+import type { Grammar } from '../grammar/grammar.js';
+import type { ByteSink, ByteSource, PositionedInput } from '../io/bytes.js';
+import { directPlaces, readExtent } from '../io/direct.js';
+import type { HostThreadsKey } from '../io/host-threads.js';
+import { OrderedPool } from '../pool/ordered-pool.js';
+import { AFTER, HOLDS, JOB, JOB_FLAG, JOB_WIDE, TASK } from '../slot/job.js';
+import type { SlotGeometry, SlotViews } from '../slot/layout.js';
+import { jobDone } from '../slot/outcome.js';
+import { COMPRESS_ENTRY } from './entries.js';
+import { type ChunkTaker, feedExtents, StreamFeeder } from './feeder.js';
+import type { Cut } from './filler.js';
+import { LinkPace } from './link-pace.js';
+import { type Statistics, wasStored } from './statistics.js';
+
+export interface SenderSettings {
+  readonly source: ByteSource;
+  readonly sink: ByteSink;
+  /** How the chunks leave. */
+  readonly outlet: Outlet;
+  /** Bytes of the source that were read already. */
+  readonly head: Uint8Array;
+  /** How the stream is walked; undefined = a regular file of pages, whose extents the workers read. */
+  readonly grammar: Grammar | undefined;
+  readonly geometry: SlotGeometry;
+  readonly threads: number;
+  readonly chunkSize: number;
+  readonly codec: CodecName;
+  readonly level: number;
+  /** False: a chunk that finds no free worker goes out stored. */
+  readonly waitThread: boolean;
+  readonly selfCheck: boolean;
+  readonly flushAfter: number;
+  readonly zstdBinding: string;
+  readonly hostThreads?: HostThreadsKey | undefined;
+  /** Called when the sink has taken the last byte, before the threads are ended. */
+  readonly onWritten?: (() => void) | undefined;
+  /** Called first of all when something fails, before anything is closed. */
+  readonly onFailure?: ((error: RamferryError) => void) | undefined;
+  readonly statistics: Statistics;
+}
+
+/** Where slots must begin for direct reads; all their input areas are then at multiples of a page from there. */
+function directBase(file: PositionedInput, arena: SharedArrayBuffer): number {
+  const places = directPlaces(file.fd, arena);
+  if (places !== undefined) return places.offset;
+  throw new RamferryError('ERR_INPUT_READ', 'direct reads of the input do not work into this memory', {
+    hint: 'leave --direct-io out',
+  });
+}
+
+export class Sender implements ChunkTaker {
+  readonly #settings: SenderSettings;
+  readonly #pool: OrderedPool;
+  readonly #pace = new LinkPace();
+  /** Chunks that leave in one write, if so many are ready: more than one only where nobody waits for them. */
+  readonly #atOnce: number;
+  #sequence = 0;
+  /** The input ended where its format says that it ends. */
+  #complete = false;
+  #inlinePlanner: Planner | undefined;
+
+  constructor(settings: SenderSettings) {
+    this.#settings = settings;
+    this.#atOnce = settings.sink.writeAll === undefined ? 1 : Math.floor(settings.geometry.slots / 3);
+    const file = settings.grammar === undefined ? settings.source.file! : undefined;
+    this.#pool = new OrderedPool({
+      entry: COMPRESS_ENTRY,
+      threads: settings.threads,
+      geometry: settings.geometry,
+      atOnce: this.#atOnce,
+      ...(file === undefined || file.alignment === 1 ? {} : { place: (arena) => directBase(file, arena) }),
+      startUp: {
+        maxChunk: settings.chunkSize,
+        fd: file?.fd ?? -1,
+        alignment: file?.alignment ?? 1,
+        zstdBinding: settings.zstdBinding,
+        hostThreads: settings.hostThreads,
+      },
+    });
+  }
+
+  /** For tests that kill a worker. */
+  get threads(): OrderedPool['threads'] {
+    return this.#pool.threads;
+  }
+
+  /** Ends the transfer from outside: run() rejects with this error. */
+  abort(error: RamferryError): void {
+    this.#pool.fail(error);
+    void this.#settings.source.close();
+    void this.#settings.sink.abort();
+  }
+
+  /** Sends everything up to and including END. */
+  async run(): Promise<void> {
+    const feeding = this.#feed().then(
+      () => {
+        this.#pool.end();
+      },
+      (thrown: unknown) => {
+        this.#pool.end(toRamferryError(thrown, 'ERR_INPUT_READ'));
+      },
+    );
+    try {
+      await this.#drain();
+      await feeding;
+    } catch (thrown) {
+      const error = toRamferryError(thrown);
+      this.#settings.onFailure?.(error);
+      // The feeder may wait for a slot or sit in a read: both end now.
+      this.#pool.fail(error);
+      await this.#settings.source.close();
+      await feeding;
+      throw thrown;
+    } finally {
+      this.#settings.statistics.busy = this.#pool.busy;
+      await this.#pool.close();
+    }
+  }
+
+  async #feed(): Promise<void> {
+    const { source, head, grammar, chunkSize, flushAfter } = this.#settings;
+    if (grammar === undefined) {
+      await feedExtents(source.file!, this.#pool, chunkSize, this);
+      this.#complete = true;
+      return;
+    }
+    const feeder = new StreamFeeder({
+      source,
+      head,
+      grammar,
+      pool: this.#pool,
+      chunkSize,
+      regions: this.#settings.outlet.regions,
+      flushAfter,
+      taker: this,
+    });
+    await feeder.run();
+    this.#complete = grammar.state === 'done';
+  }
+
+  async take(index: number, cut: Cut): Promise<void> {
+    const slot = this.#pool.slots[index]!;
+    const { ints, doubles } = slot;
+    const { codec, level, selfCheck, waitThread, outlet } = this.#settings;
+    ints[JOB.after] = cut.totals ? AFTER.totals : 0;
+    // Noted here: when the slot leaves, the grammar may be in another stream of the same input.
+    ints[JOB.bigEndian] = this.#settings.grammar?.bigEndian === true ? 1 : 0;
+    if (cut.length === 0 || (outlet.regions && !cut.pageData)) {
+      ints[JOB.holds] = HOLDS.verbatim;
+      this.#pool.pushDone(index);
+      return;
+    }
+    ints[JOB.holds] = HOLDS.chunk;
+    ints[JOB.task] = outlet.task;
+    ints[JOB.outputOffset] = outlet.prefix;
+    ints[JOB.segments] = cut.segments;
+    ints[JOB.codec] = CODEC_ID[codec];
+    ints[JOB.level] = level;
+    ints[JOB.flags] = selfCheck ? JOB_FLAG.selfCheck : 0;
+    doubles[JOB_WIDE.sequence] = this.#sequence++;
+    doubles[JOB_WIDE.needs] = 0;
+    if (waitThread || outlet.task !== TASK.encode || this.#pool.hasFreeWorker) {
+      this.#pool.push(index);
+      return;
+    }
+    await this.#storeInline(slot);
+    this.#pool.busy++;
+    this.#pool.pushDone(index);
+  }
+
+  /** No worker is free and nobody wants to wait: the main thread sends the chunk as it is. */
+  async #storeInline(slot: SlotViews): Promise<void> {
+    const { ints, doubles } = slot;
+    const length = ints[JOB.inputLength]!;
+    const readAt = doubles[JOB_WIDE.readAt]!;
+    if (readAt >= 0) {
+      const { fd, alignment } = this.#settings.source.file!;
+      readExtent(fd, slot.input, length, readAt, alignment);
+    }
+    this.#inlinePlanner ??= new Planner(this.#settings.chunkSize);
+    const { length: recordLength } = await encodeChunk(
+      this.#inlinePlanner,
+      { front: slot.front, length, segments: slot.segments, segmentCount: ints[JOB.segments]! },
+      { sequence: doubles[JOB_WIDE.sequence]!, needs: 0, offset: doubles[JOB_WIDE.offset]! },
+      { codec: undefined, level: 0, storeOnly: true },
+      slot.output,
+      ints[JOB.outputOffset]!,
+    );
+    ints[JOB.outputLength] = recordLength;
+    jobDone(slot);
+  }
+
+  async #drain(): Promise<void> {
+    const { outlet } = this.#settings;
+    await this.#write(outlet.head());
+    for (;;) {
+      const indices = await this.#ready();
+      if (indices.length === 0) break;
+      const departures: Departure[] = [];
+      const pieces: Uint8Array[] = [];
+      for (const index of indices) {
+        const slot = this.#pool.slots[index]!;
+        if (slot.ints[JOB.inputLength]! > 0) {
+          const departure = outlet.depart(slot);
+          departures.push(departure);
+          pieces.push(departure.bytes);
+        }
+        if ((slot.ints[JOB.after]! & AFTER.totals) !== 0) pieces.push(outlet.totals(slot));
+      }
+      await this.#write(...pieces);
+      for (const departure of departures) this.#departed(departure);
+      for (const index of indices) this.#pool.release(index);
+    }
+    await this.#write(outlet.tail(this.#complete));
+    this.#settings.onWritten?.();
+  }
+
+  /** The next slots whose jobs are done: one at least, none at the end. */
+  async #ready(): Promise<number[]> {
+    const indices: number[] = [];
+    let index = await this.#pool.next();
+    while (index !== undefined) {
+      indices.push(index);
+      index = indices.length < this.#atOnce ? this.#pool.nextNow() : undefined;
+    }
+    return indices;
+  }
+
+  #departed({ bytes, decodedLength, chunk }: Departure): void {
+    const { statistics } = this.#settings;
+    statistics.guestBytes += decodedLength;
+    if (chunk !== undefined) {
+      const stored = wasStored(chunk.codec, chunk);
+      statistics.addChunk({
+        ...chunk,
+        decoded: decodedLength,
+        encoded: bytes.length,
+        pages: chunk,
+        stored,
+      });
+    }
+  }
+
+  async #write(...pieces: readonly Uint8Array[]): Promise<void> {
+    const { sink, statistics } = this.#settings;
+    const bytes = pieces.reduce((sum, { length }) => sum + length, 0);
+    if (bytes === 0) return;
+    const started = performance.now();
+    if (sink.writeAll !== undefined) await sink.writeAll(pieces);
+    else for (const piece of pieces) await sink.write(piece);
+    this.#pace.wrote(bytes, performance.now() - started, pieces.length);
+    this.#pool.limit = this.#pace.chunks;
+    statistics.linkBytes += bytes;
+  }
+}

@@ -1,0 +1,301 @@
+// Counts what a transfer does, and says it in the words of QEMU's query-migrate (qapi/migration.json).
+// Fed by the engine, read by reports. Does no I/O and keeps no page bytes: numbers only.
+// "Guest side" is the stream as the hypervisor writes or reads it, "link side" what travels.
+
+import type { CodecName } from '../codec/codec.js';
+import type { ErrorData } from '../errors.js';
+import { PAGE_SIZE } from '../grammar/grammar.js';
+
+/** How pages were represented (docs/FORMAT.md), in pages. */
+export interface PageCounts {
+  /** only a fill byte */
+  zero: number;
+  /** a reference to an equal page of the same chunk, or of the store */
+  duplicate: number;
+  /** unchanged since the page was sent before */
+  same: number;
+  /** the difference to what was sent before */
+  delta: number;
+  /** whole, handed to the codec */
+  literal: number;
+}
+
+/** What one chunk was, as far as counting goes. */
+export interface ChunkCounts {
+  /** The codec that was used for this chunk; `none` when it was stored. */
+  readonly codec: CodecName;
+  /** Bytes of the guest's stream that the chunk stands for. */
+  readonly decoded: number;
+  /** Bytes of its record on the link. */
+  readonly encoded: number;
+  /** Representations that did not occur may be left out. */
+  readonly pages: Readonly<Partial<PageCounts>>;
+  /** Sent as it is because compression gained nothing, or because no thread was free. */
+  readonly stored: boolean;
+}
+
+/**
+ * Whether a native chunk's contents went without a codec: literal pages, or bytes whose pages nobody looked for because
+ * no thread was free. A chunk of nothing but zero and duplicate pages leaves nothing for a codec.
+ */
+export function wasStored(codec: CodecName, pages: Readonly<Partial<PageCounts>>): boolean {
+  const { zero = 0, duplicate = 0, literal = 0 } = pages;
+  return codec === 'none' && (literal > 0 || zero + duplicate === 0);
+}
+
+export type TransferStatus =
+  | 'completed'
+  | 'failed'
+  | 'cancelled'
+  /** Everything arrived, but the stream has no end mark of ours to prove it. */
+  | 'unverified';
+
+/** A moment of a transfer that is going on. */
+export interface Progress {
+  /** Milliseconds since the start. */
+  readonly elapsed: number;
+  /** Bytes on the guest's side so far. */
+  readonly guestBytes: number;
+  /** Bytes on the link so far. */
+  readonly linkBytes: number;
+  /** Bytes on the guest's side in all; undefined when the input is no regular file. */
+  readonly totalBytes: number | undefined;
+  /** Bytes per second on the guest's side, on average since data began to flow. */
+  readonly guestRate: number;
+  /** Bytes per second on the link, likewise. */
+  readonly linkRate: number;
+  /** guestBytes / linkBytes; undefined before the first byte. */
+  readonly ratio: number | undefined;
+  /** Milliseconds that are still to be expected; undefined when the total is. */
+  readonly remainingTime: number | undefined;
+}
+
+/** As RAMFERRY reports it; the names of MigrationInfo and MigrationStats wherever those have one. */
+export interface TransferSummary {
+  readonly status: TransferStatus;
+  /** Milliseconds, from the call to the end. */
+  readonly 'total-time': number;
+  /** Milliseconds from the call until data could flow: opening, connecting, negotiating. */
+  readonly 'setup-time': number;
+  /** Milliseconds; only where the guest's stop and resumption were seen. */
+  readonly downtime?: number;
+  readonly ram: {
+    /** Bytes on the link. */
+    readonly transferred: number;
+    /** Bytes of the guest's stream that have not been transferred; 0 unless it failed with a known total. */
+    readonly remaining: number;
+    /** Bytes of the guest's stream. */
+    readonly total: number;
+    /** Zero pages, as in QEMU. */
+    readonly duplicate: number;
+    /** Pages whose contents did not travel: equal to another page, or unchanged since they were sent before. */
+    readonly skipped: number;
+    /** Pages whose contents travelled, whole or as a difference. */
+    readonly normal: number;
+    /** normal × page-size: before compression, as in QEMU. */
+    readonly 'normal-bytes': number;
+    /** Megabits (10^6) per second on the link, on average, without the set-up. */
+    readonly mbps: number;
+    /** Pages of all kinds per second, likewise. */
+    readonly 'pages-per-second': number;
+    readonly 'page-size': number;
+  };
+  /** Only where ramferry itself compressed (or decompressed) chunks. */
+  readonly compression?: {
+    /** Pages that went through the codec. */
+    readonly pages: number;
+    /** Chunks for which no compression thread was free when they were ready. */
+    readonly busy: number;
+    /** busy / chunks. */
+    readonly 'busy-rate': number;
+    /** Bytes of the compressed chunks on the link. */
+    readonly 'compressed-size': number;
+    /** Bytes before / bytes after, of those chunks. */
+    readonly 'compression-rate': number;
+  };
+  /** Pages by representation. */
+  readonly pages: Readonly<PageCounts>;
+  readonly chunks: {
+    readonly total: number;
+    /** Not compressed, because that gained nothing or no thread was free. */
+    readonly stored: number;
+    /** By codec; only those that occurred. */
+    readonly codecs: Readonly<Partial<Record<CodecName, CodecCounts>>>;
+  };
+  /** Processor time of the whole process meanwhile, all threads, user and system, in seconds. */
+  readonly 'cpu-seconds': number;
+  /** Most memory that the process ever had resident, in bytes. */
+  readonly 'peak-memory': number;
+  /** Only when the status is failed or cancelled. */
+  readonly error?: ErrorData;
+}
+
+export interface CodecCounts {
+  readonly chunks: number;
+  /** Bytes on the guest's side. */
+  readonly decoded: number;
+  /** Bytes on the link. */
+  readonly encoded: number;
+}
+
+/** What a process tells about itself; tests put fixed numbers in its place. */
+export interface Meter {
+  /** Milliseconds on a clock that never goes back. */
+  now(): number;
+  cpuSeconds(): number;
+  peakMemory(): number;
+}
+
+const processMeter: Meter = {
+  now: () => performance.now(),
+  cpuSeconds: () => {
+    const { user, system } = process.cpuUsage();
+    return (user + system) / 1e6;
+  },
+  peakMemory: () => process.resourceUsage().maxRSS * 1024,
+};
+
+export interface StatisticsOptions {
+  /** Size of the guest's stream, when it is known beforehand. */
+  readonly totalBytes?: number;
+  readonly meter?: Meter;
+}
+
+export class Statistics {
+  /** Bytes on the guest's side so far; the engine adds. */
+  guestBytes = 0;
+  /** Bytes on the link so far, headers and all; the engine adds. */
+  linkBytes = 0;
+  /** Chunks that found no free compression thread. */
+  busy = 0;
+  /** Milliseconds, if somebody saw the guest stop and resume. */
+  downtime: number | undefined;
+  totalBytes: number | undefined;
+
+  readonly #meter: Meter;
+  readonly #start: number;
+  readonly #startCpu: number;
+  #flowing: number | undefined;
+  readonly #pages: PageCounts = { zero: 0, duplicate: 0, same: 0, delta: 0, literal: 0 };
+  readonly #codecs = new Map<CodecName, { chunks: number; decoded: number; encoded: number }>();
+  #chunks = 0;
+  #stored = 0;
+  #codecPages = 0;
+
+  /** The clock starts here. */
+  constructor({ totalBytes, meter = processMeter }: StatisticsOptions = {}) {
+    this.totalBytes = totalBytes;
+    this.#meter = meter;
+    this.#start = meter.now();
+    this.#startCpu = meter.cpuSeconds();
+  }
+
+  /** Data can flow from now on: ends the set-up time. Only the first call counts. */
+  setupDone(): void {
+    this.#flowing ??= this.#meter.now();
+  }
+
+  addChunk(chunk: ChunkCounts): void {
+    this.#chunks++;
+    if (chunk.stored) this.#stored++;
+    for (const kind of Object.keys(this.#pages) as (keyof PageCounts)[]) {
+      this.#pages[kind] += chunk.pages[kind] ?? 0;
+    }
+    if (chunk.codec !== 'none') this.#codecPages += (chunk.pages.literal ?? 0) + (chunk.pages.delta ?? 0);
+    let counts = this.#codecs.get(chunk.codec);
+    if (counts === undefined) this.#codecs.set(chunk.codec, (counts = { chunks: 0, decoded: 0, encoded: 0 }));
+    counts.chunks++;
+    counts.decoded += chunk.decoded;
+    counts.encoded += chunk.encoded;
+  }
+
+  progress(): Progress {
+    const { guestBytes, linkBytes, totalBytes } = this;
+    const seconds = this.#flowingTime() / 1000;
+    const guestRate = perSecond(guestBytes, seconds);
+    const remainingTime =
+      totalBytes === undefined || guestRate === 0
+        ? undefined
+        : (Math.max(0, totalBytes - guestBytes) / guestRate) * 1000;
+    return {
+      elapsed: this.#meter.now() - this.#start,
+      guestBytes,
+      linkBytes,
+      totalBytes,
+      guestRate,
+      linkRate: perSecond(linkBytes, seconds),
+      ratio: linkBytes === 0 ? undefined : guestBytes / linkBytes,
+      remainingTime,
+    };
+  }
+
+  summary(status: TransferStatus, error?: ErrorData): TransferSummary {
+    const pages = { ...this.#pages };
+    const all = pages.zero + pages.duplicate + pages.same + pages.delta + pages.literal;
+    const seconds = this.#flowingTime() / 1000;
+    const succeeded = status === 'completed' || status === 'unverified';
+    const total = succeeded ? this.guestBytes : Math.max(this.guestBytes, this.totalBytes ?? 0);
+    return {
+      status,
+      'total-time': Math.round(this.#meter.now() - this.#start),
+      'setup-time': Math.round((this.#flowing ?? this.#meter.now()) - this.#start),
+      ...(this.downtime === undefined ? {} : { downtime: Math.round(this.downtime) }),
+      ram: {
+        transferred: this.linkBytes,
+        remaining: total - this.guestBytes,
+        total,
+        duplicate: pages.zero,
+        skipped: pages.duplicate + pages.same,
+        normal: pages.literal + pages.delta,
+        'normal-bytes': (pages.literal + pages.delta) * PAGE_SIZE,
+        mbps: rounded((perSecond(this.linkBytes, seconds) * 8) / 1e6),
+        'pages-per-second': Math.round(perSecond(all, seconds)),
+        'page-size': PAGE_SIZE,
+      },
+      ...this.#compression(),
+      pages,
+      chunks: {
+        total: this.#chunks,
+        stored: this.#stored,
+        codecs: Object.fromEntries([...this.#codecs].map(([codec, counts]) => [codec, { ...counts }])),
+      },
+      'cpu-seconds': rounded(this.#meter.cpuSeconds() - this.#startCpu),
+      'peak-memory': this.#meter.peakMemory(),
+      ...(error === undefined ? {} : { error }),
+    };
+  }
+
+  #compression(): Pick<TransferSummary, 'compression'> {
+    let before = 0;
+    let after = 0;
+    for (const [codec, counts] of this.#codecs) {
+      if (codec === 'none') continue;
+      before += counts.decoded;
+      after += counts.encoded;
+    }
+    if (after === 0) return {};
+    return {
+      compression: {
+        pages: this.#codecPages,
+        busy: this.busy,
+        'busy-rate': rounded(this.busy / this.#chunks),
+        'compressed-size': after,
+        'compression-rate': rounded(before / after),
+      },
+    };
+  }
+
+  /** Milliseconds since data could flow. */
+  #flowingTime(): number {
+    return this.#flowing === undefined ? 0 : this.#meter.now() - this.#flowing;
+  }
+}
+
+function perSecond(amount: number, seconds: number): number {
+  return seconds > 0 ? amount / seconds : 0;
+}
+
+/** Three decimals: what follows is noise. */
+function rounded(value: number): number {
+  return Math.round(value * 1000) / 1000;
+}

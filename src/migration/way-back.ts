@@ -1,0 +1,179 @@
+// Both ends of the way back: the receiver's voice and the sender's ear (docs/FORMAT.md, "The way back").
+// The voice writes messages one after the other; the ear reads them as they come and keeps what was said.
+
+import { Buffer } from 'node:buffer';
+
+import {
+  CONTROL_MAGIC,
+  MAX_MESSAGE_BYTES,
+  MESSAGE,
+  MESSAGE_HEADER_BYTES,
+  messageRest,
+  readMessage,
+  writeMessage,
+} from '../container/control.js';
+import {
+  type Hello,
+  helloMessage,
+  peerFailure,
+  readHello,
+  readResult,
+  type Result,
+  resultMessage,
+} from '../container/negotiation.js';
+import { RamferryError, toRamferryError } from '../errors.js';
+import type { ByteSink, ByteSource } from '../io/bytes.js';
+import { ExactReader } from '../io/exact-reader.js';
+
+const PROGRESS_INTERVAL_MS = 500;
+
+/** The receiver's side. Writes never overlap; a failed write is remembered, not thrown: the stream itself decides. */
+export class Voice {
+  readonly #sink: ByteSink;
+  #last: Promise<void>;
+  #timer: NodeJS.Timeout | undefined;
+
+  constructor(sink: ByteSink, hello: Hello) {
+    this.#sink = sink;
+    this.#last = this.#write(Buffer.concat([CONTROL_MAGIC, helloMessage(hello)]), Promise.resolve());
+  }
+
+  /** Says every half second how much has been delivered: proof that we live, and the sender's view of the link. */
+  reportProgress(delivered: () => number): void {
+    this.#timer = setInterval(() => {
+      const body = Buffer.alloc(8);
+      body.writeBigUInt64LE(BigInt(delivered()));
+      this.#last = this.#write(writeMessage(MESSAGE.progress, body), this.#last);
+    }, PROGRESS_INTERVAL_MS);
+  }
+
+  /** Relays bytes from the program behind us; resolves when they are written. */
+  async backward(bytes: Uint8Array): Promise<void> {
+    for (let at = 0; at < bytes.length; at += MAX_MESSAGE_BYTES) {
+      const piece = bytes.subarray(at, at + MAX_MESSAGE_BYTES);
+      this.#last = this.#write(writeMessage(MESSAGE.backward, piece), this.#last);
+    }
+    await this.#last;
+  }
+
+  /** The last word. Never rejects: when it cannot be said, the sender finds out by itself. */
+  async result(result: Result): Promise<void> {
+    clearInterval(this.#timer);
+    await this.#write(resultMessage(result), this.#last);
+    await this.#sink.finish().catch(() => undefined);
+  }
+
+  stop(): void {
+    clearInterval(this.#timer);
+  }
+
+  async #write(bytes: Uint8Array, after: Promise<void>): Promise<void> {
+    await after;
+    await this.#sink.write(bytes).catch(() => undefined);
+  }
+}
+
+/** The sender's side. */
+export class Ear {
+  readonly #reader: ExactReader;
+  readonly #onBackward: (bytes: Buffer) => Promise<void>;
+  readonly #hello: Promise<Hello>;
+  readonly #result: Promise<Result>;
+  /** Decoded bytes that the receiver has delivered, as far as we heard. */
+  delivered = 0;
+
+  constructor(source: ByteSource, onBackward: (bytes: Buffer) => Promise<void>) {
+    this.#reader = new ExactReader(source);
+    this.#onBackward = onBackward;
+    this.#hello = this.#listenForHello();
+    this.#result = this.#hello.then(() => this.#listen());
+    // Whoever asks gets the rejection; nobody has to.
+    this.#hello.catch(() => undefined);
+    this.#result.catch(() => undefined);
+  }
+
+  hello(): Promise<Hello> {
+    return this.#hello;
+  }
+
+  /**
+   * Resolves when the receiver has said that it delivered everything.
+   * @throws ERR_PEER_FAILED with the receiver's reason, ERR_LINK_CLOSED when it went silently
+   */
+  async success(): Promise<Result> {
+    const result = await this.#result;
+    if (!result.ok) throw peerFailure(result);
+    return result;
+  }
+
+  /** Rejects as soon as the receiver has failed; never resolves. */
+  async failure(): Promise<never> {
+    await this.success();
+    return new Promise<never>(() => undefined);
+  }
+
+  async #listenForHello(): Promise<Hello> {
+    const magic = Buffer.alloc(CONTROL_MAGIC.length);
+    try {
+      await this.#reader.exactly(magic);
+    } catch (thrown) {
+      const cause = toRamferryError(thrown);
+      throw new RamferryError(
+        'ERR_LINK_NEGOTIATION',
+        `the receiver did not introduce itself: ${cause.message}`,
+        {
+          cause,
+          hint: 'is `ramferry receive` at the other end? If another program is in between, use --one-way on both sides',
+        },
+      );
+    }
+    if (!magic.equals(CONTROL_MAGIC)) throw notRamferry();
+    const { type, body } = await this.#message();
+    if (type !== MESSAGE.hello) throw notRamferry();
+    return readHello(body);
+  }
+
+  async #listen(): Promise<Result> {
+    for (;;) {
+      const { type, body } = await this.#message();
+      if (type === MESSAGE.result) return readResult(body);
+      if (type === MESSAGE.progress && body.length === 8) {
+        this.delivered = Number(body.readBigUInt64LE(0));
+      } else if (type === MESSAGE.backward) {
+        await this.#onBackward(body);
+      } else {
+        throw new RamferryError(
+          'ERR_LINK_NEGOTIATION',
+          `the receiver sent an unknown message (type ${type})`,
+        );
+      }
+    }
+  }
+
+  async #message(): Promise<{ type: number; body: Buffer }> {
+    const header = Buffer.alloc(MESSAGE_HEADER_BYTES);
+    try {
+      await this.#reader.exactly(header);
+      const whole = Buffer.concat([header, Buffer.alloc(messageRest(header))]);
+      await this.#reader.exactly(whole.subarray(MESSAGE_HEADER_BYTES));
+      return readMessage(whole);
+    } catch (thrown) {
+      const error = toRamferryError(thrown);
+      if (error.code !== 'ERR_STREAM_TRUNCATED') throw error;
+      throw new RamferryError('ERR_LINK_CLOSED', 'the receiver closed the link without saying how it ended', {
+        cause: error,
+        hint: 'the transfer counts as failed: look at the receiving side',
+      });
+    }
+  }
+}
+
+function notRamferry(): RamferryError {
+  return new RamferryError(
+    'ERR_LINK_NEGOTIATION',
+    'what answers at the other end is not `ramferry receive`',
+    {
+      hint: 'start `ramferry receive` there, or use --one-way if another program passes the stream on',
+    },
+  );
+}

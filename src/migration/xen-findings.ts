@@ -1,0 +1,137 @@
+// What the receiver of method `xenguest` finds in a Xen stream: stretches that pass, and records of ours.
+// Takes the calls of the walk, keeps the findings of one scan in stream order; the bodies of our records go to memory
+// that the receiver provides once their envelope has been read. It decides nothing.
+
+import { Buffer } from 'node:buffer';
+
+import { CHUNK_OVERHEAD } from '../chunk/record.js';
+import {
+  ENVELOPE_BYTES,
+  LIBXC_HEADER_BYTES,
+  TOTALS_RECORD_BYTES,
+  XENGUEST_RECORD,
+} from '../container/xenguest.js';
+import { RamferryError } from '../errors.js';
+import { LIBXC_RECORD } from '../grammar/libxc-format.js';
+import type { LibxcRecord } from '../grammar/libxc-records.js';
+import type { XenHandler } from '../grammar/xen-wrapping.js';
+
+/** What one scan has found, in stream order. Ranges are of the buffer that was scanned. */
+export type Finding =
+  | { readonly kind: 'verbatim'; start: number; end: number }
+  /** A chunk record has begun; the envelope is the first bytes of its body. */
+  | { readonly kind: 'chunk'; readonly record: LibxcRecord; readonly envelope: Buffer }
+  | { readonly kind: 'complete' }
+  | { readonly kind: 'totals'; readonly record: LibxcRecord; readonly body: Buffer }
+  | { readonly kind: 'end'; readonly record: LibxcRecord };
+
+/** Collects what the walk reports; stops it after each record of ours. */
+export class FindingCollector implements XenHandler {
+  findings: Finding[] = [];
+  full = false;
+  /** Where the body of the chunk record at hand goes, envelope and all; set before the walk goes on. */
+  target: Buffer | undefined;
+  /** The first bytes of the chunk record at hand: they tell how much memory it may take. */
+  #envelope = Buffer.alloc(0);
+  #at = 0;
+  #filled = 0;
+  #totals = Buffer.alloc(0);
+
+  /** The next scan begins at offset 0 of its data. */
+  beginScan(): void {
+    this.findings = [];
+    this.full = false;
+    this.#at = 0;
+  }
+
+  #verbatim(n: number): void {
+    const last = this.findings.at(-1);
+    if (last?.kind === 'verbatim' && last.end === this.#at) last.end += n;
+    else this.findings.push({ kind: 'verbatim', start: this.#at, end: this.#at + n });
+    this.#at += n;
+  }
+
+  between(n: number): void {
+    this.#verbatim(n);
+  }
+
+  flush(): void {
+    // Nothing waits here: what was found leaves after every read.
+  }
+
+  begin(record: LibxcRecord): void {
+    const { type, length } = record;
+    if (type === XENGUEST_RECORD.chunk) {
+      this.#at += LIBXC_HEADER_BYTES;
+      this.#filled = 0;
+      this.target = undefined;
+      if (length < ENVELOPE_BYTES + CHUNK_OVERHEAD) throw impossible(record, 'compressed');
+      this.#envelope = Buffer.alloc(ENVELOPE_BYTES);
+    } else if (type === XENGUEST_RECORD.totals) {
+      this.#at += LIBXC_HEADER_BYTES;
+      this.#filled = 0;
+      if (length !== TOTALS_RECORD_BYTES - LIBXC_HEADER_BYTES) {
+        throw impossible(record, 'totals');
+      }
+      this.#totals = Buffer.alloc(length);
+    } else {
+      if (type === LIBXC_RECORD.end || type === LIBXC_RECORD.checkpoint) {
+        this.findings.push({ kind: 'end', record });
+      }
+      this.#verbatim(LIBXC_HEADER_BYTES);
+    }
+  }
+
+  body(record: LibxcRecord, data: Uint8Array, start: number, end: number): number {
+    switch (record.type) {
+      case XENGUEST_RECORD.chunk:
+        return this.#chunk(record, data.subarray(start, end));
+      case XENGUEST_RECORD.totals:
+        return this.#take(this.#totals, data.subarray(start, end));
+      default:
+        this.#verbatim(end - start);
+        return end - start;
+    }
+  }
+
+  #chunk(record: LibxcRecord, bytes: Uint8Array): number {
+    if (this.target !== undefined) return this.#take(this.target, bytes);
+    const taken = this.#take(this.#envelope, bytes);
+    if (this.#filled === ENVELOPE_BYTES) {
+      this.findings.push({ kind: 'chunk', record, envelope: this.#envelope });
+      this.full = true;
+    }
+    return taken;
+  }
+
+  #take(target: Buffer, bytes: Uint8Array): number {
+    const taken = Math.min(bytes.length, target.length - this.#filled);
+    target.set(bytes.subarray(0, taken), this.#filled);
+    this.#filled += taken;
+    this.#at += taken;
+    return taken;
+  }
+
+  padding(n: number): void {
+    // Our records need none: their bodies are multiples of 8 bytes.
+    this.#verbatim(n);
+  }
+
+  end(record: LibxcRecord): void {
+    switch (record.type) {
+      case XENGUEST_RECORD.chunk:
+        this.findings.push({ kind: 'complete' });
+        this.full = true;
+        break;
+      case XENGUEST_RECORD.totals:
+        this.findings.push({ kind: 'totals', record, body: this.#totals });
+    }
+  }
+}
+
+function impossible(record: LibxcRecord, what: string): RamferryError {
+  return new RamferryError('ERR_STREAM_LIMIT', `a ${what} record claims ${record.length} bytes`, {
+    record: record.number,
+    offset: record.offset,
+  });
+}

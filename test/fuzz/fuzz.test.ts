@@ -1,0 +1,53 @@
+// A fixed small budget of fuzzing with every run of the tests; RAMFERRY_FUZZ_ITERATIONS buys more.
+
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+
+import { readCorpus } from './corpus.js';
+import { decodeInline } from './inline.js';
+import { mutate } from './mutations.js';
+import { Random } from './random.js';
+import { fuzz } from './target.js';
+
+const iterations = Number(process.env['RAMFERRY_FUZZ_ITERATIONS'] ?? 12_000);
+
+describe('fuzzing native streams', () => {
+  it('the corpus itself decodes', async () => {
+    const corpus = readCorpus();
+    assert.ok(corpus.length >= 20);
+    for (const { stream } of corpus) await decodeInline(stream);
+  });
+
+  it('the same seed gives the same mutant', () => {
+    const streams = readCorpus().map(({ stream }) => stream);
+    for (let seed = 1; seed < 200; seed++) {
+      const [one, two] = [1, 2].map(() => mutate(streams[seed % streams.length]!, streams, new Random(seed)));
+      assert.ok(one!.bytes.equals(two!.bytes));
+    }
+  });
+
+  it(`${iterations} mutants are refused with a typed error or decode to what they say`, async () => {
+    const report = await fuzz({ iterations, seed: 1, receiverEvery: 0 });
+    // The budget reaches every line of defence, and some mutants get through all of them.
+    const codes = [
+      'MAGIC',
+      'VERSION',
+      'TRUNCATED',
+      'CHECKSUM',
+      'FORMAT',
+      'LIMIT',
+      'ORDER',
+      'TOTALS',
+      'TRAILING',
+      'CODEC',
+    ];
+    for (const code of codes)
+      assert.ok((report.refused[`ERR_STREAM_${code}`] ?? 0) > 0, `ERR_STREAM_${code}`);
+    assert.ok(report.other > 0);
+  });
+
+  it('the receiver and its threads say the same of some of them', { timeout: 120_000 }, async () => {
+    const report = await fuzz({ iterations: 40, seed: 1_000_001, receiverEvery: 1 });
+    assert.equal(report.received, 40);
+  });
+});

@@ -1,0 +1,286 @@
+// Mutations of native streams: blind ones, and ones that know the format and make the checksums fit afterwards, so that
+// what stands behind them is reached too.
+
+import { Buffer } from 'node:buffer';
+
+import { checksum, sealRange } from '../../src/chunk/checksum.js';
+import {
+  CHUNK_HEADER_BYTES,
+  CHUNK_OVERHEAD,
+  type ChunkHeader,
+  readChunkHeader,
+  RECORD,
+  writeChunkHeader,
+} from '../../src/chunk/record.js';
+import { CODEC_ID, codecName } from '../../src/codec/codec.js';
+import { END_RECORD_BYTES, STREAM_HEADER_BYTES, Totals } from '../../src/container/native.js';
+import { codec, expander } from '../chunk/support.js';
+import { type Parts, putTogether } from '../migration/streams.js';
+import type { Random } from './random.js';
+
+export interface Mutant {
+  readonly bytes: Buffer;
+  /** Checksums were made to fit: it may decode, to other bytes than the original. */
+  readonly sealed: boolean;
+}
+
+export function mutate(original: Buffer, others: readonly Buffer[], random: Random): Mutant {
+  const parts = random.below(5) < 2 ? undefined : takeApartIfPossible(original);
+  if (parts !== undefined) return { bytes: mutateParts(parts, others, random), sealed: true };
+  let bytes = Buffer.from(original) as Buffer;
+  for (let times = 1 + random.below(4); times > 0; times--) bytes = random.pick(BLIND)(bytes, others, random);
+  return { bytes, sealed: false };
+}
+
+type Blind = (bytes: Buffer, others: readonly Buffer[], random: Random) => Buffer;
+
+/** Integers where things tend to break. */
+const EDGES = [
+  0n,
+  1n,
+  15n,
+  127n,
+  128n,
+  4095n,
+  4096n,
+  65_535n,
+  65_536n,
+  2n ** 31n - 1n,
+  2n ** 31n,
+  2n ** 32n - 1n,
+];
+const WIDE_EDGES = [...EDGES, 2n ** 32n, 2n ** 53n - 1n, 2n ** 53n, 2n ** 63n, 2n ** 64n - 1n];
+
+function putEdge(bytes: Buffer, at: number, width: number, random: Random): void {
+  const mask = 2n ** BigInt(width * 8) - 1n;
+  const old = width === 4 ? BigInt(bytes.readUInt32LE(at)) : bytes.readBigUInt64LE(at);
+  const value =
+    random.below(3) === 0 ? old + BigInt(random.below(5) - 2) : random.pick(width === 4 ? EDGES : WIDE_EDGES);
+  if (width === 4) bytes.writeUInt32LE(Number(value & mask), at);
+  else bytes.writeBigUInt64LE(value & mask, at);
+}
+
+function range(bytes: Buffer, random: Random): [from: number, to: number] {
+  const from = random.below(bytes.length + 1);
+  const longest = random.below(4) === 0 ? bytes.length - from : Math.min(bytes.length - from, 16);
+  return [from, from + random.below(longest + 1)];
+}
+
+const BLIND: readonly Blind[] = [
+  (bytes, _others, random) => {
+    if (bytes.length > 0) bytes[random.below(bytes.length)]! ^= 1 << random.below(8);
+    return bytes;
+  },
+  (bytes, _others, random) => {
+    if (bytes.length > 0)
+      bytes[random.below(bytes.length)] = random.pick([0, 1, 0x7f, 0x80, 0xff, random.below(256)]);
+    return bytes;
+  },
+  (bytes, _others, random) => bytes.subarray(0, random.below(bytes.length + 1)),
+  (bytes, _others, random) => {
+    const [from, to] = range(bytes, random);
+    return Buffer.concat([bytes.subarray(0, from), bytes.subarray(to)]);
+  },
+  (bytes, _others, random) => {
+    const [from, to] = range(bytes, random);
+    return Buffer.concat([bytes.subarray(0, to), bytes.subarray(from, to), bytes.subarray(to)]);
+  },
+  (bytes, others, random) => {
+    const other = random.pick(others);
+    const [from, to] = range(other, random);
+    const at = random.below(bytes.length + 1);
+    return Buffer.concat([bytes.subarray(0, at), other.subarray(from, to), bytes.subarray(at)]);
+  },
+  (bytes, others, random) => Buffer.concat([bytes.subarray(0, range(bytes, random)[1]), random.pick(others)]),
+  (bytes, _others, random) => {
+    const width = random.pick([4, 8]);
+    if (bytes.length >= width)
+      putEdge(bytes, random.below(Math.floor((bytes.length - width) / 4) + 1) * 4, width, random);
+    return bytes;
+  },
+  (bytes, _others, random) => Buffer.concat([bytes, random.bytes(random.below(20))]),
+];
+
+/** Undefined for what is not whole. */
+function takeApartIfPossible(stream: Buffer): Parts | undefined {
+  const records: Buffer[] = [];
+  let at = STREAM_HEADER_BYTES;
+  while (stream.length - at > CHUNK_OVERHEAD && stream.readUInt32LE(at) === RECORD.chunk) {
+    const length = stream.readUInt32LE(at + 4) + CHUNK_OVERHEAD;
+    if (length > stream.length - at) return undefined;
+    records.push(Buffer.from(stream.subarray(at, at + length)));
+    at += length;
+  }
+  if (stream.length - at !== END_RECORD_BYTES) return undefined;
+  return {
+    head: Buffer.from(stream.subarray(0, STREAM_HEADER_BYTES)),
+    records,
+    end: Buffer.from(stream.subarray(at)),
+  };
+}
+
+const HEAD_FIELDS: readonly (readonly [at: number, width: number])[] = [
+  [8, 4],
+  [12, 4],
+  [16, 4],
+  [20, 4],
+  [24, 4],
+  [28, 4],
+  [32, 8],
+  [40, 8],
+  [48, 8],
+];
+const CHUNK_FIELDS: readonly (readonly [at: number, width: number])[] = [
+  [0, 4],
+  [4, 4],
+  [8, 8],
+  [16, 8],
+  [24, 8],
+  [32, 4],
+  [36, 4],
+  [40, 4],
+  [44, 4],
+  [48, 4],
+  [52, 4],
+  [56, 4],
+  [60, 8],
+  [72, 8],
+];
+
+function mutateParts(parts: Parts, others: readonly Buffer[], random: Random): Buffer {
+  const head = parts.head;
+  let records = [...parts.records];
+  let end = parts.end;
+  let honestEnd = random.below(4) > 0;
+  for (let times = 1 + random.below(3); times > 0; times--) {
+    const index = random.below(records.length);
+    const record = records[index];
+    switch (random.below(record === undefined ? 2 : 9)) {
+      case 0:
+        putEdge(head, ...random.pick(HEAD_FIELDS), random);
+        break;
+      case 1:
+        putEdge(end, random.below(9) * 8, 8, random);
+        honestEnd = random.below(2) > 0;
+        break;
+      case 2:
+        putEdge(record!, ...random.pick(CHUNK_FIELDS), random);
+        break;
+      case 3:
+        record![CHUNK_HEADER_BYTES + random.below(record!.length - CHUNK_OVERHEAD)]! ^= 1 << random.below(8);
+        break;
+      case 4:
+        records = shuffle(records, random);
+        break;
+      case 5:
+        records[index] = withBody(record!, resized(bodyOf(record!), others, random));
+        break;
+      default:
+        records[index] = withPlain(record!, others, random) ?? record!;
+    }
+  }
+  sealRange(head, 0, STREAM_HEADER_BYTES - 8);
+  for (const record of records) sealRange(record, 0, record.length - 8);
+  if (honestEnd) end = honestTotals(records) ?? end;
+  sealRange(end, 0, END_RECORD_BYTES - 8);
+  return putTogether({ head, records, end });
+}
+
+function shuffle(records: readonly Buffer[], random: Random): Buffer[] {
+  const copy = records.map((record) => Buffer.from(record));
+  const [from, to] = [random.below(copy.length), random.below(copy.length)];
+  switch (random.below(3)) {
+    case 0:
+      copy.splice(from, 1);
+      break;
+    case 1:
+      copy.splice(to, 0, Buffer.from(copy[from]!));
+      break;
+    default:
+      copy.splice(to, 0, ...copy.splice(from, 1));
+  }
+  return copy;
+}
+
+function bodyOf(record: Buffer): Buffer {
+  return record.subarray(CHUNK_HEADER_BYTES, record.length - 8);
+}
+
+function resized(body: Buffer, others: readonly Buffer[], random: Random): Buffer {
+  let bytes = Buffer.from(body) as Buffer;
+  for (let times = 1 + random.below(3); times > 0; times--) bytes = random.pick(BLIND)(bytes, others, random);
+  return bytes;
+}
+
+/** The record with another body; the lengths in its header follow, as far as they must. */
+function withBody(record: Buffer, body: Buffer): Buffer {
+  const out = Buffer.concat([record.subarray(0, CHUNK_HEADER_BYTES), body, Buffer.alloc(8)]);
+  out.writeUInt32LE(body.length, 4);
+  if (out.readUInt8(44) === CODEC_ID.none) out.writeUInt32LE(body.length, 36);
+  return out;
+}
+
+/**
+ * The record with its plain body mutated, stored, and with lengths, counts and checksum that fit what it now decodes to,
+ * where it still decodes. This is how operations that no sender writes get past everything else.
+ */
+function withPlain(record: Buffer, others: readonly Buffer[], random: Random): Buffer | undefined {
+  let header: ChunkHeader;
+  let plain: Buffer;
+  try {
+    header = readChunkHeader(record, 0, 65_536);
+    plain = Buffer.alloc(header.plainLength);
+    if (header.codec === CODEC_ID.none) bodyOf(record).copy(plain);
+    else
+      void codec(
+        codecName(header.codec)!,
+        header.codec === CODEC_ID.zstd ? 'zstd-napi' : undefined,
+      ).decompress(plain, bodyOf(record));
+  } catch {
+    return undefined;
+  }
+  let operations: Buffer = Buffer.from(plain.subarray(0, header.operationsLength));
+  let content: Buffer = Buffer.from(plain.subarray(header.operationsLength));
+  if (random.below(4) > 0) operations = resized(operations, others, random).subarray(0, 65_536);
+  else content = resized(content, others, random);
+  const changed = { ...header, codec: CODEC_ID.none, operationsLength: operations.length };
+  const body = Buffer.concat([operations, content]);
+  changed.bodyLength = changed.plainLength = body.length;
+  fit(changed, operations, content, random);
+  const out = Buffer.alloc(body.length + CHUNK_OVERHEAD);
+  writeChunkHeader(out, 0, changed);
+  body.copy(out, CHUNK_HEADER_BYTES);
+  return out;
+}
+
+/** Tries decoded lengths near the old one, and states what comes out. */
+function fit(header: ChunkHeader, operations: Buffer, content: Buffer, random: Random): void {
+  for (const more of [0, 1, -1, 8, 16, -8, 4096, -4096, 8192, random.below(200)]) {
+    const length = header.decodedLength + more;
+    if (length < 1 || length > 65_536) continue;
+    const out = Buffer.alloc(length);
+    try {
+      Object.assign(header, expander(65_536).expand(operations, content, out));
+      header.decodedLength = length;
+      header.decodedChecksum = checksum(out);
+      return;
+    } catch {
+      // the next length, or a record that has to be refused
+    }
+  }
+}
+
+/** An END record that fits the records, where they can be read. */
+function honestTotals(records: readonly Buffer[]): Buffer | undefined {
+  const totals = new Totals();
+  try {
+    const headers = records.map((record) => ({ record, header: readChunkHeader(record, 0, 2 ** 26) }));
+    headers.sort((a, b) => a.header.sequence - b.header.sequence);
+    for (const { record, header } of headers) {
+      totals.add(header, record.length, record.readBigUInt64LE(record.length - 8));
+    }
+  } catch {
+    return undefined;
+  }
+  return totals.record();
+}

@@ -1,0 +1,158 @@
+// The fuzzer's target: one mutant after another through the decoder, and what must hold for each. Deterministic: a
+// seed and an iteration name a mutant for ever.
+//
+//   RAMFERRY_FUZZ_ITERATIONS=1000000 RAMFERRY_FUZZ_SEED=7 node dist/test/fuzz/target.js
+
+import assert from 'node:assert/strict';
+import { Buffer } from 'node:buffer';
+import { argv } from 'node:process';
+import { fileURLToPath } from 'node:url';
+
+import { checksum } from '../../src/chunk/checksum.js';
+import { END_RECORD_BYTES } from '../../src/container/native.js';
+import { RamferryError } from '../../src/errors.js';
+import { decodeStream } from '../migration/memory-link.js';
+import { type Entry, readCorpus } from './corpus.js';
+import { type Decoded, decodeInline } from './inline.js';
+import { type Mutant, mutate } from './mutations.js';
+import { Random } from './random.js';
+
+/** No mutant may take longer. Generous: the machine may be busy with other things. */
+const CASE_LIMIT_MS = 10_000;
+/** Bytes of buffers that may be alive besides those at the start, those that wait for the collector included. */
+const MEMORY_LIMIT = { inline: 256 * 1024 * 1024, receiver: 2 * 1024 * 1024 * 1024 };
+
+export interface FuzzOptions {
+  readonly iterations: number;
+  readonly seed: number;
+  /** Of how many mutants one also goes through the real receiver, with its threads; 0 = none. */
+  readonly receiverEvery: number;
+  readonly onProgress?: (done: number, report: FuzzReport) => void;
+}
+
+export interface FuzzReport {
+  /** Mutants that decoded. */
+  decoded: number;
+  /** Of these: to other bytes than the original's. */
+  other: number;
+  /** Mutants by the code they were refused with. */
+  readonly refused: Record<string, number>;
+  /** Mutants that went through the receiver. */
+  received: number;
+  slowestMs: number;
+}
+
+type Outcome = Decoded | RamferryError;
+
+export async function fuzz(options: FuzzOptions): Promise<FuzzReport> {
+  const corpus = readCorpus();
+  const originals: Decoded[] = [];
+  for (const { stream } of corpus) originals.push(await decodeInline(stream));
+  const streams = corpus.map(({ stream }) => stream);
+  const known = new Set(originals.map(({ bytes }) => checksum(bytes)));
+  const report: FuzzReport = { decoded: 0, other: 0, refused: {}, received: 0, slowestMs: 0 };
+  const { arrayBuffers } = process.memoryUsage();
+  for (let iteration = 0; iteration < options.iterations; iteration++) {
+    const random = new Random(options.seed + iteration);
+    const which = random.below(corpus.length);
+    const mutant = mutate(corpus[which]!.stream, streams, random);
+    const name = `seed ${options.seed + iteration} of ${corpus[which]!.name}`;
+    try {
+      const started = performance.now();
+      const outcome = await attempt(() => decodeInline(mutant.bytes));
+      const took = performance.now() - started;
+      report.slowestMs = Math.max(report.slowestMs, took);
+      assert.ok(took < CASE_LIMIT_MS, `took ${took} ms`);
+      judge(mutant, outcome, corpus[which]!, originals[which]!, known, report);
+      if (options.receiverEvery > 0 && iteration % options.receiverEvery === 0) {
+        await compareWithReceiver(mutant.bytes, outcome);
+        report.received++;
+      }
+    } catch (cause) {
+      throw new Error(`fuzzing: ${name}: ${(cause as Error).message}`, { cause });
+    }
+    if (iteration % 1000 === 999) {
+      const limit = options.receiverEvery > 0 ? MEMORY_LIMIT.receiver : MEMORY_LIMIT.inline;
+      assert.ok(process.memoryUsage().arrayBuffers - arrayBuffers < limit, 'memory is bounded');
+      options.onProgress?.(iteration + 1, report);
+    }
+  }
+  return report;
+}
+
+/** Anything but a result or a RamferryError ends the fuzzing. */
+async function attempt(work: () => Promise<Decoded>): Promise<Outcome> {
+  try {
+    return await work();
+  } catch (thrown) {
+    if (thrown instanceof RamferryError) return thrown;
+    throw thrown;
+  }
+}
+
+function judge(
+  mutant: Mutant,
+  outcome: Outcome,
+  entry: Entry,
+  original: Decoded,
+  known: ReadonlySet<bigint>,
+  report: FuzzReport,
+): void {
+  if (outcome instanceof RamferryError) {
+    assert.ok(!mutant.bytes.equals(entry.stream), 'the original itself was refused');
+    assert.notEqual(outcome.code, 'ERR_INTERNAL');
+    report.refused[outcome.code] = (report.refused[outcome.code] ?? 0) + 1;
+    return;
+  }
+  report.decoded++;
+  const { bytes, headers } = outcome;
+  let at = 0;
+  for (const header of headers) {
+    const chunk = bytes.subarray(at, at + header.decodedLength);
+    assert.equal(chunk.length, header.decodedLength);
+    assert.equal(header.offset, at);
+    assert.equal(checksum(chunk), header.decodedChecksum, 'a chunk is what its checksum says');
+    at += header.decodedLength;
+  }
+  assert.equal(at, bytes.length);
+  const end = mutant.bytes.subarray(mutant.bytes.length - END_RECORD_BYTES);
+  assert.equal(end.readBigUInt64LE(8), BigInt(headers.length));
+  assert.equal(end.readBigUInt64LE(16), BigInt(bytes.length));
+  if (bytes.equals(original.bytes)) return;
+  report.other++;
+  // Blind mutations never make other bytes, unless they have put a whole other stream in the place of this one.
+  assert.ok(mutant.sealed || known.has(checksum(bytes)), 'damage gave other bytes');
+}
+
+async function compareWithReceiver(stream: Buffer, inline: Outcome): Promise<void> {
+  let received: Buffer | RamferryError;
+  try {
+    received = await decodeStream(stream);
+  } catch (thrown) {
+    if (!(thrown instanceof RamferryError)) throw thrown;
+    received = thrown;
+  }
+  const code = (outcome: unknown): string => (outcome instanceof RamferryError ? outcome.code : 'decoded');
+  // The two do not have the same memory.
+  if (code(inline) === 'ERR_MEMORY_LIMIT' || code(received) === 'ERR_MEMORY_LIMIT') return;
+  assert.equal(code(received), code(inline), 'the receiver says something else');
+  if (Buffer.isBuffer(received) && !(inline instanceof RamferryError))
+    assert.ok(received.equals(inline.bytes));
+}
+
+if (argv[1] === fileURLToPath(import.meta.url)) {
+  const number = (name: string, otherwise: number): number => Number(process.env[name] ?? otherwise);
+  const started = performance.now();
+  const report = await fuzz({
+    iterations: number('RAMFERRY_FUZZ_ITERATIONS', 100_000),
+    seed: number('RAMFERRY_FUZZ_SEED', 1),
+    receiverEvery: number('RAMFERRY_FUZZ_RECEIVER_EVERY', 0),
+    onProgress: (done, { decoded, other }) => {
+      if (done % 100_000 === 0)
+        console.log(`${done} mutants, ${decoded} decoded, ${other} of them to other bytes`);
+    },
+  });
+  console.log(
+    JSON.stringify({ ...report, seconds: Math.round((performance.now() - started) / 1000) }, null, 2),
+  );
+}

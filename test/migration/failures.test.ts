@@ -1,0 +1,484 @@
+// Transfers that fail: whoever is at fault, the error has the right name, both sides hear of it, nothing hangs, and no
+// output is left.
+
+import assert from 'node:assert/strict';
+import { Buffer } from 'node:buffer';
+import { existsSync, readFileSync, truncateSync } from 'node:fs';
+import { describe, it } from 'node:test';
+import { setTimeout } from 'node:timers/promises';
+
+import { writeMessage } from '../../src/container/control.js';
+import { resultMessage } from '../../src/container/negotiation.js';
+import { type ErrorCode, RamferryError } from '../../src/errors.js';
+import { receive } from '../../src/migration/receive.js';
+import { send } from '../../src/migration/send.js';
+import { isTyped } from '../chunk/typed.js';
+import { noise } from '../codec/support.js';
+import { carry, image, listening, workplace } from './carry.js';
+import { decodeStream, encodeStream } from './memory-link.js';
+import { connectTo, introduction, peerAt, type Peer } from './peers.js';
+
+const LIMIT = { timeout: 30_000 };
+const MIB = 1024 * 1024;
+const place = workplace();
+const busy = image(3 * MIB);
+const busyFile = place.file('busy.ram', busy);
+
+/** What the sender says to a peer, and what becomes of it. */
+async function sendTo(
+  talk: (peer: Peer) => Promise<void>,
+  options: Partial<Parameters<typeof send>[0]> = {},
+): Promise<{ error: RamferryError; peer: Peer }> {
+  const { done, address } = await peerAt(place.path('peer'), talk);
+  const outcome = await send({ input: busyFile, output: address, compressThreads: 1, ...options }).then(
+    () => assert.fail('the sender succeeded'),
+    (thrown: unknown) => thrown,
+  );
+  assert.ok(outcome instanceof RamferryError, String(outcome));
+  return { error: outcome, peer: await done };
+}
+
+describe('the handshake', () => {
+  const asked = { codec: 'zstd', chunkSize: '1MiB' } as const;
+  const refusals: [name: string, hello: () => Buffer, text: RegExp][] = [
+    ['another version', () => introduction({ versions: [2] }), /stream version/],
+    ['no zstd', () => introduction({ codecs: ['none', 'lz4'] }), /none, lz4/],
+    ['small chunks only', () => introduction({ maxChunk: 65_536 }), /chunk size/],
+    ['chunks too small for anybody', () => introduction({ maxChunk: 65_535 }), /chunk size/],
+    ['little memory', () => introduction({ memory: 1000 }), /memory/],
+    ['another protocol', () => Buffer.from('HTTP/1.1 400 Bad Request\r\n\r\n'), /ramferry receive/],
+    [
+      'another message',
+      () => Buffer.concat([introduction().subarray(0, 8), resultMessage({ ok: true })]),
+      /receive/,
+    ],
+    [
+      'a first message of 4 GiB',
+      () => Buffer.concat([introduction().subarray(0, 12), Buffer.alloc(8, 0xff)]),
+      /claims/,
+    ],
+  ];
+  for (const [name, hello, text] of refusals) {
+    it(`with a receiver of ${name} ends before a byte was sent`, LIMIT, async () => {
+      const { error, peer } = await sendTo(async (talking) => {
+        talking.say(hello());
+        await talking.ended;
+      }, asked);
+      assert.ok(['ERR_LINK_NEGOTIATION', 'ERR_STREAM_LIMIT'].includes(error.code), error.code);
+      assert.match(error.message, text);
+      assert.equal(peer.received.length, 0);
+    });
+  }
+
+  it('narrows what the user left open to what the receiver has', LIMIT, async () => {
+    for (const [hello, codec, largest] of [
+      [{ codecs: ['brotli', 'none', 'lz4'] }, 'lz4', MIB],
+      [{ codecs: ['none'], maxChunk: 65_536 }, 'none', 65_536],
+      [{ maxChunk: 70_001 }, 'zstd', 69_632],
+    ] as const) {
+      let stream: Buffer = Buffer.alloc(0);
+      const { done, address } = await peerAt(place.path('peer'), async (talking) => {
+        talking.say(introduction(hello as object));
+        await talking.ended;
+        stream = talking.received;
+        talking.say(resultMessage({ ok: true, bytes: busy.length }));
+        await talking.hangsUp();
+      });
+      const warnings: string[] = [];
+      // From a pipe: grammars hold bytes back, and chunks must have room for them.
+      const input = `exec:cat ${busyFile}`;
+      const sending = {
+        input,
+        output: address,
+        compressThreads: 1,
+        onWarning: (text: string) => warnings.push(text),
+      };
+      const { chunks } = await send(sending);
+      await done;
+      assert.ok((await decodeStream(stream)).equals(busy));
+      assert.equal(stream.readUInt32LE(20), largest);
+      assert.ok(chunks.codecs[codec] !== undefined);
+      assert.match(warnings.join(), new RegExp(`the receiver takes codec ${codec}`));
+    }
+  });
+
+  it(
+    'leaves no choice but to refuse when the receiver’s chunks cannot hold what a grammar holds back',
+    LIMIT,
+    async () => {
+      for (const maxChunk of [1, 4096, 65_535]) {
+        const { error, peer } = await sendTo(
+          async (talking) => {
+            talking.say(introduction({ maxChunk }));
+            await talking.ended;
+          },
+          { input: `exec:cat ${busyFile}` },
+        );
+        assert.equal(error.code, 'ERR_LINK_NEGOTIATION');
+        assert.equal(peer.received.length, 0);
+      }
+    },
+  );
+
+  it('byte by byte is understood', LIMIT, async () => {
+    const { error, peer } = await sendTo(async (talking) => {
+      for (const byte of Buffer.concat([introduction({ codecs: [] })])) {
+        talking.say(Buffer.of(byte));
+        await setTimeout(0);
+      }
+      await talking.ended;
+    });
+    assert.equal(error.code, 'ERR_LINK_NEGOTIATION');
+    assert.equal(peer.received.length, 0);
+  });
+
+  it('with a peer that closes without a word is an error of the link', LIMIT, async () => {
+    const { error } = await sendTo(() => Promise.resolve());
+    assert.ok(['ERR_LINK_NEGOTIATION', 'ERR_LINK_CLOSED'].includes(error.code), error.code);
+  });
+
+  it('with a peer that stays silent ends by the time limit', LIMIT, async () => {
+    const { error } = await sendTo((talking) => talking.ended, { ioTimeout: 100 });
+    assert.ok(['ERR_LINK_NEGOTIATION', 'ERR_LINK_TIMEOUT'].includes(error.code), error.code);
+  });
+
+  it('is left out when both sides say so', LIMIT, async () => {
+    const { bytes } = await carry(place, 'unix', busyFile, { oneWay: true }, { oneWay: true });
+    assert.ok(bytes.equals(busy));
+  });
+});
+
+describe('a sender whose receiver fails', () => {
+  it('after everything was sent reports ERR_PEER_FAILED with its reason', LIMIT, async () => {
+    const { error, peer } = await sendTo(async (talking) => {
+      talking.say(introduction());
+      await talking.ended;
+      const reason = new RamferryError('ERR_OUTPUT_FULL', 'no space left', { record: 2, hint: 'make some' });
+      talking.say(resultMessage({ ok: false, error: reason.toData() }));
+      await talking.hangsUp();
+    });
+    assert.equal(error.code, 'ERR_PEER_FAILED');
+    assert.match(error.message, /ERR_OUTPUT_FULL: no space left \(record 2\)/);
+    assert.equal(error.hint, 'make some');
+    assert.ok(peer.received.length > 64);
+  });
+
+  it('in the middle of the stream stops and reports its reason', LIMIT, async () => {
+    const large = place.file('large', Buffer.concat(Array<Uint8Array>(64).fill(noise(MIB))));
+    const { error, peer } = await sendTo(
+      async (talking) => {
+        talking.say(introduction());
+        await talking.hears(2 * MIB);
+        talking.socket.pause();
+        const reason = new RamferryError('ERR_STREAM_CHECKSUM', 'broken on the way');
+        talking.say(resultMessage({ ok: false, error: reason.toData() }));
+        await setTimeout(200);
+      },
+      { input: large, codec: 'none' },
+    );
+    assert.equal(error.code, 'ERR_PEER_FAILED');
+    assert.match(error.message, /ERR_STREAM_CHECKSUM/);
+    assert.ok(peer.received.length < 64 * MIB);
+  });
+
+  it('that goes away silently is never a success', LIMIT, async () => {
+    for (const after of [0, 1000, Infinity]) {
+      const { error } = await sendTo(async (talking) => {
+        talking.say(introduction());
+        await talking.hears(after);
+      });
+      assert.equal(error.code, 'ERR_LINK_CLOSED', `after ${after} bytes: ${error.message}`);
+    }
+  });
+
+  it('that says something unknown is told by name', LIMIT, async () => {
+    const { error } = await sendTo(async (talking) => {
+      talking.say(introduction());
+      talking.say(writeMessage(77, Buffer.alloc(3)));
+      await talking.ended;
+    });
+    assert.equal(error.code, 'ERR_LINK_NEGOTIATION');
+    assert.match(error.message, /type 77/);
+  });
+
+  it('whose words are damaged on the way is no success', LIMIT, async () => {
+    const { error } = await sendTo(async (talking) => {
+      talking.say(introduction());
+      await talking.ended;
+      const result = resultMessage({ ok: true, bytes: busy.length });
+      result[12]! ^= 1;
+      talking.say(result);
+      await talking.hangsUp();
+    });
+    assert.equal(error.code, 'ERR_STREAM_CHECKSUM');
+  });
+
+  it('hears of a command that fails at the very end, and so does the receiver', LIMIT, async () => {
+    const { ready, result } = listening((onListening) =>
+      receive({
+        input: `unix-listen:${place.path('socket')}`,
+        output: 'exec:cat > /dev/null; exit 3',
+        onListening,
+      }),
+    );
+    const sending = ready.then((output) => send({ input: busyFile, output, compressThreads: 1 }));
+    await Promise.all([
+      assert.rejects(result, isTyped('ERR_LINK_COMMAND')),
+      assert.rejects(sending, (thrown) => {
+        isTyped('ERR_PEER_FAILED')(thrown);
+        assert.match((thrown as Error).message, /ERR_LINK_COMMAND/);
+        return true;
+      }),
+    ]);
+  });
+
+  it('learns beforehand what the receiver’s memory allows', LIMIT, async () => {
+    const output = place.path('restored');
+    const { ready, result } = listening((onListening) =>
+      receive({
+        input: `unix-listen:${place.path('socket')}`,
+        output,
+        memoryLimit: '160MiB',
+        decompressThreads: 1,
+        onListening,
+      }),
+    );
+    const sending = ready.then((to) =>
+      send({ input: busyFile, output: to, compressThreads: 1, chunkSize: '16MiB', memoryLimit: '1GiB' }),
+    );
+    await Promise.all([
+      assert.rejects(result, isTyped('ERR_STREAM_TRUNCATED', 'ERR_LINK_CLOSED')),
+      assert.rejects(sending, isTyped('ERR_LINK_NEGOTIATION')),
+    ]);
+    assert.ok(!place.names().some((name) => name.includes('restored')));
+  });
+});
+
+/** Receives from a peer that sends these bytes and closes. */
+async function receiveFrom(
+  bytes: Uint8Array,
+  options: Partial<Parameters<typeof receive>[0]> = {},
+): Promise<{ error: RamferryError; peer: Peer }> {
+  const socket = place.path('socket');
+  const { ready, result } = listening((onListening) =>
+    receive({ input: `unix-listen:${socket}`, output: place.path('restored'), onListening, ...options }),
+  );
+  const outcome = result.then(
+    () => assert.fail('the receiver succeeded'),
+    (thrown: unknown) => thrown,
+  );
+  await ready;
+  const peer = await connectTo(socket);
+  peer.socket.end(bytes);
+  const error = await outcome;
+  await peer.ended;
+  peer.socket.destroy();
+  assert.ok(error instanceof RamferryError, String(error));
+  return { error, peer };
+}
+
+describe('a receiver whose sender fails', () => {
+  const nothingLeft = (): void => {
+    assert.deepEqual(
+      place.names().filter((name) => name.includes('restored')),
+      [],
+    );
+  };
+
+  it('leaves no output behind, and tells the sender why', LIMIT, async () => {
+    const stream = await encodeStream(busy.subarray(0, 300_000));
+    const damaged = Buffer.from(stream);
+    damaged[stream.length - 200]! ^= 1;
+    const cases: [bytes: Uint8Array, code: ErrorCode][] = [
+      [stream.subarray(0, 0), 'ERR_STREAM_TRUNCATED'],
+      [stream.subarray(0, 50), 'ERR_STREAM_TRUNCATED'],
+      [stream.subarray(0, stream.length >> 1), 'ERR_STREAM_TRUNCATED'],
+      [stream.subarray(0, stream.length - 1), 'ERR_STREAM_TRUNCATED'],
+      [damaged, 'ERR_STREAM_CHECKSUM'],
+      [Buffer.concat([stream, Buffer.of(0)]), 'ERR_STREAM_TRAILING'],
+      [Buffer.from('GET / HTTP/1.1\r\n\r\n'), 'ERR_STREAM_MAGIC'],
+    ];
+    for (const [bytes, code] of cases) {
+      const { error, peer } = await receiveFrom(bytes);
+      assert.equal(error.code, code);
+      assert.match(peer.received.toString('latin1'), new RegExp(`"ok":false.*${code}`));
+      nothingLeft();
+    }
+  });
+
+  it('leaves a file that was there before as it was', LIMIT, async () => {
+    const stream = place.file('stream', (await encodeStream(busy.subarray(0, 300_000))).subarray(0, 20_000));
+    const output = place.file('precious', Buffer.from('precious'));
+    await assert.rejects(receive({ input: stream, output }), isTyped('ERR_OUTPUT_EXISTS'));
+    await assert.rejects(receive({ input: stream, output, force: true }), isTyped('ERR_STREAM_TRUNCATED'));
+    assert.equal(readFileSync(output, 'utf8'), 'precious');
+  });
+
+  it('that goes silent in the middle of a record ends by the time limit', LIMIT, async () => {
+    const socket = place.path('socket');
+    const { ready, result } = listening((onListening) =>
+      receive({
+        input: `unix-listen:${socket}`,
+        output: place.path('restored'),
+        ioTimeout: 100,
+        onListening,
+      }),
+    );
+    result.catch(() => undefined);
+    await ready;
+    const peer = await connectTo(socket);
+    peer.say((await encodeStream(busy.subarray(0, 300_000))).subarray(0, 1000));
+    await assert.rejects(result, isTyped('ERR_LINK_TIMEOUT'));
+    peer.socket.destroy();
+    nothingLeft();
+  });
+});
+
+describe('a memory limit', () => {
+  it('that is too small is told before anything is made', LIMIT, async () => {
+    const output = place.path('never');
+    const options = {
+      input: busyFile,
+      output,
+      compressThreads: 4,
+      chunkSize: '16MiB',
+      memoryLimit: '128MiB',
+    };
+    await assert.rejects(send(options), (thrown) => {
+      isTyped('ERR_MEMORY_LIMIT')(thrown);
+      assert.match(
+        (thrown as Error).message,
+        /4 threads with chunks of 16.0 MiB need .* the memory limit is 128.0 MiB/,
+      );
+      return true;
+    });
+    await assert.rejects(
+      receive({ input: `unix-listen:${place.path('never')}`, output, memoryLimit: '64MiB' }),
+      isTyped('ERR_MEMORY_LIMIT'),
+    );
+    assert.ok(!place.names().some((name) => name.includes('never')));
+  });
+});
+
+describe('an input file', () => {
+  it('that shrinks while it is sent is ERR_INPUT_CHANGED, and leaves no stream', LIMIT, async () => {
+    const input = place.file('shrinking', Buffer.concat(Array<Uint8Array>(64).fill(noise(MIB))));
+    const begun = place.path('begun');
+    // The link takes nothing yet: what is under way is bounded by the slots, the rest is read later.
+    const sending = send({
+      input,
+      output: `exec:touch ${begun}; sleep 0.4; cat > /dev/null`,
+      codec: 'none',
+      chunkSize: '1MiB',
+      compressThreads: 1,
+      compressWaitThread: true,
+    });
+    sending.catch(() => undefined);
+    while (!existsSync(begun)) await setTimeout(5);
+    truncateSync(input, MIB + 1000);
+    await assert.rejects(sending, isTyped('ERR_INPUT_CHANGED'));
+  });
+});
+
+describe('an abort', () => {
+  const cases: [name: string, reason: unknown, code: ErrorCode][] = [
+    ['without a reason', undefined, 'ERR_INTERRUPTED'],
+    ['with an error of ours', new RamferryError('ERR_TERMINATED', 'SIGTERM'), 'ERR_TERMINATED'],
+    ['with any other reason', 'just so', 'ERR_INTERRUPTED'],
+  ];
+  for (const [name, reason, code] of cases) {
+    it(`${name} ends a sender in the middle, and nothing is left`, LIMIT, async () => {
+      const controller = new AbortController();
+      const output = place.path('aborted');
+      const sending = send({
+        input: `exec:cat ${busyFile}; sleep 60`,
+        output,
+        signal: controller.signal,
+        compressThreads: 2,
+      });
+      sending.catch(() => undefined);
+      await setTimeout(150);
+      controller.abort(reason);
+      await assert.rejects(sending, isTyped(code));
+      assert.ok(!place.names().some((each) => each.includes('aborted')));
+    });
+
+    it(`${name} ends both sides of a connection`, LIMIT, async () => {
+      const controller = new AbortController();
+      const output = place.path('aborted');
+      const { ready, result } = listening((onListening) =>
+        receive({
+          input: `unix-listen:${place.path('socket')}`,
+          output,
+          signal: controller.signal,
+          onListening,
+        }),
+      );
+      const sending = ready.then((to) =>
+        send({ input: `exec:cat ${busyFile}; sleep 60`, output: to, compressThreads: 1 }),
+      );
+      sending.catch(() => undefined);
+      result.catch(() => undefined);
+      await ready;
+      await setTimeout(150);
+      controller.abort(reason);
+      await assert.rejects(result, isTyped(code));
+      await assert.rejects(sending, isTyped('ERR_PEER_FAILED', 'ERR_LINK_CLOSED'));
+      assert.ok(!place.names().some((each) => each.includes('aborted')));
+    });
+  }
+
+  it('before anything has begun ends at once', LIMIT, async () => {
+    const signal = AbortSignal.abort();
+    const output = place.path('aborted');
+    await assert.rejects(send({ input: busyFile, output, signal }), isTyped('ERR_INTERRUPTED'));
+    await assert.rejects(receive({ input: busyFile, output, signal }), isTyped('ERR_INTERRUPTED'));
+    assert.ok(!place.names().some((each) => each.includes('aborted')));
+  });
+
+  it('at any moment of a transfer leaves the whole output or none', LIMIT, async () => {
+    const stream = place.file('stream', await encodeStream(busy));
+    for (let wait = 0; wait < 200; wait += 25) {
+      const controller = new AbortController();
+      const output = place.path('moment');
+      const receiving = receive({ input: stream, output, signal: controller.signal }).then(
+        () => 'done',
+        (thrown: unknown) => {
+          isTyped('ERR_INTERRUPTED')(thrown);
+          return 'aborted';
+        },
+      );
+      await setTimeout(wait);
+      controller.abort();
+      const outcome = await receiving;
+      const left = place.names().filter((each) => each.includes('moment'));
+      if (outcome === 'done') {
+        assert.ok(readFileSync(output).equals(busy));
+        truncateSync(output);
+      } else {
+        assert.deepEqual(
+          left.filter((each) => output.endsWith(each) || each.startsWith('.')),
+          [],
+        );
+      }
+    }
+  });
+});
+
+describe('a first message that comes late', () => {
+  it('is waited for, and nothing is sent before', LIMIT, async () => {
+    const { error, peer } = await sendTo(async (talking) => {
+      await setTimeout(100);
+      assert.equal(talking.received.length, 0);
+      talking.say(introduction().subarray(0, 20));
+      await setTimeout(20);
+      assert.equal(talking.received.length, 0);
+      talking.say(introduction().subarray(20));
+      await talking.hears(64);
+      talking.say(resultMessage({ ok: false }));
+      await talking.ended;
+    });
+    assert.equal(error.code, 'ERR_PEER_FAILED');
+    assert.ok(peer.received.length >= 64);
+  });
+});

@@ -1,0 +1,112 @@
+// A writer that stalls: what it has written arrives while it waits, although no chunk is full and no input has ended.
+
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+
+import type { StreamKind } from '../../src/grammar/detect.js';
+import { postcopy, precopy } from '../grammar/support/qemu-streams.js';
+import { PAGE, range, REC, XenStream } from '../grammar/support/xen-streams.js';
+import { smallXlStream } from './streams-corpus.js';
+import { detect, MemoryPipe, packInto, type PackOptions, receiving, WatchedSink } from './streams-support.js';
+
+const FLUSH_AFTER = 5;
+
+/** Sends `bytes` and waits at each of these places until the reader has everything before it. */
+async function stalls(
+  bytes: Buffer,
+  kind: StreamKind,
+  places: readonly number[],
+  options: PackOptions,
+): Promise<void> {
+  const input = new MemoryPipe();
+  const link = new MemoryPipe();
+  const output = new WatchedSink();
+  const sending = packInto(link, input, kind, { ...options, flushAfter: FLUSH_AFTER }).then(() =>
+    link.finish(),
+  );
+  const received = (async () => {
+    // As `receive` does: the first bytes tell what comes.
+    const head = Buffer.alloc(12);
+    for (let got = 0; got < head.length;) {
+      const n = await link.read(head.subarray(got));
+      if (n === 0) break;
+      got += n;
+    }
+    const rest = new MemoryPipe();
+    await rest.write(head);
+    void (async () => {
+      const piece = Buffer.alloc(65_536);
+      for (let n = await link.read(piece); n > 0; n = await link.read(piece))
+        await rest.write(piece.subarray(0, n));
+      await rest.finish();
+    })();
+    return receiving(rest, output, kind === 'xl' ? 'xl' : detect(head)).run();
+  })();
+  let at = 0;
+  for (const place of [...places, bytes.length]) {
+    await input.write(bytes.subarray(at, place));
+    at = place;
+    await output.holds(place);
+    assert.ok(output.bytes.equals(bytes.subarray(0, place)));
+  }
+  await input.finish();
+  await sending;
+  assert.ok((await received).verified);
+  assert.ok(output.bytes.equals(bytes));
+}
+
+describe('a writer that stalls', { timeout: 60_000 }, () => {
+  const text = Buffer.from('a question, and then nothing until the answer has come; '.repeat(200));
+  const anywhere = [1, 2, 57, 4095, 4096, 4097, 9000];
+
+  it('anywhere in bytes of no format: all of them arrive', async () => {
+    for (const options of [{}, { method: 'stream' }, { method: 'stream', codec: 'lz4' }] as const) {
+      await stalls(text, 'opaque', anywhere, options);
+    }
+  });
+
+  it('anywhere in a stream of QEMU: all bytes arrive', async () => {
+    for (const { bytes } of [precopy(), postcopy()]) {
+      for (const method of ['xenguest', 'stream'] as const) {
+        await stalls(bytes, 'qemu', [5, 8, 100, 101, 5000, 9001, bytes.length - 3], { method });
+      }
+    }
+  });
+
+  it('anywhere in a Xen stream: all bytes arrive with method stream', async () => {
+    const bytes = new XenStream().pvGuest().bytes();
+    await stalls(bytes, 'libxc', [13, 30, 44, 47, 300, 5001, 9001], { method: 'stream' });
+  });
+
+  it('between the records and pages of a Xen stream: all bytes arrive with method xenguest', async () => {
+    for (const bigEndian of [false, true]) {
+      const stream = new XenStream({ bigEndian }).image().record(REC.pvInfo, Buffer.alloc(8));
+      const places = [40, stream.length];
+      const start = stream.length + 8 + 8 + 3 * 8;
+      stream.pageData(range(0, 3));
+      places.push(start, start + PAGE, start + 2 * PAGE, stream.length);
+      stream.record(REC.hvmContext, Buffer.alloc(100, 1));
+      places.push(stream.length - 104, stream.length - 50, stream.length);
+      await stalls(stream.end().bytes(), 'libxc', places, {});
+    }
+  });
+
+  it('inside a page of a Xen stream: what the pages before it hold has arrived', async () => {
+    const stream = new XenStream().image().pageData(range(0, 3)).end();
+    const bytes = stream.bytes();
+    const first = 40 + 8 + 8 + 3 * 8;
+    const input = new MemoryPipe();
+    const link = new WatchedSink();
+    const sending = packInto(link, input, 'libxc', { codec: 'none', flushAfter: FLUSH_AFTER });
+    await input.write(bytes.subarray(0, first + PAGE + 100));
+    await link.holds(first + PAGE);
+    await input.write(bytes.subarray(first + PAGE + 100));
+    await input.finish();
+    await sending;
+  });
+
+  it('in a wrapping: all bytes arrive', async () => {
+    const bytes = smallXlStream();
+    await stalls(bytes, 'xl', [51, 67, 75, bytes.length - 40, bytes.length - 8], {});
+  });
+});

@@ -1,0 +1,165 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import { RamferryError } from '../../src/errors.js';
+import { allowedCpus } from '../../src/migration/cpus.js';
+import {
+  environmentName,
+  optionsFromEnvironment,
+  RECEIVE_ENVIRONMENT,
+  SEND_ENVIRONMENT,
+} from '../../src/migration/environment.js';
+import { resolveReceiveOptions, resolveSendOptions } from '../../src/migration/options.js';
+
+const ends = { input: 'file:/a', output: 'tcp:b:1' };
+
+function refusal(run: () => unknown): RamferryError {
+  try {
+    run();
+  } catch (thrown) {
+    assert.ok(thrown instanceof RamferryError);
+    assert.equal(thrown.code, 'ERR_OPTION_INVALID');
+    return thrown;
+  }
+  assert.fail('was accepted');
+}
+/** For what the types do not allow: a caller in JavaScript, or the command line. */
+const send = (options: object) => () => resolveSendOptions({ ...ends, ...options });
+const receive = (options: object) => () => resolveReceiveOptions({ ...ends, ...options });
+
+describe('options of send', () => {
+  it('are complete when only the ends are given', () => {
+    assert.deepEqual(resolveSendOptions(ends), {
+      ...ends,
+      compressThreads: Math.min(8, allowedCpus()),
+      compressLevel: 1,
+      codec: 'zstd',
+      chunkSize: 1048576,
+      maxBandwidth: 0,
+      memoryLimit: 268435456,
+      compressWaitThread: true,
+      selfCheck: false,
+      method: 'xenguest',
+      format: 'auto',
+      flushAfter: 50,
+      ioTimeout: 30000,
+      force: false,
+      directIo: false,
+      sync: false,
+      oneWay: false,
+    });
+  });
+
+  it('take quantities as numbers and as people write them', () => {
+    const { chunkSize, maxBandwidth, memoryLimit, ioTimeout } = resolveSendOptions({
+      ...ends,
+      chunkSize: '512k',
+      maxBandwidth: '1gbit',
+      memoryLimit: '1G',
+      ioTimeout: '5s',
+    });
+    assert.deepEqual(
+      { chunkSize, maxBandwidth, memoryLimit, ioTimeout },
+      { chunkSize: 524288, maxBandwidth: 125000000, memoryLimit: 1073741824, ioTimeout: 5000 },
+    );
+    assert.equal(resolveSendOptions({ ...ends, chunkSize: 65536 }).chunkSize, 65536);
+  });
+
+  it('keep callbacks and the signal as they are', () => {
+    const { signal } = new AbortController();
+    const onProgress = (): void => undefined;
+    const options = resolveSendOptions({ ...ends, signal, onProgress });
+    assert.equal(options.signal, signal);
+    assert.equal(options.onProgress, onProgress);
+  });
+
+  const bad: [object, RegExp][] = [
+    [{ input: '' }, /^input: expected a text that is not empty, got ""$/],
+    [{ output: undefined }, /^output: expected a string, got undefined$/],
+    [{ compressThreads: 0 }, /^compressThreads: expected at least 1, got 0$/],
+    [{ compressThreads: 256 }, /^compressThreads: expected at most 255, got 256$/],
+    [{ compressThreads: 1.5 }, /^compressThreads: expected a whole number, got 1.5$/],
+    [{ compressThreads: '2' }, /^compressThreads: expected a number, got "2"$/],
+    [{ codec: 'gzip' }, /^codec: expected one of none, lz4, zstd, zlib, got "gzip"$/],
+    [{ chunkSize: '32K' }, /^chunkSize: expected 65536 to 16777216, got "32K"$/],
+    [{ chunkSize: '17M' }, /^chunkSize: expected 65536 to 16777216, got "17M"$/],
+    [{ chunkSize: 100_000 }, /^chunkSize: expected a multiple of 4096, got 100000$/],
+    [{ chunkSize: 'big' }, /^chunkSize: expected a size, got "big"$/],
+    [{ chunkSize: true }, /^chunkSize: .*got true$/],
+    [{ maxBandwidth: '1Mb' }, /^maxBandwidth: /],
+    [{ memoryLimit: '1M' }, /^memoryLimit: /],
+    [{ method: 'Stream' }, /^method: expected one of xenguest, stream, got "Stream"$/],
+    [{ format: 'elf' }, /^format: expected one of auto, /],
+    [{ flushAfter: 0 }, /^flushAfter: expected 1 to 60000, got 0$/],
+    [{ selfCheck: 'yes' }, /^selfCheck: expected a boolean, got "yes"$/],
+    [{ signal: {} }, /^signal: /],
+    [{ onProgress: 'x' }, /^onProgress: expected a function, got "x"$/],
+    [{ decompressThreads: 2 }, /^decompressThreads: no such option$/],
+  ];
+  for (const [options, message] of bad) {
+    it(`refuse ${JSON.stringify(options)}`, () => assert.match(refusal(send(options)).message, message));
+  }
+
+  it('hint at the options there are when one is misspelt', () => {
+    assert.match(refusal(send({ compressThread: 1 })).hint ?? '', /compressThreads/);
+  });
+});
+
+describe('options of receive', () => {
+  it('are complete when only the ends are given', () => {
+    assert.deepEqual(resolveReceiveOptions(ends), {
+      ...ends,
+      decompressThreads: Math.min(2, allowedCpus()),
+      memoryLimit: 268435456,
+      passThrough: false,
+      ioTimeout: 30000,
+      force: false,
+      directIo: false,
+      sync: false,
+      oneWay: false,
+    });
+  });
+
+  it('are not those of send', () => {
+    assert.match(refusal(receive({ codec: 'zstd' })).message, /^codec: no such option$/);
+    assert.match(refusal(receive({ decompressThreads: 0 })).message, /^decompressThreads: /);
+  });
+});
+
+describe('options from the environment', () => {
+  it('have the names of the options', () => {
+    assert.equal(environmentName('compressThreads'), 'RAMFERRY_COMPRESS_THREADS');
+    assert.equal(environmentName('directIo'), 'RAMFERRY_DIRECT_IO');
+  });
+
+  it('are read as what they are, and the empty ones not at all', () => {
+    const env = {
+      RAMFERRY_COMPRESS_THREADS: '3',
+      RAMFERRY_COMPRESS_LEVEL: '-5',
+      RAMFERRY_CHUNK_SIZE: '512K',
+      RAMFERRY_SELF_CHECK: 'on',
+      RAMFERRY_COMPRESS_WAIT_THREAD: 'No',
+      RAMFERRY_CODEC: '',
+      RAMFERRY_DECOMPRESS_THREADS: '1',
+      COMPRESS_THREADS: '9',
+    };
+    const options = optionsFromEnvironment(env, SEND_ENVIRONMENT);
+    assert.deepEqual(options, {
+      compressThreads: 3,
+      compressLevel: -5,
+      chunkSize: '512K',
+      selfCheck: true,
+      compressWaitThread: false,
+    });
+    assert.equal(resolveSendOptions({ ...ends, ...options }).chunkSize, 524288);
+    assert.deepEqual(optionsFromEnvironment(env, RECEIVE_ENVIRONMENT), { decompressThreads: 1 });
+  });
+
+  it('name the variable when they make no sense', () => {
+    const read = (env: Record<string, string>) => () => optionsFromEnvironment(env, SEND_ENVIRONMENT);
+    assert.match(
+      refusal(read({ RAMFERRY_COMPRESS_THREADS: 'two' })).message,
+      /^RAMFERRY_COMPRESS_THREADS: .*"two"/,
+    );
+    assert.match(refusal(read({ RAMFERRY_SELF_CHECK: 'maybe' })).message, /^RAMFERRY_SELF_CHECK: /);
+  });
+});

@@ -1,0 +1,54 @@
+// Memory of real guests through send and receive, once each: the same bytes come out.
+
+import assert from 'node:assert/strict';
+import { createReadStream, existsSync } from 'node:fs';
+import { join } from 'node:path';
+import { describe, it } from 'node:test';
+
+import { carry, workplace } from './carry.js';
+
+// An optional dependency, and the only one that reads frames with windows as long as these files have.
+const zstd = await import('zstd-napi').catch(() => undefined);
+
+const MIB = 1024 * 1024;
+const DATA = join(import.meta.dirname, '../../../../shared/data');
+const place = workplace();
+
+const images: [name: string, most: number, least: number][] = [
+  ['idle-256m.ram', Infinity, 4],
+  ['busy-512m-t0.ram', 128 * MIB, 1.5],
+  ['idle-128m.mig', Infinity, 2],
+  ['pv-dirty-live.xlsave', 64 * MIB, 1.2],
+];
+
+/** The first `most` bytes of the file's contents. */
+async function unpack(file: string, most: number): Promise<Buffer> {
+  const parts: Buffer[] = [];
+  let length = 0;
+  const source = createReadStream(file);
+  const contents = source.pipe(new zstd!.DecompressStream({ windowLogMax: 31 }));
+  for await (const piece of contents as AsyncIterable<Buffer>) {
+    parts.push(piece);
+    length += piece.length;
+    if (length >= most) break;
+  }
+  source.destroy();
+  return Buffer.concat(parts).subarray(0, most);
+}
+
+describe('a real guest', () => {
+  for (const [name, most, least] of images) {
+    const file = join(DATA, `${name}.zst`);
+    const here = existsSync(file) && zstd !== undefined;
+    const skip = here ? false : `real data (shared/data/${name}.zst) or zstd-napi is not at hand`;
+    it(`${name} arrives as it was`, { skip, timeout: 120_000 }, async () => {
+      const bytes = await unpack(file, most);
+      const { bytes: restored, sent } = await carry(place, 'unix', place.file(name, bytes), {
+        compressLevel: 1,
+      });
+      assert.ok(restored.equals(bytes));
+      const ratio = bytes.length / sent.ram.transferred;
+      assert.ok(ratio > least, `${name} was only made ${ratio.toFixed(2)} times smaller`);
+    });
+  }
+});

@@ -1,0 +1,99 @@
+// The self-check: what a codec corrupts is found before it leaves.
+
+import assert from 'node:assert/strict';
+import { afterEach, describe, it } from 'node:test';
+
+import { recordCapacity } from '../../src/chunk/encode.js';
+import { OPERATIONS_CAPACITY } from '../../src/chunk/plan.js';
+import { MAX_SEGMENTS, SEGMENT } from '../../src/chunk/segments.js';
+import { CODEC_ID, type CodecName } from '../../src/codec/codec.js';
+import type { RamferryError } from '../../src/errors.js';
+import { OrderedPool } from '../../src/pool/ordered-pool.js';
+import { JOB, JOB_FLAG, JOB_WIDE, TASK } from '../../src/slot/job.js';
+import { isTyped } from '../chunk/typed.js';
+import { decodeRecord } from '../chunk/support.js';
+import { candidates, memoryLike } from '../codec/support.js';
+
+const CHUNK = 65_536;
+const input = memoryLike(CHUNK);
+const open: OrderedPool[] = [];
+
+afterEach(async () => {
+  await Promise.all(open.splice(0).map((pool) => pool.close()));
+});
+
+/** Has one chunk encoded by a real worker; resolves with its record. */
+async function encode(
+  entry: string,
+  codec: CodecName,
+  flags: number,
+  task: number = TASK.encode,
+): Promise<Buffer> {
+  const pool = new OrderedPool({
+    entry: new URL(entry, import.meta.url),
+    threads: 1,
+    geometry: {
+      slots: 1,
+      segments: MAX_SEGMENTS,
+      headroom: OPERATIONS_CAPACITY,
+      input: CHUNK,
+      output: 2 * recordCapacity(CHUNK),
+    },
+    startUp: { maxChunk: CHUNK, fd: -1, alignment: 1, zstdBinding: '' },
+  });
+  open.push(pool);
+  const index = await pool.acquire();
+  const { ints, doubles, segments, input: area, output } = pool.slots[index]!;
+  area.set(input);
+  segments.set([SEGMENT.skeleton, CHUNK]);
+  ints[JOB.task] = task;
+  ints[JOB.inputLength] = CHUNK;
+  ints[JOB.segments] = 1;
+  ints[JOB.codec] = CODEC_ID[codec];
+  ints[JOB.level] = 1;
+  ints[JOB.flags] = flags;
+  ints[JOB.outputOffset] = 0;
+  doubles[JOB_WIDE.sequence] = 0;
+  doubles[JOB_WIDE.needs] = 0;
+  doubles[JOB_WIDE.offset] = 0;
+  doubles[JOB_WIDE.readAt] = -1;
+  pool.push(index);
+  await pool.next();
+  return Buffer.from(output.subarray(0, ints[JOB.outputLength]));
+}
+
+const HONEST = '../../workers/compress.js';
+const CORRUPTING = './corrupting-compress.js';
+
+describe('the self-check', () => {
+  it('lets pass what decodes to what was encoded', async () => {
+    const record = await encode(HONEST, 'zlib', JOB_FLAG.selfCheck);
+    assert.deepEqual([...(await decodeRecord(record, CHUNK)).bytes], [...input]);
+  });
+
+  it('finds what a codec has corrupted, before it leaves', async () => {
+    await assert.rejects(encode(CORRUPTING, 'zlib', JOB_FLAG.selfCheck), (thrown) => {
+      isTyped('ERR_SELF_CHECK')(thrown);
+      assert.equal((thrown as RamferryError).place.sequence, 0);
+      return true;
+    });
+  });
+
+  const skip = candidates.some(({ binding }) => binding === 'zstd-napi')
+    ? false
+    : 'zstd-napi is not installed';
+
+  it('checks frames of method stream too', { skip }, async () => {
+    await encode(HONEST, 'zstd', JOB_FLAG.selfCheck, TASK.frame);
+    await encode(CORRUPTING, 'zstd', 0, TASK.frame);
+    await assert.rejects(
+      encode(CORRUPTING, 'zstd', JOB_FLAG.selfCheck, TASK.frame),
+      isTyped('ERR_SELF_CHECK'),
+    );
+  });
+
+  it('is what finds it: without it the receiver has to', async () => {
+    const record = await encode(CORRUPTING, 'zlib', 0);
+    await assert.rejects(decodeRecord(record, CHUNK), isTyped('ERR_STREAM_CODEC', 'ERR_STREAM_CHECKSUM'));
+  });
+});

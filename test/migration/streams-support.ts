@@ -1,0 +1,294 @@
+// What the tests of both methods share: a whole sender and a whole receiver over memory, inputs of every grammar by
+// name, and a source that gives its bytes in pieces of any size.
+
+import assert from 'node:assert/strict';
+
+import type { CodecName } from '../../src/codec/codec.js';
+import { bindingInfo } from '../../src/codec/registry.js';
+import { FramesOutlet } from '../../src/container/frames-outlet.js';
+import { NativeOutlet } from '../../src/container/native-outlet.js';
+import type { Outlet } from '../../src/container/outlet.js';
+import { XenguestOutlet } from '../../src/container/xenguest-outlet.js';
+import { RamferryError, type ErrorCode } from '../../src/errors.js';
+import { containerOf, Detector, grammarFor, type StreamKind } from '../../src/grammar/detect.js';
+import { GRAMMAR_ID } from '../../src/grammar/grammar.js';
+import type { XenKind } from '../../src/grammar/xen-wrapping.js';
+import type { ByteSink, ByteSource } from '../../src/io/bytes.js';
+import { FramesReceiver } from '../../src/migration/frames-receiver.js';
+import { senderGeometry } from '../../src/migration/memory.js';
+import { NativeReceiver } from '../../src/migration/native-receiver.js';
+import type { Method } from '../../src/migration/options.js';
+import { PassThrough } from '../../src/migration/pass-through.js';
+import type { ReceiverSettings, Receiving } from '../../src/migration/receiving.js';
+import { Sender } from '../../src/migration/sender.js';
+import { Statistics } from '../../src/migration/statistics.js';
+import { XenReceiver } from '../../src/migration/xen-receiver.js';
+
+export const KIB = 1024;
+export const MIB = 1024 * KIB;
+const MEMORY_LIMIT = 512 * MIB;
+
+/** Gives `bytes` in pieces of at most `piece`; after them the end, or nothing for ever. */
+export class PiecewiseSource implements ByteSource {
+  readonly label = 'memory';
+  /** Bytes that were handed out. */
+  given = 0;
+  #close: () => void = () => undefined;
+  readonly #closed = new Promise<void>((resolve) => (this.#close = resolve));
+
+  constructor(
+    private readonly bytes: Uint8Array,
+    private readonly piece = Infinity,
+    private readonly staysOpen = false,
+  ) {}
+
+  async read(target: Uint8Array): Promise<number> {
+    const n = Math.min(target.length, this.piece, this.bytes.length - this.given);
+    if (n === 0 && this.staysOpen) {
+      await this.#closed;
+      throw new RamferryError('ERR_LINK_CLOSED', 'closed');
+    }
+    target.set(this.bytes.subarray(this.given, this.given + n));
+    this.given += n;
+    return n;
+  }
+
+  close(): Promise<void> {
+    this.#close();
+    return Promise.resolve();
+  }
+}
+
+/** Keeps what is written. */
+export class CollectingSink implements ByteSink {
+  readonly label = 'memory';
+  readonly #parts: Buffer[] = [];
+
+  get bytes(): Buffer {
+    return Buffer.concat(this.#parts);
+  }
+
+  write(bytes: Uint8Array): Promise<void> {
+    this.#parts.push(Buffer.from(bytes));
+    return Promise.resolve();
+  }
+  queued(): number {
+    return 0;
+  }
+  finish(): Promise<void> {
+    return Promise.resolve();
+  }
+  abort(): Promise<void> {
+    return Promise.resolve();
+  }
+}
+
+export interface PackOptions {
+  readonly method?: Method;
+  readonly codec?: CodecName;
+  readonly level?: number;
+  readonly threads?: number;
+  readonly chunkSize?: number;
+  /** Bytes that one read gives at the most. */
+  readonly piece?: number;
+  /** What the input is; found out when absent. */
+  readonly kind?: StreamKind;
+  readonly flushAfter?: number;
+}
+
+export function detect(bytes: Uint8Array): StreamKind {
+  const detector = new Detector();
+  detector.feed(bytes);
+  return detector.end();
+}
+
+/** What `send` makes of these bytes. */
+export async function pack(input: Uint8Array, options: PackOptions = {}): Promise<Buffer> {
+  const sink = new CollectingSink();
+  await packInto(sink, new PiecewiseSource(input, options.piece), options.kind ?? detect(input), options);
+  return sink.bytes;
+}
+
+export async function packInto(
+  sink: ByteSink,
+  source: ByteSource,
+  kind: StreamKind,
+  options: PackOptions = {},
+): Promise<void> {
+  const { method = 'xenguest', codec = 'zstd', level = 1, threads = 1, chunkSize = 64 * KIB } = options;
+  const grammar = grammarFor(kind);
+  let outlet: Outlet;
+  if (method === 'stream') {
+    assert.ok(codec !== 'none');
+    outlet = new FramesOutlet(codec, chunkSize);
+  } else if (grammar.name === 'libxc') {
+    outlet = new XenguestOutlet({ maxChunk: chunkSize, storeBytes: 0 });
+  } else {
+    const id = GRAMMAR_ID[grammar.name];
+    outlet = new NativeOutlet({
+      grammar: id,
+      maxChunk: chunkSize,
+      window: 1,
+      storeBytes: 0,
+      totalLength: undefined,
+    });
+  }
+  const needs = {
+    limit: MEMORY_LIMIT,
+    threads,
+    chunkSize,
+    codecBytes: bindingInfo(codec).memoryPerThread(level, chunkSize),
+    extraSlots: 1,
+    storeBytes: 0,
+  };
+  const sender = new Sender({
+    source,
+    sink,
+    head: Buffer.alloc(0),
+    grammar,
+    outlet,
+    geometry: senderGeometry(needs, outlet.room(chunkSize)),
+    threads,
+    chunkSize,
+    codec,
+    level,
+    waitThread: true,
+    selfCheck: false,
+    flushAfter: options.flushAfter ?? 60_000,
+    zstdBinding: '',
+    statistics: new Statistics(),
+  });
+  await sender.run();
+}
+
+export interface UnpackOptions {
+  readonly threads?: number;
+  readonly piece?: number;
+  readonly passThrough?: boolean;
+  readonly memoryLimit?: number;
+}
+
+export interface Unpacked {
+  readonly bytes: Buffer;
+  readonly verified: boolean;
+  /** Bytes of the input that were read. */
+  readonly taken: number;
+}
+
+/** What `receive` makes of these bytes. */
+export async function unpack(input: Uint8Array, options: UnpackOptions = {}): Promise<Unpacked> {
+  const sink = new CollectingSink();
+  const source = new PiecewiseSource(input, options.piece);
+  const { verified, bytes } = await receiving(source, sink, detect(input), options).run();
+  const decoded = sink.bytes;
+  assert.equal(decoded.length, bytes, 'the outcome tells how many bytes there are');
+  return { bytes: decoded, verified, taken: source.given };
+}
+
+export function receiving(
+  source: ByteSource,
+  sink: ByteSink,
+  kind: StreamKind,
+  options: UnpackOptions = {},
+): Receiving {
+  const settings: ReceiverSettings = {
+    source,
+    sink,
+    head: Buffer.alloc(0),
+    threads: options.threads ?? 1,
+    memoryLimit: options.memoryLimit ?? MEMORY_LIMIT,
+    codecBytes: (chunkSize) => bindingInfo('zstd').memoryPerThread(1, chunkSize),
+    zstdBinding: '',
+    ioTimeout: 0,
+    passThrough: options.passThrough ?? false,
+    statistics: new Statistics(),
+  };
+  switch (containerOf(kind)) {
+    case 'native':
+      return new NativeReceiver(settings);
+    case 'xen':
+      return new XenReceiver(settings, kind as XenKind);
+    case 'frames':
+      return new FramesReceiver(settings);
+    case 'plain':
+      return new PassThrough(settings);
+  }
+}
+
+/** The error that ends `work`; fails when nothing does. */
+export async function failureOf(work: Promise<unknown>): Promise<RamferryError> {
+  const thrown: unknown = await work.then(
+    () => undefined,
+    (error: unknown) => error,
+  );
+  assert.ok(thrown instanceof RamferryError, `expected a RamferryError, got ${String(thrown)}`);
+  return thrown;
+}
+
+export async function failsWith(work: Promise<unknown>, ...codes: ErrorCode[]): Promise<RamferryError> {
+  const error = await failureOf(work);
+  assert.ok(codes.includes(error.code), `${error.code}: ${error.describe()}`);
+  return error;
+}
+
+/** One direction of a link within the process: bytes that were written can be read at once. */
+export class MemoryPipe implements ByteSink, ByteSource {
+  readonly label = 'memory';
+  readonly #queue: Buffer[] = [];
+  #ended = false;
+  #closed = false;
+  #wake: () => void = () => undefined;
+
+  write(bytes: Uint8Array): Promise<void> {
+    if (bytes.length > 0) this.#queue.push(Buffer.from(bytes));
+    this.#wake();
+    return Promise.resolve();
+  }
+  queued(): number {
+    return 0;
+  }
+  finish(): Promise<void> {
+    this.#ended = true;
+    this.#wake();
+    return Promise.resolve();
+  }
+  abort(): Promise<void> {
+    return this.close();
+  }
+  close(): Promise<void> {
+    this.#closed = true;
+    this.#wake();
+    return Promise.resolve();
+  }
+  async read(target: Uint8Array): Promise<number> {
+    while (this.#queue.length === 0 && !this.#ended && !this.#closed) {
+      await new Promise<void>((resolve) => (this.#wake = resolve));
+    }
+    if (this.#closed) throw new RamferryError('ERR_LINK_CLOSED', 'closed');
+    const first = this.#queue[0];
+    if (first === undefined) return 0;
+    const n = first.copy(target);
+    if (n === first.length) this.#queue.shift();
+    else this.#queue[0] = first.subarray(n);
+    return n;
+  }
+}
+
+/** Keeps what is written, and tells when so many bytes have come. */
+export class WatchedSink extends CollectingSink {
+  #length = 0;
+  #waiting: { readonly length: number; readonly done: () => void }[] = [];
+
+  override async write(bytes: Uint8Array): Promise<void> {
+    await super.write(bytes);
+    this.#length += bytes.length;
+    for (const { length, done } of this.#waiting) if (length <= this.#length) done();
+    this.#waiting = this.#waiting.filter(({ length }) => length > this.#length);
+  }
+
+  /** Resolves when `length` bytes in all have been written. */
+  holds(length: number): Promise<void> {
+    if (length <= this.#length) return Promise.resolve();
+    return new Promise((done) => this.#waiting.push({ length, done }));
+  }
+}

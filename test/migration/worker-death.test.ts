@@ -1,0 +1,51 @@
+// A worker that dies in the middle of a transfer ends it with ERR_WORKER_DIED, on either side, and never in silence.
+
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import { setTimeout } from 'node:timers/promises';
+
+import { isTyped } from '../chunk/typed.js';
+import { noise } from '../codec/support.js';
+import type { NativeReceiver } from '../../src/migration/native-receiver.js';
+import type { Sender } from '../../src/migration/sender.js';
+import { encodeStream, memoryReceiver, MemorySink, memorySender, MemorySource } from './memory-link.js';
+
+const LIMIT = { timeout: 20_000 };
+const bytes = noise(1_000_000);
+
+describe('a worker that dies in the middle', () => {
+  it('ends the sender', LIMIT, async () => {
+    const source = new MemorySource(bytes);
+    const sink = new MemorySink(async (length) => {
+      // The first record has come: the thread is at work and not in the middle of loading.
+      if (length > 64) await sender.threads[0]?.terminate();
+    });
+    const sender: Sender = memorySender(source, sink, { threads: 2 });
+    await assert.rejects(sender.run(), isTyped('ERR_WORKER_DIED'));
+    assert.ok(source.closed);
+    assert.equal(sender.threads.length, 0);
+  });
+
+  it('ends the receiver', LIMIT, async () => {
+    const source = new MemorySource(await encodeStream(bytes));
+    const sink = new MemorySink(async (length) => {
+      if (length > 0) await receiver.threads[0]?.terminate();
+    });
+    const receiver: NativeReceiver = memoryReceiver(source, sink, { threads: 2 });
+    await assert.rejects(receiver.run(), isTyped('ERR_WORKER_DIED'));
+    assert.ok(source.closed);
+    assert.equal(receiver.threads.length, 0);
+  });
+
+  it('ends a sender that waits for its input', LIMIT, async () => {
+    const source = new MemorySource(bytes, 65_536, 'idles');
+    const sink = new MemorySink();
+    const sender = memorySender(source, sink, { threads: 1 });
+    const running = sender.run();
+    running.catch(() => undefined);
+    while (sink.length < 900_000) await setTimeout(2);
+    void sender.threads[0]!.terminate();
+    await assert.rejects(running, isTyped('ERR_WORKER_DIED'));
+    assert.ok(source.closed);
+  });
+});
