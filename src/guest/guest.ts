@@ -1,0 +1,63 @@
+// A simulated guest: main memory, and the hypervisor that it pretends to run under.
+// Takes an image file or the generator's options; promises the same guest for the same options. Knows no rounds.
+
+import type { ByteSink } from '../io/bytes.js';
+import { PAGE_SIZE } from '../grammar/grammar.js';
+import type { ImageProfile } from './image.js';
+import { LibxcWriter, xlConfiguration } from './libxc-writer.js';
+import { addFirmware, machinePages, q35Machine } from './qemu-machine.js';
+import { QemuWriter } from './qemu-writer.js';
+import { generatedRam, loadRam, type GuestRam } from './ram.js';
+import type { StreamWriter } from './stream-writer.js';
+import { pvDomain, pvhDomain } from './xen-domain.js';
+
+export const GUEST_FORMATS = ['qemu', 'libxc-pv', 'libxc-pvh', 'xl-pv', 'xl-pvh'] as const;
+/** `xl-…`: the libxc stream within the file that `xl save` writes. */
+export type GuestFormat = (typeof GUEST_FORMATS)[number];
+
+export interface GuestOptions {
+  readonly format: GuestFormat;
+  /** Where the contents of main memory come from. */
+  readonly memory: { readonly path: string } | { readonly bytes: number; readonly profile: ImageProfile };
+  /** Of all that is made up. */
+  readonly seed: number;
+  /** QEMU: a PART ends when it has this many bytes (default: 100 ms of QEMU's default max-bandwidth). */
+  readonly partBytes?: number;
+  /** PVH: page frames that the first round walks (default 0xff000, as Xen does). */
+  readonly pvhFrames?: number;
+}
+
+export interface SimulatedGuest {
+  readonly ram: GuestRam;
+  /** Pages of main memory, the part of RAM that programs write to: they are the first. */
+  readonly mainPages: number;
+  /** @param returnPath tell the destination that it may answer (QEMU) */
+  openWriter(sink: ByteSink, returnPath: boolean): StreamWriter;
+}
+
+/**
+ * @throws RamferryError ERR_OPTION_INVALID for a size that is not a whole number of pages, ERR_INPUT_OPEN,
+ *   ERR_INPUT_READ or ERR_INPUT_CHANGED for an image file
+ */
+export async function createGuest(options: GuestOptions): Promise<SimulatedGuest> {
+  const { format, memory, seed } = options;
+  const ram = 'path' in memory ? await loadRam(memory.path) : generatedRam({ ...memory, seed });
+  const mainPages = ram.pages;
+  if (format === 'qemu') {
+    const machine = q35Machine(mainPages * PAGE_SIZE, seed);
+    ram.grow(machinePages(machine));
+    addFirmware(ram, machine, seed);
+    const part = options.partBytes === undefined ? {} : { partBytes: options.partBytes };
+    return {
+      ram,
+      mainPages,
+      openWriter: (sink, returnPath) => new QemuWriter(sink, ram, machine, { returnPath, ...part }),
+    };
+  }
+  const type = format.endsWith('pvh') ? 'pvh' : 'pv';
+  const domain = type === 'pv' ? pvDomain(mainPages, seed) : pvhDomain(mainPages, seed, options.pvhFrames);
+  const wrapping = format.startsWith('xl')
+    ? { xlConfiguration: xlConfiguration(type, mainPages * PAGE_SIZE) }
+    : {};
+  return { ram, mainPages, openWriter: (sink) => new LibxcWriter(sink, ram, domain, wrapping) };
+}

@@ -1,0 +1,153 @@
+// Pre-copy as a hypervisor does it: rounds over the pages that were dirtied, until what is left can be sent within the
+// downtime limit or the rounds run out; then pause and stop-and-copy. Throughput is what the sink's back-pressure lets
+// through. Takes a writer, a bitmap and an activity; knows no stream format and no memory.
+
+import type { ByteSink } from '../io/bytes.js';
+import { PAGE_SIZE } from '../grammar/grammar.js';
+import type { Activity } from './activity.js';
+import type { Clock } from './clock.js';
+import type { DirtyBitmap } from './dirty-bitmap.js';
+import { BATCH_PAGES, type StreamWriter } from './stream-writer.js';
+
+/** When the guest is paused. */
+export type PausePolicy =
+  | {
+      readonly kind: 'converge';
+      /** QEMU's downtime-limit in ms. */
+      readonly downtimeLimit: number;
+      /** Live rounds after which it is paused all the same, at least 1. */
+      readonly maxRounds: number;
+    }
+  | {
+      readonly kind: 'fixed';
+      /** Live rounds, at least 1: the first sends all of RAM. */
+      readonly rounds: number;
+    };
+
+export interface RoundStatistics {
+  /** From 1; the stop-and-copy round is the last. */
+  readonly round: number;
+  readonly paused: boolean;
+  /** Pages of RAM sent. */
+  readonly pages: number;
+  /** Bytes of the stream. */
+  readonly bytes: number;
+  readonly milliseconds: number;
+  /** Pages that are dirty when the round ends. */
+  readonly dirtyPages: number;
+  /** Pages made dirty per second; 0 where no time passed. */
+  readonly dirtyRate: number;
+  /** Bytes per second; Infinity where no time passed. */
+  readonly throughput: number;
+  /** What sending the dirty pages now would take, in ms. */
+  readonly expectedDowntime: number;
+}
+
+export interface PrecopyResult {
+  readonly rounds: readonly RoundStatistics[];
+  /** False when the rounds ran out first. Of a fixed number of rounds: whether nothing was left to send. */
+  readonly converged: boolean;
+  /** Clock's time when the guest was paused. */
+  readonly pausedAt: number;
+}
+
+export interface PrecopyParts {
+  readonly writer: StreamWriter;
+  /** For its queue: bytes that the other side has not read yet delay the last round. */
+  readonly sink: ByteSink;
+  /** As many pages as the writer has frames. */
+  readonly dirty: DirtyBitmap;
+  /** RAM's size in pages; frames beyond are not counted as pages. */
+  readonly ramPages: number;
+  readonly activity: Activity;
+  readonly clock: Clock;
+  readonly policy: PausePolicy;
+  readonly onRound?: (round: RoundStatistics) => void;
+}
+
+/** A round shorter than this says little about the link: socket buffers take it all. */
+const SHORTEST_SAMPLE_MS = 100;
+
+/** Sends everything up to the last page; device state and the end are the writer's finish(). */
+export async function runPrecopy(parts: PrecopyParts): Promise<PrecopyResult> {
+  return new Precopy(parts).run();
+}
+
+class Precopy {
+  readonly #parts: PrecopyParts;
+  readonly #rounds: RoundStatistics[] = [];
+  #startedAt = 0;
+  #startBytes = 0;
+
+  constructor(parts: PrecopyParts) {
+    this.#parts = parts;
+  }
+
+  async run(): Promise<PrecopyResult> {
+    const { dirty, activity, clock, policy } = this.#parts;
+    dirty.markAll();
+    this.#startedAt = clock.now();
+    this.#startBytes = this.#parts.writer.bytes;
+    activity.start();
+    const limit = policy.kind === 'fixed' ? policy.rounds : policy.maxRounds;
+    let converged = false;
+    for (let round = 1; round <= limit && !converged; round++) {
+      const { expectedDowntime, dirtyPages } = await this.#round(false);
+      if (policy.kind === 'converge') converged = expectedDowntime <= policy.downtimeLimit;
+      else converged = round === limit && dirtyPages === 0;
+    }
+    const pausedAt = clock.now();
+    await this.#round(true);
+    return { rounds: this.#rounds, converged, pausedAt };
+  }
+
+  async #round(paused: boolean): Promise<RoundStatistics> {
+    const { writer, dirty, ramPages, activity, clock } = this.#parts;
+    const began = clock.now();
+    const bytesBefore = writer.bytes;
+    const due = dirty.take();
+    let frames = 0;
+    let pages = 0;
+    activity.nextRound();
+    await writer.beginRound(paused);
+    for (const batch of due.batches(BATCH_PAGES)) {
+      await writer.pages(batch);
+      frames += batch.length;
+      pages +=
+        batch[batch.length - 1]! < ramPages ? batch.length : batch.filter((at) => at < ramPages).length;
+      if (!paused) activity.advance(frames / due.count);
+    }
+    await writer.endRound();
+    if (!paused) activity.advance(1);
+    const milliseconds = clock.now() - began;
+    const bytes = writer.bytes - bytesBefore;
+    const throughput = this.#throughput(bytes, milliseconds);
+    const statistics: RoundStatistics = {
+      round: this.#rounds.length + 1,
+      paused,
+      pages,
+      bytes,
+      milliseconds,
+      dirtyPages: dirty.count,
+      dirtyRate: milliseconds > 0 ? (dirty.count * 1000) / milliseconds : 0,
+      throughput,
+      expectedDowntime: this.#expectedDowntime(throughput),
+    };
+    this.#rounds.push(statistics);
+    this.#parts.onRound?.(statistics);
+    return statistics;
+  }
+
+  /** Of this round if it was long enough to tell, else of all so far. */
+  #throughput(bytes: number, milliseconds: number): number {
+    if (milliseconds >= SHORTEST_SAMPLE_MS) return (bytes * 1000) / milliseconds;
+    const elapsed = this.#parts.clock.now() - this.#startedAt;
+    if (elapsed <= 0) return Infinity;
+    return ((this.#parts.writer.bytes - this.#startBytes) * 1000) / elapsed;
+  }
+
+  #expectedDowntime(throughput: number): number {
+    const left = this.#parts.dirty.count * PAGE_SIZE + this.#parts.sink.queued();
+    return left === 0 ? 0 : (left * 1000) / throughput;
+  }
+}

@@ -1,0 +1,130 @@
+// The simulated destination: rebuilds RAM from a QEMU or libxc stream, acknowledges where there is a way back, and
+// compares RAM with what the source said it was. It reports success only for a stream that was whole.
+
+import { Buffer } from 'node:buffer';
+import { setImmediate } from 'node:timers/promises';
+import { RamferryError } from '../errors.js';
+import type { ByteSink, ByteSource, Channel } from '../io/bytes.js';
+import { systemClock, type Clock } from './clock.js';
+import { FieldReader } from './field-reader.js';
+import { readLibxcGuest } from './libxc-reader.js';
+import { q35Machine, type QemuDevice } from './qemu-machine.js';
+import { QEMU_MAGIC } from './qemu-format.js';
+import { readQemuGuest } from './qemu-reader.js';
+import type { GuestRam } from './ram.js';
+import type { ReceivedGuest } from './received.js';
+import { MESSAGE, messageNumber, sendMessage } from './return-path.js';
+
+export interface ReceiveGuestOptions {
+  /** RAM larger than this is refused, in bytes. */
+  readonly limitBytes: number;
+  /** QEMU: what the machine's devices are (default: those of a simulated source). */
+  readonly devices?: readonly QemuDevice[];
+  /** XXH64 of the source's RAM where it is known otherwise. */
+  readonly expectedHash?: bigint;
+  readonly clock?: Clock;
+}
+
+export interface ReceiveGuestReport {
+  readonly format: 'qemu' | 'libxc';
+  readonly ram: GuestRam;
+  /** Pages that came, those sent again included. */
+  readonly pages: number;
+  /** Passes over memory, the stop-and-copy round included if it had pages. */
+  readonly passes: number;
+  /** Bytes of the stream. */
+  readonly bytes: number;
+  readonly milliseconds: number;
+  /** XXH64 of RAM. */
+  readonly hash: bigint;
+  /** Whether RAM was compared with a hash that this side knows. Over a return path the source compares. */
+  readonly verified: boolean;
+}
+
+/**
+ * Reads one guest. One way: to the end of the input. With a way back: to the end of the stream.
+ * @throws RamferryError ERR_STREAM_… for a damaged, cut, unknown or too large stream, ERR_STREAM_CHECKSUM when RAM is not
+ *   what the source had, ERR_STREAM_TRAILING for bytes after it, or what the link says. The channel is closed then.
+ */
+export async function receiveGuest(
+  channel: Channel,
+  options: ReceiveGuestOptions,
+): Promise<ReceiveGuestReport> {
+  const { source, sink } = channel;
+  if (source === undefined)
+    throw new RamferryError('ERR_USAGE', 'a destination needs a link that gives bytes');
+  const back = channel.duplex ? sink : undefined;
+  try {
+    const report = await receive(source, back, options);
+    await sink?.finish();
+    await source.close();
+    return report;
+  } catch (thrown) {
+    // The source may be gone: then nobody hears it, and what went wrong first is what counts.
+    if (back !== undefined) await sendMessage(back, MESSAGE.shut, messageNumber(1)).catch(() => undefined);
+    await Promise.all([sink?.abort(), source.close()]);
+    throw thrown;
+  }
+}
+
+async function receive(
+  source: ByteSource,
+  back: ByteSink | undefined,
+  options: ReceiveGuestOptions,
+): Promise<ReceiveGuestReport> {
+  const clock = options.clock ?? systemClock;
+  const reader = new FieldReader(source);
+  const startedAt = clock.now();
+  const start = await reader.peek(4);
+  const format = start.length === 4 && start.readUInt32BE() === QEMU_MAGIC ? 'qemu' : 'libxc';
+  const guest =
+    format === 'qemu'
+      ? await readQemuGuest(reader, {
+          devices: options.devices ?? q35Machine(0, 0).devices,
+          limitBytes: options.limitBytes,
+          onPing: async (value) => {
+            if (back !== undefined) await sendMessage(back, MESSAGE.pong, messageNumber(value));
+          },
+        })
+      : await readLibxcGuest(reader, options);
+  const bytes = reader.offset;
+  // Here the guest would run again: nothing that takes time may come before.
+  if (back !== undefined) await sendMessage(back, MESSAGE.shut, messageNumber(0));
+  const milliseconds = clock.now() - startedAt;
+  // Where the source runs in this process too, it must see the acknowledgement before RAM is hashed.
+  await setImmediate();
+  if (reader.has(1) || (back === undefined && !(await reader.atEnd()))) {
+    throw new RamferryError('ERR_STREAM_TRAILING', 'bytes follow the end of the stream', { offset: bytes });
+  }
+  const hash = guest.ram.hash();
+  const verified = compare(guest, hash, options.expectedHash);
+  if (back !== undefined) {
+    const data = Buffer.alloc(8);
+    data.writeBigUInt64BE(hash);
+    await sendMessage(back, MESSAGE.hash, data);
+  }
+  return {
+    format,
+    ram: guest.ram,
+    pages: guest.pages,
+    passes: guest.passes,
+    bytes,
+    milliseconds,
+    hash,
+    verified,
+  };
+}
+
+/** @returns whether there was something to compare with */
+function compare({ ram, trailer }: ReceivedGuest, hash: bigint, expected: bigint | undefined): boolean {
+  if (trailer !== undefined && (trailer.pages !== ram.pages || trailer.hash !== hash)) {
+    throw new RamferryError(
+      'ERR_STREAM_CHECKSUM',
+      `RAM of ${ram.pages} pages differs from the source's ${trailer.pages} pages`,
+    );
+  }
+  if (expected !== undefined && expected !== hash) {
+    throw new RamferryError('ERR_STREAM_CHECKSUM', 'RAM differs from the hash that was given');
+  }
+  return trailer !== undefined || expected !== undefined;
+}

@@ -1,0 +1,120 @@
+import assert from 'node:assert/strict';
+import { createHash } from 'node:crypto';
+import { mkdtemp, readdir, readFile, rm, stat } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { describe, it } from 'node:test';
+import { deflateSync } from 'node:zlib';
+import { RamferryError } from '../../src/errors.js';
+import { generateImage, writeImage, type ImageProfile } from '../../src/guest/image.js';
+
+const MIB = 1 << 20;
+const PAGE = 4096;
+
+function whole(bytes: number, seed: number, profile: ImageProfile): Buffer {
+  return Buffer.concat([...generateImage({ bytes, seed, profile })]);
+}
+
+function shares(image: Buffer): { zero: number; duplicate: number } {
+  const zeros = Buffer.alloc(PAGE);
+  const seen = new Set<string>();
+  let zero = 0;
+  let duplicate = 0;
+  for (let at = 0; at < image.length; at += PAGE) {
+    const page = image.subarray(at, at + PAGE);
+    if (page.equals(zeros)) {
+      zero++;
+      continue;
+    }
+    const digest = createHash('sha1').update(page).digest('base64');
+    if (seen.has(digest)) duplicate++;
+    seen.add(digest);
+  }
+  const pages = image.length / PAGE;
+  return { zero: zero / pages, duplicate: duplicate / pages };
+}
+
+/** Mean zlib level 1 ratio of the non-zero pages, one page at a time, over every eighth page. */
+function ratioPerPage(image: Buffer): number {
+  const zeros = Buffer.alloc(PAGE);
+  let plain = 0;
+  let packed = 0;
+  for (let at = 0; at < image.length; at += 8 * PAGE) {
+    const page = image.subarray(at, at + PAGE);
+    if (page.equals(zeros)) continue;
+    plain += PAGE;
+    packed += deflateSync(page, { level: 1 }).length;
+  }
+  return plain / packed;
+}
+
+describe('generated guest images', () => {
+  it('has the same bytes for the same seed and others for another', () => {
+    const first = whole(8 * MIB, 7, 'idle');
+    assert.ok(first.equals(whole(8 * MIB, 7, 'idle')));
+    assert.ok(!first.equals(whole(8 * MIB, 8, 'idle')));
+    assert.ok(!first.equals(whole(8 * MIB, 7, 'busy')));
+  });
+
+  it('keeps its bytes from release to release', () => {
+    const digest = (profile: ImageProfile) =>
+      createHash('sha256')
+        .update(whole(MIB, 1, profile))
+        .digest('hex');
+    assert.equal(digest('idle').slice(0, 16), 'de968c7a7471ae65');
+    assert.equal(digest('busy').slice(0, 16), 'bea0258c8172f0c0');
+  });
+
+  it('has exactly the size asked for, in pieces of whole pages', () => {
+    for (const bytes of [PAGE, 3 * PAGE, MIB - PAGE, MIB, MIB + PAGE, 5 * MIB + 3 * PAGE]) {
+      let sum = 0;
+      for (const chunk of generateImage({ bytes, seed: 3, profile: 'busy' })) {
+        assert.equal(chunk.length % PAGE, 0);
+        assert.ok(chunk.length <= MIB);
+        sum += chunk.length;
+      }
+      assert.equal(sum, bytes);
+    }
+  });
+
+  it('looks like an idle guest: zero pages, duplicates', () => {
+    const { zero, duplicate } = shares(whole(64 * MIB, 1, 'idle'));
+    assert.ok(Math.abs(zero - 0.59) < 0.04, `zero ${zero}`);
+    assert.ok(Math.abs(duplicate - 0.087) < 0.03, `duplicate ${duplicate}`);
+  });
+
+  it('looks like a database guest: few zero pages, 2.7 per page', () => {
+    const image = whole(64 * MIB, 1, 'busy');
+    const { zero, duplicate } = shares(image);
+    assert.ok(Math.abs(zero - 0.04) < 0.02, `zero ${zero}`);
+    assert.ok(Math.abs(duplicate - 0.025) < 0.015, `duplicate ${duplicate}`);
+    const ratio = ratioPerPage(image);
+    assert.ok(Math.abs(ratio - 2.7) < 0.3, `ratio ${ratio}`);
+  });
+
+  it('refuses sizes that are not whole pages', () => {
+    for (const bytes of [0, -4096, 4097, 1.5, Number.NaN]) {
+      assert.throws(
+        () => [...generateImage({ bytes, seed: 1, profile: 'idle' })],
+        (error) => error instanceof RamferryError && error.code === 'ERR_OPTION_INVALID',
+      );
+    }
+  });
+
+  it('writes a file only its owner may read, and leaves no temporary behind', async () => {
+    const folder = await mkdtemp(join(tmpdir(), 'ramferry-image-'));
+    try {
+      const path = join(folder, 'guest.ram');
+      await writeImage(path, { bytes: 2 * MIB, seed: 5, profile: 'idle' });
+      assert.ok((await readFile(path)).equals(whole(2 * MIB, 5, 'idle')));
+      assert.equal((await stat(path)).mode & 0o777, 0o600);
+      await assert.rejects(
+        writeImage(join(folder, 'absent', 'x'), { bytes: PAGE, seed: 5, profile: 'idle' }),
+        (error) => error instanceof RamferryError && error.code === 'ERR_OUTPUT_OPEN',
+      );
+      assert.deepEqual(await readdir(folder), ['guest.ram']);
+    } finally {
+      await rm(folder, { recursive: true });
+    }
+  });
+});
