@@ -1,0 +1,168 @@
+// The arguments that xenopsd gives emu-manager, read as getopt_long_only reads them: one dash or two, the value behind
+// `=` or in the next word, names cut short where they stay unique. What is not understood is left to emu-manager.
+// Source: xenserver/emu-manager, parse_args; xenopsd's names for compression and tracing added.
+
+/** All of these take a value. */
+const NAMES = [
+  'compress',
+  'console_port',
+  'controlinfd',
+  'controloutfd',
+  'debug',
+  'debuglog',
+  'dm',
+  'domid',
+  'fd',
+  'fork',
+  'live',
+  'mode',
+  'store_port',
+  'supports',
+  'trace',
+  'traceparent',
+  'tracestate',
+] as const;
+type Name = (typeof NAMES)[number];
+
+/** Older versions took these without a value: what looks like an option is none. */
+const MAY_LACK_VALUE: readonly string[] = ['live', 'compress', 'debug', 'trace'];
+
+/** One option as it stands among the words. */
+interface Option {
+  /** undefined: no option that is known here. */
+  readonly name: Name | undefined;
+  readonly value: string | undefined;
+  readonly words: readonly string[];
+  /** The same option with another value. */
+  rewrite(value: string): readonly string[];
+}
+
+export type EmuMode = 'hvm_save' | 'save' | 'hvm_restore' | 'restore';
+const MODES: readonly string[] = ['hvm_save', 'save', 'hvm_restore', 'restore'] satisfies EmuMode[];
+
+/** What a front has to know of a save or a restore. */
+export interface EmuRequest {
+  readonly mode: EmuMode;
+  readonly saving: boolean;
+  readonly live: boolean;
+  readonly compress: boolean;
+  /** The memory stream. */
+  readonly fd: number;
+  readonly controlIn: number;
+  readonly controlOut: number;
+  /** Descriptors that are handed on, by emulator: `-dm NAME:FD`. */
+  readonly others: ReadonlyMap<string, number>;
+  readonly domid: string | undefined;
+  readonly traceparent: string | undefined;
+  readonly tracestate: string | undefined;
+}
+
+function resolveName(written: string): Name | undefined {
+  if (written === '') return undefined;
+  const exact = NAMES.find((name) => name === written);
+  if (exact !== undefined) return exact;
+  const longer = NAMES.filter((name) => name.startsWith(written));
+  return longer.length === 1 ? longer[0] : undefined;
+}
+
+function readOptions(words: readonly string[]): Option[] {
+  const options: Option[] = [];
+  const other = (word: string): Option => ({
+    name: undefined,
+    value: undefined,
+    words: [word],
+    rewrite: () => [word],
+  });
+  for (let at = 0; at < words.length; at++) {
+    const word = words[at]!;
+    if (word === '--') {
+      options.push(...words.slice(at).map(other));
+      break;
+    }
+    const [, dashes, written, behind] = /^(--?)([^=]+)(?:=([^]*))?$/.exec(word) ?? [];
+    const name = written === undefined ? undefined : resolveName(written);
+    if (name === undefined) {
+      options.push(other(word));
+    } else if (behind !== undefined) {
+      const rewrite = (value: string): string[] => [`${dashes!}${written!}=${value}`];
+      options.push({ name, value: behind, words: [word], rewrite });
+    } else {
+      const next = words[at + 1];
+      const lacks = next === undefined || (MAY_LACK_VALUE.includes(name) && next.startsWith('-'));
+      if (!lacks) at++;
+      const value = lacks ? undefined : next;
+      options.push({
+        name,
+        value,
+        words: lacks ? [word] : [word, next],
+        rewrite: (other) => (lacks ? [word] : [word, other]),
+      });
+    }
+  }
+  return options;
+}
+
+function isTrue(value: string | undefined): boolean {
+  return value?.toLowerCase() === 'true';
+}
+
+function readDescriptor(text: string | undefined): number | undefined {
+  return text !== undefined && /^\d{1,6}$/.test(text) ? Number(text) : undefined;
+}
+
+export class EmuArguments {
+  readonly #options: readonly Option[];
+  /** undefined: no save or restore (`-supports`), or something is missing that emu-manager will complain of. */
+  readonly request: EmuRequest | undefined;
+
+  constructor(words: readonly string[]) {
+    this.#options = readOptions(words);
+    this.request = this.#readRequest();
+  }
+
+  /** As with getopt, the last one counts. */
+  #last(name: Name): string | undefined {
+    return this.#options.findLast((option) => option.name === name)?.value;
+  }
+
+  #readRequest(): EmuRequest | undefined {
+    const mode = this.#last('mode');
+    const fd = readDescriptor(this.#last('fd'));
+    const controlIn = readDescriptor(this.#last('controlinfd'));
+    const controlOut = readDescriptor(this.#last('controloutfd'));
+    const asks = this.#options.some(({ name }) => name === 'supports');
+    if (asks || mode === undefined || !MODES.includes(mode)) return undefined;
+    if (fd === undefined || controlIn === undefined || controlOut === undefined) return undefined;
+    const others = new Map<string, number>();
+    for (const { name, value } of this.#options) {
+      if (name !== 'dm' || value === undefined) continue;
+      const [emulator, text] = value.split(':');
+      const number = readDescriptor(text);
+      if (number !== undefined) others.set(emulator!, number);
+    }
+    const compress = this.#options.findLast(({ name }) => name === 'compress');
+    return {
+      mode: mode as EmuMode,
+      saving: mode.endsWith('save'),
+      live: this.#options.some(
+        ({ name, value }) => name === 'live' && (value === undefined || isTrue(value)),
+      ),
+      compress: compress !== undefined && (compress.value === undefined || isTrue(compress.value)),
+      fd,
+      controlIn,
+      controlOut,
+      others,
+      domid: this.#last('domid'),
+      traceparent: this.#last('traceparent'),
+      tracestate: this.#last('tracestate'),
+    };
+  }
+
+  /** Without `-compress`, which today's emu-manager refuses, and with this descriptor for the memory stream. */
+  forReal(fd?: number): string[] {
+    return this.#options.flatMap((option) => {
+      if (option.name === 'compress') return [];
+      return option.name === 'fd' && fd !== undefined ? option.rewrite(String(fd)) : option.words;
+    });
+  }
+}

@@ -1,0 +1,68 @@
+// libxc streams for the stand-ins: small ones from the grammar's tests, larger ones that compress as guests do, and the
+// real one where it is at hand.
+import { createHash } from 'node:crypto';
+import { existsSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { decompress } from '@mongodb-js/zstd';
+import { LIBXC_MAGIC } from '../../../src/grammar/libxc-format.js';
+import { PAGE, random, REC, XenStream } from '../../grammar/support/xen-streams.js';
+
+const PAGES_A_RECORD = 1024;
+
+/** A page as guests have them: zero, text, or something that hardly shrinks. */
+function fill(page: Buffer, number: number, kind: number): void {
+  if (kind < 3) return;
+  if (kind < 8) {
+    page.fill(`page ${number} of a process that repeats itself, line ${kind}\n`);
+    page.writeUInt32LE(number, 0);
+  } else {
+    for (let at = 0; at < PAGE; at += 32)
+      createHash('sha256').update(`${number}/${at}`).digest().copy(page, at);
+  }
+}
+
+/** A live migration of a guest of so many MiB: a full round, a small one, the vcpu's records, END. */
+export function guestStream(mib: number, seed = 1): Buffer {
+  const stream = new XenStream({ seed });
+  const next = random(seed);
+  stream.image({ type: 2 }).record(REC.cpuidPolicy, stream.noise(48)).record(REC.staticDataEnd);
+  const parts = [stream.bytes()];
+  const total = mib * 256;
+  const record = (first: number, count: number): void => {
+    const body = Buffer.alloc(8 + 8 * count + PAGE * count);
+    body.writeUInt32LE(count, 0);
+    for (let i = 0; i < count; i++) {
+      body.writeBigUInt64LE(BigInt(first + i), 8 + 8 * i);
+      const at = 8 + 8 * count + PAGE * i;
+      fill(body.subarray(at, at + PAGE), first + i, next() % 9);
+    }
+    parts.push(stream.u32(REC.pageData, body.length), body);
+  };
+  for (let first = 0; first < total; first += PAGES_A_RECORD)
+    record(first, Math.min(PAGES_A_RECORD, total - first));
+  record(5, Math.min(40, total - 5));
+  const tail = new XenStream({ seed: seed + 1 });
+  tail.record(REC.tscInfo, tail.noise(24)).record(REC.hvmContext, tail.noise(2500)).end();
+  return Buffer.concat([...parts, tail.bytes()]);
+}
+
+/** A stream with records that only a newer xenguest knows. */
+export function newerStream(): Buffer {
+  const stream = new XenStream().image({ type: 2 }).record(REC.staticDataEnd);
+  stream.record(0x00000042, stream.noise(70_001)).record(0x80000042, stream.noise(77));
+  return stream.record(REC.hvmContext, stream.noise(250)).end().bytes();
+}
+
+const FILE = join(import.meta.dirname, '../../../../../shared/data/pv-dirty-live.xlsave.zst');
+/** Where the real stream ends; see test/grammar/libxc-real.test.ts. */
+const REAL_END = 181_566_516;
+
+export const realSkip = existsSync(FILE)
+  ? false
+  : 'real data is not at hand (shared/data/pv-dirty-live.xlsave.zst)';
+
+/** The libxc part of a real `xl migrate`. */
+export async function realStream(): Promise<Buffer> {
+  const file = await decompress(readFileSync(FILE));
+  return file.subarray(file.indexOf(LIBXC_MAGIC), REAL_END);
+}
