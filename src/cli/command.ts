@@ -1,0 +1,14 @@
+// What a command is, and what yargs hands it.
+
+import type { Argv } from 'yargs';
+
+/** One command, in a file of its own. */
+export interface Command {
+  /** Adds positionals and options. */
+  build(parser: Argv): Argv;
+  /** Does it, and resolves with the exit status. */
+  run(parsed: ParsedArguments): Promise<number>;
+}
+
+/** What yargs hands over: names as written and in camel case. */
+export type ParsedArguments = Readonly<Record<string, unknown>>;

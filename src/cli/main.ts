@@ -1,0 +1,26 @@
+#!/usr/bin/env node
+// The entry point of the command line: checks Node's version, then hands the arguments to the program.
+// Everything is loaded after the check, so that an old Node shows a sentence instead of a stack.
+
+const LINGER_MS = 300;
+const NEEDED = { major: 20, minor: 19 };
+const [major = 0, minor = 0] = process.versions.node.split('.').map(Number);
+
+if (major < NEEDED.major || (major === NEEDED.major && minor < NEEDED.minor)) {
+  process.stderr.write(
+    `ramferry: needs Node.js ${NEEDED.major}.${NEEDED.minor} or newer, this is ${process.versions.node}\n`,
+  );
+  process.exitCode = 2;
+} else {
+  // A reader of our reports that went away (`| head`) is no reason to stop a transfer.
+  for (const stream of [process.stdout, process.stderr]) stream.on('error', () => undefined);
+  const { main } = await import('./program.js');
+  const status = await main(process.argv.slice(2));
+  process.exitCode = status;
+  // Nothing should keep the process now. If something does (a thread in a system call that does not return), it does
+  // not keep it for long.
+  const { exitNow } = await import('../io/exit.js');
+  setTimeout(() => exitNow(status), LINGER_MS).unref();
+}
+
+export {};

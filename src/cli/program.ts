@@ -1,0 +1,117 @@
+// The command line as a whole: finds the command, parses its options, runs it, and turns what was thrown into a
+// message and an exit status. Commands are loaded when they are used.
+
+import yargs, { type Argv } from 'yargs';
+import { EXIT, RamferryError, toRamferryError } from '../errors.js';
+import { packageVersion } from '../migration/version.js';
+import type { Command, ParsedArguments } from './command.js';
+import { reportError } from './output.js';
+
+interface Entry {
+  readonly usage: string;
+  readonly summary: string;
+  load(): Promise<Command>;
+}
+
+const COMMANDS: readonly Entry[] = [
+  {
+    usage: 'send [input] [output]',
+    summary: 'Compress a migration stream or RAM image and send it',
+    load: async () => (await import('./send.js')).send,
+  },
+  {
+    usage: 'receive [input] [output]',
+    summary: 'Receive what send has sent and restore the identical bytes',
+    load: async () => (await import('./receive.js')).receive,
+  },
+  {
+    usage: 'inspect <file>',
+    summary: 'Say what a stream in a file is made of, and whether it is sound',
+    load: async () => (await import('./inspect.js')).inspect,
+  },
+  {
+    usage: 'emu-manager',
+    summary: "Stand in emu-manager's place under xapi's xenopsd",
+    load: async () => (await import('./emu-manager.js')).emuManagerCommand,
+  },
+  {
+    usage: 'features',
+    summary: 'Show versions, codecs, formats and limits of this installation',
+    load: async () => (await import('./features.js')).features,
+  },
+];
+
+/** Runs the command line `args` (without program names) and resolves with the exit status. Never rejects. */
+export async function main(args: readonly string[]): Promise<number> {
+  const state: { status: number; loaded: Map<Entry, Promise<Command>> } = {
+    status: EXIT.success,
+    loaded: new Map(),
+  };
+  const load = (entry: Entry): Promise<Command> => {
+    let command = state.loaded.get(entry);
+    if (command === undefined) state.loaded.set(entry, (command = entry.load()));
+    return command;
+  };
+  try {
+    const parser = createParser(args);
+    leaveHelpAlone(parser);
+    for (const entry of COMMANDS) {
+      parser.command(
+        entry.usage,
+        entry.summary,
+        async (inner: Argv) => (await load(entry)).build(inner),
+        async (parsed: ParsedArguments) => {
+          state.status = await (await load(entry)).run(parsed);
+        },
+      );
+    }
+    await parser.parseAsync();
+    return state.status;
+  } catch (thrown) {
+    const error = toRamferryError(thrown);
+    reportError(error, args.includes('--json'));
+    return error.exitCode;
+  }
+}
+
+/** What we reach of yargs' insides; no part of its promises, so anything may be missing. */
+interface Insides {
+  getInternalMethods?(): { getUsageInstance?(): { cacheHelpMessage?: () => void } };
+}
+
+/**
+ * yargs lays the help out and keeps it whenever a command is run: 30 ms for a text that nobody asks for afterwards.
+ * `--help` comes another way.
+ */
+function leaveHelpAlone(parser: Argv): void {
+  const usage = (parser as Insides).getInternalMethods?.().getUsageInstance?.();
+  if (usage?.cacheHelpMessage !== undefined) usage.cacheHelpMessage = () => undefined;
+}
+
+function createParser(args: readonly string[]): Argv {
+  return yargs([...args])
+    .scriptName('ramferry')
+    .usage('$0 <command> [options]')
+    .parserConfiguration({
+      // `-compress true` is one option in xapi's world, not a group of eight.
+      'short-option-groups': false,
+      'duplicate-arguments-array': false,
+      'dot-notation': false,
+      'parse-numbers': false,
+      'parse-positional-numbers': false,
+    })
+    .demandCommand(1, 'a command is needed')
+    .strict()
+    .exitProcess(false)
+    .version(packageVersion())
+    .help()
+    .alias('help', 'h')
+    .wrap(Math.min(100, process.stdout.columns || 100))
+    .fail((message: string | null, thrown: unknown) => {
+      // yargs knows no more than that parsing failed; what a command throws comes as `thrown`.
+      if (thrown !== undefined && thrown !== null) throw toRamferryError(thrown);
+      throw new RamferryError('ERR_USAGE', message ?? 'the command line cannot be understood', {
+        hint: 'ramferry --help lists the commands, ramferry COMMAND --help its options',
+      });
+    });
+}

@@ -1,0 +1,75 @@
+// What the command line tells while a transfer runs and after it: text for people, or JSON lines for programs.
+// stdout may carry the stream itself; then reports that would go there go to stderr.
+
+import type { Progress, TransferSummary } from '../migration/statistics.js';
+import { listeningLine, statusLine, summaryLine, warningLine } from '../report/json.js';
+import { formatProgress } from '../report/progress.js';
+import type { ProgressBar } from '../report/progress-bar.js';
+import { formatSummary } from '../report/summary.js';
+import { toStderr, toStdout } from './output.js';
+
+/** What is told while a transfer runs, and after it. */
+export interface Reporter {
+  progress(progress: Progress): void;
+  listening(address: string): void;
+  warning(message: string): void;
+  summary(summary: TransferSummary): void;
+  /** One line now, whatever the mode: somebody asked by signal. */
+  showProgress(progress: Progress): void;
+  /** Takes the progress line off the terminal. Safe to call twice. */
+  end(): void;
+}
+
+export interface ReporterOptions {
+  readonly json: boolean;
+  readonly quiet: boolean;
+  /** stdout belongs to the stream. */
+  readonly stdoutTaken: boolean;
+}
+
+export async function createReporter({ json, quiet, stdoutTaken }: ReporterOptions): Promise<Reporter> {
+  return json ? jsonReporter(quiet, stdoutTaken ? toStderr : toStdout) : textReporter(quiet);
+}
+
+/** Text is for people and stays out of stdout altogether. Errors and warnings are told even quietly. */
+async function textReporter(quiet: boolean): Promise<Reporter> {
+  const bar = process.stderr.isTTY && !quiet ? await openBar() : undefined;
+  return {
+    progress: (progress) => bar?.update(progress),
+    listening: (address) => {
+      if (!quiet) toStderr(`ramferry: listening on ${address}`);
+    },
+    warning: (message) => {
+      bar?.stop();
+      toStderr(`ramferry: warning: ${message}`);
+    },
+    summary: (summary) => {
+      bar?.stop();
+      if (!quiet) toStderr(formatSummary(summary));
+    },
+    showProgress: (progress) => {
+      if (bar === undefined) toStderr(formatProgress(progress));
+    },
+    end: () => bar?.stop(),
+  };
+}
+
+/** Quietly, only the summary remains. */
+function jsonReporter(quiet: boolean, write: (line: string) => void): Reporter {
+  return {
+    progress: (progress) => {
+      if (!quiet) write(statusLine(progress));
+    },
+    listening: (address) => write(listeningLine(address)),
+    warning: (message) => write(warningLine(message)),
+    summary: (summary) => write(summaryLine(summary)),
+    showProgress: (progress) => write(statusLine(progress)),
+    end: () => undefined,
+  };
+}
+
+/** Loaded only where there is a terminal. */
+async function openBar(): Promise<ProgressBar> {
+  const { ProgressBar } = await import('../report/progress-bar.js');
+  return new ProgressBar(process.stderr);
+}

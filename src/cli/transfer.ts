@@ -1,0 +1,66 @@
+// What send and receive have in common on the command line: reports, log, signals and the exit status.
+// The transfer itself is the library's.
+
+import { EXIT, toRamferryError } from '../errors.js';
+import type { Progress, TransferSummary } from '../migration/statistics.js';
+import { openLog } from './log.js';
+import type { ParsedArguments } from './command.js';
+import { createReporter } from './reporter.js';
+import { handleSignals } from './signals.js';
+
+/** What the command line adds to the options of a transfer. */
+export interface TransferHooks {
+  readonly signal: AbortSignal;
+  readonly onProgress: (progress: Progress) => void;
+  readonly onListening: (address: string) => void;
+  readonly onWarning: (message: string) => void;
+}
+
+const STDOUT = new Set(['-', 'fd:1', '/dev/stdout', 'file:/dev/stdout']);
+
+/** Runs a transfer with everything around it and resolves with the exit status; rejects with what it failed of. */
+export async function runTransfer(
+  parsed: ParsedArguments,
+  options: { readonly output: string },
+  transfer: (hooks: TransferHooks) => Promise<TransferSummary>,
+): Promise<number> {
+  const log = await openLog(parsed['logFile'] as string | undefined);
+  const reporter = await createReporter({
+    json: parsed['json'] === true,
+    quiet: parsed['quiet'] === true,
+    stdoutTaken: STDOUT.has(options.output),
+  });
+  let latest: Progress | undefined;
+  const signals = handleSignals(() => {
+    if (latest !== undefined) reporter.showProgress(latest);
+  });
+  log.info({ options }, 'transfer starts');
+  try {
+    const summary = await transfer({
+      signal: signals.signal,
+      onProgress: (progress) => {
+        latest = progress;
+        reporter.progress(progress);
+      },
+      onListening: (address) => {
+        log.info({ address }, 'listening');
+        reporter.listening(address);
+      },
+      onWarning: (message) => {
+        log.warn(message);
+        reporter.warning(message);
+      },
+    });
+    log.info({ summary }, 'transfer ended');
+    reporter.summary(summary);
+    return EXIT.success;
+  } catch (thrown) {
+    // Whatever broke because we were told to stop, that we were told is the reason.
+    const error = toRamferryError(signals.signal.aborted ? signals.signal.reason : thrown);
+    log.error(error);
+    throw error;
+  } finally {
+    reporter.end();
+    signals.dispose();
+  }
+}

@@ -1,0 +1,41 @@
+// Reports for programs: one JSON object a line, told apart by `message_type`.
+// Pure: plain data in, one line out, without its newline. Field names are a promise to scripts.
+
+import type { ErrorData } from '../errors.js';
+import type { Progress, TransferSummary } from '../migration/statistics.js';
+
+/** `{"message_type":"status", …}`; times in milliseconds, rates in bytes per second; unknown figures are absent. */
+export function statusLine(progress: Progress): string {
+  const { totalBytes, remainingTime, ratio } = progress;
+  return JSON.stringify({
+    message_type: 'status',
+    elapsed: Math.round(progress.elapsed),
+    'guest-bytes': progress.guestBytes,
+    'link-bytes': progress.linkBytes,
+    ...(totalBytes === undefined ? {} : { 'total-bytes': totalBytes }),
+    'guest-rate': Math.round(progress.guestRate),
+    'link-rate': Math.round(progress.linkRate),
+    ...(ratio === undefined ? {} : { ratio: Number(ratio.toFixed(3)) }),
+    ...(remainingTime === undefined ? {} : { 'remaining-time': Math.round(remainingTime) }),
+  });
+}
+
+/** `{"message_type":"summary","status":"completed","ram":{…},…}`: the summary as it is. */
+export function summaryLine(summary: TransferSummary): string {
+  return JSON.stringify({ message_type: 'summary', ...summary });
+}
+
+/** `{"message_type":"error","code":"ERR_…","message":…,"exit_code":…}`, with `hint` and the place when there are any. */
+export function errorLine(error: ErrorData, exitCode: number): string {
+  return JSON.stringify({ message_type: 'error', ...error, exit_code: exitCode });
+}
+
+/** `{"message_type":"warning","message":…}` */
+export function warningLine(message: string): string {
+  return JSON.stringify({ message_type: 'warning', message });
+}
+
+/** `{"message_type":"listening","address":…}`: with the port that the system chose. */
+export function listeningLine(address: string): string {
+  return JSON.stringify({ message_type: 'listening', address });
+}

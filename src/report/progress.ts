@@ -1,0 +1,30 @@
+// The state of a running transfer in one line. Pure: plain data in, text out, without a newline.
+
+import type { Progress } from '../migration/statistics.js';
+import { formatDuration, formatRate, formatSize } from '../units.js';
+
+const BAR_WIDTH = 24;
+
+/**
+ * `[=====>    ]  42 %  215.0 MiB of 512.0 MiB  790.1 MB/s -> 118.0 MB/s  ratio 6.70  ETA 0.4 s`: the rates before and
+ * after compression. Without a known total there is no bar, no percentage and no ETA.
+ */
+export function formatProgress(progress: Progress): string {
+  const { guestBytes, totalBytes, ratio, remainingTime } = progress;
+  const parts: string[] = [];
+  if (totalBytes === undefined || totalBytes === 0) {
+    parts.push(formatSize(guestBytes));
+  } else {
+    const done = Math.min(1, guestBytes / totalBytes);
+    const filled = Math.floor(done * BAR_WIDTH);
+    parts.push(
+      `[${'='.repeat(filled)}${filled < BAR_WIDTH ? '>' : ''}${' '.repeat(Math.max(0, BAR_WIDTH - filled - 1))}]`,
+      `${String(Math.floor(done * 100)).padStart(3)} %`,
+      `${formatSize(guestBytes)} of ${formatSize(totalBytes)}`,
+    );
+  }
+  parts.push(`${formatRate(progress.guestRate)} -> ${formatRate(progress.linkRate)}`);
+  if (ratio !== undefined) parts.push(`ratio ${ratio.toFixed(2)}`);
+  if (remainingTime !== undefined) parts.push(`ETA ${formatDuration(remainingTime)}`);
+  return parts.join('  ');
+}

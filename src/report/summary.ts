@@ -1,0 +1,64 @@
+// A transfer's summary as text, in the words of QEMU's `info migrate`.
+// Pure: plain data in, text out, without a newline at the end.
+
+import type { TransferSummary } from '../migration/statistics.js';
+
+export type Row = readonly [label: string, value: string];
+
+/** Lines of `label: value`, as `info migrate` prints them, and after those what only ramferry knows. */
+export function formatSummary(summary: TransferSummary): string {
+  return summaryRows(summary)
+    .map(([label, value]) => `${label}: ${value}`)
+    .join('\n');
+}
+
+/** The figures in the order in which they are shown. */
+export function summaryRows(summary: TransferSummary): Row[] {
+  const { ram, compression, pages, chunks } = summary;
+  const rows: Row[] = [
+    ['Migration status', summary.status],
+    ['total time', milliseconds(summary['total-time'])],
+    ['downtime', summary.downtime === undefined ? 'n/a' : milliseconds(summary.downtime)],
+    ['setup', milliseconds(summary['setup-time'])],
+    ['transferred ram', kbytes(ram.transferred)],
+    ['throughput', `${ram.mbps.toFixed(2)} mbps`],
+    ['remaining ram', kbytes(ram.remaining)],
+    ['total ram', kbytes(ram.total)],
+    ['duplicate', count(ram.duplicate, 'pages')],
+    ['skipped', count(ram.skipped, 'pages')],
+    ['normal', count(ram.normal, 'pages')],
+    ['normal bytes', kbytes(ram['normal-bytes'])],
+    ['page size', kbytes(ram['page-size'])],
+    ['pages-per-second', String(ram['pages-per-second'])],
+  ];
+  if (compression !== undefined) {
+    rows.push(
+      ['compression pages', count(compression.pages, 'pages')],
+      ['compression busy', String(compression.busy)],
+      ['compression busy rate', compression['busy-rate'].toFixed(2)],
+      ['compressed size', kbytes(compression['compressed-size'])],
+      ['compression rate', compression['compression-rate'].toFixed(2)],
+    );
+  }
+  rows.push(
+    ['chunks', `${chunks.total} (${chunks.stored} stored)`],
+    ['delta', count(pages.delta, 'pages')],
+    ['same', count(pages.same, 'pages')],
+    ['cpu time', `${summary['cpu-seconds'].toFixed(2)} s`],
+    ['peak memory', kbytes(summary['peak-memory'])],
+  );
+  return rows;
+}
+
+function milliseconds(value: number): string {
+  return `${value} ms`;
+}
+
+/** QEMU's kbytes are 1024 bytes, rounded down. Bytes that are fewer must not look like none. */
+function kbytes(bytes: number): string {
+  return bytes > 0 && bytes < 1024 ? `${bytes} bytes` : `${Math.floor(bytes / 1024)} kbytes`;
+}
+
+function count(value: number, unit: string): string {
+  return `${value} ${unit}`;
+}

@@ -1,0 +1,260 @@
+// The command line from outside: exit statuses, what goes to which descriptor, signals.
+
+import assert from 'node:assert/strict';
+import { existsSync } from 'node:fs';
+import { mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, before, describe, it } from 'node:test';
+import { generateImage } from '../../src/guest/image.js';
+import { Command, run } from './command.js';
+
+type Line = Record<string, unknown>;
+const jsonLines = (text: Buffer | string): Line[] =>
+  text
+    .toString()
+    .split('\n')
+    .filter((line) => line !== '')
+    .map((line) => JSON.parse(line) as Line);
+
+describe('the command line', () => {
+  let directory: string;
+  let image: string;
+  let contents: Buffer;
+  const path = (name: string): string => join(directory, name);
+
+  before(async () => {
+    directory = await mkdtemp(join(tmpdir(), 'ramferry-cli-'));
+    image = path('guest.ram');
+    contents = Buffer.concat([...generateImage({ bytes: 6 * 1024 * 1024, seed: 7, profile: 'busy' })]);
+    await writeFile(image, contents);
+  });
+  after(() => rm(directory, { recursive: true, force: true }));
+
+  describe('help and usage', () => {
+    it('lists the commands and the options', async () => {
+      const all = await run(['--help']);
+      assert.equal(all.status, 0);
+      for (const name of ['send', 'receive', 'inspect', 'features'])
+        assert.match(all.stdout.toString(), new RegExp(`ramferry ${name}`));
+      const one = await run(['send', '--help']);
+      assert.equal(one.status, 0);
+      assert.match(one.stdout.toString(), /--compress-threads/);
+    });
+
+    it('tells the version of the package', async () => {
+      const { version } = JSON.parse(
+        await readFile(new URL('../../../package.json', import.meta.url), 'utf8'),
+      ) as { version: string };
+      assert.equal((await run(['--version'])).stdout.toString(), `${version}\n`);
+    });
+
+    const misuses: [string[], RegExp][] = [
+      [[], /^ramferry: ERR_USAGE: a command is needed\nhint: /],
+      [['sned'], /^ramferry: ERR_USAGE: .*sned/],
+      [['send', 'a', 'b', '--codex', 'lz4'], /^ramferry: ERR_USAGE: .*codex/],
+      [['send', 'a', 'b', 'c'], /^ramferry: ERR_USAGE: /],
+      [['send', 'a', 'b', '--codec', 'gzip'], /^ramferry: ERR_OPTION_INVALID: codec: .*"gzip"/],
+      [
+        ['send', 'a', 'b', '--compress-threads', 'two'],
+        /^ramferry: ERR_OPTION_INVALID: --compress-threads: .*"two"/,
+      ],
+      [
+        ['send', 'a', 'b', '--chunk-size', '1X'],
+        /^ramferry: ERR_OPTION_INVALID: --chunk-size: .*"1X"\nhint: /,
+      ],
+      [['receive', 'a', 'b', '--codec', 'lz4'], /^ramferry: ERR_USAGE: .*codec/],
+    ];
+    for (const [args, message] of misuses) {
+      it(`refuses "${args.join(' ')}" with status 2, in words without a stack`, async () => {
+        const { status, stdout, stderr } = await run(args);
+        assert.equal(status, 2);
+        assert.equal(stdout.length, 0);
+        assert.match(stderr, message);
+        assert.ok(!/\n\s+at /.test(stderr));
+      });
+    }
+  });
+
+  // Node gives its children sockets for pipes, and sockets go both ways: hence --one-way where stdio is a link.
+  describe('a transfer', () => {
+    it('restores the bytes over tcp, with a JSON summary on stdout and nothing on stderr', async () => {
+      const restored = path('tcp.ram');
+      const receiver = new Command(['receive', 'tcp-listen:0', restored, '--json']);
+      const [, address] = await receiver.says(/"address":"([^"]+)"/);
+      const sent = await run(['send', image, address!.replace('tcp-listen', 'tcp'), '--json', '--quiet']);
+      const received = await receiver.ended;
+      assert.deepEqual([sent.status, sent.stderr], [0, '']);
+      assert.deepEqual([received.status, received.stderr], [0, '']);
+      assert.ok((await readFile(restored)).equals(contents));
+      const summary = jsonLines(sent.stdout).at(-1)!;
+      assert.equal(summary['message_type'], 'summary');
+      assert.equal(summary['status'], 'completed');
+      assert.equal((summary['ram'] as Line)['total'], contents.length);
+      assert.equal(jsonLines(received.stdout).at(-1)!['message_type'], 'summary');
+    });
+
+    it('keeps its reports away from stdout when the stream goes there', async () => {
+      for (const [flags, report] of [
+        [[], /^Migration status: completed$/m],
+        [['--json'], /"message_type":"summary"/],
+      ] as const) {
+        const sent = await run(['send', image, '-', '--one-way', ...flags]);
+        assert.equal(sent.status, 0);
+        assert.match(sent.stderr, report);
+        const receiver = new Command(['receive', '-', '-', '--one-way', '--quiet']);
+        receiver.process.stdin.end(sent.stdout);
+        const received = await receiver.ended;
+        assert.deepEqual([received.status, received.stderr], [0, '']);
+        assert.ok(received.stdout.equals(contents));
+      }
+    });
+
+    it('takes options from the environment, and the command line wins', async () => {
+      const environment = { RAMFERRY_CODEC: 'lz4', RAMFERRY_CHUNK_SIZE: '64K' };
+      const args = ['send', image, '--json', '--quiet', '--force', path('env.rf')];
+      const codecs = async (more: string[]): Promise<string[]> => {
+        const { stdout } = await run([...args, ...more], environment);
+        const chunks = jsonLines(stdout).at(-1)!['chunks'] as Line;
+        assert.equal(chunks['total'], contents.length / 65536);
+        return Object.keys(chunks['codecs'] as Line);
+      };
+      assert.ok((await codecs([])).includes('lz4'));
+      assert.ok((await codecs(['--codec', 'zlib'])).includes('zlib'));
+    });
+
+    it('says what is wrong with a damaged stream, with status 5, and leaves no output', async () => {
+      const stream = (await run(['send', image, '-', '--one-way', '--quiet'])).stdout;
+      stream[stream.length >> 1]! ^= 1;
+      await writeFile(path('damaged.rf'), stream);
+      for (const json of [false, true]) {
+        const args = ['receive', path('damaged.rf'), path('damaged.ram')];
+        const { status, stderr } = await run(json ? [...args, '--json'] : args);
+        assert.equal(status, 5);
+        if (json) {
+          const error = jsonLines(stderr).at(-1)!;
+          assert.equal(error['message_type'], 'error');
+          assert.match(String(error['code']), /^ERR_STREAM_/);
+          assert.equal(error['exit_code'], 5);
+        } else {
+          assert.match(stderr, /^ramferry: ERR_STREAM_\w+: .+ \(.*\d+\)$/m);
+        }
+        assert.ok(!existsSync(path('damaged.ram')));
+      }
+    });
+
+    it('fails with status 3 on an input that is not there, and with 6 on an output that is', async () => {
+      const missing = await run(['send', path('missing'), path('out.rf')]);
+      assert.equal(missing.status, 3);
+      await writeFile(path('taken'), 'precious');
+      const taken = await run(['send', image, path('taken')]);
+      assert.equal(taken.status, 6);
+      assert.equal(await readFile(path('taken'), 'utf8'), 'precious');
+    });
+
+    it('writes a log that only its owner can read, without page contents', async () => {
+      const log = path('log.jsonl');
+      await run(['send', image, path('logged.rf'), '--log-file', log, '--quiet']);
+      await run(['send', image, path('logged.rf'), '--log-file', log, '--quiet']);
+      assert.equal((await stat(log)).mode & 0o777, 0o600);
+      const lines = jsonLines(await readFile(log));
+      assert.deepEqual(lines.map((line) => line['msg']).slice(0, 2), ['transfer starts', 'transfer ended']);
+      assert.equal((lines.at(-1)!['error'] as Line)['code'], 'ERR_OUTPUT_EXISTS');
+    });
+  });
+
+  describe('signals', () => {
+    for (const [signal, status, code] of [
+      ['SIGINT', 130, 'ERR_INTERRUPTED'],
+      ['SIGTERM', 143, 'ERR_TERMINATED'],
+      ['SIGHUP', 143, 'ERR_TERMINATED'],
+    ] as const) {
+      it(`${signal} ends a transfer with status ${status} and without a trace of the output`, async () => {
+        const target = await mkdtemp(join(directory, 'signal-'));
+        const command = new Command(['send', '-', join(target, 'out.rf')]);
+        command.process.stdin.write(contents);
+        // The transfer is under way when it can tell its progress.
+        const asking = setInterval(() => command.process.kill('SIGUSR1'), 100);
+        try {
+          await started(command);
+          await command.says(/ MB\/s -> /);
+        } finally {
+          clearInterval(asking);
+        }
+        command.process.kill(signal);
+        const ended = await command.ended;
+        assert.equal(ended.status, status);
+        assert.match(ended.stderr, new RegExp(`^ramferry: ${code}: `, 'm'));
+        assert.deepEqual(await readdir(target), []);
+      });
+    }
+
+    it('SIGINT ends a listener that nobody came to', async () => {
+      const command = new Command(['receive', 'tcp-listen:0', path('nobody.ram')]);
+      await command.says(/listening on/);
+      command.process.kill('SIGINT');
+      assert.equal((await command.ended).status, 130);
+      assert.ok(!existsSync(path('nobody.ram')));
+    });
+
+    it('a reader of the reports that goes away does not stop the transfer', async () => {
+      const command = new Command(['send', '-', path('unread.rf'), '--json']);
+      command.process.stdout.destroy();
+      command.process.stderr.destroy();
+      command.process.stdin.end(contents);
+      assert.equal((await command.ended).status, 0);
+      assert.ok(existsSync(path('unread.rf')));
+    });
+  });
+
+  describe('inspect', () => {
+    before(async () => {
+      assert.equal((await run(['send', image, path('inspected.rf'), '--quiet'])).status, 0);
+    });
+
+    it('says what a stream is made of, as text and as JSON', async () => {
+      const text = await run(['inspect', path('inspected.rf')]);
+      assert.equal(text.status, 0);
+      assert.match(text.stdout.toString(), /^guest side: 6\.0 MiB \(6291456 bytes\)$/m);
+      const json = await run(['inspect', path('inspected.rf'), '--verify', '--json']);
+      assert.equal(json.status, 0);
+      const [line] = jsonLines(json.stdout);
+      assert.equal(line!['message_type'], 'inspection');
+      assert.equal(line!['verified'], true);
+      assert.equal(line!['decodedBytes'], contents.length);
+    });
+
+    it('fails with status 5 on what is no stream of ours, or only half of one', async () => {
+      assert.match((await run(['inspect', image])).stderr, /^ramferry: ERR_STREAM_MAGIC: /);
+      const stream = await readFile(path('inspected.rf'));
+      await writeFile(path('half.rf'), stream.subarray(0, stream.length >> 1));
+      const half = await run(['inspect', path('half.rf')]);
+      assert.equal(half.status, 5);
+      assert.match(half.stderr, /^ramferry: ERR_STREAM_TRUNCATED: /);
+      assert.equal(half.stdout.length, 0);
+    });
+  });
+
+  describe('features', () => {
+    it('are text for people', async () => {
+      const { status, stdout } = await run(['features']);
+      assert.equal(status, 0);
+      assert.match(stdout.toString(), /^ramferry \d+\.\d+\.\d+, stream version \d+, Node\.js /);
+      assert.match(stdout.toString(), /^ {4}\* zstd|^ {4}\* node:zlib|^ {4}\* @mongodb-js/m);
+    });
+
+    it('are one line of JSON for programs', async () => {
+      const [line] = jsonLines((await run(['features', '--json'])).stdout);
+      assert.equal(line!['message_type'], 'features');
+      assert.deepEqual(line!['methods'], ['xenguest', 'stream']);
+      assert.equal((line!['errors'] as Line)['ERR_USAGE'], 2);
+    });
+  });
+});
+
+/** SIGUSR1 before the handlers stand would open a debugger: wait until the output's temporary file is there. */
+async function started(command: Command): Promise<void> {
+  const target = command.process.spawnargs.at(-1)!;
+  const folder = join(target, '..');
+  while ((await readdir(folder)).length === 0) await new Promise((resolve) => setTimeout(resolve, 10));
+}

@@ -1,0 +1,151 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import { PassThrough } from 'node:stream';
+import type { Progress, TransferSummary } from '../../src/migration/statistics.js';
+import { formatComparison } from '../../src/report/comparison.js';
+import { errorLine, listeningLine, statusLine, summaryLine, warningLine } from '../../src/report/json.js';
+import { formatProgress } from '../../src/report/progress.js';
+import { ProgressBar } from '../../src/report/progress-bar.js';
+import { formatSummary } from '../../src/report/summary.js';
+
+const plain: TransferSummary = {
+  status: 'completed',
+  'total-time': 3333,
+  'setup-time': 12,
+  ram: {
+    transferred: 372_260_864,
+    remaining: 0,
+    total: 1_073_741_824,
+    duplicate: 170_000,
+    skipped: 3,
+    normal: 92_141,
+    'normal-bytes': 377_409_536,
+    mbps: 896.4,
+    'pages-per-second': 78_000,
+    'page-size': 4096,
+  },
+  pages: { zero: 170_000, duplicate: 3, same: 0, delta: 0, literal: 92_141 },
+  chunks: { total: 1024, stored: 1024, codecs: { none: { chunks: 1024, decoded: 1, encoded: 1 } } },
+  'cpu-seconds': 1.234,
+  'peak-memory': 104_857_600,
+};
+const compressed: TransferSummary = {
+  ...plain,
+  'total-time': 1833,
+  downtime: 27,
+  compression: {
+    pages: 92_141,
+    busy: 2,
+    'busy-rate': 0.002,
+    'compressed-size': 110_000_000,
+    'compression-rate': 6.7,
+  },
+};
+const progress: Progress = {
+  elapsed: 500,
+  guestBytes: 268_435_456,
+  linkBytes: 40_000_000,
+  totalBytes: 536_870_912,
+  guestRate: 790_000_000,
+  linkRate: 118_000_000,
+  ratio: 6.711,
+  remainingTime: 340,
+};
+
+describe('the summary as text', () => {
+  it('uses the words of info migrate', () => {
+    const text = formatSummary(plain);
+    assert.ok(
+      text.startsWith('Migration status: completed\ntotal time: 3333 ms\ndowntime: n/a\nsetup: 12 ms\n'),
+    );
+    for (const line of [
+      'transferred ram: 363536 kbytes',
+      'throughput: 896.40 mbps',
+      'total ram: 1048576 kbytes',
+      'duplicate: 170000 pages',
+      'normal bytes: 368564 kbytes',
+      'cpu time: 1.23 s',
+    ]) {
+      assert.ok(text.split('\n').includes(line), `no line "${line}" in\n${text}`);
+    }
+    assert.ok(!text.includes('compression'));
+  });
+
+  it('does not show a few bytes as none', () => {
+    assert.match(
+      formatSummary({ ...plain, ram: { ...plain.ram, transferred: 300 } }),
+      /^transferred ram: 300 bytes$/m,
+    );
+  });
+
+  it('stands side by side, with n/a where one has no figure, and without colours', () => {
+    const table = formatComparison([
+      { title: 'without', summary: plain },
+      { title: 'with', summary: compressed },
+    ]);
+    assert.match(table, /│\s+without │\s+with │/);
+    assert.match(table, /total time\s+│\s+3333 ms │\s+1833 ms │/);
+    assert.match(table, /downtime\s+│\s+n\/a │\s+27 ms │/);
+    assert.match(table, /compression rate\s+│\s+n\/a │\s+6\.70 │/);
+    assert.ok(!table.includes('\u001b'));
+  });
+});
+
+describe('progress', () => {
+  it('is one line with the rates before and after compression, the ratio and what is left', () => {
+    assert.equal(
+      formatProgress(progress),
+      '[============>           ]   50 %  256.0 MiB of 512.0 MiB  790.0 MB/s -> 118.0 MB/s  ratio 6.71  ETA 340 ms',
+    );
+  });
+
+  it('has no bar when the total is not known', () => {
+    const open = { ...progress, totalBytes: undefined, remainingTime: undefined, ratio: undefined };
+    assert.equal(formatProgress(open), '256.0 MiB  790.0 MB/s -> 118.0 MB/s');
+  });
+
+  it('stays in its bounds when more came than was announced', () => {
+    assert.match(formatProgress({ ...progress, guestBytes: 10 ** 12 }), /^\[={24}\] {2}100 %/);
+  });
+
+  it('is not drawn on what is no terminal', () => {
+    const stream = new PassThrough();
+    const bar = new ProgressBar(stream as unknown as NodeJS.WriteStream);
+    bar.update(progress);
+    bar.update(progress);
+    bar.stop();
+    bar.stop();
+    assert.equal(stream.read(), null);
+  });
+});
+
+describe('reports for programs', () => {
+  const parse = (line: string): Record<string, unknown> => {
+    assert.ok(!line.includes('\n'));
+    return JSON.parse(line) as Record<string, unknown>;
+  };
+  it('are one line of JSON each, named by message_type', () => {
+    assert.deepEqual(parse(summaryLine(compressed)), { message_type: 'summary', ...compressed });
+    assert.deepEqual(parse(statusLine({ ...progress, totalBytes: undefined, remainingTime: undefined })), {
+      message_type: 'status',
+      elapsed: 500,
+      'guest-bytes': 268_435_456,
+      'link-bytes': 40_000_000,
+      'guest-rate': 790_000_000,
+      'link-rate': 118_000_000,
+      ratio: 6.711,
+    });
+    assert.deepEqual(parse(errorLine({ code: 'ERR_LINK_CLOSED', message: 'a\nb', record: 3 }, 4)), {
+      message_type: 'error',
+      code: 'ERR_LINK_CLOSED',
+      message: 'a\nb',
+      record: 3,
+      exit_code: 4,
+    });
+    assert.deepEqual(parse(warningLine('slow')), { message_type: 'warning', message: 'slow' });
+    assert.deepEqual(parse(listeningLine('tcp:[::1]:9')), {
+      message_type: 'listening',
+      address: 'tcp:[::1]:9',
+    });
+  });
+});

@@ -1,0 +1,43 @@
+import assert from 'node:assert/strict';
+import { execFile } from 'node:child_process';
+import { mkdtemp, readdir, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { describe, it } from 'node:test';
+
+// Without the set-up that scripts/demo does first: this runs from a build.
+const DEMO = join(import.meta.dirname, '../../../scripts/demo.mjs');
+
+describe('scripts/demo', () => {
+  async function demo(...args: string[]): Promise<{ status: number; stdout: string; stderr: string }> {
+    const directory = await mkdtemp(join(tmpdir(), 'ramferry-demo-test-'));
+    try {
+      const env = { ...process.env, TMPDIR: directory };
+      const result = await new Promise<{ status: number; stdout: string; stderr: string }>((resolve) => {
+        execFile(process.execPath, [DEMO, ...args], { env }, (error, stdout, stderr) => {
+          resolve({ status: error === null ? 0 : Number(error.code), stdout, stderr });
+        });
+      });
+      assert.deepEqual(await readdir(directory), [], 'something was left behind');
+      return result;
+    } finally {
+      await rm(directory, { recursive: true });
+    }
+  }
+
+  it('shows both ways side by side for an idle and a busy guest, and that the bytes are the same', async () => {
+    const { status, stdout, stderr } = await demo('4MiB', '10gbit');
+    assert.deepEqual([status, stderr], [0, '']);
+    assert.equal(stdout.match(/without compression │\s+with compression/g)?.length, 2);
+    assert.equal(stdout.match(/^Restored twice, identical: sha256 [0-9a-f]{64}$/gm)?.length, 2);
+    for (const label of ['total time', 'transferred ram', 'throughput', 'cpu time']) {
+      assert.match(stdout, new RegExp(`^│ ${label} `, 'm'));
+    }
+  });
+
+  it('refuses a size that no guest has, in one line', async () => {
+    const { status, stderr } = await demo('100');
+    assert.equal(status, 1);
+    assert.match(stderr, /^scripts\/demo: [^\n]+\n$/);
+  });
+});
