@@ -1,0 +1,29 @@
+// Files that suites need: an image repeated until it is large enough, written once and in bounded memory.
+
+import { closeSync, existsSync, openSync, readSync, statSync, truncateSync, writeSync } from 'node:fs';
+import { join } from 'node:path';
+
+const PIECE = 4 * 1024 * 1024;
+
+/** The image again and again until `bytes` are there; the image itself where it has that size. */
+export function repeated(image: string, bytes: number, directory: string): string {
+  const { size } = statSync(image);
+  if (size === bytes) return image;
+  const path = join(directory, `repeated-${bytes}.ram`);
+  if (existsSync(path)) return path;
+  const from = openSync(image, 'r');
+  const to = openSync(path, 'wx', 0o600);
+  try {
+    const piece = Buffer.allocUnsafe(PIECE);
+    for (let done = 0; done < bytes;) {
+      const got = readSync(from, piece, 0, Math.min(PIECE, bytes - done), done % size);
+      writeSync(to, piece, 0, got);
+      done += got;
+    }
+  } finally {
+    closeSync(from);
+    closeSync(to);
+  }
+  truncateSync(path, bytes);
+  return path;
+}

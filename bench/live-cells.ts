@@ -1,0 +1,35 @@
+// What is compared: ramferry around a plain QEMU migration, and what QEMU 7.2 itself has. Plain data. Every
+// configuration has as many compression threads or channels as the others.
+
+const THREADS = 2;
+
+export interface Cell {
+  readonly name: string;
+  /** Options of `ramferry send`; undefined where QEMU talks to QEMU. */
+  readonly send?: readonly string[];
+  /** QEMU's capabilities, on both sides. */
+  readonly capabilities: readonly string[];
+  readonly parameters: Readonly<Record<string, string | number>>;
+}
+
+function ferry(name: string, ...options: readonly string[]): Cell {
+  const send = ['--method', 'xenguest', '--compress-threads', String(THREADS), ...options];
+  return { name, send, capabilities: [], parameters: {} };
+}
+
+/** By the name that `--cells` takes. */
+export const CELLS: Readonly<Record<string, Cell>> = {
+  ramferry: ferry('ramferry, zstd 1', '--compress-level', '1'),
+  'ramferry-lz4': ferry('ramferry, lz4', '--codec', 'lz4'),
+  none: { name: 'QEMU, none', capabilities: [], parameters: {} },
+  compress: {
+    name: 'QEMU, compress (zlib 1)',
+    capabilities: ['compress'],
+    parameters: { 'compress-threads': THREADS, 'decompress-threads': THREADS, 'compress-level': 1 },
+  },
+  multifd: {
+    name: 'QEMU, multifd zstd 1',
+    capabilities: ['multifd'],
+    parameters: { 'multifd-channels': THREADS, 'multifd-compression': 'zstd', 'multifd-zstd-level': 1 },
+  },
+};

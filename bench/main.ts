@@ -1,0 +1,126 @@
+// `npm run bench`: runs suites one after the other on one image and prints their tables, as text or as JSON lines.
+// No network; every file is made in a directory of its own that is removed at the end.
+
+import { accessSync, constants, mkdtempSync, rmSync, statSync } from 'node:fs';
+import { cpus, loadavg, tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { parseArgs } from 'node:util';
+
+import { writeImage } from '../src/guest/image.js';
+import { chunks } from './chunks.js';
+import { codecs } from './codec-suite.js';
+import { efficiency } from './efficiency.js';
+import { memory } from './memory.js';
+import { pages } from './pages.js';
+import { peers } from './peers.js';
+import { pipeline } from './pipeline.js';
+import { socket } from './socket.js';
+import { startUp } from './start-up.js';
+import type { Suite, Table } from './suite.js';
+
+const SUITES: readonly Suite[] = [
+  codecs,
+  pages,
+  chunks,
+  pipeline,
+  efficiency,
+  socket,
+  peers,
+  startUp,
+  memory,
+];
+
+const GENERATED = { bytes: 256 * 1024 * 1024, seed: 1, profile: 'busy' } as const;
+const MEMORY_FILES = '/dev/shm';
+
+const USAGE = `usage: npm run bench -- [SUITE…] [--image FILE] [--scratch DIR] [--json]
+
+  --image FILE   guest RAM to measure with; without it an image is generated (256 MiB, busy)
+  --scratch DIR  where files are made (${MEMORY_FILES} where that can be written, else the system's temporary directory)
+  --json         results as JSON lines
+
+suites (all, in this order, when none is named):
+${SUITES.map(({ name, summary }) => `  ${name.padEnd(12)} ${summary}`).join('\n')}`;
+
+async function main(args: readonly string[]): Promise<number> {
+  const { values, positionals } = parseArgs({
+    args: [...args],
+    allowPositionals: true,
+    options: {
+      image: { type: 'string' },
+      scratch: { type: 'string' },
+      json: { type: 'boolean', default: false },
+      help: { type: 'boolean', short: 'h', default: false },
+    },
+  });
+  if (values.help) {
+    console.log(USAGE);
+    return 0;
+  }
+  const unknown = positionals.find((name) => !SUITES.some((suite) => suite.name === name));
+  if (unknown !== undefined) throw new Error(`no such suite: ${unknown}\n${USAGE}`);
+  const suites = positionals.length === 0 ? SUITES : SUITES.filter(({ name }) => positionals.includes(name));
+  const scratch = mkdtempSync(join(values.scratch ?? scratchPlace(), 'ramferry-bench-'));
+  // An interrupted run leaves nothing in memory either.
+  process.once('exit', () => rmSync(scratch, { recursive: true, force: true }));
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => process.exit(130));
+  const image = values.image ?? join(scratch, 'image.ram');
+  if (values.image === undefined) await writeImage(image, GENERATED);
+  const report = values.json ? asJson : asText;
+  about(values.image, statSync(image).size, values.json);
+  for (const suite of suites) {
+    await suite.run({ image, scratch, report: (table) => report(suite.name, table) });
+  }
+  return 0;
+}
+
+function scratchPlace(): string {
+  try {
+    accessSync(MEMORY_FILES, constants.W_OK);
+    return MEMORY_FILES;
+  } catch {
+    return tmpdir();
+  }
+}
+
+function about(image: string | undefined, bytes: number, json: boolean): void {
+  const facts = {
+    node: process.version,
+    cpus: cpus().length,
+    model: cpus()[0]?.model.trim() ?? 'unknown',
+    load: Number(loadavg()[0]!.toFixed(1)),
+    image: image === undefined ? `generated (${GENERATED.profile}, seed ${GENERATED.seed})` : 'given',
+    imageMiB: bytes / 1024 ** 2,
+  };
+  if (json) {
+    console.log(JSON.stringify({ message_type: 'bench-machine', ...facts }));
+    return;
+  }
+  console.log(
+    `Node ${facts.node}, ${facts.cpus} CPUs (${facts.model}), load ${facts.load}; image ${facts.image}, ${facts.imageMiB} MiB\n`,
+  );
+}
+
+function asText(_suite: string, table: Table): void {
+  console.log(`### ${table.title}\n`);
+  console.log(`| ${table.columns.join(' | ')} |`);
+  console.log(
+    `|${table.columns.map((_, at) => (typeof table.rows[0]?.[at] === 'number' ? '--:' : '---')).join('|')}|`,
+  );
+  for (const row of table.rows) console.log(`| ${row.join(' | ')} |`);
+  console.log(table.note === undefined ? '' : `\n${table.note}.\n`);
+}
+
+function asJson(suite: string, table: Table): void {
+  for (const row of table.rows) {
+    const result = Object.fromEntries(table.columns.map((column, at) => [column, row[at]]));
+    console.log(JSON.stringify({ message_type: 'bench-result', suite, title: table.title, ...result }));
+  }
+}
+
+try {
+  process.exitCode = await main(process.argv.slice(2));
+} catch (thrown) {
+  console.error(`bench: ${thrown instanceof Error ? thrown.message : String(thrown)}`);
+  process.exitCode = 1;
+}

@@ -1,0 +1,40 @@
+// What a benchmark suite is, and what it may use: an image of guest RAM, a directory for its files, a place for its
+// results. Suites measure and report; they promise nothing about the figures and assert no time.
+
+export interface Suite {
+  readonly name: string;
+  /** One line for --help. */
+  readonly summary: string;
+  run(context: BenchContext): Promise<void>;
+}
+
+export interface BenchContext {
+  /** A regular file of guest RAM. */
+  readonly image: string;
+  /** A directory for files that the suite makes; in memory where the system has such a place, removed at the end. */
+  readonly scratch: string;
+  /** Each result as soon as there is one. */
+  readonly report: (table: Table) => void;
+}
+
+export type Cell = string | number;
+
+export interface Table {
+  readonly title: string;
+  readonly columns: readonly string[];
+  readonly rows: readonly (readonly Cell[])[];
+  /** What the reader must know to read the figures. */
+  readonly note?: string;
+}
+
+/** The middle of the values; the mean of the two in the middle when their number is even. */
+export function median(values: readonly number[]): number {
+  const sorted = [...values].sort((a, b) => a - b);
+  const middle = Math.floor(sorted.length / 2);
+  return sorted.length % 2 === 1 ? sorted[middle]! : (sorted[middle - 1]! + sorted[middle]!) / 2;
+}
+
+/** With so many decimals, as a number: tables stay aligned and JSON short. */
+export function round(value: number, decimals = 0): number {
+  return Number(value.toFixed(decimals));
+}
