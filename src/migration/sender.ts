@@ -240,13 +240,12 @@ export class Sender implements ChunkTaker {
     const { statistics } = this.#settings;
     statistics.guestBytes += decodedLength;
     if (chunk !== undefined) {
-      const stored = wasStored(chunk.codec, chunk);
       statistics.addChunk({
-        ...chunk,
+        codec: chunk.codec,
         decoded: decodedLength,
         encoded: bytes.length,
         pages: chunk,
-        stored,
+        stored: wasStored(chunk.codec, chunk),
       });
     }
   }

@@ -198,10 +198,14 @@ export class Statistics {
   addChunk(chunk: ChunkCounts): void {
     this.#chunks++;
     if (chunk.stored) this.#stored++;
-    for (const kind of Object.keys(this.#pages) as (keyof PageCounts)[]) {
-      this.#pages[kind] += chunk.pages[kind] ?? 0;
-    }
-    if (chunk.codec !== 'none') this.#codecPages += (chunk.pages.literal ?? 0) + (chunk.pages.delta ?? 0);
+    const { zero = 0, duplicate = 0, same = 0, delta = 0, literal = 0 } = chunk.pages;
+    const pages = this.#pages;
+    pages.zero += zero;
+    pages.duplicate += duplicate;
+    pages.same += same;
+    pages.delta += delta;
+    pages.literal += literal;
+    if (chunk.codec !== 'none') this.#codecPages += literal + delta;
     let counts = this.#codecs.get(chunk.codec);
     if (counts === undefined) this.#codecs.set(chunk.codec, (counts = { chunks: 0, decoded: 0, encoded: 0 }));
     counts.chunks++;
