@@ -4,10 +4,21 @@ import fs from 'node:fs';
 import { inputChangedError, readExactlyAt } from './positioned.js';
 import { readError } from './system-error.js';
 
-const CANDIDATES = [512, 4096];
+/** What devices and file systems ask for, the smaller first: in bytes. */
+export const ALIGNMENTS = [512, 4096] as const;
 const LARGEST = 4096;
 /** Array buffers begin at multiples of this (V8 and malloc). */
 const MEMORY_STEP = 16;
+
+/**
+ * Offsets to try, the best first: large memory comes from the system in whole pages, of which malloc keeps the first 16
+ * bytes, so that the next page begins at 4080. A device may take less, but then a large transfer, which the system
+ * splits, may end in pieces that the device refuses.
+ */
+export function* directOffsets(): Iterable<number> {
+  yield LARGEST - MEMORY_STEP;
+  for (let offset = 0; offset < LARGEST - MEMORY_STEP; offset += MEMORY_STEP) yield offset;
+}
 
 export interface DirectPlaces {
   /** The first place in the memory where a direct read may begin. */
@@ -30,8 +41,8 @@ function works(fd: number, memory: ArrayBufferLike, offset: number, position: nu
  * @returns undefined when they work nowhere.
  */
 export function directPlaces(fd: number, memory: ArrayBufferLike): DirectPlaces | undefined {
-  for (const alignment of CANDIDATES) {
-    for (let offset = 0; offset < LARGEST; offset += MEMORY_STEP) {
+  for (const alignment of ALIGNMENTS) {
+    for (const offset of directOffsets()) {
       if (works(fd, memory, offset, alignment) && works(fd, memory, offset + alignment, 0)) {
         return { offset, alignment };
       }

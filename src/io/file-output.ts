@@ -7,6 +7,7 @@ import { dirname, join } from 'node:path';
 import { promisify } from 'node:util';
 import { RamferryError } from '../errors.js';
 import type { ByteSink, PositionedOutput } from './bytes.js';
+import { DirectWriter } from './direct-writer.js';
 import { OperationGuard } from './operation.js';
 import { closedError, outputOpenError, systemCode, writeError } from './system-error.js';
 
@@ -17,6 +18,9 @@ export interface FileOutputOptions {
   readonly label: string;
   /** An existing file may be replaced. */
   readonly force?: boolean | undefined;
+  /** Bypass the page cache if that is possible; if not, `onWarning` is told. */
+  readonly directIo?: boolean | undefined;
+  readonly onWarning?: ((text: string) => void) | undefined;
   /** Wait until the disk has everything before the file gets its name (the default). */
   readonly sync?: boolean | undefined;
   readonly signal?: AbortSignal | undefined;
@@ -102,9 +106,30 @@ function behind(pieces: readonly Uint8Array[], bytes: number): Uint8Array[] {
   return left;
 }
 
+/** The temporary, made anew, for direct writes; undefined (and no file) where those do not work. */
+function createDirect(path: string): { fd: number; writer: DirectWriter } | undefined {
+  const { O_RDWR, O_CREAT, O_EXCL, O_DIRECT } = fs.constants;
+  let fd: number;
+  try {
+    fd = fs.openSync(path, O_RDWR | O_CREAT | O_EXCL | O_DIRECT, 0o600);
+  } catch (thrown) {
+    // Some file systems refuse the flag after they have made the file.
+    if (systemCode(thrown) === 'EINVAL') fs.rmSync(path, { force: true });
+    return undefined;
+  }
+  const writer = DirectWriter.on(fd);
+  if (writer !== undefined) return { fd, writer };
+  fs.closeSync(fd);
+  fs.rmSync(path, { force: true });
+  return undefined;
+}
+
 export class FileOutput implements ByteSink {
   readonly label: string;
-  readonly file: PositionedOutput;
+  /** Absent with direct I/O: then everything is written in order. */
+  readonly file?: PositionedOutput;
+  readonly #fd: number;
+  readonly #direct: DirectWriter | undefined;
   readonly #path: string;
   readonly #temporary: string;
   readonly #options: FileOutputOptions;
@@ -129,7 +154,13 @@ export class FileOutput implements ByteSink {
       }
       const name = `.ramferry-${randomBytes(8).toString('hex')}.tmp`;
       this.#temporary = join(dirname(this.#path), name);
-      this.file = { fd: fs.openSync(this.#temporary, 'wx+', 0o600), alignment: 1 };
+      const direct = options.directIo === true ? createDirect(this.#temporary) : undefined;
+      if (options.directIo === true && direct === undefined) {
+        options.onWarning?.(`direct I/O does not work on ${this.label}: writing through the page cache`);
+      }
+      this.#direct = direct?.writer;
+      this.#fd = direct?.fd ?? fs.openSync(this.#temporary, 'wx+', 0o600);
+      if (direct === undefined) this.file = { fd: this.#fd, alignment: 1 };
     } catch (thrown) {
       throw outputOpenError(this.label, thrown);
     }
@@ -143,15 +174,29 @@ export class FileOutput implements ByteSink {
 
   writeAll(pieces: readonly Uint8Array[]): Promise<void> {
     return this.#guard.run(async () => {
+      if (this.#direct !== undefined) {
+        await this.#appendDirect(this.#direct, pieces);
+        return;
+      }
       let left = pieces.filter(({ length }) => length > 0);
       while (left.length > 0 && this.#guard.failure === undefined) {
-        const count = await writev(this.file.fd, left, this.#position).catch((thrown: unknown) => {
+        const count = await writev(this.#fd, left, this.#position).catch((thrown: unknown) => {
           throw writeError(this.label, thrown);
         });
         this.#position += count;
         left = behind(left, count);
       }
     });
+  }
+
+  async #appendDirect(writer: DirectWriter, pieces: readonly Uint8Array[]): Promise<void> {
+    for (const piece of pieces) {
+      if (this.#guard.failure !== undefined) return;
+      await writer.append(piece).catch((thrown: unknown) => {
+        throw writeError(this.label, thrown);
+      });
+      this.#position += piece.length;
+    }
   }
 
   queued(): number {
@@ -165,8 +210,9 @@ export class FileOutput implements ByteSink {
   async finish(totalLength?: number): Promise<void> {
     await this.#guard.run(async () => {
       try {
-        await ftruncate(this.file.fd, totalLength ?? this.#position);
-        if (this.#options.sync !== false) await fdatasync(this.file.fd);
+        await this.#direct?.finish();
+        await ftruncate(this.#fd, totalLength ?? this.#position);
+        if (this.#options.sync !== false) await fdatasync(this.#fd);
       } catch (thrown) {
         throw writeError(this.label, thrown);
       }
@@ -195,6 +241,6 @@ export class FileOutput implements ByteSink {
 
   #close(): void {
     this.#open = false;
-    this.#guard.close(closedError(this.label), () => fs.closeSync(this.file.fd));
+    this.#guard.close(closedError(this.label), () => fs.closeSync(this.#fd));
   }
 }
