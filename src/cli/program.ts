@@ -53,7 +53,7 @@ export async function main(args: readonly string[]): Promise<number> {
     return command;
   };
   try {
-    const parser = createParser(args);
+    const parser = createParser(withoutDashes(args));
     leaveHelpAlone(parser);
     for (const entry of COMMANDS) {
       parser.command(
@@ -72,6 +72,23 @@ export async function main(args: readonly string[]): Promise<number> {
     reportError(error, args.includes('--json'));
     return error.exitCode;
   }
+}
+
+/** The one command that hands on what follows `--`. */
+const HANDS_ON = 'emu-manager';
+
+/**
+ * Elsewhere what follows `--` are addresses, which yargs would not give to the command: the dashes go, and a file whose
+ * name begins with one gets its directory in front.
+ */
+function withoutDashes(args: readonly string[]): readonly string[] {
+  const dashes = args.indexOf('--');
+  if (dashes < 0 || args[0] === HANDS_ON) return args;
+  const addresses = args.slice(dashes + 1);
+  return [
+    ...args.slice(0, dashes),
+    ...addresses.map((address) => (/^-./.test(address) ? `./${address}` : address)),
+  ];
 }
 
 /** What we reach of yargs' insides; no part of its promises, so anything may be missing. */

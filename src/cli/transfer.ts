@@ -16,12 +16,12 @@ export interface TransferHooks {
   readonly onWarning: (message: string) => void;
 }
 
-const STDOUT = new Set(['-', 'fd:1', '/dev/stdout', 'file:/dev/stdout']);
+const STDOUT = new Set<unknown>(['-', 'fd:1', '/dev/stdout', 'file:/dev/stdout']);
 
 /** Runs a transfer with everything around it and resolves with the exit status; rejects with what it failed of. */
 export async function runTransfer(
   parsed: ParsedArguments,
-  options: { readonly output: string },
+  options: { readonly output: unknown },
   transfer: (hooks: TransferHooks) => Promise<TransferSummary>,
 ): Promise<number> {
   const log = await openLog(parsed['logFile'] as string | undefined);

@@ -1,5 +1,6 @@
 // What the user writes for an input or an output, as a typed value, and back as text.
 // Pure: nothing is looked up or opened. Throws ERR_LINK_ADDRESS with a hint for anything that is not an address.
+import type { Readable, Writable } from 'node:stream';
 import { RamferryError } from '../errors.js';
 
 export type Address =
@@ -11,7 +12,9 @@ export type Address =
   | { readonly kind: 'file'; readonly path: string }
   | { readonly kind: 'exec'; readonly command: string }
   /** Standard input or standard output, by where it stands. */
-  | { readonly kind: 'stdio' };
+  | { readonly kind: 'stdio' }
+  /** A stream of Node.js, from a program that embeds ramferry. */
+  | { readonly kind: 'stream'; readonly stream: Readable | Writable };
 
 export const LOOPBACK = '127.0.0.1';
 
@@ -111,6 +114,11 @@ export function parseAddress(text: string): Address {
   }
 }
 
+/** What a caller of the library names: an address as text, or a stream. */
+export function addressOf(end: string | Readable | Writable): Address {
+  return typeof end === 'string' ? parseAddress(end) : { kind: 'stream', stream: end };
+}
+
 /** The program that a shell line starts, for messages: its arguments and variables may be secret. */
 export function commandWord(command: string): string {
   const words = command.trim().split(/[\s;|&<>()]+/);
@@ -136,5 +144,7 @@ export function formatAddress(address: Address): string {
       return `exec:${commandWord(address.command)}`;
     case 'stdio':
       return '-';
+    case 'stream':
+      return 'a stream';
   }
 }

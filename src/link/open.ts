@@ -1,6 +1,7 @@
 // From an address to a channel: the one door between ramferry and the kernel.
 // tcp and unix links, and inherited sockets, are duplex for input and output alike; everything else has one direction.
 // What a kind of address needs is loaded when one is opened: half of a short transfer's time is loading modules.
+import type { Readable, Writable } from 'node:stream';
 import type { Channel } from '../io/bytes.js';
 import { abortError } from '../io/system-error.js';
 import { formatAddress, type Address } from './address.js';
@@ -28,6 +29,11 @@ export async function openInput(address: Address, options: OpenOptions = {}): Pr
       return (await load(import('./path.js'), options)).openPathInput(address.path, label, options);
     case 'exec':
       return (await load(import('./command.js'), options)).openCommandInput(address.command, label, options);
+    case 'stream':
+      return (await load(import('./node-stream.js'), options)).readFrom(
+        address.stream as Readable,
+        options.signal,
+      );
   }
 }
 
@@ -68,5 +74,10 @@ async function openUnlimited(address: Address, options: OpenOptions): Promise<Ch
       return (await load(import('./path.js'), options)).openPathOutput(address.path, label, options);
     case 'exec':
       return (await load(import('./command.js'), options)).openCommandOutput(address.command, label, options);
+    case 'stream':
+      return (await load(import('./node-stream.js'), options)).writeTo(
+        address.stream as Writable,
+        options.signal,
+      );
   }
 }

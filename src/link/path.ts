@@ -68,6 +68,9 @@ export async function openPathOutput(path: string, label: string, options: OpenO
     }
     if (stats !== undefined && !stats.isFile()) {
       const { DescriptorSink } = await import('./descriptor.js');
+      if (options.directIo === true) {
+        options.onWarning?.(`direct I/O is only for regular files: ${label} is written as it is`);
+      }
       const fd = fs.openSync(path, O_WRONLY);
       return only({ sink: new DescriptorSink(fd, { label, own: true, ioTimeout: 0, signal }) });
     }
@@ -75,11 +78,8 @@ export async function openPathOutput(path: string, label: string, options: OpenO
     throw outputOpenError(label, thrown);
   }
   if (stats !== undefined && options.force !== true) throw outputExistsError(label);
-  if (options.directIo === true) {
-    options.onWarning?.(`direct I/O is only for input files: ${label} is written through the page cache`);
-  }
-  const { force, sync } = options;
-  return only({ sink: new FileOutput(path, { label, force, sync, signal }) });
+  const { force, sync, directIo, onWarning } = options;
+  return only({ sink: new FileOutput(path, { label, force, sync, directIo, onWarning, signal }) });
 }
 
 /** A FIFO that nobody reads cannot be opened without blocking a thread: ask again until somebody does. */

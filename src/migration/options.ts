@@ -2,6 +2,8 @@
 // Takes what a program or the command line gave, returns a complete set or throws ERR_OPTION_INVALID with the option's
 // name. Everything behind the door may rely on it. Opens nothing: whether an address works is seen later.
 
+import type { Readable, Writable } from 'node:stream';
+
 import { z } from 'zod';
 import { CODEC_NAMES } from '../codec/codec.js';
 import { RamferryError } from '../errors.js';
@@ -60,7 +62,17 @@ function quantity(option: string, parse: (value: string | number, option: string
   });
 }
 
-const address = z.string().min(1);
+/** An address, or a stream: whatever has the method, for it may come from another copy of Node's `stream`. */
+function end<S extends Readable | Writable>(method: 'read' | 'write') {
+  return z.custom<string | S>(
+    (value) =>
+      typeof value === 'string'
+        ? value !== ''
+        : typeof (value as Partial<Record<string, unknown>> | null | undefined)?.[method] === 'function',
+    { error: 'expected an address that is not empty, or a stream' },
+  );
+}
+
 const threads = z.int().min(LIMITS.threads.min).max(LIMITS.threads.max);
 
 /** z.function() would wrap the callback; this only looks at it. */
@@ -70,10 +82,10 @@ function callback<F extends (...args: never[]) => void>() {
 
 /** What both sides have. */
 const common = {
-  /** Where the bytes come from: an address (docs/INTEGRATION.md), for example `tcp:host:port`, `unix:/path`, `-`. */
-  input: address,
-  /** Where they go. */
-  output: address,
+  /** Where the bytes come from: an address (docs/INTEGRATION.md: `tcp:host:port`, `unix:/path`, `-`), or a Readable. */
+  input: end<Readable>('read'),
+  /** Where they go: an address, or a Writable. */
+  output: end<Writable>('write'),
   /** Bytes of memory that slots, codecs and the page store may take together. Default 256 MiB. */
   memoryLimit: quantity('memoryLimit', parseSize, LIMITS.memoryLimit).default(256 * MIB),
   /** Use this zstd binding (`ramferry features` lists them) instead of the best one that works. */

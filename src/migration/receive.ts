@@ -9,7 +9,7 @@ import { RamferryError, toRamferryError } from '../errors.js';
 import { containerOf, type StreamKind } from '../grammar/detect.js';
 import type { XenKind } from '../grammar/xen-wrapping.js';
 import type { ByteSource, Channel } from '../io/bytes.js';
-import { parseAddress } from '../link/address.js';
+import { addressOf } from '../link/address.js';
 import { openInput, openOutput } from '../link/open.js';
 import { checkNotSameFile } from '../link/same-file.js';
 import { type ReceiveOptions, type ResolvedReceiveOptions, resolveReceiveOptions } from './options.js';
@@ -33,8 +33,8 @@ import { Voice } from './way-back.js';
 export async function receive(options: ReceiveOptions): Promise<TransferSummary> {
   const settings = resolveReceiveOptions(options);
   const statistics = new Statistics();
-  const input = parseAddress(settings.input);
-  const output = parseAddress(settings.output);
+  const input = addressOf(settings.input);
+  const output = addressOf(settings.output);
   checkNotSameFile(input, output);
   const opening = openOptions(settings);
   // Too little memory for any stream is said before anybody connects.
@@ -78,7 +78,7 @@ function introduce(
   maxChunk: number,
   statistics: Statistics,
 ): Voice | undefined {
-  if (from.sink === undefined || !speaks(parseAddress(settings.input), settings.oneWay)) return undefined;
+  if (from.sink === undefined || !speaks(addressOf(settings.input), settings.oneWay)) return undefined;
   const voice = new Voice(from.sink, {
     software: 'ramferry',
     versions: [NATIVE_VERSION],

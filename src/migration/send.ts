@@ -11,7 +11,7 @@ import { RamferryError, toRamferryError } from '../errors.js';
 import { containerOf, grammarFor, type StreamKind } from '../grammar/detect.js';
 import { type Grammar, GRAMMAR_ID } from '../grammar/grammar.js';
 import type { ByteSink, ByteSource, Channel } from '../io/bytes.js';
-import { parseAddress } from '../link/address.js';
+import { addressOf } from '../link/address.js';
 import { openInput, openOutput } from '../link/open.js';
 import type { OpenOptions } from '../link/options.js';
 import { checkNotSameFile } from '../link/same-file.js';
@@ -36,8 +36,8 @@ export async function send(options: SendOptions): Promise<TransferSummary> {
   const given = { codec: options.codec !== undefined, maxChunk: options.chunkSize !== undefined };
   const coding = chooseCoding(settings);
   const statistics = new Statistics();
-  const input = parseAddress(settings.input);
-  const output = parseAddress(settings.output);
+  const input = addressOf(settings.input);
+  const output = addressOf(settings.output);
   checkNotSameFile(input, output);
   const opening = openOptions(settings);
   let source: Channel | undefined;
@@ -105,9 +105,9 @@ async function transfer(
 ): Promise<void> {
   const source = from.source!;
   const sink = to.sink!;
-  const output = parseAddress(settings.output);
+  const output = addressOf(settings.output);
   // First the partner: where stdin and stdout are two sockets, each has its own direction.
-  const feeder = (await standardPartner(parseAddress(settings.input), output, 'sink')) ?? from.sink;
+  const feeder = (await standardPartner(addressOf(settings.input), output, 'sink')) ?? from.sink;
   const ear = meet(speaks(output, settings.oneWay), feeder, to.source);
   try {
     await transferTo(ear, settings, asked, given, source, sink, statistics);
