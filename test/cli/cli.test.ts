@@ -143,6 +143,14 @@ describe('the command line', () => {
       }
     });
 
+    it('takes addresses behind --, and does not take them for options', async () => {
+      assert.equal((await run(['send', '--quiet', '--', image, path('behind.rf')])).status, 0);
+      assert.ok(existsSync(path('behind.rf')));
+      const { status, stderr } = await run(['send', '--quiet', '--', '-h', path('help.rf')]);
+      assert.equal(status, 3);
+      assert.match(stderr, /ERR_INPUT_OPEN: cannot open \.\/-h/);
+    });
+
     it('fails with status 3 on an input that is not there, and with 6 on an output that is', async () => {
       const missing = await run(['send', path('missing'), path('out.rf')]);
       assert.equal(missing.status, 3);

@@ -73,8 +73,8 @@ describe('options of send', () => {
   });
 
   const bad: [object, RegExp][] = [
-    [{ input: '' }, /^input: expected a text that is not empty, got ""$/],
-    [{ output: undefined }, /^output: expected a string, got undefined$/],
+    [{ input: '' }, /^input: expected an address that is not empty, or a stream, got ""$/],
+    [{ output: undefined }, /^output: expected an address that is not empty, or a stream, got undefined$/],
     [{ compressThreads: 0 }, /^compressThreads: expected at least 1, got 0$/],
     [{ compressThreads: 256 }, /^compressThreads: expected at most 255, got 256$/],
     [{ compressThreads: 1.5 }, /^compressThreads: expected a whole number, got 1.5$/],
