@@ -46,8 +46,9 @@ const SEND: Record<string, Options> = {
     requiresArg: true,
   },
   'compress-wait-thread': {
-    describe: 'wait for a free thread (yes); --no-compress-wait-thread sends uncompressed instead',
-    type: 'boolean',
+    describe: 'on or off: wait for a free thread, or send uncompressed when none is free (on)',
+    requiresArg: true,
+    type: 'string',
   },
   'self-check': { describe: 'decode every chunk before it leaves, and compare', type: 'boolean' },
   method: {

@@ -53,7 +53,7 @@ export async function main(args: readonly string[]): Promise<number> {
     return command;
   };
   try {
-    const parser = createParser(withoutDashes(args));
+    const parser = createParser(plainSwitches(withoutDashes(args)));
     leaveHelpAlone(parser);
     for (const entry of COMMANDS) {
       parser.command(
@@ -89,6 +89,17 @@ function withoutDashes(args: readonly string[]): readonly string[] {
     ...args.slice(0, dashes),
     ...addresses.map((address) => (/^-./.test(address) ? `./${address}` : address)),
   ];
+}
+
+/** yargs takes `--sync=on` for no: a switch is set by `true` alone there. */
+function plainSwitches(args: readonly string[]): readonly string[] {
+  const dashes = args.indexOf('--');
+  const own = dashes < 0 ? args.length : dashes;
+  return args.map((arg, index) =>
+    index < own
+      ? arg.replace(/^(--[a-z-]+)=(?:on|yes)$/, '$1=true').replace(/^(--[a-z-]+)=(?:off|no)$/, '$1=false')
+      : arg,
+  );
 }
 
 /** What we reach of yargs' insides; no part of its promises, so anything may be missing. */

@@ -143,6 +143,14 @@ describe('the command line', () => {
       }
     });
 
+    it('reads on and off as QEMU writes them', async () => {
+      const off = ['--compress-wait-thread', 'off', '--quiet', '--sync=off'];
+      assert.equal((await run(['send', ...off, image, path('off.rf')])).status, 0);
+      const { status, stderr } = await run(['send', '--compress-wait-thread', 'maybe', image, path('on.rf')]);
+      assert.equal(status, 2);
+      assert.match(stderr, /ERR_OPTION_INVALID: --compress-wait-thread: expected yes or no, got "maybe"/);
+    });
+
     it('takes addresses behind --, and does not take them for options', async () => {
       assert.equal((await run(['send', '--quiet', '--', image, path('behind.rf')])).status, 0);
       assert.ok(existsSync(path('behind.rf')));
