@@ -8,6 +8,12 @@ import { Piscina } from 'piscina';
 import { fromErrorData, isErrorCode, RamferryError } from '../errors.js';
 import { Ring } from '../slot/ring.js';
 
+/**
+ * Most heap of one thread, in MiB: twenty times what any of them needs, since chunks lie outside it. A leak of ours ends
+ * in an error with a name then, and not in a host without memory.
+ */
+const THREAD_HEAP_MIB = 256;
+
 export interface WorkerPoolOptions {
   readonly filename: URL;
   readonly threads: number;
@@ -40,6 +46,7 @@ export class WorkerPool {
       // finalizers of buffers that a codec returned would never run.
       atomics: 'disabled',
       recordTiming: false,
+      resourceLimits: { maxOldGenerationSizeMb: THREAD_HEAP_MIB },
       workerData: options.workerData,
     });
     // What happens to a thread that has no task yet: without a listener it would end the whole process.
@@ -82,6 +89,10 @@ export class WorkerPool {
     for (const thread of this.#piscina.threads) {
       if (this.#watched.has(thread)) continue;
       this.#watched.add(thread);
+      // Why it died comes before its exit; piscina's own word of it comes later.
+      thread.once('error', (thrown: unknown) => {
+        if (!this.#stopping) this.#fail(describeDeath(thrown));
+      });
       thread.once('exit', (status) => {
         if (!this.#stopping) this.#fail(describeDeath(new Error(`exit status ${status}`)));
       });

@@ -1,6 +1,6 @@
 // What a job of odd-jobs.ts is to do.
 
-export const DEED = { work: 0, fail: 1, crash: 2, hang: 3, later: 4, leave: 5 } as const;
+export const DEED = { work: 0, fail: 1, crash: 2, hang: 3, later: 4, leave: 5, hoard: 6 } as const;
 
 /** Stands in the job's flags as soon as a worker has taken it. */
 export const BEGUN = 99;

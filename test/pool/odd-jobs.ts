@@ -27,6 +27,8 @@ async function job(slot: SlotViews): Promise<void> {
     case DEED.later:
       await new Promise((resolve) => setTimeout(resolve, 2));
       break;
+    case DEED.hoard:
+      for (const hoard: number[][] = []; ;) hoard.push(new Array<number>(100_000).fill(hoard.length + 0.5));
     case DEED.leave:
       process.exit(3);
   }

@@ -307,6 +307,12 @@ describe('a worker that dies', () => {
     await assert.rejects(next, isTyped('ERR_WORKER_DIED'));
   });
 
+  it('because it ran out of memory is told by name', LIMIT, async () => {
+    const pool = makePool(2, 4);
+    await push(pool, 0, { deed: DEED.hoard });
+    await assert.rejects(pool.next(), isTyped('ERR_WORKER_OUT_OF_MEMORY'));
+  });
+
   it('by its own exit ends the transfer', LIMIT, async () => {
     const pool = makePool(1, 4);
     await push(pool, 0, { deed: DEED.leave });
