@@ -15,6 +15,7 @@ import { pages } from './pages.js';
 import { peers } from './peers.js';
 import { pipeline } from './pipeline.js';
 import { socket } from './socket.js';
+import { streams } from './streams.js';
 import { startUp } from './start-up.js';
 import type { Suite, Table } from './suite.js';
 
@@ -27,6 +28,7 @@ const SUITES: readonly Suite[] = [
   socket,
   peers,
   startUp,
+  streams,
   memory,
 ];
 

@@ -146,7 +146,9 @@ export class StreamFeeder {
   async #read(): Promise<void> {
     const { source, grammar, chunkSize, pool } = this.#options;
     const slot = pool.slots[this.#slot]!;
-    const room = Math.min(chunkSize - this.#filled, grammar.mayRead ?? Infinity);
+    // What lies behind the end of a stream in a file is nobody's to miss: only a shared descriptor is read exactly.
+    const mayRead = source.file === undefined ? (grammar.mayRead ?? Infinity) : Infinity;
+    const room = Math.min(chunkSize - this.#filled, mayRead);
     // A read without room looks like the end of the input: the rest of the stream would be lost without a word.
     if (room <= 0) throw new RamferryError('ERR_INTERNAL', 'a grammar holds back more than a chunk can have');
     if (this.#head.length > 0) {

@@ -126,6 +126,21 @@ describe('the same stream in any split', () => {
       assert.ok(joined(chunks).equals(stream));
     }
   });
+
+  it('from a file a bare libxc stream is read in whole chunks, and what follows its END is left out', async () => {
+    const stream = wellFormed()['pv']!.stream.bytes();
+    for (const behind of [0, 5, 40_000]) {
+      const grammar = grammarFor('libxc');
+      const input = Buffer.concat([stream, Buffer.alloc(behind, 1)]);
+      let reads = 0;
+      const events = (function* (): Generator<Event> {
+        for (; ; reads++) yield { bytes: Infinity };
+      })();
+      const { chunks } = await feed({ grammar, input, events, chunkSize: 65_536, file: true });
+      assert.ok(joined(chunks).equals(stream));
+      assert.ok(reads <= Math.ceil(input.length / 65_536) + chunks.length, `${reads} reads`);
+    }
+  });
 });
 
 const DELAY = 50;

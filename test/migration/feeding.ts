@@ -34,6 +34,8 @@ export interface Feeding {
   readonly flushAfter?: number;
   /** Bytes of the input that were read already. */
   readonly head?: number;
+  /** The input is a regular file. */
+  readonly file?: boolean;
   /** Where stalls make the time pass. */
   readonly clock?: MockTimers;
   /** Called after a stall: how many bytes have arrived, and how many have left as chunks. */
@@ -68,6 +70,7 @@ export async function feed(feeding: Feeding): Promise<{ chunks: Chunk[]; read: n
   const events = feeding.events[Symbol.iterator]();
   const source: ByteSource = {
     label: 'memory',
+    ...(feeding.file === true ? { file: { path: '', fd: -1, size: input.length, alignment: 1 } } : {}),
     async read(target) {
       assert.ok(target.length > 0, 'a read has room');
       for (;;) {
