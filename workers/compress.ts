@@ -4,11 +4,13 @@
 import { Buffer } from 'node:buffer';
 import { workerData } from 'node:worker_threads';
 
-import { encodeChunk, recordCapacity } from '../src/chunk/encode.js';
+import { encodeChunk, recordCapacity, type StoreTurn } from '../src/chunk/encode.js';
 import { decodeChunk, type DecodeTools } from '../src/chunk/decode.js';
 import { Expander } from '../src/chunk/expand.js';
+import { PageStore } from '../src/chunk/page-store.js';
 import { OPERATIONS_CAPACITY, Planner } from '../src/chunk/plan.js';
 import type { ChunkHeader } from '../src/chunk/record.js';
+import type { StoreTally } from '../src/chunk/store-plan.js';
 import { codecName } from '../src/codec/codec.js';
 import type { FrameFormat } from '../src/container/frames/record.js';
 import type { UnitResult } from '../src/container/frames/totals.js';
@@ -20,11 +22,14 @@ import { PAGE_BYTES } from '../src/page/zero.js';
 import { JOB, JOB_FLAG, JOB_HASH, JOB_WIDE, TASK } from '../src/slot/job.js';
 import type { SlotViews } from '../src/slot/layout.js';
 import type { WorkerStartUp } from '../src/slot/start-up.js';
+import { Turns } from '../src/slot/turns.js';
 import { CodecShelf, serve } from './serve.js';
 
 const startUp = workerData as WorkerStartUp;
 const planner = new Planner(startUp.maxChunk);
 const shelf = new CodecShelf(startUp);
+const pages = startUp.store === undefined ? undefined : new PageStore(startUp.store.pages);
+const turns = startUp.store === undefined ? undefined : new Turns(startUp.store.turns);
 
 function job(slot: SlotViews): Promise<void> {
   const { ints, doubles } = slot;
@@ -56,7 +61,37 @@ async function frame(slot: SlotViews): Promise<void> {
 }
 
 async function encode(slot: SlotViews, front: Buffer): Promise<void> {
+  try {
+    await encodeInTurn(slot, front);
+  } catch (thrown) {
+    turns?.fail(slot.doubles[JOB_WIDE.sequence]!);
+    throw thrown;
+  }
+}
+
+/** The chunk's turn at the page store; undefined where the stream has none. */
+function turnOf({ ints, doubles, suggestions }: SlotViews, dry: boolean): StoreTurn | undefined {
+  if (pages === undefined || turns === undefined) return undefined;
+  const sequence = doubles[JOB_WIDE.sequence]!;
+  const needs = doubles[JOB_WIDE.needs]!;
+  const suggested = ints[JOB.suggested] === 1;
+  return {
+    plan: suggested ? { store: pages, sequence, needs, table: suggestions, dry } : undefined,
+    begin: () => turns.wait(needs),
+    end: () => turns.end(sequence),
+  };
+}
+
+function tell(tally: StoreTally | undefined, ints: Int32Array): void {
+  for (const name of TALLY) ints[JOB[name]] = tally?.[name] ?? 0;
+}
+
+const TALLY = ['compared', 'overflow', 'deltaBytes', 'twins', 'literalBytes', 'saved'] as const;
+
+async function encodeInTurn(slot: SlotViews, front: Buffer): Promise<void> {
   const { ints, doubles } = slot;
+  const checked = (ints[JOB.flags]! & JOB_FLAG.selfCheck) !== 0;
+  const turn = turnOf(slot, checked);
   const length = ints[JOB.inputLength]!;
   const at = ints[JOB.outputOffset]!;
   const level = ints[JOB.level]!;
@@ -76,8 +111,12 @@ async function encode(slot: SlotViews, front: Buffer): Promise<void> {
     },
     slot.output,
     at,
+    turn,
   );
-  if ((ints[JOB.flags]! & JOB_FLAG.selfCheck) !== 0) await selfCheck(slot.output.subarray(at), result.header);
+  if (checked) await selfCheck(slot.output.subarray(at), result.header);
+  // The check has done to the store what the receiver will do.
+  if (turn?.plan?.dry === true) turn.end();
+  tell(result.store, ints);
   ints[JOB.outputLength] = result.length;
 }
 
@@ -108,6 +147,8 @@ async function selfCheck(record: Buffer, header: ChunkHeader): Promise<void> {
     expander: new Expander(Math.ceil(startUp.maxChunk / PAGE_BYTES)),
     scratch: Buffer.allocUnsafeSlow(recordCapacity(startUp.maxChunk)),
     codec: (name) => shelf.codec(name),
+    // The chunk has its turn now: what it needs is complete.
+    store: pages === undefined ? undefined : { store: pages, wait: () => undefined },
   };
   checkMemory ??= Buffer.allocUnsafeSlow(startUp.maxChunk);
   try {

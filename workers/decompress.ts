@@ -7,6 +7,7 @@ import { workerData } from 'node:worker_threads';
 import { decodeChunk, type DecodeTools } from '../src/chunk/decode.js';
 import { recordCapacity } from '../src/chunk/encode.js';
 import { Expander } from '../src/chunk/expand.js';
+import { PageStore } from '../src/chunk/page-store.js';
 import { readChunkHeader } from '../src/chunk/record.js';
 import { codecName } from '../src/codec/codec.js';
 import type { FrameFormat } from '../src/container/frames/record.js';
@@ -15,15 +16,22 @@ import { PAGE_BYTES } from '../src/page/zero.js';
 import { JOB, JOB_HASH, JOB_WIDE, TASK } from '../src/slot/job.js';
 import type { SlotViews } from '../src/slot/layout.js';
 import type { WorkerStartUp } from '../src/slot/start-up.js';
+import { Turns } from '../src/slot/turns.js';
 import { CodecShelf, serve } from './serve.js';
 
 const startUp = workerData as WorkerStartUp;
 const shelf = new CodecShelf(startUp);
+const pages = startUp.store === undefined ? undefined : new PageStore(startUp.store.pages);
+const turns = startUp.store === undefined ? undefined : new Turns(startUp.store.turns);
 
 const tools: DecodeTools = {
   expander: new Expander(Math.ceil(startUp.maxChunk / PAGE_BYTES)),
   scratch: Buffer.allocUnsafeSlow(recordCapacity(startUp.maxChunk)),
   codec: (name) => shelf.codec(name),
+  store:
+    pages === undefined || turns === undefined
+      ? undefined
+      : { store: pages, wait: (needs) => turns.wait(needs) },
 };
 
 function job(slot: SlotViews): Promise<void> {
@@ -46,9 +54,15 @@ async function decode(slot: SlotViews): Promise<void> {
   const { ints, doubles } = slot;
   const start = ints[JOB.inputOffset]!;
   const record = slot.input.subarray(start, start + ints[JOB.inputLength]!);
-  const header = readChunkHeader(record, 0, startUp.maxChunk);
+  const header = readChunkHeader(record, 0, startUp.maxChunk, pages !== undefined);
   const out = slot.output.subarray(0, header.decodedLength);
-  await decodeChunk(tools, header, record, out);
+  try {
+    await decodeChunk(tools, header, record, out);
+  } catch (thrown) {
+    turns?.fail(header.sequence);
+    throw thrown;
+  }
+  turns?.end(header.sequence);
   const writeAt = doubles[JOB_WIDE.writeAt]!;
   if (writeAt >= 0) writeSparseAt(startUp.fd, out, writeAt);
   ints[JOB.outputLength] = out.length;

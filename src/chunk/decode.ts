@@ -8,6 +8,7 @@ import { CODEC_ID, type Codec, type CodecName, codecName } from '../codec/codec.
 import { RamferryError } from '../errors.js';
 import { checksum, rangeIsSealed } from './checksum.js';
 import type { Expander, PageCounts } from './expand.js';
+import type { PageStore } from './page-store.js';
 import { CHUNK_HEADER_BYTES, type ChunkHeader } from './record.js';
 
 /** Memory of one decoding thread, and its codecs. */
@@ -16,10 +17,19 @@ export interface DecodeTools {
   /** At least the largest plain length of the stream. */
   readonly scratch: Buffer;
   codec(name: CodecName): Codec;
+  /** Of a stream that has a page store. */
+  readonly store?: StoreAccess | undefined;
+}
+
+export interface StoreAccess {
+  readonly store: PageStore;
+  /** Returns when so many chunks from the start of the stream are complete; throws when that will never be. */
+  wait(needs: number): void;
 }
 
 /**
- * Decodes the record at record[0, …) into `out`.
+ * Decodes the record at record[0, …) into `out`, and does to the page store what the record says: all of it, or nothing
+ * when anything is wrong.
  * @param out exactly header.decodedLength bytes
  */
 export async function decodeChunk(
@@ -54,8 +64,11 @@ export async function decodeChunk(
   const operations = plain.subarray(0, header.operationsLength);
   const content = plain.subarray(header.operationsLength);
   let counts: PageCounts;
+  const { store } = tools;
+  store?.wait(header.needs);
   try {
-    counts = tools.expander.expand(operations, content, out);
+    const view = store === undefined ? undefined : { store: store.store, needs: header.needs };
+    counts = tools.expander.expand(operations, content, out, view);
   } catch (thrown) {
     if (!(thrown instanceof RamferryError)) throw thrown;
     throw new RamferryError(thrown.code, thrown.message, { cause: thrown, ...sequence });
@@ -63,7 +76,9 @@ export async function decodeChunk(
   if (
     counts.zero !== header.zero ||
     counts.literal !== header.literal ||
-    counts.duplicate !== header.duplicate
+    counts.duplicate !== header.duplicate ||
+    counts.same !== header.same ||
+    counts.delta !== header.delta
   ) {
     throw new RamferryError('ERR_STREAM_FORMAT', "a chunk's page counts differ from what it holds", sequence);
   }
@@ -74,4 +89,5 @@ export async function decodeChunk(
       sequence,
     );
   }
+  if (store !== undefined) tools.expander.writes.carryOut(store.store, out, header.sequence);
 }

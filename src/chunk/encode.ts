@@ -7,8 +7,9 @@ import { CODEC_ID, type Codec } from '../codec/codec.js';
 import { RamferryError } from '../errors.js';
 import { copyBytes } from '../page/copy.js';
 import { checksum, sealRange } from './checksum.js';
-import { OPERATIONS_CAPACITY, type Plan, type PlanInput, type Planner } from './plan.js';
+import { MAX_PLAIN_EXCESS, OPERATIONS_CAPACITY, type Plan, type PlanInput, type Planner } from './plan.js';
 import { CHUNK_HEADER_BYTES, CHUNK_OVERHEAD, type ChunkHeader, writeChunkHeader } from './record.js';
+import type { StorePlan, StoreTally } from './store-plan.js';
 
 /** Below this many bytes of body a codec cannot win anything worth its call. */
 const MIN_CODEC_BYTES = 64;
@@ -27,18 +28,33 @@ export interface ChunkCoding {
   readonly storeOnly: boolean;
 }
 
+/** The chunk's turn at the page store. */
+export interface StoreTurn {
+  /** Undefined for a chunk that does not use the store; it has a turn all the same, for others wait for it. */
+  readonly plan: StorePlan | undefined;
+  /** Returns when the chunks that this one needs have had theirs. */
+  begin(): void;
+  /** The store holds what this chunk puts into it. */
+  end(): void;
+}
+
 export interface Encoded {
   readonly header: ChunkHeader;
+  /** Valid until the next chunk. */
+  readonly store: StoreTally | undefined;
   /** Bytes of the whole record. */
   readonly length: number;
 }
 
 /** Room that a record of a chunk of `bytes` bytes can need. */
 export function recordCapacity(bytes: number): number {
-  return bytes + CHUNK_OVERHEAD + 16;
+  return bytes + CHUNK_OVERHEAD + MAX_PLAIN_EXCESS;
 }
 
-/** Writes the record to out[at, …); `out` must have recordCapacity(input.length) bytes there. */
+/**
+ * Writes the record to out[at, …); `out` must have recordCapacity(input.length) bytes there.
+ * @param turn of a stream with a page store; ends before the codec begins, unless the plan is dry
+ */
 export async function encodeChunk(
   planner: Planner,
   input: PlanInput,
@@ -46,10 +62,15 @@ export async function encodeChunk(
   coding: ChunkCoding,
   out: Buffer,
   at: number,
+  turn?: StoreTurn,
 ): Promise<Encoded> {
   // Before the plan: it may move or overwrite input.
   const decodedChecksum = checksum(inputBytes(input));
-  const plan = coding.storeOnly ? planner.store(input) : planner.plan(input);
+  turn?.begin();
+  const plan = coding.storeOnly
+    ? planner.store(input)
+    : planner.plan(input, turn?.plan, coding.codec !== undefined);
+  if (turn?.plan?.dry !== true) turn?.end();
   const bodyAt = at + CHUNK_HEADER_BYTES;
   const encoded = await runCodec(plan, coding, out, bodyAt);
   const stored = encoded < 0;
@@ -64,12 +85,14 @@ export async function encodeChunk(
     zero: plan.zero,
     literal: plan.literal,
     duplicate: plan.duplicate,
+    same: plan.same,
+    delta: plan.delta,
     decodedChecksum,
   };
   writeChunkHeader(out, at, header);
   const end = bodyAt + header.bodyLength;
   sealRange(out, at, end);
-  return { header, length: header.bodyLength + CHUNK_OVERHEAD };
+  return { header, store: plan.store, length: header.bodyLength + CHUNK_OVERHEAD };
 }
 
 function inputBytes(input: PlanInput): Buffer {

@@ -21,7 +21,40 @@ export const OP = {
   /** count 64-bit words one by one */
   listLE: 7,
   listBE: 8,
+  /** count pages as they were sent before, in slots that count up; argument: see SlotNumbers */
+  same: 9,
+  /** count pages equal to pages of others in the store, likewise */
+  stored: 10,
+  /** count pages by their difference to a slot, which then holds them; for each: slot, bytes of content */
+  delta: 11,
+  /** the last count literal pages go to slots that count up; produces nothing */
+  keep: 12,
 } as const;
+
+/**
+ * Slots in operations are told as the difference to the slot that was expected: the one behind the last that this chunk
+ * has named, 0 at its start.
+ */
+export class SlotNumbers {
+  #expected = 0;
+
+  reset(): void {
+    this.#expected = 0;
+  }
+
+  write(out: OperationWriter, slot: number, count: number): void {
+    out.signed(slot - this.#expected);
+    this.#expected = slot + count;
+  }
+
+  /** The first of `count` slots, all of which there are. @throws ERR_STREAM_FORMAT */
+  read(from: OperationReader, count: number, slots: number): number {
+    const slot = this.#expected + from.signed();
+    if (slot < 0 || count > slots - slot) throw malformed('a slot is beyond the page store');
+    this.#expected = slot + count;
+    return slot;
+  }
+}
 
 const COUNT_ESCAPE = 15;
 

@@ -7,8 +7,9 @@ import { Buffer } from 'node:buffer';
 import { copyBytes } from '../page/copy.js';
 import { DuplicateFinder } from '../page/duplicates.js';
 import { isZeroPage, PAGE_BYTES } from '../page/zero.js';
-import { OP, OperationWriter } from './operations.js';
+import { OP, OperationWriter, SlotNumbers } from './operations.js';
 import { SEGMENT } from './segments.js';
+import { type StorePlan, StorePlanner, type StoreTally } from './store-plan.js';
 import { type WordState, writeWords } from './words.js';
 
 /** Room for operations in front of the content. A chunk that needs more is planned as plain bytes. */
@@ -21,6 +22,10 @@ export interface Plan {
   zero: number;
   literal: number;
   duplicate: number;
+  same: number;
+  delta: number;
+  /** What the page store was good for; undefined where it was not asked. */
+  store: StoreTally | undefined;
 }
 
 /** The memory of a chunk before encoding: `front` holds OPERATIONS_CAPACITY bytes of headroom, then the input. */
@@ -47,20 +52,45 @@ export class Planner {
   #kind = 0;
   #count = 0;
   #distance = 0;
+  /** Of an operation that names slots: the first of them. */
+  #slot = 0;
   #page = 0;
+  /** Literal pages at the end of what was walked that go to consecutive slots. */
+  #kept = 0;
+  #keptFrom = 0;
+  /** Set while a chunk is planned that uses the page store. */
+  #store: StorePlanner | undefined;
+  #storePlanner: StorePlanner | undefined;
+  readonly #numbers = new SlotNumbers();
+  readonly #maxPages: number;
   readonly #plan: Plan;
 
   /** @param chunkSize the most bytes a chunk can have */
   constructor(chunkSize: number) {
-    this.#finder = new DuplicateFinder(Math.ceil(chunkSize / PAGE_BYTES));
+    this.#maxPages = Math.ceil(chunkSize / PAGE_BYTES);
+    this.#finder = new DuplicateFinder(this.#maxPages);
     this.#scratch = Buffer.allocUnsafeSlow(OPERATIONS_CAPACITY + chunkSize);
-    this.#plan = { body: this.#scratch, operationsLength: 0, zero: 0, literal: 0, duplicate: 0 };
+    this.#plan = {
+      body: this.#scratch,
+      operationsLength: 0,
+      zero: 0,
+      literal: 0,
+      duplicate: 0,
+      same: 0,
+      delta: 0,
+      store: undefined,
+    };
   }
 
-  /** The result is valid until the next call, and as long as the input is not overwritten. */
-  plan(input: PlanInput): Plan {
+  /**
+   * The result is valid until the next call, and as long as the input is not overwritten.
+   * @param from the page store, for a chunk that uses it; unless that is dry, the chunk's pages are in it afterwards
+   * @param coded a codec will have the body
+   */
+  plan(input: PlanInput, from?: StorePlan, coded = true): Plan {
     const plan = this.#plan;
-    plan.zero = plan.literal = plan.duplicate = 0;
+    plan.zero = plan.literal = plan.duplicate = plan.same = plan.delta = 0;
+    this.#begin(from, coded);
     this.#front = input.front;
     this.#view = new DataView(input.front.buffer, input.front.byteOffset, input.front.byteLength);
     this.#operations.reset();
@@ -77,6 +107,7 @@ export class Planner {
     for (let index = 0; index < input.segmentCount && !this.#operations.overflow; index++) {
       at = this.#segment(input.segments[index * 2]!, input.segments[index * 2 + 1]!, at);
     }
+    this.#flushKept();
     this.#flushOperation();
     if (at !== end && !this.#operations.overflow) {
       throw new Error(`segments cover ${at - OPERATIONS_CAPACITY} of ${input.length} bytes`);
@@ -84,11 +115,23 @@ export class Planner {
     const content = this.#gathered + (this.#stretch < 0 ? 0 : end - this.#stretch);
     // A body is never longer than the chunk and one operation. Checked before anything is moved: putting the
     // operations into place may overwrite input that has become superfluous.
-    if (this.#operations.overflow || content + this.#operations.length > input.length + MAX_PLAIN_OPERATION) {
+    const most = input.length + plainExcess(from !== undefined);
+    if (this.#operations.overflow || content + this.#operations.length > most)
       return this.#plain(input.length);
-    }
+    if (from?.dry === false) this.#store!.writes.carryOut(from.store, input.front, from.sequence);
     this.#assemble(end);
     return plan;
+  }
+
+  #begin(from: StorePlan | undefined, coded: boolean): void {
+    this.#store = undefined;
+    this.#plan.store = undefined;
+    if (from === undefined) return;
+    this.#store = this.#storePlanner ??= new StorePlanner(this.#maxPages);
+    this.#store.begin(from, coded);
+    this.#plan.store = this.#store.tally;
+    this.#numbers.reset();
+    this.#kept = 0;
   }
 
   /** The chunk as one stretch of bytes: for what no worker has time for, and for what has too many segments. */
@@ -133,9 +176,62 @@ export class Planner {
       plan.duplicate++;
       return;
     }
+    if (this.#store !== undefined && this.#fromStore(this.#store, at, index)) return;
     this.#operation(OP.literal, 1);
     this.#keep(at);
     plan.literal++;
+  }
+
+  /** @returns false for a page that travels whole, whether it is kept or not */
+  #fromStore(store: StorePlanner, at: number, index: number): boolean {
+    const kind = store.choose(this.#front, at, index);
+    const { slot } = store;
+    switch (kind) {
+      case OP.same:
+      case OP.stored:
+        if (kind !== this.#kind || slot !== this.#slot + this.#count) {
+          this.#flushOperation();
+          this.#kind = kind;
+          this.#count = 0;
+          this.#slot = slot;
+        }
+        this.#count++;
+        this.#drop(at);
+        this.#plan[kind === OP.same ? 'same' : 'duplicate']++;
+        return true;
+      case OP.delta:
+        // What both put into the store stays in the order of the pages.
+        this.#flushKept();
+        this.#flushOperation();
+        this.#operations.begin(OP.delta, 1);
+        this.#numbers.write(this.#operations, slot, 1);
+        this.#operations.number(store.deltaLength);
+        this.#drop(at);
+        this.#gather(store.delta, store.deltaLength);
+        this.#plan.delta++;
+        return true;
+      default:
+        if (this.#kept > 0 && slot !== this.#keptFrom + this.#kept) this.#flushKept();
+        if (slot < 0) return false;
+        if (this.#kept === 0) this.#keptFrom = slot;
+        this.#kept++;
+        return false;
+    }
+  }
+
+  #flushKept(): void {
+    const count = this.#kept;
+    if (this.#store === undefined || count === 0) return;
+    this.#kept = 0;
+    // The literals that it speaks of stand before it.
+    this.#flushOperation();
+    this.#operations.begin(OP.keep, count);
+    this.#numbers.write(this.#operations, this.#keptFrom, count);
+  }
+
+  #gather(bytes: Buffer, length: number): void {
+    copyBytes(this.#scratch, OPERATIONS_CAPACITY + this.#gathered, bytes, 0, length);
+    this.#gathered += length;
   }
 
   #operation(kind: number, count: number, distance = 0): void {
@@ -153,6 +249,7 @@ export class Planner {
     if (this.#kind !== 0) {
       this.#operations.begin(this.#kind, this.#count);
       if (this.#kind === OP.duplicate) this.#operations.number(this.#distance);
+      else if (this.#kind >= OP.same) this.#numbers.write(this.#operations, this.#slot, this.#count);
     }
     this.#kind = 0;
     this.#distance = 0;
@@ -193,7 +290,8 @@ export class Planner {
 
   #plain(length: number): Plan {
     const plan = this.#plan;
-    plan.zero = plan.literal = plan.duplicate = 0;
+    plan.zero = plan.literal = plan.duplicate = plan.same = plan.delta = 0;
+    plan.store = undefined;
     this.#operations.reset();
     if (length > 0) this.#operations.begin(OP.bytes, length);
     const operations = this.#operations.bytes;
@@ -205,5 +303,12 @@ export class Planner {
   }
 }
 
-/** A body is at most this much longer than the decoded chunk: one operation with its count. */
-export const MAX_PLAIN_OPERATION = 6;
+/**
+ * A body is at most this much longer than the decoded chunk: one operation with its count, or where pages of the chunk
+ * go to the page store, what it takes to say so.
+ */
+export function plainExcess(store: boolean): number {
+  return store ? MAX_PLAIN_EXCESS : 6;
+}
+
+export const MAX_PLAIN_EXCESS = 4096;

@@ -7,7 +7,7 @@ import { CODEC_ID } from '../codec/codec.js';
 import { RamferryError } from '../errors.js';
 import { PAGE_BYTES } from '../page/zero.js';
 import { CHECKSUM_BYTES } from './checksum.js';
-import { MAX_PLAIN_OPERATION, OPERATIONS_CAPACITY } from './plan.js';
+import { OPERATIONS_CAPACITY, plainExcess } from './plan.js';
 
 /** Record types of the native container; 0 is never valid. */
 export const RECORD = { chunk: 1, end: 2 } as const;
@@ -35,7 +35,10 @@ export interface ChunkHeader {
   codec: number;
   zero: number;
   literal: number;
+  /** Of this chunk or of the page store. */
   duplicate: number;
+  same: number;
+  delta: number;
   /** XXH64 of the decoded bytes. */
   decodedChecksum: bigint;
 }
@@ -54,7 +57,9 @@ export function writeChunkHeader(out: Buffer, at: number, header: ChunkHeader): 
   out.writeUInt32LE(header.zero, at + 48);
   out.writeUInt32LE(header.literal, at + 52);
   out.writeUInt32LE(header.duplicate, at + 56);
-  out.fill(0, at + 60, at + 72);
+  out.writeUInt32LE(header.same, at + 60);
+  out.writeUInt32LE(header.delta, at + 64);
+  out.writeUInt32LE(0, at + 68);
   out.writeBigUInt64LE(header.decodedChecksum, at + 72);
 }
 
@@ -70,9 +75,10 @@ function readSafe(bytes: Buffer, at: number, what: string): number {
  * Reads and checks a header: every length against its limit, every enumeration against its values. What depends on
  * the stream (sequence, offset, window) is the caller's to check.
  * @param maxDecoded the most that one chunk of this stream may decode to
+ * @param store whether the stream has a page store
  * @throws ERR_STREAM_FORMAT, ERR_STREAM_LIMIT
  */
-export function readChunkHeader(bytes: Buffer, at: number, maxDecoded: number): ChunkHeader {
+export function readChunkHeader(bytes: Buffer, at: number, maxDecoded: number, store = false): ChunkHeader {
   const header: ChunkHeader = {
     bodyLength: bytes.readUInt32LE(at + 4),
     sequence: readSafe(bytes, at + 8, 'sequence number'),
@@ -85,6 +91,8 @@ export function readChunkHeader(bytes: Buffer, at: number, maxDecoded: number): 
     zero: bytes.readUInt32LE(at + 48),
     literal: bytes.readUInt32LE(at + 52),
     duplicate: bytes.readUInt32LE(at + 56),
+    same: bytes.readUInt32LE(at + 60),
+    delta: bytes.readUInt32LE(at + 64),
     decodedChecksum: bytes.readBigUInt64LE(at + 72),
   };
   const { decodedLength, plainLength, operationsLength, bodyLength, codec } = header;
@@ -94,20 +102,22 @@ export function readChunkHeader(bytes: Buffer, at: number, maxDecoded: number): 
       `a chunk claims ${decodedLength} decoded bytes; this stream announced at most ${maxDecoded}`,
     );
   }
-  const pages = header.zero + header.literal + header.duplicate;
+  const fromStore = header.same + header.delta;
+  const pages = header.zero + header.literal + header.duplicate + fromStore;
   const sound =
     decodedLength > 0 &&
     operationsLength > 0 &&
     operationsLength <= OPERATIONS_CAPACITY &&
     operationsLength <= plainLength &&
-    plainLength <= decodedLength + MAX_PLAIN_OPERATION &&
+    plainLength <= decodedLength + plainExcess(store) &&
     (codec === CODEC_ID.none ? bodyLength === plainLength : bodyLength > 0 && bodyLength < plainLength) &&
     codec >= CODEC_ID.none &&
     codec <= CODEC_ID.zlib &&
     header.needs <= header.sequence &&
     pages * PAGE_BYTES <= decodedLength &&
     bytes.readUIntLE(at + 45, 3) === 0 &&
-    bytes.subarray(at + 60, at + 72).every((byte) => byte === 0);
+    (store || fromStore === 0) &&
+    bytes.readUInt32LE(at + 68) === 0;
   if (!sound) {
     throw new RamferryError('ERR_STREAM_FORMAT', "a chunk's header contradicts itself", {
       sequence: header.sequence,

@@ -28,6 +28,15 @@ export const JOB = {
   inputOffset: 12,
   /** 1 where a record around the chunk or after it has the bytes of its header in big-endian order. */
   bigEndian: 13,
+  /** 1 where the page store has suggestions for the chunk's pages. */
+  suggested: 14,
+  /** Results: what they were good for (StoreTally in chunk/store-plan.ts). */
+  compared: 15,
+  overflow: 16,
+  deltaBytes: 17,
+  twins: 18,
+  literalBytes: 19,
+  saved: 20,
 } as const;
 
 /** Indices into a slot's doubles (integers below 2^53). */

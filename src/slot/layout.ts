@@ -1,9 +1,9 @@
 // The geometry of shared memory: one arena per transfer, cut into slots of equal size.
-// A slot holds one chunk while it is worked on: a few numbers (the job), a table of segments, an input and an
+// A slot holds one chunk while it is worked on: a few numbers (the job), tables of segments and pages, an input and an
 // output area. It promises fixed places for them and knows nothing of what they mean.
 
 /** Numbers of a job; they stand at the start of a slot as 32-bit integers, or as doubles where they may exceed 2^31. */
-export const JOB_INTS = 16;
+export const JOB_INTS = 22;
 export const JOB_DOUBLES = 8;
 /** 64-bit checksums among a job's results. */
 export const JOB_HASHES = 2;
@@ -15,6 +15,8 @@ export interface SlotGeometry {
   readonly slots: number;
   /** Entries of the segment table (two 32-bit integers each). */
   readonly segments: number;
+  /** Pages in the table of what the page store suggests (two 32-bit integers each); absent = no such table. */
+  readonly suggestions?: number;
   /** Bytes in front of the input area that a worker may use (chunk operations are put right before the content). */
   readonly headroom: number;
   readonly input: number;
@@ -29,6 +31,7 @@ export interface SlotViews {
   readonly doubles: Float64Array;
   readonly hashes: BigUint64Array;
   readonly segments: Int32Array;
+  readonly suggestions: Int32Array;
   /** Headroom and input area together; the input begins at `headroom`. */
   readonly front: Buffer;
   readonly input: Buffer;
@@ -41,9 +44,12 @@ function pad(n: number): number {
 
 /** Bytes of address space that one slot takes; memory that is never touched costs nothing. */
 export function slotBytes(geometry: Omit<SlotGeometry, 'slots' | 'base'>): number {
-  return (
-    pad(JOB_BYTES + geometry.segments * 8 + geometry.headroom) + pad(geometry.input) + pad(geometry.output)
-  );
+  return frontBytes(geometry) + pad(geometry.input) + pad(geometry.output);
+}
+
+/** Everything before the input. */
+function frontBytes({ segments, suggestions = 0, headroom }: Omit<SlotGeometry, 'slots' | 'base'>): number {
+  return pad(JOB_BYTES + (segments + suggestions) * 8 + headroom);
 }
 
 export function allocateArena(geometry: SlotGeometry): SharedArrayBuffer {
@@ -56,7 +62,8 @@ export function slotViews(arena: SharedArrayBuffer, geometry: SlotGeometry): Slo
   const size = slotBytes(geometry);
   const segmentsAt = JOB_BYTES;
   // The headroom ends where the input begins, and the input begins at a page boundary of the arena.
-  const inputAt = pad(JOB_BYTES + geometry.segments * 8 + geometry.headroom);
+  const inputAt = frontBytes(geometry);
+  const suggestionsAt = segmentsAt + geometry.segments * 8;
   const outputAt = inputAt + pad(geometry.input);
   return Array.from({ length: geometry.slots }, (_, index) => {
     const base = (geometry.base ?? 0) + index * size;
@@ -65,6 +72,7 @@ export function slotViews(arena: SharedArrayBuffer, geometry: SlotGeometry): Slo
       doubles: new Float64Array(arena, base + JOB_INTS * 4, JOB_DOUBLES),
       hashes: new BigUint64Array(arena, base + JOB_INTS * 4 + JOB_DOUBLES * 8, JOB_HASHES),
       segments: new Int32Array(arena, base + segmentsAt, geometry.segments * 2),
+      suggestions: new Int32Array(arena, base + suggestionsAt, (geometry.suggestions ?? 0) * 2),
       front: Buffer.from(arena, base + inputAt - geometry.headroom, geometry.headroom + geometry.input),
       input: Buffer.from(arena, base + inputAt, geometry.input),
       output: Buffer.from(arena, base + outputAt, geometry.output),

@@ -18,4 +18,6 @@ export interface WorkerStartUp {
   readonly zstdBinding: string;
   /** Bounds the threads of all processes on this host together (io/host-threads.ts); absent = unbounded. */
   readonly hostThreads?: HostThreadsKey | undefined;
+  /** Of a stream with a page store: its pages, and whose turn it is at them (turns.ts). */
+  readonly store?: { readonly pages: SharedArrayBuffer; readonly turns: SharedArrayBuffer } | undefined;
 }

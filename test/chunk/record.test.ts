@@ -301,6 +301,8 @@ describe("a hostile chunk header's", () => {
     zero: 0,
     literal: 1,
     duplicate: 0,
+    same: 0,
+    delta: 0,
     decodedChecksum: 1n,
   };
 
@@ -342,6 +344,8 @@ describe("a hostile chunk header's", () => {
     ['codec 255', { codec: 255 }, 'ERR_STREAM_FORMAT'],
     ['zero pages beyond its length', { zero: 1 }, 'ERR_STREAM_FORMAT'],
     ['literal pages beyond its length', { literal: 2 ** 32 - 1 }, 'ERR_STREAM_FORMAT'],
+    ['unchanged pages without a page store', { literal: 0, same: 1 }, 'ERR_STREAM_FORMAT'],
+    ['delta pages without a page store', { literal: 0, delta: 1 }, 'ERR_STREAM_FORMAT'],
     ['duplicate pages beyond its length', { duplicate: 1 }, 'ERR_STREAM_FORMAT'],
   ];
   for (const [name, change, code] of bad) {

@@ -130,6 +130,8 @@ function chunk(change: Partial<ChunkHeader> = {}): ChunkHeader {
     zero: 1,
     literal: 1,
     duplicate: 0,
+    same: 0,
+    delta: 0,
     decodedChecksum: 77n,
     ...change,
   };

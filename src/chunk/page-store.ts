@@ -1,0 +1,77 @@
+// The page store as chunks see it: pages in numbered slots of shared memory, and for each slot which chunk wrote it.
+// Both sides hold the same: the sender's workers write what the chunk's operations say, the receiver's do what they read.
+// A chunk reads the store as it was before the chunk; what it writes takes effect behind it. Who may read or write
+// when is not known here: the chunk's `needs` says it, and whoever owns the threads waits for it.
+
+import { Buffer } from 'node:buffer';
+
+import { copyBytes } from '../page/copy.js';
+import { PAGE_BYTES } from '../page/zero.js';
+
+/** Pages that a store can have: one buffer holds them. */
+export const MAX_STORE_PAGES = 2 ** 20 - 1;
+
+/** What a store of so many pages takes in all: besides each page, who wrote it. */
+export function storeMemoryBytes(pages: number): number {
+  return pages * (PAGE_BYTES + 4);
+}
+
+export class PageStore {
+  /** All pages, slot after slot. */
+  readonly bytes: Buffer;
+  readonly words: Int32Array;
+  readonly slots: number;
+  /** Slot → sequence number + 1 of the chunk that wrote it last, its low 32 bits; 0 = nobody has. */
+  readonly #writers: Int32Array;
+
+  /** @param memory of storeMemoryBytes(pages), all zero at first; every thread makes its own view of it */
+  constructor(memory: SharedArrayBuffer | ArrayBuffer) {
+    this.slots = memory.byteLength / storeMemoryBytes(1);
+    const pages = this.slots * PAGE_BYTES;
+    this.bytes = Buffer.from(memory, 0, pages);
+    this.words = new Int32Array(memory, 0, pages / 4);
+    this.#writers = new Int32Array(memory, pages, this.slots);
+  }
+
+  /** Whether a chunk that waited for the first `needs` chunks may rely on what is in this slot. */
+  holds(slot: number, needs: number): boolean {
+    const writer = this.#writers[slot];
+    return writer !== undefined && writer !== 0 && (needs - writer) >> 0 >= 0;
+  }
+
+  /** Puts the page at source[at, at + 4096) into a slot. */
+  put(slot: number, source: Uint8Array, at: number, sequence: number): void {
+    copyBytes(this.bytes, slot * PAGE_BYTES, source, at, at + PAGE_BYTES);
+    this.#writers[slot] = sequence + 1;
+  }
+}
+
+/** Pages that a chunk puts into the store, noted while it is planned or expanded and written when that is done. */
+export class StoreWrites {
+  readonly #slots: Int32Array;
+  readonly #places: Int32Array;
+  length = 0;
+
+  /** @param maxPages most pages that one chunk can hold: it writes no more slots than that */
+  constructor(maxPages: number) {
+    this.#slots = new Int32Array(maxPages);
+    this.#places = new Int32Array(maxPages);
+  }
+
+  get full(): boolean {
+    return this.length === this.#slots.length;
+  }
+
+  /** @param at where in the chunk's memory the page will lie */
+  add(slot: number, at: number): void {
+    this.#slots[this.length] = slot;
+    this.#places[this.length++] = at;
+  }
+
+  /** In the order in which they were noted. */
+  carryOut(store: PageStore, source: Uint8Array, sequence: number): void {
+    for (let index = 0; index < this.length; index++) {
+      store.put(this.#slots[index]!, source, this.#places[index]!, sequence);
+    }
+  }
+}

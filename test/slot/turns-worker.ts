@@ -1,0 +1,14 @@
+// Waits for two turns and tells how that ended.
+
+import { parentPort, workerData } from 'node:worker_threads';
+
+import { RamferryError } from '../../src/errors.js';
+import { Turns } from '../../src/slot/turns.js';
+
+parentPort!.postMessage('waiting');
+try {
+  new Turns(workerData as SharedArrayBuffer).wait(2);
+  parentPort!.postMessage('went on');
+} catch (thrown) {
+  parentPort!.postMessage(thrown instanceof RamferryError ? thrown.code : String(thrown));
+}
