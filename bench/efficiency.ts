@@ -23,15 +23,12 @@ import { senderGeometry, usefulSlotsBetweenFiles } from '../src/migration/memory
 import { Sender } from '../src/migration/sender.js';
 import { Statistics } from '../src/migration/statistics.js';
 import type { BareStartUp } from './bare-worker.js';
-import { repeated } from './files.js';
 import { allocateMarks, type MarkMemory, type Stretch, stretch, takeMark } from './marks.js';
 import { type BenchContext, type Cell, median, round, type Suite } from './suite.js';
 
 const CHUNK_SIZE = 1024 * 1024;
 const MEMORY_LIMIT = 256 * 1024 * 1024;
 const PAIRS = 7;
-/** Long enough that the compiler, which works beside the threads at first, has come to rest. */
-const BYTES = 2 * 1024 ** 3;
 /** Chunks at the end that are not measured: more than can be under way. */
 const LAST_CHUNKS = 16;
 const GIB = 1024 ** 3;
@@ -187,7 +184,7 @@ export const efficiency: Suite = {
   run: async (context: BenchContext) => {
     const rows: Cell[][] = [];
     const output = join(context.scratch, 'efficiency.rfy');
-    const image = repeated(context.image, Math.max(BYTES, statSync(context.image).size), context.scratch);
+    const { image } = context;
     for (const [input, address] of [
       ['file', image],
       ['pipe', `exec:cat ${shellQuoted(image)}`],
