@@ -4,10 +4,19 @@ import type { Argv } from 'yargs';
 
 /** One command, in a file of its own. */
 export interface Command {
+  /** Commands within this one, of which one must be given. */
+  readonly commands?: readonly Entry[];
   /** Adds positionals and options. */
   build(parser: Argv): Argv;
   /** Does it, and resolves with the exit status. */
   run(parsed: ParsedArguments): Promise<number>;
+}
+
+/** A command before it is loaded. */
+export interface Entry {
+  readonly usage: string;
+  readonly summary: string;
+  load(): Promise<Command>;
 }
 
 /** What yargs hands over: names as written and in camel case. */

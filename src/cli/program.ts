@@ -4,14 +4,8 @@
 import yargs, { type Argv } from 'yargs';
 import { EXIT, RamferryError, toRamferryError } from '../errors.js';
 import { packageVersion } from '../migration/version.js';
-import type { Command, ParsedArguments } from './command.js';
+import type { Command, Entry, ParsedArguments } from './command.js';
 import { reportError } from './output.js';
-
-interface Entry {
-  readonly usage: string;
-  readonly summary: string;
-  load(): Promise<Command>;
-}
 
 const COMMANDS: readonly Entry[] = [
   {
@@ -35,6 +29,11 @@ const COMMANDS: readonly Entry[] = [
     load: async () => (await import('./emu-manager.js')).emuManagerCommand,
   },
   {
+    usage: 'guest',
+    summary: 'A simulated guest that migrates: for measurements without a hypervisor',
+    load: async () => (await import('./guest.js')).guest,
+  },
+  {
     usage: 'features',
     summary: 'Show versions, codecs, formats and limits of this installation',
     load: async () => (await import('./features.js')).features,
@@ -55,16 +54,21 @@ export async function main(args: readonly string[]): Promise<number> {
   try {
     const parser = createParser(plainSwitches(withoutDashes(args)));
     leaveHelpAlone(parser);
-    for (const entry of COMMANDS) {
-      parser.command(
+    const offer = (to: Argv, entry: Entry): void => {
+      to.command(
         entry.usage,
         entry.summary,
-        async (inner: Argv) => (await load(entry)).build(inner),
+        async (inner: Argv) => {
+          const command = await load(entry);
+          for (const each of command.commands ?? []) offer(inner, each);
+          return command.build(inner);
+        },
         async (parsed: ParsedArguments) => {
           state.status = await (await load(entry)).run(parsed);
         },
       );
-    }
+    };
+    for (const entry of COMMANDS) offer(parser, entry);
     await parser.parseAsync();
     return state.status;
   } catch (thrown) {

@@ -10,7 +10,8 @@ const BUFFER_BYTES = 1 << 20;
 
 export class FieldReader {
   readonly #source: ByteSource;
-  readonly #buffer = Buffer.alloc(BUFFER_BYTES);
+  /** Holds what was promised, until the next need(). */
+  readonly buffer = Buffer.alloc(BUFFER_BYTES);
   #start = 0;
   #end = 0;
   #consumed = 0;
@@ -47,16 +48,22 @@ export class FieldReader {
   /** Up to n of the bytes that are next, without taking them; fewer at the end. */
   async peek(n: number): Promise<Buffer> {
     if (!this.has(n)) await this.#fill(n);
-    return this.#buffer.subarray(this.#start, Math.min(this.#start + n, this.#end));
+    return this.buffer.subarray(this.#start, Math.min(this.#start + n, this.#end));
   }
 
   /** n bytes that need() promised, valid until the next need(). */
   take(n: number): Buffer {
+    const at = this.advance(n);
+    return this.buffer.subarray(at, at + n);
+  }
+
+  /** Takes n bytes that need() promised without a view on them. @returns where in {@link buffer} they begin */
+  advance(n: number): number {
     if (!this.has(n)) throw new RangeError('take without need');
     const at = this.#start;
     this.#start += n;
     this.#consumed += n;
-    return this.#buffer.subarray(at, at + n);
+    return at;
   }
 
   /** Fills all of target. @throws RamferryError ERR_STREAM_TRUNCATED */
@@ -80,29 +87,29 @@ export class FieldReader {
   }
 
   u8(): number {
-    return this.take(1).readUInt8();
+    return this.buffer.readUInt8(this.advance(1));
   }
   u16be(): number {
-    return this.take(2).readUInt16BE();
+    return this.buffer.readUInt16BE(this.advance(2));
   }
   u16le(): number {
-    return this.take(2).readUInt16LE();
+    return this.buffer.readUInt16LE(this.advance(2));
   }
   u32be(): number {
-    return this.take(4).readUInt32BE();
+    return this.buffer.readUInt32BE(this.advance(4));
   }
   u32le(): number {
-    return this.take(4).readUInt32LE();
+    return this.buffer.readUInt32LE(this.advance(4));
   }
 
   async #fill(n: number): Promise<boolean> {
     if (this.#start > 0) {
-      this.#buffer.copyWithin(0, this.#start, this.#end);
+      this.buffer.copyWithin(0, this.#start, this.#end);
       this.#end -= this.#start;
       this.#start = 0;
     }
     while (this.#end < n) {
-      const got = await this.#source.read(this.#buffer.subarray(this.#end));
+      const got = await this.#source.read(this.buffer.subarray(this.#end));
       if (got === 0) return false;
       this.#end += got;
     }

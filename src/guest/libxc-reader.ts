@@ -175,15 +175,14 @@ class LibxcReader {
 
   async #page(pfn: number): Promise<void> {
     const reader = this.#reader;
-    await reader.need(PAGE_SIZE, 'a page');
-    const bytes = reader.take(PAGE_SIZE);
+    if (!reader.has(PAGE_SIZE)) await reader.need(PAGE_SIZE, 'a page');
+    const at = reader.advance(PAGE_SIZE);
     this.#count.add(pfn);
     this.#ram.grow(pfn + 1);
-    const page = this.#ram.page(pfn);
-    if (this.#verifying && !page.equals(bytes)) {
+    if (this.#verifying && !this.#ram.page(pfn).equals(reader.buffer.subarray(at, at + PAGE_SIZE))) {
       throw damaged('ERR_STREAM_CHECKSUM', `page ${pfn} differs from what came before VERIFY`, reader.offset);
     }
-    bytes.copy(page);
+    this.#ram.setPage(pfn, reader.buffer, at);
   }
 
   /** Device state: only its end matters here, where the trailer may be. */

@@ -163,11 +163,10 @@ class QemuReader {
     const reader = this.#reader;
     this.#count.add(page);
     if (kind === RAM_FLAG.page) {
-      await reader.need(PAGE_SIZE, 'a page');
-      const bytes = reader.take(PAGE_SIZE);
-      bytes.copy(this.#ram.page(page));
+      if (!reader.has(PAGE_SIZE)) await reader.need(PAGE_SIZE, 'a page');
+      this.#ram.setPage(page, reader.buffer, reader.advance(PAGE_SIZE));
     } else if (kind === RAM_FLAG.zero) {
-      await reader.need(1, 'a page');
+      if (!reader.has(1)) await reader.need(1, 'a page');
       const fill = reader.u8();
       if (fill === 0) this.#ram.clear(page);
       else this.#ram.page(page).fill(fill);

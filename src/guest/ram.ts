@@ -16,6 +16,11 @@ const ZERO_SEGMENT = Buffer.alloc(SEGMENT_BYTES);
 interface Segment {
   readonly bytes: Buffer;
   readonly view: DataView;
+  /**
+   * 1 for pages that were handed out or written. The others are zero and cost nothing yet: the kernel gives memory at the
+   * first touch, which is the dearest part of filling RAM.
+   */
+  readonly touched: Uint8Array;
 }
 
 export class GuestRam {
@@ -56,13 +61,22 @@ export class GuestRam {
   /** One page to write to: 4096 bytes, valid as long as this object. */
   page(index: number): Buffer {
     const segment = this.#make(this.#segmentOf(index));
-    const at = (index % SEGMENT_PAGES) * PAGE_SIZE;
-    return segment.bytes.subarray(at, at + PAGE_SIZE);
+    const within = index % SEGMENT_PAGES;
+    segment.touched[within] = 1;
+    return segment.bytes.subarray(within * PAGE_SIZE, (within + 1) * PAGE_SIZE);
+  }
+
+  /** Overwrites one page with 4096 bytes at source[at]. */
+  setPage(index: number, source: Buffer, at: number): void {
+    const segment = this.#make(this.#segmentOf(index));
+    const within = index % SEGMENT_PAGES;
+    segment.touched[within] = 1;
+    source.copy(segment.bytes, within * PAGE_SIZE, at, at + PAGE_SIZE);
   }
 
   /** Copies one page; costs no memory where nothing was written. */
   copyPage(index: number, target: Buffer, at: number): void {
-    const segment = this.#segments[this.#segmentOf(index)];
+    const segment = this.#touchedSegment(index);
     if (segment === undefined) {
       target.fill(0, at, at + PAGE_SIZE);
       return;
@@ -72,7 +86,7 @@ export class GuestRam {
   }
 
   isZero(index: number): boolean {
-    const segment = this.#segments[this.#segmentOf(index)];
+    const segment = this.#touchedSegment(index);
     return (
       segment === undefined || isZeroPage(segment.bytes, segment.view, (index % SEGMENT_PAGES) * PAGE_SIZE)
     );
@@ -80,21 +94,19 @@ export class GuestRam {
 
   /** Makes a page zero; costs no memory where nothing was written. */
   clear(index: number): void {
-    if (this.#segments[this.#segmentOf(index)] !== undefined) this.page(index).fill(0);
+    if (this.#touchedSegment(index) !== undefined) this.page(index).fill(0);
   }
 
-  /** Writes bytes from a page on. They must lie within RAM. */
-  write(page: number, bytes: Uint8Array): void {
-    if (page * PAGE_SIZE + bytes.length > this.#pages * PAGE_SIZE) {
+  /** Writes whole pages from a page on; zero pages cost no memory. They must lie within RAM. */
+  write(page: number, bytes: Buffer): void {
+    const pages = bytes.length / PAGE_SIZE;
+    if (!Number.isInteger(pages) || page + pages > this.#pages) {
       throw new RangeError(`pages from ${page} on do not hold ${bytes.length} bytes`);
     }
-    let position = page * PAGE_SIZE;
-    for (let from = 0; from < bytes.length;) {
-      const at = position % SEGMENT_BYTES;
-      const length = Math.min(bytes.length - from, SEGMENT_BYTES - at);
-      this.#make(Math.floor(position / SEGMENT_BYTES)).bytes.set(bytes.subarray(from, from + length), at);
-      position += length;
-      from += length;
+    for (let i = 0; i < pages; i++) {
+      const at = i * PAGE_SIZE;
+      if (bytes.compare(ZERO_SEGMENT, 0, PAGE_SIZE, at, at + PAGE_SIZE) === 0) this.clear(page + i);
+      else this.setPage(page + i, bytes, at);
     }
   }
 
@@ -118,11 +130,18 @@ export class GuestRam {
     return Math.floor(index / SEGMENT_PAGES);
   }
 
+  /** The segment of a page that may hold something; undefined when it must be zero. */
+  #touchedSegment(index: number): Segment | undefined {
+    const segment = this.#segments[this.#segmentOf(index)];
+    return segment?.touched[index % SEGMENT_PAGES] === 1 ? segment : undefined;
+  }
+
   #make(number: number): Segment {
     const made = this.#segments[number];
     if (made !== undefined) return made;
     const bytes = Buffer.alloc(SEGMENT_BYTES);
-    const segment = { bytes, view: new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength) };
+    const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+    const segment = { bytes, view, touched: new Uint8Array(SEGMENT_PAGES) };
     this.#segments[number] = segment;
     return segment;
   }
@@ -134,7 +153,7 @@ export function generatedRam(options: ImageOptions): GuestRam {
   const ram = new GuestRam(options.bytes / PAGE_SIZE, Infinity);
   let page = 0;
   for (const chunk of generateImage(options)) {
-    ram.write(page, chunk);
+    ram.write(page, Buffer.from(chunk.buffer, chunk.byteOffset, chunk.length));
     page += chunk.length / PAGE_SIZE;
   }
   return ram;
@@ -172,10 +191,7 @@ async function readRam(file: FileHandle, path: string): Promise<GuestRam> {
     }
     // A read may end inside a page: the rest of that page is read again.
     const whole = bytesRead - (bytesRead % PAGE_SIZE);
-    for (let from = 0; from < whole; from += PAGE_SIZE) {
-      const page = chunk.subarray(from, from + PAGE_SIZE);
-      if (page.compare(ZERO_SEGMENT, 0, PAGE_SIZE) !== 0) ram.write((at + from) / PAGE_SIZE, page);
-    }
+    ram.write(at / PAGE_SIZE, chunk.subarray(0, whole));
     at += whole;
   }
   return ram;

@@ -37,6 +37,19 @@ export class Random {
     return Math.floor((this.next() / 0x100000000) * limit);
   }
 
+  /** Fills an array with numbers as {@link below} gives them, several times as fast. */
+  fillBelow(words: Uint32Array, limit: number): void {
+    const scale = limit / 0x100000000;
+    let x = this.#state;
+    for (let i = 0; i < words.length; i++) {
+      x ^= x << 13;
+      x ^= x >>> 17;
+      x ^= x << 5;
+      words[i] = (x >>> 0) * scale; // the array takes the whole part
+    }
+    this.#state = x;
+  }
+
   /** True once in `n` times. */
   oneIn(n: number): boolean {
     return this.below(n) === 0;

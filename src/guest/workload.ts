@@ -80,8 +80,7 @@ export class Workload {
     switch (this.options.pattern) {
       case 'integers': {
         const { buffer, byteOffset } = this.#ram.page(index);
-        const words = new Uint32Array(buffer, byteOffset, PAGE_SIZE / 4);
-        for (let i = 0; i < words.length; i++) words[i] = random.below(100_000);
+        random.fillBelow(new Uint32Array(buffer, byteOffset, PAGE_SIZE / 4), 100_000);
         return;
       }
       case 'lines': {

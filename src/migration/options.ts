@@ -54,7 +54,11 @@ const COMPRESS_THREADS = 8;
 const DECOMPRESS_THREADS = 2;
 
 /** A number with a unit, or the bare number. The schema hands the name of the option to the parser. */
-function quantity(option: string, parse: (value: string | number, option: string) => number, range: Range) {
+export function quantity(
+  option: string,
+  parse: (value: string | number, option: string) => number,
+  range: Range,
+) {
   return z.union([z.number(), z.string()]).transform((value) => {
     const amount = parse(value, option);
     if (amount >= range.min && amount <= range.max) return amount;
@@ -163,7 +167,11 @@ export function resolveReceiveOptions(options: ReceiveOptions): ResolvedReceiveO
   return resolve(receiveSchema, options);
 }
 
-function resolve<Schema extends z.ZodObject>(schema: Schema, options: z.input<Schema>): z.output<Schema> {
+/** Checks options against their schema. @throws RamferryError ERR_OPTION_INVALID that names the option */
+export function resolve<Schema extends z.ZodObject>(
+  schema: Schema,
+  options: z.input<Schema>,
+): z.output<Schema> {
   const result = schema.safeParse(options);
   if (result.success) return result.data;
   const [issue] = result.error.issues;

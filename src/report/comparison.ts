@@ -3,11 +3,17 @@
 
 import Table from 'cli-table3';
 import type { TransferSummary } from '../migration/statistics.js';
+import type { Row } from './rows.js';
 import { summaryRows } from './summary.js';
 
 /** The figures of formatSummary as a table, one column for each summary; a figure that one of them lacks reads n/a. */
 export function formatComparison(columns: readonly { title: string; summary: TransferSummary }[]): string {
-  const tables = columns.map(({ summary }) => new Map(summaryRows(summary)));
+  return sideBySide(columns.map(({ title, summary }) => ({ title, rows: summaryRows(summary) })));
+}
+
+/** Any rows side by side. */
+export function sideBySide(columns: readonly { title: string; rows: readonly Row[] }[]): string {
+  const tables = columns.map(({ rows }) => new Map(rows));
   const labels = [...new Set(tables.flatMap((rows) => [...rows.keys()]))];
   const table = new Table({
     head: ['', ...columns.map(({ title }) => title)],

@@ -2,14 +2,11 @@
 // Pure: plain data in, text out, without a newline at the end.
 
 import type { TransferSummary } from '../migration/statistics.js';
-
-export type Row = readonly [label: string, value: string];
+import { kbytes, lines, milliseconds, type Row } from './rows.js';
 
 /** Lines of `label: value`, as `info migrate` prints them, and after those what only ramferry knows. */
 export function formatSummary(summary: TransferSummary): string {
-  return summaryRows(summary)
-    .map(([label, value]) => `${label}: ${value}`)
-    .join('\n');
+  return lines(summaryRows(summary));
 }
 
 /** The figures in the order in which they are shown. */
@@ -48,15 +45,6 @@ export function summaryRows(summary: TransferSummary): Row[] {
     ['peak memory', kbytes(summary['peak-memory'])],
   );
   return rows;
-}
-
-function milliseconds(value: number): string {
-  return `${value} ms`;
-}
-
-/** QEMU's kbytes are 1024 bytes, rounded down. Bytes that are fewer must not look like none. */
-function kbytes(bytes: number): string {
-  return bytes > 0 && bytes < 1024 ? `${bytes} bytes` : `${Math.floor(bytes / 1024)} kbytes`;
 }
 
 function count(value: number, unit: string): string {

@@ -62,6 +62,21 @@ describe("a guest's RAM", () => {
     assert.ok(ram.isZero(1500));
   });
 
+  it('makes pages zero that held something, among others that were never touched', () => {
+    const ram = new GuestRam(4);
+    ram.page(0).fill(1);
+    ram.setPage(2, Buffer.alloc(2 * PAGE, 3), PAGE);
+    ram.write(0, Buffer.concat([Buffer.alloc(PAGE), Buffer.alloc(2 * PAGE, 5)]));
+    assert.deepEqual(
+      [0, 1, 2, 3].map((page) => ram.isZero(page)),
+      [true, false, false, true],
+    );
+    assert.deepEqual(
+      [0, 1, 2, 3].map((page) => ram.page(page)[PAGE - 1]),
+      [0, 5, 5, 0],
+    );
+  });
+
   it('ends where it ends', () => {
     const ram = new GuestRam(10, 20);
     assert.throws(() => ram.page(10), RangeError);

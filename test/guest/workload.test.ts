@@ -6,6 +6,7 @@ import fc from 'fast-check';
 import { CountedActivity, TimedActivity } from '../../src/guest/activity.js';
 import { DirtyBitmap } from '../../src/guest/dirty-bitmap.js';
 import { GuestRam } from '../../src/guest/ram.js';
+import { Random } from '../../src/guest/random.js';
 import { Workload, WRITE_PATTERNS, type WritePattern } from '../../src/guest/workload.js';
 import { code, FakeClock } from './harness.js';
 
@@ -71,6 +72,17 @@ describe('a workload', () => {
       assert.notEqual(one.ram.hash(), other.ram.hash());
     });
   }
+
+  it('integers: many numbers at once are those that come one at a time', () => {
+    const words = new Uint32Array(500);
+    const [many, single] = [new Random(8), new Random(8)];
+    many.fillBelow(words, 100_000);
+    assert.deepEqual(
+      [...words],
+      Array.from(words, () => single.below(100_000)),
+    );
+    assert.equal(many.next(), single.next());
+  });
 
   it('integers: a page holds 1024 different-looking numbers below 100,000', () => {
     const { load, ram } = workload('integers', 1);

@@ -1,0 +1,55 @@
+// What the simulated guest's commands have in common: signals, where reports go, the exit status.
+
+import { EXIT, toRamferryError } from '../errors.js';
+import { listeningLine, warningLine } from '../report/json.js';
+import type { ParsedArguments } from './command.js';
+import { toStderr, toStdout } from './output.js';
+import { handleSignals } from './signals.js';
+
+export interface GuestReporter {
+  readonly signal: AbortSignal;
+  /** Progress: not told quietly. */
+  progress(text: () => string, json: () => object): void;
+  /** The result: JSON is told quietly too. */
+  result(text: () => string, json: () => object): void;
+  readonly onListening: (address: string) => void;
+  readonly onWarning: (message: string) => void;
+}
+
+/** @param stdoutTaken stdout is the link: JSON goes to stderr */
+export async function runGuest(
+  parsed: ParsedArguments,
+  stdoutTaken: boolean,
+  work: (reporter: GuestReporter) => Promise<void>,
+): Promise<number> {
+  const json = parsed['json'] === true;
+  const quiet = parsed['quiet'] === true;
+  const lines = stdoutTaken ? toStderr : toStdout;
+  const tell = (text: () => string, data: () => object): void =>
+    json ? lines(JSON.stringify(data())) : toStderr(text());
+  const signals = handleSignals(() => undefined);
+  try {
+    await work({
+      signal: signals.signal,
+      progress: (text, data) => {
+        if (!quiet) tell(text, data);
+      },
+      result: (text, data) => {
+        if (!quiet || json) tell(text, data);
+      },
+      onListening: (address) => {
+        if (json) lines(listeningLine(address));
+        else if (!quiet) toStderr(`ramferry: listening on ${address}`);
+      },
+      onWarning: (message) => {
+        if (json) lines(warningLine(message));
+        else toStderr(`ramferry: warning: ${message}`);
+      },
+    });
+    return EXIT.success;
+  } catch (thrown) {
+    throw toRamferryError(signals.signal.aborted ? signals.signal.reason : thrown);
+  } finally {
+    signals.dispose();
+  }
+}

@@ -1,0 +1,233 @@
+// The comparison of QEMU's multi-thread-compression document with the simulated guest: idle and writing, without
+// compression (source → link → destination) and with it (source → send → link → receive → destination).
+// Every part is a process of its own, as it would be on two hosts; each accounts for its processor time and memory.
+
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { type RamferryError, toRamferryError } from '../errors.js';
+import type { TransferSummary } from '../migration/statistics.js';
+import { Child, type Line } from './child.js';
+import type { DestinationSummary } from './destination.js';
+import { canMakeNetwork, makeNetwork, type Network } from './network.js';
+import { type CompareOptions, resolveCompareOptions, type ResolvedCompareOptions } from './options.js';
+import type { RoundStatistics } from './precopy.js';
+import type { SourceSummary } from './source.js';
+
+/** One migration. */
+export interface Migration {
+  readonly source: SourceSummary;
+  readonly destination: DestinationSummary;
+  /** Only with compression. */
+  readonly send?: TransferSummary;
+  readonly receive?: TransferSummary;
+}
+
+export interface Comparison {
+  readonly load: 'idle' | 'writer';
+  readonly without: Migration;
+  readonly with: Migration;
+}
+
+export interface CompareSummary {
+  readonly shaping: 'tc' | 'max-bandwidth';
+  /** Bytes per second of the link. */
+  readonly link: number;
+  readonly comparisons: readonly Comparison[];
+}
+
+export interface CompareHooks {
+  /** The command line of ramferry: program and first arguments. */
+  readonly command: readonly string[];
+  readonly signal?: AbortSignal;
+  readonly onMigration?: (load: Comparison['load'], compressed: boolean) => void;
+  readonly onRound?: (round: RoundStatistics) => void;
+  readonly onWarning?: (message: string) => void;
+}
+
+/** @throws RamferryError what a part failed of, ERR_OPTION_INVALID, or ERR_LINK_COMMAND when tc does not work */
+export async function compareGuests(options: CompareOptions, hooks: CompareHooks): Promise<CompareSummary> {
+  const settings = resolveCompareOptions(options);
+  const { shaping, link } = settings;
+  const network =
+    shaping === 'tc' || (shaping === 'auto' && canMakeNetwork()) ? makeNetwork(link) : undefined;
+  const folder = mkdtempSync(join(tmpdir(), 'ramferry-guest-'));
+  const parts = new Parts(settings, hooks, network, folder);
+  // At once, not when the failure has found its way: the process may be about to end.
+  const cleanUp = (): void => {
+    parts.kill();
+    network?.remove();
+    rmSync(folder, { recursive: true, force: true });
+  };
+  hooks.signal?.addEventListener('abort', cleanUp, { once: true });
+  try {
+    const comparisons: Comparison[] = [];
+    for (const load of ['idle', 'writer'] as const) {
+      hooks.onMigration?.(load, false);
+      const without = await parts.migrate(load, false);
+      hooks.onMigration?.(load, true);
+      comparisons.push({ load, without, with: await parts.migrate(load, true) });
+    }
+    return { shaping: network === undefined ? 'max-bandwidth' : 'tc', link, comparisons };
+  } finally {
+    hooks.signal?.removeEventListener('abort', cleanUp);
+    cleanUp();
+  }
+}
+
+/** A part that fails because another one did says so with one of these; that other one's error is the reason. */
+const CONSEQUENCES = ['ERR_LINK_CLOSED', 'ERR_PEER_FAILED', 'ERR_STREAM_TRUNCATED', 'ERR_INPUT_TRUNCATED'];
+
+class Parts {
+  readonly #running = new Set<Child>();
+  #count = 0;
+
+  constructor(
+    private readonly settings: ResolvedCompareOptions,
+    private readonly hooks: CompareHooks,
+    private readonly network: Network | undefined,
+    private readonly folder: string,
+  ) {}
+
+  kill(): void {
+    for (const child of this.#running) child.kill();
+  }
+
+  async migrate(load: Comparison['load'], compressed: boolean): Promise<Migration> {
+    try {
+      return compressed ? await this.#throughRamferry(load) : await this.#straight(load);
+    } finally {
+      this.kill();
+      await Promise.allSettled([...this.#running].map(({ ended }) => ended));
+      this.#running.clear();
+    }
+  }
+
+  async #straight(load: Comparison['load']): Promise<Migration> {
+    const destination = this.#there('destination', [
+      'guest',
+      'destination',
+      this.#listen(),
+      '--ram-limit',
+      '1T',
+    ]);
+    const link = await this.#connect(destination);
+    const limit = this.network === undefined ? ['--max-bandwidth', String(this.settings.link)] : [];
+    const source = this.#source(link, load, limit);
+    return await this.#all<Migration>({ destination, source });
+  }
+
+  async #throughRamferry(load: Comparison['load']): Promise<Migration> {
+    const { settings } = this;
+    const [into, outOf] = ['in', 'out'].map((name) => join(this.folder, `${name}${this.#count++}`));
+    const destination = this.#there('destination', [
+      ...['guest', 'destination', `unix-listen:${into!}`, '--ram-limit', '1T'],
+    ]);
+    const receive = this.#there('receive', [
+      ...['receive', this.#listen(), `unix:${into!}`],
+      ...given({ '--decompress-threads': settings.decompressThreads }),
+    ]);
+    const link = await this.#connect(receive);
+    const limit = this.network === undefined ? settings.link : undefined;
+    const send = this.#here('send', [
+      ...['send', `unix-listen:${outOf!}`, link],
+      ...given({
+        '--max-bandwidth': limit,
+        '--codec': settings.codec,
+        '--compress-level': settings.compressLevel,
+        '--compress-threads': settings.compressThreads,
+      }),
+    ]);
+    await send.says('listening');
+    const source = this.#source(`unix:${outOf!}`, load, []);
+    return await this.#all<Migration>({ destination, receive, send, source });
+  }
+
+  #source(output: string, load: Comparison['load'], more: readonly string[]): Child {
+    const { format, image, size, profile, seed, pattern, workingSet, dirtyRate } = this.settings;
+    const { downtimeLimit, maxRounds, rounds } = this.settings;
+    const options = given({
+      '--format': format,
+      '--image': image,
+      '--size': size,
+      '--profile': profile,
+      '--seed': seed,
+      '--pattern': pattern,
+      '--working-set': workingSet,
+      '--dirty-rate': load === 'idle' ? 0 : dirtyRate,
+      '--downtime-limit': downtimeLimit,
+      '--max-rounds': maxRounds,
+      '--rounds': rounds,
+    });
+    return this.#here('source', ['guest', 'source', output, ...options, ...more], (line) => {
+      if (line['message_type'] === 'round') this.hooks.onRound?.(line as unknown as RoundStatistics);
+    });
+  }
+
+  #listen(): string {
+    return `tcp-listen:${this.network?.address ?? '127.0.0.1'}:0`;
+  }
+
+  async #connect(listener: Child): Promise<string> {
+    const { address } = await listener.says('listening');
+    return String(address).replace(/^tcp-listen:/, 'tcp:');
+  }
+
+  #here(name: string, args: readonly string[], onLine?: (line: Line) => void): Child {
+    return this.#start(name, args, this.network?.atSource, onLine);
+  }
+
+  #there(name: string, args: readonly string[]): Child {
+    return this.#start(name, args, this.network?.atDestination);
+  }
+
+  #start(
+    name: string,
+    args: readonly string[],
+    place: ((command: readonly string[]) => readonly string[]) | undefined,
+    onLine?: (line: Line) => void,
+  ): Child {
+    if (this.hooks.signal?.aborted === true) throw toRamferryError(this.hooks.signal.reason);
+    // A quiet source would not tell its rounds; the others' progress is nobody's business here.
+    const quiet = name === 'source' ? [] : ['--quiet'];
+    const command = [...this.hooks.command, ...args, '--json', ...quiet];
+    const child = new Child(name, place === undefined ? command : place(command), (line) => {
+      const message = line['message_type'] === 'warning' ? String(line['message']) : undefined;
+      // Nobody else reaches a port in a namespace of ours.
+      if (message !== undefined && !message.startsWith('listening on')) {
+        this.hooks.onWarning?.(`${name}: ${message}`);
+      }
+      onLine?.(line);
+    });
+    this.#running.add(child);
+    return child;
+  }
+
+  /** The summaries of all parts, or the error that explains the others'. */
+  async #all<Result>(children: Readonly<Record<string, Child>>): Promise<Result> {
+    const summaries: Record<string, Line> = {};
+    const failures: RamferryError[] = [];
+    await Promise.all(
+      Object.entries(children).map(async ([name, child]) => {
+        try {
+          summaries[name] = await child.ended;
+        } catch (thrown) {
+          const error = toRamferryError(thrown);
+          failures.push(error);
+          // The others would wait for it; those that it has told end by themselves.
+          if (!CONSEQUENCES.includes(error.code)) this.kill();
+        }
+      }),
+    );
+    const reason = failures.find(({ code }) => !CONSEQUENCES.includes(code)) ?? failures[0];
+    if (reason !== undefined) throw reason;
+    return summaries as Result;
+  }
+}
+
+/** Those options that have a value, as arguments. */
+function given(options: Readonly<Record<string, string | number | undefined>>): string[] {
+  return Object.entries(options).flatMap(([name, value]) =>
+    value === undefined ? [] : [name, String(value)],
+  );
+}

@@ -1,0 +1,59 @@
+// The simulated guest as the destination of a migration: from options to a report. Opens the link and closes it,
+// whatever happens.
+
+import { PAGE_SIZE } from '../grammar/grammar.js';
+import { parseAddress } from '../link/address.js';
+import { openInput } from '../link/open.js';
+import { type DestinationOptions, resolveDestinationOptions } from './options.js';
+import { ProcessMeter, type ProcessCost } from './process-meter.js';
+import { receiveGuest } from './receive.js';
+import type { GuestHooks } from './source.js';
+
+export interface DestinationSummary extends ProcessCost {
+  readonly status: 'completed';
+  readonly format: 'qemu' | 'libxc';
+  /** Milliseconds from the first look at the stream to the acknowledgement. */
+  readonly 'total-time': number;
+  /** The source was told that the guest is here, and compares RAM itself. */
+  readonly acknowledged: boolean;
+  /** RAM was compared here, with what the stream says it must be. */
+  readonly verified: boolean;
+  readonly ram: {
+    /** Bytes of the stream. */
+    readonly transferred: number;
+    /** Bytes of RAM. */
+    readonly total: number;
+    /** Pages that came, those sent again included. */
+    readonly pages: number;
+    readonly 'page-size': number;
+    /** Passes over memory. */
+    readonly 'dirty-sync-count': number;
+  };
+}
+
+/** @throws RamferryError as receiveGuest and the link do */
+export async function runGuestDestination(
+  options: DestinationOptions,
+  hooks: GuestHooks = {},
+): Promise<DestinationSummary> {
+  const { input, connectTimeout, ioTimeout, oneWay, ramLimit } = resolveDestinationOptions(options);
+  const channel = await openInput(parseAddress(input), { connectTimeout, ioTimeout, ...hooks });
+  const meter = new ProcessMeter();
+  const duplex = channel.duplex && !oneWay;
+  const report = await receiveGuest({ ...channel, duplex }, { limitBytes: ramLimit });
+  return {
+    status: 'completed',
+    format: report.format,
+    'total-time': Math.round(report.milliseconds),
+    acknowledged: duplex,
+    verified: report.verified,
+    ram: {
+      transferred: report.bytes,
+      total: report.ram.pages * PAGE_SIZE,
+      pages: report.pages,
+      'page-size': PAGE_SIZE,
+      'dirty-sync-count': report.passes,
+    },
+    ...meter.cost(),
+  };
+}

@@ -1,0 +1,94 @@
+// The simulated guest as the source of a migration: from options to a report in the words of QEMU's query-migrate.
+// Opens the link and closes it, whatever happens.
+
+import { PAGE_SIZE } from '../grammar/grammar.js';
+import { parseAddress } from '../link/address.js';
+import { openOutput } from '../link/open.js';
+import { createGuest } from './guest.js';
+import { guestOf, loadOf, policyOf, resolveSourceOptions, type SourceOptions } from './options.js';
+import type { RoundStatistics } from './precopy.js';
+import { ProcessMeter, type ProcessCost } from './process-meter.js';
+import { sendGuest } from './send.js';
+
+export interface GuestHooks {
+  readonly signal?: AbortSignal;
+  readonly onListening?: (address: string) => void;
+  readonly onWarning?: (message: string) => void;
+}
+
+export interface SourceHooks extends GuestHooks {
+  /** The guest's RAM is made: bytes. */
+  readonly onReady?: (bytes: number) => void;
+  readonly onRound?: (round: RoundStatistics) => void;
+}
+
+/** Names of MigrationInfo and MigrationStats wherever those have one. */
+export interface SourceSummary extends ProcessCost {
+  readonly status: 'completed';
+  /** Milliseconds from the first byte to the end of the downtime. */
+  readonly 'total-time': number;
+  /** Milliseconds from the pause to the destination's acknowledgement; one way: to the last byte taken. */
+  readonly downtime: number;
+  /** The destination has acknowledged the guest, and its RAM was compared. */
+  readonly acknowledged: boolean;
+  /** What was left fitted the downtime limit; after a fixed number of rounds: nothing was left. */
+  readonly converged: boolean;
+  readonly ram: {
+    /** Bytes of the stream that the source wrote. */
+    readonly transferred: number;
+    /** Bytes of RAM. */
+    readonly total: number;
+    /** Pages sent, those sent again included. */
+    readonly pages: number;
+    readonly 'page-size': number;
+    /** Rounds, the last one included. */
+    readonly 'dirty-sync-count': number;
+    /** Pages made dirty per second, in the last live round. */
+    readonly 'dirty-pages-rate': number;
+    /** Megabits (10^6) of the stream per second. */
+    readonly mbps: number;
+  };
+  /** Pages that the guest's program wrote meanwhile. */
+  readonly writes: number;
+  readonly rounds: readonly RoundStatistics[];
+}
+
+/** @throws RamferryError as createGuest, sendGuest and the link do */
+export async function runGuestSource(
+  options: SourceOptions,
+  hooks: SourceHooks = {},
+): Promise<SourceSummary> {
+  const settings = resolveSourceOptions(options);
+  const address = parseAddress(settings.output);
+  const guest = await createGuest(guestOf(settings));
+  hooks.onReady?.(guest.ram.pages * PAGE_SIZE);
+  const load = loadOf(settings, guest.mainPages);
+  const { connectTimeout, ioTimeout, oneWay, maxBandwidth } = settings;
+  const channel = await openOutput(address, { connectTimeout, ioTimeout, maxBandwidth, ...hooks });
+  const meter = new ProcessMeter();
+  const report = await sendGuest(oneWay ? { ...channel, duplex: false } : channel, guest, {
+    policy: policyOf(settings),
+    ...(load === undefined ? {} : { load }),
+    ...(hooks.onRound === undefined ? {} : { onRound: hooks.onRound }),
+  });
+  const { rounds, converged, acknowledged, pages, bytes, writes, totalMilliseconds } = report;
+  return {
+    status: 'completed',
+    'total-time': Math.round(totalMilliseconds),
+    downtime: Math.round(report.downtimeMilliseconds),
+    acknowledged,
+    converged,
+    ram: {
+      transferred: bytes,
+      total: guest.ram.pages * PAGE_SIZE,
+      pages,
+      'page-size': PAGE_SIZE,
+      'dirty-sync-count': rounds.length,
+      'dirty-pages-rate': Math.round(rounds.at(-2)?.dirtyRate ?? 0),
+      mbps: Math.round((bytes * 8) / totalMilliseconds) / 1000,
+    },
+    writes,
+    rounds,
+    ...meter.cost(),
+  };
+}
