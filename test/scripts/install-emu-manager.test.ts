@@ -1,0 +1,195 @@
+// scripts/install-emu-manager as in an installed package, with a stand-in for the real emu-manager that tells its words
+// and its process.
+
+import assert from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
+import fs from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, it } from 'node:test';
+
+const checkout = join(import.meta.dirname, '../../..');
+
+interface Result {
+  readonly status: number | null;
+  readonly stdout: string;
+  readonly stderr: string;
+  readonly pid: number;
+}
+
+describe('scripts/install-emu-manager', () => {
+  let place: string;
+  let real: string;
+  let wrapper: string;
+  let conf: string;
+
+  beforeEach(() => {
+    // A quote and a blank in the path: everything must be quoted.
+    place = fs.mkdtempSync(join(tmpdir(), "ramferry install'd-"));
+    fs.mkdirSync(join(place, 'scripts'));
+    fs.copyFileSync(
+      join(checkout, 'scripts/install-emu-manager'),
+      join(place, 'scripts/install-emu-manager'),
+    );
+    fs.symlinkSync(join(checkout, 'dist'), join(place, 'dist'));
+    real = join(place, 'real emu-manager');
+    const script = '#!/bin/sh\necho "pid $$"\nfor word; do echo "$word"; done\nexit 7\n';
+    fs.writeFileSync(real, script, { mode: 0o755 });
+    wrapper = join(place, 'lib/emu-manager');
+    conf = join(place, 'xenopsd.conf');
+  });
+  afterEach(() => fs.rmSync(place, { recursive: true, force: true }));
+
+  function run(program: string, ...words: string[]): Result {
+    const { status, stdout, stderr, pid } = spawnSync(program, words, { encoding: 'utf8', cwd: '/' });
+    return { status, stdout, stderr, pid };
+  }
+  const install = (...words: string[]): Result =>
+    run(
+      join(place, 'scripts/install-emu-manager'),
+      ...['--real', real, '--wrapper', wrapper, '--conf', conf],
+      ...words,
+    );
+  const uninstall = (...words: string[]): Result =>
+    run(
+      join(place, 'scripts/install-emu-manager'),
+      ...['--uninstall', '--wrapper', wrapper, '--conf', conf],
+      ...words,
+    );
+
+  it('writes the wrapper and prints the line for xenopsd.conf, again and again', () => {
+    for (let time = 0; time < 2; time++) {
+      const { status, stdout, stderr } = install();
+      assert.equal(status, 0, stderr);
+      assert.equal(stdout, `emu-manager = ${wrapper}\n`);
+      assert.equal(fs.statSync(wrapper).mode & 0o777, 0o755);
+      assert.deepEqual(fs.readdirSync(join(place, 'lib')), ['emu-manager']);
+    }
+  });
+
+  it('starts the real one itself, with no Node in between, where nothing is ours', () => {
+    install();
+    const base = ['-controlinfd', '3', '-controloutfd', '4', '-fd', '5', '-domid', '7'];
+    for (const words of [
+      [...base, '-mode', 'hvm_save', '-live', 'true'],
+      [...base, '--mode=save', '-dm', 'vgpu:6'],
+      ['-mo', 'restore', ...base, '-mode', 'save'],
+      ['-supports', 'migration-v2'],
+      ['--supports=compress'],
+      ['-supp', 'compress', '-mode', 'hvm_restore', '-compress', 'true'],
+      ['-mode', 'save', '--', '-compress', 'true'],
+    ]) {
+      const { status, stdout, pid } = run(wrapper, ...words);
+      assert.equal(status, 7);
+      assert.deepEqual(stdout.trim().split('\n'), [`pid ${pid}`, ...words]);
+    }
+  });
+
+  it('goes through the front for restores and for compressed saves', () => {
+    install();
+    // Without its descriptors even the front leaves them to the real one, which is then its child.
+    for (const words of [
+      ['-mode', 'hvm_restore'],
+      ['--mode=restore'],
+      ['-mode', 'save', '-mode', 'restore'],
+      ['-domid', '7'],
+    ]) {
+      const { status, stdout, pid } = run(wrapper, ...words);
+      assert.equal(status, 7);
+      const [first, ...rest] = stdout.trim().split('\n');
+      assert.notEqual(first, `pid ${pid}`);
+      assert.deepEqual(rest, words);
+    }
+    for (const spelling of [['-compress', 'true'], ['--compress=true'], ['-comp', 'true']]) {
+      const { stdout, pid } = run(wrapper, '-mode', 'save', ...spelling);
+      assert.deepEqual(stdout.trim().split('\n').slice(1), ['-mode', 'save']);
+      assert.notEqual(stdout.split('\n')[0], `pid ${pid}`);
+    }
+  });
+
+  it('hands the front its options, whatever is in them', () => {
+    const log = join(place, "a 'log' $HOME");
+    assert.equal(install('--', '--log-file', log, '--host-threads', '3').status, 0);
+    assert.match(fs.readFileSync(wrapper, 'utf8'), /'--host-threads' '3' --exec "\$real" -- "\$@"\n$/);
+    const { status, stderr } = run(wrapper, '-mode', 'save', '-compress', 'true');
+    assert.equal(status, 7, stderr);
+    assert.ok(fs.existsSync(log));
+  });
+
+  it('installs nothing when the front would not work', () => {
+    const { status, stderr } = install('--', '--codec', 'lzma');
+    assert.equal(status, 1);
+    assert.match(stderr, /lzma/);
+    assert.ok(!fs.existsSync(wrapper));
+    fs.chmodSync(real, 0o644);
+    assert.equal(install().status, 1);
+    assert.ok(!fs.existsSync(wrapper));
+  });
+
+  it('leaves somebody else’s file alone, or keeps it for later', () => {
+    fs.mkdirSync(join(place, 'lib'));
+    fs.writeFileSync(wrapper, 'theirs\n');
+    const { status, stderr } = install();
+    assert.equal(status, 1);
+    assert.match(stderr, /is not ours; --force/);
+    assert.equal(fs.readFileSync(wrapper, 'utf8'), 'theirs\n');
+    assert.equal(uninstall().status, 1);
+    assert.equal(install('--force').status, 0);
+    assert.notEqual(fs.readFileSync(wrapper, 'utf8'), 'theirs\n');
+    assert.equal(uninstall().status, 0);
+    assert.equal(fs.readFileSync(wrapper, 'utf8'), 'theirs\n');
+    assert.deepEqual(fs.readdirSync(join(place, 'lib')), ['emu-manager']);
+  });
+
+  it('never makes a wrapper that starts itself', () => {
+    for (const args of [
+      ['--real', real, '--wrapper', real, '--force'],
+      ['--real', join(place, 'link'), '--wrapper', real, '--force'],
+    ]) {
+      fs.rmSync(join(place, 'link'), { force: true });
+      fs.symlinkSync(real, join(place, 'link'));
+      assert.match(install(...args).stderr, /cannot take the place/);
+    }
+    install();
+    assert.match(install('--real', wrapper, '--wrapper', `${wrapper}2`).stderr, /is a wrapper of ours/);
+  });
+
+  it('finds the real one where xenopsd has been told to look', () => {
+    fs.writeFileSync(conf, `# emu-manager = /nowhere\nemu-manager="${real}"\n`);
+    const { status, stderr } = run(
+      join(place, 'scripts/install-emu-manager'),
+      ...['--wrapper', wrapper, '--conf', conf],
+    );
+    assert.equal(status, 0, stderr);
+    assert.ok(run(wrapper, '-mode', 'save').stdout.startsWith('pid '));
+  });
+
+  it('is not removed while xenopsd still needs it', () => {
+    install();
+    fs.writeFileSync(conf, `emu-manager = ${wrapper} # ours\n`);
+    const { status, stderr } = uninstall();
+    assert.equal(status, 1);
+    assert.match(stderr, /still names .*: say `emu-manager = .*real emu-manager` there, restart xenopsd/);
+    assert.ok(fs.existsSync(wrapper));
+    fs.writeFileSync(conf, `emu-manager = ${real}\n`);
+    assert.equal(uninstall().status, 0);
+    assert.ok(!fs.existsSync(wrapper));
+    assert.match(uninstall().stderr, /there is no/);
+  });
+
+  it('still restores what is not compressed after ramferry has gone', () => {
+    install();
+    fs.rmSync(join(place, 'dist'));
+    const { status, stdout, pid } = run(wrapper, '-mode', 'restore');
+    assert.equal(status, 7);
+    assert.deepEqual(stdout.trim().split('\n'), [`pid ${pid}`, '-mode', 'restore']);
+    assert.equal(run(wrapper, '-mode', 'save', '-compress', 'true').status, 1);
+  });
+
+  it('says how it is used', () => {
+    assert.equal(run(join(place, 'scripts/install-emu-manager'), '--help').status, 0);
+    assert.equal(install('--what').status, 2);
+    assert.equal(install('--wrapper', 'relative').status, 2);
+    assert.equal(uninstall('--', '--codec', 'zstd').status, 2);
+  });
+});
