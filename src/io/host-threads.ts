@@ -24,19 +24,25 @@ export function hostThreadsKey(count: number): HostThreadsKey {
 // Linux, all architectures Node runs on (linux/ipc.h, linux/sem.h).
 const IPC_CREAT = 0o1000;
 const IPC_EXCL = 0o2000;
+const GETPID = 11;
 const SETVAL = 16;
 const SEM_UNDO = 0x1000;
 const OWNER_ONLY = 0o600;
 const { EAGAIN, EEXIST } = os.constants.errno;
 
-/** Longer than many processes together need for a round of chunks; after it a holder is taken for stuck. */
-const PATIENCE_MS = 2_000;
-/** Once a holder was stuck, nobody waits for this long. */
-const TRUCE_MS = 10_000;
+export interface HostPatience {
+  /** Milliseconds; longer than many processes together need for a round of chunks. After it a holder is taken for stuck. */
+  readonly patience: number;
+  /** Milliseconds; once a holder was stuck, nobody waits for this long. */
+  readonly truce: number;
+}
+const PATIENCE: HostPatience = { patience: 2_000, truce: 10_000 };
 
 interface Semaphores {
   get(key: number, semaphores: number, flags: number): number;
   set(id: number, value: number): number;
+  /** Who changed it last; 0 = nobody ever. */
+  lastProcess(id: number): number;
   change(id: number, by: number, wait: bigint): number;
   errno(): number;
 }
@@ -73,6 +79,7 @@ function load(): Semaphores | undefined {
   return {
     get: (key, count, flags) => semget(key, count, flags),
     set: (id, value) => semctl(id, 0, SETVAL, 'int', value),
+    lastProcess: (id) => semctl(id, 0, GETPID, 'int', 0),
     change: (id, by, wait) => {
       operation[1] = by;
       operation[2] = SEM_UNDO;
@@ -88,15 +95,19 @@ function load(): Semaphores | undefined {
 export class HostThreads {
   readonly #calls: Semaphores;
   readonly #id: number;
+  readonly #count: number;
+  readonly #patience: HostPatience;
   #truceUntil = 0;
 
-  private constructor(calls: Semaphores, id: number) {
+  private constructor(calls: Semaphores, id: number, count: number, patience: HostPatience) {
     this.#calls = calls;
     this.#id = id;
+    this.#count = count;
+    this.#patience = patience;
   }
 
   /** Makes the semaphore if nobody has yet; undefined where the system has none for us. */
-  static open({ key, count }: HostThreadsKey): HostThreads | undefined {
+  static open({ key, count }: HostThreadsKey, patience = PATIENCE): HostThreads | undefined {
     const calls = semaphores();
     if (calls === undefined) return undefined;
     let id = calls.get(key, 1, IPC_CREAT | IPC_EXCL | OWNER_ONLY);
@@ -106,7 +117,7 @@ export class HostThreads {
     } else if (calls.errno() === EEXIST) {
       id = calls.get(key, 1, OWNER_ONLY);
     }
-    return id < 0 ? undefined : new HostThreads(calls, id);
+    return id < 0 ? undefined : new HostThreads(calls, id, count, patience);
   }
 
   /**
@@ -116,8 +127,10 @@ export class HostThreads {
   take(): boolean {
     const now = performance.now();
     if (now < this.#truceUntil) return this.#try(0);
-    if (this.#try(PATIENCE_MS)) return true;
-    this.#truceUntil = performance.now() + TRUCE_MS;
+    if (this.#try(this.#patience.patience)) return true;
+    // Whoever made it died before he could set it: it would have no place for ever.
+    if (this.#calls.lastProcess(this.#id) === 0) this.#calls.set(this.#id, this.#count);
+    this.#callTruce();
     return false;
   }
 
@@ -128,7 +141,11 @@ export class HostThreads {
   #try(milliseconds: number): boolean {
     // EAGAIN is the time that is over; anything else (a signal, a semaphore that was removed) is no place either.
     const result = this.#calls.change(this.#id, -1, BigInt(milliseconds));
-    if (result < 0 && this.#calls.errno() !== EAGAIN) this.#truceUntil = performance.now() + TRUCE_MS;
+    if (result < 0 && this.#calls.errno() !== EAGAIN) this.#callTruce();
     return result >= 0;
+  }
+
+  #callTruce(): void {
+    this.#truceUntil = performance.now() + this.#patience.truce;
   }
 }
