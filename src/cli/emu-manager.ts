@@ -7,7 +7,7 @@ import { CODEC_NAMES } from '../codec/codec.js';
 import { EXIT, RamferryError, toRamferryError } from '../errors.js';
 import { Engine } from '../hypervisor/emu-engine.js';
 import { emuManager } from '../hypervisor/emu-manager.js';
-import type { FrontLog } from '../hypervisor/emu-front.js';
+import type { FrontLog } from '../hypervisor/emu-ends.js';
 import { Syslog } from '../hypervisor/syslog.js';
 import { exitNow } from '../io/exit.js';
 import { libc } from '../io/libc.js';

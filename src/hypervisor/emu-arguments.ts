@@ -130,8 +130,7 @@ export class EmuArguments {
     const fd = readDescriptor(this.#last('fd'));
     const controlIn = readDescriptor(this.#last('controlinfd'));
     const controlOut = readDescriptor(this.#last('controloutfd'));
-    const asks = this.#options.some(({ name }) => name === 'supports');
-    if (asks || mode === undefined || !MODES.includes(mode)) return undefined;
+    if (this.#asks || mode === undefined || !MODES.includes(mode)) return undefined;
     if (fd === undefined || controlIn === undefined || controlOut === undefined) return undefined;
     const others = new Map<string, number>();
     for (const { name, value } of this.#options) {
@@ -153,15 +152,20 @@ export class EmuArguments {
       controlOut,
       others,
       domid: this.#last('domid'),
-      traceparent: this.#last('traceparent'),
+      traceparent: this.#last('traceparent') ?? this.#last('trace'),
       tracestate: this.#last('tracestate'),
     };
+  }
+
+  /** Whether they only ask what emu-manager supports. */
+  get #asks(): boolean {
+    return this.#options.some(({ name }) => name === 'supports');
   }
 
   /** Without `-compress`, which today's emu-manager refuses, and with this descriptor for the memory stream. */
   forReal(fd?: number): string[] {
     return this.#options.flatMap((option) => {
-      if (option.name === 'compress') return [];
+      if (option.name === 'compress' && !this.#asks) return [];
       return option.name === 'fd' && fd !== undefined ? option.rewrite(String(fd)) : option.words;
     });
   }

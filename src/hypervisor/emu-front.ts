@@ -2,63 +2,12 @@
 // the lines that would let xenopsd touch its stream while bytes of ours are still on their way (the order is spelt out in the
 // diagrams). One front is one save or one restore.
 import { Buffer } from 'node:buffer';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { RamferryError, toRamferryError } from '../errors.js';
-import type { ByteSink, ByteSource } from '../io/bytes.js';
-import type { EmuRequest } from './emu-arguments.js';
 import type { Carrier } from './emu-engine.js';
+import { type Answer, EMU_EXIT, errorLine, type FrontOptions } from './emu-ends.js';
+import { LIMIT, sleep } from './emu-limits.js';
 import type { EmuExit } from './emu-process.js';
 import { readLines, textOf } from './lines.js';
-
-/** emu-manager's own statuses. */
-export const EMU_EXIT = { success: 0, startUp: 1, failed: 2 } as const;
-
-/** emu-manager waits 120 s for the answer to `prepare:`; xenopsd needs a little of that for itself. */
-const PREPARE_HOLD_MS = 110_000;
-/** After an abort everything is over within a second; this is what the real one has of it. */
-const ABORT_GRACE_MS = 700;
-/** emu-manager may need 60 s and a SIGKILL to get rid of a xenguest that does not listen. */
-const STOP_MS = 75_000;
-/** An emulator that has gone: so long emu-manager may take to say why. */
-const EXPLAIN_MS = 3_000;
-/** A child of emu-manager may hold the control channel open; what was said before the exit is here by then. */
-const LAST_WORDS_MS = 300;
-/** How long the last line may take to be taken. */
-const LAST_LINE_MS = 1_000;
-
-export interface FrontLog {
-  info(fields: object, message: string): void;
-  warn(message: string): void;
-  error(error: RamferryError): void;
-}
-
-/** The real one, as far as the conversation goes. */
-export interface RealEnd {
-  readonly output: ByteSource;
-  readonly input: ByteSink;
-  readonly exited: Promise<EmuExit>;
-  kill(): void;
-}
-
-export interface FrontOptions {
-  readonly request: EmuRequest;
-  /** xenopsd's control channel. */
-  readonly commands: ByteSource;
-  readonly answers: ByteSink;
-  readonly real: RealEnd;
-  readonly memory: Carrier;
-  /** Only when both hosts were told to compress the vGPU's stream. */
-  readonly vgpu: (Carrier & { emulatorDone?(): void }) | undefined;
-  readonly log: FrontLog;
-}
-
-/** A line on its way to xenopsd. */
-interface Answer {
-  readonly line: Buffer;
-  /** `result:0 0` → result. */
-  readonly word: string;
-  readonly about: string;
-}
 
 /** `over`: the real one has ended by itself, and its status is ours. */
 type Ending = 'aborted' | 'failed' | 'over';
@@ -156,7 +105,7 @@ export class EmuFront {
     const delivering = this.#deliver();
     const reading = this.#readAnswers();
     const exit = await real.exited;
-    await Promise.race([reading, sleep(LAST_WORDS_MS)]);
+    await Promise.race([reading, sleep(LIMIT.lastWords, undefined)]);
     this.#realSilent = true;
     this.#wakeDeliverer();
     await delivering;
@@ -209,7 +158,7 @@ export class EmuFront {
     if (!this.#isHeld(answer)) return undefined;
     const { memory, vgpu, request, log } = this.#options;
     if (answer.word === 'prepare') {
-      const timer = setTimeout(() => this.#prepareOverdue(), PREPARE_HOLD_MS);
+      const timer = setTimeout(() => this.#prepareOverdue(), LIMIT.prepareHold);
       return this.#delivered([memory]).finally(() => clearTimeout(timer));
     }
     let waiting = this.#carriers;
@@ -243,7 +192,7 @@ export class EmuFront {
     this.fail(
       new RamferryError(
         'ERR_LINK_TIMEOUT',
-        `the link did not take the rest of the memory stream within ${PREPARE_HOLD_MS / 1000} s ` +
+        `the link did not take the rest of the memory stream within ${LIMIT.prepareHold / 1000} s ` +
           `(${statistics.linkBytes} bytes so far); emu-manager waits no longer for the vGPU`,
       ),
     );
@@ -286,7 +235,7 @@ export class EmuFront {
   async #realExplains(): Promise<boolean> {
     const failed = this.#whenRealFailed.then(() => true);
     const ended = this.#options.real.exited.then(({ status }) => status !== 0);
-    return Promise.race([failed, ended, sleep(EXPLAIN_MS, false, { ref: false })]);
+    return Promise.race([failed, ended, sleep(LIMIT.explain, false)]);
   }
 
   #abort(): void {
@@ -294,7 +243,7 @@ export class EmuFront {
     this.#ending = 'aborted';
     this.#dropAll(new RamferryError('ERR_INTERRUPTED', 'aborted by xenopsd'));
     this.#options.log.info({}, 'aborted by xenopsd');
-    void Promise.race([this.#options.real.exited, sleep(ABORT_GRACE_MS)]).then(() => {
+    void Promise.race([this.#options.real.exited, sleep(LIMIT.abortGrace, undefined)]).then(() => {
       this.#end(EMU_EXIT.success);
     });
   }
@@ -307,7 +256,7 @@ export class EmuFront {
     real.input.write(Buffer.from('abort\n')).catch(() => undefined);
     this.#dropAll(error);
     const stopped = real.exited.then(() => true);
-    if (!(await Promise.race([stopped, sleep(STOP_MS, false, { ref: false })]))) real.kill();
+    if (!(await Promise.race([stopped, sleep(LIMIT.stop, false)]))) real.kill();
     await this.#finish(errorLine(error), EMU_EXIT.failed);
   }
 
@@ -331,7 +280,7 @@ export class EmuFront {
   async #finish(line: Buffer, status: number): Promise<void> {
     // An abort may have come meanwhile: then no line of ours.
     if (this.#ending === 'aborted') return;
-    await Promise.race([this.#write(line), sleep(LAST_LINE_MS)]);
+    await Promise.race([this.#write(line), sleep(LIMIT.lastLine, undefined)]);
     this.#end(status);
   }
 
@@ -344,10 +293,4 @@ export class EmuFront {
   #drop(reason: RamferryError): void {
     for (const carrier of this.#carriers) carrier.drop(reason);
   }
-}
-
-/** One line, whatever the message holds. */
-export function errorLine(error: RamferryError): Buffer {
-  const text = `ramferry: ${error.code}: ${error.describe()}`.replace(/[^\x20-\x7e]+/g, ' ');
-  return Buffer.from(`error:${text}\n`, 'latin1');
 }

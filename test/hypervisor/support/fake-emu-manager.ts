@@ -21,10 +21,12 @@ export interface FakeScenario {
   readonly failAt?: number;
   /** Closes the memory descriptor when so many bytes have passed, and says and does nothing about it. */
   readonly closeAt?: number;
-  /** Restore: stops reading at so many bytes. */
+  /** Moves no more after so many bytes. */
   readonly stallAt?: number;
-  /** Save: milliseconds from the result to the end, with all descriptors open. */
-  readonly linger?: number;
+  /** After the last result: stays, with all descriptors open, until the command `leave`. */
+  readonly lingers?: boolean;
+  /** Takes no notice of `abort` and of the end of the channel for a while. */
+  readonly deaf?: boolean;
   /** Save: says this right before the result. */
   readonly chatter?: string;
   /** Save: `error:` right behind `prepare:vgpu`, as when the answer comes too late. */
@@ -35,6 +37,8 @@ export interface FakeScenario {
 
 const scenario = JSON.parse(process.env['FAKE_EMU'] ?? '{}') as FakeScenario;
 const PIECE = 256 * 1024;
+/** Longer than any front waits for its emu-manager; then nothing of a test stays behind. */
+const DEAF_MS = 30_000;
 const NO_RECORD_MATTERS = {
   full: false,
   between: () => undefined,
@@ -47,7 +51,8 @@ const NO_RECORD_MATTERS = {
 const words = process.argv.slice(2);
 const noted = (text: string): void => fs.appendFileSync(scenario.notes, `${text}\n`);
 for (const word of words) noted(`arg ${word}`);
-noted(`ppid ${process.ppid}`);
+noted(`pid ${process.pid}`);
+process.on('exit', () => noted('gone'));
 
 function option(name: string): string | undefined {
   for (let at = 0; at < words.length; at++) {
@@ -95,6 +100,10 @@ input.on('error', () => stop());
 /** Every emulator is told to stop; one that sits in a read or write costs a minute. */
 function stop(): void {
   if (stopping) return;
+  if (scenario.deaf === true) {
+    setTimeout(() => process.exit(0), DEAF_MS);
+    return;
+  }
   stopping = true;
   if (!moving) process.exit(0);
   setTimeout(() => {
@@ -155,6 +164,7 @@ function accident(): Promise<void> | undefined {
     return new Promise(() => undefined);
   }
   if (scenario.stallAt !== undefined && moved >= scenario.stallAt) {
+    noted('stalled');
     return new Promise(() => undefined);
   }
   return undefined;
@@ -197,8 +207,13 @@ async function save(): Promise<void> {
   }
   if (scenario.chatter !== undefined) say(scenario.chatter);
   say('result:0 0');
-  // xenguest is told to quit after this, and only then do its descriptors close.
-  setTimeout(() => process.exit(0), scenario.linger ?? 0);
+  await leave();
+}
+
+/** xenguest is told to quit after the result, and only then do its descriptors close. */
+async function leave(): Promise<void> {
+  if (scenario.lingers === true) await command('leave');
+  process.exit(0);
 }
 
 async function restore(): Promise<void> {
@@ -233,7 +248,7 @@ async function restore(): Promise<void> {
     fs.writeFileSync(scenario.vgpu!, bytes);
     say('result:vgpu');
   }
-  setTimeout(() => process.exit(0), scenario.linger ?? 0);
+  await leave();
 }
 
 await (mode.endsWith('save') ? save() : restore());

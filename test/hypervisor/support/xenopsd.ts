@@ -6,13 +6,12 @@ import fs from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 import { promisify } from 'node:util';
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { ByteSink, ByteSource } from '../../../src/io/bytes.js';
 import { libc } from '../../../src/io/libc.js';
-import { RamferryError } from '../../../src/errors.js';
-import { type SocketLink, socketLinkOfDescriptor } from '../../../src/link/socket.js';
-import { socketPair } from '../../../src/hypervisor/descriptors.js';
 import { readLines, textOf } from '../../../src/hypervisor/lines.js';
 import type { FakeScenario } from './fake-emu-manager.js';
+import { closeLinks, linkOf } from './stream.js';
 
 const MAIN = path.join(import.meta.dirname, '../../../src/cli/main.js');
 const FAKE = path.join(import.meta.dirname, 'fake-emu-manager.js');
@@ -33,14 +32,18 @@ export const END_HEADER = header(0xffff);
 
 /** A private directory with the stand-in for emu-manager as a program without arguments. */
 export class Workshop {
-  readonly directory = fs.mkdtempSync(path.join(os.tmpdir(), 'ramferry-emu-'));
-  readonly emuManager = path.join(this.directory, 'emu-manager');
+  readonly directory: string;
+  readonly emuManager: string;
   #files = 0;
 
-  constructor() {
-    fs.writeFileSync(this.emuManager, `#!/bin/sh\nexec '${process.execPath}' '${FAKE}' "$@"\n`, {
-      mode: 0o755,
-    });
+  /** @param script instead of the stand-in that FakeScenario describes */
+  constructor(
+    script = `#!/bin/sh\nexec '${process.execPath}' '${FAKE}' "$@"\n`,
+    directory = path.join(os.tmpdir(), 'ramferry-emu-'),
+  ) {
+    this.directory = fs.mkdtempSync(directory);
+    this.emuManager = path.join(this.directory, 'emu-manager');
+    fs.writeFileSync(this.emuManager, script, { mode: 0o755 });
   }
 
   file(contents?: Uint8Array): string {
@@ -52,47 +55,12 @@ export class Workshop {
   /** Also of tests that failed half-way: nothing stays behind, and nothing keeps the test process. */
   remove(): void {
     for (const process of processes.splice(0)) process.kill('SIGKILL');
-    for (const link of links.splice(0)) link.fail(new RamferryError('ERR_LINK_CLOSED', 'the test is over'));
+    closeLinks();
     fs.rmSync(this.directory, { recursive: true, force: true });
   }
 }
 
 const processes: ChildProcess[] = [];
-const links: SocketLink[] = [];
-
-export type Transport = 'socket' | 'pipe';
-
-/** The stream between two hosts, or to a disk: xenopsd's end, and the far one. */
-export interface Stream {
-  readonly saving: boolean;
-  /** Blocking, and shared with whom xenopsd starts. */
-  readonly fd: number;
-  /** Not for regular files. */
-  readonly far: number;
-}
-
-export function openStream(transport: Transport, saving: boolean): Stream {
-  if (transport === 'socket') {
-    const { ours, theirs } = socketPair();
-    return { saving, fd: ours, far: theirs };
-  }
-  const [reading, writing] = libc()!.pipe()!;
-  return { saving, fd: saving ? writing : reading, far: saving ? reading : writing };
-}
-
-/** The network's side of a stream, to read from or write to; its own description is not shared with anybody. */
-export function farEnd(stream: Stream, transport: Transport): { source: ByteSource; sink: ByteSink } {
-  const socket = transport === 'socket';
-  const link = socketLinkOfDescriptor(stream.far, {
-    label: 'the far end',
-    readable: socket || stream.saving,
-    writable: socket || !stream.saving,
-    pipe: !socket,
-    ioTimeout: 0,
-  });
-  links.push(link);
-  return { source: link.source!, sink: link.sink! };
-}
 
 export function flagsOf(fd: number): string {
   return /^flags:\s*(\d+)/m.exec(fs.readFileSync(`/proc/self/fdinfo/${fd}`, 'latin1'))?.[1] ?? '';
@@ -115,6 +83,10 @@ export interface FrontOptions {
   readonly share?: readonly number[];
   /** Start this instead of the front. */
   readonly program?: string;
+  /** More environment. */
+  readonly env?: Readonly<Record<string, string>>;
+  /** What the front logs to, instead of a file alone. */
+  readonly logging?: readonly string[];
 }
 
 const CONTROL_IN = 3;
@@ -156,13 +128,14 @@ export class Xenopsd {
       'true',
     ];
     words.push('-fd', String(STREAM), '-mode', mode, '-domid', '7', ...(options.args ?? []));
-    const own = ['--no-syslog', '--log-file', this.logFile, ...(options.options ?? [])];
+    const logging = options.logging ?? ['--no-syslog', '--log-file', this.logFile];
+    const own = [...logging, ...(options.options ?? [])];
     const front = [MAIN, 'emu-manager', ...own, '--exec', workshop.emuManager, '--', ...words];
     const [program, args] =
       options.program === undefined ? [process.execPath, front] : [options.program, words];
     this.process = spawn(program, args, {
       stdio: ['ignore', 'pipe', 'pipe', commands[0], answers[1], fd, ...(options.share ?? [])],
-      env: { ...process.env, FAKE_EMU: JSON.stringify(scenario) },
+      env: { ...process.env, FAKE_EMU: JSON.stringify(scenario), ...options.env },
     });
     processes.push(this.process);
     fs.closeSync(commands[0]);
@@ -172,12 +145,8 @@ export class Xenopsd {
     this.ended = new Promise((resolve) => {
       this.process.once('exit', (status, signal) => resolve({ status, signal }));
     });
-    const link = { ioTimeout: 0, pipe: true, label: 'control' };
-    const to = socketLinkOfDescriptor(commands[1], { ...link, readable: false, writable: true });
-    const from = socketLinkOfDescriptor(answers[0], { ...link, readable: true, writable: false });
-    links.push(to, from);
-    this.#commands = to.sink!;
-    void this.#listen(from.source!);
+    this.#commands = linkOf(commands[1], true, false, true).sink!;
+    void this.#listen(linkOf(answers[0], true, true, false).source!);
   }
 
   async #listen(source: ByteSource): Promise<void> {
@@ -199,6 +168,8 @@ export class Xenopsd {
       if (this.#silent) return undefined;
       await new Promise<void>((resolve) => (this.#wake = resolve));
     }
+    // xenopsd may use its stream whenever it hears something: the flags must be right each time.
+    this.checkFlags();
     return this.heard[this.#unread++];
   }
 
@@ -257,6 +228,11 @@ export class Xenopsd {
       .readFileSync(this.notes, 'utf8')
       .split('\n')
       .filter((line) => line.startsWith(what) && line !== '');
+  }
+
+  /** Waits until the stand-in for emu-manager has written this down; it may be slower than the front. */
+  async until(what: string): Promise<void> {
+    while (this.noted(what).length === 0) await sleep(5);
   }
 
   async status(): Promise<number> {
