@@ -11,6 +11,10 @@ export const EXIT = {
   link: 4,
   corrupt: 5,
   output: 6,
+  /** It cannot be known which side runs the guest: nothing was done, a person must look (docs/SHARED-MEMORY.md). */
+  unknown: 7,
+  /** QEMU, or the guest it runs, did not do what the transfer needs. */
+  hypervisor: 8,
   interrupted: 130,
   terminated: 143,
 } as const;
@@ -60,6 +64,18 @@ const EXIT_OF_CODE = {
   ERR_OUTPUT_EXISTS: EXIT.output,
   ERR_OUTPUT_WRITE: EXIT.output,
   ERR_OUTPUT_FULL: EXIT.output,
+
+  ERR_HANDOVER_UNKNOWN: EXIT.unknown,
+
+  ERR_QMP_CONNECT: EXIT.hypervisor,
+  ERR_QMP_CLOSED: EXIT.hypervisor,
+  ERR_QMP_TIMEOUT: EXIT.hypervisor,
+  ERR_QMP_COMMAND: EXIT.hypervisor,
+  ERR_QMP_PROTOCOL: EXIT.hypervisor,
+  ERR_GUEST_STATE: EXIT.hypervisor,
+  ERR_GUEST_RAM: EXIT.hypervisor,
+  ERR_GUEST_RAM_CHANGED: EXIT.hypervisor,
+  ERR_WATCHDOG: EXIT.internal,
 
   ERR_INTERRUPTED: EXIT.interrupted,
   ERR_TERMINATED: EXIT.terminated,

@@ -13,10 +13,10 @@ import {
 import { FORMATS, METHODS, type ReceiveOptions, type SendOptions } from '../migration/options.js';
 import type { ParsedArguments } from './command.js';
 
-const ADDRESSES =
+export const ADDRESSES =
   'An address is tcp:HOST:PORT, tcp-listen:[HOST:]PORT, unix:PATH, unix-listen:PATH, fd:N, exec:COMMAND, a path, or -';
 
-const COMMON: Record<string, Options> = {
+export const COMMON: Record<string, Options> = {
   'memory-limit': { describe: 'memory for chunks, codecs and the page store (256MiB)', requiresArg: true },
   'zstd-binding': { describe: 'use this zstd binding; see ramferry features', requiresArg: true },
   'direct-io': { describe: 'bypass the page cache for files', type: 'boolean' },
@@ -36,7 +36,7 @@ const COMMON: Record<string, Options> = {
   'log-file': { describe: 'append a log to this file', requiresArg: true, type: 'string' },
 };
 
-const SEND: Record<string, Options> = {
+export const SEND: Record<string, Options> = {
   'compress-threads': { describe: 'compression threads (CPUs, at most 8)', requiresArg: true },
   'compress-level': { describe: '0 stores, 1 is fastest (1)', requiresArg: true },
   codec: { describe: `${CODEC_NAMES.join(', ')} (zstd)`, requiresArg: true },
@@ -64,7 +64,7 @@ const SEND: Record<string, Options> = {
   'flush-after': { describe: 'how long bytes may wait for a full chunk (50ms)', requiresArg: true },
 };
 
-const RECEIVE: Record<string, Options> = {
+export const RECEIVE: Record<string, Options> = {
   'decompress-threads': { describe: 'decompression threads (CPUs, at most 2)', requiresArg: true },
   'pass-through': { describe: 'hand on a stream that nobody compressed', type: 'boolean' },
 };
@@ -98,9 +98,13 @@ export function receiveOptions(parsed: ParsedArguments): ReceiveOptions {
 }
 
 /** The command line wins over the environment. Everything else is checked at the library's door. */
-function gather(parsed: ParsedArguments, table: Record<string, OptionKind>): Record<string, unknown> {
+export function gather(
+  parsed: ParsedArguments,
+  table: Record<string, OptionKind>,
+  lineOnly: Record<string, OptionKind> = LINE_ONLY,
+): Record<string, unknown> {
   const options: Record<string, unknown> = optionsFromEnvironment(process.env, table);
-  for (const [name, kind] of Object.entries<OptionKind>({ ...LINE_ONLY, ...table })) {
+  for (const [name, kind] of Object.entries<OptionKind>({ ...lineOnly, ...table })) {
     const value = parsed[name];
     if (value !== undefined) options[name] = typeof value === 'string' ? readText(value, kind, name) : value;
   }

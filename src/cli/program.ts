@@ -19,6 +19,16 @@ const COMMANDS: readonly Entry[] = [
     load: async () => (await import('./receive.js')).receive,
   },
   {
+    usage: 'migrate [output]',
+    summary: "Migrate a running QEMU guest whose RAM is shared memory, over QEMU's monitor",
+    load: async () => (await import('./migrate.js')).migrate,
+  },
+  {
+    usage: 'incoming [input]',
+    summary: 'Take over the guest that migrate sends',
+    load: async () => (await import('./migrate.js')).incoming,
+  },
+  {
     usage: 'inspect <file>',
     summary: 'Say what a stream in a file is made of, and whether it is sound',
     load: async () => (await import('./inspect.js')).inspect,

@@ -13,13 +13,14 @@ export interface SignalHandling {
   dispose(): void;
 }
 
-export function handleSignals(onProgressWanted: () => void): SignalHandling {
+/** @param cleanUp milliseconds that the end may take after a signal */
+export function handleSignals(onProgressWanted: () => void, cleanUp = CLEAN_UP_MS): SignalHandling {
   const controller = new AbortController();
   let deadline: NodeJS.Timeout | undefined;
 
   const abort = (error: RamferryError): void => {
     if (controller.signal.aborted) exitNow(error.exitCode);
-    deadline = setTimeout(() => exitNow(error.exitCode), CLEAN_UP_MS);
+    deadline = setTimeout(() => exitNow(error.exitCode), cleanUp);
     controller.abort(error);
   };
   const interrupted = (): void => abort(new RamferryError('ERR_INTERRUPTED', 'interrupted'));

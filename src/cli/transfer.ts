@@ -1,7 +1,7 @@
 // What send and receive have in common on the command line: reports, log, signals and the exit status.
 // The transfer itself is the library's.
 
-import { EXIT, toRamferryError } from '../errors.js';
+import { EXIT, type RamferryError, toRamferryError } from '../errors.js';
 import type { Progress, TransferSummary } from '../migration/statistics.js';
 import { openLog } from './log.js';
 import type { ParsedArguments } from './command.js';
@@ -18,11 +18,23 @@ export interface TransferHooks {
 
 const STDOUT = new Set<unknown>(['-', 'fd:1', '/dev/stdout', 'file:/dev/stdout']);
 
+export interface TransferTraits {
+  /** Milliseconds that giving up may take after a signal; a second by default. */
+  readonly cleanUp?: number;
+}
+
+/** Whatever broke because we were told to stop, that we were told is the reason; not knowing how it ended weighs more. */
+function reasonOf(thrown: unknown, signal: AbortSignal): RamferryError {
+  const error = toRamferryError(thrown);
+  return signal.aborted && error.code !== 'ERR_HANDOVER_UNKNOWN' ? toRamferryError(signal.reason) : error;
+}
+
 /** Runs a transfer with everything around it and resolves with the exit status; rejects with what it failed of. */
 export async function runTransfer(
   parsed: ParsedArguments,
   options: { readonly output: unknown },
   transfer: (hooks: TransferHooks) => Promise<TransferSummary>,
+  { cleanUp }: TransferTraits = {},
 ): Promise<number> {
   const log = await openLog(parsed['logFile'] as string | undefined);
   const reporter = await createReporter({
@@ -33,7 +45,7 @@ export async function runTransfer(
   let latest: Progress | undefined;
   const signals = handleSignals(() => {
     if (latest !== undefined) reporter.showProgress(latest);
-  });
+  }, cleanUp);
   log.info({ options }, 'transfer starts');
   try {
     const summary = await transfer({
@@ -55,8 +67,7 @@ export async function runTransfer(
     reporter.summary(summary);
     return EXIT.success;
   } catch (thrown) {
-    // Whatever broke because we were told to stop, that we were told is the reason.
-    const error = toRamferryError(signals.signal.aborted ? signals.signal.reason : thrown);
+    const error = reasonOf(thrown, signals.signal);
     log.error(error);
     throw error;
   } finally {

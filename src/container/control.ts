@@ -19,6 +19,8 @@ export const MESSAGE = {
   progress: 3,
   /** Bytes that the receiver's own reader sent back; relayed unchanged. */
   backward: 4,
+  /** Nothing; forward, behind the stream of `ramferry migrate`: the guest is the receiver's now. */
+  go: 5,
 } as const;
 
 export const MESSAGE_HEADER_BYTES = 8;

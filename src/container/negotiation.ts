@@ -18,6 +18,8 @@ const helloSchema = z.object({
   maxChunk: z.number().int().positive(),
   /** Bytes of chunks and page store that the receiver is willing to hold. */
   memory: z.number().int().positive(),
+  /** Only of `ramferry incoming`: the bytes of each RAM file, in order. */
+  ram: z.array(z.number().int().positive()).max(256).optional(),
 });
 
 export type Hello = z.infer<typeof helloSchema>;

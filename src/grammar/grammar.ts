@@ -68,5 +68,5 @@ export interface Grammar {
 export const MAX_LOOKAHEAD = 8192;
 
 /** Grammar numbers as they stand in a stream's header; informative for a receiver. 0 is never valid. */
-export const GRAMMAR_ID = { raw: 1, opaque: 2, libxc: 3, qemu: 4 } as const;
+export const GRAMMAR_ID = { raw: 1, opaque: 2, libxc: 3, qemu: 4, memory: 5 } as const;
 export type GrammarName = keyof typeof GRAMMAR_ID;

@@ -66,4 +66,6 @@ export interface Channel {
   readonly sink: ByteSink | undefined;
   /** True when bytes can flow back to whoever feeds us. */
   readonly duplex: boolean;
+  /** A connection's descriptor while it is open, for a process that shares it. */
+  readonly fd?: number | undefined;
 }

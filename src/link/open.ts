@@ -54,7 +54,7 @@ export async function openOutput(address: Address, options: OpenOptions = {}): P
   if (maxBandwidth === 0 || channel.sink === undefined) return channel;
   const { RateLimitedSink } = await import('./rate-limit.js');
   const sink = new RateLimitedSink(channel.sink, maxBandwidth);
-  return { source: channel.source, sink, duplex: channel.duplex };
+  return { source: channel.source, sink, duplex: channel.duplex, fd: channel.fd };
 }
 
 async function openUnlimited(address: Address, options: OpenOptions): Promise<Channel> {

@@ -103,6 +103,10 @@ export class SocketLink implements Channel {
     return this.#socket;
   }
 
+  get fd(): number | undefined {
+    return this.#handle?.fd;
+  }
+
   /** Gives up in both directions: pending calls and later ones reject with `reason`. */
   fail(reason: RamferryError): void {
     this.#failure ??= reason;

@@ -2,3 +2,4 @@
 
 export const COMPRESS_ENTRY = new URL('../../workers/compress.js', import.meta.url);
 export const DECOMPRESS_ENTRY = new URL('../../workers/decompress.js', import.meta.url);
+export const SCAN_ENTRY = new URL('../../workers/scan.js', import.meta.url);

@@ -12,7 +12,7 @@ import { formatSize } from '../units.js';
 /** Node itself with ramferry's modules, resident before the first worker starts. */
 const PROCESS_BYTES = 72 * 1024 * 1024;
 /** One worker thread: its heap, its stack and its modules. */
-const THREAD_BYTES = 12 * 1024 * 1024;
+export const THREAD_BYTES = 12 * 1024 * 1024;
 
 /** More slots than this gain nothing: they only spread the work over more cache. */
 function usefulSlots(threads: number): number {

@@ -119,7 +119,7 @@ const common = {
   onWarning: callback<(message: string) => void>(),
 };
 
-const sendSchema = z.strictObject({
+export const sendSchema = z.strictObject({
   ...common,
   /** Compression threads. Default: as many CPUs as the process may use, at most 8. */
   compressThreads: threads.default(() => Math.min(COMPRESS_THREADS, allowedCpus())),
@@ -142,7 +142,7 @@ const sendSchema = z.strictObject({
   flushAfter: quantity('flushAfter', parseDuration, LIMITS.flushAfter).default(50),
 });
 
-const receiveSchema = z.strictObject({
+export const receiveSchema = z.strictObject({
   ...common,
   /** Decompression threads. Default: as many CPUs as the process may use, at most 2. */
   decompressThreads: threads.default(() => Math.min(DECOMPRESS_THREADS, allowedCpus())),

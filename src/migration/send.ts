@@ -119,7 +119,18 @@ async function transfer(
   }
 }
 
-async function transferTo(
+/** A stream that is made here and has a grammar of its own; its end is not yet the end of the transfer. */
+export interface Cargo {
+  readonly grammar: Grammar;
+  /** Memory that whoever makes the stream takes of the limit, in bytes. */
+  readonly memoryBytes: number;
+  /** Looks at what the receiver said first; what it throws ends the transfer. */
+  greeted(hello: Hello): void;
+  /** What comes when the sink has the whole stream: then the sink is still open. */
+  delivered(): Promise<void>;
+}
+
+export async function transferTo(
   ear: Ear | undefined,
   settings: ResolvedSendOptions,
   asked: Coding,
@@ -127,16 +138,18 @@ async function transferTo(
   source: ByteSource,
   sink: ByteSink,
   statistics: Statistics,
+  cargo?: Cargo,
 ): Promise<void> {
-  const coding = ear === undefined ? asked : agree(settings, asked, given, await ear.hello());
+  const hello = await ear?.hello();
+  if (hello !== undefined) cargo?.greeted(hello);
+  const coding = hello === undefined ? asked : agree(settings, asked, given, hello);
   const { chunkSize } = coding;
   // The hypervisor may take its time, before the first byte and between rounds.
   source.patience?.(0);
-  const { head, kind } = await inputKind(settings.format, source);
-  const { grammar, outlet } = await plan(kind, source, settings, coding);
+  const { head, grammar, outlet } = await load(cargo, source, settings, coding);
   const geometry = senderGeometry(
     {
-      limit: settings.memoryLimit,
+      limit: settings.memoryLimit - (cargo?.memoryBytes ?? 0),
       threads: coding.threads,
       chunkSize,
       codecBytes: coding.codecBytes,
@@ -177,6 +190,7 @@ async function transferTo(
   });
   try {
     await sender.run();
+    await cargo?.delivered();
     await sink.finish();
     warnOfRest(settings, source, statistics.guestBytes);
     if (ear !== undefined) await ear.success();
@@ -186,6 +200,21 @@ async function transferTo(
     stopReporting();
     settings.signal?.removeEventListener('abort', abort);
   }
+}
+
+/** How the input is walked, and how it leaves. */
+async function load(
+  cargo: Cargo | undefined,
+  source: ByteSource,
+  settings: ResolvedSendOptions,
+  coding: Coding,
+): Promise<{ head: Uint8Array; grammar: Grammar | undefined; outlet: Outlet }> {
+  if (cargo !== undefined) {
+    const outlet = nativeOutlet(cargo.grammar, coding, undefined);
+    return { head: new Uint8Array(0), grammar: cargo.grammar, outlet };
+  }
+  const { head, kind } = await inputKind(settings.format, source);
+  return { head, ...(await plan(kind, source, settings, coding)) };
 }
 
 /** A bare libxc stream ends at its END; in a file nobody else reads what follows. @param taken bytes that were sent */
@@ -262,7 +291,6 @@ async function inputKind(
   );
 }
 
-/** How the input is walked, and how it leaves. */
 async function plan(
   kind: StreamKind,
   source: ByteSource,
@@ -288,14 +316,18 @@ async function plan(
   }
   // The workers read the pages of a regular file by themselves.
   const byExtents = kind === 'raw' && source.file !== undefined;
-  const outlet = new NativeOutlet({
+  const outlet = nativeOutlet(grammar, coding, source.file?.size);
+  return { grammar: byExtents ? undefined : grammar, outlet };
+}
+
+function nativeOutlet(grammar: Grammar, coding: Coding, totalLength: number | undefined): Outlet {
+  return new NativeOutlet({
     grammar: GRAMMAR_ID[grammar.name],
-    maxChunk: chunkSize,
+    maxChunk: coding.chunkSize,
     window: 1,
     storeBytes: 0,
-    totalLength: source.file?.size,
+    totalLength,
   });
-  return { grammar: byExtents ? undefined : grammar, outlet };
 }
 
 function limited(options: OpenOptions, settings: ResolvedSendOptions): OpenOptions {

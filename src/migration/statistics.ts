@@ -99,7 +99,11 @@ export interface TransferSummary {
     /** Pages of all kinds per second, likewise. */
     readonly 'pages-per-second': number;
     readonly 'page-size': number;
+    /** Rounds over RAM, the last one included; only where ramferry itself makes them. */
+    readonly 'dirty-sync-count'?: number;
   };
+  /** Only of a QEMU guest whose RAM ramferry reads by itself. */
+  readonly 'shared-memory'?: SharedMemoryFigures;
   /** Only where ramferry itself compressed (or decompressed) chunks. */
   readonly compression?: {
     /** Pages that went through the codec. */
@@ -128,6 +132,24 @@ export interface TransferSummary {
   readonly 'peak-memory': number;
   /** Only when the status is failed or cancelled. */
   readonly error?: ErrorData;
+}
+
+/** A migration of a guest with shared memory (docs/SHARED-MEMORY.md). */
+export interface SharedMemoryFigures {
+  /** Rounds over RAM, the last one included. */
+  readonly rounds: number;
+  /** Bytes of the RAM files. */
+  readonly 'ram-size': number;
+  /** Bytes of pages that the guest wrote to per second, before it was stopped. */
+  readonly 'dirty-rate'?: number;
+  /** Milliseconds from the guest's stop to the destination's word that all RAM is in place. */
+  readonly 'last-round'?: number;
+  /** Milliseconds of the scan after QEMU has saved the devices; part of the downtime. */
+  readonly 'final-scan'?: number;
+  /** The same for 1 GiB. */
+  readonly 'final-scan-per-gib'?: number;
+  /** RAM was compared at the hand-over, and is the same. */
+  readonly verified?: boolean;
 }
 
 export interface CodecCounts {
@@ -171,6 +193,7 @@ export class Statistics {
   /** Milliseconds, if somebody saw the guest stop and resume. */
   downtime: number | undefined;
   totalBytes: number | undefined;
+  sharedMemory: SharedMemoryFigures | undefined;
 
   readonly #meter: Meter;
   readonly #start: number;
@@ -255,7 +278,9 @@ export class Statistics {
         mbps: rounded((perSecond(this.linkBytes, seconds) * 8) / 1e6),
         'pages-per-second': Math.round(perSecond(all, seconds)),
         'page-size': PAGE_SIZE,
+        ...(this.sharedMemory === undefined ? {} : { 'dirty-sync-count': this.sharedMemory.rounds }),
       },
+      ...(this.sharedMemory === undefined ? {} : { 'shared-memory': this.sharedMemory }),
       ...this.#compression(),
       pages,
       chunks: {

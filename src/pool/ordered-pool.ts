@@ -15,6 +15,7 @@ export interface OrderedPoolOptions {
   readonly entry: URL;
   readonly threads: number;
   readonly geometry: SlotGeometry;
+  /** What the entry point expects beside the pool's own; entries other than ours may expect more. */
   readonly startUp: Omit<WorkerStartUp, 'arena' | 'geometry' | 'ring'>;
   /**
    * How many slots whoever calls next() can well take at once; default 1. When it has to wait, it then waits for so many

@@ -1,7 +1,7 @@
 // A transfer's summary as text, in the words of QEMU's `info migrate`.
 // Pure: plain data in, text out, without a newline at the end.
 
-import type { TransferSummary } from '../migration/statistics.js';
+import type { SharedMemoryFigures, TransferSummary } from '../migration/statistics.js';
 import { kbytes, lines, milliseconds, type Row } from './rows.js';
 
 /** Lines of `label: value`, as `info migrate` prints them, and after those what only ramferry knows. */
@@ -28,6 +28,8 @@ export function summaryRows(summary: TransferSummary): Row[] {
     ['page size', kbytes(ram['page-size'])],
     ['pages-per-second', String(ram['pages-per-second'])],
   ];
+  const shared = summary['shared-memory'];
+  if (shared !== undefined) rows.push(...sharedMemoryRows(shared));
   if (compression !== undefined) {
     rows.push(
       ['compression pages', count(compression.pages, 'pages')],
@@ -44,6 +46,20 @@ export function summaryRows(summary: TransferSummary): Row[] {
     ['cpu time', `${summary['cpu-seconds'].toFixed(2)} s`],
     ['peak memory', kbytes(summary['peak-memory'])],
   );
+  return rows;
+}
+
+function sharedMemoryRows(shared: SharedMemoryFigures): Row[] {
+  const rows: Row[] = [
+    ['dirty sync count', String(shared.rounds)],
+    ['guest ram', kbytes(shared['ram-size'])],
+  ];
+  if (shared['last-round'] !== undefined) rows.push(['last round', milliseconds(shared['last-round'])]);
+  if (shared['final-scan'] !== undefined) {
+    const perGib = milliseconds(shared['final-scan-per-gib'] ?? 0);
+    rows.push(['final scan', `${milliseconds(shared['final-scan'])} (${perGib} a GiB)`]);
+  }
+  if (shared.verified === true) rows.push(['ram compared', 'identical']);
   return rows;
 }
 

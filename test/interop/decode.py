@@ -358,7 +358,7 @@ def read_stream_header(source):
     stored_checksum(data, "stream header")
     require(features == 0, "unknown features %#x are required" % features)
     require(checksum == 1, "checksum kind %d is unknown" % checksum)
-    require(1 <= grammar <= 4, "grammar %d is unknown" % grammar)
+    require(1 <= grammar <= 5, "grammar %d is unknown" % grammar)
     require(page_bits == 12, "pages of 2^%d bytes are unknown" % page_bits)
     require(1 <= most <= MOST_CHUNK_BYTES, "the most decoded bytes of a chunk, %d, are out of range" % most)
     require(1 <= window <= MOST_WINDOW, "the window, %d, is out of range" % window)

@@ -43,11 +43,15 @@ export interface MachineOptions {
   readonly incoming?: string | undefined;
   /** The network namespace to run in. */
   readonly namespace?: string | undefined;
+  /** The file that is the guest's RAM; there is a second monitor then, on which QEMU listens. */
+  readonly sharedRam?: string | undefined;
 }
 
 export class Machine {
   readonly process: ChildProcess;
   readonly qmp: Qmp;
+  /** The path of the second monitor, where RAM is shared. */
+  readonly monitor: string;
   #console = '';
   #asked: Promise<unknown> = Promise.resolve();
   #errors = '';
@@ -55,8 +59,15 @@ export class Machine {
   /** Rejects when QEMU ends. */
   readonly #gone: Promise<never>;
 
-  private constructor(child: ChildProcess, gone: Promise<never>, monitor: Socket, serial: Socket) {
+  private constructor(
+    child: ChildProcess,
+    gone: Promise<never>,
+    listening: string,
+    monitor: Socket,
+    serial: Socket,
+  ) {
     this.process = child;
+    this.monitor = listening;
     this.#gone = gone;
     gone.catch((thrown: unknown) => (this.#errors = String(thrown)));
     this.qmp = new Qmp(monitor);
@@ -71,7 +82,7 @@ export class Machine {
     const path = (what: string): string => join(options.directory, `${options.name}.${what}`);
     const monitor = awaitConnection(path('qmp'));
     const serial = awaitConnection(path('serial'));
-    const [command, args] = commandLine(options, path('qmp'), path('serial'));
+    const [command, args] = commandLine(options, path);
     const child = spawn(command, args, { stdio: ['ignore', 'ignore', 'pipe'] });
     killLater(child);
     let errors = '';
@@ -82,7 +93,7 @@ export class Machine {
     gone.catch(() => undefined);
     const sockets = Promise.all([monitor.connected, serial.connected]);
     try {
-      const machine = new Machine(child, gone, ...(await Promise.race([sockets, gone])));
+      const machine = new Machine(child, gone, path('mon'), ...(await Promise.race([sockets, gone])));
       await machine.qmp.execute('query-status');
       return machine;
     } catch (thrown) {
@@ -134,15 +145,20 @@ export class Machine {
   }
 }
 
-function commandLine(options: MachineOptions, monitor: string, serial: string): [string, string[]] {
-  const { kernel, initrd, memoryKiB, disk, incoming, namespace } = options;
+function commandLine(options: MachineOptions, path: (what: string) => string): [string, string[]] {
+  const { kernel, initrd, memoryKiB, disk, incoming, namespace, sharedRam } = options;
+  const backend = sharedRam === undefined ? '' : ',memory-backend=mem';
   const args = [
     ...['-nodefaults', '-no-user-config', '-display', 'none', '-no-reboot'],
-    ...['-accel', 'tcg,thread=multi', '-cpu', 'max', '-machine', 'q35,smm=off,hpet=off'],
+    ...['-accel', 'tcg,thread=multi', '-cpu', 'max', '-machine', `q35,smm=off,hpet=off${backend}`],
     ...['-m', `${memoryKiB}K`, '-kernel', kernel.image, '-initrd', initrd],
     ...['-append', 'console=ttyS0 quiet loglevel=1 panic=-1'],
-    ...['-qmp', `unix:${monitor}`, '-serial', `unix:${serial}`],
+    ...['-qmp', `unix:${path('qmp')}`, '-serial', `unix:${path('serial')}`],
   ];
+  if (sharedRam !== undefined) {
+    args.push('-object', `memory-backend-file,id=mem,size=${memoryKiB}K,mem-path=${sharedRam},share=on`);
+    args.push('-qmp', `unix:${path('mon')},server=on,wait=off`);
+  }
   if (disk !== undefined) {
     args.push('-drive', `file=${disk},format=raw,if=none,id=disk,readonly=on`);
     args.push('-device', 'virtio-blk-pci,drive=disk');

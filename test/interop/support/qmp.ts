@@ -8,6 +8,8 @@ export interface QmpEvent {
   readonly name: string;
   /** performance.now() when the event arrived. */
   readonly at: number;
+  /** Milliseconds on the host's clock when it happened, as QEMU says it. */
+  readonly happened: number;
 }
 
 interface Message {
@@ -15,6 +17,7 @@ interface Message {
   readonly return?: unknown;
   readonly error?: { readonly class: string; readonly desc: string };
   readonly event?: string;
+  readonly timestamp?: { readonly seconds: number; readonly microseconds: number };
 }
 
 interface Waiting {
@@ -86,7 +89,9 @@ export class Qmp {
 
   #take(message: Message): void {
     if (message.event !== undefined) {
-      this.events.push({ name: message.event, at: performance.now() });
+      const { seconds = 0, microseconds = 0 } = message.timestamp ?? {};
+      const happened = seconds * 1000 + microseconds / 1000;
+      this.events.push({ name: message.event, at: performance.now(), happened });
       this.#wake();
       return;
     }

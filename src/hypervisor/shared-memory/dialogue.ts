@@ -1,0 +1,85 @@
+// The source's view of the dialogue: waits, with limits, for what the destination says, in the order of the protocol.
+// A failure of the link or of anything else ends every wait, now and later; a verdict that was heard before stays heard.
+
+import { RamferryError } from '../../errors.js';
+import { isVerdict, readSaying, type Saying, type Verdict } from './messages.js';
+
+type Kind = Saying['say'];
+
+interface Waiting {
+  readonly wanted: readonly Kind[];
+  readonly resolve: (saying: Saying) => void;
+  readonly reject: (error: RamferryError) => void;
+}
+
+export class Dialogue {
+  readonly #heard: Saying[] = [];
+  #waiting: Waiting | undefined;
+  #failure: RamferryError | undefined;
+
+  /** What the destination has decided, as far as it was heard. */
+  get verdict(): Verdict | undefined {
+    return this.#heard.find(isVerdict);
+  }
+
+  /** Takes a message of the way back. */
+  hear(body: Buffer): void {
+    this.#heard.push(readSaying(body));
+    this.#look();
+  }
+
+  fail(error: RamferryError): void {
+    this.#failure ??= error;
+    this.#look();
+  }
+
+  /**
+   * Waits for one of these.
+   * @param limit in milliseconds; 0 waits for ever
+   * @throws ERR_LINK_TIMEOUT, ERR_PEER_FAILED when the destination gives up first, or what fail() was told
+   */
+  async await<K extends Kind>(
+    wanted: readonly K[],
+    limit: number,
+    what: string,
+  ): Promise<Extract<Saying, { say: K }>> {
+    let timer: NodeJS.Timeout | undefined;
+    try {
+      const found = await new Promise<Saying>((resolve, reject) => {
+        this.#waiting = { wanted, resolve, reject };
+        if (limit > 0) {
+          timer = setTimeout(() => {
+            reject(
+              new RamferryError('ERR_LINK_TIMEOUT', `the destination has not said ${what} for ${limit / 1000} s`, {
+                hint: 'look at the destination; --io-timeout allows it more time',
+              }),
+            );
+          }, limit);
+        }
+        this.#look();
+      });
+      return found as Extract<Saying, { say: K }>;
+    } finally {
+      clearTimeout(timer);
+      this.#waiting = undefined;
+    }
+  }
+
+  #look(): void {
+    if (this.#waiting === undefined) return;
+    const { wanted, resolve, reject } = this.#waiting;
+    const found = this.#heard.find(({ say }) => wanted.includes(say));
+    if (found !== undefined) {
+      resolve(found);
+      return;
+    }
+    const { verdict } = this;
+    if (verdict !== undefined) reject(verdictError(verdict));
+    else if (this.#failure !== undefined) reject(this.#failure);
+  }
+}
+
+export function verdictError(verdict: Verdict): RamferryError {
+  const why = 'reason' in verdict ? `: ${verdict.reason}` : '';
+  return new RamferryError('ERR_PEER_FAILED', `the destination says ${verdict.say}${why}`);
+}

@@ -1,0 +1,64 @@
+// The options of `migrate` and `incoming`: what `send` and `receive` have, and the guest. Checked once, at the door.
+
+import { z } from 'zod';
+
+import { RamferryError } from '../../errors.js';
+import { parseAddress } from '../../link/address.js';
+import { LIMITS, quantity, receiveSchema, resolve, sendSchema } from '../../migration/options.js';
+import { parseDuration } from '../../units.js';
+
+/** `unix:PATH` or a path, as a path. */
+const monitor = z.string().transform((text) => {
+  const address = parseAddress(text);
+  if (address.kind === 'unix' || address.kind === 'file') return address.path;
+  throw new RamferryError('ERR_OPTION_INVALID', `qmp: '${text}' is no unix socket`, {
+    hint: 'write --qmp unix:PATH, where QEMU has -qmp unix:PATH,server=on,wait=off',
+  });
+});
+
+const address = z.string().min(1);
+
+const guest = {
+  /** QEMU's monitor socket, which belongs to us for as long as this takes. */
+  qmp: monitor,
+  /** The files that are the guest's RAM; the same order on both sides. */
+  ram: z.array(z.string().min(1)).min(1),
+};
+
+const MAX_ROUNDS = 30;
+/** As QEMU's. */
+const DOWNTIME_LIMIT_MS = 300;
+
+const migrateSchema = sendSchema
+  .omit({ input: true, method: true, format: true, oneWay: true, sync: true, directIo: true })
+  .extend({
+    ...guest,
+    output: address,
+    /** Milliseconds of downtime that are aimed at. */
+    downtimeLimit: quantity('downtimeLimit', parseDuration, LIMITS.timeout).default(DOWNTIME_LIMIT_MS),
+    /** Rounds while the guest runs, after which it is stopped whatever is left. */
+    maxRounds: z.int().min(1).max(10_000).default(MAX_ROUNDS),
+    /** Compare all RAM of both sides before the hand-over; counts as downtime. */
+    verifyRam: z.boolean().default(false),
+    /** End the source's QEMU when the destination runs the guest. */
+    quitSource: z.boolean().default(false),
+  });
+
+const incomingSchema = receiveSchema
+  .omit({ output: true, passThrough: true, oneWay: true, sync: true, directIo: true })
+  .extend({ ...guest, input: address });
+
+export type MigrateOptions = z.input<typeof migrateSchema>;
+export type ResolvedMigrateOptions = z.output<typeof migrateSchema>;
+export type IncomingOptions = z.input<typeof incomingSchema>;
+export type ResolvedIncomingOptions = z.output<typeof incomingSchema>;
+
+/** @throws RamferryError ERR_OPTION_INVALID */
+export function resolveMigrateOptions(options: MigrateOptions): ResolvedMigrateOptions {
+  return resolve(migrateSchema, options);
+}
+
+/** @throws RamferryError ERR_OPTION_INVALID */
+export function resolveIncomingOptions(options: IncomingOptions): ResolvedIncomingOptions {
+  return resolve(incomingSchema, options);
+}

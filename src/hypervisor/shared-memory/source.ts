@@ -1,0 +1,317 @@
+// `migrate`: hands a running guest over to `incoming` at the other end of a link (docs/SHARED-MEMORY.md).
+// Promises a summary when the guest runs there; or an error, with the guest running here; or ERR_HANDOVER_UNKNOWN, with
+// the guest stopped here, when it cannot be known whether it runs there.
+
+import { RamferryError, toRamferryError } from '../../errors.js';
+import { MemoryGrammar } from '../../grammar/memory.js';
+import { parseAddress } from '../../link/address.js';
+import { openOutput } from '../../link/open.js';
+import { openOptions } from '../../migration/opening.js';
+import type { ResolvedSendOptions } from '../../migration/options.js';
+import { THREAD_BYTES } from '../../migration/memory.js';
+import { chooseCoding, transferTo } from '../../migration/send.js';
+import { Statistics, type TransferSummary } from '../../migration/statistics.js';
+import { Ear } from '../../migration/way-back.js';
+import { QemuGuest } from '../qmp/guest.js';
+import { neededCapabilities, opposite } from './capabilities.js';
+import { Convergence } from './convergence.js';
+import { Dialogue, verdictError } from './dialogue.js';
+import { goMessage } from './messages.js';
+import { type MigrateOptions, type ResolvedMigrateOptions, resolveMigrateOptions } from './options.js';
+import { checkAddress, type Connection, connectionOf } from './partner.js';
+import { PieceSource } from './piece-source.js';
+import { checkBackends, closeRamFiles, openRamFiles, type RamFile } from './ram-files.js';
+import { hashRam } from './ram-hash.js';
+import { type RescueOptions, resumeSource } from './rescue.js';
+import { Scanner, scannerBytes } from './scanner.js';
+import { type FinalScan, SourceStream } from './source-stream.js';
+import { StateInlet } from './state-socket.js';
+import { Watchdog } from './watchdog.js';
+
+const GIB = 2 ** 30;
+/** QMP commands are bounded also where a silent link is not. */
+const QMP_TIMEOUT_MS = 30_000;
+
+/** @throws RamferryError; what its code means for the guest is said above */
+export async function migrateGuest(options: MigrateOptions): Promise<TransferSummary> {
+  const settings = resolveMigrateOptions(options);
+  checkAddress(parseAddress(settings.output), 'output');
+  const given = { codec: options.codec !== undefined, maxChunk: options.chunkSize !== undefined };
+  const departure = new Departure(settings, given);
+  return departure.run();
+}
+
+class Departure {
+  readonly #settings: ResolvedMigrateOptions;
+  readonly #given: { readonly codec: boolean; readonly maxChunk: boolean };
+  readonly #statistics = new Statistics();
+  readonly #dialogue = new Dialogue();
+  /** Ends the link and the engine; after the point of no return nothing may. */
+  readonly #controller = new AbortController();
+  readonly #timeout: number;
+  #files: readonly RamFile[] = [];
+  #guest: QemuGuest | undefined;
+  #scanner: Scanner | undefined;
+  #inlet: StateInlet | undefined;
+  #watchdog: Watchdog | undefined;
+  #stream: SourceStream | undefined;
+  #rescue: RescueOptions;
+  #stopping = false;
+  #committed = false;
+  #over = false;
+
+  constructor(
+    settings: ResolvedMigrateOptions,
+    given: { readonly codec: boolean; readonly maxChunk: boolean },
+  ) {
+    this.#settings = settings;
+    this.#given = given;
+    this.#timeout = settings.ioTimeout === 0 ? QMP_TIMEOUT_MS : settings.ioTimeout;
+    this.#rescue = { qmp: settings.qmp, timeout: this.#timeout, capabilities: {} };
+  }
+
+  async run(): Promise<TransferSummary> {
+    const { signal } = this.#settings;
+    const onAbort = (): void => this.#fail(toRamferryError(signal?.reason, 'ERR_INTERRUPTED'));
+    signal?.addEventListener('abort', onAbort, { once: true });
+    if (signal?.aborted === true) onAbort();
+    try {
+      const connection = await this.#prepare();
+      await this.#transfer(connection);
+      await this.#afterwards();
+      return this.#statistics.summary('completed');
+    } catch (thrown) {
+      throw await this.#giveUp(toRamferryError(this.#controller.signal.reason ?? thrown));
+    } finally {
+      signal?.removeEventListener('abort', onAbort);
+      this.#inlet?.close();
+      this.#guest?.close();
+      await this.#scanner?.close();
+      closeRamFiles(this.#files);
+    }
+  }
+
+  /** Everything that may fail before anybody's guest is touched; then the link, and who guards it. */
+  async #prepare(): Promise<Connection> {
+    const { qmp, ram, output, compressThreads } = this.#settings;
+    const guest = await QemuGuest.connect(qmp, { timeout: this.#timeout });
+    this.#guest = guest;
+    await checkState(guest);
+    this.#files = openRamFiles(ram, 'read');
+    await checkBackends(guest, this.#files);
+    const settings = this.#sendSettings();
+    chooseCoding(settings);
+    const channel = await openOutput(parseAddress(output), {
+      ...openOptions(settings),
+      ...(settings.maxBandwidth === 0 ? {} : { maxBandwidth: settings.maxBandwidth }),
+    });
+    const connection = connectionOf(channel);
+    this.#inlet = await StateInlet.listen(qmp);
+    const changes = await neededCapabilities(guest, 'source');
+    this.#rescue = { ...this.#rescue, capabilities: opposite(changes) };
+    this.#watchdog = await Watchdog.start({ ...this.#rescue, side: 'source' }, connection.fd);
+    await guest.setCapabilities(changes);
+    void this.#watchdog.lost.then((error) => this.#fail(error));
+    void guest.monitor.closed.then((error) => this.#fail(error));
+    this.#scanner = new Scanner(this.#files, compressThreads);
+    return connection;
+  }
+
+  async #transfer({ source, sink }: Connection): Promise<void> {
+    const settings = this.#sendSettings();
+    const grammar = new MemoryGrammar();
+    this.#stream = new SourceStream({
+      guest: this.#guest!,
+      files: this.#files,
+      scanner: this.#scanner!,
+      dialogue: this.#dialogue,
+      inlet: this.#inlet!,
+      grammar,
+      convergence: new Convergence(this.#settings.downtimeLimit, this.#settings.maxRounds),
+      timeout: this.#timeout,
+      verifyRam: this.#settings.verifyRam,
+      beforeStop: async () => {
+        await this.#watchdog!.note('stopping');
+        this.#stopping = true;
+      },
+      onWarning: settings.onWarning,
+    });
+    const ear = new Ear(source, (body) => {
+      this.#dialogue.hear(body);
+      return Promise.resolve();
+    });
+    // Also after the engine has finished somebody may wait for the destination.
+    ear.failure().catch((thrown: unknown) => this.#dialogue.fail(toRamferryError(thrown)));
+    const pieces = new PieceSource('the guest', this.#stream.pieces());
+    const cargo = {
+      grammar,
+      memoryBytes: scannerBytes(settings.compressThreads, THREAD_BYTES),
+      greeted: (hello: { readonly ram?: readonly number[] | undefined }) => checkPartner(hello.ram, this.#files),
+      delivered: () => this.#handOver((bytes) => sink.write(bytes)),
+    };
+    try {
+      await transferTo(
+        ear,
+        settings,
+        chooseCoding(settings),
+        this.#given,
+        pieces,
+        sink,
+        this.#statistics,
+        cargo,
+      );
+    } catch (thrown) {
+      // What comes after the guest was handed over is of no account: the destination has said that it runs.
+      if (!this.#over) throw thrown;
+    }
+    await source.close();
+  }
+
+  /** The stream is at the destination, whole; the guest is stopped; QEMU has saved the devices. */
+  async #handOver(write: (bytes: Uint8Array) => Promise<void>): Promise<void> {
+    const stream = this.#stream!;
+    const [scan, hash, ready] = await Promise.all([
+      stream.finalScan!,
+      this.#settings.verifyRam ? hashRam(this.#files) : undefined,
+      this.#dialogue.await(['ready'], this.#timeout, 'that it is ready'),
+    ]);
+    checkScan(scan);
+    if (hash !== ready.hash) {
+      throw new RamferryError('ERR_GUEST_RAM_CHANGED', "the destination's RAM differs from the source's", {
+        hint: 'this is a fault of ramferry or of the host: report it',
+      });
+    }
+    const { status } = await this.#guest!.status();
+    if (status !== 'postmigrate') {
+      throw new RamferryError('ERR_GUEST_STATE', `somebody else uses the source's QEMU: it is ${status}`);
+    }
+    const { reason } = this.#controller.signal as { readonly reason: unknown };
+    if (reason !== undefined) throw toRamferryError(reason);
+    await this.#watchdog!.note('committed');
+    this.#committed = true;
+    await write(goMessage());
+    await this.#dialogue.await(['running'], this.#timeout, 'that the guest runs');
+    this.#over = true;
+    this.#count(scan);
+  }
+
+  #count(scan: FinalScan): void {
+    const stream = this.#stream!;
+    const ramSize = this.#files.reduce((sum, { size }) => sum + size, 0);
+    this.#statistics.downtime = performance.now() - stream.stoppedAt!;
+    this.#statistics.sharedMemory = {
+      rounds: stream.rounds,
+      'ram-size': ramSize,
+      'dirty-rate': Math.round(stream.forecast?.dirtyRate ?? 0),
+      'last-round': Math.round(stream.lastRound ?? 0),
+      'final-scan': Math.round(scan.milliseconds),
+      'final-scan-per-gib': Math.round((scan.milliseconds * GIB) / ramSize),
+      ...(this.#settings.verifyRam ? { verified: true } : {}),
+    };
+  }
+
+  async #afterwards(): Promise<void> {
+    await this.#watchdog!.release();
+    if (!this.#settings.quitSource) return;
+    await this.#guest!.quit().catch((thrown: unknown) => {
+      this.#settings.onWarning?.(`the source's QEMU does not quit: ${toRamferryError(thrown).describe()}`);
+    });
+  }
+
+  /** Before the point of no return: ends everything that is under way. */
+  #fail(error: RamferryError): void {
+    if (this.#committed) return;
+    this.#dialogue.fail(error);
+    this.#scanner?.fail(error);
+    this.#controller.abort(error);
+  }
+
+  /** @returns the error as the user hears it */
+  async #giveUp(error: RamferryError): Promise<RamferryError> {
+    if (this.#watchdog === undefined) return error;
+    const { verdict } = this.#dialogue;
+    if (this.#committed && verdict?.say !== 'refused') {
+      // The watchdog would find out no more than we did.
+      await this.#watchdog.release();
+      this.#controller.abort(error);
+      return unknownOutcome(verdict === undefined ? error : verdictError(verdict));
+    }
+    this.#fail(error);
+    this.#guest?.close();
+    try {
+      await resumeSource(this.#rescue, this.#stopping);
+      await this.#watchdog.release();
+    } catch (thrown) {
+      const failure = toRamferryError(thrown);
+      // The guest was never stopped, or is gone together with its QEMU: there is nothing to be resumed.
+      if (!this.#stopping || failure.code === 'ERR_QMP_CONNECT') {
+        await this.#watchdog.release();
+        return error;
+      }
+      // Not released: the watchdog takes over when we are gone, and tries again.
+      const why = failure.describe();
+      return new RamferryError(error.code, `${error.describe()}; the source's guest may be stopped: ${why}`, {
+        cause: error,
+        hint: "look at the source's QEMU: query-status, and cont if its guest is paused",
+      });
+    } finally {
+      this.#controller.abort(error);
+    }
+    return error;
+  }
+
+  #sendSettings(): ResolvedSendOptions {
+    const { signal } = this.#controller;
+    const plain = { method: 'xenguest', format: 'opaque', oneWay: false, sync: false, directIo: false } as const;
+    return { ...this.#settings, ...plain, input: '-', signal };
+  }
+}
+
+async function checkState(guest: QemuGuest): Promise<void> {
+  const { running, status } = await guest.status();
+  if (!running) {
+    throw new RamferryError('ERR_GUEST_STATE', `the guest does not run: it is ${status}`, {
+      hint: 'this migrates running guests; is it the right monitor?',
+    });
+  }
+  if (QemuGuest.underWay(await guest.migration())) {
+    throw new RamferryError('ERR_GUEST_STATE', 'QEMU is migrating this guest already', {
+      hint: 'wait for it, or cancel it with migrate_cancel',
+    });
+  }
+}
+
+function checkPartner(theirs: readonly number[] | undefined, files: readonly RamFile[]): void {
+  if (theirs === undefined) {
+    throw new RamferryError('ERR_LINK_NEGOTIATION', 'what answers is `ramferry receive`', {
+      hint: '`migrate` needs `ramferry incoming` at the other end',
+    });
+  }
+  const ours = files.map(({ size }) => size);
+  if (theirs.join() === ours.join()) return;
+  throw new RamferryError(
+    'ERR_GUEST_RAM',
+    `the RAM files have ${ours.join(', ')} bytes here and ${theirs.join(', ')} at the destination`,
+    { hint: 'start the destination with the same memory, and name its files in the same order' },
+  );
+}
+
+function checkScan({ differing }: FinalScan): void {
+  if (differing === 0) return;
+  throw new RamferryError(
+    'ERR_GUEST_RAM_CHANGED',
+    `${differing} pages of RAM changed after the guest was stopped and its RAM was sent`,
+    { hint: 'does something write to its RAM besides QEMU (vhost-user back ends, devices)? Try again' },
+  );
+}
+
+function unknownOutcome(error: RamferryError): RamferryError {
+  return new RamferryError(
+    'ERR_HANDOVER_UNKNOWN',
+    `whether the guest runs at the destination is not known: ${error.describe()}; here it stays stopped`,
+    {
+      cause: error,
+      hint: "ask the destination's QEMU (query-status): if its guest runs, quit the source; if it is gone, cont the source",
+    },
+  );
+}

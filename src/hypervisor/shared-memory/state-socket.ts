@@ -1,0 +1,130 @@
+// The unix socket over which QEMU writes, or reads, its device state. It lies beside the monitor's socket: that is a place
+// which QEMU and ramferry both reach. Promises that the name is gone afterwards.
+
+import fs from 'node:fs';
+import net from 'node:net';
+import { once } from 'node:events';
+
+import { RamferryError } from '../../errors.js';
+import { systemText } from '../../io/system-error.js';
+
+/** sockaddr_un (unix(7)). */
+const PATH_LIMIT = 107;
+
+/** A name beside the monitor's. @throws ERR_OPTION_INVALID */
+export function statePath(qmp: string): string {
+  const path = `${qmp}.state-${process.pid}`;
+  if (Buffer.byteLength(path) > PATH_LIMIT) {
+    throw new RamferryError('ERR_OPTION_INVALID', `qmp: ${qmp} is too long for a second socket beside it`, {
+      hint: `use a shorter path: ${path} must have at most ${PATH_LIMIT} bytes`,
+    });
+  }
+  return path;
+}
+
+function failed(path: string, thrown: unknown): RamferryError {
+  return new RamferryError('ERR_QMP_CONNECT', `no socket for the device state at ${path}: ${systemText(thrown)}`, {
+    cause: thrown,
+    hint: 'it is made beside the monitor: QEMU and ramferry both need to reach that directory',
+  });
+}
+
+/** Listens for QEMU's outgoing migration. */
+export class StateInlet {
+  readonly path: string;
+  readonly #server: net.Server;
+  readonly #connected: Promise<net.Socket>;
+  #socket: net.Socket | undefined;
+
+  private constructor(path: string, server: net.Server) {
+    this.path = path;
+    this.#server = server;
+    this.#connected = new Promise((resolve) => server.once('connection', resolve));
+  }
+
+  static async listen(qmp: string): Promise<StateInlet> {
+    const path = statePath(qmp);
+    const server = net.createServer();
+    try {
+      fs.rmSync(path, { force: true });
+      const before = process.umask(0o177);
+      try {
+        server.listen({ path });
+      } finally {
+        process.umask(before);
+      }
+      await once(server, 'listening');
+      // QEMU may run as another user, who made the monitor.
+      const { uid, gid } = fs.statSync(qmp);
+      if (uid !== process.getuid?.()) fs.chownSync(path, uid, gid);
+    } catch (thrown) {
+      server.close();
+      throw failed(path, thrown);
+    }
+    return new StateInlet(path, server);
+  }
+
+  /** What QEMU writes, until it closes. @param limit milliseconds without a byte */
+  async *read(limit: number): AsyncGenerator<Buffer, void> {
+    const socket = await this.#accept(limit);
+    socket.setTimeout(limit, () => socket.destroy(failed(this.path, new Error('no byte came'))));
+    for await (const piece of socket) yield piece as Buffer;
+  }
+
+  async #accept(limit: number): Promise<net.Socket> {
+    let timer: NodeJS.Timeout | undefined;
+    const late = new Promise<never>((_, reject) => {
+      timer = setTimeout(() => reject(failed(this.path, new Error('QEMU does not connect'))), limit);
+    });
+    try {
+      this.#socket = await Promise.race([this.#connected, late]);
+      return this.#socket;
+    } finally {
+      clearTimeout(timer);
+    }
+  }
+
+  close(): void {
+    this.#socket?.destroy();
+    this.#server.close();
+    fs.rmSync(this.path, { force: true });
+  }
+}
+
+/** Connects to QEMU, which waits for an incoming migration; nobody else can afterwards. */
+export class StateOutlet {
+  readonly #socket: net.Socket;
+  #failure: RamferryError | undefined;
+
+  private constructor(socket: net.Socket, path: string) {
+    this.#socket = socket;
+    socket.on('error', (thrown) => (this.#failure ??= failed(path, thrown)));
+  }
+
+  static async connect(path: string): Promise<StateOutlet> {
+    const socket = net.connect({ path });
+    await once(socket, 'connect').catch((thrown: unknown) => {
+      throw failed(path, thrown);
+    });
+    fs.rmSync(path, { force: true });
+    return new StateOutlet(socket, path);
+  }
+
+  /** Resolves when the socket has taken the bytes. */
+  async write(bytes: Uint8Array): Promise<void> {
+    await new Promise<void>((resolve, reject) => {
+      this.#socket.write(bytes, (thrown) => {
+        if (thrown) reject(this.#failure ?? thrown);
+        else resolve();
+      });
+    });
+  }
+
+  end(): void {
+    this.#socket.end();
+  }
+
+  close(): void {
+    this.#socket.destroy();
+  }
+}

@@ -1,0 +1,111 @@
+// The watchdog process: `node watchdog-main.js ORDERS`. Reads notes from standard input until it is released, or until the
+// input ends: then ramferry is dead, and what the last note calls for is done (docs/SHARED-MEMORY.md). Holds a copy of
+// the link's socket, so that the link lives as long as somebody can speak for this side.
+
+import net from 'node:net';
+import { createInterface } from 'node:readline';
+
+import { MESSAGE, writeMessage } from '../../container/control.js';
+import { resultMessage } from '../../container/negotiation.js';
+import { RamferryError, toRamferryError } from '../../errors.js';
+import { findVerdict, sayingBody, type Verdict } from './messages.js';
+import { dismissDestination, resumeSource, settleDestination } from './rescue.js';
+import { LINK_FD, type Note, READY, type WatchdogOrders } from './watchdog.js';
+
+const orders = JSON.parse(process.argv[2]!) as WatchdogOrders;
+
+// Whatever ends ramferry may be sent to everybody around it.
+for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP', 'SIGPIPE'] as const) {
+  process.on(signal, () => undefined);
+}
+process.stderr.on('error', () => undefined);
+process.stdout.on('error', () => undefined);
+
+const notes = new Set<Note>();
+const input = createInterface({ input: process.stdin });
+input.on('line', (line) => {
+  if (line === ('released' satisfies Note)) process.exit(0);
+  notes.add(line as Note);
+});
+input.on('close', () => {
+  takeOver().then(
+    () => process.exit(0),
+    (thrown: unknown) => {
+      tell(`failed: ${toRamferryError(thrown).describe()}`);
+      process.exit(1);
+    },
+  );
+});
+process.stdout.write(READY);
+
+function takeOver(): Promise<void> {
+  return orders.side === 'source' ? guardSource() : guardDestination();
+}
+
+async function guardSource(): Promise<void> {
+  if (notes.has('committed')) {
+    const verdict = await askDestination();
+    if (verdict?.say !== 'refused') {
+      tell(
+        verdict?.say === 'running'
+          ? 'the guest runs at the destination'
+          : 'it is not known whether the guest runs at the destination: this one stays stopped',
+      );
+      return;
+    }
+  }
+  const continued = await resumeSource(orders, notes.has('stopping'));
+  tell(continued ? 'the guest was continued here' : 'the guest goes on here');
+}
+
+async function guardDestination(): Promise<void> {
+  const link = openLink();
+  if (notes.has('continuing')) {
+    const verdict = await settleDestination(orders);
+    say(link, verdict);
+    tell(`the guest's state here: ${verdict.say}`);
+    return;
+  }
+  // Nobody will ever continue it now: that can be said before QEMU is gone.
+  say(link, { say: 'refused', reason: 'ramferry was killed at the destination' });
+  await dismissDestination(orders);
+  tell('QEMU was told to quit');
+}
+
+function openLink(): net.Socket {
+  const link = new net.Socket({ fd: LINK_FD, readable: true, writable: true, allowHalfOpen: true });
+  link.on('error', () => undefined);
+  return link;
+}
+
+/** The verdict, and the last message, which a ramferry that is alive waits for. */
+function say(link: net.Socket, verdict: Verdict): void {
+  const error = new RamferryError('ERR_TERMINATED', 'ramferry was killed at the destination').toData();
+  const ok = verdict.say === 'running';
+  link.write(writeMessage(MESSAGE.backward, sayingBody(verdict)));
+  link.end(resultMessage(ok ? { ok } : { ok, error }));
+}
+
+/** Ends the forward stream: GO was in it, or there is none. @returns what the destination then says */
+function askDestination(): Promise<Verdict | undefined> {
+  return new Promise((resolve) => {
+    const link = openLink();
+    let heard = Buffer.alloc(0);
+    const finish = (): void => {
+      clearTimeout(timer);
+      resolve(findVerdict(heard));
+    };
+    const timer = setTimeout(finish, orders.timeout);
+    link.on('data', (piece: Buffer) => {
+      heard = Buffer.concat([heard, piece]);
+      if (findVerdict(heard) !== undefined) finish();
+    });
+    link.on('close', finish);
+    link.on('end', finish);
+    link.end();
+  });
+}
+
+function tell(what: string): void {
+  process.stderr.write(`ramferry watchdog (${orders.side}): ramferry is gone; ${what}\n`);
+}

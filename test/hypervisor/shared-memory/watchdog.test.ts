@@ -1,0 +1,129 @@
+// ramferry is killed, with SIGKILL, at the moments that matter; its watchdog then does what docs/SHARED-MEMORY.md says.
+// The stand-ins hold a command back until the kill has happened: no moment is left to chance.
+
+import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import { describe, it } from 'node:test';
+
+import type { Command } from '../../cli/command.js';
+import type { Turn } from '../support/fake-qemu.js';
+import { Stage } from './stage.js';
+
+/** Kills, and resolves when the process is gone. */
+async function kill({ process }: Command): Promise<void> {
+  process.kill('SIGKILL');
+  if (process.signalCode === null) await once(process, 'exit');
+}
+
+/** The stand-in's next such command waits until somebody was killed, and then is `what`. */
+function killAt(stage: Stage, side: 'source' | 'destination', command: string, victim: () => Command): void {
+  const fake = stage[side];
+  fake.hooks[command] = async (): Promise<Turn> => {
+    delete fake.hooks[command];
+    await kill(victim());
+    return 'silence';
+  };
+}
+
+describe('when ramferry is killed', () => {
+  it('at the source while the guest is stopped, its watchdog continues the guest', async (test) => {
+    const stage = await Stage.open(test);
+    let ends: Awaited<ReturnType<Stage['start']>> | undefined;
+    killAt(stage, 'source', 'migrate', () => ends!.source);
+    ends = await stage.start();
+    const { status } = await ends.destination.ended;
+    assert.notEqual(status, 0);
+    await stage.assertBack();
+    assert.deepEqual(stage.history, ['source stops', 'source runs']);
+  });
+
+  it('at the source before that, the guest just goes on', async (test) => {
+    const stage = await Stage.open(test);
+    let ends: Awaited<ReturnType<Stage['start']>> | undefined;
+    killAt(stage, 'destination', 'migrate-incoming', () => ends!.source);
+    ends = await stage.start();
+    await ends.destination.ended;
+    await ends.source.ended;
+    await stage.destination.end;
+    assert.deepEqual(stage.history, []);
+    assert.equal(stage.source.running, true);
+  });
+
+  it('at the destination before `cont`, the source continues its guest', async (test) => {
+    const stage = await Stage.open(test);
+    let ends: Awaited<ReturnType<Stage['start']>> | undefined;
+    stage.source.hooks['migrate'] = async () => {
+      await kill(ends!.destination);
+      return undefined;
+    };
+    ends = await stage.start();
+    const { status, stderr } = await ends.source.ended;
+    assert.equal(status, 4, stderr);
+    await stage.assertBack();
+    assert.deepEqual(stage.history, ['source stops', 'source runs']);
+  });
+
+  it('at the destination after `cont` was executed, the source hears that the guest runs', async (test) => {
+    const stage = await Stage.open(test);
+    let ends: Awaited<ReturnType<Stage['start']>> | undefined;
+    stage.destination.hooks['cont'] = async (): Promise<Turn> => {
+      stage.destination.perform('cont');
+      await kill(ends!.destination);
+      return 'silence';
+    };
+    ends = await stage.start();
+    const { status, stderr } = await ends.source.ended;
+    assert.equal(status, 0, stderr);
+    assert.deepEqual(stage.history, ['source stops', 'destination runs']);
+  });
+
+  it('at the destination with a `cont` that was not executed, the source continues its guest', async (test) => {
+    const stage = await Stage.open(test);
+    let ends: Awaited<ReturnType<Stage['start']>> | undefined;
+    killAt(stage, 'destination', 'cont', () => ends!.destination);
+    ends = await stage.start();
+    const { status, stderr } = await ends.source.ended;
+    assert.equal(status, 4, stderr);
+    await stage.assertBack();
+    assert.deepEqual(stage.history, ['source stops', 'source runs']);
+  });
+
+  it('at the source after GO, its watchdog leaves the guest stopped while the destination runs it', async (test) => {
+    const stage = await Stage.open(test);
+    let ends: Awaited<ReturnType<Stage['start']>> | undefined;
+    stage.destination.hooks['cont'] = async () => {
+      await kill(ends!.source);
+      return undefined;
+    };
+    ends = await stage.start();
+    assert.equal((await ends.destination.ended).status, 0);
+    // Its pipes are closed when the watchdog, which has them too, has ended.
+    await ends.source.ended;
+    assert.deepEqual(stage.history, ['source stops', 'destination runs']);
+  });
+
+  it('at the source after GO, and the destination refuses: its watchdog continues the guest', async (test) => {
+    const stage = await Stage.open(test);
+    let ends: Awaited<ReturnType<Stage['start']>> | undefined;
+    stage.destination.hooks['cont'] = async () => {
+      await kill(ends!.source);
+      return { error: 'no' };
+    };
+    ends = await stage.start();
+    await ends.source.ended;
+    await stage.assertBack();
+    assert.deepEqual(stage.history, ['source stops', 'source runs']);
+  });
+
+  it('on both sides, the source continues its guest', async (test) => {
+    const stage = await Stage.open(test);
+    let ends: Awaited<ReturnType<Stage['start']>> | undefined;
+    stage.source.hooks['migrate'] = async (): Promise<Turn> => {
+      await Promise.all([kill(ends!.source), kill(ends!.destination)]);
+      return 'silence';
+    };
+    ends = await stage.start();
+    await ends.source.ended;
+    await stage.assertBack();
+  });
+});

@@ -1,0 +1,40 @@
+// The scan worker: takes extents of a guest's RAM off the ring and says which pages differ from what was sent before.
+// The hash is taken of the copy in the slot, which is what travels: the guest may write to the live page meanwhile.
+
+import { workerData } from 'node:worker_threads';
+
+import { xxh64 } from '../src/chunk/xxhash.js';
+import { readExactlyAt } from '../src/io/positioned.js';
+import { PAGE_BYTES } from '../src/page/zero.js';
+import { SCAN, SCAN_MODE, SCAN_WIDE, type ScanStartUp } from '../src/slot/scan-job.js';
+import type { SlotViews } from '../src/slot/layout.js';
+import { CodecShelf, serve } from './serve.js';
+
+const startUp = workerData as ScanStartUp;
+const hashes = new BigUint64Array(startUp.hashes);
+
+function scan({ input, ints, doubles, segments }: SlotViews): void {
+  const length = ints[SCAN.length]!;
+  const mode = ints[SCAN.mode]!;
+  const first = doubles[SCAN_WIDE.page]!;
+  readExactlyAt(ints[SCAN.fd]!, input.subarray(0, length), doubles[SCAN_WIDE.at]!);
+  let changed = 0;
+  for (let page = 0; page * PAGE_BYTES < length; page++) {
+    const at = page * PAGE_BYTES;
+    const hash = xxh64(input.subarray(at, at + PAGE_BYTES), startUp.seed);
+    if (mode !== SCAN_MODE.all && hash === hashes[first + page]) continue;
+    if (mode !== SCAN_MODE.compare) {
+      hashes[first + page] = hash;
+      if (changed !== page) input.copyWithin(changed * PAGE_BYTES, at, at + PAGE_BYTES);
+    }
+    segments[changed++] = page;
+  }
+  ints[SCAN.changed] = changed;
+}
+
+export default function scanner(): Promise<void> {
+  return serve(startUp, new CodecShelf(startUp), (slot) => {
+    scan(slot);
+    return Promise.resolve();
+  });
+}
