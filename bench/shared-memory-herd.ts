@@ -142,7 +142,8 @@ export class Herd {
         sent.output.split('\n').find((line) => line.includes('"summary"'))!,
       ) as Summary;
       const shared = summary['shared-memory'];
-      if (options.includes('--verify-ram') && shared.verified !== true) throw new Error('RAM was not compared');
+      if (options.includes('--verify-ram') && shared.verified !== true)
+        throw new Error('RAM was not compared');
       const stop = await source.machine.qmp.event('STOP', mark);
       const resume = await destination.machine.qmp.event('RESUME');
       await assertAlive(source.machine, destination.machine).catch((thrown: unknown) => {

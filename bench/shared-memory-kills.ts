@@ -10,7 +10,13 @@ import type { Ferry } from '../test/interop/support/ferry.js';
 import type { Machine } from '../test/interop/support/machine.js';
 import type { Herd, Member } from './shared-memory-herd.js';
 
-export const KILLS = ['source ramferry', 'destination ramferry', 'link', 'silent link', 'destination QEMU'] as const;
+export const KILLS = [
+  'source ramferry',
+  'destination ramferry',
+  'link',
+  'silent link',
+  'destination QEMU',
+] as const;
 export type Kill = (typeof KILLS)[number];
 
 export interface Killed {
@@ -38,7 +44,9 @@ export async function killOne(herd: Herd, what: Kill, random: () => number): Pro
   const moment = `${delay.toFixed(0)} ms after the ${late ? 'stop' : 'start'}`;
   const { events } = source.machine.qmp;
   const mark = events.length;
-  const { incoming, migrate } = await herd.ferries(source, destination, [], (address) => proxy.listen(address));
+  const { incoming, migrate } = await herd.ferries(source, destination, [], (address) =>
+    proxy.listen(address),
+  );
   if (late) await Promise.race([source.machine.qmp.event('STOP', mark), migrate.ended]);
   await Promise.race([sleep(delay), Promise.all([migrate.ended, incoming.ended])]);
   strike(what, { incoming, migrate, proxy, destination });
@@ -101,7 +109,8 @@ async function judge(
     }
     return { outcome: 'destination' };
   }
-  if (unknown) return runs ? { outcome: 'unknown', wrong: 'unknown, and the source runs' } : { outcome: 'unknown' };
+  if (unknown)
+    return runs ? { outcome: 'unknown', wrong: 'unknown, and the source runs' } : { outcome: 'unknown' };
   if (!runs) return { outcome: 'source', wrong: 'nobody runs' };
   if (gone === undefined && met) return { outcome: 'source', wrong: "the destination's QEMU lives on" };
   return { outcome: 'source' };
@@ -196,4 +205,3 @@ class Proxy {
     this.#server.close();
   }
 }
-

@@ -91,7 +91,9 @@ function build(parser: Argv, options: Record<string, Options>): Argv {
         'parse-positional-numbers': false,
       })
       .options({ ...GUEST, ...without(options) })
-      .epilog(`${ADDRESSES}; here tcp and unix addresses only. docs/SHARED-MEMORY.md has an example and says what happens when.`)
+      .epilog(
+        `${ADDRESSES}; here tcp and unix addresses only. docs/SHARED-MEMORY.md has an example and says what happens when.`,
+      )
   );
 }
 

@@ -50,9 +50,13 @@ export class Dialogue {
         if (limit > 0) {
           timer = setTimeout(() => {
             reject(
-              new RamferryError('ERR_LINK_TIMEOUT', `the destination has not said ${what} for ${limit / 1000} s`, {
-                hint: 'look at the destination; --io-timeout allows it more time',
-              }),
+              new RamferryError(
+                'ERR_LINK_TIMEOUT',
+                `the destination has not said ${what} for ${limit / 1000} s`,
+                {
+                  hint: 'look at the destination; --io-timeout allows it more time',
+                },
+              ),
             );
           }, limit);
         }

@@ -6,7 +6,13 @@ import { Buffer } from 'node:buffer';
 
 import { z } from 'zod';
 
-import { MESSAGE, MESSAGE_HEADER_BYTES, messageRest, readMessage, writeMessage } from '../../container/control.js';
+import {
+  MESSAGE,
+  MESSAGE_HEADER_BYTES,
+  messageRest,
+  readMessage,
+  writeMessage,
+} from '../../container/control.js';
 import { RamferryError } from '../../errors.js';
 
 const reason = z.string().max(4000);

@@ -146,7 +146,8 @@ class Departure {
     const cargo = {
       grammar,
       memoryBytes: scannerBytes(settings.compressThreads, THREAD_BYTES),
-      greeted: (hello: { readonly ram?: readonly number[] | undefined }) => checkPartner(hello.ram, this.#files),
+      greeted: (hello: { readonly ram?: readonly number[] | undefined }) =>
+        checkPartner(hello.ram, this.#files),
       delivered: () => this.#handOver((bytes) => sink.write(bytes)),
     };
     try {
@@ -262,7 +263,13 @@ class Departure {
 
   #sendSettings(): ResolvedSendOptions {
     const { signal } = this.#controller;
-    const plain = { method: 'xenguest', format: 'opaque', oneWay: false, sync: false, directIo: false } as const;
+    const plain = {
+      method: 'xenguest',
+      format: 'opaque',
+      oneWay: false,
+      sync: false,
+      directIo: false,
+    } as const;
     return { ...this.#settings, ...plain, input: '-', signal };
   }
 }

@@ -23,10 +23,14 @@ export function statePath(qmp: string): string {
 }
 
 function failed(path: string, thrown: unknown): RamferryError {
-  return new RamferryError('ERR_QMP_CONNECT', `no socket for the device state at ${path}: ${systemText(thrown)}`, {
-    cause: thrown,
-    hint: 'it is made beside the monitor: QEMU and ramferry both need to reach that directory',
-  });
+  return new RamferryError(
+    'ERR_QMP_CONNECT',
+    `no socket for the device state at ${path}: ${systemText(thrown)}`,
+    {
+      cause: thrown,
+      hint: 'it is made beside the monitor: QEMU and ramferry both need to reach that directory',
+    },
+  );
 }
 
 /** Listens for QEMU's outgoing migration. */

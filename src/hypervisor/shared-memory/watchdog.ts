@@ -78,8 +78,7 @@ export class Watchdog {
     return new Promise((resolve, reject) => {
       this.#child.stdin!.write(`${note}\n`, (thrown) => {
         if (!thrown) resolve();
-        else
-          reject(new RamferryError('ERR_WATCHDOG', 'the watchdog process is gone', { cause: thrown }));
+        else reject(new RamferryError('ERR_WATCHDOG', 'the watchdog process is gone', { cause: thrown }));
       });
     });
   }

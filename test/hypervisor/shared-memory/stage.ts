@@ -32,7 +32,8 @@ export class Stage {
   readonly destinationRam = path.join(this.directory, 'dst.ram');
   source!: FakeQemu;
   destination!: FakeQemu;
-  readonly #commands: Command[] = [];
+  /** The two processes, as soon as each is there: hooks of the stand-ins kill them. */
+  readonly started: { source?: Command; destination?: Command } = {};
 
   static async open(test: TestContext): Promise<Stage> {
     const stage = new Stage();
@@ -77,13 +78,13 @@ export class Stage {
       ...['incoming', '--qmp', `unix:${this.path('dst.qmp')}`, '--ram', this.destinationRam],
       ...['--json', `unix-listen:${link}`],
     ]);
-    this.#commands.push(destination);
+    this.started.destination = destination;
     await destination.says(/listening/);
     const source = new Command([
       ...['migrate', '--qmp', `unix:${this.path('src.qmp')}`, '--ram', this.sourceRam],
       ...['--json', '--compress-threads', '1', `unix:${link}`],
     ]);
-    this.#commands.push(source);
+    this.started.source = source;
     return { source, destination };
   }
 
@@ -107,7 +108,7 @@ export class Stage {
   }
 
   close(): void {
-    for (const { process } of this.#commands) process.kill('SIGKILL');
+    for (const command of Object.values(this.started)) command.process.kill('SIGKILL');
     for (const fake of [this.source, this.destination]) if (!fake.gone) fake.die();
     fs.rmSync(this.directory, { recursive: true, force: true });
   }

@@ -19,7 +19,7 @@ async function kill({ process }: Command): Promise<void> {
 function killAt(stage: Stage, side: 'source' | 'destination', command: string, victim: () => Command): void {
   const fake = stage[side];
   fake.hooks[command] = async (): Promise<Turn> => {
-    delete fake.hooks[command];
+    fake.hooks[command] = undefined;
     await kill(victim());
     return 'silence';
   };
@@ -28,9 +28,8 @@ function killAt(stage: Stage, side: 'source' | 'destination', command: string, v
 describe('when ramferry is killed', () => {
   it('at the source while the guest is stopped, its watchdog continues the guest', async (test) => {
     const stage = await Stage.open(test);
-    let ends: Awaited<ReturnType<Stage['start']>> | undefined;
-    killAt(stage, 'source', 'migrate', () => ends!.source);
-    ends = await stage.start();
+    killAt(stage, 'source', 'migrate', () => stage.started.source!);
+    const ends = await stage.start();
     const { status } = await ends.destination.ended;
     assert.notEqual(status, 0);
     await stage.assertBack();
@@ -39,9 +38,8 @@ describe('when ramferry is killed', () => {
 
   it('at the source before that, the guest just goes on', async (test) => {
     const stage = await Stage.open(test);
-    let ends: Awaited<ReturnType<Stage['start']>> | undefined;
-    killAt(stage, 'destination', 'migrate-incoming', () => ends!.source);
-    ends = await stage.start();
+    killAt(stage, 'destination', 'migrate-incoming', () => stage.started.source!);
+    const ends = await stage.start();
     await ends.destination.ended;
     await ends.source.ended;
     await stage.destination.end;
@@ -51,12 +49,11 @@ describe('when ramferry is killed', () => {
 
   it('at the destination before `cont`, the source continues its guest', async (test) => {
     const stage = await Stage.open(test);
-    let ends: Awaited<ReturnType<Stage['start']>> | undefined;
     stage.source.hooks['migrate'] = async () => {
-      await kill(ends!.destination);
+      await kill(stage.started.destination!);
       return undefined;
     };
-    ends = await stage.start();
+    const ends = await stage.start();
     const { status, stderr } = await ends.source.ended;
     assert.equal(status, 4, stderr);
     await stage.assertBack();
@@ -65,13 +62,12 @@ describe('when ramferry is killed', () => {
 
   it('at the destination after `cont` was executed, the source hears that the guest runs', async (test) => {
     const stage = await Stage.open(test);
-    let ends: Awaited<ReturnType<Stage['start']>> | undefined;
     stage.destination.hooks['cont'] = async (): Promise<Turn> => {
       stage.destination.perform('cont');
-      await kill(ends!.destination);
+      await kill(stage.started.destination!);
       return 'silence';
     };
-    ends = await stage.start();
+    const ends = await stage.start();
     const { status, stderr } = await ends.source.ended;
     assert.equal(status, 0, stderr);
     assert.deepEqual(stage.history, ['source stops', 'destination runs']);
@@ -79,9 +75,8 @@ describe('when ramferry is killed', () => {
 
   it('at the destination with a `cont` that was not executed, the source continues its guest', async (test) => {
     const stage = await Stage.open(test);
-    let ends: Awaited<ReturnType<Stage['start']>> | undefined;
-    killAt(stage, 'destination', 'cont', () => ends!.destination);
-    ends = await stage.start();
+    killAt(stage, 'destination', 'cont', () => stage.started.destination!);
+    const ends = await stage.start();
     const { status, stderr } = await ends.source.ended;
     assert.equal(status, 4, stderr);
     await stage.assertBack();
@@ -90,12 +85,11 @@ describe('when ramferry is killed', () => {
 
   it('at the source after GO, its watchdog leaves the guest stopped while the destination runs it', async (test) => {
     const stage = await Stage.open(test);
-    let ends: Awaited<ReturnType<Stage['start']>> | undefined;
     stage.destination.hooks['cont'] = async () => {
-      await kill(ends!.source);
+      await kill(stage.started.source!);
       return undefined;
     };
-    ends = await stage.start();
+    const ends = await stage.start();
     assert.equal((await ends.destination.ended).status, 0);
     // Its pipes are closed when the watchdog, which has them too, has ended.
     await ends.source.ended;
@@ -104,12 +98,11 @@ describe('when ramferry is killed', () => {
 
   it('at the source after GO, and the destination refuses: its watchdog continues the guest', async (test) => {
     const stage = await Stage.open(test);
-    let ends: Awaited<ReturnType<Stage['start']>> | undefined;
     stage.destination.hooks['cont'] = async () => {
-      await kill(ends!.source);
+      await kill(stage.started.source!);
       return { error: 'no' };
     };
-    ends = await stage.start();
+    const ends = await stage.start();
     await ends.source.ended;
     await stage.assertBack();
     assert.deepEqual(stage.history, ['source stops', 'source runs']);
@@ -117,12 +110,11 @@ describe('when ramferry is killed', () => {
 
   it('on both sides, the source continues its guest', async (test) => {
     const stage = await Stage.open(test);
-    let ends: Awaited<ReturnType<Stage['start']>> | undefined;
     stage.source.hooks['migrate'] = async (): Promise<Turn> => {
-      await Promise.all([kill(ends!.source), kill(ends!.destination)]);
+      await Promise.all([kill(stage.started.source!), kill(stage.started.destination!)]);
       return 'silence';
     };
-    ends = await stage.start();
+    const ends = await stage.start();
     await ends.source.ended;
     await stage.assertBack();
   });

@@ -19,7 +19,11 @@ export interface FakeQemuOptions {
   readonly name: string;
 }
 
-type Command = { readonly execute: string; readonly arguments?: Record<string, unknown>; readonly id: number };
+type Command = {
+  readonly execute: string;
+  readonly arguments?: Record<string, unknown>;
+  readonly id: number;
+};
 
 export const STATE = Buffer.alloc(210_000, 'device state ');
 
@@ -41,7 +45,7 @@ export class FakeQemu {
   /** Device state that has come. */
   loaded = Buffer.alloc(0);
   readonly commands: string[] = [];
-  readonly hooks: Partial<Record<string, () => Turn | Promise<Turn>>> = {};
+  readonly hooks: Record<string, (() => Turn | Promise<Turn>) | undefined> = {};
   readonly end: Promise<unknown>;
   #ended: (value: undefined) => void = () => undefined;
 
@@ -82,7 +86,10 @@ export class FakeQemu {
       case 'query-migrate-capabilities':
         return [...this.capabilities].map(([capability, state]) => ({ capability, state }));
       case 'migrate-set-capabilities':
-        for (const { capability, state } of args['capabilities'] as { capability: string; state: boolean }[]) {
+        for (const { capability, state } of args['capabilities'] as {
+          capability: string;
+          state: boolean;
+        }[]) {
           this.capabilities.set(capability, state);
         }
         return {};
