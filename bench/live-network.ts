@@ -3,13 +3,15 @@
 
 import { execFileSync } from 'node:child_process';
 
+import { parseRate } from '../src/units.js';
 import { undoLater } from '../test/interop/support/cleanup.js';
 
 export const LINKS = ['none', '1gbit', '100mbit'] as const;
 export type LinkRate = (typeof LINKS)[number];
 
 /** The token bucket must hold what passes between two ticks of its timer, else the link is slower than its name. */
-const BURST: Record<Exclude<LinkRate, 'none'>, string> = { '1gbit': '512kb', '100mbit': '128kb' };
+const BURST_SECONDS = 0.004;
+const SMALLEST_BURST = 131_072;
 /** How long a packet may wait in the bucket's queue: a bounded buffer, as in a switch. */
 const LATENCY = '20ms';
 const DEVICE = 'link0';
@@ -21,11 +23,13 @@ export interface Network {
   readonly address: string;
   /** Bytes that have left the source so far, headers included. */
   bytesSent(): number;
+  /** Gives a cable that has a limit another one, at once. */
+  change(rate: string): void;
   remove(): void;
 }
 
-/** `none` is a cable without a limit. */
-export function createNetwork(rate: LinkRate): Network {
+/** @param rate as tc writes it (`300mbit`); `none` is a cable without a limit */
+export function createNetwork(rate: string): Network {
   const source = `ramferry-${process.pid}-source`;
   const destination = `ramferry-${process.pid}-destination`;
   const remove = undoLater(() => {
@@ -41,9 +45,7 @@ export function createNetwork(rate: LinkRate): Network {
     ip('-n', name, 'address', 'add', `${address}/30`, 'dev', DEVICE);
     ip('-n', name, 'link', 'set', DEVICE, 'up');
     ip('-n', name, 'link', 'set', 'lo', 'up');
-    if (rate === 'none') continue;
-    const bucket = ['tbf', 'rate', rate, 'burst', BURST[rate], 'latency', LATENCY];
-    execFileSync('tc', ['-n', name, 'qdisc', 'add', 'dev', DEVICE, 'root', ...bucket], { stdio: 'pipe' });
+    if (rate !== 'none') shape(name, 'add', rate);
   }
   return {
     source,
@@ -55,8 +57,21 @@ export function createNetwork(rate: LinkRate): Network {
       ];
       return device.stats64.tx.bytes;
     },
+    change: (to) => {
+      for (const [name] of ends) shape(name, 'change', to);
+    },
     remove,
   };
+}
+
+function shape(namespace: string, verb: 'add' | 'change', rate: string): void {
+  const bucket = ['tbf', 'rate', rate, 'burst', String(burst(rate)), 'latency', LATENCY];
+  execFileSync('tc', ['-n', namespace, 'qdisc', verb, 'dev', DEVICE, 'root', ...bucket], { stdio: 'pipe' });
+}
+
+/** Bytes. */
+function burst(rate: string): number {
+  return Math.max(SMALLEST_BURST, Math.round(parseRate(rate, 'rate') * BURST_SECONDS));
 }
 
 function ip(...args: readonly string[]): string {

@@ -7,6 +7,7 @@ import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 
 import { writeImage } from '../src/guest/image.js';
+import { adaptive } from './adaptive-cases.js';
 import { chunks } from './chunks.js';
 import { codecs } from './codec-suite.js';
 import { efficiency } from './efficiency.js';
@@ -31,6 +32,8 @@ const SUITES: readonly Suite[] = [
   streams,
   memory,
 ];
+/** Suites that take long, or need root: only when they are named. */
+const BY_NAME: readonly Suite[] = [adaptive];
 
 const GENERATED = { bytes: 256 * 1024 * 1024, seed: 1, profile: 'busy' } as const;
 const MEMORY_FILES = '/dev/shm';
@@ -39,10 +42,13 @@ const USAGE = `usage: npm run bench -- [SUITE…] [--image FILE] [--scratch DIR]
 
   --image FILE   guest RAM to measure with; without it an image is generated (256 MiB, busy)
   --scratch DIR  where files are made (${MEMORY_FILES} where that can be written, else the system's temporary directory)
+  --case NAME    only this case of a suite that has cases; can be given again
   --json         results as JSON lines
 
 suites (all, in this order, when none is named):
-${SUITES.map(({ name, summary }) => `  ${name.padEnd(12)} ${summary}`).join('\n')}`;
+${SUITES.map(({ name, summary }) => `  ${name.padEnd(12)} ${summary}`).join('\n')}
+only when named:
+${BY_NAME.map(({ name, summary, cases = [] }) => `  ${name.padEnd(12)} ${summary}\n${''.padEnd(15)}cases: ${cases.join(', ')}`).join('\n')}`;
 
 async function main(args: readonly string[]): Promise<number> {
   const { values, positionals } = parseArgs({
@@ -51,6 +57,7 @@ async function main(args: readonly string[]): Promise<number> {
     options: {
       image: { type: 'string' },
       scratch: { type: 'string' },
+      case: { type: 'string', multiple: true },
       json: { type: 'boolean', default: false },
       help: { type: 'boolean', short: 'h', default: false },
     },
@@ -59,9 +66,10 @@ async function main(args: readonly string[]): Promise<number> {
     console.log(USAGE);
     return 0;
   }
-  const unknown = positionals.find((name) => !SUITES.some((suite) => suite.name === name));
+  const all = [...SUITES, ...BY_NAME];
+  const unknown = positionals.find((name) => !all.some((suite) => suite.name === name));
   if (unknown !== undefined) throw new Error(`no such suite: ${unknown}\n${USAGE}`);
-  const suites = positionals.length === 0 ? SUITES : SUITES.filter(({ name }) => positionals.includes(name));
+  const suites = positionals.length === 0 ? SUITES : all.filter(({ name }) => positionals.includes(name));
   const scratch = mkdtempSync(join(values.scratch ?? scratchPlace(), 'ramferry-bench-'));
   // An interrupted run leaves nothing in memory either.
   process.once('exit', () => rmSync(scratch, { recursive: true, force: true }));
@@ -71,7 +79,8 @@ async function main(args: readonly string[]): Promise<number> {
   const report = values.json ? asJson : asText;
   about(values.image, statSync(image).size, values.json);
   for (const suite of suites) {
-    await suite.run({ image, scratch, report: (table) => report(suite.name, table) });
+    const wants = (name: string): boolean => values.case?.includes(name) ?? true;
+    await suite.run({ image, scratch, wants, report: (table) => report(suite.name, table) });
   }
   return 0;
 }

@@ -40,6 +40,8 @@ export interface Started {
   readonly ended: Promise<{ peak: number; stdout: string }>;
   /** Resolves when the text has appeared on its standard output or error, or the command has ended. */
   said(text: string): Promise<void>;
+  /** What it has written to its standard output so far. */
+  output(): string;
 }
 
 export function start(command: readonly string[], { memory = false } = {}): Started {
@@ -81,7 +83,7 @@ export function start(command: readonly string[], { memory = false } = {}): Star
       }),
       ended.then(() => undefined),
     ]);
-  return { ended, said };
+  return { ended, said, output: () => stdout };
 }
 
 function residentPeak(pid: number | undefined): number | undefined {

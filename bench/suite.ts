@@ -5,6 +5,8 @@ export interface Suite {
   readonly name: string;
   /** One line for --help. */
   readonly summary: string;
+  /** Parts of it that --case can pick. */
+  readonly cases?: readonly string[];
   run(context: BenchContext): Promise<void>;
 }
 
@@ -13,6 +15,8 @@ export interface BenchContext {
   readonly image: string;
   /** A directory for files that the suite makes; in memory where the system has such a place, removed at the end. */
   readonly scratch: string;
+  /** Whether a case was asked for: all are when none was named. */
+  readonly wants: (name: string) => boolean;
   /** Each result as soon as there is one. */
   readonly report: (table: Table) => void;
 }

@@ -96,6 +96,19 @@ export function parseRate(value: string | number, option: string): number {
   return rate === 0 && amount > 0 ? 1 : rate;
 }
 
+/**
+ * Processor time in CPUs: `1.5`, or `150%` of one.
+ * @throws RamferryError ERR_OPTION_INVALID
+ */
+export function parseCpus(value: string | number, option: string): number {
+  const [, digits, percent] = /^(\d+(?:\.\d+)?)\s*(%?)$/.exec(String(value).trim()) ?? [];
+  const amount = Number(digits) / (percent === '%' ? 100 : 1);
+  if (digits === undefined || !Number.isFinite(amount)) {
+    throw invalidOption(option, value, 'expected CPUs', 'write CPUs or a percentage of one: 1.5, 150%');
+  }
+  return amount;
+}
+
 const MILLISECONDS = { '': 1, ms: 1, s: 1000, m: 60_000, min: 60_000, h: 3_600_000 } as const;
 
 /**

@@ -24,6 +24,7 @@ import type { SlotViews } from '../src/slot/layout.js';
 import type { WorkerStartUp } from '../src/slot/start-up.js';
 import { Turns } from '../src/slot/turns.js';
 import { CodecShelf, serve } from './serve.js';
+import { Watch } from './watch.js';
 
 const startUp = workerData as WorkerStartUp;
 const planner = new Planner(startUp.maxChunk);
@@ -31,7 +32,17 @@ const shelf = new CodecShelf(startUp);
 const pages = startUp.store === undefined ? undefined : new PageStore(startUp.store.pages);
 const turns = startUp.store === undefined ? undefined : new Turns(startUp.store.turns);
 
+/** Where chunks get their codecs: the shelf, or the watch over it. */
+let codecs: Pick<CodecShelf, 'codec'> = shelf;
+let watch: Watch | undefined;
+
 function job(slot: SlotViews): Promise<void> {
+  if ((slot.ints[JOB.flags]! & JOB_FLAG.watch) === 0) return work(slot);
+  codecs = watch ??= new Watch(shelf);
+  return watch.job(slot, () => work(slot));
+}
+
+function work(slot: SlotViews): Promise<void> {
   const { ints, doubles } = slot;
   const readAt = doubles[JOB_WIDE.readAt]!;
   if (readAt < 0) return ints[JOB.task] === TASK.frame ? frame(slot) : encode(slot, slot.front);
@@ -56,6 +67,7 @@ async function frame(slot: SlotViews): Promise<void> {
   const result = await units.encode(slot.output, input, ints[JOB.level]!);
   if ((ints[JOB.flags]! & JOB_FLAG.selfCheck) !== 0) await checkFrame(slot, units, result);
   ints[JOB.outputLength] = result.encodedLength;
+  ints[JOB.plainLength] = result.decodedLength;
   hashes[JOB_HASH.encoded] = result.encodedHash;
   hashes[JOB_HASH.decoded] = result.decodedHash;
 }
@@ -105,7 +117,7 @@ async function encodeInTurn(slot: SlotViews, front: Buffer): Promise<void> {
       offset: doubles[JOB_WIDE.offset]!,
     },
     {
-      codec: name === 'none' || level === 0 ? undefined : shelf.codec(name),
+      codec: name === 'none' || level === 0 ? undefined : codecs.codec(name),
       level,
       storeOnly: ints[JOB.task] === TASK.store,
     },
@@ -118,6 +130,7 @@ async function encodeInTurn(slot: SlotViews, front: Buffer): Promise<void> {
   if (turn?.plan?.dry === true) turn.end();
   tell(result.store, ints);
   ints[JOB.outputLength] = result.length;
+  ints[JOB.plainLength] = result.header.plainLength;
 }
 
 let checkMemory: Buffer | undefined;

@@ -1,6 +1,7 @@
 // What both workers have in common: the loop over the ring, the outcome of each job, and codecs opened when first
 // needed. A job that throws fails its slot; only what happens outside a job ends the thread.
 
+import { setPriority } from 'node:os';
 import { workerData } from 'node:worker_threads';
 
 import type { Codec, CodecName } from '../src/codec/codec.js';
@@ -68,6 +69,8 @@ export async function serve(
 ): Promise<void> {
   const slots = slotViews(startUp.arena, startUp.geometry);
   const ring = new Ring(startUp.ring);
+  // On Linux niceness belongs to the thread.
+  if (startUp.nice !== undefined) setPriority(startUp.nice);
   const reclaimer = new Reclaimer();
   for (;;) {
     const index = ring.take();

@@ -40,6 +40,13 @@ export const SEND: Record<string, Options> = {
   'compress-threads': { describe: 'compression threads (CPUs, at most 8)', requiresArg: true },
   'compress-level': { describe: '0 stores, 1 is fastest (1)', requiresArg: true },
   codec: { describe: `${CODEC_NAMES.join(', ')} (zstd)`, requiresArg: true },
+  adaptive: {
+    describe: 'choose codec and level while sending (yes, on links, without codec and level)',
+    type: 'boolean',
+  },
+  'max-level': { describe: 'highest level that the adaptive mode may choose (19)', requiresArg: true },
+  'max-cpu': { describe: 'processor time that sending may take, in CPUs: 1.5 or 150%', requiresArg: true },
+  nice: { describe: 'niceness of the compression threads, 0 to 19', requiresArg: true },
   'chunk-size': { describe: 'guest memory in a chunk, 64KiB to 16MiB (1MiB)', requiresArg: true },
   'max-bandwidth': {
     describe: 'limit of the link: 1gbit, 100MB, 32MiB per second (0 = none)',

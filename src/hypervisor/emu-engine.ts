@@ -3,7 +3,7 @@
 import type { HostThreadsKey } from '../io/host-threads.js';
 import { hostThreadsKey } from '../io/host-threads.js';
 import { RamferryError, toRamferryError } from '../errors.js';
-import { chooseCoding } from '../migration/send.js';
+import { chooseCoding } from '../migration/coding.js';
 import { codecBytes } from '../migration/receive.js';
 import { allowedCpus } from '../migration/cpus.js';
 import { senderGeometry } from '../migration/memory.js';

@@ -75,6 +75,16 @@ export function senderGeometry(needs: MemoryNeeds, output: number): SlotGeometry
   return fit(needs, geometry, needs.chunkSize + OPERATIONS_CAPACITY);
 }
 
+/** Whether a sender's codec leaves room for as many slots as are of use: a level that costs slots costs speed. */
+export function hasRoom(needs: Pick<MemoryNeeds, 'limit' | 'threads' | 'chunkSize' | 'codecBytes'>): boolean {
+  const all = { ...needs, extraSlots: 1, storeBytes: 0 };
+  try {
+    return senderGeometry(all, recordCapacity(needs.chunkSize)).slots >= usefulSlots(needs.threads);
+  } catch {
+    return false;
+  }
+}
+
 /**
  * Slots of a receiver: records in, stream bytes out.
  * @param input bytes that a chunk can take as it arrives

@@ -6,9 +6,10 @@ import type { Readable, Writable } from 'node:stream';
 
 import { z } from 'zod';
 import { CODEC_NAMES } from '../codec/codec.js';
+import { ZSTD_LEVELS } from '../codec/zstd-level.js';
 import { RamferryError } from '../errors.js';
 import { PAGE_SIZE } from '../grammar/grammar.js';
-import { invalidOption, parseDuration, parseRate, parseSize } from '../units.js';
+import { invalidOption, parseCpus, parseDuration, parseRate, parseSize } from '../units.js';
 import { allowedCpus } from './cpus.js';
 import type { Progress } from './statistics.js';
 
@@ -40,6 +41,9 @@ export const LIMITS = {
   /** Below this not even two of the smallest slots fit; what larger chunks need is checked when they are laid out. */
   memoryLimit: { min: 4 * MIB, max: Number.MAX_SAFE_INTEGER },
   flushAfter: { min: 1, max: 60_000 },
+  /** CPUs. */
+  maxCpu: { min: 0.05, max: 255 },
+  nice: { min: 0, max: 19 },
   /** setTimeout takes no more. */
   timeout: { min: 0, max: 2 ** 31 - 1 },
 } as const;
@@ -126,6 +130,18 @@ export const sendSchema = z.strictObject({
   /** 0 stores, 1 is fastest; how far it goes depends on the codec. Default 1. */
   compressLevel: z.int().default(1),
   codec: z.enum(CODEC_NAMES as [(typeof CODEC_NAMES)[number]]).default('zstd'),
+  /**
+   * Choose codec and level of each chunk while the transfer runs, by what is measured (docs/ADAPTIVE.md). Default: yes
+   * on sockets, pipes and commands when neither codec nor level is given. A codec that is given is kept; a level is where
+   * it begins.
+   */
+  adaptive: z.boolean().optional(),
+  /** Highest level that the adaptive mode may choose. Default 19. */
+  maxLevel: z.int().min(ZSTD_LEVELS.min).max(ZSTD_LEVELS.max).default(ZSTD_LEVELS.max),
+  /** Processor time that the transfer may take, in CPUs: 1.5, or `150%`. Default: all that the process may use. */
+  maxCpu: quantity('maxCpu', parseCpus, LIMITS.maxCpu).optional(),
+  /** Niceness of the compression threads, 0 to 19. Default: that of the process. */
+  nice: z.int().min(LIMITS.nice.min).max(LIMITS.nice.max).optional(),
   /** Bytes of guest stream in a chunk, a multiple of 4096. Default 1 MiB. */
   chunkSize: quantity('chunkSize', parseSize, LIMITS.chunkSize)
     .default(MIB)

@@ -2,9 +2,8 @@
 // the link goes both ways, and runs the pipeline. Promises a summary, or the error that ended the transfer with
 // everything closed and no output left behind.
 
-import { bindingInfo } from '../codec/registry.js';
+import type { Hello } from '../container/negotiation.js';
 import { NativeOutlet } from '../container/native-outlet.js';
-import { type Given, type Hello, narrowOffer } from '../container/negotiation.js';
 import type { Outlet } from '../container/outlet.js';
 import { XenguestOutlet } from '../container/xenguest-outlet.js';
 import { RamferryError, toRamferryError } from '../errors.js';
@@ -15,9 +14,11 @@ import { addressOf } from '../link/address.js';
 import { openInput, openOutput } from '../link/open.js';
 import type { OpenOptions } from '../link/options.js';
 import { checkNotSameFile } from '../link/same-file.js';
-import { formatSize } from '../units.js';
-import { receiverFloor, senderGeometry, usefulSlotsBetweenFiles } from './memory.js';
+import { senderGeometry, usefulSlotsBetweenFiles } from './memory.js';
 import { type ResolvedSendOptions, resolveSendOptions, type SendOptions } from './options.js';
+import { adapts, adaptive } from './adaptive/set-up.js';
+import { agree, type Asked, chooseCoding, type Coding } from './coding.js';
+import { CpuGovernor } from './cpu-governor.js';
 import { speaks } from './handshake.js';
 import { openOptions, recognise } from './opening.js';
 import { endRelay, relay, standardPartner } from './relay.js';
@@ -33,7 +34,11 @@ import { Ear } from './way-back.js';
 export async function send(options: SendOptions): Promise<TransferSummary> {
   const settings = resolveSendOptions(options);
   // Checked before anything is opened; the receiver may narrow it later.
-  const given = { codec: options.codec !== undefined, maxChunk: options.chunkSize !== undefined };
+  const given = {
+    codec: options.codec !== undefined,
+    level: options.compressLevel !== undefined,
+    maxChunk: options.chunkSize !== undefined,
+  };
   const coding = chooseCoding(settings);
   const statistics = new Statistics();
   const input = addressOf(settings.input);
@@ -56,49 +61,10 @@ export async function send(options: SendOptions): Promise<TransferSummary> {
   }
 }
 
-interface Coding {
-  readonly codec: ResolvedSendOptions['codec'];
-  readonly level: number;
-  readonly chunkSize: number;
-  readonly threads: number;
-  readonly codecBytes: number;
-}
-
-/** Codec, level and threads that this installation really has; ERR_OPTION_INVALID, ERR_CODEC_UNAVAILABLE. */
-export function chooseCoding(
-  settings: Pick<
-    ResolvedSendOptions,
-    'compressLevel' | 'chunkSize' | 'codec' | 'zstdBinding' | 'compressThreads' | 'onWarning'
-  >,
-): Coding {
-  const { compressLevel: level, chunkSize } = settings;
-  const codec = level === 0 ? 'none' : settings.codec;
-  const info = bindingInfo(codec, codec === 'zstd' ? { binding: settings.zstdBinding } : {});
-  if (codec !== 'none' && (level < info.levels.min || level > info.levels.max)) {
-    throw new RamferryError(
-      'ERR_OPTION_INVALID',
-      `compressLevel: ${level} is outside what ${codec} (${info.binding}) has: ${info.levels.min} to ${info.levels.max}`,
-      { hint: '0 stores, 1 is fastest' },
-    );
-  }
-  let threads = settings.compressThreads;
-  if (info.asynchronous) {
-    const shared = Number(process.env['UV_THREADPOOL_SIZE'] ?? 4);
-    if (threads > shared) {
-      settings.onWarning?.(
-        `${info.binding} runs on the process's ${shared} pool threads: ${shared} instead of ${threads} compress-threads ` +
-          '(set UV_THREADPOOL_SIZE before starting, or install zstd-napi)',
-      );
-      threads = shared;
-    }
-  }
-  return { codec, level, chunkSize, threads, codecBytes: info.memoryPerThread(level, chunkSize) };
-}
-
 async function transfer(
   settings: ResolvedSendOptions,
   asked: Coding,
-  given: Given,
+  given: Asked,
   from: Channel,
   to: Channel,
   statistics: Statistics,
@@ -134,7 +100,7 @@ export async function transferTo(
   ear: Ear | undefined,
   settings: ResolvedSendOptions,
   asked: Coding,
-  given: Given,
+  given: Asked,
   source: ByteSource,
   sink: ByteSink,
   statistics: Statistics,
@@ -142,14 +108,18 @@ export async function transferTo(
 ): Promise<void> {
   const hello = await ear?.hello();
   if (hello !== undefined) cargo?.greeted(hello);
-  const coding = hello === undefined ? asked : agree(settings, asked, given, hello);
+  const agreed = hello === undefined ? asked : agree(settings, asked, given, hello);
+  const memoryLimit = settings.memoryLimit - (cargo?.memoryBytes ?? 0);
+  const coding = adapts(settings, given)
+    ? adaptive({ ...settings, memoryLimit }, agreed, given, hello)
+    : agreed;
   const { chunkSize } = coding;
   // The hypervisor may take its time, before the first byte and between rounds.
   source.patience?.(0);
   const { head, grammar, outlet } = await load(cargo, source, settings, coding);
   const geometry = senderGeometry(
     {
-      limit: settings.memoryLimit - (cargo?.memoryBytes ?? 0),
+      limit: memoryLimit,
       threads: coding.threads,
       chunkSize,
       codecBytes: coding.codecBytes,
@@ -173,12 +143,16 @@ export async function transferTo(
     chunkSize,
     codec: coding.codec,
     level: coding.level,
+    chooser: coding.chooser,
+    nice: settings.nice,
+    admit: settings.maxCpu === undefined ? undefined : governed(settings.maxCpu),
     waitThread: settings.compressWaitThread,
     selfCheck: settings.selfCheck,
     flushAfter: settings.flushAfter,
     zstdBinding: settings.zstdBinding ?? '',
     statistics,
   });
+  statistics.adaptive = coding.chooser && (() => coding.chooser!.report());
   statistics.setupDone();
   const stopReporting = reportProgress(statistics, settings.onProgress);
   const abort = (): void => {
@@ -259,16 +233,9 @@ function meet(
   return undefined;
 }
 
-/** What both sides can do, as near as possible to what was asked for; warns about a difference. */
-function agree(settings: ResolvedSendOptions, asked: Coding, given: Given, hello: Hello): Coding {
-  const offer = { codec: asked.codec, maxChunk: asked.chunkSize, memory: receiverFloor(asked.chunkSize) };
-  const agreed = narrowOffer(offer, given, hello);
-  if (agreed.codec === asked.codec && agreed.maxChunk === asked.chunkSize) return asked;
-  settings.onWarning?.(
-    `the receiver takes codec ${agreed.codec} and chunks of ${formatSize(agreed.maxChunk)}: using those`,
-  );
-  const compressLevel = agreed.codec === asked.codec ? settings.compressLevel : 1;
-  return chooseCoding({ ...settings, codec: agreed.codec, compressLevel, chunkSize: agreed.maxChunk });
+function governed(cpus: number): () => Promise<void> | undefined {
+  const governor = new CpuGovernor(cpus);
+  return () => governor.admit();
 }
 
 /** What the input is, and the bytes of it that were read to find out. */

@@ -15,6 +15,7 @@ import { OrderedPool } from '../pool/ordered-pool.js';
 import { AFTER, HOLDS, JOB, JOB_FLAG, JOB_WIDE, TASK } from '../slot/job.js';
 import type { SlotGeometry, SlotViews } from '../slot/layout.js';
 import { jobDone } from '../slot/outcome.js';
+import type { Chooser } from './adaptive/chooser.js';
 import { COMPRESS_ENTRY } from './entries.js';
 import { type ChunkTaker, feedExtents, StreamFeeder } from './feeder.js';
 import type { Cut } from './filler.js';
@@ -35,6 +36,12 @@ export interface SenderSettings {
   readonly chunkSize: number;
   readonly codec: CodecName;
   readonly level: number;
+  /** Chooses codec and level of each chunk instead (adaptive mode). */
+  readonly chooser?: Pick<Chooser, 'prepare' | 'departed' | 'wrote'> | undefined;
+  /** Niceness of the worker threads. */
+  readonly nice?: number | undefined;
+  /** Called before each chunk: waits while the transfer takes more processor time than it may. */
+  readonly admit?: (() => Promise<void> | undefined) | undefined;
   /** False: a chunk that finds no free worker goes out stored. */
   readonly waitThread: boolean;
   readonly selfCheck: boolean;
@@ -46,6 +53,13 @@ export interface SenderSettings {
   /** Called first of all when something fails, before anything is closed. */
   readonly onFailure?: ((error: RamferryError) => void) | undefined;
   readonly statistics: Statistics;
+}
+
+/** Bytes of a write, and when it began and ended in milliseconds. */
+interface Written {
+  readonly bytes: number;
+  readonly began: number;
+  readonly ended: number;
 }
 
 /** Where slots must begin for direct reads; all their input areas are then at multiples of a page from there. */
@@ -84,6 +98,7 @@ export class Sender implements ChunkTaker {
         alignment: file?.alignment ?? 1,
         zstdBinding: settings.zstdBinding,
         hostThreads: settings.hostThreads,
+        nice: settings.nice,
       },
     });
   }
@@ -151,7 +166,7 @@ export class Sender implements ChunkTaker {
   async take(index: number, cut: Cut): Promise<void> {
     const slot = this.#pool.slots[index]!;
     const { ints, doubles } = slot;
-    const { codec, level, selfCheck, waitThread, outlet } = this.#settings;
+    const { codec, level, chooser, admit, selfCheck, waitThread, outlet } = this.#settings;
     ints[JOB.after] = cut.totals ? AFTER.totals : 0;
     // Noted here: when the slot leaves, the grammar may be in another stream of the same input.
     ints[JOB.bigEndian] = this.#settings.grammar?.bigEndian === true ? 1 : 0;
@@ -160,6 +175,7 @@ export class Sender implements ChunkTaker {
       this.#pool.pushDone(index);
       return;
     }
+    await admit?.();
     ints[JOB.holds] = HOLDS.chunk;
     ints[JOB.task] = outlet.task;
     ints[JOB.outputOffset] = outlet.prefix;
@@ -167,6 +183,8 @@ export class Sender implements ChunkTaker {
     ints[JOB.codec] = CODEC_ID[codec];
     ints[JOB.level] = level;
     ints[JOB.flags] = selfCheck ? JOB_FLAG.selfCheck : 0;
+    ints[JOB.trialCodec] = 0;
+    chooser?.prepare(ints);
     doubles[JOB_WIDE.sequence] = this.#sequence++;
     doubles[JOB_WIDE.needs] = 0;
     if (waitThread || outlet.task !== TASK.encode || this.#pool.hasFreeWorker) {
@@ -201,7 +219,7 @@ export class Sender implements ChunkTaker {
   }
 
   async #drain(): Promise<void> {
-    const { outlet } = this.#settings;
+    const { outlet, chooser, sink } = this.#settings;
     await this.#write(outlet.head());
     for (;;) {
       const indices = await this.#ready();
@@ -217,8 +235,12 @@ export class Sender implements ChunkTaker {
         }
         if ((slot.ints[JOB.after]! & AFTER.totals) !== 0) pieces.push(outlet.totals(slot));
       }
-      await this.#write(...pieces);
+      const write = await this.#write(...pieces);
       for (const departure of departures) this.#departed(departure);
+      if (chooser !== undefined && write !== undefined) {
+        for (const index of indices) chooser.departed(this.#pool.slots[index]!);
+        chooser.wrote({ ...write, queued: sink.queued() });
+      }
       for (const index of indices) this.#pool.release(index);
     }
     await this.#write(outlet.tail(this.#complete));
@@ -250,15 +272,17 @@ export class Sender implements ChunkTaker {
     }
   }
 
-  async #write(...pieces: readonly Uint8Array[]): Promise<void> {
+  async #write(...pieces: readonly Uint8Array[]): Promise<Written | undefined> {
     const { sink, statistics } = this.#settings;
     const bytes = pieces.reduce((sum, { length }) => sum + length, 0);
-    if (bytes === 0) return;
-    const started = performance.now();
+    if (bytes === 0) return undefined;
+    const began = performance.now();
     if (sink.writeAll !== undefined) await sink.writeAll(pieces);
     else for (const piece of pieces) await sink.write(piece);
-    this.#pace.wrote(bytes, performance.now() - started, pieces.length);
+    const ended = performance.now();
+    this.#pace.wrote(bytes, ended - began, pieces.length);
     this.#pool.limit = this.#pace.chunks;
     statistics.linkBytes += bytes;
+    return { bytes, began, ended };
   }
 }

@@ -2,6 +2,7 @@
 // Fed by the engine, read by reports. Does no I/O and keeps no page bytes: numbers only.
 // "Guest side" is the stream as the hypervisor writes or reads it, "link side" what travels.
 
+import type { AdaptiveReport } from './adaptive/chooser.js';
 import type { CodecName } from '../codec/codec.js';
 import type { ErrorData } from '../errors.js';
 import { PAGE_SIZE } from '../grammar/grammar.js';
@@ -126,6 +127,8 @@ export interface TransferSummary {
     /** By codec; only those that occurred. */
     readonly codecs: Readonly<Partial<Record<CodecName, CodecCounts>>>;
   };
+  /** What the adaptive mode did, where it was at work. */
+  readonly adaptive?: AdaptiveReport;
   /** Processor time of the whole process meanwhile, all threads, user and system, in seconds. */
   readonly 'cpu-seconds': number;
   /** Most memory that the process ever had resident, in bytes. */
@@ -192,6 +195,8 @@ export class Statistics {
   busy = 0;
   /** Milliseconds, if somebody saw the guest stop and resume. */
   downtime: number | undefined;
+  /** Where the adaptive mode is at work. */
+  adaptive: (() => AdaptiveReport) | undefined;
   totalBytes: number | undefined;
   sharedMemory: SharedMemoryFigures | undefined;
 
@@ -288,6 +293,7 @@ export class Statistics {
         stored: this.#stored,
         codecs: Object.fromEntries([...this.#codecs].map(([codec, counts]) => [codec, { ...counts }])),
       },
+      ...(this.adaptive === undefined ? {} : { adaptive: this.adaptive() }),
       'cpu-seconds': rounded(this.#meter.cpuSeconds() - this.#startCpu),
       'peak-memory': this.#meter.peakMemory(),
       ...(error === undefined ? {} : { error }),

@@ -2,6 +2,7 @@
 // Pure: plain data in, text out, without a newline at the end.
 
 import type { SharedMemoryFigures, TransferSummary } from '../migration/statistics.js';
+import { formatRate } from '../units.js';
 import { kbytes, lines, milliseconds, type Row } from './rows.js';
 
 /** Lines of `label: value`, as `info migrate` prints them, and after those what only ramferry knows. */
@@ -43,6 +44,7 @@ export function summaryRows(summary: TransferSummary): Row[] {
     ['chunks', `${chunks.total} (${chunks.stored} stored)`],
     ['delta', count(pages.delta, 'pages')],
     ['same', count(pages.same, 'pages')],
+    ...adaptiveRows(summary),
     ['cpu time', `${summary['cpu-seconds'].toFixed(2)} s`],
     ['peak memory', kbytes(summary['peak-memory'])],
   );
@@ -61,6 +63,21 @@ function sharedMemoryRows(shared: SharedMemoryFigures): Row[] {
   }
   if (shared.verified === true) rows.push(['ram compared', 'identical']);
   return rows;
+}
+
+/** What the adaptive mode ended with, and each switch with its reason. */
+function adaptiveRows({ adaptive }: TransferSummary): Row[] {
+  if (adaptive === undefined) return [];
+  const { coding, switches, trials } = adaptive;
+  const count = switches.length === 1 ? '1 switch' : `${switches.length} switches`;
+  return [
+    ['adaptive', `${coding} (${count}, ${trials.count} trials in ${trials['cpu-seconds'].toFixed(3)} s)`],
+    ...switches.map((each): Row => {
+      const link = each['link-rate'] === undefined ? '' : `link ${formatRate(each['link-rate'])}, `;
+      const gain = `${formatRate(each['expected-before'])} -> ${formatRate(each['expected-after'])}`;
+      return ['switch', `${each.time} ms: ${each.from} -> ${each.to}: ${each.reason} (${link}${gain})`];
+    }),
+  ];
 }
 
 function count(value: number, unit: string): string {

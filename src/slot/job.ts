@@ -37,6 +37,17 @@ export const JOB = {
   twins: 18,
   literalBytes: 19,
   saved: 20,
+  /** Codec and level with which the same bytes are coded once more, and the result thrown away; codec 0 = not at all. */
+  trialCodec: 21,
+  trialLevel: 22,
+  /** Results of a watched job, microseconds of processor time: the whole job, its codec, the trial. */
+  jobCpu: 23,
+  codecCpu: 24,
+  trialCpu: 25,
+  /** Result: bytes that the trial gave. */
+  trialLength: 26,
+  /** Result: bytes that were handed to the codec. */
+  plainLength: 27,
 } as const;
 
 /** Indices into a slot's doubles (integers below 2^53). */
@@ -87,4 +98,6 @@ export const JOB_HASH = { encoded: 0, decoded: 1 } as const;
 export const JOB_FLAG = {
   /** Decode what was encoded and compare before it leaves. */
   selfCheck: 1,
+  /** Measure what the job costs. */
+  watch: 2,
 } as const;

@@ -16,6 +16,8 @@ export interface WorkerStartUp {
   readonly alignment: number;
   /** Forces a zstd binding; empty for the best one installed. */
   readonly zstdBinding: string;
+  /** Niceness of the thread (nice(2)); absent = as the process. */
+  readonly nice?: number | undefined;
   /** Bounds the threads of all processes on this host together (io/host-threads.ts); absent = unbounded. */
   readonly hostThreads?: HostThreadsKey | undefined;
   /** Of a stream with a page store: its pages, and whose turn it is at them (turns.ts). */

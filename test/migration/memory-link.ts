@@ -10,7 +10,7 @@ import { RawGrammar } from '../../src/grammar/raw.js';
 import type { ByteSink, ByteSource } from '../../src/io/bytes.js';
 import { senderGeometry } from '../../src/migration/memory.js';
 import { NativeReceiver } from '../../src/migration/native-receiver.js';
-import { Sender } from '../../src/migration/sender.js';
+import { Sender, type SenderSettings } from '../../src/migration/sender.js';
 import { Statistics } from '../../src/migration/statistics.js';
 
 export const MIB = 1024 * 1024;
@@ -95,6 +95,7 @@ export interface EncodeOptions {
   readonly level?: number;
   readonly chunkSize?: number;
   readonly threads?: number;
+  readonly chooser?: SenderSettings['chooser'];
 }
 
 export function memorySender(source: ByteSource, sink: ByteSink, options: EncodeOptions = {}): Sender {
@@ -120,6 +121,7 @@ export function memorySender(source: ByteSource, sink: ByteSink, options: Encode
     chunkSize,
     codec,
     level,
+    chooser: options.chooser,
     waitThread: true,
     selfCheck: false,
     flushAfter: 60_000,

@@ -33,6 +33,7 @@ describe('options of send', () => {
       compressThreads: Math.min(8, allowedCpus()),
       compressLevel: 1,
       codec: 'zstd',
+      maxLevel: 19,
       chunkSize: 1048576,
       maxBandwidth: 0,
       memoryLimit: 268435456,
@@ -47,6 +48,22 @@ describe('options of send', () => {
       sync: false,
       oneWay: false,
     });
+  });
+
+  it('take processor time in CPUs or percent of one', () => {
+    for (const [written, cpus] of [
+      [1.5, 1.5],
+      ['1.5', 1.5],
+      ['150%', 1.5],
+      ['50 %', 0.5],
+    ] as const) {
+      assert.equal(resolveSendOptions({ ...ends, maxCpu: written }).maxCpu, cpus);
+    }
+    for (const wrong of [0, '0%', '-1', 'all', '5%%', 256]) {
+      assert.match(refusal(send({ maxCpu: wrong })).message, /maxCpu/);
+    }
+    assert.match(refusal(send({ nice: 20 })).message, /nice/);
+    assert.match(refusal(send({ maxLevel: 20 })).message, /maxLevel/);
   });
 
   it('take quantities as numbers and as people write them', () => {

@@ -9,7 +9,8 @@ import { openOutput } from '../../link/open.js';
 import { openOptions } from '../../migration/opening.js';
 import type { ResolvedSendOptions } from '../../migration/options.js';
 import { THREAD_BYTES } from '../../migration/memory.js';
-import { chooseCoding, transferTo } from '../../migration/send.js';
+import { type Asked, chooseCoding } from '../../migration/coding.js';
+import { transferTo } from '../../migration/send.js';
 import { Statistics, type TransferSummary } from '../../migration/statistics.js';
 import { Ear } from '../../migration/way-back.js';
 import { QemuGuest } from '../qmp/guest.js';
@@ -36,14 +37,18 @@ const QMP_TIMEOUT_MS = 30_000;
 export async function migrateGuest(options: MigrateOptions): Promise<TransferSummary> {
   const settings = resolveMigrateOptions(options);
   checkAddress(parseAddress(settings.output), 'output');
-  const given = { codec: options.codec !== undefined, maxChunk: options.chunkSize !== undefined };
+  const given = {
+    codec: options.codec !== undefined,
+    level: options.compressLevel !== undefined,
+    maxChunk: options.chunkSize !== undefined,
+  };
   const departure = new Departure(settings, given);
   return departure.run();
 }
 
 class Departure {
   readonly #settings: ResolvedMigrateOptions;
-  readonly #given: { readonly codec: boolean; readonly maxChunk: boolean };
+  readonly #given: Asked;
   readonly #statistics = new Statistics();
   readonly #dialogue = new Dialogue();
   /** Ends the link and the engine; after the point of no return nothing may. */
@@ -60,10 +65,7 @@ class Departure {
   #committed = false;
   #over = false;
 
-  constructor(
-    settings: ResolvedMigrateOptions,
-    given: { readonly codec: boolean; readonly maxChunk: boolean },
-  ) {
+  constructor(settings: ResolvedMigrateOptions, given: Asked) {
     this.#settings = settings;
     this.#given = given;
     this.#timeout = settings.ioTimeout === 0 ? QMP_TIMEOUT_MS : settings.ioTimeout;

@@ -1,0 +1,305 @@
+// Chooses how the next chunk is coded: the candidate with which the transfer goes fastest, by what was measured so far.
+// A state machine without clock, slots or I/O: it is told of chunks, writes and processor time, and asked for a choice.
+
+import { type Candidate, codingName, firstCandidate } from './candidates.js';
+import { type ChunkFigures, Curves, type TrialFigures } from './curves.js';
+import { LinkGauge, type LinkWindow, type WriteFigures } from './link-gauge.js';
+import { type Machine, type MainCost, predict, type Prediction } from './model.js';
+import { Patience } from './patience.js';
+import { type TrialChoice, Trials } from './trials.js';
+
+/** A change of mind, and why. */
+export interface Switch {
+  /** Milliseconds since the start. */
+  readonly time: number;
+  readonly from: string;
+  readonly to: string;
+  /** For people. */
+  readonly reason: string;
+  /** Bytes per second that the link carries; absent while it has never limited. */
+  readonly 'link-rate'?: number;
+  /** Bytes of guest memory per second, expected before and after. */
+  readonly 'expected-before': number;
+  readonly 'expected-after': number;
+}
+
+/** What is known before anything was measured. */
+export interface FirstGuess {
+  /** Where to begin, or near it; zstd 1 without it. */
+  readonly level?: number;
+  /** Bytes per second; the link carries no more. */
+  readonly linkRate?: number;
+}
+
+/** Milliseconds of writes and chunks that are looked at together. */
+const LOOK_MS = 50;
+const FIRST_LOOK_MS = 25;
+const FIRST_MS = 300;
+/** In the first moments threads start, on both sides, and compilers compile: what is seen there is not believed. */
+const WARM_UP_MS = 100;
+/** In a window of more waiting than this the link is the limit, in one of less than that everything else. */
+const LINK_SHARE = 0.5;
+const OWN_SHARE = 0.15;
+/** Workers and processors that do less than this while the link does not limit have nothing to do: the input is slow. */
+const BUSY_WORKERS = 0.7;
+const BUSY_CPUS = 0.8;
+/** Chunks that are worked on for longer would lengthen the guest's downtime. */
+const LONGEST_CHUNK_MS = 100;
+/** A candidate that is this close to the best and costs less processor time is better. */
+const AS_GOOD = 0.01;
+/** Link rate or costs that differ by this much from what they were at the last switch are news. */
+const NEWS = 1.25;
+/** How fast a correction that was measured for another candidate than the current one is forgotten. */
+const FORGET_MS = 30_000;
+const SLOWEST_CORRECTION = 0.2;
+const FASTEST_CORRECTION = 1.5;
+const FIRST_MAIN: MainCost = { perChunk: 60_000, perByte: 0.3 };
+
+interface Correction {
+  value: number;
+  at: number;
+}
+
+export class Controller {
+  readonly #list: readonly Candidate[];
+  readonly #machine: Machine;
+  readonly #curves: Curves;
+  readonly #link: LinkGauge;
+  readonly #trials = new Trials();
+  readonly #patience: Patience;
+  readonly #start: number;
+  readonly #corrections = new Map<number, Correction>();
+  #main = FIRST_MAIN;
+  #current: number;
+  #favourites: TrialChoice[] = [];
+  #atLastSwitch: { link: number; wire: number; worker: number };
+  // The window.
+  #from: number | undefined;
+  #firstLook: number | undefined;
+  #guest = 0;
+  #guestOfCurrent = 0;
+  #wire = 0;
+  #chunks = 0;
+  #jobs = 0;
+  #busy = 0;
+  #tried = 0;
+  #cpu = 0;
+
+  /**
+   * @param list not empty
+   * @param now milliseconds on the clock that everything is told in
+   */
+  constructor(list: readonly Candidate[], machine: Machine, now: number, first: FirstGuess = {}) {
+    this.#list = list;
+    this.#machine = machine;
+    this.#curves = new Curves(list, machine.chunkSize);
+    this.#current = firstCandidate(list, first.level);
+    this.#link = new LinkGauge(first.linkRate);
+    this.#start = now;
+    this.#patience = new Patience(now);
+    this.#atLastSwitch = this.#conditions();
+  }
+
+  get current(): number {
+    return this.#current;
+  }
+
+  /** Trials that were made, and the microseconds that they took. */
+  get trials(): { readonly count: number; readonly micros: number } {
+    return { count: this.#trials.count, micros: this.#trials.spent };
+  }
+
+  /** Bytes per second; undefined while the link has not limited. */
+  get linkRate(): number | undefined {
+    return this.#link.measured ? this.#link.rate : undefined;
+  }
+
+  /** With what the next chunk is to be coded a second time; undefined for most chunks. */
+  nextTrial(): number | undefined {
+    return this.#trials.next(this.#favourites);
+  }
+
+  /** @param wall microseconds for which a worker had the chunk */
+  sent(chunk: ChunkFigures, wall: number, now: number, trial?: TrialFigures): void {
+    this.#curves.sent(chunk, now);
+    this.#trials.worked(chunk.jobMicros);
+    this.#guest += chunk.decoded;
+    this.#wire += chunk.encoded;
+    this.#chunks++;
+    this.#jobs += chunk.jobMicros;
+    this.#busy += wall;
+    if (chunk.candidate === this.#current) this.#guestOfCurrent += chunk.decoded;
+    if (trial === undefined) return;
+    this.#jobs += trial.micros;
+    this.#tried += trial.micros;
+    this.#trials.paid(trial.micros);
+    if (this.#list[trial.against]!.codec === 'none') this.#curves.tasted(trial, chunk.plain);
+    else this.#curves.tried(trial);
+  }
+
+  wrote(write: WriteFigures): void {
+    // Before that the threads were starting.
+    this.#from ??= write.began;
+    this.#link.wrote(write);
+  }
+
+  /** Whether look() has something to look at. */
+  due(now: number): boolean {
+    const length = now - this.#start < FIRST_MS ? FIRST_LOOK_MS : LOOK_MS;
+    return this.#chunks > 0 && now - (this.#from ?? now) >= length;
+  }
+
+  /**
+   * Takes up what happened since the last look, and switches where that pays.
+   * @param cpu microseconds of processor time of the whole process since the last look
+   */
+  look(cpu: number, now: number): Switch | undefined {
+    const elapsed = now - (this.#from ?? this.#start);
+    const window = this.#link.look(now);
+    this.#cpu = cpu;
+    this.#firstLook ??= this.#from ?? now;
+    const warm = now - this.#firstLook >= WARM_UP_MS;
+    if (!warm) this.#link.forget();
+    const learned = warm && this.#learn(window, elapsed, now);
+    this.#from = now;
+    this.#guest =
+      this.#guestOfCurrent =
+      this.#wire =
+      this.#chunks =
+      this.#jobs =
+      this.#busy =
+      this.#tried =
+        0;
+    return learned && this.#link.known ? this.#choose(now) : undefined;
+  }
+
+  /** False when nothing can be concluded: the input is slower than everything else. */
+  #learn({ share }: LinkWindow, elapsed: number, now: number): boolean {
+    const { threads, cpus, chunkSize } = this.#machine;
+    this.#learnMain();
+    if (share > LINK_SHARE) {
+      this.#trials.idled(elapsed * 1e3);
+      return true;
+    }
+    if (share > OWN_SHARE) return true;
+    const idle =
+      this.#busy < BUSY_WORKERS * threads * elapsed * 1e3 && this.#cpu < BUSY_CPUS * cpus * elapsed * 1e3;
+    if (idle) return false;
+    if (this.#guestOfCurrent < 0.9 * this.#guest || this.#guest < 2 * chunkSize) return true;
+    // Without the time that went into waiting and into trials.
+    const working = elapsed * (1 - share) - this.#tried / 1e3 / threads;
+    const seen = (this.#guest / Math.max(working, elapsed / 2)) * 1e3;
+    const expected = predict(this.#machine, this.#curves.cost(this.#current), this.#main, Infinity, 1).rate;
+    const value = Math.max(SLOWEST_CORRECTION, Math.min(FASTEST_CORRECTION, seen / expected));
+    const before = this.#corrections.get(this.#current);
+    const smooth = before === undefined ? value : before.value + 0.3 * (value - before.value);
+    this.#corrections.set(this.#current, { value: smooth, at: now });
+    return true;
+  }
+
+  /** What the process used beyond its workers' jobs is the main thread's. */
+  #learnMain(): void {
+    const { perChunk, perByte } = this.#main;
+    const chunks = perChunk * this.#chunks;
+    const bytes = perByte * this.#wire;
+    const expected = chunks + bytes;
+    if (expected === 0) return;
+    const seen = Math.max(0, this.#cpu - this.#jobs) * 1e3;
+    const surprise = Math.max(-0.5, Math.min(1, seen / expected - 1)) * 0.2;
+    this.#main = {
+      perChunk: perChunk * (1 + (surprise * chunks) / expected),
+      perByte: perByte * (1 + (surprise * bytes) / expected),
+    };
+  }
+
+  #correction(candidate: number, now: number): number {
+    const here = this.#corrections.get(this.#current)?.value ?? this.#latest()?.value ?? 1;
+    const own = this.#corrections.get(candidate);
+    if (own === undefined) return here;
+    return here + (own.value - here) * Math.exp(-(now - own.at) / FORGET_MS);
+  }
+
+  #latest(): Correction | undefined {
+    let latest: Correction | undefined;
+    for (const each of this.#corrections.values())
+      if (latest === undefined || each.at > latest.at) latest = each;
+    return latest;
+  }
+
+  /** What a candidate would reach now, by what is known. */
+  expect(candidate: number, now: number): Prediction {
+    const cost = this.#curves.cost(candidate);
+    return predict(this.#machine, cost, this.#main, this.#link.rate, this.#correction(candidate, now));
+  }
+
+  #choose(now: number): Switch | undefined {
+    const { chunkSize } = this.#machine;
+    const here = this.expect(this.#current, now);
+    let best = this.#current;
+    let there = here;
+    const others: { candidate: number; expected: Prediction }[] = [];
+    for (let candidate = 0; candidate < this.#list.length; candidate++) {
+      if (candidate === this.#current) continue;
+      const chunk = (this.#curves.cost(candidate).worker * chunkSize) / 1e6;
+      if (chunk > LONGEST_CHUNK_MS) continue;
+      const expected = this.expect(candidate, now);
+      others.push({ candidate, expected });
+      const better = expected.rate / there.rate - 1;
+      if (better > AS_GOOD || (better > -AS_GOOD && expected.cpu < there.cpu && best !== this.#current)) {
+        best = candidate;
+        there = expected;
+      }
+    }
+    this.#plan(others);
+    const gain = there.rate / here.rate - 1;
+    if (!this.#patience.allows(best === this.#current ? 0 : gain, this.#news(), now)) return undefined;
+    return this.#switch(best, here, there, now);
+  }
+
+  /** What is worth trying: what might be better, best first. */
+  #plan(others: { candidate: number; expected: Prediction }[]): void {
+    const plain = this.#machine.chunkSize;
+    this.#favourites = others
+      .filter(({ candidate }) => this.#list[candidate]!.codec !== 'none')
+      .sort((a, b) => b.expected.rate - a.expected.rate)
+      .map(({ candidate }) => ({ candidate, cost: (this.#curves.codecTime(candidate) * plain) / 1e3 }));
+  }
+
+  #switch(to: number, here: Prediction, there: Prediction, now: number): Switch {
+    const from = this.#current;
+    this.#current = to;
+    this.#patience.reset();
+    this.#atLastSwitch = this.#conditions();
+    return {
+      time: Math.round(now - this.#start),
+      from: codingName(this.#list[from]!),
+      to: codingName(this.#list[to]!),
+      reason: this.#reason(here, there),
+      ...(this.linkRate === undefined ? {} : { 'link-rate': Math.round(this.linkRate) }),
+      'expected-before': Math.round(here.rate),
+      'expected-after': Math.round(there.rate),
+    };
+  }
+
+  #reason(here: Prediction, there: Prediction): string {
+    if (here.bottleneck === 'link') return 'the link limits, and a smaller stream is faster';
+    if (there.bottleneck === 'link') return 'the processors limit, and the link has room';
+    return this.#link.measured
+      ? 'the processors limit, and this is less work'
+      : 'the processors limit, and the link has not limited yet';
+  }
+
+  #conditions(): { link: number; wire: number; worker: number } {
+    const { wire, worker } = this.#curves.cost(this.#current);
+    return { link: this.#link.rate, wire, worker };
+  }
+
+  #news(): boolean {
+    const now = this.#conditions();
+    const then = this.#atLastSwitch;
+    return (['link', 'wire', 'worker'] as const).some((what) => {
+      const change = now[what] / then[what];
+      return !(change < NEWS && change > 1 / NEWS);
+    });
+  }
+}

@@ -1,0 +1,138 @@
+// What the link can carry, seen from its back-pressure. Fed with every write; pure, time is given.
+// It tells a rate only when the link limited; when it did not, the rate is believed to be a few times what was seen, so
+// that the next choice finds out. What the other side cannot take looks like a link that cannot.
+
+/** One write: its bytes, and when it began and ended, in milliseconds. */
+export interface WriteFigures {
+  readonly bytes: number;
+  readonly began: number;
+  readonly ended: number;
+  /** Bytes that the kernel still held when it ended; undefined where that tells nothing (rate limits, files). */
+  readonly queued: number | undefined;
+}
+
+/** A write that took less was not kept waiting. */
+const WAIT_MS = 0.5;
+/** A link that limits has at least so much left to do when it takes the last byte of a write. */
+const QUEUE_BYTES = 48 * 1024;
+/** Less waiting than this in a window says nothing about the rate. */
+const LEAST_WAIT_MS = 10;
+const LEAST_SHARE = 0.1;
+/** Below this share of waiting the link does not limit. */
+const FREE_SHARE = 0.05;
+/** A rate this far from what was believed is news, not noise. */
+const NEWS = 0.25;
+/** How much more than what was seen a link that does not limit is believed to carry. */
+const GROWTH = 4;
+/** A link that does not limit at less than this share of its believed rate was not asked. */
+const ASKED = 0.95;
+/** For so long it must not limit before it is believed to carry more than it did. */
+const FREE_MS = 120;
+
+/** And so many bytes must leave meanwhile: the buffers on the way take the first ones of any link. */
+const FREE_BYTES = 1_048_576;
+
+/** What a window of writes said. */
+export interface LinkWindow {
+  /** Share of the time in which the link kept us waiting. */
+  readonly share: number;
+  /** Bytes per second that left. */
+  readonly wire: number;
+}
+
+export class LinkGauge {
+  readonly #given: number | undefined;
+  #rate: number | undefined;
+  #measured = false;
+  #windowStart: number | undefined;
+  #bytes = 0;
+  #drained = 0;
+  #busy = 0;
+  #freeSince: number | undefined;
+  /** Bytes since a write had to wait. */
+  #freeBytes = 0;
+  #lastEnd = 0;
+  #lastQueued = 0;
+
+  /** @param rate bytes per second, where it is known beforehand that the link carries no more */
+  constructor(rate?: number) {
+    this.#given = rate;
+    this.forget();
+  }
+
+  /** Back to what was known beforehand. */
+  forget(): void {
+    this.#rate = this.#given;
+    this.#measured = this.#given !== undefined;
+    this.#freeSince = undefined;
+  }
+
+  /** Whether anything is known: until then a choice would be a guess. */
+  get known(): boolean {
+    return this.#rate !== undefined;
+  }
+
+  /** Bytes per second that the link is believed to carry; Infinity before anything is known. */
+  get rate(): number {
+    return this.#rate ?? Infinity;
+  }
+
+  /** Whether it was measured rather than believed. */
+  get measured(): boolean {
+    return this.#measured;
+  }
+
+  wrote({ bytes, began, ended, queued }: WriteFigures): void {
+    this.#windowStart ??= began;
+    this.#bytes += bytes;
+    const waited = ended - began;
+    const left = queued ?? 0;
+    const limited = waited > WAIT_MS && (queued === undefined || left >= Math.min(bytes / 2, QUEUE_BYTES));
+    if (limited) {
+      // While something was left from the write before, the link has not been idle in between either.
+      const gap = began - this.#lastEnd;
+      const emptied = this.#rate === undefined ? gap > waited : (gap / 1e3) * this.#rate > this.#lastQueued;
+      const busyGap = this.#lastQueued > 0 && !emptied;
+      this.#busy += waited + (busyGap ? gap : 0);
+      this.#drained += bytes - left + (busyGap ? this.#lastQueued : 0);
+    }
+    this.#lastEnd = ended;
+    this.#lastQueued = left;
+    this.#freeBytes = limited ? 0 : this.#freeBytes + bytes;
+  }
+
+  /** Ends a window: takes up what it said. */
+  look(now: number): LinkWindow {
+    const elapsed = Math.max(1e-3, now - (this.#windowStart ?? now));
+    const share = Math.min(1, this.#busy / elapsed);
+    const wire = (this.#bytes / elapsed) * 1e3;
+    if (this.#busy >= LEAST_WAIT_MS && share >= LEAST_SHARE && this.#drained > 0) {
+      this.#limits((this.#drained / this.#busy) * 1e3, share);
+      this.#freeSince = undefined;
+    } else if (share < FREE_SHARE) {
+      this.#keepsUp(wire, now);
+    } else {
+      this.#freeSince = undefined;
+    }
+    this.#windowStart = now;
+    this.#bytes = this.#drained = this.#busy = 0;
+    return { share, wire };
+  }
+
+  #limits(seen: number, share: number): void {
+    const news = this.#rate === undefined || Math.abs(seen / this.#rate - 1) > NEWS;
+    this.#rate = !this.#measured || (news && share > 0.5) ? seen : this.#rate! + 0.4 * (seen - this.#rate!);
+    this.#measured = true;
+  }
+
+  #keepsUp(wire: number, now: number): void {
+    if (this.#measured && wire < ASKED * this.#rate!) {
+      this.#freeSince = undefined;
+      return;
+    }
+    this.#freeSince ??= now;
+    if (this.#freeBytes < FREE_BYTES || (this.#measured && now - this.#freeSince < FREE_MS)) return;
+    this.#measured = false;
+    this.#rate = Math.max(this.#rate ?? 0, wire * GROWTH);
+  }
+}

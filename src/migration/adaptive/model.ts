@@ -1,0 +1,55 @@
+// How fast a transfer would go with a candidate: the slowest of workers, main thread, processors and link.
+// Pure arithmetic on what was measured; knows nothing of time or of choosing.
+
+import type { Cost } from './curves.js';
+
+/** What does the work. */
+export interface Machine {
+  readonly threads: number;
+  /** Processors that may be used, all threads together; may be a fraction. */
+  readonly cpus: number;
+  readonly chunkSize: number;
+}
+
+/** Nanoseconds of the main thread. */
+export interface MainCost {
+  readonly perChunk: number;
+  /** For a byte on the link. */
+  readonly perByte: number;
+}
+
+export type Bottleneck = 'link' | 'cpu';
+
+export interface Prediction {
+  /** Bytes of guest memory per second. */
+  readonly rate: number;
+  readonly bottleneck: Bottleneck;
+  /** Nanoseconds of processor time for a byte of guest memory. */
+  readonly cpu: number;
+}
+
+/** What is under way must drain in this time (LinkPace): on a slow link few chunks are worked on at once. */
+const DRAIN_S = 0.06;
+/** Near the place where link and processors are equally fast, chunks that differ make both wait: less than either. */
+const SHARPNESS = 8;
+
+/**
+ * @param link bytes per second; Infinity when it is not known
+ * @param correction what the processors really did, over what they should have done
+ */
+export function predict(
+  machine: Machine,
+  cost: Cost,
+  main: MainCost,
+  link: number,
+  correction: number,
+): Prediction {
+  const mainCost = main.perChunk / machine.chunkSize + main.perByte * cost.wire;
+  const underWay = Math.max(1, Math.floor((link * DRAIN_S) / (cost.wire * machine.chunkSize)));
+  const threads = Math.min(machine.threads, underWay);
+  const all = cost.worker + mainCost;
+  const own = Math.min(threads / cost.worker, 1 / mainCost, machine.cpus / all) * 1e9 * correction;
+  const carried = link / cost.wire;
+  const rate = (own ** -SHARPNESS + carried ** -SHARPNESS) ** (-1 / SHARPNESS);
+  return { rate, bottleneck: carried < own ? 'link' : 'cpu', cpu: all };
+}

@@ -1,0 +1,76 @@
+// Whether a transfer adapts, and within which bounds: from the options, the link and the memory that there is.
+
+import fs from 'node:fs';
+
+import { bindingInfo } from '../../codec/registry.js';
+import type { Hello } from '../../container/negotiation.js';
+import { libc } from '../../io/libc.js';
+import { type Address, addressOf } from '../../link/address.js';
+import type { Asked, Coding } from '../coding.js';
+import { allowedCpus } from '../cpus.js';
+import { hasRoom } from '../memory.js';
+import type { ResolvedSendOptions } from '../options.js';
+import { candidates } from './candidates.js';
+import { Chooser } from './chooser.js';
+
+/** Bytes flow through it to somebody: no regular file, which is the same every time it is made. */
+function isFlow(address: Address): boolean {
+  const flowing = (stats: fs.Stats | undefined): boolean =>
+    stats !== undefined && (stats.isFIFO() || stats.isSocket());
+  try {
+    switch (address.kind) {
+      case 'file':
+        return flowing(fs.statSync(address.path, { throwIfNoEntry: false }));
+      case 'stdio':
+        return flowing(fs.fstatSync(1));
+      case 'fd':
+        return flowing(fs.fstatSync(address.fd));
+      default:
+        return true;
+    }
+  } catch {
+    return false; // opening it will say what is wrong
+  }
+}
+
+/** Whether what the kernel holds of a sink says how far the link has come: not in files, nor behind a rate limit of ours. */
+function queueTells(address: Address, maxBandwidth: number): boolean {
+  return maxBandwidth === 0 && address.kind !== 'stream' && libc() !== undefined && isFlow(address);
+}
+
+/** Whether codec and level are chosen while the transfer runs. A file is the same every time it is made. */
+export function adapts(settings: ResolvedSendOptions, given: Asked): boolean {
+  return settings.adaptive ?? (!given.codec && !given.level && isFlow(addressOf(settings.output)));
+}
+
+/** The same coding with a chooser, and memory for the highest level that it may choose. */
+export function adaptive(
+  settings: ResolvedSendOptions,
+  coding: Coding,
+  given: Asked,
+  hello: Hello | undefined,
+): Coding {
+  const { codec, chunkSize, threads } = coding;
+  const { memoryLimit, method, maxLevel, zstdBinding, maxBandwidth, maxCpu } = settings;
+  const info = bindingInfo(codec, codec === 'zstd' ? { binding: zstdBinding } : {});
+  const bytes = (level: number): number => info.memoryPerThread(level, chunkSize);
+  const bounds = {
+    codecs: [codec],
+    none: method !== 'stream' && !given.codec && (hello?.codecs.includes('none') ?? true),
+    maxLevel: Math.min(maxLevel, info.levels.max),
+  };
+  const fits = (level: number): boolean =>
+    hasRoom({ limit: memoryLimit, threads, chunkSize, codecBytes: bytes(level) });
+  const list = candidates(bounds).filter(({ level }) => level <= 1 || fits(level));
+  if (list.length < 2) return coding;
+  const chooser = new Chooser({
+    candidates: list,
+    machine: { threads, cpus: Math.min(allowedCpus(), maxCpu ?? Infinity), chunkSize },
+    first: {
+      ...(given.level ? { level: coding.level } : {}),
+      ...(maxBandwidth > 0 ? { linkRate: maxBandwidth } : {}),
+    },
+    queueTells: queueTells(addressOf(settings.output), maxBandwidth),
+  });
+  return { ...coding, chooser, codecBytes: bytes(list.at(-1)!.level) };
+}

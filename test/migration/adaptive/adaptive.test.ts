@@ -1,0 +1,74 @@
+// Which transfers adapt, that what they carry arrives unchanged, and that what does not adapt stays deterministic.
+
+import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
+import { describe, it } from 'node:test';
+
+import { send } from '../../../src/migration/send.js';
+import { carry, image, LINKS, type SendExtras, workplace } from '../carry.js';
+
+const place = workplace();
+const bytes = image(24 * 1024 * 1024, 'busy');
+const input = place.file('guest.ram', bytes);
+
+describe('adaptive mode', () => {
+  for (const link of LINKS) {
+    const title = link === 'file' ? 'leaves a file alone' : `is at work by default over ${link}`;
+    it(title, async () => {
+      const { sent, bytes: restored } = await carry(place, link, input);
+      assert.ok(restored.equals(bytes));
+      assert.equal(sent.adaptive !== undefined, link !== 'file');
+    });
+  }
+
+  it('can be asked for, for a file too, and turned off', async () => {
+    const asked = await carry(place, 'file', input, { adaptive: true });
+    assert.ok(asked.bytes.equals(bytes));
+    assert.ok(asked.sent.adaptive !== undefined);
+    const off = await carry(place, 'unix', input, { adaptive: false });
+    assert.equal(off.sent.adaptive, undefined);
+    assert.deepEqual(Object.keys(off.sent.chunks.codecs), ['zstd']);
+  });
+
+  it('keeps to a codec that is given', async () => {
+    const { sent, bytes: restored } = await carry(place, 'unix', input, { adaptive: true, codec: 'zstd' });
+    assert.ok(restored.equals(bytes));
+    assert.match(sent.adaptive!.coding, /^zstd /);
+    assert.equal(sent.chunks.codecs.none, undefined);
+  });
+
+  it('changes only the level of a stream of standard frames', async () => {
+    const { sent, bytes: restored } = await carry(place, 'unix', input, { method: 'stream' });
+    assert.ok(restored.equals(bytes));
+    assert.match(sent.adaptive!.coding, /^zstd /);
+  });
+
+  it('has nothing to choose where a codec has one level', async () => {
+    const { sent } = await carry(place, 'unix', input, { adaptive: true, codec: 'lz4' });
+    assert.equal(sent.adaptive, undefined);
+  });
+
+  it('carries on when memory has room for few levels, chunks wait for nobody and processor time is short', async () => {
+    const extras = { memoryLimit: '128MiB', compressWaitThread: false, maxCpu: 50, nice: 1, maxLevel: 3 };
+    const { sent, bytes: restored } = await carry(place, 'unix', input, extras);
+    assert.ok(restored.equals(bytes));
+    assert.ok(sent.adaptive !== undefined);
+  });
+
+  it('is off, and the output always the same, when codec or level is given', async () => {
+    for (const extras of [
+      { codec: 'zstd', compressLevel: 3 },
+      { compressLevel: 2 },
+      { codec: 'zstd' },
+    ] satisfies SendExtras[]) {
+      const made: Buffer[] = [];
+      for (const compressThreads of [1, 2]) {
+        const stream = place.path('stream');
+        const summary = await send({ ...extras, compressThreads, input, output: `exec:cat > ${stream}` });
+        assert.equal(summary.adaptive, undefined);
+        made.push(readFileSync(stream));
+      }
+      assert.ok(made[0]!.equals(made[1]!));
+    }
+  });
+});

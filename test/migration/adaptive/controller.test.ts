@@ -1,0 +1,130 @@
+// The controller in simulated time: what it ends with, how soon it follows, how often it changes its mind.
+
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+
+import { CHUNK, Simulation, WORLD } from './simulation.js';
+
+const MBIT = 1e6 / 8;
+const MEMORY_SPEED = 8e9;
+const LINKS = {
+  '30 Mbit/s': 30 * MBIT,
+  '100 Mbit/s': 100 * MBIT,
+  '300 Mbit/s': 300 * MBIT,
+  '1 Gbit/s': 1000 * MBIT,
+  '3 Gbit/s': 3000 * MBIT,
+  '10 Gbit/s': 10_000 * MBIT,
+  unlimited: MEMORY_SPEED,
+};
+const GUESTS = {
+  busy: {},
+  idle: { plain: 0.4, size: 0.42 },
+  'hardly compressible': { size: 0.9 },
+  'other than expected': { bend: 0.2 },
+  uneven: { noise: 0.6 },
+};
+
+function changes(simulation: Simulation, from: number, to = Infinity): number {
+  return simulation.switches.filter(({ time }) => time >= from && time < to).length;
+}
+
+describe('the controller', () => {
+  for (const [link, rate] of Object.entries(LINKS)) {
+    for (const [guest, traits] of Object.entries(GUESTS)) {
+      it(`comes near the best candidate and stays there: ${link}, ${guest} guest`, () => {
+        const simulation = new Simulation({ ...WORLD, ...traits, link: rate });
+        simulation.run(3_000);
+        const reached = simulation.run(120_000);
+        const share = reached / simulation.best();
+        assert.ok(share > 0.92, `${share.toFixed(3)} of the best, with ${simulation.coding}`);
+        for (const minute of [3_000, 63_000]) {
+          assert.ok(changes(simulation, minute, minute + 60_000) <= 2, JSON.stringify(simulation.switches));
+        }
+      });
+    }
+  }
+
+  it('sends without a codec over a link of memory speed', () => {
+    const simulation = new Simulation({ ...WORLD, link: MEMORY_SPEED });
+    simulation.run(500);
+    assert.equal(simulation.coding, 'none');
+  });
+
+  it('follows a link that becomes slow, and fast again, within a second', () => {
+    const simulation = new Simulation({ ...WORLD, link: LINKS['3 Gbit/s'] });
+    simulation.run(4_000);
+    simulation.world.link = LINKS['100 Mbit/s'];
+    simulation.run(1_000);
+    const slow = simulation.run(4_000) / simulation.best();
+    assert.ok(slow > 0.92, `slow: ${slow.toFixed(3)} of the best, ${simulation.coding}`);
+    simulation.world.link = LINKS['3 Gbit/s'];
+    simulation.run(1_000);
+    const fast = simulation.run(4_000) / simulation.best();
+    assert.ok(fast > 0.92, `fast: ${fast.toFixed(3)} of the best, ${simulation.coding}`);
+  });
+
+  it('follows a guest whose memory changes', () => {
+    const simulation = new Simulation({ ...WORLD, link: LINKS['1 Gbit/s'] });
+    simulation.run(10_000);
+    Object.assign(simulation.world, { size: 0.95, plain: 1 });
+    simulation.run(1_000);
+    const share = simulation.run(3_000) / simulation.best();
+    assert.ok(share > 0.9, `${share.toFixed(3)} of the best, ${simulation.coding}`);
+  });
+
+  it('spends little on trials', () => {
+    for (const link of Object.values(LINKS)) {
+      const simulation = new Simulation({ ...WORLD, link });
+      simulation.run(10_000);
+      assert.ok(simulation.controller.trials.count > 3);
+      assert.ok(simulation.trialCpu < 0.02 * 10_000, `${simulation.trialCpu} ms of 10 s`);
+    }
+  });
+
+  it('keeps within its bounds', () => {
+    const bounded = new Simulation({ ...WORLD, link: LINKS['30 Mbit/s'] }, { maxLevel: 3 });
+    bounded.run(5_000);
+    assert.equal(bounded.coding, 'zstd 3');
+    const always = new Simulation({ ...WORLD, link: MEMORY_SPEED }, { none: false });
+    always.run(5_000);
+    assert.match(always.coding, /^zstd -/);
+  });
+
+  it('begins where it is told to', () => {
+    assert.equal(new Simulation(WORLD, { first: { level: 3 } }).coding, 'zstd 3');
+    assert.equal(new Simulation(WORLD).coding, 'zstd 1');
+  });
+
+  it('believes a limit that is known beforehand from the first look', () => {
+    const link = LINKS['100 Mbit/s'];
+    const simulation = new Simulation({ ...WORLD, link }, { first: { linkRate: link } });
+    simulation.run(400);
+    assert.ok(simulation.switches.length <= 1 && simulation.controller.linkRate !== undefined);
+    assert.ok(simulation.list[simulation.controller.current]!.level > 1, simulation.coding);
+  });
+
+  it('stays where it is while the input is slower than everything else', () => {
+    const simulation = new Simulation({ ...WORLD, link: LINKS['3 Gbit/s'], reader: 20 });
+    simulation.run(30_000);
+    assert.ok(simulation.switches.length <= 1, JSON.stringify(simulation.switches));
+  });
+
+  it('does not work on a chunk for so long that the guest would feel it', () => {
+    const simulation = new Simulation({ ...WORLD, link: 1e5 });
+    simulation.run(60_000);
+    const { level } = simulation.list[simulation.controller.current]!;
+    assert.ok(level > 3 && level < 17, `level ${level}`);
+  });
+
+  it('says of each switch when, from what, to what and why', () => {
+    const simulation = new Simulation({ ...WORLD, link: LINKS['30 Mbit/s'] });
+    simulation.run(3_000);
+    const [first] = simulation.switches;
+    assert.equal(first!.from, 'zstd 1');
+    assert.match(first!.to, /^zstd \d+$/);
+    assert.match(first!.reason, /link limits/);
+    assert.ok(Math.abs(first!['link-rate']! / LINKS['30 Mbit/s'] - 1) < 0.3);
+    assert.ok(first!['expected-after'] > first!['expected-before']);
+    assert.ok(simulation.guest >= CHUNK);
+  });
+});

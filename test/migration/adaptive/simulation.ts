@@ -1,0 +1,162 @@
+// A sender, a link and a guest in simulated time, around the real controller: one processor that codes chunks one after
+// the other, a socket's buffer, a link that drains it. Deterministic: noise comes from a seed.
+
+import { type Candidate, candidates } from '../../../src/migration/adaptive/candidates.js';
+import { Controller, type FirstGuess, type Switch } from '../../../src/migration/adaptive/controller.js';
+import { Random } from '../../../src/guest/random.js';
+
+export const CHUNK = 1024 * 1024;
+const BUFFER = 192 * 1024;
+/** Milliseconds of the main thread for a chunk, and for a byte on the link. */
+const PER_CHUNK = 0.06;
+const PER_BYTE = 3e-7;
+/** Reading, looking for zero pages, checksums. */
+const AROUND = 0.12;
+
+export interface World {
+  /** Bytes per second. */
+  link: number;
+  /** Share of the guest's bytes that are neither zero nor duplicates. */
+  plain: number;
+  /** Encoded size at zstd 1 of such a byte. */
+  size: number;
+  /** Milliseconds of zstd 1 for a chunk of them. */
+  time: number;
+  /** How much a chunk differs from the next: 0.3 = by up to 30 %. */
+  noise: number;
+  /** By how much this guest's levels differ from what is expected: 0.2 = slow ones are slower, small ones smaller. */
+  bend: number;
+  /** Milliseconds that the reader needs for a chunk; 0 = at once. */
+  reader: number;
+}
+
+export const WORLD: World = {
+  link: 125e6,
+  plain: 0.9,
+  size: 0.16,
+  time: 1.3,
+  noise: 0.2,
+  bend: 0,
+  reader: 0,
+};
+
+export class Simulation {
+  readonly list: readonly Candidate[];
+  readonly controller: Controller;
+  readonly switches: Switch[] = [];
+  readonly #random = new Random(7);
+  /** Milliseconds. */
+  now = 0;
+  guest = 0;
+  #encoded = 0;
+  #queue = 0;
+  #queueAt = 0;
+  #cpu = 0;
+  #lookedCpu = 0;
+  trialCpu = 0;
+
+  constructor(
+    public world: World = { ...WORLD },
+    options: { maxLevel?: number; none?: boolean; first?: FirstGuess } = {},
+  ) {
+    this.list = candidates({
+      codecs: ['zstd'],
+      none: options.none ?? true,
+      maxLevel: options.maxLevel ?? 19,
+    });
+    const machine = { threads: 1, cpus: 1, chunkSize: CHUNK };
+    this.controller = new Controller(this.list, machine, 0, options.first);
+  }
+
+  get coding(): string {
+    const { codec, level } = this.list[this.controller.current]!;
+    return codec === 'none' ? codec : `${codec} ${level}`;
+  }
+
+  /** @returns bytes of guest memory per second meanwhile */
+  run(milliseconds: number): number {
+    const from = this.now;
+    const before = this.guest;
+    while (this.now < from + milliseconds) this.#chunk();
+    return ((this.guest - before) / (this.now - from)) * 1e3;
+  }
+
+  /** What a fixed candidate would reach, in bytes of guest memory per second. */
+  fixed(candidate: number): number {
+    const { link, reader } = this.world;
+    const { micros, wire } = this.#code(candidate, 1);
+    const cpu = (micros / 1e3 + PER_CHUNK + PER_BYTE * wire) / 1e3;
+    return CHUNK / Math.max(cpu, wire / link, reader / 1e3);
+  }
+
+  best(): number {
+    return Math.max(...this.list.map((_, candidate) => this.fixed(candidate)));
+  }
+
+  #code(candidate: number, luck: number): { codec: number; micros: number; plain: number; wire: number } {
+    const { plain, size, time, bend } = this.world;
+    const each = this.list[candidate]!;
+    const codec = each.codec === 'none' ? 0 : plain * time * each.time ** (1 + bend) * luck * 1e3;
+    const wire = each.codec === 'none' ? plain : plain * Math.min(1, size * each.size ** (1 + bend) * luck);
+    return {
+      codec,
+      micros: codec + AROUND * 1e3,
+      plain: plain * CHUNK,
+      wire: Math.round(wire * CHUNK) + 100,
+    };
+  }
+
+  #chunk(): void {
+    const { controller, world } = this;
+    const candidate = controller.current;
+    const trial = controller.nextTrial();
+    const luck = 1 + world.noise * (2 * (this.#random.below(1_000_000) / 1e6) - 1);
+    const coded = this.#code(candidate, luck);
+    const tried = trial === undefined ? undefined : this.#code(trial, luck);
+    const trialMicros = tried?.codec ?? 0;
+    this.trialCpu += trialMicros / 1e3;
+    const work = (coded.micros + trialMicros) / 1e3 + PER_CHUNK + PER_BYTE * coded.wire;
+    this.#cpu += work;
+    // The next chunk is coded while this one waits for the link.
+    this.#encoded = Math.max(this.#encoded + Math.max(work, world.reader), this.now - work);
+    const began = Math.max(this.now, this.#encoded);
+    this.#drain(began);
+    const wait = Math.max(0, ((this.#queue + coded.wire - BUFFER) / world.link) * 1e3);
+    const ended = began + wait;
+    this.#queue += coded.wire;
+    this.#drain(ended);
+    this.now = ended;
+    this.guest += CHUNK;
+    const chunk = {
+      candidate,
+      decoded: CHUNK,
+      plain: coded.plain,
+      encoded: coded.wire,
+      codecMicros: coded.codec,
+      jobMicros: coded.micros,
+    };
+    controller.sent(
+      chunk,
+      coded.micros + trialMicros,
+      ended,
+      tried && {
+        candidate: trial!,
+        against: candidate,
+        micros: tried.codec,
+        againstMicros: coded.codec,
+        length: tried.wire,
+        againstLength: coded.wire,
+      },
+    );
+    controller.wrote({ bytes: coded.wire, began, ended, queued: this.#queue });
+    if (!controller.due(ended)) return;
+    const change = controller.look((this.#cpu - this.#lookedCpu) * 1e3, ended);
+    this.#lookedCpu = this.#cpu;
+    if (change !== undefined) this.switches.push(change);
+  }
+
+  #drain(until: number): void {
+    this.#queue = Math.max(0, this.#queue - (this.world.link * (until - this.#queueAt)) / 1e3);
+    this.#queueAt = until;
+  }
+}

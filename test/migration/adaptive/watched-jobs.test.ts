@@ -1,0 +1,62 @@
+// Chunks whose codec and level change from one to the next, each with a trial, through real workers.
+
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+
+import { CODEC_ID } from '../../../src/codec/codec.js';
+import type { SenderSettings } from '../../../src/migration/sender.js';
+import { JOB, JOB_FLAG } from '../../../src/slot/job.js';
+import { image } from '../carry.js';
+import { decodeStream, encodeStream } from '../memory-link.js';
+
+const CODINGS = [
+  ['zstd', 1],
+  ['none', 1],
+  ['zstd', -5],
+  ['lz4', 1],
+  ['zlib', 1],
+  ['zstd', 6],
+] as const;
+const CHUNK = 65_536;
+
+describe('watched jobs', () => {
+  it('restore the identical bytes and tell what each chunk and its trial cost', async () => {
+    const bytes = image(2 * 1024 * 1024, 'busy');
+    let count = 0;
+    const seen: { codec: number; plain: number; job: number; own: number; trial: number; tried: number }[] =
+      [];
+    const chooser: NonNullable<SenderSettings['chooser']> = {
+      prepare: (ints) => {
+        const [codec, level] = CODINGS[count++ % CODINGS.length]!;
+        ints[JOB.codec] = CODEC_ID[codec];
+        ints[JOB.level] = level;
+        ints[JOB.flags]! |= JOB_FLAG.watch;
+        ints[JOB.trialCodec] = CODEC_ID.zstd;
+        ints[JOB.trialLevel] = 3;
+      },
+      departed: ({ ints }) => {
+        seen.push({
+          codec: ints[JOB.codec]!,
+          plain: ints[JOB.plainLength]!,
+          job: ints[JOB.jobCpu]!,
+          own: ints[JOB.codecCpu]!,
+          trial: ints[JOB.trialCpu]!,
+          tried: ints[JOB.trialLength]!,
+        });
+      },
+      wrote: () => undefined,
+    };
+    const stream = await encodeStream(bytes, { chooser, chunkSize: CHUNK, threads: 2 });
+    assert.ok((await decodeStream(stream)).equals(bytes));
+    assert.equal(seen.length, bytes.length / CHUNK);
+    for (const { codec, plain, job, own, trial, tried } of seen) {
+      assert.ok(job > 0 && own <= job, `${own} of ${job} µs`);
+      // Too little left for a codec: nothing to measure either.
+      if (plain < 4096) continue;
+      assert.equal(own > 0, codec !== CODEC_ID.none);
+      assert.ok(trial > 0 && tried <= plain);
+      // A chunk that did not shrink leaves no room for a trial's result.
+      if (codec === CODEC_ID.none) assert.ok(tried > 0);
+    }
+  });
+});
