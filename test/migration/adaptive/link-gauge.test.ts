@@ -1,0 +1,89 @@
+// What the gauge believes of a link, from writes that were made up.
+
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+
+import { LinkGauge } from '../../../src/migration/adaptive/link-gauge.js';
+
+const MIB = 1024 * 1024;
+
+/** Writes for so many milliseconds: each `bytes`, kept waiting for `wait`, with `gap` before it. */
+function write(
+  gauge: LinkGauge,
+  from: number,
+  length: number,
+  figures: { bytes?: number; wait?: number; gap: number; queued?: number | undefined },
+): number {
+  const { bytes, wait, gap, queued } = { bytes: 100_000, wait: 0, queued: 0, ...figures };
+  let now = from;
+  let looked = from;
+  while (now < from + length) {
+    const began = now + gap;
+    now = began + wait;
+    gauge.wrote({ bytes, began, ended: now, queued });
+    if (now - looked >= 50) {
+      gauge.look(now);
+      looked = now;
+    }
+  }
+  return now;
+}
+
+describe('LinkGauge', () => {
+  it('measures a link that keeps writes waiting', () => {
+    const gauge = new LinkGauge();
+    write(gauge, 0, 500, { wait: 9, gap: 1, queued: 150_000 });
+    assert.ok(gauge.measured);
+    assert.ok(Math.abs(gauge.rate / 10e6 - 1) < 0.1, String(gauge.rate));
+  });
+
+  it('does not take waiting for a processor for waiting for the link', () => {
+    const gauge = new LinkGauge();
+    write(gauge, 0, 500, { wait: 9, gap: 1, queued: 0 });
+    assert.ok(!gauge.measured);
+  });
+
+  it('goes by the waiting alone where the queue tells nothing', () => {
+    const gauge = new LinkGauge();
+    write(gauge, 0, 500, { wait: 9, gap: 1, queued: undefined });
+    assert.ok(gauge.measured);
+  });
+
+  it('knows nothing of a link whose buffers are not full yet', () => {
+    const gauge = new LinkGauge();
+    write(gauge, 0, 100, { bytes: 10_000, gap: 10 });
+    assert.ok(!gauge.known);
+  });
+
+  it('believes that a link which does not limit carries more, but not how much', () => {
+    const gauge = new LinkGauge();
+    write(gauge, 0, 500, { bytes: MIB / 8, gap: 1 });
+    assert.ok(gauge.known && !gauge.measured);
+    const seen = (MIB / 8) * 1e3;
+    assert.ok(gauge.rate > 3 * seen && gauge.rate < 5 * seen);
+  });
+
+  it('keeps a measured rate that nobody asked for again, and forgets it when more passes without waiting', () => {
+    const gauge = new LinkGauge();
+    let now = write(gauge, 0, 500, { wait: 9, gap: 1, queued: 150_000 });
+    now = write(gauge, now, 1_000, { bytes: 50_000, gap: 10 });
+    assert.ok(gauge.measured && gauge.rate < 12e6);
+    write(gauge, now, 1_000, { bytes: 200_000, gap: 10 });
+    assert.ok(gauge.rate > 40e6);
+  });
+
+  it('follows a link that becomes slow at once', () => {
+    const gauge = new LinkGauge();
+    const now = write(gauge, 0, 500, { bytes: 400_000, wait: 9, gap: 1, queued: 150_000 });
+    write(gauge, now, 200, { bytes: 400_000, wait: 79, gap: 1, queued: 150_000 });
+    assert.ok(gauge.rate < 10e6, String(gauge.rate));
+  });
+
+  it('begins with what is known beforehand, and goes back to it', () => {
+    const gauge = new LinkGauge(5e6);
+    assert.ok(gauge.known && gauge.rate === 5e6);
+    write(gauge, 0, 500, { wait: 9, gap: 1, queued: 150_000 });
+    gauge.forget();
+    assert.equal(gauge.rate, 5e6);
+  });
+});

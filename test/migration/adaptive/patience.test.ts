@@ -1,0 +1,53 @@
+// Which gains are worth a switch, and how many switches there may be.
+
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+
+import { Patience } from '../../../src/migration/adaptive/patience.js';
+
+const LOOK = 50;
+
+/** Looks from `from` on; @returns the times at which a switch was allowed */
+function allowed(patience: Patience, from: number, to: number, gain: number, news = false): number[] {
+  const times: number[] = [];
+  for (let now = from; now < to; now += LOOK) {
+    if (!patience.allows(gain, news, now)) continue;
+    times.push(now);
+    patience.reset();
+  }
+  return times;
+}
+
+describe('Patience', () => {
+  it('allows at most two switches a minute under constant conditions, whatever the gain', () => {
+    for (const gain of [0.06, 0.3, 5]) {
+      const times = allowed(new Patience(0), 3_000, 303_000, gain);
+      assert.ok(times.length > 0);
+      for (const start of times) {
+        assert.ok(times.filter((time) => time >= start && time < start + 60_000).length <= 2);
+      }
+    }
+  });
+
+  it('lets a small gain wait for 300 ms and takes noise for noise', () => {
+    assert.equal(allowed(new Patience(0), 10_000, 20_000, 0.06)[0], 10_300);
+    assert.deepEqual(allowed(new Patience(0), 10_000, 200_000, 0.04), []);
+    const patience = new Patience(0);
+    for (let now = 10_000; now < 60_000; now += LOOK) {
+      assert.ok(!patience.allows(now % 200 === 0 ? 0 : 0.2, false, now));
+    }
+  });
+
+  it('follows a change of link or guest within 100 ms, and again', () => {
+    const patience = new Patience(0);
+    assert.equal(allowed(patience, 10_000, 10_200, 0.5, true)[0], 10_100);
+    patience.reset();
+    assert.equal(allowed(patience, 14_000, 14_200, 0.5, true)[0], 14_100);
+  });
+
+  it('finds its way quickly at the start', () => {
+    const times = allowed(new Patience(0), 0, 1_000, 0.1);
+    assert.ok(times.length >= 5);
+    assert.equal(allowed(new Patience(0), 0, 100, 0.4)[0], 0);
+  });
+});
