@@ -52,6 +52,10 @@ export const SEND: Record<string, Options> = {
     describe: 'limit of the link: 1gbit, 100MB, 32MiB per second (0 = none)',
     requiresArg: true,
   },
+  'downtime-limit': {
+    describe: "how long the guest may be paused, for progress's expectations: the hypervisor decides (300ms)",
+    requiresArg: true,
+  },
   'compress-wait-thread': {
     describe: 'on or off: wait for a free thread, or send uncompressed when none is free (on)',
     requiresArg: true,

@@ -31,6 +31,7 @@ export const SEND_ENVIRONMENT = {
   nice: 'number',
   chunkSize: 'text',
   maxBandwidth: 'text',
+  downtimeLimit: 'text',
   compressWaitThread: 'boolean',
   selfCheck: 'boolean',
   method: 'text',

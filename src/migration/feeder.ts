@@ -12,6 +12,7 @@ import type { ByteSource, PositionedInput } from '../io/bytes.js';
 import type { OrderedPool } from '../pool/ordered-pool.js';
 import { JOB, JOB_WIDE } from '../slot/job.js';
 import { type Cut, Filler } from './filler.js';
+import type { RoundCounter } from './rounds.js';
 
 /** What the feeder asks of whoever turns slots into chunks. */
 export interface ChunkTaker {
@@ -65,6 +66,8 @@ export interface StreamFeederOptions {
   /** Milliseconds after which waiting bytes leave although their chunk is not full. */
   readonly flushAfter: number;
   readonly taker: ChunkTaker;
+  /** Is told the pages of the stream. */
+  readonly rounds?: RoundCounter | undefined;
 }
 
 /** Walks a stream until it ends (or, for a grammar that knows its end, exactly to there). */
@@ -85,7 +88,7 @@ export class StreamFeeder {
 
   constructor(options: StreamFeederOptions) {
     this.#options = options;
-    this.#filler = new Filler(options.regions);
+    this.#filler = new Filler(options.regions, options.rounds);
     this.#head = options.head;
   }
 

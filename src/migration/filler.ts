@@ -4,6 +4,7 @@
 
 import { MAX_SEGMENTS, SEGMENT } from '../chunk/segments.js';
 import { PAGE_SIZE, type SegmentSink } from '../grammar/grammar.js';
+import type { RoundCounter } from './rounds.js';
 
 /** Why a chunk ends where it ends. */
 export interface Cut {
@@ -44,10 +45,15 @@ export class Filler implements SegmentSink {
   /** Bytes at the start of what the grammar reports next that have left already (see leftAlready). */
   #ahead = 0;
   readonly #regions: boolean;
+  readonly #rounds: RoundCounter | undefined;
 
-  /** @param regions cut where page data and other records meet (method `xenguest`) */
-  constructor(regions: boolean) {
+  /**
+   * @param regions cut where page data and other records meet (method `xenguest`)
+   * @param rounds is told the pages and checkpoints
+   */
+  constructor(regions: boolean, rounds?: RoundCounter) {
     this.#regions = regions;
+    this.#rounds = rounds;
   }
 
   /** Starts a chunk in a slot with this segment table; calls that came after the last cut are taken up again. */
@@ -111,7 +117,8 @@ export class Filler implements SegmentSink {
     this.#report(bigEndian ? SEGMENT.wordsBE : SEGMENT.wordsLE, n);
   }
 
-  pages(n: number): void {
+  pages(n: number, identity: number): void {
+    this.#rounds?.pages(n, identity);
     this.#report(SEGMENT.pages, n);
   }
 
@@ -126,6 +133,7 @@ export class Filler implements SegmentSink {
   }
 
   totals(): void {
+    this.#rounds?.checkpoint();
     if (!this.#regions) return;
     if (this.#cut !== undefined) this.#late.push(['totals']);
     else this.#cut = this.#describe(true);

@@ -40,6 +40,7 @@ export const LIMITS = {
   chunkSize: { min: 64 * KIB, max: 16 * MIB },
   /** Below this not even two of the smallest slots fit; what larger chunks need is checked when they are laid out. */
   memoryLimit: { min: 4 * MIB, max: Number.MAX_SAFE_INTEGER },
+  downtimeLimit: { min: 1, max: 2 ** 31 - 1 },
   flushAfter: { min: 1, max: 60_000 },
   /** CPUs. */
   maxCpu: { min: 0.05, max: 255 },
@@ -148,6 +149,11 @@ export const sendSchema = z.strictObject({
     .refine((value) => value % PAGE_SIZE === 0, `expected a multiple of ${PAGE_SIZE}`),
   /** Bytes per second that may leave; 0 = unlimited, the default. */
   maxBandwidth: quantity('maxBandwidth', parseRate, { min: 0, max: Number.MAX_SAFE_INTEGER }).default(0),
+  /**
+   * QEMU's, in milliseconds: for how long the guest may be paused. The hypervisor decides that; this is what progress
+   * measures its expectations by. Default 300, as in QEMU.
+   */
+  downtimeLimit: quantity('downtimeLimit', parseDuration, LIMITS.downtimeLimit).default(300),
   /** False: a chunk that finds all compression threads busy is sent as it is. */
   compressWaitThread: z.boolean().default(true),
   /** Decode every chunk again before it leaves, and compare. */

@@ -23,6 +23,7 @@ import { speaks } from './handshake.js';
 import { openOptions, recognise } from './opening.js';
 import { endRelay, relay, standardPartner } from './relay.js';
 import { reportProgress } from './progress-timer.js';
+import { ConvergenceWatch } from './convergence-watch.js';
 import { Sender } from './sender.js';
 import { Statistics, type TransferSummary } from './statistics.js';
 import { Ear } from './way-back.js';
@@ -132,6 +133,12 @@ export async function transferTo(
     outlet.room(chunkSize),
   );
   if (source.file !== undefined) statistics.totalBytes = source.file.size;
+  // A cargo counts its own rounds. Pages of a file come as fast as they can be read.
+  const { downtimeLimit, onWarning } = settings;
+  const live = source.file === undefined;
+  const watch = cargo === undefined ? new ConvergenceWatch({ downtimeLimit, onWarning, live }) : undefined;
+  statistics.roundCount = () => watch?.rounds.view()?.count;
+  statistics.convergence = () => watch?.look();
   const sender = new Sender({
     source,
     sink,
@@ -150,11 +157,12 @@ export async function transferTo(
     selfCheck: settings.selfCheck,
     flushAfter: settings.flushAfter,
     zstdBinding: settings.zstdBinding ?? '',
+    rounds: watch?.rounds,
     statistics,
   });
   statistics.adaptive = coding.chooser && (() => coding.chooser!.report());
   statistics.setupDone();
-  const stopReporting = reportProgress(statistics, settings.onProgress);
+  const stopReporting = reportProgress(statistics, settings.onProgress ?? (() => undefined));
   const abort = (): void => {
     sender.abort(toRamferryError(settings.signal!.reason, 'ERR_INTERRUPTED'));
   };
@@ -164,6 +172,7 @@ export async function transferTo(
   });
   try {
     await sender.run();
+    watch?.end();
     await cargo?.delivered();
     await sink.finish();
     warnOfRest(settings, source, statistics.guestBytes);

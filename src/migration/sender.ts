@@ -20,6 +20,7 @@ import { COMPRESS_ENTRY } from './entries.js';
 import { type ChunkTaker, feedExtents, StreamFeeder } from './feeder.js';
 import type { Cut } from './filler.js';
 import { LinkPace } from './link-pace.js';
+import type { RoundCounter } from './rounds.js';
 import { type Statistics, wasStored } from './statistics.js';
 
 export interface SenderSettings {
@@ -52,6 +53,8 @@ export interface SenderSettings {
   readonly onWritten?: (() => void) | undefined;
   /** Called first of all when something fails, before anything is closed. */
   readonly onFailure?: ((error: RamferryError) => void) | undefined;
+  /** Is told the pages of the stream. */
+  readonly rounds?: RoundCounter | undefined;
   readonly statistics: Statistics;
 }
 
@@ -158,6 +161,7 @@ export class Sender implements ChunkTaker {
       regions: this.#settings.outlet.regions,
       flushAfter,
       taker: this,
+      rounds: this.#settings.rounds,
     });
     await feeder.run();
     this.#complete = grammar.state === 'done';

@@ -6,6 +6,7 @@ import type { AdaptiveReport } from './adaptive/chooser.js';
 import type { CodecName } from '../codec/codec.js';
 import type { ErrorData } from '../errors.js';
 import { PAGE_SIZE } from '../grammar/grammar.js';
+import type { Convergence } from './convergence.js';
 
 /** How pages were represented (docs/FORMAT.md), in pages. */
 export interface PageCounts {
@@ -69,6 +70,8 @@ export interface Progress {
   readonly ratio: number | undefined;
   /** Milliseconds that are still to be expected; undefined when the total is. */
   readonly remainingTime: number | undefined;
+  /** Where the stream has pages with identities and somebody writes it meanwhile. */
+  readonly convergence?: Convergence;
 }
 
 /** As RAMFERRY reports it; the names of MigrationInfo and MigrationStats wherever those have one. */
@@ -100,9 +103,13 @@ export interface TransferSummary {
     /** Pages of all kinds per second, likewise. */
     readonly 'pages-per-second': number;
     readonly 'page-size': number;
-    /** Rounds over RAM, the last one included; only where ramferry itself makes them. */
+    /** Rounds of pre-copy, the last one included; where ramferry makes them or can tell them by the pages' identities. */
     readonly 'dirty-sync-count'?: number;
+    /** Pages dirtied per second, in the last live round; where rounds were seen while they were made. */
+    readonly 'dirty-pages-rate'?: number;
   };
+  /** How pre-copy stood when its last round was sent, which the guest paused for. */
+  readonly convergence?: Convergence;
   /** Only of a QEMU guest whose RAM ramferry reads by itself. */
   readonly 'shared-memory'?: SharedMemoryFigures;
   /** Only where ramferry itself compressed (or decompressed) chunks. */
@@ -199,6 +206,10 @@ export class Statistics {
   adaptive: (() => AdaptiveReport) | undefined;
   totalBytes: number | undefined;
   sharedMemory: SharedMemoryFigures | undefined;
+  /** How many rounds were seen. */
+  roundCount: (() => number | undefined) | undefined;
+  /** What is to be said about them; only where somebody writes the stream meanwhile. */
+  convergence: (() => Convergence | undefined) | undefined;
 
   readonly #meter: Meter;
   readonly #start: number;
@@ -258,6 +269,7 @@ export class Statistics {
       linkRate: perSecond(linkBytes, seconds),
       ratio: linkBytes === 0 ? undefined : guestBytes / linkBytes,
       remainingTime,
+      ...present('convergence', this.convergence?.()),
     };
   }
 
@@ -265,6 +277,7 @@ export class Statistics {
     const pages = { ...this.#pages };
     const all = pages.zero + pages.duplicate + pages.same + pages.delta + pages.literal;
     const seconds = this.#flowingTime() / 1000;
+    const convergence = this.convergence?.();
     const succeeded = status === 'completed' || status === 'unverified';
     const total = succeeded ? this.guestBytes : Math.max(this.guestBytes, this.totalBytes ?? 0);
     return {
@@ -283,9 +296,11 @@ export class Statistics {
         mbps: rounded((perSecond(this.linkBytes, seconds) * 8) / 1e6),
         'pages-per-second': Math.round(perSecond(all, seconds)),
         'page-size': PAGE_SIZE,
-        ...(this.sharedMemory === undefined ? {} : { 'dirty-sync-count': this.sharedMemory.rounds }),
+        ...present('dirty-sync-count', this.sharedMemory?.rounds ?? this.roundCount?.()),
+        ...present('dirty-pages-rate', convergence?.['dirty-pages-rate']),
       },
-      ...(this.sharedMemory === undefined ? {} : { 'shared-memory': this.sharedMemory }),
+      ...present('convergence', convergence),
+      ...present('shared-memory', this.sharedMemory),
       ...this.#compression(),
       pages,
       chunks: {
@@ -324,6 +339,14 @@ export class Statistics {
   #flowingTime(): number {
     return this.#flowing === undefined ? 0 : this.#meter.now() - this.#flowing;
   }
+}
+
+/** One field, or none when there is nothing to say. */
+function present<Name extends string, Value>(
+  name: Name,
+  value: Value | undefined,
+): { [Key in Name]?: Value } {
+  return value === undefined ? {} : ({ [name]: value } as { [Key in Name]?: Value });
 }
 
 function perSecond(amount: number, seconds: number): number {

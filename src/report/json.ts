@@ -17,6 +17,7 @@ export function statusLine(progress: Progress): string {
     'link-rate': Math.round(progress.linkRate),
     ...(ratio === undefined ? {} : { ratio: Number(ratio.toFixed(3)) }),
     ...(remainingTime === undefined ? {} : { 'remaining-time': Math.round(remainingTime) }),
+    ...(progress.convergence === undefined ? {} : { convergence: progress.convergence }),
   });
 }
 

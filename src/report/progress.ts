@@ -1,5 +1,7 @@
 // The state of a running transfer in one line. Pure: plain data in, text out, without a newline.
 
+import { PAGE_SIZE } from '../grammar/grammar.js';
+import type { Convergence } from '../migration/convergence.js';
 import type { Progress } from '../migration/statistics.js';
 import { formatDuration, formatRate, formatSize } from '../units.js';
 
@@ -26,5 +28,24 @@ export function formatProgress(progress: Progress): string {
   parts.push(`${formatRate(progress.guestRate)} -> ${formatRate(progress.linkRate)}`);
   if (ratio !== undefined) parts.push(`ratio ${ratio.toFixed(2)}`);
   if (remainingTime !== undefined) parts.push(`ETA ${formatDuration(remainingTime)}`);
+  if (progress.convergence !== undefined) parts.push(...convergenceParts(progress.convergence));
   return parts.join('  ');
+}
+
+/** From the second round on: what the guest dirties against what is carried, and what follows. */
+function convergenceParts(convergence: Convergence): string[] {
+  const { 'dirty-pages-rate': dirty, 'carried-pages-rate': carried, state } = convergence;
+  if (dirty === undefined) return [];
+  const parts = [
+    `round ${convergence['dirty-sync-count']}`,
+    `dirties ${formatRate(dirty * PAGE_SIZE)} of ${formatRate(carried * PAGE_SIZE)}`,
+  ];
+  const downtime = convergence['expected-downtime'];
+  if (downtime !== undefined) parts.push(`expected downtime ${formatDuration(downtime)}`);
+  const { 'expected-rounds': rounds, 'expected-time': time } = convergence;
+  if (state === 'diverging') parts.push('DOES NOT CONVERGE');
+  else if (rounds !== undefined && time !== undefined) {
+    parts.push(`${rounds} more ${rounds === 1 ? 'round' : 'rounds'}, ${formatDuration(time)}`);
+  }
+  return parts;
 }

@@ -31,6 +31,7 @@ export function summaryRows(summary: TransferSummary): Row[] {
   ];
   const shared = summary['shared-memory'];
   if (shared !== undefined) rows.push(...sharedMemoryRows(shared));
+  else rows.push(...roundRows(summary));
   if (compression !== undefined) {
     rows.push(
       ['compression pages', count(compression.pages, 'pages')],
@@ -77,6 +78,20 @@ function adaptiveRows({ adaptive }: TransferSummary): Row[] {
       const gain = `${formatRate(each['expected-before'])} -> ${formatRate(each['expected-after'])}`;
       return ['switch', `${each.time} ms: ${each.from} -> ${each.to}: ${each.reason} (${link}${gain})`];
     }),
+  ];
+}
+
+/** Where rounds were seen. */
+function roundRows({ ram, convergence }: TransferSummary): Row[] {
+  const { 'dirty-sync-count': rounds = 0, 'dirty-pages-rate': dirty } = ram;
+  const rows: Row[] = rounds > 1 ? [['dirty sync count', String(rounds)]] : [];
+  if (dirty === undefined || convergence === undefined || convergence.state === 'unknown') return rows;
+  const converged = convergence.state === 'converging' ? 'yes' : 'no: the last rounds did not get smaller';
+  return [
+    ...rows,
+    ['dirty pages rate', `${dirty} pages/s`],
+    ['carried pages rate', `${convergence['carried-pages-rate']} pages/s`],
+    ['converging', converged],
   ];
 }
 

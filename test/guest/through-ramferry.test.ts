@@ -11,7 +11,7 @@ import { parseAddress } from '../../src/link/address.js';
 import { openInput, openOutput } from '../../src/link/open.js';
 import { receive } from '../../src/migration/receive.js';
 import { send } from '../../src/migration/send.js';
-import { assertSameRam, LIMIT, MIB, smallGuest } from './harness.js';
+import { assertSameRam, HEAVY, LIMIT, MIB, oneWay, smallGuest } from './harness.js';
 
 describe('a guest that dirties memory while ramferry carries it', () => {
   for (const [format, duplex] of [
@@ -52,4 +52,45 @@ describe('a guest that dirties memory while ramferry carries it', () => {
       }
     });
   }
+});
+
+describe('rounds of a guest, as send sees them', () => {
+  for (const format of ['qemu', 'libxc-pv'] as const) {
+    it(`are as many as there were, each with its pages (${format})`, async () => {
+      const folder = await mkdtemp(join(tmpdir(), 'ramferry-rounds-'));
+      try {
+        const [first, file] = ['a', 'stream'].map((name) => join(folder, name));
+        const guest = await smallGuest(format, 8 * MIB);
+        const leaving = openOutput(parseAddress(`unix:${first!}`)).then((channel) =>
+          sendGuest({ ...channel, duplex: false }, guest, HEAVY),
+        );
+        const [sent, there] = await Promise.all([
+          leaving,
+          send({ input: `unix-listen:${first!}`, output: file!, compressThreads: 1 }),
+        ]);
+        assert.equal(sent.rounds.length, 4);
+        assert.equal(there.ram['dirty-sync-count'], 4);
+        // Every round dirties the whole working set again.
+        assert.equal(there.convergence?.['dirty-sync-count'], 4);
+        assert.ok(there.ram['dirty-pages-rate']! > 0);
+      } finally {
+        await rm(folder, { recursive: true });
+      }
+    });
+  }
+
+  it('are counted but not judged when the stream comes from a file', async () => {
+    const folder = await mkdtemp(join(tmpdir(), 'ramferry-rounds-'));
+    try {
+      const [stream, file] = ['a', 'b'].map((name) => join(folder, name));
+      const channel = await openOutput(parseAddress(stream!));
+      await sendGuest(oneWay(channel.sink!), await smallGuest('libxc-pv', 8 * MIB), HEAVY);
+      const summary = await send({ input: stream!, output: file!, compressThreads: 1 });
+      assert.equal(summary.ram['dirty-sync-count'], 4);
+      assert.equal(summary.convergence, undefined);
+      assert.equal(summary.ram['dirty-pages-rate'], undefined);
+    } finally {
+      await rm(folder, { recursive: true });
+    }
+  });
 });

@@ -36,6 +36,7 @@ describe('options of send', () => {
       maxLevel: 19,
       chunkSize: 1048576,
       maxBandwidth: 0,
+      downtimeLimit: 300,
       memoryLimit: 268435456,
       compressWaitThread: true,
       selfCheck: false,

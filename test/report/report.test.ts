@@ -119,6 +119,45 @@ describe('progress', () => {
   });
 });
 
+describe('convergence', () => {
+  const rates = { 'dirty-sync-count': 3, 'dirty-pages-rate': 20_000, 'carried-pages-rate': 30_000 } as const;
+  const live = { ...progress, totalBytes: undefined, remainingTime: undefined };
+
+  it('is told in the progress line and its JSON: rates, expected downtime, rounds and time', () => {
+    const convergence = {
+      ...rates,
+      ...{
+        state: 'converging' as const,
+        'expected-downtime': 800,
+        'expected-rounds': 2,
+        'expected-time': 3100,
+      },
+    } as const;
+    assert.match(
+      formatProgress({ ...live, convergence }),
+      /ratio 6\.71 {2}round 3 {2}dirties 81\.9 MB\/s of 122\.9 MB\/s {2}expected downtime 800 ms {2}2 more rounds, 3\.1 s$/,
+    );
+    const line = JSON.parse(statusLine({ ...live, convergence })) as { convergence: object };
+    assert.deepEqual(line.convergence, convergence);
+  });
+
+  it('is denied plainly', () => {
+    const convergence = { ...rates, state: 'diverging', 'expected-downtime': 2300 } as const;
+    assert.match(formatProgress({ ...live, convergence }), /expected downtime 2\.3 s {2}DOES NOT CONVERGE$/);
+    const ram = { ...plain.ram, 'dirty-sync-count': 3, 'dirty-pages-rate': 20_000 };
+    const text = formatSummary({ ...plain, ram, convergence: { ...rates, state: 'diverging' } });
+    assert.match(text, /^dirty sync count: 3\ndirty pages rate: 20000 pages\/s\n/m);
+    assert.match(text, /^converging: no: the last rounds did not get smaller$/m);
+  });
+
+  it('is not mentioned where nothing is known', () => {
+    const first = { 'dirty-sync-count': 1, 'carried-pages-rate': 30_000, state: 'unknown' } as const;
+    assert.equal(formatProgress({ ...live, convergence: first }), formatProgress(live));
+    const ram = { ...plain.ram, 'dirty-sync-count': 1 };
+    assert.equal(formatSummary({ ...plain, ram, convergence: first }), formatSummary(plain));
+  });
+});
+
 describe('reports for programs', () => {
   const parse = (line: string): Record<string, unknown> => {
     assert.ok(!line.includes('\n'));

@@ -1,0 +1,69 @@
+// Looks at the rounds of a transfer while it runs, and says once, as soon as it is plain, that they lead nowhere.
+// Asked a few times a second; its answers go into progress and summary.
+
+import { formatDuration, formatRate } from '../units.js';
+import { PAGE_SIZE } from '../grammar/grammar.js';
+import { type Convergence, judge } from './convergence.js';
+import { RoundCounter } from './rounds.js';
+
+/** One look may fall into a hiccup of the link. */
+const LOOKS = 2;
+
+export interface ConvergenceWatchOptions {
+  /** Milliseconds for which the guest may be paused. */
+  readonly downtimeLimit: number;
+  /** Somebody writes the stream meanwhile: how long a round takes says how fast pages are dirtied. */
+  readonly live: boolean;
+  readonly onWarning?: ((message: string) => void) | undefined;
+  /** Milliseconds that never go back. */
+  readonly now?: (() => number) | undefined;
+}
+
+export class ConvergenceWatch {
+  readonly rounds: RoundCounter;
+  readonly #options: ConvergenceWatchOptions;
+  #diverging = 0;
+  #final: Convergence | undefined;
+
+  constructor(options: ConvergenceWatchOptions) {
+    this.#options = options;
+    this.rounds = new RoundCounter(options.now);
+  }
+
+  /** What is to be expected now; undefined where nothing can be said. */
+  look(): Convergence | undefined {
+    if (!this.#options.live) return undefined;
+    const view = this.rounds.view();
+    if (this.#final !== undefined || view === undefined) return this.#final;
+    const convergence = judge(view, this.#options.downtimeLimit);
+    this.#diverging = convergence.state === 'diverging' ? this.#diverging + 1 : 0;
+    if (this.#diverging === LOOKS) this.#warn(convergence);
+    return convergence;
+  }
+
+  /** The last page has been sent: what is known now is known for good. */
+  end(): void {
+    const view = this.rounds.view();
+    if (!this.#options.live || view === undefined) return;
+    const last = judge({ ...view, complete: true }, this.#options.downtimeLimit);
+    const dirty = last['dirty-pages-rate'];
+    // Expectations are over; what was is left.
+    this.#final = {
+      'dirty-sync-count': last['dirty-sync-count'],
+      ...(dirty === undefined ? {} : { 'dirty-pages-rate': dirty }),
+      'carried-pages-rate': last['carried-pages-rate'],
+      state: last.state,
+    };
+  }
+
+  #warn(convergence: Convergence): void {
+    const { 'dirty-pages-rate': dirty = 0, 'carried-pages-rate': carried } = convergence;
+    const rate = (pages: number): string => `${pages} pages/s (${formatRate(pages * PAGE_SIZE)})`;
+    this.#options.onWarning?.(
+      `the migration does not converge: in round ${convergence['dirty-sync-count']} the guest dirties at least ` +
+        `${rate(dirty)} and the link carries ${rate(carried)}, so further rounds do not get smaller; pausing the guest ` +
+        `would take about ${formatDuration(convergence['expected-downtime'] ?? 0)} (downtime-limit ` +
+        `${formatDuration(this.#options.downtimeLimit)}): allow that, slow the guest down, or compress harder`,
+    );
+  }
+}

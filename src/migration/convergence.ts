@@ -1,0 +1,90 @@
+// Whether pre-copy comes to an end: the rate at which the guest dirties pages against the rate at which the link carries
+// them, and what follows: rounds, time and downtime to be expected. Pure; fed with what RoundCounter has seen.
+//
+// The pages of a round are those that were dirtied during the one before. While a round goes on, its size is estimated by
+// comparing it with the round before at the same place in memory. From the first round, which sends everything, nothing
+// can be concluded about the second; so there is no verdict before the third, unless the second has already become as
+// large as the first.
+
+import type { RoundsView } from './rounds.js';
+
+export interface Convergence {
+  /** Rounds so far; 1 during the first. As QEMU's, counted when it begins. */
+  readonly 'dirty-sync-count': number;
+  /** Pages that the guest dirties per second; while its second round goes on, at least so many. */
+  readonly 'dirty-pages-rate'?: number;
+  /** Pages with contents that are carried per second: effective bandwidth, compression included. */
+  readonly 'carried-pages-rate': number;
+  /** Milliseconds that the last round would take if the guest were paused after the one at hand. */
+  readonly 'expected-downtime'?: number;
+  /** Live rounds after the one at hand, until a pause stays within the downtime limit. Absent when it never will. */
+  readonly 'expected-rounds'?: number;
+  /** Milliseconds until the guest would have arrived, likewise. */
+  readonly 'expected-time'?: number;
+  readonly state:
+    | 'unknown'
+    | 'converging'
+    /** Rounds do not become smaller: the guest dirties pages as fast as the link carries them, or faster. */
+    | 'diverging';
+}
+
+/** Rounds that shrink by less than this share do not lead anywhere. */
+const SHRINKING = 0.95;
+/** How long a round must have lasted for its own rate to count alone. */
+const RATE_MS = 500;
+/** What took less says nothing of a rate. */
+const SHORTEST_MS = 1;
+/** Share of the round before that must have been repeated, and pages, before the two are compared. */
+const COMPARABLE = 0.1;
+const COMPARABLE_PAGES = 1024;
+
+/** @param downtimeLimit milliseconds for which the guest may be paused, more than 0 */
+export function judge(view: RoundsView, downtimeLimit: number): Convergence {
+  const { count, current, previous } = view;
+  const carried = carriedRate(view);
+  const known = { 'dirty-sync-count': count, 'carried-pages-rate': Math.round(carried * 1000) };
+  if (previous === undefined || previous.milliseconds < SHORTEST_MS || carried <= 0)
+    return { ...known, state: 'unknown' };
+  const pages = expectedPages(view);
+  const dirty = pages / previous.milliseconds;
+  const shrink = dirty / carried;
+  const rates = { ...known, 'dirty-pages-rate': Math.round(dirty * 1000) };
+  // All that is known of a second round is that it has at least the pages that have come.
+  if (count === 2 && !view.complete && shrink < SHRINKING) return { ...rates, state: 'unknown' };
+
+  const downtime = (shrink * pages) / carried;
+  const expected = { ...rates, 'expected-downtime': Math.round(downtime) };
+  if (downtime > downtimeLimit && shrink >= SHRINKING) return { ...expected, state: 'diverging' };
+  const rounds =
+    downtime <= downtimeLimit ? 0 : Math.ceil(Math.log(downtimeLimit / downtime) / Math.log(shrink));
+  let time = Math.max(0, pages - current.pages) / carried;
+  let round = pages;
+  for (let i = 0; i <= rounds; i++) {
+    round *= shrink;
+    time += round / carried;
+  }
+  return { ...expected, 'expected-rounds': rounds, 'expected-time': Math.round(time), state: 'converging' };
+}
+
+/** Pages per millisecond. */
+function carriedRate({ current, previous }: RoundsView): number {
+  if (previous === undefined || current.milliseconds >= RATE_MS)
+    return rate(current.pages, current.milliseconds);
+  return rate(current.pages + previous.pages, current.milliseconds + previous.milliseconds);
+}
+
+function rate(pages: number, milliseconds: number): number {
+  return milliseconds >= SHORTEST_MS ? pages / milliseconds : 0;
+}
+
+/** How many pages the round at hand will have in all. */
+function expectedPages(view: RoundsView): number {
+  const { current, previous, beforePrevious, previousUpToHere } = view;
+  if (view.complete || previous === undefined || beforePrevious === undefined) return current.pages;
+  const comparable = Math.max(COMPARABLE_PAGES, previous.pages * COMPARABLE);
+  if (previousUpToHere >= comparable) {
+    return Math.max(current.pages, (current.pages / previousUpToHere) * previous.pages);
+  }
+  // As fast as in the round before: what it had was dirtied during the one before it.
+  return Math.max(current.pages, rate(previous.pages, beforePrevious.milliseconds) * previous.milliseconds);
+}
