@@ -6,20 +6,44 @@ import { workerData } from 'node:worker_threads';
 import { xxh64 } from '../src/chunk/xxhash.js';
 import { readExactlyAt } from '../src/io/positioned.js';
 import { PAGE_BYTES } from '../src/page/zero.js';
-import { SCAN, SCAN_MODE, SCAN_WIDE, type ScanStartUp } from '../src/slot/scan-job.js';
+import { BLOCK_PAGES, SCAN, SCAN_MODE, SCAN_WIDE, type ScanStartUp } from '../src/slot/scan-job.js';
 import type { SlotViews } from '../src/slot/layout.js';
 import { CodecShelf, serve } from './serve.js';
 
 const startUp = workerData as ScanStartUp;
 const hashes = new BigUint64Array(startUp.hashes);
+const blocks = new BigUint64Array(startUp.blocks);
+const BLOCK_BYTES = BLOCK_PAGES * PAGE_BYTES;
 
-function scan({ input, ints, doubles, segments }: SlotViews): void {
+function scan(slot: SlotViews): void {
+  const { input, ints, doubles } = slot;
   const length = ints[SCAN.length]!;
   const mode = ints[SCAN.mode]!;
-  const first = doubles[SCAN_WIDE.page]!;
+  const firstBlock = doubles[SCAN_WIDE.block]!;
   readExactlyAt(ints[SCAN.fd]!, input.subarray(0, length), doubles[SCAN_WIDE.at]!);
   let changed = 0;
-  for (let page = 0; page * PAGE_BYTES < length; page++) {
+  for (let block = 0; block * BLOCK_BYTES < length; block++) {
+    const from = block * BLOCK_BYTES;
+    const to = Math.min(from + BLOCK_BYTES, length);
+    const hash = xxh64(input.subarray(from, to), startUp.seed);
+    if (mode !== SCAN_MODE.all && hash === blocks[firstBlock + block]) continue;
+    if (mode !== SCAN_MODE.compare) blocks[firstBlock + block] = hash;
+    changed = pages(slot, from / PAGE_BYTES, to / PAGE_BYTES, changed);
+  }
+  ints[SCAN.changed] = changed;
+}
+
+/** The pages of one block. @returns how many of the extent have changed with them */
+function pages(
+  { input, ints, doubles, segments }: SlotViews,
+  from: number,
+  to: number,
+  before: number,
+): number {
+  const mode = ints[SCAN.mode]!;
+  const first = doubles[SCAN_WIDE.page]!;
+  let changed = before;
+  for (let page = from; page < to; page++) {
     const at = page * PAGE_BYTES;
     const hash = xxh64(input.subarray(at, at + PAGE_BYTES), startUp.seed);
     if (mode !== SCAN_MODE.all && hash === hashes[first + page]) continue;
@@ -29,7 +53,7 @@ function scan({ input, ints, doubles, segments }: SlotViews): void {
     }
     segments[changed++] = page;
   }
-  ints[SCAN.changed] = changed;
+  return changed;
 }
 
 export default function scanner(): Promise<void> {

@@ -1,5 +1,5 @@
 // Finds the pages of a guest's RAM that differ from what was sent before, by a 64-bit hash of every page's last copy.
-// Scans on several threads and hands out the findings in order of address. The table of hashes takes 0.2 % of RAM.
+// Scans on several threads and hands out the findings in order of address. The tables of hashes take 0.21 % of RAM.
 // Reads only; what becomes of the pages is its caller's business.
 
 import { randomBytes } from 'node:crypto';
@@ -11,7 +11,7 @@ import { SCAN_ENTRY } from '../../migration/entries.js';
 import { OrderedPool } from '../../pool/ordered-pool.js';
 import { JOB_WIDE } from '../../slot/job.js';
 import { slotBytes } from '../../slot/layout.js';
-import { SCAN, SCAN_MODE, SCAN_WIDE, type ScanStartUp } from '../../slot/scan-job.js';
+import { BLOCK_PAGES, SCAN, SCAN_MODE, SCAN_WIDE, type ScanStartUp } from '../../slot/scan-job.js';
 import type { RamFile } from './ram-files.js';
 
 /** Bytes that one job looks at: small enough for a core's cache, large enough to be worth a wake-up. */
@@ -55,6 +55,7 @@ export class Scanner {
   readonly #pool: OrderedPool;
   readonly #slots: number;
   readonly #firstPages: readonly number[];
+  readonly #firstBlocks: readonly number[];
   /** Every page has been seen once. */
   #complete = false;
 
@@ -62,6 +63,12 @@ export class Scanner {
     this.#files = files;
     this.#firstPages = firstPages(files.map(({ size }) => size));
     const pages = files.reduce((sum, { size }) => sum + size / PAGE_SIZE, 0);
+    let blocks = 0;
+    this.#firstBlocks = files.map(({ size }) => {
+      const before = blocks;
+      blocks += Math.ceil(size / (BLOCK_PAGES * PAGE_SIZE));
+      return before;
+    });
     this.#slots = threads * SLOTS_PER_THREAD;
     const startUp: Omit<ScanStartUp, 'arena' | 'geometry' | 'ring'> = {
       maxChunk: EXTENT_BYTES,
@@ -69,6 +76,7 @@ export class Scanner {
       alignment: 1,
       zstdBinding: '',
       hashes: new SharedArrayBuffer(pages * HASH_BYTES),
+      blocks: new SharedArrayBuffer(blocks * HASH_BYTES),
       seed: randomBytes(8).readBigUInt64LE(),
     };
     this.#pool = new OrderedPool({
@@ -139,6 +147,7 @@ export class Scanner {
     ints[SCAN.mode] = mode;
     doubles[SCAN_WIDE.at] = extent.at;
     doubles[SCAN_WIDE.page] = this.#firstPages[extent.region]! + extent.at / PAGE_SIZE;
+    doubles[SCAN_WIDE.block] = this.#firstBlocks[extent.region]! + extent.at / (BLOCK_PAGES * PAGE_SIZE);
     doubles[JOB_WIDE.sequence] = 0;
     this.#pool.push(slot);
     return extent;

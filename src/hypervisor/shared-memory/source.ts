@@ -21,6 +21,7 @@ import { goMessage } from './messages.js';
 import { type MigrateOptions, type ResolvedMigrateOptions, resolveMigrateOptions } from './options.js';
 import { checkAddress, type Connection, connectionOf } from './partner.js';
 import { PieceSource } from './piece-source.js';
+import { checkPartner, checkScan, checkState } from './source-checks.js';
 import { checkBackends, closeRamFiles, openRamFiles, type RamFile } from './ram-files.js';
 import { hashRam } from './ram-hash.js';
 import { type RescueOptions, resumeSource } from './rescue.js';
@@ -274,44 +275,6 @@ class Departure {
     } as const;
     return { ...this.#settings, ...plain, input: '-', signal };
   }
-}
-
-async function checkState(guest: QemuGuest): Promise<void> {
-  const { running, status } = await guest.status();
-  if (!running) {
-    throw new RamferryError('ERR_GUEST_STATE', `the guest does not run: it is ${status}`, {
-      hint: 'this migrates running guests; is it the right monitor?',
-    });
-  }
-  if (QemuGuest.underWay(await guest.migration())) {
-    throw new RamferryError('ERR_GUEST_STATE', 'QEMU is migrating this guest already', {
-      hint: 'wait for it, or cancel it with migrate_cancel',
-    });
-  }
-}
-
-function checkPartner(theirs: readonly number[] | undefined, files: readonly RamFile[]): void {
-  if (theirs === undefined) {
-    throw new RamferryError('ERR_LINK_NEGOTIATION', 'what answers is `ramferry receive`', {
-      hint: '`migrate` needs `ramferry incoming` at the other end',
-    });
-  }
-  const ours = files.map(({ size }) => size);
-  if (theirs.join() === ours.join()) return;
-  throw new RamferryError(
-    'ERR_GUEST_RAM',
-    `the RAM files have ${ours.join(', ')} bytes here and ${theirs.join(', ')} at the destination`,
-    { hint: 'start the destination with the same memory, and name its files in the same order' },
-  );
-}
-
-function checkScan({ differing }: FinalScan): void {
-  if (differing === 0) return;
-  throw new RamferryError(
-    'ERR_GUEST_RAM_CHANGED',
-    `${differing} pages of RAM changed after the guest was stopped and its RAM was sent`,
-    { hint: 'does something write to its RAM besides QEMU (vhost-user back ends, devices)? Try again' },
-  );
 }
 
 function unknownOutcome(error: RamferryError): RamferryError {
