@@ -11,6 +11,7 @@ import { adaptive } from './adaptive-cases.js';
 import { chunks } from './chunks.js';
 import { codecs } from './codec-suite.js';
 import { efficiency } from './efficiency.js';
+import { emu } from './emu.js';
 import { memory } from './memory.js';
 import { pages } from './pages.js';
 import { peers } from './peers.js';
@@ -31,6 +32,7 @@ const SUITES: readonly Suite[] = [
   startUp,
   streams,
   memory,
+  emu,
 ];
 /** Suites that take long, or need root: only when they are named. */
 const BY_NAME: readonly Suite[] = [adaptive];

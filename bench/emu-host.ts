@@ -1,0 +1,232 @@
+// A host for the emu suite: a stand-in for xenopsd that times what it hears, and the cheapest emu-manager there can be,
+// a shell script whose xenguest is dd. Measures one save or restore from outside, through the front or without it.
+
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { closeSync, readFileSync, rmSync, statSync } from 'node:fs';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+
+import { fileSink } from './emu-guest.js';
+import { childrenCpu } from './processes.js';
+import { createGuest } from '../src/guest/guest.js';
+import { BATCH_PAGES } from '../src/guest/stream-writer.js';
+import { socketPair } from '../src/hypervisor/descriptors.js';
+import { libc } from '../src/io/libc.js';
+import { END_HEADER, LIBXC_HEADER, Workshop, Xenopsd } from '../test/hypervisor/support/xenopsd.js';
+
+/** xenguest writes and reads records of up to 4 MiB whole. */
+const SCRIPT = `#!/bin/sh
+while [ $# -gt 0 ]; do
+  case $1 in -fd) fd=$2 ;; -mode) mode=$2 ;; -controlinfd) in=$2 ;; -controloutfd) out=$2 ;; esac
+  shift
+done
+case $mode in
+  hvm_save)
+    echo prepare:xenguest >&"$out"
+    read -r answer <&"$in"
+    dd if="$BENCH_FIRST" bs=4M status=none >&"$fd" || exit 2
+    echo suspend: >&"$out"
+    read -r answer <&"$in"
+    dd if="$BENCH_LAST" bs=4M status=none >&"$fd" || exit 2
+    echo 'result:0 0' >&"$out"
+    ;;
+  *)
+    read -r answer <&"$in"
+    dd of="$BENCH_TARGET" bs=4M iflag=fullblock,count_bytes count="$BENCH_BYTES" status=none <&"$fd" || exit 2
+    echo 'result:xenguest 3 4' >&"$out"
+    ;;
+esac
+# xenguest is told to quit behind the result.
+read -r answer <&"$in"
+exit 0
+`;
+
+/** USER_HZ, on every architecture Node runs on. */
+const TICKS_A_SECOND = 100;
+
+export interface Passage {
+  /** Seconds from the first byte that may be moved to the result. */
+  readonly wall: number;
+  /** Processor seconds of the front; NaN without one. */
+  readonly cpu: number;
+  /** Processor seconds of everybody, start-up included. */
+  readonly cpuOfAll: number;
+  /** Most resident memory of the front, bytes; NaN without one. */
+  readonly peak: number;
+  /** Seconds until emu-manager was heard for the first time; only of a save. */
+  readonly startUp: number;
+  /** Seconds from the guest's last stop to the result; only of a save. */
+  readonly last: number;
+}
+
+/** undefined: the real emu-manager alone. */
+export type FrontArguments = readonly string[] | undefined;
+
+function usageOf(pid: number): { cpu: number; peak: number } {
+  const fields = readFileSync(`/proc/${pid}/stat`, 'latin1').split(') ')[1]!.split(' ');
+  const [, kib] = /^VmHWM:\s+(\d+) kB$/m.exec(readFileSync(`/proc/${pid}/status`, 'latin1')) ?? [];
+  return { cpu: (Number(fields[11]) + Number(fields[12])) / TICKS_A_SECOND, peak: Number(kib) * 1024 };
+}
+
+export class Host {
+  readonly #workshop: Workshop;
+  readonly #first: string;
+  readonly #last: string;
+
+  private constructor(workshop: Workshop) {
+    this.#workshop = workshop;
+    this.#first = join(workshop.directory, 'first');
+    this.#last = join(workshop.directory, 'last');
+  }
+
+  /** Writes the memory of a guest: the image in as many rounds as it takes, and a little after the last stop. */
+  static async create(image: string, bytes: number, scratch: string): Promise<Host> {
+    const host = new Host(new Workshop(SCRIPT, join(scratch, 'emu-')));
+    const guest = await createGuest({ format: 'libxc-pv', memory: { path: image }, seed: 1 });
+    const sink = fileSink(host.#first);
+    const writer = guest.openWriter(sink, false);
+    await writer.begin();
+    while (writer.bytes < bytes) {
+      for (let at = 0; at < writer.frames && writer.bytes < bytes; at += BATCH_PAGES) {
+        const count = Math.min(BATCH_PAGES, writer.frames - at);
+        await writer.pages(Uint32Array.from({ length: count }, (_, i) => at + i));
+      }
+    }
+    sink.next(host.#last);
+    await writer.pages(Uint32Array.from({ length: 40 }, (_, i) => i));
+    await writer.finish(undefined);
+    await sink.finish();
+    return host;
+  }
+
+  get bytes(): number {
+    return statSync(this.#first).size + statSync(this.#last).size;
+  }
+
+  /** A name for a file that ends with the host. */
+  file(name: string): string {
+    return join(this.#workshop.directory, name);
+  }
+
+  close(): void {
+    this.#workshop.remove();
+  }
+
+  #xenopsd(mode: 'hvm_save' | 'hvm_restore', fd: number, front: FrontArguments, target: string): Xenopsd {
+    return new Xenopsd({
+      workshop: this.#workshop,
+      mode,
+      fd,
+      // The real one does not know -compress.
+      args: mode === 'hvm_save' && front !== undefined ? ['-live', 'true', '-compress', 'true'] : [],
+      scenario: {},
+      ...(front === undefined ? { program: this.#workshop.emuManager } : { options: front }),
+      env: {
+        BENCH_FIRST: this.#first,
+        BENCH_LAST: this.#last,
+        BENCH_TARGET: target,
+        BENCH_BYTES: String(this.bytes),
+      },
+    });
+  }
+
+  async #leave(xenopsd: Xenopsd): Promise<void> {
+    await xenopsd.say('quit');
+    const status = await xenopsd.status();
+    if (status !== 0) throw new Error(`emu-manager ended with ${status}`);
+    rmSync(xenopsd.logFile, { force: true });
+  }
+
+  /** @param wire where the bytes of the link are put */
+  async save(front: FrontArguments, wire: string): Promise<Passage> {
+    const before = childrenCpu();
+    const { ours, theirs } = socketPair();
+    const link = spawn('dd', [`of=${wire}`, 'bs=1M', 'status=none'], {
+      stdio: [theirs, 'ignore', 'inherit'],
+    });
+    const linkEnded = once(link, 'exit');
+    closeSync(theirs);
+    const begun = performance.now();
+    const xenopsd = this.#xenopsd('hvm_save', ours, front, '');
+    await xenopsd.expect('prepare:xenguest');
+    const started = performance.now();
+    await xenopsd.writeToStream(LIBXC_HEADER);
+    await xenopsd.say('done');
+    await xenopsd.expect('suspend:');
+    const stopped = performance.now();
+    await xenopsd.say('done');
+    await xenopsd.expect('result:0 0');
+    const ended = performance.now();
+    const { cpu, peak } = usageOf(xenopsd.process.pid!);
+    await xenopsd.writeToStream(END_HEADER);
+    await this.#leave(xenopsd);
+    closeSync(ours);
+    await linkEnded;
+    return {
+      wall: (ended - started) / 1e3,
+      cpu: front === undefined ? NaN : cpu,
+      cpuOfAll: childrenCpu() - before,
+      peak: front === undefined ? NaN : peak,
+      startUp: (started - begun) / 1e3,
+      last: (ended - stopped) / 1e3,
+    };
+  }
+
+  /** @param wire what a save has left */
+  async restore(front: FrontArguments, wire: string, target: string): Promise<Passage> {
+    const before = childrenCpu();
+    const { ours, theirs } = socketPair();
+    const link = spawn('dd', [`if=${wire}`, 'bs=1M', 'status=none'], {
+      stdio: ['ignore', theirs, 'inherit'],
+    });
+    const linkEnded = once(link, 'exit');
+    closeSync(theirs);
+    const xenopsd = this.#xenopsd('hvm_restore', ours, front, target);
+    await xenopsd.readFromStream(LIBXC_HEADER.length);
+    const started = performance.now();
+    await xenopsd.say('restore:xenguest');
+    await xenopsd.expect('result:xenguest 3 4');
+    const ended = performance.now();
+    const { cpu, peak } = usageOf(xenopsd.process.pid!);
+    if (!(await xenopsd.readFromStream(END_HEADER.length)).equals(END_HEADER)) throw new Error('END is lost');
+    await this.#leave(xenopsd);
+    closeSync(ours);
+    await linkEnded;
+    return {
+      wall: (ended - started) / 1e3,
+      cpu: front === undefined ? NaN : cpu,
+      cpuOfAll: childrenCpu() - before,
+      peak: front === undefined ? NaN : peak,
+      startUp: NaN,
+      last: NaN,
+    };
+  }
+
+  /** Whether a restore has put down what the save had read. */
+  async same(target: string): Promise<boolean> {
+    const script = 'cat "$1" "$2" | cmp -s - "$3"';
+    const compare = spawn('sh', ['-c', script, 'sh', this.#first, this.#last, target], { stdio: 'ignore' });
+    const [status] = (await once(compare, 'exit')) as [number | null];
+    return status === 0;
+  }
+
+  /** Seconds from xenopsd's abort to the front's end, while the link takes nothing. */
+  async abort(front: readonly string[]): Promise<number> {
+    const { ours, theirs } = socketPair();
+    const xenopsd = this.#xenopsd('hvm_save', ours, front, '');
+    await xenopsd.expect('prepare:xenguest');
+    await xenopsd.say('done');
+    for (let last = 0, now = -1; now !== last || now === 0; await sleep(100)) {
+      last = now;
+      now = libc()?.unread(theirs) ?? 0;
+    }
+    const said = performance.now();
+    await xenopsd.say('abort');
+    await xenopsd.status();
+    const seconds = (performance.now() - said) / 1e3;
+    closeSync(ours);
+    closeSync(theirs);
+    return seconds;
+  }
+}
