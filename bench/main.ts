@@ -32,10 +32,9 @@ const SUITES: readonly Suite[] = [
   startUp,
   streams,
   memory,
-  emu,
 ];
 /** Suites that take long, or need root: only when they are named. */
-const BY_NAME: readonly Suite[] = [adaptive];
+const BY_NAME: readonly Suite[] = [adaptive, emu];
 
 const GENERATED = { bytes: 256 * 1024 * 1024, seed: 1, profile: 'busy' } as const;
 const MEMORY_FILES = '/dev/shm';
