@@ -179,7 +179,7 @@ export class Sender implements ChunkTaker {
       this.#pool.pushDone(index);
       return;
     }
-    await admit?.();
+    if (admit !== undefined) await admit();
     ints[JOB.holds] = HOLDS.chunk;
     ints[JOB.task] = outlet.task;
     ints[JOB.outputOffset] = outlet.prefix;
