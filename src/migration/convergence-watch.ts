@@ -23,6 +23,7 @@ export class ConvergenceWatch {
   readonly rounds: RoundCounter;
   readonly #options: ConvergenceWatchOptions;
   #diverging = 0;
+  #warned = false;
   #final: Convergence | undefined;
 
   constructor(options: ConvergenceWatchOptions) {
@@ -37,7 +38,7 @@ export class ConvergenceWatch {
     if (this.#final !== undefined || view === undefined) return this.#final;
     const convergence = judge(view, this.#options.downtimeLimit);
     this.#diverging = convergence.state === 'diverging' ? this.#diverging + 1 : 0;
-    if (this.#diverging === LOOKS) this.#warn(convergence);
+    if (this.#diverging === LOOKS && !this.#warned) this.#warn(convergence);
     return convergence;
   }
 
@@ -57,6 +58,7 @@ export class ConvergenceWatch {
   }
 
   #warn(convergence: Convergence): void {
+    this.#warned = true;
     const { 'dirty-pages-rate': dirty = 0, 'carried-pages-rate': carried } = convergence;
     const rate = (pages: number): string => `${pages} pages/s (${formatRate(pages * PAGE_SIZE)})`;
     this.#options.onWarning?.(

@@ -46,7 +46,7 @@ class Simulation {
     let due = ram;
     for (let round = 1; round <= rounds + 1; round++) {
       sizes.push(due);
-      this.#round(due, round === 1 ? ram : workingSet);
+      this.round(due, round === 1 ? ram : workingSet);
       if (round > rounds) break;
       due = Math.min(workingSet, Math.round((dirty * due) / link));
       if (due === 0) break;
@@ -56,7 +56,7 @@ class Simulation {
   }
 
   /** `pages` of them, evenly over an area. */
-  #round(pages: number, area: number): void {
+  round(pages: number, area: number): void {
     const looks: (Convergence | undefined)[] = [];
     for (let i = 0; i < pages; i++) {
       this.watch.rounds.pages(1, 5000 + Math.floor((i * area) / pages));
@@ -164,6 +164,16 @@ describe('convergence', () => {
     assert.match(simulation.warnings[0]!, /would take about (2\.9|3\.\d) s \(downtime-limit 300 ms\)/);
     assert.equal(simulation.watch.look()?.state, 'diverging');
     assert.equal(simulation.said[3]!.at(-1)?.['expected-rounds'], undefined);
+  });
+
+  it('is denied once, also when it looked better in between', () => {
+    const simulation = new Simulation(GUEST);
+    for (const pages of [100_000, 60_000, 60_000, 20_000, 20_000]) simulation.round(pages, 60_000);
+    assert.deepEqual(
+      [3, 4, 5].map((round) => simulation.said[round]!.at(-1)?.state),
+      ['diverging', 'converging', 'diverging'],
+    );
+    assert.equal(simulation.warnings.length, 1);
   });
 
   it('is denied in the second round when that is as large as the first', () => {
