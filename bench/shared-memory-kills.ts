@@ -54,9 +54,7 @@ export async function killOne(herd: Herd, what: Kill, random: () => number): Pro
   for (const ferry of [incoming, migrate]) ferry.kill();
   const quiet = await noWatchdogs([source, destination]);
   proxy.close();
-  // A source that never came is no failure: the destination may wait for another.
-  const met = ends?.[1].output.includes('ERR_LINK_TIMEOUT') === false || late;
-  const verdict = await judge(source, destination, { mark, met, unknown: ends?.[0].status === 7 });
+  const verdict = await judge(source, destination, { mark, unknown: ends?.[0].status === 7 });
   const wrong =
     ends === undefined ? 'a ramferry does not end' : !quiet ? 'a watchdog does not end' : verdict.wrong;
   const said = wrong === undefined ? {} : { wrong: `${wrong} ${JSON.stringify(ends)}` };
@@ -95,7 +93,7 @@ function strike(what: Kill, { incoming, migrate, proxy, destination }: Targets):
 async function judge(
   source: Member,
   destination: Member,
-  { mark, met, unknown }: { readonly mark: number; readonly met: boolean; readonly unknown: boolean },
+  { mark, unknown }: { readonly mark: number; readonly unknown: boolean },
 ): Promise<{ outcome: Killed['outcome']; wrong?: string }> {
   const here = source.machine.qmp.events.slice(mark);
   const there = destination.machine.qmp.events;
@@ -112,12 +110,21 @@ async function judge(
   if (unknown)
     return runs ? { outcome: 'unknown', wrong: 'unknown, and the source runs' } : { outcome: 'unknown' };
   if (!runs) return { outcome: 'source', wrong: 'nobody runs' };
-  if (gone === undefined && met) return { outcome: 'source', wrong: "the destination's QEMU lives on" };
+  if (gone === undefined && (await touched(destination.machine)))
+    return { outcome: 'source', wrong: "the destination's QEMU lives on" };
   return { outcome: 'source' };
 }
 
 async function running(machine: Machine): Promise<boolean> {
   return (await machine.qmp.execute<{ running: boolean }>('query-status')).running;
+}
+
+/** Before the first step of a migration a QEMU may go on waiting: for another attempt. */
+async function touched(machine: Machine): Promise<boolean> {
+  const all = await machine.qmp.execute<{ capability: string; state: boolean }[]>(
+    'query-migrate-capabilities',
+  );
+  return all.some(({ capability, state }) => capability === 'x-ignore-shared' && state);
 }
 
 async function alive(machine: Machine): Promise<boolean> {

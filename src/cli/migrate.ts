@@ -100,9 +100,9 @@ function build(parser: Argv, options: Record<string, Options>): Argv {
 export const migrate: Command = {
   build: (parser) =>
     build(parser.positional('output', { describe: 'the link', type: 'string', demandOption: true }), {
-      ...MIGRATE,
       ...SEND,
       ...COMMON,
+      ...MIGRATE,
     }),
   run: (parsed: ParsedArguments) => {
     const options = gather(parsed, applicable(SEND_ENVIRONMENT), MIGRATE_LINE) as unknown as MigrateOptions;
