@@ -4,6 +4,29 @@ import { closeSync, existsSync, openSync, readSync, statSync, truncateSync, writ
 import { join } from 'node:path';
 
 const PIECE = 4 * 1024 * 1024;
+const PAGE = 4096;
+
+/** The image cut, or repeated, to `bytes`, with holes where it is zero. */
+export function cut(image: string, bytes: number, path: string): string {
+  const { size } = statSync(image);
+  const from = openSync(image, 'r');
+  const to = openSync(path, 'wx', 0o600);
+  try {
+    const piece = Buffer.allocUnsafe(PAGE * 16);
+    const zero = Buffer.alloc(piece.length);
+    for (let done = 0; done < bytes;) {
+      const got = readSync(from, piece, 0, Math.min(piece.length, bytes - done), done % size);
+      const part = piece.subarray(0, got);
+      if (!part.equals(zero.subarray(0, got))) writeSync(to, part, 0, got, done);
+      done += got;
+    }
+  } finally {
+    closeSync(from);
+    closeSync(to);
+  }
+  truncateSync(path, bytes);
+  return path;
+}
 
 /** The image again and again until `bytes` are there; the image itself where it has that size. */
 export function repeated(image: string, bytes: number, directory: string): string {

@@ -6,6 +6,8 @@ import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import type * as Koffi from 'koffi';
 
+import { killLater } from '../test/interop/support/cleanup.js';
+
 export interface Run {
   /** Seconds. */
   readonly wall: number;
@@ -42,11 +44,14 @@ export interface Started {
   said(text: string): Promise<void>;
   /** What it has written to its standard output so far. */
   output(): string;
+  /** Resolves with the first group of what it says that matches. @throws Error when it ends without having said it */
+  saying(pattern: RegExp): Promise<string>;
 }
 
 export function start(command: readonly string[], { memory = false } = {}): Started {
   const [file, ...args] = command;
   const child = spawn(file!, args, { stdio: ['ignore', 'pipe', 'pipe'] });
+  killLater(child);
   let peak = NaN;
   const look = memory
     ? setInterval(() => {
@@ -83,7 +88,19 @@ export function start(command: readonly string[], { memory = false } = {}): Star
       }),
       ended.then(() => undefined),
     ]);
-  return { ended, said, output: () => stdout };
+  const saying = async (pattern: RegExp): Promise<string> => {
+    for (;;) {
+      const [, found] = pattern.exec(stdout + stderr) ?? [];
+      if (found !== undefined) return found;
+      await Promise.race([
+        new Promise<void>((resolve) => waiting.push({ text: '', resolve })),
+        ended.then(() => {
+          throw new Error(`${command.join(' ')} never said ${pattern.source}: ${stdout}${stderr}`);
+        }),
+      ]);
+    }
+  };
+  return { ended, said, saying, output: () => stdout };
 }
 
 function residentPeak(pid: number | undefined): number | undefined {

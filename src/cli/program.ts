@@ -34,6 +34,11 @@ const COMMANDS: readonly Entry[] = [
     load: async () => (await import('./inspect.js')).inspect,
   },
   {
+    usage: 'tune <input>',
+    summary: 'Say which settings move this guest fastest over a link, and why',
+    load: async () => (await import('./tune.js')).tuneCommand,
+  },
+  {
     usage: 'emu-manager',
     summary: "Stand in emu-manager's place under xapi's xenopsd",
     load: async () => (await import('./emu-manager.js')).emuManagerCommand,

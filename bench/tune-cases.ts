@@ -1,0 +1,235 @@
+// Is tune right? For each case (an image, a link) it runs `tune`, then its choice and a sweep of other settings for real:
+// two namespaces, a cable of that speed (tc), sender and receiver on one processor each, the commands as users start them.
+// One JSON line a case; `--table FILE` makes the tables of them. Needs root. Run: node dist/bench/tune-cases.js --help
+
+import { appendFileSync, mkdtempSync, readFileSync, rmSync, statSync } from 'node:fs';
+import { join } from 'node:path';
+import { parseArgs } from 'node:util';
+
+import { cut } from './files.js';
+import { createNetwork, type LinkRate, type Network } from './live-network.js';
+import { ramferry, run, start } from './processes.js';
+import { median } from './suite.js';
+import { printTables } from './tune-tables.js';
+
+const MIB = 1024 * 1024;
+/** Bits per second as tune takes them; 0 = nothing limits. */
+const BANDWIDTH: Readonly<Record<LinkRate, string>> = {
+  none: '0',
+  '3gbit': '3gbit',
+  '1gbit': '1gbit',
+  '300mbit': '300mbit',
+  '100mbit': '100mbit',
+  '30mbit': '30mbit',
+};
+
+/** MiB of guest memory, so that the best run takes 2 to 10 s; images are cut or repeated to that. */
+const SIZES: Readonly<Record<string, Readonly<Record<LinkRate, number>>>> = {
+  busy: { '30mbit': 96, '100mbit': 256, '300mbit': 768, '1gbit': 2048, '3gbit': 2048, none: 4096 },
+  idle: { '30mbit': 128, '100mbit': 256, '300mbit': 768, '1gbit': 2048, '3gbit': 4096, none: 8192 },
+};
+
+/** Around what is any good at each speed; tune's choice, and the best of its alternatives, come on top. */
+const SWEEPS: Readonly<Record<'slow' | 'fast', readonly string[]>> = {
+  slow: [
+    'none 1 1MiB',
+    'lz4 1 1MiB',
+    'zstd 1 1MiB',
+    'zstd 3 1MiB',
+    'zstd 3 4MiB',
+    'zstd 5 1MiB',
+    'zstd 6 4MiB',
+    'zstd 7 1MiB',
+    'zstd 9 1MiB',
+    'zstd 9 4MiB',
+    'zstd 12 1MiB',
+    'zstd 12 4MiB',
+  ],
+  fast: [
+    'none 1 1MiB',
+    'none 1 4MiB',
+    'lz4 1 1MiB',
+    'lz4 1 4MiB',
+    'zstd -20 1MiB',
+    'zstd -7 1MiB',
+    'zstd -7 4MiB',
+    'zstd -3 1MiB',
+    'zstd 1 1MiB',
+    'zstd 1 4MiB',
+    'zstd 2 1MiB',
+    'zstd 3 1MiB',
+    'zstd 3 4MiB',
+  ],
+};
+
+export interface CaseResult {
+  readonly image: string;
+  readonly link: LinkRate;
+  readonly mib: number;
+  /** Seconds of the command `send`, median of the runs, by settings or by name. */
+  readonly seconds: Readonly<Record<string, number>>;
+  /** What tune recommended, and expected of each settings that it says something about. */
+  readonly choice: string;
+  readonly predicted: Readonly<Record<string, number>>;
+  readonly tuneSeconds: number;
+}
+
+interface Advice {
+  readonly recommended: AdviceRow;
+  readonly alternatives: readonly AdviceRow[];
+  readonly uncompressed: AdviceRow;
+  readonly took: number;
+}
+
+interface AdviceRow {
+  readonly settings: { readonly codec: string; readonly level: number; readonly chunkSize: number };
+  readonly seconds: number;
+}
+
+const name = ({ settings: { codec, level, chunkSize } }: AdviceRow): string =>
+  `${codec} ${level} ${chunkSize / MIB}MiB`;
+
+/** One processor for each side, in its own network. */
+function placed(network: Network, side: 'source' | 'destination', command: readonly string[]): string[] {
+  const cpu = side === 'source' ? '0' : '1';
+  return ['ip', 'netns', 'exec', network[side], 'taskset', '-c', cpu, ...command];
+}
+
+async function transfer(network: Network, image: string, options: readonly string[]): Promise<number> {
+  const receiver = start(
+    placed(network, 'destination', ramferry('receive', `tcp-listen:${network.address}:0`, '/dev/null')),
+  );
+  const address = await receiver.saying(/listening on (tcp:\S+)/);
+  const { wall } = await run(placed(network, 'source', ramferry('send', '-q', ...options, image, address)));
+  await receiver.ended;
+  return wall;
+}
+
+function optionsOf(settings: string): string[] {
+  const [codec, level, chunk] = settings.split(' ') as [string, string, string];
+  return [
+    ...['--codec', codec, '--compress-threads', '1', '--chunk-size', chunk],
+    ...(codec === 'none' ? [] : ['--compress-level', level]),
+  ];
+}
+
+interface CaseOptions {
+  readonly name: string;
+  readonly link: LinkRate;
+  readonly image: string;
+  readonly runs: number;
+  readonly also: readonly string[];
+  readonly budget: string;
+}
+
+async function runCase({
+  name: imageName,
+  link,
+  image,
+  runs,
+  also,
+  budget,
+}: CaseOptions): Promise<CaseResult> {
+  const network = createNetwork(link);
+  try {
+    const asked = ramferry('tune', image, '--json', '-q', '--budget', budget);
+    const { stdout } = await run(
+      placed(network, 'source', [...asked, '--bandwidth', BANDWIDTH[link], '--writer', 'discard']),
+    );
+    const advice = JSON.parse(stdout) as Advice;
+    const rows = [advice.recommended, ...advice.alternatives, advice.uncompressed];
+    const slow = ['30mbit', '100mbit', '300mbit'].includes(link);
+    const contenders = new Set([
+      name(advice.recommended),
+      ...advice.alternatives.slice(0, 2).map(name),
+      ...SWEEPS[slow ? 'slow' : 'fast'],
+      ...also,
+    ]);
+    const times: Record<string, number[]> = {};
+    const once = async (each: string): Promise<void> => {
+      const options = each.startsWith('--') ? each.split(' ') : optionsOf(each);
+      (times[each] ??= []).push(await transfer(network, image, options));
+    };
+    // The first one finds cold caches.
+    await transfer(network, image, optionsOf('zstd 1 1MiB'));
+    for (const each of contenders) await once(each);
+    // Whoever may be the best, or was chosen, goes again; in turns.
+    for (let round = 1; round < runs; round++) {
+      const order = [...contenders].sort((a, b) => median(times[a]!) - median(times[b]!));
+      const again = new Set([name(advice.recommended), ...also, ...order.slice(0, 4)]);
+      for (const each of again) await once(each);
+    }
+    return {
+      image: imageName,
+      link,
+      mib: statSync(image).size / MIB,
+      seconds: Object.fromEntries(Object.entries(times).map(([each, found]) => [each, median(found)])),
+      choice: name(advice.recommended),
+      predicted: Object.fromEntries(rows.map((row) => [name(row), row.seconds])),
+      tuneSeconds: advice.took / 1e3,
+    };
+  } finally {
+    network.remove();
+  }
+}
+
+const USAGE = `usage: node dist/bench/tune-cases.js --image NAME=FILE --case NAME-LINK… [options]
+       node dist/bench/tune-cases.js --table FILE
+
+  --image NAME=FILE  a RAM image; NAME is busy or idle
+  --case NAME-LINK   for example busy-1gbit; LINK: ${Object.keys(BANDWIDTH).join(', ')}
+  --runs N           runs of whoever may be the best (3)
+  --budget TIME      of tune (20s)
+  --also OPTIONS     one more contender: options of send, for example "--adaptive"
+  --out FILE         append the results there, one JSON line a case
+  --scratch DIR      where images are cut or repeated (/dev/shm)`;
+
+async function main(args: readonly string[]): Promise<void> {
+  const { values } = parseArgs({
+    args: [...args],
+    options: {
+      image: { type: 'string', multiple: true, default: [] },
+      case: { type: 'string', multiple: true, default: [] },
+      runs: { type: 'string', default: '3' },
+      budget: { type: 'string', default: '20s' },
+      also: { type: 'string', multiple: true, default: [] },
+      out: { type: 'string' },
+      table: { type: 'string' },
+      scratch: { type: 'string', default: '/dev/shm' },
+      help: { type: 'boolean', default: false },
+    },
+  });
+  if (values.table !== undefined) {
+    const lines = readFileSync(values.table, 'utf8').trim().split('\n');
+    console.log(printTables(lines.map((line) => JSON.parse(line) as CaseResult)));
+    return;
+  }
+  if (values.help || values.case.length === 0) {
+    console.log(USAGE);
+    return;
+  }
+  const images = new Map(values.image.map((each) => each.split('=', 2) as [string, string]));
+  const scratch = mkdtempSync(join(values.scratch, 'ramferry-tune-cases-'));
+  process.once('exit', () => rmSync(scratch, { recursive: true, force: true }));
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => process.exit(130));
+  for (const each of values.case) {
+    const [imageName, link] = each.split('-') as [string, LinkRate];
+    const mib = SIZES[imageName]?.[link];
+    const source = images.get(imageName);
+    if (mib === undefined || source === undefined) throw new Error(`no such case: ${each}\n${USAGE}`);
+    const image = cut(source, mib * MIB, join(scratch, `${each}.ram`));
+    const result = await runCase({
+      name: imageName,
+      link,
+      image,
+      runs: Number(values.runs),
+      also: values.also,
+      budget: values.budget,
+    });
+    rmSync(image);
+    if (values.out !== undefined) appendFileSync(values.out, `${JSON.stringify(result)}\n`);
+    console.log(printTables([result]));
+  }
+}
+
+await main(process.argv.slice(2));

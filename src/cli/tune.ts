@@ -1,0 +1,60 @@
+// `ramferry tune`: options in, advice out, as text or as one line of JSON.
+
+import { EXIT } from '../errors.js';
+import { formatTune } from '../report/tune.js';
+import type { TuneOptions } from '../tune/options.js';
+import { tune } from '../tune/tune.js';
+import { given, stepLine } from './measuring.js';
+import { toStdout } from './output.js';
+import type { Command } from './command.js';
+import { handleSignals } from './signals.js';
+
+export const tuneCommand: Command = {
+  build: (parser) =>
+    parser
+      .positional('input', { describe: 'RAM image or migration stream', type: 'string', demandOption: true })
+      .options({
+        bandwidth: { describe: 'the link: 1gbit, 100mbit, 25gbit (0 = does not limit)', requiresArg: true },
+        budget: { describe: 'how long to measure (20s)', requiresArg: true },
+        'compress-cpus': { describe: 'CPUs for ramferry here (those allowed)', requiresArg: true },
+        'decompress-cpus': { describe: 'CPUs at the destination (as many as here)', requiresArg: true },
+        'dirty-rate': {
+          describe: 'memory that the running guest dirties per second: 50MiB; predicts rounds and downtime',
+          requiresArg: true,
+        },
+        'downtime-limit': { describe: 'how long the guest may be paused (300ms)', requiresArg: true },
+        writer: {
+          describe: 'what takes the bytes at the destination: socket (a hypervisor), file, discard',
+          requiresArg: true,
+        },
+        seed: { describe: 'same seed, same sample (1)', requiresArg: true },
+        'zstd-binding': { describe: 'use this zstd binding; see ramferry features', requiresArg: true },
+        json: { describe: 'as one line of JSON', type: 'boolean' },
+        quiet: { alias: 'q', describe: 'no progress', type: 'boolean' },
+      })
+      .epilog('Rates in bits or bytes: 1gbit, 125MB. Measures on this host; nothing leaves it.'),
+  run: async (parsed) => {
+    const line = stepLine(parsed['quiet'] === true);
+    const signals = handleSignals(() => undefined);
+    try {
+      const result = await tune({
+        ...(given(
+          parsed,
+          ['input', 'bandwidth', 'budget', 'dirtyRate', 'downtimeLimit', 'writer', 'zstdBinding'],
+          ['compressCpus', 'decompressCpus', 'seed'],
+        ) as unknown as TuneOptions),
+        signal: signals.signal,
+        onProgress: (step, share) => line.show(step, share),
+        onWarning: (message) => line.warning(message),
+      });
+      line.end();
+      toStdout(
+        parsed['json'] === true ? JSON.stringify({ message_type: 'tune', ...result }) : formatTune(result),
+      );
+      return EXIT.success;
+    } finally {
+      line.end();
+      signals.dispose();
+    }
+  },
+};

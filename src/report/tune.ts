@@ -1,0 +1,173 @@
+// What `tune` found, as text for people: first what to type, then why, then what else there is.
+// Pure: plain data in, text out, without a newline at the end.
+
+import Table from 'cli-table3';
+
+import type { LivePrediction } from '../tune/rounds.js';
+import type { Alternative, TuneResult } from '../tune/result.js';
+import { formatRate, formatSize } from '../units.js';
+
+export function formatTune(result: TuneResult): string {
+  const { recommended, uncompressed, flags } = result;
+  const lines = [
+    about(result),
+    '',
+    'Recommended:',
+    `  ramferry send ${flags.send} …`,
+    `  ramferry receive ${flags.receive} …`,
+    '',
+    `${time(recommended.seconds)} ± ${percent(result.confidence.error)} predicted${extrapolation(recommended)}, ${formatSize(recommended.wireBytes)} on the link (${recommended.ratio.toFixed(2)} : 1), ` +
+      `${cpu(recommended)}; ${waitsFor(recommended)}.`,
+    comparison(recommended, uncompressed),
+    ...liveLines(result),
+    `Confidence: ${result.confidence.level}${result.confidence.reasons.length === 0 ? '' : ` (${result.confidence.reasons.join('; ')})`}.`,
+    '',
+    alternativesTable([recommended, ...result.alternatives, uncompressed]),
+    ...payLines(result),
+    memoryLine(result),
+  ];
+  return lines.join('\n');
+}
+
+function about({ input, sample, bandwidth, route, probe }: TuneResult): string {
+  const link =
+    bandwidth === undefined || bandwidth === 0
+      ? 'a link that does not limit'
+      : `a link of ${formatBits(bandwidth)}`;
+  const sampled = sample.whole
+    ? 'all of it measured'
+    : `${sample.regions} regions (${formatSize(sample.bytes)}) measured`;
+  const hosts = `${route.sender.cpus} ${route.sender.cpus === 1 ? 'CPU' : 'CPUs'} here, ${route.receiver.cpus} there`;
+  return `${formatSize(input.bytes)} (${input.kind}), ${sampled}; ${link}${probe === undefined ? '' : ', as measured'}; ${hosts}.`;
+}
+
+/** Bits per second, as links are named. */
+export function formatBits(bytesPerSecond: number): string {
+  const bits = bytesPerSecond * 8;
+  for (const [unit, size] of [
+    ['Gbit/s', 1e9],
+    ['Mbit/s', 1e6],
+    ['kbit/s', 1e3],
+  ] as const) {
+    if (bits >= size) return `${Number((bits / size).toPrecision(3))} ${unit}`;
+  }
+  return `${Math.round(bits)} bit/s`;
+}
+
+function time(seconds: number): string {
+  return seconds < 100 ? `${seconds.toFixed(2)} s` : `${Math.round(seconds)} s`;
+}
+
+function percent(share: number): string {
+  return `${Math.max(1, Math.round(share * 100))} %`;
+}
+
+function extrapolation({ extrapolated }: Alternative): string {
+  return extrapolated ? ' (for more CPUs than were measured)' : '';
+}
+
+function cpu({ senderCpuPerGiB, receiverCpuPerGiB }: Alternative): string {
+  return `${senderCpuPerGiB.toFixed(2)} and ${receiverCpuPerGiB.toFixed(2)} CPU seconds per GiB here and there`;
+}
+
+const WAITS = {
+  compress: 'compression limits',
+  send: 'reading and sending limit',
+  link: 'the link limits',
+  receive: 'receiving and writing limit',
+  decompress: 'decompression limits',
+} as const;
+
+function waitsFor({ bottleneck }: Alternative): string {
+  return WAITS[bottleneck];
+}
+
+function comparison(best: Alternative, none: Alternative): string {
+  if (best.settings.codec === 'none') return 'Compression does not pay here: leave it off.';
+  return `Without compression: ${time(none.seconds)}, ${formatSize(none.wireBytes)}. Compression saves ${percent(1 - best.seconds / none.seconds)} of the time.`;
+}
+
+function liveLines({ recommended, dirtyRate, downtimeLimit }: TuneResult): string[] {
+  const { live } = recommended;
+  if (live === undefined || dirtyRate === undefined) return [];
+  const guest = `A guest that dirties ${formatRate(dirtyRate)}`;
+  if (!live.converges) {
+    return [
+      `${guest} does not converge: it dirties as much as arrives (${formatRate(recommended.guestRate)}).`,
+    ];
+  }
+  return [`${guest}, downtime limit ${downtimeLimit!} ms: ${liveText(live)}.`];
+}
+
+function liveText({ rounds, total, downtime }: LivePrediction): string {
+  return `${rounds!} rounds, ${time(total!)} in all, paused for ${Math.round(downtime! * 1e3)} ms (predicted)`;
+}
+
+function alternativesTable(rows: readonly Alternative[]): string {
+  const live = rows.some((row) => row.live !== undefined);
+  const table = new Table({
+    head: [
+      '',
+      'codec',
+      'level',
+      'chunk',
+      'threads',
+      'seconds',
+      'on the link',
+      'ratio',
+      'CPU s/GiB',
+      'limit',
+      ...(live ? ['paused'] : []),
+    ],
+    colAligns: ['left', 'left', 'right', 'right', 'right', 'right', 'right', 'right', 'right', 'left'],
+    style: { head: [], border: [] },
+    chars: { mid: '', 'left-mid': '', 'mid-mid': '', 'right-mid': '' },
+  });
+  for (const [index, row] of rows.entries()) {
+    const { codec, level, chunkSize, threads } = row.settings;
+    const name = index === 0 ? 'recommended' : index === rows.length - 1 ? 'no compression' : String(index);
+    table.push([
+      name,
+      codec,
+      codec === 'none' ? '-' : level,
+      formatSize(chunkSize).replace('.0 ', ' '),
+      `${threads.compress}/${threads.decompress}${row.extrapolated ? '*' : ''}`,
+      row.seconds.toFixed(2),
+      formatSize(row.wireBytes),
+      row.ratio.toFixed(2),
+      `${row.senderCpuPerGiB.toFixed(2)}/${row.receiverCpuPerGiB.toFixed(2)}`,
+      row.bottleneck,
+      ...(live ? [paused(row.live)] : []),
+    ]);
+  }
+  const note = rows.some(({ extrapolated }) => extrapolated)
+    ? '\n* predicted: more threads than could be measured here'
+    : '';
+  return table.toString() + note;
+}
+
+function paused(live: LivePrediction | undefined): string {
+  if (live === undefined) return '';
+  return live.converges ? `${Math.round(live.downtime! * 1e3)} ms` : 'never ends';
+}
+
+function payLines({ paysUpTo }: TuneResult): string[] {
+  const parts = Object.entries(paysUpTo).map(([codec, rate]) => {
+    if (rate === null) return `${codec} at any bandwidth`;
+    return rate === 0 ? `${codec} never` : `${codec} up to ${formatBits(rate)}`;
+  });
+  return [`Compression pays on links of these bandwidths: ${parts.join(', ')}.`];
+}
+
+function memoryLine({ memory }: TuneResult): string {
+  const parts = [
+    `${share(memory.zero)} zero pages`,
+    `${share(memory.duplicate)} duplicates nearby`,
+    ...memory.classes.filter((each) => each.share > 0).map((each) => `${share(each.share)} ${each.label}`),
+  ];
+  return `Memory: ${parts.join(', ')} (page by page; chunks do better).`;
+}
+
+function share(part: number): string {
+  return `${(part * 100).toFixed(part < 0.1 ? 1 : 0)} %`;
+}

@@ -1,0 +1,121 @@
+// What was measured so far: for each coding the regions it was tried on, at its best. Gives a whole picture of each
+// coding, also of those that were tried on a few regions only: what those regions cost over what the reference coding cost
+// on the same ones, times what the reference cost on all. Differences between regions cancel out that way.
+
+import type { CodecName } from '../codec/codec.js';
+import type { Load } from './model.js';
+import type { Region } from './region.js';
+import type { Coding, RegionFigures } from './rig.js';
+
+/** What all regions are measured with. */
+export const REFERENCE: Coding = { codec: 'zstd', level: 1, chunkSize: 1024 * 1024 };
+
+export function codingKey({ codec, level, chunkSize }: Coding): string {
+  return `${codec} ${level} ${chunkSize}`;
+}
+
+interface Entry {
+  readonly coding: Coding;
+  readonly figures: Map<number, RegionFigures>;
+  /** Slowest over fastest, of regions that were measured more than once. */
+  readonly spreads: number[];
+}
+
+export class Bank {
+  readonly #entries = new Map<string, Entry>();
+
+  constructor(readonly regions: readonly Region[]) {}
+
+  /** @param from index of the first region that was measured; the others follow it */
+  add(coding: Coding, from: number, figures: readonly RegionFigures[]): void {
+    const key = codingKey(coding);
+    let entry = this.#entries.get(key);
+    if (entry === undefined) this.#entries.set(key, (entry = { coding, figures: new Map(), spreads: [] }));
+    for (const [step, found] of figures.entries()) {
+      const before = entry.figures.get(from + step);
+      if (before !== undefined && found.encode > 0 && before.encode > 0) {
+        const [low, high] = [found.encode, before.encode].sort((a, b) => a - b) as [number, number];
+        entry.spreads.push(high / low - 1);
+      }
+      // The fastest: the others tell about the neighbours.
+      entry.figures.set(from + step, {
+        ...found,
+        encode: Math.min(found.encode, before?.encode ?? Infinity),
+        decode: Math.min(found.decode, before?.decode ?? Infinity),
+      });
+    }
+  }
+
+  get codings(): Coding[] {
+    return [...this.#entries.values()].map(({ coding }) => coding);
+  }
+
+  /** Regions that a coding was tried on. */
+  tried(coding: Coding): number {
+    return this.#entries.get(codingKey(coding))?.figures.size ?? 0;
+  }
+
+  /** Median of how much slower a repetition was than the fastest; undefined without repetitions. */
+  spread(codec?: CodecName): number | undefined {
+    const all = [...this.#entries.values()]
+      .filter(({ coding }) => codec === undefined || coding.codec === codec)
+      .flatMap(({ spreads }) => spreads)
+      .sort((a, b) => a - b);
+    return all[Math.floor(all.length / 2)];
+  }
+
+  figures(coding: Coding): ReadonlyMap<number, RegionFigures> {
+    return this.#entries.get(codingKey(coding))?.figures ?? new Map<number, RegionFigures>();
+  }
+
+  /** Every region under a coding, measured or reckoned from the reference. */
+  loads(coding: Coding): Load[] {
+    const own = this.figures(coding);
+    const reference = this.figures(REFERENCE);
+    const relative = relativeTo(own, reference);
+    return this.regions.map((region, index) => {
+      const measured = own.get(index);
+      const figures = measured ?? reckon(reference.get(index), relative, coding);
+      const { guestBytes, wireBytes, chunks, encode, decode } = figures;
+      return { weight: region.weight, guestBytes, wireBytes, chunks, encode, decode };
+    });
+  }
+}
+
+interface Relative {
+  readonly wireBytes: number;
+  readonly encode: number;
+  readonly decode: number;
+}
+
+function relativeTo(
+  own: ReadonlyMap<number, RegionFigures>,
+  reference: ReadonlyMap<number, RegionFigures>,
+): Relative {
+  const sums = { wireBytes: [0, 0], encode: [0, 0], decode: [0, 0] } as Record<
+    keyof Relative,
+    [number, number]
+  >;
+  for (const [index, figures] of own) {
+    const base = reference.get(index);
+    if (base === undefined) continue;
+    for (const what of ['wireBytes', 'encode', 'decode'] as const) {
+      sums[what][0] += figures[what];
+      sums[what][1] += base[what];
+    }
+  }
+  const ratio = ([a, b]: [number, number]): number => (b === 0 ? 1 : a / b);
+  return { wireBytes: ratio(sums.wireBytes), encode: ratio(sums.encode), decode: ratio(sums.decode) };
+}
+
+function reckon(base: RegionFigures | undefined, relative: Relative, coding: Coding): RegionFigures {
+  if (base === undefined) throw new Error('the reference was not measured on every region');
+  return {
+    guestBytes: base.guestBytes,
+    wireBytes: base.wireBytes * relative.wireBytes,
+    chunks: Math.ceil((base.chunks * REFERENCE.chunkSize) / coding.chunkSize),
+    encode: base.encode * relative.encode,
+    decode: base.decode * relative.decode,
+    pages: base.pages,
+  };
+}

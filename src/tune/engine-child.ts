@@ -1,0 +1,37 @@
+// A process that runs transfers on request and says what they cost, main thread and workers apart. Started by engine.ts
+// with a channel for messages; one request at a time. The transfers are the library's own `send` and `receive`.
+
+import { send } from '../migration/send.js';
+import { receive } from '../migration/receive.js';
+import { toRamferryError } from '../errors.js';
+import { drain } from './drain.js';
+import type { ChildAnswer, ChildRequest } from './engine.js';
+import { ThreadClock } from './thread-clock.js';
+
+function answer(message: ChildAnswer): void {
+  process.send?.(message);
+}
+
+async function serve(request: ChildRequest): Promise<void> {
+  const clock = new ThreadClock();
+  try {
+    const onListening = (address: string): void => answer({ kind: 'listening', address });
+    if (request.kind === 'drain') {
+      await drain(onListening);
+      return;
+    }
+    const summary =
+      request.kind === 'send'
+        ? await send(request.options)
+        : await receive({ ...request.options, onListening });
+    const own = clock.own();
+    answer({ kind: 'done', summary, wall: clock.wall(), own, others: clock.all() - own });
+  } catch (thrown) {
+    answer({ kind: 'failed', error: toRamferryError(thrown).toData() });
+  }
+}
+
+process.on('message', (request: ChildRequest) => void serve(request));
+// Whoever asked is gone: nobody wants the answer.
+process.on('disconnect', () => process.exit(0));
+answer({ kind: 'ready' });

@@ -1,0 +1,83 @@
+// The options of tune: types, defaults and limits, checked once at the door.
+
+import { z } from 'zod';
+
+import { RamferryError } from '../errors.js';
+import { allowedCpus } from '../migration/cpus.js';
+import { LIMITS } from '../migration/options.js';
+import { invalidOption, parseDuration, parseRate } from '../units.js';
+import { WRITERS } from './overhead.js';
+
+type Parser = (value: string | number, option: string) => number;
+
+function quantity(option: string, parse: Parser, range: { min: number; max: number }) {
+  return z.union([z.number(), z.string()]).transform((value) => {
+    const amount = parse(value, option);
+    if (amount >= range.min && amount <= range.max) return amount;
+    throw invalidOption(option, value, `expected ${range.min} to ${range.max}`);
+  });
+}
+
+const cpus = z.int().min(1).max(LIMITS.threads.max);
+const ANY = { min: 0, max: Number.MAX_SAFE_INTEGER };
+
+/** The least time in which anything can be said, in milliseconds. */
+export const SHORTEST_BUDGET = 3000;
+
+const schema = z.strictObject({
+  /** The guest's memory: an image, or a stream, from an address that can be read. */
+  input: z.string().min(1),
+  /** Bytes per second on the cable, headers and all; 0 = nothing limits but the hosts. */
+  bandwidth: quantity('bandwidth', parseRate, ANY).optional(),
+  /** Address of a `ramferry receive --probe`, which measures the link and decompression there. */
+  probe: z.string().min(1).optional(),
+  /** Milliseconds for measuring. */
+  budget: quantity('budget', parseDuration, { min: SHORTEST_BUDGET, max: 3_600_000 }).default(20_000),
+  /** Processors for ramferry at the source; default: those that this process may use. */
+  compressCpus: cpus.default(() => Math.min(LIMITS.threads.max, allowedCpus())),
+  /** At the destination; default: as many as here, or what the probe says. */
+  decompressCpus: cpus.optional(),
+  /** Bytes per second of pages that the running guest dirties; 0 = it stands still. */
+  dirtyRate: quantity('dirtyRate', parseRate, ANY).default(0),
+  /** Milliseconds that the guest may be paused; QEMU's default. */
+  downtimeLimit: quantity('downtimeLimit', parseDuration, { min: 1, max: 3_600_000 }).default(300),
+  /** What takes the restored bytes at the destination. */
+  writer: z.enum(WRITERS).default('socket'),
+  /** Same seed, same regions of the image. */
+  seed: z
+    .int()
+    .min(0)
+    .max(2 ** 32 - 1)
+    .default(1),
+  zstdBinding: z.string().min(1).optional(),
+  signal: z.instanceof(AbortSignal).optional(),
+  onProgress: z
+    .custom<(step: string, share: number) => void>((value) => typeof value === 'function')
+    .optional(),
+  onWarning: z.custom<(message: string) => void>((value) => typeof value === 'function').optional(),
+});
+
+export type TuneOptions = z.input<typeof schema>;
+export type ResolvedTuneOptions = z.output<typeof schema>;
+
+/** @throws RamferryError ERR_OPTION_INVALID */
+export function resolveTuneOptions(options: TuneOptions): ResolvedTuneOptions {
+  const result = schema.safeParse(options);
+  if (result.success) {
+    const { bandwidth, probe } = result.data;
+    if (bandwidth !== undefined && probe !== undefined) {
+      throw invalidOption('probe', probe, 'the probe measures the link: leave --bandwidth out');
+    }
+    return result.data;
+  }
+  const [issue] = result.error.issues;
+  if (issue?.code === 'unrecognized_keys') {
+    throw new RamferryError('ERR_OPTION_INVALID', `${issue.keys[0]!}: no such option`);
+  }
+  const name = String(issue?.path[0] ?? 'options');
+  throw invalidOption(
+    name,
+    (options as unknown as Record<string, unknown>)[name],
+    issue?.message ?? 'not valid',
+  );
+}

@@ -1,0 +1,119 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+
+import { Bank, REFERENCE } from '../../src/tune/bank.js';
+import type { Route } from '../../src/tune/model.js';
+import { confidence, paysUpTo, recommended, Table, threadSteps } from '../../src/tune/recommend.js';
+import type { Coding, RegionFigures } from '../../src/tune/rig.js';
+
+const MIB = 1024 * 1024;
+const REGIONS = [0, 1, 2, 3].map((index) => ({ weight: 2, offset: index * 4 * MIB, length: 4 * MIB }));
+
+function figures(ratio: number, encode: number, decode = encode / 3): RegionFigures {
+  const pages = { zero: 0, duplicate: 0, literal: 1024 };
+  return { guestBytes: 4 * MIB, wireBytes: (4 * MIB) / ratio, chunks: 4, encode, decode, pages };
+}
+
+const NONE: Coding = { codec: 'none', level: 1, chunkSize: MIB };
+const NINE: Coding = { codec: 'zstd', level: 9, chunkSize: MIB };
+const LZ4: Coding = { codec: 'lz4', level: 1, chunkSize: MIB };
+
+function bank(): Bank {
+  const filled = new Bank(REGIONS);
+  const all = (each: RegionFigures): RegionFigures[] => REGIONS.map(() => each);
+  filled.add(REFERENCE, 0, all(figures(6, 0.004)));
+  filled.add(NONE, 0, all(figures(1, 0.001)));
+  filled.add(LZ4, 0, all(figures(4, 0.0035)));
+  // Tried on the first region only.
+  filled.add(NINE, 0, [figures(8, 0.02)]);
+  return filled;
+}
+
+function route(linkRate: number, cpus = 1): Route {
+  const scaling = [
+    { threads: 1, speedup: 1 },
+    { threads: 4, speedup: 4 },
+  ];
+  const host = { cpus, main: { perWireByte: 0, perChunk: 0, perGuestByte: 0 }, scaling };
+  return { sender: host, receiver: host, linkRate, startUp: 0 };
+}
+
+describe('the bank', () => {
+  it('reckons the regions that a coding was not tried on', () => {
+    const loads = bank().loads(NINE);
+    assert.equal(loads.length, 4);
+    for (const load of loads) {
+      assert.ok(Math.abs(load.wireBytes - (4 * MIB) / 8) < 1);
+      assert.ok(Math.abs(load.encode - 0.02) < 1e-9);
+    }
+  });
+
+  it('keeps the fastest of repetitions', () => {
+    const filled = bank();
+    filled.add(NONE, 0, [figures(1, 0.5)]);
+    assert.equal(filled.loads(NONE)[0]!.encode, 0.001);
+    filled.add(NONE, 0, [figures(1, 0.0005)]);
+    assert.equal(filled.loads(NONE)[0]!.encode, 0.0005);
+    assert.ok(filled.spread('none')! > 0);
+    assert.equal(filled.spread('lz4'), undefined);
+  });
+});
+
+describe('the recommendation', () => {
+  it('follows the link', () => {
+    const table = new Table(bank());
+    const codec = (rate: number): string => {
+      const { settings } = recommended(table.choices(route(rate)));
+      return `${settings.codec} ${settings.level}`;
+    };
+    assert.equal(codec(1e6), 'zstd 9');
+    assert.equal(codec(2e8), 'zstd 1');
+    assert.equal(codec(Infinity), 'none 1');
+  });
+
+  it('takes the fewest threads within two percent of the best', () => {
+    const table = new Table(bank());
+    const slow = recommended(table.choices(route(5e5, 4)));
+    assert.deepEqual(slow.settings.threads, { compress: 1, decompress: 1 });
+    const fast = recommended(table.choices(route(2e9, 4), ({ codec }) => codec === 'zstd'));
+    assert.ok(fast.settings.threads.compress > 1);
+    const best = table.best(route(2e9, 4), ({ codec }) => codec === 'zstd');
+    assert.ok(fast.prediction.seconds <= best * 1.021);
+  });
+
+  it('knows the bandwidth above which a codec stops paying', () => {
+    const table = new Table(bank());
+    const rate = paysUpTo(table, 'zstd', route(1));
+    assert.ok(
+      table.best(route(rate * 0.9), ({ codec }) => codec === 'zstd') <
+        table.best(route(rate * 0.9), ({ codec }) => codec === 'none'),
+    );
+    assert.ok(
+      table.best(route(rate * 1.1), ({ codec }) => codec === 'zstd') >
+        table.best(route(rate * 1.1), ({ codec }) => codec === 'none'),
+    );
+    assert.equal(paysUpTo(table, 'zlib', route(1)), 0);
+  });
+
+  it('tries all small numbers of threads and the largest', () => {
+    assert.deepEqual(threadSteps(1), [1]);
+    assert.deepEqual(threadSteps(3), [1, 2, 3]);
+    assert.deepEqual(threadSteps(20), [1, 2, 3, 4, 5, 6, 7, 8, 12, 16, 20]);
+  });
+});
+
+describe('the confidence', () => {
+  const sure = { regionSeconds: [1, 1, 1, 1], whole: false, spread: 0.02, extrapolated: false, measured: 1 };
+
+  it('is high where nothing varies, and says why it is not', () => {
+    assert.equal(confidence(sure).level, 'high');
+    assert.deepEqual(confidence(sure).reasons, []);
+    const uneven = confidence({ ...sure, regionSeconds: [0, 5, 0, 1] });
+    assert.equal(uneven.level, 'low');
+    assert.match(uneven.reasons.join(), /differs from place to place/);
+    assert.equal(confidence({ ...sure, regionSeconds: [0, 5, 0, 1], whole: true }).level, 'high');
+    assert.equal(confidence({ ...sure, extrapolated: true }).level, 'medium');
+    assert.equal(confidence({ ...sure, measured: 0.01 }).level, 'low');
+    assert.match(confidence({ ...sure, spread: 0.2 }).reasons.join(), /busy/);
+  });
+});

@@ -1,0 +1,70 @@
+// The whole of it, on a small image and with the shortest budget: real workers, real transfers, no assertion about time.
+
+import assert from 'node:assert/strict';
+import fs from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, before, describe, it } from 'node:test';
+
+import { writeImage } from '../../src/guest/image.js';
+import { formatTune } from '../../src/report/tune.js';
+import type { TuneResult } from '../../src/tune/result.js';
+import { tune } from '../../src/tune/tune.js';
+import { run } from '../cli/command.js';
+
+const MIB = 1024 * 1024;
+const directory = fs.mkdtempSync(join(tmpdir(), 'ramferry-tune-test-'));
+const image = join(directory, 'guest.ram');
+before(() => writeImage(image, { bytes: 72 * MIB, seed: 5, profile: 'busy' }));
+after(() => fs.rmSync(directory, { recursive: true, force: true }));
+
+describe('tune', () => {
+  it('recommends settings for a slow link, and explains them', async () => {
+    const steps = new Set<string>();
+    const result = await tune({
+      input: image,
+      bandwidth: '10mbit',
+      budget: '3s',
+      dirtyRate: '1MB',
+      writer: 'discard',
+      onProgress: (step) => steps.add(step),
+    });
+    assert.equal(result.input.bytes, 72 * MIB);
+    assert.notEqual(result.recommended.settings.codec, 'none');
+    assert.ok(result.recommended.seconds < result.uncompressed.seconds);
+    assert.equal(result.recommended.bottleneck, 'link');
+    assert.match(result.flags.send, /^--codec zstd --compress-level \d+ --compress-threads 1 /);
+    assert.ok(result.recommended.live?.converges);
+    const { zero, duplicate, classes } = result.memory;
+    const shares = classes.reduce((sum, each) => sum + each.share, zero + duplicate);
+    assert.ok(Math.abs(shares - 1) < 1e-6, String(shares));
+    assert.ok(steps.has('the engine') && steps.has('zstd 1'));
+    const text = formatTune(result);
+    assert.match(text, /ramferry send --codec zstd/);
+    assert.match(text, /no compression/);
+    assert.match(text, /Compression pays/);
+    assert.match(text, /rounds/);
+  });
+
+  it('takes its options from the command line and answers in JSON', async () => {
+    const ended = await run([
+      ...['tune', image, '--bandwidth', '100mbit', '--budget', '3s', '--json', '--quiet'],
+      ...['--compress-cpus', '16', '--decompress-cpus', '4', '--writer', 'discard'],
+    ]);
+    assert.equal(ended.status, 0, ended.stderr);
+    const result = JSON.parse(ended.stdout.toString()) as TuneResult & { message_type: string };
+    assert.equal(result.message_type, 'tune');
+    assert.equal(result.route.sender.cpus, 16);
+    assert.equal(result.route.receiver.cpus, 4);
+    assert.ok(result.alternatives.length <= 10);
+  });
+
+  it('refuses what it cannot use, by name', async () => {
+    await assert.rejects(tune({ input: image, budget: '1s' }), /budget/);
+    await assert.rejects(tune({ input: image, bandwidth: '5Mb' }), /bandwidth/);
+    const missing = await run(['tune', join(directory, 'nothing')]);
+    assert.equal(missing.status, 3);
+    const unknown = await run(['tune', image, '--speed', '1']);
+    assert.equal(unknown.status, 2);
+  });
+});
