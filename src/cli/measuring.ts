@@ -52,3 +52,14 @@ export function given(
   for (const name of numbers) if (parsed[name] !== undefined) options[name] = numeric(parsed[name]);
   return options;
 }
+
+/** A list with commas as `{ name: [...] }`; nothing when it was not given. */
+export function list(
+  parsed: ParsedArguments,
+  name: string,
+  read: (text: string) => unknown,
+): Record<string, never[]> {
+  const value = parsed[name];
+  if (typeof value !== 'string') return {};
+  return { [name]: value.split(',').map((part) => read(part.trim())) as never[] };
+}

@@ -34,6 +34,11 @@ const COMMANDS: readonly Entry[] = [
     load: async () => (await import('./inspect.js')).inspect,
   },
   {
+    usage: 'bench <input>',
+    summary: "Measure codecs, levels, chunk sizes and threads on a guest's memory",
+    load: async () => (await import('./bench.js')).benchCommand,
+  },
+  {
     usage: 'tune <input>',
     summary: 'Say which settings move this guest fastest over a link, and why',
     load: async () => (await import('./tune.js')).tuneCommand,

@@ -7,6 +7,7 @@ import { tune } from '../tune/tune.js';
 import { given, stepLine } from './measuring.js';
 import { toStdout } from './output.js';
 import type { Command } from './command.js';
+import { checkReportFile, writeReport } from './report-file.js';
 import { handleSignals } from './signals.js';
 
 export const tuneCommand: Command = {
@@ -29,11 +30,14 @@ export const tuneCommand: Command = {
         },
         seed: { describe: 'same seed, same sample (1)', requiresArg: true },
         'zstd-binding': { describe: 'use this zstd binding; see ramferry features', requiresArg: true },
+        html: { describe: 'write a report with charts to this file', requiresArg: true, type: 'string' },
         json: { describe: 'as one line of JSON', type: 'boolean' },
         quiet: { alias: 'q', describe: 'no progress', type: 'boolean' },
       })
       .epilog('Rates in bits or bytes: 1gbit, 125MB. Measures on this host; nothing leaves it.'),
   run: async (parsed) => {
+    const html = parsed['html'] as string | undefined;
+    checkReportFile(html);
     const line = stepLine(parsed['quiet'] === true);
     const signals = handleSignals(() => undefined);
     try {
@@ -48,6 +52,10 @@ export const tuneCommand: Command = {
         onWarning: (message) => line.warning(message),
       });
       line.end();
+      if (html !== undefined) {
+        const { tuneReport } = await import('../report/html/tune.js');
+        await writeReport(html, tuneReport(result));
+      }
       toStdout(
         parsed['json'] === true ? JSON.stringify({ message_type: 'tune', ...result }) : formatTune(result),
       );

@@ -10,17 +10,13 @@ import { formatRate, formatSize } from '../units.js';
 export function formatTune(result: TuneResult): string {
   const { recommended, uncompressed, flags } = result;
   const lines = [
-    about(result),
+    aboutTune(result),
     '',
     'Recommended:',
     `  ramferry send ${flags.send} …`,
     `  ramferry receive ${flags.receive} …`,
     '',
-    `${time(recommended.seconds)} ± ${percent(result.confidence.error)} predicted${extrapolation(recommended)}, ${formatSize(recommended.wireBytes)} on the link (${recommended.ratio.toFixed(2)} : 1), ` +
-      `${cpu(recommended)}; ${waitsFor(recommended)}.`,
-    comparison(recommended, uncompressed),
-    ...liveLines(result),
-    `Confidence: ${result.confidence.level}${result.confidence.reasons.length === 0 ? '' : ` (${result.confidence.reasons.join('; ')})`}.`,
+    ...headline(result),
     '',
     alternativesTable([recommended, ...result.alternatives, uncompressed]),
     ...payLines(result),
@@ -29,7 +25,21 @@ export function formatTune(result: TuneResult): string {
   return lines.join('\n');
 }
 
-function about({ input, sample, bandwidth, route, probe }: TuneResult): string {
+/** What the recommendation is expected to do, in sentences. */
+export function headline(result: TuneResult): string[] {
+  const { recommended, uncompressed, confidence } = result;
+  const why = confidence.reasons.length === 0 ? '' : ` (${confidence.reasons.join('; ')})`;
+  return [
+    `${time(recommended.seconds)} ± ${percent(confidence.error)} predicted${extrapolation(recommended)}, ` +
+      `${formatSize(recommended.wireBytes)} on the link (${recommended.ratio.toFixed(2)} : 1), ${cpu(recommended)}; ${waitsFor(recommended)}.`,
+    comparison(recommended, uncompressed),
+    ...liveLines(result),
+    `Confidence: ${confidence.level}${why}.`,
+  ];
+}
+
+/** What was looked at, in a sentence. */
+export function aboutTune({ input, sample, bandwidth, route, probe }: TuneResult): string {
   const link =
     bandwidth === undefined || bandwidth === 0
       ? 'a link that does not limit'
@@ -159,7 +169,8 @@ function payLines({ paysUpTo }: TuneResult): string[] {
   return [`Compression pays on links of these bandwidths: ${parts.join(', ')}.`];
 }
 
-function memoryLine({ memory }: TuneResult): string {
+/** What memory is made of, in a sentence. */
+export function memoryLine({ memory }: Pick<TuneResult, 'memory'>): string {
   const parts = [
     `${share(memory.zero)} zero pages`,
     `${share(memory.duplicate)} duplicates nearby`,

@@ -8,6 +8,7 @@ import { type Bank, REFERENCE } from './bank.js';
 import { candidates, variants } from './candidates.js';
 import { flagsFor } from './flags.js';
 import { openTuneInput, type TuneInput } from './input.js';
+import { ETHERNET_PAYLOAD, payloadRate } from './link.js';
 import { makeUp } from './make-up.js';
 import { measure, measureScaling } from './measure.js';
 import { type Host, predict, type Prediction, type Route, type Threads } from './model.js';
@@ -18,8 +19,6 @@ import type { Alternative, CodingFigures, TuneResult } from './result.js';
 import { type Coding, Rig } from './rig.js';
 import { predictLive } from './rounds.js';
 
-/** What a full-sized frame of Ethernet carries of a TCP stream: 1448 of 1538 bytes (preamble and gap included). */
-export const ETHERNET_PAYLOAD = 1448 / 1538;
 const GIB = 1024 ** 3;
 /** Rows of the table of alternatives. */
 const ALTERNATIVES = 10;
@@ -107,11 +106,6 @@ async function advise(settings: ResolvedTuneOptions, input: TuneInput, started: 
 
 function withReader(cost: Host['main'], readerCpu: number): Host['main'] {
   return { ...cost, perGuestByte: cost.perGuestByte + readerCpu };
-}
-
-/** Bytes of payload per second on a cable of this bandwidth. */
-export function payloadRate(bandwidth: number | undefined): number {
-  return bandwidth === undefined || bandwidth === 0 ? Infinity : bandwidth * ETHERNET_PAYLOAD;
 }
 
 /** What the command took beyond the flow of data that the model expects. */

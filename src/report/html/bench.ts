@@ -1,0 +1,156 @@
+// The report of a `bench` run: its charts and tables. Pure.
+
+import type { BenchResult } from '../../tune/bench-result.js';
+import { ETHERNET_PAYLOAD } from '../../tune/link.js';
+import type { Host, Route } from '../../tune/model.js';
+import { aboutBench } from '../bench.js';
+import { type Chart, crossover, memoryChart, nameOf, ratioChart, type ReportData } from './data.js';
+
+export function benchReport(result: BenchResult): ReportData {
+  const { rows, peers, host, loads } = result;
+  const single = rows.filter(({ threads }) => threads === Math.min(...rows.map((row) => row.threads)));
+  const plain: Host = {
+    cpus: 1,
+    main: { perWireByte: 0, perChunk: 0, perGuestByte: 0 },
+    scaling: [{ threads: 1, speedup: 1 }],
+  };
+  const route: Route = { sender: plain, receiver: plain, linkRate: Infinity, startUp: 0 };
+  const charts: Chart[] = [
+    ...(loads.some(({ coding }) => coding.codec === 'none')
+      ? [
+          {
+            id: 'crossover',
+            title: 'What one thread at each end could carry over each link',
+            text: 'Guest MB per second over the bandwidth of the link, a line for each codec and level.',
+            type: 'lines' as const,
+            x: { title: 'bandwidth of the link', log: true },
+            y: { title: 'guest memory, MB/s', log: true },
+            series: crossover(
+              loads.map(({ coding, loads: own }) => ({ settings: coding, loads: own })),
+              route,
+              ETHERNET_PAYLOAD,
+              [],
+            ),
+          },
+        ]
+      : []),
+    ratioChart(
+      single.map((row) => ({
+        label: nameOf(row),
+        codec: row.codec,
+        rate: row.compress.best / 1e6,
+        ratio: row.ratio,
+      })),
+    ),
+    threadsChart(result),
+    memoryChart(result),
+    ...(peers.length === 0 ? [] : [peersChart(result)]),
+  ];
+  return {
+    title: `ramferry bench: ${result.input.name}`,
+    summary: [aboutBench(result)],
+    commands: [],
+    charts,
+    tables: [
+      {
+        title: 'All figures',
+        columns: [
+          'settings',
+          'threads',
+          'ratio',
+          'compress MB/s',
+          'spread',
+          'CPU s/GiB',
+          'decompress MB/s',
+          'spread',
+          'CPU s/GiB',
+        ],
+        rows: rows.map((row) => [
+          nameOf(row),
+          row.threads,
+          Number(row.ratio.toFixed(3)),
+          Math.round(row.compress.best / 1e6),
+          `${Math.round(row.compress.spread * 100)} %`,
+          Number(row.compressCpuPerGiB.toFixed(2)),
+          Math.round(row.decompress.best / 1e6),
+          `${Math.round(row.decompress.spread * 100)} %`,
+          Number(row.decompressCpuPerGiB.toFixed(2)),
+        ]),
+        note: `Best of ${result.repetitions}; the spread is how much slower the slowest was.`,
+      },
+      ...(peers.length === 0
+        ? []
+        : [
+            {
+              title: 'Other programs',
+              columns: ['program', 'ratio', 'compress MB/s', 'decompress MB/s', 'CPU s/GiB, both'],
+              rows: peers.map((peer) => [
+                peer.name,
+                Number(peer.ratio.toFixed(3)),
+                Math.round(peer.compressRate / 1e6),
+                Math.round(peer.decompressRate / 1e6),
+                Number.isNaN(peer.cpuPerGiB) ? 'n/a' : Number(peer.cpuPerGiB.toFixed(2)),
+              ]),
+              note: 'From file to file, their start included.',
+            },
+          ]),
+    ],
+    about:
+      `Measured on ${host.cpus} CPUs (${host.model}), Node ${host.node}; seed ${result.sample.seed}. ` +
+      `The lines over links are predicted from the measured codecs; the engine's own cost is left out there.`,
+  };
+}
+
+function threadsChart({ rows }: BenchResult): Chart {
+  const names = [...new Set(rows.map(nameOf))];
+  const threads = [...new Set(rows.map((row) => row.threads))].sort((a, b) => a - b);
+  return {
+    id: 'threads',
+    title: 'Scaling over threads',
+    text: 'Guest MB per second of compression by the number of threads, measured.',
+    type: 'bars',
+    x: { title: 'compression, guest MB/s' },
+    y: { title: '' },
+    bars: {
+      labels: names,
+      series: threads.map((count) => ({
+        label: count === 1 ? '1 thread' : `${count} threads`,
+        values: names.map(
+          (name) =>
+            (rows.find((row) => nameOf(row) === name && row.threads === count)?.compress.best ?? 0) / 1e6,
+        ),
+      })),
+    },
+  };
+}
+
+/** Compression of other programs beside the usual codings with all threads. */
+function peersChart({ rows, peers }: BenchResult): Chart {
+  const most = Math.max(...rows.map(({ threads }) => threads));
+  const own = rows
+    .filter((row) => row.threads === most && row.chunkSize === 1024 * 1024)
+    .map((row) => ({
+      label: `ramferry ${nameOf(row)}`,
+      there: row.compress.best,
+      back: row.decompress.best,
+    }));
+  const all = [
+    ...own,
+    ...peers.map((peer) => ({ label: peer.name, there: peer.compressRate, back: peer.decompressRate })),
+  ];
+  return {
+    id: 'peers',
+    title: 'Beside other programs',
+    text: 'Guest MB per second, compression and decompression; ramferry’s workers alone, the others as whole commands.',
+    type: 'bars',
+    x: { title: 'guest MB/s (ramferry: workers; others: whole commands)' },
+    y: { title: '' },
+    bars: {
+      labels: all.map(({ label }) => label),
+      series: [
+        { label: 'compress', values: all.map(({ there }) => there / 1e6) },
+        { label: 'decompress', values: all.map(({ back }) => back / 1e6) },
+      ],
+    },
+  };
+}

@@ -1,0 +1,230 @@
+// What the report shows, as plain data: the charts' series and the tables' rows, reckoned from what tune or bench found.
+// Pure: no page, no library, no file. Rates in bits per second on the link, in MB of guest memory per second elsewhere.
+
+import { predict, type Load, type Route, speedup } from '../../tune/model.js';
+import type { TuneResult } from '../../tune/result.js';
+import type { Settings } from '../../tune/recommend.js';
+import { formatSize } from '../../units.js';
+
+export interface Point {
+  readonly x: number;
+  readonly y: number;
+}
+
+export interface Series {
+  readonly label: string;
+  readonly points: readonly Point[];
+  /** `measured` lines are whole, `predicted` ones dotted; `best` is the envelope. */
+  readonly kind: 'measured' | 'predicted' | 'best';
+}
+
+export interface Bars {
+  readonly labels: readonly string[];
+  readonly series: readonly { readonly label: string; readonly values: readonly number[] }[];
+}
+
+export interface Chart {
+  readonly id: string;
+  readonly title: string;
+  /** What is to be seen, for those who cannot see it. */
+  readonly text: string;
+  readonly type: 'lines' | 'scatter' | 'bars';
+  readonly x: { readonly title: string; readonly log?: boolean };
+  readonly y: { readonly title: string; readonly log?: boolean };
+  readonly series?: readonly Series[];
+  readonly bars?: Bars;
+}
+
+export interface Rows {
+  readonly title: string;
+  readonly columns: readonly string[];
+  readonly rows: readonly (readonly (string | number)[])[];
+  readonly note?: string;
+}
+
+export interface ReportData {
+  readonly title: string;
+  /** Sentences at the top. */
+  readonly summary: readonly string[];
+  /** Commands to paste. */
+  readonly commands: readonly string[];
+  readonly charts: readonly Chart[];
+  readonly tables: readonly Rows[];
+  /** Where and when, in small print. */
+  readonly about: string;
+}
+
+/** A transfer that was predicted and then run. */
+export interface Verified {
+  readonly name: string;
+  readonly predicted: number;
+  readonly measured: number;
+}
+
+/** Bits per second: the x axis of the crossover chart. */
+const SLOWEST = 1e7;
+const FASTEST = 1e11;
+const STEPS_PER_DECADE = 12;
+const MEGA = 1e6;
+
+export function bandwidths(): number[] {
+  const decades = Math.log10(FASTEST / SLOWEST);
+  const steps = decades * STEPS_PER_DECADE;
+  return Array.from({ length: steps + 1 }, (_, step) => SLOWEST * 10 ** (step / STEPS_PER_DECADE));
+}
+
+export interface Candidate {
+  readonly settings: Omit<Settings, 'threads'>;
+  readonly loads: readonly Load[];
+}
+
+export function nameOf({ codec, level, chunkSize }: Candidate['settings']): string {
+  return codec === 'none' ? `none, ${size(chunkSize)}` : `${codec} ${level}, ${size(chunkSize)}`;
+}
+
+function size(bytes: number): string {
+  return formatSize(bytes).replace('.0 ', ' ');
+}
+
+/** Guest MB per second while data flows, on a cable of so many bits per second. */
+export function throughput(loads: readonly Load[], route: Route, bits: number, payload: number): number {
+  const threads = { compress: route.sender.cpus, decompress: route.receiver.cpus };
+  return predict(loads, threads, { ...route, linkRate: (bits / 8) * payload }).guestRate / MEGA;
+}
+
+/** Lines of the crossover chart beyond these hide each other. */
+const MOST_LINES = 8;
+
+/** The candidates that are best somewhere, no compression, and others up to the limit. */
+export function crossover(
+  candidates: readonly Candidate[],
+  route: Route,
+  payload: number,
+  ran: readonly (Point & { label: string })[],
+): Series[] {
+  const grid = bandwidths();
+  const lines = candidates.map(({ settings, loads }) => ({
+    settings,
+    label: nameOf(settings),
+    points: grid.map((x) => ({ x, y: throughput(loads, route, x, payload) })),
+  }));
+  const best = grid.map((x, at) => ({ x, y: Math.max(...lines.map(({ points }) => points[at]!.y)) }));
+  const wins = (line: (typeof lines)[number]): number =>
+    line.points.filter((point, at) => point.y >= best[at]!.y * 0.999).length;
+  const plain = lines.filter(({ settings }) => settings.codec === 'none').slice(0, 1);
+  const others = lines.filter((line) => !plain.includes(line)).sort((a, b) => wins(b) - wins(a));
+  const perCodec = new Map(
+    others.map((line) => [line.settings.codec, line]).reverse() as [string, (typeof lines)[number]][],
+  );
+  const shown = new Set([...plain, ...perCodec.values(), ...others].slice(0, MOST_LINES));
+  return [
+    { label: 'best of all (recommended)', kind: 'best', points: best },
+    ...lines
+      .filter((line) => shown.has(line))
+      .map(({ label, points }): Series => ({ label, points, kind: 'predicted' })),
+    ...(ran.length === 0
+      ? []
+      : [
+          {
+            label: 'measured transfers',
+            kind: 'measured' as const,
+            points: ran.map(({ x, y }) => ({ x, y })),
+          },
+        ]),
+  ];
+}
+
+/** Threads of the scaling chart. */
+const MOST_THREADS = 16;
+
+function scalingSeries(label: string, scaling: Route['sender']['scaling'], base: number): Series[] {
+  const last = scaling.at(-1)?.threads ?? 1;
+  const at = (threads: number): Point => ({ x: threads, y: base * speedup(scaling, threads).factor });
+  const more = Array.from({ length: MOST_THREADS - last + 1 }, (_, step) => at(last + step));
+  return [
+    { label: `${label}, measured`, kind: 'measured', points: scaling.map(({ threads }) => at(threads)) },
+    { label: `${label}, predicted`, kind: 'predicted', points: more },
+  ];
+}
+
+export function scalingChart(route: Route, compress: number, decompress: number, what: string): Chart {
+  return {
+    id: 'scaling',
+    title: 'Scaling over threads',
+    text: `Guest MB per second of ${what} over the number of threads, compression and decompression.`,
+    type: 'lines',
+    x: { title: 'threads' },
+    y: { title: 'guest memory, MB/s' },
+    series: [
+      ...scalingSeries('compression', route.sender.scaling, compress),
+      ...scalingSeries('decompression', route.receiver.scaling, decompress),
+    ],
+  };
+}
+
+export function memoryChart({ memory }: Pick<TuneResult, 'memory'>): Chart {
+  const parts = [
+    { label: 'zero pages', share: memory.zero },
+    { label: 'duplicates nearby', share: memory.duplicate },
+    ...memory.classes.map(({ label, share }) => ({
+      label: /\d/.test(label) ? `shrinks ${label}` : label,
+      share,
+    })),
+  ];
+  return {
+    id: 'memory',
+    title: 'What this guest’s memory is made of',
+    text: parts.map(({ label, share }) => `${label}: ${(share * 100).toFixed(1)} %`).join('; '),
+    type: 'bars',
+    x: { title: 'share of all pages, %' },
+    y: { title: '' },
+    bars: {
+      labels: parts.map(({ label }) => label),
+      series: [{ label: 'share of pages, %', values: parts.map(({ share }) => share * 100) }],
+    },
+  };
+}
+
+export function verifiedChart(verified: readonly Verified[]): Chart {
+  return {
+    id: 'verified',
+    title: 'Predicted and measured',
+    text: 'Seconds of whole transfers, as predicted and as they were when run for real.',
+    type: 'bars',
+    x: { title: 'seconds' },
+    y: { title: '' },
+    bars: {
+      labels: verified.map(({ name }) => name),
+      series: [
+        { label: 'predicted', values: verified.map(({ predicted }) => predicted) },
+        { label: 'measured', values: verified.map(({ measured }) => measured) },
+      ],
+    },
+  };
+}
+
+export function ratioChart(
+  points: readonly {
+    readonly label: string;
+    readonly codec: string;
+    readonly rate: number;
+    readonly ratio: number;
+  }[],
+): Chart {
+  const codecs = [...new Set(points.map(({ codec }) => codec))];
+  return {
+    id: 'ratio',
+    title: 'Ratio against speed',
+    text: 'Compression ratio over guest MB per second of one thread, a point for each codec, level and chunk size.',
+    type: 'scatter',
+    x: { title: 'compression in one thread, guest MB/s', log: true },
+    y: { title: 'ratio' },
+    series: codecs.map((codec) => ({
+      label: codec,
+      kind: 'measured',
+      points: points
+        .filter((point) => point.codec === codec)
+        .map(({ rate, ratio, label }) => ({ x: rate, y: ratio, label })),
+    })),
+  };
+}

@@ -1,0 +1,144 @@
+// The report of a `tune` run: its charts and tables. Pure.
+
+import { ETHERNET_PAYLOAD } from '../../tune/link.js';
+import type { Alternative, TuneResult } from '../../tune/result.js';
+import { formatSize } from '../../units.js';
+import { aboutTune, formatBits, headline } from '../tune.js';
+import {
+  type Chart,
+  crossover,
+  memoryChart,
+  nameOf,
+  ratioChart,
+  type ReportData,
+  type Rows,
+  scalingChart,
+  type Verified,
+  verifiedChart,
+} from './data.js';
+
+export function tuneReport(result: TuneResult, verified: readonly Verified[] = []): ReportData {
+  const { route, codings, host, took } = result;
+  const candidates = result.loads.map(({ coding, loads }) => ({ settings: codings[coding]!, loads }));
+  const reference = codings.find(({ codec, level }) => codec === 'zstd' && level === 1)!;
+  const bits = (result.bandwidth ?? 0) * 8;
+  const guest = result.input.bytes;
+  const ran =
+    bits === 0
+      ? []
+      : verified.map(({ name, measured }) => ({
+          label: name,
+          x: bits,
+          y: guest / (measured - route.startUp) / 1e6,
+        }));
+  const charts: Chart[] = [
+    {
+      id: 'crossover',
+      title: 'Which settings for which link',
+      text: 'Guest MB per second over the bandwidth of the link, a line for each of the settings; the best at each bandwidth is marked.',
+      type: 'lines',
+      x: { title: 'bandwidth of the link', log: true },
+      y: { title: 'guest memory, MB/s', log: true },
+      series: crossover(candidates, route, ETHERNET_PAYLOAD, ran),
+    },
+    ratioChart(
+      codings.map((coding) => ({
+        label: nameOf(coding),
+        codec: coding.codec,
+        rate: coding.compressRate / 1e6,
+        ratio: coding.ratio,
+      })),
+    ),
+    scalingChart(route, reference.compressRate / 1e6, reference.decompressRate / 1e6, 'zstd 1'),
+    memoryChart(result),
+    ...(verified.length === 0 ? [] : [verifiedChart(verified)]),
+  ];
+  return {
+    title: `ramferry tune: ${result.input.name}`,
+    summary: [aboutTune(result), ...headline(result)],
+    commands: [`ramferry send ${result.flags.send} …`, `ramferry receive ${result.flags.receive} …`],
+    charts,
+    tables: [
+      alternatives(result),
+      paying(result),
+      raw(result),
+      ...(verified.length === 0 ? [] : [runs(verified)]),
+    ],
+    about:
+      `Lines are predictions of a model from what was measured here (whole lines and points: measured; broken lines: predicted). ` +
+      `${host.cpus} CPUs (${host.model}), Node ${host.node}; seed ${result.sample.seed}; measured for ${(took / 1e3).toFixed(1)} s.`,
+  };
+}
+
+function alternatives({ recommended, alternatives: others, uncompressed }: TuneResult): Rows {
+  const row = (what: string, { settings, ...each }: Alternative): (string | number)[] => [
+    what,
+    nameOf(settings),
+    `${settings.threads.compress} / ${settings.threads.decompress}${each.extrapolated ? ' (predicted)' : ''}`,
+    Number(each.seconds.toFixed(2)),
+    formatSize(each.wireBytes),
+    Number(each.ratio.toFixed(2)),
+    Number(each.senderCpuPerGiB.toFixed(2)),
+    Number(each.receiverCpuPerGiB.toFixed(2)),
+    each.bottleneck,
+  ];
+  return {
+    title: 'What comes closest',
+    columns: [
+      '',
+      'settings',
+      'threads there / back',
+      'seconds',
+      'on the link',
+      'ratio',
+      'CPU s/GiB here',
+      'there',
+      'limit',
+    ],
+    rows: [
+      row('recommended', recommended),
+      ...others.map((each, index) => row(String(index + 1), each)),
+      row('no compression', uncompressed),
+    ],
+    note: 'Seconds are predicted.',
+  };
+}
+
+function paying({ paysUpTo }: TuneResult): Rows {
+  return {
+    title: 'Up to which bandwidth a codec pays',
+    columns: ['codec', 'faster than no compression on links up to'],
+    rows: Object.entries(paysUpTo).map(([codec, rate]) => [
+      codec,
+      rate === null ? 'any' : rate === 0 ? 'none' : formatBits(rate),
+    ]),
+  };
+}
+
+function raw({ codings }: TuneResult): Rows {
+  return {
+    title: 'Measured in one thread',
+    columns: ['settings', 'ratio', 'compress MB/s', 'decompress MB/s', 'of the sample'],
+    rows: codings.map((coding) => [
+      nameOf(coding),
+      Number(coding.ratio.toFixed(3)),
+      Math.round(coding.compressRate / 1e6),
+      Math.round(coding.decompressRate / 1e6),
+      `${Math.round(coding.measured * 100)} %`,
+    ]),
+    note: 'Guest memory per second of processor time. What was not measured of the sample was reckoned from zstd 1.',
+  };
+}
+
+function runs(verified: readonly Verified[]): Rows {
+  return {
+    title: 'Predicted and measured',
+    columns: ['settings', 'predicted s', 'measured s', 'difference'],
+    rows: verified.map(({ name, predicted, measured }) => [
+      name,
+      Number(predicted.toFixed(2)),
+      Number(measured.toFixed(2)),
+      `${((predicted / measured - 1) * 100).toFixed(1)} %`,
+    ]),
+  };
+}
