@@ -7,10 +7,13 @@ import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 
 import { cut } from './files.js';
-import { createNetwork, type LinkRate, type Network } from './live-network.js';
+import { createNetwork, type Network } from './live-network.js';
 import { ramferry, run, start } from './processes.js';
 import { median } from './suite.js';
 import { printTables } from './tune-tables.js';
+
+/** Speeds of the cable. */
+type LinkRate = 'none' | '3gbit' | '1gbit' | '300mbit' | '100mbit' | '30mbit';
 
 const MIB = 1024 * 1024;
 /** Bits per second as tune takes them; 0 = nothing limits. */
