@@ -17,7 +17,7 @@ export const ADDRESSES =
   'An address is tcp:HOST:PORT, tcp-listen:[HOST:]PORT, unix:PATH, unix-listen:PATH, fd:N, exec:COMMAND, a path, or -';
 
 export const COMMON: Record<string, Options> = {
-  'memory-limit': { describe: 'memory for chunks, codecs and the page store (256MiB)', requiresArg: true },
+  'memory-limit': { describe: 'memory for chunks, codecs and the page store (320MiB)', requiresArg: true },
   'zstd-binding': { describe: 'use this zstd binding; see ramferry features', requiresArg: true },
   'direct-io': { describe: 'bypass the page cache for files', type: 'boolean' },
   sync: { describe: 'wait for the disk before an output file gets its name', type: 'boolean' },
@@ -54,6 +54,10 @@ export const SEND: Record<string, Options> = {
   },
   'downtime-limit': {
     describe: "how long the guest may be paused, for progress's expectations: the hypervisor decides (300ms)",
+    requiresArg: true,
+  },
+  'xbzrle-cache-size': {
+    describe: 'page store: pages sent again travel as differences (64MiB; 0 = off)',
     requiresArg: true,
   },
   'compress-wait-thread': {

@@ -43,7 +43,8 @@ export class FramesOutlet implements Outlet {
       decodedHash: slot.hashes[JOB_HASH.decoded]!,
     });
     const pages = Math.floor(decodedLength / 4096);
-    return { bytes, decodedLength, chunk: { codec: this.#format, zero: 0, literal: pages, duplicate: 0 } };
+    const chunk = { codec: this.#format, zero: 0, literal: pages, duplicate: 0, same: 0, delta: 0 };
+    return { bytes, decodedLength, chunk };
   }
 
   totals(): Buffer {

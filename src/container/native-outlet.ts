@@ -31,10 +31,11 @@ export class NativeOutlet implements Outlet {
 
   depart(slot: SlotViews): Departure {
     const bytes = slot.output.subarray(0, slot.ints[JOB.outputLength]);
-    const header = readChunkHeader(bytes, 0, this.#header.maxChunk);
+    const header = readChunkHeader(bytes, 0, this.#header.maxChunk, this.#header.storeBytes > 0);
     this.#totals.add(header, bytes.length, bytes.readBigUInt64LE(bytes.length - 8));
-    const { decodedLength, zero, literal, duplicate } = header;
-    return { bytes, decodedLength, chunk: { codec: codecName(header.codec)!, zero, literal, duplicate } };
+    const { decodedLength, zero, literal, duplicate, same, delta } = header;
+    const codec = codecName(header.codec)!;
+    return { bytes, decodedLength, chunk: { codec, zero, literal, duplicate, same, delta } };
   }
 
   totals(): Buffer {

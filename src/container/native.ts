@@ -5,9 +5,11 @@
 import { Buffer } from 'node:buffer';
 
 import { CHECKSUM_ID, rangeIsSealed, RunningChecksum, sealRange } from '../chunk/checksum.js';
+import { MAX_STORE_PAGES } from '../chunk/page-store.js';
 import { type ChunkHeader, MAX_CHUNK_BYTES, RECORD } from '../chunk/record.js';
 import { RamferryError } from '../errors.js';
 import { GRAMMAR_ID } from '../grammar/grammar.js';
+import { PAGE_BYTES } from '../page/zero.js';
 
 /** First byte not ASCII, then a name, then line ends that a text-mode transfer would change. */
 export const NATIVE_MAGIC = Buffer.from([0x89, 0x52, 0x46, 0x59, 0x0d, 0x0a, 0x1a, 0x0a]);
@@ -28,7 +30,7 @@ export interface StreamHeader {
   readonly maxChunk: number;
   /** A chunk record stands at most this many places before its turn; 1 = strictly in order. */
   readonly window: number;
-  /** Bytes of the page store that the receiver must mirror. */
+  /** Bytes of the page store that the receiver must mirror: whole pages, 0 = none. */
   readonly storeBytes: number;
   /** Length of the decoded stream, undefined when the sender did not know it. */
   readonly totalLength: number | undefined;
@@ -84,7 +86,6 @@ export function readStreamHeader(bytes: Buffer): StreamHeader {
     !(Object.values(GRAMMAR_ID) as number[]).includes(grammar) ||
     bytes.readUInt16LE(18) !== 12 ||
     bytes.readUInt32LE(28) !== 0 ||
-    bytes.readBigUInt64LE(32) !== 0n ||
     bytes.readBigUInt64LE(48) !== 0n
   ) {
     throw new RamferryError(
@@ -110,7 +111,8 @@ export function readStreamHeader(bytes: Buffer): StreamHeader {
     header.maxChunk > MAX_CHUNK_BYTES ||
     header.window < 1 ||
     header.window > MAX_WINDOW ||
-    store > BigInt(Number.MAX_SAFE_INTEGER) ||
+    store > BigInt(MAX_STORE_PAGES * PAGE_BYTES) ||
+    store % BigInt(PAGE_BYTES) !== 0n ||
     (total !== UNKNOWN_LENGTH && total > BigInt(Number.MAX_SAFE_INTEGER));
   if (tooLarge) {
     throw new RamferryError(

@@ -20,6 +20,8 @@ const helloSchema = z.object({
   memory: z.number().int().positive(),
   /** Only of `ramferry incoming`: the bytes of each RAM file, in order. */
   ram: z.array(z.number().int().positive()).max(256).optional(),
+  /** Bytes of page store that it can hold beside chunks of up to 64 KiB, 128 KiB, … 64 MiB; absent = none. */
+  stores: z.array(z.number().int().nonnegative()).max(100).optional(),
 });
 
 export type Hello = z.infer<typeof helloSchema>;

@@ -16,6 +16,8 @@ export interface Departure {
     readonly zero: number;
     readonly literal: number;
     readonly duplicate: number;
+    readonly same: number;
+    readonly delta: number;
   };
 }
 

@@ -47,13 +47,13 @@ export class XenguestOutlet implements Outlet {
     const record = slot.output.subarray(CHUNK_PREFIX_BYTES, recordEnd);
     this.#bigEndian = slot.ints[JOB.bigEndian] === 1;
     const length = envelop(slot.output, record.length, this.#envelope, this.#bigEndian);
-    const header = readChunkHeader(record, 0, this.#envelope.maxChunk);
+    const header = readChunkHeader(record, 0, this.#envelope.maxChunk, this.#envelope.storeBytes > 0);
     this.#totals.chunk(header, slot.output.subarray(LIBXC_HEADER_BYTES, CHUNK_PREFIX_BYTES), record);
-    const { decodedLength, zero, literal, duplicate } = header;
+    const { decodedLength, zero, literal, duplicate, same, delta } = header;
     return {
       bytes: slot.output.subarray(0, length),
       decodedLength,
-      chunk: { codec: codecName(header.codec)!, zero, literal, duplicate },
+      chunk: { codec: codecName(header.codec)!, zero, literal, duplicate, same, delta },
     };
   }
 

@@ -6,7 +6,9 @@ import { Buffer } from 'node:buffer';
 
 import { CHECKSUM_BYTES, rangeIsSealed, RunningChecksum, sealRange } from '../chunk/checksum.js';
 import { CHUNK_HEADER_BYTES, type ChunkHeader, MAX_CHUNK_BYTES } from '../chunk/record.js';
+import { MAX_STORE_PAGES } from '../chunk/page-store.js';
 import { RamferryError } from '../errors.js';
+import { PAGE_BYTES } from '../page/zero.js';
 import { XENGUEST_RECORD } from '../grammar/libxc-format.js';
 
 export { XENGUEST_RECORD } from '../grammar/libxc-format.js';
@@ -30,7 +32,7 @@ const FLAG_CUT = 1;
 export interface Envelope {
   /** No chunk of this stream decodes to more. */
   readonly maxChunk: number;
-  /** Bytes of the page store that the receiver must mirror. */
+  /** Bytes of the page store that the receiver must mirror: whole pages, 0 = none. */
   readonly storeBytes: number;
 }
 
@@ -59,7 +61,7 @@ export function envelop(out: Buffer, recordLength: number, envelope: Envelope, b
   out.writeUInt16LE(VERSION, 12);
   out.writeUInt16LE(0, 14);
   out.writeUInt32LE(envelope.maxChunk, 16);
-  out.writeUInt32LE(envelope.storeBytes / 4096, 20);
+  out.writeUInt32LE(envelope.storeBytes / PAGE_BYTES, 20);
   out.fill(0, CHUNK_PREFIX_BYTES + recordLength, LIBXC_HEADER_BYTES + body);
   return LIBXC_HEADER_BYTES + body;
 }
@@ -93,7 +95,11 @@ export function readEnvelope(body: Buffer): Envelope {
   if (maxChunk < 1 || maxChunk > MAX_CHUNK_BYTES) {
     throw new RamferryError('ERR_STREAM_LIMIT', `a compressed record announces chunks of ${maxChunk} bytes`);
   }
-  return { maxChunk, storeBytes: body.readUInt32LE(12) * 4096 };
+  const storePages = body.readUInt32LE(12);
+  if (storePages > MAX_STORE_PAGES) {
+    throw new RamferryError('ERR_STREAM_LIMIT', `a compressed record announces a store of ${storePages} pages`);
+  }
+  return { maxChunk, storeBytes: storePages * PAGE_BYTES };
 }
 
 /** @throws ERR_STREAM_FORMAT when the libxc record is not exactly the chunk record with its envelope and zeros */

@@ -4,7 +4,7 @@ import type { HostThreadsKey } from '../io/host-threads.js';
 import { hostThreadsKey } from '../io/host-threads.js';
 import { RamferryError, toRamferryError } from '../errors.js';
 import { chooseCoding } from '../migration/coding.js';
-import { codecBytes } from '../migration/receive.js';
+import { codecBytes } from '../migration/codec-memory.js';
 import { allowedCpus } from '../migration/cpus.js';
 import { senderGeometry } from '../migration/memory.js';
 import { resolveReceiveOptions, resolveSendOptions } from '../migration/options.js';

@@ -32,6 +32,7 @@ export const SEND_ENVIRONMENT = {
   chunkSize: 'text',
   maxBandwidth: 'text',
   downtimeLimit: 'text',
+  xbzrleCacheSize: 'text',
   compressWaitThread: 'boolean',
   selfCheck: 'boolean',
   method: 'text',

@@ -3,7 +3,7 @@
 // into reads. It moves no bytes itself: the feeder does that, by what `take()` says.
 
 import { MAX_SEGMENTS, SEGMENT } from '../chunk/segments.js';
-import { PAGE_SIZE, type SegmentSink } from '../grammar/grammar.js';
+import { NO_IDENTITY, PAGE_SIZE, type SegmentSink } from '../grammar/grammar.js';
 import type { RoundCounter } from './rounds.js';
 
 /** Why a chunk ends where it ends. */
@@ -15,11 +15,13 @@ export interface Cut {
   readonly pageData: boolean;
   /** A totals record stands behind it. */
   readonly totals: boolean;
+  /** For each of its pages in order, or negative: valid until the next chunk begins. Absent where nobody asks. */
+  readonly identities?: Float64Array;
 }
 
 /** A call that came after the cut; it belongs to the next chunk. */
 type Late =
-  | readonly [what: 'bytes', kind: number, count: number]
+  | readonly [what: 'bytes', kind: number, count: number, identity: number]
   | readonly ['pageData', boolean]
   | readonly ['flush' | 'totals'];
 
@@ -46,14 +48,18 @@ export class Filler implements SegmentSink {
   #ahead = 0;
   readonly #regions: boolean;
   readonly #rounds: RoundCounter | undefined;
+  readonly #identities: Float64Array | undefined;
+  #pages = 0;
 
   /**
    * @param regions cut where page data and other records meet (method `xenguest`)
    * @param rounds is told the pages and checkpoints
+   * @param maxPages most pages of a chunk whose identities are asked for; 0 = none are
    */
-  constructor(regions: boolean, rounds?: RoundCounter) {
+  constructor(regions: boolean, rounds?: RoundCounter, maxPages = 0) {
     this.#regions = regions;
     this.#rounds = rounds;
+    this.#identities = maxPages === 0 ? undefined : new Float64Array(maxPages);
   }
 
   /** Starts a chunk in a slot with this segment table; calls that came after the last cut are taken up again. */
@@ -61,11 +67,12 @@ export class Filler implements SegmentSink {
     this.#table = table;
     this.#entries = 0;
     this.#length = 0;
+    this.#pages = 0;
     this.#cut = undefined;
     const late = this.#late;
     this.#late = [];
     for (const call of late) {
-      if (call[0] === 'bytes') this.#add(call[1], call[2]);
+      if (call[0] === 'bytes') this.#add(call[1], call[2], call[3]);
       else if (call[0] === 'pageData') this.pageData(call[1]);
       else if (call[0] === 'flush') this.flush();
       else this.totals();
@@ -119,7 +126,7 @@ export class Filler implements SegmentSink {
 
   pages(n: number, identity: number): void {
     this.#rounds?.pages(n, identity);
-    this.#report(SEGMENT.pages, n);
+    this.#report(SEGMENT.pages, n, identity);
   }
 
   pageData(inside: boolean): void {
@@ -145,13 +152,14 @@ export class Filler implements SegmentSink {
       segments: this.#entries,
       pageData: this.#regionOfChunk,
       totals,
+      ...(this.#identities === undefined ? {} : { identities: this.#identities }),
     };
   }
 
-  #report(kind: number, count: number): void {
+  #report(kind: number, count: number, identity = NO_IDENTITY): void {
     if (count === 0) return;
     if (this.#ahead === 0) {
-      this.#add(kind, count);
+      this.#add(kind, count, identity);
       return;
     }
     const unit = bytesOf(kind);
@@ -161,12 +169,12 @@ export class Filler implements SegmentSink {
     const partial = (unit - (known % unit)) % unit;
     if (partial > 0) this.#add(SEGMENT.skeleton, partial);
     const whole = (unit * count - known - partial) / unit;
-    if (whole > 0) this.#add(kind, whole);
+    if (whole > 0) this.#add(kind, whole, identity < 0 ? identity : identity + count - whole);
   }
 
-  #add(kind: number, count: number): void {
+  #add(kind: number, count: number, identity = NO_IDENTITY): void {
     if (this.#cut !== undefined) {
-      this.#late.push(['bytes', kind, count]);
+      this.#late.push(['bytes', kind, count, identity]);
       return;
     }
     if (this.#length === 0) this.#regionOfChunk = this.#pageData;
@@ -176,7 +184,7 @@ export class Filler implements SegmentSink {
     // A chunk with too many segments ends where one more would begin: a place that does not depend on the reads.
     if (boundary || (!merges && this.#entries === MAX_SEGMENTS)) {
       this.#cut = this.#describe(false);
-      this.#late.push(['pageData', this.#pageData], ['bytes', kind, count]);
+      this.#late.push(['pageData', this.#pageData], ['bytes', kind, count, identity]);
       return;
     }
     if (merges) {
@@ -187,5 +195,10 @@ export class Filler implements SegmentSink {
       this.#entries++;
     }
     this.#length += bytesOf(kind) * count;
+    if (kind === SEGMENT.pages && this.#identities !== undefined) {
+      for (let page = 0; page < count; page++) {
+        this.#identities[this.#pages++] = identity < 0 ? identity : identity + page;
+      }
+    }
   }
 }

@@ -19,6 +19,7 @@ import { ExactReader } from '../io/exact-reader.js';
 import { parseAddress } from '../link/address.js';
 import { openInput } from '../link/open.js';
 import { receive } from './receive.js';
+import type { PageCounts } from './statistics.js';
 
 /** Figures of one kind of chunk, by codec. */
 export interface KindReport {
@@ -34,8 +35,8 @@ export interface InspectReport {
   readonly chunks: number;
   readonly decodedBytes: number;
   readonly streamBytes: number;
-  readonly pages: { readonly zero: number; readonly literal: number; readonly duplicate: number };
-  /** Bytes of operations and skeleton that were compressed along with the pages. */
+  readonly pages: Readonly<PageCounts>;
+  /** Bytes of operations, skeleton and deltas that were compressed along with the pages. */
   readonly skeletonBytes: number;
   readonly codecs: Readonly<Partial<Record<CodecName, KindReport>>>;
   /** Shortest and longest chunk, decoded bytes. */
@@ -56,6 +57,7 @@ export async function inspectNative(source: ByteSource): Promise<InspectReport> 
   const totals = new Totals();
   const codecs: Partial<Record<CodecName, KindReport>> = {};
   let record = Buffer.alloc(65_536);
+  const stored = { same: 0, delta: 0 };
   let skeletonBytes = 0;
   let smallestChunk = Infinity;
   let largestChunk = 0;
@@ -78,7 +80,7 @@ export async function inspectNative(source: ByteSource): Promise<InspectReport> 
       throw new RamferryError('ERR_STREAM_FORMAT', `unknown record type ${type}`, place);
     }
     await reader.exactly(record.subarray(8, CHUNK_HEADER_BYTES));
-    const chunk = readChunkHeader(record, 0, header.maxChunk);
+    const chunk = readChunkHeader(record, 0, header.maxChunk, header.storeBytes > 0);
     const length = chunk.bodyLength + CHUNK_OVERHEAD;
     if (length > record.length) {
       const larger = Buffer.alloc(length);
@@ -97,6 +99,8 @@ export async function inspectNative(source: ByteSource): Promise<InspectReport> 
     kind.chunks++;
     kind.decoded += chunk.decodedLength;
     kind.encoded += length;
+    stored.same += chunk.same;
+    stored.delta += chunk.delta;
     skeletonBytes += chunk.plainLength - chunk.literal * 4096;
     smallestChunk = Math.min(smallestChunk, chunk.decodedLength);
     largestChunk = Math.max(largestChunk, chunk.decodedLength);
@@ -106,7 +110,7 @@ export async function inspectNative(source: ByteSource): Promise<InspectReport> 
     chunks: totals.chunks,
     decodedBytes: totals.decodedBytes,
     streamBytes: reader.offset,
-    pages: { zero: totals.zero, literal: totals.literal, duplicate: totals.duplicate },
+    pages: { zero: totals.zero, literal: totals.literal, duplicate: totals.duplicate, ...stored },
     skeletonBytes,
     codecs,
     smallestChunk: totals.chunks === 0 ? 0 : smallestChunk,

@@ -2,11 +2,14 @@
 // limit or ERR_MEMORY_LIMIT before any data. The figures are upper bounds that bench/memory.ts checks.
 
 import { recordCapacity } from '../chunk/encode.js';
+import { MAX_STORE_PAGES, storeMemoryBytes } from '../chunk/page-store.js';
 import { OPERATIONS_CAPACITY } from '../chunk/plan.js';
 import { MAX_CHUNK_BYTES } from '../chunk/record.js';
 import { MAX_SEGMENTS } from '../chunk/segments.js';
 import { RamferryError } from '../errors.js';
+import { PAGE_SIZE } from '../grammar/grammar.js';
 import { slotBytes, type SlotGeometry } from '../slot/layout.js';
+import { LEDGER_BYTES_A_SLOT } from '../store/ledger.js';
 import { formatSize } from '../units.js';
 
 /** Node itself with ramferry's modules, resident before the first worker starts. */
@@ -35,15 +38,20 @@ export interface MemoryNeeds {
   readonly codecBytes: number;
   /** Slots that are needed besides one a thread. */
   readonly extraSlots: number;
-  /** Bytes of the page store. */
+  /** Bytes of the page store's pages; 0 = none. */
   readonly storeBytes: number;
   /** Slots beyond which more gain nothing; two a thread and two by default. */
   readonly usefulSlots?: number;
 }
 
-function fit(needs: MemoryNeeds, geometry: Omit<SlotGeometry, 'slots'>, scratch: number): SlotGeometry {
-  const { limit, threads, codecBytes, extraSlots, storeBytes } = needs;
-  const fixed = PROCESS_BYTES + storeBytes + threads * (THREAD_BYTES + codecBytes + scratch);
+function fit(
+  needs: MemoryNeeds,
+  geometry: Omit<SlotGeometry, 'slots'>,
+  scratch: number,
+  store: number,
+): SlotGeometry {
+  const { limit, threads, codecBytes, extraSlots } = needs;
+  const fixed = PROCESS_BYTES + store + threads * (THREAD_BYTES + codecBytes + scratch);
   const each = slotBytes(geometry);
   const least = threads + extraSlots;
   const slots = Math.min(
@@ -55,7 +63,12 @@ function fit(needs: MemoryNeeds, geometry: Omit<SlotGeometry, 'slots'>, scratch:
       'ERR_MEMORY_LIMIT',
       `${threads} threads with chunks of ${formatSize(needs.chunkSize)} need ${formatSize(fixed + least * each)}, ` +
         `the memory limit is ${formatSize(limit)}`,
-      { hint: 'use fewer threads, a smaller --chunk-size or a larger --memory-limit' },
+      {
+        hint:
+          store === 0
+            ? 'use fewer threads, a smaller --chunk-size or a larger --memory-limit'
+            : `use a larger --memory-limit, or send with a smaller --xbzrle-cache-size (${formatSize(needs.storeBytes)} now)`,
+      },
     );
   }
   return { ...geometry, slots };
@@ -68,11 +81,14 @@ function fit(needs: MemoryNeeds, geometry: Omit<SlotGeometry, 'slots'>, scratch:
 export function senderGeometry(needs: MemoryNeeds, output: number): SlotGeometry {
   const geometry = {
     segments: MAX_SEGMENTS,
+    suggestions: needs.storeBytes === 0 ? 0 : Math.ceil(needs.chunkSize / PAGE_SIZE),
     headroom: OPERATIONS_CAPACITY,
     input: needs.chunkSize,
     output,
   };
-  return fit(needs, geometry, needs.chunkSize + OPERATIONS_CAPACITY);
+  const pages = needs.storeBytes / PAGE_SIZE;
+  const store = storeMemoryBytes(pages) + pages * LEDGER_BYTES_A_SLOT;
+  return fit(needs, geometry, needs.chunkSize + OPERATIONS_CAPACITY, store);
 }
 
 /** Whether a sender's codec leaves room for as many slots as are of use: a level that costs slots costs speed. */
@@ -96,7 +112,7 @@ export function receiverGeometry(needs: MemoryNeeds, input: number): SlotGeometr
     input,
     output: Math.max(needs.chunkSize, 65_536),
   };
-  return fit(needs, geometry, recordCapacity(needs.chunkSize));
+  return fit(needs, geometry, recordCapacity(needs.chunkSize), storeMemoryBytes(needs.storeBytes / PAGE_SIZE));
 }
 
 /** Bytes of slots that a receiver of this stream holds at the least; what the sender asks for in the handshake. */
@@ -137,4 +153,56 @@ export function largestChunk(
     else high = middle - 1;
   }
   return low * CHUNK_STEP;
+}
+
+const STORE_STEP = 1024 * 1024;
+
+/**
+ * The largest page store, in steps of 1 MiB up to `most`, that fits and leaves a slot more than the threads need; 0 when
+ * there is none.
+ * @param geometry with so many bytes of store; throws ERR_MEMORY_LIMIT where that does not fit
+ */
+export function largestStore(
+  most: number,
+  threads: number,
+  geometry: (storeBytes: number) => SlotGeometry,
+): number {
+  const fits = (storeBytes: number): boolean => {
+    try {
+      return geometry(storeBytes).slots >= threads + 2;
+    } catch {
+      return false;
+    }
+  };
+  let low = 0;
+  let high = Math.floor(Math.min(most, MAX_STORE_PAGES * PAGE_SIZE) / STORE_STEP);
+  while (low < high) {
+    const middle = Math.ceil((low + high) / 2);
+    if (fits(middle * STORE_STEP)) low = middle;
+    else high = middle - 1;
+  }
+  return low * STORE_STEP;
+}
+
+/**
+ * The page stores that a receiver can hold beside chunks of up to 64 KiB, 128 KiB, … 64 MiB; what it tells the sender.
+ * @param needs of the receiver, and `codecBytes` for chunks of a size
+ */
+export function receiverStores(
+  needs: Omit<MemoryNeeds, 'chunkSize' | 'codecBytes' | 'storeBytes'>,
+  codecBytes: (chunkSize: number) => number,
+): number[] {
+  const stores: number[] = [];
+  for (let chunkSize = CHUNK_STEP; chunkSize <= MAX_CHUNK_BYTES; chunkSize *= 2) {
+    const rest = { ...needs, chunkSize, codecBytes: codecBytes(chunkSize) };
+    const geometry = (storeBytes: number): SlotGeometry =>
+      receiverGeometry({ ...rest, storeBytes }, recordCapacity(chunkSize));
+    stores.push(largestStore(Infinity, needs.threads, geometry));
+  }
+  return stores;
+}
+
+/** Of receiverStores(): the one for chunks of this size; 0 where the receiver has told none. */
+export function storeBeside(stores: readonly number[], chunkSize: number): number {
+  return stores[Math.max(0, Math.ceil(Math.log2(chunkSize / CHUNK_STEP)))] ?? 0;
 }

@@ -24,6 +24,7 @@ import { RamferryError, toRamferryError } from '../errors.js';
 import { ExactReader } from '../io/exact-reader.js';
 import { OrderedPool } from '../pool/ordered-pool.js';
 import { JOB, JOB_WIDE, TASK } from '../slot/job.js';
+import { allocateStore } from '../store/shared.js';
 import { DECOMPRESS_ENTRY } from './entries.js';
 import { receiverGeometry } from './memory.js';
 import type { Outcome, ReceiverSettings, Receiving } from './receiving.js';
@@ -133,6 +134,7 @@ export class NativeReceiver implements Receiving {
         alignment: 1,
         zstdBinding,
         hostThreads,
+        store: allocateStore(stream.storeBytes, geometry.slots),
       },
     });
     return this.#pool;
@@ -193,10 +195,10 @@ export class NativeReceiver implements Receiving {
   ): Promise<number> {
     const reader = this.#reader;
     const { input, ints, doubles } = pool.slots[index]!;
-    const { maxChunk } = this.#stream!;
+    const { maxChunk, storeBytes } = this.#stream!;
     try {
       await reader.exactly(input.subarray(8, CHUNK_HEADER_BYTES));
-      const header = readChunkHeader(input, 0, maxChunk);
+      const header = readChunkHeader(input, 0, maxChunk, storeBytes > 0);
       this.#checkOrder(pool, header);
       const length = header.bodyLength + CHUNK_OVERHEAD;
       await reader.exactly(input.subarray(CHUNK_HEADER_BYTES, length));

@@ -5,6 +5,7 @@
 import type { Readable, Writable } from 'node:stream';
 
 import { z } from 'zod';
+import { MAX_STORE_PAGES } from '../chunk/page-store.js';
 import { CODEC_NAMES } from '../codec/codec.js';
 import { ZSTD_LEVELS } from '../codec/zstd-level.js';
 import { RamferryError } from '../errors.js';
@@ -41,6 +42,8 @@ export const LIMITS = {
   /** Below this not even two of the smallest slots fit; what larger chunks need is checked when they are laid out. */
   memoryLimit: { min: 4 * MIB, max: Number.MAX_SAFE_INTEGER },
   downtimeLimit: { min: 1, max: 2 ** 31 - 1 },
+  /** 0 = none; one buffer of Node.js holds all its pages. */
+  xbzrleCacheSize: { min: 0, max: MAX_STORE_PAGES * PAGE_SIZE },
   flushAfter: { min: 1, max: 60_000 },
   /** CPUs. */
   maxCpu: { min: 0.05, max: 255 },
@@ -54,9 +57,17 @@ interface Range {
   readonly max: number;
 }
 
+/** As QEMU's xbzrle-cache-size. */
+export const DEFAULT_STORE_BYTES = 64 * MIB;
+/** What everything else may take. */
+const MEMORY_BESIDE_STORE = 256 * MIB;
+export const DEFAULT_MEMORY_LIMIT = MEMORY_BESIDE_STORE + DEFAULT_STORE_BYTES;
+/** Of a memory limit, the part that a page store takes whose size was not given. */
+export const STORE_PART = 1 / 4;
+
 /** QEMU allows 8 compression threads by default and 2 for decompression, which is several times as fast. */
 const COMPRESS_THREADS = 8;
-const DECOMPRESS_THREADS = 2;
+export const DECOMPRESS_THREADS = 2;
 
 /** A number with a unit, or the bare number. The schema hands the name of the option to the parser. */
 export function quantity(
@@ -95,8 +106,11 @@ const common = {
   input: end<Readable>('read'),
   /** Where they go: an address, or a Writable. */
   output: end<Writable>('write'),
-  /** Bytes of memory that slots, codecs and the page store may take together. Default 256 MiB. */
-  memoryLimit: quantity('memoryLimit', parseSize, LIMITS.memoryLimit).default(256 * MIB),
+  /**
+   * Bytes of memory that slots, codecs and the page store may take together. Default 320 MiB; at a sender that was given
+   * xbzrleCacheSize, 256 MiB more than that.
+   */
+  memoryLimit: quantity('memoryLimit', parseSize, LIMITS.memoryLimit).default(DEFAULT_MEMORY_LIMIT),
   /** Use this zstd binding (`ramferry features` lists them) instead of the best one that works. */
   zstdBinding: z.string().min(1).optional(),
   /** Overwrite an output file that exists. */
@@ -158,6 +172,14 @@ export const sendSchema = z.strictObject({
   compressWaitThread: z.boolean().default(true),
   /** Decode every chunk again before it leaves, and compare. */
   selfCheck: z.boolean().default(false),
+  /**
+   * Bytes of the page store: pages that are sent again travel as their difference, pages that are there already not at
+   * all. 0 = none. Default 64 MiB, or less where the memory limit or the receiver leaves less. Only for streams whose
+   * pages have identities (QEMU, Xen).
+   */
+  xbzrleCacheSize: quantity('xbzrleCacheSize', parseSize, LIMITS.xbzrleCacheSize)
+    .refine((value) => value % PAGE_SIZE === 0, `expected a multiple of ${PAGE_SIZE}`)
+    .optional(),
   method: z.enum(METHODS).default('xenguest'),
   format: z.enum(FORMATS).default('auto'),
   /** Milliseconds after which waiting bytes leave although their chunk is not full. Default 50. */
@@ -181,7 +203,10 @@ export type ResolvedReceiveOptions = z.output<typeof receiveSchema>;
 
 /** @throws RamferryError ERR_OPTION_INVALID */
 export function resolveSendOptions(options: SendOptions): ResolvedSendOptions {
-  return resolve(sendSchema, options);
+  const resolved = resolve(sendSchema, options);
+  const { xbzrleCacheSize } = resolved;
+  if (options.memoryLimit !== undefined || xbzrleCacheSize === undefined) return resolved;
+  return { ...resolved, memoryLimit: MEMORY_BESIDE_STORE + xbzrleCacheSize };
 }
 
 /** @throws RamferryError ERR_OPTION_INVALID */

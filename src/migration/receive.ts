@@ -3,7 +3,6 @@
 // name.
 
 import { usableCodecs } from '../codec/features.js';
-import { bindingInfo } from '../codec/registry.js';
 import { NATIVE_VERSION } from '../container/native.js';
 import { RamferryError, toRamferryError } from '../errors.js';
 import { containerOf, type StreamKind } from '../grammar/detect.js';
@@ -13,12 +12,13 @@ import { addressOf } from '../link/address.js';
 import { openInput, openOutput } from '../link/open.js';
 import { checkNotSameFile } from '../link/same-file.js';
 import { type ReceiveOptions, type ResolvedReceiveOptions, resolveReceiveOptions } from './options.js';
+import { codecBytes } from './codec-memory.js';
 import { speaks } from './handshake.js';
 import { endRelay, relay, standardPartner } from './relay.js';
 import { reportProgress } from './progress-timer.js';
 import { FramesReceiver } from './frames-receiver.js';
 import { NativeReceiver } from './native-receiver.js';
-import { largestChunk } from './memory.js';
+import { largestChunk, receiverStores } from './memory.js';
 import { openOptions, recognise } from './opening.js';
 import { PassThrough } from './pass-through.js';
 import type { Outcome, ReceiverSettings, Receiving } from './receiving.js';
@@ -85,6 +85,10 @@ function introduce(
     codecs: usableCodecs(),
     maxChunk,
     memory: settings.memoryLimit,
+    stores: receiverStores(
+      { limit: settings.memoryLimit, threads: settings.decompressThreads, extraSlots: 1 },
+      (chunkSize) => codecBytes(settings, chunkSize),
+    ),
   });
   voice.reportProgress(() => statistics.guestBytes);
   return voice;
@@ -157,16 +161,4 @@ function open(kind: StreamKind, settings: ReceiverSettings): Receiving {
         hint: 'give it what `ramferry send` wrote, or say --pass-through to hand on anything',
       });
   }
-}
-
-/** Memory that the most expensive codec takes in one thread. */
-export function codecBytes(
-  settings: { readonly zstdBinding?: string | undefined },
-  chunkSize: number,
-): number {
-  const { zstdBinding: binding } = settings;
-  const needs = usableCodecs().map((codec) =>
-    bindingInfo(codec, codec === 'zstd' ? { binding } : {}).memoryPerThread(1, chunkSize),
-  );
-  return Math.max(...needs);
 }

@@ -8,7 +8,7 @@ import type { Outlet } from '../container/outlet.js';
 import { XenguestOutlet } from '../container/xenguest-outlet.js';
 import { RamferryError, toRamferryError } from '../errors.js';
 import { containerOf, grammarFor, type StreamKind } from '../grammar/detect.js';
-import { type Grammar, GRAMMAR_ID } from '../grammar/grammar.js';
+import { type Grammar, GRAMMAR_ID, type GrammarName } from '../grammar/grammar.js';
 import type { ByteSink, ByteSource, Channel } from '../io/bytes.js';
 import { addressOf } from '../link/address.js';
 import { openInput, openOutput } from '../link/open.js';
@@ -19,6 +19,7 @@ import { type ResolvedSendOptions, resolveSendOptions, type SendOptions } from '
 import { adapts, adaptive } from './adaptive/set-up.js';
 import { agree, type Asked, chooseCoding, type Coding } from './coding.js';
 import { CpuGovernor } from './cpu-governor.js';
+import { codecBytes } from './codec-memory.js';
 import { speaks } from './handshake.js';
 import { openOptions, recognise } from './opening.js';
 import { endRelay, relay, standardPartner } from './relay.js';
@@ -26,6 +27,7 @@ import { reportProgress } from './progress-timer.js';
 import { ConvergenceWatch } from './convergence-watch.js';
 import { Sender } from './sender.js';
 import { Statistics, type TransferSummary } from './statistics.js';
+import { storeSize } from './store-size.js';
 import { Ear } from './way-back.js';
 
 /**
@@ -117,21 +119,27 @@ export async function transferTo(
   const { chunkSize } = coding;
   // The hypervisor may take its time, before the first byte and between rounds.
   source.patience?.(0);
-  const { head, grammar, outlet } = await load(cargo, source, settings, coding);
-  const geometry = senderGeometry(
-    {
-      limit: memoryLimit,
-      threads: coding.threads,
-      chunkSize,
-      codecBytes: coding.codecBytes,
-      extraSlots: 1,
-      storeBytes: 0,
-      ...(grammar === undefined && sink.file !== undefined
-        ? { usefulSlots: usefulSlotsBetweenFiles(coding.threads) }
-        : {}),
-    },
-    outlet.room(chunkSize),
-  );
+  const load = await recogniseLoad(cargo, source, settings);
+  const { head, grammar } = load;
+  const needs = {
+    limit: memoryLimit,
+    threads: coding.threads,
+    chunkSize,
+    codecBytes: coding.codecBytes,
+    extraSlots: 1,
+    ...(grammar === undefined && sink.file !== undefined
+      ? { usefulSlots: usefulSlotsBetweenFiles(coding.threads) }
+      : {}),
+  };
+  const storeBytes = storeSize({
+    settings,
+    identities: load.identities,
+    needs,
+    hello,
+    codecBytes: (size) => codecBytes(settings, size),
+  });
+  const outlet = await outletFor(load, settings.method, coding, storeBytes, source.file?.size);
+  const geometry = senderGeometry({ ...needs, storeBytes }, outlet.room(chunkSize));
   if (source.file !== undefined) statistics.totalBytes = source.file.size;
   // A cargo counts its own rounds. Pages of a file come as fast as they can be read.
   const { downtimeLimit, onWarning } = settings;
@@ -158,6 +166,7 @@ export async function transferTo(
     flushAfter: settings.flushAfter,
     zstdBinding: settings.zstdBinding ?? '',
     rounds: watch?.rounds,
+    storeBytes,
     statistics,
   });
   statistics.adaptive = coding.chooser && (() => coding.chooser!.report());
@@ -185,19 +194,31 @@ export async function transferTo(
   }
 }
 
-/** How the input is walked, and how it leaves. */
-async function load(
+/** What is sent, and how it is walked. */
+interface Load {
+  readonly head: Uint8Array;
+  /** Undefined where the workers read the pages of a regular file by themselves. */
+  readonly grammar: Grammar | undefined;
+  readonly name: GrammarName;
+  /** Pages are told from each other by identities and may be sent again. */
+  readonly identities: boolean;
+}
+
+async function recogniseLoad(
   cargo: Cargo | undefined,
   source: ByteSource,
   settings: ResolvedSendOptions,
-  coding: Coding,
-): Promise<{ head: Uint8Array; grammar: Grammar | undefined; outlet: Outlet }> {
+): Promise<Load> {
   if (cargo !== undefined) {
-    const outlet = nativeOutlet(cargo.grammar, coding, undefined);
-    return { head: new Uint8Array(0), grammar: cargo.grammar, outlet };
+    const { grammar } = cargo;
+    return { head: new Uint8Array(0), grammar, name: grammar.name, identities: true };
   }
   const { head, kind } = await inputKind(settings.format, source);
-  return { head, ...(await plan(kind, source, settings, coding)) };
+  const grammar = grammarFor(kind);
+  const { name } = grammar;
+  const byExtents = kind === 'raw' && source.file !== undefined && settings.method !== 'stream';
+  const identities = name === 'qemu' || name === 'libxc';
+  return { head, grammar: byExtents ? undefined : grammar, name, identities };
 }
 
 /** A bare libxc stream ends at its END; in a file nobody else reads what follows. @param taken bytes that were sent */
@@ -267,41 +288,30 @@ async function inputKind(
   );
 }
 
-async function plan(
-  kind: StreamKind,
-  source: ByteSource,
-  settings: ResolvedSendOptions,
-  coding: Coding,
-): Promise<{ grammar: Grammar | undefined; outlet: Outlet }> {
-  const grammar = grammarFor(kind);
-  const { method } = settings;
-  const { chunkSize } = coding;
+/** How the stream leaves. */
+async function outletFor(
+  { name }: Load,
+  method: ResolvedSendOptions['method'],
+  { codec, chunkSize }: Coding,
+  storeBytes: number,
+  totalLength: number | undefined,
+): Promise<Outlet> {
   if (method === 'stream') {
-    if (coding.codec === 'none') {
+    if (codec === 'none') {
       throw new RamferryError('ERR_OPTION_INVALID', 'method stream has no frames for codec none or level 0', {
         hint: 'use a codec, or method xenguest',
       });
     }
     // Frames are cut like chunks of any kind of stream; a Xen stream's own end and flush points count all the same.
     const { FramesOutlet } = await import('../container/frames-outlet.js');
-    return { grammar, outlet: new FramesOutlet(coding.codec, chunkSize) };
+    return new FramesOutlet(codec, chunkSize);
   }
-  if (grammar.name === 'libxc') {
-    const envelope = { maxChunk: chunkSize, storeBytes: 0 };
-    return { grammar, outlet: new XenguestOutlet(envelope) };
-  }
-  // The workers read the pages of a regular file by themselves.
-  const byExtents = kind === 'raw' && source.file !== undefined;
-  const outlet = nativeOutlet(grammar, coding, source.file?.size);
-  return { grammar: byExtents ? undefined : grammar, outlet };
-}
-
-function nativeOutlet(grammar: Grammar, coding: Coding, totalLength: number | undefined): Outlet {
+  if (name === 'libxc') return new XenguestOutlet({ maxChunk: chunkSize, storeBytes });
   return new NativeOutlet({
-    grammar: GRAMMAR_ID[grammar.name],
-    maxChunk: coding.chunkSize,
+    grammar: GRAMMAR_ID[name],
+    maxChunk: chunkSize,
     window: 1,
-    storeBytes: 0,
+    storeBytes,
     totalLength,
   });
 }

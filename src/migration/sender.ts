@@ -21,6 +21,7 @@ import { type ChunkTaker, feedExtents, StreamFeeder } from './feeder.js';
 import type { Cut } from './filler.js';
 import { LinkPace } from './link-pace.js';
 import type { RoundCounter } from './rounds.js';
+import { SendingStore } from './sending-store.js';
 import { type Statistics, wasStored } from './statistics.js';
 
 export interface SenderSettings {
@@ -48,6 +49,8 @@ export interface SenderSettings {
   readonly selfCheck: boolean;
   readonly flushAfter: number;
   readonly zstdBinding: string;
+  /** Bytes of the page store; 0 or absent = none. Then the geometry has suggestions, and a grammar is there. */
+  readonly storeBytes?: number;
   readonly hostThreads?: HostThreadsKey | undefined;
   /** Called when the sink has taken the last byte, before the threads are ended. */
   readonly onWritten?: (() => void) | undefined;
@@ -84,11 +87,13 @@ export class Sender implements ChunkTaker {
   /** The input ended where its format says that it ends. */
   #complete = false;
   #inlinePlanner: Planner | undefined;
+  readonly #store: SendingStore | undefined;
 
   constructor(settings: SenderSettings) {
     this.#settings = settings;
     this.#atOnce = settings.sink.writeAll === undefined ? 1 : Math.floor(settings.geometry.slots / 3);
     const file = settings.grammar === undefined ? settings.source.file! : undefined;
+    this.#store = SendingStore.open(settings.storeBytes ?? 0, settings.geometry.slots);
     this.#pool = new OrderedPool({
       entry: COMPRESS_ENTRY,
       threads: settings.threads,
@@ -102,6 +107,7 @@ export class Sender implements ChunkTaker {
         zstdBinding: settings.zstdBinding,
         hostThreads: settings.hostThreads,
         nice: settings.nice,
+        store: this.#store?.startUp,
       },
     });
   }
@@ -136,11 +142,13 @@ export class Sender implements ChunkTaker {
       this.#settings.onFailure?.(error);
       // The feeder may wait for a slot or sit in a read: both end now.
       this.#pool.fail(error);
+      this.#store?.fail(error);
       await this.#settings.source.close();
       await feeding;
       throw thrown;
     } finally {
       this.#settings.statistics.busy = this.#pool.busy;
+      this.#settings.statistics.store = this.#store?.counts;
       await this.#pool.close();
     }
   }
@@ -159,6 +167,7 @@ export class Sender implements ChunkTaker {
       pool: this.#pool,
       chunkSize,
       regions: this.#settings.outlet.regions,
+      identities: this.#store !== undefined,
       flushAfter,
       taker: this,
       rounds: this.#settings.rounds,
@@ -191,10 +200,13 @@ export class Sender implements ChunkTaker {
     chooser?.prepare(ints);
     doubles[JOB_WIDE.sequence] = this.#sequence++;
     doubles[JOB_WIDE.needs] = 0;
+    ints[JOB.suggested] = 0;
     if (waitThread || outlet.task !== TASK.encode || this.#pool.hasFreeWorker) {
+      await this.#store?.enter(slot, cut.identities!);
       this.#pool.push(index);
       return;
     }
+    this.#store?.skip(slot);
     await this.#storeInline(slot);
     this.#pool.busy++;
     this.#pool.pushDone(index);
@@ -234,6 +246,7 @@ export class Sender implements ChunkTaker {
         const slot = this.#pool.slots[index]!;
         if (slot.ints[JOB.inputLength]! > 0) {
           const departure = outlet.depart(slot);
+          if (departure.chunk !== undefined) this.#store?.departed(slot);
           departures.push(departure);
           pieces.push(departure.bytes);
         }

@@ -41,8 +41,24 @@ export interface ChunkCounts {
  * no thread was free. A chunk of nothing but zero and duplicate pages leaves nothing for a codec.
  */
 export function wasStored(codec: CodecName, pages: Readonly<Partial<PageCounts>>): boolean {
-  const { zero = 0, duplicate = 0, literal = 0 } = pages;
-  return codec === 'none' && (literal > 0 || zero + duplicate === 0);
+  const { zero = 0, duplicate = 0, same = 0, delta = 0, literal = 0 } = pages;
+  return codec === 'none' && (literal + delta > 0 || zero + duplicate + same === 0);
+}
+
+/** What the sender's page store was good for, in pages where nothing else is said. */
+export interface StoreCounts {
+  /** Size of the store in bytes. */
+  readonly bytes: number;
+  /** Sent again, and the store had to do with them. */
+  readonly resent: number;
+  /** Of those: their earlier contents were not there. */
+  readonly missed: number;
+  /** For which a delta did not pay. */
+  readonly overflow: number;
+  /** Bytes of all deltas, before the codec. */
+  readonly deltaBytes: number;
+  /** How often storing was found not to pay. */
+  readonly turnedOff: number;
 }
 
 export type TransferStatus =
@@ -124,6 +140,25 @@ export interface TransferSummary {
     readonly 'compressed-size': number;
     /** Bytes before / bytes after, of those chunks. */
     readonly 'compression-rate': number;
+  };
+  /** Only at a sender that had a page store; names and meanings as in QEMU's XBZRLECacheStats. */
+  readonly 'xbzrle-cache'?: {
+    /** Bytes of the store. */
+    readonly 'cache-size': number;
+    /** Bytes of all deltas, before the codec. */
+    readonly bytes: number;
+    /** Pages sent as deltas. */
+    readonly pages: number;
+    /** Pages sent again whose earlier contents were not in the store. */
+    readonly 'cache-miss': number;
+    /** cache-miss / pages sent again with which the store had to do. */
+    readonly 'cache-miss-rate': number;
+    /** Bytes of the pages that were sent as deltas / bytes of the deltas; 0 when there were none. */
+    readonly 'encoding-rate': number;
+    /** Pages that were there, and for which a delta did not pay. */
+    readonly overflow: number;
+    /** How often storing, or the search for equal pages, was found not to pay and stopped. Not in QEMU. */
+    readonly 'turned-off': number;
   };
   /** Pages by representation. */
   readonly pages: Readonly<PageCounts>;
@@ -210,6 +245,8 @@ export class Statistics {
   roundCount: (() => number | undefined) | undefined;
   /** What is to be said about them; only where somebody writes the stream meanwhile. */
   convergence: (() => Convergence | undefined) | undefined;
+  /** Of a sender with a page store, when the transfer has ended. */
+  store: StoreCounts | undefined;
 
   readonly #meter: Meter;
   readonly #start: number;
@@ -302,6 +339,7 @@ export class Statistics {
       ...present('convergence', convergence),
       ...present('shared-memory', this.sharedMemory),
       ...this.#compression(),
+      ...this.#xbzrleCache(),
       pages,
       chunks: {
         total: this.#chunks,
@@ -312,6 +350,25 @@ export class Statistics {
       'cpu-seconds': rounded(this.#meter.cpuSeconds() - this.#startCpu),
       'peak-memory': this.#meter.peakMemory(),
       ...(error === undefined ? {} : { error }),
+    };
+  }
+
+  #xbzrleCache(): Pick<TransferSummary, 'xbzrle-cache'> {
+    const { store } = this;
+    if (store === undefined) return {};
+    const { delta } = this.#pages;
+    const { bytes, resent, missed, overflow, deltaBytes, turnedOff } = store;
+    return {
+      'xbzrle-cache': {
+        'cache-size': bytes,
+        bytes: deltaBytes,
+        pages: delta,
+        'cache-miss': missed,
+        'cache-miss-rate': resent === 0 ? 0 : rounded(missed / resent),
+        'encoding-rate': deltaBytes === 0 ? 0 : rounded((delta * PAGE_SIZE) / deltaBytes),
+        overflow,
+        'turned-off': turnedOff,
+      },
     };
   }
 

@@ -27,6 +27,7 @@ import type { LibxcRecord } from '../grammar/libxc-records.js';
 import { type XenKind, XenWalk } from '../grammar/xen-wrapping.js';
 import { OrderedPool } from '../pool/ordered-pool.js';
 import { HOLDS, JOB, JOB_WIDE, TASK } from '../slot/job.js';
+import { allocateStore } from '../store/shared.js';
 import { DECOMPRESS_ENTRY } from './entries.js';
 import { receiverGeometry } from './memory.js';
 import type { Outcome, ReceiverSettings, Receiving } from './receiving.js';
@@ -206,7 +207,7 @@ export class XenReceiver implements Receiving {
     const body = this.#collector.target!;
     this.#arriving = undefined;
     this.#settings.source.patience?.(0);
-    const header = readChunkHeader(body, ENVELOPE_BYTES, this.#envelope!.maxChunk);
+    const header = this.#header(body, ENVELOPE_BYTES);
     const length = header.bodyLength + CHUNK_OVERHEAD;
     checkPadding(body, length);
     if (header.sequence !== this.#sequence) {
@@ -229,6 +230,11 @@ export class XenReceiver implements Receiving {
     pool.push(slot);
   }
 
+  #header(bytes: Buffer, at: number): ChunkHeader {
+    const { maxChunk, storeBytes } = this.#envelope!;
+    return readChunkHeader(bytes, at, maxChunk, storeBytes > 0);
+  }
+
   #openPool(envelope: Envelope): void {
     const { threads, memoryLimit, codecBytes, zstdBinding, hostThreads } = this.#settings;
     this.#envelope = envelope;
@@ -240,11 +246,19 @@ export class XenReceiver implements Receiving {
       extraSlots: 1,
       storeBytes: envelope.storeBytes,
     };
+    const geometry = receiverGeometry(needs, ENVELOPE_BYTES + recordCapacity(envelope.maxChunk) + 8);
     const pool = new OrderedPool({
       entry: DECOMPRESS_ENTRY,
       threads,
-      geometry: receiverGeometry(needs, ENVELOPE_BYTES + recordCapacity(envelope.maxChunk) + 8),
-      startUp: { maxChunk: envelope.maxChunk, fd: -1, alignment: 1, zstdBinding, hostThreads },
+      geometry,
+      startUp: {
+        maxChunk: envelope.maxChunk,
+        fd: -1,
+        alignment: 1,
+        zstdBinding,
+        hostThreads,
+        store: allocateStore(envelope.storeBytes, geometry.slots),
+      },
     });
     this.#pool = pool;
     if (this.#failure !== undefined) pool.fail(this.#failure);
@@ -404,7 +418,7 @@ export class XenReceiver implements Receiving {
 
   #count(input: Buffer, recordLength: number): void {
     const record = input.subarray(ENVELOPE_BYTES, ENVELOPE_BYTES + recordLength);
-    const header: ChunkHeader = readChunkHeader(record, 0, this.#envelope!.maxChunk);
+    const header: ChunkHeader = this.#header(record, 0);
     if (header.offset !== this.#totals.decodedBytes) {
       throw new RamferryError(
         'ERR_STREAM_ORDER',

@@ -98,6 +98,7 @@ export async function feed(feeding: Feeding): Promise<{ chunks: Chunk[]; read: n
     pool,
     chunkSize,
     regions: feeding.regions ?? false,
+    identities: false,
     flushAfter: feeding.flushAfter ?? 60_000,
     taker: {
       take: (index, cut) => {

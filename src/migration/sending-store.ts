@@ -1,0 +1,98 @@
+// The page store of a transfer at its sender: the shared memory that the workers read and write, and the bookkeeping on
+// the main thread. Chunks are entered in stream order and come back in stream order; what they tell counts later.
+
+import type { StoreTally } from '../chunk/store-plan.js';
+import { PAGE_SIZE } from '../grammar/grammar.js';
+import { JOB, JOB_WIDE } from '../slot/job.js';
+import type { SlotViews } from '../slot/layout.js';
+import { Turns } from '../slot/turns.js';
+import { Ledger } from '../store/ledger.js';
+import { allocateStore, type SharedStore } from '../store/shared.js';
+import type { StoreCounts } from './statistics.js';
+
+const NOTHING: StoreTally = {
+  compared: 0,
+  overflow: 0,
+  deltaBytes: 0,
+  twins: 0,
+  literalBytes: 0,
+  saved: 0,
+};
+
+export class SendingStore {
+  /** What the workers are told. */
+  readonly startUp: SharedStore;
+  readonly #turns: Turns;
+  readonly #ledger: Ledger;
+  #deltaBytes = 0;
+  #overflow = 0;
+  #wake: (() => void) | undefined;
+  #failure: Error | undefined;
+
+  private constructor(
+    readonly bytes: number,
+    shared: SharedStore,
+  ) {
+    this.startUp = shared;
+    this.#turns = new Turns(shared.turns);
+    this.#ledger = new Ledger(bytes / PAGE_SIZE);
+  }
+
+  /** @param bytes of pages; 0 = no store. @param underWay most chunks that are under way at once */
+  static open(bytes: number, underWay: number): SendingStore | undefined {
+    const shared = allocateStore(bytes, underWay);
+    return shared === undefined ? undefined : new SendingStore(bytes, shared);
+  }
+
+  /** Sets what the worker needs to know of the store. Its sequence number and its segments are set already. */
+  async enter(slot: SlotViews, identities: Float64Array): Promise<void> {
+    const { ints, doubles, front, segments, suggestions } = slot;
+    const sequence = doubles[JOB_WIDE.sequence]!;
+    while (!this.#ledger.ready(sequence)) {
+      if (this.#failure !== undefined) throw this.#failure;
+      await new Promise<void>((resolve) => (this.#wake = resolve));
+    }
+    const segmentCount = ints[JOB.segments]!;
+    const chunk = { sequence, front, segments, segmentCount, identities, suggestions };
+    const { needs, suggested } = this.#ledger.enter(chunk);
+    doubles[JOB_WIDE.needs] = needs;
+    ints[JOB.suggested] = suggested ? 1 : 0;
+  }
+
+  /** A chunk that goes without the store and without a worker. */
+  skip(slot: SlotViews): void {
+    slot.ints[JOB.suggested] = 0;
+    this.#ledger.skip();
+    this.#turns.end(slot.doubles[JOB_WIDE.sequence]!);
+  }
+
+  /** A chunk that is done, in stream order. */
+  departed({ ints }: SlotViews): void {
+    if (ints[JOB.suggested] === 1) {
+      const tally = {
+        compared: ints[JOB.compared]!,
+        overflow: ints[JOB.overflow]!,
+        deltaBytes: ints[JOB.deltaBytes]!,
+        twins: ints[JOB.twins]!,
+        literalBytes: ints[JOB.literalBytes]!,
+        saved: ints[JOB.saved]!,
+      };
+      this.#deltaBytes += tally.deltaBytes;
+      this.#overflow += tally.overflow;
+      this.#ledger.report(tally);
+    } else {
+      this.#ledger.report(NOTHING);
+    }
+    this.#wake?.();
+  }
+
+  /** No further chunk will be done: whoever waits for one is told. */
+  fail(error: Error): void {
+    this.#failure = error;
+    this.#wake?.();
+  }
+
+  get counts(): StoreCounts {
+    return { bytes: this.bytes, ...this.#ledger.counts, deltaBytes: this.#deltaBytes, overflow: this.#overflow };
+  }
+}

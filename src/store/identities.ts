@@ -1,0 +1,64 @@
+// What is known of each page of the guest, by its identity: never seen, seen, or in a slot.
+// Four bytes a page, in tables that are made as pages come; whatever the identities of a stream are, they take no more
+// than a fixed part of what was sent. An identity for which there is no room stays unknown.
+
+/** Entries of the table; slots follow. */
+const NEVER = 0;
+const SEEN = 1;
+const FIRST_SLOT = 2;
+
+const TABLE_PAGES = 4096;
+/** Tables that may exist from the start, and one more for so many pages that came: 0.1 % of the guest when it is dense. */
+const FREE_TABLES = 256;
+const PAGES_A_TABLE = 1024;
+
+export class IdentityTable {
+  readonly #tables = new Map<number, Int32Array>();
+  #last: Int32Array | undefined;
+  #lastNumber = -1;
+  #seen = 0;
+
+  /** Bytes of the tables so far. */
+  get bytes(): number {
+    return this.#tables.size * TABLE_PAGES * 4;
+  }
+
+  /** Notes that the page was sent. @returns whether it had been before */
+  see(identity: number): boolean {
+    const table = this.#table(identity, true);
+    if (table === undefined) return false;
+    const at = identity % TABLE_PAGES;
+    if (table[at] !== NEVER) return true;
+    table[at] = SEEN;
+    this.#seen++;
+    return false;
+  }
+
+  /** The slot that the page has, or -1. */
+  slotOf(identity: number): number {
+    const entry = this.#table(identity, false)?.[identity % TABLE_PAGES] ?? NEVER;
+    return entry >= FIRST_SLOT ? entry - FIRST_SLOT : -1;
+  }
+
+  /** @param slot -1 takes the page's slot away. @returns false when there is no room to remember it */
+  assign(identity: number, slot: number): boolean {
+    const table = this.#table(identity, false);
+    if (table === undefined) return false;
+    table[identity % TABLE_PAGES] = slot < 0 ? SEEN : slot + FIRST_SLOT;
+    return true;
+  }
+
+  #table(identity: number, make: boolean): Int32Array | undefined {
+    const number = Math.floor(identity / TABLE_PAGES);
+    if (number === this.#lastNumber) return this.#last;
+    let table = this.#tables.get(number);
+    if (table === undefined) {
+      const room = FREE_TABLES + this.#seen / PAGES_A_TABLE;
+      if (!make || this.#tables.size >= room) return undefined;
+      this.#tables.set(number, (table = new Int32Array(TABLE_PAGES)));
+    }
+    this.#lastNumber = number;
+    this.#last = table;
+    return table;
+  }
+}

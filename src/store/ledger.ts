@@ -1,0 +1,184 @@
+// The sender's bookkeeping of the page store, on one thread and in stream order: for each page of a chunk, where its
+// earlier contents are, where it is to be kept, which page may be equal to it, and which chunks must be complete before.
+// What it decides follows from the stream alone, whatever the number of threads: results of chunks count only when so
+// many further chunks have come. It touches no page of the store; suggestions that are wrong cost a comparison.
+
+import type { Buffer } from 'node:buffer';
+
+import { SEGMENT } from '../chunk/segments.js';
+import { NO_SLOT, ownSlot, type StoreTally, SUGGESTIONS } from '../chunk/store-plan.js';
+import { OPERATIONS_CAPACITY } from '../chunk/plan.js';
+import { fingerprint } from '../page/fingerprint.js';
+import { PAGE_BYTES } from '../page/zero.js';
+import { IdentityTable } from './identities.js';
+import { SelfControl } from './self-control.js';
+import { SlotTable } from './slot-table.js';
+import { TwinTable } from './twins.js';
+
+/** Chunks that come between a chunk and the first that its results count for. More than are ever under way at once. */
+const REPORT_DELAY = 64;
+
+/** Memory of the ledger for each slot, besides the slot: upper bound. */
+export const LEDGER_BYTES_A_SLOT = 48;
+
+/** A chunk before it goes to a worker. */
+export interface LedgerChunk {
+  readonly sequence: number;
+  /** Headroom and input, as for a plan. */
+  readonly front: Buffer;
+  readonly segments: Int32Array;
+  readonly segmentCount: number;
+  /** For each page in order; negative for a page without identity. */
+  readonly identities: Float64Array;
+  /** Gets two numbers for each page (chunk/store-plan.ts). */
+  readonly suggestions: Int32Array;
+}
+
+/** What the bookkeeping counts besides what the chunks tell. */
+export interface LedgerCounts {
+  /** Pages that were sent again and that the store had to do with. */
+  readonly resent: number;
+  /** Of those: pages whose earlier contents were not there. */
+  readonly missed: number;
+  readonly turnedOff: number;
+}
+
+export class Ledger {
+  readonly #identities = new IdentityTable();
+  readonly #slots: SlotTable;
+  readonly #twins: TwinTable;
+  readonly #control = new SelfControl();
+  /** Results that do not count yet, from chunk #judged on, and how many pages of those chunks were searched for. */
+  readonly #tallies: StoreTally[] = [];
+  readonly #searches: number[] = [];
+  #judged = 0;
+  #resent = 0;
+  #missed = 0;
+
+  // Of the chunk at hand.
+  #sequence = 0;
+  #needs = 0;
+  #searching = false;
+  #searched = 0;
+  #suggested = false;
+
+  /** @param slots of the store */
+  constructor(slots: number) {
+    this.#slots = new SlotTable(slots);
+    this.#twins = new TwinTable(slots);
+  }
+
+  get counts(): LedgerCounts {
+    return { resent: this.#resent, missed: this.#missed, turnedOff: this.#control.turnedOff };
+  }
+
+  /** Whether the results that count for this chunk are there. */
+  ready(sequence: number): boolean {
+    return this.#judged + this.#tallies.length > sequence - REPORT_DELAY;
+  }
+
+  /** A chunk that has nothing to do with the store; in the place of enter(). */
+  skip(): void {
+    this.#searches.push(0);
+  }
+
+  /** What came of a chunk, in stream order. */
+  report(tally: StoreTally): void {
+    this.#tallies.push(tally);
+  }
+
+  /**
+   * Enters a chunk: each once, in stream order, when it is ready.
+   * @returns the chunks that must be complete before it, and whether there are any suggestions
+   */
+  enter(chunk: LedgerChunk): { needs: number; suggested: boolean } {
+    const { sequence, front, segments, segmentCount, identities, suggestions } = chunk;
+    while (this.#judged <= sequence - REPORT_DELAY) {
+      this.#control.judge(this.#tallies.shift()!, this.#searches.shift()!);
+      this.#judged++;
+    }
+    this.#sequence = sequence;
+    this.#needs = 0;
+    this.#suggested = false;
+    this.#searched = 0;
+    this.#searching = this.#control.searches(sequence);
+    const view = new DataView(front.buffer, front.byteOffset, front.byteLength);
+    let at = OPERATIONS_CAPACITY;
+    let page = 0;
+    for (let index = 0; index < segmentCount; index++) {
+      const kind = segments[index * 2]!;
+      const count = segments[index * 2 + 1]!;
+      if (kind === SEGMENT.pages) {
+        for (const end = page + count; page < end; page++, at += PAGE_BYTES) {
+          const identity = identities[page]!;
+          suggestions[page * SUGGESTIONS] = suggestions[page * SUGGESTIONS + 1] = NO_SLOT;
+          if (identity >= 0) this.#page(identity, view, at, suggestions, page * SUGGESTIONS);
+        }
+      } else {
+        at += kind === SEGMENT.skeleton ? count : count * 8;
+      }
+    }
+    this.#searches.push(this.#searched);
+    return { needs: this.#needs, suggested: this.#suggested };
+  }
+
+  #page(identity: number, view: DataView, at: number, suggestions: Int32Array, to: number): void {
+    const seen = this.#identities.see(identity);
+    if (!this.#control.compares(identity)) return;
+    if (seen) {
+      this.#resent++;
+      const slot = this.#identities.slotOf(identity);
+      this.#slots.sentAgain(slot);
+      if (slot >= 0) {
+        this.#own(slot, true, suggestions, to);
+        return;
+      }
+      this.#missed++;
+      if (looksZero(view, at)) return;
+      const claimed = this.#slots.claim(identity, this.#evicted);
+      if (claimed >= 0) this.#keep(identity, claimed, suggestions, to);
+      return;
+    }
+    if (looksZero(view, at)) return;
+    let print = 0;
+    if (this.#searching) {
+      this.#searched++;
+      print = fingerprint(view, at);
+      const twin = this.#twins.find(print);
+      if (twin >= 0 && !this.#slots.writtenBy(twin, this.#sequence)) {
+        this.#need(this.#slots.read(twin, this.#sequence));
+        suggestions[to + 1] = twin;
+        this.#suggested = true;
+        return;
+      }
+    }
+    const free = this.#slots.free(identity);
+    if (free < 0) return;
+    this.#keep(identity, free, suggestions, to);
+    if (this.#searching) this.#twins.enter(print, free);
+  }
+
+  readonly #evicted = (slot: number, owner: number): void => {
+    this.#identities.assign(owner, -1);
+    this.#twins.forget(slot);
+  };
+
+  #keep(identity: number, slot: number, suggestions: Int32Array, to: number): void {
+    if (this.#identities.assign(identity, slot)) this.#own(slot, false, suggestions, to);
+  }
+
+  #own(slot: number, known: boolean, suggestions: Int32Array, to: number): void {
+    this.#need(this.#slots.write(slot, this.#sequence));
+    suggestions[to] = ownSlot(slot, known);
+    this.#suggested = true;
+  }
+
+  #need(chunks: number): void {
+    if (chunks > this.#needs) this.#needs = chunks;
+  }
+}
+
+/** Pages of zeros cost nothing anyway; one that only looks like it at first sight is not kept. */
+function looksZero(view: DataView, at: number): boolean {
+  return view.getInt32(at, true) === 0 && view.getInt32(at + 2048, true) === 0 && view.getInt32(at + 4092, true) === 0;
+}
