@@ -152,6 +152,8 @@ export class Expander {
     }
     if (at !== out.length) throw wrong('produce less than its decoded length');
     if (taken !== content.length) throw wrong('leave content over');
+    if (from !== undefined && this.#writes.length > page)
+      throw wrong('put more pages into the store than there are');
     return counts;
   }
   #begin(): void {

@@ -42,7 +42,7 @@ const OPTIONS: Record<string, Options> = {
     requiresArg: true,
   },
   'chunk-size': { describe: 'guest memory in a chunk, 64KiB to 16MiB (1MiB)', requiresArg: true },
-  'memory-limit': { describe: 'memory that one migration may take (256MiB)', requiresArg: true },
+  'memory-limit': { describe: 'memory that one migration may take (320MiB)', requiresArg: true },
   'flush-after': { describe: 'how long bytes may wait for a full chunk (50ms)', requiresArg: true },
   'self-check': {
     describe: 'decode every chunk before it leaves, and compare (yes); --no-self-check saves the time',

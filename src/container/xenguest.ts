@@ -97,7 +97,10 @@ export function readEnvelope(body: Buffer): Envelope {
   }
   const storePages = body.readUInt32LE(12);
   if (storePages > MAX_STORE_PAGES) {
-    throw new RamferryError('ERR_STREAM_LIMIT', `a compressed record announces a store of ${storePages} pages`);
+    throw new RamferryError(
+      'ERR_STREAM_LIMIT',
+      `a compressed record announces a store of ${storePages} pages`,
+    );
   }
   return { maxChunk, storeBytes: storePages * PAGE_BYTES };
 }

@@ -112,7 +112,12 @@ export function receiverGeometry(needs: MemoryNeeds, input: number): SlotGeometr
     input,
     output: Math.max(needs.chunkSize, 65_536),
   };
-  return fit(needs, geometry, recordCapacity(needs.chunkSize), storeMemoryBytes(needs.storeBytes / PAGE_SIZE));
+  return fit(
+    needs,
+    geometry,
+    recordCapacity(needs.chunkSize),
+    storeMemoryBytes(needs.storeBytes / PAGE_SIZE),
+  );
 }
 
 /** Bytes of slots that a receiver of this stream holds at the least; what the sender asks for in the handshake. */

@@ -93,6 +93,11 @@ export class SendingStore {
   }
 
   get counts(): StoreCounts {
-    return { bytes: this.bytes, ...this.#ledger.counts, deltaBytes: this.#deltaBytes, overflow: this.#overflow };
+    return {
+      bytes: this.bytes,
+      ...this.#ledger.counts,
+      deltaBytes: this.#deltaBytes,
+      overflow: this.#overflow,
+    };
   }
 }

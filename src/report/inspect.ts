@@ -19,7 +19,11 @@ export function formatInspection(report: InspectReport, verified: boolean): stri
       `${report.chunks}, from ${formatSize(report.smallestChunk)} to ${formatSize(report.largestChunk)}, at most ${formatSize(header.maxChunk)}`,
     ],
     ['order', header.window === 1 ? 'in sequence' : `at most ${header.window - 1} places early`],
-    ['pages', `${pages.zero} zero, ${pages.duplicate} duplicate, ${pages.literal} literal`],
+    ['page store', header.storeBytes === 0 ? 'none' : formatSize(header.storeBytes)],
+    [
+      'pages',
+      `${pages.zero} zero, ${pages.duplicate} duplicate, ${pages.same} same, ${pages.delta} delta, ${pages.literal} literal`,
+    ],
     ['skeleton', formatSize(report.skeletonBytes)],
     ...Object.entries(report.codecs).map(([codec, kind]): [string, string] => [
       `codec ${codec}`,

@@ -46,10 +46,26 @@ export function summaryRows(summary: TransferSummary): Row[] {
     ['delta', count(pages.delta, 'pages')],
     ['same', count(pages.same, 'pages')],
     ...adaptiveRows(summary),
+    ...cacheRows(summary['xbzrle-cache']),
     ['cpu time', `${summary['cpu-seconds'].toFixed(2)} s`],
     ['peak memory', kbytes(summary['peak-memory'])],
   );
   return rows;
+}
+
+/** As `info migrate` has them, and how often the store turned itself off. */
+function cacheRows(cache: TransferSummary['xbzrle-cache']): Row[] {
+  if (cache === undefined) return [];
+  return [
+    ['cache size', `${cache['cache-size']} bytes`],
+    ['xbzrle transferred', kbytes(cache.bytes)],
+    ['xbzrle pages', count(cache.pages, 'pages')],
+    ['xbzrle cache miss', count(cache['cache-miss'], 'pages')],
+    ['xbzrle cache miss rate', cache['cache-miss-rate'].toFixed(2)],
+    ['xbzrle encoding rate', cache['encoding-rate'].toFixed(2)],
+    ['xbzrle overflow', String(cache.overflow)],
+    ['xbzrle turned off', `${cache['turned-off']} times`],
+  ];
 }
 
 function sharedMemoryRows(shared: SharedMemoryFigures): Row[] {

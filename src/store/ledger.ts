@@ -180,5 +180,9 @@ export class Ledger {
 
 /** Pages of zeros cost nothing anyway; one that only looks like it at first sight is not kept. */
 function looksZero(view: DataView, at: number): boolean {
-  return view.getInt32(at, true) === 0 && view.getInt32(at + 2048, true) === 0 && view.getInt32(at + 4092, true) === 0;
+  return (
+    view.getInt32(at, true) === 0 &&
+    view.getInt32(at + 2048, true) === 0 &&
+    view.getInt32(at + 4092, true) === 0
+  );
 }

@@ -29,6 +29,9 @@ MOST_WAITING_BYTES = 4 << 30
 
 NONE, LZ4, ZSTD, ZLIB = 1, 2, 3, 4
 BYTES, LITERAL, ZERO, DUPLICATE, PROGRESSION_LE, PROGRESSION_BE, LIST_LE, LIST_BE = range(1, 9)
+SAME, STORED, DELTA, KEEP = range(9, 13)
+MOST_STORE_PAGES = (1 << 20) - 1
+STORE_EXCESS = 4096
 
 
 class Refused(Exception):
@@ -253,15 +256,74 @@ class Operations:
         return byte & 15, count
 
 
-def run_operations(plain, operations_length, decoded_length):
-    """Produce the decoded bytes of one chunk; returns them with its counts of zero, literal and duplicate pages."""
+def apply_delta(page, delta):
+    """The page that results from its earlier contents and a delta."""
+    page = bytearray(page)
+    at = done = 0
+
+    def length():
+        nonlocal at
+        value = 0
+        for shift in (0, 7):
+            require(at < len(delta), "a delta ends inside a run")
+            byte = delta[at]
+            at += 1
+            value |= (byte & 127) << shift
+            if byte < 128:
+                require(byte != 0 or shift == 0, "a length of a delta is not in its shortest form")
+                return value
+        raise Refused("a length of a delta is longer than two bytes")
+
+    require(len(delta) > 0, "a delta is empty")
+    while at < len(delta):
+        equal, differ = length(), length()
+        require(differ > 0 and (equal > 0 or done == 0), "a delta has an empty run")
+        done += equal
+        require(done + differ <= PAGE, "a delta overruns its page")
+        require(differ <= len(delta) - at, "a delta ends inside a run")
+        page[done : done + differ] = delta[at : at + differ]
+        done += differ
+        at += differ
+    return bytes(page)
+
+
+class Store:
+    """The pages that chunks have kept, by slot, each with the chunk that wrote it."""
+
+    def __init__(self, slots):
+        self.slots = slots
+        self.pages = {}
+
+    def read(self, slot, needs):
+        require(slot in self.pages, "slot %d was never written" % slot)
+        page, writer = self.pages[slot]
+        require(writer < needs, "slot %d was written by a chunk that is not waited for" % slot)
+        return page
+
+
+def run_operations(plain, operations_length, decoded_length, store=None, needs=0):
+    """Produce the decoded bytes of one chunk; returns them, its counts of pages by kind, and its writes to the store."""
     operations = Operations(plain[:operations_length])
     content = memoryview(plain)[operations_length:]
     taken = 0
     out = bytearray()
     pages = []  # where in `out` each page of this chunk begins
     counts = {ZERO: 0, LITERAL: 0, DUPLICATE: 0}
+    from_store = {SAME: 0, STORED: 0, DELTA: 0}
+    literals = []  # where in `out` each literal page begins
+    writes = []  # (slot, where its page begins in `out`)
+    expected_slot = 0
     high = low = 0
+
+    def slots_of(count):
+        nonlocal expected_slot
+        slot = expected_slot + operations.signed()
+        require(0 <= slot and slot + count <= store.slots, "a slot is beyond the page store")
+        expected_slot = slot + count
+        return range(slot, slot + count)
+
+    def write(slot, place):
+        writes.append((slot, place))
 
     def room_for(size):
         require(size <= decoded_length - len(out), "the operations produce more than the decoded length")
@@ -281,6 +343,7 @@ def run_operations(plain, operations_length, decoded_length):
             begin = len(out)
             if kind == LITERAL:
                 out += take(count * PAGE)
+                literals.extend(range(begin, begin + count * PAGE, PAGE))
             else:
                 room_for(count * PAGE)
             if kind == ZERO:
@@ -305,11 +368,32 @@ def run_operations(plain, operations_length, decoded_length):
             for _ in range(count - 1):
                 low = (low + (operations.signed() if is_list else stride)) % (1 << 32)
                 out += struct.pack(layout, high << 32 | low)
+        elif kind in from_store and store is not None:
+            room_for(count * PAGE)
+            pages.extend(range(len(out), len(out) + count * PAGE, PAGE))
+            if kind == DELTA:
+                for _ in range(count):
+                    (slot,) = slots_of(1)
+                    size = operations.number()
+                    require(size <= len(content) - taken, "the operations want more content than there is")
+                    taken += size
+                    write(slot, len(out))
+                    out += apply_delta(store.read(slot, needs), bytes(content[taken - size : taken]))
+            else:
+                for slot in slots_of(count):
+                    out += store.read(slot, needs)
+            from_store[kind] += count
+        elif kind == KEEP and store is not None:
+            require(count <= len(literals), "pages are kept that are not there")
+            for slot, place in zip(slots_of(count), literals[-count:]):
+                write(slot, place)
         else:
             raise Refused("there is no operation of kind %d" % kind)
     require(len(out) == decoded_length, "the operations do not reach the decoded length")
     require(taken == len(content), "content is left over")
-    return out, counts[ZERO], counts[LITERAL], counts[DUPLICATE]
+    require(len(writes) <= len(pages), "more pages are put into the store than there are")
+    duplicates = counts[DUPLICATE] + from_store[STORED]
+    return out, (counts[ZERO], counts[LITERAL], duplicates, from_store[SAME], from_store[DELTA]), writes
 
 
 # ---- The container -----------------------------------------------------------------------------------------
@@ -346,7 +430,7 @@ def stored_checksum(data, what):
 
 
 def read_stream_header(source):
-    """Returns (most decoded bytes of one chunk, window)."""
+    """Returns (most decoded bytes of one chunk, window, the page store or None)."""
     data = source.take(HEADER_BYTES, "stream header")
     require(data[:8] == MAGIC, "this is not a native ramferry stream: wrong magic")
     (version, length, features, checksum, grammar, page_bits, most, window, zero1, store, _total, zero2) = struct.unpack(
@@ -363,15 +447,16 @@ def read_stream_header(source):
     require(1 <= most <= MOST_CHUNK_BYTES, "the most decoded bytes of a chunk, %d, are out of range" % most)
     require(1 <= window <= MOST_WINDOW, "the window, %d, is out of range" % window)
     require(zero1 == 0 and zero2 == 0, "a reserved field of the stream header is not 0")
-    require(store == 0, "version 1 has no page store")
+    require(store % PAGE == 0 and store // PAGE <= MOST_STORE_PAGES, "a page store of %d bytes" % store)
     require((window + 1) * most <= MOST_WAITING_BYTES, "the stream may need more memory than this decoder gives")
-    return most, window
+    return most, window, Store(store // PAGE) if store else None
 
 
 class Chunk:
     """One chunk record whose checksum holds; its body is still encoded."""
 
-    def __init__(self, source, most):
+    def __init__(self, source, most, store):
+        self.store = store
         begin = source.position
         header = source.take(CHUNK_HEADER_BYTES - 4, "header of a chunk record")
         header = struct.pack("<I", 1) + header
@@ -388,14 +473,17 @@ class Chunk:
             zero,
             literal,
             duplicate,
+            same,
+            delta,
             reserved2,
             self.decoded_checksum,
-        ) = struct.unpack("<IQQQIIIB3sIII12sQ", header[4:])
-        self.pages = (zero, literal, duplicate)
+        ) = struct.unpack("<IQQQIIIB3sIIIIIIQ", header[4:])
+        self.pages = (zero, literal, duplicate, same, delta)
         where = "in the chunk record at byte %d: " % (begin - 4)
         # What bounds memory comes first, then the checksum, then the rest of the fields.
         require(1 <= self.decoded_length <= most, where + "decoded length %d is out of range" % self.decoded_length)
-        require(self.plain_length <= self.decoded_length + 6, where + "plain length %d is too much" % self.plain_length)
+        excess = 6 if store is None else STORE_EXCESS
+        require(self.plain_length <= self.decoded_length + excess, where + "plain length %d is too much" % self.plain_length)
         require(self.body_length <= self.plain_length, where + "the body is longer than the plain body")
         rest = source.take(self.body_length + CHECKSUM_BYTES, "body of a chunk record")
         self.record_length = CHUNK_HEADER_BYTES + len(rest)
@@ -409,7 +497,7 @@ class Chunk:
             where + "length of the operations %d is out of range" % self.operations_length,
         )
         require(self.codec in CODECS, where + "codec %d is unknown" % self.codec)
-        require(not any(reserved) and not any(reserved2), where + "a reserved field is not 0")
+        require(not any(reserved) and reserved2 == 0, where + "a reserved field is not 0")
         if self.codec == NONE:
             require(self.body_length == self.plain_length, where + "codec none, but the body is not the plain body")
         else:
@@ -418,9 +506,13 @@ class Chunk:
     def decode(self):
         try:
             plain = CODECS[self.codec](self.body, self.plain_length)
-            out, *pages = run_operations(plain, self.operations_length, self.decoded_length)
-            require(tuple(pages) == self.pages, "the page counts are not those of the operations")
+            out, pages, writes = run_operations(
+                plain, self.operations_length, self.decoded_length, self.store, self.needs
+            )
+            require(pages == self.pages, "the page counts are not those of the operations")
             require(xxh64(out) == self.decoded_checksum, "the checksum of the decoded bytes is wrong")
+            for slot, place in writes:
+                self.store.pages[slot] = (bytes(out[place : place + PAGE]), self.sequence)
         except Refused as refused:
             raise Refused("chunk %d: %s" % (self.sequence, refused))
         return out
@@ -442,7 +534,7 @@ def read_end_record(source, expected):
 def decode_stream(file, write):
     """Decode one stream from a binary file; write is called with the decoded bytes in order."""
     source = Input(file)
-    most, window = read_stream_header(source)
+    most, window, store = read_stream_header(source)
     waiting = {}  # chunks that came before their turn
     turn = 0  # the chunk to deliver next; needs are met by decoding each chunk in its turn only
     decoded = records = 0
@@ -453,7 +545,7 @@ def decode_stream(file, write):
         if kind == 2:
             break
         require(kind == 1, "there is no record of type %d (at byte %d)" % (kind, source.position - 4))
-        chunk = Chunk(source, most)
+        chunk = Chunk(source, most, store)
         require(chunk.sequence >= turn and chunk.sequence not in waiting, "chunk %d came twice" % chunk.sequence)
         require(
             chunk.sequence < turn + window, "chunk %d came while chunk %d was missing" % (chunk.sequence, turn)

@@ -57,6 +57,20 @@ def op_duplicate(count, distance):
     return ("duplicate %d, distance %d" % (count, distance), start(4, count) + leb(distance), (0, 0, count))
 
 
+def op_store(kind, count, slot):
+    """same, stored or keep; slot: as the difference to the slot that was expected."""
+    name, number = {"same": ("same", 9), "stored": ("stored", 10), "keep": ("keep", 12)}[kind]
+    pages = {"same": (0, 0, 0, count, 0), "stored": (0, 0, count), "keep": (0, 0, 0)}[kind]
+    return ("%s %d: slot %+d" % (name, count, slot), start(number, count) + signed(slot), pages)
+
+
+def op_delta(*places):
+    """places: (slot as a difference, bytes of the delta)."""
+    data = start(11, len(places)) + b"".join(signed(slot) + leb(size) for slot, size in places)
+    note = "delta %d: " % len(places) + "; ".join("slot %+d, %d bytes" % place for place in places)
+    return (note, data, (0, 0, 0, 0, len(places)))
+
+
 def op_progression(order, count, high, low, stride=None):
     steps = [] if stride is None else [stride]
     data = start(5 if order == "LE" else 6, count) + b"".join(map(signed, [high, low, *steps]))
@@ -119,21 +133,21 @@ class Stream:
         if body is None:
             body = [("operation: " + note, data) for note, data, _ in operations] + content
         encoded = b"".join(data for _, data in body)
-        pages = [sum(op[2][index] for op in operations) for index in range(3)]
+        pages = [sum((*op[2], 0, 0)[index] for op in operations) for index in range(5)]
         values = dict(
             type=1, body_length=len(encoded), sequence=sequence, needs=0, position=position, decoded_length=len(decoded),
             plain_length=len(plain), operations_length=len(program), codec=codec, zero1=b"", zero=pages[0],
-            literal=pages[1], duplicate=pages[2], zero2=b"", decoded_checksum=xxh64(decoded),
+            literal=pages[1], duplicate=pages[2], same=pages[3], delta=pages[4], zero2=b"", decoded_checksum=xxh64(decoded),
         )
         tampered = {key: other.pop(key) for key in ("record_checksum",) if key in other}
         values.update(other)
         notes = [
             "record type", "length of the body", "sequence number", "needs", "position", "decoded length", "plain length",
             "length of the operations", "codec: " + CODEC_NAMES.get(codec, "?"), "must be 0", "zero pages", "literal pages",
-            "duplicate pages", "must be 0", "XXH64 of the decoded bytes",
+            "duplicate pages", "same pages", "delta pages", "must be 0", "XXH64 of the decoded bytes",
         ]
         title = "chunk record %d" % sequence
-        data = self.record(title, "I I Q Q Q I I I B 3s I I I 12s Q", values.values(), notes)
+        data = self.record(title, "I I Q Q Q I I I B 3s I I I I I 4s Q", values.values(), notes)
         self.fields[-1] = (notes[-1], self.fields[-1][1])
         for note, part in body:
             self.field(note, part)
@@ -251,6 +265,25 @@ def single(title, operations, content, decoded, codec=NONE, body=None, **other):
     return stream.put_chunk(0, 0, operations, content, decoded, codec, body).put_end()
 
 
+def store_example():
+    stream = Stream("the worked example of the page store in docs/FORMAT.md", store=4 * PAGE, grammar=4)
+    a, b, c = page(1), page(2), page(3)
+    first = a + b + c
+    stream.put_chunk(
+        0, 0, [op_literal(2), op_store("keep", 2, 0), op_literal(1), op_store("keep", 1, 1)],
+        [("page A", a), ("page B", b), ("page C", c)], first,
+    )
+    changed = b[:10] + b"delta" + b[15:4000] + b"!" + b[4001:]
+    delta = b"\x0a\x05delta" + leb(4000 - 15) + b"\x01!"
+    second = a + changed + c + b"--" + bytes(PAGE)
+    stream.put_chunk(
+        1, len(first), [op_store("same", 1, 0), op_delta((0, len(delta))), op_store("stored", 1, 1), op_bytes(2), op_zero(1)],
+        [("delta: equal 10, differ 5: 'delta'; equal 3985, differ 1: '!'", delta), ("skeleton", b"--")], second, needs=1,
+    )
+    stream.put_chunk(2, len(first + second), [op_store("same", 2, 0)], [], a + changed, needs=2)
+    return stream.put_end()
+
+
 def goldens():
     yield "empty", Stream("no chunks at all", total=0).put_end()
 
@@ -337,6 +370,14 @@ def goldens():
         stream.put_chunk(index, 8 * index, [op_progression("LE", 1, 0, index + 1)], [], words("LE", index + 1), needs=needs)
     yield "window-3-needs", stream.put_end()
 
+    yield "store", store_example()
+
+    stream = Stream("window 2 and a page store: chunk 1, which needs chunk 0, and chunk 2, which needs both, are told in order", window=2, store=PAGE, most=PAGE)
+    stream.put_chunk(0, 0, [op_literal(1), op_store("keep", 1, 0)], [("page", page(9))], page(9))
+    stream.put_chunk(1, PAGE, [op_delta((0, 3))], [("equal 5, differ 1: 'x'", b"\x05\x01x")], page(9)[:5] + b"x" + page(9)[6:], needs=1)
+    stream.put_chunk(2, 2 * PAGE, [op_store("same", 1, 0)], [], page(9)[:5] + b"x" + page(9)[6:], needs=2)
+    yield "store-window", stream.put_end()
+
     operations, content, decoded, block = lz4_block()
     stream = Stream("a chunk of each codec; the first is as long as announced", window=256, most=64 << 10, grammar=3)
     stream.put_chunk(0, 0, [op_zero(16)], [], bytes(16 * PAGE))
@@ -363,6 +404,15 @@ def broken_chunk(operations=None, content=b"hello", decoded=b"hello", codec=NONE
     stream = Stream("", most=most)
     operations = [op_bytes(5)] if operations is None else operations
     stream.put_chunk(0, 0, operations, [("", content)], decoded, codec, None if body is None else [("", body)], **other)
+    return stream.put_end()
+
+
+def broken_store(*operations, content=b"", pages=1, needs=1, **other):
+    """Slot 0 holds a page; the second chunk is at fault."""
+    stream = Stream("", store=4 * PAGE)
+    stream.put_chunk(0, 0, [op_literal(1), op_store("keep", 1, 0)], [("", page(1))], page(1))
+    operations = operations or (op_store("same", 1, 0),)
+    stream.put_chunk(1, PAGE, list(operations), [("", content)] if content else [], page(1) * pages, needs=needs, **other)
     return stream.put_end()
 
 
@@ -408,7 +458,8 @@ def refused():
     yield "window-257", "window 257", broken_header(window=257)
     yield "header-reserved-28", "reserved field at 28", broken_header(zero1=1)
     yield "header-reserved-48", "reserved field at 48", broken_header(zero2=1)
-    yield "page-store", "a page store in version 1", broken_header(store=4096)
+    yield "page-store-part", "a page store of half a page", broken_header(store=2048)
+    yield "page-store-large", "a page store of 2^20 pages", broken_header(store=4096 << 20)
     yield "header-checksum", "checksum of the stream header", good[:60] + bytes([good[60] ^ 1]) + good[61:]
 
     yield "record-type-0", "record type 0", broken_chunk(type=0)
@@ -432,7 +483,24 @@ def refused():
     yield "codec-0", "codec 0", broken_chunk(codec=0)
     yield "codec-5", "codec 5", broken_chunk(codec=5)
     yield "chunk-reserved-45", "reserved field at 45", broken_chunk(zero1=b"\0\0\1")
-    yield "chunk-reserved-60", "reserved field at 60", broken_chunk(zero2=b"\1")
+    yield "chunk-reserved-68", "reserved field at 68", broken_chunk(zero2=b"\1")
+    yield "same-no-store", "a page that is the same, and no page store", broken_operations((start(9, 1) + b"\0", (0, 0, 0, 1)), decoded=bytes(PAGE))
+    yield "same-pages", "same pages of a chunk", broken_store(same=3)
+    yield "delta-pages", "delta pages of a chunk", broken_store(delta=2)
+    yield "slot-beyond", "a slot beyond the page store", broken_store(op_store("same", 1, 4))
+    yield "slot-below", "a slot below 0", broken_store(op_store("same", 1, -1))
+    yield "slots-beyond", "slots of which the last is beyond the page store", broken_store(op_store("stored", 2, 3), pages=2)
+    yield "slot-not-written", "a slot that no chunk has written", broken_store(op_store("same", 1, 2))
+    yield "slot-not-waited-for", "a slot written by a chunk that is not waited for", broken_store(op_store("same", 1, 0), needs=0)
+    yield "keep-nothing", "a page is kept before there is one", broken_store(op_store("keep", 1, 0), op_zero(1))
+    yield "keep-beyond", "a page is kept beyond the page store", broken_store(op_literal(1), op_store("keep", 1, 4), content=page(5))
+    yield "keep-twice", "one page that is kept twice", broken_store(op_literal(1), op_store("keep", 1, 1), op_store("keep", 1, 0), content=page(1))
+    yield "delta-empty", "an empty delta", broken_store(op_delta((0, 0)))
+    yield "delta-overrun", "a delta that overruns its page", broken_store(op_delta((0, 4)), content=b"\xff\x1f\x02x")
+    yield "delta-cut", "a delta that ends inside a run", broken_store(op_delta((0, 3)), content=b"\x05\x02x")
+    yield "delta-empty-run", "a delta with an empty run", broken_store(op_delta((0, 2)), content=b"\x05\x00")
+    yield "delta-content", "a delta longer than the content", broken_store(op_delta((0, 9)), content=b"\x05\x01x")
+    yield "delta-not-written", "a delta to a slot that no chunk has written", broken_store(op_delta((1, 3)), content=b"\x05\x01x")
     yield "decoded-checksum", "checksum of the decoded bytes", broken_chunk(decoded_checksum=xxh64(b"hallo"))
     yield "record-checksum", "checksum of a record", broken_chunk(record_checksum=1)
     yield "zero-pages", "zero pages of a chunk", broken_chunk(zero=1)
@@ -445,7 +513,7 @@ def refused():
     yield "cut-end", "cut off in END", good[:-1]
 
     yield "kind-0", "an operation of kind 0", broken_operations((b"\x10", none), decoded=b"h")
-    yield "kind-9", "an operation of kind 9", broken_operations((b"\x19", none), content=b"h", decoded=b"h")
+    yield "kind-13", "an operation of kind 13", broken_operations((b"\x1d", none), content=b"h", decoded=b"h")
     yield "kind-15", "an operation of kind 15", broken_operations((b"\x1f", none), content=b"h", decoded=b"h")
     yield "count-0", "count 0", broken_operations((b"\x01", none), (b"\x11", none), content=b"h", decoded=b"h")
     yield "count-cut", "the operations end inside a count", broken_operations((b"\xf1", none), content=b"h" * 20, decoded=b"h" * 20)

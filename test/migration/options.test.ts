@@ -37,7 +37,7 @@ describe('options of send', () => {
       chunkSize: 1048576,
       maxBandwidth: 0,
       downtimeLimit: 300,
-      memoryLimit: 268435456,
+      memoryLimit: 335544320,
       compressWaitThread: true,
       selfCheck: false,
       method: 'xenguest',
@@ -127,7 +127,7 @@ describe('options of receive', () => {
     assert.deepEqual(resolveReceiveOptions(ends), {
       ...ends,
       decompressThreads: Math.min(2, allowedCpus()),
-      memoryLimit: 268435456,
+      memoryLimit: 335544320,
       passThrough: false,
       ioTimeout: 30000,
       force: false,

@@ -84,6 +84,9 @@ export class CollectingSink implements ByteSink {
 }
 
 export interface PackOptions {
+  readonly storeBytes?: number;
+  readonly selfCheck?: boolean;
+  readonly statistics?: Statistics;
   readonly method?: Method;
   readonly codec?: CodecName;
   readonly level?: number;
@@ -115,21 +118,28 @@ export async function packInto(
   kind: StreamKind,
   options: PackOptions = {},
 ): Promise<void> {
-  const { method = 'xenguest', codec = 'zstd', level = 1, threads = 1, chunkSize = 64 * KIB } = options;
+  const {
+    method = 'xenguest',
+    codec = 'zstd',
+    level = 1,
+    threads = 1,
+    chunkSize = 64 * KIB,
+    storeBytes = 0,
+  } = options;
   const grammar = grammarFor(kind);
   let outlet: Outlet;
   if (method === 'stream') {
     assert.ok(codec !== 'none');
     outlet = new FramesOutlet(codec, chunkSize);
   } else if (grammar.name === 'libxc') {
-    outlet = new XenguestOutlet({ maxChunk: chunkSize, storeBytes: 0 });
+    outlet = new XenguestOutlet({ maxChunk: chunkSize, storeBytes });
   } else {
     const id = GRAMMAR_ID[grammar.name];
     outlet = new NativeOutlet({
       grammar: id,
       maxChunk: chunkSize,
       window: 1,
-      storeBytes: 0,
+      storeBytes,
       totalLength: undefined,
     });
   }
@@ -139,7 +149,7 @@ export async function packInto(
     chunkSize,
     codecBytes: bindingInfo(codec).memoryPerThread(level, chunkSize),
     extraSlots: 1,
-    storeBytes: 0,
+    storeBytes,
   };
   const sender = new Sender({
     source,
@@ -153,10 +163,11 @@ export async function packInto(
     codec,
     level,
     waitThread: true,
-    selfCheck: false,
+    selfCheck: options.selfCheck ?? false,
+    storeBytes,
     flushAfter: options.flushAfter ?? 60_000,
     zstdBinding: '',
-    statistics: new Statistics(),
+    statistics: options.statistics ?? new Statistics(),
   });
   await sender.run();
 }

@@ -14,7 +14,7 @@ import { largestChunk } from '../../migration/memory.js';
 import { NativeReceiver } from '../../migration/native-receiver.js';
 import { openOptions } from '../../migration/opening.js';
 import { reportProgress } from '../../migration/progress-timer.js';
-import { codecBytes } from '../../migration/receive.js';
+import { codecBytes } from '../../migration/codec-memory.js';
 import { Statistics, type TransferSummary } from '../../migration/statistics.js';
 import { Voice } from '../../migration/way-back.js';
 import { QemuGuest } from '../qmp/guest.js';

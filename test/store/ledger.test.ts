@@ -1,0 +1,172 @@
+// The sender's bookkeeping: which slots it suggests, which chunks it waits for, which pages give way, and that its tables
+// stay small whatever the identities.
+
+import assert from 'node:assert/strict';
+import { Buffer } from 'node:buffer';
+import { describe, it } from 'node:test';
+
+import { OPERATIONS_CAPACITY } from '../../src/chunk/plan.js';
+import { SEGMENT } from '../../src/chunk/segments.js';
+import { NO_SLOT, ownSlot, type StoreTally } from '../../src/chunk/store-plan.js';
+import { IdentityTable } from '../../src/store/identities.js';
+import { Ledger } from '../../src/store/ledger.js';
+import { SelfControl } from '../../src/store/self-control.js';
+import { TwinTable } from '../../src/store/twins.js';
+
+const PAGE = 4096;
+
+const nothing: StoreTally = { compared: 0, overflow: 0, deltaBytes: 0, twins: 0, literalBytes: 0, saved: 0 };
+
+/** Enters a chunk of pages, each an identity and a byte that it is full of; its results are there at once. */
+function entering(ledger: Ledger): (pages: [identity: number, fill: number][]) => {
+  needs: number;
+  table: number[];
+} {
+  let sequence = 0;
+  return (pages) => {
+    const front = Buffer.alloc(OPERATIONS_CAPACITY + pages.length * PAGE);
+    pages.forEach(([, fill], index) => {
+      const at = OPERATIONS_CAPACITY + index * PAGE;
+      front.fill(fill, at, at + PAGE);
+    });
+    const suggestions = new Int32Array(pages.length * 2);
+    assert.ok(ledger.ready(sequence));
+    const { needs } = ledger.enter({
+      sequence: sequence++,
+      front,
+      segments: Int32Array.of(SEGMENT.pages, pages.length),
+      segmentCount: 1,
+      identities: Float64Array.from(pages.map(([identity]) => identity)),
+      suggestions,
+    });
+    ledger.report(nothing);
+    return { needs, table: [...suggestions] };
+  };
+}
+
+const NONE = [NO_SLOT, NO_SLOT];
+
+describe('the ledger', () => {
+  it('keeps new pages, knows them when they come again and waits for whoever touched them', () => {
+    const enter = entering(new Ledger(4));
+    assert.deepEqual(
+      enter([
+        [10, 1],
+        [11, 2],
+      ]),
+      { needs: 0, table: [ownSlot(0, false), -1, ownSlot(1, false), -1] },
+    );
+    assert.deepEqual(enter([[12, 3]]), { needs: 0, table: [ownSlot(2, false), -1] });
+    assert.deepEqual(enter([[11, 9]]), { needs: 1, table: [ownSlot(1, true), -1] });
+    assert.deepEqual(
+      enter([
+        [11, 8],
+        [10, 1],
+      ]),
+      { needs: 3, table: [ownSlot(1, true), -1, ownSlot(0, true), -1] },
+    );
+  });
+
+  it('suggests equal pages of earlier chunks, and leaves zeros and pages without identity alone', () => {
+    const enter = entering(new Ledger(4));
+    enter([[10, 1]]);
+    assert.deepEqual(
+      enter([
+        [11, 1],
+        [12, 0],
+        [-1, 1],
+        [13, 5],
+        [14, 5],
+      ]),
+      {
+        needs: 1,
+        table: [NO_SLOT, 0, ...NONE, ...NONE, ownSlot(1, false), -1, ownSlot(2, false), -1],
+      },
+    );
+    // Whoever writes the slot waits for those that read it.
+    assert.equal(enter([[10, 7]]).needs, 2);
+  });
+
+  it('lets pages give way over which a round has passed, and no others', () => {
+    const enter = entering(new Ledger(2));
+    enter([
+      [10, 1],
+      [20, 2],
+      [30, 3],
+    ]);
+    // 30 comes again: 10 and 20 were passed over.
+    assert.deepEqual(enter([[30, 4]]).table, [ownSlot(0, false), -1]);
+    // 40 is new in this round: nothing is known of it. 20 again: still in its slot.
+    assert.deepEqual(enter([[40, 4]]).table, NONE);
+    assert.deepEqual(
+      enter([
+        [30, 5],
+        [20, 9],
+      ]).table,
+      [ownSlot(0, true), -1, ownSlot(1, true), -1],
+    );
+    // Both were sent in this round: 40 finds no place.
+    assert.deepEqual(enter([[40, 6]]).table, NONE);
+  });
+
+  it('counts results of a chunk only 64 chunks later', () => {
+    const ledger = new Ledger(1);
+    assert.ok(ledger.ready(63));
+    assert.ok(!ledger.ready(64));
+    ledger.skip();
+    ledger.report(nothing);
+    assert.ok(ledger.ready(64));
+    assert.ok(!ledger.ready(65));
+  });
+});
+
+describe('the table of identities', () => {
+  it('stays small when identities are far apart', () => {
+    const table = new IdentityTable();
+    const pages = 20_000;
+    for (let page = 0; page < pages; page++) table.see(page * 1_000_003);
+    assert.ok(table.bytes <= 4 * 1024 * 1024 + pages * PAGE * 0.005);
+  });
+
+  it('takes four bytes a page when they are not', () => {
+    const table = new IdentityTable();
+    const pages = 1 << 20;
+    for (let page = 0; page < pages; page++) table.see(page);
+    assert.equal(table.bytes, pages * 4);
+    assert.ok(table.see(77));
+    assert.equal(table.slotOf(77), -1);
+    table.assign(77, 5);
+    assert.equal(table.slotOf(77), 5);
+    table.assign(77, -1);
+    assert.equal(table.slotOf(77), -1);
+  });
+});
+
+describe('self-control', () => {
+  it('stops what does not pay, goes on with a sample, and comes back', () => {
+    const control = new SelfControl();
+    const all = Array.from({ length: 4096 }, (_, identity) => identity);
+    const looked = (): number => all.filter((identity) => control.compares(identity)).length;
+    assert.equal(looked(), 4096);
+    control.judge({ ...nothing, compared: 512, literalBytes: 100_000, saved: 1000 }, 0);
+    assert.equal(control.turnedOff, 1);
+    assert.ok(looked() > 128 && looked() < 512);
+    control.judge({ ...nothing, compared: 512, literalBytes: 100_000, saved: 50_000 }, 0);
+    assert.equal(looked(), 4096);
+    control.judge(nothing, 8192);
+    assert.equal(control.turnedOff, 2);
+    assert.ok(!control.searches(1) && control.searches(16));
+  });
+});
+
+describe('the table of twins', () => {
+  it('finds what was entered and forgets what is told', () => {
+    const table = new TwinTable(64);
+    for (let slot = 0; slot < 64; slot++) table.enter(slot * 7919 + 1, slot);
+    const found = Array.from({ length: 64 }, (_, slot) => table.find(slot * 7919 + 1) === slot);
+    assert.ok(found.filter(Boolean).length > 56);
+    assert.equal(table.find(0), -1);
+    table.forget(3);
+    assert.equal(table.find(3 * 7919 + 1), -1);
+  });
+});
