@@ -186,7 +186,7 @@ describe('the second decoder', { skip }, () => {
     it('has met the kinds of operation that a native stream of the library has', () => {
       // Words in progression and little-endian words come from Xen streams, whose container is not the native one; the
       // golden streams have them.
-      assert.deepEqual([...seen].sort(), [1, 2, 3, 4, 8]);
+      assert.deepEqual([...seen].sort(), [1, 10, 12, 2, 3, 4, 8]);
     });
 
     async function encode(input: Buffer, options: Partial<SendOptions>): Promise<Buffer> {

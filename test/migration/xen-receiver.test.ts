@@ -197,9 +197,10 @@ describe('records that claim too much', () => {
     }
     await failsWith(unpack(record(1024, envelope(64 * MIB)), { memoryLimit: 100 * MIB }), 'ERR_MEMORY_LIMIT');
     await failsWith(
-      unpack(record(1024, envelope(65_536, 0xffffffff)), { memoryLimit: 200 * MIB }),
+      unpack(record(1024, envelope(65_536, 2 ** 20 - 1)), { memoryLimit: 200 * MIB }),
       'ERR_MEMORY_LIMIT',
     );
+    await failsWith(unpack(record(1024, envelope(65_536, 0xffffffff))), 'ERR_STREAM_LIMIT');
     assert.ok(process.memoryUsage().arrayBuffers - before < 32 * MIB);
   });
 
