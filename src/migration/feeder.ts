@@ -63,8 +63,8 @@ export interface StreamFeederOptions {
   readonly chunkSize: number;
   /** Cut where page data and other records meet. */
   readonly regions: boolean;
-  /** Tell the identities of pages (Cut.identities). */
-  readonly identities: boolean;
+  /** Tell the identities of pages (Cut.identities); absent = no. */
+  readonly identities?: boolean;
   /** Milliseconds after which waiting bytes leave although their chunk is not full. */
   readonly flushAfter: number;
   readonly taker: ChunkTaker;
@@ -91,7 +91,7 @@ export class StreamFeeder {
   constructor(options: StreamFeederOptions) {
     this.#options = options;
     const { regions, rounds, identities, chunkSize } = options;
-    this.#filler = new Filler(regions, rounds, identities ? Math.ceil(chunkSize / PAGE_SIZE) : 0);
+    this.#filler = new Filler(regions, rounds, identities === true ? Math.ceil(chunkSize / PAGE_SIZE) : 0);
     this.#head = options.head;
   }
 
