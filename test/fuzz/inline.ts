@@ -6,6 +6,7 @@ import { Buffer } from 'node:buffer';
 
 import { decodeChunk } from '../../src/chunk/decode.js';
 import { recordCapacity } from '../../src/chunk/encode.js';
+import { PageStore, storeMemoryBytes } from '../../src/chunk/page-store.js';
 import {
   CHUNK_HEADER_BYTES,
   CHUNK_OVERHEAD,
@@ -20,10 +21,12 @@ import {
   Totals,
 } from '../../src/container/native.js';
 import { RamferryError } from '../../src/errors.js';
+import { PAGE_BYTES } from '../../src/page/zero.js';
 import { codec, expander, sharedBuffer } from '../chunk/support.js';
 
 /** Streams that announce more are refused, as a receiver with little memory does. */
 const LARGEST_CHUNK = 4 * 1024 * 1024;
+const LARGEST_STORE = 1024 * 1024;
 
 const GUARD = 16;
 
@@ -58,8 +61,11 @@ export async function decodeInline(stream: Buffer): Promise<Decoded> {
     at += length;
     return stream.subarray(at - length, at);
   };
-  const { maxChunk, window } = readStreamHeader(take(STREAM_HEADER_BYTES));
-  if (maxChunk > LARGEST_CHUNK) throw new RamferryError('ERR_MEMORY_LIMIT', 'not with me');
+  const { maxChunk, window, storeBytes } = readStreamHeader(take(STREAM_HEADER_BYTES));
+  if (maxChunk > LARGEST_CHUNK || storeBytes > LARGEST_STORE) {
+    throw new RamferryError('ERR_MEMORY_LIMIT', 'not with me');
+  }
+  const store = openStore(storeBytes);
   const totals = new Totals();
   const arrivals = new Map<number, Arrival>();
   const headers: ChunkHeader[] = [];
@@ -94,7 +100,7 @@ export async function decodeInline(stream: Buffer): Promise<Decoded> {
     }
     if (type !== RECORD.chunk) throw new RamferryError('ERR_STREAM_FORMAT', 'unknown record');
     at = start;
-    const header = readChunkHeader(take(CHUNK_HEADER_BYTES), 0, maxChunk);
+    const header = readChunkHeader(take(CHUNK_HEADER_BYTES), 0, maxChunk, store !== undefined);
     const { sequence, needs } = header;
     if (sequence < expected || arrivals.has(sequence)) throw order('a chunk comes twice');
     if (sequence >= expected + window) throw order('a chunk comes too early');
@@ -103,15 +109,21 @@ export async function decodeInline(stream: Buffer): Promise<Decoded> {
     if (needs > expected) throw order('a chunk needs others');
     at = start;
     const record = take(header.bodyLength + CHUNK_OVERHEAD);
-    arrivals.set(sequence, { header, record, outcome: await decode(header, record, maxChunk) });
+    arrivals.set(sequence, { header, record, outcome: await decode(header, record, maxChunk, store) });
     drain();
   }
+}
+
+function openStore(bytes: number): PageStore | undefined {
+  const pages = Math.floor(bytes / PAGE_BYTES);
+  return pages === 0 ? undefined : new PageStore(new ArrayBuffer(storeMemoryBytes(pages)));
 }
 
 async function decode(
   header: ChunkHeader,
   record: Buffer,
   maxChunk: number,
+  pages: PageStore | undefined,
 ): Promise<Buffer | RamferryError> {
   const chunk = output.subarray(GUARD, GUARD + header.decodedLength);
   const before = output.subarray(0, GUARD).fill(0x5a);
@@ -120,7 +132,9 @@ async function decode(
     .subarray(0, GUARD)
     .fill(0x5a);
   try {
-    await decodeChunk({ expander: expander(maxChunk), scratch, codec }, header, record, chunk);
+    // Chunks come one by one here, and one that needs others was refused before: nobody has to wait.
+    const store = pages === undefined ? undefined : { store: pages, wait: () => undefined };
+    await decodeChunk({ expander: expander(maxChunk), scratch, codec, store }, header, record, chunk);
     return Buffer.from(chunk);
   } catch (thrown) {
     if (thrown instanceof RamferryError) return thrown;
