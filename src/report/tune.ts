@@ -39,7 +39,7 @@ export function headline(result: TuneResult): string[] {
 }
 
 /** What was looked at, in a sentence. */
-export function aboutTune({ input, sample, bandwidth, route, probe }: TuneResult): string {
+export function aboutTune({ input, sample, bandwidth, route }: TuneResult): string {
   const link =
     bandwidth === undefined || bandwidth === 0
       ? 'a link that does not limit'
@@ -48,7 +48,7 @@ export function aboutTune({ input, sample, bandwidth, route, probe }: TuneResult
     ? 'all of it measured'
     : `${sample.regions} regions (${formatSize(sample.bytes)}) measured`;
   const hosts = `${route.sender.cpus} ${route.sender.cpus === 1 ? 'CPU' : 'CPUs'} here, ${route.receiver.cpus} there`;
-  return `${formatSize(input.bytes)} (${input.kind}), ${sampled}; ${link}${probe === undefined ? '' : ', as measured'}; ${hosts}.`;
+  return `${formatSize(input.bytes)} (${input.kind}), ${sampled}; ${link}; ${hosts}.`;
 }
 
 /** Bits per second, as links are named. */

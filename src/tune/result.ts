@@ -54,10 +54,8 @@ export interface TuneResult {
     readonly whole: boolean;
     readonly seed: number;
   };
-  /** Bytes per second on the cable as given, headers and all; absent when it was not, or measured. */
+  /** Bytes per second on the cable as given, headers and all; absent when it was not. */
   readonly bandwidth?: number;
-  /** The link and the destination were measured by a probe. */
-  readonly probe?: { readonly bandwidth: number; readonly decodeRatio: number };
   readonly route: Route;
   readonly recommended: Alternative;
   /** Ready to paste. */

@@ -6,7 +6,7 @@ import { Buffer } from 'node:buffer';
 
 import { recordCapacity } from '../chunk/encode.js';
 import { OPERATIONS_CAPACITY } from '../chunk/plan.js';
-import { CHUNK_OVERHEAD, readChunkHeader } from '../chunk/record.js';
+import { readChunkHeader } from '../chunk/record.js';
 import { MAX_SEGMENTS } from '../chunk/segments.js';
 import { CODEC_ID, type CodecName } from '../codec/codec.js';
 import { COMPRESS_ENTRY, DECOMPRESS_ENTRY } from '../migration/entries.js';
@@ -220,6 +220,3 @@ function share({ cpu, regions }: Phase, index: number): number {
   const inside = regions.reduce((sum, each) => sum + each, 0);
   return inside === 0 ? 0 : (cpu * regions[index]!) / inside;
 }
-
-/** Bytes of a record that are not its body. */
-export const RECORD_OVERHEAD = CHUNK_OVERHEAD;
