@@ -1,12 +1,10 @@
 // What bench and tune have in common on the command line: a line that says what is being measured, signals, and options
 // that are left out when they were not given.
 
-import { toStderr } from './output.js';
 import type { ParsedArguments } from './command.js';
 
 export interface StepLine {
   show(step: string, share: number): void;
-  warning(message: string): void;
   end(): void;
 }
 
@@ -27,10 +25,6 @@ export function stepLine(quiet: boolean): StepLine {
       const filled = Math.max(0, Math.min(WIDTH, Math.round(share * WIDTH)));
       stderr.write(`\r\x1b[K[${'='.repeat(filled)}${' '.repeat(WIDTH - filled)}] ${step}`);
       shown = true;
-    },
-    warning: (message) => {
-      clear();
-      toStderr(`ramferry: warning: ${message}`);
     },
     end: clear,
   };

@@ -49,7 +49,6 @@ export const tuneCommand: Command = {
         ) as unknown as TuneOptions),
         signal: signals.signal,
         onProgress: (step, share) => line.show(step, share),
-        onWarning: (message) => line.warning(message),
       });
       line.end();
       if (html !== undefined) {

@@ -52,7 +52,6 @@ const schema = z.strictObject({
   onProgress: z
     .custom<(step: string, share: number) => void>((value) => typeof value === 'function')
     .optional(),
-  onWarning: z.custom<(message: string) => void>((value) => typeof value === 'function').optional(),
 });
 
 export type TuneOptions = z.input<typeof schema>;

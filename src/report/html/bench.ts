@@ -29,7 +29,6 @@ export function benchReport(result: BenchResult): ReportData {
               loads.map(({ coding, loads: own }) => ({ settings: coding, loads: own })),
               route,
               ETHERNET_PAYLOAD,
-              [],
             ),
           },
         ]

@@ -54,13 +54,6 @@ export interface ReportData {
   readonly about: string;
 }
 
-/** A transfer that was predicted and then run. */
-export interface Verified {
-  readonly name: string;
-  readonly predicted: number;
-  readonly measured: number;
-}
-
 /** Bits per second: the x axis of the crossover chart. */
 const SLOWEST = 1e7;
 const FASTEST = 1e11;
@@ -96,12 +89,7 @@ export function throughput(loads: readonly Load[], route: Route, bits: number, p
 const MOST_LINES = 8;
 
 /** The candidates that are best somewhere, no compression, and others up to the limit. */
-export function crossover(
-  candidates: readonly Candidate[],
-  route: Route,
-  payload: number,
-  ran: readonly (Point & { label: string })[],
-): Series[] {
+export function crossover(candidates: readonly Candidate[], route: Route, payload: number): Series[] {
   const grid = bandwidths();
   const lines = candidates.map(({ settings, loads }) => ({
     settings,
@@ -122,15 +110,6 @@ export function crossover(
     ...lines
       .filter((line) => shown.has(line))
       .map(({ label, points }): Series => ({ label, points, kind: 'predicted' })),
-    ...(ran.length === 0
-      ? []
-      : [
-          {
-            label: 'measured transfers',
-            kind: 'measured' as const,
-            points: ran.map(({ x, y }) => ({ x, y })),
-          },
-        ]),
   ];
 }
 
@@ -181,24 +160,6 @@ export function memoryChart({ memory }: Pick<TuneResult, 'memory'>): Chart {
     bars: {
       labels: parts.map(({ label }) => label),
       series: [{ label: 'share of pages, %', values: parts.map(({ share }) => share * 100) }],
-    },
-  };
-}
-
-export function verifiedChart(verified: readonly Verified[]): Chart {
-  return {
-    id: 'verified',
-    title: 'Predicted and measured',
-    text: 'Seconds of whole transfers, as predicted and as they were when run for real.',
-    type: 'bars',
-    x: { title: 'seconds' },
-    y: { title: '' },
-    bars: {
-      labels: verified.map(({ name }) => name),
-      series: [
-        { label: 'predicted', values: verified.map(({ predicted }) => predicted) },
-        { label: 'measured', values: verified.map(({ measured }) => measured) },
-      ],
     },
   };
 }

@@ -30,7 +30,7 @@ export const DRAW = `
     return {
       label: series.label,
       data: series.points,
-      showLine: !scatter && !(measured && series.loose),
+      showLine: !scatter,
       borderColor: colour,
       backgroundColor: best ? 'rgba(0,0,0,0.15)' : colour,
       borderWidth: best ? 7 : 2,
@@ -47,10 +47,8 @@ export const DRAW = `
     const scatter = chart.type === 'scatter';
     let index = 0;
     const datasets = chart.series.map((series) => {
-      const loose = bandwidth && series.kind === 'measured';
-      const made = dataset({ ...series, loose }, series.kind === 'best' ? 0 : index++, scatter);
-      if (loose) { made.pointStyle = 'crossRot'; made.pointRadius = 8; made.borderColor = '#000'; }
-      if (bandwidth && !loose && series.kind !== 'best') made.pointRadius = (context) => context.dataIndex % 6 === 0 ? 4 : 0;
+      const made = dataset(series, series.kind === 'best' ? 0 : index++, scatter);
+      if (bandwidth && series.kind !== 'best') made.pointRadius = (context) => context.dataIndex % 6 === 0 ? 4 : 0;
       return made;
     });
     return {

@@ -13,24 +13,12 @@ import {
   type ReportData,
   type Rows,
   scalingChart,
-  type Verified,
-  verifiedChart,
 } from './data.js';
 
-export function tuneReport(result: TuneResult, verified: readonly Verified[] = []): ReportData {
+export function tuneReport(result: TuneResult): ReportData {
   const { route, codings, host, took } = result;
   const candidates = result.loads.map(({ coding, loads }) => ({ settings: codings[coding]!, loads }));
   const reference = codings.find(({ codec, level }) => codec === 'zstd' && level === 1)!;
-  const bits = (result.bandwidth ?? 0) * 8;
-  const guest = result.input.bytes;
-  const ran =
-    bits === 0
-      ? []
-      : verified.map(({ name, measured }) => ({
-          label: name,
-          x: bits,
-          y: guest / (measured - route.startUp) / 1e6,
-        }));
   const charts: Chart[] = [
     {
       id: 'crossover',
@@ -39,7 +27,7 @@ export function tuneReport(result: TuneResult, verified: readonly Verified[] = [
       type: 'lines',
       x: { title: 'bandwidth of the link', log: true },
       y: { title: 'guest memory, MB/s', log: true },
-      series: crossover(candidates, route, ETHERNET_PAYLOAD, ran),
+      series: crossover(candidates, route, ETHERNET_PAYLOAD),
     },
     ratioChart(
       codings.map((coding) => ({
@@ -51,19 +39,13 @@ export function tuneReport(result: TuneResult, verified: readonly Verified[] = [
     ),
     scalingChart(route, reference.compressRate / 1e6, reference.decompressRate / 1e6, 'zstd 1'),
     memoryChart(result),
-    ...(verified.length === 0 ? [] : [verifiedChart(verified)]),
   ];
   return {
     title: `ramferry tune: ${result.input.name}`,
     summary: [aboutTune(result), ...headline(result)],
     commands: [`ramferry send ${result.flags.send} …`, `ramferry receive ${result.flags.receive} …`],
     charts,
-    tables: [
-      alternatives(result),
-      paying(result),
-      raw(result),
-      ...(verified.length === 0 ? [] : [runs(verified)]),
-    ],
+    tables: [alternatives(result), paying(result), raw(result)],
     about:
       `Lines are predictions of a model from what was measured here (whole lines and points: measured; broken lines: predicted). ` +
       `${host.cpus} CPUs (${host.model}), Node ${host.node}; seed ${result.sample.seed}; measured for ${(took / 1e3).toFixed(1)} s.`,
@@ -127,18 +109,5 @@ function raw({ codings }: TuneResult): Rows {
       `${Math.round(coding.measured * 100)} %`,
     ]),
     note: 'Guest memory per second of processor time. What was not measured of the sample was reckoned from zstd 1.',
-  };
-}
-
-function runs(verified: readonly Verified[]): Rows {
-  return {
-    title: 'Predicted and measured',
-    columns: ['settings', 'predicted s', 'measured s', 'difference'],
-    rows: verified.map(({ name, predicted, measured }) => [
-      name,
-      Number(predicted.toFixed(2)),
-      Number(measured.toFixed(2)),
-      `${((predicted / measured - 1) * 100).toFixed(1)} %`,
-    ]),
   };
 }
