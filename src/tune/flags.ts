@@ -7,7 +7,7 @@ import { formatSize } from '../units.js';
 import type { Settings } from './recommend.js';
 
 const MIB = 1024 * 1024;
-/** What send and receive take by default. */
+/** What send and receive take by default, the page store aside. */
 const DEFAULT_LIMIT = 256 * MIB;
 
 export function flagsFor(settings: Settings): { send: string; receive: string } {
