@@ -4,10 +4,14 @@
 
 import type { StoreTally } from '../chunk/store-plan.js';
 
-/** Pages after which the gain of comparing with earlier contents is judged. */
-const COMPARED_PAGES = 512;
+/**
+ * Pages after which the gain of comparing with earlier contents is judged: of all, and of the sample. A few hundred in a
+ * row say little: the pages of one program lie together, and what is left alone meanwhile grows old in the store.
+ */
+const COMPARED_PAGES = 4096;
+const COMPARED_SAMPLE = 256;
 /** It must save this part of what the pages would come to: less is lost again in processor time at both ends. */
-const WORTH_COMPARING = 1 / 16;
+const WORTH_COMPARING = 1 / 32;
 /** Pages after which the search for equal pages is judged, and the part of them that it must find. */
 const SEARCHED_PAGES = 8192;
 const WORTH_SEARCHING = 1 / 128;
@@ -42,7 +46,7 @@ export class SelfControl {
     this.#compared += tally.compared;
     this.#literalBytes += tally.literalBytes;
     this.#saved += tally.saved;
-    if (this.#compared >= COMPARED_PAGES) {
+    if (this.#compared >= (this.comparing ? COMPARED_PAGES : COMPARED_SAMPLE)) {
       const pays = this.#saved > this.#literalBytes * WORTH_COMPARING;
       if (this.comparing && !pays) this.turnedOff++;
       this.comparing = pays;

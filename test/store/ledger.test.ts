@@ -148,10 +148,10 @@ describe('self-control', () => {
     const all = Array.from({ length: 4096 }, (_, identity) => identity);
     const looked = (): number => all.filter((identity) => control.compares(identity)).length;
     assert.equal(looked(), 4096);
-    control.judge({ ...nothing, compared: 512, literalBytes: 100_000, saved: 1000 }, 0);
+    control.judge({ ...nothing, compared: 4096, literalBytes: 100_000, saved: 1000 }, 0);
     assert.equal(control.turnedOff, 1);
     assert.ok(looked() > 128 && looked() < 512);
-    control.judge({ ...nothing, compared: 512, literalBytes: 100_000, saved: 50_000 }, 0);
+    control.judge({ ...nothing, compared: 256, literalBytes: 100_000, saved: 50_000 }, 0);
     assert.equal(looked(), 4096);
     control.judge(nothing, 8192);
     assert.equal(control.turnedOff, 2);
