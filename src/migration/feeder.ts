@@ -176,7 +176,9 @@ export class StreamFeeder {
   }
 
   #arrived(bytes: number): void {
-    if (bytes > 0 && this.#timer === undefined) {
+    // Nobody writes a regular file while we wait for it: it is read as fast as the disk allows, and on a busy host a
+    // flush would only make the chunks depend on time.
+    if (bytes > 0 && this.#timer === undefined && this.#options.source.file === undefined) {
       this.#timer = setTimeout(() => {
         this.#flushDue = true;
         this.#wake?.();
