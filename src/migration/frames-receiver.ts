@@ -197,6 +197,8 @@ export class FramesReceiver implements Receiving {
 
   /** The first chunk decides the size of the slots; a stream may end before it. */
   async #poolOrEnd(parsing: Promise<unknown>): Promise<void> {
+    // A chunk that stands at the very start, as pzstd writes it, has been found already.
+    if (this.#pool !== undefined) return;
     const ready = new Promise<void>((resolve) => (this.#poolReady = resolve));
     await Promise.race([ready, parsing]);
   }

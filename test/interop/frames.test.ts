@@ -3,8 +3,11 @@
 
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
+import { PassThrough, Readable } from 'node:stream';
+import { buffer } from 'node:stream/consumers';
 import { describe, it } from 'node:test';
 
+import { receive as receiveTransfer } from '../../src/index.js';
 import { decodeForeign, memoryLike, receive, rejectsWith, send } from '../container/frames/helpers.js';
 
 const LARGEST = 64 * 1024 * 1024;
@@ -61,6 +64,20 @@ describe('streams of standard tools', () => {
     const error = await rejectsWith(() => receive(stream), 'ERR_STREAM_LIMIT');
     assert.match(error.hint ?? '', /--long=27/);
   });
+
+  it(
+    'of pzstd are read though they have more frames than the receiver has slots',
+    { skip: missing('pzstd'), timeout: 60_000 },
+    async () => {
+      const input = memoryLike(20_000_000);
+      const output = new PassThrough();
+      const received = buffer(output);
+      const stream = Readable.from([run('pzstd -1 -p 2 -c', input)]);
+      const { status } = await receiveTransfer({ input: stream, output, decompressThreads: 2 });
+      assert.equal(status, 'unverified');
+      assert.ok((await received).equals(input));
+    },
+  );
 
   it('may follow each other', { skip: missing('zstd') || missing('pzstd') }, async () => {
     const input = memoryLike(100_000);
