@@ -1,13 +1,9 @@
 // `ramferry bench`: options in, figures out, as a table, one line of JSON, or a page.
 
-import { EXIT } from '../errors.js';
 import { formatBench } from '../report/bench.js';
 import { bench, type BenchOptions } from '../tune/bench.js';
-import { given, list, stepLine } from './measuring.js';
-import { toStdout } from './output.js';
+import { given, list, runMeasurement } from './measuring.js';
 import type { Command } from './command.js';
-import { checkReportFile, writeReport } from './report-file.js';
-import { handleSignals } from './signals.js';
 
 export const benchCommand: Command = {
   build: (parser) =>
@@ -38,37 +34,23 @@ export const benchCommand: Command = {
         json: { describe: 'as one line of JSON', type: 'boolean' },
         quiet: { alias: 'q', describe: 'no progress', type: 'boolean' },
       }),
-  run: async (parsed) => {
-    const html = parsed['html'] as string | undefined;
-    checkReportFile(html);
-    const line = stepLine(parsed['quiet'] === true);
-    const signals = handleSignals(() => undefined);
-    try {
-      const result = await bench({
-        ...(given(
-          parsed,
-          ['input', 'quick', 'peers', 'zstdBinding'],
-          ['repetitions', 'seed'],
-        ) as unknown as BenchOptions),
-        ...list(parsed, 'codecs', String),
-        ...list(parsed, 'levels', Number),
-        ...list(parsed, 'chunkSizes', String),
-        ...list(parsed, 'threads', Number),
-        signal: signals.signal,
-        onProgress: (step, share) => line.show(step, share),
-      });
-      line.end();
-      if (html !== undefined) {
-        const { benchReport } = await import('../report/html/bench.js');
-        await writeReport(html, benchReport(result));
-      }
-      toStdout(
-        parsed['json'] === true ? JSON.stringify({ message_type: 'bench', ...result }) : formatBench(result),
-      );
-      return EXIT.success;
-    } finally {
-      line.end();
-      signals.dispose();
-    }
-  },
+  run: (parsed) =>
+    runMeasurement(parsed, {
+      messageType: 'bench',
+      measure: (hooks) =>
+        bench({
+          ...(given(
+            parsed,
+            ['input', 'quick', 'peers', 'zstdBinding'],
+            ['repetitions', 'seed'],
+          ) as unknown as BenchOptions),
+          ...list(parsed, 'codecs', String),
+          ...list(parsed, 'levels', Number),
+          ...list(parsed, 'chunkSizes', String),
+          ...list(parsed, 'threads', Number),
+          ...hooks,
+        }),
+      format: formatBench,
+      report: async (result) => (await import('../report/html/bench.js')).benchReport(result),
+    }),
 };

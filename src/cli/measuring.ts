@@ -1,9 +1,14 @@
-// What bench and tune have in common on the command line: a line that says what is being measured, signals, and options
-// that are left out when they were not given.
+// What bench and tune have in common on the command line: a line that says what is being measured, signals, the report,
+// and options that are left out when they were not given.
 
+import { EXIT } from '../errors.js';
+import type { ReportData } from '../report/html/data.js';
 import type { ParsedArguments } from './command.js';
+import { toStdout } from './output.js';
+import { checkReportFile, writeReport } from './report-file.js';
+import { handleSignals } from './signals.js';
 
-export interface StepLine {
+interface StepLine {
   show(step: string, share: number): void;
   end(): void;
 }
@@ -11,7 +16,7 @@ export interface StepLine {
 const WIDTH = 24;
 
 /** Redraws one line on a terminal; elsewhere it says nothing. */
-export function stepLine(quiet: boolean): StepLine {
+function stepLine(quiet: boolean): StepLine {
   const { stderr } = process;
   const live = stderr.isTTY && !quiet;
   let shown = false;
@@ -28,6 +33,47 @@ export function stepLine(quiet: boolean): StepLine {
     },
     end: clear,
   };
+}
+
+/** What every measurement can be told, besides its own options. */
+export interface MeasurementHooks {
+  readonly signal: AbortSignal;
+  readonly onProgress: (step: string, share: number) => void;
+}
+
+export interface Measurement<Result extends object> {
+  /** Of the line of JSON. */
+  readonly messageType: string;
+  readonly measure: (hooks: MeasurementHooks) => Promise<Result>;
+  readonly format: (result: Result) => string;
+  /** Loaded only when a page is asked for. */
+  readonly report: (result: Result) => Promise<ReportData>;
+}
+
+/** Measures with everything around it, prints what came out, and resolves with the exit status. */
+export async function runMeasurement<Result extends object>(
+  parsed: ParsedArguments,
+  { messageType, measure, format, report }: Measurement<Result>,
+): Promise<number> {
+  const html = parsed['html'] as string | undefined;
+  checkReportFile(html);
+  const line = stepLine(parsed['quiet'] === true);
+  const signals = handleSignals(() => undefined);
+  try {
+    const result = await measure({
+      signal: signals.signal,
+      onProgress: (step, share) => line.show(step, share),
+    });
+    line.end();
+    if (html !== undefined) await writeReport(html, await report(result));
+    toStdout(
+      parsed['json'] === true ? JSON.stringify({ message_type: messageType, ...result }) : format(result),
+    );
+    return EXIT.success;
+  } finally {
+    line.end();
+    signals.dispose();
+  }
 }
 
 /** A whole number as an option's text; what is none stays as it is, for the library's door to refuse. */

@@ -1,14 +1,10 @@
 // `ramferry tune`: options in, advice out, as text or as one line of JSON.
 
-import { EXIT } from '../errors.js';
 import { formatTune } from '../report/tune.js';
 import type { TuneOptions } from '../tune/options.js';
 import { tune } from '../tune/tune.js';
-import { given, stepLine } from './measuring.js';
-import { toStdout } from './output.js';
+import { given, runMeasurement } from './measuring.js';
 import type { Command } from './command.js';
-import { checkReportFile, writeReport } from './report-file.js';
-import { handleSignals } from './signals.js';
 
 export const tuneCommand: Command = {
   build: (parser) =>
@@ -35,33 +31,19 @@ export const tuneCommand: Command = {
         quiet: { alias: 'q', describe: 'no progress', type: 'boolean' },
       })
       .epilog('Rates in bits or bytes: 1gbit, 125MB. Measures on this host; nothing leaves it.'),
-  run: async (parsed) => {
-    const html = parsed['html'] as string | undefined;
-    checkReportFile(html);
-    const line = stepLine(parsed['quiet'] === true);
-    const signals = handleSignals(() => undefined);
-    try {
-      const result = await tune({
-        ...(given(
-          parsed,
-          ['input', 'bandwidth', 'budget', 'dirtyRate', 'downtimeLimit', 'writer', 'zstdBinding'],
-          ['compressCpus', 'decompressCpus', 'seed'],
-        ) as unknown as TuneOptions),
-        signal: signals.signal,
-        onProgress: (step, share) => line.show(step, share),
-      });
-      line.end();
-      if (html !== undefined) {
-        const { tuneReport } = await import('../report/html/tune.js');
-        await writeReport(html, tuneReport(result));
-      }
-      toStdout(
-        parsed['json'] === true ? JSON.stringify({ message_type: 'tune', ...result }) : formatTune(result),
-      );
-      return EXIT.success;
-    } finally {
-      line.end();
-      signals.dispose();
-    }
-  },
+  run: (parsed) =>
+    runMeasurement(parsed, {
+      messageType: 'tune',
+      measure: (hooks) =>
+        tune({
+          ...(given(
+            parsed,
+            ['input', 'bandwidth', 'budget', 'dirtyRate', 'downtimeLimit', 'writer', 'zstdBinding'],
+            ['compressCpus', 'decompressCpus', 'seed'],
+          ) as unknown as TuneOptions),
+          ...hooks,
+        }),
+      format: formatTune,
+      report: async (result) => (await import('../report/html/tune.js')).tuneReport(result),
+    }),
 };

@@ -15,6 +15,7 @@ import { Bank, REFERENCE } from './bank.js';
 import type { BenchResult, BenchRow, Speed } from './bench-result.js';
 import { openTuneInput } from './input.js';
 import { makeUp } from './make-up.js';
+import { measuring } from './options.js';
 import { benchPeers } from './peers.js';
 import { REGION_BYTES, type Region } from './region.js';
 import { type Coding, type Phase, Rig } from './rig.js';
@@ -55,16 +56,7 @@ const schema = z.strictObject({
   quick: z.boolean().default(false),
   /** Other programs, where they are installed. */
   peers: z.boolean().default(true),
-  seed: z
-    .int()
-    .min(0)
-    .max(2 ** 32 - 1)
-    .default(1),
-  zstdBinding: z.string().min(1).optional(),
-  signal: z.instanceof(AbortSignal).optional(),
-  onProgress: z
-    .custom<(step: string, share: number) => void>((value) => typeof value === 'function')
-    .optional(),
+  ...measuring,
 });
 
 export type BenchOptions = z.input<typeof schema>;

@@ -4,25 +4,30 @@ import { z } from 'zod';
 
 import { RamferryError } from '../errors.js';
 import { allowedCpus } from '../migration/cpus.js';
-import { LIMITS } from '../migration/options.js';
+import { LIMITS, quantity } from '../migration/options.js';
 import { invalidOption, parseDuration, parseRate } from '../units.js';
 import { WRITERS } from './overhead.js';
-
-type Parser = (value: string | number, option: string) => number;
-
-function quantity(option: string, parse: Parser, range: { min: number; max: number }) {
-  return z.union([z.number(), z.string()]).transform((value) => {
-    const amount = parse(value, option);
-    if (amount >= range.min && amount <= range.max) return amount;
-    throw invalidOption(option, value, `expected ${range.min} to ${range.max}`);
-  });
-}
 
 const cpus = z.int().min(1).max(LIMITS.threads.max);
 const ANY = { min: 0, max: Number.MAX_SAFE_INTEGER };
 
 /** The least time in which anything can be said, in milliseconds. */
 export const SHORTEST_BUDGET = 3000;
+
+/** What tune and bench have in common. */
+export const measuring = {
+  /** Same seed, same regions of the image. */
+  seed: z
+    .int()
+    .min(0)
+    .max(2 ** 32 - 1)
+    .default(1),
+  zstdBinding: z.string().min(1).optional(),
+  signal: z.instanceof(AbortSignal).optional(),
+  onProgress: z
+    .custom<(step: string, share: number) => void>((value) => typeof value === 'function')
+    .optional(),
+};
 
 const schema = z.strictObject({
   /** The guest's memory: an image, or a stream, from an address that can be read. */
@@ -41,17 +46,7 @@ const schema = z.strictObject({
   downtimeLimit: quantity('downtimeLimit', parseDuration, { min: 1, max: 3_600_000 }).default(300),
   /** What takes the restored bytes at the destination. */
   writer: z.enum(WRITERS).default('socket'),
-  /** Same seed, same regions of the image. */
-  seed: z
-    .int()
-    .min(0)
-    .max(2 ** 32 - 1)
-    .default(1),
-  zstdBinding: z.string().min(1).optional(),
-  signal: z.instanceof(AbortSignal).optional(),
-  onProgress: z
-    .custom<(step: string, share: number) => void>((value) => typeof value === 'function')
-    .optional(),
+  ...measuring,
 });
 
 export type TuneOptions = z.input<typeof schema>;
