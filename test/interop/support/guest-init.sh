@@ -58,7 +58,9 @@ dirty() {
     # A writer that cannot keep its pace does not try to catch up.
     if [ "$next" -le "$now" ]; then next=$now; else busybox sleep "0.$(((next - now) / 10))$(((next - now) % 10))"; fi
   done
-  echo "$work $place" >/mem/place
+  # Whole or not at all: the file is waited for, and read at once.
+  echo "$work $place" >/mem/placed
+  busybox mv /mem/placed /mem/place
 }
 
 check() {
