@@ -164,7 +164,8 @@ describe('the simulated guest', () => {
     it('prints text on standard output, and nothing else when quiet', async () => {
       const { status, stdout, stderr } = await run([...COMPARE, '--dirty-rate', '1MiB', '--quiet']);
       assert.equal(status, 0, stderr);
-      assert.equal(stderr, '');
+      // A busy machine may not keep up with the guest, and send warns of that however quiet it is.
+      assert.equal(stderr.replace(/^ramferry: warning: .*\n/gm, ''), '');
       const text = stdout.toString();
       for (const row of ['idle guest', 'guest that writes', 'total time', 'downtime', 'transferred ram']) {
         assert.match(text, new RegExp(row));
