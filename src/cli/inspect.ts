@@ -1,8 +1,9 @@
 // `ramferry inspect`: what a stream is made of, as text or as one line of JSON.
 
 import { EXIT } from '../errors.js';
-import { inspect as inspectStream } from '../migration/inspect.js';
+import { inspect as inspectStream, type InspectOptions } from '../migration/inspect/inspect.js';
 import { formatInspection } from '../report/inspect.js';
+import { ADDRESSES, COMMON, gather, RECEIVE } from './options.js';
 import { toStdout } from './output.js';
 import type { Command } from './command.js';
 import { handleSignals } from './signals.js';
@@ -10,16 +11,32 @@ import { handleSignals } from './signals.js';
 export const inspect: Command = {
   build: (parser) =>
     parser
-      .positional('file', { describe: 'a stream that send has written', type: 'string', demandOption: true })
+      .positional('stream', {
+        describe: 'what send has written, a Xen stream, or frames of zstd, lz4 or gzip',
+        type: 'string',
+        default: '-',
+      })
       .options({
         verify: { describe: 'decode every chunk and check everything, as receive does', type: 'boolean' },
         json: { describe: 'as one line of JSON', type: 'boolean' },
-      }),
+        'memory-limit': { ...COMMON['memory-limit']!, describe: 'memory for --verify (320MiB)' },
+        'decompress-threads': RECEIVE['decompress-threads']!,
+      })
+      .epilog(`${ADDRESSES} (standard input).`),
   run: async (parsed) => {
     const verify = parsed['verify'] === true;
     const signals = handleSignals(() => undefined);
     try {
-      const report = await inspectStream(String(parsed['file']), { verify, signal: signals.signal });
+      const options = gather(
+        parsed,
+        { memoryLimit: 'text', decompressThreads: 'number' },
+        {},
+      ) as InspectOptions;
+      const report = await inspectStream(String(parsed['stream']), {
+        ...options,
+        verify,
+        signal: signals.signal,
+      });
       toStdout(
         parsed['json'] === true
           ? JSON.stringify({ message_type: 'inspection', verified: verify, ...report })

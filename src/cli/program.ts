@@ -29,8 +29,8 @@ const COMMANDS: readonly Entry[] = [
     load: async () => (await import('./migrate.js')).incoming,
   },
   {
-    usage: 'inspect <file>',
-    summary: 'Say what a stream in a file is made of, and whether it is sound',
+    usage: 'inspect [stream]',
+    summary: 'Say what a stream is made of, and whether it is sound',
     load: async () => (await import('./inspect.js')).inspect,
   },
   {

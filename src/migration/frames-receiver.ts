@@ -18,74 +18,14 @@ import { HOLDS, JOB, JOB_HASH, JOB_WIDE, TASK } from '../slot/job.js';
 import { DECOMPRESS_ENTRY } from './entries.js';
 import { receiverGeometry } from './memory.js';
 import type { Outcome, ReceiverSettings, Receiving } from './receiving.js';
-
-const BUFFER_BYTES = 1024 * 1024;
+import { StreamWindow } from './stream-window.js';
 
 type Units = Extract<FrameLayout, { layout: 'units' }>;
 type Chunk = Extract<FrameUnit, { kind: 'chunk' }>;
 
-/** Bytes of the stream as they come, looked at from the front. */
-class Window {
-  #buffer = Buffer.alloc(BUFFER_BYTES);
-  #start = 0;
-  #end = 0;
-  /** Offset in the stream of the first byte that is held. */
-  offset = 0;
-  atEnd = false;
-  readonly #settings: ReceiverSettings;
-
-  constructor(settings: ReceiverSettings) {
-    this.#settings = settings;
-    this.#buffer.set(settings.head);
-    this.#end = settings.head.length;
-  }
-
-  get bytes(): Buffer {
-    return this.#buffer.subarray(this.#start, this.#end);
-  }
-
-  async more(): Promise<void> {
-    if (this.#end === this.#buffer.length) {
-      this.#buffer.copyWithin(0, this.#start, this.#end);
-      this.#end -= this.#start;
-      this.#start = 0;
-    }
-    const got = await this.#settings.source.read(this.#buffer.subarray(this.#end));
-    if (got === 0) this.atEnd = true;
-    this.#end += got;
-  }
-
-  drop(bytes: number): void {
-    this.#start += bytes;
-    this.offset += bytes;
-    if (this.#start === this.#end) this.#start = this.#end = 0;
-  }
-
-  /** Moves the next bytes to `target`; those that are not here yet are read straight into it. */
-  async move(target: Buffer): Promise<void> {
-    let at = this.bytes.copy(target);
-    this.drop(at);
-    if (at === target.length) return;
-    const { source, ioTimeout } = this.#settings;
-    // A unit that has begun comes at once; between units the guest may idle.
-    source.patience?.(ioTimeout);
-    while (at < target.length) {
-      const got = await source.read(target.subarray(at));
-      if (got === 0) {
-        throw new RamferryError('ERR_STREAM_TRUNCATED', 'the stream ends inside a frame', {
-          offset: this.offset,
-        });
-      }
-      at += got;
-      this.offset += got;
-    }
-    source.patience?.(0);
-  }
-}
-
 export class FramesReceiver implements Receiving {
   readonly #settings: ReceiverSettings;
-  readonly #window: Window;
+  readonly #window: StreamWindow;
   readonly #digest = new TotalsDigest();
   #pool: OrderedPool | undefined;
   #failure: RamferryError | undefined;
@@ -94,7 +34,7 @@ export class FramesReceiver implements Receiving {
 
   constructor(settings: ReceiverSettings) {
     this.#settings = settings;
-    this.#window = new Window(settings);
+    this.#window = new StreamWindow(settings);
   }
 
   abort(error: RamferryError): void {

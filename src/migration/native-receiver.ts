@@ -13,6 +13,7 @@ import {
   RECORD,
 } from '../chunk/record.js';
 import { codecName } from '../codec/codec.js';
+import { ChunkOrder } from '../container/chunk-order.js';
 import {
   END_RECORD_BYTES,
   readStreamHeader,
@@ -26,6 +27,7 @@ import { OrderedPool } from '../pool/ordered-pool.js';
 import { JOB, JOB_WIDE, TASK } from '../slot/job.js';
 import { allocateStore } from '../store/shared.js';
 import { DECOMPRESS_ENTRY } from './entries.js';
+import { located } from './located.js';
 import { receiverGeometry } from './memory.js';
 import type { Outcome, ReceiverSettings, Receiving } from './receiving.js';
 import { wasStored } from './statistics.js';
@@ -47,10 +49,7 @@ export class NativeReceiver implements Receiving {
   #pool: OrderedPool | undefined;
   #failure: RamferryError | undefined;
   #records = 0;
-  /** Lowest sequence number that has not arrived. */
-  #expected = 0;
-  /** Decoded bytes before the chunk that is expected next, known while chunks arrive in order. */
-  #expectedOffset = 0;
+  #order: ChunkOrder | undefined;
 
   constructor(settings: ReceiverSettings) {
     this.#settings = settings;
@@ -79,6 +78,7 @@ export class NativeReceiver implements Receiving {
     });
     const stream = readStreamHeader(head);
     this.#stream = stream;
+    this.#order = new ChunkOrder(stream.window);
     this.#records = 1;
     statistics.linkBytes += head.length;
     if (stream.totalLength !== undefined) statistics.totalBytes = stream.totalLength;
@@ -176,7 +176,7 @@ export class NativeReceiver implements Receiving {
           throw located(thrown, place);
         });
         statistics.linkBytes += bytes.length;
-        this.#checkComplete(place);
+        this.#order!.complete(place);
         return { bytes, ...place };
       }
       if (type !== RECORD.chunk) {
@@ -199,14 +199,10 @@ export class NativeReceiver implements Receiving {
     try {
       await reader.exactly(input.subarray(8, CHUNK_HEADER_BYTES));
       const header = readChunkHeader(input, 0, maxChunk, storeBytes > 0);
-      this.#checkOrder(pool, header);
+      this.#order!.accept(header);
       const length = header.bodyLength + CHUNK_OVERHEAD;
       await reader.exactly(input.subarray(CHUNK_HEADER_BYTES, length));
       this.#arrivals.set(header.sequence, { header, ...place, length });
-      for (let next = this.#arrivals.get(this.#expected); next !== undefined;) {
-        this.#expectedOffset += next.header.decodedLength;
-        next = this.#arrivals.get(++this.#expected);
-      }
       ints[JOB.task] = TASK.decode;
       ints[JOB.inputOffset] = 0;
       ints[JOB.inputLength] = length;
@@ -216,35 +212,6 @@ export class NativeReceiver implements Receiving {
       return length;
     } catch (thrown) {
       throw located(thrown, place);
-    }
-  }
-
-  #checkOrder(pool: OrderedPool, header: ChunkHeader): void {
-    const { sequence, offset } = header;
-    const { window } = this.#stream!;
-    const wrong = (what: string): RamferryError =>
-      new RamferryError('ERR_STREAM_ORDER', what, {
-        sequence,
-        hint: 'records were lost, repeated or exchanged on the way: the transfer must be repeated',
-      });
-    if (sequence < this.#expected || pool.has(sequence)) throw wrong(`chunk ${sequence} comes twice`);
-    if (sequence >= this.#expected + window) {
-      throw wrong(`chunk ${sequence} comes before chunk ${this.#expected}; at most ${window - 1} may wait`);
-    }
-    if (sequence === this.#expected && offset !== this.#expectedOffset) {
-      throw wrong(`chunk ${sequence} claims offset ${offset}, its place is ${this.#expectedOffset}`);
-    }
-    if (header.needs > this.#expected) throw wrong(`chunk ${sequence} needs chunks that have not come`);
-  }
-
-  #checkComplete(place: { record: number; offset: number }): void {
-    const ahead = [...this.#arrivals.keys()].filter((sequence) => sequence >= this.#expected);
-    if (ahead.length > 0) {
-      throw new RamferryError(
-        'ERR_STREAM_ORDER',
-        `chunk ${this.#expected} is missing at the END record`,
-        place,
-      );
     }
   }
 
@@ -296,18 +263,4 @@ export class NativeReceiver implements Receiving {
       });
     }
   }
-}
-
-/** The same error with the record's place, where it has none; an offset within the record says more than its start. */
-function located(thrown: unknown, place: { record: number; offset: number } | undefined): RamferryError {
-  const error = toRamferryError(thrown, 'ERR_INTERNAL');
-  const { record, offset } = error.place;
-  if (place === undefined || (record !== undefined && offset !== undefined)) return error;
-  return new RamferryError(error.code, error.message, {
-    ...error.place,
-    record: record ?? place.record,
-    offset: offset ?? place.offset,
-    cause: error.cause,
-    ...(error.hint === undefined ? {} : { hint: error.hint }),
-  });
 }

@@ -5,8 +5,6 @@
 import { usableCodecs } from '../codec/features.js';
 import { NATIVE_VERSION } from '../container/native.js';
 import { RamferryError, toRamferryError } from '../errors.js';
-import { containerOf, type StreamKind } from '../grammar/detect.js';
-import type { XenKind } from '../grammar/xen-wrapping.js';
 import type { ByteSource, Channel } from '../io/bytes.js';
 import { addressOf } from '../link/address.js';
 import { openInput, openOutput } from '../link/open.js';
@@ -16,13 +14,10 @@ import { codecBytes } from './codec-memory.js';
 import { speaks } from './handshake.js';
 import { endRelay, relay, standardPartner } from './relay.js';
 import { reportProgress } from './progress-timer.js';
-import { FramesReceiver } from './frames-receiver.js';
-import { NativeReceiver } from './native-receiver.js';
 import { largestChunk, receiverStores } from './memory.js';
 import { openOptions, recognise } from './opening.js';
-import { PassThrough } from './pass-through.js';
-import type { Outcome, ReceiverSettings, Receiving } from './receiving.js';
-import { XenReceiver } from './xen-receiver.js';
+import { openReceiver } from './receivers.js';
+import type { Outcome } from './receiving.js';
 import { Statistics, type TransferSummary } from './statistics.js';
 import { Voice } from './way-back.js';
 
@@ -118,7 +113,7 @@ async function transfer(
       hint: 'did the sender start?',
     });
   }
-  const receiving = open(kind, {
+  const receiving = openReceiver(kind, {
     source,
     head,
     sink: to.sink!,
@@ -141,24 +136,5 @@ async function transfer(
   } finally {
     stopReporting();
     settings.signal?.removeEventListener('abort', abort);
-  }
-}
-
-/** The receiver for what was recognised. */
-function open(kind: StreamKind, settings: ReceiverSettings): Receiving {
-  switch (containerOf(kind)) {
-    case 'native':
-      return new NativeReceiver(settings);
-    case 'xen':
-      return new XenReceiver(settings, kind as XenKind);
-    case 'frames':
-      return new FramesReceiver(settings);
-    case 'plain':
-      // An uncompressed migration stream is what a host without ramferry sends; anything else is a mistake.
-      if (kind === 'qemu' || kind === 'libvirt' || settings.passThrough) return new PassThrough(settings);
-      throw new RamferryError('ERR_STREAM_MAGIC', 'the input is nothing that `receive` knows', {
-        offset: 0,
-        hint: 'give it what `ramferry send` wrote, or say --pass-through to hand on anything',
-      });
   }
 }

@@ -36,6 +36,12 @@ export class FindingCollector implements XenHandler {
   #at = 0;
   #filled = 0;
   #totals = Buffer.alloc(0);
+  readonly #onBegin: (record: LibxcRecord) => void;
+
+  /** @param onBegin told of every record, ours or not */
+  constructor(onBegin: (record: LibxcRecord) => void = () => undefined) {
+    this.#onBegin = onBegin;
+  }
 
   /** The next scan begins at offset 0 of its data. */
   beginScan(): void {
@@ -60,6 +66,7 @@ export class FindingCollector implements XenHandler {
   }
 
   begin(record: LibxcRecord): void {
+    this.#onBegin(record);
     const { type, length } = record;
     if (type === XENGUEST_RECORD.chunk) {
       this.#at += LIBXC_HEADER_BYTES;

@@ -110,11 +110,6 @@ export class OrderedPool {
     }
   }
 
-  /** Whether this place has been pushed or handed out already. */
-  has(place: number): boolean {
-    return place < this.#nextOut || this.#order.has(place);
-  }
-
   /** The lowest place that has not been handed out. */
   get position(): number {
     return this.#nextOut;

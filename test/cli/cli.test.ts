@@ -240,6 +240,20 @@ describe('the command line', () => {
       assert.equal(line!['decodedBytes'], contents.length);
     });
 
+    it('reads a pipe, once, and looks at frames, too', async () => {
+      const frames = path('inspected.zst');
+      assert.equal((await run(['send', image, frames, '--method', 'stream', '--quiet'])).status, 0);
+      for (const file of [path('inspected.rf'), frames]) {
+        const command = new Command(['inspect', '-', '--verify', '--json']);
+        command.process.stdin.end(await readFile(file));
+        const piped = await command.ended;
+        assert.equal(piped.status, 0, piped.stderr);
+        const [line] = jsonLines(piped.stdout);
+        assert.equal(line!['container'], file === frames ? 'frames' : 'native');
+        assert.equal(line!['decodedBytes'], contents.length);
+      }
+    });
+
     it('fails with status 5 on what is no stream of ours, or only half of one', async () => {
       assert.match((await run(['inspect', image])).stderr, /^ramferry: ERR_STREAM_MAGIC: /);
       const stream = await readFile(path('inspected.rf'));

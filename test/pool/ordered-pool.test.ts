@@ -137,15 +137,12 @@ describe('ordered pool', () => {
     const pool = makePool(2, 8);
     const places = [2, 0, 3, 1, 5, 4];
     for (const place of places) {
-      assert.ok(!pool.has(place));
       await push(pool, place * 10, { place });
-      assert.ok(pool.has(place));
     }
     pool.end();
     const { results } = await drain(pool);
     assert.deepEqual(results, [0, 10, 20, 30, 40, 50]);
     assert.equal(pool.position, 6);
-    assert.ok(pool.has(0), 'what was handed out stays known');
   });
 
   it('hands out what was done without a worker in its place', LIMIT, async () => {

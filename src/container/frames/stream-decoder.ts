@@ -61,7 +61,7 @@ export class StreamDecoder {
   end(): void {
     const partial = this.#gather.partial;
     const begun = partial.length > 0;
-    if (begun && !beginsSomeFrame(partial)) throw this.#unknown(this.#offset - partial.length);
+    if (begun && !beginsSomeFrame(partial)) throw unknownFrame(this.#offset - partial.length);
     if (begun || this.#frame !== undefined || this.#offset === this.#start) {
       throw new RamferryError('ERR_STREAM_TRUNCATED', 'the stream ends inside a frame', {
         offset: this.#offset,
@@ -92,18 +92,19 @@ export class StreamDecoder {
     if (number === MAGIC.lz4) return new Lz4FrameDecoder(offset);
     if (magic[0] === 0x1f && magic[1] === 0x8b && magic[2] === 8) return new GzipMemberDecoder(magic, offset);
     if (isSkippable(number)) return new SkippableFrameDecoder(number, offset);
-    if (number === MAGIC.lz4Legacy) {
-      throw new RamferryError('ERR_STREAM_FEATURE', 'the legacy LZ4 format is not read', {
-        offset,
-        hint: 'Compress without `lz4 -l`.',
-      });
-    }
-    throw this.#unknown(offset);
+    throw unknownFrame(offset, number);
   }
+}
 
-  #unknown(offset: number): RamferryError {
-    return offset > 0
-      ? new RamferryError('ERR_STREAM_TRAILING', 'bytes follow the last frame', { offset })
-      : new RamferryError('ERR_STREAM_MAGIC', 'this is no stream of zstd, LZ4 or gzip frames', { offset });
+/** What stands at `offset` begins no frame that is read. @param magic its first four bytes, where there are so many */
+export function unknownFrame(offset: number, magic?: number): RamferryError {
+  if (magic === MAGIC.lz4Legacy) {
+    return new RamferryError('ERR_STREAM_FEATURE', 'the legacy LZ4 format is not read', {
+      offset,
+      hint: 'Compress without `lz4 -l`.',
+    });
   }
+  return offset > 0
+    ? new RamferryError('ERR_STREAM_TRAILING', 'bytes follow the last frame', { offset })
+    : new RamferryError('ERR_STREAM_MAGIC', 'this is no stream of zstd, LZ4 or gzip frames', { offset });
 }

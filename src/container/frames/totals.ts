@@ -37,19 +37,30 @@ export class TotalsDigest {
 
   /** Throws ERR_STREAM_TOTALS when the stream's totals are not those of the chunks that were added. */
   verify(expected: StreamTotals): void {
-    const seen = this.totals();
-    const wrong =
-      seen.chunks !== expected.chunks
-        ? `${seen.chunks} chunks instead of ${expected.chunks}`
-        : seen.decodedBytes !== expected.decodedBytes
-          ? `${seen.decodedBytes} decoded bytes instead of ${expected.decodedBytes}`
-          : seen.digest !== expected.digest
-            ? 'the digest differs'
-            : undefined;
-    if (wrong !== undefined) {
-      throw new RamferryError('ERR_STREAM_TOTALS', `the stream is not what was sent: ${wrong}`, {
-        hint: 'Bytes were changed on the way; send again.',
-      });
-    }
+    compareTotals(this.totals(), expected);
   }
+}
+
+/**
+ * @param seen what the chunks add up to; without a digest when nobody decoded them
+ * @throws ERR_STREAM_TOTALS when the stream states something else
+ */
+export function compareTotals(
+  seen: Omit<StreamTotals, 'digest'> & { readonly digest?: bigint },
+  expected: StreamTotals,
+  offset?: number,
+): void {
+  const wrong =
+    seen.chunks !== expected.chunks
+      ? `${seen.chunks} chunks instead of ${expected.chunks}`
+      : seen.decodedBytes !== expected.decodedBytes
+        ? `${seen.decodedBytes} decoded bytes instead of ${expected.decodedBytes}`
+        : seen.digest !== undefined && seen.digest !== expected.digest
+          ? 'the digest differs'
+          : undefined;
+  if (wrong === undefined) return;
+  throw new RamferryError('ERR_STREAM_TOTALS', `the stream is not what was sent: ${wrong}`, {
+    hint: 'Bytes were changed on the way; send again.',
+    ...(offset === undefined ? {} : { offset }),
+  });
 }

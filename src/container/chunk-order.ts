@@ -1,0 +1,55 @@
+// The order in which chunks of a native stream may stand: each once, none further ahead than the window allows, each at
+// the place in the decoded stream that its number gives it. Takes headers as they come; keeps a number for each chunk
+// that is ahead of its turn.
+
+import type { ChunkHeader } from '../chunk/record.js';
+import { RamferryError } from '../errors.js';
+
+export class ChunkOrder {
+  readonly #window: number;
+  /** Lowest sequence number that has not come, and the decoded bytes before it. */
+  #expected = 0;
+  #expectedOffset = 0;
+  /** Decoded lengths of the chunks that are ahead of their turn, by sequence number. */
+  readonly #ahead = new Map<number, number>();
+
+  /** @param window as the stream's header says; 1 = strictly in order */
+  constructor(window: number) {
+    this.#window = window;
+  }
+
+  /** Takes the next chunk's header. @throws ERR_STREAM_ORDER */
+  accept({ sequence, offset, needs, decodedLength }: ChunkHeader): void {
+    const wrong = (what: string): RamferryError =>
+      new RamferryError('ERR_STREAM_ORDER', what, {
+        sequence,
+        hint: 'records were lost, repeated or exchanged on the way: the transfer must be repeated',
+      });
+    if (sequence < this.#expected || this.#ahead.has(sequence)) throw wrong(`chunk ${sequence} comes twice`);
+    if (sequence >= this.#expected + this.#window) {
+      throw wrong(
+        `chunk ${sequence} comes before chunk ${this.#expected}; at most ${this.#window - 1} may wait`,
+      );
+    }
+    if (sequence === this.#expected && offset !== this.#expectedOffset) {
+      throw wrong(`chunk ${sequence} claims offset ${offset}, its place is ${this.#expectedOffset}`);
+    }
+    if (needs > this.#expected) throw wrong(`chunk ${sequence} needs chunks that have not come`);
+    this.#ahead.set(sequence, decodedLength);
+    for (let length = this.#ahead.get(this.#expected); length !== undefined;) {
+      this.#ahead.delete(this.#expected);
+      this.#expectedOffset += length;
+      length = this.#ahead.get(++this.#expected);
+    }
+  }
+
+  /** At the END record. @throws ERR_STREAM_ORDER when a chunk waits for one that never came */
+  complete(place: { record: number; offset: number }): void {
+    if (this.#ahead.size === 0) return;
+    throw new RamferryError(
+      'ERR_STREAM_ORDER',
+      `chunk ${this.#expected} is missing at the END record`,
+      place,
+    );
+  }
+}

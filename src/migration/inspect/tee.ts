@@ -1,0 +1,69 @@
+// One source for two readers: the front reads it, the back is shown every byte that the front has read, before the front
+// goes on. Holds nothing: both look at the front's memory. Whoever stops early is left out from then on.
+
+import type { ByteSource } from '../../io/bytes.js';
+
+export class Tee {
+  readonly front: ByteSource;
+  readonly back: ByteSource;
+  /** Read by the front and not yet by the back. */
+  #shown: Uint8Array = new Uint8Array(0);
+  #ended = false;
+  #left = false;
+  #wake: () => void = () => undefined;
+  #seen: () => void = () => undefined;
+
+  constructor(source: ByteSource) {
+    this.front = {
+      label: source.label,
+      read: async (target) => {
+        const got = await source.read(target);
+        if (got === 0) this.end();
+        else await this.#show(target.subarray(0, got));
+        return got;
+      },
+      patience: (milliseconds) => source.patience?.(milliseconds),
+      close: () => source.close(),
+    };
+    this.back = {
+      label: source.label,
+      read: (target) => this.#look(target),
+      close: () => {
+        this.leave();
+        return Promise.resolve();
+      },
+    };
+  }
+
+  /** The front reads no more: that is the end for the back. */
+  end(): void {
+    this.#ended = true;
+    this.#wake();
+  }
+
+  /** The back looks no more. */
+  leave(): void {
+    this.#left = true;
+    this.#seen();
+  }
+
+  async #show(bytes: Uint8Array): Promise<void> {
+    if (this.#left) return;
+    const seen = new Promise<void>((resolve) => (this.#seen = resolve));
+    this.#shown = bytes;
+    this.#wake();
+    await seen;
+  }
+
+  async #look(target: Uint8Array): Promise<number> {
+    while (this.#shown.length === 0) {
+      if (this.#ended) return 0;
+      await new Promise<void>((resolve) => (this.#wake = resolve));
+    }
+    const n = Math.min(target.length, this.#shown.length);
+    target.set(this.#shown.subarray(0, n));
+    this.#shown = this.#shown.subarray(n);
+    if (this.#shown.length === 0) this.#seen();
+    return n;
+  }
+}

@@ -1,0 +1,75 @@
+// Bytes of a stream as they come, looked at from the front: for readers that must see how something begins before they
+// know how long it is. Holds at most 1 MiB.
+
+import { Buffer } from 'node:buffer';
+
+import { RamferryError } from '../errors.js';
+import type { ByteSource } from '../io/bytes.js';
+
+const BUFFER_BYTES = 1024 * 1024;
+
+export interface WindowSettings {
+  readonly source: ByteSource;
+  /** Bytes of the source that were read already. */
+  readonly head: Uint8Array;
+  /** Milliseconds that the source may take in the middle of a unit; 0 = for ever. */
+  readonly ioTimeout: number;
+}
+
+export class StreamWindow {
+  #buffer = Buffer.alloc(BUFFER_BYTES);
+  #start = 0;
+  #end = 0;
+  /** Offset in the stream of the first byte that is held. */
+  offset = 0;
+  atEnd = false;
+  readonly #settings: WindowSettings;
+
+  constructor(settings: WindowSettings) {
+    this.#settings = settings;
+    this.#buffer.set(settings.head);
+    this.#end = settings.head.length;
+  }
+
+  get bytes(): Buffer {
+    return this.#buffer.subarray(this.#start, this.#end);
+  }
+
+  async more(): Promise<void> {
+    if (this.#end === this.#buffer.length) {
+      this.#buffer.copyWithin(0, this.#start, this.#end);
+      this.#end -= this.#start;
+      this.#start = 0;
+    }
+    const got = await this.#settings.source.read(this.#buffer.subarray(this.#end));
+    if (got === 0) this.atEnd = true;
+    this.#end += got;
+  }
+
+  drop(bytes: number): void {
+    this.#start += bytes;
+    this.offset += bytes;
+    if (this.#start === this.#end) this.#start = this.#end = 0;
+  }
+
+  /** Moves the next bytes to `target`; those that are not here yet are read straight into it. */
+  async move(target: Buffer): Promise<void> {
+    let at = this.bytes.copy(target);
+    this.drop(at);
+    if (at === target.length) return;
+    const { source, ioTimeout } = this.#settings;
+    // A unit that has begun comes at once; between units the guest may idle.
+    source.patience?.(ioTimeout);
+    while (at < target.length) {
+      const got = await source.read(target.subarray(at));
+      if (got === 0) {
+        throw new RamferryError('ERR_STREAM_TRUNCATED', 'the stream ends inside a frame', {
+          offset: this.offset,
+        });
+      }
+      at += got;
+      this.offset += got;
+    }
+    source.patience?.(0);
+  }
+}

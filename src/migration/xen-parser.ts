@@ -1,0 +1,332 @@
+// Follows a Xen stream as a receiver must: finds our records among those that pass untouched, and holds the stream to its
+// promises (docs/FORMAT.md). One with our records must show totals before its END, or at the end of the input where it
+// broke off or is wrapped. A bare libxc stream is read exactly to its END.
+// What is found is handed to `deliveries`, in stream order; this file decodes nothing and holds no chunk.
+
+import { Buffer } from 'node:buffer';
+
+import { recordCapacity } from '../chunk/encode.js';
+import { CHUNK_OVERHEAD, type ChunkHeader, readChunkHeader } from '../chunk/record.js';
+import {
+  checkPadding,
+  cutMayBeginAt,
+  ENVELOPE_BYTES,
+  type Envelope,
+  isCut,
+  isCutRecord,
+  isDamagedTotals,
+  LIBXC_HEADER_BYTES,
+  readEnvelope,
+  TOTALS_RECORD_BYTES,
+  XENGUEST_RECORD,
+} from '../container/xenguest.js';
+import { RamferryError } from '../errors.js';
+import type { LibxcRecord } from '../grammar/libxc-records.js';
+import { type XenKind, XenWalk } from '../grammar/xen-wrapping.js';
+import { located } from './located.js';
+import type { ReceiverSettings } from './receiving.js';
+import { FindingCollector } from './xen-findings.js';
+
+const BUFFER_BYTES = 256 * 1024;
+
+/** A libxc record of ours that holds a chunk. */
+export interface ArrivedChunk {
+  readonly record: LibxcRecord;
+  /** All of its body: the envelope, the chunk record, zeros. It is the memory that `room` gave. */
+  readonly body: Buffer;
+  readonly header: ChunkHeader;
+  /** Of the chunk record, behind the envelope. */
+  readonly length: number;
+}
+
+/** Whoever uses what is found. Nothing else is done until a promise that was returned has resolved. */
+export interface XenDeliveries {
+  /** The first record of ours announces what the stream needs. */
+  open(envelope: Envelope): void;
+  /** Memory for the body of the chunk record that comes next. @returns exactly `length` bytes */
+  room(length: number): Promise<Buffer> | Buffer;
+  chunk(chunk: ArrivedChunk): void;
+  /** Bytes that travel as they are. */
+  pass(bytes: Buffer): Promise<void> | void;
+  /** The body of totals; to be compared with all that was delivered before. */
+  totals(record: LibxcRecord, body: Buffer): Promise<void> | void;
+  /** Every libxc record as it begins; for those who count. */
+  begin?(record: LibxcRecord): void;
+}
+
+export type XenParserSettings = Pick<
+  ReceiverSettings,
+  'source' | 'head' | 'ioTimeout' | 'passThrough' | 'shared' | 'statistics'
+>;
+
+export class XenParser {
+  readonly #settings: XenParserSettings;
+  readonly #deliveries: XenDeliveries;
+  readonly #walk: XenWalk;
+  readonly #collector: FindingCollector;
+  #envelope: Envelope | undefined;
+  #arriving: LibxcRecord | undefined;
+  /** Sequence number of the next chunk. */
+  #sequence = 0;
+  /** Our records have been seen. */
+  #ours = false;
+  /** A totals record stands directly before the place at hand. */
+  #totalled = false;
+  /** It said that nothing follows. */
+  #cutSeen = false;
+  /** A bare stream has come to its END. */
+  #ended = false;
+  /** Verbatim bytes that may turn out to be the beginning of the totals of a stream that broke off. */
+  #held = Buffer.alloc(0);
+  /** The last verbatim bytes before the place at hand, delivered or held, as many as totals have. */
+  #last = Buffer.alloc(0);
+
+  constructor(settings: XenParserSettings, kind: XenKind, deliveries: XenDeliveries) {
+    this.#settings = settings;
+    this.#deliveries = deliveries;
+    this.#walk = new XenWalk(kind);
+    this.#collector = new FindingCollector((record) => deliveries.begin?.(record));
+  }
+
+  /** Records of ours have been seen: the stream is verified when `run` resolves. */
+  get ours(): boolean {
+    return this.#ours;
+  }
+
+  /** The sender's input broke off before its own end, and the sender said so. */
+  get cut(): boolean {
+    // Totals that end the input stand behind every wrapping, too: a sender does not know what may follow one.
+    return this.#cutSeen && !this.#walk.complete;
+  }
+
+  /** Byte order of the libxc stream. */
+  get bigEndian(): boolean {
+    return this.#walk.bigEndian;
+  }
+
+  /** Reads to the end of the stream; throws what is wrong with it. */
+  async run(): Promise<void> {
+    const { source, head } = this.#settings;
+    const buffer = Buffer.allocUnsafe(BUFFER_BYTES);
+    buffer.set(head);
+    let filled = head.length;
+    let atEnd = false;
+    // Between a guest's words the link owes us nothing; keep-alive tells a dead peer.
+    source.patience?.(0);
+    for (;;) {
+      this.#collector.beginScan();
+      const taken = this.#walk.scan(buffer.subarray(0, filled), atEnd, this.#collector);
+      this.#settings.statistics.linkBytes += taken;
+      await this.#carryOut(buffer);
+      buffer.copyWithin(0, taken, filled);
+      filled -= taken;
+      if (this.#walk.state === 'done') {
+        // An END that the walk has found in the totals of a stream that broke off is none.
+        if (this.#held.length > 0) await this.#rest(buffer, filled);
+        else this.#ended = true;
+        break;
+      }
+      if (taken > 0 && (this.#collector.full || atEnd)) continue;
+      if (atEnd) break;
+      this.#refuseEndless();
+      const room = Math.min(BUFFER_BYTES - filled, this.#walk.certainBytes - filled);
+      const got = await source.read(buffer.subarray(filled, filled + Math.max(1, room)));
+      if (got === 0) atEnd = true;
+      filled += got;
+    }
+    await this.#finish();
+  }
+
+  /** Everything up to the end of the input, as it is. @param filled bytes of it in the buffer already */
+  async #rest(buffer: Buffer, filled: number): Promise<void> {
+    for (let got = filled, first = true; got > 0 || first; first = false) {
+      this.#settings.statistics.linkBytes += got;
+      await this.#verbatim(buffer.subarray(0, got));
+      got = await this.#settings.source.read(buffer);
+    }
+  }
+
+  /** What follows an unknown record may be the stream's or somebody else's: nobody can tell any more. */
+  #refuseEndless(): void {
+    const { lostBecause } = this.#walk;
+    if (this.#settings.shared !== true || lostBecause === undefined) return;
+    throw new RamferryError('ERR_STREAM_FORMAT', `the end of the stream cannot be told (${lostBecause})`, {
+      offset: this.#settings.statistics.linkBytes,
+      hint: 'the sender writes a stream that this version does not know, or bytes were changed on the way',
+    });
+  }
+
+  async #carryOut(buffer: Buffer): Promise<void> {
+    for (const finding of this.#collector.findings) {
+      switch (finding.kind) {
+        case 'verbatim':
+          await this.#verbatim(buffer.subarray(finding.start, finding.end));
+          break;
+        case 'chunk':
+          await locating(finding.record, () => this.#open(finding.record, finding.envelope));
+          break;
+        case 'complete':
+          await locating(this.#arriving!, () => this.#push());
+          break;
+        case 'totals':
+          await this.#totalsRecord(finding.record, finding.body);
+          break;
+        case 'end':
+          this.#checkTotalled(finding.record);
+      }
+    }
+  }
+
+  // --- our chunk records ---
+
+  async #open(record: LibxcRecord, envelopeBytes: Buffer): Promise<void> {
+    await this.#release();
+    this.#refuseAfterCut();
+    this.#ours = true;
+    const envelope = readEnvelope(envelopeBytes);
+    if (this.#envelope === undefined) {
+      this.#envelope = envelope;
+      this.#deliveries.open(envelope);
+    } else if (
+      envelope.maxChunk !== this.#envelope.maxChunk ||
+      envelope.storeBytes !== this.#envelope.storeBytes
+    ) {
+      throw new RamferryError(
+        'ERR_STREAM_FORMAT',
+        'a compressed record announces other limits than the first',
+      );
+    }
+    if (record.length > ENVELOPE_BYTES + recordCapacity(envelope.maxChunk) + 8) {
+      throw new RamferryError('ERR_STREAM_LIMIT', `a compressed record claims ${record.length} bytes`);
+    }
+    const body = await this.#deliveries.room(record.length);
+    envelopeBytes.copy(body);
+    this.#collector.target = body;
+    this.#arriving = record;
+    // A record of ours that has begun comes at once.
+    this.#settings.source.patience?.(this.#settings.ioTimeout);
+  }
+
+  #push(): void {
+    const record = this.#arriving!;
+    const body = this.#collector.target!;
+    const { maxChunk, storeBytes } = this.#envelope!;
+    this.#arriving = undefined;
+    this.#settings.source.patience?.(0);
+    const header = readChunkHeader(body, ENVELOPE_BYTES, maxChunk, storeBytes > 0);
+    const length = header.bodyLength + CHUNK_OVERHEAD;
+    checkPadding(body, length);
+    if (header.sequence !== this.#sequence) {
+      throw new RamferryError(
+        'ERR_STREAM_ORDER',
+        `chunk ${header.sequence} stands where chunk ${this.#sequence} belongs`,
+        { sequence: header.sequence },
+      );
+    }
+    this.#sequence++;
+    this.#totalled = false;
+    this.#deliveries.chunk({ record, body, header, length });
+  }
+
+  // --- everything else ---
+
+  /** Bytes that travel as they are; the last of them are held back while they could be the totals of a broken stream. */
+  async #verbatim(bytes: Buffer): Promise<void> {
+    const all = this.#held.length === 0 ? bytes : Buffer.concat([this.#held, bytes]);
+    // Behind a shared stream the input does not end, so none can have broken off.
+    const from = this.#settings.shared === true ? all.length : cutMayBeginAt(all);
+    this.#totalled = false;
+    this.#held = Buffer.from(all.subarray(from));
+    this.#last = Buffer.concat([this.#last, bytes.subarray(-TOTALS_RECORD_BYTES)]).subarray(
+      -TOTALS_RECORD_BYTES,
+    );
+    await this.#pass(all.subarray(0, from));
+  }
+
+  async #release(): Promise<void> {
+    const held = this.#held;
+    this.#held = this.#last = Buffer.alloc(0);
+    await this.#pass(held);
+  }
+
+  async #pass(bytes: Buffer): Promise<void> {
+    if (bytes.length > 0) await this.#deliveries.pass(bytes);
+  }
+
+  async #totalsRecord(record: LibxcRecord, body: Buffer): Promise<void> {
+    await this.#release();
+    this.#totalled = true;
+    this.#ours = true;
+    if (isCut(body)) this.#cutSeen = true;
+    await this.#deliveries.totals(record, body);
+  }
+
+  /** At an END or CHECKPOINT. */
+  #checkTotalled(record: LibxcRecord): void {
+    // What the walk finds in the totals of a stream that broke off is no record.
+    if (this.#held.length > 0) return;
+    this.#refuseAfterCut();
+    if ((this.#ours && !this.#totalled) || isDamagedTotals(this.#last)) {
+      throw new RamferryError(
+        'ERR_STREAM_TOTALS',
+        'the stream ends without the totals that must stand before its end',
+        {
+          record: record.number,
+          offset: record.offset,
+          hint: 'records were lost or changed on the way: the migration must be repeated',
+        },
+      );
+    }
+  }
+
+  #refuseAfterCut(): void {
+    if (!this.#cutSeen) return;
+    throw new RamferryError('ERR_STREAM_TRAILING', 'bytes follow the totals of a stream that broke off', {
+      offset: this.#settings.statistics.linkBytes,
+    });
+  }
+
+  /** The input is over, or the bare stream is. */
+  async #finish(): Promise<void> {
+    const held = this.#held;
+    if (isCutRecord(held)) {
+      this.#held = this.#last = Buffer.alloc(0);
+      const body = held.subarray(LIBXC_HEADER_BYTES);
+      const offset = this.#settings.statistics.linkBytes - TOTALS_RECORD_BYTES;
+      await this.#totalsRecord(
+        { type: XENGUEST_RECORD.totals, length: body.length, number: -1, offset, bigEndian: false },
+        body,
+      );
+      return;
+    }
+    const last = this.#last;
+    await this.#release();
+    if (this.#ours) {
+      if (this.#cutSeen && this.#totalled) return;
+      this.#refuseAfterCut();
+      if (this.#ended) return;
+    } else if (!isDamagedTotals(last) && (this.#walk.complete || this.#settings.passThrough)) {
+      return;
+    }
+    const lost = this.#walk.lostBecause;
+    throw new RamferryError(
+      'ERR_STREAM_TRUNCATED',
+      lost === undefined
+        ? 'the stream ends early'
+        : `the stream cannot be followed (${lost}) and has no totals at its end`,
+      {
+        offset: this.#settings.statistics.linkBytes,
+        hint: 'the sender or the link stopped before the end, or bytes were changed: the transfer must be repeated',
+      },
+    );
+  }
+}
+
+/** Errors of the work say in which record they happened. */
+async function locating(record: LibxcRecord, work: () => Promise<void> | void): Promise<void> {
+  try {
+    await work();
+  } catch (thrown) {
+    throw located(thrown, { record: record.number, offset: record.offset });
+  }
+}
