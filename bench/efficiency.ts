@@ -178,27 +178,28 @@ async function compare(load: Load, input: string, output: string, pairs: number)
   ];
 }
 
+const INPUTS = ['file', 'pipe'] as const;
+const CODECS = ['zstd', 'lz4'] as const;
+const THREADS = [1, 2];
+const CASES = INPUTS.flatMap((input) =>
+  CODECS.flatMap((codec) =>
+    THREADS.map((threads) => ({ name: `${input}-${codec}-${threads}`, input, codec, threads })),
+  ),
+);
+
 export const efficiency: Suite = {
   name: 'efficiency',
   summary: "the engine's speed over that of threads that only read and compress",
+  cases: CASES.map(({ name }) => name),
   run: async (context: BenchContext) => {
     const rows: Cell[][] = [];
     const output = join(context.scratch, 'efficiency.rfy');
     const { image } = context;
-    for (const [input, address] of [
-      ['file', image],
-      ['pipe', `exec:cat ${shellQuoted(image)}`],
-    ] as const) {
-      for (const codec of ['zstd', 'lz4'] as const) {
-        for (const threads of [1, 2]) {
-          rows.push([
-            input,
-            codec,
-            threads,
-            ...(await compare(loadOf(image, threads, codec), address, output, PAIRS)),
-          ]);
-        }
-      }
+    const address = { file: image, pipe: `exec:cat ${shellQuoted(image)}` };
+    for (const { name, input, codec, threads } of CASES) {
+      if (!context.wants(name)) continue;
+      const figures = await compare(loadOf(image, threads, codec), address[input], output, PAIRS);
+      rows.push([input, codec, threads, ...figures]);
     }
     context.report({
       title: 'Efficiency of the engine',
