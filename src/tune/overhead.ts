@@ -4,8 +4,10 @@
 
 import { spawn } from 'node:child_process';
 import fs from 'node:fs';
+import { fileURLToPath } from 'node:url';
 
 import { RamferryError } from '../errors.js';
+import { COMMAND_ENTRY } from '../migration/entries.js';
 import type { SendOptions } from '../migration/options.js';
 import { EngineChild, type Side, transferBetween } from './engine.js';
 import type { Coding } from './rig.js';
@@ -125,8 +127,6 @@ export async function measureSettings(options: OverheadOptions): Promise<Setting
   }
 }
 
-const COMMAND = new URL('../cli/main.js', import.meta.url).pathname;
-
 /** The command line as users start it, with all that it loads. */
 async function timeCommand(receiver: EngineChild, file: string, output: string): Promise<number> {
   receiver.ask({
@@ -139,7 +139,7 @@ async function timeCommand(receiver: EngineChild, file: string, output: string):
   const started = performance.now();
   const child = spawn(
     process.execPath,
-    [COMMAND, 'send', '--quiet', '--compress-threads', '1', ...options, file, address],
+    [fileURLToPath(COMMAND_ENTRY), 'send', '--quiet', '--compress-threads', '1', ...options, file, address],
     { stdio: 'ignore' },
   );
   const status = await new Promise<number | null>((resolve, reject) => {
@@ -165,11 +165,16 @@ function least(side: Side, before: Pick<Side, 'own' | 'others'> | undefined): Pi
  */
 export function mainCost(settings: readonly SettingCost[], side: 'sender' | 'receiver'): MainCost {
   const [usual, stored, small, short] = settings as [SettingCost, SettingCost, SettingCost, SettingCost];
-  const own = (each: SettingCost): number => each[side].own;
-  const perWireByte = Math.max(0, own(stored) - own(usual)) / (stored.wireBytes - usual.wireBytes);
+  const own = (setting: SettingCost): number => setting[side].own;
+  const perWireByte = each(own(stored) - own(usual), stored.wireBytes - usual.wireBytes);
   const moreWire = (small.wireBytes - usual.wireBytes) * perWireByte;
-  const perChunk = Math.max(0, own(small) - own(usual) - moreWire) / (small.chunks - usual.chunks);
-  const known = (each: SettingCost): number => perWireByte * each.wireBytes + perChunk * each.chunks;
+  const perChunk = each(own(small) - own(usual) - moreWire, small.chunks - usual.chunks);
+  const known = (setting: SettingCost): number => perWireByte * setting.wireBytes + perChunk * setting.chunks;
   const longer = own(usual) - own(short) - (known(usual) - known(short));
-  return { perWireByte, perChunk, perGuestByte: Math.max(0, longer) / (usual.guestBytes - short.guestBytes) };
+  return { perWireByte, perChunk, perGuestByte: each(longer, usual.guestBytes - short.guestBytes) };
+}
+
+/** What one of them costs. Small or uniform samples may not differ in what is asked: it cannot matter much there. */
+function each(seconds: number, count: number): number {
+  return count > 0 ? Math.max(0, seconds) / count : 0;
 }
