@@ -24,7 +24,7 @@ const zones = rooms.slice(0, -1).flatMap((own, level) =>
 );
 
 export default tseslint.config(
-  { ignores: ['dist/', 'node_modules/'] },
+  { ignores: ['dist/', 'bundle/', 'node_modules/'] },
   js.configs.recommended,
   ...tseslint.configs.strictTypeChecked,
   {

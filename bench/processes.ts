@@ -18,7 +18,7 @@ export interface Run {
   readonly stdout: string;
 }
 
-const RAMFERRY = new URL('../src/cli/main.js', import.meta.url).pathname;
+const RAMFERRY = new URL('../../bundle/src/cli/main.js', import.meta.url).pathname;
 
 /** How often a process's memory is looked at. What counts is the kernel's own high-water mark. */
 const LOOK_MS = 10;

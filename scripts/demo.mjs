@@ -14,7 +14,7 @@ import { RamferryError, writeImage } from '../dist/src/index.js';
 import { formatComparison } from '../dist/src/report/comparison.js';
 import { formatSize, parseRate, parseSize } from '../dist/src/units.js';
 
-const MAIN = join(import.meta.dirname, '../dist/src/cli/main.js');
+const MAIN = join(import.meta.dirname, '../bundle/src/cli/main.js');
 const PROFILES = ['idle', 'busy'];
 const WAYS = [
   { title: 'without compression', options: ['--compress-level', '0'] },

@@ -3,6 +3,7 @@
 import { fileURLToPath } from 'node:url';
 import { compareGuests } from '../guest/compare.js';
 import { type CompareOptions, SHAPINGS } from '../guest/options.js';
+import { COMMAND_ENTRY } from '../migration/entries.js';
 import { formatComparisons, formatRound } from '../report/guest.js';
 import type { Command } from './command.js';
 import { gatherGuest, GUEST_OPTIONS, REPORT_OPTIONS } from './guest-options.js';
@@ -35,7 +36,7 @@ export const guestCompare: Command = {
     return runGuest(parsed, false, async (reporter) => {
       const summary = await compareGuests(options, {
         ...reporter,
-        command: [process.execPath, fileURLToPath(new URL('./main.js', import.meta.url))],
+        command: [process.execPath, fileURLToPath(COMMAND_ENTRY)],
         onMigration: (load, compressed) =>
           reporter.progress(
             () => `${load}, ${compressed ? 'with' : 'without'} compression:`,

@@ -1,5 +1,13 @@
-// Where the worker entry points are, seen from the compiled code.
+// Where the programs that run in threads and processes of their own lie, and package.json. Relative to a file two
+// folders deep: dist/src/migration/ as compiled, bundle/src/chunks/ as bundled (scripts/bundle.mjs). So all of them
+// are named here and nowhere else.
 
-export const COMPRESS_ENTRY = new URL('../../workers/compress.js', import.meta.url);
-export const DECOMPRESS_ENTRY = new URL('../../workers/decompress.js', import.meta.url);
-export const SCAN_ENTRY = new URL('../../workers/scan.js', import.meta.url);
+const at = (path: string): URL => new URL(path, import.meta.url);
+
+export const COMPRESS_ENTRY = at('../../workers/compress.js');
+export const DECOMPRESS_ENTRY = at('../../workers/decompress.js');
+export const SCAN_ENTRY = at('../../workers/scan.js');
+export const COMMAND_ENTRY = at('../../src/cli/main.js');
+export const TUNE_ENTRY = at('../../src/tune/engine-child.js');
+export const WATCHDOG_ENTRY = at('../../src/hypervisor/shared-memory/watchdog-main.js');
+export const PACKAGE_JSON = at('../../../package.json');

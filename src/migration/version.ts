@@ -2,8 +2,8 @@
 
 import { readFileSync } from 'node:fs';
 
+import { PACKAGE_JSON } from './entries.js';
+
 export function packageVersion(): string {
-  // dist/src/migration/version.js, in a checkout and in an installed package alike.
-  const text = readFileSync(new URL('../../../package.json', import.meta.url), 'utf8');
-  return (JSON.parse(text) as { version: string }).version;
+  return (JSON.parse(readFileSync(PACKAGE_JSON, 'utf8')) as { version: string }).version;
 }

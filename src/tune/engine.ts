@@ -4,6 +4,7 @@
 import { type ChildProcess, fork } from 'node:child_process';
 
 import { type ErrorData, fromErrorData, RamferryError } from '../errors.js';
+import { TUNE_ENTRY } from '../migration/entries.js';
 import type { ReceiveOptions, SendOptions } from '../migration/options.js';
 import type { TransferSummary } from '../migration/statistics.js';
 
@@ -32,8 +33,6 @@ export interface Side {
   readonly others: number;
 }
 
-const ENTRY = new URL('./engine-child.js', import.meta.url);
-
 export class EngineChild {
   readonly #child: ChildProcess;
   readonly #answers: ChildAnswer[] = [];
@@ -42,7 +41,7 @@ export class EngineChild {
 
   constructor() {
     // Options of the test runner or a debugger are not for it.
-    this.#child = fork(ENTRY, { execArgv: [], stdio: ['ignore', 'ignore', 'inherit', 'ipc'] });
+    this.#child = fork(TUNE_ENTRY, { execArgv: [], stdio: ['ignore', 'ignore', 'inherit', 'ipc'] });
     this.#child.on('message', (message) => {
       this.#answers.push(message as ChildAnswer);
       this.#wake?.();

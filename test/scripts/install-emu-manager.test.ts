@@ -31,7 +31,7 @@ describe('scripts/install-emu-manager', () => {
       join(checkout, 'scripts/install-emu-manager'),
       join(place, 'scripts/install-emu-manager'),
     );
-    fs.symlinkSync(join(checkout, 'dist'), join(place, 'dist'));
+    fs.symlinkSync(join(checkout, 'bundle'), join(place, 'bundle'));
     real = join(place, 'real emu-manager');
     const script = '#!/bin/sh\necho "pid $$"\nfor word; do echo "$word"; done\nexit 7\n';
     fs.writeFileSync(real, script, { mode: 0o755 });
@@ -179,7 +179,7 @@ describe('scripts/install-emu-manager', () => {
 
   it('still restores what is not compressed after ramferry has gone', () => {
     install();
-    fs.rmSync(join(place, 'dist'));
+    fs.rmSync(join(place, 'bundle'));
     const { status, stdout, pid } = run(wrapper, '-mode', 'restore');
     assert.equal(status, 7);
     assert.deepEqual(stdout.trim().split('\n'), [`pid ${pid}`, '-mode', 'restore']);

@@ -1,4 +1,5 @@
-// scripts/setup in a small checkout of its own, with stand-ins for npm and the compiler that record their calls.
+// scripts/setup in a small checkout of its own, with stand-ins for npm, the compiler and the bundler that record their
+// calls.
 
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
@@ -20,6 +21,11 @@ for (const name of fs.readdirSync('src')) {
   fs.writeFileSync(path.join('dist/src', name.replace(/ts$/, 'js')), '');
 }
 `;
+const bundler = `
+import { appendFileSync, existsSync } from 'node:fs';
+appendFileSync('calls', 'bundle\\n');
+if (existsSync('bundle-fails')) { console.log('error: Could not resolve'); process.exit(1); }
+`;
 const npm = `#!/bin/sh
 echo "npm $*" >>calls
 echo 'added 1 package'
@@ -40,6 +46,7 @@ describe('scripts/setup', () => {
     await mkdir(join(checkout, 'bin'));
     await mkdir(join(checkout, 'src'));
     await cp(scripts, join(checkout, 'scripts'), { recursive: true });
+    await writeFile(join(checkout, 'scripts/bundle.mjs'), bundler);
     await writeFile(join(checkout, 'bin/npm'), npm);
     await chmod(join(checkout, 'bin/npm'), 0o755);
     await writeFile(join(checkout, 'tsc.template'), compiler);
@@ -70,9 +77,9 @@ describe('scripts/setup', () => {
 
   it('installs and builds a fresh checkout without a word, and does nothing the second time', async () => {
     assert.deepEqual(await setup(), silent);
-    assert.deepEqual(await calls(), [install, 'tsc']);
+    assert.deepEqual(await calls(), [install, 'tsc', 'bundle']);
     assert.deepEqual(await setup(), silent);
-    assert.deepEqual(await calls(), [install, 'tsc']);
+    assert.deepEqual(await calls(), [install, 'tsc', 'bundle']);
   });
 
   it('builds again, without installing, when a source changed', async () => {
@@ -81,7 +88,7 @@ describe('scripts/setup', () => {
     const later = new Date(Date.now() + 5000);
     await utimes(join(checkout, 'src/a.ts'), later, later);
     assert.deepEqual(await setup(), silent);
-    assert.deepEqual(await calls(), ['tsc']);
+    assert.deepEqual(await calls(), ['tsc', 'bundle']);
   });
 
   it('removes what was compiled from a source that is gone', async () => {
@@ -125,6 +132,17 @@ describe('scripts/setup', () => {
     assert.deepEqual(await setup(), silent);
   });
 
+  it('has not built when bundling fails, and tries again the next time', async () => {
+    await writeFile(join(checkout, 'bundle-fails'), '');
+    const { status, stderr } = await setup();
+    assert.equal(status, 1);
+    assert.match(stderr, /Could not resolve/);
+    await rm(join(checkout, 'bundle-fails'));
+    await forgetCalls();
+    assert.deepEqual(await setup(), silent);
+    assert.deepEqual(await calls(), ['tsc', 'bundle']);
+  });
+
   it('does not build after a failed installation', async () => {
     await writeFile(join(checkout, 'npm-fails'), '');
     const { status, stderr } = await setup();
@@ -146,7 +164,7 @@ describe('scripts/setup', () => {
   it('lets one of several callers do the work while the others wait', async () => {
     const results = await Promise.all([setup(), setup(), setup()]);
     for (const result of results) assert.deepEqual(result, silent);
-    assert.deepEqual(await calls(), [install, 'tsc']);
+    assert.deepEqual(await calls(), [install, 'tsc', 'bundle']);
   });
 
   it('does the same on a machine without flock, and outlives a holder that died', async () => {
@@ -163,7 +181,7 @@ describe('scripts/setup', () => {
     await writeFile(join(checkout, '.setup.lock/pid'), '4194399\n');
     const results = await Promise.all([setup({ PATH }), setup({ PATH })]);
     for (const result of results) assert.deepEqual(result, silent);
-    assert.deepEqual(await calls(), [install, 'tsc']);
+    assert.deepEqual(await calls(), [install, 'tsc', 'bundle']);
     assert.ok(!existsSync(join(checkout, '.setup.lock')));
   });
 });

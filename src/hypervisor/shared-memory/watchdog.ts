@@ -6,9 +6,8 @@ import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
 
 import { RamferryError } from '../../errors.js';
+import { WATCHDOG_ENTRY } from '../../migration/entries.js';
 import type { RescueOptions } from './rescue.js';
-
-const ENTRY = fileURLToPath(new URL('./watchdog-main.js', import.meta.url));
 
 /** The link's socket in the watchdog. */
 export const LINK_FD = 3;
@@ -44,7 +43,7 @@ export class Watchdog {
 
   /** @param linkFd the link's socket, which it shares. @throws ERR_WATCHDOG */
   static async start(orders: WatchdogOrders, linkFd: number): Promise<Watchdog> {
-    const child = spawn(process.execPath, [ENTRY, JSON.stringify(orders)], {
+    const child = spawn(process.execPath, [fileURLToPath(WATCHDOG_ENTRY), JSON.stringify(orders)], {
       // A session of its own: what is sent to our process group does not reach it.
       detached: true,
       stdio: ['pipe', 'pipe', 'inherit', linkFd],

@@ -1,0 +1,86 @@
+// Gathers the compiled program into few files, in bundle/, laid out as dist/ is: finding, reading and compiling some
+// 300 modules takes Node longer than all else at the start. Takes dist/; what has machine code or starts a thread of
+// its own stays in node_modules. Writes the licences of what it takes in beside it.
+
+import { existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+
+import { build } from 'esbuild';
+
+const ROOT = join(import.meta.dirname, '..');
+const OUT = join(ROOT, 'bundle');
+/** Programs of their own, loaded with nothing else: one file each. */
+const WORKERS = ['workers/compress.js', 'workers/decompress.js', 'workers/scan.js'];
+const PROGRAMS = [
+  'src/cli/main.js',
+  'src/tune/engine-child.js',
+  'src/hypervisor/shared-memory/watchdog-main.js',
+];
+/** Loaded from node_modules: machine code, threads with entry points of their own, a page's script. */
+const EXTERNAL = [
+  'zstd-napi',
+  '@mongodb-js/zstd',
+  'lz4-napi',
+  'koffi',
+  '@node-rs/xxhash',
+  'piscina',
+  'pino',
+  'chart.js',
+];
+/** Modules of the older kind that were taken in ask for Node's own by `require`. */
+const BANNER = `import { createRequire as ramferryRequire } from 'node:module'; const require = ramferryRequire(import.meta.url);`;
+
+const COMMON = {
+  absWorkingDir: join(ROOT, 'dist'),
+  outbase: join(ROOT, 'dist'),
+  outdir: OUT,
+  bundle: true,
+  platform: 'node',
+  format: 'esm',
+  target: 'node20.19',
+  external: EXTERNAL,
+  banner: { js: BANNER },
+  sourcemap: 'linked',
+  sourcesContent: false,
+  metafile: true,
+  logLevel: 'warning',
+};
+
+/** The folders of the packages that were taken in. */
+function packages(metafiles) {
+  const found = new Set();
+  for (const { inputs } of metafiles) {
+    for (const input of Object.keys(inputs)) {
+      const path = /^.*node_modules\/(?:@[^/]+\/)?[^/]+/.exec(input)?.[0];
+      if (path !== undefined) found.add(join(ROOT, 'dist', path));
+    }
+  }
+  return [...found].sort();
+}
+
+function licence(folder) {
+  const { name, version, license } = JSON.parse(readFileSync(join(folder, 'package.json'), 'utf8'));
+  const file = readdirSync(folder).find((entry) => /^licen[cs]e/i.test(entry));
+  const text = file === undefined ? `Licence: ${license}` : readFileSync(join(folder, file), 'utf8').trim();
+  return `${name} ${version}\n\n${text}\n`;
+}
+
+if (!existsSync(join(ROOT, 'dist/src/cli/main.js'))) throw new Error('nothing compiled yet: npm run build');
+// In place and not afresh: a program that is running may load a file of it at any time.
+const results = [
+  await build({ ...COMMON, entryPoints: WORKERS }),
+  // The same depth as every file of dist/src/ROOM/, so that paths beside it hold.
+  await build({ ...COMMON, entryPoints: PROGRAMS, splitting: true, chunkNames: 'src/chunks/[name]-[hash]' }),
+];
+const written = new Set(
+  results.flatMap(({ metafile }) => Object.keys(metafile.outputs).map((path) => join(ROOT, 'dist', path))),
+);
+for (const entry of readdirSync(OUT, { recursive: true, withFileTypes: true })) {
+  const path = join(entry.parentPath, entry.name);
+  if (entry.isFile() && !written.has(path)) rmSync(path);
+}
+const licences = packages(results.map(({ metafile }) => metafile)).map(licence);
+writeFileSync(
+  join(OUT, 'LICENSES.txt'),
+  `bundle/ contains these packages.\n\n${licences.join(`\n${'-'.repeat(78)}\n\n`)}`,
+);
