@@ -160,3 +160,16 @@ export function formatDuration(milliseconds: number): string {
   if (minutes < 60) return `${minutes}:${two(seconds % 60)} min`;
   return `${Math.floor(minutes / 60)}:${two(minutes % 60)}:${two(seconds % 60)} h`;
 }
+
+/** Bits per second, as links are named. */
+export function formatBits(bytesPerSecond: number): string {
+  const bits = bytesPerSecond * 8;
+  for (const [unit, size] of [
+    ['Gbit/s', 1e9],
+    ['Mbit/s', 1e6],
+    ['kbit/s', 1e3],
+  ] as const) {
+    if (bits >= size) return `${Number((bits / size).toPrecision(3))} ${unit}`;
+  }
+  return `${Math.round(bits)} bit/s`;
+}

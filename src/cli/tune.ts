@@ -24,6 +24,11 @@ export const tuneCommand: Command = {
           describe: 'what takes the bytes at the destination: socket (a hypervisor), file, discard',
           requiresArg: true,
         },
+        verify: {
+          describe:
+            'run the recommendation and its neighbours here, over a limited loopback link; as long again',
+          type: 'boolean',
+        },
         seed: { describe: 'same seed, same sample (1)', requiresArg: true },
         'zstd-binding': { describe: 'use this zstd binding; see ramferry features', requiresArg: true },
         html: { describe: 'write a report with charts to this file', requiresArg: true, type: 'string' },
@@ -38,7 +43,7 @@ export const tuneCommand: Command = {
         tune({
           ...(given(
             parsed,
-            ['input', 'bandwidth', 'budget', 'dirtyRate', 'downtimeLimit', 'writer', 'zstdBinding'],
+            ['input', 'bandwidth', 'budget', 'dirtyRate', 'downtimeLimit', 'writer', 'zstdBinding', 'verify'],
             ['compressCpus', 'decompressCpus', 'seed'],
           ) as unknown as TuneOptions),
           ...hooks,

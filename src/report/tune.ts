@@ -5,10 +5,11 @@ import Table from 'cli-table3';
 
 import type { LivePrediction } from '../tune/rounds.js';
 import type { Alternative, TuneResult } from '../tune/result.js';
-import { formatRate, formatSize } from '../units.js';
+import { formatBits, formatRate, formatSize } from '../units.js';
+import { formatVerified } from './verified.js';
 
 export function formatTune(result: TuneResult): string {
-  const { recommended, uncompressed, flags } = result;
+  const { flags } = result;
   const lines = [
     aboutTune(result),
     '',
@@ -18,9 +19,10 @@ export function formatTune(result: TuneResult): string {
     '',
     ...headline(result),
     '',
-    alternativesTable([recommended, ...result.alternatives, uncompressed]),
+    alternativesTable(result),
     ...payLines(result),
     memoryLine(result),
+    ...(result.verified === undefined ? [] : ['', formatVerified(result, result.verified)]),
   ];
   return lines.join('\n');
 }
@@ -49,19 +51,6 @@ export function aboutTune({ input, sample, bandwidth, route }: TuneResult): stri
     : `${sample.regions} regions (${formatSize(sample.bytes)}) measured`;
   const hosts = `${route.sender.cpus} ${route.sender.cpus === 1 ? 'CPU' : 'CPUs'} here, ${route.receiver.cpus} there`;
   return `${formatSize(input.bytes)} (${input.kind}), ${sampled}; ${link}; ${hosts}.`;
-}
-
-/** Bits per second, as links are named. */
-export function formatBits(bytesPerSecond: number): string {
-  const bits = bytesPerSecond * 8;
-  for (const [unit, size] of [
-    ['Gbit/s', 1e9],
-    ['Mbit/s', 1e6],
-    ['kbit/s', 1e3],
-  ] as const) {
-    if (bits >= size) return `${Number((bits / size).toPrecision(3))} ${unit}`;
-  }
-  return `${Math.round(bits)} bit/s`;
 }
 
 function time(seconds: number): string {
@@ -113,7 +102,22 @@ function liveText({ rounds, total, downtime }: LivePrediction): string {
   return `${rounds!} rounds, ${time(total!)} in all, paused for ${Math.round(downtime! * 1e3)} ms (predicted)`;
 }
 
-function alternativesTable(rows: readonly Alternative[]): string {
+/** The rows of the table of alternatives with their names; no compression stands at the end, or at the top. */
+export function namedAlternatives({
+  recommended,
+  alternatives,
+  uncompressed,
+}: TuneResult): { name: string; row: Alternative }[] {
+  return [
+    { name: 'recommended', row: recommended },
+    ...alternatives.map((row, index) => ({ name: String(index + 1), row })),
+    ...(recommended.settings.codec === 'none' ? [] : [{ name: 'no compression', row: uncompressed }]),
+  ];
+}
+
+function alternativesTable(result: TuneResult): string {
+  const named = namedAlternatives(result);
+  const rows = named.map(({ row }) => row);
   const live = rows.some((row) => row.live !== undefined);
   const table = new Table({
     head: [
@@ -133,9 +137,8 @@ function alternativesTable(rows: readonly Alternative[]): string {
     style: { head: [], border: [] },
     chars: { mid: '', 'left-mid': '', 'mid-mid': '', 'right-mid': '' },
   });
-  for (const [index, row] of rows.entries()) {
+  for (const { name, row } of named) {
     const { codec, level, chunkSize, threads } = row.settings;
-    const name = index === 0 ? 'recommended' : index === rows.length - 1 ? 'no compression' : String(index);
     table.push([
       name,
       codec,

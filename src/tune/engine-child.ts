@@ -1,4 +1,4 @@
-// A process that runs transfers on request and says what they cost, main thread and workers apart. Started by engine.ts
+// A process that runs transfers on request and says what they cost, main thread and workers apart, or takes bytes. Started by engine.ts
 // with a channel for messages; one request at a time. The transfers are the library's own `send` and `receive`.
 
 import { send } from '../migration/send.js';
@@ -18,6 +18,11 @@ async function serve(request: ChildRequest): Promise<void> {
     const onListening = (address: string): void => answer({ kind: 'listening', address });
     if (request.kind === 'drain') {
       await drain(onListening);
+      return;
+    }
+    if (request.kind === 'cpu') {
+      const { user, system } = process.cpuUsage();
+      answer({ kind: 'cpu', seconds: (user + system) / 1e6 });
       return;
     }
     const summary =

@@ -14,12 +14,14 @@ type Plain<Options> = Omit<Options, 'signal' | 'onProgress' | 'onListening' | 'o
 export type ChildRequest =
   | { readonly kind: 'send'; readonly options: Plain<SendOptions> }
   | { readonly kind: 'receive'; readonly options: Plain<ReceiveOptions> }
-  | { readonly kind: 'drain' };
+  | { readonly kind: 'drain' }
+  | { readonly kind: 'cpu' };
 
 export type ChildAnswer =
   | { readonly kind: 'ready' }
   | { readonly kind: 'listening'; readonly address: string }
   | ({ readonly kind: 'done' } & Side)
+  | { readonly kind: 'cpu'; readonly seconds: number }
   | { readonly kind: 'failed'; readonly error: ErrorData };
 
 /** What a transfer cost one side. */

@@ -3,40 +3,64 @@
 import { bindingInfo } from '../codec/registry.js';
 import { recordCapacity } from '../chunk/encode.js';
 import { receiverGeometry, senderGeometry } from '../migration/memory.js';
+import { DEFAULT_MEMORY_LIMIT, DEFAULT_STORE_BYTES, STORE_PART } from '../migration/options.js';
+import { PAGE_SIZE } from '../grammar/grammar.js';
 import { formatSize } from '../units.js';
 import type { Settings } from './recommend.js';
 
 const MIB = 1024 * 1024;
-/** What send and receive take by default, the page store aside. */
-const DEFAULT_LIMIT = 256 * MIB;
+type Side = 'send' | 'receive';
 
-export function flagsFor(settings: Settings): { send: string; receive: string } {
+/** Limits that are tried beyond the default. */
+const STEP = 64 * MIB;
+
+/**
+ * Options ready to paste.
+ * @param identities the pages of the stream may come again: both sides keep a page store
+ */
+export function flagsFor(settings: Settings, identities: boolean): { send: string; receive: string } {
+  const { send, receive } = flagList(settings, identities);
+  return { send: send.join(' '), receive: receive.join(' ') };
+}
+
+/** The same, each word alone. */
+export function flagList(settings: Settings, identities: boolean): { send: string[]; receive: string[] } {
   const { codec, level, chunkSize, threads } = settings;
   return {
     send: [
-      `--codec ${codec}`,
-      ...(codec === 'none' ? [] : [`--compress-level ${level}`]),
-      `--compress-threads ${threads.compress}`,
-      `--chunk-size ${formatSize(chunkSize).replace('.0 ', '')}`,
-      ...memoryFlag(settings, 'send'),
-    ].join(' '),
-    receive: [`--decompress-threads ${threads.decompress}`, ...memoryFlag(settings, 'receive')].join(' '),
+      ...['--codec', codec],
+      ...(codec === 'none' ? [] : ['--compress-level', String(level)]),
+      ...['--compress-threads', String(threads.compress)],
+      ...['--chunk-size', formatSize(chunkSize).replace('.0 ', '')],
+      ...memoryFlag(settings, 'send', identities),
+    ],
+    receive: [
+      ...['--decompress-threads', String(threads.decompress)],
+      ...memoryFlag(settings, 'receive', identities),
+    ],
   };
 }
 
 /** `--memory-limit`, where the default is too small for all the slots that gain something. */
-function memoryFlag(settings: Settings, side: 'send' | 'receive'): string[] {
-  for (let limit = DEFAULT_LIMIT; ; limit += DEFAULT_LIMIT) {
-    if (fits(settings, side, limit)) {
-      return limit === DEFAULT_LIMIT ? [] : [`--memory-limit ${limit / MIB}MiB`];
+function memoryFlag(settings: Settings, side: Side, identities: boolean): string[] {
+  for (let limit = DEFAULT_MEMORY_LIMIT; ; limit += STEP) {
+    if (fits(settings, side, limit, identities)) {
+      return limit === DEFAULT_MEMORY_LIMIT ? [] : ['--memory-limit', `${limit / MIB}MiB`];
     }
   }
 }
 
+/** The page store that a transfer takes of this limit (src/migration/store-size.ts). */
+function storeOf(limit: number): number {
+  const bytes = Math.min(DEFAULT_STORE_BYTES, limit * STORE_PART);
+  return bytes - (bytes % PAGE_SIZE);
+}
+
 function fits(
   { codec, level, chunkSize, threads }: Settings,
-  side: 'send' | 'receive',
+  side: Side,
   limit: number,
+  identities: boolean,
 ): boolean {
   const own = side === 'send' ? threads.compress : threads.decompress;
   const needs = {
@@ -45,7 +69,7 @@ function fits(
     chunkSize,
     codecBytes: bindingInfo(codec).memoryPerThread(level, chunkSize),
     extraSlots: 1,
-    storeBytes: 0,
+    storeBytes: identities ? storeOf(limit) : 0,
   };
   try {
     const room = recordCapacity(chunkSize);

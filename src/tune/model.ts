@@ -36,6 +36,16 @@ export interface Route {
   readonly linkRate: number;
   /** Seconds before data flows and after it, whatever the settings. */
   readonly startUp: number;
+  /** Both sides run on one host and share its processors; absent = each has its own. */
+  readonly together?: Together;
+}
+
+export interface Together {
+  readonly cpus: number;
+  /** Of work of both sides. */
+  readonly scaling: Scaling;
+  /** Seconds of processor time for a byte of guest memory that whoever takes the restored bytes needs. */
+  readonly perGuestByte: number;
 }
 
 export interface Threads {
@@ -111,6 +121,12 @@ function hostSeconds(
   };
 }
 
+/** Seconds that all the work takes where both sides share the processors; 0 where they do not. */
+function togetherSeconds({ together }: Route, load: Load, work: number): number {
+  if (together === undefined) return 0;
+  return (work + together.perGuestByte * load.guestBytes) / speedup(together.scaling, together.cpus).factor;
+}
+
 /** Compression while the link limits how many chunks are under way. */
 function pacedCompress(route: Route, load: Load, threads: number, link: number, free: number): number {
   if (link <= 0 || load.chunks === 0 || free >= link) return free;
@@ -148,7 +164,8 @@ export function predict(loads: readonly Load[], threads: Threads, route: Route):
     };
     let slowest: Stage = 'compress';
     for (const stage of STAGES) if (stages[stage] > stages[slowest]) slowest = stage;
-    const seconds = stages[slowest] * load.weight;
+    const busy = togetherSeconds(route, load, load.encode + sending + receiving + load.decode);
+    const seconds = Math.max(stages[slowest], busy) * load.weight;
     flowing += seconds;
     waits[slowest] += seconds;
     wireBytes += load.wireBytes * load.weight;
@@ -157,7 +174,8 @@ export function predict(loads: readonly Load[], threads: Threads, route: Route):
     receiverCpu += (load.decode + receiving) * load.weight;
     // A chunk goes through all stages one after the other: the first one before the pipe is full, the last one after.
     const all = load.encode + sending + link + receiving + load.decode;
-    if (load.chunks > 0) pipe += ((all - stages[slowest]) / load.chunks) * load.weight;
+    if (load.chunks > 0)
+      pipe += (Math.max(0, all - Math.max(stages[slowest], busy)) / load.chunks) * load.weight;
   }
   const stretches = loads.reduce((sum, { weight }) => sum + weight, 0);
   const seconds = route.startUp + flowing + (stretches === 0 ? 0 : Math.max(0, pipe / stretches));

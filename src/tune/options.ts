@@ -46,6 +46,8 @@ const schema = z.strictObject({
   downtimeLimit: quantity('downtimeLimit', parseDuration, { min: 1, max: 3_600_000 }).default(300),
   /** What takes the restored bytes at the destination. */
   writer: z.enum(WRITERS).default('socket'),
+  /** Run the recommendation and its neighbours too, on this host, over a limited loopback link. */
+  verify: z.boolean().default(false),
   ...measuring,
 });
 

@@ -2,13 +2,10 @@
 // guest memory. Measured with real transfers of a part of the sample between two processes, at settings that differ in one
 // of those amounts each.
 
-import { spawn } from 'node:child_process';
 import fs from 'node:fs';
-import { fileURLToPath } from 'node:url';
 
-import { RamferryError } from '../errors.js';
-import { COMMAND_ENTRY } from '../migration/entries.js';
 import type { SendOptions } from '../migration/options.js';
+import { timeSend } from './commands.js';
 import { EngineChild, type Side, transferBetween } from './engine.js';
 import type { Coding } from './rig.js';
 
@@ -70,6 +67,8 @@ export interface Settings {
   readonly costs: readonly SettingCost[];
   /** Seconds of the whole command `send`, over the first of the settings, from its start to its exit. */
   readonly command: number;
+  /** Seconds of processor time for a byte of guest memory of the program that takes the restored bytes. */
+  readonly takerPerByte: number;
 }
 
 export async function measureSettings(options: OverheadOptions): Promise<Settings> {
@@ -85,6 +84,8 @@ export async function measureSettings(options: OverheadOptions): Promise<Setting
       output = (await reader.expect('listening')).address;
     }
     const found: SettingCost[] = [];
+    const taken = await cpuOf(reader);
+    let delivered = 0;
     for (let pass = 0; pass < MOST_PASSES; pass++) {
       if (pass > 1 && performance.now() > options.deadline) break;
       for (const [index, coding] of SETTINGS.entries()) {
@@ -103,8 +104,9 @@ export async function measureSettings(options: OverheadOptions): Promise<Setting
           force: true,
           oneWay: false,
         });
-        if (pass === 0) continue;
         const { summary } = result.sender;
+        delivered += summary.ram.total;
+        if (pass === 0) continue;
         const before = found[index];
         found[index] = {
           coding,
@@ -116,15 +118,21 @@ export async function measureSettings(options: OverheadOptions): Promise<Setting
         };
       }
     }
+    const takerPerByte = writer === 'socket' ? ((await cpuOf(reader)) - taken) / delivered : 0;
     let command = Infinity;
     for (let start = 0; start < STARTS; start++) {
       command = Math.min(command, await timeCommand(receiver, options.file, output));
     }
-    return { costs: found, command };
+    return { costs: found, command, takerPerByte };
   } finally {
     await Promise.all(children.map((child) => child.close()));
     fs.rmSync(`${scratch}/received`, { force: true });
   }
+}
+
+async function cpuOf(child: EngineChild): Promise<number> {
+  child.ask({ kind: 'cpu' });
+  return (await child.expect('cpu')).seconds;
 }
 
 /** The command line as users start it, with all that it loads. */
@@ -136,19 +144,8 @@ async function timeCommand(receiver: EngineChild, file: string, output: string):
   const { address } = await receiver.expect('listening');
   const { codec, level, chunkSize } = SETTINGS[0]!;
   const options = ['--codec', codec, '--compress-level', String(level), '--chunk-size', String(chunkSize)];
-  const started = performance.now();
-  const child = spawn(
-    process.execPath,
-    [fileURLToPath(COMMAND_ENTRY), 'send', '--quiet', '--compress-threads', '1', ...options, file, address],
-    { stdio: 'ignore' },
-  );
-  const status = await new Promise<number | null>((resolve, reject) => {
-    child.once('error', reject);
-    child.once('exit', resolve);
-  });
-  const seconds = (performance.now() - started) / 1e3;
+  const seconds = await timeSend(['--compress-threads', '1', ...options, file, address]);
   await receiver.expect('done');
-  if (status !== 0) throw new RamferryError('ERR_INTERNAL', `the command send ended with status ${status}`);
   return seconds;
 }
 

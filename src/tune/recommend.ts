@@ -2,7 +2,7 @@
 // sure that is. Pure; everything it knows comes from the bank and the model.
 
 import type { CodecName } from '../codec/codec.js';
-import type { Bank } from './bank.js';
+import { type Bank, codingKey } from './bank.js';
 import { type Load, predict, type Prediction, type Route, type Threads } from './model.js';
 import type { Coding } from './rig.js';
 
@@ -54,7 +54,7 @@ export class Table {
   }
 
   #row(coding: Coding): { loads: Load[]; measured: number } {
-    return this.#rows.find((row) => row.coding === coding)!;
+    return this.#rows.find((row) => codingKey(row.coding) === codingKey(coding))!;
   }
 
   /** Each coding with the fewest threads within the tolerance of its own best; the fastest coding first. */

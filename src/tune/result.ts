@@ -5,6 +5,7 @@ import type { CodecName } from '../codec/codec.js';
 import type { LivePrediction } from './rounds.js';
 import type { Load, Route, Stage } from './model.js';
 import type { Confidence, Settings } from './recommend.js';
+import type { Verification } from './verification.js';
 
 /** One way to send, and what it is expected to take. */
 export interface Alternative {
@@ -71,7 +72,9 @@ export interface TuneResult {
   readonly loads: readonly { readonly coding: number; readonly loads: readonly Load[] }[];
   readonly dirtyRate?: number;
   readonly downtimeLimit?: number;
-  /** Milliseconds that measuring took. */
+  /** Transfers that were run for real; absent where nobody asked. */
+  readonly verified?: Verification;
+  /** Milliseconds that measuring took, verifying aside. */
   readonly took: number;
   readonly host: { readonly cpus: number; readonly model: string; readonly node: string };
 }

@@ -8,13 +8,20 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, describe, it } from 'node:test';
 
-import type { ReportData } from '../../src/report/html/data.js';
+import { type ReportData, verifiedChart } from '../../src/report/html/data.js';
 import { embed, reportPage } from '../../src/report/html/page.js';
+import type { VerifiedRun } from '../../src/tune/verification.js';
 
 const directory = fs.mkdtempSync(join(tmpdir(), 'ramferry-html-'));
 after(() => fs.rmSync(directory, { recursive: true, force: true }));
 
 const EVIL = `</script><script>document.title='owned'</script><img src=x onerror="document.title='owned'">'"&.ram`;
+
+function run(role: VerifiedRun['role'], level: number, measured: number): VerifiedRun {
+  const threads = { compress: 1, decompress: 1 };
+  const settings = { codec: 'zstd' as const, level, chunkSize: 1024 * 1024, threads };
+  return { role, settings, predicted: 2.25, measured, runs: [measured] };
+}
 
 const DATA: ReportData = {
   title: `tune: ${EVIL}`,
@@ -72,6 +79,12 @@ const DATA: ReportData = {
         ],
       },
     },
+    verifiedChart({
+      placement: { kind: 'shared', cpus: 2, why: EVIL },
+      bytes: 1e9,
+      took: 20_000,
+      runs: [run('recommended', 1, 2.5), run('neighbour', 3, 3.25)],
+    }),
   ],
   tables: [{ title: EVIL, columns: [EVIL], rows: [[EVIL, 3]], note: EVIL }],
   about: EVIL,
@@ -102,18 +115,62 @@ describe("the report's page", () => {
       const file = join(directory, 'report.html');
       fs.writeFileSync(file, reportPage(DATA));
       const { dom, log } = await load(file);
-      assert.match(dom, /data-drawn="3"/);
+      assert.match(dom, /data-drawn="4"/);
       assert.match(dom, /<title>tune: &lt;\/script/);
-      assert.equal(dom.match(/<canvas[^>]*style="[^"]*width: [1-9]/g)?.length, 3, 'charts have a size');
+      assert.equal(dom.match(/<canvas[^>]*style="[^"]*width: [1-9]/g)?.length, 4, 'charts have a size');
       assert.doesNotMatch(log, /CONSOLE|Uncaught|Refused/);
     },
   );
+
+  it('tells values under the mouse', { skip: browser ? false : 'chromium is not installed' }, async () => {
+    const file = join(directory, 'hover.html');
+    fs.writeFileSync(file, reportPage(DATA).replace('</body>', `<script>${HOVER}</script></body>`));
+    const { dom, log } = await load(file);
+    const [, said = ''] = /data-hover="([^"]*)"/.exec(dom) ?? [];
+    const [crossover, ratio, memory, verified] = said.split(' | ');
+    assert.match(crossover!, /best: 1|measured: 10/);
+    assert.match(ratio!, /zstd: 2 : 1 at 100 MB\/s/);
+    assert.match(memory!, /b: 2/);
+    assert.match(verified!, /measured: 2.5 s/);
+    assert.doesNotMatch(log, /CONSOLE/);
+  });
+
+  it('tells predicted from measured without colours', () => {
+    const chart = verifiedChart({
+      placement: { kind: 'pinned', sender: [0], receiver: [1] },
+      bytes: 1e9,
+      took: 1,
+      runs: [run('recommended', 1, 2.5)],
+    });
+    assert.deepEqual(
+      chart.bars!.series.map(({ label }) => label),
+      ['predicted', 'measured'],
+    );
+    assert.match(chart.text, /zstd 1, 1 MiB, 1\/1 \(recommended\): predicted 2\.25 s, measured 2\.50 s/);
+  });
 });
+
+/** Moves the mouse over the first value of every chart, and notes what the tooltips say. */
+const HOVER = `
+  for (const chart of Object.values(Chart.instances)) {
+    const item = chart.getDatasetMeta(chart.data.datasets.length - 1).data[0];
+    const { left, top } = chart.canvas.getBoundingClientRect();
+    const { x, y } = item.getCenterPoint();
+    const moved = new MouseEvent('mousemove', { clientX: left + x, clientY: top + y, bubbles: true });
+    chart.canvas.dispatchEvent(moved);
+  }
+  setTimeout(() => {
+    const said = Object.values(Chart.instances).map((chart) => chart.tooltip.body.flatMap(({ lines }) => lines).join('; '));
+    document.documentElement.dataset.hover = said.join(' | ');
+  }, 100);
+`;
 
 /** The page after its scripts, and what the browser logged. */
 async function load(file: string): Promise<{ dom: string; log: string }> {
   const child = spawn('chromium', [
     ...['--headless=new', '--no-sandbox', '--disable-gpu', '--enable-logging=stderr', '--v=0'],
+    // Timers of the page run at once.
+    '--virtual-time-budget=5000',
     ...[`--user-data-dir=${join(directory, 'profile')}`, '--dump-dom', `file://${file}`],
   ]);
   let dom = '';

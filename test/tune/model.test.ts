@@ -100,6 +100,15 @@ describe('the pipeline model', () => {
     assert.ok(Math.abs(flow(load, on, { compress: 4, decompress: 1 }) - 15) < 1e-9);
   });
 
+  it('adds up the work of both sides where they share the processors', () => {
+    const one = { cpus: 1, scaling: [{ threads: 1, speedup: 1 }], perGuestByte: 1e-9 };
+    const work = LOAD.encode + LOAD.decode + LOAD.guestBytes * 1e-9;
+    assert.ok(Math.abs(flow(LOAD, route({ together: one })) - work * 10) < 1e-9);
+    const two = { ...one, cpus: 2, scaling: [...one.scaling, { threads: 2, speedup: 2 }] };
+    assert.ok(Math.abs(flow(LOAD, route({ together: two })) - 0.1) < 1e-9, 'compression alone takes longer');
+    assert.ok(Math.abs(flow(LOAD, route({ together: one, linkRate: 1e6 })) - 2) < 1e-9, 'the link does');
+  });
+
   it('marks what rests on more threads than were measured', () => {
     const scaling = [
       { threads: 1, speedup: 1 },

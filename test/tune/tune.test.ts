@@ -56,7 +56,36 @@ describe('tune', () => {
     assert.equal(result.message_type, 'tune');
     assert.equal(result.route.sender.cpus, 16);
     assert.equal(result.route.receiver.cpus, 4);
+    const rows = [result.recommended, ...result.alternatives, result.uncompressed].map(({ settings }) =>
+      JSON.stringify(settings),
+    );
+    if (result.recommended.settings.codec === 'none') rows.pop();
+    assert.equal(new Set(rows).size, rows.length, 'every setting stands there once');
     assert.ok(result.alternatives.length <= 10);
+  });
+
+  it('runs what it recommends when asked to', async () => {
+    const html = join(directory, 'verified.html');
+    const ended = await run([
+      ...['tune', image, '--bandwidth', '400mbit', '--budget', '3s', '--quiet', '--verify', '--json'],
+      ...['--writer', 'discard', '--html', html],
+    ]);
+    assert.equal(ended.status, 0, ended.stderr);
+    const { verified, recommended, flags } = JSON.parse(ended.stdout.toString()) as TuneResult;
+    assert.ok(verified !== undefined);
+    const [first, ...others] = verified.runs;
+    assert.equal(first?.role, 'recommended');
+    assert.deepEqual(first.settings, recommended.settings);
+    for (const each of [first, ...others]) {
+      assert.ok(each.predicted > 0 && each.measured > 0 && each.runs.length >= 1);
+    }
+    assert.equal(verified.placement.kind, 'shared');
+    assert.ok(verified.bytes > 0 && verified.took > 0);
+    assert.ok(Math.abs(verified.linkRate! - (50e6 * 1448) / 1538) < 1);
+    const page = fs.readFileSync(html, 'utf8');
+    assert.match(page, /Predicted against measured/);
+    assert.match(page, /Both sides shared this host/);
+    assert.match(flags.receive, /^--decompress-threads/);
   });
 
   it('refuses what it cannot use, by name', async () => {

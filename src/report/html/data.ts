@@ -4,6 +4,7 @@
 import { predict, type Load, type Route, speedup } from '../../tune/model.js';
 import type { TuneResult } from '../../tune/result.js';
 import type { Settings } from '../../tune/recommend.js';
+import type { Verification, VerifiedRun } from '../../tune/verification.js';
 import { formatSize } from '../../units.js';
 
 export interface Point {
@@ -21,6 +22,8 @@ export interface Series {
 export interface Bars {
   readonly labels: readonly string[];
   readonly series: readonly { readonly label: string; readonly values: readonly number[] }[];
+  /** Behind values on hover. */
+  readonly unit?: string;
 }
 
 export interface Chart {
@@ -162,6 +165,36 @@ export function memoryChart({ memory }: Pick<TuneResult, 'memory'>): Chart {
       series: [{ label: 'share of pages, %', values: parts.map(({ share }) => share * 100) }],
     },
   };
+}
+
+export function verifiedChart({ runs }: Verification): Chart {
+  return {
+    id: 'verified',
+    title: 'Predicted against measured',
+    text: runs
+      .map(
+        (run) =>
+          `${runName(run)}: predicted ${run.predicted.toFixed(2)} s, measured ${run.measured.toFixed(2)} s`,
+      )
+      .join('; '),
+    type: 'bars',
+    x: { title: 'seconds of the whole command' },
+    y: { title: '' },
+    bars: {
+      labels: runs.map(runName),
+      series: [
+        { label: 'predicted', values: runs.map(({ predicted }) => predicted) },
+        { label: 'measured', values: runs.map(({ measured }) => measured) },
+      ],
+      unit: 's',
+    },
+  };
+}
+
+/** A run that was verified, with its threads there and back. */
+export function runName({ role, settings }: VerifiedRun): string {
+  const { compress, decompress } = settings.threads;
+  return `${nameOf(settings)}, ${compress}/${decompress}${role === 'recommended' ? ' (recommended)' : ''}`;
 }
 
 export function ratioChart(

@@ -100,7 +100,7 @@ export const DRAW = `
       scales: { x: scale(chart.x, false), y: { ticks: { autoSkip: false } } },
       plugins: {
         legend: { display: chart.bars.series.length > 1, position: 'bottom' },
-        tooltip: { callbacks: { label: (item) => item.dataset.label + ': ' + short(item.parsed.x) } },
+        tooltip: { callbacks: { label: (item) => item.dataset.label + ': ' + short(item.parsed.x) + (chart.bars.unit ? ' ' + chart.bars.unit : '') } },
       },
     },
   });

@@ -2,8 +2,10 @@
 
 import { ETHERNET_PAYLOAD } from '../../tune/link.js';
 import type { Alternative, TuneResult } from '../../tune/result.js';
-import { formatSize } from '../../units.js';
-import { aboutTune, formatBits, headline } from '../tune.js';
+import { differenceOf, type Verification } from '../../tune/verification.js';
+import { formatBits, formatSize } from '../../units.js';
+import { aboutTune, headline, namedAlternatives } from '../tune.js';
+import { signed, verifiedLines } from '../verified.js';
 import {
   type Chart,
   crossover,
@@ -12,7 +14,9 @@ import {
   ratioChart,
   type ReportData,
   type Rows,
+  runName,
   scalingChart,
+  verifiedChart,
 } from './data.js';
 
 export function tuneReport(result: TuneResult): ReportData {
@@ -39,20 +43,26 @@ export function tuneReport(result: TuneResult): ReportData {
     ),
     scalingChart(route, reference.compressRate / 1e6, reference.decompressRate / 1e6, 'zstd 1'),
     memoryChart(result),
+    ...(result.verified === undefined ? [] : [verifiedChart(result.verified)]),
   ];
   return {
     title: `ramferry tune: ${result.input.name}`,
     summary: [aboutTune(result), ...headline(result)],
     commands: [`ramferry send ${result.flags.send} …`, `ramferry receive ${result.flags.receive} …`],
     charts,
-    tables: [alternatives(result), paying(result), raw(result)],
+    tables: [
+      alternatives(result),
+      ...(result.verified === undefined ? [] : [verified(result, result.verified)]),
+      paying(result),
+      raw(result),
+    ],
     about:
       `Lines are predictions of a model from what was measured here (whole lines and points: measured; broken lines: predicted). ` +
       `${host.cpus} CPUs (${host.model}), Node ${host.node}; seed ${result.sample.seed}; measured for ${(took / 1e3).toFixed(1)} s.`,
   };
 }
 
-function alternatives({ recommended, alternatives: others, uncompressed }: TuneResult): Rows {
+function alternatives(result: TuneResult): Rows {
   const row = (what: string, { settings, ...each }: Alternative): (string | number)[] => [
     what,
     nameOf(settings),
@@ -77,12 +87,23 @@ function alternatives({ recommended, alternatives: others, uncompressed }: TuneR
       'there',
       'limit',
     ],
-    rows: [
-      row('recommended', recommended),
-      ...others.map((each, index) => row(String(index + 1), each)),
-      row('no compression', uncompressed),
-    ],
+    rows: namedAlternatives(result).map(({ name, row: each }) => row(name, each)),
     note: 'Seconds are predicted.',
+  };
+}
+
+function verified(result: TuneResult, verification: Verification): Rows {
+  return {
+    title: 'Predicted against measured',
+    columns: ['settings, threads', 'predicted s', 'measured s', 'difference', 'runs'],
+    rows: verification.runs.map((run) => [
+      runName(run),
+      Number(run.predicted.toFixed(2)),
+      Number(run.measured.toFixed(2)),
+      signed(differenceOf(run)),
+      run.runs.length,
+    ]),
+    note: verifiedLines(result, verification).join(' '),
   };
 }
 

@@ -1,0 +1,61 @@
+// What `tune --verify` found, as text for people: predicted against measured, and what exactly was run.
+// Pure: plain data in, text out.
+
+import Table from 'cli-table3';
+
+import type { TuneResult } from '../tune/result.js';
+import { differenceOf, median, type Verification } from '../tune/verification.js';
+import { formatBits, formatSize } from '../units.js';
+
+export function formatVerified(result: TuneResult, verification: Verification): string {
+  const table = new Table({
+    head: ['', 'codec', 'level', 'chunk', 'threads', 'predicted', 'measured', 'difference', 'runs'],
+    colAligns: ['left', 'left', 'right', 'right', 'right', 'right', 'right', 'right', 'right'],
+    style: { head: [], border: [] },
+    chars: { mid: '', 'left-mid': '', 'mid-mid': '', 'right-mid': '' },
+  });
+  for (const run of verification.runs) {
+    const { codec, level, chunkSize, threads } = run.settings;
+    table.push([
+      run.role === 'neighbour' ? '' : run.role,
+      codec,
+      codec === 'none' ? '-' : level,
+      formatSize(chunkSize).replace('.0 ', ' '),
+      `${threads.compress}/${threads.decompress}`,
+      run.predicted.toFixed(2),
+      run.measured.toFixed(2),
+      signed(differenceOf(run)),
+      run.runs.length,
+    ]);
+  }
+  return [...verifiedLines(result, verification), table.toString()].join('\n');
+}
+
+/** What was run and where, in sentences. */
+export function verifiedLines(result: TuneResult, verification: Verification): string[] {
+  const { bytes, linkRate, took, runs, placement } = verification;
+  const link = linkRate === undefined ? 'without a limit' : `limited to ${formatBits(linkRate)} of payload`;
+  const off = median(runs.map((run) => Math.abs(differenceOf(run))));
+  return [
+    `Verified in ${seconds(took)} (measuring took ${seconds(result.took)}): send and receive over the loopback interface ${link}, ` +
+      `${formatSize(bytes)} made of the sample.`,
+    placement.kind === 'pinned'
+      ? `The sender ran on CPU ${list(placement.sender)} only, the receiver on CPU ${list(placement.receiver)}; so it was predicted.`
+      : `Both sides shared this host's ${placement.cpus === 1 ? 'CPU' : `${placement.cpus} CPUs`} (${placement.why}); so it was predicted.`,
+    `Predictions were off by ${Math.round(off * 100)} % (median).`,
+  ];
+}
+
+/** A share with its sign: `+3 %`. */
+export function signed(share: number): string {
+  const rounded = Math.round(share * 100);
+  return `${rounded > 0 ? '+' : ''}${rounded} %`;
+}
+
+function seconds(milliseconds: number): string {
+  return `${(milliseconds / 1e3).toFixed(1)} s`;
+}
+
+function list(cpus: readonly number[]): string {
+  return cpus.join(', ');
+}
