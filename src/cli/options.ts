@@ -98,7 +98,11 @@ export function sendParser(parser: Argv): Argv {
 }
 
 export function receiveParser(parser: Argv): Argv {
-  return withEnds(parser, 'the link', 'where the restored bytes go').options({ ...RECEIVE, ...COMMON });
+  return withEnds(parser, 'the link', 'where the restored bytes go').options({
+    ...RECEIVE,
+    probe: { describe: 'take no stream: answer one `ramferry tune --probe`, and end', type: 'boolean' },
+    ...COMMON,
+  });
 }
 
 /** Addresses and what overwrites files can only be given on the command line. */

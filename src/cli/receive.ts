@@ -1,5 +1,6 @@
 // `ramferry receive`: options in, exit status out.
 
+import { RamferryError } from '../errors.js';
 import { receive as receiveStream } from '../migration/receive.js';
 import { receiveOptions, receiveParser } from './options.js';
 import type { Command } from './command.js';
@@ -7,8 +8,14 @@ import { runTransfer } from './transfer.js';
 
 export const receive: Command = {
   build: receiveParser,
-  run: (parsed) => {
+  run: async (parsed) => {
     const options = receiveOptions(parsed);
+    if (parsed['probe'] === true) {
+      if (options.output !== '-') {
+        throw new RamferryError('ERR_USAGE', 'a probe has no output: receive --probe takes one address only');
+      }
+      return (await import('./receive-probe.js')).runProbe(parsed, options);
+    }
     return runTransfer(parsed, options, (hooks) => receiveStream({ ...options, ...hooks }));
   },
 };

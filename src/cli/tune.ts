@@ -12,9 +12,17 @@ export const tuneCommand: Command = {
       .positional('input', { describe: 'RAM image or migration stream', type: 'string', demandOption: true })
       .options({
         bandwidth: { describe: 'the link: 1gbit, 100mbit, 25gbit (0 = does not limit)', requiresArg: true },
+        probe: {
+          describe: 'address of a `ramferry receive --probe`: measures link and destination; no --bandwidth',
+          requiresArg: true,
+          type: 'string',
+        },
         budget: { describe: 'how long to measure (20s)', requiresArg: true },
         'compress-cpus': { describe: 'CPUs for ramferry here (those allowed)', requiresArg: true },
-        'decompress-cpus': { describe: 'CPUs at the destination (as many as here)', requiresArg: true },
+        'decompress-cpus': {
+          describe: 'CPUs at the destination (what the probe says, or as many as here)',
+          requiresArg: true,
+        },
         'dirty-rate': {
           describe: 'memory that the running guest dirties per second: 50MiB; predicts rounds and downtime',
           requiresArg: true,
@@ -35,7 +43,9 @@ export const tuneCommand: Command = {
         json: { describe: 'as one line of JSON', type: 'boolean' },
         quiet: { alias: 'q', describe: 'no progress', type: 'boolean' },
       })
-      .epilog('Rates in bits or bytes: 1gbit, 125MB. Measures on this host; nothing leaves it.'),
+      .epilog(
+        'Rates in bits or bytes: 1gbit, 125MB. Nothing of the memory leaves this host, with --probe neither.',
+      ),
   run: (parsed) =>
     runMeasurement(parsed, {
       messageType: 'tune',
@@ -43,7 +53,17 @@ export const tuneCommand: Command = {
         tune({
           ...(given(
             parsed,
-            ['input', 'bandwidth', 'budget', 'dirtyRate', 'downtimeLimit', 'writer', 'zstdBinding', 'verify'],
+            [
+              'input',
+              'bandwidth',
+              'probe',
+              'budget',
+              'dirtyRate',
+              'downtimeLimit',
+              'writer',
+              'zstdBinding',
+              'verify',
+            ],
             ['compressCpus', 'decompressCpus', 'seed'],
           ) as unknown as TuneOptions),
           ...hooks,

@@ -1,6 +1,6 @@
 // What ramferry's two sides say to each other beside the stream, on a link that goes both ways (docs/FORMAT.md,
 // "The way back"). The receiver speaks first: magic, then messages; only the receiver writes them. Forward, the stream
-// is the same as on a one-way link. This file packs and unpacks messages; it does no I/O.
+// is the same as on a one-way link. (A probe has no stream: there both sides write messages.) This file packs and unpacks messages; it does no I/O.
 
 import { Buffer } from 'node:buffer';
 
@@ -8,6 +8,9 @@ import { CHECKSUM_BYTES, rangeIsSealed, sealRange } from '../chunk/checksum.js';
 import { RamferryError } from '../errors.js';
 
 export const CONTROL_MAGIC = Buffer.from([0x89, 0x52, 0x46, 0x43, 0x0d, 0x0a, 0x1a, 0x0a]);
+
+/** What goes forward of a probe, in the place of a stream, begins with this; messages follow. */
+export const PROBE_MAGIC = Buffer.from([0x89, 0x52, 0x46, 0x50, 0x0d, 0x0a, 0x1a, 0x0a]);
 
 /** Message types; 0 is never valid. */
 export const MESSAGE = {
@@ -21,6 +24,12 @@ export const MESSAGE = {
   backward: 4,
   /** Nothing; forward, behind the stream of `ramferry migrate`: the guest is the receiver's now. */
   go: 5,
+  /** Of a probe: any bytes, which come back as they are. */
+  echo: 6,
+  /** Of a probe: u64, that many bytes follow; the answer is JSON, how they arrived. */
+  load: 7,
+  /** Of a probe: nothing; the answer is JSON, how fast this host decompresses. */
+  speed: 8,
 } as const;
 
 export const MESSAGE_HEADER_BYTES = 8;
@@ -47,7 +56,7 @@ export interface Message {
 export function messageRest(header: Buffer): number {
   const length = header.readUInt32LE(4);
   if (length > MAX_MESSAGE_BYTES) {
-    throw new RamferryError('ERR_STREAM_LIMIT', `a message of the receiver claims ${length} bytes`);
+    throw new RamferryError('ERR_STREAM_LIMIT', `a message of the other side claims ${length} bytes`);
   }
   return length + CHECKSUM_BYTES;
 }
@@ -56,7 +65,7 @@ export function messageRest(header: Buffer): number {
 export function readMessage(bytes: Buffer): Message {
   const end = bytes.length - CHECKSUM_BYTES;
   if (!rangeIsSealed(bytes, 0, end)) {
-    throw new RamferryError('ERR_STREAM_CHECKSUM', 'a message of the receiver does not match its checksum');
+    throw new RamferryError('ERR_STREAM_CHECKSUM', 'a message of the other side does not match its checksum');
   }
   return { type: bytes.readUInt32LE(0), body: bytes.subarray(MESSAGE_HEADER_BYTES, end) };
 }

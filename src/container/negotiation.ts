@@ -22,6 +22,8 @@ const helloSchema = z.object({
   ram: z.array(z.number().int().positive()).max(256).optional(),
   /** Bytes of page store that it can hold beside chunks of up to 64 KiB, 128 KiB, … 64 MiB; absent = none. */
   stores: z.array(z.number().int().nonnegative()).max(100).optional(),
+  /** Only of `ramferry receive --probe`: the versions of the probe that it serves. It takes no stream. */
+  probe: z.array(z.number().int().positive()).max(100).optional(),
 });
 
 export type Hello = z.infer<typeof helloSchema>;
@@ -128,6 +130,11 @@ export function narrowOffer(offer: Offer, given: Given, hello: Hello): Offer {
       `the receiver does not take this ${what}: the sender has ${ours}, the receiver ${theirs}`,
       { hint: 'choose what both sides have, or update the older side' },
     );
+  if (hello.probe !== undefined) {
+    throw new RamferryError('ERR_LINK_NEGOTIATION', 'the receiver serves a probe and takes no stream', {
+      hint: 'start it again without --probe',
+    });
+  }
   if (!hello.versions.includes(NATIVE_VERSION)) {
     throw refuse('stream version', String(NATIVE_VERSION), hello.versions.join(', '));
   }

@@ -6,6 +6,7 @@ import { Buffer } from 'node:buffer';
 import {
   CONTROL_MAGIC,
   MAX_MESSAGE_BYTES,
+  type Message,
   MESSAGE,
   MESSAGE_HEADER_BYTES,
   messageRest,
@@ -85,7 +86,7 @@ export class Ear {
   constructor(source: ByteSource, onBackward: (bytes: Buffer) => Promise<void>) {
     this.#reader = new ExactReader(source);
     this.#onBackward = onBackward;
-    this.#hello = this.#listenForHello();
+    this.#hello = readGreeting(this.#reader, () => this.#message());
     this.#result = this.#hello.then(() => this.#listen());
     // Whoever asks gets the rejection; nobody has to.
     this.#hello.catch(() => undefined);
@@ -112,27 +113,6 @@ export class Ear {
     return new Promise<never>(() => undefined);
   }
 
-  async #listenForHello(): Promise<Hello> {
-    const magic = Buffer.alloc(CONTROL_MAGIC.length);
-    try {
-      await this.#reader.exactly(magic);
-    } catch (thrown) {
-      const cause = toRamferryError(thrown);
-      throw new RamferryError(
-        'ERR_LINK_NEGOTIATION',
-        `the receiver did not introduce itself: ${cause.message}`,
-        {
-          cause,
-          hint: 'is `ramferry receive` at the other end? If another program is in between, use --one-way on both sides',
-        },
-      );
-    }
-    if (!magic.equals(CONTROL_MAGIC)) throw notRamferry();
-    const { type, body } = await this.#message();
-    if (type !== MESSAGE.hello) throw notRamferry();
-    return readHello(body);
-  }
-
   async #listen(): Promise<Result> {
     for (;;) {
       const { type, body } = await this.#message();
@@ -150,13 +130,9 @@ export class Ear {
     }
   }
 
-  async #message(): Promise<{ type: number; body: Buffer }> {
-    const header = Buffer.alloc(MESSAGE_HEADER_BYTES);
+  async #message(): Promise<Message> {
     try {
-      await this.#reader.exactly(header);
-      const whole = Buffer.concat([header, Buffer.alloc(messageRest(header))]);
-      await this.#reader.exactly(whole.subarray(MESSAGE_HEADER_BYTES));
-      return readMessage(whole);
+      return await nextMessage(this.#reader);
     } catch (thrown) {
       const error = toRamferryError(thrown);
       if (error.code !== 'ERR_STREAM_TRUNCATED') throw error;
@@ -166,6 +142,40 @@ export class Ear {
       });
     }
   }
+}
+
+/** The receiver's first words: magic and hello. @throws ERR_LINK_NEGOTIATION */
+export async function readGreeting(
+  reader: ExactReader,
+  message: () => Promise<Message> = () => nextMessage(reader),
+): Promise<Hello> {
+  const magic = Buffer.alloc(CONTROL_MAGIC.length);
+  try {
+    await reader.exactly(magic);
+  } catch (thrown) {
+    const cause = toRamferryError(thrown);
+    throw new RamferryError(
+      'ERR_LINK_NEGOTIATION',
+      `the receiver did not introduce itself: ${cause.message}`,
+      {
+        cause,
+        hint: 'is `ramferry receive` at the other end? If another program is in between, use --one-way on both sides',
+      },
+    );
+  }
+  if (!magic.equals(CONTROL_MAGIC)) throw notRamferry();
+  const { type, body } = await message();
+  if (type !== MESSAGE.hello) throw notRamferry();
+  return readHello(body);
+}
+
+/** @throws ERR_STREAM_TRUNCATED, ERR_STREAM_LIMIT, ERR_STREAM_CHECKSUM, or what reading throws */
+export async function nextMessage(reader: ExactReader): Promise<Message> {
+  const header = Buffer.alloc(MESSAGE_HEADER_BYTES);
+  await reader.exactly(header);
+  const whole = Buffer.concat([header, Buffer.alloc(messageRest(header))]);
+  await reader.exactly(whole.subarray(MESSAGE_HEADER_BYTES));
+  return readMessage(whole);
 }
 
 function notRamferry(): RamferryError {

@@ -41,16 +41,26 @@ export function headline(result: TuneResult): string[] {
 }
 
 /** What was looked at, in a sentence. */
-export function aboutTune({ input, sample, bandwidth, route }: TuneResult): string {
-  const link =
-    bandwidth === undefined || bandwidth === 0
-      ? 'a link that does not limit'
-      : `a link of ${formatBits(bandwidth)}`;
+export function aboutTune(result: TuneResult): string {
+  const { input, sample, route } = result;
   const sampled = sample.whole
     ? 'all of it measured'
     : `${sample.regions} regions (${formatSize(sample.bytes)}) measured`;
   const hosts = `${route.sender.cpus} ${route.sender.cpus === 1 ? 'CPU' : 'CPUs'} here, ${route.receiver.cpus} there`;
-  return `${formatSize(input.bytes)} (${input.kind}), ${sampled}; ${link}; ${hosts}.`;
+  return `${formatSize(input.bytes)} (${input.kind}), ${sampled}; ${aboutLink(result)}; ${hosts}.`;
+}
+
+function aboutLink({ bandwidth, probe }: TuneResult): string {
+  if (probe !== undefined) {
+    const { linkRate, roundTrip, slowness } = probe;
+    return (
+      `a link measured at ${formatBits(linkRate)} of payload, ${(roundTrip * 1e3).toFixed(1)} ms there and back; ` +
+      `decompression there takes ${slowness.toFixed(2)} times as long as here`
+    );
+  }
+  return bandwidth === undefined || bandwidth === 0
+    ? 'a link that does not limit'
+    : `a link of ${formatBits(bandwidth)}`;
 }
 
 function time(seconds: number): string {

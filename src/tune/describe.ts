@@ -12,7 +12,7 @@ import { makeUp } from './make-up.js';
 import { predict, type Route } from './model.js';
 import type { ResolvedTuneOptions } from './options.js';
 import { type Choice, confidence, paysUpTo, type Table } from './recommend.js';
-import type { Alternative, CodingFigures, TuneResult } from './result.js';
+import type { Alternative, CodingFigures, Probed, TuneResult } from './result.js';
 import type { Coding } from './rig.js';
 import { predictLive } from './rounds.js';
 
@@ -31,11 +31,12 @@ export interface Findings {
   /** Of that table, on that route. */
   readonly choices: readonly Choice[];
   readonly best: Choice;
+  readonly probed: Probed | undefined;
 }
 
 /** @param took milliseconds that it took to find out */
 export async function describe(findings: Findings, took: number): Promise<TuneResult> {
-  const { settings, input, bank, route, table, choices, best } = findings;
+  const { settings, input, bank, route, table, choices, best, probed } = findings;
   const { sample, kind } = input;
   const plain = choices.find((choice) => choice.settings.codec === 'none')!;
   const alternative = (choice: Choice): Alternative => toAlternative(choice, settings, route);
@@ -51,6 +52,7 @@ export async function describe(findings: Findings, took: number): Promise<TuneRe
       seed: settings.seed,
     },
     ...(settings.bandwidth === undefined ? {} : { bandwidth: settings.bandwidth }),
+    ...(probed === undefined ? {} : { probe: probed }),
     route,
     recommended: alternative(best),
     flags: flagsFor(best.settings, !IMAGES.includes(kind)),

@@ -144,18 +144,22 @@ export interface ScalingOptions {
   readonly zstdBinding?: string | undefined;
 }
 
-/** How much faster more threads are, there and back: whole phases by the clock on the wall. */
+/**
+ * How much faster more threads are, there and back: whole phases by the clock on the wall. And what decompressing a byte
+ * takes with the fewest of them, in seconds of processor time.
+ */
 export async function measureScaling(
   options: ScalingOptions,
-): Promise<{ compress: Scaling; decompress: Scaling }> {
+): Promise<{ compress: Scaling; decompress: Scaling; decodePerByte: number }> {
   const regions = options.regions.slice(0, SCALING_REGIONS);
   const compress: { threads: number; speedup: number }[] = [];
   const decompress: { threads: number; speedup: number }[] = [];
-  let one: { encode: number; decode: number } | undefined;
+  const bytes = regions.reduce((sum, { length }) => sum + length, 0);
+  let one: { encode: number; decode: number; cpu: number } | undefined;
   for (const threads of options.threads) {
     if (performance.now() > options.deadline && one !== undefined) break;
     const rig = new Rig({ fd: options.fd, threads, zstdBinding: options.zstdBinding });
-    const best = { encode: Infinity, decode: Infinity };
+    const best = { encode: Infinity, decode: Infinity, cpu: Infinity };
     try {
       // The first pass starts the threads.
       await rig.run(options.coding, regions);
@@ -163,6 +167,7 @@ export async function measureScaling(
         const { encode, decode } = await rig.run(options.coding, regions);
         best.encode = Math.min(best.encode, encode.wall);
         best.decode = Math.min(best.decode, decode.wall);
+        best.cpu = Math.min(best.cpu, decode.cpu);
       }
     } finally {
       await rig.close();
@@ -171,5 +176,5 @@ export async function measureScaling(
     compress.push({ threads, speedup: one.encode / best.encode });
     decompress.push({ threads, speedup: one.decode / best.decode });
   }
-  return { compress, decompress };
+  return { compress, decompress, decodePerByte: (one?.cpu ?? 0) / bytes };
 }

@@ -27,6 +27,8 @@ export interface Host {
   readonly cpus: number;
   readonly main: MainCost;
   readonly scaling: Scaling;
+  /** How many times as long work takes at the receiver as it took where it was measured; absent = as long. */
+  readonly slowness?: number;
 }
 
 export interface Route {
@@ -151,10 +153,11 @@ export function predict(loads: readonly Load[], threads: Threads, route: Route):
   let pipe = 0;
   for (const load of loads) {
     const sending = mainSeconds(sender.main, load);
-    const receiving = mainSeconds(receiver.main, load);
+    const receiving = mainSeconds(receiver.main, load) * (receiver.slowness ?? 1);
+    const decode = load.decode * (receiver.slowness ?? 1);
     const link = load.wireBytes / route.linkRate;
     const there = hostSeconds(sender, threads.compress, load.encode, sending);
-    const back = hostSeconds(receiver, threads.decompress, load.decode, receiving);
+    const back = hostSeconds(receiver, threads.decompress, decode, receiving);
     const stages: Record<Stage, number> = {
       compress: pacedCompress(route, load, threads.compress, link, there.work),
       send: there.main,
@@ -164,16 +167,16 @@ export function predict(loads: readonly Load[], threads: Threads, route: Route):
     };
     let slowest: Stage = 'compress';
     for (const stage of STAGES) if (stages[stage] > stages[slowest]) slowest = stage;
-    const busy = togetherSeconds(route, load, load.encode + sending + receiving + load.decode);
+    const busy = togetherSeconds(route, load, load.encode + sending + receiving + decode);
     const seconds = Math.max(stages[slowest], busy) * load.weight;
     flowing += seconds;
     waits[slowest] += seconds;
     wireBytes += load.wireBytes * load.weight;
     guestBytes += load.guestBytes * load.weight;
     senderCpu += (load.encode + sending) * load.weight;
-    receiverCpu += (load.decode + receiving) * load.weight;
+    receiverCpu += (decode + receiving) * load.weight;
     // A chunk goes through all stages one after the other: the first one before the pipe is full, the last one after.
-    const all = load.encode + sending + link + receiving + load.decode;
+    const all = load.encode + sending + link + receiving + decode;
     if (load.chunks > 0)
       pipe += (Math.max(0, all - Math.max(stages[slowest], busy)) / load.chunks) * load.weight;
   }

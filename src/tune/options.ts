@@ -34,11 +34,13 @@ const schema = z.strictObject({
   input: z.string().min(1),
   /** Bytes per second on the cable, headers and all; 0 = nothing limits but the hosts. */
   bandwidth: quantity('bandwidth', parseRate, ANY).optional(),
+  /** Address of a `ramferry receive --probe`: the link and the other host are measured instead. */
+  probe: z.string().min(1).optional(),
   /** Milliseconds for measuring. */
   budget: quantity('budget', parseDuration, { min: SHORTEST_BUDGET, max: 3_600_000 }).default(20_000),
   /** Processors for ramferry at the source; default: those that this process may use. */
   compressCpus: cpus.default(() => Math.min(LIMITS.threads.max, allowedCpus())),
-  /** At the destination; default: as many as here. */
+  /** At the destination; default: what the probe says, or as many as here. */
   decompressCpus: cpus.optional(),
   /** Bytes per second of pages that the running guest dirties; 0 = it stands still. */
   dirtyRate: quantity('dirtyRate', parseRate, ANY).default(0),
@@ -57,7 +59,13 @@ export type ResolvedTuneOptions = z.output<typeof schema>;
 /** @throws RamferryError ERR_OPTION_INVALID */
 export function resolveTuneOptions(options: TuneOptions): ResolvedTuneOptions {
   const result = schema.safeParse(options);
-  if (result.success) return result.data;
+  if (result.success) {
+    const { bandwidth, probe } = result.data;
+    if (bandwidth !== undefined && probe !== undefined) {
+      throw invalidOption('probe', probe, 'the probe measures the link: leave --bandwidth out');
+    }
+    return result.data;
+  }
   const [issue] = result.error.issues;
   if (issue?.code === 'unrecognized_keys') {
     throw new RamferryError('ERR_OPTION_INVALID', `${issue.keys[0]!}: no such option`);

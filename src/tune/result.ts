@@ -47,6 +47,16 @@ export interface MemoryMakeUp {
   readonly classes: readonly { readonly label: string; readonly share: number }[];
 }
 
+export interface Probed {
+  /** Bytes of payload per second. */
+  readonly linkRate: number;
+  /** Seconds. */
+  readonly roundTrip: number;
+  readonly cpus: number;
+  /** How many times as long decompression takes there as here. */
+  readonly slowness: number;
+}
+
 export interface TuneResult {
   readonly input: { readonly name: string; readonly kind: string; readonly bytes: number };
   readonly sample: {
@@ -57,6 +67,8 @@ export interface TuneResult {
   };
   /** Bytes per second on the cable as given, headers and all; absent when it was not. */
   readonly bandwidth?: number;
+  /** What a probe found: link and destination were measured; absent when nobody was asked. */
+  readonly probe?: Probed;
   readonly route: Route;
   readonly recommended: Alternative;
   /** Ready to paste. */

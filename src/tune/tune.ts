@@ -8,11 +8,13 @@ import { openTuneInput, type TuneInput } from './input.js';
 import { describe, type Findings } from './describe.js';
 import { payloadRate } from './link.js';
 import { measure, measureScaling } from './measure.js';
-import { type Host, predict, type Prediction, type Route, type Threads } from './model.js';
+import { type Host, predict, type Prediction, type Route, type Scaling, type Threads } from './model.js';
 import { type ResolvedTuneOptions, resolveTuneOptions, type TuneOptions } from './options.js';
 import { mainCost, measureSettings, type Settings as EngineSettings } from './overhead.js';
 import { recommended, Table, threadSteps } from './recommend.js';
-import type { TuneResult } from './result.js';
+import type { Probed, TuneResult } from './result.js';
+import { probe } from './probe-client.js';
+import { selfSpeed } from './self-speed.js';
 import { verify } from './verify.js';
 import { type Coding, Rig } from './rig.js';
 
@@ -21,6 +23,8 @@ const RESERVE_MS = 400;
 /** Shares of the budget: the engine's overhead, the scaling over threads. */
 const OVERHEAD_SHARE = 0.15;
 const SCALING_SHARE = 0.15;
+/** A transfer waits for the other side so often: connecting, its hello, its result. */
+const ROUND_TRIPS = 3;
 
 /** @throws RamferryError ERR_OPTION_INVALID, or what opening and reading the input throws */
 export async function tune(options: TuneOptions): Promise<TuneResult> {
@@ -47,13 +51,15 @@ async function advise(
   const { sample, fd } = input;
   const begun = performance.now();
   const deadline = begun + settings.budget - RESERVE_MS;
+  const there = settings.probe === undefined ? undefined : await ask(settings.probe, settings);
+  const engineBegun = performance.now();
   settings.onProgress?.('the engine', 0);
   const engine = await measureSettings({
     file: input.part.file,
     shortFile: input.part.shortFile,
     writer: settings.writer,
     scratch: input.scratch,
-    deadline: begun + settings.budget * OVERHEAD_SHARE,
+    deadline: engineBegun + settings.budget * OVERHEAD_SHARE,
     signal: settings.signal,
     zstdBinding: settings.zstdBinding,
   });
@@ -62,7 +68,12 @@ async function advise(
   const scaling = await measureScaling({
     regions: sample.regions,
     fd,
-    threads: threadSteps(Math.min(usable, Math.max(settings.compressCpus, settings.decompressCpus ?? 1))),
+    threads: threadSteps(
+      Math.min(
+        usable,
+        Math.max(settings.compressCpus, there === undefined ? (settings.decompressCpus ?? 1) : 1),
+      ),
+    ),
     coding: REFERENCE,
     deadline: performance.now() + settings.budget * SCALING_SHARE,
     zstdBinding: settings.zstdBinding,
@@ -72,12 +83,21 @@ async function advise(
     main: withReader(mainCost(engine.costs, 'sender'), sample.readerCpu),
     scaling: scaling.compress,
   };
-  const receiver: Host = {
+  const local: Host = {
     cpus: settings.decompressCpus ?? settings.compressCpus,
     main: mainCost(engine.costs, 'receiver'),
     scaling: scaling.decompress,
   };
-  const linkRate = payloadRate(settings.bandwidth);
+  const receiver: Host =
+    there === undefined
+      ? local
+      : {
+          ...local,
+          cpus: settings.decompressCpus ?? there.probed.cpus,
+          scaling: there.scaling,
+          slowness: there.probed.slowness,
+        };
+  const linkRate = there?.probed.linkRate ?? payloadRate(settings.bandwidth);
   const flowing: Route = { sender, receiver, linkRate, startUp: 0 };
   const rig = new Rig({ fd, threads: 1, zstdBinding: settings.zstdBinding });
   const all: Threads = { compress: sender.cpus, decompress: receiver.cpus };
@@ -99,11 +119,13 @@ async function advise(
   } finally {
     await rig.close();
   }
-  const route: Route = { ...flowing, startUp: startUp(engine, bank, input, flowing, usable) };
+  const here: Route = { ...flowing, receiver: local };
+  const setUp = startUp(engine, bank, input, here, usable);
+  const route: Route = { ...flowing, startUp: setUp + ROUND_TRIPS * (there?.probed.roundTrip ?? 0) };
   const table = new Table(bank);
   const choices = table.choices(route);
   const best = recommended(choices);
-  const found: Findings = { settings, input, bank, route, table, choices, best };
+  const found: Findings = { settings, input, bank, route, table, choices, best, probed: there?.probed };
   const result = await describe(found, performance.now() - started);
   if (!settings.verify) return result;
   const verified = await verify({
@@ -111,7 +133,7 @@ async function advise(
     table,
     best,
     choices,
-    route,
+    route: { ...route, receiver: local, startUp: setUp },
     takerPerByte: engine.takerPerByte,
     fd: input.fd,
     scratch: input.scratch,
@@ -124,6 +146,18 @@ async function advise(
     onProgress: settings.onProgress,
   });
   return { ...result, verified };
+}
+
+/** What a probe says of the link and of the other host. */
+async function ask(
+  address: string,
+  { signal, zstdBinding, onProgress }: ResolvedTuneOptions,
+): Promise<{ probed: Probed; scaling: Scaling }> {
+  onProgress?.('the other host', 0);
+  const { linkRate, roundTrip, speed } = await probe(address, { signal });
+  const own = await selfSpeed({ time: 0, threads: 1, zstdBinding });
+  const slowness = speed.decodePerByte / own.decodePerByte;
+  return { probed: { linkRate, roundTrip, cpus: speed.cpus, slowness }, scaling: speed.scaling };
 }
 
 function withReader(cost: Host['main'], readerCpu: number): Host['main'] {

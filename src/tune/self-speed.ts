@@ -1,0 +1,56 @@
+// How fast this host decompresses, on memory that is the same everywhere: made from a seed, compressed and decompressed by
+// the real workers. Two hosts that measure it can be compared without a byte of a guest's memory between them.
+
+import fs from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+
+import { writeImage } from '../guest/image.js';
+import { allowedCpus } from '../migration/cpus.js';
+import { REFERENCE } from './bank.js';
+import { measureScaling } from './measure.js';
+import type { Speed } from './probe-messages.js';
+import { REGION_BYTES } from './region.js';
+import { sampleImage } from './sample.js';
+import { threadSteps } from './recommend.js';
+
+/** Regions of the test memory: 32 MiB, the same on all hosts. */
+const REGIONS = 8;
+const SEED = 1;
+
+export interface SelfSpeedOptions {
+  /** Milliseconds after which no further number of threads is tried. */
+  readonly time: number;
+  /** Most threads to try; default: as many as there are CPUs. */
+  readonly threads?: number;
+  readonly zstdBinding?: string | undefined;
+}
+
+export async function selfSpeed(options: SelfSpeedOptions): Promise<Speed> {
+  const deadline = performance.now() + options.time;
+  const directory = fs.mkdtempSync(join(tmpdir(), 'ramferry-speed-'));
+  const clean = (): void => fs.rmSync(directory, { recursive: true, force: true });
+  process.once('exit', clean);
+  const path = join(directory, 'image');
+  let fd = -1;
+  try {
+    const bytes = REGIONS * REGION_BYTES;
+    await writeImage(path, { bytes, seed: SEED, profile: 'busy' });
+    fd = fs.openSync(path, 'r');
+    const { regions } = sampleImage(fd, bytes, { seed: SEED, regions: REGIONS, lookTime: 0 });
+    const cpus = allowedCpus();
+    const { decompress, decodePerByte } = await measureScaling({
+      regions,
+      fd,
+      threads: threadSteps(Math.min(cpus, options.threads ?? cpus)),
+      coding: REFERENCE,
+      deadline,
+      zstdBinding: options.zstdBinding,
+    });
+    return { cpus, decodePerByte, scaling: [...decompress] };
+  } finally {
+    if (fd >= 0) fs.closeSync(fd);
+    clean();
+    process.off('exit', clean);
+  }
+}
