@@ -22,6 +22,11 @@ export const benchCommand: Command = {
           requiresArg: true,
           type: 'string',
         },
+        before: {
+          describe: 'an older image of the same guest: what deltas gain on pages sent again',
+          requiresArg: true,
+          type: 'string',
+        },
         repetitions: { describe: 'after a warm-up (5; quick 2)', requiresArg: true },
         quick: { describe: 'fewer regions and repetitions: under 30 s', type: 'boolean' },
         peers: {
@@ -41,7 +46,7 @@ export const benchCommand: Command = {
         bench({
           ...(given(
             parsed,
-            ['input', 'quick', 'peers', 'zstdBinding'],
+            ['input', 'quick', 'peers', 'before', 'zstdBinding'],
             ['repetitions', 'seed'],
           ) as unknown as BenchOptions),
           ...list(parsed, 'codecs', String),

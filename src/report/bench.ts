@@ -2,7 +2,7 @@
 
 import Table from 'cli-table3';
 
-import type { BenchResult } from '../tune/bench-result.js';
+import type { BenchResult, DeltaFigures } from '../tune/bench-result.js';
 import { formatSize } from '../units.js';
 import { memoryLine } from './tune.js';
 
@@ -49,6 +49,7 @@ export function formatBench(result: BenchResult): string {
     aboutBench(result),
     table.toString(),
     `Best of ${repetitions}; ± is how much slower the slowest was.`,
+    ...deltaLines(result),
     ...peerLines(peers),
     memoryLine(result),
   ].join('\n');
@@ -59,6 +60,45 @@ export function aboutBench({ input, sample, host, peakMemory }: BenchResult): st
   return (
     `${formatSize(input.bytes)} (${input.kind}), ${sample.regions} regions (${formatSize(sample.bytes)}) of it; ` +
     `${host.cpus} CPUs; peak memory ${formatSize(peakMemory)}. MB/s of guest memory.`
+  );
+}
+
+function deltaLines({ delta }: BenchResult): string[] {
+  if (delta === undefined) return [];
+  const table = new Table({
+    head: [
+      'pages sent again',
+      'level',
+      'ratio',
+      'with deltas',
+      'compress MB/s',
+      'with deltas',
+      'decompress MB/s',
+      'with deltas',
+    ],
+    colAligns: ['left', ...Array.from({ length: 7 }, () => 'right' as const)],
+    ...PLAIN,
+  });
+  for (const { plain, delta: own } of delta.rows) {
+    table.push([
+      plain.codec,
+      plain.codec === 'none' ? '-' : plain.level,
+      plain.ratio.toFixed(2),
+      own.ratio.toFixed(2),
+      mega(plain.compress.best),
+      mega(own.compress.best),
+      mega(plain.decompress.best),
+      mega(own.decompress.best),
+    ]);
+  }
+  return ['', table.toString(), aboutDelta(delta)];
+}
+
+/** What was sent again, in a sentence. */
+export function aboutDelta({ before, changed, bytes }: DeltaFigures): string {
+  return (
+    `${(changed * 100).toFixed(1)} % of the pages differ from ${before}; ${formatSize(bytes)} of them measured, in one thread, ` +
+    'whole and against a page store that holds the older contents.'
   );
 }
 

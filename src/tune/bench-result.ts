@@ -22,11 +22,25 @@ export interface BenchRow extends Coding {
   readonly decompressCpuPerGiB: number;
 }
 
+/** What pages come to that are sent again, beside an older image of the guest. */
+export interface DeltaFigures {
+  /** The older image. */
+  readonly before: string;
+  /** Share of the looked-at pages that differ. */
+  readonly changed: number;
+  /** Bytes of such pages that were measured. */
+  readonly bytes: number;
+  /** Each coding as it is, and with deltas against the page store; one thread. */
+  readonly rows: readonly { readonly plain: BenchRow; readonly delta: BenchRow }[];
+}
+
 export interface BenchResult {
   readonly input: { readonly name: string; readonly kind: string; readonly bytes: number };
   readonly sample: { readonly regions: number; readonly bytes: number; readonly seed: number };
   readonly repetitions: number;
   readonly rows: readonly BenchRow[];
+  /** Absent where no older image was given, or nothing has changed since. */
+  readonly delta?: DeltaFigures;
   readonly peers: readonly PeerFigures[];
   readonly memory: MemoryMakeUp;
   /** Of the rows with one thread: what each stretch of memory took. */

@@ -12,16 +12,17 @@ import { allowedCpus } from '../migration/cpus.js';
 import { LIMITS } from '../migration/options.js';
 import { invalidOption, parseSize } from '../units.js';
 import { Bank, REFERENCE } from './bank.js';
-import type { BenchResult, BenchRow, Speed } from './bench-result.js';
+import { benchDelta } from './bench-delta.js';
+import type { BenchResult, BenchRow } from './bench-result.js';
+import { benchRow } from './bench-row.js';
 import { openTuneInput } from './input.js';
 import { makeUp } from './make-up.js';
 import { measuring } from './options.js';
 import { benchPeers } from './peers.js';
-import { REGION_BYTES, type Region } from './region.js';
-import { type Coding, type Phase, Rig } from './rig.js';
+import { REGION_BYTES } from './region.js';
+import { type Coding, Rig } from './rig.js';
 
 const KIB = 1024;
-const GIB = 1024 ** 3;
 
 const DEFAULT_LEVELS: Readonly<Record<CodecName, readonly number[]>> = {
   none: [1],
@@ -51,6 +52,8 @@ const schema = z.strictObject({
     .optional(),
   /** Numbers of threads; default: one, and as many as there are CPUs. */
   threads: z.array(z.int().min(1).max(LIMITS.threads.max)).min(1).optional(),
+  /** An older image of the same guest: pages that have changed since are measured with deltas, too. */
+  before: z.string().min(1).optional(),
   repetitions: z.int().min(1).max(1000).optional(),
   /** Fewer regions and repetitions: under 30 s. */
   quick: z.boolean().default(false),
@@ -95,7 +98,7 @@ export async function bench(options: BenchOptions): Promise<BenchResult> {
             `${coding.codec} ${coding.level}, ${coding.chunkSize / KIB} KiB, ${count} threads`,
             (turn * codings.length + index) / steps,
           );
-          rows.push(await row(rig, coding, regions, repetitions, count === 1 ? bank : undefined));
+          rows.push(await benchRow(rig, coding, regions, repetitions, count === 1 ? bank : undefined));
         }
         // What memory is made of comes from here.
         if (turn === 0 && bank.tried(REFERENCE) < regions.length) {
@@ -105,6 +108,18 @@ export async function bench(options: BenchOptions): Promise<BenchResult> {
         await rig.close();
       }
     }
+    const delta =
+      settings.before === undefined
+        ? undefined
+        : await benchDelta({
+            before: settings.before,
+            input,
+            codings,
+            repetitions,
+            zstdBinding: settings.zstdBinding,
+            onProgress: (coding) => settings.onProgress?.(`${coding.codec} ${coding.level}, deltas`, 1),
+            signal: settings.signal,
+          });
     const peers = settings.peers
       ? await benchPeers({
           file: input.part.file,
@@ -124,6 +139,7 @@ export async function bench(options: BenchOptions): Promise<BenchResult> {
       },
       repetitions,
       rows,
+      ...(delta === undefined ? {} : { delta }),
       peers,
       memory: await makeUp(bank, fd),
       loads: bank.codings.map((coding) => ({ coding, loads: bank.loads(coding) })),
@@ -166,44 +182,4 @@ function chunkSize(value: string | number): number {
     throw invalidOption('chunkSizes', value, 'expected multiples of 4096 from 64KiB to 4MiB');
   }
   return size;
-}
-
-async function row(
-  rig: Rig,
-  coding: Coding,
-  regions: readonly Region[],
-  repetitions: number,
-  bank: Bank | undefined,
-): Promise<BenchRow> {
-  const bytes = regions.reduce((sum, { length }) => sum + length, 0);
-  const encodes: Phase[] = [];
-  const decodes: Phase[] = [];
-  let wire = 0;
-  // The first pass compiles and allocates.
-  await rig.run(coding, regions.slice(0, Math.min(2 * rig.threads, regions.length)));
-  for (let pass = 0; pass < repetitions; pass++) {
-    const { figures, encode, decode } = await rig.run(coding, regions);
-    encodes.push(encode);
-    decodes.push(decode);
-    wire = figures.reduce((sum, { wireBytes }) => sum + wireBytes, 0);
-    bank?.add(coding, 0, figures);
-  }
-  return {
-    ...coding,
-    threads: rig.threads,
-    ratio: bytes / wire,
-    compress: speed(encodes, bytes),
-    decompress: speed(decodes, bytes),
-    compressCpuPerGiB: leastCpu(encodes) / (bytes / GIB),
-    decompressCpuPerGiB: leastCpu(decodes) / (bytes / GIB),
-  };
-}
-
-function speed(phases: readonly Phase[], bytes: number): Speed {
-  const walls = phases.map(({ wall }) => wall);
-  return { best: bytes / Math.min(...walls), spread: Math.max(...walls) / Math.min(...walls) - 1 };
-}
-
-function leastCpu(phases: readonly Phase[]): number {
-  return Math.min(...phases.map(({ cpu }) => cpu));
 }

@@ -9,10 +9,12 @@ import { OPERATIONS_CAPACITY } from '../chunk/plan.js';
 import { readChunkHeader } from '../chunk/record.js';
 import { MAX_SEGMENTS } from '../chunk/segments.js';
 import { CODEC_ID, type CodecName } from '../codec/codec.js';
+import { PAGE_SIZE } from '../grammar/grammar.js';
 import { COMPRESS_ENTRY, DECOMPRESS_ENTRY } from '../migration/entries.js';
 import { OrderedPool } from '../pool/ordered-pool.js';
 import { JOB, JOB_WIDE, TASK } from '../slot/job.js';
 import { piecesOf, REGION_BYTES, type Region } from './region.js';
+import { RigStore } from './rig-store.js';
 import { ThreadClock } from './thread-clock.js';
 
 /** What a chunk is done with. */
@@ -49,6 +51,8 @@ export interface RigOptions {
   readonly fd: number;
   readonly threads: number;
   readonly zstdBinding?: string | undefined;
+  /** Earlier contents of all pages of a run, in their order: they travel as differences then. */
+  readonly before?: Buffer | undefined;
 }
 
 /** So that slots never limit, as in a transfer. */
@@ -62,7 +66,8 @@ export class Rig {
   readonly #decoders: OrderedPool;
   /** Records between the phases, by chunk. */
   #records: Buffer[] = [];
-  #store = Buffer.alloc(0);
+  #room = Buffer.alloc(0);
+  readonly #store: RigStore | undefined;
 
   constructor(options: RigOptions) {
     this.threads = options.threads;
@@ -73,23 +78,26 @@ export class Rig {
     };
     const slots = slotsFor(options.threads);
     const room = recordCapacity(REGION_BYTES);
+    const { before } = options;
+    this.#store = before === undefined ? undefined : new RigStore(before, slots);
     this.#encoders = new OrderedPool({
       entry: COMPRESS_ENTRY,
       threads: options.threads,
       geometry: {
         slots,
         segments: MAX_SEGMENTS,
+        suggestions: before === undefined ? 0 : REGION_BYTES / PAGE_SIZE,
         headroom: OPERATIONS_CAPACITY,
         input: REGION_BYTES,
         output: room,
       },
-      startUp: { ...startUp, fd: options.fd },
+      startUp: { ...startUp, fd: options.fd, store: this.#store?.encoders },
     });
     this.#decoders = new OrderedPool({
       entry: DECOMPRESS_ENTRY,
       threads: options.threads,
       geometry: { slots, segments: 0, headroom: 0, input: room, output: REGION_BYTES },
-      startUp: { ...startUp, fd: -1 },
+      startUp: { ...startUp, fd: -1, store: this.#store?.decoders },
     });
   }
 
@@ -103,7 +111,8 @@ export class Rig {
     readonly decode: Phase;
   }> {
     const room = regions.reduce((sum, { length }) => sum + length + (length / coding.chunkSize + 1) * 256, 0);
-    if (this.#store.length < room) this.#store = Buffer.allocUnsafeSlow(Math.ceil(room));
+    if (this.#room.length < room) this.#room = Buffer.allocUnsafeSlow(Math.ceil(room));
+    this.#store?.prime();
     const { phase: encode, counts } = await this.#encode(coding, regions);
     const decode = await this.#decode(counts.map(({ chunks }) => chunks));
     const figures = counts.map((count, index) => ({
@@ -132,6 +141,7 @@ export class Rig {
     }));
     const seconds = regions.map(() => 0);
     const owner: number[] = [];
+    let page = 0;
     this.#records = [];
     let used = 0;
     const clock = new ThreadClock();
@@ -139,7 +149,8 @@ export class Rig {
       for (const [at, region] of regions.entries()) {
         for (const piece of piecesOf(region, coding.chunkSize)) {
           const index = await pool.acquire();
-          const { ints, doubles, segments, input } = pool.slots[index]!;
+          const slot = pool.slots[index]!;
+          const { ints, doubles, segments, input } = slot;
           segments.set(piece.segments);
           ints[JOB.task] = TASK.encode;
           ints[JOB.inputLength] = piece.length;
@@ -148,8 +159,11 @@ export class Rig {
           ints[JOB.level] = coding.level;
           ints[JOB.flags] = 0;
           ints[JOB.outputOffset] = 0;
-          doubles[JOB_WIDE.sequence] = owner.length;
+          ints[JOB.suggested] = 0;
           doubles[JOB_WIDE.needs] = 0;
+          const pages = Math.floor(piece.length / PAGE_SIZE);
+          doubles[JOB_WIDE.sequence] = this.#store?.enter(slot, page, pages) ?? owner.length;
+          page += pages;
           doubles[JOB_WIDE.offset] = region.offset + piece.start;
           doubles[JOB_WIDE.readAt] = region.held === undefined ? region.offset + piece.start : -1;
           if (region.held !== undefined) {
@@ -165,7 +179,7 @@ export class Rig {
       const index = (await pool.next())!;
       const { ints, output } = pool.slots[index]!;
       const length = ints[JOB.outputLength]!;
-      const record = this.#store.subarray(used, used + length);
+      const record = this.#room.subarray(used, used + length);
       record.set(output.subarray(0, length));
       used += length;
       this.#records.push(record);
@@ -174,7 +188,7 @@ export class Rig {
       const count = counts[at]!;
       count.wireBytes += length;
       count.chunks++;
-      const header = readChunkHeader(record, 0, REGION_BYTES);
+      const header = readChunkHeader(record, 0, REGION_BYTES, this.#store !== undefined);
       count.pages.zero += header.zero;
       count.pages.duplicate += header.duplicate;
       count.pages.literal += header.literal;

@@ -43,6 +43,36 @@ describe('bench', () => {
     );
   });
 
+  it('measures what deltas gain on pages that have changed since', async () => {
+    const older = join(directory, 'older.ram');
+    const bytes = fs.readFileSync(image);
+    // A few words of every fourth page, as a guest that counts.
+    for (let at = 0; at < bytes.length; at += 4 * 4096) bytes.writeBigUInt64LE(BigInt(at) + 12345n, at + 512);
+    fs.writeFileSync(older, bytes);
+    const result = await bench({
+      ...{ input: image, before: older, codecs: ['none', 'zstd'], levels: [1], threads: [1] },
+      ...{ repetitions: 2, peers: false },
+    });
+    const { delta } = result;
+    assert.ok(delta !== undefined);
+    assert.ok(Math.abs(delta.changed - 0.25) < 0.001, String(delta.changed));
+    assert.equal(delta.bytes, (12 * MIB) / 4);
+    assert.deepEqual(
+      delta.rows.map(({ plain }) => plain.codec),
+      ['none', 'zstd'],
+    );
+    for (const { plain, delta: own } of delta.rows) {
+      assert.ok(own.ratio > 4 * plain.ratio, `${plain.codec}: ${own.ratio} against ${plain.ratio}`);
+      assert.ok(own.compress.best > 0 && own.decompress.best > 0);
+    }
+    assert.match(formatBench(result), /25\.0 % of the pages differ/);
+    assert.ok(benchReport(result).charts.some(({ id }) => id === 'delta'));
+    const same = await bench({
+      ...{ input: image, before: image, codecs: ['none'], threads: [1], repetitions: 1, peers: false },
+    });
+    assert.equal(same.delta, undefined, 'nothing has changed');
+  });
+
   it('writes a page and JSON from the command line', async () => {
     const html = join(directory, 'report.html');
     const ended = await run([
@@ -58,6 +88,12 @@ describe('bench', () => {
 
   it('refuses what it cannot do, by name', async () => {
     await assert.rejects(bench({ input: image, levels: [99] }), /levels/);
+    const short = join(directory, 'short.ram');
+    fs.writeFileSync(short, Buffer.alloc(MIB));
+    await assert.rejects(
+      bench({ input: image, before: short, codecs: ['none'], threads: [1], repetitions: 1, peers: false }),
+      /before: expected a RAM image in a file, of 12582912 bytes/,
+    );
     await assert.rejects(bench({ input: image, chunkSizes: ['16MiB'] }), /chunkSizes/);
     await assert.rejects(bench({ input: image, codecs: ['lzma' as 'lz4'] }), /codecs/);
     const unwritable = await run(['bench', image, '--html', join(directory, 'nowhere/report.html')]);

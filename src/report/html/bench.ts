@@ -1,10 +1,18 @@
 // The report of a `bench` run: its charts and tables. Pure.
 
-import type { BenchResult } from '../../tune/bench-result.js';
+import type { BenchResult, DeltaFigures } from '../../tune/bench-result.js';
 import { ETHERNET_PAYLOAD } from '../../tune/link.js';
 import type { Host, Route } from '../../tune/model.js';
-import { aboutBench } from '../bench.js';
-import { type Chart, crossover, memoryChart, nameOf, ratioChart, type ReportData } from './data.js';
+import { aboutBench, aboutDelta } from '../bench.js';
+import {
+  type Chart,
+  crossover,
+  memoryChart,
+  nameOf,
+  ratioChart,
+  type ReportData,
+  type Rows,
+} from './data.js';
 
 export function benchReport(result: BenchResult): ReportData {
   const { rows, peers, host, loads } = result;
@@ -43,6 +51,7 @@ export function benchReport(result: BenchResult): ReportData {
     ),
     threadsChart(result),
     memoryChart(result),
+    ...(result.delta === undefined ? [] : [deltaChart(result.delta)]),
     ...(peers.length === 0 ? [] : [peersChart(result)]),
   ];
   return {
@@ -77,6 +86,7 @@ export function benchReport(result: BenchResult): ReportData {
         ]),
         note: `Best of ${result.repetitions}; the spread is how much slower the slowest was.`,
       },
+      ...(result.delta === undefined ? [] : [deltaTable(result.delta)]),
       ...(peers.length === 0
         ? []
         : [
@@ -97,6 +107,50 @@ export function benchReport(result: BenchResult): ReportData {
     about:
       `Measured on ${host.cpus} CPUs (${host.model}), Node ${host.node}; seed ${result.sample.seed}. ` +
       `The lines over links are predicted from the measured codecs; the engine's own cost is left out there.`,
+  };
+}
+
+function deltaTable(delta: DeltaFigures): Rows {
+  return {
+    title: 'Pages sent again',
+    columns: [
+      'settings',
+      'ratio',
+      'with deltas',
+      'compress MB/s',
+      'with deltas',
+      'decompress MB/s',
+      'with deltas',
+    ],
+    rows: delta.rows.map(({ plain, delta: own }) => [
+      nameOf(plain),
+      Number(plain.ratio.toFixed(3)),
+      Number(own.ratio.toFixed(3)),
+      Math.round(plain.compress.best / 1e6),
+      Math.round(own.compress.best / 1e6),
+      Math.round(plain.decompress.best / 1e6),
+      Math.round(own.decompress.best / 1e6),
+    ]),
+    note: aboutDelta(delta),
+  };
+}
+
+function deltaChart({ rows }: DeltaFigures): Chart {
+  return {
+    id: 'delta',
+    title: 'Pages sent again: what is left of them',
+    text: 'Bytes on the link as a share of the pages that have changed, whole and as differences.',
+    type: 'bars',
+    x: { title: 'bytes on the link, % of the pages' },
+    y: { title: '' },
+    bars: {
+      labels: rows.map(({ plain }) => nameOf(plain)),
+      series: [
+        { label: 'whole', values: rows.map(({ plain }) => 100 / plain.ratio) },
+        { label: 'with deltas', values: rows.map(({ delta }) => 100 / delta.ratio) },
+      ],
+      unit: '%',
+    },
   };
 }
 
