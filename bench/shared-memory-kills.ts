@@ -23,6 +23,8 @@ export interface Killed {
   readonly what: Kill;
   readonly moment: string;
   readonly outcome: 'source' | 'destination' | 'unknown';
+  /** Before the watchdog stood: the destination's QEMU waits on, as it was. */
+  readonly untouched?: boolean;
   /** What was not as promised. */
   readonly wrong?: string;
 }
@@ -64,7 +66,7 @@ export async function killOne(herd: Herd, what: Kill, random: () => number): Pro
     await herd.end(destination);
     if (verdict.outcome !== 'source' || wrong !== undefined) await herd.restart();
   }
-  return { what, moment, outcome: verdict.outcome, ...said };
+  return { what, moment, outcome: verdict.outcome, untouched: verdict.untouched ?? false, ...said };
 }
 
 interface Targets {
@@ -94,7 +96,7 @@ async function judge(
   source: Member,
   destination: Member,
   { mark, unknown }: { readonly mark: number; readonly unknown: boolean },
-): Promise<{ outcome: Killed['outcome']; wrong?: string }> {
+): Promise<Pick<Killed, 'outcome' | 'untouched' | 'wrong'>> {
   const here = source.machine.qmp.events.slice(mark);
   const there = destination.machine.qmp.events;
   const started = there.find(({ name }) => name === 'RESUME')?.happened;
@@ -110,16 +112,17 @@ async function judge(
   if (unknown)
     return runs ? { outcome: 'unknown', wrong: 'unknown, and the source runs' } : { outcome: 'unknown' };
   if (!runs) return { outcome: 'source', wrong: 'nobody runs' };
-  if (gone === undefined && (await touched(destination.machine)))
+  if (gone !== undefined) return { outcome: 'source' };
+  if (await touched(destination.machine))
     return { outcome: 'source', wrong: "the destination's QEMU lives on" };
-  return { outcome: 'source' };
+  return { outcome: 'source', untouched: true };
 }
 
 async function running(machine: Machine): Promise<boolean> {
   return (await machine.qmp.execute<{ running: boolean }>('query-status')).running;
 }
 
-/** Before the first step of a migration a QEMU may go on waiting: for another attempt. */
+/** Nothing is done to the destination's QEMU before its watchdog stands: then it may go on waiting, for another attempt. */
 async function touched(machine: Machine): Promise<boolean> {
   const all = await machine.qmp.execute<{ capability: string; state: boolean }[]>(
     'query-migrate-capabilities',

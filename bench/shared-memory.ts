@@ -82,7 +82,8 @@ async function kills(times: number, seed: number): Promise<void> {
   const count = (outcome: Killed['outcome']): number => all.filter((each) => each.outcome === outcome).length;
   console.log(
     `${times} kills: ${all.filter(({ wrong }) => wrong !== undefined).length} wrong; ` +
-      `the source went on ${count('source')}, handed over ${count('destination')}, unknown and said so ${count('unknown')}`,
+      `the source went on ${count('source')}, handed over ${count('destination')}, unknown and said so ${count('unknown')}; ` +
+      `killed before anything was done to the destination's QEMU ${all.filter(({ untouched }) => untouched).length}`,
   );
 }
 

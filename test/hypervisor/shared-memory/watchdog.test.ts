@@ -47,6 +47,27 @@ describe('when ramferry is killed', () => {
     assert.equal(stage.source.running, true);
   });
 
+  it('at the destination before its watchdog stands, QEMU is as it was and takes another attempt', async (test) => {
+    const stage = await Stage.open(test);
+    const { destination } = stage;
+    const before = [...destination.capabilities];
+    // The last that is asked before the link is opened, and the watchdog started with it.
+    destination.hooks['query-migrate-capabilities'] = async (): Promise<Turn> => {
+      destination.hooks['query-migrate-capabilities'] = undefined;
+      await kill(stage.started.destination!);
+      return 'silence';
+    };
+    await assert.rejects(stage.start(), /ended without saying/);
+    assert.deepEqual(
+      destination.commands.filter((name) => !/^(query-|qom-get|qmp_capabilities)/.test(name)),
+      [],
+    );
+    assert.deepEqual([...destination.capabilities], before);
+    const ends = await stage.start();
+    assert.equal((await ends.source.ended).status, 0);
+    assert.deepEqual(stage.history, ['source stops', 'destination runs']);
+  });
+
   it('at the destination before `cont`, the source continues its guest', async (test) => {
     const stage = await Stage.open(test);
     stage.source.hooks['migrate'] = async () => {
