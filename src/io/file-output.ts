@@ -1,7 +1,6 @@
 // A regular file as output: made under a temporary name beside its final one, which it gets only when complete.
 // Workers write their extents by position through `file`; write() appends in order; what nobody writes is a hole.
 // Whatever fails, nothing is left under the final name, and a file that was there before is still there.
-import { randomBytes } from 'node:crypto';
 import fs from 'node:fs';
 import { dirname, join } from 'node:path';
 import { promisify } from 'node:util';
@@ -10,6 +9,7 @@ import type { ByteSink, PositionedOutput } from './bytes.js';
 import { DirectWriter } from './direct-writer.js';
 import { OperationGuard } from './operation.js';
 import { closedError, outputOpenError, systemCode, writeError } from './system-error.js';
+import { forget, remember, removeStale, temporaryIn } from './temporaries.js';
 
 const ftruncate = promisify(fs.ftruncate);
 const fdatasync = promisify(fs.fdatasync);
@@ -24,23 +24,6 @@ export interface FileOutputOptions {
   /** Wait until the disk has everything before the file gets its name (the default). */
   readonly sync?: boolean | undefined;
   readonly signal?: AbortSignal | undefined;
-}
-
-/** Temporaries that exist now: whoever ends the process without abort() must not leave guest memory lying about. */
-const temporaries = new Set<string>();
-
-function removeTemporaries(): void {
-  for (const path of temporaries) fs.rmSync(path, { force: true });
-}
-
-function remember(path: string): void {
-  if (temporaries.size === 0) process.on('exit', removeTemporaries);
-  temporaries.add(path);
-}
-
-function forget(path: string): void {
-  temporaries.delete(path);
-  if (temporaries.size === 0) process.off('exit', removeTemporaries);
 }
 
 export function outputExistsError(label: string): RamferryError {
@@ -152,8 +135,11 @@ export class FileOutput implements ByteSink {
       if (existing === undefined && fs.lstatSync(path, { throwIfNoEntry: false }) !== undefined) {
         throw new RamferryError('ERR_OUTPUT_OPEN', `${this.label} is a symbolic link that leads nowhere`);
       }
-      const name = `.ramferry-${randomBytes(8).toString('hex')}.tmp`;
-      this.#temporary = join(dirname(this.#path), name);
+      const directory = dirname(this.#path);
+      for (const stale of removeStale(directory)) {
+        options.onWarning?.(`removed ${join(directory, stale)}, which a run that was killed has left`);
+      }
+      this.#temporary = temporaryIn(directory);
       const direct = options.directIo === true ? createDirect(this.#temporary) : undefined;
       if (options.directIo === true && direct === undefined) {
         options.onWarning?.(`direct I/O does not work on ${this.label}: writing through the page cache`);

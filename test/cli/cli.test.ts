@@ -205,6 +205,20 @@ describe('the command line', () => {
       });
     }
 
+    it('what SIGKILL leaves, the next run into the same directory removes, and says so', async () => {
+      const target = await mkdtemp(join(directory, 'killed-'));
+      const command = new Command(['send', '-', join(target, 'out.rf')]);
+      await started(command);
+      command.process.kill('SIGKILL');
+      await command.ended;
+      const [left] = await readdir(target);
+      assert.match(left!, /^\.ramferry-.*\.tmp$/);
+      const { status, stderr } = await run(['send', image, join(target, 'next.rf'), '--quiet']);
+      assert.equal(status, 0);
+      assert.ok(stderr.includes(left!), stderr);
+      assert.deepEqual(await readdir(target), ['next.rf']);
+    });
+
     it('SIGINT ends a listener that nobody came to', async () => {
       const command = new Command(['receive', 'tcp-listen:0', path('nobody.ram')]);
       await command.says(/listening on/);
