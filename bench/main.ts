@@ -7,11 +7,13 @@ import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 
 import { writeImage } from '../src/guest/image.js';
+import { parseSize } from '../src/units.js';
 import { adaptive } from './adaptive-cases.js';
 import { chunks } from './chunks.js';
 import { codecs } from './codec-suite.js';
 import { efficiency } from './efficiency.js';
 import { emu } from './emu.js';
+import { foreign } from './foreign.js';
 import { memory } from './memory.js';
 import { pages } from './pages.js';
 import { peers } from './peers.js';
@@ -34,7 +36,7 @@ const SUITES: readonly Suite[] = [
   memory,
 ];
 /** Suites that take long, or need root: only when they are named. */
-const BY_NAME: readonly Suite[] = [adaptive, emu];
+const BY_NAME: readonly Suite[] = [adaptive, emu, foreign];
 
 const GENERATED = { bytes: 256 * 1024 * 1024, seed: 1, profile: 'busy' } as const;
 const MEMORY_FILES = '/dev/shm';
@@ -44,6 +46,7 @@ const USAGE = `usage: npm run bench -- [SUITE…] [--image FILE] [--scratch DIR]
   --image FILE   guest RAM to measure with; without it an image is generated (256 MiB, busy)
   --scratch DIR  where files are made (${MEMORY_FILES} where that can be written, else the system's temporary directory)
   --case NAME    only this case of a suite that has cases; can be given again
+  --size SIZE    bytes of input, where a suite repeats the image (foreign: 4GiB)
   --json         results as JSON lines
 
 suites (all, in this order, when none is named):
@@ -58,6 +61,7 @@ async function main(args: readonly string[]): Promise<number> {
     options: {
       image: { type: 'string' },
       scratch: { type: 'string' },
+      size: { type: 'string' },
       case: { type: 'string', multiple: true },
       json: { type: 'boolean', default: false },
       help: { type: 'boolean', short: 'h', default: false },
@@ -77,11 +81,12 @@ async function main(args: readonly string[]): Promise<number> {
   for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => process.exit(130));
   const image = values.image ?? join(scratch, 'image.ram');
   if (values.image === undefined) await writeImage(image, GENERATED);
+  const size = values.size === undefined ? undefined : parseSize(values.size, '--size');
   const report = values.json ? asJson : asText;
   about(values.image, statSync(image).size, values.json);
   for (const suite of suites) {
     const wants = (name: string): boolean => values.case?.includes(name) ?? true;
-    await suite.run({ image, scratch, wants, report: (table) => report(suite.name, table) });
+    await suite.run({ image, scratch, size, wants, report: (table) => report(suite.name, table) });
   }
   return 0;
 }

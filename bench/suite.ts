@@ -15,6 +15,8 @@ export interface BenchContext {
   readonly image: string;
   /** A directory for files that the suite makes; in memory where the system has such a place, removed at the end. */
   readonly scratch: string;
+  /** Bytes of input, for suites whose input is as long as one likes; undefined = as long as the suite takes by itself. */
+  readonly size?: number | undefined;
   /** Whether a case was asked for: all are when none was named. */
   readonly wants: (name: string) => boolean;
   /** Each result as soon as there is one. */
