@@ -47,7 +47,10 @@ export class QmpClient {
     this.#socket = socket;
     this.#options = options;
     this.closed = new Promise((resolve) => (this.#reportClosed = resolve));
-    createInterface({ input: socket }).on('line', (line) => this.#onLine(line));
+    // A QEMU that is killed resets the connection, which the lines report as an error of their own; `close` says the same.
+    createInterface({ input: socket })
+      .on('line', (line) => this.#onLine(line))
+      .on('error', () => undefined);
     socket.on('error', () => undefined);
     socket.on('close', () =>
       this.#fail(

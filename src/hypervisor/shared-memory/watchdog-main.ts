@@ -27,6 +27,8 @@ input.on('line', (line) => {
   if (line === ('released' satisfies Note)) process.exit(0);
   notes.add(line as Note);
 });
+// However the notes end, nobody is there any more who writes them; an error alone would end this process.
+input.on('error', () => input.close());
 input.on('close', () => {
   takeOver().then(
     () => process.exit(0),

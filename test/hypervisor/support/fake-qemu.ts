@@ -55,6 +55,8 @@ export class FakeQemu {
     this.status = options.incoming === true ? 'inmigrate' : 'running';
     this.end = new Promise((resolve) => (this.#ended = resolve));
     server.on('connection', (socket) => {
+      // A client that is killed resets the connection, also while it waits for its turn.
+      socket.on('error', () => undefined);
       this.#queue.push(socket);
       this.#serve();
     });
@@ -136,16 +138,17 @@ export class FakeQemu {
     const client = this.#queue.shift();
     if (client === undefined) return;
     this.#client = client;
-    client.on('error', () => undefined);
     client.on('close', () => {
       this.#client = undefined;
       if (!this.gone) this.#serve();
     });
     client.write('{"QMP":{"version":{},"capabilities":[]}}\n');
     let turn = Promise.resolve();
-    createInterface({ input: client }).on('line', (line) => {
-      turn = turn.then(() => this.#obey(client, JSON.parse(line) as Command));
-    });
+    createInterface({ input: client })
+      .on('line', (line) => {
+        turn = turn.then(() => this.#obey(client, JSON.parse(line) as Command));
+      })
+      .on('error', () => undefined);
   }
 
   async #obey(client: net.Socket, command: Command): Promise<void> {

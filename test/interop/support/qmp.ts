@@ -40,11 +40,12 @@ export class Qmp {
     this.#socket = socket;
     let greeted: () => void;
     const greeting = new Promise<void>((resolve) => (greeted = resolve));
-    createInterface({ input: socket }).on('line', (line) => {
+    const lines = createInterface({ input: socket }).on('line', (line) => {
       const message = JSON.parse(line) as Message;
       if (message.QMP !== undefined) greeted();
       else this.#take(message);
     });
+    lines.on('error', () => undefined);
     // A QEMU that was killed resets the connection: `close` says the same.
     socket.on('error', () => undefined);
     socket.on('close', () => this.#close());
