@@ -20,6 +20,7 @@ function ferry(name: string, ...options: readonly string[]): Cell {
 /** By the name that `--cells` takes. */
 export const CELLS: Readonly<Record<string, Cell>> = {
   ramferry: ferry('ramferry, zstd 1', '--compress-level', '1'),
+  'ramferry-adaptive': ferry('ramferry, adaptive'),
   'ramferry-lz4': ferry('ramferry, lz4', '--codec', 'lz4'),
   none: { name: 'QEMU, none', capabilities: [], parameters: {} },
   compress: {

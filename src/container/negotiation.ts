@@ -24,6 +24,8 @@ const helloSchema = z.object({
   stores: z.array(z.number().int().nonnegative()).max(100).optional(),
   /** Only of `ramferry receive --probe`: the versions of the probe that it serves. It takes no stream. */
   probe: z.array(z.number().int().positive()).max(100).optional(),
+  /** How soon after a delivery it tells of it, in milliseconds; absent = every half second. */
+  progressInterval: z.number().int().positive().optional(),
 });
 
 export type Hello = z.infer<typeof helloSchema>;

@@ -19,7 +19,7 @@ import { openOptions, recognise } from './opening.js';
 import { openReceiver } from './receivers.js';
 import type { Outcome } from './receiving.js';
 import { Statistics, type TransferSummary } from './statistics.js';
-import { Voice } from './way-back.js';
+import { PROGRESS_INTERVAL_MS, Voice } from './way-back.js';
 
 /**
  * Receives a stream.
@@ -84,6 +84,7 @@ function introduce(
       { limit: settings.memoryLimit, threads: settings.decompressThreads, extraSlots: 1 },
       (chunkSize) => codecBytes(settings, chunkSize),
     ),
+    progressInterval: PROGRESS_INTERVAL_MS,
   });
   voice.reportProgress(() => statistics.guestBytes);
   return voice;

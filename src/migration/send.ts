@@ -14,6 +14,7 @@ import { addressOf } from '../link/address.js';
 import { openInput, openOutput } from '../link/open.js';
 import type { OpenOptions } from '../link/options.js';
 import { checkNotSameFile } from '../link/same-file.js';
+import { DeliveryWindow } from './delivery-window.js';
 import { senderGeometry, usefulSlotsBetweenFiles } from './memory.js';
 import { type ResolvedSendOptions, resolveSendOptions, type SendOptions } from './options.js';
 import { adapts, adaptive } from './adaptive/set-up.js';
@@ -147,6 +148,8 @@ export async function transferTo(
   const watch = cargo === undefined ? new ConvergenceWatch({ downtimeLimit, onWarning, live }) : undefined;
   statistics.roundCount = () => watch?.rounds.view()?.count;
   statistics.convergence = () => watch?.look();
+  // What a cargo has on its way is counted otherwise.
+  const window = cargo === undefined ? follow(ear, hello, source, chunkSize, geometry.slots) : undefined;
   const sender = new Sender({
     source,
     sink,
@@ -167,6 +170,7 @@ export async function transferTo(
     zstdBinding: settings.zstdBinding ?? '',
     rounds: watch?.rounds,
     storeBytes,
+    window,
     statistics,
   });
   statistics.adaptive = coding.chooser && (() => coding.chooser!.report());
@@ -261,6 +265,24 @@ function meet(
   if (feeder === undefined) void back.close();
   else void relay(back, backward).then(() => Promise.all([back.close(), endRelay(feeder)]));
   return undefined;
+}
+
+/** A receiver that speaks less often would make every chunk look late. Milliseconds. */
+const LONGEST_INTERVAL_MS = 20;
+
+/** A guest that may be running waits for what is on its way; a file does not. */
+function follow(
+  ear: Ear | undefined,
+  hello: Hello | undefined,
+  source: ByteSource,
+  chunkSize: number,
+  slots: number,
+): DeliveryWindow | undefined {
+  if (ear === undefined || source.file !== undefined) return undefined;
+  if ((hello?.progressInterval ?? Infinity) > LONGEST_INTERVAL_MS) return undefined;
+  const window = new DeliveryWindow(chunkSize, slots * chunkSize);
+  ear.onDelivered = (bytes) => window.delivered(bytes);
+  return window;
 }
 
 function governed(cpus: number): () => Promise<void> | undefined {

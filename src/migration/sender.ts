@@ -16,6 +16,7 @@ import { AFTER, HOLDS, JOB, JOB_FLAG, JOB_WIDE, TASK } from '../slot/job.js';
 import type { SlotGeometry, SlotViews } from '../slot/layout.js';
 import { jobDone } from '../slot/outcome.js';
 import type { Chooser } from './adaptive/chooser.js';
+import type { DeliveryWindow } from './delivery-window.js';
 import { COMPRESS_ENTRY } from './entries.js';
 import { type ChunkTaker, feedExtents, StreamFeeder } from './feeder.js';
 import type { Cut } from './filler.js';
@@ -52,6 +53,8 @@ export interface SenderSettings {
   /** Bytes of the page store; 0 or absent = none. Then the geometry has suggestions, and a grammar is there. */
   readonly storeBytes?: number;
   readonly hostThreads?: HostThreadsKey | undefined;
+  /** Holds chunks back while too much is on its way; absent where nobody tells what has arrived, or nobody waits for it. */
+  readonly window?: DeliveryWindow | undefined;
   /** Called when the sink has taken the last byte, before the threads are ended. */
   readonly onWritten?: (() => void) | undefined;
   /** Called first of all when something fails, before anything is closed. */
@@ -66,6 +69,8 @@ interface Written {
   readonly bytes: number;
   readonly began: number;
   readonly ended: number;
+  /** It had to wait for the delivery window. */
+  readonly heldBack: boolean;
 }
 
 /** Where slots must begin for direct reads; all their input areas are then at multiples of a page from there. */
@@ -119,6 +124,7 @@ export class Sender implements ChunkTaker {
 
   /** Ends the transfer from outside: run() rejects with this error. */
   abort(error: RamferryError): void {
+    this.#settings.window?.fail(error);
     this.#pool.fail(error);
     void this.#settings.source.close();
     void this.#settings.sink.abort();
@@ -236,7 +242,7 @@ export class Sender implements ChunkTaker {
 
   async #drain(): Promise<void> {
     const { outlet, chooser, sink } = this.#settings;
-    await this.#write(outlet.head());
+    await this.#write([outlet.head()]);
     for (;;) {
       const indices = await this.#ready();
       if (indices.length === 0) break;
@@ -252,15 +258,17 @@ export class Sender implements ChunkTaker {
         }
         if ((slot.ints[JOB.after]! & AFTER.totals) !== 0) pieces.push(outlet.totals(slot));
       }
-      const write = await this.#write(...pieces);
+      const decoded = departures.reduce((sum, { decodedLength }) => sum + decodedLength, 0);
+      const write = await this.#write(pieces, decoded);
       for (const departure of departures) this.#departed(departure);
       if (chooser !== undefined && write !== undefined) {
         for (const index of indices) chooser.departed(this.#pool.slots[index]!);
-        chooser.wrote({ ...write, queued: sink.queued() });
+        // Behind a write that was held back the kernel holds little, and the way limits all the same.
+        chooser.wrote({ ...write, queued: write.heldBack ? undefined : sink.queued() });
       }
       for (const index of indices) this.#pool.release(index);
     }
-    await this.#write(outlet.tail(this.#complete));
+    await this.#write([outlet.tail(this.#complete)]);
     this.#settings.onWritten?.();
   }
 
@@ -289,17 +297,22 @@ export class Sender implements ChunkTaker {
     }
   }
 
-  async #write(...pieces: readonly Uint8Array[]): Promise<Written | undefined> {
-    const { sink, statistics } = this.#settings;
+  /** @param decoded bytes of the guest's stream in the chunks among these pieces; 0 = there are none */
+  async #write(pieces: readonly Uint8Array[], decoded = 0): Promise<Written | undefined> {
+    const { sink, statistics, window } = this.#settings;
     const bytes = pieces.reduce((sum, { length }) => sum + length, 0);
     if (bytes === 0) return undefined;
     const began = performance.now();
+    // Held back here and not at the reader: to whoever measures it, the pace and the adaptive mode, it is back-pressure
+    // of the link, and the input is still flushed, its end still seen, and all threads still fed.
+    const heldBack = decoded > 0 && window !== undefined && (await window.room());
+    window?.sent(decoded);
     if (sink.writeAll !== undefined) await sink.writeAll(pieces);
     else for (const piece of pieces) await sink.write(piece);
     const ended = performance.now();
     this.#pace.wrote(bytes, ended - began, pieces.length);
     this.#pool.limit = this.#pace.chunks;
     statistics.linkBytes += bytes;
-    return { bytes, began, ended };
+    return { bytes, began, ended, heldBack };
   }
 }

@@ -26,7 +26,10 @@ import { RamferryError, toRamferryError } from '../errors.js';
 import type { ByteSink, ByteSource } from '../io/bytes.js';
 import { ExactReader } from '../io/exact-reader.js';
 
-const PROGRESS_INTERVAL_MS = 500;
+/** A receiver that has nothing new to tell still shows that it lives. */
+const ALIVE_INTERVAL_MS = 500;
+/** How often it looks whether more was delivered: the sender's window follows this word (delivery-window.ts). */
+export const PROGRESS_INTERVAL_MS = 10;
 
 /** The receiver's side. Writes never overlap; a failed write is remembered, not thrown: the stream itself decides. */
 export class Voice {
@@ -39,12 +42,23 @@ export class Voice {
     this.#last = this.#write(Buffer.concat([CONTROL_MAGIC, helloMessage(hello)]), Promise.resolve());
   }
 
-  /** Says every half second how much has been delivered: proof that we live, and the sender's view of the link. */
+  /** Says soon after every delivery how much has been delivered, and every half second in any case. */
   reportProgress(delivered: () => number): void {
+    let told = 0;
+    let quiet = 0;
+    let writing = false;
     this.#timer = setInterval(() => {
+      quiet += PROGRESS_INTERVAL_MS;
+      const now = delivered();
+      // What the link does not take now is overtaken by the next word.
+      if (writing || (now === told && quiet < ALIVE_INTERVAL_MS)) return;
+      writing = true;
+      told = now;
+      quiet = 0;
       const body = Buffer.alloc(8);
-      body.writeBigUInt64LE(BigInt(delivered()));
+      body.writeBigUInt64LE(BigInt(now));
       this.#last = this.#write(writeMessage(MESSAGE.progress, body), this.#last);
+      void this.#last.then(() => (writing = false));
     }, PROGRESS_INTERVAL_MS);
   }
 
@@ -82,6 +96,8 @@ export class Ear {
   readonly #result: Promise<Result>;
   /** Decoded bytes that the receiver has delivered, as far as we heard. */
   delivered = 0;
+  /** Called with each such word. */
+  onDelivered: ((bytes: number) => void) | undefined;
 
   constructor(source: ByteSource, onBackward: (bytes: Buffer) => Promise<void>) {
     this.#reader = new ExactReader(source);
@@ -119,6 +135,7 @@ export class Ear {
       if (type === MESSAGE.result) return readResult(body);
       if (type === MESSAGE.progress && body.length === 8) {
         this.delivered = Number(body.readBigUInt64LE(0));
+        this.onDelivered?.(this.delivered);
       } else if (type === MESSAGE.backward) {
         await this.#onBackward(body);
       } else {

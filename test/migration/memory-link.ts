@@ -96,6 +96,7 @@ export interface EncodeOptions {
   readonly chunkSize?: number;
   readonly threads?: number;
   readonly chooser?: SenderSettings['chooser'];
+  readonly window?: SenderSettings['window'];
 }
 
 export function memorySender(source: ByteSource, sink: ByteSink, options: EncodeOptions = {}): Sender {
@@ -122,6 +123,7 @@ export function memorySender(source: ByteSource, sink: ByteSink, options: Encode
     codec,
     level,
     chooser: options.chooser,
+    window: options.window,
     waitThread: true,
     selfCheck: false,
     flushAfter: 60_000,

@@ -3,112 +3,14 @@
 
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
-import fs from 'node:fs';
 import net from 'node:net';
-import os from 'node:os';
-import path from 'node:path';
-import { after, describe, it } from 'node:test';
+import { describe, it } from 'node:test';
 
-import type { Method } from '../../src/migration/options.js';
 import { receive } from '../../src/migration/receive.js';
-import { send } from '../../src/migration/send.js';
 import type { TransferSummary } from '../../src/migration/statistics.js';
 import { Command } from '../cli/command.js';
 import { random } from '../grammar/support/xen-streams.js';
-
-const directory = fs.mkdtempSync(path.join(os.tmpdir(), 'ramferry-relay-'));
-after(() => fs.rmSync(directory, { recursive: true, force: true }));
-let names = 0;
-const socketPath = (): string => path.join(directory, `s${names++}`);
-
-/** A plain socket that is read by lengths. */
-class Party {
-  readonly #arrived: Buffer[] = [];
-  #length = 0;
-  #wake: () => void = () => undefined;
-
-  constructor(readonly socket: net.Socket) {
-    socket.on('data', (bytes: Buffer) => {
-      this.#arrived.push(bytes);
-      this.#length += bytes.length;
-      this.#wake();
-    });
-    socket.on('end', () => this.#wake());
-    socket.on('error', () => undefined);
-  }
-
-  say(bytes: Buffer): void {
-    this.socket.write(bytes);
-  }
-
-  async hears(length: number): Promise<Buffer> {
-    while (this.#length < length) {
-      assert.ok(!this.socket.readableEnded, `the stream ended after ${this.#length} of ${length} bytes`);
-      await new Promise<void>((resolve) => (this.#wake = resolve));
-    }
-    const all = Buffer.concat(this.#arrived);
-    this.#arrived.length = 0;
-    this.#length = all.length - length;
-    if (this.#length > 0) this.#arrived.push(all.subarray(length));
-    return all.subarray(0, length);
-  }
-}
-
-interface Line {
-  /** Whoever feeds `send`, and whoever is fed by `receive`. */
-  readonly writer: Party;
-  readonly reader: Party;
-  readonly ended: Promise<[TransferSummary, TransferSummary]>;
-}
-
-interface LineOptions {
-  readonly kind: 'tcp' | 'unix';
-  readonly oneWay?: boolean;
-  readonly method?: Method;
-}
-
-/** writer → send → receive → reader, every connection of one kind. */
-async function line({ kind, oneWay = false, method = 'xenguest' }: LineOptions): Promise<Line> {
-  const listen = (): string => (kind === 'tcp' ? 'tcp-listen:0' : `unix-listen:${socketPath()}`);
-  const server = net.createServer({ allowHalfOpen: true });
-  const accepted = once(server, 'connection') as Promise<[net.Socket]>;
-  server.listen(kind === 'tcp' ? { port: 0, host: '127.0.0.1' } : { path: socketPath() });
-  await once(server, 'listening');
-  const at = server.address()!;
-  const reader = typeof at === 'string' ? `unix:${at}` : `tcp:127.0.0.1:${at.port}`;
-  const common = { oneWay, ioTimeout: 20_000, connectTimeout: 20_000 };
-  let receiving: Promise<TransferSummary> | undefined;
-  const link = await new Promise<string>((onListening, reject) => {
-    receiving = receive({ ...common, input: listen(), output: reader, decompressThreads: 1, onListening });
-    receiving.catch(reject);
-  });
-  let sending: Promise<TransferSummary> | undefined;
-  const input = await new Promise<string>((onListening, reject) => {
-    const fast = { compressThreads: 1, flushAfter: 1, chunkSize: 65_536, format: 'opaque' } as const;
-    sending = send({ ...common, ...fast, input: listen(), output: link, method, onListening });
-    sending.catch(reject);
-  });
-  const writer =
-    kind === 'unix'
-      ? net.connect({ path: input.slice('unix:'.length), allowHalfOpen: true })
-      : net.connect({ port: Number(/\d+$/.exec(input)![0]), host: '127.0.0.1', allowHalfOpen: true });
-  await once(writer, 'connect');
-  const [socket] = await accepted;
-  server.close();
-  return {
-    writer: new Party(writer),
-    reader: new Party(socket),
-    ended: Promise.all([sending!, receiving!]),
-  };
-}
-
-async function endOf({ writer, reader, ended }: Line): Promise<void> {
-  writer.socket.end();
-  await once(reader.socket, 'end');
-  reader.socket.end();
-  await ended;
-  writer.socket.destroy();
-}
+import { endOf, line, type LineOptions, Party } from './line.js';
 
 const LINKS: readonly LineOptions[] = [
   { kind: 'tcp' },
@@ -154,7 +56,7 @@ describe('a conversation over a compressed pair', { timeout: 120_000 }, () => {
     for (const options of [LINKS[0]!, LINKS[3]!]) {
       const name = `${options.kind}${options.oneWay === true ? ', one-way' : ''}`;
       it(`never waits: 200 rounds, method ${method}, ${name}`, async () => {
-        const all = await line({ ...options, method });
+        const all = await line({ ...options, sending: { method } });
         const next = random(11);
         for (let round = 0; round < 200; round++) {
           const question = Buffer.alloc(1 + (next() % 6000), round);

@@ -1,0 +1,104 @@
+// A sender whose receiver is slow: it writes no more than the delivery window lets it, every way of ending reaches whoever
+// is held back, and those who measure the link see that it limits.
+
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import { setImmediate } from 'node:timers/promises';
+
+import { RamferryError } from '../../src/errors.js';
+import type { WriteFigures } from '../../src/migration/adaptive/link-gauge.js';
+import { DeliveryWindow } from '../../src/migration/delivery-window.js';
+import { image } from './carry.js';
+import { decodeStream, type EncodeOptions, memorySender, MemorySink, MemorySource } from './memory-link.js';
+
+const CHUNK = 65_536;
+const CHUNKS = 24;
+const bytes = image(CHUNKS * CHUNK);
+
+/** Tells when a write is held back. */
+class WatchedWindow extends DeliveryWindow {
+  #told: () => void = () => undefined;
+
+  constructor() {
+    super(CHUNK, 0);
+  }
+
+  /** Resolves when the sender waits here. */
+  holds(): Promise<void> {
+    return new Promise((resolve) => (this.#told = resolve));
+  }
+
+  override async room(): Promise<boolean> {
+    const state = { waiting: true };
+    const room = super.room().finally(() => (state.waiting = false));
+    await setImmediate();
+    if (state.waiting) this.#told();
+    return room;
+  }
+}
+
+interface Held {
+  readonly window: WatchedWindow;
+  readonly sink: MemorySink;
+  readonly sender: ReturnType<typeof memorySender>;
+  readonly running: Promise<void>;
+}
+
+/** A sender that is held back: the receiver has delivered something, and two chunks may be on their way. */
+async function heldBack(options: EncodeOptions = {}): Promise<Held> {
+  const window = new WatchedWindow();
+  window.delivered(1);
+  const sink = new MemorySink();
+  const sender = memorySender(new MemorySource(bytes), sink, { ...options, window, codec: 'none' });
+  const held = window.holds();
+  const running = sender.run();
+  running.catch(() => undefined);
+  await held;
+  return { window, sink, sender, running };
+}
+
+describe('a sender with a delivery window', { timeout: 60_000 }, () => {
+  it('writes what may be on its way, and the rest as it is delivered', async () => {
+    const { window, sink, running } = await heldBack();
+    assert.ok(sink.length > 2 * CHUNK && sink.length < 4 * CHUNK, `${sink.length} bytes`);
+    const before = sink.length;
+    const again = window.holds();
+    window.delivered(CHUNK + 1);
+    await again;
+    assert.ok(sink.length > before && sink.length < before + 2 * CHUNK, `${sink.length} bytes`);
+    window.delivered(bytes.length);
+    await running;
+    assert.ok((await decodeStream(sink.bytes())).equals(bytes));
+  });
+
+  it('goes on without a word from the receiver', async () => {
+    const { sink, running } = await heldBack();
+    await running;
+    assert.ok((await decodeStream(sink.bytes())).equals(bytes));
+  });
+
+  it('that is aborted while it is held back fails with the reason, and writes nothing more', async () => {
+    const { sink, sender, running } = await heldBack();
+    const { length } = sink;
+    const reason = new RamferryError('ERR_INTERRUPTED', 'enough');
+    sender.abort(reason);
+    await assert.rejects(running, reason);
+    assert.equal(sink.length, length);
+  });
+
+  it('shows the adaptive mode a link that limits, whatever the kernel holds', async () => {
+    const writes: WriteFigures[] = [];
+    const chooser = {
+      prepare: () => undefined,
+      departed: () => undefined,
+      wrote: (write: WriteFigures) => void writes.push(write),
+    };
+    const { window, running } = await heldBack({ chooser });
+    window.delivered(bytes.length);
+    await running;
+    const held = writes.filter(({ queued }) => queued === undefined);
+    assert.ok(held.length >= 1, 'the write that was held back says nothing of the kernel');
+    assert.ok(held.every(({ began, ended }) => ended > began));
+    assert.ok(writes.some(({ queued }) => queued === 0));
+  });
+});
