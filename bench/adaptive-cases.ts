@@ -9,8 +9,9 @@ import { setTimeout as sleep } from 'node:timers/promises';
 
 import { createNetwork, type Network } from './live-network.js';
 import { repeated } from './files.js';
-import { childrenCpu, ramferry, run, start } from './processes.js';
+import { ramferry, run, start } from './processes.js';
 import { type BenchContext, type Cell, median, round, type Suite } from './suite.js';
+import { listening, runPipeline, within } from './xapi-pipeline.js';
 
 interface Case {
   readonly name: string;
@@ -66,10 +67,6 @@ interface Summary {
   readonly adaptive?: { readonly switches: readonly unknown[] };
 }
 
-function within(namespace: string, cpu: string, command: readonly string[]): string[] {
-  return ['ip', 'netns', 'exec', namespace, 'taskset', '-c', cpu, ...command];
-}
-
 async function transfer(
   network: Network,
   file: string,
@@ -79,7 +76,7 @@ async function transfer(
   const address = `0.0.0.0:${PORT}`;
   const receive = ramferry('receive', '--quiet', `tcp-listen:${address}`, '/dev/null');
   const receiver = start(within(network.destination, RECEIVER_CPU, receive));
-  await listening(network);
+  await listening(network, PORT);
   const send = ramferry('send', '--json', '--quiet', ...options, file, `tcp:${network.address}:${PORT}`);
   const bounded = ['timeout', String(Math.ceil(limit)), ...send];
   const ended = receiver.ended.catch(() => undefined);
@@ -101,34 +98,10 @@ async function transfer(
   }
 }
 
-const LISTENING_MS = 20_000;
-
-/** The kernel is asked: socat does not say that it listens. */
-async function listening({ destination }: Network): Promise<void> {
-  const port = PORT.toString(16).toUpperCase();
-  for (const until = performance.now() + LISTENING_MS; performance.now() < until;) {
-    const { stdout } = await run(['ip', 'netns', 'exec', destination, 'cat', '/proc/net/tcp']);
-    if (new RegExp(`:${port} 00000000:0000 0A`).test(stdout)) return;
-  }
-  throw new Error('nobody listens');
-}
-
-/** `zstd --fast` as xenopsd runs it, its ends the sockets themselves. */
 async function pipeline(network: Network, file: string): Promise<Trip> {
-  const listen = [
-    'socat',
-    `TCP-LISTEN:${PORT},reuseaddr`,
-    'SYSTEM:zstd --decompress --stdout > /dev/null,nofork',
-  ];
-  const receiver = start(within(network.destination, RECEIVER_CPU, listen));
-  await listening(network);
-  const script = `exec 3<>/dev/tcp/${network.address}/${PORT}; exec nice -n 19 ionice -c 3 zstd --fast -q -c < "$0" >&3`;
-  const before = childrenCpu();
-  const started = performance.now();
-  await run(within(network.source, SENDER_CPU, ['bash', '-c', script, file]));
-  await receiver.ended;
-  const wall = (performance.now() - started) / 1e3;
-  return { wall, seconds: wall, cpu: childrenCpu() - before, ratio: NaN, switches: 0 };
+  const cpus = { senderCpu: SENDER_CPU, receiverCpu: RECEIVER_CPU };
+  const { wall, cpu } = await runPipeline({ network, file, port: PORT, ...cpus });
+  return { wall, seconds: wall, cpu, ratio: NaN, switches: 0 };
 }
 
 async function cell(context: BenchContext, { name, rate, size }: Case): Promise<void> {
@@ -198,7 +171,7 @@ async function changing(context: BenchContext): Promise<void> {
       network.change(fast);
       const receive = ramferry('receive', '--quiet', `tcp-listen:0.0.0.0:${PORT}`, '/dev/null');
       const receiver = start(within(network.destination, RECEIVER_CPU, receive));
-      await listening(network);
+      await listening(network, PORT);
       const send = ramferry('send', '--json', ...options, file, `tcp:${network.address}:${PORT}`);
       const limit = String(4 * seconds + 1);
       const sender = start(within(network.source, SENDER_CPU, ['timeout', limit, ...send]));

@@ -11,6 +11,7 @@ import { createNetwork, type Network } from './live-network.js';
 import { ramferry, run, start } from './processes.js';
 import { median } from './suite.js';
 import { printTables } from './tune-tables.js';
+import { runPipeline, within } from './xapi-pipeline.js';
 
 /** Speeds of the cable. */
 type LinkRate = 'none' | '3gbit' | '1gbit' | '300mbit' | '100mbit' | '30mbit';
@@ -92,20 +93,40 @@ interface AdviceRow {
 const name = ({ settings: { codec, level, chunkSize } }: AdviceRow): string =>
   `${codec} ${level} ${chunkSize / MIB}MiB`;
 
+/** The contender that is no setting of ours. */
+const XAPI = 'xapi';
+const PORT = 9000;
+const CPU = { source: '0', destination: '1' };
+/** Whoever takes so many times as long as the best so far is ended. */
+const HOPELESS = 1.6;
+
 /** One processor for each side, in its own network. */
 function placed(network: Network, side: 'source' | 'destination', command: readonly string[]): string[] {
-  const cpu = side === 'source' ? '0' : '1';
-  return ['ip', 'netns', 'exec', network[side], 'taskset', '-c', cpu, ...command];
+  return within(network[side], CPU[side], command);
 }
 
-async function transfer(network: Network, image: string, options: readonly string[]): Promise<number> {
+/** Seconds of the command; Infinity when it took longer than the limit, in seconds. */
+async function transfer(
+  network: Network,
+  image: string,
+  options: readonly string[],
+  limit = Infinity,
+): Promise<number> {
   const receiver = start(
     placed(network, 'destination', ramferry('receive', `tcp-listen:${network.address}:0`, '/dev/null')),
   );
   const address = await receiver.saying(/listening on (tcp:\S+)/);
-  const { wall } = await run(placed(network, 'source', ramferry('send', '-q', ...options, image, address)));
-  await receiver.ended;
-  return wall;
+  const bounded = limit < Infinity ? ['timeout', String(limit)] : [];
+  const command = [...bounded, ...ramferry('send', '-q', ...options, image, address)];
+  const ended = receiver.ended.catch(() => undefined);
+  try {
+    return (await run(placed(network, 'source', command))).wall;
+  } catch (thrown) {
+    if (bounded.length > 0 && String(thrown).includes('ended with 124')) return Infinity;
+    throw thrown;
+  } finally {
+    await ended;
+  }
 }
 
 function optionsOf(settings: string): string[] {
@@ -149,13 +170,23 @@ async function runCase({
       ...also,
     ]);
     const times: Record<string, number[]> = {};
-    const once = async (each: string): Promise<void> => {
+    let best = Infinity;
+    const once = async (each: string, limit = Infinity): Promise<void> => {
+      const found = (times[each] ??= []);
+      if (each === XAPI) {
+        const cpus = { senderCpu: CPU.source, receiverCpu: CPU.destination };
+        found.push((await runPipeline({ network, file: image, port: PORT, ...cpus })).wall);
+        return;
+      }
       const options = each.startsWith('--') ? each.split(' ') : optionsOf(each);
-      (times[each] ??= []).push(await transfer(network, image, options));
+      const seconds = await transfer(network, image, options, limit);
+      found.push(seconds);
+      best = Math.min(best, seconds);
     };
     // The first one finds cold caches.
     await transfer(network, image, optionsOf('zstd 1 1MiB'));
-    for (const each of contenders) await once(each);
+    const spared = new Set([name(advice.recommended), ...also]);
+    for (const each of contenders) await once(each, spared.has(each) ? Infinity : HOPELESS * best + 1);
     // Whoever may be the best, or was chosen, goes again; in turns.
     for (let round = 1; round < runs; round++) {
       const order = [...contenders].sort((a, b) => median(times[a]!) - median(times[b]!));
@@ -166,7 +197,11 @@ async function runCase({
       image: imageName,
       link,
       mib: statSync(image).size / MIB,
-      seconds: Object.fromEntries(Object.entries(times).map(([each, found]) => [each, median(found)])),
+      seconds: Object.fromEntries(
+        Object.entries(times)
+          .map(([each, found]) => [each, median(found)] as const)
+          .filter(([, seconds]) => seconds < Infinity),
+      ),
       choice: name(advice.recommended),
       predicted: Object.fromEntries(rows.map((row) => [name(row), row.seconds])),
       tuneSeconds: advice.took / 1e3,
@@ -183,7 +218,7 @@ const USAGE = `usage: node dist/bench/tune-cases.js --image NAME=FILE --case NAM
   --case NAME-LINK   for example busy-1gbit; LINK: ${Object.keys(BANDWIDTH).join(', ')}
   --runs N           runs of whoever may be the best (3)
   --budget TIME      of tune (20s)
-  --also OPTIONS     one more contender: options of send, for example "--adaptive"
+  --also OPTIONS     one more contender: options of send, for example "--adaptive"; or xapi, its pipeline (socat, zstd)
   --out FILE         append the results there, one JSON line a case
   --scratch DIR      where images are cut or repeated (/dev/shm)`;
 

@@ -3,6 +3,9 @@
 import { median } from './suite.js';
 import type { CaseResult } from './tune-cases.js';
 
+/** Names of contenders that are settings, not options of send or another program. */
+const SETTINGS = /^(none|lz4|zlib|zstd) /;
+
 export function printTables(results: readonly CaseResult[]): string {
   const lines = [
     '| case | MiB | best of the sweep | s | chosen | s | over best | predicted | off | none s | others |',
@@ -12,7 +15,7 @@ export function printTables(results: readonly CaseResult[]): string {
   const off: number[] = [];
   const offAll: number[] = [];
   for (const { image, link, mib, seconds, choice, predicted } of results) {
-    const settings = Object.entries(seconds).filter(([name]) => !name.startsWith('--'));
+    const settings = Object.entries(seconds).filter(([name]) => SETTINGS.test(name));
     const [bestName, best] = settings.reduce((a, b) => (b[1] < a[1] ? b : a));
     const chosen = seconds[choice]!;
     const expected = predicted[choice]!;
@@ -22,11 +25,11 @@ export function printTables(results: readonly CaseResult[]): string {
       if (predicted[name] !== undefined) offAll.push(Math.abs(predicted[name] / value - 1));
     }
     const others = Object.entries(seconds)
-      .filter(([name]) => name.startsWith('--'))
+      .filter(([name]) => !SETTINGS.test(name))
       .map(([name, value]) => `${name} ${value.toFixed(2)} (${percent(value / best - 1)})`);
     lines.push(
       `| ${image} ${link} | ${mib} | ${bestName} | ${best.toFixed(2)} | ${choice} | ${chosen.toFixed(2)} | ` +
-        `${percent(chosen / best - 1)} | ${expected.toFixed(2)} | ${percent(expected / chosen - 1)} | ${(seconds['none 1 1MiB'] ?? NaN).toFixed(2)} | ${others.join(', ')} |`,
+        `${percent(chosen / best - 1)} | ${expected.toFixed(2)} | ${percent(expected / chosen - 1)} | ${seconds['none 1 1MiB']?.toFixed(2) ?? 'ended'} | ${others.join(', ')} |`,
     );
   }
   lines.push(
