@@ -10,11 +10,8 @@ import { cut } from './files.js';
 import { createNetwork, type Network } from './live-network.js';
 import { ramferry, run, start } from './processes.js';
 import { median } from './suite.js';
-import { printTables } from './tune-tables.js';
+import { type CaseResult, type LinkRate, printTables } from './tune-tables.js';
 import { runPipeline, within } from './xapi-pipeline.js';
-
-/** Speeds of the cable. */
-type LinkRate = 'none' | '3gbit' | '1gbit' | '300mbit' | '100mbit' | '30mbit';
 
 const MIB = 1024 * 1024;
 /** Bits per second as tune takes them; 0 = nothing limits. */
@@ -65,18 +62,6 @@ const SWEEPS: Readonly<Record<'slow' | 'fast', readonly string[]>> = {
     'zstd 3 4MiB',
   ],
 };
-
-export interface CaseResult {
-  readonly image: string;
-  readonly link: LinkRate;
-  readonly mib: number;
-  /** Seconds of the command `send`, median of the runs, by settings or by name. */
-  readonly seconds: Readonly<Record<string, number>>;
-  /** What tune recommended, and expected of each settings that it says something about. */
-  readonly choice: string;
-  readonly predicted: Readonly<Record<string, number>>;
-  readonly tuneSeconds: number;
-}
 
 interface Advice {
   readonly recommended: AdviceRow;

@@ -1,7 +1,21 @@
 // Tables of what bench/tune-cases.ts found, as Markdown. Pure.
 
 import { median } from './suite.js';
-import type { CaseResult } from './tune-cases.js';
+
+/** Speeds of the cable. */
+export type LinkRate = 'none' | '3gbit' | '1gbit' | '300mbit' | '100mbit' | '30mbit';
+
+export interface CaseResult {
+  readonly image: string;
+  readonly link: LinkRate;
+  readonly mib: number;
+  /** Seconds of the command `send`, median of the runs, by settings or by name. */
+  readonly seconds: Readonly<Record<string, number>>;
+  /** What tune recommended, and expected of each settings that it says something about. */
+  readonly choice: string;
+  readonly predicted: Readonly<Record<string, number>>;
+  readonly tuneSeconds: number;
+}
 
 /** Names of contenders that are settings, not options of send or another program. */
 const SETTINGS = /^(none|lz4|zlib|zstd) /;
