@@ -12,7 +12,7 @@ const BATCH = 4;
 
 export interface MeasureOptions {
   readonly regions: readonly Region[];
-  readonly rig: Rig;
+  readonly rig: Pick<Rig, 'run'>;
   /** From the cheapest on; of one codec, ascending levels. */
   readonly candidates: readonly Coding[];
   /** When to be done, by performance.now(). */
@@ -35,9 +35,9 @@ const REFERENCE_SHARE = 0.2;
 const UNCOMPRESSED: Coding = { codec: 'none', level: 1, chunkSize: REFERENCE.chunkSize };
 
 /** So much longer than the best may compression alone take before higher levels are left out. */
-const HOPELESS = 1.3;
-/** Regions of the first, brief look at a coding. */
-const BRIEF = 8;
+const HOPELESS = 1.5;
+/** Regions of the first, brief look at a coding: few, so that other chunk sizes have their turn within a short budget. */
+const BRIEF = 4;
 /** Milliseconds for a region, beyond which a codec's first allocations no longer show. */
 const SLOW_MS = 100;
 /** Codings in the running. */
@@ -78,10 +78,11 @@ export async function measure(options: MeasureOptions): Promise<Bank> {
   // zero pages has little to do with how far it shrinks.
   for (let from = 0; from < regions.length; from += BATCH) await run(UNCOMPRESSED, from, BATCH);
 
-  const hopeless = new Set<string>();
+  /** For each codec the level from which on compression alone takes too long. */
+  const hopeless = new Map<string, number>();
   const brief = async (coding: Coding): Promise<void> => {
     if (bank.tried(coding) > 0 || left() < 0) return;
-    if (hopeless.has(coding.codec)) return;
+    if (coding.level >= (hopeless.get(coding.codec) ?? Infinity)) return;
     options.signal?.throwIfAborted();
     told(coding);
     // Nobody knows yet how slow it is. The first time a codec allocates its tables; where that shows it does not count.
@@ -94,7 +95,9 @@ export async function measure(options: MeasureOptions): Promise<Bank> {
     if (took <= SLOW_MS) await run(coding, 0, Math.max(1, affordable));
     else if (affordable > 1) await run(coding, 1, affordable - 1);
     const best = Math.min(...bank.codings.map((each) => judge(bank, each)));
-    if (options.floor(bank, coding) > best * HOPELESS && coding.level > 1) hopeless.add(coding.codec);
+    if (options.floor(bank, coding) > best * HOPELESS && coding.level > 1) {
+      hopeless.set(coding.codec, coding.level);
+    }
   };
   for (const coding of candidates) await brief(coding);
 
