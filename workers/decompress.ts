@@ -12,8 +12,9 @@ import { readChunkHeader } from '../src/chunk/record.js';
 import { codecName } from '../src/codec/codec.js';
 import type { FrameFormat } from '../src/container/frames/record.js';
 import { writeSparseAt } from '../src/io/sparse.js';
+import { threadClock } from '../src/io/thread-clock.js';
 import { PAGE_BYTES } from '../src/page/zero.js';
-import { JOB, JOB_HASH, JOB_WIDE, TASK } from '../src/slot/job.js';
+import { JOB, JOB_FLAG, JOB_HASH, JOB_WIDE, TASK } from '../src/slot/job.js';
 import type { SlotViews } from '../src/slot/layout.js';
 import type { WorkerStartUp } from '../src/slot/start-up.js';
 import { Turns } from '../src/slot/turns.js';
@@ -35,7 +36,21 @@ const tools: DecodeTools = {
 };
 
 function job(slot: SlotViews): Promise<void> {
+  return (slot.ints[JOB.flags]! & JOB_FLAG.watch) === 0 ? work(slot) : watched(slot);
+}
+
+function work(slot: SlotViews): Promise<void> {
   return slot.ints[JOB.task] === TASK.unframe ? unframe(slot) : decode(slot);
+}
+
+let clock: (() => number) | undefined;
+
+/** Puts beside the results what the job cost. */
+async function watched(slot: SlotViews): Promise<void> {
+  clock ??= threadClock();
+  const started = clock();
+  await work(slot);
+  slot.ints[JOB.jobCpu] = Math.max(1, clock() - started);
 }
 
 /** Method `stream`: one unit of standard frames back to bytes. */

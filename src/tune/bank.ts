@@ -1,8 +1,10 @@
 // What was measured so far: for each coding the regions it was tried on, at its best. Gives a whole picture of each
 // coding, also of those that were tried on a few regions only: what those regions cost over what the reference coding cost
-// on the same ones, times what the reference cost on all. Differences between regions cancel out that way.
+// on the same ones, times what the reference cost on all. Differences between regions cancel out that way; those that are all
+// but empty, where no codec has anything to do, are compared among themselves.
 
 import type { CodecName } from '../codec/codec.js';
+import { PAGE_SIZE } from '../grammar/grammar.js';
 import type { Load } from './model.js';
 import type { Region } from './region.js';
 import type { Coding, RegionFigures } from './rig.js';
@@ -72,14 +74,29 @@ export class Bank {
   loads(coding: Coding): Load[] {
     const own = this.figures(coding);
     const reference = this.figures(REFERENCE);
-    const relative = relativeTo(own, reference);
+    const relative = relativeTo(own, reference, isFull);
+    // What is left out of the codec costs the same whatever the codec.
+    const empty = relativeTo(own, reference, isEmpty);
     return this.regions.map((region, index) => {
       const measured = own.get(index);
-      const figures = measured ?? reckon(reference.get(index), relative, coding);
+      const base = reference.get(index);
+      const figures =
+        measured ?? reckon(base, base !== undefined && isEmpty(base) ? empty : relative, coding);
       const { guestBytes, wireBytes, chunks, encode, decode } = figures;
       return { weight: region.weight, guestBytes, wireBytes, chunks, encode, decode };
     });
   }
+}
+
+/** Of a region so many pages are zero that the others do not count. */
+const EMPTY = 0.95;
+
+function isEmpty({ pages, guestBytes }: RegionFigures): boolean {
+  return pages.zero * PAGE_SIZE > guestBytes * EMPTY;
+}
+
+function isFull(figures: RegionFigures): boolean {
+  return !isEmpty(figures);
 }
 
 interface Relative {
@@ -91,6 +108,7 @@ interface Relative {
 function relativeTo(
   own: ReadonlyMap<number, RegionFigures>,
   reference: ReadonlyMap<number, RegionFigures>,
+  which: (base: RegionFigures) => boolean,
 ): Relative {
   const sums = { wireBytes: [0, 0], encode: [0, 0], decode: [0, 0] } as Record<
     keyof Relative,
@@ -98,7 +116,7 @@ function relativeTo(
   >;
   for (const [index, figures] of own) {
     const base = reference.get(index);
-    if (base === undefined) continue;
+    if (base === undefined || !which(base)) continue;
     for (const what of ['wireBytes', 'encode', 'decode'] as const) {
       sums[what][0] += figures[what];
       sums[what][1] += base[what];

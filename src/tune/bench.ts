@@ -21,6 +21,7 @@ import { measuring } from './options.js';
 import { benchPeers } from './peers.js';
 import { REGION_BYTES } from './region.js';
 import { type Coding, Rig } from './rig.js';
+import { fewer } from './sample.js';
 
 const KIB = 1024;
 
@@ -81,11 +82,8 @@ export async function bench(options: BenchOptions): Promise<BenchResult> {
   const input = await openTuneInput(settings.input, { seed: settings.seed, signal: settings.signal });
   try {
     const { sample, fd } = input;
-    const regions = sample.regions.slice(0, plan.regions);
-    const whole = regions.reduce((sum, { weight, length }) => sum + weight * length, 0);
-    const bank = new Bank(
-      regions.map((region) => ({ ...region, weight: (region.weight * sample.bytes) / whole })),
-    );
+    const regions = fewer(sample.regions, plan.regions);
+    const bank = new Bank(regions);
     const threads = settings.threads ?? [...new Set([1, allowedCpus()])];
     const rows: BenchRow[] = [];
     const steps = threads.length * codings.length;

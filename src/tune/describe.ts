@@ -66,6 +66,7 @@ export async function describe(findings: Findings, took: number): Promise<TuneRe
       regionSeconds: loads.map(
         (load) => predict([load], best.settings.threads, { ...route, startUp: 0 }).seconds,
       ),
+      empty: bank.regions.map(({ empty }) => empty === true),
       whole: sample.whole && bank.regions.length === sample.regions.length,
       spread: bank.spread(best.settings.codec),
       extrapolated: best.prediction.extrapolated,

@@ -5,6 +5,7 @@
 import { Bank, codingKey, REFERENCE } from './bank.js';
 import type { Scaling } from './model.js';
 import type { Region } from './region.js';
+import { fewer } from './sample.js';
 import { type Coding, Rig } from './rig.js';
 
 /** Regions in one go: enough that clocks and queues do not matter, few enough to stop in time. */
@@ -122,15 +123,6 @@ export async function measure(options: MeasureOptions): Promise<Bank> {
     if (!moved) break;
   }
   return bank;
-}
-
-/** The first regions, which stand for all of them then. */
-function fewer(regions: readonly Region[], count: number): Region[] {
-  const kept = regions.slice(0, count);
-  const bytes = (which: readonly Region[]): number =>
-    which.reduce((sum, { weight, length }) => sum + weight * length, 0);
-  const factor = bytes(regions) / bytes(kept);
-  return kept.map((region) => ({ ...region, weight: region.weight * factor }));
 }
 
 /** How many of the regions the scaling is measured on. */

@@ -119,6 +119,8 @@ export async function measureSettings(options: OverheadOptions): Promise<Setting
       }
     }
     const takerPerByte = writer === 'socket' ? ((await cpuOf(reader)) - taken) / delivered : 0;
+    // Its memory is wanted by the command.
+    await sender.close();
     let command = Infinity;
     for (let start = 0; start < STARTS; start++) {
       command = Math.min(command, await timeCommand(receiver, options.file, output));

@@ -142,6 +142,8 @@ export interface Confidence {
 export interface ConfidenceInputs {
   /** Seconds that each region stands for in the recommended transfer, weighted. */
   readonly regionSeconds: readonly number[];
+  /** Of those, which are of the second stratum (memory that looked empty); absent = none. */
+  readonly empty?: readonly boolean[];
   /** The regions are the whole input. */
   readonly whole: boolean;
   /** Median of how much slower a repetition was than the fastest; undefined without any. */
@@ -158,12 +160,11 @@ const MEDIUM = 0.25;
 export function confidence(inputs: ConfidenceInputs): Confidence {
   const { regionSeconds, whole, spread, extrapolated, measured } = inputs;
   const sum = regionSeconds.reduce((total, each) => total + each, 0);
-  const count = regionSeconds.length;
-  const mean = sum / count;
-  const variance =
-    regionSeconds.reduce((total, each) => total + (each - mean) ** 2, 0) / Math.max(1, count - 1);
-  // Two standard errors of a simple random sample: strata make it better, never worse.
-  const sampling = whole || sum === 0 ? 0 : (2 * Math.sqrt(count * variance)) / sum;
+  const stratum = (empty: boolean): number[] =>
+    regionSeconds.filter((_, index) => (inputs.empty?.[index] ?? false) === empty);
+  const scatter = scatterOf(stratum(false)) + scatterOf(stratum(true));
+  // Two standard errors: strata within the two make it better, never worse.
+  const sampling = whole || sum === 0 ? 0 : (2 * Math.sqrt(scatter)) / sum;
   const clock = spread ?? 0;
   const error = Math.hypot(sampling, clock);
   const reasons: string[] = [];
@@ -181,6 +182,14 @@ export function confidence(inputs: ConfidenceInputs): Confidence {
         ? 'medium'
         : 'high';
   return { level, error, reasons };
+}
+
+/** The sample's variance of a sum. */
+function scatterOf(values: readonly number[]): number {
+  const count = values.length;
+  const mean = values.reduce((total, each) => total + each, 0) / count;
+  const squares = values.reduce((total, each) => total + (each - mean) ** 2, 0);
+  return count === 0 ? 0 : (count * squares) / Math.max(1, count - 1);
 }
 
 function percent(share: number): string {

@@ -18,6 +18,8 @@ export interface Region {
   readonly length: number;
   /** Position in the input. */
   readonly offset: number;
+  /** Looked empty when the sample was drawn: a stratum of its own. */
+  readonly empty?: boolean;
   /** The bytes and what they are; absent where the workers read them from the file, as `send` does. */
   readonly held?: { readonly bytes: Buffer; readonly segments: Segments };
 }

@@ -12,7 +12,7 @@ import { CODEC_ID, type CodecName } from '../codec/codec.js';
 import { PAGE_SIZE } from '../grammar/grammar.js';
 import { COMPRESS_ENTRY, DECOMPRESS_ENTRY } from '../migration/entries.js';
 import { OrderedPool } from '../pool/ordered-pool.js';
-import { JOB, JOB_WIDE, TASK } from '../slot/job.js';
+import { JOB, JOB_FLAG, JOB_WIDE, TASK } from '../slot/job.js';
 import { piecesOf, REGION_BYTES, type Region } from './region.js';
 import { RigStore } from './rig-store.js';
 import { ThreadClock } from './thread-clock.js';
@@ -42,7 +42,7 @@ export interface Phase {
   readonly wall: number;
   /** Seconds of processor time of the workers. */
   readonly cpu: number;
-  /** Elapsed seconds inside the worker, by region. */
+  /** Of that, what the jobs of each region took on their threads' own clocks. */
   readonly regions: readonly number[];
 }
 
@@ -157,7 +157,8 @@ export class Rig {
           ints[JOB.segments] = piece.segments.length / 2;
           ints[JOB.codec] = CODEC_ID[coding.codec];
           ints[JOB.level] = coding.level;
-          ints[JOB.flags] = 0;
+          ints[JOB.flags] = JOB_FLAG.watch;
+          ints[JOB.trialCodec] = 0;
           ints[JOB.outputOffset] = 0;
           ints[JOB.suggested] = 0;
           doubles[JOB_WIDE.needs] = 0;
@@ -184,7 +185,7 @@ export class Rig {
       used += length;
       this.#records.push(record);
       const at = owner[done]!;
-      seconds[at]! += ints[JOB.micros]! / 1e6;
+      seconds[at]! += ints[JOB.jobCpu]! / 1e6;
       const count = counts[at]!;
       count.wireBytes += length;
       count.chunks++;
@@ -210,6 +211,7 @@ export class Rig {
         const { ints, doubles, input } = pool.slots[index]!;
         input.set(record);
         ints[JOB.task] = TASK.decode;
+        ints[JOB.flags] = JOB_FLAG.watch;
         ints[JOB.inputOffset] = 0;
         ints[JOB.inputLength] = record.length;
         doubles[JOB_WIDE.sequence] = sequence;
@@ -220,7 +222,7 @@ export class Rig {
     for (const [at, count] of chunks.entries()) {
       for (let done = 0; done < count; done++) {
         const index = (await pool.next())!;
-        seconds[at]! += pool.slots[index]!.ints[JOB.micros]! / 1e6;
+        seconds[at]! += pool.slots[index]!.ints[JOB.jobCpu]! / 1e6;
         pool.release(index);
       }
     }
@@ -229,7 +231,7 @@ export class Rig {
   }
 }
 
-/** The region's part of the phase's processor time: by what it took inside the workers. */
+/** The region's part of the phase's processor time: in proportion to its jobs. */
 function share({ cpu, regions }: Phase, index: number): number {
   const inside = regions.reduce((sum, each) => sum + each, 0);
   return inside === 0 ? 0 : (cpu * regions[index]!) / inside;

@@ -67,12 +67,12 @@ export function sampleImage(fd: number, bytes: number, options: SampleOptions): 
           empty.length,
           Math.max(1, Math.round(options.regions * EMPTY_SHARE), options.regions - used.length),
         );
-  const regions = [
-    ...draw(used, Math.min(used.length, options.regions - forEmpty), random, region),
-    ...draw(empty, forEmpty, random, region),
-  ];
+  const regions = mixed(
+    spread(draw(used, Math.min(used.length, options.regions - forEmpty), random, region)),
+    spread(draw(empty, forEmpty, random, region)).map((each) => ({ ...each, empty: true })),
+  );
   const sampled = regions.reduce((sum, { length }) => sum + length, 0);
-  return { regions: spread(regions), bytes, sampled, whole: false, readerCpu: 0 };
+  return { regions, bytes, sampled, whole: false, readerCpu: 0 };
 }
 
 function looksEmpty(
@@ -123,4 +123,27 @@ export function spread(regions: readonly Region[]): Region[] {
     if (region !== undefined) order.push(region);
   }
   return order;
+}
+
+/** Both strata in one order, so that every beginning has some of the second one, from the second region on. */
+function mixed(most: readonly Region[], few: readonly Region[]): Region[] {
+  const all = [...most];
+  const step = (most.length + few.length) / Math.max(1, few.length);
+  for (const [index, each] of few.entries()) all.splice(1 + Math.floor(index * step), 0, each);
+  return all;
+}
+
+/** The first regions, which stand for all of them then, each stratum for itself. */
+export function fewer(regions: readonly Region[], count: number): Region[] {
+  const kept = regions.slice(0, count);
+  const bytes = (which: readonly Region[], empty: boolean): number =>
+    which
+      .filter((region) => (region.empty === true) === empty)
+      .reduce((sum, { weight, length }) => sum + weight * length, 0);
+  const scale = (empty: boolean): number => bytes(regions, empty) / bytes(kept, empty);
+  const factors = { used: scale(false), empty: scale(true) };
+  return kept.map((region) => ({
+    ...region,
+    weight: region.weight * (region.empty === true ? factors.empty : factors.used),
+  }));
 }

@@ -48,6 +48,20 @@ describe('the bank', () => {
     }
   });
 
+  it('does not take memory that is empty for memory that is slow to compress', () => {
+    const filled = new Bank(REGIONS);
+    const pages = { zero: 1024, duplicate: 0, literal: 0 };
+    const empty: RegionFigures = { ...figures(1000, 0.001), pages };
+    filled.add(REFERENCE, 0, [figures(6, 0.004), empty, figures(6, 0.004), empty]);
+    filled.add(NINE, 0, [figures(8, 0.04)]);
+    const [, second, third] = filled.loads(NINE);
+    assert.ok(Math.abs(third!.encode - 0.04) < 1e-9);
+    assert.ok(Math.abs(second!.encode - 0.001) < 1e-9, 'no codec has anything to do there');
+    filled.add(NINE, 1, [{ ...empty, encode: 0.0015 }]);
+    assert.ok(Math.abs(filled.loads(NINE)[3]!.encode - 0.0015) < 1e-9);
+    assert.ok(Math.abs(filled.loads(NINE)[2]!.encode - 0.04) < 1e-9);
+  });
+
   it('keeps the fastest of repetitions', () => {
     const filled = bank();
     filled.add(NONE, 0, [figures(1, 0.5)]);
@@ -112,6 +126,8 @@ describe('the confidence', () => {
     assert.equal(uneven.level, 'low');
     assert.match(uneven.reasons.join(), /differs from place to place/);
     assert.equal(confidence({ ...sure, regionSeconds: [0, 5, 0, 1], whole: true }).level, 'high');
+    const strata = { ...sure, regionSeconds: [9, 9, 1, 1], empty: [true, true, false, false] };
+    assert.equal(confidence(strata).level, 'high', 'the two kinds of memory are known apart');
     assert.equal(confidence({ ...sure, extrapolated: true }).level, 'medium');
     assert.equal(confidence({ ...sure, measured: 0.01 }).level, 'low');
     assert.match(confidence({ ...sure, spread: 0.2 }).reasons.join(), /busy/);

@@ -8,7 +8,7 @@ import { after, describe, it } from 'node:test';
 import { RawGrammar } from '../../src/grammar/raw.js';
 import type { ByteSource } from '../../src/io/bytes.js';
 import { REGION_BYTES } from '../../src/tune/region.js';
-import { sampleImage, spread } from '../../src/tune/sample.js';
+import { fewer, sampleImage, spread } from '../../src/tune/sample.js';
 import { sampleStream } from '../../src/tune/sample-stream.js';
 
 const directory = fs.mkdtempSync(join(tmpdir(), 'ramferry-sample-'));
@@ -52,6 +52,20 @@ describe('a sample of an image', () => {
     for (const index of used) assert.ok(drawn.has(index), `region ${index}`);
     assert.ok(sample.regions.length <= OPTIONS.regions);
     assert.ok(Math.abs(total(sample.regions) / (16 * GIB) - 1) < 1e-9);
+    fs.closeSync(fd);
+  });
+
+  it('stands for all of it in each of its beginnings, empty memory and memory in use', () => {
+    const used = Array.from({ length: 100 }, (_, index) => index * 40);
+    const fd = sparse('beginnings', 16 * GIB, used);
+    const { regions } = sampleImage(fd, 16 * GIB, OPTIONS);
+    for (const count of [4, 16, 23, OPTIONS.regions]) {
+      const kept = fewer(regions, count);
+      assert.equal(kept.length, Math.min(count, regions.length));
+      assert.ok(Math.abs(total(kept) / (16 * GIB) - 1) < 1e-9);
+      const inUse = total(kept.filter(({ empty }) => empty !== true)) / REGION_BYTES;
+      assert.ok(Math.abs(inUse - used.length) < 1e-6, `${count} regions: ${inUse} in use`);
+    }
     fs.closeSync(fd);
   });
 
