@@ -1,7 +1,7 @@
 // What the command line tells while a transfer runs and after it: text for people, or JSON lines for programs.
 // stdout may carry the stream itself; then reports that would go there go to stderr.
 
-import type { Progress, TransferSummary } from '../migration/statistics.js';
+import type { Progress, TransferSummary } from '../migration/summary.js';
 import { listeningLine, statusLine, summaryLine, warningLine } from '../report/json.js';
 import { formatProgress } from '../report/progress.js';
 import type { ProgressBar } from '../report/progress-bar.js';

@@ -2,7 +2,7 @@
 // The transfer itself is the library's.
 
 import { EXIT, type RamferryError, toRamferryError } from '../errors.js';
-import type { Progress, TransferSummary } from '../migration/statistics.js';
+import type { Progress, TransferSummary } from '../migration/summary.js';
 import { openLog } from './log.js';
 import type { ParsedArguments } from './command.js';
 import { createReporter } from './reporter.js';

@@ -6,7 +6,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type RamferryError, toRamferryError } from '../errors.js';
-import type { TransferSummary } from '../migration/statistics.js';
+import type { TransferSummary } from '../migration/summary.js';
 import { Child, type Line } from './child.js';
 import type { DestinationSummary } from './destination.js';
 import { canMakeNetwork, makeNetwork, type Network } from './network.js';

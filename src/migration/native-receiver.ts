@@ -30,7 +30,7 @@ import { DECOMPRESS_ENTRY } from './entries.js';
 import { located } from './located.js';
 import { receiverGeometry } from './memory.js';
 import type { Outcome, ReceiverSettings, Receiving } from './receiving.js';
-import { wasStored } from './statistics.js';
+import { wasStored } from './counts.js';
 
 /** What remains of a record in its slot until its turn comes. */
 interface Arrival {

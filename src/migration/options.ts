@@ -12,7 +12,7 @@ import { RamferryError } from '../errors.js';
 import { PAGE_SIZE } from '../grammar/grammar.js';
 import { invalidOption, parseCpus, parseDuration, parseRate, parseSize } from '../units.js';
 import { allowedCpus } from './cpus.js';
-import type { Progress } from './statistics.js';
+import type { Progress } from './summary.js';
 
 /** Where compression lives: inside the stream's own records, or in standard frames around everything. */
 export const METHODS = ['xenguest', 'stream'] as const;

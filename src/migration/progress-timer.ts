@@ -1,6 +1,7 @@
 // Calls back a few times a second while a transfer runs. Does not keep the process alive.
 
-import type { Progress, Statistics } from './statistics.js';
+import type { Statistics } from './statistics.js';
+import type { Progress } from './summary.js';
 
 const INTERVAL_MS = 250;
 

@@ -18,7 +18,8 @@ import { largestChunk, receiverStores } from './memory.js';
 import { openOptions, recognise } from './opening.js';
 import { openReceiver } from './receivers.js';
 import type { Outcome } from './receiving.js';
-import { Statistics, type TransferSummary } from './statistics.js';
+import { Statistics } from './statistics.js';
+import type { TransferSummary } from './summary.js';
 import { PROGRESS_INTERVAL_MS, Voice } from './way-back.js';
 
 /**

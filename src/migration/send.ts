@@ -27,7 +27,8 @@ import { endRelay, relay, standardPartner } from './relay.js';
 import { reportProgress } from './progress-timer.js';
 import { ConvergenceWatch } from './convergence-watch.js';
 import { Sender } from './sender.js';
-import { Statistics, type TransferSummary } from './statistics.js';
+import { Statistics } from './statistics.js';
+import type { TransferSummary } from './summary.js';
 import { storeSize } from './store-size.js';
 import { Ear } from './way-back.js';
 

@@ -23,7 +23,8 @@ import type { Cut } from './filler.js';
 import { LinkPace } from './link-pace.js';
 import type { RoundCounter } from './rounds.js';
 import { SendingStore } from './sending-store.js';
-import { type Statistics, wasStored } from './statistics.js';
+import { wasStored } from './counts.js';
+import type { Statistics } from './statistics.js';
 
 export interface SenderSettings {
   readonly source: ByteSource;

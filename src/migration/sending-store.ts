@@ -8,7 +8,7 @@ import type { SlotViews } from '../slot/layout.js';
 import { Turns } from '../slot/turns.js';
 import { Ledger } from '../store/ledger.js';
 import { allocateStore, type SharedStore } from '../store/shared.js';
-import type { StoreCounts } from './statistics.js';
+import type { StoreCounts } from './counts.js';
 
 const NOTHING: StoreTally = {
   compared: 0,

@@ -18,7 +18,7 @@ import { DECOMPRESS_ENTRY } from './entries.js';
 import { located } from './located.js';
 import { receiverGeometry } from './memory.js';
 import type { Outcome, ReceiverSettings, Receiving } from './receiving.js';
-import { wasStored } from './statistics.js';
+import { wasStored } from './counts.js';
 import { type ArrivedChunk, type XenDeliveries, XenParser } from './xen-parser.js';
 
 export class XenReceiver implements Receiving, XenDeliveries {

@@ -2,7 +2,7 @@
 // Pure: plain data in, text out, without a newline at the end.
 
 import Table from 'cli-table3';
-import type { TransferSummary } from '../migration/statistics.js';
+import type { TransferSummary } from '../migration/summary.js';
 import type { Row } from './rows.js';
 import { summaryRows } from './summary.js';
 

@@ -1,7 +1,7 @@
 // The progress line, kept up to date in place on a terminal. Writes to the stream it was given and nowhere else.
 
 import cliProgress from 'cli-progress';
-import type { Progress } from '../migration/statistics.js';
+import type { Progress } from '../migration/summary.js';
 import { formatProgress } from './progress.js';
 
 /** Redraws the line in place. Does nothing when the stream is no terminal. */

@@ -2,7 +2,7 @@
 
 import { PAGE_SIZE } from '../grammar/grammar.js';
 import type { Convergence } from '../migration/convergence.js';
-import type { Progress } from '../migration/statistics.js';
+import type { Progress } from '../migration/summary.js';
 import { formatDuration, formatRate, formatSize } from '../units.js';
 
 const BAR_WIDTH = 24;

@@ -6,7 +6,7 @@ import { type ChildProcess, fork } from 'node:child_process';
 import { type ErrorData, fromErrorData, RamferryError } from '../errors.js';
 import { TUNE_ENTRY } from '../migration/entries.js';
 import type { ReceiveOptions, SendOptions } from '../migration/options.js';
-import type { TransferSummary } from '../migration/statistics.js';
+import type { TransferSummary } from '../migration/summary.js';
 
 /** Options that a message can carry. */
 type Plain<Options> = Omit<Options, 'signal' | 'onProgress' | 'onListening' | 'onWarning'>;

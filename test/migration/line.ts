@@ -12,7 +12,7 @@ import { after } from 'node:test';
 import { receive } from '../../src/migration/receive.js';
 import type { ReceiveOptions, SendOptions } from '../../src/migration/options.js';
 import { send } from '../../src/migration/send.js';
-import type { TransferSummary } from '../../src/migration/statistics.js';
+import type { TransferSummary } from '../../src/migration/summary.js';
 
 const directory = fs.mkdtempSync(path.join(os.tmpdir(), 'ramferry-line-'));
 after(() => fs.rmSync(directory, { recursive: true, force: true }));

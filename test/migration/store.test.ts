@@ -7,7 +7,8 @@ import { describe, it } from 'node:test';
 
 import { RamferryError } from '../../src/errors.js';
 import type { GuestFormat } from '../../src/guest/guest.js';
-import { Statistics, type TransferSummary } from '../../src/migration/statistics.js';
+import { Statistics } from '../../src/migration/statistics.js';
+import type { TransferSummary } from '../../src/migration/summary.js';
 import { record, smallGuest } from '../guest/harness.js';
 import { KIB, MIB, pack, type PackOptions, unpack } from './streams-support.js';
 
