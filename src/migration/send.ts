@@ -2,19 +2,12 @@
 // the link goes both ways, and runs the pipeline. Promises a summary, or the error that ended the transfer with
 // everything closed and no output left behind.
 
-import type { Hello } from '../container/negotiation.js';
-import { NativeOutlet } from '../container/native-outlet.js';
-import type { Outlet } from '../container/outlet.js';
-import { XenguestOutlet } from '../container/xenguest-outlet.js';
 import { RamferryError, toRamferryError } from '../errors.js';
-import { containerOf, grammarFor, type StreamKind } from '../grammar/detect.js';
-import { type Grammar, GRAMMAR_ID, type GrammarName } from '../grammar/grammar.js';
 import type { ByteSink, ByteSource, Channel } from '../io/bytes.js';
 import { addressOf } from '../link/address.js';
 import { openInput, openOutput } from '../link/open.js';
 import type { OpenOptions } from '../link/options.js';
 import { checkNotSameFile } from '../link/same-file.js';
-import { DeliveryWindow } from './delivery-window.js';
 import { senderGeometry, usefulSlotsBetweenFiles } from './memory.js';
 import { type ResolvedSendOptions, resolveSendOptions, type SendOptions } from './options.js';
 import { adapts, adaptive } from './adaptive/set-up.js';
@@ -22,7 +15,9 @@ import { agree, type Asked, chooseCoding, type Coding } from './coding.js';
 import { CpuGovernor } from './cpu-governor.js';
 import { codecBytes } from './codec-memory.js';
 import { speaks } from './handshake.js';
-import { openOptions, recognise } from './opening.js';
+import { followDelivery } from './follow-delivery.js';
+import { type Cargo, outletFor, recogniseLoad, warnOfRest } from './load.js';
+import { openOptions } from './opening.js';
 import { endRelay, relay, standardPartner } from './relay.js';
 import { reportProgress } from './progress-timer.js';
 import { ConvergenceWatch } from './convergence-watch.js';
@@ -90,17 +85,6 @@ async function transfer(
   }
 }
 
-/** A stream that is made here and has a grammar of its own; its end is not yet the end of the transfer. */
-export interface Cargo {
-  readonly grammar: Grammar;
-  /** Memory that whoever makes the stream takes of the limit, in bytes. */
-  readonly memoryBytes: number;
-  /** Looks at what the receiver said first; what it throws ends the transfer. */
-  greeted(hello: Hello): void;
-  /** What comes when the sink has the whole stream: then the sink is still open. */
-  delivered(): Promise<void>;
-}
-
 export async function transferTo(
   ear: Ear | undefined,
   settings: ResolvedSendOptions,
@@ -150,7 +134,8 @@ export async function transferTo(
   statistics.roundCount = () => watch?.rounds.view()?.count;
   statistics.convergence = () => watch?.look();
   // What a cargo has on its way is counted otherwise.
-  const window = cargo === undefined ? follow(ear, hello, source, chunkSize, geometry.slots) : undefined;
+  const window =
+    cargo === undefined ? followDelivery(ear, hello, source, chunkSize, geometry.slots) : undefined;
   const sender = new Sender({
     source,
     sink,
@@ -199,42 +184,6 @@ export async function transferTo(
   }
 }
 
-/** What is sent, and how it is walked. */
-interface Load {
-  readonly head: Uint8Array;
-  /** Undefined where the workers read the pages of a regular file by themselves. */
-  readonly grammar: Grammar | undefined;
-  readonly name: GrammarName;
-  /** Pages are told from each other by identities and may be sent again. */
-  readonly identities: boolean;
-}
-
-async function recogniseLoad(
-  cargo: Cargo | undefined,
-  source: ByteSource,
-  settings: ResolvedSendOptions,
-): Promise<Load> {
-  if (cargo !== undefined) {
-    const { grammar } = cargo;
-    return { head: new Uint8Array(0), grammar, name: grammar.name, identities: true };
-  }
-  const { head, kind } = await inputKind(settings.format, source);
-  const grammar = grammarFor(kind);
-  const { name } = grammar;
-  const byExtents = kind === 'raw' && source.file !== undefined && settings.method !== 'stream';
-  const identities = name === 'qemu' || name === 'libxc';
-  return { head, grammar: byExtents ? undefined : grammar, name, identities };
-}
-
-/** A bare libxc stream ends at its END; in a file nobody else reads what follows. @param taken bytes that were sent */
-function warnOfRest(settings: ResolvedSendOptions, source: ByteSource, taken: number): void {
-  const left = (source.file?.size ?? taken) - taken;
-  if (left <= 0) return;
-  settings.onWarning?.(
-    `${left} bytes after the END record in ${source.label} were not sent: they are not part of the stream`,
-  );
-}
-
 /** How long a receiver that has failed may take to say why after its end of the link broke. */
 const LAST_WORD_MS = 500;
 
@@ -268,75 +217,9 @@ function meet(
   return undefined;
 }
 
-/** A receiver that speaks less often would make every chunk look late. Milliseconds. */
-const LONGEST_INTERVAL_MS = 20;
-
-/** A guest that may be running waits for what is on its way; a file does not. */
-function follow(
-  ear: Ear | undefined,
-  hello: Hello | undefined,
-  source: ByteSource,
-  chunkSize: number,
-  slots: number,
-): DeliveryWindow | undefined {
-  if (ear === undefined || source.file !== undefined) return undefined;
-  if ((hello?.progressInterval ?? Infinity) > LONGEST_INTERVAL_MS) return undefined;
-  const window = new DeliveryWindow(chunkSize, slots * chunkSize);
-  ear.onDelivered = (bytes) => window.delivered(bytes);
-  return window;
-}
-
 function governed(cpus: number): () => Promise<void> | undefined {
   const governor = new CpuGovernor(cpus);
   return () => governor.admit();
-}
-
-/** What the input is, and the bytes of it that were read to find out. */
-async function inputKind(
-  format: ResolvedSendOptions['format'],
-  source: ByteSource,
-): Promise<{ head: Uint8Array; kind: StreamKind }> {
-  // Xen streams are believed only with their first bytes: by those the receiver knows where to look for our records.
-  const believed = format !== 'auto' && containerOf(format) !== 'xen';
-  if (believed) return { head: new Uint8Array(0), kind: format };
-  const found = await recognise(source, source.file?.size);
-  if (format === 'auto' || found.kind === format) return found;
-  throw new RamferryError(
-    'ERR_INPUT_UNKNOWN',
-    `the input does not begin as a stream of format ${format} does`,
-    {
-      offset: 0,
-      hint: 'leave --format out, or use --format opaque for any bytes',
-    },
-  );
-}
-
-/** How the stream leaves. */
-async function outletFor(
-  { name }: Load,
-  method: ResolvedSendOptions['method'],
-  { codec, chunkSize }: Coding,
-  storeBytes: number,
-  totalLength: number | undefined,
-): Promise<Outlet> {
-  if (method === 'stream') {
-    if (codec === 'none') {
-      throw new RamferryError('ERR_OPTION_INVALID', 'method stream has no frames for codec none or level 0', {
-        hint: 'use a codec, or method xenguest',
-      });
-    }
-    // Frames are cut like chunks of any kind of stream; a Xen stream's own end and flush points count all the same.
-    const { FramesOutlet } = await import('../container/frames-outlet.js');
-    return new FramesOutlet(codec, chunkSize);
-  }
-  if (name === 'libxc') return new XenguestOutlet({ maxChunk: chunkSize, storeBytes });
-  return new NativeOutlet({
-    grammar: GRAMMAR_ID[name],
-    maxChunk: chunkSize,
-    window: 1,
-    storeBytes,
-    totalLength,
-  });
 }
 
 function limited(options: OpenOptions, settings: ResolvedSendOptions): OpenOptions {

@@ -5,32 +5,24 @@
 import { encodeChunk } from '../chunk/encode.js';
 import { Planner } from '../chunk/plan.js';
 import { CODEC_ID, type CodecName } from '../codec/codec.js';
-import type { Departure, Outlet } from '../container/outlet.js';
 import { RamferryError, toRamferryError } from '../errors.js';
 import type { Grammar } from '../grammar/grammar.js';
-import type { ByteSink, ByteSource, PositionedInput } from '../io/bytes.js';
+import type { ByteSource, PositionedInput } from '../io/bytes.js';
 import { directPlaces, readExtent } from '../io/direct.js';
 import type { HostThreadsKey } from '../io/host-threads.js';
 import { OrderedPool } from '../pool/ordered-pool.js';
 import { AFTER, HOLDS, JOB, JOB_FLAG, JOB_WIDE, TASK } from '../slot/job.js';
 import type { SlotGeometry, SlotViews } from '../slot/layout.js';
 import { jobDone } from '../slot/outcome.js';
-import type { Chooser } from './adaptive/chooser.js';
-import type { DeliveryWindow } from './delivery-window.js';
+import { ChunkWriter, type WritingSettings } from './chunk-writer.js';
 import { COMPRESS_ENTRY } from './entries.js';
 import { type ChunkTaker, feedExtents, StreamFeeder } from './feeder.js';
 import type { Cut } from './filler.js';
-import { LinkPace } from './link-pace.js';
 import type { RoundCounter } from './rounds.js';
 import { SendingStore } from './sending-store.js';
-import { wasStored } from './counts.js';
-import type { Statistics } from './statistics.js';
 
-export interface SenderSettings {
+export interface SenderSettings extends WritingSettings {
   readonly source: ByteSource;
-  readonly sink: ByteSink;
-  /** How the chunks leave. */
-  readonly outlet: Outlet;
   /** Bytes of the source that were read already. */
   readonly head: Uint8Array;
   /** How the stream is walked; undefined = a regular file of pages, whose extents the workers read. */
@@ -40,8 +32,6 @@ export interface SenderSettings {
   readonly chunkSize: number;
   readonly codec: CodecName;
   readonly level: number;
-  /** Chooses codec and level of each chunk instead (adaptive mode). */
-  readonly chooser?: Pick<Chooser, 'prepare' | 'departed' | 'wrote'> | undefined;
   /** Niceness of the worker threads. */
   readonly nice?: number | undefined;
   /** Called before each chunk: waits while the transfer takes more processor time than it may. */
@@ -54,24 +44,10 @@ export interface SenderSettings {
   /** Bytes of the page store; 0 or absent = none. Then the geometry has suggestions, and a grammar is there. */
   readonly storeBytes?: number;
   readonly hostThreads?: HostThreadsKey | undefined;
-  /** Holds chunks back while too much is on its way; absent where nobody tells what has arrived, or nobody waits for it. */
-  readonly window?: DeliveryWindow | undefined;
-  /** Called when the sink has taken the last byte, before the threads are ended. */
-  readonly onWritten?: (() => void) | undefined;
   /** Called first of all when something fails, before anything is closed. */
   readonly onFailure?: ((error: RamferryError) => void) | undefined;
   /** Is told the pages of the stream. */
   readonly rounds?: RoundCounter | undefined;
-  readonly statistics: Statistics;
-}
-
-/** Bytes of a write, and when it began and ended in milliseconds. */
-interface Written {
-  readonly bytes: number;
-  readonly began: number;
-  readonly ended: number;
-  /** It had to wait for the delivery window. */
-  readonly heldBack: boolean;
 }
 
 /** Where slots must begin for direct reads; all their input areas are then at multiples of a page from there. */
@@ -86,9 +62,7 @@ function directBase(file: PositionedInput, arena: SharedArrayBuffer): number {
 export class Sender implements ChunkTaker {
   readonly #settings: SenderSettings;
   readonly #pool: OrderedPool;
-  readonly #pace = new LinkPace();
-  /** Chunks that leave in one write, if so many are ready: more than one only where nobody waits for them. */
-  readonly #atOnce: number;
+  readonly #writer: ChunkWriter;
   #sequence = 0;
   /** The input ended where its format says that it ends. */
   #complete = false;
@@ -97,14 +71,14 @@ export class Sender implements ChunkTaker {
 
   constructor(settings: SenderSettings) {
     this.#settings = settings;
-    this.#atOnce = settings.sink.writeAll === undefined ? 1 : Math.floor(settings.geometry.slots / 3);
+    const atOnce = settings.sink.writeAll === undefined ? 1 : Math.floor(settings.geometry.slots / 3);
     const file = settings.grammar === undefined ? settings.source.file! : undefined;
     this.#store = SendingStore.open(settings.storeBytes ?? 0, settings.geometry.slots);
     this.#pool = new OrderedPool({
       entry: COMPRESS_ENTRY,
       threads: settings.threads,
       geometry: settings.geometry,
-      atOnce: this.#atOnce,
+      atOnce,
       ...(file === undefined || file.alignment === 1 ? {} : { place: (arena) => directBase(file, arena) }),
       startUp: {
         maxChunk: settings.chunkSize,
@@ -116,6 +90,7 @@ export class Sender implements ChunkTaker {
         store: this.#store?.startUp,
       },
     });
+    this.#writer = new ChunkWriter({ ...settings, pool: this.#pool, store: this.#store, atOnce });
   }
 
   /** For tests that kill a worker. */
@@ -142,7 +117,7 @@ export class Sender implements ChunkTaker {
       },
     );
     try {
-      await this.#drain();
+      await this.#writer.run(() => this.#complete);
       await feeding;
     } catch (thrown) {
       const error = toRamferryError(thrown);
@@ -239,81 +214,5 @@ export class Sender implements ChunkTaker {
     );
     ints[JOB.outputLength] = recordLength;
     jobDone(slot);
-  }
-
-  async #drain(): Promise<void> {
-    const { outlet, chooser, sink } = this.#settings;
-    await this.#write([outlet.head()]);
-    for (;;) {
-      const indices = await this.#ready();
-      if (indices.length === 0) break;
-      const departures: Departure[] = [];
-      const pieces: Uint8Array[] = [];
-      for (const index of indices) {
-        const slot = this.#pool.slots[index]!;
-        if (slot.ints[JOB.inputLength]! > 0) {
-          const departure = outlet.depart(slot);
-          if (departure.chunk !== undefined) this.#store?.departed(slot);
-          departures.push(departure);
-          pieces.push(departure.bytes);
-        }
-        if ((slot.ints[JOB.after]! & AFTER.totals) !== 0) pieces.push(outlet.totals(slot));
-      }
-      const decoded = departures.reduce((sum, { decodedLength }) => sum + decodedLength, 0);
-      const write = await this.#write(pieces, decoded);
-      for (const departure of departures) this.#departed(departure);
-      if (chooser !== undefined && write !== undefined) {
-        for (const index of indices) chooser.departed(this.#pool.slots[index]!);
-        // Behind a write that was held back the kernel holds little, and the way limits all the same.
-        chooser.wrote({ ...write, queued: write.heldBack ? undefined : sink.queued() });
-      }
-      for (const index of indices) this.#pool.release(index);
-    }
-    await this.#write([outlet.tail(this.#complete)]);
-    this.#settings.onWritten?.();
-  }
-
-  /** The next slots whose jobs are done: one at least, none at the end. */
-  async #ready(): Promise<number[]> {
-    const indices: number[] = [];
-    let index = await this.#pool.next();
-    while (index !== undefined) {
-      indices.push(index);
-      index = indices.length < this.#atOnce ? this.#pool.nextNow() : undefined;
-    }
-    return indices;
-  }
-
-  #departed({ bytes, decodedLength, chunk }: Departure): void {
-    const { statistics } = this.#settings;
-    statistics.guestBytes += decodedLength;
-    if (chunk !== undefined) {
-      statistics.addChunk({
-        codec: chunk.codec,
-        decoded: decodedLength,
-        encoded: bytes.length,
-        pages: chunk,
-        stored: wasStored(chunk.codec, chunk),
-      });
-    }
-  }
-
-  /** @param decoded bytes of the guest's stream in the chunks among these pieces; 0 = there are none */
-  async #write(pieces: readonly Uint8Array[], decoded = 0): Promise<Written | undefined> {
-    const { sink, statistics, window } = this.#settings;
-    const bytes = pieces.reduce((sum, { length }) => sum + length, 0);
-    if (bytes === 0) return undefined;
-    const began = performance.now();
-    // Held back here and not at the reader: to whoever measures it, the pace and the adaptive mode, it is back-pressure
-    // of the link, and the input is still flushed, its end still seen, and all threads still fed.
-    const heldBack = decoded > 0 && window !== undefined && (await window.room());
-    window?.sent(decoded);
-    if (sink.writeAll !== undefined) await sink.writeAll(pieces);
-    else for (const piece of pieces) await sink.write(piece);
-    const ended = performance.now();
-    this.#pace.wrote(bytes, ended - began, pieces.length);
-    this.#pool.limit = this.#pace.chunks;
-    statistics.linkBytes += bytes;
-    return { bytes, began, ended, heldBack };
   }
 }

@@ -1,0 +1,133 @@
+// The last step of sending: takes finished chunks from the pool in stream order, puts the container around them and writes
+// them, as fast as the link and the receiver let it. Tells the pace, the adaptive mode, the page store and the statistics what
+// has left. It makes no chunks, and neither opens nor closes the sink.
+
+import type { Departure, Outlet } from '../container/outlet.js';
+import type { ByteSink } from '../io/bytes.js';
+import type { OrderedPool } from '../pool/ordered-pool.js';
+import { AFTER, JOB } from '../slot/job.js';
+import type { Chooser } from './adaptive/chooser.js';
+import { wasStored } from './counts.js';
+import type { DeliveryWindow } from './delivery-window.js';
+import { LinkPace } from './link-pace.js';
+import type { SendingStore } from './sending-store.js';
+import type { Statistics } from './statistics.js';
+
+/** Bytes of a write, and when it began and ended in milliseconds. */
+interface Written {
+  readonly bytes: number;
+  readonly began: number;
+  readonly ended: number;
+  /** It had to wait for the delivery window. */
+  readonly heldBack: boolean;
+}
+
+export interface WritingSettings {
+  readonly sink: ByteSink;
+  /** How the chunks leave. */
+  readonly outlet: Outlet;
+  /** Chooses codec and level of each chunk (adaptive mode). */
+  readonly chooser?: Pick<Chooser, 'prepare' | 'departed' | 'wrote'> | undefined;
+  /** Holds chunks back while too much is on its way; absent where nobody tells what has arrived, or nobody waits for it. */
+  readonly window?: DeliveryWindow | undefined;
+  /** Called when the sink has taken the last byte, before the threads are ended. */
+  readonly onWritten?: (() => void) | undefined;
+  readonly statistics: Statistics;
+}
+
+export interface ChunkWriterSettings extends WritingSettings {
+  readonly pool: OrderedPool;
+  readonly store: SendingStore | undefined;
+  /** Chunks that leave in one write, if so many are ready: more than one only where nobody waits for them. */
+  readonly atOnce: number;
+}
+
+export class ChunkWriter {
+  readonly #settings: ChunkWriterSettings;
+  readonly #pace = new LinkPace();
+
+  constructor(settings: ChunkWriterSettings) {
+    this.#settings = settings;
+  }
+
+  /**
+   * Writes until the pool has no more.
+   * @param complete whether the input ended where its format says that it ends; asked when all chunks have left
+   */
+  async run(complete: () => boolean): Promise<void> {
+    const { outlet, chooser, sink, pool, store } = this.#settings;
+    await this.#write([outlet.head()]);
+    for (;;) {
+      const indices = await this.#ready();
+      if (indices.length === 0) break;
+      const departures: Departure[] = [];
+      const pieces: Uint8Array[] = [];
+      for (const index of indices) {
+        const slot = pool.slots[index]!;
+        if (slot.ints[JOB.inputLength]! > 0) {
+          const departure = outlet.depart(slot);
+          if (departure.chunk !== undefined) store?.departed(slot);
+          departures.push(departure);
+          pieces.push(departure.bytes);
+        }
+        if ((slot.ints[JOB.after]! & AFTER.totals) !== 0) pieces.push(outlet.totals(slot));
+      }
+      const decoded = departures.reduce((sum, { decodedLength }) => sum + decodedLength, 0);
+      const write = await this.#write(pieces, decoded);
+      for (const departure of departures) this.#departed(departure);
+      if (chooser !== undefined && write !== undefined) {
+        for (const index of indices) chooser.departed(pool.slots[index]!);
+        // Behind a write that was held back the kernel holds little, and the way limits all the same.
+        chooser.wrote({ ...write, queued: write.heldBack ? undefined : sink.queued() });
+      }
+      for (const index of indices) pool.release(index);
+    }
+    await this.#write([outlet.tail(complete())]);
+    this.#settings.onWritten?.();
+  }
+
+  /** The next slots whose jobs are done: one at least, none at the end. */
+  async #ready(): Promise<number[]> {
+    const { pool, atOnce } = this.#settings;
+    const indices: number[] = [];
+    let index = await pool.next();
+    while (index !== undefined) {
+      indices.push(index);
+      index = indices.length < atOnce ? pool.nextNow() : undefined;
+    }
+    return indices;
+  }
+
+  #departed({ bytes, decodedLength, chunk }: Departure): void {
+    const { statistics } = this.#settings;
+    statistics.guestBytes += decodedLength;
+    if (chunk !== undefined) {
+      statistics.addChunk({
+        codec: chunk.codec,
+        decoded: decodedLength,
+        encoded: bytes.length,
+        pages: chunk,
+        stored: wasStored(chunk.codec, chunk),
+      });
+    }
+  }
+
+  /** @param decoded bytes of the guest's stream in the chunks among these pieces; 0 = there are none */
+  async #write(pieces: readonly Uint8Array[], decoded = 0): Promise<Written | undefined> {
+    const { sink, statistics, window, pool } = this.#settings;
+    const bytes = pieces.reduce((sum, { length }) => sum + length, 0);
+    if (bytes === 0) return undefined;
+    const began = performance.now();
+    // Held back here and not at the reader: to whoever measures it, the pace and the adaptive mode, it is back-pressure
+    // of the link, and the input is still flushed, its end still seen, and all threads still fed.
+    const heldBack = decoded > 0 && window !== undefined && (await window.room());
+    window?.sent(decoded);
+    if (sink.writeAll !== undefined) await sink.writeAll(pieces);
+    else for (const piece of pieces) await sink.write(piece);
+    const ended = performance.now();
+    this.#pace.wrote(bytes, ended - began, pieces.length);
+    pool.limit = this.#pace.chunks;
+    statistics.linkBytes += bytes;
+    return { bytes, began, ended, heldBack };
+  }
+}
