@@ -14,7 +14,7 @@ export const inspect: Command = {
       .positional('stream', {
         describe: 'what send has written, a Xen stream, or frames of zstd, lz4 or gzip',
         type: 'string',
-        default: '-',
+        demandOption: true,
       })
       .options({
         verify: { describe: 'decode every chunk and check everything, as receive does', type: 'boolean' },
@@ -32,7 +32,8 @@ export const inspect: Command = {
         { memoryLimit: 'text', decompressThreads: 'number' },
         {},
       ) as InspectOptions;
-      const report = await inspectStream(String(parsed['stream']), {
+      // yargs hands over a bare dash as nothing.
+      const report = await inspectStream(String(parsed['stream']) || '-', {
         ...options,
         verify,
         signal: signals.signal,

@@ -29,7 +29,7 @@ const COMMANDS: readonly Entry[] = [
     load: async () => (await import('./migrate.js')).incoming,
   },
   {
-    usage: 'inspect [stream]',
+    usage: 'inspect <stream>',
     summary: 'Say what a stream is made of, and whether it is sound',
     load: async () => (await import('./inspect.js')).inspect,
   },
@@ -162,8 +162,19 @@ function createParser(args: readonly string[]): Argv {
     .fail((message: string | null, thrown: unknown) => {
       // yargs knows no more than that parsing failed; what a command throws comes as `thrown`.
       if (thrown !== undefined && thrown !== null) throw toRamferryError(thrown);
-      throw new RamferryError('ERR_USAGE', message ?? 'the command line cannot be understood', {
-        hint: 'ramferry --help lists the commands, ramferry COMMAND --help its options',
-      });
+      throw new RamferryError(
+        'ERR_USAGE',
+        misspelt(args) ?? message ?? 'the command line cannot be understood',
+        {
+          hint: 'ramferry --help lists the commands, ramferry COMMAND --help its options',
+        },
+      );
     });
+}
+
+/** yargs calls a command that it does not know an argument, like all that follow it. */
+function misspelt([first]: readonly string[]): string | undefined {
+  if (first === undefined || first.startsWith('-')) return undefined;
+  const known = COMMANDS.some(({ usage }) => usage.split(' ')[0] === first);
+  return known ? undefined : `there is no command "${first}"`;
 }

@@ -9,10 +9,28 @@ import { socketLinkOfDescriptor } from './socket.js';
 
 const ACCESS_MODE = 3;
 
+/** O_RDONLY, O_WRONLY or O_RDWR. */
+function accessMode(fd: number): number {
+  const info = fs.readFileSync(`/proc/self/fdinfo/${fd}`, 'latin1');
+  return parseInt(/^flags:\s*([0-7]+)/m.exec(info)?.[1] ?? '2', 8) & ACCESS_MODE;
+}
+
+/** What Node puts in the place of a standard descriptor that was closed: the null device, opened for both directions. */
+const NULL_DEVICE = 0x103;
+
+/**
+ * Standard input or output that its starter has closed would read as an empty stream, and swallow one that is sent.
+ * @throws Error; a null device that somebody has redirected to is open one way only
+ */
+function checkGiven(fd: number, stats: fs.Stats): void {
+  if (stats.isCharacterDevice() && stats.rdev === NULL_DEVICE && accessMode(fd) === fs.constants.O_RDWR) {
+    throw new Error(`standard ${fd === 0 ? 'input' : 'output'} is closed`);
+  }
+}
+
 /** Whether the descriptor was opened for this direction; reopening a pipe would silently give the other end. */
 function checkDirection(fd: number, wanted: 'reading' | 'writing'): void {
-  const info = fs.readFileSync(`/proc/self/fdinfo/${fd}`, 'latin1');
-  const mode = parseInt(/^flags:\s*([0-7]+)/m.exec(info)?.[1] ?? '2', 8) & ACCESS_MODE;
+  const mode = accessMode(fd);
   const other = wanted === 'reading' ? fs.constants.O_WRONLY : fs.constants.O_RDONLY;
   if (mode === other) throw new Error(`the descriptor is not open for ${wanted}`);
 }
@@ -36,6 +54,7 @@ function descriptorOptions(label: string, options: OpenOptions, socket: boolean)
 export function openInheritedInput(fd: number, label: string, options: OpenOptions): Channel {
   try {
     const stats = fs.fstatSync(fd);
+    if (fd === 0) checkGiven(fd, stats);
     checkDirection(fd, 'reading');
     const how = descriptorOptions(label, options, stats.isSocket());
     if (stats.isFIFO()) {
@@ -57,6 +76,7 @@ export function openInheritedInput(fd: number, label: string, options: OpenOptio
 export function openInheritedOutput(fd: number, label: string, options: OpenOptions): Channel {
   try {
     const stats = fs.fstatSync(fd);
+    if (fd === 1) checkGiven(fd, stats);
     checkDirection(fd, 'writing');
     const how = descriptorOptions(label, options, stats.isSocket());
     if (stats.isFIFO()) {

@@ -5,6 +5,7 @@ import fs from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
+import { RamferryError } from '../errors.js';
 import { grammarFor } from '../grammar/detect.js';
 import type { ByteSource } from '../io/bytes.js';
 import { readExactlyAt } from '../io/positioned.js';
@@ -55,6 +56,9 @@ export async function openTuneInput(address: string, options: InputOptions): Pro
   };
   try {
     const { kind, sample, fd } = await draw(source, options);
+    if (sample.regions.length === 0) {
+      throw new RamferryError('ERR_INPUT_TRUNCATED', `${address} is empty: there is nothing to measure with`);
+    }
     const part = writePart(sample, fd, scratch);
     return { sample, kind, fd, scratch, part, close };
   } catch (thrown) {

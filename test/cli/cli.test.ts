@@ -1,13 +1,14 @@
 // The command line from outside: exit statuses, what goes to which descriptor, signals.
 
 import assert from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { generateImage } from '../../src/guest/image.js';
-import { Command, run } from './command.js';
+import { Command, MAIN, run } from './command.js';
 
 type Line = Record<string, unknown>;
 const jsonLines = (text: Buffer | string): Line[] =>
@@ -51,7 +52,7 @@ describe('the command line', () => {
 
     const misuses: [string[], RegExp][] = [
       [[], /^ramferry: ERR_USAGE: a command is needed\nhint: /],
-      [['sned'], /^ramferry: ERR_USAGE: .*sned/],
+      [['sned', 'a', 'b'], /^ramferry: ERR_USAGE: there is no command "sned"\n/],
       [['send', 'a', 'b', '--codex', 'lz4'], /^ramferry: ERR_USAGE: .*codex/],
       [['send', 'a', 'b', 'c'], /^ramferry: ERR_USAGE: /],
       [['send', 'a', 'b', '--codec', 'gzip'], /^ramferry: ERR_OPTION_INVALID: codec: .*"gzip"/],
@@ -166,6 +167,20 @@ describe('the command line', () => {
       const taken = await run(['send', image, path('taken')]);
       assert.equal(taken.status, 6);
       assert.equal(await readFile(path('taken'), 'utf8'), 'precious');
+    });
+
+    it('takes a standard stream that is closed for an error, not for an empty one', () => {
+      // Node puts the null device in its place: such a transfer would succeed, and everything be lost.
+      const closed = (line: string): { status: number | null; stderr: string } =>
+        spawnSync('sh', ['-c', line, process.execPath, MAIN, image, path('closed.rf')], { encoding: 'utf8' });
+      const input = closed('exec "$0" "$1" send - "$3" <&-');
+      assert.equal(input.status, 3);
+      assert.match(input.stderr, /^ramferry: ERR_INPUT_OPEN: cannot open -: standard input is closed/);
+      const output = closed('exec "$0" "$1" send "$2" - >&-');
+      assert.equal(output.status, 6);
+      assert.match(output.stderr, /^ramferry: ERR_OUTPUT_OPEN: .* standard output is closed/);
+      assert.equal(closed('exec "$0" "$1" send --quiet "$2" - >/dev/null').status, 0);
+      assert.ok(!existsSync(path('closed.rf')));
     });
 
     it('writes a log that only its owner can read, without page contents', async () => {

@@ -4,7 +4,7 @@ import { spawn, type ChildProcessWithoutNullStreams } from 'node:child_process';
 import { once } from 'node:events';
 import { join } from 'node:path';
 
-const MAIN = join(import.meta.dirname, '../../src/cli/main.js');
+export const MAIN = join(import.meta.dirname, '../../src/cli/main.js');
 
 export interface Ended {
   readonly status: number | null;

@@ -96,4 +96,10 @@ describe('tune', () => {
     const unknown = await run(['tune', image, '--speed', '1']);
     assert.equal(unknown.status, 2);
   });
+
+  it('says so when there is nothing to measure with', async () => {
+    const empty = join(directory, 'empty.ram');
+    fs.writeFileSync(empty, '');
+    await assert.rejects(tune({ input: empty, bandwidth: '1gbit' }), { code: 'ERR_INPUT_TRUNCATED' });
+  });
 });
