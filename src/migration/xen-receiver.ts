@@ -31,6 +31,8 @@ export class XenReceiver implements Receiving, XenDeliveries {
   #envelope: Envelope | undefined;
   /** That the chunk record at hand is read into. */
   #slot = 0;
+  /** Where the records stand whose chunks are under way, by sequence number. */
+  readonly #places = new Map<number, { record: number; offset: number }>();
 
   constructor(settings: ReceiverSettings, kind: XenKind) {
     this.#settings = settings;
@@ -106,6 +108,7 @@ export class XenReceiver implements Receiving, XenDeliveries {
   chunk({ record, header, length }: ArrivedChunk): void {
     const pool = this.#pool!;
     const { ints, doubles } = pool.slots[this.#slot]!;
+    this.#places.set(header.sequence, { record: record.number, offset: record.offset });
     ints[JOB.holds] = HOLDS.chunk;
     ints[JOB.task] = TASK.decode;
     ints[JOB.inputOffset] = ENVELOPE_BYTES;
@@ -159,15 +162,20 @@ export class XenReceiver implements Receiving, XenDeliveries {
   async #drain(pool: OrderedPool): Promise<void> {
     const { sink, statistics } = this.#settings;
     for (;;) {
-      const index = await pool.next();
+      let index: number | undefined;
+      try {
+        index = await pool.next();
+      } catch (thrown) {
+        const sequence = thrown instanceof RamferryError ? thrown.place.sequence : undefined;
+        throw located(thrown, sequence === undefined ? undefined : this.#places.get(sequence));
+      }
       if (index === undefined) break;
       const { ints, doubles, input, output } = pool.slots[index]!;
       const bytes = output.subarray(0, ints[JOB.outputLength]);
       if (ints[JOB.holds] === HOLDS.totals) {
         this.#verify(bytes, { offset: doubles[JOB_WIDE.streamOffset]! });
       } else {
-        if (ints[JOB.holds] === HOLDS.chunk)
-          this.#count(input, ints[JOB.inputLength]!, doubles[JOB_WIDE.streamOffset]!);
+        if (ints[JOB.holds] === HOLDS.chunk) this.#count(input, ints[JOB.inputLength]!);
         else this.#totals.verbatim(bytes);
         await sink.write(bytes);
         statistics.guestBytes += bytes.length;
@@ -177,17 +185,18 @@ export class XenReceiver implements Receiving, XenDeliveries {
     statistics.busy = pool.busy;
   }
 
-  /** @param offset of the libxc record in the input */
-  #count(input: Buffer, recordLength: number, offset: number): void {
+  #count(input: Buffer, recordLength: number): void {
     const record = input.subarray(ENVELOPE_BYTES, ENVELOPE_BYTES + recordLength);
     const { maxChunk, storeBytes } = this.#envelope!;
     const header = readChunkHeader(record, 0, maxChunk, storeBytes > 0);
+    const { sequence } = header;
+    const place = this.#places.get(sequence);
+    this.#places.delete(sequence);
     if (header.offset !== this.#totals.decodedBytes) {
-      throw new RamferryError(
-        'ERR_STREAM_ORDER',
-        `chunk ${header.sequence} claims a place that is not its own`,
-        { sequence: header.sequence, offset },
-      );
+      throw new RamferryError('ERR_STREAM_ORDER', `chunk ${sequence} claims a place that is not its own`, {
+        ...place,
+        sequence,
+      });
     }
     this.#totals.chunk(header, input.subarray(0, ENVELOPE_BYTES), record);
     this.#settings.statistics.addChunk({

@@ -141,6 +141,8 @@ describe('inspect of damage', () => {
     const other = await failsWith(look(xen), 'ERR_STREAM_CHECKSUM');
     assert.equal(other.place.offset, start);
     assert.equal(typeof other.place.record, 'number');
+    const decoded = await failsWith(unpack(xen), 'ERR_STREAM_CHECKSUM');
+    assert.deepEqual(decoded.place, other.place, 'the receiver, whose threads find it, says the same');
   });
 
   it('finds records that were repeated', async () => {
