@@ -11,6 +11,7 @@ import { parseSize } from '../src/units.js';
 import { adaptive } from './adaptive-cases.js';
 import { chunks } from './chunks.js';
 import { codecs } from './codec-suite.js';
+import { delta } from './delta.js';
 import { efficiency } from './efficiency.js';
 import { emu } from './emu.js';
 import { foreign } from './foreign.js';
@@ -36,7 +37,7 @@ const SUITES: readonly Suite[] = [
   memory,
 ];
 /** Suites that take long, or need root: only when they are named. */
-const BY_NAME: readonly Suite[] = [adaptive, emu, foreign];
+const BY_NAME: readonly Suite[] = [adaptive, delta, emu, foreign];
 
 const GENERATED = { bytes: 256 * 1024 * 1024, seed: 1, profile: 'busy' } as const;
 const MEMORY_FILES = '/dev/shm';

@@ -98,7 +98,7 @@ function tell(tally: StoreTally | undefined, ints: Int32Array): void {
   for (const name of TALLY) ints[JOB[name]] = tally?.[name] ?? 0;
 }
 
-const TALLY = ['compared', 'overflow', 'deltaBytes', 'twins', 'literalBytes', 'saved'] as const;
+const TALLY = ['compared', 'overflow', 'deltaBytes', 'twins', 'sampled', 'gain', 'cost'] as const;
 
 async function encodeInTurn(slot: SlotViews, front: Buffer): Promise<void> {
   const { ints, doubles } = slot;

@@ -184,7 +184,7 @@ export class Planner {
 
   /** @returns false for a page that travels whole, whether it is kept or not */
   #fromStore(store: StorePlanner, at: number, index: number): boolean {
-    const kind = store.choose(this.#front, at, index);
+    const kind = store.choose(this.#front, this.#view, at, index);
     const { slot } = store;
     switch (kind) {
       case OP.same:

@@ -24,6 +24,8 @@ export interface Libc {
   unread(fd: number): number;
   /** A pipe: the end to read from, the end to write to. Both are closed on exec. */
   pipe(): [number, number] | undefined;
+  /** Asks for large pages under memory that will be used from its beginning on; where they cannot be had nothing happens. */
+  largePages(memory: ArrayBufferLike): void;
 }
 
 // Linux, all architectures Node runs on (asm-generic/ioctls.h, bits/socket.h, bits/fcntl-linux.h).
@@ -32,6 +34,9 @@ const FIONREAD = 0x541b;
 const MSG_DONTWAIT = 0x40;
 const MSG_NOSIGNAL = 0x4000;
 const O_CLOEXEC = 0o2000000;
+const MADV_HUGEPAGE = 14;
+/** Large memory comes from the system in whole pages, of which malloc keeps the first 16 bytes. */
+const FIRST_PAGE = 4096 - 16;
 
 /** koffi and the C library; undefined where koffi has no prebuilt binary for this machine. */
 export function foreign(): { koffi: typeof Koffi; library: ReturnType<typeof Koffi.load> } | undefined {
@@ -62,6 +67,11 @@ function load(): Libc | undefined {
     ends: Int32Array,
     flags: number,
   ) => number;
+  const madvise = library.func('int madvise(void *memory, size_t length, int advice)') as (
+    memory: Uint8Array,
+    length: number,
+    advice: number,
+  ) => number;
   const poll = library.func('int poll(void *entries, unsigned long count, int timeout)');
   const count = (fd: number, request: number): number => {
     const value = new Int32Array(1);
@@ -89,6 +99,11 @@ function load(): Libc | undefined {
     pipe: () => {
       const ends = new Int32Array(2);
       return pipe2(ends, O_CLOEXEC) < 0 ? undefined : [ends[0]!, ends[1]!];
+    },
+    largePages: (memory) => {
+      const length = memory.byteLength - FIRST_PAGE;
+      // Refused where the guess about malloc is wrong: then the pages are small, as ever.
+      if (length > 0) madvise(new Uint8Array(memory, FIRST_PAGE), length - (length % 4096), MADV_HUGEPAGE);
     },
   };
 }

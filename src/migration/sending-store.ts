@@ -1,7 +1,7 @@
 // The page store of a transfer at its sender: the shared memory that the workers read and write, and the bookkeeping on
 // the main thread. Chunks are entered in stream order and come back in stream order; what they tell counts later.
 
-import type { StoreTally } from '../chunk/store-plan.js';
+import { NO_TALLY } from '../chunk/store-plan.js';
 import { PAGE_SIZE } from '../grammar/grammar.js';
 import { JOB, JOB_WIDE } from '../slot/job.js';
 import type { SlotViews } from '../slot/layout.js';
@@ -9,15 +9,6 @@ import { Turns } from '../slot/turns.js';
 import { Ledger } from '../store/ledger.js';
 import { allocateStore, type SharedStore } from '../store/shared.js';
 import type { StoreCounts } from './counts.js';
-
-const NOTHING: StoreTally = {
-  compared: 0,
-  overflow: 0,
-  deltaBytes: 0,
-  twins: 0,
-  literalBytes: 0,
-  saved: 0,
-};
 
 export class SendingStore {
   /** What the workers are told. */
@@ -74,14 +65,15 @@ export class SendingStore {
         overflow: ints[JOB.overflow]!,
         deltaBytes: ints[JOB.deltaBytes]!,
         twins: ints[JOB.twins]!,
-        literalBytes: ints[JOB.literalBytes]!,
-        saved: ints[JOB.saved]!,
+        sampled: ints[JOB.sampled]!,
+        gain: ints[JOB.gain]!,
+        cost: ints[JOB.cost]!,
       };
       this.#deltaBytes += tally.deltaBytes;
       this.#overflow += tally.overflow;
       this.#ledger.report(tally);
     } else {
-      this.#ledger.report(NOTHING);
+      this.#ledger.report(NO_TALLY);
     }
     this.#wake?.();
   }

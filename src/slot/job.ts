@@ -35,8 +35,9 @@ export const JOB = {
   overflow: 16,
   deltaBytes: 17,
   twins: 18,
-  literalBytes: 19,
-  saved: 20,
+  sampled: 19,
+  gain: 20,
+  cost: 28,
   /** Codec and level with which the same bytes are coded once more, and the result thrown away; codec 0 = not at all. */
   trialCodec: 21,
   trialLevel: 22,

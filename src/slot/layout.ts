@@ -3,7 +3,7 @@
 // output area. It promises fixed places for them and knows nothing of what they mean.
 
 /** Numbers of a job; they stand at the start of a slot as 32-bit integers, or as doubles where they may exceed 2^31. */
-export const JOB_INTS = 28;
+export const JOB_INTS = 32;
 export const JOB_DOUBLES = 8;
 /** 64-bit checksums among a job's results. */
 export const JOB_HASHES = 2;

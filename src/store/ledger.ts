@@ -102,6 +102,7 @@ export class Ledger {
     this.#suggested = false;
     this.#searched = 0;
     this.#searching = this.#control.searches(sequence);
+    const { comparing } = this.#control;
     const view = new DataView(front.buffer, front.byteOffset, front.byteLength);
     let at = OPERATIONS_CAPACITY;
     let page = 0;
@@ -111,8 +112,12 @@ export class Ledger {
       if (kind === SEGMENT.pages) {
         for (const end = page + count; page < end; page++, at += PAGE_BYTES) {
           const identity = identities[page]!;
-          suggestions[page * SUGGESTIONS] = suggestions[page * SUGGESTIONS + 1] = NO_SLOT;
-          if (identity >= 0) this.#page(identity, view, at, suggestions, page * SUGGESTIONS);
+          const to = page * SUGGESTIONS;
+          suggestions[to] = suggestions[to + 1] = NO_SLOT;
+          if (identity < 0) continue;
+          const sampled = this.#control.samples(identity);
+          // Of the others nothing is noted either: that would cost as much as it could ever save.
+          if (sampled || comparing) this.#page(identity, sampled, view, at, suggestions, to);
         }
       } else {
         at += kind === SEGMENT.skeleton ? count : count * 8;
@@ -122,21 +127,16 @@ export class Ledger {
     return { needs: this.#needs, suggested: this.#suggested };
   }
 
-  #page(identity: number, view: DataView, at: number, suggestions: Int32Array, to: number): void {
-    const seen = this.#identities.see(identity);
-    if (!this.#control.compares(identity)) return;
-    if (seen) {
-      this.#resent++;
-      const slot = this.#identities.slotOf(identity);
-      this.#slots.sentAgain(slot);
-      if (slot >= 0) {
-        this.#own(slot, true, suggestions, to);
-        return;
-      }
-      this.#missed++;
-      if (looksZero(view, at)) return;
-      const claimed = this.#slots.claim(identity, this.#evicted);
-      if (claimed >= 0) this.#keep(identity, claimed, suggestions, to);
+  #page(
+    identity: number,
+    sampled: boolean,
+    view: DataView,
+    at: number,
+    suggestions: Int32Array,
+    to: number,
+  ): void {
+    if (this.#identities.see(identity)) {
+      this.#again(identity, sampled, view, at, suggestions, to);
       return;
     }
     if (looksZero(view, at)) return;
@@ -152,10 +152,33 @@ export class Ledger {
         return;
       }
     }
-    const free = this.#slots.free(identity);
-    if (free < 0) return;
-    this.#keep(identity, free, suggestions, to);
-    if (this.#searching) this.#twins.enter(print, free);
+    const slot = this.#slots.free(identity);
+    if (slot < 0) return;
+    this.#keep(identity, sampled, slot, suggestions, to);
+    if (this.#searching) this.#twins.enter(print, slot);
+  }
+
+  /** A page that was sent before. */
+  #again(
+    identity: number,
+    sampled: boolean,
+    view: DataView,
+    at: number,
+    suggestions: Int32Array,
+    to: number,
+  ): void {
+    this.#resent++;
+    const slot = this.#identities.slotOf(identity);
+    this.#slots.sentAgain(slot);
+    if (slot >= 0) {
+      this.#own(slot, true, sampled, suggestions, to);
+      return;
+    }
+    this.#missed++;
+    if (looksZero(view, at)) return;
+    if (sampled) this.#control.miss();
+    const claimed = this.#slots.claim(identity, this.#evicted);
+    if (claimed >= 0) this.#keep(identity, sampled, claimed, suggestions, to);
   }
 
   readonly #evicted = (slot: number, owner: number): void => {
@@ -163,13 +186,13 @@ export class Ledger {
     this.#twins.forget(slot);
   };
 
-  #keep(identity: number, slot: number, suggestions: Int32Array, to: number): void {
-    if (this.#identities.assign(identity, slot)) this.#own(slot, false, suggestions, to);
+  #keep(identity: number, sampled: boolean, slot: number, suggestions: Int32Array, to: number): void {
+    if (this.#identities.assign(identity, slot)) this.#own(slot, false, sampled, suggestions, to);
   }
 
-  #own(slot: number, known: boolean, suggestions: Int32Array, to: number): void {
+  #own(slot: number, known: boolean, sampled: boolean, suggestions: Int32Array, to: number): void {
     this.#need(this.#slots.write(slot, this.#sequence));
-    suggestions[to] = ownSlot(slot, known);
+    suggestions[to] = ownSlot(slot, known, sampled);
     this.#suggested = true;
   }
 

@@ -1,23 +1,36 @@
-// Whether the page store pays: measured all the time, by what came of it in the chunks before. Where it does not, all but
-// a sample of the pages is left alone, and the sample tells when it pays again.
-// Decisions follow from bytes and their order alone. It knows no slots.
+// Whether the page store pays: measured all the time, on a sample of the pages that is kept and compared whatever the
+// state, so that the measure is the same while the store is off. What is gained is weighed against what it costs, both
+// in bytes that a codec need not see (chunk/store-plan.ts). Where it does not pay, all but the sample is
+// neither compared nor kept, and the sample becomes smaller; it tells when the store pays again.
+// Decisions follow from bytes and their order alone. It knows no slots and no time.
 
 import type { StoreTally } from '../chunk/store-plan.js';
 
+/** What is off must pay so much more than that to be turned on: at the edge it would go back and forth. */
+const AGAIN = 1.25;
+
+/** One of so many pages is the sample, as bits: at first, and while the store is off and has been found off again. */
+const SAMPLE_BITS = 4;
+const SPARSE_BITS = 6;
 /**
- * Pages after which the gain of comparing with earlier contents is judged: of all, and of the sample. A few hundred in a
- * row say little: the pages of one program lie together, and what is left alone meanwhile grows old in the store.
+ * Pages of the sample that were compared after which is judged: they stand for 2048 pages and more. A few hundred
+ * neighbours say little, they belong to one program.
  */
-const COMPARED_PAGES = 4096;
-const COMPARED_SAMPLE = 256;
-/** It must save this part of what the pages would come to: less is lost again in processor time at both ends. */
-const WORTH_COMPARING = 1 / 32;
-/** Pages after which the search for equal pages is judged, and the part of them that it must find. */
+const JUDGED = 128;
+/**
+ * What is kept now may pay when the next round comes, so pages that are not there are not charged. But where so many of
+ * the sample (they stand for 128 MiB) were not there before so few were, the store is too small for what the guest writes.
+ */
+const MISSED = 2048;
+
+/**
+ * Pages after which the search for equal pages is judged, and the part of them that it must find: a fingerprint and its
+ * look-up cost about 100, a page that need not travel is worth about 12,000.
+ */
 const SEARCHED_PAGES = 8192;
 const WORTH_SEARCHING = 1 / 128;
-/** One of so many pages, and chunks, is the sample. */
-const SAMPLE_BITS = 4;
-const SAMPLE = 1 << SAMPLE_BITS;
+/** While it is off, one of so many chunks is searched. */
+const SEARCHED_CHUNKS = 16;
 
 export class SelfControl {
   /** Earlier contents are kept and compared for all pages, not only for the sample. */
@@ -26,32 +39,34 @@ export class SelfControl {
   searching = true;
   /** How often either was found not to pay. */
   turnedOff = 0;
-  #compared = 0;
-  #literalBytes = 0;
-  #saved = 0;
+  #shift = 32 - SAMPLE_BITS;
+  #sampled = 0;
+  #missed = 0;
+  #gain = 0;
+  #cost = 0;
   #searched = 0;
   #found = 0;
 
-  /** Whether the store has to do with this page. */
-  compares(identity: number): boolean {
-    return this.comparing || Math.imul(identity % 2 ** 32, 0x9e3779b1) >>> (32 - SAMPLE_BITS) === 0;
+  /** Whether the page belongs to the sample. */
+  samples(identity: number): boolean {
+    return Math.imul(identity | 0, 0x9e3779b1) >>> this.#shift === 0;
   }
 
   searches(sequence: number): boolean {
-    return this.searching || sequence % SAMPLE === 0;
+    return this.searching || sequence % SEARCHED_CHUNKS === 0;
+  }
+
+  /** A page of the sample was sent again and is not in the store. */
+  miss(): void {
+    this.#missed++;
   }
 
   /** @param searched pages of the chunk for which an equal one was looked for */
   judge(tally: StoreTally, searched: number): void {
-    this.#compared += tally.compared;
-    this.#literalBytes += tally.literalBytes;
-    this.#saved += tally.saved;
-    if (this.#compared >= (this.comparing ? COMPARED_PAGES : COMPARED_SAMPLE)) {
-      const pays = this.#saved > this.#literalBytes * WORTH_COMPARING;
-      if (this.comparing && !pays) this.turnedOff++;
-      this.comparing = pays;
-      this.#compared = this.#literalBytes = this.#saved = 0;
-    }
+    this.#sampled += tally.sampled;
+    this.#gain += tally.gain;
+    this.#cost += tally.cost;
+    if (this.#sampled >= JUDGED || this.#missed >= MISSED) this.#decide(this.#gain, this.#cost);
     this.#searched += searched;
     this.#found += tally.twins;
     if (this.#searched >= SEARCHED_PAGES) {
@@ -60,5 +75,15 @@ export class SelfControl {
       this.searching = pays;
       this.#searched = this.#found = 0;
     }
+  }
+
+  #decide(gain: number, cost: number): void {
+    const { comparing } = this;
+    this.comparing = gain > (comparing ? cost : cost * AGAIN);
+    if (comparing && !this.comparing) this.turnedOff++;
+    // While all pages are kept, the larger sample is up to date too.
+    if (comparing) this.#shift = 32 - SAMPLE_BITS;
+    else if (!this.comparing) this.#shift = 32 - SPARSE_BITS;
+    this.#sampled = this.#missed = this.#gain = this.#cost = 0;
   }
 }

@@ -7,15 +7,13 @@ import { describe, it } from 'node:test';
 
 import { OPERATIONS_CAPACITY } from '../../src/chunk/plan.js';
 import { SEGMENT } from '../../src/chunk/segments.js';
-import { NO_SLOT, ownSlot, type StoreTally } from '../../src/chunk/store-plan.js';
+import { NO_SLOT, NO_TALLY, ownSlot } from '../../src/chunk/store-plan.js';
 import { IdentityTable } from '../../src/store/identities.js';
 import { Ledger } from '../../src/store/ledger.js';
 import { SelfControl } from '../../src/store/self-control.js';
 import { TwinTable } from '../../src/store/twins.js';
 
 const PAGE = 4096;
-
-const nothing: StoreTally = { compared: 0, overflow: 0, deltaBytes: 0, twins: 0, literalBytes: 0, saved: 0 };
 
 /** Enters a chunk of pages, each an identity and a byte that it is full of; its results are there at once. */
 function entering(ledger: Ledger): (pages: [identity: number, fill: number][]) => {
@@ -39,8 +37,12 @@ function entering(ledger: Ledger): (pages: [identity: number, fill: number][]) =
       identities: Float64Array.from(pages.map(([identity]) => identity)),
       suggestions,
     });
-    ledger.report(nothing);
-    return { needs, table: [...suggestions] };
+    ledger.report(NO_TALLY);
+    // Which pages belong to the sample does not matter here.
+    const sampled = ownSlot(0, false, true);
+    const plain = (entry: number, at: number): number =>
+      at % 2 === 0 && entry >= 0 ? entry & ~sampled : entry;
+    return { needs, table: [...suggestions].map(plain) };
   };
 }
 
@@ -114,7 +116,7 @@ describe('the ledger', () => {
     assert.ok(ledger.ready(63));
     assert.ok(!ledger.ready(64));
     ledger.skip();
-    ledger.report(nothing);
+    ledger.report(NO_TALLY);
     assert.ok(ledger.ready(64));
     assert.ok(!ledger.ready(65));
   });
@@ -143,19 +145,66 @@ describe('the table of identities', () => {
 });
 
 describe('self-control', () => {
-  it('stops what does not pay, goes on with a sample, and comes back', () => {
+  const all = Array.from({ length: 4096 }, (_, identity) => identity);
+  const sampleOf = (control: SelfControl): number[] => all.filter((identity) => control.samples(identity));
+  const result = (sampled: number, gain: number, cost: number) => ({ ...NO_TALLY, sampled, gain, cost });
+
+  it('stops what costs more than it gains, and counts that', () => {
     const control = new SelfControl();
-    const all = Array.from({ length: 4096 }, (_, identity) => identity);
-    const looked = (): number => all.filter((identity) => control.compares(identity)).length;
-    assert.equal(looked(), 4096);
-    control.judge({ ...nothing, compared: 4096, literalBytes: 100_000, saved: 1000 }, 0);
+    control.judge(result(127, 0, 1000), 0);
+    assert.ok(control.comparing, 'too few pages to judge');
+    control.judge(result(1, 1001, 0), 0);
+    assert.ok(control.comparing);
+    control.judge(result(256, 999, 1000), 0);
+    assert.ok(!control.comparing);
     assert.equal(control.turnedOff, 1);
-    assert.ok(looked() > 128 && looked() < 512);
-    control.judge({ ...nothing, compared: 256, literalBytes: 100_000, saved: 50_000 }, 0);
-    assert.equal(looked(), 4096);
-    control.judge(nothing, 8192);
-    assert.equal(control.turnedOff, 2);
+  });
+
+  it('goes on with a sample, which becomes smaller and is part of the larger one', () => {
+    const control = new SelfControl();
+    const first = sampleOf(control);
+    assert.ok(first.length > 192 && first.length < 320, `${first.length}`);
+    control.judge(result(256, 0, 1000), 0);
+    assert.deepEqual(sampleOf(control), first);
+    control.judge(result(256, 0, 1000), 0);
+    const second = sampleOf(control);
+    assert.ok(second.length > 32 && second.length < 96, `${second.length}`);
+    assert.ok(second.every((identity) => first.includes(identity)));
+    assert.equal(control.turnedOff, 1);
+  });
+
+  it('comes back when it pays clearly, and takes the larger sample again', () => {
+    const control = new SelfControl();
+    const first = sampleOf(control).length;
+    control.judge(result(256, 0, 1000), 0);
+    control.judge(result(256, 1200, 1000), 0);
+    assert.ok(!control.comparing, 'at the edge');
+    control.judge(result(128, 1300, 1000), 0);
+    assert.ok(control.comparing);
+    control.judge(result(128, 1300, 1000), 0);
+    assert.equal(sampleOf(control).length, first);
+    assert.equal(control.turnedOff, 1);
+  });
+
+  it('waits for a round to come back, but not for ever', () => {
+    const control = new SelfControl();
+    const miss = (pages: number): void => {
+      for (let page = 0; page < pages; page++) control.miss();
+      control.judge(NO_TALLY, 0);
+    };
+    miss(1000);
+    assert.ok(control.comparing);
+    miss(1100);
+    assert.ok(!control.comparing);
+  });
+
+  it('searches for equal pages in some chunks only where few are found', () => {
+    const control = new SelfControl();
+    control.judge(NO_TALLY, 8192);
+    assert.equal(control.turnedOff, 1);
     assert.ok(!control.searches(1) && control.searches(16));
+    control.judge({ ...NO_TALLY, twins: 100 }, 8192);
+    assert.ok(control.searches(1));
   });
 });
 

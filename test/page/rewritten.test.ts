@@ -1,0 +1,49 @@
+// The guess that a page was written all over, which saves looking at all of it.
+
+import assert from 'node:assert/strict';
+import { Buffer } from 'node:buffer';
+import { describe, it } from 'node:test';
+
+import { looksRewritten } from '../../src/page/rewritten.js';
+import { noise } from '../codec/support.js';
+
+const PAGE = 4096;
+/** As in a QEMU stream: not at a multiple of four. */
+const AT = 7;
+
+function wordsOf(bytes: Uint8Array): Int32Array {
+  const words = new Int32Array(PAGE / 4);
+  Buffer.from(words.buffer).set(bytes);
+  return words;
+}
+
+function viewOf(bytes: Uint8Array): DataView {
+  const memory = new Uint8Array(AT + PAGE);
+  memory.set(bytes, AT);
+  return new DataView(memory.buffer);
+}
+
+describe('a page that was written all over', () => {
+  const old = Buffer.from(noise(PAGE, 1));
+
+  it('is told from one that was not', () => {
+    assert.ok(looksRewritten(wordsOf(old), 0, viewOf(noise(PAGE, 2)), AT));
+    assert.ok(!looksRewritten(wordsOf(old), 0, viewOf(old), AT));
+  });
+
+  it('is not one of which a third has changed, wherever that lies', () => {
+    for (let start = 0; start < PAGE; start += 64) {
+      const now = Buffer.from(old);
+      for (let byte = 0; byte < PAGE / 3; byte++) now[(start + byte) % PAGE]! ^= 0x55;
+      assert.ok(!looksRewritten(wordsOf(old), 0, viewOf(now), AT), `from ${start}`);
+    }
+  });
+
+  it('is not one with a counter in each cache line', () => {
+    for (let place = 0; place < 64; place += 4) {
+      const now = Buffer.from(old);
+      for (let line = place; line < PAGE; line += 64) now[line]! ^= 1;
+      assert.ok(!looksRewritten(wordsOf(old), 0, viewOf(now), AT), `at ${place}`);
+    }
+  });
+});
