@@ -2,7 +2,7 @@
 // two namespaces, a cable of that speed (tc), sender and receiver on one processor each, the commands as users start them.
 // One JSON line a case; `--table FILE` makes the tables of them. Needs root. Run: node dist/bench/tune-cases.js --help
 
-import { appendFileSync, mkdtempSync, readFileSync, rmSync, statSync } from 'node:fs';
+import { appendFileSync, existsSync, mkdtempSync, readFileSync, rmSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 
@@ -200,12 +200,24 @@ const USAGE = `usage: node dist/bench/tune-cases.js --image NAME=FILE --case NAM
        node dist/bench/tune-cases.js --table FILE
 
   --image NAME=FILE  a RAM image; NAME is busy or idle
-  --case NAME-LINK   for example busy-1gbit; LINK: ${Object.keys(BANDWIDTH).join(', ')}
+  --case NAME-LINK   for example busy-1gbit; LINK: ${Object.keys(BANDWIDTH).join(', ')}; or all: every image on every link
   --runs N           runs of whoever may be the best (3)
   --budget TIME      of tune (20s)
   --also OPTIONS     one more contender: options of send, for example "--adaptive"; or xapi, its pipeline (socat, zstd)
-  --out FILE         append the results there, one JSON line a case
+  --out FILE         append the results there, one JSON line a case; cases that are there already are left out, so that a
+                     run that was interrupted goes on where it stood
   --scratch DIR      where images are cut or repeated (/dev/shm)`;
+
+/** `all` is every image that was given on every link. */
+function casesOf(asked: readonly string[], images: Iterable<string>): string[] {
+  if (!asked.includes('all')) return [...asked];
+  return [...images].flatMap((image) => Object.keys(BANDWIDTH).map((link) => `${image}-${link}`));
+}
+
+function readResults(file: string): CaseResult[] {
+  const lines = readFileSync(file, 'utf8').split('\n');
+  return lines.filter((line) => line !== '').map((line) => JSON.parse(line) as CaseResult);
+}
 
 async function main(args: readonly string[]): Promise<void> {
   const { values } = parseArgs({
@@ -223,8 +235,7 @@ async function main(args: readonly string[]): Promise<void> {
     },
   });
   if (values.table !== undefined) {
-    const lines = readFileSync(values.table, 'utf8').trim().split('\n');
-    console.log(printTables(lines.map((line) => JSON.parse(line) as CaseResult)));
+    console.log(printTables(readResults(values.table)));
     return;
   }
   if (values.help || values.case.length === 0) {
@@ -235,7 +246,13 @@ async function main(args: readonly string[]): Promise<void> {
   const scratch = mkdtempSync(join(values.scratch, 'ramferry-tune-cases-'));
   process.once('exit', () => rmSync(scratch, { recursive: true, force: true }));
   for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => process.exit(130));
-  for (const each of values.case) {
+  const { out } = values;
+  const done = new Set(
+    out === undefined || !existsSync(out)
+      ? []
+      : readResults(out).map(({ image, link }) => `${image}-${link}`),
+  );
+  for (const each of casesOf(values.case, images.keys()).filter((name) => !done.has(name))) {
     const [imageName, link] = each.split('-') as [string, LinkRate];
     const mib = SIZES[imageName]?.[link];
     const source = images.get(imageName);
@@ -250,7 +267,7 @@ async function main(args: readonly string[]): Promise<void> {
       budget: values.budget,
     });
     rmSync(image);
-    if (values.out !== undefined) appendFileSync(values.out, `${JSON.stringify(result)}\n`);
+    if (out !== undefined) appendFileSync(out, `${JSON.stringify(result)}\n`);
     console.log(printTables([result]));
   }
 }

@@ -20,6 +20,9 @@ export interface Choice {
 /** Threads are left out where the transfer gets no more than this much slower. */
 const THREADS_TOLERANCE = 0.02;
 
+/** Predictions that differ by less are the same. */
+const EQUALLY_FAST = 0.01;
+
 /** Numbers of threads that are tried: all of the small ones, then further apart. */
 export function threadSteps(most: number): number[] {
   const steps: number[] = [];
@@ -94,13 +97,21 @@ function fewestThreads(loads: readonly Load[], route: Route): { threads: Threads
     .sort((a, b) => count(a) - count(b) || a.prediction.seconds - b.prediction.seconds)[0]!;
 }
 
-/** Of all choices within the tolerance of the fastest the one with the fewest threads; of those the fastest. */
+/**
+ * Of all choices within the tolerance of the fastest those with the fewest threads; of those that are as fast as the model
+ * can tell, the one that takes least processor time.
+ */
 export function recommended(choices: readonly Choice[]): Choice {
   const best = choices[0]!.prediction.seconds;
   const count = ({ settings }: Choice): number => settings.threads.compress + settings.threads.decompress;
-  return choices
-    .filter(({ prediction }) => prediction.seconds <= best * (1 + THREADS_TOLERANCE))
-    .sort((a, b) => count(a) - count(b) || a.prediction.seconds - b.prediction.seconds)[0]!;
+  const cpu = ({ prediction }: Choice): number => prediction.senderCpu + prediction.receiverCpu;
+  const near = choices.filter(({ prediction }) => prediction.seconds <= best * (1 + THREADS_TOLERANCE));
+  const fewest = Math.min(...near.map(count));
+  const [first, ...others] = near.filter((choice) => count(choice) === fewest);
+  const limit = first!.prediction.seconds * (1 + EQUALLY_FAST);
+  return others
+    .filter(({ prediction }) => prediction.seconds <= limit)
+    .reduce((least, choice) => (cpu(choice) < cpu(least) ? choice : least), first!);
 }
 
 /** Bytes per second: the range in which limits are looked for. */

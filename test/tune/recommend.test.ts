@@ -95,6 +95,14 @@ describe('the recommendation', () => {
     assert.ok(fast.prediction.seconds <= best * 1.021);
   });
 
+  it('takes what costs least of those that are equally fast', () => {
+    const filled = bank();
+    filled.add({ ...NINE, level: 12 }, 0, [figures(8.05, 0.06)]);
+    const table = new Table(filled);
+    const { settings } = recommended(table.choices(route(1e6)));
+    assert.equal(settings.level, 9, 'level 12 gains 0.6 % and takes three times the processor time');
+  });
+
   it('knows the bandwidth above which a codec stops paying', () => {
     const table = new Table(bank());
     const rate = paysUpTo(table, 'zstd', route(1));
