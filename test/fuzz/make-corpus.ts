@@ -10,6 +10,8 @@ import { CODEC_NAMES } from '../../src/codec/codec.js';
 import { Totals, writeStreamHeader } from '../../src/container/native.js';
 import { GRAMMAR_ID } from '../../src/grammar/grammar.js';
 import { codec, encodePieces, type Piece, STORED } from '../chunk/support.js';
+import { QemuStream } from '../grammar/support/qemu-streams.js';
+import { pack } from '../migration/streams-support.js';
 import { CORPUS } from './corpus.js';
 
 const text = (words: string): Piece => ({ kind: 'skeleton', bytes: Buffer.from(words) });
@@ -74,3 +76,19 @@ keep(
   'window',
   await stream([short, [text('x')], short, [text('yz')]], STORED, { window: 3, order: [2, 0, 1, 3] }),
 );
+
+/** What a sender with a page store makes of pages that are sent again: unchanged, changed a little, and equal to others. */
+function resent(): Buffer {
+  const page = (number: number, round: number): Buffer => {
+    const bytes = Buffer.alloc(4096, `page ${number % 7} of a guest, `);
+    return number % 2 === 0 ? bytes : bytes.fill(`round ${round}`, 100 * number, 100 * number + 7);
+  };
+  const stream = new QemuStream(1).magic().configuration().ramSetup();
+  for (let round = 0; round < 4; round++) {
+    stream.sectionPart(2);
+    for (let at = 0; at < 12; at++) stream.header(0, at, 0x08).page(page(at, round), at);
+    stream.eos().footer(2);
+  }
+  return stream.eof().build().bytes;
+}
+keep('resent', await pack(resent(), { storeBytes: 64 * 1024 }));

@@ -12,11 +12,16 @@ import {
   RECORD,
   writeChunkHeader,
 } from '../../src/chunk/record.js';
+import { PageStore, storeMemoryBytes } from '../../src/chunk/page-store.js';
 import { CODEC_ID, codecName } from '../../src/codec/codec.js';
 import { END_RECORD_BYTES, STREAM_HEADER_BYTES, Totals } from '../../src/container/native.js';
+import { PAGE_BYTES } from '../../src/page/zero.js';
 import { codec, expander } from '../chunk/support.js';
 import { type Parts, putTogether } from '../migration/streams.js';
 import type { Random } from './random.js';
+
+/** Stores that are played through here are small. */
+const MAX_STORE_PAGES = 64;
 
 export interface Mutant {
   readonly bytes: Buffer;
@@ -176,7 +181,7 @@ function mutateParts(parts: Parts, others: readonly Buffer[], random: Random): B
         records[index] = withBody(record!, resized(bodyOf(record!), others, random));
         break;
       default:
-        records[index] = withPlain(record!, others, random) ?? record!;
+        records[index] = withPlain(record!, others, random, storeBefore(parts, record!)) ?? record!;
     }
   }
   sealRange(head, 0, STREAM_HEADER_BYTES - 8);
@@ -224,21 +229,15 @@ function withBody(record: Buffer, body: Buffer): Buffer {
  * The record with its plain body mutated, stored, and with lengths, counts and checksum that fit what it now decodes to,
  * where it still decodes. This is how operations that no sender writes get past everything else.
  */
-function withPlain(record: Buffer, others: readonly Buffer[], random: Random): Buffer | undefined {
-  let header: ChunkHeader;
-  let plain: Buffer;
-  try {
-    header = readChunkHeader(record, 0, 65_536);
-    plain = Buffer.alloc(header.plainLength);
-    if (header.codec === CODEC_ID.none) bodyOf(record).copy(plain);
-    else
-      void codec(
-        codecName(header.codec)!,
-        header.codec === CODEC_ID.zstd ? 'zstd-napi' : undefined,
-      ).decompress(plain, bodyOf(record));
-  } catch {
-    return undefined;
-  }
+function withPlain(
+  record: Buffer,
+  others: readonly Buffer[],
+  random: Random,
+  store: PageStore | undefined,
+): Buffer | undefined {
+  const taken = plainOf(record, store !== undefined);
+  if (taken === undefined) return undefined;
+  const { header, plain } = taken;
   let operations: Buffer = Buffer.from(plain.subarray(0, header.operationsLength));
   let content: Buffer = Buffer.from(plain.subarray(header.operationsLength));
   if (random.below(4) > 0) operations = resized(operations, others, random).subarray(0, 65_536);
@@ -246,7 +245,7 @@ function withPlain(record: Buffer, others: readonly Buffer[], random: Random): B
   const changed = { ...header, codec: CODEC_ID.none, operationsLength: operations.length };
   const body = Buffer.concat([operations, content]);
   changed.bodyLength = changed.plainLength = body.length;
-  fit(changed, operations, content, random);
+  fit(changed, operations, content, random, store);
   const out = Buffer.alloc(body.length + CHUNK_OVERHEAD);
   writeChunkHeader(out, 0, changed);
   body.copy(out, CHUNK_HEADER_BYTES);
@@ -254,13 +253,20 @@ function withPlain(record: Buffer, others: readonly Buffer[], random: Random): B
 }
 
 /** Tries decoded lengths near the old one, and states what comes out. */
-function fit(header: ChunkHeader, operations: Buffer, content: Buffer, random: Random): void {
+function fit(
+  header: ChunkHeader,
+  operations: Buffer,
+  content: Buffer,
+  random: Random,
+  store: PageStore | undefined,
+): void {
+  const from = store === undefined ? undefined : { store, needs: header.needs };
   for (const more of [0, 1, -1, 8, 16, -8, 4096, -4096, 8192, random.below(200)]) {
     const length = header.decodedLength + more;
     if (length < 1 || length > 65_536) continue;
     const out = Buffer.alloc(length);
     try {
-      Object.assign(header, expander(65_536).expand(operations, content, out));
+      Object.assign(header, expander(65_536).expand(operations, content, out, from));
       header.decodedLength = length;
       header.decodedChecksum = checksum(out);
       return;
@@ -270,11 +276,52 @@ function fit(header: ChunkHeader, operations: Buffer, content: Buffer, random: R
   }
 }
 
+/** A record's header and its plain body; undefined where it cannot be read. */
+function plainOf(record: Buffer, stored: boolean): { header: ChunkHeader; plain: Buffer } | undefined {
+  try {
+    const header = readChunkHeader(record, 0, 65_536, stored);
+    const plain = Buffer.alloc(header.plainLength);
+    if (header.codec === CODEC_ID.none) bodyOf(record).copy(plain);
+    else
+      void codec(
+        codecName(header.codec)!,
+        header.codec === CODEC_ID.zstd ? 'zstd-napi' : undefined,
+      ).decompress(plain, bodyOf(record));
+    return { header, plain };
+  } catch {
+    return undefined;
+  }
+}
+
+/** The page store as the record finds it, where the records before it can be read; undefined without one. */
+function storeBefore({ head, records }: Parts, record: Buffer): PageStore | undefined {
+  const pages = Number(head.readBigUInt64LE(32)) / PAGE_BYTES;
+  if (!Number.isInteger(pages) || pages < 1 || pages > MAX_STORE_PAGES) return undefined;
+  const store = new PageStore(new ArrayBuffer(storeMemoryBytes(pages)));
+  for (const earlier of records) {
+    if (earlier === record) break;
+    const taken = plainOf(earlier, true);
+    if (taken === undefined) break;
+    const { header, plain } = taken;
+    const expanding = expander(65_536);
+    const out = Buffer.alloc(header.decodedLength);
+    try {
+      const operations = plain.subarray(0, header.operationsLength);
+      const content = plain.subarray(header.operationsLength);
+      expanding.expand(operations, content, out, { store, needs: header.needs });
+      expanding.writes.carryOut(store, out, header.sequence);
+    } catch {
+      break; // the record itself is reached all the same
+    }
+  }
+  return store;
+}
+
 /** An END record that fits the records, where they can be read. */
 function honestTotals(records: readonly Buffer[]): Buffer | undefined {
   const totals = new Totals();
   try {
-    const headers = records.map((record) => ({ record, header: readChunkHeader(record, 0, 2 ** 26) }));
+    const headers = records.map((record) => ({ record, header: readChunkHeader(record, 0, 2 ** 26, true) }));
     headers.sort((a, b) => a.header.sequence - b.header.sequence);
     for (const { record, header } of headers) {
       totals.add(header, record.length, record.readBigUInt64LE(record.length - 8));
