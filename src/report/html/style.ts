@@ -27,6 +27,10 @@ footer { margin-top: 2rem; border-top: 1px solid var(--rule); padding-top: .5rem
   .charts { display: block; }
   figure { margin-bottom: 1rem; }
   .canvas, figure:first-child .canvas { height: 9cm; width: 17cm; }
-  .commands { border: 1px solid #999; }
+  .commands { border: 1px solid #999; white-space: pre-wrap; }
+  .scroll { overflow: visible; }
+  table { font-size: .75rem; }
+  th, td { padding-right: .45rem; }
+  th { white-space: normal; vertical-align: bottom; }
 }
 `;
