@@ -32,7 +32,8 @@ export interface Piece {
   readonly segments: Segments;
 }
 
-const BYTES_OF: Readonly<Record<number, number>> = {
+/** Bytes of one of each kind. */
+export const BYTES_OF: Readonly<Record<number, number>> = {
   [SEGMENT.skeleton]: 1,
   [SEGMENT.wordsLE]: 8,
   [SEGMENT.wordsBE]: 8,

@@ -23,6 +23,8 @@ const RESERVE_MS = 400;
 /** Shares of the budget: the engine's overhead, the scaling over threads. */
 const OVERHEAD_SHARE = 0.15;
 const SCALING_SHARE = 0.15;
+/** Where the first look at the engine took so much of the budget, there is no second one. */
+const LATEST_SHARE = 0.4;
 /** A transfer waits for the other side so often: connecting, its hello, its result. */
 const ROUND_TRIPS = 3;
 
@@ -60,6 +62,7 @@ async function advise(
     writer: settings.writer,
     scratch: input.scratch,
     deadline: engineBegun + settings.budget * OVERHEAD_SHARE,
+    latest: begun + settings.budget * LATEST_SHARE,
     signal: settings.signal,
     zstdBinding: settings.zstdBinding,
   });

@@ -1,10 +1,12 @@
 // A RAM image that stands for the guest: regions of the sample, each as often as it weighs, mixed evenly. Written with holes
 // where there are zeros. Promises a file of whole regions and how often each of them is in it.
 
+import { Buffer } from 'node:buffer';
 import fs from 'node:fs';
 
+import { SEGMENT } from '../chunk/segments.js';
 import { bytesOf } from './input.js';
-import { REGION_BYTES, type Region } from './region.js';
+import { BYTES_OF, REGION_BYTES, type Region } from './region.js';
 
 const PIECE = 65_536;
 
@@ -23,6 +25,22 @@ export function mixture(weights: readonly number[], slots: number): number[] {
   });
 }
 
+/** A region of an image as it is; of a stream the pages alone, for the image is no stream. */
+function pagesOf(region: Region, fd: number): Buffer {
+  const bytes = bytesOf(region, fd);
+  if (region.held === undefined) return bytes;
+  const { segments } = region.held;
+  const pages: Buffer[] = [];
+  let at = 0;
+  for (let index = 0; index < segments.length; index += 2) {
+    const kind = segments[index]!;
+    const end = at + segments[index + 1]! * BYTES_OF[kind]!;
+    if (kind === SEGMENT.pages) pages.push(bytes.subarray(at, end));
+    at = end;
+  }
+  return pages.length === 0 ? bytes : Buffer.concat(pages);
+}
+
 export interface VerifyImage {
   readonly bytes: number;
   /** For each region, how often it is in the image. */
@@ -37,7 +55,7 @@ export function writeMixture(
   slots: number,
 ): VerifyImage {
   // A last region that is short would leave the others askew.
-  const whole = regions.map((region) => (region.length === REGION_BYTES ? region.weight : 0));
+  const whole = regions.map((region) => (region.length > REGION_BYTES / 2 ? region.weight : 0));
   const usable = whole.some((weight) => weight > 0) ? whole : regions.map(({ weight }) => weight);
   const counts = regions.map(() => 0);
   const zero = Buffer.alloc(PIECE);
@@ -46,7 +64,7 @@ export function writeMixture(
   try {
     for (const index of mixture(usable, slots)) {
       counts[index]!++;
-      const bytes = bytesOf(regions[index]!, fd);
+      const bytes = pagesOf(regions[index]!, fd);
       for (let done = 0; done < bytes.length; done += PIECE) {
         const piece = bytes.subarray(done, done + PIECE);
         if (!piece.equals(zero.subarray(0, piece.length))) {

@@ -7,6 +7,7 @@ import { join } from 'node:path';
 import { after, describe, it } from 'node:test';
 import fc from 'fast-check';
 
+import { SEGMENT } from '../../src/chunk/segments.js';
 import { timeSend, timeTransfer } from '../../src/tune/commands.js';
 import { contenders } from '../../src/tune/neighbours.js';
 import type { Prediction, Route } from '../../src/tune/model.js';
@@ -150,6 +151,16 @@ describe('the image that is sent', () => {
     assert.ok(written.subarray(at, at + length).equals(full));
     assert.equal(fs.statSync(path).mode & 0o777, 0o600);
     assert.ok(fs.statSync(path).blocks * 512 < 2 * length);
+  });
+
+  it('of a stream has its pages alone', () => {
+    const bytes = Buffer.alloc(3 * 4096 + 24, 7);
+    bytes.fill(1, 0, 24);
+    const segments = [SEGMENT.skeleton, 8, SEGMENT.wordsLE, 2, SEGMENT.pages, 3];
+    const path = join(directory, 'stream');
+    const region = { weight: 1, offset: 0, length: bytes.length, held: { bytes, segments } };
+    assert.equal(writeMixture(path, [region], -1, 2).bytes, 6 * 4096);
+    assert.ok(fs.readFileSync(path).every((byte) => byte === 7));
   });
 
   it('is measured by the median', () => {
