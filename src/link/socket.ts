@@ -1,23 +1,15 @@
 // A connection, or one end of a pipe whose file description is ours alone, as source and sink.
-// Reads go from the kernel straight into the caller's memory and never take a byte more than was asked for; writes
-// hand over the caller's memory uncopied. Knows nothing of how the connection came about.
-//
-// How reading works: Node offers data only in a buffer fixed beforehand. That buffer has one byte here. It serves as
-// the sign that something came; its byte goes to the front of the caller's memory and read(2) fills the rest.
-// Measured over a unix socket with 1 MiB reads: as fast as a large buffer, without its copy, and exact.
-import fs from 'node:fs';
+// Reads are exact (socket-reading.ts), writes hand over the caller's memory uncopied. Holds both directions and how they end:
+// one after the other, or both at once. Knows nothing of how the connection came about.
 import net from 'node:net';
 import { RamferryError } from '../errors.js';
 import type { ByteSink, ByteSource, Channel } from '../io/bytes.js';
 import { libc } from '../io/libc.js';
-import { abortError, closedError, readError, systemCode, writeError } from '../io/system-error.js';
-import { handleOf, startReading, stopReading, type StreamHandle } from './handle.js';
+import { abortError, closedError, readError, writeError } from '../io/system-error.js';
+import { handleOf, stopReading, type StreamHandle } from './handle.js';
+import { SocketReading } from './socket-reading.js';
 import { Watchdog } from './watchdog.js';
 
-/** So many reads in a row without waiting; then everybody else on this thread has a turn. */
-const READS_IN_A_ROW = 8;
-/** What the peer said before it hung up is kept up to this size. */
-const LAST_WORDS = 65_536;
 /** After both sides are done: how long what the peer still sends is taken, so that it does not see a reset. */
 const LINGER_MS = 2_000;
 
@@ -32,12 +24,6 @@ export interface SocketLinkOptions {
   readonly signal?: AbortSignal | undefined;
 }
 
-interface PendingRead {
-  readonly target: Uint8Array;
-  readonly resolve: (count: number) => void;
-  readonly reject: (reason: RamferryError) => void;
-}
-
 type SocketOptions = net.SocketConstructorOpts & { handle?: StreamHandle };
 
 export class SocketLink implements Channel {
@@ -46,23 +32,11 @@ export class SocketLink implements Channel {
   readonly sink: ByteSink | undefined;
   readonly #options: SocketLinkOptions;
   readonly #socket: net.Socket;
-  readonly #sign = new Uint8Array(1);
-  readonly #readDog: Watchdog;
+  readonly #reading: SocketReading;
   readonly #writeDog: Watchdog;
   #failure: RamferryError | undefined;
-  /** Why reading alone has ended: the caller closed it, or the peer failed it. */
-  #readFailure: RamferryError | undefined;
-  #pendingRead: PendingRead | undefined;
   #pendingWrite: ((reason: RamferryError) => void) | undefined;
-  /** Bytes that were read before anybody asked: the sign, or the last words. */
-  #early: Uint8Array = new Uint8Array(0);
-  #ended = false;
-  /** The last read took everything there was: ask the event loop before trying again. */
-  #empty = true;
-  #inARow = 0;
-  #received = 0;
   #sent = 0;
-  #discarding = false;
   #finished = false;
   /** What was written is with the kernel, and so is its end. */
   #shut = false;
@@ -72,11 +46,13 @@ export class SocketLink implements Channel {
   constructor(options: SocketLinkOptions, connect: (how: SocketOptions) => net.Socket) {
     this.#options = options;
     this.duplex = options.readable && options.writable;
-    this.#readDog = new Watchdog(
-      options.ioTimeout,
-      () => this.#received,
-      (ms) => this.#stalled('no byte came from', ms),
-    );
+    this.#reading = new SocketReading({
+      label: options.label,
+      ioTimeout: options.ioTimeout,
+      handle: () => this.#handle,
+      failure: () => this.#failure,
+      onStall: (ms) => this.#stalled('no byte came from', ms),
+    });
     this.#writeDog = new Watchdog(
       options.ioTimeout,
       () => this.#sent - (this.#handle?.writeQueueSize ?? 0) - this.#queued(),
@@ -86,7 +62,7 @@ export class SocketLink implements Channel {
       allowHalfOpen: true,
       readable: options.readable,
       writable: options.writable,
-      onread: { buffer: this.#sign, callback: (count: number) => this.#onSign(count) },
+      onread: { buffer: this.#reading.sign, callback: (count: number) => this.#reading.onSign(count) },
     } as SocketOptions);
     // Node begins to read at once; nobody has asked for anything yet.
     const handle = this.#handle;
@@ -110,12 +86,9 @@ export class SocketLink implements Channel {
   /** Gives up in both directions: pending calls and later ones reject with `reason`. */
   fail(reason: RamferryError): void {
     this.#failure ??= reason;
-    this.#early = new Uint8Array(0);
+    this.#reading.forget();
     this.#socket.destroy();
-    this.#rejectPending();
-    this.#readDog.close();
-    this.#writeDog.close();
-    this.#unsubscribe();
+    this.#endBoth();
   }
 
   get #handle(): StreamHandle | undefined {
@@ -135,8 +108,8 @@ export class SocketLink implements Channel {
   #makeSource(): ByteSource {
     return {
       label: this.#options.label,
-      read: (target) => this.#read(target),
-      patience: (milliseconds) => this.#readDog.setPatience(milliseconds),
+      read: (target) => this.#reading.read(target),
+      patience: (milliseconds) => this.#reading.setPatience(milliseconds),
       close: () => this.#closeSource(),
     };
   }
@@ -155,102 +128,17 @@ export class SocketLink implements Channel {
     };
   }
 
-  // Reading
-
-  #read(target: Uint8Array): Promise<number> {
-    if (target.length === 0) return Promise.resolve(0);
-    if (this.#pendingRead !== undefined) {
-      return Promise.reject(new RamferryError('ERR_INTERNAL', 'a second read while one is pending'));
-    }
-    let done = 0;
-    if (this.#early.length > 0) {
-      done = Math.min(this.#early.length, target.length);
-      target.set(this.#early.subarray(0, done));
-      this.#early = this.#early.subarray(done);
-    }
-    if (done === 0) {
-      const failure = this.#failure ?? this.#readFailure;
-      if (failure !== undefined) return Promise.reject(failure);
-      if (this.#ended) return Promise.resolve(0);
-    }
-    const ready = this.#failure === undefined && !this.#empty && this.#inARow < READS_IN_A_ROW;
-    if (ready && this.#early.length === 0) {
-      this.#inARow += 1;
-      done += this.#take(target.subarray(done));
-    }
-    if (done > 0 || this.#ended) return Promise.resolve(done);
-    const failure = this.#failure ?? this.#readFailure;
-    if (failure !== undefined) return Promise.reject(failure);
-    return new Promise((resolve, reject) => {
-      this.#inARow = 0;
-      this.#pendingRead = { target, resolve, reject };
-      this.#readDog.start();
-      const handle = this.#handle;
-      if (handle !== undefined) startReading(handle);
-    });
-  }
-
-  /** Reads what is there, without waiting. The descriptor is non-blocking: Node made it so. */
-  #take(target: Uint8Array): number {
-    const handle = this.#handle;
-    if (handle === undefined || target.length === 0) return 0;
-    let count = 0;
-    try {
-      count = fs.readSync(handle.fd, target, 0, target.length, null);
-      if (count === 0) this.#ended = true;
-    } catch (thrown) {
-      if (systemCode(thrown) !== 'EAGAIN')
-        this.#readFailure = readError(this.#options.label, thrown, 'ERR_LINK_CLOSED');
-    }
-    this.#empty = count < target.length;
-    this.#received += count;
-    return count;
-  }
-
-  /** Something came. Returning false stops the reading until it is asked for again. */
-  #onSign(count: number): boolean {
-    this.#received += count;
-    if (this.#discarding) {
-      for (let i = 0; i < READS_IN_A_ROW && this.#take(scrap) === scrap.length; i++);
-      return true;
-    }
-    const pending = this.#pendingRead;
-    this.#empty = false;
-    if (pending === undefined) {
-      this.#early = this.#sign.slice(0, count);
-      return false;
-    }
-    pending.target[0] = this.#sign[0]!;
-    this.#resolveRead(pending, count + this.#take(pending.target.subarray(count)));
-    return false;
-  }
-
-  #resolveRead(pending: PendingRead, count: number): void {
-    this.#pendingRead = undefined;
-    this.#readDog.stop();
-    pending.resolve(count);
-  }
-
   #onEnd(): void {
-    this.#ended = true;
-    if (this.#pendingRead !== undefined) this.#resolveRead(this.#pendingRead, 0);
-    if (this.#discarding && this.#shut) this.#destroy();
+    this.#reading.onEnd();
+    if (this.#reading.discarding && this.#shut) this.#destroy();
   }
 
   #closeSource(): Promise<void> {
-    this.#readFailure = closedError(this.#options.label);
-    this.#early = new Uint8Array(0);
-    const pending = this.#pendingRead;
-    this.#pendingRead = undefined;
-    this.#readDog.close();
-    pending?.reject(this.#readFailure);
+    this.#reading.close(closedError(this.#options.label));
     if (this.sink === undefined) this.#destroy();
-    else if (!this.#discarding) {
-      // The other direction goes on. What still comes must be taken: a peer that cannot write does not read either,
-      // and closing a socket with unread bytes resets it and loses what we wrote last.
-      this.#discarding = true;
-      const handle = this.#handle;
-      if (handle !== undefined && !this.#ended) startReading(handle);
+    else if (!this.#reading.discarding) {
+      // The other direction goes on.
+      this.#reading.discard();
       if (this.#shut) this.#linger();
     }
     return Promise.resolve();
@@ -273,7 +161,7 @@ export class SocketLink implements Channel {
         this.#writeDog.stop();
         if (!thrown) resolve();
         else {
-          this.#keepLastWords();
+          if (this.source !== undefined) this.#reading.keepLastWords();
           reject(this.#failure ?? this.#writeError(thrown));
         }
       });
@@ -283,23 +171,6 @@ export class SocketLink implements Channel {
 
   #writeError(thrown: unknown): RamferryError {
     return writeError(this.#options.label, thrown, 'ERR_LINK_CLOSED');
-  }
-
-  /** The peer hung up on us; why, it may have written before. Node is about to close the descriptor. */
-  #keepLastWords(): void {
-    if (this.source === undefined || this.#ended || this.#discarding) return;
-    const memory = new Uint8Array(LAST_WORDS);
-    memory.set(this.#early);
-    let length = this.#early.length;
-    for (let count = 1; count > 0 && length < LAST_WORDS; length += count) {
-      count = this.#take(memory.subarray(length));
-    }
-    this.#early = memory.subarray(0, length);
-    const pending = this.#pendingRead;
-    if (pending === undefined || length === 0) return;
-    this.#pendingRead = undefined;
-    this.#readDog.stop();
-    void this.#read(pending.target).then(pending.resolve, pending.reject);
   }
 
   #queued(): number {
@@ -323,14 +194,14 @@ export class SocketLink implements Channel {
         if (this.#socket.errored) reject(this.#failure ?? this.#writeError(this.#socket.errored));
         else resolve();
         if (this.source === undefined) this.#destroy();
-        else if (this.#discarding) this.#linger();
+        else if (this.#reading.discarding) this.#linger();
       });
     });
   }
 
   /** Both sides are done: wait a little for the peer's end, then let go. */
   #linger(): void {
-    if (this.#ended) this.#destroy();
+    if (this.#reading.ended) this.#destroy();
     else setTimeout(() => this.#destroy(), LINGER_MS).unref();
   }
 
@@ -349,32 +220,32 @@ export class SocketLink implements Channel {
   }
 
   #onError(thrown: unknown): void {
-    this.#readFailure ??= readError(this.#options.label, thrown, 'ERR_LINK_CLOSED');
+    this.#reading.failWith(readError(this.#options.label, thrown, 'ERR_LINK_CLOSED'));
     this.#failure ??= this.#writeError(thrown);
     this.#rejectPending();
   }
 
   #onClose(): void {
     this.#failure ??= closedError(this.#options.label);
+    this.#endBoth();
+  }
+
+  /** Nothing comes and nothing goes any more. */
+  #endBoth(): void {
     this.#rejectPending();
-    this.#readDog.close();
+    this.#reading.end();
     this.#writeDog.close();
     this.#unsubscribe();
   }
 
   #rejectPending(): void {
     const reason = this.#failure!;
-    const read = this.#pendingRead;
     const write = this.#pendingWrite;
-    this.#pendingRead = undefined;
     this.#pendingWrite = undefined;
-    read?.reject(this.#readFailure ?? reason);
+    this.#reading.rejectPending(reason);
     write?.(reason);
   }
 }
-
-/** Where bytes go that nobody wants. */
-const scrap = new Uint8Array(LAST_WORDS);
 
 /** Takes over a descriptor of a pipe, FIFO or socket. Its file description must be ours alone: it becomes non-blocking. */
 export function socketLinkOfDescriptor(fd: number, options: SocketLinkOptions): SocketLink {
