@@ -17,7 +17,7 @@ import { OrderedPool } from '../pool/ordered-pool.js';
 import { HOLDS, JOB, JOB_HASH, JOB_WIDE, TASK } from '../slot/job.js';
 import { DECOMPRESS_ENTRY } from './entries.js';
 import { receiverGeometry } from './memory.js';
-import type { Outcome, ReceiverSettings, Receiving } from './receiving.js';
+import { hangUp, type Outcome, type ReceiverSettings, type Receiving } from './receiving.js';
 import { StreamWindow } from './stream-window.js';
 
 type Units = Extract<FrameLayout, { layout: 'units' }>;
@@ -40,8 +40,7 @@ export class FramesReceiver implements Receiving {
   abort(error: RamferryError): void {
     this.#failure ??= error;
     this.#pool?.fail(error);
-    void this.#settings.source.close();
-    void this.#settings.sink.abort();
+    hangUp(this.#settings);
   }
 
   async run(): Promise<Outcome> {

@@ -4,7 +4,7 @@
 import { Buffer } from 'node:buffer';
 
 import { type RamferryError, toRamferryError } from '../errors.js';
-import type { Outcome, ReceiverSettings, Receiving } from './receiving.js';
+import { hangUp, type Outcome, type ReceiverSettings, type Receiving } from './receiving.js';
 
 const BUFFER_BYTES = 1024 * 1024;
 
@@ -18,8 +18,7 @@ export class PassThrough implements Receiving {
 
   abort(error: RamferryError): void {
     this.#failure ??= error;
-    void this.#settings.source.close();
-    void this.#settings.sink.abort();
+    hangUp(this.#settings);
   }
 
   async run(): Promise<Outcome> {

@@ -43,3 +43,9 @@ export interface Receiving {
   /** Ends the transfer from outside: run() rejects with this error. */
   abort(error: RamferryError): void;
 }
+
+/** Ends both sides at once: whoever reads or writes learns it. */
+export function hangUp({ source, sink }: Pick<ReceiverSettings, 'source' | 'sink'>): void {
+  void source.close();
+  void sink.abort();
+}

@@ -6,16 +6,12 @@
 import { Buffer } from 'node:buffer';
 
 import { recordCapacity } from '../chunk/encode.js';
-import { CHUNK_OVERHEAD, type ChunkHeader, readChunkHeader } from '../chunk/record.js';
+import { CHUNK_OVERHEAD, readChunkHeader } from '../chunk/record.js';
 import {
   checkPadding,
-  cutMayBeginAt,
   ENVELOPE_BYTES,
   type Envelope,
   isCut,
-  isCutRecord,
-  isDamagedTotals,
-  LIBXC_HEADER_BYTES,
   readEnvelope,
   TOTALS_RECORD_BYTES,
   XENGUEST_RECORD,
@@ -25,34 +21,11 @@ import type { LibxcRecord } from '../grammar/libxc-records.js';
 import { type XenKind, XenWalk } from '../grammar/xen-wrapping.js';
 import { located } from './located.js';
 import type { ReceiverSettings } from './receiving.js';
+import type { XenDeliveries } from './xen-deliveries.js';
 import { FindingCollector } from './xen-findings.js';
+import { XenTail } from './xen-tail.js';
 
 const BUFFER_BYTES = 256 * 1024;
-
-/** A libxc record of ours that holds a chunk. */
-export interface ArrivedChunk {
-  readonly record: LibxcRecord;
-  /** All of its body: the envelope, the chunk record, zeros. It is the memory that `room` gave. */
-  readonly body: Buffer;
-  readonly header: ChunkHeader;
-  /** Of the chunk record, behind the envelope. */
-  readonly length: number;
-}
-
-/** Whoever uses what is found. Nothing else is done until a promise that was returned has resolved. */
-export interface XenDeliveries {
-  /** The first record of ours announces what the stream needs. */
-  open(envelope: Envelope): void;
-  /** Memory for the body of the chunk record that comes next. @returns exactly `length` bytes */
-  room(length: number): Promise<Buffer> | Buffer;
-  chunk(chunk: ArrivedChunk): void;
-  /** Bytes that travel as they are. */
-  pass(bytes: Buffer): Promise<void> | void;
-  /** The body of totals; to be compared with all that was delivered before. */
-  totals(record: LibxcRecord, body: Buffer): Promise<void> | void;
-  /** Every libxc record as it begins; for those who count. */
-  begin?(record: LibxcRecord): void;
-}
 
 export type XenParserSettings = Pick<
   ReceiverSettings,
@@ -76,15 +49,14 @@ export class XenParser {
   #cutSeen = false;
   /** A bare stream has come to its END. */
   #ended = false;
-  /** Verbatim bytes that may turn out to be the beginning of the totals of a stream that broke off. */
-  #held = Buffer.alloc(0);
-  /** The last verbatim bytes before the place at hand, delivered or held, as many as totals have. */
-  #last = Buffer.alloc(0);
+  /** The last of the bytes that travel as they are. */
+  readonly #tail: XenTail;
 
   constructor(settings: XenParserSettings, kind: XenKind, deliveries: XenDeliveries) {
     this.#settings = settings;
     this.#deliveries = deliveries;
     this.#walk = new XenWalk(kind);
+    this.#tail = new XenTail(settings.shared === true);
     this.#collector = new FindingCollector((record) => deliveries.begin?.(record));
   }
 
@@ -122,7 +94,7 @@ export class XenParser {
       filled -= taken;
       if (this.#walk.state === 'done') {
         // An END that the walk has found in the totals of a stream that broke off is none.
-        if (this.#held.length > 0) await this.#rest(buffer, filled);
+        if (this.#tail.holds) await this.#rest(buffer, filled);
         else this.#ended = true;
         break;
       }
@@ -180,7 +152,7 @@ export class XenParser {
   // --- our chunk records ---
 
   async #open(record: LibxcRecord, envelopeBytes: Buffer): Promise<void> {
-    await this.#release();
+    await this.#pass(this.#tail.release());
     this.#refuseAfterCut();
     this.#ours = true;
     const envelope = readEnvelope(envelopeBytes);
@@ -230,23 +202,10 @@ export class XenParser {
 
   // --- everything else ---
 
-  /** Bytes that travel as they are; the last of them are held back while they could be the totals of a broken stream. */
+  /** Bytes that travel as they are. */
   async #verbatim(bytes: Buffer): Promise<void> {
-    const all = this.#held.length === 0 ? bytes : Buffer.concat([this.#held, bytes]);
-    // Behind a shared stream the input does not end, so none can have broken off.
-    const from = this.#settings.shared === true ? all.length : cutMayBeginAt(all);
     this.#totalled = false;
-    this.#held = Buffer.from(all.subarray(from));
-    this.#last = Buffer.concat([this.#last, bytes.subarray(-TOTALS_RECORD_BYTES)]).subarray(
-      -TOTALS_RECORD_BYTES,
-    );
-    await this.#pass(all.subarray(0, from));
-  }
-
-  async #release(): Promise<void> {
-    const held = this.#held;
-    this.#held = this.#last = Buffer.alloc(0);
-    await this.#pass(held);
+    await this.#pass(this.#tail.take(bytes));
   }
 
   async #pass(bytes: Buffer): Promise<void> {
@@ -254,7 +213,7 @@ export class XenParser {
   }
 
   async #totalsRecord(record: LibxcRecord, body: Buffer): Promise<void> {
-    await this.#release();
+    await this.#pass(this.#tail.release());
     this.#totalled = true;
     this.#ours = true;
     if (isCut(body)) this.#cutSeen = true;
@@ -264,9 +223,9 @@ export class XenParser {
   /** At an END or CHECKPOINT. */
   #checkTotalled(record: LibxcRecord): void {
     // What the walk finds in the totals of a stream that broke off is no record.
-    if (this.#held.length > 0) return;
+    if (this.#tail.holds) return;
     this.#refuseAfterCut();
-    if ((this.#ours && !this.#totalled) || isDamagedTotals(this.#last)) {
+    if ((this.#ours && !this.#totalled) || this.#tail.damaged) {
       throw new RamferryError(
         'ERR_STREAM_TOTALS',
         'the stream ends without the totals that must stand before its end',
@@ -288,10 +247,8 @@ export class XenParser {
 
   /** The input is over, or the bare stream is. */
   async #finish(): Promise<void> {
-    const held = this.#held;
-    if (isCutRecord(held)) {
-      this.#held = this.#last = Buffer.alloc(0);
-      const body = held.subarray(LIBXC_HEADER_BYTES);
+    const body = this.#tail.takeCut();
+    if (body !== undefined) {
       const offset = this.#settings.statistics.linkBytes - TOTALS_RECORD_BYTES;
       await this.#totalsRecord(
         { type: XENGUEST_RECORD.totals, length: body.length, number: -1, offset, bigEndian: false },
@@ -299,13 +256,13 @@ export class XenParser {
       );
       return;
     }
-    const last = this.#last;
-    await this.#release();
+    const { damaged } = this.#tail;
+    await this.#pass(this.#tail.release());
     if (this.#ours) {
       if (this.#cutSeen && this.#totalled) return;
       this.#refuseAfterCut();
       if (this.#ended) return;
-    } else if (!isDamagedTotals(last) && (this.#walk.complete || this.#settings.passThrough)) {
+    } else if (!damaged && (this.#walk.complete || this.#settings.passThrough)) {
       return;
     }
     const lost = this.#walk.lostBecause;

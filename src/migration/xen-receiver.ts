@@ -17,9 +17,10 @@ import { allocateStore } from '../store/shared.js';
 import { DECOMPRESS_ENTRY } from './entries.js';
 import { located } from './located.js';
 import { receiverGeometry } from './memory.js';
-import type { Outcome, ReceiverSettings, Receiving } from './receiving.js';
+import { hangUp, type Outcome, type ReceiverSettings, type Receiving } from './receiving.js';
 import { wasStored } from './counts.js';
-import { type ArrivedChunk, type XenDeliveries, XenParser } from './xen-parser.js';
+import type { ArrivedChunk, XenDeliveries } from './xen-deliveries.js';
+import { XenParser } from './xen-parser.js';
 
 export class XenReceiver implements Receiving, XenDeliveries {
   readonly #settings: ReceiverSettings;
@@ -42,8 +43,7 @@ export class XenReceiver implements Receiving, XenDeliveries {
   abort(error: RamferryError): void {
     this.#failure ??= error;
     this.#pool?.fail(error);
-    void this.#settings.source.close();
-    void this.#settings.sink.abort();
+    hangUp(this.#settings);
   }
 
   async run(): Promise<Outcome> {

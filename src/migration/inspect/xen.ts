@@ -15,7 +15,8 @@ import type { XenKind } from '../../grammar/xen-wrapping.js';
 import type { ByteSource } from '../../io/bytes.js';
 import { located } from '../located.js';
 import { Statistics } from '../statistics.js';
-import { type ArrivedChunk, type XenDeliveries, XenParser } from '../xen-parser.js';
+import type { ArrivedChunk, XenDeliveries } from '../xen-deliveries.js';
+import { XenParser } from '../xen-parser.js';
 import { checkPosition, checkSeal, RecordCount } from './record-count.js';
 import type { XenReport } from './report.js';
 
