@@ -23,6 +23,16 @@ export const CELLS: Readonly<Record<string, Cell>> = {
   'ramferry-adaptive': ferry('ramferry, adaptive'),
   'ramferry-lz4': ferry('ramferry, lz4', '--codec', 'lz4'),
   none: { name: 'QEMU, none', capabilities: [], parameters: {} },
+  'ramferry-no-store': ferry(
+    'ramferry, zstd 1, no page store',
+    ...['--compress-level', '1', '--xbzrle-cache-size', '0'],
+  ),
+  // 64 MiB, as the page store has by default; QEMU wants a power of two.
+  xbzrle: {
+    name: 'QEMU, xbzrle',
+    capabilities: ['xbzrle'],
+    parameters: { 'xbzrle-cache-size': 64 * 1024 * 1024 },
+  },
   compress: {
     name: 'QEMU, compress (zlib 1)',
     capabilities: ['compress'],

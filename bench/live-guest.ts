@@ -10,7 +10,7 @@ import { scratchDirectory } from '../test/interop/support/cleanup.js';
 import { buildInitramfs, findKernel } from '../test/interop/support/initramfs.js';
 import { Machine } from '../test/interop/support/machine.js';
 
-export const LOADS = ['idle', 'dirty'] as const;
+export const LOADS = ['idle', 'dirty', 'lines'] as const;
 export type Load = (typeof LOADS)[number];
 
 const KIB = 1024;
@@ -23,8 +23,11 @@ const DISK_BYTES = 160 * MIB;
 const FILES = '/usr/lib';
 /** No single file may fill the disk. */
 const LARGEST_FILE = 8 * MIB;
-/** 2 MiB every 100 ms, round and round in 32 MiB: 20 MiB of pages dirtied a second. */
-const DIRTY = 'dirty 32 512';
+/**
+ * Whole pages: 2 MiB every 100 ms, round and round in 32 MiB, 20 MiB of pages dirtied a second. One line of each page:
+ * 1 MiB every 100 ms in 16 MiB, since it takes the guest longer to make.
+ */
+const WRITERS = { dirty: 'dirty 32 512', lines: 'lines 16 256' } as const;
 /** Until the writer has its pace. */
 const WARM_UP_MS = 1500;
 
@@ -62,14 +65,14 @@ export class Stable {
     const machine = await this.start(namespace);
     await machine.says(/^tick /m);
     await machine.ask('fill');
-    if (load === 'dirty') await burden(machine);
+    if (load !== 'idle') await burden(machine, load);
     return machine;
   }
 
   /** Whether the guest answers and its memory is what it wrote. Ends the load. */
   async isIntact(machine: Machine, load: Load): Promise<boolean> {
     if ((await machine.ask('echo here')) !== 'here') return false;
-    if (load === 'dirty') {
+    if (load !== 'idle') {
       await machine.ask('still');
       if (!(await machine.ask('check')).startsWith('good')) return false;
     }
@@ -82,8 +85,8 @@ export class Stable {
 }
 
 /** Has the guest write again. */
-export async function burden(machine: Machine): Promise<void> {
-  await machine.ask(DIRTY);
+export async function burden(machine: Machine, load: Exclude<Load, 'idle'>): Promise<void> {
+  await machine.ask(WRITERS[load]);
   await sleep(WARM_UP_MS);
 }
 

@@ -101,7 +101,7 @@ async function direct(destination: Machine, network: Network): Promise<Route> {
 }
 
 async function configure(machine: Machine, cell: Cell): Promise<void> {
-  const capabilities = ['compress', 'multifd'].map((capability) => ({
+  const capabilities = ['compress', 'multifd', 'xbzrle'].map((capability) => ({
     capability,
     state: cell.capabilities.includes(capability),
   }));

@@ -1,7 +1,7 @@
 // Live migrations of a real QEMU guest, compared and counted. By hand, as root, on a quiet machine:
 //
-//   node dist/bench/live.js [--runs 3] [--link 1gbit,100mbit,none] [--load idle,dirty] [--cells ramferry,none,…]
-//   node dist/bench/live.js --loop 20 [--load idle,dirty] [--cells ramferry]
+//   node dist/bench/live.js [--runs 3] [--link 1gbit,100mbit,none] [--load idle,dirty,lines] [--cells ramferry,xbzrle,…]
+//   node dist/bench/live.js --loop 20 [--load idle,dirty,lines] [--cells ramferry]
 //
 // The first prints a table for each link and load, medians of the runs; the second sends one guest from QEMU to QEMU and
 // counts the successes. Every run is told on standard error.
@@ -15,7 +15,7 @@ import { burden, LOADS, MEMORY_KIB, Stable, type Load } from './live-guest.js';
 import { migrate, type Measured } from './live-migrate.js';
 import { createNetwork, LINKS, type LinkRate, type Network } from './live-network.js';
 
-const COMPARED = ['ramferry', 'none', 'compress', 'multifd'];
+const COMPARED = ['ramferry', 'none', 'xbzrle', 'compress', 'multifd'];
 
 interface Run extends Measured {
   readonly intact: boolean;
@@ -93,7 +93,7 @@ async function loop(cell: Cell, link: LinkRate, load: Load, times: number): Prom
   let good = 0;
   for (let turn = 0; turn < times; turn++) {
     if (guest === undefined) guest = await stable.boot(network.source, load);
-    else if (load === 'dirty') await burden(guest);
+    else if (load !== 'idle') await burden(guest, load);
     const destination: Machine = await stable.start(network.destination, 'defer');
     let run: Run | Error;
     try {

@@ -5,6 +5,7 @@
 #   fill              reads the disk, if there is one, into the page cache
 #   sum               a checksum of the disk or of /seed: the page cache is memory that was migrated
 #   dirty BLOCKS WORK rewrites BLOCKS × 64 KiB every 100 ms, round and round in a file of WORK × 64 KiB
+#   lines BLOCKS WORK the same, but of each page only the last 64 bytes change
 #   still             stops that
 #   check             whether every block of that file is the one written last: `good` or `bad`
 busybox mkdir -p /proc /mem
@@ -41,16 +42,38 @@ now() {
   now=${up%.*}${up#*.}
 }
 
-# Round R writes the blocks of the source from R × WORK on, so every round differs from the one before.
+# piece ROUND FROM COUNT: what round ROUND writes to these blocks of the file, so that every round differs from the one
+# before: other blocks of the source, or with `lines` the same text with another letter at the end of each page.
+piece() {
+  if [ "$mode" = lines ]; then
+    letters=ABCDEFGHIJKLMNOPQRSTUVWXY
+    [ "$3" -eq 0 ] || busybox dd if=/mem/base bs=65536 skip="$2" count="$3" 2>/dev/null |
+      busybox tr Z "$(busybox expr substr $letters $(($1 % 25 + 1)) 1)"
+  else
+    block $(($1 % (blocks / work) * work + $2)) "$3"
+  fi
+}
+
+# Pages of digits, the last line of each being 63 times Z. The argument is in blocks of 16 pages.
+base() {
+  busybox awk -v pages=$(($1 * 16)) 'BEGIN {
+    line = "ZZZZZZZZZZZZZZZZZZZZZZZZZZZZZZZZZZZZZZZZZZZZZZZZZZZZZZZZZZZZZZZ"
+    for (page = 0; page < pages; page++) {
+      for (row = 0; row < 63; row++) printf "%09d%054d\n", rand() * 1e9, rand() * 1e9
+      print line
+    }
+  }' >/mem/base
+}
+
 dirty() {
-  step=$1 work=$2 place=$3
+  step=$1 work=$2 place=$2
   now
   next=$now
   while [ ! -e /mem/stop ]; do
     at=$((place % work))
     count=$step
     [ $((at + count)) -le "$work" ] || count=$((work - at))
-    block $((place % (blocks / work * work))) "$count" |
+    piece $((place / work)) $at "$count" |
       busybox dd of=/mem/work bs=65536 seek="$at" conv=notrunc 2>/dev/null
     place=$((place + count))
     now
@@ -58,19 +81,16 @@ dirty() {
     # A writer that cannot keep its pace does not try to catch up.
     if [ "$next" -le "$now" ]; then next=$now; else busybox sleep "0.$(((next - now) / 10))$(((next - now) % 10))"; fi
   done
-  # Whole or not at all: the file is waited for, and read at once.
-  echo "$work $place" >/mem/placed
-  busybox mv /mem/placed /mem/place
+  echo "$mode $work $place" >/mem/place
 }
 
 check() {
-  read -r work place </mem/place
+  read -r mode work place </mem/place
   at=$((place % work))
   round=$((place / work))
-  rounds=$((blocks / work))
   wanted=$({
-    block $((round % rounds * work)) "$at"
-    block $(((round - 1) % rounds * work + at)) $((work - at))
+    piece $round 0 $at
+    piece $((round - 1)) $at $((work - at))
   } | busybox md5sum)
   found=$(busybox md5sum </mem/work)
   if [ "$wanted" = "$found" ]; then echo "answer good $place"; else echo "answer bad $place"; fi
@@ -84,11 +104,13 @@ while :; do
     echo) echo "answer $first${second:+ $second}" ;;
     fill) busybox cat "$source" >/dev/null && echo "answer $blocks" ;;
     sum) echo "answer $(busybox md5sum <"$source")" ;;
-    dirty)
+    dirty | lines)
       busybox rm -f /mem/stop /mem/place
-      block 0 "$second" >/mem/work
-      dirty "$first" "$second" "$second" &
-      echo "answer dirty"
+      mode=$word work=$second
+      [ "$mode" = dirty ] || base "$work"
+      piece 0 0 "$work" >/mem/work
+      dirty "$first" "$work" &
+      echo "answer $word"
       ;;
     still)
       : >/mem/stop
