@@ -53,6 +53,8 @@ export class LinkGauge {
   #freeBytes = 0;
   #lastEnd = 0;
   #lastQueued = 0;
+  /** What the kernel held when the window began. */
+  #queuedBefore = 0;
 
   /** @param rate bytes per second, where it is known beforehand that the link carries no more */
   constructor(rate?: number) {
@@ -107,7 +109,9 @@ export class LinkGauge {
     const share = Math.min(1, this.#busy / elapsed);
     const wire = (this.#bytes / elapsed) * 1e3;
     if (this.#busy >= LEAST_WAIT_MS && share >= LEAST_SHARE && this.#drained > 0) {
-      this.#limits((this.#drained / this.#busy) * 1e3, share);
+      // A receiver that decodes and reads by turns keeps us waiting while it decodes: over the window it took more.
+      const carried = ((this.#bytes + this.#queuedBefore - this.#lastQueued) / elapsed) * 1e3;
+      this.#limits(Math.max((this.#drained / this.#busy) * 1e3, carried), share);
       this.#freeSince = undefined;
     } else if (share < FREE_SHARE) {
       this.#keepsUp(wire, now);
@@ -115,6 +119,7 @@ export class LinkGauge {
       this.#freeSince = undefined;
     }
     this.#windowStart = now;
+    this.#queuedBefore = this.#lastQueued;
     this.#bytes = this.#drained = this.#busy = 0;
     return { share, wire };
   }

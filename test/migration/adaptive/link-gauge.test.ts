@@ -72,6 +72,32 @@ describe('LinkGauge', () => {
     assert.ok(gauge.rate > 40e6);
   });
 
+  it('does not take a receiver that pauses for a link slower than what passed', () => {
+    const gauge = new LinkGauge();
+    let now = 0;
+    for (let window = 0; window < 20; window++) {
+      // While the receiver decodes, one write waits 15 ms; while it reads, 40 go at once: 4.1 MB in 50 ms.
+      gauge.wrote({ bytes: 100_000, began: now, ended: now + 15, queued: 60_000 });
+      for (let count = 0; count < 40; count++) {
+        const at = now + 15 + (count * 35) / 40;
+        gauge.wrote({ bytes: 100_000, began: at, ended: at, queued: 0 });
+      }
+      now += 50;
+      gauge.look(now);
+    }
+    assert.ok(gauge.measured);
+    assert.ok(gauge.rate > 70e6, String(gauge.rate));
+  });
+
+  it('does not count what only fills the buffers here as carried', () => {
+    const gauge = new LinkGauge();
+    gauge.wrote({ bytes: 100_000, began: 0, ended: 12, queued: 90_000 });
+    gauge.wrote({ bytes: 2_000_000, began: 12, ended: 50, queued: 1_600_000 });
+    gauge.look(50);
+    assert.ok(gauge.measured);
+    assert.ok(gauge.rate < 12e6, String(gauge.rate));
+  });
+
   it('follows a link that becomes slow at once', () => {
     const gauge = new LinkGauge();
     const now = write(gauge, 0, 500, { bytes: 400_000, wait: 9, gap: 1, queued: 150_000 });
