@@ -27,7 +27,7 @@ import { OrderedPool } from '../pool/ordered-pool.js';
 import { JOB, JOB_WIDE, TASK } from '../slot/job.js';
 import { allocateStore } from '../store/shared.js';
 import { DECOMPRESS_ENTRY } from './entries.js';
-import { located } from './located.js';
+import { located, nextLocated } from './located.js';
 import { receiverGeometry } from './memory.js';
 import type { Outcome, ReceiverSettings, Receiving } from './receiving.js';
 import { wasStored } from './counts.js';
@@ -218,13 +218,7 @@ export class NativeReceiver implements Receiving {
   async #drain(pool: OrderedPool): Promise<void> {
     const { sink, statistics } = this.#settings;
     for (;;) {
-      let index: number | undefined;
-      try {
-        index = await pool.next();
-      } catch (thrown) {
-        const sequence = thrown instanceof RamferryError ? thrown.place.sequence : undefined;
-        throw located(thrown, sequence === undefined ? undefined : this.#arrivals.get(sequence));
-      }
+      const index = await nextLocated(pool, this.#arrivals);
       if (index === undefined) return;
       const slot = pool.slots[index]!;
       const { header, length, ...place } = this.#arrivals.get(pool.position - 1)!;

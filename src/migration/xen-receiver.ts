@@ -15,7 +15,7 @@ import { OrderedPool } from '../pool/ordered-pool.js';
 import { HOLDS, JOB, JOB_WIDE, TASK } from '../slot/job.js';
 import { allocateStore } from '../store/shared.js';
 import { DECOMPRESS_ENTRY } from './entries.js';
-import { located } from './located.js';
+import { located, nextLocated } from './located.js';
 import { receiverGeometry } from './memory.js';
 import { hangUp, type Outcome, type ReceiverSettings, type Receiving } from './receiving.js';
 import { wasStored } from './counts.js';
@@ -162,13 +162,7 @@ export class XenReceiver implements Receiving, XenDeliveries {
   async #drain(pool: OrderedPool): Promise<void> {
     const { sink, statistics } = this.#settings;
     for (;;) {
-      let index: number | undefined;
-      try {
-        index = await pool.next();
-      } catch (thrown) {
-        const sequence = thrown instanceof RamferryError ? thrown.place.sequence : undefined;
-        throw located(thrown, sequence === undefined ? undefined : this.#places.get(sequence));
-      }
+      const index = await nextLocated(pool, this.#places);
       if (index === undefined) break;
       const { ints, doubles, input, output } = pool.slots[index]!;
       const bytes = output.subarray(0, ints[JOB.outputLength]);
