@@ -2,7 +2,7 @@
 
 import { formatBench } from '../report/bench.js';
 import { bench, type BenchOptions } from '../tune/bench.js';
-import { given, list, runMeasurement } from './measuring.js';
+import { given, list, MEASURING, runMeasurement } from './measuring.js';
 import type { Command } from './command.js';
 
 export const benchCommand: Command = {
@@ -33,11 +33,7 @@ export const benchCommand: Command = {
           describe: 'other programs, where installed (yes); --no-peers leaves them out',
           type: 'boolean',
         },
-        seed: { describe: 'same seed, same sample (1)', requiresArg: true },
-        'zstd-binding': { describe: 'use this zstd binding; see ramferry features', requiresArg: true },
-        html: { describe: 'write a report with charts to this file', requiresArg: true, type: 'string' },
-        json: { describe: 'as one line of JSON', type: 'boolean' },
-        quiet: { alias: 'q', describe: 'no progress', type: 'boolean' },
+        ...MEASURING,
       }),
   run: (parsed) =>
     runMeasurement(parsed, {

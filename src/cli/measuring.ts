@@ -1,6 +1,8 @@
 // What bench and tune have in common on the command line: a line that says what is being measured, signals, the report,
 // and options that are left out when they were not given.
 
+import type { Options } from 'yargs';
+
 import { EXIT } from '../errors.js';
 import type { ReportData } from '../report/html/data.js';
 import type { ParsedArguments } from './command.js';
@@ -34,6 +36,15 @@ function stepLine(quiet: boolean): StepLine {
     end: clear,
   };
 }
+
+/** The options that every measurement has, behind its own. */
+export const MEASURING = {
+  seed: { describe: 'same seed, same sample (1)', requiresArg: true },
+  'zstd-binding': { describe: 'use this zstd binding; see ramferry features', requiresArg: true },
+  html: { describe: 'write a report with charts to this file', requiresArg: true, type: 'string' },
+  json: { describe: 'as one line of JSON', type: 'boolean' },
+  quiet: { alias: 'q', describe: 'no progress', type: 'boolean' },
+} as const satisfies Readonly<Record<string, Options>>;
 
 /** What every measurement can be told, besides its own options. */
 export interface MeasurementHooks {

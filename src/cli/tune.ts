@@ -3,7 +3,7 @@
 import { formatTune } from '../report/tune.js';
 import type { TuneOptions } from '../tune/options.js';
 import { tune } from '../tune/tune.js';
-import { given, runMeasurement } from './measuring.js';
+import { given, MEASURING, runMeasurement } from './measuring.js';
 import type { Command } from './command.js';
 
 export const tuneCommand: Command = {
@@ -37,11 +37,7 @@ export const tuneCommand: Command = {
             'run the recommendation and its neighbours here, over a limited loopback link; as long again',
           type: 'boolean',
         },
-        seed: { describe: 'same seed, same sample (1)', requiresArg: true },
-        'zstd-binding': { describe: 'use this zstd binding; see ramferry features', requiresArg: true },
-        html: { describe: 'write a report with charts to this file', requiresArg: true, type: 'string' },
-        json: { describe: 'as one line of JSON', type: 'boolean' },
-        quiet: { alias: 'q', describe: 'no progress', type: 'boolean' },
+        ...MEASURING,
       })
       .epilog(
         'Rates in bits or bytes: 1gbit, 125MB. Nothing of the memory leaves this host, with --probe neither.',
