@@ -8,7 +8,7 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 
 import { fileSink } from './emu-guest.js';
-import { childrenCpu } from './processes.js';
+import { childrenCpu } from '../src/tune/children-cpu.js';
 import { createGuest } from '../src/guest/guest.js';
 import { BATCH_PAGES } from '../src/guest/stream-writer.js';
 import { socketPair } from '../src/hypervisor/descriptors.js';

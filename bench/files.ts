@@ -4,43 +4,40 @@ import { closeSync, existsSync, openSync, readSync, statSync, truncateSync, writ
 import { join } from 'node:path';
 
 const PIECE = 4 * 1024 * 1024;
-const PAGE = 4096;
+/** A hole is found where so many bytes are zero. */
+const HOLE = 16 * 4096;
 
 /** The image cut, or repeated, to `bytes`, with holes where it is zero. */
 export function cut(image: string, bytes: number, path: string): string {
-  const { size } = statSync(image);
-  const from = openSync(image, 'r');
-  const to = openSync(path, 'wx', 0o600);
-  try {
-    const piece = Buffer.allocUnsafe(PAGE * 16);
-    const zero = Buffer.alloc(piece.length);
-    for (let done = 0; done < bytes;) {
-      const got = readSync(from, piece, 0, Math.min(piece.length, bytes - done), done % size);
-      const part = piece.subarray(0, got);
-      if (!part.equals(zero.subarray(0, got))) writeSync(to, part, 0, got, done);
-      done += got;
-    }
-  } finally {
-    closeSync(from);
-    closeSync(to);
-  }
-  truncateSync(path, bytes);
-  return path;
+  const zero = Buffer.alloc(HOLE);
+  return copy(image, bytes, path, HOLE, (part) => part.equals(zero.subarray(0, part.length)));
 }
 
 /** The image again and again until `bytes` are there; the image itself where it has that size. */
 export function repeated(image: string, bytes: number, directory: string): string {
-  const { size } = statSync(image);
-  if (size === bytes) return image;
+  if (statSync(image).size === bytes) return image;
   const path = join(directory, `repeated-${bytes}.ram`);
   if (existsSync(path)) return path;
+  return copy(image, bytes, path, PIECE, () => false);
+}
+
+/** From its beginning again where the image ends; `skip` tells which pieces become holes. */
+function copy(
+  image: string,
+  bytes: number,
+  path: string,
+  pieceBytes: number,
+  skip: (part: Buffer) => boolean,
+): string {
+  const { size } = statSync(image);
   const from = openSync(image, 'r');
   const to = openSync(path, 'wx', 0o600);
   try {
-    const piece = Buffer.allocUnsafe(PIECE);
+    const piece = Buffer.allocUnsafe(pieceBytes);
     for (let done = 0; done < bytes;) {
-      const got = readSync(from, piece, 0, Math.min(PIECE, bytes - done), done % size);
-      writeSync(to, piece, 0, got);
+      const got = readSync(from, piece, 0, Math.min(piece.length, bytes - done), done % size);
+      const part = piece.subarray(0, got);
+      if (!skip(part)) writeSync(to, part, 0, got, done);
       done += got;
     }
   } finally {

@@ -3,9 +3,8 @@
 
 import { spawn } from 'node:child_process';
 import { readFileSync } from 'node:fs';
-import { createRequire } from 'node:module';
-import type * as Koffi from 'koffi';
 
+import { childrenCpu } from '../src/tune/children-cpu.js';
 import { killLater } from '../test/interop/support/cleanup.js';
 
 export interface Run {
@@ -22,7 +21,6 @@ const RAMFERRY = new URL('../../bundle/src/cli/main.js', import.meta.url).pathna
 
 /** How often a process's memory is looked at. What counts is the kernel's own high-water mark. */
 const LOOK_MS = 10;
-const RUSAGE_CHILDREN = -1;
 
 /** The command line of ramferry as a command. */
 export function ramferry(...args: readonly string[]): string[] {
@@ -111,22 +109,4 @@ function residentPeak(pid: number | undefined): number | undefined {
   } catch {
     return undefined; // it has just ended
   }
-}
-
-let readUsage: ((who: number, usage: BigInt64Array) => number) | undefined;
-
-/** Seconds of processor time of all children that have ended. */
-export function childrenCpu(): number {
-  try {
-    readUsage ??= (createRequire(import.meta.url)('koffi') as typeof Koffi)
-      .load(null)
-      .func('int getrusage(int who, void *usage)') as (who: number, usage: BigInt64Array) => number;
-  } catch {
-    return NaN;
-  }
-  // struct rusage: two struct timeval (seconds, microseconds), then 14 longs (getrusage(2)).
-  const usage = new BigInt64Array(18);
-  readUsage(RUSAGE_CHILDREN, usage);
-  const [user = 0n, userMicros = 0n, system = 0n, systemMicros = 0n] = usage;
-  return Number(user + system) + Number(userMicros + systemMicros) / 1e6;
 }

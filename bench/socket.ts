@@ -5,8 +5,9 @@
 import { rmSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 
+import { childrenCpu } from '../src/tune/children-cpu.js';
 import { repeated } from './files.js';
-import { childrenCpu, ramferry, run, start } from './processes.js';
+import { ramferry, run, start } from './processes.js';
 import { median, round, type Suite } from './suite.js';
 
 const PAIRS = 7;

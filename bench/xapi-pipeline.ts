@@ -1,8 +1,9 @@
 // `zstd --fast` as xenopsd runs it, its ends the sockets themselves, between two network namespaces: the peer that
 // every case of `tune` and of the adaptive mode is compared with. One processor for each side. Needs root and socat.
 
+import { childrenCpu } from '../src/tune/children-cpu.js';
 import type { Network } from './live-network.js';
-import { childrenCpu, run, start } from './processes.js';
+import { run, start } from './processes.js';
 
 const LISTENING_MS = 20_000;
 
