@@ -125,7 +125,7 @@ export class ChunkWriter {
     if (sink.writeAll !== undefined) await sink.writeAll(pieces);
     else for (const piece of pieces) await sink.write(piece);
     const ended = performance.now();
-    this.#pace.wrote(bytes, ended - began, pieces.length);
+    this.#pace.wrote(bytes, ended - began, pieces.length, heldBack);
     pool.limit = this.#pace.chunks;
     statistics.linkBytes += bytes;
     return { bytes, began, ended, heldBack };

@@ -1,17 +1,19 @@
 // How much may be beyond our last write: in network buffers, in the receiver, on the way to the far hypervisor. All of it
 // counts as downtime when the guest is paused. Network buffers take megabytes in a moment, so a write that returned tells
 // nothing; the receiver's word of what it has delivered does. Takes that word and the chunks as they leave, holds a write
-// back while chunks take longer than the way itself and QUEUE_MS. It knows no rates: a delay says what must be known.
+// back while chunks take longer than the way itself (way-time.ts) and QUEUE_MS. It knows no rates: a delay says what must be
+// known.
 //
 // It never stops a transfer. Whatever a receiver keeps to itself, and however it fails to speak: when STALL_MS have passed
 // without progress, nobody is held back until there is progress again.
 
 import type { RamferryError } from '../errors.js';
+import { WayTime } from './way-time.js';
 
 /** How long a chunk may wait on its way besides what the way itself takes. */
-const QUEUE_MS = 60;
-/** When the limit holds a write back and nothing waits, it grows by this. */
-const GROWTH = 1.25;
+const QUEUE_MS = 40;
+/** When the limit holds a write back and chunks come earlier than they may, it grows by this at most. */
+const LARGEST_GROWTH = 1.5;
 /** Late chunks lower the limit to this much of itself at once: a single one may be the scheduler's fault. */
 const LARGEST_CUT = 0.5;
 /** One chunk on the link and one being restored: with fewer the link would fall idle. */
@@ -25,6 +27,8 @@ interface Underway {
   readonly at: number;
   /** Bytes on their way when it left, its own included. */
   readonly ahead: number;
+  /** It left while the way was let run empty, when less than a chunk was left there. */
+  readonly alone: boolean;
 }
 
 interface Waiting {
@@ -33,16 +37,16 @@ interface Waiting {
 }
 
 export class DeliveryWindow {
+  readonly #chunkSize: number;
   readonly #least: number;
   readonly #now: () => number;
+  readonly #way: WayTime;
   readonly #chunks: Underway[] = [];
   #sent = 0;
   #delivered = 0;
   #limit: number;
   /** Where the stream was when the limit changed: chunks from before tell nothing about the limit of now. */
   #changed = 0;
-  /** The shortest way that a chunk has had, milliseconds. */
-  #shortest = Infinity;
   #heldBack = false;
   /** Something was delivered, and no stall has followed. */
   #trusted = false;
@@ -51,21 +55,25 @@ export class DeliveryWindow {
 
   /** @param chunkSize the most bytes of a chunk; @param atFirst bytes that may be on their way before anything is known */
   constructor(chunkSize: number, atFirst: number, now: () => number = () => performance.now()) {
+    this.#chunkSize = chunkSize;
     this.#least = LEAST_CHUNKS * chunkSize;
     this.#limit = Math.max(this.#least, atFirst);
     this.#now = now;
+    this.#way = new WayTime(now);
   }
 
   /** Decoded bytes that may be on their way when a chunk joins them. */
   get limit(): number {
-    return this.#limit;
+    return this.#way.probing ? this.#chunkSize : this.#limit;
   }
 
   /** A chunk of so many decoded bytes begins to leave. */
   sent(bytes: number): void {
     if (bytes === 0) return;
+    const before = this.#sent - this.#delivered;
+    const alone = this.#way.probing && before < this.limit;
     this.#sent += bytes;
-    this.#chunks.push({ end: this.#sent, at: this.#now(), ahead: this.#sent - this.#delivered });
+    this.#chunks.push({ end: this.#sent, at: this.#now(), ahead: before + bytes, alone });
   }
 
   /** @param bytes all that the receiver has delivered since the beginning, decoded; the same as before is no news */
@@ -99,20 +107,29 @@ export class DeliveryWindow {
   }
 
   get #full(): boolean {
-    return this.#trusted && this.#sent - this.#delivered >= this.#limit;
+    return this.#trusted && this.#sent - this.#delivered >= this.limit;
   }
 
-  #learn({ end, at, ahead }: Underway): void {
+  #learn({ end, at, ahead, alone }: Underway): void {
     const delay = Math.max(this.#now() - at, Number.EPSILON);
-    this.#shortest = Math.min(this.#shortest, delay);
+    if (this.#way.probing) {
+      if (!alone) return;
+      this.#way.learnt(delay);
+      this.#change(this.#limit);
+      return;
+    }
+    this.#way.took(delay);
+    const allowed = this.#way.shortest + QUEUE_MS;
+    const late = delay > allowed;
+    if (this.#heldBack && this.#way.probe(late && this.#limit === this.#least)) return;
     if (end <= this.#changed) return;
-    const allowed = this.#shortest + QUEUE_MS;
-    if (delay > allowed) {
-      // What was on its way took so long; so much less takes as long as is allowed.
-      const fits = Math.max(ahead * (allowed / delay), this.#limit * LARGEST_CUT);
-      this.#change(Math.max(this.#least, Math.min(this.#limit, fits)));
+    // What was on its way took so long; in proportion, so much takes as long as is allowed.
+    const fits = ahead * (allowed / delay);
+    if (late) {
+      const cut = Math.max(fits, this.#limit * LARGEST_CUT);
+      this.#change(Math.max(this.#least, Math.min(this.#limit, cut)));
     } else if (this.#heldBack) {
-      this.#change(this.#limit * GROWTH);
+      this.#change(Math.max(this.#limit, Math.min(fits, this.#limit * LARGEST_GROWTH)));
     }
   }
 
@@ -126,6 +143,7 @@ export class DeliveryWindow {
   async #progress(): Promise<void> {
     const stalled = setTimeout(() => {
       this.#trusted = false;
+      this.#way.giveUp();
       this.#wake();
     }, STALL_MS);
     try {

@@ -4,6 +4,8 @@
 
 /** What is under way must drain in this time; the socket's own buffer takes the rest of 100 ms. */
 const DRAIN_MS = 60;
+/** Behind a delivery window that holds writes back the way holds enough already: both together are what must drain. */
+const HELD_BACK_DRAIN_MS = 20;
 /** A rate is measured over windows of this length. */
 const WINDOW_MS = 100;
 /** The link limits when writes wait for it for this share of the time; below, the codec does. */
@@ -16,6 +18,9 @@ export class LinkPace {
   #bytes = 0;
   #waited = 0;
   #chunks = 0;
+  #heldBack = false;
+  /** Milliseconds that the link may take for what is under way. */
+  #drain = DRAIN_MS;
   /** Bytes per millisecond while the link was the limit; undefined while it is not. */
   #rate: number | undefined;
   #chunkBytes = 0;
@@ -30,11 +35,15 @@ export class LinkPace {
     return this.#rate === undefined ? undefined : this.#rate * 1000;
   }
 
-  /** @param waited milliseconds that the write of so many chunks took */
-  wrote(bytes: number, waited: number, chunks = 1): void {
+  /**
+   * @param waited milliseconds that the write of so many chunks took
+   * @param heldBack it waited for the delivery window
+   */
+  wrote(bytes: number, waited: number, chunks = 1, heldBack = false): void {
     this.#bytes += bytes;
     this.#waited += waited;
     this.#chunks += chunks;
+    this.#heldBack ||= heldBack;
     const elapsed = this.#now() - this.#windowStart;
     if (elapsed < WINDOW_MS) return;
     if (this.#waited > elapsed * LIMITING_SHARE) {
@@ -44,6 +53,9 @@ export class LinkPace {
       this.#rate = undefined;
     }
     this.#chunkBytes = this.#bytes / this.#chunks;
+    // A codec that cannot fill the way with so little is given more as soon as nothing is held back.
+    this.#drain = this.#heldBack ? HELD_BACK_DRAIN_MS : DRAIN_MS;
+    this.#heldBack = false;
     this.#windowStart = this.#now();
     this.#bytes = this.#waited = this.#chunks = 0;
   }
@@ -51,6 +63,6 @@ export class LinkPace {
   /** Chunks that may be under way at once; at least one. */
   get chunks(): number {
     if (this.#rate === undefined) return Infinity;
-    return Math.max(1, Math.floor((this.#rate * DRAIN_MS) / Math.max(1, this.#chunkBytes)));
+    return Math.max(1, Math.floor((this.#rate * this.#drain) / Math.max(1, this.#chunkBytes)));
   }
 }

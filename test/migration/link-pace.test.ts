@@ -35,6 +35,19 @@ describe('LinkPace', () => {
     assert.equal(play(160_000, 5000, 4990, 60).chunks, 1);
   });
 
+  it('takes a third behind a delivery window that holds writes back, and all again when it does not', () => {
+    let now = 0;
+    const pace = new LinkPace(() => now);
+    const chunks = (heldBack: boolean): number => {
+      for (const until = now + 1000; now < until; now += 4) pace.wrote(160_000, 3.9, 1, heldBack);
+      return pace.chunks;
+    };
+    const alone = chunks(false);
+    assert.equal(alone, 15);
+    assert.equal(chunks(true), alone / 3);
+    assert.equal(chunks(false), alone);
+  });
+
   it('lets go as soon as the link is fast again', () => {
     let now = 0;
     const pace = new LinkPace(() => now);
