@@ -4,7 +4,12 @@ import { spawn, type ChildProcessWithoutNullStreams } from 'node:child_process';
 import { once } from 'node:events';
 import { join } from 'node:path';
 
+import { within } from '../within.js';
+
 export const MAIN = join(import.meta.dirname, '../../src/cli/main.js');
+
+/** A process starts, and reads or measures something, before it says a word. */
+const PATIENCE_MS = 60_000;
 
 export interface Ended {
   readonly status: number | null;
@@ -32,7 +37,16 @@ export class Command {
   }
 
   /** Resolves with the match as soon as stdout and stderr, in that order, contain the pattern. */
-  async says(pattern: RegExp): Promise<RegExpExecArray> {
+  says(pattern: RegExp): Promise<RegExpExecArray> {
+    return this.within(String(pattern), this.#says(pattern));
+  }
+
+  /** Waits for something that the command must do soon; ends it when it does not. */
+  within<T>(what: string, promise: Promise<T>): Promise<T> {
+    return within(what, promise, () => this.process.kill('SIGKILL'), PATIENCE_MS);
+  }
+
+  async #says(pattern: RegExp): Promise<RegExpExecArray> {
     for (;;) {
       const text = Buffer.concat(this.#stdout).toString('latin1') + this.#stderr;
       const match = pattern.exec(text);

@@ -7,6 +7,7 @@ import type { StreamKind } from '../../src/grammar/detect.js';
 import { postcopy, precopy } from '../grammar/support/qemu-streams.js';
 import { PAGE, range, REC, XenStream } from '../grammar/support/xen-streams.js';
 import { smallXlStream } from './streams-corpus.js';
+import { within } from '../within.js';
 import { detect, MemoryPipe, packInto, type PackOptions, receiving, WatchedSink } from './streams-support.js';
 
 const FLUSH_AFTER = 5;
@@ -39,19 +40,22 @@ async function stalls(
       for (let n = await link.read(piece); n > 0; n = await link.read(piece))
         await rest.write(piece.subarray(0, n));
       await rest.finish();
-    })();
+    })().catch(() => rest.close());
     return receiving(rest, output, kind === 'xl' ? 'xl' : detect(head)).run();
   })();
+  const letGo = (): void => {
+    for (const pipe of [input, link]) void pipe.close();
+  };
   let at = 0;
   for (const place of [...places, bytes.length]) {
     await input.write(bytes.subarray(at, place));
     at = place;
-    await output.holds(place);
+    await within(`byte ${place} of ${bytes.length}`, output.holds(place), letGo);
     assert.ok(output.bytes.equals(bytes.subarray(0, place)));
   }
   await input.finish();
-  await sending;
-  assert.ok((await received).verified);
+  await within('the end of sending', sending, letGo);
+  assert.ok((await within('the end of receiving', received, letGo)).verified);
   assert.ok(output.bytes.equals(bytes));
 }
 
@@ -99,7 +103,7 @@ describe('a writer that stalls', { timeout: 60_000 }, () => {
     const link = new WatchedSink();
     const sending = packInto(link, input, 'libxc', { codec: 'none', flushAfter: FLUSH_AFTER });
     await input.write(bytes.subarray(0, first + PAGE + 100));
-    await link.holds(first + PAGE);
+    await within('the first page', link.holds(first + PAGE), () => void input.close());
     await input.write(bytes.subarray(first + PAGE + 100));
     await input.finish();
     await sending;

@@ -13,6 +13,7 @@ import { receive } from '../../src/migration/receive.js';
 import type { ReceiveOptions, SendOptions } from '../../src/migration/options.js';
 import { send } from '../../src/migration/send.js';
 import type { TransferSummary } from '../../src/migration/summary.js';
+import { within } from '../within.js';
 
 const directory = fs.mkdtempSync(path.join(os.tmpdir(), 'ramferry-line-'));
 after(() => fs.rmSync(directory, { recursive: true, force: true }));
@@ -24,8 +25,17 @@ export class Party {
   readonly #arrived: Buffer[] = [];
   #length = 0;
   #wake: () => void = () => undefined;
+  readonly #letGo: () => void;
 
-  constructor(readonly socket: net.Socket) {
+  /** @param letGo ends the other programs of the line when what it should hear does not come */
+  constructor(
+    readonly socket: net.Socket,
+    letGo: () => void = () => undefined,
+  ) {
+    this.#letGo = () => {
+      socket.destroy();
+      letGo();
+    };
     socket.on('data', (bytes: Buffer) => {
       this.#arrived.push(bytes);
       this.#length += bytes.length;
@@ -39,7 +49,16 @@ export class Party {
     this.socket.write(bytes);
   }
 
-  async hears(length: number): Promise<Buffer> {
+  hears(length: number): Promise<Buffer> {
+    return this.within(`the next of ${length} bytes`, this.#hears(length));
+  }
+
+  /** Waits for something that the other programs of the line must do. */
+  within<T>(what: string, promise: Promise<T>): Promise<T> {
+    return within(what, promise, this.#letGo);
+  }
+
+  async #hears(length: number): Promise<Buffer> {
     while (this.#length < length) {
       assert.ok(!this.socket.readableEnded, `the stream ended after ${this.#length} of ${length} bytes`);
       await new Promise<void>((resolve) => (this.#wake = resolve));
@@ -77,7 +96,8 @@ export async function line(options: LineOptions): Promise<Line> {
   await once(server, 'listening');
   const at = server.address()!;
   const reader = typeof at === 'string' ? `unix:${at}` : `tcp:127.0.0.1:${at.port}`;
-  const common = { oneWay, ioTimeout: 20_000, connectTimeout: 20_000 };
+  const stop = new AbortController();
+  const common = { oneWay, ioTimeout: 20_000, connectTimeout: 20_000, signal: stop.signal };
   let receiving: Promise<TransferSummary> | undefined;
   const link = await new Promise<string>((onListening, reject) => {
     receiving = receive({
@@ -103,17 +123,19 @@ export async function line(options: LineOptions): Promise<Line> {
   await once(writer, 'connect');
   const [socket] = await accepted;
   server.close();
-  return {
-    writer: new Party(writer),
-    reader: new Party(socket),
-    ended: Promise.all([sending!, receiving!]),
+  const ended = Promise.all([sending!, receiving!]);
+  const letGo = (): void => {
+    ended.catch(() => undefined);
+    stop.abort();
+    for (const end of [writer, socket]) end.destroy();
   };
+  return { writer: new Party(writer, letGo), reader: new Party(socket, letGo), ended };
 }
 
 export async function endOf({ writer, reader, ended }: Line): Promise<void> {
   writer.socket.end();
-  await once(reader.socket, 'end');
+  await reader.within("the end of the writer's words", once(reader.socket, 'end'));
   reader.socket.end();
-  await ended;
+  await reader.within('the end of send and receive', ended);
   writer.socket.destroy();
 }

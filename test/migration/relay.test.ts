@@ -82,26 +82,30 @@ describe('standard input and output together', { timeout: 60_000 }, () => {
     await once(server, 'listening');
     const { port } = server.address() as net.AddressInfo;
     const accepted = once(server, 'connection') as Promise<[net.Socket]>;
+    const stop = new AbortController();
     let receiving: Promise<TransferSummary> | undefined;
     const link = await new Promise<string>((onListening, reject) => {
       const to = { output: `tcp:127.0.0.1:${port}`, decompressThreads: 1 };
-      receiving = receive({ input: 'tcp-listen:0', ...to, onListening });
+      receiving = receive({ input: 'tcp-listen:0', ...to, signal: stop.signal, onListening });
       receiving.catch(reject);
     });
     const sending = new Command(['send', '--flush-after', '1ms', '-', link]);
     const [socket] = await accepted;
     server.close();
-    const reader = new Party(socket);
+    const reader = new Party(socket, () => {
+      stop.abort();
+      sending.process.kill('SIGKILL');
+    });
     reader.say(Buffer.from('banner of the receiver\n'));
-    await sending.says(/banner of the receiver\n/);
+    await reader.within('the banner', sending.says(/banner of the receiver\n/));
     sending.process.stdin.write('the guest');
     assert.equal((await reader.hears(9)).toString(), 'the guest');
     reader.say(Buffer.from('ready\n'));
-    await sending.says(/ready\n/);
+    await reader.within('the answer', sending.says(/ready\n/));
     sending.process.stdin.end();
-    await once(socket, 'end');
+    await reader.within('the end', once(socket, 'end'));
     socket.end();
-    assert.equal((await sending.ended).status, 0);
-    assert.equal((await receiving!).status, 'completed');
+    assert.equal((await reader.within('the end of send', sending.ended)).status, 0);
+    assert.equal((await reader.within('the end of receive', receiving!)).status, 'completed');
   });
 });
