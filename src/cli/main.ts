@@ -14,6 +14,8 @@ if (major < NEEDED.major || (major === NEEDED.major && minor < NEEDED.minor)) {
 } else {
   // A reader of our reports that went away (`| head`) is no reason to stop a transfer.
   for (const stream of [process.stdout, process.stderr]) stream.on('error', () => undefined);
+  const { ownProcess } = await import('../pool/compile-later.js');
+  ownProcess();
   const { main } = await import('./program.js');
   const status = await main(process.argv.slice(2));
   process.exitCode = status;

@@ -7,6 +7,7 @@ import { Piscina } from 'piscina';
 
 import { fromErrorData, isErrorCode, RamferryError } from '../errors.js';
 import { Ring } from '../slot/ring.js';
+import { compileLater } from './compile-later.js';
 
 /**
  * Most heap of one thread, in MiB: twenty times what any of them needs, since chunks lie outside it. A leak of ours ends
@@ -103,6 +104,11 @@ export class WorkerPool {
         }),
       );
     }
+    const so = this.#loaded.length;
+    void Promise.all(this.#loaded).then(() => {
+      // Unless another thread has been started meanwhile: then that one's turn comes.
+      if (so === this.#loaded.length) compileLater();
+    });
   }
 
   #fail(error: RamferryError): void {
