@@ -18,7 +18,7 @@ export const MESSAGE = {
   hello: 1,
   /** JSON: how the transfer ended at the receiver (see Result in negotiation.ts). Last message. */
   result: 2,
-  /** u64: decoded bytes that the receiver has delivered; sent at least every second. */
+  /** How far the receiver is (see Progress in progress.ts); sent at least every second. */
   progress: 3,
   /** Bytes that the receiver's own reader sent back; relayed unchanged. */
   backward: 4,

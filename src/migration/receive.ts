@@ -4,8 +4,10 @@
 
 import { usableCodecs } from '../codec/features.js';
 import { NATIVE_VERSION } from '../container/native.js';
+import type { Progress } from '../container/progress.js';
 import { RamferryError, toRamferryError } from '../errors.js';
 import type { ByteSource, Channel } from '../io/bytes.js';
+import { WaitingSource } from '../io/waiting-source.js';
 import { addressOf } from '../link/address.js';
 import { openInput, openOutput } from '../link/open.js';
 import { checkNotSameFile } from '../link/same-file.js';
@@ -45,11 +47,20 @@ export async function receive(options: ReceiveOptions): Promise<TransferSummary>
   try {
     if (output.kind === 'file') sink = await openOutput(output, opening);
     source = await openInput(input, opening);
-    voice = introduce(settings, source, maxChunk, statistics);
+    const link = new WaitingSource(source.source!);
+    voice = introduce(settings, source, maxChunk, () => ({
+      delivered: statistics.guestBytes,
+      waiting: link.waiting,
+    }));
     sink ??= await openOutput(output, opening);
     reader = (await standardPartner(output, input, 'source')) ?? sink.source;
     if (reader !== undefined) relayBack(reader, source, voice);
-    const { bytes, verified } = await transfer(settings, source, sink, statistics);
+    const { bytes, verified } = await transfer(
+      settings,
+      voice === undefined ? source.source! : link,
+      sink,
+      statistics,
+    );
     await sink.sink!.finish(bytes);
     await reader?.close();
     await voice?.result({ ok: true, bytes });
@@ -72,7 +83,7 @@ function introduce(
   settings: ResolvedReceiveOptions,
   from: Channel,
   maxChunk: number,
-  statistics: Statistics,
+  progress: () => Progress,
 ): Voice | undefined {
   if (from.sink === undefined || !speaks(addressOf(settings.input), settings.oneWay)) return undefined;
   const voice = new Voice(from.sink, {
@@ -87,7 +98,7 @@ function introduce(
     ),
     progressInterval: PROGRESS_INTERVAL_MS,
   });
-  voice.reportProgress(() => statistics.guestBytes);
+  voice.reportProgress(progress);
   return voice;
 }
 
@@ -103,11 +114,10 @@ function relayBack(reader: ByteSource, from: Channel, voice: Voice | undefined):
 
 async function transfer(
   settings: ResolvedReceiveOptions,
-  from: Channel,
+  source: ByteSource,
   to: Channel,
   statistics: Statistics,
 ): Promise<Outcome> {
-  const source = from.source!;
   const { head, kind } = await recognise(source);
   if (head.length === 0) {
     throw new RamferryError('ERR_STREAM_TRUNCATED', 'the input is empty', {

@@ -22,9 +22,11 @@ import {
   type Result,
   resultMessage,
 } from '../container/negotiation.js';
+import { type Progress, progressBody, readProgress } from '../container/progress.js';
 import { RamferryError, toRamferryError } from '../errors.js';
 import type { ByteSink, ByteSource } from '../io/bytes.js';
 import { ExactReader } from '../io/exact-reader.js';
+import type { Waiting } from '../io/waiting-source.js';
 
 /** A receiver that has nothing new to tell still shows that it lives. */
 const ALIVE_INTERVAL_MS = 500;
@@ -43,21 +45,19 @@ export class Voice {
   }
 
   /** Says soon after every delivery how much has been delivered, and every half second in any case. */
-  reportProgress(delivered: () => number): void {
+  reportProgress(progress: () => Progress): void {
     let told = 0;
     let quiet = 0;
     let writing = false;
     this.#timer = setInterval(() => {
       quiet += PROGRESS_INTERVAL_MS;
-      const now = delivered();
+      const now = progress();
       // What the link does not take now is overtaken by the next word.
-      if (writing || (now === told && quiet < ALIVE_INTERVAL_MS)) return;
+      if (writing || (now.delivered === told && quiet < ALIVE_INTERVAL_MS)) return;
       writing = true;
-      told = now;
+      told = now.delivered;
       quiet = 0;
-      const body = Buffer.alloc(8);
-      body.writeBigUInt64LE(BigInt(now));
-      this.#last = this.#write(writeMessage(MESSAGE.progress, body), this.#last);
+      this.#last = this.#write(writeMessage(MESSAGE.progress, progressBody(now)), this.#last);
       void this.#last.then(() => (writing = false));
     }, PROGRESS_INTERVAL_MS);
   }
@@ -98,6 +98,8 @@ export class Ear {
   delivered = 0;
   /** Called with each such word. */
   onDelivered: ((bytes: number) => void) | undefined;
+  /** Called with how long the receiver has waited for the link, as often as it says so. */
+  onWaiting: ((waiting: Waiting) => void) | undefined;
 
   constructor(source: ByteSource, onBackward: (bytes: Buffer) => Promise<void>) {
     this.#reader = new ExactReader(source);
@@ -133,9 +135,11 @@ export class Ear {
     for (;;) {
       const { type, body } = await this.#message();
       if (type === MESSAGE.result) return readResult(body);
-      if (type === MESSAGE.progress && body.length === 8) {
-        this.delivered = Number(body.readBigUInt64LE(0));
+      const progress = type === MESSAGE.progress ? readProgress(body) : undefined;
+      if (progress !== undefined) {
+        this.delivered = progress.delivered;
         this.onDelivered?.(this.delivered);
+        if (progress.waiting !== undefined) this.onWaiting?.(progress.waiting);
       } else if (type === MESSAGE.backward) {
         await this.#onBackward(body);
       } else {

@@ -129,7 +129,7 @@ describe('the voice', () => {
       });
       const voice = new Voice(sink, HELLO);
       let delivered = 0;
-      voice.reportProgress(() => delivered);
+      voice.reportProgress(() => ({ delivered }));
       for (delivered of [10, 20]) {
         mock.timers.tick(1000);
         // Until the sink has taken it: what is said meanwhile is left out.

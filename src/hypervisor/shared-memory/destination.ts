@@ -129,7 +129,7 @@ class Arrival {
       memory: memoryLimit,
       ram: this.#files.map(({ size }) => size),
     });
-    this.#voice.reportProgress(() => this.#statistics.guestBytes);
+    this.#voice.reportProgress(() => ({ delivered: this.#statistics.guestBytes }));
     return connection;
   }
 

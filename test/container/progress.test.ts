@@ -1,0 +1,34 @@
+// The body of a progress message: both forms, in hex and as a property.
+
+import assert from 'node:assert/strict';
+import { Buffer } from 'node:buffer';
+import { describe, it } from 'node:test';
+
+import fc from 'fast-check';
+
+import { progressBody, readProgress } from '../../src/container/progress.js';
+
+describe('a progress body', () => {
+  it('is 8 bytes without, 24 with the receiver’s waiting', () => {
+    assert.equal(progressBody({ delivered: 0x0102 }).toString('hex'), '0201000000000000');
+    assert.equal(
+      progressBody({ delivered: 1, waiting: { clock: 2.4, waited: 0x0300 } }).toString('hex'),
+      '010000000000000002000000000000000003000000000000',
+    );
+  });
+
+  it('comes back as it was', () => {
+    const whole = fc.maxSafeNat();
+    fc.assert(
+      fc.property(whole, whole, whole, (delivered, clock, waited) => {
+        assert.deepEqual(readProgress(progressBody({ delivered })), { delivered });
+        const said = { delivered, waiting: { clock, waited } };
+        assert.deepEqual(readProgress(progressBody(said)), said);
+      }),
+    );
+  });
+
+  it('of any other length is none', () => {
+    for (const length of [0, 7, 9, 16, 23, 25]) assert.equal(readProgress(Buffer.alloc(length)), undefined);
+  });
+});
