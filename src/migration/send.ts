@@ -159,7 +159,9 @@ export async function transferTo(
     window,
     statistics,
   });
-  statistics.adaptive = coding.chooser && (() => coding.chooser!.report());
+  const { chooser } = coding;
+  if (ear !== undefined && chooser !== undefined) ear.onWaiting = (waiting) => chooser.heard(waiting);
+  statistics.adaptive = chooser && (() => chooser.report());
   statistics.setupDone();
   const stopReporting = reportProgress(statistics, settings.onProgress ?? (() => undefined));
   const abort = (): void => {

@@ -9,6 +9,7 @@ import { Controller, type FirstGuess, type Switch } from './controller.js';
 import type { TrialFigures } from './curves.js';
 import type { WriteFigures } from './link-gauge.js';
 import type { Machine } from './model.js';
+import type { Waiting } from '../../io/waiting-source.js';
 
 /** What the controller did, for the statistics. */
 export interface AdaptiveReport {
@@ -102,6 +103,11 @@ export class Chooser {
     const change = controller.look(cpu - this.#cpu, ended);
     this.#cpu = cpu;
     if (change !== undefined && this.#switches.length < MOST_SWITCHES) this.#switches.push(change);
+  }
+
+  /** The receiver has said how long it waits. */
+  heard(waiting: Waiting): void {
+    this.#controller.heard(waiting);
   }
 
   report(): AdaptiveReport {

@@ -1,12 +1,16 @@
 // Chooses how the next chunk is coded: the candidate with which the transfer goes fastest, by what was measured so far.
 // A state machine without clock, slots or I/O: it is told of chunks, writes and processor time, and asked for a choice.
 
+import type { Waiting } from '../../io/waiting-source.js';
 import { type Candidate, codingName, firstCandidate } from './candidates.js';
+import { Corrections } from './corrections.js';
 import { type ChunkFigures, Curves, type TrialFigures } from './curves.js';
 import { LinkGauge, type LinkWindow, type WriteFigures } from './link-gauge.js';
-import { type Machine, type MainCost, predict, type Prediction } from './model.js';
+import { type Machine, MainThread, predictAll, type Prediction } from './model.js';
 import { Patience } from './patience.js';
+import { ReceiverGauge } from './receiver-gauge.js';
 import { type TrialChoice, Trials } from './trials.js';
+import { Window } from './window.js';
 
 /** A change of mind, and why. */
 export interface Switch {
@@ -49,41 +53,24 @@ const LONGEST_CHUNK_MS = 100;
 const AS_GOOD = 0.01;
 /** Link rate or costs that differ by this much from what they were at the last switch are news. */
 const NEWS = 1.25;
-/** How fast a correction that was measured for another candidate than the current one is forgotten. */
-const FORGET_MS = 30_000;
-const SLOWEST_CORRECTION = 0.2;
-const FASTEST_CORRECTION = 1.5;
-const FIRST_MAIN: MainCost = { perChunk: 60_000, perByte: 0.3 };
-
-interface Correction {
-  value: number;
-  at: number;
-}
 
 export class Controller {
   readonly #list: readonly Candidate[];
   readonly #machine: Machine;
   readonly #curves: Curves;
   readonly #link: LinkGauge;
+  readonly #receiver = new ReceiverGauge();
   readonly #trials = new Trials();
   readonly #patience: Patience;
   readonly #start: number;
-  readonly #corrections = new Map<number, Correction>();
-  #main = FIRST_MAIN;
+  readonly #corrections = new Corrections();
+  readonly #main = new MainThread();
   #current: number;
   #favourites: TrialChoice[] = [];
   #atLastSwitch: { link: number; wire: number; worker: number };
-  // The window.
   #from: number | undefined;
   #firstLook: number | undefined;
-  #guest = 0;
-  #guestOfCurrent = 0;
-  #wire = 0;
-  #chunks = 0;
-  #jobs = 0;
-  #busy = 0;
-  #tried = 0;
-  #cpu = 0;
+  #window = new Window();
 
   /**
    * @param list not empty
@@ -123,15 +110,8 @@ export class Controller {
   sent(chunk: ChunkFigures, wall: number, now: number, trial?: TrialFigures): void {
     this.#curves.sent(chunk, now);
     this.#trials.worked(chunk.jobMicros);
-    this.#guest += chunk.decoded;
-    this.#wire += chunk.encoded;
-    this.#chunks++;
-    this.#jobs += chunk.jobMicros;
-    this.#busy += wall;
-    if (chunk.candidate === this.#current) this.#guestOfCurrent += chunk.decoded;
+    this.#window.add(chunk, wall, this.#current, trial?.micros ?? 0);
     if (trial === undefined) return;
-    this.#jobs += trial.micros;
-    this.#tried += trial.micros;
     this.#trials.paid(trial.micros);
     if (this.#list[trial.against]!.codec === 'none') this.#curves.tasted(trial, chunk.plain);
     else this.#curves.tried(trial);
@@ -143,10 +123,15 @@ export class Controller {
     this.#link.wrote(write);
   }
 
+  /** The receiver's word. */
+  heard(waiting: Waiting): void {
+    this.#receiver.heard(waiting);
+  }
+
   /** Whether look() has something to look at. */
   due(now: number): boolean {
     const length = now - this.#start < FIRST_MS ? FIRST_LOOK_MS : LOOK_MS;
-    return this.#chunks > 0 && now - (this.#from ?? now) >= length;
+    return this.#window.chunks > 0 && now - (this.#from ?? now) >= length;
   }
 
   /**
@@ -155,81 +140,49 @@ export class Controller {
    */
   look(cpu: number, now: number): Switch | undefined {
     const elapsed = now - (this.#from ?? this.#start);
-    const window = this.#link.look(now);
-    this.#cpu = cpu;
+    this.#receiver.look(now);
+    const link = this.#link.look(now, (share) => this.#receiver.allows(share, now));
+    const window = this.#window;
+    window.cpu = cpu;
     this.#firstLook ??= this.#from ?? now;
     const warm = now - this.#firstLook >= WARM_UP_MS;
     if (!warm) this.#link.forget();
-    const learned = warm && this.#learn(window, elapsed, now);
+    this.#curves.cut(now);
+    const learned = warm && this.#learn(window, link, elapsed, now);
     this.#from = now;
-    this.#guest =
-      this.#guestOfCurrent =
-      this.#wire =
-      this.#chunks =
-      this.#jobs =
-      this.#busy =
-      this.#tried =
-        0;
+    this.#window = new Window();
     return learned && this.#link.known ? this.#choose(now) : undefined;
   }
 
   /** False when nothing can be concluded: the input is slower than everything else. */
-  #learn({ share }: LinkWindow, elapsed: number, now: number): boolean {
+  #learn(window: Window, { share, waited }: LinkWindow, elapsed: number, now: number): boolean {
     const { threads, cpus, chunkSize } = this.#machine;
-    this.#learnMain();
+    this.#main.learn(window.main, window.chunks, window.wire);
     if (share > LINK_SHARE) {
       this.#trials.idled(elapsed * 1e3);
       return true;
     }
     if (share > OWN_SHARE) return true;
     const idle =
-      this.#busy < BUSY_WORKERS * threads * elapsed * 1e3 && this.#cpu < BUSY_CPUS * cpus * elapsed * 1e3;
+      waited < OWN_SHARE &&
+      window.busy < BUSY_WORKERS * threads * elapsed * 1e3 &&
+      window.cpu < BUSY_CPUS * cpus * elapsed * 1e3;
     if (idle) return false;
-    if (this.#guestOfCurrent < 0.9 * this.#guest || this.#guest < 2 * chunkSize) return true;
-    // Without the time that went into waiting and into trials.
-    const working = elapsed * (1 - share) - this.#tried / 1e3 / threads;
-    const seen = (this.#guest / Math.max(working, elapsed / 2)) * 1e3;
-    const expected = predict(this.#machine, this.#curves.cost(this.#current), this.#main, Infinity, 1).rate;
-    const value = Math.max(SLOWEST_CORRECTION, Math.min(FASTEST_CORRECTION, seen / expected));
-    const before = this.#corrections.get(this.#current);
-    const smooth = before === undefined ? value : before.value + 0.3 * (value - before.value);
-    this.#corrections.set(this.#current, { value: smooth, at: now });
+    if (window.guestOfCurrent < 0.9 * window.guest || window.guest < 2 * chunkSize) return true;
+    // Without the time that went into waiting for the link and into trials.
+    const took = elapsed * (1 - share) - window.tried / 1e3 / threads;
+    this.#corrections.learn(this.#current, window.should(this.#machine) / Math.max(took, elapsed / 2), now);
     return true;
-  }
-
-  /** What the process used beyond its workers' jobs is the main thread's. */
-  #learnMain(): void {
-    const { perChunk, perByte } = this.#main;
-    const chunks = perChunk * this.#chunks;
-    const bytes = perByte * this.#wire;
-    const expected = chunks + bytes;
-    if (expected === 0) return;
-    const seen = Math.max(0, this.#cpu - this.#jobs) * 1e3;
-    const surprise = Math.max(-0.5, Math.min(1, seen / expected - 1)) * 0.2;
-    this.#main = {
-      perChunk: perChunk * (1 + (surprise * chunks) / expected),
-      perByte: perByte * (1 + (surprise * bytes) / expected),
-    };
-  }
-
-  #correction(candidate: number, now: number): number {
-    const here = this.#corrections.get(this.#current)?.value ?? this.#latest()?.value ?? 1;
-    const own = this.#corrections.get(candidate);
-    if (own === undefined) return here;
-    return here + (own.value - here) * Math.exp(-(now - own.at) / FORGET_MS);
-  }
-
-  #latest(): Correction | undefined {
-    let latest: Correction | undefined;
-    for (const each of this.#corrections.values())
-      if (latest === undefined || each.at > latest.at) latest = each;
-    return latest;
   }
 
   /** What a candidate would reach now, by what is known. */
   expect(candidate: number, now: number): Prediction {
-    const cost = this.#curves.cost(candidate);
-    return predict(this.#machine, cost, this.#main, this.#link.rate, this.#correction(candidate, now));
+    const shares = this.#curves.stretches.map((stretch) => ({
+      bytes: stretch.decoded,
+      cost: this.#curves.cost(candidate, stretch),
+    }));
+    const correction = this.#corrections.of(candidate, this.#current, now);
+    return predictAll(this.#machine, shares, this.#main.cost, this.#link.rate, correction);
   }
 
   #choose(now: number): Switch | undefined {

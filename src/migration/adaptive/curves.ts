@@ -4,6 +4,7 @@
 // expected shape, moved along with their neighbours. Pure: time is given with each chunk.
 
 import { type Candidate, FIRST_SIZE, FIRST_TIME } from './candidates.js';
+import { neverFalling } from './isotonic.js';
 
 /** A chunk that was sent. */
 export interface ChunkFigures {
@@ -42,12 +43,17 @@ export interface Cost {
 
 /** The memory of what kind of bytes flow now. */
 const FOLLOW_MS = 400;
+/** Stretches of the stream that are older than this are forgotten one by one; at least LEAST_STRETCHES are kept. */
+const STRETCHES_MS = 1_000;
+const LEAST_STRETCHES = 4;
+/** What is expected of a candidate counts as much as so many trials. */
+const EXPECTED_TRIALS = 2;
 /** One trial says so much about a candidate at the least, however many there were. */
 const LEAST_WEIGHT = 0.2;
 /** A trial that was interrupted by something else must not spoil what is known. */
 const LARGEST_SURPRISE = Math.log(1.6);
 
-/** Sums that fade. Times in nanoseconds, sizes in bytes, both as zstd level 1 would have had them. */
+/** Sums over chunks. Times in nanoseconds, sizes in bytes, both as zstd level 1 would have had them. */
 interface Flow {
   decoded: number;
   plain: number;
@@ -58,17 +64,32 @@ interface Flow {
   sized: number;
 }
 
+/** What flowed between two looks. Memory comes in stretches: what is right for their average may be wrong for each. */
+export interface Stretch extends Readonly<Flow> {
+  readonly at: number;
+}
+
+const NOTHING: Flow = { decoded: 0, plain: 0, around: 0, time: 0, timed: 0, size: 0, sized: 0 };
+
 export class Curves {
-  readonly #time: number[];
-  readonly #size: number[];
+  /** Logarithms of time and size, as multiples of zstd level 1's: as they were learned, */
+  readonly #times: number[];
+  readonly #sizes: number[];
+  /** and without what cannot be: a higher level is not faster, and not larger. */
+  #time: readonly number[];
+  #size: readonly number[];
   readonly #trials: number[];
   readonly #none: readonly boolean[];
   #flow: Flow;
+  #stretch: Flow = { ...NOTHING };
+  #stretches: Stretch[] = [];
   #last: number | undefined;
 
   constructor(list: readonly Candidate[], chunkSize: number) {
-    this.#time = list.map(({ time }) => Math.log(Math.max(time, 1e-6)));
-    this.#size = list.map(({ size }) => Math.log(size));
+    this.#times = list.map(({ time }) => Math.log(Math.max(time, 1e-6)));
+    this.#sizes = list.map(({ size }) => Math.log(size));
+    this.#time = this.#times;
+    this.#size = this.#sizes;
     this.#trials = list.map(() => 0);
     this.#none = list.map(({ codec }) => codec === 'none');
     // Worth half a chunk: the first one that is measured counts twice as much.
@@ -92,26 +113,48 @@ export class Curves {
   sent(chunk: ChunkFigures, now: number): void {
     const { candidate, decoded, plain, encoded, codecMicros, jobMicros } = chunk;
     this.#fade(now);
-    const flow = this.#flow;
-    flow.decoded += decoded;
-    flow.plain += plain;
-    flow.around += Math.max(0, jobMicros - codecMicros) * 1e3;
-    if (this.#none[candidate]! || plain === 0) return;
-    flow.time += (codecMicros * 1e3) / Math.exp(this.#time[candidate]!);
-    flow.timed += plain;
-    flow.size += Math.min(encoded, plain) / Math.exp(this.#size[candidate]!);
-    flow.sized += plain;
+    const coded = !this.#none[candidate]! && plain > 0;
+    for (const flow of [this.#flow, this.#stretch]) {
+      flow.decoded += decoded;
+      flow.plain += plain;
+      flow.around += Math.max(0, jobMicros - codecMicros) * 1e3;
+      if (!coded) continue;
+      flow.time += (codecMicros * 1e3) / Math.exp(this.#time[candidate]!);
+      flow.timed += plain;
+      flow.size += Math.min(encoded, plain) / Math.exp(this.#size[candidate]!);
+      flow.sized += plain;
+    }
+  }
+
+  /** Ends a stretch. */
+  cut(now: number): void {
+    const stretch = { ...this.#stretch, at: now };
+    this.#stretch = { ...NOTHING };
+    if (stretch.decoded > 0) this.#stretches.push(stretch);
+    const old = this.#stretches.findIndex(({ at }) => now - at < STRETCHES_MS);
+    const most = Math.max(0, this.#stretches.length - LEAST_STRETCHES);
+    this.#stretches.splice(0, old < 0 ? most : Math.min(old, most));
+  }
+
+  /** What flowed lately, oldest first. Not empty after a first cut that had chunks. */
+  get stretches(): readonly Stretch[] {
+    return this.#stretches;
   }
 
   tried({ candidate, against, micros, againstMicros, length, againstLength }: TrialFigures): void {
     // A trial that was asked for before a switch may have met its own kind.
     if (candidate === against) return;
     if (!(micros > 0) || !(againstMicros > 0) || !(length > 0) || !(againstLength > 0)) return;
-    const weight = Math.max(LEAST_WEIGHT, 1 / (this.#trials[candidate]! + 1));
-    const sure = this.#trials[candidate]! >= 2;
-    this.#learn(this.#time, candidate, against, Math.log(micros / againstMicros), weight, sure);
-    this.#learn(this.#size, candidate, against, Math.log(length / againstLength), weight, sure);
+    const weight = Math.max(LEAST_WEIGHT, 1 / (this.#trials[candidate]! + EXPECTED_TRIALS + 1));
+    this.#learn(this.#times, candidate, against, Math.log(micros / againstMicros), weight);
+    this.#learn(this.#sizes, candidate, against, Math.log(length / againstLength), weight);
     this.#trials[candidate]!++;
+    const weights = this.#trials.map((count) => count + EXPECTED_TRIALS);
+    this.#time = neverFalling(this.#times, weights);
+    this.#size = neverFalling(
+      this.#sizes.map((size) => -size),
+      weights,
+    ).map((size) => -size);
   }
 
   /** A trial of a chunk that went without a codec: all that is known of coding what flows now. */
@@ -123,17 +166,9 @@ export class Curves {
     this.#flow.sized += plain;
   }
 
-  #learn(
-    curve: number[],
-    candidate: number,
-    against: number,
-    difference: number,
-    weight: number,
-    sure: boolean,
-  ): void {
-    let surprise = difference - (curve[candidate]! - curve[against]!);
-    if (sure) surprise = Math.max(-LARGEST_SURPRISE, Math.min(LARGEST_SURPRISE, surprise));
-    const step = surprise * weight;
+  #learn(curve: number[], candidate: number, against: number, difference: number, weight: number): void {
+    const surprise = difference - (curve[candidate]! - curve[against]!);
+    const step = Math.max(-LARGEST_SURPRISE, Math.min(LARGEST_SURPRISE, surprise)) * weight;
     for (let other = 0; other < curve.length; other++) {
       if (this.#none[other]! || (other !== candidate && this.#trials[other]! > 0)) continue;
       // From the one that is known to the one that was tried, and as far beyond as the list goes.
@@ -142,9 +177,10 @@ export class Curves {
     }
   }
 
-  /** What a candidate would cost on what flows now. */
-  cost(candidate: number): Cost {
-    const { decoded, plain, around, time, timed, size, sized } = this.#flow;
+  /** What a candidate would cost on what flows now, or on one stretch of it. */
+  cost(candidate: number, { decoded, plain, around, ...coded }: Flow = this.#flow): Cost {
+    // Of what went without a codec nothing is known but what trials have said.
+    const { time, timed, size, sized } = coded.timed > 0 ? coded : this.#flow;
     const share = plain / decoded;
     const none = this.#none[candidate]!;
     const codec = none ? 0 : (time / timed) * Math.exp(this.#time[candidate]!);

@@ -1,6 +1,6 @@
 // What the link can carry, seen from its back-pressure. Fed with every write; pure, time is given.
 // It tells a rate only when the link limited; when it did not, the rate is believed to be a few times what was seen, so
-// that the next choice finds out. What the other side cannot take looks like a link that cannot.
+// that the next choice finds out. What the other side cannot take looks like a link that cannot, unless that side says so.
 
 /** One write: its bytes, and when it began and ended, in milliseconds. */
 export interface WriteFigures {
@@ -32,10 +32,17 @@ const FREE_MS = 120;
 /** And so many bytes must leave meanwhile: the buffers on the way take the first ones of any link. */
 const FREE_BYTES = 1_048_576;
 
+/** Share of a window's rate that is taken up, when the link was the limit throughout. */
+const SMOOTHING = 0.4;
+/** What the link carried so long ago it can still carry: pauses of either side are shorter. Milliseconds. */
+const REMEMBERED_MS = 400;
+
 /** What a window of writes said. */
 export interface LinkWindow {
-  /** Share of the time in which the link kept us waiting. */
+  /** Share of the time in which the link had something left to do. */
   readonly share: number;
+  /** The same as it looks from here, be it the receiver that kept the link waiting. */
+  readonly waited: number;
   /** Bytes per second that left. */
   readonly wire: number;
 }
@@ -55,6 +62,8 @@ export class LinkGauge {
   #lastQueued = 0;
   /** What the kernel held when the window began. */
   #queuedBefore = 0;
+  /** Bytes per second that passed, of each window that is remembered, and when it ended. */
+  #passed: { readonly rate: number; readonly at: number }[] = [];
 
   /** @param rate bytes per second, where it is known beforehand that the link carries no more */
   constructor(rate?: number) {
@@ -67,6 +76,7 @@ export class LinkGauge {
     this.#rate = this.#given;
     this.#measured = this.#given !== undefined;
     this.#freeSince = undefined;
+    this.#passed = [];
   }
 
   /** Whether anything is known: until then a choice would be a guess. */
@@ -103,15 +113,24 @@ export class LinkGauge {
     this.#freeBytes = limited ? 0 : this.#freeBytes + bytes;
   }
 
-  /** Ends a window: takes up what it said. */
-  look(now: number): LinkWindow {
+  /**
+   * Ends a window: takes up what it said.
+   * @param allows whether it can have been the link that had something left to do for this share of the window
+   */
+  look(now: number, allows: (share: number) => boolean = () => true): LinkWindow {
     const elapsed = Math.max(1e-3, now - (this.#windowStart ?? now));
-    const share = Math.min(1, this.#busy / elapsed);
+    const waited = Math.min(1, this.#busy / elapsed);
+    const share = allows(waited) ? waited : 0;
+    if (share === 0) this.#freeBytes = Math.max(this.#freeBytes, this.#bytes);
     const wire = (this.#bytes / elapsed) * 1e3;
-    if (this.#busy >= LEAST_WAIT_MS && share >= LEAST_SHARE && this.#drained > 0) {
-      // A receiver that decodes and reads by turns keeps us waiting while it decodes: over the window it took more.
-      const carried = ((this.#bytes + this.#queuedBefore - this.#lastQueued) / elapsed) * 1e3;
-      this.#limits(Math.max((this.#drained / this.#busy) * 1e3, carried), share);
+    const passed = ((this.#bytes + this.#queuedBefore - this.#lastQueued) / elapsed) * 1e3;
+    this.#passed = this.#passed.filter(({ at }) => now - at < REMEMBERED_MS);
+    this.#passed.push({ rate: passed, at: now });
+    if (share > 0 && this.#busy >= LEAST_WAIT_MS && share >= LEAST_SHARE && this.#drained > 0) {
+      // Where both sides have much to do they pause by turns, and the link looks slow meanwhile: it carries no less than
+      // what has just passed.
+      const most = Math.max(...this.#passed.map(({ rate }) => rate));
+      this.#limits(Math.max((this.#drained / this.#busy) * 1e3, most), share);
       this.#freeSince = undefined;
     } else if (share < FREE_SHARE) {
       this.#keepsUp(wire, now);
@@ -121,12 +140,15 @@ export class LinkGauge {
     this.#windowStart = now;
     this.#queuedBefore = this.#lastQueued;
     this.#bytes = this.#drained = this.#busy = 0;
-    return { share, wire };
+    return { share, waited, wire };
   }
 
   #limits(seen: number, share: number): void {
     const news = this.#rate === undefined || Math.abs(seen / this.#rate - 1) > NEWS;
-    this.#rate = !this.#measured || (news && share > 0.5) ? seen : this.#rate! + 0.4 * (seen - this.#rate!);
+    // What slows a window down besides the link, a processor that somebody else had, only makes it look slower.
+    const weight = seen > (this.#rate ?? 0) ? SMOOTHING : SMOOTHING * share ** 2;
+    this.#rate =
+      !this.#measured || (news && share > 0.5) ? seen : this.#rate! + weight * (seen - this.#rate!);
     this.#measured = true;
   }
 

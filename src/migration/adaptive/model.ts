@@ -53,3 +53,55 @@ export function predict(
   const rate = (own ** -SHARPNESS + carried ** -SHARPNESS) ** (-1 / SHARPNESS);
   return { rate, bottleneck: carried < own ? 'link' : 'cpu', cpu: all };
 }
+
+/** Some of the guest's memory, and what a byte of it costs. */
+export interface Share {
+  readonly bytes: number;
+  readonly cost: Cost;
+}
+
+/**
+ * The same for memory of several kinds, one after the other: each takes its own time.
+ * @param shares not empty
+ */
+export function predictAll(
+  machine: Machine,
+  shares: readonly Share[],
+  main: MainCost,
+  link: number,
+  correction: number,
+): Prediction {
+  let all = 0;
+  let time = 0;
+  let byLink = 0;
+  let work = 0;
+  for (const { bytes, cost } of shares) {
+    const { rate, bottleneck, cpu } = predict(machine, cost, main, link, correction);
+    all += bytes;
+    time += bytes / rate;
+    if (bottleneck === 'link') byLink += bytes / rate;
+    work += cpu * bytes;
+  }
+  return { rate: all / time, bottleneck: byLink > time / 2 ? 'link' : 'cpu', cpu: work / all };
+}
+
+const FIRST_MAIN: MainCost = { perChunk: 60_000, perByte: 0.3 };
+
+/** What the main thread costs, learned from what it used. */
+export class MainThread {
+  cost = FIRST_MAIN;
+
+  /** @param micros that it used for so many chunks and bytes on the link */
+  learn(micros: number, count: number, wire: number): void {
+    const { perChunk, perByte } = this.cost;
+    const chunks = perChunk * count;
+    const bytes = perByte * wire;
+    const expected = chunks + bytes;
+    if (expected === 0) return;
+    const surprise = Math.max(-0.5, Math.min(1, (micros * 1e3) / expected - 1)) * 0.2;
+    this.cost = {
+      perChunk: perChunk * (1 + (surprise * chunks) / expected),
+      perByte: perByte * (1 + (surprise * bytes) / expected),
+    };
+  }
+}

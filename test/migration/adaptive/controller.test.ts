@@ -44,6 +44,27 @@ describe('the controller', () => {
     }
   }
 
+  for (const [link, rate] of Object.entries(LINKS)) {
+    it(`is not misled by a receiver with as little time as the sender: ${link}`, () => {
+      const receiver = { chunk: 0.2, wire: 0.35, decode: 0.9 };
+      const simulation = new Simulation({ ...WORLD, plain: 0.5, link: rate, receiver });
+      simulation.run(3_000);
+      const reached = simulation.run(20_000);
+      const share = reached / simulation.best();
+      assert.ok(share > 0.9, `${share.toFixed(3)} of the best, with ${simulation.coding}`);
+      assert.ok(changes(simulation, 3_000) <= 2, JSON.stringify(simulation.switches));
+    });
+  }
+
+  it('does not take a receiver whose disk is slow for a link that is', () => {
+    const receiver = { chunk: 8, wire: 0.35, decode: 0.9 };
+    const simulation = new Simulation({ ...WORLD, link: LINKS['10 Gbit/s'], receiver });
+    simulation.run(20_000);
+    const { level } = simulation.list[simulation.controller.current]!;
+    assert.ok(level <= 1, simulation.coding);
+    assert.equal(simulation.controller.linkRate, undefined);
+  });
+
   it('sends without a codec over a link of memory speed', () => {
     const simulation = new Simulation({ ...WORLD, link: MEMORY_SPEED });
     simulation.run(500);

@@ -98,11 +98,37 @@ describe('LinkGauge', () => {
     assert.ok(gauge.rate < 12e6, String(gauge.rate));
   });
 
-  it('follows a link that becomes slow at once', () => {
+  it('follows a link that becomes slow within half a second', () => {
     const gauge = new LinkGauge();
     const now = write(gauge, 0, 500, { bytes: 400_000, wait: 9, gap: 1, queued: 150_000 });
-    write(gauge, now, 200, { bytes: 400_000, wait: 79, gap: 1, queued: 150_000 });
+    write(gauge, now, 480, { bytes: 400_000, wait: 79, gap: 1, queued: 150_000 });
     assert.ok(gauge.rate < 10e6, String(gauge.rate));
+  });
+
+  it('does not believe a link to be slower than what it has just carried', () => {
+    const gauge = new LinkGauge();
+    const now = write(gauge, 0, 500, { bytes: 400_000, wait: 9, gap: 1, queued: 150_000 });
+    write(gauge, now, 100, { bytes: 50_000, wait: 9, gap: 1, queued: 48_000 });
+    assert.ok(gauge.rate > 35e6, String(gauge.rate));
+  });
+
+  it('takes a window in which the link had little to do for less of a proof than one in which it had no rest', () => {
+    const gauge = new LinkGauge();
+    const now = write(gauge, 0, 500, { bytes: 400_000, wait: 9, gap: 1, queued: 150_000 });
+    write(gauge, now, 600, { bytes: 110_000, wait: 3, gap: 7, queued: 48_000 });
+    assert.ok(gauge.rate > 30e6, String(gauge.rate));
+  });
+
+  it('says nothing of a link that cannot have been what was waited for', () => {
+    const gauge = new LinkGauge();
+    for (let now = 0; now < 500; now += 50) {
+      gauge.wrote({ bytes: MIB, began: now, ended: now + 40, queued: 150_000 });
+      const { share, waited } = gauge.look(now + 50, () => false);
+      assert.equal(share, 0);
+      assert.ok(waited > 0.5);
+    }
+    assert.ok(!gauge.measured);
+    assert.ok(gauge.known && gauge.rate > 40e6, 'it carries more than what left');
   });
 
   it('begins with what is known beforehand, and goes back to it', () => {

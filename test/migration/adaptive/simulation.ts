@@ -1,5 +1,6 @@
-// A sender, a link and a guest in simulated time, around the real controller: one processor that codes chunks one after
-// the other, a socket's buffer, a link that drains it. Deterministic: noise comes from a seed.
+// A sender, a link, a receiver and a guest in simulated time, around the real controller: one processor that codes chunks one
+// after the other, a socket's buffer, a link that drains it, a processor that restores a few chunks at a time and says how long it
+// waited. Deterministic: noise comes from a seed.
 
 import { type Candidate, candidates } from '../../../src/migration/adaptive/candidates.js';
 import { Controller, type FirstGuess, type Switch } from '../../../src/migration/adaptive/controller.js';
@@ -12,6 +13,8 @@ const PER_CHUNK = 0.06;
 const PER_BYTE = 3e-7;
 /** Reading, looking for zero pages, checksums. */
 const AROUND = 0.12;
+/** Chunks that the receiver takes before it has restored the first of them. */
+const RECEIVER_SLOTS = 3;
 
 export interface World {
   /** Bytes per second. */
@@ -28,6 +31,8 @@ export interface World {
   bend: number;
   /** Milliseconds that the reader needs for a chunk; 0 = at once. */
   reader: number;
+  /** Milliseconds of the receiver: for a chunk however it was coded, for a MiB off the link, for a coded chunk of nothing else. */
+  receiver: { chunk: number; wire: number; decode: number };
 }
 
 export const WORLD: World = {
@@ -38,6 +43,7 @@ export const WORLD: World = {
   noise: 0.2,
   bend: 0,
   reader: 0,
+  receiver: { chunk: 0, wire: 0, decode: 0 },
 };
 
 export class Simulation {
@@ -49,8 +55,13 @@ export class Simulation {
   now = 0;
   guest = 0;
   #encoded = 0;
-  #queue = 0;
-  #queueAt = 0;
+  /** When the link has taken the last chunk, and how much that was. */
+  #linkFree = 0;
+  #lastWire = 0;
+  /** When the receiver will have restored the last chunks. */
+  #restored: number[] = [];
+  /** When it waits for the link. */
+  #waits: { from: number; to: number }[] = [];
   #cpu = 0;
   #lookedCpu = 0;
   trialCpu = 0;
@@ -84,9 +95,17 @@ export class Simulation {
   /** What a fixed candidate would reach, in bytes of guest memory per second. */
   fixed(candidate: number): number {
     const { link, reader } = this.world;
-    const { micros, wire } = this.#code(candidate, 1);
+    const coded = this.#code(candidate, 1);
+    const { micros, wire } = coded;
     const cpu = (micros / 1e3 + PER_CHUNK + PER_BYTE * wire) / 1e3;
-    return CHUNK / Math.max(cpu, wire / link, reader / 1e3);
+    return CHUNK / Math.max(cpu, wire / link, reader / 1e3, this.#restoring(coded) / 1e3);
+  }
+
+  #restoring({ wire, codec, plain }: { wire: number; codec: number; plain: number }): number {
+    const { receiver } = this.world;
+    return (
+      receiver.chunk + (receiver.wire * wire) / CHUNK + (codec > 0 ? (receiver.decode * plain) / CHUNK : 0)
+    );
   }
 
   best(): number {
@@ -120,11 +139,7 @@ export class Simulation {
     // The next chunk is coded while this one waits for the link.
     this.#encoded = Math.max(this.#encoded + Math.max(work, world.reader), this.now - work);
     const began = Math.max(this.now, this.#encoded);
-    this.#drain(began);
-    const wait = Math.max(0, ((this.#queue + coded.wire - BUFFER) / world.link) * 1e3);
-    const ended = began + wait;
-    this.#queue += coded.wire;
-    this.#drain(ended);
+    const { ended, queued } = this.#carry(coded, began);
     this.now = ended;
     this.guest += CHUNK;
     const chunk = {
@@ -148,15 +163,42 @@ export class Simulation {
         againstLength: coded.wire,
       },
     );
-    controller.wrote({ bytes: coded.wire, began, ended, queued: this.#queue });
+    if (world.receiver.chunk > 0) controller.heard({ clock: ended * 1e3, waited: this.#waited(ended) * 1e3 });
+    controller.wrote({ bytes: coded.wire, began, ended, queued });
     if (!controller.due(ended)) return;
     const change = controller.look((this.#cpu - this.#lookedCpu) * 1e3, ended);
     this.#lookedCpu = this.#cpu;
     if (change !== undefined) this.switches.push(change);
   }
 
-  #drain(until: number): void {
-    this.#queue = Math.max(0, this.#queue - (this.world.link * (until - this.#queueAt)) / 1e3);
-    this.#queueAt = until;
+  /** A write: when it ends, and what the kernel then holds. */
+  #carry(
+    coded: { codec: number; plain: number; wire: number },
+    began: number,
+  ): { ended: number; queued: number } {
+    const rate = this.world.link / 1e3;
+    const { wire } = coded;
+    const before = this.#linkFree;
+    const room = this.#restored.at(-RECEIVER_SLOTS) ?? 0;
+    const starts = Math.max(began, before, room);
+    const arrives = starts + wire / rate;
+    const fits = wire > BUFFER ? arrives - BUFFER / rate : before - (BUFFER - wire) / rate;
+    const ended = Math.max(began, fits);
+    const ahead = Math.max(0, Math.min(this.#lastWire, (before - ended) * rate));
+    const queued = ahead + Math.max(0, Math.min(wire, (arrives - ended) * rate));
+    const idle = this.#restored.at(-1) ?? 0;
+    if (arrives > idle) this.#waits.push({ from: idle, to: arrives });
+    this.#restored = [
+      ...this.#restored.slice(1 - RECEIVER_SLOTS),
+      Math.max(arrives, idle) + this.#restoring(coded),
+    ];
+    this.#linkFree = arrives;
+    this.#lastWire = wire;
+    return { ended, queued };
+  }
+
+  /** Milliseconds for which the receiver has waited until then. */
+  #waited(until: number): number {
+    return this.#waits.reduce((sum, { from, to }) => sum + Math.max(0, Math.min(to, until) - from), 0);
   }
 }
