@@ -5,6 +5,7 @@ import { closeSync, ftruncateSync, mkdtempSync, openSync, rmSync, writeFileSync 
 import { join } from 'node:path';
 
 import { generateImage } from '../src/index.js';
+import type { PageCounts } from '../src/migration/counts.js';
 import { scratchDirectory, undoLater } from '../test/interop/support/cleanup.js';
 import { Ferry } from '../test/interop/support/ferry.js';
 import { buildInitramfs, findKernel } from '../test/interop/support/initramfs.js';
@@ -13,8 +14,6 @@ import { Machine } from '../test/interop/support/machine.js';
 const MIB = 1024 * 1024;
 /** Memory that is no disk: QEMU maps it, ramferry reads it. */
 const SHARED = '/dev/shm';
-/** 10 MiB/s in a file of 4 MiB. */
-const LOAD = 'dirty 16 64';
 
 /** A machine and its RAM file. */
 export interface Member {
@@ -33,12 +32,17 @@ export interface Passage {
   readonly seen: number;
   readonly rounds: number;
   readonly linkBytes: number;
+  /** Pages sent that were not zero, and how many of them as deltas or not at all. */
+  readonly sentPages: number;
+  readonly delta: number;
+  readonly same: number;
 }
 
 interface Summary {
   readonly 'total-time': number;
   readonly downtime: number;
   readonly ram: { readonly transferred: number };
+  readonly pages: PageCounts;
   readonly 'shared-memory': {
     readonly rounds: number;
     readonly 'last-round': number;
@@ -53,10 +57,13 @@ export class Herd {
   readonly #initrd = join(this.#scratch.path, 'initrd');
   readonly #kernel = findKernel()!;
   readonly #memoryKiB: number;
+  readonly #load: string;
   #count = 0;
   #guest: Member | undefined;
 
-  constructor(memoryMiB: number) {
+  /** @param load what the guest is told to do: 'dirty 16 64' writes 10 MiB/s into a file of 4 MiB */
+  constructor(memoryMiB: number, load: string) {
+    this.#load = load;
     this.#memoryKiB = memoryMiB * 1024 - 8;
     undoLater(() => rmSync(this.#shared, { recursive: true, force: true }));
     const seed = Buffer.concat([...generateImage({ bytes: 16 * MIB, seed: 11, profile: 'busy' })]);
@@ -68,7 +75,7 @@ export class Herd {
     if (this.#guest === undefined) {
       this.#guest = await this.start();
       await this.#guest.machine.says(/^tick /m);
-      await this.#guest.machine.ask(LOAD);
+      await this.#guest.machine.ask(this.#load);
     }
     return this.#guest;
   }
@@ -146,9 +153,10 @@ export class Herd {
         throw new Error('RAM was not compared');
       const stop = await source.machine.qmp.event('STOP', mark);
       const resume = await destination.machine.qmp.event('RESUME');
-      await assertAlive(source.machine, destination.machine).catch((thrown: unknown) => {
+      await assertAlive(source.machine, destination.machine, this.#load).catch((thrown: unknown) => {
         throw new Error(`${String(thrown)}: ${destination.machine.console}`);
       });
+      const { duplicate, same, delta, literal } = summary.pages;
       return {
         total: summary['total-time'],
         downtime: summary.downtime,
@@ -157,6 +165,9 @@ export class Herd {
         seen: resume.happened - stop.happened,
         rounds: shared.rounds,
         linkBytes: summary.ram.transferred,
+        sentPages: duplicate + same + delta + literal,
+        delta,
+        same,
       };
     } finally {
       await this.handedOver(destination);
@@ -165,7 +176,7 @@ export class Herd {
 }
 
 /** The guest answers, what it wrote is what it has, its counter went on; the load goes on, too. */
-async function assertAlive(before: Machine, after: Machine): Promise<void> {
+async function assertAlive(before: Machine, after: Machine, load: string): Promise<void> {
   if ((await after.ask('echo here')) !== 'here') throw new Error('the guest does not answer');
   await after.ask('still');
   const found = await after.ask('check');
@@ -174,5 +185,5 @@ async function assertAlive(before: Machine, after: Machine): Promise<void> {
   const ticks = [...(before.console + after.console).matchAll(/^tick (\d+)\r?$/gm)].map(([, n]) => Number(n));
   const gap = ticks.findIndex((tick, index) => index > 0 && tick !== ticks[index - 1]! + 1);
   if (gap >= 0) throw new Error(`the counter jumps from ${ticks[gap - 1]} to ${ticks[gap]}`);
-  await after.ask(LOAD);
+  await after.ask(load);
 }

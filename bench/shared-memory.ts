@@ -1,10 +1,11 @@
 // `ramferry migrate` and `incoming` with a real QEMU guest under load, again and again. By hand:
 //
 //   node dist/bench/shared-memory.js [--migrations 20] [--kills 50] [--seed 1] [--memory-mib 128]
+//     [--load 'dirty 16 64'] [-- OPTIONS OF MIGRATE]
 //
 // The first part hands one guest on from QEMU to QEMU with all RAM compared at the hand-over. The second kills, at random
 // moments, ramferry at either side, the link, or the destination's QEMU, and then looks who runs. Every run is told on
-// standard error.
+// standard error. --load is what the guest is told to do: `dirty 16 64` rewrites 10 MiB a second, `lines …` cache lines.
 
 import { parseArgs } from 'node:util';
 
@@ -17,15 +18,17 @@ if (missing !== false) {
   console.error(`shared-memory: ${missing}`);
   process.exit(2);
 }
-const { values } = parseArgs({
+const { values, positionals } = parseArgs({
+  allowPositionals: true,
   options: {
     migrations: { type: 'string', default: '20' },
     kills: { type: 'string', default: '50' },
     seed: { type: 'string', default: '1' },
     'memory-mib': { type: 'string', default: '128' },
+    load: { type: 'string', default: 'dirty 16 64' },
   },
 });
-const herd = new Herd(Number(values['memory-mib']));
+const herd = new Herd(Number(values['memory-mib']), values.load);
 let status = 0;
 try {
   await migrations(Number(values.migrations));
@@ -41,13 +44,14 @@ async function migrations(times: number): Promise<void> {
   let good = 0;
   for (let turn = 1; turn <= times; turn++) {
     try {
-      const passage = await herd.passOn(['--verify-ram']);
+      const passage = await herd.passOn(['--verify-ram', ...positionals]);
       passages.push(passage);
       good++;
       const { total, downtime, lastRound, finalScan, rounds, linkBytes } = passage;
       console.error(
         `${turn} of ${times}: total ${total} ms, downtime ${downtime} ms (STOP to RESUME ${passage.seen.toFixed(0)} ms), ` +
-          `last round ${lastRound} ms, final scan ${finalScan} ms a GiB, ${rounds} rounds, ${(linkBytes / 1e6).toFixed(1)} MB`,
+          `last round ${lastRound} ms, final scan ${finalScan} ms a GiB, ${rounds} rounds, ` +
+          `${(linkBytes / 1e6).toFixed(2)} MB for ${passage.sentPages} pages that are not zero, ${passage.delta} of them deltas, ${passage.same} unchanged`,
       );
     } catch (thrown) {
       console.error(`${turn} of ${times}: ${String(thrown)}`);
@@ -61,7 +65,7 @@ async function migrations(times: number): Promise<void> {
   };
   console.log(
     `${good} of ${times} migrations under load, RAM identical at the hand-over, the guest counts on; medians: ` +
-      `total ${median((p) => p.total)} ms, downtime ${median((p) => p.downtime)} ms, STOP to RESUME ${median((p) => p.seen)} ms, ` +
+      `${median((p) => p.linkBytes / 1e3)} kB for ${median((p) => p.sentPages)} pages, total ${median((p) => p.total)} ms, downtime ${median((p) => p.downtime)} ms, STOP to RESUME ${median((p) => p.seen)} ms, ` +
       `final scan ${median((p) => p.finalScan)} ms a GiB`,
   );
 }

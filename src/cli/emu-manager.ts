@@ -24,6 +24,7 @@ const ENGINE = {
   decompressThreads: 'number',
   chunkSize: 'text',
   memoryLimit: 'text',
+  xbzrleCacheSize: 'text',
   zstdBinding: 'text',
   flushAfter: 'text',
   selfCheck: 'boolean',
@@ -42,7 +43,14 @@ const OPTIONS: Record<string, Options> = {
     requiresArg: true,
   },
   'chunk-size': { describe: 'guest memory in a chunk, 64KiB to 16MiB (1MiB)', requiresArg: true },
-  'memory-limit': { describe: 'memory that one migration may take (320MiB)', requiresArg: true },
+  'memory-limit': {
+    describe: 'memory that one migration may take (320MiB; of a save 256MiB and the page store)',
+    requiresArg: true,
+  },
+  'xbzrle-cache-size': {
+    describe: 'page store of a save: what was sent before is sent as its difference (0 = none)',
+    requiresArg: true,
+  },
   'flush-after': { describe: 'how long bytes may wait for a full chunk (50ms)', requiresArg: true },
   'self-check': {
     describe: 'decode every chunk before it leaves, and compare (yes); --no-self-check saves the time',

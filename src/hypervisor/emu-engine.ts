@@ -17,6 +17,11 @@ import { invalidOption } from '../units.js';
 /** Two threads keep up with one xenguest, which is single-threaded; ten fronts must fit a control domain. */
 const THREADS = 2;
 const MOST_HOST_THREADS = 255;
+/**
+ * None unless it is asked for: a host is evacuated by ten migrations at once, each with its store in the control domain's
+ * memory at both ends, and nobody tells the sender what the other host can spare.
+ */
+const STORE_BYTES = 0;
 
 /** As the command line gives them; what is left out has a default. */
 export interface EmuOptions {
@@ -26,6 +31,8 @@ export interface EmuOptions {
   readonly decompressThreads?: unknown;
   readonly chunkSize?: unknown;
   readonly memoryLimit?: unknown;
+  /** Bytes of the page store; default 0, none. */
+  readonly xbzrleCacheSize?: unknown;
   readonly zstdBinding?: unknown;
   readonly flushAfter?: unknown;
   /** Decode what was encoded and compare, before it leaves. Default true. */
@@ -47,13 +54,15 @@ export class Engine {
   /** @throws RamferryError ERR_OPTION_INVALID, ERR_CODEC_UNAVAILABLE */
   constructor(options: EmuOptions, onWarning: (text: string) => void) {
     const { hostThreads, compressVgpu, decompressThreads, ...rest } = options;
-    const { memoryLimit, zstdBinding, compressThreads, selfCheck, ...sending } = dropUndefined(rest);
+    const { memoryLimit, zstdBinding, compressThreads, selfCheck, xbzrleCacheSize, ...sending } =
+      dropUndefined(rest);
     const threads = Math.min(THREADS, allowedCpus());
     const ends = { input: '-', output: '-' };
     const common = { ...ends, ...dropUndefined({ memoryLimit, zstdBinding }) };
     this.#send = resolveSendOptions({
       ...common,
       ...sending,
+      xbzrleCacheSize: xbzrleCacheSize ?? STORE_BYTES,
       compressThreads: compressThreads ?? threads,
       selfCheck: selfCheck ?? true,
       onWarning,
@@ -71,22 +80,32 @@ export class Engine {
     return this.#send.chunkSize;
   }
 
+  /** Bytes of the page store of a memory stream that is sent. */
+  get storeBytes(): number {
+    return this.#send.xbzrleCacheSize ?? STORE_BYTES;
+  }
+
   /** For the log. */
   describe(): Record<string, unknown> {
     const { codec, level, threads } = this.#coding;
     const { chunkSize, memoryLimit, selfCheck } = this.#send;
     const hostThreads = this.hostThreads?.count ?? 0;
-    return { codec, level, threads, chunkSize, memoryLimit, selfCheck, hostThreads };
+    const { storeBytes } = this;
+    return { codec, level, threads, chunkSize, memoryLimit, storeBytes, selfCheck, hostThreads };
   }
 
-  /** Settings of a sender, but for its two ends and the way between. */
+  /**
+   * Settings of a sender, but for its two ends and the way between.
+   * @param storeBytes of its page store; 0 = none
+   */
   sender(
     outlet: Outlet,
     statistics: Statistics,
+    storeBytes = 0,
   ): Omit<SenderSettings, 'source' | 'sink' | 'grammar' | 'onWritten'> {
     const { chunkSize, memoryLimit, selfCheck, flushAfter, zstdBinding, compressWaitThread } = this.#send;
     const { codec, level, threads, codecBytes: bytes } = this.#coding;
-    const needs = { limit: memoryLimit, threads, chunkSize, codecBytes: bytes, extraSlots: 1, storeBytes: 0 };
+    const needs = { limit: memoryLimit, threads, chunkSize, codecBytes: bytes, extraSlots: 1, storeBytes };
     return {
       outlet,
       head: new Uint8Array(0),
@@ -98,6 +117,7 @@ export class Engine {
       waitThread: compressWaitThread,
       selfCheck,
       flushAfter,
+      storeBytes,
       zstdBinding: zstdBinding ?? '',
       hostThreads: this.hostThreads,
       statistics,

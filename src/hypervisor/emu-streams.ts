@@ -101,8 +101,8 @@ export class MemorySave extends StreamCarrier {
   protected override open(): Sender {
     const { engine } = this;
     const grammar = createXenGrammar('libxc');
-    const envelope = { maxChunk: engine.chunkSize, storeBytes: 0 };
-    const outlet = new XenguestOutlet(envelope);
+    const { storeBytes } = engine;
+    const outlet = new XenguestOutlet({ maxChunk: engine.chunkSize, storeBytes });
     const inner = this.stream.channel.source!;
     // The descriptor stays open behind END: before it, its end is a failure, and so is a stream without a known END.
     const source: ByteSource = {
@@ -125,7 +125,7 @@ export class MemorySave extends StreamCarrier {
       close: () => inner.close(),
     };
     return new Sender({
-      ...engine.sender(outlet, this.statistics),
+      ...engine.sender(outlet, this.statistics, storeBytes),
       source,
       sink: this.output(),
       grammar,

@@ -2,8 +2,7 @@
 // goes both ways how it ended. Promises a summary, or the error that ended the transfer and no output under its final
 // name.
 
-import { usableCodecs } from '../codec/features.js';
-import { NATIVE_VERSION } from '../container/native.js';
+import type { Hello } from '../container/negotiation.js';
 import type { Progress } from '../container/progress.js';
 import { RamferryError, toRamferryError } from '../errors.js';
 import type { ByteSource, Channel } from '../io/bytes.js';
@@ -16,13 +15,13 @@ import { codecBytes } from './codec-memory.js';
 import { speaks } from './handshake.js';
 import { endRelay, relay, standardPartner } from './relay.js';
 import { reportProgress } from './progress-timer.js';
-import { largestChunk, receiverStores } from './memory.js';
 import { openOptions, recognise } from './opening.js';
+import { receiverHello } from './receiver-hello.js';
 import { openReceiver } from './receivers.js';
 import type { Outcome } from './receiving.js';
 import { Statistics } from './statistics.js';
 import type { TransferSummary } from './summary.js';
-import { PROGRESS_INTERVAL_MS, Voice } from './way-back.js';
+import { Voice } from './way-back.js';
 
 /**
  * Receives a stream.
@@ -36,10 +35,7 @@ export async function receive(options: ReceiveOptions): Promise<TransferSummary>
   checkNotSameFile(input, output);
   const opening = openOptions(settings);
   // Too little memory for any stream is said before anybody connects.
-  const maxChunk = largestChunk(
-    { limit: settings.memoryLimit, threads: settings.decompressThreads, extraSlots: 1, storeBytes: 0 },
-    (chunkSize) => codecBytes(settings, chunkSize),
-  );
+  const hello = receiverHello(settings);
   let source: Channel | undefined;
   let sink: Channel | undefined;
   let reader: ByteSource | undefined;
@@ -48,7 +44,7 @@ export async function receive(options: ReceiveOptions): Promise<TransferSummary>
     if (output.kind === 'file') sink = await openOutput(output, opening);
     source = await openInput(input, opening);
     const link = new WaitingSource(source.source!);
-    voice = introduce(settings, source, maxChunk, () => ({
+    voice = introduce(settings, source, hello, () => ({
       delivered: statistics.guestBytes,
       waiting: link.waiting,
     }));
@@ -78,26 +74,15 @@ export async function receive(options: ReceiveOptions): Promise<TransferSummary>
   }
 }
 
-/** The receiver speaks first: what it can read and hold. */
+/** The receiver speaks first. */
 function introduce(
   settings: ResolvedReceiveOptions,
   from: Channel,
-  maxChunk: number,
+  hello: Hello,
   progress: () => Progress,
 ): Voice | undefined {
   if (from.sink === undefined || !speaks(addressOf(settings.input), settings.oneWay)) return undefined;
-  const voice = new Voice(from.sink, {
-    software: 'ramferry',
-    versions: [NATIVE_VERSION],
-    codecs: usableCodecs(),
-    maxChunk,
-    memory: settings.memoryLimit,
-    stores: receiverStores(
-      { limit: settings.memoryLimit, threads: settings.decompressThreads, extraSlots: 1 },
-      (chunkSize) => codecBytes(settings, chunkSize),
-    ),
-    progressInterval: PROGRESS_INTERVAL_MS,
-  });
+  const voice = new Voice(from.sink, hello);
   voice.reportProgress(progress);
   return voice;
 }

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import fs from 'node:fs';
 import { describe, it } from 'node:test';
 import { Collector } from './support/far.js';
-import { guestStream, newerStream, realSkip, realStream } from './support/guests.js';
+import { guestStream, newerStream, realSkip, realStream, resentStream } from './support/guests.js';
 import { type BegunSave, LIVE, SMALL, Stage, tinyGuest } from './support/stage.js';
 import { TRANSPORTS } from './support/stream.js';
 import { END_HEADER, LIBXC_HEADER, offsetOf, STREAM } from './support/xenopsd.js';
@@ -136,6 +136,29 @@ describe('a migration of a real guest', { skip: realSkip }, () => {
     const { wire } = await stage.save(guest);
     assert.ok(wire.length < guest.length / 3);
     assert.ok((await stage.restore(wire)).equals(guest));
+  });
+});
+
+describe('pages that are sent again', () => {
+  const guest = resentStream(512);
+  const withStore = ['--xbzrle-cache-size', '4MiB'];
+
+  it('are sent whole unless a page store is asked for, and then as what has changed', async () => {
+    const plain = await stage.save(guest);
+    const stored = await stage.save(guest, { options: withStore });
+    assert.ok(plain.wire.length > guest.length * 0.9, `${plain.wire.length} of ${guest.length} bytes`);
+    assert.ok(stored.wire.length < guest.length * 0.45, `${stored.wire.length} of ${guest.length} bytes`);
+    assert.ok((await stage.restore(stored.wire)).equals(guest));
+  });
+
+  it('fail at once where the other host has no room for the store', async () => {
+    const { wire } = await stage.save(guest, { options: ['--xbzrle-cache-size', '64MiB'] });
+    const options = ['--memory-limit', '150MiB'];
+    const { xenopsd, stream } = await stage.beginRestore(wire, { options });
+    await xenopsd.say('restore:xenguest');
+    assert.equal(await xenopsd.status(), 2);
+    assert.match(xenopsd.heard.at(-1)!, /^error:ramferry: ERR_MEMORY_LIMIT: .*the memory limit is 150/);
+    stream.close();
   });
 });
 

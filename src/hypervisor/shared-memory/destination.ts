@@ -4,17 +4,15 @@
 
 import { setTimeout as sleep } from 'node:timers/promises';
 
-import { usableCodecs } from '../../codec/features.js';
-import { NATIVE_VERSION } from '../../container/native.js';
 import { RamferryError, toRamferryError } from '../../errors.js';
 import { ExactReader } from '../../io/exact-reader.js';
 import { parseAddress } from '../../link/address.js';
 import { openInput } from '../../link/open.js';
-import { largestChunk } from '../../migration/memory.js';
 import { NativeReceiver } from '../../migration/native-receiver.js';
 import { openOptions } from '../../migration/opening.js';
 import { reportProgress } from '../../migration/progress-timer.js';
 import { codecBytes } from '../../migration/codec-memory.js';
+import { receiverHello } from '../../migration/receiver-hello.js';
 import { Statistics } from '../../migration/statistics.js';
 import type { TransferSummary } from '../../migration/summary.js';
 import { Voice } from '../../migration/way-back.js';
@@ -93,17 +91,14 @@ class Arrival {
 
   /** Everything that may fail before this QEMU is touched; then the link, and who guards it. */
   async #prepare(): Promise<Connection> {
-    const { qmp, ram, input, memoryLimit, decompressThreads } = this.#settings;
+    const { qmp, ram, input } = this.#settings;
     const guest = await QemuGuest.connect(qmp, { timeout: this.#timeout });
     this.#guest = guest;
     await checkWaiting(guest);
     this.#files = openRamFiles(ram, 'write');
     await checkBackends(guest, this.#files);
     const changes = await neededCapabilities(guest, 'destination');
-    const maxChunk = largestChunk(
-      { limit: memoryLimit, threads: decompressThreads, extraSlots: 1, storeBytes: 0 },
-      (chunkSize) => codecBytes(this.#settings, chunkSize),
-    );
+    const hello = { ...receiverHello(this.#settings), ram: this.#files.map(({ size }) => size) };
     const plain = { oneWay: false, sync: false, directIo: false };
     const opening = openOptions({
       ...this.#settings,
@@ -121,14 +116,7 @@ class Arrival {
     const path = statePath(qmp);
     await guest.migrateIncoming(`unix:${path}`);
     this.#outlet = await StateOutlet.connect(path);
-    this.#voice = new Voice(connection.sink, {
-      software: 'ramferry',
-      versions: [NATIVE_VERSION],
-      codecs: usableCodecs(),
-      maxChunk,
-      memory: memoryLimit,
-      ram: this.#files.map(({ size }) => size),
-    });
+    this.#voice = new Voice(connection.sink, hello);
     this.#voice.reportProgress(() => ({ delivered: this.#statistics.guestBytes }));
     return connection;
   }

@@ -2,6 +2,7 @@
 // by the order in which guests ran and stopped: never two, and back at the source whatever happens before `cont`.
 
 import assert from 'node:assert/strict';
+import { randomBytes } from 'node:crypto';
 import fs from 'node:fs';
 import { describe, it } from 'node:test';
 
@@ -9,7 +10,7 @@ import { receive } from '../../../src/index.js';
 import { RamferryError } from '../../../src/errors.js';
 import { migrateGuest } from '../../../src/hypervisor/shared-memory/source.js';
 import { STATE, type FakeQemu, type Turn } from '../support/fake-qemu.js';
-import { codeOf, scribble, Stage } from './stage.js';
+import { codeOf, PAGE, scribble, Stage, writeAt } from './stage.js';
 
 describe('a guest with shared memory is handed over', () => {
   it('with its RAM, zero pages included, and its devices', async (test) => {
@@ -49,6 +50,26 @@ describe('a guest with shared memory is handed over', () => {
     const { source } = await stage.migrate({ maxRounds: 1 });
     assert.equal(codeOf(source), 'completed');
     stage.assertSameRam();
+  });
+
+  it('and pages that were sent before travel as what has changed', async (test) => {
+    const stage = await Stage.open(test);
+    const pages = 64;
+    // Nothing that a codec could shrink.
+    writeAt(stage.sourceRam, 0, randomBytes(pages * PAGE));
+    stage.source.hooks['stop'] = () => {
+      for (let page = 0; page < pages; page++) writeAt(stage.sourceRam, page * PAGE + 512, randomBytes(64));
+      return undefined;
+    };
+    const { source } = await stage.migrate({ maxRounds: 1, verifyRam: true });
+    stage.assertSameRam();
+    assert.ok(!(source instanceof RamferryError));
+    assert.equal(source.pages.delta, pages);
+    assert.ok(source['xbzrle-cache']!.bytes < pages * 256);
+    const without = await Stage.open(test);
+    const { source: plain } = await without.migrate({ xbzrleCacheSize: 0 });
+    assert.ok(!(plain instanceof RamferryError));
+    assert.equal(plain['xbzrle-cache'], undefined);
   });
 
   it('and the source quits where that was asked for', async (test) => {

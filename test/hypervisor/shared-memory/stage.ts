@@ -15,7 +15,7 @@ import type { TransferSummary } from '../../../src/migration/summary.js';
 import { Command } from '../../cli/command.js';
 import { FakeQemu } from '../support/fake-qemu.js';
 
-const PAGE = 4096;
+export const PAGE = 4096;
 /** Pages; the last extent of a scan is a short one. */
 export const PAGES = 300;
 
@@ -131,8 +131,12 @@ function ramContents(): Buffer {
 
 /** The guest writes to a page. */
 export function scribble(ram: string, page: number, text: string): void {
+  writeAt(ram, page * PAGE, Buffer.alloc(PAGE, text));
+}
+
+export function writeAt(ram: string, position: number, bytes: Buffer): void {
   const fd = fs.openSync(ram, 'r+');
-  fs.writeSync(fd, Buffer.alloc(PAGE, text), 0, PAGE, page * PAGE);
+  fs.writeSync(fd, bytes, 0, bytes.length, position);
   fs.closeSync(fd);
 }
 

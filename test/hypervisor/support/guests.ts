@@ -46,6 +46,23 @@ export function guestStream(mib: number, seed = 1): Buffer {
   return Buffer.concat([...parts, tail.bytes()]);
 }
 
+/** Pages that hardly shrink, sent, and sent again with one cache line changed. */
+export function resentStream(pages: number): Buffer {
+  const stream = new XenStream().image({ type: 2 }).record(REC.staticDataEnd);
+  const contents = Buffer.alloc(pages * PAGE);
+  for (let page = 0; page < pages; page++) fill(contents.subarray(page * PAGE, (page + 1) * PAGE), page, 8);
+  const parts = [stream.bytes()];
+  for (let round = 0; round < 3; round++) {
+    for (let page = 0; page < pages; page++) contents.fill(round, page * PAGE + 640, page * PAGE + 704);
+    const body = Buffer.alloc(8 + 8 * pages);
+    body.writeUInt32LE(pages, 0);
+    for (let page = 0; page < pages; page++) body.writeBigUInt64LE(BigInt(page), 8 + 8 * page);
+    parts.push(stream.u32(REC.pageData, body.length + contents.length), body, Buffer.from(contents));
+  }
+  parts.push(new XenStream({ seed: 3 }).record(REC.hvmContext, stream.noise(250)).end().bytes());
+  return Buffer.concat(parts);
+}
+
 /** A stream with records that only a newer xenguest knows. */
 export function newerStream(): Buffer {
   const stream = new XenStream().image({ type: 2 }).record(REC.staticDataEnd);

@@ -1,0 +1,26 @@
+// What a receiver says first: what it can read and hold, by its own options. True of every stream that it may be sent.
+
+import { usableCodecs } from '../codec/features.js';
+import { NATIVE_VERSION } from '../container/native.js';
+import type { Hello } from '../container/negotiation.js';
+import { codecBytes } from './codec-memory.js';
+import { largestChunk, receiverStores } from './memory.js';
+import type { ResolvedReceiveOptions } from './options.js';
+import { PROGRESS_INTERVAL_MS } from './way-back.js';
+
+/** @throws ERR_MEMORY_LIMIT when there is too little memory for any stream */
+export function receiverHello(
+  settings: Pick<ResolvedReceiveOptions, 'memoryLimit' | 'decompressThreads' | 'zstdBinding'>,
+): Hello {
+  const needs = { limit: settings.memoryLimit, threads: settings.decompressThreads, extraSlots: 1 };
+  const ofCodec = (chunkSize: number): number => codecBytes(settings, chunkSize);
+  return {
+    software: 'ramferry',
+    versions: [NATIVE_VERSION],
+    codecs: usableCodecs(),
+    maxChunk: largestChunk({ ...needs, storeBytes: 0 }, ofCodec),
+    memory: settings.memoryLimit,
+    stores: receiverStores(needs, ofCodec),
+    progressInterval: PROGRESS_INTERVAL_MS,
+  };
+}
