@@ -1,7 +1,7 @@
 // The streams that the delta suite sends: snapshots of one guest as the rounds of one migration, and a simulated guest
 // whose program writes. Each is made once, in a file; the same options give the same bytes.
 
-import { closeSync, openSync, readSync, statSync } from 'node:fs';
+import { chmodSync, closeSync, copyFileSync, openSync, readSync, statSync, truncateSync } from 'node:fs';
 
 import { PAGE_SIZE } from '../src/grammar/grammar.js';
 import { createGuest } from '../src/guest/guest.js';
@@ -11,6 +11,7 @@ import { GuestRam } from '../src/guest/ram.js';
 import { sendGuest } from '../src/guest/send.js';
 import type { WritePattern } from '../src/guest/workload.js';
 import { fileSink } from './emu-guest.js';
+import { walkPages } from './stream-pages.js';
 
 const BATCH = 1024;
 
@@ -53,6 +54,29 @@ function takeOver(ram: GuestRam, snapshot: string): Uint32Array {
   }
   closeSync(fd);
   return Uint32Array.from(changed);
+}
+
+/** The stream up to the first page that is sent again. @returns how many pages are sent again; 0 = nothing was written */
+export async function writeOnce(path: string, stream: string): Promise<number> {
+  const seen = new Set<number>();
+  let first: number | undefined;
+  let again = 0;
+  await walkPages(stream, ({ offset, count, identity }) => {
+    if (identity < 0) return;
+    for (let page = 0; page < count; page++) {
+      if (seen.has(identity + page)) {
+        first ??= offset + page * PAGE_SIZE;
+        again++;
+      }
+      seen.add(identity + page);
+    }
+  });
+  if (first === undefined) return 0;
+  copyFileSync(stream, path);
+  // Recorded streams may be read-only.
+  chmodSync(path, 0o600);
+  truncateSync(path, first);
+  return again;
 }
 
 export interface Load {

@@ -6,7 +6,8 @@ import { rmSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 
 import { send } from '../src/index.js';
-import { writeLoad, writeRounds } from './delta-streams.js';
+import { type Coded, compareDictionary } from './delta-dictionary.js';
+import { writeLoad, writeOnce, writeRounds } from './delta-streams.js';
 import { ramferry, run } from './processes.js';
 import { type BenchContext, type Cell, median, round, type Suite } from './suite.js';
 
@@ -22,12 +23,13 @@ const MIB = 1024 ** 2;
 export const delta: Suite = {
   name: 'delta',
   summary: `what a page store saves and costs; snapshots as rounds (${SNAPSHOTS}), streams (${STREAMS}), writers`,
-  cases: ['rounds', 'streams', 'writer'],
+  cases: ['rounds', 'streams', 'writer', 'dictionary'],
   run: async (context) => {
     const snapshots = process.env[SNAPSHOTS]?.split(':') ?? [];
     if (context.wants('rounds') && snapshots.length > 1) await rounds(context, snapshots);
     const streams = process.env[STREAMS]?.split(':') ?? [];
     if (context.wants('streams') && streams.length > 0) await whole(context, streams);
+    if (context.wants('dictionary')) await dictionaries(context, snapshots, streams);
     if (context.wants('writer')) await writer(context, Number(process.env[PAIRS] ?? 7));
   },
 };
@@ -50,29 +52,41 @@ async function rounds(context: BenchContext, snapshots: readonly string[]): Prom
   }
   const bytesOf = (store: string, number: number): number =>
     totals.get(store)![number]! - (totals.get(store)![number - 1] ?? 0);
-  const rows = snapshots.map((_, number): Cell[] => {
-    const without = bytesOf('0', number);
-    const parts = STORES.slice(1).flatMap((store) => {
-      const bytes = bytesOf(store, number);
-      return [bytes, round(bytes / without, 3)];
-    });
-    return [number + 1, without, ...parts];
-  });
+  const rows = snapshots.map((_, number) =>
+    rowOf(
+      number + 1,
+      STORES.map((store) => bytesOf(store, number)),
+    ),
+  );
   report(context, 'Snapshots as rounds of one transfer, bytes on the link', 'round', rows);
 }
 
 async function whole(context: BenchContext, streams: readonly string[]): Promise<void> {
   const rows: Cell[][] = [];
+  const once = join(context.scratch, 'once.mig');
   for (const [index, stream] of streams.entries()) {
-    const without = await sentBytes(context, stream, '0');
-    const row: Cell[] = [index + 1, without];
-    for (const store of STORES.slice(1)) {
-      const bytes = await sentBytes(context, stream, store);
-      row.push(bytes, round(bytes / without, 3));
-    }
-    rows.push(row);
+    const resent = await writeOnce(once, stream);
+    const all = await withEach(context, stream);
+    rows.push(rowOf(index + 1, all));
+    if (resent === 0) continue;
+    // The rounds after the first, in which each page is one that was sent before.
+    const first = await withEach(context, once);
+    const later = all.map((bytes, store) => bytes - first[store]!);
+    rows.push(rowOf(`${index + 1}, re-sent pages`, later));
   }
+  rmSync(once, { force: true });
   report(context, 'Streams, bytes on the link', 'stream', rows);
+}
+
+async function withEach(context: BenchContext, stream: string): Promise<number[]> {
+  const bytes: number[] = [];
+  for (const store of STORES) bytes.push(await sentBytes(context, stream, store));
+  return bytes;
+}
+
+/** Bytes with each of STORES, the first of which is none. */
+function rowOf(name: Cell, [without = NaN, ...others]: readonly number[]): Cell[] {
+  return [name, without, ...others.flatMap((bytes) => [bytes, round(bytes / without, 3)])];
 }
 
 function report(context: BenchContext, title: string, what: string, rows: Cell[][]): void {
@@ -81,6 +95,59 @@ function report(context: BenchContext, title: string, what: string, rows: Cell[]
     columns: [what, 'no store', ...STORES.slice(1).flatMap((store) => [store, 'part'])],
     rows,
     note: 'zstd 1, chunks of 1 MiB',
+  });
+}
+
+/** Columns for what a page takes at either end. */
+const ENDS = ['ns to send', 'ns to receive'] as const;
+
+/** Earlier contents as a dictionary: of each snapshot against the one before, and of each stream that sends pages again. */
+async function dictionaries(
+  context: BenchContext,
+  snapshots: readonly string[],
+  streams: readonly string[],
+): Promise<void> {
+  const rows: Cell[][] = [];
+  const compare = async (name: string, stream: string): Promise<void> => {
+    for (const level of [1, 3]) {
+      const { pages, same, whole, delta, dictionary } = await compareDictionary(stream, level);
+      if (pages === 0) return;
+      const way = ({ bytes, sender, receiver }: Coded): Cell[] => [
+        round(bytes / whole.bytes, 3),
+        round(sender / pages),
+        round(receiver / pages),
+      ];
+      rows.push([
+        name,
+        pages,
+        same,
+        level,
+        round(whole.bytes / pages),
+        ...way(whole).slice(1),
+        ...way(delta),
+        ...way(dictionary),
+      ]);
+    }
+  };
+  const pair = join(context.scratch, 'pair.mig');
+  for (let number = 1; number < snapshots.length; number++) {
+    await writeRounds(pair, snapshots.slice(number - 1, number + 1));
+    await compare(`snapshots ${number} to ${number + 1}`, pair);
+    rmSync(pair);
+  }
+  for (const [index, stream] of streams.entries()) await compare(`stream ${index + 1}`, stream);
+  context.report({
+    title: 'Earlier contents as XBZRLE and as a zstd dictionary: pages that are sent again',
+    columns: [
+      'pages of',
+      'pages',
+      'same',
+      'level',
+      'whole bytes',
+      ...ENDS.map((end) => `whole ${end}`),
+    ].concat(['XBZRLE', 'dictionary'].flatMap((way) => [way, ...ENDS.map((end) => `${way} ${end}`)])),
+    rows,
+    note: 'of each page that is not zero, earlier contents always there; 256 pages a chunk; ns of a thread for a page, at the sender and at the receiver, without keeping the page',
   });
 }
 

@@ -5,23 +5,20 @@
 import { closeSync, openSync, readSync, rmSync, statSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
 
-import { grammarFor, type StreamKind } from '../src/grammar/detect.js';
-import { PAGE_SIZE, type SegmentSink } from '../src/grammar/grammar.js';
+import { PAGE_SIZE } from '../src/grammar/grammar.js';
 import { LibxcWriter } from '../src/guest/libxc-writer.js';
 import { GuestRam } from '../src/guest/ram.js';
 import { BATCH_PAGES, type StreamWriter } from '../src/guest/stream-writer.js';
 import { pvhDomain } from '../src/guest/xen-domain.js';
-import type { ByteSource } from '../src/io/bytes.js';
 import { parseAddress } from '../src/link/address.js';
-import { openInput, openOutput } from '../src/link/open.js';
-import { recognise } from '../src/migration/opening.js';
+import { openOutput } from '../src/link/open.js';
 import { ramferry, type Run, run } from './processes.js';
+import { kindOf, walkPages } from './stream-pages.js';
 import { type Cell, median, round, type Suite } from './suite.js';
 
 const TURNS = 9;
 const THREADS = '2';
 const LEVELS = [1, 3];
-const PIECE = 4 * 1024 * 1024;
 
 export const streams: Suite = {
   name: 'streams',
@@ -57,19 +54,6 @@ export const streams: Suite = {
   },
 };
 
-async function kindOf(path: string): Promise<StreamKind> {
-  const source = await open(path);
-  try {
-    return (await recognise(source, source.file?.size)).kind;
-  } finally {
-    await source.close();
-  }
-}
-
-async function open(path: string): Promise<ByteSource> {
-  return (await openInput(parseAddress(path))).source!;
-}
-
 async function compare(stream: string, image: string, level: number, scratch: string): Promise<Cell[]> {
   const output = join(scratch, 'streams.out');
   const runs: { stream: Run[]; image: Run[] } = { stream: [], image: [] };
@@ -98,40 +82,17 @@ async function compare(stream: string, image: string, level: number, scratch: st
 
 /** Writes the pages of a stream, in its order, to a file. Returns how many there are. */
 async function extractPages(stream: string, path: string): Promise<number> {
-  const grammar = grammarFor(await kindOf(stream));
-  const from = openSync(stream, 'r');
   const to = openSync(path, 'wx', 0o600);
-  let count = 0;
+  let pages = 0;
   try {
-    const buffer = Buffer.allocUnsafe(PIECE);
-    let at = 0;
-    const out: SegmentSink = {
-      full: false,
-      skeleton: (n) => (at += n),
-      words: (n) => (at += n * 8),
-      pages: (n) => {
-        writeSync(to, buffer, at, n * PAGE_SIZE);
-        count += n;
-        at += n * PAGE_SIZE;
-      },
-      pageData: () => undefined,
-      flush: () => undefined,
-      totals: () => undefined,
-    };
-    for (let filled = 0, atEnd = false; !atEnd && grammar.state === 'open';) {
-      const got = readSync(from, buffer, filled, PIECE - filled, null);
-      atEnd = got === 0;
-      filled += got;
-      at = 0;
-      const taken = grammar.scan(buffer.subarray(0, filled), atEnd, out);
-      buffer.copyWithin(0, taken, filled);
-      filled -= taken;
-    }
+    await walkPages(stream, ({ bytes, at, count }) => {
+      writeSync(to, bytes, at, count * PAGE_SIZE);
+      pages += count;
+    });
   } finally {
-    closeSync(from);
     closeSync(to);
   }
-  return count;
+  return pages;
 }
 
 /** The image as a paused PVH guest: one round over all of its address space, most of which is absent. */
