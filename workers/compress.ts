@@ -2,7 +2,6 @@
 // leaves a chunk record in each. It knows neither the stream nor the link.
 
 import { Buffer } from 'node:buffer';
-import { workerData } from 'node:worker_threads';
 
 import { encodeChunk, recordCapacity, type StoreTurn } from '../src/chunk/encode.js';
 import { decodeChunk, type DecodeTools } from '../src/chunk/decode.js';
@@ -26,115 +25,162 @@ import { Turns } from '../src/slot/turns.js';
 import { CodecShelf, serve } from './serve.js';
 import { Watch } from './watch.js';
 
-const startUp = workerData as WorkerStartUp;
-const planner = new Planner(startUp.maxChunk);
-const shelf = new CodecShelf(startUp);
-const pages = startUp.store === undefined ? undefined : new PageStore(startUp.store.pages);
-const turns = startUp.store === undefined ? undefined : new Turns(startUp.store.turns);
+const TALLY = ['compared', 'overflow', 'deltaBytes', 'twins', 'sampled', 'gain', 'cost'] as const;
 
-/** Where chunks get their codecs: the shelf, or the watch over it. */
-let codecs: Pick<CodecShelf, 'codec'> = shelf;
-let watch: Watch | undefined;
+/** One transfer's share in this thread. */
+class Compressor {
+  readonly shelf: CodecShelf;
+  readonly #startUp: WorkerStartUp;
+  readonly #planner: Planner;
+  readonly #pages: PageStore | undefined;
+  readonly #turns: Turns | undefined;
+  /** Where chunks get their codecs: the shelf, or the watch over it. */
+  #codecs: Pick<CodecShelf, 'codec'>;
+  #watch: Watch | undefined;
+  #extent: Buffer | undefined;
+  #checkMemory: Buffer | undefined;
+  #checkTools: DecodeTools | undefined;
 
-function job(slot: SlotViews): Promise<void> {
-  if ((slot.ints[JOB.flags]! & JOB_FLAG.watch) === 0) return work(slot);
-  codecs = watch ??= new Watch(shelf);
-  return watch.job(slot, () => work(slot));
-}
-
-function work(slot: SlotViews): Promise<void> {
-  const { ints, doubles } = slot;
-  const readAt = doubles[JOB_WIDE.readAt]!;
-  if (readAt < 0) return ints[JOB.task] === TASK.frame ? frame(slot) : encode(slot, slot.front);
-  const length = ints[JOB.inputLength]!;
-  if (startUp.alignment > 1) {
-    readExtent(startUp.fd, slot.input, length, readAt, startUp.alignment);
-    return encode(slot, slot.front);
+  constructor(startUp: WorkerStartUp) {
+    const { maxChunk, store } = startUp;
+    this.#startUp = startUp;
+    this.#planner = new Planner(maxChunk);
+    this.shelf = new CodecShelf(startUp);
+    this.#codecs = this.shelf;
+    this.#pages = store === undefined ? undefined : new PageStore(store.pages);
+    this.#turns = store === undefined ? undefined : new Turns(store.turns);
   }
-  // Nobody else needs these bytes: read into memory of our own, which stays in this core's cache from chunk to chunk.
-  extent ??= Buffer.allocUnsafeSlow(OPERATIONS_CAPACITY + startUp.maxChunk);
-  readExactlyAt(startUp.fd, extent.subarray(OPERATIONS_CAPACITY, OPERATIONS_CAPACITY + length), readAt);
-  return encode(slot, extent);
-}
 
-let extent: Buffer | undefined;
-
-/** Method `stream`: the bytes as one standard frame, whatever they are. */
-async function frame(slot: SlotViews): Promise<void> {
-  const { ints, hashes } = slot;
-  const units = await shelf.units(codecName(ints[JOB.codec]!) as FrameFormat);
-  const input = slot.input.subarray(0, ints[JOB.inputLength]);
-  const result = await units.encode(slot.output, input, ints[JOB.level]!);
-  if ((ints[JOB.flags]! & JOB_FLAG.selfCheck) !== 0) await checkFrame(slot, units, result);
-  ints[JOB.outputLength] = result.encodedLength;
-  ints[JOB.plainLength] = result.decodedLength;
-  hashes[JOB_HASH.encoded] = result.encodedHash;
-  hashes[JOB_HASH.decoded] = result.decodedHash;
-}
-
-async function encode(slot: SlotViews, front: Buffer): Promise<void> {
-  try {
-    await encodeInTurn(slot, front);
-  } catch (thrown) {
-    turns?.fail(slot.doubles[JOB_WIDE.sequence]!);
-    throw thrown;
+  job(slot: SlotViews): Promise<void> {
+    if ((slot.ints[JOB.flags]! & JOB_FLAG.watch) === 0) return this.#work(slot);
+    this.#codecs = this.#watch ??= new Watch(this.shelf);
+    return this.#watch.job(slot, () => this.#work(slot));
   }
-}
 
-/** The chunk's turn at the page store; undefined where the stream has none. */
-function turnOf({ ints, doubles, suggestions }: SlotViews, dry: boolean): StoreTurn | undefined {
-  if (pages === undefined || turns === undefined) return undefined;
-  const sequence = doubles[JOB_WIDE.sequence]!;
-  const needs = doubles[JOB_WIDE.needs]!;
-  const suggested = ints[JOB.suggested] === 1;
-  return {
-    plan: suggested ? { store: pages, sequence, needs, table: suggestions, dry } : undefined,
-    begin: () => turns.wait(needs),
-    end: () => turns.end(sequence),
-  };
+  #work(slot: SlotViews): Promise<void> {
+    const { ints, doubles } = slot;
+    const readAt = doubles[JOB_WIDE.readAt]!;
+    if (readAt < 0) {
+      return ints[JOB.task] === TASK.frame ? this.#frame(slot) : this.#encode(slot, slot.front);
+    }
+    const { fd, alignment, maxChunk } = this.#startUp;
+    const length = ints[JOB.inputLength]!;
+    if (alignment > 1) {
+      readExtent(fd, slot.input, length, readAt, alignment);
+      return this.#encode(slot, slot.front);
+    }
+    // Nobody else needs these bytes: read into memory of our own, which stays in this core's cache from chunk to chunk.
+    this.#extent ??= Buffer.allocUnsafeSlow(OPERATIONS_CAPACITY + maxChunk);
+    readExactlyAt(fd, this.#extent.subarray(OPERATIONS_CAPACITY, OPERATIONS_CAPACITY + length), readAt);
+    return this.#encode(slot, this.#extent);
+  }
+
+  /** Method `stream`: the bytes as one standard frame, whatever they are. */
+  async #frame(slot: SlotViews): Promise<void> {
+    const { ints, hashes } = slot;
+    const units = await this.shelf.units(codecName(ints[JOB.codec]!) as FrameFormat);
+    const input = slot.input.subarray(0, ints[JOB.inputLength]);
+    const result = await units.encode(slot.output, input, ints[JOB.level]!);
+    if ((ints[JOB.flags]! & JOB_FLAG.selfCheck) !== 0) await this.#checkFrame(slot, units, result);
+    ints[JOB.outputLength] = result.encodedLength;
+    ints[JOB.plainLength] = result.decodedLength;
+    hashes[JOB_HASH.encoded] = result.encodedHash;
+    hashes[JOB_HASH.decoded] = result.decodedHash;
+  }
+
+  async #encode(slot: SlotViews, front: Buffer): Promise<void> {
+    try {
+      await this.#encodeInTurn(slot, front);
+    } catch (thrown) {
+      this.#turns?.fail(slot.doubles[JOB_WIDE.sequence]!);
+      throw thrown;
+    }
+  }
+
+  /** The chunk's turn at the page store; undefined where the stream has none. */
+  #turnOf({ ints, doubles, suggestions }: SlotViews, dry: boolean): StoreTurn | undefined {
+    const store = this.#pages;
+    const turns = this.#turns;
+    if (store === undefined || turns === undefined) return undefined;
+    const sequence = doubles[JOB_WIDE.sequence]!;
+    const needs = doubles[JOB_WIDE.needs]!;
+    const suggested = ints[JOB.suggested] === 1;
+    return {
+      plan: suggested ? { store, sequence, needs, table: suggestions, dry } : undefined,
+      begin: () => turns.wait(needs),
+      end: () => turns.end(sequence),
+    };
+  }
+
+  async #encodeInTurn(slot: SlotViews, front: Buffer): Promise<void> {
+    const { ints, doubles } = slot;
+    const checked = (ints[JOB.flags]! & JOB_FLAG.selfCheck) !== 0;
+    const turn = this.#turnOf(slot, checked);
+    const length = ints[JOB.inputLength]!;
+    const at = ints[JOB.outputOffset]!;
+    const level = ints[JOB.level]!;
+    const name = codecName(ints[JOB.codec]!)!;
+    const result = await encodeChunk(
+      this.#planner,
+      { front, length, segments: slot.segments, segmentCount: ints[JOB.segments]! },
+      {
+        sequence: doubles[JOB_WIDE.sequence]!,
+        needs: doubles[JOB_WIDE.needs]!,
+        offset: doubles[JOB_WIDE.offset]!,
+      },
+      {
+        codec: name === 'none' || level === 0 ? undefined : this.#codecs.codec(name),
+        level,
+        storeOnly: ints[JOB.task] === TASK.store,
+      },
+      slot.output,
+      at,
+      turn,
+    );
+    if (checked) await this.#selfCheck(slot.output.subarray(at), result.header);
+    // The check has done to the store what the receiver will do.
+    if (turn?.plan?.dry === true) turn.end();
+    tell(result.store, ints);
+    ints[JOB.outputLength] = result.length;
+    ints[JOB.plainLength] = result.header.plainLength;
+  }
+
+  async #checkFrame(slot: SlotViews, coder: UnitCoder, made: UnitResult): Promise<void> {
+    const out = this.#memoryOfCheck(made.decodedLength);
+    try {
+      await coder.decode(out, slot.output.subarray(0, made.encodedLength), 0);
+      if (slot.input.compare(out, 0, out.length, 0, out.length) !== 0) throw new Error('other bytes');
+    } catch (cause) {
+      throw selfCheckError(slot.doubles[JOB_WIDE.sequence]!, cause);
+    }
+  }
+
+  /** Decodes what was encoded; the decoded bytes must match the checksum that was taken of the input. */
+  async #selfCheck(record: Buffer, header: ChunkHeader): Promise<void> {
+    const { maxChunk } = this.#startUp;
+    this.#checkTools ??= {
+      expander: new Expander(Math.ceil(maxChunk / PAGE_BYTES)),
+      scratch: Buffer.allocUnsafeSlow(recordCapacity(maxChunk)),
+      codec: (name) => this.shelf.codec(name),
+      // The chunk has its turn now: what it needs is complete.
+      store: this.#pages === undefined ? undefined : { store: this.#pages, wait: () => undefined },
+    };
+    try {
+      await decodeChunk(this.#checkTools, header, record, this.#memoryOfCheck(header.decodedLength));
+    } catch (cause) {
+      throw selfCheckError(header.sequence, cause);
+    }
+  }
+
+  #memoryOfCheck(length: number): Buffer {
+    this.#checkMemory ??= Buffer.allocUnsafeSlow(this.#startUp.maxChunk);
+    return this.#checkMemory.subarray(0, length);
+  }
 }
 
 function tell(tally: StoreTally | undefined, ints: Int32Array): void {
   for (const name of TALLY) ints[JOB[name]] = tally?.[name] ?? 0;
 }
-
-const TALLY = ['compared', 'overflow', 'deltaBytes', 'twins', 'sampled', 'gain', 'cost'] as const;
-
-async function encodeInTurn(slot: SlotViews, front: Buffer): Promise<void> {
-  const { ints, doubles } = slot;
-  const checked = (ints[JOB.flags]! & JOB_FLAG.selfCheck) !== 0;
-  const turn = turnOf(slot, checked);
-  const length = ints[JOB.inputLength]!;
-  const at = ints[JOB.outputOffset]!;
-  const level = ints[JOB.level]!;
-  const name = codecName(ints[JOB.codec]!)!;
-  const result = await encodeChunk(
-    planner,
-    { front, length, segments: slot.segments, segmentCount: ints[JOB.segments]! },
-    {
-      sequence: doubles[JOB_WIDE.sequence]!,
-      needs: doubles[JOB_WIDE.needs]!,
-      offset: doubles[JOB_WIDE.offset]!,
-    },
-    {
-      codec: name === 'none' || level === 0 ? undefined : codecs.codec(name),
-      level,
-      storeOnly: ints[JOB.task] === TASK.store,
-    },
-    slot.output,
-    at,
-    turn,
-  );
-  if (checked) await selfCheck(slot.output.subarray(at), result.header);
-  // The check has done to the store what the receiver will do.
-  if (turn?.plan?.dry === true) turn.end();
-  tell(result.store, ints);
-  ints[JOB.outputLength] = result.length;
-  ints[JOB.plainLength] = result.header.plainLength;
-}
-
-let checkMemory: Buffer | undefined;
-let checkTools: DecodeTools | undefined;
 
 function selfCheckError(sequence: number, cause: unknown): RamferryError {
   return new RamferryError('ERR_SELF_CHECK', 'a chunk does not decode to what was encoded', {
@@ -144,33 +190,7 @@ function selfCheckError(sequence: number, cause: unknown): RamferryError {
   });
 }
 
-async function checkFrame(slot: SlotViews, coder: UnitCoder, made: UnitResult): Promise<void> {
-  const out = (checkMemory ??= Buffer.allocUnsafeSlow(startUp.maxChunk)).subarray(0, made.decodedLength);
-  try {
-    await coder.decode(out, slot.output.subarray(0, made.encodedLength), 0);
-    if (slot.input.compare(out, 0, out.length, 0, out.length) !== 0) throw new Error('other bytes');
-  } catch (cause) {
-    throw selfCheckError(slot.doubles[JOB_WIDE.sequence]!, cause);
-  }
-}
-
-/** Decodes what was encoded; the decoded bytes must match the checksum that was taken of the input. */
-async function selfCheck(record: Buffer, header: ChunkHeader): Promise<void> {
-  checkTools ??= {
-    expander: new Expander(Math.ceil(startUp.maxChunk / PAGE_BYTES)),
-    scratch: Buffer.allocUnsafeSlow(recordCapacity(startUp.maxChunk)),
-    codec: (name) => shelf.codec(name),
-    // The chunk has its turn now: what it needs is complete.
-    store: pages === undefined ? undefined : { store: pages, wait: () => undefined },
-  };
-  checkMemory ??= Buffer.allocUnsafeSlow(startUp.maxChunk);
-  try {
-    await decodeChunk(checkTools, header, record, checkMemory.subarray(0, header.decodedLength));
-  } catch (cause) {
-    throw selfCheckError(header.sequence, cause);
-  }
-}
-
-export default function compress(): Promise<void> {
-  return serve(startUp, shelf, job);
+export default function compress(startUp: WorkerStartUp): Promise<void> {
+  const compressor = new Compressor(startUp);
+  return serve(startUp, compressor.shelf, (slot) => compressor.job(slot));
 }

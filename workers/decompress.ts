@@ -2,7 +2,6 @@
 // own extent where the output is a regular file that we made. It knows neither the stream nor the link.
 
 import { Buffer } from 'node:buffer';
-import { workerData } from 'node:worker_threads';
 
 import { decodeChunk, type DecodeTools } from '../src/chunk/decode.js';
 import { recordCapacity } from '../src/chunk/encode.js';
@@ -20,69 +19,83 @@ import type { WorkerStartUp } from '../src/slot/start-up.js';
 import { Turns } from '../src/slot/turns.js';
 import { CodecShelf, serve } from './serve.js';
 
-const startUp = workerData as WorkerStartUp;
-const shelf = new CodecShelf(startUp);
-const pages = startUp.store === undefined ? undefined : new PageStore(startUp.store.pages);
-const turns = startUp.store === undefined ? undefined : new Turns(startUp.store.turns);
+/** One transfer's share in this thread. */
+class Decompressor {
+  readonly shelf: CodecShelf;
+  readonly #startUp: WorkerStartUp;
+  readonly #pages: PageStore | undefined;
+  readonly #turns: Turns | undefined;
+  readonly #tools: DecodeTools;
+  #clock: (() => number) | undefined;
 
-const tools: DecodeTools = {
-  expander: new Expander(Math.ceil(startUp.maxChunk / PAGE_BYTES)),
-  scratch: Buffer.allocUnsafeSlow(recordCapacity(startUp.maxChunk)),
-  codec: (name) => shelf.codec(name),
-  store:
-    pages === undefined || turns === undefined
-      ? undefined
-      : { store: pages, wait: (needs) => turns.wait(needs) },
-};
-
-function job(slot: SlotViews): Promise<void> {
-  return (slot.ints[JOB.flags]! & JOB_FLAG.watch) === 0 ? work(slot) : watched(slot);
-}
-
-function work(slot: SlotViews): Promise<void> {
-  return slot.ints[JOB.task] === TASK.unframe ? unframe(slot) : decode(slot);
-}
-
-let clock: (() => number) | undefined;
-
-/** Puts beside the results what the job cost. */
-async function watched(slot: SlotViews): Promise<void> {
-  clock ??= threadClock();
-  const started = clock();
-  await work(slot);
-  slot.ints[JOB.jobCpu] = Math.max(1, clock() - started);
-}
-
-/** Method `stream`: one unit of standard frames back to bytes. */
-async function unframe(slot: SlotViews): Promise<void> {
-  const { ints, doubles, hashes } = slot;
-  const units = await shelf.units(codecName(ints[JOB.codec]!) as FrameFormat);
-  const unit = slot.input.subarray(0, ints[JOB.inputLength]);
-  const room = slot.output.subarray(0, ints[JOB.outputLength]);
-  const result = await units.decode(room, unit, doubles[JOB_WIDE.streamOffset]!);
-  ints[JOB.outputLength] = result.decodedLength;
-  hashes[JOB_HASH.encoded] = result.encodedHash;
-  hashes[JOB_HASH.decoded] = result.decodedHash;
-}
-
-async function decode(slot: SlotViews): Promise<void> {
-  const { ints, doubles } = slot;
-  const start = ints[JOB.inputOffset]!;
-  const record = slot.input.subarray(start, start + ints[JOB.inputLength]!);
-  const header = readChunkHeader(record, 0, startUp.maxChunk, pages !== undefined);
-  const out = slot.output.subarray(0, header.decodedLength);
-  try {
-    await decodeChunk(tools, header, record, out);
-  } catch (thrown) {
-    turns?.fail(header.sequence);
-    throw thrown;
+  constructor(startUp: WorkerStartUp) {
+    const { maxChunk, store } = startUp;
+    const shelf = new CodecShelf(startUp);
+    const pages = store === undefined ? undefined : new PageStore(store.pages);
+    const turns = store === undefined ? undefined : new Turns(store.turns);
+    this.#startUp = startUp;
+    this.shelf = shelf;
+    this.#pages = pages;
+    this.#turns = turns;
+    this.#tools = {
+      expander: new Expander(Math.ceil(maxChunk / PAGE_BYTES)),
+      scratch: Buffer.allocUnsafeSlow(recordCapacity(maxChunk)),
+      codec: (name) => shelf.codec(name),
+      store:
+        pages === undefined || turns === undefined
+          ? undefined
+          : { store: pages, wait: (needs) => turns.wait(needs) },
+    };
   }
-  turns?.end(header.sequence);
-  const writeAt = doubles[JOB_WIDE.writeAt]!;
-  if (writeAt >= 0) writeSparseAt(startUp.fd, out, writeAt);
-  ints[JOB.outputLength] = out.length;
+
+  job(slot: SlotViews): Promise<void> {
+    return (slot.ints[JOB.flags]! & JOB_FLAG.watch) === 0 ? this.#work(slot) : this.#watched(slot);
+  }
+
+  #work(slot: SlotViews): Promise<void> {
+    return slot.ints[JOB.task] === TASK.unframe ? this.#unframe(slot) : this.#decode(slot);
+  }
+
+  /** Puts beside the results what the job cost. */
+  async #watched(slot: SlotViews): Promise<void> {
+    this.#clock ??= threadClock();
+    const started = this.#clock();
+    await this.#work(slot);
+    slot.ints[JOB.jobCpu] = Math.max(1, this.#clock() - started);
+  }
+
+  /** Method `stream`: one unit of standard frames back to bytes. */
+  async #unframe(slot: SlotViews): Promise<void> {
+    const { ints, doubles, hashes } = slot;
+    const units = await this.shelf.units(codecName(ints[JOB.codec]!) as FrameFormat);
+    const unit = slot.input.subarray(0, ints[JOB.inputLength]);
+    const room = slot.output.subarray(0, ints[JOB.outputLength]);
+    const result = await units.decode(room, unit, doubles[JOB_WIDE.streamOffset]!);
+    ints[JOB.outputLength] = result.decodedLength;
+    hashes[JOB_HASH.encoded] = result.encodedHash;
+    hashes[JOB_HASH.decoded] = result.decodedHash;
+  }
+
+  async #decode(slot: SlotViews): Promise<void> {
+    const { ints, doubles } = slot;
+    const start = ints[JOB.inputOffset]!;
+    const record = slot.input.subarray(start, start + ints[JOB.inputLength]!);
+    const header = readChunkHeader(record, 0, this.#startUp.maxChunk, this.#pages !== undefined);
+    const out = slot.output.subarray(0, header.decodedLength);
+    try {
+      await decodeChunk(this.#tools, header, record, out);
+    } catch (thrown) {
+      this.#turns?.fail(header.sequence);
+      throw thrown;
+    }
+    this.#turns?.end(header.sequence);
+    const writeAt = doubles[JOB_WIDE.writeAt]!;
+    if (writeAt >= 0) writeSparseAt(this.#startUp.fd, out, writeAt);
+    ints[JOB.outputLength] = out.length;
+  }
 }
 
-export default function decompress(): Promise<void> {
-  return serve(startUp, shelf, job);
+export default function decompress(startUp: WorkerStartUp): Promise<void> {
+  const decompressor = new Decompressor(startUp);
+  return serve(startUp, decompressor.shelf, (slot) => decompressor.job(slot));
 }

@@ -1,8 +1,6 @@
 // The scan worker: takes extents of a guest's RAM off the ring and says which pages differ from what was sent before.
 // The hash is taken of the copy in the slot, which is what travels: the guest may write to the live page meanwhile.
 
-import { workerData } from 'node:worker_threads';
-
 import { xxh64 } from '../src/chunk/xxhash.js';
 import { readExactlyAt } from '../src/io/positioned.js';
 import { PAGE_BYTES } from '../src/page/zero.js';
@@ -10,55 +8,62 @@ import { BLOCK_PAGES, SCAN, SCAN_MODE, SCAN_WIDE, type ScanStartUp } from '../sr
 import type { SlotViews } from '../src/slot/layout.js';
 import { CodecShelf, serve } from './serve.js';
 
-const startUp = workerData as ScanStartUp;
-const hashes = new BigUint64Array(startUp.hashes);
-const blocks = new BigUint64Array(startUp.blocks);
 const BLOCK_BYTES = BLOCK_PAGES * PAGE_BYTES;
 
-function scan(slot: SlotViews): void {
-  const { input, ints, doubles } = slot;
-  const length = ints[SCAN.length]!;
-  const mode = ints[SCAN.mode]!;
-  const firstBlock = doubles[SCAN_WIDE.block]!;
-  readExactlyAt(ints[SCAN.fd]!, input.subarray(0, length), doubles[SCAN_WIDE.at]!);
-  let changed = 0;
-  for (let block = 0; block * BLOCK_BYTES < length; block++) {
-    const from = block * BLOCK_BYTES;
-    const to = Math.min(from + BLOCK_BYTES, length);
-    const hash = xxh64(input.subarray(from, to), startUp.seed);
-    if (mode !== SCAN_MODE.all && hash === blocks[firstBlock + block]) continue;
-    if (mode !== SCAN_MODE.compare) blocks[firstBlock + block] = hash;
-    changed = pages(slot, from / PAGE_BYTES, to / PAGE_BYTES, changed);
-  }
-  ints[SCAN.changed] = changed;
-}
+class Scanner {
+  readonly #hashes: BigUint64Array;
+  readonly #blocks: BigUint64Array;
+  readonly #seed: bigint;
 
-/** The pages of one block. @returns how many of the extent have changed with them */
-function pages(
-  { input, ints, doubles, segments }: SlotViews,
-  from: number,
-  to: number,
-  before: number,
-): number {
-  const mode = ints[SCAN.mode]!;
-  const first = doubles[SCAN_WIDE.page]!;
-  let changed = before;
-  for (let page = from; page < to; page++) {
-    const at = page * PAGE_BYTES;
-    const hash = xxh64(input.subarray(at, at + PAGE_BYTES), startUp.seed);
-    if (mode !== SCAN_MODE.all && hash === hashes[first + page]) continue;
-    if (mode !== SCAN_MODE.compare) {
-      hashes[first + page] = hash;
-      if (changed !== page) input.copyWithin(changed * PAGE_BYTES, at, at + PAGE_BYTES);
+  constructor({ hashes, blocks, seed }: ScanStartUp) {
+    this.#hashes = new BigUint64Array(hashes);
+    this.#blocks = new BigUint64Array(blocks);
+    this.#seed = seed;
+  }
+
+  job(slot: SlotViews): void {
+    const { input, ints, doubles } = slot;
+    const blocks = this.#blocks;
+    const length = ints[SCAN.length]!;
+    const mode = ints[SCAN.mode]!;
+    const firstBlock = doubles[SCAN_WIDE.block]!;
+    readExactlyAt(ints[SCAN.fd]!, input.subarray(0, length), doubles[SCAN_WIDE.at]!);
+    let changed = 0;
+    for (let block = 0; block * BLOCK_BYTES < length; block++) {
+      const from = block * BLOCK_BYTES;
+      const to = Math.min(from + BLOCK_BYTES, length);
+      const hash = xxh64(input.subarray(from, to), this.#seed);
+      if (mode !== SCAN_MODE.all && hash === blocks[firstBlock + block]) continue;
+      if (mode !== SCAN_MODE.compare) blocks[firstBlock + block] = hash;
+      changed = this.#pages(slot, from / PAGE_BYTES, to / PAGE_BYTES, changed);
     }
-    segments[changed++] = page;
+    ints[SCAN.changed] = changed;
   }
-  return changed;
+
+  /** The pages of one block. @returns how many of the extent have changed with them */
+  #pages({ input, ints, doubles, segments }: SlotViews, from: number, to: number, before: number): number {
+    const hashes = this.#hashes;
+    const mode = ints[SCAN.mode]!;
+    const first = doubles[SCAN_WIDE.page]!;
+    let changed = before;
+    for (let page = from; page < to; page++) {
+      const at = page * PAGE_BYTES;
+      const hash = xxh64(input.subarray(at, at + PAGE_BYTES), this.#seed);
+      if (mode !== SCAN_MODE.all && hash === hashes[first + page]) continue;
+      if (mode !== SCAN_MODE.compare) {
+        hashes[first + page] = hash;
+        if (changed !== page) input.copyWithin(changed * PAGE_BYTES, at, at + PAGE_BYTES);
+      }
+      segments[changed++] = page;
+    }
+    return changed;
+  }
 }
 
-export default function scanner(): Promise<void> {
+export default function scan(startUp: ScanStartUp): Promise<void> {
+  const scanner = new Scanner(startUp);
   return serve(startUp, new CodecShelf(startUp), (slot) => {
-    scan(slot);
+    scanner.job(slot);
     return Promise.resolve();
   });
 }

@@ -14,7 +14,7 @@ import { JOB, JOB_WIDE } from '../src/slot/job.js';
 import { slotViews, type SlotViews } from '../src/slot/layout.js';
 import { jobDone, jobFailed } from '../src/slot/outcome.js';
 import { Ring } from '../src/slot/ring.js';
-import type { WorkerStartUp } from '../src/slot/start-up.js';
+import type { ThreadStartUp, WorkerStartUp } from '../src/slot/start-up.js';
 
 /** Codecs of this thread, each opened when first needed. */
 export class CodecShelf {
@@ -58,7 +58,7 @@ export class CodecShelf {
 }
 
 /** Opened with the thread's other modules: a thread that is terminated while it loads one takes the process with it. */
-const { hostThreads } = workerData as WorkerStartUp;
+const { hostThreads } = workerData as ThreadStartUp;
 const host = hostThreads === undefined ? undefined : HostThreads.open(hostThreads);
 
 /** Works until the ring is stopped. */

@@ -217,6 +217,7 @@ export class FramesReceiver implements Receiving {
     this.#pool = new OrderedPool({
       entry: DECOMPRESS_ENTRY,
       threads,
+      crew: this.#settings.crew?.(),
       geometry: receiverGeometry(needs, unitBound(layout.format, maxChunk)),
       startUp: { maxChunk, fd: -1, alignment: 1, zstdBinding },
     });

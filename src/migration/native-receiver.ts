@@ -127,6 +127,7 @@ export class NativeReceiver implements Receiving {
     this.#pool = new OrderedPool({
       entry: DECOMPRESS_ENTRY,
       threads,
+      crew: this.#settings.crew?.(),
       geometry,
       startUp: {
         maxChunk: stream.maxChunk,

@@ -12,13 +12,16 @@ import { openInput, openOutput } from '../link/open.js';
 import { checkNotSameFile } from '../link/same-file.js';
 import { type ReceiveOptions, type ResolvedReceiveOptions, resolveReceiveOptions } from './options.js';
 import { codecBytes } from './codec-memory.js';
+import { DECOMPRESS_ENTRY } from './entries.js';
 import { speaks } from './handshake.js';
 import { endRelay, relay, standardPartner } from './relay.js';
 import { reportProgress } from './progress-timer.js';
+import { rehearseReceiving } from './rehearsal.js';
 import { openOptions, recognise } from './opening.js';
 import { receiverHello } from './receiver-hello.js';
 import { openReceiver } from './receivers.js';
 import type { Outcome } from './receiving.js';
+import { Standby } from './standby.js';
 import { Statistics } from './statistics.js';
 import type { TransferSummary } from './summary.js';
 import { Voice } from './way-back.js';
@@ -33,7 +36,10 @@ export async function receive(options: ReceiveOptions): Promise<TransferSummary>
   const input = addressOf(settings.input);
   const output = addressOf(settings.output);
   checkNotSameFile(input, output);
-  const opening = openOptions(settings);
+  const { decompressThreads: threads, zstdBinding = '' } = settings;
+  const rehearsal = rehearseReceiving({ threads, zstdBinding });
+  const standby = new Standby({ entry: DECOMPRESS_ENTRY, threads, rehearsal });
+  const opening = standby.whileListening(openOptions(settings));
   // Too little memory for any stream is said before anybody connects.
   const hello = receiverHello(settings);
   let source: Channel | undefined;
@@ -56,6 +62,7 @@ export async function receive(options: ReceiveOptions): Promise<TransferSummary>
       voice === undefined ? source.source! : link,
       sink,
       statistics,
+      standby,
     );
     await sink.sink!.finish(bytes);
     await reader?.close();
@@ -71,6 +78,8 @@ export async function receive(options: ReceiveOptions): Promise<TransferSummary>
     else await voice.result({ ok: false, error: error.toData() });
     await source?.source?.close();
     throw error;
+  } finally {
+    await standby.close();
   }
 }
 
@@ -102,7 +111,9 @@ async function transfer(
   source: ByteSource,
   to: Channel,
   statistics: Statistics,
+  standby: Standby,
 ): Promise<Outcome> {
+  standby.arrived();
   const { head, kind } = await recognise(source);
   if (head.length === 0) {
     throw new RamferryError('ERR_STREAM_TRUNCATED', 'the input is empty', {
@@ -120,6 +131,7 @@ async function transfer(
     zstdBinding: settings.zstdBinding ?? '',
     ioTimeout: settings.ioTimeout,
     passThrough: settings.passThrough,
+    crew: () => standby.take(),
     statistics,
   });
   statistics.setupDone();

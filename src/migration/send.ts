@@ -13,6 +13,7 @@ import { type ResolvedSendOptions, resolveSendOptions, type SendOptions } from '
 import { adapts, adaptive } from './adaptive/set-up.js';
 import { agree, type Asked, chooseCoding, type Coding } from './coding.js';
 import { CpuGovernor } from './cpu-governor.js';
+import { COMPRESS_ENTRY } from './entries.js';
 import { codecBytes } from './codec-memory.js';
 import { speaks } from './handshake.js';
 import { followDelivery } from './follow-delivery.js';
@@ -20,8 +21,10 @@ import { type Cargo, outletFor, recogniseLoad, warnOfRest } from './load.js';
 import { openOptions } from './opening.js';
 import { endRelay, relay, standardPartner } from './relay.js';
 import { reportProgress } from './progress-timer.js';
+import { rehearseSending } from './rehearsal.js';
 import { ConvergenceWatch } from './convergence-watch.js';
 import { Sender } from './sender.js';
+import { Standby } from './standby.js';
 import { Statistics } from './statistics.js';
 import type { TransferSummary } from './summary.js';
 import { storeSize } from './store-size.js';
@@ -44,7 +47,8 @@ export async function send(options: SendOptions): Promise<TransferSummary> {
   const input = addressOf(settings.input);
   const output = addressOf(settings.output);
   checkNotSameFile(input, output);
-  const opening = openOptions(settings);
+  const standby = standbyFor(settings, coding);
+  const opening = standby.whileListening(openOptions(settings));
   let source: Channel | undefined;
   let sink: Channel | undefined;
   try {
@@ -52,12 +56,14 @@ export async function send(options: SendOptions): Promise<TransferSummary> {
     if (output.kind === 'file') sink = await openOutput(output, limited(opening, settings));
     source = await openInput(input, opening);
     sink ??= await openOutput(output, limited(opening, settings));
-    await transfer(settings, coding, given, source, sink, statistics);
+    await transfer(settings, coding, given, source, sink, statistics, standby);
     await source.source!.close();
     return statistics.summary('completed');
   } catch (thrown) {
     await Promise.all([source?.source?.close(), sink?.sink?.abort()]);
     throw settings.signal?.reason instanceof RamferryError ? settings.signal.reason : toRamferryError(thrown);
+  } finally {
+    await standby.close();
   }
 }
 
@@ -68,21 +74,30 @@ async function transfer(
   from: Channel,
   to: Channel,
   statistics: Statistics,
+  standby: Standby,
 ): Promise<void> {
   const source = from.source!;
   const sink = to.sink!;
   const output = addressOf(settings.output);
+  standby.arrived();
   // First the partner: where stdin and stdout are two sockets, each has its own direction.
   const feeder = (await standardPartner(addressOf(settings.input), output, 'sink')) ?? from.sink;
   const ear = meet(speaks(output, settings.oneWay), feeder, to.source);
   try {
-    await transferTo(ear, settings, asked, given, source, sink, statistics);
+    await transferTo(ear, settings, asked, given, source, sink, statistics, { standby });
   } finally {
     // One-way, what still flows back is relayed to its own end.
     if (ear !== undefined || to.source === undefined) {
       await Promise.all([endRelay(feeder), to.source?.close()]);
     }
   }
+}
+
+/** What some transfers have and others do not. */
+export interface Means {
+  /** What is sent instead of the source's stream as it is. */
+  readonly cargo?: Cargo;
+  readonly standby?: Standby;
 }
 
 export async function transferTo(
@@ -93,7 +108,7 @@ export async function transferTo(
   source: ByteSource,
   sink: ByteSink,
   statistics: Statistics,
-  cargo?: Cargo,
+  { cargo, standby }: Means = {},
 ): Promise<void> {
   const hello = await ear?.hello();
   if (hello !== undefined) cargo?.greeted(hello);
@@ -137,6 +152,7 @@ export async function transferTo(
   const window =
     cargo === undefined ? followDelivery(ear, hello, source, chunkSize, geometry.slots) : undefined;
   const sender = new Sender({
+    crew: () => standby?.take(),
     source,
     sink,
     head,
@@ -217,6 +233,11 @@ function meet(
   if (feeder === undefined) void back.close();
   else void relay(back, backward).then(() => Promise.all([back.close(), endRelay(feeder)]));
   return undefined;
+}
+
+function standbyFor({ zstdBinding = '', nice }: ResolvedSendOptions, { threads, codec }: Coding): Standby {
+  const rehearsal = rehearseSending({ threads, codec, zstdBinding, nice });
+  return new Standby({ entry: COMPRESS_ENTRY, threads, rehearsal });
 }
 
 function governed(cpus: number): () => Promise<void> | undefined {

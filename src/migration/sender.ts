@@ -11,6 +11,7 @@ import type { ByteSource, PositionedInput } from '../io/bytes.js';
 import { directPlaces, readExtent } from '../io/direct.js';
 import type { HostThreadsKey } from '../io/host-threads.js';
 import { OrderedPool } from '../pool/ordered-pool.js';
+import type { GivenCrew } from '../pool/worker-pool.js';
 import { AFTER, HOLDS, JOB, JOB_FLAG, JOB_WIDE, TASK } from '../slot/job.js';
 import type { SlotGeometry, SlotViews } from '../slot/layout.js';
 import { jobDone } from '../slot/outcome.js';
@@ -44,6 +45,8 @@ export interface SenderSettings extends WritingSettings {
   /** Bytes of the page store; 0 or absent = none. Then the geometry has suggestions, and a grammar is there. */
   readonly storeBytes?: number;
   readonly hostThreads?: HostThreadsKey | undefined;
+  /** Threads that are there already; whoever asks has them. */
+  readonly crew?: (() => GivenCrew | undefined) | undefined;
   /** Called first of all when something fails, before anything is closed. */
   readonly onFailure?: ((error: RamferryError) => void) | undefined;
   /** Is told the pages of the stream. */
@@ -77,6 +80,7 @@ export class Sender implements ChunkTaker {
     this.#pool = new OrderedPool({
       entry: COMPRESS_ENTRY,
       threads: settings.threads,
+      crew: settings.crew?.(),
       geometry: settings.geometry,
       atOnce,
       ...(file === undefined || file.alignment === 1 ? {} : { place: (arena) => directBase(file, arena) }),

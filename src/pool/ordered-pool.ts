@@ -9,7 +9,7 @@ import { allocateArena, type SlotGeometry, slotViews, type SlotViews } from '../
 import { jobError } from '../slot/outcome.js';
 import { allocateRing, Ring } from '../slot/ring.js';
 import type { WorkerStartUp } from '../slot/start-up.js';
-import { WorkerPool } from './worker-pool.js';
+import { type GivenCrew, WorkerPool } from './worker-pool.js';
 
 export interface OrderedPoolOptions {
   readonly entry: URL;
@@ -17,6 +17,8 @@ export interface OrderedPoolOptions {
   readonly geometry: SlotGeometry;
   /** What the entry point expects beside the pool's own; entries other than ours may expect more. */
   readonly startUp: Omit<WorkerStartUp, 'arena' | 'geometry' | 'ring'>;
+  /** Threads that are there already. */
+  readonly crew?: GivenCrew | undefined;
   /**
    * How many slots whoever calls next() can well take at once; default 1. When it has to wait, it then waits for so many
    * rather than for one, which saves wake-ups. At most half of the slots, so that the workers never wait meanwhile.
@@ -58,10 +60,11 @@ export class OrderedPool {
     this.#threads = options.threads;
     this.#atOnce = options.atOnce ?? 1;
     this.#pool = new WorkerPool({
-      filename: options.entry,
+      entry: options.entry,
       threads: options.threads,
       ring: this.#ring,
-      workerData: { ...options.startUp, arena, geometry, ring: ringMemory } satisfies WorkerStartUp,
+      startUp: { ...options.startUp, arena, geometry, ring: ringMemory } satisfies WorkerStartUp,
+      given: options.crew,
       onFailure: (error) => {
         this.fail(error);
       },

@@ -1,10 +1,17 @@
-// What a worker thread is told once, when it starts. Everything here is shared memory, a number or a name, so that
-// it crosses the thread boundary without a copy.
+// What a worker thread is told: when it starts, which may be before anybody has connected, and when there is a transfer to
+// work for. Everything here is shared memory, a number or a name, so that it crosses the thread boundary without a copy.
 
 import type { HostThreadsKey } from '../io/host-threads.js';
 import type { SlotGeometry } from './layout.js';
 
-export interface WorkerStartUp {
+/** Known before there is a transfer: what it calls for is loaded with the thread's other modules. */
+export interface ThreadStartUp {
+  /** Bounds the threads of all processes on this host together (io/host-threads.ts); absent = unbounded. */
+  readonly hostThreads?: HostThreadsKey | undefined;
+}
+
+/** One transfer. A thread may work for several, one after the other. */
+export interface WorkerStartUp extends ThreadStartUp {
   readonly arena: SharedArrayBuffer;
   readonly geometry: SlotGeometry;
   readonly ring: SharedArrayBuffer;
@@ -18,8 +25,6 @@ export interface WorkerStartUp {
   readonly zstdBinding: string;
   /** Niceness of the thread (nice(2)); absent = as the process. */
   readonly nice?: number | undefined;
-  /** Bounds the threads of all processes on this host together (io/host-threads.ts); absent = unbounded. */
-  readonly hostThreads?: HostThreadsKey | undefined;
   /** Of a stream with a page store: its pages, and whose turn it is at them (turns.ts). */
   readonly store?: { readonly pages: SharedArrayBuffer; readonly turns: SharedArrayBuffer } | undefined;
 }

@@ -1,7 +1,5 @@
 // A worker for the pool's tests: does what the job's numbers say, well or badly.
 
-import { workerData } from 'node:worker_threads';
-
 import { RamferryError } from '../../src/errors.js';
 import { JOB, JOB_WIDE } from '../../src/slot/job.js';
 import type { SlotViews } from '../../src/slot/layout.js';
@@ -36,7 +34,6 @@ async function job(slot: SlotViews): Promise<void> {
   ints[JOB.outputLength] = 8;
 }
 
-export default function oddJobs(): Promise<void> {
-  const startUp = workerData as WorkerStartUp;
+export default function oddJobs(startUp: WorkerStartUp): Promise<void> {
   return serve(startUp, new CodecShelf(startUp), job);
 }

@@ -163,7 +163,7 @@ class Departure {
         pieces,
         sink,
         this.#statistics,
-        cargo,
+        { cargo },
       );
     } catch (thrown) {
       // What comes after the guest was handed over is of no account: the destination has said that it runs.

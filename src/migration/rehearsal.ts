@@ -1,0 +1,206 @@
+// A transfer of nothing to nobody: some megabytes that look like a guest's, through the same threads and the same code as
+// the transfer to come. V8 compiles what runs often, and takes a good part of a processor second to find out; while a guest
+// migrates, that part is missing (docs/ARCHITECTURE.md has the figures). Nothing of what comes out is used.
+
+import { setImmediate as turn } from 'node:timers/promises';
+
+import type { CodecName } from '../codec/codec.js';
+import { NativeOutlet } from '../container/native-outlet.js';
+import { GRAMMAR_ID } from '../grammar/grammar.js';
+import { QemuGrammar } from '../grammar/qemu.js';
+import type { ByteSink, ByteSource } from '../io/bytes.js';
+import { Crew } from '../pool/crew.js';
+import type { GivenCrew } from '../pool/worker-pool.js';
+import { COMPRESS_ENTRY } from './entries.js';
+import { senderGeometry } from './memory.js';
+import { NativeReceiver } from './native-receiver.js';
+import { rehearsedGuest } from './rehearsed-guest.js';
+import { Sender } from './sender.js';
+import type { Rehearsal } from './standby.js';
+import { Statistics } from './statistics.js';
+
+/** Small, for what it takes: memory that is not given back at once counts against the transfer's limit. */
+const CHUNK_BYTES = 128 * 1024;
+const STORE_BYTES = 1024 * 1024;
+/** After so many bytes little more is compiled. */
+const ENOUGH_BYTES = 48 * 1024 * 1024;
+/** More than it takes. */
+const MEMORY_LIMIT = 512 * 1024 * 1024;
+
+export interface Parts {
+  readonly threads: number;
+  readonly zstdBinding: string;
+  readonly nice?: number | undefined;
+}
+
+export function rehearseSending(parts: Parts & { readonly codec: CodecName }): Rehearsal {
+  return (crew, over) => sender(parts, over, new Nobody(), crew).run();
+}
+
+/** What comes in is made by a thread of its own, which goes home afterwards. */
+export function rehearseReceiving(parts: Parts): Rehearsal {
+  return async (crew, over) => {
+    const conduit = new Conduit();
+    const receiver = new NativeReceiver({
+      ...parts,
+      source: conduit,
+      sink: new Nobody(),
+      head: new Uint8Array(0),
+      memoryLimit: MEMORY_LIMIT,
+      codecBytes: () => 0,
+      ioTimeout: 0,
+      passThrough: false,
+      statistics: new Statistics(),
+      crew: () => crew,
+    });
+    const helper = new Crew({ entry: COMPRESS_ENTRY, threads: 1 });
+    const helping = { crew: helper, lent: true };
+    const feeding = sender({ ...parts, codec: 'zstd', threads: 1 }, over, conduit, helping).run();
+    // Whichever fails, the other learns it, and nothing is left behind.
+    const ends = await Promise.allSettled([
+      receiver.run().finally(() => conduit.close()),
+      feeding.finally(() => conduit.finish()),
+    ]);
+    await helper.close();
+    for (const end of ends) if (end.status === 'rejected') throw end.reason;
+  };
+}
+
+function sender(
+  parts: Parts & { readonly codec: CodecName },
+  over: () => boolean,
+  sink: ByteSink,
+  crew: GivenCrew,
+): Sender {
+  const { threads, codec, zstdBinding, nice } = parts;
+  const outlet = new NativeOutlet({
+    grammar: GRAMMAR_ID.qemu,
+    maxChunk: CHUNK_BYTES,
+    window: 1,
+    storeBytes: STORE_BYTES,
+    totalLength: undefined,
+  });
+  const needs = {
+    ...{ limit: MEMORY_LIMIT, threads, chunkSize: CHUNK_BYTES },
+    ...{ codecBytes: 0, extraSlots: 1, storeBytes: STORE_BYTES },
+  };
+  return new Sender({
+    ...{ sink, outlet, threads, codec, zstdBinding, nice },
+    source: new Script(rehearsedGuest(), over),
+    head: new Uint8Array(0),
+    grammar: new QemuGrammar(),
+    geometry: senderGeometry(needs, outlet.room(CHUNK_BYTES)),
+    chunkSize: CHUNK_BYTES,
+    level: codec === 'none' ? 0 : 1,
+    waitThread: true,
+    selfCheck: false,
+    flushAfter: 1000,
+    storeBytes: STORE_BYTES,
+    statistics: new Statistics(),
+    crew: () => crew,
+  });
+}
+
+/** What is read: pieces, until there were enough of them or somebody calls it off. */
+class Script implements ByteSource {
+  readonly label = 'rehearsal';
+  readonly #pieces: Iterator<Uint8Array, void>;
+  readonly #over: () => boolean;
+  #piece: Uint8Array = new Uint8Array(0);
+  #left = ENOUGH_BYTES;
+
+  constructor(pieces: Iterator<Uint8Array, void>, over: () => boolean) {
+    this.#pieces = pieces;
+    this.#over = over;
+  }
+
+  async read(target: Uint8Array): Promise<number> {
+    // Whoever connects is heard between any two reads.
+    await turn();
+    let at = 0;
+    while (at < target.length) {
+      if (this.#left <= 0 || this.#over()) return at;
+      if (this.#piece.length === 0) {
+        const next = this.#pieces.next();
+        if (next.done === true) return at;
+        this.#piece = next.value;
+        this.#left -= next.value.length;
+      }
+      const part = this.#piece.subarray(0, target.length - at);
+      target.set(part, at);
+      this.#piece = this.#piece.subarray(part.length);
+      at += part.length;
+    }
+    return at;
+  }
+
+  close(): Promise<void> {
+    this.#left = 0;
+    return Promise.resolve();
+  }
+}
+
+class Nobody implements ByteSink {
+  readonly label = 'rehearsal';
+
+  write(): Promise<void> {
+    return turn();
+  }
+
+  queued(): number {
+    return 0;
+  }
+
+  finish(): Promise<void> {
+    return Promise.resolve();
+  }
+
+  abort(): Promise<void> {
+    return Promise.resolve();
+  }
+}
+
+/** From a sender to a receiver: a write is done when it has been read. */
+class Conduit implements ByteSource, ByteSink {
+  readonly label = 'rehearsal';
+  #piece: Uint8Array = new Uint8Array(0);
+  #ended = false;
+  #wake: () => void = () => undefined;
+
+  async write(bytes: Uint8Array): Promise<void> {
+    this.#piece = bytes;
+    this.#wake();
+    while (this.#piece.length > 0 && !this.#ended) await this.#change();
+  }
+
+  async read(target: Uint8Array): Promise<number> {
+    while (this.#piece.length === 0 && !this.#ended) await this.#change();
+    const part = this.#piece.subarray(0, target.length);
+    target.set(part);
+    this.#piece = this.#piece.subarray(part.length);
+    if (this.#piece.length === 0) this.#wake();
+    return part.length;
+  }
+
+  queued(): number {
+    return this.#piece.length;
+  }
+
+  finish(): Promise<void> {
+    return this.close();
+  }
+
+  abort(): Promise<void> {
+    return this.close();
+  }
+
+  close(): Promise<void> {
+    this.#ended = true;
+    this.#wake();
+    return Promise.resolve();
+  }
+
+  #change(): Promise<void> {
+    return new Promise((resolve) => (this.#wake = resolve));
+  }
+}

@@ -1,0 +1,117 @@
+// A guest of a few megabytes that was never there, for rehearsals: pages of text, of numbers, of noise and of zeros, sent
+// round after round as QEMU sends them, some unchanged, some changed a little, some all over. The bytes are the same
+// every time, and there is no end to them.
+
+import { Buffer } from 'node:buffer';
+
+import { PAGE_SIZE } from '../grammar/grammar.js';
+import { QEMU_MAGIC } from '../grammar/magics.js';
+import { FILE_VERSION, FLAG, RAM_IDSTR, RAM_VERSION, SECTION } from '../grammar/qemu-format.js';
+
+/** Pages of the guest. */
+const GUEST_PAGES = 1024;
+const BLOCK_NAME = 'pc.ram';
+const SECTION_ID = 2;
+/** Pages that QEMU writes between two visits of its main loop, about. */
+const PART_PAGES = 64;
+/** One in so many is told as a fill byte. */
+const ZERO_EVERY = 16;
+/** Later rounds leave out pages, now this one, now that. */
+const LEFT_OUT_EVERY = 5;
+
+export function* rehearsedGuest(): Generator<Buffer, void> {
+  const pages = new Pages();
+  yield Buffer.concat([QEMU_MAGIC, u32(FILE_VERSION), start()]);
+  for (let round = 0; ; round++) {
+    for (let first = 0; first < GUEST_PAGES; first += PART_PAGES) {
+      yield Buffer.concat([Buffer.of(SECTION.part), u32(SECTION_ID)]);
+      for (let number = first; number < first + PART_PAGES; number++) {
+        if (round > 0 && (number + round) % LEFT_OUT_EVERY === 0) continue;
+        const flags = number % ZERO_EVERY === 0 ? FLAG.zero : FLAG.page;
+        // The first of a part names the block, as it does in QEMU's rounds.
+        if (number < first + 2) yield Buffer.concat([word(number * PAGE_SIZE + flags), text(BLOCK_NAME)]);
+        else yield word(number * PAGE_SIZE + flags + FLAG.continue);
+        yield flags === FLAG.zero ? Buffer.of(0) : pages.page(number, round);
+      }
+      yield Buffer.concat([word(FLAG.eos), footer()]);
+    }
+  }
+}
+
+const TEMPLATES = 64;
+const STAMP_AT = 1024;
+
+class Pages {
+  readonly #page = Buffer.alloc(PAGE_SIZE);
+  readonly #templates = Array.from({ length: TEMPLATES }, (_, index) => template(index));
+
+  /** Valid until the next call. */
+  page(number: number, round: number): Buffer {
+    const page = this.#page;
+    const way = number % 7;
+    // All over, and back again; the others keep their contents but for what follows.
+    const base = way === 0 ? number + round : number;
+    this.#templates[base % TEMPLATES]!.copy(page);
+    // A few are as they were, and equal to others.
+    if (way === 1) return page;
+    page.writeUInt32LE(number + 1, STAMP_AT);
+    if (way === 2 || way === 3) page.writeUInt32LE(round, STAMP_AT + 4);
+    if (way === 4) for (let at = 0; at < PAGE_SIZE; at += 48) page.writeUInt32LE(round + at, at);
+    return page;
+  }
+}
+
+const WORDS = [
+  'migration ',
+  'guest ',
+  'page ',
+  'dirty ',
+  'the ',
+  'of ',
+  '\n',
+  'round ',
+  'link, ',
+  '0x7f',
+  '; ',
+];
+
+function template(index: number): Buffer {
+  const page = Buffer.alloc(PAGE_SIZE);
+  let state = index + 1;
+  const next = (): number => (state = (Math.imul(state, 1_664_525) + 1_013_904_223) >>> 0);
+  const kind = index % 8;
+  if (kind === 0) return page;
+  for (let at = 0; at < PAGE_SIZE;) {
+    if (kind < 3) at = page.writeUInt32LE(kind === 1 ? next() : next() >>> 18, at);
+    else at += page.write(WORDS[(next() >>> 16) % WORDS.length]!, at, 'latin1');
+  }
+  return page;
+}
+
+function start(): Buffer {
+  const size = GUEST_PAGES * PAGE_SIZE;
+  return Buffer.concat([
+    ...[Buffer.of(SECTION.start), u32(SECTION_ID), text(RAM_IDSTR), u32(0), u32(RAM_VERSION)],
+    ...[word(size + FLAG.memSize), text(BLOCK_NAME), word(size), word(FLAG.eos), footer()],
+  ]);
+}
+
+function footer(): Buffer {
+  return Buffer.concat([Buffer.of(SECTION.footer), u32(SECTION_ID)]);
+}
+
+function text(value: string): Buffer {
+  return Buffer.concat([Buffer.of(value.length), Buffer.from(value, 'latin1')]);
+}
+
+function u32(value: number): Buffer {
+  const bytes = Buffer.alloc(4);
+  bytes.writeUInt32BE(value);
+  return bytes;
+}
+
+function word(value: number): Buffer {
+  const bytes = Buffer.alloc(8);
+  bytes.writeBigUInt64BE(BigInt(value));
+  return bytes;
+}

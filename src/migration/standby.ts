@@ -1,0 +1,65 @@
+// Threads that are there before the other side comes. While an address waits for somebody to connect there is time: the
+// threads start, load their codecs, and rehearse, so that V8 has compiled what a transfer needs when the guest begins to
+// send. Whoever comes ends the rehearsal at once. What a rehearsal meets is nobody's failure: the transfer will say it.
+
+import type { OpenOptions } from '../link/options.js';
+import { Crew } from '../pool/crew.js';
+import type { GivenCrew } from '../pool/worker-pool.js';
+
+/** Goes through the motions with threads that stay; ends soon after `over` says so. May fail. */
+export type Rehearsal = (crew: GivenCrew, over: () => boolean) => Promise<void>;
+
+export interface StandbyOptions {
+  readonly entry: URL;
+  readonly threads: number;
+  readonly rehearsal: Rehearsal;
+}
+
+export class Standby {
+  readonly #options: StandbyOptions;
+  #crew: Crew | undefined;
+  #rehearsing: Promise<void> = Promise.resolve();
+  #over = false;
+
+  constructor(options: StandbyOptions) {
+    this.#options = options;
+  }
+
+  /** The same options; but when one of the addresses listens, the threads start. */
+  whileListening(options: OpenOptions): OpenOptions {
+    return {
+      ...options,
+      onListening: (address) => {
+        this.#begin();
+        options.onListening?.(address);
+      },
+    };
+  }
+
+  /** Somebody has come: no more rehearsing. What is under way of it takes milliseconds, and tasks wait for it. */
+  arrived(): void {
+    this.#over = true;
+  }
+
+  /** The threads, once; whoever takes them ends them. */
+  take(): GivenCrew | undefined {
+    const crew = this.#crew;
+    this.#crew = undefined;
+    return crew === undefined ? undefined : { crew, lent: false };
+  }
+
+  /** Ends what nobody has taken. */
+  async close(): Promise<void> {
+    this.#over = true;
+    await this.#rehearsing;
+    await this.#crew?.close();
+  }
+
+  #begin(): void {
+    if (this.#crew !== undefined || this.#over) return;
+    const { entry, threads, rehearsal } = this.#options;
+    const crew = new Crew({ entry, threads, atOnce: true });
+    this.#crew = crew;
+    this.#rehearsing = rehearsal({ crew, lent: true }, () => this.#over).catch(() => undefined);
+  }
+}

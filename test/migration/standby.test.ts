@@ -1,0 +1,120 @@
+// Threads that wait for somebody to connect, and what they do meanwhile.
+
+import assert from 'node:assert/strict';
+import { afterEach, describe, it } from 'node:test';
+
+import { RamferryError } from '../../src/errors.js';
+import { COMPRESS_ENTRY, DECOMPRESS_ENTRY } from '../../src/migration/entries.js';
+import { rehearseReceiving, rehearseSending } from '../../src/migration/rehearsal.js';
+import { type Rehearsal, Standby } from '../../src/migration/standby.js';
+import type { Crew } from '../../src/pool/crew.js';
+
+const LIMIT = { timeout: 30_000 };
+const PARTS = { threads: 2, zstdBinding: '' };
+const open: Standby[] = [];
+
+afterEach(async () => {
+  await Promise.all(open.splice(0).map((standby) => standby.close()));
+});
+
+function make(rehearsal: Rehearsal, entry = COMPRESS_ENTRY): Standby {
+  const standby = new Standby({ entry, threads: 2, rehearsal });
+  open.push(standby);
+  return standby;
+}
+
+function listen(standby: Standby, onListening?: (address: string) => void): void {
+  standby.whileListening({ onListening }).onListening!('unix:/somewhere');
+}
+
+describe('standby', () => {
+  it('does nothing until somebody listens, and then tells whoever else wants to know', LIMIT, () => {
+    const heard: string[] = [];
+    let rehearsals = 0;
+    const standby = make(() => {
+      rehearsals++;
+      return Promise.resolve();
+    });
+    assert.equal(standby.take(), undefined);
+    listen(standby, (address) => heard.push(address));
+    listen(standby);
+    assert.deepEqual(heard, ['unix:/somewhere']);
+    assert.equal(rehearsals, 1, 'once is enough');
+  });
+
+  it('has nothing to rehearse for when somebody is there before', LIMIT, () => {
+    const standby = make(() => assert.fail('a rehearsal'));
+    standby.arrived();
+    listen(standby);
+    assert.equal(standby.take(), undefined);
+  });
+
+  it('gives its threads away once, for good', LIMIT, async () => {
+    const standby = make(() => Promise.resolve());
+    listen(standby);
+    standby.arrived();
+    const given = standby.take();
+    assert.equal(given?.lent, false);
+    assert.equal(standby.take(), undefined);
+    await standby.close();
+    assert.equal(given.crew.threads.length, 2, 'whoever took them ends them');
+    await given.crew.close();
+  });
+
+  it('ends threads that nobody took, and the rehearsal with them', LIMIT, async () => {
+    let crew: Crew | undefined;
+    let ended = false;
+    const standby = make(async (given, over) => {
+      crew = given.crew;
+      while (!over()) await new Promise(setImmediate);
+      ended = true;
+    });
+    listen(standby);
+    await standby.close();
+    assert.ok(ended);
+    assert.deepEqual(crew!.threads, []);
+  });
+
+  it('keeps to itself what a rehearsal failed with', LIMIT, async () => {
+    const standby = make(() => Promise.reject(new RamferryError('ERR_CODEC_UNAVAILABLE', 'no codec')));
+    listen(standby);
+    await standby.close();
+  });
+});
+
+describe('a rehearsal', () => {
+  for (const [what, rehearsal, entry] of [
+    ['of sending', rehearseSending({ ...PARTS, codec: 'zstd' }), COMPRESS_ENTRY],
+    ['of receiving', rehearseReceiving(PARTS), DECOMPRESS_ENTRY],
+  ] as const) {
+    it(
+      `${what} succeeds, comes to its end by itself, and leaves the threads as they were`,
+      LIMIT,
+      async () => {
+        let outcome: unknown = 'none';
+        let threads: number[] = [];
+        const ids = (crew: Crew): number[] => crew.threads.map(({ threadId }) => threadId);
+        const standby = make(async (given, over) => {
+          threads = ids(given.crew);
+          outcome = await rehearsal(given, over).then(
+            () => 'good',
+            (thrown: unknown) => thrown,
+          );
+        }, entry);
+        listen(standby);
+        while (outcome === 'none') await new Promise(setImmediate);
+        assert.equal(outcome, 'good');
+        const { crew } = standby.take()!;
+        assert.deepEqual(ids(crew), threads);
+        await crew.close();
+      },
+    );
+
+    it(`${what} ends at once when somebody has come`, LIMIT, async () => {
+      const standby = make(rehearsal, entry);
+      listen(standby);
+      standby.arrived();
+      await standby.close();
+    });
+  }
+});
