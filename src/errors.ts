@@ -165,5 +165,9 @@ export function toRamferryError(
 ): RamferryError {
   if (thrown instanceof RamferryError) return thrown;
   const message = thrown instanceof Error ? thrown.message : String(thrown);
-  return new RamferryError(code, context === '' ? message : `${context}: ${message}`, { cause: thrown });
+  const system = (thrown as { readonly code?: unknown } | null | undefined)?.code;
+  return new RamferryError(code, context === '' ? message : `${context}: ${message}`, {
+    cause: thrown,
+    ...(system === 'EMFILE' ? { hint: 'allow more open files (ulimit -n)' } : {}),
+  });
 }

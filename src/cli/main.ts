@@ -4,6 +4,8 @@
 
 const LINGER_MS = 300;
 const NEEDED = { major: 20, minor: 19 };
+/** What Node, its threads and our modules open at the same time. */
+const NEEDED_FILES = 64;
 const [major = 0, minor = 0] = process.versions.node.split('.').map(Number);
 
 if (major < NEEDED.major || (major === NEEDED.major && minor < NEEDED.minor)) {
@@ -14,14 +16,22 @@ if (major < NEEDED.major || (major === NEEDED.major && minor < NEEDED.minor)) {
 } else {
   // A reader of our reports that went away (`| head`) is no reason to stop a transfer.
   for (const stream of [process.stdout, process.stderr]) stream.on('error', () => undefined);
+  await start().catch((thrown: unknown) => {
+    if ((thrown as NodeJS.ErrnoException).code !== 'EMFILE') throw thrown;
+    process.stderr.write(`ramferry: too many open files: allow ${NEEDED_FILES} or more (ulimit -n)\n`);
+    process.exitCode = 2;
+  });
+}
+
+async function start(): Promise<void> {
   const { ownProcess } = await import('../pool/compile-later.js');
   ownProcess();
+  const { exitNow } = await import('../io/exit.js');
   const { main } = await import('./program.js');
   const status = await main(process.argv.slice(2));
   process.exitCode = status;
   // Nothing should keep the process now. If something does (a thread in a system call that does not return), it does
   // not keep it for long.
-  const { exitNow } = await import('../io/exit.js');
   setTimeout(() => exitNow(status), LINGER_MS).unref();
 }
 

@@ -100,6 +100,8 @@ export function given(
 ): Record<string, unknown> {
   const options: Record<string, unknown> = {};
   for (const name of names) if (parsed[name] !== undefined) options[name] = parsed[name];
+  // yargs hands over a bare dash as nothing.
+  if (options['input'] === '') options['input'] = '-';
   for (const name of numbers) if (parsed[name] !== undefined) options[name] = numeric(parsed[name]);
   return options;
 }

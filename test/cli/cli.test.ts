@@ -18,6 +18,19 @@ const jsonLines = (text: Buffer | string): Line[] =>
     .filter((line) => line !== '')
     .map((line) => JSON.parse(line) as Line);
 
+describe('a host that allows few open files', () => {
+  it('is told which limit that is, and sees no stack', () => {
+    const line = 'ulimit -n 34; exec "$@"';
+    const { status, stderr } = spawnSync('sh', ['-c', line, 'sh', process.execPath, MAIN, 'features'], {
+      encoding: 'utf8',
+    });
+    assert.notEqual(status, 0);
+    assert.match(stderr, /^ramferry: .*too many open files/);
+    assert.match(stderr, /ulimit -n/);
+    assert.doesNotMatch(stderr, /^ +at /m);
+  });
+});
+
 describe('the command line', () => {
   let directory: string;
   let image: string;

@@ -101,5 +101,8 @@ describe('tune', () => {
     const empty = join(directory, 'empty.ram');
     fs.writeFileSync(empty, '');
     await assert.rejects(tune({ input: empty, bandwidth: '1gbit' }), { code: 'ERR_INPUT_TRUNCATED' });
+    const standard = await run(['tune', '-', '--bandwidth', '1gbit']);
+    assert.equal(standard.status, 3);
+    assert.match(standard.stderr, /ERR_INPUT_TRUNCATED: - is empty/);
   });
 });
