@@ -5,39 +5,54 @@ import type { Waiting } from '../../io/waiting-source.js';
 
 /** What was said this long ago says nothing of now; milliseconds. */
 const STALE_MS = 500;
-/**
- * Shares of the time in which the two sides waited that add up to more than this overlapped. 1 by arithmetic; the rest is
- * for words that were on their way when the window ended.
- */
+/** Words are under way while a window ends: turns of two threads are told apart over so many milliseconds, not fewer. */
+const LOOK_BACK_MS = 100;
+/** Shares of the time in which the two sides waited that add up to more than this overlapped: 1 by arithmetic, and some doubt. */
 const OVERLAP = 1.1;
+
+/** Milliseconds of the sender and microseconds of the receiver, and for how long of them each waited. */
+interface Turn {
+  readonly at: number;
+  readonly here: number;
+  readonly waitedHere: number;
+  readonly there: number;
+  readonly waitedThere: number;
+}
 
 export class ReceiverGauge {
   #from: Waiting | undefined;
   #to: Waiting | undefined;
-  #share: number | undefined;
-  #at = -Infinity;
+  #heardAt = -Infinity;
+  #turns: Turn[] = [];
 
   heard(waiting: Waiting): void {
     this.#from ??= waiting;
     this.#to = waiting;
   }
 
-  /** Ends a window. */
-  look(now: number): void {
+  /**
+   * Ends a window of so many milliseconds, of which the sender waited for this share.
+   * @returns whether it can have been the link that kept it waiting; true where the receiver does not say: then nobody
+   *   else is known
+   */
+  allows(share: number, elapsed: number, now: number): boolean {
     const from = this.#from;
     const to = this.#to;
-    if (from === undefined || to === undefined || to.clock <= from.clock) return;
-    this.#share = Math.max(0, Math.min(1, (to.waited - from.waited) / (to.clock - from.clock)));
-    this.#at = now;
-    this.#from = to;
-  }
-
-  /**
-   * Whether it can have been the link that kept the sender waiting for `share` of the window.
-   * True where the receiver does not say: then nobody else is known.
-   */
-  allows(share: number, now: number): boolean {
-    if (this.#share === undefined || now - this.#at > STALE_MS) return true;
-    return share + this.#share > OVERLAP;
+    let there = 0;
+    let waitedThere = 0;
+    if (from !== undefined && to !== undefined && to.clock > from.clock) {
+      there = to.clock - from.clock;
+      waitedThere = to.waited - from.waited;
+      this.#from = to;
+      this.#heardAt = now;
+    }
+    this.#turns = this.#turns.filter(({ at }) => now - at < LOOK_BACK_MS);
+    this.#turns.push({ at: now, here: elapsed, waitedHere: share * elapsed, there, waitedThere });
+    if (now - this.#heardAt > STALE_MS) return true;
+    const sum = (what: Exclude<keyof Turn, 'at'>): number =>
+      this.#turns.reduce((all, turn) => all + turn[what], 0);
+    const heard = sum('there');
+    if (heard === 0) return true;
+    return sum('waitedHere') / sum('here') + sum('waitedThere') / heard > OVERLAP;
   }
 }

@@ -5,45 +5,78 @@ import { describe, it } from 'node:test';
 
 import { ReceiverGauge } from '../../../src/migration/adaptive/receiver-gauge.js';
 
-/** A gauge that has heard of a window of 50 ms in which the receiver waited for this share. */
-function heard(share: number): ReceiverGauge {
-  const gauge = new ReceiverGauge();
-  gauge.heard({ clock: 7_000, waited: 3_000 });
-  gauge.heard({ clock: 57_000, waited: 3_000 + share * 50_000 });
-  gauge.look(50);
-  return gauge;
+const WINDOW_MS = 50;
+
+/** Windows of both sides: for which shares of each the sender and the receiver waited; the answer after the last. */
+function after(
+  windows: readonly (readonly [here: number, there: number])[],
+  gauge = new ReceiverGauge(),
+): boolean {
+  let waited = 3_000;
+  gauge.heard({ clock: 7_000, waited });
+  let allowed = false;
+  windows.forEach(([here, there], index) => {
+    waited += there * WINDOW_MS * 1e3;
+    gauge.heard({ clock: 7_000 + (index + 1) * WINDOW_MS * 1e3, waited });
+    allowed = gauge.allows(here, WINDOW_MS, (index + 1) * WINDOW_MS);
+  });
+  return allowed;
 }
 
 describe('ReceiverGauge', () => {
   it('blames the link when both sides waited at once', () => {
-    assert.ok(heard(0.9).allows(0.9, 60));
-    assert.ok(heard(0.5).allows(0.7, 60));
-    assert.ok(heard(0.95).allows(0.2, 60));
+    for (const both of [
+      [0.9, 0.9],
+      [0.7, 0.5],
+      [0.2, 0.95],
+    ] as const) {
+      assert.ok(after([both, both]));
+    }
   });
 
   it('does not when they may have waited by turns', () => {
-    assert.ok(!heard(0.02).allows(0.95, 60));
-    assert.ok(!heard(0.4).allows(0.5, 60));
-    assert.ok(!heard(1).allows(0.05, 60));
+    for (const both of [
+      [0.95, 0.02],
+      [0.5, 0.4],
+      [0.05, 1],
+    ] as const) {
+      assert.ok(!after([both, both]));
+    }
+    assert.ok(
+      !after([
+        [0.1, 0.4],
+        [0.7, 0.5],
+      ]),
+      'a word too early or too late is no proof',
+    );
+  });
+
+  it('forgets what was longer ago', () => {
+    assert.ok(
+      after([
+        [0, 0],
+        [0.8, 0.9],
+        [0.8, 0.9],
+      ]),
+    );
+    assert.ok(
+      !after([
+        [0.9, 0.9],
+        [0.1, 0.8],
+        [0.1, 0.8],
+      ]),
+    );
   });
 
   it('knows nobody else where the receiver says nothing, or has long said nothing', () => {
     const silent = new ReceiverGauge();
-    silent.look(50);
-    assert.ok(silent.allows(0.2, 60));
+    assert.ok(silent.allows(0.2, 50, 50));
     const once = new ReceiverGauge();
     once.heard({ clock: 1, waited: 0 });
-    once.look(50);
-    assert.ok(once.allows(0.2, 60), 'one word is no time');
-    const gauge = heard(0);
-    assert.ok(!gauge.allows(0.9, 500));
-    assert.ok(gauge.allows(0.9, 600));
-  });
-
-  it('looks at what was said since the last look', () => {
-    const gauge = heard(0);
-    gauge.heard({ clock: 107_000, waited: 3_000 + 45_000 });
-    gauge.look(100);
-    assert.ok(gauge.allows(0.5, 110));
+    assert.ok(once.allows(0.2, 50, 50), 'one word is no time');
+    const gauge = new ReceiverGauge();
+    assert.ok(!after([[0.9, 0]], gauge));
+    assert.ok(!gauge.allows(0.9, 50, 100));
+    assert.ok(gauge.allows(0.9, 500, 600));
   });
 });
