@@ -26,6 +26,8 @@ const NEWS = 0.25;
 const GROWTH = 4;
 /** A link that does not limit at less than this share of its believed rate was not asked. */
 const ASKED = 0.95;
+/** For so long it must limit before that is believed of a link that did not: threads that start look like it, too. */
+const CONFIRMED_MS = 70;
 /** For so long it must not limit before it is believed to carry more than it did. */
 const FREE_MS = 120;
 
@@ -56,6 +58,7 @@ export class LinkGauge {
   #drained = 0;
   #busy = 0;
   #freeSince: number | undefined;
+  #limitedSince: number | undefined;
   /** Bytes since a write had to wait. */
   #freeBytes = 0;
   #lastEnd = 0;
@@ -75,7 +78,7 @@ export class LinkGauge {
   forget(): void {
     this.#rate = this.#given;
     this.#measured = this.#given !== undefined;
-    this.#freeSince = undefined;
+    this.#freeSince = this.#limitedSince = undefined;
     this.#passed = [];
   }
 
@@ -130,12 +133,16 @@ export class LinkGauge {
       // Where both sides have much to do they pause by turns, and the link looks slow meanwhile: it carries no less than
       // what has just passed.
       const most = Math.max(...this.#passed.map(({ rate }) => rate));
-      this.#limits(Math.max((this.#drained / this.#busy) * 1e3, most), share);
+      this.#limitedSince ??= now - elapsed;
+      if (this.#measured || now - this.#limitedSince >= CONFIRMED_MS) {
+        this.#limits(Math.max((this.#drained / this.#busy) * 1e3, most), share);
+      }
       this.#freeSince = undefined;
     } else if (share < FREE_SHARE) {
+      this.#limitedSince = undefined;
       this.#keepsUp(wire, now);
     } else {
-      this.#freeSince = undefined;
+      this.#freeSince = this.#limitedSince = undefined;
     }
     this.#windowStart = now;
     this.#queuedBefore = this.#lastQueued;

@@ -91,11 +91,20 @@ describe('LinkGauge', () => {
 
   it('does not count what only fills the buffers here as carried', () => {
     const gauge = new LinkGauge();
-    gauge.wrote({ bytes: 100_000, began: 0, ended: 12, queued: 90_000 });
-    gauge.wrote({ bytes: 2_000_000, began: 12, ended: 50, queued: 1_600_000 });
-    gauge.look(50);
+    gauge.wrote({ bytes: 100_000, began: 0, ended: 24, queued: 90_000 });
+    gauge.wrote({ bytes: 2_000_000, began: 24, ended: 100, queued: 1_600_000 });
+    gauge.look(100);
     assert.ok(gauge.measured);
     assert.ok(gauge.rate < 12e6, String(gauge.rate));
+  });
+
+  it('does not believe in a limit that lasts for a moment', () => {
+    const gauge = new LinkGauge();
+    let now = write(gauge, 0, 50, { wait: 9, gap: 1, queued: 150_000 });
+    assert.ok(!gauge.measured);
+    now = write(gauge, now, 110, { wait: 0, gap: 10 });
+    write(gauge, now, 50, { wait: 9, gap: 1, queued: 150_000 });
+    assert.ok(!gauge.measured);
   });
 
   it('follows a link that becomes slow within half a second', () => {
