@@ -6,6 +6,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 
 import { RamferryError, toRamferryError } from '../../errors.js';
 import { ExactReader } from '../../io/exact-reader.js';
+import { WaitingSource } from '../../io/waiting-source.js';
 import { parseAddress } from '../../link/address.js';
 import { openInput } from '../../link/open.js';
 import { NativeReceiver } from '../../migration/native-receiver.js';
@@ -50,6 +51,8 @@ class Arrival {
   #outlet: StateOutlet | undefined;
   #watchdog: Watchdog | undefined;
   #voice: Voice | undefined;
+  /** The connection, for whoever reads the stream. */
+  #link: WaitingSource | undefined;
   #receiver: NativeReceiver | undefined;
   #connection: Connection | undefined;
   #failure: RamferryError | undefined;
@@ -117,7 +120,12 @@ class Arrival {
     await guest.migrateIncoming(`unix:${path}`);
     this.#outlet = await StateOutlet.connect(path);
     this.#voice = new Voice(connection.sink, hello);
-    this.#voice.reportProgress(() => ({ delivered: this.#statistics.guestBytes }));
+    const link = new WaitingSource(connection.source);
+    this.#link = link;
+    this.#voice.reportProgress(() => ({
+      delivered: this.#statistics.guestBytes,
+      waiting: link.waiting,
+    }));
     return connection;
   }
 
@@ -125,6 +133,7 @@ class Arrival {
   async #receive({ source }: Connection): Promise<void> {
     const { decompressThreads, memoryLimit, zstdBinding, ioTimeout, onProgress } = this.#settings;
     const outlet = this.#outlet!;
+    const link = this.#link!;
     const applier = new Applier(this.#files, {
       ramComplete: () => this.#say({ say: 'ram-applied' }),
       state: (bytes) => outlet.write(bytes),
@@ -132,7 +141,7 @@ class Arrival {
     // Unlike other senders this one always has something to say: silence means that it is gone.
     source.patience?.(ioTimeout);
     const receiver = new NativeReceiver({
-      source: { label: source.label, read: (target) => source.read(target), close: () => source.close() },
+      source: { label: source.label, read: (target) => link.read(target), close: () => source.close() },
       head: new Uint8Array(0),
       sink: applier,
       threads: decompressThreads,
