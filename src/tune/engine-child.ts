@@ -6,14 +6,14 @@ import { receive } from '../migration/receive.js';
 import { toRamferryError } from '../errors.js';
 import { drain } from './drain.js';
 import type { ChildAnswer, ChildRequest } from './engine.js';
-import { ThreadClock } from './thread-clock.js';
+import { ProcessClock } from './process-clock.js';
 
 function answer(message: ChildAnswer): void {
   process.send?.(message);
 }
 
 async function serve(request: ChildRequest): Promise<void> {
-  const clock = new ThreadClock();
+  const clock = new ProcessClock();
   try {
     const onListening = (address: string): void => answer({ kind: 'listening', address });
     if (request.kind === 'drain') {

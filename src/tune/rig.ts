@@ -15,7 +15,7 @@ import { OrderedPool } from '../pool/ordered-pool.js';
 import { JOB, JOB_FLAG, JOB_WIDE, TASK } from '../slot/job.js';
 import { piecesOf, REGION_BYTES, type Region } from './region.js';
 import { RigStore } from './rig-store.js';
-import { ThreadClock } from './thread-clock.js';
+import { ProcessClock } from './process-clock.js';
 
 /** What a chunk is done with. */
 export interface Coding {
@@ -144,7 +144,7 @@ export class Rig {
     let page = 0;
     this.#records = [];
     let used = 0;
-    const clock = new ThreadClock();
+    const clock = new ProcessClock();
     const feeding = (async () => {
       for (const [at, region] of regions.entries()) {
         for (const piece of piecesOf(region, coding.chunkSize)) {
@@ -204,7 +204,7 @@ export class Rig {
     const pool = this.#decoders;
     const records = this.#records;
     const seconds = chunks.map(() => 0);
-    const clock = new ThreadClock();
+    const clock = new ProcessClock();
     const feeding = (async () => {
       for (const [sequence, record] of records.entries()) {
         const index = await pool.acquire();

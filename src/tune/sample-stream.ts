@@ -12,7 +12,7 @@ import { COMPRESS_ENTRY } from '../migration/entries.js';
 import { StreamFeeder } from '../migration/feeder.js';
 import { OrderedPool } from '../pool/ordered-pool.js';
 import { Random } from '../guest/random.js';
-import { ThreadClock } from './thread-clock.js';
+import { ProcessClock } from './process-clock.js';
 import { REGION_BYTES, type Region, type Segments } from './region.js';
 import { type Sample, spread } from './sample.js';
 
@@ -63,7 +63,7 @@ export async function sampleStream(options: StreamSampleOptions): Promise<Sample
   let phase = 0;
   let index = 0;
   let bytes = 0;
-  const clock = new ThreadClock();
+  const clock = new ProcessClock();
   const feeder = new StreamFeeder({
     source,
     head,

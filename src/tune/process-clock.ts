@@ -14,7 +14,7 @@ function ownSeconds(): number {
 }
 
 /** Measures from its construction, or from the last reset. */
-export class ThreadClock {
+export class ProcessClock {
   #all!: NodeJS.CpuUsage;
   #own!: number;
   #wall!: number;
