@@ -13,11 +13,18 @@ const LATENCY = '20ms';
 const DEVICE = 'link0';
 
 export interface Network {
+  /** Names of the two namespaces. */
+  readonly source: string;
+  readonly destination: string;
   /** Puts a command into the source's host. */
   readonly atSource: (command: readonly string[]) => readonly string[];
   readonly atDestination: (command: readonly string[]) => readonly string[];
   /** Of the destination, for the source to connect to. */
   readonly address: string;
+  /** Bytes that have left the source so far, headers included. */
+  bytesSent(): number;
+  /** Gives a cable that has a limit another one, in bytes per second, at once. */
+  change(bytesPerSecond: number): void;
   /** Safe to call twice. */
   remove(): void;
 }
@@ -33,15 +40,16 @@ export function canMakeNetwork(): boolean {
   }
 }
 
-/** @param bytesPerSecond of the cable, each way, packet headers included. @throws RamferryError ERR_LINK_COMMAND */
+/**
+ * @param bytesPerSecond of the cable, each way, packet headers included; Infinity = a cable without a limit
+ * @throws RamferryError ERR_LINK_COMMAND
+ */
 export function makeNetwork(bytesPerSecond: number): Network {
-  const source = `ramferry-guest-${process.pid}-source`;
-  const destination = `ramferry-guest-${process.pid}-destination`;
+  const source = `ramferry-${process.pid}-source`;
+  const destination = `ramferry-${process.pid}-destination`;
   const remove = (): void => {
     for (const name of [source, destination]) quietly('ip', ['netns', 'delete', name]);
   };
-  const rate = `${Math.round(bytesPerSecond * 8)}bit`;
-  const burst = String(Math.max(SMALLEST_BURST, Math.round(bytesPerSecond * BURST_SECONDS)));
   const [here, there] = ['10.99.1.1', '10.99.1.2'] as const;
   try {
     for (const name of [source, destination]) run('ip', ['netns', 'add', name]);
@@ -53,24 +61,42 @@ export function makeNetwork(bytesPerSecond: number): Network {
     ] as const) {
       run('ip', ['-n', name, 'address', 'add', `${address}/30`, 'dev', DEVICE]);
       for (const device of [DEVICE, 'lo']) run('ip', ['-n', name, 'link', 'set', device, 'up']);
-      const bucket = ['tbf', 'rate', rate, 'burst', burst, 'latency', LATENCY];
-      run('tc', ['-n', name, 'qdisc', 'add', 'dev', DEVICE, 'root', ...bucket]);
+      if (bytesPerSecond !== Infinity) shape(name, 'add', bytesPerSecond);
     }
   } catch (thrown) {
     remove();
     throw thrown;
   }
   return {
+    source,
+    destination,
     atSource: (command) => ['ip', 'netns', 'exec', source, ...command],
     atDestination: (command) => ['ip', 'netns', 'exec', destination, ...command],
     address: there,
+    bytesSent: () => {
+      const [device] = JSON.parse(run('ip', ['-n', source, '-s', '-j', 'link', 'show', DEVICE])) as [
+        { readonly stats64: { readonly tx: { readonly bytes: number } } },
+      ];
+      return device.stats64.tx.bytes;
+    },
+    change: (to) => {
+      for (const name of [source, destination]) shape(name, 'change', to);
+    },
     remove,
   };
 }
 
-function run(command: string, args: readonly string[]): void {
+function shape(namespace: string, verb: 'add' | 'change', bytesPerSecond: number): void {
+  const rate = `${Math.round(bytesPerSecond * 8)}bit`;
+  const burst = String(Math.max(SMALLEST_BURST, Math.round(bytesPerSecond * BURST_SECONDS)));
+  const bucket = ['tbf', 'rate', rate, 'burst', burst, 'latency', LATENCY];
+  run('tc', ['-n', namespace, 'qdisc', verb, 'dev', DEVICE, 'root', ...bucket]);
+}
+
+/** @returns what it writes to standard output */
+function run(command: string, args: readonly string[]): string {
   try {
-    execFileSync(command, args, { stdio: ['ignore', 'ignore', 'pipe'], encoding: 'utf8' });
+    return execFileSync(command, args, { stdio: ['ignore', 'pipe', 'pipe'], encoding: 'utf8' });
   } catch (thrown) {
     const said = (thrown as { stderr?: string }).stderr?.trim() ?? '';
     throw new RamferryError('ERR_LINK_COMMAND', `${command} ${args.join(' ')} failed: ${said}`, {
