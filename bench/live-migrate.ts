@@ -6,6 +6,7 @@ import { readFileSync } from 'node:fs';
 import { cpus } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { fileURLToPath } from 'node:url';
 
 import { Ferry } from '../test/interop/support/ferry.js';
 import type { Machine } from '../test/interop/support/machine.js';
@@ -16,6 +17,10 @@ import type { Network } from './live-network.js';
 /** A migration that takes longer does not converge. */
 const DEADLINE_MS = 180_000;
 const POLL_MS = 250;
+/** Everybody waits so long for the command `migrate`, as they do where a person or libvirt gives it. */
+const READY_MS = 3000;
+/** What the command `ramferry` runs. */
+const RAMFERRY = fileURLToPath(new URL('../../bundle/src/cli/main.js', import.meta.url));
 const PORT = 4444;
 /** What /proc counts processor time in (getconf CLK_TCK). */
 const TICKS_PER_SECOND = 100;
@@ -49,17 +54,20 @@ export async function migrate(
     const receive = new Ferry(
       ['receive', `tcp-listen:${network.address}:${PORT}`, `unix:${path('in')}`],
       network.destination,
+      RAMFERRY,
     );
     await receive.listening();
     const send = new Ferry(
       ['send', `unix-listen:${path('out')}`, `tcp:${network.address}:${PORT}`, ...cell.send!],
       network.source,
+      RAMFERRY,
     );
     await send.listening();
     return { uri: `unix:${path('out')}`, ferries: [send, receive] };
   }
 
   try {
+    await sleep(READY_MS);
     const mark = source.qmp.events.length;
     const running = [source, destination, ...route.ferries];
     const before = observe(running, network);

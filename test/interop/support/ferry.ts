@@ -1,5 +1,5 @@
 // `ramferry send` and `receive` as processes, between two QEMUs. Both report in JSON; what they said is kept for the
-// message of a failure.
+// message of a failure. Tests run the program as it was compiled; who measures runs the command's own file.
 
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
@@ -19,9 +19,9 @@ export class Ferry {
   readonly ended: Promise<FerryEnd>;
   #output = '';
 
-  /** @param args of the command line; `--json` is added */
-  constructor(args: readonly string[], namespace?: string) {
-    const command = [process.execPath, MAIN, ...args, '--json'];
+  /** @param args of the command line; `--json` is added. @param main the program's file */
+  constructor(args: readonly string[], namespace?: string, main = MAIN) {
+    const command = [process.execPath, main, ...args, '--json'];
     if (namespace !== undefined) command.unshift('ip', 'netns', 'exec', namespace);
     this.process = spawn(command[0]!, command.slice(1), { stdio: ['ignore', 'pipe', 'pipe'] });
     killLater(this.process);
