@@ -37,7 +37,7 @@ export async function receive(options: ReceiveOptions): Promise<TransferSummary>
   const output = addressOf(settings.output);
   checkNotSameFile(input, output);
   const { decompressThreads: threads, zstdBinding = '' } = settings;
-  const rehearsal = rehearseReceiving({ threads, zstdBinding });
+  const rehearsal = rehearseReceiving({ threads, zstdBinding, memoryLimit: settings.memoryLimit });
   const standby = new Standby({ entry: DECOMPRESS_ENTRY, threads, rehearsal });
   const opening = standby.whileListening(openOptions(settings));
   // Too little memory for any stream is said before anybody connects.

@@ -24,21 +24,32 @@ const CHUNK_BYTES = 128 * 1024;
 const STORE_BYTES = 1024 * 1024;
 /** After so many bytes little more is compiled. */
 const ENOUGH_BYTES = 48 * 1024 * 1024;
-/** More than it takes. */
-const MEMORY_LIMIT = 512 * 1024 * 1024;
+/** Resident while it goes on, with its one thread more (132 MB were measured at two threads): upper bounds. */
+const MEMORY_BYTES = 96 * 1024 * 1024;
+const MEMORY_BYTES_A_THREAD = 16 * 1024 * 1024;
+/** Its own slots need no other limit than that. */
+const UNLIMITED = Number.MAX_SAFE_INTEGER;
 
 export interface Parts {
   readonly threads: number;
+  /** Of the transfer. Where it is too small for a rehearsal there is none. */
+  readonly memoryLimit: number;
   readonly zstdBinding: string;
   readonly nice?: number | undefined;
 }
 
-export function rehearseSending(parts: Parts & { readonly codec: CodecName }): Rehearsal {
+function hasRoom({ memoryLimit, threads }: Parts): boolean {
+  return memoryLimit >= MEMORY_BYTES + (threads + 1) * MEMORY_BYTES_A_THREAD;
+}
+
+export function rehearseSending(parts: Parts & { readonly codec: CodecName }): Rehearsal | undefined {
+  if (!hasRoom(parts)) return undefined;
   return (crew, over) => sender(parts, over, new Nobody(), crew).run();
 }
 
 /** What comes in is made by a thread of its own, which goes home afterwards. */
-export function rehearseReceiving(parts: Parts): Rehearsal {
+export function rehearseReceiving(parts: Parts): Rehearsal | undefined {
+  if (!hasRoom(parts)) return undefined;
   return async (crew, over) => {
     const conduit = new Conduit();
     const receiver = new NativeReceiver({
@@ -46,7 +57,7 @@ export function rehearseReceiving(parts: Parts): Rehearsal {
       source: conduit,
       sink: new Nobody(),
       head: new Uint8Array(0),
-      memoryLimit: MEMORY_LIMIT,
+      memoryLimit: UNLIMITED,
       codecBytes: () => 0,
       ioTimeout: 0,
       passThrough: false,
@@ -81,7 +92,7 @@ function sender(
     totalLength: undefined,
   });
   const needs = {
-    ...{ limit: MEMORY_LIMIT, threads, chunkSize: CHUNK_BYTES },
+    ...{ limit: UNLIMITED, threads, chunkSize: CHUNK_BYTES },
     ...{ codecBytes: 0, extraSlots: 1, storeBytes: STORE_BYTES },
   };
   return new Sender({

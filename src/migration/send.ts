@@ -235,8 +235,11 @@ function meet(
   return undefined;
 }
 
-function standbyFor({ zstdBinding = '', nice }: ResolvedSendOptions, { threads, codec }: Coding): Standby {
-  const rehearsal = rehearseSending({ threads, codec, zstdBinding, nice });
+function standbyFor(
+  { zstdBinding = '', nice, memoryLimit }: ResolvedSendOptions,
+  { threads, codec }: Coding,
+): Standby {
+  const rehearsal = rehearseSending({ threads, codec, zstdBinding, nice, memoryLimit });
   return new Standby({ entry: COMPRESS_ENTRY, threads, rehearsal });
 }
 

@@ -12,7 +12,8 @@ export type Rehearsal = (crew: GivenCrew, over: () => boolean) => Promise<void>;
 export interface StandbyOptions {
   readonly entry: URL;
   readonly threads: number;
-  readonly rehearsal: Rehearsal;
+  /** Absent where there is no room for one. */
+  readonly rehearsal: Rehearsal | undefined;
 }
 
 export class Standby {
@@ -60,6 +61,7 @@ export class Standby {
     const { entry, threads, rehearsal } = this.#options;
     const crew = new Crew({ entry, threads, atOnce: true });
     this.#crew = crew;
+    if (rehearsal === undefined) return;
     this.#rehearsing = rehearsal({ crew, lent: true }, () => this.#over).catch(() => undefined);
   }
 }

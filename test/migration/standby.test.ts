@@ -8,16 +8,17 @@ import { COMPRESS_ENTRY, DECOMPRESS_ENTRY } from '../../src/migration/entries.js
 import { rehearseReceiving, rehearseSending } from '../../src/migration/rehearsal.js';
 import { type Rehearsal, Standby } from '../../src/migration/standby.js';
 import type { Crew } from '../../src/pool/crew.js';
+import { MIB } from './memory-link.js';
 
 const LIMIT = { timeout: 30_000 };
-const PARTS = { threads: 2, zstdBinding: '' };
+const PARTS = { threads: 2, zstdBinding: '', memoryLimit: 320 * MIB };
 const open: Standby[] = [];
 
 afterEach(async () => {
   await Promise.all(open.splice(0).map((standby) => standby.close()));
 });
 
-function make(rehearsal: Rehearsal, entry = COMPRESS_ENTRY): Standby {
+function make(rehearsal: Rehearsal | undefined, entry = COMPRESS_ENTRY): Standby {
   const standby = new Standby({ entry, threads: 2, rehearsal });
   open.push(standby);
   return standby;
@@ -80,12 +81,27 @@ describe('standby', () => {
     listen(standby);
     await standby.close();
   });
+
+  it('has its threads ready without a rehearsal, too', LIMIT, async () => {
+    const standby = make(undefined);
+    listen(standby);
+    const { crew } = standby.take()!;
+    assert.equal(crew.threads.length, 2);
+    await crew.close();
+  });
 });
 
 describe('a rehearsal', () => {
+  it('is left out where the memory limit has no room for it', () => {
+    const tight = { ...PARTS, memoryLimit: 128 * MIB };
+    assert.equal(rehearseSending({ ...tight, codec: 'zstd' }), undefined);
+    assert.equal(rehearseReceiving(tight), undefined);
+    assert.notEqual(rehearseReceiving({ ...tight, threads: 1 }), undefined, 'one thread has enough of it');
+  });
+
   for (const [what, rehearsal, entry] of [
-    ['of sending', rehearseSending({ ...PARTS, codec: 'zstd' }), COMPRESS_ENTRY],
-    ['of receiving', rehearseReceiving(PARTS), DECOMPRESS_ENTRY],
+    ['of sending', rehearseSending({ ...PARTS, codec: 'zstd' })!, COMPRESS_ENTRY],
+    ['of receiving', rehearseReceiving(PARTS)!, DECOMPRESS_ENTRY],
   ] as const) {
     it(
       `${what} succeeds, comes to its end by itself, and leaves the threads as they were`,
