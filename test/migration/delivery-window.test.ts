@@ -29,7 +29,10 @@ interface Played {
 }
 
 /** A writer that writes whenever it may, and a path that takes any amount and delivers in order; a millisecond a step. */
-async function play({ rate, way, starts = 0, supply = Infinity }: Path, milliseconds = 5000): Promise<Played> {
+async function play(
+  { rate, way, starts = 0, supply = Infinity }: Path,
+  milliseconds = 5000,
+): Promise<Played> {
   let now = 0;
   const window = new DeliveryWindow(CHUNK, AT_FIRST, () => now);
   const queue: { end: number; at: number; arrives: number }[] = [];

@@ -155,16 +155,9 @@ class Departure {
       delivered: () => this.#handOver((bytes) => sink.write(bytes)),
     };
     try {
-      await transferTo(
-        ear,
-        settings,
-        chooseCoding(settings),
-        this.#given,
-        pieces,
-        sink,
-        this.#statistics,
-        { cargo },
-      );
+      await transferTo(ear, settings, chooseCoding(settings), this.#given, pieces, sink, this.#statistics, {
+        cargo,
+      });
     } catch (thrown) {
       // What comes after the guest was handed over is of no account: the destination has said that it runs.
       if (!this.#over) throw thrown;
