@@ -1,6 +1,8 @@
 // What this process costs: processor time since a moment, and the most memory it ever had resident.
 // For reports of the simulated guest, whose own cost must be known where it shares a machine with what is measured.
 
+import { peakMemory } from '../io/peak-memory.js';
+
 export interface ProcessCost {
   /** All threads, user and system, in seconds. */
   readonly 'cpu-seconds': number;
@@ -15,7 +17,7 @@ export class ProcessMeter {
     const { user, system } = process.cpuUsage(this.#start);
     return {
       'cpu-seconds': Math.round((user + system) / 1000) / 1000,
-      'peak-memory': process.resourceUsage().maxRSS * 1024,
+      'peak-memory': peakMemory(),
     };
   }
 }

@@ -6,6 +6,7 @@ import type { AdaptiveReport } from './adaptive/chooser.js';
 import type { CodecName } from '../codec/codec.js';
 import type { ErrorData } from '../errors.js';
 import { PAGE_SIZE } from '../grammar/grammar.js';
+import { peakMemory } from '../io/peak-memory.js';
 import type { Convergence } from './convergence.js';
 import type { ChunkCounts, PageCounts, StoreCounts } from './counts.js';
 import type { Progress, SharedMemoryFigures, TransferStatus, TransferSummary } from './summary.js';
@@ -24,7 +25,7 @@ const processMeter: Meter = {
     const { user, system } = process.cpuUsage();
     return (user + system) / 1e6;
   },
-  peakMemory: () => process.resourceUsage().maxRSS * 1024,
+  peakMemory,
 };
 
 export interface StatisticsOptions {

@@ -8,6 +8,7 @@ import { CODEC_NAMES, type CodecName } from '../codec/codec.js';
 import { usableCodecs } from '../codec/features.js';
 import { bindingInfo } from '../codec/registry.js';
 import { RamferryError } from '../errors.js';
+import { peakMemory } from '../io/peak-memory.js';
 import { allowedCpus } from '../migration/cpus.js';
 import { LIMITS } from '../migration/options.js';
 import { invalidOption, parseSize } from '../units.js';
@@ -141,7 +142,7 @@ export async function bench(options: BenchOptions): Promise<BenchResult> {
       peers,
       memory: await makeUp(bank, fd),
       loads: bank.codings.map((coding) => ({ coding, loads: bank.loads(coding) })),
-      peakMemory: process.resourceUsage().maxRSS * KIB,
+      peakMemory: peakMemory(),
       took: Math.round(performance.now() - started),
       host: { cpus: allowedCpus(), model: cpus()[0]?.model.trim() ?? 'unknown', node: process.versions.node },
     };

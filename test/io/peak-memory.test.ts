@@ -1,0 +1,37 @@
+// The most memory a process had, also where a larger one has started it.
+
+import assert from 'node:assert/strict';
+import { Buffer } from 'node:buffer';
+import { execFile } from 'node:child_process';
+import { describe, it } from 'node:test';
+import { promisify } from 'node:util';
+
+import { peakMemory } from '../../src/io/peak-memory.js';
+
+const MIB = 1024 * 1024;
+
+describe('peakMemory', () => {
+  it('grows with what is touched, and stays', () => {
+    const before = peakMemory();
+    const memory = Buffer.alloc(64 * MIB, 1);
+    const most = peakMemory();
+    assert.ok(most > 64 * MIB, `${before} -> ${most}`);
+    assert.equal(memory[MIB], 1);
+    memory.fill(0);
+    assert.ok(peakMemory() >= most);
+  });
+
+  it(
+    'is the process’s own, not of the one that started it',
+    { skip: process.platform !== 'linux' },
+    async () => {
+      const memory = Buffer.alloc(300 * MIB, 1);
+      const module = new URL('../../src/io/peak-memory.js', import.meta.url).href;
+      const program = `import { peakMemory } from ${JSON.stringify(module)}; console.log(peakMemory());`;
+      const { stdout } = await promisify(execFile)(process.execPath, ['--input-type=module', '-e', program]);
+      assert.equal(memory[MIB], 1);
+      const peak = Number(stdout);
+      assert.ok(peak > 10 * MIB && peak < 200 * MIB, `${peak}`);
+    },
+  );
+});
