@@ -9,7 +9,7 @@ import { LinkGauge, type LinkWindow, type WriteFigures } from './link-gauge.js';
 import { type Machine, MainThread, predictAll, type Prediction } from './model.js';
 import { Patience } from './patience.js';
 import { ReceiverGauge } from './receiver-gauge.js';
-import { type TrialChoice, Trials } from './trials.js';
+import { Trials } from './trials.js';
 import { Window } from './window.js';
 
 /** A change of mind, and why. */
@@ -66,7 +66,6 @@ export class Controller {
   readonly #corrections = new Corrections();
   readonly #main = new MainThread();
   #current: number;
-  #favourites: TrialChoice[] = [];
   #atLastSwitch: { link: number; wire: number; worker: number };
   #from: number | undefined;
   #firstLook: number | undefined;
@@ -103,7 +102,7 @@ export class Controller {
 
   /** With what the next chunk is to be coded a second time; undefined for most chunks. */
   nextTrial(): number | undefined {
-    return this.#trials.next(this.#favourites);
+    return this.#trials.next();
   }
 
   /** @param wall microseconds for which a worker had the chunk */
@@ -211,10 +210,12 @@ export class Controller {
   /** What is worth trying: what might be better, best first. */
   #plan(others: { candidate: number; expected: Prediction }[]): void {
     const plain = this.#machine.chunkSize;
-    this.#favourites = others
-      .filter(({ candidate }) => this.#list[candidate]!.codec !== 'none')
-      .sort((a, b) => b.expected.rate - a.expected.rate)
-      .map(({ candidate }) => ({ candidate, cost: (this.#curves.codecTime(candidate) * plain) / 1e3 }));
+    this.#trials.plan(
+      others
+        .filter(({ candidate }) => this.#list[candidate]!.codec !== 'none')
+        .sort((a, b) => b.expected.rate - a.expected.rate)
+        .map(({ candidate }) => ({ candidate, cost: (this.#curves.codecTime(candidate) * plain) / 1e3 })),
+    );
   }
 
   #switch(to: number, here: Prediction, there: Prediction, now: number): Switch {

@@ -27,6 +27,9 @@ export class Trials {
   #count = 0;
   #chunks = 0;
   readonly #turns = new Map<number, number>();
+  #favourites: readonly TrialChoice[] = [];
+  /** Whose turn it is: asked for each chunk, found out once. */
+  #choice: TrialChoice | undefined;
 
   /** Microseconds of processor time that trials took. */
   get spent(): number {
@@ -53,18 +56,25 @@ export class Trials {
     this.#spent += micros;
   }
 
-  /** @param favourites the best first; what is taken up counts as tried */
-  next(favourites: readonly TrialChoice[]): number | undefined {
-    if (this.#chunks < APART_CHUNKS) return undefined;
-    const turn = ({ candidate }: TrialChoice): number => this.#turns.get(candidate) ?? -1;
-    const [choice] = favourites
-      .filter(({ cost }) => cost <= LONGEST_TRIAL)
-      .slice(0, FAVOURITES)
-      .sort((a, b) => turn(a) - turn(b));
-    if (choice === undefined || choice.cost > this.#credit) return undefined;
+  /** @param favourites what is worth trying, the best first */
+  plan(favourites: readonly TrialChoice[]): void {
+    this.#favourites = favourites.filter(({ cost }) => cost <= LONGEST_TRIAL).slice(0, FAVOURITES);
+    this.#take();
+  }
+
+  /** With what the next chunk is to be tried; undefined for most. What is told counts as tried. */
+  next(): number | undefined {
+    const choice = this.#choice;
+    if (choice === undefined || this.#chunks < APART_CHUNKS || choice.cost > this.#credit) return undefined;
     this.#turns.set(choice.candidate, this.#count++);
     this.#chunks = 0;
+    this.#take();
     return choice.candidate;
+  }
+
+  #take(): void {
+    const turn = ({ candidate }: TrialChoice): number => this.#turns.get(candidate) ?? -1;
+    [this.#choice] = [...this.#favourites].sort((a, b) => turn(a) - turn(b));
   }
 
   #earn(micros: number): void {
