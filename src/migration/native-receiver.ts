@@ -135,7 +135,7 @@ export class NativeReceiver implements Receiving {
         alignment: 1,
         zstdBinding,
         hostThreads,
-        store: allocateStore(stream.storeBytes, geometry.slots),
+        store: allocateStore(stream.storeBytes, geometry.slots, this.#settings.storeMemory),
       },
     });
     return this.#pool;

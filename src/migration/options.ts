@@ -59,6 +59,8 @@ interface Range {
 
 /** As QEMU's xbzrle-cache-size. */
 export const DEFAULT_STORE_BYTES = 64 * MIB;
+/** Bytes of guest stream in a chunk when nothing is said. */
+export const DEFAULT_CHUNK_BYTES = MIB;
 /** What everything else may take. */
 const MEMORY_BESIDE_STORE = 256 * MIB;
 export const DEFAULT_MEMORY_LIMIT = MEMORY_BESIDE_STORE + DEFAULT_STORE_BYTES;
@@ -159,7 +161,7 @@ export const sendSchema = z.strictObject({
   nice: z.int().min(LIMITS.nice.min).max(LIMITS.nice.max).optional(),
   /** Bytes of guest stream in a chunk, a multiple of 4096. Default 1 MiB. */
   chunkSize: quantity('chunkSize', parseSize, LIMITS.chunkSize)
-    .default(MIB)
+    .default(DEFAULT_CHUNK_BYTES)
     .refine((value) => value % PAGE_SIZE === 0, `expected a multiple of ${PAGE_SIZE}`),
   /** Bytes per second that may leave; 0 = unlimited, the default. */
   maxBandwidth: quantity('maxBandwidth', parseRate, { min: 0, max: Number.MAX_SAFE_INTEGER }).default(0),

@@ -10,7 +10,14 @@ import { WaitingSource } from '../io/waiting-source.js';
 import { addressOf } from '../link/address.js';
 import { openInput, openOutput } from '../link/open.js';
 import { checkNotSameFile } from '../link/same-file.js';
-import { type ReceiveOptions, type ResolvedReceiveOptions, resolveReceiveOptions } from './options.js';
+import {
+  DEFAULT_CHUNK_BYTES,
+  DEFAULT_STORE_BYTES,
+  type ReceiveOptions,
+  type ResolvedReceiveOptions,
+  resolveReceiveOptions,
+} from './options.js';
+import { storeBeside } from './memory.js';
 import { codecBytes } from './codec-memory.js';
 import { DECOMPRESS_ENTRY } from './entries.js';
 import { speaks } from './handshake.js';
@@ -38,10 +45,13 @@ export async function receive(options: ReceiveOptions): Promise<TransferSummary>
   checkNotSameFile(input, output);
   const { decompressThreads: threads, zstdBinding = '' } = settings;
   const rehearsal = rehearseReceiving({ threads, zstdBinding, memoryLimit: settings.memoryLimit });
-  const standby = new Standby({ entry: DECOMPRESS_ENTRY, threads, rehearsal });
-  const opening = standby.whileListening(openOptions(settings));
   // Too little memory for any stream is said before anybody connects.
   const hello = receiverHello(settings);
+  // What a sender chooses without options, if we can hold it.
+  const storeBytes =
+    storeBeside(hello.stores ?? [], DEFAULT_CHUNK_BYTES) < DEFAULT_STORE_BYTES ? 0 : DEFAULT_STORE_BYTES;
+  const standby = new Standby({ entry: DECOMPRESS_ENTRY, threads, rehearsal, storeBytes });
+  const opening = standby.whileListening(openOptions(settings));
   let source: Channel | undefined;
   let sink: Channel | undefined;
   let reader: ByteSource | undefined;
@@ -132,6 +142,7 @@ async function transfer(
     ioTimeout: settings.ioTimeout,
     passThrough: settings.passThrough,
     crew: () => standby.take(),
+    storeMemory: (bytes) => standby.takeStore(bytes),
     statistics,
   });
   statistics.setupDone();

@@ -4,6 +4,7 @@ import type { ByteSink, ByteSource } from '../io/bytes.js';
 import type { RamferryError } from '../errors.js';
 import type { HostThreadsKey } from '../io/host-threads.js';
 import type { GivenCrew } from '../pool/worker-pool.js';
+import type { StoreMemory } from '../store/shared.js';
 import type { Statistics } from './statistics.js';
 
 export interface ReceiverSettings {
@@ -23,6 +24,8 @@ export interface ReceiverSettings {
   readonly hostThreads?: HostThreadsKey | undefined;
   /** Threads that are there already; whoever asks has them. */
   readonly crew?: (() => GivenCrew | undefined) | undefined;
+  /** Memory for the page store that is there already. */
+  readonly storeMemory?: StoreMemory | undefined;
   /**
    * The source is somebody else's too, who reads on where this stream ends: not one byte beyond the end is read, and a
    * stream whose end cannot be told is refused.

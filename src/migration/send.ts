@@ -9,7 +9,13 @@ import { openInput, openOutput } from '../link/open.js';
 import type { OpenOptions } from '../link/options.js';
 import { checkNotSameFile } from '../link/same-file.js';
 import { senderGeometry, usefulSlotsBetweenFiles } from './memory.js';
-import { type ResolvedSendOptions, resolveSendOptions, type SendOptions } from './options.js';
+import {
+  DEFAULT_STORE_BYTES,
+  type ResolvedSendOptions,
+  resolveSendOptions,
+  type SendOptions,
+  STORE_PART,
+} from './options.js';
 import { adapts, adaptive } from './adaptive/set-up.js';
 import { agree, type Asked, chooseCoding, type Coding } from './coding.js';
 import { CpuGovernor } from './cpu-governor.js';
@@ -153,6 +159,7 @@ export async function transferTo(
     cargo === undefined ? followDelivery(ear, hello, source, chunkSize, geometry.slots) : undefined;
   const sender = new Sender({
     crew: () => standby?.take(),
+    storeMemory: (bytes) => standby?.takeStore(bytes),
     source,
     sink,
     head,
@@ -236,11 +243,13 @@ function meet(
 }
 
 function standbyFor(
-  { zstdBinding = '', nice, memoryLimit }: ResolvedSendOptions,
+  { zstdBinding = '', nice, memoryLimit, method, xbzrleCacheSize }: ResolvedSendOptions,
   { threads, codec }: Coding,
 ): Standby {
+  const wanted = xbzrleCacheSize ?? Math.min(DEFAULT_STORE_BYTES, memoryLimit * STORE_PART);
+  const storeBytes = method === 'stream' ? 0 : Math.min(wanted, DEFAULT_STORE_BYTES);
   const rehearsal = rehearseSending({ threads, codec, zstdBinding, nice, memoryLimit });
-  return new Standby({ entry: COMPRESS_ENTRY, threads, rehearsal });
+  return new Standby({ entry: COMPRESS_ENTRY, threads, rehearsal, storeBytes });
 }
 
 function governed(cpus: number): () => Promise<void> | undefined {

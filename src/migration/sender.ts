@@ -20,6 +20,7 @@ import { COMPRESS_ENTRY } from './entries.js';
 import { type ChunkTaker, feedExtents, StreamFeeder } from './feeder.js';
 import type { Cut } from './filler.js';
 import type { RoundCounter } from './rounds.js';
+import type { StoreMemory } from '../store/shared.js';
 import { SendingStore } from './sending-store.js';
 
 export interface SenderSettings extends WritingSettings {
@@ -47,6 +48,8 @@ export interface SenderSettings extends WritingSettings {
   readonly hostThreads?: HostThreadsKey | undefined;
   /** Threads that are there already; whoever asks has them. */
   readonly crew?: (() => GivenCrew | undefined) | undefined;
+  /** Memory for the page store that is there already. */
+  readonly storeMemory?: StoreMemory | undefined;
   /** Called first of all when something fails, before anything is closed. */
   readonly onFailure?: ((error: RamferryError) => void) | undefined;
   /** Is told the pages of the stream. */
@@ -76,7 +79,7 @@ export class Sender implements ChunkTaker {
     this.#settings = settings;
     const atOnce = settings.sink.writeAll === undefined ? 1 : Math.floor(settings.geometry.slots / 3);
     const file = settings.grammar === undefined ? settings.source.file! : undefined;
-    this.#store = SendingStore.open(settings.storeBytes ?? 0, settings.geometry.slots);
+    this.#store = SendingStore.open(settings.storeBytes ?? 0, settings.geometry.slots, settings.storeMemory);
     this.#pool = new OrderedPool({
       entry: COMPRESS_ENTRY,
       threads: settings.threads,

@@ -7,7 +7,7 @@ import { JOB, JOB_WIDE } from '../slot/job.js';
 import type { SlotViews } from '../slot/layout.js';
 import { Turns } from '../slot/turns.js';
 import { Ledger } from '../store/ledger.js';
-import { allocateStore, type SharedStore } from '../store/shared.js';
+import { allocateStore, type SharedStore, type StoreMemory } from '../store/shared.js';
 import type { StoreCounts } from './counts.js';
 
 export class SendingStore {
@@ -29,9 +29,9 @@ export class SendingStore {
     this.#ledger = new Ledger(bytes / PAGE_SIZE);
   }
 
-  /** @param bytes of pages; 0 = no store. @param underWay most chunks that are under way at once */
-  static open(bytes: number, underWay: number): SendingStore | undefined {
-    const shared = allocateStore(bytes, underWay);
+  /** @param bytes of pages; 0 = no store. @param underWay most chunks that are under way at once. @param ready memory for it */
+  static open(bytes: number, underWay: number, ready?: StoreMemory): SendingStore | undefined {
+    const shared = allocateStore(bytes, underWay, ready);
     return shared === undefined ? undefined : new SendingStore(bytes, shared);
   }
 

@@ -1,10 +1,11 @@
 // Threads that are there before the other side comes. While an address waits for somebody to connect there is time: the
-// threads start, load their codecs, and rehearse, so that V8 has compiled what a transfer needs when the guest begins to
+// threads start, load their codecs, and rehearse, and the page store's memory is touched, so that V8 has compiled what a transfer needs when the guest begins to
 // send. Whoever comes ends the rehearsal at once. What a rehearsal meets is nobody's failure: the transfer will say it.
 
 import type { OpenOptions } from '../link/options.js';
 import { Crew } from '../pool/crew.js';
 import type { GivenCrew } from '../pool/worker-pool.js';
+import { StoreReserve } from '../store/reserve.js';
 
 /** Goes through the motions with threads that stay; ends soon after `over` says so. May fail. */
 export type Rehearsal = (crew: GivenCrew, over: () => boolean) => Promise<void>;
@@ -14,12 +15,15 @@ export interface StandbyOptions {
   readonly threads: number;
   /** Absent where there is no room for one. */
   readonly rehearsal: Rehearsal | undefined;
+  /** Of the page store that the transfer will probably have; 0 = none. */
+  readonly storeBytes: number;
 }
 
 export class Standby {
   readonly #options: StandbyOptions;
   #crew: Crew | undefined;
   #rehearsing: Promise<void> = Promise.resolve();
+  #reserve: StoreReserve | undefined;
   #over = false;
 
   constructor(options: StandbyOptions) {
@@ -49,6 +53,11 @@ export class Standby {
     return crew === undefined ? undefined : { crew, lent: false };
   }
 
+  /** Memory of a page store that was touched meanwhile, once. */
+  takeStore(bytes: number): SharedArrayBuffer | undefined {
+    return this.#reserve?.take(bytes);
+  }
+
   /** Ends what nobody has taken. */
   async close(): Promise<void> {
     this.#over = true;
@@ -58,9 +67,11 @@ export class Standby {
 
   #begin(): void {
     if (this.#crew !== undefined || this.#over) return;
-    const { entry, threads, rehearsal } = this.#options;
+    const { entry, threads, rehearsal, storeBytes } = this.#options;
     const crew = new Crew({ entry, threads, atOnce: true });
     this.#crew = crew;
+    this.#reserve = new StoreReserve(storeBytes);
+    void this.#reserve.touch(() => this.#over);
     if (rehearsal === undefined) return;
     this.#rehearsing = rehearsal({ crew, lent: true }, () => this.#over).catch(() => undefined);
   }

@@ -88,7 +88,7 @@ export class XenReceiver implements Receiving, XenDeliveries {
         alignment: 1,
         zstdBinding,
         hostThreads,
-        store: allocateStore(envelope.storeBytes, geometry.slots),
+        store: allocateStore(envelope.storeBytes, geometry.slots, this.#settings.storeMemory),
       },
     });
     this.#pool = pool;

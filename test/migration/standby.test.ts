@@ -3,6 +3,7 @@
 import assert from 'node:assert/strict';
 import { afterEach, describe, it } from 'node:test';
 
+import { storeMemoryBytes } from '../../src/chunk/page-store.js';
 import { RamferryError } from '../../src/errors.js';
 import { COMPRESS_ENTRY, DECOMPRESS_ENTRY } from '../../src/migration/entries.js';
 import { rehearseReceiving, rehearseSending } from '../../src/migration/rehearsal.js';
@@ -19,7 +20,7 @@ afterEach(async () => {
 });
 
 function make(rehearsal: Rehearsal | undefined, entry = COMPRESS_ENTRY): Standby {
-  const standby = new Standby({ entry, threads: 2, rehearsal });
+  const standby = new Standby({ entry, threads: 2, rehearsal, storeBytes: 2 * MIB });
   open.push(standby);
   return standby;
 }
@@ -79,6 +80,20 @@ describe('standby', () => {
   it('keeps to itself what a rehearsal failed with', LIMIT, async () => {
     const standby = make(() => Promise.reject(new RamferryError('ERR_CODEC_UNAVAILABLE', 'no codec')));
     listen(standby);
+    await standby.close();
+  });
+
+  it('gives the memory of a page store away once, to whoever needs that much', LIMIT, async () => {
+    const standby = make(() => Promise.resolve());
+    assert.equal(standby.takeStore(2 * MIB), undefined, 'nobody listens');
+    listen(standby);
+    const memory = standby.takeStore(2 * MIB);
+    assert.equal(memory?.byteLength, storeMemoryBytes(512));
+    assert.ok(new Uint8Array(memory).every((byte) => byte === 0));
+    assert.equal(standby.takeStore(2 * MIB), undefined);
+    const other = make(() => Promise.resolve());
+    listen(other);
+    assert.equal(other.takeStore(MIB), undefined, 'another size');
     await standby.close();
   });
 
