@@ -139,7 +139,7 @@ export class Controller {
    */
   look(cpu: number, now: number): Switch | undefined {
     const elapsed = now - (this.#from ?? this.#start);
-    const link = this.#link.look(now, (share) => this.#receiver.allows(share, elapsed, now));
+    const link = this.#link.look(now, (share) => this.#receiver.look(share, elapsed, now));
     const window = this.#window;
     window.cpu = cpu;
     this.#firstLook ??= this.#from ?? now;

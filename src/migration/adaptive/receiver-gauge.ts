@@ -35,7 +35,7 @@ export class ReceiverGauge {
    * @returns whether it can have been the link that kept it waiting; true where the receiver does not say: then nobody
    *   else is known
    */
-  allows(share: number, elapsed: number, now: number): boolean {
+  look(share: number, elapsed: number, now: number): boolean {
     const from = this.#from;
     const to = this.#to;
     let there = 0;

@@ -18,7 +18,7 @@ function after(
   windows.forEach(([here, there], index) => {
     waited += there * WINDOW_MS * 1e3;
     gauge.heard({ clock: 7_000 + (index + 1) * WINDOW_MS * 1e3, waited });
-    allowed = gauge.allows(here, WINDOW_MS, (index + 1) * WINDOW_MS);
+    allowed = gauge.look(here, WINDOW_MS, (index + 1) * WINDOW_MS);
   });
   return allowed;
 }
@@ -70,13 +70,13 @@ describe('ReceiverGauge', () => {
 
   it('knows nobody else where the receiver says nothing, or has long said nothing', () => {
     const silent = new ReceiverGauge();
-    assert.ok(silent.allows(0.2, 50, 50));
+    assert.ok(silent.look(0.2, 50, 50));
     const once = new ReceiverGauge();
     once.heard({ clock: 1, waited: 0 });
-    assert.ok(once.allows(0.2, 50, 50), 'one word is no time');
+    assert.ok(once.look(0.2, 50, 50), 'one word is no time');
     const gauge = new ReceiverGauge();
     assert.ok(!after([[0.9, 0]], gauge));
-    assert.ok(!gauge.allows(0.9, 50, 100));
-    assert.ok(gauge.allows(0.9, 500, 600));
+    assert.ok(!gauge.look(0.9, 50, 100));
+    assert.ok(gauge.look(0.9, 500, 600));
   });
 });
