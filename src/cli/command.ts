@@ -21,3 +21,8 @@ export interface Entry {
 
 /** What yargs hands over: names as written and in camel case. */
 export type ParsedArguments = Readonly<Record<string, unknown>>;
+
+/** A positional that may be standard input: yargs hands over a bare dash as nothing. */
+export function orDash(value: unknown): string {
+  return String(value) || '-';
+}

@@ -5,7 +5,7 @@ import { inspect as inspectStream, type InspectOptions } from '../migration/insp
 import { formatInspection } from '../report/inspect.js';
 import { ADDRESSES, COMMON, gather, RECEIVE } from './options.js';
 import { toStdout } from './output.js';
-import type { Command } from './command.js';
+import { type Command, orDash } from './command.js';
 import { handleSignals } from './signals.js';
 
 export const inspect: Command = {
@@ -32,8 +32,7 @@ export const inspect: Command = {
         { memoryLimit: 'text', decompressThreads: 'number' },
         {},
       ) as InspectOptions;
-      // yargs hands over a bare dash as nothing.
-      const report = await inspectStream(String(parsed['stream']) || '-', {
+      const report = await inspectStream(orDash(parsed['stream']), {
         ...options,
         verify,
         signal: signals.signal,

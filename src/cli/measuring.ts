@@ -5,7 +5,7 @@ import type { Options } from 'yargs';
 
 import { EXIT } from '../errors.js';
 import type { ReportData } from '../report/html/data.js';
-import type { ParsedArguments } from './command.js';
+import { orDash, type ParsedArguments } from './command.js';
 import { toStdout } from './output.js';
 import { checkReportFile, writeReport } from './report-file.js';
 import { handleSignals } from './signals.js';
@@ -100,8 +100,7 @@ export function given(
 ): Record<string, unknown> {
   const options: Record<string, unknown> = {};
   for (const name of names) if (parsed[name] !== undefined) options[name] = parsed[name];
-  // yargs hands over a bare dash as nothing.
-  if (options['input'] === '') options['input'] = '-';
+  if (options['input'] !== undefined) options['input'] = orDash(options['input']);
   for (const name of numbers) if (parsed[name] !== undefined) options[name] = numeric(parsed[name]);
   return options;
 }
