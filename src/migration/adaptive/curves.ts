@@ -113,15 +113,18 @@ export class Curves {
   sent(chunk: ChunkFigures, now: number): void {
     const { candidate, decoded, plain, encoded, codecMicros, jobMicros } = chunk;
     this.#fade(now);
+    const around = Math.max(0, jobMicros - codecMicros) * 1e3;
     const coded = !this.#none[candidate]! && plain > 0;
+    const time = (codecMicros * 1e3) / Math.exp(this.#time[candidate]!);
+    const size = Math.min(encoded, plain) / Math.exp(this.#size[candidate]!);
     for (const flow of [this.#flow, this.#stretch]) {
       flow.decoded += decoded;
       flow.plain += plain;
-      flow.around += Math.max(0, jobMicros - codecMicros) * 1e3;
+      flow.around += around;
       if (!coded) continue;
-      flow.time += (codecMicros * 1e3) / Math.exp(this.#time[candidate]!);
+      flow.time += time;
       flow.timed += plain;
-      flow.size += Math.min(encoded, plain) / Math.exp(this.#size[candidate]!);
+      flow.size += size;
       flow.sized += plain;
     }
   }

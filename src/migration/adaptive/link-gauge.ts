@@ -45,8 +45,6 @@ export interface LinkWindow {
   readonly share: number;
   /** The same as it looks from here, be it the receiver that kept the link waiting. */
   readonly waited: number;
-  /** Bytes per second that left. */
-  readonly wire: number;
 }
 
 export class LinkGauge {
@@ -129,7 +127,7 @@ export class LinkGauge {
     const passed = ((this.#bytes + this.#queuedBefore - this.#lastQueued) / elapsed) * 1e3;
     this.#passed = this.#passed.filter(({ at }) => now - at < REMEMBERED_MS);
     this.#passed.push({ rate: passed, at: now });
-    if (share > 0 && this.#busy >= LEAST_WAIT_MS && share >= LEAST_SHARE && this.#drained > 0) {
+    if (this.#busy >= LEAST_WAIT_MS && share >= LEAST_SHARE && this.#drained > 0) {
       // Where both sides have much to do they pause by turns, and the link looks slow meanwhile: it carries no less than
       // what has just passed.
       const most = Math.max(...this.#passed.map(({ rate }) => rate));
@@ -147,7 +145,7 @@ export class LinkGauge {
     this.#windowStart = now;
     this.#queuedBefore = this.#lastQueued;
     this.#bytes = this.#drained = this.#busy = 0;
-    return { share, waited, wire };
+    return { share, waited };
   }
 
   #limits(seen: number, share: number): void {
