@@ -127,7 +127,6 @@ export class NativeReceiver implements Receiving {
     this.#pool = new OrderedPool({
       entry: DECOMPRESS_ENTRY,
       threads,
-      crew: this.#settings.crew?.(),
       geometry,
       startUp: {
         maxChunk: stream.maxChunk,
@@ -137,6 +136,8 @@ export class NativeReceiver implements Receiving {
         hostThreads,
         store: allocateStore(stream.storeBytes, geometry.slots, this.#settings.storeMemory),
       },
+      // Behind the store: whoever takes the threads has asked for its memory.
+      crew: this.#settings.crew?.(),
     });
     return this.#pool;
   }

@@ -44,12 +44,13 @@ export async function receive(options: ReceiveOptions): Promise<TransferSummary>
   const output = addressOf(settings.output);
   checkNotSameFile(input, output);
   const { decompressThreads: threads, zstdBinding = '' } = settings;
-  const rehearsal = rehearseReceiving({ threads, zstdBinding, memoryLimit: settings.memoryLimit });
   // Too little memory for any stream is said before anybody connects.
   const hello = receiverHello(settings);
   // What a sender chooses without options, if we can hold it.
   const storeBytes =
     storeBeside(hello.stores ?? [], DEFAULT_CHUNK_BYTES) < DEFAULT_STORE_BYTES ? 0 : DEFAULT_STORE_BYTES;
+  const memoryLimit = settings.memoryLimit - storeBytes;
+  const rehearsal = rehearseReceiving({ threads, zstdBinding, memoryLimit });
   const standby = new Standby({ entry: DECOMPRESS_ENTRY, threads, rehearsal, storeBytes });
   const opening = standby.whileListening(openOptions(settings));
   let source: Channel | undefined;

@@ -14,7 +14,6 @@ import {
   type ResolvedSendOptions,
   resolveSendOptions,
   type SendOptions,
-  STORE_PART,
 } from './options.js';
 import { adapts, adaptive } from './adaptive/set-up.js';
 import { agree, type Asked, chooseCoding, type Coding } from './coding.js';
@@ -33,7 +32,7 @@ import { Sender } from './sender.js';
 import { Standby } from './standby.js';
 import { Statistics } from './statistics.js';
 import type { TransferSummary } from './summary.js';
-import { storeSize } from './store-size.js';
+import { defaultStore, storeSize } from './store-size.js';
 import { Ear } from './way-back.js';
 
 /**
@@ -246,9 +245,16 @@ function standbyFor(
   { zstdBinding = '', nice, memoryLimit, method, xbzrleCacheSize }: ResolvedSendOptions,
   { threads, codec }: Coding,
 ): Standby {
-  const wanted = xbzrleCacheSize ?? Math.min(DEFAULT_STORE_BYTES, memoryLimit * STORE_PART);
-  const storeBytes = method === 'stream' ? 0 : Math.min(wanted, DEFAULT_STORE_BYTES);
-  const rehearsal = rehearseSending({ threads, codec, zstdBinding, nice, memoryLimit });
+  const wanted = method === 'stream' ? 0 : (xbzrleCacheSize ?? defaultStore(memoryLimit));
+  // More than anybody should lose for nothing while it waits.
+  const storeBytes = wanted > DEFAULT_STORE_BYTES ? 0 : wanted;
+  const rehearsal = rehearseSending({
+    threads,
+    codec,
+    zstdBinding,
+    nice,
+    memoryLimit: memoryLimit - storeBytes,
+  });
   return new Standby({ entry: COMPRESS_ENTRY, threads, rehearsal, storeBytes });
 }
 

@@ -1,6 +1,7 @@
 // Threads that are there before the other side comes. While an address waits for somebody to connect there is time: the
-// threads start, load their codecs, and rehearse, and the page store's memory is touched, so that V8 has compiled what a transfer needs when the guest begins to
-// send. Whoever comes ends the rehearsal at once. What a rehearsal meets is nobody's failure: the transfer will say it.
+// threads start, load their codecs, and rehearse, so that V8 has compiled what a transfer needs when the guest begins to
+// send; and the page store's memory is touched. Whoever comes ends the rehearsal at once. What a rehearsal meets is nobody's
+// failure: the transfer will say it.
 
 import type { OpenOptions } from '../link/options.js';
 import { Crew } from '../pool/crew.js';
@@ -46,10 +47,11 @@ export class Standby {
     this.#over = true;
   }
 
-  /** The threads, once; whoever takes them ends them. */
+  /** The threads, once; whoever takes them ends them. Memory that nobody has asked for until then is given up: no store needs it. */
   take(): GivenCrew | undefined {
     const crew = this.#crew;
     this.#crew = undefined;
+    this.#reserve = undefined;
     return crew === undefined ? undefined : { crew, lent: false };
   }
 

@@ -3,6 +3,7 @@
 
 import { recordCapacity } from '../chunk/encode.js';
 import type { Hello } from '../container/negotiation.js';
+import { PAGE_SIZE } from '../grammar/grammar.js';
 import { formatSize } from '../units.js';
 import { largestStore, type MemoryNeeds, receiverStores, senderGeometry, storeBeside } from './memory.js';
 import {
@@ -25,6 +26,12 @@ export interface StoreQuestion {
   readonly codecBytes: (chunkSize: number) => number;
 }
 
+/** What the page store takes of a memory limit at most when nothing is said; whole pages. */
+export function defaultStore(memoryLimit: number): number {
+  const bytes = Math.min(DEFAULT_STORE_BYTES, memoryLimit * STORE_PART);
+  return bytes - (bytes % PAGE_SIZE);
+}
+
 /** Bytes of the page store, whole pages; 0 = none. Warns where less is used than was given. */
 export function storeSize({ settings, identities, needs, hello, codecBytes }: StoreQuestion): number {
   const { xbzrleCacheSize: given, memoryLimit, method } = settings;
@@ -45,7 +52,7 @@ export function storeSize({ settings, identities, needs, hello, codecBytes }: St
           codecBytes,
         )
       : (hello.stores ?? []);
-  const most = Math.min(DEFAULT_STORE_BYTES, memoryLimit * STORE_PART, storeBeside(stores, chunkSize));
+  const most = Math.min(defaultStore(memoryLimit), storeBeside(stores, chunkSize));
   return largestStore(most, threads, (storeBytes) =>
     senderGeometry({ ...needs, storeBytes }, recordCapacity(chunkSize)),
   );

@@ -80,7 +80,6 @@ export class XenReceiver implements Receiving, XenDeliveries {
     const pool = new OrderedPool({
       entry: DECOMPRESS_ENTRY,
       threads,
-      crew: this.#settings.crew?.(),
       geometry,
       startUp: {
         maxChunk: envelope.maxChunk,
@@ -90,6 +89,8 @@ export class XenReceiver implements Receiving, XenDeliveries {
         hostThreads,
         store: allocateStore(envelope.storeBytes, geometry.slots, this.#settings.storeMemory),
       },
+      // Behind the store: whoever takes the threads has asked for its memory.
+      crew: this.#settings.crew?.(),
     });
     this.#pool = pool;
     if (this.#failure !== undefined) pool.fail(this.#failure);

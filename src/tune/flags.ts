@@ -3,8 +3,8 @@
 import { bindingInfo } from '../codec/registry.js';
 import { recordCapacity } from '../chunk/encode.js';
 import { receiverGeometry, senderGeometry } from '../migration/memory.js';
-import { DEFAULT_MEMORY_LIMIT, DEFAULT_STORE_BYTES, STORE_PART } from '../migration/options.js';
-import { PAGE_SIZE } from '../grammar/grammar.js';
+import { DEFAULT_MEMORY_LIMIT } from '../migration/options.js';
+import { defaultStore } from '../migration/store-size.js';
 import { formatSize } from '../units.js';
 import type { Settings } from './recommend.js';
 
@@ -50,12 +50,6 @@ function memoryFlag(settings: Settings, side: Side, identities: boolean): string
   }
 }
 
-/** The page store that a transfer takes of this limit (src/migration/store-size.ts). */
-function storeOf(limit: number): number {
-  const bytes = Math.min(DEFAULT_STORE_BYTES, limit * STORE_PART);
-  return bytes - (bytes % PAGE_SIZE);
-}
-
 function fits(
   { codec, level, chunkSize, threads }: Settings,
   side: Side,
@@ -69,7 +63,7 @@ function fits(
     chunkSize,
     codecBytes: bindingInfo(codec).memoryPerThread(level, chunkSize),
     extraSlots: 1,
-    storeBytes: identities ? storeOf(limit) : 0,
+    storeBytes: identities ? defaultStore(limit) : 0,
   };
   try {
     const room = recordCapacity(chunkSize);

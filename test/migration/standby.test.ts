@@ -97,6 +97,14 @@ describe('standby', () => {
     await standby.close();
   });
 
+  it('gives the memory of a page store up when the threads are taken without it', LIMIT, async () => {
+    const standby = make(() => Promise.resolve());
+    listen(standby);
+    const { crew } = standby.take()!;
+    assert.equal(standby.takeStore(2 * MIB), undefined);
+    await crew.close();
+  });
+
   it('has its threads ready without a rehearsal, too', LIMIT, async () => {
     const standby = make(undefined);
     listen(standby);
