@@ -19,7 +19,7 @@ export const SECTION = {
 /** Low bits of a word of the `ram` section; the rest is the address. */
 export const RAM_FLAG = { zero: 0x02, memSize: 0x04, page: 0x08, eos: 0x10, continue: 0x20 } as const;
 
-export const COMMAND = { openReturnPath: 1, ping: 3 } as const;
+export const COMMAND = { openReturnPath: 1, ping: 2 } as const;
 
 /** The section of RAM: its id depends on what registered before it; this is what a PC has. */
 export const RAM_SECTION = { id: 2, name: 'ram', instance: 0, version: 4 } as const;

@@ -47,6 +47,20 @@ describe('a guest over a duplex link', () => {
     });
   }
 
+  it('is asked for as QEMU does: OPEN_RETURN_PATH, then a PING with the number 1', async () => {
+    const written: Buffer[] = [];
+    const guest = await smallGuest('qemu', MIB / 4);
+    const { source, destination } = pair((bytes) => {
+      written.push(Buffer.from(bytes));
+      return bytes;
+    });
+    await Promise.all([
+      sendGuest(source, guest, { policy: { kind: 'fixed', rounds: 1 } }),
+      receiveGuest(destination, { limitBytes: LIMIT }),
+    ]);
+    assert.ok(Buffer.concat(written).includes(Buffer.from('0800010000' + '080002000400000001', 'hex')));
+  });
+
   it('has a downtime from the pause to the acknowledgement, whatever comes after it', async () => {
     const clock = new FakeClock();
     const guest = await smallGuest('qemu', MIB);
