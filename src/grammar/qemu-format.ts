@@ -1,4 +1,5 @@
 // QEMU's migration stream in numbers: section types, commands, flags of the ram section, and limits of what is believed.
+// One table for the grammar, the simulated guest and rehearsals; the tests' streams have numbers of their own.
 // All integers are big-endian. Sources: QEMU migration/savevm.c, migration/savevm.h, migration/ram.c (7.2 to 10.x).
 
 /** QEMU_VM_FILE_VERSION; version 2 has not been readable since QEMU 0.10. */
@@ -20,11 +21,13 @@ export const SECTION = {
 } as const;
 
 /**
- * MIG_CMD_*: those that the walk needs by name. SWITCHOVER_START is the newest (10.0, for VFIO over multifd). Every command
+ * MIG_CMD_*: those that are needed by name. SWITCHOVER_START is the newest (10.0, for VFIO over multifd). Every command
  * says its length, but what an unknown one means for the bytes after it is unknown.
  */
 export const COMMAND = {
   invalid: 0,
+  openReturnPath: 1,
+  ping: 2,
   postcopyAdvise: 3,
   postcopyListen: 4,
   packaged: 7,
@@ -40,7 +43,7 @@ export const ADVISE_WITH_RAM = 16;
  * RAM_SAVE_FLAG_*, the low 12 bits of a word. 0x01 has been obsolete since 2009, 0x100 is gone since 9.1, 0x200 came with 8.1
  * and is said to be the last (pages of 1 KiB leave no more bits).
  */
-export const FLAG = {
+export const RAM_FLAG = {
   zero: 0x02,
   memSize: 0x04,
   page: 0x08,
@@ -52,14 +55,16 @@ export const FLAG = {
   compressPage: 0x100,
   multifdFlush: 0x200,
 } as const;
-export const FLAG_MASK = 0xfff;
+export const RAM_FLAG_MASK = 0xfff;
 
 /** MAPPED_RAM_HDR_VERSION: what tells a mapped-ram stream (9.0), whose pages lie elsewhere in its file. */
 export const MAPPED_RAM_VERSION = 1;
 
-/** The ram section: idstr and version (register_savevm_live in ram_mig_init). */
-export const RAM_IDSTR = 'ram';
-export const RAM_VERSION = 4;
+/**
+ * The ram section (register_savevm_live in ram_mig_init). Its id depends on what registered before it: this one is a PC's, for
+ * who writes; a reader goes by what START says.
+ */
+export const RAM_SECTION = { id: 2, name: 'ram', instance: 0, version: 4 } as const;
 
 /** Subsections of CONFIGURATION (vmstate_configuration in savevm.c; unchanged from 4.0 to 10.x). */
 export const SUBSECTION = {

@@ -6,13 +6,14 @@ import { PAGE_SIZE, type SegmentSink } from './grammar.js';
 import { BlockTable, type RamBlock } from './qemu-blocks.js';
 import {
   ENCODING_FLAG_XBZRLE,
-  FLAG,
-  FLAG_MASK,
+  RAM_FLAG,
+  RAM_FLAG_MASK,
   MAPPED_RAM_VERSION,
   MAX_COMPRESSED,
   MAX_XBZRLE,
   PAGES_PER_BLOCK,
 } from './qemu-format.js';
+import { readCounted } from './qemu-fields.js';
 import { isFull } from './room.js';
 
 /** What the next byte is. */
@@ -32,8 +33,8 @@ const enum Next {
 
 const WORD = 8;
 const U32 = 2 ** 32;
-const PAGE_CONTINUED = FLAG.page | FLAG.continue;
-const ZERO_CONTINUED = FLAG.zero | FLAG.continue;
+const PAGE_CONTINUED = RAM_FLAG.page | RAM_FLAG.continue;
+const ZERO_CONTINUED = RAM_FLAG.zero | RAM_FLAG.continue;
 
 export class RamWalk {
   /** The source may go postcopy: blocks of huge pages then tell their page size. */
@@ -83,7 +84,7 @@ export class RamWalk {
     while (at + WORD <= length && !isFull(out)) {
       const high = view.getUint32(at);
       const low = view.getUint32(at + 4);
-      const flags = low & FLAG_MASK;
+      const flags = low & RAM_FLAG_MASK;
       const number = high * 0x100000 + (low >>> 12);
       if (flags === PAGE_CONTINUED && number < pages) {
         out.words(1, true);
@@ -117,28 +118,28 @@ export class RamWalk {
 
   /** Decides what follows a word. Returns why the walk is lost, if it is; then nothing has changed. */
   private announce(flags: number, number: number, address: number): string | undefined {
-    switch (flags & ~FLAG.continue) {
-      case FLAG.page:
+    switch (flags & ~RAM_FLAG.continue) {
+      case RAM_FLAG.page:
         return this.announcePage(flags, number, Next.page);
-      case FLAG.zero:
+      case RAM_FLAG.zero:
         return this.announcePage(flags, number, Next.fill);
-      case FLAG.xbzrle:
+      case RAM_FLAG.xbzrle:
         return this.announcePage(flags, number, Next.xbzrle);
-      case FLAG.compressPage:
+      case RAM_FLAG.compressPage:
         return this.announcePage(flags, number, Next.compressed);
       default:
     }
     switch (flags) {
-      case FLAG.memSize:
+      case RAM_FLAG.memSize:
         if (address > Number.MAX_SAFE_INTEGER) return 'RAM of more than 2^53 bytes';
         this.unlisted = address;
         if (address > 0) this.next = Next.list;
         return undefined;
-      case FLAG.eos:
+      case RAM_FLAG.eos:
         this.ended = true;
         return undefined;
-      case FLAG.hook:
-      case FLAG.multifdFlush:
+      case RAM_FLAG.hook:
+      case RAM_FLAG.multifdFlush:
         return undefined;
       default:
         // Behind the last block stands a MappedRamHeader: u32 version, u64 page size.
@@ -148,7 +149,7 @@ export class RamWalk {
   }
 
   private announcePage(flags: number, number: number, what: Next): string | undefined {
-    if ((flags & FLAG.continue) === 0) {
+    if ((flags & RAM_FLAG.continue) === 0) {
       if (number >= PAGES_PER_BLOCK) return 'address beyond 2^48';
       this.announced = what;
       this.next = Next.name;
@@ -213,7 +214,7 @@ export class RamWalk {
   }
 
   private name(data: Uint8Array, at: number, out: SegmentSink): number {
-    const name = counted(data, at);
+    const name = readCounted(data, at);
     if (name === undefined) return 0;
     const block = this.blocks.find(name);
     if (block === undefined) {
@@ -239,7 +240,7 @@ export class RamWalk {
       this.lostBecause = mapped ? 'mapped-ram' : 'list of RAM blocks in an unknown form';
       return 0;
     }
-    const name = counted(data, at);
+    const name = readCounted(data, at);
     if (name === undefined) return 0;
     const sizeAt = at + 1 + name.length;
     if (sizeAt + 8 > data.length) return 0;
@@ -272,7 +273,7 @@ export class RamWalk {
     if (!this.postcopyAdvised) return at + address > view.byteLength ? undefined : address;
     const after = at + address;
     if (after + (last ? 8 : 1) > view.byteLength) return undefined;
-    const without = last ? (view.getUint32(after + 4) & FLAG_MASK) !== 0 : view.getUint8(after) !== 0;
+    const without = last ? (view.getUint32(after + 4) & RAM_FLAG_MASK) !== 0 : view.getUint8(after) !== 0;
     if (without) return address;
     if (at + 8 > view.byteLength) return undefined;
     const pageSize = view.getBigUint64(at);
@@ -280,11 +281,4 @@ export class RamWalk {
     if (pageSize < PAGE_SIZE || (pageSize & (pageSize - 1n)) !== 0n) return address;
     return at + 8 + address > view.byteLength ? undefined : 8 + address;
   }
-}
-
-/** The text after a u8 length; undefined when it is not complete. */
-export function counted(data: Uint8Array, at: number): string | undefined {
-  const length = data[at];
-  if (length === undefined || at + 1 + length > data.length) return undefined;
-  return Buffer.from(data.buffer, data.byteOffset + at + 1, length).toString('latin1');
 }

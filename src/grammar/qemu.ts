@@ -6,7 +6,8 @@
 import { type Grammar, type ScanEnd, type SegmentSink } from './grammar.js';
 import { QEMU_MAGIC } from './magics.js';
 import { OpaqueTail, type TailOptions } from './opaque.js';
-import { RamWalk, counted } from './qemu-ram.js';
+import { readCounted, readU16, readU32 } from './qemu-fields.js';
+import { RamWalk } from './qemu-ram.js';
 import {
   ADVISE_WITH_RAM,
   COMMAND,
@@ -15,8 +16,7 @@ import {
   MAX_CAPABILITIES,
   MAX_MACHINE_NAME,
   PAGE_BITS,
-  RAM_IDSTR,
-  RAM_VERSION,
+  RAM_SECTION,
   SECTION,
   SUBSECTION,
   UUID_LENGTH,
@@ -57,15 +57,15 @@ export class QemuGrammar implements Grammar {
   private capabilitiesLeft = 0;
   private bodyLeft = 0;
   /** The body at hand is that of a command after which latency counts: why the walk ends with it. */
-  /** After the last ram section: device state, while the guest is paused. */
-  get downtime(): boolean {
-    return this.rest?.skeleton === true;
-  }
-
   private urgentBecause: string | undefined;
 
   /** @param offset bytes before the stream that belong to its file (libvirt's header): blocks are aligned to the file. */
   constructor(private offset = 0) {}
+
+  /** After the last ram section: device state, while the guest is paused. */
+  get downtime(): boolean {
+    return this.rest?.skeleton === true;
+  }
 
   scan(data: Uint8Array, atEnd: boolean, out: SegmentSink): number {
     let at = 0;
@@ -119,7 +119,7 @@ export class QemuGrammar implements Grammar {
     const length = QEMU_MAGIC.length + 4;
     if (data.length - at < length) return 0;
     if (!QEMU_MAGIC.every((byte, i) => data[at + i] === byte)) return this.lost('no QEMU magic');
-    const version = u32(data, at + QEMU_MAGIC.length);
+    const version = readU32(data, at + QEMU_MAGIC.length);
     if (version !== FILE_VERSION) return this.lost(`QEMU stream version ${version}`);
     this.next = Next.section;
     out.skeleton(length);
@@ -143,7 +143,7 @@ export class QemuGrammar implements Grammar {
       case SECTION.command:
         return this.command(data, at, out);
       case SECTION.vmDescription:
-        return data.length - at < 5 ? 0 : this.beginBody(out, 5, u32(data, at + 1));
+        return data.length - at < 5 ? 0 : this.beginBody(out, 5, readU32(data, at + 1));
       case SECTION.eof:
         this.eof = true;
         this.begun();
@@ -164,7 +164,7 @@ export class QemuGrammar implements Grammar {
   private configuration(data: Uint8Array, at: number, out: SegmentSink): number {
     if (this.sections > 0) return this.lost('CONFIGURATION that is not the first section');
     if (data.length - at < 5) return 0;
-    const nameLength = u32(data, at + 1);
+    const nameLength = readU32(data, at + 1);
     if (nameLength > MAX_MACHINE_NAME) return this.lost('CONFIGURATION in an unknown form');
     const length = 5 + nameLength;
     if (data.length - at < length) return 0;
@@ -176,7 +176,7 @@ export class QemuGrammar implements Grammar {
 
   /** Subsections have no length: each is known by name, or the walk ends. */
   private subsection(data: Uint8Array, at: number, out: SegmentSink): number {
-    const name = counted(data, at + 1);
+    const name = readCounted(data, at + 1);
     if (name === undefined) return 0;
     const dataAt = at + 2 + name.length + 4;
     let bytes = 4;
@@ -185,11 +185,11 @@ export class QemuGrammar implements Grammar {
       return this.lost('unknown subsection of CONFIGURATION');
     }
     if (data.length < dataAt + bytes) return 0;
-    if (name === SUBSECTION.pageBits && u32(data, dataAt) !== PAGE_BITS) {
+    if (name === SUBSECTION.pageBits && readU32(data, dataAt) !== PAGE_BITS) {
       return this.lost('pages that are not 4096 bytes');
     }
     if (name === SUBSECTION.capabilities) {
-      this.capabilitiesLeft = u32(data, dataAt);
+      this.capabilitiesLeft = readU32(data, dataAt);
       if (this.capabilitiesLeft > MAX_CAPABILITIES) return this.lost('too many capabilities');
       if (this.capabilitiesLeft > 0) this.next = Next.capabilities;
     }
@@ -198,7 +198,7 @@ export class QemuGrammar implements Grammar {
   }
 
   private capability(data: Uint8Array, at: number, out: SegmentSink): number {
-    const name = counted(data, at);
+    const name = readCounted(data, at);
     if (name === undefined) return 0;
     if (name === IGNORE_SHARED) this.ram.ignoreShared = true;
     this.capabilitiesLeft -= 1;
@@ -210,13 +210,14 @@ export class QemuGrammar implements Grammar {
   private start(data: Uint8Array, at: number, out: SegmentSink): number {
     if (this.ramSection !== undefined) return this.lost('a second section that goes on');
     if (data.length - at < 6) return 0;
-    const name = counted(data, at + 5);
+    const name = readCounted(data, at + 5);
     if (name === undefined) return 0;
-    if (name !== RAM_IDSTR) return this.lost('a section other than ram that goes on');
+    if (name !== RAM_SECTION.name) return this.lost('a section other than ram that goes on');
     const length = 6 + name.length + 8;
     if (data.length - at < length) return 0;
-    if (u32(data, at + length - 4) !== RAM_VERSION) return this.lost('ram section of an unknown version');
-    this.ramSection = u32(data, at + 1);
+    if (readU32(data, at + length - 4) !== RAM_SECTION.version)
+      return this.lost('ram section of an unknown version');
+    this.ramSection = readU32(data, at + 1);
     this.begun();
     this.next = Next.ram;
     out.skeleton(length);
@@ -226,7 +227,7 @@ export class QemuGrammar implements Grammar {
   private part(data: Uint8Array, at: number, out: SegmentSink, last: boolean): number {
     if (this.ramDone) return this.lost('a section after the end of RAM');
     if (data.length - at < 5) return 0;
-    if (u32(data, at + 1) !== this.ramSection) return this.lost('part of a section other than ram');
+    if (readU32(data, at + 1) !== this.ramSection) return this.lost('part of a section other than ram');
     this.begun();
     this.lastPart = last;
     this.next = Next.ram;
@@ -252,7 +253,7 @@ export class QemuGrammar implements Grammar {
       return this.section(data, at, out);
     }
     if (data.length - at < 5) return 0;
-    if (u32(data, at + 1) !== this.ramSection) return this.lost('footer of another section');
+    if (readU32(data, at + 1) !== this.ramSection) return this.lost('footer of another section');
     this.next = Next.section;
     out.skeleton(5);
     return 5;
@@ -260,8 +261,8 @@ export class QemuGrammar implements Grammar {
 
   private command(data: Uint8Array, at: number, out: SegmentSink): number {
     if (data.length - at < 5) return 0;
-    const command = u16(data, at + 1);
-    const length = u16(data, at + 3);
+    const command = readU16(data, at + 1);
+    const length = readU16(data, at + 3);
     switch (command) {
       case COMMAND.postcopyAdvise:
         if (length === ADVISE_WITH_RAM) this.ram.postcopyAdvised = true;
@@ -307,12 +308,4 @@ export class QemuGrammar implements Grammar {
     this.next = Next.section;
     if (this.urgentBecause !== undefined) this.lost(this.urgentBecause, true);
   }
-}
-
-function u16(data: Uint8Array, at: number): number {
-  return (data[at]! << 8) | data[at + 1]!;
-}
-
-function u32(data: Uint8Array, at: number): number {
-  return ((data[at]! << 24) | (data[at + 1]! << 16) | (data[at + 2]! << 8) | data[at + 3]!) >>> 0;
 }

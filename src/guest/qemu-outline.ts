@@ -5,8 +5,10 @@
 import { Buffer } from 'node:buffer';
 import { RamferryError } from '../errors.js';
 import { PAGE_SIZE } from '../grammar/grammar.js';
+import { QEMU_MAGIC } from '../grammar/magics.js';
+import type { SectionHead } from '../grammar/qemu-fields.js';
+import { FILE_VERSION, RAM_FLAG, SECTION } from '../grammar/qemu-format.js';
 import type { QemuDevice, QemuMachine, RamBlock } from './qemu-machine.js';
-import { QEMU_MAGIC, QEMU_VERSION, RAM_FLAG, SECTION } from './qemu-format.js';
 
 /** One PART or END of the ram section. */
 export interface RamSection {
@@ -98,7 +100,10 @@ class Walk {
   }
 
   outline(): QemuOutline {
-    this.#expect(this.#u32() === QEMU_MAGIC && this.#u32() === QEMU_VERSION, 'no QEMU stream of version 3');
+    this.#expect(
+      this.#take(4).equals(QEMU_MAGIC) && this.#u32() === FILE_VERSION,
+      'no QEMU stream of version 3',
+    );
     this.#expect(this.#u8() === SECTION.configuration, 'no CONFIGURATION');
     const machineType = this.#text(this.#u32());
     this.#commands();
@@ -163,7 +168,7 @@ class Walk {
     const begin = Buffer.from('{"page_size"');
     for (let at = stream.lastIndexOf(begin); at >= this.#at + 5; at = stream.lastIndexOf(begin, at - 1)) {
       const fits = stream.readUInt32BE(at - 4) === stream.length - at;
-      if (fits && stream[at - 5] === SECTION.description) return stream.subarray(at);
+      if (fits && stream[at - 5] === SECTION.vmDescription) return stream.subarray(at);
     }
     throw this.#wrong('no VMDESCRIPTION at the end');
   }
@@ -207,7 +212,7 @@ class Walk {
     return length === name.length && this.#stream.toString('latin1', at + 1, at + 1 + length) === name;
   }
 
-  #sectionHead(): { id: number; name: string; instance: number; version: number } {
+  #sectionHead(): SectionHead {
     return { id: this.#u32(), name: this.#text(this.#u8()), instance: this.#u32(), version: this.#u32() };
   }
 
@@ -232,8 +237,13 @@ class Walk {
   }
 
   #text(length: number): string {
+    return this.#take(length).toString('latin1');
+  }
+
+  #take(length: number): Buffer {
     this.#at += length;
-    return this.#stream.toString('latin1', this.#at - length, this.#at);
+    if (this.#at > this.#stream.length) throw new RangeError('beyond the end of the stream');
+    return this.#stream.subarray(this.#at - length, this.#at);
   }
 
   #expect(holds: boolean, message: string): void {

@@ -3,9 +3,11 @@
 
 import { Buffer } from 'node:buffer';
 import { PAGE_SIZE } from '../grammar/grammar.js';
+import { QEMU_MAGIC } from '../grammar/magics.js';
+import type { SectionHead } from '../grammar/qemu-fields.js';
+import { COMMAND, FILE_VERSION, RAM_FLAG, RAM_SECTION, SECTION } from '../grammar/qemu-format.js';
 import type { FieldReader } from './field-reader.js';
 import type { QemuDevice } from './qemu-machine.js';
-import { COMMAND, QEMU_MAGIC, QEMU_VERSION, RAM_FLAG, RAM_SECTION, SECTION } from './qemu-format.js';
 import { GuestRam } from './ram.js';
 import { damaged, limitPages, PageCounter, type ReceivedGuest } from './received.js';
 import { readTrailer, type Trailer } from './trailer.js';
@@ -52,9 +54,9 @@ class QemuReader {
   async read(): Promise<ReceivedGuest> {
     const reader = this.#reader;
     await reader.need(8, 'the header');
-    if (reader.u32be() !== QEMU_MAGIC) throw damaged('ERR_STREAM_MAGIC', 'this is no QEMU stream', 0);
+    if (!reader.take(4).equals(QEMU_MAGIC)) throw damaged('ERR_STREAM_MAGIC', 'this is no QEMU stream', 0);
     const version = reader.u32be();
-    if (version !== QEMU_VERSION) {
+    if (version !== FILE_VERSION) {
       throw damaged('ERR_STREAM_VERSION', `QEMU stream version ${version}, only 3 is known`, 4);
     }
     while (await this.#section());
@@ -195,7 +197,7 @@ class QemuReader {
   async #description(): Promise<void> {
     const reader = this.#reader;
     await reader.need(5, 'VMDESCRIPTION');
-    if (reader.u8() !== SECTION.description) throw this.#wrong('no VMDESCRIPTION after the sections');
+    if (reader.u8() !== SECTION.vmDescription) throw this.#wrong('no VMDESCRIPTION after the sections');
     const length = reader.u32be();
     if (length > LONGEST_DESCRIPTION) {
       throw damaged('ERR_STREAM_LIMIT', `a VMDESCRIPTION of ${length} bytes`, reader.offset);
@@ -203,7 +205,7 @@ class QemuReader {
     await reader.skip(length, 'VMDESCRIPTION');
   }
 
-  async #head(): Promise<{ id: number; name: string; instance: number; version: number }> {
+  async #head(): Promise<SectionHead> {
     const reader = this.#reader;
     await reader.need(5, 'a section header');
     const id = reader.u32be();

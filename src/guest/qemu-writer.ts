@@ -4,8 +4,10 @@
 import { Buffer } from 'node:buffer';
 import type { ByteSink } from '../io/bytes.js';
 import { PAGE_SIZE } from '../grammar/grammar.js';
+import { QEMU_MAGIC } from '../grammar/magics.js';
+import { command, counted, sectionFooter, sectionHead, u32, word } from '../grammar/qemu-fields.js';
+import { COMMAND, FILE_VERSION, RAM_FLAG, RAM_SECTION, SECTION } from '../grammar/qemu-format.js';
 import { machinePages, type QemuMachine } from './qemu-machine.js';
-import { COMMAND, QEMU_MAGIC, QEMU_VERSION, RAM_FLAG, RAM_SECTION, SECTION } from './qemu-format.js';
 import type { GuestRam } from './ram.js';
 import { BATCH_PAGES, CountingSink, type StreamWriter } from './stream-writer.js';
 import { writeTrailer, type Trailer } from './trailer.js';
@@ -55,7 +57,7 @@ export class QemuWriter implements StreamWriter {
     let first = 0;
     for (const block of machine.blocks) {
       const end = first + block.bytes / PAGE_SIZE;
-      this.#blocks.push({ first, end, name: shortString(block.name) });
+      this.#blocks.push({ first, end, name: counted(block.name) });
       first = end;
     }
   }
@@ -70,20 +72,20 @@ export class QemuWriter implements StreamWriter {
     const total = blocks.reduce((sum, block) => sum + block.bytes, 0);
     await this.#out.write(
       Buffer.concat([
-        u32(QEMU_MAGIC),
-        u32(QEMU_VERSION),
-        byte(SECTION.configuration),
+        QEMU_MAGIC,
+        u32(FILE_VERSION),
+        Buffer.of(SECTION.configuration),
         u32(type.length),
         type,
         ...(this.#returnPath
           ? [command(COMMAND.openReturnPath, Buffer.alloc(0)), command(COMMAND.ping, u32(1))]
           : []),
-        byte(SECTION.start),
+        Buffer.of(SECTION.start),
         sectionHead(RAM_SECTION),
         word(total, RAM_FLAG.memSize),
-        ...blocks.flatMap(({ name, bytes }) => [shortString(name), word(bytes, 0)]),
+        ...blocks.flatMap(({ name, bytes }) => [counted(name), word(bytes, 0)]),
         word(0, RAM_FLAG.eos),
-        footer(RAM_SECTION.id),
+        sectionFooter(RAM_SECTION.id),
       ]),
     );
   }
@@ -115,9 +117,14 @@ export class QemuWriter implements StreamWriter {
     for (const device of devices) {
       const state = Buffer.from(device.state);
       if (trailer !== undefined && device.name === trailerIn) writeTrailer(state, trailer);
-      parts.push(byte(SECTION.full), sectionHead(device), state, footer(device.id));
+      parts.push(Buffer.of(SECTION.full), sectionHead(device), state, sectionFooter(device.id));
     }
-    parts.push(byte(SECTION.eof), byte(SECTION.description), u32(description.length), description);
+    parts.push(
+      Buffer.of(SECTION.eof),
+      Buffer.of(SECTION.vmDescription),
+      u32(description.length),
+      description,
+    );
     await this.#out.write(Buffer.concat(parts));
   }
 
@@ -135,7 +142,7 @@ export class QemuWriter implements StreamWriter {
   #close(): void {
     if (this.#dataStart === undefined) return;
     this.#addWord(0, RAM_FLAG.eos);
-    this.#length += footer(RAM_SECTION.id).copy(this.#buffer, this.#length);
+    this.#length += sectionFooter(RAM_SECTION.id).copy(this.#buffer, this.#length);
     this.#dataStart = undefined;
   }
 
@@ -173,46 +180,4 @@ export class QemuWriter implements StreamWriter {
     this.#length = 0;
     await this.#out.write(this.#buffer.subarray(0, length));
   }
-}
-
-function byte(value: number): Buffer {
-  return Buffer.of(value);
-}
-
-function u32(value: number): Buffer {
-  const bytes = Buffer.alloc(4);
-  bytes.writeUInt32BE(value);
-  return bytes;
-}
-
-function word(address: number, flags: number): Buffer {
-  const bytes = Buffer.alloc(8);
-  bytes.writeBigUInt64BE(BigInt(address) | BigInt(flags));
-  return bytes;
-}
-
-function shortString(text: string): Buffer {
-  const bytes = Buffer.from(text);
-  return Buffer.concat([byte(bytes.length), bytes]);
-}
-
-function sectionHead(section: { id: number; name: string; instance: number; version: number }): Buffer {
-  return Buffer.concat([
-    u32(section.id),
-    shortString(section.name),
-    u32(section.instance),
-    u32(section.version),
-  ]);
-}
-
-function footer(id: number): Buffer {
-  return Buffer.concat([byte(SECTION.footer), u32(id)]);
-}
-
-function command(number: number, data: Buffer): Buffer {
-  const head = Buffer.alloc(5);
-  head.writeUInt8(SECTION.command, 0);
-  head.writeUInt16BE(number, 1);
-  head.writeUInt16BE(data.length, 3);
-  return Buffer.concat([head, data]);
 }

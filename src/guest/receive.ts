@@ -4,12 +4,12 @@
 import { Buffer } from 'node:buffer';
 import { setImmediate } from 'node:timers/promises';
 import { RamferryError } from '../errors.js';
+import { QEMU_MAGIC } from '../grammar/magics.js';
 import type { ByteSink, ByteSource, Channel } from '../io/bytes.js';
 import { systemClock, type Clock } from './clock.js';
 import { FieldReader } from './field-reader.js';
 import { readLibxcGuest } from './libxc-reader.js';
 import { q35Machine, type QemuDevice } from './qemu-machine.js';
-import { QEMU_MAGIC } from './qemu-format.js';
 import { readQemuGuest } from './qemu-reader.js';
 import type { GuestRam } from './ram.js';
 import type { ReceivedGuest } from './received.js';
@@ -76,7 +76,7 @@ async function receive(
   const reader = new FieldReader(source);
   const startedAt = clock.now();
   const start = await reader.peek(4);
-  const format = start.length === 4 && start.readUInt32BE() === QEMU_MAGIC ? 'qemu' : 'libxc';
+  const format = start.equals(QEMU_MAGIC) ? 'qemu' : 'libxc';
   const guest =
     format === 'qemu'
       ? await readQemuGuest(reader, {

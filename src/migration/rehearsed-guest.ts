@@ -6,12 +6,12 @@ import { Buffer } from 'node:buffer';
 
 import { PAGE_SIZE } from '../grammar/grammar.js';
 import { QEMU_MAGIC } from '../grammar/magics.js';
-import { FILE_VERSION, FLAG, RAM_IDSTR, RAM_VERSION, SECTION } from '../grammar/qemu-format.js';
+import { counted, sectionFooter, sectionHead, u32, word } from '../grammar/qemu-fields.js';
+import { FILE_VERSION, RAM_FLAG, RAM_SECTION, SECTION } from '../grammar/qemu-format.js';
 
 /** Pages of the guest. */
 const GUEST_PAGES = 1024;
 const BLOCK_NAME = 'pc.ram';
-const SECTION_ID = 2;
 /** Pages that QEMU writes between two visits of its main loop, about. */
 const PART_PAGES = 64;
 /** One in so many is told as a fill byte. */
@@ -24,16 +24,16 @@ export function* rehearsedGuest(): Generator<Buffer, void> {
   yield Buffer.concat([QEMU_MAGIC, u32(FILE_VERSION), start()]);
   for (let round = 0; ; round++) {
     for (let first = 0; first < GUEST_PAGES; first += PART_PAGES) {
-      yield Buffer.concat([Buffer.of(SECTION.part), u32(SECTION_ID)]);
+      yield Buffer.concat([Buffer.of(SECTION.part), u32(RAM_SECTION.id)]);
       for (let number = first; number < first + PART_PAGES; number++) {
         if (round > 0 && (number + round) % LEFT_OUT_EVERY === 0) continue;
-        const flags = number % ZERO_EVERY === 0 ? FLAG.zero : FLAG.page;
+        const flags = number % ZERO_EVERY === 0 ? RAM_FLAG.zero : RAM_FLAG.page;
         // The first of a part names the block, as it does in QEMU's rounds.
-        if (number < first + 2) yield Buffer.concat([word(number * PAGE_SIZE + flags), text(BLOCK_NAME)]);
-        else yield word(number * PAGE_SIZE + flags + FLAG.continue);
-        yield flags === FLAG.zero ? Buffer.of(0) : pages.page(number, round);
+        if (number < first + 2) yield Buffer.concat([word(number * PAGE_SIZE, flags), counted(BLOCK_NAME)]);
+        else yield word(number * PAGE_SIZE, flags | RAM_FLAG.continue);
+        yield flags === RAM_FLAG.zero ? Buffer.of(0) : pages.page(number, round);
       }
-      yield Buffer.concat([word(FLAG.eos), footer()]);
+      yield Buffer.concat([word(0, RAM_FLAG.eos), sectionFooter(RAM_SECTION.id)]);
     }
   }
 }
@@ -91,27 +91,8 @@ function template(index: number): Buffer {
 function start(): Buffer {
   const size = GUEST_PAGES * PAGE_SIZE;
   return Buffer.concat([
-    ...[Buffer.of(SECTION.start), u32(SECTION_ID), text(RAM_IDSTR), u32(0), u32(RAM_VERSION)],
-    ...[word(size + FLAG.memSize), text(BLOCK_NAME), word(size), word(FLAG.eos), footer()],
+    ...[Buffer.of(SECTION.start), sectionHead(RAM_SECTION)],
+    ...[word(size, RAM_FLAG.memSize), counted(BLOCK_NAME), word(size, 0)],
+    ...[word(0, RAM_FLAG.eos), sectionFooter(RAM_SECTION.id)],
   ]);
-}
-
-function footer(): Buffer {
-  return Buffer.concat([Buffer.of(SECTION.footer), u32(SECTION_ID)]);
-}
-
-function text(value: string): Buffer {
-  return Buffer.concat([Buffer.of(value.length), Buffer.from(value, 'latin1')]);
-}
-
-function u32(value: number): Buffer {
-  const bytes = Buffer.alloc(4);
-  bytes.writeUInt32BE(value);
-  return bytes;
-}
-
-function word(value: number): Buffer {
-  const bytes = Buffer.alloc(8);
-  bytes.writeBigUInt64BE(BigInt(value));
-  return bytes;
 }

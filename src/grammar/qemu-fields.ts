@@ -1,0 +1,65 @@
+// Single fields of QEMU's migration stream, big-endian: read where they stand, and written as savevm.c and ram.c write
+// them. Knows no order of fields and no state; numbers and limits are in qemu-format.ts.
+
+import { Buffer } from 'node:buffer';
+
+import { SECTION } from './qemu-format.js';
+
+/** What a START or FULL section says of itself. */
+export interface SectionHead {
+  readonly id: number;
+  readonly name: string;
+  readonly instance: number;
+  readonly version: number;
+}
+
+export function readU16(data: Uint8Array, at: number): number {
+  return (data[at]! << 8) | data[at + 1]!;
+}
+
+export function readU32(data: Uint8Array, at: number): number {
+  return ((data[at]! << 24) | (data[at + 1]! << 16) | (data[at + 2]! << 8) | data[at + 3]!) >>> 0;
+}
+
+/** The text after a u8 length; undefined when it is not complete. */
+export function readCounted(data: Uint8Array, at: number): string | undefined {
+  const length = data[at];
+  if (length === undefined || at + 1 + length > data.length) return undefined;
+  return Buffer.from(data.buffer, data.byteOffset + at + 1, length).toString('latin1');
+}
+
+export function u32(value: number): Buffer {
+  const bytes = Buffer.alloc(4);
+  bytes.writeUInt32BE(value);
+  return bytes;
+}
+
+/** A word of the ram section: the address of a page, or a length, with flags in the bits that it leaves free. */
+export function word(address: number, flags: number): Buffer {
+  const bytes = Buffer.alloc(8);
+  bytes.writeBigUInt64BE(BigInt(address) | BigInt(flags));
+  return bytes;
+}
+
+/** @param text of at most 255 bytes */
+export function counted(text: string): Buffer {
+  const bytes = Buffer.from(text, 'latin1');
+  return Buffer.concat([Buffer.of(bytes.length), bytes]);
+}
+
+/** What follows the type of a START or FULL section. */
+export function sectionHead({ id, name, instance, version }: SectionHead): Buffer {
+  return Buffer.concat([u32(id), counted(name), u32(instance), u32(version)]);
+}
+
+export function sectionFooter(id: number): Buffer {
+  return Buffer.concat([Buffer.of(SECTION.footer), u32(id)]);
+}
+
+export function command(number: number, data: Uint8Array): Buffer {
+  const head = Buffer.alloc(5);
+  head.writeUInt8(SECTION.command, 0);
+  head.writeUInt16BE(number, 1);
+  head.writeUInt16BE(data.length, 3);
+  return Buffer.concat([head, data]);
+}
