@@ -6,23 +6,12 @@ import fs from 'node:fs';
 import { promisify } from 'node:util';
 import { copyBytes } from '../page/copy.js';
 import { isZeroPage, PAGE_BYTES } from '../page/zero.js';
-import { ALIGNMENTS, directOffsets } from './direct.js';
+import { type DirectPlaces, findPlaces } from './direct.js';
 
 const write = promisify(fs.write);
 
 /** One write of this size keeps a disk busy; libvirt's I/O helper uses the same. */
 const BLOCK = 1024 * 1024;
-
-function works(fd: number, memory: SharedArrayBuffer, offset: number, alignment: number): boolean {
-  try {
-    // The smallest write and the largest, neither at the start of the file.
-    return [alignment, BLOCK].every(
-      (length) => fs.writeSync(fd, new Uint8Array(memory, offset, length), 0, length, alignment) === length,
-    );
-  } catch {
-    return false;
-  }
-}
 
 export class DirectWriter {
   readonly #fd: number;
@@ -33,7 +22,7 @@ export class DirectWriter {
   /** File position of the block's first byte. */
   #position = 0;
 
-  private constructor(fd: number, memory: SharedArrayBuffer, offset: number, alignment: number) {
+  private constructor(fd: number, memory: SharedArrayBuffer, { offset, alignment }: DirectPlaces) {
     this.#fd = fd;
     this.#block = Buffer.from(memory, offset, BLOCK);
     this.#view = new DataView(memory, offset, BLOCK);
@@ -48,12 +37,14 @@ export class DirectWriter {
   static on(fd: number): DirectWriter | undefined {
     const memory = new SharedArrayBuffer(BLOCK + PAGE_BYTES);
     try {
-      for (const alignment of ALIGNMENTS) {
-        for (const offset of directOffsets()) {
-          if (works(fd, memory, offset, alignment)) return new DirectWriter(fd, memory, offset, alignment);
-        }
-      }
-      return undefined;
+      const places = findPlaces(({ offset, alignment }) =>
+        // The smallest write and the largest, neither at the start of the file.
+        [alignment, BLOCK].every((length) => {
+          const bytes = new Uint8Array(memory, offset, length);
+          return fs.writeSync(fd, bytes, 0, length, alignment) === length;
+        }),
+      );
+      return places && new DirectWriter(fd, memory, places);
     } finally {
       fs.ftruncateSync(fd, 0);
     }

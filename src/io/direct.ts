@@ -5,35 +5,44 @@ import { inputChangedError, readExactlyAt } from './positioned.js';
 import { readError } from './system-error.js';
 
 /** What devices and file systems ask for, the smaller first: in bytes. */
-export const ALIGNMENTS = [512, 4096] as const;
+const ALIGNMENTS = [512, 4096] as const;
 const LARGEST = 4096;
 /** Array buffers begin at multiples of this (V8 and malloc). */
 const MEMORY_STEP = 16;
+
+export interface DirectPlaces {
+  /** The first place in the memory where a direct transfer may begin. */
+  readonly offset: number;
+  /** File positions, lengths, and distances from `offset` are multiples of this many bytes. */
+  readonly alignment: number;
+}
 
 /**
  * Offsets to try, the best first: large memory comes from the system in whole pages, of which malloc keeps the first 16
  * bytes, so that the next page begins at 4080. A device may take less, but then a large transfer, which the system
  * splits, may end in pieces that the device refuses.
  */
-export function* directOffsets(): Iterable<number> {
+function* offsets(): Iterable<number> {
   yield LARGEST - MEMORY_STEP;
   for (let offset = 0; offset < LARGEST - MEMORY_STEP; offset += MEMORY_STEP) yield offset;
 }
 
-export interface DirectPlaces {
-  /** The first place in the memory where a direct read may begin. */
-  readonly offset: number;
-  /** File positions, lengths, and distances from `offset` are multiples of this many bytes. */
-  readonly alignment: number;
-}
-
-function works(fd: number, memory: ArrayBufferLike, offset: number, position: number): boolean {
-  try {
-    fs.readSync(fd, new Uint8Array(memory, offset, LARGEST), 0, LARGEST, position);
-    return true;
-  } catch {
-    return false;
+/**
+ * Tries places in some memory until one works; offsets are below 4096.
+ * @param transfer tries a place out; throws what the system says
+ * @returns undefined when direct transfers work nowhere
+ */
+export function findPlaces(transfer: (places: DirectPlaces) => boolean): DirectPlaces | undefined {
+  for (const alignment of ALIGNMENTS) {
+    for (const offset of offsets()) {
+      try {
+        if (transfer({ offset, alignment })) return { offset, alignment };
+      } catch {
+        // Not there.
+      }
+    }
   }
+  return undefined;
 }
 
 /**
@@ -41,14 +50,13 @@ function works(fd: number, memory: ArrayBufferLike, offset: number, position: nu
  * @returns undefined when they work nowhere.
  */
 export function directPlaces(fd: number, memory: ArrayBufferLike): DirectPlaces | undefined {
-  for (const alignment of ALIGNMENTS) {
-    for (const offset of directOffsets()) {
-      if (works(fd, memory, offset, alignment) && works(fd, memory, offset + alignment, 0)) {
-        return { offset, alignment };
-      }
-    }
-  }
-  return undefined;
+  const read = (offset: number, position: number): number =>
+    fs.readSync(fd, new Uint8Array(memory, offset, LARGEST), 0, LARGEST, position);
+  return findPlaces(({ offset, alignment }) => {
+    read(offset, alignment);
+    read(offset + alignment, 0);
+    return true;
+  });
 }
 
 /** @returns a descriptor for direct reads and their alignment, or undefined when that is not to be had. */
