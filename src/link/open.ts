@@ -12,8 +12,26 @@ import type { OpenOptions } from './options.js';
  * Rejects with ERR_INPUT_OPEN, ERR_LINK_CONNECT, ERR_LINK_LISTEN, ERR_LINK_TIMEOUT, or the signal's reason, which
  * also ends everything under way on the channel later.
  */
-export async function openInput(address: Address, options: OpenOptions = {}): Promise<Channel> {
+export function openInput(address: Address, options: OpenOptions = {}): Promise<Channel> {
+  return open(address, options, 'input');
+}
+
+/**
+ * Opens `address` to write to; the channel has a sink. Rejects as {@link openInput}, with ERR_OUTPUT_OPEN or
+ * ERR_OUTPUT_EXISTS in the place of ERR_INPUT_OPEN.
+ */
+export async function openOutput(address: Address, options: OpenOptions = {}): Promise<Channel> {
+  const channel = await open(address, options, 'output');
+  const { maxBandwidth = 0 } = options;
+  if (maxBandwidth === 0 || channel.sink === undefined) return channel;
+  const { RateLimitedSink } = await import('./rate-limit.js');
+  const sink = new RateLimitedSink(channel.sink, maxBandwidth);
+  return { source: channel.source, sink, duplex: channel.duplex, fd: channel.fd };
+}
+
+async function open(address: Address, options: OpenOptions, end: 'input' | 'output'): Promise<Channel> {
   const label = formatAddress(address);
+  const reading = end === 'input';
   switch (address.kind) {
     case 'tcp':
     case 'unix':
@@ -22,18 +40,29 @@ export async function openInput(address: Address, options: OpenOptions = {}): Pr
     case 'unix-listen':
       return (await load(import('./listen.js'), options)).listenOn(address, options);
     case 'fd':
-      return (await load(import('./inherited.js'), options)).openInheritedInput(address.fd, label, options);
-    case 'stdio':
-      return (await load(import('./inherited.js'), options)).openInheritedInput(0, label, options);
-    case 'file':
-      return (await load(import('./path.js'), options)).openPathInput(address.path, label, options);
-    case 'exec':
-      return (await load(import('./command.js'), options)).openCommandInput(address.command, label, options);
-    case 'stream':
-      return (await load(import('./node-stream.js'), options)).readFrom(
-        address.stream as Readable,
-        options.signal,
-      );
+    case 'stdio': {
+      const { openInheritedInput, openInheritedOutput } = await load(import('./inherited.js'), options);
+      const fd = address.kind === 'fd' ? address.fd : reading ? 0 : 1;
+      return reading ? openInheritedInput(fd, label, options) : openInheritedOutput(fd, label, options);
+    }
+    case 'file': {
+      const { openPathInput, openPathOutput } = await load(import('./path.js'), options);
+      return reading
+        ? openPathInput(address.path, label, options)
+        : openPathOutput(address.path, label, options);
+    }
+    case 'exec': {
+      const { openCommandInput, openCommandOutput } = await load(import('./command.js'), options);
+      return reading
+        ? openCommandInput(address.command, label, options)
+        : openCommandOutput(address.command, label, options);
+    }
+    case 'stream': {
+      const { readFrom, writeTo } = await load(import('./node-stream.js'), options);
+      return reading
+        ? readFrom(address.stream as Readable, options.signal)
+        : writeTo(address.stream as Writable, options.signal);
+    }
   }
 }
 
@@ -42,42 +71,4 @@ async function load<Module>(loading: Promise<Module>, options: OpenOptions): Pro
   const module = await loading;
   if (options.signal?.aborted === true) throw abortError(options.signal);
   return module;
-}
-
-/**
- * Opens `address` to write to; the channel has a sink. Rejects as {@link openInput}, with ERR_OUTPUT_OPEN or
- * ERR_OUTPUT_EXISTS in the place of ERR_INPUT_OPEN.
- */
-export async function openOutput(address: Address, options: OpenOptions = {}): Promise<Channel> {
-  const channel = await openUnlimited(address, options);
-  const { maxBandwidth = 0 } = options;
-  if (maxBandwidth === 0 || channel.sink === undefined) return channel;
-  const { RateLimitedSink } = await import('./rate-limit.js');
-  const sink = new RateLimitedSink(channel.sink, maxBandwidth);
-  return { source: channel.source, sink, duplex: channel.duplex, fd: channel.fd };
-}
-
-async function openUnlimited(address: Address, options: OpenOptions): Promise<Channel> {
-  const label = formatAddress(address);
-  switch (address.kind) {
-    case 'tcp':
-    case 'unix':
-      return (await load(import('./connect.js'), options)).connectTo(address, options);
-    case 'tcp-listen':
-    case 'unix-listen':
-      return (await load(import('./listen.js'), options)).listenOn(address, options);
-    case 'fd':
-      return (await load(import('./inherited.js'), options)).openInheritedOutput(address.fd, label, options);
-    case 'stdio':
-      return (await load(import('./inherited.js'), options)).openInheritedOutput(1, label, options);
-    case 'file':
-      return (await load(import('./path.js'), options)).openPathOutput(address.path, label, options);
-    case 'exec':
-      return (await load(import('./command.js'), options)).openCommandOutput(address.command, label, options);
-    case 'stream':
-      return (await load(import('./node-stream.js'), options)).writeTo(
-        address.stream as Writable,
-        options.signal,
-      );
-  }
 }
