@@ -9,6 +9,7 @@ import { NativeOutlet } from '../container/native-outlet.js';
 import { GRAMMAR_ID } from '../grammar/grammar.js';
 import { QemuGrammar } from '../grammar/qemu.js';
 import type { ByteSink, ByteSource } from '../io/bytes.js';
+import { PlainSink } from '../io/plain-sink.js';
 import { Crew } from '../pool/crew.js';
 import type { GivenCrew } from '../pool/worker-pool.js';
 import { COMPRESS_ENTRY } from './entries.js';
@@ -151,23 +152,11 @@ class Script implements ByteSource {
   }
 }
 
-class Nobody implements ByteSink {
+class Nobody extends PlainSink {
   readonly label = 'rehearsal';
 
   write(): Promise<void> {
     return turn();
-  }
-
-  queued(): number {
-    return 0;
-  }
-
-  finish(): Promise<void> {
-    return Promise.resolve();
-  }
-
-  abort(): Promise<void> {
-    return Promise.resolve();
   }
 }
 

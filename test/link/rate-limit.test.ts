@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import type { ByteSink } from '../../src/io/bytes.js';
+import { PlainSink } from '../../src/io/plain-sink.js';
 import { RateLimitedSink, type Clock } from '../../src/link/rate-limit.js';
 import { openOutput } from '../../src/link/open.js';
 import { sinkOf } from './support.js';
@@ -18,13 +19,14 @@ class FakeClock implements Clock {
   }
 }
 
-class RecordingSink implements ByteSink {
+class RecordingSink extends PlainSink {
   readonly label = 'record';
   readonly file = { fd: -1, alignment: 1 };
   readonly log: { time: number; length: number }[] = [];
   readonly bytes: number[] = [];
   readonly #clock: Clock;
   constructor(clock: Clock) {
+    super();
     this.#clock = clock;
   }
   write(bytes: Uint8Array): Promise<void> {
@@ -32,14 +34,8 @@ class RecordingSink implements ByteSink {
     if (bytes.length < 100) this.bytes.push(...bytes);
     return Promise.resolve();
   }
-  queued(): number {
+  override queued(): number {
     return 7;
-  }
-  finish(): Promise<void> {
-    return Promise.resolve();
-  }
-  abort(): Promise<void> {
-    return Promise.resolve();
   }
 }
 

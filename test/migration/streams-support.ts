@@ -14,6 +14,7 @@ import { containerOf, Detector, grammarFor, type StreamKind } from '../../src/gr
 import { GRAMMAR_ID } from '../../src/grammar/grammar.js';
 import type { XenKind } from '../../src/grammar/xen-wrapping.js';
 import type { ByteSink, ByteSource } from '../../src/io/bytes.js';
+import { PlainSink } from '../../src/io/plain-sink.js';
 import { FramesReceiver } from '../../src/migration/frames-receiver.js';
 import { senderGeometry } from '../../src/migration/memory.js';
 import { NativeReceiver } from '../../src/migration/native-receiver.js';
@@ -60,7 +61,7 @@ export class PiecewiseSource implements ByteSource {
 }
 
 /** Keeps what is written. */
-export class CollectingSink implements ByteSink {
+export class CollectingSink extends PlainSink {
   readonly label = 'memory';
   readonly #parts: Buffer[] = [];
 
@@ -70,15 +71,6 @@ export class CollectingSink implements ByteSink {
 
   write(bytes: Uint8Array): Promise<void> {
     this.#parts.push(Buffer.from(bytes));
-    return Promise.resolve();
-  }
-  queued(): number {
-    return 0;
-  }
-  finish(): Promise<void> {
-    return Promise.resolve();
-  }
-  abort(): Promise<void> {
     return Promise.resolve();
   }
 }

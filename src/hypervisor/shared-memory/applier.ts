@@ -14,7 +14,7 @@ import {
   readMemoryHeader,
   readMemoryRecord,
 } from '../../grammar/memory-format.js';
-import type { ByteSink } from '../../io/bytes.js';
+import { PlainSink } from '../../io/plain-sink.js';
 import { writeExactlyAt } from '../../io/positioned.js';
 import { isZeroPage } from '../../page/zero.js';
 import type { RamFile } from './ram-files.js';
@@ -26,7 +26,7 @@ export interface ApplierHooks {
   state(bytes: Uint8Array): Promise<void>;
 }
 
-export class Applier implements ByteSink {
+export class Applier extends PlainSink {
   readonly label = 'the RAM files';
   readonly #files: readonly RamFile[];
   readonly #hooks: ApplierHooks;
@@ -54,6 +54,7 @@ export class Applier implements ByteSink {
   hashWanted = false;
 
   constructor(files: readonly RamFile[], hooks: ApplierHooks) {
+    super();
     this.#files = files;
     this.#hooks = hooks;
     this.#written = files.map(({ fresh, size }) =>
@@ -85,18 +86,6 @@ export class Applier implements ByteSink {
         }
       }
     }
-  }
-
-  queued(): number {
-    return 0;
-  }
-
-  finish(): Promise<void> {
-    return Promise.resolve();
-  }
-
-  abort(): Promise<void> {
-    return Promise.resolve();
   }
 
   /** Takes what is missing of the item at hand. @returns bytes used */
