@@ -2,6 +2,7 @@
 // What is no compressed save and no restore is the real one's affair alone.
 import fs from 'node:fs';
 import { RamferryError, toRamferryError } from '../errors.js';
+import { onAbort } from '../io/abort-signal.js';
 import { openInheritedInput, openInheritedOutput } from '../link/inherited.js';
 import { packageVersion } from '../migration/version.js';
 import { EmuArguments, type EmuRequest } from './emu-arguments.js';
@@ -84,9 +85,7 @@ async function converse(
     await answers.write(errorLine(error)).catch(() => undefined);
     return EMU_EXIT.startUp;
   }
-  const onSignal = (): void => front.fail(toRamferryError(signal!.reason, 'ERR_TERMINATED'));
-  signal?.addEventListener('abort', onSignal, { once: true });
-  if (signal?.aborted === true) onSignal();
+  onAbort(signal, () => front.fail(toRamferryError(signal!.reason, 'ERR_TERMINATED')));
   return front.run();
 }
 

@@ -2,6 +2,7 @@
 // Such a call cannot be called back: giving up rejects the caller at once, and what the call uses (its descriptor)
 // is given back only when the thread has returned.
 import { RamferryError } from '../errors.js';
+import { onAbort } from './abort-signal.js';
 import { abortError, asError } from './system-error.js';
 
 export class OperationGuard {
@@ -9,16 +10,10 @@ export class OperationGuard {
   #reject: ((reason: RamferryError) => void) | undefined;
   #running = false;
   #whenIdle: (() => void) | undefined;
-  #unsubscribe: () => void = () => undefined;
+  readonly #forget: () => void;
 
   constructor(signal?: AbortSignal) {
-    if (signal === undefined) return;
-    const onAbort = (): void => this.fail(abortError(signal));
-    if (signal.aborted) onAbort();
-    else {
-      signal.addEventListener('abort', onAbort, { once: true });
-      this.#unsubscribe = () => signal.removeEventListener('abort', onAbort);
-    }
+    this.#forget = onAbort(signal, () => this.fail(abortError(signal!)));
   }
 
   /** Why nothing more will be done; the first reason stays. */
@@ -63,7 +58,7 @@ export class OperationGuard {
 
   /** Fails with `reason` and gives back what the calls use: now, or as soon as the call under way has returned. */
   close(reason: RamferryError, giveBack: () => void): void {
-    this.#unsubscribe();
+    this.#forget();
     this.fail(reason);
     if (this.#running) this.#whenIdle ??= giveBack;
     else giveBack();

@@ -5,6 +5,7 @@ import { spawn, type ChildProcess, type SpawnOptions } from 'node:child_process'
 import fs from 'node:fs';
 import type net from 'node:net';
 import { RamferryError } from '../errors.js';
+import { onAbort } from '../io/abort-signal.js';
 import type { ByteSink, ByteSource, Channel } from '../io/bytes.js';
 import { libc } from '../io/libc.js';
 import { abortError, asError } from '../io/system-error.js';
@@ -131,19 +132,14 @@ function linkOptions(label: string, forReading: boolean, options: OpenOptions): 
   };
 }
 
-function onAbort(signal: AbortSignal | undefined, command: Command): void {
-  if (signal === undefined) return;
-  const terminate = (): void => command.terminate();
-  if (signal.aborted) terminate();
-  else {
-    signal.addEventListener('abort', terminate, { once: true });
-    void command.ended().then(() => signal.removeEventListener('abort', terminate));
-  }
+function terminateOnAbort(signal: AbortSignal | undefined, command: Command): void {
+  const forget = onAbort(signal, () => command.terminate());
+  void command.ended().then(forget);
 }
 
 export function openCommandInput(line: string, label: string, options: OpenOptions): Channel {
   const { command, link } = start(line, true, linkOptions(label, true, options));
-  onAbort(options.signal, command);
+  terminateOnAbort(options.signal, command);
   const inner = link.source!;
   const source: ByteSource = {
     label,
@@ -167,7 +163,7 @@ export function openCommandInput(line: string, label: string, options: OpenOptio
 
 export function openCommandOutput(line: string, label: string, options: OpenOptions): Channel {
   const { command, link } = start(line, false, linkOptions(label, false, options));
-  onAbort(options.signal, command);
+  terminateOnAbort(options.signal, command);
   const inner = link.sink!;
   const explained = async (work: Promise<void>): Promise<void> => {
     await work.catch(async (thrown: unknown) => {
@@ -195,11 +191,7 @@ export function openCommandOutput(line: string, label: string, options: OpenOpti
 function untilAborted<T>(work: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
   if (signal === undefined) return work;
   return new Promise((resolve, reject) => {
-    const giveUp = (): void => reject(abortError(signal));
-    if (signal.aborted) giveUp();
-    else {
-      signal.addEventListener('abort', giveUp, { once: true });
-      void work.then(resolve, reject).finally(() => signal.removeEventListener('abort', giveUp));
-    }
+    const forget = onAbort(signal, () => reject(abortError(signal)));
+    void work.then(resolve, reject).finally(forget);
   });
 }

@@ -4,6 +4,7 @@
 import net from 'node:net';
 import { RamferryError } from '../errors.js';
 import type { ByteSink, ByteSource, Channel } from '../io/bytes.js';
+import { onAbort } from '../io/abort-signal.js';
 import { libc } from '../io/libc.js';
 import { abortError, closedError, readError, writeError } from '../io/system-error.js';
 import { handleOf, stopReading, type StreamHandle } from './handle.js';
@@ -40,7 +41,7 @@ export class SocketLink implements Channel {
   #finished = false;
   /** What was written is with the kernel, and so is its end. */
   #shut = false;
-  #unsubscribe: () => void = () => undefined;
+  readonly #forget: () => void;
 
   /** @param connect makes the socket with the options given to it (they say how it reads). */
   constructor(options: SocketLinkOptions, connect: (how: SocketOptions) => net.Socket) {
@@ -72,7 +73,8 @@ export class SocketLink implements Channel {
     this.#socket.on('close', () => this.#onClose());
     this.source = options.readable ? this.#makeSource() : undefined;
     this.sink = options.writable ? this.#makeSink() : undefined;
-    this.#listenTo(options.signal);
+    const { signal } = options;
+    this.#forget = onAbort(signal, () => this.fail(abortError(signal!)));
   }
 
   get socket(): net.Socket {
@@ -93,16 +95,6 @@ export class SocketLink implements Channel {
 
   get #handle(): StreamHandle | undefined {
     return handleOf(this.#socket);
-  }
-
-  #listenTo(signal: AbortSignal | undefined): void {
-    if (signal === undefined) return;
-    const onAbort = (): void => this.fail(abortError(signal));
-    if (signal.aborted) onAbort();
-    else {
-      signal.addEventListener('abort', onAbort, { once: true });
-      this.#unsubscribe = () => signal.removeEventListener('abort', onAbort);
-    }
   }
 
   #makeSource(): ByteSource {
@@ -235,7 +227,7 @@ export class SocketLink implements Channel {
     this.#rejectPending();
     this.#reading.end();
     this.#writeDog.close();
-    this.#unsubscribe();
+    this.#forget();
   }
 
   #rejectPending(): void {

@@ -5,6 +5,7 @@
 import type { Hello } from '../container/negotiation.js';
 import type { Progress } from '../container/progress.js';
 import { RamferryError, toRamferryError } from '../errors.js';
+import { onAbort } from '../io/abort-signal.js';
 import type { ByteSource, Channel } from '../io/bytes.js';
 import { WaitingSource } from '../io/waiting-source.js';
 import { addressOf } from '../link/address.js';
@@ -148,14 +149,13 @@ async function transfer(
   });
   statistics.setupDone();
   const stopReporting = reportProgress(statistics, settings.onProgress);
-  const abort = (): void => {
+  const forget = onAbort(settings.signal, () => {
     receiving.abort(toRamferryError(settings.signal!.reason, 'ERR_INTERRUPTED'));
-  };
-  settings.signal?.addEventListener('abort', abort, { once: true });
+  });
   try {
     return await receiving.run();
   } finally {
     stopReporting();
-    settings.signal?.removeEventListener('abort', abort);
+    forget();
   }
 }

@@ -3,6 +3,7 @@
 // everything closed and no output left behind.
 
 import { RamferryError, toRamferryError } from '../errors.js';
+import { onAbort } from '../io/abort-signal.js';
 import type { ByteSink, ByteSource, Channel } from '../io/bytes.js';
 import { addressOf } from '../link/address.js';
 import { openInput, openOutput } from '../link/open.js';
@@ -186,10 +187,9 @@ export async function transferTo(
   statistics.adaptive = chooser && (() => chooser.report());
   statistics.setupDone();
   const stopReporting = reportProgress(statistics, settings.onProgress ?? (() => undefined));
-  const abort = (): void => {
+  const forget = onAbort(settings.signal, () => {
     sender.abort(toRamferryError(settings.signal!.reason, 'ERR_INTERRUPTED'));
-  };
-  settings.signal?.addEventListener('abort', abort, { once: true });
+  });
   ear?.failure().catch((thrown: unknown) => {
     sender.abort(toRamferryError(thrown, 'ERR_LINK_CLOSED'));
   });
@@ -204,7 +204,7 @@ export async function transferTo(
     throw await rootCause(thrown, ear);
   } finally {
     stopReporting();
-    settings.signal?.removeEventListener('abort', abort);
+    forget();
   }
 }
 

@@ -5,6 +5,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 
 import { RamferryError, toRamferryError } from '../../errors.js';
+import { onAbort } from '../../io/abort-signal.js';
 import { ExactReader } from '../../io/exact-reader.js';
 import { WaitingSource } from '../../io/waiting-source.js';
 import { parseAddress } from '../../link/address.js';
@@ -21,7 +22,12 @@ import { QemuGuest } from '../qmp/guest.js';
 import { Applier } from './applier.js';
 import { neededCapabilities } from './capabilities.js';
 import { GO_BYTES, isGo, type Saying, sayingBody } from './messages.js';
-import { type IncomingOptions, type ResolvedIncomingOptions, resolveIncomingOptions } from './options.js';
+import {
+  type IncomingOptions,
+  qmpTimeout,
+  type ResolvedIncomingOptions,
+  resolveIncomingOptions,
+} from './options.js';
 import { checkAddress, type Connection, connectionOf } from './partner.js';
 import { checkBackends, closeRamFiles, openRamFiles, type RamFile } from './ram-files.js';
 import { hashRam } from './ram-hash.js';
@@ -30,7 +36,6 @@ import { StateOutlet, statePath } from './state-socket.js';
 import { Watchdog } from './watchdog.js';
 
 const POLL_MS = 2;
-const QMP_TIMEOUT_MS = 30_000;
 
 /** @throws RamferryError; what its code means for the guest is said above */
 export async function receiveGuest(options: IncomingOptions): Promise<TransferSummary> {
@@ -62,16 +67,14 @@ class Arrival {
 
   constructor(settings: ResolvedIncomingOptions) {
     this.#settings = settings;
-    this.#timeout = settings.ioTimeout === 0 ? QMP_TIMEOUT_MS : settings.ioTimeout;
+    this.#timeout = qmpTimeout(settings);
     // Its capabilities stay as they are: this QEMU either runs the guest or quits.
     this.#rescue = { qmp: settings.qmp, timeout: this.#timeout, capabilities: {} };
   }
 
   async run(): Promise<TransferSummary> {
     const { signal } = this.#settings;
-    const onAbort = (): void => this.#fail(toRamferryError(signal?.reason, 'ERR_INTERRUPTED'));
-    signal?.addEventListener('abort', onAbort, { once: true });
-    if (signal?.aborted === true) onAbort();
+    const forget = onAbort(signal, () => this.#fail(toRamferryError(signal!.reason, 'ERR_INTERRUPTED')));
     try {
       const connection = await this.#prepare();
       await this.#receive(connection);
@@ -81,7 +84,7 @@ class Arrival {
     } catch (thrown) {
       throw await this.#giveUp(this.#failure ?? toRamferryError(thrown));
     } finally {
-      signal?.removeEventListener('abort', onAbort);
+      forget();
       this.#voice?.stop();
       await this.#connection?.source.close();
       // After a last word the link lingers until the source has heard it.

@@ -62,3 +62,10 @@ export function resolveMigrateOptions(options: MigrateOptions): ResolvedMigrateO
 export function resolveIncomingOptions(options: IncomingOptions): ResolvedIncomingOptions {
   return resolve(incomingSchema, options);
 }
+
+/** QMP commands are bounded also where a silent link is not: milliseconds for each. */
+const QMP_TIMEOUT_MS = 30_000;
+
+export function qmpTimeout({ ioTimeout }: { readonly ioTimeout: number }): number {
+  return ioTimeout === 0 ? QMP_TIMEOUT_MS : ioTimeout;
+}

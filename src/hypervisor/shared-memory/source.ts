@@ -4,6 +4,7 @@
 
 import { RamferryError, toRamferryError } from '../../errors.js';
 import { MemoryGrammar } from '../../grammar/memory.js';
+import { onAbort } from '../../io/abort-signal.js';
 import { parseAddress } from '../../link/address.js';
 import { openOutput } from '../../link/open.js';
 import { openOptions } from '../../migration/opening.js';
@@ -19,7 +20,12 @@ import { neededCapabilities, opposite } from './capabilities.js';
 import { Convergence } from './convergence.js';
 import { Dialogue, verdictError } from './dialogue.js';
 import { goMessage } from './messages.js';
-import { type MigrateOptions, type ResolvedMigrateOptions, resolveMigrateOptions } from './options.js';
+import {
+  type MigrateOptions,
+  qmpTimeout,
+  type ResolvedMigrateOptions,
+  resolveMigrateOptions,
+} from './options.js';
 import { checkAddress, type Connection, connectionOf } from './partner.js';
 import { PieceSource } from './piece-source.js';
 import { checkPartner, checkScan, checkState } from './source-checks.js';
@@ -32,8 +38,6 @@ import { StateInlet } from './state-socket.js';
 import { Watchdog } from './watchdog.js';
 
 const GIB = 2 ** 30;
-/** QMP commands are bounded also where a silent link is not. */
-const QMP_TIMEOUT_MS = 30_000;
 
 /** @throws RamferryError; what its code means for the guest is said above */
 export async function migrateGuest(options: MigrateOptions): Promise<TransferSummary> {
@@ -70,15 +74,13 @@ class Departure {
   constructor(settings: ResolvedMigrateOptions, given: Asked) {
     this.#settings = settings;
     this.#given = given;
-    this.#timeout = settings.ioTimeout === 0 ? QMP_TIMEOUT_MS : settings.ioTimeout;
+    this.#timeout = qmpTimeout(settings);
     this.#rescue = { qmp: settings.qmp, timeout: this.#timeout, capabilities: {} };
   }
 
   async run(): Promise<TransferSummary> {
     const { signal } = this.#settings;
-    const onAbort = (): void => this.#fail(toRamferryError(signal?.reason, 'ERR_INTERRUPTED'));
-    signal?.addEventListener('abort', onAbort, { once: true });
-    if (signal?.aborted === true) onAbort();
+    const forget = onAbort(signal, () => this.#fail(toRamferryError(signal!.reason, 'ERR_INTERRUPTED')));
     try {
       const connection = await this.#prepare();
       await this.#transfer(connection);
@@ -87,7 +89,7 @@ class Departure {
     } catch (thrown) {
       throw await this.#giveUp(toRamferryError(this.#controller.signal.reason ?? thrown));
     } finally {
-      signal?.removeEventListener('abort', onAbort);
+      forget();
       this.#inlet?.close();
       this.#guest?.close();
       await this.#scanner?.close();

@@ -5,7 +5,9 @@
 import { RamferryError, toRamferryError } from '../../errors.js';
 import { containerOf, type StreamKind } from '../../grammar/detect.js';
 import type { XenKind } from '../../grammar/xen-wrapping.js';
-import type { ByteSink, ByteSource } from '../../io/bytes.js';
+import { onAbort } from '../../io/abort-signal.js';
+import type { ByteSource } from '../../io/bytes.js';
+import { Nowhere } from '../../io/plain-sink.js';
 import { addressOf } from '../../link/address.js';
 import { openInput } from '../../link/open.js';
 import { codecBytes } from '../codec-memory.js';
@@ -103,7 +105,7 @@ async function decode(
   const receiving = openReceiver(kind, {
     source,
     head,
-    sink: NOWHERE,
+    sink: new Nowhere(),
     threads: decompressThreads,
     memoryLimit,
     codecBytes: (chunkSize) => codecBytes(settings, chunkSize),
@@ -112,19 +114,12 @@ async function decode(
     passThrough: false,
     statistics: new Statistics(),
   });
-  const abort = (): void => receiving.abort(toRamferryError(signal!.reason, 'ERR_INTERRUPTED'));
-  signal?.addEventListener('abort', abort, { once: true });
+  const forget = onAbort(signal, () => {
+    receiving.abort(toRamferryError(signal!.reason, 'ERR_INTERRUPTED'));
+  });
   try {
     return await receiving.run();
   } finally {
-    signal?.removeEventListener('abort', abort);
+    forget();
   }
 }
-
-const NOWHERE: ByteSink = {
-  label: 'nowhere',
-  write: () => Promise.resolve(),
-  queued: () => 0,
-  finish: () => Promise.resolve(),
-  abort: () => Promise.resolve(),
-};

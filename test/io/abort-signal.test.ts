@@ -1,0 +1,35 @@
+import assert from 'node:assert/strict';
+import { getEventListeners } from 'node:events';
+import { describe, it } from 'node:test';
+
+import { onAbort } from '../../src/io/abort-signal.js';
+
+describe('a signal that is heeded', () => {
+  it('acts once, when it comes', () => {
+    const controller = new AbortController();
+    let acted = 0;
+    onAbort(controller.signal, () => acted++);
+    assert.equal(acted, 0);
+    controller.abort();
+    controller.abort();
+    assert.equal(acted, 1);
+  });
+
+  it('acts at once where it has come already', () => {
+    let acted = 0;
+    onAbort(AbortSignal.abort(), () => acted++)();
+    assert.equal(acted, 1);
+  });
+
+  it('is forgotten', () => {
+    const controller = new AbortController();
+    const forget = onAbort(controller.signal, () => assert.fail('nobody listens any more'));
+    forget();
+    assert.equal(getEventListeners(controller.signal, 'abort').length, 0);
+    controller.abort();
+  });
+
+  it('may be absent', () => {
+    onAbort(undefined, () => assert.fail('there is no signal'))();
+  });
+});
