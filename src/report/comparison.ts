@@ -1,10 +1,10 @@
 // Summaries of several transfers side by side, as the tables of QEMU's compression documentation are.
 // Pure: plain data in, text out, without a newline at the end.
 
-import Table from 'cli-table3';
 import type { TransferSummary } from '../migration/summary.js';
 import type { Row } from './rows.js';
 import { summaryRows } from './summary.js';
+import { textTable } from './table.js';
 
 /** The figures of formatSummary as a table, one column for each summary; a figure that one of them lacks reads n/a. */
 export function formatComparison(columns: readonly { title: string; summary: TransferSummary }[]): string {
@@ -15,13 +15,8 @@ export function formatComparison(columns: readonly { title: string; summary: Tra
 export function sideBySide(columns: readonly { title: string; rows: readonly Row[] }[]): string {
   const tables = columns.map(({ rows }) => new Map(rows));
   const labels = [...new Set(tables.flatMap((rows) => [...rows.keys()]))];
-  const table = new Table({
-    head: ['', ...columns.map(({ title }) => title)],
-    colAligns: ['left', ...columns.map(() => 'right' as const)],
-    // No colours and no lines between the rows: this is also written to files.
-    style: { head: [], border: [] },
-    chars: { mid: '', 'left-mid': '', 'mid-mid': '', 'right-mid': '' },
-  });
-  for (const label of labels) table.push([label, ...tables.map((rows) => rows.get(label) ?? 'n/a')]);
-  return table.toString();
+  return textTable(
+    ['', ...columns.map(({ title }) => title)],
+    labels.map((label) => [label, ...tables.map((rows) => rows.get(label) ?? 'n/a')]),
+  );
 }

@@ -1,11 +1,10 @@
 // What `tune` found, as text for people: first what to type, then why, then what else there is.
 // Pure: plain data in, text out, without a newline at the end.
 
-import Table from 'cli-table3';
-
 import type { LivePrediction } from '../tune/rounds.js';
 import type { Alternative, TuneResult } from '../tune/result.js';
 import { formatBits, formatRate, formatSize } from '../units.js';
+import { textTable } from './table.js';
 import { formatVerified } from './verified.js';
 
 export function formatTune(result: TuneResult): string {
@@ -129,27 +128,13 @@ function alternativesTable(result: TuneResult): string {
   const named = namedAlternatives(result);
   const rows = named.map(({ row }) => row);
   const live = rows.some((row) => row.live !== undefined);
-  const table = new Table({
-    head: [
-      '',
-      'codec',
-      'level',
-      'chunk',
-      'threads',
-      'seconds',
-      'on the link',
-      'ratio',
-      'CPU s/GiB',
-      'limit',
-      ...(live ? ['paused'] : []),
-    ],
-    colAligns: ['left', 'left', 'right', 'right', 'right', 'right', 'right', 'right', 'right', 'left'],
-    style: { head: [], border: [] },
-    chars: { mid: '', 'left-mid': '', 'mid-mid': '', 'right-mid': '' },
-  });
-  for (const { name, row } of named) {
+  const head = [
+    ...['', 'codec', 'level', 'chunk', 'threads', 'seconds', 'on the link', 'ratio', 'CPU s/GiB', 'limit'],
+    ...(live ? ['paused'] : []),
+  ];
+  const cells = named.map(({ name, row }) => {
     const { codec, level, chunkSize, threads } = row.settings;
-    table.push([
+    return [
       name,
       codec,
       codec === 'none' ? '-' : level,
@@ -161,12 +146,12 @@ function alternativesTable(result: TuneResult): string {
       `${row.senderCpuPerGiB.toFixed(2)}/${row.receiverCpuPerGiB.toFixed(2)}`,
       row.bottleneck,
       ...(live ? [paused(row.live)] : []),
-    ]);
-  }
+    ];
+  });
   const note = rows.some(({ extrapolated }) => extrapolated)
     ? '\n* predicted: more threads than could be measured here'
     : '';
-  return table.toString() + note;
+  return textTable(head, cells, [0, 1, 9, 10]) + note;
 }
 
 function paused(live: LivePrediction | undefined): string {

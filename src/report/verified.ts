@@ -1,22 +1,16 @@
 // What `tune --verify` found, as text for people: predicted against measured, and what exactly was run.
 // Pure: plain data in, text out.
 
-import Table from 'cli-table3';
-
 import type { TuneResult } from '../tune/result.js';
 import { differenceOf, median, type Verification } from '../tune/verification.js';
 import { formatBits, formatSize } from '../units.js';
+import { textTable } from './table.js';
 
 export function formatVerified(result: TuneResult, verification: Verification): string {
-  const table = new Table({
-    head: ['', 'codec', 'level', 'chunk', 'threads', 'predicted', 'measured', 'difference', 'runs'],
-    colAligns: ['left', 'left', 'right', 'right', 'right', 'right', 'right', 'right', 'right'],
-    style: { head: [], border: [] },
-    chars: { mid: '', 'left-mid': '', 'mid-mid': '', 'right-mid': '' },
-  });
-  for (const run of verification.runs) {
+  const head = ['', 'codec', 'level', 'chunk', 'threads', 'predicted', 'measured', 'difference', 'runs'];
+  const rows = verification.runs.map((run) => {
     const { codec, level, chunkSize, threads } = run.settings;
-    table.push([
+    return [
       run.role === 'neighbour' ? '' : run.role,
       codec,
       codec === 'none' ? '-' : level,
@@ -26,9 +20,9 @@ export function formatVerified(result: TuneResult, verification: Verification): 
       run.measured.toFixed(2),
       signed(differenceOf(run)),
       run.runs.length,
-    ]);
-  }
-  return [...verifiedLines(result, verification), table.toString()].join('\n');
+    ];
+  });
+  return [...verifiedLines(result, verification), textTable(head, rows, [0, 1])].join('\n');
 }
 
 /** What was run and where, in sentences. */

@@ -5,6 +5,16 @@ import { ETHERNET_PAYLOAD } from '../../tune/link.js';
 import type { Host, Route } from '../../tune/model.js';
 import { aboutBench, aboutDelta } from '../bench.js';
 import {
+  ABOUT_PEERS,
+  ABOUT_SPREAD,
+  cells,
+  DELTA_COLUMNS,
+  PEER_COLUMNS,
+  ROW_COLUMNS,
+  titles,
+} from '../bench-columns.js';
+import {
+  barChart,
   type Chart,
   crossover,
   memoryChart,
@@ -62,29 +72,9 @@ export function benchReport(result: BenchResult): ReportData {
     tables: [
       {
         title: 'All figures',
-        columns: [
-          'settings',
-          'threads',
-          'ratio',
-          'compress MB/s',
-          'spread',
-          'CPU s/GiB',
-          'decompress MB/s',
-          'spread',
-          'CPU s/GiB',
-        ],
-        rows: rows.map((row) => [
-          nameOf(row),
-          row.threads,
-          Number(row.ratio.toFixed(3)),
-          Math.round(row.compress.best / 1e6),
-          `${Math.round(row.compress.spread * 100)} %`,
-          Number(row.compressCpuPerGiB.toFixed(2)),
-          Math.round(row.decompress.best / 1e6),
-          `${Math.round(row.decompress.spread * 100)} %`,
-          Number(row.decompressCpuPerGiB.toFixed(2)),
-        ]),
-        note: `Best of ${result.repetitions}; the spread is how much slower the slowest was.`,
+        columns: ['settings', 'threads', ...titles(ROW_COLUMNS)],
+        rows: rows.map((row) => [nameOf(row), row.threads, ...cells(ROW_COLUMNS, row)]),
+        note: `Best of ${result.repetitions}; ${ABOUT_SPREAD}`,
       },
       ...(result.delta === undefined ? [] : [deltaTable(result.delta)]),
       ...(peers.length === 0
@@ -92,15 +82,9 @@ export function benchReport(result: BenchResult): ReportData {
         : [
             {
               title: 'Other programs',
-              columns: ['program', 'ratio', 'compress MB/s', 'decompress MB/s', 'CPU s/GiB, both'],
-              rows: peers.map((peer) => [
-                peer.name,
-                Number(peer.ratio.toFixed(3)),
-                Math.round(peer.compressRate / 1e6),
-                Math.round(peer.decompressRate / 1e6),
-                Number.isNaN(peer.cpuPerGiB) ? 'n/a' : Number(peer.cpuPerGiB.toFixed(2)),
-              ]),
-              note: 'From file to file, their start included.',
+              columns: ['program', ...titles(PEER_COLUMNS)],
+              rows: peers.map((peer) => [peer.name, ...cells(PEER_COLUMNS, peer)]),
+              note: ABOUT_PEERS,
             },
           ]),
     ],
@@ -113,68 +97,44 @@ export function benchReport(result: BenchResult): ReportData {
 function deltaTable(delta: DeltaFigures): Rows {
   return {
     title: 'Pages sent again',
-    columns: [
-      'settings',
-      'ratio',
-      'with deltas',
-      'compress MB/s',
-      'with deltas',
-      'decompress MB/s',
-      'with deltas',
-    ],
-    rows: delta.rows.map(({ plain, delta: own }) => [
-      nameOf(plain),
-      Number(plain.ratio.toFixed(3)),
-      Number(own.ratio.toFixed(3)),
-      Math.round(plain.compress.best / 1e6),
-      Math.round(own.compress.best / 1e6),
-      Math.round(plain.decompress.best / 1e6),
-      Math.round(own.decompress.best / 1e6),
-    ]),
+    columns: ['settings', ...titles(DELTA_COLUMNS)],
+    rows: delta.rows.map((row) => [nameOf(row.plain), ...cells(DELTA_COLUMNS, row)]),
     note: aboutDelta(delta),
   };
 }
 
 function deltaChart({ rows }: DeltaFigures): Chart {
-  return {
+  return barChart({
     id: 'delta',
     title: 'Pages sent again: what is left of them',
     text: 'Bytes on the link as a share of the pages that have changed, whole and as differences.',
-    type: 'bars',
-    x: { title: 'bytes on the link, % of the pages' },
-    y: { title: '' },
-    bars: {
-      labels: rows.map(({ plain }) => nameOf(plain)),
-      series: [
-        { label: 'whole', values: rows.map(({ plain }) => 100 / plain.ratio) },
-        { label: 'with deltas', values: rows.map(({ delta }) => 100 / delta.ratio) },
-      ],
-      unit: '%',
-    },
-  };
+    axis: 'bytes on the link, % of the pages',
+    labels: rows.map(({ plain }) => nameOf(plain)),
+    series: [
+      { label: 'whole', values: rows.map(({ plain }) => 100 / plain.ratio) },
+      { label: 'with deltas', values: rows.map(({ delta }) => 100 / delta.ratio) },
+    ],
+    unit: '%',
+  });
 }
 
 function threadsChart({ rows }: BenchResult): Chart {
   const names = [...new Set(rows.map(nameOf))];
   const threads = [...new Set(rows.map((row) => row.threads))].sort((a, b) => a - b);
-  return {
+  return barChart({
     id: 'threads',
     title: 'Scaling over threads',
     text: 'Guest MB per second of compression by the number of threads, measured.',
-    type: 'bars',
-    x: { title: 'compression, guest MB/s' },
-    y: { title: '' },
-    bars: {
-      labels: names,
-      series: threads.map((count) => ({
-        label: count === 1 ? '1 thread' : `${count} threads`,
-        values: names.map(
-          (name) =>
-            (rows.find((row) => nameOf(row) === name && row.threads === count)?.compress.best ?? 0) / 1e6,
-        ),
-      })),
-    },
-  };
+    axis: 'compression, guest MB/s',
+    labels: names,
+    series: threads.map((count) => ({
+      label: count === 1 ? '1 thread' : `${count} threads`,
+      values: names.map(
+        (name) =>
+          (rows.find((row) => nameOf(row) === name && row.threads === count)?.compress.best ?? 0) / 1e6,
+      ),
+    })),
+  });
 }
 
 /** Compression of other programs beside the usual codings with all threads. */
@@ -191,19 +151,15 @@ function peersChart({ rows, peers }: BenchResult): Chart {
     ...own,
     ...peers.map((peer) => ({ label: peer.name, there: peer.compressRate, back: peer.decompressRate })),
   ];
-  return {
+  return barChart({
     id: 'peers',
     title: 'Beside other programs',
     text: 'Guest MB per second, compression and decompression; ramferry’s workers alone, the others as whole commands.',
-    type: 'bars',
-    x: { title: 'guest MB/s (ramferry: workers; others: whole commands)' },
-    y: { title: '' },
-    bars: {
-      labels: all.map(({ label }) => label),
-      series: [
-        { label: 'compress', values: all.map(({ there }) => there / 1e6) },
-        { label: 'decompress', values: all.map(({ back }) => back / 1e6) },
-      ],
-    },
-  };
+    axis: 'guest MB/s (ramferry: workers; others: whole commands)',
+    labels: all.map(({ label }) => label),
+    series: [
+      { label: 'compress', values: all.map(({ there }) => there / 1e6) },
+      { label: 'decompress', values: all.map(({ back }) => back / 1e6) },
+    ],
+  });
 }

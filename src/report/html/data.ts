@@ -38,6 +38,17 @@ export interface Chart {
   readonly bars?: Bars;
 }
 
+/** Bars that lie along the x axis, whose title is `axis`; what each belongs to stands at its beginning. */
+export function barChart({
+  id,
+  title,
+  text,
+  axis,
+  ...bars
+}: Pick<Chart, 'id' | 'title' | 'text'> & Bars & { readonly axis: string }): Chart {
+  return { id, title, text, type: 'bars', x: { title: axis }, y: { title: '' }, bars };
+}
+
 export interface Rows {
   readonly title: string;
   readonly columns: readonly string[];
@@ -153,22 +164,18 @@ export function memoryChart({ memory }: Pick<TuneResult, 'memory'>): Chart {
       share,
     })),
   ];
-  return {
+  return barChart({
     id: 'memory',
     title: 'What this guest’s memory is made of',
     text: parts.map(({ label, share }) => `${label}: ${(share * 100).toFixed(1)} %`).join('; '),
-    type: 'bars',
-    x: { title: 'share of all pages, %' },
-    y: { title: '' },
-    bars: {
-      labels: parts.map(({ label }) => label),
-      series: [{ label: 'share of pages, %', values: parts.map(({ share }) => share * 100) }],
-    },
-  };
+    axis: 'share of all pages, %',
+    labels: parts.map(({ label }) => label),
+    series: [{ label: 'share of pages, %', values: parts.map(({ share }) => share * 100) }],
+  });
 }
 
 export function verifiedChart({ runs }: Verification): Chart {
-  return {
+  return barChart({
     id: 'verified',
     title: 'Predicted against measured',
     text: runs
@@ -177,18 +184,14 @@ export function verifiedChart({ runs }: Verification): Chart {
           `${runName(run)}: predicted ${run.predicted.toFixed(2)} s, measured ${run.measured.toFixed(2)} s`,
       )
       .join('; '),
-    type: 'bars',
-    x: { title: 'seconds of the whole command' },
-    y: { title: '' },
-    bars: {
-      labels: runs.map(runName),
-      series: [
-        { label: 'predicted', values: runs.map(({ predicted }) => predicted) },
-        { label: 'measured', values: runs.map(({ measured }) => measured) },
-      ],
-      unit: 's',
-    },
-  };
+    axis: 'seconds of the whole command',
+    labels: runs.map(runName),
+    series: [
+      { label: 'predicted', values: runs.map(({ predicted }) => predicted) },
+      { label: 'measured', values: runs.map(({ measured }) => measured) },
+    ],
+    unit: 's',
+  });
 }
 
 /** A run that was verified, with its threads there and back. */
