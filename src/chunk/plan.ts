@@ -4,9 +4,9 @@
 
 import { Buffer } from 'node:buffer';
 
-import { copyBytes } from '../page/copy.js';
 import { DuplicateFinder } from '../page/duplicates.js';
 import { isZeroPage, PAGE_BYTES } from '../page/zero.js';
+import { Content } from './content.js';
 import { OP, OperationWriter, SlotNumbers } from './operations.js';
 import { SEGMENT } from './segments.js';
 import { type StorePlan, StorePlanner, type StoreTally } from './store-plan.js';
@@ -36,19 +36,16 @@ export interface PlanInput {
   readonly segmentCount: number;
 }
 
-/** Plans chunks one after the other; owns the scratch memory into which scattered content is gathered. */
+/** Plans chunks one after the other. */
 export class Planner {
   readonly #operations = new OperationWriter(new Uint8Array(OPERATIONS_CAPACITY));
   readonly #finder: DuplicateFinder;
-  readonly #scratch: Buffer;
+  readonly #content: Content;
   readonly #words: WordState = { high: 0, low: 0 };
 
-  // What the walk is in the middle of: a stretch of content, and an operation that may still grow.
+  // What the walk is in the middle of: the chunk's memory, and an operation that may still grow.
   #front!: Buffer;
   #view!: DataView;
-  /** Start of the stretch of input that becomes content as it is, -1 when there is none. */
-  #stretch = -1;
-  #gathered = 0;
   #kind = 0;
   #count = 0;
   #distance = 0;
@@ -69,9 +66,9 @@ export class Planner {
   constructor(chunkSize: number) {
     this.#maxPages = Math.ceil(chunkSize / PAGE_BYTES);
     this.#finder = new DuplicateFinder(this.#maxPages);
-    this.#scratch = Buffer.allocUnsafeSlow(OPERATIONS_CAPACITY + chunkSize);
+    this.#content = new Content(OPERATIONS_CAPACITY, chunkSize);
     this.#plan = {
-      body: this.#scratch,
+      body: Buffer.alloc(0),
       operationsLength: 0,
       zero: 0,
       literal: 0,
@@ -93,11 +90,10 @@ export class Planner {
     this.#begin(from, coded);
     this.#front = input.front;
     this.#view = new DataView(input.front.buffer, input.front.byteOffset, input.front.byteLength);
+    this.#content.begin(input.front);
     this.#operations.reset();
     this.#finder.begin();
     this.#words.high = this.#words.low = 0;
-    this.#stretch = -1;
-    this.#gathered = 0;
     this.#kind = 0;
     this.#count = 0;
     this.#page = 0;
@@ -112,14 +108,15 @@ export class Planner {
     if (at !== end && !this.#operations.overflow) {
       throw new Error(`segments cover ${at - OPERATIONS_CAPACITY} of ${input.length} bytes`);
     }
-    const content = this.#gathered + (this.#stretch < 0 ? 0 : end - this.#stretch);
     // A body is never longer than the chunk and one operation. Checked before anything is moved: putting the
     // operations into place may overwrite input that has become superfluous.
     const most = input.length + plainExcess(from !== undefined);
-    if (this.#operations.overflow || content + this.#operations.length > most)
+    if (this.#operations.overflow || this.#content.length(end) + this.#operations.length > most) {
       return this.#plain(input.length);
+    }
     if (from?.dry === false) this.#store!.writes.carryOut(from.store, input.front, from.sequence);
-    this.#assemble(end);
+    plan.body = this.#content.behind(this.#operations.bytes, end);
+    plan.operationsLength = this.#operations.length;
     return plan;
   }
 
@@ -148,12 +145,12 @@ export class Planner {
       }
       case SEGMENT.skeleton: {
         this.#operation(OP.bytes, count);
-        this.#keep(at);
+        this.#content.keep(at);
         return at + count;
       }
       default: {
         this.#flushOperation();
-        this.#drop(at);
+        this.#content.drop(at);
         writeWords(this.#operations, this.#words, this.#view, at, count, kind === SEGMENT.wordsBE);
         return at + count * 8;
       }
@@ -165,20 +162,20 @@ export class Planner {
     const index = this.#page++;
     if (isZeroPage(this.#front, this.#view, at)) {
       this.#operation(OP.zero, 1);
-      this.#drop(at);
+      this.#content.drop(at);
       plan.zero++;
       return;
     }
     const earlier = this.#finder.find(this.#front, this.#view, index, at);
     if (earlier >= 0) {
       this.#operation(OP.duplicate, 1, index - earlier);
-      this.#drop(at);
+      this.#content.drop(at);
       plan.duplicate++;
       return;
     }
     if (this.#store !== undefined && this.#fromStore(this.#store, at, index)) return;
     this.#operation(OP.literal, 1);
-    this.#keep(at);
+    this.#content.keep(at);
     plan.literal++;
   }
 
@@ -196,7 +193,7 @@ export class Planner {
           this.#slot = slot;
         }
         this.#count++;
-        this.#drop(at);
+        this.#content.drop(at);
         this.#plan[kind === OP.same ? 'same' : 'duplicate']++;
         return true;
       case OP.delta:
@@ -206,8 +203,8 @@ export class Planner {
         this.#operations.begin(OP.delta, 1);
         this.#numbers.write(this.#operations, slot, 1);
         this.#operations.number(store.deltaLength);
-        this.#drop(at);
-        this.#gather(store.delta, store.deltaLength);
+        this.#content.drop(at);
+        this.#content.gather(store.delta, store.deltaLength);
         this.#plan.delta++;
         return true;
       default:
@@ -229,11 +226,6 @@ export class Planner {
     this.#numbers.write(this.#operations, this.#keptFrom, count);
   }
 
-  #gather(bytes: Buffer, length: number): void {
-    copyBytes(this.#scratch, OPERATIONS_CAPACITY + this.#gathered, bytes, 0, length);
-    this.#gathered += length;
-  }
-
   #operation(kind: number, count: number, distance = 0): void {
     if (kind === this.#kind && distance === this.#distance) {
       this.#count += count;
@@ -253,39 +245,6 @@ export class Planner {
     }
     this.#kind = 0;
     this.#distance = 0;
-  }
-
-  /** Input from `at` on is content. */
-  #keep(at: number): void {
-    if (this.#stretch < 0) this.#stretch = at;
-  }
-
-  /** Input from `at` on is not content: what came before it is copied to the rest. */
-  #drop(at: number): void {
-    if (this.#stretch >= 0) {
-      copyBytes(this.#scratch, OPERATIONS_CAPACITY + this.#gathered, this.#front, this.#stretch, at);
-      this.#gathered += at - this.#stretch;
-      this.#stretch = -1;
-    }
-  }
-
-  #assemble(end: number): void {
-    const operations = this.#operations.bytes;
-    let memory = this.#scratch;
-    let start = OPERATIONS_CAPACITY;
-    let length: number;
-    if (this.#gathered === 0 && this.#stretch >= 0) {
-      // All content is one stretch and stays where it is: no copy, the operations go in front of it.
-      memory = this.#front;
-      start = this.#stretch;
-      length = end - this.#stretch;
-    } else {
-      this.#drop(end);
-      length = this.#gathered;
-    }
-    memory.set(operations, start - operations.length);
-    this.#plan.body = memory.subarray(start - operations.length, start + length);
-    this.#plan.operationsLength = operations.length;
   }
 
   #plain(length: number): Plan {
