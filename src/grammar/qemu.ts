@@ -6,21 +6,10 @@
 import { type Grammar, type ScanEnd, type SegmentSink } from './grammar.js';
 import { QEMU_MAGIC } from './magics.js';
 import { OpaqueTail, type TailOptions } from './opaque.js';
+import { ConfigurationWalk } from './qemu-configuration.js';
 import { readCounted, readU16, readU32 } from './qemu-fields.js';
 import { RamWalk } from './qemu-ram.js';
-import {
-  ADVISE_WITH_RAM,
-  COMMAND,
-  FILE_VERSION,
-  IGNORE_SHARED,
-  MAX_CAPABILITIES,
-  MAX_MACHINE_NAME,
-  PAGE_BITS,
-  RAM_SECTION,
-  SECTION,
-  SUBSECTION,
-  UUID_LENGTH,
-} from './qemu-format.js';
+import { ADVISE_WITH_RAM, COMMAND, FILE_VERSION, RAM_SECTION, SECTION } from './qemu-format.js';
 import { isFull } from './room.js';
 
 /** What the next byte is. */
@@ -28,7 +17,8 @@ const enum Next {
   magic,
   /** a section's type, or one of CONFIGURATION's subsections */
   section,
-  capabilities,
+  /** one of CONFIGURATION's */
+  capability,
   /** a body of known length */
   body,
   ram,
@@ -44,6 +34,7 @@ export class QemuGrammar implements Grammar {
   private tail: OpaqueTail | undefined;
   /** Set when the walk has ended: how the rest is to be reported. */
   private rest: TailOptions | undefined;
+  private readonly configuration = new ConfigurationWalk();
   private readonly ram = new RamWalk();
   private ramSection: number | undefined;
   /** A PART (or START) of ram is walked (false), or its END (true). */
@@ -54,7 +45,6 @@ export class QemuGrammar implements Grammar {
   /** Sections so far: CONFIGURATION is the first or not there. */
   private sections = 0;
   private inConfiguration = false;
-  private capabilitiesLeft = 0;
   private bodyLeft = 0;
   /** The body at hand is that of a command after which latency counts: why the walk ends with it. */
   private urgentBecause: string | undefined;
@@ -95,8 +85,8 @@ export class QemuGrammar implements Grammar {
         return this.magic(data, at, out);
       case Next.section:
         return this.section(data, at, out);
-      case Next.capabilities:
-        return this.capability(data, at, out);
+      case Next.capability:
+        return this.configure(data, at, out);
       case Next.body:
         return this.body(data, at, out);
       case Next.ram:
@@ -129,10 +119,14 @@ export class QemuGrammar implements Grammar {
   private section(data: Uint8Array, at: number, out: SegmentSink): number {
     const type = data[at];
     if (this.eof && type !== SECTION.vmDescription) return this.lost('bytes after the end');
-    if (type === SECTION.subsection && this.inConfiguration) return this.subsection(data, at, out);
+    if (type === SECTION.subsection && this.inConfiguration) return this.configure(data, at, out);
     switch (type) {
-      case SECTION.configuration:
-        return this.configuration(data, at, out);
+      case SECTION.configuration: {
+        if (this.sections > 0) return this.lost('CONFIGURATION that is not the first section');
+        const n = this.configure(data, at, out);
+        if (n > 0) this.begun(true);
+        return n;
+      }
       case SECTION.start:
         return this.start(data, at, out);
       case SECTION.part:
@@ -156,55 +150,18 @@ export class QemuGrammar implements Grammar {
   }
 
   /** A section's header is understood. */
-  private begun(): void {
+  private begun(configuration = false): void {
     this.sections += 1;
-    this.inConfiguration = false;
+    this.inConfiguration = configuration;
   }
 
-  private configuration(data: Uint8Array, at: number, out: SegmentSink): number {
-    if (this.sections > 0) return this.lost('CONFIGURATION that is not the first section');
-    if (data.length - at < 5) return 0;
-    const nameLength = readU32(data, at + 1);
-    if (nameLength > MAX_MACHINE_NAME) return this.lost('CONFIGURATION in an unknown form');
-    const length = 5 + nameLength;
-    if (data.length - at < length) return 0;
-    this.begun();
-    this.inConfiguration = true;
-    out.skeleton(length);
-    return length;
-  }
-
-  /** Subsections have no length: each is known by name, or the walk ends. */
-  private subsection(data: Uint8Array, at: number, out: SegmentSink): number {
-    const name = readCounted(data, at + 1);
-    if (name === undefined) return 0;
-    const dataAt = at + 2 + name.length + 4;
-    let bytes = 4;
-    if (name === SUBSECTION.uuid) bytes = UUID_LENGTH;
-    else if (name !== SUBSECTION.pageBits && name !== SUBSECTION.capabilities) {
-      return this.lost('unknown subsection of CONFIGURATION');
-    }
-    if (data.length < dataAt + bytes) return 0;
-    if (name === SUBSECTION.pageBits && readU32(data, dataAt) !== PAGE_BITS) {
-      return this.lost('pages that are not 4096 bytes');
-    }
-    if (name === SUBSECTION.capabilities) {
-      this.capabilitiesLeft = readU32(data, dataAt);
-      if (this.capabilitiesLeft > MAX_CAPABILITIES) return this.lost('too many capabilities');
-      if (this.capabilitiesLeft > 0) this.next = Next.capabilities;
-    }
-    out.skeleton(dataAt + bytes - at);
-    return dataAt + bytes - at;
-  }
-
-  private capability(data: Uint8Array, at: number, out: SegmentSink): number {
-    const name = readCounted(data, at);
-    if (name === undefined) return 0;
-    if (name === IGNORE_SHARED) this.ram.ignoreShared = true;
-    this.capabilitiesLeft -= 1;
-    if (this.capabilitiesLeft === 0) this.next = Next.section;
-    out.skeleton(1 + name.length);
-    return 1 + name.length;
+  /** The section's head, or what follows it. */
+  private configure(data: Uint8Array, at: number, out: SegmentSink): number {
+    const n = this.configuration.walk(data, at, out);
+    if (this.configuration.lostBecause !== undefined) return this.lost(this.configuration.lostBecause);
+    this.ram.ignoreShared = this.configuration.ignoreShared;
+    this.next = this.configuration.amidCapabilities ? Next.capability : Next.section;
+    return n;
   }
 
   private start(data: Uint8Array, at: number, out: SegmentSink): number {
