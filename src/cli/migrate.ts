@@ -7,7 +7,7 @@ import type { IncomingOptions, MigrateOptions } from '../hypervisor/shared-memor
 import { migrateGuest } from '../hypervisor/shared-memory/source.js';
 import { RECEIVE_ENVIRONMENT, SEND_ENVIRONMENT, type OptionKind } from '../migration/environment.js';
 import type { Command, ParsedArguments } from './command.js';
-import { ADDRESSES, COMMON, gather, RECEIVE, SEND } from './options.js';
+import { COMMON, gather, RECEIVE, SEND } from './options.js';
 import { runTransfer } from './transfer.js';
 
 /** A guest that has been stopped must be continued before we go; QEMU may need its time for that. */
@@ -92,7 +92,8 @@ function build(parser: Argv, options: Record<string, Options>): Argv {
       })
       .options({ ...GUEST, ...without(options) })
       .epilog(
-        `${ADDRESSES}; here tcp and unix addresses only. docs/SHARED-MEMORY.md has an example and says what happens when.`,
+        'An address is tcp:HOST:PORT, tcp-listen:[HOST:]PORT, unix:PATH or unix-listen:PATH. ' +
+          'docs/SHARED-MEMORY.md has an example and says what happens when.',
       )
   );
 }

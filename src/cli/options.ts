@@ -30,7 +30,10 @@ export const COMMON: Record<string, Options> = {
     requiresArg: true,
   },
   'io-timeout': { describe: 'how long the link may be silent (30s; 0 = for ever)', requiresArg: true },
-  force: { describe: 'replace an output file that exists', type: 'boolean' },
+  force: {
+    describe: 'replace an output file that exists, or a socket that a killed listener left behind',
+    type: 'boolean',
+  },
   quiet: { alias: 'q', describe: 'no progress and no summary', type: 'boolean' },
   json: { describe: 'report in JSON lines', type: 'boolean' },
   'log-file': { describe: 'append a log to this file', requiresArg: true, type: 'string' },

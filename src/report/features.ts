@@ -52,8 +52,8 @@ function words(name: string): string {
 function limitText(name: string, { min, max }: { readonly min: number; readonly max: number }): string {
   const text = (value: number): string => {
     if (value === Number.MAX_SAFE_INTEGER) return 'unlimited';
-    if (/chunk|memory/i.test(name)) return formatSize(value);
-    return /timeout|flush/i.test(name) ? `${value} ms` : String(value);
+    if (/chunk|memory|cache/i.test(name)) return formatSize(value);
+    return /timeout|flush|downtime/i.test(name) ? `${value} ms` : String(value);
   };
   return `${text(min)} to ${text(max)}`;
 }

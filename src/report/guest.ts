@@ -27,7 +27,7 @@ export function formatSource(summary: SourceSummary): string {
   return lines(sourceRows(summary));
 }
 
-export function sourceRows(summary: SourceSummary): Row[] {
+function sourceRows(summary: SourceSummary): Row[] {
   const { ram } = summary;
   return [
     ['Migration status', summary.status],
