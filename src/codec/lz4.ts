@@ -18,7 +18,7 @@ interface Lz4Napi {
 const PREFIX = 4;
 
 /** Longest LZ4 block that `size` bytes can need (LZ4_COMPRESSBOUND of lz4.h). */
-export function lz4Bound(size: number): number {
+function lz4Bound(size: number): number {
   return size + Math.floor(size / 255) + 16;
 }
 

@@ -6,7 +6,7 @@ import { RamferryError } from '../errors.js';
 /** First 4 bytes of a zstd frame, little-endian. */
 export const ZSTD_MAGIC = 0xfd2fb528;
 /** A skippable frame has 0x184D2A50 to 0x184D2A5F. */
-export const ZSTD_SKIPPABLE_MAGIC = 0x184d2a50;
+const ZSTD_SKIPPABLE_MAGIC = 0x184d2a50;
 /** No block holds more decoded bytes. */
 export const ZSTD_BLOCK_MAX = 128 * 1024;
 /** Longest header of a frame: magic, descriptor, window, dictionary, content size. */

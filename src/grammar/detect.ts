@@ -3,6 +3,7 @@
 // nothing is read that it does not need. It believes a magic; whether the rest keeps that promise the grammar finds out.
 
 import { RamferryError } from '../errors.js';
+import type { StreamFormat } from './formats.js';
 import { PAGE_SIZE, type Grammar } from './grammar.js';
 import { LibvirtGrammar } from './libvirt.js';
 import { createXenGrammar } from './libxc.js';
@@ -21,10 +22,6 @@ import { QemuGrammar } from './qemu.js';
 import { RawGrammar } from './raw.js';
 import { XEN_MAGICS } from './xen-wrapping.js';
 
-/** Streams that a grammar follows: the names that `--format` takes. */
-export const FORMATS = ['raw', 'libxc', 'libxl', 'xl', 'xenopsd', 'qemu', 'libvirt', 'opaque'] as const;
-export type Format = (typeof FORMATS)[number];
-
 /** Streams that are compressed already, and what a message calls them. */
 const COMPRESSED = {
   native: 'a ramferry stream',
@@ -35,7 +32,7 @@ const COMPRESSED = {
 } as const;
 export type CompressedKind = keyof typeof COMPRESSED;
 
-export type StreamKind = Format | CompressedKind;
+export type StreamKind = StreamFormat | CompressedKind;
 
 /** How a receiver reads a stream. */
 export type Container =
@@ -47,10 +44,6 @@ export type Container =
   | 'xen'
   /** nothing that ramferry or a compressor has written: the bytes are what they are */
   | 'plain';
-
-export function isFormat(name: string): name is Format {
-  return FORMATS.some((format) => format === name);
-}
 
 export function isCompressed(kind: StreamKind): kind is CompressedKind {
   return Object.hasOwn(COMPRESSED, kind);

@@ -13,8 +13,8 @@ import { Buffer } from 'node:buffer';
 import { RamferryError } from '../errors.js';
 import { PAGE_SIZE } from './grammar.js';
 
-export const MEMORY_MAGIC = Buffer.from([0x89, 0x52, 0x46, 0x4d, 0x0d, 0x0a, 0x1a, 0x0a]);
-export const MEMORY_VERSION = 1;
+const MEMORY_MAGIC = Buffer.from([0x89, 0x52, 0x46, 0x4d, 0x0d, 0x0a, 0x1a, 0x0a]);
+const MEMORY_VERSION = 1;
 
 /** The destination hashes its RAM before the hand-over and says the hash. */
 export const MEMORY_FLAG_HASH = 1;
@@ -26,9 +26,9 @@ export const MEMORY_RECORD_BYTES = 16;
 export const MEMORY_RECORD = { pages: 1, round: 2, ramEnd: 3, state: 4, end: 5 } as const;
 
 /** A guest has a handful of memory backends. */
-export const MAX_REGIONS = 256;
+const MAX_REGIONS = 256;
 /** Pages of one PAGES record. */
-export const MAX_RECORD_PAGES = 4096;
+const MAX_RECORD_PAGES = 4096;
 /** Bytes of one STATE record. */
 export const MAX_STATE_BYTES = 1 << 20;
 

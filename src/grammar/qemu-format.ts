@@ -77,8 +77,6 @@ export const IGNORE_SHARED = 'x-ignore-shared';
 export const PAGE_BITS = 12;
 export const UUID_LENGTH = 16;
 
-/** A u8 length and as many bytes. */
-export const MAX_COUNTED = 256;
 /** Names of machines are a dozen characters; QEMU states no limit. */
 export const MAX_MACHINE_NAME = 256;
 /** QEMU 10 knows 25 capabilities. */

@@ -5,6 +5,7 @@
 import { z } from 'zod';
 import { RamferryError } from '../errors.js';
 import { PAGE_SIZE } from '../grammar/grammar.js';
+import { DEFAULT_IO_TIMEOUT_MS } from '../link/options.js';
 import { LIMITS, quantity, resolve } from '../migration/options.js';
 import { parseDuration, parseRate, parseSize } from '../units.js';
 import { GUEST_FORMATS, type GuestOptions } from './guest.js';
@@ -52,7 +53,7 @@ const MAX_ROUNDS = 30;
 
 const linkShape = {
   connectTimeout: quantity('connectTimeout', parseDuration, LIMITS.timeout).optional(),
-  ioTimeout: quantity('ioTimeout', parseDuration, LIMITS.timeout).default(30_000),
+  ioTimeout: quantity('ioTimeout', parseDuration, LIMITS.timeout).default(DEFAULT_IO_TIMEOUT_MS),
   /** Use a link that goes both ways one way: no acknowledgement; RAM's hash goes in the stream. */
   oneWay: z.boolean().default(false),
 };

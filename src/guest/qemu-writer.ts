@@ -13,7 +13,7 @@ import { BATCH_PAGES, CountingSink, type StreamWriter } from './stream-writer.js
 import { writeTrailer, type Trailer } from './trailer.js';
 
 /** What QEMU's default max-bandwidth lets into one iteration: 128 MiB/s for 100 ms. */
-export const DEFAULT_PART_BYTES = 13_421_773;
+const DEFAULT_PART_BYTES = 13_421_773;
 
 export interface QemuWriterOptions {
   /** A PART ends with the page that brings its words and pages to this many bytes. */

@@ -5,7 +5,7 @@
 import { Buffer } from 'node:buffer';
 
 const MAGIC = Buffer.from('RFGUEST1', 'latin1');
-export const TRAILER_BYTES = 24;
+const TRAILER_BYTES = 24;
 
 /** What the source's RAM was when it paused. */
 export interface Trailer {

@@ -16,7 +16,7 @@ export type Address =
   /** A stream of Node.js, from a program that embeds ramferry. */
   | { readonly kind: 'stream'; readonly stream: Readable | Writable };
 
-export const LOOPBACK = '127.0.0.1';
+const LOOPBACK = '127.0.0.1';
 
 /** sockaddr_un has room for 108 bytes, the last of which is 0 (unix(7)). */
 const UNIX_PATH_LIMIT = 107;

@@ -9,7 +9,9 @@ import { MAX_STORE_PAGES } from '../chunk/page-store.js';
 import { CODEC_NAMES } from '../codec/codec.js';
 import { ZSTD_LEVELS } from '../codec/zstd-level.js';
 import { RamferryError } from '../errors.js';
+import { STREAM_FORMATS } from '../grammar/formats.js';
 import { PAGE_SIZE } from '../grammar/grammar.js';
+import { DEFAULT_IO_TIMEOUT_MS } from '../link/options.js';
 import { invalidOption, parseCpus, parseDuration, parseRate, parseSize } from '../units.js';
 import { allowedCpus } from './cpus.js';
 import type { Progress } from './summary.js';
@@ -19,17 +21,7 @@ export const METHODS = ['xenguest', 'stream'] as const;
 export type Method = (typeof METHODS)[number];
 
 /** What the input may be declared to be; `auto` looks at its first bytes. */
-export const FORMATS = [
-  'auto',
-  'raw',
-  'libxc',
-  'libxl',
-  'xl',
-  'xenopsd',
-  'qemu',
-  'libvirt',
-  'opaque',
-] as const;
+export const FORMATS = ['auto', ...STREAM_FORMATS] as const;
 export type Format = (typeof FORMATS)[number];
 
 const KIB = 1024;
@@ -129,7 +121,7 @@ const common = {
    */
   connectTimeout: quantity('connectTimeout', parseDuration, LIMITS.timeout).optional(),
   /** Milliseconds without a byte from the link or to it after which it counts as dead; 0 waits for ever. */
-  ioTimeout: quantity('ioTimeout', parseDuration, LIMITS.timeout).default(30_000),
+  ioTimeout: quantity('ioTimeout', parseDuration, LIMITS.timeout).default(DEFAULT_IO_TIMEOUT_MS),
   /** Ends the transfer; what it throws is the signal's reason when that is a RamferryError. */
   signal: z.instanceof(AbortSignal).optional(),
   /** Called a few times a second while bytes flow. */

@@ -6,7 +6,7 @@
 export const JOB_INTS = 32;
 export const JOB_DOUBLES = 8;
 /** 64-bit checksums among a job's results. */
-export const JOB_HASHES = 2;
+const JOB_HASHES = 2;
 
 const JOB_BYTES = JOB_INTS * 4 + (JOB_DOUBLES + JOB_HASHES) * 8;
 const PAGE = 4096;

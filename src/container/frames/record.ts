@@ -33,7 +33,7 @@ export type FrameRecord =
     };
 
 export const RECORD_MAGIC = Buffer.from('RamFerry', 'latin1');
-export const RECORD_VERSION = 1;
+const RECORD_VERSION = 1;
 /** Where a record names its codec (CODEC_ID). */
 export const RECORD_CODEC_OFFSET = 10;
 const HEADER_SIZE = 12;
