@@ -8,6 +8,7 @@ import { fileURLToPath } from 'node:url';
 
 import { RamferryError } from '../errors.js';
 import { COMMAND_ENTRY } from '../migration/entries.js';
+import { childrenCpu } from './children-cpu.js';
 
 export interface Invocation {
   /** Arguments of ramferry. */
@@ -62,13 +63,25 @@ export async function timeTransfer({ file, output, send, receive, signal }: Comm
   }
 }
 
-/** Seconds of the command `send` alone, to somebody who listens already. @throws ERR_INTERNAL when it fails */
-export async function timeSend(args: readonly string[]): Promise<number> {
+export interface CommandTime {
+  /** Seconds from its start to its exit. */
+  readonly wall: number;
+  /** Seconds of processor time of all its threads; NaN where the system cannot be asked. */
+  readonly cpu: number;
+}
+
+/**
+ * The command `send` alone, to somebody who listens already. No other child process may end meanwhile.
+ * @throws ERR_INTERNAL when it fails
+ */
+export async function timeSend(args: readonly string[]): Promise<CommandTime> {
+  const before = childrenCpu();
   const started = performance.now();
   const child = start({ args: ['send', '--quiet', ...args] });
   const status = await child.ended;
+  const wall = (performance.now() - started) / 1e3;
   if (status !== 0) throw failed('send', status, child.errors());
-  return (performance.now() - started) / 1e3;
+  return { wall, cpu: childrenCpu() - before };
 }
 
 interface Child {

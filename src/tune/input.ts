@@ -13,7 +13,6 @@ import { parseAddress } from '../link/address.js';
 import { openInput } from '../link/open.js';
 import { recognise } from '../migration/opening.js';
 import { LEAST_REGIONS } from './measure.js';
-import { SHORT_SHARE } from './overhead.js';
 import type { Region } from './region.js';
 import { type Sample, sampleImage } from './sample.js';
 import { sampleStream } from './sample-stream.js';
@@ -32,8 +31,8 @@ export interface TuneInput {
   readonly fd: number;
   /** A directory of our own. */
   readonly scratch: string;
-  /** A file with the first regions, and how many those are; one with the first quarter of them. */
-  readonly part: { readonly file: string; readonly regions: number; readonly shortFile: string };
+  /** A file with the first regions, and how many those are. */
+  readonly part: { readonly file: string; readonly regions: number };
   close(): Promise<void>;
 }
 
@@ -92,18 +91,14 @@ async function draw(
 
 function writePart(sample: Sample, fd: number, scratch: string): TuneInput['part'] {
   const regions = sample.regions.slice(0, LEAST_REGIONS);
-  const short = regions.slice(0, Math.max(1, Math.floor(regions.length * SHORT_SHARE)));
-  const write = (name: string, which: readonly Region[]): string => {
-    const path = join(scratch, name);
-    const out = fs.openSync(path, 'wx', 0o600);
-    try {
-      for (const region of which) fs.writeSync(out, bytesOf(region, fd));
-    } finally {
-      fs.closeSync(out);
-    }
-    return path;
-  };
-  return { file: write('part', regions), regions: regions.length, shortFile: write('short', short) };
+  const file = join(scratch, 'part');
+  const out = fs.openSync(file, 'wx', 0o600);
+  try {
+    for (const region of regions) fs.writeSync(out, bytesOf(region, fd));
+  } finally {
+    fs.closeSync(out);
+  }
+  return { file, regions: regions.length };
 }
 
 /** The contents of a region. */

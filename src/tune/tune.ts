@@ -10,11 +10,12 @@ import { payloadRate } from './link.js';
 import { measure, measureScaling } from './measure.js';
 import { type Host, predict, type Prediction, type Route, type Scaling, type Threads } from './model.js';
 import { type ResolvedTuneOptions, resolveTuneOptions, type TuneOptions } from './options.js';
-import { mainCost, measureSettings, type Settings as EngineSettings } from './overhead.js';
+import { mainCost, measureSettings } from './overhead.js';
 import { recommended, Table, threadSteps } from './recommend.js';
 import type { Probed, TuneResult } from './result.js';
 import { probe } from './probe-client.js';
 import { selfSpeed } from './self-speed.js';
+import { startUp } from './start-up.js';
 import { verify } from './verify.js';
 import { type Coding, Rig } from './rig.js';
 
@@ -58,7 +59,6 @@ async function advise(
   settings.onProgress?.('the engine', 0);
   const engine = await measureSettings({
     file: input.part.file,
-    shortFile: input.part.shortFile,
     writer: settings.writer,
     scratch: input.scratch,
     deadline: engineBegun + settings.budget * OVERHEAD_SHARE,
@@ -123,7 +123,8 @@ async function advise(
     await rig.close();
   }
   const here: Route = { ...flowing, receiver: local };
-  const setUp = startUp(engine, bank, input, here, usable);
+  const part = bank.loads(REFERENCE).slice(0, input.part.regions);
+  const setUp = startUp(engine.command, part, here);
   const route: Route = { ...flowing, startUp: setUp + ROUND_TRIPS * (there?.probed.roundTrip ?? 0) };
   const table = new Table(bank);
   const choices = table.choices(route);
@@ -165,26 +166,4 @@ async function ask(
 
 function withReader(cost: Host['main'], readerCpu: number): Host['main'] {
   return { ...cost, perGuestByte: cost.perGuestByte + readerCpu };
-}
-
-/** What the command took beyond the flow of data that the model expects. */
-function startUp(
-  engine: EngineSettings,
-  bank: Bank,
-  input: TuneInput,
-  route: Route,
-  usableCpus: number,
-): number {
-  const loads = bank
-    .loads(REFERENCE)
-    .slice(0, input.part.regions)
-    .map((load) => ({ ...load, weight: 1 }));
-  const { seconds, senderCpu, receiverCpu } = predict(
-    loads,
-    { compress: 1, decompress: 1 },
-    { ...route, linkRate: Infinity },
-  );
-  // Both sides were on this host: with one processor they took turns.
-  const flow = usableCpus === 1 ? senderCpu + receiverCpu : seconds;
-  return Math.max(0, engine.command - flow);
 }

@@ -1,9 +1,13 @@
-// What the main thread's costs are worked out to be, from the costs of four transfers that differ in one thing each.
+// What the main thread's costs are worked out to be, from the costs of four transfers that differ in one thing each; and
+// what those transfers are.
 
 import assert from 'node:assert/strict';
+import fs from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { describe, it } from 'node:test';
 
-import { mainCost, type SettingCost } from '../../src/tune/overhead.js';
+import { mainCost, measureSettings, type SettingCost } from '../../src/tune/overhead.js';
 
 const MIB = 1024 * 1024;
 
@@ -12,7 +16,6 @@ function transfer(guestBytes: number, wireBytes: number, chunks: number, extra =
   const own = wireBytes * 1e-9 + chunks * 1e-3 + guestBytes * 1e-10 + extra;
   const side = { own, others: 0 };
   return {
-    coding: { codec: 'zstd', level: 1, chunkSize: MIB },
     guestBytes,
     wireBytes,
     chunks,
@@ -23,12 +26,12 @@ function transfer(guestBytes: number, wireBytes: number, chunks: number, extra =
 
 describe('mainCost', () => {
   it('tells bytes, chunks and length apart, and leaves out what a transfer costs once', () => {
-    const settings = [
-      transfer(64 * MIB, 20 * MIB, 64, 0.3),
-      transfer(64 * MIB, 64 * MIB, 64, 0.3),
-      transfer(64 * MIB, 21 * MIB, 256, 0.3),
-      transfer(16 * MIB, 5 * MIB, 16, 0.3),
-    ];
+    const settings = {
+      usual: transfer(512 * MIB, MIB, 512, 0.3),
+      small: transfer(512 * MIB, 2 * MIB, 2048, 0.3),
+      short: transfer(128 * MIB, MIB / 4, 128, 0.3),
+      full: transfer(128 * MIB, 128 * MIB, 128, 0.3),
+    };
     const cost = mainCost(settings, 'sender');
     assert.ok(Math.abs(cost.perWireByte - 1e-9) < 1e-12);
     assert.ok(Math.abs(cost.perChunk - 1e-3) < 1e-9);
@@ -37,17 +40,47 @@ describe('mainCost', () => {
 
   it('is a number, and not negative, where the transfers do not differ', () => {
     const one = transfer(4096, 100, 1);
-    const cost = mainCost([one, one, one, one], 'receiver');
+    const cost = mainCost({ usual: one, small: one, short: one, full: one }, 'receiver');
     assert.deepEqual(cost, { perWireByte: 0, perChunk: 0, perGuestByte: 0 });
   });
 
-  it('takes nothing from a stored transfer that is smaller, and noise for nothing', () => {
-    const settings = [
-      transfer(64 * MIB, 65 * MIB, 64, 0.5),
-      transfer(64 * MIB, 64 * MIB, 64, 0),
-      transfer(64 * MIB, 65 * MIB, 256, 0),
-      transfer(16 * MIB, 16 * MIB, 16, 1),
-    ];
+  it('takes noise for nothing', () => {
+    const settings = {
+      usual: transfer(512 * MIB, MIB, 512, 0.5),
+      small: transfer(512 * MIB, 2 * MIB, 2048, -2),
+      short: transfer(128 * MIB, MIB / 4, 128, 1),
+      full: transfer(128 * MIB, 128 * MIB, 128, 0),
+    };
     for (const part of Object.values(mainCost(settings, 'sender'))) assert.ok(part >= 0);
+  });
+});
+
+describe('measureSettings', () => {
+  it('differs by so much in each thing that what a transfer costs once does not show', async () => {
+    const scratch = fs.mkdtempSync(join(tmpdir(), 'ramferry-overhead-test-'));
+    try {
+      const file = join(scratch, 'part');
+      fs.writeFileSync(file, Buffer.alloc(MIB, 'guest'));
+      const { costs, command } = await measureSettings({
+        ...{ file, scratch, writer: 'discard', deadline: 0, latest: 0 },
+      });
+      const { usual, small, short, full } = costs;
+      assert.equal(usual.guestBytes - short.guestBytes, 384 * MIB);
+      assert.equal(small.chunks - usual.chunks, 3 * 512);
+      assert.ok(full.wireBytes - short.wireBytes > 127 * MIB);
+      assert.deepEqual(
+        [full.chunks, full.guestBytes],
+        [short.chunks, short.guestBytes],
+        'they differ in what is on the link alone',
+      );
+      for (const { sender, receiver } of Object.values(costs)) {
+        assert.ok(sender.own > 0 && receiver.own > 0);
+      }
+      // Its own account, not that of the three processes beside it.
+      assert.ok(command.wall > 0 && !(command.cpu <= 0));
+      assert.deepEqual(fs.readdirSync(scratch), ['part']);
+    } finally {
+      fs.rmSync(scratch, { recursive: true, force: true });
+    }
   });
 });
