@@ -31,6 +31,11 @@ const SETTINGS = {
 } as const satisfies Record<string, Setting>;
 type SettingName = keyof typeof SETTINGS;
 
+/**
+ * Of the receiver. It has done before what a rehearsal is for, and an image has no use for a page store: less than either asks
+ * for (src/migration/rehearsal.ts), and enough for chunks of 1 MiB. Their memory would be missing elsewhere.
+ */
+const RECEIVER_MEMORY = '126MiB';
 const MOST_PASSES = 4;
 /** Starts of the command that are timed; the fastest counts. */
 const STARTS = 2;
@@ -99,7 +104,7 @@ export async function measureSettings(options: OverheadOptions): Promise<Setting
           sender,
           receiver,
           { input: images.paths[image], codec: 'none', chunkSize, compressThreads: 1 },
-          { output, decompressThreads: 1, force: true, oneWay: false },
+          { output, decompressThreads: 1, force: true, oneWay: false, memoryLimit: RECEIVER_MEMORY },
         );
         const { summary } = result.sender;
         delivered += summary.ram.total;
@@ -139,7 +144,10 @@ async function cpuOf(child: EngineChild): Promise<number> {
 async function timeCommand(receiver: EngineChild, file: string, output: string): Promise<CommandTime> {
   receiver.ask({
     kind: 'receive',
-    options: { input: 'tcp-listen:127.0.0.1:0', output, decompressThreads: 1, force: true },
+    options: {
+      ...{ input: 'tcp-listen:127.0.0.1:0', output, decompressThreads: 1, force: true },
+      memoryLimit: RECEIVER_MEMORY,
+    },
   });
   const { address } = await receiver.expect('listening');
   const { codec, level, chunkSize } = REFERENCE;
