@@ -2,7 +2,8 @@
 // Pure: plain data in, text out.
 
 import type { TuneResult } from '../tune/result.js';
-import { differenceOf, median, type Verification } from '../tune/verification.js';
+import { median } from '../tune/median.js';
+import { differenceOf, type Verification } from '../tune/verification.js';
 import { formatBits, formatSize } from '../units.js';
 import { textTable } from './table.js';
 

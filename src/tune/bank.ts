@@ -1,10 +1,11 @@
-// What was measured so far: for each coding the regions it was tried on, at its best. Gives a whole picture of each
+// What was measured so far: for each coding the regions it was tried on, and what they took mostly. Gives a whole picture of each
 // coding, also of those that were tried on a few regions only: what those regions cost over what the reference coding cost
 // on the same ones, times what the reference cost on all. Differences between regions cancel out that way; those that are all
 // but empty, where no codec has anything to do, are compared among themselves.
 
 import type { CodecName } from '../codec/codec.js';
 import { PAGE_SIZE } from '../grammar/grammar.js';
+import { median } from './median.js';
 import type { Load } from './model.js';
 import type { Region } from './region.js';
 import type { Coding, RegionFigures } from './rig.js';
@@ -19,7 +20,9 @@ export function codingKey({ codec, level, chunkSize }: Coding): string {
 interface Entry {
   readonly coding: Coding;
   readonly figures: Map<number, RegionFigures>;
-  /** Slowest over fastest, of regions that were measured more than once. */
+  /** Of each region all times. */
+  readonly times: Map<number, { readonly encode: number[]; readonly decode: number[] }>;
+  /** How much longer a repetition took than the fastest before it, or the other way round. */
   readonly spreads: number[];
 }
 
@@ -32,18 +35,25 @@ export class Bank {
   add(coding: Coding, from: number, figures: readonly RegionFigures[]): void {
     const key = codingKey(coding);
     let entry = this.#entries.get(key);
-    if (entry === undefined) this.#entries.set(key, (entry = { coding, figures: new Map(), spreads: [] }));
+    if (entry === undefined) {
+      entry = { coding, figures: new Map(), times: new Map(), spreads: [] };
+      this.#entries.set(key, entry);
+    }
     for (const [step, found] of figures.entries()) {
-      const before = entry.figures.get(from + step);
-      if (before !== undefined && found.encode > 0 && before.encode > 0) {
-        const [low, high] = [found.encode, before.encode].sort((a, b) => a - b) as [number, number];
-        entry.spreads.push(high / low - 1);
+      const times = entry.times.get(from + step) ?? { encode: [], decode: [] };
+      entry.times.set(from + step, times);
+      if (found.encode > 0 && times.encode.length > 0) {
+        const before = Math.min(...times.encode);
+        if (before > 0)
+          entry.spreads.push(Math.max(found.encode, before) / Math.min(found.encode, before) - 1);
       }
-      // The fastest: the others tell about the neighbours.
+      times.encode.push(found.encode);
+      times.decode.push(found.decode);
+      // Not the fastest: the more often a coding is tried, the faster its fastest, and a transfer meets all kinds of moments.
       entry.figures.set(from + step, {
         ...found,
-        encode: Math.min(found.encode, before?.encode ?? Infinity),
-        decode: Math.min(found.decode, before?.decode ?? Infinity),
+        encode: median(times.encode),
+        decode: median(times.decode),
       });
     }
   }

@@ -31,9 +31,3 @@ export interface Verification {
 export function differenceOf({ predicted, measured }: Pick<VerifiedRun, 'predicted' | 'measured'>): number {
   return predicted / measured - 1;
 }
-
-export function median(values: readonly number[]): number {
-  const sorted = [...values].sort((a, b) => a - b);
-  const middle = Math.floor(sorted.length / 2);
-  return sorted.length % 2 === 1 ? sorted[middle]! : (sorted[middle - 1]! + sorted[middle]!) / 2;
-}

@@ -12,12 +12,13 @@ import { timeTransfer } from './commands.js';
 import { EngineChild } from './engine.js';
 import { flagList } from './flags.js';
 import { type Load, predict, type Route, type Together } from './model.js';
+import { median } from './median.js';
 import { type Contender, contenders } from './neighbours.js';
 import type { Writer } from './overhead.js';
 import { allowedProcessors, type Placement, placementOf } from './placement.js';
 import type { Choice, Table } from './recommend.js';
 import { REGION_BYTES } from './region.js';
-import { median, type Verification, type VerifiedRun } from './verification.js';
+import type { Verification, VerifiedRun } from './verification.js';
 import { writeMixture } from './verify-image.js';
 
 /** After so many times the time that it may take, settings are left out that were not run even once. */

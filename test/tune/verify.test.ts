@@ -9,11 +9,11 @@ import fc from 'fast-check';
 
 import { SEGMENT } from '../../src/chunk/segments.js';
 import { timeSend, timeTransfer } from '../../src/tune/commands.js';
+import { median } from '../../src/tune/median.js';
 import { contenders } from '../../src/tune/neighbours.js';
 import type { Prediction, Route } from '../../src/tune/model.js';
 import { parseCpuList, placementOf, type PlacementQuestion } from '../../src/tune/placement.js';
 import type { Choice } from '../../src/tune/recommend.js';
-import { median } from '../../src/tune/verification.js';
 import { mixture, writeMixture } from '../../src/tune/verify-image.js';
 
 const MIB = 1024 * 1024;

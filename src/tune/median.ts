@@ -1,0 +1,8 @@
+// The median: what most repetitions are near, whoever disturbed the others.
+
+/** @param values at least one */
+export function median(values: readonly number[]): number {
+  const sorted = [...values].sort((a, b) => a - b);
+  const middle = Math.floor(sorted.length / 2);
+  return sorted.length % 2 === 1 ? sorted[middle]! : (sorted[middle - 1]! + sorted[middle]!) / 2;
+}
