@@ -5,7 +5,7 @@ import { describe, it } from 'node:test';
 import { grammarFor } from '../../src/grammar/detect.js';
 import type { SegmentSink } from '../../src/grammar/grammar.js';
 import { GUEST_FORMATS } from '../../src/guest/guest.js';
-import { outlineQemu } from '../../src/guest/qemu-outline.js';
+import { outlineQemu } from './support/qemu-outline.js';
 import { record, smallGuest } from './harness.js';
 
 class PageCount implements SegmentSink {

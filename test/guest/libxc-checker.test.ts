@@ -2,7 +2,7 @@
 
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { checkLibxc } from '../../src/guest/libxc-checker.js';
+import { checkLibxc } from './support/libxc-checker.js';
 import { RECORD } from '../../src/guest/libxc-format.js';
 import { MemorySource, MIB, record, smallGuest } from './harness.js';
 

@@ -2,7 +2,7 @@
 
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { checkLibxc } from '../../src/guest/libxc-checker.js';
+import { checkLibxc } from './support/libxc-checker.js';
 import { GUEST_FORMATS } from '../../src/guest/guest.js';
 import { receiveGuest } from '../../src/guest/receive.js';
 import { sendGuest, type SendGuestOptions } from '../../src/guest/send.js';

@@ -3,12 +3,12 @@
 // It reports what is broken instead of failing, except that it stops where records can no longer be found.
 
 import { Buffer } from 'node:buffer';
-import { RamferryError } from '../errors.js';
-import { PAGE_SIZE } from '../grammar/grammar.js';
-import type { ByteSource } from '../io/bytes.js';
-import { FieldReader } from './field-reader.js';
-import * as format from './libxc-format.js';
-import { DOMAIN_TYPE, LIBXL_RECORD, RECORD } from './libxc-format.js';
+import { RamferryError } from '../../../src/errors.js';
+import { PAGE_SIZE } from '../../../src/grammar/grammar.js';
+import type { ByteSource } from '../../../src/io/bytes.js';
+import { FieldReader } from '../../../src/guest/field-reader.js';
+import * as format from '../../../src/guest/libxc-format.js';
+import { DOMAIN_TYPE, LIBXL_RECORD, RECORD } from '../../../src/guest/libxc-format.js';
 import { BODY_RULES, checkP2mFrames, checkPageEntries } from './libxc-rules.js';
 import { RecordOrder } from './libxc-order.js';
 

@@ -3,12 +3,12 @@
 // knows no machine. For comparing the simulated guest's streams with real ones.
 
 import { Buffer } from 'node:buffer';
-import { RamferryError } from '../errors.js';
-import { PAGE_SIZE } from '../grammar/grammar.js';
-import { QEMU_MAGIC } from '../grammar/magics.js';
-import type { SectionHead } from '../grammar/qemu-fields.js';
-import { FILE_VERSION, RAM_FLAG, SECTION } from '../grammar/qemu-format.js';
-import type { QemuDevice, QemuMachine, RamBlock } from './qemu-machine.js';
+import { RamferryError } from '../../../src/errors.js';
+import { PAGE_SIZE } from '../../../src/grammar/grammar.js';
+import { QEMU_MAGIC } from '../../../src/grammar/magics.js';
+import type { SectionHead } from '../../../src/grammar/qemu-fields.js';
+import { FILE_VERSION, RAM_FLAG, SECTION } from '../../../src/grammar/qemu-format.js';
+import type { QemuDevice, QemuMachine, RamBlock } from '../../../src/guest/qemu-machine.js';
 
 /** One PART or END of the ram section. */
 export interface RamSection {

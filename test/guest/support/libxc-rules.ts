@@ -2,8 +2,8 @@
 // Each returns the rules that the body breaks, in words; none of them knows the order of records.
 
 import type { Buffer } from 'node:buffer';
-import { PAGE_SIZE } from '../grammar/grammar.js';
-import { hasContents, isReservedType, RECORD } from './libxc-format.js';
+import { PAGE_SIZE } from '../../../src/grammar/grammar.js';
+import { hasContents, isReservedType, RECORD } from '../../../src/guest/libxc-format.js';
 
 /** Gets the body of one record; for PAGE_DATA use {@link checkPageEntries}. */
 export type BodyRule = (body: Buffer) => string[];
