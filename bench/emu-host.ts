@@ -63,6 +63,31 @@ export interface Passage {
 /** undefined: the real emu-manager alone. */
 export type FrontArguments = readonly string[] | undefined;
 
+type Mode = 'hvm_save' | 'hvm_restore';
+
+interface Voyage {
+  readonly mode: Mode;
+  readonly front: FrontArguments;
+  readonly wire: string;
+  readonly target: string;
+}
+
+/** Up to the result; `end` is what the stream still has behind it. */
+type Talk = (
+  xenopsd: Xenopsd,
+  begun: number,
+) => Promise<Pick<Passage, 'wall' | 'startUp' | 'last'> & { readonly end: () => Promise<void> }>;
+
+/** dd at the other end of the link, which takes what leaves into `wire` or gives what is there. @returns its end */
+function linkEnd(mode: Mode, wire: string, theirs: number): Promise<unknown> {
+  const saving = mode === 'hvm_save';
+  const link = spawn('dd', [`${saving ? 'of' : 'if'}=${wire}`, 'bs=1M', 'status=none'], {
+    stdio: saving ? [theirs, 'ignore', 'inherit'] : ['ignore', theirs, 'inherit'],
+  });
+  closeSync(theirs);
+  return once(link, 'exit');
+}
+
 function usageOf(pid: number): { cpu: number; peak: number } {
   const fields = readFileSync(`/proc/${pid}/stat`, 'latin1').split(') ')[1]!.split(' ');
   const [, kib] = /^VmHWM:\s+(\d+) kB$/m.exec(readFileSync(`/proc/${pid}/status`, 'latin1')) ?? [];
@@ -113,7 +138,7 @@ export class Host {
     this.#workshop.remove();
   }
 
-  #xenopsd(mode: 'hvm_save' | 'hvm_restore', fd: number, front: FrontArguments, target: string): Xenopsd {
+  #xenopsd(mode: Mode, fd: number, front: FrontArguments, target: string): Xenopsd {
     return new Xenopsd({
       workshop: this.#workshop,
       mode,
@@ -139,67 +164,63 @@ export class Host {
   }
 
   /** @param wire where the bytes of the link are put */
-  async save(front: FrontArguments, wire: string): Promise<Passage> {
-    const before = childrenCpu();
-    const { ours, theirs } = socketPair();
-    const link = spawn('dd', [`of=${wire}`, 'bs=1M', 'status=none'], {
-      stdio: [theirs, 'ignore', 'inherit'],
+  save(front: FrontArguments, wire: string): Promise<Passage> {
+    return this.#passage({ mode: 'hvm_save', front, wire, target: '' }, async (xenopsd, begun) => {
+      await xenopsd.expect('prepare:xenguest');
+      const started = performance.now();
+      await xenopsd.writeToStream(LIBXC_HEADER);
+      await xenopsd.say('done');
+      await xenopsd.expect('suspend:');
+      const stopped = performance.now();
+      await xenopsd.say('done');
+      await xenopsd.expect('result:0 0');
+      const ended = performance.now();
+      return {
+        wall: (ended - started) / 1e3,
+        startUp: (started - begun) / 1e3,
+        last: (ended - stopped) / 1e3,
+        end: () => xenopsd.writeToStream(END_HEADER),
+      };
     });
-    const linkEnded = once(link, 'exit');
-    closeSync(theirs);
-    const begun = performance.now();
-    const xenopsd = this.#xenopsd('hvm_save', ours, front, '');
-    await xenopsd.expect('prepare:xenguest');
-    const started = performance.now();
-    await xenopsd.writeToStream(LIBXC_HEADER);
-    await xenopsd.say('done');
-    await xenopsd.expect('suspend:');
-    const stopped = performance.now();
-    await xenopsd.say('done');
-    await xenopsd.expect('result:0 0');
-    const ended = performance.now();
-    const { cpu, peak } = usageOf(xenopsd.process.pid!);
-    await xenopsd.writeToStream(END_HEADER);
-    await this.#leave(xenopsd);
-    closeSync(ours);
-    await linkEnded;
-    return {
-      wall: (ended - started) / 1e3,
-      cpu: front === undefined ? NaN : cpu,
-      cpuOfAll: childrenCpu() - before,
-      peak: front === undefined ? NaN : peak,
-      startUp: (started - begun) / 1e3,
-      last: (ended - stopped) / 1e3,
-    };
   }
 
   /** @param wire what a save has left */
-  async restore(front: FrontArguments, wire: string, target: string): Promise<Passage> {
+  restore(front: FrontArguments, wire: string, target: string): Promise<Passage> {
+    return this.#passage({ mode: 'hvm_restore', front, wire, target }, async (xenopsd) => {
+      await xenopsd.readFromStream(LIBXC_HEADER.length);
+      const started = performance.now();
+      await xenopsd.say('restore:xenguest');
+      await xenopsd.expect('result:xenguest 3 4');
+      return {
+        wall: (performance.now() - started) / 1e3,
+        startUp: NaN,
+        last: NaN,
+        end: async () => {
+          const end = await xenopsd.readFromStream(END_HEADER.length);
+          if (!end.equals(END_HEADER)) throw new Error('END is lost');
+        },
+      };
+    });
+  }
+
+  /** What a save and a restore have around them: the link, what was used, and the farewell. */
+  async #passage({ mode, front, wire, target }: Voyage, talk: Talk): Promise<Passage> {
     const before = childrenCpu();
     const { ours, theirs } = socketPair();
-    const link = spawn('dd', [`if=${wire}`, 'bs=1M', 'status=none'], {
-      stdio: ['ignore', theirs, 'inherit'],
-    });
-    const linkEnded = once(link, 'exit');
-    closeSync(theirs);
-    const xenopsd = this.#xenopsd('hvm_restore', ours, front, target);
-    await xenopsd.readFromStream(LIBXC_HEADER.length);
-    const started = performance.now();
-    await xenopsd.say('restore:xenguest');
-    await xenopsd.expect('result:xenguest 3 4');
-    const ended = performance.now();
+    const linkEnded = linkEnd(mode, wire, theirs);
+    const begun = performance.now();
+    const xenopsd = this.#xenopsd(mode, ours, front, target);
+    const { end, ...times } = await talk(xenopsd, begun);
     const { cpu, peak } = usageOf(xenopsd.process.pid!);
-    if (!(await xenopsd.readFromStream(END_HEADER.length)).equals(END_HEADER)) throw new Error('END is lost');
+    await end();
     await this.#leave(xenopsd);
     closeSync(ours);
     await linkEnded;
     return {
-      wall: (ended - started) / 1e3,
+      ...times,
       cpu: front === undefined ? NaN : cpu,
       cpuOfAll: childrenCpu() - before,
       peak: front === undefined ? NaN : peak,
-      startUp: NaN,
-      last: NaN,
     };
   }
 
