@@ -1,3 +1,5 @@
+// Sizes, rates and durations: what is understood, what is refused, and how they are written.
+
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import fc from 'fast-check';

@@ -1,3 +1,5 @@
+// What a stream's first bytes say, read no further than is needed, and what each side does with each kind.
+
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import fc from 'fast-check';

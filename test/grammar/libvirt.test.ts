@@ -1,3 +1,5 @@
+// libvirt's save images: header, XML, and the QEMU stream in them, dense, sparse and broken off.
+
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import fc from 'fast-check';

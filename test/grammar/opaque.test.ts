@@ -1,3 +1,5 @@
+// Bytes that no grammar knows: aligned pages without identity, and the three ways in which a walk may end in them.
+
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import fc from 'fast-check';

@@ -1,3 +1,5 @@
+// QEMU streams from the tests' own builder: which pages are found with which identity, and where the walk ends.
+
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import fc from 'fast-check';

@@ -1,3 +1,5 @@
+// RAM images: every page with its number, and a tail that is none.
+
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import fc from 'fast-check';

@@ -1,3 +1,5 @@
+// Generated images: the same for a seed, like the guests whose shares they have, and private on disk.
+
 import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
 import { mkdtemp, readdir, readFile, rm, stat } from 'node:fs/promises';

@@ -1,3 +1,5 @@
+// A signal is heeded once, at once where it has come already, and not after it was forgotten.
+
 import assert from 'node:assert/strict';
 import { getEventListeners } from 'node:events';
 import { describe, it } from 'node:test';

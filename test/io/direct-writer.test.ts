@@ -1,3 +1,5 @@
+// Files written past the page cache, on a file system that has it and on one that does not.
+
 import assert from 'node:assert/strict';
 import fs from 'node:fs';
 import os from 'node:os';

@@ -1,3 +1,5 @@
+// A process that must end ends, whatever its threads wait for.
+
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
 import { describe, it } from 'node:test';

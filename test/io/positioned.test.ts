@@ -1,3 +1,5 @@
+// Positioned reads and writes are exact though the system moves less than asked; direct reads, where there are any.
+
 import assert from 'node:assert/strict';
 import fs from 'node:fs';
 import os from 'node:os';

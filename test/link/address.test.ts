@@ -1,3 +1,5 @@
+// What addresses are taken for, what is refused, and what of them may be shown.
+
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import fc from 'fast-check';

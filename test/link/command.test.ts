@@ -1,3 +1,5 @@
+// Commands as links, with a real shell: their status counts, and they end with us.
+
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
 import fs from 'node:fs';

@@ -1,3 +1,5 @@
+// Files as links: what is read, what appears under which name when, and what is left behind.
+
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
 import fs from 'node:fs';

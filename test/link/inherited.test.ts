@@ -1,3 +1,5 @@
+// Descriptors that another process uses, too: flags and offsets stay as they are.
+
 import assert from 'node:assert/strict';
 import { execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';

@@ -1,3 +1,5 @@
+// The rate limit on a clock that the test turns: no stretch of time sees more than its share.
+
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import type { ByteSink } from '../../src/io/bytes.js';

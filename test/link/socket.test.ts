@@ -1,3 +1,5 @@
+// tcp and unix links within the process: bytes, ends, silence, back-pressure, and how connections come about.
+
 import assert from 'node:assert/strict';
 import fs from 'node:fs';
 import net from 'node:net';

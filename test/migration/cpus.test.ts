@@ -1,3 +1,5 @@
+// How many CPUs there are, from control groups of both versions made of files.
+
 import assert from 'node:assert/strict';
 import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';

@@ -1,3 +1,5 @@
+// The options of send and receive at the door: defaults, quantities, and what is refused with which words.
+
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { RamferryError } from '../../src/errors.js';

@@ -1,3 +1,5 @@
+// What a transfer's figures become in progress and summary, on a clock and a process of the test's own.
+
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { Statistics, type Meter } from '../../src/migration/statistics.js';

@@ -1,3 +1,5 @@
+// The command has V8 optimise functions later; a program that embeds ramferry keeps its own settings.
+
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
 import { test } from 'node:test';

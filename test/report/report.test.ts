@@ -1,3 +1,5 @@
+// Summaries and progress as people read them: words, units, and bars that keep to their bounds.
+
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { PassThrough } from 'node:stream';

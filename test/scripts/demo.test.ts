@@ -1,3 +1,5 @@
+// The demonstration runs as README says it does.
+
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
 import { mkdtemp, readdir, rm } from 'node:fs/promises';
