@@ -10,20 +10,16 @@ import { NativeOutlet } from '../../src/container/native-outlet.js';
 import type { Outlet } from '../../src/container/outlet.js';
 import { XenguestOutlet } from '../../src/container/xenguest-outlet.js';
 import { RamferryError, type ErrorCode } from '../../src/errors.js';
-import { containerOf, Detector, grammarFor, type StreamKind } from '../../src/grammar/detect.js';
+import { Detector, grammarFor, type StreamKind } from '../../src/grammar/detect.js';
 import { GRAMMAR_ID } from '../../src/grammar/grammar.js';
-import type { XenKind } from '../../src/grammar/xen-wrapping.js';
 import type { ByteSink, ByteSource } from '../../src/io/bytes.js';
 import { PlainSink } from '../../src/io/plain-sink.js';
-import { FramesReceiver } from '../../src/migration/frames-receiver.js';
 import { senderGeometry } from '../../src/migration/memory.js';
-import { NativeReceiver } from '../../src/migration/native-receiver.js';
 import type { Method } from '../../src/migration/options.js';
-import { PassThrough } from '../../src/migration/pass-through.js';
-import type { ReceiverSettings, Receiving } from '../../src/migration/receiving.js';
+import { openReceiver } from '../../src/migration/receivers.js';
+import type { Receiving } from '../../src/migration/receiving.js';
 import { Sender } from '../../src/migration/sender.js';
 import { Statistics } from '../../src/migration/statistics.js';
-import { XenReceiver } from '../../src/migration/xen-receiver.js';
 
 export const KIB = 1024;
 export const MIB = 1024 * KIB;
@@ -194,7 +190,7 @@ export function receiving(
   kind: StreamKind,
   options: UnpackOptions = {},
 ): Receiving {
-  const settings: ReceiverSettings = {
+  return openReceiver(kind, {
     source,
     sink,
     head: Buffer.alloc(0),
@@ -205,17 +201,7 @@ export function receiving(
     ioTimeout: 0,
     passThrough: options.passThrough ?? false,
     statistics: new Statistics(),
-  };
-  switch (containerOf(kind)) {
-    case 'native':
-      return new NativeReceiver(settings);
-    case 'xen':
-      return new XenReceiver(settings, kind as XenKind);
-    case 'frames':
-      return new FramesReceiver(settings);
-    case 'plain':
-      return new PassThrough(settings);
-  }
+  });
 }
 
 /** The error that ends `work`; fails when nothing does. */
