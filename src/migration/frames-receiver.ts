@@ -13,6 +13,7 @@ import { StreamDecoder } from '../container/frames/stream-decoder.js';
 import type { ZstdEngineName } from '../container/frames/zstd-engine-type.js';
 import { TotalsDigest } from '../container/frames/totals.js';
 import { RamferryError, toRamferryError } from '../errors.js';
+import { PAGE_SIZE } from '../grammar/grammar.js';
 import { OrderedPool } from '../pool/ordered-pool.js';
 import { HOLDS, JOB, JOB_HASH, JOB_WIDE, TASK } from '../slot/job.js';
 import { DECOMPRESS_ENTRY } from './entries.js';
@@ -22,13 +23,19 @@ import { StreamWindow } from './stream-window.js';
 
 type Units = Extract<FrameLayout, { layout: 'units' }>;
 type Chunk = Extract<FrameUnit, { kind: 'chunk' }>;
+type Totals = Parameters<TotalsDigest['verify']>[0];
 
 export class FramesReceiver implements Receiving {
   readonly #settings: ReceiverSettings;
   readonly #window: StreamWindow;
   readonly #digest = new TotalsDigest();
   #pool: OrderedPool | undefined;
+  /** Set while somebody waits for the pool. */
+  #poolReady: (() => void) | undefined;
   #failure: RamferryError | undefined;
+  /** What our announcement says of chunks. */
+  #maxDecoded: number | undefined;
+  #totals: Totals | undefined;
   #bytes = 0;
   #verified = false;
 
@@ -132,8 +139,6 @@ export class FramesReceiver implements Receiving {
     return this.#pool;
   }
 
-  #poolReady: (() => void) | undefined;
-
   /** The first chunk decides the size of the slots; a stream may end before it. */
   async #poolOrEnd(parsing: Promise<unknown>): Promise<void> {
     // A chunk that stands at the very start, as pzstd writes it, has been found already.
@@ -166,9 +171,6 @@ export class FramesReceiver implements Receiving {
     }
   }
 
-  #maxDecoded: number | undefined;
-  #totals: Parameters<TotalsDigest['verify']>[0] | undefined;
-
   async #skip(length: number): Promise<void> {
     await this.#window.move(Buffer.alloc(length));
   }
@@ -194,8 +196,8 @@ export class FramesReceiver implements Receiving {
     pool.push(index);
   }
 
-  async #pushTotals(layout: Units, totals: Parameters<TotalsDigest['verify']>[0]): Promise<void> {
-    const pool = this.#poolFor(layout, 4096);
+  async #pushTotals(layout: Units, totals: Totals): Promise<void> {
+    const pool = this.#poolFor(layout, PAGE_SIZE);
     const index = await pool.acquire();
     this.#totals = totals;
     pool.slots[index]!.ints[JOB.holds] = HOLDS.totals;
@@ -249,7 +251,7 @@ export class FramesReceiver implements Receiving {
           codec: layout.format,
           decoded: decodedLength,
           encoded: encodedLength,
-          pages: { literal: Math.floor(decodedLength / 4096) },
+          pages: { literal: Math.floor(decodedLength / PAGE_SIZE) },
           stored: false,
         });
       }

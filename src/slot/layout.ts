@@ -9,6 +9,7 @@ export const JOB_DOUBLES = 8;
 const JOB_HASHES = 2;
 
 const JOB_BYTES = JOB_INTS * 4 + (JOB_DOUBLES + JOB_HASHES) * 8;
+/** Areas begin at pages of the host: direct I/O needs its memory aligned. */
 const PAGE = 4096;
 
 export interface SlotGeometry {
