@@ -54,7 +54,7 @@ async function textReporter(quiet: boolean): Promise<Reporter> {
   };
 }
 
-/** Quietly, only the summary remains. */
+/** Quietly, all but the progress remains. */
 function jsonReporter(quiet: boolean, write: (line: string) => void): Reporter {
   return {
     progress: (progress) => {
