@@ -9,7 +9,7 @@ import { Expander } from '../src/chunk/expand.js';
 import { PageStore } from '../src/chunk/page-store.js';
 import { OPERATIONS_CAPACITY, Planner } from '../src/chunk/plan.js';
 import type { ChunkHeader } from '../src/chunk/record.js';
-import type { StoreTally } from '../src/chunk/store-plan.js';
+import { type StoreTally, TALLY } from '../src/chunk/store-plan.js';
 import { codecName } from '../src/codec/codec.js';
 import type { FrameFormat } from '../src/container/frames/record.js';
 import type { UnitResult } from '../src/container/frames/totals.js';
@@ -24,8 +24,6 @@ import type { WorkerStartUp } from '../src/slot/start-up.js';
 import { Turns } from '../src/slot/turns.js';
 import { CodecShelf, serve } from './serve.js';
 import { Watch } from './watch.js';
-
-const TALLY = ['compared', 'overflow', 'deltaBytes', 'twins', 'sampled', 'gain', 'cost'] as const;
 
 /** One transfer's share in this thread. */
 class Compressor {

@@ -68,6 +68,8 @@ export const NO_TALLY: StoreTally = {
   gain: 0,
   cost: 0,
 };
+/** Its figures, as they travel between threads. */
+export const TALLY = Object.keys(NO_TALLY) as readonly (keyof StoreTally)[];
 
 /**
  * All that is weighed is weighed in bytes that a codec need not see: 1 ns of a thread each, at zstd 1. What a byte is worth

@@ -1,7 +1,7 @@
 // The page store of a transfer at its sender: the shared memory that the workers read and write, and the bookkeeping on
 // the main thread. Chunks are entered in stream order and come back in stream order; what they tell counts later.
 
-import { NO_TALLY } from '../chunk/store-plan.js';
+import { NO_TALLY, TALLY } from '../chunk/store-plan.js';
 import { PAGE_SIZE } from '../grammar/grammar.js';
 import { JOB, JOB_WIDE } from '../slot/job.js';
 import type { SlotViews } from '../slot/layout.js';
@@ -60,15 +60,8 @@ export class SendingStore {
   /** A chunk that is done, in stream order. */
   departed({ ints }: SlotViews): void {
     if (ints[JOB.suggested] === 1) {
-      const tally = {
-        compared: ints[JOB.compared]!,
-        overflow: ints[JOB.overflow]!,
-        deltaBytes: ints[JOB.deltaBytes]!,
-        twins: ints[JOB.twins]!,
-        sampled: ints[JOB.sampled]!,
-        gain: ints[JOB.gain]!,
-        cost: ints[JOB.cost]!,
-      };
+      const tally = { ...NO_TALLY };
+      for (const name of TALLY) tally[name] = ints[JOB[name]]!;
       this.#deltaBytes += tally.deltaBytes;
       this.#overflow += tally.overflow;
       this.#ledger.report(tally);

@@ -71,10 +71,6 @@ export class QemuGuest {
     await this.monitor.execute('migrate-set-capabilities', { capabilities });
   }
 
-  async setParameters(parameters: Readonly<Record<string, number>>): Promise<void> {
-    await this.monitor.execute('migrate-set-parameters', parameters);
-  }
-
   async migrate(uri: string): Promise<void> {
     await this.monitor.execute('migrate', { uri });
   }
