@@ -50,7 +50,10 @@ class Compressor {
   }
 
   job(slot: SlotViews): Promise<void> {
-    if ((slot.ints[JOB.flags]! & JOB_FLAG.watch) === 0) return this.#work(slot);
+    if ((slot.ints[JOB.flags]! & JOB_FLAG.watch) === 0) {
+      this.#codecs = this.shelf;
+      return this.#work(slot);
+    }
     this.#codecs = this.#watch ??= new Watch(this.shelf);
     return this.#watch.job(slot, () => this.#work(slot));
   }

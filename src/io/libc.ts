@@ -73,8 +73,9 @@ function load(): Libc | undefined {
     advice: number,
   ) => number;
   const poll = library.func('int poll(void *entries, unsigned long count, int timeout)');
+  const value = new Int32Array(1);
   const count = (fd: number, request: number): number => {
-    const value = new Int32Array(1);
+    value[0] = 0;
     return ioctl(fd, request, value) < 0 ? 0 : value[0]!;
   };
   const orErrno = (result: number): number => (result < 0 ? -koffi.errno() : result);

@@ -78,7 +78,8 @@ export class ChunkWriter {
       if (chooser !== undefined && write !== undefined) {
         for (const index of indices) chooser.departed(pool.slots[index]!);
         // Behind a write that was held back the kernel holds little, and the way limits all the same.
-        chooser.wrote({ ...write, queued: write.heldBack ? undefined : sink.queued() });
+        const { bytes, began, ended, heldBack } = write;
+        chooser.wrote({ bytes, began, ended, queued: heldBack ? undefined : sink.queued() });
       }
       for (const index of indices) pool.release(index);
     }

@@ -1,7 +1,7 @@
 // The controller at work in a transfer: writes its choice into each job, and tells it what came of it.
 // Lives on the main thread; all clocks are read here.
 
-import { CODEC_ID, type CodecId } from '../../codec/codec.js';
+import { CODEC_ID } from '../../codec/codec.js';
 import { HOLDS, JOB, JOB_FLAG } from '../../slot/job.js';
 import type { SlotViews } from '../../slot/layout.js';
 import { type Candidate, codingName } from './candidates.js';
@@ -65,32 +65,29 @@ export class Chooser {
     const trial = this.#controller.nextTrial();
     ints[JOB.codec] = CODEC_ID[codec];
     ints[JOB.level] = level;
-    ints[JOB.flags]! |= JOB_FLAG.watch;
+    if (trial !== undefined || this.#controller.nextWatched()) {
+      ints[JOB.flags]! |= JOB_FLAG.watch;
+    }
     ints[JOB.trialCodec] = trial === undefined ? 0 : CODEC_ID[candidates[trial]!.codec];
     ints[JOB.trialLevel] = trial === undefined ? 0 : candidates[trial]!.level;
-    ints[JOB.jobCpu] = 0;
+    ints[JOB.micros] = ints[JOB.jobCpu] = ints[JOB.codecCpu] = 0;
   }
 
   /** What a slot held has left. */
   departed({ ints }: SlotViews): void {
     // Stored by the main thread because no worker was free: nothing was measured.
-    if (ints[JOB.holds] !== HOLDS.chunk || ints[JOB.jobCpu] === 0) return;
-    const wire = ints[JOB.outputLength]!;
-    const candidate = this.#indexOf.get(key(ints[JOB.codec] as CodecId, ints[JOB.level]!))!;
+    if (ints[JOB.holds] !== HOLDS.chunk || ints[JOB.micros] === 0) return;
+    const candidate = this.#candidate(ints[JOB.codec]!, ints[JOB.level]!);
     const chunk = {
       candidate,
       decoded: ints[JOB.inputLength]!,
       plain: ints[JOB.plainLength]!,
-      encoded: wire,
+      encoded: ints[JOB.outputLength]!,
+      wall: ints[JOB.micros]!,
       codecMicros: ints[JOB.codecCpu]!,
       jobMicros: ints[JOB.jobCpu]!,
     };
-    this.#controller.sent(
-      chunk,
-      ints[JOB.micros]!,
-      performance.now(),
-      trialOf(ints, candidate, wire, this.#indexOf),
-    );
+    this.#controller.sent(chunk, ints[JOB.trialCodec] === 0 ? undefined : this.#trialOf(ints, candidate));
   }
 
   /** A write has ended; `queued` is what the kernel then held. */
@@ -119,22 +116,23 @@ export class Chooser {
       trials: { count: trials.count, 'cpu-seconds': Math.round(trials.micros / 1e3) / 1e3 },
     };
   }
-}
 
-function trialOf(
-  ints: Int32Array,
-  against: number,
-  wire: number,
-  indexOf: ReadonlyMap<number, number>,
-): TrialFigures | undefined {
-  if (ints[JOB.trialCodec] === 0) return undefined;
-  const candidate = indexOf.get(key(ints[JOB.trialCodec]!, ints[JOB.trialLevel]!))!;
-  return {
-    candidate,
-    against,
-    micros: ints[JOB.trialCpu]!,
-    againstMicros: ints[JOB.codecCpu]!,
-    length: ints[JOB.trialLength]!,
-    againstLength: wire,
-  };
+  /** Nearly always the one that is in use. */
+  #candidate(codec: number, level: number): number {
+    const { current } = this.#controller;
+    const used = this.#options.candidates[current]!;
+    const same = used.level === level && CODEC_ID[used.codec] === codec;
+    return same ? current : this.#indexOf.get(key(codec, level))!;
+  }
+
+  #trialOf(ints: Int32Array, against: number): TrialFigures {
+    return {
+      candidate: this.#candidate(ints[JOB.trialCodec]!, ints[JOB.trialLevel]!),
+      against,
+      micros: ints[JOB.trialCpu]!,
+      againstMicros: ints[JOB.codecCpu]!,
+      length: ints[JOB.trialLength]!,
+      againstLength: ints[JOB.outputLength]!,
+    };
+  }
 }

@@ -10,6 +10,7 @@ import { type Machine, MainThread, predictAll, type Prediction } from './model.j
 import { Patience } from './patience.js';
 import { ReceiverGauge } from './receiver-gauge.js';
 import { Trials } from './trials.js';
+import { Watching } from './watching.js';
 import { Window } from './window.js';
 
 /** A change of mind, and why. */
@@ -35,10 +36,11 @@ export interface FirstGuess {
   readonly linkRate?: number;
 }
 
-/** Milliseconds of writes and chunks that are looked at together. */
-const LOOK_MS = 50;
-const FIRST_LOOK_MS = 25;
-const FIRST_MS = 300;
+/**
+ * Milliseconds of writes and chunks that are looked at together: a tenth of the time since the start, within these. A look
+ * takes up to a millisecond of the main thread.
+ */
+const LOOK_MS = { least: 25, most: 100 } as const;
 /** In the first moments threads start, on both sides, and compilers compile: what is seen there is not believed. */
 const WARM_UP_MS = 100;
 /** In a window of more waiting than this the link is the limit, in one of less than that everything else. */
@@ -61,6 +63,7 @@ export class Controller {
   readonly #link: LinkGauge;
   readonly #receiver = new ReceiverGauge();
   readonly #trials = new Trials();
+  readonly #watching = new Watching();
   readonly #patience: Patience;
   readonly #start: number;
   readonly #corrections = new Corrections();
@@ -105,11 +108,16 @@ export class Controller {
     return this.#trials.next();
   }
 
-  /** @param wall microseconds for which a worker had the chunk */
-  sent(chunk: ChunkFigures, wall: number, now: number, trial?: TrialFigures): void {
-    this.#curves.sent(chunk, now);
-    this.#trials.worked(chunk.jobMicros);
-    this.#window.add(chunk, wall, this.#current, trial?.micros ?? 0);
+  /** Whether the next chunk's processor time is to be taken; a chunk with a trial is watched in any case. */
+  nextWatched(): boolean {
+    return this.#watching.next();
+  }
+
+  sent(chunk: ChunkFigures, trial?: TrialFigures): void {
+    this.#curves.sent(chunk);
+    this.#watching.seen(chunk.jobMicros);
+    this.#trials.worked(chunk.wall - (trial?.micros ?? 0));
+    this.#window.add(chunk, this.#current, trial?.micros ?? 0);
     if (trial === undefined) return;
     this.#trials.paid(trial.micros);
     if (this.#list[trial.against]!.codec === 'none') this.#curves.tasted(trial, chunk.plain);
@@ -129,7 +137,7 @@ export class Controller {
 
   /** Whether look() has something to look at. */
   due(now: number): boolean {
-    const length = now - this.#start < FIRST_MS ? FIRST_LOOK_MS : LOOK_MS;
+    const length = Math.min(LOOK_MS.most, Math.max(LOOK_MS.least, (now - this.#start) / 10));
     return this.#window.chunks > 0 && now - (this.#from ?? now) >= length;
   }
 
@@ -144,9 +152,8 @@ export class Controller {
     window.cpu = cpu;
     this.#firstLook ??= this.#from ?? now;
     const warm = now - this.#firstLook >= WARM_UP_MS;
-    if (!warm) this.#link.forget();
     this.#curves.cut(now);
-    const learned = warm && this.#learn(window, link, elapsed, now);
+    const learned = !warm || this.#learn(window, link, elapsed, now);
     this.#from = now;
     this.#window = new Window();
     return learned && this.#link.known ? this.#choose(now) : undefined;
@@ -155,7 +162,7 @@ export class Controller {
   /** False when nothing can be concluded: the input is slower than everything else. */
   #learn(window: Window, { share, waited }: LinkWindow, elapsed: number, now: number): boolean {
     const { threads, cpus, chunkSize } = this.#machine;
-    this.#main.learn(window.main, window.chunks, window.wire);
+    if (window.known) this.#main.learn(window.main, window.chunks, window.wire);
     if (share > LINK_SHARE) {
       this.#trials.idled(elapsed * 1e3);
       return true;
@@ -166,7 +173,8 @@ export class Controller {
       window.busy < BUSY_WORKERS * threads * elapsed * 1e3 &&
       window.cpu < BUSY_CPUS * cpus * elapsed * 1e3;
     if (idle) return false;
-    if (window.guestOfCurrent < 0.9 * window.guest || window.guest < 2 * chunkSize) return true;
+    if (!window.known || window.guestOfCurrent < 0.9 * window.guest || window.guest < 2 * chunkSize)
+      return true;
     // Without the time that went into waiting for the link and into trials.
     const took = elapsed * (1 - share) - window.tried / 1e3 / threads;
     this.#corrections.learn(this.#current, window.should(this.#machine) / Math.max(took, elapsed / 2), now);
@@ -175,11 +183,8 @@ export class Controller {
 
   /** What a candidate would reach now, by what is known. */
   expect(candidate: number, now: number): Prediction {
-    const shares = this.#curves.stretches.map((stretch) => ({
-      bytes: stretch.decoded,
-      cost: this.#curves.cost(candidate, stretch),
-    }));
     const correction = this.#corrections.of(candidate, this.#current, now);
+    const shares = this.#curves.shares(candidate);
     return predictAll(this.#machine, shares, this.#main.cost, this.#link.rate, correction);
   }
 

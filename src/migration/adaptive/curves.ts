@@ -1,10 +1,11 @@
 // What each candidate costs and how small it makes this guest's memory, learned while chunks leave.
 // Absolute figures come from the chunks that were sent and follow the guest within half a second; how candidates stand
 // to each other comes from trials, where two of them coded the same bytes. Candidates that were never tried keep the
-// expected shape, moved along with their neighbours. Pure: time is given with each chunk.
+// expected shape, moved along with their neighbours. Pure: time is given.
 
 import { type Candidate, FIRST_SIZE, FIRST_TIME } from './candidates.js';
 import { neverFalling } from './isotonic.js';
+import type { Cost, Share } from './model.js';
 
 /** A chunk that was sent. */
 export interface ChunkFigures {
@@ -15,9 +16,11 @@ export interface ChunkFigures {
   readonly plain: number;
   /** Bytes of the record on the link. */
   readonly encoded: number;
-  /** Microseconds of processor time in the codec. */
+  /** Microseconds on the wall for which a worker had it, trial included. */
+  readonly wall: number;
+  /** Microseconds of processor time in the codec; of a chunk that was watched. */
   readonly codecMicros: number;
-  /** The same for the whole job, codec included, trial not. */
+  /** The same for the whole job, codec included, trial not. 0: nobody watched. */
   readonly jobMicros: number;
 }
 
@@ -33,19 +36,13 @@ export interface TrialFigures {
   readonly againstLength: number;
 }
 
-/** What one byte of the guest's stream costs now. */
-export interface Cost {
-  /** Nanoseconds of a worker. */
-  readonly worker: number;
-  /** Bytes on the link. */
-  readonly wire: number;
-}
-
 /** The memory of what kind of bytes flow now. */
 const FOLLOW_MS = 400;
 /** Stretches of the stream that are older than this are forgotten one by one; at least LEAST_STRETCHES are kept. */
 const STRETCHES_MS = 1_000;
 const LEAST_STRETCHES = 4;
+/** What is left of what was known when one more chunk has come, at the least. */
+const STILL_THERE = 0.75;
 /** What is expected of a candidate counts as much as so many trials. */
 const EXPECTED_TRIALS = 2;
 /** One trial says so much about a candidate at the least, however many there were. */
@@ -54,55 +51,83 @@ const LEAST_WEIGHT = 0.2;
 const LARGEST_SURPRISE = Math.log(1.6);
 
 /** Sums over chunks. Times in nanoseconds, sizes in bytes, both as zstd level 1 would have had them. */
-interface Flow {
-  decoded: number;
-  plain: number;
-  around: number;
-  time: number;
-  timed: number;
-  size: number;
-  sized: number;
+class Flow {
+  decoded = 0;
+  plain = 0;
+  /** Of the chunks that were watched: their bytes, and the time around the codec. */
+  watched = 0;
+  around = 0;
+  /** Of those that were coded: time in the codec and bytes that went into it, size and bytes that went into that. */
+  time = 0;
+  timed = 0;
+  size = 0;
+  sized = 0;
+
+  add(other: Flow): void {
+    this.decoded += other.decoded;
+    this.plain += other.plain;
+    this.watched += other.watched;
+    this.around += other.around;
+    this.time += other.time;
+    this.timed += other.timed;
+    this.size += other.size;
+    this.sized += other.sized;
+  }
+
+  fade(factor: number): void {
+    this.decoded *= factor;
+    this.plain *= factor;
+    this.watched *= factor;
+    this.around *= factor;
+    this.time *= factor;
+    this.timed *= factor;
+    this.size *= factor;
+    this.sized *= factor;
+  }
 }
 
 /** What flowed between two looks. Memory comes in stretches: what is right for their average may be wrong for each. */
-export interface Stretch extends Readonly<Flow> {
+interface Stretch {
+  readonly flow: Flow;
+  readonly chunks: number;
+  /** When it ended. */
   readonly at: number;
 }
 
-const NOTHING: Flow = { decoded: 0, plain: 0, around: 0, time: 0, timed: 0, size: 0, sized: 0 };
-
 export class Curves {
-  /** Logarithms of time and size, as multiples of zstd level 1's: as they were learned, */
+  /** Logarithms of time and size, as multiples of zstd level 1's, as they were learned; */
   readonly #times: number[];
   readonly #sizes: number[];
-  /** and without what cannot be: a higher level is not faster, and not larger. */
+  /** and the multiples, without what cannot be: a higher level is not faster, and not larger. */
   #time: readonly number[];
   #size: readonly number[];
   readonly #trials: number[];
   readonly #none: readonly boolean[];
-  #flow: Flow;
-  #stretch: Flow = { ...NOTHING };
+  readonly #flow = new Flow();
+  #stretch = new Flow();
+  #chunks = 0;
   #stretches: Stretch[] = [];
   #last: number | undefined;
 
   constructor(list: readonly Candidate[], chunkSize: number) {
     this.#times = list.map(({ time }) => Math.log(Math.max(time, 1e-6)));
     this.#sizes = list.map(({ size }) => Math.log(size));
-    this.#time = this.#times;
-    this.#size = this.#sizes;
+    this.#time = this.#times.map(Math.exp);
+    this.#size = this.#sizes.map(Math.exp);
     this.#trials = list.map(() => 0);
     this.#none = list.map(({ codec }) => codec === 'none');
     // Worth half a chunk: the first one that is measured counts twice as much.
     const some = chunkSize / 2;
-    this.#flow = {
+    Object.assign(this.#flow, {
       decoded: some,
       plain: 0.8 * some,
+      watched: some,
       around: 0.2 * some,
       time: FIRST_TIME * some,
       timed: some,
       size: FIRST_SIZE * some,
       sized: some,
-    };
+    });
   }
 
   /** How often a candidate was tried; chunks that were sent do not count. */
@@ -110,38 +135,45 @@ export class Curves {
     return this.#trials[candidate]!;
   }
 
-  sent(chunk: ChunkFigures, now: number): void {
-    const { candidate, decoded, plain, encoded, codecMicros, jobMicros } = chunk;
-    this.#fade(now);
-    const around = Math.max(0, jobMicros - codecMicros) * 1e3;
+  /** Called for every chunk: sums, and nothing else. */
+  sent({ candidate, decoded, plain, encoded, codecMicros, jobMicros }: ChunkFigures): void {
+    const flow = this.#stretch;
+    this.#chunks++;
+    flow.decoded += decoded;
+    flow.plain += plain;
     const coded = !this.#none[candidate]! && plain > 0;
-    const time = (codecMicros * 1e3) / Math.exp(this.#time[candidate]!);
-    const size = Math.min(encoded, plain) / Math.exp(this.#size[candidate]!);
-    for (const flow of [this.#flow, this.#stretch]) {
-      flow.decoded += decoded;
-      flow.plain += plain;
-      flow.around += around;
-      if (!coded) continue;
-      flow.time += time;
-      flow.timed += plain;
-      flow.size += size;
+    if (coded) {
+      flow.size += Math.min(encoded, plain) / this.#size[candidate]!;
       flow.sized += plain;
     }
+    if (jobMicros === 0) return;
+    flow.watched += decoded;
+    flow.around += Math.max(0, jobMicros - codecMicros) * 1e3;
+    if (!coded) return;
+    flow.time += (codecMicros * 1e3) / this.#time[candidate]!;
+    flow.timed += plain;
   }
 
   /** Ends a stretch. */
   cut(now: number): void {
-    const stretch = { ...this.#stretch, at: now };
-    this.#stretch = { ...NOTHING };
-    if (stretch.decoded > 0) this.#stretches.push(stretch);
+    if (this.#chunks === 0) return;
+    const stretch = { flow: this.#stretch, chunks: this.#chunks, at: now };
+    this.#stretch = new Flow();
+    this.#chunks = 0;
+    this.#stretches.push(stretch);
+    // At least a few chunks are remembered, however slow they come.
+    const since = now - (this.#last ?? now);
+    this.#flow.fade(Math.max(STILL_THERE ** stretch.chunks, Math.exp(-since / FOLLOW_MS)));
+    this.#flow.add(stretch.flow);
+    this.#last = now;
     const old = this.#stretches.findIndex(({ at }) => now - at < STRETCHES_MS);
     const most = Math.max(0, this.#stretches.length - LEAST_STRETCHES);
     this.#stretches.splice(0, old < 0 ? most : Math.min(old, most));
   }
 
-  /** What flowed lately, oldest first. Not empty after a first cut that had chunks. */
-  get stretches(): readonly Stretch[] {
-    return this.#stretches;
+  /** What flowed lately, oldest first, with a candidate's costs. Not empty after a first cut that had chunks. */
+  shares(candidate: number): Share[] {
+    return this.#stretches.map(({ flow }) => ({ bytes: flow.decoded, cost: this.cost(candidate, flow) }));
   }
 
   tried({ candidate, against, micros, againstMicros, length, againstLength }: TrialFigures): void {
@@ -153,19 +185,19 @@ export class Curves {
     this.#learn(this.#sizes, candidate, against, Math.log(length / againstLength), weight);
     this.#trials[candidate]!++;
     const weights = this.#trials.map((count) => count + EXPECTED_TRIALS);
-    this.#time = neverFalling(this.#times, weights);
+    this.#time = neverFalling(this.#times, weights).map(Math.exp);
     this.#size = neverFalling(
       this.#sizes.map((size) => -size),
       weights,
-    ).map((size) => -size);
+    ).map((size) => Math.exp(-size));
   }
 
   /** A trial of a chunk that went without a codec: all that is known of coding what flows now. */
   tasted({ candidate, micros, length }: TrialFigures, plain: number): void {
     if (!(micros > 0) || !(length > 0) || plain === 0) return;
-    this.#flow.time += (micros * 1e3) / Math.exp(this.#time[candidate]!);
+    this.#flow.time += (micros * 1e3) / this.#time[candidate]!;
     this.#flow.timed += plain;
-    this.#flow.size += length / Math.exp(this.#size[candidate]!);
+    this.#flow.size += length / this.#size[candidate]!;
     this.#flow.sized += plain;
   }
 
@@ -181,29 +213,22 @@ export class Curves {
   }
 
   /** What a candidate would cost on what flows now, or on one stretch of it. */
-  cost(candidate: number, { decoded, plain, around, ...coded }: Flow = this.#flow): Cost {
-    // Of what went without a codec nothing is known but what trials have said.
-    const { time, timed, size, sized } = coded.timed > 0 ? coded : this.#flow;
+  cost(candidate: number, part = this.#flow): Cost {
+    const { decoded, plain } = part;
+    // Of what nobody watched, or what went without a codec, nothing is known but what was seen elsewhere.
+    const { watched, around } = part.watched > 0 ? part : this.#flow;
+    const { time, timed } = part.timed > 0 ? part : this.#flow;
+    const { size, sized } = part.sized > 0 ? part : this.#flow;
     const share = plain / decoded;
     const none = this.#none[candidate]!;
-    const codec = none ? 0 : (time / timed) * Math.exp(this.#time[candidate]!);
-    const left = none ? 1 : Math.min(1, (size / sized) * Math.exp(this.#size[candidate]!));
+    const codec = none ? 0 : (time / timed) * this.#time[candidate]!;
+    const left = none ? 1 : Math.min(1, (size / sized) * this.#size[candidate]!);
     // A chunk of nothing but zero pages still has a record.
-    return { worker: around / decoded + share * codec, wire: Math.max(1e-5, share * left) };
+    return { worker: around / watched + share * codec, wire: Math.max(1e-5, share * left) };
   }
 
   /** Nanoseconds in the codec for a byte that is left for it. */
   codecTime(candidate: number): number {
-    return this.#none[candidate]!
-      ? 0
-      : (this.#flow.time / this.#flow.timed) * Math.exp(this.#time[candidate]!);
-  }
-
-  #fade(now: number): void {
-    const since = now - (this.#last ?? now);
-    this.#last = now;
-    // At least a few chunks are remembered, however slow they come.
-    const factor = Math.max(0.75, Math.exp(-since / FOLLOW_MS));
-    for (const key of Object.keys(this.#flow) as (keyof Flow)[]) this.#flow[key] *= factor;
+    return this.#none[candidate]! ? 0 : (this.#flow.time / this.#flow.timed) * this.#time[candidate]!;
   }
 }

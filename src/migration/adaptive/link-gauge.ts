@@ -28,8 +28,11 @@ const GROWTH = 4;
 const ASKED = 0.95;
 /** For so long it must limit before that is believed of a link that did not: threads that start look like it, too. */
 const CONFIRMED_MS = 70;
-/** For so long it must not limit before it is believed to carry more than it did. */
+/** For so long it must not limit before it is believed to carry more than it did, */
 const FREE_MS = 120;
+/** and for so many times as long, again and again, when that belief was wrong: just below its rate a link does not limit either. */
+const DOUBT = 8;
+const LONGEST_FREE_MS = 60_000;
 
 /** And so many bytes must leave meanwhile: the buffers on the way take the first ones of any link. */
 const FREE_BYTES = 1_048_576;
@@ -56,6 +59,9 @@ export class LinkGauge {
   #drained = 0;
   #busy = 0;
   #freeSince: number | undefined;
+  #freeNeeded = FREE_MS;
+  /** What it carried when it was last believed to carry more. */
+  #outgrown = 0;
   #limitedSince: number | undefined;
   /** Bytes since a write had to wait. */
   #freeBytes = 0;
@@ -154,7 +160,14 @@ export class LinkGauge {
     const weight = seen > (this.#rate ?? 0) ? SMOOTHING : SMOOTHING * share ** 2;
     this.#rate =
       !this.#measured || (news && share > 0.5) ? seen : this.#rate! + weight * (seen - this.#rate!);
+    if (!this.#measured) this.#judge(seen);
     this.#measured = true;
+  }
+
+  /** It limits again: was it right to believe that it carries more? */
+  #judge(seen: number): void {
+    const wrong = Math.abs(seen / this.#outgrown - 1) < NEWS;
+    this.#freeNeeded = wrong ? Math.min(LONGEST_FREE_MS, this.#freeNeeded * DOUBT) : FREE_MS;
   }
 
   #keepsUp(wire: number, now: number): void {
@@ -163,7 +176,12 @@ export class LinkGauge {
       return;
     }
     this.#freeSince ??= now;
-    if (this.#freeBytes < FREE_BYTES || (this.#measured && now - this.#freeSince < FREE_MS)) return;
+    if (this.#freeBytes < FREE_BYTES) return;
+    if (this.#measured) {
+      const needed = wire > (1 + NEWS) * this.#rate! ? FREE_MS : this.#freeNeeded;
+      if (now - this.#freeSince < needed) return;
+      this.#outgrown = this.#rate!;
+    }
     this.#measured = false;
     this.#rate = Math.max(this.#rate ?? 0, wire * GROWTH);
   }

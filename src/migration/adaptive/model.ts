@@ -1,7 +1,13 @@
 // How fast a transfer would go with a candidate: the slowest of workers, main thread, processors and link.
 // Pure arithmetic on what was measured; knows nothing of time or of choosing.
 
-import type { Cost } from './curves.js';
+/** What one byte of the guest's stream costs now. */
+export interface Cost {
+  /** Nanoseconds of a worker. */
+  readonly worker: number;
+  /** Bytes on the link. */
+  readonly wire: number;
+}
 
 /** What does the work. */
 export interface Machine {
@@ -30,8 +36,16 @@ export interface Prediction {
 
 /** What is under way must drain in this time (LinkPace): on a slow link few chunks are worked on at once. */
 const DRAIN_S = 0.06;
-/** Near the place where link and processors are equally fast, chunks that differ make both wait: less than either. */
-const SHARPNESS = 8;
+/**
+ * Near the place where link and processors are equally fast, chunks that differ make both wait: less than either.
+ * The mean of both to the power of -8, without Math.pow: this is worked out some thousand times a second.
+ */
+function together(one: number, other: number): number {
+  const less = Math.min(one, other);
+  const squared = (less / Math.max(one, other)) ** 2;
+  const fourth = squared * squared;
+  return less / Math.sqrt(Math.sqrt(Math.sqrt(1 + fourth * fourth)));
+}
 
 /**
  * @param link bytes per second; Infinity when it is not known
@@ -50,8 +64,7 @@ export function predict(
   const all = cost.worker + mainCost;
   const own = Math.min(threads / cost.worker, 1 / mainCost, machine.cpus / all) * 1e9 * correction;
   const carried = link / cost.wire;
-  const rate = (own ** -SHARPNESS + carried ** -SHARPNESS) ** (-1 / SHARPNESS);
-  return { rate, bottleneck: carried < own ? 'link' : 'cpu', cpu: all };
+  return { rate: together(own, carried), bottleneck: carried < own ? 'link' : 'cpu', cpu: all };
 }
 
 /** Some of the guest's memory, and what a byte of it costs. */

@@ -2,11 +2,11 @@
 // Pure; knows nothing of how a trial is done.
 
 /** Share of the workers' time that may go into trials. */
-const WORK_SHARE = 0.008;
+const WORK_SHARE = 0.004;
 /** Share of the time in which processors idle because the link limits. */
-const IDLE_SHARE = 0.006;
+const IDLE_SHARE = 0.004;
 /** Microseconds: what there is at the start, and what can be saved up. */
-const FIRST_CREDIT = 15_000;
+const FIRST_CREDIT = 12_000;
 const LARGEST_CREDIT = 40_000;
 /** A chunk that is tried leaves later by so much at the most. */
 const LONGEST_TRIAL = 25_000;

@@ -10,22 +10,40 @@ export class Window {
   /** Bytes on the link. */
   wire = 0;
   chunks = 0;
-  /** Microseconds of processor time of jobs, trials included, and of the trials alone. */
-  jobs = 0;
-  tried = 0;
   /** Microseconds for which workers had chunks. */
   busy = 0;
   /** Microseconds of processor time of the whole process; known at the end. */
   cpu = 0;
+  /** Of the chunks that were watched: for how long workers had them, processor time of jobs with trials, and of trials alone. */
+  #watched = 0;
+  #jobs = 0;
+  #tried = 0;
 
-  add(chunk: ChunkFigures, wall: number, current: number, trialMicros: number): void {
+  add(chunk: ChunkFigures, current: number, trialMicros: number): void {
     this.guest += chunk.decoded;
     this.wire += chunk.encoded;
     this.chunks++;
-    this.jobs += chunk.jobMicros + trialMicros;
-    this.tried += trialMicros;
-    this.busy += wall;
+    this.busy += chunk.wall;
     if (chunk.candidate === current) this.guestOfCurrent += chunk.decoded;
+    if (chunk.jobMicros === 0) return;
+    this.#watched += chunk.wall;
+    this.#jobs += chunk.jobMicros + trialMicros;
+    this.#tried += trialMicros;
+  }
+
+  /** Whether it is known what of the processor time was the workers'. */
+  get known(): boolean {
+    return this.#watched > 0;
+  }
+
+  /** Microseconds of processor time of all jobs, trials included: those that nobody watched were like the others. */
+  get jobs(): number {
+    return this.known ? (this.#jobs * this.busy) / this.#watched : 0;
+  }
+
+  /** Microseconds of trials alone: a chunk that is tried is always watched. */
+  get tried(): number {
+    return this.#tried;
   }
 
   /** Microseconds of the main thread: what the process used beyond its workers' jobs. */

@@ -129,6 +129,7 @@ export class Simulation {
     const { controller, world } = this;
     const candidate = controller.current;
     const trial = controller.nextTrial();
+    const watched = trial !== undefined || controller.nextWatched();
     const luck = 1 + world.noise * (2 * (this.#random.below(1_000_000) / 1e6) - 1);
     const coded = this.#code(candidate, luck);
     const tried = trial === undefined ? undefined : this.#code(trial, luck);
@@ -147,13 +148,12 @@ export class Simulation {
       decoded: CHUNK,
       plain: coded.plain,
       encoded: coded.wire,
-      codecMicros: coded.codec,
-      jobMicros: coded.micros,
+      wall: coded.micros + trialMicros,
+      codecMicros: watched ? coded.codec : 0,
+      jobMicros: watched ? coded.micros : 0,
     };
     controller.sent(
       chunk,
-      coded.micros + trialMicros,
-      ended,
       tried && {
         candidate: trial!,
         against: candidate,
