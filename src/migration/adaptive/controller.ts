@@ -49,6 +49,8 @@ const OWN_SHARE = 0.15;
 /** Workers and processors that do less than this while the link does not limit have nothing to do: the input is slow. */
 const BUSY_WORKERS = 0.7;
 const BUSY_CPUS = 0.8;
+/** A receiver that waits for less than this share of the time is the limit itself. */
+const BUSY_RECEIVER = 0.25;
 /** Chunks that are worked on for longer would lengthen the guest's downtime. */
 const LONGEST_CHUNK_MS = 100;
 /** A candidate that is this close to the best and costs less processor time is better. */
@@ -173,6 +175,8 @@ export class Controller {
       window.busy < BUSY_WORKERS * threads * elapsed * 1e3 &&
       window.cpu < BUSY_CPUS * cpus * elapsed * 1e3;
     if (idle) return false;
+    // Both waited, but hardly at once: for the link and for each other by turns. What processors can do does not show.
+    if (waited > OWN_SHARE && (this.#receiver.waited ?? 0) > BUSY_RECEIVER) return true;
     if (!window.known || window.guestOfCurrent < 0.9 * window.guest || window.guest < 2 * chunkSize)
       return true;
     // Without the time that went into waiting for the link and into trials.

@@ -24,6 +24,8 @@ const FREE_SHARE = 0.05;
 const NEWS = 0.25;
 /** How much more than what was seen a link that does not limit is believed to carry. */
 const GROWTH = 4;
+/** What was seen is the fastest of so many bytes: of zero pages little leaves, and the time they take says nothing of the link. */
+const RUN_BYTES = 1_048_576;
 /** A link that does not limit at less than this share of its believed rate was not asked. */
 const ASKED = 0.95;
 /** For so long it must limit before that is believed of a link that did not: threads that start look like it, too. */
@@ -58,6 +60,10 @@ export class LinkGauge {
   #bytes = 0;
   #drained = 0;
   #busy = 0;
+  /** Bytes per second of the fastest RUN_BYTES of this window; since when and how many of the next ones have left. */
+  #fastest = 0;
+  #runStart: number | undefined;
+  #runBytes = 0;
   #freeSince: number | undefined;
   #freeNeeded = FREE_MS;
   /** What it carried when it was last believed to carry more. */
@@ -115,9 +121,24 @@ export class LinkGauge {
       this.#busy += waited + (busyGap ? gap : 0);
       this.#drained += bytes - left + (busyGap ? this.#lastQueued : 0);
     }
+    this.#run(bytes, ended, queued);
     this.#lastEnd = ended;
     this.#lastQueued = left;
     this.#freeBytes = limited ? 0 : this.#freeBytes + bytes;
+  }
+
+  /** What has left the kernel, too: its buffers take bytes as fast as they come. */
+  #run(bytes: number, ended: number, queued: number | undefined): void {
+    if (queued === undefined) return;
+    if (this.#runStart === undefined) {
+      this.#runStart = ended;
+      return;
+    }
+    this.#runBytes += bytes + this.#lastQueued - queued;
+    if (this.#runBytes < RUN_BYTES) return;
+    this.#fastest = Math.max(this.#fastest, (this.#runBytes / (ended - this.#runStart)) * 1e3);
+    this.#runStart = ended;
+    this.#runBytes = 0;
   }
 
   /**
@@ -150,7 +171,7 @@ export class LinkGauge {
     }
     this.#windowStart = now;
     this.#queuedBefore = this.#lastQueued;
-    this.#bytes = this.#drained = this.#busy = 0;
+    this.#bytes = this.#drained = this.#busy = this.#fastest = 0;
     return { share, waited };
   }
 
@@ -183,6 +204,6 @@ export class LinkGauge {
       this.#outgrown = this.#rate!;
     }
     this.#measured = false;
-    this.#rate = Math.max(this.#rate ?? 0, wire * GROWTH);
+    this.#rate = Math.max(this.#rate ?? 0, Math.max(wire, this.#fastest) * GROWTH);
   }
 }

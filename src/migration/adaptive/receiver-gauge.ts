@@ -24,6 +24,12 @@ export class ReceiverGauge {
   #to: Waiting | undefined;
   #heardAt = -Infinity;
   #turns: Turn[] = [];
+  #waited: number | undefined;
+
+  /** Share of the time of the last look for which the receiver had nothing to do; undefined where it does not say. */
+  get waited(): number | undefined {
+    return this.#waited;
+  }
 
   heard(waiting: Waiting): void {
     this.#from ??= waiting;
@@ -36,6 +42,7 @@ export class ReceiverGauge {
    *   else is known
    */
   look(share: number, elapsed: number, now: number): boolean {
+    this.#waited = undefined;
     const from = this.#from;
     const to = this.#to;
     let there = 0;
@@ -53,6 +60,7 @@ export class ReceiverGauge {
       this.#turns.reduce((all, turn) => all + turn[what], 0);
     const heard = sum('there');
     if (heard === 0) return true;
-    return sum('waitedHere') / sum('here') + sum('waitedThere') / heard > OVERLAP;
+    this.#waited = sum('waitedThere') / heard;
+    return sum('waitedHere') / sum('here') + this.#waited > OVERLAP;
   }
 }
