@@ -53,9 +53,8 @@ export interface LinkWindow {
 }
 
 export class LinkGauge {
-  readonly #given: number | undefined;
   #rate: number | undefined;
-  #measured = false;
+  #measured: boolean;
   #windowStart: number | undefined;
   #bytes = 0;
   #drained = 0;
@@ -78,18 +77,10 @@ export class LinkGauge {
   /** Bytes per second that passed, of each window that is remembered, and when it ended. */
   #passed: { readonly rate: number; readonly at: number }[] = [];
 
-  /** @param rate bytes per second, where it is known beforehand that the link carries no more */
-  constructor(rate?: number) {
-    this.#given = rate;
-    this.forget();
-  }
-
-  /** Back to what was known beforehand. */
-  forget(): void {
-    this.#rate = this.#given;
-    this.#measured = this.#given !== undefined;
-    this.#freeSince = this.#limitedSince = undefined;
-    this.#passed = [];
+  /** @param given bytes per second, where it is known beforehand that the link carries no more */
+  constructor(given?: number) {
+    this.#rate = given;
+    this.#measured = given !== undefined;
   }
 
   /** Whether anything is known: until then a choice would be a guess. */

@@ -140,11 +140,37 @@ describe('LinkGauge', () => {
     assert.ok(gauge.known && gauge.rate > 40e6, 'it carries more than what left');
   });
 
-  it('begins with what is known beforehand, and goes back to it', () => {
+  it('begins with what is known beforehand', () => {
     const gauge = new LinkGauge(5e6);
-    assert.ok(gauge.known && gauge.rate === 5e6);
-    write(gauge, 0, 500, { wait: 9, gap: 1, queued: 150_000 });
-    gauge.forget();
-    assert.equal(gauge.rate, 5e6);
+    assert.ok(gauge.known && gauge.measured && gauge.rate === 5e6);
+  });
+
+  it('goes by what left while there was something to send: zero pages do not make a link slow', () => {
+    const gauge = new LinkGauge();
+    // 2 MB at 200 MB/s, and 40 ms of zeros.
+    for (let now = 0; now < 200; now += 50) {
+      write(gauge, now, 10, { bytes: 200_000, gap: 1 });
+      write(gauge, now + 10, 40, { bytes: 100, gap: 1 });
+    }
+    assert.ok(!gauge.measured && gauge.rate > 600e6, String(gauge.rate));
+  });
+
+  it('is slower to believe in more the more often that was wrong', () => {
+    const gauge = new LinkGauge();
+    const full = { wait: 9, gap: 1, queued: 50_000 };
+    const just = { bytes: 20_000, wait: 0, gap: 1.65, queued: 0 };
+    let now = write(gauge, 0, 500, full);
+    const believed: number[] = [];
+    for (let time = 0; time < 4; time++) {
+      const from = now;
+      while (gauge.measured && now - from < 20_000) now = write(gauge, now, 50, just);
+      believed.push(now - from);
+      now = write(gauge, now, 300, full);
+      assert.ok(gauge.measured);
+    }
+    const [first, second, third] = believed.slice(-3) as [number, number, number];
+    assert.ok(first < 500 && second > 700 && third > 5_000, believed.join());
+    write(gauge, now, 300, { bytes: 400_000, gap: 10 });
+    assert.ok(gauge.rate > 100e6, 'what is much faster is no doubt');
   });
 });

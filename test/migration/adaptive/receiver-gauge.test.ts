@@ -79,4 +79,19 @@ describe('ReceiverGauge', () => {
     assert.ok(!gauge.look(0.9, 50, 100));
     assert.ok(gauge.look(0.9, 500, 600));
   });
+
+  it('tells for how much of the time the receiver had nothing to do', () => {
+    const gauge = new ReceiverGauge();
+    assert.equal(gauge.waited, undefined);
+    after(
+      [
+        [0.5, 0.2],
+        [0.5, 0.4],
+      ],
+      gauge,
+    );
+    assert.ok(Math.abs(gauge.waited! - 0.3) < 1e-9);
+    gauge.look(0.9, 500, 700);
+    assert.equal(gauge.waited, undefined, 'it has long said nothing');
+  });
 });
