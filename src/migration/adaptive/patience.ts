@@ -11,7 +11,7 @@ const GAIN = 0.05;
 const LARGE_GAIN = 0.25;
 /** Milliseconds for which a gain must last. */
 const FIRST_MS = 1_000;
-const EARLY_MS = 40;
+const EARLY_MS = 20;
 const LATER_MS = 150;
 const LASTING_MS = 300;
 const NEWS_MS = 90;
