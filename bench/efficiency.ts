@@ -19,7 +19,7 @@ import { GRAMMAR_ID } from '../src/grammar/grammar.js';
 import { RawGrammar } from '../src/grammar/raw.js';
 import { parseAddress } from '../src/link/address.js';
 import { openInput, openOutput } from '../src/link/open.js';
-import { senderGeometry, usefulSlotsBetweenFiles } from '../src/migration/memory.js';
+import { senderGeometry, usefulSlotsFromFile } from '../src/migration/memory.js';
 import { Sender } from '../src/migration/sender.js';
 import { Statistics } from '../src/migration/statistics.js';
 import type { BareStartUp } from './bare-worker.js';
@@ -114,7 +114,7 @@ async function runEngine(load: Load, input: string, output: string): Promise<Str
     codecBytes,
     extraSlots: 1,
     storeBytes: 0,
-    ...(source.file === undefined ? {} : { usefulSlots: usefulSlotsBetweenFiles(threads) }),
+    ...(source.file === undefined ? {} : { usefulSlots: usefulSlotsFromFile(threads) }),
   };
   const sender = new Sender({
     source,

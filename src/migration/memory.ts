@@ -23,10 +23,11 @@ function usefulSlots(threads: number): number {
 }
 
 /**
- * From file to file more slots gain something: many chunks leave in one write, and little of a slot's memory is ever
- * touched, because the workers read into their own.
+ * From a file more slots gain something: nobody's downtime waits for what is in them, little of their memory is ever touched,
+ * because the workers read into their own, and stretches of zeros and of data make up for each other. Into a file many chunks
+ * leave in one write.
  */
-export function usefulSlotsBetweenFiles(threads: number): number {
+export function usefulSlotsFromFile(threads: number): number {
   return 4 * threads + 8;
 }
 

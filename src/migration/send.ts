@@ -9,7 +9,7 @@ import { addressOf } from '../link/address.js';
 import { openInput, openOutput } from '../link/open.js';
 import type { OpenOptions } from '../link/options.js';
 import { checkNotSameFile } from '../link/same-file.js';
-import { senderGeometry, usefulSlotsBetweenFiles } from './memory.js';
+import { senderGeometry, usefulSlotsFromFile } from './memory.js';
 import {
   DEFAULT_STORE_BYTES,
   type ResolvedSendOptions,
@@ -134,9 +134,7 @@ export async function transferTo(
     chunkSize,
     codecBytes: coding.codecBytes,
     extraSlots: 1,
-    ...(grammar === undefined && sink.file !== undefined
-      ? { usefulSlots: usefulSlotsBetweenFiles(coding.threads) }
-      : {}),
+    ...(grammar === undefined ? { usefulSlots: usefulSlotsFromFile(coding.threads) } : {}),
   };
   const storeBytes = storeSize({
     settings,

@@ -41,7 +41,7 @@ export interface FirstGuess {
  * takes up to a millisecond of the main thread.
  */
 const LOOK_MS = { least: 25, most: 100 } as const;
-/** In the first moments threads start, on both sides, and compilers compile: what is seen there is not believed. */
+/** In the first moments threads start, on both sides, and compilers compile: how busy processors are there says nothing. */
 const WARM_UP_MS = 100;
 /** In a window of more waiting than this the link is the limit, in one of less than that everything else. */
 const LINK_SHARE = 0.5;

@@ -101,6 +101,7 @@ export class Curves {
   /** and the multiples, without what cannot be: a higher level is not faster, and not larger. */
   #time: readonly number[];
   #size: readonly number[];
+  /** How often each was tried; chunks that were sent do not count. */
   readonly #trials: number[];
   readonly #none: readonly boolean[];
   readonly #flow = new Flow();
@@ -128,11 +129,6 @@ export class Curves {
       size: FIRST_SIZE * some,
       sized: some,
     });
-  }
-
-  /** How often a candidate was tried; chunks that were sent do not count. */
-  trials(candidate: number): number {
-    return this.#trials[candidate]!;
   }
 
   /** Called for every chunk: sums, and nothing else. */
