@@ -3,8 +3,10 @@
 
 /** Share of the workers' time that may go into trials. */
 const WORK_SHARE = 0.004;
-/** Share of the time in which processors idle because the link limits. */
+/** Share of the time in which processors idle because the link limits; and until so many microseconds were spent on trials. */
 const IDLE_SHARE = 0.004;
+const EAGER_SHARE = 0.05;
+const EAGER_MICROS = 30_000;
 /** Microseconds: what there is at the start, and what can be saved up. */
 const FIRST_CREDIT = 12_000;
 const LARGEST_CREDIT = 40_000;
@@ -48,7 +50,7 @@ export class Trials {
 
   /** @param micros in which the processors had nothing to do */
   idled(micros: number): void {
-    this.#earn(micros * IDLE_SHARE);
+    this.#earn(micros * (this.#spent < EAGER_MICROS ? EAGER_SHARE : IDLE_SHARE));
   }
 
   paid(micros: number): void {
