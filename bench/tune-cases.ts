@@ -4,6 +4,7 @@
 
 import { appendFileSync, existsSync, mkdtempSync, readFileSync, rmSync, statSync } from 'node:fs';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
 
 import { cut } from './files.js';
@@ -82,6 +83,8 @@ const name = ({ settings: { codec, level, chunkSize } }: AdviceRow): string =>
 const XAPI = 'xapi';
 const PORT = 9000;
 const CPU = { source: '0', destination: '1' };
+/** A receiver has been there for a while when somebody sends. */
+const LISTENING_MS = 1_000;
 /** Whoever takes so many times as long as the best so far is ended. */
 const HOPELESS = 1.6;
 
@@ -101,6 +104,7 @@ async function transfer(
     placed(network, 'destination', ramferry('receive', `tcp-listen:${network.address}:0`, '/dev/null')),
   );
   const address = await receiver.saying(/listening on (tcp:\S+)/);
+  await sleep(LISTENING_MS);
   const bounded = limit < Infinity ? ['timeout', String(limit)] : [];
   const command = [...bounded, ...ramferry('send', '-q', ...options, image, address)];
   const ended = receiver.ended.catch(() => undefined);
