@@ -61,8 +61,12 @@ export class Watch {
     const room = trialRoom(slot, source);
     if (room === undefined || room.source.length === 0) return;
     const codec = new WatchedCodec(this.#shelf.codec(codecName(ints[JOB.trialCodec]!)!), this.#clock);
-    const result = codec.compress(room.target, room.source, ints[JOB.trialLevel]!);
-    const length = typeof result === 'number' ? result : await result;
+    let length = 0;
+    // A codec that nobody else uses finds its tables cold, and would look half as slow again as it is: its second time counts.
+    for (let time = source === undefined ? 0 : 1; time < 2; time++) {
+      const result = codec.compress(room.target, room.source, ints[JOB.trialLevel]!);
+      length = typeof result === 'number' ? result : await result;
+    }
     ints[JOB.trialCpu] = Math.max(1, codec.took);
     ints[JOB.trialLength] = Math.max(0, length);
   }

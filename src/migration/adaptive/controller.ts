@@ -51,6 +51,8 @@ const BUSY_WORKERS = 0.7;
 const BUSY_CPUS = 0.8;
 /** A receiver that waits for less than this share of the time is the limit itself. */
 const BUSY_RECEIVER = 0.25;
+/** A chunk that goes without a codec is tried so many times, so that the codec is warm (workers/watch.ts). */
+const TASTES = 2;
 /** Chunks that are worked on for longer would lengthen the guest's downtime. */
 const LONGEST_CHUNK_MS = 100;
 /** A candidate that is this close to the best and costs less processor time is better. */
@@ -118,11 +120,13 @@ export class Controller {
   sent(chunk: ChunkFigures, trial?: TrialFigures): void {
     this.#curves.sent(chunk);
     this.#watching.seen(chunk.jobMicros);
-    this.#trials.worked(chunk.wall - (trial?.micros ?? 0));
-    this.#window.add(chunk, this.#current, trial?.micros ?? 0);
+    const stored = this.#list[chunk.candidate]!.codec === 'none';
+    const spent = (trial?.micros ?? 0) * (stored ? TASTES : 1);
+    this.#trials.worked(chunk.wall - spent);
+    this.#window.add(chunk, this.#current, spent);
     if (trial === undefined) return;
-    this.#trials.paid(trial.micros);
-    if (this.#list[trial.against]!.codec === 'none') this.#curves.tasted(trial, chunk.plain);
+    this.#trials.paid(spent);
+    if (stored) this.#curves.tasted(trial, chunk.plain);
     else this.#curves.tried(trial);
   }
 
@@ -166,7 +170,7 @@ export class Controller {
     const { threads, cpus, chunkSize } = this.#machine;
     if (window.known) this.#main.learn(window.main, window.chunks, window.wire);
     if (share > LINK_SHARE) {
-      this.#trials.idled(elapsed * 1e3);
+      this.#trials.idled(elapsed * 1e3, this.#list[this.#current]!.codec !== 'none');
       return true;
     }
     if (share > OWN_SHARE) return true;

@@ -41,6 +41,8 @@ const FOLLOW_MS = 400;
 /** Stretches of the stream that are older than this are forgotten one by one; at least LEAST_STRETCHES are kept. */
 const STRETCHES_MS = 1_000;
 const LEAST_STRETCHES = 4;
+/** One tried chunk among many that go without a codec counts as so many. */
+const TASTED = 4;
 /** What is left of what was known when one more chunk has come, at the least. */
 const STILL_THERE = 0.75;
 /** What is expected of a candidate counts as much as so many trials. */
@@ -191,10 +193,11 @@ export class Curves {
   /** A trial of a chunk that went without a codec: all that is known of coding what flows now. */
   tasted({ candidate, micros, length }: TrialFigures, plain: number): void {
     if (!(micros > 0) || !(length > 0) || plain === 0) return;
-    this.#flow.time += (micros * 1e3) / this.#time[candidate]!;
-    this.#flow.timed += plain;
-    this.#flow.size += length / this.#size[candidate]!;
-    this.#flow.sized += plain;
+    // It stands for its neighbours, too. What is known besides stems from the first moments, when everything was cold.
+    this.#flow.time += (TASTED * micros * 1e3) / this.#time[candidate]!;
+    this.#flow.timed += TASTED * plain;
+    this.#flow.size += (TASTED * length) / this.#size[candidate]!;
+    this.#flow.sized += TASTED * plain;
   }
 
   #learn(curve: number[], candidate: number, against: number, difference: number, weight: number): void {

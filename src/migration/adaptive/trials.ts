@@ -3,10 +3,9 @@
 
 /** Share of the workers' time that may go into trials. */
 const WORK_SHARE = 0.004;
-/** Share of the time in which processors idle because the link limits; and until so many microseconds were spent on trials. */
+/** Share of the time in which processors idle because the link limits; and of that in which it limits what nobody codes. */
 const IDLE_SHARE = 0.004;
-const EAGER_SHARE = 0.05;
-const EAGER_MICROS = 30_000;
+const EAGER_SHARE = 0.04;
 /** Microseconds: what there is at the start, and what can be saved up. */
 const FIRST_CREDIT = 12_000;
 const LARGEST_CREDIT = 40_000;
@@ -48,9 +47,12 @@ export class Trials {
     this.#chunks++;
   }
 
-  /** @param micros in which the processors had nothing to do */
-  idled(micros: number): void {
-    this.#earn(micros * (this.#spent < EAGER_MICROS ? EAGER_SHARE : IDLE_SHARE));
+  /**
+   * @param micros in which the processors had nothing to do
+   * @param coding whether a codec is in use: without one only trials tell what it would gain
+   */
+  idled(micros: number, coding: boolean): void {
+    this.#earn(micros * (coding ? IDLE_SHARE : EAGER_SHARE));
   }
 
   paid(micros: number): void {
