@@ -76,7 +76,7 @@ function load(): Libc | undefined {
   const value = new Int32Array(1);
   const count = (fd: number, request: number): number => {
     value[0] = 0;
-    return ioctl(fd, request, value) < 0 ? 0 : value[0]!;
+    return ioctl(fd, request, value) < 0 ? 0 : value[0];
   };
   const orErrno = (result: number): number => (result < 0 ? -koffi.errno() : result);
   return {
