@@ -1,7 +1,7 @@
 // What a watched job costs, for the adaptive controller: processor time of the job, of its codec, and of a trial, which
 // codes the same bytes once more with another codec or level and throws the result away.
 
-import type { Buffer } from 'node:buffer';
+import { Buffer } from 'node:buffer';
 
 import { CHUNK_HEADER_BYTES } from '../src/chunk/record.js';
 import { codecName, type Codec, type CodecName } from '../src/codec/codec.js';
@@ -11,17 +11,13 @@ import { JOB, TASK } from '../src/slot/job.js';
 import type { SlotViews } from '../src/slot/layout.js';
 import type { CodecShelf } from './serve.js';
 
-/** A trial's bytes, and free memory for what becomes of them. */
-interface TrialRoom {
-  readonly source: Uint8Array;
-  readonly target: Buffer;
-}
-
 export class Watch {
   readonly #shelf: Pick<CodecShelf, 'codec'>;
   readonly #clock = threadClock();
   readonly #codecs = new Map<CodecName, WatchedCodec>();
   #used: WatchedCodec | undefined;
+  /** What becomes of trials. */
+  #target: Buffer | undefined;
 
   constructor(shelf: Pick<CodecShelf, 'codec'>) {
     this.#shelf = shelf;
@@ -56,15 +52,18 @@ export class Watch {
     if (ints[JOB.trialCodec] !== 0) await this.#trial(slot, called ? used.source : undefined);
   }
 
-  async #trial(slot: SlotViews, source: Uint8Array | undefined): Promise<void> {
+  async #trial(slot: SlotViews, coded: Uint8Array | undefined): Promise<void> {
     const { ints } = slot;
-    const room = trialRoom(slot, source);
-    if (room === undefined || room.source.length === 0) return;
+    const source = coded ?? storedContent(slot);
+    if (source.length === 0) return;
+    // Not the slots' own memory: what of it nobody has touched yet, a trial would have to pay for.
+    this.#target ??= Buffer.allocUnsafeSlow(slot.input.length);
     const codec = new WatchedCodec(this.#shelf.codec(codecName(ints[JOB.trialCodec]!)!), this.#clock);
     let length = 0;
     // A codec that nobody else uses finds its tables cold, and would look half as slow again as it is: its second time counts.
-    for (let time = source === undefined ? 0 : 1; time < 2; time++) {
-      const result = codec.compress(room.target, room.source, ints[JOB.trialLevel]!);
+    const stored = coded === undefined && ints[JOB.task] !== TASK.frame;
+    for (let time = stored ? 0 : 1; time < 2; time++) {
+      const result = codec.compress(this.#target, source, ints[JOB.trialLevel]!);
       length = typeof result === 'number' ? result : await result;
     }
     ints[JOB.trialCpu] = Math.max(1, codec.took);
@@ -72,14 +71,9 @@ export class Watch {
   }
 }
 
-function trialRoom(slot: SlotViews, source: Uint8Array | undefined): TrialRoom | undefined {
-  const { ints, input, output } = slot;
-  const at = ints[JOB.outputOffset]!;
-  const behind = output.subarray(at + ints[JOB.outputLength]!);
-  if (ints[JOB.task] === TASK.frame)
-    return { source: input.subarray(0, ints[JOB.inputLength]), target: behind };
-  if (source !== undefined) return { source, target: behind };
-  // Stored: the record has the bytes, and the input has been copied.
-  const body = at + CHUNK_HEADER_BYTES;
-  return { source: output.subarray(body, body + ints[JOB.plainLength]!), target: input };
+/** What a codec would have had of a chunk that went without one. */
+function storedContent({ ints, input, output }: SlotViews): Uint8Array {
+  if (ints[JOB.task] === TASK.frame) return input.subarray(0, ints[JOB.inputLength]);
+  const body = ints[JOB.outputOffset]! + CHUNK_HEADER_BYTES;
+  return output.subarray(body, body + ints[JOB.plainLength]!);
 }
