@@ -7,7 +7,7 @@ import { CHUNK_HEADER_BYTES } from '../src/chunk/record.js';
 import { codecName, type Codec, type CodecName } from '../src/codec/codec.js';
 import { WatchedCodec } from '../src/codec/watched.js';
 import { threadClock } from '../src/io/thread-clock.js';
-import { JOB, TASK } from '../src/slot/job.js';
+import { JOB, STORED_TRIES, TASK } from '../src/slot/job.js';
 import type { SlotViews } from '../src/slot/layout.js';
 import type { CodecShelf } from './serve.js';
 
@@ -60,9 +60,8 @@ export class Watch {
     this.#target ??= Buffer.allocUnsafeSlow(slot.input.length);
     const codec = new WatchedCodec(this.#shelf.codec(codecName(ints[JOB.trialCodec]!)!), this.#clock);
     let length = 0;
-    // A codec that nobody else uses finds its tables cold, and would look half as slow again as it is: its second time counts.
     const stored = coded === undefined && ints[JOB.task] !== TASK.frame;
-    for (let time = stored ? 0 : 1; time < 2; time++) {
+    for (let left = stored ? STORED_TRIES : 1; left > 0; left--) {
       const result = codec.compress(this.#target, source, ints[JOB.trialLevel]!);
       length = typeof result === 'number' ? result : await result;
     }

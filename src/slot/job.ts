@@ -93,6 +93,12 @@ export const AFTER = {
   totals: 1,
 } as const;
 
+/**
+ * How often the bytes of a chunk that went without a codec are coded in a trial: one that nobody else uses finds its tables
+ * cold, and would look half as slow again as it is. The last time counts.
+ */
+export const STORED_TRIES = 2;
+
 /** Indices into a slot's hashes (results of frame jobs). */
 export const JOB_HASH = { encoded: 0, decoded: 1 } as const;
 

@@ -2,6 +2,7 @@
 // A state machine without clock, slots or I/O: it is told of chunks, writes and processor time, and asked for a choice.
 
 import type { Waiting } from '../../io/waiting-source.js';
+import { STORED_TRIES } from '../../slot/job.js';
 import { type Candidate, codingName, firstCandidate } from './candidates.js';
 import { Corrections } from './corrections.js';
 import { type ChunkFigures, Curves, type TrialFigures } from './curves.js';
@@ -51,8 +52,6 @@ const BUSY_WORKERS = 0.7;
 const BUSY_CPUS = 0.8;
 /** A receiver that waits for less than this share of the time is the limit itself. */
 const BUSY_RECEIVER = 0.25;
-/** A chunk that goes without a codec is tried so many times, so that the codec is warm (workers/watch.ts). */
-const TASTES = 2;
 /** Chunks that are worked on for longer would lengthen the guest's downtime. */
 const LONGEST_CHUNK_MS = 100;
 /** A candidate that is this close to the best and costs less processor time is better. */
@@ -121,7 +120,7 @@ export class Controller {
     this.#curves.sent(chunk);
     this.#watching.seen(chunk.jobMicros);
     const stored = this.#list[chunk.candidate]!.codec === 'none';
-    const spent = (trial?.micros ?? 0) * (stored ? TASTES : 1);
+    const spent = (trial?.micros ?? 0) * (stored ? STORED_TRIES : 1);
     this.#trials.worked(chunk.wall - spent);
     this.#window.add(chunk, this.#current, spent);
     if (trial === undefined) return;
