@@ -7,6 +7,7 @@ import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 
 import { RamferryError } from '../errors.js';
+import { onAbort } from '../io/abort-signal.js';
 import { COMMAND_ENTRY } from '../migration/entries.js';
 import { childrenCpu } from './children-cpu.js';
 
@@ -38,7 +39,7 @@ export async function timeTransfer({ file, output, send, receive, signal }: Comm
     sender?.process.kill('SIGKILL');
     receiver.process.kill('SIGKILL');
   };
-  signal?.addEventListener('abort', stop, { once: true });
+  const forget = onAbort(signal, stop);
   process.once('exit', stop);
   try {
     const address = await receiver.address.catch((thrown: unknown) => {
@@ -57,7 +58,7 @@ export async function timeTransfer({ file, output, send, receive, signal }: Comm
     return seconds;
   } finally {
     process.off('exit', stop);
-    signal?.removeEventListener('abort', stop);
+    forget();
     stop();
     await Promise.allSettled([receiver.ended, sender?.ended]);
   }

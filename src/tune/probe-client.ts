@@ -8,6 +8,7 @@ import { Buffer } from 'node:buffer';
 import { MESSAGE, PROBE_MAGIC, writeMessage } from '../container/control.js';
 import { peerFailure, readResult } from '../container/negotiation.js';
 import { RamferryError, toRamferryError } from '../errors.js';
+import { onAbort } from '../io/abort-signal.js';
 import type { ByteSink, ByteSource } from '../io/bytes.js';
 import { ExactReader } from '../io/exact-reader.js';
 import { parseAddress } from '../link/address.js';
@@ -55,8 +56,7 @@ export async function probe(address: string, options: ProbeOptions = {}): Promis
   const timer = setTimeout(() => {
     controller.abort(new RamferryError('ERR_LINK_TIMEOUT', `the probe of ${address} took too long`));
   }, PATIENCE_MS);
-  const stop = (): void => controller.abort(options.signal!.reason);
-  options.signal?.addEventListener('abort', stop, { once: true });
+  const forget = onAbort(options.signal, () => controller.abort(options.signal!.reason));
   try {
     options.signal?.throwIfAborted();
     const { maxBandwidth = 0 } = options;
@@ -64,7 +64,7 @@ export async function probe(address: string, options: ProbeOptions = {}): Promis
     return await converse(source!, sink!);
   } finally {
     clearTimeout(timer);
-    options.signal?.removeEventListener('abort', stop);
+    forget();
   }
 }
 
