@@ -7,7 +7,8 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { createNetwork, type Network } from './live-network.js';
 import { repeated } from './files.js';
 import { ramferry, run, start } from './processes.js';
-import { type BenchContext, type Cell, median, round, type Suite } from './suite.js';
+import { median } from '../src/tune/median.js';
+import { type BenchContext, type Cell, round, type Suite } from './suite.js';
 import { listening, within } from './xapi-pipeline.js';
 
 const SENDER_CPU = '0';

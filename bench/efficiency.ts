@@ -24,7 +24,8 @@ import { Sender } from '../src/migration/sender.js';
 import { Statistics } from '../src/migration/statistics.js';
 import type { BareStartUp } from './bare-worker.js';
 import { allocateMarks, type MarkMemory, type Stretch, stretch, takeMark } from './marks.js';
-import { type BenchContext, type Cell, median, round, type Suite } from './suite.js';
+import { median } from '../src/tune/median.js';
+import { type BenchContext, type Cell, round, type Suite } from './suite.js';
 
 const CHUNK_SIZE = 1024 * 1024;
 const MEMORY_LIMIT = 256 * 1024 * 1024;

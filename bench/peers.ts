@@ -6,7 +6,8 @@ import { join } from 'node:path';
 
 import { repeated } from './files.js';
 import { ramferry, type Run, run } from './processes.js';
-import { median, round, type Suite } from './suite.js';
+import { median } from '../src/tune/median.js';
+import { round, type Suite } from './suite.js';
 
 const PAIRS = 5;
 const BYTES = 2 * 1024 ** 3;

@@ -4,7 +4,8 @@ import { rmSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 
 import { ramferry, type Run, run } from './processes.js';
-import { type Cell, median, round, type Suite } from './suite.js';
+import { median } from '../src/tune/median.js';
+import { type Cell, round, type Suite } from './suite.js';
 
 const RUNS = 3;
 const CODECS = ['none', 'lz4', 'zstd', 'zlib'] as const;

@@ -8,7 +8,8 @@ import { join } from 'node:path';
 import { childrenCpu } from '../src/tune/children-cpu.js';
 import { repeated } from './files.js';
 import { ramferry, run, start } from './processes.js';
-import { median, round, type Suite } from './suite.js';
+import { median } from '../src/tune/median.js';
+import { round, type Suite } from './suite.js';
 
 const PAIRS = 7;
 const BYTES = 2 * 1024 ** 3;

@@ -14,7 +14,8 @@ import { parseAddress } from '../src/link/address.js';
 import { openOutput } from '../src/link/open.js';
 import { ramferry, type Run, run } from './processes.js';
 import { kindOf, walkPages } from './stream-pages.js';
-import { type Cell, median, round, type Suite } from './suite.js';
+import { median } from '../src/tune/median.js';
+import { type Cell, round, type Suite } from './suite.js';
 
 const TURNS = 9;
 const THREADS = '2';

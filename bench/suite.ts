@@ -33,13 +33,6 @@ export interface Table {
   readonly note?: string;
 }
 
-/** The middle of the values; the mean of the two in the middle when their number is even. */
-export function median(values: readonly number[]): number {
-  const sorted = [...values].sort((a, b) => a - b);
-  const middle = Math.floor(sorted.length / 2);
-  return sorted.length % 2 === 1 ? sorted[middle]! : (sorted[middle - 1]! + sorted[middle]!) / 2;
-}
-
 /** With so many decimals, as a number: tables stay aligned and JSON short. */
 export function round(value: number, decimals = 0): number {
   return Number(value.toFixed(decimals));
