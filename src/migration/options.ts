@@ -151,7 +151,7 @@ export const sendSchema = z.strictObject({
   maxCpu: quantity('maxCpu', parseCpus, LIMITS.maxCpu).optional(),
   /** Niceness of the compression threads, 0 to 19. Default: that of the process. */
   nice: z.int().min(LIMITS.nice.min).max(LIMITS.nice.max).optional(),
-  /** Bytes of guest stream in a chunk, a multiple of 4096. Default 1 MiB. */
+  /** Bytes of guest stream in a chunk, a multiple of 4096. Default 1 MiB; the adaptive mode may take 2 MiB of an image in a file. */
   chunkSize: quantity('chunkSize', parseSize, LIMITS.chunkSize)
     .default(DEFAULT_CHUNK_BYTES)
     .refine((value) => value % PAGE_SIZE === 0, `expected a multiple of ${PAGE_SIZE}`),

@@ -120,14 +120,14 @@ export async function transferTo(
   if (hello !== undefined) cargo?.greeted(hello);
   const agreed = hello === undefined ? asked : agree(settings, asked, given, hello);
   const memoryLimit = settings.memoryLimit - (cargo?.memoryBytes ?? 0);
-  const coding = adapts(settings, given)
-    ? adaptive({ ...settings, memoryLimit }, agreed, given, hello)
-    : agreed;
-  const { chunkSize } = coding;
   // The hypervisor may take its time, before the first byte and between rounds.
   source.patience?.(0);
   const load = await recogniseLoad(cargo, source, settings);
   const { head, grammar } = load;
+  const coding = adapts(settings, given)
+    ? adaptive({ ...settings, memoryLimit }, agreed, given, hello, grammar === undefined)
+    : agreed;
+  const { chunkSize } = coding;
   const needs = {
     limit: memoryLimit,
     threads: coding.threads,

@@ -5,7 +5,15 @@ import { readFileSync } from 'node:fs';
 import { describe, it } from 'node:test';
 
 import { send } from '../../../src/migration/send.js';
-import { carry, image, LINKS, type SendExtras, workplace } from '../carry.js';
+import {
+  carry,
+  image,
+  type LinkKind,
+  LINKS,
+  type ReceiveExtras,
+  type SendExtras,
+  workplace,
+} from '../carry.js';
 
 const place = workplace();
 const bytes = image(24 * 1024 * 1024, 'busy');
@@ -46,6 +54,21 @@ describe('adaptive mode', () => {
   it('has nothing to choose where a codec has one level', async () => {
     const { sent } = await carry(place, 'unix', input, { adaptive: true, codec: 'lz4' });
     assert.equal(sent.adaptive, undefined);
+  });
+
+  it('takes larger chunks from a file, where the receiver says that it can and nothing else is asked for', async () => {
+    const chunks = async (link: LinkKind, extras?: SendExtras, receiver?: ReceiveExtras): Promise<number> => {
+      const { sent, bytes: restored } = await carry(place, link, input, extras, receiver);
+      assert.ok(restored.equals(bytes));
+      assert.ok(sent.adaptive !== undefined);
+      return sent.chunks.total;
+    };
+    assert.equal(await chunks('unix'), 12);
+    assert.equal(await chunks('exec'), 24, 'nobody answers');
+    assert.equal(await chunks('unix', { chunkSize: '1MiB' }), 24);
+    // What fits there besides the codecs is less than a chunk of 2 MiB.
+    assert.ok((await chunks('unix', {}, { memoryLimit: '116MiB', decompressThreads: 1 })) >= 24);
+    assert.equal(await chunks('unix', { memoryLimit: '128MiB' }), 24);
   });
 
   it('carries on when memory has room for few levels, chunks wait for nobody and processor time is short', async () => {
