@@ -5,7 +5,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 
 import { createNetwork, type Network } from './live-network.js';
-import { repeated } from './files.js';
+import { mixed, repeated } from './files.js';
 import { ramferry, run, start } from './processes.js';
 import { median } from '../src/tune/median.js';
 import { type BenchContext, type Cell, round, type Suite } from './suite.js';
@@ -63,7 +63,7 @@ const CHANGING = { name: 'changing', fast: '3gbit', slow: '100mbit', seconds: 4,
 /** Bytes of guest memory that a transfer moved while the link was slow, and while it was fast again, per second. */
 async function changing(context: BenchContext): Promise<void> {
   const { fast, slow, seconds, size, name } = CHANGING;
-  const file = repeated(context.image, size * 2 ** 20, context.scratch);
+  const file = mixed(context.image, size * 2 ** 20, context.scratch);
   const network = createNetwork(fast);
   const rows: Cell[][] = [];
   try {

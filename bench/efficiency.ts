@@ -115,7 +115,7 @@ async function runEngine(load: Load, input: string, output: string): Promise<Str
     codecBytes,
     extraSlots: 1,
     storeBytes: 0,
-    ...(source.file === undefined ? {} : { usefulSlots: usefulSlotsFromFile(threads) }),
+    ...(source.file === undefined ? {} : { usefulSlots: usefulSlotsFromFile(threads, CHUNK_SIZE) }),
   };
   const sender = new Sender({
     source,

@@ -1,4 +1,5 @@
-// Files that suites need: an image repeated until it is large enough, written once and in bounded memory.
+// Files that suites need: an image repeated until it is large enough, or mixed so that it is the same everywhere; written
+// once and in bounded memory.
 
 import { closeSync, existsSync, openSync, readSync, statSync, truncateSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
@@ -21,13 +22,42 @@ export function repeated(image: string, bytes: number, directory: string): strin
   return copy(image, bytes, path, PIECE, () => false);
 }
 
-/** From its beginning again where the image ends; `skip` tells which pieces become holes. */
+const MIB = 1024 * 1024;
+
+/**
+ * The same in another order, MiB by MiB: every stretch of it has something from everywhere in the image. Whoever compares
+ * what passed at different times compares the same kind of memory.
+ */
+export function mixed(image: string, bytes: number, directory: string): string {
+  const path = join(directory, `mixed-${bytes}.ram`);
+  if (existsSync(path)) return path;
+  const count = Math.floor(statSync(image).size / MIB);
+  const step = coprime(Math.round(count * 0.618), count);
+  return copy(
+    image,
+    bytes,
+    path,
+    MIB,
+    () => false,
+    (done) => (((done / MIB) * step) % count) * MIB,
+  );
+}
+
+function coprime(wanted: number, count: number): number {
+  const common = (a: number, b: number): number => (b === 0 ? a : common(b, a % b));
+  let step = Math.max(1, wanted);
+  while (common(step, count) !== 1) step++;
+  return step;
+}
+
+/** `skip` tells which pieces become holes, `place` where in the image a piece is: from its beginning again where it ends. */
 function copy(
   image: string,
   bytes: number,
   path: string,
   pieceBytes: number,
   skip: (part: Buffer) => boolean,
+  place: (done: number, size: number) => number = (done, size) => done % size,
 ): string {
   const { size } = statSync(image);
   const from = openSync(image, 'r');
@@ -35,7 +65,7 @@ function copy(
   try {
     const piece = Buffer.allocUnsafe(pieceBytes);
     for (let done = 0; done < bytes;) {
-      const got = readSync(from, piece, 0, Math.min(piece.length, bytes - done), done % size);
+      const got = readSync(from, piece, 0, Math.min(piece.length, bytes - done), place(done, size));
       const part = piece.subarray(0, got);
       if (!skip(part)) writeSync(to, part, 0, got, done);
       done += got;

@@ -22,13 +22,18 @@ function usefulSlots(threads: number): number {
   return 2 * threads + 2;
 }
 
+/** From a file, beyond four a thread: so many bytes of chunks, but no more than so many slots. */
+const BESIDES_BYTES = 8 * 1024 * 1024;
+const MOST_BESIDES = 8;
+
 /**
  * From a file more slots gain something: nobody's downtime waits for what is in them, little of their memory is ever touched,
  * because the workers read into their own, and stretches of zeros and of data make up for each other. Into a file many chunks
- * leave in one write.
+ * leave in one write. Of larger chunks fewer do as well (12 of 2 or 4 MiB took as long as 8), and a link that becomes
+ * slow has less to drain.
  */
-export function usefulSlotsFromFile(threads: number): number {
-  return 4 * threads + 8;
+export function usefulSlotsFromFile(threads: number, chunkSize: number): number {
+  return 4 * threads + Math.min(MOST_BESIDES, Math.ceil(BESIDES_BYTES / chunkSize));
 }
 
 export interface MemoryNeeds {

@@ -134,7 +134,7 @@ export async function transferTo(
     chunkSize,
     codecBytes: coding.codecBytes,
     extraSlots: 1,
-    ...(grammar === undefined ? { usefulSlots: usefulSlotsFromFile(coding.threads) } : {}),
+    ...(grammar === undefined ? { usefulSlots: usefulSlotsFromFile(coding.threads, chunkSize) } : {}),
   };
   const storeBytes = storeSize({
     settings,

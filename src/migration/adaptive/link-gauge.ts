@@ -22,6 +22,8 @@ const LEAST_SHARE = 0.1;
 const FREE_SHARE = 0.05;
 /** A rate this far from what was believed is news, not noise. */
 const NEWS = 0.25;
+/** A rate that is so many times what was believed belongs to a window in which the link has changed, if the next one is free. */
+const LEAP = 2;
 /** How much more than what was seen a link that does not limit is believed to carry. */
 const GROWTH = 4;
 /** What was seen is the fastest of so many bytes: of zero pages little leaves, and the time they take says nothing of the link. */
@@ -55,6 +57,8 @@ export interface LinkWindow {
 export class LinkGauge {
   #rate: number | undefined;
   #measured: boolean;
+  /** The last window was the first one at a rate far above the one before. */
+  #leapt = false;
   #windowStart: number | undefined;
   #bytes = 0;
   #drained = 0;
@@ -156,7 +160,7 @@ export class LinkGauge {
       this.#freeSince = undefined;
     } else if (share < FREE_SHARE) {
       this.#limitedSince = undefined;
-      this.#keepsUp(wire, now);
+      this.#keepsUp(wire, now, elapsed);
     } else {
       this.#freeSince = this.#limitedSince = undefined;
     }
@@ -167,12 +171,14 @@ export class LinkGauge {
   }
 
   #limits(seen: number, share: number): void {
+    const leapt = this.#measured && seen > LEAP * this.#rate!;
     const news = this.#rate === undefined || Math.abs(seen / this.#rate - 1) > NEWS;
     // What slows a window down besides the link, a processor that somebody else had, only makes it look slower.
     const weight = seen > (this.#rate ?? 0) ? SMOOTHING : SMOOTHING * share ** 2;
     this.#rate =
       !this.#measured || (news && share > 0.5) ? seen : this.#rate! + weight * (seen - this.#rate!);
     if (!this.#measured) this.#judge(seen);
+    this.#leapt = leapt;
     this.#measured = true;
   }
 
@@ -182,19 +188,22 @@ export class LinkGauge {
     this.#freeNeeded = wrong ? Math.min(LONGEST_FREE_MS, this.#freeNeeded * DOUBT) : FREE_MS;
   }
 
-  #keepsUp(wire: number, now: number): void {
-    if (this.#measured && wire < ASKED * this.#rate!) {
+  #keepsUp(wire: number, now: number, elapsed: number): void {
+    if (this.#measured && !this.#leapt && wire < ASKED * this.#rate!) {
       this.#freeSince = undefined;
       return;
     }
-    this.#freeSince ??= now;
+    this.#freeSince ??= now - elapsed;
     if (this.#freeBytes < FREE_BYTES) return;
-    if (this.#measured) {
+    if (this.#leapt) {
+      // Part of what was measured was still the slow link: it carries more than that, and nobody knows how much.
+      this.#outgrown = this.#rate!;
+    } else if (this.#measured) {
       const needed = wire > (1 + NEWS) * this.#rate! ? FREE_MS : this.#freeNeeded;
       if (now - this.#freeSince < needed) return;
       this.#outgrown = this.#rate!;
     }
-    this.#measured = false;
+    this.#measured = this.#leapt = false;
     this.#rate = Math.max(this.#rate ?? 0, Math.max(wire, this.#fastest) * GROWTH);
   }
 }

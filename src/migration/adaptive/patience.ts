@@ -1,8 +1,9 @@
 // When an expected gain is worth a switch: it must be large enough, last long enough, and not come too often.
-// Constant conditions allow two switches a minute after the first seconds; a link or a guest that has changed allows more.
+// Constant conditions allow two switches a minute after the first seconds; a link or a guest that has changed allows more,
+// and for a while smaller gains, too: what is right under the new conditions is not known at the first look.
 // Pure; time is given.
 
-/** In the first so many milliseconds everything is new. */
+/** In the first so many milliseconds everything is new, and again after a change. */
 const SETTLING_MS = 3_000;
 /** Gains below these are noise. */
 const EARLY_GAIN = 0.03;
@@ -46,6 +47,7 @@ export class Patience {
   readonly #steady = new Allowance(STEADY);
   readonly #changing = new Allowance(CHANGING);
   #since: number | undefined;
+  #changed = -Infinity;
 
   constructor(start: number) {
     this.#start = start;
@@ -68,7 +70,12 @@ export class Patience {
       const first = now - this.#start < FIRST_MS;
       return first ? lasting >= EARLY_MS || gain >= LARGE_GAIN : lasting >= LATER_MS;
     }
-    if (news && gain >= LARGE_GAIN) return lasting >= NEWS_MS && this.#take(this.#changing, now);
+    if (news && gain >= LARGE_GAIN) {
+      if (lasting < NEWS_MS || !this.#take(this.#changing, now)) return false;
+      this.#changed = now;
+      return true;
+    }
+    if (now - this.#changed < SETTLING_MS) return lasting >= LATER_MS && this.#take(this.#changing, now);
     return lasting >= LASTING_MS && this.#take(this.#steady, now);
   }
 

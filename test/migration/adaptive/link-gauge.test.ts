@@ -72,6 +72,27 @@ describe('LinkGauge', () => {
     assert.ok(gauge.rate > 40e6);
   });
 
+  it('does not keep the rate of a window in which the link became faster', () => {
+    const gauge = new LinkGauge();
+    const slow = { wait: 9, gap: 1, queued: 150_000 };
+    const faster = { wait: 1.5, gap: 0.2, queued: 150_000 };
+    let now = write(gauge, 0, 500, slow);
+    // Half of a window, then nothing has to wait; less is sent than what seemed to pass.
+    now = write(gauge, now, 51, faster);
+    assert.equal(gauge.measured, true);
+    assert.ok(gauge.rate > 30e6 && gauge.rate < 80e6, String(gauge.rate));
+    write(gauge, now, 400, { bytes: 100_000, gap: 4 });
+    assert.equal(gauge.measured, false);
+    assert.ok(gauge.rate > 80e6, String(gauge.rate));
+    // What a second window confirms is kept.
+    const steady = new LinkGauge();
+    now = write(steady, 0, 500, slow);
+    now = write(steady, now, 200, faster);
+    write(steady, now, 400, { bytes: 100_000, gap: 4 });
+    assert.equal(steady.measured, true);
+    assert.ok(steady.rate < 80e6, String(steady.rate));
+  });
+
   it('does not take a receiver that pauses for a link slower than what passed', () => {
     const gauge = new LinkGauge();
     let now = 0;

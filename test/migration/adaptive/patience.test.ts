@@ -45,6 +45,19 @@ describe('Patience', () => {
     assert.equal(allowed(patience, 14_000, 14_200, 0.5, true)[0], 14_100);
   });
 
+  it('takes smaller gains, too, for a while after it has followed a change', () => {
+    const patience = new Patience(0);
+    allowed(patience, 10_000, 10_500, 0.06);
+    assert.equal(allowed(patience, 11_000, 14_000, 0.06).length, 0, 'constant conditions');
+    patience.reset();
+    const followed = allowed(patience, 20_000, 20_150, 0.5, true);
+    assert.equal(followed.length, 1);
+    assert.equal(allowed(patience, 20_200, 21_000, 0.06)[0], 20_350);
+    patience.reset();
+    assert.deepEqual(allowed(patience, 21_000, 22_000, 0.04), [], 'noise');
+    assert.equal(allowed(patience, 23_200, 40_000, 0.06).length, 0, 'constant conditions again');
+  });
+
   it('finds its way quickly at the start', () => {
     const times = allowed(new Patience(0), 0, 1_000, 0.1);
     assert.ok(times.length >= 5);
