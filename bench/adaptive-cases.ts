@@ -136,9 +136,11 @@ async function ownCost(context: BenchContext): Promise<void> {
     const file = repeated(context.image, size * 2 ** 20, context.scratch);
     const network = createNetwork(rate);
     const runs: Record<'adaptive' | 'fixed', Trip[]> = { adaptive: [], fixed: [] };
+    // Chunks of one size: the adaptive mode would take others.
+    const both = ['--chunk-size=2MiB'];
     const ways = {
-      adaptive: ['--adaptive', ...(codec === 'none' ? [] : [`--compress-level=${level}`])],
-      fixed: ['--codec', codec, `--compress-level=${level}`],
+      adaptive: [...both, '--adaptive', ...(codec === 'none' ? [] : [`--compress-level=${level}`])],
+      fixed: [...both, '--codec', codec, `--compress-level=${level}`],
     };
     try {
       for (let pair = 0; pair < PAIRS; pair++) {
