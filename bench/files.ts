@@ -4,7 +4,8 @@
 import { closeSync, existsSync, openSync, readSync, statSync, truncateSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
 
-const PIECE = 4 * 1024 * 1024;
+const MIB = 1024 * 1024;
+const PIECE = 4 * MIB;
 /** A hole is found where so many bytes are zero. */
 const HOLE = 16 * 4096;
 
@@ -21,8 +22,6 @@ export function repeated(image: string, bytes: number, directory: string): strin
   if (existsSync(path)) return path;
   return copy(image, bytes, path, PIECE, () => false);
 }
-
-const MIB = 1024 * 1024;
 
 /**
  * The same in another order, MiB by MiB: every stretch of it has something from everywhere in the image. Whoever compares

@@ -171,14 +171,13 @@ export class LinkGauge {
   }
 
   #limits(seen: number, share: number): void {
-    const leapt = this.#measured && seen > LEAP * this.#rate!;
+    this.#leapt = this.#measured && seen > LEAP * this.#rate!;
     const news = this.#rate === undefined || Math.abs(seen / this.#rate - 1) > NEWS;
     // What slows a window down besides the link, a processor that somebody else had, only makes it look slower.
     const weight = seen > (this.#rate ?? 0) ? SMOOTHING : SMOOTHING * share ** 2;
     this.#rate =
       !this.#measured || (news && share > 0.5) ? seen : this.#rate! + weight * (seen - this.#rate!);
     if (!this.#measured) this.#judge(seen);
-    this.#leapt = leapt;
     this.#measured = true;
   }
 
@@ -195,12 +194,10 @@ export class LinkGauge {
     }
     this.#freeSince ??= now - elapsed;
     if (this.#freeBytes < FREE_BYTES) return;
-    if (this.#leapt) {
-      // Part of what was measured was still the slow link: it carries more than that, and nobody knows how much.
-      this.#outgrown = this.#rate!;
-    } else if (this.#measured) {
+    if (this.#measured) {
       const needed = wire > (1 + NEWS) * this.#rate! ? FREE_MS : this.#freeNeeded;
-      if (now - this.#freeSince < needed) return;
+      // After a leap, part of what was measured was still the slow link: it carries more, and nobody knows how much.
+      if (!this.#leapt && now - this.#freeSince < needed) return;
       this.#outgrown = this.#rate!;
     }
     this.#measured = this.#leapt = false;

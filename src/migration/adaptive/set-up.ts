@@ -10,7 +10,7 @@ import type { Asked, Coding } from '../coding.js';
 import { allowedCpus } from '../cpus.js';
 import { hasRoom, receiverFloor } from '../memory.js';
 import type { ResolvedSendOptions } from '../options.js';
-import { type Candidate, candidates } from './candidates.js';
+import { candidates } from './candidates.js';
 import { Chooser } from './chooser.js';
 
 /** Bytes flow through it to somebody: no regular file, which is the same every time it is made. */
@@ -69,11 +69,6 @@ export function adaptive(
   const { codec, threads } = coding;
   const { memoryLimit, method, maxLevel, zstdBinding, maxBandwidth, maxCpu } = settings;
   const info = bindingInfo(codec, codec === 'zstd' ? { binding: zstdBinding } : {});
-  const all = candidates({
-    codecs: [codec],
-    none: method !== 'stream' && !given.codec && (hello?.codecs.includes('none') ?? true),
-    maxLevel: Math.min(maxLevel, info.levels.max),
-  });
   const fits = (level: number, chunkSize: number): boolean =>
     hasRoom({
       limit: memoryLimit,
@@ -81,17 +76,18 @@ export function adaptive(
       chunkSize,
       codecBytes: info.memoryPerThread(level, chunkSize),
     });
-  const fitting = (chunkSize: number): Candidate[] =>
-    all.filter(({ level }) => level <= 1 || fits(level, chunkSize));
-  const list = fitting(coding.chunkSize);
+  const list = candidates({
+    codecs: [codec],
+    none: method !== 'stream' && !given.codec && (hello?.codecs.includes('none') ?? true),
+    maxLevel: Math.min(maxLevel, info.levels.max),
+  }).filter(({ level }) => level <= 1 || fits(level, coding.chunkSize));
   if (list.length < 2) return coding;
   // A level is worth more than larger chunks.
   const wide =
     extents &&
     !given.maxChunk &&
     takes(hello, EXTENT_BYTES) &&
-    fits(1, EXTENT_BYTES) &&
-    fitting(EXTENT_BYTES).length === list.length;
+    list.every(({ level }) => fits(level, EXTENT_BYTES));
   const chunkSize = wide ? EXTENT_BYTES : coding.chunkSize;
   const chooser = new Chooser({
     candidates: list,
