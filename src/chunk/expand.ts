@@ -7,7 +7,7 @@ import type { Buffer } from 'node:buffer';
 import { RamferryError } from '../errors.js';
 import { copyBytes } from '../page/copy.js';
 import { applyDelta } from '../page/xbzrle.js';
-import { PAGE_BYTES } from '../page/zero.js';
+import { PAGE_BYTES, zeroBytes } from '../page/zero.js';
 import { OP, OperationReader, SlotNumbers } from './operations.js';
 import { type PageStore, StoreWrites } from './page-store.js';
 import { readWords } from './words.js';
@@ -100,7 +100,7 @@ export class Expander {
         case OP.zero: {
           const end = reserve(count * PAGE_BYTES);
           place(count);
-          out.fill(0, at, end);
+          zeroBytes(out, at, end);
           at = end;
           counts.zero += count;
           break;

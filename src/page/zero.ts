@@ -1,5 +1,5 @@
-// Is a page all zero? A pure question about 4096 bytes at any alignment.
-// Most pages answer it with their first words; only the rest pays for a comparison (5 to 35 GB/s).
+// Zero pages: is one all zero, and making some. Pure, at any alignment.
+// Most pages answer the question with their first words; only the rest pays for a comparison (5 to 35 GB/s).
 
 import { Buffer } from 'node:buffer';
 
@@ -15,4 +15,12 @@ export function isZeroPage(bytes: Buffer, view: DataView, offset: number): boole
     view.getInt32(offset + 4092, true) === 0 &&
     bytes.compare(ZEROS, 0, PAGE_BYTES, offset, offset + PAGE_BYTES) === 0
   );
+}
+
+/**
+ * Makes target[from, to) zero. Why not `fill(0, …)`: in shared memory V8 stores byte by byte (3.5 GB/s); a pattern is copied
+ * by Node's own code, as in copyBytes (15 GB/s).
+ */
+export function zeroBytes(target: Buffer, from: number, to: number): void {
+  target.fill(ZEROS, from, to);
 }
