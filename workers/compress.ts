@@ -81,7 +81,7 @@ class Compressor {
     const { ints, hashes } = slot;
     const units = await this.shelf.units(codecName(ints[JOB.codec]!) as FrameFormat);
     const input = slot.input.subarray(0, ints[JOB.inputLength]);
-    const result = await units.encode(slot.output, input, ints[JOB.level]!);
+    const result = await units.encode(slot.output, input, levelOf(ints));
     if ((ints[JOB.flags]! & JOB_FLAG.selfCheck) !== 0) await this.#checkFrame(slot, units, result);
     ints[JOB.outputLength] = result.encodedLength;
     ints[JOB.plainLength] = result.decodedLength;
@@ -119,7 +119,7 @@ class Compressor {
     const turn = this.#turnOf(slot, checked);
     const length = ints[JOB.inputLength]!;
     const at = ints[JOB.outputOffset]!;
-    const level = ints[JOB.level]!;
+    const level = levelOf(ints);
     const name = codecName(ints[JOB.codec]!)!;
     const result = await encodeChunk(
       this.#planner,
@@ -177,6 +177,13 @@ class Compressor {
     this.#checkMemory ??= Buffer.allocUnsafeSlow(this.#startUp.maxChunk);
     return this.#checkMemory.subarray(0, length);
   }
+}
+
+/** The main thread may change it as long as nobody has looked, and wants to know what was found. */
+function levelOf(ints: Int32Array): number {
+  const level = Atomics.load(ints, JOB.level);
+  ints[JOB.usedLevel] = level;
+  return level;
 }
 
 function tell(tally: StoreTally | undefined, ints: Int32Array): void {

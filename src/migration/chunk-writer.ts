@@ -18,6 +18,8 @@ interface Written {
   readonly bytes: number;
   readonly began: number;
   readonly ended: number;
+  /** Bytes that the kernel held when it began; only the adaptive mode asks. */
+  readonly before: number | undefined;
   /** It had to wait for the delivery window. */
   readonly heldBack: boolean;
 }
@@ -27,7 +29,7 @@ export interface WritingSettings {
   /** How the chunks leave. */
   readonly outlet: Outlet;
   /** Chooses codec and level of each chunk (adaptive mode). */
-  readonly chooser?: Pick<Chooser, 'prepare' | 'departed' | 'wrote'> | undefined;
+  readonly chooser?: Pick<Chooser, 'prepare' | 'redirect' | 'departed' | 'wrote'> | undefined;
   /** Holds chunks back while too much is on its way; absent where nobody tells what has arrived, or nobody waits for it. */
   readonly window?: DeliveryWindow | undefined;
   /** Called when the sink has taken the last byte, before the threads are ended. */
@@ -78,8 +80,9 @@ export class ChunkWriter {
       if (chooser !== undefined && write !== undefined) {
         for (const index of indices) chooser.departed(pool.slots[index]!);
         // Behind a write that was held back the kernel holds little, and the way limits all the same.
-        const { bytes, began, ended, heldBack } = write;
-        chooser.wrote({ bytes, began, ended, queued: heldBack ? undefined : sink.queued() });
+        const { heldBack, ...figures } = write;
+        const changed = chooser.wrote({ ...figures, queued: heldBack ? undefined : sink.queued() });
+        if (changed) for (const { ints } of pool.pending()) chooser.redirect(ints);
       }
       for (const index of indices) pool.release(index);
     }
@@ -115,9 +118,10 @@ export class ChunkWriter {
 
   /** @param decoded bytes of the guest's stream in the chunks among these pieces; 0 = there are none */
   async #write(pieces: readonly Uint8Array[], decoded = 0): Promise<Written | undefined> {
-    const { sink, statistics, window, pool } = this.#settings;
+    const { sink, statistics, window, pool, chooser } = this.#settings;
     const bytes = pieces.reduce((sum, { length }) => sum + length, 0);
     if (bytes === 0) return undefined;
+    const before = chooser === undefined ? undefined : sink.queued();
     const began = performance.now();
     // Held back here and not at the reader: to whoever measures it, the pace and the adaptive mode, it is back-pressure
     // of the link, and the input is still flushed, its end still seen, and all threads still fed.
@@ -129,6 +133,6 @@ export class ChunkWriter {
     this.#pace.wrote(bytes, ended - began, pieces.length, heldBack);
     pool.limit = this.#pace.chunks;
     statistics.linkBytes += bytes;
-    return { bytes, began, ended, heldBack };
+    return { bytes, began, ended, before, heldBack };
   }
 }

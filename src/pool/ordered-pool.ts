@@ -208,6 +208,13 @@ export class OrderedPool {
     this.#serve();
   }
 
+  /** Slots whose job is not done, oldest first; whether a worker has begun with it is not known. */
+  *pending(): Generator<SlotViews> {
+    for (const slot of this.#order.values()) {
+      if (this.#state(slot) === STATE.queued) yield this.slots[slot]!;
+    }
+  }
+
   /** Ends the threads; safe at any time. */
   close(): Promise<void> {
     return this.#pool.close();

@@ -12,6 +12,7 @@ export const JOB = {
   /** Entries of the segment table that are in use. */
   segments: 3,
   codec: 4,
+  /** 0: without the codec. Read once, when the job begins: until then the main thread may change its mind. */
   level: 5,
   flags: 6,
   /** Where in the output area the record begins: set by the main thread, which puts a container's header before it. */
@@ -49,6 +50,8 @@ export const JOB = {
   trialLength: 26,
   /** Result: bytes that were handed to the codec. */
   plainLength: 27,
+  /** Result: the level that the worker found when it began. */
+  usedLevel: 29,
 } as const;
 
 /** Indices into a slot's doubles (integers below 2^53). */

@@ -90,8 +90,9 @@ describe('a sender with a delivery window', { timeout: 60_000 }, () => {
     const writes: WriteFigures[] = [];
     const chooser = {
       prepare: () => undefined,
+      redirect: () => undefined,
       departed: () => undefined,
-      wrote: (write: WriteFigures) => void writes.push(write),
+      wrote: (write: WriteFigures) => writes.push(write) === 0,
     };
     const { window, running } = await heldBack({ chooser });
     window.delivered(bytes.length);

@@ -1,7 +1,7 @@
 // The controller at work in a transfer: writes its choice into each job, and tells it what came of it.
 // Lives on the main thread; all clocks are read here.
 
-import { CODEC_ID } from '../../codec/codec.js';
+import { CODEC_ID, type CodecName } from '../../codec/codec.js';
 import { HOLDS, JOB, JOB_FLAG } from '../../slot/job.js';
 import type { SlotViews } from '../../slot/layout.js';
 import { type Candidate, codingName } from './candidates.js';
@@ -33,8 +33,9 @@ export interface ChooserOptions {
 /** Of a process whose conditions keep changing for days, the first switches are kept. */
 const MOST_SWITCHES = 1_000;
 
-function key(codec: number, level: number): number {
-  return codec * 1_000 + level;
+/** One codec adapts, and chunks may go without it: that is its level 0. */
+function jobLevel({ codec, level }: Candidate): number {
+  return codec === 'none' ? 0 : level;
 }
 
 function cpuMicros(): number {
@@ -46,6 +47,8 @@ export class Chooser {
   readonly #options: ChooserOptions;
   readonly #controller: Controller;
   readonly #indexOf: ReadonlyMap<number, number>;
+  /** The one that all candidates have but the one without. */
+  readonly #codec: CodecName;
   readonly #switches: Switch[] = [];
   #cpu = cpuMicros();
 
@@ -53,18 +56,16 @@ export class Chooser {
     this.#options = options;
     const { candidates, machine, first } = options;
     this.#controller = new Controller(candidates, machine, performance.now(), first);
-    this.#indexOf = new Map(
-      candidates.map(({ codec, level }, index) => [key(CODEC_ID[codec], level), index]),
-    );
+    this.#indexOf = new Map(candidates.map((each, index) => [jobLevel(each), index]));
+    this.#codec = candidates.find(({ codec }) => codec !== 'none')?.codec ?? 'none';
   }
 
   /** Writes codec, level and trial of the next chunk into its job. */
   prepare(ints: Int32Array): void {
     const { candidates } = this.#options;
-    const { codec, level } = candidates[this.#controller.current]!;
     const trial = this.#controller.nextTrial();
-    ints[JOB.codec] = CODEC_ID[codec];
-    ints[JOB.level] = level;
+    ints[JOB.codec] = CODEC_ID[this.#codec];
+    ints[JOB.level] = this.#level;
     if (trial !== undefined || this.#controller.nextWatched()) {
       ints[JOB.flags]! |= JOB_FLAG.watch;
     }
@@ -73,11 +74,16 @@ export class Chooser {
     ints[JOB.micros] = ints[JOB.jobCpu] = ints[JOB.codecCpu] = 0;
   }
 
+  /** The same for a chunk that waits for a worker, after a change of mind; nothing is lost where one has begun already. */
+  redirect(ints: Int32Array): void {
+    Atomics.store(ints, JOB.level, this.#level);
+  }
+
   /** What a slot held has left. */
   departed({ ints }: SlotViews): void {
     // Stored by the main thread because no worker was free: nothing was measured.
     if (ints[JOB.holds] !== HOLDS.chunk || ints[JOB.micros] === 0) return;
-    const candidate = this.#candidate(ints[JOB.codec]!, ints[JOB.level]!);
+    const candidate = this.#candidate(ints[JOB.usedLevel]!);
     const chunk = {
       candidate,
       decoded: ints[JOB.inputLength]!,
@@ -90,16 +96,21 @@ export class Chooser {
     this.#controller.sent(chunk, ints[JOB.trialCodec] === 0 ? undefined : this.#trialOf(ints, candidate));
   }
 
-  /** A write has ended; `queued` is what the kernel then held. */
-  wrote(write: WriteFigures): void {
+  /**
+   * A write has ended.
+   * @returns whether the choice has changed: then chunks that nobody works on yet are to be redirected
+   */
+  wrote(write: WriteFigures): boolean {
     const controller = this.#controller;
     const { ended } = write;
-    controller.wrote(this.#options.queueTells ? write : { ...write, queued: undefined });
-    if (!controller.due(ended)) return;
+    controller.wrote(this.#options.queueTells ? write : { ...write, before: undefined, queued: undefined });
+    if (!controller.due(ended)) return false;
     const cpu = cpuMicros();
     const change = controller.look(cpu - this.#cpu, ended);
     this.#cpu = cpu;
-    if (change !== undefined && this.#switches.length < MOST_SWITCHES) this.#switches.push(change);
+    if (change === undefined) return false;
+    if (this.#switches.length < MOST_SWITCHES) this.#switches.push(change);
+    return true;
   }
 
   /** The receiver has said how long it waits. */
@@ -117,17 +128,19 @@ export class Chooser {
     };
   }
 
+  /** That of the candidate in use, as it stands in a job. */
+  get #level(): number {
+    return jobLevel(this.#options.candidates[this.#controller.current]!);
+  }
+
   /** Nearly always the one that is in use. */
-  #candidate(codec: number, level: number): number {
-    const { current } = this.#controller;
-    const used = this.#options.candidates[current]!;
-    const same = used.level === level && CODEC_ID[used.codec] === codec;
-    return same ? current : this.#indexOf.get(key(codec, level))!;
+  #candidate(level: number): number {
+    return level === this.#level ? this.#controller.current : this.#indexOf.get(level)!;
   }
 
   #trialOf(ints: Int32Array, against: number): TrialFigures {
     return {
-      candidate: this.#candidate(ints[JOB.trialCodec]!, ints[JOB.trialLevel]!),
+      candidate: this.#candidate(ints[JOB.trialLevel]!),
       against,
       micros: ints[JOB.trialCpu]!,
       againstMicros: ints[JOB.codecCpu]!,

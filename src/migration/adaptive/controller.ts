@@ -38,8 +38,8 @@ export interface FirstGuess {
 }
 
 /**
- * Milliseconds of writes and chunks that are looked at together: a tenth of the time since the start, within these. A look
- * takes up to a millisecond of the main thread.
+ * Milliseconds of writes and chunks that are looked at together: a tenth of the time since the start, or since the link has
+ * changed, within these. A look takes up to a millisecond of the main thread.
  */
 const LOOK_MS = { least: 25, most: 100 } as const;
 /** In the first moments threads start, on both sides, and compilers compile: how busy processors are there says nothing. */
@@ -75,6 +75,8 @@ export class Controller {
   #atLastSwitch: { link: number; wire: number; worker: number };
   #from: number | undefined;
   #firstLook: number | undefined;
+  /** When what is believed of the link last changed by much. */
+  #changing = -Infinity;
   #window = new Window();
 
   /**
@@ -142,7 +144,8 @@ export class Controller {
 
   /** Whether look() has something to look at. */
   due(now: number): boolean {
-    const length = Math.min(LOOK_MS.most, Math.max(LOOK_MS.least, (now - this.#start) / 10));
+    const settled = now - Math.max(this.#start, this.#changing);
+    const length = Math.min(LOOK_MS.most, Math.max(LOOK_MS.least, settled / 10));
     return this.#window.chunks > 0 && now - (this.#from ?? now) >= length;
   }
 
@@ -152,7 +155,15 @@ export class Controller {
    */
   look(cpu: number, now: number): Switch | undefined {
     const elapsed = now - (this.#from ?? this.#start);
-    const link = this.#link.look(now, (share) => this.#receiver.look(share, elapsed, now));
+    const receiver = this.#receiver;
+    const before = this.#link.rate;
+    const link = this.#link.look(now, {
+      allows: (share) => receiver.look(share, elapsed, now),
+      get waited() {
+        return receiver.waited;
+      },
+    });
+    if (!alike(this.#link.rate, before)) this.#changing = now;
     const window = this.#window;
     window.cpu = cpu;
     this.#firstLook ??= this.#from ?? now;
@@ -262,9 +273,11 @@ export class Controller {
   #news(): boolean {
     const now = this.#conditions();
     const then = this.#atLastSwitch;
-    return (['link', 'wire', 'worker'] as const).some((what) => {
-      const change = now[what] / then[what];
-      return !(change < NEWS && change > 1 / NEWS);
-    });
+    return (['link', 'wire', 'worker'] as const).some((what) => !alike(now[what], then[what]));
   }
+}
+
+function alike(one: number, other: number): boolean {
+  const change = one === other ? 1 : one / other;
+  return change < NEWS && change > 1 / NEWS;
 }

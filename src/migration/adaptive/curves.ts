@@ -41,8 +41,10 @@ const FOLLOW_MS = 400;
 /** Stretches of the stream that are older than this are forgotten one by one; at least LEAST_STRETCHES are kept. */
 const STRETCHES_MS = 1_000;
 const LEAST_STRETCHES = 4;
-/** One tried chunk among many that go without a codec counts as so many. */
+/** One tried chunk among many that go without a codec counts as so many, */
 const TASTED = 4;
+/** and so many of them are remembered, however long ago: chunks differ, and trials are rare. */
+const TASTES = 12;
 /** What is left of what was known when one more chunk has come, at the least. */
 const STILL_THERE = 0.75;
 /** What is expected of a candidate counts as much as so many trials. */
@@ -81,6 +83,9 @@ class Flow {
     this.plain *= factor;
     this.watched *= factor;
     this.around *= factor;
+  }
+
+  fadeCodec(factor: number): void {
     this.time *= factor;
     this.timed *= factor;
     this.size *= factor;
@@ -106,6 +111,7 @@ export class Curves {
   /** How often each was tried; chunks that were sent do not count. */
   readonly #trials: number[];
   readonly #none: readonly boolean[];
+  readonly #chunkSize: number;
   readonly #flow = new Flow();
   #stretch = new Flow();
   #chunks = 0;
@@ -113,6 +119,7 @@ export class Curves {
   #last: number | undefined;
 
   constructor(list: readonly Candidate[], chunkSize: number) {
+    this.#chunkSize = chunkSize;
     this.#times = list.map(({ time }) => Math.log(Math.max(time, 1e-6)));
     this.#sizes = list.map(({ size }) => Math.log(size));
     this.#time = this.#times.map(Math.exp);
@@ -161,7 +168,10 @@ export class Curves {
     this.#stretches.push(stretch);
     // At least a few chunks are remembered, however slow they come.
     const since = now - (this.#last ?? now);
-    this.#flow.fade(Math.max(STILL_THERE ** stretch.chunks, Math.exp(-since / FOLLOW_MS)));
+    const still = Math.max(STILL_THERE ** stretch.chunks, Math.exp(-since / FOLLOW_MS));
+    this.#flow.fade(still);
+    // Without a codec nothing has been learned of codecs either.
+    if (stretch.flow.sized > 0) this.#flow.fadeCodec(still);
     this.#flow.add(stretch.flow);
     this.#last = now;
     const old = this.#stretches.findIndex(({ at }) => now - at < STRETCHES_MS);
@@ -193,11 +203,18 @@ export class Curves {
   /** A trial of a chunk that went without a codec: all that is known of coding what flows now. */
   tasted({ candidate, micros, length }: TrialFigures, plain: number): void {
     if (!(micros > 0) || !(length > 0) || plain === 0) return;
+    const flow = this.#flow;
     // It stands for its neighbours, too. What is known besides stems from the first moments, when everything was cold.
-    this.#flow.time += (TASTED * micros * 1e3) / this.#time[candidate]!;
-    this.#flow.timed += TASTED * plain;
-    this.#flow.size += (TASTED * length) / this.#size[candidate]!;
-    this.#flow.sized += TASTED * plain;
+    const bytes = TASTED * plain;
+    const most = TASTES * TASTED * this.#chunkSize;
+    flow.fadeCodec(Math.min(1, most / flow.sized) * (1 - bytes / most));
+    const expected = (flow.time / flow.timed) * this.#time[candidate]!;
+    const surprise = Math.log((micros * 1e3) / plain / expected);
+    const seen = expected * Math.exp(Math.max(-LARGEST_SURPRISE, Math.min(LARGEST_SURPRISE, surprise)));
+    flow.time += (seen * bytes) / this.#time[candidate]!;
+    flow.timed += bytes;
+    flow.size += (TASTED * length) / this.#size[candidate]!;
+    flow.sized += bytes;
   }
 
   #learn(curve: number[], candidate: number, against: number, difference: number, weight: number): void {

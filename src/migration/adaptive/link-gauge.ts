@@ -2,6 +2,9 @@
 // It tells a rate only when the link limited; when it did not, the rate is believed to be a few times what was seen, so
 // that the next choice finds out. What the other side cannot take looks like a link that cannot, unless that side says so.
 
+import { DrainMeter } from './drain-meter.js';
+import { Slump } from './slump.js';
+
 /** One write: its bytes, and when it began and ended, in milliseconds. */
 export interface WriteFigures {
   readonly bytes: number;
@@ -9,7 +12,20 @@ export interface WriteFigures {
   readonly ended: number;
   /** Bytes that the kernel still held when it ended; undefined where that tells nothing (rate limits, files). */
   readonly queued: number | undefined;
+  /** The same when it began. */
+  readonly before?: number | undefined;
 }
+
+/** What is known of the other side. */
+export interface OtherSide {
+  /** Whether it can have been the link that had something left to do for this share of the window. */
+  allows(share: number): boolean;
+  /** Share of the time for which it had nothing to do; undefined where it does not say. */
+  readonly waited: number | undefined;
+}
+
+/** Nothing. */
+const UNKNOWN: OtherSide = { allows: () => true, waited: undefined };
 
 /** A write that took less was not kept waiting. */
 const WAIT_MS = 0.5;
@@ -23,9 +39,11 @@ const FREE_SHARE = 0.05;
 /** A rate this far from what was believed is news, not noise. */
 const NEWS = 0.25;
 /** A rate that is so many times what was believed belongs to a window in which the link has changed, if the next one is free. */
-const LEAP = 2;
+const LEAP = 1.4;
 /** How much more than what was seen a link that does not limit is believed to carry. */
 const GROWTH = 4;
+/** The same of one that was measured and has become faster since: by how much, nobody knows. */
+const OUTGROWN = 8;
 /** What was seen is the fastest of so many bytes: of zero pages little leaves, and the time they take says nothing of the link. */
 const RUN_BYTES = 1_048_576;
 /** A link that does not limit at less than this share of its believed rate was not asked. */
@@ -34,6 +52,8 @@ const ASKED = 0.95;
 const CONFIRMED_MS = 70;
 /** For so long it must not limit before it is believed to carry more than it did, */
 const FREE_MS = 120;
+/** for less where more passes than it could carry, */
+const FASTER_MS = 50;
 /** and for so many times as long, again and again, when that belief was wrong: just below its rate a link does not limit either. */
 const DOUBT = 8;
 const LONGEST_FREE_MS = 60_000;
@@ -45,6 +65,10 @@ const FREE_BYTES = 1_048_576;
 const SMOOTHING = 0.4;
 /** What the link carried so long ago it can still carry: pauses of either side are shorter. Milliseconds. */
 const REMEMBERED_MS = 400;
+/** Where both sides waited for so much of the time, it was no pause of either: the link is slow now. */
+const IDLE_SHARE = 0.9;
+/** A reader behind the link that has less time to spare than this may be what empties the buffer no faster. */
+const READER_SHARE = 0.5;
 
 /** What a window of writes said. */
 export interface LinkWindow {
@@ -76,6 +100,8 @@ export class LinkGauge {
   #freeBytes = 0;
   #lastEnd = 0;
   #lastQueued = 0;
+  readonly #drains = new DrainMeter();
+  readonly #slump = new Slump();
   /** What the kernel held when the window began. */
   #queuedBefore = 0;
   /** Bytes per second that passed, of each window that is remembered, and when it ended. */
@@ -102,7 +128,9 @@ export class LinkGauge {
     return this.#measured;
   }
 
-  wrote({ bytes, began, ended, queued }: WriteFigures): void {
+  wrote(write: WriteFigures): void {
+    const { bytes, began, ended, queued } = write;
+    this.#drains.wrote(write);
     this.#windowStart ??= began;
     this.#bytes += bytes;
     const waited = ended - began;
@@ -113,8 +141,13 @@ export class LinkGauge {
       const gap = began - this.#lastEnd;
       const emptied = this.#rate === undefined ? gap > waited : (gap / 1e3) * this.#rate > this.#lastQueued;
       const busyGap = this.#lastQueued > 0 && !emptied;
-      this.#busy += waited + (busyGap ? gap : 0);
-      this.#drained += bytes - left + (busyGap ? this.#lastQueued : 0);
+      const busy = waited + (busyGap ? gap : 0);
+      const drained = bytes - left + (busyGap ? this.#lastQueued : 0);
+      this.#busy += busy;
+      this.#drained += drained;
+      this.#slump.waited(drained, busy, this.rate);
+    } else {
+      this.#slump.end();
     }
     this.#run(bytes, ended, queued);
     this.#lastEnd = ended;
@@ -136,28 +169,27 @@ export class LinkGauge {
     this.#runBytes = 0;
   }
 
-  /**
-   * Ends a window: takes up what it said.
-   * @param allows whether it can have been the link that had something left to do for this share of the window
-   */
-  look(now: number, allows: (share: number) => boolean = () => true): LinkWindow {
+  /** Ends a window: takes up what it said. */
+  look(now: number, other: OtherSide = UNKNOWN): LinkWindow {
     const elapsed = Math.max(1e-3, now - (this.#windowStart ?? now));
     const waited = Math.min(1, this.#busy / elapsed);
-    const share = allows(waited) ? waited : 0;
+    const share = other.allows(waited) ? waited : 0;
     if (share === 0) this.#freeBytes = Math.max(this.#freeBytes, this.#bytes);
     const wire = (this.#bytes / elapsed) * 1e3;
     const passed = ((this.#bytes + this.#queuedBefore - this.#lastQueued) / elapsed) * 1e3;
     this.#passed = this.#passed.filter(({ at }) => now - at < REMEMBERED_MS);
     this.#passed.push({ rate: passed, at: now });
+    const drained = this.#drains.look(now, (other.waited ?? 1) >= READER_SHARE);
     if (this.#busy >= LEAST_WAIT_MS && share >= LEAST_SHARE && this.#drained > 0) {
-      // Where both sides have much to do they pause by turns, and the link looks slow meanwhile: it carries no less than
-      // what has just passed.
-      const most = Math.max(...this.#passed.map(({ rate }) => rate));
       this.#limitedSince ??= now - elapsed;
       if (this.#measured || now - this.#limitedSince >= CONFIRMED_MS) {
-        this.#limits(Math.max((this.#drained / this.#busy) * 1e3, most), share);
+        this.#limits(this.#carried(share, other), share);
       }
       this.#freeSince = undefined;
+    } else if (drained !== undefined && Math.max(wire, this.#fastest) < (1 + NEWS) * drained) {
+      // Nobody waited, but it had hardly a rest.
+      this.#limits(drained, 1);
+      this.#freeSince = this.#limitedSince = undefined;
     } else if (share < FREE_SHARE) {
       this.#limitedSince = undefined;
       this.#keepsUp(wire, now, elapsed);
@@ -168,6 +200,20 @@ export class LinkGauge {
     this.#queuedBefore = this.#lastQueued;
     this.#bytes = this.#drained = this.#busy = this.#fastest = 0;
     return { share, waited };
+  }
+
+  /** Bytes per second in a window in which the link limited. */
+  #carried(share: number, other: OtherSide): number {
+    const slow = this.#slump.rate;
+    if (slow !== undefined && share >= IDLE_SHARE && (other.waited ?? 0) >= IDLE_SHARE) {
+      this.#drains.forget();
+      this.#passed = [];
+      return slow;
+    }
+    const seen = (this.#drained / this.#busy) * 1e3;
+    // Where both sides have much to do they pause by turns, and the link looks slow meanwhile: it carries no less than
+    // what has just passed.
+    return Math.max(seen, ...this.#passed.map(({ rate }) => rate));
   }
 
   #limits(seen: number, share: number): void {
@@ -187,6 +233,13 @@ export class LinkGauge {
     this.#freeNeeded = wrong ? Math.min(LONGEST_FREE_MS, this.#freeNeeded * DOUBT) : FREE_MS;
   }
 
+  /** Milliseconds for which nothing must wait before the link is believed to carry more than was measured. */
+  #needed(wire: number): number {
+    // Part of what was measured was still the slow link: it carries more, and nobody knows how much.
+    if (this.#leapt && this.#freeNeeded === FREE_MS) return 0;
+    return wire > (1 + NEWS) * this.#rate! ? FASTER_MS : this.#freeNeeded;
+  }
+
   #keepsUp(wire: number, now: number, elapsed: number): void {
     if (this.#measured && !this.#leapt && wire < ASKED * this.#rate!) {
       this.#freeSince = undefined;
@@ -194,13 +247,14 @@ export class LinkGauge {
     }
     this.#freeSince ??= now - elapsed;
     if (this.#freeBytes < FREE_BYTES) return;
+    let growth = GROWTH;
     if (this.#measured) {
-      const needed = wire > (1 + NEWS) * this.#rate! ? FREE_MS : this.#freeNeeded;
-      // After a leap, part of what was measured was still the slow link: it carries more, and nobody knows how much.
-      if (!this.#leapt && now - this.#freeSince < needed) return;
+      if (now - this.#freeSince < this.#needed(wire)) return;
       this.#outgrown = this.#rate!;
+      growth = OUTGROWN;
+      this.#drains.forget();
     }
     this.#measured = this.#leapt = false;
-    this.#rate = Math.max(this.#rate ?? 0, Math.max(wire, this.#fastest) * GROWTH);
+    this.#rate = Math.max(this.#rate ?? 0, Math.max(wire, this.#fastest) * growth);
   }
 }

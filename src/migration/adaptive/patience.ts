@@ -14,8 +14,13 @@ const LARGE_GAIN = 0.25;
 const FIRST_MS = 1_000;
 const EARLY_MS = 20;
 const LATER_MS = 150;
+/** In the first moments after a change, as at the start: gains above this need not last for long. */
+const FRESH_MS = 500;
+const FRESH_GAIN = 0.1;
 const LASTING_MS = 300;
 const NEWS_MS = 90;
+/** Under new conditions nobody waits to see whether it lasts when it is twice as fast. */
+const LEAP_GAIN = 1;
 /** Switches under constant conditions: so many at once, and one more in so many milliseconds. */
 const STEADY = { most: 1, every: 40_000 } as const;
 /** The same while link or guest change. */
@@ -71,11 +76,16 @@ export class Patience {
       return first ? lasting >= EARLY_MS || gain >= LARGE_GAIN : lasting >= LATER_MS;
     }
     if (news && gain >= LARGE_GAIN) {
-      if (lasting < NEWS_MS || !this.#take(this.#changing, now)) return false;
+      const fresh = now - this.#changed < FRESH_MS;
+      const lasts = fresh || lasting >= NEWS_MS || gain >= LEAP_GAIN;
+      if (!lasts || !this.#take(this.#changing, now)) return false;
       this.#changed = now;
       return true;
     }
-    if (now - this.#changed < SETTLING_MS) return lasting >= LATER_MS && this.#take(this.#changing, now);
+    if (now - this.#changed < SETTLING_MS) {
+      const fresh = now - this.#changed < FRESH_MS && gain >= FRESH_GAIN;
+      return lasting >= (fresh ? EARLY_MS : LATER_MS) && this.#take(this.#changing, now);
+    }
     return lasting >= LASTING_MS && this.#take(this.#steady, now);
   }
 

@@ -153,12 +153,43 @@ describe('LinkGauge', () => {
     const gauge = new LinkGauge();
     for (let now = 0; now < 500; now += 50) {
       gauge.wrote({ bytes: MIB, began: now, ended: now + 40, queued: 150_000 });
-      const { share, waited } = gauge.look(now + 50, () => false);
+      const { share, waited } = gauge.look(now + 50, { allows: () => false, waited: undefined });
       assert.equal(share, 0);
       assert.ok(waited > 0.5);
     }
     assert.ok(!gauge.measured);
     assert.ok(gauge.known && gauge.rate > 40e6, 'it carries more than what left');
+  });
+
+  it('measures a link that has hardly a rest, and does not believe that it carries more', () => {
+    // 4 MB in 10 ms of 400 KB/ms: nobody waits, and something is always left.
+    const drive = (waited: number): LinkGauge => {
+      const gauge = new LinkGauge();
+      for (let now = 0; now < 1_000; now += 10) {
+        gauge.wrote({ bytes: 4_000_000, began: now, ended: now, before: 100_000, queued: 4_100_000 });
+        if (now % 50 === 0) gauge.look(now, { allows: () => true, waited });
+      }
+      return gauge;
+    };
+    const gauge = drive(0.97);
+    assert.ok(gauge.measured);
+    assert.ok(Math.abs(gauge.rate / 400e6 - 1) < 0.01, String(gauge.rate));
+    // A receiver without a rest is what empties the buffer no faster.
+    assert.ok(!drive(0.2).measured);
+  });
+
+  it('believes at once that a link has become slow when both sides do nothing but wait', () => {
+    const gauge = new LinkGauge();
+    let now = write(gauge, 0, 500, { bytes: 400_000, wait: 9, gap: 1, queued: 150_000 });
+    for (let count = 0; count < 2; count++) {
+      gauge.wrote({ bytes: 400_000, began: now, ended: now + 50, before: 150_000, queued: 150_000 });
+      now += 50;
+    }
+    gauge.look(now, { allows: () => true, waited: 0.99 });
+    assert.ok(gauge.measured && gauge.rate < 10e6, String(gauge.rate));
+    gauge.wrote({ bytes: 400_000, began: now, ended: now + 50, before: 150_000, queued: 150_000 });
+    gauge.look(now + 50, { allows: () => true, waited: 0.99 });
+    assert.ok(gauge.rate < 10e6, `what passed before is over: ${gauge.rate}`);
   });
 
   it('begins with what is known beforehand', () => {

@@ -45,6 +45,14 @@ describe('Patience', () => {
     assert.equal(allowed(patience, 14_000, 14_200, 0.5, true)[0], 14_100);
   });
 
+  it('waits for nothing when a change makes twice the speed possible, nor right after one that it has followed', () => {
+    assert.equal(allowed(new Patience(0), 10_000, 10_200, 1.5, true)[0], 10_000);
+    const patience = new Patience(0);
+    assert.deepEqual(allowed(patience, 10_000, 10_050, 1.5, true), [10_000]);
+    assert.deepEqual(allowed(patience, 10_050, 10_100, 0.3, true), [10_050]);
+    assert.deepEqual(allowed(patience, 10_100, 10_200, 0.15), [10_150]);
+  });
+
   it('takes smaller gains, too, for a while after it has followed a change', () => {
     const patience = new Patience(0);
     allowed(patience, 10_000, 10_500, 0.06);

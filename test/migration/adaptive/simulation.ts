@@ -140,7 +140,7 @@ export class Simulation {
     // The next chunk is coded while this one waits for the link.
     this.#encoded = Math.max(this.#encoded + Math.max(work, world.reader), this.now - work);
     const began = Math.max(this.now, this.#encoded);
-    const { ended, queued } = this.#carry(coded, began);
+    const { ended, before, queued } = this.#carry(coded, began);
     this.now = ended;
     this.guest += CHUNK;
     const chunk = {
@@ -164,28 +164,29 @@ export class Simulation {
       },
     );
     if (world.receiver.chunk > 0) controller.heard({ clock: ended * 1e3, waited: this.#waited(ended) * 1e3 });
-    controller.wrote({ bytes: coded.wire, began, ended, queued });
+    controller.wrote({ bytes: coded.wire, began, ended, before, queued });
     if (!controller.due(ended)) return;
     const change = controller.look((this.#cpu - this.#lookedCpu) * 1e3, ended);
     this.#lookedCpu = this.#cpu;
     if (change !== undefined) this.switches.push(change);
   }
 
-  /** A write: when it ends, and what the kernel then holds. */
+  /** A write: when it ends, and what the kernel holds when it begins, and then. */
   #carry(
     coded: { codec: number; plain: number; wire: number },
     began: number,
-  ): { ended: number; queued: number } {
+  ): { ended: number; before: number; queued: number } {
     const rate = this.world.link / 1e3;
     const { wire } = coded;
-    const before = this.#linkFree;
+    const free = this.#linkFree;
     const room = this.#restored.at(-RECEIVER_SLOTS) ?? 0;
-    const starts = Math.max(began, before, room);
+    const starts = Math.max(began, free, room);
     const arrives = starts + wire / rate;
-    const fits = wire > BUFFER ? arrives - BUFFER / rate : before - (BUFFER - wire) / rate;
+    const fits = wire > BUFFER ? arrives - BUFFER / rate : free - (BUFFER - wire) / rate;
     const ended = Math.max(began, fits);
-    const ahead = Math.max(0, Math.min(this.#lastWire, (before - ended) * rate));
-    const queued = ahead + Math.max(0, Math.min(wire, (arrives - ended) * rate));
+    const left = (at: number): number => Math.max(0, Math.min(this.#lastWire, (free - at) * rate));
+    const before = left(began);
+    const queued = left(ended) + Math.max(0, Math.min(wire, (arrives - ended) * rate));
     const idle = this.#restored.at(-1) ?? 0;
     if (arrives > idle) this.#waits.push({ from: idle, to: arrives });
     this.#restored = [
@@ -194,7 +195,7 @@ export class Simulation {
     ];
     this.#linkFree = arrives;
     this.#lastWire = wire;
-    return { ended, queued };
+    return { ended, before, queued };
   }
 
   /** Milliseconds for which the receiver has waited until then. */

@@ -44,7 +44,8 @@ describe('watched jobs', () => {
           tried: ints[JOB.trialLength]!,
         });
       },
-      wrote: () => undefined,
+      redirect: () => undefined,
+      wrote: () => false,
     };
     const stream = await encodeStream(bytes, { chooser, chunkSize: CHUNK, threads: 2 });
     assert.ok((await decodeStream(stream)).equals(bytes));
@@ -59,6 +60,43 @@ describe('watched jobs', () => {
     // Where the chunk itself did not shrink, a trial's result has no room.
     for (const each of [CODEC_ID.none, CODEC_ID.zstd, CODEC_ID.lz4, CODEC_ID.zlib]) {
       assert.ok(seen.some(({ codec, tried }) => codec === each && tried > 0));
+    }
+  });
+
+  it('are coded as was said last before somebody began with them, and tell how', async () => {
+    const bytes = image(4 * 1024 * 1024, 'busy');
+    const used: { level: number; encoded: number; plain: number }[] = [];
+    let level = 19;
+    const chooser: NonNullable<SenderSettings['chooser']> = {
+      prepare: (ints) => {
+        ints[JOB.codec] = CODEC_ID.zstd;
+        ints[JOB.level] = level;
+      },
+      redirect: (ints) => {
+        Atomics.store(ints, JOB.level, level);
+      },
+      departed: ({ ints }) => {
+        used.push({
+          level: ints[JOB.usedLevel]!,
+          encoded: ints[JOB.outputLength]!,
+          plain: ints[JOB.plainLength]!,
+        });
+      },
+      // From the first write on nothing is compressed.
+      wrote: () => {
+        const changed = level !== 0;
+        level = 0;
+        return changed;
+      },
+    };
+    const stream = await encodeStream(bytes, { chooser, chunkSize: CHUNK, threads: 1 });
+    assert.ok((await decodeStream(stream)).equals(bytes));
+    assert.equal(used.length, bytes.length / CHUNK);
+    assert.equal(used[0]!.level, 19);
+    // What was pushed with level 19 before the first chunk had left, but for one that a worker had, and one that was done.
+    assert.ok(used.filter(({ level: each }) => each === 19).length <= 3, JSON.stringify(used.slice(0, 8)));
+    for (const { level: each, encoded, plain } of used) {
+      if (plain > 4096) assert.equal(encoded < plain, each === 19);
     }
   });
 });

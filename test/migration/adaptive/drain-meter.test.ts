@@ -1,0 +1,66 @@
+// The rate of a link that has hardly a rest, from what the kernel holds before and after each write.
+
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+
+import { DrainMeter } from '../../../src/migration/adaptive/drain-meter.js';
+
+/** Bytes per millisecond. */
+const RATE = 100_000;
+
+/** Writes that nobody waits for, every 4 ms, into a buffer that a link drains; a look every 50 ms. */
+function drive(meter: DrainMeter, size: number, counts = true, unknown = false): (number | undefined)[] {
+  const looks: (number | undefined)[] = [];
+  let held = 0;
+  let last = 0;
+  let looked = 0;
+  for (let now = 0; now < 500; now += 4) {
+    held = Math.max(0, held - (now - last) * RATE);
+    const before = held;
+    held += size;
+    last = now;
+    const [first, then] = unknown ? [undefined, undefined] : [before, held];
+    meter.wrote({ bytes: size, began: now, ended: now, before: first, queued: then });
+    if (now - looked < 50) continue;
+    looks.push(meter.look(now, counts));
+    looked = now;
+  }
+  return looks;
+}
+
+describe('DrainMeter', () => {
+  it('tells the rate of a link that always has something left, though nobody waits', () => {
+    const looks = drive(new DrainMeter(), 4.2 * RATE);
+    assert.ok(Math.abs(looks.at(-1)! / (RATE * 1e3) - 1) < 0.01, String(looks.at(-1)));
+  });
+
+  it('knows nothing of a link that has a rest after each write', () => {
+    assert.deepEqual(
+      drive(new DrainMeter(), 3 * RATE).filter((rate) => rate !== undefined),
+      [],
+    );
+  });
+
+  it('knows nothing where a reader behind the link is slow, or the kernel does not say what it holds', () => {
+    assert.ok(drive(new DrainMeter(), 5 * RATE, false).every((rate) => rate === undefined));
+    assert.ok(drive(new DrainMeter(), 5 * RATE, true, true).every((rate) => rate === undefined));
+  });
+
+  it('forgets what it has seen when it is told to, and by itself', () => {
+    const write = (meter: DrainMeter, now: number): void => {
+      meter.wrote({ bytes: 400_000, began: now, ended: now, before: 0, queued: 400_000 });
+      meter.wrote({ bytes: 1, began: now + 1.5, ended: now + 1.5, before: 250_000, queued: 250_001 });
+    };
+    // Twice 1.5 ms are enough, once is not.
+    const meter = new DrainMeter();
+    write(meter, 0);
+    assert.equal(meter.look(10, true), undefined);
+    write(meter, 100);
+    assert.ok(meter.look(110, true) !== undefined);
+    meter.forget();
+    write(meter, 200);
+    assert.equal(meter.look(210, true), undefined);
+    write(meter, 1_000);
+    assert.equal(meter.look(1_010, true), undefined);
+  });
+});

@@ -1,0 +1,42 @@
+// When a link has become slow, from writes that were made up.
+
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+
+import { Slump } from '../../../src/migration/adaptive/slump.js';
+
+const BELIEVED = 100e6;
+
+describe('Slump', () => {
+  it('sees it in two slow writes, at the rate of these alone', () => {
+    const slump = new Slump();
+    slump.waited(1_000_000, 10, BELIEVED);
+    slump.waited(400_000, 40, BELIEVED);
+    assert.equal(slump.rate, undefined);
+    slump.waited(400_000, 40, BELIEVED);
+    assert.equal(slump.rate, 10e6);
+  });
+
+  it('takes one long wait for an accident, and short ones too', () => {
+    const slump = new Slump();
+    slump.waited(400_000, 300, BELIEVED);
+    assert.equal(slump.rate, undefined);
+    slump.end();
+    slump.waited(10_000, 3, BELIEVED);
+    slump.waited(10_000, 3, BELIEVED);
+    assert.equal(slump.rate, undefined);
+  });
+
+  it('ends with a write that is fast, or does not wait', () => {
+    for (const end of [
+      (slump: Slump) => slump.end(),
+      (slump: Slump) => slump.waited(1_000_000, 10, BELIEVED),
+    ]) {
+      const slump = new Slump();
+      slump.waited(400_000, 40, BELIEVED);
+      end(slump);
+      slump.waited(400_000, 40, BELIEVED);
+      assert.equal(slump.rate, undefined);
+    }
+  });
+});
