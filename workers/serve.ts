@@ -6,7 +6,7 @@ import { workerData } from 'node:worker_threads';
 
 import type { Codec, CodecName } from '../src/codec/codec.js';
 import { Reclaimer } from '../src/codec/reclaim.js';
-import { bindingInfo, openCodec } from '../src/codec/registry.js';
+import { bindingInfo, openCodec, type OpenOptions } from '../src/codec/registry.js';
 import type { FrameFormat } from '../src/container/frames/record.js';
 import type { UnitCoder } from '../src/container/frames/unit.js';
 import { HostThreads } from '../src/io/host-threads.js';
@@ -18,13 +18,14 @@ import type { ThreadStartUp, WorkerStartUp } from '../src/slot/start-up.js';
 
 /** Codecs of this thread, each opened when first needed. */
 export class CodecShelf {
-  readonly #options: { readonly binding?: string };
+  readonly #options: OpenOptions;
   readonly #codecs = new Map<CodecName, Codec>();
   #units: UnitCoder | undefined;
   #returnsBuffers = false;
 
   constructor(startUp: WorkerStartUp) {
-    this.#options = startUp.zstdBinding === '' ? {} : { binding: startUp.zstdBinding };
+    const { zstdBinding, far } = startUp;
+    this.#options = { far, ...(zstdBinding === '' ? {} : { binding: zstdBinding }) };
   }
 
   /** Whether a binding that was opened leaves buffers behind (BindingInfo.returnsBuffers). */
@@ -50,7 +51,7 @@ export class CodecShelf {
     return this.#units;
   }
 
-  #of(name: CodecName): { binding?: string } {
+  #of(name: CodecName): OpenOptions {
     const options = name === 'zstd' ? this.#options : {};
     this.#returnsBuffers ||= bindingInfo(name, options).returnsBuffers;
     return options;

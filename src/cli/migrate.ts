@@ -14,7 +14,16 @@ import { runTransfer } from './transfer.js';
 const CLEAN_UP_MS = 40_000;
 
 /** Of `send` and `receive`, what makes no sense where the stream is not the user's. */
-const LEFT_OUT = new Set(['format', 'method', 'config', 'one-way', 'direct-io', 'sync', 'pass-through']);
+const LEFT_OUT = new Set([
+  'format',
+  'method',
+  'config',
+  'one-way',
+  'direct-io',
+  'sync',
+  'pass-through',
+  'window',
+]);
 
 const GUEST: Record<string, Options> = {
   qmp: {

@@ -51,6 +51,11 @@ export const SEND: Record<string, Options> = {
   'max-cpu': { describe: 'processor time that sending may take, in CPUs: 1.5 or 150%', requiresArg: true },
   nice: { describe: 'niceness of the compression threads, 0 to 19', requiresArg: true },
   'chunk-size': { describe: 'guest memory in a chunk, 64KiB to 16MiB (1MiB)', requiresArg: true },
+  window: {
+    describe:
+      'find repetitions over so much memory, 16MiB to 64MiB: for slow links, more memory, more downtime',
+    requiresArg: true,
+  },
   'max-bandwidth': {
     describe: 'limit of the link: 1gbit, 100MB, 32MiB per second (0 = none)',
     requiresArg: true,

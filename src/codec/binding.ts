@@ -9,7 +9,8 @@ import type { BindingInfo, Codec } from './codec.js';
 /** A binding whose module is in memory. */
 export interface LoadedBinding<C extends Codec = Codec> {
   readonly info: BindingInfo;
-  open(): C;
+  /** @param far look for repetitions far apart, too; only where the traits say that it can */
+  open(far?: boolean): C;
 }
 
 /** The facts about a binding that need no native code. */

@@ -29,6 +29,7 @@ const traits = {
   asynchronous: false,
   returnsBuffers: true,
   levels: { min: 0, max: 9, default: 1, effective: false },
+  far: false,
   // lz4_flex asks for 1.1 times the input; the decoder's copy of the encoded bytes; the encoder's hash table.
   memoryPerThread: (_level: number, size: number) =>
     returnedBuffers(Math.ceil(size * 1.1) + 32) + lz4Bound(size) + PREFIX + 65536,

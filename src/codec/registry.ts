@@ -28,6 +28,8 @@ export const BINDINGS: Readonly<Record<CodecName, readonly Binding[]>> = {
 export interface OpenOptions {
   /** Name of the binding; without it the environment decides, then the order. */
   readonly binding?: string | undefined;
+  /** Encoders look for repetitions all over their input (zstd's long-distance matching), where the binding can. */
+  readonly far?: boolean | undefined;
 }
 
 /**
@@ -36,12 +38,16 @@ export interface OpenOptions {
  *   (or not the one asked for) can be loaded here.
  */
 export function openCodec(name: CodecName, options: OpenOptions = {}): Codec {
-  return select(name, BINDINGS[name], options).open();
+  return open(select(name, BINDINGS[name], options), options);
 }
 
 /** As openCodec('zstd'), for those who also make standalone frames. */
 export function openZstd(options: OpenOptions = {}): ZstdCodec {
-  return select('zstd', ZSTD_BINDINGS, options).open();
+  return open(select('zstd', ZSTD_BINDINGS, options), options);
+}
+
+function open<C extends Codec>(binding: LoadedBinding<C>, { far = false }: OpenOptions): C {
+  return binding.open(far && binding.info.far);
 }
 
 /** The facts about the binding that openCodec() would use, without a codec; throws what it would throw. */

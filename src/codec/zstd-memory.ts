@@ -40,7 +40,15 @@ export function zstdEncoderMemory(level: number, size: number): number {
   return (row.at(column) ?? 0) * KIB;
 }
 
-/** Bytes of one compression and one decompression context. */
-export function zstdContexts(level: number, size: number): number {
-  return zstdEncoderMemory(level, size) + DECODER;
+/** Tables of long-distance matching: 8 bytes for every 128 of the window, for every 16 at the highest levels (ZSTD_ldm_adjustParameters). */
+function farMemory(size: number): number {
+  return 2 ** Math.ceil(Math.log2(Math.max(size, KIB))) / 2;
+}
+
+/**
+ * Bytes of one compression and one decompression context.
+ * @param far with long-distance matching
+ */
+export function zstdContexts(level: number, size: number, far = false): number {
+  return zstdEncoderMemory(level, size) + DECODER + (far ? farMemory(size) : 0);
 }

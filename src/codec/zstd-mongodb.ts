@@ -35,6 +35,7 @@ const traits = {
   asynchronous: true,
   returnsBuffers: true,
   levels: ZSTD_LEVELS,
+  far: false,
   // The encoder never learns the size: parameters of the largest inputs. Results grow by doubling.
   memoryPerThread: (level: number, size: number) =>
     zstdContexts(level, Infinity) + STREAM_BUFFERS + returnedBuffers(2 * size),

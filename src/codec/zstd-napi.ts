@@ -17,6 +17,7 @@ interface Native {
     readonly compressionLevel: number;
     readonly windowLog: number;
     readonly checksumFlag: number;
+    readonly enableLongDistanceMatching: number;
   };
   readonly ResetDirective: { readonly sessionOnly: number };
   versionString(): string;
@@ -35,6 +36,7 @@ const traits = {
   asynchronous: false,
   returnsBuffers: false,
   levels: ZSTD_LEVELS,
+  far: true,
   memoryPerThread: zstdContexts,
 } as const;
 
@@ -45,7 +47,10 @@ class ZstdNapi implements ZstdCodec {
   private decoder: InstanceType<Native['DCtx']> | undefined;
   private readonly current = new Map<number, number>();
 
-  constructor(private readonly native: Native) {}
+  constructor(
+    private readonly native: Native,
+    private readonly far: boolean,
+  ) {}
 
   compress(dst: Uint8Array, src: Uint8Array, level: number): number {
     return this.encode(dst, src, level, 0);
@@ -83,11 +88,12 @@ class ZstdNapi implements ZstdCodec {
     checkLevel('zstd', level, ZSTD_LEVELS);
     if (level === 0 || src.length > ZSTD_CONTENT_MAX) return -1;
     this.encoder ??= new this.native.CCtx();
-    const { compressionLevel, windowLog, checksumFlag } = this.native.CParameter;
+    const { compressionLevel, windowLog, checksumFlag, enableLongDistanceMatching } = this.native.CParameter;
     this.set(this.encoder, compressionLevel, level);
     // A window that covers the input makes the frame a single segment, at no cost that could be measured.
     this.set(this.encoder, windowLog, windowLogFor(src.length));
     this.set(this.encoder, checksumFlag, checksum);
+    if (this.far) this.set(this.encoder, enableLongDistanceMatching, 1);
     try {
       return acceptOwnFrame(dst, this.encoder.compress2(dst, src), src.length);
     } catch (thrown) {
@@ -112,7 +118,7 @@ export const zstdNapi: Binding<ZstdCodec> = {
     const native = loadModule('zstd-napi/binding') as Native;
     return {
       info: { ...traits, version: packageVersion('zstd-napi'), library: native.versionString() },
-      open: () => new ZstdNapi(native),
+      open: (far = false) => new ZstdNapi(native, far),
     };
   },
 };

@@ -25,6 +25,7 @@ export interface NodeZstd {
     readonly ZSTD_c_compressionLevel: number;
     readonly ZSTD_c_windowLog: number;
     readonly ZSTD_c_checksumFlag: number;
+    readonly ZSTD_c_enableLongDistanceMatching: number;
   };
 }
 
@@ -41,16 +42,20 @@ const traits = {
   asynchronous: false,
   returnsBuffers: true,
   levels: ZSTD_LEVELS,
+  far: true,
   // The streaming interface keeps window and output buffers of its own: up to two windows beside the context.
-  memoryPerThread: (level: number, size: number) =>
-    zstdContexts(level, size) + 2 * size + returnedBuffers(2 * size + PIECE),
+  memoryPerThread: (level: number, size: number, far = false) =>
+    zstdContexts(level, size, far) + 2 * size + returnedBuffers(2 * size + PIECE),
 } as const;
 
 class ZstdNode implements ZstdCodec {
   readonly name = 'zstd';
   readonly binding = traits.binding;
 
-  constructor(private readonly native: NodeZstd) {}
+  constructor(
+    private readonly native: NodeZstd,
+    private readonly far: boolean,
+  ) {}
 
   compress(dst: Uint8Array, src: Uint8Array, level: number): number {
     return this.encode(dst, src, level, 0);
@@ -83,7 +88,12 @@ class ZstdNode implements ZstdCodec {
   private encode(dst: Uint8Array, src: Uint8Array, level: number, checksum: 0 | 1): number {
     checkLevel('zstd', level, ZSTD_LEVELS);
     if (level === 0 || src.length > ZSTD_CONTENT_MAX) return -1;
-    const { ZSTD_c_compressionLevel, ZSTD_c_windowLog, ZSTD_c_checksumFlag } = this.native.constants;
+    const {
+      ZSTD_c_compressionLevel,
+      ZSTD_c_windowLog,
+      ZSTD_c_checksumFlag,
+      ZSTD_c_enableLongDistanceMatching,
+    } = this.native.constants;
     const room = dst.length + HEADER_MARGIN;
     try {
       const frame = this.native.zstdCompressSync(src, {
@@ -91,6 +101,7 @@ class ZstdNode implements ZstdCodec {
           [ZSTD_c_compressionLevel]: level,
           [ZSTD_c_windowLog]: windowLogFor(src.length),
           [ZSTD_c_checksumFlag]: checksum,
+          ...(this.far ? { [ZSTD_c_enableLongDistanceMatching]: 1 } : {}),
         },
         maxOutputLength: room,
         chunkSize: pieceFor(room),
@@ -111,7 +122,7 @@ function pieceFor(size: number): number {
 export function zstdNodeFrom(native: NodeZstd): LoadedBinding<ZstdCodec> {
   return {
     info: { ...traits, version: process.versions.node, library: process.versions['zstd'] },
-    open: () => new ZstdNode(native),
+    open: (far = false) => new ZstdNode(native, far),
   };
 }
 

@@ -28,10 +28,10 @@ export interface Coding {
 export function chooseCoding(
   settings: Pick<
     ResolvedSendOptions,
-    'compressLevel' | 'chunkSize' | 'codec' | 'zstdBinding' | 'compressThreads' | 'onWarning'
+    'compressLevel' | 'chunkSize' | 'window' | 'codec' | 'zstdBinding' | 'compressThreads' | 'onWarning'
   >,
 ): Coding {
-  const { compressLevel: level, chunkSize } = settings;
+  const { compressLevel: level, chunkSize, window } = settings;
   const codec = level === 0 ? 'none' : settings.codec;
   const info = bindingInfo(codec, codec === 'zstd' ? { binding: settings.zstdBinding } : {});
   if (codec !== 'none' && (level < info.levels.min || level > info.levels.max)) {
@@ -40,6 +40,11 @@ export function chooseCoding(
       `compressLevel: ${level} is outside what ${codec} (${info.binding}) has: ${info.levels.min} to ${info.levels.max}`,
       { hint: '0 stores, 1 is fastest' },
     );
+  }
+  if (window !== undefined && !info.far) {
+    throw new RamferryError('ERR_OPTION_INVALID', `window: ${codec} (${info.binding}) cannot look that far`, {
+      hint: 'a window needs codec zstd, with a binding that can (ramferry features); --chunk-size alone works with all',
+    });
   }
   let threads = settings.compressThreads;
   if (info.asynchronous) {
@@ -52,7 +57,8 @@ export function chooseCoding(
       threads = shared;
     }
   }
-  return { codec, level, chunkSize, threads, codecBytes: info.memoryPerThread(level, chunkSize) };
+  const codecBytes = info.memoryPerThread(level, chunkSize, window !== undefined);
+  return { codec, level, chunkSize, threads, codecBytes };
 }
 
 /** What both sides can do, as near as possible to what was asked for; warns about a difference. */

@@ -30,6 +30,7 @@ export const SEND_ENVIRONMENT = {
   maxCpu: 'text',
   nice: 'number',
   chunkSize: 'text',
+  window: 'text',
   maxBandwidth: 'text',
   downtimeLimit: 'text',
   xbzrleCacheSize: 'text',

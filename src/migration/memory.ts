@@ -97,11 +97,17 @@ export function senderGeometry(needs: MemoryNeeds, output: number): SlotGeometry
   return fit(needs, geometry, needs.chunkSize + OPERATIONS_CAPACITY, store);
 }
 
-/** Whether a sender's codec leaves room for as many slots as are of use: a level that costs slots costs speed. */
-export function hasRoom(needs: Pick<MemoryNeeds, 'limit' | 'threads' | 'chunkSize' | 'codecBytes'>): boolean {
+/**
+ * Whether a sender's codec leaves room for so many slots: by default as many as are of use, for a level that costs slots costs
+ * speed.
+ */
+export function hasRoom(
+  needs: Pick<MemoryNeeds, 'limit' | 'threads' | 'chunkSize' | 'codecBytes'>,
+  slots = usefulSlots(needs.threads),
+): boolean {
   const all = { ...needs, extraSlots: 1, storeBytes: 0 };
   try {
-    return senderGeometry(all, recordCapacity(needs.chunkSize)).slots >= usefulSlots(needs.threads);
+    return senderGeometry(all, recordCapacity(needs.chunkSize)).slots >= slots;
   } catch {
     return false;
   }

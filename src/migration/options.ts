@@ -6,6 +6,7 @@ import type { Readable, Writable } from 'node:stream';
 
 import { z } from 'zod';
 import { MAX_STORE_PAGES } from '../chunk/page-store.js';
+import { MAX_CHUNK_BYTES } from '../chunk/record.js';
 import { CODEC_NAMES } from '../codec/codec.js';
 import { ZSTD_LEVELS } from '../codec/zstd-level.js';
 import { RamferryError } from '../errors.js';
@@ -31,6 +32,7 @@ const MIB = 1024 * KIB;
 export const LIMITS = {
   threads: { min: 1, max: 255 },
   chunkSize: { min: 64 * KIB, max: 16 * MIB },
+  window: { min: 16 * MIB, max: MAX_CHUNK_BYTES },
   /** Below this not even two of the smallest slots fit; what larger chunks need is checked when they are laid out. */
   memoryLimit: { min: 4 * MIB, max: Number.MAX_SAFE_INTEGER },
   downtimeLimit: { min: 1, max: 2 ** 31 - 1 },
@@ -155,6 +157,13 @@ export const sendSchema = z.strictObject({
   chunkSize: quantity('chunkSize', parseSize, LIMITS.chunkSize)
     .default(DEFAULT_CHUNK_BYTES)
     .refine((value) => value % PAGE_SIZE === 0, `expected a multiple of ${PAGE_SIZE}`),
+  /**
+   * Bytes over which repetitions are found: chunks of that size, 16 to 64 MiB, with zstd's long-distance matching. Smaller on the
+   * link, for more processor time, more memory on both sides (--memory-limit) and more downtime. Not beside chunkSize.
+   */
+  window: quantity('window', parseSize, LIMITS.window)
+    .refine((value) => value % PAGE_SIZE === 0, `expected a multiple of ${PAGE_SIZE}`)
+    .optional(),
   /** Bytes per second that may leave; 0 = unlimited, the default. */
   maxBandwidth: quantity('maxBandwidth', parseRate, { min: 0, max: Number.MAX_SAFE_INTEGER }).default(0),
   /**
@@ -197,10 +206,22 @@ export type ResolvedReceiveOptions = z.output<typeof receiveSchema>;
 
 /** @throws RamferryError ERR_OPTION_INVALID */
 export function resolveSendOptions(options: SendOptions): ResolvedSendOptions {
-  const resolved = resolve(sendSchema, options);
+  const resolved = windowed(resolve(sendSchema, options), options);
   const { xbzrleCacheSize } = resolved;
   if (options.memoryLimit !== undefined || xbzrleCacheSize === undefined) return resolved;
   return { ...resolved, memoryLimit: MEMORY_BESIDE_STORE + xbzrleCacheSize };
+}
+
+/** A window is a size of chunks. */
+function windowed(resolved: ResolvedSendOptions, options: SendOptions): ResolvedSendOptions {
+  const { window } = resolved;
+  if (window === undefined) return resolved;
+  if (options.chunkSize !== undefined) {
+    throw new RamferryError('ERR_OPTION_INVALID', 'window and chunkSize cannot both be given', {
+      hint: 'the window is the size of the chunks',
+    });
+  }
+  return { ...resolved, chunkSize: window };
 }
 
 /** @throws RamferryError ERR_OPTION_INVALID */

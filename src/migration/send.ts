@@ -46,7 +46,7 @@ export async function send(options: SendOptions): Promise<TransferSummary> {
   const given = {
     codec: options.codec !== undefined,
     level: options.compressLevel !== undefined,
-    maxChunk: options.chunkSize !== undefined,
+    maxChunk: options.chunkSize !== undefined || options.window !== undefined,
   };
   const coding = chooseCoding(settings);
   const statistics = new Statistics();
@@ -175,6 +175,7 @@ export async function transferTo(
     selfCheck: settings.selfCheck,
     flushAfter: settings.flushAfter,
     zstdBinding: settings.zstdBinding ?? '',
+    far: settings.window !== undefined,
     rounds: watch?.rounds,
     storeBytes,
     window,

@@ -43,6 +43,8 @@ export interface SenderSettings extends WritingSettings {
   readonly selfCheck: boolean;
   readonly flushAfter: number;
   readonly zstdBinding: string;
+  /** zstd looks for repetitions all over a chunk. */
+  readonly far?: boolean;
   /** Bytes of the page store; 0 or absent = none. Then the geometry has suggestions, and a grammar is there. */
   readonly storeBytes?: number;
   readonly hostThreads?: HostThreadsKey | undefined;
@@ -92,6 +94,7 @@ export class Sender implements ChunkTaker {
         fd: file?.fd ?? -1,
         alignment: file?.alignment ?? 1,
         zstdBinding: settings.zstdBinding,
+        far: settings.far,
         hostThreads: settings.hostThreads,
         nice: settings.nice,
         store: this.#store?.startUp,

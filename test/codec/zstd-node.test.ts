@@ -32,7 +32,12 @@ describe(
   () => {
     const seen: { params: Readonly<Record<number, number>> | undefined; maxOutputLength: number }[] = [];
     const native: NodeZstd = {
-      constants: { ZSTD_c_compressionLevel: 100, ZSTD_c_windowLog: 101, ZSTD_c_checksumFlag: 201 },
+      constants: {
+        ZSTD_c_compressionLevel: 100,
+        ZSTD_c_windowLog: 101,
+        ZSTD_c_enableLongDistanceMatching: 160,
+        ZSTD_c_checksumFlag: 201,
+      },
       zstdCompressSync(data, { params, maxOutputLength, chunkSize }) {
         seen.push({ params, maxOutputLength });
         assert.ok(chunkSize >= 64);

@@ -6,7 +6,7 @@ import { describe, it } from 'node:test';
 
 import { CODEC_NAMES } from '../../src/codec/codec.js';
 import { send } from '../../src/migration/send.js';
-import { candidates } from '../codec/support.js';
+import { candidates, noise } from '../codec/support.js';
 import * as qemu from '../grammar/support/qemu-streams.js';
 import { wellFormed } from '../grammar/support/xen-streams.js';
 import { carry, image, LINKS, workplace } from './carry.js';
@@ -47,6 +47,44 @@ describe('an image arrives as it was', () => {
       assert.ok(other.bytes.equals(busy));
     });
   }
+
+  it('with a window: what is far apart travels once', LIMIT, async () => {
+    const memoryLimit = '1GiB';
+    // A busy guest, 18 MiB of something else, and the same guest once more, not at a multiple of a page.
+    const other = Buffer.from(noise(18 * MIB + 2048));
+    const far = Buffer.concat([busy, other, busy, Buffer.alloc(2048, 7)]);
+    const file = place.file('far.ram', far);
+    const limits = { memoryLimit, compressThreads: 1, compressLevel: 1 };
+    const wide = await carry(place, 'unix', file, { ...limits, window: '32MiB' }, { memoryLimit });
+    assert.ok(wide.bytes.equals(far));
+    assert.equal(wide.sent.chunks.total, 1);
+    const narrow = await carry(place, 'unix', file, limits, { memoryLimit });
+    const once = await carry(place, 'unix', busyFile, limits, { memoryLimit });
+    const saved = narrow.sent.ram.transferred - wide.sent.ram.transferred;
+    assert.ok(saved > 0.9 * once.sent.ram.transferred, `${saved} of ${once.sent.ram.transferred}`);
+  });
+
+  it(
+    'with a window that the receiver has no room for: a message that says how much it takes',
+    LIMIT,
+    async () => {
+      const memoryLimit = '1GiB';
+      await assert.rejects(
+        carry(place, 'unix', busyFile, { window: '64MiB', memoryLimit }, { memoryLimit: '128MiB' }),
+        (thrown: { code?: string; hint?: string }) => {
+          assert.match(String(thrown.code), /^ERR_/);
+          assert.match(String(thrown.hint), /--memory-limit/);
+          return true;
+        },
+      );
+      for (const codec of ['lz4', 'none', 'zlib'] as const) {
+        await assert.rejects(
+          send({ input: busyFile, output: place.path('never.rf'), window: '64MiB', memoryLimit, codec }),
+          /window: .* cannot look that far/,
+        );
+      }
+    },
+  );
 
   for (const chunkSize of ['64KiB', '260KiB', '16MiB']) {
     it(`in chunks of ${chunkSize}`, LIMIT, async () => {

@@ -53,6 +53,16 @@ describe('options of send', () => {
     });
   });
 
+  it('take a window as the size of chunks, and not both', () => {
+    const { chunkSize, window } = resolveSendOptions({ ...ends, window: '32MiB' });
+    assert.equal(chunkSize, 33554432);
+    assert.equal(window, 33554432);
+    assert.match(refusal(send({ window: '32MiB', chunkSize: '1MiB' })).message, /window and chunkSize/);
+    assert.match(refusal(send({ window: '65MiB' })).message, /^window/);
+    assert.match(refusal(send({ window: '8MiB' })).message, /^window/);
+    assert.match(refusal(send({ window: 16777217 })).message, /^window.*multiple of 4096/);
+  });
+
   it('take processor time in CPUs or percent of one', () => {
     for (const [written, cpus] of [
       [1.5, 1.5],

@@ -30,7 +30,7 @@ const MAX_ROUNDS = 30;
 const DOWNTIME_LIMIT_MS = 300;
 
 const migrateSchema = sendSchema
-  .omit({ input: true, method: true, format: true, oneWay: true, sync: true, directIo: true })
+  .omit({ input: true, method: true, format: true, window: true, oneWay: true, sync: true, directIo: true })
   .extend({
     ...guest,
     output: address,

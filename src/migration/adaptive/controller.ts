@@ -52,8 +52,6 @@ const BUSY_WORKERS = 0.7;
 const BUSY_CPUS = 0.8;
 /** A receiver that waits for less than this share of the time is the limit itself. */
 const BUSY_RECEIVER = 0.25;
-/** Chunks that are worked on for longer would lengthen the guest's downtime. */
-const LONGEST_CHUNK_MS = 100;
 /** A candidate that is this close to the best and costs less processor time is better. */
 const AS_GOOD = 0.01;
 /** Link rate or costs that differ by this much from what they were at the last switch are news. */
@@ -207,7 +205,7 @@ export class Controller {
   }
 
   #choose(now: number): Switch | undefined {
-    const { chunkSize } = this.#machine;
+    const { chunkSize, longestChunk } = this.#machine;
     const here = this.expect(this.#current, now);
     let best = this.#current;
     let there = here;
@@ -215,7 +213,7 @@ export class Controller {
     for (let candidate = 0; candidate < this.#list.length; candidate++) {
       if (candidate === this.#current) continue;
       const chunk = (this.#curves.cost(candidate).worker * chunkSize) / 1e6;
-      if (chunk > LONGEST_CHUNK_MS) continue;
+      if (chunk > longestChunk) continue;
       const expected = this.expect(candidate, now);
       others.push({ candidate, expected });
       const better = expected.rate / there.rate - 1;

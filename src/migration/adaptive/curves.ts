@@ -36,9 +36,12 @@ export interface TrialFigures {
   readonly againstLength: number;
 }
 
-/** The memory of what kind of bytes flow now. */
+/**
+ * The memory of what kind of bytes flow now, in milliseconds; and half of the time since the start at the most: in the first
+ * moments everything is cold, and costs several times what it costs soon.
+ */
 const FOLLOW_MS = 400;
-/** Stretches of the stream that are older than this are forgotten one by one; at least LEAST_STRETCHES are kept. */
+/** Stretches of the stream that are older than this, or half of the time, are forgotten one by one; at least LEAST_STRETCHES are kept. */
 const STRETCHES_MS = 1_000;
 const LEAST_STRETCHES = 4;
 /** One tried chunk among many that go without a codec counts as so many, */
@@ -116,6 +119,7 @@ export class Curves {
   #stretch = new Flow();
   #chunks = 0;
   #stretches: Stretch[] = [];
+  #first: number | undefined;
   #last: number | undefined;
 
   constructor(list: readonly Candidate[], chunkSize: number) {
@@ -168,13 +172,15 @@ export class Curves {
     this.#stretches.push(stretch);
     // At least a few chunks are remembered, however slow they come.
     const since = now - (this.#last ?? now);
-    const still = Math.max(STILL_THERE ** stretch.chunks, Math.exp(-since / FOLLOW_MS));
+    this.#first ??= now;
+    const half = (now - this.#first) / 2;
+    const still = Math.max(STILL_THERE ** stretch.chunks, Math.exp(-since / Math.min(FOLLOW_MS, half + 1)));
     this.#flow.fade(still);
     // Without a codec nothing has been learned of codecs either.
     if (stretch.flow.sized > 0) this.#flow.fadeCodec(still);
     this.#flow.add(stretch.flow);
     this.#last = now;
-    const old = this.#stretches.findIndex(({ at }) => now - at < STRETCHES_MS);
+    const old = this.#stretches.findIndex(({ at }) => now - at <= Math.min(STRETCHES_MS, half));
     const most = Math.max(0, this.#stretches.length - LEAST_STRETCHES);
     this.#stretches.splice(0, old < 0 ? most : Math.min(old, most));
   }

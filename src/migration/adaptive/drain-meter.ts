@@ -23,6 +23,12 @@ export class DrainMeter {
   #lastEnd = 0;
   #left = 0;
   #windows: Drained[] = [];
+  #seen = -Infinity;
+
+  /** When the link was last seen without a rest; -Infinity = never, or forgotten. */
+  get seen(): number {
+    return this.#seen;
+  }
 
   wrote({ bytes, began, ended, before, queued }: WriteFigures): void {
     if (before !== undefined && queued !== undefined && before >= LEFT_BYTES) {
@@ -45,6 +51,7 @@ export class DrainMeter {
     this.#windows = this.#windows.filter(({ at }) => now - at < REMEMBERED_MS);
     if (!counts || busy === 0) return undefined;
     this.#windows.push({ bytes, ms: busy, at: now });
+    this.#seen = now;
     const ms = this.#windows.reduce((sum, window) => sum + window.ms, 0);
     if (ms < LEAST_MS) return undefined;
     return (this.#windows.reduce((sum, { bytes }) => sum + bytes, 0) / ms) * 1e3;
@@ -53,6 +60,7 @@ export class DrainMeter {
   /** The link is another one: what it did before says nothing. */
   forget(): void {
     this.#windows = [];
+    this.#seen = -Infinity;
   }
 
   #add(bytes: number, ms: number): void {

@@ -67,6 +67,8 @@ const SMOOTHING = 0.4;
 const REMEMBERED_MS = 400;
 /** Where both sides waited for so much of the time, it was no pause of either: the link is slow now. */
 const IDLE_SHARE = 0.9;
+/** A link that had no rest so long ago is as full as it was, if no more passes now. Milliseconds. */
+const FULL_MS = 500;
 /** A reader behind the link that has less time to spare than this may be what empties the buffer no faster. */
 const READER_SHARE = 0.5;
 
@@ -240,8 +242,14 @@ export class LinkGauge {
     return wire > (1 + NEWS) * this.#rate! ? FASTER_MS : this.#freeNeeded;
   }
 
+  /** Whether so much passes that a link which carried no more than was measured would have to limit. */
+  #asked(wire: number, now: number): boolean {
+    const full = now - this.#drains.seen < FULL_MS;
+    return wire >= (full ? 1 + NEWS : ASKED) * this.#rate!;
+  }
+
   #keepsUp(wire: number, now: number, elapsed: number): void {
-    if (this.#measured && !this.#leapt && wire < ASKED * this.#rate!) {
+    if (this.#measured && !this.#leapt && !this.#asked(wire, now)) {
       this.#freeSince = undefined;
       return;
     }

@@ -15,6 +15,8 @@ export interface Machine {
   /** Processors that may be used, all threads together; may be a fraction. */
   readonly cpus: number;
   readonly chunkSize: number;
+  /** Milliseconds that a chunk may take. */
+  readonly longestChunk: number;
 }
 
 /** Nanoseconds of the main thread. */

@@ -50,6 +50,11 @@ export function adapts(settings: ResolvedSendOptions, given: Asked): boolean {
  */
 const EXTENT_BYTES = 2 * 1024 * 1024;
 
+/** Chunks that are worked on for longer would lengthen the guest's downtime: milliseconds, */
+const LONGEST_CHUNK_MS = 100;
+/** and where the user has said that smaller is worth it. */
+const LONGEST_WINDOW_MS = 2_000;
+
 /** The one that speaks has said what it can take; of others nothing is known. */
 function takes(hello: Hello | undefined, chunkSize: number): boolean {
   return hello !== undefined && hello.maxChunk >= chunkSize && hello.memory >= receiverFloor(chunkSize);
@@ -67,15 +72,16 @@ export function adaptive(
   extents: boolean,
 ): Coding {
   const { codec, threads } = coding;
-  const { memoryLimit, method, maxLevel, zstdBinding, maxBandwidth, maxCpu } = settings;
+  const { memoryLimit, method, maxLevel, zstdBinding, maxBandwidth, maxCpu, window } = settings;
   const info = bindingInfo(codec, codec === 'zstd' ? { binding: zstdBinding } : {});
+  const memory = (level: number, chunkSize: number): number =>
+    info.memoryPerThread(level, chunkSize, window !== undefined);
   const fits = (level: number, chunkSize: number): boolean =>
-    hasRoom({
-      limit: memoryLimit,
-      threads,
-      chunkSize,
-      codecBytes: info.memoryPerThread(level, chunkSize),
-    });
+    hasRoom(
+      { limit: memoryLimit, threads, chunkSize, codecBytes: memory(level, chunkSize) },
+      // Whoever asks for a window wants it small before it is fast.
+      window === undefined ? undefined : threads + 1,
+    );
   const list = candidates({
     codecs: [codec],
     none: method !== 'stream' && !given.codec && (hello?.codecs.includes('none') ?? true),
@@ -91,12 +97,17 @@ export function adaptive(
   const chunkSize = wide ? EXTENT_BYTES : coding.chunkSize;
   const chooser = new Chooser({
     candidates: list,
-    machine: { threads, cpus: Math.min(allowedCpus(), maxCpu ?? Infinity), chunkSize },
+    machine: {
+      threads,
+      cpus: Math.min(allowedCpus(), maxCpu ?? Infinity),
+      chunkSize,
+      longestChunk: window === undefined ? LONGEST_CHUNK_MS : LONGEST_WINDOW_MS,
+    },
     first: {
       ...(given.level ? { level: coding.level } : {}),
       ...(maxBandwidth > 0 ? { linkRate: maxBandwidth } : {}),
     },
     queueTells: queueTells(addressOf(settings.output), maxBandwidth),
   });
-  return { ...coding, chunkSize, chooser, codecBytes: info.memoryPerThread(list.at(-1)!.level, chunkSize) };
+  return { ...coding, chunkSize, chooser, codecBytes: memory(list.at(-1)!.level, chunkSize) };
 }

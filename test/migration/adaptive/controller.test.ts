@@ -137,6 +137,15 @@ describe('the controller', () => {
     assert.ok(level > 3 && level < 17, `level ${level}`);
   });
 
+  it('works on a chunk for longer where smaller is said to be worth it', () => {
+    const levels = [100, 2_000].map((longestChunk) => {
+      const simulation = new Simulation({ ...WORLD, link: 1e5 }, { longestChunk });
+      simulation.run(60_000);
+      return simulation.list[simulation.controller.current]!.level;
+    });
+    assert.ok(levels[0]! < 17 && levels[1]! >= 17, levels.join());
+  });
+
   it('says of each switch when, from what, to what and why', () => {
     const simulation = new Simulation({ ...WORLD, link: LINKS['30 Mbit/s'] });
     simulation.run(3_000);

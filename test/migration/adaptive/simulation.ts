@@ -68,14 +68,15 @@ export class Simulation {
 
   constructor(
     public world: World = { ...WORLD },
-    options: { maxLevel?: number; none?: boolean; first?: FirstGuess } = {},
+    options: { maxLevel?: number; none?: boolean; first?: FirstGuess; longestChunk?: number } = {},
   ) {
     this.list = candidates({
       codecs: ['zstd'],
       none: options.none ?? true,
       maxLevel: options.maxLevel ?? 19,
     });
-    const machine = { threads: 1, cpus: 1, chunkSize: CHUNK };
+    const { longestChunk = 100 } = options;
+    const machine = { threads: 1, cpus: 1, chunkSize: CHUNK, longestChunk };
     this.controller = new Controller(this.list, machine, 0, options.first);
   }
 

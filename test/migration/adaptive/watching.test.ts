@@ -30,7 +30,7 @@ describe('Watching', () => {
 });
 
 describe('Window', () => {
-  const machine = { threads: 2, cpus: 2, chunkSize: 1_000_000 };
+  const machine = { threads: 2, cpus: 2, chunkSize: 1_000_000, longestChunk: 100 };
   const chunk = { candidate: 3, decoded: 1_000_000, plain: 900_000, encoded: 200_000, codecMicros: 0 };
 
   it('takes jobs that nobody watched to be like the others', () => {

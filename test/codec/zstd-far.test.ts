@@ -1,0 +1,48 @@
+// zstd that looks for repetitions all over its input: what is far apart is found, and every binding reads it.
+
+import assert from 'node:assert/strict';
+import { it } from 'node:test';
+import { bindingInfo, openZstd } from '../../src/codec/registry.js';
+import { noise, roomFor, shared, sharedRoom, zstdBindings } from './support.js';
+
+const MIB = 1024 * 1024;
+/** Noise, and its first MiB once more at the end: 19 MiB lie between. */
+const data = ((): Uint8Array => {
+  const bytes = noise(20 * MIB);
+  bytes.copyWithin(19 * MIB, 0, MIB);
+  return shared(bytes);
+})();
+
+for (const [binding] of zstdBindings.filter(([name]) => bindingInfo('zstd', { binding: name }).far)) {
+  it(`zstd of ${binding} finds what is far apart when it is asked to, and only then`, async () => {
+    const lengths: number[] = [];
+    for (const far of [true, false]) {
+      const room = roomFor(data.length);
+      const length = await openZstd({ binding, far }).compress(room, data, 1);
+      lengths.push(length);
+      for (const [, open] of zstdBindings) {
+        const decoded = sharedRoom(data.length);
+        await open().decompress(decoded, room.subarray(0, length));
+        assert.equal(Buffer.compare(decoded, data), 0);
+      }
+    }
+    const [far, near] = lengths as [number, number];
+    assert.ok(far < 19.1 * MIB && near > 19.9 * MIB, lengths.join());
+  });
+}
+
+it('a binding that cannot look far says so, and does as well as it can', async () => {
+  for (const [binding] of zstdBindings.filter(([name]) => !bindingInfo('zstd', { binding: name }).far)) {
+    const part = data.subarray(0, MIB);
+    const room = roomFor(part.length);
+    assert.ok((await openZstd({ binding, far: true }).compress(room, part, 1)) > 0);
+  }
+});
+
+it('reckons with the memory that looking far takes', () => {
+  for (const [binding] of zstdBindings) {
+    const info = bindingInfo('zstd', { binding });
+    const more = info.memoryPerThread(3, 64 * MIB, true) - info.memoryPerThread(3, 64 * MIB);
+    assert.equal(more, info.far ? 32 * MIB : 0);
+  }
+});
