@@ -119,6 +119,8 @@ export class Curves {
   #stretch = new Flow();
   #chunks = 0;
   #stretches: Stretch[] = [];
+  /** Of the stretch before. */
+  #ease = 1;
   #first: number | undefined;
   #last: number | undefined;
 
@@ -163,9 +165,14 @@ export class Curves {
     flow.timed += plain;
   }
 
-  /** Ends a stretch. */
-  cut(now: number): void {
+  /**
+   * Ends a stretch.
+   * @param ease share of the measured time that the same work would take if processors never had a rest
+   */
+  cut(now: number, ease = 1): void {
+    this.#ease = ease;
     if (this.#chunks === 0) return;
+    this.#stretch.around *= ease;
     const stretch = { flow: this.#stretch, chunks: this.#chunks, at: now };
     this.#stretch = new Flow();
     this.#chunks = 0;
@@ -215,7 +222,7 @@ export class Curves {
     const most = TASTES * TASTED * this.#chunkSize;
     flow.fadeCodec(Math.min(1, most / flow.sized) * (1 - bytes / most));
     const expected = (flow.time / flow.timed) * this.#time[candidate]!;
-    const surprise = Math.log((micros * 1e3) / plain / expected);
+    const surprise = Math.log((micros * 1e3 * this.#ease) / plain / expected);
     const seen = expected * Math.exp(Math.max(-LARGEST_SURPRISE, Math.min(LARGEST_SURPRISE, surprise)));
     flow.time += (seen * bytes) / this.#time[candidate]!;
     flow.timed += bytes;

@@ -8,6 +8,8 @@ import type { WriteFigures } from './link-gauge.js';
 const LEFT_BYTES = 48 * 1024;
 /** Milliseconds without a rest that tell a rate, */
 const LEAST_MS = 2;
+/** so many of one window alone, */
+const ALONE_MS = 10;
 /** and for how long they are remembered. */
 const REMEMBERED_MS = 600;
 
@@ -52,6 +54,7 @@ export class DrainMeter {
     if (!counts || busy === 0) return undefined;
     this.#windows.push({ bytes, ms: busy, at: now });
     this.#seen = now;
+    if (busy >= ALONE_MS) return (bytes / busy) * 1e3;
     const ms = this.#windows.reduce((sum, window) => sum + window.ms, 0);
     if (ms < LEAST_MS) return undefined;
     return (this.#windows.reduce((sum, { bytes }) => sum + bytes, 0) / ms) * 1e3;

@@ -39,7 +39,7 @@ const FREE_SHARE = 0.05;
 /** A rate this far from what was believed is news, not noise. */
 const NEWS = 0.25;
 /** A rate that is so many times what was believed belongs to a window in which the link has changed, if the next one is free. */
-const LEAP = 1.4;
+const LEAP = 2;
 /** How much more than what was seen a link that does not limit is believed to carry. */
 const GROWTH = 4;
 /** The same of one that was measured and has become faster since: by how much, nobody knows. */
@@ -185,12 +185,12 @@ export class LinkGauge {
     if (this.#busy >= LEAST_WAIT_MS && share >= LEAST_SHARE && this.#drained > 0) {
       this.#limitedSince ??= now - elapsed;
       if (this.#measured || now - this.#limitedSince >= CONFIRMED_MS) {
-        this.#limits(this.#carried(share, other), share);
+        this.#limits(this.#carried(share, other, drained), share);
       }
       this.#freeSince = undefined;
     } else if (drained !== undefined && Math.max(wire, this.#fastest) < (1 + NEWS) * drained) {
-      // Nobody waited, but it had hardly a rest.
-      this.#limits(drained, 1);
+      // Nobody waited, but it had hardly a rest. One that has become slow would make somebody wait.
+      this.#limits(drained, 0.5);
       this.#freeSince = this.#limitedSince = undefined;
     } else if (share < FREE_SHARE) {
       this.#limitedSince = undefined;
@@ -205,13 +205,15 @@ export class LinkGauge {
   }
 
   /** Bytes per second in a window in which the link limited. */
-  #carried(share: number, other: OtherSide): number {
+  #carried(share: number, other: OtherSide, drained: number | undefined): number {
     const slow = this.#slump.rate;
     if (slow !== undefined && share >= IDLE_SHARE && (other.waited ?? 0) >= IDLE_SHARE) {
       this.#drains.forget();
       this.#passed = [];
       return slow;
     }
+    // The first bytes after a rest leave faster than the link goes on: buckets and buffers have room again.
+    if (drained !== undefined) return drained;
     const seen = (this.#drained / this.#busy) * 1e3;
     // Where both sides have much to do they pause by turns, and the link looks slow meanwhile: it carries no less than
     // what has just passed.

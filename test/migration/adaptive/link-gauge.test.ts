@@ -178,6 +178,18 @@ describe('LinkGauge', () => {
     assert.ok(!drive(0.2).measured);
   });
 
+  it('does not count what leaves at once after a rest: buckets and buffers have room then', () => {
+    // Each 50 ms: 30 of rest, then 3 MB at once and 6 MB at 300 KB/ms, of which the kernel always holds something.
+    const gauge = new LinkGauge();
+    for (let now = 0; now < 1_000; now += 50) {
+      gauge.wrote({ bytes: 3_400_000, began: now, ended: now + 1, before: 0, queued: 400_000 });
+      gauge.wrote({ bytes: 6_000_000, began: now + 1, ended: now + 20, before: 400_000, queued: 700_000 });
+      gauge.look(now + 50, { allows: () => true, waited: 0.97 });
+    }
+    assert.ok(gauge.measured);
+    assert.ok(Math.abs(gauge.rate / 300e6 - 1) < 0.02, String(gauge.rate));
+  });
+
   it('believes at once that a link has become slow when both sides do nothing but wait', () => {
     const gauge = new LinkGauge();
     let now = write(gauge, 0, 500, { bytes: 400_000, wait: 9, gap: 1, queued: 150_000 });
