@@ -2,6 +2,8 @@
 // The figures are ZSTD_estimateCCtxSize_usingCParams of zstd 1.5.7 with the window set to the input (as our bindings
 // do); ZSTD_sizeof_CCtx after compressing was never above them. Touched memory is less: docs/CODECS.md.
 
+import { windowLogFor } from './zstd-chunk.js';
+
 const KIB = 1024;
 
 /** Inputs up to these sizes have parameters of their own; the last column is everything beyond. */
@@ -42,7 +44,7 @@ export function zstdEncoderMemory(level: number, size: number): number {
 
 /** Tables of long-distance matching: 8 bytes for every 128 of the window, for every 16 at the highest levels (ZSTD_ldm_adjustParameters). */
 function farMemory(size: number): number {
-  return 2 ** Math.ceil(Math.log2(Math.max(size, KIB))) / 2;
+  return 2 ** windowLogFor(size) / 2;
 }
 
 /**

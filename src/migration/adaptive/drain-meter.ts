@@ -25,11 +25,10 @@ export class DrainMeter {
   #lastEnd = 0;
   #left = 0;
   #windows: Drained[] = [];
-  #seen = -Infinity;
 
-  /** When the link was last seen without a rest; -Infinity = never, or forgotten. */
+  /** When the link was last seen without a rest, as far as that is remembered; -Infinity = it is not. */
   get seen(): number {
-    return this.#seen;
+    return this.#windows.at(-1)?.at ?? -Infinity;
   }
 
   wrote({ bytes, began, ended, before, queued }: WriteFigures): void {
@@ -48,12 +47,12 @@ export class DrainMeter {
    * @returns bytes per second; undefined where too little is known, or the link had a rest after each write of this window
    */
   look(now: number, counts: boolean): number | undefined {
-    const { bytes, ms: busy } = { bytes: this.#bytes, ms: this.#ms };
+    const bytes = this.#bytes;
+    const busy = this.#ms;
     this.#bytes = this.#ms = 0;
     this.#windows = this.#windows.filter(({ at }) => now - at < REMEMBERED_MS);
     if (!counts || busy === 0) return undefined;
     this.#windows.push({ bytes, ms: busy, at: now });
-    this.#seen = now;
     if (busy >= ALONE_MS) return (bytes / busy) * 1e3;
     const ms = this.#windows.reduce((sum, window) => sum + window.ms, 0);
     if (ms < LEAST_MS) return undefined;
@@ -63,7 +62,6 @@ export class DrainMeter {
   /** The link is another one: what it did before says nothing. */
   forget(): void {
     this.#windows = [];
-    this.#seen = -Infinity;
   }
 
   #add(bytes: number, ms: number): void {
