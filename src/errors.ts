@@ -11,10 +11,15 @@ export const EXIT = {
   link: 4,
   corrupt: 5,
   output: 6,
-  /** It cannot be known which side runs the guest: nothing was done, a person must look (docs/SHARED-MEMORY.md). */
+  /**
+   * The last part of the stream may have reached the other side, and its result did not come back. For `migrate`: it cannot
+   * be known which side runs the guest. A person, or the hypervisor's own handshake, must decide (docs/INTEGRATION.md).
+   */
   unknown: 7,
   /** QEMU, or the guest it runs, did not do what the transfer needs. */
   hypervisor: 8,
+  /** The stream broke off before its own end: the hypervisor stopped, or was stopped, before all was sent. */
+  incomplete: 9,
   interrupted: 130,
   terminated: 143,
 } as const;
@@ -38,6 +43,7 @@ const EXIT_OF_CODE = {
   ERR_INPUT_CHANGED: EXIT.input,
   ERR_INPUT_UNKNOWN: EXIT.input,
   ERR_INPUT_TRUNCATED: EXIT.input,
+  ERR_INPUT_INCOMPLETE: EXIT.incomplete,
 
   ERR_LINK_ADDRESS: EXIT.link,
   ERR_LINK_CONNECT: EXIT.link,
@@ -65,6 +71,7 @@ const EXIT_OF_CODE = {
   ERR_OUTPUT_WRITE: EXIT.output,
   ERR_OUTPUT_FULL: EXIT.output,
 
+  ERR_OUTCOME_UNKNOWN: EXIT.unknown,
   ERR_HANDOVER_UNKNOWN: EXIT.unknown,
 
   ERR_QMP_CONNECT: EXIT.hypervisor,
