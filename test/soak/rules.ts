@@ -1,0 +1,79 @@
+// The rule of docs/INTEGRATION.md as a pure function: from what both ends said and what lies at the destination to the
+// violations of a trial. An end that the trial killed has said nothing.
+
+export type Outcome = 'completed' | 'failed' | 'incomplete' | 'unknown' | 'killed';
+
+export interface End {
+  /** Exit status; null when a signal ended the process. */
+  readonly status: number | null;
+  readonly signal: NodeJS.Signals | null;
+  /** A signal that the trial sent has ended it: SIGKILL, or another one before the command could heed it. */
+  readonly killed: boolean;
+  /** It did not end in time. */
+  readonly hung: boolean;
+  /** A line of JSON told how it ended. */
+  readonly said: boolean;
+}
+
+export interface Destination {
+  /** absent; whole: identical to what was sent; other: present and not identical. */
+  readonly output: 'absent' | 'whole' | 'other';
+  /** Names of temporaries that were left behind. */
+  readonly leftovers: readonly string[];
+}
+
+export interface Trial {
+  readonly sender: End;
+  readonly receiver: End | undefined;
+  readonly destination: Destination;
+  /** The receiver acknowledges to the sender: the sender's outcome is the rule. Else the receiver's is. */
+  readonly duplex: boolean;
+  /** Hypervisors at both ends: the source's own outcome is the rule, and the destination waits for it. */
+  readonly guests?: { readonly source: End; readonly destination: End };
+}
+
+export type Violation = 'half file' | 'false success' | 'doubled' | 'hang' | 'crash' | 'silent' | 'leftover';
+
+const INTERNAL = 1;
+
+/** What an end reported, by its exit status. */
+export function outcomeOf({ status, killed }: End): Outcome {
+  if (killed && status === null) return 'killed';
+  if (status === 0) return 'completed';
+  if (status === 7) return 'unknown';
+  if (status === 9) return 'incomplete';
+  return 'failed';
+}
+
+export function violations({ sender, receiver, destination, duplex, guests }: Trial): Violation[] {
+  const found = new Set<Violation>();
+  const ends = [sender, ...(receiver === undefined ? [] : [receiver])];
+  if (guests !== undefined) ends.push(guests.source, guests.destination);
+  for (const end of ends) {
+    if (end.hung) found.add('hang');
+    // Node's own status 13: the command ended without an end.
+    else if (end.status === null ? !end.killed : end.status === INTERNAL || end.status === 13)
+      found.add('crash');
+    else if (end.status !== null && !end.said) found.add('silent');
+  }
+  const { output, leftovers } = destination;
+  if (output === 'other') found.add('half file');
+  const writer = receiver ?? sender;
+  if (leftovers.length > 0 && !(writer.killed && writer.status === null)) found.add('leftover');
+  const ours = outcomeOf(sender);
+  if (guests !== undefined) {
+    const [source, restored] = [outcomeOf(guests.source), outcomeOf(guests.destination)];
+    // The source guest is destroyed after its own `completed`; the destination waits for that.
+    if (source === 'completed' && restored !== 'completed') found.add('false success');
+    if (ours === 'completed' && restored === 'failed') found.add('false success');
+    return [...found];
+  }
+  const theirs = receiver === undefined ? undefined : outcomeOf(receiver);
+  if (theirs === 'completed' && output !== 'whole') found.add('false success');
+  if (duplex || receiver === undefined) {
+    // The source guest is destroyed after `completed`, and goes on after `failed` or `incomplete`.
+    if (ours === 'completed' && output !== 'whole') found.add('false success');
+    if ((ours === 'failed' || ours === 'incomplete') && output === 'whole') found.add('doubled');
+  }
+  return [...found];
+}
