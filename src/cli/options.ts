@@ -89,6 +89,10 @@ export const SEND: Record<string, Options> = {
 
 export const RECEIVE: Record<string, Options> = {
   'decompress-threads': { describe: 'decompression threads (CPUs, at most 2)', requiresArg: true },
+  'max-size': {
+    describe: 'refuse a stream that decodes to more (what the stream announces, else no limit)',
+    requiresArg: true,
+  },
   'pass-through': { describe: 'hand on a stream that nobody compressed', type: 'boolean' },
 };
 

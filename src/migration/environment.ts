@@ -44,6 +44,7 @@ export const SEND_ENVIRONMENT = {
 export const RECEIVE_ENVIRONMENT = {
   ...COMMON,
   decompressThreads: 'number',
+  maxSize: 'text',
   passThrough: 'boolean',
 } as const satisfies Partial<Record<keyof ReceiveOptions, OptionKind>>;
 

@@ -6,6 +6,7 @@ import { Buffer } from 'node:buffer';
 
 import { CODEC_ID } from '../codec/codec.js';
 import { detectLayout, type FrameLayout } from '../container/frames/detect.js';
+import { Effort } from '../container/frames/effort.js';
 import { MAX_UNIT_HEAD } from '../container/frames/limits.js';
 import { unitBound } from '../container/frames/open-units.js';
 import { FrameSplitter, type FrameUnit } from '../container/frames/splitter.js';
@@ -15,9 +16,10 @@ import { TotalsDigest } from '../container/frames/totals.js';
 import { RamferryError, toRamferryError } from '../errors.js';
 import { PAGE_SIZE } from '../grammar/grammar.js';
 import { OrderedPool } from '../pool/ordered-pool.js';
+import type { SlotGeometry } from '../slot/layout.js';
 import { HOLDS, JOB, JOB_HASH, JOB_WIDE, TASK } from '../slot/job.js';
 import { DECOMPRESS_ENTRY } from './entries.js';
-import { receiverGeometry } from './memory.js';
+import { announcedGeometry, receiverGeometry, windowRoom } from './memory.js';
 import { hangUp, type Outcome, type ReceiverSettings, type Receiving } from './receiving.js';
 import { StreamWindow } from './stream-window.js';
 
@@ -29,6 +31,7 @@ export class FramesReceiver implements Receiving {
   readonly #settings: ReceiverSettings;
   readonly #window: StreamWindow;
   readonly #digest = new TotalsDigest();
+  readonly #effort = new Effort();
   #pool: OrderedPool | undefined;
   /** Set while somebody waits for the pool. */
   #poolReady: (() => void) | undefined;
@@ -74,9 +77,10 @@ export class FramesReceiver implements Receiving {
   /** One thread, in order. */
   async #foreign(): Promise<void> {
     const window = this.#window;
-    const { zstdBinding } = this.#settings;
+    const { zstdBinding, memoryLimit } = this.#settings;
     const decoder = new StreamDecoder({
       offset: window.offset,
+      maxWindow: windowRoom(memoryLimit),
       ...(zstdBinding === '' ? {} : { zstd: zstdBinding as ZstdEngineName }),
     });
     try {
@@ -96,6 +100,7 @@ export class FramesReceiver implements Receiving {
   async #deliver(bytes: Uint8Array): Promise<void> {
     await this.#settings.sink.write(bytes);
     this.#bytes += bytes.length;
+    this.#effort.decoded(bytes.length);
     this.#settings.statistics.guestBytes += bytes.length;
     this.#settings.statistics.linkBytes = this.#window.offset;
   }
@@ -162,7 +167,7 @@ export class FramesReceiver implements Receiving {
       }
       if (unit.kind === 'rest') return true;
       if (unit.kind === 'chunk') {
-        await this.#push(layout, unit);
+        if (!(await this.#push(layout, unit))) return true;
       } else {
         if (unit.kind === 'totals') await this.#pushTotals(layout, unit.totals);
         else this.#maxDecoded = unit.maxDecoded;
@@ -175,13 +180,20 @@ export class FramesReceiver implements Receiving {
     await this.#window.move(Buffer.alloc(length));
   }
 
-  async #push(layout: Units, unit: Chunk): Promise<void> {
+  /**
+   * @returns false when the workers have no room for this frame of another program: from it on one thread decodes,
+   *   which needs the frame's window only
+   */
+  async #push(layout: Units, unit: Chunk): Promise<boolean> {
+    if (!layout.announced) this.#effort.item(unit.offset);
     const pool = this.#poolFor(layout, unit.decodedBound);
+    if (pool === undefined) return false;
     const index = await pool.acquire();
     const slot = pool.slots[index]!;
     if (unit.decodedBound > slot.output.length || unit.length > slot.input.length) {
       pool.release(index);
-      throw new RamferryError('ERR_STREAM_LIMIT', 'a frame is larger than those before it announced', {
+      if (!layout.announced) return false;
+      throw new RamferryError('ERR_STREAM_LIMIT', 'a frame is larger than the stream announced', {
         offset: unit.offset,
       });
     }
@@ -194,17 +206,23 @@ export class FramesReceiver implements Receiving {
     slot.doubles[JOB_WIDE.sequence] = unit.sequence;
     slot.doubles[JOB_WIDE.streamOffset] = unit.offset;
     pool.push(index);
+    return true;
   }
 
   async #pushTotals(layout: Units, totals: Totals): Promise<void> {
-    const pool = this.#poolFor(layout, PAGE_SIZE);
+    // Totals stand in announced streams only, which have a pool or an error.
+    const pool = this.#poolFor(layout, PAGE_SIZE)!;
     const index = await pool.acquire();
     this.#totals = totals;
     pool.slots[index]!.ints[JOB.holds] = HOLDS.totals;
     pool.pushDone(index);
   }
 
-  #poolFor(layout: Units, decodedBound: number): OrderedPool {
+  /**
+   * @returns undefined when what another program wrote does not fit the memory limit
+   * @throws ERR_STREAM_LIMIT when what a sender of ours announced does not
+   */
+  #poolFor(layout: Units, decodedBound: number): OrderedPool | undefined {
     if (this.#pool !== undefined) return this.#pool;
     const { threads, memoryLimit, codecBytes, zstdBinding } = this.#settings;
     const maxChunk = Math.max(this.#maxDecoded ?? decodedBound, decodedBound);
@@ -216,11 +234,15 @@ export class FramesReceiver implements Receiving {
       extraSlots: 1,
       storeBytes: 0,
     };
+    const geometry = layout.announced
+      ? announcedGeometry(needs, unitBound(layout.format, maxChunk))
+      : geometryIfItFits(needs, unitBound(layout.format, maxChunk));
+    if (geometry === undefined) return undefined;
     this.#pool = new OrderedPool({
       entry: DECOMPRESS_ENTRY,
       threads,
       crew: this.#settings.crew?.(),
-      geometry: receiverGeometry(needs, unitBound(layout.format, maxChunk)),
+      geometry,
       startUp: { maxChunk, fd: -1, alignment: 1, zstdBinding },
     });
     if (this.#failure !== undefined) this.#pool.fail(this.#failure);
@@ -258,5 +280,17 @@ export class FramesReceiver implements Receiving {
       pool.release(index);
     }
     statistics.busy = pool.busy;
+  }
+}
+
+function geometryIfItFits(
+  needs: Parameters<typeof receiverGeometry>[0],
+  input: number,
+): SlotGeometry | undefined {
+  try {
+    return receiverGeometry(needs, input);
+  } catch (thrown) {
+    if (thrown instanceof RamferryError && thrown.code === 'ERR_MEMORY_LIMIT') return undefined;
+    throw thrown;
   }
 }

@@ -50,6 +50,14 @@ export interface MemoryNeeds {
   readonly usefulSlots?: number;
 }
 
+/** Bytes of history that a foreign zstd frame may ask for, beside the process and the buffers of the streaming decoder. */
+export function windowRoom(limit: number): number {
+  return Math.max(0, limit - PROCESS_BYTES - STREAMING_BYTES);
+}
+
+/** Input, output and block buffers of the streaming decoder, and libzstd's own tables. */
+const STREAMING_BYTES = 8 * 1024 * 1024;
+
 function fit(
   needs: MemoryNeeds,
   geometry: Omit<SlotGeometry, 'slots'>,
@@ -130,6 +138,44 @@ export function receiverGeometry(needs: MemoryNeeds, input: number): SlotGeometr
     recordCapacity(needs.chunkSize),
     storeMemoryBytes(needs.storeBytes / PAGE_SIZE),
   );
+}
+
+/**
+ * The same for a stream that was announced by its sender.
+ * @throws ERR_STREAM_LIMIT when the announcement needs more than the limit; its hint names a limit that is enough
+ */
+export function announcedGeometry(needs: MemoryNeeds, input: number): SlotGeometry {
+  try {
+    return receiverGeometry(needs, input);
+  } catch (thrown) {
+    if (!(thrown instanceof RamferryError) || thrown.code !== 'ERR_MEMORY_LIMIT') throw thrown;
+    const enough = formatSize(enoughMemory(needs, input)).replace(' ', '');
+    throw new RamferryError('ERR_STREAM_LIMIT', `the stream asks for too much: ${thrown.message}`, {
+      cause: thrown,
+      hint: `if you trust its sender, receive it with --memory-limit ${enough} or more`,
+    });
+  }
+}
+
+/** The least limit, in steps of 16 MiB, that these needs fit. */
+function enoughMemory(needs: MemoryNeeds, input: number): number {
+  const step = 16 * 1024 * 1024;
+  const fits = (steps: number): boolean => {
+    try {
+      return receiverGeometry({ ...needs, limit: steps * step }, input).slots > 0;
+    } catch {
+      return false;
+    }
+  };
+  let high = 1;
+  while (!fits(high)) high *= 2;
+  let low = high / 2;
+  while (high - low > 1) {
+    const middle = Math.floor((low + high) / 2);
+    if (fits(middle)) high = middle;
+    else low = middle;
+  }
+  return high * step;
 }
 
 /** Bytes of slots that a receiver of this stream holds at the least; what the sender asks for in the handshake. */

@@ -27,8 +27,9 @@ import { OrderedPool } from '../pool/ordered-pool.js';
 import { JOB, JOB_WIDE, TASK } from '../slot/job.js';
 import { allocateStore } from '../store/shared.js';
 import { DECOMPRESS_ENTRY } from './entries.js';
+import { beyondMaxSize } from './bounded-sink.js';
 import { located, nextLocated } from './located.js';
-import { receiverGeometry } from './memory.js';
+import { announcedGeometry } from './memory.js';
 import type { Outcome, ReceiverSettings, Receiving } from './receiving.js';
 import { wasStored } from './counts.js';
 
@@ -123,7 +124,7 @@ export class NativeReceiver implements Receiving {
       extraSlots: stream.window,
       storeBytes: stream.storeBytes,
     };
-    const geometry = receiverGeometry(needs, recordCapacity(stream.maxChunk));
+    const geometry = announcedGeometry(needs, recordCapacity(stream.maxChunk));
     this.#pool = new OrderedPool({
       entry: DECOMPRESS_ENTRY,
       threads,
@@ -202,6 +203,7 @@ export class NativeReceiver implements Receiving {
       await reader.exactly(input.subarray(8, CHUNK_HEADER_BYTES));
       const header = readChunkHeader(input, 0, maxChunk, storeBytes > 0);
       this.#order!.accept(header);
+      this.#checkSize(header.offset + header.decodedLength);
       const length = header.bodyLength + CHUNK_OVERHEAD;
       await reader.exactly(input.subarray(CHUNK_HEADER_BYTES, length));
       this.#arrivals.set(header.sequence, { header, ...place, length });
@@ -215,6 +217,18 @@ export class NativeReceiver implements Receiving {
     } catch (thrown) {
       throw located(thrown, place);
     }
+  }
+
+  /** Before anything is decoded: workers may write a chunk to its place in a file at once. */
+  #checkSize(end: number): void {
+    const { maxSize } = this.#settings;
+    const { totalLength } = this.#stream!;
+    if (maxSize !== undefined && end > maxSize) throw beyondMaxSize(maxSize);
+    if (totalLength === undefined || end <= totalLength) return;
+    throw new RamferryError(
+      'ERR_STREAM_LIMIT',
+      `the stream decodes to more than the ${totalLength} bytes that its header announces`,
+    );
   }
 
   async #drain(pool: OrderedPool): Promise<void> {

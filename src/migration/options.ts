@@ -38,6 +38,7 @@ export const LIMITS = {
   downtimeLimit: { min: 1, max: 2 ** 31 - 1 },
   /** 0 = none; one buffer of Node.js holds all its pages. */
   xbzrleCacheSize: { min: 0, max: MAX_STORE_PAGES * PAGE_SIZE },
+  maxSize: { min: 1, max: Number.MAX_SAFE_INTEGER },
   flushAfter: { min: 1, max: 60_000 },
   /** CPUs. */
   maxCpu: { min: 0.05, max: 255 },
@@ -193,6 +194,11 @@ export const receiveSchema = z.strictObject({
   ...common,
   /** Decompression threads. Default: as many CPUs as the process may use, at most 2. */
   decompressThreads: threads.default(() => Math.min(DECOMPRESS_THREADS, allowedCpus())),
+  /**
+   * Most bytes that the output may take, 1 or more. Default: the length that the stream's header announces, where it
+   * does (a RAM image that was sent from a file); without an announcement there is no limit.
+   */
+  maxSize: quantity('maxSize', parseSize, LIMITS.maxSize).optional(),
   /** Hand a stream that nobody compressed on as it is, instead of refusing it. */
   passThrough: z.boolean().default(false),
 });

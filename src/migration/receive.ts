@@ -24,6 +24,7 @@ import { DECOMPRESS_ENTRY } from './entries.js';
 import { speaks } from './handshake.js';
 import { endRelay, relay, standardPartner } from './relay.js';
 import { reportProgress } from './progress-timer.js';
+import { BoundedSink } from './bounded-sink.js';
 import { rehearseReceiving } from './rehearsal.js';
 import { openOptions, recognise } from './opening.js';
 import { receiverHello } from './receiver-hello.js';
@@ -136,7 +137,8 @@ async function transfer(
   const receiving = openReceiver(kind, {
     source,
     head,
-    sink: to.sink!,
+    sink: settings.maxSize === undefined ? to.sink! : new BoundedSink(to.sink!, settings.maxSize),
+    ...(settings.maxSize === undefined ? {} : { maxSize: settings.maxSize }),
     threads: settings.decompressThreads,
     memoryLimit: settings.memoryLimit,
     codecBytes: (chunkSize) => codecBytes(settings, chunkSize),

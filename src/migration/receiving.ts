@@ -19,6 +19,8 @@ export interface ReceiverSettings {
   readonly zstdBinding: string;
   /** Milliseconds that the source may take in the middle of a record; 0 = for ever. */
   readonly ioTimeout: number;
+  /** Most bytes that the stream may decode to; absent = what it announces. */
+  readonly maxSize?: number;
   /** Hand on what cannot be recognised or verified. */
   readonly passThrough: boolean;
   readonly hostThreads?: HostThreadsKey | undefined;

@@ -16,7 +16,7 @@ import { HOLDS, JOB, JOB_WIDE, TASK } from '../slot/job.js';
 import { allocateStore } from '../store/shared.js';
 import { DECOMPRESS_ENTRY } from './entries.js';
 import { located, nextLocated } from './located.js';
-import { receiverGeometry } from './memory.js';
+import { announcedGeometry } from './memory.js';
 import { hangUp, type Outcome, type ReceiverSettings, type Receiving } from './receiving.js';
 import { wasStored } from './counts.js';
 import type { ArrivedChunk, XenDeliveries } from './xen-deliveries.js';
@@ -76,7 +76,7 @@ export class XenReceiver implements Receiving, XenDeliveries {
       extraSlots: 1,
       storeBytes: envelope.storeBytes,
     };
-    const geometry = receiverGeometry(needs, ENVELOPE_BYTES + recordCapacity(envelope.maxChunk) + 8);
+    const geometry = announcedGeometry(needs, ENVELOPE_BYTES + recordCapacity(envelope.maxChunk) + 8);
     const pool = new OrderedPool({
       entry: DECOMPRESS_ENTRY,
       threads,

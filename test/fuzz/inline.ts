@@ -61,7 +61,7 @@ export async function decodeInline(stream: Buffer): Promise<Decoded> {
     at += length;
     return stream.subarray(at - length, at);
   };
-  const { maxChunk, window, storeBytes } = readStreamHeader(take(STREAM_HEADER_BYTES));
+  const { maxChunk, window, storeBytes, totalLength } = readStreamHeader(take(STREAM_HEADER_BYTES));
   if (maxChunk > LARGEST_CHUNK || storeBytes > LARGEST_STORE) {
     throw new RamferryError('ERR_MEMORY_LIMIT', 'not with me');
   }
@@ -107,6 +107,8 @@ export async function decodeInline(stream: Buffer): Promise<Decoded> {
     if (sequence === expected && header.offset !== totals.decodedBytes)
       throw order('a chunk is out of place');
     if (needs > expected) throw order('a chunk needs others');
+    if (totalLength !== undefined && header.offset + header.decodedLength > totalLength)
+      throw new RamferryError('ERR_STREAM_LIMIT', 'longer than announced');
     at = start;
     const record = take(header.bodyLength + CHUNK_OVERHEAD);
     arrivals.set(sequence, { header, record, outcome: await decode(header, record, maxChunk, store) });

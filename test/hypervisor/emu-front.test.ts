@@ -157,7 +157,7 @@ describe('pages that are sent again', () => {
     const { xenopsd, stream } = await stage.beginRestore(wire, { options });
     await xenopsd.say('restore:xenguest');
     assert.equal(await xenopsd.status(), 2);
-    assert.match(xenopsd.heard.at(-1)!, /^error:ramferry: ERR_MEMORY_LIMIT: .*the memory limit is 150/);
+    assert.match(xenopsd.heard.at(-1)!, /^error:ramferry: ERR_STREAM_LIMIT: .*the memory limit is 150/);
     stream.close();
   });
 });

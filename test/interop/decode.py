@@ -430,10 +430,10 @@ def stored_checksum(data, what):
 
 
 def read_stream_header(source):
-    """Returns (most decoded bytes of one chunk, window, the page store or None)."""
+    """Returns (most decoded bytes of one chunk, window, the page store or None, most bytes of the stream)."""
     data = source.take(HEADER_BYTES, "stream header")
     require(data[:8] == MAGIC, "this is not a native ramferry stream: wrong magic")
-    (version, length, features, checksum, grammar, page_bits, most, window, zero1, store, _total, zero2) = struct.unpack(
+    (version, length, features, checksum, grammar, page_bits, most, window, zero1, store, total, zero2) = struct.unpack(
         "<HHIBBHIIIQQQ", data[8:56]
     )
     # The version comes before the checksum: another version may well have another header.
@@ -449,7 +449,7 @@ def read_stream_header(source):
     require(zero1 == 0 and zero2 == 0, "a reserved field of the stream header is not 0")
     require(store % PAGE == 0 and store // PAGE <= MOST_STORE_PAGES, "a page store of %d bytes" % store)
     require((window + 1) * most <= MOST_WAITING_BYTES, "the stream may need more memory than this decoder gives")
-    return most, window, Store(store // PAGE) if store else None
+    return most, window, Store(store // PAGE) if store else None, total
 
 
 class Chunk:
@@ -534,7 +534,7 @@ def read_end_record(source, expected):
 def decode_stream(file, write):
     """Decode one stream from a binary file; write is called with the decoded bytes in order."""
     source = Input(file)
-    most, window, store = read_stream_header(source)
+    most, window, store, total = read_stream_header(source)
     waiting = {}  # chunks that came before their turn
     turn = 0  # the chunk to deliver next; needs are met by decoding each chunk in its turn only
     decoded = records = 0
@@ -550,6 +550,7 @@ def decode_stream(file, write):
         require(
             chunk.sequence < turn + window, "chunk %d came while chunk %d was missing" % (chunk.sequence, turn)
         )
+        require(chunk.position + chunk.decoded_length <= total, "the stream is longer than its header says")
         records += chunk.record_length
         waiting[chunk.sequence] = chunk
         while turn in waiting:

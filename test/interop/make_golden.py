@@ -294,7 +294,7 @@ def goldens():
         [("skeleton 'RAM:'", b"RAM:")],
         b"RAM:" + bytes(2 * PAGE) + words("LE", 0x100000020, 0x100000022, 0x100000024) + words("BE", 0x28, 0x1F),
     )
-    wrong = Stream("the length in the header is a hint only: here it is wrong", total=1)
+    wrong = Stream("the length in the header is the most that the stream may have: here it has less", total=6)
     yield "length-hint", wrong.put_chunk(0, 0, [op_bytes(5)], [("skeleton", b"hello")], b"hello").put_end()
     yield "bytes", single("skeleton bytes only", [op_bytes(5), op_bytes(10)], [("skeleton", hello[:5]), ("skeleton", hello[5:])], hello)
 
@@ -460,6 +460,10 @@ def refused():
     yield "header-reserved-48", "reserved field at 48", broken_header(zero2=1)
     yield "page-store-part", "a page store of half a page", broken_header(store=2048)
     yield "page-store-large", "a page store of 2^20 pages", broken_header(store=4096 << 20)
+    longer = Stream("longer than the header says", total=4)
+    yield "length-exceeded", "a chunk ends beyond the length in the header", longer.put_chunk(
+        0, 0, [op_bytes(5)], [("skeleton", b"hello")], b"hello"
+    ).put_end()
     yield "header-checksum", "checksum of the stream header", good[:60] + bytes([good[60] ^ 1]) + good[61:]
 
     yield "record-type-0", "record type 0", broken_chunk(type=0)

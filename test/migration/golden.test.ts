@@ -30,7 +30,7 @@ const REASONS: readonly (readonly [RegExp, ErrorCode])[] = [
   [/^version$/, 'ERR_STREAM_VERSION'],
   [/-checksum$/, 'ERR_STREAM_CHECKSUM'],
   [/^(header-|features|checksum-kind|grammar|page-size)/, 'ERR_STREAM_FEATURE'],
-  [/^(most-|page-store|window-0$|window-257$|decoded-length-most$)/, 'ERR_STREAM_LIMIT'],
+  [/^(most-|length-exceeded$|page-store|window-0$|window-257$|decoded-length-most$)/, 'ERR_STREAM_LIMIT'],
   [/^(position|sequence|window-)/, 'ERR_STREAM_ORDER'],
   [/^zstd-not-shorter$/, 'ERR_STREAM_FORMAT'],
   [/^(zlib|zstd|lz4)-/, 'ERR_STREAM_CODEC'],

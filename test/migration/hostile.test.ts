@@ -221,7 +221,7 @@ describe('a native stream', () => {
           copy.writeUInt32LE(window, 24);
         });
         const before = process.memoryUsage();
-        await rejects(putTogether({ head: greedy, records, end }), 'ERR_MEMORY_LIMIT');
+        await rejects(putTogether({ head: greedy, records, end }), 'ERR_STREAM_LIMIT');
         const { arrayBuffers, external } = process.memoryUsage();
         assert.ok(arrayBuffers - before.arrayBuffers < MIB && external - before.external < MIB);
       }

@@ -172,7 +172,7 @@ describe('inspect of damage', () => {
 
   it('does not decode in more memory than it may', async () => {
     const stream = await pack(guest, raw);
-    await failsWith(look(stream, { verify: true, memoryLimit: '64MiB' }), 'ERR_MEMORY_LIMIT');
+    await failsWith(look(stream, { verify: true, memoryLimit: '64MiB' }), 'ERR_STREAM_LIMIT');
   });
 });
 

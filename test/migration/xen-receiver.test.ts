@@ -195,10 +195,10 @@ describe('records that claim too much', () => {
     for (const length of [0, 8, 16 + 87, 100 * MIB, 128 * MIB]) {
       await failsWith(unpack(record(length, envelope(65_536))), 'ERR_STREAM_LIMIT');
     }
-    await failsWith(unpack(record(1024, envelope(64 * MIB)), { memoryLimit: 100 * MIB }), 'ERR_MEMORY_LIMIT');
+    await failsWith(unpack(record(1024, envelope(64 * MIB)), { memoryLimit: 100 * MIB }), 'ERR_STREAM_LIMIT');
     await failsWith(
       unpack(record(1024, envelope(65_536, 2 ** 20 - 1)), { memoryLimit: 200 * MIB }),
-      'ERR_MEMORY_LIMIT',
+      'ERR_STREAM_LIMIT',
     );
     await failsWith(unpack(record(1024, envelope(65_536, 0xffffffff))), 'ERR_STREAM_LIMIT');
     assert.ok(process.memoryUsage().arrayBuffers - before < 32 * MIB);

@@ -4,9 +4,17 @@
 /** Largest decoded chunk that a receiver accepts from an announced or a pzstd stream. */
 export const MAX_CHUNK_DECODED = 64 * 1024 * 1024;
 
-/** Largest window of a foreign zstd frame: what `zstd --long=27` writes and `zstd -d` takes without options. */
-export const MAX_ZSTD_WINDOW_LOG = 27;
-export const MAX_ZSTD_WINDOW = 2 ** MAX_ZSTD_WINDOW_LOG;
+/** Window of a foreign zstd frame when nothing is said: what `zstd --long=27` writes and `zstd -d` takes without options. */
+export const DEFAULT_ZSTD_WINDOW = 2 ** 27;
+
+/** Largest window of a foreign zstd frame, whatever the memory limit: ZSTD_WINDOWLOG_MAX of 64-bit libzstd. */
+export const MAX_ZSTD_WINDOW = 2 ** 31;
+
+/** A foreign stream may have so many frames and blocks that hold nothing. */
+export const FREE_ITEMS = 4096;
+
+/** Beyond those, its frames and blocks hold this many decoded bytes each, on average, or the stream is refused. */
+export const MIN_BYTES_PER_ITEM = 64;
 
 /** pzstd cuts its input into pieces of at most this many windows (`calculateStep` of contrib/pzstd). */
 export const PZSTD_WINDOWS_PER_FRAME = 4;

@@ -6,6 +6,7 @@ import { setImmediate } from 'node:timers/promises';
 import { Xxh32, xxh32 } from '../../chunk/xxhash.js';
 import { RamferryError } from '../../errors.js';
 import { Gather, type Cursor, type Emit } from './cursor.js';
+import type { Effort } from './effort.js';
 import type { FrameDecoder } from './frame-decoder.js';
 import { MAGIC } from './limits.js';
 import {
@@ -27,6 +28,7 @@ export class Lz4FrameDecoder implements FrameDecoder {
   readonly #gather = new Gather();
   readonly #content = new Xxh32();
   readonly #offset: number;
+  readonly #effort: Effort;
   readonly #head = Buffer.alloc(19);
   #state: State = 'flags';
   #header: Lz4Header | undefined;
@@ -35,8 +37,9 @@ export class Lz4FrameDecoder implements FrameDecoder {
   #decoded = 0;
   #sinceTurn = 0;
 
-  constructor(offset: number) {
+  constructor(offset: number, effort: Effort) {
     this.#offset = offset;
+    this.#effort = effort;
     this.#head.writeUInt32LE(MAGIC.lz4);
   }
 
@@ -105,6 +108,7 @@ export class Lz4FrameDecoder implements FrameDecoder {
     const length = field % LZ4_STORED;
     if (length === 0 || length > blockMax)
       throw this.#damaged('a block has no valid length', cursor.offset - 4);
+    this.#effort.item(cursor.offset - 4);
     this.#block = { stored: field >= LZ4_STORED, length };
     this.#state = 'data';
     return false;

@@ -56,17 +56,21 @@ export async function outlineFrames(
   onFrame: (frame: FrameOutline) => void,
 ): Promise<void> {
   const input = new Input(source, head);
+  let afterGzip = false;
   while (await input.more()) {
     const offset = input.offset;
+    if (afterGzip && input.cursor.rest()[0] === 0) return input.zeros();
+    afterGzip = false;
     const magic = await input.magic();
     const number = magic.readUInt32LE();
     const found = (format: FrameOutline['format'], contents: Contents): void =>
       onFrame({ format, offset, length: input.offset - offset, ...contents });
     if (number === MAGIC.zstd) found('zstd', await zstdFrame(input, offset));
     else if (number === MAGIC.lz4) found('lz4', await lz4Frame(input, offset));
-    else if (magic[0] === 0x1f && magic[1] === 0x8b && magic[2] === 8)
+    else if (magic[0] === 0x1f && magic[1] === 0x8b && magic[2] === 8) {
       found('gzip', await gzipMember(input, magic, offset));
-    else if (isSkippable(number)) {
+      afterGzip = true;
+    } else if (isSkippable(number)) {
       await skippable(input, number, offset);
       found('skippable', SKIPPED);
     } else throw unknownFrame(offset, number);
@@ -200,6 +204,16 @@ class Input {
     for (let left = n; left > 0;) {
       if (!(await this.more())) throw this.truncated();
       left -= this.cursor.take(Math.min(left, this.cursor.left)).length;
+    }
+  }
+
+  /** Takes padding up to the end. @throws ERR_STREAM_TRAILING at anything but zeros */
+  async zeros(): Promise<void> {
+    while (await this.more()) {
+      const rest = this.cursor.rest();
+      const other = rest.findIndex((byte) => byte !== 0);
+      if (other >= 0) throw unknownFrame(this.offset + other);
+      this.cursor.take(rest.length);
     }
   }
 

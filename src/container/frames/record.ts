@@ -93,16 +93,22 @@ export function parseRecord(bytes: Uint8Array, offset: number): FrameRecord {
   switch (kind) {
     case 'announcement':
       return { kind, format, maxDecoded: view.readUInt32LE(HEADER_SIZE) };
-    case 'totals':
+    case 'totals': {
+      const chunks = Number(view.readBigUInt64LE(HEADER_SIZE));
+      const decodedBytes = Number(view.readBigUInt64LE(HEADER_SIZE + 8));
+      if (!Number.isSafeInteger(chunks) || !Number.isSafeInteger(decodedBytes)) {
+        throw new RamferryError('ERR_STREAM_FORMAT', 'the totals of the stream exceed 2^53 - 1', { offset });
+      }
       return {
         kind,
         format,
         totals: {
-          chunks: Number(view.readBigUInt64LE(HEADER_SIZE)),
-          decodedBytes: Number(view.readBigUInt64LE(HEADER_SIZE + 8)),
+          chunks,
+          decodedBytes,
           digest: view.readBigUInt64LE(HEADER_SIZE + 16),
         },
       };
+    }
     case 'chunk':
       return {
         kind,

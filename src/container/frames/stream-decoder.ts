@@ -5,8 +5,9 @@
 import { RamferryError } from '../../errors.js';
 import { Cursor, Gather, type Emit } from './cursor.js';
 import type { FrameDecoder } from './frame-decoder.js';
+import { Effort } from './effort.js';
 import { GzipMemberDecoder } from './gzip-stream.js';
-import { beginsSomeFrame, isSkippable, MAGIC } from './limits.js';
+import { beginsSomeFrame, DEFAULT_ZSTD_WINDOW, isSkippable, MAGIC } from './limits.js';
 import { Lz4FrameDecoder } from './lz4-stream.js';
 import { SkippableFrameDecoder } from './skippable-stream.js';
 import { openZstdEngine } from './zstd-engine.js';
@@ -18,20 +19,28 @@ export interface StreamDecoderOptions {
   readonly offset?: number;
   /** Which zstd binding decodes; the best that is installed when absent. */
   readonly zstd?: ZstdEngineName;
+  /** Largest window, in bytes, of a zstd frame: the decoder holds so much. 128 MiB when absent, at most 2 GiB. */
+  readonly maxWindow?: number;
 }
 
 export class StreamDecoder {
   readonly #zstdName: ZstdEngineName | undefined;
   readonly #gather = new Gather();
+  readonly #effort = new Effort();
+  readonly #maxWindow: number;
   readonly #start: number;
   #zstd: ZstdEngine | undefined;
   #frame: FrameDecoder | undefined;
   #offset: number;
   #verified = true;
+  /** The last frame was a gzip member: zeros may follow, as `gzip -d` allows (tapes pad with them). */
+  #afterGzip = false;
+  #padding = false;
 
   constructor(options: StreamDecoderOptions = {}) {
     this.#start = this.#offset = options.offset ?? 0;
     this.#zstdName = options.zstd;
+    this.#maxWindow = options.maxWindow ?? DEFAULT_ZSTD_WINDOW;
   }
 
   /** True while every frame so far carried a checksum over its decoded bytes. */
@@ -45,12 +54,17 @@ export class StreamDecoder {
    */
   async push(input: Uint8Array, emit: Emit): Promise<void> {
     const cursor = new Cursor(input, this.#offset);
+    const counted: Emit = (bytes) => {
+      this.#effort.decoded(bytes.length);
+      return emit(bytes);
+    };
     while (cursor.left > 0) {
+      if (this.#padded(cursor)) break;
       if (this.#frame === undefined) {
         const magic = this.#gather.take(cursor, 4);
         if (magic === undefined) break;
         this.#frame = this.#open(Buffer.from(magic), cursor.offset - 4);
-      } else if (await this.#frame.push(cursor, emit)) {
+      } else if (await this.#frame.push(cursor, counted)) {
         this.#finishFrame(this.#frame);
       }
     }
@@ -77,7 +91,20 @@ export class StreamDecoder {
     this.#zstd = undefined;
   }
 
+  /** Takes zeros behind a gzip member, up to the end of the stream. @throws ERR_STREAM_TRAILING at anything else */
+  #padded(cursor: Cursor): boolean {
+    const between = this.#frame === undefined && this.#gather.partial.length === 0;
+    if (!this.#padding && !(between && this.#afterGzip && cursor.rest()[0] === 0)) return false;
+    this.#padding = true;
+    const rest = cursor.rest();
+    const other = rest.findIndex((byte) => byte !== 0);
+    if (other >= 0) throw unknownFrame(cursor.offset + other);
+    cursor.take(rest.length);
+    return true;
+  }
+
   #finishFrame(frame: FrameDecoder): void {
+    this.#afterGzip = frame instanceof GzipMemberDecoder;
     this.#verified &&= frame.verified;
     frame.close();
     this.#frame = undefined;
@@ -85,11 +112,12 @@ export class StreamDecoder {
 
   #open(magic: Buffer, offset: number): FrameDecoder {
     const number = magic.readUInt32LE();
+    this.#effort.item(offset);
     if (number === MAGIC.zstd) {
       this.#zstd ??= openZstdEngine(this.#zstdName);
-      return new ZstdFrameDecoder(this.#zstd, offset);
+      return new ZstdFrameDecoder(this.#zstd, offset, this.#maxWindow, this.#effort);
     }
-    if (number === MAGIC.lz4) return new Lz4FrameDecoder(offset);
+    if (number === MAGIC.lz4) return new Lz4FrameDecoder(offset, this.#effort);
     if (magic[0] === 0x1f && magic[1] === 0x8b && magic[2] === 8) return new GzipMemberDecoder(magic, offset);
     if (isSkippable(number)) return new SkippableFrameDecoder(number, offset);
     throw unknownFrame(offset, number);
@@ -101,7 +129,7 @@ export function unknownFrame(offset: number, magic?: number): RamferryError {
   if (magic === MAGIC.lz4Legacy) {
     return new RamferryError('ERR_STREAM_FEATURE', 'the legacy LZ4 format is not read', {
       offset,
-      hint: 'Compress without `lz4 -l`.',
+      hint: 'compress without `lz4 -l`, or decode it with `lz4 -dc`',
     });
   }
   return offset > 0

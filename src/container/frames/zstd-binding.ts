@@ -55,5 +55,10 @@ export function zstdFailure(thrown: unknown, offset: number): RamferryError {
       },
     );
   }
-  return new RamferryError('ERR_STREAM_CODEC', `a zstd frame is damaged: ${text}`, { offset, cause: thrown });
+  return new RamferryError('ERR_STREAM_CODEC', `a zstd frame is damaged: ${text}`, {
+    offset,
+    cause: thrown,
+    // A frame does not tell that a dictionary without a number was used.
+    hint: 'or it was compressed with a dictionary (`zstd -D`), which ramferry does not read: decode it with zstd',
+  });
 }

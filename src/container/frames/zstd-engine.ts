@@ -6,7 +6,7 @@ import * as zlib from 'node:zlib';
 import type { ZstdFrameHeader } from '../../codec/zstd-frame.js';
 import { RamferryError } from '../../errors.js';
 import type { Emit } from './cursor.js';
-import { MAX_ZSTD_WINDOW_LOG } from './limits.js';
+import { MAX_ZSTD_WINDOW } from './limits.js';
 import { TransformPump, type ZlibTransform } from './transform-pump.js';
 import {
   loadZstdNapi,
@@ -19,6 +19,8 @@ import type { ZstdEngine, ZstdEngineName } from './zstd-engine-type.js';
 import { WholeFrameEngine } from './zstd-whole.js';
 
 const OUTPUT_STEP = 1024 * 1024;
+/** The frame's own window is checked before an engine sees the frame (zstd-stream.ts). */
+const WINDOW_LOG_MAX = Math.log2(MAX_ZSTD_WINDOW);
 
 /** @param name which one; the best there is when absent. Throws ERR_CODEC_UNAVAILABLE. */
 export function openZstdEngine(name?: ZstdEngineName): ZstdEngine {
@@ -42,7 +44,7 @@ class NapiEngine implements ZstdEngine {
 
   constructor(binding: ZstdNapi) {
     this.#context = new binding.DCtx();
-    this.#context.setParameter(binding.DParameter.windowLogMax, MAX_ZSTD_WINDOW_LOG);
+    this.#context.setParameter(binding.DParameter.windowLogMax, WINDOW_LOG_MAX);
   }
 
   start(_header: ZstdFrameHeader, offset: number): void {
@@ -114,7 +116,7 @@ class NodeEngine implements ZstdEngine {
   start(_header: ZstdFrameHeader, offset: number): void {
     this.#offset = offset;
     // ZSTD_d_windowLogMax is 100 in zstd.h; node's constant of that name is newer than our types.
-    const params = { 100: MAX_ZSTD_WINDOW_LOG };
+    const params = { 100: WINDOW_LOG_MAX };
     this.#pump = new TransformPump(this.#create({ params, chunkSize: OUTPUT_STEP }));
   }
 

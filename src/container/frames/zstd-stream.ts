@@ -10,9 +10,11 @@ import {
   type ZstdFrameHeader,
 } from '../../codec/zstd-frame.js';
 import { RamferryError } from '../../errors.js';
+import { formatSize } from '../../units.js';
 import { Gather, type Cursor, type Emit } from './cursor.js';
 import type { FrameDecoder } from './frame-decoder.js';
-import { MAX_ZSTD_WINDOW } from './limits.js';
+import type { Effort } from './effort.js';
+import { MAX_ZSTD_WINDOW, MIN_BYTES_PER_ITEM } from './limits.js';
 import { placed } from './place.js';
 import type { ZstdEngine } from './zstd-engine-type.js';
 
@@ -23,6 +25,8 @@ type State = 'block' | 'body' | 'checksum' | 'done';
 export class ZstdFrameDecoder implements FrameDecoder {
   readonly #engine: ZstdEngine;
   readonly #offset: number;
+  readonly #maxWindow: number;
+  readonly #effort: Effort;
   readonly #gather = new Gather();
   readonly #head = Buffer.alloc(ZSTD_HEADER_MAX);
   #headLength = 4;
@@ -31,9 +35,12 @@ export class ZstdFrameDecoder implements FrameDecoder {
   #left = 0;
   #last = false;
 
-  constructor(engine: ZstdEngine, offset: number) {
+  /** @param maxWindow largest window, in bytes, that the frame may ask for */
+  constructor(engine: ZstdEngine, offset: number, maxWindow: number, effort: Effort) {
     this.#engine = engine;
     this.#offset = offset;
+    this.#maxWindow = Math.min(maxWindow, MAX_ZSTD_WINDOW);
+    this.#effort = effort;
     this.#head.writeUInt32LE(ZSTD_MAGIC);
   }
 
@@ -76,11 +83,15 @@ export class ZstdFrameDecoder implements FrameDecoder {
         'Compress without `zstd -D`.',
       );
     }
-    if (header.windowSize > MAX_ZSTD_WINDOW) {
+    const { windowSize } = header;
+    if (windowSize > this.#maxWindow) {
+      const fits = windowSize <= MAX_ZSTD_WINDOW;
       throw this.#error(
         'ERR_STREAM_LIMIT',
-        `a zstd frame needs a window of ${header.windowSize} bytes; the limit is ${MAX_ZSTD_WINDOW}`,
-        'Compress with `--long=27` or less.',
+        `a zstd frame needs a window of ${formatSize(windowSize)}; the limit is ${formatSize(this.#maxWindow)}`,
+        fits
+          ? `raise --memory-limit by ${formatSize(windowSize - this.#maxWindow)}, or compress with a smaller --long`
+          : 'compress with --long=31 or less',
       );
     }
     return header;
@@ -116,6 +127,8 @@ export class ZstdFrameDecoder implements FrameDecoder {
     const block = placed(offset, () => parseZstdBlockHeader(field, 0))!;
     this.#last = block.last;
     this.#left = block.encodedLength;
+    // A compressed block tells its decoded size only when it is decoded, which costs libzstd next to nothing.
+    if (block.type !== 'compressed' && block.decodedBound < MIN_BYTES_PER_ITEM) this.#effort.item(offset);
     this.#engine.block(block.decodedBound, offset);
     this.#state = 'body';
   }

@@ -83,6 +83,14 @@ describe('records', () => {
     }
   });
 
+  it('refuses totals that no number of JavaScript holds', async () => {
+    for (const wrong of [{ chunks: 2 ** 60 }, { decodedBytes: 2 ** 63 }]) {
+      const totals = { chunks: 1, decodedBytes: 1, digest: 0n, ...wrong };
+      const bytes = writeRecord({ kind: 'totals', format: 'zstd', totals });
+      await rejectsWith(() => Promise.resolve().then(() => parseRecord(bytes, 20)), 'ERR_STREAM_FORMAT');
+    }
+  });
+
   it('of a later version are refused by name', async () => {
     const bytes = writeRecord({ kind: 'announcement', format: 'zstd', maxDecoded: 1 });
     bytes[8] = 2;
