@@ -9,6 +9,7 @@
 import { loadavg } from 'node:os';
 import { parseArgs } from 'node:util';
 
+import { keepConsoles, saveConsoles } from '../test/interop/support/consoles.js';
 import { missingForLive, type Machine } from '../test/interop/support/machine.js';
 import { CELLS, type Cell } from './live-cells.js';
 import { burden, LOADS, MEMORY_KIB, Stable, type Load } from './live-guest.js';
@@ -128,8 +129,14 @@ async function migrateAndCheck(
   network: Network,
   load: Load,
 ): Promise<Run> {
-  const measured = await migrate(cell, source, destination, network, stable.directory);
-  const intact = measured.outcome === 'completed' && (await stable.isIntact(destination, load));
+  const { measured, intact } = await keepConsoles([source, destination], async () => {
+    const measured = await migrate(cell, source, destination, network, stable.directory);
+    return {
+      measured,
+      intact: measured.outcome === 'completed' && (await stable.isIntact(destination, load)),
+    };
+  });
+  if (measured.outcome === 'completed' && !intact) console.error(saveConsoles([source, destination]));
   return { ...measured, intact };
 }
 

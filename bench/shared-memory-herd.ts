@@ -7,6 +7,7 @@ import { join } from 'node:path';
 import { generateImage } from '../src/index.js';
 import type { PageCounts } from '../src/migration/counts.js';
 import { scratchDirectory, undoLater } from '../test/interop/support/cleanup.js';
+import { keepConsoles } from '../test/interop/support/consoles.js';
 import { Ferry } from '../test/interop/support/ferry.js';
 import { buildInitramfs, findKernel } from '../test/interop/support/initramfs.js';
 import { Machine } from '../test/interop/support/machine.js';
@@ -138,40 +139,43 @@ export class Herd {
   async passOn(options: readonly string[]): Promise<Passage> {
     const source = await this.guest();
     const destination = await this.start('defer');
-    const mark = source.machine.qmp.events.length;
     try {
-      const { incoming, migrate } = await this.ferries(source, destination, options);
-      const [sent, received] = await Promise.all([migrate.ended, incoming.ended]);
-      if (sent.status !== 0 || received.status !== 0) {
-        throw new Error(`${sent.status} ${sent.output} ${received.status} ${received.output}`);
-      }
-      const summary = JSON.parse(
-        sent.output.split('\n').find((line) => line.includes('"summary"'))!,
-      ) as Summary;
-      const shared = summary['shared-memory'];
-      if (options.includes('--verify-ram') && shared.verified !== true)
-        throw new Error('RAM was not compared');
-      const stop = await source.machine.qmp.event('STOP', mark);
-      const resume = await destination.machine.qmp.event('RESUME');
-      await assertAlive(source.machine, destination.machine, this.#load).catch((thrown: unknown) => {
-        throw new Error(`${String(thrown)}: ${destination.machine.console}`);
-      });
-      const { duplicate, same, delta, literal } = summary.pages;
-      return {
-        total: summary['total-time'],
-        downtime: summary.downtime,
-        lastRound: shared['last-round'],
-        finalScan: shared['final-scan-per-gib'],
-        seen: resume.happened - stop.happened,
-        rounds: shared.rounds,
-        linkBytes: summary.ram.transferred,
-        sentPages: duplicate + same + delta + literal,
-        delta,
-        same,
-      };
+      return await keepConsoles([source.machine, destination.machine], () =>
+        this.#passOn(source, destination, options),
+      );
     } finally {
       await this.handedOver(destination);
     }
+  }
+
+  async #passOn(source: Member, destination: Member, options: readonly string[]): Promise<Passage> {
+    const mark = source.machine.qmp.events.length;
+    const { incoming, migrate } = await this.ferries(source, destination, options);
+    const [sent, received] = await Promise.all([migrate.ended, incoming.ended]);
+    if (sent.status !== 0 || received.status !== 0) {
+      throw new Error(`${sent.status} ${sent.output} ${received.status} ${received.output}`);
+    }
+    const summary = JSON.parse(
+      sent.output.split('\n').find((line) => line.includes('"summary"'))!,
+    ) as Summary;
+    const shared = summary['shared-memory'];
+    if (options.includes('--verify-ram') && shared.verified !== true) throw new Error('RAM was not compared');
+    const stop = await source.machine.qmp.event('STOP', mark);
+    const resume = await destination.machine.qmp.event('RESUME');
+    await assertAlive(source.machine, destination.machine, this.#load);
+    const { duplicate, same, delta, literal } = summary.pages;
+    return {
+      total: summary['total-time'],
+      downtime: summary.downtime,
+      lastRound: shared['last-round'],
+      finalScan: shared['final-scan-per-gib'],
+      seen: resume.happened - stop.happened,
+      rounds: shared.rounds,
+      linkBytes: summary.ram.transferred,
+      sentPages: duplicate + same + delta + literal,
+      delta,
+      same,
+    };
   }
 }
 

@@ -6,6 +6,7 @@ import { readdirSync, readFileSync } from 'node:fs';
 import net from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 
+import { saveConsoles } from '../test/interop/support/consoles.js';
 import type { Ferry } from '../test/interop/support/ferry.js';
 import type { Machine } from '../test/interop/support/machine.js';
 import type { Herd, Member } from './shared-memory-herd.js';
@@ -59,7 +60,9 @@ export async function killOne(herd: Herd, what: Kill, random: () => number): Pro
   const verdict = await judge(source, destination, { mark, unknown: ends?.[0].status === 7 });
   const wrong =
     ends === undefined ? 'a ramferry does not end' : !quiet ? 'a watchdog does not end' : verdict.wrong;
-  const said = wrong === undefined ? {} : { wrong: `${wrong} ${JSON.stringify(ends)}` };
+  const consoles = [source.machine, destination.machine];
+  const said =
+    wrong === undefined ? {} : { wrong: `${wrong} ${JSON.stringify(ends)} ${saveConsoles(consoles)}` };
   if (verdict.outcome === 'destination' && wrong === undefined && (await alive(destination.machine))) {
     await herd.handedOver(destination);
   } else {

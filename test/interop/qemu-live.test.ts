@@ -8,9 +8,10 @@ import { after, before, describe, it } from 'node:test';
 
 import { generateImage } from '../../src/index.js';
 import { scratchDirectory, type Scratch } from './support/cleanup.js';
+import { keepConsoles } from './support/consoles.js';
 import { buildInitramfs, findKernel } from './support/initramfs.js';
 import { Machine, missingForLive, type MachineOptions } from './support/machine.js';
-import { voyage } from './support/voyage.js';
+import { voyage, type Voyage } from './support/voyage.js';
 
 const MIB = 1024 * 1024;
 /** 128 MiB less a little: see MachineOptions. */
@@ -76,22 +77,30 @@ describe('a QEMU guest migrates live', { skip: missingForLive() }, () => {
         sendOptions,
       });
       guest = passage.destination;
-      assert.deepEqual(passage.after, passage.before);
-      assert.ok(passage.before.forward.bytes > 30 * MIB);
-      assert.equal(passage.before.backward.bytes > 0, returnPath);
-
-      const { status } = await source.qmp.execute<{ status: string }>('query-status');
-      assert.equal(status, 'postmigrate');
-      assert.equal(await guest.ask(`echo ${name}`), name);
-      assert.equal(await guest.ask('sum'), sum);
-      if (dirty) {
-        await guest.ask('still');
-        assert.match(await guest.ask('check'), /^good/);
-      }
-      await guest.says(/^tick [^]*^tick \d+\r?\n/m);
-      assertCounts(source.console + guest.console);
+      await keepConsoles([source, guest], () => assertArrived(source, passage, { name, returnPath, dirty }));
       await source.dispose();
     });
+  }
+
+  async function assertArrived(
+    source: Machine,
+    passage: Voyage,
+    { name, returnPath, dirty }: { name: string; returnPath: boolean; dirty: boolean },
+  ): Promise<void> {
+    assert.deepEqual(passage.after, passage.before);
+    assert.ok(passage.before.forward.bytes > 30 * MIB);
+    assert.equal(passage.before.backward.bytes > 0, returnPath);
+
+    const { status } = await source.qmp.execute<{ status: string }>('query-status');
+    assert.equal(status, 'postmigrate');
+    assert.equal(await guest.ask(`echo ${name}`), name);
+    assert.equal(await guest.ask('sum'), sum);
+    if (dirty) {
+      await guest.ask('still');
+      assert.match(await guest.ask('check'), /^good/);
+    }
+    await guest.says(/^tick [^]*^tick \d+\r?\n/m);
+    assertCounts(source.console + guest.console);
   }
 });
 

@@ -10,6 +10,7 @@ import { after, before, describe, it } from 'node:test';
 
 import { generateImage } from '../../src/index.js';
 import { scratchDirectory, undoLater, type Scratch } from './support/cleanup.js';
+import { keepConsoles } from './support/consoles.js';
 import { Ferry } from './support/ferry.js';
 import { buildInitramfs, findKernel } from './support/initramfs.js';
 import { Machine, missingForLive } from './support/machine.js';
@@ -63,7 +64,10 @@ describe('a QEMU guest with shared memory migrates live', { skip: missingForLive
     return [migrate, incoming];
   }
 
-  it('with its RAM as it was, and counts on; and stays where it is when ramferry is killed', async () => {
+  it('with its RAM as it was, and counts on; and stays where it is when ramferry is killed', () =>
+    keepConsoles(machines, passTwice));
+
+  async function passTwice(): Promise<void> {
     const first = await start('first');
     await first.says(/^tick /m);
     const sum = await first.ask('sum');
@@ -110,5 +114,5 @@ describe('a QEMU guest with shared memory migrates live', { skip: missingForLive
       await second.qmp.event('RESUME', mark);
       assert.equal(await second.ask('sum'), sum);
     }
-  });
+  }
 });

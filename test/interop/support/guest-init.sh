@@ -7,7 +7,7 @@
 #   dirty BLOCKS WORK rewrites BLOCKS × 64 KiB every 100 ms, round and round in a file of WORK × 64 KiB
 #   lines BLOCKS WORK the same, but of each page only the last 64 bytes change
 #   still             stops that
-#   check             whether every block of that file is the one written last: `good` or `bad`
+#   check             whether every block of that file is the one written last: `good` or `bad`; `bad` before `still`
 busybox mkdir -p /proc /mem
 busybox mount -t proc none /proc
 busybox mount -t devtmpfs none /dev
@@ -81,11 +81,19 @@ dirty() {
     # A writer that cannot keep its pace does not try to catch up.
     if [ "$next" -le "$now" ]; then next=$now; else busybox sleep "0.$(((next - now) / 10))$(((next - now) % 10))"; fi
   done
-  echo "$mode $work $place" >/mem/place
+  # Whole or not at all: `still` waits for the file to exist, and `check` reads it at once.
+  echo "$mode $work $place" >/mem/placed
+  busybox mv /mem/placed /mem/place
 }
 
 check() {
+  mode='' work='' place=''
   read -r mode work place </mem/place
+  # A division by zero would end this shell, which is init: the kernel panics.
+  if [ -z "$place" ] || [ "$work" -eq 0 ]; then
+    echo "answer bad: /mem/place has no figures"
+    return
+  fi
   at=$((place % work))
   round=$((place / work))
   wanted=$({

@@ -48,6 +48,7 @@ export interface MachineOptions {
 }
 
 export class Machine {
+  readonly name: string;
   readonly process: ChildProcess;
   readonly qmp: Qmp;
   /** The path of the second monitor, where RAM is shared. */
@@ -60,12 +61,14 @@ export class Machine {
   readonly #gone: Promise<never>;
 
   private constructor(
+    name: string,
     child: ChildProcess,
     gone: Promise<never>,
     listening: string,
     monitor: Socket,
     serial: Socket,
   ) {
+    this.name = name;
     this.process = child;
     this.monitor = listening;
     this.#gone = gone;
@@ -93,7 +96,13 @@ export class Machine {
     gone.catch(() => undefined);
     const sockets = Promise.all([monitor.connected, serial.connected]);
     try {
-      const machine = new Machine(child, gone, path('mon'), ...(await Promise.race([sockets, gone])));
+      const machine = new Machine(
+        options.name,
+        child,
+        gone,
+        path('mon'),
+        ...(await Promise.race([sockets, gone])),
+      );
       await machine.qmp.execute('query-status');
       return machine;
     } catch (thrown) {

@@ -6,6 +6,7 @@
 
 import { join } from 'node:path';
 
+import { keepConsoles } from './consoles.js';
 import { Ferry, type FerryEnd } from './ferry.js';
 import type { Machine } from './machine.js';
 import { Tap, type Seen } from './tap.js';
@@ -42,9 +43,17 @@ const DEADLINE_MS = 120_000;
 
 /** Afterwards the source is paused (`postmigrate`) and the guest runs at the destination. */
 export async function voyage(options: VoyageOptions): Promise<Voyage> {
+  const destination = await options.startDestination(`unix:${pathOf(options, 'in')}`);
+  return keepConsoles([options.source, destination], () => sail(options, destination));
+}
+
+function pathOf({ directory, name }: VoyageOptions, what: string): string {
+  return join(directory, `${name}.${what}`);
+}
+
+async function sail(options: VoyageOptions, destination: Machine): Promise<Voyage> {
   const { source, returnPath } = options;
-  const path = (what: string): string => join(options.directory, `${options.name}.${what}`);
-  const destination = await options.startDestination(`unix:${path('in')}`);
+  const path = (what: string): string => pathOf(options, what);
   const taps: Tap[] = [];
   const ferries: Ferry[] = [];
   const stopFerries = (): void => {
