@@ -13,7 +13,7 @@ import { exitNow } from '../io/exit.js';
 import { libc } from '../io/libc.js';
 import { optionsFromEnvironment, readText, type OptionKind } from '../migration/environment.js';
 import { openLog } from './log.js';
-import { toStderr, toStdout } from './output.js';
+import { lastReports, printResult, toStderr } from './output.js';
 import type { Command, ParsedArguments } from './command.js';
 
 /** Options of the engine, and how their texts are read. */
@@ -80,7 +80,7 @@ export const emuManagerCommand: Command = {
 async function run(parsed: ParsedArguments): Promise<number> {
   const options = engineOptions(parsed);
   const exec = String(parsed['exec']);
-  if (parsed['check'] === true) return check(exec, options);
+  if (parsed['check'] === true) return await check(exec, options);
   const log = await openLogs(parsed);
   const controller = new AbortController();
   const stop = (reason: unknown): void => {
@@ -93,6 +93,7 @@ async function run(parsed: ParsedArguments): Promise<number> {
   process.on('uncaughtException', stop);
   const args = ((parsed['--'] as unknown[] | undefined) ?? []).map(String);
   const status = await emuManager({ options, exec, args, log, signal: controller.signal });
+  await lastReports();
   // A read or write of the stream may sit in the kernel; xenopsd waits for our end.
   exitNow(status);
 }
@@ -107,10 +108,11 @@ function engineOptions(parsed: ParsedArguments): Record<string, unknown> {
 }
 
 async function openLogs(parsed: ParsedArguments): Promise<FrontLog> {
-  const file = await openLog(parsed['logFile'] as string | undefined).catch((thrown: unknown) => {
-    // A full disk is no reason to lose a migration.
-    toStderr(`ramferry: ${toRamferryError(thrown).message}`);
-    return openLog(undefined);
+  const told = (message: string): void => toStderr(`ramferry: warning: ${message}`);
+  // Here even a wrong path is no reason to lose a migration.
+  const file = await openLog(parsed['logFile'] as string | undefined, told).catch((thrown: unknown) => {
+    told(toRamferryError(thrown).message);
+    return openLog(undefined, told);
   });
   if (parsed['syslog'] === false) return file;
   const syslog = new Syslog(`ramferry[${process.pid}]`);
@@ -132,7 +134,7 @@ async function openLogs(parsed: ParsedArguments): Promise<FrontLog> {
 }
 
 /** For the installation: everything that a migration needs later. */
-function check(exec: string, options: Record<string, unknown>): number {
+async function check(exec: string, options: Record<string, unknown>): Promise<number> {
   try {
     accessSync(exec, constants.X_OK);
   } catch (thrown) {
@@ -144,6 +146,6 @@ function check(exec: string, options: Record<string, unknown>): number {
       hint: 'install ramferry with its dependencies on this machine',
     });
   }
-  toStdout(`emu-manager ${exec} ${JSON.stringify(engine.describe())}`);
+  await printResult(`emu-manager ${exec} ${JSON.stringify(engine.describe())}`);
   return EXIT.success;
 }

@@ -3,18 +3,18 @@
 import { EXIT } from '../errors.js';
 import { features as listFeatures } from '../migration/features.js';
 import { formatFeatures } from '../report/features.js';
-import { toStdout } from './output.js';
+import { printResult } from './output.js';
 import type { Command } from './command.js';
 
 export const features: Command = {
   build: (parser) => parser.option('json', { describe: 'as one line of JSON', type: 'boolean' }),
-  run: (parsed) => {
+  run: async (parsed) => {
     const found = listFeatures();
-    toStdout(
+    await printResult(
       parsed['json'] === true
         ? JSON.stringify({ message_type: 'features', ...found })
         : formatFeatures(found),
     );
-    return Promise.resolve(EXIT.success);
+    return EXIT.success;
   },
 };

@@ -8,7 +8,7 @@ import { formatComparisons, formatRound } from '../report/guest.js';
 import type { Command } from './command.js';
 import { gatherGuest, GUEST_OPTIONS, REPORT_OPTIONS } from './guest-options.js';
 import { runGuest } from './guest-run.js';
-import { toStdout } from './output.js';
+import { printResult } from './output.js';
 
 const OPTIONS = {
   ...GUEST_OPTIONS,
@@ -48,8 +48,8 @@ export const guestCompare: Command = {
             () => ({ message_type: 'round', ...round }),
           ),
       });
-      if (json) toStdout(JSON.stringify({ message_type: 'summary', ...summary }));
-      else toStdout(formatComparisons(summary));
+      if (json) await printResult(JSON.stringify({ message_type: 'summary', ...summary }));
+      else await printResult(formatComparisons(summary));
     });
   },
 };

@@ -4,7 +4,7 @@ import { EXIT } from '../errors.js';
 import { inspect as inspectStream, type InspectOptions } from '../migration/inspect/inspect.js';
 import { formatInspection } from '../report/inspect.js';
 import { ADDRESSES, COMMON, gather, RECEIVE } from './options.js';
-import { toStdout } from './output.js';
+import { printResult } from './output.js';
 import { type Command, orDash } from './command.js';
 import { handleSignals } from './signals.js';
 
@@ -37,7 +37,7 @@ export const inspect: Command = {
         verify,
         signal: signals.signal,
       });
-      toStdout(
+      await printResult(
         parsed['json'] === true
           ? JSON.stringify({ message_type: 'inspection', verified: verify, ...report })
           : formatInspection(report, verify),

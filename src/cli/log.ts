@@ -1,8 +1,10 @@
 // The log file of --log-file: one JSON object a line (pino), for the operator who was not there.
-// Made with mode 0600 and appended to. Holds options, warnings and results, never page bytes.
+// Made with mode 0600 and appended to. Holds options, warnings and results, never page bytes. A log that cannot be written
+// (a full disk, a FIFO without a reader) loses lines; it neither ends nor delays the command.
 
-import { openSync } from 'node:fs';
+import fs from 'node:fs';
 import { RamferryError, toRamferryError } from '../errors.js';
+import { systemCode, systemText } from '../io/system-error.js';
 
 export interface Log {
   info(fields: object, message: string): void;
@@ -12,21 +14,73 @@ export interface Log {
 
 const SILENT: Log = { info: () => undefined, warn: () => undefined, error: () => undefined };
 
-/** @throws RamferryError ERR_OUTPUT_OPEN */
-export async function openLog(path: string | undefined): Promise<Log> {
+/** A path that is wrong, which its user corrects. Any other failure to open the log is the host's state. */
+const WRONG_PATH = new Set([
+  'ENOENT',
+  'ENOTDIR',
+  'EISDIR',
+  'EACCES',
+  'EPERM',
+  'ELOOP',
+  'ENAMETOOLONG',
+  'ERR_INVALID_ARG_VALUE',
+]);
+
+/**
+ * @param onLoss is told once that lines are lost, and why
+ * @throws RamferryError ERR_OUTPUT_OPEN for a path that cannot be right
+ */
+export async function openLog(path: string | undefined, onLoss: (message: string) => void): Promise<Log> {
   if (path === undefined) return SILENT;
-  let fd: number;
+  const lost = (thrown: unknown): void => {
+    onLoss(`the log file ${path} cannot be written: ${systemText(thrown)}; its lines are lost`);
+  };
+  let file: LogFile;
   try {
-    fd = openSync(path, 'a', 0o600);
+    file = new LogFile(path, lost);
   } catch (thrown) {
-    throw toRamferryError(thrown, 'ERR_OUTPUT_OPEN', 'the log file cannot be opened');
+    if (WRONG_PATH.has(systemCode(thrown) ?? '')) {
+      throw toRamferryError(thrown, 'ERR_OUTPUT_OPEN', 'the log file cannot be opened');
+    }
+    lost(thrown);
+    return SILENT;
   }
   const { pino } = await import('pino');
-  // Synchronous: the last line before an exit matters most.
-  const logger = pino({ base: { pid: process.pid } }, pino.destination({ fd, sync: true }));
+  const logger = pino({ base: { pid: process.pid } }, file);
   return {
     info: (fields, message) => logger.info(fields, message),
     warn: (message) => logger.warn(message),
     error: (error) => logger.error({ error: error.toData(), stack: error.stack }, error.describe()),
   };
+}
+
+/** Appends lines synchronously, because the last line before an exit matters most. */
+class LogFile {
+  readonly #fd: number;
+  readonly #onLoss: (thrown: unknown) => void;
+  #told = false;
+  /** A line was cut in two: the next one begins on a line of its own. */
+  #cut = false;
+
+  constructor(path: string, onLoss: (thrown: unknown) => void) {
+    const { O_CREAT, O_APPEND, O_NONBLOCK, O_RDWR, O_WRONLY } = fs.constants;
+    // Opened for both directions a FIFO needs no reader; without one its lines stay in the kernel's buffer.
+    const mode = fs.statSync(path, { throwIfNoEntry: false })?.isFIFO() === true ? O_RDWR : O_WRONLY;
+    // A terminal, a FIFO or a pipe that takes nothing loses the line instead of stopping the process.
+    this.#fd = fs.openSync(path, mode | O_CREAT | O_APPEND | O_NONBLOCK, 0o600);
+    this.#onLoss = onLoss;
+  }
+
+  write(line: string): void {
+    const bytes = Buffer.from(this.#cut ? `\n${line}` : line);
+    let at = 0;
+    try {
+      while (at < bytes.length) at += fs.writeSync(this.#fd, bytes, at);
+      this.#cut = false;
+    } catch (thrown) {
+      this.#cut ||= at > 0;
+      if (!this.#told) this.#onLoss(thrown);
+      this.#told = true;
+    }
+  }
 }

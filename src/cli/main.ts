@@ -14,8 +14,6 @@ if (major < NEEDED.major || (major === NEEDED.major && minor < NEEDED.minor)) {
   );
   process.exitCode = 2;
 } else {
-  // A reader of our reports that went away (`| head`) is no reason to stop a transfer.
-  for (const stream of [process.stdout, process.stderr]) stream.on('error', () => undefined);
   await start().catch((thrown: unknown) => {
     if ((thrown as NodeJS.ErrnoException).code !== 'EMFILE') throw thrown;
     process.stderr.write(`ramferry: too many open files: allow ${NEEDED_FILES} or more (ulimit -n)\n`);

@@ -1,12 +1,13 @@
 // What bench and tune have in common on the command line: a line that says what is being measured, signals, the report,
 // and options that are left out when they were not given.
 
+import { isatty } from 'node:tty';
 import type { Options } from 'yargs';
 
 import { EXIT } from '../errors.js';
 import type { ReportData } from '../report/html/data.js';
 import { orDash, type ParsedArguments } from './command.js';
-import { toStdout } from './output.js';
+import { drawOnStderr, printResult } from './output.js';
 import { checkReportFile, writeReport } from './report-file.js';
 import { handleSignals } from './signals.js';
 
@@ -19,18 +20,17 @@ const WIDTH = 24;
 
 /** Redraws one line on a terminal; elsewhere it says nothing. */
 function stepLine(quiet: boolean): StepLine {
-  const { stderr } = process;
-  const live = stderr.isTTY && !quiet;
+  const live = isatty(2) && !quiet;
   let shown = false;
   const clear = (): void => {
-    if (shown) stderr.write('\r\x1b[K');
+    if (shown) drawOnStderr('\r\x1b[K');
     shown = false;
   };
   return {
     show: (step, share) => {
       if (!live) return;
       const filled = Math.max(0, Math.min(WIDTH, Math.round(share * WIDTH)));
-      stderr.write(`\r\x1b[K[${'='.repeat(filled)}${' '.repeat(WIDTH - filled)}] ${step}`);
+      drawOnStderr(`\r\x1b[K[${'='.repeat(filled)}${' '.repeat(WIDTH - filled)}] ${step}`);
       shown = true;
     },
     end: clear,
@@ -76,10 +76,11 @@ export async function runMeasurement<Result extends object>(
       onProgress: (step, share) => line.show(step, share),
     });
     line.end();
-    if (html !== undefined) await writeReport(html, await report(result));
-    toStdout(
+    await printResult(
       parsed['json'] === true ? JSON.stringify({ message_type: messageType, ...result }) : format(result),
     );
+    // A page that cannot be written does not take what was measured with it.
+    if (html !== undefined) await writeReport(html, await report(result));
     return EXIT.success;
   } finally {
     line.end();

@@ -1,7 +1,17 @@
 // Lines on stdout and stderr, and how an error is shown. Loaded at every start: it imports nothing heavy.
+// A report (progress, warning, summary, error) can neither end nor delay a command: a terminal that is stopped or gone loses
+// it. A result that the user asked for (printResult) arrives completely, or the command fails.
 
-import type { RamferryError } from '../errors.js';
+import { RamferryError } from '../errors.js';
+import { systemCode, writeError } from '../io/system-error.js';
 import { errorLine } from '../report/json.js';
+import { Outlet } from './outlet.js';
+
+/** How long the end of a command waits for reports that the terminal has not taken. */
+const LAST_REPORTS_MS = 300;
+
+const out = new Outlet(1);
+const err = new Outlet(2);
 
 /** `ramferry: CODE: message (place)` and a hint below it, or one JSON line; always on stderr. */
 export function reportError(error: RamferryError, json: boolean): void {
@@ -22,10 +32,39 @@ function kebab(name: string): string {
   return name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
 }
 
+/** A report; never throws, never waits. */
 export function toStderr(line: string): void {
-  process.stderr.write(`${line}\n`);
+  err.offer(`${line}\n`);
 }
 
-export function toStdout(text: string): void {
-  process.stdout.write(`${text}\n`);
+/** Control codes of the progress line; never throws, never waits. */
+export function drawOnStderr(codes: string): void {
+  err.offer(codes);
+}
+
+/** A report; never throws, never waits. */
+export function toStdout(line: string): void {
+  out.offer(`${line}\n`);
+}
+
+/**
+ * What the command was run for.
+ * @throws RamferryError ERR_OUTPUT_WRITE or ERR_OUTPUT_FULL
+ */
+export async function printResult(text: string): Promise<void> {
+  await lastReports();
+  await out.write(`${text}\n`).catch((cause: unknown) => {
+    if (systemCode(cause) !== 'EPIPE') throw writeError('standard output', cause);
+    throw new RamferryError('ERR_OUTPUT_WRITE', 'standard output was closed by its reader', { cause });
+  });
+}
+
+/** Resolves when the terminal has taken all reports, after 0.3 s in any case. */
+export async function lastReports(): Promise<void> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<void>((resolve) => {
+    timer = setTimeout(resolve, LAST_REPORTS_MS);
+  });
+  await Promise.race([Promise.all([out.empty(), err.empty()]), late]);
+  clearTimeout(timer);
 }

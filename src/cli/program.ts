@@ -1,6 +1,7 @@
 // The command line as a whole: finds the command, parses its options, runs it, and turns what was thrown into a
 // message and an exit status. Commands are loaded when they are used.
 
+import { isatty } from 'node:tty';
 import yargs, { type Argv } from 'yargs';
 import { EXIT, RamferryError, toRamferryError } from '../errors.js';
 import { packageVersion } from '../migration/version.js';
@@ -158,7 +159,7 @@ function createParser(args: readonly string[]): Argv {
     .version(packageVersion())
     .help()
     .alias('help', 'h')
-    .wrap(Math.min(100, process.stdout.columns || 100))
+    .wrap(isatty(1) ? Math.min(100, process.stdout.columns || 100) : 100)
     .fail((message: string | null, thrown: unknown) => {
       // yargs knows no more than that parsing failed; what a command throws comes as `thrown`.
       if (thrown !== undefined && thrown !== null) throw toRamferryError(thrown);

@@ -1,12 +1,13 @@
 // What the command line tells while a transfer runs and after it: text for people, or JSON lines for programs.
 // stdout may carry the stream itself; then reports that would go there go to stderr.
 
+import { isatty } from 'node:tty';
 import type { Progress, TransferSummary } from '../migration/summary.js';
 import { listeningLine, statusLine, summaryLine, warningLine } from '../report/json.js';
 import { formatProgress } from '../report/progress.js';
 import type { ProgressBar } from '../report/progress-bar.js';
 import { formatSummary } from '../report/summary.js';
-import { toStderr, toStdout } from './output.js';
+import { drawOnStderr, toStderr, toStdout } from './output.js';
 
 /** What is told while a transfer runs, and after it. */
 export interface Reporter {
@@ -33,7 +34,7 @@ export async function createReporter({ json, quiet, stdoutTaken }: ReporterOptio
 
 /** Text is for people and stays out of stdout altogether. Errors and warnings are told even quietly. */
 async function textReporter(quiet: boolean): Promise<Reporter> {
-  const bar = process.stderr.isTTY && !quiet ? await openBar() : undefined;
+  const bar = isatty(2) && !quiet ? await openBar() : undefined;
   return {
     progress: (progress) => bar?.update(progress),
     listening: (address) => {
@@ -71,5 +72,5 @@ function jsonReporter(quiet: boolean, write: (line: string) => void): Reporter {
 /** Loaded only where there is a terminal. */
 async function openBar(): Promise<ProgressBar> {
   const { ProgressBar } = await import('../report/progress-bar.js');
-  return new ProgressBar(process.stderr);
+  return new ProgressBar({ write: drawOnStderr, columns: () => process.stderr.columns, isTTY: true });
 }

@@ -29,6 +29,15 @@ function reasonOf(thrown: unknown, signal: AbortSignal): RamferryError {
   return signal.aborted && error.code !== 'ERR_HANDOVER_UNKNOWN' ? toRamferryError(signal.reason) : error;
 }
 
+/** The transfer has ended: a report that fails cannot change how. */
+function told(report: () => void): void {
+  try {
+    report();
+  } catch {
+    // The exit status says how the transfer ended.
+  }
+}
+
 /** Runs a transfer with everything around it and resolves with the exit status; rejects with what it failed of. */
 export async function runTransfer(
   parsed: ParsedArguments,
@@ -36,12 +45,12 @@ export async function runTransfer(
   transfer: (hooks: TransferHooks) => Promise<TransferSummary>,
   { cleanUp }: TransferTraits = {},
 ): Promise<number> {
-  const log = await openLog(parsed['logFile'] as string | undefined);
   const reporter = await createReporter({
     json: parsed['json'] === true,
     quiet: parsed['quiet'] === true,
     stdoutTaken: STDOUT.has(options.output),
   });
+  const log = await openLog(parsed['logFile'] as string | undefined, (message) => reporter.warning(message));
   let latest: Progress | undefined;
   const signals = handleSignals(() => {
     if (latest !== undefined) reporter.showProgress(latest);
@@ -63,15 +72,15 @@ export async function runTransfer(
         reporter.warning(message);
       },
     });
-    log.info({ summary }, 'transfer ended');
-    reporter.summary(summary);
+    told(() => log.info({ summary }, 'transfer ended'));
+    told(() => reporter.summary(summary));
     return EXIT.success;
   } catch (thrown) {
     const error = reasonOf(thrown, signals.signal);
-    log.error(error);
+    told(() => log.error(error));
     throw error;
   } finally {
-    reporter.end();
+    told(() => reporter.end());
     signals.dispose();
   }
 }

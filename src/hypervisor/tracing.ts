@@ -80,14 +80,18 @@ export async function startSpan(
     const span = api.trace.getTracer('ramferry', version).startSpan(name, {}, context);
     return {
       end: async (attributes, error) => {
-        span.setAttributes(attributes);
-        if (error !== undefined) {
-          span.recordException(error);
-          span.setStatus({ code: api.SpanStatusCode.ERROR, message: error.message });
+        try {
+          span.setAttributes(attributes);
+          if (error !== undefined) {
+            span.recordException(error);
+            span.setStatus({ code: api.SpanStatusCode.ERROR, message: error.message });
+          }
+          span.end();
+          const late = new Promise((resolve) => setTimeout(resolve, FLUSH_MS).unref());
+          await Promise.race([flusher(api)().catch(() => undefined), late]);
+        } catch {
+          // The migration has ended: a trace cannot change how.
         }
-        span.end();
-        const late = new Promise((resolve) => setTimeout(resolve, FLUSH_MS).unref());
-        await Promise.race([flusher(api)().catch(() => undefined), late]);
       },
     };
   } catch {

@@ -15,6 +15,7 @@ import { PAGE_SIZE } from '../grammar/grammar.js';
 import { DEFAULT_IO_TIMEOUT_MS } from '../link/options.js';
 import { invalidOption, parseCpus, parseDuration, parseRate, parseSize } from '../units.js';
 import { allowedCpus } from './cpus.js';
+import { guarded } from './callbacks.js';
 import type { Progress } from './summary.js';
 
 /** Where compression lives: inside the stream's own records, or in standard frames around everything. */
@@ -92,9 +93,14 @@ function end<S extends Readable | Writable>(method: 'read' | 'write') {
 
 const threads = z.int().min(LIMITS.threads.min).max(LIMITS.threads.max);
 
-/** z.function() would wrap the callback; this only looks at it. */
-function callback<F extends (...args: never[]) => void>() {
-  return z.custom<F>((value) => typeof value === 'function', { error: 'expected a function' }).optional();
+/** A function whose exceptions stay its own; z.function() would check its arguments at each call. */
+export function callback<Arguments extends unknown[]>() {
+  return z
+    .custom<(...args: Arguments) => void>((value) => typeof value === 'function', {
+      error: 'expected a function',
+    })
+    .transform((value) => guarded(value))
+    .optional();
 }
 
 /** What both sides have. */
@@ -128,11 +134,11 @@ const common = {
   /** Ends the transfer; what it throws is the signal's reason when that is a RamferryError. */
   signal: z.instanceof(AbortSignal).optional(),
   /** Called a few times a second while bytes flow. */
-  onProgress: callback<(progress: Progress) => void>(),
+  onProgress: callback<[progress: Progress]>(),
   /** Called once for a listening address, with the port that the system chose. */
-  onListening: callback<(address: string) => void>(),
+  onListening: callback<[address: string]>(),
   /** Called with what the user should know although the transfer goes on. */
-  onWarning: callback<(message: string) => void>(),
+  onWarning: callback<[message: string]>(),
 };
 
 export const sendSchema = z.strictObject({

@@ -1,17 +1,41 @@
-// The progress line, kept up to date in place on a terminal. Writes to the stream it was given and nowhere else.
+// The progress line, kept up to date in place on a terminal. Writes to the terminal it was given and nowhere else.
 
 import cliProgress from 'cli-progress';
 import type { Progress } from '../migration/summary.js';
 import { formatProgress } from './progress.js';
 
-/** Redraws the line in place. Does nothing when the stream is no terminal. */
+/** Where the line is drawn. */
+export interface Terminal {
+  /** Takes text and control codes; never waits. */
+  readonly write: (codes: string) => void;
+  readonly columns: () => number;
+  /** Without a terminal nothing is drawn. */
+  readonly isTTY: boolean;
+}
+
+/** What cli-progress uses of a stream: the codes, and how wide the terminal is. */
+function asStream({ write, columns, isTTY }: Terminal): NodeJS.WritableStream {
+  const stream = {
+    isTTY,
+    get columns() {
+      return columns();
+    },
+    write: (codes: string) => {
+      write(codes);
+      return true;
+    },
+  };
+  return stream as unknown as NodeJS.WritableStream;
+}
+
+/** Redraws the line in place. */
 export class ProgressBar {
   readonly #bar: cliProgress.SingleBar;
   #started = false;
 
-  constructor(stream: NodeJS.WriteStream) {
+  constructor(terminal: Terminal) {
     this.#bar = new cliProgress.SingleBar({
-      stream,
+      stream: asStream(terminal),
       clearOnComplete: true,
       hideCursor: true,
       // Signals are the program's business.

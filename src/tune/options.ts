@@ -4,7 +4,7 @@ import { z } from 'zod';
 
 import { RamferryError } from '../errors.js';
 import { allowedCpus } from '../migration/cpus.js';
-import { LIMITS, quantity } from '../migration/options.js';
+import { callback, LIMITS, quantity } from '../migration/options.js';
 import { invalidOption, parseDuration, parseRate } from '../units.js';
 import { WRITERS } from './overhead.js';
 
@@ -24,9 +24,7 @@ export const measuring = {
     .default(1),
   zstdBinding: z.string().min(1).optional(),
   signal: z.instanceof(AbortSignal).optional(),
-  onProgress: z
-    .custom<(step: string, share: number) => void>((value) => typeof value === 'function')
-    .optional(),
+  onProgress: callback<[step: string, share: number]>(),
 };
 
 const schema = z.strictObject({

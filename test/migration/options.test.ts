@@ -94,12 +94,13 @@ describe('options of send', () => {
     assert.equal(resolveSendOptions({ ...ends, chunkSize: 65536 }).chunkSize, 65536);
   });
 
-  it('keep callbacks and the signal as they are', () => {
+  it('keep the signal as it is, and call callbacks with what they are for', () => {
     const { signal } = new AbortController();
-    const onProgress = (): void => undefined;
-    const options = resolveSendOptions({ ...ends, signal, onProgress });
+    const heard: string[] = [];
+    const options = resolveSendOptions({ ...ends, signal, onWarning: (message) => heard.push(message) });
     assert.equal(options.signal, signal);
-    assert.equal(options.onProgress, onProgress);
+    options.onWarning!('a warning');
+    assert.deepEqual(heard, ['a warning']);
   });
 
   const bad: [object, RegExp][] = [

@@ -112,7 +112,11 @@ describe('progress', () => {
 
   it('is not drawn on what is no terminal', () => {
     const stream = new PassThrough();
-    const bar = new ProgressBar(stream as unknown as NodeJS.WriteStream);
+    const bar = new ProgressBar({
+      write: (codes) => stream.write(codes),
+      columns: () => 80,
+      isTTY: false,
+    });
     bar.update(progress);
     bar.update(progress);
     bar.stop();

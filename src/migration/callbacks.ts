@@ -1,0 +1,23 @@
+// Callbacks of the library's user. What a callback throws, or rejects with, is the callback's own failure: it becomes a
+// warning of the process, and the transfer goes on.
+
+type Callback<Arguments extends unknown[]> = (...args: Arguments) => unknown;
+
+/** @returns a function that calls `callback` and never throws */
+export function guarded<Arguments extends unknown[]>(
+  callback: Callback<Arguments>,
+): (...args: Arguments) => void {
+  return (...args) => {
+    try {
+      const result = callback(...args);
+      if (result instanceof Promise) result.catch(warn);
+    } catch (thrown) {
+      warn(thrown);
+    }
+  };
+}
+
+function warn(thrown: unknown): void {
+  const text = thrown instanceof Error ? thrown.message : String(thrown);
+  process.emitWarning(`a callback has failed: ${text}`, 'RamferryWarning');
+}

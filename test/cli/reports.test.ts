@@ -1,0 +1,184 @@
+// What cannot be told: logs, reports and results whose reader is full, stopped or gone. A transfer ends as it would have.
+
+import assert from 'node:assert/strict';
+import { execFileSync, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { closeSync, constants, openSync, writeSync } from 'node:fs';
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout } from 'node:timers/promises';
+import { Readable } from 'node:stream';
+import { after, before, describe, it } from 'node:test';
+import { generateImage } from '../../src/guest/image.js';
+import { Syslog } from '../../src/hypervisor/syslog.js';
+import { libc } from '../../src/io/libc.js';
+import { send } from '../../src/index.js';
+import { guarded } from '../../src/migration/callbacks.js';
+import { within } from '../within.js';
+import { MAIN, run } from './command.js';
+
+let directory: string;
+let image: string;
+let contents: Buffer;
+let count = 0;
+const fresh = (): string => join(directory, `${count++}`);
+
+before(async () => {
+  directory = await mkdtemp(join(tmpdir(), 'ramferry-reports-'));
+  image = join(directory, 'guest.ram');
+  contents = Buffer.concat([...generateImage({ bytes: 2 * 1024 * 1024, seed: 3, profile: 'busy' })]);
+  await writeFile(image, contents);
+  assert.equal((await run(['send', image, `${image}.rf`, '--quiet'])).status, 0);
+});
+after(() => rm(directory, { recursive: true, force: true }));
+
+/** Runs the command with its output on these descriptors, and resolves with the exit status. */
+async function statusOf(
+  args: readonly string[],
+  stdout: number | 'ignore',
+  stderr: number,
+): Promise<unknown> {
+  const child = spawn(process.execPath, [MAIN, ...args], { stdio: ['ignore', stdout, stderr] });
+  const ended = once(child, 'exit').then(([status]: unknown[]) => status);
+  return within('the command to end', ended, () => child.kill('SIGKILL'), 60_000);
+}
+
+describe('a log file', () => {
+  it('does not fail a transfer, when its disk is full', async () => {
+    const restored = fresh();
+    const ended = await run(['receive', `${image}.rf`, restored, '--log-file', '/dev/full', '--quiet']);
+    assert.equal(ended.status, 0, ended.stderr);
+    assert.match(ended.stderr, /^ramferry: warning: the log file \/dev\/full cannot be written: .*\n$/);
+    assert.ok((await readFile(restored)).equals(contents));
+  });
+
+  it('does not delay a transfer, when it is a FIFO without a reader', async () => {
+    const [fifo, restored] = [fresh(), fresh()];
+    execFileSync('mkfifo', [fifo]);
+    const ended = await run(['receive', `${image}.rf`, restored, '--log-file', fifo]);
+    assert.equal(ended.status, 0, ended.stderr);
+    assert.ok((await readFile(restored)).equals(contents));
+  });
+
+  it('loses lines, when it is a FIFO that is full', async () => {
+    const [fifo, restored] = [fresh(), fresh()];
+    execFileSync('mkfifo', [fifo]);
+    const held = openSync(fifo, constants.O_RDWR | constants.O_NONBLOCK);
+    fill(held);
+    const ended = await run(['receive', `${image}.rf`, restored, '--log-file', fifo, '--quiet']);
+    closeSync(held);
+    assert.equal(ended.status, 0, ended.stderr);
+    assert.match(ended.stderr, /the log file .* its lines are lost/);
+  });
+
+  it('is refused before anything is transferred, when its path is wrong', async () => {
+    const ended = await run(['receive', `${image}.rf`, fresh(), '--log-file', join(directory, 'no/log')]);
+    assert.equal(ended.status, 6);
+    assert.match(ended.stderr, /^ramferry: ERR_OUTPUT_OPEN: /);
+  });
+});
+
+describe('reports on standard output and error', () => {
+  it('do not fail a transfer, when the disk is full', async () => {
+    const full = openSync('/dev/full', 'w');
+    const restored = fresh();
+    assert.equal(await statusOf(['receive', `${image}.rf`, restored, '--json'], full, full), 0);
+    closeSync(full);
+    assert.ok((await readFile(restored)).equals(contents));
+  });
+
+  it('do not delay a transfer, when the pipe is full and its reader is stopped', async (t) => {
+    const ends = libc()?.pipe();
+    if (ends === undefined) return t.skip('koffi has no binary for this machine');
+    const [reader, writer] = ends;
+    // Another description of the same pipe fills it, so that the command's own one blocks.
+    const filler = openSync(`/proc/self/fd/${writer}`, constants.O_WRONLY | constants.O_NONBLOCK);
+    fill(filler);
+    const restored = fresh();
+    assert.equal(await statusOf(['receive', `${image}.rf`, restored, '--json'], writer, writer), 0);
+    for (const fd of [reader, writer, filler]) closeSync(fd);
+    assert.ok((await readFile(restored)).equals(contents));
+  });
+});
+
+describe('a result on standard output', () => {
+  for (const args of [['features'], ['inspect', 'STREAM', '--json']]) {
+    it(`fails ${args[0]!} as an output, when the disk is full or the reader is gone`, async (t) => {
+      const line = args.map((word) => (word === 'STREAM' ? `${image}.rf` : word));
+      const errors = fresh();
+      const stderr = openSync(errors, 'w');
+      const full = openSync('/dev/full', 'w');
+      assert.equal(await statusOf(line, full, stderr), 6);
+      closeSync(full);
+      assert.match(await readFile(errors, 'utf8'), /ERR_OUTPUT_FULL.*standard output/);
+      const ends = libc()?.pipe();
+      if (ends === undefined) return t.skip('koffi has no binary for this machine');
+      closeSync(ends[0]);
+      assert.equal(await statusOf(line, ends[1], stderr), 6);
+      for (const fd of [ends[1], stderr]) closeSync(fd);
+      assert.match(await readFile(errors, 'utf8'), /ERR_OUTPUT_WRITE.*closed by its reader/);
+    });
+  }
+});
+
+describe('callbacks of the library', () => {
+  it('cannot fail a transfer, when they throw', async () => {
+    let called = 0;
+    const input = Readable.from(
+      (async function* () {
+        yield contents.subarray(0, 1 << 20);
+        // Until the callback was called, and a little longer: its exception would arrive now.
+        while (called === 0) await setTimeout(10);
+        await setTimeout(10);
+        yield contents.subarray(1 << 20);
+      })(),
+    );
+    const summary = await send({
+      input,
+      output: fresh(),
+      onProgress: () => {
+        called += 1;
+        throw new Error('progress');
+      },
+    });
+    assert.equal(summary.status, 'completed');
+    assert.ok(called > 0);
+  });
+
+  it('cannot end the process, when they reject', async () => {
+    const warning = once(process, 'warning');
+    guarded(() => Promise.reject(new Error('listening')))();
+    assert.match(String((await warning)[0]), /a callback has failed: listening/);
+  });
+});
+
+describe('the system log', () => {
+  it('is started anew and costs nothing else, when the logger dies', async () => {
+    const [program, said] = [fresh(), fresh()];
+    // Takes one line and dies.
+    await writeFile(program, `#!/bin/sh\nread -r line; echo "$line" >> ${said}\n`, { mode: 0o755 });
+    const syslog = new Syslog('test', program);
+    const lines = async (): Promise<string[]> =>
+      (await readFile(said, 'utf8').catch(() => '')).split('\n').slice(0, -1);
+    for (let line = 0; (await lines()).length < 2; line++) {
+      syslog.write('info', `line ${line}`);
+      await setTimeout(20);
+    }
+    assert.equal((await lines())[0], 'line 0');
+  });
+
+  it('is left out, when the logger cannot be started', () => {
+    const syslog = new Syslog('test', '/nonexistent/logger');
+    for (let line = 0; line < 3; line++) syslog.write('info', 'text');
+  });
+});
+
+function fill(fd: number): void {
+  const block = Buffer.alloc(4096);
+  try {
+    for (;;) writeSync(fd, block);
+  } catch (thrown) {
+    assert.equal((thrown as NodeJS.ErrnoException).code, 'EAGAIN');
+  }
+}
