@@ -35,6 +35,11 @@ export interface ByteSource {
    * peer may idle). Counts from now for a pending read, too. Absent where nothing can stall.
    */
   patience?(milliseconds: number): void;
+  /**
+   * Whether the bytes that were read are one state of the input; present where that can be told (a regular file).
+   * Throws ERR_INPUT_CHANGED.
+   */
+  unchanged?(): void;
   /** Gives everything back. Never rejects, never blocks; safe to call twice and while a read is pending. */
   close(): Promise<void>;
 }

@@ -4,6 +4,7 @@ import fs from 'node:fs';
 import { promisify } from 'node:util';
 import type { ByteSource, PositionedInput } from './bytes.js';
 import { openDirect } from './direct.js';
+import { FileStamp } from './file-stamp.js';
 import { OperationGuard } from './operation.js';
 import { inputChangedError } from './positioned.js';
 import { closedError, inputOpenError, readError } from './system-error.js';
@@ -23,6 +24,7 @@ export class FileInput implements ByteSource {
   readonly file?: PositionedInput;
   readonly #fd: number;
   readonly #size: number;
+  readonly #stamp: FileStamp;
   readonly #guard: OperationGuard;
   #position = 0;
   #closed = false;
@@ -36,13 +38,15 @@ export class FileInput implements ByteSource {
       throw inputOpenError(options.label, thrown);
     }
     this.#guard = new OperationGuard(options.signal);
-    this.#size = fs.fstatSync(this.#fd).size;
+    this.#stamp = new FileStamp(this.#fd, options.label, path);
+    this.#size = this.#stamp.size;
     // Files of /proc and /sys say 0 and have contents: those are only read in order.
     if (this.#size === 0) return;
     const direct = options.directIo === true ? openDirect(path) : undefined;
     if (options.directIo === true && direct === undefined) {
       options.onWarning?.(`direct I/O does not work on ${options.label}: reading through the page cache`);
     }
+    if (direct !== undefined) this.#stamp.checkSame(direct.fd);
     this.file = { path, fd: direct?.fd ?? this.#fd, size: this.#size, alignment: direct?.alignment ?? 1 };
   }
 
@@ -59,6 +63,10 @@ export class FileInput implements ByteSource {
       this.#position += bytesRead;
       return bytesRead;
     });
+  }
+
+  unchanged(): void {
+    if (!this.#closed) this.#stamp.check();
   }
 
   close(): Promise<void> {

@@ -9,6 +9,7 @@ import { promisify } from 'node:util';
 import { RamferryError } from '../errors.js';
 import type { ByteSink, ByteSource } from '../io/bytes.js';
 import { libc, POLL_IN, POLL_OUT } from '../io/libc.js';
+import { FileStamp } from '../io/file-stamp.js';
 import { OperationGuard } from '../io/operation.js';
 import { closedError, readError, systemCode, systemError, writeError } from '../io/system-error.js';
 import { Watchdog } from './watchdog.js';
@@ -110,10 +111,16 @@ class Descriptor {
 export class DescriptorSource implements ByteSource {
   readonly label: string;
   readonly #at: Descriptor;
+  readonly #stamp: FileStamp | undefined;
 
   constructor(fd: number, options: DescriptorOptions) {
     this.label = options.label;
     this.#at = new Descriptor(fd, options, 'no byte came from');
+    if (this.#at.stats.isFile()) this.#stamp = new FileStamp(fd, options.label);
+  }
+
+  unchanged(): void {
+    this.#stamp?.check();
   }
 
   patience(milliseconds: number): void {

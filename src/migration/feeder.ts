@@ -83,6 +83,8 @@ export class StreamFeeder {
   #scanned = 0;
   #offset = 0;
   #atEnd = false;
+  /** Bytes of the input that were read. */
+  #taken: number;
   #head: Uint8Array;
   #timer: NodeJS.Timeout | undefined;
   #flushDue = false;
@@ -93,6 +95,7 @@ export class StreamFeeder {
     const { regions, rounds, identities, chunkSize } = options;
     this.#filler = new Filler(regions, rounds, identities === true ? Math.ceil(chunkSize / PAGE_SIZE) : 0);
     this.#head = options.head;
+    this.#taken = options.head.length;
   }
 
   /** Decoded bytes that were pushed so far. */
@@ -172,6 +175,9 @@ export class StreamFeeder {
       slot.input.copyWithin(this.#filled, base, base + got);
     }
     if (got === 0) this.#atEnd = true;
+    this.#taken += got;
+    // The last bytes may hold the stream's own end, which a receiver believes: they leave only when all are of one state.
+    if (this.#atEnd || this.#taken === source.file?.size) source.unchanged?.();
     this.#arrived(got);
   }
 
@@ -269,6 +275,8 @@ export class StreamFeeder {
     );
     const scanned = this.#scanned - cut.length;
     this.#endTimer();
+    // The stream's own end leaves here, even when the file goes on behind it.
+    if (this.#options.grammar.state === 'done') this.#options.source.unchanged?.();
     await this.#take(index, cut);
     await this.#open(rest, scanned);
   }

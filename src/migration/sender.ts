@@ -127,7 +127,11 @@ export class Sender implements ChunkTaker {
       },
     );
     try {
-      await this.#writer.run(() => this.#complete);
+      await this.#writer.run(() => {
+        // Before the end leaves: without it no receiver takes the stream for whole.
+        this.#settings.source.unchanged?.();
+        return this.#complete;
+      });
       await feeding;
     } catch (thrown) {
       const error = toRamferryError(thrown);

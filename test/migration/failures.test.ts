@@ -3,7 +3,17 @@
 
 import assert from 'node:assert/strict';
 import { Buffer } from 'node:buffer';
-import { existsSync, readFileSync, truncateSync } from 'node:fs';
+import {
+  appendFileSync,
+  chmodSync,
+  closeSync,
+  existsSync,
+  openSync,
+  readFileSync,
+  renameSync,
+  truncateSync,
+  writeSync,
+} from 'node:fs';
 import { describe, it } from 'node:test';
 import { setTimeout } from 'node:timers/promises';
 
@@ -378,7 +388,91 @@ describe('an input file', () => {
     truncateSync(input, MIB + 1000);
     await assert.rejects(sending, isTyped('ERR_INPUT_CHANGED'));
   });
+
+  const changes: [what: string, change: (path: string) => void][] = [
+    ['is overwritten in place', (path) => writeInto(path, 2 * MIB)],
+    ['grows', (path) => appendFileSync(path, noise(4096))],
+  ];
+  const ways: [way: string, options: Partial<Parameters<typeof send>[0]>][] = [
+    ['as extents', {}],
+    ['as extents with direct I/O', { directIo: true }],
+    ['as a stream', { format: 'opaque' }],
+    ['into frames', { method: 'stream' }],
+  ];
+  for (const [what, change] of changes) {
+    for (const [way, options] of ways) {
+      it(
+        `that ${what} while it is sent ${way} is ERR_INPUT_CHANGED, and nothing is published`,
+        LIMIT,
+        async () => {
+          const input = place.file('changing', noise(4 * MIB));
+          const output = place.path('published');
+          const [received, sent] = await carryChanging(input, output, () => change(input), options);
+          assert.equal(sent, 'ERR_INPUT_CHANGED');
+          assert.notEqual(received, 'completed');
+          assert.ok(!existsSync(output));
+        },
+      );
+    }
+  }
+
+  it('that is inherited and grows while it is sent is ERR_INPUT_CHANGED', LIMIT, async () => {
+    const input = place.file('inherited', noise(4 * MIB));
+    const fd = openSync(input, 'r');
+    const grow = (): void => appendFileSync(input, noise(1));
+    const [, sent] = await carryChanging(`fd:${fd}`, place.path('published'), grow, {});
+    closeSync(fd);
+    assert.equal(sent, 'ERR_INPUT_CHANGED');
+  });
+
+  it('that gets another name, owner or mode while it is sent is sent as ever', LIMIT, async () => {
+    const input = place.file('moving', noise(4 * MIB));
+    const output = place.path('moved');
+    const move = (): void => {
+      renameSync(input, `${input}-2`);
+      chmodSync(`${input}-2`, 0o400);
+    };
+    assert.deepEqual(await carryChanging(input, output, move, {}), ['completed', 'completed']);
+    assert.ok(readFileSync(output).equals(readFileSync(`${input}-2`)));
+  });
 });
+
+function writeInto(path: string, position: number): void {
+  const fd = openSync(path, 'r+');
+  writeSync(fd, Buffer.from('another'), 0, 7, position);
+  closeSync(fd);
+}
+
+/** Sends over a slow link, and changes the input when the transfer is under way. @returns both outcomes */
+async function carryChanging(
+  input: string,
+  output: string,
+  change: () => void,
+  options: Partial<Parameters<typeof send>[0]>,
+): Promise<[received: string, sent: string]> {
+  const outcome = (transfer: ReturnType<typeof send>): Promise<string> =>
+    transfer.then(
+      ({ status }) => status,
+      (thrown: unknown) => (thrown as RamferryError).code,
+    );
+  const link = `unix-listen:${place.path('link')}`;
+  const { ready, result } = listening((onListening) => receive({ input: link, output, onListening }));
+  const received = outcome(result);
+  const address = (await ready).replace('-listen', '');
+  let changed = false;
+  const sent = send({
+    input,
+    output: address,
+    codec: 'lz4',
+    maxBandwidth: '6MB',
+    onProgress: () => {
+      if (!changed) change();
+      changed = true;
+    },
+    ...options,
+  });
+  return Promise.all([received, outcome(sent)]);
+}
 
 describe('an abort', () => {
   const cases: [name: string, reason: unknown, code: ErrorCode][] = [

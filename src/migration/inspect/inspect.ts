@@ -41,7 +41,9 @@ export async function inspect(
   const settings = resolveReceiveOptions({ ...rest, input, output: '-' });
   const { source } = await openInput(addressOf(settings.input), { signal: settings.signal });
   try {
-    return await inspectSource(source!, verify, settings);
+    const report = await inspectSource(source!, verify, settings);
+    source!.unchanged?.();
+    return report;
   } catch (thrown) {
     throw settings.signal?.reason instanceof RamferryError ? settings.signal.reason : thrown;
   } finally {
