@@ -15,10 +15,16 @@ if (major < NEEDED.major || (major === NEEDED.major && minor < NEEDED.minor)) {
   process.exitCode = 2;
 } else {
   await start().catch((thrown: unknown) => {
-    if ((thrown as NodeJS.ErrnoException).code !== 'EMFILE') throw thrown;
+    if (!isTooManyFiles(thrown)) throw thrown;
     process.stderr.write(`ramferry: too many open files: allow ${NEEDED_FILES} or more (ulimit -n)\n`);
     process.exitCode = 2;
   });
+}
+
+/** Node's module loader fails with the code, and from Node 24 on also with the words alone. */
+function isTooManyFiles(thrown: unknown): boolean {
+  const { code, message } = thrown as NodeJS.ErrnoException;
+  return code === 'EMFILE' || /too many open files/i.test(message);
 }
 
 async function start(): Promise<void> {

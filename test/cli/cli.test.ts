@@ -1,7 +1,7 @@
 // The command line from outside: exit statuses, what goes to which descriptor, signals.
 
 import assert from 'node:assert/strict';
-import { spawnSync } from 'node:child_process';
+import { spawnSync, type SpawnSyncReturns } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -19,15 +19,29 @@ const jsonLines = (text: Buffer | string): Line[] =>
     .map((line) => JSON.parse(line) as Line);
 
 describe('a host that allows few open files', () => {
-  it('is told which limit that is, and sees no stack', () => {
-    const line = 'ulimit -n 34; exec "$@"';
-    const { status, stderr } = spawnSync('sh', ['-c', line, 'sh', process.execPath, MAIN, 'features'], {
+  const withFiles = (limit: number, ...args: string[]): SpawnSyncReturns<string> =>
+    spawnSync('sh', ['-c', `ulimit -n ${limit}; exec "$@"`, 'sh', process.execPath, ...args], {
       encoding: 'utf8',
     });
-    assert.notEqual(status, 0);
-    assert.match(stderr, /^ramferry: .*too many open files/);
-    assert.match(stderr, /ulimit -n/);
-    assert.doesNotMatch(stderr, /^ +at /m);
+
+  it('names the limit and shows no stack, whatever the limit and the version of Node', () => {
+    // Below some limit, which differs with its version, Node itself does not start.
+    const small = join(import.meta.dirname, '../../src/pool/compile-later.js');
+    let least = 12;
+    while (withFiles(least, small).status !== 0) least += 1;
+    let refused = 0;
+    for (let limit = least; limit <= least + 18; limit += 3) {
+      const { status, stderr } = withFiles(limit, MAIN, 'features');
+      if (status === 0) {
+        assert.equal(stderr, '', `limit ${limit}`);
+        continue;
+      }
+      refused += 1;
+      assert.match(stderr, /^ramferry: .*too many open files/, `limit ${limit}`);
+      assert.match(stderr, /ulimit -n/);
+      assert.doesNotMatch(stderr, /^ +at /m);
+    }
+    assert.ok(refused > 0, 'no limit was too low');
   });
 });
 

@@ -1,12 +1,13 @@
-// The command has V8 optimise functions later; a program that embeds ramferry keeps its own settings.
+// The command has V8 optimise functions later, where V8 can. A program that embeds ramferry keeps its own settings.
 
 import assert from 'node:assert/strict';
-import { execFileSync } from 'node:child_process';
-import { test } from 'node:test';
+import { spawnSync } from 'node:child_process';
+import { describe, it } from 'node:test';
+import { lateOptimisationFlag } from '../../src/pool/compile-later.js';
 
 const MODULE = new URL('../../src/pool/compile-later.js', import.meta.url).href;
 
-/** V8's word on a function that has run some 400 kB of bytecode: its optimisation status, in a process of its own. */
+/** V8's optimisation status of a function that has run some 400 kB of bytecode, in a process of its own; stderr is empty. */
 function statusAfter(...lines: readonly string[]): string {
   const program = [
     `import { compileLater, ownProcess } from '${MODULE}';`,
@@ -22,14 +23,36 @@ function statusAfter(...lines: readonly string[]): string {
     '--no-concurrent-osr',
     '--no-maglev',
   ];
-  return execFileSync(process.execPath, [...flags, '--input-type=module', '-e', program], {
-    encoding: 'utf8',
-  });
+  const { status, stdout, stderr } = spawnSync(
+    process.execPath,
+    [...flags, '--input-type=module', '-e', program],
+    { encoding: 'utf8' },
+  );
+  assert.deepEqual([status, stderr], [0, '']);
+  return stdout;
 }
 
-test('the command has functions optimised later, a program that embeds us does not', () => {
-  const ordinary = statusAfter();
-  assert.notEqual(statusAfter('ownProcess();', 'compileLater();'), ordinary);
-  assert.equal(statusAfter('compileLater();'), ordinary);
-  assert.equal(statusAfter('ownProcess();'), ordinary, 'it waits for the threads');
+describe('compileLater', () => {
+  it('delays optimisation in the command only, where V8 has the flag', () => {
+    const ordinary = statusAfter();
+    const delayed = statusAfter('ownProcess();', 'compileLater();');
+    if (lateOptimisationFlag() === undefined) assert.equal(delayed, ordinary);
+    else assert.notEqual(delayed, ordinary);
+    assert.equal(statusAfter('compileLater();'), ordinary);
+    assert.equal(statusAfter('ownProcess();'), ordinary, 'it waits for the threads');
+  });
+
+  it('sets a flag only on V8 versions that are known to have it', () => {
+    assert.equal(lateOptimisationFlag('11.3.244.8-node.38'), '--interrupt-budget=1000000');
+    for (const version of ['1.13', '12.4.254.21-node.57', '13.6.233.17', '14.6.202.34-node.40', '99.0', '']) {
+      assert.equal(lateOptimisationFlag(version), undefined, version);
+    }
+  });
+
+  it('names a flag that V8 lists in its help', () => {
+    const flag = lateOptimisationFlag();
+    if (flag === undefined) return;
+    const { stdout } = spawnSync(process.execPath, ['--v8-options'], { encoding: 'utf8' });
+    assert.ok(stdout.includes(`${flag.split('=')[0]} (`));
+  });
 });
