@@ -17,7 +17,7 @@ interface WithEngine {
 /** Node's smallest chunkSize. */
 const MIN_CHUNK = 64;
 /** Output is gathered in pieces of this size, then joined. */
-const PIECE = 256 * 1024;
+const PIECE = 64 * 1024;
 
 const traits = {
   codec: 'zlib',

@@ -30,7 +30,7 @@ export interface NodeZstd {
 }
 
 /** Output is gathered in pieces of this size, then joined; Node allows none below 64. */
-const PIECE = 256 * 1024;
+const PIECE = 64 * 1024;
 const MIN_PIECE = 64;
 /** Encoders that stream may write a header some bytes longer than ours. */
 const HEADER_MARGIN = 16;

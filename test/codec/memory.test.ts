@@ -11,7 +11,7 @@ import { candidates, memoryLike, roomFor, shared, sharedRoom } from './support.j
 const MIB = 1024 * 1024;
 /** The test's own garbage and what the process loads on the way. */
 const SLACK = 16 * MIB;
-const CALLS = 96;
+const CALLS = 160;
 
 describe('memory of one thread', () => {
   for (const { codec, binding, open } of candidates) {
