@@ -83,14 +83,8 @@ async function run(parsed: ParsedArguments): Promise<number> {
   if (parsed['check'] === true) return await check(exec, options);
   const log = await openLogs(parsed);
   const controller = new AbortController();
-  const stop = (reason: unknown): void => {
-    if (controller.signal.aborted) exitNow(EXIT.terminated);
-    controller.abort(toRamferryError(reason));
-  };
-  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
-    process.on(signal, () => stop(new RamferryError('ERR_TERMINATED', `ended by ${signal}`)));
-  }
-  process.on('uncaughtException', stop);
+  // The first one ends everything. None may end this process before the real emu-manager: xenopsd waits for that.
+  process.on('uncaughtException', (thrown) => controller.abort(toRamferryError(thrown)));
   const args = ((parsed['--'] as unknown[] | undefined) ?? []).map(String);
   const status = await emuManager({ options, exec, args, log, signal: controller.signal });
   await lastReports();

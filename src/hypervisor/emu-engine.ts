@@ -166,7 +166,7 @@ export interface Carrier {
   readonly emulatorGone: boolean;
   /** Bytes that the emulator has written behind the end of its stream; 0 in a restore. */
   surplus(): number;
-  /** Stops now and forgets what is queued; gives back our end of the emulator's descriptor. */
+  /** Stops now and forgets what is queued; gives back xenopsd's descriptor and our end of the emulator's. */
   drop(reason: RamferryError): void;
 }
 
@@ -226,7 +226,7 @@ export abstract class WorkCarrier implements Carrier {
 
   /** Opens xenopsd's descriptor and sets up the engine. May throw. */
   protected abstract open(): Work;
-  /** Closes our end of the emulator's descriptor. */
+  /** Closes our end of the emulator's descriptor, and lets go of xenopsd's. Safe to call twice. */
   protected abstract giveBack(): void;
 
   /** Everything is where it should be; the work's own threads may still be ending. */

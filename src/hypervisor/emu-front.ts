@@ -1,13 +1,16 @@
 // The conversation: what xenopsd and the real emu-manager say to each other passes here, in order and at once, but for
 // the lines that would let xenopsd touch its stream while bytes of ours are still on their way (the order is spelt out in the
-// diagrams). One front is one save or one restore.
+// diagrams). One front is one save or one restore. It ends after the real one: xenopsd takes the front's end for xenguest's.
 import { Buffer } from 'node:buffer';
-import { RamferryError, toRamferryError } from '../errors.js';
+import { type RamferryError, toRamferryError } from '../errors.js';
+import { type Answer, Answers, readAnswer } from './emu-answers.js';
 import type { Carrier } from './emu-engine.js';
-import { type Answer, EMU_EXIT, errorLine, type FrontOptions } from './emu-ends.js';
+import { EMU_EXIT, errorLine, FAILURE, type FrontOptions } from './emu-ends.js';
 import { LIMIT, sleep } from './emu-limits.js';
 import type { EmuExit } from './emu-process.js';
 import { readLines, textOf } from './lines.js';
+
+const ABORT = Buffer.from('abort\n');
 
 /** `over`: the real one has ended by itself, and its status is ours. */
 type Ending = 'aborted' | 'failed' | 'over';
@@ -15,30 +18,27 @@ type Ending = 'aborted' | 'failed' | 'over';
 export class EmuFront {
   readonly #options: FrontOptions;
   readonly #carriers: readonly Carrier[];
-  readonly #sharesStream: boolean;
+  readonly #answers: Answers;
   readonly #queue: Answer[] = [];
   #wakeDeliverer: () => void = () => undefined;
   /** No more answers will come. */
   #realSilent = false;
-  /** The real one has said `error:`: nothing is held back any more, what was held is dropped. */
-  #realHasFailed = false;
-  #realFailed: () => void = () => undefined;
-  readonly #whenRealFailed: Promise<void>;
+  /**
+   * The streams lead nowhere any more: the real one has said `error:`, or xenopsd has closed the control channel. Nothing is
+   * held back from here on, what was held is dropped, and the real one's words and status decide.
+   */
+  #abandoned = false;
+  #setAbandoned: () => void = () => undefined;
+  readonly #whenAbandoned: Promise<void>;
   /** What decides the exit status otherwise than the real one's own. */
   #ending: Ending | undefined;
   #end: (status: number) => void = () => undefined;
-  #lastPrepared = '';
-  /** Emulators whose result xenopsd has still to hear; in a save there is one for all. */
-  readonly #resultsMissing: Set<string>;
-  #lineOfEndPassed = false;
 
   constructor(options: FrontOptions) {
     this.#options = options;
     this.#carriers = [options.memory, ...(options.vgpu === undefined ? [] : [options.vgpu])];
-    const { others, fd, saving } = options.request;
-    this.#sharesStream = others.get('vgpu') === fd;
-    this.#resultsMissing = new Set(saving || !others.has('vgpu') ? ['xenguest'] : ['xenguest', 'vgpu']);
-    this.#whenRealFailed = new Promise((resolve) => (this.#realFailed = resolve));
+    this.#answers = new Answers(options.request);
+    this.#whenAbandoned = new Promise((resolve) => (this.#setAbandoned = resolve));
   }
 
   /** Resolves with the exit status as soon as nothing is left to be done. Never rejects. */
@@ -53,9 +53,18 @@ export class EmuFront {
     });
   }
 
-  /** Our own failure, or a signal: the real one is told, xenopsd hears one line. */
+  /** Our own failure: the real one is told, xenopsd hears one line. */
   fail(error: RamferryError): void {
     void this.#fail(error);
+  }
+
+  /** A signal to the front: the first one ends the conversation as a failure, the real one itself gets every other. */
+  signalled(signal: NodeJS.Signals): void {
+    if (this.#ending === undefined && !this.#abandoned) {
+      this.fail(FAILURE.signal(signal));
+    } else {
+      this.#options.real.kill(signal);
+    }
   }
 
   // --- from xenopsd ---
@@ -64,16 +73,9 @@ export class EmuFront {
     const { commands, real } = this.#options;
     try {
       for await (const line of readLines(commands)) {
-        if (this.#ending !== undefined) {
-          // The real one is being stopped already; xenopsd may want the same.
-          if (textOf(line) === 'abort') this.#abort();
-          continue;
-        }
-        if (textOf(line) === 'abort') {
-          real.input.write(line).catch(() => undefined);
-          this.#abort();
-          return;
-        }
+        if (textOf(line) === 'abort') this.#abort();
+        // The real one is being stopped.
+        if (this.#ending !== undefined) continue;
         // A real one that is gone reads no more; its exit tells the rest.
         await real.input.write(line).catch(() => undefined);
         this.#passed(textOf(line));
@@ -82,15 +84,22 @@ export class EmuFront {
       this.#options.log.warn(`the control channel broke: ${toRamferryError(thrown).message}`);
     }
     void real.input.finish().catch(() => undefined);
-    // Behind the last result nobody has to stay in touch.
-    if (this.#resultsMissing.size > 0) this.#abort();
+    this.#hungUp();
+  }
+
+  /** The end of the channel is no `abort`: the real one says what it thinks of it, and how it ends. */
+  #hungUp(): void {
+    // After the last result the channel may end at any time.
+    if (this.#ending !== undefined || this.#abandoned || !this.#answers.resultsMissing) return;
+    this.#options.log.warn('xenopsd has closed the control channel before the result');
+    this.#abandon(FAILURE.hungUp());
   }
 
   /** A command is with the real one: what it allows us to do begins now. */
   #passed(command: string): void {
     const { memory, vgpu, request } = this.#options;
     if (request.saving) {
-      if (command === 'done' && this.#lastPrepared === 'vgpu') vgpu?.start();
+      if (command === 'done' && this.#answers.lastPrepared === 'vgpu') vgpu?.start();
     } else if (command === 'restore:xenguest') {
       memory.start();
     } else if (command === 'restore:vgpu') {
@@ -116,14 +125,10 @@ export class EmuFront {
     try {
       for await (const line of readLines(this.#options.real.output)) {
         if (this.#ending !== undefined || this.#realSilent) continue;
-        const [, word = '', about = ''] = /^([^:]*):?(.*)$/.exec(textOf(line)) ?? [];
-        this.#queue.push({ line, word, about });
-        if (word === 'error') {
-          this.#realHasFailed = true;
-          // What xenguest still writes leads nowhere, and xenopsd may do with its stream what it likes.
-          this.#drop(new RamferryError('ERR_LINK_COMMAND', 'emu-manager has failed'));
-          this.#realFailed();
-        }
+        const answer = readAnswer(line);
+        this.#queue.push(answer);
+        // What xenguest still writes leads nowhere, and xenopsd may do with its stream what it likes.
+        if (answer.word === 'error') this.#abandon(FAILURE.realFailed());
         this.#wakeDeliverer();
       }
     } catch {
@@ -139,26 +144,26 @@ export class EmuFront {
         await new Promise<void>((resolve) => (this.#wakeDeliverer = resolve));
         continue;
       }
-      const wait = this.#realHasFailed ? undefined : this.#mustWait(answer);
-      if (wait !== undefined) await Promise.race([wait, this.#whenRealFailed]);
+      const wait = this.#abandoned ? undefined : this.#mustWait(answer);
+      if (wait !== undefined) await Promise.race([wait, this.#whenAbandoned]);
       if (this.#ending !== undefined) return;
       this.#queue.shift();
       // xenopsd would write to its stream behind it, in the middle of ours.
-      if (this.#realHasFailed && this.#isHeld(answer)) continue;
-      await this.#say(answer);
+      if (this.#abandoned && this.#answers.isHeld(answer)) continue;
+      this.#answers.passes(answer);
+      await this.#write(answer.line);
     }
-  }
-
-  #isHeld({ word, about }: Answer): boolean {
-    return word === 'result' || (word === 'prepare' && about === 'vgpu' && this.#sharesStream);
   }
 
   /** What has to happen before xenopsd may hear this; rejects never. */
   #mustWait(answer: Answer): Promise<void> | undefined {
-    if (!this.#isHeld(answer)) return undefined;
+    if (!this.#answers.isHeld(answer)) return undefined;
     const { memory, vgpu, request, log } = this.#options;
     if (answer.word === 'prepare') {
-      const timer = setTimeout(() => this.#prepareOverdue(), LIMIT.prepareHold);
+      const timer = setTimeout(
+        () => this.fail(FAILURE.overdue(memory.statistics.linkBytes)),
+        LIMIT.prepareHold,
+      );
       return this.#delivered([memory]).finally(() => clearTimeout(timer));
     }
     let waiting = this.#carriers;
@@ -173,38 +178,12 @@ export class EmuFront {
     try {
       await Promise.all(carriers.map((carrier) => carrier.delivered));
       const surplus = carriers.find((carrier) => carrier.surplus() > 0);
-      if (surplus !== undefined) {
-        throw new RamferryError(
-          'ERR_INPUT_UNKNOWN',
-          `xenguest has written ${surplus.surplus()} bytes behind its END record`,
-          { hint: 'this xenguest does what this version does not know: migrate without compression' },
-        );
-      }
+      if (surplus !== undefined) throw FAILURE.surplus(surplus.surplus());
     } catch (thrown) {
-      if (!this.#realHasFailed) this.fail(toRamferryError(thrown));
+      if (!this.#abandoned) this.fail(toRamferryError(thrown));
       // The conversation ends otherwise; this line never passes.
       await new Promise<never>(() => undefined);
     }
-  }
-
-  #prepareOverdue(): void {
-    const { statistics } = this.#options.memory;
-    this.fail(
-      new RamferryError(
-        'ERR_LINK_TIMEOUT',
-        `the link did not take the rest of the memory stream within ${LIMIT.prepareHold / 1000} s ` +
-          `(${statistics.linkBytes} bytes so far); emu-manager waits no longer for the vGPU`,
-      ),
-    );
-  }
-
-  async #say({ line, word, about }: Answer): Promise<void> {
-    if (word === 'prepare') this.#lastPrepared = about;
-    if (word === 'result') {
-      this.#resultsMissing.delete(this.#options.request.saving ? 'xenguest' : about.split(' ')[0]!);
-    }
-    if (word === 'result' || word === 'error') this.#lineOfEndPassed = true;
-    await this.#write(line);
   }
 
   async #write(line: Uint8Array): Promise<void> {
@@ -227,61 +206,87 @@ export class EmuFront {
         this.#options.log.warn(`${error.message}; waiting for emu-manager's own words`);
         if (await this.#realExplains()) return;
       }
-      if (!this.#realHasFailed) this.fail(error);
+      if (!this.#abandoned) this.fail(error);
     }
   }
 
   /** The real one has failed in its own way, or does so soon: then xenopsd hears of it without us. */
   async #realExplains(): Promise<boolean> {
-    const failed = this.#whenRealFailed.then(() => true);
+    const failed = this.#whenAbandoned.then(() => true);
     const ended = this.#options.real.exited.then(({ status }) => status !== 0);
     return Promise.race([failed, ended, sleep(LIMIT.explain, false)]);
   }
 
+  /** No line passes any more. The real one needs up to 60 s to end xenguest; the front has its end and its status. */
   #abort(): void {
-    if (this.#ending === 'aborted') return;
+    if (this.#ending === 'aborted' || this.#ending === 'over') return;
+    const { real, log } = this.#options;
+    if (this.#ending === undefined) this.#tellAbort();
     this.#ending = 'aborted';
-    this.#dropAll(new RamferryError('ERR_INTERRUPTED', 'aborted by xenopsd'));
-    this.#options.log.info({}, 'aborted by xenopsd');
-    void Promise.race([this.#options.real.exited, sleep(LIMIT.abortGrace, undefined)]).then(() => {
-      this.#end(EMU_EXIT.success);
+    this.#dropAll(FAILURE.aborted());
+    log.info({}, 'aborted by xenopsd');
+    void real.exited.then(({ status, signal }) => {
+      log.info({ status, signal }, 'emu-manager has ended');
+      this.#end(status ?? EMU_EXIT.failed);
     });
   }
+
+  readonly #tellAbort = (): void => void this.#options.real.input.write(ABORT).catch(() => undefined);
 
   async #fail(error: RamferryError): Promise<void> {
     if (this.#ending !== undefined) return;
     this.#ending = 'failed';
     const { real, log } = this.#options;
     log.error(error);
-    real.input.write(Buffer.from('abort\n')).catch(() => undefined);
+    this.#tellAbort();
     this.#dropAll(error);
     const stopped = real.exited.then(() => true);
-    if (!(await Promise.race([stopped, sleep(LIMIT.stop, false)]))) real.kill();
-    await this.#finish(errorLine(error), EMU_EXIT.failed);
+    const inTime = await Promise.race([stopped, sleep(LIMIT.stop, false)]);
+    await this.#sayLast(error);
+    if (!inTime) {
+      // Killed, it would leave xenguest behind, and our end would tell xenopsd that the domain is free.
+      log.warn(`emu-manager has not ended ${LIMIT.stop / 1000} s after its abort: waiting for it`);
+      await real.exited;
+    }
+    // An abort that came meanwhile has an end of its own.
+    if (!this.#isAborted) this.#end(EMU_EXIT.failed);
   }
 
   /** The real one has ended by itself, and everything that it said has been passed on. */
   async #mirror({ status, signal }: EmuExit): Promise<void> {
     const { log, memory } = this.#options;
     this.#ending = 'over';
-    this.#dropAll(new RamferryError('ERR_LINK_CLOSED', 'emu-manager has ended'));
-    log.info({ status, signal, statistics: memory.statistics.summary('completed') }, 'emu-manager has ended');
-    if (signal === null) {
-      this.#end(status ?? EMU_EXIT.failed);
-    } else if (this.#lineOfEndPassed) {
-      this.#end(EMU_EXIT.failed);
-    } else {
-      const error = new RamferryError('ERR_LINK_COMMAND', `emu-manager was ended by ${signal}`);
+    this.#dropAll(FAILURE.realEnded());
+    const error =
+      signal !== null
+        ? FAILURE.realKilled(signal)
+        : // It had finished before it saw the end of the channel; its result was held and dropped.
+          this.#abandoned && status === EMU_EXIT.success && this.#answers.resultsMissing
+          ? FAILURE.hungUp()
+          : undefined;
+    const outcome = error === undefined && status === EMU_EXIT.success ? 'completed' : 'failed';
+    log.info({ status, signal, statistics: memory.statistics.summary(outcome) }, 'emu-manager has ended');
+    if (error !== undefined && !this.#answers.ended) {
       log.error(error);
-      await this.#finish(errorLine(error), EMU_EXIT.failed);
+      await this.#sayLast(error);
     }
+    this.#end(error === undefined ? (status ?? EMU_EXIT.failed) : EMU_EXIT.failed);
   }
 
-  async #finish(line: Buffer, status: number): Promise<void> {
-    // An abort may have come meanwhile: then no line of ours.
-    if (this.#ending === 'aborted') return;
-    await Promise.race([this.#write(line), sleep(LIMIT.lastLine, undefined)]);
-    this.#end(status);
+  get #isAborted(): boolean {
+    return this.#ending === 'aborted';
+  }
+
+  /** The one line of a failure; none when an abort has come meanwhile. */
+  async #sayLast(error: RamferryError): Promise<void> {
+    if (this.#isAborted) return;
+    await Promise.race([this.#write(errorLine(error)), sleep(LIMIT.lastLine, undefined)]);
+  }
+
+  #abandon(reason: RamferryError): void {
+    this.#abandoned = true;
+    this.#drop(reason);
+    this.#setAbandoned();
   }
 
   #dropAll(reason: RamferryError): void {

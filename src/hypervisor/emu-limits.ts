@@ -3,9 +3,10 @@
 export const LIMIT = {
   /** emu-manager waits 120 s for the answer to `prepare:`; xenopsd needs a little of that for itself. */
   prepareHold: 110_000,
-  /** After an abort everything is over within a second; this is what the real one has of it. */
-  abortGrace: 700,
-  /** emu-manager may need 60 s and a SIGKILL to get rid of a xenguest that does not listen. */
+  /**
+   * emu-manager may need 60 s and a SIGKILL to get rid of a xenguest that does not listen. After this time xenopsd hears of
+   * our failure although emu-manager is still there; the front waits on.
+   */
   stop: 75_000,
   /** An emulator that has gone: so long emu-manager may take to say why. */
   explain: 3_000,

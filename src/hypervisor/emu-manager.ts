@@ -1,15 +1,16 @@
 // `ramferry emu-manager`: stands where xenopsd starts emu-manager, and starts the real one behind it.
 // What is no compressed save and no restore is the real one's affair alone.
-import fs from 'node:fs';
 import { RamferryError, toRamferryError } from '../errors.js';
 import { onAbort } from '../io/abort-signal.js';
+import { inputOpenError, outputOpenError } from '../io/system-error.js';
 import { openInheritedInput, openInheritedOutput } from '../link/inherited.js';
 import { packageVersion } from '../migration/version.js';
 import { EmuArguments, type EmuRequest } from './emu-arguments.js';
 import { type Carrier, Engine, type EmuOptions } from './emu-engine.js';
 import { EMU_EXIT, errorLine, type FrontLog } from './emu-ends.js';
 import { EmuFront } from './emu-front.js';
-import { EmuProcess, runUntouched } from './emu-process.js';
+import { isOwn } from './descriptors.js';
+import { EmuProcess, onSignals, runUntouched } from './emu-process.js';
 import { MemoryRestore, MemorySave, VgpuRestore, VgpuSave } from './emu-streams.js';
 import { startSpan } from './tracing.js';
 
@@ -20,7 +21,7 @@ export interface EmuManagerSettings {
   /** Its arguments, as xenopsd gave them. */
   readonly args: readonly string[];
   readonly log: FrontLog;
-  /** Ends everything as a failure of our own. */
+  /** A mistake of ours that nothing else has caught: ends everything as a failure of our own. */
   readonly signal?: AbortSignal;
 }
 
@@ -59,13 +60,18 @@ async function converse(
 ): Promise<number> {
   const { log, exec, signal } = settings;
   const forEver = { ioTimeout: 0 };
-  const commands = openInheritedInput(request.controlIn, 'xenopsd', forEver).source!;
-  const answers = openInheritedOutput(request.controlOut, 'xenopsd', forEver).sink!;
-  let front: EmuFront;
+  const answers = openInheritedOutput(request.controlOut, '-controloutfd', forEver).sink!;
+  let front: EmuFront | undefined;
+  let early: NodeJS.Signals | undefined;
+  onSignals((signal) => {
+    if (front === undefined) early = signal;
+    else front.signalled(signal);
+  });
   try {
+    const commands = openInheritedInput(request.controlIn, '-controlinfd', forEver).source!;
     refuseSharedLive(request);
     const engine = new Engine(settings.options, (text) => log.warn(text));
-    fs.fstatSync(request.fd);
+    checkOpen(request);
     const real = await EmuProcess.start(exec, args, request, engine.compressVgpu);
     const { mode, domid, live } = request;
     log.info({ mode, domid, live, ...engine.describe() }, 'started');
@@ -85,8 +91,22 @@ async function converse(
     await answers.write(errorLine(error)).catch(() => undefined);
     return EMU_EXIT.startUp;
   }
-  onAbort(signal, () => front.fail(toRamferryError(signal!.reason, 'ERR_TERMINATED')));
-  return front.run();
+  const ended = front.run();
+  onAbort(signal, () => front.fail(toRamferryError(signal!.reason)));
+  if (early !== undefined) front.signalled(early);
+  return ended;
+}
+
+/** The streams; the control channels have been opened. @throws RamferryError ERR_INPUT_OPEN, ERR_OUTPUT_OPEN */
+function checkOpen({ fd, others, saving }: EmuRequest): void {
+  const named = [...others].map(([name, number]) => ({ label: `-dm ${name}:${number}`, number }));
+  for (const { label, number } of [{ label: `-fd ${fd}`, number: fd }, ...named]) {
+    try {
+      if (isOwn(number)) throw new Error('it is a descriptor of Node itself');
+    } catch (thrown) {
+      throw saving ? outputOpenError(label, thrown) : inputOpenError(label, thrown);
+    }
+  }
 }
 
 /** With our own descriptor for xenguest, emu-manager could not see it any more. */

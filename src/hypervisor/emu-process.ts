@@ -1,13 +1,14 @@
 // The real emu-manager as our child: started with descriptors of ours where the front stands between, and with those of
 // xenopsd, under the same numbers, everywhere else. Its exit is told; what it says is its reader's affair.
-import { type ChildProcess, spawn } from 'node:child_process';
+import { type ChildProcess, spawn, type StdioOptions } from 'node:child_process';
 import fs from 'node:fs';
 import type net from 'node:net';
 import { RamferryError } from '../errors.js';
 import type { ByteSink, ByteSource, Channel } from '../io/bytes.js';
+import { asError } from '../io/system-error.js';
 import { takeHandle } from '../link/handle.js';
 import { socketLinkOfDescriptor, socketLinkOfHandle, type SocketLinkOptions } from '../link/socket.js';
-import { closeOnExec, type SocketPair, socketPair } from './descriptors.js';
+import { closeOnExec, isOwn, type SocketPair, socketPair } from './descriptors.js';
 import type { EmuArguments, EmuRequest } from './emu-arguments.js';
 import type { EmulatorStream } from './emu-streams.js';
 
@@ -66,13 +67,16 @@ export class EmuProcess {
       if (fd > 2) closeOnExec(fd);
     }
     const last = Math.max(...stdio.keys());
-    const child = spawn(exec, args.forReal(number), {
-      stdio: Array.from({ length: last + 1 }, (_, fd) => stdio.get(fd) ?? 'ignore'),
-    });
+    const child = start(
+      exec,
+      args.forReal(number),
+      Array.from({ length: last + 1 }, (_, fd) => stdio.get(fd) ?? 'ignore'),
+    );
     this.#child = child;
+    // An error after the start is a signal that could not be sent: then it lives.
+    child.on('error', () => undefined);
     this.exited = new Promise((resolve) => {
       child.once('exit', (status, signal) => resolve({ status, signal }));
-      child.once('error', () => resolve({ status: 1, signal: null }));
     });
     fs.closeSync(memory.theirs);
     const control = this.#control(request);
@@ -98,19 +102,45 @@ export class EmuProcess {
   #started(): Promise<void> {
     return new Promise((resolve, reject) => {
       this.#child.once('spawn', resolve);
-      this.#child.once('error', (thrown) => {
-        const hint = 'check --exec and the rights of that program';
-        reject(
-          new RamferryError('ERR_LINK_COMMAND', `emu-manager could not be started: ${thrown.message}`, {
-            hint,
-          }),
-        );
-      });
+      this.#child.once('error', (thrown) => reject(startError(thrown)));
     });
   }
 
-  kill(): void {
-    this.#child.kill('SIGKILL');
+  kill(signal: NodeJS.Signals): void {
+    this.#child.kill(signal);
+  }
+}
+
+/** @throws RamferryError; what Node tells by an event instead, startError() names as well */
+function start(exec: string, words: readonly string[], stdio: StdioOptions): ChildProcess {
+  try {
+    return spawn(exec, words, { stdio });
+  } catch (thrown) {
+    throw startError(thrown);
+  }
+}
+
+function startError(thrown: unknown): RamferryError {
+  return new RamferryError(
+    'ERR_LINK_COMMAND',
+    `emu-manager could not be started: ${asError(thrown).message}`,
+    { cause: thrown, hint: 'check --exec and the rights of that program' },
+  );
+}
+
+/** The signals that a front takes: those that would end it by default and that a service manager or a person sends. */
+export const SIGNALS = ['SIGTERM', 'SIGINT', 'SIGHUP'] as const satisfies readonly NodeJS.Signals[];
+
+/** Hands each signal to the listener until the process ends. */
+export function onSignals(listener: (signal: NodeJS.Signals) => void): void {
+  for (const signal of SIGNALS) process.on(signal, listener);
+}
+
+function isOpen(fd: number): boolean {
+  try {
+    return !isOwn(fd);
+  } catch {
+    return false;
   }
 }
 
@@ -132,21 +162,25 @@ export async function runUntouched(
   words: readonly string[],
   fds: readonly number[],
 ): Promise<number> {
-  const last = Math.max(2, ...fds);
-  const wanted = new Set([0, 1, 2, ...fds]);
-  const child = spawn(exec, words, {
-    stdio: Array.from({ length: last + 1 }, (_, fd) => (wanted.has(fd) ? fd : 'ignore')),
-  });
+  // What is closed here is closed there: that is the real one's to complain of.
+  const open = [...new Set(fds)].filter(isOpen);
+  const last = Math.max(2, ...open);
+  const wanted = new Set([0, 1, 2, ...open]);
+  const child = start(
+    exec,
+    words,
+    Array.from({ length: last + 1 }, (_, fd) => (wanted.has(fd) ? fd : 'ignore')),
+  );
   // Nothing of it is ours: that the last holder goes must be seen by xenopsd.
-  for (const fd of fds) if (fd > 2) fs.closeSync(fd);
-  const signals: NodeJS.Signals[] = ['SIGTERM', 'SIGINT', 'SIGHUP'];
-  for (const signal of signals) process.on(signal, () => child.kill(signal));
+  for (const fd of open) if (fd > 2) fs.closeSync(fd);
+  onSignals((signal) => child.kill(signal));
   const [status, signal] = await new Promise<[number | null, NodeJS.Signals | null]>((resolve, reject) => {
     child.once('exit', (...result) => resolve(result));
-    child.once('error', (thrown) => reject(new RamferryError('ERR_LINK_COMMAND', thrown.message)));
+    child.once('spawn', () => child.on('error', () => undefined));
+    child.once('error', (thrown) => reject(startError(thrown)));
   });
   if (signal === null) return status ?? 1;
-  for (const handled of signals) process.removeAllListeners(handled);
+  for (const handled of SIGNALS) process.removeAllListeners(handled);
   process.kill(process.pid, signal);
   return 1;
 }

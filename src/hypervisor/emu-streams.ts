@@ -2,6 +2,7 @@
 // Each reads and writes no byte that is not its own: a memory stream ends at its END record, a vGPU's in the container
 // of our own at that container's end.
 import fs from 'node:fs';
+import { promisify } from 'node:util';
 import { NativeOutlet } from '../container/native-outlet.js';
 import { XenguestOutlet } from '../container/xenguest-outlet.js';
 import { RamferryError } from '../errors.js';
@@ -16,8 +17,11 @@ import { NativeReceiver } from '../migration/native-receiver.js';
 import type { ReceiverSettings } from '../migration/receiving.js';
 import { Sender } from '../migration/sender.js';
 import { XenReceiver } from '../migration/xen-receiver.js';
-import { endWriting } from './descriptors.js';
+import { detach, endWriting } from './descriptors.js';
 import { type Engine, WorkCarrier } from './emu-engine.js';
+
+const fdatasync = promisify(fs.fdatasync);
+const fstat = promisify(fs.fstat);
 
 /** xenopsd decides how long a stream may stall: it aborts. */
 const FOR_EVER = { ioTimeout: 0 };
@@ -36,6 +40,7 @@ abstract class StreamCarrier extends WorkCarrier {
   protected readonly stream: EmulatorStream;
   /** xenopsd's descriptor. */
   protected readonly fd: number;
+  #detached = false;
 
   constructor(engine: Engine, stream: EmulatorStream, fd: number) {
     super();
@@ -47,6 +52,10 @@ abstract class StreamCarrier extends WorkCarrier {
   protected giveBack(): void {
     void this.stream.channel.source?.close();
     void this.stream.channel.sink?.abort();
+    // emu-manager may need a minute to end: the far side of the stream does not wait so long for its end.
+    if (this.#detached) return;
+    this.#detached = true;
+    detach(this.fd);
   }
 
   protected output(): ByteSink {
@@ -86,14 +95,12 @@ abstract class StreamCarrier extends WorkCarrier {
 
 /** A regular file or a disk gets its data before anybody is told so: emu-manager would have called syncfs. */
 async function settle(fd: number): Promise<void> {
-  const stats = fs.fstatSync(fd);
-  if (!stats.isFile() && !stats.isBlockDevice()) return;
-  await new Promise<void>((resolve, reject) => {
-    fs.fdatasync(fd, (thrown) => {
-      if (thrown === null) resolve();
-      else reject(writeError('the stream', thrown));
-    });
-  });
+  try {
+    const stats = await fstat(fd);
+    if (stats.isFile() || stats.isBlockDevice()) await fdatasync(fd);
+  } catch (thrown) {
+    throw writeError('the stream', thrown);
+  }
 }
 
 /** xenguest's stream out: up to and including its END record. */

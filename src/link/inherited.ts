@@ -10,7 +10,7 @@ import { socketLinkOfDescriptor } from './socket.js';
 const ACCESS_MODE = 3;
 
 /** O_RDONLY, O_WRONLY or O_RDWR. */
-function accessMode(fd: number): number {
+export function accessMode(fd: number): number {
   const info = fs.readFileSync(`/proc/self/fdinfo/${fd}`, 'latin1');
   return parseInt(/^flags:\s*([0-7]+)/m.exec(info)?.[1] ?? '2', 8) & ACCESS_MODE;
 }

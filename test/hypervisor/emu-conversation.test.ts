@@ -15,6 +15,7 @@ class Channel {
   #bytes = Buffer.alloc(0);
   #wake: () => void = () => undefined;
   text = '';
+  ended = false;
   readonly sink: ByteSink = {
     label: 'memory',
     write: (bytes) => {
@@ -24,19 +25,28 @@ class Channel {
       return Promise.resolve();
     },
     queued: () => 0,
-    finish: () => Promise.resolve(),
+    finish: () => {
+      this.end();
+      return Promise.resolve();
+    },
     abort: () => Promise.resolve(),
   };
   readonly source: ByteSource = {
     label: 'memory',
     read: async (target) => {
-      while (this.#bytes.length === 0) await new Promise<void>((resolve) => (this.#wake = resolve));
+      while (this.#bytes.length === 0 && !this.ended)
+        await new Promise<void>((resolve) => (this.#wake = resolve));
       const taken = this.#bytes.copy(target);
       this.#bytes = this.#bytes.subarray(taken);
       return taken;
     },
     close: () => Promise.resolve(),
   };
+
+  end(): void {
+    this.ended = true;
+    this.#wake();
+  }
 
   say(line: string): void {
     void this.sink.write(Buffer.from(`${line}\n`));
@@ -73,18 +83,16 @@ class Conversation {
   readonly fromReal = new Channel();
   readonly memory = new Stuck();
   status: number | undefined;
-  killed = false;
+  readonly signals: NodeJS.Signals[] = [];
+  readonly front: EmuFront;
   exit!: (exit: EmuExit) => void;
 
   constructor(context: TestContext, words: string) {
     context.mock.timers.enable({ apis: ['setTimeout'] });
     const { request } = new EmuArguments(`-controlinfd 3 -controloutfd 4 -fd 5 ${words}`.split(' '));
     const exited = new Promise<EmuExit>((resolve) => (this.exit = resolve));
-    const kill = (): void => {
-      this.killed = true;
-      this.exit({ status: null, signal: 'SIGKILL' });
-    };
-    const front = new EmuFront({
+    const kill = (signal: NodeJS.Signals): void => void this.signals.push(signal);
+    this.front = new EmuFront({
       request: request!,
       commands: this.commands.source,
       answers: this.answers.sink,
@@ -93,7 +101,7 @@ class Conversation {
       vgpu: undefined,
       log: { info: () => undefined, warn: () => undefined, error: () => undefined },
     });
-    void front.run().then((status) => (this.status = status));
+    void this.front.run().then((status) => (this.status = status));
   }
 }
 
@@ -119,7 +127,7 @@ describe('the time limits of a conversation', () => {
     assert.equal(all.status, 2);
   });
 
-  it('leave emu-manager the time that it needs to stop xenguest, and no more', async (context) => {
+  it('tell xenopsd of a failure after 75 s at most, and wait for emu-manager all the same', async (context) => {
     const all = new Conversation(context, SHARED);
     all.fromReal.say('prepare:vgpu');
     await settled();
@@ -127,12 +135,20 @@ describe('the time limits of a conversation', () => {
     await settled();
     context.mock.timers.tick(74_000);
     await settled();
-    assert.equal(all.killed, false);
     assert.equal(all.status, undefined);
+    assert.equal(all.answers.text, '');
     context.mock.timers.tick(2_000);
     await settled();
-    assert.equal(all.killed, true);
+    assert.match(all.answers.text, /^error:ramferry: ERR_LINK_TIMEOUT: [^\n]*\n$/);
+    context.mock.timers.tick(3_600_000);
+    await settled();
+    // Its end would leave xenguest behind, and ours would say that xenguest has gone.
+    assert.deepEqual(all.signals, []);
+    assert.equal(all.status, undefined);
+    all.exit({ status: 0, signal: null });
+    await settled();
     assert.equal(all.status, 2);
+    assert.equal(all.answers.text.split('\n').length, 2);
   });
 
   it('hold a result back for as long as it takes', async (context) => {
@@ -145,16 +161,21 @@ describe('the time limits of a conversation', () => {
     assert.equal(all.status, undefined);
   });
 
-  it('end an abort within a second, whatever emu-manager does', async (context) => {
+  it('end an abort when emu-manager has ended, however long it takes', async (context) => {
     const all = new Conversation(context, '-mode save -live true -compress true');
     all.commands.say('abort');
     await settled();
     assert.equal(all.memory.dropped?.code, 'ERR_INTERRUPTED');
     assert.equal(all.toReal.text, 'abort\n');
-    context.mock.timers.tick(999);
+    all.fromReal.say('info:still here');
+    context.mock.timers.tick(3_600_000);
+    await settled();
+    assert.equal(all.status, undefined);
+    all.exit({ status: 0, signal: null });
     await settled();
     assert.equal(all.status, 0);
     assert.equal(all.answers.text, '');
+    assert.deepEqual(all.signals, []);
   });
 
   it('an abort that comes while our own failure is being cleared up is obeyed', async (context) => {
@@ -167,7 +188,62 @@ describe('the time limits of a conversation', () => {
     await settled();
     context.mock.timers.tick(999);
     await settled();
+    assert.equal(all.status, undefined);
+    all.exit({ status: 0, signal: null });
+    await settled();
     assert.equal(all.status, 0);
     assert.equal(all.answers.text, '');
+    assert.equal(all.toReal.text, 'abort\n');
+  });
+});
+
+describe('the end of the control channel', () => {
+  it('is handed on, and a result that was held does not pass: the front fails', async (context) => {
+    const all = new Conversation(context, '-mode save -live true -compress true');
+    all.fromReal.say('result:0 0');
+    await settled();
+    all.commands.end();
+    await settled();
+    assert.equal(all.toReal.text, '');
+    assert.ok(all.toReal.ended);
+    assert.equal(all.memory.dropped?.code, 'ERR_LINK_CLOSED');
+    assert.equal(all.status, undefined);
+    all.exit({ status: 0, signal: null });
+    await settled();
+    context.mock.timers.tick(1_000);
+    await settled();
+    assert.match(all.answers.text, /^error:ramferry: ERR_LINK_CLOSED: [^\n]*\n$/);
+    assert.equal(all.status, 2);
+  });
+
+  it('leaves the last word and the status to the real one', async (context) => {
+    const all = new Conversation(context, '-mode restore');
+    all.commands.end();
+    await settled();
+    all.fromReal.say('error:Invalid argument');
+    await settled();
+    assert.equal(all.answers.text, 'error:Invalid argument\n');
+    all.exit({ status: 1, signal: null });
+    await settled();
+    context.mock.timers.tick(1_000);
+    await settled();
+    assert.equal(all.answers.text, 'error:Invalid argument\n');
+    assert.equal(all.status, 1);
+  });
+});
+
+describe('a signal', () => {
+  it('fails the conversation; every further one is emu-manager’s', async (context) => {
+    const all = new Conversation(context, SHARED);
+    all.front.signalled('SIGTERM');
+    await settled();
+    assert.equal(all.toReal.text, 'abort\n');
+    assert.deepEqual(all.signals, []);
+    all.front.signalled('SIGINT');
+    assert.deepEqual(all.signals, ['SIGINT']);
+    all.exit({ status: null, signal: 'SIGINT' });
+    await settled();
+    assert.match(all.answers.text, /^error:ramferry: ERR_TERMINATED: ended by SIGTERM\n$/);
+    assert.equal(all.status, 2);
   });
 });

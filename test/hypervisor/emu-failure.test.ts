@@ -156,6 +156,60 @@ describe('a front that cannot begin', () => {
     fs.rmSync(nowhere.directory, { recursive: true });
   });
 
+  for (const [what, number] of [
+    ['that is closed', 200],
+    ['that Node itself has opened', 9],
+  ] as const) {
+    it(`because of a stream ${what}: named by its option`, async () => {
+      const stream = stage.stream('socket', true);
+      for (const words of [
+        ['-fd', String(number)],
+        ['-live', 'false', '-dm', `vgpu:${number}`],
+      ]) {
+        const args = [...LIVE, ...words];
+        const xenopsd = stage.start({ mode: 'hvm_save', fd: stream.fd, args, scenario: {} });
+        const line = (await xenopsd.hear()) ?? '';
+        assert.match(line, new RegExp(`^error:ramferry: ERR_OUTPUT_OPEN: .*${words.at(-2)!} .*${number}`));
+        assert.equal(await xenopsd.status(), 1);
+        assert.deepEqual(xenopsd.noted(), []);
+      }
+      const restore = { mode: 'hvm_restore', args: ['-fd', String(number)] } as const;
+      const xenopsd = stage.start({ ...restore, fd: stream.fd, scenario: {} });
+      assert.match((await xenopsd.hear()) ?? '', /^error:ramferry: ERR_INPUT_OPEN: .*-fd/);
+      assert.equal(await xenopsd.status(), 1);
+      stream.close();
+    });
+  }
+
+  it('because of a control channel that is closed: the other one is told', async () => {
+    const stream = stage.stream('socket', true);
+    const args = [...LIVE, '-controlinfd', '201'];
+    const xenopsd = stage.start({ mode: 'hvm_save', fd: stream.fd, args, scenario: {} });
+    assert.match((await xenopsd.hear()) ?? '', /^error:ramferry: ERR_INPUT_OPEN: .*-controlinfd/);
+    assert.equal(await xenopsd.status(), 1);
+    stream.close();
+  });
+
+  it('because emu-manager is no program that this host can start: typed, also where nothing is ours', async () => {
+    const stream = stage.stream('socket', true);
+    const workshop = new Workshop();
+    fs.rmSync(workshop.emuManager);
+    fs.symlinkSync(workshop.emuManager, workshop.emuManager);
+    const compressed = new Xenopsd({ workshop, mode: 'save', fd: stream.fd, args: LIVE, scenario: {} });
+    assert.match((await compressed.hear()) ?? '', /^error:ramferry: ERR_LINK_COMMAND: .*ELOOP/);
+    assert.equal(await compressed.status(), 1);
+    const plain = new Xenopsd({
+      workshop,
+      mode: 'save',
+      fd: stream.fd,
+      args: ['-live', 'true'],
+      scenario: {},
+    });
+    assert.equal(await plain.status(), 4);
+    stream.close();
+    fs.rmSync(workshop.directory, { recursive: true });
+  });
+
   it('because of an option: xenopsd is told, and emu-manager not started', async () => {
     const stream = stage.stream('socket', true);
     const options = ['--codec', 'lzma'];

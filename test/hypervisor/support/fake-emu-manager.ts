@@ -1,5 +1,6 @@
 // A stand-in for emu-manager and its emulators, in a process of its own: it says and awaits what the real one does, and
 // moves a stream with blocking reads and writes, as xenguest does. FAKE_EMU in the environment says how.
+import { type ChildProcess, spawn } from 'node:child_process';
 import fs from 'node:fs';
 import net from 'node:net';
 import { promisify } from 'node:util';
@@ -27,6 +28,10 @@ export interface FakeScenario {
   readonly lingers?: boolean;
   /** Takes no notice of `abort` and of the end of the channel for a while. */
   readonly deaf?: boolean;
+  /** xenguest is a process of its own that needs so many milliseconds to end; emu-manager ends after it. */
+  readonly xenguestEnds?: number;
+  /** After an `error:` line: ends only when the control channel has ended, as while it waits for xenguest. */
+  readonly errorLingers?: boolean;
   /** Save: says this right before the result. */
   readonly chatter?: string;
   /** Save: `error:` right behind `prepare:vgpu`, as when the answer comes too late. */
@@ -78,6 +83,9 @@ const vgpuFd = dm === undefined ? undefined : Number(dm.split(':')[1]);
 const commands: string[] = [];
 let awaited: (() => void) | undefined;
 let stopping = false;
+let stopStatus: 0 | 2 = 0;
+/** An `error:` line has been said. */
+let failed = false;
 const input = new net.Socket({ fd: Number(option('controlinfd')), readable: true, writable: false });
 let pending = '';
 input.on('data', (data: Buffer) => {
@@ -86,34 +94,60 @@ input.on('data', (data: Buffer) => {
   pending = lines.pop()!;
   for (const line of lines) {
     noted(`command ${line}`);
-    if (line === 'abort') stop();
+    if (line === 'abort') stop(0);
     commands.push(line);
   }
   awaited?.();
 });
 input.on('end', () => {
   noted('command-eof');
-  stop();
+  if (failed) process.exit(2);
+  stop(2);
 });
-input.on('error', () => stop());
+input.on('error', () => stop(2));
 
-/** Every emulator is told to stop; one that sits in a read or write costs a minute. */
-function stop(): void {
+/**
+ * Every emulator is told to stop; one that sits in a read or write costs a minute.
+ * @param status 0: by `abort`, which is obeyed without a word; 2: the end of the channel is an error
+ */
+function stop(status: 0 | 2): void {
   if (stopping) return;
   if (scenario.deaf === true) {
     setTimeout(() => process.exit(0), DEAF_MS);
     return;
   }
   stopping = true;
-  if (!moving) process.exit(0);
+  stopStatus = status;
+  if (!moving) stopped();
   setTimeout(() => {
     noted('emulator had to be killed');
     process.exit(0);
   }, 60_000);
 }
 
+/** No emulator moves anything any more: the last words come when all have gone. */
+function stopped(): void {
+  const end = (): never => {
+    if (stopStatus !== 0) say('error:Broken pipe');
+    process.exit(stopStatus);
+  };
+  if (xenguest === undefined) end();
+  else {
+    xenguest.once('exit', end);
+    xenguest.stdin!.end();
+  }
+}
+
+/** It has the memory's descriptor, and takes its time when it is told to quit. */
+function startXenguest(milliseconds: number): ChildProcess {
+  const script = 'echo "xenguest $$" >>"$1"; read -r line; sleep "$2"; echo "xenguest gone" >>"$1"';
+  const words = ['-c', script, 'xenguest', scenario.notes, String(milliseconds / 1000)];
+  return spawn('/bin/sh', words, { stdio: ['pipe', 'ignore', 'inherit', memoryFd] });
+}
+
 let moving = false;
 let moved = 0;
+const xenguest = scenario.xenguestEnds === undefined ? undefined : startXenguest(scenario.xenguestEnds);
 
 async function command(expected: string): Promise<void> {
   while (!commands.includes(expected)) await new Promise<void>((resolve) => (awaited = resolve));
@@ -137,7 +171,6 @@ async function move<T>(call: Promise<T>): Promise<T> {
   } catch (thrown) {
     noted(`stream error ${(thrown as NodeJS.ErrnoException).code ?? ''}`);
     await report();
-
     if (!stopping) {
       say('error:xenguest failed');
       process.exit(2);
@@ -145,8 +178,10 @@ async function move<T>(call: Promise<T>): Promise<T> {
     throw thrown;
   } finally {
     moving = false;
-
-    if (stopping) process.exit(0);
+    if (stopping) {
+      stopped();
+      await new Promise(() => undefined);
+    }
   }
 }
 
@@ -157,6 +192,8 @@ function accident(): Promise<void> | undefined {
   if (scenario.dieAt !== undefined && moved >= scenario.dieAt) process.kill(process.pid, 'SIGKILL');
   if (scenario.failAt !== undefined && moved >= scenario.failAt) {
     say('error:error code -5');
+    failed = true;
+    if (scenario.errorLingers === true) return new Promise(() => undefined);
     process.exit(2);
   }
   if (scenario.closeAt !== undefined && moved >= scenario.closeAt) {
