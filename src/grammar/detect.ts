@@ -12,6 +12,7 @@ import {
   LIBVIRT_MAGICS,
   LZ4_LEGACY_MAGIC,
   LZ4_MAGIC,
+  MULTIFD_MAGIC,
   NATIVE_MAGIC,
   QEMU_MAGIC,
   SKIPPABLE_MAGICS,
@@ -32,7 +33,8 @@ const COMPRESSED = {
 } as const;
 export type CompressedKind = keyof typeof COMPRESSED;
 
-export type StreamKind = StreamFormat | CompressedKind;
+/** `multifd`: one channel of a multifd migration, of which a single connection is only a part. */
+export type StreamKind = StreamFormat | CompressedKind | 'multifd';
 
 /** How a receiver reads a stream. */
 export type Container =
@@ -51,7 +53,8 @@ export function isCompressed(kind: StreamKind): kind is CompressedKind {
 
 /**
  * Sending side: the grammar for a stream, from its first byte.
- * Throws ERR_ALREADY_COMPRESSED, naming what was found: compressing twice costs time and gains nothing.
+ * Throws ERR_ALREADY_COMPRESSED, naming what was found (compressing twice costs time and gains nothing), or
+ * ERR_INPUT_UNKNOWN for what is only a part of a migration.
  */
 export function grammarFor(kind: StreamKind): Grammar {
   if (isCompressed(kind)) {
@@ -73,6 +76,15 @@ export function grammarFor(kind: StreamKind): Grammar {
       return new LibvirtGrammar();
     case 'opaque':
       return new OpaqueGrammar();
+    case 'multifd':
+      throw new RamferryError(
+        'ERR_INPUT_UNKNOWN',
+        'the input is one channel of a multifd migration of QEMU',
+        {
+          offset: 0,
+          hint: 'turn the capability multifd off: ramferry carries one connection, and compresses on several threads by itself',
+        },
+      );
     default:
       return createXenGrammar(kind);
   }
@@ -97,6 +109,7 @@ export function containerOf(kind: StreamKind): Container {
     case 'qemu':
     case 'libvirt':
     case 'opaque':
+    case 'multifd':
       return 'plain';
   }
 }
@@ -110,6 +123,7 @@ interface Candidate {
 const CANDIDATES: readonly Candidate[] = [
   { kind: 'native', magic: NATIVE_MAGIC },
   { kind: 'qemu', magic: QEMU_MAGIC },
+  { kind: 'multifd', magic: MULTIFD_MAGIC },
   { kind: 'libxc', magic: XEN_MAGICS.libxc },
   { kind: 'libxl', magic: XEN_MAGICS.libxl },
   { kind: 'xl', magic: XEN_MAGICS.xl },
@@ -123,15 +137,18 @@ const CANDIDATES: readonly Candidate[] = [
 ];
 
 export class Detector {
-  private candidates = CANDIDATES;
+  private candidates: readonly Candidate[];
   private seen = 0;
   private decided: StreamKind | undefined;
 
   /**
    * @param fileSize size in bytes when the input is a regular file from its start: what nothing else claims is then a RAM
-   *   image if it has a whole number of pages.
+   *   image if it has a whole number of pages, and no channel of multifd, which only a connection can be.
    */
-  constructor(private readonly fileSize?: number) {}
+  constructor(private readonly fileSize?: number) {
+    this.candidates =
+      fileSize === undefined ? CANDIDATES : CANDIDATES.filter(({ kind }) => kind !== 'multifd');
+  }
 
   /** Bytes that may be read now without reading more than is needed to decide; 0 once decided. */
   get wanted(): number {

@@ -41,6 +41,23 @@ export type ScanEnd =
   /** the stream is over: what follows on the same descriptor belongs to somebody else */
   | 'done';
 
+/** How a stream ended. */
+export type StreamEnd =
+  /** Its format tells its end, and that was there. */
+  | { readonly state: 'seen' }
+  /** `incomplete`: it broke off before its end. `unseen`: the end cannot be told from a place where it broke off. */
+  | { readonly state: 'incomplete' | 'unseen'; readonly because: string };
+
+export const SEEN: StreamEnd = { state: 'seen' };
+
+export function unseen(because: string): StreamEnd {
+  return { state: 'unseen', because };
+}
+
+export function incomplete(because: string): StreamEnd {
+  return { state: 'incomplete', because };
+}
+
 export interface Grammar {
   readonly name: GrammarName;
   /**
@@ -65,6 +82,8 @@ export interface Grammar {
   readonly compressed?: boolean;
   /** Set when the walk has ended early: why the rest is opaque. For logs and statistics. */
   readonly opaqueBecause: string | undefined;
+  /** How the stream ended. Asked once all of the input was consumed, or the stream is done. */
+  end(): StreamEnd;
 }
 
 /** A grammar never leaves more than this unconsumed: one page and the header before it. */

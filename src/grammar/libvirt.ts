@@ -2,8 +2,15 @@
 // Source: struct _virQEMUSaveHeader in libvirt's src/qemu/qemu_saveimage.h; its integers are in the byte order of the host.
 // An image that libvirt compressed itself is opaque after the XML.
 
-import { type Grammar, type ScanEnd, type SegmentSink } from './grammar.js';
-import { LIBVIRT_MAGICS } from './magics.js';
+import {
+  type Grammar,
+  incomplete,
+  type ScanEnd,
+  type SegmentSink,
+  type StreamEnd,
+  unseen,
+} from './grammar.js';
+import { LIBVIRT_MAGICS, LIBVIRT_PART_MAGIC } from './magics.js';
 import { OpaqueTail } from './opaque.js';
 import { QemuGrammar } from './qemu.js';
 import { isFull } from './room.js';
@@ -28,6 +35,8 @@ export class LibvirtGrammar implements Grammar {
   private left: number | undefined;
   private rest: Pick<QemuGrammar, 'scan'> | undefined;
   private qemu: QemuGrammar | undefined;
+  /** libvirt has not yet put the final magic over the preliminary one. */
+  private part = false;
 
   get downtime(): boolean {
     return this.qemu?.downtime === true;
@@ -50,6 +59,15 @@ export class LibvirtGrammar implements Grammar {
     return at + this.rest.scan(data.subarray(at), atEnd, out);
   }
 
+  end(): StreamEnd {
+    if (this.because !== undefined) return unseen(this.because);
+    if (this.qemu === undefined || (this.left ?? 0) > 0) {
+      return incomplete('it breaks off within what libvirt wrote before the QEMU stream');
+    }
+    if (this.part) return incomplete('libvirt has marked the image as not complete');
+    return this.qemu.end();
+  }
+
   private header(data: Uint8Array, atEnd: boolean, out: SegmentSink): number {
     if (data.length < HEADER_LENGTH) {
       if (!atEnd || data.length === 0) return 0;
@@ -70,6 +88,7 @@ export class LibvirtGrammar implements Grammar {
       this.rest = new OpaqueTail(0);
       return 0;
     }
+    this.part = LIBVIRT_PART_MAGIC.every((byte, i) => data[i] === byte);
     out.skeleton(HEADER_LENGTH);
     this.left = length;
     const offset = HEADER_LENGTH + length;

@@ -67,6 +67,8 @@ export class LibxcRecords {
   #state: RecordsState = 'open';
   #stage: Stage = 'image';
   #lostBecause: string | undefined;
+  /** The input has ended within a header. */
+  brokeOff = false;
   #bigEndian = false;
   #count = 0;
   #offset: number;
@@ -158,6 +160,7 @@ export class LibxcRecords {
           ? DOMAIN_HEADER_BYTES
           : RECORD_HEADER_BYTES;
     if (data.length - at < size) {
+      this.brokeOff = atEnd;
       return atEnd ? this.#lose(`the stream ends inside a libxc ${this.#stage} header`) : 0;
     }
     switch (this.#stage) {

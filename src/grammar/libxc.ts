@@ -3,7 +3,7 @@
 // Record boundaries come from the walk, so a PAGE_DATA that cannot be right costs the recognition of pages from there
 // on, but neither the marks around PAGE_DATA nor the exact end of the stream.
 
-import type { Grammar, ScanEnd, SegmentSink } from './grammar.js';
+import type { Grammar, ScanEnd, SegmentSink, StreamEnd } from './grammar.js';
 import { LIBXC_RECORD, LIBXL_RECORD, RECORD_HEADER_BYTES, XENGUEST_RECORD } from './libxc-format.js';
 import { PageDataBody } from './libxc-pages.js';
 import type { LibxcRecord } from './libxc-records.js';
@@ -47,6 +47,10 @@ class WalkedGrammar implements Grammar {
    */
   get mayRead(): number {
     return Math.max(0, this.#walk.certainBytes - this.#kept);
+  }
+
+  end(): StreamEnd {
+    return this.#walk.end();
   }
 
   scan(data: Uint8Array, atEnd: boolean, out: SegmentSink): number {

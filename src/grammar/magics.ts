@@ -9,8 +9,16 @@ function ascii(text: string): Uint8Array {
 /** QEMU_VM_FILE_MAGIC (migration/savevm.c), without the version that follows. */
 export const QEMU_MAGIC = ascii('QEVM');
 
-/** QEMU_SAVE_MAGIC, and what stands in its place until the image is complete (libvirt src/qemu/qemu_saveimage.h). */
-export const LIBVIRT_MAGICS = [ascii('LibvirtQemudSave'), ascii('LibvirtQemudPart')] as const;
+/**
+ * MULTIFD_MAGIC (migration/multifd.h): what each channel of a multifd migration begins with, big-endian. The main
+ * connection begins with QEMU_MAGIC.
+ */
+export const MULTIFD_MAGIC = Uint8Array.of(0x11, 0x22, 0x33, 0x44);
+
+/** QEMU_SAVE_PARTIAL: stands in the place of the magic until the image is complete (libvirt src/qemu/qemu_saveimage.h). */
+export const LIBVIRT_PART_MAGIC = ascii('LibvirtQemudPart');
+/** QEMU_SAVE_MAGIC, and the preliminary one. */
+export const LIBVIRT_MAGICS = [ascii('LibvirtQemudSave'), LIBVIRT_PART_MAGIC] as const;
 
 /** Ramferry's own stream. As in PNG, a byte above 127 and line ends of both kinds betray a transfer as text. */
 export const NATIVE_MAGIC = Uint8Array.of(0x89, 0x52, 0x46, 0x59, 0x0d, 0x0a, 0x1a, 0x0a);

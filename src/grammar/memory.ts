@@ -4,7 +4,16 @@
 import { Buffer } from 'node:buffer';
 
 import { RamferryError } from '../errors.js';
-import { type Grammar, PAGE_SIZE, type ScanEnd, type SegmentSink } from './grammar.js';
+import {
+  type Grammar,
+  incomplete,
+  PAGE_SIZE,
+  type ScanEnd,
+  SEEN,
+  type SegmentSink,
+  type StreamEnd,
+  unseen,
+} from './grammar.js';
 import {
   firstPages,
   MEMORY_HEADER_BYTES,
@@ -48,6 +57,12 @@ export class MemoryGrammar implements Grammar {
       return bytes.length;
     }
     return at;
+  }
+
+  end(): StreamEnd {
+    if (this.state === 'done') return SEEN;
+    if (this.opaqueBecause !== undefined) return unseen(this.opaqueBecause);
+    return incomplete('the END record did not come');
   }
 
   /** One item, or as much of it as is there; 0 when it is too little. */

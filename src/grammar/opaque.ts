@@ -2,7 +2,15 @@
 // zero blocks and duplicates are still found. What is left at the end is skeleton.
 // OpaqueTail is the same for the rest of a stream whose walk has ended; it does not know why.
 
-import { NO_IDENTITY, PAGE_SIZE, type Grammar, type ScanEnd, type SegmentSink } from './grammar.js';
+import {
+  NO_IDENTITY,
+  PAGE_SIZE,
+  type Grammar,
+  type ScanEnd,
+  type SegmentSink,
+  type StreamEnd,
+  unseen,
+} from './grammar.js';
 import { isFull } from './room.js';
 
 export interface TailOptions {
@@ -65,5 +73,9 @@ export class OpaqueGrammar implements Grammar {
 
   scan(data: Uint8Array, atEnd: boolean, out: SegmentSink): number {
     return this.tail.scan(data, atEnd, out);
+  }
+
+  end(): StreamEnd {
+    return unseen('a stream of unknown structure does not tell its end');
   }
 }

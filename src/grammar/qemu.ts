@@ -3,12 +3,21 @@
 // anything else unknown, and from the moment the source goes postcopy, the rest is opaque (opaqueBecause says why).
 // The identity of a page is (number of its RAM block) * 2^36 + (address / 4096). Format: qemu-format.ts.
 
-import { type Grammar, type ScanEnd, type SegmentSink } from './grammar.js';
+import {
+  type Grammar,
+  incomplete,
+  type ScanEnd,
+  SEEN,
+  type SegmentSink,
+  type StreamEnd,
+  unseen,
+} from './grammar.js';
 import { QEMU_MAGIC } from './magics.js';
 import { OpaqueTail, type TailOptions } from './opaque.js';
 import { ConfigurationWalk } from './qemu-configuration.js';
 import { readCounted, readU16, readU32 } from './qemu-fields.js';
 import { RamWalk } from './qemu-ram.js';
+import { QemuTail } from './qemu-tail.js';
 import { ADVISE_WITH_RAM, COMMAND, FILE_VERSION, RAM_SECTION, SECTION } from './qemu-format.js';
 import { isFull } from './room.js';
 
@@ -41,13 +50,21 @@ export class QemuGrammar implements Grammar {
   private lastPart = false;
   /** After ram's END section nothing but device state is left. */
   private ramDone = false;
+  /** Sections end with a footer; which machine types write none the stream does not tell. */
+  private footers = false;
+  /** What follows the last ram section. */
+  private deviceState: QemuTail | undefined;
   private eof = false;
+  /** The input has ended within an item. */
+  private brokeOff = false;
   /** Sections so far: CONFIGURATION is the first or not there. */
   private sections = 0;
   private inConfiguration = false;
   private bodyLeft = 0;
   /** The body at hand is that of a command after which latency counts: why the walk ends with it. */
   private urgentBecause: string | undefined;
+  /** Set when the walk has ended where the end of the stream cannot be recognised. */
+  private endUnseenBecause: string | undefined;
 
   /** @param offset bytes before the stream that belong to its file (libvirt's header): blocks are aligned to the file. */
   constructor(private offset = 0) {}
@@ -68,14 +85,25 @@ export class QemuGrammar implements Grammar {
     if (isFull(out)) return at;
     if (this.rest !== undefined) {
       this.tail ??= new OpaqueTail(this.offset, this.rest);
-      return at + this.tail.scan(data.subarray(at), atEnd, out);
+      const n = this.tail.scan(data.subarray(at), atEnd, out);
+      this.deviceState?.take(data.subarray(at, at + n));
+      return at + n;
     }
     if (atEnd && at < data.length) {
-      // The stream breaks off within an item.
+      this.brokeOff = true;
       out.skeleton(data.length - at);
       return data.length;
     }
     return at;
+  }
+
+  end(): StreamEnd {
+    if (this.endUnseenBecause !== undefined) return unseen(this.endUnseenBecause);
+    if (this.eof && this.deviceState !== undefined) return unseen('bytes follow its end');
+    if (this.deviceState !== undefined) return this.deviceState.end();
+    const whole = this.eof && this.ramDone && this.next === Next.section && !this.brokeOff;
+    if (whole) return SEEN;
+    return incomplete(this.ramDone ? 'it breaks off after RAM' : 'it breaks off before the end of RAM');
   }
 
   /** Consumes one item, or a run of them; returns how many bytes. 0: not complete, or the walk has ended before it. */
@@ -102,6 +130,8 @@ export class QemuGrammar implements Grammar {
     const over = this.ramDone || this.eof;
     if (!over) this.opaqueBecause = because;
     this.rest = { skeleton: over, urgent };
+    this.endUnseenBecause = over && !urgent ? undefined : because;
+    if (this.ramDone && !urgent) this.deviceState = new QemuTail(this.footers);
     return 0;
   }
 
@@ -211,6 +241,7 @@ export class QemuGrammar implements Grammar {
     }
     if (data.length - at < 5) return 0;
     if (readU32(data, at + 1) !== this.ramSection) return this.lost('footer of another section');
+    this.footers = true;
     this.next = Next.section;
     out.skeleton(5);
     return 5;

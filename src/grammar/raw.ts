@@ -1,7 +1,14 @@
 // A RAM image: page after page from address 0. Each aligned block of 4096 bytes is a page whose identity is its number.
 // A tail shorter than a page is skeleton.
 
-import { PAGE_SIZE, type Grammar, type ScanEnd, type SegmentSink } from './grammar.js';
+import {
+  PAGE_SIZE,
+  type Grammar,
+  type ScanEnd,
+  type SegmentSink,
+  type StreamEnd,
+  unseen,
+} from './grammar.js';
 import { isFull } from './room.js';
 
 export class RawGrammar implements Grammar {
@@ -21,5 +28,10 @@ export class RawGrammar implements Grammar {
     if (!atEnd || whole === data.length || isFull(out)) return whole;
     out.skeleton(data.length - whole);
     return data.length;
+  }
+
+  /** Of a file its size is known: the reader of the file says so. */
+  end(): StreamEnd {
+    return unseen('a RAM image that does not come from a file does not tell its end');
   }
 }

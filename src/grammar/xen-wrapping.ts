@@ -3,7 +3,7 @@
 // in their handlers. Takes the input in any split, copies nothing, holds one header's state; never fails: what it does
 // not know is reported as bytes between records to the end of the input.
 
-import type { ScanEnd } from './grammar.js';
+import { incomplete, type ScanEnd, SEEN, type StreamEnd, unseen } from './grammar.js';
 import {
   LIBXC_MAGIC,
   LIBXL_RECORD,
@@ -73,6 +73,8 @@ export class XenWalk {
   #place: Place;
   #state: ScanEnd = 'open';
   #lostBecause: string | undefined;
+  /** The input has ended within a header. */
+  #brokeOff = false;
   #offset = 0;
   /** The current libxc stream: made at its first byte, kept over checkpoints. */
   #records: LibxcRecords | undefined;
@@ -99,6 +101,16 @@ export class XenWalk {
   /** The stream has come to its own end: END of a bare stream or of the wrapping. Bytes may follow a wrapping's. */
   get complete(): boolean {
     return this.#state === 'done' || (this.#place === 'rest' && this.#lostBecause === undefined);
+  }
+
+  /** How the stream ended; asked when all of the input was scanned. */
+  end(): StreamEnd {
+    if (this.complete) return SEEN;
+    const { lostBecause } = this;
+    if (lostBecause !== undefined && !this.#brokeOff) return unseen(lostBecause);
+    return incomplete(
+      lostBecause ?? `it breaks off before its ${this.#kind === 'libxc' ? 'END record' : 'end'}`,
+    );
   }
 
   /** Byte order of the libxc stream at hand, and after its END of the last one. */
@@ -155,7 +167,10 @@ export class XenWalk {
     if (this.#place === 'libxc') return this.#libxc(at === 0 ? data : data.subarray(at), atEnd, handler);
 
     const size = HEADER_BYTES[this.#place];
-    if (available < size) return atEnd ? this.#lose(`the stream ends inside its ${this.#place} header`) : 0;
+    if (available < size) {
+      this.#brokeOff = atEnd;
+      return atEnd ? this.#lose(`the stream ends inside its ${this.#place} header`) : 0;
+    }
     const unknown = this.#header(this.#place, data, at);
     if (unknown !== undefined) return this.#lose(unknown);
     handler.between(size);
@@ -185,6 +200,7 @@ export class XenWalk {
         break;
       case 'lost':
         this.#lose(this.#records.lostBecause ?? 'unknown libxc stream');
+        this.#brokeOff = this.#records.brokeOff;
         break;
       case 'ended':
         this.#records = undefined;

@@ -24,6 +24,8 @@ export interface ByteSource {
   readonly label: string;
   /** Set when the input is a regular file of ours from its start. */
   readonly file?: PositionedInput;
+  /** The end of the input is a statement of its own (a command's exit status), and no bytes at all are a whole input. */
+  readonly tellsEnd?: boolean;
   /**
    * Reads between 1 and target.length bytes into target (shared memory is fine).
    * Resolves with the number of bytes, 0 at the end of the input.
@@ -59,6 +61,11 @@ export interface ByteSink {
   queued(): number;
   /** As for a source: how long a write may wait without the kernel taking a byte. */
   patience?(milliseconds: number): void;
+  /**
+   * Resolves when the program at the other end has read everything that was written, as far as this host can tell; rejects
+   * when it closed its end before. Asked before finish. Absent where there is no such program.
+   */
+  taken?(): Promise<void>;
   /** Marks the end: half-closes a socket, waits for a command, gives a file its size and its final name. */
   finish(totalLength?: number): Promise<void>;
   /** Gives up: removes temporaries, closes at once. Never rejects, never blocks; safe to call twice. */

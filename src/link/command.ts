@@ -143,6 +143,7 @@ export function openCommandInput(line: string, label: string, options: OpenOptio
   const inner = link.source!;
   const source: ByteSource = {
     label,
+    tellsEnd: true,
     read: async (target) => {
       const count = await inner.read(target).catch(async (thrown: unknown) => {
         throw await command.explain(thrown);

@@ -12,6 +12,7 @@ import type { ByteSource } from '../io/bytes.js';
 import type { Coding } from './coding.js';
 import { recognise } from './opening.js';
 import type { ResolvedSendOptions } from './options.js';
+import { refuseCutHead } from './stream-end.js';
 
 /** A stream that is made here and has a grammar of its own; its end is not yet the end of the transfer. */
 export interface Cargo {
@@ -60,6 +61,7 @@ async function inputKind(
   const believed = format !== 'auto' && containerOf(format) !== 'xen';
   if (believed) return { head: new Uint8Array(0), kind: format };
   const found = await recognise(source, source.file?.size);
+  if (found.cut) refuseCutHead(source, found.head.length);
   if (format === 'auto' || found.kind === format) return found;
   throw new RamferryError(
     'ERR_INPUT_UNKNOWN',

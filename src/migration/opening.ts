@@ -17,6 +17,8 @@ export interface Recognised {
   /** The bytes that were read to find out. */
   readonly head: Buffer;
   readonly kind: StreamKind;
+  /** The input ended while its bytes could still be the beginning of a known stream; also when it had none. */
+  readonly cut: boolean;
 }
 
 /**
@@ -35,5 +37,6 @@ export async function recognise(source: ByteSource, fileSize?: number): Promise<
     pieces.push(piece.subarray(0, got));
     detector.feed(piece.subarray(0, got));
   }
-  return { head: Buffer.concat(pieces), kind: detector.end() };
+  const cut = detector.wanted > 0;
+  return { head: Buffer.concat(pieces), kind: detector.end(), cut };
 }

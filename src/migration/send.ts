@@ -32,6 +32,7 @@ import { ConvergenceWatch } from './convergence-watch.js';
 import { Sender } from './sender.js';
 import { Standby } from './standby.js';
 import { Statistics } from './statistics.js';
+import { refuseIncomplete, streamEnd, unseenWarning } from './stream-end.js';
 import type { TransferSummary } from './summary.js';
 import { defaultStore, storeSize } from './store-size.js';
 import { Ear } from './way-back.js';
@@ -177,6 +178,11 @@ export async function transferTo(
     zstdBinding: settings.zstdBinding ?? '',
     far: settings.window !== undefined,
     rounds: watch?.rounds,
+    onInputEnd: (bytes) => {
+      const end = streamEnd(grammar, source, bytes);
+      statistics.streamEnd = end;
+      refuseIncomplete(end, source, bytes);
+    },
     storeBytes,
     window,
     statistics,
@@ -199,6 +205,8 @@ export async function transferTo(
     await sink.finish();
     warnOfRest(settings, source, statistics.guestBytes);
     if (ear !== undefined) await ear.success();
+    const warning = unseenWarning(statistics.streamEnd);
+    if (warning !== undefined) onWarning?.(warning);
   } catch (thrown) {
     throw await rootCause(thrown, ear);
   } finally {

@@ -56,6 +56,8 @@ export interface SenderSettings extends WritingSettings {
   readonly onFailure?: ((error: RamferryError) => void) | undefined;
   /** Is told the pages of the stream. */
   readonly rounds?: RoundCounter | undefined;
+  /** Called when the input is over, with its length and before the stream's own end is written; what it throws ends the transfer. */
+  readonly onInputEnd?: ((bytes: number) => void) | undefined;
 }
 
 /** Where slots must begin for direct reads; all their input areas are then at multiples of a page from there. */
@@ -153,6 +155,7 @@ export class Sender implements ChunkTaker {
     const { source, head, grammar, chunkSize, flushAfter } = this.#settings;
     if (grammar === undefined) {
       await feedExtents(source.file!, this.#pool, chunkSize, this);
+      this.#settings.onInputEnd?.(source.file!.size);
       this.#complete = true;
       return;
     }
@@ -169,6 +172,7 @@ export class Sender implements ChunkTaker {
       rounds: this.#settings.rounds,
     });
     await feeder.run();
+    this.#settings.onInputEnd?.(feeder.offset);
     this.#complete = grammar.state === 'done';
   }
 

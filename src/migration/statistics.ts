@@ -5,7 +5,7 @@
 import type { AdaptiveReport } from './adaptive/chooser.js';
 import type { CodecName } from '../codec/codec.js';
 import type { ErrorData } from '../errors.js';
-import { PAGE_SIZE } from '../grammar/grammar.js';
+import { PAGE_SIZE, type StreamEnd } from '../grammar/grammar.js';
 import { peakMemory } from '../io/peak-memory.js';
 import type { Convergence } from './convergence.js';
 import type { ChunkCounts, PageCounts, StoreCounts } from './counts.js';
@@ -51,6 +51,8 @@ export class Statistics {
   roundCount: (() => number | undefined) | undefined;
   /** What is to be said about them; only where somebody writes the stream meanwhile. */
   convergence: (() => Convergence | undefined) | undefined;
+  /** Of a sender, when its input is over. */
+  streamEnd: StreamEnd | undefined;
   /** Of a sender with a page store, when the transfer has ended. */
   store: StoreCounts | undefined;
 
@@ -125,6 +127,7 @@ export class Statistics {
     const total = succeeded ? this.guestBytes : Math.max(this.guestBytes, this.totalBytes ?? 0);
     return {
       status,
+      ...present('stream-end', this.streamEnd?.state),
       'total-time': Math.round(this.#meter.now() - this.#start),
       'setup-time': Math.round((this.#flowing ?? this.#meter.now()) - this.#start),
       ...(this.downtime === undefined ? {} : { downtime: Math.round(this.downtime) }),

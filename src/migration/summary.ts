@@ -3,6 +3,7 @@
 
 import type { ErrorData } from '../errors.js';
 import type { CodecName } from '../codec/codec.js';
+import type { StreamEnd } from '../grammar/grammar.js';
 import type { AdaptiveReport } from './adaptive/chooser.js';
 import type { Convergence } from './convergence.js';
 import type { CodecCounts, PageCounts } from './counts.js';
@@ -39,6 +40,11 @@ export interface Progress {
 /** As RAMFERRY reports it; the names of MigrationInfo and MigrationStats wherever those have one. */
 export interface TransferSummary {
   readonly status: TransferStatus;
+  /**
+   * Only of a sender: how its input ended. `seen`: where the stream's own format has its end. `incomplete`: it broke off
+   * before that, which also ends the transfer. `unseen`: the end cannot be told from a place where it broke off.
+   */
+  readonly 'stream-end'?: StreamEnd['state'];
   /** Milliseconds, from the call to the end. */
   readonly 'total-time': number;
   /** Milliseconds from the call until data could flow: opening, connecting, negotiating. */

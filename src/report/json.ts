@@ -1,7 +1,7 @@
 // Reports for programs: one JSON object a line, told apart by `message_type`.
 // Pure: plain data in, one line out, without its newline. Field names are a promise to scripts.
 
-import type { ErrorData } from '../errors.js';
+import { type ErrorData, EXIT } from '../errors.js';
 import type { Progress, TransferSummary } from '../migration/summary.js';
 
 /** `{"message_type":"status", …}`; times in milliseconds, rates in bytes per second; unknown figures are absent. */
@@ -26,10 +26,23 @@ export function summaryLine(summary: TransferSummary): string {
   return JSON.stringify({ message_type: 'summary', ...summary });
 }
 
-/** `{"message_type":"error","code":"ERR_…","message":…,"exit_code":…}`, with `hint` and the place when there are any. */
+/** `{"message_type":"error","status":…,"code":"ERR_…","message":…,"exit_code":…}`, with `hint` and the place when there are any. */
 export function errorLine(error: ErrorData, exitCode: number): string {
-  return JSON.stringify({ message_type: 'error', ...error, exit_code: exitCode });
+  return JSON.stringify({
+    message_type: 'error',
+    status: STATUS_OF_EXIT.get(exitCode) ?? 'failed',
+    ...error,
+    exit_code: exitCode,
+  });
 }
+
+/** What an exit status says of the outcome, where it is not `failed`. */
+const STATUS_OF_EXIT: ReadonlyMap<number, string> = new Map([
+  [EXIT.unknown, 'unknown'],
+  [EXIT.incomplete, 'incomplete'],
+  [EXIT.interrupted, 'cancelled'],
+  [EXIT.terminated, 'cancelled'],
+]);
 
 /** `{"message_type":"warning","message":…}` */
 export function warningLine(message: string): string {

@@ -15,6 +15,7 @@ export function summaryRows(summary: TransferSummary): Row[] {
   const { ram, compression, pages, chunks } = summary;
   const rows: Row[] = [
     ['Migration status', summary.status],
+    ...endRows(summary['stream-end']),
     ['total time', milliseconds(summary['total-time'])],
     ['downtime', summary.downtime === undefined ? 'n/a' : milliseconds(summary.downtime)],
     ['setup', milliseconds(summary['setup-time'])],
@@ -51,6 +52,11 @@ export function summaryRows(summary: TransferSummary): Row[] {
     ['peak memory', kbytes(summary['peak-memory'])],
   );
   return rows;
+}
+
+/** Only a sender knows how its input ended. */
+function endRows(end: TransferSummary['stream-end']): Row[] {
+  return end === undefined ? [] : [['stream end', end]];
 }
 
 /** As `info migrate` has them, and how often the store turned itself off. */

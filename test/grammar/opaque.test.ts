@@ -15,6 +15,7 @@ function tail(offset: number, options?: TailOptions): Grammar {
     name: 'opaque',
     state: 'open',
     opaqueBecause: undefined,
+    end: () => ({ state: 'seen' }),
     scan: (data, atEnd, out) => rest.scan(data, atEnd, out),
   };
 }

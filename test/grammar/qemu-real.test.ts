@@ -8,6 +8,7 @@ import { describe, it } from 'node:test';
 import { decompress } from '@mongodb-js/zstd';
 import { PAGE_SIZE, type SegmentSink } from '../../src/grammar/grammar.js';
 import { QemuGrammar } from '../../src/grammar/qemu.js';
+import { QemuTail } from '../../src/grammar/qemu-tail.js';
 
 const file = join(import.meta.dirname, '../../../../shared/data/idle-128m.mig.zst');
 const skip = existsSync(file) ? false : 'real data is not at hand (shared/data/idle-128m.mig.zst)';
@@ -97,5 +98,17 @@ describe('qemu grammar: a stream of QEMU 7.2', () => {
     assert.equal(counter.records.pages, pages);
     assert.ok(counter.lastPageEnd < ramEnd && ramEnd < bytes.length);
     assert.equal(counter.contents.digest('hex'), digest);
+    assert.deepEqual(grammar.end(), { state: 'seen' });
+
+    // Broken off at each byte of the device state and of its description.
+    const tail = new QemuTail(true);
+    const found = { incomplete: 0, unseen: 0, seen: 0 };
+    for (let cut = ramEnd; cut < bytes.length; cut++) {
+      found[tail.end().state] += 1;
+      tail.take(bytes.subarray(cut, cut + 1));
+    }
+    // Unseen: where EOF has come and no byte of the description, and where a device's data looks like a footer and EOF.
+    assert.deepEqual(found, { incomplete: bytes.length - ramEnd - 2, unseen: 2, seen: 0 });
+    assert.equal(tail.end().state, 'seen');
   });
 });

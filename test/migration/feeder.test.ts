@@ -9,7 +9,7 @@ import fc from 'fast-check';
 
 import { MAX_SEGMENTS } from '../../src/chunk/segments.js';
 import { grammarFor, type StreamKind } from '../../src/grammar/detect.js';
-import type { Grammar, SegmentSink } from '../../src/grammar/grammar.js';
+import type { Grammar, SegmentSink, StreamEnd } from '../../src/grammar/grammar.js';
 import * as qemu from '../grammar/support/qemu-streams.js';
 import { range, wellFormed, XenStream } from '../grammar/support/xen-streams.js';
 import { noise } from '../codec/support.js';
@@ -250,6 +250,10 @@ class Fragments implements Grammar {
   readonly name = 'opaque';
   readonly state = 'open';
   readonly opaqueBecause = undefined;
+
+  end(): StreamEnd {
+    return { state: 'unseen', because: 'a test' };
+  }
 
   scan(data: Uint8Array, atEnd: boolean, out: SegmentSink): number {
     let at = 0;

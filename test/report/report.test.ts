@@ -182,6 +182,7 @@ describe('reports for programs', () => {
     });
     assert.deepEqual(parse(errorLine({ code: 'ERR_LINK_CLOSED', message: 'a\nb', record: 3 }, 4)), {
       message_type: 'error',
+      status: 'failed',
       code: 'ERR_LINK_CLOSED',
       message: 'a\nb',
       record: 3,
