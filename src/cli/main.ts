@@ -31,8 +31,10 @@ async function start(): Promise<void> {
   const { ownProcess } = await import('../pool/compile-later.js');
   ownProcess();
   const { exitNow } = await import('../io/exit.js');
+  const { guardStandstill } = await import('./standstill.js');
   const { main } = await import('./program.js');
-  const status = await main(process.argv.slice(2));
+  const args = process.argv.slice(2);
+  const status = await guardStandstill(() => main(args), args.includes('--json'));
   process.exitCode = status;
   // Nothing should keep the process now. If something does (a thread in a system call that does not return), it does
   // not keep it for long.
