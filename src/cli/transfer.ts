@@ -1,7 +1,8 @@
 // What send and receive have in common on the command line: reports, log, signals and the exit status.
 // The transfer itself is the library's.
 
-import { EXIT, type RamferryError, toRamferryError } from '../errors.js';
+import { EXIT } from '../errors.js';
+import { reasonOf } from '../migration/sender-outcome.js';
 import type { Progress, TransferSummary } from '../migration/summary.js';
 import { openLog } from './log.js';
 import type { ParsedArguments } from './command.js';
@@ -21,12 +22,6 @@ const STDOUT = new Set<unknown>(['-', 'fd:1', '/dev/stdout', 'file:/dev/stdout']
 export interface TransferTraits {
   /** Milliseconds that giving up may take after a signal; a second by default. */
   readonly cleanUp?: number;
-}
-
-/** Whatever broke because we were told to stop, that we were told is the reason; not knowing how it ended weighs more. */
-function reasonOf(thrown: unknown, signal: AbortSignal): RamferryError {
-  const error = toRamferryError(thrown);
-  return signal.aborted && error.code !== 'ERR_HANDOVER_UNKNOWN' ? toRamferryError(signal.reason) : error;
 }
 
 /** The transfer has ended: a report that fails cannot change how. */

@@ -10,6 +10,7 @@ import { unitBound } from './frames/open-units.js';
 import type { FrameFormat } from './frames/record.js';
 import { TotalsDigest } from './frames/totals.js';
 import type { Departure, Outlet } from './outlet.js';
+import type { StreamSums } from './sums.js';
 
 export class FramesOutlet implements Outlet {
   readonly task = TASK.frame;
@@ -53,5 +54,9 @@ export class FramesOutlet implements Outlet {
 
   tail(): Buffer {
     return totalsUnit(this.#format, this.#digest.totals());
+  }
+
+  sums(): StreamSums {
+    return this.#digest.sums();
   }
 }

@@ -9,6 +9,7 @@ import { JOB, TASK } from '../slot/job.js';
 import type { SlotViews } from '../slot/layout.js';
 import { type StreamHeader, Totals, writeStreamHeader } from './native.js';
 import type { Departure, Outlet } from './outlet.js';
+import type { StreamSums } from './sums.js';
 
 export class NativeOutlet implements Outlet {
   readonly task = TASK.encode;
@@ -44,5 +45,9 @@ export class NativeOutlet implements Outlet {
 
   tail(): Buffer {
     return this.#totals.record();
+  }
+
+  sums(): StreamSums {
+    return this.#totals.sums();
   }
 }

@@ -10,6 +10,7 @@ import { type ChunkHeader, MAX_CHUNK_BYTES, RECORD } from '../chunk/record.js';
 import { RamferryError } from '../errors.js';
 import { GRAMMAR_ID } from '../grammar/grammar.js';
 import { PAGE_BYTES } from '../page/zero.js';
+import type { StreamSums } from './sums.js';
 
 /** First byte not ASCII, then a name, then line ends that a text-mode transfer would change. */
 export const NATIVE_MAGIC = Buffer.from([0x89, 0x52, 0x46, 0x59, 0x0d, 0x0a, 0x1a, 0x0a]);
@@ -152,6 +153,10 @@ export class Totals {
   /** XXH64 over (decoded checksum, record checksum) of every chunk in sequence order. */
   digest(): bigint {
     return this.#digest.digest();
+  }
+
+  sums(): StreamSums {
+    return { bytes: this.decodedBytes, chunks: this.chunks, digest: this.digest() };
   }
 
   /** The END record that states these totals. */

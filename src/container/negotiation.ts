@@ -10,6 +10,7 @@ import { type ErrorData, fromErrorData, isErrorCode, RamferryError } from '../er
 import { PAGE_SIZE } from '../grammar/grammar.js';
 import { MESSAGE, writeMessage } from './control.js';
 import { NATIVE_VERSION } from './native.js';
+import type { StatedSums } from './sums.js';
 
 const helloSchema = z.object({
   software: z.string().max(200),
@@ -36,6 +37,11 @@ const LONGEST_TEXT = 4000;
 const resultSchema = z.object({
   ok: z.boolean(),
   bytes: z.number().int().nonnegative().optional(),
+  chunks: z.number().int().nonnegative().optional(),
+  digest: z
+    .string()
+    .regex(/^[0-9a-f]{16}$/)
+    .optional(),
   error: z
     .object({
       code: z.string().refine(isErrorCode),
@@ -48,9 +54,15 @@ const resultSchema = z.object({
     .optional(),
 });
 
-export interface Result {
-  readonly ok: boolean;
-  /** Decoded bytes delivered. */
+/** With `ok`: the sums of what was delivered. Without: what failed, and `bytes`, see {@link FailedResult}. */
+export type Result = FailedResult | (StatedSums & { readonly ok: true });
+
+export interface FailedResult {
+  readonly ok: false;
+  /**
+   * Decoded bytes that may have reached a program behind the receiver, which may act on them; 0 when the output is a file
+   * that did not get its name. Version 0.1 does not say it.
+   */
   readonly bytes?: number | undefined;
   readonly error?: ErrorData | undefined;
 }
@@ -60,8 +72,8 @@ export function helloMessage(hello: Hello): Buffer {
 }
 
 export function resultMessage(result: Result): Buffer {
-  const { error } = result;
-  const told = error === undefined ? result : { ...result, error: shortened(error) };
+  const told =
+    result.ok || result.error === undefined ? result : { ...result, error: shortened(result.error) };
   return writeMessage(MESSAGE.result, Buffer.from(JSON.stringify(told)));
 }
 
@@ -87,13 +99,13 @@ export function readHello(body: Buffer): Hello {
 }
 
 export function readResult(body: Buffer): Result {
-  const { ok, bytes, error } = parse(resultSchema, body, 'last message');
+  const { ok, bytes, chunks, digest, error } = parse(resultSchema, body, 'last message');
   // JSON has no undefined: absent keys are absent here too.
-  return { ok, bytes, error: error as ErrorData | undefined };
+  return ok ? { ok, bytes, chunks, digest } : { ok, bytes, error: error as ErrorData | undefined };
 }
 
 /** The receiver's failure as an error of the sender's. */
-export function peerFailure(result: Result): RamferryError {
+export function peerFailure(result: FailedResult): RamferryError {
   const error = result.error === undefined ? undefined : fromErrorData(result.error);
   const text = error === undefined ? 'no reason given' : `${error.code}: ${error.describe()}`;
   return new RamferryError('ERR_PEER_FAILED', `the receiver failed: ${text}`, {

@@ -5,6 +5,7 @@ import type { Buffer } from 'node:buffer';
 
 import type { CodecName } from '../codec/codec.js';
 import type { SlotViews } from '../slot/layout.js';
+import type { StreamSums } from './sums.js';
 
 /** What a finished slot becomes. */
 export interface Departure {
@@ -36,4 +37,6 @@ export interface Outlet {
   totals(slot: SlotViews): Buffer;
   /** @param complete the input ended where its format says that it ends */
   tail(complete: boolean): Buffer;
+  /** Of everything that has departed. */
+  sums(): StreamSums;
 }

@@ -8,6 +8,7 @@ import { codecName } from '../codec/codec.js';
 import { HOLDS, JOB, TASK } from '../slot/job.js';
 import type { SlotViews } from '../slot/layout.js';
 import type { Departure, Outlet } from './outlet.js';
+import type { StreamSums } from './sums.js';
 import {
   CHUNK_PREFIX_BYTES,
   envelop,
@@ -64,5 +65,9 @@ export class XenguestOutlet implements Outlet {
 
   tail(complete: boolean): Buffer {
     return complete ? Buffer.alloc(0) : this.#totals.record(this.#bigEndian, true);
+  }
+
+  sums(): StreamSums {
+    return this.#totals.sums();
   }
 }

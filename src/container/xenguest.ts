@@ -10,6 +10,7 @@ import { MAX_STORE_PAGES } from '../chunk/page-store.js';
 import { RamferryError } from '../errors.js';
 import { PAGE_BYTES } from '../page/zero.js';
 import { XENGUEST_RECORD } from '../grammar/libxc-format.js';
+import type { StreamSums } from './sums.js';
 
 export { XENGUEST_RECORD } from '../grammar/libxc-format.js';
 
@@ -142,6 +143,10 @@ export class XenguestTotals {
       .update(envelope)
       .update(record.subarray(CHUNK_HEADER_BYTES - CHECKSUM_BYTES, CHUNK_HEADER_BYTES))
       .update(record.subarray(record.length - CHECKSUM_BYTES));
+  }
+
+  sums(): StreamSums {
+    return { bytes: this.decodedBytes, chunks: this.chunks, digest: this.#digest.digest() };
   }
 
   /** @param cut the input ended here, without an END of its own */

@@ -76,6 +76,11 @@ export interface Grammar {
   readonly mayRead?: number;
   /** The guest is paused and what comes now is its downtime: nothing may wait for a full chunk longer than it must. */
   readonly downtime?: boolean;
+  /**
+   * The decoded offset at which the final part begins: a reader that has bytes from there on may run the guest, or come to run it.
+   * Infinity while that part has not come; absent where the format does not tell, and any byte may be the last.
+   */
+  readonly finalFrom?: number | undefined;
   /** For a libxc stream: the byte order of its records. */
   readonly bigEndian?: boolean;
   /** True once the stream has shown records that ramferry compressed: it cannot be compressed again. */

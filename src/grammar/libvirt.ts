@@ -42,6 +42,10 @@ export class LibvirtGrammar implements Grammar {
     return this.qemu?.downtime === true;
   }
 
+  get finalFrom(): number | undefined {
+    return this.qemu === undefined && this.rest === undefined ? Infinity : this.qemu?.finalFrom;
+  }
+
   get opaqueBecause(): string | undefined {
     return this.because ?? this.qemu?.opaqueBecause;
   }

@@ -37,6 +37,12 @@ class WalkedGrammar implements Grammar {
     return this.#segments.compressed;
   }
 
+  /** From the first END, or CHECKPOINT: what Remus has sent up to there is run when the source dies. */
+  get finalFrom(): number | undefined {
+    const { final } = this.#segments;
+    return final === Infinity && this.#walk.lostBecause !== undefined ? undefined : final;
+  }
+
   get opaqueBecause(): string | undefined {
     return this.#walk.lostBecause ?? this.#segments.pages.brokenBecause;
   }
@@ -66,6 +72,7 @@ class Segments implements XenHandler {
   out!: SegmentSink;
   readonly pages = new PageDataBody();
   compressed = false;
+  final = Infinity;
 
   get full(): boolean {
     return this.out.full;
@@ -82,7 +89,10 @@ class Segments implements XenHandler {
   begin(record: LibxcRecord): void {
     const { type } = record;
     if (type === XENGUEST_RECORD.chunk || type === XENGUEST_RECORD.totals) this.compressed = true;
-    if (type === LIBXC_RECORD.end || type === LIBXC_RECORD.checkpoint) this.out.totals();
+    if (type === LIBXC_RECORD.end || type === LIBXC_RECORD.checkpoint) {
+      this.final = Math.min(this.final, record.offset);
+      this.out.totals();
+    }
     if (type === LIBXC_RECORD.pageData) {
       this.out.pageData(true);
       this.pages.begin(record);

@@ -66,12 +66,19 @@ export class QemuGrammar implements Grammar {
   /** Set when the walk has ended where the end of the stream cannot be recognised. */
   private endUnseenBecause: string | undefined;
 
+  /** Where RAM's END section begins, or postcopy, or the stream's end where there is no RAM. */
+  private final = Infinity;
+
   /** @param offset bytes before the stream that belong to its file (libvirt's header): blocks are aligned to the file. */
   constructor(private offset = 0) {}
 
   /** After the last ram section: device state, while the guest is paused. */
   get downtime(): boolean {
     return this.rest?.skeleton === true;
+  }
+
+  get finalFrom(): number | undefined {
+    return this.final === Infinity && this.rest !== undefined ? undefined : this.final;
   }
 
   scan(data: Uint8Array, atEnd: boolean, out: SegmentSink): number {
@@ -170,6 +177,7 @@ export class QemuGrammar implements Grammar {
         return data.length - at < 5 ? 0 : this.beginBody(out, 5, readU32(data, at + 1));
       case SECTION.eof:
         this.eof = true;
+        this.finalPart();
         this.begun();
         out.skeleton(1);
         out.flush();
@@ -177,6 +185,11 @@ export class QemuGrammar implements Grammar {
       default:
         return this.lost('unknown section type');
     }
+  }
+
+  /** The section at hand is the first of the final part, unless an earlier one was. */
+  private finalPart(): void {
+    this.final = Math.min(this.final, this.offset);
   }
 
   /** A section's header is understood. */
@@ -217,6 +230,7 @@ export class QemuGrammar implements Grammar {
     if (readU32(data, at + 1) !== this.ramSection) return this.lost('part of a section other than ram');
     this.begun();
     this.lastPart = last;
+    if (last) this.finalPart();
     this.next = Next.ram;
     out.skeleton(5);
     return 5;
@@ -270,6 +284,7 @@ export class QemuGrammar implements Grammar {
         if (command === COMMAND.invalid || command > COMMAND.switchoverStart)
           return this.lost('unknown command');
     }
+    if (this.urgentBecause !== undefined) this.finalPart();
     return this.beginBody(out, 5, length);
   }
 

@@ -15,7 +15,10 @@ export class RawGrammar implements Grammar {
   readonly name = 'raw';
   readonly state: ScanEnd = 'open';
   readonly opaqueBecause = undefined;
+  /** A reader of an image needs all of it: the final part is its last byte. */
+  finalFrom = Infinity;
   private next = 0;
+  private offset = 0;
 
   scan(data: Uint8Array, atEnd: boolean, out: SegmentSink): number {
     if (isFull(out)) return 0;
@@ -25,8 +28,12 @@ export class RawGrammar implements Grammar {
       out.pages(pages, this.next);
       this.next += pages;
     }
-    if (!atEnd || whole === data.length || isFull(out)) return whole;
-    out.skeleton(data.length - whole);
+    this.offset += whole;
+    if (!atEnd || isFull(out)) return whole;
+    const rest = data.length - whole;
+    if (rest > 0) out.skeleton(rest);
+    this.offset += rest;
+    this.finalFrom = Math.max(0, this.offset - 1);
     return data.length;
   }
 

@@ -87,8 +87,11 @@ export async function startSpan(
             span.setStatus({ code: api.SpanStatusCode.ERROR, message: error.message });
           }
           span.end();
-          const late = new Promise((resolve) => setTimeout(resolve, FLUSH_MS).unref());
+          // The timer keeps the process: a flush that hangs may hold nothing that does.
+          let timer: NodeJS.Timeout | undefined;
+          const late = new Promise((resolve) => (timer = setTimeout(resolve, FLUSH_MS)));
           await Promise.race([flusher(api)().catch(() => undefined), late]);
+          clearTimeout(timer);
         } catch {
           // The migration has ended: a trace cannot change how.
         }

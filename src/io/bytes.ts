@@ -51,6 +51,11 @@ export interface ByteSink {
   /** Set when the output is a regular file that we made: then workers may write their own extents. */
   readonly file?: PositionedOutput;
   /**
+   * What is written is a file that no program acts on before this transfer has succeeded: an output under its temporary name, or a
+   * regular file behind an inherited descriptor. Absent where a reader gets the bytes as they come.
+   */
+  readonly inert?: boolean;
+  /**
    * Takes all the bytes; resolves when the kernel has them (the memory may be reused then).
    * Back-pressure is in the promise: nothing is queued beyond it.
    */

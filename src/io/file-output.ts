@@ -61,13 +61,14 @@ function claimAndReplace(temporary: string, path: string, label: string): void {
 
 /** A new name in a directory is safe only when the directory is on the disk, too. */
 function syncDirectory(path: string): void {
-  const fd = fs.openSync(path, fs.constants.O_RDONLY | fs.constants.O_DIRECTORY);
+  let fd: number | undefined;
   try {
+    fd = fs.openSync(path, fs.constants.O_RDONLY | fs.constants.O_DIRECTORY);
     fs.fsyncSync(fd);
   } catch {
-    // some file systems cannot; the file itself is safe
+    // Some file systems cannot, and descriptors may have run out: the file has its name, and that is what is reported.
   } finally {
-    fs.closeSync(fd);
+    if (fd !== undefined) fs.closeSync(fd);
   }
 }
 
@@ -109,6 +110,7 @@ function createDirect(path: string): { fd: number; writer: DirectWriter } | unde
 
 export class FileOutput implements ByteSink {
   readonly label: string;
+  readonly inert = true;
   /** Absent with direct I/O: then everything is written in order. */
   readonly file?: PositionedOutput;
   readonly #fd: number;

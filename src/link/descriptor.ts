@@ -166,11 +166,14 @@ export class DescriptorSource implements ByteSource {
 
 export class DescriptorSink implements ByteSink {
   readonly label: string;
+  readonly inert: boolean;
   readonly #at: Descriptor;
 
   constructor(fd: number, options: DescriptorOptions) {
     this.label = options.label;
     this.#at = new Descriptor(fd, options, 'no byte was taken by');
+    const { stats } = this.#at;
+    this.inert = stats.isFile() || stats.isBlockDevice();
   }
 
   patience(milliseconds: number): void {

@@ -21,6 +21,7 @@ const REAL_CLOCK: Clock = {
 /** Offers no positioned writes even if the sink below does: those would go round the limit. */
 export class RateLimitedSink implements ByteSink {
   readonly label: string;
+  readonly inert: boolean;
   readonly #sink: ByteSink;
   readonly #bytesPerMs: number;
   readonly #piece: number;
@@ -32,6 +33,7 @@ export class RateLimitedSink implements ByteSink {
   /** @param bytesPerSecond more than 0. */
   constructor(sink: ByteSink, bytesPerSecond: number, clock: Clock = REAL_CLOCK) {
     this.label = sink.label;
+    this.inert = sink.inert === true;
     this.#sink = sink;
     this.#bytesPerMs = bytesPerSecond / 1000;
     this.#piece = Math.max(1, Math.floor(this.#bytesPerMs * PIECE_MS));

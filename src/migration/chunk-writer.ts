@@ -47,6 +47,10 @@ export interface ChunkWriterSettings extends WritingSettings {
 export class ChunkWriter {
   readonly #settings: ChunkWriterSettings;
   readonly #pace = new LinkPace();
+  /** Decoded bytes of which the other side may have something: their write has begun. */
+  handed = 0;
+  /** The write of what closes the stream has begun. */
+  closing = false;
 
   constructor(settings: ChunkWriterSettings) {
     this.#settings = settings;
@@ -86,6 +90,7 @@ export class ChunkWriter {
       }
       for (const index of indices) pool.release(index);
     }
+    this.closing = true;
     await this.#write([outlet.tail(complete())]);
     this.#settings.onWritten?.();
   }
@@ -127,6 +132,7 @@ export class ChunkWriter {
     // of the link, and the input is still flushed, its end still seen, and all threads still fed.
     const heldBack = decoded > 0 && window !== undefined && (await window.room());
     window?.sent(decoded);
+    this.handed += decoded;
     if (sink.writeAll !== undefined) await sink.writeAll(pieces);
     else for (const piece of pieces) await sink.write(piece);
     const ended = performance.now();

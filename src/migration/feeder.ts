@@ -103,6 +103,11 @@ export class StreamFeeder {
     return this.#offset;
   }
 
+  /** Decoded bytes that have come so far. */
+  get received(): number {
+    return this.#offset + this.#filled;
+  }
+
   async run(): Promise<void> {
     try {
       await this.#open(new Uint8Array(0), 0);

@@ -62,7 +62,8 @@ export class FramesReceiver implements Receiving {
       throw this.#failure ?? toRamferryError(thrown, 'ERR_STREAM_CODEC');
     }
     this.#settings.statistics.linkBytes = this.#window.offset;
-    return { bytes: this.#bytes, verified: this.#verified };
+    const sums = this.#verified ? { sums: this.#digest.sums() } : {};
+    return { bytes: this.#bytes, verified: this.#verified, ...sums };
   }
 
   async #layout(): Promise<FrameLayout> {

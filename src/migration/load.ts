@@ -23,6 +23,8 @@ export interface Cargo {
   greeted(hello: Hello): void;
   /** What comes when the sink has the whole stream: then the sink is still open. */
   delivered(): Promise<void>;
+  /** The receiver may report success now. */
+  mayEnd(): boolean;
 }
 
 /** What is sent, and how it is walked. */

@@ -110,7 +110,7 @@ export class NativeReceiver implements Receiving {
       statistics.busy = pool.busy;
       await pool.close();
     }
-    return { bytes: this.#totals.decodedBytes, verified: true };
+    return { bytes: this.#totals.decodedBytes, verified: true, sums: this.#totals.sums() };
   }
 
   #openPool(stream: StreamHeader): OrderedPool {

@@ -4,9 +4,11 @@
 
 import type { Hello } from '../container/negotiation.js';
 import type { Progress } from '../container/progress.js';
+import { statedSums } from '../container/sums.js';
 import { RamferryError, toRamferryError } from '../errors.js';
 import { onAbort } from '../io/abort-signal.js';
-import type { ByteSource, Channel } from '../io/bytes.js';
+import type { ByteSink, ByteSource, Channel } from '../io/bytes.js';
+import { countHanded } from '../io/handed-sink.js';
 import { WaitingSource } from '../io/waiting-source.js';
 import { addressOf } from '../link/address.js';
 import { openInput, openOutput } from '../link/open.js';
@@ -59,6 +61,7 @@ export async function receive(options: ReceiveOptions): Promise<TransferSummary>
   let sink: Channel | undefined;
   let reader: ByteSource | undefined;
   let voice: Voice | undefined;
+  let handed = (): number => 0;
   try {
     if (output.kind === 'file') sink = await openOutput(output, opening);
     source = await openInput(input, opening);
@@ -70,10 +73,12 @@ export async function receive(options: ReceiveOptions): Promise<TransferSummary>
     sink ??= await openOutput(output, opening);
     reader = (await standardPartner(output, input, 'source')) ?? sink.source;
     if (reader !== undefined) relayBack(reader, source, voice);
-    const { bytes, verified } = await transfer(
+    const { sink: taking, handed: counted } = countHanded(sink.sink!);
+    handed = counted;
+    const { bytes, verified, sums } = await transfer(
       settings,
       voice === undefined ? source.source! : link,
-      sink,
+      taking,
       statistics,
       standby,
     );
@@ -81,7 +86,8 @@ export async function receive(options: ReceiveOptions): Promise<TransferSummary>
     if (!verified) source.source!.unchanged?.();
     await sink.sink!.finish(bytes);
     await reader?.close();
-    await voice?.result({ ok: true, bytes });
+    const heard = await voice?.result({ ok: true, bytes, ...(sums === undefined ? {} : statedSums(sums)) });
+    if (heard === false) settings.onWarning?.(UNHEARD);
     if (voice === undefined) await endRelay(source.sink);
     await source.source!.close();
     return statistics.summary(verified ? 'completed' : 'unverified');
@@ -90,13 +96,16 @@ export async function receive(options: ReceiveOptions): Promise<TransferSummary>
       settings.signal?.reason instanceof RamferryError ? settings.signal.reason : toRamferryError(thrown);
     await Promise.all([sink?.sink?.abort(), reader?.close()]);
     if (voice === undefined) await source?.sink?.abort();
-    else await voice.result({ ok: false, error: error.toData() });
+    else await voice.result({ ok: false, bytes: handed(), error: error.toData() });
     await source?.source?.close();
     throw error;
   } finally {
     await standby.close();
   }
 }
+
+const UNHEARD =
+  'everything is delivered, but the link broke before the sender could hear it: the sender reports the outcome as unknown';
 
 /** The receiver speaks first. */
 function introduce(
@@ -124,7 +133,7 @@ function relayBack(reader: ByteSource, from: Channel, voice: Voice | undefined):
 async function transfer(
   settings: ResolvedReceiveOptions,
   source: ByteSource,
-  to: Channel,
+  sink: ByteSink,
   statistics: Statistics,
   standby: Standby,
 ): Promise<Outcome> {
@@ -139,7 +148,7 @@ async function transfer(
   const receiving = openReceiver(kind, {
     source,
     head,
-    sink: settings.maxSize === undefined ? to.sink! : new BoundedSink(to.sink!, settings.maxSize),
+    sink: settings.maxSize === undefined ? sink : new BoundedSink(sink, settings.maxSize),
     ...(settings.maxSize === undefined ? {} : { maxSize: settings.maxSize }),
     threads: settings.decompressThreads,
     memoryLimit: settings.memoryLimit,

@@ -1,5 +1,6 @@
 // What every way of receiving has in common: its settings, and how it ends.
 
+import type { StreamSums } from '../container/sums.js';
 import type { ByteSink, ByteSource } from '../io/bytes.js';
 import type { RamferryError } from '../errors.js';
 import type { HostThreadsKey } from '../io/host-threads.js';
@@ -43,6 +44,8 @@ export interface Outcome {
   readonly bytes: number;
   /** An end mark of ours was seen and is right. */
   readonly verified: boolean;
+  /** What the stream added up to, for the sender; absent where it was handed on as it came. */
+  readonly sums?: StreamSums;
 }
 
 /** One transfer: run() once, abort() at any time. */

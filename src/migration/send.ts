@@ -2,7 +2,9 @@
 // the link goes both ways, and runs the pipeline. Promises a summary, or the error that ended the transfer with
 // everything closed and no output left behind.
 
-import { RamferryError, toRamferryError } from '../errors.js';
+import type { Outlet } from '../container/outlet.js';
+import { checkSums, type StatedSums } from '../container/sums.js';
+import { type RamferryError, toRamferryError } from '../errors.js';
 import { onAbort } from '../io/abort-signal.js';
 import type { ByteSink, ByteSource, Channel } from '../io/bytes.js';
 import { addressOf } from '../link/address.js';
@@ -30,6 +32,7 @@ import { reportProgress } from './progress-timer.js';
 import { rehearseSending } from './rehearsal.js';
 import { ConvergenceWatch } from './convergence-watch.js';
 import { Sender } from './sender.js';
+import { outcomeOf, reasonOf } from './sender-outcome.js';
 import { Standby } from './standby.js';
 import { Statistics } from './statistics.js';
 import { refuseIncomplete, streamEnd, unseenWarning } from './stream-end.js';
@@ -68,7 +71,7 @@ export async function send(options: SendOptions): Promise<TransferSummary> {
     return statistics.summary('completed');
   } catch (thrown) {
     await Promise.all([source?.source?.close(), sink?.sink?.abort()]);
-    throw settings.signal?.reason instanceof RamferryError ? settings.signal.reason : toRamferryError(thrown);
+    throw reasonOf(thrown, settings.signal);
   } finally {
     await standby.close();
   }
@@ -123,7 +126,9 @@ export async function transferTo(
   const memoryLimit = settings.memoryLimit - (cargo?.memoryBytes ?? 0);
   // The hypervisor may take its time, before the first byte and between rounds.
   source.patience?.(0);
-  const load = await recogniseLoad(cargo, source, settings);
+  // A receiver that fails before the hypervisor has begun ends the wait for it.
+  const recognising = recogniseLoad(cargo, source, settings);
+  const load = await (ear === undefined ? recognising : Promise.race([recognising, ear.failure()]));
   const { head, grammar } = load;
   const coding = adapts(settings, given)
     ? adaptive({ ...settings, memoryLimit }, agreed, given, hello, grammar === undefined)
@@ -187,6 +192,7 @@ export async function transferTo(
     window,
     statistics,
   });
+  if (ear !== undefined) ear.mayEnd = () => cargo?.mayEnd() ?? sender.allMayHaveLeft;
   const { chooser } = coding;
   if (ear !== undefined && chooser !== undefined) ear.onWaiting = (waiting) => chooser.heard(waiting);
   statistics.adaptive = chooser && (() => chooser.report());
@@ -202,17 +208,27 @@ export async function transferTo(
     await sender.run();
     watch?.end();
     await cargo?.delivered();
-    await sink.finish();
+    const finished = sink.finish();
+    // The receiver has the last word: one that has everything may be gone before our end of the link is closed.
+    if (ear === undefined) await finished;
+    else finished.catch(() => undefined);
     warnOfRest(settings, source, statistics.guestBytes);
-    if (ear !== undefined) await ear.success();
+    if (ear !== undefined) believe(await ear.success(), outlet, cargo);
     const warning = unseenWarning(statistics.streamEnd);
     if (warning !== undefined) onWarning?.(warning);
   } catch (thrown) {
-    throw await rootCause(thrown, ear);
+    const error = await rootCause(thrown, ear);
+    // A cargo knows by itself how far the hand-over has come.
+    throw cargo === undefined ? outcomeOf(error, { sender, sink, result: ear?.result }) : error;
   } finally {
     stopReporting();
     forget();
   }
+}
+
+/** A cargo is handed over by words of its own: `ramferry incoming` of version 0.1 states no sums. */
+function believe(stated: StatedSums, outlet: Outlet, cargo: Cargo | undefined): void {
+  if (cargo === undefined || stated.bytes !== undefined) checkSums(stated, outlet.sums());
 }
 
 /** How long a receiver that has failed may take to say why after its end of the link broke. */
@@ -222,12 +238,13 @@ const LAST_WORD_MS = 500;
 async function rootCause(thrown: unknown, ear: Ear | undefined): Promise<RamferryError> {
   const error = toRamferryError(thrown, 'ERR_LINK_CLOSED');
   if (ear === undefined || error.code !== 'ERR_LINK_CLOSED') return error;
+  // The timer keeps the process: nothing else may, and then a promise that is awaited would never settle.
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<RamferryError>((resolve) => (timer = setTimeout(resolve, LAST_WORD_MS, error)));
   const word = await Promise.race([
     ear.failure().catch((reason: unknown) => toRamferryError(reason)),
-    new Promise<RamferryError>((resolve) => {
-      setTimeout(resolve, LAST_WORD_MS, error).unref();
-    }),
-  ]);
+    late,
+  ]).finally(() => clearTimeout(timer));
   return word.code === 'ERR_LINK_CLOSED' ? error : word;
 }
 

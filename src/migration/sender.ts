@@ -77,6 +77,7 @@ export class Sender implements ChunkTaker {
   /** The input ended where its format says that it ends. */
   #complete = false;
   #inlinePlanner: Planner | undefined;
+  #feeder: StreamFeeder | undefined;
   readonly #store: SendingStore | undefined;
 
   constructor(settings: SenderSettings) {
@@ -116,6 +117,29 @@ export class Sender implements ChunkTaker {
     this.#pool.fail(error);
     void this.#settings.source.close();
     void this.#settings.sink.abort();
+  }
+
+  /**
+   * Whether a reader that has this many decoded bytes of the stream may have its final part, and so run the guest. Where the format
+   * does not tell where that part begins, all bytes that have come so far may be all.
+   */
+  reachesFinal(bytes: number): boolean {
+    const { grammar, source } = this.#settings;
+    const received = grammar === undefined ? source.file!.size : (this.#feeder?.received ?? 0);
+    return bytes > (grammar?.finalFrom ?? Math.max(0, received - 1));
+  }
+
+  /** A byte of the final part, or of what closes the stream, may have reached the other side. */
+  get finalMayHaveLeft(): boolean {
+    return this.#writer.closing || this.reachesFinal(this.#writer.handed);
+  }
+
+  /** The other side may have the whole stream: from now on it may say so. */
+  get allMayHaveLeft(): boolean {
+    const { grammar } = this.#settings;
+    // A bare libxc stream has nothing behind its END: then its last chunk is the last write.
+    const ended = grammar?.state === 'done' && this.#writer.handed >= (this.#feeder?.offset ?? Infinity);
+    return this.#writer.closing || ended;
   }
 
   /** Sends everything up to and including END. */
@@ -159,7 +183,7 @@ export class Sender implements ChunkTaker {
       this.#complete = true;
       return;
     }
-    const feeder = new StreamFeeder({
+    const feeder = (this.#feeder = new StreamFeeder({
       source,
       head,
       grammar,
@@ -170,7 +194,7 @@ export class Sender implements ChunkTaker {
       flushAfter,
       taker: this,
       rounds: this.#settings.rounds,
-    });
+    }));
     await feeder.run();
     this.#settings.onInputEnd?.(feeder.offset);
     this.#complete = grammar.state === 'done';

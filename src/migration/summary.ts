@@ -12,6 +12,8 @@ export type TransferStatus =
   | 'completed'
   | 'failed'
   | 'cancelled'
+  /** The final part of the stream may have reached the destination, and its result did not come back. */
+  | 'unknown'
   /** Everything arrived, but the stream has no end mark of ours to prove it. */
   | 'unverified';
 

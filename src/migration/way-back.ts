@@ -23,6 +23,7 @@ import {
   resultMessage,
 } from '../container/negotiation.js';
 import { type Progress, progressBody, readProgress } from '../container/progress.js';
+import type { StatedSums } from '../container/sums.js';
 import { RamferryError, toRamferryError } from '../errors.js';
 import type { ByteSink, ByteSource } from '../io/bytes.js';
 import { ExactReader } from '../io/exact-reader.js';
@@ -36,7 +37,7 @@ export const PROGRESS_INTERVAL_MS = 10;
 /** The receiver's side. Writes never overlap; a failed write is remembered, not thrown: the stream itself decides. */
 export class Voice {
   readonly #sink: ByteSink;
-  #last: Promise<void>;
+  #last: Promise<unknown>;
   #timer: NodeJS.Timeout | undefined;
 
   constructor(sink: ByteSink, hello: Hello) {
@@ -71,20 +72,27 @@ export class Voice {
     await this.#last;
   }
 
-  /** The last word. Never rejects: when it cannot be said, the sender finds out by itself. */
-  async result(result: Result): Promise<void> {
+  /**
+   * Writes the result, the last message. Never rejects.
+   * @returns whether the kernel has taken it; then the sender hears it unless the link breaks
+   */
+  async result(result: Result): Promise<boolean> {
     clearInterval(this.#timer);
-    await this.#write(resultMessage(result), this.#last);
+    const written = await this.#write(resultMessage(result), this.#last);
     await this.#sink.finish().catch(() => undefined);
+    return written;
   }
 
   stop(): void {
     clearInterval(this.#timer);
   }
 
-  async #write(bytes: Uint8Array, after: Promise<void>): Promise<void> {
+  async #write(bytes: Uint8Array, after: Promise<unknown>): Promise<boolean> {
     await after;
-    await this.#sink.write(bytes).catch(() => undefined);
+    return this.#sink.write(bytes).then(
+      () => true,
+      () => false,
+    );
   }
 }
 
@@ -98,6 +106,10 @@ export class Ear {
   delivered = 0;
   /** Called with each such word. */
   onDelivered: ((bytes: number) => void) | undefined;
+  /** Whether the receiver may have the whole stream: before that a success is not believed. */
+  mayEnd: () => boolean = () => false;
+  /** The result message, once it was heard. */
+  result: Result | undefined;
   /** Called with how long the receiver has waited for the link, as often as it says so. */
   onWaiting: ((waiting: Waiting) => void) | undefined;
 
@@ -116,10 +128,11 @@ export class Ear {
   }
 
   /**
-   * Resolves when the receiver has said that it delivered everything.
-   * @throws ERR_PEER_FAILED with the receiver's reason, ERR_LINK_CLOSED when it went silently
+   * Resolves when the receiver has said that it delivered everything; its sums are for the caller to compare.
+   * @throws ERR_PEER_FAILED with the receiver's reason, ERR_LINK_CLOSED when it went silently, ERR_LINK_NEGOTIATION for a
+   *   message that has no place in this state
    */
-  async success(): Promise<Result> {
+  async success(): Promise<StatedSums> {
     const result = await this.#result;
     if (!result.ok) throw peerFailure(result);
     return result;
@@ -134,7 +147,7 @@ export class Ear {
   async #listen(): Promise<Result> {
     for (;;) {
       const { type, body } = await this.#message();
-      if (type === MESSAGE.result) return readResult(body);
+      if (type === MESSAGE.result) return this.#ended(readResult(body));
       const progress = type === MESSAGE.progress ? readProgress(body) : undefined;
       if (progress !== undefined) {
         this.delivered = progress.delivered;
@@ -145,10 +158,22 @@ export class Ear {
       } else {
         throw new RamferryError(
           'ERR_LINK_NEGOTIATION',
-          `the receiver sent an unknown message (type ${type})`,
+          `the receiver sent a message that has no place here (type ${type})`,
         );
       }
     }
+  }
+
+  #ended(result: Result): Result {
+    if (result.ok && !this.mayEnd()) {
+      throw new RamferryError(
+        'ERR_LINK_NEGOTIATION',
+        'the receiver reports success before the whole stream was sent',
+        { hint: 'do not use what the destination holds; is `ramferry receive` at the other end?' },
+      );
+    }
+    this.result = result;
+    return result;
   }
 
   async #message(): Promise<Message> {

@@ -62,7 +62,7 @@ export class XenReceiver implements Receiving, XenDeliveries {
       await this.#pool?.close();
     }
     // A stream of ours that was not verified has ended in an error.
-    return { bytes: this.#totals.decodedBytes, verified: this.#parser.ours };
+    return { bytes: this.#totals.decodedBytes, verified: this.#parser.ours, sums: this.#totals.sums() };
   }
 
   open(envelope: Envelope): void {

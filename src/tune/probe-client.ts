@@ -137,7 +137,8 @@ async function ask(reader: ExactReader, sink: ByteSink, type: number, body: Buff
 
 async function answer(reader: ExactReader, wanted: number): Promise<Buffer> {
   const { type, body } = await nextMessage(reader);
-  if (type === MESSAGE.result) throw peerFailure(readResult(body));
+  const result = type === MESSAGE.result ? readResult(body) : undefined;
+  if (result?.ok === false) throw peerFailure(result);
   if (type !== wanted) throw unexpected(type);
   return body;
 }

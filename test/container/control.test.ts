@@ -16,6 +16,7 @@ import {
 } from '../../src/container/control.js';
 import {
   narrowOffer,
+  type FailedResult,
   type Hello,
   helloMessage,
   peerFailure,
@@ -23,6 +24,7 @@ import {
   readResult,
   resultMessage,
 } from '../../src/container/negotiation.js';
+import { checkSums, type StatedSums, statedSums } from '../../src/container/sums.js';
 import { RamferryError } from '../../src/errors.js';
 import { isTyped } from '../chunk/typed.js';
 
@@ -145,10 +147,55 @@ describe('an offer', () => {
   }
 });
 
+function failed(message: Buffer): FailedResult {
+  const result = readResult(bodyOf(message));
+  assert.ok(!result.ok);
+  return result;
+}
+
+describe('checkSums', () => {
+  const sent = { bytes: 8192, chunks: 2, digest: 0xabn };
+
+  it('believes what is the same', () => {
+    checkSums(statedSums(sent), sent);
+    checkSums({ bytes: 8192 }, sent);
+  });
+
+  const lies: [name: string, stated: StatedSums, text: RegExp][] = [
+    ['no bytes', { chunks: 2 }, /does not say how many bytes/],
+    ['0 bytes', { bytes: 0 }, /delivered 0 bytes, and 8192 were sent/],
+    ['one byte more', { bytes: 8193 }, /8193/],
+    ['another number of chunks', { bytes: 8192, chunks: 1 }, /1 chunks, and 2/],
+    ['another digest', { bytes: 8192, chunks: 2, digest: '00000000000000ac' }, /00000000000000ab/],
+  ];
+  for (const [name, stated, text] of lies) {
+    it(`refuses ${name}`, () => {
+      assert.throws(
+        () => checkSums(stated, sent),
+        (thrown) => {
+          isTyped('ERR_LINK_NEGOTIATION')(thrown);
+          assert.match((thrown as Error).message, text);
+          return true;
+        },
+      );
+    });
+  }
+});
+
 describe('result', () => {
   it('of a success is read as it was written', () => {
-    const { ok, bytes, error } = readResult(bodyOf(resultMessage({ ok: true, bytes: 2 ** 40 })));
-    assert.deepEqual({ ok, bytes, error }, { ok: true, bytes: 2 ** 40, error: undefined });
+    const sums = { bytes: 2 ** 40, chunks: 3, digest: '00000000000000ff' };
+    assert.deepEqual(readResult(bodyOf(resultMessage({ ok: true, ...sums }))), { ok: true, ...sums });
+  });
+
+  it('of version 0.1, which states bytes only, is read', () => {
+    const { ok, bytes } = readResult(Buffer.from('{"ok":true,"bytes":7}'));
+    assert.deepEqual({ ok, bytes }, { ok: true, bytes: 7 });
+  });
+
+  it('of a failure says how much a reader may have', () => {
+    const { ok, bytes } = readResult(bodyOf(resultMessage({ ok: false, bytes: 4096 })));
+    assert.deepEqual({ ok, bytes }, { ok: false, bytes: 4096 });
   });
 
   it("of a failure becomes the sender's error, with reason, place and hint", () => {
@@ -157,7 +204,7 @@ describe('result', () => {
       offset: 4096,
       hint: 'free some space',
     });
-    const failure = peerFailure(readResult(bodyOf(resultMessage({ ok: false, error: error.toData() }))));
+    const failure = peerFailure(failed(resultMessage({ ok: false, error: error.toData() })));
     assert.equal(failure.code, 'ERR_PEER_FAILED');
     assert.match(failure.message, /ERR_OUTPUT_FULL: no space left \(record 3, offset 4096\)/);
     assert.equal(failure.hint, 'free some space');
@@ -169,7 +216,7 @@ describe('result', () => {
 
   it('of a failure whose words are very long still arrives', () => {
     const error = new RamferryError('ERR_OUTPUT_OPEN', 'x'.repeat(100_000), { hint: 'y'.repeat(100_000) });
-    const failure = peerFailure(readResult(bodyOf(resultMessage({ ok: false, error: error.toData() }))));
+    const failure = peerFailure(failed(resultMessage({ ok: false, error: error.toData() })));
     assert.match(failure.message, /ERR_OUTPUT_OPEN: xxx/);
   });
 
@@ -177,6 +224,8 @@ describe('result', () => {
     'no verdict': { bytes: 3 },
     'an unknown code': { ok: false, error: { code: 'ERR_NO_SUCH_THING', message: '' } },
     'a negative number of bytes': { ok: true, bytes: -1 },
+    'chunks that are no number': { ok: true, bytes: 1, chunks: '1' },
+    'a digest of another length': { ok: true, bytes: 1, digest: 'ff' },
   };
   for (const [name, value] of Object.entries(wrong)) {
     it(`with ${name} is ERR_LINK_NEGOTIATION`, () => {

@@ -33,6 +33,7 @@ function hear(bytes: Uint8Array, piece = Infinity): { ear: Ear; heard: Buffer[] 
     heard.push(Buffer.from(backward));
     return Promise.resolve();
   });
+  ear.mayEnd = () => true;
   return { ear, heard };
 }
 
@@ -92,6 +93,17 @@ describe('the ear', () => {
     await assert.rejects(hear(early).ear.hello(), isTyped('ERR_LINK_NEGOTIATION'));
     const short = Buffer.concat([introduction(), writeMessage(MESSAGE.progress, Buffer.alloc(7)), OK]);
     await assert.rejects(hear(short).ear.success(), isTyped('ERR_LINK_NEGOTIATION'));
+  });
+
+  it('refuses a success before the whole stream was sent, and takes a failure at any time', async () => {
+    const early = hear(Buffer.concat([introduction(), OK])).ear;
+    early.mayEnd = () => false;
+    await assert.rejects(early.success(), isTyped('ERR_LINK_NEGOTIATION'));
+    assert.equal(early.result, undefined);
+    const failed = hear(Buffer.concat([introduction(), resultMessage({ ok: false, bytes: 3 })])).ear;
+    failed.mayEnd = () => false;
+    await assert.rejects(failed.success(), isTyped('ERR_PEER_FAILED'));
+    assert.deepEqual(failed.result, { ok: false, bytes: 3, error: undefined });
   });
 
   it('does not wait for a message that claims to be longer than any', async () => {
@@ -162,6 +174,6 @@ describe('the voice', () => {
     });
     const voice = new Voice(deaf, HELLO);
     await voice.backward(Buffer.from('anybody?'));
-    await voice.result({ ok: true });
+    assert.equal(await voice.result({ ok: true }), false);
   });
 });

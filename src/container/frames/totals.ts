@@ -3,6 +3,7 @@
 
 import { Xxh64 } from '../../chunk/xxhash.js';
 import { RamferryError } from '../../errors.js';
+import type { StreamSums } from '../sums.js';
 import type { StreamTotals } from './record.js';
 
 /** What a worker reports of one chunk, in both directions. */
@@ -33,6 +34,10 @@ export class TotalsDigest {
 
   totals(): StreamTotals {
     return { chunks: this.#chunks, decodedBytes: this.#decodedBytes, digest: this.#hash.digest() };
+  }
+
+  sums(): StreamSums {
+    return { bytes: this.#decodedBytes, chunks: this.#chunks, digest: this.#hash.digest() };
   }
 
   /** Throws ERR_STREAM_TOTALS when the stream's totals are not those of the chunks that were added. */

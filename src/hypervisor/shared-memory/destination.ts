@@ -4,6 +4,7 @@
 
 import { setTimeout as sleep } from 'node:timers/promises';
 
+import { statedSums, type StreamSums } from '../../container/sums.js';
 import { RamferryError, toRamferryError } from '../../errors.js';
 import { onAbort } from '../../io/abort-signal.js';
 import { ExactReader } from '../../io/exact-reader.js';
@@ -63,6 +64,7 @@ class Arrival {
   #failure: RamferryError | undefined;
   /** GO was read: what comes now is `cont`, and nothing may come between. */
   #continuing = false;
+  #sums: StreamSums | undefined;
   #running = false;
 
   constructor(settings: ResolvedIncomingOptions) {
@@ -161,7 +163,7 @@ class Arrival {
     this.#statistics.setupDone();
     const stopReporting = reportProgress(this.#statistics, onProgress);
     try {
-      await receiver.run();
+      this.#sums = (await receiver.run()).sums;
     } finally {
       stopReporting();
     }
@@ -210,7 +212,7 @@ class Arrival {
     await this.#guest!.cont();
     this.#running = true;
     await this.#say({ say: 'running' });
-    await this.#voice!.result({ ok: true });
+    await this.#voice!.result({ ok: true, ...statedSums(this.#sums!) });
     await this.#watchdog!.release();
   }
 

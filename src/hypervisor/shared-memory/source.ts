@@ -155,6 +155,7 @@ class Departure {
       greeted: (hello: { readonly ram?: readonly number[] | undefined }) =>
         checkPartner(hello.ram, this.#files),
       delivered: () => this.#handOver((bytes) => sink.write(bytes)),
+      mayEnd: () => this.#committed,
     };
     try {
       await transferTo(ear, settings, chooseCoding(settings), this.#given, pieces, sink, this.#statistics, {
