@@ -26,14 +26,26 @@ export function summaryLine(summary: TransferSummary): string {
   return JSON.stringify({ message_type: 'summary', ...summary });
 }
 
-/** `{"message_type":"error","status":…,"code":"ERR_…","message":…,"exit_code":…}`, with `hint` and the place when there are any. */
+/**
+ * `{"message_type":"error","status":"failed","code":"ERR_…","message":…,"exit_code":…}`, with `hint` and the place when there are any.
+ * `status` has the words of a summary's.
+ */
 export function errorLine(error: ErrorData, exitCode: number): string {
-  return JSON.stringify({
-    message_type: 'error',
-    status: STATUS_OF_EXIT.get(exitCode) ?? 'failed',
-    ...error,
-    exit_code: exitCode,
-  });
+  return JSON.stringify({ message_type: 'error', status: statusOf(exitCode), ...error, exit_code: exitCode });
+}
+
+function statusOf(exitCode: number): string {
+  switch (exitCode) {
+    case EXIT.unknown:
+      return 'unknown';
+    case EXIT.incomplete:
+      return 'incomplete';
+    case EXIT.interrupted:
+    case EXIT.terminated:
+      return 'cancelled';
+    default:
+      return 'failed';
+  }
 }
 
 /** What an exit status says of the outcome, where it is not `failed`. */

@@ -102,7 +102,8 @@ async function echo(reader: ExactReader, sink: ByteSink): Promise<number> {
   let least = Infinity;
   for (let count = 0; count < ECHOES; count++) {
     const started = performance.now();
-    await ask(reader, sink, MESSAGE.echo, Buffer.from([count]));
+    const body = Buffer.from([count]);
+    if (!(await ask(reader, sink, MESSAGE.echo, body)).equals(body)) throw wrongEcho();
     least = Math.min(least, performance.now() - started);
   }
   return least / 1e3;
@@ -153,6 +154,10 @@ function refused(versions: readonly number[] | undefined): RamferryError {
         `the receiver serves other versions of the probe: ${versions.join(', ')}, not ${PROBE_VERSION}`,
         { hint: 'update the older side' },
       );
+}
+
+function wrongEcho(): RamferryError {
+  return new RamferryError('ERR_LINK_NEGOTIATION', 'the receiver echoes something else than it was sent');
 }
 
 function unexpected(type: number): RamferryError {

@@ -7,7 +7,6 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { statedSums, type StreamSums } from '../../container/sums.js';
 import { RamferryError, toRamferryError } from '../../errors.js';
 import { onAbort } from '../../io/abort-signal.js';
-import { ExactReader } from '../../io/exact-reader.js';
 import { WaitingSource } from '../../io/waiting-source.js';
 import { parseAddress } from '../../link/address.js';
 import { openInput } from '../../link/open.js';
@@ -22,7 +21,7 @@ import { Voice } from '../../migration/way-back.js';
 import { QemuGuest } from '../qmp/guest.js';
 import { Applier } from './applier.js';
 import { neededCapabilities } from './capabilities.js';
-import { GO_BYTES, isGo, type Saying, sayingBody } from './messages.js';
+import { readGo, type Saying, sayingBody } from './messages.js';
 import {
   type IncomingOptions,
   qmpTimeout,
@@ -196,12 +195,8 @@ class Arrival {
   }
 
   async #awaitGo({ source }: Connection): Promise<void> {
-    const word = Buffer.alloc(GO_BYTES);
     source.patience?.(this.#timeout);
-    const said = await new ExactReader(source, undefined, true).fill(word);
-    if (!said || !isGo(word)) {
-      throw new RamferryError('ERR_LINK_CLOSED', 'the source has taken the guest back');
-    }
+    await readGo(source);
   }
 
   /** The hand-over. */

@@ -1,4 +1,5 @@
-// The source's view of the dialogue: waits, with limits, for what the destination says, in the order of the protocol.
+// The source's view of the dialogue: waits, with limits, for what the destination says, in the order of the protocol. What the
+// destination says out of turn is an error; only that it refuses, or does not know, may come at any time.
 // A failure of the link or of anything else ends every wait, now and later; a verdict that was heard before stays heard.
 
 import { RamferryError } from '../../errors.js';
@@ -14,6 +15,8 @@ interface Waiting {
 
 export class Dialogue {
   readonly #heard: Saying[] = [];
+  /** What may come now, each once. */
+  readonly #expected = new Set<Kind>(['refused', 'unknown']);
   #waiting: Waiting | undefined;
   #failure: RamferryError | undefined;
 
@@ -22,9 +25,23 @@ export class Dialogue {
     return this.#heard.find(isVerdict);
   }
 
-  /** Takes a message of the way back. */
+  /** From now on the destination may say this, once: what it answers is about to leave. */
+  expect(kind: Kind): void {
+    this.#expected.add(kind);
+  }
+
+  /**
+   * Takes a message of the way back.
+   * @throws ERR_LINK_NEGOTIATION for one that is not understood, or comes out of turn
+   */
   hear(body: Buffer): void {
-    this.#heard.push(readSaying(body));
+    const saying = readSaying(body);
+    if (!this.#expected.delete(saying.say)) {
+      throw new RamferryError('ERR_LINK_NEGOTIATION', `the destination says ${saying.say} out of turn`, {
+        hint: 'use the same ramferry on both sides',
+      });
+    }
+    this.#heard.push(saying);
     this.#look();
   }
 

@@ -1,6 +1,6 @@
 // What the destination of a shared-memory migration says to the source, and the source's one word (docs/SHARED-MEMORY.md).
 // They travel as messages of the way back (container/control.ts), so that a watchdog that holds a copy of the socket can
-// read and write them without the engine. Pure: packs, unpacks, and finds one among other bytes.
+// read and write them without the engine. Packs, unpacks, and finds one among other bytes.
 
 import { Buffer } from 'node:buffer';
 
@@ -13,7 +13,9 @@ import {
   readMessage,
   writeMessage,
 } from '../../container/control.js';
-import { RamferryError } from '../../errors.js';
+import { RamferryError, toRamferryError } from '../../errors.js';
+import type { ByteSource } from '../../io/bytes.js';
+import { ExactReader } from '../../io/exact-reader.js';
 
 const reason = z.string().max(4000);
 
@@ -66,10 +68,21 @@ export function goMessage(): Buffer {
   return writeMessage(MESSAGE.go, Buffer.alloc(0));
 }
 
-export const GO_BYTES = goMessage().length;
-
-export function isGo(bytes: Buffer): boolean {
-  return bytes.equals(goMessage());
+/**
+ * Waits for the source's word, which follows the stream on the same connection; not a byte more is read.
+ * @throws ERR_LINK_CLOSED when it is anything else, or the end; what reading throws
+ */
+export async function readGo(source: ByteSource): Promise<void> {
+  const word = Buffer.alloc(goMessage().length);
+  const reader = new ExactReader(source, undefined, true);
+  let cause: unknown;
+  try {
+    if ((await reader.fill(word)) && word.equals(goMessage())) return;
+  } catch (thrown) {
+    if (toRamferryError(thrown).code !== 'ERR_STREAM_TRUNCATED') throw thrown;
+    cause = thrown;
+  }
+  throw new RamferryError('ERR_LINK_CLOSED', 'the source has taken the guest back', { cause });
 }
 
 /**

@@ -81,6 +81,7 @@ export class SourceStream {
     }
     await this.#stop();
     yield* this.#pages({ scanning: 0, carrying: 0, pages: 0 });
+    dialogue.expect('ram-applied');
     yield writeMemoryRecord(MEMORY_RECORD.ramEnd, 0, this.rounds);
     await dialogue.await(['ram-applied'], timeout, 'that RAM is in place');
     this.lastRound = performance.now() - this.stoppedAt!;
@@ -88,6 +89,7 @@ export class SourceStream {
     this.finalScan = this.#scanAgain();
     // Whoever hands over waits for it; until then nobody does.
     this.finalScan.catch(() => undefined);
+    dialogue.expect('ready');
     yield writeMemoryRecord(MEMORY_RECORD.end, 0, 0);
   }
 

@@ -142,10 +142,7 @@ class Departure {
       },
       onWarning: settings.onWarning,
     });
-    const ear = new Ear(source, (body) => {
-      this.#dialogue.hear(body);
-      return Promise.resolve();
-    });
+    const ear = new Ear(source, (body) => Promise.resolve(body).then((said) => this.#dialogue.hear(said)));
     // Also after the engine has finished somebody may wait for the destination.
     ear.failure().catch((thrown: unknown) => this.#dialogue.fail(toRamferryError(thrown)));
     const pieces = new PieceSource('the guest', this.#stream.pieces());
@@ -190,6 +187,7 @@ class Departure {
     if (reason !== undefined) throw toRamferryError(reason);
     await this.#watchdog!.note('committed');
     this.#committed = true;
+    this.#dialogue.expect('running');
     await write(goMessage());
     await this.#dialogue.await(['running'], this.#timeout, 'that the guest runs');
     this.#over = true;
@@ -231,7 +229,9 @@ class Departure {
   async #giveUp(error: RamferryError): Promise<RamferryError> {
     if (this.#watchdog === undefined) return error;
     const { verdict } = this.#dialogue;
-    if (this.#committed && verdict?.say !== 'refused') {
+    // A destination that does not know whether its guest runs may say so before it was told to go, too.
+    const doubt = this.#stopping && verdict?.say === 'unknown';
+    if (doubt || (this.#committed && verdict?.say !== 'refused')) {
       // The watchdog would find out no more than we did.
       await this.#watchdog.release();
       this.#controller.abort(error);
