@@ -29,7 +29,11 @@ export const COMMON: Record<string, Options> = {
     describe: 'how long to wait for a connection (10s; listening: for ever)',
     requiresArg: true,
   },
-  'io-timeout': { describe: 'how long the link may be silent (30s; 0 = for ever)', requiresArg: true },
+  'io-timeout': {
+    describe:
+      'how long a tcp or unix peer may take no byte, pause within a record, or (the receiver) say nothing (30s; 0 = for ever)',
+    requiresArg: true,
+  },
   force: {
     describe: 'replace an output file that exists, or a socket that a killed listener left behind',
     type: 'boolean',

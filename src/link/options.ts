@@ -7,8 +7,8 @@ export interface OpenOptions {
    */
   readonly connectTimeout?: number | undefined;
   /**
-   * Milliseconds without progress on a tcp or unix connection; 0 = wait for ever. It is the first patience of both
-   * directions: ByteSource.patience and ByteSink.patience change it while the peer may idle. Default 30 s.
+   * Milliseconds without progress on a tcp or unix connection while a read or write waits; 0 = wait for ever. It is the first patience
+   * of both directions: ByteSource.patience and ByteSink.patience change it where the peer owes nothing. Default 30 s.
    */
   readonly ioTimeout?: number | undefined;
   /** Replace an existing file, or a unix socket that nobody listens on. */

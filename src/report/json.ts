@@ -31,21 +31,12 @@ export function summaryLine(summary: TransferSummary): string {
  * `status` has the words of a summary's.
  */
 export function errorLine(error: ErrorData, exitCode: number): string {
-  return JSON.stringify({ message_type: 'error', status: statusOf(exitCode), ...error, exit_code: exitCode });
-}
-
-function statusOf(exitCode: number): string {
-  switch (exitCode) {
-    case EXIT.unknown:
-      return 'unknown';
-    case EXIT.incomplete:
-      return 'incomplete';
-    case EXIT.interrupted:
-    case EXIT.terminated:
-      return 'cancelled';
-    default:
-      return 'failed';
-  }
+  return JSON.stringify({
+    message_type: 'error',
+    status: STATUS_OF_EXIT.get(exitCode) ?? 'failed',
+    ...error,
+    exit_code: exitCode,
+  });
 }
 
 /** What an exit status says of the outcome, where it is not `failed`. */
