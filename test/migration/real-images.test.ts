@@ -3,12 +3,22 @@
 import assert from 'node:assert/strict';
 import { createReadStream, existsSync } from 'node:fs';
 import { join } from 'node:path';
+import type { Duplex } from 'node:stream';
 import { describe, it } from 'node:test';
 
 import { carry, workplace } from './carry.js';
 
-// An optional dependency, and the only one that reads frames with windows as long as these files have.
-const zstd = await import('zstd-napi').catch(() => undefined);
+/** What this test uses of zstd-napi. An optional package: where it is not installed, its own types are missing, too. */
+interface ZstdNapi {
+  readonly DecompressStream: new (options: { windowLogMax: number }) => Duplex;
+}
+
+// The only binding that reads frames with windows as long as these files have.
+const ZSTD_NAPI: string = 'zstd-napi';
+const zstd = await import(ZSTD_NAPI).then(
+  (module) => module as ZstdNapi,
+  () => undefined,
+);
 
 const MIB = 1024 * 1024;
 const DATA = join(import.meta.dirname, '../../../../shared/data');

@@ -3,7 +3,18 @@
 
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
-import { chmod, cp, mkdir, mkdtemp, readFile, rm, symlink, utimes, writeFile } from 'node:fs/promises';
+import {
+  chmod,
+  cp,
+  mkdir,
+  mkdtemp,
+  readdir,
+  readFile,
+  rm,
+  symlink,
+  utimes,
+  writeFile,
+} from 'node:fs/promises';
 import { existsSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { delimiter, join } from 'node:path';
@@ -14,11 +25,13 @@ const scripts = join(import.meta.dirname, '../../../scripts');
 // The stand-in compiler "emits" an empty file for every source; a source that says BROKEN is an error.
 const compiler = `
 const fs = require('fs'), path = require('path');
-fs.appendFileSync('calls', 'tsc\\n');
-for (const name of fs.readdirSync('src')) {
-  if (fs.readFileSync(path.join('src', name), 'utf8').includes('BROKEN')) { console.log('error TS1: ' + name); process.exit(2); }
-  fs.mkdirSync('dist/src', { recursive: true });
-  fs.writeFileSync(path.join('dist/src', name.replace(/ts$/, 'js')), '');
+fs.appendFileSync('calls', 'tsc ' + process.argv.slice(2).join(' ') + '\\n');
+for (const top of process.argv[3] === 'tsconfig.test.json' ? ['src', 'test'] : ['src']) {
+  for (const name of fs.readdirSync(top)) {
+    if (fs.readFileSync(path.join(top, name), 'utf8').includes('BROKEN')) { console.log('error TS1: ' + name); process.exit(2); }
+    fs.mkdirSync(path.join('dist', top), { recursive: true });
+    fs.writeFileSync(path.join('dist', top, name.replace(/ts$/, 'js')), '');
+  }
 }
 `;
 const bundler = `
@@ -28,6 +41,7 @@ if (existsSync('bundle-fails')) { console.log('error: Could not resolve'); proce
 `;
 const npm = `#!/bin/sh
 echo "npm $*" >>calls
+echo "\${npm_config_cache-}" >>caches
 echo 'added 1 package'
 [ ! -e npm-fails ] || { echo 'npm error network'; exit 1; }
 mkdir -p node_modules/typescript/bin
@@ -51,7 +65,10 @@ describe('scripts/setup', () => {
     await chmod(join(checkout, 'bin/npm'), 0o755);
     await writeFile(join(checkout, 'tsc.template'), compiler);
     await writeFile(join(checkout, 'src/a.ts'), '');
-    for (const name of ['package.json', 'package-lock.json', 'tsconfig.json']) {
+    await mkdir(join(checkout, 'test'));
+    await writeFile(join(checkout, 'test/a.test.ts'), '');
+    const settings = ['tsconfig.json', 'tsconfig.build.json', 'tsconfig.test.json'];
+    for (const name of ['package.json', 'package-lock.json', ...settings]) {
       await writeFile(join(checkout, name), '{}');
     }
   });
@@ -59,10 +76,11 @@ describe('scripts/setup', () => {
 
   function setup(
     environment: Record<string, string> = {},
+    ...args: string[]
   ): Promise<{ status: number; stdout: string; stderr: string }> {
     const env = { ...process.env, PATH: path, ...environment };
     return new Promise((resolve) => {
-      execFile(join(checkout, 'scripts/setup'), { cwd: tmpdir(), env }, (error, stdout, stderr) => {
+      execFile(join(checkout, 'scripts/setup'), args, { cwd: tmpdir(), env }, (error, stdout, stderr) => {
         resolve({ status: error === null ? 0 : Number(error.code), stdout, stderr });
       });
     });
@@ -72,14 +90,72 @@ describe('scripts/setup', () => {
       ? (await readFile(join(checkout, 'calls'), 'utf8')).trim().split('\n')
       : [];
   const forgetCalls = (): Promise<void> => rm(join(checkout, 'calls'), { force: true });
-  const silent = { status: 0, stdout: '', stderr: '' };
+  const done = (...steps: string[]) => ({
+    status: 0,
+    stdout: '',
+    stderr: steps.map((step) => `ramferry: ${step} …\n`).join(''),
+  });
+  const silent = done();
+  const installing = 'installing dependencies (about a minute)';
+  const building = 'building';
   const install = 'npm ci --no-audit --no-fund --include=dev --include=optional';
+  const compile = 'tsc -b tsconfig.build.json';
+  const compileTests = 'tsc -b tsconfig.test.json';
 
-  it('installs and builds a fresh checkout without a word, and does nothing the second time', async () => {
+  it('installs and builds a fresh checkout, tells each step, and does nothing the second time', async () => {
+    assert.deepEqual(await setup(), done(installing, building));
+    assert.deepEqual(await calls(), [install, compile, 'bundle']);
     assert.deepEqual(await setup(), silent);
-    assert.deepEqual(await calls(), [install, 'tsc', 'bundle']);
+    assert.deepEqual(await calls(), [install, compile, 'bundle']);
+  });
+
+  it('builds bench and test only when asked, each time that they changed', async () => {
+    await writeFile(join(checkout, 'test/a.test.ts'), 'BROKEN');
+    assert.deepEqual(await setup(), done(installing, building), 'a broken test is none of its business');
+    await writeFile(join(checkout, 'test/a.test.ts'), '');
+    await forgetCalls();
+    assert.deepEqual(await setup({}, '--with-tests'), done('building the tests'));
+    assert.deepEqual(await calls(), [compileTests]);
+    assert.ok(existsSync(join(checkout, 'dist/test/a.test.js')));
+    assert.deepEqual(await setup({}, '--with-tests'), silent);
+
+    const later = new Date(Date.now() + 5000);
+    await utimes(join(checkout, 'test/a.test.ts'), later, later);
+    await forgetCalls();
     assert.deepEqual(await setup(), silent);
-    assert.deepEqual(await calls(), [install, 'tsc', 'bundle']);
+    assert.deepEqual(await setup({}, '--with-tests'), done('building the tests'));
+    assert.deepEqual(await calls(), [compileTests]);
+  });
+
+  it('builds the tests again when the program changed', async () => {
+    await setup({}, '--with-tests');
+    await forgetCalls();
+    const later = new Date(Date.now() + 5000);
+    await utimes(join(checkout, 'src/a.ts'), later, later);
+    assert.deepEqual(await setup({}, '--with-tests'), done(building, 'building the tests'));
+    assert.deepEqual(await calls(), [compile, 'bundle', compileTests]);
+  });
+
+  it('gives npm a cache of its own, and removes it, where the home cannot be written to', async () => {
+    const home = join(checkout, 'no-directory');
+    await writeFile(home, '');
+    const TMPDIR = join(checkout, 'tmp');
+    await mkdir(TMPDIR);
+    const cache = async (): Promise<string> => (await readFile(join(checkout, 'caches'), 'utf8')).trim();
+    assert.deepEqual(await setup({ HOME: home, npm_config_cache: '', TMPDIR }), done(installing, building));
+    assert.ok((await cache()).startsWith(TMPDIR));
+    assert.deepEqual(await readdir(TMPDIR), []);
+  });
+
+  it('leaves npm its cache where the home can be written to', async () => {
+    await setup({ HOME: checkout, npm_config_cache: '' });
+    assert.equal(await readFile(join(checkout, 'caches'), 'utf8'), '\n');
+  });
+
+  it('refuses an unknown parameter', async () => {
+    const { status, stderr } = await setup({}, '--tests');
+    assert.equal(status, 2);
+    assert.match(stderr, /^usage: /);
   });
 
   it('builds again, without installing, when a source changed', async () => {
@@ -87,8 +163,8 @@ describe('scripts/setup', () => {
     await forgetCalls();
     const later = new Date(Date.now() + 5000);
     await utimes(join(checkout, 'src/a.ts'), later, later);
-    assert.deepEqual(await setup(), silent);
-    assert.deepEqual(await calls(), ['tsc', 'bundle']);
+    assert.deepEqual(await setup(), done(building));
+    assert.deepEqual(await calls(), [compile, 'bundle']);
   });
 
   it('removes what was compiled from a source that is gone', async () => {
@@ -96,7 +172,7 @@ describe('scripts/setup', () => {
     await setup();
     assert.ok(existsSync(join(checkout, 'dist/src/b.js')));
     await rm(join(checkout, 'src/b.ts'));
-    assert.deepEqual(await setup(), silent);
+    assert.deepEqual(await setup(), done(building));
     assert.ok(!existsSync(join(checkout, 'dist/src/b.js')));
     assert.ok(existsSync(join(checkout, 'dist/src/a.js')));
   });
@@ -129,7 +205,7 @@ describe('scripts/setup', () => {
     assert.match(first.stderr, /the build failed/);
     assert.match(first.stderr, /error TS1: a\.ts/);
     await writeFile(join(checkout, 'src/a.ts'), '');
-    assert.deepEqual(await setup(), silent);
+    assert.deepEqual(await setup(), done(building));
   });
 
   it('has not built when bundling fails, and tries again the next time', async () => {
@@ -139,8 +215,8 @@ describe('scripts/setup', () => {
     assert.match(stderr, /Could not resolve/);
     await rm(join(checkout, 'bundle-fails'));
     await forgetCalls();
-    assert.deepEqual(await setup(), silent);
-    assert.deepEqual(await calls(), ['tsc', 'bundle']);
+    assert.deepEqual(await setup(), done(building));
+    assert.deepEqual(await calls(), [compile, 'bundle']);
   });
 
   it('does not build after a failed installation', async () => {
@@ -161,16 +237,27 @@ describe('scripts/setup', () => {
     assert.deepEqual(await calls(), []);
   });
 
+  /** One caller tells what it does. The others wait and say so, or come when all is done. */
+  function shareTheWork(results: readonly { status: number; stdout: string; stderr: string }[]): void {
+    const worked = done(installing, building);
+    const waited = done('waiting for another set-up of this checkout');
+    assert.equal(results.filter(({ stderr }) => stderr.endsWith(worked.stderr)).length, 1);
+    for (const { status, stdout, stderr } of results) {
+      assert.deepEqual([status, stdout], [0, '']);
+      assert.ok(['', worked.stderr, waited.stderr, waited.stderr + worked.stderr].includes(stderr), stderr);
+    }
+  }
+
   it('lets one of several callers do the work while the others wait', async () => {
     const results = await Promise.all([setup(), setup(), setup()]);
-    for (const result of results) assert.deepEqual(result, silent);
-    assert.deepEqual(await calls(), [install, 'tsc', 'bundle']);
+    shareTheWork(results);
+    assert.deepEqual(await calls(), [install, compile, 'bundle']);
   });
 
   it('does the same on a machine without flock, and outlives a holder that died', async () => {
     // Everything the script calls, except flock.
     await mkdir(join(checkout, 'few'));
-    for (const tool of 'sh dirname find tail sed rm mv mkdir touch cat sleep cp node'.split(' ')) {
+    for (const tool of 'sh dirname find tail sed rm mv mkdir mktemp touch cat sleep cp node'.split(' ')) {
       const { stdout } = await new Promise<{ stdout: string }>((resolve) => {
         execFile('sh', ['-c', `command -v ${tool}`], (_, text) => resolve({ stdout: text.trim() }));
       });
@@ -180,8 +267,8 @@ describe('scripts/setup', () => {
     await mkdir(join(checkout, '.setup.lock'));
     await writeFile(join(checkout, '.setup.lock/pid'), '4194399\n');
     const results = await Promise.all([setup({ PATH }), setup({ PATH })]);
-    for (const result of results) assert.deepEqual(result, silent);
-    assert.deepEqual(await calls(), [install, 'tsc', 'bundle']);
+    shareTheWork(results);
+    assert.deepEqual(await calls(), [install, compile, 'bundle']);
     assert.ok(!existsSync(join(checkout, '.setup.lock')));
   });
 });
