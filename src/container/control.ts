@@ -20,7 +20,7 @@ export const MESSAGE = {
   result: 2,
   /** How far the receiver is (see Progress in progress.ts); sent at least every second. */
   progress: 3,
-  /** Bytes that the receiver's own reader sent back; relayed unchanged. */
+  /** Bytes that the receiver's own reader sent back; relayed unchanged. None: the reader has ended that direction. */
   backward: 4,
   /** Nothing; forward, behind the stream of `ramferry migrate`: the guest is the receiver's now. */
   go: 5,

@@ -24,7 +24,7 @@ export interface ByteSource {
   readonly label: string;
   /** Set when the input is a regular file of ours from its start. */
   readonly file?: PositionedInput;
-  /** The end of the input is a statement of its own (a command's exit status), and no bytes at all are a whole input. */
+  /** The end of the input is a statement of its own (a file's size, a command's exit status): even no bytes at all are a whole input. */
   readonly tellsEnd?: boolean;
   /**
    * Reads between 1 and target.length bytes into target (shared memory is fine).

@@ -22,6 +22,7 @@ export interface FileInputOptions {
 export class FileInput implements ByteSource {
   readonly label: string;
   readonly file?: PositionedInput;
+  readonly tellsEnd = true;
   readonly #fd: number;
   readonly #size: number;
   readonly #stamp: FileStamp;

@@ -18,6 +18,14 @@ export function countHanded(inner: ByteSink): HandedSink {
       handed += bytes.length;
       return inner.write(bytes);
     },
+    ...(inner.writeAll === undefined
+      ? {}
+      : {
+          writeAll: (pieces: readonly Uint8Array[]) => {
+            for (const piece of pieces) handed += piece.length;
+            return inner.writeAll!(pieces);
+          },
+        }),
     queued: () => inner.queued(),
     patience: (milliseconds) => inner.patience?.(milliseconds),
     finish: (totalLength) => inner.finish(totalLength),

@@ -123,6 +123,10 @@ export class DescriptorSource implements ByteSource {
     this.#stamp?.check();
   }
 
+  get tellsEnd(): boolean {
+    return this.#at.stats.isFile();
+  }
+
   patience(milliseconds: number): void {
     this.#at.patience(milliseconds);
   }

@@ -9,6 +9,7 @@ import { libc } from '../io/libc.js';
 import { abortError, closedError, readError, writeError } from '../io/system-error.js';
 import { handleOf, stopReading, type StreamHandle } from './handle.js';
 import { SocketReading } from './socket-reading.js';
+import { waitTaken } from './taken.js';
 import { Watchdog } from './watchdog.js';
 
 /** After both sides are done: how long what the peer still sends is taken, so that it does not see a reset. */
@@ -112,6 +113,7 @@ export class SocketLink implements Channel {
       write: (bytes) => this.#write(bytes),
       queued: () => this.#queued(),
       patience: (milliseconds) => this.#writeDog.setPatience(milliseconds),
+      taken: () => this.#taken(),
       finish: () => this.#finish(),
       abort: () => {
         this.fail(closedError(this.#options.label));
@@ -170,6 +172,19 @@ export class SocketLink implements Channel {
     const calls = handle === undefined ? undefined : libc();
     if (handle === undefined || calls === undefined) return 0;
     return this.#options.pipe === true ? calls.unread(handle.fd) : calls.unsent(handle.fd);
+  }
+
+  async #taken(): Promise<void> {
+    const { label } = this.#options;
+    const link = {
+      label,
+      fd: () => this.#handle?.fd,
+      queued: () => this.#queued(),
+      failure: () => this.#failure,
+      ended: () => this.source === undefined || this.#reading.ended,
+    };
+    this.#writeDog.start();
+    await waitTaken(link).finally(() => this.#writeDog.stop());
   }
 
   #finish(): Promise<void> {

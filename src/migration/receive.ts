@@ -24,6 +24,7 @@ import { storeBeside } from './memory.js';
 import { codecBytes } from './codec-memory.js';
 import { DECOMPRESS_ENTRY } from './entries.js';
 import { speaks } from './handshake.js';
+import { finishOutput, outputSink, watchReader } from './output.js';
 import { endRelay, relay, standardPartner } from './relay.js';
 import { reportProgress } from './progress-timer.js';
 import { BoundedSink } from './bounded-sink.js';
@@ -62,6 +63,7 @@ export async function receive(options: ReceiveOptions): Promise<TransferSummary>
   let reader: ByteSource | undefined;
   let voice: Voice | undefined;
   let handed = (): number => 0;
+  let readerFailed: RamferryError | undefined;
   try {
     if (output.kind === 'file') sink = await openOutput(output, opening);
     source = await openInput(input, opening);
@@ -72,8 +74,14 @@ export async function receive(options: ReceiveOptions): Promise<TransferSummary>
     }));
     sink ??= await openOutput(output, opening);
     reader = (await standardPartner(output, input, 'source')) ?? sink.source;
-    if (reader !== undefined) relayBack(reader, source, voice);
-    const { sink: taking, handed: counted } = countHanded(sink.sink!);
+    const out = outputSink(sink.sink!);
+    const relayed = reader && relayBack(reader, source, voice, reader === sink.source);
+    // What ends our standard input says nothing about standard output.
+    const broken =
+      reader === sink.source && reader !== undefined && relayed !== undefined
+        ? watchReader(reader, relayed)
+        : undefined;
+    const { sink: taking, handed: counted } = countHanded(out);
     handed = counted;
     const { bytes, verified, sums } = await transfer(
       settings,
@@ -81,10 +89,16 @@ export async function receive(options: ReceiveOptions): Promise<TransferSummary>
       taking,
       statistics,
       standby,
+      (abort) => {
+        void broken?.then((failure) => {
+          readerFailed = failure;
+          if (failure !== undefined) abort(failure);
+        });
+      },
     );
     // Bytes that a digest of the stream has verified are right, whatever happens to the file.
     if (!verified) source.source!.unchanged?.();
-    await sink.sink!.finish(bytes);
+    await finishOutput(out, bytes, output.kind === 'tcp' ? broken : undefined);
     await reader?.close();
     const heard = await voice?.result({ ok: true, bytes, ...(sums === undefined ? {} : statedSums(sums)) });
     if (heard === false) settings.onWarning?.(UNHEARD);
@@ -93,7 +107,9 @@ export async function receive(options: ReceiveOptions): Promise<TransferSummary>
     return statistics.summary(verified ? 'completed' : 'unverified');
   } catch (thrown) {
     const error =
-      settings.signal?.reason instanceof RamferryError ? settings.signal.reason : toRamferryError(thrown);
+      settings.signal?.reason instanceof RamferryError
+        ? settings.signal.reason
+        : (readerFailed ?? toRamferryError(thrown));
     await Promise.all([sink?.sink?.abort(), reader?.close()]);
     if (voice === undefined) await source?.sink?.abort();
     else await voice.result({ ok: false, bytes: handed(), error: error.toData() });
@@ -120,14 +136,21 @@ function introduce(
   return voice;
 }
 
-/** What our reader says (QEMU's return path) goes back to the sender. */
-function relayBack(reader: ByteSource, from: Channel, voice: Voice | undefined): void {
+/**
+ * What our reader says (QEMU's return path) goes back to the sender.
+ * @param own the reader's connection is ours alone: where nobody listens it is read all the same, to see how it ends
+ */
+function relayBack(
+  reader: ByteSource,
+  { sink }: Channel,
+  voice: Voice | undefined,
+  own: boolean,
+): Promise<RamferryError | undefined> | undefined {
   if (voice !== undefined) {
-    void relay(reader, (bytes) => voice.backward(bytes));
-  } else if (from.sink !== undefined) {
-    const { sink } = from;
-    void relay(reader, (bytes) => sink.write(bytes));
+    return relay(reader, (bytes) => voice.backward(bytes)).finally(() => voice.backwardEnd());
   }
+  if (sink !== undefined) return relay(reader, (bytes) => sink.write(bytes));
+  return own ? relay(reader, () => Promise.resolve()) : undefined;
 }
 
 async function transfer(
@@ -136,6 +159,7 @@ async function transfer(
   sink: ByteSink,
   statistics: Statistics,
   standby: Standby,
+  watch: (abort: (error: RamferryError) => void) => void,
 ): Promise<Outcome> {
   standby.arrived();
   const { head, kind } = await recognise(source);
@@ -160,6 +184,7 @@ async function transfer(
     storeMemory: (bytes) => standby.takeStore(bytes),
     statistics,
   });
+  watch((error) => receiving.abort(error));
   statistics.setupDone();
   const stopReporting = reportProgress(statistics, settings.onProgress);
   const forget = onAbort(settings.signal, () => {

@@ -4,6 +4,7 @@
 import { Buffer } from 'node:buffer';
 import fs from 'node:fs';
 
+import { type RamferryError, toRamferryError } from '../errors.js';
 import type { ByteSink, ByteSource } from '../io/bytes.js';
 import type { Address } from '../link/address.js';
 import { openInput, openOutput } from '../link/open.js';
@@ -11,20 +12,26 @@ import { openInput, openOutput } from '../link/open.js';
 const BUFFER_BYTES = 65_536;
 
 /**
- * Hands every byte of `from` to `to` until the source ends or either side fails. Never rejects.
+ * Hands every byte of `from` to `to` until the source ends or fails; when `to` fails, the rest is dropped. Never rejects.
  * The source may idle for ever.
+ * @returns what the source failed with; undefined when it has ended in order
  */
-export async function relay(from: ByteSource, to: (bytes: Buffer) => Promise<void>): Promise<void> {
+export async function relay(
+  from: ByteSource,
+  to: (bytes: Buffer) => Promise<void>,
+): Promise<RamferryError | undefined> {
   const buffer = Buffer.allocUnsafe(BUFFER_BYTES);
+  let listens = true;
   from.patience?.(0);
   try {
     for (;;) {
       const got = await from.read(buffer);
-      if (got === 0) return;
-      await to(buffer.subarray(0, got));
+      if (got === 0) return undefined;
+      // The stream goes the other way and has its own errors.
+      if (listens) await to(buffer.subarray(0, got)).catch(() => (listens = false));
     }
-  } catch {
-    // The stream goes the other way and has its own errors.
+  } catch (thrown) {
+    return toRamferryError(thrown);
   }
 }
 

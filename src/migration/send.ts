@@ -35,7 +35,7 @@ import { Sender } from './sender.js';
 import { outcomeOf, reasonOf } from './sender-outcome.js';
 import { Standby } from './standby.js';
 import { Statistics } from './statistics.js';
-import { refuseIncomplete, streamEnd, unseenWarning } from './stream-end.js';
+import { brokenInput, refuseIncomplete, streamEnd, unseenWarning } from './stream-end.js';
 import type { TransferSummary } from './summary.js';
 import { defaultStore, storeSize } from './store-size.js';
 import { Ear } from './way-back.js';
@@ -188,6 +188,8 @@ export async function transferTo(
       statistics.streamEnd = end;
       refuseIncomplete(end, source, bytes);
     },
+    onInputFailure: (thrown, bytes) =>
+      grammar === undefined ? toRamferryError(thrown) : brokenInput(thrown, grammar, source, bytes),
     storeBytes,
     window,
     statistics,
@@ -255,8 +257,13 @@ function meet(
   back: ByteSource | undefined,
 ): Ear | undefined {
   if (back === undefined) return undefined;
+  // A hypervisor that gave up takes no more; how its stream ended says what that means.
+  let listens = feeder !== undefined;
   const backward = async (bytes: Uint8Array): Promise<void> => {
-    await feeder?.write(bytes);
+    if (!listens) return;
+    listens = bytes.length > 0;
+    const said = listens ? feeder!.write(bytes) : feeder!.finish();
+    await said.catch(() => (listens = false));
   };
   if (speaking) return new Ear(back, backward);
   // Nobody wants to hear what comes back: a closed source takes it and drops it, and goes when we have finished.

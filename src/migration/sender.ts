@@ -58,6 +58,8 @@ export interface SenderSettings extends WritingSettings {
   readonly rounds?: RoundCounter | undefined;
   /** Called when the input is over, with its length and before the stream's own end is written; what it throws ends the transfer. */
   readonly onInputEnd?: ((bytes: number) => void) | undefined;
+  /** Called with what reading the input failed with, after so many bytes; returns what the transfer fails with. */
+  readonly onInputFailure?: ((thrown: unknown, bytes: number) => RamferryError) | undefined;
 }
 
 /** Where slots must begin for direct reads; all their input areas are then at multiples of a page from there. */
@@ -76,6 +78,8 @@ export class Sender implements ChunkTaker {
   #sequence = 0;
   /** The input ended where its format says that it ends. */
   #complete = false;
+  /** The input broke off. */
+  #incomplete: RamferryError | undefined;
   #inlinePlanner: Planner | undefined;
   #feeder: StreamFeeder | undefined;
   readonly #store: SendingStore | undefined;
@@ -142,6 +146,12 @@ export class Sender implements ChunkTaker {
     return this.#writer.closing || ended;
   }
 
+  /** What was not delivered yet is of no use: a destination that waits for more, and takes nothing, must not be waited for. */
+  #giveUp(incomplete: RamferryError): void {
+    this.#incomplete = incomplete;
+    this.abort(incomplete);
+  }
+
   /** Sends everything up to and including END. */
   async run(): Promise<void> {
     const feeding = this.#feed().then(
@@ -149,7 +159,9 @@ export class Sender implements ChunkTaker {
         this.#pool.end();
       },
       (thrown: unknown) => {
-        this.#pool.end(toRamferryError(thrown, 'ERR_INPUT_READ'));
+        const error = toRamferryError(thrown, 'ERR_INPUT_READ');
+        if (error.code === 'ERR_INPUT_INCOMPLETE') this.#giveUp(error);
+        else this.#pool.end(error);
       },
     );
     try {
@@ -167,7 +179,7 @@ export class Sender implements ChunkTaker {
       this.#store?.fail(error);
       await this.#settings.source.close();
       await feeding;
-      throw thrown;
+      throw this.#incomplete ?? thrown;
     } finally {
       this.#settings.statistics.busy = this.#pool.busy;
       this.#settings.statistics.store = this.#store?.counts;
@@ -195,7 +207,9 @@ export class Sender implements ChunkTaker {
       taker: this,
       rounds: this.#settings.rounds,
     }));
-    await feeder.run();
+    await feeder.run().catch((thrown: unknown) => {
+      throw this.#settings.onInputFailure?.(thrown, feeder.offset) ?? thrown;
+    });
     this.#settings.onInputEnd?.(feeder.offset);
     this.#complete = grammar.state === 'done';
   }

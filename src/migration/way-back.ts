@@ -38,6 +38,8 @@ export const PROGRESS_INTERVAL_MS = 10;
 export class Voice {
   readonly #sink: ByteSink;
   #last: Promise<unknown>;
+  /** The result is on its way: nothing may follow it. */
+  #over = false;
   #timer: NodeJS.Timeout | undefined;
 
   constructor(sink: ByteSink, hello: Hello) {
@@ -72,12 +74,19 @@ export class Voice {
     await this.#last;
   }
 
+  /** The program behind us says no more. A hypervisor that waits for its answer at the other end must see that. */
+  backwardEnd(): void {
+    if (this.#over) return;
+    this.#last = this.#write(writeMessage(MESSAGE.backward, new Uint8Array(0)), this.#last);
+  }
+
   /**
    * Writes the result, the last message. Never rejects.
    * @returns whether the kernel has taken it; then the sender hears it unless the link breaks
    */
   async result(result: Result): Promise<boolean> {
     clearInterval(this.#timer);
+    this.#over = true;
     const written = await this.#write(resultMessage(result), this.#last);
     await this.#sink.finish().catch(() => undefined);
     return written;

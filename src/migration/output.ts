@@ -1,0 +1,71 @@
+// The receiver's output and the program behind it, which is usually a hypervisor: one that goes before it has taken the whole
+// stream is an error of the output, whether a write finds out, the connection's other direction, or the wait at the end.
+// Takes an open channel; gives a sink whose errors say so. It neither opens nor recognises anything.
+
+import { toRamferryError, type RamferryError } from '../errors.js';
+import type { ByteSink, ByteSource } from '../io/bytes.js';
+import { closedEarly } from '../link/taken.js';
+
+/** The peer of a tcp connection shows only by its end whether it has read everything; one that goes on is not waited for. */
+const LAST_READ_MS = 1_000;
+
+/** What a broken connection means at the output; any other error is as it is. */
+export function outputError(label: string, thrown: unknown): RamferryError {
+  const error = toRamferryError(thrown);
+  // Without a cause it was closed on this side.
+  const byPeer = error.code === 'ERR_LINK_CLOSED' && error.cause !== undefined;
+  return byPeer ? closedEarly(label, error) : error;
+}
+
+/** The sink with the errors of an output. */
+export function outputSink(inner: ByteSink): ByteSink {
+  const named = async (work: Promise<void>): Promise<void> => {
+    await work.catch((thrown: unknown) => {
+      throw outputError(inner.label, thrown);
+    });
+  };
+  return {
+    label: inner.label,
+    ...(inner.file === undefined ? {} : { file: inner.file }),
+    ...(inner.inert === undefined ? {} : { inert: inner.inert }),
+    write: (bytes) => named(inner.write(bytes)),
+    ...(inner.writeAll === undefined
+      ? {}
+      : { writeAll: (pieces: readonly Uint8Array[]) => named(inner.writeAll!(pieces)) }),
+    queued: () => inner.queued(),
+    patience: (milliseconds) => inner.patience?.(milliseconds),
+    taken: () => named(inner.taken?.() ?? Promise.resolve()),
+    finish: (totalLength) => named(inner.finish(totalLength)),
+    abort: () => inner.abort(),
+  };
+}
+
+/**
+ * Ends an output that has been given everything. Waits until its reader has taken it.
+ * @param broken resolves when the reader's own direction ends: with what it failed of, if it did
+ * @throws ERR_OUTPUT_WRITE when the reader closed before
+ */
+export async function finishOutput(
+  sink: ByteSink,
+  bytes: number,
+  broken: Promise<RamferryError | undefined> | undefined,
+): Promise<void> {
+  await sink.taken?.();
+  await sink.finish(bytes);
+  if (broken === undefined) return;
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<undefined>((resolve) => (timer = setTimeout(resolve, LAST_READ_MS, undefined)));
+  const failure = await Promise.race([broken, late]);
+  clearTimeout(timer);
+  if (failure !== undefined) throw failure;
+}
+
+/** Relays the reader's own direction; `relayed` resolves when that has ended. */
+export async function watchReader(
+  reader: ByteSource,
+  relayed: Promise<RamferryError | undefined>,
+): Promise<RamferryError | undefined> {
+  const failure = await relayed;
+  const error = failure === undefined ? undefined : outputError(reader.label, failure);
+  return error?.code === 'ERR_OUTPUT_WRITE' ? error : undefined;
+}

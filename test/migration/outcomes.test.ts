@@ -1,0 +1,257 @@
+// Outcomes that depend on what lies beyond ramferry's two ends: a writer that breaks off, and a reader that goes before it has
+// taken everything. A hypervisor is a socket here; test/interop/qemu-outcomes.test.ts has real ones.
+
+import assert from 'node:assert/strict';
+import { Buffer } from 'node:buffer';
+import { once } from 'node:events';
+import { existsSync, readFileSync } from 'node:fs';
+import net, { type Socket } from 'node:net';
+import { describe, it } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
+
+import type { RamferryError } from '../../src/errors.js';
+import { receive } from '../../src/migration/receive.js';
+import { send } from '../../src/migration/send.js';
+import type { TransferSummary } from '../../src/migration/summary.js';
+import { isTyped } from '../chunk/typed.js';
+import { oldMachine, precopy } from '../grammar/support/qemu-streams.js';
+import { wellFormed } from '../grammar/support/xen-streams.js';
+import { image, listening, type SendExtras, workplace } from './carry.js';
+
+const LIMIT = { timeout: 120_000 };
+const place = workplace();
+const qemu = precopy(1, 2, 12, 2).bytes;
+
+interface Sent {
+  readonly summary?: TransferSummary;
+  readonly error?: RamferryError;
+  readonly warnings: readonly string[];
+  readonly output: string;
+}
+
+/** What `send` makes of a connection that writes these bytes and closes. */
+async function sendFromSocket(bytes: Uint8Array, extras: SendExtras = {}): Promise<Sent> {
+  const output = place.path('sent');
+  const warnings: string[] = [];
+  const onWarning = (text: string): number => warnings.push(text);
+  const { ready, result } = listening((onListening) =>
+    send({
+      input: `unix-listen:${place.path('socket')}`,
+      ...{ output, onListening, onWarning, compressThreads: 1, ...extras },
+    }),
+  );
+  result.catch(() => undefined);
+  const hypervisor = net.connect((await ready).slice('unix:'.length));
+  await once(hypervisor, 'connect');
+  hypervisor.end(bytes);
+  hypervisor.resume();
+  return result.then(
+    (summary) => ({ summary, warnings, output }),
+    (error: unknown) => ({ error: error as RamferryError, warnings, output }),
+  );
+}
+
+describe('send, from a connection', () => {
+  for (const method of ['xenguest', 'stream'] as const) {
+    it(`ends incomplete and leaves no output, cut anywhere, method ${method}`, LIMIT, async () => {
+      const xen = wellFormed();
+      for (const [bytes, cuts] of [
+        [qemu, [0, 1, 3, 4, 8, 186, 224, qemu.length >> 1, qemu.length - 1]],
+        [xen['pv']!.stream.bytes(), [3, 41, 5000, xen['pv']!.stream.bytes().length - 1]],
+        [xen['xl']!.stream.bytes(), [40, 5000]],
+      ] as const) {
+        for (const cut of cuts) {
+          const { error, output } = await sendFromSocket(bytes.subarray(0, cut), { method });
+          assert.equal(error?.code, 'ERR_INPUT_INCOMPLETE', `cut at ${cut}: ${error?.message}`);
+          assert.equal(error.exitCode, 9);
+          assert.ok(!existsSync(output));
+        }
+      }
+    });
+
+    it(`says seen of a whole stream, without a warning, method ${method}`, LIMIT, async () => {
+      for (const bytes of [qemu, wellFormed()['pv']!.stream.bytes(), wellFormed()['xl']!.stream.bytes()]) {
+        const { summary, warnings } = await sendFromSocket(bytes, { method });
+        assert.equal(summary?.status, 'completed');
+        assert.equal(summary['stream-end'], 'seen');
+        assert.deepEqual(warnings, []);
+      }
+    });
+
+    it(`says unseen and warns where the end cannot be told, method ${method}`, LIMIT, async () => {
+      for (const bytes of [oldMachine(1).bytes, Buffer.from('what nothing knows'.repeat(999))]) {
+        const { summary, warnings } = await sendFromSocket(bytes, { method });
+        assert.equal(summary?.['stream-end'], 'unseen');
+        assert.match(warnings.join(), /cannot be verified/);
+      }
+    });
+  }
+
+  it('refuses a channel of multifd by name', LIMIT, async () => {
+    const { error, output } = await sendFromSocket(Buffer.from('1122334400000001', 'hex'));
+    assert.equal(error?.code, 'ERR_INPUT_UNKNOWN');
+    assert.match(error.message, /multifd/);
+    assert.ok(!existsSync(output));
+  });
+
+  it('ends incomplete with formats that are told, when no byte comes', LIMIT, async () => {
+    for (const format of ['raw', 'opaque', 'qemu', 'libvirt'] as const) {
+      const { error } = await sendFromSocket(Buffer.alloc(0), { format });
+      assert.equal(error?.code, 'ERR_INPUT_INCOMPLETE', format);
+    }
+  });
+});
+
+describe('send, from a file', () => {
+  it('has seen the end of a RAM image, in every method', LIMIT, async () => {
+    const input = place.file('ram', image(1024 * 1024));
+    for (const method of ['xenguest', 'stream'] as const) {
+      const summary = await send({ input, output: place.path('sent'), method, compressThreads: 1 });
+      assert.equal(summary['stream-end'], 'seen');
+    }
+  });
+
+  it('takes an empty file for a whole one', LIMIT, async () => {
+    const summary = await send({ input: place.file('empty', Buffer.alloc(0)), output: place.path('sent') });
+    assert.equal(summary['stream-end'], 'unseen');
+  });
+});
+
+/** `receive` into a connection to `hypervisor`, of a stream of that many bytes of RAM. */
+async function receiveInto(
+  kind: 'unix' | 'tcp',
+  bytes: number,
+  hypervisor: (socket: Socket) => void | Promise<void>,
+): Promise<{ work: Promise<TransferSummary>; served: Promise<void> }> {
+  const input = place.path('stream');
+  await send({ input: place.file('ram', image(bytes)), output: input, compressThreads: 1 });
+  const server = net.createServer({ allowHalfOpen: true, pauseOnConnect: true });
+  const served = once(server, 'connection').then(async ([socket]) => {
+    server.close();
+    (socket as Socket).on('error', () => undefined);
+    await hypervisor(socket as Socket);
+  });
+  const path = place.path('in');
+  if (kind === 'unix') server.listen(path);
+  else server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const output =
+    kind === 'unix' ? `unix:${path}` : `tcp:127.0.0.1:${(server.address() as net.AddressInfo).port}`;
+  const work = receive({ input, output, decompressThreads: 1 });
+  work.catch(() => undefined);
+  return { work, served };
+}
+
+/** Reads to the end, in its own time; resolves with how much it was. */
+async function readToEnd(socket: Socket): Promise<number> {
+  let count = 0;
+  socket.on('data', (piece: Buffer) => (count += piece.length)).resume();
+  await once(socket, 'end');
+  return count;
+}
+
+for (const kind of ['unix', 'tcp'] as const) {
+  describe(`receive, into a ${kind} connection`, () => {
+    // Small: all of it fits what the kernel holds for a reader that does not read.
+    for (const size of [16_384, 8 * 1024 * 1024]) {
+      it(`fails with an error of the output, closed with bytes unread: ${size} bytes`, LIMIT, async () => {
+        const { work, served } = await receiveInto(kind, size, async (socket) => {
+          await sleep(300);
+          socket.destroy();
+        });
+        await assert.rejects(work, isTyped('ERR_OUTPUT_WRITE'));
+        await served;
+      });
+
+      it(`succeeds, closed when all was read: ${size} bytes`, LIMIT, async () => {
+        let count = 0;
+        const { work, served } = await receiveInto(kind, size, async (socket) => {
+          await sleep(100);
+          count = await readToEnd(socket);
+          socket.destroy();
+        });
+        assert.equal((await work).status, 'completed');
+        await served;
+        assert.equal(count, size);
+      });
+
+      it(`succeeds, its reader ends its own direction at once: ${size} bytes`, LIMIT, async () => {
+        const { work, served } = await receiveInto(kind, size, async (socket) => {
+          socket.end();
+          await sleep(200);
+          assert.equal(await readToEnd(socket), size);
+        });
+        await work;
+        await served;
+      });
+    }
+  });
+}
+
+describe('receive, into a unix connection', () => {
+  it('waits until everything was read', LIMIT, async () => {
+    let read = false;
+    const { work } = await receiveInto('unix', 16_384, async (socket) => {
+      await sleep(500);
+      read = true;
+      await readToEnd(socket);
+    });
+    await work;
+    assert.ok(read);
+  });
+
+  it('tells the hypervisor at the source that the one at the destination says no more', LIMIT, async () => {
+    // QEMU's source with return-path ends its stream only after an answer; a destination that died gives none.
+    const server = net.createServer({ allowHalfOpen: true }).listen(place.path('in'));
+    await once(server, 'listening');
+    const arrived = once(server, 'connection') as Promise<[Socket]>;
+    const receiving = listening((onListening) =>
+      receive({
+        input: `unix-listen:${place.path('link')}`,
+        output: `unix:${server.address() as string}`,
+        onListening,
+      }),
+    );
+    const sending = listening((onListening) =>
+      receiving.ready.then((output) =>
+        send({ input: `unix-listen:${place.path('out')}`, output, onListening }),
+      ),
+    );
+    for (const { result } of [receiving, sending]) result.catch(() => undefined);
+    const source = net.connect({ path: (await sending.ready).slice('unix:'.length), allowHalfOpen: true });
+    const ended = once(source.resume(), 'end');
+    source.write(qemu);
+    const [destination] = await arrived;
+    server.close();
+    let count = 0;
+    destination.on('data', (piece: Buffer) => {
+      count += piece.length;
+      if (count === qemu.length) destination.destroy();
+    });
+    await ended;
+    source.end();
+    assert.equal((await sending.result)['stream-end'], 'seen');
+    await receiving.result;
+  });
+});
+
+describe('receive, into a pipe', () => {
+  it('fails when its reader closes with bytes unread', LIMIT, async () => {
+    const input = place.path('stream');
+    await send({ input: place.file('ram', image(16_384)), output: input, compressThreads: 1 });
+    const status = place.path('status');
+    const { execFile } = await import('node:child_process');
+    const main = new URL('../../src/cli/main.js', import.meta.url).pathname;
+    const script = `(node "$1" receive "$2" - 2>/dev/null; echo $? > "$3") | sleep 0.7; sleep 0.3`;
+    const shell = execFile('/bin/sh', [
+      '-c',
+      `${script}; while [ ! -s "$3" ]; do sleep 0.1; done`,
+      'sh',
+      main,
+      input,
+      status,
+    ]);
+    await once(shell, 'close');
+    assert.equal(readFileSync(status, 'latin1').trim(), '6');
+  });
+});
