@@ -33,11 +33,15 @@ const GUEST: Record<string, Options> = {
     type: 'string',
   },
   ram: {
-    describe: "a file that is the guest's RAM; once for each, in the same order on both sides",
-    demandOption: true,
+    describe: "a file that is the guest's RAM; once for each (what QEMU says)",
     type: 'string',
     array: true,
     nargs: 1,
+  },
+  'qemu-pid': { describe: "QEMU's process (what holds the monitor's socket)", requiresArg: true },
+  'ram-unchecked': {
+    describe: 'take the files of --ram, and their order, as they are where no proof is possible',
+    type: 'boolean',
   },
 };
 
@@ -62,6 +66,8 @@ const MIGRATE_LINE: Record<string, OptionKind> = {
   force: 'boolean',
   qmp: 'text',
   ram: 'text',
+  qemuPid: 'number',
+  ramUnchecked: 'boolean',
   downtimeLimit: 'text',
   maxRounds: 'number',
   quitSource: 'boolean',
@@ -72,6 +78,8 @@ const INCOMING_LINE: Record<string, OptionKind> = {
   force: 'boolean',
   qmp: 'text',
   ram: 'text',
+  qemuPid: 'number',
+  ramUnchecked: 'boolean',
 };
 
 function without<T>(options: Record<string, T>): Record<string, T> {

@@ -12,6 +12,9 @@ import { MESSAGE, writeMessage } from './control.js';
 import { NATIVE_VERSION } from './native.js';
 import type { StatedSums } from './sums.js';
 
+/** 256 backends with such names fit into a message. */
+const MAX_BACKEND_ID = 100;
+
 const helloSchema = z.object({
   software: z.string().max(200),
   versions: z.array(z.number().int()).max(100),
@@ -21,6 +24,18 @@ const helloSchema = z.object({
   memory: z.number().int().positive(),
   /** Only of `ramferry incoming`: the bytes of each RAM file, in order. */
   ram: z.array(z.number().int().positive()).max(256).optional(),
+  /** The same files, as its QEMU names them; absent where it could not find out, and before version 0.2. */
+  ramBackends: z
+    .array(
+      z.object({
+        id: z.string().min(1).max(MAX_BACKEND_ID),
+        size: z.number().int().positive(),
+        address: z.number().int().nonnegative().optional(),
+        node: z.number().int().nonnegative().optional(),
+      }),
+    )
+    .max(256)
+    .optional(),
   /** Bytes of page store that it can hold beside chunks of up to 64 KiB, 128 KiB, … 64 MiB; absent = none. */
   stores: z.array(z.number().int().nonnegative()).max(100).optional(),
   /** Only of `ramferry receive --probe`: the versions of the probe that it serves. It takes no stream. */

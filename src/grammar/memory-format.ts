@@ -18,6 +18,9 @@ const MEMORY_VERSION = 1;
 
 /** The destination hashes its RAM before the hand-over and says the hash. */
 export const MEMORY_FLAG_HASH = 1;
+/** Regions stand in the order of `ramBackends` in the destination's hello: the source has matched them by id. */
+export const MEMORY_FLAG_MATCHED = 2;
+const MEMORY_FLAGS = MEMORY_FLAG_HASH | MEMORY_FLAG_MATCHED;
 
 /** Bytes of the stream header before the sizes. */
 export const MEMORY_HEADER_BYTES = 16;
@@ -69,7 +72,7 @@ export function readMemoryHeader(bytes: Buffer): { readonly regions: number; rea
       { offset: 8, hint: 'use the same ramferry on both sides' },
     );
   }
-  if ((flags & ~MEMORY_FLAG_HASH) !== 0) {
+  if ((flags & ~MEMORY_FLAGS) !== 0) {
     throw new RamferryError('ERR_STREAM_FEATURE', 'the source asks for what this version does not have', {
       offset: 10,
       hint: 'use the same ramferry on both sides',

@@ -20,6 +20,10 @@ export interface Libc {
   unsent(fd: number): number;
   /** setsockopt(2) with an integer. */
   setOption(fd: number, level: number, name: number, value: number): number;
+  /** The process that made the listening end of a connected unix socket; 0 where it has no number here. */
+  peerProcess(fd: number): number;
+  /** The name to which the other end of a connected unix socket was bound, as that process wrote it; '' = none. */
+  peerName(fd: number): string;
   /** Bytes lying in a pipe. */
   unread(fd: number): number;
   /** A pipe: the end to read from, the end to write to. Both are closed on exec. */
@@ -33,6 +37,12 @@ const SIOCOUTQ = 0x5411;
 const FIONREAD = 0x541b;
 const MSG_DONTWAIT = 0x40;
 const MSG_NOSIGNAL = 0x4000;
+const SOL_SOCKET = 1;
+/** PowerPC numbers its socket options otherwise (asm/socket.h). */
+const SO_PEERCRED = process.arch === 'ppc64' ? 21 : 17;
+/** struct sockaddr_un: the family, then the name. */
+const ADDRESS_BYTES = 110;
+const FAMILY_BYTES = 2;
 const O_CLOEXEC = 0o2000000;
 const MADV_HUGEPAGE = 14;
 /** Large memory comes from the system in whole pages, of which malloc keeps the first 16 bytes. */
@@ -63,6 +73,14 @@ function load(): Libc | undefined {
   const setsockopt = library.func(
     'int setsockopt(int fd, int level, int name, const void *value, unsigned int length)',
   ) as (fd: number, level: number, name: number, value: Int32Array, length: number) => number;
+  const getsockopt = library.func(
+    'int getsockopt(int fd, int level, int name, void *value, void *length)',
+  ) as (fd: number, level: number, name: number, value: Int32Array, length: Uint32Array) => number;
+  const getpeername = library.func('int getpeername(int fd, void *address, void *length)') as (
+    fd: number,
+    address: Uint8Array,
+    length: Uint32Array,
+  ) => number;
   const pipe2 = library.func('int pipe2(void *ends, int flags)') as (
     ends: Int32Array,
     flags: number,
@@ -95,6 +113,19 @@ function load(): Libc | undefined {
       });
     },
     setOption: (fd, level, name, value) => orErrno(setsockopt(fd, level, name, Int32Array.of(value), 4)),
+    peerProcess: (fd) => {
+      const credentials = new Int32Array(3); // struct ucred: pid, uid, gid
+      const failed = getsockopt(fd, SOL_SOCKET, SO_PEERCRED, credentials, Uint32Array.of(12)) < 0;
+      return failed ? 0 : credentials[0]!;
+    },
+    peerName: (fd) => {
+      const address = Buffer.alloc(ADDRESS_BYTES);
+      const length = Uint32Array.of(ADDRESS_BYTES);
+      if (getpeername(fd, address, length) < 0) return '';
+      const name = address.subarray(FAMILY_BYTES, length[0]);
+      const end = name.indexOf(0);
+      return name.subarray(0, end < 0 ? name.length : end).toString('utf8');
+    },
     unsent: (fd) => count(fd, SIOCOUTQ),
     unread: (fd) => count(fd, FIONREAD),
     pipe: () => {

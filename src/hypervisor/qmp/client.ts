@@ -8,6 +8,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 
 import { RamferryError, toRamferryError } from '../../errors.js';
 import { systemCode, systemText } from '../../io/system-error.js';
+import { handleOf } from '../../link/handle.js';
 import { qmpCommand, type QmpMessage, readQmpMessage } from './messages.js';
 
 export interface QmpEvent {
@@ -111,6 +112,11 @@ export class QmpClient {
       this.#waiting.set(id, { resolve, reject, timer, command });
       this.#socket.write(qmpCommand(command, args, id));
     });
+  }
+
+  /** The descriptor of the connection; undefined once it is closed. */
+  get fd(): number | undefined {
+    return handleOf(this.#socket)?.fd;
   }
 
   close(): void {

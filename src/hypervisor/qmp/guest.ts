@@ -9,11 +9,6 @@ import { QmpClient, type QmpOptions } from './client.js';
 const statusSchema = z.object({ status: z.string(), running: z.boolean() });
 const migrationSchema = z.object({ status: z.string().optional(), 'error-desc': z.string().optional() });
 const capabilitiesSchema = z.array(z.object({ capability: z.string(), state: z.boolean() }));
-const memorySchema = z.array(
-  z.object({ id: z.string().optional(), size: z.number(), share: z.boolean().optional() }),
-);
-
-export type Memory = z.infer<typeof memorySchema>[number];
 export type GuestStatus = z.infer<typeof statusSchema>;
 export type MigrationStatus = z.infer<typeof migrationSchema>;
 
@@ -81,23 +76,6 @@ export class QemuGuest {
 
   async migrateCancel(): Promise<void> {
     await this.monitor.execute('migrate_cancel');
-  }
-
-  memories(): Promise<Memory[]> {
-    return this.#ask(memorySchema, 'query-memdev');
-  }
-
-  /** The file of a memory backend; undefined where it has none (memfd), or no name to ask for it. */
-  async memoryPath({ id }: Memory): Promise<string | undefined> {
-    if (id === undefined) return undefined;
-    try {
-      const path = `/objects/${id}`;
-      const found = await this.monitor.execute('qom-get', { path, property: 'mem-path' });
-      return typeof found === 'string' && found !== '' ? found : undefined;
-    } catch (thrown) {
-      if (thrown instanceof RamferryError && thrown.code === 'ERR_QMP_COMMAND') return undefined;
-      throw thrown;
-    }
   }
 
   close(): void {

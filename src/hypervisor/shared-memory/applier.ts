@@ -8,6 +8,7 @@ import { RamferryError } from '../../errors.js';
 import { PAGE_SIZE } from '../../grammar/grammar.js';
 import {
   MEMORY_FLAG_HASH,
+  MEMORY_FLAG_MATCHED,
   MEMORY_HEADER_BYTES,
   MEMORY_RECORD,
   MEMORY_RECORD_BYTES,
@@ -20,6 +21,8 @@ import { isZeroPage } from '../../page/zero.js';
 import type { RamFile } from './ram-files.js';
 
 export interface ApplierHooks {
+  /** The source has not matched its regions to the backends here. @throws when that is not enough */
+  unmatched(): void;
   /** All of RAM is written. */
   ramComplete(): Promise<void>;
   /** A piece of the device state, valid until the promise is kept. */
@@ -52,6 +55,8 @@ export class Applier extends PlainSink {
   rounds = 0;
   /** The source wants to compare RAM before the hand-over. */
   hashWanted = false;
+  /** The source has matched its regions to the backends here. */
+  matched = false;
 
   constructor(files: readonly RamFile[], hooks: ApplierHooks) {
     super();
@@ -111,6 +116,11 @@ export class Applier extends PlainSink {
   #header(item: Buffer): void {
     const { regions, flags } = readMemoryHeader(item);
     this.hashWanted = (flags & MEMORY_FLAG_HASH) !== 0;
+    this.matched = (flags & MEMORY_FLAG_MATCHED) !== 0;
+    if (!this.matched) this.#hooks.unmatched();
+    else if (this.#files.some(({ backend }) => backend === undefined)) {
+      throw broken('it matches memory backends that were not told');
+    }
     this.#expect(regions * 8, (sizes) => {
       const told = Array.from({ length: regions }, (_, index) => Number(sizes.readBigUInt64LE(index * 8)));
       const own = this.#files.map(({ size }) => size);

@@ -19,6 +19,7 @@ import { Statistics } from '../../migration/statistics.js';
 import type { TransferSummary } from '../../migration/summary.js';
 import { Voice } from '../../migration/way-back.js';
 import { QemuGuest } from '../qmp/guest.js';
+import { memoryBackends } from '../qmp/memory.js';
 import { Applier } from './applier.js';
 import { neededCapabilities } from './capabilities.js';
 import { readGo, type Saying, sayingBody } from './messages.js';
@@ -28,11 +29,13 @@ import {
   type ResolvedIncomingOptions,
   resolveIncomingOptions,
 } from './options.js';
+import { checkUnmatched, toldRam } from './told-ram.js';
 import { checkAddress, type Connection, connectionOf } from './partner.js';
-import { checkBackends, closeRamFiles, openRamFiles, type RamFile } from './ram-files.js';
+import { monitorInQemu, openGuestRam } from './guest-ram.js';
+import { closeRamFiles, type RamFile } from './ram-files.js';
 import { hashRam } from './ram-hash.js';
 import { dismissDestination, type RescueOptions, settleDestination } from './rescue.js';
-import { StateOutlet, statePath } from './state-socket.js';
+import { StateOutlet, statePath, stateUri } from './state-socket.js';
 import { Watchdog } from './watchdog.js';
 
 const POLL_MS = 2;
@@ -98,14 +101,15 @@ class Arrival {
 
   /** Everything that may fail before this QEMU is touched; then the link, and who guards it. */
   async #prepare(): Promise<Connection> {
-    const { qmp, ram, input } = this.#settings;
+    const { qmp, input } = this.#settings;
     const guest = await QemuGuest.connect(qmp, { timeout: this.#timeout });
     this.#guest = guest;
     await checkWaiting(guest);
-    this.#files = openRamFiles(ram, 'write');
-    await checkBackends(guest, this.#files);
+    const backends = await memoryBackends(guest.monitor);
+    const { files, pid } = openGuestRam(guest.monitor, backends, this.#settings, 'write');
+    this.#files = files;
     const changes = await neededCapabilities(guest, 'destination');
-    const hello = { ...receiverHello(this.#settings), ram: this.#files.map(({ size }) => size) };
+    const hello = { ...receiverHello(this.#settings), ...toldRam(this.#files) };
     const plain = { oneWay: false, sync: false, directIo: false };
     const opening = openOptions({
       ...this.#settings,
@@ -121,7 +125,7 @@ class Arrival {
     void guest.monitor.closed.then((error) => this.#fail(error));
     await guest.setCapabilities(changes);
     const path = statePath(qmp);
-    await guest.migrateIncoming(`unix:${path}`);
+    await guest.migrateIncoming(stateUri(monitorInQemu(guest.monitor, qmp, pid)));
     this.#outlet = await StateOutlet.connect(path);
     this.#voice = new Voice(connection.sink, hello);
     const link = new WaitingSource(connection.source);
@@ -139,6 +143,7 @@ class Arrival {
     const outlet = this.#outlet!;
     const link = this.#link!;
     const applier = new Applier(this.#files, {
+      unmatched: () => checkUnmatched(this.#files, this.#settings.ramUnchecked),
       ramComplete: () => this.#say({ say: 'ram-applied' }),
       state: (bytes) => outlet.write(bytes),
     });
@@ -171,12 +176,12 @@ class Arrival {
     }
     outlet.end();
     await this.#awaitLoaded();
-    const hash = applier.hashWanted ? await hashRam(this.#files) : undefined;
+    const hash = applier.hashWanted ? await hashRam(this.#files, applier.matched) : {};
     this.#statistics.sharedMemory = {
       rounds: applier.rounds,
       'ram-size': this.#files.reduce((sum, { size }) => sum + size, 0),
     };
-    await this.#say({ say: 'ready', ...(hash === undefined ? {} : { hash }) });
+    await this.#say({ say: 'ready', ...hash });
   }
 
   async #awaitLoaded(): Promise<void> {

@@ -104,3 +104,15 @@ export function verdictError(verdict: Verdict): RamferryError {
   const why = 'reason' in verdict ? `: ${verdict.reason}` : '';
   return new RamferryError('ERR_PEER_FAILED', `the destination says ${verdict.say}${why}`);
 }
+
+/** GO may have arrived, and no verdict came. */
+export function unknownOutcome(error: RamferryError): RamferryError {
+  return new RamferryError(
+    'ERR_HANDOVER_UNKNOWN',
+    `whether the guest runs at the destination is not known: ${error.describe()}; here it stays stopped`,
+    {
+      cause: error,
+      hint: "ask the destination's QEMU (query-status): if its guest runs, quit the source; if it is gone, cont the source",
+    },
+  );
+}

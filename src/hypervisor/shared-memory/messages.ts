@@ -22,8 +22,15 @@ const reason = z.string().max(4000);
 const sayingSchema = z.discriminatedUnion('say', [
   /** All of RAM is in its place. */
   z.object({ say: z.literal('ram-applied') }),
-  /** The stream is whole, QEMU has loaded the devices; with the hash of RAM where the source asked for it. */
-  z.object({ say: z.literal('ready'), hash: z.string().max(100).optional() }),
+  /**
+   * The stream is whole, QEMU has loaded the devices. Where the source asked for it: the hash of each memory backend by its
+   * id, or one of all RAM where regions were not matched.
+   */
+  z.object({
+    say: z.literal('ready'),
+    hash: z.string().max(100).optional(),
+    hashes: z.record(z.string(), z.string().max(100)).optional(),
+  }),
   /** The guest runs here: handed over. */
   z.object({ say: z.literal('running') }),
   /** It does not run here, and never will. */

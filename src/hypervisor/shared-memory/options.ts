@@ -21,9 +21,25 @@ const address = z.string().min(1);
 const guest = {
   /** QEMU's monitor socket, which belongs to us for as long as this takes. */
   qmp: monitor,
-  /** The files that are the guest's RAM; the same order on both sides. */
-  ram: z.array(z.string().min(1)).min(1),
+  /**
+   * The files that are the guest's RAM, one for each memory backend, in any order: the backends' ids say which is which.
+   * Default: the files that QEMU says. With `ramUnchecked`: needed, in the same order on both sides.
+   */
+  ram: z.array(z.string().min(1)).default([]),
+  /** QEMU's process. Default: the process that holds the monitor's socket. */
+  qemuPid: z.int().positive().optional(),
+  /** Take the files as they are named where it cannot be proven that they are this guest's RAM. */
+  ramUnchecked: z.boolean().default(false),
 };
+
+function withGuest<T extends { readonly ram: readonly string[]; readonly ramUnchecked: boolean }>(
+  options: T,
+): T {
+  if (!options.ramUnchecked || options.ram.length > 0) return options;
+  throw new RamferryError('ERR_OPTION_INVALID', 'ramUnchecked: there is no RAM file to take as it is named', {
+    hint: 'name the RAM files with --ram, in the same order on both sides',
+  });
+}
 
 const MAX_ROUNDS = 30;
 /** As QEMU's. */
@@ -55,12 +71,12 @@ export type ResolvedIncomingOptions = z.output<typeof incomingSchema>;
 
 /** @throws RamferryError ERR_OPTION_INVALID */
 export function resolveMigrateOptions(options: MigrateOptions): ResolvedMigrateOptions {
-  return resolve(migrateSchema, options);
+  return withGuest(resolve(migrateSchema, options));
 }
 
 /** @throws RamferryError ERR_OPTION_INVALID */
 export function resolveIncomingOptions(options: IncomingOptions): ResolvedIncomingOptions {
-  return resolve(incomingSchema, options);
+  return withGuest(resolve(incomingSchema, options));
 }
 
 /** QMP commands are bounded also where a silent link is not: milliseconds for each. */

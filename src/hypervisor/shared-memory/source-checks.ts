@@ -4,6 +4,7 @@
 import { RamferryError } from '../../errors.js';
 import { QemuGuest } from '../qmp/guest.js';
 import type { RamFile } from './ram-files.js';
+import { matchBackends, type ToldBackend } from './ram-matching.js';
 import type { FinalScan } from './source-stream.js';
 
 export async function checkState(guest: QemuGuest): Promise<void> {
@@ -20,19 +21,54 @@ export async function checkState(guest: QemuGuest): Promise<void> {
   }
 }
 
-export function checkPartner(theirs: readonly number[] | undefined, files: readonly RamFile[]): void {
-  if (theirs === undefined) {
+/** What the destination's hello says of its RAM. */
+export interface PartnerRam {
+  readonly ram?: readonly number[] | undefined;
+  readonly ramBackends?: readonly ToldBackend[] | undefined;
+}
+
+export interface Matched {
+  /** In the destination's order. */
+  readonly files: readonly RamFile[];
+  /** By what both QEMUs say, not by the order of `--ram`. */
+  readonly matched: boolean;
+}
+
+/** @throws ERR_LINK_NEGOTIATION, ERR_GUEST_RAM */
+export function checkPartner(
+  { ram, ramBackends }: PartnerRam,
+  files: readonly RamFile[],
+  ramUnchecked: boolean,
+): Matched {
+  if (ram === undefined) {
     throw new RamferryError('ERR_LINK_NEGOTIATION', 'what answers is `ramferry receive`', {
       hint: '`migrate` needs `ramferry incoming` at the other end',
     });
   }
+  const backends = files.map(({ backend }) => backend).filter((backend) => backend !== undefined);
+  if (ramBackends !== undefined && backends.length === files.length) {
+    const order = matchBackends(backends, ramBackends);
+    return { files: order.map((backend) => files.find((file) => file.backend === backend)!), matched: true };
+  }
   const ours = files.map(({ size }) => size);
-  if (theirs.join() === ours.join()) return;
-  throw new RamferryError(
-    'ERR_GUEST_RAM',
-    `the RAM files have ${ours.join(', ')} bytes here and ${theirs.join(', ')} at the destination`,
-    { hint: 'start the destination with the same memory, and name its files in the same order' },
-  );
+  if (ram.join() !== ours.join()) {
+    throw new RamferryError(
+      'ERR_GUEST_RAM',
+      `the RAM files have ${ours.join(', ')} bytes here and ${ram.join(', ')} at the destination`,
+      { hint: 'start the destination with the same memory, and name its files in the same order' },
+    );
+  }
+  if (files.length > 1 && !ramUnchecked) {
+    const side = ramBackends === undefined ? 'the destination does' : 'this side does';
+    throw new RamferryError(
+      'ERR_GUEST_RAM',
+      `${side} not tell which memory backend each of its ${files.length} RAM files is`,
+      {
+        hint: 'use this version of ramferry on both sides, or vouch for the order of --ram with --ram-unchecked on both sides',
+      },
+    );
+  }
+  return { files, matched: false };
 }
 
 export function checkScan({ differing }: FinalScan): void {

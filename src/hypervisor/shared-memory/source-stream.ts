@@ -9,6 +9,7 @@ import type { MemoryGrammar } from '../../grammar/memory.js';
 import {
   MAX_STATE_BYTES,
   MEMORY_FLAG_HASH,
+  MEMORY_FLAG_MATCHED,
   MEMORY_RECORD,
   writeMemoryHeader,
   writeMemoryRecord,
@@ -38,6 +39,8 @@ export interface SourceStreamParts {
   /** Milliseconds for each wait. */
   readonly timeout: number;
   readonly verifyRam: boolean;
+  /** The files stand in the order of the destination's backends. */
+  readonly matched: boolean;
   /** Comes before the guest is stopped. */
   readonly beforeStop: () => Promise<void>;
   readonly onWarning?: ((message: string) => void) | undefined;
@@ -70,9 +73,10 @@ export class SourceStream {
   }
 
   async *pieces(): AsyncGenerator<Uint8Array, void> {
-    const { files, convergence, dialogue, timeout, verifyRam } = this.#parts;
+    const { files, convergence, dialogue, timeout, verifyRam, matched } = this.#parts;
     const sizes = files.map(({ size }) => size);
-    yield writeMemoryHeader(sizes, verifyRam ? MEMORY_FLAG_HASH : 0);
+    const flags = (verifyRam ? MEMORY_FLAG_HASH : 0) | (matched ? MEMORY_FLAG_MATCHED : 0);
+    yield writeMemoryHeader(sizes, flags);
     for (;;) {
       const forecast = yield* this.#liveRound();
       yield writeMemoryRecord(MEMORY_RECORD.round, 0, convergence.rounds);
@@ -143,7 +147,7 @@ export class SourceStream {
 
   async *#state(): AsyncGenerator<Uint8Array, void> {
     const { guest, inlet, timeout } = this.#parts;
-    await guest.migrate(`unix:${inlet.path}`);
+    await guest.migrate(inlet.uri);
     for await (const piece of inlet.read(timeout)) {
       for (let at = 0; at < piece.length; at += MAX_STATE_BYTES) {
         const part = piece.subarray(at, at + MAX_STATE_BYTES);

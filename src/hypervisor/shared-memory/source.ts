@@ -16,9 +16,10 @@ import { Statistics } from '../../migration/statistics.js';
 import type { TransferSummary } from '../../migration/summary.js';
 import { Ear } from '../../migration/way-back.js';
 import { QemuGuest } from '../qmp/guest.js';
+import { memoryBackends } from '../qmp/memory.js';
 import { neededCapabilities, opposite } from './capabilities.js';
 import { Convergence } from './convergence.js';
-import { Dialogue, verdictError } from './dialogue.js';
+import { Dialogue, unknownOutcome, verdictError } from './dialogue.js';
 import { goMessage } from './messages.js';
 import {
   type MigrateOptions,
@@ -28,9 +29,10 @@ import {
 } from './options.js';
 import { checkAddress, type Connection, connectionOf } from './partner.js';
 import { PieceSource } from './piece-source.js';
-import { checkPartner, checkScan, checkState } from './source-checks.js';
-import { checkBackends, closeRamFiles, openRamFiles, type RamFile } from './ram-files.js';
-import { hashRam } from './ram-hash.js';
+import { checkPartner, checkScan, checkState, type PartnerRam } from './source-checks.js';
+import { monitorInQemu, openGuestRam } from './guest-ram.js';
+import { closeRamFiles, type RamFile } from './ram-files.js';
+import { hashDifference, hashRam } from './ram-hash.js';
 import { type RescueOptions, resumeSource } from './rescue.js';
 import { Scanner, scannerBytes } from './scanner.js';
 import { type FinalScan, SourceStream } from './source-stream.js';
@@ -61,6 +63,7 @@ class Departure {
   readonly #controller = new AbortController();
   readonly #timeout: number;
   #files: readonly RamFile[] = [];
+  #matched = false;
   #guest: QemuGuest | undefined;
   #scanner: Scanner | undefined;
   #inlet: StateInlet | undefined;
@@ -99,12 +102,13 @@ class Departure {
 
   /** Everything that may fail before anybody's guest is touched; then the link, and who guards it. */
   async #prepare(): Promise<Connection> {
-    const { qmp, ram, output, compressThreads } = this.#settings;
+    const { qmp, output } = this.#settings;
     const guest = await QemuGuest.connect(qmp, { timeout: this.#timeout });
     this.#guest = guest;
     await checkState(guest);
-    this.#files = openRamFiles(ram, 'read');
-    await checkBackends(guest, this.#files);
+    const backends = await memoryBackends(guest.monitor);
+    const { files, pid } = openGuestRam(guest.monitor, backends, this.#settings, 'read');
+    this.#files = files;
     const settings = this.#sendSettings();
     chooseCoding(settings);
     const channel = await openOutput(parseAddress(output), {
@@ -112,45 +116,31 @@ class Departure {
       ...(settings.maxBandwidth === 0 ? {} : { maxBandwidth: settings.maxBandwidth }),
     });
     const connection = connectionOf(channel);
-    this.#inlet = await StateInlet.listen(qmp);
+    this.#inlet = await StateInlet.listen(qmp, monitorInQemu(guest.monitor, qmp, pid));
     const changes = await neededCapabilities(guest, 'source');
     this.#rescue = { ...this.#rescue, capabilities: opposite(changes) };
     this.#watchdog = await Watchdog.start({ ...this.#rescue, side: 'source' }, connection.fd);
     await guest.setCapabilities(changes);
     void this.#watchdog.lost.then((error) => this.#fail(error));
     void guest.monitor.closed.then((error) => this.#fail(error));
-    this.#scanner = new Scanner(this.#files, compressThreads);
     return connection;
   }
 
   async #transfer({ source, sink }: Connection): Promise<void> {
     const settings = this.#sendSettings();
     const grammar = new MemoryGrammar();
-    this.#stream = new SourceStream({
-      guest: this.#guest!,
-      files: this.#files,
-      scanner: this.#scanner!,
-      dialogue: this.#dialogue,
-      inlet: this.#inlet!,
-      grammar,
-      convergence: new Convergence(this.#settings.downtimeLimit, this.#settings.maxRounds),
-      timeout: this.#timeout,
-      verifyRam: this.#settings.verifyRam,
-      beforeStop: async () => {
-        await this.#watchdog!.note('stopping');
-        this.#stopping = true;
-      },
-      onWarning: settings.onWarning,
-    });
     const ear = new Ear(source, (body) => Promise.resolve(body).then((said) => this.#dialogue.hear(said)));
     // Also after the engine has finished somebody may wait for the destination.
     ear.failure().catch((thrown: unknown) => this.#dialogue.fail(toRamferryError(thrown)));
-    const pieces = new PieceSource('the guest', this.#stream.pieces());
+    const pieces = new PieceSource('the guest', this.#pieces(grammar));
     const cargo = {
       grammar,
       memoryBytes: scannerBytes(settings.compressThreads, THREAD_BYTES),
-      greeted: (hello: { readonly ram?: readonly number[] | undefined }) =>
-        checkPartner(hello.ram, this.#files),
+      greeted: (hello: PartnerRam) => {
+        const { files, matched } = checkPartner(hello, this.#files, this.#settings.ramUnchecked);
+        this.#files = files;
+        this.#matched = matched;
+      },
       delivered: () => this.#handOver((bytes) => sink.write(bytes)),
       mayEnd: () => this.#committed,
     };
@@ -165,17 +155,42 @@ class Departure {
     await source.close();
   }
 
+  /** Begins when the destination has said hello: the order of the files is its. */
+  async *#pieces(grammar: MemoryGrammar): AsyncGenerator<Uint8Array, void> {
+    this.#controller.signal.throwIfAborted();
+    this.#scanner = new Scanner(this.#files, this.#settings.compressThreads);
+    this.#stream = new SourceStream({
+      guest: this.#guest!,
+      files: this.#files,
+      scanner: this.#scanner,
+      dialogue: this.#dialogue,
+      inlet: this.#inlet!,
+      grammar,
+      convergence: new Convergence(this.#settings.downtimeLimit, this.#settings.maxRounds),
+      timeout: this.#timeout,
+      verifyRam: this.#settings.verifyRam,
+      matched: this.#matched,
+      beforeStop: async () => {
+        await this.#watchdog!.note('stopping');
+        this.#stopping = true;
+      },
+      onWarning: this.#settings.onWarning,
+    });
+    yield* this.#stream.pieces();
+  }
+
   /** The stream is at the destination, whole; the guest is stopped; QEMU has saved the devices. */
   async #handOver(write: (bytes: Uint8Array) => Promise<void>): Promise<void> {
     const stream = this.#stream!;
     const [scan, hash, ready] = await Promise.all([
       stream.finalScan!,
-      this.#settings.verifyRam ? hashRam(this.#files) : undefined,
+      this.#settings.verifyRam ? hashRam(this.#files, this.#matched) : undefined,
       this.#dialogue.await(['ready'], this.#timeout, 'that it is ready'),
     ]);
     checkScan(scan);
-    if (hash !== ready.hash) {
-      throw new RamferryError('ERR_GUEST_RAM_CHANGED', "the destination's RAM differs from the source's", {
+    const difference = hashDifference(hash, ready);
+    if (difference !== undefined) {
+      throw new RamferryError('ERR_GUEST_RAM_CHANGED', difference, {
         hint: 'this is a fault of ramferry or of the host: report it',
       });
     }
@@ -272,15 +287,4 @@ class Departure {
     } as const;
     return { ...this.#settings, ...plain, input: '-', signal };
   }
-}
-
-function unknownOutcome(error: RamferryError): RamferryError {
-  return new RamferryError(
-    'ERR_HANDOVER_UNKNOWN',
-    `whether the guest runs at the destination is not known: ${error.describe()}; here it stays stopped`,
-    {
-      cause: error,
-      hint: "ask the destination's QEMU (query-status): if its guest runs, quit the source; if it is gone, cont the source",
-    },
-  );
 }

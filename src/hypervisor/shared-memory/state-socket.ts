@@ -22,6 +22,11 @@ export function statePath(qmp: string): string {
   return path;
 }
 
+/** The same place as QEMU sees it. @throws ERR_OPTION_INVALID */
+export function stateUri(inQemu: string): string {
+  return `unix:${statePath(inQemu)}`;
+}
+
 function failed(path: string, thrown: unknown): RamferryError {
   return new RamferryError(
     'ERR_QMP_CONNECT',
@@ -36,17 +41,21 @@ function failed(path: string, thrown: unknown): RamferryError {
 /** Listens for QEMU's outgoing migration. */
 export class StateInlet {
   readonly path: string;
+  /** For QEMU. */
+  readonly uri: string;
   readonly #server: net.Server;
   readonly #connected: Promise<net.Socket>;
   #socket: net.Socket | undefined;
 
-  private constructor(path: string, server: net.Server) {
+  private constructor(path: string, uri: string, server: net.Server) {
     this.path = path;
+    this.uri = uri;
     this.#server = server;
     this.#connected = new Promise((resolve) => server.once('connection', resolve));
   }
 
-  static async listen(qmp: string): Promise<StateInlet> {
+  /** @param inQemu the monitor's path as QEMU sees it */
+  static async listen(qmp: string, inQemu: string): Promise<StateInlet> {
     const path = statePath(qmp);
     const server = net.createServer();
     try {
@@ -65,7 +74,7 @@ export class StateInlet {
       server.close();
       throw failed(path, thrown);
     }
-    return new StateInlet(path, server);
+    return new StateInlet(path, stateUri(inQemu), server);
   }
 
   /** What QEMU writes, until it closes. @param limit milliseconds without a byte */

@@ -43,10 +43,20 @@ export class Stage {
     fs.writeFileSync(stage.destinationRam, Buffer.alloc(PAGES * PAGE, 0x55));
     const { history } = stage;
     stage.source = await FakeQemu.start({
-      ...{ monitor: stage.path('src.qmp'), ram: stage.sourceRam, history, name: 'source' },
+      ...{
+        monitor: stage.path('src.qmp'),
+        ram: [{ id: 'mem', file: stage.sourceRam }],
+        history,
+        name: 'source',
+      },
     });
     stage.destination = await FakeQemu.start({
-      ...{ monitor: stage.path('dst.qmp'), ram: stage.destinationRam, history, name: 'destination' },
+      ...{
+        monitor: stage.path('dst.qmp'),
+        ram: [{ id: 'mem', file: stage.destinationRam }],
+        history,
+        name: 'destination',
+      },
       incoming: true,
     });
     return stage;

@@ -128,7 +128,11 @@ function ramFiles(
   return { files, paths };
 }
 
-const NO_HOOKS = { ramComplete: () => Promise.resolve(), state: () => Promise.resolve() };
+const NO_HOOKS = {
+  unmatched: () => undefined,
+  ramComplete: () => Promise.resolve(),
+  state: () => Promise.resolve(),
+};
 
 describe('the sink that applies guest memory', () => {
   for (const fill of [undefined, 'old']) {
@@ -150,6 +154,7 @@ describe('the sink that applies guest memory', () => {
         fc.asyncProperty(splits, async (sizes) => {
           const heard: string[] = [];
           const applier = new Applier(files, {
+            unmatched: () => undefined,
             ramComplete: () => Promise.resolve(void heard.push('ram')),
             state: (bytes) => Promise.resolve(void heard.push(Buffer.from(bytes).toString())),
           });

@@ -1,17 +1,37 @@
-// A stand-in for QEMU: a monitor that serves one client after the other, a guest that runs or does not, device state over
-// a socket, and a hook before every command, in which a test makes happen what it wants to see survived.
+// A stand-in for QEMU: a monitor that serves one client after the other, a guest that runs or does not, RAM files that this
+// process has mapped as QEMU has, device state over a socket, and a hook before every command, in which a test makes happen
+// what it wants to see survived.
 
 import fs from 'node:fs';
 import net from 'node:net';
 import { once } from 'node:events';
 import { createInterface } from 'node:readline';
 
+import { foreign } from '../../../src/io/libc.js';
+
 /** What a hook makes of a command: an error of QEMU's, no answer at all, or the end of QEMU; nothing = as usual. */
 export type Turn = { readonly error: string } | 'silence' | 'death' | undefined;
 
+export interface FakeBackend {
+  readonly id: string;
+  /** A file of this process; it is mapped. */
+  readonly file: string;
+  /** What QEMU says of it; default: the file. `null`: it has none, as a memfd. */
+  readonly path?: string | null;
+  readonly type?: string;
+  readonly share?: boolean;
+  /** Bytes; default: the file's. */
+  readonly size?: number;
+  readonly address?: number;
+  /** It is a memory device of that NUMA node. */
+  readonly node?: number;
+}
+
 export interface FakeQemuOptions {
   readonly monitor: string;
-  readonly ram: string;
+  readonly ram: readonly FakeBackend[];
+  /** Default: 7.2. */
+  readonly version?: { readonly major: number; readonly minor: number };
   /** Waits for a guest instead of running one. */
   readonly incoming?: boolean;
   /** Where this machine writes `NAME runs`, `NAME stops`. */
@@ -25,6 +45,32 @@ type Command = {
   readonly id: number;
 };
 
+function sizeOf({ size, file }: FakeBackend): number {
+  return size ?? fs.statSync(file).size;
+}
+
+const PROT_READ_WRITE = 3;
+const MAP_SHARED = 1;
+
+/** Maps the whole file and keeps its descriptor, as QEMU does. @returns what undoes that */
+function mapShared(file: string): () => void {
+  const { library } = foreign()!;
+  const mmap = library.func(
+    'intptr_t mmap(intptr_t at, size_t length, int access, int flags, int fd, long offset)',
+  ) as (...args: number[]) => number | bigint;
+  const munmap = library.func('int munmap(intptr_t at, size_t length)') as (
+    at: number | bigint,
+    length: number,
+  ) => number;
+  const fd = fs.openSync(file, 'r+');
+  const length = fs.fstatSync(fd).size;
+  const at = mmap(0, length, PROT_READ_WRITE, MAP_SHARED, fd, 0);
+  return () => {
+    munmap(at, length);
+    fs.closeSync(fd);
+  };
+}
+
 export const STATE = Buffer.alloc(210_000, 'device state ');
 
 export class FakeQemu {
@@ -34,6 +80,7 @@ export class FakeQemu {
   readonly #listening: net.Server[] = [];
   readonly #links: net.Socket[] = [];
   #client: net.Socket | undefined;
+  #mappings: (() => void)[] = [];
   #migration: { status?: string } = {};
   readonly capabilities = new Map([
     ['x-ignore-shared', false],
@@ -65,6 +112,7 @@ export class FakeQemu {
   static async start(options: FakeQemuOptions): Promise<FakeQemu> {
     const server = net.createServer();
     const fake = new FakeQemu(options, server);
+    fake.#mappings = options.ram.map(({ file }) => mapShared(file));
     server.listen(options.monitor);
     await once(server, 'listening');
     return fake;
@@ -95,10 +143,18 @@ export class FakeQemu {
           this.capabilities.set(capability, state);
         }
         return {};
+      case 'query-version':
+        return { qemu: { ...(this.#options.version ?? { major: 7, minor: 2 }), micro: 0 }, package: '' };
       case 'query-memdev':
-        return [{ id: 'mem', size: fs.statSync(this.#options.ram).size, share: true }];
-      case 'qom-get':
-        return this.#options.ram;
+        return this.#options.ram.map((backend) => ({
+          ...{ id: backend.id, size: sizeOf(backend), share: backend.share ?? true },
+        }));
+      case 'query-memory-devices':
+        return this.#options.ram
+          .filter(({ node }) => node !== undefined)
+          .map(({ id, node }) => ({ type: 'dimm', data: { memdev: `/objects/${id}`, node } }));
+      case 'qom-list':
+        return [{ name: 'region[0]', type: 'child<memory-region>' }];
       case 'migrate':
         return this.#save(args['uri'] as string);
       case 'migrate-incoming':
@@ -119,7 +175,24 @@ export class FakeQemu {
     for (const server of [this.#server, ...this.#listening]) server.close();
     for (const socket of [...this.#queue, ...this.#links]) socket.destroy();
     this.#client?.destroy();
+    for (const unmap of this.#mappings.splice(0)) unmap();
     this.#ended(undefined);
+  }
+
+  /** undefined where this object has no such property. */
+  #property(args: Record<string, unknown>): unknown {
+    const [, id, region] = /^\/objects\/([^/]+)(\/region\[0\])?$/.exec(args['path'] as string) ?? [];
+    const backend = this.#options.ram.find((each) => each.id === id);
+    switch (args['property']) {
+      case 'type':
+        return backend?.type ?? 'memory-backend-file';
+      case 'mem-path':
+        return backend?.path === null ? undefined : (backend?.path ?? backend?.file);
+      case 'addr':
+        return region === undefined ? undefined : backend?.address;
+      default:
+        return undefined;
+    }
   }
 
   #note(what: string): void {
@@ -163,7 +236,10 @@ export class FakeQemu {
       client.write(`${JSON.stringify({ error: { class: 'GenericError', desc: made.error }, id })}\n`);
       return;
     }
-    client.write(`${JSON.stringify({ return: this.perform(name, args), id })}\n`);
+    const result = name === 'qom-get' ? this.#property(args!) : this.perform(name, args);
+    client.write(
+      `${JSON.stringify(result === undefined ? { error: { class: 'GenericError', desc: 'Property not found' }, id } : { return: result, id })}\n`,
+    );
     if (name === 'quit') this.die();
   }
 
