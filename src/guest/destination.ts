@@ -4,6 +4,7 @@
 import { PAGE_SIZE } from '../grammar/grammar.js';
 import { parseAddress } from '../link/address.js';
 import { openInput } from '../link/open.js';
+import { hypervisor } from '../migration/peer-rules.js';
 import { type DestinationOptions, resolveDestinationOptions } from './options.js';
 import { ProcessMeter, type ProcessCost } from './process-meter.js';
 import { receiveGuest } from './receive.js';
@@ -37,7 +38,8 @@ export async function runGuestDestination(
   hooks: GuestHooks = {},
 ): Promise<DestinationSummary> {
   const { input, connectTimeout, ioTimeout, oneWay, ramLimit } = resolveDestinationOptions(options);
-  const channel = await openInput(parseAddress(input), { connectTimeout, ioTimeout, ...hooks });
+  const opening = { connectTimeout, ioTimeout, peer: hypervisor(), ...hooks };
+  const channel = await openInput(parseAddress(input), opening);
   const meter = new ProcessMeter();
   const duplex = channel.duplex && !oneWay;
   const report = await receiveGuest({ ...channel, duplex }, { limitBytes: ramLimit });

@@ -62,6 +62,11 @@ export interface ByteSink {
   write(bytes: Uint8Array): Promise<void>;
   /** The same for several pieces in a row; present where one call for all of them is cheaper. */
   writeAll?(pieces: readonly Uint8Array[]): Promise<void>;
+  /**
+   * The same for bytes that only matter to a peer that is connected now. Present on a listener whose peer is not known yet:
+   * what `write` takes there is repeated to a peer that connects later, what this takes is not.
+   */
+  writeNow?(bytes: Uint8Array): Promise<void>;
   /** Bytes written by this side that the other side may not have read yet, as far as can be told (socket buffers). */
   queued(): number;
   /** As for a source: how long a write may wait without the kernel taking a byte. */

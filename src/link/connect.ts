@@ -76,7 +76,13 @@ function connectOnce(peer: Peer, options: OpenOptions, left: number): Promise<So
         reject(Object.assign(new Error('connection refused'), { code: 'ECONNREFUSED' }));
       } else {
         if (peer.kind === 'tcp') boundUnsent(handleOf(socket));
-        resolve(link);
+        const { greeting } = options;
+        if (greeting === undefined) resolve(link);
+        else {
+          // A peer that does not take the greeting fails the first read.
+          const greeted = (): void => resolve(link);
+          void link.sink!.write(greeting).then(greeted, greeted);
+        }
       }
     });
   });

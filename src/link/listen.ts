@@ -1,13 +1,18 @@
-// Waiting for one connection, over tcp or a unix socket. It is the only one: the listening socket closes with it.
+// Waiting for the peer's connection, over tcp or a unix socket. The one place that accepts connections from other hosts.
+// The listening socket stays open until the peer is known, and closes then. Who the peer is newcomers.ts finds out.
 import fs from 'node:fs';
 import net from 'node:net';
 import { RamferryError } from '../errors.js';
+import { onAbort } from '../io/abort-signal.js';
+import type { Channel } from '../io/bytes.js';
 import { abortError, asError, systemCode, systemText } from '../io/system-error.js';
 import { formatAddress, type Address } from './address.js';
 import { KEEP_ALIVE_MS } from './connect.js';
-import { takeHandle, type StreamHandle } from './handle.js';
-import { ioTimeoutOf, type OpenOptions } from './options.js';
+import { takeHandle } from './handle.js';
+import { Newcomers } from './newcomers.js';
+import { ioTimeoutOf, type OpenOptions, type PeerRules } from './options.js';
 import { socketLinkOfHandle, type SocketLink } from './socket.js';
+import { UndecidedChannel } from './undecided.js';
 import { boundUnsent } from './unsent.js';
 
 type Place = Extract<Address, { kind: 'tcp-listen' | 'unix-listen' }>;
@@ -59,98 +64,188 @@ function onListening(server: net.Server, place: Place, options: OpenOptions): vo
   const bound = server.address();
   if (bound !== null && typeof bound === 'object' && !isLoopback(bound.address)) {
     options.onWarning?.(
-      `listening on ${bound.address}: whoever reaches this port can connect, and guest memory crosses the network ` +
+      `listening on ${bound.address}: every host that reaches this port can connect, and guest memory crosses the network ` +
         'unencrypted; use a trusted network or a tunnel',
     );
   }
   options.onListening?.(peerAddress(server, place));
 }
 
-function acceptOne(place: Place, options: OpenOptions): Promise<StreamHandle> {
-  const { signal } = options;
-  return new Promise((resolve, reject) => {
-    // Reads nothing: the connection is taken out of this socket at once.
-    const server = net.createServer({ allowHalfOpen: true, pauseOnConnect: true });
-    let timer: NodeJS.Timeout | undefined;
-    const stop = (): void => {
-      clearTimeout(timer);
-      signal?.removeEventListener('abort', onAbort);
-      server.close(); // unlinks the path of a unix socket, too
-    };
-    const onAbort = (): void => {
-      stop();
-      reject(abortError(signal!));
-    };
-    server.once('error', (thrown) => {
-      stop();
-      reject(thrown);
-    });
-    server.once('listening', () => onListening(server, place, options));
-    server.once('connection', (socket) => {
-      stop();
-      if (place.kind === 'tcp-listen') socket.setNoDelay(true).setKeepAlive(true, KEEP_ALIVE_MS);
-      try {
-        const handle = takeHandle(socket);
-        if (place.kind === 'tcp-listen') boundUnsent(handle);
-        resolve(handle);
-      } catch (thrown) {
-        reject(asError(thrown));
-      }
-    });
-    if (signal?.aborted === true) {
-      onAbort();
-      return;
-    }
-    signal?.addEventListener('abort', onAbort, { once: true });
-    if (options.connectTimeout !== undefined && options.connectTimeout > 0) {
-      timer = setTimeout(() => {
-        stop();
-        const seconds = (options.connectTimeout ?? 0) / 1000;
-        reject(
-          new RamferryError(
-            'ERR_LINK_TIMEOUT',
-            `nobody connected to ${formatAddress(place)} for ${seconds} s`,
-            {
-              hint: 'start the other side, or allow more time with --connect-timeout',
-            },
-          ),
-        );
-      }, options.connectTimeout);
-    }
-    try {
-      bind(server, place);
-    } catch (thrown) {
-      stop();
-      reject(asError(thrown));
-    }
-  });
+/** How long connections may be silent before they are thought to wait for bytes from here. */
+const SILENT_MS = 500;
+
+/** Without rules: there is nothing that the peer could be known by. */
+const FIRST_COMER: PeerRules = { judge: () => ({ wanted: 0, feed: () => undefined }), silence: 0 };
+
+function remoteAddress({ remoteAddress: host, remotePort: port }: net.Socket): string {
+  // Absent when the connection was reset before it was accepted.
+  if (host === undefined || port === undefined) return 'an unknown address';
+  return host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`;
 }
 
-/** Rejects with ERR_LINK_LISTEN, or ERR_LINK_TIMEOUT when nobody came. */
-export async function listenOn(place: Place, options: OpenOptions): Promise<SocketLink> {
-  const label = formatAddress(place);
-  let handle: StreamHandle;
+/** One listening socket, from bind() until the peer is known. */
+class Listener {
+  readonly #place: Place;
+  readonly #options: OpenOptions;
+  readonly #label: string;
+  readonly #server = net.createServer({ allowHalfOpen: true, pauseOnConnect: true });
+  readonly #newcomers: Newcomers;
+  readonly #rules: PeerRules;
+  readonly #peer = deferred<Channel>();
+  /** The peer's channel, or one that is undecided still. */
+  readonly #opened = deferred<Channel>();
+  #undecided: UndecidedChannel | undefined;
+  #timer: NodeJS.Timeout | undefined;
+  #silenceTimer: NodeJS.Timeout | undefined;
+  #late = false;
+  #forget = (): void => undefined;
+
+  constructor(place: Place, options: OpenOptions) {
+    this.#place = place;
+    this.#options = options;
+    this.#label = formatAddress(place);
+    this.#rules = options.peer ?? FIRST_COMER;
+    const { onWarning, greeting } = options;
+    this.#newcomers = new Newcomers({
+      rules: this.#rules,
+      onWarning,
+      onPeer: (link) => this.#settle(link),
+      onNone: () => this.#onNone(),
+    });
+    if (greeting !== undefined) this.#newcomers.tell(greeting);
+    this.#server.on('error', (thrown) => this.#onError(thrown));
+    this.#server.once('listening', () => onListening(this.#server, place, options));
+    this.#server.on('connection', (socket) => this.#accept(socket));
+  }
+
+  open(): Promise<Channel> {
+    const { signal, connectTimeout = 0 } = this.#options;
+    this.#forget = onAbort(signal, () => this.#fail(abortError(signal!)));
+    if (signal?.aborted === true) return this.#opened.promise;
+    if (connectTimeout > 0) this.#timer = setTimeout(() => this.#onLate(), connectTimeout);
+    try {
+      bind(this.#server, this.#place);
+    } catch (thrown) {
+      this.#fail(thrown);
+    }
+    return this.#opened.promise;
+  }
+
+  #onError(thrown: unknown): void {
+    if (!this.#server.listening) this.#fail(thrown);
+    // One connection that cannot be accepted (no descriptor is left) does not end the waiting for others.
+    else this.#options.onWarning?.(`${this.#label} cannot accept a connection: ${systemText(thrown)}`);
+  }
+
+  #accept(socket: net.Socket): void {
+    const tcp = this.#place.kind === 'tcp-listen';
+    const host = socket.remoteAddress ?? '';
+    const from = tcp ? remoteAddress(socket) : 'a local process';
+    let link: SocketLink;
+    try {
+      if (tcp) socket.setNoDelay(true).setKeepAlive(true, KEEP_ALIVE_MS);
+      // Reads nothing: the connection is taken out of this socket at once.
+      const handle = takeHandle(socket);
+      if (tcp) boundUnsent(handle);
+      const { signal } = this.#options;
+      const ioTimeout = ioTimeoutOf(this.#options);
+      const both = { readable: true, writable: true };
+      link = socketLinkOfHandle(handle, { label: this.#label, ...both, ioTimeout, signal });
+    } catch {
+      socket.destroy();
+      return; // it has gone already
+    }
+    if (this.#rules.mayWaitForUs === true && this.#undecided === undefined) {
+      this.#silenceTimer ??= setTimeout(() => this.#openUndecided(), SILENT_MS);
+    }
+    this.#newcomers.add({ link, from, host });
+  }
+
+  #openUndecided(): void {
+    this.#undecided = new UndecidedChannel({
+      label: this.#label,
+      newcomers: this.#newcomers,
+      peer: this.#peer.promise,
+      stop: (reason) => this.#fail(reason),
+    });
+    this.#opened.resolve(this.#undecided);
+  }
+
+  #settle(link: SocketLink): void {
+    this.#stop();
+    link.source!.patience?.(ioTimeoutOf(this.#options));
+    this.#undecided?.settle(link);
+    this.#peer.resolve(link);
+    this.#opened.resolve(link);
+  }
+
+  #onNone(): void {
+    if (this.#undecided === undefined) {
+      clearTimeout(this.#silenceTimer);
+      this.#silenceTimer = undefined;
+    }
+    if (this.#late) this.#onLate();
+  }
+
+  #onLate(): void {
+    this.#late = true;
+    if (this.#newcomers.size > 0) return;
+    const seconds = (this.#options.connectTimeout ?? 0) / 1000;
+    this.#fail(
+      new RamferryError('ERR_LINK_TIMEOUT', `no peer connected to ${this.#label} for ${seconds} s`, {
+        hint: 'start the other side, or allow more time with --connect-timeout',
+      }),
+    );
+  }
+
+  #fail(thrown: unknown): void {
+    this.#stop();
+    this.#newcomers.close();
+    this.#peer.reject(asError(thrown));
+    this.#opened.reject(asError(thrown));
+  }
+
+  #stop(): void {
+    clearTimeout(this.#timer);
+    clearTimeout(this.#silenceTimer);
+    this.#forget();
+    this.#server.close(); // unlinks the path of a unix socket, too
+  }
+}
+
+interface Deferred<T> {
+  readonly promise: Promise<T>;
+  readonly resolve: (value: T) => void;
+  readonly reject: (reason: Error) => void;
+}
+
+/** A promise whose rejection may go unheard: not every listener has a reader that waits for the peer. */
+function deferred<T>(): Deferred<T> {
+  let [resolve, reject]: [Deferred<T>['resolve'], Deferred<T>['reject']] = [() => undefined, () => undefined];
+  const promise = new Promise<T>((...settle) => ([resolve, reject] = settle));
+  promise.catch(() => undefined);
+  return { promise, resolve, reject };
+}
+
+/** Rejects with ERR_LINK_LISTEN, or ERR_LINK_TIMEOUT when no peer came. */
+export async function listenOn(place: Place, options: OpenOptions): Promise<Channel> {
   try {
     if (place.kind === 'unix-listen' && options.force === true && (await isAbandoned(place.path))) {
       fs.rmSync(place.path, { force: true });
     }
-    handle = await acceptOne(place, options);
+    return await new Listener(place, options).open();
   } catch (thrown) {
     if (thrown instanceof RamferryError) throw thrown;
     const taken = systemCode(thrown) === 'EADDRINUSE';
-    throw new RamferryError('ERR_LINK_LISTEN', `cannot listen on ${label}: ${systemText(thrown)}`, {
-      hint: taken
-        ? 'somebody else listens there; a socket that a killed process left behind is replaced with --force'
-        : 'check the address and the permissions',
-      cause: thrown,
-    });
+    throw new RamferryError(
+      'ERR_LINK_LISTEN',
+      `cannot listen on ${formatAddress(place)}: ${systemText(thrown)}`,
+      {
+        hint: taken
+          ? 'another process listens there; a socket that a killed process left behind is replaced with --force'
+          : 'check the address and the permissions',
+        cause: thrown,
+      },
+    );
   }
-  const { signal } = options;
-  return socketLinkOfHandle(handle, {
-    label,
-    readable: true,
-    writable: true,
-    ioTimeout: ioTimeoutOf(options),
-    signal,
-  });
 }

@@ -106,6 +106,14 @@ export class SocketReading {
     });
   }
 
+  /** Puts back bytes that were read to find out who speaks; the next reads return them first. */
+  unread(bytes: Uint8Array): void {
+    const early = new Uint8Array(bytes.length + this.#early.length);
+    early.set(bytes);
+    early.set(this.#early, bytes.length);
+    this.#early = early;
+  }
+
   /** Something came. Returning false stops the reading until it is asked for again. */
   onSign(count: number): boolean {
     this.#received += count;

@@ -86,6 +86,11 @@ export class SocketLink implements Channel {
     return this.#handle?.fd;
   }
 
+  /** Puts bytes back that were read from the source: the next reads return them first. */
+  unread(bytes: Uint8Array): void {
+    this.#reading.unread(bytes);
+  }
+
   /** Gives up in both directions: pending calls and later ones reject with `reason`. */
   fail(reason: RamferryError): void {
     this.#failure ??= reason;

@@ -2,7 +2,6 @@
 // goes both ways how it ended. Promises a summary, or the error that ended the transfer and no output under its final
 // name.
 
-import type { Hello } from '../container/negotiation.js';
 import type { Progress } from '../container/progress.js';
 import { statedSums } from '../container/sums.js';
 import { RamferryError, toRamferryError } from '../errors.js';
@@ -25,6 +24,7 @@ import { codecBytes } from './codec-memory.js';
 import { DECOMPRESS_ENTRY } from './entries.js';
 import { speaks } from './handshake.js';
 import { finishOutput, outputSink, watchReader } from './output.js';
+import { sender } from './peer-rules.js';
 import { endRelay, relay, standardPartner } from './relay.js';
 import { reportProgress } from './progress-timer.js';
 import { BoundedSink } from './bounded-sink.js';
@@ -36,7 +36,7 @@ import type { Outcome } from './receiving.js';
 import { Standby } from './standby.js';
 import { Statistics } from './statistics.js';
 import type { TransferSummary } from './summary.js';
-import { Voice } from './way-back.js';
+import { greetingOf, Voice } from './way-back.js';
 
 /**
  * Receives a stream.
@@ -58,6 +58,12 @@ export async function receive(options: ReceiveOptions): Promise<TransferSummary>
   const rehearsal = rehearseReceiving({ threads, zstdBinding, memoryLimit });
   const standby = new Standby({ entry: DECOMPRESS_ENTRY, threads, rehearsal, storeBytes });
   const opening = standby.whileListening(openOptions(settings));
+  const talks = speaks(input, settings.oneWay);
+  const meeting = {
+    ...opening,
+    peer: sender(settings.passThrough, () => standby.arrived()),
+    greeting: talks ? greetingOf(hello) : undefined,
+  };
   let source: Channel | undefined;
   let sink: Channel | undefined;
   let reader: ByteSource | undefined;
@@ -66,9 +72,9 @@ export async function receive(options: ReceiveOptions): Promise<TransferSummary>
   let readerFailed: RamferryError | undefined;
   try {
     if (output.kind === 'file') sink = await openOutput(output, opening);
-    source = await openInput(input, opening);
+    source = await openInput(input, meeting);
     const link = new WaitingSource(source.source!);
-    voice = introduce(settings, source, hello, () => ({
+    voice = introduce(talks, source, () => ({
       delivered: statistics.guestBytes,
       waiting: link.waiting,
     }));
@@ -123,15 +129,10 @@ export async function receive(options: ReceiveOptions): Promise<TransferSummary>
 const UNHEARD =
   'everything is delivered, but the link broke before the sender could hear it: the sender reports the outcome as unknown';
 
-/** The receiver speaks first. */
-function introduce(
-  settings: ResolvedReceiveOptions,
-  from: Channel,
-  hello: Hello,
-  progress: () => Progress,
-): Voice | undefined {
-  if (from.sink === undefined || !speaks(addressOf(settings.input), settings.oneWay)) return undefined;
-  const voice = new Voice(from.sink, hello);
+/** What follows the greeting. */
+function introduce(talks: boolean, from: Channel, progress: () => Progress): Voice | undefined {
+  if (from.sink === undefined || !talks) return undefined;
+  const voice = new Voice(from.sink);
   voice.reportProgress(progress);
   return voice;
 }

@@ -27,6 +27,7 @@ import { speaks } from './handshake.js';
 import { followDelivery } from './follow-delivery.js';
 import { type Cargo, outletFor, recogniseLoad, warnOfRest } from './load.js';
 import { openOptions } from './opening.js';
+import { hypervisor, receiver } from './peer-rules.js';
 import { endRelay, relay, standardPartner } from './relay.js';
 import { reportProgress } from './progress-timer.js';
 import { rehearseSending } from './rehearsal.js';
@@ -63,9 +64,13 @@ export async function send(options: SendOptions): Promise<TransferSummary> {
   let sink: Channel | undefined;
   try {
     // A file output tells at once when it must not be made; anything else only when there is something to send.
-    if (output.kind === 'file') sink = await openOutput(output, limited(opening, settings));
-    source = await openInput(input, opening);
-    sink ??= await openOutput(output, limited(opening, settings));
+    const away = {
+      ...limited(opening, settings),
+      peer: speaks(output, settings.oneWay) ? receiver() : undefined,
+    };
+    if (output.kind === 'file') sink = await openOutput(output, away);
+    source = await openInput(input, { ...opening, peer: hypervisor() });
+    sink ??= await openOutput(output, away);
     await transfer(settings, coding, given, source, sink, statistics, standby);
     await source.source!.close();
     return statistics.summary('completed');

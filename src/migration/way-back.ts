@@ -34,17 +34,22 @@ const ALIVE_INTERVAL_MS = 500;
 /** How often it looks whether more was delivered: the sender's window follows this word (delivery-window.ts). */
 export const PROGRESS_INTERVAL_MS = 10;
 
+/** What the receiver says first, as soon as there is a connection. */
+export function greetingOf(hello: Hello): Buffer {
+  return Buffer.concat([CONTROL_MAGIC, helloMessage(hello)]);
+}
+
 /** The receiver's side. Writes never overlap; a failed write is remembered, not thrown: the stream itself decides. */
 export class Voice {
   readonly #sink: ByteSink;
-  #last: Promise<unknown>;
+  #last: Promise<unknown> = Promise.resolve();
   /** The result is on its way: nothing may follow it. */
   #over = false;
   #timer: NodeJS.Timeout | undefined;
 
-  constructor(sink: ByteSink, hello: Hello) {
+  /** @param sink of a connection that has been greeted: see {@link greetingOf} */
+  constructor(sink: ByteSink) {
     this.#sink = sink;
-    this.#last = this.#write(Buffer.concat([CONTROL_MAGIC, helloMessage(hello)]), Promise.resolve());
   }
 
   /** Says soon after every delivery how much has been delivered, and every half second in any case. */
@@ -60,7 +65,7 @@ export class Voice {
       writing = true;
       told = now.delivered;
       quiet = 0;
-      this.#last = this.#write(writeMessage(MESSAGE.progress, progressBody(now)), this.#last);
+      this.#last = this.#write(writeMessage(MESSAGE.progress, progressBody(now)), this.#last, 'now');
       void this.#last.then(() => (writing = false));
     }, PROGRESS_INTERVAL_MS);
   }
@@ -96,9 +101,12 @@ export class Voice {
     clearInterval(this.#timer);
   }
 
-  async #write(bytes: Uint8Array, after: Promise<unknown>): Promise<boolean> {
+  /** @param when 'now': the bytes mean nothing to a peer that connects later */
+  async #write(bytes: Uint8Array, after: Promise<unknown>, when?: 'now'): Promise<boolean> {
     await after;
-    return this.#sink.write(bytes).then(
+    const sink = this.#sink;
+    const writing = when === 'now' && sink.writeNow !== undefined ? sink.writeNow(bytes) : sink.write(bytes);
+    return writing.then(
       () => true,
       () => false,
     );

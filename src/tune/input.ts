@@ -12,6 +12,7 @@ import { readExactlyAt } from '../io/positioned.js';
 import { parseAddress } from '../link/address.js';
 import { openInput } from '../link/open.js';
 import { recognise } from '../migration/opening.js';
+import { speaker } from '../migration/peer-rules.js';
 import { LEAST_REGIONS } from './measure.js';
 import type { Region } from './region.js';
 import { type Sample, sampleImage } from './sample.js';
@@ -44,7 +45,8 @@ export interface InputOptions {
 }
 
 export async function openTuneInput(address: string, options: InputOptions): Promise<TuneInput> {
-  const source = (await openInput(parseAddress(address), { signal: options.signal, ioTimeout: 0 })).source!;
+  const opening = { signal: options.signal, ioTimeout: 0, peer: speaker() };
+  const source = (await openInput(parseAddress(address), opening)).source!;
   const scratch = fs.mkdtempSync(join(tmpdir(), 'ramferry-tune-'));
   const clean = (): void => fs.rmSync(scratch, { recursive: true, force: true });
   process.once('exit', clean);

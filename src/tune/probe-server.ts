@@ -4,8 +4,8 @@
 import { Buffer } from 'node:buffer';
 
 import { usableCodecs } from '../codec/features.js';
-import { CONTROL_MAGIC, type Message, MESSAGE, PROBE_MAGIC, writeMessage } from '../container/control.js';
-import { helloMessage, resultMessage } from '../container/negotiation.js';
+import { type Message, MESSAGE, PROBE_MAGIC, writeMessage } from '../container/control.js';
+import { resultMessage } from '../container/negotiation.js';
 import { NATIVE_VERSION } from '../container/native.js';
 import { RamferryError, toRamferryError } from '../errors.js';
 import type { ByteSink, ByteSource } from '../io/bytes.js';
@@ -13,7 +13,8 @@ import { ExactReader } from '../io/exact-reader.js';
 import { parseAddress } from '../link/address.js';
 import type { OpenOptions } from '../link/options.js';
 import { openInput } from '../link/open.js';
-import { nextMessage } from '../migration/way-back.js';
+import { prober } from '../migration/peer-rules.js';
+import { greetingOf, nextMessage } from '../migration/way-back.js';
 import { json, type Loaded, PROBE_VERSION, readLoad, type Speed } from './probe-messages.js';
 import { selfSpeed } from './self-speed.js';
 
@@ -47,23 +48,30 @@ export async function serveProbe({ input, zstdBinding, ...options }: ServeOption
       `input: a probe is served on tcp-listen:[HOST:]PORT or unix-listen:PATH, got ${input}`,
     );
   }
-  const { source, sink } = await openInput(address, options);
+  const { source, sink } = await openInput(address, {
+    ...options,
+    peer: prober(),
+    greeting: probeGreeting(),
+  });
   return attend(source!, sink!, zstdBinding);
 }
 
-/** The exchange over a connection that is open; closes it. */
+/** What a server of probes says as soon as there is a connection. */
+function probeGreeting(): Buffer {
+  return greetingOf({
+    software: 'ramferry',
+    versions: [NATIVE_VERSION],
+    codecs: usableCodecs(),
+    maxChunk: NOTHING,
+    memory: NOTHING,
+    probe: [PROBE_VERSION],
+  });
+}
+
+/** The exchange over a connection that has been greeted; closes it. */
 export async function attend(source: ByteSource, sink: ByteSink, zstdBinding?: string): Promise<Served> {
   const reader = new ExactReader(source);
   try {
-    const hello = helloMessage({
-      software: 'ramferry',
-      versions: [NATIVE_VERSION],
-      codecs: usableCodecs(),
-      maxChunk: NOTHING,
-      memory: NOTHING,
-      probe: [PROBE_VERSION],
-    });
-    await sink.write(Buffer.concat([CONTROL_MAGIC, hello]));
     const served = await answerAll(reader, sink, zstdBinding);
     await sink.write(resultMessage({ ok: true }));
     await sink.finish();

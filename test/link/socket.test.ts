@@ -229,7 +229,7 @@ for (const [name, place] of places) {
       await rejectsWith(
         openInput(parseAddress(place()), { connectTimeout: 50 }),
         'ERR_LINK_TIMEOUT',
-        /nobody/,
+        /no peer connected/,
       );
     });
   });

@@ -14,7 +14,7 @@ import {
 } from '../../src/container/control.js';
 import { resultMessage } from '../../src/container/negotiation.js';
 import { RamferryError } from '../../src/errors.js';
-import { Ear, Voice } from '../../src/migration/way-back.js';
+import { Ear, greetingOf, Voice } from '../../src/migration/way-back.js';
 import { isTyped } from '../chunk/typed.js';
 import { MemorySink, MemorySource } from './memory-link.js';
 import { HELLO, introduction } from './peers.js';
@@ -139,7 +139,8 @@ describe('the voice', () => {
         await setImmediate();
         writing--;
       });
-      const voice = new Voice(sink, HELLO);
+      await sink.write(greetingOf(HELLO));
+      const voice = new Voice(sink);
       let delivered = 0;
       voice.reportProgress(() => ({ delivered }));
       for (delivered of [10, 20]) {
@@ -172,7 +173,7 @@ describe('the voice', () => {
     const deaf = new MemorySink(() => {
       throw new RamferryError('ERR_LINK_CLOSED', 'gone');
     });
-    const voice = new Voice(deaf, HELLO);
+    const voice = new Voice(deaf);
     await voice.backward(Buffer.from('anybody?'));
     assert.equal(await voice.result({ ok: true }), false);
   });

@@ -12,12 +12,13 @@ import { parseAddress } from '../../link/address.js';
 import { openInput } from '../../link/open.js';
 import { NativeReceiver } from '../../migration/native-receiver.js';
 import { openOptions } from '../../migration/opening.js';
+import { migration } from '../../migration/peer-rules.js';
 import { reportProgress } from '../../migration/progress-timer.js';
 import { codecBytes } from '../../migration/codec-memory.js';
 import { receiverHello } from '../../migration/receiver-hello.js';
 import { Statistics } from '../../migration/statistics.js';
 import type { TransferSummary } from '../../migration/summary.js';
-import { Voice } from '../../migration/way-back.js';
+import { greetingOf, Voice } from '../../migration/way-back.js';
 import { QemuGuest } from '../qmp/guest.js';
 import { memoryBackends } from '../qmp/memory.js';
 import { Applier } from './applier.js';
@@ -111,15 +112,20 @@ class Arrival {
     const changes = await neededCapabilities(guest, 'destination');
     const hello = { ...receiverHello(this.#settings), ...toldRam(this.#files) };
     const plain = { oneWay: false, sync: false, directIo: false };
-    const opening = openOptions({
-      ...this.#settings,
-      ...plain,
-      output: '-',
-      passThrough: false,
-      signal: this.#controller.signal,
-    });
+    const opening = {
+      ...openOptions({
+        ...this.#settings,
+        ...plain,
+        output: '-',
+        passThrough: false,
+        signal: this.#controller.signal,
+      }),
+      peer: migration(this.#settings.ioTimeout),
+      greeting: greetingOf(hello),
+    };
     const connection = connectionOf(await openInput(parseAddress(input), opening));
     this.#connection = connection;
+    this.#voice = new Voice(connection.sink);
     this.#watchdog = await Watchdog.start({ ...this.#rescue, side: 'destination' }, connection.fd);
     void this.#watchdog.lost.then((error) => this.#fail(error));
     void guest.monitor.closed.then((error) => this.#fail(error));
@@ -127,7 +133,6 @@ class Arrival {
     const path = statePath(qmp);
     await guest.migrateIncoming(stateUri(monitorInQemu(guest.monitor, qmp, pid)));
     this.#outlet = await StateOutlet.connect(path);
-    this.#voice = new Voice(connection.sink, hello);
     const link = new WaitingSource(connection.source);
     this.#link = link;
     this.#voice.reportProgress(() => ({
@@ -230,7 +235,10 @@ class Arrival {
 
   /** @returns the error as the user hears it */
   async #giveUp(error: RamferryError): Promise<RamferryError> {
-    if (this.#watchdog === undefined) return error;
+    if (this.#watchdog === undefined) {
+      await this.#voice?.result({ ok: false, error: error.toData() });
+      return error;
+    }
     if (this.#running || error.code === 'ERR_HANDOVER_UNKNOWN') {
       await this.#conclude({ say: 'unknown', reason: error.describe() }, error);
       return error;

@@ -2,12 +2,14 @@
 // Promises a summary when the guest runs there; or an error, with the guest running here; or ERR_HANDOVER_UNKNOWN, with
 // the guest stopped here, when it cannot be known whether it runs there.
 
+import { NATIVE_MAGIC } from '../../container/native.js';
 import { RamferryError, toRamferryError } from '../../errors.js';
 import { MemoryGrammar } from '../../grammar/memory.js';
 import { onAbort } from '../../io/abort-signal.js';
 import { parseAddress } from '../../link/address.js';
 import { openOutput } from '../../link/open.js';
 import { openOptions } from '../../migration/opening.js';
+import { receiver } from '../../migration/peer-rules.js';
 import type { ResolvedSendOptions } from '../../migration/options.js';
 import { THREAD_BYTES } from '../../migration/memory.js';
 import { type Asked, chooseCoding } from '../../migration/coding.js';
@@ -66,6 +68,7 @@ class Departure {
   #matched = false;
   #guest: QemuGuest | undefined;
   #scanner: Scanner | undefined;
+  #connection: Connection | undefined;
   #inlet: StateInlet | undefined;
   #watchdog: Watchdog | undefined;
   #stream: SourceStream | undefined;
@@ -90,6 +93,7 @@ class Departure {
       await this.#afterwards();
       return this.#statistics.summary('completed');
     } catch (thrown) {
+      await this.#admitFailure();
       throw await this.#giveUp(toRamferryError(this.#controller.signal.reason ?? thrown));
     } finally {
       forget();
@@ -113,9 +117,11 @@ class Departure {
     chooseCoding(settings);
     const channel = await openOutput(parseAddress(output), {
       ...openOptions(settings),
+      peer: receiver(),
       ...(settings.maxBandwidth === 0 ? {} : { maxBandwidth: settings.maxBandwidth }),
     });
     const connection = connectionOf(channel);
+    this.#connection = connection;
     this.#inlet = await StateInlet.listen(qmp, monitorInQemu(guest.monitor, qmp, pid));
     const changes = await neededCapabilities(guest, 'source');
     this.#rescue = { ...this.#rescue, capabilities: opposite(changes) };
@@ -230,6 +236,12 @@ class Departure {
     await this.#guest!.quit().catch((thrown: unknown) => {
       this.#settings.onWarning?.(`the source's QEMU does not quit: ${toRamferryError(thrown).describe()}`);
     });
+  }
+
+  /** A destination that has heard nothing waits for another connection: by the magic it knows that its peer has failed. */
+  async #admitFailure(): Promise<void> {
+    if (this.#statistics.linkBytes === 0)
+      await this.#connection?.sink.write(NATIVE_MAGIC).catch(() => undefined);
   }
 
   /** Before the point of no return: ends everything that is under way. */

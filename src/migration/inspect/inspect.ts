@@ -13,6 +13,7 @@ import { openInput } from '../../link/open.js';
 import { codecBytes } from '../codec-memory.js';
 import { recognise } from '../opening.js';
 import { type ReceiveOptions, type ResolvedReceiveOptions, resolveReceiveOptions } from '../options.js';
+import { speaker } from '../peer-rules.js';
 import { openReceiver } from '../receivers.js';
 import type { Outcome } from '../receiving.js';
 import { Statistics } from '../statistics.js';
@@ -39,7 +40,7 @@ export async function inspect(
 ): Promise<InspectReport> {
   const { verify = false, ...rest } = options;
   const settings = resolveReceiveOptions({ ...rest, input, output: '-' });
-  const { source } = await openInput(addressOf(settings.input), { signal: settings.signal });
+  const { source } = await openInput(addressOf(settings.input), { signal: settings.signal, peer: speaker() });
   try {
     const report = await inspectSource(source!, verify, settings);
     source!.unchanged?.();

@@ -1,0 +1,111 @@
+// A listener's channel while its peer is not known yet and may be waiting for bytes from here (newcomers.ts). What is read
+// comes from the peer, once there is one. What is written goes to every connection that waits, and to those that come later.
+
+import { RamferryError } from '../errors.js';
+import type { ByteSink, ByteSource, Channel } from '../io/bytes.js';
+import type { Newcomers } from './newcomers.js';
+
+/** What goes back before anything has come: beyond this much a write waits until the peer is known. */
+const MAX_PREAMBLE_BYTES = 1024 * 1024;
+
+export interface UndecidedOptions {
+  readonly label: string;
+  readonly newcomers: Newcomers;
+  /** The peer's channel; rejects when none comes. {@link UndecidedChannel.settle} is called before it resolves. */
+  readonly peer: Promise<Channel>;
+  /** Accepts no more connections, and rejects `peer` with the reason. */
+  readonly stop: (reason: RamferryError) => void;
+}
+
+export class UndecidedChannel implements Channel {
+  readonly duplex = true;
+  readonly source: ByteSource;
+  readonly sink: ByteSink;
+  readonly #options: UndecidedOptions;
+  #peer: Channel | undefined;
+  #over = false;
+  #readPatience: number | undefined;
+  #writePatience: number | undefined;
+
+  constructor(options: UndecidedOptions) {
+    this.#options = options;
+    this.source = this.#makeSource();
+    this.sink = this.#makeSink();
+  }
+
+  get fd(): number | undefined {
+    return this.#peer?.fd;
+  }
+
+  /** The peer is known: from now on all that is written goes to it alone. */
+  settle(peer: Channel): void {
+    this.#peer = peer;
+    if (this.#readPatience !== undefined) peer.source!.patience?.(this.#readPatience);
+    if (this.#writePatience !== undefined) peer.sink!.patience?.(this.#writePatience);
+  }
+
+  #makeSource(): ByteSource {
+    const { label, peer } = this.#options;
+    return {
+      label,
+      read: (target) =>
+        this.#peer === undefined
+          ? peer.then(({ source }) => source!.read(target))
+          : this.#peer.source!.read(target),
+      patience: (milliseconds) => {
+        this.#readPatience = milliseconds;
+        this.#peer?.source!.patience?.(milliseconds);
+      },
+      close: async () => {
+        this.#stop();
+        await this.#peer?.source!.close();
+      },
+    };
+  }
+
+  #makeSink(): ByteSink {
+    const { label, newcomers } = this.#options;
+    return {
+      label,
+      write: (bytes) => this.#write(bytes),
+      writeNow: async (bytes) => {
+        if (this.#peer === undefined) newcomers.tellNow(bytes);
+        else await this.#peer.sink!.write(bytes);
+      },
+      queued: () => this.#peer?.sink!.queued() ?? 0,
+      patience: (milliseconds) => {
+        this.#writePatience = milliseconds;
+        this.#peer?.sink!.patience?.(milliseconds);
+      },
+      finish: async (total) => {
+        if (this.#peer !== undefined) return this.#peer.sink!.finish(total);
+        await newcomers.finish();
+        this.#stop();
+      },
+      abort: async () => {
+        this.#stop();
+        await this.#peer?.sink!.abort();
+      },
+    };
+  }
+
+  async #write(bytes: Uint8Array): Promise<void> {
+    const { newcomers, peer } = this.#options;
+    if (this.#peer === undefined && newcomers.preambleBytes + bytes.length <= MAX_PREAMBLE_BYTES) {
+      newcomers.tell(bytes);
+      return;
+    }
+    const { sink } = this.#peer ?? (await peer);
+    await sink!.write(bytes);
+  }
+
+  /** The peer that has not come is not waited for any more. */
+  #stop(): void {
+    if (this.#over || this.#peer !== undefined) return;
+    this.#over = true;
+    this.#options.newcomers.close();
+    this.#options.stop(
+      new RamferryError('ERR_LINK_CLOSED', `${this.#options.label} was closed on this side`),
+    );
+  }
+}
