@@ -1,5 +1,6 @@
 // What the user writes for an input or an output, as a typed value, and back as text.
 // Pure: nothing is looked up or opened. Throws ERR_LINK_ADDRESS with a hint for anything that is not an address.
+import { isIP } from 'node:net';
 import type { Readable, Writable } from 'node:stream';
 import { RamferryError } from '../errors.js';
 
@@ -20,6 +21,17 @@ const LOOPBACK = '127.0.0.1';
 
 /** sockaddr_un has room for 108 bytes, the last of which is 0 (unix(7)). */
 const UNIX_PATH_LIMIT = 107;
+
+/** What may stand before the first colon. */
+const SCHEMES: ReadonlySet<string> = new Set([
+  'tcp',
+  'tcp-listen',
+  'unix',
+  'unix-listen',
+  'fd',
+  'file',
+  'exec',
+]);
 
 const FORMS =
   'addresses are tcp:HOST:PORT, tcp-listen:[HOST:]PORT, unix:PATH, unix-listen:PATH, fd:N, file:PATH, exec:COMMAND, - or a path';
@@ -81,9 +93,30 @@ function parseUnixPath(text: string, rest: string): string {
   return path;
 }
 
+/** A name without a kind that reads like HOST:PORT or an IP address is a forgotten `tcp:`, and no file is made of it. */
+function refuseBareHost(text: string): void {
+  if (text.includes('/')) return;
+  const [, host, port] = /^([^:]*|\[.*\]|[0-9a-f:.]*:[0-9a-f:.]*(?:%[\w.-]+)?):(\d{1,5})$/i.exec(text) ?? [];
+  const bare = /^\[(.*)\]$/.exec(text)?.[1] ?? text;
+  let meant: string;
+  if (isIP(bare) !== 0) meant = isIP(bare) === 6 ? `[${bare}]:PORT` : `${bare}:PORT`;
+  else if (host !== undefined && port !== undefined && !SCHEMES.has(host)) {
+    meant =
+      host.includes(':') && !host.startsWith('[')
+        ? `[${host}]:${port}`
+        : `${host === '' ? 'HOST' : host}:${port}`;
+  } else return;
+  throw invalid(
+    text,
+    'it reads like a host, and the kind is missing',
+    `write tcp:${meant} to connect, or file:./${text} for a file of that name`,
+  );
+}
+
 export function parseAddress(text: string): Address {
   if (text === '') throw invalid(text, 'it is empty');
   if (text === '-') return { kind: 'stdio' };
+  refuseBareHost(text);
   const scheme = /^([A-Za-z][A-Za-z0-9+.-]*):/.exec(text)?.[1];
   if (scheme === undefined) return { kind: 'file', path: parsePath(text, text) };
   const rest = text.slice(scheme.length + 1);

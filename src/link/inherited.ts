@@ -1,6 +1,7 @@
 // fd:N and -: what the process was started with. See descriptor.ts for what is promised to the others who use it.
 // A pipe is opened anew through /proc: that gives a file description of our own, which may wait without a thread.
 import fs from 'node:fs';
+import { RamferryError } from '../errors.js';
 import type { Channel } from '../io/bytes.js';
 import { inputOpenError, outputOpenError } from '../io/system-error.js';
 import { DescriptorSink, DescriptorSource, type DescriptorOptions } from './descriptor.js';
@@ -19,13 +20,24 @@ export function accessMode(fd: number): number {
 const NULL_DEVICE = 0x103;
 
 /**
- * Standard input or output that its starter has closed would read as an empty stream, and swallow one that is sent.
- * @throws Error; a null device that somebody has redirected to is open one way only
+ * A standard descriptor that its starter has closed would read as an empty stream, and swallow one that is sent. A shell and
+ * systemd open the null device one way only. Python's DEVNULL opens it both ways, as Node does, and nothing in /proc tells
+ * these two apart: both are refused, and the message names both. An empty input is an error anyway; an output that is to be
+ * discarded has an address that says so.
+ * @throws RamferryError ERR_INPUT_OPEN or ERR_OUTPUT_OPEN
  */
-function checkGiven(fd: number, stats: fs.Stats): void {
-  if (stats.isCharacterDevice() && stats.rdev === NULL_DEVICE && accessMode(fd) === fs.constants.O_RDWR) {
-    throw new Error(`standard ${fd === 0 ? 'input' : 'output'} is closed`);
+function checkGiven(fd: 0 | 1, stats: fs.Stats): void {
+  if (!stats.isCharacterDevice() || stats.rdev !== NULL_DEVICE || accessMode(fd) !== fs.constants.O_RDWR) {
+    return;
   }
+  const either = 'is closed, or is /dev/null opened for reading and writing';
+  throw fd === 0
+    ? new RamferryError('ERR_INPUT_OPEN', `cannot open -: standard input ${either}`, {
+        hint: 'connect standard input to the program that writes the stream',
+      })
+    : new RamferryError('ERR_OUTPUT_OPEN', `cannot create -: standard output ${either}`, {
+        hint: 'connect standard output to the program that reads the stream; to discard the output write file:/dev/null',
+      });
 }
 
 /** Whether the descriptor was opened for this direction; reopening a pipe would silently give the other end. */

@@ -207,6 +207,14 @@ describe('the command line', () => {
       assert.equal(output.status, 6);
       assert.match(output.stderr, /^ramferry: ERR_OUTPUT_OPEN: .* standard output is closed/);
       assert.equal(closed('exec "$0" "$1" send --quiet "$2" - >/dev/null').status, 0);
+      // As Python's DEVNULL: not to be told from a closed one, so the message names both.
+      const both = closed('exec "$0" "$1" send --quiet "$2" - 1<>/dev/null');
+      assert.equal(both.status, 6);
+      assert.match(
+        both.stderr,
+        /is closed, or is \/dev\/null opened for reading and writing\n.*file:\/dev\/null/,
+      );
+      assert.equal(closed('exec "$0" "$1" send --quiet "$2" file:/dev/null 1<>/dev/null').status, 0);
       assert.ok(!existsSync(path('closed.rf')));
     });
 

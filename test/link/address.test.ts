@@ -69,6 +69,41 @@ describe('addresses', () => {
     });
   }
 
+  const bare: [string, string][] = [
+    ['127.0.0.1:4444', 'tcp:127.0.0.1:4444'],
+    ['localhost:4444', 'tcp:localhost:4444'],
+    ['my_host:1', 'tcp:my_host:1'],
+    ['3com.example:65535', 'tcp:3com.example:65535'],
+    [':4444', 'tcp:HOST:4444'],
+    ['[::1]:4444', 'tcp:[::1]:4444'],
+    ['fe80::1%eth0:4444', 'tcp:[fe80::1%eth0]:4444'],
+    ['2001:db8::2', 'tcp:[2001:db8::2]:PORT'],
+    ['::1', 'tcp:[::1]:PORT'],
+    ['[::1]', 'tcp:[::1]:PORT'],
+    ['10.0.0.1', 'tcp:10.0.0.1:PORT'],
+  ];
+  for (const [text, meant] of bare) {
+    it(`refuses '${text}', a forgotten tcp:, with both spellings`, () => {
+      assert.throws(
+        () => parseAddress(text),
+        (thrown) => {
+          assert.ok(thrown instanceof RamferryError && thrown.code === 'ERR_LINK_ADDRESS');
+          assert.ok(thrown.hint?.includes(`${meant} `), thrown.hint);
+          assert.ok(thrown.hint.includes(`file:./${text} `), thrown.hint);
+          return true;
+        },
+      );
+      assert.deepEqual(parseAddress(`file:./${text}`), { kind: 'file', path: `./${text}` });
+      assert.deepEqual(parseAddress(`./${text}`), { kind: 'file', path: `./${text}` });
+    });
+  }
+
+  it('takes names of files that only resemble a host', () => {
+    for (const path of ['guest-2026-01-01T10:30.ram', '4444', 'a.b', 'guest.ram.1', '12:30:ram'])
+      assert.equal(parseAddress(path.includes(':') ? `file:${path}` : path).kind, 'file');
+    assert.deepEqual(parseAddress('10:30.ram'), { kind: 'file', path: '10:30.ram' });
+  });
+
   it('accepts the longest path of a unix socket', () => {
     const path = `/${'x'.repeat(106)}`;
     assert.deepEqual(parseAddress(`unix:${path}`), { kind: 'unix', path });
