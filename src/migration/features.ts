@@ -71,8 +71,9 @@ export function features(): Features {
     addresses: ADDRESSES,
     limits: {
       ...LIMITS,
+      // Of streams that come, not of options: the names must not be those of options.
       receivedChunk: { min: 1, max: MAX_CHUNK_BYTES },
-      window: { min: 1, max: MAX_WINDOW },
+      streamWindow: { min: 1, max: MAX_WINDOW },
     },
     errors: ERROR_CODES,
     warnings: codecWarnings(reports),
