@@ -178,4 +178,22 @@ describe('two NUMA nodes of real QEMUs', { skip: missing() }, () => {
       assert.deepEqual(decoys.map(markOf), ['', '']);
     });
   }
+
+  it('are taken as a memfd and a file up to QEMU 8.0, and refused from 8.1 on', async () => {
+    count++;
+    const [a, b] = [file('src.a'), file('dst.a')];
+    const machine = await start('src', { backends: [onFile(a), 'memory-backend-memfd'] });
+    const destination = await start('dst', { backends: [onFile(b), 'memory-backend-memfd'], incoming: true });
+    setMark(a, 'node a');
+    const { qemu } = await machine.qmp.execute<{ qemu: { major: number; minor: number } }>('query-version');
+    const { sent, text } = await migrate(machine, destination);
+    if (qemu.major * 100 + qemu.minor < 801) {
+      assert.equal(sent.status, 0, text);
+      assert.equal(markOf(b), 'node a');
+    } else {
+      assert.equal(sent.status, 8, text);
+      assert.match(sent.output, /carries memory backend b \(memory-backend-memfd\) itself/);
+      assert.equal(await machine.running(), true);
+    }
+  });
 });

@@ -36,6 +36,7 @@ const devicesSchema = z.array(
   }),
 );
 const propertiesSchema = z.array(z.object({ name: z.string(), type: z.string() }));
+const versionSchema = z.object({ qemu: z.object({ major: z.number(), minor: z.number() }) });
 
 /** @throws ERR_QMP_PROTOCOL and what a monitor may throw */
 export async function memoryBackends(monitor: QmpClient): Promise<MemoryBackend[]> {
@@ -46,6 +47,12 @@ export async function memoryBackends(monitor: QmpClient): Promise<MemoryBackend[
     backends.push({ id, size, share, node: nodes.get(id), ...(await properties(monitor, id)) });
   }
   return backends;
+}
+
+/** Of QEMU, as a number that can be compared: 8.1 is 801. */
+export async function qemuVersion(monitor: QmpClient): Promise<number> {
+  const { qemu } = read(versionSchema, 'query-version', await monitor.execute('query-version'));
+  return qemu.major * 100 + qemu.minor;
 }
 
 async function properties(

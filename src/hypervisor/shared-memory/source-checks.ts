@@ -2,7 +2,9 @@
 // Each throws with what is wrong and what to do; none changes anything.
 
 import { RamferryError } from '../../errors.js';
+import { formatSize } from '../../units.js';
 import { QemuGuest } from '../qmp/guest.js';
+import type { MemoryBackend } from '../qmp/memory.js';
 import type { RamFile } from './ram-files.js';
 import { matchBackends, type ToldBackend } from './ram-matching.js';
 import type { FinalScan } from './source-stream.js';
@@ -69,6 +71,28 @@ export function checkPartner(
     );
   }
   return { files, matched: false };
+}
+
+/** From 8.1 on `x-ignore-shared` leaves out RAM of named files only (RAM_NAMED_FILE in migration/ram.c). */
+const NAMED_FILES_ONLY = 801;
+
+/**
+ * QEMU would carry such RAM a second time, while the guest is stopped.
+ * @throws ERR_GUEST_RAM
+ */
+export function checkIgnored(version: number, backends: readonly MemoryBackend[]): void {
+  if (version < NAMED_FILES_ONLY) return;
+  const carried = backends.filter(({ type }) => type !== undefined && type !== 'memory-backend-file');
+  if (carried.length === 0) return;
+  const names = carried.map(({ id, type }) => `${id} (${type!})`).join(', ');
+  const bytes = carried.reduce((sum, { size }) => sum + size, 0);
+  throw new RamferryError(
+    'ERR_GUEST_RAM',
+    `QEMU ${Math.floor(version / 100)}.${version % 100} carries memory backend ${names} itself: ${formatSize(bytes)} more while the guest is stopped`,
+    {
+      hint: 'from 8.1 on QEMU leaves out memory-backend-file only: use it on /dev/shm, or use ramferry send for this guest',
+    },
+  );
 }
 
 export function checkScan({ differing }: FinalScan): void {

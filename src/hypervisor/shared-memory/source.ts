@@ -18,7 +18,7 @@ import { Statistics } from '../../migration/statistics.js';
 import type { TransferSummary } from '../../migration/summary.js';
 import { Ear } from '../../migration/way-back.js';
 import { QemuGuest } from '../qmp/guest.js';
-import { memoryBackends } from '../qmp/memory.js';
+import { memoryBackends, qemuVersion } from '../qmp/memory.js';
 import { neededCapabilities, opposite } from './capabilities.js';
 import { Convergence } from './convergence.js';
 import { Dialogue, unknownOutcome, verdictError } from './dialogue.js';
@@ -31,7 +31,7 @@ import {
 } from './options.js';
 import { checkAddress, type Connection, connectionOf } from './partner.js';
 import { PieceSource } from './piece-source.js';
-import { checkPartner, checkScan, checkState, type PartnerRam } from './source-checks.js';
+import { checkIgnored, checkPartner, checkScan, checkState, type PartnerRam } from './source-checks.js';
 import { monitorInQemu, openGuestRam } from './guest-ram.js';
 import { closeRamFiles, type RamFile } from './ram-files.js';
 import { hashDifference, hashRam } from './ram-hash.js';
@@ -111,6 +111,7 @@ class Departure {
     this.#guest = guest;
     await checkState(guest);
     const backends = await memoryBackends(guest.monitor);
+    checkIgnored(await qemuVersion(guest.monitor), backends);
     const { files, pid } = openGuestRam(guest.monitor, backends, this.#settings, 'read');
     this.#files = files;
     const settings = this.#sendSettings();

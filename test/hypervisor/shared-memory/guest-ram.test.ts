@@ -237,6 +237,12 @@ describe('RAM of two memory backends', () => {
       expected: /memory backends a and b have no path and the same size/,
     },
     {
+      title: 'QEMU 8.1 carries a memfd itself',
+      change: (backend) => (backend.id === 'b' ? memfd(backend) : backend),
+      version: { major: 8, minor: 1 },
+      expected: /QEMU 8\.1 carries memory backend b \(memory-backend-memfd\) itself/,
+    },
+    {
       title: 'a backend is not shared',
       change: (backend) => (backend.id === 'b' ? { ...backend, share: false } : backend),
       expected: /memory backend b is not shared/,

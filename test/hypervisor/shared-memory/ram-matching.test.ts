@@ -6,7 +6,11 @@ import { describe, it } from 'node:test';
 import type { MemoryBackend } from '../../../src/hypervisor/qmp/memory.js';
 import type { RamFile } from '../../../src/hypervisor/shared-memory/ram-files.js';
 import { matchBackends, type ToldBackend } from '../../../src/hypervisor/shared-memory/ram-matching.js';
-import { checkPartner, type PartnerRam } from '../../../src/hypervisor/shared-memory/source-checks.js';
+import {
+  checkIgnored,
+  checkPartner,
+  type PartnerRam,
+} from '../../../src/hypervisor/shared-memory/source-checks.js';
 import { checkUnmatched, toldRam } from '../../../src/hypervisor/shared-memory/told-ram.js';
 
 const MIB = 2 ** 20;
@@ -176,4 +180,21 @@ describe('checkUnmatched', () => {
     checkUnmatched(both, true);
     checkUnmatched([file(a)], false);
   });
+});
+
+describe('checkIgnored', () => {
+  for (const [version, type, refused] of [
+    [702, 'memory-backend-memfd', false],
+    [800, 'memory-backend-memfd', false],
+    [801, 'memory-backend-memfd', true],
+    [1000, 'memory-backend-shm', true],
+    [1000, 'memory-backend-ram', true],
+    [1000, 'memory-backend-file', false],
+  ] as const) {
+    it(`${refused ? 'refuses' : 'takes'} ${type} of QEMU ${version / 100}`, () => {
+      const check = (): void => checkIgnored(version, [backend(a), backend(b, type)]);
+      if (refused) assert.throws(check, { code: 'ERR_GUEST_RAM', message: new RegExp(`b \\(${type}\\)`) });
+      else check();
+    });
+  }
 });
