@@ -25,6 +25,7 @@ const ENGINE = {
   chunkSize: 'text',
   memoryLimit: 'text',
   xbzrleCacheSize: 'text',
+  xenguestVersion: 'number',
   zstdBinding: 'text',
   flushAfter: 'text',
   selfCheck: 'boolean',
@@ -59,6 +60,10 @@ const OPTIONS: Record<string, Options> = {
   'compress-vgpu': {
     describe: "compress the vGPU's stream as well: both hosts must say so",
     type: 'boolean',
+  },
+  'xenguest-version': {
+    describe: '1: a save that hosts with ramferry 0.1 can restore, without the marks that betray damage (2)',
+    requiresArg: true,
   },
   'zstd-binding': { describe: 'use this zstd binding; see ramferry features', requiresArg: true },
   syslog: { describe: 'log to the system log (yes); --no-syslog does not', type: 'boolean', default: true },

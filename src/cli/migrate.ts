@@ -17,6 +17,7 @@ const CLEAN_UP_MS = 40_000;
 const LEFT_OUT = new Set([
   'format',
   'method',
+  'xenguest-version',
   'config',
   'one-way',
   'direct-io',

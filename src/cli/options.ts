@@ -82,6 +82,10 @@ export const SEND: Record<string, Options> = {
     describe: `${METHODS.join(' or ')}: inside the stream or around it (xenguest)`,
     requiresArg: true,
   },
+  'xenguest-version': {
+    describe: '1: write Xen streams that ramferry 0.1 reads, without the marks that betray damage (2)',
+    requiresArg: true,
+  },
   config: {
     describe: 'take the method from this file, written like xenopsd.conf (migration-compressor = "xenguest")',
     requiresArg: true,

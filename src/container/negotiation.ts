@@ -42,6 +42,8 @@ const helloSchema = z.object({
   probe: z.array(z.number().int().positive()).max(100).optional(),
   /** How soon after a delivery it tells of it, in milliseconds; absent = every half second. */
   progressInterval: z.number().int().positive().optional(),
+  /** Versions of method `xenguest` that it reads; absent = 1. */
+  xenguest: z.array(z.number().int().positive()).max(100).optional(),
 });
 
 export type Hello = z.infer<typeof helloSchema>;

@@ -29,12 +29,16 @@ export interface Outlet {
   readonly prefix: number;
   /** Whether bytes of other records travel outside chunks. */
   readonly regions: boolean;
+  /** False where bytes of no known structure travel outside chunks, too. Matters only with `regions`. */
+  readonly compressesRest?: boolean;
   /** Bytes of output area that a chunk can need, prefix and all. */
   room(chunkSize: number): number;
   head(): Buffer;
   depart(slot: SlotViews): Departure;
   /** The totals record that has its place inside the stream, after this slot. */
   totals(slot: SlotViews): Buffer;
+  /** The record that marks a compressed stream, after this slot; absent where none does. */
+  mark?(slot: SlotViews): Buffer;
   /** @param complete the input ended where its format says that it ends */
   tail(complete: boolean): Buffer;
   /** Of everything that has departed. */

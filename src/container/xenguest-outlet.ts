@@ -1,14 +1,17 @@
-// The sending side of method `xenguest`: chunk records in libxc records of our own, everything else untouched.
+// The sending side of method `xenguest`: chunk records in libxc records of our own, everything else untouched but for the
+// mark in each image header.
 
 import { Buffer } from 'node:buffer';
 
 import { recordCapacity } from '../chunk/encode.js';
 import { readChunkHeader } from '../chunk/record.js';
 import { codecName } from '../codec/codec.js';
-import { HOLDS, JOB, TASK } from '../slot/job.js';
+import { XENGUEST_RECORD } from '../grammar/libxc-format.js';
+import { AFTER, HOLDS, JOB, TASK } from '../slot/job.js';
 import type { SlotViews } from '../slot/layout.js';
 import type { Departure, Outlet } from './outlet.js';
 import type { StreamSums } from './sums.js';
+import { markImageHeader, markRecord, type XenguestVersion } from './xenguest-mark.js';
 import {
   CHUNK_PREFIX_BYTES,
   envelop,
@@ -21,13 +24,22 @@ export class XenguestOutlet implements Outlet {
   readonly task = TASK.encode;
   readonly prefix = CHUNK_PREFIX_BYTES;
   readonly regions = true;
+  readonly compressesRest: boolean;
   readonly #envelope: Envelope;
+  readonly #marks: boolean;
+  readonly #followsEnd: boolean;
   /** Byte order of the last record of ours. */
   #bigEndian = false;
   readonly #totals = new XenguestTotals();
 
-  constructor(envelope: Envelope) {
+  /**
+   * @param version 1: no marks, and bytes of no known structure as they are, for receivers that know no better
+   * @param followsEnd the input is read on behind the END of a bare stream
+   */
+  constructor(envelope: Envelope, version: XenguestVersion = 2, followsEnd = false) {
     this.#envelope = envelope;
+    this.#marks = this.compressesRest = version > 1;
+    this.#followsEnd = followsEnd;
   }
 
   room(chunkSize: number): number {
@@ -41,13 +53,16 @@ export class XenguestOutlet implements Outlet {
   depart(slot: SlotViews): Departure {
     if (slot.ints[JOB.holds] === HOLDS.verbatim) {
       const bytes = slot.input.subarray(0, slot.ints[JOB.inputLength]);
+      // The totals are of the bytes as they were.
       this.#totals.verbatim(bytes);
+      if (this.#marks && (slot.ints[JOB.after]! & AFTER.image) !== 0) markImageHeader(bytes);
       return { bytes, decodedLength: bytes.length };
     }
     const recordEnd = CHUNK_PREFIX_BYTES + slot.ints[JOB.outputLength]!;
     const record = slot.output.subarray(CHUNK_PREFIX_BYTES, recordEnd);
     this.#bigEndian = slot.ints[JOB.bigEndian] === 1;
-    const length = envelop(slot.output, record.length, this.#envelope, this.#bigEndian);
+    const type = slot.ints[JOB.rest] === 1 ? XENGUEST_RECORD.bytes : XENGUEST_RECORD.chunk;
+    const length = envelop(slot.output, record.length, this.#envelope, this.#bigEndian, type);
     const header = readChunkHeader(record, 0, this.#envelope.maxChunk, this.#envelope.storeBytes > 0);
     this.#totals.chunk(header, slot.output.subarray(LIBXC_HEADER_BYTES, CHUNK_PREFIX_BYTES), record);
     const { decodedLength, zero, literal, duplicate, same, delta } = header;
@@ -61,6 +76,12 @@ export class XenguestOutlet implements Outlet {
   totals(slot: SlotViews): Buffer {
     this.#bigEndian = slot.ints[JOB.bigEndian] === 1;
     return this.#totals.record(this.#bigEndian, false);
+  }
+
+  mark(slot: SlotViews): Buffer {
+    if (!this.#marks) return Buffer.alloc(0);
+    const mark = { envelope: this.#envelope, followsEnd: this.#followsEnd };
+    return markRecord(mark, slot.ints[JOB.bigEndian] === 1);
   }
 
   tail(complete: boolean): Buffer {

@@ -15,7 +15,7 @@ import type { StreamSums } from './sums.js';
 export { XENGUEST_RECORD } from '../grammar/libxc-format.js';
 
 /** "RMFY", little-endian whatever the stream's byte order. */
-const MAGIC = 0x59464d52;
+export const XENGUEST_MAGIC = 0x59464d52;
 const VERSION = 1;
 
 export const LIBXC_HEADER_BYTES = 8;
@@ -37,7 +37,13 @@ export interface Envelope {
   readonly storeBytes: number;
 }
 
-function writeLibxcHeader(out: Buffer, at: number, type: number, length: number, bigEndian: boolean): void {
+export function writeLibxcHeader(
+  out: Buffer,
+  at: number,
+  type: number,
+  length: number,
+  bigEndian: boolean,
+): void {
   if (bigEndian) {
     out.writeUInt32BE(type, at);
     out.writeUInt32BE(length, at + 4);
@@ -53,12 +59,19 @@ function pad8(length: number): number {
 
 /**
  * Puts the libxc header and the envelope in front of the chunk record at out[CHUNK_PREFIX_BYTES, …) and zeros behind it.
+ * @param type COMPRESSED_PAGE_DATA, or COMPRESSED_BYTES where the chunk holds bytes of no known structure
  * @returns bytes of the whole libxc record
  */
-export function envelop(out: Buffer, recordLength: number, envelope: Envelope, bigEndian: boolean): number {
+export function envelop(
+  out: Buffer,
+  recordLength: number,
+  envelope: Envelope,
+  bigEndian: boolean,
+  type: number = XENGUEST_RECORD.chunk,
+): number {
   const body = pad8(ENVELOPE_BYTES + recordLength);
-  writeLibxcHeader(out, 0, XENGUEST_RECORD.chunk, body, bigEndian);
-  out.writeUInt32LE(MAGIC, 8);
+  writeLibxcHeader(out, 0, type, body, bigEndian);
+  out.writeUInt32LE(XENGUEST_MAGIC, 8);
   out.writeUInt16LE(VERSION, 12);
   out.writeUInt16LE(0, 14);
   out.writeUInt32LE(envelope.maxChunk, 16);
@@ -68,7 +81,7 @@ export function envelop(out: Buffer, recordLength: number, envelope: Envelope, b
 }
 
 function checkMagic(body: Buffer): void {
-  if (body.length < ENVELOPE_BYTES || body.readUInt32LE(0) !== MAGIC) {
+  if (body.length < ENVELOPE_BYTES || body.readUInt32LE(0) !== XENGUEST_MAGIC) {
     throw new RamferryError('ERR_STREAM_FORMAT', 'a record of our type does not begin with our magic');
   }
   const version = body.readUInt16LE(4);
@@ -153,7 +166,7 @@ export class XenguestTotals {
   record(bigEndian: boolean, cut: boolean): Buffer {
     const out = Buffer.alloc(TOTALS_RECORD_BYTES);
     writeLibxcHeader(out, 0, XENGUEST_RECORD.totals, TOTALS_BODY_BYTES, bigEndian);
-    out.writeUInt32LE(MAGIC, 8);
+    out.writeUInt32LE(XENGUEST_MAGIC, 8);
     out.writeUInt16LE(VERSION, 12);
     out.writeUInt16LE(cut ? FLAG_CUT : 0, 14);
     const counts = [this.chunks, this.decodedBytes, this.zero, this.literal, this.duplicate];

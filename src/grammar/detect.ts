@@ -21,7 +21,7 @@ import {
 import { OpaqueGrammar } from './opaque.js';
 import { QemuGrammar } from './qemu.js';
 import { RawGrammar } from './raw.js';
-import { XEN_MAGICS } from './xen-wrapping.js';
+import { XEN_MAGICS, type XenWalkOptions } from './xen-wrapping.js';
 
 /** Streams that are compressed already, and what a message calls them. */
 const COMPRESSED = {
@@ -53,10 +53,11 @@ export function isCompressed(kind: StreamKind): kind is CompressedKind {
 
 /**
  * Sending side: the grammar for a stream, from its first byte.
+ * @param xen how a Xen stream is walked
  * Throws ERR_ALREADY_COMPRESSED, naming what was found (compressing twice costs time and gains nothing), or
  * ERR_INPUT_UNKNOWN for what is only a part of a migration.
  */
-export function grammarFor(kind: StreamKind): Grammar {
+export function grammarFor(kind: StreamKind, xen: XenWalkOptions = {}): Grammar {
   if (isCompressed(kind)) {
     throw new RamferryError(
       'ERR_ALREADY_COMPRESSED',
@@ -86,7 +87,7 @@ export function grammarFor(kind: StreamKind): Grammar {
         },
       );
     default:
-      return createXenGrammar(kind);
+      return createXenGrammar(kind, xen);
   }
 }
 

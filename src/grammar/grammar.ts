@@ -32,6 +32,16 @@ export interface SegmentSink {
   flush(): void;
   /** The totals record of method `xenguest` has its place here: before END and each CHECKPOINT. */
   totals(): void;
+  /**
+   * The skeleton reported last is a libxc image header, or its domain header: method `xenguest` marks a compressed stream at
+   * both. Absent where nobody marks.
+   */
+  header?(what: 'image' | 'domain'): void;
+  /**
+   * Bytes from here on to the end of the input are of no known structure; reported as blocks and skeleton. Absent: they are
+   * reported as skeleton.
+   */
+  rest?(): void;
 }
 
 /** Whether a stream goes on after what was consumed. */
@@ -85,6 +95,11 @@ export interface Grammar {
   readonly bigEndian?: boolean;
   /** True once the stream has shown records that ramferry compressed: it cannot be compressed again. */
   readonly compressed?: boolean;
+  /** Set when the stream cannot be whole although it is well-formed so far: what it lacks, and where. It must not be sent. */
+  readonly damage?:
+    { readonly message: string; readonly record: number; readonly offset: number } | undefined;
+  /** Bytes behind the stream's own end that were reported so far. */
+  readonly bytesBehindEnd?: number;
   /** Set when the walk has ended early: why the rest is opaque. For logs and statistics. */
   readonly opaqueBecause: string | undefined;
   /** How the stream ended. Asked once all of the input was consumed, or the stream is done. */

@@ -17,20 +17,45 @@ export const MAX_RECORD_BODY = 128 * 1024 * 1024;
 
 const IMAGE_VERSIONS: readonly number[] = [2, 3];
 const OPTION_BIG_ENDIAN = 1;
+/**
+ * Ramferry's own bit of the options: the stream holds compressed records (docs/FORMAT.md, "Marks"). libxc's reader does not
+ * look at reserved bits; the record that goes with it is what makes that reader stop.
+ */
+const OPTION_COMPRESSED = 0x8000;
+/** The byte of the image header that holds that bit, and the bit in it. */
+export const COMPRESSED_OPTION = { at: 16, bit: 0x80 } as const;
 const PAGE_SHIFT = 12;
 
 /** Types of libxc records that a walk or its users must tell apart; all others are only walked by their length. */
 export const LIBXC_RECORD = {
   end: 0x00,
   pageData: 0x01,
+  pvInfo: 0x02,
+  pvP2mFrames: 0x03,
+  pvVcpuBasic: 0x04,
+  sharedInfo: 0x07,
+  hvmContext: 0x09,
   checkpoint: 0x0e,
+  staticDataEnd: 0x10,
 } as const;
+
+/** The last type that the specification names; mandatory and optional ones behind it are reserved for the future. */
+export const LAST_KNOWN_TYPE = 0x12;
 
 /**
  * Types of ramferry's own records in a compressed stream (docs/FORMAT.md, "Method xenguest"), near the top of the
  * mandatory range: a reader that does not know them must stop.
  */
-export const XENGUEST_RECORD = { chunk: 0x7fff5246, totals: 0x7fff5247 } as const;
+export const XENGUEST_RECORD = {
+  /** COMPRESSED_PAGE_DATA */
+  chunk: 0x7fff5246,
+  /** COMPRESSED_TOTALS */
+  totals: 0x7fff5247,
+  /** COMPRESSED_STREAM */
+  mark: 0x7fff5248,
+  /** COMPRESSED_BYTES */
+  bytes: 0x7fff5249,
+} as const;
 
 /** The same of libxl records (docs/specs/libxl-migration-stream.pandoc, revision 2). */
 export const LIBXL_RECORD = {
@@ -64,15 +89,30 @@ export function startsWith(data: Uint8Array, at: number, magic: Uint8Array): boo
   return true;
 }
 
-/**
- * Reads the 24 bytes of an image header.
- * @returns the byte order of what follows, or why this is no libxc stream that we know.
- */
-export function readImageHeader(data: Uint8Array, at: number): { bigEndian: boolean } | { unknown: string } {
+export interface ImageHeader {
+  readonly version: number;
+  /** Byte order of what follows. */
+  readonly bigEndian: boolean;
+  /** Ramferry's bit is set: the stream holds compressed records. */
+  readonly compressed: boolean;
+}
+
+/** Reads the 24 bytes of an image header. @returns it, or why this is no libxc stream that we know. */
+export function readImageHeader(data: Uint8Array, at: number): ImageHeader | { unknown: string } {
   if (!startsWith(data, at, LIBXC_MAGIC)) return { unknown: 'no libxc image header' };
   const version = readU32(data, at + 12, true);
   if (!IMAGE_VERSIONS.includes(version)) return { unknown: `libxc stream version ${version}` };
-  return { bigEndian: (readU16(data, at + 16, true) & OPTION_BIG_ENDIAN) !== 0 };
+  const options = readU16(data, at + COMPRESSED_OPTION.at, true);
+  return {
+    version,
+    bigEndian: (options & OPTION_BIG_ENDIAN) !== 0,
+    compressed: (options & OPTION_COMPRESSED) !== 0,
+  };
+}
+
+/** The type of domain in a domain header. */
+export function readDomainType(data: Uint8Array, at: number, bigEndian: boolean): number {
+  return readU32(data, at, bigEndian);
 }
 
 /** Reads the 16 bytes of a domain header; @returns why its pages are not ours to handle, or undefined. */

@@ -8,11 +8,14 @@ import {
   LIBXC_RECORD,
   MAX_RECORD_BODY,
   paddingAfter,
+  readDomainType,
   readImageHeader,
   readU32,
   RECORD_HEADER_BYTES,
   refuseDomainHeader,
+  XENGUEST_RECORD,
 } from './libxc-format.js';
+import { DomainRecords } from './libxc-domain.js';
 
 /** One record's header and place. */
 export interface LibxcRecord {
@@ -26,6 +29,8 @@ export interface LibxcRecord {
   readonly offset: number;
   /** Byte order of this libxc stream. */
   readonly bigEndian: boolean;
+  /** Of an END or a CHECKPOINT that comes without what every saver writes before it: the names of those records. */
+  readonly missing?: readonly string[];
 }
 
 /**
@@ -37,6 +42,11 @@ export interface RecordHandler {
   readonly full: boolean;
   /** n bytes that are no record: the stream's own headers. */
   between(n: number): void;
+  /**
+   * What was covered last is an image header ('image') or a domain header ('domain').
+   * @param compressed ramferry's bit of the image header is set
+   */
+  header?(what: 'image' | 'domain', compressed: boolean): void;
   /** A record begins. Covers the 8 bytes of its header. */
   begin(record: LibxcRecord): void;
   /**
@@ -70,6 +80,12 @@ export class LibxcRecords {
   /** The input has ended within a header. */
   brokeOff = false;
   #bigEndian = false;
+  #version = 0;
+  #compressed = false;
+  /** Undefined in a stretch of COMPRESSED_BYTES. */
+  #domain: DomainRecords | undefined;
+  /** Only COMPRESSED_BYTES, and COMPRESSED_TOTALS to end them, are known here. */
+  #bytesOnly = false;
   #count = 0;
   #offset: number;
   #record: LibxcRecord | undefined;
@@ -81,6 +97,15 @@ export class LibxcRecords {
     this.#offset = offset;
   }
 
+  /** The walk over COMPRESSED_BYTES up to the totals that end them, without headers before them. */
+  static ofBytes(offset: number, bigEndian: boolean): LibxcRecords {
+    const records = new LibxcRecords(offset);
+    records.#stage = 'record';
+    records.#bigEndian = bigEndian;
+    records.#bytesOnly = true;
+    return records;
+  }
+
   get state(): RecordsState {
     return this.#state;
   }
@@ -88,6 +113,16 @@ export class LibxcRecords {
   /** Byte order of the stream; false before its image header was read. */
   get bigEndian(): boolean {
     return this.#bigEndian;
+  }
+
+  /** The stream's own headers are expected, not a record. */
+  get inHeaders(): boolean {
+    return this.#stage === 'image' || this.#stage === 'domain';
+  }
+
+  /** The image header has ramferry's bit. */
+  get compressed(): boolean {
+    return this.#compressed;
   }
 
   /** Why the walk is lost. */
@@ -167,16 +202,21 @@ export class LibxcRecords {
       case 'image': {
         const header = readImageHeader(data, at);
         if ('unknown' in header) return this.#lose(header.unknown);
+        this.#version = header.version;
         this.#bigEndian = header.bigEndian;
+        this.#compressed = header.compressed;
         this.#stage = 'domain';
         handler.between(size);
+        handler.header?.('image', this.#compressed);
         return size;
       }
       case 'domain': {
         const refusal = refuseDomainHeader(data, at, this.#bigEndian);
         if (refusal !== undefined) return this.#lose(refusal);
+        this.#domain = new DomainRecords(this.#version, readDomainType(data, at, this.#bigEndian));
         this.#stage = 'record';
         handler.between(size);
+        handler.header?.('domain', this.#compressed);
         return size;
       }
       default: {
@@ -185,6 +225,9 @@ export class LibxcRecords {
           return this.#lose(`libxc record ${this.#count} of ${length} bytes, limit ${MAX_RECORD_BODY}`);
         }
         const type = readU32(data, at, this.#bigEndian);
+        if (this.#bytesOnly && type !== XENGUEST_RECORD.bytes && type !== XENGUEST_RECORD.totals) {
+          return this.#lose('bytes of unknown structure are not followed by their totals');
+        }
         if (length > 0 && endsStretch(type)) {
           return this.#lose(`libxc record ${this.#count} ends the stream and has a body of ${length} bytes`);
         }
@@ -194,7 +237,9 @@ export class LibxcRecords {
           number: this.#count,
           offset: this.#offset,
           bigEndian: this.#bigEndian,
+          ...(endsStretch(type) ? this.#missing() : {}),
         };
+        this.#domain?.saw(type);
         this.#count += 1;
         this.#record = record;
         this.#stage = 'body';
@@ -223,9 +268,15 @@ export class LibxcRecords {
     return taken;
   }
 
+  #missing(): { missing?: readonly string[] } {
+    const missing = this.#domain?.missing ?? [];
+    return missing.length === 0 ? {} : { missing };
+  }
+
   #finish(record: LibxcRecord, handler: RecordHandler): void {
     this.#stage = 'record';
-    if (record.type === LIBXC_RECORD.end) this.#state = 'ended';
+    const totalsOfBytes = this.#bytesOnly && record.type === XENGUEST_RECORD.totals;
+    if (record.type === LIBXC_RECORD.end || totalsOfBytes) this.#state = 'ended';
     else if (record.type === LIBXC_RECORD.checkpoint) this.#state = 'checkpoint';
     handler.end(record);
   }

@@ -4,10 +4,20 @@
 // on, but neither the marks around PAGE_DATA nor the exact end of the stream.
 
 import type { Grammar, ScanEnd, SegmentSink, StreamEnd } from './grammar.js';
-import { LIBXC_RECORD, LIBXL_RECORD, RECORD_HEADER_BYTES, XENGUEST_RECORD } from './libxc-format.js';
+import {
+  LAST_KNOWN_TYPE,
+  LIBXC_RECORD,
+  LIBXL_RECORD,
+  RECORD_HEADER_BYTES,
+  XENGUEST_RECORD,
+} from './libxc-format.js';
 import { PageDataBody } from './libxc-pages.js';
 import type { LibxcRecord } from './libxc-records.js';
+import { OpaqueTail } from './opaque.js';
 import { XenWalk, type XenHandler, type XenKind, type XenWalkOptions } from './xen-wrapping.js';
+
+/** A record of a type that the specification does not name may hold pages, too, from this size on. */
+const LARGE_BODY = 4096;
 
 /** Makes the grammar for a stream of this kind, from its first byte. */
 export function createXenGrammar(kind: XenKind, options: XenWalkOptions = {}): Grammar {
@@ -43,6 +53,14 @@ class WalkedGrammar implements Grammar {
     return final === Infinity && this.#walk.lostBecause !== undefined ? undefined : final;
   }
 
+  get damage(): Grammar['damage'] {
+    return this.#segments.damage;
+  }
+
+  get bytesBehindEnd(): number {
+    return this.#walk.complete ? this.#segments.restBytes : 0;
+  }
+
   get opaqueBecause(): string | undefined {
     return this.#walk.lostBecause ?? this.#segments.pages.brokenBecause;
   }
@@ -73,6 +91,10 @@ class Segments implements XenHandler {
   readonly pages = new PageDataBody();
   compressed = false;
   final = Infinity;
+  damage: Grammar['damage'];
+  /** Bytes of no known structure so far. */
+  restBytes = 0;
+  #rest: OpaqueTail | undefined;
 
   get full(): boolean {
     return this.out.full;
@@ -82,13 +104,30 @@ class Segments implements XenHandler {
     this.out.skeleton(n);
   }
 
+  header(what: 'image' | 'domain', compressed: boolean): void {
+    if (compressed) this.compressed = true;
+    this.out.header?.(what);
+  }
+
+  rest(data: Uint8Array, start: number, end: number, atEnd: boolean, offset: number): number {
+    if (this.#rest === undefined) {
+      this.out.rest?.();
+      // Skeleton where the sink does not care: it leaves at once, and nothing waits for a whole block.
+      this.#rest = new OpaqueTail(offset, { skeleton: this.out.rest === undefined });
+    }
+    const taken = this.#rest.scan(data.subarray(start, end), atEnd, this.out);
+    this.restBytes += taken;
+    return taken;
+  }
+
   flush(): void {
     this.out.flush();
   }
 
   begin(record: LibxcRecord): void {
-    const { type } = record;
-    if (type === XENGUEST_RECORD.chunk || type === XENGUEST_RECORD.totals) this.compressed = true;
+    const { type, missing } = record;
+    if (OURS.includes(type)) this.compressed = true;
+    if (missing !== undefined) this.damage ??= lacking(record, missing);
     if (type === LIBXC_RECORD.end || type === LIBXC_RECORD.checkpoint) {
       this.final = Math.min(this.final, record.offset);
       this.out.totals();
@@ -96,6 +135,8 @@ class Segments implements XenHandler {
     if (type === LIBXC_RECORD.pageData) {
       this.out.pageData(true);
       this.pages.begin(record);
+    } else if (isUnknownAndLarge(record)) {
+      this.out.pageData(true);
     }
     this.out.skeleton(RECORD_HEADER_BYTES);
   }
@@ -115,7 +156,7 @@ class Segments implements XenHandler {
   }
 
   end(record: LibxcRecord): void {
-    if (record.type === LIBXC_RECORD.pageData) this.out.pageData(false);
+    if (record.type === LIBXC_RECORD.pageData || isUnknownAndLarge(record)) this.out.pageData(false);
     if (mayBeAnswered(record)) this.out.flush();
   }
 }
@@ -132,4 +173,21 @@ function mayBeAnswered({ type, length }: LibxcRecord): boolean {
     (type === LIBXL_RECORD.checkpointEnd && length === 0) ||
     (type === LIBXL_RECORD.checkpointState && length === 4)
   );
+}
+
+const OURS: readonly number[] = Object.values(XENGUEST_RECORD);
+
+/** Compressed like page data: nobody knows what it holds. Bit 31 (optional) makes no difference. */
+function isUnknownAndLarge({ type, length }: LibxcRecord): boolean {
+  return type > LAST_KNOWN_TYPE && length >= LARGE_BODY && !OURS.includes(type);
+}
+
+/** What every libxc stream has and this one lacks at its END or CHECKPOINT; the same words at both sides. */
+export function lacking(
+  { type, number, offset }: LibxcRecord,
+  missing: readonly string[],
+): NonNullable<Grammar['damage']> {
+  const end = type === LIBXC_RECORD.end ? 'END' : 'CHECKPOINT';
+  const message = `the libxc stream comes to its ${end} without ${missing.join(', ')}, which every saver writes before it`;
+  return { message, record: number, offset };
 }

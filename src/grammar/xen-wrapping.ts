@@ -4,77 +4,42 @@
 // not know is reported as bytes between records to the end of the input.
 
 import { incomplete, type ScanEnd, SEEN, type StreamEnd, unseen } from './grammar.js';
+import { LIBXL_RECORD, paddingAfter, readU32, startsWith } from './libxc-format.js';
+import { LibxcRecords } from './libxc-records.js';
+import type { XenHandler, XenWalkOptions } from './xen-handler.js';
 import {
-  LIBXC_MAGIC,
-  LIBXL_RECORD,
-  paddingAfter,
-  readU32,
-  RECORD_HEADER_BYTES,
-  startsWith,
-} from './libxc-format.js';
-import { LibxcRecords, type RecordHandler } from './libxc-records.js';
+  beginsBytes,
+  readLibxlHeader,
+  readXenopsdRecord,
+  readXlHeader,
+  XEN_HEADER_BYTES,
+  XEN_MAGICS,
+  type XenKind,
+} from './xen-headers.js';
 
-/** The first bytes by which each kind of Xen stream is known. */
-export const XEN_MAGICS = {
-  libxc: LIBXC_MAGIC,
-  libxl: Buffer.from('LibxlFmt', 'latin1') as Uint8Array,
-  xl: Buffer.from('Xen saved domain, xl format\n \0 \r', 'latin1') as Uint8Array,
-  xenopsd: Buffer.from('XenSavedDomv2-\n', 'latin1') as Uint8Array,
-} as const;
-export type XenKind = keyof typeof XEN_MAGICS;
-
-export interface XenHandler extends RecordHandler {
-  /** n bytes that are no libxc record: headers, records of the wrapping, everything after its end, unknown bytes. */
-  between(n: number): void;
-  /** The wrapping has come to a place where its writer may wait for the reader's answer. */
-  flush(): void;
-}
-
-export interface XenWalkOptions {
-  /**
-   * What a CHECKPOINT record means to a bare libxc stream (in a wrapping it is always followed).
-   * `follow` (default): records go on, until END. Right for whoever has everything that the writer wrote: the
-   * specification hands the stream back to a higher level only "if the stream is embedded" in one, and libxl's
-   * records up to CHECKPOINT_END, should they be there, are framed like libxc's.
-   * `stop`: the stream is done after CHECKPOINT. Right for whoever reads a descriptor that libxl reads itself next.
-   */
-  readonly atCheckpoint?: 'follow' | 'stop';
-}
+export type { XenHandler, XenWalkOptions } from './xen-handler.js';
+export { XEN_MAGICS, type XenKind } from './xen-headers.js';
 
 /** What stands at the current place. */
-type Place = 'libxc' | 'libxl' | 'libxl record' | 'xl' | 'xenopsd' | 'xenopsd record' | 'rest';
-
-/** Bytes of the headers that are read whole. */
-const HEADER_BYTES = {
-  libxl: 16,
-  'libxl record': RECORD_HEADER_BYTES,
-  // magic, u32 byte order, u32 mandatory flags, u32 optional flags, u32 length of the optional data (xl.h)
-  xl: 32 + 16,
-  xenopsd: 15,
-  // u64 type, u64 length
-  'xenopsd record': 16,
-} as const;
-
-const LIBXL_VERSION = 2;
-const LIBXL_OPTION_BIG_ENDIAN = 1;
-/** xl.h, SAVEFILE_BYTEORDER_VALUE. */
-const XL_BYTE_ORDER = 0x01020304;
-
-/** Types of xenopsd's headers (xen-api, suspend_image.ml): those with a stream behind them, and the last. */
-const XENOPSD_LIBXC = 0x00f0;
-const XENOPSD_LIBXL = 0x00f1;
-const XENOPSD_END = 0xffff;
-/** Xenops, Qemu (two), Varstored, Swtpm (two): a header and as many bytes as it says. */
-const XENOPSD_COUNTED: readonly number[] = [0x000f, 0x0f00, 0x0f01, 0x0f11, 0x0f12, 0x0f13];
+type Place = 'libxc' | 'libxl' | 'libxl record' | 'xl' | 'xenopsd' | 'xenopsd record' | 'bytes' | 'rest';
 
 export class XenWalk {
   readonly #kind: XenKind;
   readonly #stopAtCheckpoint: boolean;
+  readonly #compressed: boolean;
+  #followEnd: boolean;
   #place: Place;
   #state: ScanEnd = 'open';
   #lostBecause: string | undefined;
   /** The input has ended within a header. */
   #brokeOff = false;
+  /** The stream's own end has been seen. */
+  #behindEnd = false;
+  /** Nothing of the rest has been consumed yet. */
+  #restBegins = false;
+  /** The headers of a libxc stream have been seen, and among them a marked one. */
+  #sawLibxc = false;
+  #sawMark = false;
   #offset = 0;
   /** The current libxc stream: made at its first byte, kept over checkpoints. */
   #records: LibxcRecords | undefined;
@@ -89,8 +54,15 @@ export class XenWalk {
   constructor(kind: XenKind, options: XenWalkOptions = {}) {
     this.#kind = kind;
     this.#stopAtCheckpoint = options.atCheckpoint === 'stop';
+    this.#followEnd = options.atEnd === 'follow';
+    this.#compressed = options.compressed === true;
     this.#place = kind;
     if (kind === 'libxc') this.#records = new LibxcRecords();
+  }
+
+  /** As `atEnd: 'follow'`, found out while the stream is read. */
+  followEnd(): void {
+    this.#followEnd = true;
   }
 
   /** 'done' only for a bare libxc stream: a wrapping is followed to the end of the input. */
@@ -100,7 +72,7 @@ export class XenWalk {
 
   /** The stream has come to its own end: END of a bare stream or of the wrapping. Bytes may follow a wrapping's. */
   get complete(): boolean {
-    return this.#state === 'done' || (this.#place === 'rest' && this.#lostBecause === undefined);
+    return this.#state === 'done' || (this.#behindEnd && this.#lostBecause === undefined);
   }
 
   /** How the stream ended; asked when all of the input was scanned. */
@@ -129,8 +101,8 @@ export class XenWalk {
    */
   get certainBytes(): number {
     if (this.#state === 'done') return 0;
-    const bare = this.#kind === 'libxc' && this.#place === 'libxc';
-    return bare && this.#records !== undefined ? this.#records.certainBytes : Infinity;
+    const exact = this.#kind === 'libxc' && (this.#place === 'libxc' || this.#place === 'bytes');
+    return exact && this.#records !== undefined ? this.#records.certainBytes : Infinity;
   }
 
   /**
@@ -142,11 +114,12 @@ export class XenWalk {
   scan(data: Uint8Array, atEnd: boolean, handler: XenHandler): number {
     let at = 0;
     while (this.#state === 'open' && at < data.length && !handler.full) {
+      const place = this.#place;
       const taken = this.#step(data, at, atEnd, handler);
       at += taken;
       this.#offset += taken;
-      // A step that takes nothing is worth repeating only when it has found out that the rest is unknown.
-      if (taken === 0 && this.#place !== 'rest') break;
+      // A step that takes nothing is worth repeating only when it has found out that something else stands here.
+      if (taken === 0 && this.#place === place) break;
     }
     return at;
   }
@@ -160,13 +133,12 @@ export class XenWalk {
       this.#flushIfDue(handler);
       return n;
     }
-    if (this.#place === 'rest') {
-      handler.between(available);
-      return available;
-    }
+    if (this.#compressed && this.#mayHoldBytes() && this.#beginsBytes(data, at, atEnd)) return 0;
+    if (this.#place === 'rest') return this.#rest(data, at, atEnd, handler);
+    if (this.#place === 'bytes') return this.#bytes(at === 0 ? data : data.subarray(at), atEnd, handler);
     if (this.#place === 'libxc') return this.#libxc(at === 0 ? data : data.subarray(at), atEnd, handler);
 
-    const size = HEADER_BYTES[this.#place];
+    const size = XEN_HEADER_BYTES[this.#place];
     if (available < size) {
       this.#brokeOff = atEnd;
       return atEnd ? this.#lose(`the stream ends inside its ${this.#place} header`) : 0;
@@ -185,8 +157,59 @@ export class XenWalk {
     handler.flush();
   }
 
+  /** A header is expected here, or what follows the wrapping's end begins here. */
+  #mayHoldBytes(): boolean {
+    // Behind the end a reader may be waited for: nothing is held back there unless the stream is marked.
+    if (this.#place === 'rest') return this.#restBegins && (!this.#behindEnd || this.#sawMark);
+    if (this.#place === 'libxc') return this.#records?.inHeaders ?? true;
+    return this.#place !== 'bytes';
+  }
+
+  /** Whether COMPRESSED_BYTES stand at data[at], or cannot be told yet; then nothing is taken. */
+  #beginsBytes(data: Uint8Array, at: number, atEnd: boolean): boolean {
+    const begins = beginsBytes(data, at);
+    if (typeof begins === 'boolean') return begins && !atEnd;
+    this.#records = LibxcRecords.ofBytes(this.#offset, begins.bigEndian);
+    if (!this.#behindEnd) this.#lostBecause ??= 'the sender could not follow the stream';
+    this.#place = 'bytes';
+    return true;
+  }
+
+  #bytes(data: Uint8Array, atEnd: boolean, handler: XenHandler): number {
+    const records = this.#records!;
+    const taken = records.scan(data, atEnd, handler);
+    if (records.state === 'lost') this.#lose(records.lostBecause ?? 'unknown records');
+    else if (records.state === 'ended') this.#afterBytes();
+    return taken;
+  }
+
+  /** Behind the totals of COMPRESSED_BYTES nothing may follow; only a bare stream may not be read on to find out. */
+  #afterBytes(): void {
+    this.#records = undefined;
+    if (this.#kind === 'libxc' && this.#followEnd) this.#state = 'done';
+    else this.#place = 'rest';
+  }
+
+  #rest(data: Uint8Array, at: number, atEnd: boolean, handler: XenHandler): number {
+    this.#restBegins = false;
+    // Without a libxc stream there is no place for marks that tell a receiver what follows.
+    const marked = this.#sawLibxc || !this.#behindEnd;
+    if (marked && handler.rest !== undefined) return handler.rest(data, at, data.length, atEnd, this.#offset);
+    handler.between(data.length - at);
+    return data.length - at;
+  }
+
+  /** The stream has ended: bytes may follow that are no part of it. */
+  #enterRest(): void {
+    this.#behindEnd = true;
+    this.#records = undefined;
+    this.#restBegins = true;
+    this.#place = 'rest';
+  }
+
   #lose(because: string): 0 {
     this.#place = 'rest';
+    this.#restBegins = true;
     this.#lostBecause = because;
     return 0;
   }
@@ -195,6 +218,8 @@ export class XenWalk {
     this.#records ??= new LibxcRecords(this.#offset);
     const taken = this.#records.scan(data, atEnd, handler);
     this.#libxcBigEndian = this.#records.bigEndian;
+    if (!this.#records.inHeaders) this.#sawLibxc = true;
+    if (this.#records.compressed) this.#sawMark = true;
     switch (this.#records.state) {
       case 'open':
         break;
@@ -204,8 +229,9 @@ export class XenWalk {
         break;
       case 'ended':
         this.#records = undefined;
-        if (this.#kind === 'libxc') this.#state = 'done';
-        else this.#place = this.#inLibxl ? 'libxl record' : 'xenopsd record';
+        if (this.#kind !== 'libxc') this.#place = this.#inLibxl ? 'libxl record' : 'xenopsd record';
+        else if (this.#followEnd) this.#goOnBehindEnd(taken);
+        else this.#state = 'done';
         break;
       case 'checkpoint':
         if (this.#inLibxl) this.#place = 'libxl record';
@@ -216,13 +242,32 @@ export class XenWalk {
     return taken;
   }
 
+  /** Behind the END of a bare stream; a receiver finds COMPRESSED_BYTES or totals there, in the stream's byte order. */
+  #goOnBehindEnd(taken: number): void {
+    this.#enterRest();
+    if (!this.#compressed) return;
+    this.#records = LibxcRecords.ofBytes(this.#offset + taken, this.#libxcBigEndian);
+    this.#place = 'bytes';
+  }
+
   /** Reads the complete header at data[at] and decides what follows it; @returns why it is unknown. */
-  #header(place: keyof typeof HEADER_BYTES, data: Uint8Array, at: number): string | undefined {
+  #header(place: keyof typeof XEN_HEADER_BYTES, data: Uint8Array, at: number): string | undefined {
     switch (place) {
-      case 'xl':
-        return this.#xlHeader(data, at);
-      case 'libxl':
-        return this.#libxlHeader(data, at);
+      case 'xl': {
+        const header = readXlHeader(data, at);
+        if ('unknown' in header) return header.unknown;
+        this.#skip = header.optionalBytes;
+        this.#place = 'libxl';
+        return undefined;
+      }
+      case 'libxl': {
+        const header = readLibxlHeader(data, at);
+        if ('unknown' in header) return header.unknown;
+        this.#bigEndian = header.bigEndian;
+        this.#inLibxl = true;
+        this.#place = 'libxl record';
+        return undefined;
+      }
       case 'libxl record':
         this.#libxlRecord(readU32(data, at, this.#bigEndian), readU32(data, at + 4, this.#bigEndian));
         return undefined;
@@ -232,25 +277,6 @@ export class XenWalk {
       case 'xenopsd record':
         return this.#xenopsdRecord(data, at);
     }
-  }
-
-  #xlHeader(data: Uint8Array, at: number): string | undefined {
-    if (!startsWith(data, at, XEN_MAGICS.xl)) return 'no xl header';
-    const little = readU32(data, at + 32, false) === XL_BYTE_ORDER;
-    if (!little && readU32(data, at + 32, true) !== XL_BYTE_ORDER) return 'xl header of unknown byte order';
-    this.#skip = readU32(data, at + 44, !little);
-    this.#place = 'libxl';
-    return undefined;
-  }
-
-  #libxlHeader(data: Uint8Array, at: number): string | undefined {
-    if (!startsWith(data, at, XEN_MAGICS.libxl)) return 'no libxl stream header';
-    const version = readU32(data, at + 8, true);
-    if (version !== LIBXL_VERSION) return `libxl stream version ${version}`;
-    this.#bigEndian = (readU32(data, at + 12, true) & LIBXL_OPTION_BIG_ENDIAN) !== 0;
-    this.#inLibxl = true;
-    this.#place = 'libxl record';
-    return undefined;
   }
 
   #libxlRecord(type: number, length: number): void {
@@ -274,31 +300,30 @@ export class XenWalk {
         this.#flushAfterSkip = true;
         this.#inLibxl = false;
         this.#records = undefined;
-        this.#place = this.#kind === 'xenopsd' ? 'xenopsd record' : 'rest';
+        if (this.#kind === 'xenopsd') this.#place = 'xenopsd record';
+        else this.#enterRest();
         break;
     }
   }
 
   #xenopsdRecord(data: Uint8Array, at: number): string | undefined {
-    const type = readU64(data, at);
-    const length = readU64(data, at + 8);
-    const name = `0x${type.toString(16)}`;
+    const record = readXenopsdRecord(data, at);
     this.#place = 'xenopsd record';
-    if (type === XENOPSD_LIBXC) this.#place = 'libxc';
-    else if (type === XENOPSD_LIBXL) this.#place = 'libxl';
-    else if (type === XENOPSD_END) {
-      this.#flushAfterSkip = true;
-      this.#place = 'rest';
-    } else if (!XENOPSD_COUNTED.includes(type)) {
-      return `xenopsd record ${name}, whose length is not told or whose type is unknown`;
-    } else if (length > Number.MAX_SAFE_INTEGER) {
-      return `xenopsd record ${name} of impossible length`;
-    } else this.#skip = length;
+    switch (record.what) {
+      case 'libxc':
+      case 'libxl':
+        this.#place = record.what;
+        break;
+      case 'end':
+        this.#flushAfterSkip = true;
+        this.#enterRest();
+        break;
+      case 'counted':
+        this.#skip = record.length;
+        break;
+      case 'unknown':
+        return record.because;
+    }
     return undefined;
   }
-}
-
-/** Little-endian; beyond 2^53 it is inexact, and still beyond. */
-function readU64(data: Uint8Array, at: number): number {
-  return readU32(data, at + 4, false) * 0x1_0000_0000 + readU32(data, at, false);
 }

@@ -11,6 +11,7 @@ import { resolveReceiveOptions, resolveSendOptions } from '../migration/options.
 import type { ReceiverSettings } from '../migration/receiving.js';
 import type { Sender, SenderSettings } from '../migration/sender.js';
 import type { Outlet } from '../container/outlet.js';
+import type { XenguestVersion } from '../container/xenguest-mark.js';
 import { Statistics } from '../migration/statistics.js';
 import { invalidOption } from '../units.js';
 
@@ -33,6 +34,8 @@ export interface EmuOptions {
   readonly memoryLimit?: unknown;
   /** Bytes of the page store; default 0, none. */
   readonly xbzrleCacheSize?: unknown;
+  /** Version of method `xenguest` that a save writes; default 2. */
+  readonly xenguestVersion?: unknown;
   readonly zstdBinding?: unknown;
   readonly flushAfter?: unknown;
   /** Decode what was encoded and compare, before it leaves. Default true. */
@@ -85,13 +88,28 @@ export class Engine {
     return this.#send.xbzrleCacheSize ?? STORE_BYTES;
   }
 
+  /** Version of method `xenguest` of a memory stream that is sent. */
+  get xenguestVersion(): XenguestVersion {
+    return this.#send.xenguestVersion ?? 2;
+  }
+
   /** For the log. */
   describe(): Record<string, unknown> {
     const { codec, level, threads } = this.#coding;
     const { chunkSize, memoryLimit, selfCheck } = this.#send;
     const hostThreads = this.hostThreads?.count ?? 0;
-    const { storeBytes } = this;
-    return { codec, level, threads, chunkSize, memoryLimit, storeBytes, selfCheck, hostThreads };
+    const { storeBytes, xenguestVersion } = this;
+    return {
+      codec,
+      level,
+      threads,
+      chunkSize,
+      memoryLimit,
+      storeBytes,
+      xenguestVersion,
+      selfCheck,
+      hostThreads,
+    };
   }
 
   /**

@@ -109,7 +109,7 @@ export class MemorySave extends StreamCarrier {
     const { engine } = this;
     const grammar = createXenGrammar('libxc');
     const { storeBytes } = engine;
-    const outlet = new XenguestOutlet({ maxChunk: engine.chunkSize, storeBytes });
+    const outlet = new XenguestOutlet({ maxChunk: engine.chunkSize, storeBytes }, engine.xenguestVersion);
     const inner = this.stream.channel.source!;
     // The descriptor stays open behind END: before it, its end is a failure, and so is a stream without a known END.
     const source: ByteSource = {

@@ -76,7 +76,9 @@ export class ChunkWriter {
           departures.push(departure);
           pieces.push(departure.bytes);
         }
-        if ((slot.ints[JOB.after]! & AFTER.totals) !== 0) pieces.push(outlet.totals(slot));
+        const after = slot.ints[JOB.after]!;
+        if ((after & AFTER.mark) !== 0 && outlet.mark !== undefined) pieces.push(outlet.mark(slot));
+        if ((after & AFTER.totals) !== 0) pieces.push(outlet.totals(slot));
       }
       const decoded = departures.reduce((sum, { decodedLength }) => sum + decodedLength, 0);
       const write = await this.#write(pieces, decoded);

@@ -37,6 +37,7 @@ export const SEND_ENVIRONMENT = {
   compressWaitThread: 'boolean',
   selfCheck: 'boolean',
   method: 'text',
+  xenguestVersion: 'number',
   format: 'text',
   flushAfter: 'text',
 } as const satisfies Partial<Record<keyof SendOptions, OptionKind>>;

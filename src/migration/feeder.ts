@@ -145,6 +145,7 @@ export class StreamFeeder {
       const consumed = grammar.scan(data, this.#atEnd, this.#filler);
       this.#scanned += consumed;
       if (grammar.compressed === true) throw alreadyCompressed(this.#offset);
+      if (grammar.damage !== undefined) throw damaged(grammar.damage);
       if (consumed === 0) return;
     }
   }
@@ -220,13 +221,13 @@ export class StreamFeeder {
    * @returns false when there is nothing that could leave
    */
   async #flushOpenSlot(): Promise<boolean> {
-    const { pool, regions } = this.#options;
+    const { pool } = this.#options;
     const filler = this.#filler;
     /** What the grammar has not recognised yet; part of it may have left at an earlier flush. */
     const unrecognised = this.#filled - this.#scanned;
     const here = Math.min(unrecognised, this.#filled);
     // Where records of another kind must stay untouched, what is not recognised yet cannot be put anywhere.
-    if (!regions && here > 0) filler.incomplete(here);
+    if (filler.mayTakeIncomplete && here > 0) filler.incomplete(here);
     if (filler.length === 0) return false;
     const cut = filler.cutHere();
     const open = pool.slots[this.#slot]!;
@@ -296,6 +297,14 @@ export class StreamFeeder {
     this.#scanned = scanned;
     this.#filler.begin(slot.segments);
   }
+}
+
+function damaged({ message, record, offset }: NonNullable<Grammar['damage']>): RamferryError {
+  return new RamferryError('ERR_STREAM_FORMAT', message, {
+    record,
+    offset,
+    hint: 'bytes of the input were lost or changed: save the guest again; --format opaque carries the bytes as they are',
+  });
 }
 
 function alreadyCompressed(offset: number): RamferryError {

@@ -13,8 +13,12 @@ export interface Cut {
   readonly segments: number;
   /** Page data or other records: see SegmentSink.pageData. */
   readonly pageData: boolean;
+  /** Bytes of no known structure, to the end of the input: see SegmentSink.rest. */
+  readonly rest?: boolean;
   /** A totals record stands behind it. */
   readonly totals: boolean;
+  /** It ends with this header of a libxc stream. */
+  readonly header?: 'image' | 'domain';
   /** For each of its pages in order, or negative: valid until the next chunk begins. Absent where nobody asks. */
   readonly identities?: Float64Array;
 }
@@ -22,8 +26,12 @@ export interface Cut {
 /** A call that came after the cut; it belongs to the next chunk. */
 type Late =
   | readonly [what: 'bytes', kind: number, count: number, identity: number]
-  | readonly ['pageData', boolean]
+  | readonly ['region', Region]
+  | readonly ['header', 'image' | 'domain']
   | readonly ['flush' | 'totals'];
+
+/** Page data, bytes of no known structure, or records that method `xenguest` leaves untouched. */
+type Region = 'other' | 'pages' | 'rest';
 
 const BYTES_OF = {
   [SEGMENT.skeleton]: 1,
@@ -40,8 +48,8 @@ export class Filler implements SegmentSink {
   #table: Int32Array = new Int32Array(0);
   #entries = 0;
   #length = 0;
-  #pageData = false;
-  #regionOfChunk = false;
+  #region: Region = 'other';
+  #regionOfChunk: Region = 'other';
   #cut: Cut | undefined;
   #late: Late[] = [];
   /** Bytes at the start of what the grammar reports next that have left already (see leftAlready). */
@@ -73,7 +81,8 @@ export class Filler implements SegmentSink {
     this.#late = [];
     for (const call of late) {
       if (call[0] === 'bytes') this.#add(call[1], call[2], call[3]);
-      else if (call[0] === 'pageData') this.pageData(call[1]);
+      else if (call[0] === 'region') this.#enter(call[1]);
+      else if (call[0] === 'header') this.header(call[1]);
       else if (call[0] === 'flush') this.flush();
       else this.totals();
     }
@@ -116,6 +125,11 @@ export class Filler implements SegmentSink {
     return this.#cut !== undefined;
   }
 
+  /** Bytes that are not recognised yet may leave with this chunk: no record of another kind can begin in them. */
+  get mayTakeIncomplete(): boolean {
+    return !this.#regions || this.#region === 'rest';
+  }
+
   skeleton(n: number): void {
     this.#report(SEGMENT.skeleton, n);
   }
@@ -130,8 +144,22 @@ export class Filler implements SegmentSink {
   }
 
   pageData(inside: boolean): void {
-    if (this.#cut !== undefined) this.#late.push(['pageData', inside]);
-    else this.#pageData = inside;
+    this.#enter(inside ? 'pages' : 'other');
+  }
+
+  rest(): void {
+    this.#enter('rest');
+  }
+
+  #enter(region: Region): void {
+    if (this.#cut !== undefined) this.#late.push(['region', region]);
+    else this.#region = region;
+  }
+
+  header(what: 'image' | 'domain'): void {
+    if (!this.#regions) return;
+    if (this.#cut !== undefined) this.#late.push(['header', what]);
+    else this.#cut = { ...this.#describe(false), header: what };
   }
 
   flush(): void {
@@ -150,7 +178,8 @@ export class Filler implements SegmentSink {
     return {
       length: this.#length,
       segments: this.#entries,
-      pageData: this.#regionOfChunk,
+      pageData: this.#regionOfChunk === 'pages',
+      ...(this.#regionOfChunk === 'rest' ? { rest: true } : {}),
       totals,
       ...(this.#identities === undefined ? {} : { identities: this.#identities }),
     };
@@ -177,14 +206,14 @@ export class Filler implements SegmentSink {
       this.#late.push(['bytes', kind, count, identity]);
       return;
     }
-    if (this.#length === 0) this.#regionOfChunk = this.#pageData;
-    const boundary = this.#regions && this.#pageData !== this.#regionOfChunk;
+    if (this.#length === 0) this.#regionOfChunk = this.#region;
+    const boundary = this.#regions && this.#region !== this.#regionOfChunk;
     const last = (this.#entries - 1) * 2;
     const merges = last >= 0 && this.#table[last] === kind;
     // A chunk with too many segments ends where one more would begin: a place that does not depend on the reads.
     if (boundary || (!merges && this.#entries === MAX_SEGMENTS)) {
       this.#cut = this.#describe(false);
-      this.#late.push(['pageData', this.#pageData], ['bytes', kind, count, identity]);
+      this.#late.push(['region', this.#region], ['bytes', kind, count, identity]);
       return;
     }
     if (merges) {

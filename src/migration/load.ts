@@ -4,11 +4,15 @@
 import type { Hello } from '../container/negotiation.js';
 import { NativeOutlet } from '../container/native-outlet.js';
 import type { Outlet } from '../container/outlet.js';
+import type { XenguestVersion } from '../container/xenguest-mark.js';
 import { XenguestOutlet } from '../container/xenguest-outlet.js';
 import { RamferryError } from '../errors.js';
 import { containerOf, grammarFor, type StreamKind } from '../grammar/detect.js';
+import { unknownXenHead, xenHeadBytes } from '../grammar/xen-head.js';
+import type { XenKind } from '../grammar/xen-wrapping.js';
 import { type Grammar, GRAMMAR_ID, type GrammarName } from '../grammar/grammar.js';
 import type { ByteSource } from '../io/bytes.js';
+import { type Address, addressOf } from '../link/address.js';
 import type { Coding } from './coding.js';
 import { recognise } from './opening.js';
 import type { ResolvedSendOptions } from './options.js';
@@ -35,6 +39,10 @@ export interface Load {
   readonly name: GrammarName;
   /** Pages are told from each other by identities and may be sent again. */
   readonly identities: boolean;
+  /** The input is read to its end, also behind the END of a bare libxc stream. */
+  readonly followsEnd: boolean;
+  /** Why the input is sent as bytes of no known structure although its first bytes are known; undefined where it is not. */
+  readonly opaqueBecause?: string | undefined;
 }
 
 export async function recogniseLoad(
@@ -44,14 +52,48 @@ export async function recogniseLoad(
 ): Promise<Load> {
   if (cargo !== undefined) {
     const { grammar } = cargo;
-    return { head: new Uint8Array(0), grammar, name: grammar.name, identities: true };
+    return { head: new Uint8Array(0), grammar, name: grammar.name, identities: true, followsEnd: false };
   }
-  const { head, kind } = await inputKind(settings.format, source);
-  const grammar = grammarFor(kind);
+  const found = await inputKind(settings.format, source);
+  const { head, kind, opaqueBecause } = await followable(found, source);
+  const hasNoPlace = settings.xenguestVersion === 1 && settings.method === 'xenguest';
+  const followsEnd = isReadToItsEnd(addressOf(settings.input)) && !hasNoPlace;
+  const grammar = grammarFor(kind, { atEnd: followsEnd ? 'follow' : 'stop' });
   const { name } = grammar;
   const byExtents = kind === 'raw' && source.file !== undefined && settings.method !== 'stream';
   const identities = name === 'qemu' || name === 'libxc';
-  return { head, grammar: byExtents ? undefined : grammar, name, identities };
+  return { head, grammar: byExtents ? undefined : grammar, name, identities, followsEnd, opaqueBecause };
+}
+
+/**
+ * Whether all of the input is ramferry's to read: a file, a named pipe or a command that it opened itself. What was inherited,
+ * or belongs to a program that embeds ramferry, is read exactly to the END of a bare libxc stream, and so is a socket, whose
+ * writer may wait there.
+ */
+function isReadToItsEnd(address: Address): boolean {
+  if (address.kind === 'exec') return true;
+  // These names open what was inherited once more, and a pipe has one content for all.
+  return address.kind === 'file' && !/^\/(dev\/(stdin|fd\/)|proc\/)/.test(address.path);
+}
+
+/**
+ * A Xen stream whose first headers are not known has no place for records of ours: it is sent as any bytes are. These headers
+ * belong to the stream whatever follows, so they may be read from a descriptor that others share.
+ */
+async function followable(
+  { head, kind }: { head: Uint8Array; kind: StreamKind },
+  source: ByteSource,
+): Promise<{ head: Uint8Array; kind: StreamKind; opaqueBecause?: string }> {
+  if (containerOf(kind) !== 'xen') return { head, kind };
+  const headers = Buffer.alloc(xenHeadBytes(kind as XenKind));
+  headers.set(head);
+  let filled = head.length;
+  for (let got = 1; filled < headers.length && got > 0; filled += got) {
+    got = await source.read(headers.subarray(filled));
+  }
+  const read = headers.subarray(0, filled);
+  const opaqueBecause = unknownXenHead(kind as XenKind, read);
+  return opaqueBecause === undefined ? { head: read, kind } : { head: read, kind: 'opaque', opaqueBecause };
 }
 
 /** What the input is, and the bytes of it that were read to find out. */
@@ -75,10 +117,23 @@ async function inputKind(
   );
 }
 
-/** How the stream leaves. */
+/**
+ * Version of method `xenguest` for this receiver; undefined where the native container serves it better: a receiver of
+ * version 1 cannot be told that a Xen stream is compressed before its first chunk, and reads the native one as well.
+ */
+export function xenguestVersion(
+  { xenguestVersion: asked }: Pick<ResolvedSendOptions, 'xenguestVersion'>,
+  hello: Hello | undefined,
+): XenguestVersion | undefined {
+  if (asked === 1 || hello === undefined || hello.xenguest?.includes(2) === true) return asked ?? 2;
+  return undefined;
+}
+
+/** How the stream leaves. @param xenguest as xenguestVersion() says */
 export async function outletFor(
-  { name }: Load,
+  { name, followsEnd }: Load,
   method: ResolvedSendOptions['method'],
+  xenguest: XenguestVersion | undefined,
   { codec, chunkSize }: Coding,
   storeBytes: number,
   totalLength: number | undefined,
@@ -93,7 +148,9 @@ export async function outletFor(
     const { FramesOutlet } = await import('../container/frames-outlet.js');
     return new FramesOutlet(codec, chunkSize);
   }
-  if (name === 'libxc') return new XenguestOutlet({ maxChunk: chunkSize, storeBytes });
+  if (name === 'libxc' && xenguest !== undefined) {
+    return new XenguestOutlet({ maxChunk: chunkSize, storeBytes }, xenguest, followsEnd);
+  }
   return new NativeOutlet({
     grammar: GRAMMAR_ID[name],
     maxChunk: chunkSize,
@@ -101,13 +158,4 @@ export async function outletFor(
     storeBytes,
     totalLength,
   });
-}
-
-/** A bare libxc stream ends at its END; in a file nobody else reads what follows. @param taken bytes that were sent */
-export function warnOfRest(settings: ResolvedSendOptions, source: ByteSource, taken: number): void {
-  const left = (source.file?.size ?? taken) - taken;
-  if (left <= 0) return;
-  settings.onWarning?.(
-    `${left} bytes after the END record in ${source.label} were not sent: they are not part of the stream`,
-  );
 }

@@ -191,6 +191,12 @@ export const sendSchema = z.strictObject({
     .refine((value) => value % PAGE_SIZE === 0, `expected a multiple of ${PAGE_SIZE}`)
     .optional(),
   method: z.enum(METHODS).default('xenguest'),
+  /**
+   * Version of method `xenguest` in which a Xen stream leaves, 1 or 2. Default: 2; where the receiver says on the link that it
+   * reads version 1 only, the stream leaves in the native container, which every version reads. 1, which ramferry 0.1 reads, has
+   * no marks (docs/FORMAT.md) and does not compress what cannot be followed: for hosts that are updated one after the other.
+   */
+  xenguestVersion: z.union([z.literal(1), z.literal(2)], { error: 'expected 1 or 2' }).optional(),
   format: z.enum(FORMATS).default('auto'),
   /** Milliseconds after which waiting bytes leave although their chunk is not full. Default 50. */
   flushAfter: quantity('flushAfter', parseDuration, LIMITS.flushAfter).default(50),

@@ -3,6 +3,7 @@
 import { usableCodecs } from '../codec/features.js';
 import { NATIVE_VERSION } from '../container/native.js';
 import type { Hello } from '../container/negotiation.js';
+import { XENGUEST_VERSIONS } from '../container/xenguest-mark.js';
 import { codecBytes } from './codec-memory.js';
 import { largestChunk, receiverStores } from './memory.js';
 import type { ResolvedReceiveOptions } from './options.js';
@@ -22,5 +23,6 @@ export function receiverHello(
     memory: settings.memoryLimit,
     stores: receiverStores(needs, ofCodec),
     progressInterval: PROGRESS_INTERVAL_MS,
+    xenguest: [...XENGUEST_VERSIONS],
   };
 }

@@ -21,14 +21,14 @@ export async function relay(
   to: (bytes: Buffer) => Promise<void>,
 ): Promise<RamferryError | undefined> {
   const buffer = Buffer.allocUnsafe(BUFFER_BYTES);
-  let listens = true;
+  const state = { listens: true };
   from.patience?.(0);
   try {
     for (;;) {
       const got = await from.read(buffer);
       if (got === 0) return undefined;
       // The stream goes the other way and has its own errors.
-      if (listens) await to(buffer.subarray(0, got)).catch(() => (listens = false));
+      if (state.listens) await to(buffer.subarray(0, got)).catch(() => (state.listens = false));
     }
   } catch (thrown) {
     return toRamferryError(thrown);

@@ -25,7 +25,7 @@ import { COMPRESS_ENTRY } from './entries.js';
 import { codecBytes } from './codec-memory.js';
 import { speaks } from './handshake.js';
 import { followDelivery } from './follow-delivery.js';
-import { type Cargo, outletFor, recogniseLoad, warnOfRest } from './load.js';
+import { type Cargo, outletFor, recogniseLoad, xenguestVersion } from './load.js';
 import { openOptions } from './opening.js';
 import { hypervisor, receiver } from './peer-rules.js';
 import { endRelay, relay, standardPartner } from './relay.js';
@@ -39,6 +39,7 @@ import { Statistics } from './statistics.js';
 import { brokenInput, refuseIncomplete, streamEnd, unseenWarning } from './stream-end.js';
 import type { TransferSummary } from './summary.js';
 import { defaultStore, storeSize } from './store-size.js';
+import { refuseRest, warnOfUnfollowed } from './unfollowed.js';
 import { Ear } from './way-back.js';
 
 /**
@@ -154,7 +155,8 @@ export async function transferTo(
     hello,
     codecBytes: (size) => codecBytes(settings, size),
   });
-  const outlet = await outletFor(load, settings.method, coding, storeBytes, source.file?.size);
+  const xenguest = xenguestVersion(settings, hello);
+  const outlet = await outletFor(load, settings.method, xenguest, coding, storeBytes, source.file?.size);
   const geometry = senderGeometry({ ...needs, storeBytes }, outlet.room(chunkSize));
   if (source.file !== undefined) statistics.totalBytes = source.file.size;
   // A cargo counts its own rounds. Pages of a file come as fast as they can be read.
@@ -203,6 +205,7 @@ export async function transferTo(
   const { chooser } = coding;
   if (ear !== undefined && chooser !== undefined) ear.onWaiting = (waiting) => chooser.heard(waiting);
   statistics.adaptive = chooser && (() => chooser.report());
+  statistics.opaqueBecause = () => load.opaqueBecause ?? grammar?.opaqueBecause;
   statistics.setupDone();
   const stopReporting = reportProgress(statistics, settings.onProgress ?? (() => undefined));
   const forget = onAbort(settings.signal, () => {
@@ -214,12 +217,13 @@ export async function transferTo(
   try {
     await sender.run();
     watch?.end();
+    refuseRest(source, statistics.guestBytes);
     await cargo?.delivered();
     const finished = sink.finish();
     // The receiver has the last word: one that has everything may be gone before our end of the link is closed.
     if (ear === undefined) await finished;
     else finished.catch(() => undefined);
-    warnOfRest(settings, source, statistics.guestBytes);
+    warnOfUnfollowed(settings, grammar, load.opaqueBecause);
     if (ear !== undefined) believe(await ear.success(), outlet, cargo);
     const warning = unseenWarning(statistics.streamEnd);
     if (warning !== undefined) onWarning?.(warning);

@@ -71,6 +71,11 @@ function directBase(file: PositionedInput, arena: SharedArrayBuffer): number {
   });
 }
 
+function afterOf({ totals, header }: Cut): number {
+  if (header !== undefined) return header === 'image' ? AFTER.image : AFTER.mark;
+  return totals ? AFTER.totals : 0;
+}
+
 export class Sender implements ChunkTaker {
   readonly #settings: SenderSettings;
   readonly #pool: OrderedPool;
@@ -218,10 +223,12 @@ export class Sender implements ChunkTaker {
     const slot = this.#pool.slots[index]!;
     const { ints, doubles } = slot;
     const { codec, level, chooser, admit, selfCheck, waitThread, outlet } = this.#settings;
-    ints[JOB.after] = cut.totals ? AFTER.totals : 0;
+    ints[JOB.after] = afterOf(cut);
     // Noted here: when the slot leaves, the grammar may be in another stream of the same input.
     ints[JOB.bigEndian] = this.#settings.grammar?.bigEndian === true ? 1 : 0;
-    if (cut.length === 0 || (outlet.regions && !cut.pageData)) {
+    const compressed = cut.pageData || (cut.rest === true && outlet.compressesRest !== false);
+    ints[JOB.rest] = cut.rest === true ? 1 : 0;
+    if (cut.length === 0 || (outlet.regions && !compressed)) {
       ints[JOB.holds] = HOLDS.verbatim;
       this.#pool.pushDone(index);
       return;

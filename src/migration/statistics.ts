@@ -53,6 +53,8 @@ export class Statistics {
   convergence: (() => Convergence | undefined) | undefined;
   /** Of a sender, when its input is over. */
   streamEnd: StreamEnd | undefined;
+  /** Asks why the stream could not be followed to its end; absent where no stream is walked. */
+  opaqueBecause: (() => string | undefined) | undefined;
   /** Of a sender with a page store, when the transfer has ended. */
   store: StoreCounts | undefined;
 
@@ -147,6 +149,7 @@ export class Statistics {
       },
       ...present('convergence', convergence),
       ...present('shared-memory', this.sharedMemory),
+      ...present('opaque-because', this.opaqueBecause?.()),
       ...this.#compression(),
       ...this.#xbzrleCache(),
       pages,

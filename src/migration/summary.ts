@@ -80,6 +80,8 @@ export interface TransferSummary {
   };
   /** How pre-copy stood when its last round was sent, which the guest paused for. */
   readonly convergence?: Convergence;
+  /** Only at a sender, and only where the stream could not be followed to its end: why its rest was sent as any bytes are. */
+  readonly 'opaque-because'?: string;
   /** Only of a QEMU guest whose RAM ramferry reads by itself. */
   readonly 'shared-memory'?: SharedMemoryFigures;
   /** Only where ramferry itself compressed (or decompressed) chunks. */

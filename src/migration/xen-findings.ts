@@ -11,14 +11,18 @@ import {
   TOTALS_RECORD_BYTES,
   XENGUEST_RECORD,
 } from '../container/xenguest.js';
+import { MARK_RECORD_BYTES } from '../container/xenguest-mark.js';
 import { RamferryError } from '../errors.js';
-import { LIBXC_RECORD } from '../grammar/libxc-format.js';
+import { IMAGE_HEADER_BYTES, LIBXC_RECORD } from '../grammar/libxc-format.js';
 import type { LibxcRecord } from '../grammar/libxc-records.js';
 import type { XenHandler } from '../grammar/xen-wrapping.js';
 
 /** What one scan has found, in stream order. Ranges are of the buffer that was scanned. */
 export type Finding =
   | { readonly kind: 'verbatim'; start: number; end: number }
+  /** The 24 bytes from `start` on are an image header with the mark of a compressed stream. */
+  | { readonly kind: 'marked image'; readonly start: number }
+  | { readonly kind: 'mark'; readonly record: LibxcRecord; readonly body: Buffer }
   /** A chunk record has begun; the envelope is the first bytes of its body. */
   | { readonly kind: 'chunk'; readonly record: LibxcRecord; readonly envelope: Buffer }
   | { readonly kind: 'complete' }
@@ -35,7 +39,10 @@ export class FindingCollector implements XenHandler {
   #envelope = Buffer.alloc(0);
   #at = 0;
   #filled = 0;
-  #totals = Buffer.alloc(0);
+  /** Of totals or of a mark. */
+  #body = Buffer.alloc(0);
+  /** The image header has the mark, and so the record behind the domain header must be one. */
+  #markDue = false;
   readonly #onBegin: (record: LibxcRecord) => void;
 
   /** @param onBegin told of every record, ours or not */
@@ -61,6 +68,13 @@ export class FindingCollector implements XenHandler {
     this.#verbatim(n);
   }
 
+  header(what: 'image' | 'domain', compressed: boolean): void {
+    if (!compressed) return;
+    if (what === 'domain') this.#markDue = true;
+    // Before the bytes of the header themselves, which pass without the mark.
+    else this.findings.splice(-1, 0, { kind: 'marked image', start: this.#at - IMAGE_HEADER_BYTES });
+  }
+
   flush(): void {
     // Nothing waits here: what was found leaves after every read.
   }
@@ -68,19 +82,21 @@ export class FindingCollector implements XenHandler {
   begin(record: LibxcRecord): void {
     this.#onBegin(record);
     const { type, length } = record;
-    if (type === XENGUEST_RECORD.chunk) {
+    this.#checkMarks(record);
+    if (isChunk(type)) {
       this.#at += LIBXC_HEADER_BYTES;
       this.#filled = 0;
       this.target = undefined;
       if (length < ENVELOPE_BYTES + CHUNK_OVERHEAD) throw impossible(record, 'compressed');
       this.#envelope = Buffer.alloc(ENVELOPE_BYTES);
-    } else if (type === XENGUEST_RECORD.totals) {
+    } else if (isSmall(type)) {
       this.#at += LIBXC_HEADER_BYTES;
       this.#filled = 0;
-      if (length !== TOTALS_RECORD_BYTES - LIBXC_HEADER_BYTES) {
-        throw impossible(record, 'totals');
+      const expected = type === XENGUEST_RECORD.mark ? MARK_RECORD_BYTES : TOTALS_RECORD_BYTES;
+      if (length !== expected - LIBXC_HEADER_BYTES) {
+        throw impossible(record, type === XENGUEST_RECORD.mark ? 'marking' : 'totals');
       }
-      this.#totals = Buffer.alloc(length);
+      this.#body = Buffer.alloc(length);
     } else {
       if (type === LIBXC_RECORD.end || type === LIBXC_RECORD.checkpoint) {
         this.findings.push({ kind: 'end', record });
@@ -90,15 +106,22 @@ export class FindingCollector implements XenHandler {
   }
 
   body(record: LibxcRecord, data: Uint8Array, start: number, end: number): number {
-    switch (record.type) {
-      case XENGUEST_RECORD.chunk:
-        return this.#chunk(record, data.subarray(start, end));
-      case XENGUEST_RECORD.totals:
-        return this.#take(this.#totals, data.subarray(start, end));
-      default:
-        this.#verbatim(end - start);
-        return end - start;
-    }
+    if (isChunk(record.type)) return this.#chunk(record, data.subarray(start, end));
+    if (isSmall(record.type)) return this.#take(this.#body, data.subarray(start, end));
+    this.#verbatim(end - start);
+    return end - start;
+  }
+
+  /** The bit of the image header and the record behind the domain header come together or not at all. */
+  #checkMarks(record: LibxcRecord): void {
+    const due = this.#markDue;
+    this.#markDue = false;
+    if ((record.type === XENGUEST_RECORD.mark) === due) return;
+    throw new RamferryError('ERR_STREAM_FORMAT', 'one of the two marks of a compressed stream is missing', {
+      record: record.number,
+      offset: record.offset,
+      hint: 'bytes were changed on the way: the migration must be repeated',
+    });
   }
 
   #chunk(record: LibxcRecord, bytes: Uint8Array): number {
@@ -125,15 +148,25 @@ export class FindingCollector implements XenHandler {
   }
 
   end(record: LibxcRecord): void {
-    switch (record.type) {
-      case XENGUEST_RECORD.chunk:
-        this.findings.push({ kind: 'complete' });
-        this.full = true;
-        break;
-      case XENGUEST_RECORD.totals:
-        this.findings.push({ kind: 'totals', record, body: this.#totals });
+    if (isChunk(record.type)) {
+      this.findings.push({ kind: 'complete' });
+      this.full = true;
+    } else if (isSmall(record.type)) {
+      const kind = record.type === XENGUEST_RECORD.mark ? 'mark' : 'totals';
+      this.findings.push({ kind, record, body: this.#body });
+      this.full = true;
     }
   }
+}
+
+/** A record of ours with a chunk. */
+function isChunk(type: number): boolean {
+  return type === XENGUEST_RECORD.chunk || type === XENGUEST_RECORD.bytes;
+}
+
+/** A record of ours without one. */
+function isSmall(type: number): boolean {
+  return type === XENGUEST_RECORD.totals || type === XENGUEST_RECORD.mark;
 }
 
 function impossible(record: LibxcRecord, what: string): RamferryError {

@@ -16,11 +16,12 @@ import {
   TOTALS_RECORD_BYTES,
   XENGUEST_RECORD,
 } from '../container/xenguest.js';
+import { readMark, unmarkImageHeader } from '../container/xenguest-mark.js';
 import { RamferryError } from '../errors.js';
 import type { LibxcRecord } from '../grammar/libxc-records.js';
 import { type XenKind, XenWalk } from '../grammar/xen-wrapping.js';
-import { located } from './located.js';
 import type { ReceiverSettings } from './receiving.js';
+import { checkSameLimits, checkWhole, locating, withoutTotals } from './xen-checks.js';
 import type { XenDeliveries } from './xen-deliveries.js';
 import { FindingCollector } from './xen-findings.js';
 import { XenTail } from './xen-tail.js';
@@ -37,7 +38,10 @@ export class XenParser {
   readonly #deliveries: XenDeliveries;
   readonly #walk: XenWalk;
   readonly #collector: FindingCollector;
+  /** What the first compressed record announced. */
   #envelope: Envelope | undefined;
+  /** What the mark announced. */
+  #announced: Envelope | undefined;
   #arriving: LibxcRecord | undefined;
   /** Sequence number of the next chunk. */
   #sequence = 0;
@@ -55,7 +59,7 @@ export class XenParser {
   constructor(settings: XenParserSettings, kind: XenKind, deliveries: XenDeliveries) {
     this.#settings = settings;
     this.#deliveries = deliveries;
-    this.#walk = new XenWalk(kind);
+    this.#walk = new XenWalk(kind, { compressed: true });
     this.#tail = new XenTail(settings.shared === true);
     this.#collector = new FindingCollector((record) => deliveries.begin?.(record));
   }
@@ -134,6 +138,13 @@ export class XenParser {
         case 'verbatim':
           await this.#verbatim(buffer.subarray(finding.start, finding.end));
           break;
+        case 'marked image':
+          this.#ours = true;
+          unmarkImageHeader(buffer, finding.start);
+          break;
+        case 'mark':
+          await locating(finding.record, () => this.#mark(finding.body));
+          break;
         case 'chunk':
           await locating(finding.record, () => this.#open(finding.record, finding.envelope));
           break;
@@ -151,23 +162,24 @@ export class XenParser {
 
   // --- our chunk records ---
 
+  #mark(body: Buffer): void {
+    const { envelope, followsEnd } = readMark(body);
+    this.#announced ??= envelope;
+    checkSameLimits(envelope, this.#announced);
+    if (followsEnd) this.#walk.followEnd();
+  }
+
   async #open(record: LibxcRecord, envelopeBytes: Buffer): Promise<void> {
     await this.#pass(this.#tail.release());
     this.#refuseAfterCut();
     this.#ours = true;
     const envelope = readEnvelope(envelopeBytes);
     if (this.#envelope === undefined) {
+      checkSameLimits(envelope, this.#announced ?? envelope);
       this.#envelope = envelope;
       this.#deliveries.open(envelope);
-    } else if (
-      envelope.maxChunk !== this.#envelope.maxChunk ||
-      envelope.storeBytes !== this.#envelope.storeBytes
-    ) {
-      throw new RamferryError(
-        'ERR_STREAM_FORMAT',
-        'a compressed record announces other limits than the first',
-      );
     }
+    checkSameLimits(envelope, this.#envelope);
     if (record.length > ENVELOPE_BYTES + recordCapacity(envelope.maxChunk) + 8) {
       throw new RamferryError('ERR_STREAM_LIMIT', `a compressed record claims ${record.length} bytes`);
     }
@@ -225,17 +237,8 @@ export class XenParser {
     // What the walk finds in the totals of a stream that broke off is no record.
     if (this.#tail.holds) return;
     this.#refuseAfterCut();
-    if ((this.#ours && !this.#totalled) || this.#tail.damaged) {
-      throw new RamferryError(
-        'ERR_STREAM_TOTALS',
-        'the stream ends without the totals that must stand before its end',
-        {
-          record: record.number,
-          offset: record.offset,
-          hint: 'records were lost or changed on the way: the migration must be repeated',
-        },
-      );
-    }
+    if ((this.#ours && !this.#totalled) || this.#tail.damaged) throw withoutTotals(record);
+    checkWhole(record);
   }
 
   #refuseAfterCut(): void {
@@ -276,14 +279,5 @@ export class XenParser {
         hint: 'the sender or the link stopped before the end, or bytes were changed: the transfer must be repeated',
       },
     );
-  }
-}
-
-/** Errors of the work say in which record they happened. */
-async function locating(record: LibxcRecord, work: () => Promise<void> | void): Promise<void> {
-  try {
-    await work();
-  } catch (thrown) {
-    throw located(thrown, { record: record.number, offset: record.offset });
   }
 }

@@ -52,6 +52,8 @@ export const JOB = {
   plainLength: 27,
   /** Result: the level that the worker found when it began. */
   usedLevel: 29,
+  /** 1 where the chunk holds bytes of no known structure (method `xenguest`: its record has another type). */
+  rest: 30,
 } as const;
 
 /** Indices into a slot's doubles (integers below 2^53). */
@@ -94,6 +96,10 @@ export const HOLDS = {
 export const AFTER = {
   /** A totals record is due behind it. */
   totals: 1,
+  /** Its last bytes are a libxc image header, which may carry a mark. */
+  image: 2,
+  /** The record that marks a compressed stream is due behind it. */
+  mark: 4,
 } as const;
 
 /**

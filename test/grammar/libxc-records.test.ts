@@ -51,7 +51,7 @@ describe('the walk over libxc records', () => {
       stream.skeleton(Buffer.alloc(0)).image();
       const bodies = [Buffer.from('eight by'), Buffer.from('thirteen byte'), Buffer.alloc(0)];
       stream.record(REC.unknownMandatory, bodies[0]).record(REC.unknownOptional, bodies[1]);
-      stream.record(REC.verify, bodies[2]).pageData(range(1, 2)).end();
+      stream.record(REC.verify, bodies[2]).pageData(range(1, 2)).bareEnd();
       const input = stream.bytes();
       for (const size of [1, 7, Infinity]) {
         const collector = new Collector();
@@ -85,9 +85,9 @@ describe('the walk over libxc records', () => {
   }
 
   it('stops after CHECKPOINT and goes on there with resume(), counting on', () => {
-    const stream = new XenStream().image().checkpoint();
+    const stream = new XenStream().image().bareCheckpoint();
     const first = stream.length;
-    const input = stream.record(REC.hvmContext, Buffer.alloc(9)).end().bytes();
+    const input = stream.record(REC.hvmContext, Buffer.alloc(9)).bareEnd().bytes();
     const collector = new Collector();
     const records = new LibxcRecords();
     assert.equal(records.scan(input, true, collector), first);

@@ -257,7 +257,7 @@ describe('PAGE_DATA that cannot be right', () => {
       const start = stream.bytes();
       const rest = body.subarray(8 + 8 * believed);
       const padding = Buffer.alloc(-body.length & 7);
-      stream.skeleton(rest).skeleton(padding).note({ kind: 'pageData', inside: false }).end();
+      stream.skeleton(rest).skeleton(padding).note({ kind: 'pageData', inside: false }).bareEnd();
       const end = stream.bytes().subarray(start.length);
       const input = Buffer.concat([start, body.subarray(8, 8 + 8 * believed), end, Buffer.alloc(30_000, 1)]);
       // One piece that holds the whole record and more to come: nothing of it may be kept back.

@@ -88,8 +88,8 @@ describe('addresses', () => {
         () => parseAddress(text),
         (thrown) => {
           assert.ok(thrown instanceof RamferryError && thrown.code === 'ERR_LINK_ADDRESS');
-          assert.ok(thrown.hint?.includes(`${meant} `), thrown.hint);
-          assert.ok(thrown.hint.includes(`file:./${text} `), thrown.hint);
+          assert.ok(thrown.hint?.includes(`${meant} `) === true, thrown.hint);
+          assert.ok(thrown.hint?.includes(`file:./${text} `), thrown.hint);
           return true;
         },
       );

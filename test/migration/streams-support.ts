@@ -8,9 +8,12 @@ import { bindingInfo } from '../../src/codec/registry.js';
 import { FramesOutlet } from '../../src/container/frames-outlet.js';
 import { NativeOutlet } from '../../src/container/native-outlet.js';
 import type { Outlet } from '../../src/container/outlet.js';
+import type { XenguestVersion } from '../../src/container/xenguest-mark.js';
 import { XenguestOutlet } from '../../src/container/xenguest-outlet.js';
 import { RamferryError, type ErrorCode } from '../../src/errors.js';
-import { Detector, grammarFor, type StreamKind } from '../../src/grammar/detect.js';
+import { containerOf, Detector, grammarFor, type StreamKind } from '../../src/grammar/detect.js';
+import { unknownXenHead, xenHeadBytes } from '../../src/grammar/xen-head.js';
+import type { XenKind } from '../../src/grammar/xen-wrapping.js';
 import { GRAMMAR_ID } from '../../src/grammar/grammar.js';
 import type { ByteSink, ByteSource } from '../../src/io/bytes.js';
 import { PlainSink } from '../../src/io/plain-sink.js';
@@ -85,6 +88,17 @@ export interface PackOptions {
   /** What the input is; found out when absent. */
   readonly kind?: StreamKind;
   readonly flushAfter?: number;
+  /** Default: the newest. */
+  readonly xenguestVersion?: XenguestVersion;
+  /** The first bytes of the input, where they may be a Xen stream that cannot be followed. */
+  readonly head?: Uint8Array;
+}
+
+/** What `send` takes a stream for that begins as one of this kind does. */
+function followable(kind: StreamKind, head: Uint8Array | undefined): StreamKind {
+  if (head === undefined || containerOf(kind) !== 'xen') return kind;
+  const xen = kind as XenKind;
+  return unknownXenHead(xen, head.subarray(0, xenHeadBytes(xen))) === undefined ? kind : 'opaque';
 }
 
 export function detect(bytes: Uint8Array): StreamKind {
@@ -96,7 +110,8 @@ export function detect(bytes: Uint8Array): StreamKind {
 /** What `send` makes of these bytes. */
 export async function pack(input: Uint8Array, options: PackOptions = {}): Promise<Buffer> {
   const sink = new CollectingSink();
-  await packInto(sink, new PiecewiseSource(input, options.piece), options.kind ?? detect(input), options);
+  const source = new PiecewiseSource(input, options.piece);
+  await packInto(sink, source, options.kind ?? detect(input), { head: input, ...options });
   return sink.bytes;
 }
 
@@ -114,13 +129,13 @@ export async function packInto(
     chunkSize = 64 * KIB,
     storeBytes = 0,
   } = options;
-  const grammar = grammarFor(kind);
+  const grammar = grammarFor(followable(kind, options.head));
   let outlet: Outlet;
   if (method === 'stream') {
     assert.ok(codec !== 'none');
     outlet = new FramesOutlet(codec, chunkSize);
   } else if (grammar.name === 'libxc') {
-    outlet = new XenguestOutlet({ maxChunk: chunkSize, storeBytes });
+    outlet = new XenguestOutlet({ maxChunk: chunkSize, storeBytes }, options.xenguestVersion);
   } else {
     const id = GRAMMAR_ID[grammar.name];
     outlet = new NativeOutlet({

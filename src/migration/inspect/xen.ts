@@ -43,6 +43,8 @@ const NAMES: Readonly<Record<number, string>> = {
   0x12: 'X86_MSR_POLICY',
   [XENGUEST_RECORD.chunk]: 'COMPRESSED_PAGE_DATA',
   [XENGUEST_RECORD.totals]: 'COMPRESSED_TOTALS',
+  [XENGUEST_RECORD.mark]: 'COMPRESSED_STREAM',
+  [XENGUEST_RECORD.bytes]: 'COMPRESSED_BYTES',
 };
 
 class XenCount implements XenDeliveries {

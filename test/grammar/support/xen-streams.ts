@@ -74,6 +74,9 @@ export class XenStream {
   readonly #padding: number;
   readonly #random: () => number;
   readonly #parts: Buffer[] = [];
+  /** Of the libxc stream at hand. */
+  #domainType: number | undefined;
+  readonly #seen = new Set<number>();
   #length = 0;
 
   constructor(options: StreamOptions = {}) {
@@ -147,6 +150,8 @@ export class XenStream {
     image.writeUInt32BE(this.#version, 12);
     image.writeUInt16BE(this.bigEndian ? 1 : 0, 16);
     this.recordOffsets.length = 0;
+    this.#domainType = domain.type ?? 1;
+    this.#seen.clear();
     return this.skeleton(image).skeleton(
       Buffer.concat([
         this.u32(domain.type ?? 1),
@@ -160,6 +165,7 @@ export class XenStream {
   /** A record other than PAGE_DATA, END and CHECKPOINT; also libxl's, which are framed alike. */
   record(type: number, body: Uint8Array = Buffer.alloc(0)): this {
     this.recordOffsets.push(this.#length);
+    this.#seen.add(type);
     return this.skeleton(Buffer.concat([this.u32(type, body.length), body, this.#pad(body.length)]));
   }
 
@@ -167,6 +173,7 @@ export class XenStream {
     const present = entries.filter(({ type }) => type < TYPE.broken);
     const length = 8 + 8 * entries.length + PAGE * present.length;
     this.recordOffsets.push(this.#length);
+    this.#seen.add(REC.pageData);
     this.note({ kind: 'pageData', inside: true });
     this.skeleton(Buffer.concat([this.u32(REC.pageData, length), this.u32(entries.length, 0)]));
     this.#add(Buffer.concat(entries.map(({ pfn, type }) => this.u64((BigInt(type) << 60n) | BigInt(pfn)))));
@@ -185,12 +192,38 @@ export class XenStream {
     return this.note({ kind: 'pageData', inside: false });
   }
 
+  /** END, and before it what every saver writes and the stream lacks. */
   end(): this {
+    return this.complete().bareEnd();
+  }
+
+  /** END, whatever came before. */
+  bareEnd(): this {
     return this.note({ kind: 'totals' }).record(REC.end).flush();
   }
 
   checkpoint(): this {
+    return this.complete().bareCheckpoint();
+  }
+
+  bareCheckpoint(): this {
     return this.note({ kind: 'totals' }).record(REC.checkpoint).flush();
+  }
+
+  /** What libxc's savers always write of a domain and this stream has not yet, in the smallest form. */
+  complete(): this {
+    // Without an image header these are records of some other stream.
+    if (this.#domainType === undefined) return this;
+    const needed =
+      this.#domainType === 1
+        ? [REC.pvInfo, REC.staticDataEnd, REC.p2mFrames, REC.pageData, REC.sharedInfo, REC.vcpuBasic]
+        : [REC.staticDataEnd, REC.pageData, REC.hvmContext];
+    for (const type of needed) {
+      if (this.#seen.has(type) || (type === REC.staticDataEnd && this.#version < 3)) continue;
+      if (type === REC.pageData) this.pageData(range(0, 1, TYPE.invalid));
+      else this.record(type, Buffer.alloc(type === REC.staticDataEnd ? 0 : 8, type));
+    }
+    return this;
   }
 
   flush(): this {
