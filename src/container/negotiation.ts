@@ -12,8 +12,8 @@ import { MESSAGE, writeMessage } from './control.js';
 import { NATIVE_VERSION } from './native.js';
 import type { StatedSums } from './sums.js';
 
-/** 256 backends with such names fit into a message. */
-const MAX_BACKEND_ID = 100;
+/** Characters. 256 backends with such ids fit into a message. */
+export const MAX_BACKEND_ID = 100;
 
 const helloSchema = z.object({
   software: z.string().max(200),

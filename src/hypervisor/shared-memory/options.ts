@@ -27,7 +27,7 @@ const guest = {
    */
   ram: z.array(z.string().min(1)).default([]),
   /** QEMU's process. Default: the process that holds the monitor's socket. */
-  qemuPid: z.int().positive().optional(),
+  qemuPid: z.int().min(1).optional(),
   /** Take the files as they are named where it cannot be proven that they are this guest's RAM. */
   ramUnchecked: z.boolean().default(false),
 };

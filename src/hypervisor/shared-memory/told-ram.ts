@@ -1,6 +1,6 @@
 // What the destination tells of its RAM in the hello, and what it demands of a source that has not used it. Pure.
 
-import type { Hello } from '../../container/negotiation.js';
+import { type Hello, MAX_BACKEND_ID } from '../../container/negotiation.js';
 import { RamferryError } from '../../errors.js';
 import type { RamFile } from './ram-files.js';
 
@@ -8,7 +8,7 @@ import type { RamFile } from './ram-files.js';
 export function toldRam(files: readonly RamFile[]): Pick<Hello, 'ram' | 'ramBackends'> {
   const ram = files.map(({ size }) => size);
   const backends = files.map(({ backend }) => backend).filter((backend) => backend !== undefined);
-  if (backends.length < files.length) return { ram };
+  if (backends.length < files.length || backends.some(({ id }) => id.length > MAX_BACKEND_ID)) return { ram };
   return {
     ram,
     ramBackends: backends.map(({ id, size, address, node }) => ({
