@@ -88,8 +88,9 @@ describe('addresses', () => {
         () => parseAddress(text),
         (thrown) => {
           assert.ok(thrown instanceof RamferryError && thrown.code === 'ERR_LINK_ADDRESS');
-          assert.ok(thrown.hint?.includes(`${meant} `) === true, thrown.hint);
-          assert.ok(thrown.hint?.includes(`file:./${text} `), thrown.hint);
+          const hint = thrown.hint ?? '';
+          assert.ok(hint.includes(`${meant} `), hint);
+          assert.ok(hint.includes(`file:./${text} `), hint);
           return true;
         },
       );
