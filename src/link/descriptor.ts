@@ -12,6 +12,7 @@ import { libc, POLL_IN, POLL_OUT } from '../io/libc.js';
 import { FileStamp } from '../io/file-stamp.js';
 import { OperationGuard } from '../io/operation.js';
 import { closedError, readError, systemCode, systemError, writeError } from '../io/system-error.js';
+import { waitTaken } from './taken.js';
 import { Watchdog } from './watchdog.js';
 
 const read = promisify(fs.read);
@@ -222,6 +223,21 @@ export class DescriptorSink implements ByteSink {
     const { stats, fd } = this.#at;
     if (stats.isSocket()) return libc()?.unsent(fd) ?? 0;
     return stats.isFIFO() ? (libc()?.unread(fd) ?? 0) : 0;
+  }
+
+  /** A socket's peer that goes with bytes unread is found by the reads of its other direction. */
+  async taken(): Promise<void> {
+    const { stats, fd, guard } = this.#at;
+    if (!stats.isSocket() && !stats.isFIFO()) return;
+    await this.#at.run(() =>
+      waitTaken({
+        label: this.label,
+        fd: () => fd,
+        queued: () => this.queued(),
+        failure: () => guard.failure,
+        ended: () => true,
+      }),
+    );
   }
 
   /** A block device is flushed; an inherited descriptor stays as it is, open until this process ends. */

@@ -7,7 +7,7 @@ import { RamferryError } from '../errors.js';
 import { libc } from '../io/libc.js';
 
 /** How often it is looked, and how long a peer that closed may take to show whether bytes were left unread. */
-const LOOK_MS = 5;
+const LOOK_MS = 10;
 const CLOSED_MS = 1_000;
 
 export interface Writing {

@@ -21,14 +21,19 @@ export async function relay(
   to: (bytes: Buffer) => Promise<void>,
 ): Promise<RamferryError | undefined> {
   const buffer = Buffer.allocUnsafe(BUFFER_BYTES);
-  const state = { listens: true };
+  let listens = true;
   from.patience?.(0);
   try {
     for (;;) {
       const got = await from.read(buffer);
       if (got === 0) return undefined;
-      // The stream goes the other way and has its own errors.
-      if (state.listens) await to(buffer.subarray(0, got)).catch(() => (state.listens = false));
+      if (!listens) continue;
+      try {
+        await to(buffer.subarray(0, got));
+      } catch {
+        // The stream goes the other way and has its own errors.
+        listens = false;
+      }
     }
   } catch (thrown) {
     return toRamferryError(thrown);
