@@ -6,6 +6,7 @@ import fs from 'node:fs';
 import type net from 'node:net';
 import { RamferryError } from '../errors.js';
 import { onAbort } from '../io/abort-signal.js';
+import { AwakeTimer } from '../io/awake-timer.js';
 import type { ByteSink, ByteSource, Channel } from '../io/bytes.js';
 import { libc } from '../io/libc.js';
 import { abortError, asError } from '../io/system-error.js';
@@ -59,12 +60,12 @@ class Command {
   async explain(thrown: unknown): Promise<Error> {
     const own = asError(thrown);
     if (own instanceof RamferryError && own.code !== 'ERR_LINK_CLOSED') return own;
-    let timer: NodeJS.Timeout | undefined;
+    let timer: AwakeTimer | undefined;
     const late = new Promise<undefined>((resolve) => {
-      timer = setTimeout(() => resolve(undefined), STATUS_MS);
+      timer = AwakeTimer.start(STATUS_MS, () => resolve(undefined));
     });
     const failure = await Promise.race([this.#ended, late]);
-    clearTimeout(timer);
+    timer?.cancel();
     return failure ?? own;
   }
 

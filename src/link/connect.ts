@@ -1,6 +1,7 @@
 // Connecting to somebody who listens, over tcp or a unix socket; trying again until he does.
 import net from 'node:net';
 import { RamferryError } from '../errors.js';
+import { AwakeTimer } from '../io/awake-timer.js';
 import { abortError, asError, systemCode, systemText } from '../io/system-error.js';
 import { formatAddress, type Address } from './address.js';
 import { DEFAULT_CONNECT_TIMEOUT_MS, ioTimeoutOf, type OpenOptions } from './options.js';
@@ -50,21 +51,21 @@ function connectOnce(peer: Peer, options: OpenOptions, left: number): Promise<So
     const timer =
       left === Infinity
         ? undefined
-        : setTimeout(() => {
+        : AwakeTimer.start(left, () => {
             failure = new RamferryError('ERR_LINK_CONNECT', 'the time is over');
             socket.destroy();
-          }, left);
+          });
     socket.once('error', (thrown) => {
       failure = thrown;
     });
     // Comes after an error, after the timer, and after an abort: the link then knows why.
     const onClose = (): void => {
-      clearTimeout(timer);
+      timer?.cancel();
       reject(asError(failure ?? options.signal?.reason));
     };
     socket.once('close', onClose);
     socket.once('connect', () => {
-      clearTimeout(timer);
+      timer?.cancel();
       socket.off('close', onClose);
       // A client that tries ports of the ephemeral range on its own host can meet itself.
       if (

@@ -4,6 +4,7 @@ import fs from 'node:fs';
 import net from 'node:net';
 import { RamferryError } from '../errors.js';
 import { onAbort } from '../io/abort-signal.js';
+import { AwakeTimer } from '../io/awake-timer.js';
 import type { Channel } from '../io/bytes.js';
 import { abortError, asError, systemCode, systemText } from '../io/system-error.js';
 import { formatAddress, type Address } from './address.js';
@@ -95,7 +96,7 @@ class Listener {
   /** The peer's channel, or one that is undecided still. */
   readonly #opened = deferred<Channel>();
   #undecided: UndecidedChannel | undefined;
-  #timer: NodeJS.Timeout | undefined;
+  #timer: AwakeTimer | undefined;
   #silenceTimer: NodeJS.Timeout | undefined;
   #late = false;
   #forget = (): void => undefined;
@@ -122,7 +123,7 @@ class Listener {
     const { signal, connectTimeout = 0 } = this.#options;
     this.#forget = onAbort(signal, () => this.#fail(abortError(signal!)));
     if (signal?.aborted === true) return this.#opened.promise;
-    if (connectTimeout > 0) this.#timer = setTimeout(() => this.#onLate(), connectTimeout);
+    if (connectTimeout > 0) this.#timer = AwakeTimer.start(connectTimeout, () => this.#onLate());
     try {
       bind(this.#server, this.#place);
     } catch (thrown) {
@@ -206,7 +207,7 @@ class Listener {
   }
 
   #stop(): void {
-    clearTimeout(this.#timer);
+    this.#timer?.cancel();
     clearTimeout(this.#silenceTimer);
     this.#forget();
     this.#server.close(); // unlinks the path of a unix socket, too

@@ -5,6 +5,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 
 import { RamferryError } from '../errors.js';
+import { AwakeTimer } from '../io/awake-timer.js';
 import type { PeerRules } from './options.js';
 import type { SocketLink } from './socket.js';
 
@@ -30,7 +31,7 @@ class Waiting {
   readonly newcomer: Newcomer;
   /** Bytes that were read so far. */
   readonly heard: Uint8Array[] = [];
-  timer: NodeJS.Timeout | undefined;
+  timer: AwakeTimer | undefined;
   /** Writes to the connection, one after the other. */
   #writes: Promise<void> = Promise.resolve();
   #last: Promise<void> | undefined;
@@ -143,7 +144,7 @@ export class Newcomers {
     this.#over = true;
     const all = [...this.#waiting];
     this.#waiting.clear();
-    for (const { timer } of all) clearTimeout(timer);
+    for (const { timer } of all) timer?.cancel();
     return all;
   }
 
@@ -192,16 +193,16 @@ export class Newcomers {
   }
 
   #limit(waiting: Waiting, milliseconds: number): void {
-    clearTimeout(waiting.timer);
-    waiting.timer = setTimeout(() => {
+    waiting.timer?.cancel();
+    waiting.timer = AwakeTimer.start(milliseconds, () => {
       if (!this.#waiting.has(waiting)) return;
       this.#refuse(waiting, `it has not said what it is within ${milliseconds / 1000} s`);
-    }, milliseconds);
+    });
   }
 
   #refuse(waiting: Waiting, why: string): void {
     this.#waiting.delete(waiting);
-    clearTimeout(waiting.timer);
+    waiting.timer?.cancel();
     this.#report(waiting, why);
     waiting.newcomer.link.fail(closed(why));
     if (this.#waiting.size === 0 && !this.#over) this.#options.onNone();

@@ -1,5 +1,6 @@
 // Trying again until it works, the time is over, or the caller gives up.
 import { setTimeout as sleep } from 'node:timers/promises';
+import { AwakeDeadline } from '../io/awake-timer.js';
 import { abortError } from '../io/system-error.js';
 
 const FIRST_PAUSE_MS = 20;
@@ -16,13 +17,13 @@ export async function retryUntil<T>(
   attempt: (left: number) => Promise<T>,
   again: (thrown: unknown) => boolean,
 ): Promise<T> {
-  const deadline = milliseconds === 0 ? Infinity : performance.now() + milliseconds;
+  const deadline = new AwakeDeadline(milliseconds === 0 ? Infinity : milliseconds);
   for (let pause = FIRST_PAUSE_MS; ; pause = Math.min(pause * 2, LONGEST_PAUSE_MS)) {
     if (signal?.aborted === true) throw abortError(signal);
     try {
-      return await attempt(deadline - performance.now());
+      return await attempt(deadline.left);
     } catch (thrown) {
-      const left = deadline - performance.now();
+      const { left } = deadline;
       if (milliseconds === 0 || left <= 0 || !again(thrown)) throw thrown;
       await sleep(Math.min(pause, left), undefined, { signal }).catch(() => undefined);
     }

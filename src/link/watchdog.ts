@@ -1,19 +1,29 @@
 // Notices that nothing moves: a pulled cable looks like a peer that thinks for a long time.
-// Runs only between start() and stop(); progress in between starts the time anew.
+// Runs only between start() and stop(); progress in between, and a pause of this process, start the time anew.
+
+import { AwakeTimer } from '../io/awake-timer.js';
 
 export class Watchdog {
   #milliseconds: number;
-  #timer: NodeJS.Timeout | undefined;
+  #timer: AwakeTimer | undefined;
   #watching = false;
   #seen = 0;
   readonly #progress: () => number;
   readonly #onStall: (milliseconds: number) => void;
+  readonly #now: (() => number) | undefined;
 
   /**
    * @param milliseconds 0 waits for ever.
    * @param progress any number that changes when something moves.
+   * @param now for tests: milliseconds on a clock
    */
-  constructor(milliseconds: number, progress: () => number, onStall: (milliseconds: number) => void) {
+  constructor(
+    milliseconds: number,
+    progress: () => number,
+    onStall: (milliseconds: number) => void,
+    now?: () => number,
+  ) {
+    this.#now = now;
     this.#milliseconds = milliseconds;
     this.#progress = progress;
     this.#onStall = onStall;
@@ -21,7 +31,7 @@ export class Watchdog {
 
   /** Counts from now, also for what is being watched. */
   setPatience(milliseconds: number): void {
-    clearTimeout(this.#timer);
+    this.#timer?.cancel();
     this.#timer = undefined;
     this.#milliseconds = milliseconds;
     if (this.#watching) this.start();
@@ -32,10 +42,9 @@ export class Watchdog {
     if (this.#milliseconds === 0) return;
     this.#seen = this.#progress();
     // One timer for all operations: setting a new one for each would cost more than a small read.
-    if (this.#timer === undefined) {
-      this.#timer = setTimeout(() => this.#fire(), this.#milliseconds);
-      this.#timer.unref();
-    } else this.#timer.refresh();
+    const clock = this.#now === undefined ? {} : { now: this.#now };
+    this.#timer ??= new AwakeTimer(this.#milliseconds, () => this.#fire(), { unref: true, ...clock });
+    this.#timer.restart();
   }
 
   stop(): void {
@@ -44,7 +53,7 @@ export class Watchdog {
 
   close(): void {
     this.stop();
-    clearTimeout(this.#timer);
+    this.#timer?.cancel();
     this.#timer = undefined;
     this.#milliseconds = 0;
   }

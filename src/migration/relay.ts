@@ -5,6 +5,7 @@ import { Buffer } from 'node:buffer';
 import fs from 'node:fs';
 
 import { type RamferryError, toRamferryError } from '../errors.js';
+import { AwakeTimer } from '../io/awake-timer.js';
 import type { ByteSink, ByteSource } from '../io/bytes.js';
 import type { Address } from '../link/address.js';
 import { openInput, openOutput } from '../link/open.js';
@@ -46,11 +47,13 @@ const LAST_WORDS_MS = 500;
 /** Ends a way back whose stream is over, so that who listens there sees the end. Never rejects, waits a little at most. */
 export async function endRelay(to: ByteSink | undefined): Promise<void> {
   if (to === undefined) return;
-  let timer: NodeJS.Timeout | undefined;
-  const late = new Promise<'late'>((resolve) => (timer = setTimeout(resolve, LAST_WORDS_MS, 'late')));
+  let timer: AwakeTimer | undefined;
+  const late = new Promise<'late'>((resolve) => {
+    timer = AwakeTimer.start(LAST_WORDS_MS, () => resolve('late'));
+  });
   const ended = to.finish().catch(() => undefined);
   if ((await Promise.race([ended, late])) === 'late') await to.abort();
-  clearTimeout(timer);
+  timer?.cancel();
 }
 
 /**

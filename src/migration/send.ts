@@ -6,6 +6,7 @@ import type { Outlet } from '../container/outlet.js';
 import { checkSums, type StatedSums } from '../container/sums.js';
 import { type RamferryError, toRamferryError } from '../errors.js';
 import { onAbort } from '../io/abort-signal.js';
+import { AwakeTimer } from '../io/awake-timer.js';
 import type { ByteSink, ByteSource, Channel } from '../io/bytes.js';
 import { addressOf } from '../link/address.js';
 import { openInput, openOutput } from '../link/open.js';
@@ -250,12 +251,14 @@ async function rootCause(thrown: unknown, ear: Ear | undefined): Promise<Ramferr
   const error = toRamferryError(thrown, 'ERR_LINK_CLOSED');
   if (ear === undefined || error.code !== 'ERR_LINK_CLOSED') return error;
   // The timer keeps the process: nothing else may, and then a promise that is awaited would never settle.
-  let timer: NodeJS.Timeout | undefined;
-  const late = new Promise<RamferryError>((resolve) => (timer = setTimeout(resolve, LAST_WORD_MS, error)));
+  let timer: AwakeTimer | undefined;
+  const late = new Promise<RamferryError>((resolve) => {
+    timer = AwakeTimer.start(LAST_WORD_MS, () => resolve(error));
+  });
   const word = await Promise.race([
     ear.failure().catch((reason: unknown) => toRamferryError(reason)),
     late,
-  ]).finally(() => clearTimeout(timer));
+  ]).finally(() => timer?.cancel());
   return word.code === 'ERR_LINK_CLOSED' ? error : word;
 }
 

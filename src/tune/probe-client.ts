@@ -9,6 +9,7 @@ import { MESSAGE, PROBE_MAGIC, writeMessage } from '../container/control.js';
 import { peerFailure, readResult } from '../container/negotiation.js';
 import { RamferryError, toRamferryError } from '../errors.js';
 import { onAbort } from '../io/abort-signal.js';
+import { AwakeTimer } from '../io/awake-timer.js';
 import type { ByteSink, ByteSource } from '../io/bytes.js';
 import { ExactReader } from '../io/exact-reader.js';
 import { parseAddress } from '../link/address.js';
@@ -53,9 +54,9 @@ export async function probe(address: string, options: ProbeOptions = {}): Promis
     );
   }
   const controller = new AbortController();
-  const timer = setTimeout(() => {
+  const timer = AwakeTimer.start(PATIENCE_MS, () => {
     controller.abort(new RamferryError('ERR_LINK_TIMEOUT', `the probe of ${address} took too long`));
-  }, PATIENCE_MS);
+  });
   const forget = onAbort(options.signal, () => controller.abort(options.signal!.reason));
   try {
     options.signal?.throwIfAborted();
@@ -63,7 +64,7 @@ export async function probe(address: string, options: ProbeOptions = {}): Promis
     const { source, sink } = await openOutput(parsed, { signal: controller.signal, maxBandwidth });
     return await converse(source!, sink!);
   } finally {
-    clearTimeout(timer);
+    timer.cancel();
     forget();
   }
 }

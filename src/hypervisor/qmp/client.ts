@@ -7,6 +7,7 @@ import { createInterface } from 'node:readline';
 import { setTimeout as sleep } from 'node:timers/promises';
 
 import { RamferryError, toRamferryError } from '../../errors.js';
+import { AwakeDeadline, AwakeTimer } from '../../io/awake-timer.js';
 import { systemCode, systemText } from '../../io/system-error.js';
 import { handleOf } from '../../link/handle.js';
 import { qmpCommand, type QmpMessage, readQmpMessage } from './messages.js';
@@ -27,7 +28,7 @@ export interface QmpOptions {
 interface Waiting {
   readonly resolve: (value: unknown) => void;
   readonly reject: (error: RamferryError) => void;
-  readonly timer: NodeJS.Timeout;
+  readonly timer: AwakeTimer;
   readonly command: string;
 }
 
@@ -64,14 +65,14 @@ export class QmpClient {
 
   /** Connects and negotiates. @throws ERR_QMP_CONNECT, ERR_QMP_TIMEOUT, ERR_QMP_PROTOCOL, ERR_QMP_CLOSED */
   static async connect(path: string, options: QmpOptions): Promise<QmpClient> {
-    const until = performance.now() + (options.patience ?? 0);
+    const deadline = new AwakeDeadline(options.patience ?? 0);
     for (;;) {
       try {
         return await QmpClient.#connectOnce(path, options);
       } catch (thrown) {
         const error = toRamferryError(thrown);
         const gone = systemCode(error.cause) === 'ENOENT' || systemCode(error.cause) === 'ECONNREFUSED';
-        if (gone || performance.now() >= until) throw error;
+        if (gone || deadline.left <= 0) throw error;
         await sleep(RETRY_MS);
       }
     }
@@ -106,9 +107,9 @@ export class QmpClient {
         return;
       }
       const id = this.#nextId++;
-      const timer = setTimeout(() => {
+      const timer = AwakeTimer.start(timeout, () => {
         this.#fail(timeoutError(`QEMU has not answered ${command}`, timeout));
-      }, timeout);
+      });
       this.#waiting.set(id, { resolve, reject, timer, command });
       this.#socket.write(qmpCommand(command, args, id));
     });
@@ -126,19 +127,19 @@ export class QmpClient {
   #greeting(): Promise<void> {
     const { timeout } = this.#options;
     return new Promise((resolve, reject) => {
-      const timer = setTimeout(() => {
+      const timer = AwakeTimer.start(timeout, () => {
         this.#fail(
           new RamferryError('ERR_QMP_TIMEOUT', `the monitor says nothing for ${timeout / 1000} s`, {
             hint: 'QEMU serves one client a socket: is another one connected?',
           }),
         );
-      }, timeout);
+      });
       this.#greeted = () => {
-        clearTimeout(timer);
+        timer.cancel();
         resolve();
       };
       void this.closed.then((error) => {
-        clearTimeout(timer);
+        timer.cancel();
         reject(error);
       });
     });
@@ -166,7 +167,7 @@ export class QmpClient {
     const waiting = this.#waiting.get(message.id ?? 0);
     if (waiting === undefined) return;
     this.#waiting.delete(message.id!);
-    clearTimeout(waiting.timer);
+    waiting.timer.cancel();
     if (message.kind === 'result') waiting.resolve(message.value);
     else waiting.reject(new RamferryError('ERR_QMP_COMMAND', `${waiting.command}: ${message.text}`));
   }
@@ -177,7 +178,7 @@ export class QmpClient {
     this.#failure = error;
     this.#socket.destroy();
     for (const { reject, timer } of this.#waiting.values()) {
-      clearTimeout(timer);
+      timer.cancel();
       reject(error);
     }
     this.#waiting.clear();
@@ -195,7 +196,7 @@ function openSocket(path: string, timeout: number): Promise<net.Socket> {
   return new Promise((resolve, reject) => {
     const socket = net.connect({ path });
     const refuse = (why: string, cause?: unknown): void => {
-      clearTimeout(timer);
+      timer.cancel();
       socket.destroy();
       reject(
         new RamferryError('ERR_QMP_CONNECT', `cannot reach QEMU's monitor at unix:${path}: ${why}`, {
@@ -204,10 +205,10 @@ function openSocket(path: string, timeout: number): Promise<net.Socket> {
         }),
       );
     };
-    const timer = setTimeout(() => refuse('no answer'), timeout);
+    const timer = AwakeTimer.start(timeout, () => refuse('no answer'));
     socket.once('error', (thrown) => refuse(systemText(thrown), thrown));
     socket.once('connect', () => {
-      clearTimeout(timer);
+      timer.cancel();
       socket.removeAllListeners('error');
       resolve(socket);
     });

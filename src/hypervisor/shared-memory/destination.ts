@@ -7,6 +7,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { statedSums, type StreamSums } from '../../container/sums.js';
 import { RamferryError, toRamferryError } from '../../errors.js';
 import { onAbort } from '../../io/abort-signal.js';
+import { AwakeDeadline } from '../../io/awake-timer.js';
 import { WaitingSource } from '../../io/waiting-source.js';
 import { parseAddress } from '../../link/address.js';
 import { openInput } from '../../link/open.js';
@@ -190,14 +191,14 @@ class Arrival {
   }
 
   async #awaitLoaded(): Promise<void> {
-    const until = performance.now() + this.#timeout;
+    const deadline = new AwakeDeadline(this.#timeout);
     for (;;) {
       const { status, running } = await this.#guest!.status();
       if (running) {
         throw new RamferryError('ERR_HANDOVER_UNKNOWN', 'somebody else has continued the guest here');
       }
       if (status !== 'inmigrate') return;
-      if (performance.now() > until) {
+      if (deadline.left < 0) {
         throw new RamferryError('ERR_QMP_TIMEOUT', 'QEMU does not finish loading the device state');
       }
       await sleep(POLL_MS);

@@ -3,6 +3,7 @@
 // A failure of the link or of anything else ends every wait, now and later; a verdict that was heard before stays heard.
 
 import { RamferryError } from '../../errors.js';
+import { AwakeTimer } from '../../io/awake-timer.js';
 import { isVerdict, readSaying, type Saying, type Verdict } from './messages.js';
 
 type Kind = Saying['say'];
@@ -60,12 +61,12 @@ export class Dialogue {
     limit: number,
     what: string,
   ): Promise<Extract<Saying, { say: K }>> {
-    let timer: NodeJS.Timeout | undefined;
+    let timer: AwakeTimer | undefined;
     try {
       const found = await new Promise<Saying>((resolve, reject) => {
         this.#waiting = { wanted, resolve, reject };
         if (limit > 0) {
-          timer = setTimeout(() => {
+          timer = AwakeTimer.start(limit, () => {
             reject(
               new RamferryError(
                 'ERR_LINK_TIMEOUT',
@@ -75,13 +76,13 @@ export class Dialogue {
                 },
               ),
             );
-          }, limit);
+          });
         }
         this.#look();
       });
       return found as Extract<Saying, { say: K }>;
     } finally {
-      clearTimeout(timer);
+      timer?.cancel();
       this.#waiting = undefined;
     }
   }

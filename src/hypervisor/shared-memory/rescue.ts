@@ -5,6 +5,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 
 import { RamferryError, toRamferryError } from '../../errors.js';
+import { AwakeDeadline } from '../../io/awake-timer.js';
 import { QemuGuest } from '../qmp/guest.js';
 import type { Verdict } from './messages.js';
 
@@ -56,11 +57,11 @@ export function resumeSource(options: RescueOptions, stopped: boolean): Promise<
 }
 
 async function endMigration(guest: QemuGuest, timeout: number): Promise<void> {
-  const until = performance.now() + timeout;
+  const deadline = new AwakeDeadline(timeout);
   if (!QemuGuest.underWay(await guest.migration())) return;
   await guest.migrateCancel();
   while (QemuGuest.underWay(await guest.migration())) {
-    if (performance.now() > until) {
+    if (deadline.left < 0) {
       throw new RamferryError('ERR_QMP_TIMEOUT', "QEMU's migration cannot be cancelled");
     }
     await sleep(POLL_MS);

@@ -6,6 +6,7 @@ import net from 'node:net';
 import { once } from 'node:events';
 
 import { RamferryError } from '../../errors.js';
+import { AwakeTimer } from '../../io/awake-timer.js';
 import { systemText } from '../../io/system-error.js';
 
 /** sockaddr_un (unix(7)). */
@@ -80,20 +81,28 @@ export class StateInlet {
   /** What QEMU writes, until it closes. @param limit milliseconds without a byte */
   async *read(limit: number): AsyncGenerator<Buffer, void> {
     const socket = await this.#accept(limit);
-    socket.setTimeout(limit, () => socket.destroy(failed(this.path, new Error('no byte came'))));
-    for await (const piece of socket) yield piece as Buffer;
+    const timer = AwakeTimer.start(limit, () => socket.destroy(failed(this.path, new Error('no byte came'))));
+    try {
+      for await (const piece of socket) {
+        timer.cancel();
+        yield piece as Buffer;
+        timer.restart();
+      }
+    } finally {
+      timer.cancel();
+    }
   }
 
   async #accept(limit: number): Promise<net.Socket> {
-    let timer: NodeJS.Timeout | undefined;
+    let timer: AwakeTimer | undefined;
     const late = new Promise<never>((_, reject) => {
-      timer = setTimeout(() => reject(failed(this.path, new Error('QEMU does not connect'))), limit);
+      timer = AwakeTimer.start(limit, () => reject(failed(this.path, new Error('QEMU does not connect'))));
     });
     try {
       this.#socket = await Promise.race([this.#connected, late]);
       return this.#socket;
     } finally {
-      clearTimeout(timer);
+      timer?.cancel();
     }
   }
 

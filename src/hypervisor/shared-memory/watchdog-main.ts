@@ -8,6 +8,7 @@ import { createInterface } from 'node:readline';
 import { MESSAGE, writeMessage } from '../../container/control.js';
 import { resultMessage } from '../../container/negotiation.js';
 import { RamferryError, toRamferryError } from '../../errors.js';
+import { AwakeTimer } from '../../io/awake-timer.js';
 import { findVerdict, sayingBody, type Verdict } from './messages.js';
 import { dismissDestination, resumeSource, settleDestination } from './rescue.js';
 import { LINK_FD, type Note, READY, type WatchdogOrders } from './watchdog.js';
@@ -94,10 +95,10 @@ function askDestination(): Promise<Verdict | undefined> {
     const link = openLink();
     let heard = Buffer.alloc(0);
     const finish = (): void => {
-      clearTimeout(timer);
+      timer.cancel();
       resolve(findVerdict(heard));
     };
-    const timer = setTimeout(finish, orders.timeout);
+    const timer = AwakeTimer.start(orders.timeout, finish);
     link.on('data', (piece: Buffer) => {
       heard = Buffer.concat([heard, piece]);
       if (findVerdict(heard) !== undefined) finish();

@@ -1,0 +1,63 @@
+// The watchdog of a link: what it takes for a stall, and what it does not.
+
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
+
+import { Watchdog } from '../../src/link/watchdog.js';
+
+describe('the watchdog', { timeout: 30_000 }, () => {
+  it('reports a stall with the limit', async () => {
+    let told = 0;
+    const dog = new Watchdog(
+      20,
+      () => 0,
+      (milliseconds) => (told = milliseconds),
+    );
+    dog.start();
+    while (told === 0) await sleep(1);
+    assert.equal(told, 20);
+    dog.close();
+  });
+
+  it('says nothing of a peer while this process was stopped: its whole limit begins anew', async () => {
+    let clock = 0;
+    let asked = 0;
+    let told = false;
+    const now = (): number => {
+      asked++;
+      return clock;
+    };
+    const dog = new Watchdog(
+      20,
+      () => 0,
+      () => (told = true),
+      now,
+    );
+    dog.start();
+    // Each step ends a minute late, as if the process had been stopped again and again.
+    while (asked < 60) {
+      clock += 60_000;
+      await sleep(1);
+      assert.equal(told, false);
+    }
+    while (!told) await sleep(1);
+    dog.close();
+  });
+
+  it('says nothing while something moves, or when nobody waits', async () => {
+    let moved = 0;
+    let told = 0;
+    const dog = new Watchdog(
+      10,
+      () => moved++,
+      () => told++,
+    );
+    dog.start();
+    await sleep(60);
+    dog.stop();
+    await sleep(60);
+    assert.equal(told, 0);
+    dog.close();
+  });
+});
