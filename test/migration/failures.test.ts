@@ -501,23 +501,25 @@ describe('an abort', () => {
     it(`${name} ends both sides of a connection`, LIMIT, async () => {
       const controller = new AbortController();
       const output = place.path('aborted');
-      let begins: () => void;
-      const begun = new Promise<void>((resolve) => (begins = resolve));
+      let flows!: () => void;
+      const flowing = new Promise<void>((resolve) => (flows = resolve));
       const { ready, result } = listening((onListening) =>
         receive({
           input: `unix-listen:${place.path('socket')}`,
           output,
           signal: controller.signal,
           onListening,
-          onProgress: () => begins(),
+          onProgress: ({ guestBytes }) => {
+            if (guestBytes > 0) flows();
+          },
         }),
       );
       const sending = ready.then((to) =>
-        send({ input: `exec:cat ${busyFile}; sleep 60`, output: to, compressThreads: 1 }),
+        send({ input: `exec:cat ${busyFile}; sleep 60`, output: to, format: 'raw', compressThreads: 1 }),
       );
       sending.catch(() => undefined);
       result.catch(() => undefined);
-      await begun;
+      await flowing;
       controller.abort(reason);
       await assert.rejects(result, isTyped(code));
       await assert.rejects(sending, isTyped('ERR_PEER_FAILED', 'ERR_LINK_CLOSED'));
