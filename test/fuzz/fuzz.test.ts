@@ -7,7 +7,8 @@ import { readCorpus } from './corpus.js';
 import { decodeInline } from './inline.js';
 import { mutate } from './mutations.js';
 import { Random } from './random.js';
-import { fuzz } from './target.js';
+import { framesTrial, wayBackTrial, xenTrial } from './more-targets.js';
+import { fuzz, fuzzTarget } from './target.js';
 
 const iterations = Number(process.env['RAMFERRY_FUZZ_ITERATIONS'] ?? 12_000);
 
@@ -49,5 +50,24 @@ describe('fuzzing native streams', () => {
   it('the receiver and its threads say the same of some of them', { timeout: 120_000 }, async () => {
     const report = await fuzz({ iterations: 40, seed: 1_000_001, receiverEvery: 1 });
     assert.equal(report.received, 40);
+  });
+});
+
+describe('fuzzing what surrounds native streams', { timeout: 300_000 }, () => {
+  const upTo = (limit: number) => (trials: number) => trials < limit;
+
+  it('Xen streams of method xenguest: typed errors, or the identical bytes', async () => {
+    const count = await fuzzTarget('xenguest', await xenTrial(), 1, upTo(400));
+    assert.ok(count.decoded > 0 && count.refused > count.decoded);
+  });
+
+  it('messages of the way back: typed errors, or a result', async () => {
+    const count = await fuzzTarget('conversation', wayBackTrial(), 1, upTo(500));
+    assert.ok(count.decoded > 0 && count.refused > 0);
+  });
+
+  it('frames of method stream: typed errors, or the identical bytes', async () => {
+    const count = await fuzzTarget('frames', await framesTrial(), 1, upTo(12));
+    assert.ok(count.refused > 0);
   });
 });

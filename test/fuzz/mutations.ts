@@ -32,9 +32,14 @@ export interface Mutant {
 export function mutate(original: Buffer, others: readonly Buffer[], random: Random): Mutant {
   const parts = random.below(5) < 2 ? undefined : takeApartIfPossible(original);
   if (parts !== undefined) return { bytes: mutateParts(parts, others, random), sealed: true };
+  return { bytes: mutateBlindly(original, others, random), sealed: false };
+}
+
+/** A few blind mutations of any bytes. */
+export function mutateBlindly(original: Buffer, others: readonly Buffer[], random: Random): Buffer {
   let bytes = Buffer.from(original) as Buffer;
   for (let times = 1 + random.below(4); times > 0; times--) bytes = random.pick(BLIND)(bytes, others, random);
-  return { bytes, sealed: false };
+  return bytes;
 }
 
 type Blind = (bytes: Buffer, others: readonly Buffer[], random: Random) => Buffer;
@@ -56,7 +61,7 @@ const EDGES = [
 ];
 const WIDE_EDGES = [...EDGES, 2n ** 32n, 2n ** 53n - 1n, 2n ** 53n, 2n ** 63n, 2n ** 64n - 1n];
 
-function putEdge(bytes: Buffer, at: number, width: number, random: Random): void {
+export function putEdge(bytes: Buffer, at: number, width: number, random: Random): void {
   const mask = 2n ** BigInt(width * 8) - 1n;
   const old = width === 4 ? BigInt(bytes.readUInt32LE(at)) : bytes.readBigUInt64LE(at);
   const value =

@@ -2,6 +2,7 @@
 // seed and an iteration name a mutant for ever.
 //
 //   RAMFERRY_FUZZ_ITERATIONS=1000000 RAMFERRY_FUZZ_SEED=7 node dist/test/fuzz/target.js
+//   node dist/test/fuzz/target.js --seconds 60      every target for a part of that time; one last line says how it went
 
 import assert from 'node:assert/strict';
 import { Buffer } from 'node:buffer';
@@ -14,6 +15,7 @@ import { RamferryError } from '../../src/errors.js';
 import { decodeStream } from '../migration/memory-link.js';
 import { type Entry, readCorpus } from './corpus.js';
 import { type Decoded, decodeInline } from './inline.js';
+import { framesTrial, type Trial, wayBackTrial, xenTrial } from './more-targets.js';
 import { type Mutant, mutate } from './mutations.js';
 import { Random } from './random.js';
 
@@ -141,19 +143,99 @@ async function compareWithReceiver(stream: Buffer, inline: Outcome): Promise<voi
     assert.ok(received.equals(inline.bytes));
 }
 
-if (argv[1] === fileURLToPath(import.meta.url)) {
+/** Counts of one target of the program. */
+export interface TargetCount {
+  trials: number;
+  decoded: number;
+  refused: number;
+}
+
+/** One of the targets beside native streams, so many times. @throws Error that names the seed of a finding */
+export async function fuzzTarget(
+  name: string,
+  trial: Trial,
+  seed: number,
+  more: (trials: number) => boolean,
+): Promise<TargetCount> {
+  const count: TargetCount = { trials: 0, decoded: 0, refused: 0 };
+  const { arrayBuffers } = process.memoryUsage();
+  for (; more(count.trials); count.trials++) {
+    try {
+      count[await trial(new Random(seed + count.trials))]++;
+    } catch (cause) {
+      throw new Error(`fuzzing ${name}: seed ${seed + count.trials}: ${(cause as Error).message}`, { cause });
+    }
+    if (count.trials % 200 === 199) {
+      const held = process.memoryUsage().arrayBuffers - arrayBuffers;
+      assert.ok(held < MEMORY_LIMIT.receiver, `fuzzing ${name}: memory is bounded (${held} bytes)`);
+    }
+  }
+  return count;
+}
+
+/** Every target for its part of so many seconds. */
+async function run(seconds: number, seed: number): Promise<Record<string, TargetCount>> {
+  const counts: Record<string, TargetCount> = {};
+  const within = (share: number): ((trials: number) => boolean) => {
+    const end = performance.now() + 1000 * seconds * share;
+    return (trials) => trials === 0 || performance.now() < end;
+  };
+  const native: TargetCount = { trials: 0, decoded: 0, refused: 0 };
+  const more = within(0.3);
+  for (; more(native.trials); native.trials += 500) {
+    const report = await fuzz({ iterations: 500, seed: seed + native.trials, receiverEvery: 0 });
+    native.decoded += report.decoded;
+    native.refused += 500 - report.decoded;
+  }
+  counts['native'] = native;
+  counts['xenguest'] = await fuzzTarget('xenguest', await xenTrial(), seed, within(0.35));
+  counts['conversation'] = await fuzzTarget('conversation', wayBackTrial(), seed, within(0.15));
+  counts['frames'] = await fuzzTarget('frames', await framesTrial(), seed, within(0.2));
+  return counts;
+}
+
+/** `--seconds N`, or RAMFERRY_FUZZ_SECONDS. */
+function secondsGiven(): number | undefined {
+  const at = argv.indexOf('--seconds');
+  const text = at < 0 ? process.env['RAMFERRY_FUZZ_SECONDS'] : argv[at + 1];
+  if (text === undefined) return undefined;
+  const seconds = Number(text);
+  if (!(seconds > 0)) throw new Error(`--seconds: expected a number of seconds, got '${text}'`);
+  return seconds;
+}
+
+async function main(): Promise<void> {
   const number = (name: string, otherwise: number): number => Number(process.env[name] ?? otherwise);
   const started = performance.now();
-  const report = await fuzz({
-    iterations: number('RAMFERRY_FUZZ_ITERATIONS', 100_000),
-    seed: number('RAMFERRY_FUZZ_SEED', 1),
-    receiverEvery: number('RAMFERRY_FUZZ_RECEIVER_EVERY', 0),
-    onProgress: (done, { decoded, other }) => {
-      if (done % 100_000 === 0)
-        console.log(`${done} mutants, ${decoded} decoded, ${other} of them to other bytes`);
-    },
-  });
-  console.log(
-    JSON.stringify({ ...report, seconds: Math.round((performance.now() - started) / 1000) }, null, 2),
+  const seed = number('RAMFERRY_FUZZ_SEED', 1);
+  const seconds = secondsGiven();
+  if (seconds === undefined) {
+    const report = await fuzz({
+      iterations: number('RAMFERRY_FUZZ_ITERATIONS', 100_000),
+      seed,
+      receiverEvery: number('RAMFERRY_FUZZ_RECEIVER_EVERY', 0),
+      onProgress: (done, { decoded, other }) => {
+        if (done % 100_000 === 0)
+          console.log(`${done} mutants, ${decoded} decoded, ${other} of them to other bytes`);
+      },
+    });
+    console.log(
+      JSON.stringify({ ...report, seconds: Math.round((performance.now() - started) / 1000) }, null, 2),
+    );
+    return;
+  }
+  const counts = await run(seconds, seed);
+  const parts = Object.entries(counts).map(
+    ([name, { trials, decoded, refused }]) => `${name} ${trials} (${decoded} decoded, ${refused} refused)`,
   );
+  const took = Math.round((performance.now() - started) / 1000);
+  console.log(`fuzz: no findings, seed ${seed}, ${took} s: ${parts.join(', ')}`);
+}
+
+if (argv[1] === fileURLToPath(import.meta.url)) {
+  await main().catch((finding: unknown) => {
+    console.log(`fuzz: FINDING: ${finding instanceof Error ? finding.message : String(finding)}`);
+    console.error(finding);
+    process.exitCode = 1;
+  });
 }

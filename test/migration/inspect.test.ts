@@ -135,7 +135,7 @@ describe('inspect of damage', () => {
     const error = await failsWith(look(native), 'ERR_STREAM_CHECKSUM');
     assert.deepEqual(error.place, { record: 1, offset: 64, sequence: 0 });
     const xen = await pack(smallXenStream());
-    const start = xen.indexOf('RMFY', 0, 'latin1') - 8;
+    const start = xen.indexOf(Buffer.from('4652ff7f', 'hex'));
     // The checksum of the decoded bytes, in the header of the chunk record.
     xen[start + 24 + 72]! ^= 1;
     const other = await failsWith(look(xen), 'ERR_STREAM_CHECKSUM');
