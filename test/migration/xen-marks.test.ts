@@ -9,6 +9,9 @@ import { MARK_RECORD_BYTES, markRecord } from '../../src/container/xenguest-mark
 import { XENGUEST_RECORD } from '../../src/container/xenguest.js';
 import { RamferryError } from '../../src/errors.js';
 import { IMAGE_HEADER_BYTES, LIBXC_RECORD } from '../../src/grammar/libxc-format.js';
+import type { Hello } from '../../src/container/negotiation.js';
+import { xenguestVersion } from '../../src/migration/load.js';
+import { receiverHello } from '../../src/migration/receiver-hello.js';
 import { inspectXen } from '../../src/migration/inspect/xen.js';
 import type { XenKind } from '../../src/grammar/xen-wrapping.js';
 import { Random } from '../fuzz/random.js';
@@ -162,6 +165,41 @@ describe('the marks of a compressed libxc stream', () => {
     for (const end of [IMAGE_HEADER_BYTES, HEADERS, HEADERS + MARK_RECORD_BYTES]) {
       await failsWith(pack(packed.subarray(0, end), { codec: 'lz4' }), 'ERR_ALREADY_COMPRESSED');
     }
+  });
+});
+
+describe('the version of method xenguest', () => {
+  const said = (xenguest?: number[]): Hello => ({
+    software: 'ramferry',
+    versions: [1],
+    codecs: ['zstd'],
+    maxChunk: 1 << 24,
+    memory: 1 << 28,
+    ...(xenguest === undefined ? {} : { xenguest }),
+  });
+
+  it('is 2 where the receiver reads it, and where nothing can be asked', () => {
+    assert.equal(xenguestVersion({ xenguestVersion: undefined }, said([1, 2])), 2);
+    assert.equal(xenguestVersion({ xenguestVersion: undefined }, undefined), 2);
+  });
+
+  it('is none, and the container native, for a receiver that reads no marks', () => {
+    assert.equal(xenguestVersion({ xenguestVersion: undefined }, said()), undefined);
+    assert.equal(xenguestVersion({ xenguestVersion: 2 }, said([1])), undefined);
+  });
+
+  it('is 1 where the user says so', () => {
+    assert.equal(xenguestVersion({ xenguestVersion: 1 }, said([1, 2])), 1);
+    assert.equal(xenguestVersion({ xenguestVersion: 1 }, undefined), 1);
+  });
+
+  it('is what a receiver says first', () => {
+    const { xenguest } = receiverHello({
+      memoryLimit: 1 << 29,
+      decompressThreads: 1,
+      zstdBinding: undefined,
+    });
+    assert.deepEqual(xenguest, [1, 2]);
   });
 });
 
