@@ -1,7 +1,7 @@
 // The receiver for what was recognised.
 
 import { RamferryError } from '../errors.js';
-import { containerOf, type StreamKind } from '../grammar/detect.js';
+import { containerOf, grammarFor, type StreamKind } from '../grammar/detect.js';
 import type { XenKind } from '../grammar/xen-wrapping.js';
 import { FramesReceiver } from './frames-receiver.js';
 import { NativeReceiver } from './native-receiver.js';
@@ -20,7 +20,8 @@ export function openReceiver(kind: StreamKind, settings: ReceiverSettings): Rece
       return new FramesReceiver(settings);
     case 'plain':
       // An uncompressed migration stream is what a host without ramferry sends; anything else is a mistake.
-      if (kind === 'qemu' || kind === 'libvirt' || settings.passThrough) return new PassThrough(settings);
+      if (settings.passThrough) return new PassThrough(settings);
+      if (kind === 'qemu' || kind === 'libvirt') return new PassThrough(settings, grammarFor(kind));
       throw new RamferryError('ERR_STREAM_MAGIC', 'the input is nothing that `receive` knows', {
         offset: 0,
         hint: 'give it what `ramferry send` wrote, or say --pass-through to hand on anything',

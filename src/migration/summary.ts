@@ -43,7 +43,7 @@ export interface Progress {
 export interface TransferSummary {
   readonly status: TransferStatus;
   /**
-   * Only of a sender: how its input ended. `seen`: where the stream's own format has its end. `incomplete`: it broke off
+   * Of a sender, and of a receiver of an uncompressed QEMU stream: how its input ended. `seen`: where the stream's own format has its end. `incomplete`: it broke off
    * before that, which also ends the transfer. `unseen`: the end cannot be told from a place where it broke off.
    */
   readonly 'stream-end'?: StreamEnd['state'];

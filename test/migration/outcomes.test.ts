@@ -117,6 +117,24 @@ describe('send, from a file', () => {
   });
 });
 
+describe('receive, of an uncompressed QEMU stream', () => {
+  it('hands a whole one on and says seen', LIMIT, async () => {
+    const output = place.path('received');
+    const summary = await receive({ input: place.file('plain', qemu), output });
+    assert.deepEqual([summary.status, summary['stream-end']], ['unverified', 'seen']);
+    assert.ok(readFileSync(output).equals(qemu));
+  });
+
+  it('fails and leaves no output where it breaks off, unless anything may pass', LIMIT, async () => {
+    const input = place.file('plain', qemu.subarray(0, 9000));
+    const output = place.path('received');
+    await assert.rejects(receive({ input, output }), isTyped('ERR_STREAM_TRUNCATED'));
+    assert.ok(!existsSync(output));
+    await receive({ input, output, passThrough: true });
+    assert.ok(readFileSync(output).equals(qemu.subarray(0, 9000)));
+  });
+});
+
 /** `receive` into a connection to `hypervisor`, of a stream of that many bytes of RAM. */
 async function receiveInto(
   kind: 'unix' | 'tcp',
