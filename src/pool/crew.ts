@@ -2,6 +2,8 @@
 // each task for which transfer; so they may be there before anybody knows what it will be. A thread that dies or runs out
 // of memory is told once, with a named error. It knows nothing of the ring and of chunks.
 
+import { setTimeout as sleep } from 'node:timers/promises';
+
 import { Piscina } from 'piscina';
 
 import { fromErrorData, isErrorCode, RamferryError } from '../errors.js';
@@ -13,6 +15,13 @@ import { compileLater } from './compile-later.js';
  * in an error with a name then, and not in a host without memory.
  */
 const THREAD_HEAP_MIB = 256;
+
+/**
+ * How long a thread may take to leave its task when it is asked to, in slices: a process that is stopped meanwhile loses one of
+ * them only. Every job ends much sooner, and so does the loading of a codec's module; a thread that is late hangs.
+ */
+const PATIENCE_SLICES = 10;
+const SLICE_MS = 300;
 
 export interface CrewOptions extends ThreadStartUp {
   /** The program; its default export takes what {@link Crew.work} is given. */
@@ -28,7 +37,8 @@ export class Crew {
   readonly #watched = new WeakSet<object>();
   /** For each thread: settles when it has loaded its modules, or died trying. */
   readonly #loaded: Promise<void>[] = [];
-  readonly #tasks = new Set<Promise<void>>();
+  /** Tasks that have not ended, and how each is asked to end. */
+  readonly #tasks = new Map<Promise<void>, () => void>();
   readonly #listeners = new Set<(error: RamferryError) => void>();
   #death: RamferryError | undefined;
   #ending: Promise<void> | undefined;
@@ -69,11 +79,12 @@ export class Crew {
 
   /**
    * Gives a thread a task, as soon as one has none; starts one more if there may be more.
+   * @param stop makes the task end soon, through shared memory; called from close(), also before the task has begun
    * @returns when it has ended, however
    */
-  work(task: unknown): Promise<void> {
+  work(task: unknown, stop: () => void): Promise<void> {
     const running = (this.#piscina.run(task) as Promise<void>).catch((thrown: unknown) => this.#died(thrown));
-    this.#tasks.add(running);
+    this.#tasks.set(running, stop);
     void running.then(() => this.#tasks.delete(running));
     this.#watchThreads();
     return running;
@@ -88,18 +99,50 @@ export class Crew {
     });
   }
 
-  /** Ends the threads; those at work are terminated. Safe at any time, and twice. */
+  /**
+   * Ends the threads: each finishes its job first, and is terminated when it has no task. Safe at any time, and twice.
+   * A thread that hangs is terminated after three seconds all the same.
+   */
   close(): Promise<void> {
     this.#ending ??= this.#end();
     return this.#ending;
   }
 
   async #end(): Promise<void> {
-    // A thread that is terminated while it loads modules can take the whole process with it (Node 20.20: "FATAL ERROR:
-    // v8::Module::IsGraphAsync must be used on an instantiated module"). Afterwards it may be terminated at any time.
-    await Promise.all(this.#loaded);
+    // A thread that is terminated while it loads something can take the whole process with it. While Node links modules:
+    // "FATAL ERROR: v8::Module::IsGraphAsync must be used on an instantiated module" (Node 20.20). While koffi loads or
+    // defines a function, which a task does when it first needs one: "FATAL ERROR: Error::ThrowAsJavaScriptException
+    // napi_throw" (koffi 3.3.4). Calls of functions that are loaded already survived 100 of 100 terminations.
+    for (const stop of this.#tasks.values()) stop();
+    await this.#allLoaded();
+    await this.#tasksLeft();
+    await this.#allLoaded();
     await this.#piscina.destroy();
-    await Promise.all(this.#tasks);
+    await Promise.all(this.#tasks.keys());
+  }
+
+  /** Also those that piscina has started in the place of one that died. */
+  async #allLoaded(): Promise<void> {
+    for (let so = -1; so !== this.#loaded.length;) {
+      so = this.#loaded.length;
+      await Promise.all(this.#loaded);
+    }
+  }
+
+  /** Every task that a thread has is over, or its thread hangs. */
+  async #tasksLeft(): Promise<void> {
+    for (let slices = 0; slices < PATIENCE_SLICES; slices++) {
+      const slice = new AbortController();
+      const over = sleep(SLICE_MS, undefined, { signal: slice.signal }).catch(() => undefined);
+      // What piscina still queues has no thread and never will.
+      while (this.#tasks.size > this.#piscina.queueSize) {
+        const late = over.then(() => !slice.signal.aborted);
+        if (await Promise.race([late, ...[...this.#tasks.keys()].map((task) => task.then(() => false))]))
+          break;
+      }
+      slice.abort();
+      if (this.#tasks.size <= this.#piscina.queueSize) return;
+    }
   }
 
   /** piscina keeps a task for the next thread when the one that was started for it dies before it is ready. */
@@ -108,8 +151,8 @@ export class Crew {
       if (this.#watched.has(thread)) continue;
       this.#watched.add(thread);
       // Why it died comes before its exit; piscina's own word of it comes later.
-      thread.once('error', (thrown: unknown) => this.#died(thrown));
-      thread.once('exit', (status) => this.#died(new Error(`exit status ${status}`)));
+      thread.once('error', (thrown: unknown) => this.#threadEnded(thrown));
+      thread.once('exit', (status) => this.#threadEnded(new Error(`exit status ${status}`)));
       this.#loaded.push(
         new Promise((resolve) => {
           // The first message from a thread is piscina's word that it is ready.
@@ -117,6 +160,12 @@ export class Crew {
         }),
       );
     }
+  }
+
+  #threadEnded(reason: unknown): void {
+    // piscina may have started another one in its place already.
+    this.#watchThreads();
+    this.#died(reason);
   }
 
   #died(thrown: unknown): void {

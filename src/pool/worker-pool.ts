@@ -58,7 +58,9 @@ export class WorkerPool {
   }
 
   #start(): void {
-    const task = this.#crew.work(this.#options.startUp).then(() => {
+    const { startUp, ring } = this.#options;
+    const stop = (): void => ring.stop();
+    const task = this.#crew.work(startUp, stop).then(() => {
       this.#fail(new RamferryError('ERR_WORKER_DIED', 'a worker thread ended early'));
     });
     this.#tasks.push(task);
@@ -78,7 +80,7 @@ export class WorkerPool {
     return this.#options.given?.lent === true;
   }
 
-  /** Ends the threads; those at work are terminated. Threads that were lent finish their jobs and stay. */
+  /** Ends the threads, each after the job that it is at. Threads that were lent stay. */
   async close(): Promise<void> {
     this.#stopping = true;
     this.#options.ring.stop();

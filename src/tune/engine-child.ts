@@ -4,6 +4,7 @@
 import { send } from '../migration/send.js';
 import { receive } from '../migration/receive.js';
 import { toRamferryError } from '../errors.js';
+import { exitNow } from '../io/exit.js';
 import { drain } from './drain.js';
 import type { ChildAnswer, ChildRequest } from './engine.js';
 import { ProcessClock } from './process-clock.js';
@@ -37,6 +38,6 @@ async function serve(request: ChildRequest): Promise<void> {
 }
 
 process.on('message', (request: ChildRequest) => void serve(request));
-// Whoever asked is gone: nobody wants the answer.
-process.on('disconnect', () => process.exit(0));
+// The parent has gone and no answer is wanted. process.exit() would terminate threads that may be loading (pool/crew.ts).
+process.on('disconnect', () => exitNow(0));
 answer({ kind: 'ready' });

@@ -2,13 +2,14 @@
 
 import assert from 'node:assert/strict';
 import { afterEach, describe, it } from 'node:test';
+import { setTimeout } from 'node:timers/promises';
 
 import type { RamferryError } from '../../src/errors.js';
 import { Crew } from '../../src/pool/crew.js';
 import { OrderedPool } from '../../src/pool/ordered-pool.js';
-import { JOB, JOB_WIDE } from '../../src/slot/job.js';
+import { JOB, JOB_WIDE, STATE } from '../../src/slot/job.js';
 import { isTyped } from '../chunk/typed.js';
-import { DEED } from './deeds.js';
+import { BEGUN, DEED } from './deeds.js';
 
 const LIMIT = { timeout: 20_000 };
 const ENTRY = new URL('./odd-jobs.js', import.meta.url);
@@ -88,6 +89,27 @@ describe('a crew', () => {
     const pool = makePool(crew, false);
     await push(pool, 1);
     assert.equal(await next(pool), 1);
+    await pool.close();
+    assert.deepEqual(crew.threads, []);
+  });
+
+  it('lets a thread finish its job before it ends the thread', LIMIT, async () => {
+    const crew = makeCrew(1);
+    const pool = makePool(crew, true, 1);
+    const slot = await pool.acquire();
+    const { ints } = pool.slots[slot]!;
+    ints[JOB.task] = DEED.work;
+    ints[JOB.level] = 300;
+    pool.push(slot);
+    while (Atomics.load(ints, JOB.flags) !== BEGUN) await setTimeout(5);
+    await crew.close();
+    assert.equal(ints[JOB.state], STATE.done);
+  });
+
+  it('ends a thread that hangs in its job', LIMIT, async () => {
+    const crew = makeCrew(1);
+    const pool = makePool(crew, false, 1);
+    await push(pool, 1, DEED.hang);
     await pool.close();
     assert.deepEqual(crew.threads, []);
   });
