@@ -34,6 +34,8 @@ const EXIT_OF_CODE = {
   ERR_USAGE: EXIT.usage,
   ERR_OPTION_INVALID: EXIT.usage,
   ERR_MEMORY_LIMIT: EXIT.usage,
+  /** The host has no further thread, descriptor or memory for this process, or no temporary directory. */
+  ERR_RESOURCE_LIMIT: EXIT.usage,
   ERR_CODEC_UNAVAILABLE: EXIT.usage,
   ERR_SAME_FILE: EXIT.usage,
   ERR_ALREADY_COMPRESSED: EXIT.usage,
@@ -172,9 +174,48 @@ export function toRamferryError(
 ): RamferryError {
   if (thrown instanceof RamferryError) return thrown;
   const message = thrown instanceof Error ? thrown.message : String(thrown);
-  const system = (thrown as { readonly code?: unknown } | null | undefined)?.code;
-  return new RamferryError(code, context === '' ? message : `${context}: ${message}`, {
-    cause: thrown,
-    ...(system === 'EMFILE' ? { hint: 'allow more open files (ulimit -n)' } : {}),
-  });
+  const system = String((thrown as { readonly code?: unknown } | null | undefined)?.code);
+  const known = ALLOCATION.test(message) ? MORE_MEMORY : HOST[system];
+  // The caller's own code says more than what the host lacks.
+  return new RamferryError(
+    code === 'ERR_INTERNAL' ? (known?.code ?? code) : code,
+    context === '' ? firstLine(message) : `${context}: ${firstLine(message)}`,
+    { cause: thrown, ...(known === undefined ? {} : { hint: known.hint }) },
+  );
+}
+
+/** V8's words for memory that the system does not give. */
+const ALLOCATION = /^(?:Array buffer|SharedArrayBuffer) allocation failed/i;
+const MORE_FILES = { code: 'ERR_RESOURCE_LIMIT', hint: 'allow more open files (ulimit -n)' } as const;
+const MORE_MEMORY = {
+  code: 'ERR_RESOURCE_LIMIT',
+  hint: 'allow more memory (ulimit -v, memory.max), or use a smaller --memory-limit and fewer threads',
+} as const;
+const REINSTALL = {
+  code: 'ERR_CODEC_UNAVAILABLE',
+  hint: 'install ramferry anew on this machine, with its optional packages',
+} as const;
+
+/** What Node and the system call a host, or an installation, that lacks something. */
+const HOST: Readonly<Record<string, { readonly code: ErrorCode; readonly hint: string }>> = {
+  EMFILE: MORE_FILES,
+  ENFILE: MORE_FILES,
+  ENOMEM: MORE_MEMORY,
+  ERR_MEMORY_ALLOCATION_FAILED: MORE_MEMORY,
+  ERR_WORKER_INIT_FAILED: {
+    code: 'ERR_RESOURCE_LIMIT',
+    hint: 'allow more threads (ulimit -u, pids.max, TasksMax)',
+  },
+  EAGAIN: {
+    code: 'ERR_RESOURCE_LIMIT',
+    hint: 'allow more threads and processes (ulimit -u, pids.max, TasksMax)',
+  },
+  MODULE_NOT_FOUND: REINSTALL,
+  ERR_MODULE_NOT_FOUND: REINSTALL,
+  ERR_DLOPEN_FAILED: REINSTALL,
+};
+
+/** Without the stack of modules that Node's loader puts below. */
+function firstLine(message: string): string {
+  return message.split('\nRequire stack:')[0]!;
 }

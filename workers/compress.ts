@@ -198,6 +198,8 @@ function selfCheckError(sequence: number, cause: unknown): RamferryError {
   });
 }
 
+export { started } from './serve.js';
+
 export default function compress(startUp: WorkerStartUp): Promise<void> {
   const compressor = new Compressor(startUp);
   return serve(startUp, compressor.shelf, (slot) => compressor.job(slot));

@@ -95,6 +95,8 @@ class Decompressor {
   }
 }
 
+export { started } from './serve.js';
+
 export default function decompress(startUp: WorkerStartUp): Promise<void> {
   const decompressor = new Decompressor(startUp);
   return serve(startUp, decompressor.shelf, (slot) => decompressor.job(slot));

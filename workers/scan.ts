@@ -60,6 +60,8 @@ class Scanner {
   }
 }
 
+export { started } from './serve.js';
+
 export default function scan(startUp: ScanStartUp): Promise<void> {
   const scanner = new Scanner(startUp);
   return serve(startUp, new CodecShelf(startUp), (slot) => {

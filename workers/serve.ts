@@ -62,6 +62,11 @@ export class CodecShelf {
 const { hostThreads } = workerData as ThreadStartUp;
 const host = hostThreads === undefined ? undefined : HostThreads.open(hostThreads);
 
+/** A task that does nothing: its thread has started, and loaded its modules. Every program of a crew exports it. */
+export function started(): void {
+  // Nothing: see above.
+}
+
 /** Works until the ring is stopped. */
 export async function serve(
   startUp: WorkerStartUp,

@@ -4,7 +4,22 @@
 
 import { createRequire } from 'node:module';
 import type * as XxHash from '@node-rs/xxhash';
+import { RamferryError } from '../errors.js';
 
-export const { xxh32, xxh64, Xxh32, Xxh64 } = createRequire(import.meta.url)(
-  '@node-rs/xxhash',
-) as typeof XxHash;
+export const { xxh32, xxh64, Xxh32, Xxh64 } = load();
+
+/** Without checksums there is neither a stream nor a transfer. */
+function load(): typeof XxHash {
+  try {
+    return createRequire(import.meta.url)('@node-rs/xxhash') as typeof XxHash;
+  } catch (cause) {
+    throw new RamferryError(
+      'ERR_CODEC_UNAVAILABLE',
+      'the package @node-rs/xxhash has no binary for this machine',
+      {
+        hint: 'install ramferry anew on this machine, with its optional packages',
+        cause,
+      },
+    );
+  }
+}

@@ -2,21 +2,31 @@
 // The entry point of the command line: checks Node's version, then hands the arguments to the program.
 // Everything is loaded after the check, so that an old Node shows a sentence instead of a stack.
 
+import fs from 'node:fs';
+
 const LINGER_MS = 300;
 const NEEDED = { major: 20, minor: 19 };
 /** What Node, its threads and our modules open at the same time. */
 const NEEDED_FILES = 64;
+/** Node's own status when nothing is left to do and the command has not ended. */
+const UNSETTLED = 13;
 const [major = 0, minor = 0] = process.versions.node.split('.').map(Number);
 
 if (major < NEEDED.major || (major === NEEDED.major && minor < NEEDED.minor)) {
-  process.stderr.write(
-    `ramferry: needs Node.js ${NEEDED.major}.${NEEDED.minor} or newer, this is ${process.versions.node}\n`,
-  );
+  say(`needs Node.js ${NEEDED.major}.${NEEDED.minor} or newer, this is ${process.versions.node}`);
   process.exitCode = 2;
 } else {
+  process.once('exit', (status) => {
+    if (status !== UNSETTLED) return;
+    say('ERR_INTERNAL: the command has stopped in the middle');
+    process.exitCode = 1;
+  });
+  standSomewhere();
   await start().catch((thrown: unknown) => {
     if (!isTooManyFiles(thrown)) throw thrown;
-    process.stderr.write(`ramferry: too many open files: allow ${NEEDED_FILES} or more (ulimit -n)\n`);
+    say(
+      `ERR_RESOURCE_LIMIT: too many open files\nhint: allow ${NEEDED_FILES} open files or more (ulimit -n)`,
+    );
     process.exitCode = 2;
   });
 }
@@ -27,13 +37,27 @@ function isTooManyFiles(thrown: unknown): boolean {
   return code === 'EMFILE' || /too many open files/i.test(message);
 }
 
+/**
+ * Modules of every thread ask for the working directory, which may have been deleted. In /proc nothing can be made either, so
+ * relative paths fail as they would have.
+ */
+function standSomewhere(): void {
+  try {
+    process.cwd();
+  } catch {
+    process.chdir('/proc');
+  }
+}
+
 async function start(): Promise<void> {
   const { ownProcess } = await import('../pool/compile-later.js');
   ownProcess();
   const { exitNow } = await import('../io/exit.js');
   const { guardStandstill } = await import('./standstill.js');
-  const { main } = await import('./program.js');
+  const { fail, main } = await import('./program.js');
   const args = process.argv.slice(2);
+  // An exception in an event's handler: the command cannot go on, and ends like any that fails.
+  process.on('uncaughtException', (thrown) => void fail(thrown, args).then(exitNow));
   const status = await guardStandstill(() => main(args), args.includes('--json'));
   process.exitCode = status;
   // Nothing should keep the process now. If something does (a thread in a system call that does not return), it does
@@ -41,4 +65,11 @@ async function start(): Promise<void> {
   setTimeout(() => exitNow(status), LINGER_MS).unref();
 }
 
-export {};
+/** Loads nothing: there may be no descriptor left to do so. */
+function say(text: string): void {
+  try {
+    fs.writeSync(2, `ramferry: ${text}\n`);
+  } catch {
+    // Standard error is closed or full.
+  }
+}

@@ -6,7 +6,7 @@ import yargs, { type Argv } from 'yargs';
 import { EXIT, RamferryError, toRamferryError } from '../errors.js';
 import { packageVersion } from '../migration/version.js';
 import type { Command, Entry, ParsedArguments } from './command.js';
-import { reportError } from './output.js';
+import { lastReports, reportError } from './output.js';
 
 const COMMANDS: readonly Entry[] = [
   {
@@ -93,10 +93,16 @@ export async function main(args: readonly string[]): Promise<number> {
     await parser.parseAsync();
     return state.status;
   } catch (thrown) {
-    const error = toRamferryError(thrown);
-    reportError(error, args.includes('--json'));
-    return error.exitCode;
+    return fail(thrown, args);
   }
+}
+
+/** Reports what ended the command, and resolves with its exit status when it is told. */
+export async function fail(thrown: unknown, args: readonly string[]): Promise<number> {
+  const error = toRamferryError(thrown);
+  reportError(error, args.includes('--json'));
+  await lastReports();
+  return error.exitCode;
 }
 
 /** The one command that hands on what follows `--`. */

@@ -2,8 +2,7 @@
 // compression (source → link → destination) and with it (source → send → link → receive → destination).
 // Every part is a process of its own, as it would be on two hosts; each accounts for its processor time and memory.
 
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { type RamferryError, toRamferryError } from '../errors.js';
 import type { TransferSummary } from '../migration/summary.js';
@@ -13,6 +12,7 @@ import { canMakeNetwork, makeNetwork, type Network } from './network.js';
 import { type CompareOptions, resolveCompareOptions, type ResolvedCompareOptions } from './options.js';
 import type { RoundStatistics } from './precopy.js';
 import type { SourceSummary } from './source.js';
+import { makeScratch } from '../io/scratch.js';
 
 /** One migration. */
 export interface Migration {
@@ -51,7 +51,7 @@ export async function compareGuests(options: CompareOptions, hooks: CompareHooks
   const { shaping, link } = settings;
   const network =
     shaping === 'tc' || (shaping === 'auto' && canMakeNetwork()) ? makeNetwork(link) : undefined;
-  const folder = mkdtempSync(join(tmpdir(), 'ramferry-guest-'));
+  const folder = makeScratch('ramferry-guest-');
   const parts = new Parts(settings, hooks, network, folder);
   // At once, not when the failure has found its way: the process may be about to end.
   const cleanUp = (): void => {

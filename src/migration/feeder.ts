@@ -83,7 +83,6 @@ export class StreamFeeder {
   #scanned = 0;
   #offset = 0;
   #atEnd = false;
-  /** Bytes of the input that were read. */
   #taken: number;
   #head: Uint8Array;
   #timer: NodeJS.Timeout | undefined;
@@ -92,10 +91,10 @@ export class StreamFeeder {
 
   constructor(options: StreamFeederOptions) {
     this.#options = options;
-    const { regions, rounds, identities, chunkSize } = options;
+    const { regions, rounds, identities, chunkSize, head } = options;
     this.#filler = new Filler(regions, rounds, identities === true ? Math.ceil(chunkSize / PAGE_SIZE) : 0);
-    this.#head = options.head;
-    this.#taken = options.head.length;
+    this.#head = head;
+    this.#taken = head.length;
   }
 
   /** Decoded bytes that were pushed so far. */
@@ -182,7 +181,7 @@ export class StreamFeeder {
     }
     if (got === 0) this.#atEnd = true;
     this.#taken += got;
-    // The last bytes may hold the stream's own end, which a receiver believes: they leave only when all are of one state.
+    // The last bytes may hold the stream's own end, which a receiver believes.
     if (this.#atEnd || this.#taken === source.file?.size) source.unchanged?.();
     this.#arrived(got);
   }

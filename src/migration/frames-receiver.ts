@@ -244,6 +244,7 @@ export class FramesReceiver implements Receiving {
       threads,
       crew: this.#settings.crew?.(),
       geometry,
+      onFewer: this.#settings.onFewer,
       startUp: { maxChunk, fd: -1, alignment: 1, zstdBinding },
     });
     if (this.#failure !== undefined) this.#pool.fail(this.#failure);

@@ -128,6 +128,7 @@ export class NativeReceiver implements Receiving {
     this.#pool = new OrderedPool({
       entry: DECOMPRESS_ENTRY,
       threads,
+      onFewer: this.#settings.onFewer,
       geometry,
       startUp: {
         maxChunk: stream.maxChunk,

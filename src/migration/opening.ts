@@ -5,12 +5,23 @@ import { Buffer } from 'node:buffer';
 import { Detector, type StreamKind } from '../grammar/detect.js';
 import type { ByteSource } from '../io/bytes.js';
 import type { OpenOptions } from '../link/options.js';
+import type { FewerThreads } from '../pool/worker-pool.js';
 import type { ResolvedReceiveOptions, ResolvedSendOptions } from './options.js';
 
 /** The options of a transfer that concern its links. */
 export function openOptions(settings: ResolvedSendOptions | ResolvedReceiveOptions): OpenOptions {
   const { connectTimeout, ioTimeout, force, sync, directIo, signal, onListening, onWarning } = settings;
   return { connectTimeout, ioTimeout, force, sync, directIo, signal, onListening, onWarning };
+}
+
+/** Warns that a transfer goes on with fewer threads. */
+export function warnOfFewer(
+  { onWarning }: Pick<ResolvedSendOptions, 'onWarning'>,
+  wanted: number,
+): FewerThreads {
+  return (threads, reason) => {
+    onWarning?.(`${threads} of ${wanted} threads could be started: ${reason.message}`);
+  };
 }
 
 export interface Recognised {

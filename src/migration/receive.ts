@@ -29,7 +29,7 @@ import { endRelay, relay, standardPartner } from './relay.js';
 import { reportProgress } from './progress-timer.js';
 import { BoundedSink } from './bounded-sink.js';
 import { rehearseReceiving } from './rehearsal.js';
-import { openOptions, recognise } from './opening.js';
+import { openOptions, recognise, warnOfFewer } from './opening.js';
 import { receiverHello } from './receiver-hello.js';
 import { openReceiver } from './receivers.js';
 import type { Outcome } from './receiving.js';
@@ -182,6 +182,7 @@ async function transfer(
     ioTimeout: settings.ioTimeout,
     passThrough: settings.passThrough,
     crew: () => standby.take(),
+    onFewer: warnOfFewer(settings, settings.decompressThreads),
     storeMemory: (bytes) => standby.takeStore(bytes),
     statistics,
   });

@@ -4,7 +4,7 @@ import type { StreamSums } from '../container/sums.js';
 import type { ByteSink, ByteSource } from '../io/bytes.js';
 import type { RamferryError } from '../errors.js';
 import type { HostThreadsKey } from '../io/host-threads.js';
-import type { GivenCrew } from '../pool/worker-pool.js';
+import type { FewerThreads, GivenCrew } from '../pool/worker-pool.js';
 import type { StoreMemory } from '../store/shared.js';
 import type { Statistics } from './statistics.js';
 
@@ -25,6 +25,8 @@ export interface ReceiverSettings {
   /** Hand on what cannot be recognised or verified. */
   readonly passThrough: boolean;
   readonly hostThreads?: HostThreadsKey | undefined;
+  /** Called once, when the host gives fewer threads than were asked for. */
+  readonly onFewer?: FewerThreads | undefined;
   /** Threads that are there already; whoever asks has them. */
   readonly crew?: (() => GivenCrew | undefined) | undefined;
   /** Memory for the page store that is there already. */

@@ -27,7 +27,7 @@ import { codecBytes } from './codec-memory.js';
 import { speaks } from './handshake.js';
 import { followDelivery } from './follow-delivery.js';
 import { type Cargo, outletFor, recogniseLoad, xenguestVersion } from './load.js';
-import { openOptions } from './opening.js';
+import { openOptions, warnOfFewer } from './opening.js';
 import { hypervisor, receiver } from './peer-rules.js';
 import { endRelay, relay, standardPartner } from './relay.js';
 import { reportProgress } from './progress-timer.js';
@@ -171,6 +171,7 @@ export async function transferTo(
     cargo === undefined ? followDelivery(ear, hello, source, chunkSize, geometry.slots) : undefined;
   const sender = new Sender({
     crew: () => standby?.take(),
+    onFewer: warnOfFewer(settings, coding.threads),
     storeMemory: (bytes) => standby?.takeStore(bytes),
     source,
     sink,

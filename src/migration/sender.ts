@@ -11,7 +11,7 @@ import type { ByteSource, PositionedInput } from '../io/bytes.js';
 import { directPlaces, readExtent } from '../io/direct.js';
 import type { HostThreadsKey } from '../io/host-threads.js';
 import { OrderedPool } from '../pool/ordered-pool.js';
-import type { GivenCrew } from '../pool/worker-pool.js';
+import type { FewerThreads, GivenCrew } from '../pool/worker-pool.js';
 import { AFTER, HOLDS, JOB, JOB_FLAG, JOB_WIDE, TASK } from '../slot/job.js';
 import type { SlotGeometry, SlotViews } from '../slot/layout.js';
 import { jobDone } from '../slot/outcome.js';
@@ -48,6 +48,8 @@ export interface SenderSettings extends WritingSettings {
   /** Bytes of the page store; 0 or absent = none. Then the geometry has suggestions, and a grammar is there. */
   readonly storeBytes?: number;
   readonly hostThreads?: HostThreadsKey | undefined;
+  /** Called once, when the host gives fewer threads than were asked for. */
+  readonly onFewer?: FewerThreads | undefined;
   /** Threads that are there already; whoever asks has them. */
   readonly crew?: (() => GivenCrew | undefined) | undefined;
   /** Memory for the page store that is there already. */
@@ -98,6 +100,7 @@ export class Sender implements ChunkTaker {
       entry: COMPRESS_ENTRY,
       threads: settings.threads,
       crew: settings.crew?.(),
+      onFewer: settings.onFewer,
       geometry: settings.geometry,
       atOnce,
       ...(file === undefined || file.alignment === 1 ? {} : { place: (arena) => directBase(file, arena) }),

@@ -80,6 +80,7 @@ export class XenReceiver implements Receiving, XenDeliveries {
     const pool = new OrderedPool({
       entry: DECOMPRESS_ENTRY,
       threads,
+      onFewer: this.#settings.onFewer,
       geometry,
       startUp: {
         maxChunk: envelope.maxChunk,

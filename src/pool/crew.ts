@@ -24,7 +24,7 @@ const PATIENCE_SLICES = 10;
 const SLICE_MS = 300;
 
 export interface CrewOptions extends ThreadStartUp {
-  /** The program; its default export takes what {@link Crew.work} is given. */
+  /** The program: its default export takes what {@link Crew.work} is given, `started` does nothing. */
   readonly entry: URL;
   /** Most threads; they start as there are tasks. */
   readonly threads: number;
@@ -32,8 +32,50 @@ export interface CrewOptions extends ThreadStartUp {
   readonly atOnce?: boolean;
 }
 
+/** What a program exports as a task that does nothing but have its thread start. */
+const WARM_UP = 'started';
+
+type PiscinaOptions = NonNullable<ConstructorParameters<typeof Piscina>[0]>;
+type Task = Parameters<NonNullable<PiscinaOptions['taskQueue']>['push']>[0];
+
+/** Tasks that wait for a thread. */
+class TaskQueue {
+  readonly #tasks: Task[] = [];
+  #latest: Task | undefined;
+
+  get size(): number {
+    return this.#tasks.length;
+  }
+
+  push(task: Task): void {
+    this.#latest = task;
+    this.#tasks.push(task);
+  }
+
+  unshift(task: Task): void {
+    this.#latest = task;
+    this.#tasks.unshift(task);
+  }
+
+  shift(): Task | null {
+    return this.#tasks.shift() ?? null;
+  }
+
+  remove(task: Task): void {
+    const at = this.#tasks.indexOf(task);
+    if (at >= 0) this.#tasks.splice(at, 1);
+  }
+
+  /** Takes out the task that came last: piscina has queued it before it could not start a thread, and nothing awaits it. */
+  withdraw(): void {
+    if (this.#latest !== undefined) this.remove(this.#latest);
+  }
+}
+
 export class Crew {
   readonly #piscina: Piscina;
+  readonly #most: number;
+  readonly #queue = new TaskQueue();
   readonly #watched = new WeakSet<object>();
   /** For each thread: settles when it has loaded its modules, or died trying. */
   readonly #loaded: Promise<void>[] = [];
@@ -41,13 +83,20 @@ export class Crew {
   readonly #tasks = new Map<Promise<void>, () => void>();
   readonly #listeners = new Set<(error: RamferryError) => void>();
   #death: RamferryError | undefined;
+  /** Why the host gave no further thread. */
+  #refusal: RamferryError | undefined;
   #ending: Promise<void> | undefined;
 
   constructor({ entry, threads, atOnce = false, hostThreads }: CrewOptions) {
+    this.#most = threads;
     this.#piscina = new Piscina({
       filename: entry.href,
-      minThreads: atOnce ? threads : 0,
+      // Never here: a constructor that throws would lose the threads that it has started.
+      minThreads: 0,
       maxThreads: threads,
+      taskQueue: this.#queue,
+      // A task that found no thread stays the first.
+      stricterFIFO: true,
       idleTimeout: Infinity,
       concurrentTasksPerWorker: 1,
       // The loop inside the task sleeps on the ring; piscina itself must not block the thread between tasks, or
@@ -59,7 +108,13 @@ export class Crew {
     });
     // What happens to a thread that has no task yet: without a listener it would end the whole process.
     this.#piscina.on('error', (thrown: unknown) => this.#died(thrown));
-    this.#watchThreads();
+    if (atOnce)
+      for (let thread = 0; thread < threads; thread++) void this.work(undefined, () => undefined, WARM_UP);
+  }
+
+  /** Why the host gave no further thread; undefined while it gives them. */
+  get refusal(): RamferryError | undefined {
+    return this.#refusal;
   }
 
   /** For tests that kill one. */
@@ -80,14 +135,40 @@ export class Crew {
   /**
    * Gives a thread a task, as soon as one has none; starts one more if there may be more.
    * @param stop makes the task end soon, through shared memory; called from close(), also before the task has begun
-   * @returns when it has ended, however
+   * @returns when it has ended, however; undefined when the host gives no thread for it
    */
-  work(task: unknown, stop: () => void): Promise<void> {
-    const running = (this.#piscina.run(task) as Promise<void>).catch((thrown: unknown) => this.#died(thrown));
+  work(task: unknown, stop: () => void, name?: string): Promise<void> | undefined {
+    const begun = this.#begin(task, name);
+    if (begun === undefined) return undefined;
+    const running = begun.catch((thrown: unknown) => this.#died(thrown));
     this.#tasks.set(running, stop);
     void running.then(() => this.#tasks.delete(running));
     this.#watchThreads();
     return running;
+  }
+
+  #begin(task: unknown, name?: string): Promise<void> | undefined {
+    const piscina = this.#piscina;
+    const alive = piscina.threads.length;
+    // A task keeps its thread: without a further thread this one would wait for ever.
+    if (this.#refusal !== undefined && this.#tasks.size >= alive) return undefined;
+    const run = (): Promise<void> => piscina.run(task, name === undefined ? {} : { name }) as Promise<void>;
+    try {
+      this.#allow(this.#refusal === undefined ? Math.min(this.#most, alive + 1) : alive);
+      return run();
+    } catch (thrown) {
+      this.#queue.withdraw();
+      this.#refusal ??= describeDeath(thrown);
+      // A thread without a task may still be loading its modules.
+      return this.#tasks.size >= alive ? undefined : Promise.all(this.#loaded).then(run);
+    } finally {
+      this.#allow(piscina.threads.length);
+    }
+  }
+
+  /** piscina starts threads in handlers of events, too, where an exception ends the process: only #begin may start one. */
+  #allow(threads: number): void {
+    (this.#piscina.options as { maxThreads: number }).maxThreads = threads;
   }
 
   /** Has V8 optimise functions later, from when all threads have loaded theirs (compile-later.ts). */
@@ -183,6 +264,12 @@ function describeDeath(thrown: unknown): RamferryError {
     return new RamferryError('ERR_WORKER_OUT_OF_MEMORY', 'a worker thread ran out of memory', {
       cause: thrown,
       hint: 'use a smaller --chunk-size or a lower --compress-level',
+    });
+  }
+  if (code === 'ERR_WORKER_INIT_FAILED') {
+    return new RamferryError('ERR_RESOURCE_LIMIT', `the host gives no further thread: ${text}`, {
+      cause: thrown,
+      hint: 'allow more threads (ulimit -u, pids.max, TasksMax), open files (ulimit -n) or memory, or use fewer threads',
     });
   }
   if (isErrorCode(code)) return fromErrorData({ code, message: text });

@@ -9,7 +9,7 @@ import { allocateArena, type SlotGeometry, slotViews, type SlotViews } from '../
 import { jobError } from '../slot/outcome.js';
 import { allocateRing, Ring } from '../slot/ring.js';
 import type { WorkerStartUp } from '../slot/start-up.js';
-import { type GivenCrew, WorkerPool } from './worker-pool.js';
+import { type FewerThreads, type GivenCrew, WorkerPool } from './worker-pool.js';
 
 export interface OrderedPoolOptions {
   readonly entry: URL;
@@ -24,6 +24,8 @@ export interface OrderedPoolOptions {
    * rather than for one, which saves wake-ups. At most half of the slots, so that the workers never wait meanwhile.
    */
   readonly atOnce?: number;
+  /** Called once, when the host gives fewer threads than were asked for. */
+  readonly onFewer?: FewerThreads | undefined;
   /** Looks for the place in the arena where the slots must begin (SlotGeometry.base). */
   readonly place?: (arena: SharedArrayBuffer) => number;
 }
@@ -44,7 +46,7 @@ export class OrderedPool {
   /** What ended the input; reported after everything that was pushed before it. */
   #endError: RamferryError | undefined;
   #failure: RamferryError | undefined;
-  readonly #threads: number;
+  #threads: number;
   readonly #atOnce: number;
 
   /** Pushes that found no free worker, as QEMU's `busy`. */
@@ -65,6 +67,10 @@ export class OrderedPool {
       ring: this.#ring,
       startUp: { ...options.startUp, arena, geometry, ring: ringMemory } satisfies WorkerStartUp,
       given: options.crew,
+      onFewer: (threads, reason) => {
+        this.#threads = threads;
+        options.onFewer?.(threads, reason);
+      },
       onFailure: (error) => {
         this.fail(error);
       },

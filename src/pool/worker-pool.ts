@@ -14,6 +14,9 @@ export interface GivenCrew {
   readonly lent: boolean;
 }
 
+/** @param threads that are at work */
+export type FewerThreads = (threads: number, reason: RamferryError) => void;
+
 export interface WorkerPoolOptions {
   readonly entry: URL;
   readonly threads: number;
@@ -22,6 +25,8 @@ export interface WorkerPoolOptions {
   readonly startUp: WorkerStartUp;
   /** Instead of threads of its own: of the same entry point. */
   readonly given?: GivenCrew | undefined;
+  /** Called once, when the host gives fewer threads than were asked for. */
+  readonly onFewer?: FewerThreads | undefined;
   /** Called at most once. */
   readonly onFailure: (error: RamferryError) => void;
 }
@@ -32,6 +37,8 @@ export class WorkerPool {
   readonly #forget: () => void;
   readonly #tasks: Promise<void>[] = [];
   #stopping = false;
+  /** The host gives no further thread. */
+  #refused = false;
   #failed = false;
 
   constructor(options: WorkerPoolOptions) {
@@ -53,14 +60,22 @@ export class WorkerPool {
   /** Call after pushing a job: puts one more thread to work when work is waiting and nobody sleeps. */
   grow(): void {
     const { ring, threads } = this.#options;
-    if (this.started >= threads || this.#stopping) return;
+    if (this.started >= threads || this.#stopping || this.#refused) return;
     if (ring.backlog > 0 && ring.sleeping === 0) this.#start();
   }
 
   #start(): void {
     const { startUp, ring } = this.#options;
-    const stop = (): void => ring.stop();
-    const task = this.#crew.work(startUp, stop).then(() => {
+    const running = this.#crew.work(startUp, () => ring.stop());
+    if (running === undefined) {
+      // With one thread at work the transfer goes on: slower, and complete.
+      const { refusal } = this.#crew;
+      this.#refused = true;
+      if (this.started === 0) this.#fail(refusal!);
+      else this.#options.onFewer?.(this.started, refusal!);
+      return;
+    }
+    const task = running.then(() => {
       this.#fail(new RamferryError('ERR_WORKER_DIED', 'a worker thread ended early'));
     });
     this.#tasks.push(task);

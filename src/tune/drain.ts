@@ -1,14 +1,14 @@
 // Stands where a hypervisor would read: a unix socket that takes everything and drops it. For measuring what writing the
 // restored bytes costs the receiver.
 
-import { mkdtempSync, rmSync } from 'node:fs';
+import { rmSync } from 'node:fs';
 import net from 'node:net';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { makeScratch } from '../io/scratch.js';
 
 /** Listens until the process ends; tells the address to connect to. */
 export function drain(onListening: (address: string) => void): Promise<void> {
-  const directory = mkdtempSync(join(tmpdir(), 'ramferry-drain-'));
+  const directory = makeScratch('ramferry-drain-');
   process.once('exit', () => rmSync(directory, { recursive: true, force: true }));
   const path = join(directory, 'socket');
   const server = net.createServer((socket) => {

@@ -2,13 +2,13 @@
 // for real transfers; removes that file when closed. The temporary holds guest memory: mode 0600.
 
 import fs from 'node:fs';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
 import { RamferryError } from '../errors.js';
 import { grammarFor } from '../grammar/detect.js';
 import type { ByteSource } from '../io/bytes.js';
 import { readExactlyAt } from '../io/positioned.js';
+import { makeScratch } from '../io/scratch.js';
 import { parseAddress } from '../link/address.js';
 import { openInput } from '../link/open.js';
 import { recognise } from '../migration/opening.js';
@@ -47,7 +47,7 @@ export interface InputOptions {
 export async function openTuneInput(address: string, options: InputOptions): Promise<TuneInput> {
   const opening = { signal: options.signal, ioTimeout: 0, peer: speaker() };
   const source = (await openInput(parseAddress(address), opening)).source!;
-  const scratch = fs.mkdtempSync(join(tmpdir(), 'ramferry-tune-'));
+  const scratch = makeScratch('ramferry-tune-');
   const clean = (): void => fs.rmSync(scratch, { recursive: true, force: true });
   process.once('exit', clean);
   const close = async (): Promise<void> => {

@@ -2,7 +2,6 @@
 // the real workers. Two hosts that measure it can be compared without a byte of a guest's memory between them.
 
 import fs from 'node:fs';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
 import { writeImage } from '../guest/image.js';
@@ -13,6 +12,7 @@ import type { Speed } from './probe-messages.js';
 import { REGION_BYTES } from './region.js';
 import { sampleImage } from './sample.js';
 import { threadSteps } from './recommend.js';
+import { makeScratch } from '../io/scratch.js';
 
 /** Regions of the test memory: 32 MiB, the same on all hosts. */
 const REGIONS = 8;
@@ -28,7 +28,7 @@ export interface SelfSpeedOptions {
 
 export async function selfSpeed(options: SelfSpeedOptions): Promise<Speed> {
   const deadline = performance.now() + options.time;
-  const directory = fs.mkdtempSync(join(tmpdir(), 'ramferry-speed-'));
+  const directory = makeScratch('ramferry-speed-');
   const clean = (): void => fs.rmSync(directory, { recursive: true, force: true });
   process.once('exit', clean);
   const path = join(directory, 'image');

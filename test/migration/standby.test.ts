@@ -132,7 +132,8 @@ describe('a rehearsal', () => {
       async () => {
         let outcome: unknown = 'none';
         let threads: number[] = [];
-        const ids = (crew: Crew): number[] => crew.threads.map(({ threadId }) => threadId);
+        const ids = (crew: Crew): number[] =>
+          crew.threads.map(({ threadId }) => threadId).sort((a, b) => a - b);
         const standby = make(async (given, over) => {
           threads = ids(given.crew);
           outcome = await rehearsal(given, over).then(

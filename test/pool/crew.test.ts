@@ -50,7 +50,7 @@ async function next(pool: OrderedPool): Promise<number> {
   return pool.slots[(await pool.next())!]!.output.readDoubleLE(0);
 }
 
-const ids = (crew: Crew): number[] => crew.threads.map(({ threadId }) => threadId);
+const ids = (crew: Crew): number[] => crew.threads.map(({ threadId }) => threadId).sort((a, b) => a - b);
 
 describe('a crew', () => {
   it('starts its threads when there is a task, or all at once', LIMIT, () => {

@@ -34,6 +34,8 @@ async function job(slot: SlotViews): Promise<void> {
   ints[JOB.outputLength] = 8;
 }
 
+export { started } from '../../workers/serve.js';
+
 export default function oddJobs(startUp: WorkerStartUp): Promise<void> {
   return serve(startUp, new CodecShelf(startUp), job);
 }

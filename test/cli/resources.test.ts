@@ -1,0 +1,233 @@
+// Every path to ERR_INTERNAL that the outside can take ends elsewhere: limits of the host, missing packages, descriptors that
+// are closed, directories that are gone. Each case ends with a typed error and without a stack.
+
+import assert from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
+import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { after, before, describe, it } from 'node:test';
+import { toRamferryError } from '../../src/errors.js';
+import { generateImage } from '../../src/guest/image.js';
+import { MAIN, run } from './command.js';
+
+const ROOT = join(import.meta.dirname, '../../..');
+const LIMIT = { timeout: 120_000 };
+let directory: string;
+let image: string;
+let stream: string;
+
+before(async () => {
+  directory = mkdtempSync(join(tmpdir(), 'ramferry-resources-'));
+  image = join(directory, 'guest.ram');
+  stream = join(directory, 'guest.rf');
+  writeFileSync(image, Buffer.concat([...generateImage({ bytes: 4 << 20, seed: 5, profile: 'busy' })]));
+  assert.equal((await run(['send', image, stream, '--quiet'])).status, 0);
+});
+after(() => rmSync(directory, { recursive: true, force: true }));
+
+interface Ended {
+  readonly status: number | null;
+  readonly stderr: string;
+}
+
+/** A line of shell, in which `ramferry` is the command, `$IMAGE` and `$STREAM` are inputs, `$DIR` is a directory. */
+function shell(line: string, main = MAIN): Ended {
+  const script = `ramferry() { "${process.execPath}" "${main}" "$@"; }\n${line}`;
+  const env = { ...process.env, IMAGE: image, STREAM: stream, DIR: directory };
+  return spawnSync('bash', ['-c', script], { encoding: 'utf8', env, timeout: LIMIT.timeout });
+}
+
+function isTypedEnd({ status, stderr }: Ended, code: RegExp, expected: number): void {
+  assert.equal(status, expected, stderr);
+  assert.match(stderr, new RegExp(`^ramferry: ${code.source}: `, 'm'));
+  assert.doesNotMatch(stderr, /ERR_INTERNAL|^ {4}at |npm|node_modules/m);
+}
+
+describe('a command that the host or its caller leaves without something', LIMIT, () => {
+  const cases: [title: string, line: string, code: RegExp, status: number][] = [
+    ...[25, 30, 36].flatMap((files): [string, string, RegExp, number][] => [
+      [
+        `ulimit -n ${files}`,
+        `ulimit -n ${files}; ramferry receive $STREAM $DIR/out --force`,
+        /ERR_RESOURCE_LIMIT/,
+        2,
+      ],
+    ]),
+    ['a closed descriptor as output', 'ramferry receive $STREAM fd:99', /ERR_OUTPUT_OPEN/, 6],
+    ['a closed descriptor as input', 'ramferry receive fd:99 $DIR/out', /ERR_INPUT_OPEN/, 3],
+    ['a descriptor of another direction', 'ramferry receive $STREAM fd:9 9</dev/null', /ERR_OUTPUT_OPEN/, 6],
+    [
+      'a deleted working directory and a relative output',
+      'mkdir $DIR/gone; cd $DIR/gone; rmdir $DIR/gone; ramferry receive $STREAM out',
+      /ERR_OUTPUT_OPEN/,
+      6,
+    ],
+    [
+      'a deleted working directory and a relative input',
+      'mkdir $DIR/gone; cd $DIR/gone; rmdir $DIR/gone; ramferry inspect in',
+      /ERR_INPUT_OPEN/,
+      3,
+    ],
+    [
+      'no temporary directory',
+      'TMPDIR=/nonexistent ramferry tune $IMAGE --bandwidth 1gbit --budget 3s',
+      /ERR_RESOURCE_LIMIT/,
+      2,
+    ],
+    [
+      'a report in a directory that is missing',
+      'ramferry bench $IMAGE --html /nonexistent/x',
+      /ERR_OUTPUT_OPEN/,
+      6,
+    ],
+    [
+      'an unknown binding in the environment',
+      'RAMFERRY_ZSTD_BINDING=x ramferry send $IMAGE $DIR/out --force',
+      /ERR_OPTION_INVALID/,
+      2,
+    ],
+    ['a directory as input', 'ramferry inspect /etc', /ERR_INPUT_OPEN/, 3],
+    ['a port that is none', 'ramferry send $IMAGE tcp:host:99999', /ERR_(?:LINK_ADDRESS|USAGE)/, 4],
+    [
+      'a monitor that is missing',
+      'ramferry migrate tcp:127.0.0.1:1 --qmp /nonexistent --ram /nonexistent',
+      /ERR_QMP_CONNECT/,
+      8,
+    ],
+  ];
+  for (const [title, line, code, status] of cases) {
+    it(`ends with a typed error, given ${title}`, LIMIT, () => isTypedEnd(shell(line), code, status));
+  }
+
+  it('works in a deleted working directory, when its paths are absolute', () => {
+    const { status, stderr } = shell(
+      'mkdir $DIR/gone; cd $DIR/gone; rmdir $DIR/gone; ramferry receive $STREAM $DIR/absolute --quiet',
+    );
+    assert.equal(status, 0, stderr);
+    assert.ok(readFileSync(join(directory, 'absolute')).equals(readFileSync(image)));
+  });
+});
+
+describe('a failure that Node reports', () => {
+  const failures: [what: string, failure: () => unknown, code: string][] = [
+    ['no memory for a buffer', () => new RangeError('Array buffer allocation failed'), 'ERR_RESOURCE_LIMIT'],
+    [
+      'no further process',
+      () => Object.assign(new Error('spawn EAGAIN'), { code: 'EAGAIN' }),
+      'ERR_RESOURCE_LIMIT',
+    ],
+    [
+      'no further file of the system',
+      () => Object.assign(new Error('open'), { code: 'ENFILE' }),
+      'ERR_RESOURCE_LIMIT',
+    ],
+    [
+      'a binary of another machine',
+      () => Object.assign(new Error('x'), { code: 'ERR_DLOPEN_FAILED' }),
+      'ERR_CODEC_UNAVAILABLE',
+    ],
+  ];
+  for (const [what, failure, code] of failures) {
+    it(`is ${code}, for ${what}`, () => assert.equal(toRamferryError(failure()).code, code));
+  }
+});
+
+describe('a host with few threads', LIMIT, () => {
+  const few = (threads: number, limit: number): Ended =>
+    shell(
+      `chmod 755 $DIR; rm -rf $DIR/few; mkdir -m 777 $DIR/few; export -f ramferry;
+       setpriv --reuid 123457 --regid 123457 --clear-groups bash -c 'ulimit -u ${limit}; ramferry send --compress-threads ${threads} --chunk-size 64K $IMAGE $DIR/few/out'`,
+    );
+  const skip = process.getuid?.() === 0 ? false : 'needs root, whom such a limit does not concern';
+
+  it('carries on with those it gets, and warns', { ...LIMIT, skip }, () => {
+    const { status, stderr } = few(12, 16);
+    assert.equal(status, 0, stderr);
+    assert.match(stderr, /^ramferry: warning: \d of 12 threads could be started: /m);
+    assert.equal(shell('ramferry receive --quiet --force $DIR/few/out $DIR/few/back').status, 0);
+    assert.ok(readFileSync(join(directory, 'few/back')).equals(readFileSync(image)));
+  });
+
+  it('ends with a typed error, when it gives none', { ...LIMIT, skip }, (t) => {
+    for (let limit = 10; limit < 14; limit++) {
+      const { status, stderr } = few(2, limit);
+      // Fewer than Node itself starts with: the process is gone before ramferry is loaded.
+      if (status === 134) continue;
+      if (status === 0) return;
+      isTypedEnd({ status, stderr }, /ERR_RESOURCE_LIMIT/, 2);
+    }
+    t.diagnostic('every limit was too low');
+  });
+});
+
+describe('an installation without a package', LIMIT, () => {
+  /** The program with all packages but these. */
+  function without(...missing: readonly string[]): string {
+    const root = mkdtempSync(join(directory, 'without-'));
+    cpSync(join(ROOT, 'dist/src'), join(root, 'dist/src'), { recursive: true });
+    cpSync(join(ROOT, 'dist/workers'), join(root, 'dist/workers'), { recursive: true });
+    cpSync(join(ROOT, 'package.json'), join(root, 'package.json'));
+    const modules = join(root, 'node_modules');
+    for (const name of packages()) {
+      if (missing.some((each) => name === each || name.startsWith(`${each}-`))) continue;
+      mkdirSync(dirname(join(modules, name)), { recursive: true });
+      // A copy where the package looks for a neighbour that is missing: a link would find the original's.
+      const copied = missing.some((each) => each.split('/')[0] === name.split('/')[0]);
+      if (copied) cpSync(join(ROOT, 'node_modules', name), join(modules, name), { recursive: true });
+      else symlinkSync(join(ROOT, 'node_modules', name), join(modules, name));
+    }
+    return join(root, 'dist/src/cli/main.js');
+  }
+
+  for (const name of ['zstd-napi', '@mongodb-js/zstd', 'koffi', '@koromix']) {
+    it(`works without ${name}`, LIMIT, () => {
+      const { status, stderr } = shell('ramferry send $IMAGE $DIR/out --force --quiet', without(name));
+      assert.equal(status, 0, stderr);
+    });
+  }
+
+  for (const name of ['@node-rs/xxhash', 'piscina', 'zod']) {
+    it(`ends with a typed error without ${name}`, LIMIT, () => {
+      isTypedEnd(shell('ramferry send $IMAGE $DIR/out --force', without(name)), /ERR_CODEC_UNAVAILABLE/, 2);
+    });
+  }
+
+  it('ends with a typed error without the checksum for this machine', LIMIT, (t) => {
+    const binary = packages().find((name) => /^@node-rs\/xxhash-/.test(name));
+    if (binary === undefined) return t.skip('the checksum has no package for this machine');
+    const main = without(binary);
+    isTypedEnd(shell('ramferry send $IMAGE $DIR/out --force', main), /ERR_CODEC_UNAVAILABLE/, 2);
+  });
+
+  it('ends with a typed error for a codec whose package is missing', LIMIT, () => {
+    const line = 'ramferry send $IMAGE $DIR/out --force --codec lz4';
+    isTypedEnd(shell(line, without('lz4-napi')), /ERR_CODEC_UNAVAILABLE/, 2);
+  });
+});
+
+/** What the program needs, with what that needs. */
+function packages(): string[] {
+  const found = new Set<string>();
+  const visit = (name: string): void => {
+    let manifest: Record<string, Record<string, string> | undefined>;
+    try {
+      const path = join(ROOT, 'node_modules', name, 'package.json');
+      manifest = JSON.parse(readFileSync(path, 'utf8')) as typeof manifest;
+    } catch {
+      return;
+    }
+    if (found.has(name)) return;
+    found.add(name);
+    for (const kind of ['dependencies', 'optionalDependencies']) {
+      for (const each of Object.keys(manifest[kind] ?? {})) visit(each);
+    }
+  };
+  const own = createRequire(import.meta.url)(join(ROOT, 'package.json')) as Record<
+    string,
+    Record<string, string>
+  >;
+  for (const kind of ['dependencies', 'optionalDependencies']) Object.keys(own[kind]!).forEach(visit);
+  return [...found];
+}
