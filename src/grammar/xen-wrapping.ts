@@ -178,8 +178,11 @@ export class XenWalk {
   #bytes(data: Uint8Array, atEnd: boolean, handler: XenHandler): number {
     const records = this.#records!;
     const taken = records.scan(data, atEnd, handler);
-    if (records.state === 'lost') this.#lose(records.lostBecause ?? 'unknown records');
-    else if (records.state === 'ended') this.#afterBytes();
+    if (records.state === 'lost') {
+      this.#lose(records.lostBecause ?? 'unknown records');
+      // Looked at already: what begins as such a record does and is none would be looked at for ever.
+      this.#restBegins = false;
+    } else if (records.state === 'ended') this.#afterBytes();
     return taken;
   }
 

@@ -136,6 +136,16 @@ describe('a Xen stream that cannot be followed', { timeout: 300_000 }, () => {
   });
 });
 
+describe('what begins as COMPRESSED_BYTES do', () => {
+  it('and claims an impossible length is refused, and ends', { timeout: 20_000 }, async () => {
+    const header = guest().u32(XENGUEST_RECORD.bytes, 0xfff0_0000);
+    for (const stream of [guest().xlHeader(), guest().libxlHeader().libxcContext()]) {
+      const bytes = Buffer.concat([stream.bytes(), header, memory(1)]);
+      await assert.rejects(unpack(bytes), { code: 'ERR_STREAM_TRUNCATED' });
+    }
+  });
+});
+
 describe('a record of a type that nobody knows', () => {
   it('is compressed where it is large, and its place is kept', async () => {
     const body = memory(20);
