@@ -1,7 +1,5 @@
 // How long a front waits for whom, in milliseconds: within what xenopsd and emu-manager allow each other.
 
-import { AwakeTimer } from '../io/awake-timer.js';
-
 export const LIMIT = {
   /** emu-manager waits 120 s for the answer to `prepare:`; xenopsd needs a little of that for itself. */
   prepareHold: 110_000,
@@ -18,9 +16,9 @@ export const LIMIT = {
   lastLine: 1_000,
 } as const;
 
-/** @returns after so many milliseconds in which this process ran */
+/** @returns after so many milliseconds */
 export function sleep<T>(milliseconds: number, value: T): Promise<T> {
   return new Promise((resolve) => {
-    AwakeTimer.start(milliseconds, () => resolve(value));
+    setTimeout(() => resolve(value), milliseconds);
   });
 }
