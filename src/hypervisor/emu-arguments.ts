@@ -1,6 +1,6 @@
 // The arguments that xenopsd gives emu-manager, read as getopt_long_only reads them: one dash or two, the value behind
 // `=` or in the next word, names cut short where they stay unique. What is not understood is left to emu-manager.
-// Source: xenserver/emu-manager, parse_args; xenopsd's names for compression and tracing added.
+// Source: xenserver/emu-manager, parse_args; xenopsd's names for compression and debugging added.
 
 /** All of these take a value. */
 const NAMES = [
@@ -15,6 +15,7 @@ const NAMES = [
   'fd',
   'fork',
   'live',
+  'mem_pnode',
   'mode',
   'store_port',
   'supports',

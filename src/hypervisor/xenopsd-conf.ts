@@ -1,10 +1,10 @@
 // The one setting that ramferry shares with xenopsd: `migration-compressor` in xenopsd.conf.
-// Takes the text of the file, gives the method and what should be warned about; does no I/O.
-// Rules (facts of xenopsd): `key = value`, quotes around the value are stripped, `#` starts a comment, letters in either
-// case; an unknown value is warned about exactly as it was written and means `stream`.
+// Takes the text of the file, gives the method and what should be warned about; does no I/O. It reads a line exactly as
+// xenopsd does, also where that is odd. Source: xen-api, ocaml/xapi-idl/lib/xcp_service.ml, Config_file, and xenops_server.ml.
 
 import type { Method } from '../migration/options.js';
 
+/** Compared with regard to case. */
 const KEY = 'migration-compressor';
 
 export interface XenopsdConf {
@@ -17,28 +17,31 @@ export function parseXenopsdConf(text: string): XenopsdConf {
   let method: Method | undefined;
   const warnings: string[] = [];
   for (const line of text.split('\n')) {
-    const setting = /^\s*([^=#\s]+)\s*=\s*(.*)$/.exec(withoutComment(line));
-    if (setting?.[1]?.toLowerCase() !== KEY) continue;
-    const written = unquoted(setting[2]!.trim());
+    const [key, written] = readLine(line) ?? [];
+    if (key !== KEY || written === undefined) continue;
     const value = written.toLowerCase();
     if (value === 'stream' || value === 'xenguest') {
       method = value;
     } else {
       method = 'stream';
-      warnings.push(`unknown ${KEY} "${written}": using stream`);
+      warnings.push(`unknown ${KEY} ${JSON.stringify(written)}: using stream`);
     }
   }
   return { method, warnings };
 }
 
-function withoutComment(line: string): string {
-  const quoted = /^([^#"']*(?:"[^"]*"|'[^']*'))/.exec(line);
-  const start = quoted?.[1]?.length ?? 0;
-  const hash = line.indexOf('#', start);
-  return hash < 0 ? line : line.slice(0, hash);
+/** Key and value of a line; undefined when it sets nothing. */
+function readLine(line: string): [string, string] | undefined {
+  // The first `#` ends the line, within quotes as well. A carriage return is no blank: it stays in the value.
+  const setting = line.replace(/#.*$/s, '').replace(/[ \t]+$/, '');
+  // The word before the first `=` that has one; what stands before that word is not looked at. A backslash is a blank here.
+  const [, key, value] = /([^=\\ \t]+)[\\ \t]*=[\\ \t]*(.*)/s.exec(setting) ?? [];
+  return key === undefined || value === undefined ? undefined : [key, unquoted(value)];
 }
 
+/** A pair of quotes around the whole value is taken off, whatever stands between. */
 function unquoted(value: string): string {
-  const match = /^(["'])(.*)\1$/.exec(value);
-  return match?.[2] ?? value;
+  const first = value[0];
+  const isQuoted = value.length >= 2 && (first === '"' || first === "'") && value.endsWith(first);
+  return isQuoted ? value.slice(1, -1) : value;
 }

@@ -81,6 +81,17 @@ describe('the arguments of emu-manager', () => {
     assert.equal(requestOf(...CONTROL, '-f', '5', '-mode', 'save'), undefined);
   });
 
+  it('know the NUMA node of a restore: -m is no mode, and it passes as it is', () => {
+    const words = [...CONTROL, '-fd', '5', '-mode', 'hvm_restore', '-domid', '7', '-mem_pnode', '1'];
+    const args = new EmuArguments(words);
+    assert.equal(args.request?.mode, 'hvm_restore');
+    assert.deepEqual(args.forReal(9).slice(-2), ['-mem_pnode', '1']);
+    assert.equal(requestOf(...words, '-me', '-1')?.mode, 'hvm_restore');
+    // mode or mem_pnode: emu-manager refuses it itself.
+    assert.equal(requestOf(...CONTROL, '-fd', '5', '-m', 'save'), undefined);
+    assert.equal(requestOf(...CONTROL, '-fd', '5', '-mo', 'save')?.mode, 'save');
+  });
+
   it('with a value that looks like an option', () => {
     assert.equal(requestOf(...BASE, '-domid', '-1')?.domid, '-1');
     // Some versions know these without a value.

@@ -78,6 +78,8 @@ describe('scripts/install-emu-manager', () => {
       ['--supports=compress'],
       ['-supp', 'compress', '-mode', 'hvm_restore', '-compress', 'true'],
       ['-mode', 'save', '--', '-compress', 'true'],
+      ['-mode', 'save', ...base, '-mem_pnode', '1'],
+      ['--mod=hvm_save', '-me', '1', '--mem_pnode=0'],
     ]) {
       const { status, stdout, pid } = run(wrapper, ...words);
       assert.equal(status, 7);
@@ -93,6 +95,9 @@ describe('scripts/install-emu-manager', () => {
       ['--mode=restore'],
       ['-mode', 'save', '-mode', 'restore'],
       ['-domid', '7'],
+      ['-mem_pnode', '1', '-mode', 'hvm_restore', '--mem=0'],
+      // mode or mem_pnode: the real one complains.
+      ['-m', 'save'],
     ]) {
       const { status, stdout, pid } = run(wrapper, ...words);
       assert.equal(status, 7);
@@ -162,6 +167,55 @@ describe('scripts/install-emu-manager', () => {
     );
     assert.equal(status, 0, stderr);
     assert.ok(run(wrapper, '-mode', 'save').stdout.startsWith('pid '));
+  });
+
+  describe('reads xenopsd’s configuration as xenopsd does:', () => {
+    for (const [what, lines, fragments] of [
+      ['the last line counts', (path: string) => `emu-manager=/nowhere\nemu-manager = '${path}'  # x\n`, {}],
+      ['keys with regard to case', (path: string) => `emu-manager = ${path}\nEmu-Manager = /nowhere\n`, {}],
+      ['words before the key', (path: string) => `this emu-manager = "${path}"`, {}],
+      ['blanks are tabs and backslashes, too', (path: string) => `\temu-manager\\ =\t\\${path} \t\n`, {}],
+      [
+        'the directory beside the file',
+        () => 'emu-manager = /nowhere',
+        { '10-b': '', '.early': '/x', '20': '' },
+      ],
+    ] as const) {
+      it(what, () => {
+        // Without what would end the value: a quote inside is fine, a blank at the end is not.
+        fs.writeFileSync(conf, lines(real));
+        for (const [name, path] of Object.entries(fragments)) {
+          fs.mkdirSync(`${conf}.d`, { recursive: true });
+          fs.writeFileSync(join(`${conf}.d`, name), `emu-manager = ${path || real}`);
+        }
+        const { status, stderr } = run(
+          join(place, 'scripts/install-emu-manager'),
+          ...['--wrapper', wrapper, '--conf', conf],
+        );
+        assert.equal(status, 0, stderr);
+        assert.match(stderr, new RegExp(`around ${real}\n`));
+      });
+    }
+
+    for (const [what, lines] of [
+      ['# ends a line within quotes, too', (path: string) => `emu-manager = "${path} # old"`],
+      ['a carriage return belongs to the path', (path: string) => `emu-manager = ${path}\r\n`],
+    ] as const) {
+      it(`is removed when xenopsd does not find it: ${what}`, () => {
+        install();
+        fs.writeFileSync(conf, lines(wrapper));
+        const { status, stderr } = uninstall();
+        assert.equal(status, 0, stderr);
+      });
+    }
+
+    it('is not removed while a file beside xenopsd’s names it', () => {
+      install();
+      fs.mkdirSync(`${conf}.d`);
+      fs.writeFileSync(join(`${conf}.d`, 'local'), `emu-manager = ${wrapper}`);
+      assert.equal(uninstall().status, 1);
+      assert.ok(fs.existsSync(wrapper));
+    });
   });
 
   it('is not removed while xenopsd still needs it', () => {
