@@ -37,6 +37,8 @@ export interface FrontOptions {
   readonly log: FrontLog;
 }
 
+export const ABORT_LINE = Buffer.from('abort\n');
+
 /** What can end a conversation. */
 export const FAILURE = {
   aborted: () => new RamferryError('ERR_INTERRUPTED', 'aborted by xenopsd'),

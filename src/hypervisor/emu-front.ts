@@ -1,16 +1,13 @@
 // The conversation: what xenopsd and the real emu-manager say to each other passes here, in order and at once, but for
 // the lines that would let xenopsd touch its stream while bytes of ours are still on their way (the order is spelt out in the
 // diagrams). One front is one save or one restore. It ends after the real one: xenopsd takes the front's end for xenguest's.
-import { Buffer } from 'node:buffer';
 import { type RamferryError, toRamferryError } from '../errors.js';
 import { type Answer, Answers, readAnswer } from './emu-answers.js';
 import type { Carrier } from './emu-engine.js';
-import { EMU_EXIT, errorLine, FAILURE, type FrontOptions } from './emu-ends.js';
+import { ABORT_LINE, EMU_EXIT, errorLine, FAILURE, type FrontOptions } from './emu-ends.js';
 import { LIMIT, sleep } from './emu-limits.js';
 import type { EmuExit } from './emu-process.js';
 import { readLines, textOf } from './lines.js';
-
-const ABORT = Buffer.from('abort\n');
 
 /** `over`: the real one has ended by itself, and its status is ours. */
 type Ending = 'aborted' | 'failed' | 'over';
@@ -231,7 +228,7 @@ export class EmuFront {
     });
   }
 
-  readonly #tellAbort = (): void => void this.#options.real.input.write(ABORT).catch(() => undefined);
+  readonly #tellAbort = (): void => void this.#options.real.input.write(ABORT_LINE).catch(() => undefined);
 
   async #fail(error: RamferryError): Promise<void> {
     if (this.#ending !== undefined) return;
