@@ -13,7 +13,7 @@ import { exitNow } from '../io/exit.js';
 import { libc } from '../io/libc.js';
 import { optionsFromEnvironment, readText, type OptionKind } from '../migration/environment.js';
 import { openLog } from './log.js';
-import { lastReports, printResult, toStderr } from './output.js';
+import { lastReports, printResult, reportError, warnOnStderr } from './output.js';
 import type { Command, ParsedArguments } from './command.js';
 
 /** Options of the engine, and how their texts are read. */
@@ -107,7 +107,7 @@ function engineOptions(parsed: ParsedArguments): Record<string, unknown> {
 }
 
 async function openLogs(parsed: ParsedArguments): Promise<FrontLog> {
-  const told = (message: string): void => toStderr(`ramferry: warning: ${message}`);
+  const told = warnOnStderr;
   // Here even a wrong path is no reason to lose a migration.
   const file = await openLog(parsed['logFile'] as string | undefined, told).catch((thrown: unknown) => {
     told(toRamferryError(thrown).message);
@@ -127,7 +127,7 @@ async function openLogs(parsed: ParsedArguments): Promise<FrontLog> {
     error: (error) => {
       file.error(error);
       syslog.write('err', `${error.code}: ${error.describe()}`);
-      toStderr(`ramferry: ${error.code}: ${error.describe()}`);
+      reportError(error, false);
     },
   };
 }
@@ -139,7 +139,7 @@ async function check(exec: string, options: Record<string, unknown>): Promise<nu
   } catch (thrown) {
     throw toRamferryError(thrown, 'ERR_INPUT_OPEN', 'the real emu-manager cannot be run');
   }
-  const engine = new Engine(options, (text) => toStderr(`ramferry: warning: ${text}`));
+  const engine = new Engine(options, warnOnStderr);
   if (libc() === undefined) {
     throw new RamferryError('ERR_CODEC_UNAVAILABLE', 'koffi has no binary for this machine', {
       hint: 'install ramferry with its dependencies on this machine',

@@ -3,7 +3,8 @@
 import { EXIT, toRamferryError } from '../errors.js';
 import { listeningLine, warningLine } from '../report/json.js';
 import type { ParsedArguments } from './command.js';
-import { toStderr, toStdout } from './output.js';
+import { visible } from '../report/visible.js';
+import { toStderr, toStdout, warnOnStderr } from './output.js';
 import { handleSignals } from './signals.js';
 
 export interface GuestReporter {
@@ -39,11 +40,11 @@ export async function runGuest(
       },
       onListening: (address) => {
         if (json) lines(listeningLine(address));
-        else if (!quiet) toStderr(`ramferry: listening on ${address}`);
+        else if (!quiet) toStderr(`ramferry: listening on ${visible(address)}`);
       },
       onWarning: (message) => {
         if (json) lines(warningLine(message));
-        else toStderr(`ramferry: warning: ${message}`);
+        else warnOnStderr(message);
       },
     });
     return EXIT.success;

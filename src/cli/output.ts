@@ -5,6 +5,7 @@
 import { RamferryError } from '../errors.js';
 import { systemCode, writeError } from '../io/system-error.js';
 import { errorLine } from '../report/json.js';
+import { visible } from '../report/visible.js';
 import { Outlet } from './outlet.js';
 
 /** How long the end of a command waits for reports that the terminal has not taken. */
@@ -19,8 +20,8 @@ export function reportError(error: RamferryError, json: boolean): void {
     toStderr(errorLine(error.toData(), error.exitCode));
     return;
   }
-  toStderr(`ramferry: ${error.code}: ${optionAsWritten(error.describe())}`);
-  if (error.hint !== undefined) toStderr(`hint: ${error.hint}`);
+  toStderr(`ramferry: ${error.code}: ${optionAsWritten(visible(error.describe()))}`);
+  if (error.hint !== undefined) toStderr(`hint: ${visible(error.hint)}`);
 }
 
 /** The library says `compressThreads: …`, the command line `--compress-threads`. */
@@ -30,6 +31,11 @@ function optionAsWritten(message: string): string {
 
 function kebab(name: string): string {
   return name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
+}
+
+/** A warning, as text: it may hold words of others. */
+export function warnOnStderr(message: string): void {
+  toStderr(`ramferry: warning: ${visible(message)}`);
 }
 
 /** A report; never throws, never waits. */

@@ -7,7 +7,8 @@ import { listeningLine, statusLine, summaryLine, warningLine } from '../report/j
 import { formatProgress } from '../report/progress.js';
 import type { ProgressBar } from '../report/progress-bar.js';
 import { formatSummary } from '../report/summary.js';
-import { drawOnStderr, toStderr, toStdout } from './output.js';
+import { visible } from '../report/visible.js';
+import { drawOnStderr, toStderr, toStdout, warnOnStderr } from './output.js';
 
 /** What is told while a transfer runs, and after it. */
 export interface Reporter {
@@ -38,11 +39,11 @@ async function textReporter(quiet: boolean): Promise<Reporter> {
   return {
     progress: (progress) => bar?.update(progress),
     listening: (address) => {
-      if (!quiet) toStderr(`ramferry: listening on ${address}`);
+      if (!quiet) toStderr(`ramferry: listening on ${visible(address)}`);
     },
     warning: (message) => {
       bar?.stop();
-      toStderr(`ramferry: warning: ${message}`);
+      warnOnStderr(message);
     },
     summary: (summary) => {
       bar?.stop();

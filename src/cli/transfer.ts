@@ -3,6 +3,7 @@
 
 import { EXIT } from '../errors.js';
 import { reasonOf } from '../migration/sender-outcome.js';
+import { commandWord } from '../link/address.js';
 import type { Progress, TransferSummary } from '../migration/summary.js';
 import { openLog } from './log.js';
 import type { ParsedArguments } from './command.js';
@@ -23,6 +24,20 @@ export interface TransferTraits {
   /** Milliseconds that giving up may take after a signal; a second by default. */
   readonly cleanUp?: number;
 }
+
+/** The options without the lines of commands, which may hold passwords: `exec:ssh` is left of them. */
+function loggable(options: object): object {
+  return Object.fromEntries(
+    Object.entries(options).map(([name, value]: [string, unknown]) => [
+      name,
+      typeof value === 'string' && value.startsWith(EXEC)
+        ? EXEC + commandWord(value.slice(EXEC.length))
+        : value,
+    ]),
+  );
+}
+
+const EXEC = 'exec:';
 
 /** The transfer has ended: a report that fails cannot change how. */
 function told(report: () => void): void {
@@ -50,7 +65,7 @@ export async function runTransfer(
   const signals = handleSignals(() => {
     if (latest !== undefined) reporter.showProgress(latest);
   }, cleanUp);
-  log.info({ options }, 'transfer starts');
+  log.info({ options: loggable(options) }, 'transfer starts');
   try {
     const summary = await transfer({
       signal: signals.signal,

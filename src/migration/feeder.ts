@@ -181,7 +181,6 @@ export class StreamFeeder {
     }
     if (got === 0) this.#atEnd = true;
     this.#taken += got;
-    // The last bytes may hold the stream's own end, which a receiver believes.
     if (this.#atEnd || this.#taken === source.file?.size) source.unchanged?.();
     this.#arrived(got);
   }

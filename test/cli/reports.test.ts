@@ -182,3 +182,22 @@ function fill(fd: number): void {
     assert.equal((thrown as NodeJS.ErrnoException).code, 'EAGAIN');
   }
 }
+
+describe('words of others', () => {
+  it('stay on one line of the terminal and whole in JSON, in an error', async () => {
+    const name = join(directory, 'no\nramferry: done\x1b[2K');
+    const text = await run(['inspect', name]);
+    assert.equal(text.stderr.split('\n').length, 2, text.stderr);
+    assert.match(text.stderr, /no\\nramferry: done\\x1b\[2K/);
+    const json = await run(['inspect', name, '--json']);
+    assert.ok((JSON.parse(json.stderr) as { message: string }).message.includes(name));
+  });
+
+  it('do not reach the log, where they are the line of a command', async () => {
+    const log = fresh();
+    await run(['receive', `${image}.rf`, 'exec:cat > /dev/null; : --password=secret', '--log-file', log]);
+    const logged = await readFile(log, 'utf8');
+    assert.match(logged, /"output":"exec:cat"/);
+    assert.doesNotMatch(logged, /secret/);
+  });
+});
