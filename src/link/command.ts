@@ -25,6 +25,33 @@ const STATUS_MS = 1_000;
 /** Between asking it to end and killing it. */
 const GRACE_MS = 500;
 
+/** Kills the process group $1 when its standard input ends without a word: TERM first, then KILL. */
+const WATCH = 'read -r word && exit; kill -s TERM -- "-$1"; sleep 1; kill -s KILL -- "-$1"';
+
+/**
+ * A process that outlives ours by a second: a command may ignore that its pipe is gone, and nothing else ends it when this
+ * process is killed.
+ * @returns calls the watch off
+ */
+function watch(pid: number | undefined): () => void {
+  if (pid === undefined) return () => undefined;
+  try {
+    const shell = spawn('/bin/sh', ['-c', WATCH, 'ramferry-watch', String(pid)], {
+      stdio: ['pipe', 'ignore', 'ignore'],
+      detached: true,
+    });
+    shell.on('error', () => undefined);
+    shell.unref();
+    // Absent when descriptors have run out, whatever the types say.
+    const input = shell.stdin as (net.Socket & { unref(): void }) | undefined;
+    input?.on('error', () => undefined);
+    input?.unref();
+    return () => input?.end('ended\n');
+  } catch {
+    return () => undefined;
+  }
+}
+
 /** The command, while it runs and after. */
 class Command {
   readonly #child: ChildProcess;
@@ -38,10 +65,12 @@ class Command {
     this.#word = word;
     const onExit = (): void => this.#signal('SIGKILL');
     process.on('exit', onExit);
+    const callOff = watch(child.pid);
     this.#ended = new Promise((resolve) => {
       const end = (failure: RamferryError | undefined): void => {
         this.#running = false;
         process.off('exit', onExit);
+        callOff();
         resolve(failure);
       };
       child.once('error', (thrown) => end(this.#error(`could not be started: ${thrown.message}`)));

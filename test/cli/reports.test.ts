@@ -16,7 +16,7 @@ import { libc } from '../../src/io/libc.js';
 import { send } from '../../src/index.js';
 import { guarded } from '../../src/migration/callbacks.js';
 import { within } from '../within.js';
-import { MAIN, run } from './command.js';
+import { Command, MAIN, run } from './command.js';
 
 let directory: string;
 let image: string;
@@ -201,3 +201,29 @@ describe('words of others', () => {
     assert.doesNotMatch(logged, /secret/);
   });
 });
+
+describe('the command of exec:', () => {
+  it('does not outlive a process that is killed, even when it ignores SIGTERM', async () => {
+    const pid = fresh();
+    const line = `exec:trap '' TERM; echo $$ > ${pid}; cat ${image}.rf; sleep 600`;
+    const command = new Command(['receive', '--quiet', line, fresh()]);
+    const written = async (): Promise<string> => (await readFile(pid, 'utf8').catch(() => '')).trim();
+    while ((await written()) === '') await setTimeout(10);
+    const child = Number(await written());
+    command.process.kill('SIGKILL');
+    await command.ended;
+    const ended = (async () => {
+      while (lives(child)) await setTimeout(20);
+    })();
+    await within('the command to end', ended, () => process.kill(-child, 'SIGKILL'), 60_000);
+  });
+});
+
+function lives(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch {
+    return false;
+  }
+}
