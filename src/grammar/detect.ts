@@ -64,7 +64,7 @@ export function grammarFor(kind: StreamKind, xen: XenWalkOptions = {}): Grammar 
       `the input is compressed already: ${COMPRESSED[kind]}`,
       {
         offset: 0,
-        hint: 'decompress it first, or carry it by other means',
+        hint: 'decompress it first; --format raw sends a RAM image that only begins like this, --format opaque any bytes',
       },
     );
   }
