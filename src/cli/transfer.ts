@@ -1,7 +1,8 @@
 // What send and receive have in common on the command line: reports, log, signals and the exit status.
 // The transfer itself is the library's.
 
-import { EXIT } from '../errors.js';
+import { isatty } from 'node:tty';
+import { EXIT, RamferryError } from '../errors.js';
 import { reasonOf } from '../migration/sender-outcome.js';
 import { commandWord } from '../link/address.js';
 import type { Progress, TransferSummary } from '../migration/summary.js';
@@ -55,6 +56,11 @@ export async function runTransfer(
   transfer: (hooks: TransferHooks) => Promise<TransferSummary>,
   { cleanUp }: TransferTraits = {},
 ): Promise<number> {
+  if (STDOUT.has(options.output) && isatty(1) && parsed['force'] !== true) {
+    throw new RamferryError('ERR_USAGE', 'standard output is a terminal: guest memory is not written there', {
+      hint: 'redirect it (> FILE, | PROGRAM), or use --force',
+    });
+  }
   const reporter = await createReporter({
     json: parsed['json'] === true,
     quiet: parsed['quiet'] === true,

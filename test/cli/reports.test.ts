@@ -1,7 +1,7 @@
 // What cannot be told: logs, reports and results whose reader is full, stopped or gone. A transfer ends as it would have.
 
 import assert from 'node:assert/strict';
-import { execFileSync, spawn } from 'node:child_process';
+import { execFileSync, spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { closeSync, constants, openSync, writeSync } from 'node:fs';
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
@@ -227,3 +227,16 @@ function lives(pid: number): boolean {
     return false;
   }
 }
+
+describe('guest memory', () => {
+  it('is not written to a terminal, unless asked for', (t) => {
+    const line = (more: string): string => `"${process.execPath}" "${MAIN}" send -q ${more} "${image}" -`;
+    const onTerminal = (more: string): { status: number | null; stdout: Buffer } =>
+      spawnSync('script', ['-qec', line(more), '/dev/null'], { stdio: ['ignore', 'pipe', 'ignore'] });
+    if (spawnSync('script', ['--version']).error !== undefined) return t.skip('script(1) is absent');
+    const refused = onTerminal('');
+    assert.equal(refused.status, 2);
+    assert.match(refused.stdout.toString(), /ERR_USAGE: standard output is a terminal/);
+    assert.equal(onTerminal('--force --one-way').status, 0);
+  });
+});
