@@ -1,11 +1,11 @@
 // What the simulated guest's commands have in common: signals, where reports go, the exit status.
 
-import { EXIT, toRamferryError } from '../errors.js';
+import { EXIT } from '../errors.js';
 import { listeningLine, warningLine } from '../report/json.js';
 import type { ParsedArguments } from './command.js';
 import { visible } from '../report/visible.js';
 import { toStderr, toStdout, warnOnStderr } from './output.js';
-import { handleSignals } from './signals.js';
+import { handleSignals, reasonOf } from './signals.js';
 
 export interface GuestReporter {
   readonly signal: AbortSignal;
@@ -49,7 +49,7 @@ export async function runGuest(
     });
     return EXIT.success;
   } catch (thrown) {
-    throw toRamferryError(signals.signal.aborted ? signals.signal.reason : thrown);
+    throw await reasonOf(thrown, signals.signal);
   } finally {
     signals.dispose();
   }

@@ -6,7 +6,7 @@ import { formatInspection } from '../report/inspect.js';
 import { ADDRESSES, COMMON, gather, RECEIVE } from './options.js';
 import { printResult } from './output.js';
 import { type Command, orDash } from './command.js';
-import { handleSignals } from './signals.js';
+import { handleSignals, reasonOf } from './signals.js';
 
 export const inspect: Command = {
   build: (parser) =>
@@ -43,6 +43,8 @@ export const inspect: Command = {
           : formatInspection(report, verify),
       );
       return EXIT.success;
+    } catch (thrown) {
+      throw await reasonOf(thrown, signals.signal);
     } finally {
       signals.dispose();
     }

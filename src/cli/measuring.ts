@@ -9,7 +9,7 @@ import type { ReportData } from '../report/html/data.js';
 import { orDash, type ParsedArguments } from './command.js';
 import { drawOnStderr, printResult } from './output.js';
 import { checkReportFile, writeReport } from './report-file.js';
-import { handleSignals } from './signals.js';
+import { handleSignals, reasonOf } from './signals.js';
 
 interface StepLine {
   show(step: string, share: number): void;
@@ -82,6 +82,8 @@ export async function runMeasurement<Result extends object>(
     // A page that cannot be written does not take what was measured with it.
     if (html !== undefined) await writeReport(html, await report(result));
     return EXIT.success;
+  } catch (thrown) {
+    throw await reasonOf(thrown, signals.signal);
   } finally {
     line.end();
     signals.dispose();
@@ -89,7 +91,7 @@ export async function runMeasurement<Result extends object>(
 }
 
 /** A whole number as an option's text; what is none stays as it is, for the library's door to refuse. */
-function numeric(value: unknown): unknown {
+export function numeric(value: unknown): unknown {
   return typeof value === 'string' && /^\d+$/.test(value) ? Number(value) : value;
 }
 

@@ -7,7 +7,7 @@ import { serveProbe } from '../tune/probe-server.js';
 import type { ParsedArguments } from './command.js';
 import { toStderr, toStdout } from './output.js';
 import { createReporter } from './reporter.js';
-import { handleSignals } from './signals.js';
+import { handleSignals, reasonOf } from './signals.js';
 
 /** Resolves with the exit status; rejects with what failed. */
 export async function runProbe(parsed: ParsedArguments, options: ReceiveOptions): Promise<number> {
@@ -30,6 +30,8 @@ export async function runProbe(parsed: ParsedArguments, options: ReceiveOptions)
     if (json) toStdout(servedLine(served));
     else if (!quiet) toStderr(formatServed(served));
     return EXIT.success;
+  } catch (thrown) {
+    throw await reasonOf(thrown, signals.signal);
   } finally {
     reporter.end();
     signals.dispose();

@@ -2,10 +2,25 @@
 // longer than a second ends the process at once; SIGUSR1 asks for progress.
 // Promises that nothing stays installed after dispose().
 
-import { RamferryError } from '../errors.js';
+import { setImmediate } from 'node:timers/promises';
+
+import { RamferryError, toRamferryError } from '../errors.js';
 import { exitNow } from '../io/exit.js';
+import { reasonOf as signalled } from '../migration/sender-outcome.js';
+import { reportError } from './output.js';
 
 const CLEAN_UP_MS = 1000;
+
+/**
+ * Why a command failed. What breaks because of a signal (a child that the same signal ended, a link that we closed) is not the
+ * reason: the signal is. An outcome that is not known weighs more than either.
+ */
+export async function reasonOf(thrown: unknown, signal: AbortSignal): Promise<RamferryError> {
+  const error = toRamferryError(thrown);
+  // The end of a child may be noticed before the signal that both of us got.
+  if (!signal.aborted) await setImmediate();
+  return signalled(error, signal);
+}
 
 export interface SignalHandling {
   /** Aborted with ERR_INTERRUPTED or ERR_TERMINATED. */
@@ -19,8 +34,12 @@ export function handleSignals(onProgressWanted: () => void, cleanUp = CLEAN_UP_M
   let deadline: NodeJS.Timeout | undefined;
 
   const abort = (error: RamferryError): void => {
-    if (controller.signal.aborted) exitNow(error.exitCode);
-    deadline = setTimeout(() => exitNow(error.exitCode), cleanUp);
+    const atOnce = (): never => {
+      reportError(error, process.argv.includes('--json'));
+      exitNow(error.exitCode);
+    };
+    if (controller.signal.aborted) atOnce();
+    deadline = setTimeout(atOnce, cleanUp);
     controller.abort(error);
   };
   const interrupted = (): void => abort(new RamferryError('ERR_INTERRUPTED', 'interrupted'));

@@ -3,13 +3,12 @@
 
 import { isatty } from 'node:tty';
 import { EXIT, RamferryError } from '../errors.js';
-import { reasonOf } from '../migration/sender-outcome.js';
 import { commandWord } from '../link/address.js';
 import type { Progress, TransferSummary } from '../migration/summary.js';
 import { openLog } from './log.js';
 import type { ParsedArguments } from './command.js';
 import { createReporter } from './reporter.js';
-import { handleSignals } from './signals.js';
+import { handleSignals, reasonOf } from './signals.js';
 
 /** What the command line adds to the options of a transfer. */
 export interface TransferHooks {
@@ -92,7 +91,7 @@ export async function runTransfer(
     told(() => reporter.summary(summary));
     return EXIT.success;
   } catch (thrown) {
-    const error = reasonOf(thrown, signals.signal);
+    const error = await reasonOf(thrown, signals.signal);
     told(() => log.error(error));
     throw error;
   } finally {

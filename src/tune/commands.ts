@@ -79,7 +79,9 @@ export async function timeSend(args: readonly string[]): Promise<CommandTime> {
   const before = childrenCpu();
   const started = performance.now();
   const child = start({ args: ['send', '--quiet', ...args] });
-  const status = await child.ended;
+  const stop = (): void => void child.process.kill('SIGKILL');
+  process.once('exit', stop);
+  const status = await child.ended.finally(() => process.off('exit', stop));
   const wall = (performance.now() - started) / 1e3;
   if (status !== 0) throw failed('send', status, child.errors());
   return { wall, cpu: childrenCpu() - before };

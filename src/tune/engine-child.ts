@@ -10,7 +10,8 @@ import type { ChildAnswer, ChildRequest } from './engine.js';
 import { ProcessClock } from './process-clock.js';
 
 function answer(message: ChildAnswer): void {
-  process.send?.(message);
+  // A parent that is gone does not read it; 'disconnect' ends this process.
+  process.send?.(message, undefined, undefined, () => undefined);
 }
 
 async function serve(request: ChildRequest): Promise<void> {

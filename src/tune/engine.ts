@@ -42,8 +42,13 @@ export class EngineChild {
   #gone = false;
 
   constructor() {
-    // Options of the test runner or a debugger are not for it.
-    this.#child = fork(TUNE_ENTRY, { execArgv: [], stdio: ['ignore', 'ignore', 'inherit', 'ipc'] });
+    // Options of the test runner or a debugger are not for it. In a session of its own a signal to our process group does not
+    // reach it: it ends when the channel does, however we end.
+    this.#child = fork(TUNE_ENTRY, {
+      execArgv: [],
+      detached: true,
+      stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
+    });
     this.#child.on('message', (message) => {
       this.#answers.push(message as ChildAnswer);
       this.#wake?.();
@@ -55,7 +60,8 @@ export class EngineChild {
   }
 
   ask(request: ChildRequest): void {
-    this.#child.send(request);
+    // A child that is gone is noticed by who expects its answer.
+    if (this.#child.connected) this.#child.send(request, () => undefined);
   }
 
   /** The next answer, which must be of this kind. @throws what the transfer failed of */
@@ -77,7 +83,7 @@ export class EngineChild {
   async close(): Promise<void> {
     if (this.#gone) return;
     const gone = new Promise<void>((resolve) => this.#child.once('exit', () => resolve()));
-    this.#child.disconnect();
+    if (this.#child.connected) this.#child.disconnect();
     const timer = setTimeout(() => this.#child.kill('SIGKILL'), 1000);
     await gone;
     clearTimeout(timer);
