@@ -13,18 +13,62 @@ export function invalidOption(option: string, value: unknown, problem: string, h
   );
 }
 
+/** What an amount is, for messages about its limits. */
+export type Unit = 'size' | 'duration' | 'count';
+
+const EXACT_UNITS = {
+  size: [
+    ['TiB', 1024 ** 4],
+    ['GiB', 1024 ** 3],
+    ['MiB', 1024 ** 2],
+    ['KiB', 1024],
+  ],
+  duration: [
+    ['h', 3_600_000],
+    ['min', 60_000],
+    ['s', 1000],
+    ['ms', 1],
+  ],
+  count: [],
+} as const satisfies Record<Unit, readonly (readonly [string, number])[]>;
+
+/** An amount exactly, in the largest unit that people type for it: `64KiB`, `1min`, `4097`. */
+export function writeExactly(amount: number, unit: Unit): string {
+  const [name, size] = EXACT_UNITS[unit].find(([, each]) => amount > 0 && amount % each === 0) ?? ['', 1];
+  return `${amount / size}${name}`;
+}
+
+/** An ERR_OPTION_INVALID for an amount that is out of range: `chunkSize: 1K is below the minimum of 64KiB`. */
+export function outOfRange(
+  option: string,
+  value: unknown,
+  side: 'below' | 'above',
+  limit: number,
+  unit: Unit,
+): RamferryError {
+  const shown = typeof value === 'string' ? cut(value) : showValue(value);
+  const what = side === 'below' ? 'minimum' : 'maximum';
+  const text = `${option}: ${shown} is ${side} the ${what} of ${writeExactly(limit, unit)}`;
+  return new RamferryError('ERR_OPTION_INVALID', text);
+}
+
 const LONGEST_VALUE = 60;
+
+function cut(text: string): string {
+  return text.length > LONGEST_VALUE ? `${text.slice(0, LONGEST_VALUE)}…` : text;
+}
 
 function showValue(value: unknown): string {
   // JSON.stringify gives undefined for what it has no words for: functions, symbols, undefined itself.
   let text: string | undefined;
   try {
-    text = typeof value === 'bigint' ? String(value) : JSON.stringify(value);
+    // JSON has no word for NaN and Infinity.
+    const plain = typeof value === 'bigint' || typeof value === 'number';
+    text = plain ? String(value) : (JSON.stringify(value) as string | undefined);
   } catch {
     text = typeof value; // circular
   }
-  text ??= typeof value;
-  return text.length > LONGEST_VALUE ? `${text.slice(0, LONGEST_VALUE)}…` : text;
+  return cut(text ?? typeof value);
 }
 
 const NUMBER_AND_UNIT = /^(\d+(?:\.\d+)?)\s*([a-zA-Z/]*)$/;
@@ -66,11 +110,12 @@ export function parseSize(value: string | number, option: string): number {
 }
 
 const RATE_HINT =
-  'write bytes per second, or a unit: 100M or 100MiB (binary bytes), 125MB (decimal bytes), 100mbit, 1gbit';
+  'write bytes per second, or a unit: 100M or 100MiB (binary bytes), 125MB (decimal bytes), 100mbit, 1gbit, 1Gbps';
 
 /**
- * A rate in bytes per second; 0 means unlimited. Bits are written out (`gbit`, `Mbit/s`, `Mibit`); `B` is bytes; a bare
- * letter is binary bytes, as QEMU's max-bandwidth. `Mb`, `mb` and `bps` mean bits to some and bytes to others: refused.
+ * A rate in bytes per second; 0 means unlimited. Bits are written out (`gbit`, `Mbit/s`, `Mibit`) or
+ * as `Gbps`; `B` is bytes; a bare letter is binary bytes, as QEMU's max-bandwidth. `Mb`, `mb` and `MBps` mean bits to some and
+ * bytes to others: refused.
  * @throws RamferryError ERR_OPTION_INVALID
  */
 export function parseRate(value: string | number, option: string): number {
@@ -80,7 +125,7 @@ export function parseRate(value: string | number, option: string): number {
   if (digits === undefined || unit === undefined) {
     throw invalidOption(option, value, 'expected a rate', RATE_HINT);
   }
-  const bits = /^([kmgt]?)(i?)bits?$/i.exec(unit);
+  const bits = /^([kmgt]?)(i?)bits?$/i.exec(unit) ?? /^([kmgtKMGT]?)()bps$/.exec(written ?? '');
   const bytes = /^([kmgt]?)(i?)B?$/i.exec(unit);
   const [, prefix, binary] = bits ?? bytes ?? [];
   if (prefix === undefined || (prefix === '' && binary !== '')) {
@@ -172,4 +217,32 @@ export function formatBits(bytesPerSecond: number): string {
     if (bits >= size) return `${Number((bits / size).toPrecision(3))} ${unit}`;
   }
   return `${Math.round(bits)} bit/s`;
+}
+
+/** The name that a misspelt one probably means: at most two letters away, and nearer than half of it. */
+export function nearest(written: string, names: Iterable<string>): string | undefined {
+  let best: string | undefined;
+  let least = Math.min(2, Math.ceil(written.length / 2) - 1) + 1;
+  for (const name of names) {
+    const apart = distance(written.toLowerCase(), name.toLowerCase());
+    if (apart < least) [best, least] = [name, apart];
+  }
+  return best;
+}
+
+/** Letters to insert, delete, replace or exchange with their neighbour. */
+function distance(a: string, b: string): number {
+  const rows = [Array.from({ length: b.length + 1 }, (_, j) => j)];
+  for (let i = 1; i <= a.length; i++) {
+    const row = [i];
+    for (let j = 1; j <= b.length; j++) {
+      const same = a[i - 1] === b[j - 1] ? 0 : 1;
+      let least = Math.min(rows[i - 1]![j]! + 1, row[j - 1]! + 1, rows[i - 1]![j - 1]! + same);
+      const exchanged = i > 1 && j > 1 && a[i - 1] === b[j - 2] && a[i - 2] === b[j - 1];
+      if (exchanged) least = Math.min(least, rows[i - 2]![j - 2]! + 1);
+      row.push(least);
+    }
+    rows.push(row);
+  }
+  return rows[a.length]![b.length]!;
 }

@@ -4,7 +4,17 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import fc from 'fast-check';
 import { RamferryError } from '../src/errors.js';
-import { formatDuration, formatRate, formatSize, parseDuration, parseRate, parseSize } from '../src/units.js';
+import {
+  formatDuration,
+  formatRate,
+  formatSize,
+  nearest,
+  outOfRange,
+  parseDuration,
+  parseRate,
+  parseSize,
+  writeExactly,
+} from '../src/units.js';
 
 function refused(run: () => unknown, ...words: (string | RegExp)[]): void {
   assert.throws(run, (thrown) => {
@@ -74,12 +84,31 @@ describe('rates', () => {
     ['1GiB', 1_073_741_824],
     ['100M', 104_857_600],
     ['1bit', 1],
+    ['8bps', 1],
+    ['8kbps', 1000],
+    ['100Mbps', 12_500_000],
+    ['1Gbps', 125_000_000],
+    ['1gbps', 125_000_000],
+    ['1Gbit/s', 125_000_000],
   ];
   for (const [text, bytes] of rates) {
     it(`reads ${text} as ${bytes} bytes per second`, () =>
       assert.equal(parseRate(text, 'max-bandwidth'), bytes));
   }
-  for (const text of ['1Mb', '1mb', '1mib', '1b', '1Mbps', '1MBps', '', 'fast', '-1', '1ibit', '1/s/s']) {
+  for (const text of [
+    '1Mb',
+    '1mb',
+    '1mib',
+    '1b',
+    '1MBps',
+    '1Mbps/s',
+    '1iBps',
+    '',
+    'fast',
+    '-1',
+    '1ibit',
+    '1/s/s',
+  ]) {
     it(`refuses ${JSON.stringify(text)}`, () =>
       refused(() => parseRate(text, 'max-bandwidth'), /^max-bandwidth: /, JSON.stringify(text)));
   }
@@ -120,6 +149,31 @@ describe('parsers', () => {
   });
   it('cut a long value in the message', () => {
     refused(() => parseSize('9'.repeat(5000), 'x'), /^.{1,150}$/s);
+  });
+});
+
+describe('limits in messages', () => {
+  it('are written in the units that people type', () => {
+    assert.equal(writeExactly(65_536, 'size'), '64KiB');
+    assert.equal(writeExactly(16 * 1024 ** 2, 'size'), '16MiB');
+    assert.equal(writeExactly(65_537, 'size'), '65537');
+    assert.equal(writeExactly(0, 'size'), '0');
+    assert.equal(writeExactly(60_000, 'duration'), '1min');
+    assert.equal(writeExactly(1500, 'duration'), '1500ms');
+    assert.equal(writeExactly(255, 'count'), '255');
+    const error = outOfRange('chunkSize', '1K', 'below', 65_536, 'size');
+    assert.equal(error.message, 'chunkSize: 1K is below the minimum of 64KiB');
+  });
+});
+
+describe('the nearest name', () => {
+  it('is at most two letters away, and nearer than half of what was written', () => {
+    const names = ['send', 'receive', 'tune', 'chunk-size'];
+    assert.equal(nearest('sned', names), 'send');
+    assert.equal(nearest('chunksize', names), 'chunk-size');
+    assert.equal(nearest('recieve', names), 'receive');
+    assert.equal(nearest('foo', names), undefined);
+    assert.equal(nearest('', names), undefined);
   });
 });
 

@@ -2,7 +2,7 @@
 
 import { formatBench } from '../report/bench.js';
 import { bench, type BenchOptions } from '../tune/bench.js';
-import { given, list, MEASURING, runMeasurement } from './measuring.js';
+import { given, list, MEASURING, numeric, runMeasurement } from './measuring.js';
 import type { Command } from './command.js';
 
 export const benchCommand: Command = {
@@ -46,9 +46,9 @@ export const benchCommand: Command = {
             ['repetitions', 'seed'],
           ) as unknown as BenchOptions),
           ...list(parsed, 'codecs', String),
-          ...list(parsed, 'levels', Number),
+          ...list(parsed, 'levels', numeric),
           ...list(parsed, 'chunkSizes', String),
-          ...list(parsed, 'threads', Number),
+          ...list(parsed, 'threads', numeric),
           ...hooks,
         }),
       format: formatBench,

@@ -109,7 +109,7 @@ function withEnds(parser: Argv, input: string, output: string): Argv {
     .positional('input', { describe: input, type: 'string', default: '-' })
     .positional('output', { describe: output, type: 'string', default: '-' })
     .epilog(
-      `${ADDRESSES} (standard input or output).\nSizes: 64KiB, 1M (binary), 1MB (decimal). Options can also be set in the environment: RAMFERRY_CODEC=lz4.`,
+      `${ADDRESSES} (standard input or output).\nSizes: 64KiB, 1M (binary), 1MB (decimal); a bare number is bytes. Rates: 1gbit, 100Mbps, 125MB; a bare number is bytes per second. Durations: 500ms, 30s, 2min; a bare number is milliseconds. Options can also be set in the environment: RAMFERRY_CODEC=lz4.`,
     );
 }
 

@@ -20,14 +20,21 @@ export function reportError(error: RamferryError, json: boolean): void {
     toStderr(errorLine(error.toData(), error.exitCode));
     return;
   }
-  toStderr(`ramferry: ${error.code}: ${optionAsWritten(visible(error.describe()))}`);
+  const described = visible(error.describe());
+  const text = error.code === 'ERR_OPTION_INVALID' ? optionAsWritten(described) : described;
+  toStderr(`ramferry: ${error.code}: ${text}`);
   if (error.hint !== undefined) toStderr(`hint: ${visible(error.hint)}`);
 }
 
 /** The library says `compressThreads: …`, the command line `--compress-threads`. */
 function optionAsWritten(message: string): string {
-  return message.replace(/^[a-z]+(?:[A-Z][a-z]+)+(?=: )/, (name) => `--${kebab(name)}`);
+  return message.replace(/^[a-z]+(?:[A-Z][a-z]+)*(?=: )/, (name) =>
+    POSITIONAL.has(name) ? name : `--${kebab(name)}`,
+  );
 }
+
+/** What has no dashes. */
+const POSITIONAL: ReadonlySet<string> = new Set(['input', 'output', 'stream', 'options']);
 
 function kebab(name: string): string {
   return name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);

@@ -6,6 +6,7 @@ import yargs, { type Argv } from 'yargs';
 import { EXIT, RamferryError, toRamferryError } from '../errors.js';
 import { packageVersion } from '../migration/version.js';
 import type { Command, Entry, ParsedArguments } from './command.js';
+import { nearest } from '../units.js';
 import { lastReports, reportError } from './output.js';
 
 const COMMANDS: readonly Entry[] = [
@@ -133,9 +134,14 @@ function plainSwitches(args: readonly string[]): readonly string[] {
   );
 }
 
+interface UsageInsides {
+  cacheHelpMessage?: () => void;
+  getDescriptions?(): Readonly<Record<string, unknown>>;
+}
+
 /** What we reach of yargs' insides; no part of its promises, so anything may be missing. */
 interface Insides {
-  getInternalMethods?(): { getUsageInstance?(): { cacheHelpMessage?: () => void } };
+  getInternalMethods?(): { getUsageInstance?(): UsageInsides };
 }
 
 /**
@@ -166,17 +172,59 @@ function createParser(args: readonly string[]): Argv {
     .help()
     .alias('help', 'h')
     .wrap(isatty(1) ? Math.min(100, process.stdout.columns || 100) : 100)
-    .fail((message: string | null, thrown: unknown) => {
+    .fail((message: string | null, thrown: unknown, usage: unknown) => {
       // yargs knows no more than that parsing failed; what a command throws comes as `thrown`.
       if (thrown !== undefined && thrown !== null) throw toRamferryError(thrown);
       throw new RamferryError(
         'ERR_USAGE',
         misspelt(args) ?? message ?? 'the command line cannot be understood',
         {
-          hint: 'ramferry --help lists the commands, ramferry COMMAND --help its options',
+          hint:
+            pointer(args, usage as UsageInsides) ??
+            'ramferry --help lists the commands, ramferry COMMAND --help its options',
         },
       );
     });
+}
+
+/** How other programs spell what ramferry spells out. */
+const ELSEWHERE: readonly (readonly [RegExp, string])[] = [
+  [/^-T(\d+)$/, '--compress-threads $1'],
+  [/^-p(\d+)$/, '--compress-threads $1'],
+  [/^-(\d{1,2})$/, '--compress-level $1'],
+  [/^-V$/, '--version'],
+  [/^-v$/, '--log-file FILE'],
+  [/^-f$/, '--force'],
+  [/^-o$/, 'the output as the second address'],
+  [/^--threads(=.*)?$/, '--compress-threads or --decompress-threads'],
+  [/^--level(=.*)?$/, '--compress-level'],
+];
+
+/**
+ * What the first word that is not known probably means.
+ * @param usage of the command, as yargs hands it to the handler of failures
+ */
+function pointer(args: readonly string[], usage: UsageInsides): string | undefined {
+  const [command = ''] = args;
+  const commands = COMMANDS.map(({ usage }) => usage.split(' ')[0]!);
+  if (!command.startsWith('-') && !commands.includes(command)) {
+    const meant = nearest(command, commands);
+    return meant === undefined ? undefined : `did you mean ramferry ${meant}?`;
+  }
+  const known = new Set(Object.keys(usage.getDescriptions?.() ?? {}));
+  for (const arg of args) {
+    if (!arg.startsWith('-') || arg === '-') continue;
+    const [elsewhere] = ELSEWHERE.filter(([pattern]) => pattern.test(arg));
+    if (elsewhere !== undefined) return `${arg}: write ${arg.replace(...elsewhere)}`;
+    const name = arg.replace(/^--?(no-)?/, '').replace(/=.*$/, '');
+    if (known.has(name)) continue;
+    const meant = nearest(
+      name,
+      [...known].filter((each) => each.length > 1 && /^[a-z-]+$/.test(each)),
+    );
+    if (meant !== undefined) return `${arg}: did you mean --${meant}?`;
+  }
+  return undefined;
 }
 
 /** yargs calls a command that it does not know an argument, like all that follow it. */

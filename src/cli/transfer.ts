@@ -4,6 +4,7 @@
 import { isatty } from 'node:tty';
 import { EXIT, RamferryError } from '../errors.js';
 import { commandWord } from '../link/address.js';
+import { unknownVariables } from '../migration/environment.js';
 import type { Progress, TransferSummary } from '../migration/summary.js';
 import { openLog } from './log.js';
 import type { ParsedArguments } from './command.js';
@@ -71,6 +72,11 @@ export async function runTransfer(
     if (latest !== undefined) reporter.showProgress(latest);
   }, cleanUp);
   log.info({ options: loggable(options) }, 'transfer starts');
+  const onWarning = (message: string): void => {
+    log.warn(message);
+    reporter.warning(message);
+  };
+  unknownVariables(process.env).forEach(onWarning);
   try {
     const summary = await transfer({
       signal: signals.signal,
@@ -82,10 +88,7 @@ export async function runTransfer(
         log.info({ address }, 'listening');
         reporter.listening(address);
       },
-      onWarning: (message) => {
-        log.warn(message);
-        reporter.warning(message);
-      },
+      onWarning,
     });
     told(() => log.info({ summary }, 'transfer ended'));
     told(() => reporter.summary(summary));

@@ -3,6 +3,7 @@
 import { isIP } from 'node:net';
 import type { Readable, Writable } from 'node:stream';
 import { RamferryError } from '../errors.js';
+import { nearest } from '../units.js';
 
 export type Address =
   | { readonly kind: 'tcp'; readonly host: string; readonly port: number }
@@ -99,7 +100,7 @@ function refuseBareHost(text: string): void {
   const [, host, port] = /^([^:]*|\[.*\]|[0-9a-f:.]*:[0-9a-f:.]*(?:%[\w.-]+)?):(\d{1,5})$/i.exec(text) ?? [];
   const bare = /^\[(.*)\]$/.exec(text)?.[1] ?? text;
   let meant: string;
-  if (isIP(bare) !== 0) meant = isIP(bare) === 6 ? `[${bare}]:PORT` : `${bare}:PORT`;
+  if (!/%.*:/.test(bare) && isIP(bare) !== 0) meant = isIP(bare) === 6 ? `[${bare}]:PORT` : `${bare}:PORT`;
   else if (host !== undefined && port !== undefined && !SCHEMES.has(host)) {
     meant =
       host.includes(':') && !host.startsWith('[')
@@ -120,6 +121,7 @@ export function parseAddress(text: string): Address {
   const scheme = /^([A-Za-z][A-Za-z0-9+.-]*):/.exec(text)?.[1];
   if (scheme === undefined) return { kind: 'file', path: parsePath(text, text) };
   const rest = text.slice(scheme.length + 1);
+  const meant = nearest(scheme, SCHEMES);
   switch (scheme) {
     case 'tcp':
       return parseTcp(text, rest, false);
@@ -142,7 +144,7 @@ export function parseAddress(text: string): Address {
       throw invalid(
         text,
         `there is no kind '${scheme}'`,
-        `${FORMS}; for a file of that name write file:${text}`,
+        `${meant === undefined ? '' : `write ${meant}:${rest}; `}${FORMS}; for a file of that name write file:${text}`,
       );
   }
 }

@@ -2,7 +2,7 @@
 // A program that embeds ramferry is not touched by them. Reads the environment it is given, checks only what a text
 // cannot say (numbers, yes and no); the rest is checked at the door with all other options.
 
-import { invalidOption } from '../units.js';
+import { invalidOption, nearest } from '../units.js';
 import type { ReceiveOptions, SendOptions } from './options.js';
 
 const PREFIX = 'RAMFERRY_';
@@ -52,6 +52,20 @@ export const RECEIVE_ENVIRONMENT = {
 /** `compressThreads` → `RAMFERRY_COMPRESS_THREADS`. */
 export function environmentName(option: string): string {
   return PREFIX + option.replace(/[A-Z]/g, (letter) => `_${letter}`).toUpperCase();
+}
+
+/** Read by other commands and by the project's own scripts. */
+const OTHER_NAMES = /^RAMFERRY_(CONFIG|TEST|FUZZ|BENCH|STRESS|STREAMS|TRANSFERS)(_|$)/;
+
+/** What to say of variables that no option reads: a misspelt one would otherwise be ignored without a word. */
+export function unknownVariables(env: Readonly<Record<string, string | undefined>>): string[] {
+  const known = new Set(Object.keys({ ...SEND_ENVIRONMENT, ...RECEIVE_ENVIRONMENT }).map(environmentName));
+  return Object.keys(env)
+    .filter((name) => name.startsWith(PREFIX) && !known.has(name) && !OTHER_NAMES.test(name))
+    .map((name) => {
+      const meant = nearest(name, known);
+      return `the environment variable ${name} sets no option${meant === undefined ? '' : `: did you mean ${meant}?`}`;
+    });
 }
 
 /**

@@ -13,7 +13,7 @@ import { RamferryError } from '../errors.js';
 import { STREAM_FORMATS } from '../grammar/formats.js';
 import { PAGE_SIZE } from '../grammar/grammar.js';
 import { DEFAULT_IO_TIMEOUT_MS } from '../link/options.js';
-import { invalidOption, parseCpus, parseDuration, parseRate, parseSize } from '../units.js';
+import { invalidOption, outOfRange, parseCpus, parseDuration, parseRate, parseSize } from '../units.js';
 import { allowedCpus } from './cpus.js';
 import { guarded } from './callbacks.js';
 import type { Progress } from './summary.js';
@@ -75,8 +75,10 @@ export function quantity(
 ) {
   return z.union([z.number(), z.string()]).transform((value) => {
     const amount = parse(value, option);
-    if (amount >= range.min && amount <= range.max) return amount;
-    throw invalidOption(option, value, `expected ${range.min} to ${range.max}`);
+    const unit = parse === parseSize ? 'size' : parse === parseDuration ? 'duration' : 'count';
+    if (amount < range.min) throw outOfRange(option, value, 'below', range.min, unit);
+    if (amount > range.max) throw outOfRange(option, value, 'above', range.max, unit);
+    return amount;
   });
 }
 
@@ -254,19 +256,39 @@ export function resolve<Schema extends z.ZodObject>(
 ): z.output<Schema> {
   const result = schema.safeParse(options);
   if (result.success) return result.data;
-  const [issue] = result.error.issues;
-  if (issue?.code === 'unrecognized_keys') {
-    const known = Object.keys(schema.shape).join(', ');
-    throw new RamferryError('ERR_OPTION_INVALID', `${issue.keys[0]!}: no such option`, {
-      hint: `options: ${known}`,
-    });
-  }
-  const name = String(issue?.path[0] ?? 'options');
-  const value: unknown = issue?.path.length === 0 ? options : (options as Record<string, unknown>)[name];
-  throw invalidOption(name, value, problem(issue));
+  throw optionError(result.error.issues[0], options, Object.keys(schema.shape));
 }
 
-/** What was expected, in our words where zod's own are for programmers. */
+/** What zod found, in our words: its own are for programmers. */
+export function optionError(
+  issue: z.core.$ZodIssue | undefined,
+  options: Readonly<Record<string, unknown>>,
+  known: readonly string[],
+): RamferryError {
+  if (issue?.code === 'unrecognized_keys') {
+    return new RamferryError('ERR_OPTION_INVALID', `${issue.keys[0]!}: no such option`, {
+      hint: `options: ${known.join(', ')}`,
+    });
+  }
+  const [first = 'options', ...inner] = issue?.path ?? [];
+  const name = String(first);
+  let value: unknown = issue?.path.length === 0 ? options : options[name];
+  for (const key of inner) value = (value as Record<PropertyKey, unknown> | undefined)?.[key];
+  if (issue?.code === 'too_small' && issue.origin !== 'string' && issue.origin !== 'array') {
+    return outOfRange(name, value, 'below', Number(issue.minimum), 'count');
+  }
+  if (issue?.code === 'too_big' && issue.origin !== 'string' && issue.origin !== 'array') {
+    return outOfRange(name, value, 'above', Number(issue.maximum), 'count');
+  }
+  return invalidOption(name, value, problem(issue), hintFor(name, value));
+}
+
+/** `zstd:3`, as other programs write codec and level. */
+function hintFor(name: string, value: unknown): string | undefined {
+  const [, codec, level] = (name === 'codec' && /^([a-z0-9]+)[:-](\d+)$/.exec(String(value))) || [];
+  return codec === undefined ? undefined : `write --codec ${codec} --compress-level ${level!}`;
+}
+
 function problem(issue: z.core.$ZodIssue | undefined): string {
   switch (issue?.code) {
     case 'invalid_value':

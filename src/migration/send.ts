@@ -42,6 +42,10 @@ import type { TransferSummary } from './summary.js';
 import { defaultStore, storeSize } from './store-size.js';
 import { refuseRest, warnOfUnfollowed } from './unfollowed.js';
 import { Ear } from './way-back.js';
+import { formatBits } from '../units.js';
+
+/** Bytes per second. A limit below this is probably a number whose unit is missing. */
+const SLOW_RATE = 1e6;
 
 /**
  * Sends a stream.
@@ -56,6 +60,12 @@ export async function send(options: SendOptions): Promise<TransferSummary> {
     maxChunk: options.chunkSize !== undefined || options.window !== undefined,
   };
   const coding = chooseCoding(settings);
+  if (settings.maxBandwidth > 0 && settings.maxBandwidth < SLOW_RATE) {
+    settings.onWarning?.(
+      `the bandwidth is limited to ${settings.maxBandwidth} bytes per second (${formatBits(settings.maxBandwidth)}); ` +
+        'a bare number is bytes per second: write 100mbit for megabits',
+    );
+  }
   const statistics = new Statistics();
   const input = addressOf(settings.input);
   const output = addressOf(settings.output);

@@ -10,7 +10,7 @@ import { bindingInfo } from '../codec/registry.js';
 import { RamferryError } from '../errors.js';
 import { peakMemory } from '../io/peak-memory.js';
 import { allowedCpus } from '../migration/cpus.js';
-import { LIMITS } from '../migration/options.js';
+import { LIMITS, optionError } from '../migration/options.js';
 import { invalidOption, parseSize } from '../units.js';
 import { Bank, REFERENCE } from './bank.js';
 import { benchDelta } from './bench-delta.js';
@@ -70,10 +70,8 @@ export type BenchOptions = z.input<typeof schema>;
 export async function bench(options: BenchOptions): Promise<BenchResult> {
   const parsed = schema.safeParse(options);
   if (!parsed.success) {
-    const [issue] = parsed.error.issues;
-    const name = String(issue?.path[0] ?? 'options');
-    const value: unknown = (options as unknown as Record<string, unknown>)[name];
-    throw invalidOption(name, value, issue?.message ?? 'not valid');
+    const given = options as unknown as Record<string, unknown>;
+    throw optionError(parsed.error.issues[0], given, Object.keys(schema.shape));
   }
   const settings = parsed.data;
   const plan = settings.quick ? QUICK : FULL;

@@ -2,9 +2,8 @@
 
 import { z } from 'zod';
 
-import { RamferryError } from '../errors.js';
 import { allowedCpus } from '../migration/cpus.js';
-import { callback, LIMITS, quantity } from '../migration/options.js';
+import { callback, LIMITS, optionError, quantity } from '../migration/options.js';
 import { invalidOption, parseDuration, parseRate } from '../units.js';
 import { WRITERS } from './overhead.js';
 
@@ -64,14 +63,6 @@ export function resolveTuneOptions(options: TuneOptions): ResolvedTuneOptions {
     }
     return result.data;
   }
-  const [issue] = result.error.issues;
-  if (issue?.code === 'unrecognized_keys') {
-    throw new RamferryError('ERR_OPTION_INVALID', `${issue.keys[0]!}: no such option`);
-  }
-  const name = String(issue?.path[0] ?? 'options');
-  throw invalidOption(
-    name,
-    (options as unknown as Record<string, unknown>)[name],
-    issue?.message ?? 'not valid',
-  );
+  const given = options as unknown as Record<string, unknown>;
+  throw optionError(result.error.issues[0], given, Object.keys(schema.shape));
 }

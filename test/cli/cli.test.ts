@@ -79,10 +79,22 @@ describe('the command line', () => {
 
     const misuses: [string[], RegExp][] = [
       [[], /^ramferry: ERR_USAGE: a command is needed\nhint: /],
-      [['sned', 'a', 'b'], /^ramferry: ERR_USAGE: there is no command "sned"\n/],
+      [
+        ['sned', 'a', 'b'],
+        /^ramferry: ERR_USAGE: there is no command "sned"\nhint: did you mean ramferry send\?/,
+      ],
+      [['send', '--chunksize', '1M', 'a', 'b'], /\nhint: --chunksize: did you mean --chunk-size\?/],
+      [['send', '-T4', 'a', 'b'], /\nhint: -T4: write --compress-threads 4/],
+      [['send', '-1', 'a', 'b'], /\nhint: -1: write --compress-level 1/],
+      [['-V'], /\nhint: -V: write --version/],
+      [['send', '--codec', 'zstd:3', 'a', 'b'], /\nhint: write --codec zstd --compress-level 3/],
+      [['send', '--chunk-size', '1K', 'a', 'b'], /: --chunk-size: 1K is below the minimum of 64KiB\n/],
+      [['bench', '--threads', 'x', 'a'], /: --threads: expected a number, got "x"\n/],
+      [['send', 'a', '127.0.0.1:4444'], /\nhint: write tcp:127\.0\.0\.1:4444 to connect, or file:\.\/127/],
+      [['send', 'a', 'tpc:h:1'], /\nhint: write tcp:h:1; /],
       [['send', 'a', 'b', '--codex', 'lz4'], /^ramferry: ERR_USAGE: .*codex/],
       [['send', 'a', 'b', 'c'], /^ramferry: ERR_USAGE: /],
-      [['send', 'a', 'b', '--codec', 'gzip'], /^ramferry: ERR_OPTION_INVALID: codec: .*"gzip"/],
+      [['send', 'a', 'b', '--codec', 'gzip'], /^ramferry: ERR_OPTION_INVALID: --codec: .*"gzip"/],
       [
         ['send', 'a', 'b', '--compress-threads', 'two'],
         /^ramferry: ERR_OPTION_INVALID: --compress-threads: .*"two"/,

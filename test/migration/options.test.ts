@@ -7,6 +7,7 @@ import { allowedCpus } from '../../src/migration/cpus.js';
 import {
   environmentName,
   optionsFromEnvironment,
+  unknownVariables,
   RECEIVE_ENVIRONMENT,
   SEND_ENVIRONMENT,
 } from '../../src/migration/environment.js';
@@ -106,13 +107,13 @@ describe('options of send', () => {
   const bad: [object, RegExp][] = [
     [{ input: '' }, /^input: expected an address that is not empty, or a stream, got ""$/],
     [{ output: undefined }, /^output: expected an address that is not empty, or a stream, got undefined$/],
-    [{ compressThreads: 0 }, /^compressThreads: expected at least 1, got 0$/],
-    [{ compressThreads: 256 }, /^compressThreads: expected at most 255, got 256$/],
+    [{ compressThreads: 0 }, /^compressThreads: 0 is below the minimum of 1$/],
+    [{ compressThreads: 256 }, /^compressThreads: 256 is above the maximum of 255$/],
     [{ compressThreads: 1.5 }, /^compressThreads: expected a whole number, got 1.5$/],
     [{ compressThreads: '2' }, /^compressThreads: expected a number, got "2"$/],
     [{ codec: 'gzip' }, /^codec: expected one of none, lz4, zstd, zlib, got "gzip"$/],
-    [{ chunkSize: '32K' }, /^chunkSize: expected 65536 to 16777216, got "32K"$/],
-    [{ chunkSize: '17M' }, /^chunkSize: expected 65536 to 16777216, got "17M"$/],
+    [{ chunkSize: '32K' }, /^chunkSize: 32K is below the minimum of 64KiB$/],
+    [{ chunkSize: '17M' }, /^chunkSize: 17M is above the maximum of 16MiB$/],
     [{ chunkSize: 100_000 }, /^chunkSize: expected a multiple of 4096, got 100000$/],
     [{ chunkSize: 'big' }, /^chunkSize: expected a size, got "big"$/],
     [{ chunkSize: true }, /^chunkSize: .*got true$/],
@@ -120,7 +121,7 @@ describe('options of send', () => {
     [{ memoryLimit: '1M' }, /^memoryLimit: /],
     [{ method: 'Stream' }, /^method: expected one of xenguest, stream, got "Stream"$/],
     [{ format: 'elf' }, /^format: expected one of auto, /],
-    [{ flushAfter: 0 }, /^flushAfter: expected 1 to 60000, got 0$/],
+    [{ flushAfter: 0 }, /^flushAfter: 0 is below the minimum of 1ms$/],
     [{ selfCheck: 'yes' }, /^selfCheck: expected a boolean, got "yes"$/],
     [{ signal: {} }, /^signal: /],
     [{ onProgress: 'x' }, /^onProgress: expected a function, got "x"$/],
@@ -192,5 +193,19 @@ describe('options from the environment', () => {
       /^RAMFERRY_COMPRESS_THREADS: .*"two"/,
     );
     assert.match(refusal(read({ RAMFERRY_SELF_CHECK: 'maybe' })).message, /^RAMFERRY_SELF_CHECK: /);
+  });
+});
+
+describe('variables that no option reads', () => {
+  it('are named, with the one that was probably meant', () => {
+    const said = unknownVariables({
+      RAMFERRY_CODECC: 'lz4',
+      RAMFERRY_CODEC: 'lz4',
+      RAMFERRY_X: '1',
+      PATH: '/bin',
+    });
+    assert.equal(said.length, 2);
+    assert.match(said[0]!, /RAMFERRY_CODECC sets no option: did you mean RAMFERRY_CODEC\?/);
+    assert.match(said[1]!, /RAMFERRY_X sets no option$/);
   });
 });
