@@ -64,11 +64,12 @@ function showValue(value: unknown): string {
   try {
     // JSON has no word for NaN and Infinity.
     const plain = typeof value === 'bigint' || typeof value === 'number';
-    text = plain ? String(value) : (JSON.stringify(value) as string | undefined);
+    text = plain ? String(value) : JSON.stringify(value);
   } catch {
     text = typeof value; // circular
   }
-  return cut(text ?? typeof value);
+  text ??= typeof value;
+  return cut(text);
 }
 
 const NUMBER_AND_UNIT = /^(\d+(?:\.\d+)?)\s*([a-zA-Z/]*)$/;
