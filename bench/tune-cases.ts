@@ -65,6 +65,8 @@ const SWEEPS: Readonly<Record<'slow' | 'fast', readonly string[]>> = {
 };
 
 interface Advice {
+  /** Why nothing is recommended. */
+  readonly withheld?: readonly string[];
   readonly recommended: AdviceRow;
   readonly alternatives: readonly AdviceRow[];
   readonly uncompressed: AdviceRow;
@@ -150,6 +152,9 @@ async function runCase({
       placed(network, 'source', [...asked, '--bandwidth', BANDWIDTH[link], '--writer', 'discard']),
     );
     const advice = JSON.parse(stdout) as Advice;
+    if (advice.withheld !== undefined) {
+      throw new Error(`tune recommends nothing here: ${advice.withheld.join('; ')}`);
+    }
     const rows = [advice.recommended, ...advice.alternatives, advice.uncompressed];
     const slow = ['30mbit', '100mbit', '300mbit'].includes(link);
     const contenders = new Set([

@@ -57,6 +57,8 @@ export interface Measurement<Result extends object> {
   readonly messageType: string;
   readonly measure: (hooks: MeasurementHooks) => Promise<Result>;
   readonly format: (result: Result) => string;
+  /** What scripts get; all of the result by default. */
+  readonly fields?: (result: Result) => object;
   /** Loaded only when a page is asked for. */
   readonly report: (result: Result) => Promise<ReportData>;
 }
@@ -64,7 +66,7 @@ export interface Measurement<Result extends object> {
 /** Measures with everything around it, prints what came out, and resolves with the exit status. */
 export async function runMeasurement<Result extends object>(
   parsed: ParsedArguments,
-  { messageType, measure, format, report }: Measurement<Result>,
+  { messageType, measure, format, fields = (result) => result, report }: Measurement<Result>,
 ): Promise<number> {
   const html = parsed['html'] as string | undefined;
   checkReportFile(html);
@@ -77,7 +79,9 @@ export async function runMeasurement<Result extends object>(
     });
     line.end();
     await printResult(
-      parsed['json'] === true ? JSON.stringify({ message_type: messageType, ...result }) : format(result),
+      parsed['json'] === true
+        ? JSON.stringify({ message_type: messageType, ...fields(result) })
+        : format(result),
     );
     // A page that cannot be written does not take what was measured with it.
     if (html !== undefined) await writeReport(html, await report(result));

@@ -1,6 +1,6 @@
 // `ramferry tune`: options in, advice out, as text or as one line of JSON.
 
-import { formatTune } from '../report/tune.js';
+import { formatTune, tuneFields } from '../report/tune.js';
 import type { TuneOptions } from '../tune/options.js';
 import { tune } from '../tune/tune.js';
 import { given, MEASURING, runMeasurement } from './measuring.js';
@@ -65,6 +65,7 @@ export const tuneCommand: Command = {
           ...hooks,
         }),
       format: formatTune,
+      fields: tuneFields,
       report: async (result) => (await import('../report/html/tune.js')).tuneReport(result),
     }),
 };

@@ -12,6 +12,7 @@ import {
   textCells,
   titles,
 } from './bench-columns.js';
+import { busyLines } from './host-load.js';
 import { textTable } from './table.js';
 import { memoryLine } from './tune.js';
 
@@ -26,6 +27,7 @@ export function formatBench(result: BenchResult): string {
       row.threads,
     ]),
     `Best of ${repetitions}; ${ABOUT_SPREAD}`,
+    ...busyLines(result.host.load),
     ...deltaLines(result),
     ...peerLines(peers),
     memoryLine(result),

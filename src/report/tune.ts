@@ -4,31 +4,48 @@
 import type { LivePrediction } from '../tune/rounds.js';
 import type { Alternative, TuneResult } from '../tune/result.js';
 import { formatBits, formatRate, formatSize } from '../units.js';
+import { busyLines } from './host-load.js';
 import { textTable } from './table.js';
 import { formatVerified } from './verified.js';
 
 export function formatTune(result: TuneResult): string {
-  const { flags } = result;
   const lines = [
     aboutTune(result),
     '',
-    'Recommended:',
-    `  ramferry send ${flags.send} …`,
-    `  ramferry receive ${flags.receive} …`,
-    '',
+    ...commandLines(result),
     ...headline(result),
     '',
     alternativesTable(result),
-    ...payLines(result),
+    ...(result.withheld === undefined ? payLines(result) : []),
     memoryLine(result),
     ...(result.verified === undefined ? [] : ['', formatVerified(result, result.verified)]),
   ];
   return lines.join('\n');
 }
 
-/** What the recommendation is expected to do, in sentences. */
+function commandLines({ flags, withheld }: TuneResult): string[] {
+  if (withheld !== undefined) return [];
+  return ['Recommended:', `  ramferry send ${flags.send} …`, `  ramferry receive ${flags.receive} …`, ''];
+}
+
+/** The result as scripts get it: what is not recommended has another name there, and no flags to paste. */
+export function tuneFields(result: TuneResult): object {
+  if (result.withheld === undefined) return result;
+  const fields = Object.entries(result as unknown as Record<string, unknown>);
+  const others = fields.filter(([name]) => name !== 'recommended' && name !== 'flags');
+  return { ...Object.fromEntries(others), fastest: result.recommended };
+}
+
+/** What the recommendation is expected to do, or why there is none, in sentences. */
 export function headline(result: TuneResult): string[] {
-  const { recommended, uncompressed, confidence } = result;
+  const { recommended, uncompressed, confidence, withheld, host } = result;
+  if (withheld !== undefined) {
+    return [
+      `No recommendation: ${withheld.join('; ')}.`,
+      ...busyLines(host.load),
+      `Run it again ${host.load.busy ? 'when the host is quiet, or ' : ''}with a larger --budget. What was measured so far:`,
+    ];
+  }
   const why = confidence.reasons.length === 0 ? '' : ` (${confidence.reasons.join('; ')})`;
   return [
     `${time(recommended.seconds)} ± ${percent(confidence.error)} predicted${extrapolation(recommended)}, ` +
@@ -36,6 +53,7 @@ export function headline(result: TuneResult): string[] {
     comparison(recommended, uncompressed),
     ...liveLines(result),
     `Confidence: ${confidence.level}${why}.`,
+    ...busyLines(host.load),
   ];
 }
 
@@ -116,9 +134,10 @@ export function namedAlternatives({
   recommended,
   alternatives,
   uncompressed,
+  withheld,
 }: TuneResult): { name: string; row: Alternative }[] {
   return [
-    { name: 'recommended', row: recommended },
+    { name: withheld === undefined ? 'recommended' : 'fastest', row: recommended },
     ...alternatives.map((row, index) => ({ name: String(index + 1), row })),
     ...(recommended.settings.codec === 'none' ? [] : [{ name: 'no compression', row: uncompressed }]),
   ];

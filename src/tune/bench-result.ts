@@ -1,5 +1,6 @@
 // What `bench` found, as plain data. The field names are a promise to scripts. Rates in guest bytes per second.
 
+import type { HostLoad } from './host-load.js';
 import type { Load } from './model.js';
 import type { PeerFigures } from './peers.js';
 import type { MemoryMakeUp } from './result.js';
@@ -49,5 +50,10 @@ export interface BenchResult {
   readonly peakMemory: number;
   /** Milliseconds. */
   readonly took: number;
-  readonly host: { readonly cpus: number; readonly model: string; readonly node: string };
+  readonly host: {
+    readonly cpus: number;
+    readonly model: string;
+    readonly node: string;
+    readonly load: HostLoad;
+  };
 }

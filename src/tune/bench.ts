@@ -16,6 +16,7 @@ import { Bank, REFERENCE } from './bank.js';
 import { benchDelta } from './bench-delta.js';
 import type { BenchResult, BenchRow } from './bench-result.js';
 import { benchRow } from './bench-row.js';
+import { watchHostLoad } from './host-load.js';
 import { openTuneInput } from './input.js';
 import { makeUp } from './make-up.js';
 import { measuring } from './options.js';
@@ -78,6 +79,7 @@ export async function bench(options: BenchOptions): Promise<BenchResult> {
   const repetitions = settings.repetitions ?? plan.repetitions;
   const codings = codingsOf(settings);
   const started = performance.now();
+  const watched = watchHostLoad();
   const input = await openTuneInput(settings.input, { seed: settings.seed, signal: settings.signal });
   try {
     const { sample, fd } = input;
@@ -142,7 +144,12 @@ export async function bench(options: BenchOptions): Promise<BenchResult> {
       loads: bank.codings.map((coding) => ({ coding, loads: bank.loads(coding) })),
       peakMemory: peakMemory(),
       took: Math.round(performance.now() - started),
-      host: { cpus: allowedCpus(), model: cpus()[0]?.model.trim() ?? 'unknown', node: process.versions.node },
+      host: {
+        cpus: allowedCpus(),
+        model: cpus()[0]?.model.trim() ?? 'unknown',
+        node: process.versions.node,
+        load: watched(),
+      },
     };
   } finally {
     await input.close();

@@ -26,6 +26,17 @@ export function candidates(): Coding[] {
   );
 }
 
+/** Those that are measured however busy the host: enough for a table that compares. */
+export function principal(all: readonly Coding[] = candidates()): Coding[] {
+  const levels: Readonly<Record<CodecName, readonly number[]>> = {
+    none: [1],
+    lz4: [1],
+    zstd: [-7, 1, 3, 6],
+    zlib: [1],
+  };
+  return all.filter(({ codec, level }) => levels[codec].includes(level));
+}
+
 export function variants(coding: Coding): Coding[] {
   return coding.chunkSize === USUAL_CHUNK ? OTHER_CHUNKS.map((chunkSize) => ({ ...coding, chunkSize })) : [];
 }

@@ -6,12 +6,13 @@ import { cpus } from 'node:os';
 import { allowedCpus } from '../migration/cpus.js';
 import type { Bank } from './bank.js';
 import { flagsFor } from './flags.js';
+import type { HostLoad } from './host-load.js';
 import type { TuneInput } from './input.js';
 import { ETHERNET_PAYLOAD } from './link.js';
 import { makeUp } from './make-up.js';
 import { predict, type Route } from './model.js';
 import type { ResolvedTuneOptions } from './options.js';
-import { type Choice, confidence, paysUpTo, type Table } from './recommend.js';
+import { type Choice, confidence, paysUpTo, reasonsToWithhold, type Table } from './recommend.js';
 import type { Alternative, CodingFigures, Probed, TuneResult } from './result.js';
 import type { Coding } from './rig.js';
 import { predictLive } from './rounds.js';
@@ -32,6 +33,9 @@ export interface Findings {
   readonly choices: readonly Choice[];
   readonly best: Choice;
   readonly probed: Probed | undefined;
+  readonly load: HostLoad;
+  /** The engine's own cost was measured. */
+  readonly engine: boolean;
 }
 
 /** @param took milliseconds that it took to find out */
@@ -43,6 +47,24 @@ export async function describe(findings: Findings, took: number): Promise<TuneRe
   const loads = table.loads(best.settings);
   const payload = (rate: number): number | null => (rate === Infinity ? null : rate / ETHERNET_PAYLOAD);
   const codecs = new Set(table.codings.map(({ codec }) => codec).filter((codec) => codec !== 'none'));
+  const spread = bank.spread(best.settings.codec);
+  const sure = confidence({
+    regionSeconds: loads.map(
+      (load) => predict([load], best.settings.threads, { ...route, startUp: 0 }).seconds,
+    ),
+    empty: bank.regions.map(({ empty }) => empty === true),
+    whole: sample.whole && bank.regions.length === sample.regions.length,
+    spread,
+    extrapolated: best.prediction.extrapolated,
+    measured: best.measured,
+  });
+  const withheld = reasonsToWithhold({
+    busy: findings.load.busy,
+    confidence: sure,
+    spread,
+    codings: table.codings.length,
+    engine: findings.engine,
+  });
   return {
     input: { name: settings.input, kind, bytes: sample.bytes },
     sample: {
@@ -54,6 +76,7 @@ export async function describe(findings: Findings, took: number): Promise<TuneRe
     ...(settings.bandwidth === undefined ? {} : { bandwidth: settings.bandwidth }),
     ...(probed === undefined ? {} : { probe: probed }),
     route,
+    ...(withheld.length === 0 ? {} : { withheld }),
     recommended: alternative(best),
     flags: flagsFor(best.settings, !IMAGES.includes(kind)),
     alternatives: choices
@@ -62,16 +85,7 @@ export async function describe(findings: Findings, took: number): Promise<TuneRe
       .map(alternative),
     uncompressed: alternative(plain),
     paysUpTo: Object.fromEntries([...codecs].map((codec) => [codec, payload(paysUpTo(table, codec, route))])),
-    confidence: confidence({
-      regionSeconds: loads.map(
-        (load) => predict([load], best.settings.threads, { ...route, startUp: 0 }).seconds,
-      ),
-      empty: bank.regions.map(({ empty }) => empty === true),
-      whole: sample.whole && bank.regions.length === sample.regions.length,
-      spread: bank.spread(best.settings.codec),
-      extrapolated: best.prediction.extrapolated,
-      measured: best.measured,
-    }),
+    confidence: sure,
     memory: await makeUp(bank, input.fd),
     codings: table.codings.map((coding) => codingFigures(coding, table)),
     loads: table.codings.map((coding, index) => ({ coding: index, loads: table.loads(coding) })),
@@ -83,6 +97,7 @@ export async function describe(findings: Findings, took: number): Promise<TuneRe
       cpus: allowedCpus(),
       model: cpus()[0]?.model.trim() ?? 'unknown',
       node: process.versions.node,
+      load: findings.load,
     },
   };
 }

@@ -16,6 +16,8 @@ export interface MeasureOptions {
   readonly rig: Pick<Rig, 'run'>;
   /** From the cheapest on; of one codec, ascending levels. */
   readonly candidates: readonly Coding[];
+  /** Of the candidates those that have a look whatever the time: without them there is nothing to compare. */
+  readonly always?: readonly Coding[];
   /** When to be done, by performance.now(). */
   readonly deadline: number;
   /** Predicted seconds of a transfer with what the bank holds of a coding. */
@@ -81,8 +83,8 @@ export async function measure(options: MeasureOptions): Promise<Bank> {
 
   /** For each codec the level from which on compression alone takes too long. */
   const hopeless = new Map<string, number>();
-  const brief = async (coding: Coding): Promise<void> => {
-    if (bank.tried(coding) > 0 || left() < 0) return;
+  const brief = async (coding: Coding, whateverTheTime = false): Promise<void> => {
+    if (bank.tried(coding) > 0 || (left() < 0 && !whateverTheTime)) return;
     if (coding.level >= (hopeless.get(coding.codec) ?? Infinity)) return;
     options.signal?.throwIfAborted();
     told(coding);
@@ -100,6 +102,8 @@ export async function measure(options: MeasureOptions): Promise<Bank> {
       hopeless.set(coding.codec, coding.level);
     }
   };
+  // From the cheapest on, as below: the levels of a codec that are slower than hopeless are left out here, too.
+  for (const coding of options.always ?? []) await brief(coding, true);
   for (const coding of candidates) await brief(coding);
 
   const finalists = (): Coding[] =>
@@ -159,6 +163,7 @@ export async function measureScaling(
       // The first pass starts the threads.
       await rig.run(options.coding, regions);
       for (let pass = 0; pass < SCALING_PASSES; pass++) {
+        if (pass > 0 && performance.now() > options.deadline) break;
         const { encode, decode } = await rig.run(options.coding, regions);
         best.encode = Math.min(best.encode, encode.wall);
         best.decode = Math.min(best.decode, decode.wall);

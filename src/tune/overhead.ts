@@ -50,6 +50,10 @@ export interface OverheadOptions {
   readonly deadline: number;
   /** When the first pass, and the first start of the command, must do. */
   readonly latest: number;
+  /** When to go on without settings that have not had their first pass, on a host that is too busy. */
+  readonly giveUp: number;
+  /** Share of the test images' usual size: less for a short budget. */
+  readonly imageShare?: number;
   readonly signal?: AbortSignal | undefined;
   readonly zstdBinding?: string | undefined;
 }
@@ -69,7 +73,10 @@ export interface SettingCost {
 export type SettingCosts = Readonly<Record<SettingName, SettingCost>>;
 
 export interface Settings {
+  /** Settings without a pass have the figures of another: what they differ in costs nothing then. */
   readonly costs: SettingCosts;
+  /** Every setting had a pass. */
+  readonly complete: boolean;
   /** The whole command `send` with the reference coding and one thread, from its start to its exit, over the part of the sample. */
   readonly command: CommandTime;
   /** Seconds of processor time for a byte of guest memory of the program that takes the restored bytes. */
@@ -80,7 +87,7 @@ export async function measureSettings(options: OverheadOptions): Promise<Setting
   const { writer, scratch } = options;
   const children = [new EngineChild(), new EngineChild(), new EngineChild()] as const;
   const [sender, receiver, reader] = children;
-  const images = makeTestImages(scratch);
+  const images = makeTestImages(scratch, options.imageShare);
   try {
     await Promise.all(children.map((child) => child.expect('ready')));
     let output = '/dev/null';
@@ -92,14 +99,17 @@ export async function measureSettings(options: OverheadOptions): Promise<Setting
     const found = new Map<SettingName, SettingCost>();
     const taken = await cpuOf(reader);
     let delivered = 0;
-    for (let pass = 0; pass < MOST_PASSES; pass++) {
+    const settings = Object.entries(SETTINGS) as [SettingName, Setting][];
+    const late = (): boolean => found.size > 0 && performance.now() > options.giveUp;
+    for (let pass = 0; pass < MOST_PASSES && !late(); pass++) {
       if (pass > 1 && performance.now() > options.deadline) break;
       if (pass === 1) {
         if (performance.now() > options.latest) break;
         found.clear();
       }
-      for (const [name, { image, chunkSize }] of Object.entries(SETTINGS) as [SettingName, Setting][]) {
+      for (const [name, { image, chunkSize }] of settings) {
         options.signal?.throwIfAborted();
+        if (late()) break;
         const result = await transferBetween(
           sender,
           receiver,
@@ -128,7 +138,10 @@ export async function measureSettings(options: OverheadOptions): Promise<Setting
       command.wall = Math.min(command.wall, wall);
       command.cpu = Math.min(command.cpu, cpu);
     }
-    return { costs: Object.fromEntries(found) as SettingCosts, command, takerPerByte };
+    const complete = found.size === settings.length;
+    const [any] = found.values();
+    for (const [name] of settings) if (!found.has(name)) found.set(name, any!);
+    return { costs: Object.fromEntries(found) as SettingCosts, complete, command, takerPerByte };
   } finally {
     images.remove();
     await Promise.all(children.map((child) => child.close()));

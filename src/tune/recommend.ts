@@ -195,6 +195,35 @@ export function confidence(inputs: ConfidenceInputs): Confidence {
   return { level, error, reasons };
 }
 
+/** Beyond this error a recommendation is as likely wrong as right. */
+const USELESS = 0.5;
+/** Fewer codings are no choice. */
+const LEAST_CODINGS = 4;
+
+export interface WithholdingInputs {
+  readonly busy: boolean;
+  readonly confidence: Confidence;
+  /** As for {@link confidence}. */
+  readonly spread: number | undefined;
+  /** How many codings were measured. */
+  readonly codings: number;
+  /** The engine's own cost was measured. */
+  readonly engine: boolean;
+}
+
+/** Why there is no recommendation, in plain words; empty where there is one. No advice is better than wrong advice. */
+export function reasonsToWithhold(inputs: WithholdingInputs): string[] {
+  const { busy, spread, codings, engine } = inputs;
+  const { error } = inputs.confidence;
+  const reasons: string[] = [];
+  if (codings < LEAST_CODINGS) reasons.push(`only ${codings} settings could be measured`);
+  if (!engine) reasons.push("the engine's own cost could not be measured in time");
+  if (error > USELESS) reasons.push(`the prediction is off by up to ${percent(error)}`);
+  else if (busy && error > MEDIUM) reasons.push(`the prediction is off by ${percent(error)} on a busy host`);
+  if (busy && spread === undefined) reasons.push('no measurement could be repeated on a busy host');
+  return reasons;
+}
+
 /** The sample's variance of a sum. */
 function scatterOf(values: readonly number[]): number {
   const count = values.length;

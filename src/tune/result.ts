@@ -2,6 +2,7 @@
 // Times in seconds, sizes in bytes, rates in bytes per second.
 
 import type { CodecName } from '../codec/codec.js';
+import type { HostLoad } from './host-load.js';
 import type { LivePrediction } from './rounds.js';
 import type { Load, Route, Stage } from './model.js';
 import type { Confidence, Settings } from './recommend.js';
@@ -70,6 +71,8 @@ export interface TuneResult {
   /** What a probe found: link and destination were measured; absent when nobody was asked. */
   readonly probe?: Probed;
   readonly route: Route;
+  /** Why nothing is recommended, in plain words. Then `recommended` is only what came out fastest. */
+  readonly withheld?: readonly string[];
   readonly recommended: Alternative;
   /** Ready to paste. */
   readonly flags: { readonly send: string; readonly receive: string };
@@ -88,5 +91,10 @@ export interface TuneResult {
   readonly verified?: Verification;
   /** Milliseconds that measuring took, verifying aside. */
   readonly took: number;
-  readonly host: { readonly cpus: number; readonly model: string; readonly node: string };
+  readonly host: {
+    readonly cpus: number;
+    readonly model: string;
+    readonly node: string;
+    readonly load: HostLoad;
+  };
 }

@@ -24,8 +24,16 @@ export interface TestImages {
   remove(): void;
 }
 
-/** @param scratch a directory for what is no hole */
-export function makeTestImages(scratch: string): TestImages {
+/** Bytes of noise in a block that repeats. */
+const BLOCK = 4 * MIB;
+
+/**
+ * @param scratch a directory for what is no hole
+ * @param share of {@link IMAGE_BYTES}, for a short budget; whole blocks
+ */
+export function makeTestImages(scratch: string, share = 1): TestImages {
+  const sized = (name: TestImage): number =>
+    Math.max(1, Math.round((IMAGE_BYTES[name] * share) / BLOCK)) * BLOCK;
   const directory = holesDirectory(scratch);
   const paths = {
     zeros: join(directory, 'zeros'),
@@ -41,13 +49,13 @@ export function makeTestImages(scratch: string): TestImages {
   try {
     for (const name of ['zeros', 'fewZeros'] as const) {
       fs.writeFileSync(paths[name], '', { flag: 'wx', mode: 0o600 });
-      fs.truncateSync(paths[name], IMAGE_BYTES[name]);
+      fs.truncateSync(paths[name], sized(name));
     }
     // Pages are looked for twice within a chunk at most: farther apart, the same ones will do.
-    const block = randomBytes(4 * MIB);
+    const block = randomBytes(BLOCK);
     const out = fs.openSync(paths.random, 'wx', 0o600);
     try {
-      for (let at = 0; at < IMAGE_BYTES.random; at += block.length)
+      for (let at = 0; at < sized('random'); at += block.length)
         fs.writeSync(out, block, 0, block.length, at);
     } finally {
       fs.closeSync(out);

@@ -1,15 +1,22 @@
 // `tune`: from a guest's memory and a link to settings. Samples, measures the engine and the codecs, and asks the model.
-// Ends within its budget and a few seconds; leaves nothing behind.
+// Ends within its budget and a few seconds; on a busy host it takes longer, says so, and recommends nothing that it cannot
+// stand for. Leaves nothing behind.
 
 import { allowedCpus } from '../migration/cpus.js';
 import { type Bank, REFERENCE } from './bank.js';
-import { candidates, variants } from './candidates.js';
+import { candidates, principal, variants } from './candidates.js';
+import { watchHostLoad } from './host-load.js';
 import { openTuneInput, type TuneInput } from './input.js';
 import { describe, type Findings } from './describe.js';
 import { payloadRate } from './link.js';
 import { measure, measureScaling } from './measure.js';
 import { type Host, predict, type Prediction, type Route, type Scaling, type Threads } from './model.js';
-import { type ResolvedTuneOptions, resolveTuneOptions, type TuneOptions } from './options.js';
+import {
+  type ResolvedTuneOptions,
+  resolveTuneOptions,
+  SHORTEST_BUDGET,
+  type TuneOptions,
+} from './options.js';
 import { mainCost, measureSettings } from './overhead.js';
 import { recommended, Table, threadSteps } from './recommend.js';
 import type { Probed, TuneResult } from './result.js';
@@ -26,6 +33,12 @@ const OVERHEAD_SHARE = 0.15;
 const SCALING_SHARE = 0.15;
 /** Where the first look at the engine took so much of the budget, there is no second one. */
 const LATEST_SHARE = 0.4;
+/** After this share of the budget the engine's cost is given up, but not before the shortest budget. */
+const GIVE_UP_SHARE = 0.5;
+/** What codings have of the budget at least, however long the engine took. */
+const CODINGS_SHARE = 0.3;
+/** Milliseconds of budget from which on the engine is measured with images of the usual size. */
+const USUAL_BUDGET = 10_000;
 /** A transfer waits for the other side so often: connecting, its hello, its result. */
 const ROUND_TRIPS = 3;
 
@@ -53,7 +66,7 @@ async function advise(
 ): Promise<TuneResult> {
   const { sample, fd } = input;
   const begun = performance.now();
-  const deadline = begun + settings.budget - RESERVE_MS;
+  const watched = watchHostLoad();
   const there = settings.probe === undefined ? undefined : await ask(settings.probe, settings);
   const engineBegun = performance.now();
   settings.onProgress?.('the engine', 0);
@@ -63,6 +76,8 @@ async function advise(
     scratch: input.scratch,
     deadline: engineBegun + settings.budget * OVERHEAD_SHARE,
     latest: begun + settings.budget * LATEST_SHARE,
+    giveUp: begun + Math.max(SHORTEST_BUDGET, settings.budget * GIVE_UP_SHARE),
+    imageShare: Math.min(1, settings.budget / USUAL_BUDGET),
     signal: settings.signal,
     zstdBinding: settings.zstdBinding,
   });
@@ -106,12 +121,17 @@ async function advise(
   const all: Threads = { compress: sender.cpus, decompress: receiver.cpus };
   const expect = (bank: Bank, coding: Coding, route: Route): Prediction =>
     predict(bank.loads(coding), all, route);
+  const deadline = Math.max(
+    begun + settings.budget - RESERVE_MS,
+    performance.now() + settings.budget * CODINGS_SHARE,
+  );
   let bank: Bank;
   try {
     bank = await measure({
       regions: sample.regions,
       rig,
       candidates: candidates(),
+      always: principal(),
       variants,
       deadline,
       judge: (found, coding) => expect(found, coding, flowing).seconds,
@@ -129,7 +149,12 @@ async function advise(
   const table = new Table(bank);
   const choices = table.choices(route);
   const best = recommended(choices);
-  const found: Findings = { settings, input, bank, route, table, choices, best, probed: there?.probed };
+  const found: Findings = {
+    ...{ settings, input, bank, route, table, choices, best },
+    probed: there?.probed,
+    load: watched(),
+    engine: engine.complete,
+  };
   const result = await describe(found, performance.now() - started);
   if (!settings.verify) return result;
   const verified = await verify({

@@ -52,6 +52,32 @@ async function tried(
   return seen;
 }
 
+describe('measure, when time is over before it begins', () => {
+  it('has one look at the codings that are always measured, and at no other', async () => {
+    const coding = (codec: Coding['codec'], level: number): Coding => ({ codec, level, chunkSize: MIB });
+    const pages = { zero: 0, duplicate: 0, literal: 1024 };
+    const phase = { wall: 0.01, cpu: 0.01, regions: [0.01] };
+    const run: Rig['run'] = (_, regions) =>
+      Promise.resolve({
+        figures: regions.map(({ length }) => ({
+          ...{ guestBytes: length, wireBytes: length / 4, chunks: 4, pages, encode: 0.01, decode: 0.001 },
+        })),
+        encode: phase,
+        decode: phase,
+      });
+    const always = [coding('lz4', 1), coding('zstd', 3)];
+    const bank = await measure({
+      ...{ regions: REGIONS, rig: { run }, deadline: 0, always },
+      candidates: [...always, coding('zstd', 9), coding('zlib', 1)],
+      variants: (each) => [{ ...each, chunkSize: 4 * MIB }],
+      judge: () => 1,
+      floor: () => 1,
+    });
+    const expected = [REFERENCE, coding('none', 1), ...always].map(codingKey);
+    assert.deepEqual(bank.codings.map(codingKey), expected);
+  });
+});
+
 describe('what is tried', () => {
   const zstd = (level: number): Coding => ({ codec: 'zstd', level, chunkSize: MIB });
 

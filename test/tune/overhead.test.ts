@@ -61,10 +61,11 @@ describe('measureSettings', () => {
     try {
       const file = join(scratch, 'part');
       fs.writeFileSync(file, Buffer.alloc(MIB, 'guest'));
-      const { costs, command } = await measureSettings({
-        ...{ file, scratch, writer: 'discard', deadline: 0, latest: 0 },
+      const { costs, command, complete } = await measureSettings({
+        ...{ file, scratch, writer: 'discard', deadline: 0, latest: 0, giveUp: Infinity },
       });
       const { usual, small, short, full } = costs;
+      assert.ok(complete);
       assert.equal(usual.guestBytes - short.guestBytes, 384 * MIB);
       assert.equal(small.chunks - usual.chunks, 3 * 512);
       assert.ok(full.wireBytes - short.wireBytes > 127 * MIB);
@@ -79,6 +80,22 @@ describe('measureSettings', () => {
       // Its own account, not that of the three processes beside it.
       assert.ok(command.wall > 0 && !(command.cpu <= 0));
       assert.deepEqual(fs.readdirSync(scratch), ['part']);
+    } finally {
+      fs.rmSync(scratch, { recursive: true, force: true });
+    }
+  });
+
+  it('gives up after one setting when time is over, and says so', async () => {
+    const scratch = fs.mkdtempSync(join(tmpdir(), 'ramferry-overhead-test-'));
+    try {
+      const file = join(scratch, 'part');
+      fs.writeFileSync(file, Buffer.alloc(MIB, 'guest'));
+      const { costs, complete } = await measureSettings({
+        ...{ file, scratch, writer: 'discard', deadline: 0, latest: 0, giveUp: 0, imageShare: 1 / 16 },
+      });
+      assert.equal(complete, false);
+      assert.equal(costs.usual.guestBytes, 32 * MIB);
+      assert.deepEqual(mainCost(costs, 'sender'), { perWireByte: 0, perChunk: 0, perGuestByte: 0 });
     } finally {
       fs.rmSync(scratch, { recursive: true, force: true });
     }

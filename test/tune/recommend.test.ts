@@ -3,7 +3,15 @@ import { describe, it } from 'node:test';
 
 import { Bank, REFERENCE } from '../../src/tune/bank.js';
 import type { Route } from '../../src/tune/model.js';
-import { confidence, paysUpTo, recommended, Table, threadSteps } from '../../src/tune/recommend.js';
+import {
+  type Confidence,
+  confidence,
+  paysUpTo,
+  reasonsToWithhold,
+  recommended,
+  Table,
+  threadSteps,
+} from '../../src/tune/recommend.js';
 import type { Coding, RegionFigures } from '../../src/tune/rig.js';
 
 const MIB = 1024 * 1024;
@@ -139,5 +147,31 @@ describe('the confidence', () => {
     assert.equal(confidence({ ...sure, extrapolated: true }).level, 'medium');
     assert.equal(confidence({ ...sure, measured: 0.01 }).level, 'low');
     assert.match(confidence({ ...sure, spread: 0.2 }).reasons.join(), /busy/);
+  });
+});
+
+describe('reasonsToWithhold', () => {
+  const sure: Confidence = { level: 'high', error: 0.04, reasons: [] };
+  const quiet = { busy: false, confidence: sure, spread: 0.02, codings: 12, engine: true };
+
+  it('finds none on a quiet host, nor on a busy one where figures repeat', () => {
+    assert.deepEqual(reasonsToWithhold(quiet), []);
+    assert.deepEqual(reasonsToWithhold({ ...quiet, busy: true }), []);
+    assert.deepEqual(reasonsToWithhold({ ...quiet, spread: undefined }), []);
+  });
+
+  it('names what is missing for a recommendation', () => {
+    const cases: [Partial<typeof quiet> | { spread: undefined; busy: boolean }, RegExp][] = [
+      [{ codings: 2 }, /^only 2 settings could be measured$/],
+      [{ engine: false }, /^the engine's own cost/],
+      [{ confidence: { ...sure, error: 8.61 } }, /^the prediction is off by up to 861 %$/],
+      [{ confidence: { ...sure, error: 0.3 }, busy: true }, /off by 30 % on a busy host/],
+      [{ spread: undefined, busy: true }, /no measurement could be repeated/],
+    ];
+    for (const [change, words] of cases) {
+      const [reason, ...others] = reasonsToWithhold({ ...quiet, ...change });
+      assert.match(reason ?? '', words);
+      assert.deepEqual(others, []);
+    }
   });
 });

@@ -9,6 +9,20 @@ import { describe, it } from 'node:test';
 import { IMAGE_BYTES, makeTestImages, type TestImage } from '../../src/tune/test-images.js';
 
 describe('memory that no guest ever had', () => {
+  it('is smaller for a short budget, in whole blocks', () => {
+    const scratch = fs.mkdtempSync(join(tmpdir(), 'ramferry-images-test-'));
+    const images = makeTestImages(scratch, 0.3);
+    try {
+      const sizes = (['zeros', 'fewZeros', 'random'] as const).map(
+        (name) => fs.statSync(images.paths[name]).size / 1024 / 1024,
+      );
+      assert.deepEqual(sizes, [152, 40, 40]);
+    } finally {
+      images.remove();
+      fs.rmSync(scratch, { recursive: true, force: true });
+    }
+  });
+
   it('is as large as it says; zeros take no room', () => {
     const scratch = fs.mkdtempSync(join(tmpdir(), 'ramferry-images-test-'));
     const images = makeTestImages(scratch);

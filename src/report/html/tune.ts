@@ -48,7 +48,10 @@ export function tuneReport(result: TuneResult): ReportData {
   return {
     title: `ramferry tune: ${result.input.name}`,
     summary: [aboutTune(result), ...headline(result)],
-    commands: [`ramferry send ${result.flags.send} …`, `ramferry receive ${result.flags.receive} …`],
+    commands:
+      result.withheld === undefined
+        ? [`ramferry send ${result.flags.send} …`, `ramferry receive ${result.flags.receive} …`]
+        : [],
     charts,
     tables: [
       alternatives(result),
