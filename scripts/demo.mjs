@@ -12,6 +12,8 @@ import process from 'node:process';
 import { pipeline } from 'node:stream/promises';
 import { RamferryError, writeImage } from '../dist/src/index.js';
 import { formatComparison } from '../dist/src/report/comparison.js';
+import { busyLines } from '../dist/src/report/host-load.js';
+import { watchHostLoad } from '../dist/src/tune/host-load.js';
 import { formatSize, parseRate, parseSize } from '../dist/src/units.js';
 
 const MAIN = join(import.meta.dirname, '../bundle/src/cli/main.js');
@@ -95,6 +97,17 @@ async function demonstrate(profile, directory, bytes, rate) {
     `\nGuest: ${profile}, ${formatSize(bytes)}; link: ${rate}\n${formatComparison(columns)}\n` +
       `Restored twice, identical: sha256 ${expected}\n`,
   );
+  return { profile, plain: columns[0].summary, compressed: columns[1].summary };
+}
+
+/** What was gained, in one sentence: the guests' times and bytes with compression beside those without. */
+function gained(guests) {
+  const parts = guests.map(({ profile, plain, compressed }) => {
+    const time = `${(compressed['total-time'] / 1e3).toFixed(2)} s instead of ${(plain['total-time'] / 1e3).toFixed(2)} s`;
+    const bytes = `${((compressed.ram.transferred / plain.ram.transferred) * 100).toFixed(0)} % of the bytes`;
+    return `the ${profile} guest in ${time} with ${bytes}`;
+  });
+  return `With compression ${parts.join(', and ')} over a link of ${rate}.`;
 }
 
 function stop(status) {
@@ -109,7 +122,11 @@ process.on('SIGTERM', () => stop(143));
 try {
   const bytes = parseSize(size, 'size');
   parseRate(rate, 'rate');
-  for (const profile of PROFILES) await demonstrate(profile, directory, bytes, rate);
+  const watched = watchHostLoad();
+  const guests = [];
+  for (const profile of PROFILES) guests.push(await demonstrate(profile, directory, bytes, rate));
+  for (const line of busyLines(watched())) process.stdout.write(`\n${line}\n`);
+  process.stdout.write(`\n${gained(guests)}\n`);
 } catch (error) {
   process.stderr.write(
     `scripts/demo: ${error instanceof RamferryError ? error.describe() : error.message}\n`,
