@@ -34,7 +34,7 @@ export interface SegmentSink {
   totals(): void;
   /**
    * The skeleton reported last is a libxc image header, or its domain header: method `xenguest` marks a compressed stream at
-   * both. Absent where nobody marks.
+   * both. Absent where the sink sets no marks.
    */
   header?(what: 'image' | 'domain'): void;
   /**

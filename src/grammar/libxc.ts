@@ -177,7 +177,7 @@ function mayBeAnswered({ type, length }: LibxcRecord): boolean {
 
 const OURS: readonly number[] = Object.values(XENGUEST_RECORD);
 
-/** Compressed like page data: nobody knows what it holds. Bit 31 (optional) makes no difference. */
+/** Compressed like page data: its contents are not known. Bit 31 (optional) makes no difference. */
 function isUnknownAndLarge({ type, length }: LibxcRecord): boolean {
   return type > LAST_KNOWN_TYPE && length >= LARGE_BODY && !OURS.includes(type);
 }

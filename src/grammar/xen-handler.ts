@@ -18,10 +18,10 @@ export interface XenHandler extends RecordHandler {
 export interface XenWalkOptions {
   /**
    * What a CHECKPOINT record means to a bare libxc stream (in a wrapping it is always followed).
-   * `follow` (default): records go on, until END. Right for whoever has everything that the writer wrote: the
+   * `follow` (default): records go on, until END. Right for a reader that has everything the writer wrote: the
    * specification hands the stream back to a higher level only "if the stream is embedded" in one, and libxl's
    * records up to CHECKPOINT_END, should they be there, are framed like libxc's.
-   * `stop`: the stream is done after CHECKPOINT. Right for whoever reads a descriptor that libxl reads itself next.
+   * `stop`: the stream is done after CHECKPOINT. Right for a reader whose descriptor libxl reads next.
    */
   readonly atCheckpoint?: 'follow' | 'stop';
   /**

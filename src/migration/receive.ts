@@ -139,7 +139,7 @@ function introduce(talks: boolean, from: Channel, progress: () => Progress): Voi
 
 /**
  * What our reader says (QEMU's return path) goes back to the sender.
- * @param own the reader's connection is ours alone: where nobody listens it is read all the same, to see how it ends
+ * @param own the reader's connection is ours alone: without a listener it is read all the same, to see how it ends
  */
 function relayBack(
   reader: ByteSource,

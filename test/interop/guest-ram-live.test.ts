@@ -163,7 +163,7 @@ describe('two NUMA nodes of real QEMUs', { skip: missing() }, () => {
     const title = `reach a QEMU in a chroot with files of the same name, ${named ? 'by' : 'without'} --ram`;
     it(title, { skip: missingForChroot() }, async () => {
       const { machine, a, b } = await source();
-      // The files of this name in this namespace belong to nobody's guest.
+      // The files of this name in this namespace belong to no guest.
       const decoys = [file('dst.a'), file('dst.b')];
       const destination = await start('dst', {
         ...{ backends: [onFile(decoys[0]!), onFile(decoys[1]!)], incoming: true },

@@ -45,7 +45,7 @@ describe('the watchdog', { timeout: 30_000 }, () => {
     dog.close();
   });
 
-  it('says nothing while something moves, or when nobody waits', async () => {
+  it('says nothing while something moves, or when no read or write waits', async () => {
     let moved = 0;
     let told = 0;
     const dog = new Watchdog(

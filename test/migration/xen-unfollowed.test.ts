@@ -146,7 +146,7 @@ describe('what begins as COMPRESSED_BYTES do', () => {
   });
 });
 
-describe('a record of a type that nobody knows', () => {
+describe('a record of an unknown type', () => {
   it('is compressed where it is large, and its place is kept', async () => {
     const body = memory(20);
     const bytes = guest()

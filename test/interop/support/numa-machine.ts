@@ -133,7 +133,7 @@ function rooted(
   return ['unshare', ['--mount', 'sh', '-ec', script.join('\n'), 'sh', ...command]];
 }
 
-/** undefined when nobody listens there. */
+/** undefined when no process listens there. */
 async function connect(path: string): Promise<net.Socket | undefined> {
   const socket = net.connect({ path });
   try {
