@@ -37,13 +37,13 @@ describe('the simulated guest', () => {
   const misuses: [string[], RegExp][] = [
     [['guest'], /^ramferry: ERR_USAGE: source, destination or compare is needed/],
     [['guest', 'sauce'], /^ramferry: ERR_USAGE: /],
-    [['guest', 'source', 'a', '--size', '5000'], /^ramferry: ERR_OPTION_INVALID: size: .*multiple of 4096/],
-    [['guest', 'source', 'a', '--pattern', 'zigzag'], /^ramferry: ERR_OPTION_INVALID: pattern: .*"zigzag"/],
+    [['guest', 'source', 'a', '--size', '5000'], /^ramferry: ERR_OPTION_INVALID: --size: .*multiple of 4096/],
+    [['guest', 'source', 'a', '--pattern', 'zigzag'], /^ramferry: ERR_OPTION_INVALID: --pattern: .*"zigzag"/],
     [
       ['guest', 'source', 'a', '--rounds', '2', '--max-rounds', '3'],
-      /^ramferry: ERR_OPTION_INVALID: rounds: /,
+      /^ramferry: ERR_OPTION_INVALID: --rounds: /,
     ],
-    [['guest', 'source', 'a', '--image', 'x', '--size', '1M'], /^ramferry: ERR_OPTION_INVALID: image: /],
+    [['guest', 'source', 'a', '--image', 'x', '--size', '1M'], /^ramferry: ERR_OPTION_INVALID: --image: /],
     [
       ['guest', 'compare', '--dirty-rate', '80Mb'],
       /^ramferry: ERR_OPTION_INVALID: --dirty-rate: .*bits or bytes/,
@@ -178,7 +178,7 @@ describe('the simulated guest', () => {
       await mkdir(own.TMPDIR);
       const { status, stderr } = await run([...COMPARE, '--codec', 'gzip', '--quiet'], own);
       assert.equal(status, 2);
-      assert.match(stderr, /^ramferry: ERR_OPTION_INVALID: codec: .*"gzip"/);
+      assert.match(stderr, /^ramferry: ERR_OPTION_INVALID: --codec: .*"gzip"/);
       assert.deepEqual(await readdir(own.TMPDIR), []);
     });
   });

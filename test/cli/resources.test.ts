@@ -89,7 +89,7 @@ describe('a command that the host or its caller leaves without something', LIMIT
       2,
     ],
     ['a directory as input', 'ramferry inspect /etc', /ERR_INPUT_OPEN/, 3],
-    ['a port that is none', 'ramferry send $IMAGE tcp:host:99999', /ERR_(?:LINK_ADDRESS|USAGE)/, 4],
+    ['a port that is none', 'ramferry send $IMAGE tcp:host:99999', /ERR_(?:LINK_ADDRESS|USAGE)/, 2],
     [
       'a monitor that is missing',
       'ramferry migrate tcp:127.0.0.1:1 --qmp /nonexistent --ram /nonexistent',
