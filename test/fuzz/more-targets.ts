@@ -161,6 +161,8 @@ export function wayBackTrial(): Trial {
     const said = Buffer.concat([CONTROL_MAGIC, ...messages]);
     const bytes = sealed ? said : mutateBlindly(said, messages, random);
     const ear = new Ear(new PiecewiseSource(bytes, 1 + random.below(50)), () => Promise.resolve());
+    const sent = random.below(4) > 0;
+    ear.mayEnd = () => sent;
     const outcome = await bounded(ear.success());
     return outcome instanceof RamferryError ? 'refused' : 'decoded';
   };
