@@ -72,6 +72,8 @@ class Departure {
   #inlet: StateInlet | undefined;
   #watchdog: Watchdog | undefined;
   #stream: SourceStream | undefined;
+  /** Resolves when the destination's QEMU waits for the guest; rejects when the destination has failed. */
+  #prepared: Promise<void> = Promise.resolve();
   #rescue: RescueOptions;
   #stopping = false;
   #committed = false;
@@ -137,6 +139,9 @@ class Departure {
     const settings = this.#sendSettings();
     const grammar = new MemoryGrammar();
     const ear = new Ear(source, (body) => Promise.resolve(body).then((said) => this.#dialogue.hear(said)));
+    const prepared = new Promise<void>((resolve) => (ear.onDelivered = () => resolve()));
+    this.#prepared = Promise.race([prepared, ear.failure()]);
+    this.#prepared.catch(() => undefined);
     // Also after the engine has finished somebody may wait for the destination.
     ear.failure().catch((thrown: unknown) => this.#dialogue.fail(toRamferryError(thrown)));
     const pieces = new PieceSource('the guest', this.#pieces(grammar));
@@ -178,6 +183,8 @@ class Departure {
       verifyRam: this.#settings.verifyRam,
       matched: this.#matched,
       beforeStop: async () => {
+        // The destination reports progress from when its QEMU waits for the guest: what fails there before costs no pause.
+        await this.#prepared;
         await this.#watchdog!.note('stopping');
         this.#stopping = true;
       },
