@@ -37,7 +37,7 @@ async function sendTo(
   signal?: AbortSignal,
 ): Promise<unknown> {
   const { done, address } = await peerAt(place.path('peer'), async (peer) => {
-    peer.say(introduction());
+    peer.say(introduction({ xenguest: [1, 2] }));
     await talk(peer);
   });
   const options = { compressThreads: 1, chunkSize: '64KiB', flushAfter: 10, signal };
