@@ -10,13 +10,13 @@ import { RamferryError } from '../errors.js';
 import { containerOf, grammarFor, type StreamKind } from '../grammar/detect.js';
 import { unknownXenHead, xenHeadBytes } from '../grammar/xen-head.js';
 import type { XenKind } from '../grammar/xen-wrapping.js';
-import { type Grammar, GRAMMAR_ID, type GrammarName } from '../grammar/grammar.js';
+import { type Grammar, GRAMMAR_ID, type GrammarName, incomplete } from '../grammar/grammar.js';
 import type { ByteSource } from '../io/bytes.js';
 import { type Address, addressOf } from '../link/address.js';
 import type { Coding } from './coding.js';
 import { recognise } from './opening.js';
 import type { ResolvedSendOptions } from './options.js';
-import { refuseCutHead } from './stream-end.js';
+import { refuseCutHead, refuseIncomplete } from './stream-end.js';
 
 /** A stream that is made here and has a grammar of its own; its end is not yet the end of the transfer. */
 export interface Cargo {
@@ -90,6 +90,9 @@ async function followable(
   let filled = head.length;
   for (let got = 1; filled < headers.length && got > 0; filled += got) {
     got = await source.read(headers.subarray(filled));
+  }
+  if (filled < headers.length) {
+    refuseIncomplete(incomplete(`it breaks off within the first headers of ${kind}`), source, filled);
   }
   const read = headers.subarray(0, filled);
   const opaqueBecause = unknownXenHead(kind as XenKind, read);
