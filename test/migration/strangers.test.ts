@@ -70,6 +70,8 @@ describe('a receiver that listens among strangers', LIMIT, () => {
     assert.ok(readFileSync(output).equals(busy));
     for (const [i, [what, , reason]] of STRANGERS.entries()) {
       const line = stderr.split('\n').find((text) => text.includes(`127.0.0.1:${ports[i]!}: `));
+      // The kernel may forget a connection, or its address, that is reset before it is accepted.
+      if (what === 'a reset' && line === undefined) continue;
       assert.match(line ?? '', reason, what);
     }
     assert.match(stderr, /16 connections wait/);
