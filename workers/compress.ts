@@ -3,13 +3,14 @@
 
 import { Buffer } from 'node:buffer';
 
-import { encodeChunk, recordCapacity, type StoreTurn } from '../src/chunk/encode.js';
+import { type ChunkPlace, encodeChunk, recordCapacity, type StoreTurn } from '../src/chunk/encode.js';
 import { decodeChunk, type DecodeTools } from '../src/chunk/decode.js';
 import { Expander } from '../src/chunk/expand.js';
 import { PageStore } from '../src/chunk/page-store.js';
 import { OPERATIONS_CAPACITY, Planner } from '../src/chunk/plan.js';
 import type { ChunkHeader } from '../src/chunk/record.js';
 import { type StoreTally, TALLY } from '../src/chunk/store-plan.js';
+import { ZeroChunks } from '../src/chunk/zero-chunks.js';
 import { codecName } from '../src/codec/codec.js';
 import type { FrameFormat } from '../src/container/frames/record.js';
 import type { UnitResult } from '../src/container/frames/totals.js';
@@ -30,6 +31,7 @@ class Compressor {
   readonly shelf: CodecShelf;
   readonly #startUp: WorkerStartUp;
   readonly #planner: Planner;
+  readonly #zeroChunks: ZeroChunks;
   readonly #pages: PageStore | undefined;
   readonly #turns: Turns | undefined;
   /** Where chunks get their codecs: the shelf, or the watch over it. */
@@ -43,6 +45,7 @@ class Compressor {
     const { maxChunk, store } = startUp;
     this.#startUp = startUp;
     this.#planner = new Planner(maxChunk);
+    this.#zeroChunks = new ZeroChunks(this.#planner);
     this.shelf = new CodecShelf(startUp);
     this.#codecs = this.shelf;
     this.#pages = store === undefined ? undefined : new PageStore(store.pages);
@@ -66,14 +69,33 @@ class Compressor {
     }
     const { fd, alignment, maxChunk } = this.#startUp;
     const length = ints[JOB.inputLength]!;
+    if (ints[JOB.hole] === 1 && this.#skipsHole(ints)) return this.#encodeHole(slot);
     if (alignment > 1) {
       readExtent(fd, slot.input, length, readAt, alignment);
       return this.#encode(slot, slot.front);
     }
     // Nobody else needs these bytes: read into memory of our own, which stays in this core's cache from chunk to chunk.
-    this.#extent ??= Buffer.allocUnsafeSlow(OPERATIONS_CAPACITY + maxChunk);
+    this.#extent ??= extentMemory(maxChunk);
     readExactlyAt(fd, this.#extent.subarray(OPERATIONS_CAPACITY, OPERATIONS_CAPACITY + length), readAt);
     return this.#encode(slot, this.#extent);
+  }
+
+  /** A frame has its bytes from the codec, the self-check compares bytes, and the page store takes them. */
+  #skipsHole(ints: Int32Array): boolean {
+    const checked = (ints[JOB.flags]! & JOB_FLAG.selfCheck) !== 0;
+    return ints[JOB.task] === TASK.encode && !checked && this.#turns === undefined;
+  }
+
+  async #encodeHole({ ints, doubles, front, output }: SlotViews): Promise<void> {
+    levelOf(ints);
+    const { alignment, maxChunk } = this.#startUp;
+    const scratch = alignment > 1 ? front : (this.#extent ??= extentMemory(maxChunk));
+    const length = ints[JOB.inputLength]!;
+    const at = ints[JOB.outputOffset]!;
+    const result = await this.#zeroChunks.encode(length, placeOf(doubles), scratch, output, at);
+    tell(undefined, ints);
+    ints[JOB.outputLength] = result.length;
+    ints[JOB.plainLength] = result.header.plainLength;
   }
 
   /** Method `stream`: the bytes as one standard frame, whatever they are. */
@@ -124,11 +146,7 @@ class Compressor {
     const result = await encodeChunk(
       this.#planner,
       { front, length, segments: slot.segments, segmentCount: ints[JOB.segments]! },
-      {
-        sequence: doubles[JOB_WIDE.sequence]!,
-        needs: doubles[JOB_WIDE.needs]!,
-        offset: doubles[JOB_WIDE.offset]!,
-      },
+      placeOf(doubles),
       {
         codec: name === 'none' || level === 0 ? undefined : this.#codecs.codec(name),
         level,
@@ -177,6 +195,18 @@ class Compressor {
     this.#checkMemory ??= Buffer.allocUnsafeSlow(this.#startUp.maxChunk);
     return this.#checkMemory.subarray(0, length);
   }
+}
+
+function extentMemory(maxChunk: number): Buffer {
+  return Buffer.allocUnsafeSlow(OPERATIONS_CAPACITY + maxChunk);
+}
+
+function placeOf(doubles: Float64Array): ChunkPlace {
+  return {
+    sequence: doubles[JOB_WIDE.sequence]!,
+    needs: doubles[JOB_WIDE.needs]!,
+    offset: doubles[JOB_WIDE.offset]!,
+  };
 }
 
 /** The main thread may change it as long as nobody has looked, and wants to know what was found. */

@@ -6,6 +6,8 @@ import type * as Koffi from 'koffi';
 
 export const POLL_IN = 1;
 export const POLL_OUT = 4;
+export const SEEK_DATA = 3;
+export const SEEK_HOLE = 4;
 
 export interface Libc {
   /** Ends the process at once, whatever its threads are doing. */
@@ -26,6 +28,11 @@ export interface Libc {
   peerName(fd: number): string;
   /** Bytes lying in a pipe. */
   unread(fd: number): number;
+  /**
+   * lseek(2) on a regular file: where, from `offset` on, data (SEEK_DATA) or a hole (SEEK_HOLE) begins. Moves the descriptor's own
+   * offset there.
+   */
+  seek(fd: number, offset: number, whence: number): number;
   /** A pipe: the end to read from, the end to write to. Both are closed on exec. */
   pipe(): [number, number] | undefined;
   /** Asks for large pages under memory that will be used from its beginning on; where they cannot be had nothing happens. */
@@ -38,6 +45,7 @@ const FIONREAD = 0x541b;
 const MSG_DONTWAIT = 0x40;
 const MSG_NOSIGNAL = 0x4000;
 const SOL_SOCKET = 1;
+const WIDE_WORD = process.arch !== 'arm' && process.arch !== 'ia32' && process.arch !== 'mipsel';
 /** PowerPC numbers its socket options otherwise (asm/socket.h). */
 const SO_PEERCRED = process.arch === 'ppc64' ? 21 : 17;
 /** struct sockaddr_un: the family, then the name. */
@@ -85,6 +93,10 @@ function load(): Libc | undefined {
     ends: Int32Array,
     flags: number,
   ) => number;
+  // A file offset has 64 bits also where the machine's word has 32.
+  const lseek = library.func(
+    `int64_t ${WIDE_WORD ? 'lseek' : 'lseek64'}(int fd, int64_t offset, int whence)`,
+  ) as (fd: number, offset: number, whence: number) => number | bigint;
   const madvise = library.func('int madvise(void *memory, size_t length, int advice)') as (
     memory: Uint8Array,
     length: number,
@@ -128,6 +140,7 @@ function load(): Libc | undefined {
     },
     unsent: (fd) => count(fd, SIOCOUTQ),
     unread: (fd) => count(fd, FIONREAD),
+    seek: (fd, offset, whence) => orErrno(Number(lseek(fd, offset, whence))),
     pipe: () => {
       const ends = new Int32Array(2);
       return pipe2(ends, O_CLOEXEC) < 0 ? undefined : [ends[0]!, ends[1]!];

@@ -1,14 +1,13 @@
-// Reads the input into slots and pushes each as a chunk. Two ways: a grammar walks bytes as they come, or the workers
-// read their own extents of a regular file. Both cut the same stream into the same chunks.
+// Reads the input into slots and pushes each as a chunk, while a grammar walks the bytes as they come. The feeder of a
+// regular file whose extents the workers read is in extent-feeder.ts: both cut the same stream into the same chunks.
 // It waits for free slots (back-pressure) and knows nothing of the output.
 
 import { Buffer } from 'node:buffer';
 
 import { OPERATIONS_CAPACITY } from '../chunk/plan.js';
-import { SEGMENT } from '../chunk/segments.js';
 import { RamferryError } from '../errors.js';
 import { type Grammar, PAGE_SIZE } from '../grammar/grammar.js';
-import type { ByteSource, PositionedInput } from '../io/bytes.js';
+import type { ByteSource } from '../io/bytes.js';
 import type { OrderedPool } from '../pool/ordered-pool.js';
 import { JOB, JOB_WIDE } from '../slot/job.js';
 import { type Cut, Filler } from './filler.js';
@@ -18,37 +17,6 @@ import type { RoundCounter } from './rounds.js';
 export interface ChunkTaker {
   /** Pushes a slot whose input, segments and place are set. */
   take(slot: number, cut: Cut): void | Promise<void>;
-}
-
-/** Extents of a regular file, read by the workers: the main thread never sees the bytes. */
-export async function feedExtents(
-  file: PositionedInput,
-  pool: OrderedPool,
-  chunkSize: number,
-  taker: ChunkTaker,
-): Promise<void> {
-  for (let offset = 0; offset < file.size; offset += chunkSize) {
-    const index = await pool.acquire();
-    const { ints, doubles, segments } = pool.slots[index]!;
-    const length = Math.min(chunkSize, file.size - offset);
-    const pages = Math.floor(length / PAGE_SIZE);
-    const tail = length - pages * PAGE_SIZE;
-    let entries = 0;
-    for (const [kind, count] of [
-      [SEGMENT.pages, pages],
-      [SEGMENT.skeleton, tail],
-    ] as const) {
-      if (count === 0) continue;
-      segments[entries * 2] = kind;
-      segments[entries * 2 + 1] = count;
-      entries++;
-    }
-    ints[JOB.inputLength] = length;
-    doubles[JOB_WIDE.offset] = offset;
-    doubles[JOB_WIDE.readAt] = offset;
-    const cut = { length, segments: entries, pageData: true, totals: false };
-    await taker.take(index, cut);
-  }
 }
 
 /** While the guest is paused, a writer that stalls this long is waiting for what it wrote to arrive. */

@@ -54,6 +54,8 @@ export const JOB = {
   usedLevel: 29,
   /** 1 where the chunk holds bytes of no known structure (method `xenguest`: its record has another type). */
   rest: 30,
+  /** 1 where the extent that the worker would read lies wholly in a hole of the file: its bytes are zero. Matters with `readAt`. */
+  hole: 31,
 } as const;
 
 /** Indices into a slot's doubles (integers below 2^53). */

@@ -1,0 +1,73 @@
+// Records of chunks that are zero pages throughout, without looking at their bytes: such a chunk is encoded once as any
+// other is, and each later one of the same length differs only in its place. The record is the same, byte for byte.
+
+import { Buffer } from 'node:buffer';
+
+import { copyBytes } from '../page/copy.js';
+import { PAGE_BYTES, zeroBytes } from '../page/zero.js';
+import { CHECKSUM_BYTES, sealRange } from './checksum.js';
+import { type ChunkPlace, type Encoded, encodeChunk } from './encode.js';
+import { OPERATIONS_CAPACITY, type Planner } from './plan.js';
+import { CHUNK_HEADER_BYTES, type ChunkHeader, writeChunkHeader } from './record.js';
+import { SEGMENT } from './segments.js';
+
+export class ZeroChunks {
+  readonly #planner: Planner;
+  #last: { readonly header: ChunkHeader; readonly body: Buffer } | undefined;
+
+  constructor(planner: Planner) {
+    this.#planner = planner;
+  }
+
+  /**
+   * Writes the record to out[at, …), as encodeChunk does for `length` zero bytes in one segment of pages. No codec matters: the
+   * body is one operation, which is too short for any.
+   * @param length a multiple of a page
+   * @param scratch laid out as PlanInput.front; its contents are lost
+   */
+  async encode(
+    length: number,
+    place: ChunkPlace,
+    scratch: Buffer,
+    out: Buffer,
+    at: number,
+  ): Promise<Encoded> {
+    if (this.#last?.header.decodedLength !== length)
+      return await this.#first(length, place, scratch, out, at);
+    const { header, body } = this.#last;
+    const placed = { ...header, ...place };
+    writeChunkHeader(out, at, placed);
+    const from = at + CHUNK_HEADER_BYTES;
+    const end = from + body.length;
+    copyBytes(out, from, body, 0, body.length);
+    sealRange(out, at, end);
+    return { header: placed, store: undefined, length: end + CHECKSUM_BYTES - at };
+  }
+
+  async #first(
+    length: number,
+    place: ChunkPlace,
+    scratch: Buffer,
+    out: Buffer,
+    at: number,
+  ): Promise<Encoded> {
+    zeroBytes(scratch, OPERATIONS_CAPACITY, OPERATIONS_CAPACITY + length);
+    const encoded = await encodeChunk(
+      this.#planner,
+      {
+        front: scratch,
+        length,
+        segments: Int32Array.of(SEGMENT.pages, length / PAGE_BYTES),
+        segmentCount: 1,
+      },
+      place,
+      { codec: undefined, level: 0, storeOnly: false },
+      out,
+      at,
+    );
+    const { header } = encoded;
+    const from = at + CHUNK_HEADER_BYTES;
+    this.#last = { header, body: Buffer.from(out.subarray(from, from + header.bodyLength)) };
+    return encoded;
+  }
+}

@@ -1,0 +1,43 @@
+// Cuts a regular file of pages into extents and pushes each as a chunk that a worker reads itself: the main thread never
+// sees the bytes. An extent that lies wholly in a hole is marked, so that the worker need not read it.
+// It waits for free slots (back-pressure) and knows nothing of the output.
+
+import { SEGMENT } from '../chunk/segments.js';
+import { PAGE_SIZE } from '../grammar/grammar.js';
+import type { PositionedInput } from '../io/bytes.js';
+import { openHoles } from '../io/holes.js';
+import type { OrderedPool } from '../pool/ordered-pool.js';
+import { JOB, JOB_WIDE } from '../slot/job.js';
+import type { ChunkTaker } from './feeder.js';
+
+export async function feedExtents(
+  file: PositionedInput,
+  pool: OrderedPool,
+  chunkSize: number,
+  taker: ChunkTaker,
+): Promise<void> {
+  const holes = openHoles(file);
+  for (let offset = 0; offset < file.size; offset += chunkSize) {
+    const index = await pool.acquire();
+    const { ints, doubles, segments } = pool.slots[index]!;
+    const length = Math.min(chunkSize, file.size - offset);
+    const pages = Math.floor(length / PAGE_SIZE);
+    const tail = length - pages * PAGE_SIZE;
+    let entries = 0;
+    for (const [kind, count] of [
+      [SEGMENT.pages, pages],
+      [SEGMENT.skeleton, tail],
+    ] as const) {
+      if (count === 0) continue;
+      segments[entries * 2] = kind;
+      segments[entries * 2 + 1] = count;
+      entries++;
+    }
+    ints[JOB.inputLength] = length;
+    ints[JOB.hole] = tail === 0 && holes?.cover(offset, length) === true ? 1 : 0;
+    doubles[JOB_WIDE.offset] = offset;
+    doubles[JOB_WIDE.readAt] = offset;
+    const cut = { length, segments: entries, pageData: true, totals: false };
+    await taker.take(index, cut);
+  }
+}
