@@ -7,6 +7,7 @@ import { promisify } from 'node:util';
 import { RamferryError } from '../errors.js';
 import type { ByteSink, PositionedOutput } from './bytes.js';
 import { DirectWriter } from './direct-writer.js';
+import { isMountPoint } from './mount-points.js';
 import { OperationGuard } from './operation.js';
 import { closedError, outputOpenError, systemCode, writeError } from './system-error.js';
 import { forget, remember, removeStale, temporaryIn } from './temporaries.js';
@@ -29,6 +30,13 @@ export interface FileOutputOptions {
 export function outputExistsError(label: string): RamferryError {
   return new RamferryError('ERR_OUTPUT_EXISTS', `${label} exists already`, {
     hint: 'choose another name, or replace it with --force',
+  });
+}
+
+/** Found before anything is transferred: the finished temporary could not get this name. */
+function mountPointError(label: string): RamferryError {
+  return new RamferryError('ERR_OUTPUT_OPEN', `cannot replace ${label}: it is a mount point`, {
+    hint: 'choose another name, or mount the directory instead of the file (a container: the volume, not the file)',
   });
 }
 
@@ -137,6 +145,7 @@ export class FileOutput implements ByteSink {
       if (existing === undefined && fs.lstatSync(path, { throwIfNoEntry: false }) !== undefined) {
         throw new RamferryError('ERR_OUTPUT_OPEN', `${this.label} is a symbolic link that leads nowhere`);
       }
+      if (existing !== undefined && isMountPoint(this.#path)) throw mountPointError(this.label);
       const directory = dirname(this.#path);
       for (const stale of removeStale(directory)) {
         options.onWarning?.(`removed ${join(directory, stale)}, which a run that was killed has left`);
