@@ -11,7 +11,7 @@ import { countHanded } from '../io/handed-sink.js';
 import { WaitingSource } from '../io/waiting-source.js';
 import { addressOf } from '../link/address.js';
 import { openInput, openOutput } from '../link/open.js';
-import { checkNotSameFile } from '../link/same-file.js';
+import { checkNotSameFile, separateEnds } from '../link/same-file.js';
 import {
   DEFAULT_CHUNK_BYTES,
   DEFAULT_STORE_BYTES,
@@ -79,6 +79,7 @@ export async function receive(options: ReceiveOptions): Promise<TransferSummary>
       waiting: link.waiting,
     }));
     sink ??= await openOutput(output, opening);
+    ({ from: source, to: sink } = separateEnds(input, output, source, sink));
     reader = (await standardPartner(output, input, 'source')) ?? sink.source;
     const out = outputSink(sink.sink!);
     const relayed = reader && relayBack(reader, source, voice, reader === sink.source);

@@ -11,7 +11,7 @@ import type { ByteSink, ByteSource, Channel } from '../io/bytes.js';
 import { addressOf } from '../link/address.js';
 import { openInput, openOutput } from '../link/open.js';
 import type { OpenOptions } from '../link/options.js';
-import { checkNotSameFile } from '../link/same-file.js';
+import { checkNotSameFile, separateEnds } from '../link/same-file.js';
 import { senderGeometry, usefulSlotsFromFile } from './memory.js';
 import {
   DEFAULT_STORE_BYTES,
@@ -83,7 +83,8 @@ export async function send(options: SendOptions): Promise<TransferSummary> {
     if (output.kind === 'file') sink = await openOutput(output, away);
     source = await openInput(input, { ...opening, peer: hypervisor() });
     sink ??= await openOutput(output, away);
-    await transfer(settings, coding, given, source, sink, statistics, standby);
+    const { from, to } = separateEnds(input, output, source, sink);
+    await transfer(settings, coding, given, from, to, statistics, standby);
     await source.source!.close();
     return statistics.summary('completed');
   } catch (thrown) {
