@@ -31,10 +31,23 @@ if (major < NEEDED.major || (major === NEEDED.major && minor < NEEDED.minor)) {
   });
 }
 
-/** Node's module loader fails with the code, and from Node 24 on also with the words alone. */
+/**
+ * Node's module loader fails with the code, from Node 24 on also with the words alone, and where it looks for a package's main file as
+ * if that were missing.
+ */
 function isTooManyFiles(thrown: unknown): boolean {
   const { code, message } = thrown as NodeJS.ErrnoException;
-  return code === 'EMFILE' || /too many open files/i.test(message);
+  if (code === 'EMFILE' || /too many open files/i.test(message)) return true;
+  return code === 'ERR_MODULE_NOT_FOUND' && allowsFewFiles();
+}
+
+function allowsFewFiles(): boolean {
+  try {
+    const allowed = /^Max open files\s+(\d+)/m.exec(fs.readFileSync('/proc/self/limits', 'utf8'))?.[1];
+    return allowed !== undefined && Number(allowed) < NEEDED_FILES;
+  } catch (thrown) {
+    return (thrown as NodeJS.ErrnoException).code === 'EMFILE';
+  }
 }
 
 /**

@@ -62,6 +62,21 @@ function act(
   return action.kind === 'cut' ? link?.cut(action.how) : undefined;
 }
 
+/** How long a program waits for a peer that will not come before it is told to stop, as an operator would. */
+const IN_VAIN_MS = 10_000;
+
+/** A listener waits for its peer as long as it takes: once the others have ended without a byte, nothing else ends it. */
+async function endWaiting(
+  waiting: readonly Program[],
+  others: readonly Program[],
+  link: CutLink,
+): Promise<void> {
+  await Promise.all(others.map(({ ended }) => ended));
+  await sleep(IN_VAIN_MS, undefined, { ref: false });
+  if (link.counts.forward > 0) return;
+  for (const program of waiting) if (!program.over) program.kill('SIGTERM');
+}
+
 /** Acts after a time, on a link that no byte can be counted of. */
 function actLater(
   moment: Moment | undefined,
@@ -89,6 +104,7 @@ function overSockets(name: string, input: InputKind, family: 'tcp' | 'unix', ext
       const relay = await relayTo(await receiver.listening(), link, join(folder, 's'));
       const sender = new Program(['send', ...SEND, ...extra, path, relay.address]);
       programs.sender = sender;
+      void endWaiting([receiver], [sender], link);
       const [sent, received] = await Promise.all([sender.ended, receiver.ended]);
       relay.close();
       const destination = stage.judge(folder, OUTPUT, stage.inputs[input]);
@@ -233,6 +249,8 @@ function live(name: string, format: string): Kind {
       const load = ['--size', '8MiB', '--format', format, '--rounds', '2', '--dirty-rate', '8MB'];
       const source = new Program(['guest', 'source', ...IO_TIMEOUT, ...load, `unix:${out}`]);
       programs.source = source;
+      void endWaiting([receiver, destination], [source, sender], link);
+      void endWaiting([sender], [source], link);
       const ends = await Promise.all([source, sender, receiver, destination].map(({ ended }) => ended));
       relay.close();
       const { leftovers } = stage.judge(folder, OUTPUT, stage.inputs.qemu);

@@ -27,7 +27,7 @@ export class Program {
     for (const stream of [this.process.stdout, this.process.stderr]) {
       if (stream === null) continue;
       // A stream of bytes is no text, and none is kept.
-      if (stream === this.process.stdout && args.includes('-')) continue;
+      if (stream === this.process.stdout && args.at(-1) === '-') continue;
       stream.setEncoding('utf8').on('data', (text: string) => (this.output += text));
     }
     this.ended = this.#watch();
@@ -36,6 +36,10 @@ export class Program {
   /** The same command as a line for `sh -c`. */
   static shellCommand(args: readonly string[]): string {
     return [process.execPath, MAIN, ...args, '--quiet'].map((word) => `'${word}'`).join(' ');
+  }
+
+  get over(): boolean {
+    return this.#over;
   }
 
   kill(signal: NodeJS.Signals): void {
