@@ -69,11 +69,11 @@ const IN_VAIN_MS = 10_000;
 async function endWaiting(
   waiting: readonly Program[],
   others: readonly Program[],
-  link: CutLink,
+  inVain: () => boolean,
 ): Promise<void> {
   await Promise.all(others.map(({ ended }) => ended));
   await sleep(IN_VAIN_MS, undefined, { ref: false });
-  if (link.counts.forward > 0) return;
+  if (!inVain()) return;
   for (const program of waiting) if (!program.over) program.kill('SIGTERM');
 }
 
@@ -104,7 +104,7 @@ function overSockets(name: string, input: InputKind, family: 'tcp' | 'unix', ext
       const relay = await relayTo(await receiver.listening(), link, join(folder, 's'));
       const sender = new Program(['send', ...SEND, ...extra, path, relay.address]);
       programs.sender = sender;
-      void endWaiting([receiver], [sender], link);
+      void endWaiting([receiver], [sender], () => link.counts.forward === 0);
       const [sent, received] = await Promise.all([sender.ended, receiver.ended]);
       relay.close();
       const destination = stage.judge(folder, OUTPUT, stage.inputs[input]);
@@ -249,8 +249,12 @@ function live(name: string, format: string): Kind {
       const load = ['--size', '8MiB', '--format', format, '--rounds', '2', '--dirty-rate', '8MB'];
       const source = new Program(['guest', 'source', ...IO_TIMEOUT, ...load, `unix:${out}`]);
       programs.source = source;
-      void endWaiting([receiver, destination], [source, sender], link);
-      void endWaiting([sender], [source], link);
+      const nothingCame = (): boolean => link.counts.forward === 0;
+      void endWaiting([receiver], [source, sender], nothingCame);
+      void endWaiting([sender], [source], nothingCame);
+      // The guests stand for hypervisors: what they wait for is not what is tried.
+      void endWaiting([source], [sender], () => true);
+      void endWaiting([destination], [receiver], () => true);
       const ends = await Promise.all([source, sender, receiver, destination].map(({ ended }) => ended));
       relay.close();
       const { leftovers } = stage.judge(folder, OUTPUT, stage.inputs.qemu);
