@@ -56,6 +56,8 @@ export class StreamFeeder {
   #timer: NodeJS.Timeout | undefined;
   #flushDue = false;
   #wake: (() => void) | undefined;
+  /** What a read of the input failed with; a feeder may also end because the output has failed. */
+  inputFailure: unknown;
 
   constructor(options: StreamFeederOptions) {
     this.#options = options;
@@ -170,7 +172,7 @@ export class StreamFeeder {
     const state = { done: false };
     const finished = reading.finally(() => (state.done = true));
     // It is awaited below, but a flush may stand in between.
-    finished.catch(() => undefined);
+    finished.catch((thrown: unknown) => (this.inputFailure = thrown));
     while (this.#filled > 0 && !state.done) {
       if (this.#flushDue) {
         if (!(await this.#flushOpenSlot())) break;

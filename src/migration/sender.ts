@@ -217,6 +217,7 @@ export class Sender implements ChunkTaker {
       rounds: this.#settings.rounds,
     }));
     await feeder.run().catch((thrown: unknown) => {
+      if (thrown !== feeder.inputFailure) throw thrown;
       throw this.#settings.onInputFailure?.(thrown, feeder.offset) ?? thrown;
     });
     this.#settings.onInputEnd?.(feeder.offset);

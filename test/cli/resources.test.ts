@@ -47,7 +47,8 @@ function isTypedEnd({ status, stderr }: Ended, code: RegExp, expected: number): 
 
 describe('a command that the host or its caller leaves without something', LIMIT, () => {
   const cases: [title: string, line: string, code: RegExp, status: number][] = [
-    ...[25, 30, 36].flatMap((files): [string, string, RegExp, number][] => [
+    // A later Node needs fewer files: 36 are enough for 26.
+    ...[25, 30].flatMap((files): [string, string, RegExp, number][] => [
       [
         `ulimit -n ${files}`,
         `ulimit -n ${files}; ramferry receive $STREAM $DIR/out --force`,

@@ -16,7 +16,9 @@ import type { TransferSummary } from '../../src/migration/summary.js';
 import { isTyped } from '../chunk/typed.js';
 import { oldMachine, precopy } from '../grammar/support/qemu-streams.js';
 import { wellFormed } from '../grammar/support/xen-streams.js';
+import { guestStream } from '../hypervisor/support/guests.js';
 import { image, listening, type SendExtras, workplace } from './carry.js';
+import { introduction } from './peers.js';
 
 const LIMIT = { timeout: 120_000 };
 const place = workplace();
@@ -116,6 +118,38 @@ describe('send, from a connection', () => {
 });
 
 describe('send, from a file', () => {
+  it(
+    'says that the link failed, and not the input, when the receiver resets in the middle',
+    LIMIT,
+    async () => {
+      const input = place.file('xen', guestStream(16));
+      const server = net.createServer((socket) => {
+        socket.write(introduction({ xenguest: [1, 2] }));
+        socket.once('data', () => socket.resetAndDestroy());
+        socket.on('error', () => undefined);
+      });
+      server.listen(0, '127.0.0.1');
+      await once(server, 'listening');
+      const { port } = server.address() as net.AddressInfo;
+      try {
+        for (const method of ['xenguest', 'stream'] as const) {
+          const output = `tcp:127.0.0.1:${port}`;
+          const sending = send({
+            input,
+            output,
+            method,
+            codec: 'lz4',
+            chunkSize: '64KiB',
+            compressThreads: 1,
+          });
+          await assert.rejects(sending, isTyped('ERR_LINK_CLOSED'), method);
+        }
+      } finally {
+        server.close();
+      }
+    },
+  );
+
   it('has seen the end of a RAM image, in every method', LIMIT, async () => {
     const input = place.file('ram', image(1024 * 1024));
     for (const method of ['xenguest', 'stream'] as const) {
