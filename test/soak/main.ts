@@ -134,6 +134,7 @@ const ALL: readonly Violation[] = [
   'crash',
   'silent',
   'leftover',
+  'false incomplete',
 ];
 process.stdout.write(
   `soak: ${trials} trials, seed ${seed}: ${failed} failed; ${ALL.map(counted).join(', ')}\n`,

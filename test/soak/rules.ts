@@ -32,7 +32,16 @@ export interface Trial {
   readonly guests?: { readonly source: End; readonly destination: End };
 }
 
-export type Violation = 'half file' | 'false success' | 'doubled' | 'hang' | 'crash' | 'silent' | 'leftover';
+export type Violation =
+  | 'half file'
+  | 'false success'
+  | 'doubled'
+  | 'hang'
+  | 'crash'
+  | 'silent'
+  | 'leftover'
+  /** An input that is whole is said to have broken off. */
+  | 'false incomplete';
 
 const INTERNAL = 1;
 
@@ -70,6 +79,7 @@ export function violations({ sender, receiver, destination, duplex, guests }: Tr
   }
   const theirs = receiver === undefined ? undefined : outcomeOf(receiver);
   if (theirs === 'completed' && output !== 'whole') found.add('false success');
+  if (ours === 'incomplete') found.add('false incomplete');
   if (duplex || receiver === undefined) {
     // The source guest is destroyed after `completed`, and goes on after `failed` or `incomplete`.
     if (ours === 'completed' && output !== 'whole') found.add('false success');
