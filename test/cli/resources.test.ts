@@ -141,7 +141,15 @@ describe('a host with few threads', LIMIT, () => {
       `chmod 755 $DIR; rm -rf $DIR/few; mkdir -m 777 $DIR/few; export -f ramferry;
        setpriv --reuid 123457 --regid 123457 --clear-groups bash -c 'ulimit -u ${limit}; ramferry send --compress-threads ${threads} --chunk-size 64K $IMAGE $DIR/few/out'`,
     );
-  const skip = process.getuid?.() === 0 ? false : 'needs root, whom such a limit does not concern';
+  const another = ['--reuid', '123457', '--regid', '123457', '--clear-groups'];
+  const reading = `require('fs').accessSync(process.argv[1])`;
+  const skip =
+    process.getuid?.() !== 0
+      ? 'needs root, whom such a limit does not concern'
+      : spawnSync('setpriv', [...another, process.execPath, '-e', reading, join(ROOT, 'package.json')])
+            .status === 0
+        ? false
+        : 'another user cannot read this checkout, or run this Node';
 
   it('carries on with those it gets, and warns', { ...LIMIT, skip }, () => {
     const { status, stderr } = few(12, 16);
