@@ -13,7 +13,7 @@ import v8 from 'node:v8';
  *   that matter in a long transfer reach 1,000,000 within a second. Half of it cost a small guest 5 %, twice as much changed nothing
  *   that stood out from the noise.
  * - V8 12.4, 13.6 and 14.6 (Node 22, 24, 26): the flag is gone. `--invocation-count-for-turbofan` at 15 times its default
- *   took 0.95 to 1.05 of the processor time with either of two small guests (medians of 11 that take turns): no gain.
+ *   took 0.91 to 1.05 of the processor time with either of two small guests (medians of 11 that take turns): no reliable gain.
  */
 const FLAGS: Readonly<Record<string, string>> = {
   '11.3': '--interrupt-budget=1000000',
