@@ -8,19 +8,12 @@ const LINGER_MS = 300;
 const NEEDED = { major: 20, minor: 19 };
 /** What Node, its threads and our modules open at the same time. */
 const NEEDED_FILES = 64;
-/** Node's own status when nothing is left to do and the command has not ended. */
-const UNSETTLED = 13;
 const [major = 0, minor = 0] = process.versions.node.split('.').map(Number);
 
 if (major < NEEDED.major || (major === NEEDED.major && minor < NEEDED.minor)) {
   say(`needs Node.js ${NEEDED.major}.${NEEDED.minor} or newer, this is ${process.versions.node}`);
   process.exitCode = 2;
 } else {
-  process.once('exit', (status) => {
-    if (status !== UNSETTLED) return;
-    say('ERR_INTERNAL: the command has stopped in the middle');
-    process.exitCode = 1;
-  });
   standSomewhere();
   await start().catch((thrown: unknown) => {
     if (!isTooManyFiles(thrown)) throw thrown;
