@@ -87,6 +87,24 @@ function actLater(
   void sleep(moment.milliseconds, undefined, { ref: false }).then(() => act(action, programs));
 }
 
+/** Waits for both ends and judges what they left. */
+async function bothEnded(
+  stage: Stage,
+  folder: string,
+  input: InputKind,
+  { sender, receiver }: { readonly sender: Program; readonly receiver: Program },
+  link?: CutLink,
+): Promise<Omit<Played, 'duplex'>> {
+  const [sent, received] = await Promise.all([sender.ended, receiver.ended]);
+  return {
+    sender: sent,
+    receiver: received,
+    destination: stage.judge(folder, OUTPUT, stage.inputs[input]),
+    counts: link?.counts ?? { forward: 0, backward: 0 },
+    said: sender.output + receiver.output,
+  };
+}
+
 /** Both ends over sockets of this process. */
 function overSockets(name: string, input: InputKind, family: 'tcp' | 'unix', extra: string[] = []): Kind {
   return {
@@ -105,11 +123,9 @@ function overSockets(name: string, input: InputKind, family: 'tcp' | 'unix', ext
       const sender = new Program(['send', ...SEND, ...extra, path, relay.address]);
       programs.sender = sender;
       void endWaiting([receiver], [sender], () => link.counts.forward === 0);
-      const [sent, received] = await Promise.all([sender.ended, receiver.ended]);
+      const played = await bothEnded(stage, folder, input, { sender, receiver }, link);
       relay.close();
-      const destination = stage.judge(folder, OUTPUT, stage.inputs[input]);
-      const said = sender.output + receiver.output;
-      return { sender: sent, receiver: received, destination, duplex: true, counts: link.counts, said };
+      return { ...played, duplex: true };
     },
   };
 }
@@ -135,10 +151,7 @@ function overDescriptors(name: string, input: InputKind, how: 'fd' | 'stdio'): K
       if (how === 'stdio') sender.process.stdin?.end();
       to!.on('error', () => undefined);
       link.joinOneWay(from as unknown as Socket, to as unknown as Socket);
-      const [sent, received] = await Promise.all([sender.ended, receiver.ended]);
-      const destination = stage.judge(folder, OUTPUT, stage.inputs[input]);
-      const said = sender.output + receiver.output;
-      return { sender: sent, receiver: received, destination, duplex: false, counts: link.counts, said };
+      return { ...(await bothEnded(stage, folder, input, { sender, receiver }, link)), duplex: false };
     },
   };
 }
@@ -164,11 +177,7 @@ function overFifo(input: InputKind): Kind {
         sender.kill('SIGTERM');
         receiver.kill('SIGTERM');
       });
-      const [sent, received] = await Promise.all([sender.ended, receiver.ended]);
-      const destination = stage.judge(folder, OUTPUT, stage.inputs[input]);
-      const said = sender.output + receiver.output;
-      const counts = { forward: 0, backward: 0 };
-      return { sender: sent, receiver: received, destination, duplex: false, counts, said };
+      return { ...(await bothEnded(stage, folder, input, { sender, receiver })), duplex: false };
     },
   };
 }
