@@ -8,11 +8,11 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 
 import { fileSink } from './emu-guest.js';
-import { childrenCpu } from '../src/tune/children-cpu.js';
+import { childrenCpu } from '../src/os/children-cpu.js';
 import { createGuest } from '../src/guest/guest.js';
 import { BATCH_PAGES } from '../src/guest/stream-writer.js';
 import { socketPair } from '../src/hypervisor/descriptors.js';
-import { libc } from '../src/io/libc.js';
+import { libc } from '../src/os/libc.js';
 import { END_HEADER, LIBXC_HEADER, Workshop, Xenopsd } from '../test/hypervisor/support/xenopsd.js';
 
 /** xenguest writes and reads records of up to 4 MiB whole. */

@@ -4,7 +4,7 @@
 import { spawn } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 
-import { childrenCpu } from '../src/tune/children-cpu.js';
+import { childrenCpu } from '../src/os/children-cpu.js';
 import { killLater } from '../test/interop/support/cleanup.js';
 
 export interface Run {

@@ -5,7 +5,7 @@
 import { rmSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 
-import { childrenCpu } from '../src/tune/children-cpu.js';
+import { childrenCpu } from '../src/os/children-cpu.js';
 import { repeated } from './files.js';
 import { ramferry, run, start } from './processes.js';
 import { median } from '../src/tune/median.js';

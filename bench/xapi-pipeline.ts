@@ -1,7 +1,7 @@
 // `zstd --fast` as xenopsd runs it, its ends the sockets themselves, between two network namespaces: the peer that
 // every case of `tune` and of the adaptive mode is compared with. One processor for each side. Needs root and socat.
 
-import { childrenCpu } from '../src/tune/children-cpu.js';
+import { childrenCpu } from '../src/os/children-cpu.js';
 import type { Network } from './live-network.js';
 import { run, start } from './processes.js';
 

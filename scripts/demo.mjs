@@ -13,7 +13,7 @@ import { pipeline } from 'node:stream/promises';
 import { RamferryError, writeImage } from '../dist/src/index.js';
 import { formatComparison } from '../dist/src/report/comparison.js';
 import { busyLines } from '../dist/src/report/host-load.js';
-import { watchHostLoad } from '../dist/src/tune/host-load.js';
+import { watchHostLoad } from '../dist/src/os/host-load.js';
 import { formatSize, parseRate, parseSize } from '../dist/src/units.js';
 
 const MAIN = join(import.meta.dirname, '../bundle/src/cli/main.js');

@@ -11,7 +11,7 @@ import { readChunkHeader } from '../src/chunk/record.js';
 import { codecName } from '../src/codec/codec.js';
 import type { FrameFormat } from '../src/container/frames/record.js';
 import { writeSparseAt } from '../src/io/sparse.js';
-import { threadClock } from '../src/io/thread-clock.js';
+import { threadClock } from '../src/os/thread-clock.js';
 import { PAGE_BYTES } from '../src/page/zero.js';
 import { JOB, JOB_FLAG, JOB_HASH, JOB_WIDE, TASK } from '../src/slot/job.js';
 import type { SlotViews } from '../src/slot/layout.js';

@@ -9,7 +9,7 @@ import { Reclaimer } from '../src/codec/reclaim.js';
 import { bindingInfo, openCodec, type OpenOptions } from '../src/codec/registry.js';
 import type { FrameFormat } from '../src/container/frames/record.js';
 import type { UnitCoder } from '../src/container/frames/unit.js';
-import { HostThreads } from '../src/io/host-threads.js';
+import { HostThreads } from '../src/os/host-threads.js';
 import { JOB, JOB_WIDE } from '../src/slot/job.js';
 import { slotViews, type SlotViews } from '../src/slot/layout.js';
 import { jobDone, jobFailed } from '../src/slot/outcome.js';

@@ -6,7 +6,7 @@ import { Buffer } from 'node:buffer';
 import { CHUNK_HEADER_BYTES } from '../src/chunk/record.js';
 import { codecName, type Codec, type CodecName } from '../src/codec/codec.js';
 import { WatchedCodec } from '../src/codec/watched.js';
-import { threadClock } from '../src/io/thread-clock.js';
+import { threadClock } from '../src/os/thread-clock.js';
 import { JOB, STORED_TRIES, TASK } from '../src/slot/job.js';
 import type { SlotViews } from '../src/slot/layout.js';
 import type { CodecShelf } from './serve.js';

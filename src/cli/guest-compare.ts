@@ -3,7 +3,7 @@
 import { fileURLToPath } from 'node:url';
 import { compareGuests } from '../guest/compare.js';
 import { type CompareOptions, SHAPINGS } from '../guest/options.js';
-import { COMMAND_ENTRY } from '../migration/entries.js';
+import { COMMAND_ENTRY } from '../os/entries.js';
 import { formatComparisons, formatRound } from '../report/guest.js';
 import type { Command } from './command.js';
 import { gatherGuest, GUEST_OPTIONS, REPORT_OPTIONS } from './guest-options.js';

@@ -58,7 +58,7 @@ function standSomewhere(): void {
 async function start(): Promise<void> {
   const { ownProcess } = await import('../pool/compile-later.js');
   ownProcess();
-  const { exitNow } = await import('../io/exit.js');
+  const { exitNow } = await import('../os/exit.js');
   const { guardStandstill } = await import('./standstill.js');
   const { fail, main } = await import('./program.js');
   const args = process.argv.slice(2);

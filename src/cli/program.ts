@@ -4,7 +4,7 @@
 import { isatty } from 'node:tty';
 import yargs, { type Argv } from 'yargs';
 import { EXIT, RamferryError, toRamferryError } from '../errors.js';
-import { packageVersion } from '../migration/version.js';
+import { packageVersion } from '../os/version.js';
 import type { Command, Entry, ParsedArguments } from './command.js';
 import { nearest } from '../units.js';
 import { lastReports, reportError } from './output.js';

@@ -5,7 +5,7 @@
 import { setImmediate } from 'node:timers/promises';
 
 import { RamferryError, toRamferryError } from '../errors.js';
-import { exitNow } from '../io/exit.js';
+import { exitNow } from '../os/exit.js';
 import { reasonOf as signalled } from '../migration/sender-outcome.js';
 import { reportError } from './output.js';
 

@@ -2,7 +2,7 @@
 // status 13 and without a word. Promises an error and status 1 instead; it changes nothing for a command that settles.
 
 import { RamferryError } from '../errors.js';
-import { exitNow } from '../io/exit.js';
+import { exitNow } from '../os/exit.js';
 import { reportError } from './output.js';
 
 /** Runs `command`; ends the process with ERR_INTERNAL when nothing is left that could settle it. */

@@ -6,7 +6,7 @@ import { parseAddress } from '../link/address.js';
 import { openInput } from '../link/open.js';
 import { hypervisor } from '../migration/peer-rules.js';
 import { type DestinationOptions, resolveDestinationOptions } from './options.js';
-import { ProcessMeter, type ProcessCost } from './process-meter.js';
+import { ProcessMeter, type ProcessCost } from '../os/process-meter.js';
 import { receiveGuest } from './receive.js';
 import type { GuestHooks } from './source.js';
 

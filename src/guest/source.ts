@@ -7,7 +7,7 @@ import { openOutput } from '../link/open.js';
 import { createGuest } from './guest.js';
 import { guestOf, loadOf, policyOf, resolveSourceOptions, type SourceOptions } from './options.js';
 import type { RoundStatistics } from './precopy.js';
-import { ProcessMeter, type ProcessCost } from './process-meter.js';
+import { ProcessMeter, type ProcessCost } from '../os/process-meter.js';
 import { sendGuest } from './send.js';
 
 export interface GuestHooks {

@@ -3,7 +3,7 @@
 // Needs koffi; a front without it would not be able to keep its promises and does not start.
 import fs from 'node:fs';
 import { RamferryError } from '../errors.js';
-import { foreign } from '../io/libc.js';
+import { foreign } from '../os/libc.js';
 import { systemError, systemText } from '../io/system-error.js';
 import { accessMode } from '../link/inherited.js';
 

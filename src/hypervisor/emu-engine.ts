@@ -1,11 +1,11 @@
 // What the front's two directions are made of: the options of the engine, checked once, and how a stream is carried
 // with them. A carrier moves one stream between xenopsd's descriptor and one of ours; it knows no control line.
-import type { HostThreadsKey } from '../io/host-threads.js';
-import { hostThreadsKey } from '../io/host-threads.js';
+import type { HostThreadsKey } from '../os/host-threads.js';
+import { hostThreadsKey } from '../os/host-threads.js';
 import { RamferryError, toRamferryError } from '../errors.js';
 import { chooseCoding } from '../migration/coding.js';
 import { codecBytes } from '../migration/codec-memory.js';
-import { allowedCpus } from '../migration/cpus.js';
+import { allowedCpus } from '../os/cpus.js';
 import { senderGeometry } from '../migration/memory.js';
 import { resolveReceiveOptions, resolveSendOptions } from '../migration/options.js';
 import type { ReceiverSettings } from '../migration/receiving.js';

@@ -4,7 +4,7 @@ import { RamferryError, toRamferryError } from '../errors.js';
 import { onAbort } from '../io/abort-signal.js';
 import { inputOpenError, outputOpenError } from '../io/system-error.js';
 import { openInheritedInput, openInheritedOutput } from '../link/inherited.js';
-import { packageVersion } from '../migration/version.js';
+import { packageVersion } from '../os/version.js';
 import { EmuArguments, type EmuRequest } from './emu-arguments.js';
 import { type Carrier, Engine, type EmuOptions } from './emu-engine.js';
 import { EMU_EXIT, errorLine, type FrontLog } from './emu-ends.js';

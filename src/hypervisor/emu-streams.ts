@@ -10,7 +10,7 @@ import { GRAMMAR_ID } from '../grammar/grammar.js';
 import { createXenGrammar } from '../grammar/libxc.js';
 import { OpaqueGrammar } from '../grammar/opaque.js';
 import type { ByteSink, ByteSource, Channel } from '../io/bytes.js';
-import { libc } from '../io/libc.js';
+import { libc } from '../os/libc.js';
 import { writeError } from '../io/system-error.js';
 import { openInheritedInput, openInheritedOutput } from '../link/inherited.js';
 import { NativeReceiver } from '../migration/native-receiver.js';

@@ -7,7 +7,7 @@ import { promisify } from 'node:util';
 import { RamferryError } from '../errors.js';
 import type { ByteSink, PositionedOutput } from './bytes.js';
 import { DirectWriter } from './direct-writer.js';
-import { isMountPoint } from './mount-points.js';
+import { isMountPoint } from '../os/mount-points.js';
 import { OperationGuard } from './operation.js';
 import { closedError, outputOpenError, systemCode, writeError } from './system-error.js';
 import { forget, remember, removeStale, temporaryIn } from './temporaries.js';

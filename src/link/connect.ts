@@ -1,7 +1,7 @@
 // Connecting to somebody who listens, over tcp or a unix socket; trying again until he does.
 import net from 'node:net';
 import { RamferryError } from '../errors.js';
-import { AwakeTimer } from '../io/awake-timer.js';
+import { AwakeTimer } from '../os/awake-timer.js';
 import { abortError, asError, systemCode, systemText } from '../io/system-error.js';
 import { formatAddress, type Address } from './address.js';
 import { DEFAULT_CONNECT_TIMEOUT_MS, ioTimeoutOf, type OpenOptions } from './options.js';

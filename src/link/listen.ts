@@ -4,7 +4,7 @@ import fs from 'node:fs';
 import net from 'node:net';
 import { RamferryError } from '../errors.js';
 import { onAbort } from '../io/abort-signal.js';
-import { AwakeTimer } from '../io/awake-timer.js';
+import { AwakeTimer } from '../os/awake-timer.js';
 import type { Channel } from '../io/bytes.js';
 import { abortError, asError, systemCode, systemText } from '../io/system-error.js';
 import { formatAddress, type Address } from './address.js';

@@ -5,7 +5,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 
 import { RamferryError } from '../errors.js';
-import { AwakeTimer } from '../io/awake-timer.js';
+import { AwakeTimer } from '../os/awake-timer.js';
 import type { PeerRules } from './options.js';
 import type { SocketLink } from './socket.js';
 

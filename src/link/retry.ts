@@ -1,6 +1,6 @@
 // Trying again until it works, the time is over, or the caller gives up.
 import { setTimeout as sleep } from 'node:timers/promises';
-import { AwakeDeadline } from '../io/awake-timer.js';
+import { AwakeDeadline } from '../os/awake-timer.js';
 import { abortError } from '../io/system-error.js';
 
 const FIRST_PAUSE_MS = 20;

@@ -5,7 +5,7 @@ import net from 'node:net';
 import { RamferryError } from '../errors.js';
 import type { ByteSink, ByteSource, Channel } from '../io/bytes.js';
 import { onAbort } from '../io/abort-signal.js';
-import { libc } from '../io/libc.js';
+import { libc } from '../os/libc.js';
 import { abortError, closedError, readError, writeError } from '../io/system-error.js';
 import { handleOf, stopReading, type StreamHandle } from './handle.js';
 import { SocketReading } from './socket-reading.js';

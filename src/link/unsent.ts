@@ -2,7 +2,7 @@
 // TCP_NOTSENT_LOWAT makes the kernel take new bytes only while less than this much waits to be sent for the first time;
 // what is in flight on the network does not count, so it costs no throughput.
 
-import { libc } from '../io/libc.js';
+import { libc } from '../os/libc.js';
 import type { StreamHandle } from './handle.js';
 
 /** linux/in.h and linux/tcp.h, the same on all architectures. */

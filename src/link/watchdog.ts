@@ -1,7 +1,7 @@
 // Notices that nothing moves: a pulled cable looks like a peer that thinks for a long time.
 // Runs only between start() and stop(); progress in between, and a pause of this process, start the time anew.
 
-import { AwakeTimer } from '../io/awake-timer.js';
+import { AwakeTimer } from '../os/awake-timer.js';
 
 export class Watchdog {
   #milliseconds: number;

@@ -8,9 +8,9 @@ import { MAX_WINDOW, NATIVE_VERSION } from '../container/native.js';
 import { ERROR_CODES } from '../errors.js';
 import { GRAMMAR_ID, type GrammarName } from '../grammar/grammar.js';
 import type { Address } from '../link/address.js';
-import { allowedCpus } from './cpus.js';
+import { allowedCpus } from '../os/cpus.js';
 import { FORMATS, LIMITS, METHODS, type Format, type Method } from './options.js';
-import { packageVersion } from './version.js';
+import { packageVersion } from '../os/version.js';
 
 export interface BindingFeatures {
   readonly binding: string;

@@ -26,7 +26,7 @@ import { ExactReader } from '../io/exact-reader.js';
 import { OrderedPool } from '../pool/ordered-pool.js';
 import { JOB, JOB_WIDE, TASK } from '../slot/job.js';
 import { allocateStore } from '../store/shared.js';
-import { DECOMPRESS_ENTRY } from './entries.js';
+import { DECOMPRESS_ENTRY } from '../os/entries.js';
 import { beyondMaxSize } from './bounded-sink.js';
 import { located, nextLocated } from './located.js';
 import { announcedGeometry } from './memory.js';

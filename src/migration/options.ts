@@ -14,7 +14,7 @@ import { STREAM_FORMATS } from '../grammar/formats.js';
 import { PAGE_SIZE } from '../grammar/grammar.js';
 import { DEFAULT_IO_TIMEOUT_MS } from '../link/options.js';
 import { invalidOption, outOfRange, parseCpus, parseDuration, parseRate, parseSize } from '../units.js';
-import { allowedCpus } from './cpus.js';
+import { allowedCpus } from '../os/cpus.js';
 import { guarded } from './callbacks.js';
 import type { Progress } from './summary.js';
 

@@ -21,7 +21,7 @@ import {
 } from './options.js';
 import { storeBeside } from './memory.js';
 import { codecBytes } from './codec-memory.js';
-import { DECOMPRESS_ENTRY } from './entries.js';
+import { DECOMPRESS_ENTRY } from '../os/entries.js';
 import { speaks } from './handshake.js';
 import { finishOutput, outputSink, watchReader } from './output.js';
 import { sender } from './peer-rules.js';

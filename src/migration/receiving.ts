@@ -3,7 +3,7 @@
 import type { StreamSums } from '../container/sums.js';
 import type { ByteSink, ByteSource } from '../io/bytes.js';
 import type { RamferryError } from '../errors.js';
-import type { HostThreadsKey } from '../io/host-threads.js';
+import type { HostThreadsKey } from '../os/host-threads.js';
 import type { FewerThreads, GivenCrew } from '../pool/worker-pool.js';
 import type { StoreMemory } from '../store/shared.js';
 import type { Statistics } from './statistics.js';

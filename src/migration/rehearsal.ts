@@ -12,7 +12,7 @@ import type { ByteSink, ByteSource } from '../io/bytes.js';
 import { PlainSink } from '../io/plain-sink.js';
 import { Crew } from '../pool/crew.js';
 import type { GivenCrew } from '../pool/worker-pool.js';
-import { COMPRESS_ENTRY } from './entries.js';
+import { COMPRESS_ENTRY } from '../os/entries.js';
 import { senderGeometry } from './memory.js';
 import { NativeReceiver } from './native-receiver.js';
 import { rehearsedGuest } from './rehearsed-guest.js';

@@ -5,7 +5,7 @@ import { Buffer } from 'node:buffer';
 import fs from 'node:fs';
 
 import { type RamferryError, toRamferryError } from '../errors.js';
-import { AwakeTimer } from '../io/awake-timer.js';
+import { AwakeTimer } from '../os/awake-timer.js';
 import type { ByteSink, ByteSource } from '../io/bytes.js';
 import type { Address } from '../link/address.js';
 import { openInput, openOutput } from '../link/open.js';

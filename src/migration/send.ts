@@ -6,7 +6,7 @@ import type { Outlet } from '../container/outlet.js';
 import { checkSums, type StatedSums } from '../container/sums.js';
 import { type RamferryError, toRamferryError } from '../errors.js';
 import { onAbort } from '../io/abort-signal.js';
-import { AwakeTimer } from '../io/awake-timer.js';
+import { AwakeTimer } from '../os/awake-timer.js';
 import type { ByteSink, ByteSource, Channel } from '../io/bytes.js';
 import { addressOf } from '../link/address.js';
 import { openInput, openOutput } from '../link/open.js';
@@ -22,7 +22,7 @@ import {
 import { adapts, adaptive } from './adaptive/set-up.js';
 import { agree, type Asked, chooseCoding, type Coding } from './coding.js';
 import { CpuGovernor } from './cpu-governor.js';
-import { COMPRESS_ENTRY } from './entries.js';
+import { COMPRESS_ENTRY } from '../os/entries.js';
 import { codecBytes } from './codec-memory.js';
 import { speaks } from './handshake.js';
 import { followDelivery } from './follow-delivery.js';

@@ -6,7 +6,7 @@ import type { AdaptiveReport } from './adaptive/chooser.js';
 import type { CodecName } from '../codec/codec.js';
 import type { ErrorData } from '../errors.js';
 import { PAGE_SIZE, type StreamEnd } from '../grammar/grammar.js';
-import { peakMemory } from '../io/peak-memory.js';
+import { peakMemory } from '../os/peak-memory.js';
 import type { Convergence } from './convergence.js';
 import type { ChunkCounts, PageCounts, StoreCounts } from './counts.js';
 import type { Progress, SharedMemoryFigures, TransferStatus, TransferSummary } from './summary.js';

@@ -14,7 +14,7 @@ import type { XenKind } from '../grammar/xen-wrapping.js';
 import { OrderedPool } from '../pool/ordered-pool.js';
 import { HOLDS, JOB, JOB_WIDE, TASK } from '../slot/job.js';
 import { allocateStore } from '../store/shared.js';
-import { DECOMPRESS_ENTRY } from './entries.js';
+import { DECOMPRESS_ENTRY } from '../os/entries.js';
 import { located, nextLocated } from './located.js';
 import { announcedGeometry } from './memory.js';
 import { hangUp, type Outcome, type ReceiverSettings, type Receiving } from './receiving.js';

@@ -1,6 +1,6 @@
 // How busy the host was, in one sentence for people. Pure.
 
-import type { HostLoad } from '../tune/host-load.js';
+import type { HostLoad } from '../os/host-load.js';
 
 /** Nothing where the host was quiet. */
 export function busyLines(load: HostLoad): string[] {

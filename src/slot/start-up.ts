@@ -1,12 +1,12 @@
 // What a worker thread is told: when it starts, which may be before anybody has connected, and when there is a transfer to
 // work for. Everything here is shared memory, a number or a name, so that it crosses the thread boundary without a copy.
 
-import type { HostThreadsKey } from '../io/host-threads.js';
+import type { HostThreadsKey } from '../os/host-threads.js';
 import type { SlotGeometry } from './layout.js';
 
 /** Known before there is a transfer: what it calls for is loaded with the thread's other modules. */
 export interface ThreadStartUp {
-  /** Bounds the threads of all processes on this host together (io/host-threads.ts); absent = unbounded. */
+  /** Bounds the threads of all processes on this host together (os/host-threads.ts); absent = unbounded. */
   readonly hostThreads?: HostThreadsKey | undefined;
 }
 

@@ -2,7 +2,7 @@
 // read and write it as they encode, the receiver's is its mirror.
 
 import { storeMemoryBytes } from '../chunk/page-store.js';
-import { libc } from '../io/libc.js';
+import { libc } from '../os/libc.js';
 import { PAGE_BYTES } from '../page/zero.js';
 import type { WorkerStartUp } from '../slot/start-up.js';
 import { allocateTurns } from '../slot/turns.js';

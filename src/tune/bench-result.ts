@@ -1,6 +1,6 @@
 // What `bench` found, as plain data. The field names are a promise to scripts. Rates in guest bytes per second.
 
-import type { HostLoad } from './host-load.js';
+import type { HostLoad } from '../os/host-load.js';
 import type { Load } from './model.js';
 import type { PeerFigures } from './peers.js';
 import type { MemoryMakeUp } from './result.js';

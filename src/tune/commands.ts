@@ -8,8 +8,8 @@ import { fileURLToPath } from 'node:url';
 
 import { RamferryError } from '../errors.js';
 import { onAbort } from '../io/abort-signal.js';
-import { COMMAND_ENTRY } from '../migration/entries.js';
-import { childrenCpu } from './children-cpu.js';
+import { COMMAND_ENTRY } from '../os/entries.js';
+import { childrenCpu } from '../os/children-cpu.js';
 
 export interface Invocation {
   /** Arguments of ramferry. */

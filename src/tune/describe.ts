@@ -3,10 +3,10 @@
 
 import { cpus } from 'node:os';
 
-import { allowedCpus } from '../migration/cpus.js';
+import { allowedCpus } from '../os/cpus.js';
 import type { Bank } from './bank.js';
 import { flagsFor } from './flags.js';
-import type { HostLoad } from './host-load.js';
+import type { HostLoad } from '../os/host-load.js';
 import type { TuneInput } from './input.js';
 import { ETHERNET_PAYLOAD } from './link.js';
 import { makeUp } from './make-up.js';

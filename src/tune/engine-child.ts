@@ -4,10 +4,10 @@
 import { send } from '../migration/send.js';
 import { receive } from '../migration/receive.js';
 import { toRamferryError } from '../errors.js';
-import { exitNow } from '../io/exit.js';
+import { exitNow } from '../os/exit.js';
 import { drain } from './drain.js';
 import type { ChildAnswer, ChildRequest } from './engine.js';
-import { ProcessClock } from './process-clock.js';
+import { ProcessClock } from '../os/process-clock.js';
 
 function answer(message: ChildAnswer): void {
   // A parent that is gone does not read it; 'disconnect' ends this process.

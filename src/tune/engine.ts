@@ -4,7 +4,7 @@
 import { type ChildProcess, fork } from 'node:child_process';
 
 import { type ErrorData, fromErrorData, RamferryError } from '../errors.js';
-import { TUNE_ENTRY } from '../migration/entries.js';
+import { TUNE_ENTRY } from '../os/entries.js';
 import type { ReceiveOptions, SendOptions } from '../migration/options.js';
 import type { TransferSummary } from '../migration/summary.js';
 

@@ -5,7 +5,7 @@ import { spawn } from 'node:child_process';
 import fs from 'node:fs';
 import { join } from 'node:path';
 
-import { childrenCpu } from './children-cpu.js';
+import { childrenCpu } from '../os/children-cpu.js';
 
 export interface PeerFigures {
   readonly name: string;

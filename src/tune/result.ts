@@ -2,7 +2,7 @@
 // Times in seconds, sizes in bytes, rates in bytes per second.
 
 import type { CodecName } from '../codec/codec.js';
-import type { HostLoad } from './host-load.js';
+import type { HostLoad } from '../os/host-load.js';
 import type { LivePrediction } from './rounds.js';
 import type { Load, Route, Stage } from './model.js';
 import type { Confidence, Settings } from './recommend.js';

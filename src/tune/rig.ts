@@ -10,12 +10,12 @@ import { readChunkHeader } from '../chunk/record.js';
 import { MAX_SEGMENTS } from '../chunk/segments.js';
 import { CODEC_ID, type CodecName } from '../codec/codec.js';
 import { PAGE_SIZE } from '../grammar/grammar.js';
-import { COMPRESS_ENTRY, DECOMPRESS_ENTRY } from '../migration/entries.js';
+import { COMPRESS_ENTRY, DECOMPRESS_ENTRY } from '../os/entries.js';
 import { OrderedPool } from '../pool/ordered-pool.js';
 import { JOB, JOB_FLAG, JOB_WIDE, TASK } from '../slot/job.js';
 import { piecesOf, REGION_BYTES, type Region } from './region.js';
 import { RigStore } from './rig-store.js';
-import { ProcessClock } from './process-clock.js';
+import { ProcessClock } from '../os/process-clock.js';
 
 /** What a chunk is done with. */
 export interface Coding {

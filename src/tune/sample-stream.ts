@@ -8,11 +8,11 @@ import { OPERATIONS_CAPACITY } from '../chunk/plan.js';
 import { MAX_SEGMENTS } from '../chunk/segments.js';
 import type { Grammar } from '../grammar/grammar.js';
 import type { ByteSource } from '../io/bytes.js';
-import { COMPRESS_ENTRY } from '../migration/entries.js';
+import { COMPRESS_ENTRY } from '../os/entries.js';
 import { StreamFeeder } from '../migration/feeder.js';
 import { OrderedPool } from '../pool/ordered-pool.js';
 import { Random } from '../guest/random.js';
-import { ProcessClock } from './process-clock.js';
+import { ProcessClock } from '../os/process-clock.js';
 import { REGION_BYTES, type Region, type Segments } from './region.js';
 import { type Sample, spread } from './sample.js';
 

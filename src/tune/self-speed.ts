@@ -5,7 +5,7 @@ import fs from 'node:fs';
 import { join } from 'node:path';
 
 import { writeImage } from '../guest/image.js';
-import { allowedCpus } from '../migration/cpus.js';
+import { allowedCpus } from '../os/cpus.js';
 import { REFERENCE } from './bank.js';
 import { measureScaling } from './measure.js';
 import type { Speed } from './probe-messages.js';

@@ -2,10 +2,10 @@
 // Ends within its budget and a few seconds; on a busy host it takes longer, says so, and recommends nothing that it cannot
 // stand for. Leaves nothing behind.
 
-import { allowedCpus } from '../migration/cpus.js';
+import { allowedCpus } from '../os/cpus.js';
 import { type Bank, REFERENCE } from './bank.js';
 import { candidates, principal, variants } from './candidates.js';
-import { watchHostLoad } from './host-load.js';
+import { watchHostLoad } from '../os/host-load.js';
 import { openTuneInput, type TuneInput } from './input.js';
 import { describe, type Findings } from './describe.js';
 import { payloadRate } from './link.js';

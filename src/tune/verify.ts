@@ -6,7 +6,7 @@ import { spawnSync } from 'node:child_process';
 import fs from 'node:fs';
 import { join } from 'node:path';
 
-import { allowedCpus } from '../migration/cpus.js';
+import { allowedCpus } from '../os/cpus.js';
 import type { Bank } from './bank.js';
 import { timeTransfer } from './commands.js';
 import { EngineChild } from './engine.js';

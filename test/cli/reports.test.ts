@@ -12,7 +12,7 @@ import { Readable } from 'node:stream';
 import { after, before, describe, it } from 'node:test';
 import { generateImage } from '../../src/guest/image.js';
 import { Syslog } from '../../src/hypervisor/syslog.js';
-import { libc } from '../../src/io/libc.js';
+import { libc } from '../../src/os/libc.js';
 import { send } from '../../src/index.js';
 import { guarded } from '../../src/migration/callbacks.js';
 import { within } from '../within.js';

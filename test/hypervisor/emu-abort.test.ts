@@ -4,7 +4,7 @@ import assert from 'node:assert/strict';
 import fs from 'node:fs';
 import { describe, it } from 'node:test';
 import { setTimeout as pause } from 'node:timers/promises';
-import { foreign, libc } from '../../src/io/libc.js';
+import { foreign, libc } from '../../src/os/libc.js';
 import { BIG, endings, LIVE, SMALL, Stage } from './support/stage.js';
 import { TRANSPORTS } from './support/stream.js';
 import { LIBXC_HEADER, type Xenopsd } from './support/xenopsd.js';

@@ -7,7 +7,7 @@ import path from 'node:path';
 import { after, describe, it } from 'node:test';
 import fc from 'fast-check';
 import { openHoles } from '../../src/io/holes.js';
-import { libc } from '../../src/io/libc.js';
+import { libc } from '../../src/os/libc.js';
 
 const directory = fs.mkdtempSync(path.join(os.tmpdir(), 'ramferry-holes-'));
 after(() => fs.rmSync(directory, { recursive: true, force: true }));

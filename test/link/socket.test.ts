@@ -8,7 +8,7 @@ import { describe, it } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { RamferryError } from '../../src/errors.js';
 import type { ByteSink } from '../../src/io/bytes.js';
-import { libc } from '../../src/io/libc.js';
+import { libc } from '../../src/os/libc.js';
 import { parseAddress } from '../../src/link/address.js';
 import { openInput, openOutput } from '../../src/link/open.js';
 import {

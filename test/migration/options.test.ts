@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { RamferryError } from '../../src/errors.js';
-import { allowedCpus } from '../../src/migration/cpus.js';
+import { allowedCpus } from '../../src/os/cpus.js';
 import {
   environmentName,
   optionsFromEnvironment,

@@ -5,7 +5,7 @@ import { afterEach, describe, it } from 'node:test';
 
 import { storeMemoryBytes } from '../../src/chunk/page-store.js';
 import { RamferryError } from '../../src/errors.js';
-import { COMPRESS_ENTRY, DECOMPRESS_ENTRY } from '../../src/migration/entries.js';
+import { COMPRESS_ENTRY, DECOMPRESS_ENTRY } from '../../src/os/entries.js';
 import { rehearseReceiving, rehearseSending } from '../../src/migration/rehearsal.js';
 import { type Rehearsal, Standby } from '../../src/migration/standby.js';
 import type { Crew } from '../../src/pool/crew.js';

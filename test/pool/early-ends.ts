@@ -5,7 +5,7 @@ import { once } from 'node:events';
 import { setTimeout as sleep } from 'node:timers/promises';
 
 import { RamferryError } from '../../src/errors.js';
-import { COMPRESS_ENTRY } from '../../src/migration/entries.js';
+import { COMPRESS_ENTRY } from '../../src/os/entries.js';
 import { OrderedPool } from '../../src/pool/ordered-pool.js';
 import { JOB, JOB_FLAG, JOB_WIDE, TASK } from '../../src/slot/job.js';
 import { CODEC_ID } from '../../src/codec/codec.js';

@@ -29,7 +29,7 @@ describe('bundle/', () => {
   after(() => rm(folder, { recursive: true, force: true }));
 
   it('has the files that entries.ts names', async () => {
-    const source = await readFile(join(root, 'src/migration/entries.ts'), 'utf8');
+    const source = await readFile(join(root, 'src/os/entries.ts'), 'utf8');
     const paths = [...source.matchAll(/at\('\.\.\/\.\.\/((?:src|workers)\/[^']+)'\)/g)].map(
       ([, path]) => path!,
     );

@@ -7,7 +7,7 @@ import { createInterface } from 'node:readline';
 import { setTimeout as sleep } from 'node:timers/promises';
 
 import { RamferryError, toRamferryError } from '../../errors.js';
-import { AwakeDeadline, AwakeTimer } from '../../io/awake-timer.js';
+import { AwakeDeadline, AwakeTimer } from '../../os/awake-timer.js';
 import { systemCode, systemText } from '../../io/system-error.js';
 import { handleOf } from '../../link/handle.js';
 import { qmpCommand, type QmpMessage, readQmpMessage } from './messages.js';

@@ -3,7 +3,7 @@
 // A failure of the link or of anything else ends every wait, now and later; a verdict that was heard before stays heard.
 
 import { RamferryError } from '../../errors.js';
-import { AwakeTimer } from '../../io/awake-timer.js';
+import { AwakeTimer } from '../../os/awake-timer.js';
 import { isVerdict, readSaying, type Saying, type Verdict } from './messages.js';
 
 type Kind = Saying['say'];

@@ -2,7 +2,7 @@
 // shows what QEMU's process has mapped, and each file is compared with that by device and inode.
 // Promises open files, one a backend, each with its backend; what cannot be proven is refused, or taken as the user names it.
 
-import { libc } from '../../io/libc.js';
+import { libc } from '../../os/libc.js';
 import type { QmpClient } from '../qmp/client.js';
 import type { MemoryBackend } from '../qmp/memory.js';
 import { isMapped, isSameFile, pathBelowRoot, pathInProcess } from './qemu-process.js';

@@ -4,7 +4,7 @@
 import fs from 'node:fs';
 
 import { RamferryError } from '../../errors.js';
-import { libc } from '../../io/libc.js';
+import { libc } from '../../os/libc.js';
 import type { QmpClient } from '../qmp/client.js';
 import type { MemoryBackend } from '../qmp/memory.js';
 import {

@@ -7,7 +7,7 @@ import { randomBytes } from 'node:crypto';
 import { RamferryError } from '../../errors.js';
 import { PAGE_SIZE } from '../../grammar/grammar.js';
 import { firstPages } from '../../grammar/memory-format.js';
-import { SCAN_ENTRY } from '../../migration/entries.js';
+import { SCAN_ENTRY } from '../../os/entries.js';
 import { OrderedPool } from '../../pool/ordered-pool.js';
 import { JOB_WIDE } from '../../slot/job.js';
 import { slotBytes } from '../../slot/layout.js';

@@ -6,7 +6,7 @@ import net from 'node:net';
 import { once } from 'node:events';
 
 import { RamferryError } from '../../errors.js';
-import { AwakeTimer } from '../../io/awake-timer.js';
+import { AwakeTimer } from '../../os/awake-timer.js';
 import { systemText } from '../../io/system-error.js';
 
 /** sockaddr_un (unix(7)). */

@@ -8,7 +8,7 @@ import { createInterface } from 'node:readline';
 import { MESSAGE, writeMessage } from '../../container/control.js';
 import { resultMessage } from '../../container/negotiation.js';
 import { RamferryError, toRamferryError } from '../../errors.js';
-import { AwakeTimer } from '../../io/awake-timer.js';
+import { AwakeTimer } from '../../os/awake-timer.js';
 import { findVerdict, sayingBody, type Verdict } from './messages.js';
 import { dismissDestination, resumeSource, settleDestination } from './rescue.js';
 import { LINK_FD, type Note, READY, type WatchdogOrders } from './watchdog.js';

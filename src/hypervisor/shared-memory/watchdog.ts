@@ -6,7 +6,7 @@ import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
 
 import { RamferryError } from '../../errors.js';
-import { WATCHDOG_ENTRY } from '../../migration/entries.js';
+import { WATCHDOG_ENTRY } from '../../os/entries.js';
 import type { RescueOptions } from './rescue.js';
 
 /** The link's socket in the watchdog. */

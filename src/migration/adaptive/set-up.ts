@@ -4,10 +4,10 @@ import fs from 'node:fs';
 
 import { bindingInfo } from '../../codec/registry.js';
 import type { Hello } from '../../container/negotiation.js';
-import { libc } from '../../io/libc.js';
+import { libc } from '../../os/libc.js';
 import { type Address, addressOf } from '../../link/address.js';
 import type { Asked, Coding } from '../coding.js';
-import { allowedCpus } from '../cpus.js';
+import { allowedCpus } from '../../os/cpus.js';
 import { hasRoom, receiverFloor } from '../memory.js';
 import type { ResolvedSendOptions } from '../options.js';
 import { candidates } from './candidates.js';

@@ -17,7 +17,7 @@ import {
   pathBelowRoot,
   pathInProcess,
 } from '../../../src/hypervisor/shared-memory/qemu-process.js';
-import { libc } from '../../../src/io/libc.js';
+import { libc } from '../../../src/os/libc.js';
 import { handleOf } from '../../../src/link/handle.js';
 import { FakeQemu } from '../support/fake-qemu.js';
 

@@ -7,7 +7,7 @@ import net from 'node:net';
 import { once } from 'node:events';
 import { createInterface } from 'node:readline';
 
-import { foreign } from '../../../src/io/libc.js';
+import { foreign } from '../../../src/os/libc.js';
 
 /** What a hook makes of a command: an error of QEMU's, no answer at all, or the end of QEMU; nothing = as usual. */
 export type Turn = { readonly error: string } | 'silence' | 'death' | undefined;

@@ -2,7 +2,7 @@
 // starts, and the far end of it.
 import fs from 'node:fs';
 import type { ByteSink, ByteSource } from '../../../src/io/bytes.js';
-import { libc } from '../../../src/io/libc.js';
+import { libc } from '../../../src/os/libc.js';
 import { socketPair } from '../../../src/hypervisor/descriptors.js';
 import { RamferryError } from '../../../src/errors.js';
 import { type SocketLink, socketLinkOfDescriptor } from '../../../src/link/socket.js';

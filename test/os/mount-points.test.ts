@@ -7,7 +7,7 @@ import os from 'node:os';
 import path from 'node:path';
 import { after, describe, it } from 'node:test';
 import { fileURLToPath } from 'node:url';
-import { isMountPoint, mountPoints } from '../../src/io/mount-points.js';
+import { isMountPoint, mountPoints } from '../../src/os/mount-points.js';
 
 const directory = fs.realpathSync(fs.mkdtempSync(path.join(os.tmpdir(), 'ramferry-mounts-')));
 after(() => fs.rmSync(directory, { recursive: true, force: true }));

@@ -1,7 +1,7 @@
 // What this process costs: processor time since a moment, and the most memory it ever had resident.
 // For reports of the simulated guest, whose own cost must be known where it shares a machine with what is measured.
 
-import { peakMemory } from '../io/peak-memory.js';
+import { peakMemory } from './peak-memory.js';
 
 export interface ProcessCost {
   /** All threads, user and system, in seconds. */

@@ -7,7 +7,7 @@ import { describe, it } from 'node:test';
 // A thread of libuv's pool writes to a pipe that nobody reads; process.exit() would wait for it on Node 20.
 const BLOCKED = `
   import fs from 'node:fs';
-  const { exitNow } = await import(${JSON.stringify(new URL('../../src/io/exit.js', import.meta.url).href)});
+  const { exitNow } = await import(${JSON.stringify(new URL('../../src/os/exit.js', import.meta.url).href)});
   process.on('exit', (code) => fs.writeSync(1, 'handlers ran with ' + code));
   // Descriptor 3 is a FIFO: it has room for 64 KiB, and nobody reads.
   fs.write(3, Buffer.alloc(1 << 20), () => undefined);
@@ -29,7 +29,7 @@ function run(prelude: string): { status: number | null; signal: string | null; s
 describe('exitNow', () => {
   it('may be called by a handler that it calls', () => {
     const script = `
-      const { exitNow } = await import(${JSON.stringify(new URL('../../src/io/exit.js', import.meta.url).href)});
+      const { exitNow } = await import(${JSON.stringify(new URL('../../src/os/exit.js', import.meta.url).href)});
       process.on('exit', () => exitNow(8));
       exitNow(5);`;
     const { status } = spawnSync(process.execPath, ['--input-type=module', '-e', script], {

@@ -4,8 +4,8 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { randomInt } from 'node:crypto';
 import { once } from 'node:events';
 import { after, describe, it } from 'node:test';
-import { HostThreads, hostThreadsKey, type HostThreadsKey } from '../../src/io/host-threads.js';
-import { foreign } from '../../src/io/libc.js';
+import { HostThreads, hostThreadsKey, type HostThreadsKey } from '../../src/os/host-threads.js';
+import { foreign } from '../../src/os/libc.js';
 
 const IPC_RMID = 0;
 const keys: number[] = [];
@@ -31,7 +31,7 @@ after(() => {
 
 /** Another process that holds so many places, from now on. */
 async function holder(key: HostThreadsKey, places: number): Promise<ChildProcess> {
-  const url = new URL('../../src/io/host-threads.js', import.meta.url).href;
+  const url = new URL('../../src/os/host-threads.js', import.meta.url).href;
   const program = `const { HostThreads } = await import(${JSON.stringify(url)});
     const host = HostThreads.open(${JSON.stringify(key)});
     for (let i = 0; i < ${places}; i++) host.take();

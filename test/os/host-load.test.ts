@@ -4,7 +4,7 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 
 import { busyLines, describeLoad } from '../../src/report/host-load.js';
-import { hostLoad, watchHostLoad } from '../../src/tune/host-load.js';
+import { hostLoad, watchHostLoad } from '../../src/os/host-load.js';
 
 describe('hostLoad', () => {
   it('calls a host busy when other programs use a quarter of it, or as many wait as there are processors', () => {

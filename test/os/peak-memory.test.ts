@@ -6,7 +6,7 @@ import { execFile } from 'node:child_process';
 import { describe, it } from 'node:test';
 import { promisify } from 'node:util';
 
-import { peakMemory } from '../../src/io/peak-memory.js';
+import { peakMemory } from '../../src/os/peak-memory.js';
 
 const MIB = 1024 * 1024;
 
@@ -24,7 +24,7 @@ describe('peakMemory', () => {
     { skip: process.platform !== 'linux' },
     async () => {
       const memory = Buffer.alloc(300 * MIB, 1);
-      const module = new URL('../../src/io/peak-memory.js', import.meta.url).href;
+      const module = new URL('../../src/os/peak-memory.js', import.meta.url).href;
       const program = `import { peakMemory } from ${JSON.stringify(module)}; console.log(peakMemory());`;
       const { stdout } = await promisify(execFile)(process.execPath, ['--input-type=module', '-e', program]);
       assert.equal(memory[MIB], 1);

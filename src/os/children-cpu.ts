@@ -1,6 +1,6 @@
 // Processor time of programs that this process has started and that have ended: the kernel's account (getrusage(2)).
 
-import { foreign } from '../io/libc.js';
+import { foreign } from './libc.js';
 
 const RUSAGE_CHILDREN = -1;
 /** struct rusage: two struct timeval (seconds, microseconds), then 14 longs. */

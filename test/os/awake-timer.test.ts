@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 
-import { AwakeDeadline, AwakeTimer } from '../../src/io/awake-timer.js';
+import { AwakeDeadline, AwakeTimer } from '../../src/os/awake-timer.js';
 
 /** Runs a timer of 8 steps of 1 ms whose steps take so long on the clock, then 1 ms each; returns how many there were. */
 async function steps(taken: readonly number[]): Promise<number> {
