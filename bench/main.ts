@@ -6,7 +6,7 @@ import { cpus, loadavg, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 
-import { writeImage } from '../src/guest/image.js';
+import { writeImage } from '../src/image/image.js';
 import { parseSize } from '../src/units.js';
 import { adaptive } from './adaptive-cases.js';
 import { chunks } from './chunks.js';

@@ -9,5 +9,5 @@ export type { ReceiveOptions, SendOptions } from './migration/options.js';
 export type { Progress, TransferSummary } from './migration/summary.js';
 export { type BindingReport, describeBindings } from './codec/features.js';
 export { type Features, features } from './migration/features.js';
-export { generateImage, type ImageOptions, writeImage } from './guest/image.js';
+export { generateImage, type ImageOptions, writeImage } from './image/image.js';
 export { parseRate, parseSize } from './units.js';

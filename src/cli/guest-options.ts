@@ -4,7 +4,7 @@
 import type { Options } from 'yargs';
 import { readText, type OptionKind } from '../migration/environment.js';
 import { GUEST_FORMATS } from '../guest/guest.js';
-import { IMAGE_PROFILES } from '../guest/image.js';
+import { IMAGE_PROFILES } from '../image/image.js';
 import { WRITE_PATTERNS } from '../guest/workload.js';
 import type { ParsedArguments } from './command.js';
 

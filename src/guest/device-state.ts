@@ -2,7 +2,7 @@
 // Takes a length and a seed; promises the same bytes for the same two; means nothing to any device.
 
 import { Buffer } from 'node:buffer';
-import { Random } from './random.js';
+import { Random } from '../image/random.js';
 
 export function deviceState(length: number, seed: number): Buffer {
   const state = Buffer.alloc(length);

@@ -3,7 +3,7 @@
 
 import type { ByteSink } from '../io/bytes.js';
 import { PAGE_SIZE } from '../grammar/grammar.js';
-import type { ImageProfile } from './image.js';
+import type { ImageProfile } from '../image/image.js';
 import { LibxcWriter, xlConfiguration } from './libxc-writer.js';
 import { addFirmware, machinePages, q35Machine } from './qemu-machine.js';
 import { QemuWriter } from './qemu-writer.js';

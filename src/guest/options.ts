@@ -9,7 +9,7 @@ import { DEFAULT_IO_TIMEOUT_MS } from '../link/options.js';
 import { LIMITS, quantity, resolve } from '../migration/options.js';
 import { parseDuration, parseRate, parseSize } from '../units.js';
 import { GUEST_FORMATS, type GuestOptions } from './guest.js';
-import { IMAGE_PROFILES } from './image.js';
+import { IMAGE_PROFILES } from '../image/image.js';
 import type { PausePolicy } from './precopy.js';
 import type { GuestLoad } from './send.js';
 import { WRITE_PATTERNS } from './workload.js';

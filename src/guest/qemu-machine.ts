@@ -7,7 +7,7 @@ import { RamferryError } from '../errors.js';
 import { PAGE_SIZE } from '../grammar/grammar.js';
 import { deviceState } from './device-state.js';
 import type { GuestRam } from './ram.js';
-import { mixSeed } from './random.js';
+import { mixSeed } from '../image/random.js';
 
 export interface RamBlock {
   readonly name: string;

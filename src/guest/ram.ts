@@ -7,7 +7,7 @@ import { RunningChecksum } from '../chunk/checksum.js';
 import { RamferryError, toRamferryError } from '../errors.js';
 import { PAGE_SIZE } from '../grammar/grammar.js';
 import { isZeroPage } from '../page/zero.js';
-import { checkRamSize, generateImage, type ImageOptions } from './image.js';
+import { checkRamSize, generateImage, type ImageOptions } from '../image/image.js';
 
 const SEGMENT_PAGES = 1024;
 const SEGMENT_BYTES = SEGMENT_PAGES * PAGE_SIZE;

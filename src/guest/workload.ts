@@ -6,7 +6,7 @@ import { RamferryError } from '../errors.js';
 import { PAGE_SIZE } from '../grammar/grammar.js';
 import type { DirtyBitmap } from './dirty-bitmap.js';
 import type { GuestRam } from './ram.js';
-import { mixSeed, Random } from './random.js';
+import { mixSeed, Random } from '../image/random.js';
 
 export const WRITE_PATTERNS = ['integers', 'lines', 'counters', 'same'] as const;
 /**

@@ -11,7 +11,7 @@ import type { ByteSource } from '../io/bytes.js';
 import { COMPRESS_ENTRY } from '../os/entries.js';
 import { StreamFeeder } from '../migration/feeder.js';
 import { OrderedPool } from '../pool/ordered-pool.js';
-import { Random } from '../guest/random.js';
+import { Random } from '../image/random.js';
 import { ProcessClock } from '../os/process-clock.js';
 import { REGION_BYTES, type Region, type Segments } from './region.js';
 import { type Sample, spread } from './sample.js';

@@ -10,7 +10,7 @@ import fs from 'node:fs';
 
 import { PAGE_SIZE } from '../grammar/grammar.js';
 import { isZeroPage } from '../page/zero.js';
-import { Random } from '../guest/random.js';
+import { Random } from '../image/random.js';
 import { REGION_BYTES, type Region } from './region.js';
 
 export interface Sample {

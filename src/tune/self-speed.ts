@@ -4,7 +4,7 @@
 import fs from 'node:fs';
 import { join } from 'node:path';
 
-import { writeImage } from '../guest/image.js';
+import { writeImage } from '../image/image.js';
 import { allowedCpus } from '../os/cpus.js';
 import { REFERENCE } from './bank.js';
 import { measureScaling } from './measure.js';

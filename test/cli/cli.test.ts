@@ -7,7 +7,7 @@ import { mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promise
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
-import { generateImage } from '../../src/guest/image.js';
+import { generateImage } from '../../src/image/image.js';
 import { Command, MAIN, run } from './command.js';
 
 type Line = Record<string, unknown>;

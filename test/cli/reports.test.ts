@@ -10,7 +10,7 @@ import { join } from 'node:path';
 import { setTimeout } from 'node:timers/promises';
 import { Readable } from 'node:stream';
 import { after, before, describe, it } from 'node:test';
-import { generateImage } from '../../src/guest/image.js';
+import { generateImage } from '../../src/image/image.js';
 import { Syslog } from '../../src/hypervisor/syslog.js';
 import { libc } from '../../src/os/libc.js';
 import { send } from '../../src/index.js';

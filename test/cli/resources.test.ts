@@ -9,7 +9,7 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { toRamferryError } from '../../src/errors.js';
-import { generateImage } from '../../src/guest/image.js';
+import { generateImage } from '../../src/image/image.js';
 import { MAIN, run } from './command.js';
 
 const ROOT = join(import.meta.dirname, '../../..');

@@ -10,7 +10,7 @@ import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 
-import { writeImage } from '../../src/guest/image.js';
+import { writeImage } from '../../src/image/image.js';
 import { MAIN } from './command.js';
 
 const directory = mkdtempSync(join(tmpdir(), 'ramferry-signals-'));

@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
 import { checksum } from '../../src/chunk/checksum.js';
-import { generateImage } from '../../src/guest/image.js';
+import { generateImage } from '../../src/image/image.js';
 import { createGuest } from '../../src/guest/guest.js';
 import { generatedRam, GuestRam, loadRam } from '../../src/guest/ram.js';
 import { code, MIB } from './harness.js';

@@ -6,7 +6,7 @@ import fc from 'fast-check';
 import { CountedActivity, TimedActivity } from '../../src/guest/activity.js';
 import { DirtyBitmap } from '../../src/guest/dirty-bitmap.js';
 import { GuestRam } from '../../src/guest/ram.js';
-import { Random } from '../../src/guest/random.js';
+import { Random } from '../../src/image/random.js';
 import { Workload, WRITE_PATTERNS, type WritePattern } from '../../src/guest/workload.js';
 import { code, FakeClock } from './harness.js';
 

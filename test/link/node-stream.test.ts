@@ -6,7 +6,7 @@ import { buffer } from 'node:stream/consumers';
 import { describe, it } from 'node:test';
 
 import { RamferryError } from '../../src/errors.js';
-import { generateImage } from '../../src/guest/image.js';
+import { generateImage } from '../../src/image/image.js';
 import { receive, send } from '../../src/index.js';
 import { readFrom, writeTo } from '../../src/link/node-stream.js';
 

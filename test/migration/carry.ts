@@ -8,7 +8,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after } from 'node:test';
 
-import { generateImage, type ImageProfile } from '../../src/guest/image.js';
+import { generateImage, type ImageProfile } from '../../src/image/image.js';
 import type { ReceiveOptions, SendOptions } from '../../src/migration/options.js';
 import { receive } from '../../src/migration/receive.js';
 import { send } from '../../src/migration/send.js';

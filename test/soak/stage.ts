@@ -5,7 +5,7 @@ import { createHash } from 'node:crypto';
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 
-import { writeImage } from '../../src/guest/image.js';
+import { writeImage } from '../../src/image/image.js';
 import { scratchDirectory } from '../interop/support/cleanup.js';
 import { Program } from './program.js';
 import type { Destination } from './rules.js';

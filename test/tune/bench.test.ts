@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 
-import { writeImage } from '../../src/guest/image.js';
+import { writeImage } from '../../src/image/image.js';
 import { formatBench } from '../../src/report/bench.js';
 import { benchReport } from '../../src/report/html/bench.js';
 import { bench } from '../../src/tune/bench.js';

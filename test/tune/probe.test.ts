@@ -10,7 +10,7 @@ import { after, before, describe, it } from 'node:test';
 import { CONTROL_MAGIC, MESSAGE, PROBE_MAGIC, writeMessage } from '../../src/container/control.js';
 import { helloMessage } from '../../src/container/negotiation.js';
 import type { RamferryError } from '../../src/errors.js';
-import { writeImage } from '../../src/guest/image.js';
+import { writeImage } from '../../src/image/image.js';
 import { receive } from '../../src/migration/receive.js';
 import { send } from '../../src/migration/send.js';
 import { predict } from '../../src/tune/model.js';

@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 
-import { writeImage } from '../../src/guest/image.js';
+import { writeImage } from '../../src/image/image.js';
 import { formatTune, tuneFields } from '../../src/report/tune.js';
 import type { TuneResult } from '../../src/tune/result.js';
 import { tune } from '../../src/tune/tune.js';

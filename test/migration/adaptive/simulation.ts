@@ -4,7 +4,7 @@
 
 import { type Candidate, candidates } from '../../../src/migration/adaptive/candidates.js';
 import { Controller, type FirstGuess, type Switch } from '../../../src/migration/adaptive/controller.js';
-import { Random } from '../../../src/guest/random.js';
+import { Random } from '../../../src/image/random.js';
 
 export const CHUNK = 1024 * 1024;
 const BUFFER = 192 * 1024;

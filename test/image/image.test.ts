@@ -8,7 +8,7 @@ import { join } from 'node:path';
 import { describe, it } from 'node:test';
 import { deflateSync } from 'node:zlib';
 import { RamferryError } from '../../src/errors.js';
-import { generateImage, writeImage, type ImageProfile } from '../../src/guest/image.js';
+import { generateImage, writeImage, type ImageProfile } from '../../src/image/image.js';
 
 const MIB = 1 << 20;
 const PAGE = 4096;
