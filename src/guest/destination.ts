@@ -4,7 +4,7 @@
 import { PAGE_SIZE } from '../grammar/grammar.js';
 import { parseAddress } from '../link/address.js';
 import { openInput } from '../link/open.js';
-import { hypervisor } from '../migration/peer-rules.js';
+import { hypervisor } from '../control/peer-rules.js';
 import { type DestinationOptions, resolveDestinationOptions } from './options.js';
 import { ProcessMeter, type ProcessCost } from '../os/process-meter.js';
 import { receiveGuest } from './receive.js';

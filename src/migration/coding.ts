@@ -2,7 +2,7 @@
 // the receiver can do it.
 
 import { bindingInfo } from '../codec/registry.js';
-import { type Given, type Hello, narrowOffer } from '../container/negotiation.js';
+import { type Given, type Hello, narrowOffer } from '../control/negotiation.js';
 import { RamferryError } from '../errors.js';
 import { formatSize } from '../units.js';
 import type { Chooser } from './adaptive/chooser.js';

@@ -1,7 +1,7 @@
 // What is sent: somebody's stream, recognised by its first bytes, or a cargo that is made here; how it is walked, and in
 // which container it leaves. Reads no more of the input than it takes to recognise it.
 
-import type { Hello } from '../container/negotiation.js';
+import type { Hello } from '../control/negotiation.js';
 import { NativeOutlet } from '../container/native-outlet.js';
 import type { Outlet } from '../container/outlet.js';
 import type { XenguestVersion } from '../container/xenguest-mark.js';

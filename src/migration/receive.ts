@@ -2,7 +2,7 @@
 // goes both ways how it ended. Promises a summary, or the error that ended the transfer and no output under its final
 // name.
 
-import type { Progress } from '../container/progress.js';
+import type { Progress } from '../control/progress.js';
 import { statedSums } from '../container/sums.js';
 import { RamferryError, toRamferryError } from '../errors.js';
 import { onAbort } from '../io/abort-signal.js';
@@ -22,10 +22,10 @@ import {
 import { storeBeside } from './memory.js';
 import { codecBytes } from './codec-memory.js';
 import { DECOMPRESS_ENTRY } from '../os/entries.js';
-import { speaks } from './handshake.js';
+import { speaks } from '../control/handshake.js';
 import { finishOutput, outputSink, watchReader } from './output.js';
-import { sender } from './peer-rules.js';
-import { endRelay, relay, standardPartner } from './relay.js';
+import { sender } from '../control/peer-rules.js';
+import { endRelay, relay, standardPartner } from '../control/relay.js';
 import { reportProgress } from './progress-timer.js';
 import { BoundedSink } from './bounded-sink.js';
 import { rehearseReceiving } from './rehearsal.js';
@@ -36,7 +36,7 @@ import type { Outcome } from './receiving.js';
 import { Standby } from './standby.js';
 import { Statistics } from './statistics.js';
 import type { TransferSummary } from './summary.js';
-import { greetingOf, Voice } from './way-back.js';
+import { greetingOf, Voice } from '../control/channel.js';
 
 /**
  * Receives a stream.

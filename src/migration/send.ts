@@ -24,12 +24,12 @@ import { agree, type Asked, chooseCoding, type Coding } from './coding.js';
 import { CpuGovernor } from './cpu-governor.js';
 import { COMPRESS_ENTRY } from '../os/entries.js';
 import { codecBytes } from './codec-memory.js';
-import { speaks } from './handshake.js';
+import { speaks } from '../control/handshake.js';
 import { followDelivery } from './follow-delivery.js';
 import { type Cargo, outletFor, recogniseLoad, xenguestVersion } from './load.js';
 import { openOptions, warnOfFewer } from './opening.js';
-import { hypervisor, receiver } from './peer-rules.js';
-import { endRelay, relay, standardPartner } from './relay.js';
+import { hypervisor, receiver } from '../control/peer-rules.js';
+import { endRelay, relay, standardPartner } from '../control/relay.js';
 import { reportProgress } from './progress-timer.js';
 import { rehearseSending } from './rehearsal.js';
 import { ConvergenceWatch } from './convergence-watch.js';
@@ -41,7 +41,7 @@ import { brokenInput, refuseIncomplete, streamEnd, unseenWarning } from './strea
 import type { TransferSummary } from './summary.js';
 import { defaultStore, storeSize } from './store-size.js';
 import { refuseRest, warnOfUnfollowed } from './unfollowed.js';
-import { Ear } from './way-back.js';
+import { Ear } from '../control/channel.js';
 import { formatBits } from '../units.js';
 
 /** Bytes per second. A limit below this is probably a number whose unit is missing. */

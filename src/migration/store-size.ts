@@ -2,7 +2,7 @@
 // can hold it. Pure decisions; it opens nothing.
 
 import { recordCapacity } from '../chunk/encode.js';
-import type { Hello } from '../container/negotiation.js';
+import type { Hello } from '../control/negotiation.js';
 import { PAGE_SIZE } from '../grammar/grammar.js';
 import { formatSize } from '../units.js';
 import { largestStore, type MemoryNeeds, receiverStores, senderGeometry, storeBeside } from './memory.js';

@@ -12,7 +12,7 @@ import { makeScratch } from '../io/scratch.js';
 import { parseAddress } from '../link/address.js';
 import { openInput } from '../link/open.js';
 import { recognise } from '../migration/opening.js';
-import { speaker } from '../migration/peer-rules.js';
+import { speaker } from '../control/peer-rules.js';
 import { LEAST_REGIONS } from './measure.js';
 import type { Region } from './region.js';
 import { type Sample, sampleImage } from './sample.js';

@@ -5,8 +5,8 @@
 import { randomFillSync } from 'node:crypto';
 import { Buffer } from 'node:buffer';
 
-import { MESSAGE, PROBE_MAGIC, writeMessage } from '../container/control.js';
-import { peerFailure, readResult } from '../container/negotiation.js';
+import { MESSAGE, PROBE_MAGIC, writeMessage } from '../control/messages.js';
+import { peerFailure, readResult } from '../control/negotiation.js';
 import { RamferryError, toRamferryError } from '../errors.js';
 import { onAbort } from '../io/abort-signal.js';
 import { AwakeTimer } from '../os/awake-timer.js';
@@ -14,7 +14,7 @@ import type { ByteSink, ByteSource } from '../io/bytes.js';
 import { ExactReader } from '../io/exact-reader.js';
 import { parseAddress } from '../link/address.js';
 import { openOutput } from '../link/open.js';
-import { nextMessage, readGreeting } from '../migration/way-back.js';
+import { nextMessage, readGreeting } from '../control/channel.js';
 import { loadBody, MAX_LOAD, PROBE_VERSION, readLoaded, readSpeed, type Speed } from './probe-messages.js';
 
 /** What a probe found. Rates in bytes of payload per second, times in seconds. */

@@ -4,8 +4,8 @@
 import { Buffer } from 'node:buffer';
 
 import { usableCodecs } from '../codec/features.js';
-import { type Message, MESSAGE, PROBE_MAGIC, writeMessage } from '../container/control.js';
-import { resultMessage } from '../container/negotiation.js';
+import { type Message, MESSAGE, PROBE_MAGIC, writeMessage } from '../control/messages.js';
+import { resultMessage } from '../control/negotiation.js';
 import { NATIVE_VERSION } from '../container/native.js';
 import { RamferryError, toRamferryError } from '../errors.js';
 import type { ByteSink, ByteSource } from '../io/bytes.js';
@@ -13,8 +13,8 @@ import { ExactReader } from '../io/exact-reader.js';
 import { parseAddress } from '../link/address.js';
 import type { OpenOptions } from '../link/options.js';
 import { openInput } from '../link/open.js';
-import { prober } from '../migration/peer-rules.js';
-import { greetingOf, nextMessage } from '../migration/way-back.js';
+import { prober } from '../control/peer-rules.js';
+import { greetingOf, nextMessage } from '../control/channel.js';
 import { json, type Loaded, PROBE_VERSION, readLoad, type Speed } from './probe-messages.js';
 import { selfSpeed } from './self-speed.js';
 

@@ -17,8 +17,8 @@ import {
 import { describe, it } from 'node:test';
 import { setTimeout } from 'node:timers/promises';
 
-import { writeMessage } from '../../src/container/control.js';
-import { resultMessage } from '../../src/container/negotiation.js';
+import { writeMessage } from '../../src/control/messages.js';
+import { resultMessage } from '../../src/control/negotiation.js';
 import { type ErrorCode, RamferryError } from '../../src/errors.js';
 import { receive } from '../../src/migration/receive.js';
 import { send } from '../../src/migration/send.js';

@@ -9,7 +9,7 @@ import { describe, it } from 'node:test';
 import { setTimeout } from 'node:timers/promises';
 
 import { CHUNK_OVERHEAD, readChunkHeader } from '../../src/chunk/record.js';
-import { resultMessage } from '../../src/container/negotiation.js';
+import { resultMessage } from '../../src/control/negotiation.js';
 import { STREAM_HEADER_BYTES } from '../../src/container/native.js';
 import { type ErrorCode, RamferryError } from '../../src/errors.js';
 import { receive } from '../../src/migration/receive.js';

@@ -9,7 +9,7 @@ import { MARK_RECORD_BYTES, markRecord } from '../../src/container/xenguest-mark
 import { XENGUEST_RECORD } from '../../src/container/xenguest.js';
 import { RamferryError } from '../../src/errors.js';
 import { IMAGE_HEADER_BYTES, LIBXC_RECORD } from '../../src/grammar/libxc-format.js';
-import type { Hello } from '../../src/container/negotiation.js';
+import type { Hello } from '../../src/control/negotiation.js';
 import { xenguestVersion } from '../../src/migration/load.js';
 import { receiverHello } from '../../src/migration/receiver-hello.js';
 import { inspectXen } from '../../src/migration/inspect/xen.js';

@@ -7,8 +7,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 
-import { CONTROL_MAGIC, MESSAGE, PROBE_MAGIC, writeMessage } from '../../src/container/control.js';
-import { helloMessage } from '../../src/container/negotiation.js';
+import { CONTROL_MAGIC, MESSAGE, PROBE_MAGIC, writeMessage } from '../../src/control/messages.js';
+import { helloMessage } from '../../src/control/negotiation.js';
 import type { RamferryError } from '../../src/errors.js';
 import { writeImage } from '../../src/image/image.js';
 import { receive } from '../../src/migration/receive.js';

@@ -1,5 +1,5 @@
 // What the destination of a shared-memory migration says to the source, and the source's one word (docs/SHARED-MEMORY.md).
-// They travel as messages of the way back (container/control.ts), so that a watchdog that holds a copy of the socket can
+// They travel as messages of the way back (control/messages.ts), so that a watchdog that holds a copy of the socket can
 // read and write them without the engine. Packs, unpacks, and finds one among other bytes.
 
 import { Buffer } from 'node:buffer';
@@ -12,7 +12,7 @@ import {
   messageRest,
   readMessage,
   writeMessage,
-} from '../../container/control.js';
+} from '../../control/messages.js';
 import { RamferryError, toRamferryError } from '../../errors.js';
 import type { ByteSource } from '../../io/bytes.js';
 import { ExactReader } from '../../io/exact-reader.js';

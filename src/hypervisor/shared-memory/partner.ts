@@ -3,7 +3,7 @@
 import { RamferryError } from '../../errors.js';
 import type { ByteSink, ByteSource, Channel } from '../../io/bytes.js';
 import { type Address, formatAddress } from '../../link/address.js';
-import { speaks } from '../../migration/handshake.js';
+import { speaks } from '../../control/handshake.js';
 
 export interface Connection {
   readonly source: ByteSource;

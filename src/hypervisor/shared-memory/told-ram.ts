@@ -1,6 +1,6 @@
 // What the destination tells of its RAM in the hello, and what it demands of a source that has not used it. Pure.
 
-import { type Hello, MAX_BACKEND_ID } from '../../container/negotiation.js';
+import { type Hello, MAX_BACKEND_ID } from '../../control/negotiation.js';
 import { RamferryError } from '../../errors.js';
 import type { RamFile } from './ram-files.js';
 

@@ -5,8 +5,8 @@
 import net from 'node:net';
 import { createInterface } from 'node:readline';
 
-import { MESSAGE, writeMessage } from '../../container/control.js';
-import { resultMessage } from '../../container/negotiation.js';
+import { MESSAGE, writeMessage } from '../../control/messages.js';
+import { resultMessage } from '../../control/negotiation.js';
 import { RamferryError, toRamferryError } from '../../errors.js';
 import { AwakeTimer } from '../../os/awake-timer.js';
 import { findVerdict, sayingBody, type Verdict } from './messages.js';

@@ -3,7 +3,7 @@
 import fs from 'node:fs';
 
 import { bindingInfo } from '../../codec/registry.js';
-import type { Hello } from '../../container/negotiation.js';
+import type { Hello } from '../../control/negotiation.js';
 import { libc } from '../../os/libc.js';
 import { type Address, addressOf } from '../../link/address.js';
 import type { Asked, Coding } from '../coding.js';

@@ -13,7 +13,7 @@ import { openInput } from '../../link/open.js';
 import { codecBytes } from '../codec-memory.js';
 import { recognise } from '../opening.js';
 import { type ReceiveOptions, type ResolvedReceiveOptions, resolveReceiveOptions } from '../options.js';
-import { speaker } from '../peer-rules.js';
+import { speaker } from '../../control/peer-rules.js';
 import { openReceiver } from '../receivers.js';
 import type { Outcome } from '../receiving.js';
 import { Statistics } from '../statistics.js';

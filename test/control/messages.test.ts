@@ -13,7 +13,7 @@ import {
   messageRest,
   readMessage,
   writeMessage,
-} from '../../src/container/control.js';
+} from '../../src/control/messages.js';
 import {
   narrowOffer,
   type FailedResult,
@@ -23,7 +23,7 @@ import {
   readHello,
   readResult,
   resultMessage,
-} from '../../src/container/negotiation.js';
+} from '../../src/control/negotiation.js';
 import { checkSums, type StatedSums, statedSums } from '../../src/container/sums.js';
 import { RamferryError } from '../../src/errors.js';
 import { isTyped } from '../chunk/typed.js';

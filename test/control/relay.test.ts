@@ -10,7 +10,7 @@ import { receive } from '../../src/migration/receive.js';
 import type { TransferSummary } from '../../src/migration/summary.js';
 import { Command } from '../cli/command.js';
 import { random } from '../grammar/support/xen-streams.js';
-import { endOf, line, type LineOptions, Party } from './line.js';
+import { endOf, line, type LineOptions, Party } from '../migration/line.js';
 
 const LINKS: readonly LineOptions[] = [
   { kind: 'tcp' },

@@ -2,7 +2,7 @@
 // hello, of a probe. Judges only look at magics; whether the rest keeps what the magic promises the transfer finds out.
 // Messages never hold the bytes themselves: a stranger's first bytes may be guest memory.
 
-import { CONTROL_MAGIC, PROBE_MAGIC } from '../container/control.js';
+import { CONTROL_MAGIC, PROBE_MAGIC } from './messages.js';
 import { Detector } from '../grammar/detect.js';
 import { NATIVE_MAGIC } from '../grammar/magics.js';
 import type { Judge, PeerRules } from '../link/options.js';

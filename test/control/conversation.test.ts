@@ -14,22 +14,22 @@ import {
   MESSAGE,
   PROBE_MAGIC,
   writeMessage,
-} from '../../src/container/control.js';
-import { helloMessage, resultMessage } from '../../src/container/negotiation.js';
+} from '../../src/control/messages.js';
+import { helloMessage, resultMessage } from '../../src/control/negotiation.js';
 import { END_RECORD_BYTES, STREAM_HEADER_BYTES } from '../../src/container/native.js';
 import { checkSums, statedSums } from '../../src/container/sums.js';
 import { type ErrorCode, RamferryError } from '../../src/errors.js';
 import { Dialogue } from '../../src/hypervisor/shared-memory/dialogue.js';
 import { goMessage, readGo, type Saying, sayingBody } from '../../src/hypervisor/shared-memory/messages.js';
 import { receive } from '../../src/migration/receive.js';
-import { Ear } from '../../src/migration/way-back.js';
+import { Ear } from '../../src/control/channel.js';
 import { converse } from '../../src/tune/probe-client.js';
 import { json, loadBody, readLoad } from '../../src/tune/probe-messages.js';
 import { attend } from '../../src/tune/probe-server.js';
 import { isTyped } from '../chunk/typed.js';
-import { image, workplace } from './carry.js';
-import { encodeStream, MemorySink, MemorySource } from './memory-link.js';
-import { HELLO, introduction } from './peers.js';
+import { image, workplace } from '../migration/carry.js';
+import { encodeStream, MemorySink, MemorySource } from '../migration/memory-link.js';
+import { HELLO, introduction } from '../migration/peers.js';
 
 const LIMIT = { timeout: 60_000 };
 const place = workplace();

@@ -12,7 +12,7 @@ import {
   messageRest,
   readMessage,
   writeMessage,
-} from '../container/control.js';
+} from './messages.js';
 import {
   type Hello,
   helloMessage,
@@ -21,8 +21,8 @@ import {
   readResult,
   type Result,
   resultMessage,
-} from '../container/negotiation.js';
-import { type Progress, progressBody, readProgress } from '../container/progress.js';
+} from './negotiation.js';
+import { type Progress, progressBody, readProgress } from './progress.js';
 import type { StatedSums } from '../container/sums.js';
 import { RamferryError, toRamferryError } from '../errors.js';
 import type { ByteSink, ByteSource } from '../io/bytes.js';

@@ -11,13 +11,13 @@ import {
   messageRest,
   readMessage,
   writeMessage,
-} from '../../src/container/control.js';
-import { resultMessage } from '../../src/container/negotiation.js';
+} from '../../src/control/messages.js';
+import { resultMessage } from '../../src/control/negotiation.js';
 import { RamferryError } from '../../src/errors.js';
-import { Ear, greetingOf, Voice } from '../../src/migration/way-back.js';
+import { Ear, greetingOf, Voice } from '../../src/control/channel.js';
 import { isTyped } from '../chunk/typed.js';
-import { MemorySink, MemorySource } from './memory-link.js';
-import { HELLO, introduction } from './peers.js';
+import { MemorySink, MemorySource } from '../migration/memory-link.js';
+import { HELLO, introduction } from '../migration/peers.js';
 
 function progress(bytes: number): Buffer {
   const body = Buffer.alloc(8);

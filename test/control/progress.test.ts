@@ -6,7 +6,7 @@ import { describe, it } from 'node:test';
 
 import fc from 'fast-check';
 
-import { progressBody, readProgress } from '../../src/container/progress.js';
+import { progressBody, readProgress } from '../../src/control/progress.js';
 
 describe('a progress body', () => {
   it('is 8 bytes without, 24 with the receiver’s waiting', () => {

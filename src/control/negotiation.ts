@@ -8,9 +8,9 @@ import { z } from 'zod';
 import type { CodecName } from '../codec/codec.js';
 import { type ErrorData, fromErrorData, isErrorCode, RamferryError } from '../errors.js';
 import { PAGE_SIZE } from '../grammar/grammar.js';
-import { MESSAGE, writeMessage } from './control.js';
-import { NATIVE_VERSION } from './native.js';
-import type { StatedSums } from './sums.js';
+import { MESSAGE, writeMessage } from './messages.js';
+import { NATIVE_VERSION } from '../container/native.js';
+import type { StatedSums } from '../container/sums.js';
 
 /** Characters. 256 backends with such ids fit into a message. */
 export const MAX_BACKEND_ID = 100;
