@@ -6,7 +6,7 @@ import { Buffer } from 'node:buffer';
 
 import { CHECKSUM_BYTES, rangeIsSealed, sealRange } from '../chunk/checksum.js';
 import { RamferryError } from '../errors.js';
-import { COMPRESSED_OPTION, IMAGE_HEADER_BYTES, XENGUEST_RECORD } from '../grammar/libxc-format.js';
+import { COMPRESSED_OPTION, IMAGE_HEADER_BYTES, XENGUEST_RECORD } from '../grammar/xen/libxc-format.js';
 import { type Envelope, LIBXC_HEADER_BYTES, writeLibxcHeader, XENGUEST_MAGIC } from './xenguest.js';
 import { PAGE_BYTES } from '../page/zero.js';
 

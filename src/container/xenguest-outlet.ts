@@ -6,7 +6,7 @@ import { Buffer } from 'node:buffer';
 import { recordCapacity } from '../chunk/encode.js';
 import { readChunkHeader } from '../chunk/record.js';
 import { codecName } from '../codec/codec.js';
-import { XENGUEST_RECORD } from '../grammar/libxc-format.js';
+import { XENGUEST_RECORD } from '../grammar/xen/libxc-format.js';
 import { AFTER, HOLDS, JOB, TASK } from '../slot/job.js';
 import type { SlotViews } from '../slot/layout.js';
 import type { Departure, Outlet } from './outlet.js';

@@ -9,10 +9,10 @@ import { CHUNK_HEADER_BYTES, type ChunkHeader, MAX_CHUNK_BYTES } from '../chunk/
 import { MAX_STORE_PAGES } from '../chunk/page-store.js';
 import { RamferryError } from '../errors.js';
 import { PAGE_BYTES } from '../page/zero.js';
-import { XENGUEST_RECORD } from '../grammar/libxc-format.js';
+import { XENGUEST_RECORD } from '../grammar/xen/libxc-format.js';
 import type { StreamSums } from './sums.js';
 
-export { XENGUEST_RECORD } from '../grammar/libxc-format.js';
+export { XENGUEST_RECORD } from '../grammar/xen/libxc-format.js';
 
 /** "RMFY", little-endian whatever the stream's byte order. */
 export const XENGUEST_MAGIC = 0x59464d52;

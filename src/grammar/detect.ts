@@ -5,8 +5,8 @@
 import { RamferryError } from '../errors.js';
 import type { StreamFormat } from './formats.js';
 import { PAGE_SIZE, type Grammar } from './grammar.js';
-import { LibvirtGrammar } from './libvirt.js';
-import { createXenGrammar } from './libxc.js';
+import { LibvirtGrammar } from './qemu/libvirt.js';
+import { createXenGrammar } from './xen/libxc.js';
 import {
   GZIP_MAGIC,
   LIBVIRT_MAGICS,
@@ -19,9 +19,9 @@ import {
   ZSTD_MAGIC,
 } from './magics.js';
 import { OpaqueGrammar } from './opaque.js';
-import { QemuGrammar } from './qemu.js';
+import { QemuGrammar } from './qemu/qemu.js';
 import { RawGrammar } from './raw.js';
-import { XEN_MAGICS, type XenWalkOptions } from './xen-wrapping.js';
+import { XEN_MAGICS, type XenWalkOptions } from './xen/wrapping.js';
 
 /** Streams that are compressed already, and what a message calls them. */
 const COMPRESSED = {

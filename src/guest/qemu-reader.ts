@@ -4,8 +4,8 @@
 import { Buffer } from 'node:buffer';
 import { PAGE_SIZE } from '../grammar/grammar.js';
 import { QEMU_MAGIC } from '../grammar/magics.js';
-import type { SectionHead } from '../grammar/qemu-fields.js';
-import { COMMAND, FILE_VERSION, RAM_FLAG, RAM_SECTION, SECTION } from '../grammar/qemu-format.js';
+import type { SectionHead } from '../grammar/qemu/fields.js';
+import { COMMAND, FILE_VERSION, RAM_FLAG, RAM_SECTION, SECTION } from '../grammar/qemu/format.js';
 import type { FieldReader } from './field-reader.js';
 import type { QemuDevice } from './qemu-machine.js';
 import { GuestRam } from './ram.js';

@@ -7,7 +7,7 @@ import { NativeOutlet } from '../container/native-outlet.js';
 import { XenguestOutlet } from '../container/xenguest-outlet.js';
 import { RamferryError } from '../errors.js';
 import { GRAMMAR_ID } from '../grammar/grammar.js';
-import { createXenGrammar } from '../grammar/libxc.js';
+import { createXenGrammar } from '../grammar/xen/libxc.js';
 import { OpaqueGrammar } from '../grammar/opaque.js';
 import type { ByteSink, ByteSource, Channel } from '../io/bytes.js';
 import { libc } from '../os/libc.js';

@@ -2,7 +2,7 @@
 
 import { RamferryError } from '../errors.js';
 import { containerOf, grammarFor, type StreamKind } from '../grammar/detect.js';
-import type { XenKind } from '../grammar/xen-wrapping.js';
+import type { XenKind } from '../grammar/xen/wrapping.js';
 import { FramesReceiver } from './frames-receiver.js';
 import { NativeReceiver } from './native-receiver.js';
 import { PassThrough } from './pass-through.js';

@@ -7,7 +7,7 @@ import { setImmediate as turn } from 'node:timers/promises';
 import type { CodecName } from '../codec/codec.js';
 import { NativeOutlet } from '../container/native-outlet.js';
 import { GRAMMAR_ID } from '../grammar/grammar.js';
-import { QemuGrammar } from '../grammar/qemu.js';
+import { QemuGrammar } from '../grammar/qemu/qemu.js';
 import type { ByteSink, ByteSource } from '../io/bytes.js';
 import { PlainSink } from '../io/plain-sink.js';
 import { Crew } from '../pool/crew.js';

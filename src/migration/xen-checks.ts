@@ -3,8 +3,8 @@
 
 import type { Envelope } from '../container/xenguest.js';
 import { RamferryError } from '../errors.js';
-import { lacking } from '../grammar/libxc.js';
-import type { LibxcRecord } from '../grammar/libxc-records.js';
+import { lacking } from '../grammar/xen/libxc.js';
+import type { LibxcRecord } from '../grammar/xen/libxc-records.js';
 import { located } from './located.js';
 
 const HINT = 'records were lost or changed on the way: the migration must be repeated';

@@ -2,7 +2,7 @@
 
 import type { ChunkHeader } from '../chunk/record.js';
 import type { Envelope } from '../container/xenguest.js';
-import type { LibxcRecord } from '../grammar/libxc-records.js';
+import type { LibxcRecord } from '../grammar/xen/libxc-records.js';
 
 /** A libxc record of ours that holds a chunk. */
 export interface ArrivedChunk {

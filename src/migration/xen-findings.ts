@@ -13,9 +13,9 @@ import {
 } from '../container/xenguest.js';
 import { MARK_RECORD_BYTES } from '../container/xenguest-mark.js';
 import { RamferryError } from '../errors.js';
-import { IMAGE_HEADER_BYTES, LIBXC_RECORD } from '../grammar/libxc-format.js';
-import type { LibxcRecord } from '../grammar/libxc-records.js';
-import type { XenHandler } from '../grammar/xen-wrapping.js';
+import { IMAGE_HEADER_BYTES, LIBXC_RECORD } from '../grammar/xen/libxc-format.js';
+import type { LibxcRecord } from '../grammar/xen/libxc-records.js';
+import type { XenHandler } from '../grammar/xen/wrapping.js';
 
 /** What one scan has found, in stream order. Ranges are of the buffer that was scanned. */
 export type Finding =

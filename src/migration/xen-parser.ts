@@ -18,8 +18,8 @@ import {
 } from '../container/xenguest.js';
 import { readMark, unmarkImageHeader } from '../container/xenguest-mark.js';
 import { RamferryError } from '../errors.js';
-import type { LibxcRecord } from '../grammar/libxc-records.js';
-import { type XenKind, XenWalk } from '../grammar/xen-wrapping.js';
+import type { LibxcRecord } from '../grammar/xen/libxc-records.js';
+import { type XenKind, XenWalk } from '../grammar/xen/wrapping.js';
 import type { ReceiverSettings } from './receiving.js';
 import { checkSameLimits, checkWhole, locating, withoutTotals } from './xen-checks.js';
 import type { XenDeliveries } from './xen-deliveries.js';

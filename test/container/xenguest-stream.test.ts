@@ -10,9 +10,9 @@ import { decompress } from '@mongodb-js/zstd';
 
 import { CHUNK_OVERHEAD, readChunkHeader } from '../../src/chunk/record.js';
 import { ENVELOPE_BYTES, readEnvelope, XENGUEST_RECORD } from '../../src/container/xenguest.js';
-import { createXenGrammar } from '../../src/grammar/libxc.js';
-import { LIBXC_RECORD, MAX_RECORD_BODY } from '../../src/grammar/libxc-format.js';
-import { type XenKind, XenWalk } from '../../src/grammar/xen-wrapping.js';
+import { createXenGrammar } from '../../src/grammar/xen/libxc.js';
+import { LIBXC_RECORD, MAX_RECORD_BODY } from '../../src/grammar/xen/libxc-format.js';
+import { type XenKind, XenWalk } from '../../src/grammar/xen/wrapping.js';
 import { PAGE, range, TYPE, wellFormed, XenStream } from '../grammar/support/xen-streams.js';
 import { KIB, MIB, pack } from '../migration/streams-support.js';
 

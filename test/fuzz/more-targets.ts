@@ -8,7 +8,7 @@ import { CONTROL_MAGIC, MESSAGE, writeMessage } from '../../src/control/messages
 import { parseRecord, RECORD_MAGIC, writeRecord } from '../../src/container/frames/record.js';
 import { helloMessage, resultMessage } from '../../src/control/negotiation.js';
 import { RamferryError } from '../../src/errors.js';
-import type { XenKind } from '../../src/grammar/xen-wrapping.js';
+import type { XenKind } from '../../src/grammar/xen/wrapping.js';
 import { Ear } from '../../src/control/channel.js';
 import { range, REC, XenStream } from '../grammar/support/xen-streams.js';
 import { detect, pack, PiecewiseSource, unpack } from '../migration/streams-support.js';

@@ -8,7 +8,7 @@ import { recordCapacity } from '../../src/chunk/encode.js';
 import { PageStore, storeMemoryBytes } from '../../src/chunk/page-store.js';
 import { ENVELOPE_BYTES, type Envelope, isCut, XenguestTotals } from '../../src/container/xenguest.js';
 import { RamferryError } from '../../src/errors.js';
-import type { XenKind } from '../../src/grammar/xen-wrapping.js';
+import type { XenKind } from '../../src/grammar/xen/wrapping.js';
 import { Statistics } from '../../src/migration/statistics.js';
 import type { ArrivedChunk, XenDeliveries } from '../../src/migration/xen-deliveries.js';
 import { XenParser } from '../../src/migration/xen-parser.js';

@@ -6,7 +6,7 @@ import { Buffer } from 'node:buffer';
 import { sealRange } from '../../src/chunk/checksum.js';
 import { CHUNK_HEADER_BYTES } from '../../src/chunk/record.js';
 import { ENVELOPE_BYTES, XENGUEST_RECORD } from '../../src/container/xenguest.js';
-import { type XenKind, XenWalk } from '../../src/grammar/xen-wrapping.js';
+import { type XenKind, XenWalk } from '../../src/grammar/xen/wrapping.js';
 import { type Mutant, mutateBlindly, putEdge } from './mutations.js';
 import type { Random } from './random.js';
 

@@ -6,10 +6,10 @@ import { describe, it } from 'node:test';
 import fc from 'fast-check';
 import { grammarFor } from '../../src/grammar/detect.js';
 import type { Grammar, StreamEnd } from '../../src/grammar/grammar.js';
-import { LibvirtGrammar } from '../../src/grammar/libvirt.js';
-import { createXenGrammar } from '../../src/grammar/libxc.js';
-import { QemuGrammar } from '../../src/grammar/qemu.js';
-import { QemuTail } from '../../src/grammar/qemu-tail.js';
+import { LibvirtGrammar } from '../../src/grammar/qemu/libvirt.js';
+import { createXenGrammar } from '../../src/grammar/xen/libxc.js';
+import { QemuGrammar } from '../../src/grammar/qemu/qemu.js';
+import { QemuTail } from '../../src/grammar/qemu/tail.js';
 import {
   foreignSection,
   listening,

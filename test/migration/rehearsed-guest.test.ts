@@ -5,7 +5,7 @@ import { Buffer } from 'node:buffer';
 import { it } from 'node:test';
 
 import { SEGMENT } from '../../src/chunk/segments.js';
-import { QemuGrammar } from '../../src/grammar/qemu.js';
+import { QemuGrammar } from '../../src/grammar/qemu/qemu.js';
 import { Filler } from '../../src/migration/filler.js';
 import { rehearsedGuest } from '../../src/migration/rehearsed-guest.js';
 import { RoundCounter } from '../../src/migration/rounds.js';

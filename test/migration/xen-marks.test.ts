@@ -8,12 +8,12 @@ import { describe, it } from 'node:test';
 import { MARK_RECORD_BYTES, markRecord } from '../../src/container/xenguest-mark.js';
 import { XENGUEST_RECORD } from '../../src/container/xenguest.js';
 import { RamferryError } from '../../src/errors.js';
-import { IMAGE_HEADER_BYTES, LIBXC_RECORD } from '../../src/grammar/libxc-format.js';
+import { IMAGE_HEADER_BYTES, LIBXC_RECORD } from '../../src/grammar/xen/libxc-format.js';
 import type { Hello } from '../../src/control/negotiation.js';
 import { xenguestVersion } from '../../src/migration/load.js';
 import { receiverHello } from '../../src/migration/receiver-hello.js';
 import { inspectXen } from '../../src/migration/inspect/xen.js';
-import type { XenKind } from '../../src/grammar/xen-wrapping.js';
+import type { XenKind } from '../../src/grammar/xen/wrapping.js';
 import { Random } from '../fuzz/random.js';
 import { PAGE, range, REC, XenStream } from '../grammar/support/xen-streams.js';
 import {

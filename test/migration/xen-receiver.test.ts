@@ -6,9 +6,9 @@ import { describe, it } from 'node:test';
 
 import { XENGUEST_RECORD } from '../../src/container/xenguest.js';
 import { MARK_RECORD_BYTES } from '../../src/container/xenguest-mark.js';
-import { LIBXC_RECORD } from '../../src/grammar/libxc-format.js';
-import { XenWalk } from '../../src/grammar/xen-wrapping.js';
-import type { XenKind } from '../../src/grammar/xen-wrapping.js';
+import { LIBXC_RECORD } from '../../src/grammar/xen/libxc-format.js';
+import { XenWalk } from '../../src/grammar/xen/wrapping.js';
+import type { XenKind } from '../../src/grammar/xen/wrapping.js';
 import { PAGE, range, REC, wellFormed, XenStream } from '../grammar/support/xen-streams.js';
 import { smallXenStream, smallXlStream } from './streams-corpus.js';
 import {

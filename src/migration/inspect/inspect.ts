@@ -4,7 +4,7 @@
 
 import { RamferryError, toRamferryError } from '../../errors.js';
 import { containerOf, type StreamKind } from '../../grammar/detect.js';
-import type { XenKind } from '../../grammar/xen-wrapping.js';
+import type { XenKind } from '../../grammar/xen/wrapping.js';
 import { onAbort } from '../../io/abort-signal.js';
 import type { ByteSource } from '../../io/bytes.js';
 import { Nowhere } from '../../io/plain-sink.js';

@@ -9,9 +9,9 @@ import {
   paddingAfter,
   RECORD_HEADER_BYTES,
   XENGUEST_RECORD,
-} from '../../grammar/libxc-format.js';
-import type { LibxcRecord } from '../../grammar/libxc-records.js';
-import type { XenKind } from '../../grammar/xen-wrapping.js';
+} from '../../grammar/xen/libxc-format.js';
+import type { LibxcRecord } from '../../grammar/xen/libxc-records.js';
+import type { XenKind } from '../../grammar/xen/wrapping.js';
 import type { ByteSource } from '../../io/bytes.js';
 import { located } from '../located.js';
 import { Statistics } from '../statistics.js';

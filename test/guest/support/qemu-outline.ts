@@ -6,8 +6,8 @@ import { Buffer } from 'node:buffer';
 import { RamferryError } from '../../../src/errors.js';
 import { PAGE_SIZE } from '../../../src/grammar/grammar.js';
 import { QEMU_MAGIC } from '../../../src/grammar/magics.js';
-import type { SectionHead } from '../../../src/grammar/qemu-fields.js';
-import { FILE_VERSION, RAM_FLAG, SECTION } from '../../../src/grammar/qemu-format.js';
+import type { SectionHead } from '../../../src/grammar/qemu/fields.js';
+import { FILE_VERSION, RAM_FLAG, SECTION } from '../../../src/grammar/qemu/format.js';
 import type { QemuDevice, QemuMachine, RamBlock } from '../../../src/guest/qemu-machine.js';
 
 /** One PART or END of the ram section. */

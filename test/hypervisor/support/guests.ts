@@ -4,7 +4,7 @@ import { createHash } from 'node:crypto';
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { decompress } from '@mongodb-js/zstd';
-import { LIBXC_MAGIC } from '../../../src/grammar/libxc-format.js';
+import { LIBXC_MAGIC } from '../../../src/grammar/xen/libxc-format.js';
 import { PAGE, random, REC, XenStream } from '../../grammar/support/xen-streams.js';
 
 const PAGES_A_RECORD = 1024;
@@ -71,7 +71,7 @@ export function newerStream(): Buffer {
 }
 
 const FILE = join(import.meta.dirname, '../../../../../shared/data/pv-dirty-live.xlsave.zst');
-/** Where the real stream ends; see test/grammar/libxc-real.test.ts. */
+/** Where the real stream ends; see test/grammar/xen/libxc-real.test.ts. */
 const REAL_END = 181_566_516;
 
 export const realSkip = existsSync(FILE)

@@ -3,9 +3,9 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import fc from 'fast-check';
-import { NO_IDENTITY, PAGE_SIZE } from '../../src/grammar/grammar.js';
-import { QemuGrammar } from '../../src/grammar/qemu.js';
-import { Recorder, drive, record, type Segment } from './support/xen-recorder.js';
+import { NO_IDENTITY, PAGE_SIZE } from '../../../src/grammar/grammar.js';
+import { QemuGrammar } from '../../../src/grammar/qemu/qemu.js';
+import { Recorder, drive, record, type Segment } from '../support/xen-recorder.js';
 import {
   BLOCKS,
   COMMAND,
@@ -28,7 +28,7 @@ import {
   virtioMem,
   withCapabilities,
   type Built,
-} from './support/qemu-streams.js';
+} from '../support/qemu-streams.js';
 
 const STREAMS: Record<string, () => Built> = {
   'precopy in three rounds': () => precopy(1),

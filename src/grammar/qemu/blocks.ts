@@ -1,8 +1,8 @@
 // The RAM blocks of a QEMU stream: names, sizes and numbers. Filled from the list at setup, or by first appearance.
 // Memory is bounded by MAX_BLOCKS; what the blocks are for, it does not know.
 
-import { MAX_BLOCKS, PAGES_PER_BLOCK } from './qemu-format.js';
-import { PAGE_SIZE } from './grammar.js';
+import { MAX_BLOCKS, PAGES_PER_BLOCK } from './format.js';
+import { PAGE_SIZE } from '../grammar.js';
 
 export interface RamBlock {
   /** Identity of the block's first page. */

@@ -6,9 +6,9 @@ import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
 import { decompress } from '@mongodb-js/zstd';
-import { PAGE_SIZE, type SegmentSink } from '../../src/grammar/grammar.js';
-import { QemuGrammar } from '../../src/grammar/qemu.js';
-import { QemuTail } from '../../src/grammar/qemu-tail.js';
+import { PAGE_SIZE, type SegmentSink } from '../../../src/grammar/grammar.js';
+import { QemuGrammar } from '../../../src/grammar/qemu/qemu.js';
+import { QemuTail } from '../../../src/grammar/qemu/tail.js';
 
 const file = join(import.meta.dirname, '../../../../shared/data/idle-128m.mig.zst');
 const skip = existsSync(file) ? false : 'real data is not at hand (shared/data/idle-128m.mig.zst)';

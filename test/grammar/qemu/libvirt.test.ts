@@ -3,9 +3,9 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import fc from 'fast-check';
-import { LibvirtGrammar } from '../../src/grammar/libvirt.js';
-import { opaqueSegments, precopy, mappedRam } from './support/qemu-streams.js';
-import { Recorder, append, drive, record, type Segment } from './support/xen-recorder.js';
+import { LibvirtGrammar } from '../../../src/grammar/qemu/libvirt.js';
+import { opaqueSegments, precopy, mappedRam } from '../support/qemu-streams.js';
+import { Recorder, append, drive, record, type Segment } from '../support/xen-recorder.js';
 
 interface HeaderFields {
   readonly magic?: string;

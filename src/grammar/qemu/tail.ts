@@ -2,9 +2,9 @@
 // suppresses it, the description: VMDESCRIPTION, u32 length, JSON text in ASCII (qemu_savevm_state_complete_precopy in savevm.c).
 // Takes the bytes in any split, remembers the last few, and tells at the end of the input what the last bytes are.
 
-import { incomplete, SEEN, type StreamEnd, unseen } from './grammar.js';
-import { readU32 } from './qemu-fields.js';
-import { SECTION } from './qemu-format.js';
+import { incomplete, SEEN, type StreamEnd, unseen } from '../grammar.js';
+import { readU32 } from './fields.js';
+import { SECTION } from './format.js';
 
 /** EOF, VMDESCRIPTION, u32 length. */
 const HEAD_BYTES = 6;

@@ -11,15 +11,15 @@ import {
   type SegmentSink,
   type StreamEnd,
   unseen,
-} from './grammar.js';
-import { QEMU_MAGIC } from './magics.js';
-import { OpaqueTail, type TailOptions } from './opaque.js';
-import { ConfigurationWalk } from './qemu-configuration.js';
-import { readCounted, readU16, readU32 } from './qemu-fields.js';
-import { RamWalk } from './qemu-ram.js';
-import { QemuTail } from './qemu-tail.js';
-import { ADVISE_WITH_RAM, COMMAND, FILE_VERSION, RAM_SECTION, SECTION } from './qemu-format.js';
-import { isFull } from './room.js';
+} from '../grammar.js';
+import { QEMU_MAGIC } from '../magics.js';
+import { OpaqueTail, type TailOptions } from '../opaque.js';
+import { ConfigurationWalk } from './configuration.js';
+import { readCounted, readU16, readU32 } from './fields.js';
+import { RamWalk } from './ram.js';
+import { QemuTail } from './tail.js';
+import { ADVISE_WITH_RAM, COMMAND, FILE_VERSION, RAM_SECTION, SECTION } from './format.js';
+import { isFull } from '../room.js';
 
 /** What the next byte is. */
 const enum Next {

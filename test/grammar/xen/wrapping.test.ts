@@ -2,11 +2,11 @@
 
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import type { LibxcRecord } from '../../src/grammar/libxc-records.js';
-import { createXenGrammar } from '../../src/grammar/libxc.js';
-import { XEN_MAGICS, XenWalk, type XenHandler, type XenKind } from '../../src/grammar/xen-wrapping.js';
-import { record } from './support/xen-recorder.js';
-import { range, REC, wellFormed, XenStream } from './support/xen-streams.js';
+import type { LibxcRecord } from '../../../src/grammar/xen/libxc-records.js';
+import { createXenGrammar } from '../../../src/grammar/xen/libxc.js';
+import { XEN_MAGICS, XenWalk, type XenHandler, type XenKind } from '../../../src/grammar/xen/wrapping.js';
+import { record } from '../support/xen-recorder.js';
+import { range, REC, wellFormed, XenStream } from '../support/xen-streams.js';
 
 const OWN_TYPE = 0x7fffff00;
 

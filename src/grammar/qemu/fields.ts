@@ -3,7 +3,7 @@
 
 import { Buffer } from 'node:buffer';
 
-import { SECTION } from './qemu-format.js';
+import { SECTION } from './format.js';
 
 /** What a START or FULL section says of itself. */
 export interface SectionHead {

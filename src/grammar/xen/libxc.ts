@@ -3,7 +3,7 @@
 // Record boundaries come from the walk, so a PAGE_DATA that cannot be right costs the recognition of pages from there
 // on, but neither the marks around PAGE_DATA nor the exact end of the stream.
 
-import type { Grammar, ScanEnd, SegmentSink, StreamEnd } from './grammar.js';
+import type { Grammar, ScanEnd, SegmentSink, StreamEnd } from '../grammar.js';
 import {
   LAST_KNOWN_TYPE,
   LIBXC_RECORD,
@@ -13,8 +13,8 @@ import {
 } from './libxc-format.js';
 import { PageDataBody } from './libxc-pages.js';
 import type { LibxcRecord } from './libxc-records.js';
-import { OpaqueTail } from './opaque.js';
-import { XenWalk, type XenHandler, type XenKind, type XenWalkOptions } from './xen-wrapping.js';
+import { OpaqueTail } from '../opaque.js';
+import { XenWalk, type XenHandler, type XenKind, type XenWalkOptions } from './wrapping.js';
 
 /** A record of a type that the specification does not name may hold pages, too, from this size on. */
 const LARGE_BODY = 4096;

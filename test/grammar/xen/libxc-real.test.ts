@@ -6,10 +6,10 @@ import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
 import { decompress } from '@mongodb-js/zstd';
-import type { SegmentSink } from '../../src/grammar/grammar.js';
-import type { LibxcRecord } from '../../src/grammar/libxc-records.js';
-import { createXenGrammar } from '../../src/grammar/libxc.js';
-import { XenWalk, type XenHandler } from '../../src/grammar/xen-wrapping.js';
+import type { SegmentSink } from '../../../src/grammar/grammar.js';
+import type { LibxcRecord } from '../../../src/grammar/xen/libxc-records.js';
+import { createXenGrammar } from '../../../src/grammar/xen/libxc.js';
+import { XenWalk, type XenHandler } from '../../../src/grammar/xen/wrapping.js';
 
 const file = join(import.meta.dirname, '../../../../shared/data/pv-dirty-live.xlsave.zst');
 const skip = existsSync(file) ? false : 'real data is not at hand (shared/data/pv-dirty-live.xlsave.zst)';

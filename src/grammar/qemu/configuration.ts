@@ -1,8 +1,8 @@
 // The CONFIGURATION section of QEMU's stream: the machine's name, and subsections, of which none says its length: each is
 // known by name, or the walk ends. It does not know other sections; where it stops for good it says why.
 
-import type { SegmentSink } from './grammar.js';
-import { readCounted, readU32 } from './qemu-fields.js';
+import type { SegmentSink } from '../grammar.js';
+import { readCounted, readU32 } from './fields.js';
 import {
   IGNORE_SHARED,
   MAX_CAPABILITIES,
@@ -11,7 +11,7 @@ import {
   SECTION,
   SUBSECTION,
   UUID_LENGTH,
-} from './qemu-format.js';
+} from './format.js';
 
 export class ConfigurationWalk {
   /** Set when the walk cannot go on: the item at hand is not what savevm.c writes. */

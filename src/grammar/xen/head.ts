@@ -1,8 +1,8 @@
 // Whether the first headers of a Xen stream are known, from its first bytes alone: before a container is chosen.
 
 import { DOMAIN_HEADER_BYTES, IMAGE_HEADER_BYTES } from './libxc-format.js';
-import { XEN_HEADER_BYTES } from './xen-headers.js';
-import { type XenKind, XenWalk } from './xen-wrapping.js';
+import { XEN_HEADER_BYTES } from './headers.js';
+import { type XenKind, XenWalk } from './wrapping.js';
 
 /** Bytes of the headers that every stream of this kind begins with. */
 export function xenHeadBytes(kind: XenKind): number {

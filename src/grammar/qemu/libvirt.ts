@@ -9,11 +9,11 @@ import {
   type SegmentSink,
   type StreamEnd,
   unseen,
-} from './grammar.js';
-import { LIBVIRT_MAGICS, LIBVIRT_PART_MAGIC } from './magics.js';
-import { OpaqueTail } from './opaque.js';
+} from '../grammar.js';
+import { LIBVIRT_MAGICS, LIBVIRT_PART_MAGIC } from '../magics.js';
+import { OpaqueTail } from '../opaque.js';
 import { QemuGrammar } from './qemu.js';
-import { isFull } from './room.js';
+import { isFull } from '../room.js';
 
 const HEADER_LENGTH = 92;
 const VERSION_AT = 16;

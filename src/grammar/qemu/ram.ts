@@ -2,8 +2,8 @@
 // them, up to the word EOS. Blocks and the block of the last page last from one section to the next, as in ram_load().
 // It does not know sections; where the data is not as ram.c writes it, it stops before the item and says why.
 
-import { PAGE_SIZE, type SegmentSink } from './grammar.js';
-import { BlockTable, type RamBlock } from './qemu-blocks.js';
+import { PAGE_SIZE, type SegmentSink } from '../grammar.js';
+import { BlockTable, type RamBlock } from './blocks.js';
 import {
   ENCODING_FLAG_XBZRLE,
   RAM_FLAG,
@@ -12,9 +12,9 @@ import {
   MAX_COMPRESSED,
   MAX_XBZRLE,
   PAGES_PER_BLOCK,
-} from './qemu-format.js';
-import { readCounted } from './qemu-fields.js';
-import { isFull } from './room.js';
+} from './format.js';
+import { readCounted } from './fields.js';
+import { isFull } from '../room.js';
 
 /** What the next byte is. */
 const enum Next {

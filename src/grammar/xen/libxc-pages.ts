@@ -2,7 +2,7 @@
 // Remembers the entries as runs of pfns that count up by one, until their pages have come; touches no page.
 // A body that cannot be right becomes skeleton from the place where that shows, and `brokenBecause` says why.
 
-import { PAGE_SIZE, type SegmentSink } from './grammar.js';
+import { PAGE_SIZE, type SegmentSink } from '../grammar.js';
 import { readU32 } from './libxc-format.js';
 import type { LibxcRecord } from './libxc-records.js';
 

@@ -3,10 +3,10 @@
 // in their handlers. Takes the input in any split, copies nothing, holds one header's state; never fails: what it does
 // not know is reported as bytes between records to the end of the input.
 
-import { incomplete, type ScanEnd, SEEN, type StreamEnd, unseen } from './grammar.js';
+import { incomplete, type ScanEnd, SEEN, type StreamEnd, unseen } from '../grammar.js';
 import { LIBXL_RECORD, paddingAfter, readU32, startsWith } from './libxc-format.js';
 import { LibxcRecords } from './libxc-records.js';
-import type { XenHandler, XenWalkOptions } from './xen-handler.js';
+import type { XenHandler, XenWalkOptions } from './handler.js';
 import {
   beginsBytes,
   readLibxlHeader,
@@ -15,10 +15,10 @@ import {
   XEN_HEADER_BYTES,
   XEN_MAGICS,
   type XenKind,
-} from './xen-headers.js';
+} from './headers.js';
 
-export type { XenHandler, XenWalkOptions } from './xen-handler.js';
-export { XEN_MAGICS, type XenKind } from './xen-headers.js';
+export type { XenHandler, XenWalkOptions } from './handler.js';
+export { XEN_MAGICS, type XenKind } from './headers.js';
 
 /** What stands at the current place. */
 type Place = 'libxc' | 'libxl' | 'libxl record' | 'xl' | 'xenopsd' | 'xenopsd record' | 'bytes' | 'rest';

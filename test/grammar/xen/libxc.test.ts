@@ -3,9 +3,9 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import fc from 'fast-check';
-import { PAGE_SIZE } from '../../src/grammar/grammar.js';
-import { createXenGrammar } from '../../src/grammar/libxc.js';
-import { bytesOf, drive, record, Recorder } from './support/xen-recorder.js';
+import { PAGE_SIZE } from '../../../src/grammar/grammar.js';
+import { createXenGrammar } from '../../../src/grammar/xen/libxc.js';
+import { bytesOf, drive, record, Recorder } from '../support/xen-recorder.js';
 import {
   PAGE,
   random,
@@ -15,7 +15,7 @@ import {
   wellFormed,
   XenStream,
   type StreamOptions,
-} from './support/xen-streams.js';
+} from '../support/xen-streams.js';
 
 const variants: StreamOptions[] = [
   { version: 2 },
