@@ -11,7 +11,7 @@ import { MAX_UNIT_HEAD } from '../container/frames/limits.js';
 import { unitBound } from '../container/frames/open-units.js';
 import { FrameSplitter, type FrameUnit } from '../container/frames/splitter.js';
 import { StreamDecoder } from '../container/frames/stream-decoder.js';
-import type { ZstdEngineName } from '../container/frames/zstd-engine-type.js';
+import type { ZstdEngineName } from '../container/frames/zstd/engine-type.js';
 import { TotalsDigest } from '../container/frames/totals.js';
 import { RamferryError, toRamferryError } from '../errors.js';
 import { PAGE_SIZE } from '../grammar/grammar.js';

@@ -1,11 +1,11 @@
 // Opens what a worker needs for units of one format. One per thread.
 
 import { openZstd, type OpenOptions } from '../../codec/registry.js';
-import { gzipUnitBound, gzipUnits } from './gzip-unit.js';
-import { lz4UnitBound, lz4Units } from './lz4-unit.js';
+import { gzipUnitBound, gzipUnits } from './gzip/unit.js';
+import { lz4UnitBound, lz4Units } from './lz4/unit.js';
 import type { FrameFormat } from './record.js';
 import type { UnitCoder } from './unit.js';
-import { zstdUnitBound, zstdUnits } from './zstd-unit.js';
+import { zstdUnitBound, zstdUnits } from './zstd/unit.js';
 
 /** @param options which zstd binding; the other formats have one each. Throws ERR_CODEC_UNAVAILABLE. */
 export function openUnits(format: FrameFormat, options: OpenOptions = {}): UnitCoder {

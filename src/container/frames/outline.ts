@@ -14,9 +14,9 @@ import {
 import { RamferryError } from '../../errors.js';
 import type { ByteSource } from '../../io/bytes.js';
 import { Cursor, Gather } from './cursor.js';
-import { GzipMemberDecoder } from './gzip-stream.js';
+import { GzipMemberDecoder } from './gzip/stream.js';
 import { beginsSomeFrame, isSkippable, MAGIC } from './limits.js';
-import { LZ4_STORED, lz4HeaderLength, parseLz4Header } from './lz4-frame.js';
+import { LZ4_STORED, lz4HeaderLength, parseLz4Header } from './lz4/frame.js';
 import { placed } from './place.js';
 import { lostAnnouncement } from './skippable-stream.js';
 import { RECORD_MAGIC, startsRecord } from './record.js';

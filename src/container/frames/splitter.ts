@@ -12,15 +12,15 @@ import {
   PZSTD_HEADER_SIZE,
 } from './control.js';
 import type { FrameLayout } from './detect.js';
-import { GZIP_UNIT_HEADER_SIZE, gzipUnitBound } from './gzip-unit.js';
+import { GZIP_UNIT_HEADER_SIZE, gzipUnitBound } from './gzip/unit.js';
 import { MAGIC, MAX_CHUNK_DECODED, PZSTD_WINDOWS_PER_FRAME } from './limits.js';
-import { parseLz4Header } from './lz4-frame.js';
-import { lz4UnitBound } from './lz4-unit.js';
+import { parseLz4Header } from './lz4/frame.js';
+import { lz4UnitBound } from './lz4/unit.js';
 import { placed } from './place.js';
 import { MAX_RECORD_SIZE, parseRecord, RECORD_SIZE, type FrameFormat, type StreamTotals } from './record.js';
 import { viewOf } from './unit.js';
-import { loadZstdNapi } from './zstd-binding.js';
-import { zstdUnitBound } from './zstd-unit.js';
+import { loadZstdNapi } from './zstd/binding.js';
+import { zstdUnitBound } from './zstd/unit.js';
 
 /** One unit of the stream: `length` bytes from `offset` on. */
 export type FrameUnit =

@@ -6,13 +6,13 @@ import { RamferryError } from '../../errors.js';
 import { Cursor, Gather, type Emit } from './cursor.js';
 import type { FrameDecoder } from './frame-decoder.js';
 import { Effort } from './effort.js';
-import { GzipMemberDecoder } from './gzip-stream.js';
+import { GzipMemberDecoder } from './gzip/stream.js';
 import { beginsSomeFrame, DEFAULT_ZSTD_WINDOW, isSkippable, MAGIC } from './limits.js';
-import { Lz4FrameDecoder } from './lz4-stream.js';
+import { Lz4FrameDecoder } from './lz4/stream.js';
 import { SkippableFrameDecoder } from './skippable-stream.js';
-import { openZstdEngine } from './zstd-engine.js';
-import type { ZstdEngine, ZstdEngineName } from './zstd-engine-type.js';
-import { ZstdFrameDecoder } from './zstd-stream.js';
+import { openZstdEngine } from './zstd/engine.js';
+import type { ZstdEngine, ZstdEngineName } from './zstd/engine-type.js';
+import { ZstdFrameDecoder } from './zstd/stream.js';
 
 export interface StreamDecoderOptions {
   /** Where in the whole stream the decoder starts: for messages, and because frames may have come before. */

@@ -8,9 +8,9 @@ import { crc32, deflateRawSync, gzipSync } from 'node:zlib';
 
 import { xxh32 } from '@node-rs/xxhash';
 
-import { compressLz4Block } from '../../../src/container/frames/lz4-frame.js';
+import { compressLz4Block } from '../../../src/container/frames/lz4/frame.js';
 import { StreamDecoder } from '../../../src/container/frames/stream-decoder.js';
-import type { ZstdEngineName } from '../../../src/container/frames/zstd-engine-type.js';
+import type { ZstdEngineName } from '../../../src/container/frames/zstd/engine-type.js';
 import { RamferryError } from '../../../src/errors.js';
 import { coderOf, decodeForeign, memoryLike, rejectsWith, zstdZeros } from './helpers.js';
 

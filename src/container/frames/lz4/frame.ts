@@ -3,11 +3,11 @@
 
 import type * as Lz4Napi from 'lz4-napi';
 
-import { xxh32 } from '../../chunk/xxhash.js';
-import { loadModule } from '../../codec/binding.js';
-import { RamferryError } from '../../errors.js';
-import { MAGIC } from './limits.js';
-import { bufferOf, viewOf } from './unit.js';
+import { xxh32 } from '../../../chunk/xxhash.js';
+import { loadModule } from '../../../codec/binding.js';
+import { RamferryError } from '../../../errors.js';
+import { MAGIC } from '../limits.js';
+import { bufferOf, viewOf } from '../unit.js';
 
 export interface Lz4Header {
   /** Length of the header in bytes, magic included. */

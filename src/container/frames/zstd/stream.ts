@@ -8,15 +8,15 @@ import {
   ZSTD_HEADER_MAX,
   ZSTD_MAGIC,
   type ZstdFrameHeader,
-} from '../../codec/zstd-frame.js';
-import { RamferryError } from '../../errors.js';
-import { formatSize } from '../../units.js';
-import { Gather, type Cursor, type Emit } from './cursor.js';
-import type { FrameDecoder } from './frame-decoder.js';
-import type { Effort } from './effort.js';
-import { MAX_ZSTD_WINDOW, MIN_BYTES_PER_ITEM } from './limits.js';
-import { placed } from './place.js';
-import type { ZstdEngine } from './zstd-engine-type.js';
+} from '../../../codec/zstd-frame.js';
+import { RamferryError } from '../../../errors.js';
+import { formatSize } from '../../../units.js';
+import { Gather, type Cursor, type Emit } from '../cursor.js';
+import type { FrameDecoder } from '../frame-decoder.js';
+import type { Effort } from '../effort.js';
+import { MAX_ZSTD_WINDOW, MIN_BYTES_PER_ITEM } from '../limits.js';
+import { placed } from '../place.js';
+import type { ZstdEngine } from './engine-type.js';
 
 const CHECKSUM_SIZE = 4;
 

@@ -1,7 +1,7 @@
 // What every zstd engine promises, and how they are called: as the bindings in src/codec.
 
-import type { ZstdFrameHeader } from '../../codec/zstd-frame.js';
-import type { Emit } from './cursor.js';
+import type { ZstdFrameHeader } from '../../../codec/zstd-frame.js';
+import type { Emit } from '../cursor.js';
 
 export type ZstdEngineName = 'zstd-napi' | 'node:zlib' | '@mongodb-js/zstd';
 

@@ -3,13 +3,13 @@
 
 import { constants, crc32, createInflateRaw } from 'node:zlib';
 
-import { RamferryError } from '../../errors.js';
-import { Gather, type Cursor, type Emit } from './cursor.js';
-import type { FrameDecoder } from './frame-decoder.js';
-import { MAX_GZIP_HEADER } from './limits.js';
-import { startsRecord } from './record.js';
-import { lostAnnouncement } from './skippable-stream.js';
-import { TransformPump } from './transform-pump.js';
+import { RamferryError } from '../../../errors.js';
+import { Gather, type Cursor, type Emit } from '../cursor.js';
+import type { FrameDecoder } from '../frame-decoder.js';
+import { MAX_GZIP_HEADER } from '../limits.js';
+import { startsRecord } from '../record.js';
+import { lostAnnouncement } from '../skippable-stream.js';
+import { TransformPump } from '../transform-pump.js';
 
 const FLAG = { headerCrc: 2, extra: 4, name: 8, comment: 16, reserved: 0xe0 } as const;
 const FIXED_HEADER_SIZE = 10;

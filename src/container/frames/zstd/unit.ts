@@ -1,21 +1,21 @@
 // Units of zstd: pzstd's layout, one frame each, single segment, with content size and content checksum.
 // Takes a codec of the caller's thread. A chunk that does not shrink becomes raw blocks.
 
-import { xxh64 } from '../../chunk/xxhash.js';
-import type { ZstdCodec } from '../../codec/codec.js';
+import { xxh64 } from '../../../chunk/xxhash.js';
+import type { ZstdCodec } from '../../../codec/codec.js';
 import {
   parseZstdHeader,
   writeZstdHeader,
   ZSTD_BLOCK_HEADER,
   ZSTD_BLOCK_MAX,
   ZSTD_HEADER_MAX,
-} from '../../codec/zstd-frame.js';
-import { RamferryError } from '../../errors.js';
-import { PZSTD_HEADER_SIZE, writePzstdHeader } from './control.js';
-import { placed, withOffset } from './place.js';
-import type { UnitResult } from './totals.js';
-import { unitResult, viewOf, type UnitCoder } from './unit.js';
-import { loadZstdNapi, noStreamingZstd, zstdFailure } from './zstd-binding.js';
+} from '../../../codec/zstd-frame.js';
+import { RamferryError } from '../../../errors.js';
+import { PZSTD_HEADER_SIZE, writePzstdHeader } from '../control.js';
+import { placed, withOffset } from '../place.js';
+import type { UnitResult } from '../totals.js';
+import { unitResult, viewOf, type UnitCoder } from '../unit.js';
+import { loadZstdNapi, noStreamingZstd, zstdFailure } from './binding.js';
 
 const CHECKSUM_SIZE = 4;
 

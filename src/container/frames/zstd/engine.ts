@@ -3,20 +3,20 @@
 
 import * as zlib from 'node:zlib';
 
-import type { ZstdFrameHeader } from '../../codec/zstd-frame.js';
-import { RamferryError } from '../../errors.js';
-import type { Emit } from './cursor.js';
-import { MAX_ZSTD_WINDOW } from './limits.js';
-import { TransformPump, type ZlibTransform } from './transform-pump.js';
+import type { ZstdFrameHeader } from '../../../codec/zstd-frame.js';
+import { RamferryError } from '../../../errors.js';
+import type { Emit } from '../cursor.js';
+import { MAX_ZSTD_WINDOW } from '../limits.js';
+import { TransformPump, type ZlibTransform } from '../transform-pump.js';
 import {
   loadZstdNapi,
   noStreamingZstd,
   zstdFailure,
   type DecompressionContext,
   type ZstdNapi,
-} from './zstd-binding.js';
-import type { ZstdEngine, ZstdEngineName } from './zstd-engine-type.js';
-import { WholeFrameEngine } from './zstd-whole.js';
+} from './binding.js';
+import type { ZstdEngine, ZstdEngineName } from './engine-type.js';
+import { WholeFrameEngine } from './whole.js';
 
 const OUTPUT_STEP = 1024 * 1024;
 /** The frame's own window is checked before an engine sees the frame (zstd-stream.ts). */

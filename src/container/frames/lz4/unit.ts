@@ -1,9 +1,9 @@
 // Units of LZ4: one frame each with independent blocks, content size and content checksum, and before it pzstd's
 // skippable frame with its length, which LZ4 decoders skip and our receiver uses. Levels above 0 are all the same.
 
-import { xxh32 } from '../../chunk/xxhash.js';
-import { RamferryError } from '../../errors.js';
-import { PZSTD_HEADER_SIZE, writePzstdHeader } from './control.js';
+import { xxh32 } from '../../../chunk/xxhash.js';
+import { RamferryError } from '../../../errors.js';
+import { PZSTD_HEADER_SIZE, writePzstdHeader } from '../control.js';
 import {
   compressLz4Block,
   decodeLz4Block,
@@ -12,9 +12,9 @@ import {
   MAX_LZ4_HEADER,
   parseLz4Header,
   writeLz4Header,
-} from './lz4-frame.js';
-import type { UnitResult } from './totals.js';
-import { unitResult, viewOf, type UnitCoder } from './unit.js';
+} from './frame.js';
+import type { UnitResult } from '../totals.js';
+import { unitResult, viewOf, type UnitCoder } from '../unit.js';
 
 const BLOCK_HEADER_SIZE = 4;
 /** End mark and content checksum. */

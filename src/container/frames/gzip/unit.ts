@@ -3,12 +3,12 @@
 
 import { crc32, deflateRawSync, inflateRawSync } from 'node:zlib';
 
-import { checkLevel } from '../../codec/level.js';
-import { RamferryError } from '../../errors.js';
-import { GZIP_RECORD_OFFSET, gzipHeader } from './control.js';
-import { RECORD_SIZE, writeRecord } from './record.js';
-import type { UnitResult } from './totals.js';
-import { unitResult, viewOf, type UnitCoder } from './unit.js';
+import { checkLevel } from '../../../codec/level.js';
+import { RamferryError } from '../../../errors.js';
+import { GZIP_RECORD_OFFSET, gzipHeader } from '../control.js';
+import { RECORD_SIZE, writeRecord } from '../record.js';
+import type { UnitResult } from '../totals.js';
+import { unitResult, viewOf, type UnitCoder } from '../unit.js';
 
 export const GZIP_UNIT_HEADER_SIZE = GZIP_RECORD_OFFSET + RECORD_SIZE.chunk;
 /** CRC-32 of the decoded bytes, and their number modulo 2^32. */

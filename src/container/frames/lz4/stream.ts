@@ -3,12 +3,12 @@
 
 import { setImmediate } from 'node:timers/promises';
 
-import { Xxh32, xxh32 } from '../../chunk/xxhash.js';
-import { RamferryError } from '../../errors.js';
-import { Gather, type Cursor, type Emit } from './cursor.js';
-import type { Effort } from './effort.js';
-import type { FrameDecoder } from './frame-decoder.js';
-import { MAGIC } from './limits.js';
+import { Xxh32, xxh32 } from '../../../chunk/xxhash.js';
+import { RamferryError } from '../../../errors.js';
+import { Gather, type Cursor, type Emit } from '../cursor.js';
+import type { Effort } from '../effort.js';
+import type { FrameDecoder } from '../frame-decoder.js';
+import { MAGIC } from '../limits.js';
 import {
   decodeLz4Block,
   lz4BlockBound,
@@ -17,7 +17,7 @@ import {
   lz4HeaderLength,
   parseLz4Header,
   type Lz4Header,
-} from './lz4-frame.js';
+} from './frame.js';
 
 /** lz4-napi returns buffers that are freed only when the event loop turns: let it, after so many bytes. */
 const BYTES_PER_TURN = 32 * 1024 * 1024;

@@ -1,8 +1,8 @@
 // Finds the native zstd that can decode a stream piece by piece, and says in our words what it complains about.
 // zstd-napi is optional: it compiles where no prebuilt binary can be fetched, and may be missing.
 
-import { loadModule } from '../../codec/binding.js';
-import { RamferryError } from '../../errors.js';
+import { loadModule } from '../../../codec/binding.js';
+import { RamferryError } from '../../../errors.js';
 
 /** What we use of `zstd-napi/binding`. */
 export interface ZstdNapi {

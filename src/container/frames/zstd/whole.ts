@@ -1,13 +1,13 @@
 // The last resort for foreign zstd: @mongodb-js/zstd decodes only whole frames, and as much as they hold.
 // So a frame is collected up to a limit, must tell its size, and must not be able to become much more than that.
 
-import { loadModule } from '../../codec/binding.js';
-import type { ZstdFrameHeader } from '../../codec/zstd-frame.js';
-import { RamferryError } from '../../errors.js';
-import type { Emit } from './cursor.js';
-import { MAX_WHOLE_FRAME } from './limits.js';
-import { noStreamingZstd, zstdFailure } from './zstd-binding.js';
-import type { ZstdEngine } from './zstd-engine-type.js';
+import { loadModule } from '../../../codec/binding.js';
+import type { ZstdFrameHeader } from '../../../codec/zstd-frame.js';
+import { RamferryError } from '../../../errors.js';
+import type { Emit } from '../cursor.js';
+import { MAX_WHOLE_FRAME } from '../limits.js';
+import { noStreamingZstd, zstdFailure } from './binding.js';
+import type { ZstdEngine } from './engine-type.js';
 
 /** Blocks of a sane encoder are not so small that their upper bounds add up to more than this many times the size. */
 const BOUND_FACTOR = 4;
