@@ -1,4 +1,4 @@
-// What each command knows its peer by when it listens (link/newcomers.ts): the first bytes of a stream, of a receiver's
+// What each command knows its peer by when it listens (link/listen/newcomers.ts): the first bytes of a stream, of a receiver's
 // hello, of a probe. Judges only look at magics; whether the rest keeps what the magic promises the transfer finds out.
 // Messages never hold the bytes themselves: a stranger's first bytes may be guest memory.
 

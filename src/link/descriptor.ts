@@ -12,7 +12,7 @@ import { libc, POLL_IN, POLL_OUT } from '../os/libc.js';
 import { FileStamp } from '../io/file-stamp.js';
 import { OperationGuard } from '../io/operation.js';
 import { closedError, readError, systemCode, systemError, writeError } from '../io/system-error.js';
-import { waitTaken } from './taken.js';
+import { waitTaken } from './listen/taken.js';
 import { Watchdog } from './watchdog.js';
 
 const read = promisify(fs.read);

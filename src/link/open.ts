@@ -38,7 +38,7 @@ async function open(address: Address, options: OpenOptions, end: 'input' | 'outp
       return (await load(import('./connect.js'), options)).connectTo(address, options);
     case 'tcp-listen':
     case 'unix-listen':
-      return (await load(import('./listen.js'), options)).listenOn(address, options);
+      return (await load(import('./listen/listen.js'), options)).listenOn(address, options);
     case 'fd':
     case 'stdio': {
       const { openInheritedInput, openInheritedOutput } = await load(import('./inherited.js'), options);

@@ -9,7 +9,7 @@ import { libc } from '../os/libc.js';
 import { abortError, closedError, readError, writeError } from '../io/system-error.js';
 import { handleOf, stopReading, type StreamHandle } from './handle.js';
 import { SocketReading } from './socket-reading.js';
-import { waitTaken } from './taken.js';
+import { waitTaken } from './listen/taken.js';
 import { Watchdog } from './watchdog.js';
 
 /** After both sides are done: how long what the peer still sends is taken, so that it does not see a reset. */

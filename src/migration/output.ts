@@ -4,7 +4,7 @@
 
 import { toRamferryError, type RamferryError } from '../errors.js';
 import type { ByteSink, ByteSource } from '../io/bytes.js';
-import { closedEarly } from '../link/taken.js';
+import { closedEarly } from '../link/listen/taken.js';
 
 /** The peer of a tcp connection shows only by its end whether it has read everything; one that goes on is not waited for. */
 const LAST_READ_MS = 1_000;

@@ -1,8 +1,8 @@
 // A listener's channel while its peer is not known yet and may be waiting for bytes from here (newcomers.ts). What is read
 // comes from the peer, once there is one. What is written goes to every connection that waits, and to those that come later.
 
-import { RamferryError } from '../errors.js';
-import type { ByteSink, ByteSource, Channel } from '../io/bytes.js';
+import { RamferryError } from '../../errors.js';
+import type { ByteSink, ByteSource, Channel } from '../../io/bytes.js';
 import type { Newcomers } from './newcomers.js';
 
 /** What goes back before anything has come: beyond this much a write waits until the peer is known. */

@@ -3,8 +3,8 @@
 
 import { setTimeout as sleep } from 'node:timers/promises';
 
-import { RamferryError } from '../errors.js';
-import { libc } from '../os/libc.js';
+import { RamferryError } from '../../errors.js';
+import { libc } from '../../os/libc.js';
 
 /** How often it is looked, and how long a peer that closed may take to show whether bytes were left unread. */
 const LOOK_MS = 10;

@@ -2,19 +2,19 @@
 // The listening socket stays open until the peer is known, and closes then. Who the peer is newcomers.ts finds out.
 import fs from 'node:fs';
 import net from 'node:net';
-import { RamferryError } from '../errors.js';
-import { onAbort } from '../io/abort-signal.js';
-import { AwakeTimer } from '../os/awake-timer.js';
-import type { Channel } from '../io/bytes.js';
-import { abortError, asError, systemCode, systemText } from '../io/system-error.js';
-import { formatAddress, type Address } from './address.js';
-import { KEEP_ALIVE_MS } from './connect.js';
-import { takeHandle } from './handle.js';
+import { RamferryError } from '../../errors.js';
+import { onAbort } from '../../io/abort-signal.js';
+import { AwakeTimer } from '../../os/awake-timer.js';
+import type { Channel } from '../../io/bytes.js';
+import { abortError, asError, systemCode, systemText } from '../../io/system-error.js';
+import { formatAddress, type Address } from '../address.js';
+import { KEEP_ALIVE_MS } from '../connect.js';
+import { takeHandle } from '../handle.js';
 import { Newcomers } from './newcomers.js';
-import { ioTimeoutOf, type OpenOptions, type PeerRules } from './options.js';
-import { socketLinkOfHandle, type SocketLink } from './socket.js';
+import { ioTimeoutOf, type OpenOptions, type PeerRules } from '../options.js';
+import { socketLinkOfHandle, type SocketLink } from '../socket.js';
 import { UndecidedChannel } from './undecided.js';
-import { boundUnsent } from './unsent.js';
+import { boundUnsent } from '../unsent.js';
 
 type Place = Extract<Address, { kind: 'tcp-listen' | 'unix-listen' }>;
 

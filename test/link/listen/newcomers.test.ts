@@ -4,12 +4,12 @@ import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import net from 'node:net';
 import { after, describe, it } from 'node:test';
-import type { Channel } from '../../src/io/bytes.js';
-import { parseAddress } from '../../src/link/address.js';
-import { MAX_WAITING } from '../../src/link/newcomers.js';
-import { openInput } from '../../src/link/open.js';
-import type { Judge, OpenOptions, PeerRules } from '../../src/link/options.js';
-import { readAll, readExactly, rejectsWith, sinkOf, sourceOf } from './support.js';
+import type { Channel } from '../../../src/io/bytes.js';
+import { parseAddress } from '../../../src/link/address.js';
+import { MAX_WAITING } from '../../../src/link/listen/newcomers.js';
+import { openInput } from '../../../src/link/open.js';
+import type { Judge, OpenOptions, PeerRules } from '../../../src/link/options.js';
+import { readAll, readExactly, rejectsWith, sinkOf, sourceOf } from '../support.js';
 
 const LIMIT = { timeout: 20_000 };
 

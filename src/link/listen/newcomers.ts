@@ -4,10 +4,10 @@
 
 import { setTimeout as sleep } from 'node:timers/promises';
 
-import { RamferryError } from '../errors.js';
-import { AwakeTimer } from '../os/awake-timer.js';
-import type { PeerRules } from './options.js';
-import type { SocketLink } from './socket.js';
+import { RamferryError } from '../../errors.js';
+import { AwakeTimer } from '../../os/awake-timer.js';
+import type { PeerRules } from '../options.js';
+import type { SocketLink } from '../socket.js';
 
 /** Connections that may wait at a time. */
 export const MAX_WAITING = 16;
