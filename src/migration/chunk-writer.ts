@@ -6,7 +6,7 @@ import type { Departure, Outlet } from '../container/outlet.js';
 import type { ByteSink } from '../io/bytes.js';
 import type { OrderedPool } from '../pool/ordered-pool.js';
 import { AFTER, JOB } from '../slot/job.js';
-import type { Chooser } from './adaptive/chooser.js';
+import type { Chooser } from '../transfer/adaptive/chooser.js';
 import { wasStored } from './counts.js';
 import type { DeliveryWindow } from './delivery-window.js';
 import { LinkPace } from './link-pace.js';

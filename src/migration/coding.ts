@@ -5,7 +5,7 @@ import { bindingInfo } from '../codec/registry.js';
 import { type Given, type Hello, narrowOffer } from '../control/negotiation.js';
 import { RamferryError } from '../errors.js';
 import { formatSize } from '../units.js';
-import type { Chooser } from './adaptive/chooser.js';
+import type { Chooser } from '../transfer/adaptive/chooser.js';
 import { receiverFloor } from './memory.js';
 import type { ResolvedSendOptions } from './options.js';
 

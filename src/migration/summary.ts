@@ -4,7 +4,7 @@
 import type { ErrorData } from '../errors.js';
 import type { CodecName } from '../codec/codec.js';
 import type { StreamEnd } from '../grammar/grammar.js';
-import type { AdaptiveReport } from './adaptive/chooser.js';
+import type { AdaptiveReport } from '../transfer/adaptive/chooser.js';
 import type { Convergence } from './convergence.js';
 import type { CodecCounts, PageCounts } from './counts.js';
 

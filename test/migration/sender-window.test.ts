@@ -6,7 +6,7 @@ import { describe, it } from 'node:test';
 import { setImmediate } from 'node:timers/promises';
 
 import { RamferryError } from '../../src/errors.js';
-import type { WriteFigures } from '../../src/migration/adaptive/link-gauge.js';
+import type { WriteFigures } from '../../src/transfer/adaptive/link-gauge.js';
 import { DeliveryWindow } from '../../src/migration/delivery-window.js';
 import { image } from './carry.js';
 import { decodeStream, type EncodeOptions, memorySender, MemorySink, MemorySource } from './memory-link.js';

@@ -10,8 +10,8 @@ import type { Asked, Coding } from '../coding.js';
 import { allowedCpus } from '../../os/cpus.js';
 import { hasRoom, receiverFloor } from '../memory.js';
 import type { ResolvedSendOptions } from '../options.js';
-import { candidates } from './candidates.js';
-import { Chooser } from './chooser.js';
+import { candidates } from '../../transfer/adaptive/candidates.js';
+import { Chooser } from '../../transfer/adaptive/chooser.js';
 
 /** Bytes flow through it to somebody: no regular file, which is the same every time it is made. */
 function isFlow(address: Address): boolean {

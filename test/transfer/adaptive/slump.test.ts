@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 
-import { Slump } from '../../../src/migration/adaptive/slump.js';
+import { Slump } from '../../../src/transfer/adaptive/slump.js';
 
 const BELIEVED = 100e6;
 

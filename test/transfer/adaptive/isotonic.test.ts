@@ -5,7 +5,7 @@ import { describe, it } from 'node:test';
 
 import fc from 'fast-check';
 
-import { neverFalling } from '../../../src/migration/adaptive/isotonic.js';
+import { neverFalling } from '../../../src/transfer/adaptive/isotonic.js';
 
 const POINTS = fc.array(
   fc.tuple(fc.double({ min: -10, max: 10, noNaN: true }), fc.double({ min: 0.5, max: 9, noNaN: true })),

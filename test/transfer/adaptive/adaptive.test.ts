@@ -13,7 +13,7 @@ import {
   type ReceiveExtras,
   type SendExtras,
   workplace,
-} from '../carry.js';
+} from '../../migration/carry.js';
 
 const place = workplace();
 const bytes = image(24 * 1024 * 1024, 'busy');

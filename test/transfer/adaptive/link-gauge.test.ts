@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 
-import { LinkGauge } from '../../../src/migration/adaptive/link-gauge.js';
+import { LinkGauge } from '../../../src/transfer/adaptive/link-gauge.js';
 
 const MIB = 1024 * 1024;
 

@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 
-import { Patience } from '../../../src/migration/adaptive/patience.js';
+import { Patience } from '../../../src/transfer/adaptive/patience.js';
 
 const LOOK = 50;
 

@@ -3,8 +3,8 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 
-import { Watching } from '../../../src/migration/adaptive/watching.js';
-import { Window } from '../../../src/migration/adaptive/window.js';
+import { Watching } from '../../../src/transfer/adaptive/watching.js';
+import { Window } from '../../../src/transfer/adaptive/window.js';
 
 /** How many of so many jobs of so many microseconds are watched, after the first ones. */
 function watched(micros: number, count = 1_000): number {

@@ -2,8 +2,8 @@
 // after the other, a socket's buffer, a link that drains it, a processor that restores a few chunks at a time and says how long it
 // waited. Deterministic: noise comes from a seed.
 
-import { type Candidate, candidates } from '../../../src/migration/adaptive/candidates.js';
-import { Controller, type FirstGuess, type Switch } from '../../../src/migration/adaptive/controller.js';
+import { type Candidate, candidates } from '../../../src/transfer/adaptive/candidates.js';
+import { Controller, type FirstGuess, type Switch } from '../../../src/transfer/adaptive/controller.js';
 import { Random } from '../../../src/image/random.js';
 
 export const CHUNK = 1024 * 1024;
