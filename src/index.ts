@@ -3,8 +3,8 @@
 export { ERROR_CODES, type ErrorCode, type ErrorData, EXIT, RamferryError } from './errors.js';
 export { send } from './migration/send.js';
 export { receive } from './migration/receive.js';
-export { inspect, type InspectOptions } from './migration/inspect/inspect.js';
-export type { InspectReport } from './migration/inspect/report.js';
+export { inspect, type InspectOptions } from './transfer/inspect/inspect.js';
+export type { InspectReport } from './transfer/inspect/report.js';
 export type { ReceiveOptions, SendOptions } from './migration/options.js';
 export type { Progress, TransferSummary } from './migration/summary.js';
 export { type BindingReport, describeBindings } from './codec/features.js';

@@ -1,7 +1,7 @@
 // `ramferry inspect`: what a stream is made of, as text or as one line of JSON.
 
 import { EXIT } from '../errors.js';
-import { inspect as inspectStream, type InspectOptions } from '../migration/inspect/inspect.js';
+import { inspect as inspectStream, type InspectOptions } from '../transfer/inspect/inspect.js';
 import { formatInspection } from '../report/inspect.js';
 import { ADDRESSES, COMMON, gather, RECEIVE } from './options.js';
 import { printResult } from './output.js';

@@ -8,7 +8,7 @@ import type {
   NativeReport,
   UnitsReport,
   XenReport,
-} from '../migration/inspect/report.js';
+} from '../transfer/inspect/report.js';
 import { GRAMMAR_ID } from '../grammar/grammar.js';
 import { formatSize } from '../units.js';
 import { lines, type Row } from './rows.js';

@@ -12,7 +12,7 @@ import { IMAGE_HEADER_BYTES, LIBXC_RECORD } from '../../src/grammar/xen/libxc-fo
 import type { Hello } from '../../src/control/negotiation.js';
 import { xenguestVersion } from '../../src/migration/load.js';
 import { receiverHello } from '../../src/migration/receiver-hello.js';
-import { inspectXen } from '../../src/migration/inspect/xen.js';
+import { inspectXen } from '../../src/transfer/inspect/xen.js';
 import type { XenKind } from '../../src/grammar/xen/wrapping.js';
 import { Random } from '../fuzz/random.js';
 import { PAGE, range, REC, XenStream } from '../grammar/support/xen-streams.js';

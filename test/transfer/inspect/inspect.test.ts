@@ -7,19 +7,19 @@ import { Readable } from 'node:stream';
 import { describe, it } from 'node:test';
 import { gzipSync } from 'node:zlib';
 
-import { RamferryError } from '../../src/errors.js';
-import { inspect, type InspectOptions } from '../../src/migration/inspect/inspect.js';
+import { RamferryError } from '../../../src/errors.js';
+import { inspect, type InspectOptions } from '../../../src/transfer/inspect/inspect.js';
 import type {
   ForeignReport,
   InspectReport,
   UnitsReport,
   XenReport,
-} from '../../src/migration/inspect/report.js';
-import { formatInspection } from '../../src/report/inspect.js';
-import { XenStream } from '../grammar/support/xen-streams.js';
-import { image } from './carry.js';
-import { smallXenStream, smallXlStream } from './streams-corpus.js';
-import { failsWith, failureOf, KIB, pack, type PackOptions, unpack } from './streams-support.js';
+} from '../../../src/transfer/inspect/report.js';
+import { formatInspection } from '../../../src/report/inspect.js';
+import { XenStream } from '../../grammar/support/xen-streams.js';
+import { image } from '../../migration/carry.js';
+import { smallXenStream, smallXlStream } from '../../migration/streams-corpus.js';
+import { failsWith, failureOf, KIB, pack, type PackOptions, unpack } from '../../migration/streams-support.js';
 
 /** In pieces: a stream through a pipe, and not a buffer that is there at once. */
 function look(stream: Uint8Array, options: InspectOptions = {}, piece = 1000): Promise<InspectReport> {
