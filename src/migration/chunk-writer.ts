@@ -8,8 +8,8 @@ import type { OrderedPool } from '../pool/ordered-pool.js';
 import { AFTER, JOB } from '../slot/job.js';
 import type { Chooser } from '../transfer/adaptive/chooser.js';
 import { wasStored } from './counts.js';
-import type { DeliveryWindow } from './delivery-window.js';
-import { LinkPace } from './link-pace.js';
+import type { DeliveryWindow } from '../transfer/pace/delivery-window.js';
+import { LinkPace } from '../transfer/pace/link-pace.js';
 import type { SendingStore } from './sending-store.js';
 import type { Statistics } from './statistics.js';
 

@@ -25,7 +25,7 @@ import { CpuGovernor } from './cpu-governor.js';
 import { COMPRESS_ENTRY } from '../os/entries.js';
 import { codecBytes } from './codec-memory.js';
 import { speaks } from '../control/handshake.js';
-import { followDelivery } from './follow-delivery.js';
+import { followDelivery } from '../transfer/pace/follow-delivery.js';
 import { type Cargo, outletFor, recogniseLoad, xenguestVersion } from './load.js';
 import { openOptions, warnOfFewer } from './opening.js';
 import { hypervisor, receiver } from '../control/peer-rules.js';

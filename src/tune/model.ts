@@ -1,7 +1,7 @@
 // The pipeline as arithmetic: reader, compression threads, link, decompression threads, writer. Takes what was measured of
 // each part, predicts what a whole transfer takes. Pure: no clock, no I/O, no guesses; every figure comes from the caller.
 //
-// The stages work at the same time with little between them (src/migration/link-pace.ts), so a stretch of memory takes
+// The stages work at the same time with little between them (src/transfer/pace/link-pace.ts), so a stretch of memory takes
 // as long as its slowest stage: the sum is over stretches, not over stages. On a host the main thread (reading, writing,
 // sockets) and the workers share the processors: with one processor their times add up.
 
@@ -74,7 +74,7 @@ export interface Prediction {
   readonly extrapolated: boolean;
 }
 
-/** Chunks under way may be no more than the link drains in this time (seconds; src/migration/link-pace.ts). */
+/** Chunks under way may be no more than the link drains in this time (seconds; src/transfer/pace/link-pace.ts). */
 const PACE_SECONDS = 0.06;
 /** The pace lets go when writes wait for less than this share of the time. */
 const PACE_SHARE = 0.5;

@@ -4,8 +4,8 @@
 import assert from 'node:assert/strict';
 import { describe, it, mock } from 'node:test';
 
-import { RamferryError } from '../../src/errors.js';
-import { DeliveryWindow } from '../../src/migration/delivery-window.js';
+import { RamferryError } from '../../../src/errors.js';
+import { DeliveryWindow } from '../../../src/transfer/pace/delivery-window.js';
 
 const CHUNK = 1_000_000;
 const AT_FIRST = 6 * CHUNK;

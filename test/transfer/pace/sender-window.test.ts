@@ -5,11 +5,11 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { setImmediate } from 'node:timers/promises';
 
-import { RamferryError } from '../../src/errors.js';
-import type { WriteFigures } from '../../src/transfer/adaptive/link-gauge.js';
-import { DeliveryWindow } from '../../src/migration/delivery-window.js';
-import { image } from './carry.js';
-import { decodeStream, type EncodeOptions, memorySender, MemorySink, MemorySource } from './memory-link.js';
+import { RamferryError } from '../../../src/errors.js';
+import type { WriteFigures } from '../../../src/transfer/adaptive/link-gauge.js';
+import { DeliveryWindow } from '../../../src/transfer/pace/delivery-window.js';
+import { image } from '../../migration/carry.js';
+import { decodeStream, type EncodeOptions, memorySender, MemorySink, MemorySource } from '../../migration/memory-link.js';
 
 const CHUNK = 65_536;
 const CHUNKS = 24;

@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 
-import { LinkPace } from '../../src/migration/link-pace.js';
+import { LinkPace } from '../../../src/transfer/pace/link-pace.js';
 
 /** Plays `seconds` of writes of `bytes` each that take `waited` of every `every` milliseconds. */
 function play(bytes: number, every: number, waited: number, seconds = 2): LinkPace {

@@ -3,8 +3,8 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 
-import { followDelivery } from '../../src/migration/follow-delivery.js';
-import { HELLO } from './peers.js';
+import { followDelivery } from '../../../src/transfer/pace/follow-delivery.js';
+import { HELLO } from '../../migration/peers.js';
 
 const CHUNK = 65_536;
 const SOCKET = {};

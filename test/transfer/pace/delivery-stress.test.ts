@@ -13,12 +13,12 @@ import path from 'node:path';
 import { describe, it } from 'node:test';
 import { setImmediate, setTimeout } from 'node:timers/promises';
 
-import type { SendOptions } from '../../src/migration/options.js';
-import { precopy } from '../grammar/support/qemu-streams.js';
-import { random, range, XenStream } from '../grammar/support/xen-streams.js';
-import { image } from './carry.js';
-import { line } from './line.js';
-import { soundStreams } from './streams-corpus.js';
+import type { SendOptions } from '../../../src/migration/options.js';
+import { precopy } from '../../grammar/support/qemu-streams.js';
+import { random, range, XenStream } from '../../grammar/support/xen-streams.js';
+import { image } from '../../migration/carry.js';
+import { line } from '../../migration/line.js';
+import { soundStreams } from '../../migration/streams-corpus.js';
 
 const TIMES = Number(process.env['RAMFERRY_STRESS'] ?? 24);
 const RECORDED = process.env['RAMFERRY_STREAMS'];

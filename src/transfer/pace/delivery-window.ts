@@ -7,7 +7,7 @@
 // It never stops a transfer. Whatever a receiver keeps to itself, and however it fails to speak: when STALL_MS have passed
 // without progress, nobody is held back until there is progress again.
 
-import type { RamferryError } from '../errors.js';
+import type { RamferryError } from '../../errors.js';
 import { WayTime } from './way-time.js';
 
 /** How long a chunk may wait on its way besides what the way itself takes. */

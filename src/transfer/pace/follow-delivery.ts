@@ -1,9 +1,9 @@
 // When a sender keeps to what its receiver has delivered: the receiver must tell often enough, and somebody must wait.
 
-import type { Hello } from '../control/negotiation.js';
-import type { ByteSource } from '../io/bytes.js';
+import type { Hello } from '../../control/negotiation.js';
+import type { ByteSource } from '../../io/bytes.js';
 import { DeliveryWindow } from './delivery-window.js';
-import type { Ear } from '../control/channel.js';
+import type { Ear } from '../../control/channel.js';
 
 /** A receiver that speaks less often would make every chunk look late. Milliseconds. */
 const LONGEST_INTERVAL_MS = 20;
