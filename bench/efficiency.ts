@@ -21,7 +21,7 @@ import { parseAddress } from '../src/link/address.js';
 import { openInput, openOutput } from '../src/link/open.js';
 import { senderGeometry, usefulSlotsFromFile } from '../src/migration/memory.js';
 import { Sender } from '../src/migration/sender.js';
-import { Statistics } from '../src/migration/statistics.js';
+import { Statistics } from '../src/transfer/statistics/statistics.js';
 import type { BareStartUp } from './bare-worker.js';
 import { allocateMarks, type MarkMemory, type Stretch, stretch, takeMark } from './marks.js';
 import { median } from '../src/tune/median.js';

@@ -5,7 +5,7 @@ import { closeSync, ftruncateSync, mkdtempSync, openSync, rmSync, writeFileSync 
 import { join } from 'node:path';
 
 import { generateImage } from '../src/index.js';
-import type { PageCounts } from '../src/migration/counts.js';
+import type { PageCounts } from '../src/transfer/statistics/counts.js';
 import { scratchDirectory, undoLater } from '../test/interop/support/cleanup.js';
 import { keepConsoles } from '../test/interop/support/consoles.js';
 import { Ferry } from '../test/interop/support/ferry.js';

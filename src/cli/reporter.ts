@@ -2,7 +2,7 @@
 // stdout may carry the stream itself; then reports that would go there go to stderr.
 
 import { isatty } from 'node:tty';
-import type { Progress, TransferSummary } from '../migration/summary.js';
+import type { Progress, TransferSummary } from '../transfer/statistics/summary.js';
 import { listeningLine, statusLine, summaryLine, warningLine } from '../report/json.js';
 import { formatProgress } from '../report/progress.js';
 import type { ProgressBar } from '../report/progress-bar.js';

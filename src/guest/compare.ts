@@ -5,7 +5,7 @@
 import { rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { type RamferryError, toRamferryError } from '../errors.js';
-import type { TransferSummary } from '../migration/summary.js';
+import type { TransferSummary } from '../transfer/statistics/summary.js';
 import { Child, type Line } from './child.js';
 import type { DestinationSummary } from './destination.js';
 import { canMakeNetwork, makeNetwork, type Network } from './network.js';

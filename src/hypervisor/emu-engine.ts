@@ -12,7 +12,7 @@ import type { ReceiverSettings } from '../migration/receiving.js';
 import type { Sender, SenderSettings } from '../migration/sender.js';
 import type { Outlet } from '../container/outlet.js';
 import type { XenguestVersion } from '../container/xenguest-mark.js';
-import { Statistics } from '../migration/statistics.js';
+import { Statistics } from '../transfer/statistics/statistics.js';
 import { invalidOption } from '../units.js';
 
 /** Two threads keep up with one xenguest, which is single-threaded; ten fronts must fit a control domain. */

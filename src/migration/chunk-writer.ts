@@ -7,11 +7,11 @@ import type { ByteSink } from '../io/bytes.js';
 import type { OrderedPool } from '../pool/ordered-pool.js';
 import { AFTER, JOB } from '../slot/job.js';
 import type { Chooser } from '../transfer/adaptive/chooser.js';
-import { wasStored } from './counts.js';
+import { wasStored } from '../transfer/statistics/counts.js';
 import type { DeliveryWindow } from '../transfer/pace/delivery-window.js';
 import { LinkPace } from '../transfer/pace/link-pace.js';
 import type { SendingStore } from './sending-store.js';
-import type { Statistics } from './statistics.js';
+import type { Statistics } from '../transfer/statistics/statistics.js';
 
 /** Bytes of a write, and when it began and ended in milliseconds. */
 interface Written {

@@ -11,7 +11,7 @@ import type { ByteSource } from '../io/bytes.js';
 import type { OrderedPool } from '../pool/ordered-pool.js';
 import { JOB, JOB_WIDE } from '../slot/job.js';
 import { type Cut, Filler } from './filler.js';
-import type { RoundCounter } from './rounds.js';
+import type { RoundCounter } from '../transfer/statistics/rounds.js';
 
 /** What the feeder asks of whoever turns slots into chunks. */
 export interface ChunkTaker {

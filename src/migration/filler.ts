@@ -4,7 +4,7 @@
 
 import { MAX_SEGMENTS, SEGMENT } from '../chunk/segments.js';
 import { NO_IDENTITY, PAGE_SIZE, type SegmentSink } from '../grammar/grammar.js';
-import type { RoundCounter } from './rounds.js';
+import type { RoundCounter } from '../transfer/statistics/rounds.js';
 
 /** Why a chunk ends where it ends. */
 export interface Cut {

@@ -31,7 +31,7 @@ import { beyondMaxSize } from './bounded-sink.js';
 import { located, nextLocated } from './located.js';
 import { announcedGeometry } from './memory.js';
 import type { Outcome, ReceiverSettings, Receiving } from './receiving.js';
-import { wasStored } from './counts.js';
+import { wasStored } from '../transfer/statistics/counts.js';
 
 /** What remains of a record in its slot until its turn comes. */
 interface Arrival {

@@ -15,8 +15,8 @@ import { PAGE_SIZE } from '../grammar/grammar.js';
 import { DEFAULT_IO_TIMEOUT_MS } from '../link/options.js';
 import { invalidOption, outOfRange, parseCpus, parseDuration, parseRate, parseSize } from '../units.js';
 import { allowedCpus } from '../os/cpus.js';
-import { guarded } from './callbacks.js';
-import type { Progress } from './summary.js';
+import { guarded } from '../transfer/statistics/callbacks.js';
+import type { Progress } from '../transfer/statistics/summary.js';
 
 /** Where compression lives: inside the stream's own records, or in standard frames around everything. */
 export const METHODS = ['xenguest', 'stream'] as const;

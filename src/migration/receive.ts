@@ -26,7 +26,7 @@ import { speaks } from '../control/handshake.js';
 import { finishOutput, outputSink, watchReader } from './output.js';
 import { sender } from '../control/peer-rules.js';
 import { endRelay, relay, standardPartner } from '../control/relay.js';
-import { reportProgress } from './progress-timer.js';
+import { reportProgress } from '../transfer/statistics/progress-timer.js';
 import { BoundedSink } from './bounded-sink.js';
 import { rehearseReceiving } from './rehearsal.js';
 import { openOptions, recognise, warnOfFewer } from './opening.js';
@@ -34,8 +34,8 @@ import { receiverHello } from './receiver-hello.js';
 import { openReceiver } from './receivers.js';
 import type { Outcome } from './receiving.js';
 import { Standby } from './standby.js';
-import { Statistics } from './statistics.js';
-import type { TransferSummary } from './summary.js';
+import { Statistics } from '../transfer/statistics/statistics.js';
+import type { TransferSummary } from '../transfer/statistics/summary.js';
 import { greetingOf, Voice } from '../control/channel.js';
 
 /**

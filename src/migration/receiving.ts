@@ -6,7 +6,7 @@ import type { RamferryError } from '../errors.js';
 import type { HostThreadsKey } from '../os/host-threads.js';
 import type { FewerThreads, GivenCrew } from '../pool/worker-pool.js';
 import type { StoreMemory } from '../store/shared.js';
-import type { Statistics } from './statistics.js';
+import type { Statistics } from '../transfer/statistics/statistics.js';
 
 export interface ReceiverSettings {
   readonly source: ByteSource;

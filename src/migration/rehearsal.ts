@@ -18,7 +18,7 @@ import { NativeReceiver } from './native-receiver.js';
 import { rehearsedGuest } from './rehearsed-guest.js';
 import { Sender } from './sender.js';
 import type { Rehearsal } from './standby.js';
-import { Statistics } from './statistics.js';
+import { Statistics } from '../transfer/statistics/statistics.js';
 
 /** Small, for what it takes: memory that is not given back at once counts against the transfer's limit. */
 const CHUNK_BYTES = 128 * 1024;

@@ -20,7 +20,7 @@ import { COMPRESS_ENTRY } from '../os/entries.js';
 import { feedExtents } from './extent-feeder.js';
 import { type ChunkTaker, StreamFeeder } from './feeder.js';
 import type { Cut } from './filler.js';
-import type { RoundCounter } from './rounds.js';
+import type { RoundCounter } from '../transfer/statistics/rounds.js';
 import type { StoreMemory } from '../store/shared.js';
 import { SendingStore } from './sending-store.js';
 

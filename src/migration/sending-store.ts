@@ -8,7 +8,7 @@ import type { SlotViews } from '../slot/layout.js';
 import { Turns } from '../slot/turns.js';
 import { Ledger } from '../store/ledger.js';
 import { allocateStore, type SharedStore, type StoreMemory } from '../store/shared.js';
-import type { StoreCounts } from './counts.js';
+import type { StoreCounts } from '../transfer/statistics/counts.js';
 
 export class SendingStore {
   /** What the workers are told. */

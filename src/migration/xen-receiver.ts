@@ -18,7 +18,7 @@ import { DECOMPRESS_ENTRY } from '../os/entries.js';
 import { located, nextLocated } from './located.js';
 import { announcedGeometry } from './memory.js';
 import { hangUp, type Outcome, type ReceiverSettings, type Receiving } from './receiving.js';
-import { wasStored } from './counts.js';
+import { wasStored } from '../transfer/statistics/counts.js';
 import type { ArrivedChunk, XenDeliveries } from './xen-deliveries.js';
 import { XenParser } from './xen-parser.js';
 

@@ -1,7 +1,7 @@
 // Summaries of several transfers side by side, as the tables of QEMU's compression documentation are.
 // Pure: plain data in, text out, without a newline at the end.
 
-import type { TransferSummary } from '../migration/summary.js';
+import type { TransferSummary } from '../transfer/statistics/summary.js';
 import type { Row } from './rows.js';
 import { summaryRows } from './summary.js';
 import { textTable } from './table.js';

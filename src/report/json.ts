@@ -2,7 +2,7 @@
 // Pure: plain data in, one line out, without its newline. Field names are a promise to scripts.
 
 import { type ErrorData, EXIT } from '../errors.js';
-import type { Progress, TransferSummary } from '../migration/summary.js';
+import type { Progress, TransferSummary } from '../transfer/statistics/summary.js';
 
 /** `{"message_type":"status", …}`; times in milliseconds, rates in bytes per second; unknown figures are absent. */
 export function statusLine(progress: Progress): string {

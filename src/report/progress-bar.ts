@@ -1,7 +1,7 @@
 // The progress line, kept up to date in place on a terminal. Writes to the terminal it was given and nowhere else.
 
 import cliProgress from 'cli-progress';
-import type { Progress } from '../migration/summary.js';
+import type { Progress } from '../transfer/statistics/summary.js';
 import { formatProgress } from './progress.js';
 
 /** Where the line is drawn. */

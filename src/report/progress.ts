@@ -1,8 +1,8 @@
 // The state of a running transfer in one line. Pure: plain data in, text out, without a newline.
 
 import { PAGE_SIZE } from '../grammar/grammar.js';
-import type { Convergence } from '../migration/convergence.js';
-import type { Progress } from '../migration/summary.js';
+import type { Convergence } from '../transfer/statistics/convergence.js';
+import type { Progress } from '../transfer/statistics/summary.js';
 import { formatDuration, formatRate, formatSize } from '../units.js';
 
 const BAR_WIDTH = 24;

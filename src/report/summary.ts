@@ -1,7 +1,7 @@
 // A transfer's summary as text, in the words of QEMU's `info migrate`.
 // Pure: plain data in, text out, without a newline at the end.
 
-import type { SharedMemoryFigures, TransferSummary } from '../migration/summary.js';
+import type { SharedMemoryFigures, TransferSummary } from '../transfer/statistics/summary.js';
 import { formatRate } from '../units.js';
 import { kbytes, lines, milliseconds, type Row } from './rows.js';
 

@@ -6,7 +6,7 @@ import { type ChildProcess, fork } from 'node:child_process';
 import { type ErrorData, fromErrorData, RamferryError } from '../errors.js';
 import { TUNE_ENTRY } from '../os/entries.js';
 import type { ReceiveOptions, SendOptions } from '../migration/options.js';
-import type { TransferSummary } from '../migration/summary.js';
+import type { TransferSummary } from '../transfer/statistics/summary.js';
 
 /** Options that a message can carry. */
 type Plain<Options> = Omit<Options, 'signal' | 'onProgress' | 'onListening' | 'onWarning'>;

@@ -14,7 +14,7 @@ import { generateImage } from '../../src/image/image.js';
 import { Syslog } from '../../src/hypervisor/syslog.js';
 import { libc } from '../../src/os/libc.js';
 import { send } from '../../src/index.js';
-import { guarded } from '../../src/migration/callbacks.js';
+import { guarded } from '../../src/transfer/statistics/callbacks.js';
 import { within } from '../within.js';
 import { Command, MAIN, run } from './command.js';
 

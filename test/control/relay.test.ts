@@ -7,7 +7,7 @@ import net from 'node:net';
 import { describe, it } from 'node:test';
 
 import { receive } from '../../src/migration/receive.js';
-import type { TransferSummary } from '../../src/migration/summary.js';
+import type { TransferSummary } from '../../src/transfer/statistics/summary.js';
 import { Command } from '../cli/command.js';
 import { random } from '../grammar/support/xen-streams.js';
 import { endOf, line, type LineOptions, Party } from '../migration/line.js';

@@ -9,7 +9,7 @@ import { PageStore, storeMemoryBytes } from '../../src/chunk/page-store.js';
 import { ENVELOPE_BYTES, type Envelope, isCut, XenguestTotals } from '../../src/container/xenguest.js';
 import { RamferryError } from '../../src/errors.js';
 import type { XenKind } from '../../src/grammar/xen/wrapping.js';
-import { Statistics } from '../../src/migration/statistics.js';
+import { Statistics } from '../../src/transfer/statistics/statistics.js';
 import type { ArrivedChunk, XenDeliveries } from '../../src/migration/xen-deliveries.js';
 import { XenParser } from '../../src/migration/xen-parser.js';
 import { PAGE_BYTES } from '../../src/page/zero.js';

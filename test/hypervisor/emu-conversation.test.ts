@@ -8,7 +8,7 @@ import type { Carrier } from '../../src/hypervisor/emu-engine.js';
 import { EmuFront } from '../../src/hypervisor/emu-front.js';
 import type { EmuExit } from '../../src/hypervisor/emu-process.js';
 import type { ByteSink, ByteSource } from '../../src/io/bytes.js';
-import { Statistics } from '../../src/migration/statistics.js';
+import { Statistics } from '../../src/transfer/statistics/statistics.js';
 
 /** Lines in memory: what is written can be read. */
 class Channel {

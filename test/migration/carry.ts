@@ -12,7 +12,7 @@ import { generateImage, type ImageProfile } from '../../src/image/image.js';
 import type { ReceiveOptions, SendOptions } from '../../src/migration/options.js';
 import { receive } from '../../src/migration/receive.js';
 import { send } from '../../src/migration/send.js';
-import type { TransferSummary } from '../../src/migration/summary.js';
+import type { TransferSummary } from '../../src/transfer/statistics/summary.js';
 
 /** A directory that is gone when the tests of this file have run. */
 export function workplace(): Workplace {

@@ -12,7 +12,7 @@ import { after } from 'node:test';
 import { receive } from '../../src/migration/receive.js';
 import type { ReceiveOptions, SendOptions } from '../../src/migration/options.js';
 import { send } from '../../src/migration/send.js';
-import type { TransferSummary } from '../../src/migration/summary.js';
+import type { TransferSummary } from '../../src/transfer/statistics/summary.js';
 import { within } from '../within.js';
 
 const directory = fs.mkdtempSync(path.join(os.tmpdir(), 'ramferry-line-'));

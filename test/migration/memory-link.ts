@@ -11,7 +11,7 @@ import type { ByteSink, ByteSource } from '../../src/io/bytes.js';
 import { senderGeometry } from '../../src/migration/memory.js';
 import { NativeReceiver } from '../../src/migration/native-receiver.js';
 import { Sender, type SenderSettings } from '../../src/migration/sender.js';
-import { Statistics } from '../../src/migration/statistics.js';
+import { Statistics } from '../../src/transfer/statistics/statistics.js';
 
 export const MIB = 1024 * 1024;
 

@@ -12,7 +12,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { RamferryError } from '../../src/errors.js';
 import { receive } from '../../src/migration/receive.js';
 import { send } from '../../src/migration/send.js';
-import type { TransferSummary } from '../../src/migration/summary.js';
+import type { TransferSummary } from '../../src/transfer/statistics/summary.js';
 import { isTyped } from '../chunk/typed.js';
 import { oldMachine, precopy } from '../grammar/support/qemu-streams.js';
 import { wellFormed } from '../grammar/support/xen-streams.js';

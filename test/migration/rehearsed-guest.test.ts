@@ -8,7 +8,7 @@ import { SEGMENT } from '../../src/chunk/segments.js';
 import { QemuGrammar } from '../../src/grammar/qemu/qemu.js';
 import { Filler } from '../../src/migration/filler.js';
 import { rehearsedGuest } from '../../src/migration/rehearsed-guest.js';
-import { RoundCounter } from '../../src/migration/rounds.js';
+import { RoundCounter } from '../../src/transfer/statistics/rounds.js';
 
 it('the rehearsed guest is walked to its last byte, and its pages come again', () => {
   const pieces: Buffer[] = [];

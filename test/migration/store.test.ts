@@ -7,8 +7,8 @@ import { describe, it } from 'node:test';
 
 import { RamferryError } from '../../src/errors.js';
 import type { GuestFormat } from '../../src/guest/guest.js';
-import { Statistics } from '../../src/migration/statistics.js';
-import type { TransferSummary } from '../../src/migration/summary.js';
+import { Statistics } from '../../src/transfer/statistics/statistics.js';
+import type { TransferSummary } from '../../src/transfer/statistics/summary.js';
 import { record, smallGuest } from '../guest/harness.js';
 import { KIB, MIB, pack, type PackOptions, unpack } from './streams-support.js';
 

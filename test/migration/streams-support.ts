@@ -22,7 +22,7 @@ import type { Method } from '../../src/migration/options.js';
 import { openReceiver } from '../../src/migration/receivers.js';
 import type { Receiving } from '../../src/migration/receiving.js';
 import { Sender } from '../../src/migration/sender.js';
-import { Statistics } from '../../src/migration/statistics.js';
+import { Statistics } from '../../src/transfer/statistics/statistics.js';
 
 export const KIB = 1024;
 export const MIB = 1024 * KIB;

@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { PassThrough } from 'node:stream';
-import type { Progress, TransferSummary } from '../../src/migration/summary.js';
+import type { Progress, TransferSummary } from '../../src/transfer/statistics/summary.js';
 import { formatComparison } from '../../src/report/comparison.js';
 import { errorLine, listeningLine, statusLine, summaryLine, warningLine } from '../../src/report/json.js';
 import { formatProgress } from '../../src/report/progress.js';

@@ -16,7 +16,7 @@ import { type ReceiveOptions, type ResolvedReceiveOptions, resolveReceiveOptions
 import { speaker } from '../../control/peer-rules.js';
 import { openReceiver } from '../../migration/receivers.js';
 import type { Outcome } from '../../migration/receiving.js';
-import { Statistics } from '../../migration/statistics.js';
+import { Statistics } from '../statistics/statistics.js';
 import { inspectFrames } from './frames.js';
 import { inspectNative } from './native.js';
 import type { InspectReport } from './report.js';

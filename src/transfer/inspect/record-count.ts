@@ -7,7 +7,7 @@ import type { ChunkHeader } from '../../chunk/record.js';
 import { codecName } from '../../codec/codec.js';
 import { RamferryError } from '../../errors.js';
 import { PAGE_BYTES } from '../../page/zero.js';
-import type { PageCounts } from '../../migration/counts.js';
+import type { PageCounts } from '../statistics/counts.js';
 import { ChunkCount } from './report.js';
 
 export class RecordCount extends ChunkCount {

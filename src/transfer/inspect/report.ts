@@ -5,7 +5,7 @@ import type { CodecName } from '../../codec/codec.js';
 import type { FrameOutline } from '../../container/frames/outline.js';
 import type { StreamHeader } from '../../container/native.js';
 import type { XenKind } from '../../grammar/xen/wrapping.js';
-import type { PageCounts } from '../../migration/counts.js';
+import type { PageCounts } from '../statistics/counts.js';
 
 /** Figures of one kind of chunk, by codec; `none` are those that went as they are. */
 export interface KindReport {

@@ -14,7 +14,7 @@ import type { LibxcRecord } from '../../grammar/xen/libxc-records.js';
 import type { XenKind } from '../../grammar/xen/wrapping.js';
 import type { ByteSource } from '../../io/bytes.js';
 import { located } from '../../migration/located.js';
-import { Statistics } from '../../migration/statistics.js';
+import { Statistics } from '../statistics/statistics.js';
 import type { ArrivedChunk, XenDeliveries } from '../../migration/xen-deliveries.js';
 import { XenParser } from '../../migration/xen-parser.js';
 import { checkPosition, checkSeal, RecordCount } from './record-count.js';

@@ -11,7 +11,7 @@ import { RamferryError } from '../../../src/errors.js';
 import { receiveGuest } from '../../../src/hypervisor/shared-memory/destination.js';
 import type { MigrateOptions } from '../../../src/hypervisor/shared-memory/options.js';
 import { migrateGuest } from '../../../src/hypervisor/shared-memory/source.js';
-import type { TransferSummary } from '../../../src/migration/summary.js';
+import type { TransferSummary } from '../../../src/transfer/statistics/summary.js';
 import { Command } from '../../cli/command.js';
 import { FakeQemu } from '../support/fake-qemu.js';
 

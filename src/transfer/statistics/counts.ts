@@ -1,7 +1,7 @@
 // What is counted of chunks, pages and the page store while they pass: plain data, in the words of docs/FORMAT.md. Who counts
 // is not said here, nor what becomes of it.
 
-import type { CodecName } from '../codec/codec.js';
+import type { CodecName } from '../../codec/codec.js';
 
 /** How pages were represented (docs/FORMAT.md), in pages. */
 export interface PageCounts {

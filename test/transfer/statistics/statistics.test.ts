@@ -2,7 +2,7 @@
 
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { Statistics, type Meter } from '../../src/migration/statistics.js';
+import { Statistics, type Meter } from '../../../src/transfer/statistics/statistics.js';
 
 /** A process whose clock stands still unless told otherwise. */
 function fixedMeter(): Meter & { time: number; cpu: number } {

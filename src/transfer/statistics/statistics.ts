@@ -2,11 +2,11 @@
 // Fed by the engine, read by reports. Does no I/O and keeps no page bytes: numbers only.
 // "Guest side" is the stream as the hypervisor writes or reads it, "link side" what travels.
 
-import type { AdaptiveReport } from '../transfer/adaptive/chooser.js';
-import type { CodecName } from '../codec/codec.js';
-import type { ErrorData } from '../errors.js';
-import { PAGE_SIZE, type StreamEnd } from '../grammar/grammar.js';
-import { peakMemory } from '../os/peak-memory.js';
+import type { AdaptiveReport } from '../adaptive/chooser.js';
+import type { CodecName } from '../../codec/codec.js';
+import type { ErrorData } from '../../errors.js';
+import { PAGE_SIZE, type StreamEnd } from '../../grammar/grammar.js';
+import { peakMemory } from '../../os/peak-memory.js';
 import type { Convergence } from './convergence.js';
 import type { ChunkCounts, PageCounts, StoreCounts } from './counts.js';
 import type { Progress, SharedMemoryFigures, TransferStatus, TransferSummary } from './summary.js';

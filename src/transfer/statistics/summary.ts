@@ -1,10 +1,10 @@
 // What a transfer tells about itself, while it runs and at its end: the names and meanings of QEMU's query-migrate
 // (qapi/migration.json) wherever those have one. Plain data, numbers only: no page bytes.
 
-import type { ErrorData } from '../errors.js';
-import type { CodecName } from '../codec/codec.js';
-import type { StreamEnd } from '../grammar/grammar.js';
-import type { AdaptiveReport } from '../transfer/adaptive/chooser.js';
+import type { ErrorData } from '../../errors.js';
+import type { CodecName } from '../../codec/codec.js';
+import type { StreamEnd } from '../../grammar/grammar.js';
+import type { AdaptiveReport } from '../adaptive/chooser.js';
 import type { Convergence } from './convergence.js';
 import type { CodecCounts, PageCounts } from './counts.js';
 

@@ -1,8 +1,8 @@
 // Looks at the rounds of a transfer while it runs, and says once, as soon as it is plain, that they lead nowhere.
 // Asked a few times a second; its answers go into progress and summary.
 
-import { formatDuration, formatRate } from '../units.js';
-import { PAGE_SIZE } from '../grammar/grammar.js';
+import { formatDuration, formatRate } from '../../units.js';
+import { PAGE_SIZE } from '../../grammar/grammar.js';
 import { type Convergence, judge } from './convergence.js';
 import { RoundCounter } from './rounds.js';
 

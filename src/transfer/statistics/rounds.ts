@@ -3,7 +3,7 @@
 // Limits: pages that leave no contents in the stream (QEMU's zero pages) are not seen; a source that sends out of order
 // would seem to have more rounds; a round that begins behind the last page of the one before is counted with it.
 
-import { NO_IDENTITY } from '../grammar/grammar.js';
+import { NO_IDENTITY } from '../../grammar/grammar.js';
 
 /** A round that is over. */
 export interface Round {

@@ -3,10 +3,10 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import fc from 'fast-check';
-import { NO_IDENTITY } from '../../src/grammar/grammar.js';
-import { type Convergence, judge } from '../../src/migration/convergence.js';
-import { ConvergenceWatch } from '../../src/migration/convergence-watch.js';
-import { RoundCounter } from '../../src/migration/rounds.js';
+import { NO_IDENTITY } from '../../../src/grammar/grammar.js';
+import { type Convergence, judge } from '../../../src/transfer/statistics/convergence.js';
+import { ConvergenceWatch } from '../../../src/transfer/statistics/convergence-watch.js';
+import { RoundCounter } from '../../../src/transfer/statistics/rounds.js';
 
 const LIMIT = 300;
 
