@@ -19,7 +19,7 @@ import { GRAMMAR_ID } from '../src/grammar/grammar.js';
 import { RawGrammar } from '../src/grammar/raw.js';
 import { parseAddress } from '../src/link/address.js';
 import { openInput, openOutput } from '../src/link/open.js';
-import { senderGeometry, usefulSlotsFromFile } from '../src/migration/memory.js';
+import { senderGeometry, usefulSlotsFromFile } from '../src/transfer/plan/memory.js';
 import { Sender } from '../src/migration/sender.js';
 import { Statistics } from '../src/transfer/statistics/statistics.js';
 import type { BareStartUp } from './bare-worker.js';

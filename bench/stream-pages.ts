@@ -8,7 +8,7 @@ import { PAGE_SIZE, type SegmentSink } from '../src/grammar/grammar.js';
 import type { ByteSource } from '../src/io/bytes.js';
 import { parseAddress } from '../src/link/address.js';
 import { openInput } from '../src/link/open.js';
-import { recognise } from '../src/migration/opening.js';
+import { recognise } from '../src/transfer/plan/opening.js';
 
 const PIECE = 4 * 1024 * 1024;
 

@@ -10,7 +10,7 @@ import {
   SEND_ENVIRONMENT,
   type OptionKind,
 } from '../migration/environment.js';
-import { FORMATS, METHODS, type ReceiveOptions, type SendOptions } from '../migration/options.js';
+import { FORMATS, METHODS, type ReceiveOptions, type SendOptions } from '../transfer/plan/options.js';
 import type { ParsedArguments } from './command.js';
 
 export const ADDRESSES =

@@ -3,11 +3,11 @@
 import type { HostThreadsKey } from '../os/host-threads.js';
 import { hostThreadsKey } from '../os/host-threads.js';
 import { RamferryError, toRamferryError } from '../errors.js';
-import { chooseCoding } from '../migration/coding.js';
-import { codecBytes } from '../migration/codec-memory.js';
+import { chooseCoding } from '../transfer/plan/coding.js';
+import { codecBytes } from '../transfer/plan/codec-memory.js';
 import { allowedCpus } from '../os/cpus.js';
-import { senderGeometry } from '../migration/memory.js';
-import { resolveReceiveOptions, resolveSendOptions } from '../migration/options.js';
+import { senderGeometry } from '../transfer/plan/memory.js';
+import { resolveReceiveOptions, resolveSendOptions } from '../transfer/plan/options.js';
 import type { ReceiverSettings } from '../migration/receiving.js';
 import type { Sender, SenderSettings } from '../migration/sender.js';
 import type { Outlet } from '../container/outlet.js';

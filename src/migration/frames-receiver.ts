@@ -19,7 +19,7 @@ import { OrderedPool } from '../pool/ordered-pool.js';
 import type { SlotGeometry } from '../slot/layout.js';
 import { HOLDS, JOB, JOB_HASH, JOB_WIDE, TASK } from '../slot/job.js';
 import { DECOMPRESS_ENTRY } from '../os/entries.js';
-import { announcedGeometry, receiverGeometry, windowRoom } from './memory.js';
+import { announcedGeometry, receiverGeometry, windowRoom } from '../transfer/plan/memory.js';
 import { hangUp, type Outcome, type ReceiverSettings, type Receiving } from './receiving.js';
 import { StreamWindow } from './stream-window.js';
 

@@ -13,9 +13,9 @@ import type { XenKind } from '../grammar/xen/wrapping.js';
 import { type Grammar, GRAMMAR_ID, type GrammarName, incomplete } from '../grammar/grammar.js';
 import type { ByteSource } from '../io/bytes.js';
 import { type Address, addressOf } from '../link/address.js';
-import type { Coding } from './coding.js';
-import { recognise } from './opening.js';
-import type { ResolvedSendOptions } from './options.js';
+import type { Coding } from '../transfer/plan/coding.js';
+import { recognise } from '../transfer/plan/opening.js';
+import type { ResolvedSendOptions } from '../transfer/plan/options.js';
 import { refuseCutHead, refuseIncomplete } from './stream-end.js';
 
 /** A stream that is made here and has a grammar of its own; its end is not yet the end of the transfer. */

@@ -29,7 +29,7 @@ import { allocateStore } from '../store/shared.js';
 import { DECOMPRESS_ENTRY } from '../os/entries.js';
 import { beyondMaxSize } from './bounded-sink.js';
 import { located, nextLocated } from './located.js';
-import { announcedGeometry } from './memory.js';
+import { announcedGeometry } from '../transfer/plan/memory.js';
 import type { Outcome, ReceiverSettings, Receiving } from './receiving.js';
 import { wasStored } from '../transfer/statistics/counts.js';
 

@@ -18,9 +18,9 @@ import {
   type ReceiveOptions,
   type ResolvedReceiveOptions,
   resolveReceiveOptions,
-} from './options.js';
-import { storeBeside } from './memory.js';
-import { codecBytes } from './codec-memory.js';
+} from '../transfer/plan/options.js';
+import { storeBeside } from '../transfer/plan/memory.js';
+import { codecBytes } from '../transfer/plan/codec-memory.js';
 import { DECOMPRESS_ENTRY } from '../os/entries.js';
 import { speaks } from '../control/handshake.js';
 import { finishOutput, outputSink, watchReader } from './output.js';
@@ -29,8 +29,8 @@ import { endRelay, relay, standardPartner } from '../control/relay.js';
 import { reportProgress } from '../transfer/statistics/progress-timer.js';
 import { BoundedSink } from './bounded-sink.js';
 import { rehearseReceiving } from './rehearsal.js';
-import { openOptions, recognise, warnOfFewer } from './opening.js';
-import { receiverHello } from './receiver-hello.js';
+import { openOptions, recognise, warnOfFewer } from '../transfer/plan/opening.js';
+import { receiverHello } from '../transfer/plan/receiver-hello.js';
 import { openReceiver } from './receivers.js';
 import type { Outcome } from './receiving.js';
 import { Standby } from './standby.js';

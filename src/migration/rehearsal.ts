@@ -13,7 +13,7 @@ import { PlainSink } from '../io/plain-sink.js';
 import { Crew } from '../pool/crew.js';
 import type { GivenCrew } from '../pool/worker-pool.js';
 import { COMPRESS_ENTRY } from '../os/entries.js';
-import { senderGeometry } from './memory.js';
+import { senderGeometry } from '../transfer/plan/memory.js';
 import { NativeReceiver } from './native-receiver.js';
 import { rehearsedGuest } from './rehearsed-guest.js';
 import { Sender } from './sender.js';

@@ -12,22 +12,22 @@ import { addressOf } from '../link/address.js';
 import { openInput, openOutput } from '../link/open.js';
 import type { OpenOptions } from '../link/options.js';
 import { checkNotSameFile, separateEnds } from '../link/same-file.js';
-import { senderGeometry, usefulSlotsFromFile } from './memory.js';
+import { senderGeometry, usefulSlotsFromFile } from '../transfer/plan/memory.js';
 import {
   DEFAULT_STORE_BYTES,
   type ResolvedSendOptions,
   resolveSendOptions,
   type SendOptions,
-} from './options.js';
+} from '../transfer/plan/options.js';
 import { adapts, adaptive } from './adaptive/set-up.js';
-import { agree, type Asked, chooseCoding, type Coding } from './coding.js';
+import { agree, type Asked, chooseCoding, type Coding } from '../transfer/plan/coding.js';
 import { CpuGovernor } from './cpu-governor.js';
 import { COMPRESS_ENTRY } from '../os/entries.js';
-import { codecBytes } from './codec-memory.js';
+import { codecBytes } from '../transfer/plan/codec-memory.js';
 import { speaks } from '../control/handshake.js';
 import { followDelivery } from '../transfer/pace/follow-delivery.js';
 import { type Cargo, outletFor, recogniseLoad, xenguestVersion } from './load.js';
-import { openOptions, warnOfFewer } from './opening.js';
+import { openOptions, warnOfFewer } from '../transfer/plan/opening.js';
 import { hypervisor, receiver } from '../control/peer-rules.js';
 import { endRelay, relay, standardPartner } from '../control/relay.js';
 import { reportProgress } from '../transfer/statistics/progress-timer.js';
@@ -39,7 +39,7 @@ import { Standby } from './standby.js';
 import { Statistics } from '../transfer/statistics/statistics.js';
 import { brokenInput, refuseIncomplete, streamEnd, unseenWarning } from './stream-end.js';
 import type { TransferSummary } from '../transfer/statistics/summary.js';
-import { defaultStore, storeSize } from './store-size.js';
+import { defaultStore, storeSize } from '../transfer/plan/store-size.js';
 import { refuseRest, warnOfUnfollowed } from './unfollowed.js';
 import { Ear } from '../control/channel.js';
 import { formatBits } from '../units.js';

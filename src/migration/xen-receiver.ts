@@ -16,7 +16,7 @@ import { HOLDS, JOB, JOB_WIDE, TASK } from '../slot/job.js';
 import { allocateStore } from '../store/shared.js';
 import { DECOMPRESS_ENTRY } from '../os/entries.js';
 import { located, nextLocated } from './located.js';
-import { announcedGeometry } from './memory.js';
+import { announcedGeometry } from '../transfer/plan/memory.js';
 import { hangUp, type Outcome, type ReceiverSettings, type Receiving } from './receiving.js';
 import { wasStored } from '../transfer/statistics/counts.js';
 import type { ArrivedChunk, XenDeliveries } from './xen-deliveries.js';

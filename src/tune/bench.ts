@@ -10,7 +10,7 @@ import { bindingInfo } from '../codec/registry.js';
 import { RamferryError } from '../errors.js';
 import { peakMemory } from '../os/peak-memory.js';
 import { allowedCpus } from '../os/cpus.js';
-import { LIMITS, optionError } from '../migration/options.js';
+import { LIMITS, optionError } from '../transfer/plan/options.js';
 import { invalidOption, parseSize } from '../units.js';
 import { Bank, REFERENCE } from './bank.js';
 import { benchDelta } from './bench-delta.js';

@@ -2,9 +2,9 @@
 
 import { bindingInfo } from '../codec/registry.js';
 import { recordCapacity } from '../chunk/encode.js';
-import { receiverGeometry, senderGeometry } from '../migration/memory.js';
-import { DEFAULT_MEMORY_LIMIT } from '../migration/options.js';
-import { defaultStore } from '../migration/store-size.js';
+import { receiverGeometry, senderGeometry } from '../transfer/plan/memory.js';
+import { DEFAULT_MEMORY_LIMIT } from '../transfer/plan/options.js';
+import { defaultStore } from '../transfer/plan/store-size.js';
 import { formatSize } from '../units.js';
 import type { Settings } from './recommend.js';
 

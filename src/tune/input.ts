@@ -11,7 +11,7 @@ import { readExactlyAt } from '../io/positioned.js';
 import { makeScratch } from '../io/scratch.js';
 import { parseAddress } from '../link/address.js';
 import { openInput } from '../link/open.js';
-import { recognise } from '../migration/opening.js';
+import { recognise } from '../transfer/plan/opening.js';
 import { speaker } from '../control/peer-rules.js';
 import { LEAST_REGIONS } from './measure.js';
 import type { Region } from './region.js';

@@ -4,7 +4,7 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 
 import { features } from '../../src/migration/features.js';
-import { LIMITS, resolveSendOptions } from '../../src/migration/options.js';
+import { LIMITS, resolveSendOptions } from '../../src/transfer/plan/options.js';
 
 describe('features', () => {
   it('shows every limit of the options as it is', () => {

@@ -10,7 +10,7 @@ import path from 'node:path';
 import { after } from 'node:test';
 
 import { receive } from '../../src/migration/receive.js';
-import type { ReceiveOptions, SendOptions } from '../../src/migration/options.js';
+import type { ReceiveOptions, SendOptions } from '../../src/transfer/plan/options.js';
 import { send } from '../../src/migration/send.js';
 import type { TransferSummary } from '../../src/transfer/statistics/summary.js';
 import { within } from '../within.js';

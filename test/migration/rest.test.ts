@@ -9,7 +9,7 @@ import { describe, it } from 'node:test';
 
 import { receive } from '../../src/migration/receive.js';
 import { send } from '../../src/migration/send.js';
-import type { SendOptions } from '../../src/migration/options.js';
+import type { SendOptions } from '../../src/transfer/plan/options.js';
 import { range, XenStream } from '../grammar/support/xen-streams.js';
 import { workplace } from './carry.js';
 

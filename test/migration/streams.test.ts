@@ -4,7 +4,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 
-import type { Method } from '../../src/migration/options.js';
+import type { Method } from '../../src/transfer/plan/options.js';
 import {
   hostileStreams,
   type Sample,

@@ -11,7 +11,7 @@ import { RamferryError } from '../../src/errors.js';
 import { IMAGE_HEADER_BYTES, LIBXC_RECORD } from '../../src/grammar/xen/libxc-format.js';
 import type { Hello } from '../../src/control/negotiation.js';
 import { xenguestVersion } from '../../src/migration/load.js';
-import { receiverHello } from '../../src/migration/receiver-hello.js';
+import { receiverHello } from '../../src/transfer/plan/receiver-hello.js';
 import { inspectXen } from '../../src/transfer/inspect/xen.js';
 import type { XenKind } from '../../src/grammar/xen/wrapping.js';
 import { Random } from '../fuzz/random.js';

@@ -6,10 +6,10 @@ import { bindingInfo } from '../../codec/registry.js';
 import type { Hello } from '../../control/negotiation.js';
 import { libc } from '../../os/libc.js';
 import { type Address, addressOf } from '../../link/address.js';
-import type { Asked, Coding } from '../coding.js';
+import type { Asked, Coding } from '../../transfer/plan/coding.js';
 import { allowedCpus } from '../../os/cpus.js';
-import { hasRoom, receiverFloor } from '../memory.js';
-import type { ResolvedSendOptions } from '../options.js';
+import { hasRoom, receiverFloor } from '../../transfer/plan/memory.js';
+import type { ResolvedSendOptions } from '../../transfer/plan/options.js';
 import { candidates } from '../../transfer/adaptive/candidates.js';
 import { Chooser } from '../../transfer/adaptive/chooser.js';
 

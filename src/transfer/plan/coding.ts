@@ -1,11 +1,11 @@
 // With which codec, level, chunk size and threads a stream leaves: what was asked for, as far as this installation and
 // the receiver can do it.
 
-import { bindingInfo } from '../codec/registry.js';
-import { type Given, type Hello, narrowOffer } from '../control/negotiation.js';
-import { RamferryError } from '../errors.js';
-import { formatSize } from '../units.js';
-import type { Chooser } from '../transfer/adaptive/chooser.js';
+import { bindingInfo } from '../../codec/registry.js';
+import { type Given, type Hello, narrowOffer } from '../../control/negotiation.js';
+import { RamferryError } from '../../errors.js';
+import { formatSize } from '../../units.js';
+import type { Chooser } from '../adaptive/chooser.js';
 import { receiverFloor } from './memory.js';
 import type { ResolvedSendOptions } from './options.js';
 

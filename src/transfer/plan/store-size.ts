@@ -1,10 +1,10 @@
 // How large the page store of a transfer is: what was asked for, as far as it is of use for the stream, and as both sides
 // can hold it. Pure decisions; it opens nothing.
 
-import { recordCapacity } from '../chunk/encode.js';
-import type { Hello } from '../control/negotiation.js';
-import { PAGE_SIZE } from '../grammar/grammar.js';
-import { formatSize } from '../units.js';
+import { recordCapacity } from '../../chunk/encode.js';
+import type { Hello } from '../../control/negotiation.js';
+import { PAGE_SIZE } from '../../grammar/grammar.js';
+import { formatSize } from '../../units.js';
 import { largestStore, type MemoryNeeds, receiverStores, senderGeometry, storeBeside } from './memory.js';
 import {
   DECOMPRESS_THREADS,

@@ -1,7 +1,7 @@
 // Memory of the codecs that this installation has: what a receiver must reckon with, since the sender chooses.
 
-import { usableCodecs } from '../codec/features.js';
-import { bindingInfo } from '../codec/registry.js';
+import { usableCodecs } from '../../codec/features.js';
+import { bindingInfo } from '../../codec/registry.js';
 
 /** Memory that the most expensive codec takes in one thread. */
 export function codecBytes(

@@ -2,10 +2,10 @@
 
 import { Buffer } from 'node:buffer';
 
-import { Detector, type StreamKind } from '../grammar/detect.js';
-import type { ByteSource } from '../io/bytes.js';
-import type { OpenOptions } from '../link/options.js';
-import type { FewerThreads } from '../pool/worker-pool.js';
+import { Detector, type StreamKind } from '../../grammar/detect.js';
+import type { ByteSource } from '../../io/bytes.js';
+import type { OpenOptions } from '../../link/options.js';
+import type { FewerThreads } from '../../pool/worker-pool.js';
 import type { ResolvedReceiveOptions, ResolvedSendOptions } from './options.js';
 
 /** The options of a transfer that concern its links. */

@@ -5,15 +5,15 @@ import { describe, it } from 'node:test';
 
 import fc from 'fast-check';
 
-import { recordCapacity } from '../../src/chunk/encode.js';
+import { recordCapacity } from '../../../src/chunk/encode.js';
 import {
   largestChunk,
   type MemoryNeeds,
   receiverGeometry,
   senderGeometry,
-} from '../../src/migration/memory.js';
-import { slotBytes } from '../../src/slot/layout.js';
-import { isTyped } from '../chunk/typed.js';
+} from '../../../src/transfer/plan/memory.js';
+import { slotBytes } from '../../../src/slot/layout.js';
+import { isTyped } from '../../chunk/typed.js';
 
 const KIB = 1024;
 const MIB = 1024 * KIB;

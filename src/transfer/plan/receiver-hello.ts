@@ -1,13 +1,13 @@
 // What a receiver says first: what it can read and hold, by its own options. True of every stream that it may be sent.
 
-import { usableCodecs } from '../codec/features.js';
-import { NATIVE_VERSION } from '../container/native.js';
-import type { Hello } from '../control/negotiation.js';
-import { XENGUEST_VERSIONS } from '../container/xenguest-mark.js';
+import { usableCodecs } from '../../codec/features.js';
+import { NATIVE_VERSION } from '../../container/native.js';
+import type { Hello } from '../../control/negotiation.js';
+import { XENGUEST_VERSIONS } from '../../container/xenguest-mark.js';
 import { codecBytes } from './codec-memory.js';
 import { largestChunk, receiverStores } from './memory.js';
 import type { ResolvedReceiveOptions } from './options.js';
-import { PROGRESS_INTERVAL_MS } from '../control/channel.js';
+import { PROGRESS_INTERVAL_MS } from '../../control/channel.js';
 
 /** @throws ERR_MEMORY_LIMIT when there is too little memory for any stream */
 export function receiverHello(

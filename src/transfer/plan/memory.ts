@@ -1,16 +1,16 @@
 // How many slots fit the memory limit. Takes the settings of a transfer, promises a geometry that stays within the
 // limit or ERR_MEMORY_LIMIT before any data. The figures are upper bounds that bench/memory.ts checks.
 
-import { recordCapacity } from '../chunk/encode.js';
-import { MAX_STORE_PAGES, storeMemoryBytes } from '../chunk/page-store.js';
-import { OPERATIONS_CAPACITY } from '../chunk/plan.js';
-import { MAX_CHUNK_BYTES } from '../chunk/record.js';
-import { MAX_SEGMENTS } from '../chunk/segments.js';
-import { RamferryError } from '../errors.js';
-import { PAGE_SIZE } from '../grammar/grammar.js';
-import { slotBytes, type SlotGeometry } from '../slot/layout.js';
-import { LEDGER_BYTES_A_SLOT } from '../store/ledger.js';
-import { formatSize } from '../units.js';
+import { recordCapacity } from '../../chunk/encode.js';
+import { MAX_STORE_PAGES, storeMemoryBytes } from '../../chunk/page-store.js';
+import { OPERATIONS_CAPACITY } from '../../chunk/plan.js';
+import { MAX_CHUNK_BYTES } from '../../chunk/record.js';
+import { MAX_SEGMENTS } from '../../chunk/segments.js';
+import { RamferryError } from '../../errors.js';
+import { PAGE_SIZE } from '../../grammar/grammar.js';
+import { slotBytes, type SlotGeometry } from '../../slot/layout.js';
+import { LEDGER_BYTES_A_SLOT } from '../../store/ledger.js';
+import { formatSize } from '../../units.js';
 
 /** Node itself with ramferry's modules, resident before the first worker starts. */
 const PROCESS_BYTES = 72 * 1024 * 1024;
