@@ -20,7 +20,7 @@ import { RawGrammar } from '../src/grammar/raw.js';
 import { parseAddress } from '../src/link/address.js';
 import { openInput, openOutput } from '../src/link/open.js';
 import { senderGeometry, usefulSlotsFromFile } from '../src/transfer/plan/memory.js';
-import { Sender } from '../src/migration/sender.js';
+import { Sender } from '../src/transfer/sender/sender.js';
 import { Statistics } from '../src/transfer/statistics/statistics.js';
 import type { BareStartUp } from './bare-worker.js';
 import { allocateMarks, type MarkMemory, type Stretch, stretch, takeMark } from './marks.js';

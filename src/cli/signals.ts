@@ -6,7 +6,7 @@ import { setImmediate } from 'node:timers/promises';
 
 import { RamferryError, toRamferryError } from '../errors.js';
 import { exitNow } from '../os/exit.js';
-import { reasonOf as signalled } from '../migration/sender-outcome.js';
+import { reasonOf as signalled } from '../transfer/sender/outcome.js';
 import { reportError } from './output.js';
 
 const CLEAN_UP_MS = 1000;

@@ -15,7 +15,7 @@ import { writeError } from '../io/system-error.js';
 import { openInheritedInput, openInheritedOutput } from '../link/inherited.js';
 import { NativeReceiver } from '../migration/native-receiver.js';
 import type { ReceiverSettings } from '../migration/receiving.js';
-import { Sender } from '../migration/sender.js';
+import { Sender } from '../transfer/sender/sender.js';
 import { XenReceiver } from '../migration/xen-receiver.js';
 import { detach, endWriting } from './descriptors.js';
 import { type Engine, WorkCarrier } from './emu-engine.js';

@@ -16,7 +16,7 @@ import { COMPRESS_ENTRY } from '../os/entries.js';
 import { senderGeometry } from '../transfer/plan/memory.js';
 import { NativeReceiver } from './native-receiver.js';
 import { rehearsedGuest } from './rehearsed-guest.js';
-import { Sender } from './sender.js';
+import { Sender } from '../transfer/sender/sender.js';
 import type { Rehearsal } from './standby.js';
 import { Statistics } from '../transfer/statistics/statistics.js';
 

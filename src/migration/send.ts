@@ -19,28 +19,28 @@ import {
   resolveSendOptions,
   type SendOptions,
 } from '../transfer/plan/options.js';
-import { adapts, adaptive } from './adaptive/set-up.js';
+import { adapts, adaptive } from '../transfer/sender/adapt.js';
 import { agree, type Asked, chooseCoding, type Coding } from '../transfer/plan/coding.js';
-import { CpuGovernor } from './cpu-governor.js';
+import { CpuGovernor } from '../transfer/sender/cpu-governor.js';
 import { COMPRESS_ENTRY } from '../os/entries.js';
 import { codecBytes } from '../transfer/plan/codec-memory.js';
 import { speaks } from '../control/handshake.js';
 import { followDelivery } from '../transfer/pace/follow-delivery.js';
-import { type Cargo, outletFor, recogniseLoad, xenguestVersion } from './load.js';
+import { type Cargo, outletFor, recogniseLoad, xenguestVersion } from '../transfer/sender/load.js';
 import { openOptions, warnOfFewer } from '../transfer/plan/opening.js';
 import { hypervisor, receiver } from '../control/peer-rules.js';
 import { endRelay, relay, standardPartner } from '../control/relay.js';
 import { reportProgress } from '../transfer/statistics/progress-timer.js';
 import { rehearseSending } from './rehearsal.js';
 import { ConvergenceWatch } from '../transfer/statistics/convergence-watch.js';
-import { Sender } from './sender.js';
-import { outcomeOf, reasonOf } from './sender-outcome.js';
+import { Sender } from '../transfer/sender/sender.js';
+import { outcomeOf, reasonOf } from '../transfer/sender/outcome.js';
 import { Standby } from './standby.js';
 import { Statistics } from '../transfer/statistics/statistics.js';
-import { brokenInput, refuseIncomplete, streamEnd, unseenWarning } from './stream-end.js';
+import { brokenInput, refuseIncomplete, streamEnd, unseenWarning } from '../transfer/sender/stream-end.js';
 import type { TransferSummary } from '../transfer/statistics/summary.js';
 import { defaultStore, storeSize } from '../transfer/plan/store-size.js';
-import { refuseRest, warnOfUnfollowed } from './unfollowed.js';
+import { refuseRest, warnOfUnfollowed } from '../transfer/sender/unfollowed.js';
 import { Ear } from '../control/channel.js';
 import { formatBits } from '../units.js';
 

@@ -9,7 +9,7 @@ import { MAX_SEGMENTS } from '../chunk/segments.js';
 import type { Grammar } from '../grammar/grammar.js';
 import type { ByteSource } from '../io/bytes.js';
 import { COMPRESS_ENTRY } from '../os/entries.js';
-import { StreamFeeder } from '../migration/feeder.js';
+import { StreamFeeder } from '../transfer/sender/feeder.js';
 import { OrderedPool } from '../pool/ordered-pool.js';
 import { Random } from '../image/random.js';
 import { ProcessClock } from '../os/process-clock.js';

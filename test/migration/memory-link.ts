@@ -10,7 +10,7 @@ import { RawGrammar } from '../../src/grammar/raw.js';
 import type { ByteSink, ByteSource } from '../../src/io/bytes.js';
 import { senderGeometry } from '../../src/transfer/plan/memory.js';
 import { NativeReceiver } from '../../src/migration/native-receiver.js';
-import { Sender, type SenderSettings } from '../../src/migration/sender.js';
+import { Sender, type SenderSettings } from '../../src/transfer/sender/sender.js';
 import { Statistics } from '../../src/transfer/statistics/statistics.js';
 
 export const MIB = 1024 * 1024;

@@ -6,7 +6,7 @@ import { it } from 'node:test';
 
 import { SEGMENT } from '../../src/chunk/segments.js';
 import { QemuGrammar } from '../../src/grammar/qemu/qemu.js';
-import { Filler } from '../../src/migration/filler.js';
+import { Filler } from '../../src/transfer/sender/filler.js';
 import { rehearsedGuest } from '../../src/migration/rehearsed-guest.js';
 import { RoundCounter } from '../../src/transfer/statistics/rounds.js';
 

@@ -15,7 +15,7 @@ import { RamferryError } from '../../src/errors.js';
 import { openHoles } from '../../src/io/holes.js';
 import { libc } from '../../src/os/libc.js';
 import { COMPRESS_ENTRY } from '../../src/os/entries.js';
-import { feedExtents } from '../../src/migration/extent-feeder.js';
+import { feedExtents } from '../../src/transfer/sender/extent-feeder.js';
 import { send } from '../../src/migration/send.js';
 import { receive } from '../../src/migration/receive.js';
 import { OrderedPool } from '../../src/pool/ordered-pool.js';

@@ -21,7 +21,7 @@ import { senderGeometry } from '../../src/transfer/plan/memory.js';
 import type { Method } from '../../src/transfer/plan/options.js';
 import { openReceiver } from '../../src/migration/receivers.js';
 import type { Receiving } from '../../src/migration/receiving.js';
-import { Sender } from '../../src/migration/sender.js';
+import { Sender } from '../../src/transfer/sender/sender.js';
 import { Statistics } from '../../src/transfer/statistics/statistics.js';
 
 export const KIB = 1024;

@@ -4,7 +4,7 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 
 import { CODEC_ID } from '../../../src/codec/codec.js';
-import type { SenderSettings } from '../../../src/migration/sender.js';
+import type { SenderSettings } from '../../../src/transfer/sender/sender.js';
 import { JOB, JOB_FLAG } from '../../../src/slot/job.js';
 import { image } from '../../migration/carry.js';
 import { decodeStream, encodeStream } from '../../migration/memory-link.js';

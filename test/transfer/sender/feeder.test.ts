@@ -7,13 +7,13 @@ import { describe, it, mock } from 'node:test';
 
 import fc from 'fast-check';
 
-import { MAX_SEGMENTS } from '../../src/chunk/segments.js';
-import { grammarFor, type StreamKind } from '../../src/grammar/detect.js';
-import type { Grammar, SegmentSink, StreamEnd } from '../../src/grammar/grammar.js';
-import * as qemu from '../grammar/support/qemu-streams.js';
-import { range, wellFormed, XenStream } from '../grammar/support/xen-streams.js';
-import { noise } from '../codec/support.js';
-import { type Event, feed, joined, shapes } from './feeding.js';
+import { MAX_SEGMENTS } from '../../../src/chunk/segments.js';
+import { grammarFor, type StreamKind } from '../../../src/grammar/detect.js';
+import type { Grammar, SegmentSink, StreamEnd } from '../../../src/grammar/grammar.js';
+import * as qemu from '../../grammar/support/qemu-streams.js';
+import { range, wellFormed, XenStream } from '../../grammar/support/xen-streams.js';
+import { noise } from '../../codec/support.js';
+import { type Event, feed, joined, shapes } from '../../migration/feeding.js';
 
 interface Stream {
   readonly name: string;

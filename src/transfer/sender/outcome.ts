@@ -1,9 +1,9 @@
 // How a sender reports a transfer that broke off: as failed, or as unknown once the final part of the stream may have reached a reader
 // that acts on it (docs/INTEGRATION.md, "When the outcome is unknown"). Pure: takes the facts, returns the error.
 
-import type { Result } from '../control/negotiation.js';
-import { type ErrorCode, RamferryError, toRamferryError } from '../errors.js';
-import type { ByteSink } from '../io/bytes.js';
+import type { Result } from '../../control/negotiation.js';
+import { type ErrorCode, RamferryError, toRamferryError } from '../../errors.js';
+import type { ByteSink } from '../../io/bytes.js';
 import type { Sender } from './sender.js';
 
 /** What these say is certain, wherever the stream has got to. */

@@ -2,12 +2,12 @@
 // sees the bytes. An extent that lies wholly in a hole is marked, so that the worker need not read it.
 // It waits for free slots (back-pressure) and knows nothing of the output.
 
-import { SEGMENT } from '../chunk/segments.js';
-import { PAGE_SIZE } from '../grammar/grammar.js';
-import type { PositionedInput } from '../io/bytes.js';
-import { openHoles } from '../io/holes.js';
-import type { OrderedPool } from '../pool/ordered-pool.js';
-import { JOB, JOB_WIDE } from '../slot/job.js';
+import { SEGMENT } from '../../chunk/segments.js';
+import { PAGE_SIZE } from '../../grammar/grammar.js';
+import type { PositionedInput } from '../../io/bytes.js';
+import { openHoles } from '../../io/holes.js';
+import type { OrderedPool } from '../../pool/ordered-pool.js';
+import { JOB, JOB_WIDE } from '../../slot/job.js';
 import type { ChunkTaker } from './feeder.js';
 
 export async function feedExtents(

@@ -1,9 +1,9 @@
 // How the input of a sender ended, and what follows from it: a stream that broke off must not look like one that arrived.
 // Takes the grammar's word; adds what only the input itself tells (a file has a size, a connection may bring no byte).
 
-import { RamferryError, toRamferryError } from '../errors.js';
-import { type Grammar, incomplete, SEEN, type StreamEnd } from '../grammar/grammar.js';
-import type { ByteSource } from '../io/bytes.js';
+import { RamferryError, toRamferryError } from '../../errors.js';
+import { type Grammar, incomplete, SEEN, type StreamEnd } from '../../grammar/grammar.js';
+import type { ByteSource } from '../../io/bytes.js';
 
 /**
  * @param grammar undefined where the workers read the pages of a regular file by themselves

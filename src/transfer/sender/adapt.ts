@@ -6,12 +6,12 @@ import { bindingInfo } from '../../codec/registry.js';
 import type { Hello } from '../../control/negotiation.js';
 import { libc } from '../../os/libc.js';
 import { type Address, addressOf } from '../../link/address.js';
-import type { Asked, Coding } from '../../transfer/plan/coding.js';
+import type { Asked, Coding } from '../plan/coding.js';
 import { allowedCpus } from '../../os/cpus.js';
-import { hasRoom, receiverFloor } from '../../transfer/plan/memory.js';
-import type { ResolvedSendOptions } from '../../transfer/plan/options.js';
-import { candidates } from '../../transfer/adaptive/candidates.js';
-import { Chooser } from '../../transfer/adaptive/chooser.js';
+import { hasRoom, receiverFloor } from '../plan/memory.js';
+import type { ResolvedSendOptions } from '../plan/options.js';
+import { candidates } from '../adaptive/candidates.js';
+import { Chooser } from '../adaptive/chooser.js';
 
 /** Bytes flow through it to somebody: no regular file, which is the same every time it is made. */
 function isFlow(address: Address): boolean {

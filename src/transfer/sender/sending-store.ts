@@ -1,14 +1,14 @@
 // The page store of a transfer at its sender: the shared memory that the workers read and write, and the bookkeeping on
 // the main thread. Chunks are entered in stream order and come back in stream order; what they tell counts later.
 
-import { NO_TALLY, TALLY } from '../chunk/store-plan.js';
-import { PAGE_SIZE } from '../grammar/grammar.js';
-import { JOB, JOB_WIDE } from '../slot/job.js';
-import type { SlotViews } from '../slot/layout.js';
-import { Turns } from '../slot/turns.js';
-import { Ledger } from '../store/ledger.js';
-import { allocateStore, type SharedStore, type StoreMemory } from '../store/shared.js';
-import type { StoreCounts } from '../transfer/statistics/counts.js';
+import { NO_TALLY, TALLY } from '../../chunk/store-plan.js';
+import { PAGE_SIZE } from '../../grammar/grammar.js';
+import { JOB, JOB_WIDE } from '../../slot/job.js';
+import type { SlotViews } from '../../slot/layout.js';
+import { Turns } from '../../slot/turns.js';
+import { Ledger } from '../../store/ledger.js';
+import { allocateStore, type SharedStore, type StoreMemory } from '../../store/shared.js';
+import type { StoreCounts } from '../statistics/counts.js';
 
 export class SendingStore {
   /** What the workers are told. */

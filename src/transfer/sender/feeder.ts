@@ -4,14 +4,14 @@
 
 import { Buffer } from 'node:buffer';
 
-import { OPERATIONS_CAPACITY } from '../chunk/plan.js';
-import { RamferryError } from '../errors.js';
-import { type Grammar, PAGE_SIZE } from '../grammar/grammar.js';
-import type { ByteSource } from '../io/bytes.js';
-import type { OrderedPool } from '../pool/ordered-pool.js';
-import { JOB, JOB_WIDE } from '../slot/job.js';
+import { OPERATIONS_CAPACITY } from '../../chunk/plan.js';
+import { RamferryError } from '../../errors.js';
+import { type Grammar, PAGE_SIZE } from '../../grammar/grammar.js';
+import type { ByteSource } from '../../io/bytes.js';
+import type { OrderedPool } from '../../pool/ordered-pool.js';
+import { JOB, JOB_WIDE } from '../../slot/job.js';
 import { type Cut, Filler } from './filler.js';
-import type { RoundCounter } from '../transfer/statistics/rounds.js';
+import type { RoundCounter } from '../statistics/rounds.js';
 
 /** What the feeder asks of whoever turns slots into chunks. */
 export interface ChunkTaker {

@@ -1,21 +1,21 @@
 // What is sent: somebody's stream, recognised by its first bytes, or a cargo that is made here; how it is walked, and in
 // which container it leaves. Reads no more of the input than it takes to recognise it.
 
-import type { Hello } from '../control/negotiation.js';
-import { NativeOutlet } from '../container/native-outlet.js';
-import type { Outlet } from '../container/outlet.js';
-import type { XenguestVersion } from '../container/xenguest-mark.js';
-import { XenguestOutlet } from '../container/xenguest-outlet.js';
-import { RamferryError } from '../errors.js';
-import { containerOf, grammarFor, type StreamKind } from '../grammar/detect.js';
-import { unknownXenHead, xenHeadBytes } from '../grammar/xen/head.js';
-import type { XenKind } from '../grammar/xen/wrapping.js';
-import { type Grammar, GRAMMAR_ID, type GrammarName, incomplete } from '../grammar/grammar.js';
-import type { ByteSource } from '../io/bytes.js';
-import { type Address, addressOf } from '../link/address.js';
-import type { Coding } from '../transfer/plan/coding.js';
-import { recognise } from '../transfer/plan/opening.js';
-import type { ResolvedSendOptions } from '../transfer/plan/options.js';
+import type { Hello } from '../../control/negotiation.js';
+import { NativeOutlet } from '../../container/native-outlet.js';
+import type { Outlet } from '../../container/outlet.js';
+import type { XenguestVersion } from '../../container/xenguest-mark.js';
+import { XenguestOutlet } from '../../container/xenguest-outlet.js';
+import { RamferryError } from '../../errors.js';
+import { containerOf, grammarFor, type StreamKind } from '../../grammar/detect.js';
+import { unknownXenHead, xenHeadBytes } from '../../grammar/xen/head.js';
+import type { XenKind } from '../../grammar/xen/wrapping.js';
+import { type Grammar, GRAMMAR_ID, type GrammarName, incomplete } from '../../grammar/grammar.js';
+import type { ByteSource } from '../../io/bytes.js';
+import { type Address, addressOf } from '../../link/address.js';
+import type { Coding } from '../plan/coding.js';
+import { recognise } from '../plan/opening.js';
+import type { ResolvedSendOptions } from '../plan/options.js';
 import { refuseCutHead, refuseIncomplete } from './stream-end.js';
 
 /** A stream that is made here and has a grammar of its own; its end is not yet the end of the transfer. */
@@ -148,7 +148,7 @@ export async function outletFor(
       });
     }
     // Frames are cut like chunks of any kind of stream; a Xen stream's own end and flush points count all the same.
-    const { FramesOutlet } = await import('../container/frames-outlet.js');
+    const { FramesOutlet } = await import('../../container/frames-outlet.js');
     return new FramesOutlet(codec, chunkSize);
   }
   if (name === 'libxc' && xenguest !== undefined) {

@@ -2,9 +2,9 @@
 // Takes the calls of a SegmentSink in stream order; promises the same cuts for the same stream, however it was split
 // into reads. It moves no bytes itself: the feeder does that, by what `take()` says.
 
-import { MAX_SEGMENTS, SEGMENT } from '../chunk/segments.js';
-import { NO_IDENTITY, PAGE_SIZE, type SegmentSink } from '../grammar/grammar.js';
-import type { RoundCounter } from '../transfer/statistics/rounds.js';
+import { MAX_SEGMENTS, SEGMENT } from '../../chunk/segments.js';
+import { NO_IDENTITY, PAGE_SIZE, type SegmentSink } from '../../grammar/grammar.js';
+import type { RoundCounter } from '../statistics/rounds.js';
 
 /** Why a chunk ends where it ends. */
 export interface Cut {

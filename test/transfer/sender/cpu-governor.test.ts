@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 
-import { CpuGovernor, type CpuMeter } from '../../src/migration/cpu-governor.js';
+import { CpuGovernor, type CpuMeter } from '../../../src/transfer/sender/cpu-governor.js';
 
 /** A transfer that uses `busy` CPUs whenever it may. @returns CPUs that it used on average */
 async function used(share: number, busy: number): Promise<number> {

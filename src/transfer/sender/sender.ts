@@ -2,26 +2,26 @@
 // Promises the whole stream in the sink or the first error in stream order; leaves opening, closing and the final name
 // to its caller.
 
-import { encodeChunk } from '../chunk/encode.js';
-import { Planner } from '../chunk/plan.js';
-import { CODEC_ID, type CodecName } from '../codec/codec.js';
-import { RamferryError, toRamferryError } from '../errors.js';
-import type { Grammar } from '../grammar/grammar.js';
-import type { ByteSource, PositionedInput } from '../io/bytes.js';
-import { directPlaces, readExtent } from '../io/direct.js';
-import type { HostThreadsKey } from '../os/host-threads.js';
-import { OrderedPool } from '../pool/ordered-pool.js';
-import type { FewerThreads, GivenCrew } from '../pool/worker-pool.js';
-import { AFTER, HOLDS, JOB, JOB_FLAG, JOB_WIDE, TASK } from '../slot/job.js';
-import type { SlotGeometry, SlotViews } from '../slot/layout.js';
-import { jobDone } from '../slot/outcome.js';
+import { encodeChunk } from '../../chunk/encode.js';
+import { Planner } from '../../chunk/plan.js';
+import { CODEC_ID, type CodecName } from '../../codec/codec.js';
+import { RamferryError, toRamferryError } from '../../errors.js';
+import type { Grammar } from '../../grammar/grammar.js';
+import type { ByteSource, PositionedInput } from '../../io/bytes.js';
+import { directPlaces, readExtent } from '../../io/direct.js';
+import type { HostThreadsKey } from '../../os/host-threads.js';
+import { OrderedPool } from '../../pool/ordered-pool.js';
+import type { FewerThreads, GivenCrew } from '../../pool/worker-pool.js';
+import { AFTER, HOLDS, JOB, JOB_FLAG, JOB_WIDE, TASK } from '../../slot/job.js';
+import type { SlotGeometry, SlotViews } from '../../slot/layout.js';
+import { jobDone } from '../../slot/outcome.js';
 import { ChunkWriter, type WritingSettings } from './chunk-writer.js';
-import { COMPRESS_ENTRY } from '../os/entries.js';
+import { COMPRESS_ENTRY } from '../../os/entries.js';
 import { feedExtents } from './extent-feeder.js';
 import { type ChunkTaker, StreamFeeder } from './feeder.js';
 import type { Cut } from './filler.js';
-import type { RoundCounter } from '../transfer/statistics/rounds.js';
-import type { StoreMemory } from '../store/shared.js';
+import type { RoundCounter } from '../statistics/rounds.js';
+import type { StoreMemory } from '../../store/shared.js';
 import { SendingStore } from './sending-store.js';
 
 export interface SenderSettings extends WritingSettings {

@@ -2,16 +2,16 @@
 // them, as fast as the link and the receiver let it. Tells the pace, the adaptive mode, the page store and the statistics what
 // has left. It makes no chunks, and neither opens nor closes the sink.
 
-import type { Departure, Outlet } from '../container/outlet.js';
-import type { ByteSink } from '../io/bytes.js';
-import type { OrderedPool } from '../pool/ordered-pool.js';
-import { AFTER, JOB } from '../slot/job.js';
-import type { Chooser } from '../transfer/adaptive/chooser.js';
-import { wasStored } from '../transfer/statistics/counts.js';
-import type { DeliveryWindow } from '../transfer/pace/delivery-window.js';
-import { LinkPace } from '../transfer/pace/link-pace.js';
+import type { Departure, Outlet } from '../../container/outlet.js';
+import type { ByteSink } from '../../io/bytes.js';
+import type { OrderedPool } from '../../pool/ordered-pool.js';
+import { AFTER, JOB } from '../../slot/job.js';
+import type { Chooser } from '../adaptive/chooser.js';
+import { wasStored } from '../statistics/counts.js';
+import type { DeliveryWindow } from '../pace/delivery-window.js';
+import { LinkPace } from '../pace/link-pace.js';
 import type { SendingStore } from './sending-store.js';
-import type { Statistics } from '../transfer/statistics/statistics.js';
+import type { Statistics } from '../statistics/statistics.js';
 
 /** Bytes of a write, and when it began and ended in milliseconds. */
 interface Written {

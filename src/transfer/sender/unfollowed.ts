@@ -1,11 +1,11 @@
 // What a sender says about bytes that no grammar could follow: they arrive unchanged, but shrink less, and the user may want to
 // know why. Also refuses what was left unread behind the END of a bare libxc stream in a file.
 
-import { RamferryError } from '../errors.js';
-import type { Grammar } from '../grammar/grammar.js';
-import type { ByteSource } from '../io/bytes.js';
-import { formatSize } from '../units.js';
-import type { ResolvedSendOptions } from '../transfer/plan/options.js';
+import { RamferryError } from '../../errors.js';
+import type { Grammar } from '../../grammar/grammar.js';
+import type { ByteSource } from '../../io/bytes.js';
+import { formatSize } from '../../units.js';
+import type { ResolvedSendOptions } from '../plan/options.js';
 
 /** Behind a wrapping's end `xl migrate` says a few words: those are part of its stream. */
 const WORDS_BYTES = 4096;
