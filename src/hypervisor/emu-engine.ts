@@ -8,7 +8,7 @@ import { codecBytes } from '../transfer/plan/codec-memory.js';
 import { allowedCpus } from '../os/cpus.js';
 import { senderGeometry } from '../transfer/plan/memory.js';
 import { resolveReceiveOptions, resolveSendOptions } from '../transfer/plan/options.js';
-import type { ReceiverSettings } from '../migration/receiving.js';
+import type { ReceiverSettings } from '../transfer/receiver/receiving.js';
 import type { Sender, SenderSettings } from '../transfer/sender/sender.js';
 import type { Outlet } from '../container/outlet.js';
 import type { XenguestVersion } from '../container/xenguest-mark.js';

@@ -13,10 +13,10 @@ import type { ByteSink, ByteSource, Channel } from '../io/bytes.js';
 import { libc } from '../os/libc.js';
 import { writeError } from '../io/system-error.js';
 import { openInheritedInput, openInheritedOutput } from '../link/inherited.js';
-import { NativeReceiver } from '../migration/native-receiver.js';
-import type { ReceiverSettings } from '../migration/receiving.js';
+import { NativeReceiver } from '../transfer/receiver/native-receiver.js';
+import type { ReceiverSettings } from '../transfer/receiver/receiving.js';
 import { Sender } from '../transfer/sender/sender.js';
-import { XenReceiver } from '../migration/xen-receiver.js';
+import { XenReceiver } from '../transfer/receiver/xen-receiver.js';
 import { detach, endWriting } from './descriptors.js';
 import { type Engine, WorkCarrier } from './emu-engine.js';
 

@@ -14,7 +14,7 @@ import { Crew } from '../pool/crew.js';
 import type { GivenCrew } from '../pool/worker-pool.js';
 import { COMPRESS_ENTRY } from '../os/entries.js';
 import { senderGeometry } from '../transfer/plan/memory.js';
-import { NativeReceiver } from './native-receiver.js';
+import { NativeReceiver } from '../transfer/receiver/native-receiver.js';
 import { rehearsedGuest } from './rehearsed-guest.js';
 import { Sender } from '../transfer/sender/sender.js';
 import type { Rehearsal } from './standby.js';

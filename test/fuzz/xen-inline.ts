@@ -10,8 +10,8 @@ import { ENVELOPE_BYTES, type Envelope, isCut, XenguestTotals } from '../../src/
 import { RamferryError } from '../../src/errors.js';
 import type { XenKind } from '../../src/grammar/xen/wrapping.js';
 import { Statistics } from '../../src/transfer/statistics/statistics.js';
-import type { ArrivedChunk, XenDeliveries } from '../../src/migration/xen-deliveries.js';
-import { XenParser } from '../../src/migration/xen-parser.js';
+import type { ArrivedChunk, XenDeliveries } from '../../src/transfer/receiver/xen-deliveries.js';
+import { XenParser } from '../../src/transfer/receiver/xen-parser.js';
 import { PAGE_BYTES } from '../../src/page/zero.js';
 import { codec, expander, sharedBuffer } from '../chunk/support.js';
 import { PiecewiseSource } from '../migration/streams-support.js';

@@ -9,7 +9,7 @@ import { type Grammar, GRAMMAR_ID } from '../../src/grammar/grammar.js';
 import { RawGrammar } from '../../src/grammar/raw.js';
 import type { ByteSink, ByteSource } from '../../src/io/bytes.js';
 import { senderGeometry } from '../../src/transfer/plan/memory.js';
-import { NativeReceiver } from '../../src/migration/native-receiver.js';
+import { NativeReceiver } from '../../src/transfer/receiver/native-receiver.js';
 import { Sender, type SenderSettings } from '../../src/transfer/sender/sender.js';
 import { Statistics } from '../../src/transfer/statistics/statistics.js';
 

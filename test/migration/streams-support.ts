@@ -19,8 +19,8 @@ import type { ByteSink, ByteSource } from '../../src/io/bytes.js';
 import { PlainSink } from '../../src/io/plain-sink.js';
 import { senderGeometry } from '../../src/transfer/plan/memory.js';
 import type { Method } from '../../src/transfer/plan/options.js';
-import { openReceiver } from '../../src/migration/receivers.js';
-import type { Receiving } from '../../src/migration/receiving.js';
+import { openReceiver } from '../../src/transfer/receiver/receivers.js';
+import type { Receiving } from '../../src/transfer/receiver/receiving.js';
 import { Sender } from '../../src/transfer/sender/sender.js';
 import { Statistics } from '../../src/transfer/statistics/statistics.js';
 

@@ -6,7 +6,7 @@ import { setTimeout } from 'node:timers/promises';
 
 import { isTyped } from '../chunk/typed.js';
 import { noise } from '../codec/support.js';
-import type { NativeReceiver } from '../../src/migration/native-receiver.js';
+import type { NativeReceiver } from '../../src/transfer/receiver/native-receiver.js';
 import type { Sender } from '../../src/transfer/sender/sender.js';
 import { encodeStream, memoryReceiver, MemorySink, memorySender, MemorySource } from './memory-link.js';
 

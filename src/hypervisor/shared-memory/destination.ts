@@ -11,7 +11,7 @@ import { AwakeDeadline } from '../../os/awake-timer.js';
 import { WaitingSource } from '../../io/waiting-source.js';
 import { parseAddress } from '../../link/address.js';
 import { openInput } from '../../link/open.js';
-import { NativeReceiver } from '../../migration/native-receiver.js';
+import { NativeReceiver } from '../../transfer/receiver/native-receiver.js';
 import { openOptions } from '../../transfer/plan/opening.js';
 import { migration } from '../../control/peer-rules.js';
 import { reportProgress } from '../../transfer/statistics/progress-timer.js';

@@ -14,7 +14,7 @@ import { END_RECORD_BYTES, readStreamHeader, STREAM_HEADER_BYTES, Totals } from 
 import { RamferryError } from '../../errors.js';
 import type { ByteSource } from '../../io/bytes.js';
 import { ExactReader } from '../../io/exact-reader.js';
-import { located } from '../../migration/located.js';
+import { located } from '../receiver/located.js';
 import { checkPosition, checkSeal, RecordCount } from './record-count.js';
 import type { NativeReport } from './report.js';
 

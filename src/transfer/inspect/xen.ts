@@ -13,10 +13,10 @@ import {
 import type { LibxcRecord } from '../../grammar/xen/libxc-records.js';
 import type { XenKind } from '../../grammar/xen/wrapping.js';
 import type { ByteSource } from '../../io/bytes.js';
-import { located } from '../../migration/located.js';
+import { located } from '../receiver/located.js';
 import { Statistics } from '../statistics/statistics.js';
-import type { ArrivedChunk, XenDeliveries } from '../../migration/xen-deliveries.js';
-import { XenParser } from '../../migration/xen-parser.js';
+import type { ArrivedChunk, XenDeliveries } from '../receiver/xen-deliveries.js';
+import { XenParser } from '../receiver/xen-parser.js';
 import { checkPosition, checkSeal, RecordCount } from './record-count.js';
 import type { XenReport } from './report.js';
 

@@ -5,17 +5,17 @@ import assert from 'node:assert/strict';
 import { Buffer } from 'node:buffer';
 import { describe, it } from 'node:test';
 
-import { MARK_RECORD_BYTES, markRecord } from '../../src/container/xenguest-mark.js';
-import { XENGUEST_RECORD } from '../../src/container/xenguest.js';
-import { RamferryError } from '../../src/errors.js';
-import { IMAGE_HEADER_BYTES, LIBXC_RECORD } from '../../src/grammar/xen/libxc-format.js';
-import type { Hello } from '../../src/control/negotiation.js';
-import { xenguestVersion } from '../../src/transfer/sender/load.js';
-import { receiverHello } from '../../src/transfer/plan/receiver-hello.js';
-import { inspectXen } from '../../src/transfer/inspect/xen.js';
-import type { XenKind } from '../../src/grammar/xen/wrapping.js';
-import { Random } from '../fuzz/random.js';
-import { PAGE, range, REC, XenStream } from '../grammar/support/xen-streams.js';
+import { MARK_RECORD_BYTES, markRecord } from '../../../src/container/xenguest-mark.js';
+import { XENGUEST_RECORD } from '../../../src/container/xenguest.js';
+import { RamferryError } from '../../../src/errors.js';
+import { IMAGE_HEADER_BYTES, LIBXC_RECORD } from '../../../src/grammar/xen/libxc-format.js';
+import type { Hello } from '../../../src/control/negotiation.js';
+import { xenguestVersion } from '../../../src/transfer/sender/load.js';
+import { receiverHello } from '../../../src/transfer/plan/receiver-hello.js';
+import { inspectXen } from '../../../src/transfer/inspect/xen.js';
+import type { XenKind } from '../../../src/grammar/xen/wrapping.js';
+import { Random } from '../../fuzz/random.js';
+import { PAGE, range, REC, XenStream } from '../../grammar/support/xen-streams.js';
 import {
   detect,
   failsWith,
@@ -24,7 +24,7 @@ import {
   PiecewiseSource,
   unpack,
   CollectingSink,
-} from './streams-support.js';
+} from '../../migration/streams-support.js';
 
 const HEADERS = IMAGE_HEADER_BYTES + 16;
 

@@ -4,34 +4,34 @@
 
 import { Buffer } from 'node:buffer';
 
-import { recordCapacity } from '../chunk/encode.js';
+import { recordCapacity } from '../../chunk/encode.js';
 import {
   CHUNK_HEADER_BYTES,
   CHUNK_OVERHEAD,
   type ChunkHeader,
   readChunkHeader,
   RECORD,
-} from '../chunk/record.js';
-import { codecName } from '../codec/codec.js';
-import { ChunkOrder } from '../container/chunk-order.js';
+} from '../../chunk/record.js';
+import { codecName } from '../../codec/codec.js';
+import { ChunkOrder } from '../../container/chunk-order.js';
 import {
   END_RECORD_BYTES,
   readStreamHeader,
   STREAM_HEADER_BYTES,
   type StreamHeader,
   Totals,
-} from '../container/native.js';
-import { RamferryError, toRamferryError } from '../errors.js';
-import { ExactReader } from '../io/exact-reader.js';
-import { OrderedPool } from '../pool/ordered-pool.js';
-import { JOB, JOB_WIDE, TASK } from '../slot/job.js';
-import { allocateStore } from '../store/shared.js';
-import { DECOMPRESS_ENTRY } from '../os/entries.js';
+} from '../../container/native.js';
+import { RamferryError, toRamferryError } from '../../errors.js';
+import { ExactReader } from '../../io/exact-reader.js';
+import { OrderedPool } from '../../pool/ordered-pool.js';
+import { JOB, JOB_WIDE, TASK } from '../../slot/job.js';
+import { allocateStore } from '../../store/shared.js';
+import { DECOMPRESS_ENTRY } from '../../os/entries.js';
 import { beyondMaxSize } from './bounded-sink.js';
 import { located, nextLocated } from './located.js';
-import { announcedGeometry } from '../transfer/plan/memory.js';
+import { announcedGeometry } from '../plan/memory.js';
 import type { Outcome, ReceiverSettings, Receiving } from './receiving.js';
-import { wasStored } from '../transfer/statistics/counts.js';
+import { wasStored } from '../statistics/counts.js';
 
 /** What remains of a record in its slot until its turn comes. */
 interface Arrival {

@@ -4,22 +4,22 @@
 
 import { Buffer } from 'node:buffer';
 
-import { CODEC_ID } from '../codec/codec.js';
-import { detectLayout, type FrameLayout } from '../container/frames/detect.js';
-import { Effort } from '../container/frames/effort.js';
-import { MAX_UNIT_HEAD } from '../container/frames/limits.js';
-import { unitBound } from '../container/frames/open-units.js';
-import { FrameSplitter, type FrameUnit } from '../container/frames/splitter.js';
-import { StreamDecoder } from '../container/frames/stream-decoder.js';
-import type { ZstdEngineName } from '../container/frames/zstd/engine-type.js';
-import { TotalsDigest } from '../container/frames/totals.js';
-import { RamferryError, toRamferryError } from '../errors.js';
-import { PAGE_SIZE } from '../grammar/grammar.js';
-import { OrderedPool } from '../pool/ordered-pool.js';
-import type { SlotGeometry } from '../slot/layout.js';
-import { HOLDS, JOB, JOB_HASH, JOB_WIDE, TASK } from '../slot/job.js';
-import { DECOMPRESS_ENTRY } from '../os/entries.js';
-import { announcedGeometry, receiverGeometry, windowRoom } from '../transfer/plan/memory.js';
+import { CODEC_ID } from '../../codec/codec.js';
+import { detectLayout, type FrameLayout } from '../../container/frames/detect.js';
+import { Effort } from '../../container/frames/effort.js';
+import { MAX_UNIT_HEAD } from '../../container/frames/limits.js';
+import { unitBound } from '../../container/frames/open-units.js';
+import { FrameSplitter, type FrameUnit } from '../../container/frames/splitter.js';
+import { StreamDecoder } from '../../container/frames/stream-decoder.js';
+import type { ZstdEngineName } from '../../container/frames/zstd/engine-type.js';
+import { TotalsDigest } from '../../container/frames/totals.js';
+import { RamferryError, toRamferryError } from '../../errors.js';
+import { PAGE_SIZE } from '../../grammar/grammar.js';
+import { OrderedPool } from '../../pool/ordered-pool.js';
+import type { SlotGeometry } from '../../slot/layout.js';
+import { HOLDS, JOB, JOB_HASH, JOB_WIDE, TASK } from '../../slot/job.js';
+import { DECOMPRESS_ENTRY } from '../../os/entries.js';
+import { announcedGeometry, receiverGeometry, windowRoom } from '../plan/memory.js';
 import { hangUp, type Outcome, type ReceiverSettings, type Receiving } from './receiving.js';
 import { StreamWindow } from './stream-window.js';
 

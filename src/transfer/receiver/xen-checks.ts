@@ -1,10 +1,10 @@
 // What a receiver of a Xen stream holds against a record, and how it says so: limits that change, an END without totals or
 // without the records that every saver writes. Pure checks; when they are made is the parser's business.
 
-import type { Envelope } from '../container/xenguest.js';
-import { RamferryError } from '../errors.js';
-import { lacking } from '../grammar/xen/libxc.js';
-import type { LibxcRecord } from '../grammar/xen/libxc-records.js';
+import type { Envelope } from '../../container/xenguest.js';
+import { RamferryError } from '../../errors.js';
+import { lacking } from '../../grammar/xen/libxc.js';
+import type { LibxcRecord } from '../../grammar/xen/libxc-records.js';
 import { located } from './located.js';
 
 const HINT = 'records were lost or changed on the way: the migration must be repeated';

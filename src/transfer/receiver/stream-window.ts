@@ -3,8 +3,8 @@
 
 import { Buffer } from 'node:buffer';
 
-import { RamferryError } from '../errors.js';
-import type { ByteSource } from '../io/bytes.js';
+import { RamferryError } from '../../errors.js';
+import type { ByteSource } from '../../io/bytes.js';
 
 const BUFFER_BYTES = 1024 * 1024;
 

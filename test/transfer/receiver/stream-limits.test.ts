@@ -8,13 +8,13 @@ import { existsSync, readFileSync } from 'node:fs';
 import { describe, it } from 'node:test';
 import { gzipSync } from 'node:zlib';
 
-import { type ErrorCode, RamferryError } from '../../src/errors.js';
-import type { ReceiveOptions, SendOptions } from '../../src/transfer/plan/options.js';
-import { receive } from '../../src/migration/receive.js';
-import { send } from '../../src/migration/send.js';
-import { memoryLike, zstdZeros } from '../container/frames/helpers.js';
-import { workplace } from './carry.js';
-import { changedHead, takeApart, putTogether } from './streams.js';
+import { type ErrorCode, RamferryError } from '../../../src/errors.js';
+import type { ReceiveOptions, SendOptions } from '../../../src/transfer/plan/options.js';
+import { receive } from '../../../src/migration/receive.js';
+import { send } from '../../../src/migration/send.js';
+import { memoryLike, zstdZeros } from '../../container/frames/helpers.js';
+import { workplace } from '../../migration/carry.js';
+import { changedHead, takeApart, putTogether } from '../../migration/streams.js';
 
 const LIMIT = { timeout: 120_000 };
 const MIB = 1 << 20;

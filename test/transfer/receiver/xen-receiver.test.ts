@@ -4,13 +4,13 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 
-import { XENGUEST_RECORD } from '../../src/container/xenguest.js';
-import { MARK_RECORD_BYTES } from '../../src/container/xenguest-mark.js';
-import { LIBXC_RECORD } from '../../src/grammar/xen/libxc-format.js';
-import { XenWalk } from '../../src/grammar/xen/wrapping.js';
-import type { XenKind } from '../../src/grammar/xen/wrapping.js';
-import { PAGE, range, REC, wellFormed, XenStream } from '../grammar/support/xen-streams.js';
-import { smallXenStream, smallXlStream } from './streams-corpus.js';
+import { XENGUEST_RECORD } from '../../../src/container/xenguest.js';
+import { MARK_RECORD_BYTES } from '../../../src/container/xenguest-mark.js';
+import { LIBXC_RECORD } from '../../../src/grammar/xen/libxc-format.js';
+import { XenWalk } from '../../../src/grammar/xen/wrapping.js';
+import type { XenKind } from '../../../src/grammar/xen/wrapping.js';
+import { PAGE, range, REC, wellFormed, XenStream } from '../../grammar/support/xen-streams.js';
+import { smallXenStream, smallXlStream } from '../../migration/streams-corpus.js';
 import {
   CollectingSink,
   detect,
@@ -23,7 +23,7 @@ import {
   receiving,
   unpack,
   WatchedSink,
-} from './streams-support.js';
+} from '../../migration/streams-support.js';
 
 const END_BYTES = 8;
 

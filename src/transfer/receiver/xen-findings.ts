@@ -4,18 +4,18 @@
 
 import { Buffer } from 'node:buffer';
 
-import { CHUNK_OVERHEAD } from '../chunk/record.js';
+import { CHUNK_OVERHEAD } from '../../chunk/record.js';
 import {
   ENVELOPE_BYTES,
   LIBXC_HEADER_BYTES,
   TOTALS_RECORD_BYTES,
   XENGUEST_RECORD,
-} from '../container/xenguest.js';
-import { MARK_RECORD_BYTES } from '../container/xenguest-mark.js';
-import { RamferryError } from '../errors.js';
-import { IMAGE_HEADER_BYTES, LIBXC_RECORD } from '../grammar/xen/libxc-format.js';
-import type { LibxcRecord } from '../grammar/xen/libxc-records.js';
-import type { XenHandler } from '../grammar/xen/wrapping.js';
+} from '../../container/xenguest.js';
+import { MARK_RECORD_BYTES } from '../../container/xenguest-mark.js';
+import { RamferryError } from '../../errors.js';
+import { IMAGE_HEADER_BYTES, LIBXC_RECORD } from '../../grammar/xen/libxc-format.js';
+import type { LibxcRecord } from '../../grammar/xen/libxc-records.js';
+import type { XenHandler } from '../../grammar/xen/wrapping.js';
 
 /** What one scan has found, in stream order. Ranges are of the buffer that was scanned. */
 export type Finding =

@@ -2,9 +2,9 @@
 // stream is an error of the output, whether a write finds out, the connection's other direction, or the wait at the end.
 // Takes an open channel; gives a sink whose errors say so. It neither opens nor recognises anything.
 
-import { toRamferryError, type RamferryError } from '../errors.js';
-import type { ByteSink, ByteSource } from '../io/bytes.js';
-import { closedEarly } from '../link/listen/taken.js';
+import { toRamferryError, type RamferryError } from '../../errors.js';
+import type { ByteSink, ByteSource } from '../../io/bytes.js';
+import { closedEarly } from '../../link/listen/taken.js';
 
 /** The peer of a tcp connection shows only by its end whether it has read everything; one that goes on is not waited for. */
 const LAST_READ_MS = 1_000;

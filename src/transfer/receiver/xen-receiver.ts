@@ -4,21 +4,21 @@
 
 import { Buffer } from 'node:buffer';
 
-import { recordCapacity } from '../chunk/encode.js';
-import { readChunkHeader } from '../chunk/record.js';
-import { codecName } from '../codec/codec.js';
-import { ENVELOPE_BYTES, type Envelope, isCut, XenguestTotals } from '../container/xenguest.js';
-import { RamferryError, toRamferryError } from '../errors.js';
-import type { LibxcRecord } from '../grammar/xen/libxc-records.js';
-import type { XenKind } from '../grammar/xen/wrapping.js';
-import { OrderedPool } from '../pool/ordered-pool.js';
-import { HOLDS, JOB, JOB_WIDE, TASK } from '../slot/job.js';
-import { allocateStore } from '../store/shared.js';
-import { DECOMPRESS_ENTRY } from '../os/entries.js';
+import { recordCapacity } from '../../chunk/encode.js';
+import { readChunkHeader } from '../../chunk/record.js';
+import { codecName } from '../../codec/codec.js';
+import { ENVELOPE_BYTES, type Envelope, isCut, XenguestTotals } from '../../container/xenguest.js';
+import { RamferryError, toRamferryError } from '../../errors.js';
+import type { LibxcRecord } from '../../grammar/xen/libxc-records.js';
+import type { XenKind } from '../../grammar/xen/wrapping.js';
+import { OrderedPool } from '../../pool/ordered-pool.js';
+import { HOLDS, JOB, JOB_WIDE, TASK } from '../../slot/job.js';
+import { allocateStore } from '../../store/shared.js';
+import { DECOMPRESS_ENTRY } from '../../os/entries.js';
 import { located, nextLocated } from './located.js';
-import { announcedGeometry } from '../transfer/plan/memory.js';
+import { announcedGeometry } from '../plan/memory.js';
 import { hangUp, type Outcome, type ReceiverSettings, type Receiving } from './receiving.js';
-import { wasStored } from '../transfer/statistics/counts.js';
+import { wasStored } from '../statistics/counts.js';
 import type { ArrivedChunk, XenDeliveries } from './xen-deliveries.js';
 import { XenParser } from './xen-parser.js';
 

@@ -1,7 +1,7 @@
 // Gives errors of the rooms below, which know a record but not the stream, their place in it.
 
-import { type ErrorPlace, RamferryError, toRamferryError } from '../errors.js';
-import type { OrderedPool } from '../pool/ordered-pool.js';
+import { type ErrorPlace, RamferryError, toRamferryError } from '../../errors.js';
+import type { OrderedPool } from '../../pool/ordered-pool.js';
 
 /**
  * The same error with the record's place, as far as it has none of its own: an offset within the record says more than

@@ -7,22 +7,22 @@ import { describe, it, mock } from 'node:test';
 
 import fc from 'fast-check';
 
-import { recordCapacity } from '../../src/chunk/encode.js';
-import { OPERATIONS_CAPACITY } from '../../src/chunk/plan.js';
-import { MAX_SEGMENTS } from '../../src/chunk/segments.js';
-import { CODEC_ID } from '../../src/codec/codec.js';
-import { RamferryError } from '../../src/errors.js';
-import { openHoles } from '../../src/io/holes.js';
-import { libc } from '../../src/os/libc.js';
-import { COMPRESS_ENTRY } from '../../src/os/entries.js';
-import { feedExtents } from '../../src/transfer/sender/extent-feeder.js';
-import { send } from '../../src/migration/send.js';
-import { receive } from '../../src/migration/receive.js';
-import { OrderedPool } from '../../src/pool/ordered-pool.js';
-import { JOB, JOB_WIDE, TASK } from '../../src/slot/job.js';
-import { decodeRecord } from '../chunk/support.js';
-import { noise } from '../codec/support.js';
-import { type SendExtras, workplace } from './carry.js';
+import { recordCapacity } from '../../../src/chunk/encode.js';
+import { OPERATIONS_CAPACITY } from '../../../src/chunk/plan.js';
+import { MAX_SEGMENTS } from '../../../src/chunk/segments.js';
+import { CODEC_ID } from '../../../src/codec/codec.js';
+import { RamferryError } from '../../../src/errors.js';
+import { openHoles } from '../../../src/io/holes.js';
+import { libc } from '../../../src/os/libc.js';
+import { COMPRESS_ENTRY } from '../../../src/os/entries.js';
+import { feedExtents } from '../../../src/transfer/sender/extent-feeder.js';
+import { send } from '../../../src/migration/send.js';
+import { receive } from '../../../src/migration/receive.js';
+import { OrderedPool } from '../../../src/pool/ordered-pool.js';
+import { JOB, JOB_WIDE, TASK } from '../../../src/slot/job.js';
+import { decodeRecord } from '../../chunk/support.js';
+import { noise } from '../../codec/support.js';
+import { type SendExtras, workplace } from '../../migration/carry.js';
 
 const place = workplace();
 const CHUNK = 65_536;

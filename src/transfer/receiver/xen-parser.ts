@@ -5,8 +5,8 @@
 
 import { Buffer } from 'node:buffer';
 
-import { recordCapacity } from '../chunk/encode.js';
-import { CHUNK_OVERHEAD, readChunkHeader } from '../chunk/record.js';
+import { recordCapacity } from '../../chunk/encode.js';
+import { CHUNK_OVERHEAD, readChunkHeader } from '../../chunk/record.js';
 import {
   checkPadding,
   ENVELOPE_BYTES,
@@ -15,11 +15,11 @@ import {
   readEnvelope,
   TOTALS_RECORD_BYTES,
   XENGUEST_RECORD,
-} from '../container/xenguest.js';
-import { readMark, unmarkImageHeader } from '../container/xenguest-mark.js';
-import { RamferryError } from '../errors.js';
-import type { LibxcRecord } from '../grammar/xen/libxc-records.js';
-import { type XenKind, XenWalk } from '../grammar/xen/wrapping.js';
+} from '../../container/xenguest.js';
+import { readMark, unmarkImageHeader } from '../../container/xenguest-mark.js';
+import { RamferryError } from '../../errors.js';
+import type { LibxcRecord } from '../../grammar/xen/libxc-records.js';
+import { type XenKind, XenWalk } from '../../grammar/xen/wrapping.js';
 import type { ReceiverSettings } from './receiving.js';
 import { checkSameLimits, checkWhole, locating, withoutTotals } from './xen-checks.js';
 import type { XenDeliveries } from './xen-deliveries.js';

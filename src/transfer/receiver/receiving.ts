@@ -1,12 +1,12 @@
 // What every way of receiving has in common: its settings, and how it ends.
 
-import type { StreamSums } from '../container/sums.js';
-import type { ByteSink, ByteSource } from '../io/bytes.js';
-import type { RamferryError } from '../errors.js';
-import type { HostThreadsKey } from '../os/host-threads.js';
-import type { FewerThreads, GivenCrew } from '../pool/worker-pool.js';
-import type { StoreMemory } from '../store/shared.js';
-import type { Statistics } from '../transfer/statistics/statistics.js';
+import type { StreamSums } from '../../container/sums.js';
+import type { ByteSink, ByteSource } from '../../io/bytes.js';
+import type { RamferryError } from '../../errors.js';
+import type { HostThreadsKey } from '../../os/host-threads.js';
+import type { FewerThreads, GivenCrew } from '../../pool/worker-pool.js';
+import type { StoreMemory } from '../../store/shared.js';
+import type { Statistics } from '../statistics/statistics.js';
 
 export interface ReceiverSettings {
   readonly source: ByteSource;

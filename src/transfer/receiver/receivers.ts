@@ -1,8 +1,8 @@
 // The receiver for what was recognised.
 
-import { RamferryError } from '../errors.js';
-import { containerOf, grammarFor, type StreamKind } from '../grammar/detect.js';
-import type { XenKind } from '../grammar/xen/wrapping.js';
+import { RamferryError } from '../../errors.js';
+import { containerOf, grammarFor, type StreamKind } from '../../grammar/detect.js';
+import type { XenKind } from '../../grammar/xen/wrapping.js';
 import { FramesReceiver } from './frames-receiver.js';
 import { NativeReceiver } from './native-receiver.js';
 import { PassThrough } from './pass-through.js';

@@ -1,8 +1,8 @@
 // What stands between the parser of a Xen stream and whoever restores or inspects it: what is found, in stream order.
 
-import type { ChunkHeader } from '../chunk/record.js';
-import type { Envelope } from '../container/xenguest.js';
-import type { LibxcRecord } from '../grammar/xen/libxc-records.js';
+import type { ChunkHeader } from '../../chunk/record.js';
+import type { Envelope } from '../../container/xenguest.js';
+import type { LibxcRecord } from '../../grammar/xen/libxc-records.js';
 
 /** A libxc record of ours that holds a chunk. */
 export interface ArrivedChunk {

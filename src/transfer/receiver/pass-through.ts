@@ -3,8 +3,8 @@
 
 import { Buffer } from 'node:buffer';
 
-import { RamferryError, toRamferryError } from '../errors.js';
-import type { Grammar, SegmentSink } from '../grammar/grammar.js';
+import { RamferryError, toRamferryError } from '../../errors.js';
+import type { Grammar, SegmentSink } from '../../grammar/grammar.js';
 import { hangUp, type Outcome, type ReceiverSettings, type Receiving } from './receiving.js';
 
 const BUFFER_BYTES = 1024 * 1024;
