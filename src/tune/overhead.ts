@@ -33,7 +33,7 @@ type SettingName = keyof typeof SETTINGS;
 
 /**
  * Of the receiver. It has done before what a rehearsal is for, and an image has no use for a page store: less than either asks
- * for (src/migration/rehearsal.ts), and enough for chunks of 1 MiB. Their memory would be missing elsewhere.
+ * for (src/transfer/prestart/warm-up.ts), and enough for chunks of 1 MiB. Their memory would be missing elsewhere.
  */
 const RECEIVER_MEMORY = '126MiB';
 const MOST_PASSES = 4;

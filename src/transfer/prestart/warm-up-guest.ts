@@ -4,10 +4,10 @@
 
 import { Buffer } from 'node:buffer';
 
-import { PAGE_SIZE } from '../grammar/grammar.js';
-import { QEMU_MAGIC } from '../grammar/magics.js';
-import { counted, sectionFooter, sectionHead, u32, word } from '../grammar/qemu/fields.js';
-import { FILE_VERSION, RAM_FLAG, RAM_SECTION, SECTION } from '../grammar/qemu/format.js';
+import { PAGE_SIZE } from '../../grammar/grammar.js';
+import { QEMU_MAGIC } from '../../grammar/magics.js';
+import { counted, sectionFooter, sectionHead, u32, word } from '../../grammar/qemu/fields.js';
+import { FILE_VERSION, RAM_FLAG, RAM_SECTION, SECTION } from '../../grammar/qemu/format.js';
 
 /** Pages of the guest. */
 const GUEST_PAGES = 1024;

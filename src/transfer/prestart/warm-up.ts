@@ -4,21 +4,21 @@
 
 import { setImmediate as turn } from 'node:timers/promises';
 
-import type { CodecName } from '../codec/codec.js';
-import { NativeOutlet } from '../container/native-outlet.js';
-import { GRAMMAR_ID } from '../grammar/grammar.js';
-import { QemuGrammar } from '../grammar/qemu/qemu.js';
-import type { ByteSink, ByteSource } from '../io/bytes.js';
-import { PlainSink } from '../io/plain-sink.js';
-import { Crew } from '../pool/crew.js';
-import type { GivenCrew } from '../pool/worker-pool.js';
-import { COMPRESS_ENTRY } from '../os/entries.js';
-import { senderGeometry } from '../transfer/plan/memory.js';
-import { NativeReceiver } from '../transfer/receiver/native-receiver.js';
-import { rehearsedGuest } from './rehearsed-guest.js';
-import { Sender } from '../transfer/sender/sender.js';
-import type { Rehearsal } from './standby.js';
-import { Statistics } from '../transfer/statistics/statistics.js';
+import type { CodecName } from '../../codec/codec.js';
+import { NativeOutlet } from '../../container/native-outlet.js';
+import { GRAMMAR_ID } from '../../grammar/grammar.js';
+import { QemuGrammar } from '../../grammar/qemu/qemu.js';
+import type { ByteSink, ByteSource } from '../../io/bytes.js';
+import { PlainSink } from '../../io/plain-sink.js';
+import { Crew } from '../../pool/crew.js';
+import type { GivenCrew } from '../../pool/worker-pool.js';
+import { COMPRESS_ENTRY } from '../../os/entries.js';
+import { senderGeometry } from '../plan/memory.js';
+import { NativeReceiver } from '../receiver/native-receiver.js';
+import { rehearsedGuest } from './warm-up-guest.js';
+import { Sender } from '../sender/sender.js';
+import type { Rehearsal } from './prestart.js';
+import { Statistics } from '../statistics/statistics.js';
 
 /** Small, for what it takes: memory that is not given back at once counts against the transfer's limit. */
 const CHUNK_BYTES = 128 * 1024;

@@ -4,11 +4,11 @@ import assert from 'node:assert/strict';
 import { Buffer } from 'node:buffer';
 import { it } from 'node:test';
 
-import { SEGMENT } from '../../src/chunk/segments.js';
-import { QemuGrammar } from '../../src/grammar/qemu/qemu.js';
-import { Filler } from '../../src/transfer/sender/filler.js';
-import { rehearsedGuest } from '../../src/migration/rehearsed-guest.js';
-import { RoundCounter } from '../../src/transfer/statistics/rounds.js';
+import { SEGMENT } from '../../../src/chunk/segments.js';
+import { QemuGrammar } from '../../../src/grammar/qemu/qemu.js';
+import { Filler } from '../../../src/transfer/sender/filler.js';
+import { rehearsedGuest } from '../../../src/transfer/prestart/warm-up-guest.js';
+import { RoundCounter } from '../../../src/transfer/statistics/rounds.js';
 
 it('the rehearsed guest is walked to its last byte, and its pages come again', () => {
   const pieces: Buffer[] = [];

@@ -3,13 +3,13 @@
 import assert from 'node:assert/strict';
 import { afterEach, describe, it } from 'node:test';
 
-import { storeMemoryBytes } from '../../src/chunk/page-store.js';
-import { RamferryError } from '../../src/errors.js';
-import { COMPRESS_ENTRY, DECOMPRESS_ENTRY } from '../../src/os/entries.js';
-import { rehearseReceiving, rehearseSending } from '../../src/migration/rehearsal.js';
-import { type Rehearsal, Standby } from '../../src/migration/standby.js';
-import type { Crew } from '../../src/pool/crew.js';
-import { MIB } from './memory-link.js';
+import { storeMemoryBytes } from '../../../src/chunk/page-store.js';
+import { RamferryError } from '../../../src/errors.js';
+import { COMPRESS_ENTRY, DECOMPRESS_ENTRY } from '../../../src/os/entries.js';
+import { rehearseReceiving, rehearseSending } from '../../../src/transfer/prestart/warm-up.js';
+import { type Rehearsal, Standby } from '../../../src/transfer/prestart/prestart.js';
+import type { Crew } from '../../../src/pool/crew.js';
+import { MIB } from '../../migration/memory-link.js';
 
 const LIMIT = { timeout: 30_000 };
 const PARTS = { threads: 2, zstdBinding: '', memoryLimit: 320 * MIB };

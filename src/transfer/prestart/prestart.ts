@@ -3,10 +3,10 @@
 // send; and the page store's memory is touched. Whoever comes ends the rehearsal at once. What a rehearsal meets is nobody's
 // failure: the transfer will say it.
 
-import type { OpenOptions } from '../link/options.js';
-import { Crew } from '../pool/crew.js';
-import type { GivenCrew } from '../pool/worker-pool.js';
-import { StoreReserve } from '../store/reserve.js';
+import type { OpenOptions } from '../../link/options.js';
+import { Crew } from '../../pool/crew.js';
+import type { GivenCrew } from '../../pool/worker-pool.js';
+import { StoreReserve } from '../../store/reserve.js';
 
 /** Goes through the motions with threads that stay; ends soon after `over` says so. May fail. */
 export type Rehearsal = (crew: GivenCrew, over: () => boolean) => Promise<void>;
