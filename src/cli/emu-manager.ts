@@ -11,7 +11,7 @@ import type { FrontLog } from '../hypervisor/emu-ends.js';
 import { Syslog } from '../hypervisor/syslog.js';
 import { exitNow } from '../os/exit.js';
 import { libc } from '../os/libc.js';
-import { optionsFromEnvironment, readText, type OptionKind } from '../migration/environment.js';
+import { optionsFromEnvironment, readText, type OptionKind } from './environment.js';
 import { openLog } from './log.js';
 import { lastReports, printResult, reportError, warnOnStderr } from './output.js';
 import type { Command, ParsedArguments } from './command.js';

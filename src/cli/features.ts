@@ -1,7 +1,7 @@
 // `ramferry features`: what this installation can do, as text or as one line of JSON.
 
 import { EXIT } from '../errors.js';
-import { features as listFeatures } from '../migration/features.js';
+import { features as listFeatures } from '../transfer/features.js';
 import { formatFeatures } from '../report/features.js';
 import { printResult } from './output.js';
 import type { Command } from './command.js';

@@ -2,7 +2,7 @@
 // Defaults are not repeated here: what is not given is left out.
 
 import type { Options } from 'yargs';
-import { readText, type OptionKind } from '../migration/environment.js';
+import { readText, type OptionKind } from './environment.js';
 import { GUEST_FORMATS } from '../guest/guest.js';
 import { IMAGE_PROFILES } from '../image/image.js';
 import { WRITE_PATTERNS } from '../guest/workload.js';

@@ -5,7 +5,7 @@ import type { Argv, Options } from 'yargs';
 import { receiveGuest } from '../hypervisor/shared-memory/destination.js';
 import type { IncomingOptions, MigrateOptions } from '../hypervisor/shared-memory/options.js';
 import { migrateGuest } from '../hypervisor/shared-memory/source.js';
-import { RECEIVE_ENVIRONMENT, SEND_ENVIRONMENT, type OptionKind } from '../migration/environment.js';
+import { RECEIVE_ENVIRONMENT, SEND_ENVIRONMENT, type OptionKind } from './environment.js';
 import type { Command, ParsedArguments } from './command.js';
 import { COMMON, gather, RECEIVE, SEND } from './options.js';
 import { runTransfer } from './transfer.js';

@@ -9,7 +9,7 @@ import {
   RECEIVE_ENVIRONMENT,
   SEND_ENVIRONMENT,
   type OptionKind,
-} from '../migration/environment.js';
+} from './environment.js';
 import { FORMATS, METHODS, type ReceiveOptions, type SendOptions } from '../transfer/plan/options.js';
 import type { ParsedArguments } from './command.js';
 

@@ -1,7 +1,7 @@
 // `ramferry receive`: options in, exit status out.
 
 import { RamferryError } from '../errors.js';
-import { receive as receiveStream } from '../migration/receive.js';
+import { receive as receiveStream } from '../transfer/receive.js';
 import { receiveOptions, receiveParser } from './options.js';
 import type { Command } from './command.js';
 import { runTransfer } from './transfer.js';

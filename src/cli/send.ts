@@ -1,6 +1,6 @@
 // `ramferry send`: options in, exit status out.
 
-import { send as sendStream } from '../migration/send.js';
+import { send as sendStream } from '../transfer/send.js';
 import { withConfig } from './config.js';
 import { sendOptions, sendParser } from './options.js';
 import type { Command } from './command.js';

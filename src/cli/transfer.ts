@@ -4,7 +4,7 @@
 import { isatty } from 'node:tty';
 import { EXIT, RamferryError } from '../errors.js';
 import { commandWord } from '../link/address.js';
-import { unknownVariables } from '../migration/environment.js';
+import { unknownVariables } from './environment.js';
 import type { Progress, TransferSummary } from '../transfer/statistics/summary.js';
 import { openLog } from './log.js';
 import type { ParsedArguments } from './command.js';

@@ -1,6 +1,6 @@
 // What an installation can do, as text for people. Pure: plain data in, text out.
 
-import type { CodecFeatures, Features } from '../migration/features.js';
+import type { CodecFeatures, Features } from '../transfer/features.js';
 import { formatSize } from '../units.js';
 
 export function formatFeatures(features: Features): string {

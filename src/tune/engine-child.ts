@@ -1,8 +1,8 @@
 // A process that runs transfers on request and says what they cost, main thread and workers apart, or takes bytes. Started by engine.ts
 // with a channel for messages; one request at a time. The transfers are the library's own `send` and `receive`.
 
-import { send } from '../migration/send.js';
-import { receive } from '../migration/receive.js';
+import { send } from '../transfer/send.js';
+import { receive } from '../transfer/receive.js';
 import { toRamferryError } from '../errors.js';
 import { exitNow } from '../os/exit.js';
 import { drain } from './drain.js';

@@ -6,7 +6,7 @@ import { readFileSync } from 'node:fs';
 import { describe, it } from 'node:test';
 import { setTimeout } from 'node:timers/promises';
 
-import { image, workplace } from '../migration/carry.js';
+import { image, workplace } from '../transfer/support/carry.js';
 import { Command } from './command.js';
 
 const place = workplace();

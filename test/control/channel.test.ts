@@ -16,8 +16,8 @@ import { resultMessage } from '../../src/control/negotiation.js';
 import { RamferryError } from '../../src/errors.js';
 import { Ear, greetingOf, Voice } from '../../src/control/channel.js';
 import { isTyped } from '../chunk/typed.js';
-import { MemorySink, MemorySource } from '../migration/memory-link.js';
-import { HELLO, introduction } from '../migration/peers.js';
+import { MemorySink, MemorySource } from '../transfer/support/memory-link.js';
+import { HELLO, introduction } from '../transfer/support/peers.js';
 
 function progress(bytes: number): Buffer {
   const body = Buffer.alloc(8);

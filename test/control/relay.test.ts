@@ -6,11 +6,11 @@ import { once } from 'node:events';
 import net from 'node:net';
 import { describe, it } from 'node:test';
 
-import { receive } from '../../src/migration/receive.js';
+import { receive } from '../../src/transfer/receive.js';
 import type { TransferSummary } from '../../src/transfer/statistics/summary.js';
 import { Command } from '../cli/command.js';
 import { random } from '../grammar/support/xen-streams.js';
-import { endOf, line, type LineOptions, Party } from '../migration/line.js';
+import { endOf, line, type LineOptions, Party } from '../transfer/support/line.js';
 
 const LINKS: readonly LineOptions[] = [
   { kind: 'tcp' },

@@ -11,7 +11,7 @@ import { Totals, writeStreamHeader } from '../../src/container/native.js';
 import { GRAMMAR_ID } from '../../src/grammar/grammar.js';
 import { codec, encodePieces, type Piece, STORED } from '../chunk/support.js';
 import { QemuStream } from '../grammar/support/qemu-streams.js';
-import { pack } from '../migration/streams-support.js';
+import { pack } from '../transfer/support/streams-support.js';
 import { CORPUS } from './corpus.js';
 
 const text = (words: string): Piece => ({ kind: 'skeleton', bytes: Buffer.from(words) });

@@ -11,7 +11,7 @@ import { RamferryError } from '../../src/errors.js';
 import type { XenKind } from '../../src/grammar/xen/wrapping.js';
 import { Ear } from '../../src/control/channel.js';
 import { range, REC, XenStream } from '../grammar/support/xen-streams.js';
-import { detect, pack, PiecewiseSource, unpack } from '../migration/streams-support.js';
+import { detect, pack, PiecewiseSource, unpack } from '../transfer/support/streams-support.js';
 import { mutateBlindly } from './mutations.js';
 import type { Random } from './random.js';
 import { decodeXenInline } from './xen-inline.js';

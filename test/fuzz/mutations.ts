@@ -17,7 +17,7 @@ import { CODEC_ID, codecName } from '../../src/codec/codec.js';
 import { END_RECORD_BYTES, STREAM_HEADER_BYTES, Totals } from '../../src/container/native.js';
 import { PAGE_BYTES } from '../../src/page/zero.js';
 import { codec, expander } from '../chunk/support.js';
-import { type Parts, putTogether } from '../migration/streams.js';
+import { type Parts, putTogether } from '../transfer/support/streams.js';
 import type { Random } from './random.js';
 
 /** Stores that are played through here are small. */

@@ -12,7 +12,7 @@ import { fileURLToPath } from 'node:url';
 import { checksum } from '../../src/chunk/checksum.js';
 import { END_RECORD_BYTES } from '../../src/container/native.js';
 import { RamferryError } from '../../src/errors.js';
-import { decodeStream } from '../migration/memory-link.js';
+import { decodeStream } from '../transfer/support/memory-link.js';
 import { type Entry, readCorpus } from './corpus.js';
 import { type Decoded, decodeInline } from './inline.js';
 import { framesTrial, type Trial, wayBackTrial, xenTrial } from './more-targets.js';

@@ -14,7 +14,7 @@ import type { ArrivedChunk, XenDeliveries } from '../../src/transfer/receiver/xe
 import { XenParser } from '../../src/transfer/receiver/xen-parser.js';
 import { PAGE_BYTES } from '../../src/page/zero.js';
 import { codec, expander, sharedBuffer } from '../chunk/support.js';
-import { PiecewiseSource } from '../migration/streams-support.js';
+import { PiecewiseSource } from '../transfer/support/streams-support.js';
 
 /** Streams that announce more are refused, as a receiver with little memory does. */
 const LARGEST_CHUNK = 1024 * 1024;

@@ -9,8 +9,8 @@ import { receiveGuest } from '../../src/guest/receive.js';
 import { sendGuest } from '../../src/guest/send.js';
 import { parseAddress } from '../../src/link/address.js';
 import { openInput, openOutput } from '../../src/link/open.js';
-import { receive } from '../../src/migration/receive.js';
-import { send } from '../../src/migration/send.js';
+import { receive } from '../../src/transfer/receive.js';
+import { send } from '../../src/transfer/send.js';
 import { assertSameRam, HEAVY, LIMIT, MIB, oneWay, smallGuest } from './harness.js';
 
 describe('a guest that dirties memory while ramferry carries it', () => {

@@ -11,7 +11,7 @@ import { after, describe, it } from 'node:test';
 import { fileURLToPath } from 'node:url';
 
 import { range, XenStream } from '../grammar/support/xen-streams.js';
-import { failureOf, pack, unpack } from '../migration/streams-support.js';
+import { failureOf, pack, unpack } from '../transfer/support/streams-support.js';
 
 const ROOT = fileURLToPath(new URL('../../../', import.meta.url));
 const GOLDEN = join(ROOT, 'test/golden/xenguest-v2');

@@ -5,7 +5,7 @@ import { describe, it } from 'node:test';
 
 import type { ByteSource } from '../../src/io/bytes.js';
 import { WaitingSource } from '../../src/io/waiting-source.js';
-import { MemorySource } from '../migration/memory-link.js';
+import { MemorySource } from '../transfer/support/memory-link.js';
 
 /** A source that gives one byte whenever it is told to. */
 function held(): { source: ByteSource; give: () => void } {

@@ -11,8 +11,8 @@ import { CONTROL_MAGIC, MESSAGE, PROBE_MAGIC, writeMessage } from '../../src/con
 import { helloMessage } from '../../src/control/negotiation.js';
 import type { RamferryError } from '../../src/errors.js';
 import { writeImage } from '../../src/image/image.js';
-import { receive } from '../../src/migration/receive.js';
-import { send } from '../../src/migration/send.js';
+import { receive } from '../../src/transfer/receive.js';
+import { send } from '../../src/transfer/send.js';
 import { predict } from '../../src/tune/model.js';
 import { probe } from '../../src/tune/probe-client.js';
 import { loadBody, readLoad, readLoaded, readSpeed } from '../../src/tune/probe-messages.js';

@@ -13,7 +13,7 @@ import { receiver } from '../../control/peer-rules.js';
 import type { ResolvedSendOptions } from '../../transfer/plan/options.js';
 import { THREAD_BYTES } from '../../transfer/plan/memory.js';
 import { type Asked, chooseCoding } from '../../transfer/plan/coding.js';
-import { transferTo } from '../../migration/send.js';
+import { transferTo } from '../../transfer/send.js';
 import { Statistics } from '../../transfer/statistics/statistics.js';
 import type { TransferSummary } from '../../transfer/statistics/summary.js';
 import { Ear } from '../../control/channel.js';

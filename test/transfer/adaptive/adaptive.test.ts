@@ -4,7 +4,7 @@ import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { describe, it } from 'node:test';
 
-import { send } from '../../../src/migration/send.js';
+import { send } from '../../../src/transfer/send.js';
 import {
   carry,
   image,
@@ -13,7 +13,7 @@ import {
   type ReceiveExtras,
   type SendExtras,
   workplace,
-} from '../../migration/carry.js';
+} from '../support/carry.js';
 
 const place = workplace();
 const bytes = image(24 * 1024 * 1024, 'busy');

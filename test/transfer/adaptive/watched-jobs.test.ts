@@ -6,8 +6,8 @@ import { describe, it } from 'node:test';
 import { CODEC_ID } from '../../../src/codec/codec.js';
 import type { SenderSettings } from '../../../src/transfer/sender/sender.js';
 import { JOB, JOB_FLAG } from '../../../src/slot/job.js';
-import { image } from '../../migration/carry.js';
-import { decodeStream, encodeStream } from '../../migration/memory-link.js';
+import { image } from '../support/carry.js';
+import { decodeStream, encodeStream } from '../support/memory-link.js';
 
 const CODINGS = [
   ['zstd', 1],

@@ -17,9 +17,9 @@ import type {
 } from '../../../src/transfer/inspect/report.js';
 import { formatInspection } from '../../../src/report/inspect.js';
 import { XenStream } from '../../grammar/support/xen-streams.js';
-import { image } from '../../migration/carry.js';
-import { smallXenStream, smallXlStream } from '../../migration/streams-corpus.js';
-import { failsWith, failureOf, KIB, pack, type PackOptions, unpack } from '../../migration/streams-support.js';
+import { image } from '../support/carry.js';
+import { smallXenStream, smallXlStream } from '../support/streams-corpus.js';
+import { failsWith, failureOf, KIB, pack, type PackOptions, unpack } from '../support/streams-support.js';
 
 /** In pieces: a stream through a pipe, and not a buffer that is there at once. */
 function look(stream: Uint8Array, options: InspectOptions = {}, piece = 1000): Promise<InspectReport> {

@@ -16,9 +16,9 @@ import { setImmediate, setTimeout } from 'node:timers/promises';
 import type { SendOptions } from '../../../src/transfer/plan/options.js';
 import { precopy } from '../../grammar/support/qemu-streams.js';
 import { random, range, XenStream } from '../../grammar/support/xen-streams.js';
-import { image } from '../../migration/carry.js';
-import { line } from '../../migration/line.js';
-import { soundStreams } from '../../migration/streams-corpus.js';
+import { image } from '../support/carry.js';
+import { line } from '../support/line.js';
+import { soundStreams } from '../support/streams-corpus.js';
 
 const TIMES = Number(process.env['RAMFERRY_STRESS'] ?? 24);
 const RECORDED = process.env['RAMFERRY_STREAMS'];

@@ -4,7 +4,7 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 
 import { followDelivery } from '../../../src/transfer/pace/follow-delivery.js';
-import { HELLO } from '../../migration/peers.js';
+import { HELLO } from '../support/peers.js';
 
 const CHUNK = 65_536;
 const SOCKET = {};

@@ -10,7 +10,7 @@ import {
   unknownVariables,
   RECEIVE_ENVIRONMENT,
   SEND_ENVIRONMENT,
-} from '../../../src/migration/environment.js';
+} from '../../../src/cli/environment.js';
 import { resolveReceiveOptions, resolveSendOptions } from '../../../src/transfer/plan/options.js';
 
 const ends = { input: 'file:/a', output: 'tcp:b:1' };

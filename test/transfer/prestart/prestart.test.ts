@@ -9,7 +9,7 @@ import { COMPRESS_ENTRY, DECOMPRESS_ENTRY } from '../../../src/os/entries.js';
 import { rehearseReceiving, rehearseSending } from '../../../src/transfer/prestart/warm-up.js';
 import { type Rehearsal, Standby } from '../../../src/transfer/prestart/prestart.js';
 import type { Crew } from '../../../src/pool/crew.js';
-import { MIB } from '../../migration/memory-link.js';
+import { MIB } from '../support/memory-link.js';
 
 const LIMIT = { timeout: 30_000 };
 const PARTS = { threads: 2, zstdBinding: '', memoryLimit: 320 * MIB };

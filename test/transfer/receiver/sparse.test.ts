@@ -16,13 +16,13 @@ import { openHoles } from '../../../src/io/holes.js';
 import { libc } from '../../../src/os/libc.js';
 import { COMPRESS_ENTRY } from '../../../src/os/entries.js';
 import { feedExtents } from '../../../src/transfer/sender/extent-feeder.js';
-import { send } from '../../../src/migration/send.js';
-import { receive } from '../../../src/migration/receive.js';
+import { send } from '../../../src/transfer/send.js';
+import { receive } from '../../../src/transfer/receive.js';
 import { OrderedPool } from '../../../src/pool/ordered-pool.js';
 import { JOB, JOB_WIDE, TASK } from '../../../src/slot/job.js';
 import { decodeRecord } from '../../chunk/support.js';
 import { noise } from '../../codec/support.js';
-import { type SendExtras, workplace } from '../../migration/carry.js';
+import { type SendExtras, workplace } from '../support/carry.js';
 
 const place = workplace();
 const CHUNK = 65_536;

@@ -10,11 +10,11 @@ import { gzipSync } from 'node:zlib';
 
 import { type ErrorCode, RamferryError } from '../../../src/errors.js';
 import type { ReceiveOptions, SendOptions } from '../../../src/transfer/plan/options.js';
-import { receive } from '../../../src/migration/receive.js';
-import { send } from '../../../src/migration/send.js';
+import { receive } from '../../../src/transfer/receive.js';
+import { send } from '../../../src/transfer/send.js';
 import { memoryLike, zstdZeros } from '../../container/frames/helpers.js';
-import { workplace } from '../../migration/carry.js';
-import { changedHead, takeApart, putTogether } from '../../migration/streams.js';
+import { workplace } from '../support/carry.js';
+import { changedHead, takeApart, putTogether } from '../support/streams.js';
 
 const LIMIT = { timeout: 120_000 };
 const MIB = 1 << 20;

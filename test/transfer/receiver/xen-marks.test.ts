@@ -24,7 +24,7 @@ import {
   PiecewiseSource,
   unpack,
   CollectingSink,
-} from '../../migration/streams-support.js';
+} from '../support/streams-support.js';
 
 const HEADERS = IMAGE_HEADER_BYTES + 16;
 

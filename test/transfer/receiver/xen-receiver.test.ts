@@ -10,7 +10,7 @@ import { LIBXC_RECORD } from '../../../src/grammar/xen/libxc-format.js';
 import { XenWalk } from '../../../src/grammar/xen/wrapping.js';
 import type { XenKind } from '../../../src/grammar/xen/wrapping.js';
 import { PAGE, range, REC, wellFormed, XenStream } from '../../grammar/support/xen-streams.js';
-import { smallXenStream, smallXlStream } from '../../migration/streams-corpus.js';
+import { smallXenStream, smallXlStream } from '../support/streams-corpus.js';
 import {
   CollectingSink,
   detect,
@@ -23,7 +23,7 @@ import {
   receiving,
   unpack,
   WatchedSink,
-} from '../../migration/streams-support.js';
+} from '../support/streams-support.js';
 
 const END_BYTES = 8;
 

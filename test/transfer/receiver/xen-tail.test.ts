@@ -7,7 +7,7 @@ import { describe, it } from 'node:test';
 import { TOTALS_RECORD_BYTES } from '../../../src/container/xenguest.js';
 import { XenTail } from '../../../src/transfer/receiver/xen-tail.js';
 import { range, XenStream } from '../../grammar/support/xen-streams.js';
-import { pack } from '../../migration/streams-support.js';
+import { pack } from '../support/streams-support.js';
 
 const text = Buffer.from('bytes that are nothing in particular, and a few more of them to make it long');
 

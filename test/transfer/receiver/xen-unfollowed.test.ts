@@ -8,11 +8,11 @@ import { describe, it } from 'node:test';
 
 import { NATIVE_MAGIC } from '../../../src/container/native.js';
 import { XENGUEST_RECORD } from '../../../src/container/xenguest.js';
-import { receive } from '../../../src/migration/receive.js';
-import { send } from '../../../src/migration/send.js';
+import { receive } from '../../../src/transfer/receive.js';
+import { send } from '../../../src/transfer/send.js';
 import { PAGE, range, REC, wellFormed, XenStream } from '../../grammar/support/xen-streams.js';
-import { workplace } from '../../migration/carry.js';
-import { MemoryPipe, pack, packInto, unpack, WatchedSink, receiving } from '../../migration/streams-support.js';
+import { workplace } from '../support/carry.js';
+import { MemoryPipe, pack, packInto, unpack, WatchedSink, receiving } from '../support/streams-support.js';
 
 const place = workplace();
 const METHODS = ['xenguest', 'stream'] as const;

@@ -13,7 +13,7 @@ import type { Grammar, SegmentSink, StreamEnd } from '../../../src/grammar/gramm
 import * as qemu from '../../grammar/support/qemu-streams.js';
 import { range, wellFormed, XenStream } from '../../grammar/support/xen-streams.js';
 import { noise } from '../../codec/support.js';
-import { type Event, feed, joined, shapes } from '../../migration/feeding.js';
+import { type Event, feed, joined, shapes } from '../support/feeding.js';
 
 interface Stream {
   readonly name: string;

@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 
-import { features } from '../../src/migration/features.js';
+import { features } from '../../src/transfer/features.js';
 import { LIMITS, resolveSendOptions } from '../../src/transfer/plan/options.js';
 
 describe('features', () => {

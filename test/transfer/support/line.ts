@@ -9,11 +9,11 @@ import os from 'node:os';
 import path from 'node:path';
 import { after } from 'node:test';
 
-import { receive } from '../../src/migration/receive.js';
-import type { ReceiveOptions, SendOptions } from '../../src/transfer/plan/options.js';
-import { send } from '../../src/migration/send.js';
-import type { TransferSummary } from '../../src/transfer/statistics/summary.js';
-import { within } from '../within.js';
+import { receive } from '../../../src/transfer/receive.js';
+import type { ReceiveOptions, SendOptions } from '../../../src/transfer/plan/options.js';
+import { send } from '../../../src/transfer/send.js';
+import type { TransferSummary } from '../../../src/transfer/statistics/summary.js';
+import { within } from '../../within.js';
 
 const directory = fs.mkdtempSync(path.join(os.tmpdir(), 'ramferry-line-'));
 after(() => fs.rmSync(directory, { recursive: true, force: true }));

@@ -10,7 +10,7 @@ import type { GuestFormat } from '../../src/guest/guest.js';
 import { Statistics } from '../../src/transfer/statistics/statistics.js';
 import type { TransferSummary } from '../../src/transfer/statistics/summary.js';
 import { record, smallGuest } from '../guest/harness.js';
-import { KIB, MIB, pack, type PackOptions, unpack } from './streams-support.js';
+import { KIB, MIB, pack, type PackOptions, unpack } from './support/streams-support.js';
 
 /** A guest of 4 MiB that writes to the same few pages in each of many rounds. */
 async function hammered(format: GuestFormat): Promise<Buffer> {

@@ -10,7 +10,7 @@ import fc from 'fast-check';
 import { RamferryError, type ErrorCode, type ErrorPlace } from '../../src/errors.js';
 import { memoryLike, noise } from '../codec/support.js';
 import { isTyped } from '../chunk/typed.js';
-import { decodeStream, encodeStream, memoryReceiver, MemorySink, MemorySource, MIB } from './memory-link.js';
+import { decodeStream, encodeStream, memoryReceiver, MemorySink, MemorySource, MIB } from './support/memory-link.js';
 import {
   changedHead,
   changedRecord,
@@ -19,7 +19,7 @@ import {
   putTogether,
   takeApart,
   withWindow,
-} from './streams.js';
+} from './support/streams.js';
 
 const LIMIT = { timeout: 60_000 };
 const CHUNK = 65_536;

@@ -29,4 +29,4 @@ try {
   // The test of frames skips.
 }
 
-export { default } from '../../workers/compress.js';
+export { default } from '../../../workers/compress.js';

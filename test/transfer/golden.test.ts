@@ -10,8 +10,8 @@ import { describe, it } from 'node:test';
 
 import type { ErrorCode, RamferryError } from '../../src/errors.js';
 import { isTyped } from '../chunk/typed.js';
-import { decodeStream } from './memory-link.js';
-import { forEachOf } from './streams.js';
+import { decodeStream } from './support/memory-link.js';
+import { forEachOf } from './support/streams.js';
 
 const GOLDEN = join(import.meta.dirname, '../../../test/golden/native-v1');
 

@@ -3,26 +3,26 @@
 
 import assert from 'node:assert/strict';
 
-import type { CodecName } from '../../src/codec/codec.js';
-import { bindingInfo } from '../../src/codec/registry.js';
-import { FramesOutlet } from '../../src/container/frames-outlet.js';
-import { NativeOutlet } from '../../src/container/native-outlet.js';
-import type { Outlet } from '../../src/container/outlet.js';
-import type { XenguestVersion } from '../../src/container/xenguest-mark.js';
-import { XenguestOutlet } from '../../src/container/xenguest-outlet.js';
-import { RamferryError, type ErrorCode } from '../../src/errors.js';
-import { containerOf, Detector, grammarFor, type StreamKind } from '../../src/grammar/detect.js';
-import { unknownXenHead, xenHeadBytes } from '../../src/grammar/xen/head.js';
-import type { XenKind } from '../../src/grammar/xen/wrapping.js';
-import { GRAMMAR_ID } from '../../src/grammar/grammar.js';
-import type { ByteSink, ByteSource } from '../../src/io/bytes.js';
-import { PlainSink } from '../../src/io/plain-sink.js';
-import { senderGeometry } from '../../src/transfer/plan/memory.js';
-import type { Method } from '../../src/transfer/plan/options.js';
-import { openReceiver } from '../../src/transfer/receiver/receivers.js';
-import type { Receiving } from '../../src/transfer/receiver/receiving.js';
-import { Sender } from '../../src/transfer/sender/sender.js';
-import { Statistics } from '../../src/transfer/statistics/statistics.js';
+import type { CodecName } from '../../../src/codec/codec.js';
+import { bindingInfo } from '../../../src/codec/registry.js';
+import { FramesOutlet } from '../../../src/container/frames-outlet.js';
+import { NativeOutlet } from '../../../src/container/native-outlet.js';
+import type { Outlet } from '../../../src/container/outlet.js';
+import type { XenguestVersion } from '../../../src/container/xenguest-mark.js';
+import { XenguestOutlet } from '../../../src/container/xenguest-outlet.js';
+import { RamferryError, type ErrorCode } from '../../../src/errors.js';
+import { containerOf, Detector, grammarFor, type StreamKind } from '../../../src/grammar/detect.js';
+import { unknownXenHead, xenHeadBytes } from '../../../src/grammar/xen/head.js';
+import type { XenKind } from '../../../src/grammar/xen/wrapping.js';
+import { GRAMMAR_ID } from '../../../src/grammar/grammar.js';
+import type { ByteSink, ByteSource } from '../../../src/io/bytes.js';
+import { PlainSink } from '../../../src/io/plain-sink.js';
+import { senderGeometry } from '../../../src/transfer/plan/memory.js';
+import type { Method } from '../../../src/transfer/plan/options.js';
+import { openReceiver } from '../../../src/transfer/receiver/receivers.js';
+import type { Receiving } from '../../../src/transfer/receiver/receiving.js';
+import { Sender } from '../../../src/transfer/sender/sender.js';
+import { Statistics } from '../../../src/transfer/statistics/statistics.js';
 
 export const KIB = 1024;
 export const MIB = 1024 * KIB;

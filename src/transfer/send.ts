@@ -12,35 +12,35 @@ import { addressOf } from '../link/address.js';
 import { openInput, openOutput } from '../link/open.js';
 import type { OpenOptions } from '../link/options.js';
 import { checkNotSameFile, separateEnds } from '../link/same-file.js';
-import { senderGeometry, usefulSlotsFromFile } from '../transfer/plan/memory.js';
+import { senderGeometry, usefulSlotsFromFile } from './plan/memory.js';
 import {
   DEFAULT_STORE_BYTES,
   type ResolvedSendOptions,
   resolveSendOptions,
   type SendOptions,
-} from '../transfer/plan/options.js';
-import { adapts, adaptive } from '../transfer/sender/adapt.js';
-import { agree, type Asked, chooseCoding, type Coding } from '../transfer/plan/coding.js';
-import { CpuGovernor } from '../transfer/sender/cpu-governor.js';
+} from './plan/options.js';
+import { adapts, adaptive } from './sender/adapt.js';
+import { agree, type Asked, chooseCoding, type Coding } from './plan/coding.js';
+import { CpuGovernor } from './sender/cpu-governor.js';
 import { COMPRESS_ENTRY } from '../os/entries.js';
-import { codecBytes } from '../transfer/plan/codec-memory.js';
+import { codecBytes } from './plan/codec-memory.js';
 import { speaks } from '../control/handshake.js';
-import { followDelivery } from '../transfer/pace/follow-delivery.js';
-import { type Cargo, outletFor, recogniseLoad, xenguestVersion } from '../transfer/sender/load.js';
-import { openOptions, warnOfFewer } from '../transfer/plan/opening.js';
+import { followDelivery } from './pace/follow-delivery.js';
+import { type Cargo, outletFor, recogniseLoad, xenguestVersion } from './sender/load.js';
+import { openOptions, warnOfFewer } from './plan/opening.js';
 import { hypervisor, receiver } from '../control/peer-rules.js';
 import { endRelay, relay, standardPartner } from '../control/relay.js';
-import { reportProgress } from '../transfer/statistics/progress-timer.js';
-import { rehearseSending } from '../transfer/prestart/warm-up.js';
-import { ConvergenceWatch } from '../transfer/statistics/convergence-watch.js';
-import { Sender } from '../transfer/sender/sender.js';
-import { outcomeOf, reasonOf } from '../transfer/sender/outcome.js';
-import { Standby } from '../transfer/prestart/prestart.js';
-import { Statistics } from '../transfer/statistics/statistics.js';
-import { brokenInput, refuseIncomplete, streamEnd, unseenWarning } from '../transfer/sender/stream-end.js';
-import type { TransferSummary } from '../transfer/statistics/summary.js';
-import { defaultStore, storeSize } from '../transfer/plan/store-size.js';
-import { refuseRest, warnOfUnfollowed } from '../transfer/sender/unfollowed.js';
+import { reportProgress } from './statistics/progress-timer.js';
+import { rehearseSending } from './prestart/warm-up.js';
+import { ConvergenceWatch } from './statistics/convergence-watch.js';
+import { Sender } from './sender/sender.js';
+import { outcomeOf, reasonOf } from './sender/outcome.js';
+import { Standby } from './prestart/prestart.js';
+import { Statistics } from './statistics/statistics.js';
+import { brokenInput, refuseIncomplete, streamEnd, unseenWarning } from './sender/stream-end.js';
+import type { TransferSummary } from './statistics/summary.js';
+import { defaultStore, storeSize } from './plan/store-size.js';
+import { refuseRest, warnOfUnfollowed } from './sender/unfollowed.js';
 import { Ear } from '../control/channel.js';
 import { formatBits } from '../units.js';
 

@@ -1,7 +1,7 @@
 // Streams by name for the tests of both methods: synthetic ones of every grammar, whole, unusual and hostile.
 // Deterministic. Nothing here knows how they will be carried.
 
-import type { StreamKind } from '../../src/grammar/detect.js';
+import type { StreamKind } from '../../../src/grammar/detect.js';
 import {
   adviseData,
   COMMAND,
@@ -17,8 +17,8 @@ import {
   virtioMem,
   withCapabilities,
   advised,
-} from '../grammar/support/qemu-streams.js';
-import { PAGE, range, REC, TYPE, wellFormed, XenStream } from '../grammar/support/xen-streams.js';
+} from '../../grammar/support/qemu-streams.js';
+import { PAGE, range, REC, TYPE, wellFormed, XenStream } from '../../grammar/support/xen-streams.js';
 
 export interface Sample {
   readonly name: string;

@@ -7,10 +7,10 @@ import { readFileSync } from 'node:fs';
 import net from 'node:net';
 import { after, describe, it } from 'node:test';
 
-import { receive } from '../../src/migration/receive.js';
-import { send } from '../../src/migration/send.js';
+import { receive } from '../../src/transfer/receive.js';
+import { send } from '../../src/transfer/send.js';
 import { Command, run } from '../cli/command.js';
-import { image, listening, workplace } from './carry.js';
+import { image, listening, workplace } from './support/carry.js';
 
 const LIMIT = { timeout: 120_000 };
 const SILENT = 20;

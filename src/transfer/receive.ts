@@ -18,24 +18,24 @@ import {
   type ReceiveOptions,
   type ResolvedReceiveOptions,
   resolveReceiveOptions,
-} from '../transfer/plan/options.js';
-import { storeBeside } from '../transfer/plan/memory.js';
-import { codecBytes } from '../transfer/plan/codec-memory.js';
+} from './plan/options.js';
+import { storeBeside } from './plan/memory.js';
+import { codecBytes } from './plan/codec-memory.js';
 import { DECOMPRESS_ENTRY } from '../os/entries.js';
 import { speaks } from '../control/handshake.js';
-import { finishOutput, outputSink, watchReader } from '../transfer/receiver/output.js';
+import { finishOutput, outputSink, watchReader } from './receiver/output.js';
 import { sender } from '../control/peer-rules.js';
 import { endRelay, relay, standardPartner } from '../control/relay.js';
-import { reportProgress } from '../transfer/statistics/progress-timer.js';
-import { BoundedSink } from '../transfer/receiver/bounded-sink.js';
-import { rehearseReceiving } from '../transfer/prestart/warm-up.js';
-import { openOptions, recognise, warnOfFewer } from '../transfer/plan/opening.js';
-import { receiverHello } from '../transfer/plan/receiver-hello.js';
-import { openReceiver } from '../transfer/receiver/receivers.js';
-import type { Outcome } from '../transfer/receiver/receiving.js';
-import { Standby } from '../transfer/prestart/prestart.js';
-import { Statistics } from '../transfer/statistics/statistics.js';
-import type { TransferSummary } from '../transfer/statistics/summary.js';
+import { reportProgress } from './statistics/progress-timer.js';
+import { BoundedSink } from './receiver/bounded-sink.js';
+import { rehearseReceiving } from './prestart/warm-up.js';
+import { openOptions, recognise, warnOfFewer } from './plan/opening.js';
+import { receiverHello } from './plan/receiver-hello.js';
+import { openReceiver } from './receiver/receivers.js';
+import type { Outcome } from './receiver/receiving.js';
+import { Standby } from './prestart/prestart.js';
+import { Statistics } from './statistics/statistics.js';
+import type { TransferSummary } from './statistics/summary.js';
 import { greetingOf, Voice } from '../control/channel.js';
 
 /**

@@ -6,14 +6,14 @@ import { Buffer } from 'node:buffer';
 import type { MockTimers } from 'node:test';
 import { setImmediate } from 'node:timers/promises';
 
-import { OPERATIONS_CAPACITY } from '../../src/chunk/plan.js';
-import { MAX_SEGMENTS, SEGMENT } from '../../src/chunk/segments.js';
-import { type Grammar, PAGE_SIZE } from '../../src/grammar/grammar.js';
-import type { ByteSource } from '../../src/io/bytes.js';
-import { StreamFeeder } from '../../src/transfer/sender/feeder.js';
-import type { Cut } from '../../src/transfer/sender/filler.js';
-import { OrderedPool } from '../../src/pool/ordered-pool.js';
-import { JOB, JOB_WIDE } from '../../src/slot/job.js';
+import { OPERATIONS_CAPACITY } from '../../../src/chunk/plan.js';
+import { MAX_SEGMENTS, SEGMENT } from '../../../src/chunk/segments.js';
+import { type Grammar, PAGE_SIZE } from '../../../src/grammar/grammar.js';
+import type { ByteSource } from '../../../src/io/bytes.js';
+import { StreamFeeder } from '../../../src/transfer/sender/feeder.js';
+import type { Cut } from '../../../src/transfer/sender/filler.js';
+import { OrderedPool } from '../../../src/pool/ordered-pool.js';
+import { JOB, JOB_WIDE } from '../../../src/slot/job.js';
 
 export interface Chunk {
   readonly offset: number;

@@ -7,11 +7,11 @@ import { once } from 'node:events';
 import { closeSync, fstatSync, openSync, readFileSync, readSync, writeFileSync } from 'node:fs';
 import { describe, it } from 'node:test';
 
-import { receive } from '../../src/migration/receive.js';
-import { send } from '../../src/migration/send.js';
+import { receive } from '../../src/transfer/receive.js';
+import { send } from '../../src/transfer/send.js';
 import type { SendOptions } from '../../src/transfer/plan/options.js';
 import { range, XenStream } from '../grammar/support/xen-streams.js';
-import { workplace } from './carry.js';
+import { workplace } from './support/carry.js';
 
 const place = workplace();
 const stream = new XenStream().image().pageData(range(0, 40)).end().bytes();

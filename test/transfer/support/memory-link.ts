@@ -2,16 +2,16 @@
 
 import { Buffer } from 'node:buffer';
 
-import type { CodecName } from '../../src/codec/codec.js';
-import { NativeOutlet } from '../../src/container/native-outlet.js';
-import { RamferryError } from '../../src/errors.js';
-import { type Grammar, GRAMMAR_ID } from '../../src/grammar/grammar.js';
-import { RawGrammar } from '../../src/grammar/raw.js';
-import type { ByteSink, ByteSource } from '../../src/io/bytes.js';
-import { senderGeometry } from '../../src/transfer/plan/memory.js';
-import { NativeReceiver } from '../../src/transfer/receiver/native-receiver.js';
-import { Sender, type SenderSettings } from '../../src/transfer/sender/sender.js';
-import { Statistics } from '../../src/transfer/statistics/statistics.js';
+import type { CodecName } from '../../../src/codec/codec.js';
+import { NativeOutlet } from '../../../src/container/native-outlet.js';
+import { RamferryError } from '../../../src/errors.js';
+import { type Grammar, GRAMMAR_ID } from '../../../src/grammar/grammar.js';
+import { RawGrammar } from '../../../src/grammar/raw.js';
+import type { ByteSink, ByteSource } from '../../../src/io/bytes.js';
+import { senderGeometry } from '../../../src/transfer/plan/memory.js';
+import { NativeReceiver } from '../../../src/transfer/receiver/native-receiver.js';
+import { Sender, type SenderSettings } from '../../../src/transfer/sender/sender.js';
+import { Statistics } from '../../../src/transfer/statistics/statistics.js';
 
 export const MIB = 1024 * 1024;
 

@@ -20,13 +20,13 @@ import { setTimeout } from 'node:timers/promises';
 import { writeMessage } from '../../src/control/messages.js';
 import { resultMessage } from '../../src/control/negotiation.js';
 import { type ErrorCode, RamferryError } from '../../src/errors.js';
-import { receive } from '../../src/migration/receive.js';
-import { send } from '../../src/migration/send.js';
+import { receive } from '../../src/transfer/receive.js';
+import { send } from '../../src/transfer/send.js';
 import { isTyped } from '../chunk/typed.js';
 import { noise } from '../codec/support.js';
-import { carry, image, listening, workplace } from './carry.js';
-import { decodeStream, encodeStream } from './memory-link.js';
-import { connectTo, introduction, peerAt, type Peer } from './peers.js';
+import { carry, image, listening, workplace } from './support/carry.js';
+import { decodeStream, encodeStream } from './support/memory-link.js';
+import { connectTo, introduction, peerAt, type Peer } from './support/peers.js';
 
 const LIMIT = { timeout: 30_000 };
 const MIB = 1024 * 1024;

@@ -8,11 +8,11 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after } from 'node:test';
 
-import { generateImage, type ImageProfile } from '../../src/image/image.js';
-import type { ReceiveOptions, SendOptions } from '../../src/transfer/plan/options.js';
-import { receive } from '../../src/migration/receive.js';
-import { send } from '../../src/migration/send.js';
-import type { TransferSummary } from '../../src/transfer/statistics/summary.js';
+import { generateImage, type ImageProfile } from '../../../src/image/image.js';
+import type { ReceiveOptions, SendOptions } from '../../../src/transfer/plan/options.js';
+import { receive } from '../../../src/transfer/receive.js';
+import { send } from '../../../src/transfer/send.js';
+import type { TransferSummary } from '../../../src/transfer/statistics/summary.js';
 
 /** A directory that is gone when the tests of this file have run. */
 export function workplace(): Workplace {

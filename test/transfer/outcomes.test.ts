@@ -10,15 +10,15 @@ import { describe, it } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 
 import type { RamferryError } from '../../src/errors.js';
-import { receive } from '../../src/migration/receive.js';
-import { send } from '../../src/migration/send.js';
+import { receive } from '../../src/transfer/receive.js';
+import { send } from '../../src/transfer/send.js';
 import type { TransferSummary } from '../../src/transfer/statistics/summary.js';
 import { isTyped } from '../chunk/typed.js';
 import { oldMachine, precopy } from '../grammar/support/qemu-streams.js';
 import { wellFormed } from '../grammar/support/xen-streams.js';
 import { guestStream } from '../hypervisor/support/guests.js';
-import { image, listening, type SendExtras, workplace } from './carry.js';
-import { introduction } from './peers.js';
+import { image, listening, type SendExtras, workplace } from './support/carry.js';
+import { introduction } from './support/peers.js';
 
 const LIMIT = { timeout: 120_000 };
 const place = workplace();

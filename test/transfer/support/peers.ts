@@ -4,8 +4,8 @@ import { Buffer } from 'node:buffer';
 import { once } from 'node:events';
 import net from 'node:net';
 
-import { CONTROL_MAGIC } from '../../src/control/messages.js';
-import { type Hello, helloMessage } from '../../src/control/negotiation.js';
+import { CONTROL_MAGIC } from '../../../src/control/messages.js';
+import { type Hello, helloMessage } from '../../../src/control/negotiation.js';
 
 export const HELLO: Hello = {
   software: 'test',

@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import type { Duplex } from 'node:stream';
 import { describe, it } from 'node:test';
 
-import { carry, workplace } from './carry.js';
+import { carry, workplace } from './support/carry.js';
 
 /** What this test uses of zstd-napi. An optional package: where it is not installed, its own types are missing, too. */
 interface ZstdNapi {

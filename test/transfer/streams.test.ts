@@ -11,8 +11,8 @@ import {
   smallXenStream,
   smallXlStream,
   soundStreams,
-} from './streams-corpus.js';
-import { KIB, pack, type PackOptions, unpack } from './streams-support.js';
+} from './support/streams-corpus.js';
+import { KIB, pack, type PackOptions, unpack } from './support/streams-support.js';
 
 const METHODS: readonly Method[] = ['xenguest', 'stream'];
 

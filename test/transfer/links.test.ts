@@ -5,11 +5,11 @@ import { readFileSync } from 'node:fs';
 import { describe, it } from 'node:test';
 
 import { CODEC_NAMES } from '../../src/codec/codec.js';
-import { send } from '../../src/migration/send.js';
+import { send } from '../../src/transfer/send.js';
 import { candidates, noise } from '../codec/support.js';
 import * as qemu from '../grammar/support/qemu-streams.js';
 import { wellFormed } from '../grammar/support/xen-streams.js';
-import { carry, image, LINKS, workplace } from './carry.js';
+import { carry, image, LINKS, workplace } from './support/carry.js';
 
 const LIMIT = { timeout: 60_000 };
 const MIB = 1024 * 1024;

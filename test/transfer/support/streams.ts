@@ -3,9 +3,9 @@
 import assert from 'node:assert/strict';
 import { Buffer } from 'node:buffer';
 
-import { sealRange } from '../../src/chunk/checksum.js';
-import { CHUNK_OVERHEAD, RECORD } from '../../src/chunk/record.js';
-import { END_RECORD_BYTES, STREAM_HEADER_BYTES } from '../../src/container/native.js';
+import { sealRange } from '../../../src/chunk/checksum.js';
+import { CHUNK_OVERHEAD, RECORD } from '../../../src/chunk/record.js';
+import { END_RECORD_BYTES, STREAM_HEADER_BYTES } from '../../../src/container/native.js';
 
 export interface Parts {
   readonly head: Buffer;
