@@ -11,7 +11,7 @@ import { fileSink } from './emu-guest.js';
 import { childrenCpu } from '../src/os/children-cpu.js';
 import { createGuest } from '../src/guest/guest.js';
 import { BATCH_PAGES } from '../src/guest/stream-writer.js';
-import { socketPair } from '../src/hypervisor/descriptors.js';
+import { socketPair } from '../src/hypervisor/xapi/descriptors.js';
 import { libc } from '../src/os/libc.js';
 import { END_HEADER, LIBXC_HEADER, Workshop, Xenopsd } from '../test/hypervisor/support/xenopsd.js';
 

@@ -14,7 +14,7 @@ const WORKERS = ['workers/compress.js', 'workers/decompress.js', 'workers/scan.j
 const PROGRAMS = [
   'src/cli/main.js',
   'src/tune/engine-child.js',
-  'src/hypervisor/shared-memory/watchdog-main.js',
+  'src/hypervisor/qemu/watchdog-main.js',
 ];
 /** Loaded from node_modules: machine code, threads with entry points of their own, a page's script. */
 const EXTERNAL = [

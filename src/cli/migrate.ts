@@ -2,9 +2,9 @@
 
 import type { Argv, Options } from 'yargs';
 
-import { receiveGuest } from '../hypervisor/shared-memory/destination.js';
-import type { IncomingOptions, MigrateOptions } from '../hypervisor/shared-memory/options.js';
-import { migrateGuest } from '../hypervisor/shared-memory/source.js';
+import { receiveGuest } from '../hypervisor/qemu/destination.js';
+import type { IncomingOptions, MigrateOptions } from '../hypervisor/qemu/options.js';
+import { migrateGuest } from '../hypervisor/qemu/source.js';
 import { RECEIVE_ENVIRONMENT, SEND_ENVIRONMENT, type OptionKind } from './environment.js';
 import type { Command, ParsedArguments } from './command.js';
 import { COMMON, gather, RECEIVE, SEND } from './options.js';

@@ -11,7 +11,7 @@ import { setTimeout } from 'node:timers/promises';
 import { Readable } from 'node:stream';
 import { after, before, describe, it } from 'node:test';
 import { generateImage } from '../../src/image/image.js';
-import { Syslog } from '../../src/hypervisor/syslog.js';
+import { Syslog } from '../../src/hypervisor/xapi/syslog.js';
 import { libc } from '../../src/os/libc.js';
 import { send } from '../../src/index.js';
 import { guarded } from '../../src/transfer/statistics/callbacks.js';

@@ -3,7 +3,7 @@
 import fs from 'node:fs';
 import type { ByteSink, ByteSource } from '../../../src/io/bytes.js';
 import { libc } from '../../../src/os/libc.js';
-import { socketPair } from '../../../src/hypervisor/descriptors.js';
+import { socketPair } from '../../../src/hypervisor/xapi/descriptors.js';
 import { RamferryError } from '../../../src/errors.js';
 import { type SocketLink, socketLinkOfDescriptor } from '../../../src/link/socket.js';
 import { Collector, feed } from './far.js';

@@ -1,0 +1,282 @@
+// `incoming`: takes a guest over from `migrate` at the other end of a link (docs/SHARED-MEMORY.md).
+// Promises a summary when the guest runs here; or an error, with QEMU told to quit and the guest never run; or
+// ERR_HANDOVER_UNKNOWN when `cont` was sent and QEMU did not say what became of it.
+
+import { setTimeout as sleep } from 'node:timers/promises';
+
+import { statedSums, type StreamSums } from '../../container/sums.js';
+import { RamferryError, toRamferryError } from '../../errors.js';
+import { onAbort } from '../../io/abort-signal.js';
+import { AwakeDeadline } from '../../os/awake-timer.js';
+import { WaitingSource } from '../../io/waiting-source.js';
+import { parseAddress } from '../../link/address.js';
+import { openInput } from '../../link/open.js';
+import { NativeReceiver } from '../../transfer/receiver/native-receiver.js';
+import { openOptions } from '../../transfer/plan/opening.js';
+import { migration } from '../../control/peer-rules.js';
+import { reportProgress } from '../../transfer/statistics/progress-timer.js';
+import { codecBytes } from '../../transfer/plan/codec-memory.js';
+import { receiverHello } from '../../transfer/plan/receiver-hello.js';
+import { Statistics } from '../../transfer/statistics/statistics.js';
+import type { TransferSummary } from '../../transfer/statistics/summary.js';
+import { greetingOf, Voice } from '../../control/channel.js';
+import { QemuGuest } from './qmp/guest.js';
+import { memoryBackends } from './qmp/memory.js';
+import { Applier } from './applier.js';
+import { neededCapabilities } from './capabilities.js';
+import { readGo, type Saying, sayingBody } from './messages.js';
+import {
+  type IncomingOptions,
+  qmpTimeout,
+  type ResolvedIncomingOptions,
+  resolveIncomingOptions,
+} from './options.js';
+import { checkUnmatched, toldRam } from './ram/told-ram.js';
+import { checkAddress, type Connection, connectionOf } from './partner.js';
+import { monitorInQemu, openGuestRam } from './ram/guest-ram.js';
+import { closeRamFiles, type RamFile } from './ram/ram-files.js';
+import { hashRam } from './ram/ram-hash.js';
+import { dismissDestination, type RescueOptions, settleDestination } from './rescue.js';
+import { StateOutlet, statePath, stateUri } from './state-socket.js';
+import { Watchdog } from './watchdog.js';
+
+const POLL_MS = 2;
+
+/** @throws RamferryError; what its code means for the guest is said above */
+export async function receiveGuest(options: IncomingOptions): Promise<TransferSummary> {
+  const settings = resolveIncomingOptions(options);
+  checkAddress(parseAddress(settings.input), 'input');
+  return new Arrival(settings).run();
+}
+
+class Arrival {
+  readonly #settings: ResolvedIncomingOptions;
+  readonly #statistics = new Statistics();
+  /** Ends the wait for a connection; later the link has to live until the source has heard our verdict. */
+  readonly #controller = new AbortController();
+  readonly #timeout: number;
+  readonly #rescue: RescueOptions;
+  #files: readonly RamFile[] = [];
+  #guest: QemuGuest | undefined;
+  #outlet: StateOutlet | undefined;
+  #watchdog: Watchdog | undefined;
+  #voice: Voice | undefined;
+  /** The connection, for whoever reads the stream. */
+  #link: WaitingSource | undefined;
+  #receiver: NativeReceiver | undefined;
+  #connection: Connection | undefined;
+  #failure: RamferryError | undefined;
+  /** GO was read: what comes now is `cont`, and nothing may come between. */
+  #continuing = false;
+  #sums: StreamSums | undefined;
+  #running = false;
+
+  constructor(settings: ResolvedIncomingOptions) {
+    this.#settings = settings;
+    this.#timeout = qmpTimeout(settings);
+    // Its capabilities stay as they are: this QEMU either runs the guest or quits.
+    this.#rescue = { qmp: settings.qmp, timeout: this.#timeout, capabilities: {} };
+  }
+
+  async run(): Promise<TransferSummary> {
+    const { signal } = this.#settings;
+    const forget = onAbort(signal, () => this.#fail(toRamferryError(signal!.reason, 'ERR_INTERRUPTED')));
+    try {
+      const connection = await this.#prepare();
+      await this.#receive(connection);
+      await this.#awaitGo(connection);
+      await this.#takeOver();
+      return this.#statistics.summary('completed');
+    } catch (thrown) {
+      throw await this.#giveUp(this.#failure ?? toRamferryError(thrown));
+    } finally {
+      forget();
+      this.#voice?.stop();
+      await this.#connection?.source.close();
+      // After a last word the link lingers until the source has heard it.
+      if (this.#voice === undefined) await this.#connection?.sink.abort();
+      this.#outlet?.close();
+      this.#guest?.close();
+      closeRamFiles(this.#files);
+    }
+  }
+
+  /** Everything that may fail before this QEMU is touched; then the link, and who guards it. */
+  async #prepare(): Promise<Connection> {
+    const { qmp, input } = this.#settings;
+    const guest = await QemuGuest.connect(qmp, { timeout: this.#timeout });
+    this.#guest = guest;
+    await checkWaiting(guest);
+    const backends = await memoryBackends(guest.monitor);
+    const { files, pid } = openGuestRam(guest.monitor, backends, this.#settings, 'write');
+    this.#files = files;
+    const changes = await neededCapabilities(guest, 'destination');
+    const hello = { ...receiverHello(this.#settings), ...toldRam(this.#files) };
+    const plain = { oneWay: false, sync: false, directIo: false };
+    const opening = {
+      ...openOptions({
+        ...this.#settings,
+        ...plain,
+        output: '-',
+        passThrough: false,
+        signal: this.#controller.signal,
+      }),
+      peer: migration(this.#settings.ioTimeout),
+      greeting: greetingOf(hello),
+    };
+    const connection = connectionOf(await openInput(parseAddress(input), opening));
+    this.#connection = connection;
+    this.#voice = new Voice(connection.sink);
+    this.#watchdog = await Watchdog.start({ ...this.#rescue, side: 'destination' }, connection.fd);
+    void this.#watchdog.lost.then((error) => this.#fail(error));
+    void guest.monitor.closed.then((error) => this.#fail(error));
+    await guest.setCapabilities(changes);
+    const path = statePath(qmp);
+    await guest.migrateIncoming(stateUri(monitorInQemu(guest.monitor, qmp, pid)));
+    this.#outlet = await StateOutlet.connect(path);
+    const link = new WaitingSource(connection.source);
+    this.#link = link;
+    this.#voice.reportProgress(() => ({
+      delivered: this.#statistics.guestBytes,
+      waiting: link.waiting,
+    }));
+    return connection;
+  }
+
+  /** Up to the moment at which everything is here and the source may let go. */
+  async #receive({ source }: Connection): Promise<void> {
+    const { decompressThreads, memoryLimit, zstdBinding, ioTimeout, onProgress } = this.#settings;
+    const outlet = this.#outlet!;
+    const link = this.#link!;
+    const applier = new Applier(this.#files, {
+      unmatched: () => checkUnmatched(this.#files, this.#settings.ramUnchecked),
+      ramComplete: () => this.#say({ say: 'ram-applied' }),
+      state: (bytes) => outlet.write(bytes),
+    });
+    // Unlike other senders this one always has something to say: silence means that it is gone.
+    source.patience?.(ioTimeout);
+    const receiver = new NativeReceiver({
+      source: { label: source.label, read: (target) => link.read(target), close: () => source.close() },
+      head: new Uint8Array(0),
+      sink: applier,
+      threads: decompressThreads,
+      memoryLimit,
+      codecBytes: (chunkSize) => codecBytes(this.#settings, chunkSize),
+      zstdBinding: zstdBinding ?? '',
+      ioTimeout,
+      passThrough: false,
+      // The source's last word follows the stream on the same connection.
+      shared: true,
+      statistics: this.#statistics,
+    });
+    this.#receiver = receiver;
+    this.#statistics.setupDone();
+    const stopReporting = reportProgress(this.#statistics, onProgress);
+    try {
+      this.#sums = (await receiver.run()).sums;
+    } finally {
+      stopReporting();
+    }
+    if (!applier.complete) {
+      throw new RamferryError('ERR_STREAM_TRUNCATED', 'the stream is whole, but the guest in it is not');
+    }
+    outlet.end();
+    await this.#awaitLoaded();
+    const hash = applier.hashWanted ? await hashRam(this.#files, applier.matched) : {};
+    this.#statistics.sharedMemory = {
+      rounds: applier.rounds,
+      'ram-size': this.#files.reduce((sum, { size }) => sum + size, 0),
+    };
+    await this.#say({ say: 'ready', ...hash });
+  }
+
+  async #awaitLoaded(): Promise<void> {
+    const deadline = new AwakeDeadline(this.#timeout);
+    for (;;) {
+      const { status, running } = await this.#guest!.status();
+      if (running) {
+        throw new RamferryError('ERR_HANDOVER_UNKNOWN', 'somebody else has continued the guest here');
+      }
+      if (status !== 'inmigrate') return;
+      if (deadline.left < 0) {
+        throw new RamferryError('ERR_QMP_TIMEOUT', 'QEMU does not finish loading the device state');
+      }
+      await sleep(POLL_MS);
+    }
+  }
+
+  async #awaitGo({ source }: Connection): Promise<void> {
+    source.patience?.(this.#timeout);
+    await readGo(source);
+  }
+
+  /** The hand-over. */
+  async #takeOver(): Promise<void> {
+    if (this.#failure !== undefined) throw this.#failure;
+    await this.#watchdog!.note('continuing');
+    this.#continuing = true;
+    await this.#guest!.cont();
+    this.#running = true;
+    await this.#say({ say: 'running' });
+    await this.#voice!.result({ ok: true, ...statedSums(this.#sums!) });
+    await this.#watchdog!.release();
+  }
+
+  async #say(saying: Saying): Promise<void> {
+    await this.#voice!.backward(sayingBody(saying));
+  }
+
+  #fail(error: RamferryError): void {
+    if (this.#continuing) return;
+    this.#failure ??= error;
+    this.#receiver?.abort(error);
+    void this.#connection?.source.close();
+    if (this.#connection === undefined) this.#controller.abort(error);
+  }
+
+  /** @returns the error as the user hears it */
+  async #giveUp(error: RamferryError): Promise<RamferryError> {
+    if (this.#watchdog === undefined) {
+      await this.#voice?.result({ ok: false, error: error.toData() });
+      return error;
+    }
+    if (this.#running || error.code === 'ERR_HANDOVER_UNKNOWN') {
+      await this.#conclude({ say: 'unknown', reason: error.describe() }, error);
+      return error;
+    }
+    this.#guest?.close();
+    if (this.#continuing) {
+      const verdict = await settleDestination(this.#rescue);
+      await this.#conclude(verdict, error);
+      if (verdict.say === 'refused') return error;
+      return new RamferryError('ERR_HANDOVER_UNKNOWN', `the guest may run here: ${error.describe()}`, {
+        cause: error,
+        hint: "ask this QEMU (query-status): if the guest runs, quit the source; if QEMU is gone, cont the source's guest",
+      });
+    }
+    // Nobody will ever continue it now: that can be said before QEMU is gone.
+    await this.#conclude({ say: 'refused', reason: error.describe() }, error, async () => {
+      await dismissDestination(this.#rescue);
+    });
+    return error;
+  }
+
+  async #conclude(saying: Saying, error: RamferryError, before?: () => Promise<void>): Promise<void> {
+    await this.#voice?.backward(sayingBody(saying));
+    try {
+      await before?.();
+    } catch (thrown) {
+      this.#settings.onWarning?.(`QEMU does not quit: ${toRamferryError(thrown).describe()}`);
+    }
+    await this.#voice?.result({ ok: false, error: error.toData() });
+    await this.#watchdog!.release();
+  }
+}
+
+async function checkWaiting(guest: QemuGuest): Promise<void> {
+  const { status } = await guest.status();
+  if (status === 'inmigrate') return;
+  throw new RamferryError('ERR_GUEST_STATE', `this QEMU does not wait for a migration: it is ${status}`, {
+    hint: 'start it with -incoming defer',
+  });
+}

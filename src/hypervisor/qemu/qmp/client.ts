@@ -1,0 +1,216 @@
+// A client of QEMU's monitor protocol over a unix socket: greeting, capabilities, commands with time limits, events.
+// Promises that a command resolves with QEMU's answer or rejects with a named error, and that nothing is sent twice.
+// Knows nothing of migration.
+
+import net from 'node:net';
+import { createInterface } from 'node:readline';
+import { setTimeout as sleep } from 'node:timers/promises';
+
+import { RamferryError, toRamferryError } from '../../../errors.js';
+import { AwakeDeadline, AwakeTimer } from '../../../os/awake-timer.js';
+import { systemCode, systemText } from '../../../io/system-error.js';
+import { handleOf } from '../../../link/handle.js';
+import { qmpCommand, type QmpMessage, readQmpMessage } from './messages.js';
+
+export interface QmpEvent {
+  readonly name: string;
+  readonly data: unknown;
+}
+
+export interface QmpOptions {
+  /** Milliseconds that QEMU may take for the greeting and for each command. */
+  readonly timeout: number;
+  readonly onEvent?: (event: QmpEvent) => void;
+  /** Milliseconds for which a socket that nobody listens on, or that is busy, is tried again. Default: once. */
+  readonly patience?: number;
+}
+
+interface Waiting {
+  readonly resolve: (value: unknown) => void;
+  readonly reject: (error: RamferryError) => void;
+  readonly timer: AwakeTimer;
+  readonly command: string;
+}
+
+const RETRY_MS = 50;
+
+export class QmpClient {
+  readonly #socket: net.Socket;
+  readonly #options: QmpOptions;
+  readonly #waiting = new Map<number, Waiting>();
+  #nextId = 1;
+  #failure: RamferryError | undefined;
+  #greeted: (() => void) | undefined;
+  #reportClosed: (error: RamferryError) => void = () => undefined;
+  /** Resolves with the reason when the connection ends, however it ends. Never rejects. */
+  readonly closed: Promise<RamferryError>;
+
+  private constructor(socket: net.Socket, options: QmpOptions) {
+    this.#socket = socket;
+    this.#options = options;
+    this.closed = new Promise((resolve) => (this.#reportClosed = resolve));
+    // A QEMU that is killed resets the connection, which the lines report as an error of their own; `close` says the same.
+    createInterface({ input: socket })
+      .on('line', (line) => this.#onLine(line))
+      .on('error', () => undefined);
+    socket.on('error', () => undefined);
+    socket.on('close', () =>
+      this.#fail(
+        new RamferryError('ERR_QMP_CLOSED', 'QEMU closed its monitor', {
+          hint: 'QEMU has ended, or another client took the monitor: see its own log',
+        }),
+      ),
+    );
+  }
+
+  /** Connects and negotiates. @throws ERR_QMP_CONNECT, ERR_QMP_TIMEOUT, ERR_QMP_PROTOCOL, ERR_QMP_CLOSED */
+  static async connect(path: string, options: QmpOptions): Promise<QmpClient> {
+    const deadline = new AwakeDeadline(options.patience ?? 0);
+    for (;;) {
+      try {
+        return await QmpClient.#connectOnce(path, options);
+      } catch (thrown) {
+        const error = toRamferryError(thrown);
+        const gone = systemCode(error.cause) === 'ENOENT' || systemCode(error.cause) === 'ECONNREFUSED';
+        if (gone || deadline.left <= 0) throw error;
+        await sleep(RETRY_MS);
+      }
+    }
+  }
+
+  static async #connectOnce(path: string, options: QmpOptions): Promise<QmpClient> {
+    const socket = await openSocket(path, options.timeout);
+    const client = new QmpClient(socket, options);
+    try {
+      await client.#greeting();
+      await client.execute('qmp_capabilities');
+      return client;
+    } catch (thrown) {
+      client.close();
+      throw thrown;
+    }
+  }
+
+  /** Why no command can be given any more. */
+  get failure(): RamferryError | undefined {
+    return this.#failure;
+  }
+
+  /**
+   * @returns QEMU's answer, of a shape that the caller checks
+   * @throws ERR_QMP_COMMAND with QEMU's own words; ERR_QMP_TIMEOUT and ERR_QMP_CLOSED: whether it was executed is unknown
+   */
+  execute(command: string, args?: object, timeout = this.#options.timeout): Promise<unknown> {
+    return new Promise((resolve, reject) => {
+      if (this.#failure !== undefined) {
+        reject(this.#failure);
+        return;
+      }
+      const id = this.#nextId++;
+      const timer = AwakeTimer.start(timeout, () => {
+        this.#fail(timeoutError(`QEMU has not answered ${command}`, timeout));
+      });
+      this.#waiting.set(id, { resolve, reject, timer, command });
+      this.#socket.write(qmpCommand(command, args, id));
+    });
+  }
+
+  /** The descriptor of the connection; undefined once it is closed. */
+  get fd(): number | undefined {
+    return handleOf(this.#socket)?.fd;
+  }
+
+  close(): void {
+    this.#fail(new RamferryError('ERR_QMP_CLOSED', 'the monitor was closed'));
+  }
+
+  #greeting(): Promise<void> {
+    const { timeout } = this.#options;
+    return new Promise((resolve, reject) => {
+      const timer = AwakeTimer.start(timeout, () => {
+        this.#fail(
+          new RamferryError('ERR_QMP_TIMEOUT', `the monitor says nothing for ${timeout / 1000} s`, {
+            hint: 'QEMU serves one client a socket: is another one connected?',
+          }),
+        );
+      });
+      this.#greeted = () => {
+        timer.cancel();
+        resolve();
+      };
+      void this.closed.then((error) => {
+        timer.cancel();
+        reject(error);
+      });
+    });
+  }
+
+  #onLine(line: string): void {
+    if (this.#failure !== undefined || line.trim() === '') return;
+    let message: QmpMessage;
+    try {
+      message = readQmpMessage(line);
+    } catch (thrown) {
+      this.#fail(toRamferryError(thrown));
+      return;
+    }
+    if (message.kind === 'greeting') {
+      this.#greeted?.();
+    } else if (message.kind === 'event') {
+      this.#options.onEvent?.({ name: message.name, data: message.data });
+    } else {
+      this.#answer(message);
+    }
+  }
+
+  #answer(message: Extract<QmpMessage, { kind: 'result' | 'error' }>): void {
+    const waiting = this.#waiting.get(message.id ?? 0);
+    if (waiting === undefined) return;
+    this.#waiting.delete(message.id!);
+    waiting.timer.cancel();
+    if (message.kind === 'result') waiting.resolve(message.value);
+    else waiting.reject(new RamferryError('ERR_QMP_COMMAND', `${waiting.command}: ${message.text}`));
+  }
+
+  /** A monitor that has failed once is of no further use: an answer that comes late would be taken for another's. */
+  #fail(error: RamferryError): void {
+    if (this.#failure !== undefined) return;
+    this.#failure = error;
+    this.#socket.destroy();
+    for (const { reject, timer } of this.#waiting.values()) {
+      timer.cancel();
+      reject(error);
+    }
+    this.#waiting.clear();
+    this.#reportClosed(error);
+  }
+}
+
+function timeoutError(what: string, timeout: number): RamferryError {
+  return new RamferryError('ERR_QMP_TIMEOUT', `${what} for ${timeout / 1000} s`, {
+    hint: 'QEMU may be waiting for a disk, or may be stopped; --io-timeout allows it more time',
+  });
+}
+
+function openSocket(path: string, timeout: number): Promise<net.Socket> {
+  return new Promise((resolve, reject) => {
+    const socket = net.connect({ path });
+    const refuse = (why: string, cause?: unknown): void => {
+      timer.cancel();
+      socket.destroy();
+      reject(
+        new RamferryError('ERR_QMP_CONNECT', `cannot reach QEMU's monitor at unix:${path}: ${why}`, {
+          cause,
+          hint: 'QEMU must run, with -qmp unix:PATH,server=on,wait=off, and no other client may use that socket',
+        }),
+      );
+    };
+    const timer = AwakeTimer.start(timeout, () => refuse('no answer'));
+    socket.once('error', (thrown) => refuse(systemText(thrown), thrown));
+    socket.once('connect', () => {
+      timer.cancel();
+      socket.removeAllListeners('error');
+      resolve(socket);
+    });
+  });
+}

@@ -1,0 +1,108 @@
+// What is done when a migration ends before its time: resume the source's guest, send the destination's QEMU away, or find
+// out whether it has taken over. Used by ramferry itself and by the watchdog that outlives it, each over a monitor
+// connection of its own, so that no command of a former connection is still to come.
+
+import { setTimeout as sleep } from 'node:timers/promises';
+
+import { RamferryError, toRamferryError } from '../../errors.js';
+import { AwakeDeadline } from '../../os/awake-timer.js';
+import { QemuGuest } from './qmp/guest.js';
+import type { Verdict } from './messages.js';
+
+export interface RescueOptions {
+  /** The monitor's socket. */
+  readonly qmp: string;
+  /** Milliseconds for each command. */
+  readonly timeout: number;
+  /** Capabilities as they were before. */
+  readonly capabilities: Readonly<Record<string, boolean>>;
+}
+
+const POLL_MS = 5;
+
+async function withGuest<T>(options: RescueOptions, act: (guest: QemuGuest) => Promise<T>): Promise<T> {
+  const { qmp, timeout } = options;
+  const guest = await QemuGuest.connect(qmp, { timeout, patience: timeout });
+  try {
+    return await act(guest);
+  } finally {
+    guest.close();
+  }
+}
+
+/**
+ * Ends a migration of QEMU's that is under way, continues the guest, and puts capabilities back.
+ * @param stopped we stopped the guest, or were about to: one that somebody else stopped stays as it is
+ * @returns whether the guest had to be continued
+ * @throws ERR_QMP_*; ERR_GUEST_STATE when it does not run afterwards
+ */
+export function resumeSource(options: RescueOptions, stopped: boolean): Promise<boolean> {
+  return withGuest(options, async (guest) => {
+    if (!stopped) {
+      await guest.setCapabilities(options.capabilities);
+      return false;
+    }
+    await endMigration(guest, options.timeout);
+    const { running } = await guest.status();
+    if (!running) {
+      await guest.cont();
+      const after = await guest.status();
+      if (!after.running) {
+        throw new RamferryError('ERR_GUEST_STATE', `the source's guest does not run: ${after.status}`);
+      }
+    }
+    await guest.setCapabilities(options.capabilities);
+    return !running;
+  });
+}
+
+async function endMigration(guest: QemuGuest, timeout: number): Promise<void> {
+  const deadline = new AwakeDeadline(timeout);
+  if (!QemuGuest.underWay(await guest.migration())) return;
+  await guest.migrateCancel();
+  while (QemuGuest.underWay(await guest.migration())) {
+    if (deadline.left < 0) {
+      throw new RamferryError('ERR_QMP_TIMEOUT', "QEMU's migration cannot be cancelled");
+    }
+    await sleep(POLL_MS);
+  }
+}
+
+/** Ends the destination's QEMU, whose guest never ran. Resolves when it is gone, or was gone. */
+export async function dismissDestination(options: RescueOptions): Promise<void> {
+  try {
+    await withGuest(options, quit);
+  } catch (thrown) {
+    const error = toRamferryError(thrown);
+    // Nobody listens there, or not any more: that was the aim.
+    if (error.code !== 'ERR_QMP_CONNECT' && error.code !== 'ERR_QMP_CLOSED') throw error;
+  }
+}
+
+async function quit(guest: QemuGuest): Promise<void> {
+  await guest.quit();
+  await guest.monitor.closed;
+}
+
+/** States of a guest that has been loaded and never ran here. */
+const UNTOUCHED = new Set(['inmigrate', 'paused', 'prelaunch', 'postmigrate']);
+
+/**
+ * After a `cont` whose answer nobody heard: did it happen? A guest that has not begun to run is sent away.
+ * Never rejects.
+ */
+export async function settleDestination(options: RescueOptions): Promise<Verdict> {
+  try {
+    return await withGuest(options, async (guest): Promise<Verdict> => {
+      const { running, status } = await guest.status();
+      if (running) return { say: 'running' };
+      if (!UNTOUCHED.has(status)) {
+        return { say: 'unknown', reason: `the destination's guest is ${status} after cont` };
+      }
+      await quit(guest);
+      return { say: 'refused', reason: 'the guest was not continued' };
+    });
+  } catch (thrown) {
+    return { say: 'unknown', reason: toRamferryError(thrown).describe() };
+  }
+}

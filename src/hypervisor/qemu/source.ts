@@ -1,0 +1,310 @@
+// `migrate`: hands a running guest over to `incoming` at the other end of a link (docs/SHARED-MEMORY.md).
+// Promises a summary when the guest runs there; or an error, with the guest running here; or ERR_HANDOVER_UNKNOWN, with
+// the guest stopped here, when it cannot be known whether it runs there.
+
+import { NATIVE_MAGIC } from '../../container/native.js';
+import { RamferryError, toRamferryError } from '../../errors.js';
+import { MemoryGrammar } from '../../grammar/memory.js';
+import { onAbort } from '../../io/abort-signal.js';
+import { parseAddress } from '../../link/address.js';
+import { openOutput } from '../../link/open.js';
+import { openOptions } from '../../transfer/plan/opening.js';
+import { receiver } from '../../control/peer-rules.js';
+import type { ResolvedSendOptions } from '../../transfer/plan/options.js';
+import { THREAD_BYTES } from '../../transfer/plan/memory.js';
+import { type Asked, chooseCoding } from '../../transfer/plan/coding.js';
+import { transferTo } from '../../transfer/send.js';
+import { Statistics } from '../../transfer/statistics/statistics.js';
+import type { TransferSummary } from '../../transfer/statistics/summary.js';
+import { Ear } from '../../control/channel.js';
+import { QemuGuest } from './qmp/guest.js';
+import { memoryBackends, qemuVersion } from './qmp/memory.js';
+import { neededCapabilities, opposite } from './capabilities.js';
+import { Convergence } from './convergence.js';
+import { Dialogue, unknownOutcome, verdictError } from './dialogue.js';
+import { goMessage } from './messages.js';
+import {
+  type MigrateOptions,
+  qmpTimeout,
+  type ResolvedMigrateOptions,
+  resolveMigrateOptions,
+} from './options.js';
+import { checkAddress, type Connection, connectionOf } from './partner.js';
+import { PieceSource } from './ram/piece-source.js';
+import { checkIgnored, checkPartner, checkScan, checkState, type PartnerRam } from './source-checks.js';
+import { monitorInQemu, openGuestRam } from './ram/guest-ram.js';
+import { closeRamFiles, type RamFile } from './ram/ram-files.js';
+import { hashDifference, hashRam } from './ram/ram-hash.js';
+import { type RescueOptions, resumeSource } from './rescue.js';
+import { Scanner, scannerBytes } from './ram/scanner.js';
+import { type FinalScan, SourceStream } from './source-stream.js';
+import { StateInlet } from './state-socket.js';
+import { Watchdog } from './watchdog.js';
+
+const GIB = 2 ** 30;
+
+/** @throws RamferryError; what its code means for the guest is said above */
+export async function migrateGuest(options: MigrateOptions): Promise<TransferSummary> {
+  const settings = resolveMigrateOptions(options);
+  checkAddress(parseAddress(settings.output), 'output');
+  const given = {
+    codec: options.codec !== undefined,
+    level: options.compressLevel !== undefined,
+    maxChunk: options.chunkSize !== undefined,
+  };
+  const departure = new Departure(settings, given);
+  return departure.run();
+}
+
+class Departure {
+  readonly #settings: ResolvedMigrateOptions;
+  readonly #given: Asked;
+  readonly #statistics = new Statistics();
+  readonly #dialogue = new Dialogue();
+  /** Ends the link and the engine; after the point of no return nothing may. */
+  readonly #controller = new AbortController();
+  readonly #timeout: number;
+  #files: readonly RamFile[] = [];
+  #matched = false;
+  #guest: QemuGuest | undefined;
+  #scanner: Scanner | undefined;
+  #connection: Connection | undefined;
+  #inlet: StateInlet | undefined;
+  #watchdog: Watchdog | undefined;
+  #stream: SourceStream | undefined;
+  /** Resolves when the destination's QEMU waits for the guest; rejects when the destination has failed. */
+  #prepared: Promise<void> = Promise.resolve();
+  #rescue: RescueOptions;
+  #stopping = false;
+  #committed = false;
+  #over = false;
+
+  constructor(settings: ResolvedMigrateOptions, given: Asked) {
+    this.#settings = settings;
+    this.#given = given;
+    this.#timeout = qmpTimeout(settings);
+    this.#rescue = { qmp: settings.qmp, timeout: this.#timeout, capabilities: {} };
+  }
+
+  async run(): Promise<TransferSummary> {
+    const { signal } = this.#settings;
+    const forget = onAbort(signal, () => this.#fail(toRamferryError(signal!.reason, 'ERR_INTERRUPTED')));
+    try {
+      const connection = await this.#prepare();
+      await this.#transfer(connection);
+      await this.#afterwards();
+      return this.#statistics.summary('completed');
+    } catch (thrown) {
+      await this.#admitFailure();
+      throw await this.#giveUp(toRamferryError(this.#controller.signal.reason ?? thrown));
+    } finally {
+      forget();
+      this.#inlet?.close();
+      this.#guest?.close();
+      await this.#scanner?.close();
+      closeRamFiles(this.#files);
+    }
+  }
+
+  /** Everything that may fail before anybody's guest is touched; then the link, and who guards it. */
+  async #prepare(): Promise<Connection> {
+    const { qmp, output } = this.#settings;
+    const guest = await QemuGuest.connect(qmp, { timeout: this.#timeout });
+    this.#guest = guest;
+    await checkState(guest);
+    const backends = await memoryBackends(guest.monitor);
+    checkIgnored(await qemuVersion(guest.monitor), backends);
+    const { files, pid } = openGuestRam(guest.monitor, backends, this.#settings, 'read');
+    this.#files = files;
+    const settings = this.#sendSettings();
+    chooseCoding(settings);
+    const channel = await openOutput(parseAddress(output), {
+      ...openOptions(settings),
+      peer: receiver(),
+      ...(settings.maxBandwidth === 0 ? {} : { maxBandwidth: settings.maxBandwidth }),
+    });
+    const connection = connectionOf(channel);
+    this.#connection = connection;
+    this.#inlet = await StateInlet.listen(qmp, monitorInQemu(guest.monitor, qmp, pid));
+    const changes = await neededCapabilities(guest, 'source');
+    this.#rescue = { ...this.#rescue, capabilities: opposite(changes) };
+    this.#watchdog = await Watchdog.start({ ...this.#rescue, side: 'source' }, connection.fd);
+    await guest.setCapabilities(changes);
+    void this.#watchdog.lost.then((error) => this.#fail(error));
+    void guest.monitor.closed.then((error) => this.#fail(error));
+    return connection;
+  }
+
+  async #transfer({ source, sink }: Connection): Promise<void> {
+    const settings = this.#sendSettings();
+    const grammar = new MemoryGrammar();
+    const ear = new Ear(source, (body) => Promise.resolve(body).then((said) => this.#dialogue.hear(said)));
+    const prepared = new Promise<void>((resolve) => (ear.onDelivered = () => resolve()));
+    this.#prepared = Promise.race([prepared, ear.failure()]);
+    this.#prepared.catch(() => undefined);
+    // Also after the engine has finished somebody may wait for the destination.
+    ear.failure().catch((thrown: unknown) => this.#dialogue.fail(toRamferryError(thrown)));
+    const pieces = new PieceSource('the guest', this.#pieces(grammar));
+    const cargo = {
+      grammar,
+      memoryBytes: scannerBytes(settings.compressThreads, THREAD_BYTES),
+      greeted: (hello: PartnerRam) => {
+        const { files, matched } = checkPartner(hello, this.#files, this.#settings.ramUnchecked);
+        this.#files = files;
+        this.#matched = matched;
+      },
+      delivered: () => this.#handOver((bytes) => sink.write(bytes)),
+      mayEnd: () => this.#committed,
+    };
+    try {
+      await transferTo(ear, settings, chooseCoding(settings), this.#given, pieces, sink, this.#statistics, {
+        cargo,
+      });
+    } catch (thrown) {
+      // What comes after the guest was handed over is of no account: the destination has said that it runs.
+      if (!this.#over) throw thrown;
+    }
+    await source.close();
+  }
+
+  /** Begins when the destination has said hello: the order of the files is its. */
+  async *#pieces(grammar: MemoryGrammar): AsyncGenerator<Uint8Array, void> {
+    this.#controller.signal.throwIfAborted();
+    this.#scanner = new Scanner(this.#files, this.#settings.compressThreads);
+    this.#stream = new SourceStream({
+      guest: this.#guest!,
+      files: this.#files,
+      scanner: this.#scanner,
+      dialogue: this.#dialogue,
+      inlet: this.#inlet!,
+      grammar,
+      convergence: new Convergence(this.#settings.downtimeLimit, this.#settings.maxRounds),
+      timeout: this.#timeout,
+      verifyRam: this.#settings.verifyRam,
+      matched: this.#matched,
+      beforeStop: async () => {
+        // The destination reports progress from when its QEMU waits for the guest: what fails there before costs no pause.
+        await this.#prepared;
+        await this.#watchdog!.note('stopping');
+        this.#stopping = true;
+      },
+      onWarning: this.#settings.onWarning,
+    });
+    yield* this.#stream.pieces();
+  }
+
+  /** The stream is at the destination, whole; the guest is stopped; QEMU has saved the devices. */
+  async #handOver(write: (bytes: Uint8Array) => Promise<void>): Promise<void> {
+    const stream = this.#stream!;
+    const [scan, hash, ready] = await Promise.all([
+      stream.finalScan!,
+      this.#settings.verifyRam ? hashRam(this.#files, this.#matched) : undefined,
+      this.#dialogue.await(['ready'], this.#timeout, 'that it is ready'),
+    ]);
+    checkScan(scan);
+    const difference = hashDifference(hash, ready);
+    if (difference !== undefined) {
+      throw new RamferryError('ERR_GUEST_RAM_CHANGED', difference, {
+        hint: 'this is a fault of ramferry or of the host: report it',
+      });
+    }
+    const { status } = await this.#guest!.status();
+    if (status !== 'postmigrate') {
+      throw new RamferryError('ERR_GUEST_STATE', `somebody else uses the source's QEMU: it is ${status}`);
+    }
+    const { reason } = this.#controller.signal as { readonly reason: unknown };
+    if (reason !== undefined) throw toRamferryError(reason);
+    await this.#watchdog!.note('committed');
+    this.#committed = true;
+    this.#dialogue.expect('running');
+    await write(goMessage());
+    await this.#dialogue.await(['running'], this.#timeout, 'that the guest runs');
+    this.#over = true;
+    this.#count(scan);
+  }
+
+  #count(scan: FinalScan): void {
+    const stream = this.#stream!;
+    const ramSize = this.#files.reduce((sum, { size }) => sum + size, 0);
+    this.#statistics.downtime = performance.now() - stream.stoppedAt!;
+    this.#statistics.sharedMemory = {
+      rounds: stream.rounds,
+      'ram-size': ramSize,
+      'dirty-rate': Math.round(stream.forecast?.dirtyRate ?? 0),
+      'last-round': Math.round(stream.lastRound ?? 0),
+      'final-scan': Math.round(scan.milliseconds),
+      'final-scan-per-gib': Math.round((scan.milliseconds * GIB) / ramSize),
+      ...(this.#settings.verifyRam ? { verified: true } : {}),
+    };
+  }
+
+  async #afterwards(): Promise<void> {
+    await this.#watchdog!.release();
+    if (!this.#settings.quitSource) return;
+    await this.#guest!.quit().catch((thrown: unknown) => {
+      this.#settings.onWarning?.(`the source's QEMU does not quit: ${toRamferryError(thrown).describe()}`);
+    });
+  }
+
+  /** A destination that has heard nothing waits for another connection: by the magic it knows that its peer has failed. */
+  async #admitFailure(): Promise<void> {
+    if (this.#statistics.linkBytes === 0)
+      await this.#connection?.sink.write(NATIVE_MAGIC).catch(() => undefined);
+  }
+
+  /** Before the point of no return: ends everything that is under way. */
+  #fail(error: RamferryError): void {
+    if (this.#committed) return;
+    this.#dialogue.fail(error);
+    this.#scanner?.fail(error);
+    this.#controller.abort(error);
+  }
+
+  /** @returns the error as the user hears it */
+  async #giveUp(error: RamferryError): Promise<RamferryError> {
+    if (this.#watchdog === undefined) return error;
+    const { verdict } = this.#dialogue;
+    // A destination that does not know whether its guest runs may say so before it was told to go, too.
+    const doubt = this.#stopping && verdict?.say === 'unknown';
+    if (doubt || (this.#committed && verdict?.say !== 'refused')) {
+      // The watchdog would find out no more than we did.
+      await this.#watchdog.release();
+      this.#controller.abort(error);
+      return unknownOutcome(verdict === undefined ? error : verdictError(verdict));
+    }
+    this.#fail(error);
+    this.#guest?.close();
+    try {
+      await resumeSource(this.#rescue, this.#stopping);
+      await this.#watchdog.release();
+    } catch (thrown) {
+      const failure = toRamferryError(thrown);
+      // The guest was never stopped, or is gone together with its QEMU: there is nothing to be resumed.
+      if (!this.#stopping || failure.code === 'ERR_QMP_CONNECT') {
+        await this.#watchdog.release();
+        return error;
+      }
+      // Not released: the watchdog takes over when we are gone, and tries again.
+      const why = failure.describe();
+      return new RamferryError(error.code, `${error.describe()}; the source's guest may be stopped: ${why}`, {
+        cause: error,
+        hint: "look at the source's QEMU: query-status, and cont if its guest is paused",
+      });
+    } finally {
+      this.#controller.abort(error);
+    }
+    return error;
+  }
+
+  #sendSettings(): ResolvedSendOptions {
+    const { signal } = this.#controller;
+    const plain = {
+      method: 'xenguest',
+      format: 'opaque',
+      oneWay: false,
+      sync: false,
+      directIo: false,
+    } as const;
+    return { ...this.#settings, ...plain, input: '-', signal };
+  }
+}

@@ -1,0 +1,71 @@
+// What a front stands between, as its conversation sees it: xenopsd's channel, the real emu-manager's end, the log; and the
+// words and statuses in which emu-manager's callers are told how it went.
+import { Buffer } from 'node:buffer';
+import { RamferryError } from '../../errors.js';
+import type { ByteSink, ByteSource } from '../../io/bytes.js';
+import type { EmuRequest } from './emu-arguments.js';
+import type { Carrier } from './emu-engine.js';
+import { LIMIT } from './emu-limits.js';
+import type { EmuExit } from './emu-process.js';
+
+/** emu-manager's own statuses. */
+export const EMU_EXIT = { success: 0, startUp: 1, failed: 2 } as const;
+
+export interface FrontLog {
+  info(fields: object, message: string): void;
+  warn(message: string): void;
+  error(error: RamferryError): void;
+}
+
+/** The real one, as far as the conversation goes. */
+export interface RealEnd {
+  readonly output: ByteSource;
+  readonly input: ByteSink;
+  readonly exited: Promise<EmuExit>;
+  kill(signal: NodeJS.Signals): void;
+}
+
+export interface FrontOptions {
+  readonly request: EmuRequest;
+  /** xenopsd's control channel. */
+  readonly commands: ByteSource;
+  readonly answers: ByteSink;
+  readonly real: RealEnd;
+  readonly memory: Carrier;
+  /** Only when both hosts were told to compress the vGPU's stream. */
+  readonly vgpu: (Carrier & { emulatorDone?(): void }) | undefined;
+  readonly log: FrontLog;
+}
+
+export const ABORT_LINE = Buffer.from('abort\n');
+
+/** What can end a conversation. */
+export const FAILURE = {
+  aborted: () => new RamferryError('ERR_INTERRUPTED', 'aborted by xenopsd'),
+  signal: (signal: NodeJS.Signals) => new RamferryError('ERR_TERMINATED', `ended by ${signal}`),
+  hungUp: () =>
+    new RamferryError(
+      'ERR_LINK_CLOSED',
+      'xenopsd has closed the control channel before every byte was delivered',
+    ),
+  realFailed: () => new RamferryError('ERR_LINK_COMMAND', 'emu-manager has failed'),
+  realEnded: () => new RamferryError('ERR_LINK_CLOSED', 'emu-manager has ended'),
+  realKilled: (signal: NodeJS.Signals) =>
+    new RamferryError('ERR_LINK_COMMAND', `emu-manager was ended by ${signal}`),
+  surplus: (bytes: number) =>
+    new RamferryError('ERR_INPUT_UNKNOWN', `xenguest has written ${bytes} bytes behind its END record`, {
+      hint: 'this xenguest does what this version does not know: migrate without compression',
+    }),
+  overdue: (linkBytes: number) =>
+    new RamferryError(
+      'ERR_LINK_TIMEOUT',
+      `the link did not take the rest of the memory stream within ${LIMIT.prepareHold / 1000} s ` +
+        `(${linkBytes} bytes so far); emu-manager waits no longer for the vGPU`,
+    ),
+} as const;
+
+/** One line, whatever the message holds. */
+export function errorLine(error: RamferryError): Buffer {
+  const text = `ramferry: ${error.code}: ${error.describe()}`.replace(/[^\x20-\x7e]+/g, ' ');
+  return Buffer.from(`error:${text}\n`, 'latin1');
+}

@@ -1,0 +1,258 @@
+// What the front's two directions are made of: the options of the engine, checked once, and how a stream is carried
+// with them. A carrier moves one stream between xenopsd's descriptor and one of ours; it knows no control line.
+import type { HostThreadsKey } from '../../os/host-threads.js';
+import { hostThreadsKey } from '../../os/host-threads.js';
+import { RamferryError, toRamferryError } from '../../errors.js';
+import { chooseCoding } from '../../transfer/plan/coding.js';
+import { codecBytes } from '../../transfer/plan/codec-memory.js';
+import { allowedCpus } from '../../os/cpus.js';
+import { senderGeometry } from '../../transfer/plan/memory.js';
+import { resolveReceiveOptions, resolveSendOptions } from '../../transfer/plan/options.js';
+import type { ReceiverSettings } from '../../transfer/receiver/receiving.js';
+import type { Sender, SenderSettings } from '../../transfer/sender/sender.js';
+import type { Outlet } from '../../container/outlet.js';
+import type { XenguestVersion } from '../../container/xenguest-mark.js';
+import { Statistics } from '../../transfer/statistics/statistics.js';
+import { invalidOption } from '../../units.js';
+
+/** Two threads keep up with one xenguest, which is single-threaded; ten fronts must fit a control domain. */
+const THREADS = 2;
+const MOST_HOST_THREADS = 255;
+/**
+ * None unless it is asked for: a host is evacuated by ten migrations at once, each with its store in the control domain's
+ * memory at both ends, and nobody tells the sender what the other host can spare.
+ */
+const STORE_BYTES = 0;
+
+/** As the command line gives them; what is left out has a default. */
+export interface EmuOptions {
+  readonly codec?: unknown;
+  readonly compressLevel?: unknown;
+  readonly compressThreads?: unknown;
+  readonly decompressThreads?: unknown;
+  readonly chunkSize?: unknown;
+  readonly memoryLimit?: unknown;
+  /** Bytes of the page store; default 0, none. */
+  readonly xbzrleCacheSize?: unknown;
+  /** Version of method `xenguest` that a save writes; default 2. */
+  readonly xenguestVersion?: unknown;
+  readonly zstdBinding?: unknown;
+  readonly flushAfter?: unknown;
+  /** Decode what was encoded and compare, before it leaves. Default true. */
+  readonly selfCheck?: unknown;
+  /** Threads of all fronts on this host together; 0 = unbounded. Default: the CPUs. */
+  readonly hostThreads?: number | undefined;
+  /** Compress the vGPU's stream, too; the other host must be told the same. Default false. */
+  readonly compressVgpu?: boolean | undefined;
+}
+
+/** What both directions need, complete. */
+export class Engine {
+  readonly compressVgpu: boolean;
+  readonly hostThreads: HostThreadsKey | undefined;
+  readonly #send;
+  readonly #receive;
+  readonly #coding;
+
+  /** @throws RamferryError ERR_OPTION_INVALID, ERR_CODEC_UNAVAILABLE */
+  constructor(options: EmuOptions, onWarning: (text: string) => void) {
+    const { hostThreads, compressVgpu, decompressThreads, ...rest } = options;
+    const { memoryLimit, zstdBinding, compressThreads, selfCheck, xbzrleCacheSize, ...sending } =
+      dropUndefined(rest);
+    const threads = Math.min(THREADS, allowedCpus());
+    const ends = { input: '-', output: '-' };
+    const common = { ...ends, ...dropUndefined({ memoryLimit, zstdBinding }) };
+    this.#send = resolveSendOptions({
+      ...common,
+      ...sending,
+      xbzrleCacheSize: xbzrleCacheSize ?? STORE_BYTES,
+      compressThreads: compressThreads ?? threads,
+      selfCheck: selfCheck ?? true,
+      onWarning,
+    } as Parameters<typeof resolveSendOptions>[0]);
+    this.#receive = resolveReceiveOptions({
+      ...common,
+      decompressThreads: decompressThreads ?? threads,
+    } as Parameters<typeof resolveReceiveOptions>[0]);
+    this.#coding = chooseCoding(this.#send);
+    this.compressVgpu = compressVgpu === true;
+    this.hostThreads = resolveHostThreads(hostThreads);
+  }
+
+  get chunkSize(): number {
+    return this.#send.chunkSize;
+  }
+
+  /** Bytes of the page store of a memory stream that is sent. */
+  get storeBytes(): number {
+    return this.#send.xbzrleCacheSize ?? STORE_BYTES;
+  }
+
+  /** Version of method `xenguest` of a memory stream that is sent. */
+  get xenguestVersion(): XenguestVersion {
+    return this.#send.xenguestVersion ?? 2;
+  }
+
+  /** For the log. */
+  describe(): Record<string, unknown> {
+    const { codec, level, threads } = this.#coding;
+    const { chunkSize, memoryLimit, selfCheck } = this.#send;
+    const hostThreads = this.hostThreads?.count ?? 0;
+    const { storeBytes, xenguestVersion } = this;
+    return {
+      codec,
+      level,
+      threads,
+      chunkSize,
+      memoryLimit,
+      storeBytes,
+      xenguestVersion,
+      selfCheck,
+      hostThreads,
+    };
+  }
+
+  /**
+   * Settings of a sender, but for its two ends and the way between.
+   * @param storeBytes of its page store; 0 = none
+   */
+  sender(
+    outlet: Outlet,
+    statistics: Statistics,
+    storeBytes = 0,
+  ): Omit<SenderSettings, 'source' | 'sink' | 'grammar' | 'onWritten'> {
+    const { chunkSize, memoryLimit, selfCheck, flushAfter, zstdBinding, compressWaitThread } = this.#send;
+    const { codec, level, threads, codecBytes: bytes } = this.#coding;
+    const needs = { limit: memoryLimit, threads, chunkSize, codecBytes: bytes, extraSlots: 1, storeBytes };
+    return {
+      outlet,
+      head: new Uint8Array(0),
+      geometry: senderGeometry(needs, outlet.room(chunkSize)),
+      threads,
+      chunkSize,
+      codec,
+      level,
+      waitThread: compressWaitThread,
+      selfCheck,
+      flushAfter,
+      storeBytes,
+      zstdBinding: zstdBinding ?? '',
+      hostThreads: this.hostThreads,
+      statistics,
+    };
+  }
+
+  receiver(statistics: Statistics): Omit<ReceiverSettings, 'source' | 'sink'> {
+    const { memoryLimit, zstdBinding, decompressThreads } = this.#receive;
+    return {
+      head: new Uint8Array(0),
+      threads: decompressThreads,
+      memoryLimit,
+      codecBytes: (chunkSize) => codecBytes(this.#receive, chunkSize),
+      zstdBinding: zstdBinding ?? '',
+      // How long a stream may stall is xenopsd's to say: it aborts.
+      ioTimeout: 0,
+      passThrough: false,
+      shared: true,
+      hostThreads: this.hostThreads,
+      statistics,
+    };
+  }
+}
+
+function dropUndefined<T extends object>(options: T): Partial<T> {
+  return Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined)) as Partial<T>;
+}
+
+function resolveHostThreads(given: number | undefined): HostThreadsKey | undefined {
+  const count = given ?? Math.min(allowedCpus(), MOST_HOST_THREADS);
+  if (!Number.isInteger(count) || count < 0 || count > MOST_HOST_THREADS) {
+    throw invalidOption('hostThreads', count, `expected 0 to ${MOST_HOST_THREADS}`);
+  }
+  return count === 0 ? undefined : hostThreadsKey(count);
+}
+
+/** One stream on its way. */
+export interface Carrier {
+  readonly statistics: Statistics;
+  /** Nothing of the stream has been moved before. Safe to call twice. */
+  start(): void;
+  readonly started: boolean;
+  /** Every byte up to the stream's end is with the kernel on the far side; rejects with what went wrong. */
+  readonly delivered: Promise<void>;
+  /** True when the emulator's end of its descriptor is gone: it, or emu-manager, will say why. */
+  readonly emulatorGone: boolean;
+  /** Bytes that the emulator has written behind the end of its stream; 0 in a restore. */
+  surplus(): number;
+  /** Stops now and forgets what is queued; gives back xenopsd's descriptor and our end of the emulator's. */
+  drop(reason: RamferryError): void;
+}
+
+/** What Sender and the receivers have in common. */
+interface Work {
+  run(): Promise<unknown>;
+  abort: Sender['abort'];
+}
+
+/** A carrier around work that is set up when it starts. */
+export abstract class WorkCarrier implements Carrier {
+  readonly statistics = new Statistics();
+  readonly delivered: Promise<void>;
+  emulatorGone = false;
+  #resolve!: () => void;
+  #reject!: (reason: RamferryError) => void;
+  #work: Work | undefined;
+  #dropped: RamferryError | undefined;
+
+  constructor() {
+    this.delivered = new Promise<void>((resolve, reject) => {
+      this.#resolve = resolve;
+      this.#reject = reject;
+    });
+    // Whoever asks later hears it all the same.
+    this.delivered.catch(() => undefined);
+  }
+
+  get started(): boolean {
+    return this.#work !== undefined;
+  }
+
+  start(): void {
+    if (this.#work !== undefined || this.#dropped !== undefined) return;
+    try {
+      this.#work = this.open();
+      this.statistics.setupDone();
+      this.#work.run().catch((thrown: unknown) => {
+        this.fail(thrown);
+      });
+    } catch (thrown) {
+      this.#work ??= { run: () => Promise.resolve(), abort: () => undefined };
+      this.fail(thrown);
+    }
+  }
+
+  drop(reason: RamferryError): void {
+    this.#dropped = reason;
+    this.#work?.abort(reason);
+    this.giveBack();
+    this.#reject(reason);
+  }
+
+  surplus(): number {
+    return 0;
+  }
+
+  /** Opens xenopsd's descriptor and sets up the engine. May throw. */
+  protected abstract open(): Work;
+  /** Closes our end of the emulator's descriptor, and lets go of xenopsd's. Safe to call twice. */
+  protected abstract giveBack(): void;
+
+  /** Everything is where it should be; the work's own threads may still be ending. */
+  protected arrived(): void {
+    this.#resolve();
+  }
+
+  protected fail(thrown: unknown): void {
+    this.#reject(toRamferryError(thrown));
+  }
+}

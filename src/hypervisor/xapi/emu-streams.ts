@@ -1,0 +1,195 @@
+// The four streams that a front can carry: xenguest's out and in, and, when both hosts are told so, the vGPU's.
+// Each reads and writes no byte that is not its own: a memory stream ends at its END record, a vGPU's in the container
+// of our own at that container's end.
+import fs from 'node:fs';
+import { promisify } from 'node:util';
+import { NativeOutlet } from '../../container/native-outlet.js';
+import { XenguestOutlet } from '../../container/xenguest-outlet.js';
+import { RamferryError } from '../../errors.js';
+import { GRAMMAR_ID } from '../../grammar/grammar.js';
+import { createXenGrammar } from '../../grammar/xen/libxc.js';
+import { OpaqueGrammar } from '../../grammar/opaque.js';
+import type { ByteSink, ByteSource, Channel } from '../../io/bytes.js';
+import { libc } from '../../os/libc.js';
+import { writeError } from '../../io/system-error.js';
+import { openInheritedInput, openInheritedOutput } from '../../link/inherited.js';
+import { NativeReceiver } from '../../transfer/receiver/native-receiver.js';
+import type { ReceiverSettings } from '../../transfer/receiver/receiving.js';
+import { Sender } from '../../transfer/sender/sender.js';
+import { XenReceiver } from '../../transfer/receiver/xen-receiver.js';
+import { detach, endWriting } from './descriptors.js';
+import { type Engine, WorkCarrier } from './emu-engine.js';
+
+const fdatasync = promisify(fs.fdatasync);
+const fstat = promisify(fs.fstat);
+
+/** xenopsd decides how long a stream may stall: it aborts. */
+const FOR_EVER = { ioTimeout: 0 };
+
+/** Both ends of a stream between an emulator and us. */
+export interface EmulatorStream {
+  readonly channel: Channel;
+  /** The descriptor behind it. */
+  readonly ours: number;
+  /** Another descriptor of the emulator's end, where its end of file must be made by us. */
+  readonly theirs?: number;
+}
+
+abstract class StreamCarrier extends WorkCarrier {
+  protected readonly engine: Engine;
+  protected readonly stream: EmulatorStream;
+  /** xenopsd's descriptor. */
+  protected readonly fd: number;
+  #detached = false;
+
+  constructor(engine: Engine, stream: EmulatorStream, fd: number) {
+    super();
+    this.engine = engine;
+    this.stream = stream;
+    this.fd = fd;
+  }
+
+  protected giveBack(): void {
+    void this.stream.channel.source?.close();
+    void this.stream.channel.sink?.abort();
+    // emu-manager may need a minute to end: the far side of the stream does not wait so long for its end.
+    if (this.#detached) return;
+    this.#detached = true;
+    detach(this.fd);
+  }
+
+  protected output(): ByteSink {
+    return openInheritedOutput(this.fd, 'the stream', FOR_EVER).sink!;
+  }
+
+  protected input(): ByteSource {
+    return openInheritedInput(this.fd, 'the stream', FOR_EVER).source!;
+  }
+
+  protected receiverSettings(): ReceiverSettings {
+    return {
+      ...this.engine.receiver(this.statistics),
+      source: this.input(),
+      sink: this.emulatorSink(),
+      onDelivered: () => this.arrived(),
+    };
+  }
+
+  /** The emulator's end to write to; notes when it has gone. */
+  protected emulatorSink(): ByteSink {
+    const inner = this.stream.channel.sink!;
+    return {
+      label: inner.label,
+      write: async (bytes) => {
+        await inner.write(bytes).catch((thrown: unknown) => {
+          this.emulatorGone = true;
+          throw thrown;
+        });
+      },
+      queued: () => inner.queued(),
+      finish: () => inner.finish(),
+      abort: () => inner.abort(),
+    };
+  }
+}
+
+/** A regular file or a disk gets its data before anybody is told so: emu-manager would have called syncfs. */
+async function settle(fd: number): Promise<void> {
+  try {
+    const stats = await fstat(fd);
+    if (stats.isFile() || stats.isBlockDevice()) await fdatasync(fd);
+  } catch (thrown) {
+    throw writeError('the stream', thrown);
+  }
+}
+
+/** xenguest's stream out: up to and including its END record. */
+export class MemorySave extends StreamCarrier {
+  protected override open(): Sender {
+    const { engine } = this;
+    const grammar = createXenGrammar('libxc');
+    const { storeBytes } = engine;
+    const outlet = new XenguestOutlet({ maxChunk: engine.chunkSize, storeBytes }, engine.xenguestVersion);
+    const inner = this.stream.channel.source!;
+    // The descriptor stays open behind END: before it, its end is a failure, and so is a stream without a known END.
+    const source: ByteSource = {
+      label: inner.label,
+      read: async (target) => {
+        if (grammar.mayRead === Infinity) {
+          throw new RamferryError(
+            'ERR_INPUT_UNKNOWN',
+            `the stream cannot be followed: ${grammar.opaqueBecause}`,
+            {
+              hint: 'this xenguest writes what this version does not know: migrate without compression',
+            },
+          );
+        }
+        const got = await inner.read(target);
+        if (got > 0) return got;
+        this.emulatorGone = true;
+        throw new RamferryError('ERR_INPUT_TRUNCATED', "xenguest's stream ended before its END record");
+      },
+      close: () => inner.close(),
+    };
+    return new Sender({
+      ...engine.sender(outlet, this.statistics, storeBytes),
+      source,
+      sink: this.output(),
+      grammar,
+      onWritten: () => this.#written(),
+      onFailure: (error) => this.fail(error),
+    });
+  }
+
+  #written(): void {
+    settle(this.fd).then(
+      () => this.arrived(),
+      (thrown: unknown) => this.fail(thrown),
+    );
+  }
+
+  override surplus(): number {
+    return libc()?.unread(this.stream.ours) ?? 0;
+  }
+}
+
+/** xenguest's stream in: recognised by itself, passed on as it is when it holds nothing of ours. */
+export class MemoryRestore extends StreamCarrier {
+  protected override open(): XenReceiver {
+    return new XenReceiver(this.receiverSettings(), 'libxc');
+  }
+}
+
+/** The vGPU's stream out, of unknown structure, in a container of our own. */
+export class VgpuSave extends StreamCarrier {
+  protected override open(): Sender {
+    const { engine } = this;
+    const outlet = new NativeOutlet({
+      grammar: GRAMMAR_ID.opaque,
+      maxChunk: engine.chunkSize,
+      window: 1,
+      storeBytes: 0,
+      totalLength: undefined,
+    });
+    return new Sender({
+      ...engine.sender(outlet, this.statistics),
+      source: this.stream.channel.source!,
+      sink: this.output(),
+      grammar: new OpaqueGrammar(),
+      onWritten: () => this.arrived(),
+      onFailure: (error) => this.fail(error),
+    });
+  }
+
+  /** The emulator has written its last byte, and keeps its descriptor all the same. */
+  emulatorDone(): void {
+    endWriting(this.stream.theirs!);
+  }
+}
+
+/** The vGPU's stream in. */
+export class VgpuRestore extends StreamCarrier {
+  protected override open(): NativeReceiver {
+    return new NativeReceiver(this.receiverSettings());
+  }
+}

@@ -1,0 +1,47 @@
+// The one setting that ramferry shares with xenopsd: `migration-compressor` in xenopsd.conf.
+// Takes the text of the file, gives the method and what should be warned about; does no I/O. It reads a line exactly as
+// xenopsd does, also where that is odd. Source: xen-api, ocaml/xapi-idl/lib/xcp_service.ml, Config_file, and xenops_server.ml.
+
+import type { Method } from '../../transfer/plan/options.js';
+
+/** Compared with regard to case. */
+const KEY = 'migration-compressor';
+
+export interface XenopsdConf {
+  /** Undefined when the file does not set it. The last setting counts. */
+  readonly method: Method | undefined;
+  readonly warnings: readonly string[];
+}
+
+export function parseXenopsdConf(text: string): XenopsdConf {
+  let method: Method | undefined;
+  const warnings: string[] = [];
+  for (const line of text.split('\n')) {
+    const [key, written] = readLine(line) ?? [];
+    if (key !== KEY || written === undefined) continue;
+    const value = written.toLowerCase();
+    if (value === 'stream' || value === 'xenguest') {
+      method = value;
+    } else {
+      method = 'stream';
+      warnings.push(`unknown ${KEY} ${JSON.stringify(written)}: using stream`);
+    }
+  }
+  return { method, warnings };
+}
+
+/** Key and value of a line; undefined when it sets nothing. */
+function readLine(line: string): [string, string] | undefined {
+  // The first `#` ends the line, within quotes as well. A carriage return is no blank: it stays in the value.
+  const setting = line.replace(/#.*$/s, '').replace(/[ \t]+$/, '');
+  // The word before the first `=` that has one; what stands before that word is not looked at. A backslash is a blank here.
+  const [, key, value] = /([^=\\ \t]+)[\\ \t]*=[\\ \t]*(.*)/s.exec(setting) ?? [];
+  return key === undefined || value === undefined ? undefined : [key, unquoted(value)];
+}
+
+/** A pair of quotes around the whole value is taken off, whatever stands between. */
+function unquoted(value: string): string {
+  const first = value[0];
+  const isQuoted = value.length >= 2 && (first === '"' || first === "'") && value.endsWith(first);
+  return isQuoted ? value.slice(1, -1) : value;
+}

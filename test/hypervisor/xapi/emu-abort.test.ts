@@ -1,0 +1,219 @@
+// xenopsd gives up. By `abort`: silence, the stream is dropped, and the front ends when emu-manager has ended, with its
+// status. By the end of the control channel: emu-manager's own words and status.
+import assert from 'node:assert/strict';
+import fs from 'node:fs';
+import { describe, it } from 'node:test';
+import { setTimeout as pause } from 'node:timers/promises';
+import { foreign, libc } from '../../../src/os/libc.js';
+import { BIG, endings, LIVE, SMALL, Stage } from '../support/stage.js';
+import { TRANSPORTS } from '../support/stream.js';
+import { LIBXC_HEADER, type Xenopsd } from '../support/xenopsd.js';
+
+const stage = new Stage();
+const { workshop } = stage;
+
+/** After an abort: how the front has left. */
+async function checkSilentEnd(xenopsd: Xenopsd): Promise<void> {
+  assert.equal(await xenopsd.status(), 0);
+  xenopsd.checkFlags();
+  assert.deepEqual(endings(xenopsd), []);
+  assert.deepEqual(xenopsd.noted('gone'), ['gone'], 'emu-manager has ended before the front');
+  assert.deepEqual(xenopsd.noted('emulator had'), []);
+}
+
+for (const transport of ['socket', 'pipe'] as const) {
+  describe(`an abort over a ${transport}`, () => {
+    it('ends a save while the link takes nothing', async () => {
+      const stream = stage.stream(transport, true);
+      const scenario = { memory: workshop.file(BIG) };
+      const options = ['--codec', 'none'];
+      const xenopsd = stage.start({ mode: 'hvm_save', fd: stream.fd, args: LIVE, scenario, options });
+      await xenopsd.expect('prepare:xenguest');
+      await xenopsd.say('done');
+      // Whatever the kernel takes, it is not all.
+      while (stream.waiting === 0) await new Promise((resolve) => setTimeout(resolve, 5));
+      await xenopsd.say('abort');
+      await checkSilentEnd(xenopsd);
+      assert.deepEqual(xenopsd.noted('command abort'), ['command abort']);
+      stream.close();
+    });
+
+    it('ends a restore while nothing comes', async () => {
+      const wire = Buffer.concat([LIBXC_HEADER, SMALL.subarray(0, 5000)]);
+      const { xenopsd, stream } = await stage.beginRestore(wire, { transport });
+      await xenopsd.say('restore:xenguest');
+      await xenopsd.say('abort');
+      await checkSilentEnd(xenopsd);
+      assert.deepEqual(xenopsd.heard, []);
+      stream.close();
+    });
+  });
+}
+
+describe('an abort', () => {
+  it('ends a save to a file', async () => {
+    const scenario = { memory: workshop.file(SMALL), stallAt: 1_000_000 };
+    const { xenopsd, stream } = await stage.beginSave('file', scenario);
+    await xenopsd.until('stalled');
+    await xenopsd.say('abort');
+    await checkSilentEnd(xenopsd);
+    stream.close();
+  });
+
+  it('ends a save while a write sits in the kernel', { skip: !fs.existsSync('/dev/ptmx') }, async () => {
+    // A terminal that nobody reads: not a socket, not a pipe, and its writes block.
+    const { ours, theirs } = terminal();
+    const scenario = { memory: workshop.file(BIG) };
+    const options = ['--codec', 'none'];
+    const xenopsd = stage.start({ mode: 'hvm_save', fd: theirs, args: LIVE, scenario, options });
+    await xenopsd.expect('prepare:xenguest');
+    await xenopsd.say('done');
+    while ((libc()?.unread(ours) ?? 0) === 0) await new Promise((resolve) => setTimeout(resolve, 5));
+    await xenopsd.say('abort');
+    await checkSilentEnd(xenopsd);
+    fs.closeSync(theirs);
+    fs.closeSync(ours);
+  });
+
+  it('ends a restore whose xenguest has stopped reading', async () => {
+    const wire = Buffer.concat([LIBXC_HEADER, BIG]);
+    const { xenopsd, stream } = await stage.beginRestore(wire, { scenario: { stallAt: 100_000 } });
+    await xenopsd.say('restore:xenguest');
+    await xenopsd.until('stalled');
+    await xenopsd.say('abort');
+    await checkSilentEnd(xenopsd);
+    assert.deepEqual(xenopsd.heard, []);
+    stream.close();
+  });
+
+  it('is over for the stream at once, and for xenopsd when xenguest has gone', async () => {
+    const scenario = { memory: workshop.file(BIG), stallAt: 1_000_000, xenguestEnds: 3000 };
+    const { xenopsd, stream, arrivals } = await stage.beginSave('socket', scenario);
+    await xenopsd.until('stalled');
+    fs.closeSync(stream.fd);
+    await xenopsd.say('abort');
+    // Our own end of the stream is closed: that the far side sees its end shows that nothing here holds it any more.
+    await arrivals.ended;
+    assert.deepEqual(xenopsd.noted('xenguest gone'), []);
+    assert.equal(xenopsd.process.exitCode, null);
+    await pause(100);
+    const said = xenopsd.heard.length;
+    assert.equal(await xenopsd.status(), 0);
+    assert.deepEqual(xenopsd.noted('xenguest gone'), ['xenguest gone']);
+    assert.throws(() => process.kill(numberNoted(xenopsd, 'xenguest '), 0), { code: 'ESRCH' });
+    assert.equal(xenopsd.heard.length, said);
+    assert.deepEqual(endings(xenopsd), []);
+    assert.match(logOf(xenopsd), /aborted by xenopsd/);
+  });
+
+  it('of a restore ends when xenguest has gone', async () => {
+    const wire = Buffer.concat([LIBXC_HEADER, SMALL.subarray(0, 5000)]);
+    const { xenopsd, stream } = await stage.beginRestore(wire, { scenario: { xenguestEnds: 2000 } });
+    await xenopsd.say('restore:xenguest');
+    await xenopsd.say('abort');
+    assert.equal(await xenopsd.status(), 0);
+    assert.deepEqual(xenopsd.noted('xenguest gone'), ['xenguest gone']);
+    assert.deepEqual(xenopsd.heard, []);
+    stream.close();
+  });
+
+  it('hands the real one every further signal, and ends as it does', async () => {
+    const scenario = { memory: workshop.file(BIG), stallAt: 1, deaf: true };
+    const { xenopsd, stream, arrivals } = await stage.beginSave('socket', scenario);
+    await xenopsd.until('stalled');
+    await xenopsd.say('abort');
+    await xenopsd.until('pid');
+    while (!logOf(xenopsd).includes('aborted by xenopsd')) await pause(5);
+    xenopsd.process.kill('SIGTERM');
+    assert.equal(await xenopsd.status(), 2);
+    assert.deepEqual(endings(xenopsd), []);
+    assert.throws(() => process.kill(numberNoted(xenopsd, 'pid '), 0), { code: 'ESRCH' });
+    stream.close();
+    await arrivals.close();
+  });
+});
+
+describe('an error of emu-manager', () => {
+  it('is no abort when the end of the channel follows it: the status is emu-manager’s', async () => {
+    const scenario = { memory: workshop.file(BIG), failAt: 100_000, errorLingers: true };
+    const { xenopsd, stream, arrivals } = await stage.beginSave('socket', scenario);
+    await xenopsd.expect('error:error code -5');
+    await xenopsd.hangUp();
+    assert.equal(await xenopsd.status(), 2);
+    assert.deepEqual(endings(xenopsd), ['error:error code -5']);
+    assert.doesNotMatch(logOf(xenopsd), /abort/);
+    stream.close();
+    await arrivals.close();
+  });
+});
+
+describe('the end of the control channel', () => {
+  /** xenserver's emu-manager calls it a broken pipe. */
+  async function checkBrokenPipe(xenopsd: Xenopsd): Promise<void> {
+    assert.equal(await xenopsd.status(), 2);
+    assert.deepEqual(endings(xenopsd), ['error:Broken pipe']);
+    assert.deepEqual(xenopsd.noted('command abort'), []);
+    assert.deepEqual(xenopsd.noted('gone'), ['gone'], 'emu-manager has ended before the front');
+    assert.deepEqual(xenopsd.noted('emulator had'), []);
+    assert.doesNotMatch(logOf(xenopsd), /abort/);
+  }
+
+  for (const transport of TRANSPORTS) {
+    it(`ends a save over a ${transport}`, async () => {
+      const scenario = { memory: workshop.file(BIG) };
+      const { xenopsd, stream, arrivals } = await stage.beginSave(transport, scenario);
+      await xenopsd.hangUp();
+      await checkBrokenPipe(xenopsd);
+      stream.close();
+      await arrivals.close();
+    });
+  }
+
+  it('waits for xenguest', async () => {
+    const scenario = { memory: workshop.file(BIG), xenguestEnds: 2000 };
+    const { xenopsd, stream, arrivals } = await stage.beginSave('socket', scenario);
+    await xenopsd.hangUp();
+    await checkBrokenPipe(xenopsd);
+    assert.deepEqual(xenopsd.noted('xenguest gone'), ['xenguest gone']);
+    stream.close();
+    await arrivals.close();
+  });
+
+  it('ends a restore', async () => {
+    const stream = stage.stream('socket', false);
+    const scenario = { memory: workshop.file() };
+    const xenopsd = stage.start({ mode: 'hvm_restore', fd: stream.fd, args: LIVE, scenario });
+    await xenopsd.say('restore:xenguest');
+    await xenopsd.hangUp();
+    await checkBrokenPipe(xenopsd);
+    assert.equal(xenopsd.noted('command-eof').length, 1);
+    stream.close();
+  });
+});
+
+/** What the stand-in for emu-manager has written down behind this word. */
+function numberNoted(xenopsd: Xenopsd, what: string): number {
+  return Number(xenopsd.noted(what)[0]!.split(' ')[1]);
+}
+
+function logOf(xenopsd: Xenopsd): string {
+  return fs.readFileSync(xenopsd.logFile, 'utf8');
+}
+
+/** A pseudo terminal: the end that nobody reads, and the one to write to. */
+function terminal(): { ours: number; theirs: number } {
+  // asm-generic/ioctls.h
+  const TIOCGPTN = 0x80045430;
+  const TIOCSPTLCK = 0x40045431;
+  const ioctl = foreign()!.library.func('int ioctl(int fd, unsigned long request, void *value)') as (
+    fd: number,
+    request: number,
+    value: Int32Array,
+  ) => number;
+  const { O_RDWR, O_WRONLY, O_NOCTTY } = fs.constants;
+  const ours = fs.openSync('/dev/ptmx', O_RDWR | O_NOCTTY);
+  const number = new Int32Array(1);
+  ioctl(ours, TIOCSPTLCK, number);
+  ioctl(ours, TIOCGPTN, number);
+  return { ours, theirs: fs.openSync(`/dev/pts/${number[0]!}`, O_WRONLY | O_NOCTTY) };
+}

@@ -1,0 +1,122 @@
+// What a front leaves behind for people: the system's log, its own file, a span in xenopsd's trace.
+import assert from 'node:assert/strict';
+import fs from 'node:fs';
+import path from 'node:path';
+import { delimiter } from 'node:path';
+import { pathToFileURL } from 'node:url';
+import { describe, it } from 'node:test';
+import { tinyGuest, LIVE, Stage } from '../support/stage.js';
+import { END_HEADER, type FrontOptions } from '../support/xenopsd.js';
+
+const stage = new Stage();
+const { workshop } = stage;
+
+/** A whole save with these options. */
+async function save(options: Partial<FrontOptions>): Promise<string> {
+  const stream = stage.stream('socket', true);
+  const arrivals = stream.collect();
+  const scenario = { memory: workshop.file(tinyGuest()) };
+  const xenopsd = stage.start({ mode: 'hvm_save', fd: stream.fd, args: LIVE, scenario, ...options });
+  await xenopsd.save(true);
+  await xenopsd.writeToStream(END_HEADER);
+  assert.equal(await xenopsd.status(), 0);
+  fs.closeSync(stream.fd);
+  await arrivals.ended;
+  return xenopsd.logFile;
+}
+
+describe('the log of a front', () => {
+  it('goes to the system’s log, a process for each level', async () => {
+    const said = path.join(workshop.directory, 'said');
+    fs.mkdirSync(path.join(workshop.directory, 'bin'));
+    // It lives until its input ends, as the real one does; its output appears under the name when it is complete.
+    const logger = `#!/bin/sh\n{ echo "$*"; cat; } >'${said}.part' && mv '${said}.part' '${said}'\n`;
+    fs.writeFileSync(path.join(workshop.directory, 'bin/logger'), logger, { mode: 0o755 });
+    const PATH = path.join(workshop.directory, 'bin') + delimiter + (process.env['PATH'] ?? '');
+    await save({ logging: [], env: { PATH } });
+    while (!fs.existsSync(said)) await new Promise((resolve) => setTimeout(resolve, 5));
+    const lines = fs.readFileSync(said, 'utf8').trim().split('\n');
+    assert.match(lines[0]!, /^-t ramferry\[\d+\] -p daemon\.info$/);
+    assert.match(lines[1]!, /^started \{"mode":"hvm_save".*"selfCheck":true/);
+    assert.match(lines.at(-1)!, /^emu-manager has ended /);
+  });
+
+  it('goes to --log-file', async () => {
+    const lines = fs
+      .readFileSync(await save({}), 'utf8')
+      .trim()
+      .split('\n');
+    const first = JSON.parse(lines[0]!) as { msg: string; selfCheck: boolean; hostThreads: number };
+    assert.equal(first.msg, 'started');
+    // Both are on unless somebody says otherwise.
+    assert.equal(first.selfCheck, true);
+    assert.ok(first.hostThreads > 0);
+  });
+
+  it('that cannot be written is no reason to lose a migration', async () => {
+    await save({ logging: ['--no-syslog', '--log-file', '/nonexistent/log'] });
+    await save({ logging: [], env: { PATH: '/nonexistent' } });
+  });
+});
+
+describe('a trace', () => {
+  it('gets a span of ours under xenopsd’s, where OpenTelemetry is set up', async () => {
+    const spans = workshop.file();
+    const api = path.join(workshop.directory, 'api.mjs');
+    const parent = '00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01';
+    // As much of @opentelemetry/api as a tracer needs, and a hook that puts it in its place.
+    fs.writeFileSync(
+      api,
+      `import fs from 'node:fs';
+      export const ROOT_CONTEXT = {};
+      export const SpanStatusCode = { ERROR: 2 };
+      export const createTraceState = (text) => ({ text });
+      export const trace = {
+        setSpanContext: (context, span) => ({ span }),
+        getTracerProvider: () => ({}),
+        getTracer: (library) => ({
+          startSpan: (name, options, { span }) => {
+            const seen = { library, name, parent: span };
+            return {
+              setAttributes: (attributes) => Object.assign(seen, { attributes }),
+              recordException: () => undefined,
+              setStatus: () => undefined,
+              end: () => fs.writeFileSync(${JSON.stringify(spans)}, JSON.stringify(seen)),
+            };
+          },
+        }),
+      };`,
+    );
+    const hook = path.join(workshop.directory, 'hook.mjs');
+    const url = JSON.stringify(pathToFileURL(api).href);
+    fs.writeFileSync(
+      hook,
+      `export const resolve = (name, context, next) =>
+        name === '@opentelemetry/api' ? { url: ${url}, shortCircuit: true } : next(name, context);`,
+    );
+    const register = path.join(workshop.directory, 'register.mjs');
+    fs.writeFileSync(
+      register,
+      `import { register } from 'node:module'; register(${JSON.stringify(pathToFileURL(hook).href)});`,
+    );
+    await save({
+      args: [...LIVE, '-traceparent', parent, '-tracestate', 'vendor=1'],
+      env: { NODE_OPTIONS: `--import=${pathToFileURL(register).href}` },
+    });
+    const seen = JSON.parse(fs.readFileSync(spans, 'utf8')) as Record<string, unknown>;
+    assert.equal(seen['library'], 'ramferry');
+    assert.equal(seen['name'], 'ramferry hvm_save');
+    assert.deepEqual(seen['parent'], {
+      traceId: '0af7651916cd43dd8448eb211c80319c',
+      spanId: 'b7ad6b7169203331',
+      traceFlags: 1,
+      isRemote: true,
+      traceState: { text: 'vendor=1' },
+    });
+    const { status, guestBytes, domid } = seen['attributes'] as Record<string, unknown>;
+    assert.deepEqual(
+      { status, guestBytes, domid },
+      { status: 0, guestBytes: tinyGuest().length, domid: '7' },
+    );
+  });
+});
