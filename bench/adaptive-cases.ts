@@ -7,7 +7,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { createNetwork, type Network } from './live-network.js';
 import { mixed, repeated } from './files.js';
 import { ramferry, run, start } from './processes.js';
-import { median } from '../src/tune/median.js';
+import { median } from '../src/tune/measure/median.js';
 import { type BenchContext, type Cell, round, type Suite } from './suite.js';
 import { listening, within } from './xapi-pipeline.js';
 

@@ -9,7 +9,7 @@ import { send } from '../src/index.js';
 import { type Coded, compareDictionary } from './delta-dictionary.js';
 import { writeLoad, writeOnce, writeRounds } from './delta-streams.js';
 import { ramferry, run } from './processes.js';
-import { median } from '../src/tune/median.js';
+import { median } from '../src/tune/measure/median.js';
 import { type BenchContext, type Cell, round, type Suite } from './suite.js';
 
 /** Paths of snapshots in the order in which they were taken, and of streams, each list separated by colons. */

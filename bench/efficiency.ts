@@ -24,7 +24,7 @@ import { Sender } from '../src/transfer/sender/sender.js';
 import { Statistics } from '../src/transfer/statistics/statistics.js';
 import type { BareStartUp } from './bare-worker.js';
 import { allocateMarks, type MarkMemory, type Stretch, stretch, takeMark } from './marks.js';
-import { median } from '../src/tune/median.js';
+import { median } from '../src/tune/measure/median.js';
 import { type BenchContext, type Cell, round, type Suite } from './suite.js';
 
 const CHUNK_SIZE = 1024 * 1024;

@@ -4,7 +4,7 @@
 import { rmSync } from 'node:fs';
 
 import { type FrontArguments, Host, type Passage } from './emu-host.js';
-import { median } from '../src/tune/median.js';
+import { median } from '../src/tune/measure/median.js';
 import { type Cell, round, type Suite, type Table } from './suite.js';
 
 const GIB = 1024 ** 3;

@@ -6,7 +6,7 @@ import { join } from 'node:path';
 
 import { repeated } from './files.js';
 import { ramferry, type Run, run } from './processes.js';
-import { median } from '../src/tune/median.js';
+import { median } from '../src/tune/measure/median.js';
 import { round, type Suite } from './suite.js';
 
 const PAIRS = 5;

@@ -4,7 +4,7 @@ import { rmSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 
 import { ramferry, type Run, run } from './processes.js';
-import { median } from '../src/tune/median.js';
+import { median } from '../src/tune/measure/median.js';
 import { type Cell, round, type Suite } from './suite.js';
 
 const RUNS = 3;

@@ -8,7 +8,7 @@ import { join } from 'node:path';
 import { childrenCpu } from '../src/os/children-cpu.js';
 import { repeated } from './files.js';
 import { ramferry, run, start } from './processes.js';
-import { median } from '../src/tune/median.js';
+import { median } from '../src/tune/measure/median.js';
 import { round, type Suite } from './suite.js';
 
 const PAIRS = 7;

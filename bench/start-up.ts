@@ -5,7 +5,7 @@ import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'nod
 import { join } from 'node:path';
 
 import { ramferry, run } from './processes.js';
-import { median } from '../src/tune/median.js';
+import { median } from '../src/tune/measure/median.js';
 import { round, type Suite } from './suite.js';
 
 const RUNS = 11;

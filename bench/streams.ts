@@ -14,7 +14,7 @@ import { parseAddress } from '../src/link/address.js';
 import { openOutput } from '../src/link/open.js';
 import { ramferry, type Run, run } from './processes.js';
 import { kindOf, walkPages } from './stream-pages.js';
-import { median } from '../src/tune/median.js';
+import { median } from '../src/tune/measure/median.js';
 import { type Cell, round, type Suite } from './suite.js';
 
 const TURNS = 9;

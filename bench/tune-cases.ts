@@ -10,7 +10,7 @@ import { parseArgs } from 'node:util';
 import { cut } from './files.js';
 import { createNetwork, type Network } from './live-network.js';
 import { ramferry, run, start } from './processes.js';
-import { median } from '../src/tune/median.js';
+import { median } from '../src/tune/measure/median.js';
 import { type CaseResult, type LinkRate, printTables } from './tune-tables.js';
 import { runPipeline, within } from './xapi-pipeline.js';
 

@@ -13,7 +13,7 @@ const OUT = join(ROOT, 'bundle');
 const WORKERS = ['workers/compress.js', 'workers/decompress.js', 'workers/scan.js'];
 const PROGRAMS = [
   'src/cli/main.js',
-  'src/tune/engine-child.js',
+  'src/tune/measure/engine-child.js',
   'src/hypervisor/qemu/watchdog-main.js',
 ];
 /** Loaded from node_modules: machine code, threads with entry points of their own, a page's script. */

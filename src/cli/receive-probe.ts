@@ -3,7 +3,7 @@
 import { EXIT } from '../errors.js';
 import { type ReceiveOptions, resolveReceiveOptions } from '../transfer/plan/options.js';
 import { formatServed, servedLine } from '../report/served.js';
-import { serveProbe } from '../tune/probe-server.js';
+import { serveProbe } from '../tune/probe/server.js';
 import type { ParsedArguments } from './command.js';
 import { toStderr, toStdout } from './output.js';
 import { createReporter } from './reporter.js';

@@ -8,6 +8,6 @@ export const COMPRESS_ENTRY = at('../../workers/compress.js');
 export const DECOMPRESS_ENTRY = at('../../workers/decompress.js');
 export const SCAN_ENTRY = at('../../workers/scan.js');
 export const COMMAND_ENTRY = at('../../src/cli/main.js');
-export const TUNE_ENTRY = at('../../src/tune/engine-child.js');
+export const TUNE_ENTRY = at('../../src/tune/measure/engine-child.js');
 export const WATCHDOG_ENTRY = at('../../src/hypervisor/qemu/watchdog-main.js');
 export const PACKAGE_JSON = at('../../../package.json');

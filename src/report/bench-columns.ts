@@ -1,8 +1,8 @@
 // The figures of `bench`, a column each, and how a table for the terminal and one of the report write them down.
 // What a row is about (codec, level, program) stands in front of them and is the table's own. Pure.
 
-import type { BenchRow, DeltaFigures } from '../tune/bench-result.js';
-import type { PeerFigures } from '../tune/peers.js';
+import type { BenchRow, DeltaFigures } from '../tune/bench/result.js';
+import type { PeerFigures } from '../tune/bench/peers.js';
 
 export interface Column<Row> {
   readonly title: string;

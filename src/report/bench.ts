@@ -1,6 +1,6 @@
 // What `bench` found, as a table for people. Pure: plain data in, text out, without a newline at the end.
 
-import type { BenchResult, BenchRow, DeltaFigures } from '../tune/bench-result.js';
+import type { BenchResult, BenchRow, DeltaFigures } from '../tune/bench/result.js';
 import { formatSize } from '../units.js';
 import {
   ABOUT_PEERS,

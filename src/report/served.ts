@@ -1,6 +1,6 @@
 // What `receive --probe` tells of the probe that it served. Pure: plain data in, one line out, without its newline.
 
-import type { Served } from '../tune/probe-server.js';
+import type { Served } from '../tune/probe/server.js';
 import { formatBits } from '../units.js';
 
 export function formatServed({ linkRate, speed }: Served): string {

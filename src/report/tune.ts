@@ -1,8 +1,8 @@
 // What `tune` found, as text for people: first what to type, then why, then what else there is.
 // Pure: plain data in, text out, without a newline at the end.
 
-import type { LivePrediction } from '../tune/rounds.js';
-import type { Alternative, TuneResult } from '../tune/result.js';
+import type { LivePrediction } from '../tune/model/rounds.js';
+import type { Alternative, TuneResult } from '../tune/advice/result.js';
 import { formatBits, formatRate, formatSize } from '../units.js';
 import { busyLines } from './host-load.js';
 import { textTable } from './table.js';

@@ -3,28 +3,28 @@
 // stand for. Leaves nothing behind.
 
 import { allowedCpus } from '../os/cpus.js';
-import { type Bank, REFERENCE } from './bank.js';
-import { candidates, principal, variants } from './candidates.js';
+import { type Bank, REFERENCE } from './measure/bank.js';
+import { candidates, principal, variants } from './measure/candidates.js';
 import { watchHostLoad } from '../os/host-load.js';
-import { openTuneInput, type TuneInput } from './input.js';
-import { describe, type Findings } from './describe.js';
-import { payloadRate } from './link.js';
-import { measure, measureScaling } from './measure.js';
-import { type Host, predict, type Prediction, type Route, type Scaling, type Threads } from './model.js';
+import { openTuneInput, type TuneInput } from './measure/input.js';
+import { describe, type Findings } from './advice/describe.js';
+import { payloadRate } from './model/link.js';
+import { measure, measureScaling } from './measure/measure.js';
+import { type Host, predict, type Prediction, type Route, type Scaling, type Threads } from './model/model.js';
 import {
   type ResolvedTuneOptions,
   resolveTuneOptions,
   SHORTEST_BUDGET,
   type TuneOptions,
-} from './options.js';
-import { mainCost, measureSettings } from './overhead.js';
-import { recommended, Table, threadSteps } from './recommend.js';
-import type { Probed, TuneResult } from './result.js';
-import { probe } from './probe-client.js';
-import { selfSpeed } from './self-speed.js';
-import { startUp } from './start-up.js';
-import { verify } from './verify.js';
-import { type Coding, Rig } from './rig.js';
+} from './advice/options.js';
+import { mainCost, measureSettings } from './measure/overhead.js';
+import { recommended, Table, threadSteps } from './advice/recommend.js';
+import type { Probed, TuneResult } from './advice/result.js';
+import { probe } from './probe/client.js';
+import { selfSpeed } from './probe/self-speed.js';
+import { startUp } from './model/start-up.js';
+import { verify } from './verify/verify.js';
+import { type Coding, Rig } from './measure/rig.js';
 
 /** Milliseconds of the budget that are left for the model. */
 const RESERVE_MS = 400;

@@ -10,7 +10,7 @@ import { after, describe, it } from 'node:test';
 
 import { type ReportData, verifiedChart } from '../../src/report/html/data.js';
 import { embed, reportPage } from '../../src/report/html/page.js';
-import type { VerifiedRun } from '../../src/tune/verification.js';
+import type { VerifiedRun } from '../../src/tune/advice/verification.js';
 
 const directory = fs.mkdtempSync(join(tmpdir(), 'ramferry-html-'));
 after(() => fs.rmSync(directory, { recursive: true, force: true }));

@@ -8,7 +8,7 @@ import { after, before, describe, it } from 'node:test';
 
 import { writeImage } from '../../src/image/image.js';
 import { formatTune, tuneFields } from '../../src/report/tune.js';
-import type { TuneResult } from '../../src/tune/result.js';
+import type { TuneResult } from '../../src/tune/advice/result.js';
 import { tune } from '../../src/tune/tune.js';
 import { run } from '../cli/command.js';
 

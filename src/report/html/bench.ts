@@ -1,8 +1,8 @@
 // The report of a `bench` run: its charts and tables. Pure.
 
-import type { BenchResult, DeltaFigures } from '../../tune/bench-result.js';
-import { ETHERNET_PAYLOAD } from '../../tune/link.js';
-import type { Host, Route } from '../../tune/model.js';
+import type { BenchResult, DeltaFigures } from '../../tune/bench/result.js';
+import { ETHERNET_PAYLOAD } from '../../tune/model/link.js';
+import type { Host, Route } from '../../tune/model/model.js';
 import { aboutBench, aboutDelta } from '../bench.js';
 import {
   ABOUT_PEERS,

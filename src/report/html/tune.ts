@@ -1,8 +1,8 @@
 // The report of a `tune` run: its charts and tables. Pure.
 
-import { ETHERNET_PAYLOAD } from '../../tune/link.js';
-import type { Alternative, TuneResult } from '../../tune/result.js';
-import { differenceOf, type Verification } from '../../tune/verification.js';
+import { ETHERNET_PAYLOAD } from '../../tune/model/link.js';
+import type { Alternative, TuneResult } from '../../tune/advice/result.js';
+import { differenceOf, type Verification } from '../../tune/advice/verification.js';
 import { formatBits, formatSize } from '../../units.js';
 import { aboutTune, headline, namedAlternatives } from '../tune.js';
 import { signed, verifiedLines } from '../verified.js';

@@ -1,0 +1,157 @@
+// What tune found, put together: the recommendation, what else comes close, and everything that a report shows. Reckons from
+// the bank and the model; reads a few pages of the input for what memory is made of.
+
+import { cpus } from 'node:os';
+
+import { allowedCpus } from '../../os/cpus.js';
+import type { Bank } from '../measure/bank.js';
+import { flagsFor } from './flags.js';
+import type { HostLoad } from '../../os/host-load.js';
+import type { TuneInput } from '../measure/input.js';
+import { ETHERNET_PAYLOAD } from '../model/link.js';
+import { makeUp } from './make-up.js';
+import { predict, type Route } from '../model/model.js';
+import type { ResolvedTuneOptions } from './options.js';
+import { type Choice, confidence, paysUpTo, reasonsToWithhold, type Table } from './recommend.js';
+import type { Alternative, CodingFigures, Probed, TuneResult } from './result.js';
+import type { Coding } from '../measure/rig.js';
+import { predictLive } from '../model/rounds.js';
+
+const GIB = 1024 ** 3;
+/** Rows of the table of alternatives. */
+const ALTERNATIVES = 10;
+/** Inputs whose pages come once, and need no page store. */
+const IMAGES: readonly string[] = ['raw', 'opaque'];
+
+export interface Findings {
+  readonly settings: ResolvedTuneOptions;
+  readonly input: TuneInput;
+  readonly bank: Bank;
+  readonly route: Route;
+  readonly table: Table;
+  /** Of that table, on that route. */
+  readonly choices: readonly Choice[];
+  readonly best: Choice;
+  readonly probed: Probed | undefined;
+  readonly load: HostLoad;
+  /** The engine's own cost was measured. */
+  readonly engine: boolean;
+}
+
+/** @param took milliseconds that it took to find out */
+export async function describe(findings: Findings, took: number): Promise<TuneResult> {
+  const { settings, input, bank, route, table, choices, best, probed } = findings;
+  const { sample, kind } = input;
+  const plain = choices.find((choice) => choice.settings.codec === 'none')!;
+  const alternative = (choice: Choice): Alternative => toAlternative(choice, settings, route);
+  const loads = table.loads(best.settings);
+  const payload = (rate: number): number | null => (rate === Infinity ? null : rate / ETHERNET_PAYLOAD);
+  const codecs = new Set(table.codings.map(({ codec }) => codec).filter((codec) => codec !== 'none'));
+  const spread = bank.spread(best.settings.codec);
+  const sure = confidence({
+    regionSeconds: loads.map(
+      (load) => predict([load], best.settings.threads, { ...route, startUp: 0 }).seconds,
+    ),
+    empty: bank.regions.map(({ empty }) => empty === true),
+    whole: sample.whole && bank.regions.length === sample.regions.length,
+    spread,
+    extrapolated: best.prediction.extrapolated,
+    measured: best.measured,
+  });
+  const withheld = reasonsToWithhold({
+    busy: findings.load.busy,
+    confidence: sure,
+    spread,
+    codings: table.codings.length,
+    engine: findings.engine,
+  });
+  return {
+    input: { name: settings.input, kind, bytes: sample.bytes },
+    sample: {
+      regions: bank.regions.length,
+      bytes: bank.regions.reduce((sum, { length }) => sum + length, 0),
+      whole: sample.whole && bank.regions.length === sample.regions.length,
+      seed: settings.seed,
+    },
+    ...(settings.bandwidth === undefined ? {} : { bandwidth: settings.bandwidth }),
+    ...(probed === undefined ? {} : { probe: probed }),
+    route,
+    ...(withheld.length === 0 ? {} : { withheld }),
+    recommended: alternative(best),
+    flags: flagsFor(best.settings, !IMAGES.includes(kind)),
+    alternatives: choices
+      .filter((choice) => choice !== best && choice !== plain)
+      .slice(0, ALTERNATIVES)
+      .map(alternative),
+    uncompressed: alternative(plain),
+    paysUpTo: Object.fromEntries([...codecs].map((codec) => [codec, payload(paysUpTo(table, codec, route))])),
+    confidence: sure,
+    memory: await makeUp(bank, input.fd),
+    codings: table.codings.map((coding) => codingFigures(coding, table)),
+    loads: table.codings.map((coding, index) => ({ coding: index, loads: table.loads(coding) })),
+    ...(settings.dirtyRate === 0
+      ? {}
+      : { dirtyRate: settings.dirtyRate, downtimeLimit: settings.downtimeLimit }),
+    took: Math.round(took),
+    host: {
+      cpus: allowedCpus(),
+      model: cpus()[0]?.model.trim() ?? 'unknown',
+      node: process.versions.node,
+      load: findings.load,
+    },
+  };
+}
+
+function toAlternative(
+  { settings, prediction, measured }: Choice,
+  { dirtyRate, downtimeLimit }: ResolvedTuneOptions,
+  route: Route,
+): Alternative {
+  const { seconds, wireBytes, guestBytes, guestRate, senderCpu, receiverCpu } = prediction;
+  const gib = guestBytes / GIB;
+  return {
+    settings,
+    seconds,
+    wireBytes,
+    ratio: guestBytes / wireBytes,
+    guestRate,
+    senderCpuPerGiB: senderCpu / gib,
+    receiverCpuPerGiB: receiverCpu / gib,
+    bottleneck: prediction.bottleneck,
+    extrapolated: prediction.extrapolated,
+    measured,
+    ...(dirtyRate === 0
+      ? {}
+      : {
+          live: predictLive({
+            guestBytes,
+            dirtyRate,
+            guestRate,
+            downtimeLimit: downtimeLimit / 1e3,
+            startUp: route.startUp,
+          }),
+        }),
+  };
+}
+
+function codingFigures(coding: Coding, table: Table): CodingFigures {
+  let guest = 0;
+  let wire = 0;
+  let encode = 0;
+  let decode = 0;
+  for (const load of table.loads(coding)) {
+    guest += load.weight * load.guestBytes;
+    wire += load.weight * load.wireBytes;
+    encode += load.weight * load.encode;
+    decode += load.weight * load.decode;
+  }
+  return {
+    codec: coding.codec,
+    level: coding.level,
+    chunkSize: coding.chunkSize,
+    ratio: guest / wire,
+    compressRate: guest / encode,
+    decompressRate: guest / decode,
+    measured: table.measured(coding),
+  };
+}

@@ -1,0 +1,189 @@
+// `bench`: how fast each coding is on a guest's memory, there and back, through the real workers; and other programs
+// beside it. Measures and recommends nothing: that is tune's. Each coding is warmed up, repeated, and given at its best.
+
+import { cpus } from 'node:os';
+import { z } from 'zod';
+
+import { CODEC_NAMES, type CodecName } from '../../codec/codec.js';
+import { usableCodecs } from '../../codec/features.js';
+import { bindingInfo } from '../../codec/registry.js';
+import { RamferryError } from '../../errors.js';
+import { peakMemory } from '../../os/peak-memory.js';
+import { allowedCpus } from '../../os/cpus.js';
+import { LIMITS, optionError } from '../../transfer/plan/options.js';
+import { invalidOption, parseSize } from '../../units.js';
+import { Bank, REFERENCE } from '../measure/bank.js';
+import { benchDelta } from './delta.js';
+import type { BenchResult, BenchRow } from './result.js';
+import { benchRow } from './row.js';
+import { watchHostLoad } from '../../os/host-load.js';
+import { openTuneInput } from '../measure/input.js';
+import { makeUp } from '../advice/make-up.js';
+import { measuring } from '../advice/options.js';
+import { benchPeers } from './peers.js';
+import { REGION_BYTES } from '../measure/region.js';
+import { type Coding, Rig } from '../measure/rig.js';
+import { fewer } from '../measure/sample.js';
+
+const KIB = 1024;
+
+const DEFAULT_LEVELS: Readonly<Record<CodecName, readonly number[]>> = {
+  none: [1],
+  lz4: [1],
+  zstd: [-7, 1, 3, 9],
+  zlib: [1],
+};
+/** Sizes that the reference is tried with, when none are given. */
+const DEFAULT_SIZES = [64 * KIB, 256 * KIB, 1024 * KIB, 4096 * KIB];
+/** Regions, and repetitions after the one that warms up. */
+const FULL = { regions: 32, repetitions: 5 };
+const QUICK = { regions: 12, repetitions: 2 };
+
+const schema = z.strictObject({
+  input: z.string().min(1),
+  /** Names; default: all that can be used here. */
+  codecs: z
+    .array(z.enum(CODEC_NAMES as [CodecName]))
+    .min(1)
+    .optional(),
+  /** Levels for every codec that has levels; default: a few of each. */
+  levels: z.array(z.int()).min(1).optional(),
+  /** Sizes; default: 1 MiB, and for zstd 1 from 64 KiB to 4 MiB. */
+  chunkSizes: z
+    .array(z.union([z.number(), z.string()]))
+    .min(1)
+    .optional(),
+  /** Numbers of threads; default: one, and as many as there are CPUs. */
+  threads: z.array(z.int().min(1).max(LIMITS.threads.max)).min(1).optional(),
+  /** An older image of the same guest: pages that have changed since are measured with deltas, too. */
+  before: z.string().min(1).optional(),
+  repetitions: z.int().min(1).max(1000).optional(),
+  /** Fewer regions and repetitions: under 30 s. */
+  quick: z.boolean().default(false),
+  /** Other programs, where they are installed. */
+  peers: z.boolean().default(true),
+  ...measuring,
+});
+
+export type BenchOptions = z.input<typeof schema>;
+
+/** @throws RamferryError ERR_OPTION_INVALID, or what opening and reading the input throws */
+export async function bench(options: BenchOptions): Promise<BenchResult> {
+  const parsed = schema.safeParse(options);
+  if (!parsed.success) {
+    const given = options as unknown as Record<string, unknown>;
+    throw optionError(parsed.error.issues[0], given, Object.keys(schema.shape));
+  }
+  const settings = parsed.data;
+  const plan = settings.quick ? QUICK : FULL;
+  const repetitions = settings.repetitions ?? plan.repetitions;
+  const codings = codingsOf(settings);
+  const started = performance.now();
+  const watched = watchHostLoad();
+  const input = await openTuneInput(settings.input, { seed: settings.seed, signal: settings.signal });
+  try {
+    const { sample, fd } = input;
+    const regions = fewer(sample.regions, plan.regions);
+    const bank = new Bank(regions);
+    const threads = settings.threads ?? [...new Set([1, allowedCpus()])];
+    const rows: BenchRow[] = [];
+    const steps = threads.length * codings.length;
+    for (const [turn, count] of threads.entries()) {
+      const rig = new Rig({ fd, threads: count, zstdBinding: settings.zstdBinding });
+      try {
+        for (const [index, coding] of codings.entries()) {
+          settings.signal?.throwIfAborted();
+          settings.onProgress?.(
+            `${coding.codec} ${coding.level}, ${coding.chunkSize / KIB} KiB, ${count} threads`,
+            (turn * codings.length + index) / steps,
+          );
+          rows.push(await benchRow(rig, coding, regions, repetitions, count === 1 ? bank : undefined));
+        }
+        // What memory is made of comes from here.
+        if (turn === 0 && bank.tried(REFERENCE) < regions.length) {
+          bank.add(REFERENCE, 0, (await rig.run(REFERENCE, regions)).figures);
+        }
+      } finally {
+        await rig.close();
+      }
+    }
+    const delta =
+      settings.before === undefined
+        ? undefined
+        : await benchDelta({
+            before: settings.before,
+            input,
+            codings,
+            repetitions,
+            zstdBinding: settings.zstdBinding,
+            onProgress: (coding) => settings.onProgress?.(`${coding.codec} ${coding.level}, deltas`, 1),
+            signal: settings.signal,
+          });
+    const peers = settings.peers
+      ? await benchPeers({
+          file: input.part.file,
+          scratch: input.scratch,
+          threads: allowedCpus(),
+          repetitions: Math.min(3, repetitions),
+          onProgress: (name) => settings.onProgress?.(name, 1),
+          signal: settings.signal,
+        })
+      : [];
+    return {
+      input: { name: settings.input, kind: input.kind, bytes: sample.bytes },
+      sample: {
+        regions: regions.length,
+        bytes: regions.reduce((sum, { length }) => sum + length, 0),
+        seed: settings.seed,
+      },
+      repetitions,
+      rows,
+      ...(delta === undefined ? {} : { delta }),
+      peers,
+      memory: await makeUp(bank, fd),
+      loads: bank.codings.map((coding) => ({ coding, loads: bank.loads(coding) })),
+      peakMemory: peakMemory(),
+      took: Math.round(performance.now() - started),
+      host: {
+        cpus: allowedCpus(),
+        model: cpus()[0]?.model.trim() ?? 'unknown',
+        node: process.versions.node,
+        load: watched(),
+      },
+    };
+  } finally {
+    await input.close();
+  }
+}
+
+function codingsOf(settings: z.output<typeof schema>): Coding[] {
+  const usable = usableCodecs();
+  const codecs = settings.codecs ?? usable;
+  const missing = codecs.find((codec) => !usable.includes(codec));
+  if (missing !== undefined) {
+    throw new RamferryError('ERR_CODEC_UNAVAILABLE', `codec ${missing} cannot be used here`, {
+      hint: 'ramferry features says why',
+    });
+  }
+  const sizes = settings.chunkSizes?.map(chunkSize);
+  return codecs.flatMap((codec) => {
+    const { levels } = bindingInfo(codec, codec === 'zstd' ? { binding: settings.zstdBinding } : {});
+    const wanted = levels.effective && codec !== 'none' ? settings.levels : undefined;
+    return (wanted ?? DEFAULT_LEVELS[codec]).flatMap((level) => {
+      if (level < levels.min || level > levels.max) {
+        throw invalidOption('levels', level, `codec ${codec} has ${levels.min} to ${levels.max}`);
+      }
+      const reference = codec === REFERENCE.codec && level === REFERENCE.level;
+      const own = sizes ?? (reference && !settings.quick ? DEFAULT_SIZES : [REFERENCE.chunkSize]);
+      return own.map((size) => ({ codec, level, chunkSize: size }));
+    });
+  });
+}
+
+function chunkSize(value: string | number): number {
+  const size = parseSize(value, 'chunkSizes');
+  if (size < LIMITS.chunkSize.min || size > REGION_BYTES || size % 4096 !== 0) {
+    throw invalidOption('chunkSizes', value, 'expected multiples of 4096 from 64KiB to 4MiB');
+  }
+  return size;
+}

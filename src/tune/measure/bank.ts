@@ -1,0 +1,149 @@
+// What was measured so far: for each coding the regions it was tried on, and what they took mostly. Gives a whole picture of each
+// coding, also of those that were tried on a few regions only: what those regions cost over what the reference coding cost
+// on the same ones, times what the reference cost on all. Differences between regions cancel out that way; those that are all
+// but empty, where no codec has anything to do, are compared among themselves.
+
+import type { CodecName } from '../../codec/codec.js';
+import { PAGE_SIZE } from '../../grammar/grammar.js';
+import { median } from './median.js';
+import type { Load } from '../model/model.js';
+import type { Region } from './region.js';
+import type { Coding, RegionFigures } from './rig.js';
+
+/** What all regions are measured with. */
+export const REFERENCE: Coding = { codec: 'zstd', level: 1, chunkSize: 1024 * 1024 };
+
+export function codingKey({ codec, level, chunkSize }: Coding): string {
+  return `${codec} ${level} ${chunkSize}`;
+}
+
+interface Entry {
+  readonly coding: Coding;
+  readonly figures: Map<number, RegionFigures>;
+  /** Of each region all times. */
+  readonly times: Map<number, { readonly encode: number[]; readonly decode: number[] }>;
+  /** How much longer a repetition took than the fastest before it, or the other way round. */
+  readonly spreads: number[];
+}
+
+export class Bank {
+  readonly #entries = new Map<string, Entry>();
+
+  constructor(readonly regions: readonly Region[]) {}
+
+  /** @param from index of the first region that was measured; the others follow it */
+  add(coding: Coding, from: number, figures: readonly RegionFigures[]): void {
+    const key = codingKey(coding);
+    let entry = this.#entries.get(key);
+    if (entry === undefined) {
+      entry = { coding, figures: new Map(), times: new Map(), spreads: [] };
+      this.#entries.set(key, entry);
+    }
+    for (const [step, found] of figures.entries()) {
+      const times = entry.times.get(from + step) ?? { encode: [], decode: [] };
+      entry.times.set(from + step, times);
+      if (found.encode > 0 && times.encode.length > 0) {
+        const before = Math.min(...times.encode);
+        if (before > 0)
+          entry.spreads.push(Math.max(found.encode, before) / Math.min(found.encode, before) - 1);
+      }
+      times.encode.push(found.encode);
+      times.decode.push(found.decode);
+      // Not the fastest: the more often a coding is tried, the faster its fastest, and a transfer meets all kinds of moments.
+      entry.figures.set(from + step, {
+        ...found,
+        encode: median(times.encode),
+        decode: median(times.decode),
+      });
+    }
+  }
+
+  get codings(): Coding[] {
+    return [...this.#entries.values()].map(({ coding }) => coding);
+  }
+
+  /** Regions that a coding was tried on. */
+  tried(coding: Coding): number {
+    return this.#entries.get(codingKey(coding))?.figures.size ?? 0;
+  }
+
+  /** Median of how much slower a repetition was than the fastest; undefined without repetitions. */
+  spread(codec?: CodecName): number | undefined {
+    const all = [...this.#entries.values()]
+      .filter(({ coding }) => codec === undefined || coding.codec === codec)
+      .flatMap(({ spreads }) => spreads)
+      .sort((a, b) => a - b);
+    return all[Math.floor(all.length / 2)];
+  }
+
+  figures(coding: Coding): ReadonlyMap<number, RegionFigures> {
+    return this.#entries.get(codingKey(coding))?.figures ?? new Map<number, RegionFigures>();
+  }
+
+  /** Every region under a coding, measured or reckoned from the reference. */
+  loads(coding: Coding): Load[] {
+    const own = this.figures(coding);
+    const reference = this.figures(REFERENCE);
+    const relative = relativeTo(own, reference, isFull);
+    // What is left out of the codec costs the same whatever the codec.
+    const empty = relativeTo(own, reference, isEmpty);
+    return this.regions.map((region, index) => {
+      const measured = own.get(index);
+      const base = reference.get(index);
+      const figures =
+        measured ?? reckon(base, base !== undefined && isEmpty(base) ? empty : relative, coding);
+      const { guestBytes, wireBytes, chunks, encode, decode } = figures;
+      return { weight: region.weight, guestBytes, wireBytes, chunks, encode, decode };
+    });
+  }
+}
+
+/** Of a region so many pages are zero that the others do not count. */
+const EMPTY = 0.95;
+
+function isEmpty({ pages, guestBytes }: RegionFigures): boolean {
+  return pages.zero * PAGE_SIZE > guestBytes * EMPTY;
+}
+
+function isFull(figures: RegionFigures): boolean {
+  return !isEmpty(figures);
+}
+
+interface Relative {
+  readonly wireBytes: number;
+  readonly encode: number;
+  readonly decode: number;
+}
+
+function relativeTo(
+  own: ReadonlyMap<number, RegionFigures>,
+  reference: ReadonlyMap<number, RegionFigures>,
+  which: (base: RegionFigures) => boolean,
+): Relative {
+  const sums = { wireBytes: [0, 0], encode: [0, 0], decode: [0, 0] } as Record<
+    keyof Relative,
+    [number, number]
+  >;
+  for (const [index, figures] of own) {
+    const base = reference.get(index);
+    if (base === undefined || !which(base)) continue;
+    for (const what of ['wireBytes', 'encode', 'decode'] as const) {
+      sums[what][0] += figures[what];
+      sums[what][1] += base[what];
+    }
+  }
+  const ratio = ([a, b]: [number, number]): number => (b === 0 ? 1 : a / b);
+  return { wireBytes: ratio(sums.wireBytes), encode: ratio(sums.encode), decode: ratio(sums.decode) };
+}
+
+function reckon(base: RegionFigures | undefined, relative: Relative, coding: Coding): RegionFigures {
+  if (base === undefined) throw new Error('the reference was not measured on every region');
+  return {
+    guestBytes: base.guestBytes,
+    wireBytes: base.wireBytes * relative.wireBytes,
+    chunks: Math.ceil((base.chunks * REFERENCE.chunkSize) / coding.chunkSize),
+    encode: base.encode * relative.encode,
+    decode: base.decode * relative.decode,
+    pages: base.pages,
+  };
+}

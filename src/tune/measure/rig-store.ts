@@ -1,0 +1,53 @@
+// The page stores of a test rig: what both sides of a transfer hold when all pages that come were sent before. Takes the
+// earlier contents of each page and promises stores that hold them at the start of every run, and the suggestions that the
+// sender's bookkeeping would make. Page k of a run has slot k.
+
+import { Buffer } from 'node:buffer';
+
+import { PageStore } from '../../chunk/page-store.js';
+import { NO_SLOT, ownSlot, SUGGESTIONS } from '../../chunk/store-plan.js';
+import { PAGE_SIZE } from '../../grammar/grammar.js';
+import { JOB, JOB_WIDE } from '../../slot/job.js';
+import type { SlotViews } from '../../slot/layout.js';
+import { Turns } from '../../slot/turns.js';
+import { allocateStore, type SharedStore } from '../../store/shared.js';
+
+/** The chunk that brought the earlier contents. */
+const EARLIER = 0;
+
+export class RigStore {
+  readonly encoders: SharedStore;
+  readonly decoders: SharedStore;
+  readonly #before: Buffer;
+  #sequence = EARLIER;
+
+  /**
+   * @param before earlier contents, page after page
+   * @param underWay most chunks that are under way at once
+   */
+  constructor(before: Buffer, underWay: number) {
+    this.#before = before;
+    this.encoders = allocateStore(before.length, underWay)!;
+    this.decoders = allocateStore(before.length, underWay)!;
+    for (const { turns } of [this.encoders, this.decoders]) new Turns(turns).end(EARLIER);
+  }
+
+  /** Before each run: what the last one has written is undone. */
+  prime(): void {
+    for (const { pages } of [this.encoders, this.decoders]) {
+      const store = new PageStore(pages);
+      for (let slot = 0; slot < store.slots; slot++) store.put(slot, this.#before, slot * PAGE_SIZE, EARLIER);
+    }
+  }
+
+  /** Tells a chunk's job about its pages. @returns its sequence number, which goes on from run to run */
+  enter({ ints, doubles, suggestions }: SlotViews, firstPage: number, pages: number): number {
+    for (let page = 0; page < pages; page++) {
+      suggestions[page * SUGGESTIONS] = ownSlot(firstPage + page, true);
+      suggestions[page * SUGGESTIONS + 1] = NO_SLOT;
+    }
+    ints[JOB.suggested] = 1;
+    doubles[JOB_WIDE.needs] = EARLIER + 1;
+    return ++this.#sequence;
+  }
+}

@@ -1,0 +1,238 @@
+// The test rig: chunks of a sample through the real compression workers and the real decompression workers, at one
+// coding after the other. It measures and decides nothing. The phases take turns, so that on a host with one CPU they do
+// not disturb each other.
+
+import { Buffer } from 'node:buffer';
+
+import { recordCapacity } from '../../chunk/encode.js';
+import { OPERATIONS_CAPACITY } from '../../chunk/plan.js';
+import { readChunkHeader } from '../../chunk/record.js';
+import { MAX_SEGMENTS } from '../../chunk/segments.js';
+import { CODEC_ID, type CodecName } from '../../codec/codec.js';
+import { PAGE_SIZE } from '../../grammar/grammar.js';
+import { COMPRESS_ENTRY, DECOMPRESS_ENTRY } from '../../os/entries.js';
+import { OrderedPool } from '../../pool/ordered-pool.js';
+import { JOB, JOB_FLAG, JOB_WIDE, TASK } from '../../slot/job.js';
+import { piecesOf, REGION_BYTES, type Region } from './region.js';
+import { RigStore } from './rig-store.js';
+import { ProcessClock } from '../../os/process-clock.js';
+
+/** What a chunk is done with. */
+export interface Coding {
+  readonly codec: CodecName;
+  readonly level: number;
+  /** Bytes of guest stream in a chunk. */
+  readonly chunkSize: number;
+}
+
+/** What became of a region. */
+export interface RegionFigures {
+  readonly guestBytes: number;
+  /** Bytes of its records. */
+  readonly wireBytes: number;
+  readonly chunks: number;
+  /** Seconds of processor time of one worker, there and back. */
+  readonly encode: number;
+  readonly decode: number;
+  readonly pages: { readonly zero: number; readonly duplicate: number; readonly literal: number };
+}
+
+/** One phase over some regions. */
+export interface Phase {
+  readonly wall: number;
+  /** Seconds of processor time of the workers. */
+  readonly cpu: number;
+  /** Of that, what the jobs of each region took on their threads' own clocks. */
+  readonly regions: readonly number[];
+}
+
+export interface RigOptions {
+  /** Descriptor that the workers read regions from; -1 where all regions are held in memory. */
+  readonly fd: number;
+  readonly threads: number;
+  readonly zstdBinding?: string | undefined;
+  /** Earlier contents of all pages of a run, in their order: they travel as differences then. */
+  readonly before?: Buffer | undefined;
+}
+
+/** So that slots never limit, as in a transfer. */
+function slotsFor(threads: number): number {
+  return 2 * threads + 2;
+}
+
+export class Rig {
+  readonly threads: number;
+  readonly #encoders: OrderedPool;
+  readonly #decoders: OrderedPool;
+  /** Records between the phases, by chunk. */
+  #records: Buffer[] = [];
+  #room = Buffer.alloc(0);
+  readonly #store: RigStore | undefined;
+
+  constructor(options: RigOptions) {
+    this.threads = options.threads;
+    const startUp = {
+      maxChunk: REGION_BYTES,
+      alignment: 1,
+      zstdBinding: options.zstdBinding ?? '',
+    };
+    const slots = slotsFor(options.threads);
+    const room = recordCapacity(REGION_BYTES);
+    const { before } = options;
+    this.#store = before === undefined ? undefined : new RigStore(before, slots);
+    this.#encoders = new OrderedPool({
+      entry: COMPRESS_ENTRY,
+      threads: options.threads,
+      geometry: {
+        slots,
+        segments: MAX_SEGMENTS,
+        suggestions: before === undefined ? 0 : REGION_BYTES / PAGE_SIZE,
+        headroom: OPERATIONS_CAPACITY,
+        input: REGION_BYTES,
+        output: room,
+      },
+      startUp: { ...startUp, fd: options.fd, store: this.#store?.encoders },
+    });
+    this.#decoders = new OrderedPool({
+      entry: DECOMPRESS_ENTRY,
+      threads: options.threads,
+      geometry: { slots, segments: 0, headroom: 0, input: room, output: REGION_BYTES },
+      startUp: { ...startUp, fd: -1, store: this.#store?.decoders },
+    });
+  }
+
+  /** Regions there and back at one coding. */
+  async run(
+    coding: Coding,
+    regions: readonly Region[],
+  ): Promise<{
+    readonly figures: readonly RegionFigures[];
+    readonly encode: Phase;
+    readonly decode: Phase;
+  }> {
+    const room = regions.reduce((sum, { length }) => sum + length + (length / coding.chunkSize + 1) * 256, 0);
+    if (this.#room.length < room) this.#room = Buffer.allocUnsafeSlow(Math.ceil(room));
+    this.#store?.prime();
+    const { phase: encode, counts } = await this.#encode(coding, regions);
+    const decode = await this.#decode(counts.map(({ chunks }) => chunks));
+    const figures = counts.map((count, index) => ({
+      ...count,
+      encode: share(encode, index),
+      decode: share(decode, index),
+    }));
+    return { figures, encode, decode };
+  }
+
+  async close(): Promise<void> {
+    this.#records = [];
+    await Promise.all([this.#encoders.close(), this.#decoders.close()]);
+  }
+
+  async #encode(
+    coding: Coding,
+    regions: readonly Region[],
+  ): Promise<{ phase: Phase; counts: Omit<RegionFigures, 'encode' | 'decode'>[] }> {
+    const pool = this.#encoders;
+    const counts = regions.map(({ length }) => ({
+      guestBytes: length,
+      wireBytes: 0,
+      chunks: 0,
+      pages: { zero: 0, duplicate: 0, literal: 0 },
+    }));
+    const seconds = regions.map(() => 0);
+    const owner: number[] = [];
+    let page = 0;
+    this.#records = [];
+    let used = 0;
+    const clock = new ProcessClock();
+    const feeding = (async () => {
+      for (const [at, region] of regions.entries()) {
+        for (const piece of piecesOf(region, coding.chunkSize)) {
+          const index = await pool.acquire();
+          const slot = pool.slots[index]!;
+          const { ints, doubles, segments, input } = slot;
+          segments.set(piece.segments);
+          ints[JOB.task] = TASK.encode;
+          ints[JOB.inputLength] = piece.length;
+          ints[JOB.segments] = piece.segments.length / 2;
+          ints[JOB.codec] = CODEC_ID[coding.codec];
+          ints[JOB.level] = coding.level;
+          ints[JOB.flags] = JOB_FLAG.watch;
+          ints[JOB.trialCodec] = 0;
+          ints[JOB.outputOffset] = 0;
+          ints[JOB.suggested] = 0;
+          doubles[JOB_WIDE.needs] = 0;
+          const pages = Math.floor(piece.length / PAGE_SIZE);
+          doubles[JOB_WIDE.sequence] = this.#store?.enter(slot, page, pages) ?? owner.length;
+          page += pages;
+          doubles[JOB_WIDE.offset] = region.offset + piece.start;
+          doubles[JOB_WIDE.readAt] = region.held === undefined ? region.offset + piece.start : -1;
+          if (region.held !== undefined) {
+            input.set(region.held.bytes.subarray(piece.start, piece.start + piece.length));
+          }
+          owner.push(at);
+          pool.push(index);
+        }
+      }
+    })();
+    const total = regions.reduce((sum, region) => sum + piecesOf(region, coding.chunkSize).length, 0);
+    for (let done = 0; done < total; done++) {
+      const index = (await pool.next())!;
+      const { ints, output } = pool.slots[index]!;
+      const length = ints[JOB.outputLength]!;
+      const record = this.#room.subarray(used, used + length);
+      record.set(output.subarray(0, length));
+      used += length;
+      this.#records.push(record);
+      const at = owner[done]!;
+      seconds[at]! += ints[JOB.jobCpu]! / 1e6;
+      const count = counts[at]!;
+      count.wireBytes += length;
+      count.chunks++;
+      const header = readChunkHeader(record, 0, REGION_BYTES, this.#store !== undefined);
+      count.pages.zero += header.zero;
+      count.pages.duplicate += header.duplicate;
+      count.pages.literal += header.literal;
+      pool.release(index);
+    }
+    await feeding;
+    return { phase: { wall: clock.wall(), cpu: clock.others(), regions: seconds }, counts };
+  }
+
+  /** @param chunks of each region */
+  async #decode(chunks: readonly number[]): Promise<Phase> {
+    const pool = this.#decoders;
+    const records = this.#records;
+    const seconds = chunks.map(() => 0);
+    const clock = new ProcessClock();
+    const feeding = (async () => {
+      for (const [sequence, record] of records.entries()) {
+        const index = await pool.acquire();
+        const { ints, doubles, input } = pool.slots[index]!;
+        input.set(record);
+        ints[JOB.task] = TASK.decode;
+        ints[JOB.flags] = JOB_FLAG.watch;
+        ints[JOB.inputOffset] = 0;
+        ints[JOB.inputLength] = record.length;
+        doubles[JOB_WIDE.sequence] = sequence;
+        doubles[JOB_WIDE.writeAt] = -1;
+        pool.push(index);
+      }
+    })();
+    for (const [at, count] of chunks.entries()) {
+      for (let done = 0; done < count; done++) {
+        const index = (await pool.next())!;
+        seconds[at]! += pool.slots[index]!.ints[JOB.jobCpu]! / 1e6;
+        pool.release(index);
+      }
+    }
+    await feeding;
+    return { wall: clock.wall(), cpu: clock.others(), regions: seconds };
+  }
+}
+
+/** The region's part of the phase's processor time: in proportion to its jobs. */
+function share({ cpu, regions }: Phase, index: number): number {
+  const inside = regions.reduce((sum, each) => sum + each, 0);
+  return inside === 0 ? 0 : (cpu * regions[index]!) / inside;
+}
