@@ -5,8 +5,8 @@ import { chmodSync, closeSync, copyFileSync, openSync, readSync, statSync, trunc
 
 import { PAGE_SIZE } from '../src/grammar/grammar.js';
 import { createGuest } from '../src/guest/guest.js';
-import { machinePages, q35Machine } from '../src/guest/qemu-machine.js';
-import { QemuWriter } from '../src/guest/qemu-writer.js';
+import { machinePages, q35Machine } from '../src/guest/stream/qemu-machine.js';
+import { QemuWriter } from '../src/guest/stream/qemu-writer.js';
 import { GuestRam } from '../src/guest/ram.js';
 import { sendGuest } from '../src/guest/send.js';
 import type { WritePattern } from '../src/guest/workload.js';

@@ -10,7 +10,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { fileSink } from './emu-guest.js';
 import { childrenCpu } from '../src/os/children-cpu.js';
 import { createGuest } from '../src/guest/guest.js';
-import { BATCH_PAGES } from '../src/guest/stream-writer.js';
+import { BATCH_PAGES } from '../src/guest/stream/stream-writer.js';
 import { socketPair } from '../src/hypervisor/xapi/descriptors.js';
 import { libc } from '../src/os/libc.js';
 import { END_HEADER, LIBXC_HEADER, Workshop, Xenopsd } from '../test/hypervisor/support/xenopsd.js';

@@ -6,10 +6,10 @@ import { closeSync, openSync, readSync, rmSync, statSync, writeSync } from 'node
 import { join } from 'node:path';
 
 import { PAGE_SIZE } from '../src/grammar/grammar.js';
-import { LibxcWriter } from '../src/guest/libxc-writer.js';
+import { LibxcWriter } from '../src/guest/stream/libxc-writer.js';
 import { GuestRam } from '../src/guest/ram.js';
-import { BATCH_PAGES, type StreamWriter } from '../src/guest/stream-writer.js';
-import { pvhDomain } from '../src/guest/xen-domain.js';
+import { BATCH_PAGES, type StreamWriter } from '../src/guest/stream/stream-writer.js';
+import { pvhDomain } from '../src/guest/stream/xen-domain.js';
 import { parseAddress } from '../src/link/address.js';
 import { openOutput } from '../src/link/open.js';
 import { ramferry, type Run, run } from './processes.js';

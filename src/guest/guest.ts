@@ -4,12 +4,12 @@
 import type { ByteSink } from '../io/bytes.js';
 import { PAGE_SIZE } from '../grammar/grammar.js';
 import type { ImageProfile } from '../image/image.js';
-import { LibxcWriter, xlConfiguration } from './libxc-writer.js';
-import { addFirmware, machinePages, q35Machine } from './qemu-machine.js';
-import { QemuWriter } from './qemu-writer.js';
+import { LibxcWriter, xlConfiguration } from './stream/libxc-writer.js';
+import { addFirmware, machinePages, q35Machine } from './stream/qemu-machine.js';
+import { QemuWriter } from './stream/qemu-writer.js';
 import { generatedRam, loadRam, type GuestRam } from './ram.js';
-import type { StreamWriter } from './stream-writer.js';
-import { pvDomain, pvhDomain } from './xen-domain.js';
+import type { StreamWriter } from './stream/stream-writer.js';
+import { pvDomain, pvhDomain } from './stream/xen-domain.js';
 
 export const GUEST_FORMATS = ['qemu', 'libxc-pv', 'libxc-pvh', 'xl-pv', 'xl-pvh'] as const;
 /** `xl-…`: the libxc stream within the file that `xl save` writes. */

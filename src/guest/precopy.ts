@@ -7,7 +7,7 @@ import { PAGE_SIZE } from '../grammar/grammar.js';
 import type { Activity } from './activity.js';
 import type { Clock } from './clock.js';
 import type { DirtyBitmap } from './dirty-bitmap.js';
-import { BATCH_PAGES, type StreamWriter } from './stream-writer.js';
+import { BATCH_PAGES, type StreamWriter } from './stream/stream-writer.js';
 
 /** When the guest is paused. */
 export type PausePolicy =

@@ -3,7 +3,7 @@
 import { RamferryError, type ErrorCode } from '../errors.js';
 import { PAGE_SIZE } from '../grammar/grammar.js';
 import type { GuestRam } from './ram.js';
-import type { Trailer } from './trailer.js';
+import type { Trailer } from './stream/trailer.js';
 
 export interface ReceivedGuest {
   readonly ram: GuestRam;

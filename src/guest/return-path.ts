@@ -5,7 +5,7 @@
 import { Buffer } from 'node:buffer';
 import { RamferryError } from '../errors.js';
 import type { ByteSink } from '../io/bytes.js';
-import type { FieldReader } from './field-reader.js';
+import type { FieldReader } from './stream/field-reader.js';
 
 /** Message types: 1 and 2 are QEMU's (migration/migration.h), the last one is private to the simulated guest. */
 export const MESSAGE = { shut: 1, pong: 2, hash: 0x5247 } as const;

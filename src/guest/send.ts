@@ -8,7 +8,7 @@ import type { ByteSource, Channel } from '../io/bytes.js';
 import { CountedActivity, idle, TimedActivity, type Activity } from './activity.js';
 import { systemClock, type Clock } from './clock.js';
 import { DirtyBitmap } from './dirty-bitmap.js';
-import { FieldReader } from './field-reader.js';
+import { FieldReader } from './stream/field-reader.js';
 import type { SimulatedGuest } from './guest.js';
 import { runPrecopy, type PausePolicy, type RoundStatistics } from './precopy.js';
 import { awaitMessage, MESSAGE } from './return-path.js';

@@ -6,9 +6,9 @@ import { Buffer } from 'node:buffer';
 import { RamferryError } from '../../../src/errors.js';
 import { PAGE_SIZE } from '../../../src/grammar/grammar.js';
 import type { ByteSource } from '../../../src/io/bytes.js';
-import { FieldReader } from '../../../src/guest/field-reader.js';
-import * as format from '../../../src/guest/libxc-format.js';
-import { DOMAIN_TYPE, LIBXL_RECORD, RECORD } from '../../../src/guest/libxc-format.js';
+import { FieldReader } from '../../../src/guest/stream/field-reader.js';
+import * as format from '../../../src/guest/stream/libxc-format.js';
+import { DOMAIN_TYPE, LIBXL_RECORD, RECORD } from '../../../src/guest/stream/libxc-format.js';
 import { BODY_RULES, checkP2mFrames, checkPageEntries } from './libxc-rules.js';
 import { RecordOrder } from './libxc-order.js';
 

@@ -1,7 +1,7 @@
 // Which record may come when in a libxc stream (specification, "Layout" and "v3 compat with v2").
 // Fed the types in order; knows nothing of bodies.
 
-import { DOMAIN_TYPE, OPTIONAL_RECORD, RECORD } from '../../../src/guest/libxc-format.js';
+import { DOMAIN_TYPE, OPTIONAL_RECORD, RECORD } from '../../../src/guest/stream/libxc-format.js';
 
 const NAMES = new Map<number, string>(Object.entries(RECORD).map(([name, type]) => [type, name]));
 

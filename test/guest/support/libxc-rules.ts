@@ -3,7 +3,7 @@
 
 import type { Buffer } from 'node:buffer';
 import { PAGE_SIZE } from '../../../src/grammar/grammar.js';
-import { hasContents, isReservedType, RECORD } from '../../../src/guest/libxc-format.js';
+import { hasContents, isReservedType, RECORD } from '../../../src/guest/stream/libxc-format.js';
 
 /** Gets the body of one record; for PAGE_DATA use {@link checkPageEntries}. */
 export type BodyRule = (body: Buffer) => string[];

@@ -8,7 +8,7 @@ import { PAGE_SIZE } from '../../../src/grammar/grammar.js';
 import { QEMU_MAGIC } from '../../../src/grammar/magics.js';
 import type { SectionHead } from '../../../src/grammar/qemu/fields.js';
 import { FILE_VERSION, RAM_FLAG, SECTION } from '../../../src/grammar/qemu/format.js';
-import type { QemuDevice, QemuMachine, RamBlock } from '../../../src/guest/qemu-machine.js';
+import type { QemuDevice, QemuMachine, RamBlock } from '../../../src/guest/stream/qemu-machine.js';
 
 /** One PART or END of the ram section. */
 export interface RamSection {

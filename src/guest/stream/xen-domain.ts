@@ -3,10 +3,10 @@
 // specification. Knows nothing of rounds.
 
 import { Buffer } from 'node:buffer';
-import { PAGE_SIZE } from '../grammar/grammar.js';
-import { deviceState } from './device-state.js';
+import { PAGE_SIZE } from '../../grammar/grammar.js';
+import { deviceState } from '../device-state.js';
 import { DOMAIN_TYPE, PAGE_TYPE, RECORD } from './libxc-format.js';
-import { mixSeed } from '../image/random.js';
+import { mixSeed } from '../../image/random.js';
 import { writeTrailer, type Trailer } from './trailer.js';
 
 export interface LibxcRecord {

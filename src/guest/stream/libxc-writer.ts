@@ -2,11 +2,11 @@
 // within the file that `xl save` writes. Takes RAM and a domain; the bytes follow from them and the rounds alone.
 
 import { Buffer } from 'node:buffer';
-import type { ByteSink } from '../io/bytes.js';
-import { PAGE_SIZE } from '../grammar/grammar.js';
+import type { ByteSink } from '../../io/bytes.js';
+import { PAGE_SIZE } from '../../grammar/grammar.js';
 import * as format from './libxc-format.js';
 import { PAGE_TYPE, RECORD } from './libxc-format.js';
-import type { GuestRam } from './ram.js';
+import type { GuestRam } from '../ram.js';
 import { BATCH_PAGES, CountingSink, type StreamWriter } from './stream-writer.js';
 import type { Trailer } from './trailer.js';
 import type { LibxcRecord, XenDomain } from './xen-domain.js';

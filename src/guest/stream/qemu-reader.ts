@@ -2,14 +2,14 @@
 // device's length, and stops at anything it does not know. Reads exactly to the end of VMDESCRIPTION.
 
 import { Buffer } from 'node:buffer';
-import { PAGE_SIZE } from '../grammar/grammar.js';
-import { QEMU_MAGIC } from '../grammar/magics.js';
-import type { SectionHead } from '../grammar/qemu/fields.js';
-import { COMMAND, FILE_VERSION, RAM_FLAG, RAM_SECTION, SECTION } from '../grammar/qemu/format.js';
+import { PAGE_SIZE } from '../../grammar/grammar.js';
+import { QEMU_MAGIC } from '../../grammar/magics.js';
+import type { SectionHead } from '../../grammar/qemu/fields.js';
+import { COMMAND, FILE_VERSION, RAM_FLAG, RAM_SECTION, SECTION } from '../../grammar/qemu/format.js';
 import type { FieldReader } from './field-reader.js';
 import type { QemuDevice } from './qemu-machine.js';
-import { GuestRam } from './ram.js';
-import { damaged, limitPages, PageCounter, type ReceivedGuest } from './received.js';
+import { GuestRam } from '../ram.js';
+import { damaged, limitPages, PageCounter, type ReceivedGuest } from '../received.js';
 import { readTrailer, type Trailer } from './trailer.js';
 
 export interface QemuReaderOptions {

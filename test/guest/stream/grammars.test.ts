@@ -2,11 +2,11 @@
 
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { grammarFor } from '../../src/grammar/detect.js';
-import type { SegmentSink } from '../../src/grammar/grammar.js';
-import { GUEST_FORMATS } from '../../src/guest/guest.js';
-import { outlineQemu } from './support/qemu-outline.js';
-import { record, smallGuest } from './harness.js';
+import { grammarFor } from '../../../src/grammar/detect.js';
+import type { SegmentSink } from '../../../src/grammar/grammar.js';
+import { GUEST_FORMATS } from '../../../src/guest/guest.js';
+import { outlineQemu } from '../support/qemu-outline.js';
+import { record, smallGuest } from '../harness.js';
 
 class PageCount implements SegmentSink {
   readonly full = false;

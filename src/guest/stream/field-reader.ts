@@ -3,8 +3,8 @@
 // ERR_STREAM_TRUNCATED with its offset. It may read beyond what is taken, up to its buffer.
 
 import { Buffer } from 'node:buffer';
-import { RamferryError } from '../errors.js';
-import type { ByteSource } from '../io/bytes.js';
+import { RamferryError } from '../../errors.js';
+import type { ByteSource } from '../../io/bytes.js';
 
 const BUFFER_BYTES = 1 << 20;
 

@@ -2,14 +2,14 @@
 
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import type { ErrorCode } from '../../src/errors.js';
-import { LibxcWriter } from '../../src/guest/libxc-writer.js';
-import { machinePages, q35Machine } from '../../src/guest/qemu-machine.js';
-import { QemuWriter } from '../../src/guest/qemu-writer.js';
-import { GuestRam } from '../../src/guest/ram.js';
-import type { StreamWriter } from '../../src/guest/stream-writer.js';
-import { pvDomain } from '../../src/guest/xen-domain.js';
-import { assertSameRam, code, MemorySink, record, replay, smallGuest } from './harness.js';
+import type { ErrorCode } from '../../../src/errors.js';
+import { LibxcWriter } from '../../../src/guest/stream/libxc-writer.js';
+import { machinePages, q35Machine } from '../../../src/guest/stream/qemu-machine.js';
+import { QemuWriter } from '../../../src/guest/stream/qemu-writer.js';
+import { GuestRam } from '../../../src/guest/ram.js';
+import type { StreamWriter } from '../../../src/guest/stream/stream-writer.js';
+import { pvDomain } from '../../../src/guest/stream/xen-domain.js';
+import { assertSameRam, code, MemorySink, record, replay, smallGuest } from '../harness.js';
 
 const PAGE = 4096;
 

@@ -2,13 +2,13 @@
 // the description. Takes RAM and a machine; the bytes follow from them, the rounds and the options alone.
 
 import { Buffer } from 'node:buffer';
-import type { ByteSink } from '../io/bytes.js';
-import { PAGE_SIZE } from '../grammar/grammar.js';
-import { QEMU_MAGIC } from '../grammar/magics.js';
-import { command, counted, sectionFooter, sectionHead, u32, word } from '../grammar/qemu/fields.js';
-import { COMMAND, FILE_VERSION, RAM_FLAG, RAM_SECTION, SECTION } from '../grammar/qemu/format.js';
+import type { ByteSink } from '../../io/bytes.js';
+import { PAGE_SIZE } from '../../grammar/grammar.js';
+import { QEMU_MAGIC } from '../../grammar/magics.js';
+import { command, counted, sectionFooter, sectionHead, u32, word } from '../../grammar/qemu/fields.js';
+import { COMMAND, FILE_VERSION, RAM_FLAG, RAM_SECTION, SECTION } from '../../grammar/qemu/format.js';
 import { machinePages, type QemuMachine } from './qemu-machine.js';
-import type { GuestRam } from './ram.js';
+import type { GuestRam } from '../ram.js';
 import { BATCH_PAGES, CountingSink, type StreamWriter } from './stream-writer.js';
 import { writeTrailer, type Trailer } from './trailer.js';
 

@@ -3,11 +3,11 @@
 // order and sizes. Contents of the device state are made up. Knows nothing of rounds.
 
 import { Buffer } from 'node:buffer';
-import { RamferryError } from '../errors.js';
-import { PAGE_SIZE } from '../grammar/grammar.js';
-import { deviceState } from './device-state.js';
-import type { GuestRam } from './ram.js';
-import { mixSeed } from '../image/random.js';
+import { RamferryError } from '../../errors.js';
+import { PAGE_SIZE } from '../../grammar/grammar.js';
+import { deviceState } from '../device-state.js';
+import type { GuestRam } from '../ram.js';
+import { mixSeed } from '../../image/random.js';
 
 export interface RamBlock {
   readonly name: string;

@@ -2,12 +2,12 @@
 // Stops at mandatory records that it does not know, passes over optional ones, and takes exactly to the last END.
 
 import { Buffer } from 'node:buffer';
-import { PAGE_SIZE } from '../grammar/grammar.js';
+import { PAGE_SIZE } from '../../grammar/grammar.js';
 import type { FieldReader } from './field-reader.js';
 import * as format from './libxc-format.js';
 import { LIBXL_RECORD, RECORD } from './libxc-format.js';
-import { GuestRam } from './ram.js';
-import { damaged, limitPages, PageCounter, type ReceivedGuest } from './received.js';
+import { GuestRam } from '../ram.js';
+import { damaged, limitPages, PageCounter, type ReceivedGuest } from '../received.js';
 import { readTrailer, type Trailer } from './trailer.js';
 
 export interface LibxcReaderOptions {

@@ -1,7 +1,7 @@
 // How a simulated hypervisor writes its stream: the interface between pre-copy and the two formats.
 // A writer puts pages and state into records and counts bytes; it knows neither rounds' lengths nor time.
 
-import type { ByteSink } from '../io/bytes.js';
+import type { ByteSink } from '../../io/bytes.js';
 import type { Trailer } from './trailer.js';
 
 /** Pages that pre-copy hands over at once, and what a libxc saver puts into one PAGE_DATA record. */
