@@ -13,52 +13,52 @@ const COMMANDS: readonly Entry[] = [
   {
     usage: 'send [input] [output]',
     summary: 'Compress a migration stream or RAM image and send it',
-    load: async () => (await import('./send.js')).send,
+    load: async () => (await import('./commands/send.js')).send,
   },
   {
     usage: 'receive [input] [output]',
     summary: 'Receive what send has sent and restore the identical bytes',
-    load: async () => (await import('./receive.js')).receive,
+    load: async () => (await import('./commands/receive.js')).receive,
   },
   {
     usage: 'migrate [output]',
     summary: "Migrate a running QEMU guest whose RAM is shared memory, over QEMU's monitor",
-    load: async () => (await import('./migrate.js')).migrate,
+    load: async () => (await import('./commands/migrate.js')).migrate,
   },
   {
     usage: 'incoming [input]',
     summary: 'Take over the guest that migrate sends',
-    load: async () => (await import('./migrate.js')).incoming,
+    load: async () => (await import('./commands/migrate.js')).incoming,
   },
   {
     usage: 'inspect <stream>',
     summary: 'Say what a stream is made of, and whether it is sound',
-    load: async () => (await import('./inspect.js')).inspect,
+    load: async () => (await import('./commands/inspect.js')).inspect,
   },
   {
     usage: 'bench <input>',
     summary: "Measure codecs, levels, chunk sizes and threads on a guest's memory",
-    load: async () => (await import('./bench.js')).benchCommand,
+    load: async () => (await import('./commands/bench.js')).benchCommand,
   },
   {
     usage: 'tune <input>',
     summary: 'Say which settings move this guest fastest over a link, and why',
-    load: async () => (await import('./tune.js')).tuneCommand,
+    load: async () => (await import('./commands/tune.js')).tuneCommand,
   },
   {
     usage: 'emu-manager',
     summary: "Stand in emu-manager's place under xapi's xenopsd",
-    load: async () => (await import('./emu-manager.js')).emuManagerCommand,
+    load: async () => (await import('./commands/emu-manager.js')).emuManagerCommand,
   },
   {
     usage: 'guest',
     summary: 'A simulated guest that migrates: for measurements without a hypervisor',
-    load: async () => (await import('./guest.js')).guest,
+    load: async () => (await import('./commands/guest.js')).guest,
   },
   {
     usage: 'features',
     summary: 'Show versions, codecs, formats and limits of this installation',
-    load: async () => (await import('./features.js')).features,
+    load: async () => (await import('./commands/features.js')).features,
   },
 ];
 

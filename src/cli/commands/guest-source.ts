@@ -1,10 +1,10 @@
 // `ramferry guest source`: options in, reports out.
 
-import { runGuestSource } from '../guest/source.js';
-import type { SourceOptions } from '../guest/options.js';
-import { formatRound, formatSource } from '../report/guest.js';
-import { formatSize } from '../units.js';
-import type { Command } from './command.js';
+import { runGuestSource } from '../../guest/source.js';
+import type { SourceOptions } from '../../guest/options.js';
+import { formatRound, formatSource } from '../../report/guest.js';
+import { formatSize } from '../../units.js';
+import type { Command } from '../command.js';
 import { gatherGuest, GUEST_OPTIONS, LINK_OPTIONS } from './guest-options.js';
 import { runGuest } from './guest-run.js';
 

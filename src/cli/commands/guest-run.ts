@@ -1,11 +1,11 @@
 // What the simulated guest's commands have in common: signals, where reports go, the exit status.
 
-import { EXIT } from '../errors.js';
-import { listeningLine, warningLine } from '../report/json.js';
-import type { ParsedArguments } from './command.js';
-import { visible } from '../report/visible.js';
-import { toStderr, toStdout, warnOnStderr } from './output.js';
-import { handleSignals, reasonOf } from './signals.js';
+import { EXIT } from '../../errors.js';
+import { listeningLine, warningLine } from '../../report/json.js';
+import type { ParsedArguments } from '../command.js';
+import { visible } from '../../report/visible.js';
+import { toStderr, toStdout, warnOnStderr } from '../output.js';
+import { handleSignals, reasonOf } from '../signals.js';
 
 export interface GuestReporter {
   readonly signal: AbortSignal;

@@ -1,10 +1,10 @@
 // `ramferry features`: what this installation can do, as text or as one line of JSON.
 
-import { EXIT } from '../errors.js';
-import { features as listFeatures } from '../transfer/features.js';
-import { formatFeatures } from '../report/features.js';
-import { printResult } from './output.js';
-import type { Command } from './command.js';
+import { EXIT } from '../../errors.js';
+import { features as listFeatures } from '../../transfer/features.js';
+import { formatFeatures } from '../../report/features.js';
+import { printResult } from '../output.js';
+import type { Command } from '../command.js';
 
 export const features: Command = {
   build: (parser) => parser.option('json', { describe: 'as one line of JSON', type: 'boolean' }),

@@ -2,13 +2,13 @@
 
 import type { Argv, Options } from 'yargs';
 
-import { receiveGuest } from '../hypervisor/qemu/destination.js';
-import type { IncomingOptions, MigrateOptions } from '../hypervisor/qemu/options.js';
-import { migrateGuest } from '../hypervisor/qemu/source.js';
-import { RECEIVE_ENVIRONMENT, SEND_ENVIRONMENT, type OptionKind } from './environment.js';
-import type { Command, ParsedArguments } from './command.js';
-import { COMMON, gather, RECEIVE, SEND } from './options.js';
-import { runTransfer } from './transfer.js';
+import { receiveGuest } from '../../hypervisor/qemu/destination.js';
+import type { IncomingOptions, MigrateOptions } from '../../hypervisor/qemu/options.js';
+import { migrateGuest } from '../../hypervisor/qemu/source.js';
+import { RECEIVE_ENVIRONMENT, SEND_ENVIRONMENT, type OptionKind } from '../environment.js';
+import type { Command, ParsedArguments } from '../command.js';
+import { COMMON, gather, RECEIVE, SEND } from '../options.js';
+import { runTransfer } from '../transfer.js';
 
 /** A guest that has been stopped must be continued before we go; QEMU may need its time for that. */
 const CLEAN_UP_MS = 40_000;

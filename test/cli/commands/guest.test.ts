@@ -5,7 +5,7 @@ import { mkdir, mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
-import { Command, run } from './command.js';
+import { Command, run } from '../command.js';
 
 type Line = Record<string, unknown>;
 const jsonLines = (text: Buffer | string): Line[] =>

@@ -3,18 +3,18 @@
 
 import { accessSync, constants } from 'node:fs';
 import type { Argv, Options } from 'yargs';
-import { CODEC_NAMES } from '../codec/codec.js';
-import { EXIT, RamferryError, toRamferryError } from '../errors.js';
-import { Engine } from '../hypervisor/xapi/emu-engine.js';
-import { emuManager } from '../hypervisor/xapi/emu-manager.js';
-import type { FrontLog } from '../hypervisor/xapi/emu-ends.js';
-import { Syslog } from '../hypervisor/xapi/syslog.js';
-import { exitNow } from '../os/exit.js';
-import { libc } from '../os/libc.js';
-import { optionsFromEnvironment, readText, type OptionKind } from './environment.js';
-import { openLog } from './log.js';
-import { lastReports, printResult, reportError, warnOnStderr } from './output.js';
-import type { Command, ParsedArguments } from './command.js';
+import { CODEC_NAMES } from '../../codec/codec.js';
+import { EXIT, RamferryError, toRamferryError } from '../../errors.js';
+import { Engine } from '../../hypervisor/xapi/emu-engine.js';
+import { emuManager } from '../../hypervisor/xapi/emu-manager.js';
+import type { FrontLog } from '../../hypervisor/xapi/emu-ends.js';
+import { Syslog } from '../../hypervisor/xapi/syslog.js';
+import { exitNow } from '../../os/exit.js';
+import { libc } from '../../os/libc.js';
+import { optionsFromEnvironment, readText, type OptionKind } from '../environment.js';
+import { openLog } from '../log.js';
+import { lastReports, printResult, reportError, warnOnStderr } from '../output.js';
+import type { Command, ParsedArguments } from '../command.js';
 
 /** Options of the engine, and how their texts are read. */
 const ENGINE = {

@@ -1,7 +1,7 @@
 // `ramferry guest source | destination | compare`: a simulated guest. Only the way to its three commands.
 
-import { RamferryError } from '../errors.js';
-import type { Command } from './command.js';
+import { RamferryError } from '../../errors.js';
+import type { Command } from '../command.js';
 
 export const guest: Command = {
   commands: [

@@ -1,10 +1,10 @@
 // `ramferry send`: options in, exit status out.
 
-import { send as sendStream } from '../transfer/send.js';
-import { withConfig } from './config.js';
-import { sendOptions, sendParser } from './options.js';
-import type { Command } from './command.js';
-import { runTransfer } from './transfer.js';
+import { send as sendStream } from '../../transfer/send.js';
+import { withConfig } from '../config.js';
+import { sendOptions, sendParser } from '../options.js';
+import type { Command } from '../command.js';
+import { runTransfer } from '../transfer.js';
 
 export const send: Command = {
   build: sendParser,

@@ -1,9 +1,9 @@
 // `ramferry bench`: options in, figures out, as a table, one line of JSON, or a page.
 
-import { formatBench } from '../report/bench.js';
-import { bench, type BenchOptions } from '../tune/bench/bench.js';
-import { given, list, MEASURING, numeric, runMeasurement } from './measuring.js';
-import type { Command } from './command.js';
+import { formatBench } from '../../report/bench.js';
+import { bench, type BenchOptions } from '../../tune/bench/bench.js';
+import { given, list, MEASURING, numeric, runMeasurement } from '../measuring.js';
+import type { Command } from '../command.js';
 
 export const benchCommand: Command = {
   build: (parser) =>
@@ -52,6 +52,6 @@ export const benchCommand: Command = {
           ...hooks,
         }),
       format: formatBench,
-      report: async (result) => (await import('../report/html/bench.js')).benchReport(result),
+      report: async (result) => (await import('../../report/html/bench.js')).benchReport(result),
     }),
 };

@@ -1,14 +1,14 @@
 // `ramferry guest compare`: options in, two tables out. The tables go to standard output: they are the result.
 
 import { fileURLToPath } from 'node:url';
-import { compareGuests } from '../guest/compare.js';
-import { type CompareOptions, SHAPINGS } from '../guest/options.js';
-import { COMMAND_ENTRY } from '../os/entries.js';
-import { formatComparisons, formatRound } from '../report/guest.js';
-import type { Command } from './command.js';
+import { compareGuests } from '../../guest/compare.js';
+import { type CompareOptions, SHAPINGS } from '../../guest/options.js';
+import { COMMAND_ENTRY } from '../../os/entries.js';
+import { formatComparisons, formatRound } from '../../report/guest.js';
+import type { Command } from '../command.js';
 import { gatherGuest, GUEST_OPTIONS, REPORT_OPTIONS } from './guest-options.js';
 import { runGuest } from './guest-run.js';
-import { printResult } from './output.js';
+import { printResult } from '../output.js';
 
 const OPTIONS = {
   ...GUEST_OPTIONS,

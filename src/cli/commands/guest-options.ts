@@ -2,11 +2,11 @@
 // Defaults are not repeated here: what is not given is left out.
 
 import type { Options } from 'yargs';
-import { readText, type OptionKind } from './environment.js';
-import { GUEST_FORMATS } from '../guest/guest.js';
-import { IMAGE_PROFILES } from '../image/image.js';
-import { WRITE_PATTERNS } from '../guest/workload.js';
-import type { ParsedArguments } from './command.js';
+import { readText, type OptionKind } from '../environment.js';
+import { GUEST_FORMATS } from '../../guest/guest.js';
+import { IMAGE_PROFILES } from '../../image/image.js';
+import { WRITE_PATTERNS } from '../../guest/workload.js';
+import type { ParsedArguments } from '../command.js';
 
 export const GUEST_OPTIONS: Record<string, Options> = {
   size: { describe: 'RAM of a generated guest (1GiB)', requiresArg: true },

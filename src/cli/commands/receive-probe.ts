@@ -1,13 +1,13 @@
 // `ramferry receive --probe`: options in, what was measured for the other side out, exit status.
 
-import { EXIT } from '../errors.js';
-import { type ReceiveOptions, resolveReceiveOptions } from '../transfer/plan/options.js';
-import { formatServed, servedLine } from '../report/served.js';
-import { serveProbe } from '../tune/probe/server.js';
-import type { ParsedArguments } from './command.js';
-import { toStderr, toStdout } from './output.js';
-import { createReporter } from './reporter.js';
-import { handleSignals, reasonOf } from './signals.js';
+import { EXIT } from '../../errors.js';
+import { type ReceiveOptions, resolveReceiveOptions } from '../../transfer/plan/options.js';
+import { formatServed, servedLine } from '../../report/served.js';
+import { serveProbe } from '../../tune/probe/server.js';
+import type { ParsedArguments } from '../command.js';
+import { toStderr, toStdout } from '../output.js';
+import { createReporter } from '../reporter.js';
+import { handleSignals, reasonOf } from '../signals.js';
 
 /** Resolves with the exit status; rejects with what failed. */
 export async function runProbe(parsed: ParsedArguments, options: ReceiveOptions): Promise<number> {

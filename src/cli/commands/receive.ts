@@ -1,10 +1,10 @@
 // `ramferry receive`: options in, exit status out.
 
-import { RamferryError } from '../errors.js';
-import { receive as receiveStream } from '../transfer/receive.js';
-import { receiveOptions, receiveParser } from './options.js';
-import type { Command } from './command.js';
-import { runTransfer } from './transfer.js';
+import { RamferryError } from '../../errors.js';
+import { receive as receiveStream } from '../../transfer/receive.js';
+import { receiveOptions, receiveParser } from '../options.js';
+import type { Command } from '../command.js';
+import { runTransfer } from '../transfer.js';
 
 export const receive: Command = {
   build: receiveParser,

@@ -1,12 +1,12 @@
 // `ramferry inspect`: what a stream is made of, as text or as one line of JSON.
 
-import { EXIT } from '../errors.js';
-import { inspect as inspectStream, type InspectOptions } from '../transfer/inspect/inspect.js';
-import { formatInspection } from '../report/inspect.js';
-import { ADDRESSES, COMMON, gather, RECEIVE } from './options.js';
-import { printResult } from './output.js';
-import { type Command, orDash } from './command.js';
-import { handleSignals, reasonOf } from './signals.js';
+import { EXIT } from '../../errors.js';
+import { inspect as inspectStream, type InspectOptions } from '../../transfer/inspect/inspect.js';
+import { formatInspection } from '../../report/inspect.js';
+import { ADDRESSES, COMMON, gather, RECEIVE } from '../options.js';
+import { printResult } from '../output.js';
+import { type Command, orDash } from '../command.js';
+import { handleSignals, reasonOf } from '../signals.js';
 
 export const inspect: Command = {
   build: (parser) =>

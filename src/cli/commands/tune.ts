@@ -1,10 +1,10 @@
 // `ramferry tune`: options in, advice out, as text or as one line of JSON.
 
-import { formatTune, tuneFields } from '../report/tune.js';
-import type { TuneOptions } from '../tune/advice/options.js';
-import { tune } from '../tune/tune.js';
-import { given, MEASURING, runMeasurement } from './measuring.js';
-import type { Command } from './command.js';
+import { formatTune, tuneFields } from '../../report/tune.js';
+import type { TuneOptions } from '../../tune/advice/options.js';
+import { tune } from '../../tune/tune.js';
+import { given, MEASURING, runMeasurement } from '../measuring.js';
+import type { Command } from '../command.js';
 
 export const tuneCommand: Command = {
   build: (parser) =>
@@ -66,6 +66,6 @@ export const tuneCommand: Command = {
         }),
       format: formatTune,
       fields: tuneFields,
-      report: async (result) => (await import('../report/html/tune.js')).tuneReport(result),
+      report: async (result) => (await import('../../report/html/tune.js')).tuneReport(result),
     }),
 };
