@@ -1,5 +1,5 @@
 // Where the programs that run in threads and processes of their own lie, and package.json. Relative to a file two
-// folders deep: dist/src/migration/ as compiled, bundle/src/chunks/ as bundled (scripts/bundle.mjs). So all of them
+// folders deep: dist/src/os/ as compiled, bundle/src/chunks/ as bundled (scripts/bundle.mjs). So all of them
 // are named here and nowhere else.
 
 const at = (path: string): URL => new URL(path, import.meta.url);
