@@ -4,9 +4,9 @@
 
 import { setTimeout as sleep } from 'node:timers/promises';
 
-import { createNetwork, type Network } from './live-network.js';
+import { createNetwork, type Network } from '../lab/network.js';
 import { mixed, repeated } from './files.js';
-import { ramferry, run, start } from './processes.js';
+import { ramferry, run, start } from '../lab/processes.js';
 import { median } from '../src/tune/measure/median.js';
 import { type BenchContext, type Cell, round, type Suite } from './suite.js';
 import { listening, within } from './xapi-pipeline.js';

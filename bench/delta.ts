@@ -8,7 +8,7 @@ import { join } from 'node:path';
 import { send } from '../src/index.js';
 import { type Coded, compareDictionary } from './delta-dictionary.js';
 import { writeLoad, writeOnce, writeRounds } from './delta-streams.js';
-import { ramferry, run } from './processes.js';
+import { ramferry, run } from '../lab/processes.js';
 import { median } from '../src/tune/measure/median.js';
 import { type BenchContext, type Cell, round, type Suite } from './suite.js';
 

@@ -14,8 +14,8 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
 
-import { Ferry } from '../test/interop/support/ferry.js';
-import { createNetwork } from './live-network.js';
+import { Ferry } from '../lab/ferry.js';
+import { createNetwork } from '../lab/network.js';
 
 const PORT = 4445;
 const PIECE = 262_144;

@@ -13,7 +13,7 @@ import { createGuest } from '../src/guest/guest.js';
 import { BATCH_PAGES } from '../src/guest/stream/stream-writer.js';
 import { socketPair } from '../src/hypervisor/xapi/descriptors.js';
 import { libc } from '../src/os/libc.js';
-import { END_HEADER, LIBXC_HEADER, Workshop, Xenopsd } from '../test/hypervisor/support/xenopsd.js';
+import { END_HEADER, LIBXC_HEADER, Workshop, Xenopsd } from '../lab/xapi/xenopsd.js';
 
 /** xenguest writes and reads records of up to 4 MiB whole. */
 const SCRIPT = `#!/bin/sh

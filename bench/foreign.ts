@@ -9,8 +9,8 @@ import { join } from 'node:path';
 import type { Readable, Writable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 
-import { killLater } from '../test/interop/support/cleanup.js';
-import { ramferry } from './processes.js';
+import { killLater } from '../lab/cleanup.js';
+import { ramferry } from '../lab/processes.js';
 import { type Cell, round, type Suite } from './suite.js';
 
 const DEFAULT_BYTES = 4 * 1024 ** 3;

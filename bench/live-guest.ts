@@ -6,9 +6,9 @@ import { closeSync, openSync, readdirSync, readFileSync, statSync, writeFileSync
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 
-import { scratchDirectory } from '../test/interop/support/cleanup.js';
-import { buildInitramfs, findKernel } from '../test/interop/support/initramfs.js';
-import { Machine } from '../test/interop/support/machine.js';
+import { scratchDirectory } from '../lab/cleanup.js';
+import { buildInitramfs, findKernel } from '../lab/qemu/initramfs.js';
+import { Machine } from '../lab/qemu/machine.js';
 
 export const LOADS = ['idle', 'dirty', 'lines'] as const;
 export type Load = (typeof LOADS)[number];

@@ -8,11 +8,11 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 
-import { Ferry } from '../test/interop/support/ferry.js';
-import type { Machine } from '../test/interop/support/machine.js';
-import { UNLIMITED_BANDWIDTH } from '../test/interop/support/voyage.js';
+import { Ferry } from '../lab/ferry.js';
+import type { Machine } from '../lab/qemu/machine.js';
+import { UNLIMITED_BANDWIDTH } from '../lab/qemu/voyage.js';
 import type { Cell } from './live-cells.js';
-import type { Network } from './live-network.js';
+import type { Network } from '../lab/network.js';
 
 /** A migration that takes longer does not converge. */
 const DEADLINE_MS = 180_000;

@@ -9,12 +9,12 @@
 import { loadavg } from 'node:os';
 import { parseArgs } from 'node:util';
 
-import { keepConsoles, saveConsoles } from '../test/interop/support/consoles.js';
-import { missingForLive, type Machine } from '../test/interop/support/machine.js';
+import { keepConsoles, saveConsoles } from '../lab/qemu/consoles.js';
+import { missingForLive, type Machine } from '../lab/qemu/machine.js';
 import { CELLS, type Cell } from './live-cells.js';
 import { burden, LOADS, MEMORY_KIB, Stable, type Load } from './live-guest.js';
 import { migrate, type Measured } from './live-migrate.js';
-import { createNetwork, LINKS, type LinkRate, type Network } from './live-network.js';
+import { createNetwork, LINKS, type LinkRate, type Network } from '../lab/network.js';
 
 const COMPARED = ['ramferry', 'none', 'xbzrle', 'compress', 'multifd'];
 

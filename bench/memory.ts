@@ -7,7 +7,7 @@ import { join } from 'node:path';
 
 import { listBindings } from '../src/codec/features.js';
 import { repeated } from './files.js';
-import { ramferry, run } from './processes.js';
+import { ramferry, run } from '../lab/processes.js';
 import { type Cell, round, type Suite } from './suite.js';
 
 const SMALL = 256 * 1024 ** 2;

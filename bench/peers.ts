@@ -5,7 +5,7 @@ import { rmSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 
 import { repeated } from './files.js';
-import { ramferry, type Run, run } from './processes.js';
+import { ramferry, type Run, run } from '../lab/processes.js';
 import { median } from '../src/tune/measure/median.js';
 import { round, type Suite } from './suite.js';
 

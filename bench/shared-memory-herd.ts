@@ -6,11 +6,11 @@ import { join } from 'node:path';
 
 import { generateImage } from '../src/index.js';
 import type { PageCounts } from '../src/transfer/statistics/counts.js';
-import { scratchDirectory, undoLater } from '../test/interop/support/cleanup.js';
-import { keepConsoles } from '../test/interop/support/consoles.js';
-import { Ferry } from '../test/interop/support/ferry.js';
-import { buildInitramfs, findKernel } from '../test/interop/support/initramfs.js';
-import { Machine } from '../test/interop/support/machine.js';
+import { scratchDirectory, undoLater } from '../lab/cleanup.js';
+import { keepConsoles } from '../lab/qemu/consoles.js';
+import { Ferry } from '../lab/ferry.js';
+import { buildInitramfs, findKernel } from '../lab/qemu/initramfs.js';
+import { Machine } from '../lab/qemu/machine.js';
 
 const MIB = 1024 * 1024;
 /** Memory that is no disk: QEMU maps it, ramferry reads it. */

@@ -6,9 +6,9 @@ import { readdirSync, readFileSync } from 'node:fs';
 import net from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 
-import { saveConsoles } from '../test/interop/support/consoles.js';
-import type { Ferry } from '../test/interop/support/ferry.js';
-import type { Machine } from '../test/interop/support/machine.js';
+import { saveConsoles } from '../lab/qemu/consoles.js';
+import type { Ferry } from '../lab/ferry.js';
+import type { Machine } from '../lab/qemu/machine.js';
 import type { Herd, Member } from './shared-memory-herd.js';
 
 export const KILLS = [

@@ -9,7 +9,7 @@
 
 import { parseArgs } from 'node:util';
 
-import { missingForLive } from '../test/interop/support/machine.js';
+import { missingForLive } from '../lab/qemu/machine.js';
 import { Herd, type Passage } from './shared-memory-herd.js';
 import { KILLS, killOne, type Killed } from './shared-memory-kills.js';
 

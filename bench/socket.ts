@@ -7,7 +7,7 @@ import { join } from 'node:path';
 
 import { childrenCpu } from '../src/os/children-cpu.js';
 import { repeated } from './files.js';
-import { ramferry, run, start } from './processes.js';
+import { ramferry, run, start } from '../lab/processes.js';
 import { median } from '../src/tune/measure/median.js';
 import { round, type Suite } from './suite.js';
 

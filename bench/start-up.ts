@@ -4,7 +4,7 @@
 import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 
-import { ramferry, run } from './processes.js';
+import { ramferry, run } from '../lab/processes.js';
 import { median } from '../src/tune/measure/median.js';
 import { round, type Suite } from './suite.js';
 

@@ -12,7 +12,7 @@ import { BATCH_PAGES, type StreamWriter } from '../src/guest/stream/stream-write
 import { pvhDomain } from '../src/guest/stream/xen-domain.js';
 import { parseAddress } from '../src/link/address.js';
 import { openOutput } from '../src/link/open.js';
-import { ramferry, type Run, run } from './processes.js';
+import { ramferry, type Run, run } from '../lab/processes.js';
 import { kindOf, walkPages } from './stream-pages.js';
 import { median } from '../src/tune/measure/median.js';
 import { type Cell, round, type Suite } from './suite.js';

@@ -8,8 +8,8 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
 
 import { cut } from './files.js';
-import { createNetwork, type Network } from './live-network.js';
-import { ramferry, run, start } from './processes.js';
+import { createNetwork, type Network } from '../lab/network.js';
+import { ramferry, run, start } from '../lab/processes.js';
 import { median } from '../src/tune/measure/median.js';
 import { type CaseResult, type LinkRate, printTables } from './tune-tables.js';
 import { runPipeline, within } from './xapi-pipeline.js';

@@ -2,8 +2,8 @@
 // every case of `tune` and of the adaptive mode is compared with. One processor for each side. Needs root and socat.
 
 import { childrenCpu } from '../src/os/children-cpu.js';
-import type { Network } from './live-network.js';
-import { run, start } from './processes.js';
+import type { Network } from '../lab/network.js';
+import { run, start } from '../lab/processes.js';
 
 const LISTENING_MS = 20_000;
 

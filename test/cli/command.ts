@@ -4,7 +4,7 @@ import { spawn, type ChildProcessWithoutNullStreams } from 'node:child_process';
 import { once } from 'node:events';
 import { join } from 'node:path';
 
-import { within } from '../within.js';
+import { within } from '../../lab/within.js';
 
 export const MAIN = join(import.meta.dirname, '../../src/cli/main.js');
 

@@ -10,7 +10,7 @@ import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 
 import { noise } from '../codec/support.js';
-import { within } from '../within.js';
+import { within } from '../../lab/within.js';
 import { MAIN, run } from './command.js';
 
 const directory = mkdtempSync(join(tmpdir(), 'ramferry-'));

@@ -15,7 +15,7 @@ import { Syslog } from '../../src/hypervisor/xapi/syslog.js';
 import { libc } from '../../src/os/libc.js';
 import { send } from '../../src/index.js';
 import { guarded } from '../../src/transfer/statistics/callbacks.js';
-import { within } from '../within.js';
+import { within } from '../../lab/within.js';
 import { Command, MAIN, run } from './command.js';
 
 let directory: string;

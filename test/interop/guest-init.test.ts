@@ -8,10 +8,10 @@ import { dirname, join } from 'node:path';
 import { describe, it } from 'node:test';
 import { fileURLToPath } from 'node:url';
 
-import { scratchDirectory } from './support/cleanup.js';
-import { keepConsoles } from './support/consoles.js';
+import { scratchDirectory } from '../../lab/cleanup.js';
+import { keepConsoles } from '../../lab/qemu/consoles.js';
 
-const SCRIPT = fileURLToPath(new URL('../../../test/interop/support/guest-init.sh', import.meta.url));
+const SCRIPT = fileURLToPath(new URL('../../../lab/qemu/guest-init.sh', import.meta.url));
 const BUSYBOX = '/usr/bin/busybox';
 
 function missing(): string | false {

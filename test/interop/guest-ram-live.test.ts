@@ -16,9 +16,9 @@ import {
 import { join } from 'node:path';
 import { after, afterEach, before, describe, it } from 'node:test';
 
-import { scratchDirectory, undoLater, type Scratch } from './support/cleanup.js';
-import { Ferry, type FerryEnd } from './support/ferry.js';
-import { missingForChroot, NODE_BYTES, NumaMachine, type NumaOptions } from './support/numa-machine.js';
+import { scratchDirectory, undoLater, type Scratch } from '../../lab/cleanup.js';
+import { Ferry, type FerryEnd } from '../../lab/ferry.js';
+import { missingForChroot, NODE_BYTES, NumaMachine, type NumaOptions } from '../../lab/qemu/numa-machine.js';
 
 const QEMU = '/usr/bin/qemu-system-x86_64';
 /** Above what the firmware writes. */

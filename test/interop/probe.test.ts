@@ -5,8 +5,8 @@ import { execFileSync, spawnSync } from 'node:child_process';
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
 
-import { createNetwork } from '../../bench/live-network.js';
-import { start } from '../../bench/processes.js';
+import { createNetwork } from '../../lab/network.js';
+import { start } from '../../lab/processes.js';
 
 const CLIENT = `
   const { probe } = await import(process.argv[1]);

@@ -7,11 +7,11 @@ import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 
 import { generateImage } from '../../src/index.js';
-import { scratchDirectory, type Scratch } from './support/cleanup.js';
-import { keepConsoles } from './support/consoles.js';
-import { buildInitramfs, findKernel } from './support/initramfs.js';
-import { Machine, missingForLive, type MachineOptions } from './support/machine.js';
-import { voyage, type Voyage } from './support/voyage.js';
+import { scratchDirectory, type Scratch } from '../../lab/cleanup.js';
+import { keepConsoles } from '../../lab/qemu/consoles.js';
+import { buildInitramfs, findKernel } from '../../lab/qemu/initramfs.js';
+import { Machine, missingForLive, type MachineOptions } from '../../lab/qemu/machine.js';
+import { voyage, type Voyage } from '../../lab/qemu/voyage.js';
 
 const MIB = 1024 * 1024;
 /** 128 MiB less a little: see MachineOptions. */

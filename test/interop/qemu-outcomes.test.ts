@@ -6,9 +6,9 @@ import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, it } from 'node:test';
 
-import { BareMachine, missingQemu } from './support/bare-machine.js';
-import { scratchDirectory, type Scratch } from './support/cleanup.js';
-import { Ferry, type FerryEnd } from './support/ferry.js';
+import { BareMachine, missingQemu } from '../../lab/qemu/bare-machine.js';
+import { scratchDirectory, type Scratch } from '../../lab/cleanup.js';
+import { Ferry, type FerryEnd } from '../../lab/ferry.js';
 
 const LIMIT = { timeout: 180_000 };
 /** Bytes a second: RAM takes seconds, so that what is done meanwhile is done in the middle of it. */

@@ -9,11 +9,11 @@ import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 
 import { generateImage } from '../../src/index.js';
-import { scratchDirectory, undoLater, type Scratch } from './support/cleanup.js';
-import { keepConsoles } from './support/consoles.js';
-import { Ferry } from './support/ferry.js';
-import { buildInitramfs, findKernel } from './support/initramfs.js';
-import { Machine, missingForLive } from './support/machine.js';
+import { scratchDirectory, undoLater, type Scratch } from '../../lab/cleanup.js';
+import { keepConsoles } from '../../lab/qemu/consoles.js';
+import { Ferry } from '../../lab/ferry.js';
+import { buildInitramfs, findKernel } from '../../lab/qemu/initramfs.js';
+import { Machine, missingForLive } from '../../lab/qemu/machine.js';
 
 const MIB = 1024 * 1024;
 /** 128 MiB less a little: see MachineOptions. */

@@ -4,7 +4,7 @@ import { type ChildProcess, spawn, type StdioOptions } from 'node:child_process'
 import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
 
-import { killLater } from '../interop/support/cleanup.js';
+import { killLater } from '../../lab/cleanup.js';
 import type { End } from './rules.js';
 
 /** The command as it is shipped. */

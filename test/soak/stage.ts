@@ -6,7 +6,7 @@ import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync } from 'node:f
 import { join } from 'node:path';
 
 import { writeImage } from '../../src/image/image.js';
-import { scratchDirectory } from '../interop/support/cleanup.js';
+import { scratchDirectory } from '../../lab/cleanup.js';
 import { Program } from './program.js';
 import type { Destination } from './rules.js';
 

@@ -3,8 +3,8 @@ import assert from 'node:assert/strict';
 import fs from 'node:fs';
 import { after } from 'node:test';
 import { guestStream } from './guests.js';
-import { type Arrivals, Stream, type Transport } from './stream.js';
-import { END_HEADER, type FrontOptions, LIBXC_HEADER, STREAM, Workshop, Xenopsd } from './xenopsd.js';
+import { type Arrivals, Stream, type Transport } from '../../../lab/xapi/stream.js';
+import { END_HEADER, type FrontOptions, LIBXC_HEADER, STREAM, Workshop, Xenopsd } from '../../../lab/xapi/xenopsd.js';
 
 export const SMALL = guestStream(3);
 /** More than the kernel and the front can hold. */

@@ -6,8 +6,8 @@ import { describe, it } from 'node:test';
 import { setTimeout as pause } from 'node:timers/promises';
 import { foreign, libc } from '../../../src/os/libc.js';
 import { BIG, endings, LIVE, SMALL, Stage } from '../support/stage.js';
-import { TRANSPORTS } from '../support/stream.js';
-import { LIBXC_HEADER, type Xenopsd } from '../support/xenopsd.js';
+import { TRANSPORTS } from '../../../lab/xapi/stream.js';
+import { LIBXC_HEADER, type Xenopsd } from '../../../lab/xapi/xenopsd.js';
 
 const stage = new Stage();
 const { workshop } = stage;

@@ -3,8 +3,8 @@ import assert from 'node:assert/strict';
 import fs from 'node:fs';
 import { describe, it } from 'node:test';
 import { BIG, LIVE, SMALL, Stage } from '../support/stage.js';
-import { TRANSPORTS } from '../support/stream.js';
-import { Workshop, Xenopsd } from '../support/xenopsd.js';
+import { TRANSPORTS } from '../../../lab/xapi/stream.js';
+import { Workshop, Xenopsd } from '../../../lab/xapi/xenopsd.js';
 
 const stage = new Stage();
 const { workshop } = stage;

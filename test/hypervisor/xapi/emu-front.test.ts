@@ -5,8 +5,8 @@ import { describe, it } from 'node:test';
 import { Collector } from '../support/far.js';
 import { guestStream, newerStream, realSkip, realStream, resentStream } from '../support/guests.js';
 import { type BegunSave, LIVE, SMALL, Stage, tinyGuest } from '../support/stage.js';
-import { TRANSPORTS } from '../support/stream.js';
-import { END_HEADER, LIBXC_HEADER, offsetOf, STREAM } from '../support/xenopsd.js';
+import { TRANSPORTS } from '../../../lab/xapi/stream.js';
+import { END_HEADER, LIBXC_HEADER, offsetOf, STREAM } from '../../../lab/xapi/xenopsd.js';
 
 const stage = new Stage();
 const { workshop } = stage;

@@ -6,7 +6,7 @@ import { delimiter } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { describe, it } from 'node:test';
 import { tinyGuest, LIVE, Stage } from '../support/stage.js';
-import { END_HEADER, type FrontOptions } from '../support/xenopsd.js';
+import { END_HEADER, type FrontOptions } from '../../../lab/xapi/xenopsd.js';
 
 const stage = new Stage();
 const { workshop } = stage;

@@ -7,8 +7,8 @@ import { describe, it } from 'node:test';
 import { random } from '../../grammar/support/xen-streams.js';
 import { guestStream } from '../support/guests.js';
 import { LIVE, Stage, tinyGuest } from '../support/stage.js';
-import { Stream } from '../support/stream.js';
-import { END_HEADER, header, LIBXC_HEADER } from '../support/xenopsd.js';
+import { Stream } from '../../../lab/xapi/stream.js';
+import { END_HEADER, header, LIBXC_HEADER } from '../../../lab/xapi/xenopsd.js';
 
 const TIMES = Number(process.env['RAMFERRY_TRANSFERS'] ?? 20);
 const QEMU_RECORD = 0x0f00;

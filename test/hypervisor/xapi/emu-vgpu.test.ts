@@ -4,8 +4,8 @@ import fs from 'node:fs';
 import { describe, it } from 'node:test';
 import { guestStream } from '../support/guests.js';
 import { LIVE, SMALL, Stage } from '../support/stage.js';
-import { TRANSPORTS, type Transport } from '../support/stream.js';
-import { DEMU_HEADER, END_HEADER, STREAM } from '../support/xenopsd.js';
+import { TRANSPORTS, type Transport } from '../../../lab/xapi/stream.js';
+import { DEMU_HEADER, END_HEADER, STREAM } from '../../../lab/xapi/xenopsd.js';
 
 const stage = new Stage();
 const { workshop } = stage;

@@ -13,7 +13,7 @@ import { receive } from '../../../src/transfer/receive.js';
 import type { ReceiveOptions, SendOptions } from '../../../src/transfer/plan/options.js';
 import { send } from '../../../src/transfer/send.js';
 import type { TransferSummary } from '../../../src/transfer/statistics/summary.js';
-import { within } from '../../within.js';
+import { within } from '../../../lab/within.js';
 
 const directory = fs.mkdtempSync(path.join(os.tmpdir(), 'ramferry-line-'));
 after(() => fs.rmSync(directory, { recursive: true, force: true }));

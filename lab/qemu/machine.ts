@@ -7,7 +7,7 @@ import net, { type Socket } from 'node:net';
 import { accessSync, constants } from 'node:fs';
 import { join } from 'node:path';
 
-import { killLater } from './cleanup.js';
+import { killLater } from '../cleanup.js';
 import { findKernel, type Kernel } from './initramfs.js';
 import { Qmp } from './qmp.js';
 

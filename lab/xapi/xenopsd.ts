@@ -7,9 +7,9 @@ import os from 'node:os';
 import path from 'node:path';
 import { promisify } from 'node:util';
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { ByteSink, ByteSource } from '../../../src/io/bytes.js';
-import { libc } from '../../../src/os/libc.js';
-import { readLines, textOf } from '../../../src/hypervisor/xapi/lines.js';
+import type { ByteSink, ByteSource } from '../../src/io/bytes.js';
+import { libc } from '../../src/os/libc.js';
+import { readLines, textOf } from '../../src/hypervisor/xapi/lines.js';
 import type { FakeScenario } from './fake-emu-manager.js';
 import { closeLinks, linkOf } from './stream.js';
 

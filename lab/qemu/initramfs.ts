@@ -6,7 +6,7 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
-const INIT = fileURLToPath(new URL('../../../../test/interop/support/guest-init.sh', import.meta.url));
+const INIT = fileURLToPath(new URL('../../../lab/qemu/guest-init.sh', import.meta.url));
 const BUSYBOX = '/usr/bin/busybox';
 
 const FILE = 0o100755;

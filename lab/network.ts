@@ -2,7 +2,7 @@
 
 import { makeNetwork, type Network as TwoHosts } from '../src/guest/network.js';
 import { parseRate } from '../src/units.js';
-import { undoLater } from '../test/interop/support/cleanup.js';
+import { undoLater } from './cleanup.js';
 
 export const LINKS = ['none', '1gbit', '100mbit'] as const;
 export type LinkRate = (typeof LINKS)[number];

@@ -4,7 +4,7 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import fs from 'node:fs';
 import net from 'node:net';
 import { promisify } from 'node:util';
-import { LibxcRecords } from '../../../src/grammar/xen/libxc-records.js';
+import { LibxcRecords } from '../../src/grammar/xen/libxc-records.js';
 
 export interface FakeScenario {
   /** Save: what the emulators write. Restore: where what they read is put. */

@@ -5,7 +5,7 @@ import { spawn } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 
 import { childrenCpu } from '../src/os/children-cpu.js';
-import { killLater } from '../test/interop/support/cleanup.js';
+import { killLater } from './cleanup.js';
 
 export interface Run {
   /** Seconds. */

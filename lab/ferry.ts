@@ -7,7 +7,7 @@ import { fileURLToPath } from 'node:url';
 
 import { killLater } from './cleanup.js';
 
-const MAIN = fileURLToPath(new URL('../../../src/cli/main.js', import.meta.url));
+const MAIN = fileURLToPath(new URL('../src/cli/main.js', import.meta.url));
 
 export interface FerryEnd {
   readonly status: number | null;

@@ -8,7 +8,7 @@ import net from 'node:net';
 import { dirname, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 
-import { killLater } from './cleanup.js';
+import { killLater } from '../cleanup.js';
 import { Qmp } from './qmp.js';
 
 const QEMU = '/usr/bin/qemu-system-x86_64';

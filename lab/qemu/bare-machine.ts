@@ -7,7 +7,7 @@ import { accessSync, constants } from 'node:fs';
 import { createServer, type Socket } from 'node:net';
 import { join } from 'node:path';
 
-import { killLater } from './cleanup.js';
+import { killLater } from '../cleanup.js';
 import { Qmp } from './qmp.js';
 
 const QEMU = '/usr/bin/qemu-system-x86_64';

@@ -1,12 +1,12 @@
 // The stream between two hosts, or to a disk: xenopsd's descriptor, which is blocking and shared with whom xenopsd
 // starts, and the far end of it.
 import fs from 'node:fs';
-import type { ByteSink, ByteSource } from '../../../src/io/bytes.js';
-import { libc } from '../../../src/os/libc.js';
-import { socketPair } from '../../../src/hypervisor/xapi/descriptors.js';
-import { RamferryError } from '../../../src/errors.js';
-import { type SocketLink, socketLinkOfDescriptor } from '../../../src/link/socket.js';
-import { Collector, feed } from './far.js';
+import type { ByteSink, ByteSource } from '../../src/io/bytes.js';
+import { libc } from '../../src/os/libc.js';
+import { socketPair } from '../../src/hypervisor/xapi/descriptors.js';
+import { RamferryError } from '../../src/errors.js';
+import { type SocketLink, socketLinkOfDescriptor } from '../../src/link/socket.js';
+import { Collector, feed } from '../../test/hypervisor/support/far.js';
 
 /** `file`: a save appends to a regular file, a restore reads one. */
 export type Transport = 'socket' | 'pipe' | 'file';

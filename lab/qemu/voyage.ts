@@ -7,7 +7,7 @@
 import { join } from 'node:path';
 
 import { keepConsoles } from './consoles.js';
-import { Ferry, type FerryEnd } from './ferry.js';
+import { Ferry, type FerryEnd } from '../ferry.js';
 import type { Machine } from './machine.js';
 import { Tap, type Seen } from './tap.js';
 
