@@ -7,7 +7,7 @@ import type { SlotViews } from '../../slot/layout.js';
 import { type Candidate, codingName } from './candidates.js';
 import { Controller, type FirstGuess, type Switch } from './controller.js';
 import type { TrialFigures } from './curves.js';
-import type { WriteFigures } from './link-gauge.js';
+import type { WriteFigures } from './write-figures.js';
 import type { Machine } from './model.js';
 import type { Waiting } from '../../io/waiting-source.js';
 

@@ -2,7 +2,7 @@
 // end of the next. While something was left throughout, the link had no rest, and what left meanwhile is its rate, whether
 // or not anybody had to wait. Pure; fed with every write, time is given.
 
-import type { WriteFigures } from './link-gauge.js';
+import type { WriteFigures } from './write-figures.js';
 
 /** The kernel holds bytes that are on their way, too: with less than this the link may have had a rest. */
 const LEFT_BYTES = 48 * 1024;

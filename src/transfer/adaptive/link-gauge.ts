@@ -4,17 +4,7 @@
 
 import { DrainMeter } from './drain-meter.js';
 import { Slump } from './slump.js';
-
-/** One write: its bytes, and when it began and ended, in milliseconds. */
-export interface WriteFigures {
-  readonly bytes: number;
-  readonly began: number;
-  readonly ended: number;
-  /** Bytes that the kernel still held when it ended; undefined where that tells nothing (rate limits, files). */
-  readonly queued: number | undefined;
-  /** The same when it began. */
-  readonly before?: number | undefined;
-}
+import type { WriteFigures } from './write-figures.js';
 
 /** What is known of the other side. */
 export interface OtherSide {

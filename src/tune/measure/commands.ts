@@ -10,6 +10,7 @@ import { RamferryError } from '../../errors.js';
 import { onAbort } from '../../io/abort-signal.js';
 import { COMMAND_ENTRY } from '../../os/entries.js';
 import { childrenCpu } from '../../os/children-cpu.js';
+import type { CommandTime } from '../model/costs.js';
 
 export interface Invocation {
   /** Arguments of ramferry. */
@@ -62,13 +63,6 @@ export async function timeTransfer({ file, output, send, receive, signal }: Comm
     stop();
     await Promise.allSettled([receiver.ended, sender?.ended]);
   }
-}
-
-export interface CommandTime {
-  /** Seconds from its start to its exit. */
-  readonly wall: number;
-  /** Seconds of processor time of all its threads; NaN where the system cannot be asked. */
-  readonly cpu: number;
 }
 
 /**

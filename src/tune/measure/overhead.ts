@@ -4,16 +4,10 @@
 import fs from 'node:fs';
 
 import { REFERENCE } from './bank.js';
-import { type CommandTime, timeSend } from './commands.js';
+import { timeSend } from './commands.js';
 import { EngineChild, type Side, transferBetween } from './engine.js';
+import type { CommandTime, MainCost } from '../model/costs.js';
 import { makeTestImages, type TestImage } from './test-images.js';
-
-/** Seconds of the main thread's processor time. */
-export interface MainCost {
-  readonly perWireByte: number;
-  readonly perChunk: number;
-  readonly perGuestByte: number;
-}
 
 const KIB = 1024;
 

@@ -5,7 +5,7 @@
 // as long as its slowest stage: the sum is over stretches, not over stages. On a host the main thread (reading, writing,
 // sockets) and the workers share the processors: with one processor their times add up.
 
-import type { MainCost } from '../measure/overhead.js';
+import type { MainCost } from './costs.js';
 
 /** What a stretch of guest memory asks of every stage. */
 export interface Load {

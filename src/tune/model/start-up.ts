@@ -1,7 +1,7 @@
 // What a transfer takes besides the flow of data: the command's start, its threads, code that is not compiled yet, the first and
 // the last words with the other side. From a command that was timed, and what the model says of its data. Pure.
 
-import type { CommandTime } from '../measure/commands.js';
+import type { CommandTime } from './costs.js';
 import { type Load, predict, type Route } from './model.js';
 
 /**

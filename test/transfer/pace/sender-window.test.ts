@@ -6,10 +6,16 @@ import { describe, it } from 'node:test';
 import { setImmediate } from 'node:timers/promises';
 
 import { RamferryError } from '../../../src/errors.js';
-import type { WriteFigures } from '../../../src/transfer/adaptive/link-gauge.js';
+import type { WriteFigures } from '../../../src/transfer/adaptive/write-figures.js';
 import { DeliveryWindow } from '../../../src/transfer/pace/delivery-window.js';
 import { image } from '../support/carry.js';
-import { decodeStream, type EncodeOptions, memorySender, MemorySink, MemorySource } from '../support/memory-link.js';
+import {
+  decodeStream,
+  type EncodeOptions,
+  memorySender,
+  MemorySink,
+  MemorySource,
+} from '../support/memory-link.js';
 
 const CHUNK = 65_536;
 const CHUNKS = 24;
