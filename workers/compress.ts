@@ -23,19 +23,19 @@ import { JOB, JOB_FLAG, JOB_HASH, JOB_WIDE, TASK } from '../src/slot/job.js';
 import type { SlotViews } from '../src/slot/layout.js';
 import type { WorkerStartUp } from '../src/slot/start-up.js';
 import { Turns } from '../src/slot/turns.js';
-import { CodecShelf, serve } from './serve.js';
+import { CodecCache, serve } from './serve.js';
 import { Watch } from './watch.js';
 
 /** One transfer's share in this thread. */
 class Compressor {
-  readonly shelf: CodecShelf;
+  readonly shelf: CodecCache;
   readonly #startUp: WorkerStartUp;
   readonly #planner: Planner;
   readonly #zeroChunks: ZeroChunks;
   readonly #pages: PageStore | undefined;
   readonly #turns: Turns | undefined;
   /** Where chunks get their codecs: the shelf, or the watch over it. */
-  #codecs: Pick<CodecShelf, 'codec'>;
+  #codecs: Pick<CodecCache, 'codec'>;
   #watch: Watch | undefined;
   #extent: Buffer | undefined;
   #checkMemory: Buffer | undefined;
@@ -46,7 +46,7 @@ class Compressor {
     this.#startUp = startUp;
     this.#planner = new Planner(maxChunk);
     this.#zeroChunks = new ZeroChunks(this.#planner);
-    this.shelf = new CodecShelf(startUp);
+    this.shelf = new CodecCache(startUp);
     this.#codecs = this.shelf;
     this.#pages = store === undefined ? undefined : new PageStore(store.pages);
     this.#turns = store === undefined ? undefined : new Turns(store.turns);

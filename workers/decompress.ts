@@ -17,11 +17,11 @@ import { JOB, JOB_FLAG, JOB_HASH, JOB_WIDE, TASK } from '../src/slot/job.js';
 import type { SlotViews } from '../src/slot/layout.js';
 import type { WorkerStartUp } from '../src/slot/start-up.js';
 import { Turns } from '../src/slot/turns.js';
-import { CodecShelf, serve } from './serve.js';
+import { CodecCache, serve } from './serve.js';
 
 /** One transfer's share in this thread. */
 class Decompressor {
-  readonly shelf: CodecShelf;
+  readonly shelf: CodecCache;
   readonly #startUp: WorkerStartUp;
   readonly #pages: PageStore | undefined;
   readonly #turns: Turns | undefined;
@@ -30,7 +30,7 @@ class Decompressor {
 
   constructor(startUp: WorkerStartUp) {
     const { maxChunk, store } = startUp;
-    const shelf = new CodecShelf(startUp);
+    const shelf = new CodecCache(startUp);
     const pages = store === undefined ? undefined : new PageStore(store.pages);
     const turns = store === undefined ? undefined : new Turns(store.turns);
     this.#startUp = startUp;

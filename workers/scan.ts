@@ -6,7 +6,7 @@ import { readExactlyAt } from '../src/io/positioned.js';
 import { PAGE_BYTES } from '../src/page/zero.js';
 import { BLOCK_PAGES, SCAN, SCAN_MODE, SCAN_WIDE, type ScanStartUp } from '../src/slot/scan-job.js';
 import type { SlotViews } from '../src/slot/layout.js';
-import { CodecShelf, serve } from './serve.js';
+import { CodecCache, serve } from './serve.js';
 
 const BLOCK_BYTES = BLOCK_PAGES * PAGE_BYTES;
 
@@ -64,7 +64,7 @@ export { started } from './serve.js';
 
 export default function scan(startUp: ScanStartUp): Promise<void> {
   const scanner = new Scanner(startUp);
-  return serve(startUp, new CodecShelf(startUp), (slot) => {
+  return serve(startUp, new CodecCache(startUp), (slot) => {
     scanner.job(slot);
     return Promise.resolve();
   });

@@ -17,7 +17,7 @@ import { Ring } from '../src/slot/ring.js';
 import type { ThreadStartUp, WorkerStartUp } from '../src/slot/start-up.js';
 
 /** Codecs of this thread, each opened when first needed. */
-export class CodecShelf {
+export class CodecCache {
   readonly #options: OpenOptions;
   readonly #codecs = new Map<CodecName, Codec>();
   #units: UnitCoder | undefined;
@@ -70,7 +70,7 @@ export function started(): void {
 /** Works until the ring is stopped. */
 export async function serve(
   startUp: WorkerStartUp,
-  shelf: CodecShelf,
+  shelf: CodecCache,
   job: (slot: SlotViews) => Promise<void>,
 ): Promise<void> {
   const slots = slotViews(startUp.arena, startUp.geometry);

@@ -9,17 +9,17 @@ import { WatchedCodec } from '../src/codec/watched.js';
 import { threadClock } from '../src/os/thread-clock.js';
 import { JOB, STORED_TRIES, TASK } from '../src/slot/job.js';
 import type { SlotViews } from '../src/slot/layout.js';
-import type { CodecShelf } from './serve.js';
+import type { CodecCache } from './serve.js';
 
 export class Watch {
-  readonly #shelf: Pick<CodecShelf, 'codec'>;
+  readonly #shelf: Pick<CodecCache, 'codec'>;
   readonly #clock = threadClock();
   readonly #codecs = new Map<CodecName, WatchedCodec>();
   #used: WatchedCodec | undefined;
   /** What becomes of trials. */
   #target: Buffer | undefined;
 
-  constructor(shelf: Pick<CodecShelf, 'codec'>) {
+  constructor(shelf: Pick<CodecCache, 'codec'>) {
     this.#shelf = shelf;
   }
 

@@ -9,7 +9,7 @@ import { announcementUnit, totalsUnit } from './frames/control.js';
 import { unitBound } from './frames/open-units.js';
 import type { FrameFormat } from './frames/record.js';
 import { TotalsDigest } from './frames/totals.js';
-import type { Departure, Outlet } from './outlet.js';
+import type { OutgoingChunk, Outlet } from './outlet.js';
 import type { StreamSums } from './sums.js';
 
 export class FramesOutlet implements Outlet {
@@ -34,7 +34,7 @@ export class FramesOutlet implements Outlet {
     return announcementUnit(this.#format, this.#maxChunk);
   }
 
-  depart(slot: SlotViews): Departure {
+  depart(slot: SlotViews): OutgoingChunk {
     const bytes = slot.output.subarray(0, slot.ints[JOB.outputLength]);
     const decodedLength = slot.ints[JOB.inputLength]!;
     this.#digest.add({

@@ -8,7 +8,7 @@ import { codecName } from '../codec/codec.js';
 import { JOB, TASK } from '../slot/job.js';
 import type { SlotViews } from '../slot/layout.js';
 import { type StreamHeader, Totals, writeStreamHeader } from './native.js';
-import type { Departure, Outlet } from './outlet.js';
+import type { OutgoingChunk, Outlet } from './outlet.js';
 import type { StreamSums } from './sums.js';
 
 export class NativeOutlet implements Outlet {
@@ -30,7 +30,7 @@ export class NativeOutlet implements Outlet {
     return writeStreamHeader(this.#header);
   }
 
-  depart(slot: SlotViews): Departure {
+  depart(slot: SlotViews): OutgoingChunk {
     const bytes = slot.output.subarray(0, slot.ints[JOB.outputLength]);
     const header = readChunkHeader(bytes, 0, this.#header.maxChunk, this.#header.storeBytes > 0);
     this.#totals.add(header, bytes.length, bytes.readBigUInt64LE(bytes.length - 8));

@@ -8,7 +8,7 @@ import type { SlotViews } from '../slot/layout.js';
 import type { StreamSums } from './sums.js';
 
 /** What a finished slot becomes. */
-export interface Departure {
+export interface OutgoingChunk {
   readonly bytes: Buffer;
   readonly decodedLength: number;
   /** Figures of a chunk, for the statistics; absent for bytes that travel as they are. */
@@ -34,7 +34,7 @@ export interface Outlet {
   /** Bytes of output area that a chunk can need, prefix and all. */
   room(chunkSize: number): number;
   head(): Buffer;
-  depart(slot: SlotViews): Departure;
+  depart(slot: SlotViews): OutgoingChunk;
   /** The totals record that has its place inside the stream, after this slot. */
   totals(slot: SlotViews): Buffer;
   /** The record that marks a compressed stream, after this slot; absent where none does. */

@@ -9,7 +9,7 @@ import { codecName } from '../codec/codec.js';
 import { XENGUEST_RECORD } from '../grammar/xen/libxc-format.js';
 import { AFTER, HOLDS, JOB, TASK } from '../slot/job.js';
 import type { SlotViews } from '../slot/layout.js';
-import type { Departure, Outlet } from './outlet.js';
+import type { OutgoingChunk, Outlet } from './outlet.js';
 import type { StreamSums } from './sums.js';
 import { markImageHeader, markRecord, type XenguestVersion } from './xenguest-mark.js';
 import {
@@ -50,7 +50,7 @@ export class XenguestOutlet implements Outlet {
     return Buffer.alloc(0);
   }
 
-  depart(slot: SlotViews): Departure {
+  depart(slot: SlotViews): OutgoingChunk {
     if (slot.ints[JOB.holds] === HOLDS.verbatim) {
       const bytes = slot.input.subarray(0, slot.ints[JOB.inputLength]);
       // The totals are of the bytes as they were.

@@ -40,7 +40,7 @@ export function greetingOf(hello: Hello): Buffer {
 }
 
 /** The receiver's side. Writes never overlap; a failed write is remembered, not thrown: the stream itself decides. */
-export class Voice {
+export class ControlWriter {
   readonly #sink: ByteSink;
   #last: Promise<unknown> = Promise.resolve();
   /** The result is on its way: nothing may follow it. */
@@ -114,7 +114,7 @@ export class Voice {
 }
 
 /** The sender's side. */
-export class Ear {
+export class ControlReader {
   readonly #reader: ExactReader;
   readonly #onBackward: (bytes: Buffer) => Promise<void>;
   readonly #hello: Promise<Hello>;

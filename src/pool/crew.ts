@@ -24,7 +24,7 @@ const PATIENCE_SLICES = 10;
 const SLICE_MS = 300;
 
 export interface CrewOptions extends ThreadStartUp {
-  /** The program: its default export takes what {@link Crew.work} is given, `started` does nothing. */
+  /** The program: its default export takes what {@link ThreadGroup.work} is given, `started` does nothing. */
   readonly entry: URL;
   /** Most threads; they start as there are tasks. */
   readonly threads: number;
@@ -72,7 +72,7 @@ class TaskQueue {
   }
 }
 
-export class Crew {
+export class ThreadGroup {
   readonly #piscina: Piscina;
   readonly #most: number;
   readonly #queue = new TaskQueue();

@@ -6,11 +6,11 @@
 import { RamferryError } from '../errors.js';
 import type { Ring } from '../slot/ring.js';
 import type { WorkerStartUp } from '../slot/start-up.js';
-import { Crew } from './crew.js';
+import { ThreadGroup } from './crew.js';
 
 /** Threads that were there before; the pool ends them with itself, unless they have been lent. */
 export interface GivenCrew {
-  readonly crew: Crew;
+  readonly crew: ThreadGroup;
   readonly lent: boolean;
 }
 
@@ -33,7 +33,7 @@ export interface WorkerPoolOptions {
 
 export class WorkerPool {
   readonly #options: WorkerPoolOptions;
-  readonly #crew: Crew;
+  readonly #crew: ThreadGroup;
   readonly #forget: () => void;
   readonly #tasks: Promise<void>[] = [];
   #stopping = false;
@@ -44,7 +44,7 @@ export class WorkerPool {
   constructor(options: WorkerPoolOptions) {
     this.#options = options;
     const { entry, threads, startUp, given } = options;
-    this.#crew = given?.crew ?? new Crew({ entry, threads, hostThreads: startUp.hostThreads });
+    this.#crew = given?.crew ?? new ThreadGroup({ entry, threads, hostThreads: startUp.hostThreads });
     this.#forget = this.#crew.onDeath((error) => this.#fail(error));
   }
 
@@ -53,7 +53,7 @@ export class WorkerPool {
   }
 
   /** The threads, for tests that kill one. */
-  get threads(): Crew['threads'] {
+  get threads(): ThreadGroup['threads'] {
     return this.#crew.threads;
   }
 

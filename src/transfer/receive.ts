@@ -28,15 +28,15 @@ import { sender } from '../control/peer-rules.js';
 import { endRelay, relay, standardPartner } from '../control/relay.js';
 import { reportProgress } from './statistics/progress-timer.js';
 import { BoundedSink } from './receiver/bounded-sink.js';
-import { rehearseReceiving } from './prestart/warm-up.js';
+import { warmUpReceiving } from './prestart/warm-up.js';
 import { openOptions, recognise, warnOfFewer } from './plan/opening.js';
 import { receiverHello } from './plan/receiver-hello.js';
 import { openReceiver } from './receiver/receivers.js';
 import type { Outcome } from './receiver/receiving.js';
-import { Standby } from './prestart/prestart.js';
+import { Prestart } from './prestart/prestart.js';
 import { Statistics } from './statistics/statistics.js';
 import type { TransferSummary } from './statistics/summary.js';
-import { greetingOf, Voice } from '../control/channel.js';
+import { greetingOf, ControlWriter } from '../control/channel.js';
 
 /**
  * Receives a stream.
@@ -55,8 +55,8 @@ export async function receive(options: ReceiveOptions): Promise<TransferSummary>
   const storeBytes =
     storeBeside(hello.stores ?? [], DEFAULT_CHUNK_BYTES) < DEFAULT_STORE_BYTES ? 0 : DEFAULT_STORE_BYTES;
   const memoryLimit = settings.memoryLimit - storeBytes;
-  const rehearsal = rehearseReceiving({ threads, zstdBinding, memoryLimit });
-  const standby = new Standby({ entry: DECOMPRESS_ENTRY, threads, rehearsal, storeBytes });
+  const rehearsal = warmUpReceiving({ threads, zstdBinding, memoryLimit });
+  const standby = new Prestart({ entry: DECOMPRESS_ENTRY, threads, rehearsal, storeBytes });
   const opening = standby.whileListening(openOptions(settings));
   const talks = speaks(input, settings.oneWay);
   const meeting = {
@@ -67,7 +67,7 @@ export async function receive(options: ReceiveOptions): Promise<TransferSummary>
   let source: Channel | undefined;
   let sink: Channel | undefined;
   let reader: ByteSource | undefined;
-  let voice: Voice | undefined;
+  let voice: ControlWriter | undefined;
   let handed = (): number => 0;
   let readerFailed: RamferryError | undefined;
   try {
@@ -131,9 +131,9 @@ const UNHEARD =
   'everything is delivered, but the link broke before the sender could hear it: the sender reports the outcome as unknown';
 
 /** What follows the greeting. */
-function introduce(talks: boolean, from: Channel, progress: () => Progress): Voice | undefined {
+function introduce(talks: boolean, from: Channel, progress: () => Progress): ControlWriter | undefined {
   if (from.sink === undefined || !talks) return undefined;
-  const voice = new Voice(from.sink);
+  const voice = new ControlWriter(from.sink);
   voice.reportProgress(progress);
   return voice;
 }
@@ -145,7 +145,7 @@ function introduce(talks: boolean, from: Channel, progress: () => Progress): Voi
 function relayBack(
   reader: ByteSource,
   { sink }: Channel,
-  voice: Voice | undefined,
+  voice: ControlWriter | undefined,
   own: boolean,
 ): Promise<RamferryError | undefined> | undefined {
   if (voice !== undefined) {
@@ -160,7 +160,7 @@ async function transfer(
   source: ByteSource,
   sink: ByteSink,
   statistics: Statistics,
-  standby: Standby,
+  standby: Prestart,
   watch: (abort: (error: RamferryError) => void) => void,
 ): Promise<Outcome> {
   standby.arrived();

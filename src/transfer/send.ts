@@ -26,22 +26,22 @@ import { COMPRESS_ENTRY } from '../os/entries.js';
 import { codecBytes } from './plan/codec-memory.js';
 import { speaks } from '../control/handshake.js';
 import { followDelivery } from './pace/follow-delivery.js';
-import { type Cargo, outletFor, recogniseLoad, xenguestVersion } from './sender/load.js';
+import { type GeneratedStream, outletFor, recogniseLoad, xenguestVersion } from './sender/load.js';
 import { openOptions, warnOfFewer } from './plan/opening.js';
 import { hypervisor, receiver } from '../control/peer-rules.js';
 import { endRelay, relay, standardPartner } from '../control/relay.js';
 import { reportProgress } from './statistics/progress-timer.js';
-import { rehearseSending } from './prestart/warm-up.js';
+import { warmUpSending } from './prestart/warm-up.js';
 import { ConvergenceWatch } from './statistics/convergence-watch.js';
 import { Sender } from './sender/sender.js';
 import { outcomeOf, reasonOf } from './sender/outcome.js';
-import { Standby } from './prestart/prestart.js';
+import { Prestart } from './prestart/prestart.js';
 import { Statistics } from './statistics/statistics.js';
 import { brokenInput, refuseIncomplete, streamEnd, unseenWarning } from './sender/stream-end.js';
 import type { TransferSummary } from './statistics/summary.js';
 import { defaultStore, storeSize } from './plan/store-size.js';
 import { refuseRest, warnOfUnfollowed } from './sender/unfollowed.js';
-import { Ear } from '../control/channel.js';
+import { ControlReader } from '../control/channel.js';
 import { formatBits } from '../units.js';
 
 /** Bytes per second. A limit below this is probably a number whose unit is missing. */
@@ -102,7 +102,7 @@ async function transfer(
   from: Channel,
   to: Channel,
   statistics: Statistics,
-  standby: Standby,
+  standby: Prestart,
 ): Promise<void> {
   const source = from.source!;
   const sink = to.sink!;
@@ -122,21 +122,21 @@ async function transfer(
 }
 
 /** What some transfers have and others do not. */
-export interface Means {
+export interface TransferExtras {
   /** What is sent instead of the source's stream as it is. */
-  readonly cargo?: Cargo;
-  readonly standby?: Standby;
+  readonly cargo?: GeneratedStream;
+  readonly standby?: Prestart;
 }
 
 export async function transferTo(
-  ear: Ear | undefined,
+  ear: ControlReader | undefined,
   settings: ResolvedSendOptions,
   asked: Coding,
   given: Asked,
   source: ByteSource,
   sink: ByteSink,
   statistics: Statistics,
-  { cargo, standby }: Means = {},
+  { cargo, standby }: TransferExtras = {},
 ): Promise<void> {
   const hello = await ear?.hello();
   if (hello !== undefined) cargo?.greeted(hello);
@@ -251,7 +251,7 @@ export async function transferTo(
 }
 
 /** A cargo is handed over by words of its own: `ramferry incoming` of version 0.1 states no sums. */
-function believe(stated: StatedSums, outlet: Outlet, cargo: Cargo | undefined): void {
+function believe(stated: StatedSums, outlet: Outlet, cargo: GeneratedStream | undefined): void {
   if (cargo === undefined || stated.bytes !== undefined) checkSums(stated, outlet.sums());
 }
 
@@ -259,7 +259,7 @@ function believe(stated: StatedSums, outlet: Outlet, cargo: Cargo | undefined): 
 const LAST_WORD_MS = 500;
 
 /** When the link broke because the receiver failed, its own words are the better error. */
-async function rootCause(thrown: unknown, ear: Ear | undefined): Promise<RamferryError> {
+async function rootCause(thrown: unknown, ear: ControlReader | undefined): Promise<RamferryError> {
   const error = toRamferryError(thrown, 'ERR_LINK_CLOSED');
   if (ear === undefined || error.code !== 'ERR_LINK_CLOSED') return error;
   // The timer keeps the process: nothing else may, and then a promise that is awaited would never settle.
@@ -279,7 +279,7 @@ function meet(
   speaking: boolean,
   feeder: ByteSink | undefined,
   back: ByteSource | undefined,
-): Ear | undefined {
+): ControlReader | undefined {
   if (back === undefined) return undefined;
   // A hypervisor that gave up takes no more; how its stream ended says what that means.
   let listens = feeder !== undefined;
@@ -289,7 +289,7 @@ function meet(
     const said = listens ? feeder!.write(bytes) : feeder!.finish();
     await said.catch(() => (listens = false));
   };
-  if (speaking) return new Ear(back, backward);
+  if (speaking) return new ControlReader(back, backward);
   // Nobody wants to hear what comes back: a closed source takes it and drops it, and goes when we have finished.
   if (feeder === undefined) void back.close();
   else void relay(back, backward).then(() => Promise.all([back.close(), endRelay(feeder)]));
@@ -299,18 +299,18 @@ function meet(
 function standbyFor(
   { zstdBinding = '', nice, memoryLimit, method, xbzrleCacheSize }: ResolvedSendOptions,
   { threads, codec }: Coding,
-): Standby {
+): Prestart {
   const wanted = method === 'stream' ? 0 : (xbzrleCacheSize ?? defaultStore(memoryLimit));
   // More than anybody should lose for nothing while it waits.
   const storeBytes = wanted > DEFAULT_STORE_BYTES ? 0 : wanted;
-  const rehearsal = rehearseSending({
+  const rehearsal = warmUpSending({
     threads,
     codec,
     zstdBinding,
     nice,
     memoryLimit: memoryLimit - storeBytes,
   });
-  return new Standby({ entry: COMPRESS_ENTRY, threads, rehearsal, storeBytes });
+  return new Prestart({ entry: COMPRESS_ENTRY, threads, rehearsal, storeBytes });
 }
 
 function governed(cpus: number): () => Promise<void> | undefined {

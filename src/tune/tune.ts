@@ -3,14 +3,21 @@
 // stand for. Leaves nothing behind.
 
 import { allowedCpus } from '../os/cpus.js';
-import { type Bank, REFERENCE } from './measure/bank.js';
+import { type Measurements, REFERENCE } from './measure/bank.js';
 import { candidates, principal, variants } from './measure/candidates.js';
 import { watchHostLoad } from '../os/host-load.js';
 import { openTuneInput, type TuneInput } from './measure/input.js';
 import { describe, type Findings } from './advice/describe.js';
 import { payloadRate } from './model/link.js';
 import { measure, measureScaling } from './measure/measure.js';
-import { type Host, predict, type Prediction, type Route, type Scaling, type Threads } from './model/model.js';
+import {
+  type Host,
+  predict,
+  type Prediction,
+  type Route,
+  type Scaling,
+  type Threads,
+} from './model/model.js';
 import {
   type ResolvedTuneOptions,
   resolveTuneOptions,
@@ -24,7 +31,7 @@ import { probe } from './probe/client.js';
 import { selfSpeed } from './probe/self-speed.js';
 import { startUp } from './model/start-up.js';
 import { verify } from './verify/verify.js';
-import { type Coding, Rig } from './measure/rig.js';
+import { type Coding, CodecRig } from './measure/rig.js';
 
 /** Milliseconds of the budget that are left for the model. */
 const RESERVE_MS = 400;
@@ -117,15 +124,15 @@ async function advise(
         };
   const linkRate = there?.probed.linkRate ?? payloadRate(settings.bandwidth);
   const flowing: Route = { sender, receiver, linkRate, startUp: 0 };
-  const rig = new Rig({ fd, threads: 1, zstdBinding: settings.zstdBinding });
+  const rig = new CodecRig({ fd, threads: 1, zstdBinding: settings.zstdBinding });
   const all: Threads = { compress: sender.cpus, decompress: receiver.cpus };
-  const expect = (bank: Bank, coding: Coding, route: Route): Prediction =>
+  const expect = (bank: Measurements, coding: Coding, route: Route): Prediction =>
     predict(bank.loads(coding), all, route);
   const deadline = Math.max(
     begun + settings.budget - RESERVE_MS,
     performance.now() + settings.budget * CODINGS_SHARE,
   );
-  let bank: Bank;
+  let bank: Measurements;
   try {
     bank = await measure({
       regions: sample.regions,

@@ -14,7 +14,7 @@ import {
 } from '../../src/control/messages.js';
 import { resultMessage } from '../../src/control/negotiation.js';
 import { RamferryError } from '../../src/errors.js';
-import { Ear, greetingOf, Voice } from '../../src/control/channel.js';
+import { ControlReader, greetingOf, ControlWriter } from '../../src/control/channel.js';
 import { isTyped } from '../chunk/typed.js';
 import { MemorySink, MemorySource } from '../transfer/support/memory-link.js';
 import { HELLO, introduction } from '../transfer/support/peers.js';
@@ -27,9 +27,9 @@ function progress(bytes: number): Buffer {
 
 const OK = resultMessage({ ok: true, bytes: 77 });
 
-function hear(bytes: Uint8Array, piece = Infinity): { ear: Ear; heard: Buffer[] } {
+function hear(bytes: Uint8Array, piece = Infinity): { ear: ControlReader; heard: Buffer[] } {
   const heard: Buffer[] = [];
-  const ear = new Ear(new MemorySource(bytes, piece), (backward) => {
+  const ear = new ControlReader(new MemorySource(bytes, piece), (backward) => {
     heard.push(Buffer.from(backward));
     return Promise.resolve();
   });
@@ -140,7 +140,7 @@ describe('the voice', () => {
         writing--;
       });
       await sink.write(greetingOf(HELLO));
-      const voice = new Voice(sink);
+      const voice = new ControlWriter(sink);
       let delivered = 0;
       voice.reportProgress(() => ({ delivered }));
       for (delivered of [10, 20]) {
@@ -173,7 +173,7 @@ describe('the voice', () => {
     const deaf = new MemorySink(() => {
       throw new RamferryError('ERR_LINK_CLOSED', 'gone');
     });
-    const voice = new Voice(deaf);
+    const voice = new ControlWriter(deaf);
     await voice.backward(Buffer.from('anybody?'));
     assert.equal(await voice.result({ ok: true }), false);
   });

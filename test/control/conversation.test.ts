@@ -19,10 +19,10 @@ import { helloMessage, resultMessage } from '../../src/control/negotiation.js';
 import { END_RECORD_BYTES, STREAM_HEADER_BYTES } from '../../src/container/native.js';
 import { checkSums, statedSums } from '../../src/container/sums.js';
 import { type ErrorCode, RamferryError } from '../../src/errors.js';
-import { Dialogue } from '../../src/hypervisor/qemu/dialogue.js';
+import { HandoverProtocol } from '../../src/hypervisor/qemu/dialogue.js';
 import { goMessage, readGo, type Saying, sayingBody } from '../../src/hypervisor/qemu/messages.js';
 import { receive } from '../../src/transfer/receive.js';
-import { Ear } from '../../src/control/channel.js';
+import { ControlReader } from '../../src/control/channel.js';
 import { converse } from '../../src/tune/probe/client.js';
 import { json, loadBody, readLoad } from '../../src/tune/probe/messages.js';
 import { attend } from '../../src/tune/probe/server.js';
@@ -147,7 +147,7 @@ describe('the sender', LIMIT, () => {
       const rest = becomes === 'accepted' && what !== OK ? entry(after, state) : Buffer.alloc(0);
       const bytes = Buffer.concat([entry(before, state), what, rest]);
       for (const piece of [1, Infinity]) {
-        const ear = new Ear(new MemorySource(bytes, piece), () => Promise.resolve());
+        const ear = new ControlReader(new MemorySource(bytes, piece), () => Promise.resolve());
         // Before the end: until the receiver says that it has nearly everything.
         const ended = state === 'end' || state === 'over';
         ear.mayEnd = () => ended || ear.delivered === 70;
@@ -208,7 +208,7 @@ describe('the source of ramferry migrate', LIMIT, () => {
   for (const cell of cells('_rounds_: until RAM end leaves')) {
     const { comes, state, becomes } = cell;
     it(`${state}: ${comes}: ${becomes}`, async () => {
-      const dialogue = new Dialogue();
+      const dialogue = new HandoverProtocol();
       const reached = states.indexOf(state);
       assert.ok(reached >= 0, state);
       for (let index = 0; index < reached; index++) {

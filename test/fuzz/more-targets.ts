@@ -9,7 +9,7 @@ import { parseRecord, RECORD_MAGIC, writeRecord } from '../../src/container/fram
 import { helloMessage, resultMessage } from '../../src/control/negotiation.js';
 import { RamferryError } from '../../src/errors.js';
 import type { XenKind } from '../../src/grammar/xen/wrapping.js';
-import { Ear } from '../../src/control/channel.js';
+import { ControlReader } from '../../src/control/channel.js';
 import { range, REC, XenStream } from '../grammar/support/xen-streams.js';
 import { detect, pack, PiecewiseSource, unpack } from '../transfer/support/streams-support.js';
 import { mutateBlindly } from './mutations.js';
@@ -160,7 +160,7 @@ export function wayBackTrial(): Trial {
     }
     const said = Buffer.concat([CONTROL_MAGIC, ...messages]);
     const bytes = sealed ? said : mutateBlindly(said, messages, random);
-    const ear = new Ear(new PiecewiseSource(bytes, 1 + random.below(50)), () => Promise.resolve());
+    const ear = new ControlReader(new PiecewiseSource(bytes, 1 + random.below(50)), () => Promise.resolve());
     const sent = random.below(4) > 0;
     ear.mayEnd = () => sent;
     const outcome = await bounded(ear.success());

@@ -5,7 +5,7 @@ import { afterEach, describe, it } from 'node:test';
 import { setTimeout } from 'node:timers/promises';
 
 import type { RamferryError } from '../../src/errors.js';
-import { Crew } from '../../src/pool/crew.js';
+import { ThreadGroup } from '../../src/pool/crew.js';
 import { OrderedPool } from '../../src/pool/ordered-pool.js';
 import { JOB, JOB_WIDE, STATE } from '../../src/slot/job.js';
 import { isTyped } from '../chunk/typed.js';
@@ -19,13 +19,13 @@ afterEach(async () => {
   await Promise.all(open.splice(0).map((each) => each.close()));
 });
 
-function makeCrew(threads: number, atOnce = true): Crew {
-  const crew = new Crew({ entry: ENTRY, threads, atOnce });
+function makeCrew(threads: number, atOnce = true): ThreadGroup {
+  const crew = new ThreadGroup({ entry: ENTRY, threads, atOnce });
   open.push(crew);
   return crew;
 }
 
-function makePool(crew: Crew, lent: boolean, threads = 2): OrderedPool {
+function makePool(crew: ThreadGroup, lent: boolean, threads = 2): OrderedPool {
   const pool = new OrderedPool({
     entry: ENTRY,
     threads,
@@ -50,7 +50,8 @@ async function next(pool: OrderedPool): Promise<number> {
   return pool.slots[(await pool.next())!]!.output.readDoubleLE(0);
 }
 
-const ids = (crew: Crew): number[] => crew.threads.map(({ threadId }) => threadId).sort((a, b) => a - b);
+const ids = (crew: ThreadGroup): number[] =>
+  crew.threads.map(({ threadId }) => threadId).sort((a, b) => a - b);
 
 describe('a crew', () => {
   it('starts its threads when there is a task, or all at once', LIMIT, () => {
@@ -125,7 +126,7 @@ describe('a crew', () => {
 });
 
 describe('a thread of a crew that dies', () => {
-  const death = (crew: Crew): Promise<RamferryError> =>
+  const death = (crew: ThreadGroup): Promise<RamferryError> =>
     new Promise((resolve) => {
       crew.onDeath(resolve);
     });

@@ -4,7 +4,7 @@ import { RamferryError } from '../../src/errors.js';
 import { JOB, JOB_WIDE } from '../../src/slot/job.js';
 import type { SlotViews } from '../../src/slot/layout.js';
 import type { WorkerStartUp } from '../../src/slot/start-up.js';
-import { CodecShelf, serve } from '../../workers/serve.js';
+import { CodecCache, serve } from '../../workers/serve.js';
 import { BEGUN, DEED } from './deeds.js';
 
 const never = new Int32Array(new SharedArrayBuffer(4));
@@ -37,5 +37,5 @@ async function job(slot: SlotViews): Promise<void> {
 export { started } from '../../workers/serve.js';
 
 export default function oddJobs(startUp: WorkerStartUp): Promise<void> {
-  return serve(startUp, new CodecShelf(startUp), job);
+  return serve(startUp, new CodecCache(startUp), job);
 }

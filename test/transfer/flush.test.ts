@@ -8,7 +8,14 @@ import { postcopy, precopy } from '../grammar/support/qemu-streams.js';
 import { PAGE, range, REC, XenStream } from '../grammar/support/xen-streams.js';
 import { smallXlStream } from './support/streams-corpus.js';
 import { within } from '../../lab/within.js';
-import { detect, MemoryPipe, packInto, type PackOptions, receiving, WatchedSink } from './support/streams-support.js';
+import {
+  detect,
+  MemoryPipe,
+  packInto,
+  type PackOptions,
+  receiving,
+  WatchedSink,
+} from './support/streams-support.js';
 
 const FLUSH_AFTER = 5;
 

@@ -10,7 +10,14 @@ import fc from 'fast-check';
 import { RamferryError, type ErrorCode, type ErrorPlace } from '../../src/errors.js';
 import { memoryLike, noise } from '../codec/support.js';
 import { isTyped } from '../chunk/typed.js';
-import { decodeStream, encodeStream, memoryReceiver, MemorySink, MemorySource, MIB } from './support/memory-link.js';
+import {
+  decodeStream,
+  encodeStream,
+  memoryReceiver,
+  MemorySink,
+  MemorySource,
+  MIB,
+} from './support/memory-link.js';
 import {
   changedHead,
   changedRecord,

@@ -8,7 +8,13 @@ import { isTyped } from '../chunk/typed.js';
 import { noise } from '../codec/support.js';
 import type { NativeReceiver } from '../../src/transfer/receiver/native-receiver.js';
 import type { Sender } from '../../src/transfer/sender/sender.js';
-import { encodeStream, memoryReceiver, MemorySink, memorySender, MemorySource } from './support/memory-link.js';
+import {
+  encodeStream,
+  memoryReceiver,
+  MemorySink,
+  memorySender,
+  MemorySource,
+} from './support/memory-link.js';
 
 const LIMIT = { timeout: 20_000 };
 const bytes = noise(1_000_000);

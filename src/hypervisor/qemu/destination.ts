@@ -19,7 +19,7 @@ import { codecBytes } from '../../transfer/plan/codec-memory.js';
 import { receiverHello } from '../../transfer/plan/receiver-hello.js';
 import { Statistics } from '../../transfer/statistics/statistics.js';
 import type { TransferSummary } from '../../transfer/statistics/summary.js';
-import { greetingOf, Voice } from '../../control/channel.js';
+import { greetingOf, ControlWriter } from '../../control/channel.js';
 import { QemuGuest } from './qmp/guest.js';
 import { memoryBackends } from './qmp/memory.js';
 import { Applier } from './applier.js';
@@ -60,7 +60,7 @@ class Arrival {
   #guest: QemuGuest | undefined;
   #outlet: StateOutlet | undefined;
   #watchdog: Watchdog | undefined;
-  #voice: Voice | undefined;
+  #voice: ControlWriter | undefined;
   /** The connection, for whoever reads the stream. */
   #link: WaitingSource | undefined;
   #receiver: NativeReceiver | undefined;
@@ -126,7 +126,7 @@ class Arrival {
     };
     const connection = connectionOf(await openInput(parseAddress(input), opening));
     this.#connection = connection;
-    this.#voice = new Voice(connection.sink);
+    this.#voice = new ControlWriter(connection.sink);
     this.#watchdog = await Watchdog.start({ ...this.#rescue, side: 'destination' }, connection.fd);
     void this.#watchdog.lost.then((error) => this.#fail(error));
     void guest.monitor.closed.then((error) => this.#fail(error));

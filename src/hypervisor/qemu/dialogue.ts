@@ -14,7 +14,7 @@ interface Waiting {
   readonly reject: (error: RamferryError) => void;
 }
 
-export class Dialogue {
+export class HandoverProtocol {
   readonly #heard: Saying[] = [];
   /** What may come now, each once. */
   readonly #expected = new Set<Kind>(['refused', 'unknown']);

@@ -16,12 +16,12 @@ import { type Asked, chooseCoding } from '../../transfer/plan/coding.js';
 import { transferTo } from '../../transfer/send.js';
 import { Statistics } from '../../transfer/statistics/statistics.js';
 import type { TransferSummary } from '../../transfer/statistics/summary.js';
-import { Ear } from '../../control/channel.js';
+import { ControlReader } from '../../control/channel.js';
 import { QemuGuest } from './qmp/guest.js';
 import { memoryBackends, qemuVersion } from './qmp/memory.js';
 import { neededCapabilities, opposite } from './capabilities.js';
 import { Convergence } from './convergence.js';
-import { Dialogue, unknownOutcome, verdictError } from './dialogue.js';
+import { HandoverProtocol, unknownOutcome, verdictError } from './dialogue.js';
 import { goMessage } from './messages.js';
 import {
   type MigrateOptions,
@@ -60,7 +60,7 @@ class Departure {
   readonly #settings: ResolvedMigrateOptions;
   readonly #given: Asked;
   readonly #statistics = new Statistics();
-  readonly #dialogue = new Dialogue();
+  readonly #dialogue = new HandoverProtocol();
   /** Ends the link and the engine; after the point of no return nothing may. */
   readonly #controller = new AbortController();
   readonly #timeout: number;
@@ -138,7 +138,9 @@ class Departure {
   async #transfer({ source, sink }: Connection): Promise<void> {
     const settings = this.#sendSettings();
     const grammar = new MemoryGrammar();
-    const ear = new Ear(source, (body) => Promise.resolve(body).then((said) => this.#dialogue.hear(said)));
+    const ear = new ControlReader(source, (body) =>
+      Promise.resolve(body).then((said) => this.#dialogue.hear(said)),
+    );
     const prepared = new Promise<void>((resolve) => (ear.onDelivered = () => resolve()));
     this.#prepared = Promise.race([prepared, ear.failure()]);
     this.#prepared.catch(() => undefined);

@@ -1,7 +1,7 @@
 // What the report shows, as plain data: the charts' series and the tables' rows, reckoned from what tune or bench found.
 // Pure: no page, no library, no file. Rates in bits per second on the link, in MB of guest memory per second elsewhere.
 
-import { predict, type Load, type Route, speedup } from '../../tune/model/model.js';
+import { predict, type StretchCost, type Route, speedup } from '../../tune/model/model.js';
 import type { TuneResult } from '../../tune/advice/result.js';
 import type { Settings } from '../../tune/advice/recommend.js';
 import type { Verification, VerifiedRun } from '../../tune/advice/verification.js';
@@ -82,7 +82,7 @@ export function bandwidths(): number[] {
 
 export interface Candidate {
   readonly settings: Omit<Settings, 'threads'>;
-  readonly loads: readonly Load[];
+  readonly loads: readonly StretchCost[];
 }
 
 export function nameOf({ codec, level, chunkSize }: Candidate['settings']): string {
@@ -94,7 +94,12 @@ function size(bytes: number): string {
 }
 
 /** Guest MB per second while data flows, on a cable of so many bits per second. */
-export function throughput(loads: readonly Load[], route: Route, bits: number, payload: number): number {
+export function throughput(
+  loads: readonly StretchCost[],
+  route: Route,
+  bits: number,
+  payload: number,
+): number {
   const threads = { compress: route.sender.cpus, decompress: route.receiver.cpus };
   return predict(loads, threads, { ...route, linkRate: (bits / 8) * payload }).guestRate / MEGA;
 }

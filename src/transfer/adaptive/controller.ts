@@ -6,14 +6,14 @@ import { STORED_TRIES } from '../../slot/job.js';
 import { type Candidate, codingName, firstCandidate } from './candidates.js';
 import { Corrections } from './corrections.js';
 import { type ChunkFigures, Curves, type TrialFigures } from './curves.js';
-import { LinkGauge, type LinkWindow } from './link-gauge.js';
+import { LinkGauge, type LinkInterval } from './link-gauge.js';
 import type { WriteFigures } from './write-figures.js';
 import { type Machine, MainThread, predictAll, type Prediction } from './model.js';
-import { Patience } from './patience.js';
+import { SwitchPolicy } from './patience.js';
 import { ReceiverGauge } from './receiver-gauge.js';
 import { Trials } from './trials.js';
-import { Watching } from './watching.js';
-import { Window } from './window.js';
+import { CpuSampler } from './watching.js';
+import { Interval } from './window.js';
 
 /** A change of mind, and why. */
 export interface Switch {
@@ -70,8 +70,8 @@ export class Controller {
   readonly #link: LinkGauge;
   readonly #receiver = new ReceiverGauge();
   readonly #trials = new Trials();
-  readonly #watching = new Watching();
-  readonly #patience: Patience;
+  readonly #watching = new CpuSampler();
+  readonly #patience: SwitchPolicy;
   readonly #start: number;
   readonly #corrections = new Corrections();
   readonly #main = new MainThread();
@@ -81,7 +81,7 @@ export class Controller {
   #firstLook: number | undefined;
   /** When what is believed of the link last changed by much. */
   #changing = -Infinity;
-  #window = new Window();
+  #window = new Interval();
 
   /**
    * @param list not empty
@@ -94,7 +94,7 @@ export class Controller {
     this.#current = firstCandidate(list, first.level);
     this.#link = new LinkGauge(first.linkRate);
     this.#start = now;
-    this.#patience = new Patience(now);
+    this.#patience = new SwitchPolicy(now);
     this.#atLastSwitch = this.#conditions();
   }
 
@@ -176,12 +176,18 @@ export class Controller {
     this.#curves.cut(now, ease);
     const learned = !warm || this.#learn(window, link, elapsed, now, ease);
     this.#from = now;
-    this.#window = new Window();
+    this.#window = new Interval();
     return learned && this.#link.known ? this.#choose(now) : undefined;
   }
 
   /** False when nothing can be concluded: the input is slower than everything else. */
-  #learn(window: Window, { share, waited }: LinkWindow, elapsed: number, now: number, ease: number): boolean {
+  #learn(
+    window: Interval,
+    { share, waited }: LinkInterval,
+    elapsed: number,
+    now: number,
+    ease: number,
+  ): boolean {
     const { threads, cpus, chunkSize } = this.#machine;
     if (window.known) this.#main.learn(window.main * ease, window.chunks, window.wire);
     if (share > LINK_SHARE) {

@@ -3,7 +3,7 @@
 // that the next choice finds out. What the other side cannot take looks like a link that cannot, unless that side says so.
 
 import { DrainMeter } from './drain-meter.js';
-import { Slump } from './slump.js';
+import { SlowdownDetector } from './slump.js';
 import type { WriteFigures } from './write-figures.js';
 
 /** What is known of the other side. */
@@ -63,7 +63,7 @@ const FULL_MS = 500;
 const READER_SHARE = 0.5;
 
 /** What a window of writes said. */
-export interface LinkWindow {
+export interface LinkInterval {
   /** Share of the time in which the link had something left to do. */
   readonly share: number;
   /** The same as it looks from here, be it the receiver that kept the link waiting. */
@@ -93,7 +93,7 @@ export class LinkGauge {
   #lastEnd = 0;
   #lastQueued = 0;
   readonly #drains = new DrainMeter();
-  readonly #slump = new Slump();
+  readonly #slump = new SlowdownDetector();
   /** What the kernel held when the window began. */
   #queuedBefore = 0;
   /** Bytes per second that passed, of each window that is remembered, and when it ended. */
@@ -162,7 +162,7 @@ export class LinkGauge {
   }
 
   /** Ends a window: takes up what it said. */
-  look(now: number, other: OtherSide = UNKNOWN): LinkWindow {
+  look(now: number, other: OtherSide = UNKNOWN): LinkInterval {
     const elapsed = Math.max(1e-3, now - (this.#windowStart ?? now));
     const waited = Math.min(1, this.#busy / elapsed);
     const share = other.allows(waited) ? waited : 0;

@@ -47,7 +47,7 @@ class Allowance {
   }
 }
 
-export class Patience {
+export class SwitchPolicy {
   readonly #start: number;
   readonly #steady = new Allowance(STEADY);
   readonly #changing = new Allowance(CHANGING);

@@ -7,7 +7,7 @@ const SLOW = 0.5;
 const LEAST_WRITES = 2;
 const LEAST_MS = 60;
 
-export class Slump {
+export class SlowdownDetector {
   #writes = 0;
   #bytes = 0;
   #ms = 0;

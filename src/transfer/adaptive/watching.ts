@@ -13,7 +13,7 @@ const FIRST = 128;
 /** Share of one job that is taken up. */
 const SMOOTHING = 0.1;
 
-export class Watching {
+export class CpuSampler {
   /** Microseconds. */
   #job = 0;
   #since = 0;

@@ -3,7 +3,7 @@
 import type { ChunkFigures } from './curves.js';
 import type { Machine } from './model.js';
 
-export class Window {
+export class Interval {
   /** Bytes of guest memory; of these, coded with the candidate in use. */
   guest = 0;
   guestOfCurrent = 0;

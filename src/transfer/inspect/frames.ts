@@ -8,7 +8,7 @@ import { FrameSplitter } from '../../container/frames/splitter.js';
 import { compareTotals } from '../../container/frames/totals.js';
 import { RamferryError } from '../../errors.js';
 import type { ByteSource } from '../../io/bytes.js';
-import { StreamWindow } from '../receiver/stream-window.js';
+import { LookaheadBuffer } from '../receiver/stream-window.js';
 import { ChunkCount, type ForeignReport, type FrameFigures, type UnitsReport } from './report.js';
 
 type Units = Extract<FrameLayout, { layout: 'units' }>;
@@ -21,7 +21,7 @@ export async function inspectFrames(
   source: ByteSource,
   head: Uint8Array,
 ): Promise<UnitsReport | ForeignReport> {
-  const window = new StreamWindow({ source, head, ioTimeout: 0 });
+  const window = new LookaheadBuffer({ source, head, ioTimeout: 0 });
   let layout = detectLayout(window.bytes, window.atEnd);
   while (layout === undefined) {
     await window.more();
@@ -32,7 +32,7 @@ export async function inspectFrames(
 }
 
 /** The digest in the totals covers decoded bytes: what is compared here are counts. */
-async function units(window: StreamWindow, layout: Units): Promise<UnitsReport> {
+async function units(window: LookaheadBuffer, layout: Units): Promise<UnitsReport> {
   const splitter = new FrameSplitter(layout);
   const count = new ChunkCount();
   let decodedBytes = 0;
@@ -71,7 +71,7 @@ async function units(window: StreamWindow, layout: Units): Promise<UnitsReport> 
   };
 }
 
-async function foreign(source: ByteSource, window: StreamWindow, pzstd: boolean): Promise<ForeignReport> {
+async function foreign(source: ByteSource, window: LookaheadBuffer, pzstd: boolean): Promise<ForeignReport> {
   const frames: Partial<Record<FrameOutline['format'], FrameFigures>> = {};
   let decodedBytes: number | undefined = 0;
   let streamBytes = 0;

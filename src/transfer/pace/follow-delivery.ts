@@ -3,14 +3,14 @@
 import type { Hello } from '../../control/negotiation.js';
 import type { ByteSource } from '../../io/bytes.js';
 import { DeliveryWindow } from './delivery-window.js';
-import type { Ear } from '../../control/channel.js';
+import type { ControlReader } from '../../control/channel.js';
 
 /** A receiver that speaks less often would make every chunk look late. Milliseconds. */
 const LONGEST_INTERVAL_MS = 20;
 
 /** A guest that may be running waits for what is on its way; a file does not. */
 export function followDelivery(
-  ear: Pick<Ear, 'onDelivered'> | undefined,
+  ear: Pick<ControlReader, 'onDelivered'> | undefined,
   hello: Hello | undefined,
   source: Pick<ByteSource, 'file'>,
   chunkSize: number,

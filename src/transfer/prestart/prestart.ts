@@ -4,7 +4,7 @@
 // failure: the transfer will say it.
 
 import type { OpenOptions } from '../../link/options.js';
-import { Crew } from '../../pool/crew.js';
+import { ThreadGroup } from '../../pool/crew.js';
 import type { GivenCrew } from '../../pool/worker-pool.js';
 import { StoreReserve } from '../../store/reserve.js';
 
@@ -20,9 +20,9 @@ export interface StandbyOptions {
   readonly storeBytes: number;
 }
 
-export class Standby {
+export class Prestart {
   readonly #options: StandbyOptions;
-  #crew: Crew | undefined;
+  #crew: ThreadGroup | undefined;
   #rehearsing: Promise<void> = Promise.resolve();
   #reserve: StoreReserve | undefined;
   #over = false;
@@ -70,7 +70,7 @@ export class Standby {
   #begin(): void {
     if (this.#crew !== undefined || this.#over) return;
     const { entry, threads, rehearsal, storeBytes } = this.#options;
-    const crew = new Crew({ entry, threads, atOnce: true });
+    const crew = new ThreadGroup({ entry, threads, atOnce: true });
     this.#crew = crew;
     this.#reserve = new StoreReserve(storeBytes);
     void this.#reserve.touch(() => this.#over);

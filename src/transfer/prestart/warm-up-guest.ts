@@ -19,7 +19,7 @@ const ZERO_EVERY = 16;
 /** Later rounds leave out pages, now this one, now that. */
 const LEFT_OUT_EVERY = 5;
 
-export function* rehearsedGuest(): Generator<Buffer, void> {
+export function* warmUpGuest(): Generator<Buffer, void> {
   const pages = new Pages();
   yield Buffer.concat([QEMU_MAGIC, u32(FILE_VERSION), start()]);
   for (let round = 0; ; round++) {

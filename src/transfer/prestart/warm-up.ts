@@ -10,12 +10,12 @@ import { GRAMMAR_ID } from '../../grammar/grammar.js';
 import { QemuGrammar } from '../../grammar/qemu/qemu.js';
 import type { ByteSink, ByteSource } from '../../io/bytes.js';
 import { PlainSink } from '../../io/plain-sink.js';
-import { Crew } from '../../pool/crew.js';
+import { ThreadGroup } from '../../pool/crew.js';
 import type { GivenCrew } from '../../pool/worker-pool.js';
 import { COMPRESS_ENTRY } from '../../os/entries.js';
 import { senderGeometry } from '../plan/memory.js';
 import { NativeReceiver } from '../receiver/native-receiver.js';
-import { rehearsedGuest } from './warm-up-guest.js';
+import { warmUpGuest } from './warm-up-guest.js';
 import { Sender } from '../sender/sender.js';
 import type { Rehearsal } from './prestart.js';
 import { Statistics } from '../statistics/statistics.js';
@@ -43,13 +43,13 @@ function hasRoom({ memoryLimit, threads }: Parts): boolean {
   return memoryLimit >= MEMORY_BYTES + (threads + 1) * MEMORY_BYTES_A_THREAD;
 }
 
-export function rehearseSending(parts: Parts & { readonly codec: CodecName }): Rehearsal | undefined {
+export function warmUpSending(parts: Parts & { readonly codec: CodecName }): Rehearsal | undefined {
   if (!hasRoom(parts)) return undefined;
   return (crew, over) => sender(parts, over, new Nobody(), crew).run();
 }
 
 /** What comes in is made by a thread of its own, which goes home afterwards. */
-export function rehearseReceiving(parts: Parts): Rehearsal | undefined {
+export function warmUpReceiving(parts: Parts): Rehearsal | undefined {
   if (!hasRoom(parts)) return undefined;
   return async (crew, over) => {
     const conduit = new Conduit();
@@ -65,7 +65,7 @@ export function rehearseReceiving(parts: Parts): Rehearsal | undefined {
       statistics: new Statistics(),
       crew: () => crew,
     });
-    const helper = new Crew({ entry: COMPRESS_ENTRY, threads: 1 });
+    const helper = new ThreadGroup({ entry: COMPRESS_ENTRY, threads: 1 });
     const helping = { crew: helper, lent: true };
     const feeding = sender({ ...parts, codec: 'zstd', threads: 1 }, over, conduit, helping).run();
     // Whichever fails, the other learns it, and nothing is left behind.
@@ -98,7 +98,7 @@ function sender(
   };
   return new Sender({
     ...{ sink, outlet, threads, codec, zstdBinding, nice },
-    source: new Script(rehearsedGuest(), over),
+    source: new Script(warmUpGuest(), over),
     head: new Uint8Array(0),
     grammar: new QemuGrammar(),
     geometry: senderGeometry(needs, outlet.room(CHUNK_BYTES)),

@@ -21,7 +21,7 @@ import { HOLDS, JOB, JOB_HASH, JOB_WIDE, TASK } from '../../slot/job.js';
 import { DECOMPRESS_ENTRY } from '../../os/entries.js';
 import { announcedGeometry, receiverGeometry, windowRoom } from '../plan/memory.js';
 import { hangUp, type Outcome, type ReceiverSettings, type Receiving } from './receiving.js';
-import { StreamWindow } from './stream-window.js';
+import { LookaheadBuffer } from './stream-window.js';
 
 type Units = Extract<FrameLayout, { layout: 'units' }>;
 type Chunk = Extract<FrameUnit, { kind: 'chunk' }>;
@@ -29,7 +29,7 @@ type Totals = Parameters<TotalsDigest['verify']>[0];
 
 export class FramesReceiver implements Receiving {
   readonly #settings: ReceiverSettings;
-  readonly #window: StreamWindow;
+  readonly #window: LookaheadBuffer;
   readonly #digest = new TotalsDigest();
   readonly #effort = new Effort();
   #pool: OrderedPool | undefined;
@@ -44,7 +44,7 @@ export class FramesReceiver implements Receiving {
 
   constructor(settings: ReceiverSettings) {
     this.#settings = settings;
-    this.#window = new StreamWindow(settings);
+    this.#window = new LookaheadBuffer(settings);
   }
 
   abort(error: RamferryError): void {

@@ -16,7 +16,7 @@ export interface WindowSettings {
   readonly ioTimeout: number;
 }
 
-export class StreamWindow {
+export class LookaheadBuffer {
   #buffer = Buffer.alloc(BUFFER_BYTES);
   #start = 0;
   #end = 0;

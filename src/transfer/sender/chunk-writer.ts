@@ -2,7 +2,7 @@
 // them, as fast as the link and the receiver let it. Tells the pace, the adaptive mode, the page store and the statistics what
 // has left. It makes no chunks, and neither opens nor closes the sink.
 
-import type { Departure, Outlet } from '../../container/outlet.js';
+import type { OutgoingChunk, Outlet } from '../../container/outlet.js';
 import type { ByteSink } from '../../io/bytes.js';
 import type { OrderedPool } from '../../pool/ordered-pool.js';
 import { AFTER, JOB } from '../../slot/job.js';
@@ -66,7 +66,7 @@ export class ChunkWriter {
     for (;;) {
       const indices = await this.#ready();
       if (indices.length === 0) break;
-      const departures: Departure[] = [];
+      const departures: OutgoingChunk[] = [];
       const pieces: Uint8Array[] = [];
       for (const index of indices) {
         const slot = pool.slots[index]!;
@@ -109,7 +109,7 @@ export class ChunkWriter {
     return indices;
   }
 
-  #departed({ bytes, decodedLength, chunk }: Departure): void {
+  #departed({ bytes, decodedLength, chunk }: OutgoingChunk): void {
     const { statistics } = this.#settings;
     statistics.guestBytes += decodedLength;
     if (chunk !== undefined) {

@@ -19,7 +19,7 @@ import type { ResolvedSendOptions } from '../plan/options.js';
 import { refuseCutHead, refuseIncomplete } from './stream-end.js';
 
 /** A stream that is made here and has a grammar of its own; its end is not yet the end of the transfer. */
-export interface Cargo {
+export interface GeneratedStream {
   readonly grammar: Grammar;
   /** Memory that whoever makes the stream takes of the limit, in bytes. */
   readonly memoryBytes: number;
@@ -32,7 +32,7 @@ export interface Cargo {
 }
 
 /** What is sent, and how it is walked. */
-export interface Load {
+export interface SendSource {
   readonly head: Uint8Array;
   /** Undefined where the workers read the pages of a regular file by themselves. */
   readonly grammar: Grammar | undefined;
@@ -46,10 +46,10 @@ export interface Load {
 }
 
 export async function recogniseLoad(
-  cargo: Cargo | undefined,
+  cargo: GeneratedStream | undefined,
   source: ByteSource,
   settings: ResolvedSendOptions,
-): Promise<Load> {
+): Promise<SendSource> {
   if (cargo !== undefined) {
     const { grammar } = cargo;
     return { head: new Uint8Array(0), grammar, name: grammar.name, identities: true, followsEnd: false };
@@ -134,7 +134,7 @@ export function xenguestVersion(
 
 /** How the stream leaves. @param xenguest as xenguestVersion() says */
 export async function outletFor(
-  { name, followsEnd }: Load,
+  { name, followsEnd }: SendSource,
   method: ResolvedSendOptions['method'],
   xenguest: XenguestVersion | undefined,
   { codec, chunkSize }: Coding,

@@ -4,7 +4,7 @@
 import { cpus } from 'node:os';
 
 import { allowedCpus } from '../../os/cpus.js';
-import type { Bank } from '../measure/bank.js';
+import type { Measurements } from '../measure/bank.js';
 import { flagsFor } from './flags.js';
 import type { HostLoad } from '../../os/host-load.js';
 import type { TuneInput } from '../measure/input.js';
@@ -26,7 +26,7 @@ const IMAGES: readonly string[] = ['raw', 'opaque'];
 export interface Findings {
   readonly settings: ResolvedTuneOptions;
   readonly input: TuneInput;
-  readonly bank: Bank;
+  readonly bank: Measurements;
   readonly route: Route;
   readonly table: Table;
   /** Of that table, on that route. */

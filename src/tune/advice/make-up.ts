@@ -8,7 +8,7 @@ import { openCodec } from '../../codec/registry.js';
 import { PAGE_SIZE } from '../../grammar/grammar.js';
 import { readExactlyAt } from '../../io/positioned.js';
 import { isZeroPage } from '../../page/zero.js';
-import { type Bank, REFERENCE } from '../measure/bank.js';
+import { type Measurements, REFERENCE } from '../measure/bank.js';
 import type { MemoryMakeUp } from './result.js';
 
 /** Pages of each region that are compressed alone. */
@@ -23,7 +23,7 @@ const CLASSES = [
   { label: 'does not shrink', ratio: 0 },
 ] as const;
 
-export async function makeUp(bank: Bank, fd: number): Promise<MemoryMakeUp> {
+export async function makeUp(bank: Measurements, fd: number): Promise<MemoryMakeUp> {
   const figures = bank.figures(REFERENCE);
   let zero = 0;
   let duplicate = 0;

@@ -2,8 +2,8 @@
 // sure that is. Pure; everything it knows comes from the bank and the model.
 
 import type { CodecName } from '../../codec/codec.js';
-import { type Bank, codingKey } from '../measure/bank.js';
-import { type Load, predict, type Prediction, type Route, type Threads } from '../model/model.js';
+import { type Measurements, codingKey } from '../measure/bank.js';
+import { type StretchCost, predict, type Prediction, type Route, type Threads } from '../model/model.js';
 import type { Coding } from '../measure/rig.js';
 
 export interface Settings extends Coding {
@@ -33,9 +33,9 @@ export function threadSteps(most: number): number[] {
 
 /** The loads of every coding, reckoned once. */
 export class Table {
-  readonly #rows: { coding: Coding; loads: Load[]; measured: number }[];
+  readonly #rows: { coding: Coding; loads: StretchCost[]; measured: number }[];
 
-  constructor(bank: Bank) {
+  constructor(bank: Measurements) {
     this.#rows = bank.codings.map((coding) => ({
       coding,
       loads: bank.loads(coding),
@@ -47,7 +47,7 @@ export class Table {
     return this.#rows.map(({ coding }) => coding);
   }
 
-  loads(coding: Coding): Load[] {
+  loads(coding: Coding): StretchCost[] {
     return this.#row(coding).loads;
   }
 
@@ -56,7 +56,7 @@ export class Table {
     return this.#row(coding).measured;
   }
 
-  #row(coding: Coding): { loads: Load[]; measured: number } {
+  #row(coding: Coding): { loads: StretchCost[]; measured: number } {
     return this.#rows.find((row) => codingKey(row.coding) === codingKey(coding))!;
   }
 
@@ -82,7 +82,10 @@ export class Table {
   }
 }
 
-function fewestThreads(loads: readonly Load[], route: Route): { threads: Threads; prediction: Prediction } {
+function fewestThreads(
+  loads: readonly StretchCost[],
+  route: Route,
+): { threads: Threads; prediction: Prediction } {
   const all: { threads: Threads; prediction: Prediction }[] = [];
   for (const compress of threadSteps(route.sender.cpus)) {
     for (const decompress of threadSteps(route.receiver.cpus)) {

@@ -4,7 +4,7 @@
 import type { CodecName } from '../../codec/codec.js';
 import type { HostLoad } from '../../os/host-load.js';
 import type { LivePrediction } from '../model/rounds.js';
-import type { Load, Route, Stage } from '../model/model.js';
+import type { StretchCost, Route, Stage } from '../model/model.js';
 import type { Confidence, Settings } from './recommend.js';
 import type { Verification } from './verification.js';
 
@@ -84,7 +84,7 @@ export interface TuneResult {
   readonly memory: MemoryMakeUp;
   readonly codings: readonly CodingFigures[];
   /** What was measured of every coding, for whoever wants to reckon further. */
-  readonly loads: readonly { readonly coding: number; readonly loads: readonly Load[] }[];
+  readonly loads: readonly { readonly coding: number; readonly loads: readonly StretchCost[] }[];
   readonly dirtyRate?: number;
   readonly downtimeLimit?: number;
   /** Transfers that were run for real; absent where nobody asked. */

@@ -12,7 +12,7 @@ import { peakMemory } from '../../os/peak-memory.js';
 import { allowedCpus } from '../../os/cpus.js';
 import { LIMITS, optionError } from '../../transfer/plan/options.js';
 import { invalidOption, parseSize } from '../../units.js';
-import { Bank, REFERENCE } from '../measure/bank.js';
+import { Measurements, REFERENCE } from '../measure/bank.js';
 import { benchDelta } from './delta.js';
 import type { BenchResult, BenchRow } from './result.js';
 import { benchRow } from './row.js';
@@ -22,7 +22,7 @@ import { makeUp } from '../advice/make-up.js';
 import { measuring } from '../advice/options.js';
 import { benchPeers } from './peers.js';
 import { REGION_BYTES } from '../measure/region.js';
-import { type Coding, Rig } from '../measure/rig.js';
+import { type Coding, CodecRig } from '../measure/rig.js';
 import { fewer } from '../measure/sample.js';
 
 const KIB = 1024;
@@ -84,12 +84,12 @@ export async function bench(options: BenchOptions): Promise<BenchResult> {
   try {
     const { sample, fd } = input;
     const regions = fewer(sample.regions, plan.regions);
-    const bank = new Bank(regions);
+    const bank = new Measurements(regions);
     const threads = settings.threads ?? [...new Set([1, allowedCpus()])];
     const rows: BenchRow[] = [];
     const steps = threads.length * codings.length;
     for (const [turn, count] of threads.entries()) {
-      const rig = new Rig({ fd, threads: count, zstdBinding: settings.zstdBinding });
+      const rig = new CodecRig({ fd, threads: count, zstdBinding: settings.zstdBinding });
       try {
         for (const [index, coding] of codings.entries()) {
           settings.signal?.throwIfAborted();

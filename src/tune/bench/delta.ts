@@ -10,7 +10,7 @@ import { benchRow } from './row.js';
 import { changedPages } from '../measure/changed-pages.js';
 import type { TuneInput } from '../measure/input.js';
 import { REFERENCE } from '../measure/bank.js';
-import { type Coding, Rig } from '../measure/rig.js';
+import { type Coding, CodecRig } from '../measure/rig.js';
 
 export interface DeltaOptions {
   /** Address of the older image. */
@@ -48,7 +48,7 @@ export async function benchDelta(options: DeltaOptions): Promise<DeltaFigures | 
       signal?.throwIfAborted();
       options.onProgress?.(coding);
       const measured = async (older?: Buffer) => {
-        const rig = new Rig({ fd: -1, threads: 1, zstdBinding, before: older });
+        const rig = new CodecRig({ fd: -1, threads: 1, zstdBinding, before: older });
         try {
           return await benchRow(rig, coding, changed.regions, repetitions, undefined);
         } finally {

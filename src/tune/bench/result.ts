@@ -1,7 +1,7 @@
 // What `bench` found, as plain data. The field names are a promise to scripts. Rates in guest bytes per second.
 
 import type { HostLoad } from '../../os/host-load.js';
-import type { Load } from '../model/model.js';
+import type { StretchCost } from '../model/model.js';
 import type { PeerFigures } from './peers.js';
 import type { MemoryMakeUp } from '../advice/result.js';
 import type { Coding } from '../measure/rig.js';
@@ -45,7 +45,7 @@ export interface BenchResult {
   readonly peers: readonly PeerFigures[];
   readonly memory: MemoryMakeUp;
   /** Of the rows with one thread: what each stretch of memory took. */
-  readonly loads: readonly { readonly coding: Coding; readonly loads: readonly Load[] }[];
+  readonly loads: readonly { readonly coding: Coding; readonly loads: readonly StretchCost[] }[];
   /** Most bytes that the process ever had resident. */
   readonly peakMemory: number;
   /** Milliseconds. */

@@ -1,19 +1,19 @@
 // One row of bench: a coding on some regions, warmed up, repeated, and given at its best.
 
-import type { Bank } from '../measure/bank.js';
+import type { Measurements } from '../measure/bank.js';
 import type { BenchRow, Speed } from './result.js';
 import type { Region } from '../measure/region.js';
-import type { Coding, Phase, Rig } from '../measure/rig.js';
+import type { Coding, Phase, CodecRig } from '../measure/rig.js';
 
 const GIB = 1024 ** 3;
 
 /** @param bank gets the figures of every region */
 export async function benchRow(
-  rig: Rig,
+  rig: CodecRig,
   coding: Coding,
   regions: readonly Region[],
   repetitions: number,
-  bank: Bank | undefined,
+  bank: Measurements | undefined,
 ): Promise<BenchRow> {
   const bytes = regions.reduce((sum, { length }) => sum + length, 0);
   const encodes: Phase[] = [];

@@ -6,7 +6,7 @@
 import type { CodecName } from '../../codec/codec.js';
 import { PAGE_SIZE } from '../../grammar/grammar.js';
 import { median } from './median.js';
-import type { Load } from '../model/model.js';
+import type { StretchCost } from '../model/model.js';
 import type { Region } from './region.js';
 import type { Coding, RegionFigures } from './rig.js';
 
@@ -26,7 +26,7 @@ interface Entry {
   readonly spreads: number[];
 }
 
-export class Bank {
+export class Measurements {
   readonly #entries = new Map<string, Entry>();
 
   constructor(readonly regions: readonly Region[]) {}
@@ -81,7 +81,7 @@ export class Bank {
   }
 
   /** Every region under a coding, measured or reckoned from the reference. */
-  loads(coding: Coding): Load[] {
+  loads(coding: Coding): StretchCost[] {
     const own = this.figures(coding);
     const reference = this.figures(REFERENCE);
     const relative = relativeTo(own, reference, isFull);

@@ -2,18 +2,18 @@
 // briefly, then whoever is in the running for longer. Stops trying higher levels where compression alone takes longer than
 // the best whole transfer. Promises figures in a Bank; what they mean for a link is the caller's to say.
 
-import { Bank, codingKey, REFERENCE } from './bank.js';
+import { Measurements, codingKey, REFERENCE } from './bank.js';
 import type { Scaling } from '../model/model.js';
 import type { Region } from './region.js';
 import { fewer } from './sample.js';
-import { type Coding, Rig } from './rig.js';
+import { type Coding, CodecRig } from './rig.js';
 
 /** Regions in one go: enough that clocks and queues do not matter, few enough to stop in time. */
 const BATCH = 4;
 
 export interface MeasureOptions {
   readonly regions: readonly Region[];
-  readonly rig: Pick<Rig, 'run'>;
+  readonly rig: Pick<CodecRig, 'run'>;
   /** From the cheapest on; of one codec, ascending levels. */
   readonly candidates: readonly Coding[];
   /** Of the candidates those that have a look whatever the time: without them there is nothing to compare. */
@@ -21,9 +21,9 @@ export interface MeasureOptions {
   /** When to be done, by performance.now(). */
   readonly deadline: number;
   /** Predicted seconds of a transfer with what the bank holds of a coding. */
-  readonly judge: (bank: Bank, coding: Coding) => number;
+  readonly judge: (bank: Measurements, coding: Coding) => number;
   /** Least seconds of a transfer that compression with this coding alone allows. */
-  readonly floor: (bank: Bank, coding: Coding) => number;
+  readonly floor: (bank: Measurements, coding: Coding) => number;
   /** Variants of a promising coding that are tried too: other chunk sizes. */
   readonly variants: (coding: Coding) => readonly Coding[];
   readonly onProgress?: (coding: Coding, share: number) => void;
@@ -46,7 +46,7 @@ const SLOW_MS = 100;
 /** Codings in the running. */
 const FINALISTS = 6;
 
-export async function measure(options: MeasureOptions): Promise<Bank> {
+export async function measure(options: MeasureOptions): Promise<Measurements> {
   const { candidates, deadline, judge, onProgress } = options;
   const begun = performance.now();
   const left = (): number => deadline - performance.now();
@@ -62,7 +62,7 @@ export async function measure(options: MeasureOptions): Promise<Bank> {
   const perRegion = (performance.now() - started) / first.figures.length;
   const affordable = Math.floor((left() * REFERENCE_SHARE) / perRegion);
   const regions = fewer(options.regions, Math.max(LEAST_REGIONS, affordable));
-  const bank = new Bank(regions);
+  const bank = new Measurements(regions);
 
   const run = async (coding: Coding, from: number, count: number): Promise<void> => {
     options.signal?.throwIfAborted();
@@ -157,7 +157,7 @@ export async function measureScaling(
   let one: { encode: number; decode: number; cpu: number } | undefined;
   for (const threads of options.threads) {
     if (performance.now() > options.deadline && one !== undefined) break;
-    const rig = new Rig({ fd: options.fd, threads, zstdBinding: options.zstdBinding });
+    const rig = new CodecRig({ fd: options.fd, threads, zstdBinding: options.zstdBinding });
     const best = { encode: Infinity, decode: Infinity, cpu: Infinity };
     try {
       // The first pass starts the threads.

@@ -60,7 +60,7 @@ function slotsFor(threads: number): number {
   return 2 * threads + 2;
 }
 
-export class Rig {
+export class CodecRig {
   readonly threads: number;
   readonly #encoders: OrderedPool;
   readonly #decoders: OrderedPool;

@@ -8,7 +8,7 @@
 import type { MainCost } from './costs.js';
 
 /** What a stretch of guest memory asks of every stage. */
-export interface Load {
+export interface StretchCost {
   /** How many such stretches there are. */
   readonly weight: number;
   readonly guestBytes: number;
@@ -100,7 +100,7 @@ export function speedup(scaling: Scaling, threads: number): { factor: number; me
 }
 
 /** Seconds of the main thread. */
-function mainSeconds(cost: MainCost, load: Load): number {
+function mainSeconds(cost: MainCost, load: StretchCost): number {
   return (
     cost.perWireByte * load.wireBytes + cost.perChunk * load.chunks + cost.perGuestByte * load.guestBytes
   );
@@ -124,13 +124,13 @@ function hostSeconds(
 }
 
 /** Seconds that all the work takes where both sides share the processors; 0 where they do not. */
-function togetherSeconds({ together }: Route, load: Load, work: number): number {
+function togetherSeconds({ together }: Route, load: StretchCost, work: number): number {
   if (together === undefined) return 0;
   return (work + together.perGuestByte * load.guestBytes) / speedup(together.scaling, together.cpus).factor;
 }
 
 /** Compression while the link limits how many chunks are under way. */
-function pacedCompress(route: Route, load: Load, threads: number, link: number, free: number): number {
+function pacedCompress(route: Route, load: StretchCost, threads: number, link: number, free: number): number {
   if (link <= 0 || load.chunks === 0 || free >= link) return free;
   const underWay = Math.max(1, Math.floor((route.linkRate * PACE_SECONDS * load.chunks) / load.wireBytes));
   if (underWay >= threads) return free;
@@ -142,7 +142,7 @@ function pacedCompress(route: Route, load: Load, threads: number, link: number, 
  * What a transfer takes.
  * @param loads stretches that stand for all of the guest's memory, each with its weight
  */
-export function predict(loads: readonly Load[], threads: Threads, route: Route): Prediction {
+export function predict(loads: readonly StretchCost[], threads: Threads, route: Route): Prediction {
   const { sender, receiver } = route;
   const waits: Record<Stage, number> = { compress: 0, send: 0, link: 0, receive: 0, decompress: 0 };
   let flowing = 0;

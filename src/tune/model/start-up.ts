@@ -2,7 +2,7 @@
 // the last words with the other side. From a command that was timed, and what the model says of its data. Pure.
 
 import type { CommandTime } from './costs.js';
-import { type Load, predict, type Route } from './model.js';
+import { type StretchCost, predict, type Route } from './model.js';
 
 /**
  * Seconds that the command `send` took beyond the flow of data that the model expects.
@@ -13,7 +13,7 @@ import { type Load, predict, type Route } from './model.js';
  * @param command with one thread on each side, over a link that does not limit
  * @param part the regions that it sent, once each
  */
-export function startUp(command: CommandTime, part: readonly Load[], route: Route): number {
+export function startUp(command: CommandTime, part: readonly StretchCost[], route: Route): number {
   const loads = part.map((load) => ({ ...load, weight: 1 }));
   const flow = predict(loads, { compress: 1, decompress: 1 }, { ...route, linkRate: Infinity, startUp: 0 });
   const wall = command.wall - flow.seconds;

@@ -7,11 +7,11 @@ import fs from 'node:fs';
 import { join } from 'node:path';
 
 import { allowedCpus } from '../../os/cpus.js';
-import type { Bank } from '../measure/bank.js';
+import type { Measurements } from '../measure/bank.js';
 import { timeTransfer } from '../measure/commands.js';
 import { EngineChild } from '../measure/engine.js';
 import { flagList } from '../advice/flags.js';
-import { type Load, predict, type Route, type Together } from '../model/model.js';
+import { type StretchCost, predict, type Route, type Together } from '../model/model.js';
 import { median } from '../measure/median.js';
 import { type Contender, contenders } from '../advice/neighbours.js';
 import type { Writer } from '../measure/overhead.js';
@@ -30,7 +30,7 @@ const PASSES = 3;
 const MOST_BYTES = 1024 ** 3;
 
 export interface VerifyOptions {
-  readonly bank: Bank;
+  readonly bank: Measurements;
   readonly table: Table;
   readonly best: Choice;
   readonly choices: readonly Choice[];
@@ -112,7 +112,7 @@ function expect(
   here: Route,
   counts: readonly number[] | undefined,
 ): number {
-  const loads: readonly Load[] = table.loads(settings);
+  const loads: readonly StretchCost[] = table.loads(settings);
   const weighted = counts === undefined ? loads : loads.map((load, at) => ({ ...load, weight: counts[at]! }));
   return predict(weighted, settings.threads, here).seconds;
 }

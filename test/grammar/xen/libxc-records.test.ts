@@ -2,7 +2,11 @@
 
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { LibxcRecords, type LibxcRecord, type RecordHandler } from '../../../src/grammar/xen/libxc-records.js';
+import {
+  LibxcRecords,
+  type LibxcRecord,
+  type RecordHandler,
+} from '../../../src/grammar/xen/libxc-records.js';
 import { range, REC, XenStream } from '../support/xen-streams.js';
 
 /** Collects the records with their bodies. */

@@ -4,7 +4,14 @@ import fs from 'node:fs';
 import { after } from 'node:test';
 import { guestStream } from './guests.js';
 import { type Arrivals, Stream, type Transport } from '../../../lab/xapi/stream.js';
-import { END_HEADER, type FrontOptions, LIBXC_HEADER, STREAM, Workshop, Xenopsd } from '../../../lab/xapi/xenopsd.js';
+import {
+  END_HEADER,
+  type FrontOptions,
+  LIBXC_HEADER,
+  STREAM,
+  Workshop,
+  Xenopsd,
+} from '../../../lab/xapi/xenopsd.js';
 
 export const SMALL = guestStream(3);
 /** More than the kernel and the front can hold. */

@@ -3,12 +3,12 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 
-import { Patience } from '../../../src/transfer/adaptive/patience.js';
+import { SwitchPolicy } from '../../../src/transfer/adaptive/patience.js';
 
 const LOOK = 50;
 
 /** Looks from `from` on; @returns the times at which a switch was allowed */
-function allowed(patience: Patience, from: number, to: number, gain: number, news = false): number[] {
+function allowed(patience: SwitchPolicy, from: number, to: number, gain: number, news = false): number[] {
   const times: number[] = [];
   for (let now = from; now < to; now += LOOK) {
     if (!patience.allows(gain, news, now)) continue;
@@ -21,7 +21,7 @@ function allowed(patience: Patience, from: number, to: number, gain: number, new
 describe('Patience', () => {
   it('allows at most two switches a minute under constant conditions, whatever the gain', () => {
     for (const gain of [0.06, 0.3, 5]) {
-      const times = allowed(new Patience(0), 3_000, 303_000, gain);
+      const times = allowed(new SwitchPolicy(0), 3_000, 303_000, gain);
       assert.ok(times.length > 0);
       for (const start of times) {
         assert.ok(times.filter((time) => time >= start && time < start + 60_000).length <= 2);
@@ -30,31 +30,31 @@ describe('Patience', () => {
   });
 
   it('lets a small gain wait for 300 ms and takes noise for noise', () => {
-    assert.equal(allowed(new Patience(0), 10_000, 20_000, 0.06)[0], 10_300);
-    assert.deepEqual(allowed(new Patience(0), 10_000, 200_000, 0.04), []);
-    const patience = new Patience(0);
+    assert.equal(allowed(new SwitchPolicy(0), 10_000, 20_000, 0.06)[0], 10_300);
+    assert.deepEqual(allowed(new SwitchPolicy(0), 10_000, 200_000, 0.04), []);
+    const patience = new SwitchPolicy(0);
     for (let now = 10_000; now < 60_000; now += LOOK) {
       assert.ok(!patience.allows(now % 200 === 0 ? 0 : 0.2, false, now));
     }
   });
 
   it('follows a change of link or guest within 100 ms, and again', () => {
-    const patience = new Patience(0);
+    const patience = new SwitchPolicy(0);
     assert.equal(allowed(patience, 10_000, 10_200, 0.5, true)[0], 10_100);
     patience.reset();
     assert.equal(allowed(patience, 14_000, 14_200, 0.5, true)[0], 14_100);
   });
 
   it('waits for nothing when a change makes twice the speed possible, nor right after one that it has followed', () => {
-    assert.equal(allowed(new Patience(0), 10_000, 10_200, 1.5, true)[0], 10_000);
-    const patience = new Patience(0);
+    assert.equal(allowed(new SwitchPolicy(0), 10_000, 10_200, 1.5, true)[0], 10_000);
+    const patience = new SwitchPolicy(0);
     assert.deepEqual(allowed(patience, 10_000, 10_050, 1.5, true), [10_000]);
     assert.deepEqual(allowed(patience, 10_050, 10_100, 0.3, true), [10_050]);
     assert.deepEqual(allowed(patience, 10_100, 10_200, 0.15), [10_150]);
   });
 
   it('takes smaller gains, too, for a while after it has followed a change', () => {
-    const patience = new Patience(0);
+    const patience = new SwitchPolicy(0);
     allowed(patience, 10_000, 10_500, 0.06);
     assert.equal(allowed(patience, 11_000, 14_000, 0.06).length, 0, 'constant conditions');
     patience.reset();
@@ -67,8 +67,8 @@ describe('Patience', () => {
   });
 
   it('finds its way quickly at the start', () => {
-    const times = allowed(new Patience(0), 0, 1_000, 0.1);
+    const times = allowed(new SwitchPolicy(0), 0, 1_000, 0.1);
     assert.ok(times.length >= 5);
-    assert.equal(allowed(new Patience(0), 0, 100, 0.4)[0], 0);
+    assert.equal(allowed(new SwitchPolicy(0), 0, 100, 0.4)[0], 0);
   });
 });

@@ -3,13 +3,13 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 
-import { Slump } from '../../../src/transfer/adaptive/slump.js';
+import { SlowdownDetector } from '../../../src/transfer/adaptive/slump.js';
 
 const BELIEVED = 100e6;
 
 describe('Slump', () => {
   it('sees it in two slow writes, at the rate of these alone', () => {
-    const slump = new Slump();
+    const slump = new SlowdownDetector();
     slump.waited(1_000_000, 10, BELIEVED);
     slump.waited(400_000, 40, BELIEVED);
     assert.equal(slump.rate, undefined);
@@ -18,7 +18,7 @@ describe('Slump', () => {
   });
 
   it('takes one long wait for an accident, and short ones too', () => {
-    const slump = new Slump();
+    const slump = new SlowdownDetector();
     slump.waited(400_000, 300, BELIEVED);
     assert.equal(slump.rate, undefined);
     slump.end();
@@ -29,10 +29,10 @@ describe('Slump', () => {
 
   it('ends with a write that is fast, or does not wait', () => {
     for (const end of [
-      (slump: Slump) => slump.end(),
-      (slump: Slump) => slump.waited(1_000_000, 10, BELIEVED),
+      (slump: SlowdownDetector) => slump.end(),
+      (slump: SlowdownDetector) => slump.waited(1_000_000, 10, BELIEVED),
     ]) {
-      const slump = new Slump();
+      const slump = new SlowdownDetector();
       slump.waited(400_000, 40, BELIEVED);
       end(slump);
       slump.waited(400_000, 40, BELIEVED);

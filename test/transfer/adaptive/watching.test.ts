@@ -3,12 +3,12 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 
-import { Watching } from '../../../src/transfer/adaptive/watching.js';
-import { Window } from '../../../src/transfer/adaptive/window.js';
+import { CpuSampler } from '../../../src/transfer/adaptive/watching.js';
+import { Interval } from '../../../src/transfer/adaptive/window.js';
 
 /** How many of so many jobs of so many microseconds are watched, after the first ones. */
 function watched(micros: number, count = 1_000): number {
-  const watching = new Watching();
+  const watching = new CpuSampler();
   let found = 0;
   for (let job = -200; job < count; job++) {
     const watches = watching.next();
@@ -34,7 +34,7 @@ describe('Window', () => {
   const chunk = { candidate: 3, decoded: 1_000_000, plain: 900_000, encoded: 200_000, codecMicros: 0 };
 
   it('takes jobs that nobody watched to be like the others', () => {
-    const window = new Window();
+    const window = new Interval();
     window.add({ ...chunk, wall: 2_000, jobMicros: 1_000 }, 3, 0);
     window.add({ ...chunk, wall: 6_000, jobMicros: 0 }, 3, 0);
     window.cpu = 5_000;
@@ -45,7 +45,7 @@ describe('Window', () => {
   });
 
   it('counts trials apart, and what is not of the candidate in use', () => {
-    const window = new Window();
+    const window = new Interval();
     window.add({ ...chunk, wall: 3_000, jobMicros: 2_000 }, 3, 1_000);
     window.add({ ...chunk, wall: 2_000, jobMicros: 2_000 }, 4, 0);
     assert.equal(window.tried, 1_000);
@@ -55,7 +55,7 @@ describe('Window', () => {
   });
 
   it('knows nothing of processors where nobody watched', () => {
-    const window = new Window();
+    const window = new Interval();
     window.add({ ...chunk, wall: 2_000, jobMicros: 0 }, 3, 0);
     assert.ok(!window.known);
     assert.equal(window.jobs, 0);

@@ -6,26 +6,26 @@ import { afterEach, describe, it } from 'node:test';
 import { storeMemoryBytes } from '../../../src/chunk/page-store.js';
 import { RamferryError } from '../../../src/errors.js';
 import { COMPRESS_ENTRY, DECOMPRESS_ENTRY } from '../../../src/os/entries.js';
-import { rehearseReceiving, rehearseSending } from '../../../src/transfer/prestart/warm-up.js';
-import { type Rehearsal, Standby } from '../../../src/transfer/prestart/prestart.js';
-import type { Crew } from '../../../src/pool/crew.js';
+import { warmUpReceiving, warmUpSending } from '../../../src/transfer/prestart/warm-up.js';
+import { type Rehearsal, Prestart } from '../../../src/transfer/prestart/prestart.js';
+import type { ThreadGroup } from '../../../src/pool/crew.js';
 import { MIB } from '../support/memory-link.js';
 
 const LIMIT = { timeout: 30_000 };
 const PARTS = { threads: 2, zstdBinding: '', memoryLimit: 320 * MIB };
-const open: Standby[] = [];
+const open: Prestart[] = [];
 
 afterEach(async () => {
   await Promise.all(open.splice(0).map((standby) => standby.close()));
 });
 
-function make(rehearsal: Rehearsal | undefined, entry = COMPRESS_ENTRY): Standby {
-  const standby = new Standby({ entry, threads: 2, rehearsal, storeBytes: 2 * MIB });
+function make(rehearsal: Rehearsal | undefined, entry = COMPRESS_ENTRY): Prestart {
+  const standby = new Prestart({ entry, threads: 2, rehearsal, storeBytes: 2 * MIB });
   open.push(standby);
   return standby;
 }
 
-function listen(standby: Standby, onListening?: (address: string) => void): void {
+function listen(standby: Prestart, onListening?: (address: string) => void): void {
   standby.whileListening({ onListening }).onListening!('unix:/somewhere');
 }
 
@@ -64,7 +64,7 @@ describe('standby', () => {
   });
 
   it('ends threads that nobody took, and the rehearsal with them', LIMIT, async () => {
-    let crew: Crew | undefined;
+    let crew: ThreadGroup | undefined;
     let ended = false;
     const standby = make(async (given, over) => {
       crew = given.crew;
@@ -117,14 +117,14 @@ describe('standby', () => {
 describe('a rehearsal', () => {
   it('is left out where the memory limit has no room for it', () => {
     const tight = { ...PARTS, memoryLimit: 128 * MIB };
-    assert.equal(rehearseSending({ ...tight, codec: 'zstd' }), undefined);
-    assert.equal(rehearseReceiving(tight), undefined);
-    assert.notEqual(rehearseReceiving({ ...tight, threads: 1 }), undefined, 'one thread has enough of it');
+    assert.equal(warmUpSending({ ...tight, codec: 'zstd' }), undefined);
+    assert.equal(warmUpReceiving(tight), undefined);
+    assert.notEqual(warmUpReceiving({ ...tight, threads: 1 }), undefined, 'one thread has enough of it');
   });
 
   for (const [what, rehearsal, entry] of [
-    ['of sending', rehearseSending({ ...PARTS, codec: 'zstd' })!, COMPRESS_ENTRY],
-    ['of receiving', rehearseReceiving(PARTS)!, DECOMPRESS_ENTRY],
+    ['of sending', warmUpSending({ ...PARTS, codec: 'zstd' })!, COMPRESS_ENTRY],
+    ['of receiving', warmUpReceiving(PARTS)!, DECOMPRESS_ENTRY],
   ] as const) {
     it(
       `${what} succeeds, comes to its end by itself, and leaves the threads as they were`,
@@ -132,7 +132,7 @@ describe('a rehearsal', () => {
       async () => {
         let outcome: unknown = 'none';
         let threads: number[] = [];
-        const ids = (crew: Crew): number[] =>
+        const ids = (crew: ThreadGroup): number[] =>
           crew.threads.map(({ threadId }) => threadId).sort((a, b) => a - b);
         const standby = make(async (given, over) => {
           threads = ids(given.crew);

@@ -7,12 +7,12 @@ import { it } from 'node:test';
 import { SEGMENT } from '../../../src/chunk/segments.js';
 import { QemuGrammar } from '../../../src/grammar/qemu/qemu.js';
 import { Filler } from '../../../src/transfer/sender/filler.js';
-import { rehearsedGuest } from '../../../src/transfer/prestart/warm-up-guest.js';
+import { warmUpGuest } from '../../../src/transfer/prestart/warm-up-guest.js';
 import { RoundCounter } from '../../../src/transfer/statistics/rounds.js';
 
 it('the rehearsed guest is walked to its last byte, and its pages come again', () => {
   const pieces: Buffer[] = [];
-  for (const piece of rehearsedGuest()) {
+  for (const piece of warmUpGuest()) {
     pieces.push(Buffer.from(piece));
     if (pieces.length === 6000) break;
   }

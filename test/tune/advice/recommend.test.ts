@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 
-import { Bank, REFERENCE } from '../../../src/tune/measure/bank.js';
+import { Measurements, REFERENCE } from '../../../src/tune/measure/bank.js';
 import type { Route } from '../../../src/tune/model/model.js';
 import {
   type Confidence,
@@ -26,8 +26,8 @@ const NONE: Coding = { codec: 'none', level: 1, chunkSize: MIB };
 const NINE: Coding = { codec: 'zstd', level: 9, chunkSize: MIB };
 const LZ4: Coding = { codec: 'lz4', level: 1, chunkSize: MIB };
 
-function bank(): Bank {
-  const filled = new Bank(REGIONS);
+function bank(): Measurements {
+  const filled = new Measurements(REGIONS);
   const all = (each: RegionFigures): RegionFigures[] => REGIONS.map(() => each);
   filled.add(REFERENCE, 0, all(figures(6, 0.004)));
   filled.add(NONE, 0, all(figures(1, 0.001)));
@@ -57,7 +57,7 @@ describe('the bank', () => {
   });
 
   it('does not take memory that is empty for memory that is slow to compress', () => {
-    const filled = new Bank(REGIONS);
+    const filled = new Measurements(REGIONS);
     const pages = { zero: 1024, duplicate: 0, literal: 0 };
     const empty: RegionFigures = { ...figures(1000, 0.001), pages };
     filled.add(REFERENCE, 0, [figures(6, 0.004), empty, figures(6, 0.004), empty]);

@@ -3,10 +3,10 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 
-import { type Bank, codingKey, REFERENCE } from '../../../src/tune/measure/bank.js';
+import { type Measurements, codingKey, REFERENCE } from '../../../src/tune/measure/bank.js';
 import { measure } from '../../../src/tune/measure/measure.js';
 import type { Region } from '../../../src/tune/measure/region.js';
-import type { Coding, RegionFigures, Rig } from '../../../src/tune/measure/rig.js';
+import type { Coding, RegionFigures, CodecRig } from '../../../src/tune/measure/rig.js';
 
 const MIB = 1024 * 1024;
 const REGIONS: Region[] = Array.from({ length: 16 }, (_, index) => ({
@@ -23,7 +23,7 @@ async function tried(
   const enough = new AbortController();
   const seen = new Set<string>();
   let runs = 0;
-  const run: Rig['run'] = (coding, regions) => {
+  const run: CodecRig['run'] = (coding, regions) => {
     seen.add(codingKey(coding));
     if (++runs > 300) enough.abort(new Error('enough'));
     const pages = { zero: 0, duplicate: 0, literal: 1024 };
@@ -34,7 +34,7 @@ async function tried(
     const phase = { wall: 0.01, cpu: 0.01, regions: regions.map(() => 0.01) };
     return Promise.resolve({ figures, encode: phase, decode: phase });
   };
-  const encode = (bank: Bank, coding: Coding): number =>
+  const encode = (bank: Measurements, coding: Coding): number =>
     bank.loads(coding).reduce((sum, load) => sum + load.encode, 0);
   await assert.rejects(
     measure({
@@ -57,7 +57,7 @@ describe('measure, when time is over before it begins', () => {
     const coding = (codec: Coding['codec'], level: number): Coding => ({ codec, level, chunkSize: MIB });
     const pages = { zero: 0, duplicate: 0, literal: 1024 };
     const phase = { wall: 0.01, cpu: 0.01, regions: [0.01] };
-    const run: Rig['run'] = (_, regions) =>
+    const run: CodecRig['run'] = (_, regions) =>
       Promise.resolve({
         figures: regions.map(({ length }) => ({
           ...{ guestBytes: length, wireBytes: length / 4, chunks: 4, pages, encode: 0.01, decode: 0.001 },

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import fc from 'fast-check';
 
-import { type Host, type Load, predict, type Route, speedup } from '../../../src/tune/model/model.js';
+import { type Host, type StretchCost, predict, type Route, speedup } from '../../../src/tune/model/model.js';
 
 const NOTHING = { perWireByte: 0, perChunk: 0, perGuestByte: 0 };
 
@@ -14,11 +14,18 @@ function route(change: Partial<Route> = {}): Route {
   return { sender: host(1), receiver: host(1), linkRate: Infinity, startUp: 0, ...change };
 }
 
-const LOAD: Load = { weight: 10, guestBytes: 1e6, wireBytes: 2e5, chunks: 1, encode: 0.01, decode: 0.004 };
+const LOAD: StretchCost = {
+  weight: 10,
+  guestBytes: 1e6,
+  wireBytes: 2e5,
+  chunks: 1,
+  encode: 0.01,
+  decode: 0.004,
+};
 const ONE = { compress: 1, decompress: 1 };
 
 /** Without what the first and the last chunk add. */
-function flow(load: Load, on: Route, threads = ONE): number {
+function flow(load: StretchCost, on: Route, threads = ONE): number {
   return (load.guestBytes * load.weight) / predict([load], threads, on).guestRate;
 }
 

@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 
-import type { Load, Route } from '../../../src/tune/model/model.js';
+import type { StretchCost, Route } from '../../../src/tune/model/model.js';
 import { startUp } from '../../../src/tune/model/start-up.js';
 
 const host = {
@@ -13,7 +13,7 @@ const host = {
 };
 const route: Route = { sender: host, receiver: host, linkRate: 1e6, startUp: 7 };
 /** Half a second of compression, three tenths of decompression; chunks so many that filling the pipe takes no time. */
-const load: Load = {
+const load: StretchCost = {
   weight: 3,
   ...{ guestBytes: 4e6, wireBytes: 1e6, chunks: 1e9, encode: 0.5, decode: 0.3 },
 };
