@@ -6,7 +6,7 @@
 import { RamferryError } from '../errors.js';
 import type { Ring } from '../slot/ring.js';
 import type { WorkerStartUp } from '../slot/start-up.js';
-import { ThreadGroup } from './crew.js';
+import { ThreadGroup } from './thread-group.js';
 
 /** Threads that were there before; the pool ends them with itself, unless they have been lent. */
 export interface GivenCrew {

@@ -13,7 +13,7 @@ import { PAGE_BYTES } from '../page/zero.js';
 import { IdentityTable } from './identities.js';
 import { SelfControl } from './self-control.js';
 import { SlotTable } from './slot-table.js';
-import { TwinTable } from './twins.js';
+import { TwinTable } from './equal-pages.js';
 
 /** Chunks that come between a chunk and the first that its results count for. More than are ever under way at once. */
 const REPORT_DELAY = 64;

@@ -26,7 +26,7 @@ import { COMPRESS_ENTRY } from '../os/entries.js';
 import { codecBytes } from './plan/codec-memory.js';
 import { speaks } from '../control/handshake.js';
 import { followDelivery } from './pace/follow-delivery.js';
-import { type GeneratedStream, outletFor, recogniseLoad, xenguestVersion } from './sender/load.js';
+import { type GeneratedStream, outletFor, recogniseLoad, xenguestVersion } from './sender/send-source.js';
 import { openOptions, warnOfFewer } from './plan/opening.js';
 import { hypervisor, receiver } from '../control/peer-rules.js';
 import { endRelay, relay, standardPartner } from '../control/relay.js';

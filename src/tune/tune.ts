@@ -3,7 +3,7 @@
 // stand for. Leaves nothing behind.
 
 import { allowedCpus } from '../os/cpus.js';
-import { type Measurements, REFERENCE } from './measure/bank.js';
+import { type Measurements, REFERENCE } from './measure/measurements.js';
 import { candidates, principal, variants } from './measure/candidates.js';
 import { watchHostLoad } from '../os/host-load.js';
 import { openTuneInput, type TuneInput } from './measure/input.js';
@@ -31,7 +31,7 @@ import { probe } from './probe/client.js';
 import { selfSpeed } from './probe/self-speed.js';
 import { startUp } from './model/start-up.js';
 import { verify } from './verify/verify.js';
-import { type Coding, CodecRig } from './measure/rig.js';
+import { type Coding, CodecRig } from './measure/codec-rig.js';
 
 /** Milliseconds of the budget that are left for the model. */
 const RESERVE_MS = 400;

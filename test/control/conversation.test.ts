@@ -19,7 +19,7 @@ import { helloMessage, resultMessage } from '../../src/control/negotiation.js';
 import { END_RECORD_BYTES, STREAM_HEADER_BYTES } from '../../src/container/native.js';
 import { checkSums, statedSums } from '../../src/container/sums.js';
 import { type ErrorCode, RamferryError } from '../../src/errors.js';
-import { HandoverProtocol } from '../../src/hypervisor/qemu/dialogue.js';
+import { HandoverProtocol } from '../../src/hypervisor/qemu/handover-protocol.js';
 import { goMessage, readGo, type Saying, sayingBody } from '../../src/hypervisor/qemu/messages.js';
 import { receive } from '../../src/transfer/receive.js';
 import { ControlReader } from '../../src/control/channel.js';

@@ -11,7 +11,7 @@ import { NO_SLOT, NO_TALLY, ownSlot } from '../../src/chunk/store-plan.js';
 import { IdentityTable } from '../../src/store/identities.js';
 import { Ledger } from '../../src/store/ledger.js';
 import { SelfControl } from '../../src/store/self-control.js';
-import { TwinTable } from '../../src/store/twins.js';
+import { TwinTable } from '../../src/store/equal-pages.js';
 
 const PAGE = 4096;
 

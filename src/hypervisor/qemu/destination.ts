@@ -32,7 +32,7 @@ import {
   resolveIncomingOptions,
 } from './options.js';
 import { checkUnmatched, toldRam } from './ram/told-ram.js';
-import { checkAddress, type Connection, connectionOf } from './partner.js';
+import { checkAddress, type Connection, connectionOf } from './connection.js';
 import { monitorInQemu, openGuestRam } from './ram/guest-ram.js';
 import { closeRamFiles, type RamFile } from './ram/ram-files.js';
 import { hashRam } from './ram/ram-hash.js';

@@ -18,7 +18,7 @@ import {
 import { formatDuration, formatRate } from '../../units.js';
 import { QemuGuest } from './qmp/guest.js';
 import type { Convergence, Forecast } from './convergence.js';
-import type { HandoverProtocol } from './dialogue.js';
+import type { HandoverProtocol } from './handover-protocol.js';
 import type { RamFile } from './ram/ram-files.js';
 import type { Scanner } from './ram/scanner.js';
 import type { StateInlet } from './state-socket.js';

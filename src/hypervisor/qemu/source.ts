@@ -21,7 +21,7 @@ import { QemuGuest } from './qmp/guest.js';
 import { memoryBackends, qemuVersion } from './qmp/memory.js';
 import { neededCapabilities, opposite } from './capabilities.js';
 import { Convergence } from './convergence.js';
-import { HandoverProtocol, unknownOutcome, verdictError } from './dialogue.js';
+import { HandoverProtocol, unknownOutcome, verdictError } from './handover-protocol.js';
 import { goMessage } from './messages.js';
 import {
   type MigrateOptions,
@@ -29,7 +29,7 @@ import {
   type ResolvedMigrateOptions,
   resolveMigrateOptions,
 } from './options.js';
-import { checkAddress, type Connection, connectionOf } from './partner.js';
+import { checkAddress, type Connection, connectionOf } from './connection.js';
 import { PieceSource } from './ram/piece-source.js';
 import { checkIgnored, checkPartner, checkScan, checkState, type PartnerRam } from './source-checks.js';
 import { monitorInQemu, openGuestRam } from './ram/guest-ram.js';

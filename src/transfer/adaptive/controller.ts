@@ -9,11 +9,11 @@ import { type ChunkFigures, Curves, type TrialFigures } from './curves.js';
 import { LinkGauge, type LinkInterval } from './link-gauge.js';
 import type { WriteFigures } from './write-figures.js';
 import { type Machine, MainThread, predictAll, type Prediction } from './model.js';
-import { SwitchPolicy } from './patience.js';
+import { SwitchPolicy } from './switch-policy.js';
 import { ReceiverGauge } from './receiver-gauge.js';
 import { Trials } from './trials.js';
-import { CpuSampler } from './watching.js';
-import { Interval } from './window.js';
+import { CpuSampler } from './cpu-sampler.js';
+import { Interval } from './interval.js';
 
 /** A change of mind, and why. */
 export interface Switch {

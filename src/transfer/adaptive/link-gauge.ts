@@ -3,7 +3,7 @@
 // that the next choice finds out. What the other side cannot take looks like a link that cannot, unless that side says so.
 
 import { DrainMeter } from './drain-meter.js';
-import { SlowdownDetector } from './slump.js';
+import { SlowdownDetector } from './slowdown-detector.js';
 import type { WriteFigures } from './write-figures.js';
 
 /** What is known of the other side. */

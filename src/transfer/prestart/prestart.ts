@@ -4,7 +4,7 @@
 // failure: the transfer will say it.
 
 import type { OpenOptions } from '../../link/options.js';
-import { ThreadGroup } from '../../pool/crew.js';
+import { ThreadGroup } from '../../pool/thread-group.js';
 import type { GivenCrew } from '../../pool/worker-pool.js';
 import { StoreReserve } from '../../store/reserve.js';
 

@@ -10,7 +10,7 @@ import { GRAMMAR_ID } from '../../grammar/grammar.js';
 import { QemuGrammar } from '../../grammar/qemu/qemu.js';
 import type { ByteSink, ByteSource } from '../../io/bytes.js';
 import { PlainSink } from '../../io/plain-sink.js';
-import { ThreadGroup } from '../../pool/crew.js';
+import { ThreadGroup } from '../../pool/thread-group.js';
 import type { GivenCrew } from '../../pool/worker-pool.js';
 import { COMPRESS_ENTRY } from '../../os/entries.js';
 import { senderGeometry } from '../plan/memory.js';

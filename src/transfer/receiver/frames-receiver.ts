@@ -21,7 +21,7 @@ import { HOLDS, JOB, JOB_HASH, JOB_WIDE, TASK } from '../../slot/job.js';
 import { DECOMPRESS_ENTRY } from '../../os/entries.js';
 import { announcedGeometry, receiverGeometry, windowRoom } from '../plan/memory.js';
 import { hangUp, type Outcome, type ReceiverSettings, type Receiving } from './receiving.js';
-import { LookaheadBuffer } from './stream-window.js';
+import { LookaheadBuffer } from './lookahead-buffer.js';
 
 type Units = Extract<FrameLayout, { layout: 'units' }>;
 type Chunk = Extract<FrameUnit, { kind: 'chunk' }>;

@@ -4,7 +4,7 @@
 import { cpus } from 'node:os';
 
 import { allowedCpus } from '../../os/cpus.js';
-import type { Measurements } from '../measure/bank.js';
+import type { Measurements } from '../measure/measurements.js';
 import { flagsFor } from './flags.js';
 import type { HostLoad } from '../../os/host-load.js';
 import type { TuneInput } from '../measure/input.js';
@@ -14,7 +14,7 @@ import { predict, type Route } from '../model/model.js';
 import type { ResolvedTuneOptions } from './options.js';
 import { type Choice, confidence, paysUpTo, reasonsToWithhold, type Table } from './recommend.js';
 import type { Alternative, CodingFigures, Probed, TuneResult } from './result.js';
-import type { Coding } from '../measure/rig.js';
+import type { Coding } from '../measure/codec-rig.js';
 import { predictLive } from '../model/rounds.js';
 
 const GIB = 1024 ** 3;

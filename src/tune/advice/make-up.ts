@@ -8,7 +8,7 @@ import { openCodec } from '../../codec/registry.js';
 import { PAGE_SIZE } from '../../grammar/grammar.js';
 import { readExactlyAt } from '../../io/positioned.js';
 import { isZeroPage } from '../../page/zero.js';
-import { type Measurements, REFERENCE } from '../measure/bank.js';
+import { type Measurements, REFERENCE } from '../measure/measurements.js';
 import type { MemoryMakeUp } from './result.js';
 
 /** Pages of each region that are compressed alone. */

@@ -2,9 +2,9 @@
 // sure that is. Pure; everything it knows comes from the bank and the model.
 
 import type { CodecName } from '../../codec/codec.js';
-import { type Measurements, codingKey } from '../measure/bank.js';
+import { type Measurements, codingKey } from '../measure/measurements.js';
 import { type StretchCost, predict, type Prediction, type Route, type Threads } from '../model/model.js';
-import type { Coding } from '../measure/rig.js';
+import type { Coding } from '../measure/codec-rig.js';
 
 export interface Settings extends Coding {
   readonly threads: Threads;

@@ -12,7 +12,7 @@ import { peakMemory } from '../../os/peak-memory.js';
 import { allowedCpus } from '../../os/cpus.js';
 import { LIMITS, optionError } from '../../transfer/plan/options.js';
 import { invalidOption, parseSize } from '../../units.js';
-import { Measurements, REFERENCE } from '../measure/bank.js';
+import { Measurements, REFERENCE } from '../measure/measurements.js';
 import { benchDelta } from './delta.js';
 import type { BenchResult, BenchRow } from './result.js';
 import { benchRow } from './row.js';
@@ -22,7 +22,7 @@ import { makeUp } from '../advice/make-up.js';
 import { measuring } from '../advice/options.js';
 import { benchPeers } from './peers.js';
 import { REGION_BYTES } from '../measure/region.js';
-import { type Coding, CodecRig } from '../measure/rig.js';
+import { type Coding, CodecRig } from '../measure/codec-rig.js';
 import { fewer } from '../measure/sample.js';
 
 const KIB = 1024;

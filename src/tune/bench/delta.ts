@@ -9,8 +9,8 @@ import type { DeltaFigures } from './result.js';
 import { benchRow } from './row.js';
 import { changedPages } from '../measure/changed-pages.js';
 import type { TuneInput } from '../measure/input.js';
-import { REFERENCE } from '../measure/bank.js';
-import { type Coding, CodecRig } from '../measure/rig.js';
+import { REFERENCE } from '../measure/measurements.js';
+import { type Coding, CodecRig } from '../measure/codec-rig.js';
 
 export interface DeltaOptions {
   /** Address of the older image. */

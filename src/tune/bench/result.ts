@@ -4,7 +4,7 @@ import type { HostLoad } from '../../os/host-load.js';
 import type { StretchCost } from '../model/model.js';
 import type { PeerFigures } from './peers.js';
 import type { MemoryMakeUp } from '../advice/result.js';
-import type { Coding } from '../measure/rig.js';
+import type { Coding } from '../measure/codec-rig.js';
 
 /** The fastest of some repetitions, and how much slower the slowest was, as a share. */
 export interface Speed {

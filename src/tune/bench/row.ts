@@ -1,9 +1,9 @@
 // One row of bench: a coding on some regions, warmed up, repeated, and given at its best.
 
-import type { Measurements } from '../measure/bank.js';
+import type { Measurements } from '../measure/measurements.js';
 import type { BenchRow, Speed } from './result.js';
 import type { Region } from '../measure/region.js';
-import type { Coding, Phase, CodecRig } from '../measure/rig.js';
+import type { Coding, Phase, CodecRig } from '../measure/codec-rig.js';
 
 const GIB = 1024 ** 3;
 

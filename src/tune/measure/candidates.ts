@@ -3,7 +3,7 @@
 
 import { CODEC_NAMES, type CodecName } from '../../codec/codec.js';
 import { usableCodecs } from '../../codec/features.js';
-import type { Coding } from './rig.js';
+import type { Coding } from './codec-rig.js';
 
 const MIB = 1024 * 1024;
 

@@ -39,6 +39,6 @@ async function serve(request: ChildRequest): Promise<void> {
 }
 
 process.on('message', (request: ChildRequest) => void serve(request));
-// The parent has gone and no answer is wanted. process.exit() would terminate threads that may be loading (pool/crew.ts).
+// The parent has gone and no answer is wanted. process.exit() would terminate threads that may be loading (pool/thread-group.ts).
 process.on('disconnect', () => exitNow(0));
 answer({ kind: 'ready' });

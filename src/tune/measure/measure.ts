@@ -2,11 +2,11 @@
 // briefly, then whoever is in the running for longer. Stops trying higher levels where compression alone takes longer than
 // the best whole transfer. Promises figures in a Bank; what they mean for a link is the caller's to say.
 
-import { Measurements, codingKey, REFERENCE } from './bank.js';
+import { Measurements, codingKey, REFERENCE } from './measurements.js';
 import type { Scaling } from '../model/model.js';
 import type { Region } from './region.js';
 import { fewer } from './sample.js';
-import { type Coding, CodecRig } from './rig.js';
+import { type Coding, CodecRig } from './codec-rig.js';
 
 /** Regions in one go: enough that clocks and queues do not matter, few enough to stop in time. */
 const BATCH = 4;

@@ -3,7 +3,7 @@
 
 import fs from 'node:fs';
 
-import { REFERENCE } from './bank.js';
+import { REFERENCE } from './measurements.js';
 import { timeSend } from './commands.js';
 import { EngineChild, type Side, transferBetween } from './engine.js';
 import type { CommandTime, MainCost } from '../model/costs.js';

@@ -6,7 +6,7 @@ import { join } from 'node:path';
 
 import { writeImage } from '../../image/image.js';
 import { allowedCpus } from '../../os/cpus.js';
-import { REFERENCE } from '../measure/bank.js';
+import { REFERENCE } from '../measure/measurements.js';
 import { measureScaling } from '../measure/measure.js';
 import type { Speed } from './messages.js';
 import { REGION_BYTES } from '../measure/region.js';

@@ -7,7 +7,7 @@ import fs from 'node:fs';
 import { join } from 'node:path';
 
 import { allowedCpus } from '../../os/cpus.js';
-import type { Measurements } from '../measure/bank.js';
+import type { Measurements } from '../measure/measurements.js';
 import { timeTransfer } from '../measure/commands.js';
 import { EngineChild } from '../measure/engine.js';
 import { flagList } from '../advice/flags.js';

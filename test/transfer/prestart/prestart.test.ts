@@ -8,7 +8,7 @@ import { RamferryError } from '../../../src/errors.js';
 import { COMPRESS_ENTRY, DECOMPRESS_ENTRY } from '../../../src/os/entries.js';
 import { warmUpReceiving, warmUpSending } from '../../../src/transfer/prestart/warm-up.js';
 import { type Rehearsal, Prestart } from '../../../src/transfer/prestart/prestart.js';
-import type { ThreadGroup } from '../../../src/pool/crew.js';
+import type { ThreadGroup } from '../../../src/pool/thread-group.js';
 import { MIB } from '../support/memory-link.js';
 
 const LIMIT = { timeout: 30_000 };

@@ -10,7 +10,7 @@ import { XENGUEST_RECORD } from '../../../src/container/xenguest.js';
 import { RamferryError } from '../../../src/errors.js';
 import { IMAGE_HEADER_BYTES, LIBXC_RECORD } from '../../../src/grammar/xen/libxc-format.js';
 import type { Hello } from '../../../src/control/negotiation.js';
-import { xenguestVersion } from '../../../src/transfer/sender/load.js';
+import { xenguestVersion } from '../../../src/transfer/sender/send-source.js';
 import { receiverHello } from '../../../src/transfer/plan/receiver-hello.js';
 import { inspectXen } from '../../../src/transfer/inspect/xen.js';
 import type { XenKind } from '../../../src/grammar/xen/wrapping.js';

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 
-import { Measurements, REFERENCE } from '../../../src/tune/measure/bank.js';
+import { Measurements, REFERENCE } from '../../../src/tune/measure/measurements.js';
 import type { Route } from '../../../src/tune/model/model.js';
 import {
   type Confidence,
@@ -12,7 +12,7 @@ import {
   Table,
   threadSteps,
 } from '../../../src/tune/advice/recommend.js';
-import type { Coding, RegionFigures } from '../../../src/tune/measure/rig.js';
+import type { Coding, RegionFigures } from '../../../src/tune/measure/codec-rig.js';
 
 const MIB = 1024 * 1024;
 const REGIONS = [0, 1, 2, 3].map((index) => ({ weight: 2, offset: index * 4 * MIB, length: 4 * MIB }));

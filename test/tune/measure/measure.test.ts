@@ -3,10 +3,10 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 
-import { type Measurements, codingKey, REFERENCE } from '../../../src/tune/measure/bank.js';
+import { type Measurements, codingKey, REFERENCE } from '../../../src/tune/measure/measurements.js';
 import { measure } from '../../../src/tune/measure/measure.js';
 import type { Region } from '../../../src/tune/measure/region.js';
-import type { Coding, RegionFigures, CodecRig } from '../../../src/tune/measure/rig.js';
+import type { Coding, RegionFigures, CodecRig } from '../../../src/tune/measure/codec-rig.js';
 
 const MIB = 1024 * 1024;
 const REGIONS: Region[] = Array.from({ length: 16 }, (_, index) => ({

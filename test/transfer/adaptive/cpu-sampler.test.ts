@@ -3,8 +3,8 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 
-import { CpuSampler } from '../../../src/transfer/adaptive/watching.js';
-import { Interval } from '../../../src/transfer/adaptive/window.js';
+import { CpuSampler } from '../../../src/transfer/adaptive/cpu-sampler.js';
+import { Interval } from '../../../src/transfer/adaptive/interval.js';
 
 /** How many of so many jobs of so many microseconds are watched, after the first ones. */
 function watched(micros: number, count = 1_000): number {

@@ -5,7 +5,7 @@ import { afterEach, describe, it } from 'node:test';
 import { setTimeout } from 'node:timers/promises';
 
 import type { RamferryError } from '../../src/errors.js';
-import { ThreadGroup } from '../../src/pool/crew.js';
+import { ThreadGroup } from '../../src/pool/thread-group.js';
 import { OrderedPool } from '../../src/pool/ordered-pool.js';
 import { JOB, JOB_WIDE, STATE } from '../../src/slot/job.js';
 import { isTyped } from '../chunk/typed.js';

@@ -14,7 +14,7 @@ import { COMPRESS_ENTRY, DECOMPRESS_ENTRY } from '../../os/entries.js';
 import { OrderedPool } from '../../pool/ordered-pool.js';
 import { JOB, JOB_FLAG, JOB_WIDE, TASK } from '../../slot/job.js';
 import { piecesOf, REGION_BYTES, type Region } from './region.js';
-import { RigStore } from './rig-store.js';
+import { RigStore } from './codec-rig-store.js';
 import { ProcessClock } from '../../os/process-clock.js';
 
 /** What a chunk is done with. */

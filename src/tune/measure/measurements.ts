@@ -8,7 +8,7 @@ import { PAGE_SIZE } from '../../grammar/grammar.js';
 import { median } from './median.js';
 import type { StretchCost } from '../model/model.js';
 import type { Region } from './region.js';
-import type { Coding, RegionFigures } from './rig.js';
+import type { Coding, RegionFigures } from './codec-rig.js';
 
 /** What all regions are measured with. */
 export const REFERENCE: Coding = { codec: 'zstd', level: 1, chunkSize: 1024 * 1024 };

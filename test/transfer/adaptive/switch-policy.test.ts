@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 
-import { SwitchPolicy } from '../../../src/transfer/adaptive/patience.js';
+import { SwitchPolicy } from '../../../src/transfer/adaptive/switch-policy.js';
 
 const LOOK = 50;
 
