@@ -13,6 +13,7 @@ const rooms = [
   ['src/control'],
   ['src/transfer/adaptive', 'src/transfer/pace'],
   ['src/transfer/statistics'],
+  ['src/options'],
   ['src/transfer/plan'],
   ['src/transfer/sender', 'src/transfer/receiver'],
   ['src/transfer/prestart', 'src/transfer/inspect'],

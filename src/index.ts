@@ -5,7 +5,7 @@ export { send } from './transfer/send.js';
 export { receive } from './transfer/receive.js';
 export { inspect, type InspectOptions } from './transfer/inspect/inspect.js';
 export type { InspectReport } from './transfer/inspect/report.js';
-export type { ReceiveOptions, SendOptions } from './transfer/plan/options.js';
+export type { ReceiveOptions, SendOptions } from './options/transfer.js';
 export type { Progress, TransferSummary } from './transfer/statistics/summary.js';
 export { type BindingReport, describeBindings } from './codec/features.js';
 export { type Features, features } from './transfer/features.js';

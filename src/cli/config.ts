@@ -5,7 +5,7 @@ import fs from 'node:fs';
 
 import { RamferryError } from '../errors.js';
 import { parseXenopsdConf } from '../hypervisor/xapi/xenopsd-conf.js';
-import type { SendOptions } from '../transfer/plan/options.js';
+import type { SendOptions } from '../options/transfer.js';
 import type { ParsedArguments } from './command.js';
 
 const VARIABLE = 'RAMFERRY_CONFIG';

@@ -3,7 +3,7 @@
 // cannot say (numbers, yes and no); the rest is checked at the door with all other options.
 
 import { invalidOption, nearest } from '../units.js';
-import type { ReceiveOptions, SendOptions } from '../transfer/plan/options.js';
+import type { ReceiveOptions, SendOptions } from '../options/transfer.js';
 
 const PREFIX = 'RAMFERRY_';
 

@@ -10,7 +10,7 @@ import {
   SEND_ENVIRONMENT,
   type OptionKind,
 } from './environment.js';
-import { FORMATS, METHODS, type ReceiveOptions, type SendOptions } from '../transfer/plan/options.js';
+import { FORMATS, METHODS, type ReceiveOptions, type SendOptions } from '../options/transfer.js';
 import type { ParsedArguments } from './command.js';
 
 export const ADDRESSES =

@@ -6,7 +6,7 @@ import { z } from 'zod';
 import { RamferryError } from '../errors.js';
 import { PAGE_SIZE } from '../grammar/grammar.js';
 import { DEFAULT_IO_TIMEOUT_MS } from '../link/options.js';
-import { LIMITS, quantity, resolve } from '../transfer/plan/options.js';
+import { LIMITS, quantity, resolve } from '../options/transfer.js';
 import { parseDuration, parseRate, parseSize } from '../units.js';
 import { GUEST_FORMATS, type GuestOptions } from './guest.js';
 import { IMAGE_PROFILES } from '../image/image.js';

@@ -9,7 +9,7 @@ import { ERROR_CODES } from '../errors.js';
 import { GRAMMAR_ID, type GrammarName } from '../grammar/grammar.js';
 import type { Address } from '../link/address.js';
 import { allowedCpus } from '../os/cpus.js';
-import { FORMATS, LIMITS, METHODS, type Format, type Method } from './plan/options.js';
+import { FORMATS, LIMITS, METHODS, type Format, type Method } from '../options/transfer.js';
 import { packageVersion } from '../os/version.js';
 
 export interface BindingFeatures {

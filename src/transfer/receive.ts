@@ -18,7 +18,7 @@ import {
   type ReceiveOptions,
   type ResolvedReceiveOptions,
   resolveReceiveOptions,
-} from './plan/options.js';
+} from '../options/transfer.js';
 import { storeBeside } from './plan/memory.js';
 import { codecBytes } from './plan/codec-memory.js';
 import { DECOMPRESS_ENTRY } from '../os/entries.js';

@@ -18,7 +18,7 @@ import {
   type ResolvedSendOptions,
   resolveSendOptions,
   type SendOptions,
-} from './plan/options.js';
+} from '../options/transfer.js';
 import { adapts, adaptive } from './sender/adapt.js';
 import { agree, type Asked, chooseCoding, type Coding } from './plan/coding.js';
 import { CpuGovernor } from './sender/cpu-governor.js';

@@ -9,7 +9,7 @@ import { describe, it } from 'node:test';
 
 import { receive } from '../../src/transfer/receive.js';
 import { send } from '../../src/transfer/send.js';
-import type { SendOptions } from '../../src/transfer/plan/options.js';
+import type { SendOptions } from '../../src/options/transfer.js';
 import { range, XenStream } from '../grammar/support/xen-streams.js';
 import { workplace } from './support/carry.js';
 

@@ -4,7 +4,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 
-import type { Method } from '../../src/transfer/plan/options.js';
+import type { Method } from '../../src/options/transfer.js';
 import {
   hostileStreams,
   type Sample,

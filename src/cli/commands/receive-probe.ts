@@ -1,7 +1,7 @@
 // `ramferry receive --probe`: options in, what was measured for the other side out, exit status.
 
 import { EXIT } from '../../errors.js';
-import { type ReceiveOptions, resolveReceiveOptions } from '../../transfer/plan/options.js';
+import { type ReceiveOptions, resolveReceiveOptions } from '../../options/transfer.js';
 import { formatServed, servedLine } from '../../report/served.js';
 import { serveProbe } from '../../tune/probe/server.js';
 import type { ParsedArguments } from '../command.js';

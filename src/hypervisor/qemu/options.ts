@@ -4,7 +4,7 @@ import { z } from 'zod';
 
 import { RamferryError } from '../../errors.js';
 import { parseAddress } from '../../link/address.js';
-import { LIMITS, quantity, receiveSchema, resolve, sendSchema } from '../../transfer/plan/options.js';
+import { LIMITS, quantity, receiveSchema, resolve, sendSchema } from '../../options/transfer.js';
 import { parseDuration } from '../../units.js';
 
 /** `unix:PATH` or a path, as a path. */

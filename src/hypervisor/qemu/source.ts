@@ -10,7 +10,7 @@ import { parseAddress } from '../../link/address.js';
 import { openOutput } from '../../link/open.js';
 import { openOptions } from '../../transfer/plan/opening.js';
 import { receiver } from '../../control/peer-rules.js';
-import type { ResolvedSendOptions } from '../../transfer/plan/options.js';
+import type { ResolvedSendOptions } from '../../options/transfer.js';
 import { THREAD_BYTES } from '../../transfer/plan/memory.js';
 import { type Asked, chooseCoding } from '../../transfer/plan/coding.js';
 import { transferTo } from '../../transfer/send.js';

@@ -7,7 +7,7 @@ import { chooseCoding } from '../../transfer/plan/coding.js';
 import { codecBytes } from '../../transfer/plan/codec-memory.js';
 import { allowedCpus } from '../../os/cpus.js';
 import { senderGeometry } from '../../transfer/plan/memory.js';
-import { resolveReceiveOptions, resolveSendOptions } from '../../transfer/plan/options.js';
+import { resolveReceiveOptions, resolveSendOptions } from '../../options/transfer.js';
 import type { ReceiverSettings } from '../../transfer/receiver/receiving.js';
 import type { Sender, SenderSettings } from '../../transfer/sender/sender.js';
 import type { Outlet } from '../../container/outlet.js';

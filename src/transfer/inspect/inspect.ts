@@ -12,7 +12,7 @@ import { addressOf } from '../../link/address.js';
 import { openInput } from '../../link/open.js';
 import { codecBytes } from '../plan/codec-memory.js';
 import { recognise } from '../plan/opening.js';
-import { type ReceiveOptions, type ResolvedReceiveOptions, resolveReceiveOptions } from '../plan/options.js';
+import { type ReceiveOptions, type ResolvedReceiveOptions, resolveReceiveOptions } from '../../options/transfer.js';
 import { speaker } from '../../control/peer-rules.js';
 import { openReceiver } from '../receiver/receivers.js';
 import type { Outcome } from '../receiver/receiving.js';

@@ -7,7 +7,7 @@ import { RamferryError } from '../../errors.js';
 import { formatSize } from '../../units.js';
 import type { Chooser } from '../adaptive/chooser.js';
 import { receiverFloor } from './memory.js';
-import type { ResolvedSendOptions } from './options.js';
+import type { ResolvedSendOptions } from '../../options/transfer.js';
 
 /** What the user said by name. */
 export interface Asked extends Given {

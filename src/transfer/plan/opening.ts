@@ -6,7 +6,7 @@ import { Detector, type StreamKind } from '../../grammar/detect.js';
 import type { ByteSource } from '../../io/bytes.js';
 import type { OpenOptions } from '../../link/options.js';
 import type { FewerThreads } from '../../pool/worker-pool.js';
-import type { ResolvedReceiveOptions, ResolvedSendOptions } from './options.js';
+import type { ResolvedReceiveOptions, ResolvedSendOptions } from '../../options/transfer.js';
 
 /** The options of a transfer that concern its links. */
 export function openOptions(settings: ResolvedSendOptions | ResolvedReceiveOptions): OpenOptions {

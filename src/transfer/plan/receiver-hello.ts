@@ -6,7 +6,7 @@ import type { Hello } from '../../control/negotiation.js';
 import { XENGUEST_VERSIONS } from '../../container/xenguest-mark.js';
 import { codecBytes } from './codec-memory.js';
 import { largestChunk, receiverStores } from './memory.js';
-import type { ResolvedReceiveOptions } from './options.js';
+import type { ResolvedReceiveOptions } from '../../options/transfer.js';
 import { PROGRESS_INTERVAL_MS } from '../../control/channel.js';
 
 /** @throws ERR_MEMORY_LIMIT when there is too little memory for any stream */

@@ -12,7 +12,7 @@ import {
   DEFAULT_STORE_BYTES,
   type ResolvedSendOptions,
   STORE_PART,
-} from './options.js';
+} from '../../options/transfer.js';
 
 export interface StoreQuestion {
   readonly settings: Pick<ResolvedSendOptions, 'xbzrleCacheSize' | 'memoryLimit' | 'method' | 'onWarning'>;

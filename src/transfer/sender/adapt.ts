@@ -9,7 +9,7 @@ import { type Address, addressOf } from '../../link/address.js';
 import type { Asked, Coding } from '../plan/coding.js';
 import { allowedCpus } from '../../os/cpus.js';
 import { hasRoom, receiverFloor } from '../plan/memory.js';
-import type { ResolvedSendOptions } from '../plan/options.js';
+import type { ResolvedSendOptions } from '../../options/transfer.js';
 import { candidates } from '../adaptive/candidates.js';
 import { Chooser } from '../adaptive/chooser.js';
 

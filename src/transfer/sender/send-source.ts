@@ -15,7 +15,7 @@ import type { ByteSource } from '../../io/bytes.js';
 import { type Address, addressOf } from '../../link/address.js';
 import type { Coding } from '../plan/coding.js';
 import { recognise } from '../plan/opening.js';
-import type { ResolvedSendOptions } from '../plan/options.js';
+import type { ResolvedSendOptions } from '../../options/transfer.js';
 import { refuseCutHead, refuseIncomplete } from './stream-end.js';
 
 /** A stream that is made here and has a grammar of its own; its end is not yet the end of the transfer. */

@@ -5,7 +5,7 @@ import { RamferryError } from '../../errors.js';
 import type { Grammar } from '../../grammar/grammar.js';
 import type { ByteSource } from '../../io/bytes.js';
 import { formatSize } from '../../units.js';
-import type { ResolvedSendOptions } from '../plan/options.js';
+import type { ResolvedSendOptions } from '../../options/transfer.js';
 
 /** Behind a wrapping's end `xl migrate` says a few words: those are part of its stream. */
 const WORDS_BYTES = 4096;

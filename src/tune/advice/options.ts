@@ -3,7 +3,7 @@
 import { z } from 'zod';
 
 import { allowedCpus } from '../../os/cpus.js';
-import { callback, LIMITS, optionError, quantity } from '../../transfer/plan/options.js';
+import { callback, LIMITS, optionError, quantity } from '../../options/transfer.js';
 import { invalidOption, parseDuration, parseRate } from '../../units.js';
 import { WRITERS } from '../measure/overhead.js';
 

@@ -10,7 +10,7 @@ import { bindingInfo } from '../../codec/registry.js';
 import { RamferryError } from '../../errors.js';
 import { peakMemory } from '../../os/peak-memory.js';
 import { allowedCpus } from '../../os/cpus.js';
-import { LIMITS, optionError } from '../../transfer/plan/options.js';
+import { LIMITS, optionError } from '../../options/transfer.js';
 import { invalidOption, parseSize } from '../../units.js';
 import { Measurements, REFERENCE } from '../measure/measurements.js';
 import { benchDelta } from './delta.js';

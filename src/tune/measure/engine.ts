@@ -5,7 +5,7 @@ import { type ChildProcess, fork } from 'node:child_process';
 
 import { type ErrorData, fromErrorData, RamferryError } from '../../errors.js';
 import { TUNE_ENTRY } from '../../os/entries.js';
-import type { ReceiveOptions, SendOptions } from '../../transfer/plan/options.js';
+import type { ReceiveOptions, SendOptions } from '../../options/transfer.js';
 import type { TransferSummary } from '../../transfer/statistics/summary.js';
 
 /** Options that a message can carry. */

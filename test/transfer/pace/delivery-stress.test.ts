@@ -13,7 +13,7 @@ import path from 'node:path';
 import { describe, it } from 'node:test';
 import { setImmediate, setTimeout } from 'node:timers/promises';
 
-import type { SendOptions } from '../../../src/transfer/plan/options.js';
+import type { SendOptions } from '../../../src/options/transfer.js';
 import { precopy } from '../../grammar/support/qemu-streams.js';
 import { random, range, XenStream } from '../../grammar/support/xen-streams.js';
 import { image } from '../support/carry.js';

@@ -9,7 +9,7 @@ import { describe, it } from 'node:test';
 import { gzipSync } from 'node:zlib';
 
 import { type ErrorCode, RamferryError } from '../../../src/errors.js';
-import type { ReceiveOptions, SendOptions } from '../../../src/transfer/plan/options.js';
+import type { ReceiveOptions, SendOptions } from '../../../src/options/transfer.js';
 import { receive } from '../../../src/transfer/receive.js';
 import { send } from '../../../src/transfer/send.js';
 import { memoryLike, zstdZeros } from '../../container/frames/helpers.js';

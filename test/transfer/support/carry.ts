@@ -9,7 +9,7 @@ import { join } from 'node:path';
 import { after } from 'node:test';
 
 import { generateImage, type ImageProfile } from '../../../src/image/image.js';
-import type { ReceiveOptions, SendOptions } from '../../../src/transfer/plan/options.js';
+import type { ReceiveOptions, SendOptions } from '../../../src/options/transfer.js';
 import { receive } from '../../../src/transfer/receive.js';
 import { send } from '../../../src/transfer/send.js';
 import type { TransferSummary } from '../../../src/transfer/statistics/summary.js';

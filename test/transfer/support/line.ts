@@ -10,7 +10,7 @@ import path from 'node:path';
 import { after } from 'node:test';
 
 import { receive } from '../../../src/transfer/receive.js';
-import type { ReceiveOptions, SendOptions } from '../../../src/transfer/plan/options.js';
+import type { ReceiveOptions, SendOptions } from '../../../src/options/transfer.js';
 import { send } from '../../../src/transfer/send.js';
 import type { TransferSummary } from '../../../src/transfer/statistics/summary.js';
 import { within } from '../../../lab/within.js';

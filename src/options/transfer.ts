@@ -5,18 +5,18 @@
 import type { Readable, Writable } from 'node:stream';
 
 import { z } from 'zod';
-import { MAX_STORE_PAGES } from '../../chunk/page-store.js';
-import { MAX_CHUNK_BYTES } from '../../chunk/record.js';
-import { CODEC_NAMES } from '../../codec/codec.js';
-import { ZSTD_LEVELS } from '../../codec/zstd-level.js';
-import { RamferryError } from '../../errors.js';
-import { STREAM_FORMATS } from '../../grammar/formats.js';
-import { PAGE_SIZE } from '../../grammar/grammar.js';
-import { DEFAULT_IO_TIMEOUT_MS } from '../../link/options.js';
-import { invalidOption, outOfRange, parseCpus, parseDuration, parseRate, parseSize } from '../../units.js';
-import { allowedCpus } from '../../os/cpus.js';
-import { guarded } from '../statistics/callbacks.js';
-import type { Progress } from '../statistics/summary.js';
+import { MAX_STORE_PAGES } from '../chunk/page-store.js';
+import { MAX_CHUNK_BYTES } from '../chunk/record.js';
+import { CODEC_NAMES } from '../codec/codec.js';
+import { ZSTD_LEVELS } from '../codec/zstd-level.js';
+import { RamferryError } from '../errors.js';
+import { STREAM_FORMATS } from '../grammar/formats.js';
+import { PAGE_SIZE } from '../grammar/grammar.js';
+import { DEFAULT_IO_TIMEOUT_MS } from '../link/options.js';
+import { invalidOption, outOfRange, parseCpus, parseDuration, parseRate, parseSize } from '../units.js';
+import { allowedCpus } from '../os/cpus.js';
+import { guarded } from '../transfer/statistics/callbacks.js';
+import type { Progress } from '../transfer/statistics/summary.js';
 
 /** Where compression lives: inside the stream's own records, or in standard frames around everything. */
 export const METHODS = ['xenguest', 'stream'] as const;

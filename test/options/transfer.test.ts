@@ -2,16 +2,16 @@
 
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { RamferryError } from '../../../src/errors.js';
-import { allowedCpus } from '../../../src/os/cpus.js';
+import { RamferryError } from '../../src/errors.js';
+import { allowedCpus } from '../../src/os/cpus.js';
 import {
   environmentName,
   optionsFromEnvironment,
   unknownVariables,
   RECEIVE_ENVIRONMENT,
   SEND_ENVIRONMENT,
-} from '../../../src/cli/environment.js';
-import { resolveReceiveOptions, resolveSendOptions } from '../../../src/transfer/plan/options.js';
+} from '../../src/cli/environment.js';
+import { resolveReceiveOptions, resolveSendOptions } from '../../src/options/transfer.js';
 
 const ends = { input: 'file:/a', output: 'tcp:b:1' };
 
