@@ -12,7 +12,7 @@ import { readChunkHeader } from '../src/chunk/record.js';
 import { SEGMENT } from '../src/chunk/segments.js';
 import type { Codec, CodecName } from '../src/codec/codec.js';
 import { openCodec } from '../src/codec/registry.js';
-import { PAGE_BYTES } from '../src/page/zero.js';
+import { PAGE_BYTES } from '../src/page/size.js';
 import { measure } from './measure.js';
 import { SAMPLE_CHUNK, sampleChunks } from './sample.js';
 import { round, type Suite } from './suite.js';

@@ -9,8 +9,8 @@ import type { BindingInfo } from '../src/codec/codec.js';
 import { Reclaimer } from '../src/codec/reclaim.js';
 import { listBindings } from '../src/codec/features.js';
 import { openCodec } from '../src/codec/registry.js';
+import { PAGE_BYTES } from '../src/page/size.js';
 
-const PAGE = 4096;
 const CHUNK = 1024 * 1024;
 /** Chunks of one iteration: more than the caches hold, few enough to stay short. */
 const CHUNKS = 32;
@@ -99,7 +99,7 @@ async function each(
 }
 
 function nonZeroChunks(image: string): Uint8Array[] {
-  const zero = Buffer.alloc(PAGE);
+  const zero = Buffer.alloc(PAGE_BYTES);
   const file = openSync(image, 'r');
   try {
     const piece = Buffer.alloc(CHUNK);
@@ -109,11 +109,11 @@ function nonZeroChunks(image: string): Uint8Array[] {
     for (let at = 0; ; at += CHUNK) {
       const length = readSync(file, piece, 0, CHUNK, at);
       if (length < CHUNK) break;
-      for (let page = 0; page < CHUNK; page += PAGE) {
-        const bytes = piece.subarray(page, page + PAGE);
+      for (let page = 0; page < CHUNK; page += PAGE_BYTES) {
+        const bytes = piece.subarray(page, page + PAGE_BYTES);
         if (bytes.equals(zero)) continue;
         chunk.set(bytes, filled);
-        filled += PAGE;
+        filled += PAGE_BYTES;
         if (filled < CHUNK) continue;
         all.push(chunk);
         chunk = sharedBytes(CHUNK);

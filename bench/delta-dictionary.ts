@@ -7,8 +7,9 @@ import { closeSync, openSync, readSync } from 'node:fs';
 import { loadModule } from '../src/codec/binding.js';
 import { estimateLiteral } from '../src/page/estimate.js';
 import { looksRewritten } from '../src/page/rewritten.js';
+import { PAGE_BYTES } from '../src/page/size.js';
 import { applyDelta, encodeDelta, PAGE_WORDS } from '../src/page/xbzrle.js';
-import { isZeroPage, PAGE_BYTES } from '../src/page/zero.js';
+import { isZeroPage } from '../src/page/zero.js';
 import { walkPages } from './stream-pages.js';
 
 /** What we use of `zstd-napi/binding`: the one binding that offers dictionaries. */

@@ -3,13 +3,13 @@
 
 import { chmodSync, closeSync, copyFileSync, openSync, readSync, statSync, truncateSync } from 'node:fs';
 
-import { PAGE_SIZE } from '../src/grammar/grammar.js';
 import { createGuest } from '../src/guest/guest.js';
 import { machinePages, q35Machine } from '../src/guest/stream/qemu-machine.js';
 import { QemuWriter } from '../src/guest/stream/qemu-writer.js';
 import { GuestRam } from '../src/guest/ram.js';
 import { sendGuest } from '../src/guest/send.js';
 import type { WritePattern } from '../src/guest/workload.js';
+import { PAGE_BYTES } from '../src/page/size.js';
 import { fileSink } from './emu-guest.js';
 import { walkPages } from './stream-pages.js';
 
@@ -38,15 +38,15 @@ export async function writeRounds(path: string, snapshots: readonly string[]): P
 /** Makes RAM what the snapshot is. @returns the pages that differed */
 function takeOver(ram: GuestRam, snapshot: string): Uint32Array {
   const fd = openSync(snapshot, 'r');
-  const old = Buffer.alloc(PAGE_SIZE);
-  const block = Buffer.alloc(BATCH * PAGE_SIZE);
+  const old = Buffer.alloc(PAGE_BYTES);
+  const block = Buffer.alloc(BATCH * PAGE_BYTES);
   const changed: number[] = [];
   for (let page = 0; ;) {
-    const got = readSync(fd, block, 0, block.length, page * PAGE_SIZE);
+    const got = readSync(fd, block, 0, block.length, page * PAGE_BYTES);
     if (got === 0) break;
-    for (let at = 0; at < got; at += PAGE_SIZE, page++) {
+    for (let at = 0; at < got; at += PAGE_BYTES, page++) {
       ram.copyPage(page, old, 0);
-      const now = block.subarray(at, at + PAGE_SIZE);
+      const now = block.subarray(at, at + PAGE_BYTES);
       if (old.equals(now)) continue;
       ram.write(page, now);
       changed.push(page);
@@ -65,7 +65,7 @@ export async function writeOnce(path: string, stream: string): Promise<number> {
     if (identity < 0) return;
     for (let page = 0; page < count; page++) {
       if (seen.has(identity + page)) {
-        first ??= offset + page * PAGE_SIZE;
+        first ??= offset + page * PAGE_BYTES;
         again++;
       }
       seen.add(identity + page);
@@ -92,7 +92,7 @@ export interface Load {
 /** A QEMU stream of a guest that has booted, with this program running. */
 export async function writeLoad(path: string, { bytes, pattern, workingSet, rounds }: Load): Promise<void> {
   const guest = await createGuest({ format: 'qemu', memory: { bytes, profile: 'idle' }, seed: 1 });
-  const pages = workingSet / PAGE_SIZE;
+  const pages = workingSet / PAGE_BYTES;
   await sendGuest({ source: undefined, sink: fileSink(path), duplex: false }, guest, {
     policy: { kind: 'fixed', rounds },
     load: {

@@ -9,13 +9,13 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { scratchDirectory } from '../lab/cleanup.js';
 import { buildInitramfs, findKernel } from '../lab/qemu/initramfs.js';
 import { Machine } from '../lab/qemu/machine.js';
+import { PAGE_BYTES } from '../src/page/size.js';
 
 export const LOADS = ['idle', 'dirty', 'lines'] as const;
 export type Load = (typeof LOADS)[number];
 
 const KIB = 1024;
 const MIB = 1024 * KIB;
-const PAGE = 4096;
 /** 256 MiB less a little: see MachineOptions. */
 export const MEMORY_KIB = 256 * KIB - 8;
 const DISK_BYTES = 160 * MIB;
@@ -98,7 +98,7 @@ function makeDisk(path: string): string {
   try {
     for (const file of ordinaryFiles(FILES)) {
       const contents = readFileSync(file);
-      const padded = Buffer.alloc(Math.min(left, Math.ceil(contents.length / PAGE) * PAGE));
+      const padded = Buffer.alloc(Math.min(left, Math.ceil(contents.length / PAGE_BYTES) * PAGE_BYTES));
       contents.copy(padded);
       hash.update(padded);
       writeSync(fd, padded);

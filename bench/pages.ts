@@ -2,7 +2,8 @@
 
 import { DuplicateFinder } from '../src/page/duplicates.js';
 import { fingerprint } from '../src/page/fingerprint.js';
-import { isZeroPage, PAGE_BYTES } from '../src/page/zero.js';
+import { PAGE_BYTES } from '../src/page/size.js';
+import { isZeroPage } from '../src/page/zero.js';
 import { measure } from './measure.js';
 import { SAMPLE_CHUNK, sampleChunks } from './sample.js';
 import { round, type Suite } from './suite.js';

@@ -4,10 +4,11 @@
 import { closeSync, openSync, readSync } from 'node:fs';
 
 import { grammarFor, type StreamKind } from '../src/grammar/detect.js';
-import { PAGE_SIZE, type SegmentSink } from '../src/grammar/grammar.js';
+import type { SegmentSink } from '../src/grammar/grammar.js';
 import type { ByteSource } from '../src/io/bytes.js';
 import { parseAddress } from '../src/link/address.js';
 import { openInput } from '../src/link/open.js';
+import { PAGE_BYTES } from '../src/page/size.js';
 import { recognise } from '../src/transfer/plan/opening.js';
 
 const PIECE = 4 * 1024 * 1024;
@@ -46,7 +47,7 @@ export async function walkPages(stream: string, visit: (run: PageRun) => void): 
       words: (n) => (at += n * 8),
       pages: (count, identity) => {
         visit({ bytes, at, offset: before + at, count, identity });
-        at += count * PAGE_SIZE;
+        at += count * PAGE_BYTES;
       },
       pageData: () => undefined,
       flush: () => undefined,

@@ -5,7 +5,6 @@
 import { closeSync, openSync, readSync, rmSync, statSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
 
-import { PAGE_SIZE } from '../src/grammar/grammar.js';
 import { LibxcWriter } from '../src/guest/stream/libxc-writer.js';
 import { GuestRam } from '../src/guest/ram.js';
 import { BATCH_PAGES, type StreamWriter } from '../src/guest/stream/stream-writer.js';
@@ -13,6 +12,7 @@ import { pvhDomain } from '../src/guest/stream/xen-domain.js';
 import { parseAddress } from '../src/link/address.js';
 import { openOutput } from '../src/link/open.js';
 import { ramferry, type Run, run } from '../lab/processes.js';
+import { PAGE_BYTES } from '../src/page/size.js';
 import { kindOf, walkPages } from './stream-pages.js';
 import { median } from '../src/tune/measure/median.js';
 import { type Cell, round, type Suite } from './suite.js';
@@ -87,7 +87,7 @@ async function extractPages(stream: string, path: string): Promise<number> {
   let pages = 0;
   try {
     await walkPages(stream, ({ bytes, at, count }) => {
-      writeSync(to, bytes, at, count * PAGE_SIZE);
+      writeSync(to, bytes, at, count * PAGE_BYTES);
       pages += count;
     });
   } finally {
@@ -99,7 +99,7 @@ async function extractPages(stream: string, path: string): Promise<number> {
 /** The image as a paused PVH guest: one round over all of its address space, most of which is absent. */
 async function writePvh(image: string, scratch: string): Promise<string> {
   const path = join(scratch, 'stream.pvh');
-  const pages = Math.floor(statSync(image).size / PAGE_SIZE);
+  const pages = Math.floor(statSync(image).size / PAGE_BYTES);
   const ram = new GuestRam(pages);
   const fd = openSync(image, 'r');
   try {

@@ -18,7 +18,7 @@ import type { UnitCoder } from '../src/container/frames/unit.js';
 import { RamferryError } from '../src/errors.js';
 import { readExtent } from '../src/io/direct.js';
 import { readExactlyAt } from '../src/io/positioned.js';
-import { PAGE_BYTES } from '../src/page/zero.js';
+import { PAGE_BYTES } from '../src/page/size.js';
 import { JOB, JOB_FLAG, JOB_HASH, JOB_WIDE, TASK } from '../src/slot/job.js';
 import type { SlotViews } from '../src/slot/layout.js';
 import type { WorkerStartUp } from '../src/slot/start-up.js';

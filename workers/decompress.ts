@@ -12,7 +12,7 @@ import { codecName } from '../src/codec/codec.js';
 import type { FrameFormat } from '../src/container/frames/record.js';
 import { writeSparseAt } from '../src/io/sparse.js';
 import { threadClock } from '../src/os/thread-clock.js';
-import { PAGE_BYTES } from '../src/page/zero.js';
+import { PAGE_BYTES } from '../src/page/size.js';
 import { JOB, JOB_FLAG, JOB_HASH, JOB_WIDE, TASK } from '../src/slot/job.js';
 import type { SlotViews } from '../src/slot/layout.js';
 import type { WorkerStartUp } from '../src/slot/start-up.js';

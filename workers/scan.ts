@@ -3,7 +3,7 @@
 
 import { xxh64 } from '../src/chunk/xxhash.js';
 import { readExactlyAt } from '../src/io/positioned.js';
-import { PAGE_BYTES } from '../src/page/zero.js';
+import { PAGE_BYTES } from '../src/page/size.js';
 import { BLOCK_PAGES, SCAN, SCAN_MODE, SCAN_WIDE, type ScanStartUp } from '../src/slot/scan-job.js';
 import type { SlotViews } from '../src/slot/layout.js';
 import { CodecCache, serve } from './serve.js';

@@ -6,8 +6,9 @@ import type { Buffer } from 'node:buffer';
 
 import { RamferryError } from '../errors.js';
 import { copyBytes } from '../page/copy.js';
+import { PAGE_BYTES } from '../page/size.js';
 import { applyDelta } from '../page/xbzrle.js';
-import { PAGE_BYTES, zeroBytes } from '../page/zero.js';
+import { zeroBytes } from '../page/zero.js';
 import { OP, OperationReader, SlotNumbers } from './operations.js';
 import { type PageStore, StoreWrites } from './page-store.js';
 import { readWords } from './words.js';

@@ -6,7 +6,7 @@
 import { Buffer } from 'node:buffer';
 
 import { copyBytes } from '../page/copy.js';
-import { PAGE_BYTES } from '../page/zero.js';
+import { PAGE_BYTES } from '../page/size.js';
 
 /** Pages that a store can have: one buffer holds them. */
 export const MAX_STORE_PAGES = 2 ** 20 - 1;

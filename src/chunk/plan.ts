@@ -5,7 +5,8 @@
 import { Buffer } from 'node:buffer';
 
 import { DuplicateFinder } from '../page/duplicates.js';
-import { isZeroPage, PAGE_BYTES } from '../page/zero.js';
+import { PAGE_BYTES } from '../page/size.js';
+import { isZeroPage } from '../page/zero.js';
 import { Content } from './content.js';
 import { OP, OperationWriter, SlotNumbers } from './operations.js';
 import { SEGMENT } from './segments.js';

@@ -5,7 +5,7 @@ import type { Buffer } from 'node:buffer';
 
 import { CODEC_ID } from '../codec/codec.js';
 import { RamferryError } from '../errors.js';
-import { PAGE_BYTES } from '../page/zero.js';
+import { PAGE_BYTES } from '../page/size.js';
 import { CHECKSUM_BYTES } from './checksum.js';
 import { OPERATIONS_CAPACITY, plainExcess } from './plan.js';
 

@@ -7,8 +7,8 @@ import { Buffer } from 'node:buffer';
 import { copyBytes } from '../page/copy.js';
 import { estimateLiteral } from '../page/estimate.js';
 import { looksRewritten } from '../page/rewritten.js';
+import { PAGE_BYTES } from '../page/size.js';
 import { encodeDelta, PAGE_WORDS } from '../page/xbzrle.js';
-import { PAGE_BYTES } from '../page/zero.js';
 import { OP } from './operations.js';
 import { type PageStore, StoreWrites } from './page-store.js';
 

@@ -4,7 +4,8 @@
 import { Buffer } from 'node:buffer';
 
 import { copyBytes } from '../page/copy.js';
-import { PAGE_BYTES, zeroBytes } from '../page/zero.js';
+import { PAGE_BYTES } from '../page/size.js';
+import { zeroBytes } from '../page/zero.js';
 import { CHECKSUM_BYTES, sealRange } from './checksum.js';
 import { type ChunkPlace, type Encoded, encodeChunk } from './encode.js';
 import { OPERATIONS_CAPACITY, type Planner } from './plan.js';

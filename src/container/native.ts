@@ -9,7 +9,7 @@ import { MAX_STORE_PAGES } from '../chunk/page-store.js';
 import { type ChunkHeader, MAX_CHUNK_BYTES, RECORD } from '../chunk/record.js';
 import { RamferryError } from '../errors.js';
 import { GRAMMAR_ID } from '../grammar/grammar.js';
-import { PAGE_BYTES } from '../page/zero.js';
+import { PAGE_BYTES } from '../page/size.js';
 import type { StreamSums } from './sums.js';
 
 /** First byte not ASCII, then a name, then line ends that a text-mode transfer would change. */

@@ -7,8 +7,8 @@ import { Buffer } from 'node:buffer';
 import { CHECKSUM_BYTES, rangeIsSealed, sealRange } from '../chunk/checksum.js';
 import { RamferryError } from '../errors.js';
 import { COMPRESSED_OPTION, IMAGE_HEADER_BYTES, XENGUEST_RECORD } from '../grammar/xen/libxc-format.js';
+import { PAGE_BYTES } from '../page/size.js';
 import { type Envelope, LIBXC_HEADER_BYTES, writeLibxcHeader, XENGUEST_MAGIC } from './xenguest.js';
-import { PAGE_BYTES } from '../page/zero.js';
 
 /**
  * Versions of method `xenguest`. 1 is that of ramferry 0.1: no marks, and bytes of no known structure travel as they are.

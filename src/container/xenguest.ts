@@ -8,8 +8,8 @@ import { CHECKSUM_BYTES, rangeIsSealed, RunningChecksum, sealRange } from '../ch
 import { CHUNK_HEADER_BYTES, type ChunkHeader, MAX_CHUNK_BYTES } from '../chunk/record.js';
 import { MAX_STORE_PAGES } from '../chunk/page-store.js';
 import { RamferryError } from '../errors.js';
-import { PAGE_BYTES } from '../page/zero.js';
 import { XENGUEST_RECORD } from '../grammar/xen/libxc-format.js';
+import { PAGE_BYTES } from '../page/size.js';
 import type { StreamSums } from './sums.js';
 
 export { XENGUEST_RECORD } from '../grammar/xen/libxc-format.js';

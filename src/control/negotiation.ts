@@ -7,7 +7,7 @@ import { z } from 'zod';
 
 import type { CodecName } from '../codec/codec.js';
 import { type ErrorData, fromErrorData, isErrorCode, RamferryError } from '../errors.js';
-import { PAGE_SIZE } from '../grammar/grammar.js';
+import { PAGE_BYTES } from '../page/size.js';
 import { MESSAGE, writeMessage } from './messages.js';
 import { NATIVE_VERSION } from '../container/native.js';
 import type { StatedSums } from '../container/sums.js';
@@ -174,7 +174,7 @@ export function narrowOffer(offer: Offer, given: Given, hello: Hello): Offer {
   if (codec === undefined) {
     throw refuse('codec', [...new Set(choices)].join(', '), hello.codecs.join(', '));
   }
-  const largest = Math.floor(hello.maxChunk / PAGE_SIZE) * PAGE_SIZE;
+  const largest = Math.floor(hello.maxChunk / PAGE_BYTES) * PAGE_BYTES;
   if (largest < SMALLEST_CHUNK || (offer.maxChunk > hello.maxChunk && given.maxChunk)) {
     throw refuse('chunk size', `${offer.maxChunk} bytes`, `at most ${hello.maxChunk} bytes`);
   }

@@ -3,8 +3,9 @@
 // nothing is read that it does not need. It believes a magic; whether the rest keeps that promise the grammar finds out.
 
 import { RamferryError } from '../errors.js';
+import { PAGE_BYTES } from '../page/size.js';
 import type { StreamFormat } from './formats.js';
-import { PAGE_SIZE, type Grammar } from './grammar.js';
+import type { Grammar } from './grammar.js';
 import { LibvirtGrammar } from './qemu/libvirt.js';
 import { createXenGrammar } from './xen/libxc.js';
 import {
@@ -180,6 +181,6 @@ export class Detector {
 
   private unclaimed(): StreamKind {
     const { fileSize } = this;
-    return fileSize !== undefined && fileSize > 0 && fileSize % PAGE_SIZE === 0 ? 'raw' : 'opaque';
+    return fileSize !== undefined && fileSize > 0 && fileSize % PAGE_BYTES === 0 ? 'raw' : 'opaque';
   }
 }

@@ -2,11 +2,6 @@
 // It is fed the stream in any split, never looks back, holds bounded memory, and knows nothing of compression.
 // A grammar never fails: where it meets something unknown, the rest of the stream is skeleton.
 
-import { PAGE_BYTES } from '../page/zero.js';
-
-/** Every grammar's page is the engine's; a stream with another is opaque. */
-export const PAGE_SIZE = PAGE_BYTES;
-
 /** A page without an identity (a block of an opaque stream). */
 export const NO_IDENTITY = -1;
 

@@ -11,7 +11,7 @@
 import { Buffer } from 'node:buffer';
 
 import { RamferryError } from '../errors.js';
-import { PAGE_SIZE } from './grammar.js';
+import { PAGE_BYTES } from '../page/size.js';
 
 const MEMORY_MAGIC = Buffer.from([0x89, 0x52, 0x46, 0x4d, 0x0d, 0x0a, 0x1a, 0x0a]);
 const MEMORY_VERSION = 1;
@@ -128,7 +128,7 @@ export function firstPages(sizes: readonly number[]): number[] {
   let before = 0;
   return sizes.map((size) => {
     const first = before;
-    before += size / PAGE_SIZE;
+    before += size / PAGE_BYTES;
     return first;
   });
 }

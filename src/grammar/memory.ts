@@ -4,10 +4,10 @@
 import { Buffer } from 'node:buffer';
 
 import { RamferryError } from '../errors.js';
+import { PAGE_BYTES } from '../page/size.js';
 import {
   type Grammar,
   incomplete,
-  PAGE_SIZE,
   type ScanEnd,
   SEEN,
   type SegmentSink,
@@ -146,7 +146,7 @@ export class MemoryGrammar implements Grammar {
 
   /** Pages that follow each other in memory, too, as far as they go. */
   #pages(bytes: Buffer, at: number, out: SegmentSink): number {
-    const most = Math.min(this.#identities.length - at, Math.floor(bytes.length / PAGE_SIZE));
+    const most = Math.min(this.#identities.length - at, Math.floor(bytes.length / PAGE_BYTES));
     if (most === 0) return 0;
     const first = this.#identities[at]!;
     let count = 1;
@@ -154,7 +154,7 @@ export class MemoryGrammar implements Grammar {
     out.pages(count, first);
     const next = at + count;
     this.#expecting = next === this.#identities.length ? { what: 'record' } : { what: 'pages', at: next };
-    return count * PAGE_SIZE;
+    return count * PAGE_BYTES;
   }
 
   #opaque(because: string): void {

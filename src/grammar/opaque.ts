@@ -2,9 +2,9 @@
 // zero blocks and duplicates are still found. What is left at the end is skeleton.
 // OpaqueTail is the same for the rest of a stream whose walk has ended; it does not know why.
 
+import { PAGE_BYTES } from '../page/size.js';
 import {
   NO_IDENTITY,
-  PAGE_SIZE,
   type Grammar,
   type ScanEnd,
   type SegmentSink,
@@ -32,7 +32,7 @@ export class OpaqueTail {
 
   /** @param offset bytes of the stream that were consumed before; decides the alignment of the blocks. */
   constructor(offset: number, options: TailOptions = {}) {
-    this.lead = (PAGE_SIZE - (offset % PAGE_SIZE)) % PAGE_SIZE;
+    this.lead = (PAGE_BYTES - (offset % PAGE_BYTES)) % PAGE_BYTES;
     this.urgent = options.urgent === true;
     this.blocks = options.skeleton !== true && !this.urgent;
   }
@@ -52,10 +52,10 @@ export class OpaqueTail {
       this.lead -= at;
       out.skeleton(at);
     }
-    const pages = Math.floor((length - at) / PAGE_SIZE);
+    const pages = Math.floor((length - at) / PAGE_BYTES);
     if (pages > 0 && !isFull(out)) {
       out.pages(pages, NO_IDENTITY);
-      at += pages * PAGE_SIZE;
+      at += pages * PAGE_BYTES;
     }
     if (atEnd && at < length && !isFull(out)) {
       out.skeleton(length - at);

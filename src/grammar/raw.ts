@@ -1,14 +1,8 @@
 // A RAM image: page after page from address 0. Each aligned block of 4096 bytes is a page whose identity is its number.
 // A tail shorter than a page is skeleton.
 
-import {
-  PAGE_SIZE,
-  type Grammar,
-  type ScanEnd,
-  type SegmentSink,
-  type StreamEnd,
-  unseen,
-} from './grammar.js';
+import { PAGE_BYTES } from '../page/size.js';
+import { type Grammar, type ScanEnd, type SegmentSink, type StreamEnd, unseen } from './grammar.js';
 import { isFull } from './room.js';
 
 export class RawGrammar implements Grammar {
@@ -22,8 +16,8 @@ export class RawGrammar implements Grammar {
 
   scan(data: Uint8Array, atEnd: boolean, out: SegmentSink): number {
     if (isFull(out)) return 0;
-    const pages = Math.floor(data.length / PAGE_SIZE);
-    const whole = pages * PAGE_SIZE;
+    const pages = Math.floor(data.length / PAGE_BYTES);
+    const whole = pages * PAGE_BYTES;
     if (pages > 0) {
       out.pages(pages, this.next);
       this.next += pages;

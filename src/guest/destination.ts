@@ -1,10 +1,10 @@
 // The simulated guest as the destination of a migration: from options to a report. Opens the link and closes it,
 // whatever happens.
 
-import { PAGE_SIZE } from '../grammar/grammar.js';
 import { parseAddress } from '../link/address.js';
 import { openInput } from '../link/open.js';
 import { hypervisor } from '../control/peer-rules.js';
+import { PAGE_BYTES } from '../page/size.js';
 import { type DestinationOptions, resolveDestinationOptions } from './options.js';
 import { ProcessMeter, type ProcessCost } from '../os/process-meter.js';
 import { receiveGuest } from './receive.js';
@@ -51,9 +51,9 @@ export async function runGuestDestination(
     verified: report.verified,
     ram: {
       transferred: report.bytes,
-      total: report.ram.pages * PAGE_SIZE,
+      total: report.ram.pages * PAGE_BYTES,
       pages: report.pages,
-      'page-size': PAGE_SIZE,
+      'page-size': PAGE_BYTES,
       'dirty-sync-count': report.passes,
     },
     ...meter.cost(),

@@ -2,8 +2,8 @@
 // Takes an image file or the generator's options; promises the same guest for the same options. Knows no rounds.
 
 import type { ByteSink } from '../io/bytes.js';
-import { PAGE_SIZE } from '../grammar/grammar.js';
 import type { ImageProfile } from '../image/image.js';
+import { PAGE_BYTES } from '../page/size.js';
 import { LibxcWriter, xlConfiguration } from './stream/libxc-writer.js';
 import { addFirmware, machinePages, q35Machine } from './stream/qemu-machine.js';
 import { QemuWriter } from './stream/qemu-writer.js';
@@ -44,7 +44,7 @@ export async function createGuest(options: GuestOptions): Promise<SimulatedGuest
   const ram = 'path' in memory ? await loadRam(memory.path) : generatedRam({ ...memory, seed });
   const mainPages = ram.pages;
   if (format === 'qemu') {
-    const machine = q35Machine(mainPages * PAGE_SIZE, seed);
+    const machine = q35Machine(mainPages * PAGE_BYTES, seed);
     ram.grow(machinePages(machine));
     addFirmware(ram, machine, seed);
     const part = options.partBytes === undefined ? {} : { partBytes: options.partBytes };
@@ -57,7 +57,7 @@ export async function createGuest(options: GuestOptions): Promise<SimulatedGuest
   const type = format.endsWith('pvh') ? 'pvh' : 'pv';
   const domain = type === 'pv' ? pvDomain(mainPages, seed) : pvhDomain(mainPages, seed, options.pvhFrames);
   const wrapping = format.startsWith('xl')
-    ? { xlConfiguration: xlConfiguration(type, mainPages * PAGE_SIZE) }
+    ? { xlConfiguration: xlConfiguration(type, mainPages * PAGE_BYTES) }
     : {};
   return { ram, mainPages, openWriter: (sink) => new LibxcWriter(sink, ram, domain, wrapping) };
 }

@@ -4,9 +4,9 @@
 
 import { z } from 'zod';
 import { RamferryError } from '../errors.js';
-import { PAGE_SIZE } from '../grammar/grammar.js';
 import { DEFAULT_IO_TIMEOUT_MS } from '../link/options.js';
 import { LIMITS, quantity, resolve } from '../options/transfer.js';
+import { PAGE_BYTES } from '../page/size.js';
 import { parseDuration, parseRate, parseSize } from '../units.js';
 import { GUEST_FORMATS, type GuestOptions } from './guest.js';
 import { IMAGE_PROFILES } from '../image/image.js';
@@ -27,8 +27,8 @@ const guestShape = {
   /** RAM from this image instead of the generator. */
   image: z.string().min(1).optional(),
   /** Bytes of generated RAM. Default 1 GiB. */
-  size: quantity('size', parseSize, { min: PAGE_SIZE, max: LARGEST })
-    .refine((value) => value % PAGE_SIZE === 0, `expected a multiple of ${PAGE_SIZE}`)
+  size: quantity('size', parseSize, { min: PAGE_BYTES, max: LARGEST })
+    .refine((value) => value % PAGE_BYTES === 0, `expected a multiple of ${PAGE_BYTES}`)
     .optional(),
   /** What generated RAM is like. Default idle: a guest that has booted and does nothing. */
   profile: z.enum(IMAGE_PROFILES).optional(),
@@ -37,7 +37,7 @@ const guestShape = {
   /** What the guest's program does to a page. Default integers, the random writer of QEMU's document. */
   pattern: z.enum(WRITE_PATTERNS).default('integers'),
   /** Bytes of memory that it writes to. Default a quarter of RAM. */
-  workingSet: quantity('workingSet', parseSize, { min: PAGE_SIZE, max: LARGEST }).optional(),
+  workingSet: quantity('workingSet', parseSize, { min: PAGE_BYTES, max: LARGEST }).optional(),
   /** Bytes of pages that it makes dirty in a second; 0 = it writes nothing. */
   dirtyRate: quantity('dirtyRate', parseRate, { min: 0, max: LARGEST }),
   /** QEMU's: the guest is paused when what is left takes at most so many ms. Default 300. */
@@ -71,7 +71,7 @@ const destinationSchema = z.strictObject({
   input: z.string().min(1),
   ...linkShape,
   /** A guest with more RAM is refused. Default 4 GiB. */
-  ramLimit: quantity('ramLimit', parseSize, { min: PAGE_SIZE, max: LARGEST }).default(4 * GIB),
+  ramLimit: quantity('ramLimit', parseSize, { min: PAGE_BYTES, max: LARGEST }).default(4 * GIB),
 });
 
 export const SHAPINGS = ['auto', 'tc', 'max-bandwidth'] as const;
@@ -144,11 +144,11 @@ export function loadOf(options: GuestShape, mainPages: number): GuestLoad | unde
   const share = Math.ceil(mainPages / WORKING_SET_SHARE);
   return {
     pattern,
-    workingSetPages: workingSet === undefined ? share : Math.ceil(workingSet / PAGE_SIZE),
+    workingSetPages: workingSet === undefined ? share : Math.ceil(workingSet / PAGE_BYTES),
     // Not where the kernel lies, but in the middle, where programs have their memory.
     firstPage: Math.min(
       share,
-      mainPages - (workingSet === undefined ? share : Math.ceil(workingSet / PAGE_SIZE)),
+      mainPages - (workingSet === undefined ? share : Math.ceil(workingSet / PAGE_BYTES)),
     ),
     seed,
     rate: { bytesPerSecond: dirtyRate },

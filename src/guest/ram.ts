@@ -5,12 +5,12 @@ import { Buffer } from 'node:buffer';
 import { open, type FileHandle } from 'node:fs/promises';
 import { RunningChecksum } from '../chunk/checksum.js';
 import { RamferryError, toRamferryError } from '../errors.js';
-import { PAGE_SIZE } from '../grammar/grammar.js';
+import { PAGE_BYTES } from '../page/size.js';
 import { isZeroPage } from '../page/zero.js';
 import { checkRamSize, generateImage, type ImageOptions } from '../image/image.js';
 
 const SEGMENT_PAGES = 1024;
-const SEGMENT_BYTES = SEGMENT_PAGES * PAGE_SIZE;
+const SEGMENT_BYTES = SEGMENT_PAGES * PAGE_BYTES;
 const ZERO_SEGMENT = Buffer.alloc(SEGMENT_BYTES);
 
 interface Segment {
@@ -63,7 +63,7 @@ export class GuestRam {
     const segment = this.#make(this.#segmentOf(index));
     const within = index % SEGMENT_PAGES;
     segment.touched[within] = 1;
-    return segment.bytes.subarray(within * PAGE_SIZE, (within + 1) * PAGE_SIZE);
+    return segment.bytes.subarray(within * PAGE_BYTES, (within + 1) * PAGE_BYTES);
   }
 
   /** Overwrites one page with 4096 bytes at source[at]. */
@@ -71,24 +71,24 @@ export class GuestRam {
     const segment = this.#make(this.#segmentOf(index));
     const within = index % SEGMENT_PAGES;
     segment.touched[within] = 1;
-    source.copy(segment.bytes, within * PAGE_SIZE, at, at + PAGE_SIZE);
+    source.copy(segment.bytes, within * PAGE_BYTES, at, at + PAGE_BYTES);
   }
 
   /** Copies one page; costs no memory where nothing was written. */
   copyPage(index: number, target: Buffer, at: number): void {
     const segment = this.#touchedSegment(index);
     if (segment === undefined) {
-      target.fill(0, at, at + PAGE_SIZE);
+      target.fill(0, at, at + PAGE_BYTES);
       return;
     }
-    const from = (index % SEGMENT_PAGES) * PAGE_SIZE;
-    segment.bytes.copy(target, at, from, from + PAGE_SIZE);
+    const from = (index % SEGMENT_PAGES) * PAGE_BYTES;
+    segment.bytes.copy(target, at, from, from + PAGE_BYTES);
   }
 
   isZero(index: number): boolean {
     const segment = this.#touchedSegment(index);
     return (
-      segment === undefined || isZeroPage(segment.bytes, segment.view, (index % SEGMENT_PAGES) * PAGE_SIZE)
+      segment === undefined || isZeroPage(segment.bytes, segment.view, (index % SEGMENT_PAGES) * PAGE_BYTES)
     );
   }
 
@@ -99,13 +99,13 @@ export class GuestRam {
 
   /** Writes whole pages from a page on; zero pages cost no memory. They must lie within RAM. */
   write(page: number, bytes: Buffer): void {
-    const pages = bytes.length / PAGE_SIZE;
+    const pages = bytes.length / PAGE_BYTES;
     if (!Number.isInteger(pages) || page + pages > this.#pages) {
       throw new RangeError(`pages from ${page} on do not hold ${bytes.length} bytes`);
     }
     for (let i = 0; i < pages; i++) {
-      const at = i * PAGE_SIZE;
-      if (bytes.compare(ZERO_SEGMENT, 0, PAGE_SIZE, at, at + PAGE_SIZE) === 0) this.clear(page + i);
+      const at = i * PAGE_BYTES;
+      if (bytes.compare(ZERO_SEGMENT, 0, PAGE_BYTES, at, at + PAGE_BYTES) === 0) this.clear(page + i);
       else this.setPage(page + i, bytes, at);
     }
   }
@@ -114,7 +114,7 @@ export class GuestRam {
   *pieces(): Generator<Buffer, void, undefined> {
     for (let first = 0; first < this.#pages; first += SEGMENT_PAGES) {
       const bytes = this.#segments[first / SEGMENT_PAGES]?.bytes ?? ZERO_SEGMENT;
-      yield bytes.subarray(0, Math.min(SEGMENT_PAGES, this.#pages - first) * PAGE_SIZE);
+      yield bytes.subarray(0, Math.min(SEGMENT_PAGES, this.#pages - first) * PAGE_BYTES);
     }
   }
 
@@ -150,11 +150,11 @@ export class GuestRam {
 /** @throws RamferryError ERR_OPTION_INVALID for a size that is not a whole number of pages */
 export function generatedRam(options: ImageOptions): GuestRam {
   checkRamSize(options.bytes);
-  const ram = new GuestRam(options.bytes / PAGE_SIZE, Infinity);
+  const ram = new GuestRam(options.bytes / PAGE_BYTES, Infinity);
   let page = 0;
   for (const chunk of generateImage(options)) {
     ram.write(page, Buffer.from(chunk.buffer, chunk.byteOffset, chunk.length));
-    page += chunk.length / PAGE_SIZE;
+    page += chunk.length / PAGE_BYTES;
   }
   return ram;
 }
@@ -180,18 +180,18 @@ export async function loadRam(path: string): Promise<GuestRam> {
 async function readRam(file: FileHandle, path: string): Promise<GuestRam> {
   const { size } = await file.stat();
   checkRamSize(size);
-  const ram = new GuestRam(size / PAGE_SIZE, Infinity);
+  const ram = new GuestRam(size / PAGE_BYTES, Infinity);
   const chunk = Buffer.alloc(SEGMENT_BYTES);
   for (let at = 0; at < size;) {
-    const { bytesRead } = await file.read(chunk, 0, chunk.length - (at % PAGE_SIZE), at);
+    const { bytesRead } = await file.read(chunk, 0, chunk.length - (at % PAGE_BYTES), at);
     if (bytesRead === 0) {
       throw new RamferryError('ERR_INPUT_CHANGED', `${path} became shorter while it was read`, {
         offset: at,
       });
     }
     // A read may end inside a page: the rest of that page is read again.
-    const whole = bytesRead - (bytesRead % PAGE_SIZE);
-    ram.write(at / PAGE_SIZE, chunk.subarray(0, whole));
+    const whole = bytesRead - (bytesRead % PAGE_BYTES);
+    ram.write(at / PAGE_BYTES, chunk.subarray(0, whole));
     at += whole;
   }
   return ram;

@@ -1,7 +1,7 @@
 // What a simulated destination has after it read a stream, and the errors that both readers raise.
 
 import { RamferryError, type ErrorCode } from '../errors.js';
-import { PAGE_SIZE } from '../grammar/grammar.js';
+import { PAGE_BYTES } from '../page/size.js';
 import type { GuestRam } from './ram.js';
 import type { Trailer } from './stream/trailer.js';
 
@@ -34,5 +34,5 @@ export function damaged(code: ErrorCode, message: string, offset: number, record
 
 /** Pages in a limit of bytes. */
 export function limitPages(limitBytes: number): number {
-  return Math.floor(limitBytes / PAGE_SIZE);
+  return Math.floor(limitBytes / PAGE_BYTES);
 }

@@ -3,8 +3,8 @@
 // it ends when the sink has everything, and the hash of RAM lies in the stream.
 
 import { RamferryError } from '../errors.js';
-import { PAGE_SIZE } from '../grammar/grammar.js';
 import type { ByteSource, Channel } from '../io/bytes.js';
+import { PAGE_BYTES } from '../page/size.js';
 import { CountedActivity, idle, TimedActivity, type Activity } from './activity.js';
 import { systemClock, type Clock } from './clock.js';
 import { DirtyBitmap } from './dirty-bitmap.js';
@@ -174,7 +174,7 @@ function makeActivity(
     throw new RamferryError('ERR_OPTION_INVALID', `a guest cannot write ${amount} pages`);
   }
   if ('pagesPerRound' in rate) return { activity: new CountedActivity(workload, amount), workload };
-  const pagesPerSecond = 'pagesPerSecond' in rate ? amount : amount / PAGE_SIZE;
+  const pagesPerSecond = 'pagesPerSecond' in rate ? amount : amount / PAGE_BYTES;
   return { activity: new TimedActivity(workload, pagesPerSecond, clock), workload };
 }
 

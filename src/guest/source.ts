@@ -1,9 +1,9 @@
 // The simulated guest as the source of a migration: from options to a report in the words of QEMU's query-migrate.
 // Opens the link and closes it, whatever happens.
 
-import { PAGE_SIZE } from '../grammar/grammar.js';
 import { parseAddress } from '../link/address.js';
 import { openOutput } from '../link/open.js';
+import { PAGE_BYTES } from '../page/size.js';
 import { createGuest } from './guest.js';
 import { guestOf, loadOf, policyOf, resolveSourceOptions, type SourceOptions } from './options.js';
 import type { RoundStatistics } from './precopy.js';
@@ -61,7 +61,7 @@ export async function runGuestSource(
   const settings = resolveSourceOptions(options);
   const address = parseAddress(settings.output);
   const guest = await createGuest(guestOf(settings));
-  hooks.onReady?.(guest.ram.pages * PAGE_SIZE);
+  hooks.onReady?.(guest.ram.pages * PAGE_BYTES);
   const load = loadOf(settings, guest.mainPages);
   const { connectTimeout, ioTimeout, oneWay, maxBandwidth } = settings;
   const channel = await openOutput(address, { connectTimeout, ioTimeout, maxBandwidth, ...hooks });
@@ -80,9 +80,9 @@ export async function runGuestSource(
     converged,
     ram: {
       transferred: bytes,
-      total: guest.ram.pages * PAGE_SIZE,
+      total: guest.ram.pages * PAGE_BYTES,
       pages,
-      'page-size': PAGE_SIZE,
+      'page-size': PAGE_BYTES,
       'dirty-sync-count': rounds.length,
       'dirty-pages-rate': Math.round(rounds.at(-2)?.dirtyRate ?? 0),
       mbps: Math.round((bytes * 8) / totalMilliseconds) / 1000,

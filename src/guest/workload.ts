@@ -3,7 +3,7 @@
 // of its pages once, so that "pages per second" is the dirty rate. Knows neither time nor rounds.
 
 import { RamferryError } from '../errors.js';
-import { PAGE_SIZE } from '../grammar/grammar.js';
+import { PAGE_BYTES } from '../page/size.js';
 import type { DirtyBitmap } from './dirty-bitmap.js';
 import type { GuestRam } from './ram.js';
 import { mixSeed, Random } from '../image/random.js';
@@ -80,19 +80,19 @@ export class Workload {
     switch (this.options.pattern) {
       case 'integers': {
         const { buffer, byteOffset } = this.#ram.page(index);
-        random.fillBelow(new Uint32Array(buffer, byteOffset, PAGE_SIZE / 4), 100_000);
+        random.fillBelow(new Uint32Array(buffer, byteOffset, PAGE_BYTES / 4), 100_000);
         return;
       }
       case 'lines': {
         const { buffer, byteOffset } = this.#ram.page(index);
-        const line = random.below(PAGE_SIZE / LINE_BYTES) * LINE_BYTES;
+        const line = random.below(PAGE_BYTES / LINE_BYTES) * LINE_BYTES;
         const words = new Uint32Array(buffer, byteOffset + line, LINE_BYTES / 4);
         for (let i = 0; i < words.length; i++) words[i] = random.next();
         return;
       }
       case 'counters': {
         const page = this.#ram.page(index);
-        for (let at = 0; at < PAGE_SIZE; at += COUNTER_STRIDE) countUp(page, at);
+        for (let at = 0; at < PAGE_BYTES; at += COUNTER_STRIDE) countUp(page, at);
         return;
       }
       case 'same':

@@ -4,7 +4,7 @@
 
 import { open, rename, unlink } from 'node:fs/promises';
 import { RamferryError, toRamferryError } from '../errors.js';
-import { PAGE_SIZE } from '../grammar/grammar.js';
+import { PAGE_BYTES } from '../page/size.js';
 import { PAGE_KINDS, PagePainter, type PageKind } from './page-kinds.js';
 import { mixSeed, Random } from './random.js';
 
@@ -74,7 +74,7 @@ interface Extent {
 
 /** Throws ERR_OPTION_INVALID unless the size is a positive multiple of a page. */
 export function checkRamSize(bytes: number): void {
-  if (Number.isSafeInteger(bytes) && bytes > 0 && bytes % PAGE_SIZE === 0) return;
+  if (Number.isSafeInteger(bytes) && bytes > 0 && bytes % PAGE_BYTES === 0) return;
   throw new RamferryError(
     'ERR_OPTION_INVALID',
     `RAM size ${bytes} is not a positive multiple of 4096 bytes`,
@@ -100,7 +100,7 @@ export function* generateImage(options: ImageOptions): Generator<Uint8Array, voi
       if (extent.kind !== 'zero') {
         chunk.set(painter.paint(extent.kind, extent.seed, extent.first + i), filled);
       }
-      filled += PAGE_SIZE;
+      filled += PAGE_BYTES;
       if (filled < chunk.length) continue;
       yield chunk;
       left -= filled;
@@ -134,7 +134,7 @@ export async function writeImage(path: string, options: ImageOptions): Promise<v
 /** The extents of the image in order; together exactly as many pages as it has. */
 function* layout(options: ImageOptions): Generator<Extent, void, undefined> {
   const portions = PROFILES[options.profile];
-  const total = options.bytes / PAGE_SIZE;
+  const total = options.bytes / PAGE_BYTES;
   const random = new Random(mixSeed(options.seed, total));
   const made = new Map<string, number>();
   const history: Extent[] = [];

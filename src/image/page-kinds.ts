@@ -1,7 +1,7 @@
 // What one page of a simulated guest looks like, by kind: its bytes follow from (kind, extent seed, index) alone.
 // So a duplicate of a page far away costs no memory: it is painted again. Knows nothing of where pages lie.
 
-import { PAGE_SIZE } from '../grammar/grammar.js';
+import { PAGE_BYTES } from '../page/size.js';
 import { paintJson, paintLog, paintProse, TEXT_SLACK } from './page-text.js';
 import { mixSeed, Random } from './random.js';
 
@@ -20,7 +20,7 @@ export const PAGE_KINDS = [
 ] as const;
 export type PageKind = (typeof PAGE_KINDS)[number];
 
-const WORDS_PER_PAGE = PAGE_SIZE / 4;
+const WORDS_PER_PAGE = PAGE_BYTES / 4;
 
 /** Machine-code-like byte sequences: first word, second word, length; frequent ones come first. */
 const OPCODES = buildOpcodes(1024);
@@ -56,11 +56,11 @@ function buildOpcodes(count: number): Opcodes {
 
 /** Paints pages into a scratch page of its own, one at a time. */
 export class PagePainter {
-  readonly #scratch = new Uint8Array(PAGE_SIZE + TEXT_SLACK);
+  readonly #scratch = new Uint8Array(PAGE_BYTES + TEXT_SLACK);
   readonly #words = new Uint32Array(this.#scratch.buffer);
   readonly #view = new DataView(this.#scratch.buffer);
   readonly #random = new Random(0);
-  readonly #page = this.#scratch.subarray(0, PAGE_SIZE);
+  readonly #page = this.#scratch.subarray(0, PAGE_BYTES);
 
   /** The page's bytes, valid until the next call. */
   paint(kind: PageKind, extentSeed: number, index: number): Uint8Array {
@@ -108,7 +108,7 @@ export class PagePainter {
     const { low, high, length, operand } = OPCODES;
     const random = this.#random;
     const view = this.#view;
-    for (let at = 0; at < PAGE_SIZE;) {
+    for (let at = 0; at < PAGE_BYTES;) {
       const bits = random.next();
       // The product of two uniform numbers prefers small ones, as instruction frequencies do.
       const pick = ((bits & 1023) * ((bits >>> 10) & 1023)) >>> 10;
@@ -132,8 +132,8 @@ export class PagePainter {
     words[3] = 0x2004_2000;
     const rows = 28;
     for (let row = 0; row < rows; row++) {
-      words[6 + row] = ((PAGE_SIZE - (row + 1) * 128) & 0x7fff) | 0x00f0_8000;
-      let at = (PAGE_SIZE - (row + 1) * 128) / 4;
+      words[6 + row] = ((PAGE_BYTES - (row + 1) * 128) & 0x7fff) | 0x00f0_8000;
+      let at = (PAGE_BYTES - (row + 1) * 128) / 4;
       words[at++] = 0x2f0;
       words[at++] = 0;
       words[at++] = index;

@@ -5,7 +5,8 @@ import { Buffer } from 'node:buffer';
 import fs from 'node:fs';
 import { promisify } from 'node:util';
 import { copyBytes } from '../page/copy.js';
-import { isZeroPage, PAGE_BYTES } from '../page/zero.js';
+import { PAGE_BYTES } from '../page/size.js';
+import { isZeroPage } from '../page/zero.js';
 import { type DirectPlaces, findPlaces } from './direct.js';
 
 const write = promisify(fs.write);

@@ -11,8 +11,8 @@ import { CODEC_NAMES } from '../codec/codec.js';
 import { ZSTD_LEVELS } from '../codec/zstd-level.js';
 import { RamferryError } from '../errors.js';
 import { STREAM_FORMATS } from '../grammar/formats.js';
-import { PAGE_SIZE } from '../grammar/grammar.js';
 import { DEFAULT_IO_TIMEOUT_MS } from '../link/options.js';
+import { PAGE_BYTES } from '../page/size.js';
 import { invalidOption, outOfRange, parseCpus, parseDuration, parseRate, parseSize } from '../units.js';
 import { allowedCpus } from '../os/cpus.js';
 import { guarded } from '../transfer/statistics/callbacks.js';
@@ -38,7 +38,7 @@ export const LIMITS = {
   memoryLimit: { min: 4 * MIB, max: Number.MAX_SAFE_INTEGER },
   downtimeLimit: { min: 1, max: 2 ** 31 - 1 },
   /** 0 = none; one buffer of Node.js holds all its pages. */
-  xbzrleCacheSize: { min: 0, max: MAX_STORE_PAGES * PAGE_SIZE },
+  xbzrleCacheSize: { min: 0, max: MAX_STORE_PAGES * PAGE_BYTES },
   maxSize: { min: 1, max: Number.MAX_SAFE_INTEGER },
   flushAfter: { min: 1, max: 60_000 },
   /** CPUs. */
@@ -165,13 +165,13 @@ export const sendSchema = z.strictObject({
   /** Bytes of guest stream in a chunk, a multiple of 4096. Default 1 MiB; the adaptive mode may take 2 MiB of an image in a file. */
   chunkSize: quantity('chunkSize', parseSize, LIMITS.chunkSize)
     .default(DEFAULT_CHUNK_BYTES)
-    .refine((value) => value % PAGE_SIZE === 0, `expected a multiple of ${PAGE_SIZE}`),
+    .refine((value) => value % PAGE_BYTES === 0, `expected a multiple of ${PAGE_BYTES}`),
   /**
    * Bytes over which repetitions are found: chunks of that size, 16 to 64 MiB, with zstd's long-distance matching. Smaller on the
    * link, for more processor time, more memory on both sides (--memory-limit) and more downtime. Not beside chunkSize.
    */
   window: quantity('window', parseSize, LIMITS.window)
-    .refine((value) => value % PAGE_SIZE === 0, `expected a multiple of ${PAGE_SIZE}`)
+    .refine((value) => value % PAGE_BYTES === 0, `expected a multiple of ${PAGE_BYTES}`)
     .optional(),
   /** Bytes per second that may leave; 0 = unlimited, the default. */
   maxBandwidth: quantity('maxBandwidth', parseRate, { min: 0, max: Number.MAX_SAFE_INTEGER }).default(0),
@@ -190,7 +190,7 @@ export const sendSchema = z.strictObject({
    * pages have identities (QEMU, Xen).
    */
   xbzrleCacheSize: quantity('xbzrleCacheSize', parseSize, LIMITS.xbzrleCacheSize)
-    .refine((value) => value % PAGE_SIZE === 0, `expected a multiple of ${PAGE_SIZE}`)
+    .refine((value) => value % PAGE_BYTES === 0, `expected a multiple of ${PAGE_BYTES}`)
     .optional(),
   method: z.enum(METHODS).default('xenguest'),
   /**

@@ -5,7 +5,7 @@
 import type { Buffer } from 'node:buffer';
 
 import { fingerprint } from './fingerprint.js';
-import { PAGE_BYTES } from './zero.js';
+import { PAGE_BYTES } from './size.js';
 
 const EMPTY = -1;
 

@@ -6,7 +6,7 @@ import type { Buffer } from 'node:buffer';
 
 import { RamferryError } from '../errors.js';
 import { copyBytes } from './copy.js';
-import { PAGE_BYTES } from './zero.js';
+import { PAGE_BYTES } from './size.js';
 
 export const PAGE_WORDS = PAGE_BYTES / 4;
 

@@ -2,8 +2,7 @@
 // Most pages answer the question with their first words; only the rest pays for a comparison (5 to 35 GB/s).
 
 import { Buffer } from 'node:buffer';
-
-export const PAGE_BYTES = 4096;
+import { PAGE_BYTES } from './size.js';
 
 const ZEROS = Buffer.alloc(PAGE_BYTES);
 

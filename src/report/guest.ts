@@ -5,7 +5,7 @@ import type { Comparison, CompareSummary, Migration } from '../guest/compare.js'
 import type { DestinationSummary } from '../guest/destination.js';
 import type { RoundStatistics } from '../guest/precopy.js';
 import type { SourceSummary } from '../guest/source.js';
-import { PAGE_SIZE } from '../grammar/grammar.js';
+import { PAGE_BYTES } from '../page/size.js';
 import { formatDuration, formatRate, formatSize } from '../units.js';
 import { sideBySide } from './comparison.js';
 import { kbytes, lines, milliseconds, type Row } from './rows.js';
@@ -19,7 +19,7 @@ export function formatRound(round: RoundStatistics): string {
   const rate = Number.isFinite(throughput) ? ` (${formatRate(throughput)})` : '';
   return (
     `${what}: ${sent}${rate}; dirty pages rate ${Math.round(dirtyRate)} pages/s ` +
-    `(${formatRate(dirtyRate * PAGE_SIZE)}), expected downtime ${formatDuration(round.expectedDowntime)}`
+    `(${formatRate(dirtyRate * PAGE_BYTES)}), expected downtime ${formatDuration(round.expectedDowntime)}`
   );
 }
 

@@ -1,6 +1,6 @@
 // The state of a running transfer in one line. Pure: plain data in, text out, without a newline.
 
-import { PAGE_SIZE } from '../grammar/grammar.js';
+import { PAGE_BYTES } from '../page/size.js';
 import type { Convergence } from '../transfer/statistics/convergence.js';
 import type { Progress } from '../transfer/statistics/summary.js';
 import { formatDuration, formatRate, formatSize } from '../units.js';
@@ -38,7 +38,7 @@ function convergenceParts(convergence: Convergence): string[] {
   if (dirty === undefined) return [];
   const parts = [
     `round ${convergence['dirty-sync-count']}`,
-    `dirties ${formatRate(dirty * PAGE_SIZE)} of ${formatRate(carried * PAGE_SIZE)}`,
+    `dirties ${formatRate(dirty * PAGE_BYTES)} of ${formatRate(carried * PAGE_BYTES)}`,
   ];
   const downtime = convergence['expected-downtime'];
   if (downtime !== undefined) parts.push(`expected downtime ${formatDuration(downtime)}`);

@@ -2,6 +2,8 @@
 // A slot holds one chunk while it is worked on: a few numbers (the job), tables of segments and pages, an input and an
 // output area. It promises fixed places for them and knows nothing of what they mean.
 
+import { PAGE_BYTES } from '../page/size.js';
+
 /** Numbers of a job; they stand at the start of a slot as 32-bit integers, or as doubles where they may exceed 2^31. */
 export const JOB_INTS = 32;
 export const JOB_DOUBLES = 8;
@@ -10,7 +12,6 @@ const JOB_HASHES = 2;
 
 const JOB_BYTES = JOB_INTS * 4 + (JOB_DOUBLES + JOB_HASHES) * 8;
 /** Areas begin at pages of the host: direct I/O needs its memory aligned. */
-const PAGE = 4096;
 
 export interface SlotGeometry {
   readonly slots: number;
@@ -40,7 +41,7 @@ export interface SlotViews {
 }
 
 function pad(n: number): number {
-  return Math.ceil(n / PAGE) * PAGE;
+  return Math.ceil(n / PAGE_BYTES) * PAGE_BYTES;
 }
 
 /** Bytes of address space that one slot takes; memory that is never touched costs nothing. */
@@ -55,7 +56,7 @@ function frontBytes({ segments, suggestions = 0, headroom }: Omit<SlotGeometry, 
 
 export function allocateArena(geometry: SlotGeometry): SharedArrayBuffer {
   // One page more than the slots need, so that they can be moved to where direct I/O works.
-  return new SharedArrayBuffer(PAGE + slotBytes(geometry) * geometry.slots);
+  return new SharedArrayBuffer(PAGE_BYTES + slotBytes(geometry) * geometry.slots);
 }
 
 /** The same views on the same memory, whichever thread asks. */

@@ -9,7 +9,7 @@ import { SEGMENT } from '../chunk/segments.js';
 import { NO_SLOT, ownSlot, type StoreTally, SUGGESTIONS } from '../chunk/store-plan.js';
 import { OPERATIONS_CAPACITY } from '../chunk/plan.js';
 import { fingerprint } from '../page/fingerprint.js';
-import { PAGE_BYTES } from '../page/zero.js';
+import { PAGE_BYTES } from '../page/size.js';
 import { IdentityTable } from './identities.js';
 import { SelfControl } from './self-control.js';
 import { SlotTable } from './slot-table.js';

@@ -3,7 +3,7 @@
 
 import { storeMemoryBytes } from '../chunk/page-store.js';
 import { libc } from '../os/libc.js';
-import { PAGE_BYTES } from '../page/zero.js';
+import { PAGE_BYTES } from '../page/size.js';
 import type { WorkerStartUp } from '../slot/start-up.js';
 import { allocateTurns } from '../slot/turns.js';
 

@@ -7,7 +7,7 @@ import { describe, it } from 'node:test';
 import fc from 'fast-check';
 
 import { OP, OperationWriter } from '../../src/chunk/operations.js';
-import { PAGE_BYTES } from '../../src/page/zero.js';
+import { PAGE_BYTES } from '../../src/page/size.js';
 import { noise } from '../codec/support.js';
 import { expander, page, sharedBuffer } from './support.js';
 import { isTyped } from './typed.js';

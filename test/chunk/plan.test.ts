@@ -10,7 +10,7 @@ import fc from 'fast-check';
 import { OP, OperationReader } from '../../src/chunk/operations.js';
 import { OPERATIONS_CAPACITY, type Plan, plainExcess, type PlanInput } from '../../src/chunk/plan.js';
 import { MAX_SEGMENTS, SEGMENT } from '../../src/chunk/segments.js';
-import { PAGE_BYTES } from '../../src/page/zero.js';
+import { PAGE_BYTES } from '../../src/page/size.js';
 import { noise } from '../codec/support.js';
 import { bytesOf, chunks, expander, inputOf, page, type Piece, planner, sharedBuffer } from './support.js';
 

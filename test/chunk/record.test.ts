@@ -20,7 +20,7 @@ import { encodeChunk, recordCapacity } from '../../src/chunk/encode.js';
 import { BINDINGS } from '../../src/codec/registry.js';
 import { CODEC_ID, type Codec } from '../../src/codec/codec.js';
 import type { ErrorCode } from '../../src/errors.js';
-import { PAGE_BYTES } from '../../src/page/zero.js';
+import { PAGE_BYTES } from '../../src/page/size.js';
 import { candidates, memoryLike, noise } from '../codec/support.js';
 import {
   bytesOf,

@@ -15,7 +15,7 @@ import { OPERATIONS_CAPACITY, type PlanInput } from '../../src/chunk/plan.js';
 import { type ChunkHeader, readChunkHeader } from '../../src/chunk/record.js';
 import { SEGMENT } from '../../src/chunk/segments.js';
 import { NO_SLOT, ownSlot } from '../../src/chunk/store-plan.js';
-import { PAGE_BYTES } from '../../src/page/zero.js';
+import { PAGE_BYTES } from '../../src/page/size.js';
 import { noise } from '../codec/support.js';
 import { codec, expander, page, planner, sharedBuffer } from './support.js';
 import { isTyped } from './typed.js';

@@ -15,7 +15,7 @@ import { type ChunkHeader, readChunkHeader } from '../../src/chunk/record.js';
 import { SEGMENT } from '../../src/chunk/segments.js';
 import type { Codec, CodecName } from '../../src/codec/codec.js';
 import { openCodec } from '../../src/codec/registry.js';
-import { PAGE_BYTES } from '../../src/page/zero.js';
+import { PAGE_BYTES } from '../../src/page/size.js';
 import { noise } from '../codec/support.js';
 
 export type Piece =

@@ -13,7 +13,8 @@ import { ENVELOPE_BYTES, readEnvelope, XENGUEST_RECORD } from '../../src/contain
 import { createXenGrammar } from '../../src/grammar/xen/libxc.js';
 import { LIBXC_RECORD, MAX_RECORD_BODY } from '../../src/grammar/xen/libxc-format.js';
 import { type XenKind, XenWalk } from '../../src/grammar/xen/wrapping.js';
-import { PAGE, range, TYPE, wellFormed, XenStream } from '../grammar/support/xen-streams.js';
+import { PAGE_BYTES } from '../../src/page/size.js';
+import { range, TYPE, wellFormed, XenStream } from '../grammar/support/xen-streams.js';
 import { KIB, MIB, pack } from '../transfer/support/streams-support.js';
 
 const REAL = join(import.meta.dirname, '../../../../shared/data/pv-dirty-live.xlsave.zst');
@@ -165,7 +166,7 @@ describe('a compressed Xen stream', () => {
     for (let i = 0; i < 40; i++) stream.pageData(range(10 * i, 1));
     const packed = await pack(stream.end().bytes(), { codec: 'lz4', chunkSize: 128 * KIB });
     const carried = stretches(walk(packed, 'libxc'), isChunk, decodedLength);
-    assert.deepEqual(carried, [{ bytes: 40 * (8 + 8 + 8 + PAGE), records: 2 }]);
+    assert.deepEqual(carried, [{ bytes: 40 * (8 + 8 + 8 + PAGE_BYTES), records: 2 }]);
   });
 
   it('is the same with any number of threads and any pieces', async () => {
@@ -182,7 +183,7 @@ describe('a compressed Xen stream', () => {
   it('takes next to nothing for 900 records of absent pfns', async () => {
     const input = new XenStream().pvhGuest(900).bytes();
     assert.ok(input.length > 900 * 8 * 1024);
-    const pages = 6 * (PAGE + 200);
+    const pages = 6 * (PAGE_BYTES + 200);
     const packed = await pack(input, { chunkSize: MIB });
     assert.ok(
       packed.length < pages + 4 * KIB,
@@ -201,8 +202,9 @@ describe('a compressed Xen stream', () => {
       const entries = Array.from({ length: 256 }, (_, i) => ({ pfn: 3 * i + (i >> 5), type: TYPE.normal }));
       const body = [stream.u32(entries.length, 0), ...entries.map(({ pfn }) => stream.u64(BigInt(pfn)))];
       for (let i = 0; i < entries.length; i++) {
-        const page = Buffer.alloc(PAGE);
-        for (let at = 0; at < PAGE; at += 16) page.writeUInt32LE(((round * 256 + i) * 77 + at * i) >>> 3, at);
+        const page = Buffer.alloc(PAGE_BYTES);
+        for (let at = 0; at < PAGE_BYTES; at += 16)
+          page.writeUInt32LE(((round * 256 + i) * 77 + at * i) >>> 3, at);
         raw.push(page);
         body.push(page);
       }
@@ -235,8 +237,8 @@ function pagesOf(stream: Buffer, kind: XenKind): Buffer {
     skeleton: skip,
     words: (n) => skip(8 * n),
     pages(n) {
-      pages.push(stream.subarray(at, at + n * PAGE));
-      at += n * PAGE;
+      pages.push(stream.subarray(at, at + n * PAGE_BYTES));
+      at += n * PAGE_BYTES;
     },
     pageData: () => undefined,
     flush: () => undefined,

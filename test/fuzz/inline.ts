@@ -21,7 +21,7 @@ import {
   Totals,
 } from '../../src/container/native.js';
 import { RamferryError } from '../../src/errors.js';
-import { PAGE_BYTES } from '../../src/page/zero.js';
+import { PAGE_BYTES } from '../../src/page/size.js';
 import { codec, expander, sharedBuffer } from '../chunk/support.js';
 
 /** Streams that announce more are refused, as a receiver with little memory does. */

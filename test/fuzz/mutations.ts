@@ -15,7 +15,7 @@ import {
 import { PageStore, storeMemoryBytes } from '../../src/chunk/page-store.js';
 import { CODEC_ID, codecName } from '../../src/codec/codec.js';
 import { END_RECORD_BYTES, STREAM_HEADER_BYTES, Totals } from '../../src/container/native.js';
-import { PAGE_BYTES } from '../../src/page/zero.js';
+import { PAGE_BYTES } from '../../src/page/size.js';
 import { codec, expander } from '../chunk/support.js';
 import { type Parts, putTogether } from '../transfer/support/streams.js';
 import type { Random } from './random.js';

@@ -9,10 +9,10 @@ import { PageStore, storeMemoryBytes } from '../../src/chunk/page-store.js';
 import { ENVELOPE_BYTES, type Envelope, isCut, XenguestTotals } from '../../src/container/xenguest.js';
 import { RamferryError } from '../../src/errors.js';
 import type { XenKind } from '../../src/grammar/xen/wrapping.js';
+import { PAGE_BYTES } from '../../src/page/size.js';
 import { Statistics } from '../../src/transfer/statistics/statistics.js';
 import type { ArrivedChunk, XenDeliveries } from '../../src/transfer/receiver/xen-deliveries.js';
 import { XenParser } from '../../src/transfer/receiver/xen-parser.js';
-import { PAGE_BYTES } from '../../src/page/zero.js';
 import { codec, expander, sharedBuffer } from '../chunk/support.js';
 import { PiecewiseSource } from '../transfer/support/streams-support.js';
 

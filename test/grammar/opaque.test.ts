@@ -3,8 +3,9 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import fc from 'fast-check';
-import { NO_IDENTITY, PAGE_SIZE, type Grammar } from '../../src/grammar/grammar.js';
+import { NO_IDENTITY, type Grammar } from '../../src/grammar/grammar.js';
 import { OpaqueGrammar, OpaqueTail, type TailOptions } from '../../src/grammar/opaque.js';
+import { PAGE_BYTES } from '../../src/page/size.js';
 import { opaqueSegments } from './support/qemu-streams.js';
 import { Recorder, drive, record } from './support/xen-recorder.js';
 
@@ -23,7 +24,7 @@ function tail(offset: number, options?: TailOptions): Grammar {
 describe('opaque grammar', () => {
   it('takes aligned blocks for pages without identity, in one call', () => {
     const recorder = new Recorder();
-    const bytes = new Uint8Array(100 * PAGE_SIZE + 5);
+    const bytes = new Uint8Array(100 * PAGE_BYTES + 5);
     assert.equal(new OpaqueGrammar().scan(bytes, true, recorder), bytes.length);
     assert.equal(recorder.calls, 2);
     assert.deepEqual(recorder.segments, [
@@ -64,7 +65,7 @@ describe('the rest of a stream', () => {
   it('keeps nothing back when it is urgent, and flushes after each scan', () => {
     const recorder = new Recorder();
     const rest = new OpaqueTail(10, { urgent: true });
-    for (const n of [1, PAGE_SIZE, 3]) assert.equal(rest.scan(new Uint8Array(n), false, recorder), n);
+    for (const n of [1, PAGE_BYTES, 3]) assert.equal(rest.scan(new Uint8Array(n), false, recorder), n);
     assert.deepEqual(
       recorder.segments.map((segment) => segment.kind),
       ['skeleton', 'flush', 'skeleton', 'flush', 'skeleton', 'flush'],

@@ -3,11 +3,11 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { sendGuest, type SendGuestOptions } from '../../src/guest/send.js';
+import { PAGE_BYTES } from '../../src/page/size.js';
 import { assertSameRam, FakeClock, MemorySink, MIB, oneWay, replay, smallGuest } from './harness.js';
 
-const PAGE = 4096;
 /** 4 pages a millisecond. */
-const LINK = 4 * PAGE;
+const LINK = 4 * PAGE_BYTES;
 
 async function run(
   pagesPerSecond: number,
@@ -99,7 +99,7 @@ describe('pre-copy by the clock', () => {
     const guest = await smallGuest('qemu', MIB);
     const report = await sendGuest(oneWay(new MemorySink(clock, LINK)), guest, {
       policy: { kind: 'fixed', rounds: 1 },
-      load: { pattern: 'lines', workingSetPages: 256, seed: 5, rate: { bytesPerSecond: 1000 * PAGE } },
+      load: { pattern: 'lines', workingSetPages: 256, seed: 5, rate: { bytesPerSecond: 1000 * PAGE_BYTES } },
       clock,
     });
     assert.equal(report.writes, Math.floor(report.rounds[0]!.milliseconds));

@@ -9,20 +9,19 @@ import { checksum } from '../../src/chunk/checksum.js';
 import { generateImage } from '../../src/image/image.js';
 import { createGuest } from '../../src/guest/guest.js';
 import { generatedRam, GuestRam, loadRam } from '../../src/guest/ram.js';
+import { PAGE_BYTES } from '../../src/page/size.js';
 import { code, MIB } from './harness.js';
-
-const PAGE = 4096;
 
 describe("a guest's RAM", () => {
   it('comes from an image file as it is, across segments', async () => {
     const folder = await mkdtemp(join(tmpdir(), 'ramferry-ram-'));
     try {
       const path = join(folder, 'guest.ram');
-      const options = { bytes: 9 * MIB + PAGE, seed: 4, profile: 'idle' } as const;
+      const options = { bytes: 9 * MIB + PAGE_BYTES, seed: 4, profile: 'idle' } as const;
       const image = Buffer.concat([...generateImage(options)]);
       await writeFile(path, image);
       const ram = await loadRam(path);
-      assert.equal(ram.pages, image.length / PAGE);
+      assert.equal(ram.pages, image.length / PAGE_BYTES);
       assert.ok(Buffer.concat([...ram.pieces()]).equals(image));
       assert.equal(ram.hash(), checksum(image));
       assert.equal(generatedRam(options).hash(), ram.hash());
@@ -42,18 +41,18 @@ describe("a guest's RAM", () => {
     touched.page(2500).fill(0);
     const untouched = new GuestRam(3000);
     assert.equal(touched.hash(), untouched.hash());
-    untouched.page(2999)[PAGE - 1] = 1;
+    untouched.page(2999)[PAGE_BYTES - 1] = 1;
     assert.notEqual(touched.hash(), untouched.hash());
     assert.notEqual(new GuestRam(2999).hash(), touched.hash());
   });
 
   it('knows zero pages, clears and copies', () => {
     const ram = new GuestRam(2000);
-    const copy = Buffer.alloc(2 * PAGE, 7);
+    const copy = Buffer.alloc(2 * PAGE_BYTES, 7);
     ram.copyPage(1500, copy, 100);
-    assert.ok(copy.subarray(100, 100 + PAGE).every((byte) => byte === 0));
+    assert.ok(copy.subarray(100, 100 + PAGE_BYTES).every((byte) => byte === 0));
     assert.equal(copy[99], 7);
-    assert.equal(copy[100 + PAGE], 7);
+    assert.equal(copy[100 + PAGE_BYTES], 7);
     assert.ok(ram.isZero(1500));
     ram.page(1500)[2049] = 1;
     assert.ok(!ram.isZero(1500));
@@ -65,14 +64,14 @@ describe("a guest's RAM", () => {
   it('makes pages zero that held something, among others that were never touched', () => {
     const ram = new GuestRam(4);
     ram.page(0).fill(1);
-    ram.setPage(2, Buffer.alloc(2 * PAGE, 3), PAGE);
-    ram.write(0, Buffer.concat([Buffer.alloc(PAGE), Buffer.alloc(2 * PAGE, 5)]));
+    ram.setPage(2, Buffer.alloc(2 * PAGE_BYTES, 3), PAGE_BYTES);
+    ram.write(0, Buffer.concat([Buffer.alloc(PAGE_BYTES), Buffer.alloc(2 * PAGE_BYTES, 5)]));
     assert.deepEqual(
       [0, 1, 2, 3].map((page) => ram.isZero(page)),
       [true, false, false, true],
     );
     assert.deepEqual(
-      [0, 1, 2, 3].map((page) => ram.page(page)[PAGE - 1]),
+      [0, 1, 2, 3].map((page) => ram.page(page)[PAGE_BYTES - 1]),
       [0, 5, 5, 0],
     );
   });
@@ -81,7 +80,7 @@ describe("a guest's RAM", () => {
     const ram = new GuestRam(10, 20);
     assert.throws(() => ram.page(10), RangeError);
     assert.throws(() => ram.page(-1), RangeError);
-    assert.throws(() => ram.write(9, Buffer.alloc(2 * PAGE)), RangeError);
+    assert.throws(() => ram.write(9, Buffer.alloc(2 * PAGE_BYTES)), RangeError);
     ram.grow(20);
     ram.page(19)[0] = 1;
     ram.grow(5);

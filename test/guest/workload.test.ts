@@ -8,9 +8,8 @@ import { DirtyBitmap } from '../../src/guest/dirty-bitmap.js';
 import { GuestRam } from '../../src/guest/ram.js';
 import { Random } from '../../src/image/random.js';
 import { Workload, WRITE_PATTERNS, type WritePattern } from '../../src/guest/workload.js';
+import { PAGE_BYTES } from '../../src/page/size.js';
 import { code, FakeClock } from './harness.js';
-
-const PAGE = 4096;
 
 function workload(pattern: WritePattern, pages = 64, firstPage = 10, seed = 3) {
   const ram = new GuestRam(200);
@@ -29,8 +28,8 @@ function wholeRam(ram: GuestRam): Buffer {
 /** Pages whose bytes differ. */
 function changed(before: Buffer, after: Buffer): number[] {
   const pages: number[] = [];
-  for (let page = 0; page < before.length / PAGE; page++) {
-    const [from, to] = [page * PAGE, (page + 1) * PAGE];
+  for (let page = 0; page < before.length / PAGE_BYTES; page++) {
+    const [from, to] = [page * PAGE_BYTES, (page + 1) * PAGE_BYTES];
     if (!before.subarray(from, to).equals(after.subarray(from, to))) pages.push(page);
   }
   return pages;

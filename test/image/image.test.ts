@@ -9,21 +9,21 @@ import { describe, it } from 'node:test';
 import { deflateSync } from 'node:zlib';
 import { RamferryError } from '../../src/errors.js';
 import { generateImage, writeImage, type ImageProfile } from '../../src/image/image.js';
+import { PAGE_BYTES } from '../../src/page/size.js';
 
 const MIB = 1 << 20;
-const PAGE = 4096;
 
 function whole(bytes: number, seed: number, profile: ImageProfile): Buffer {
   return Buffer.concat([...generateImage({ bytes, seed, profile })]);
 }
 
 function shares(image: Buffer): { zero: number; duplicate: number } {
-  const zeros = Buffer.alloc(PAGE);
+  const zeros = Buffer.alloc(PAGE_BYTES);
   const seen = new Set<string>();
   let zero = 0;
   let duplicate = 0;
-  for (let at = 0; at < image.length; at += PAGE) {
-    const page = image.subarray(at, at + PAGE);
+  for (let at = 0; at < image.length; at += PAGE_BYTES) {
+    const page = image.subarray(at, at + PAGE_BYTES);
     if (page.equals(zeros)) {
       zero++;
       continue;
@@ -32,19 +32,19 @@ function shares(image: Buffer): { zero: number; duplicate: number } {
     if (seen.has(digest)) duplicate++;
     seen.add(digest);
   }
-  const pages = image.length / PAGE;
+  const pages = image.length / PAGE_BYTES;
   return { zero: zero / pages, duplicate: duplicate / pages };
 }
 
 /** Mean zlib level 1 ratio of the non-zero pages, one page at a time, over every eighth page. */
 function ratioPerPage(image: Buffer): number {
-  const zeros = Buffer.alloc(PAGE);
+  const zeros = Buffer.alloc(PAGE_BYTES);
   let plain = 0;
   let packed = 0;
-  for (let at = 0; at < image.length; at += 8 * PAGE) {
-    const page = image.subarray(at, at + PAGE);
+  for (let at = 0; at < image.length; at += 8 * PAGE_BYTES) {
+    const page = image.subarray(at, at + PAGE_BYTES);
     if (page.equals(zeros)) continue;
-    plain += PAGE;
+    plain += PAGE_BYTES;
     packed += deflateSync(page, { level: 1 }).length;
   }
   return plain / packed;
@@ -68,10 +68,17 @@ describe('generated guest images', () => {
   });
 
   it('has exactly the size asked for, in pieces of whole pages', () => {
-    for (const bytes of [PAGE, 3 * PAGE, MIB - PAGE, MIB, MIB + PAGE, 5 * MIB + 3 * PAGE]) {
+    for (const bytes of [
+      PAGE_BYTES,
+      3 * PAGE_BYTES,
+      MIB - PAGE_BYTES,
+      MIB,
+      MIB + PAGE_BYTES,
+      5 * MIB + 3 * PAGE_BYTES,
+    ]) {
       let sum = 0;
       for (const chunk of generateImage({ bytes, seed: 3, profile: 'busy' })) {
-        assert.equal(chunk.length % PAGE, 0);
+        assert.equal(chunk.length % PAGE_BYTES, 0);
         assert.ok(chunk.length <= MIB);
         sum += chunk.length;
       }
@@ -111,7 +118,7 @@ describe('generated guest images', () => {
       assert.ok((await readFile(path)).equals(whole(2 * MIB, 5, 'idle')));
       assert.equal((await stat(path)).mode & 0o777, 0o600);
       await assert.rejects(
-        writeImage(join(folder, 'absent', 'x'), { bytes: PAGE, seed: 5, profile: 'idle' }),
+        writeImage(join(folder, 'absent', 'x'), { bytes: PAGE_BYTES, seed: 5, profile: 'idle' }),
         (error) => error instanceof RamferryError && error.code === 'ERR_OUTPUT_OPEN',
       );
       assert.deepEqual(await readdir(folder), ['guest.ram']);

@@ -8,7 +8,8 @@ import fc from 'fast-check';
 
 import { DuplicateFinder } from '../../src/page/duplicates.js';
 import { fingerprint } from '../../src/page/fingerprint.js';
-import { isZeroPage, PAGE_BYTES } from '../../src/page/zero.js';
+import { PAGE_BYTES } from '../../src/page/size.js';
+import { isZeroPage } from '../../src/page/zero.js';
 
 interface Memory {
   readonly bytes: Buffer;

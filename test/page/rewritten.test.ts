@@ -5,36 +5,36 @@ import { Buffer } from 'node:buffer';
 import { describe, it } from 'node:test';
 
 import { looksRewritten } from '../../src/page/rewritten.js';
+import { PAGE_BYTES } from '../../src/page/size.js';
 import { noise } from '../codec/support.js';
 
-const PAGE = 4096;
 /** As in a QEMU stream: not at a multiple of four. */
 const AT = 7;
 
 function wordsOf(bytes: Uint8Array): Int32Array {
-  const words = new Int32Array(PAGE / 4);
+  const words = new Int32Array(PAGE_BYTES / 4);
   Buffer.from(words.buffer).set(bytes);
   return words;
 }
 
 function viewOf(bytes: Uint8Array): DataView {
-  const memory = new Uint8Array(AT + PAGE);
+  const memory = new Uint8Array(AT + PAGE_BYTES);
   memory.set(bytes, AT);
   return new DataView(memory.buffer);
 }
 
 describe('a page that was written all over', () => {
-  const old = Buffer.from(noise(PAGE, 1));
+  const old = Buffer.from(noise(PAGE_BYTES, 1));
 
   it('is told from one that was not', () => {
-    assert.ok(looksRewritten(wordsOf(old), 0, viewOf(noise(PAGE, 2)), AT));
+    assert.ok(looksRewritten(wordsOf(old), 0, viewOf(noise(PAGE_BYTES, 2)), AT));
     assert.ok(!looksRewritten(wordsOf(old), 0, viewOf(old), AT));
   });
 
   it('is not one of which a third has changed, wherever that lies', () => {
-    for (let start = 0; start < PAGE; start += 64) {
+    for (let start = 0; start < PAGE_BYTES; start += 64) {
       const now = Buffer.from(old);
-      for (let byte = 0; byte < PAGE / 3; byte++) now[(start + byte) % PAGE]! ^= 0x55;
+      for (let byte = 0; byte < PAGE_BYTES / 3; byte++) now[(start + byte) % PAGE_BYTES]! ^= 0x55;
       assert.ok(!looksRewritten(wordsOf(old), 0, viewOf(now), AT), `from ${start}`);
     }
   });
@@ -42,7 +42,7 @@ describe('a page that was written all over', () => {
   it('is not one with a counter in each cache line', () => {
     for (let place = 0; place < 64; place += 4) {
       const now = Buffer.from(old);
-      for (let line = place; line < PAGE; line += 64) now[line]! ^= 1;
+      for (let line = place; line < PAGE_BYTES; line += 64) now[line]! ^= 1;
       assert.ok(!looksRewritten(wordsOf(old), 0, viewOf(now), AT), `at ${place}`);
     }
   });

@@ -8,8 +8,8 @@ import fc from 'fast-check';
 
 import { RamferryError } from '../../src/errors.js';
 import { estimateLiteral } from '../../src/page/estimate.js';
+import { PAGE_BYTES } from '../../src/page/size.js';
 import { applyDelta, encodeDelta } from '../../src/page/xbzrle.js';
-import { PAGE_BYTES } from '../../src/page/zero.js';
 import { noise } from '../codec/support.js';
 
 function page(bytes: Uint8Array): { words: Int32Array; bytes: Buffer } {

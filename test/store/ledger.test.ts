@@ -8,12 +8,11 @@ import { describe, it } from 'node:test';
 import { OPERATIONS_CAPACITY } from '../../src/chunk/plan.js';
 import { SEGMENT } from '../../src/chunk/segments.js';
 import { NO_SLOT, NO_TALLY, ownSlot } from '../../src/chunk/store-plan.js';
+import { PAGE_BYTES } from '../../src/page/size.js';
 import { IdentityTable } from '../../src/store/identities.js';
 import { Ledger } from '../../src/store/ledger.js';
 import { SelfControl } from '../../src/store/self-control.js';
 import { TwinTable } from '../../src/store/equal-pages.js';
-
-const PAGE = 4096;
 
 /** Enters a chunk of pages, each an identity and a byte that it is full of; its results are there at once. */
 function entering(ledger: Ledger): (pages: [identity: number, fill: number][]) => {
@@ -22,10 +21,10 @@ function entering(ledger: Ledger): (pages: [identity: number, fill: number][]) =
 } {
   let sequence = 0;
   return (pages) => {
-    const front = Buffer.alloc(OPERATIONS_CAPACITY + pages.length * PAGE);
+    const front = Buffer.alloc(OPERATIONS_CAPACITY + pages.length * PAGE_BYTES);
     pages.forEach(([, fill], index) => {
-      const at = OPERATIONS_CAPACITY + index * PAGE;
-      front.fill(fill, at, at + PAGE);
+      const at = OPERATIONS_CAPACITY + index * PAGE_BYTES;
+      front.fill(fill, at, at + PAGE_BYTES);
     });
     const suggestions = new Int32Array(pages.length * 2);
     assert.ok(ledger.ready(sequence));
@@ -127,7 +126,7 @@ describe('the table of identities', () => {
     const table = new IdentityTable();
     const pages = 20_000;
     for (let page = 0; page < pages; page++) table.see(page * 1_000_003);
-    assert.ok(table.bytes <= 4 * 1024 * 1024 + pages * PAGE * 0.005);
+    assert.ok(table.bytes <= 4 * 1024 * 1024 + pages * PAGE_BYTES * 0.005);
   });
 
   it('takes four bytes a page when they are not', () => {

@@ -4,8 +4,9 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 
 import type { StreamKind } from '../../src/grammar/detect.js';
+import { PAGE_BYTES } from '../../src/page/size.js';
 import { postcopy, precopy } from '../grammar/support/qemu-streams.js';
-import { PAGE, range, REC, XenStream } from '../grammar/support/xen-streams.js';
+import { range, REC, XenStream } from '../grammar/support/xen-streams.js';
 import { smallXlStream } from './support/streams-corpus.js';
 import { within } from '../../lab/within.js';
 import {
@@ -95,7 +96,7 @@ describe('a writer that stalls', { timeout: 60_000 }, () => {
       const places = [40, stream.length];
       const start = stream.length + 8 + 8 + 3 * 8;
       stream.pageData(range(0, 3));
-      places.push(start, start + PAGE, start + 2 * PAGE, stream.length);
+      places.push(start, start + PAGE_BYTES, start + 2 * PAGE_BYTES, stream.length);
       stream.record(REC.hvmContext, Buffer.alloc(100, 1));
       places.push(stream.length - 104, stream.length - 50, stream.length);
       await stalls(stream.end().bytes(), 'libxc', places, {});
@@ -109,9 +110,9 @@ describe('a writer that stalls', { timeout: 60_000 }, () => {
     const input = new MemoryPipe();
     const link = new WatchedSink();
     const sending = packInto(link, input, 'libxc', { codec: 'none', flushAfter: FLUSH_AFTER });
-    await input.write(bytes.subarray(0, first + PAGE + 100));
-    await within('the first page', link.holds(first + PAGE), () => void input.close());
-    await input.write(bytes.subarray(first + PAGE + 100));
+    await input.write(bytes.subarray(0, first + PAGE_BYTES + 100));
+    await within('the first page', link.holds(first + PAGE_BYTES), () => void input.close());
+    await input.write(bytes.subarray(first + PAGE_BYTES + 100));
     await input.finish();
     await sending;
   });

@@ -1,8 +1,8 @@
 // The RAM blocks of a QEMU stream: names, sizes and numbers. Filled from the list at setup, or by first appearance.
 // Memory is bounded by MAX_BLOCKS; what the blocks are for, it does not know.
 
+import { PAGE_BYTES } from '../../page/size.js';
 import { MAX_BLOCKS, PAGES_PER_BLOCK } from './format.js';
-import { PAGE_SIZE } from '../grammar.js';
 
 export interface RamBlock {
   /** Identity of the block's first page. */
@@ -19,7 +19,7 @@ export class BlockTable {
    * @returns undefined when there are too many, or when the block is larger than any that can be addressed.
    */
   add(name: string, size: number): RamBlock | undefined {
-    const pages = Math.ceil(size / PAGE_SIZE);
+    const pages = Math.ceil(size / PAGE_BYTES);
     if (pages > PAGES_PER_BLOCK) return undefined;
     const known = this.blocks.get(name);
     if (known === undefined && this.blocks.size >= MAX_BLOCKS) return undefined;
@@ -30,6 +30,6 @@ export class BlockTable {
 
   /** The block of that name; one that no list has told is added. */
   find(name: string): RamBlock | undefined {
-    return this.blocks.get(name) ?? this.add(name, PAGES_PER_BLOCK * PAGE_SIZE);
+    return this.blocks.get(name) ?? this.add(name, PAGES_PER_BLOCK * PAGE_BYTES);
   }
 }

@@ -2,7 +2,8 @@
 // them, up to the word EOS. Blocks and the block of the last page last from one section to the next, as in ram_load().
 // It does not know sections; where the data is not as ram.c writes it, it stops before the item and says why.
 
-import { PAGE_SIZE, type SegmentSink } from '../grammar.js';
+import { PAGE_BYTES } from '../../page/size.js';
+import type { SegmentSink } from '../grammar.js';
 import { BlockTable, type RamBlock } from './blocks.js';
 import {
   ENCODING_FLAG_XBZRLE,
@@ -89,13 +90,13 @@ export class RamWalk {
       if (flags === PAGE_CONTINUED && number < pages) {
         out.words(1, true);
         at += WORD;
-        if (at + PAGE_SIZE > length || isFull(out)) {
+        if (at + PAGE_BYTES > length || isFull(out)) {
           this.pageNumber = number;
           this.next = Next.page;
           return at;
         }
         out.pages(1, base + number);
-        at += PAGE_SIZE;
+        at += PAGE_BYTES;
       } else if (flags === ZERO_CONTINUED && number < pages) {
         out.words(1, true);
         at += WORD;
@@ -170,10 +171,10 @@ export class RamWalk {
       case Next.name:
         return this.name(data, at, out);
       case Next.page:
-        if (available < PAGE_SIZE) return 0;
+        if (available < PAGE_BYTES) return 0;
         out.pages(1, (this.block?.base ?? 0) + this.pageNumber);
         this.next = Next.word;
-        return PAGE_SIZE;
+        return PAGE_BYTES;
       case Next.fill:
         out.skeleton(1);
         this.next = Next.word;
@@ -278,7 +279,7 @@ export class RamWalk {
     if (at + 8 > view.byteLength) return undefined;
     const pageSize = view.getBigUint64(at);
     // Anything else is left for the next item to stumble over.
-    if (pageSize < PAGE_SIZE || (pageSize & (pageSize - 1n)) !== 0n) return address;
+    if (pageSize < PAGE_BYTES || (pageSize & (pageSize - 1n)) !== 0n) return address;
     return at + 8 + address > view.byteLength ? undefined : 8 + address;
   }
 }

@@ -2,7 +2,8 @@
 // Remembers the entries as runs of pfns that count up by one, until their pages have come; touches no page.
 // A body that cannot be right becomes skeleton from the place where that shows, and `brokenBecause` says why.
 
-import { PAGE_SIZE, type SegmentSink } from '../grammar.js';
+import { PAGE_BYTES } from '../../page/size.js';
+import type { SegmentSink } from '../grammar.js';
 import { readU32 } from './libxc-format.js';
 import type { LibxcRecord } from './libxc-records.js';
 
@@ -85,7 +86,7 @@ export class PageDataBody {
       return this.#break(`PAGE_DATA of ${this.#length} bytes claims ${count} entries`);
     }
     this.#entriesLeft = count;
-    this.#pagesPromised = room / PAGE_SIZE;
+    this.#pagesPromised = room / PAGE_BYTES;
     this.#stage = 'entries';
     out.skeleton(COUNT_BYTES);
     return COUNT_BYTES;
@@ -155,7 +156,7 @@ export class PageDataBody {
   #takePage(at: number, end: number, out: SegmentSink): number {
     const first = this.#firsts[this.#run]!;
     const left = this.#counts[this.#run]!;
-    const n = Math.min(left, Math.floor((end - at) / PAGE_SIZE));
+    const n = Math.min(left, Math.floor((end - at) / PAGE_BYTES));
     if (n === 0) return 0;
     out.pages(n, first);
     if (n === left) {
@@ -164,6 +165,6 @@ export class PageDataBody {
       this.#firsts[this.#run] = first + n;
       this.#counts[this.#run] = left - n;
     }
-    return n * PAGE_SIZE;
+    return n * PAGE_BYTES;
   }
 }

@@ -2,7 +2,7 @@
 // Stops at mandatory records that it does not know, passes over optional ones, and takes exactly to the last END.
 
 import { Buffer } from 'node:buffer';
-import { PAGE_SIZE } from '../../grammar/grammar.js';
+import { PAGE_BYTES } from '../../page/size.js';
 import type { FieldReader } from './field-reader.js';
 import * as format from './libxc-format.js';
 import { LIBXL_RECORD, RECORD } from './libxc-format.js';
@@ -167,7 +167,7 @@ class LibxcReader {
       if (format.isReservedType(high >>> 28)) throw this.#wrong(`page type ${high >>> 28} is reserved`);
       if (format.hasContents(high >>> 28)) present.push(pfn);
     }
-    if (8 + count * 8 + present.length * PAGE_SIZE !== length) {
+    if (8 + count * 8 + present.length * PAGE_BYTES !== length) {
       throw this.#wrong(`PAGE_DATA of ${length} bytes with ${present.length} pages`);
     }
     for (const pfn of present) await this.#page(pfn);
@@ -175,11 +175,11 @@ class LibxcReader {
 
   async #page(pfn: number): Promise<void> {
     const reader = this.#reader;
-    if (!reader.has(PAGE_SIZE)) await reader.need(PAGE_SIZE, 'a page');
-    const at = reader.advance(PAGE_SIZE);
+    if (!reader.has(PAGE_BYTES)) await reader.need(PAGE_BYTES, 'a page');
+    const at = reader.advance(PAGE_BYTES);
     this.#count.add(pfn);
     this.#ram.grow(pfn + 1);
-    if (this.#verifying && !this.#ram.page(pfn).equals(reader.buffer.subarray(at, at + PAGE_SIZE))) {
+    if (this.#verifying && !this.#ram.page(pfn).equals(reader.buffer.subarray(at, at + PAGE_BYTES))) {
       throw damaged('ERR_STREAM_CHECKSUM', `page ${pfn} differs from what came before VERIFY`, reader.offset);
     }
     this.#ram.setPage(pfn, reader.buffer, at);

@@ -3,7 +3,7 @@
 
 import { Buffer } from 'node:buffer';
 import type { ByteSink } from '../../io/bytes.js';
-import { PAGE_SIZE } from '../../grammar/grammar.js';
+import { PAGE_BYTES } from '../../page/size.js';
 import * as format from './libxc-format.js';
 import { PAGE_TYPE, RECORD } from './libxc-format.js';
 import type { GuestRam } from '../ram.js';
@@ -24,7 +24,7 @@ export class LibxcWriter implements StreamWriter {
   readonly #ram: GuestRam;
   readonly #domain: XenDomain;
   readonly #xlConfiguration: string | undefined;
-  readonly #buffer = Buffer.alloc(PAGE_DATA_HEAD + BATCH_PAGES * (8 + PAGE_SIZE));
+  readonly #buffer = Buffer.alloc(PAGE_DATA_HEAD + BATCH_PAGES * (8 + PAGE_BYTES));
 
   constructor(sink: ByteSink, ram: GuestRam, domain: XenDomain, options: LibxcWriterOptions = {}) {
     this.#out = new CountingSink(sink);
@@ -65,7 +65,7 @@ export class LibxcWriter implements StreamWriter {
       buffer.writeUInt32LE((type << 28) >>> 0, PAGE_DATA_HEAD + i * 8 + 4);
       if (absent) continue;
       this.#ram.copyPage(pfn, buffer, at);
-      at += PAGE_SIZE;
+      at += PAGE_BYTES;
     }
     buffer.writeUInt32LE(RECORD.pageData, 0);
     buffer.writeUInt32LE(at - format.RECORD_HEADER_BYTES, 4);

@@ -4,7 +4,7 @@
 
 import { Buffer } from 'node:buffer';
 import { RamferryError } from '../../errors.js';
-import { PAGE_SIZE } from '../../grammar/grammar.js';
+import { PAGE_BYTES } from '../../page/size.js';
 import { deviceState } from '../device-state.js';
 import type { GuestRam } from '../ram.js';
 import { mixSeed } from '../../image/random.js';
@@ -119,12 +119,12 @@ function describeDevices(devices: readonly QemuDevice[]): Buffer {
       `{"name": ${JSON.stringify(name)}, "instance_id": ${instance}, "vmsd_name": ${JSON.stringify(name)}, ` +
       `"version": ${version}, "fields": [{"name": "state", "type": "buffer", "size": ${state.length}}]}`,
   );
-  return Buffer.from(`{"page_size": ${PAGE_SIZE}, "devices": [${list.join(', ')}]}`);
+  return Buffer.from(`{"page_size": ${PAGE_BYTES}, "devices": [${list.join(', ')}]}`);
 }
 
 /** Pages of all blocks together: what GuestRam must have. */
 export function machinePages(machine: QemuMachine): number {
-  return machine.blocks.reduce((sum, block) => sum + block.bytes / PAGE_SIZE, 0);
+  return machine.blocks.reduce((sum, block) => sum + block.bytes / PAGE_BYTES, 0);
 }
 
 /** Puts made-up firmware behind main memory, which is in `ram` already. */
@@ -132,8 +132,8 @@ export function addFirmware(ram: GuestRam, machine: QemuMachine, seed: number): 
   let first = 0;
   for (const [i, block] of machine.blocks.entries()) {
     // BIOS and option ROM are all zero in the stream that the tables were taken from.
-    if (i > 0 && block.name.startsWith('/rom@')) ram.write(first, deviceState(PAGE_SIZE, mixSeed(seed, i)));
-    first += block.bytes / PAGE_SIZE;
+    if (i > 0 && block.name.startsWith('/rom@')) ram.write(first, deviceState(PAGE_BYTES, mixSeed(seed, i)));
+    first += block.bytes / PAGE_BYTES;
   }
   if (first !== ram.pages) {
     throw new RamferryError('ERR_INTERNAL', `the machine has ${first} pages of RAM, not ${ram.pages}`);

@@ -2,10 +2,10 @@
 // device's length, and stops at anything it does not know. Reads exactly to the end of VMDESCRIPTION.
 
 import { Buffer } from 'node:buffer';
-import { PAGE_SIZE } from '../../grammar/grammar.js';
 import { QEMU_MAGIC } from '../../grammar/magics.js';
 import type { SectionHead } from '../../grammar/qemu/fields.js';
 import { COMMAND, FILE_VERSION, RAM_FLAG, RAM_SECTION, SECTION } from '../../grammar/qemu/format.js';
+import { PAGE_BYTES } from '../../page/size.js';
 import type { FieldReader } from './field-reader.js';
 import type { QemuDevice } from './qemu-machine.js';
 import { GuestRam } from '../ram.js';
@@ -130,8 +130,8 @@ class QemuReader {
         throw this.#wrong(`RAM block ${block} with ${bytes + rest} of ${left} bytes left`);
       }
       const first = this.#ram.pages;
-      this.#ram.grow(first + bytes / PAGE_SIZE);
-      this.#blocks.set(block, { name: block, first, pages: bytes / PAGE_SIZE });
+      this.#ram.grow(first + bytes / PAGE_BYTES);
+      this.#blocks.set(block, { name: block, first, pages: bytes / PAGE_BYTES });
       left -= bytes;
     }
     const { flags: end } = await this.#word();
@@ -153,7 +153,7 @@ class QemuReader {
         this.#block = this.#blocks.get(name);
       }
       const block = this.#block;
-      const within = address / PAGE_SIZE;
+      const within = address / PAGE_BYTES;
       if (block === undefined || within >= block.pages) throw this.#wrong('a page outside the RAM blocks');
       await this.#page(block.first + within, flags & ~RAM_FLAG.continue);
     }
@@ -165,8 +165,8 @@ class QemuReader {
     const reader = this.#reader;
     this.#count.add(page);
     if (kind === RAM_FLAG.page) {
-      if (!reader.has(PAGE_SIZE)) await reader.need(PAGE_SIZE, 'a page');
-      this.#ram.setPage(page, reader.buffer, reader.advance(PAGE_SIZE));
+      if (!reader.has(PAGE_BYTES)) await reader.need(PAGE_BYTES, 'a page');
+      this.#ram.setPage(page, reader.buffer, reader.advance(PAGE_BYTES));
     } else if (kind === RAM_FLAG.zero) {
       if (!reader.has(1)) await reader.need(1, 'a page');
       const fill = reader.u8();
@@ -219,7 +219,7 @@ class QemuReader {
     if (!reader.has(8)) await reader.need(8, 'RAM');
     const high = reader.u32be();
     const low = reader.u32be();
-    const flags = low % PAGE_SIZE;
+    const flags = low % PAGE_BYTES;
     return { address: high * 2 ** 32 + (low - flags), flags };
   }
 

@@ -3,10 +3,10 @@
 
 import { Buffer } from 'node:buffer';
 import type { ByteSink } from '../../io/bytes.js';
-import { PAGE_SIZE } from '../../grammar/grammar.js';
 import { QEMU_MAGIC } from '../../grammar/magics.js';
 import { command, counted, sectionFooter, sectionHead, u32, word } from '../../grammar/qemu/fields.js';
 import { COMMAND, FILE_VERSION, RAM_FLAG, RAM_SECTION, SECTION } from '../../grammar/qemu/format.js';
+import { PAGE_BYTES } from '../../page/size.js';
 import { machinePages, type QemuMachine } from './qemu-machine.js';
 import type { GuestRam } from '../ram.js';
 import { BATCH_PAGES, CountingSink, type StreamWriter } from './stream-writer.js';
@@ -29,7 +29,7 @@ interface Block {
 }
 
 /** Section header, word, block name, page, end of section: the most that one page can cost. */
-const MOST_PER_PAGE = 5 + 8 + 256 + PAGE_SIZE + 13;
+const MOST_PER_PAGE = 5 + 8 + 256 + PAGE_BYTES + 13;
 
 export class QemuWriter implements StreamWriter {
   readonly frames: number;
@@ -56,7 +56,7 @@ export class QemuWriter implements StreamWriter {
     this.frames = machinePages(machine);
     let first = 0;
     for (const block of machine.blocks) {
-      const end = first + block.bytes / PAGE_SIZE;
+      const end = first + block.bytes / PAGE_BYTES;
       this.#blocks.push({ first, end, name: counted(block.name) });
       first = end;
     }
@@ -151,7 +151,7 @@ export class QemuWriter implements StreamWriter {
     const zero = this.#ram.isZero(page);
     const same = block === this.#lastBlock;
     this.#addWord(
-      (page - block.first) * PAGE_SIZE,
+      (page - block.first) * PAGE_BYTES,
       (zero ? RAM_FLAG.zero : RAM_FLAG.page) | (same ? RAM_FLAG.continue : 0),
     );
     if (!same) this.#length += block.name.copy(this.#buffer, this.#length);
@@ -161,7 +161,7 @@ export class QemuWriter implements StreamWriter {
       return;
     }
     this.#ram.copyPage(page, this.#buffer, this.#length);
-    this.#length += PAGE_SIZE;
+    this.#length += PAGE_BYTES;
   }
 
   #blockOf(page: number): Block {

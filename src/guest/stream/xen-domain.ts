@@ -3,7 +3,7 @@
 // specification. Knows nothing of rounds.
 
 import { Buffer } from 'node:buffer';
-import { PAGE_SIZE } from '../../grammar/grammar.js';
+import { PAGE_BYTES } from '../../page/size.js';
 import { deviceState } from '../device-state.js';
 import { DOMAIN_TYPE, PAGE_TYPE, RECORD } from './libxc-format.js';
 import { mixSeed } from '../../image/random.js';
@@ -32,7 +32,7 @@ const PVH_FRAMES = 0xff000;
 
 const CPUID_LEAVES = 49;
 const GUEST_WIDTH = 8;
-const ENTRIES_PER_P2M_FRAME = PAGE_SIZE / GUEST_WIDTH;
+const ENTRIES_PER_P2M_FRAME = PAGE_BYTES / GUEST_WIDTH;
 /** One page in so many is a page table of a PV guest. */
 const PAGES_PER_TABLE = 170;
 const TABLE_TYPES = [
@@ -64,7 +64,7 @@ export function pvDomain(ramPages: number, seed: number): XenDomain {
       if (trailer !== undefined) writeTrailer(xsave, trailer);
       return [
         tscInfo(seed),
-        { type: RECORD.sharedInfo, body: deviceState(PAGE_SIZE, mixSeed(seed, RECORD.sharedInfo)) },
+        { type: RECORD.sharedInfo, body: deviceState(PAGE_BYTES, mixSeed(seed, RECORD.sharedInfo)) },
         { type: RECORD.vcpuBasic, body: vcpuState(5168, mixSeed(seed, RECORD.vcpuBasic)) },
         { type: RECORD.vcpuExtended, body: vcpuState(64, mixSeed(seed, RECORD.vcpuExtended)) },
         { type: RECORD.vcpuXsave, body: xsave },

@@ -5,7 +5,6 @@
 import { Buffer } from 'node:buffer';
 
 import { RamferryError } from '../../errors.js';
-import { PAGE_SIZE } from '../../grammar/grammar.js';
 import {
   MEMORY_FLAG_HASH,
   MEMORY_FLAG_MATCHED,
@@ -17,6 +16,7 @@ import {
 } from '../../grammar/memory-format.js';
 import { PlainSink } from '../../io/plain-sink.js';
 import { writeExactlyAt } from '../../io/positioned.js';
+import { PAGE_BYTES } from '../../page/size.js';
 import { isZeroPage } from '../../page/zero.js';
 import type { RamFile } from './ram/ram-files.js';
 
@@ -45,7 +45,7 @@ export class Applier extends PlainSink {
   #next = 0;
   #region = 0;
   /** A page whose first part came at the end of a chunk. */
-  readonly #page = Buffer.alloc(PAGE_SIZE);
+  readonly #page = Buffer.alloc(PAGE_BYTES);
   #pageFill = 0;
   #stateLeft = 0;
   #ramComplete = false;
@@ -63,7 +63,7 @@ export class Applier extends PlainSink {
     this.#files = files;
     this.#hooks = hooks;
     this.#written = files.map(({ fresh, size }) =>
-      fresh ? new Uint8Array(Math.ceil(size / PAGE_SIZE / 8)) : undefined,
+      fresh ? new Uint8Array(Math.ceil(size / PAGE_BYTES / 8)) : undefined,
     );
   }
 
@@ -166,7 +166,7 @@ export class Applier extends PlainSink {
   }
 
   #pageNumbers(item: Buffer): void {
-    const pages = this.#files[this.#region]!.size / PAGE_SIZE;
+    const pages = this.#files[this.#region]!.size / PAGE_BYTES;
     const numbers: number[] = [];
     for (let at = 0; at < item.length; at += 8) {
       const number = Number(item.readBigUInt64LE(at));
@@ -180,17 +180,17 @@ export class Applier extends PlainSink {
 
   /** @returns bytes used */
   #pages(bytes: Buffer): number {
-    if (this.#pageFill > 0 || bytes.length < PAGE_SIZE) {
-      const used = bytes.copy(this.#page, this.#pageFill, 0, PAGE_SIZE - this.#pageFill);
+    if (this.#pageFill > 0 || bytes.length < PAGE_BYTES) {
+      const used = bytes.copy(this.#page, this.#pageFill, 0, PAGE_BYTES - this.#pageFill);
       this.#pageFill += used;
-      if (this.#pageFill === PAGE_SIZE) {
+      if (this.#pageFill === PAGE_BYTES) {
         this.#pageFill = 0;
         this.#place(this.#page);
       }
       return used;
     }
-    const whole = Math.min(Math.floor(bytes.length / PAGE_SIZE), this.#numbers.length - this.#next);
-    const used = whole * PAGE_SIZE;
+    const whole = Math.min(Math.floor(bytes.length / PAGE_BYTES), this.#numbers.length - this.#next);
+    const used = whole * PAGE_BYTES;
     this.#place(bytes.subarray(0, used));
     return used;
   }
@@ -205,21 +205,21 @@ export class Applier extends PlainSink {
       const number = this.#numbers[this.#next]!;
       if (isHole(number, at)) {
         this.#next++;
-        at += PAGE_SIZE;
+        at += PAGE_BYTES;
         continue;
       }
       let count = 1;
       while (
-        at + count * PAGE_SIZE < bytes.length &&
+        at + count * PAGE_BYTES < bytes.length &&
         this.#numbers[this.#next + count] === number + count &&
-        !isHole(number + count, at + count * PAGE_SIZE)
+        !isHole(number + count, at + count * PAGE_BYTES)
       ) {
         count++;
       }
-      writeExactlyAt(fd, bytes.subarray(at, at + count * PAGE_SIZE), number * PAGE_SIZE);
+      writeExactlyAt(fd, bytes.subarray(at, at + count * PAGE_BYTES), number * PAGE_BYTES);
       this.#mark(number, count);
       this.#next += count;
-      at += count * PAGE_SIZE;
+      at += count * PAGE_BYTES;
     }
   }
 

@@ -1,7 +1,7 @@
 // When the guest is stopped: rounds go on until what is left can be sent within the downtime limit, or they run out.
 // Fed with what each round was; does no I/O. Everything in milliseconds, bytes and pages.
 
-import { PAGE_SIZE } from '../../grammar/grammar.js';
+import { PAGE_BYTES } from '../../page/size.js';
 
 export interface Round {
   /** Pages that were sent. */
@@ -44,8 +44,8 @@ export class Convergence {
   add(round: Round): Forecast {
     this.#rounds.push(round);
     const { pages, milliseconds, scanning, carrying } = round;
-    if (carrying >= SHORTEST_SAMPLE_MS) this.#throughput = (pages * PAGE_SIZE * 1000) / carrying;
-    const dirty = this.rounds === 1 ? undefined : pages * PAGE_SIZE;
+    if (carrying >= SHORTEST_SAMPLE_MS) this.#throughput = (pages * PAGE_BYTES * 1000) / carrying;
+    const dirty = this.rounds === 1 ? undefined : pages * PAGE_BYTES;
     return {
       // The first round says nothing about what the guest writes.
       // Two scans: the last round's, and the one after QEMU has saved the devices.

@@ -6,7 +6,7 @@ import { CHECKSUM_BYTES, rangeIsSealed } from '../../chunk/checksum.js';
 import type { ChunkHeader } from '../../chunk/record.js';
 import { codecName } from '../../codec/codec.js';
 import { RamferryError } from '../../errors.js';
-import { PAGE_BYTES } from '../../page/zero.js';
+import { PAGE_BYTES } from '../../page/size.js';
 import type { PageCounts } from '../statistics/counts.js';
 import { ChunkCount } from './report.js';
 

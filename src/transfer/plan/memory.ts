@@ -7,7 +7,7 @@ import { OPERATIONS_CAPACITY } from '../../chunk/plan.js';
 import { MAX_CHUNK_BYTES } from '../../chunk/record.js';
 import { MAX_SEGMENTS } from '../../chunk/segments.js';
 import { RamferryError } from '../../errors.js';
-import { PAGE_SIZE } from '../../grammar/grammar.js';
+import { PAGE_BYTES } from '../../page/size.js';
 import { slotBytes, type SlotGeometry } from '../../slot/layout.js';
 import { LEDGER_BYTES_A_SLOT } from '../../store/ledger.js';
 import { formatSize } from '../../units.js';
@@ -95,12 +95,12 @@ function fit(
 export function senderGeometry(needs: MemoryNeeds, output: number): SlotGeometry {
   const geometry = {
     segments: MAX_SEGMENTS,
-    suggestions: needs.storeBytes === 0 ? 0 : Math.ceil(needs.chunkSize / PAGE_SIZE),
+    suggestions: needs.storeBytes === 0 ? 0 : Math.ceil(needs.chunkSize / PAGE_BYTES),
     headroom: OPERATIONS_CAPACITY,
     input: needs.chunkSize,
     output,
   };
-  const pages = needs.storeBytes / PAGE_SIZE;
+  const pages = needs.storeBytes / PAGE_BYTES;
   const store = storeMemoryBytes(pages) + pages * LEDGER_BYTES_A_SLOT;
   return fit(needs, geometry, needs.chunkSize + OPERATIONS_CAPACITY, store);
 }
@@ -136,7 +136,7 @@ export function receiverGeometry(needs: MemoryNeeds, input: number): SlotGeometr
     needs,
     geometry,
     recordCapacity(needs.chunkSize),
-    storeMemoryBytes(needs.storeBytes / PAGE_SIZE),
+    storeMemoryBytes(needs.storeBytes / PAGE_BYTES),
   );
 }
 
@@ -238,7 +238,7 @@ export function largestStore(
     }
   };
   let low = 0;
-  let high = Math.floor(Math.min(most, MAX_STORE_PAGES * PAGE_SIZE) / STORE_STEP);
+  let high = Math.floor(Math.min(most, MAX_STORE_PAGES * PAGE_BYTES) / STORE_STEP);
   while (low < high) {
     const middle = Math.ceil((low + high) / 2);
     if (fits(middle * STORE_STEP)) low = middle;

@@ -3,7 +3,7 @@
 
 import { recordCapacity } from '../../chunk/encode.js';
 import type { Hello } from '../../control/negotiation.js';
-import { PAGE_SIZE } from '../../grammar/grammar.js';
+import { PAGE_BYTES } from '../../page/size.js';
 import { formatSize } from '../../units.js';
 import { largestStore, type MemoryNeeds, receiverStores, senderGeometry, storeBeside } from './memory.js';
 import {
@@ -29,7 +29,7 @@ export interface StoreQuestion {
 /** What the page store takes of a memory limit at most when nothing is said; whole pages. */
 export function defaultStore(memoryLimit: number): number {
   const bytes = Math.min(DEFAULT_STORE_BYTES, memoryLimit * STORE_PART);
-  return bytes - (bytes % PAGE_SIZE);
+  return bytes - (bytes % PAGE_BYTES);
 }
 
 /** Bytes of the page store, whole pages; 0 = none. Warns where less is used than was given. */

@@ -4,10 +4,10 @@
 
 import { Buffer } from 'node:buffer';
 
-import { PAGE_SIZE } from '../../grammar/grammar.js';
 import { QEMU_MAGIC } from '../../grammar/magics.js';
 import { counted, sectionFooter, sectionHead, u32, word } from '../../grammar/qemu/fields.js';
 import { FILE_VERSION, RAM_FLAG, RAM_SECTION, SECTION } from '../../grammar/qemu/format.js';
+import { PAGE_BYTES } from '../../page/size.js';
 
 /** Pages of the guest. */
 const GUEST_PAGES = 1024;
@@ -29,8 +29,8 @@ export function* warmUpGuest(): Generator<Buffer, void> {
         if (round > 0 && (number + round) % LEFT_OUT_EVERY === 0) continue;
         const flags = number % ZERO_EVERY === 0 ? RAM_FLAG.zero : RAM_FLAG.page;
         // The first of a part names the block, as it does in QEMU's rounds.
-        if (number < first + 2) yield Buffer.concat([word(number * PAGE_SIZE, flags), counted(BLOCK_NAME)]);
-        else yield word(number * PAGE_SIZE, flags | RAM_FLAG.continue);
+        if (number < first + 2) yield Buffer.concat([word(number * PAGE_BYTES, flags), counted(BLOCK_NAME)]);
+        else yield word(number * PAGE_BYTES, flags | RAM_FLAG.continue);
         yield flags === RAM_FLAG.zero ? Buffer.of(0) : pages.page(number, round);
       }
       yield Buffer.concat([word(0, RAM_FLAG.eos), sectionFooter(RAM_SECTION.id)]);
@@ -42,7 +42,7 @@ const TEMPLATES = 64;
 const STAMP_AT = 1024;
 
 class Pages {
-  readonly #page = Buffer.alloc(PAGE_SIZE);
+  readonly #page = Buffer.alloc(PAGE_BYTES);
   readonly #templates = Array.from({ length: TEMPLATES }, (_, index) => template(index));
 
   /** Valid until the next call. */
@@ -56,7 +56,7 @@ class Pages {
     if (way === 1) return page;
     page.writeUInt32LE(number + 1, STAMP_AT);
     if (way === 2 || way === 3) page.writeUInt32LE(round, STAMP_AT + 4);
-    if (way === 4) for (let at = 0; at < PAGE_SIZE; at += 48) page.writeUInt32LE(round + at, at);
+    if (way === 4) for (let at = 0; at < PAGE_BYTES; at += 48) page.writeUInt32LE(round + at, at);
     return page;
   }
 }
@@ -76,12 +76,12 @@ const WORDS = [
 ];
 
 function template(index: number): Buffer {
-  const page = Buffer.alloc(PAGE_SIZE);
+  const page = Buffer.alloc(PAGE_BYTES);
   let state = index + 1;
   const next = (): number => (state = (Math.imul(state, 1_664_525) + 1_013_904_223) >>> 0);
   const kind = index % 8;
   if (kind === 0) return page;
-  for (let at = 0; at < PAGE_SIZE;) {
+  for (let at = 0; at < PAGE_BYTES;) {
     if (kind < 3) at = page.writeUInt32LE(kind === 1 ? next() : next() >>> 18, at);
     else at += page.write(WORDS[(next() >>> 16) % WORDS.length]!, at, 'latin1');
   }
@@ -89,7 +89,7 @@ function template(index: number): Buffer {
 }
 
 function start(): Buffer {
-  const size = GUEST_PAGES * PAGE_SIZE;
+  const size = GUEST_PAGES * PAGE_BYTES;
   return Buffer.concat([
     ...[Buffer.of(SECTION.start), sectionHead(RAM_SECTION)],
     ...[word(size, RAM_FLAG.memSize), counted(BLOCK_NAME), word(size, 0)],

@@ -14,7 +14,7 @@ import { StreamDecoder } from '../../container/frames/stream-decoder.js';
 import type { ZstdEngineName } from '../../container/frames/zstd/engine-type.js';
 import { TotalsDigest } from '../../container/frames/totals.js';
 import { RamferryError, toRamferryError } from '../../errors.js';
-import { PAGE_SIZE } from '../../grammar/grammar.js';
+import { PAGE_BYTES } from '../../page/size.js';
 import { OrderedPool } from '../../pool/ordered-pool.js';
 import type { SlotGeometry } from '../../slot/layout.js';
 import { HOLDS, JOB, JOB_HASH, JOB_WIDE, TASK } from '../../slot/job.js';
@@ -212,7 +212,7 @@ export class FramesReceiver implements Receiving {
 
   async #pushTotals(layout: Units, totals: Totals): Promise<void> {
     // Totals stand in announced streams only, which have a pool or an error.
-    const pool = this.#poolFor(layout, PAGE_SIZE)!;
+    const pool = this.#poolFor(layout, PAGE_BYTES)!;
     const index = await pool.acquire();
     this.#totals = totals;
     pool.slots[index]!.ints[JOB.holds] = HOLDS.totals;
@@ -275,7 +275,7 @@ export class FramesReceiver implements Receiving {
           codec: layout.format,
           decoded: decodedLength,
           encoded: encodedLength,
-          pages: { literal: Math.floor(decodedLength / PAGE_SIZE) },
+          pages: { literal: Math.floor(decodedLength / PAGE_BYTES) },
           stored: false,
         });
       }

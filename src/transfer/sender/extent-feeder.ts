@@ -3,9 +3,9 @@
 // It waits for free slots (back-pressure) and knows nothing of the output.
 
 import { SEGMENT } from '../../chunk/segments.js';
-import { PAGE_SIZE } from '../../grammar/grammar.js';
 import type { PositionedInput } from '../../io/bytes.js';
 import { openHoles } from '../../io/holes.js';
+import { PAGE_BYTES } from '../../page/size.js';
 import type { OrderedPool } from '../../pool/ordered-pool.js';
 import { JOB, JOB_WIDE } from '../../slot/job.js';
 import type { ChunkTaker } from './feeder.js';
@@ -21,8 +21,8 @@ export async function feedExtents(
     const index = await pool.acquire();
     const { ints, doubles, segments } = pool.slots[index]!;
     const length = Math.min(chunkSize, file.size - offset);
-    const pages = Math.floor(length / PAGE_SIZE);
-    const tail = length - pages * PAGE_SIZE;
+    const pages = Math.floor(length / PAGE_BYTES);
+    const tail = length - pages * PAGE_BYTES;
     let entries = 0;
     for (const [kind, count] of [
       [SEGMENT.pages, pages],

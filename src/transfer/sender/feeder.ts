@@ -6,8 +6,9 @@ import { Buffer } from 'node:buffer';
 
 import { OPERATIONS_CAPACITY } from '../../chunk/plan.js';
 import { RamferryError } from '../../errors.js';
-import { type Grammar, PAGE_SIZE } from '../../grammar/grammar.js';
+import type { Grammar } from '../../grammar/grammar.js';
 import type { ByteSource } from '../../io/bytes.js';
+import { PAGE_BYTES } from '../../page/size.js';
 import type { OrderedPool } from '../../pool/ordered-pool.js';
 import { JOB, JOB_WIDE } from '../../slot/job.js';
 import { type Cut, Filler } from './filler.js';
@@ -62,7 +63,7 @@ export class StreamFeeder {
   constructor(options: StreamFeederOptions) {
     this.#options = options;
     const { regions, rounds, identities, chunkSize, head } = options;
-    this.#filler = new Filler(regions, rounds, identities === true ? Math.ceil(chunkSize / PAGE_SIZE) : 0);
+    this.#filler = new Filler(regions, rounds, identities === true ? Math.ceil(chunkSize / PAGE_BYTES) : 0);
     this.#head = head;
     this.#taken = head.length;
   }

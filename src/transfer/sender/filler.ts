@@ -3,7 +3,8 @@
 // into reads. It moves no bytes itself: the feeder does that, by what `take()` says.
 
 import { MAX_SEGMENTS, SEGMENT } from '../../chunk/segments.js';
-import { NO_IDENTITY, PAGE_SIZE, type SegmentSink } from '../../grammar/grammar.js';
+import { NO_IDENTITY, type SegmentSink } from '../../grammar/grammar.js';
+import { PAGE_BYTES } from '../../page/size.js';
 import type { RoundCounter } from '../statistics/rounds.js';
 
 /** Why a chunk ends where it ends. */
@@ -37,7 +38,7 @@ const BYTES_OF = {
   [SEGMENT.skeleton]: 1,
   [SEGMENT.wordsLE]: 8,
   [SEGMENT.wordsBE]: 8,
-  [SEGMENT.pages]: PAGE_SIZE,
+  [SEGMENT.pages]: PAGE_BYTES,
 };
 
 function bytesOf(kind: number): number {

@@ -2,7 +2,7 @@
 // the main thread. Chunks are entered in stream order and come back in stream order; what they tell counts later.
 
 import { NO_TALLY, TALLY } from '../../chunk/store-plan.js';
-import { PAGE_SIZE } from '../../grammar/grammar.js';
+import { PAGE_BYTES } from '../../page/size.js';
 import { JOB, JOB_WIDE } from '../../slot/job.js';
 import type { SlotViews } from '../../slot/layout.js';
 import { Turns } from '../../slot/turns.js';
@@ -26,7 +26,7 @@ export class SendingStore {
   ) {
     this.startUp = shared;
     this.#turns = new Turns(shared.turns);
-    this.#ledger = new Ledger(bytes / PAGE_SIZE);
+    this.#ledger = new Ledger(bytes / PAGE_BYTES);
   }
 
   /** @param bytes of pages; 0 = no store. @param underWay most chunks that are under way at once. @param ready memory for it */

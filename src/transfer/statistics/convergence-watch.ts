@@ -1,8 +1,8 @@
 // Looks at the rounds of a transfer while it runs, and says once, as soon as it is plain, that they lead nowhere.
 // Asked a few times a second; its answers go into progress and summary.
 
+import { PAGE_BYTES } from '../../page/size.js';
 import { formatDuration, formatRate } from '../../units.js';
-import { PAGE_SIZE } from '../../grammar/grammar.js';
 import { type Convergence, judge } from './convergence.js';
 import { RoundCounter } from './rounds.js';
 
@@ -60,7 +60,7 @@ export class ConvergenceWatch {
   #warn(convergence: Convergence): void {
     this.#warned = true;
     const { 'dirty-pages-rate': dirty = 0, 'carried-pages-rate': carried } = convergence;
-    const rate = (pages: number): string => `${pages} pages/s (${formatRate(pages * PAGE_SIZE)})`;
+    const rate = (pages: number): string => `${pages} pages/s (${formatRate(pages * PAGE_BYTES)})`;
     this.#options.onWarning?.(
       `the migration does not converge: in round ${convergence['dirty-sync-count']} the guest dirties at least ` +
         `${rate(dirty)} and the link carries ${rate(carried)}, so further rounds do not get smaller; pausing the guest ` +

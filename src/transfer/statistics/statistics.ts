@@ -2,10 +2,11 @@
 // Fed by the engine, read by reports. Does no I/O and keeps no page bytes: numbers only.
 // "Guest side" is the stream as the hypervisor writes or reads it, "link side" what travels.
 
+import { PAGE_BYTES } from '../../page/size.js';
 import type { AdaptiveReport } from '../adaptive/chooser.js';
 import type { CodecName } from '../../codec/codec.js';
 import type { ErrorData } from '../../errors.js';
-import { PAGE_SIZE, type StreamEnd } from '../../grammar/grammar.js';
+import type { StreamEnd } from '../../grammar/grammar.js';
 import { peakMemory } from '../../os/peak-memory.js';
 import type { Convergence } from './convergence.js';
 import type { ChunkCounts, PageCounts, StoreCounts } from './counts.js';
@@ -140,10 +141,10 @@ export class Statistics {
         duplicate: pages.zero,
         skipped: pages.duplicate + pages.same,
         normal: pages.literal + pages.delta,
-        'normal-bytes': (pages.literal + pages.delta) * PAGE_SIZE,
+        'normal-bytes': (pages.literal + pages.delta) * PAGE_BYTES,
         mbps: rounded((perSecond(this.linkBytes, seconds) * 8) / 1e6),
         'pages-per-second': Math.round(perSecond(all, seconds)),
-        'page-size': PAGE_SIZE,
+        'page-size': PAGE_BYTES,
         ...present('dirty-sync-count', this.sharedMemory?.rounds ?? this.roundCount?.()),
         ...present('dirty-pages-rate', convergence?.['dirty-pages-rate']),
       },
@@ -177,7 +178,7 @@ export class Statistics {
         pages: delta,
         'cache-miss': missed,
         'cache-miss-rate': resent === 0 ? 0 : rounded(missed / resent),
-        'encoding-rate': deltaBytes === 0 ? 0 : rounded((delta * PAGE_SIZE) / deltaBytes),
+        'encoding-rate': deltaBytes === 0 ? 0 : rounded((delta * PAGE_BYTES) / deltaBytes),
         overflow,
         'turned-off': turnedOff,
       },

@@ -5,8 +5,8 @@
 import { Buffer } from 'node:buffer';
 
 import { openCodec } from '../../codec/registry.js';
-import { PAGE_SIZE } from '../../grammar/grammar.js';
 import { readExactlyAt } from '../../io/positioned.js';
+import { PAGE_BYTES } from '../../page/size.js';
 import { isZeroPage } from '../../page/zero.js';
 import { type Measurements, REFERENCE } from '../measure/measurements.js';
 import type { MemoryMakeUp } from './result.js';
@@ -30,9 +30,9 @@ export async function makeUp(bank: Measurements, fd: number): Promise<MemoryMake
   let other = 0;
   const weights = CLASSES.map(() => 0);
   const codec = openCodec('zstd');
-  const page = Buffer.alloc(PAGE_SIZE);
+  const page = Buffer.alloc(PAGE_BYTES);
   const view = new DataView(page.buffer, page.byteOffset, page.byteLength);
-  const room = Buffer.alloc(2 * PAGE_SIZE);
+  const room = Buffer.alloc(2 * PAGE_BYTES);
   try {
     for (const [index, region] of bank.regions.entries()) {
       const found = figures.get(index);
@@ -40,16 +40,16 @@ export async function makeUp(bank: Measurements, fd: number): Promise<MemoryMake
       const { pages } = found;
       zero += pages.zero * region.weight;
       duplicate += pages.duplicate * region.weight;
-      const rest = found.guestBytes / PAGE_SIZE - pages.zero - pages.duplicate;
+      const rest = found.guestBytes / PAGE_BYTES - pages.zero - pages.duplicate;
       other += rest * region.weight;
       const own = CLASSES.map(() => 0);
-      const step = Math.max(1, Math.floor(region.length / PAGE_SIZE / PAGES_OF_REGION)) * PAGE_SIZE;
-      for (let at = 0; at + PAGE_SIZE <= region.length; at += step) {
+      const step = Math.max(1, Math.floor(region.length / PAGE_BYTES / PAGES_OF_REGION)) * PAGE_BYTES;
+      for (let at = 0; at + PAGE_BYTES <= region.length; at += step) {
         if (region.held === undefined) readExactlyAt(fd, page, region.offset + at);
-        else page.set(region.held.bytes.subarray(at, at + PAGE_SIZE));
+        else page.set(region.held.bytes.subarray(at, at + PAGE_BYTES));
         if (isZeroPage(page, view, 0)) continue;
         const length = await codec.compress(room, page, 1);
-        const ratio = length < 0 ? 1 : PAGE_SIZE / length;
+        const ratio = length < 0 ? 1 : PAGE_BYTES / length;
         own[CLASSES.findIndex((each) => ratio >= each.ratio)]!++;
       }
       const looked = own.reduce((sum, each) => sum + each, 0);

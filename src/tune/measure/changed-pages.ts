@@ -3,8 +3,8 @@
 
 import { Buffer } from 'node:buffer';
 
-import { PAGE_SIZE } from '../../grammar/grammar.js';
 import { readExactlyAt } from '../../io/positioned.js';
+import { PAGE_BYTES } from '../../page/size.js';
 import { REGION_BYTES, type Region } from './region.js';
 import { imageSegments } from './region.js';
 
@@ -32,15 +32,15 @@ export function changedPages(newer: number, older: number, regions: readonly Reg
   for (const { offset, length } of regions) {
     readExactlyAt(newer, now.subarray(0, length), offset);
     readExactlyAt(older, then.subarray(0, length), offset);
-    for (let at = 0; at + PAGE_SIZE <= length; at += PAGE_SIZE) {
+    for (let at = 0; at + PAGE_BYTES <= length; at += PAGE_BYTES) {
       looked++;
-      const page = now.subarray(at, at + PAGE_SIZE);
-      if (then.compare(page, 0, PAGE_SIZE, at, at + PAGE_SIZE) === 0) continue;
+      const page = now.subarray(at, at + PAGE_BYTES);
+      if (then.compare(page, 0, PAGE_BYTES, at, at + PAGE_BYTES) === 0) continue;
       changed++;
       if (kept === MOST_BYTES) continue;
       after.set(page, kept);
-      before.set(then.subarray(at, at + PAGE_SIZE), kept);
-      kept += PAGE_SIZE;
+      before.set(then.subarray(at, at + PAGE_BYTES), kept);
+      kept += PAGE_BYTES;
     }
   }
   const found: Region[] = [];

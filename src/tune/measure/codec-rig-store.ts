@@ -6,7 +6,7 @@ import { Buffer } from 'node:buffer';
 
 import { PageStore } from '../../chunk/page-store.js';
 import { NO_SLOT, ownSlot, SUGGESTIONS } from '../../chunk/store-plan.js';
-import { PAGE_SIZE } from '../../grammar/grammar.js';
+import { PAGE_BYTES } from '../../page/size.js';
 import { JOB, JOB_WIDE } from '../../slot/job.js';
 import type { SlotViews } from '../../slot/layout.js';
 import { Turns } from '../../slot/turns.js';
@@ -36,7 +36,8 @@ export class RigStore {
   prime(): void {
     for (const { pages } of [this.encoders, this.decoders]) {
       const store = new PageStore(pages);
-      for (let slot = 0; slot < store.slots; slot++) store.put(slot, this.#before, slot * PAGE_SIZE, EARLIER);
+      for (let slot = 0; slot < store.slots; slot++)
+        store.put(slot, this.#before, slot * PAGE_BYTES, EARLIER);
     }
   }
 

@@ -9,8 +9,8 @@ import { OPERATIONS_CAPACITY } from '../../chunk/plan.js';
 import { readChunkHeader } from '../../chunk/record.js';
 import { MAX_SEGMENTS } from '../../chunk/segments.js';
 import { CODEC_ID, type CodecName } from '../../codec/codec.js';
-import { PAGE_SIZE } from '../../grammar/grammar.js';
 import { COMPRESS_ENTRY, DECOMPRESS_ENTRY } from '../../os/entries.js';
+import { PAGE_BYTES } from '../../page/size.js';
 import { OrderedPool } from '../../pool/ordered-pool.js';
 import { JOB, JOB_FLAG, JOB_WIDE, TASK } from '../../slot/job.js';
 import { piecesOf, REGION_BYTES, type Region } from './region.js';
@@ -86,7 +86,7 @@ export class CodecRig {
       geometry: {
         slots,
         segments: MAX_SEGMENTS,
-        suggestions: before === undefined ? 0 : REGION_BYTES / PAGE_SIZE,
+        suggestions: before === undefined ? 0 : REGION_BYTES / PAGE_BYTES,
         headroom: OPERATIONS_CAPACITY,
         input: REGION_BYTES,
         output: room,
@@ -162,7 +162,7 @@ export class CodecRig {
           ints[JOB.outputOffset] = 0;
           ints[JOB.suggested] = 0;
           doubles[JOB_WIDE.needs] = 0;
-          const pages = Math.floor(piece.length / PAGE_SIZE);
+          const pages = Math.floor(piece.length / PAGE_BYTES);
           doubles[JOB_WIDE.sequence] = this.#store?.enter(slot, page, pages) ?? owner.length;
           page += pages;
           doubles[JOB_WIDE.offset] = region.offset + piece.start;

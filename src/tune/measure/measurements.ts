@@ -4,7 +4,7 @@
 // but empty, where no codec has anything to do, are compared among themselves.
 
 import type { CodecName } from '../../codec/codec.js';
-import { PAGE_SIZE } from '../../grammar/grammar.js';
+import { PAGE_BYTES } from '../../page/size.js';
 import { median } from './median.js';
 import type { StretchCost } from '../model/model.js';
 import type { Region } from './region.js';
@@ -102,7 +102,7 @@ export class Measurements {
 const EMPTY = 0.95;
 
 function isEmpty({ pages, guestBytes }: RegionFigures): boolean {
-  return pages.zero * PAGE_SIZE > guestBytes * EMPTY;
+  return pages.zero * PAGE_BYTES > guestBytes * EMPTY;
 }
 
 function isFull(figures: RegionFigures): boolean {

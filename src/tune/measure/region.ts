@@ -4,7 +4,7 @@
 import type { Buffer } from 'node:buffer';
 
 import { SEGMENT } from '../../chunk/segments.js';
-import { PAGE_SIZE } from '../../grammar/grammar.js';
+import { PAGE_BYTES } from '../../page/size.js';
 
 /** Bytes of a region; the last one of an input may be shorter. Every chunk size that is tried divides it. */
 export const REGION_BYTES = 4 * 1024 * 1024;
@@ -37,13 +37,13 @@ export const BYTES_OF: Readonly<Record<number, number>> = {
   [SEGMENT.skeleton]: 1,
   [SEGMENT.wordsLE]: 8,
   [SEGMENT.wordsBE]: 8,
-  [SEGMENT.pages]: PAGE_SIZE,
+  [SEGMENT.pages]: PAGE_BYTES,
 };
 
 /** The segments of `length` bytes of a RAM image. */
 export function imageSegments(length: number): Segments {
-  const pages = Math.floor(length / PAGE_SIZE);
-  const tail = length - pages * PAGE_SIZE;
+  const pages = Math.floor(length / PAGE_BYTES);
+  const tail = length - pages * PAGE_BYTES;
   return [...(pages === 0 ? [] : [SEGMENT.pages, pages]), ...(tail === 0 ? [] : [SEGMENT.skeleton, tail])];
 }
 

@@ -8,7 +8,7 @@
 import { Buffer } from 'node:buffer';
 import fs from 'node:fs';
 
-import { PAGE_SIZE } from '../../grammar/grammar.js';
+import { PAGE_BYTES } from '../../page/size.js';
 import { isZeroPage } from '../../page/zero.js';
 import { Random } from '../../image/random.js';
 import { REGION_BYTES, type Region } from './region.js';
@@ -53,7 +53,7 @@ export function sampleImage(fd: number, bytes: number, options: SampleOptions): 
   const used: number[] = [];
   const empty: number[] = [];
   const deadline = performance.now() + options.lookTime;
-  const page = Buffer.alloc(PAGE_SIZE);
+  const page = Buffer.alloc(PAGE_BYTES);
   const view = new DataView(page.buffer, page.byteOffset, page.byteLength);
   for (let index = 0; index < count; index++) {
     // Out of time: what was not looked at counts as used.
@@ -84,12 +84,12 @@ function looksEmpty(
   view: DataView,
 ): boolean {
   const start = index * REGION_BYTES;
-  const pages = Math.floor(Math.min(REGION_BYTES, bytes - start) / PAGE_SIZE);
+  const pages = Math.floor(Math.min(REGION_BYTES, bytes - start) / PAGE_BYTES);
   for (let look = 0; look < LOOKS && pages > 0; look++) {
     // One page out of each quarter.
     const within = Math.min(pages - 1, Math.floor(((look + random.below(1024) / 1024) / LOOKS) * pages));
-    const got = fs.readSync(fd, page, 0, PAGE_SIZE, start + within * PAGE_SIZE);
-    if (got === PAGE_SIZE && !isZeroPage(page, view, 0)) return false;
+    const got = fs.readSync(fd, page, 0, PAGE_BYTES, start + within * PAGE_BYTES);
+    if (got === PAGE_BYTES && !isZeroPage(page, view, 0)) return false;
   }
   return true;
 }

@@ -6,9 +6,10 @@ import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
 import { decompress } from '@mongodb-js/zstd';
-import { PAGE_SIZE, type SegmentSink } from '../../../src/grammar/grammar.js';
+import type { SegmentSink } from '../../../src/grammar/grammar.js';
 import { QemuGrammar } from '../../../src/grammar/qemu/qemu.js';
 import { QemuTail } from '../../../src/grammar/qemu/tail.js';
+import { PAGE_BYTES } from '../../../src/page/size.js';
 
 const file = join(import.meta.dirname, '../../../../shared/data/idle-128m.mig.zst');
 const skip = existsSync(file) ? false : 'real data is not at hand (shared/data/idle-128m.mig.zst)';
@@ -35,9 +36,9 @@ class Counter implements SegmentSink {
     assert.equal(n, 1);
     assert.ok(!this.identities.has(identity), 'one round: no page comes twice');
     this.identities.add(identity);
-    this.contents.update(this.bytes.subarray(this.at, this.at + PAGE_SIZE));
+    this.contents.update(this.bytes.subarray(this.at, this.at + PAGE_BYTES));
     this.records.pages += n;
-    this.at += PAGE_SIZE;
+    this.at += PAGE_BYTES;
     this.lastPageEnd = this.at;
   }
   pageData(): void {
@@ -70,8 +71,8 @@ function secondReading(bytes: Buffer): { pages: number; zero: number; ramEnd: nu
       } else {
         assert.equal(flags & ~0x20, 8);
         pages += 1;
-        contents.update(bytes.subarray(at, at + PAGE_SIZE));
-        at += PAGE_SIZE;
+        contents.update(bytes.subarray(at, at + PAGE_BYTES));
+        at += PAGE_BYTES;
       }
     }
     at += 5;

@@ -3,8 +3,9 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import fc from 'fast-check';
-import { NO_IDENTITY, PAGE_SIZE } from '../../../src/grammar/grammar.js';
+import { NO_IDENTITY } from '../../../src/grammar/grammar.js';
 import { QemuGrammar } from '../../../src/grammar/qemu/qemu.js';
+import { PAGE_BYTES } from '../../../src/page/size.js';
 import { Recorder, drive, record, type Segment } from '../support/xen-recorder.js';
 import {
   BLOCKS,
@@ -149,7 +150,7 @@ describe('qemu grammar: identities', () => {
       .sectionPart(2)
       .word((161 << 12) | 4);
     for (const { name, pages } of [...BLOCKS].reverse())
-      stream.skeleton(counted(name), u64(pages * PAGE_SIZE));
+      stream.skeleton(counted(name), u64(pages * PAGE_BYTES));
     const { bytes, expected } = stream.ramPage(2, 5).ramPage(0, 5).eos().build();
     assert.deepEqual(found(bytes), expected);
   });
@@ -158,7 +159,7 @@ describe('qemu grammar: identities', () => {
     const stream = new QemuStream(1, [{ name: 'a', pages: 1 }]).magic().sectionStart(2, 'ram');
     for (let i = 0; i < 300; i++) {
       stream.word(2n ** 48n - 4096n + 8n).skeleton(counted(`block ${i}`));
-      stream.page(Buffer.alloc(PAGE_SIZE), (i + 1) * 2 ** 36 - 1);
+      stream.page(Buffer.alloc(PAGE_BYTES), (i + 1) * 2 ** 36 - 1);
     }
     const { bytes, expected } = stream.eos().build();
     assert.deepEqual(found(bytes), expected);
@@ -175,7 +176,7 @@ describe('qemu grammar: where the walk ends', () => {
     const stream = new QemuStream().magic().ramSetup().sectionPart(2, 3).ramPage(0, 1).eos().footer(2);
     const { bytes } = stream
       .ends('skeleton')
-      .device(0, 'timer', 20 * PAGE_SIZE)
+      .device(0, 'timer', 20 * PAGE_BYTES)
       .build();
     assert.equal(pages(found(bytes)), 1);
   });
@@ -193,7 +194,7 @@ describe('qemu grammar: where the walk ends', () => {
       .eof()
       .vmDescription()
       .ends('skeleton')
-      .skeleton(Buffer.alloc(3 * PAGE_SIZE, 1));
+      .skeleton(Buffer.alloc(3 * PAGE_BYTES, 1));
     const { bytes, expected } = stream.build();
     assert.deepEqual(found(bytes, 100), expected);
     assert.equal(new QemuGrammar().state, 'open');
@@ -329,7 +330,7 @@ describe('qemu grammar: where the walk ends', () => {
   ];
   for (const [name, stream, because] of unknown) {
     it(`makes the rest opaque, and says why: ${name}`, () => {
-      stream.skeleton(Buffer.alloc(3 * PAGE_SIZE, 0x28));
+      stream.skeleton(Buffer.alloc(3 * PAGE_BYTES, 0x28));
       const { bytes, expected } = stream.build();
       assert.deepEqual(found(bytes), expected);
       assert.deepEqual(found(bytes, 1), expected);
@@ -369,7 +370,7 @@ describe('qemu grammar: where the walk ends', () => {
   });
 
   it('aligns the blocks of the rest to the start of the file that holds the stream', () => {
-    const bytes = Buffer.concat([Buffer.from('QEVM'), u32(3), Buffer.alloc(3 * PAGE_SIZE, 9)]);
+    const bytes = Buffer.concat([Buffer.from('QEVM'), u32(3), Buffer.alloc(3 * PAGE_BYTES, 9)]);
     const { segments } = record(new QemuGrammar(4000), bytes);
     const expected = opaqueSegments(4008, 4000 + bytes.length, 'pages');
     assert.deepEqual(segments, [{ kind: 'skeleton', n: 8 + 88 }, ...expected.slice(1)]);

@@ -1,7 +1,8 @@
 // Builds QEMU migration streams, item by item as savevm.c and ram.c write them, together with the segments that the
 // grammar has to find in them. Seeded: the same seed gives the same bytes. Knows nothing of src/grammar/qemu*.ts.
 
-import { NO_IDENTITY, PAGE_SIZE } from '../../../src/grammar/grammar.js';
+import { NO_IDENTITY } from '../../../src/grammar/grammar.js';
+import { PAGE_BYTES } from '../../../src/page/size.js';
 import { append, type Segment } from './xen-recorder.js';
 
 /** A stream and what is to be found in it. */
@@ -159,7 +160,7 @@ export class QemuStream {
   }
 
   /** A device's section: its data looks like ram's on purpose. */
-  device(id: number, name = 'timer', bytes = 3 * PAGE_SIZE): this {
+  device(id: number, name = 'timer', bytes = 3 * PAGE_BYTES): this {
     this.sectionStart(id, name, 4, 2);
     const data = Buffer.alloc(bytes);
     for (let at = 0; at + 8 <= bytes; at += 8) u64((at << 12) | 0x28).copy(data, at);
@@ -171,10 +172,10 @@ export class QemuStream {
   /** The list of blocks, and the end of the setup section. */
   ramSetup(options: { advised?: boolean; addresses?: boolean; id?: number } = {}): this {
     const id = options.id ?? 2;
-    const total = this.blocks.reduce((sum, block) => sum + block.pages * PAGE_SIZE, 0);
+    const total = this.blocks.reduce((sum, block) => sum + block.pages * PAGE_BYTES, 0);
     this.sectionStart(id, 'ram').word(total | 0x04);
     this.blocks.forEach((block, i) => {
-      this.skeleton(counted(block.name), u64(block.pages * PAGE_SIZE));
+      this.skeleton(counted(block.name), u64(block.pages * PAGE_BYTES));
       if (options.advised === true && block.pageSize !== undefined) this.skeleton(u64(block.pageSize));
       if (options.addresses === true) this.skeleton(u64(i * 0x1000_0000));
     });
@@ -188,14 +189,14 @@ export class QemuStream {
   /** The word before a page, with the block's name where ram.c writes it. */
   header(block: number, page: number, flag: number): this {
     const again = block === this.#lastBlock;
-    this.word(BigInt(page) * BigInt(PAGE_SIZE) + BigInt(flag | (again ? 0x20 : 0)));
+    this.word(BigInt(page) * BigInt(PAGE_BYTES) + BigInt(flag | (again ? 0x20 : 0)));
     if (!again) this.skeleton(counted(this.blocks[block]!.name));
     this.#lastBlock = block;
     return this;
   }
 
   ramPage(block: number, page: number, fill = this.#random(256)): this {
-    return this.header(block, page, 0x08).page(Buffer.alloc(PAGE_SIZE, fill), block * 2 ** 36 + page);
+    return this.header(block, page, 0x08).page(Buffer.alloc(PAGE_BYTES, fill), block * 2 ** 36 + page);
   }
 
   zeroPage(block: number, page: number): this {
@@ -233,9 +234,9 @@ export function opaqueSegments(
   length: number,
   rest: 'pages' | 'skeleton' | undefined,
 ): Segment[] {
-  const aligned = Math.ceil(from / PAGE_SIZE) * PAGE_SIZE;
-  const pages = rest === 'pages' ? Math.max(0, Math.floor((length - aligned) / PAGE_SIZE)) : 0;
-  const last = aligned + pages * PAGE_SIZE;
+  const aligned = Math.ceil(from / PAGE_BYTES) * PAGE_BYTES;
+  const pages = rest === 'pages' ? Math.max(0, Math.floor((length - aligned) / PAGE_BYTES)) : 0;
+  const last = aligned + pages * PAGE_BYTES;
   const segments: Segment[] =
     pages === 0
       ? [{ kind: 'skeleton', n: length - from }]
@@ -249,7 +250,7 @@ export function opaqueSegments(
 
 function bytesIn(segment: Segment): number {
   if (segment.kind === 'words') return segment.n * 8;
-  if (segment.kind === 'pages') return segment.n * PAGE_SIZE;
+  if (segment.kind === 'pages') return segment.n * PAGE_BYTES;
   return segment.kind === 'skeleton' ? segment.n : 0;
 }
 
@@ -277,8 +278,8 @@ export const COMMAND = {
 };
 
 /** Data of POSTCOPY_ADVISE: sum of page sizes, target page size. */
-export function adviseData(sizes = PAGE_SIZE): Buffer {
-  return Buffer.concat([u64(sizes), u64(PAGE_SIZE)]);
+export function adviseData(sizes = PAGE_BYTES): Buffer {
+  return Buffer.concat([u64(sizes), u64(PAGE_BYTES)]);
 }
 
 /** Precopy with one round after another, device state, end and description, as today's QEMU writes it. */
@@ -318,7 +319,7 @@ export function advised(hugeBlocks: readonly number[], ignoreShared = false, see
   const blocks = BLOCKS.map((block, i) => (hugeBlocks.includes(i) ? { ...block, pageSize: 2 ** 21 } : block));
   const stream = new QemuStream(seed, blocks).magic();
   stream.configuration('q35', ignoreShared ? [SUBSECTIONS.capabilities('x-ignore-shared')] : []);
-  stream.command(COMMAND.advise, adviseData(2 ** 21 + PAGE_SIZE));
+  stream.command(COMMAND.advise, adviseData(2 ** 21 + PAGE_BYTES));
   stream.ramSetup({ advised: true, addresses: ignoreShared });
   stream.sectionPart(2, 3).mixture(6).eos().footer(2);
   return stream.ends('skeleton').device(0).eof().build();
@@ -364,20 +365,20 @@ export function foreignSection(seed = 1): Built {
 /** mapped-ram: the list is followed by headers, and the pages lie elsewhere in the file. */
 export function mappedRam(oneBlock: boolean, seed = 1): Built {
   const blocks = oneBlock ? BLOCKS.slice(0, 1) : BLOCKS;
-  const total = blocks.reduce((sum, block) => sum + block.pages * PAGE_SIZE, 0);
+  const total = blocks.reduce((sum, block) => sum + block.pages * PAGE_BYTES, 0);
   const stream = new QemuStream(seed, blocks)
     .magic()
     .configuration()
     .sectionStart(2, 'ram')
     .word(total | 0x04);
   for (const block of blocks) {
-    stream.skeleton(counted(block.name), u64(block.pages * PAGE_SIZE)).ends('pages');
+    stream.skeleton(counted(block.name), u64(block.pages * PAGE_BYTES)).ends('pages');
     stream.skeleton(
       u32(1),
-      u64(PAGE_SIZE),
+      u64(PAGE_BYTES),
       u64(0x1000),
       u64(0x10_0000),
-      Buffer.alloc(block.pages * PAGE_SIZE, 0x28),
+      Buffer.alloc(block.pages * PAGE_BYTES, 0x28),
     );
   }
   return stream.eos().eof().build();

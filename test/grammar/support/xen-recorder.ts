@@ -2,13 +2,8 @@
 // grammar over an input in any split while checking the rules every grammar must keep.
 
 import assert from 'node:assert/strict';
-import {
-  MAX_LOOKAHEAD,
-  NO_IDENTITY,
-  PAGE_SIZE,
-  type Grammar,
-  type SegmentSink,
-} from '../../../src/grammar/grammar.js';
+import { MAX_LOOKAHEAD, NO_IDENTITY, type Grammar, type SegmentSink } from '../../../src/grammar/grammar.js';
+import { PAGE_BYTES } from '../../../src/page/size.js';
 
 export type Segment =
   | { readonly kind: 'skeleton'; n: number }
@@ -44,7 +39,7 @@ export function bytesOf(segment: Segment): number {
     case 'words':
       return segment.n * 8;
     case 'pages':
-      return segment.n * PAGE_SIZE;
+      return segment.n * PAGE_BYTES;
     default:
       return 0;
   }

@@ -1,9 +1,9 @@
 // Builds synthetic Xen streams, whole or hostile, together with the segments a grammar must report for them.
 // Deterministic: page contents come from a seed. Written from the specifications, not from the grammar's source.
 
+import { PAGE_BYTES } from '../../../src/page/size.js';
 import { append, type Segment } from './xen-recorder.js';
 
-export const PAGE = 4096;
 export const IMAGE_BYTES = 24 + 16;
 
 export const REC = {
@@ -171,7 +171,7 @@ export class XenStream {
 
   pageData(entries: readonly Entry[]): this {
     const present = entries.filter(({ type }) => type < TYPE.broken);
-    const length = 8 + 8 * entries.length + PAGE * present.length;
+    const length = 8 + 8 * entries.length + PAGE_BYTES * present.length;
     this.recordOffsets.push(this.#length);
     this.#seen.add(REC.pageData);
     this.note({ kind: 'pageData', inside: true });
@@ -179,7 +179,7 @@ export class XenStream {
     this.#add(Buffer.concat(entries.map(({ pfn, type }) => this.u64((BigInt(type) << 60n) | BigInt(pfn)))));
     this.note({ kind: 'words', n: entries.length, bigEndian: this.bigEndian });
     for (const { pfn } of present) {
-      this.#add(this.noise(PAGE));
+      this.#add(this.noise(PAGE_BYTES));
       this.note({ kind: 'pages', n: 1, identity: pfn });
     }
     return this.note({ kind: 'pageData', inside: false });
@@ -288,7 +288,7 @@ export class XenStream {
       .record(REC.staticDataEnd)
       .record(REC.p2mFrames, this.noise(24));
     this.pvRounds();
-    this.record(REC.tscInfo, this.noise(24)).record(REC.sharedInfo, this.noise(PAGE));
+    this.record(REC.tscInfo, this.noise(24)).record(REC.sharedInfo, this.noise(PAGE_BYTES));
     return this.record(REC.vcpuBasic, this.noise(516)).record(REC.vcpuExtended, this.noise(72)).end();
   }
 

@@ -3,11 +3,10 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import fc from 'fast-check';
-import { PAGE_SIZE } from '../../../src/grammar/grammar.js';
 import { createXenGrammar } from '../../../src/grammar/xen/libxc.js';
+import { PAGE_BYTES } from '../../../src/page/size.js';
 import { bytesOf, drive, record, Recorder } from '../support/xen-recorder.js';
 import {
-  PAGE,
   random,
   range,
   REC,
@@ -181,7 +180,7 @@ describe('the identities of pages', () => {
       entry(0n, 0n, 8n),
       entry(9n, 1n, 2n ** 52n - 1n),
       entry(0n, 0n, 0n),
-      stream.noise(4 * PAGE),
+      stream.noise(4 * PAGE_BYTES),
     ]);
     const { segments } = record(
       createXenGrammar('libxc'),
@@ -238,14 +237,20 @@ describe('PAGE_DATA that cannot be right', () => {
   }
 
   const entriesThatFail: Record<string, [Buffer, number]> = {
-    'a reserved page type 5': [Buffer.concat([s.u32(2, 0), entry(0, 1), entry(5, 2), s.noise(2 * PAGE)]), 1],
-    'a reserved page type 8': [Buffer.concat([s.u32(2, 0), entry(0, 1), entry(8, 2), s.noise(2 * PAGE)]), 1],
+    'a reserved page type 5': [
+      Buffer.concat([s.u32(2, 0), entry(0, 1), entry(5, 2), s.noise(2 * PAGE_BYTES)]),
+      1,
+    ],
+    'a reserved page type 8': [
+      Buffer.concat([s.u32(2, 0), entry(0, 1), entry(8, 2), s.noise(2 * PAGE_BYTES)]),
+      1,
+    ],
     'pages for more than it holds': [
-      Buffer.concat([s.u32(2, 0), entry(0, 1), entry(0, 2), s.noise(2 * PAGE - 1)]),
+      Buffer.concat([s.u32(2, 0), entry(0, 1), entry(0, 2), s.noise(2 * PAGE_BYTES - 1)]),
       1,
     ],
     'pages for less than it holds': [
-      Buffer.concat([s.u32(2, 0), entry(0, 1), entry(15, 2), s.noise(3 * PAGE)]),
+      Buffer.concat([s.u32(2, 0), entry(0, 1), entry(15, 2), s.noise(3 * PAGE_BYTES)]),
       2,
     ],
   };
@@ -357,7 +362,7 @@ describe('damage', () => {
       const input = stream.bytes();
       const wholePages = stream.segments.filter(({ kind: k }) => k === 'pages').length;
       // Every offset near a boundary; inside pages one in 61.
-      for (let cut = 0; cut < input.length; cut += cut % PAGE_SIZE < 600 ? 1 : 61) {
+      for (let cut = 0; cut < input.length; cut += cut % PAGE_BYTES < 600 ? 1 : 61) {
         const { segments, consumed } = record(createXenGrammar(kind), input.subarray(0, cut));
         assert.equal(consumed, cut);
         assert.ok(segments.filter(({ kind: k }) => k === 'pages').length <= wholePages);

@@ -9,12 +9,11 @@ import { QemuWriter } from '../../../src/guest/stream/qemu-writer.js';
 import { GuestRam } from '../../../src/guest/ram.js';
 import type { StreamWriter } from '../../../src/guest/stream/stream-writer.js';
 import { pvDomain } from '../../../src/guest/stream/xen-domain.js';
+import { PAGE_BYTES } from '../../../src/page/size.js';
 import { assertSameRam, code, MemorySink, record, replay, smallGuest } from '../harness.js';
 
-const PAGE = 4096;
-
 async function goodStream(format: 'qemu' | 'libxc-pv'): Promise<Buffer> {
-  const guest = await smallGuest(format, 16 * PAGE);
+  const guest = await smallGuest(format, 16 * PAGE_BYTES);
   return (await record(guest, { policy: { kind: 'fixed', rounds: 1 } })).stream;
 }
 
@@ -36,7 +35,7 @@ async function emptied(ram: GuestRam, writer: StreamWriter): Promise<void> {
 
 describe('a page that is emptied while the guest moves', () => {
   it('is empty at the destination too (qemu)', async () => {
-    const machine = q35Machine(4 * PAGE, 1);
+    const machine = q35Machine(4 * PAGE_BYTES, 1);
     const ram = new GuestRam(machinePages(machine));
     const sink = new MemorySink();
     await emptied(ram, new QemuWriter(sink, ram, machine));
@@ -252,7 +251,7 @@ describe('the libxc destination', () => {
   it('compares what comes after VERIFY', async () => {
     const stream = await goodStream('libxc-pv');
     const from = pageData(stream);
-    const again = stream.subarray(from, from + 8 + 8 + 16 * 8 + 16 * PAGE);
+    const again = stream.subarray(from, from + 8 + 8 + 16 * 8 + 16 * PAGE_BYTES);
     const verify = Buffer.from([0x0d, 0, 0, 0, 0, 0, 0, 0]);
     const insert = (pages: Buffer): Buffer =>
       Buffer.concat([

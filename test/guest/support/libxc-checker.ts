@@ -4,11 +4,11 @@
 
 import { Buffer } from 'node:buffer';
 import { RamferryError } from '../../../src/errors.js';
-import { PAGE_SIZE } from '../../../src/grammar/grammar.js';
 import type { ByteSource } from '../../../src/io/bytes.js';
 import { FieldReader } from '../../../src/guest/stream/field-reader.js';
 import * as format from '../../../src/guest/stream/libxc-format.js';
 import { DOMAIN_TYPE, LIBXL_RECORD, RECORD } from '../../../src/guest/stream/libxc-format.js';
+import { PAGE_BYTES } from '../../../src/page/size.js';
 import { BODY_RULES, checkP2mFrames, checkPageEntries } from './libxc-rules.js';
 import { RecordOrder } from './libxc-order.js';
 
@@ -192,7 +192,7 @@ class Checker {
     const { broken, present, first, last } = checkPageEntries(entries);
     for (const message of broken) this.#broken(`PAGE_DATA: ${message}`);
     const rest = length - 8 - count * 8;
-    this.#expect(rest === present * PAGE_SIZE, `PAGE_DATA: ${rest} bytes for ${present} pages`);
+    this.#expect(rest === present * PAGE_BYTES, `PAGE_DATA: ${rest} bytes for ${present} pages`);
     if (first <= this.#lastPfn) this.#passes.push(0);
     this.#passes[this.#passes.length - 1]! += count;
     this.#lastPfn = last;

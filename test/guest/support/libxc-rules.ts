@@ -2,8 +2,8 @@
 // Each returns the rules that the body breaks, in words; none of them knows the order of records.
 
 import type { Buffer } from 'node:buffer';
-import { PAGE_SIZE } from '../../../src/grammar/grammar.js';
 import { hasContents, isReservedType, RECORD } from '../../../src/guest/stream/libxc-format.js';
+import { PAGE_BYTES } from '../../../src/page/size.js';
 
 /** Gets the body of one record; for PAGE_DATA use {@link checkPageEntries}. */
 export type BodyRule = (body: Buffer) => string[];
@@ -63,7 +63,7 @@ export const BODY_RULES: ReadonlyMap<number, BodyRule> = new Map([
   [RECORD.vcpuExtended, vcpu],
   [RECORD.vcpuXsave, vcpu],
   [RECORD.vcpuMsrs, vcpu],
-  [RECORD.sharedInfo, (body) => when(body.length !== PAGE_SIZE, 'must be exactly one page')],
+  [RECORD.sharedInfo, (body) => when(body.length !== PAGE_BYTES, 'must be exactly one page')],
   [RECORD.tscInfo, tscInfo],
   [RECORD.hvmContext, (body) => when(body.length === 0, 'is empty')],
   [RECORD.hvmParams, hvmParams],
@@ -82,7 +82,7 @@ export function checkP2mFrames(body: Buffer, guestWidth: number): string[] {
   const start = body.readUInt32LE(0);
   const end = body.readUInt32LE(4);
   if (start > end) return [`range ${start} to ${end} is empty`];
-  const perFrame = PAGE_SIZE / guestWidth;
+  const perFrame = PAGE_BYTES / guestWidth;
   const frames = Math.floor(end / perFrame) - Math.floor(start / perFrame) + 1;
   return when(
     body.length !== 8 + frames * 8,

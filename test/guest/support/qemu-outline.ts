@@ -4,11 +4,11 @@
 
 import { Buffer } from 'node:buffer';
 import { RamferryError } from '../../../src/errors.js';
-import { PAGE_SIZE } from '../../../src/grammar/grammar.js';
 import { QEMU_MAGIC } from '../../../src/grammar/magics.js';
 import type { SectionHead } from '../../../src/grammar/qemu/fields.js';
 import { FILE_VERSION, RAM_FLAG, SECTION } from '../../../src/grammar/qemu/format.js';
 import type { QemuDevice, QemuMachine, RamBlock } from '../../../src/guest/stream/qemu-machine.js';
+import { PAGE_BYTES } from '../../../src/page/size.js';
 
 /** One PART or END of the ram section. */
 export interface RamSection {
@@ -155,7 +155,7 @@ class Walk {
       this.#expect(kind === RAM_FLAG.zero || kind === RAM_FLAG.page, `page flags ${flags}`);
       if (kind === RAM_FLAG.zero) zeroPages++;
       else pages++;
-      this.#at += kind === RAM_FLAG.zero ? 1 : PAGE_SIZE;
+      this.#at += kind === RAM_FLAG.zero ? 1 : PAGE_BYTES;
     }
     const dataBytes = this.#at - 8 - start;
     this.#footer(id);
@@ -232,7 +232,7 @@ class Walk {
   #word(): { address: number; flags: number } {
     const high = this.#u32();
     const low = this.#u32();
-    const flags = low % PAGE_SIZE;
+    const flags = low % PAGE_BYTES;
     return { address: high * 2 ** 32 + (low - flags), flags };
   }
 

@@ -9,8 +9,9 @@ import { describe, it } from 'node:test';
 import { receive } from '../../../src/index.js';
 import { RamferryError } from '../../../src/errors.js';
 import { migrateGuest } from '../../../src/hypervisor/qemu/source.js';
+import { PAGE_BYTES } from '../../../src/page/size.js';
 import { STATE, type FakeQemu, type Turn } from '../support/fake-qemu.js';
-import { codeOf, PAGE, scribble, Stage, writeAt } from './stage.js';
+import { codeOf, scribble, Stage, writeAt } from './stage.js';
 
 describe('a guest with shared memory is handed over', () => {
   it('with its RAM, zero pages included, and its devices', async (test) => {
@@ -56,9 +57,10 @@ describe('a guest with shared memory is handed over', () => {
     const stage = await Stage.open(test);
     const pages = 64;
     // Nothing that a codec could shrink.
-    writeAt(stage.sourceRam, 0, randomBytes(pages * PAGE));
+    writeAt(stage.sourceRam, 0, randomBytes(pages * PAGE_BYTES));
     stage.source.hooks['stop'] = () => {
-      for (let page = 0; page < pages; page++) writeAt(stage.sourceRam, page * PAGE + 512, randomBytes(64));
+      for (let page = 0; page < pages; page++)
+        writeAt(stage.sourceRam, page * PAGE_BYTES + 512, randomBytes(64));
       return undefined;
     };
     const { source } = await stage.migrate({ maxRounds: 1, verifyRam: true });

@@ -11,11 +11,11 @@ import { RamferryError } from '../../../src/errors.js';
 import { receiveGuest } from '../../../src/hypervisor/qemu/destination.js';
 import type { MigrateOptions } from '../../../src/hypervisor/qemu/options.js';
 import { migrateGuest } from '../../../src/hypervisor/qemu/source.js';
+import { PAGE_BYTES } from '../../../src/page/size.js';
 import type { TransferSummary } from '../../../src/transfer/statistics/summary.js';
 import { Command } from '../../cli/command.js';
 import { FakeQemu } from '../support/fake-qemu.js';
 
-export const PAGE = 4096;
 /** Pages; the last extent of a scan is a short one. */
 export const PAGES = 300;
 
@@ -40,7 +40,7 @@ export class Stage {
     test.after(() => stage.close());
     fs.writeFileSync(stage.sourceRam, ramContents());
     // Not fresh: a zero page has to overwrite what is there.
-    fs.writeFileSync(stage.destinationRam, Buffer.alloc(PAGES * PAGE, 0x55));
+    fs.writeFileSync(stage.destinationRam, Buffer.alloc(PAGES * PAGE_BYTES, 0x55));
     const { history } = stage;
     stage.source = await FakeQemu.start({
       ...{
@@ -131,17 +131,17 @@ function asError(thrown: unknown): RamferryError {
 
 /** Zero pages, equal pages and others. */
 function ramContents(): Buffer {
-  const ram = Buffer.alloc(PAGES * PAGE);
+  const ram = Buffer.alloc(PAGES * PAGE_BYTES);
   for (let page = 0; page < PAGES; page++) {
     if (page % 3 === 0) continue;
-    ram.fill(`page ${page % 3 === 1 ? page : 7} `, page * PAGE, (page + 1) * PAGE);
+    ram.fill(`page ${page % 3 === 1 ? page : 7} `, page * PAGE_BYTES, (page + 1) * PAGE_BYTES);
   }
   return ram;
 }
 
 /** The guest writes to a page. */
 export function scribble(ram: string, page: number, text: string): void {
-  writeAt(ram, page * PAGE, Buffer.alloc(PAGE, text));
+  writeAt(ram, page * PAGE_BYTES, Buffer.alloc(PAGE_BYTES, text));
 }
 
 export function writeAt(ram: string, position: number, bytes: Buffer): void {

@@ -18,11 +18,11 @@ import {
 } from '../../../src/grammar/memory-format.js';
 import { Applier } from '../../../src/hypervisor/qemu/applier.js';
 import { closeRamFiles, openRamFiles } from '../../../src/hypervisor/qemu/ram/ram-files.js';
+import { PAGE_BYTES } from '../../../src/page/size.js';
 
-const PAGE = 4096;
-const SIZES = [8 * PAGE, 4 * PAGE];
+const SIZES = [8 * PAGE_BYTES, 4 * PAGE_BYTES];
 
-const page = (text: string): Buffer => Buffer.alloc(PAGE, text);
+const page = (text: string): Buffer => Buffer.alloc(PAGE_BYTES, text);
 
 /** Two regions, two rounds, a zero page over another, state. */
 function stream(): Buffer {
@@ -35,7 +35,7 @@ function stream(): Buffer {
     writePagesHead(1, [3]),
     page('region one'),
     writePagesHead(0, [2, 3]),
-    ...[Buffer.alloc(PAGE), Buffer.alloc(PAGE)],
+    ...[Buffer.alloc(PAGE_BYTES), Buffer.alloc(PAGE_BYTES)],
     writeMemoryRecord(MEMORY_RECORD.ramEnd, 0, 2),
     writeMemoryRecord(MEMORY_RECORD.state, 0, 11),
     Buffer.from('some device'),
@@ -67,7 +67,7 @@ describe('the grammar of guest memory', () => {
           skeleton: (n: number) => (length += n),
           words: (n: number) => (length += n * 8),
           pages: (n: number, identity: number) => {
-            length += n * PAGE;
+            length += n * PAGE_BYTES;
             for (let index = 0; index < n; index++) identities.push(identity + index);
           },
           pageData: () => undefined,
@@ -139,16 +139,25 @@ describe('the sink that applies guest memory', () => {
     it(`puts every page in its place in ${fill === undefined ? 'fresh files' : 'files with something in them'}`, async (test) => {
       const { files, paths } = ramFiles(test, fill);
       assert.equal(files[0]!.fresh, fill === undefined);
-      const before = fill === undefined ? Buffer.alloc(PAGE) : page(fill);
+      const before = fill === undefined ? Buffer.alloc(PAGE_BYTES) : page(fill);
       const wanted = [
-        Buffer.concat([before, page('one'), Buffer.alloc(2 * PAGE), before, page('five'), before, before]),
+        Buffer.concat([
+          before,
+          page('one'),
+          Buffer.alloc(2 * PAGE_BYTES),
+          before,
+          page('five'),
+          before,
+          before,
+        ]),
         Buffer.concat([before, before, before, page('region one')]),
       ];
       if (fill !== undefined) {
         // Filled as one run, not page by page.
         const whole = Buffer.alloc(SIZES[0]!, fill);
-        for (const at of [0, 4, 6, 7]) whole.copy(wanted[0]!, at * PAGE, at * PAGE, (at + 1) * PAGE);
-        Buffer.alloc(SIZES[1]!, fill).copy(wanted[1]!, 0, 0, 3 * PAGE);
+        for (const at of [0, 4, 6, 7])
+          whole.copy(wanted[0]!, at * PAGE_BYTES, at * PAGE_BYTES, (at + 1) * PAGE_BYTES);
+        Buffer.alloc(SIZES[1]!, fill).copy(wanted[1]!, 0, 0, 3 * PAGE_BYTES);
       }
       await fc.assert(
         fc.asyncProperty(splits, async (sizes) => {
@@ -176,13 +185,13 @@ describe('the sink that applies guest memory', () => {
     const { files, paths } = ramFiles(test);
     const applier = new Applier(files, NO_HOOKS);
     await applier.write(
-      Buffer.concat([writeMemoryHeader(SIZES), writePagesHead(0, [0, 1]), Buffer.alloc(2 * PAGE)]),
+      Buffer.concat([writeMemoryHeader(SIZES), writePagesHead(0, [0, 1]), Buffer.alloc(2 * PAGE_BYTES)]),
     );
     assert.equal(fs.statSync(paths[0]!).blocks, 0);
   });
 
   const broken: [string, Buffer, string][] = [
-    ['other sizes', writeMemoryHeader([PAGE, PAGE]), 'ERR_GUEST_RAM'],
+    ['other sizes', writeMemoryHeader([PAGE_BYTES, PAGE_BYTES]), 'ERR_GUEST_RAM'],
     ['another magic', Buffer.alloc(16, 1), 'ERR_STREAM_MAGIC'],
     [
       'a page beyond the region',

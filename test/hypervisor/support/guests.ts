@@ -5,7 +5,8 @@ import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { decompress } from '@mongodb-js/zstd';
 import { LIBXC_MAGIC } from '../../../src/grammar/xen/libxc-format.js';
-import { PAGE, random, REC, XenStream } from '../../grammar/support/xen-streams.js';
+import { PAGE_BYTES } from '../../../src/page/size.js';
+import { random, REC, XenStream } from '../../grammar/support/xen-streams.js';
 
 const PAGES_A_RECORD = 1024;
 
@@ -16,7 +17,7 @@ function fill(page: Buffer, number: number, kind: number): void {
     page.fill(`page ${number} of a process that repeats itself, line ${kind}\n`);
     page.writeUInt32LE(number, 0);
   } else {
-    for (let at = 0; at < PAGE; at += 32)
+    for (let at = 0; at < PAGE_BYTES; at += 32)
       createHash('sha256').update(`${number}/${at}`).digest().copy(page, at);
   }
 }
@@ -29,12 +30,12 @@ export function guestStream(mib: number, seed = 1): Buffer {
   const parts = [stream.bytes()];
   const total = mib * 256;
   const record = (first: number, count: number): void => {
-    const body = Buffer.alloc(8 + 8 * count + PAGE * count);
+    const body = Buffer.alloc(8 + 8 * count + PAGE_BYTES * count);
     body.writeUInt32LE(count, 0);
     for (let i = 0; i < count; i++) {
       body.writeBigUInt64LE(BigInt(first + i), 8 + 8 * i);
-      const at = 8 + 8 * count + PAGE * i;
-      fill(body.subarray(at, at + PAGE), first + i, next() % 9);
+      const at = 8 + 8 * count + PAGE_BYTES * i;
+      fill(body.subarray(at, at + PAGE_BYTES), first + i, next() % 9);
     }
     parts.push(stream.u32(REC.pageData, body.length), body);
   };
@@ -49,11 +50,13 @@ export function guestStream(mib: number, seed = 1): Buffer {
 /** Pages that hardly shrink, sent, and sent again with one cache line changed. */
 export function resentStream(pages: number): Buffer {
   const stream = new XenStream().image({ type: 2 }).record(REC.staticDataEnd);
-  const contents = Buffer.alloc(pages * PAGE);
-  for (let page = 0; page < pages; page++) fill(contents.subarray(page * PAGE, (page + 1) * PAGE), page, 8);
+  const contents = Buffer.alloc(pages * PAGE_BYTES);
+  for (let page = 0; page < pages; page++)
+    fill(contents.subarray(page * PAGE_BYTES, (page + 1) * PAGE_BYTES), page, 8);
   const parts = [stream.bytes()];
   for (let round = 0; round < 3; round++) {
-    for (let page = 0; page < pages; page++) contents.fill(round, page * PAGE + 640, page * PAGE + 704);
+    for (let page = 0; page < pages; page++)
+      contents.fill(round, page * PAGE_BYTES + 640, page * PAGE_BYTES + 704);
     const body = Buffer.alloc(8 + 8 * pages);
     body.writeUInt32LE(pages, 0);
     for (let page = 0; page < pages; page++) body.writeBigUInt64LE(BigInt(page), 8 + 8 * page);

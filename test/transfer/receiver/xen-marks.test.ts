@@ -10,12 +10,13 @@ import { XENGUEST_RECORD } from '../../../src/container/xenguest.js';
 import { RamferryError } from '../../../src/errors.js';
 import { IMAGE_HEADER_BYTES, LIBXC_RECORD } from '../../../src/grammar/xen/libxc-format.js';
 import type { Hello } from '../../../src/control/negotiation.js';
+import { PAGE_BYTES } from '../../../src/page/size.js';
 import { xenguestVersion } from '../../../src/transfer/sender/send-source.js';
 import { receiverHello } from '../../../src/transfer/plan/receiver-hello.js';
 import { inspectXen } from '../../../src/transfer/inspect/xen.js';
 import type { XenKind } from '../../../src/grammar/xen/wrapping.js';
 import { Random } from '../../fuzz/random.js';
-import { PAGE, range, REC, XenStream } from '../../grammar/support/xen-streams.js';
+import { range, REC, XenStream } from '../../grammar/support/xen-streams.js';
 import {
   detect,
   failsWith,
@@ -32,7 +33,7 @@ const HEADERS = IMAGE_HEADER_BYTES + 16;
 function pv(): Buffer {
   const stream = new XenStream().image().record(REC.pvInfo, Buffer.alloc(8, 1)).record(REC.staticDataEnd);
   stream.record(REC.p2mFrames, Buffer.alloc(24, 2)).pageData(range(0, 30)).pageData(range(3, 2));
-  stream.record(REC.tscInfo, Buffer.alloc(24, 3)).record(REC.sharedInfo, Buffer.alloc(PAGE, 4));
+  stream.record(REC.tscInfo, Buffer.alloc(24, 3)).record(REC.sharedInfo, Buffer.alloc(PAGE_BYTES, 4));
   return stream
     .record(REC.vcpuBasic, Buffer.alloc(516, 5))
     .record(REC.vcpuExtended, Buffer.alloc(72, 6))

@@ -9,7 +9,8 @@ import { MARK_RECORD_BYTES } from '../../../src/container/xenguest-mark.js';
 import { LIBXC_RECORD } from '../../../src/grammar/xen/libxc-format.js';
 import { XenWalk } from '../../../src/grammar/xen/wrapping.js';
 import type { XenKind } from '../../../src/grammar/xen/wrapping.js';
-import { PAGE, range, REC, wellFormed, XenStream } from '../../grammar/support/xen-streams.js';
+import { PAGE_BYTES } from '../../../src/page/size.js';
+import { range, REC, wellFormed, XenStream } from '../../grammar/support/xen-streams.js';
 import { smallXenStream, smallXlStream } from '../support/streams-corpus.js';
 import {
   CollectingSink,
@@ -344,7 +345,7 @@ describe('a stream that is compressed already', () => {
 
   it('is told from one whose pages hold such bytes', async () => {
     const stream = new XenStream().image();
-    const body = Buffer.concat([stream.u32(1, 0), stream.u64(1n), Buffer.alloc(PAGE)]);
+    const body = Buffer.concat([stream.u32(1, 0), stream.u64(1n), Buffer.alloc(PAGE_BYTES)]);
     body.writeUInt32LE(XENGUEST_RECORD.chunk, 16);
     const bytes = stream.pageDataSkeleton(body).record(REC.hvmContext, body.subarray(16, 80)).end().bytes();
     assert.equal(records(bytes)[0]!.type, LIBXC_RECORD.pageData);

@@ -8,9 +8,10 @@ import { describe, it } from 'node:test';
 
 import { NATIVE_MAGIC } from '../../../src/container/native.js';
 import { XENGUEST_RECORD } from '../../../src/container/xenguest.js';
+import { PAGE_BYTES } from '../../../src/page/size.js';
 import { receive } from '../../../src/transfer/receive.js';
 import { send } from '../../../src/transfer/send.js';
-import { PAGE, range, REC, wellFormed, XenStream } from '../../grammar/support/xen-streams.js';
+import { range, REC, wellFormed, XenStream } from '../../grammar/support/xen-streams.js';
 import { workplace } from '../support/carry.js';
 import { MemoryPipe, pack, packInto, unpack, WatchedSink, receiving } from '../support/streams-support.js';
 
@@ -18,7 +19,7 @@ const place = workplace();
 const METHODS = ['xenguest', 'stream'] as const;
 /** As compressible as guests are. */
 const memory = (pages: number): Buffer =>
-  Buffer.alloc(pages * PAGE, 'a guest that no grammar follows, page after page. ');
+  Buffer.alloc(pages * PAGE_BYTES, 'a guest that no grammar follows, page after page. ');
 const guest = (options?: ConstructorParameters<typeof XenStream>[0]): XenStream => new XenStream(options);
 
 /** An xl file of Xen 4.5 and before: libxc's old format behind the xl header, which has no sign of a libxl stream. */

@@ -8,8 +8,9 @@ import { setImmediate } from 'node:timers/promises';
 
 import { OPERATIONS_CAPACITY } from '../../../src/chunk/plan.js';
 import { MAX_SEGMENTS, SEGMENT } from '../../../src/chunk/segments.js';
-import { type Grammar, PAGE_SIZE } from '../../../src/grammar/grammar.js';
+import type { Grammar } from '../../../src/grammar/grammar.js';
 import type { ByteSource } from '../../../src/io/bytes.js';
+import { PAGE_BYTES } from '../../../src/page/size.js';
 import { StreamFeeder } from '../../../src/transfer/sender/feeder.js';
 import type { Cut } from '../../../src/transfer/sender/filler.js';
 import { OrderedPool } from '../../../src/pool/ordered-pool.js';
@@ -46,7 +47,7 @@ const LENGTH_OF: Record<number, number> = {
   [SEGMENT.skeleton]: 1,
   [SEGMENT.wordsLE]: 8,
   [SEGMENT.wordsBE]: 8,
-  [SEGMENT.pages]: PAGE_SIZE,
+  [SEGMENT.pages]: PAGE_BYTES,
 };
 
 /** Feeds everything; returns the chunks, and how many bytes the source was asked for. */

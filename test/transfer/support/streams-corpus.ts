@@ -2,6 +2,7 @@
 // Deterministic. Nothing here knows how they will be carried.
 
 import type { StreamKind } from '../../../src/grammar/detect.js';
+import { PAGE_BYTES } from '../../../src/page/size.js';
 import {
   adviseData,
   COMMAND,
@@ -18,7 +19,7 @@ import {
   withCapabilities,
   advised,
 } from '../../grammar/support/qemu-streams.js';
-import { PAGE, range, REC, TYPE, wellFormed, XenStream } from '../../grammar/support/xen-streams.js';
+import { range, REC, TYPE, wellFormed, XenStream } from '../../grammar/support/xen-streams.js';
 
 export interface Sample {
   readonly name: string;
@@ -49,7 +50,7 @@ export function soundStreams(): Sample[] {
     qemu('qemu with virtio-mem before ram', virtioMem()),
     qemu('qemu with a foreign section', foreignSection()),
     qemu('qemu mapped-ram', mappedRam(true)),
-    { name: 'pages and a rest', kind: 'opaque', bytes: new XenStream().noise(3 * PAGE + 17) },
+    { name: 'pages and a rest', kind: 'opaque', bytes: new XenStream().noise(3 * PAGE_BYTES + 17) },
     { name: 'a few bytes', kind: 'opaque', bytes: Buffer.from('not a stream of any kind') },
   ];
 }
@@ -70,12 +71,16 @@ export function hostileStreams(): Sample[] {
     'PAGE_DATA without a body': withPageData(Buffer.alloc(0)),
     'PAGE_DATA of no entries': withPageData(Buffer.alloc(8)),
     'PAGE_DATA of absurdly many entries': withPageData(
-      Buffer.concat([s.u32(0xffffffff, 0), s.noise(3 * PAGE)]),
+      Buffer.concat([s.u32(0xffffffff, 0), s.noise(3 * PAGE_BYTES)]),
     ),
-    'a reserved page type': withPageData(Buffer.concat([s.u32(2, 0), entries(0, 5), s.noise(2 * PAGE)])),
-    'more pages than it holds': withPageData(Buffer.concat([s.u32(2, 0), entries(0, 0), s.noise(PAGE + 9)])),
+    'a reserved page type': withPageData(
+      Buffer.concat([s.u32(2, 0), entries(0, 5), s.noise(2 * PAGE_BYTES)]),
+    ),
+    'more pages than it holds': withPageData(
+      Buffer.concat([s.u32(2, 0), entries(0, 0), s.noise(PAGE_BYTES + 9)]),
+    ),
     'fewer pages than it holds': withPageData(
-      Buffer.concat([s.u32(2, 0), entries(0, TYPE.invalid), s.noise(2 * PAGE)]),
+      Buffer.concat([s.u32(2, 0), entries(0, TYPE.invalid), s.noise(2 * PAGE_BYTES)]),
       true,
     ),
     'a record beyond the limit': Buffer.concat([

@@ -3,22 +3,21 @@ import { Buffer } from 'node:buffer';
 import { describe, it } from 'node:test';
 
 import { SEGMENT } from '../../../src/chunk/segments.js';
+import { PAGE_BYTES } from '../../../src/page/size.js';
 import { imageSegments, piecesOf, type Region } from '../../../src/tune/measure/region.js';
-
-const PAGE = 4096;
 
 describe('regions', () => {
   it('of an image are pages, and what is left of one', () => {
-    assert.deepEqual(imageSegments(3 * PAGE), [SEGMENT.pages, 3]);
-    assert.deepEqual(imageSegments(PAGE + 5), [SEGMENT.pages, 1, SEGMENT.skeleton, 5]);
+    assert.deepEqual(imageSegments(3 * PAGE_BYTES), [SEGMENT.pages, 3]);
+    assert.deepEqual(imageSegments(PAGE_BYTES + 5), [SEGMENT.pages, 1, SEGMENT.skeleton, 5]);
     assert.deepEqual(imageSegments(7), [SEGMENT.skeleton, 7]);
   });
 
   it('are cut between pages, and nothing is lost', () => {
     const segments = [SEGMENT.skeleton, 100, SEGMENT.pages, 5, SEGMENT.wordsLE, 3, SEGMENT.pages, 40];
-    const length = 100 + 5 * PAGE + 24 + 40 * PAGE;
+    const length = 100 + 5 * PAGE_BYTES + 24 + 40 * PAGE_BYTES;
     const region: Region = { weight: 1, length, offset: 0, held: { bytes: Buffer.alloc(length), segments } };
-    const pieces = piecesOf(region, 16 * PAGE);
+    const pieces = piecesOf(region, 16 * PAGE_BYTES);
     assert.equal(
       pieces.reduce((sum, piece) => sum + piece.length, 0),
       length,
@@ -26,7 +25,7 @@ describe('regions', () => {
     let at = 0;
     for (const piece of pieces) {
       assert.equal(piece.start, at);
-      assert.ok(piece.length <= 16 * PAGE);
+      assert.ok(piece.length <= 16 * PAGE_BYTES);
       at += piece.length;
     }
     const pages = pieces.flatMap(({ segments: own }) =>

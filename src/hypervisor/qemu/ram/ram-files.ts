@@ -5,8 +5,8 @@
 import fs from 'node:fs';
 
 import { RamferryError } from '../../../errors.js';
-import { PAGE_SIZE } from '../../../grammar/grammar.js';
 import { systemText } from '../../../io/system-error.js';
+import { PAGE_BYTES } from '../../../page/size.js';
 import type { MemoryBackend } from '../qmp/memory.js';
 
 export interface RamFile {
@@ -86,7 +86,7 @@ function checkRamFile(path: string, fd: number): fs.BigIntStats {
       'use memory-backend-file on tmpfs, for example mem-path=/dev/shm/NAME',
     );
   }
-  if (stats.size === 0n || stats.size % BigInt(PAGE_SIZE) !== 0n) {
+  if (stats.size === 0n || stats.size % BigInt(PAGE_BYTES) !== 0n) {
     throw unsuitable(path, `has ${stats.size} bytes, which is no number of pages`, 'is it a RAM file?');
   }
   return stats;

@@ -5,9 +5,9 @@
 import { randomBytes } from 'node:crypto';
 
 import { RamferryError } from '../../../errors.js';
-import { PAGE_SIZE } from '../../../grammar/grammar.js';
 import { firstPages } from '../../../grammar/memory-format.js';
 import { SCAN_ENTRY } from '../../../os/entries.js';
+import { PAGE_BYTES } from '../../../page/size.js';
 import { OrderedPool } from '../../../pool/ordered-pool.js';
 import { JOB_WIDE } from '../../../slot/job.js';
 import { slotBytes } from '../../../slot/layout.js';
@@ -24,7 +24,7 @@ const HASH_BYTES = 8;
 const SLOTS_PER_THREAD = 3;
 
 const GEOMETRY = {
-  segments: EXTENT_BYTES / PAGE_SIZE,
+  segments: EXTENT_BYTES / PAGE_BYTES,
   headroom: 0,
   input: EXTENT_BYTES,
   output: OUTPUT_BYTES,
@@ -62,11 +62,11 @@ export class Scanner {
   constructor(files: readonly RamFile[], threads: number) {
     this.#files = files;
     this.#firstPages = firstPages(files.map(({ size }) => size));
-    const pages = files.reduce((sum, { size }) => sum + size / PAGE_SIZE, 0);
+    const pages = files.reduce((sum, { size }) => sum + size / PAGE_BYTES, 0);
     let blocks = 0;
     this.#firstBlocks = files.map(({ size }) => {
       const before = blocks;
-      blocks += Math.ceil(size / (BLOCK_PAGES * PAGE_SIZE));
+      blocks += Math.ceil(size / (BLOCK_PAGES * PAGE_BYTES));
       return before;
     });
     this.#slots = threads * SLOTS_PER_THREAD;
@@ -93,11 +93,11 @@ export class Scanner {
       this.#complete ? SCAN_MODE.changed : SCAN_MODE.all,
     )) {
       const { segments, input } = this.#pool.slots[slot]!;
-      const first = extent.at / PAGE_SIZE;
+      const first = extent.at / PAGE_BYTES;
       yield {
         region: extent.region,
         numbers: Array.from(segments.subarray(0, changed), (page) => first + page),
-        pages: input.subarray(0, changed * PAGE_SIZE),
+        pages: input.subarray(0, changed * PAGE_BYTES),
       };
     }
     this.#complete = true;
@@ -146,8 +146,8 @@ export class Scanner {
     ints[SCAN.length] = extent.length;
     ints[SCAN.mode] = mode;
     doubles[SCAN_WIDE.at] = extent.at;
-    doubles[SCAN_WIDE.page] = this.#firstPages[extent.region]! + extent.at / PAGE_SIZE;
-    doubles[SCAN_WIDE.block] = this.#firstBlocks[extent.region]! + extent.at / (BLOCK_PAGES * PAGE_SIZE);
+    doubles[SCAN_WIDE.page] = this.#firstPages[extent.region]! + extent.at / PAGE_BYTES;
+    doubles[SCAN_WIDE.block] = this.#firstBlocks[extent.region]! + extent.at / (BLOCK_PAGES * PAGE_BYTES);
     doubles[JOB_WIDE.sequence] = 0;
     this.#pool.push(slot);
     return extent;

@@ -13,8 +13,9 @@ import { RamferryError } from '../../../../src/errors.js';
 import { receiveGuest } from '../../../../src/hypervisor/qemu/destination.js';
 import type { IncomingOptions, MigrateOptions } from '../../../../src/hypervisor/qemu/options.js';
 import { migrateGuest } from '../../../../src/hypervisor/qemu/source.js';
+import { PAGE_BYTES } from '../../../../src/page/size.js';
 import { FakeQemu, type FakeBackend, type FakeQemuOptions } from '../../support/fake-qemu.js';
-import { codeOf, type Ends, PAGE, scribble } from '../stage.js';
+import { codeOf, type Ends, scribble } from '../stage.js';
 
 const PAGES = 64;
 
@@ -42,7 +43,7 @@ class Pair {
   }
 
   write(name: string, text: string): string {
-    fs.writeFileSync(this.path(name), Buffer.alloc(PAGES * PAGE, text));
+    fs.writeFileSync(this.path(name), Buffer.alloc(PAGES * PAGE_BYTES, text));
     return this.path(name);
   }
 
@@ -54,7 +55,7 @@ class Pair {
     const of = (side: 'src' | 'dst'): FakeQemuOptions => ({
       ...{ monitor: this.path(`${side}.qmp`), history: this.history, name: side },
       ram: ['a', 'b'].map((id, index) =>
-        change({ id, file: this.path(`${side}.${id}`), address: index * PAGES * PAGE }, side),
+        change({ id, file: this.path(`${side}.${id}`), address: index * PAGES * PAGE_BYTES }, side),
       ),
       ...options,
     });
@@ -120,7 +121,7 @@ class Pair {
 
   assertHas(name: string, text: string): void {
     assert.ok(
-      fs.readFileSync(this.path(name)).equals(Buffer.alloc(PAGES * PAGE, text)),
+      fs.readFileSync(this.path(name)).equals(Buffer.alloc(PAGES * PAGE_BYTES, text)),
       `${name}: not ${text}`,
     );
   }
@@ -179,7 +180,7 @@ describe('RAM of two memory backends', () => {
     {
       title: 'the destination gives its nodes the other backends',
       change: (backend, side) =>
-        side === 'src' ? backend : { ...backend, address: backend.id === 'a' ? PAGES * PAGE : 0 },
+        side === 'src' ? backend : { ...backend, address: backend.id === 'a' ? PAGES * PAGE_BYTES : 0 },
       expected: /memory backend a lies at 0x0 at the source and 0x40000 at the destination/,
     },
     {
@@ -249,7 +250,7 @@ describe('RAM of two memory backends', () => {
     },
     {
       title: 'a backend and its file differ in size',
-      change: (backend) => (backend.id === 'b' ? { ...backend, size: PAGE } : backend),
+      change: (backend) => (backend.id === 'b' ? { ...backend, size: PAGE_BYTES } : backend),
       expected: /memory backend b \(\S+\) has 4096 bytes, its file 262144/,
     },
   ];

@@ -9,8 +9,8 @@ import { describe, it, type TestContext } from 'node:test';
 import { Convergence } from '../../../../src/hypervisor/qemu/convergence.js';
 import { closeRamFiles, openRamFiles } from '../../../../src/hypervisor/qemu/ram/ram-files.js';
 import { Scanner } from '../../../../src/hypervisor/qemu/ram/scanner.js';
+import { PAGE_BYTES } from '../../../../src/page/size.js';
 
-const PAGE = 4096;
 /** Neither a multiple of an extent nor of a block. */
 const PAGES = [211, 64, 3];
 
@@ -18,7 +18,7 @@ function open(test: TestContext, threads: number): { scanner: Scanner; paths: st
   const directory = fs.mkdtempSync(path.join(os.tmpdir(), 'ramferry-scan-'));
   const paths = PAGES.map((pages, index) => {
     const name = path.join(directory, String(index));
-    fs.writeFileSync(name, Buffer.alloc(pages * PAGE));
+    fs.writeFileSync(name, Buffer.alloc(pages * PAGE_BYTES));
     return name;
   });
   const files = openRamFiles(paths, 'read');
@@ -33,7 +33,7 @@ function open(test: TestContext, threads: number): { scanner: Scanner; paths: st
 
 function write(name: string, page: number, text: string): void {
   const fd = fs.openSync(name, 'r+');
-  fs.writeSync(fd, Buffer.alloc(PAGE, text), 0, PAGE, page * PAGE);
+  fs.writeSync(fd, Buffer.alloc(PAGE_BYTES, text), 0, PAGE_BYTES, page * PAGE_BYTES);
   fs.closeSync(fd);
 }
 
@@ -41,9 +41,9 @@ function write(name: string, page: number, text: string): void {
 async function round(scanner: Scanner): Promise<[number, number, string][]> {
   const found: [number, number, string][] = [];
   for await (const { region, numbers, pages } of scanner.round()) {
-    assert.equal(pages.length, numbers.length * PAGE);
+    assert.equal(pages.length, numbers.length * PAGE_BYTES);
     numbers.forEach((number, index) => {
-      const first = Buffer.from(pages.subarray(index * PAGE, index * PAGE + 4)).toString();
+      const first = Buffer.from(pages.subarray(index * PAGE_BYTES, index * PAGE_BYTES + 4)).toString();
       found.push([region, number, first]);
     });
   }
@@ -83,7 +83,7 @@ describe('the scanner', () => {
 
   it('says so when a RAM file becomes shorter', async (test) => {
     const { scanner, paths } = open(test, 1);
-    fs.truncateSync(paths[1]!, PAGE);
+    fs.truncateSync(paths[1]!, PAGE_BYTES);
     await assert.rejects(round(scanner), { code: 'ERR_INPUT_CHANGED' });
   });
 });
