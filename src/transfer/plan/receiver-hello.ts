@@ -11,7 +11,8 @@ import { PROGRESS_INTERVAL_MS } from '../../control/channel.js';
 
 /** @throws ERR_MEMORY_LIMIT when there is too little memory for any stream */
 export function receiverHello(
-  settings: Pick<ResolvedReceiveOptions, 'memoryLimit' | 'decompressThreads' | 'zstdBinding'>,
+  settings: Pick<ResolvedReceiveOptions, 'memoryLimit' | 'decompressThreads'> &
+    Partial<Pick<ResolvedReceiveOptions, 'zstdBinding'>>,
 ): Hello {
   const needs = { limit: settings.memoryLimit, threads: settings.decompressThreads, extraSlots: 1 };
   const ofCodec = (chunkSize: number): number => codecBytes(settings, chunkSize);

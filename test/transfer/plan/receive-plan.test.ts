@@ -1,0 +1,50 @@
+// What a receiver plans before its sender connects.
+
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+
+import { resolveReceiveOptions } from '../../../src/options/transfer.js';
+import { planReceive, planRestore } from '../../../src/transfer/plan/receive-plan.js';
+import { MIB } from '../support/memory-link.js';
+
+const resolved = (options: object) =>
+  resolveReceiveOptions({ input: '-', output: '-', decompressThreads: 2, ...options });
+
+describe('planReceive', () => {
+  it('makes ready the page store that a sender chooses by default, and leaves the rest to the warm-up', () => {
+    const { hello, prestart, threads, memoryLimit, passThrough, ioTimeout } = planReceive(resolved({}));
+    assert.equal(threads, 2);
+    assert.equal(memoryLimit, 320 * MIB);
+    assert.equal(passThrough, false);
+    assert.equal(ioTimeout, 30_000);
+    assert.equal(hello.memory, 320 * MIB);
+    assert.deepEqual(prestart, {
+      threads: 2,
+      zstdBinding: '',
+      storeBytes: 64 * MIB,
+      memoryLimit: 256 * MIB,
+    });
+  });
+
+  it('makes no page store ready, narrow memory limit', () => {
+    const { hello, prestart } = planReceive(resolved({ memoryLimit: 192 * MIB }));
+    assert.equal(prestart.storeBytes, 0);
+    assert.equal(prestart.memoryLimit, 192 * MIB);
+    assert.ok(hello.maxChunk >= 65_536);
+  });
+
+  it('throws ERR_MEMORY_LIMIT, no stream fits', () => {
+    assert.throws(() => planReceive(resolved({ memoryLimit: 16 * MIB })), { code: 'ERR_MEMORY_LIMIT' });
+  });
+});
+
+describe('planRestore', () => {
+  it('keeps the limit of the output, where one was given', () => {
+    assert.equal(planRestore(resolved({ maxSize: 4096 })).maxSize, 4096);
+    assert.ok(!('maxSize' in planRestore(resolved({}))));
+  });
+
+  it('lets the source stall, without a time-out', () => {
+    assert.equal(planRestore({ decompressThreads: 1, memoryLimit: 128 * MIB }).ioTimeout, 0);
+  });
+});
