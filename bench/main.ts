@@ -8,21 +8,21 @@ import { parseArgs } from 'node:util';
 
 import { writeImage } from '../src/image/image.js';
 import { parseSize } from '../src/units.js';
-import { adaptive } from './adaptive-cases.js';
-import { chunks } from './chunks.js';
-import { codecs } from './codec-suite.js';
-import { delta } from './delta.js';
-import { efficiency } from './efficiency.js';
-import { emu } from './emu.js';
-import { foreign } from './foreign.js';
-import { memory } from './memory.js';
-import { pages } from './pages.js';
-import { peers } from './peers.js';
-import { pipeline } from './pipeline.js';
-import { socket } from './socket.js';
-import { streams } from './streams.js';
-import { startUp } from './start-up.js';
-import type { Suite, Table } from './suite.js';
+import { adaptive } from './tune/adaptive.js';
+import { chunks } from './codec/chunks.js';
+import { codecs } from './codec/codec-suite.js';
+import { delta } from './page-store/delta.js';
+import { efficiency } from './transfer/efficiency.js';
+import { emu } from './xapi/emu.js';
+import { foreign } from './transfer/foreign.js';
+import { memory } from './transfer/memory.js';
+import { pages } from './codec/pages.js';
+import { peers } from './transfer/peers.js';
+import { pipeline } from './transfer/pipeline.js';
+import { socket } from './transfer/socket.js';
+import { streams } from './transfer/streams.js';
+import { startUp } from './transfer/start-up.js';
+import type { Suite, Table } from './support/suite.js';
 
 const SUITES: readonly Suite[] = [
   codecs,

@@ -1,5 +1,5 @@
 // How many slots fit the memory limit. Takes the settings of a transfer, promises a geometry that stays within the
-// limit or ERR_MEMORY_LIMIT before any data. The figures are upper bounds that bench/memory.ts checks.
+// limit or ERR_MEMORY_LIMIT before any data. The figures are upper bounds that bench/transfer/memory.ts checks.
 
 import { recordCapacity } from '../../chunk/encode.js';
 import { MAX_STORE_PAGES, storeMemoryBytes } from '../../chunk/page-store.js';

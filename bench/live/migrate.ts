@@ -1,0 +1,178 @@
+// One live migration, measured. The same clock and the same counters for every configuration: from the command `migrate`
+// to the destination's RESUME, downtime from the source's STOP to that RESUME, bytes that left the source's network device,
+// processor time of everything that took part (the guest's own work included: QEMU emulates it).
+
+import { readFileSync } from 'node:fs';
+import { cpus } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { fileURLToPath } from 'node:url';
+
+import { Ferry } from '../../lab/ferry.js';
+import type { Machine } from '../../lab/qemu/machine.js';
+import { UNLIMITED_BANDWIDTH } from '../../lab/qemu/voyage.js';
+import type { Cell } from './cells.js';
+import type { Network } from '../../lab/network.js';
+
+/** A migration that takes longer does not converge. */
+const DEADLINE_MS = 180_000;
+const POLL_MS = 250;
+/** Everybody waits so long for the command `migrate`, as they do where a person or libvirt gives it. */
+const READY_MS = 3000;
+/** What the command `ramferry` runs. */
+const RAMFERRY = fileURLToPath(new URL('../../../bundle/src/cli/main.js', import.meta.url));
+const PORT = 4444;
+/** What /proc counts processor time in (getconf CLK_TCK). */
+const TICKS_PER_SECOND = 100;
+
+export interface Measured {
+  readonly outcome: 'completed' | 'did not converge';
+  /** Milliseconds. */
+  readonly total: number;
+  /** Milliseconds; undefined when the guest did not arrive. */
+  readonly downtime: number | undefined;
+  readonly wireBytes: number;
+  readonly cpuSeconds: number;
+  /** Share of the machine's processors that others used meanwhile, 0 to 1. */
+  readonly others: number;
+}
+
+/** Rejects when any of the programs fails; the machines are the caller's. */
+export async function migrate(
+  cell: Cell,
+  source: Machine,
+  destination: Machine,
+  network: Network,
+  directory: string,
+): Promise<Measured> {
+  for (const machine of [source, destination]) await configure(machine, cell);
+  const route = await (cell.send === undefined ? direct(destination, network) : ferried());
+
+  async function ferried(): Promise<Route> {
+    const path = (what: string): string => join(directory, `${destination.process.pid}.${what}`);
+    await destination.qmp.execute('migrate-incoming', { uri: `unix:${path('in')}` });
+    const receive = new Ferry(
+      ['receive', `tcp-listen:${network.address}:${PORT}`, `unix:${path('in')}`],
+      network.destination,
+      RAMFERRY,
+    );
+    await receive.listening();
+    const send = new Ferry(
+      ['send', `unix-listen:${path('out')}`, `tcp:${network.address}:${PORT}`, ...cell.send!],
+      network.source,
+      RAMFERRY,
+    );
+    await send.listening();
+    return { uri: `unix:${path('out')}`, ferries: [send, receive] };
+  }
+
+  try {
+    await sleep(READY_MS);
+    const mark = source.qmp.events.length;
+    const running = [source, destination, ...route.ferries];
+    const before = observe(running, network);
+    const start = performance.now();
+    await source.qmp.execute('migrate', { uri: route.uri });
+    const outcome = await waitForEnd(source, destination, route, start);
+    const end = outcome === 'completed' ? (await destination.qmp.event('RESUME')).at : performance.now();
+    if (outcome !== 'completed') for (const ferry of route.ferries) ferry.kill();
+    const statuses = await Promise.all(route.ferries.map((ferry) => ferry.ended));
+    // Both ferries have ended: their time is among that of our children.
+    const after = observe([source, destination], network);
+    for (const { status, output } of statuses) {
+      if (outcome === 'completed' && status !== 0) throw new Error(`ramferry: ${status}: ${output}`);
+    }
+    const cpuSeconds = after.cpu - before.cpu;
+    return {
+      outcome,
+      total: end - start,
+      downtime: outcome === 'completed' ? end - (await source.qmp.event('STOP', mark)).at : undefined,
+      wireBytes: after.bytes - before.bytes,
+      cpuSeconds,
+      others:
+        Math.max(0, after.busy - before.busy - cpuSeconds) / ((after.at - before.at) / 1000) / cpus().length,
+    };
+  } finally {
+    for (const ferry of route.ferries) ferry.kill();
+  }
+}
+
+interface Route {
+  readonly uri: string;
+  readonly ferries: readonly Ferry[];
+}
+
+async function direct(destination: Machine, network: Network): Promise<Route> {
+  const uri = `tcp:${network.address}:${PORT}`;
+  await destination.qmp.execute('migrate-incoming', { uri });
+  return { uri, ferries: [] };
+}
+
+async function configure(machine: Machine, cell: Cell): Promise<void> {
+  const capabilities = ['compress', 'multifd', 'xbzrle'].map((capability) => ({
+    capability,
+    state: cell.capabilities.includes(capability),
+  }));
+  await machine.qmp.execute('migrate-set-capabilities', { capabilities });
+  const parameters = { ...cell.parameters, 'max-bandwidth': UNLIMITED_BANDWIDTH };
+  await machine.qmp.execute('migrate-set-parameters', parameters);
+}
+
+async function waitForEnd(
+  source: Machine,
+  destination: Machine,
+  route: Route,
+  start: number,
+): Promise<Measured['outcome']> {
+  const arrived = destination.qmp.event('RESUME').then(() => true);
+  // Rejects when the destination dies before the guest is there.
+  arrived.catch(() => undefined);
+  for (;;) {
+    if (await Promise.race([arrived, sleep(POLL_MS, false)])) return 'completed';
+    const { status } = await source.qmp.execute<{ status?: string }>('query-migrate');
+    if (status === 'failed') {
+      const said = await Promise.all(
+        route.ferries.map((ferry) => Promise.race([ferry.ended, sleep(1000, undefined)])),
+      );
+      throw new Error(`QEMU says: migration failed ${JSON.stringify(said)}`);
+    }
+    if (performance.now() - start > DEADLINE_MS) return 'did not converge';
+  }
+}
+
+interface Observation {
+  readonly at: number;
+  readonly bytes: number;
+  /** Seconds of processor time, of what runs and of all children that have ended. */
+  readonly cpu: number;
+  /** Seconds that all processors together were busy. */
+  readonly busy: number;
+}
+
+function observe(running: readonly (Machine | Ferry)[], network: Network): Observation {
+  const own = running.map(({ process }) => processTimes(`${process.pid}`).self);
+  return {
+    at: performance.now(),
+    bytes: network.bytesSent(),
+    cpu: own.reduce((sum, each) => sum + each, 0) + processTimes('self').children,
+    busy: busySeconds(),
+  };
+}
+
+/** proc(5), /proc/pid/stat: fields 14 to 17; the second field is in parentheses and may contain blanks. */
+function processTimes(pid: string): { self: number; children: number } {
+  const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
+  const fields = stat
+    .slice(stat.lastIndexOf(')') + 2)
+    .split(' ')
+    .map(Number);
+  const [user = 0, system = 0, childUser = 0, childSystem = 0] = fields.slice(11, 15);
+  return { self: (user + system) / TICKS_PER_SECOND, children: (childUser + childSystem) / TICKS_PER_SECOND };
+}
+
+/** proc(5), the first line of /proc/stat: everything but idle and iowait (fields 4 and 5). */
+function busySeconds(): number {
+  const [, ...fields] = readFileSync('/proc/stat', 'utf8').split('\n')[0]!.trim().split(/\s+/);
+  const [user, nice, system, , , irq, softirq] = fields.map(Number);
+  return (user! + nice! + system! + irq! + softirq!) / TICKS_PER_SECOND;
+}

@@ -1,0 +1,220 @@
+// One migration that something is done to, and the verdict: who ran when, by QEMU's own events, who runs now, and whether
+// that is what docs/SHARED-MEMORY.md promises.
+
+import { once } from 'node:events';
+import { readdirSync, readFileSync } from 'node:fs';
+import net from 'node:net';
+import { setTimeout as sleep } from 'node:timers/promises';
+
+import { saveConsoles } from '../../lab/qemu/consoles.js';
+import type { Ferry } from '../../lab/ferry.js';
+import type { Machine } from '../../lab/qemu/machine.js';
+import type { Herd, Member } from './herd.js';
+
+export const KILLS = [
+  'source ramferry',
+  'destination ramferry',
+  'link',
+  'silent link',
+  'destination QEMU',
+] as const;
+export type Kill = (typeof KILLS)[number];
+
+export interface Killed {
+  readonly what: Kill;
+  readonly moment: string;
+  readonly outcome: 'source' | 'destination' | 'unknown';
+  /** Before the watchdog stood: the destination's QEMU waits on, as it was. */
+  readonly untouched?: boolean;
+  /** What was not as promised. */
+  readonly wrong?: string;
+}
+
+/** A migration takes about so long here: kills are spread over it. */
+const TYPICAL_MS = 2500;
+/** From the stop to the hand-over, with time to spare. */
+const TYPICAL_DOWNTIME_MS = 250;
+/** By then everybody has given up. */
+const SETTLED_MS = 60_000;
+
+/** Kills one thing at a random moment: half of them after the guest's stop, where it matters. */
+export async function killOne(herd: Herd, what: Kill, random: () => number): Promise<Killed> {
+  const source = await herd.guest();
+  const destination = await herd.start('defer');
+  const proxy = new Proxy();
+  const late = random() < 0.5;
+  const delay = random() * (late ? TYPICAL_DOWNTIME_MS : TYPICAL_MS);
+  const moment = `${delay.toFixed(0)} ms after the ${late ? 'stop' : 'start'}`;
+  const { events } = source.machine.qmp;
+  const mark = events.length;
+  const { incoming, migrate } = await herd.ferries(source, destination, [], (address) =>
+    proxy.listen(address),
+  );
+  if (late) await Promise.race([source.machine.qmp.event('STOP', mark), migrate.ended]);
+  await Promise.race([sleep(delay), Promise.all([migrate.ended, incoming.ended])]);
+  strike(what, { incoming, migrate, proxy, destination });
+  const ends = await within(Promise.all([migrate.ended, incoming.ended]), SETTLED_MS);
+  for (const ferry of [incoming, migrate]) ferry.kill();
+  const quiet = await noWatchdogs([source, destination]);
+  proxy.close();
+  const verdict = await judge(source, destination, { mark, unknown: ends?.[0].status === 7 });
+  const wrong =
+    ends === undefined ? 'a ramferry does not end' : !quiet ? 'a watchdog does not end' : verdict.wrong;
+  const consoles = [source.machine, destination.machine];
+  const said =
+    wrong === undefined ? {} : { wrong: `${wrong} ${JSON.stringify(ends)} ${saveConsoles(consoles)}` };
+  if (verdict.outcome === 'destination' && wrong === undefined && (await alive(destination.machine))) {
+    await herd.handedOver(destination);
+  } else {
+    await herd.end(destination);
+    if (verdict.outcome !== 'source' || wrong !== undefined) await herd.restart();
+  }
+  return { what, moment, outcome: verdict.outcome, untouched: verdict.untouched ?? false, ...said };
+}
+
+interface Targets {
+  readonly incoming: Ferry;
+  readonly migrate: Ferry;
+  readonly proxy: Proxy;
+  readonly destination: Member;
+}
+
+function strike(what: Kill, { incoming, migrate, proxy, destination }: Targets): void {
+  switch (what) {
+    case 'source ramferry':
+      return migrate.kill();
+    case 'destination ramferry':
+      return incoming.kill();
+    case 'link':
+      return proxy.cut();
+    case 'silent link':
+      return proxy.silence();
+    case 'destination QEMU':
+      destination.machine.process.kill('SIGKILL');
+  }
+}
+
+/** Who ran when: never both; and who runs now. */
+async function judge(
+  source: Member,
+  destination: Member,
+  { mark, unknown }: { readonly mark: number; readonly unknown: boolean },
+): Promise<Pick<Killed, 'outcome' | 'untouched' | 'wrong'>> {
+  const here = source.machine.qmp.events.slice(mark);
+  const there = destination.machine.qmp.events;
+  const started = there.find(({ name }) => name === 'RESUME')?.happened;
+  const runs = await running(source.machine);
+  const gone = await within(exited(destination.machine), 5_000);
+  if (started !== undefined) {
+    const last = here.findLast(({ name }) => name === 'STOP' || name === 'RESUME');
+    if (last?.name !== 'STOP' || last.happened > started || runs) {
+      return { outcome: 'destination', wrong: `both ran: ${JSON.stringify([here, there])}` };
+    }
+    return { outcome: 'destination' };
+  }
+  if (unknown)
+    return runs ? { outcome: 'unknown', wrong: 'unknown, and the source runs' } : { outcome: 'unknown' };
+  if (!runs) return { outcome: 'source', wrong: 'nobody runs' };
+  if (gone !== undefined) return { outcome: 'source' };
+  if (await touched(destination.machine))
+    return { outcome: 'source', wrong: "the destination's QEMU lives on" };
+  return { outcome: 'source', untouched: true };
+}
+
+async function running(machine: Machine): Promise<boolean> {
+  return (await machine.qmp.execute<{ running: boolean }>('query-status')).running;
+}
+
+/** Nothing is done to the destination's QEMU before its watchdog stands: then it may go on waiting, for another attempt. */
+async function touched(machine: Machine): Promise<boolean> {
+  const all = await machine.qmp.execute<{ capability: string; state: boolean }[]>(
+    'query-migrate-capabilities',
+  );
+  return all.some(({ capability, state }) => capability === 'x-ignore-shared' && state);
+}
+
+async function alive(machine: Machine): Promise<boolean> {
+  try {
+    return (await machine.ask('echo here')) === 'here';
+  } catch {
+    return false;
+  }
+}
+
+async function exited(machine: Machine): Promise<true> {
+  const { process: child } = machine;
+  if (child.exitCode === null && child.signalCode === null) await once(child, 'exit');
+  return true;
+}
+
+async function within<T>(promise: Promise<T>, limit: number): Promise<T | undefined> {
+  const controller = new AbortController();
+  const late = sleep(limit, undefined, { signal: controller.signal }).catch(() => undefined);
+  const first = await Promise.race([promise, late]);
+  controller.abort();
+  return first;
+}
+
+/** Watchdogs are nobody's children: they are known by the monitors in their orders. */
+async function noWatchdogs(members: readonly Member[]): Promise<boolean> {
+  const until = performance.now() + SETTLED_MS;
+  while (performance.now() < until) {
+    if (!members.some(({ machine }) => watched(machine.monitor))) return true;
+    await sleep(20);
+  }
+  return false;
+}
+
+function watched(monitor: string): boolean {
+  return readdirSync('/proc')
+    .filter((name) => /^\d+$/.test(name))
+    .some((pid) => {
+      try {
+        const line = readFileSync(`/proc/${pid}/cmdline`, 'utf8');
+        return line.includes('watchdog-main.js') && line.includes(`"${monitor}"`);
+      } catch {
+        return false;
+      }
+    });
+}
+
+/** The link: can be cut, or fall silent. */
+class Proxy {
+  readonly #server = net.createServer({ allowHalfOpen: true });
+  readonly #sockets: net.Socket[] = [];
+
+  async listen(address: string): Promise<string> {
+    const [, host, port] = /^tcp:(.+):(\d+)$/.exec(address)!;
+    this.#server.on('connection', (near) => {
+      const far = net.connect({ host: host!, port: Number(port), allowHalfOpen: true });
+      this.#sockets.push(near, far);
+      near.pipe(far);
+      far.pipe(near);
+      for (const [socket, other] of [
+        [near, far],
+        [far, near],
+      ] as const) {
+        socket.setNoDelay(true);
+        socket.on('error', () => other.destroy());
+        socket.on('close', () => other.destroy());
+      }
+    });
+    this.#server.listen(0, '127.0.0.1');
+    await once(this.#server, 'listening');
+    return `tcp:127.0.0.1:${(this.#server.address() as net.AddressInfo).port}`;
+  }
+
+  cut(): void {
+    for (const socket of this.#sockets) socket.resetAndDestroy();
+    this.#server.close();
+  }
+
+  silence(): void {
+    for (const socket of this.#sockets) socket.unpipe().pause();
+  }
+
+  close(): void {
+    for (const socket of this.#sockets) socket.destroy();
+    this.#server.close();
+  }
+}

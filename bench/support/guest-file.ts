@@ -1,0 +1,32 @@
+// Where a simulated guest's stream is put: one file after the other.
+
+import { closeSync, openSync, writeSync } from 'node:fs';
+
+import type { ByteSink } from '../../src/io/bytes.js';
+
+export interface FileSink extends ByteSink {
+  /** What is written from now on goes to this file. */
+  next(path: string): void;
+}
+
+export function fileSink(path: string): FileSink {
+  let fd = openSync(path, 'wx', 0o600);
+  const close = (): Promise<void> => {
+    closeSync(fd);
+    return Promise.resolve();
+  };
+  return {
+    label: path,
+    write: (bytes) => {
+      for (let done = 0; done < bytes.length;) done += writeSync(fd, bytes, done);
+      return Promise.resolve();
+    },
+    next: (following) => {
+      closeSync(fd);
+      fd = openSync(following, 'wx', 0o600);
+    },
+    queued: () => 0,
+    finish: close,
+    abort: close,
+  };
+}

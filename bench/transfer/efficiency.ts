@@ -1,0 +1,226 @@
+// The key figure: how much of what the codec can do arrives. The engine's throughput over that of bare threads which
+// only read their extents and call the same codec (bare-worker.ts): same process, same image, same number of threads,
+// taking turns.
+//
+// Both are measured in their steady state: from the moment a number of chunks is through (so that every thread has long
+// begun, and its code is compiled) to the moment all but the last few are. Start-up and the last chunks, with which not
+// every thread has something to do, are left out on both sides. The engine counts a chunk when its record leaves for the
+// output, in order; the bare threads when the codec returns.
+
+import { closeSync, openSync, rmSync, statSync } from 'node:fs';
+import { join } from 'node:path';
+import { Worker } from 'node:worker_threads';
+
+import type { CodecName } from '../../src/codec/codec.js';
+import { bindingInfo } from '../../src/codec/registry.js';
+import { NativeOutlet } from '../../src/container/native-outlet.js';
+import type { Outlet } from '../../src/container/outlet.js';
+import { GRAMMAR_ID } from '../../src/grammar/grammar.js';
+import { RawGrammar } from '../../src/grammar/raw.js';
+import { parseAddress } from '../../src/link/address.js';
+import { openInput, openOutput } from '../../src/link/open.js';
+import { senderGeometry, usefulSlotsFromFile } from '../../src/transfer/plan/memory.js';
+import { Sender } from '../../src/transfer/sender/sender.js';
+import { Statistics } from '../../src/transfer/statistics/statistics.js';
+import type { BareStartUp } from './bare-worker.js';
+import { allocateMarks, type MarkMemory, type Stretch, stretch, takeMark } from '../support/marks.js';
+import { median } from '../../src/tune/measure/median.js';
+import { type BenchContext, type Cell, round, type Suite } from '../support/suite.js';
+
+const CHUNK_SIZE = 1024 * 1024;
+const MEMORY_LIMIT = 256 * 1024 * 1024;
+const PAIRS = 7;
+/** Chunks at the end that are not measured: more than can be under way. */
+const LAST_CHUNKS = 16;
+const GIB = 1024 ** 3;
+
+interface Load {
+  readonly image: string;
+  readonly chunks: number;
+  readonly threads: number;
+  readonly codec: CodecName;
+  readonly level: number;
+  /** After how many chunks the clock starts and stops. */
+  readonly from: number;
+  readonly to: number;
+}
+
+function loadOf(image: string, threads: number, codec: CodecName): Load {
+  const chunks = Math.floor(statSync(image).size / CHUNK_SIZE);
+  const from = Math.ceil(chunks / 8);
+  const to = chunks - LAST_CHUNKS;
+  if (to - from < LAST_CHUNKS) throw new Error('efficiency needs an image of at least 64 MiB');
+  return { image, chunks, threads, codec, level: 1, from, to };
+}
+
+/** Threads that only read and compress. */
+async function runBare(load: Load): Promise<Stretch> {
+  const marks = allocateMarks();
+  const fd = openSync(load.image, 'r');
+  const counters = new SharedArrayBuffer(8);
+  const workerData: BareStartUp = { ...load, fd, chunkSize: CHUNK_SIZE, counters, marks };
+  try {
+    const threads = Array.from({ length: load.threads }, () => {
+      const worker = new Worker(new URL('bare-worker.js', import.meta.url), { workerData });
+      return new Promise<void>((resolve, reject) => {
+        worker.once('error', reject);
+        worker.once('exit', () => resolve());
+      });
+    });
+    await Promise.all(threads);
+  } finally {
+    closeSync(fd);
+  }
+  return stretch(marks);
+}
+
+/** An outlet that reads the clocks when chunks leave. */
+class TimedOutlet extends NativeOutlet {
+  #departed = 0;
+
+  constructor(
+    private readonly load: Load,
+    private readonly marks: MarkMemory,
+  ) {
+    super({
+      grammar: GRAMMAR_ID.raw,
+      maxChunk: CHUNK_SIZE,
+      window: 1,
+      storeBytes: 0,
+      totalLength: load.chunks * CHUNK_SIZE,
+    });
+  }
+
+  override depart(slot: Parameters<Outlet['depart']>[0]): ReturnType<Outlet['depart']> {
+    const departure = super.depart(slot);
+    this.#departed++;
+    if (this.#departed === this.load.from) takeMark(this.marks, 0);
+    if (this.#departed === this.load.to) takeMark(this.marks, 1);
+    return departure;
+  }
+}
+
+/** The engine as `send` puts it together, into a file. */
+async function runEngine(load: Load, input: string, output: string): Promise<Stretch> {
+  const marks = allocateMarks();
+  const source = (await openInput(parseAddress(input), { ioTimeout: 0 })).source!;
+  const sink = (await openOutput(parseAddress(output), { force: true, sync: false })).sink!;
+  const outlet = new TimedOutlet(load, marks);
+  const codecBytes = bindingInfo(load.codec).memoryPerThread(load.level, CHUNK_SIZE);
+  const { threads, codec, level } = load;
+  const needs = {
+    limit: MEMORY_LIMIT,
+    threads,
+    chunkSize: CHUNK_SIZE,
+    codecBytes,
+    extraSlots: 1,
+    storeBytes: 0,
+    ...(source.file === undefined ? {} : { usefulSlots: usefulSlotsFromFile(threads, CHUNK_SIZE) }),
+  };
+  const sender = new Sender({
+    source,
+    sink,
+    head: new Uint8Array(0),
+    grammar: source.file === undefined ? new RawGrammar() : undefined,
+    outlet,
+    geometry: senderGeometry(needs, outlet.room(CHUNK_SIZE)),
+    threads,
+    chunkSize: CHUNK_SIZE,
+    codec,
+    level,
+    waitThread: true,
+    selfCheck: false,
+    flushAfter: 50,
+    zstdBinding: '',
+    statistics: new Statistics(),
+  });
+  try {
+    await sender.run();
+    await sink.finish();
+  } catch (thrown) {
+    await sink.abort();
+    throw thrown;
+  } finally {
+    await source.close();
+    rmSync(output, { force: true });
+  }
+  return stretch(marks);
+}
+
+async function compare(load: Load, input: string, output: string, pairs: number): Promise<Cell[]> {
+  const bytes = (load.to - load.from) * CHUNK_SIZE;
+  const found: { ratio: number; engine: Stretch; bare: Stretch }[] = [];
+  // Once for nothing: a virtual machine's host may hand out memory only when it is first written, at a tenth of the
+  // speed, and the engine is the one that makes a file.
+  await runEngine(load, input, output);
+  for (let pair = 0; pair < pairs; pair++) {
+    // Each goes first every other time.
+    const run = {
+      engine: () => runEngine(load, input, output),
+      bare: () => runBare(load),
+    };
+    const order = pair % 2 === 0 ? (['engine', 'bare'] as const) : (['bare', 'engine'] as const);
+    const result = {} as Record<'engine' | 'bare', Stretch>;
+    for (const who of order) result[who] = await run[who]();
+    found.push({ ...result, ratio: result.bare.seconds / result.engine.seconds });
+  }
+  const speed = (who: 'engine' | 'bare'): number =>
+    round(median(found.map((each) => bytes / each[who].seconds / 1e6)));
+  const cpu = (who: 'engine' | 'bare'): number =>
+    round(median(found.map((each) => (each[who].cpuSeconds / bytes) * GIB)), 2);
+  const ratios = found.map(({ ratio }) => ratio);
+  return [
+    round(median(ratios), 3),
+    `${round(Math.min(...ratios), 2)} to ${round(Math.max(...ratios), 2)}`,
+    speed('engine'),
+    speed('bare'),
+    cpu('engine'),
+    cpu('bare'),
+  ];
+}
+
+const INPUTS = ['file', 'pipe'] as const;
+const CODECS = ['zstd', 'lz4'] as const;
+const THREADS = [1, 2];
+const CASES = INPUTS.flatMap((input) =>
+  CODECS.flatMap((codec) =>
+    THREADS.map((threads) => ({ name: `${input}-${codec}-${threads}`, input, codec, threads })),
+  ),
+);
+
+export const efficiency: Suite = {
+  name: 'efficiency',
+  summary: "the engine's speed over that of threads that only read and compress",
+  cases: CASES.map(({ name }) => name),
+  run: async (context: BenchContext) => {
+    const rows: Cell[][] = [];
+    const output = join(context.scratch, 'efficiency.rfy');
+    const { image } = context;
+    const address = { file: image, pipe: `exec:cat ${shellQuoted(image)}` };
+    for (const { name, input, codec, threads } of CASES) {
+      if (!context.wants(name)) continue;
+      const figures = await compare(loadOf(image, threads, codec), address[input], output, PAIRS);
+      rows.push([input, codec, threads, ...figures]);
+    }
+    context.report({
+      title: 'Efficiency of the engine',
+      columns: [
+        'input',
+        'codec',
+        'threads',
+        'efficiency',
+        'range',
+        'engine MB/s',
+        'bare MB/s',
+        'engine CPU s/GiB',
+        'bare CPU s/GiB',
+      ],
+      rows,
+      note: `median of ${PAIRS} pairs that take turns; level 1, chunks of 1 MiB, output to a file, start-up excluded; CPU of a command that feeds the pipe is not counted`,
+    });
+  },
+};
+
+function shellQuoted(path: string): string {
+  return `'${path.replaceAll("'", `'\\''`)}'`;
+}

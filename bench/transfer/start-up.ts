@@ -1,0 +1,102 @@
+// How long a transfer of next to nothing takes, whole process, and what it does meanwhile. The second table comes from
+// Node's own profiler: time by whose code was running, in the main thread, the profiler's own cost included.
+
+import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+
+import { ramferry, run } from '../../lab/processes.js';
+import { median } from '../../src/tune/measure/median.js';
+import { round, type Suite } from '../support/suite.js';
+
+const RUNS = 11;
+
+export const startUp: Suite = {
+  name: 'start-up',
+  summary: 'one page from file to file, whole process, and where its time goes',
+  run: async ({ scratch, report }) => {
+    const page = join(scratch, 'page.ram');
+    const sent = join(scratch, 'page.rfy');
+    writeFileSync(page, Buffer.alloc(4096, 0xa5));
+    const send = ramferry('send', '-q', '--force', page, sent);
+    const commands: Record<string, string[]> = {
+      'node with nothing to do': [process.execPath, '-e', '0'],
+      'ramferry --version': ramferry('--version'),
+      'ramferry send, one page': send,
+      'ramferry receive, one page': ramferry('receive', '-q', '--force', sent, join(scratch, 'page.out')),
+    };
+    await run(send);
+    const walls: Record<string, number[]> = {};
+    const cpus: Record<string, number[]> = {};
+    for (let turn = 0; turn < RUNS; turn++) {
+      for (const [name, command] of Object.entries(commands)) {
+        const { wall, cpu } = await run(command);
+        (walls[name] ??= []).push(wall * 1e3);
+        (cpus[name] ??= []).push(cpu * 1e3);
+      }
+    }
+    report({
+      title: 'Start-up',
+      columns: ['command', 'ms', 'fastest', 'CPU ms'],
+      rows: Object.keys(commands).map((name) => [
+        name,
+        round(median(walls[name]!)),
+        round(Math.min(...walls[name]!)),
+        round(median(cpus[name]!)),
+      ]),
+      note: `median of ${RUNS} runs that take turns`,
+    });
+    const profiles = join(scratch, 'profiles');
+    mkdirSync(profiles);
+    const [node, ...args] = send;
+    await run([node!, '--cpu-prof', '--cpu-prof-interval', '200', '--cpu-prof-dir', profiles, ...args]);
+    const time = timeByOwner(profiles);
+    rmSync(profiles, { recursive: true });
+    report({
+      title: 'Where the start-up goes',
+      columns: ['whose code', 'ms'],
+      rows: [...time]
+        .sort(([, a], [, b]) => b - a)
+        .filter(([, ms]) => ms >= 1)
+        .map(([owner, ms]) => [owner, round(ms)]),
+      note: 'main thread of one run of `ramferry send` with one page, profiled',
+    });
+  },
+};
+
+interface ProfileNode {
+  readonly id: number;
+  readonly callFrame: { readonly functionName: string; readonly url: string };
+  readonly children?: readonly number[];
+}
+
+interface Profile {
+  readonly nodes: readonly ProfileNode[];
+  readonly samples: readonly number[];
+  readonly timeDeltas: readonly number[];
+}
+
+/** Milliseconds of the main thread by the nearest caller that is a package or ours. */
+function timeByOwner(directory: string): Map<string, number> {
+  const [name] = readdirSync(directory).sort();
+  const { nodes, samples, timeDeltas } = JSON.parse(readFileSync(join(directory, name!), 'utf8')) as Profile;
+  const byId = new Map(nodes.map((node) => [node.id, node]));
+  const parent = new Map(nodes.flatMap((node) => (node.children ?? []).map((child) => [child, node.id])));
+  const time = new Map<string, number>();
+  samples.forEach((sample, index) => {
+    let owner: string | undefined;
+    for (let id: number | undefined = sample; id !== undefined && owner === undefined; id = parent.get(id)) {
+      owner = ownerOf(byId.get(id)!.callFrame);
+    }
+    owner ??= 'node: start, and finding, reading and compiling modules';
+    time.set(owner, (time.get(owner) ?? 0) + timeDeltas[index]! / 1e3);
+  });
+  return time;
+}
+
+function ownerOf({ functionName, url }: ProfileNode['callFrame']): string | undefined {
+  if (functionName === '(idle)') return 'waiting (for the worker thread)';
+  if (functionName === '(garbage collector)') return 'collecting garbage';
+  const [, name] = /.*node_modules\/((?:@[^/]+\/)?[^/]+)/.exec(url) ?? [];
+  if (name !== undefined) return name;
+  return url.includes('/dist/') ? 'ramferry' : undefined;
+}

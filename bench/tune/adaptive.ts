@@ -1,0 +1,182 @@
+// Adaptive mode while the link changes, and what its controller costs: `npm run bench -- adaptive`. The links are tc token
+// buckets between two network namespaces (root only); sender and receiver have one CPU each. How it stands beside a sweep of
+// fixed settings on links that stay as they are: bench/tune/cases.ts with `--also=--adaptive`.
+
+import { setTimeout as sleep } from 'node:timers/promises';
+
+import { createNetwork, type Network } from '../../lab/network.js';
+import { mixed, repeated } from '../support/files.js';
+import { ramferry, run, start } from '../../lab/processes.js';
+import { median } from '../../src/tune/measure/median.js';
+import { type BenchContext, type Cell, round, type Suite } from '../support/suite.js';
+import { listening, within } from '../xapi/zstd-pipeline.js';
+
+const SENDER_CPU = '0';
+const RECEIVER_CPU = '1';
+const PORT = 9000;
+
+interface Trip {
+  /** Seconds of data flowing. */
+  readonly seconds: number;
+  readonly cpu: number;
+  readonly switches: number;
+}
+
+interface Summary {
+  readonly 'total-time': number;
+  readonly 'setup-time': number;
+  readonly 'cpu-seconds': number;
+  readonly adaptive?: { readonly switches: readonly unknown[] };
+}
+
+async function transfer(network: Network, file: string, options: readonly string[]): Promise<Trip> {
+  const address = `0.0.0.0:${PORT}`;
+  const receive = ramferry('receive', '--quiet', `tcp-listen:${address}`, '/dev/null');
+  const receiver = start(within(network.destination, RECEIVER_CPU, receive));
+  await listening(network, PORT);
+  const send = ramferry('send', '--json', '--quiet', ...options, file, `tcp:${network.address}:${PORT}`);
+  const ended = receiver.ended.catch(() => undefined);
+  try {
+    const { stdout } = await run(within(network.source, SENDER_CPU, send));
+    const summary = JSON.parse(stdout.trim().split('\n').at(-1)!) as Summary;
+    return {
+      seconds: (summary['total-time'] - summary['setup-time']) / 1e3,
+      cpu: summary['cpu-seconds'],
+      switches: summary.adaptive?.switches.length ?? 0,
+    };
+  } finally {
+    await ended;
+  }
+}
+
+/** Beside the adaptive mode while the link changes. */
+const LEVELS = [-20, -10, -5, -1, 1, 3, 7, 9];
+const CONTENDERS: readonly (readonly [name: string, ...options: string[]])[] = [
+  ['adaptive', '--adaptive'],
+  ...LEVELS.map((level) => [`zstd ${level}`, '--codec', 'zstd', `--compress-level=${level}`] as const),
+  ['none', '--codec', 'none', '--compress-level', '1'],
+];
+
+/** The link changes from 3 Gbit/s to 100 Mbit/s and back; how long each half of the guest took, beside fixed candidates. */
+const CHANGING = { name: 'changing', fast: '3gbit', slow: '100mbit', seconds: 4, size: 6144 } as const;
+
+/** Bytes of guest memory that a transfer moved while the link was slow, and while it was fast again, per second. */
+async function changing(context: BenchContext): Promise<void> {
+  const { fast, slow, seconds, size, name } = CHANGING;
+  const file = mixed(context.image, size * 2 ** 20, context.scratch);
+  const network = createNetwork(fast);
+  const rows: Cell[][] = [];
+  try {
+    for (const [who, ...options] of CONTENDERS) {
+      network.change(fast);
+      const receive = ramferry('receive', '--quiet', `tcp-listen:0.0.0.0:${PORT}`, '/dev/null');
+      const receiver = start(within(network.destination, RECEIVER_CPU, receive));
+      await listening(network, PORT);
+      const send = ramferry('send', '--json', ...options, file, `tcp:${network.address}:${PORT}`);
+      const limit = String(4 * seconds + 1);
+      const sender = start(within(network.source, SENDER_CPU, ['timeout', limit, ...send]));
+      const ended = Promise.allSettled([sender.ended, receiver.ended]);
+      // The clock starts when data flows.
+      await sender.said('"status"');
+      await sleep(seconds * 1e3);
+      network.change(slow);
+      await sleep(seconds * 1e3);
+      network.change(fast);
+      const [{ value }] = (await ended) as [{ value?: { stdout: string } }, unknown];
+      const lines = (value?.stdout ?? sender.output()).trim().split('\n');
+      rows.push([who, ...phases(lines, seconds * 1e3)]);
+    }
+  } finally {
+    network.remove();
+  }
+  context.report({
+    title: `Adaptive mode while the link changes (${name})`,
+    columns: ['who', `${fast}, MB/s`, `${slow}, MB/s`, `${fast} again, MB/s`],
+    rows,
+    note: `guest memory per second in ${seconds} s of each; the first second after a change is counted`,
+  });
+}
+
+interface Status {
+  readonly message_type: string;
+  readonly elapsed: number;
+  readonly 'guest-bytes': number;
+}
+
+/** Rates in the three stretches of so many milliseconds, from the status lines; MB/s. */
+function phases(lines: readonly string[], length: number): number[] {
+  const all = lines.flatMap((line): Status[] => {
+    try {
+      const status = JSON.parse(line) as Status;
+      return status.message_type === 'status' ? [status] : [];
+    } catch {
+      return []; // cut off when the time was over
+    }
+  });
+  const start = all[0]?.elapsed ?? 0;
+  const at = (time: number): Status | undefined =>
+    all.filter(({ elapsed }) => elapsed <= start + time).at(-1);
+  return [0, 1, 2].map((phase) => {
+    const from = at(phase * length);
+    const to = at((phase + 1) * length);
+    if (from === undefined || to === undefined || to.elapsed <= from.elapsed) return NaN;
+    return round((to['guest-bytes'] - from['guest-bytes']) / (to.elapsed - from.elapsed) / 1e3);
+  });
+}
+
+const PAIRS = 7;
+
+/** The controller's own processor time: where it stays with one candidate, beside that candidate fixed. */
+async function ownCost(context: BenchContext): Promise<void> {
+  const rows: Cell[][] = [];
+  for (const [rate, codec, level, size] of [
+    ['none', 'none', 1, 4096],
+    ['300mbit', 'zstd', 3, 768],
+  ] as const) {
+    const file = repeated(context.image, size * 2 ** 20, context.scratch);
+    const network = createNetwork(rate);
+    const runs: Record<'adaptive' | 'fixed', Trip[]> = { adaptive: [], fixed: [] };
+    // Chunks of one size: the adaptive mode would take others.
+    const both = ['--chunk-size=2MiB'];
+    const ways = {
+      adaptive: [...both, '--adaptive', ...(codec === 'none' ? [] : [`--compress-level=${level}`])],
+      fixed: [...both, '--codec', codec, `--compress-level=${level}`],
+    };
+    try {
+      for (let pair = 0; pair < PAIRS; pair++) {
+        for (const way of pair % 2 === 0
+          ? (['adaptive', 'fixed'] as const)
+          : (['fixed', 'adaptive'] as const)) {
+          runs[way].push(await transfer(network, file, ways[way]));
+        }
+      }
+    } finally {
+      network.remove();
+    }
+    const ratio = (what: 'cpu' | 'seconds'): number =>
+      round(median(runs.adaptive.map((each, pair) => each[what] / runs.fixed[pair]![what])), 3);
+    rows.push([
+      rate,
+      `${codec} ${level}`,
+      ratio('cpu'),
+      ratio('seconds'),
+      median(runs.adaptive.map((each) => each.switches)),
+    ]);
+  }
+  context.report({
+    title: "The controller's own cost",
+    columns: ['link', 'fixed', 'CPU over fixed', 'time over fixed', 'switches'],
+    rows,
+    note: `median of ${PAIRS} pairs that take turns`,
+  });
+}
+
+export const adaptive: Suite = {
+  name: 'adaptive',
+  summary: "the adaptive mode while the link changes, and its controller's own cost",
+  cases: [CHANGING.name, 'cost'],
+  run: async (context) => {
+    if (context.wants(CHANGING.name)) await changing(context);
+    if (context.wants('cost')) await ownCost(context);
+  },
+};

@@ -1,0 +1,285 @@
+// Is tune right? For each case (an image, a link) it runs `tune`, then its choice and a sweep of other settings for real:
+// two namespaces, a cable of that speed (tc), sender and receiver on one processor each, the commands as users start them.
+// One JSON line a case; `--table FILE` makes the tables of them. Needs root. Run: node dist/bench/tune/cases.js --help
+
+import { appendFileSync, existsSync, mkdtempSync, readFileSync, rmSync, statSync } from 'node:fs';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { parseArgs } from 'node:util';
+
+import { cut } from '../support/files.js';
+import { createNetwork, type Network } from '../../lab/network.js';
+import { ramferry, run, start } from '../../lab/processes.js';
+import { median } from '../../src/tune/measure/median.js';
+import { type CaseResult, type LinkRate, printTables } from './tables.js';
+import { runPipeline, within } from '../xapi/zstd-pipeline.js';
+
+const MIB = 1024 * 1024;
+/** Bits per second as tune takes them; 0 = nothing limits. */
+const BANDWIDTH: Readonly<Record<LinkRate, string>> = {
+  none: '0',
+  '3gbit': '3gbit',
+  '1gbit': '1gbit',
+  '300mbit': '300mbit',
+  '100mbit': '100mbit',
+  '30mbit': '30mbit',
+};
+
+/** MiB of guest memory, so that the best run takes 2 to 10 s; images are cut or repeated to that. */
+const SIZES: Readonly<Record<string, Readonly<Record<LinkRate, number>>>> = {
+  busy: { '30mbit': 96, '100mbit': 256, '300mbit': 768, '1gbit': 2048, '3gbit': 2048, none: 4096 },
+  idle: { '30mbit': 128, '100mbit': 256, '300mbit': 768, '1gbit': 2048, '3gbit': 4096, none: 8192 },
+};
+
+/** Around what is any good at each speed; tune's choice, and the best of its alternatives, come on top. */
+const SWEEPS: Readonly<Record<'slow' | 'fast', readonly string[]>> = {
+  slow: [
+    'none 1 1MiB',
+    'lz4 1 1MiB',
+    'zstd 1 1MiB',
+    'zstd 3 1MiB',
+    'zstd 3 4MiB',
+    'zstd 5 1MiB',
+    'zstd 6 4MiB',
+    'zstd 7 1MiB',
+    'zstd 9 1MiB',
+    'zstd 9 4MiB',
+    'zstd 12 1MiB',
+    'zstd 12 4MiB',
+  ],
+  fast: [
+    'none 1 1MiB',
+    'none 1 4MiB',
+    'lz4 1 1MiB',
+    'lz4 1 4MiB',
+    'zstd -20 1MiB',
+    'zstd -7 1MiB',
+    'zstd -7 4MiB',
+    'zstd -3 1MiB',
+    'zstd 1 1MiB',
+    'zstd 1 4MiB',
+    'zstd 2 1MiB',
+    'zstd 3 1MiB',
+    'zstd 3 4MiB',
+  ],
+};
+
+interface Advice {
+  /** Why nothing is recommended. */
+  readonly withheld?: readonly string[];
+  readonly recommended: AdviceRow;
+  readonly alternatives: readonly AdviceRow[];
+  readonly uncompressed: AdviceRow;
+  readonly took: number;
+}
+
+interface AdviceRow {
+  readonly settings: { readonly codec: string; readonly level: number; readonly chunkSize: number };
+  readonly seconds: number;
+}
+
+const name = ({ settings: { codec, level, chunkSize } }: AdviceRow): string =>
+  `${codec} ${level} ${chunkSize / MIB}MiB`;
+
+/** The contender that is no setting of ours. */
+const XAPI = 'xapi';
+const PORT = 9000;
+const CPU = { source: '0', destination: '1' };
+/** A receiver has been there for a while when somebody sends. */
+const LISTENING_MS = 1_000;
+/** Whoever takes so many times as long as the best so far is ended. */
+const HOPELESS = 1.6;
+
+/** One processor for each side, in its own network. */
+function placed(network: Network, side: 'source' | 'destination', command: readonly string[]): string[] {
+  return within(network[side], CPU[side], command);
+}
+
+/** Seconds of the command; Infinity when it took longer than the limit, in seconds. */
+async function transfer(
+  network: Network,
+  image: string,
+  options: readonly string[],
+  limit = Infinity,
+): Promise<number> {
+  const receiver = start(
+    placed(network, 'destination', ramferry('receive', `tcp-listen:${network.address}:0`, '/dev/null')),
+  );
+  const address = await receiver.saying(/listening on (tcp:\S+)/);
+  await sleep(LISTENING_MS);
+  const bounded = limit < Infinity ? ['timeout', String(limit)] : [];
+  const command = [...bounded, ...ramferry('send', '-q', ...options, image, address)];
+  const ended = receiver.ended.catch(() => undefined);
+  try {
+    return (await run(placed(network, 'source', command))).wall;
+  } catch (thrown) {
+    if (bounded.length > 0 && String(thrown).includes('ended with 124')) return Infinity;
+    throw thrown;
+  } finally {
+    await ended;
+  }
+}
+
+function optionsOf(settings: string): string[] {
+  const [codec, level, chunk] = settings.split(' ') as [string, string, string];
+  return [
+    ...['--codec', codec, '--compress-threads', '1', '--chunk-size', chunk],
+    ...(codec === 'none' ? [] : ['--compress-level', level]),
+  ];
+}
+
+interface CaseOptions {
+  readonly name: string;
+  readonly link: LinkRate;
+  readonly image: string;
+  readonly runs: number;
+  readonly also: readonly string[];
+  readonly budget: string;
+}
+
+async function runCase({
+  name: imageName,
+  link,
+  image,
+  runs,
+  also,
+  budget,
+}: CaseOptions): Promise<CaseResult> {
+  const network = createNetwork(link);
+  try {
+    const asked = ramferry('tune', image, '--json', '-q', '--budget', budget);
+    const { stdout } = await run(
+      placed(network, 'source', [...asked, '--bandwidth', BANDWIDTH[link], '--writer', 'discard']),
+    );
+    const advice = JSON.parse(stdout) as Advice;
+    if (advice.withheld !== undefined) {
+      throw new Error(`tune recommends nothing here: ${advice.withheld.join('; ')}`);
+    }
+    const rows = [advice.recommended, ...advice.alternatives, advice.uncompressed];
+    const slow = ['30mbit', '100mbit', '300mbit'].includes(link);
+    const contenders = new Set([
+      name(advice.recommended),
+      ...advice.alternatives.slice(0, 2).map(name),
+      ...SWEEPS[slow ? 'slow' : 'fast'],
+      ...also,
+    ]);
+    const times: Record<string, number[]> = {};
+    let best = Infinity;
+    const once = async (each: string, limit = Infinity): Promise<void> => {
+      const found = (times[each] ??= []);
+      if (each === XAPI) {
+        const cpus = { senderCpu: CPU.source, receiverCpu: CPU.destination };
+        found.push((await runPipeline({ network, file: image, port: PORT, ...cpus })).wall);
+        return;
+      }
+      const options = each.startsWith('--') ? each.split(' ') : optionsOf(each);
+      const seconds = await transfer(network, image, options, limit);
+      found.push(seconds);
+      best = Math.min(best, seconds);
+    };
+    // The first one finds cold caches.
+    await transfer(network, image, optionsOf('zstd 1 1MiB'));
+    const spared = new Set([name(advice.recommended), ...also]);
+    for (const each of contenders) await once(each, spared.has(each) ? Infinity : HOPELESS * best + 1);
+    // Whoever may be the best, or was chosen, goes again; in turns, and every other time in the opposite order: on a machine
+    // that slows down now and then, who always comes first would bear it more often.
+    for (let round = 1; round < runs; round++) {
+      const order = [...contenders].sort((a, b) => median(times[a]!) - median(times[b]!));
+      const again = [...new Set([name(advice.recommended), ...also, ...order.slice(0, 4)])];
+      for (const each of round % 2 === 1 ? again : again.reverse()) await once(each);
+    }
+    return {
+      image: imageName,
+      link,
+      mib: statSync(image).size / MIB,
+      seconds: Object.fromEntries(
+        Object.entries(times)
+          .map(([each, found]) => [each, median(found)] as const)
+          .filter(([, seconds]) => seconds < Infinity),
+      ),
+      choice: name(advice.recommended),
+      predicted: Object.fromEntries(rows.map((row) => [name(row), row.seconds])),
+      tuneSeconds: advice.took / 1e3,
+    };
+  } finally {
+    network.remove();
+  }
+}
+
+const USAGE = `usage: node dist/bench/tune/cases.js --image NAME=FILE --case NAME-LINK… [options]
+       node dist/bench/tune/cases.js --table FILE
+
+  --image NAME=FILE  a RAM image; NAME is busy or idle
+  --case NAME-LINK   for example busy-1gbit; LINK: ${Object.keys(BANDWIDTH).join(', ')}; or all: every image on every link
+  --runs N           runs of whoever may be the best (3)
+  --budget TIME      of tune (20s)
+  --also OPTIONS     one more contender: options of send, for example "--adaptive"; or xapi, its pipeline (socat, zstd)
+  --out FILE         append the results there, one JSON line a case; cases that are there already are left out, so that a
+                     run that was interrupted goes on where it stood
+  --scratch DIR      where images are cut or repeated (/dev/shm)`;
+
+/** `all` is every image that was given on every link. */
+function casesOf(asked: readonly string[], images: Iterable<string>): string[] {
+  if (!asked.includes('all')) return [...asked];
+  return [...images].flatMap((image) => Object.keys(BANDWIDTH).map((link) => `${image}-${link}`));
+}
+
+function readResults(file: string): CaseResult[] {
+  const lines = readFileSync(file, 'utf8').split('\n');
+  return lines.filter((line) => line !== '').map((line) => JSON.parse(line) as CaseResult);
+}
+
+async function main(args: readonly string[]): Promise<void> {
+  const { values } = parseArgs({
+    args: [...args],
+    options: {
+      image: { type: 'string', multiple: true, default: [] },
+      case: { type: 'string', multiple: true, default: [] },
+      runs: { type: 'string', default: '3' },
+      budget: { type: 'string', default: '20s' },
+      also: { type: 'string', multiple: true, default: [] },
+      out: { type: 'string' },
+      table: { type: 'string' },
+      scratch: { type: 'string', default: '/dev/shm' },
+      help: { type: 'boolean', default: false },
+    },
+  });
+  if (values.table !== undefined) {
+    console.log(printTables(readResults(values.table)));
+    return;
+  }
+  if (values.help || values.case.length === 0) {
+    console.log(USAGE);
+    return;
+  }
+  const images = new Map(values.image.map((each) => each.split('=', 2) as [string, string]));
+  const scratch = mkdtempSync(join(values.scratch, 'ramferry-tune-cases-'));
+  process.once('exit', () => rmSync(scratch, { recursive: true, force: true }));
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => process.exit(130));
+  const { out } = values;
+  const done = new Set(
+    out === undefined || !existsSync(out)
+      ? []
+      : readResults(out).map(({ image, link }) => `${image}-${link}`),
+  );
+  for (const each of casesOf(values.case, images.keys()).filter((name) => !done.has(name))) {
+    const [imageName, link] = each.split('-') as [string, LinkRate];
+    const mib = SIZES[imageName]?.[link];
+    const source = images.get(imageName);
+    if (mib === undefined || source === undefined) throw new Error(`no such case: ${each}\n${USAGE}`);
+    const image = cut(source, mib * MIB, join(scratch, `${each}.ram`));
+    const result = await runCase({
+      name: imageName,
+      link,
+      image,
+      runs: Number(values.runs),
+      also: values.also,
+      budget: values.budget,
+    });
+    rmSync(image);
+    if (out !== undefined) appendFileSync(out, `${JSON.stringify(result)}\n`);
+    console.log(printTables([result]));
+  }
+}
+
+await main(process.argv.slice(2));
