@@ -4,6 +4,11 @@
 
 import { RamferryError } from './errors.js';
 
+/** Bytes in a kibibyte, a mebibyte and a gibibyte. */
+export const KIB = 1024;
+export const MIB = 1024 * KIB;
+export const GIB = 1024 * MIB;
+
 /** An ERR_OPTION_INVALID that names the option and the value. */
 export function invalidOption(option: string, value: unknown, problem: string, hint?: string): RamferryError {
   return new RamferryError(
@@ -18,10 +23,10 @@ export type Unit = 'size' | 'duration' | 'count';
 
 const EXACT_UNITS = {
   size: [
-    ['TiB', 1024 ** 4],
-    ['GiB', 1024 ** 3],
-    ['MiB', 1024 ** 2],
-    ['KiB', 1024],
+    ['TiB', 1024 * GIB],
+    ['GiB', GIB],
+    ['MiB', MIB],
+    ['KiB', KIB],
   ],
   duration: [
     ['h', 3_600_000],

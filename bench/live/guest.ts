@@ -10,12 +10,11 @@ import { scratchDirectory } from '../../lab/cleanup.js';
 import { buildInitramfs, findKernel } from '../../lab/qemu/initramfs.js';
 import { Machine } from '../../lab/qemu/machine.js';
 import { PAGE_BYTES } from '../../src/page/size.js';
+import { KIB, MIB } from '../../src/units.js';
 
 export const LOADS = ['idle', 'dirty', 'lines'] as const;
 export type Load = (typeof LOADS)[number];
 
-const KIB = 1024;
-const MIB = 1024 * KIB;
 /** 256 MiB less a little: see MachineOptions. */
 export const MEMORY_KIB = 256 * KIB - 8;
 const DISK_BYTES = 160 * MIB;

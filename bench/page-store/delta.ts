@@ -6,6 +6,7 @@ import { rmSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 
 import { send } from '../../src/index.js';
+import { MIB } from '../../src/units.js';
 import { type Coded, compareDictionary } from './delta-dictionary.js';
 import { writeLoad, writeOnce, writeRounds } from './delta-streams.js';
 import { ramferry, run } from '../../lab/processes.js';
@@ -19,7 +20,6 @@ const STREAMS = 'RAMFERRY_BENCH_STREAMS';
 const PAIRS = 'RAMFERRY_BENCH_PAIRS';
 
 const STORES = ['0', '64MiB', '512MiB'] as const;
-const MIB = 1024 ** 2;
 
 export const delta: Suite = {
   name: 'delta',

@@ -11,8 +11,8 @@ import { keepConsoles } from '../../lab/qemu/consoles.js';
 import { Ferry } from '../../lab/ferry.js';
 import { buildInitramfs, findKernel } from '../../lab/qemu/initramfs.js';
 import { Machine } from '../../lab/qemu/machine.js';
+import { MIB } from '../../src/units.js';
 
-const MIB = 1024 * 1024;
 /** Memory that is no disk: QEMU maps it, ramferry reads it. */
 const SHARED = '/dev/shm';
 

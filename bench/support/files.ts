@@ -3,8 +3,8 @@
 
 import { closeSync, existsSync, openSync, readSync, statSync, truncateSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
+import { MIB } from '../../src/units.js';
 
-const MIB = 1024 * 1024;
 const PIECE = 4 * MIB;
 /** A hole is found where so many bytes are zero. */
 const HOLE = 16 * 4096;

@@ -22,6 +22,7 @@ import { openInput, openOutput } from '../../src/link/open.js';
 import { senderGeometry, usefulSlotsFromFile } from '../../src/transfer/plan/memory.js';
 import { Sender } from '../../src/transfer/sender/sender.js';
 import { Statistics } from '../../src/transfer/statistics/statistics.js';
+import { GIB } from '../../src/units.js';
 import type { BareStartUp } from './bare-worker.js';
 import { allocateMarks, type MarkMemory, type Stretch, stretch, takeMark } from '../support/marks.js';
 import { median } from '../../src/tune/measure/median.js';
@@ -32,7 +33,6 @@ const MEMORY_LIMIT = 256 * 1024 * 1024;
 const PAIRS = 7;
 /** Chunks at the end that are not measured: more than can be under way. */
 const LAST_CHUNKS = 16;
-const GIB = 1024 ** 3;
 
 interface Load {
   readonly image: string;

@@ -7,6 +7,7 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
 
+import { MIB } from '../../src/units.js';
 import { cut } from '../support/files.js';
 import { createNetwork, type Network } from '../../lab/network.js';
 import { ramferry, run, start } from '../../lab/processes.js';
@@ -14,7 +15,6 @@ import { median } from '../../src/tune/measure/median.js';
 import { type CaseResult, type LinkRate, printTables } from './tables.js';
 import { runPipeline, within } from '../xapi/zstd-pipeline.js';
 
-const MIB = 1024 * 1024;
 /** Bits per second as tune takes them; 0 = nothing limits. */
 const BANDWIDTH: Readonly<Record<LinkRate, string>> = {
   none: '0',

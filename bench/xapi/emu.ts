@@ -3,11 +3,11 @@
 
 import { rmSync } from 'node:fs';
 
+import { GIB } from '../../src/units.js';
 import { type FrontArguments, Host, type Passage } from './emu-host.js';
 import { median } from '../../src/tune/measure/median.js';
 import { type Cell, round, type Suite, type Table } from '../support/suite.js';
 
-const GIB = 1024 ** 3;
 const TURNS = 3;
 const AT_ONCE = 10;
 

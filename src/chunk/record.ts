@@ -6,6 +6,7 @@ import type { Buffer } from 'node:buffer';
 import { CODEC_ID } from '../codec/codec.js';
 import { RamferryError } from '../errors.js';
 import { PAGE_BYTES } from '../page/size.js';
+import { MIB } from '../units.js';
 import { CHECKSUM_BYTES } from './checksum.js';
 import { OPERATIONS_CAPACITY, plainExcess } from './plan.js';
 
@@ -18,7 +19,7 @@ export const CHUNK_HEADER_BYTES = 80;
 export const CHUNK_OVERHEAD = CHUNK_HEADER_BYTES + CHECKSUM_BYTES;
 
 /** A chunk decodes to at least 1 byte and at most this many; streams above the default announce it. */
-export const MAX_CHUNK_BYTES = 64 * 1024 * 1024;
+export const MAX_CHUNK_BYTES = 64 * MIB;
 
 export interface ChunkHeader {
   /** Bytes of the encoded body. */

@@ -1,6 +1,8 @@
 // The last step of a codec whose binding returns buffers of its own: the bytes into the caller's memory.
 // Promises -1 instead of a throw when they do not fit, as Codec.compress does.
 
+import { MIB } from '../units.js';
+
 /** Copies all of `from` to the start of `to`. @returns how many bytes, or -1 when they do not fit. */
 export function copyIfFits(to: Uint8Array, from: Uint8Array): number {
   if (from.length > to.length) return -1;
@@ -14,7 +16,7 @@ export function asBuffer(bytes: Uint8Array): Buffer {
 }
 
 /** What gathers outside V8's heap although a Reclaimer is at work: measured up to 13 MiB, and V8's own delay. */
-const GARBAGE = 24 * 1024 * 1024;
+const GARBAGE = 24 * MIB;
 
 /** What a thread may hold in returned buffers of at most `size` bytes each, for BindingInfo.memoryPerThread. */
 export function returnedBuffers(size: number): number {

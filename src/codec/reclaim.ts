@@ -9,11 +9,12 @@
 
 import v8 from 'node:v8';
 import vm from 'node:vm';
+import { MIB } from '../units.js';
 
 /** Bytes of chunks after which a thread collects its youngest objects. */
-const EVERY_BYTES = 8 * 1024 * 1024;
+const EVERY_BYTES = 8 * MIB;
 /** Growth of external memory, in bytes, after which a thread collects everything. */
-const FULL_AFTER_BYTES = 16 * 1024 * 1024;
+const FULL_AFTER_BYTES = 16 * MIB;
 
 type Collect = (options: { type: 'minor' | 'major' }) => void;
 

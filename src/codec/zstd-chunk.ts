@@ -2,6 +2,7 @@
 // Every binding makes and takes exactly this, whatever its encoder writes, so that any of them reads what another wrote.
 
 import { RamferryError } from '../errors.js';
+import { MIB } from '../units.js';
 import { walkZstdFrame, writeZstdHeader, zstdHeaderLength, type ZstdFrameExtent } from './zstd-frame.js';
 
 /**
@@ -11,7 +12,7 @@ import { walkZstdFrame, writeZstdHeader, zstdHeaderLength, type ZstdFrameExtent 
  * further, its chunk is stored instead.
  */
 const MAX_PROMISE = 16;
-const SLACK = 1024 * 1024;
+const SLACK = MIB;
 
 /** Chunks end at 64 MiB; this is the window that every zstd decoder accepts (its limit of 27 bits). */
 export const ZSTD_CONTENT_MAX = 2 ** 27;

@@ -2,9 +2,8 @@
 // The figures are ZSTD_estimateCCtxSize_usingCParams of zstd 1.5.7 with the window set to the input (as our bindings
 // do); ZSTD_sizeof_CCtx after compressing was never above them. Touched memory is less: docs/CODECS.md.
 
+import { KIB } from '../units.js';
 import { windowLogFor } from './zstd-chunk.js';
-
-const KIB = 1024;
 
 /** Inputs up to these sizes have parameters of their own; the last column is everything beyond. */
 const SIZES = [128 * KIB, 256 * KIB, 1024 * KIB, 4096 * KIB] as const;

@@ -3,6 +3,7 @@
 // bindings, and write the header ourselves. Its decoder expands whatever a frame holds: frames are checked before.
 
 import { RamferryError, toRamferryError } from '../errors.js';
+import { MIB } from '../units.js';
 import { loadModule, packageVersion, type Binding } from './binding.js';
 import type { ZstdCodec } from './codec.js';
 import { asBuffer, copyIfFits, returnedBuffers } from './copy.js';
@@ -26,7 +27,7 @@ interface XxHash {
 const LIBRARY = '1.5.2';
 
 /** Windows of zstd 1.5.2's levels up to 19, with its buffers around them. */
-const STREAM_BUFFERS = 9 * 1024 * 1024;
+const STREAM_BUFFERS = 9 * MIB;
 
 const traits = {
   codec: 'zstd',

@@ -7,14 +7,13 @@ import { RamferryError } from '../errors.js';
 import { DEFAULT_IO_TIMEOUT_MS } from '../link/options.js';
 import { LIMITS, quantity, resolve } from '../options/transfer.js';
 import { PAGE_BYTES } from '../page/size.js';
-import { parseDuration, parseRate, parseSize } from '../units.js';
+import { GIB, parseDuration, parseRate, parseSize } from '../units.js';
 import { GUEST_FORMATS, type GuestOptions } from './guest.js';
 import { IMAGE_PROFILES } from '../image/image.js';
 import type { PausePolicy } from './precopy.js';
 import type { GuestLoad } from './send.js';
 import { WRITE_PATTERNS } from './workload.js';
 
-const GIB = 2 ** 30;
 const LARGEST = 2 ** 40;
 const ROUNDS = 1_000_000;
 /** The random writer of QEMU's document does not say how large its areas are or how often it writes. */

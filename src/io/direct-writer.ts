@@ -7,12 +7,13 @@ import { promisify } from 'node:util';
 import { copyBytes } from '../page/copy.js';
 import { PAGE_BYTES } from '../page/size.js';
 import { isZeroPage } from '../page/zero.js';
+import { MIB } from '../units.js';
 import { type DirectPlaces, findPlaces } from './direct.js';
 
 const write = promisify(fs.write);
 
 /** One write of this size keeps a disk busy; libvirt's I/O helper uses the same. */
-const BLOCK = 1024 * 1024;
+const BLOCK = MIB;
 
 export class DirectWriter {
   readonly #fd: number;

@@ -13,7 +13,16 @@ import { RamferryError } from '../errors.js';
 import { STREAM_FORMATS } from '../grammar/formats.js';
 import { DEFAULT_IO_TIMEOUT_MS } from '../link/options.js';
 import { PAGE_BYTES } from '../page/size.js';
-import { invalidOption, outOfRange, parseCpus, parseDuration, parseRate, parseSize } from '../units.js';
+import {
+  invalidOption,
+  KIB,
+  MIB,
+  outOfRange,
+  parseCpus,
+  parseDuration,
+  parseRate,
+  parseSize,
+} from '../units.js';
 import { allowedCpus } from '../os/cpus.js';
 import { guarded } from '../transfer/statistics/callbacks.js';
 import type { Progress } from '../transfer/statistics/summary.js';
@@ -25,9 +34,6 @@ export type Method = (typeof METHODS)[number];
 /** What the input may be declared to be; `auto` looks at its first bytes. */
 export const FORMATS = ['auto', ...STREAM_FORMATS] as const;
 export type Format = (typeof FORMATS)[number];
-
-const KIB = 1024;
-const MIB = 1024 * KIB;
 
 /** Limits of the options; `ramferry features` shows them. */
 export const LIMITS = {

@@ -4,10 +4,11 @@
 
 import { setImmediate as turn } from 'node:timers/promises';
 
+import { MIB } from '../units.js';
 import { storeMemory } from './shared.js';
 
 /** Touched at a time: milliseconds at worst. */
-const PIECE_BYTES = 2 * 1024 * 1024;
+const PIECE_BYTES = 2 * MIB;
 /** The smallest page that there is. */
 const TOUCH_BYTES = 4096;
 

@@ -6,9 +6,9 @@ import { describe, it } from 'node:test';
 import fc from 'fast-check';
 import { RamferryError } from '../../src/errors.js';
 import type { Codec } from '../../src/codec/codec.js';
+import { MIB } from '../../src/units.js';
 import { candidates, memoryLike, noise, roomFor, shared, sharedRoom, type Candidate } from './support.js';
 
-const MIB = 1024 * 1024;
 /** libzstd writes some bytes ahead: a room that fits exactly may be too small for it. */
 const SPARE = 64;
 

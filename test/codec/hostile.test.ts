@@ -5,9 +5,8 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { deflateRawSync } from 'node:zlib';
 import { RamferryError } from '../../src/errors.js';
+import { MIB } from '../../src/units.js';
 import { candidates, shared, sharedRoom, zstdBindings } from './support.js';
-
-const MIB = 1024 * 1024;
 
 async function refusal(promise: Promise<void>): Promise<RamferryError> {
   try {

@@ -6,9 +6,9 @@ import { describe, it } from 'node:test';
 import { Reclaimer } from '../../src/codec/reclaim.js';
 import { bindingInfo } from '../../src/codec/registry.js';
 import { zstdEncoderMemory } from '../../src/codec/zstd-memory.js';
+import { MIB } from '../../src/units.js';
 import { candidates, memoryLike, roomFor, shared, sharedRoom } from './support.js';
 
-const MIB = 1024 * 1024;
 /** The test's own garbage and what the process loads on the way. */
 const SLACK = 16 * MIB;
 const CALLS = 160;

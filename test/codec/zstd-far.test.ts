@@ -3,9 +3,9 @@
 import assert from 'node:assert/strict';
 import { it } from 'node:test';
 import { bindingInfo, openZstd } from '../../src/codec/registry.js';
+import { MIB } from '../../src/units.js';
 import { noise, roomFor, shared, sharedRoom, zstdBindings } from './support.js';
 
-const MIB = 1024 * 1024;
 /** Noise, and its first MiB once more at the end: 19 MiB lie between. */
 const data = ((): Uint8Array => {
   const bytes = noise(20 * MIB);

@@ -14,8 +14,9 @@ import { createXenGrammar } from '../../src/grammar/xen/libxc.js';
 import { LIBXC_RECORD, MAX_RECORD_BODY } from '../../src/grammar/xen/libxc-format.js';
 import { type XenKind, XenWalk } from '../../src/grammar/xen/wrapping.js';
 import { PAGE_BYTES } from '../../src/page/size.js';
+import { KIB, MIB } from '../../src/units.js';
 import { range, TYPE, wellFormed, XenStream } from '../grammar/support/xen-streams.js';
-import { KIB, MIB, pack } from '../transfer/support/streams-support.js';
+import { pack } from '../transfer/support/streams-support.js';
 
 const REAL = join(import.meta.dirname, '../../../../shared/data/pv-dirty-live.xlsave.zst');
 

@@ -7,8 +7,8 @@ import { createGuest, type GuestFormat, type SimulatedGuest } from '../../src/gu
 import { receiveGuest, type ReceiveGuestReport } from '../../src/guest/receive.js';
 import { sendGuest, type SendGuestOptions, type SendGuestReport } from '../../src/guest/send.js';
 import type { ByteSink, ByteSource, Channel } from '../../src/io/bytes.js';
+import { MIB } from '../../src/units.js';
 
-export const MIB = 1 << 20;
 export const LIMIT = 64 * MIB;
 
 export class FakeClock implements Clock {

@@ -2,6 +2,7 @@
 
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
+import { MIB } from '../../src/units.js';
 import { checkLibxc } from './support/libxc-checker.js';
 import { GUEST_FORMATS } from '../../src/guest/guest.js';
 import { receiveGuest } from '../../src/guest/receive.js';
@@ -13,7 +14,6 @@ import {
   LIMIT,
   MemorySink,
   MemorySource,
-  MIB,
   oneWay,
   record,
   replay,

@@ -4,7 +4,8 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { sendGuest, type SendGuestOptions } from '../../src/guest/send.js';
 import { PAGE_BYTES } from '../../src/page/size.js';
-import { assertSameRam, FakeClock, MemorySink, MIB, oneWay, replay, smallGuest } from './harness.js';
+import { MIB } from '../../src/units.js';
+import { assertSameRam, FakeClock, MemorySink, oneWay, replay, smallGuest } from './harness.js';
 
 /** 4 pages a millisecond. */
 const LINK = 4 * PAGE_BYTES;

@@ -10,7 +10,8 @@ import { generateImage } from '../../src/image/image.js';
 import { createGuest } from '../../src/guest/guest.js';
 import { generatedRam, GuestRam, loadRam } from '../../src/guest/ram.js';
 import { PAGE_BYTES } from '../../src/page/size.js';
-import { code, MIB } from './harness.js';
+import { MIB } from '../../src/units.js';
+import { code } from './harness.js';
 
 describe("a guest's RAM", () => {
   it('comes from an image file as it is, across segments', async () => {

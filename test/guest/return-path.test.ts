@@ -8,7 +8,8 @@ import { receiveGuest } from '../../src/guest/receive.js';
 import { MESSAGE, messageNumber, sendMessage } from '../../src/guest/return-path.js';
 import { sendGuest, type SendGuestOptions } from '../../src/guest/send.js';
 import type { Channel } from '../../src/io/bytes.js';
-import { assertSameRam, code, FakeClock, HEAVY, LIMIT, MIB, Pipe, smallGuest } from './harness.js';
+import { MIB } from '../../src/units.js';
+import { assertSameRam, code, FakeClock, HEAVY, LIMIT, Pipe, smallGuest } from './harness.js';
 
 function pair(change?: (bytes: Buffer) => Buffer): {
   source: Channel;

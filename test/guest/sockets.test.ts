@@ -9,7 +9,8 @@ import { receiveGuest } from '../../src/guest/receive.js';
 import { sendGuest } from '../../src/guest/send.js';
 import { parseAddress } from '../../src/link/address.js';
 import { openInput, openOutput } from '../../src/link/open.js';
-import { assertSameRam, code, LIMIT, MIB, smallGuest } from './harness.js';
+import { MIB } from '../../src/units.js';
+import { assertSameRam, code, LIMIT, smallGuest } from './harness.js';
 
 it('a guest that dirties memory by the clock arrives whole over a unix socket', async () => {
   const folder = await mkdtemp(join(tmpdir(), 'ramferry-guest-'));

@@ -11,7 +11,8 @@ import { parseAddress } from '../../src/link/address.js';
 import { openInput, openOutput } from '../../src/link/open.js';
 import { receive } from '../../src/transfer/receive.js';
 import { send } from '../../src/transfer/send.js';
-import { assertSameRam, HEAVY, LIMIT, MIB, oneWay, smallGuest } from './harness.js';
+import { MIB } from '../../src/units.js';
+import { assertSameRam, HEAVY, LIMIT, oneWay, smallGuest } from './harness.js';
 
 describe('a guest that dirties memory while ramferry carries it', () => {
   for (const [format, duplex] of [

@@ -10,8 +10,7 @@ import { deflateSync } from 'node:zlib';
 import { RamferryError } from '../../src/errors.js';
 import { generateImage, writeImage, type ImageProfile } from '../../src/image/image.js';
 import { PAGE_BYTES } from '../../src/page/size.js';
-
-const MIB = 1 << 20;
+import { MIB } from '../../src/units.js';
 
 function whole(bytes: number, seed: number, profile: ImageProfile): Buffer {
   return Buffer.concat([...generateImage({ bytes, seed, profile })]);

@@ -12,8 +12,8 @@ import { keepConsoles } from '../../lab/qemu/consoles.js';
 import { buildInitramfs, findKernel } from '../../lab/qemu/initramfs.js';
 import { Machine, missingForLive, type MachineOptions } from '../../lab/qemu/machine.js';
 import { voyage, type Voyage } from '../../lab/qemu/voyage.js';
+import { MIB } from '../../src/units.js';
 
-const MIB = 1024 * 1024;
 /** 128 MiB less a little: see MachineOptions. */
 const MEMORY_KIB = 131_064;
 

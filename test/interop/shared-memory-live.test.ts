@@ -14,8 +14,8 @@ import { keepConsoles } from '../../lab/qemu/consoles.js';
 import { Ferry } from '../../lab/ferry.js';
 import { buildInitramfs, findKernel } from '../../lab/qemu/initramfs.js';
 import { Machine, missingForLive } from '../../lab/qemu/machine.js';
+import { MIB } from '../../src/units.js';
 
-const MIB = 1024 * 1024;
 /** 128 MiB less a little: see MachineOptions. */
 const MEMORY_KIB = 131_064;
 

@@ -7,8 +7,7 @@ import { describe, it } from 'node:test';
 import { promisify } from 'node:util';
 
 import { peakMemory } from '../../src/os/peak-memory.js';
-
-const MIB = 1024 * 1024;
+import { MIB } from '../../src/units.js';
 
 describe('peakMemory', () => {
   it('counts what was touched', () => {

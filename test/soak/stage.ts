@@ -7,6 +7,7 @@ import { join } from 'node:path';
 
 import { writeImage } from '../../src/image/image.js';
 import { scratchDirectory } from '../../lab/cleanup.js';
+import { MIB } from '../../src/units.js';
 import { Program } from './program.js';
 import type { Destination } from './rules.js';
 
@@ -18,7 +19,6 @@ export interface Input {
 
 export type InputKind = 'image' | 'qemu' | 'libxc' | 'xl';
 
-const MIB = 1 << 20;
 const BYTES = 12 * MIB;
 
 export class Stage {

@@ -22,6 +22,7 @@ import { resultMessage } from '../../src/control/negotiation.js';
 import { type ErrorCode, RamferryError } from '../../src/errors.js';
 import { receive } from '../../src/transfer/receive.js';
 import { send } from '../../src/transfer/send.js';
+import { MIB } from '../../src/units.js';
 import { isTyped } from '../chunk/typed.js';
 import { noise } from '../codec/support.js';
 import { carry, image, listening, workplace } from './support/carry.js';
@@ -29,7 +30,6 @@ import { decodeStream, encodeStream } from './support/memory-link.js';
 import { connectTo, introduction, peerAt, type Peer } from './support/peers.js';
 
 const LIMIT = { timeout: 30_000 };
-const MIB = 1024 * 1024;
 const place = workplace();
 const busy = image(3 * MIB);
 const busyFile = place.file('busy.ram', busy);

@@ -8,6 +8,7 @@ import { before, describe, it } from 'node:test';
 import fc from 'fast-check';
 
 import { RamferryError, type ErrorCode, type ErrorPlace } from '../../src/errors.js';
+import { MIB } from '../../src/units.js';
 import { memoryLike, noise } from '../codec/support.js';
 import { isTyped } from '../chunk/typed.js';
 import {
@@ -16,7 +17,6 @@ import {
   memoryReceiver,
   MemorySink,
   MemorySource,
-  MIB,
 } from './support/memory-link.js';
 import {
   changedHead,

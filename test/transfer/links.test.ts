@@ -6,13 +6,13 @@ import { describe, it } from 'node:test';
 
 import { CODEC_NAMES } from '../../src/codec/codec.js';
 import { send } from '../../src/transfer/send.js';
+import { MIB } from '../../src/units.js';
 import { candidates, noise } from '../codec/support.js';
 import * as qemu from '../grammar/support/qemu-streams.js';
 import { wellFormed } from '../grammar/support/xen-streams.js';
 import { carry, image, LINKS, workplace } from './support/carry.js';
 
 const LIMIT = { timeout: 60_000 };
-const MIB = 1024 * 1024;
 const place = workplace();
 const busy = image(3 * MIB);
 const busyFile = place.file('busy.ram', busy);

@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import type { Duplex } from 'node:stream';
 import { describe, it } from 'node:test';
 
+import { MIB } from '../../src/units.js';
 import { carry, workplace } from './support/carry.js';
 
 /** What this test uses of zstd-napi. An optional package: where it is not installed, its own types are missing, too. */
@@ -20,7 +21,6 @@ const zstd = await import(ZSTD_NAPI).then(
   () => undefined,
 );
 
-const MIB = 1024 * 1024;
 const DATA = join(import.meta.dirname, '../../../../shared/data');
 const place = workplace();
 

@@ -9,8 +9,9 @@ import { RamferryError } from '../../src/errors.js';
 import type { GuestFormat } from '../../src/guest/guest.js';
 import { Statistics } from '../../src/transfer/statistics/statistics.js';
 import type { TransferSummary } from '../../src/transfer/statistics/summary.js';
+import { KIB, MIB } from '../../src/units.js';
 import { record, smallGuest } from '../guest/harness.js';
-import { KIB, MIB, pack, type PackOptions, unpack } from './support/streams-support.js';
+import { pack, type PackOptions, unpack } from './support/streams-support.js';
 
 /** A guest of 4 MiB that writes to the same few pages in each of many rounds. */
 async function hammered(format: GuestFormat): Promise<Buffer> {

@@ -5,6 +5,7 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 
 import type { Method } from '../../src/options/transfer.js';
+import { KIB } from '../../src/units.js';
 import {
   hostileStreams,
   type Sample,
@@ -12,7 +13,7 @@ import {
   smallXlStream,
   soundStreams,
 } from './support/streams-corpus.js';
-import { KIB, pack, type PackOptions, unpack } from './support/streams-support.js';
+import { pack, type PackOptions, unpack } from './support/streams-support.js';
 
 const METHODS: readonly Method[] = ['xenguest', 'stream'];
 

@@ -10,9 +10,9 @@ import { writeImage } from '../../src/image/image.js';
 import { formatTune, tuneFields } from '../../src/report/tune.js';
 import type { TuneResult } from '../../src/tune/advice/result.js';
 import { tune } from '../../src/tune/tune.js';
+import { MIB } from '../../src/units.js';
 import { run } from '../cli/command.js';
 
-const MIB = 1024 * 1024;
 const directory = fs.mkdtempSync(join(tmpdir(), 'ramferry-tune-test-'));
 const image = join(directory, 'guest.ram');
 before(() => writeImage(image, { bytes: 72 * MIB, seed: 5, profile: 'busy' }));

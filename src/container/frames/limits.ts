@@ -1,8 +1,10 @@
 // Limits and magics of method `stream`, each in one place (docs/FRAMES.md explains them).
 // Sizes are bytes.
 
+import { MIB } from '../../units.js';
+
 /** Largest decoded chunk that a receiver accepts from an announced or a pzstd stream. */
-export const MAX_CHUNK_DECODED = 64 * 1024 * 1024;
+export const MAX_CHUNK_DECODED = 64 * MIB;
 
 /** Window of a foreign zstd frame when nothing is said: what `zstd --long=27` writes and `zstd -d` takes without options. */
 export const DEFAULT_ZSTD_WINDOW = 2 ** 27;
@@ -20,7 +22,7 @@ export const MIN_BYTES_PER_ITEM = 64;
 export const PZSTD_WINDOWS_PER_FRAME = 4;
 
 /** Without a streaming zstd binding, one whole frame is held: at most this much decoded. */
-export const MAX_WHOLE_FRAME = 64 * 1024 * 1024;
+export const MAX_WHOLE_FRAME = 64 * MIB;
 
 /** Longest gzip member header that is read: extra field, name and comment together. */
 export const MAX_GZIP_HEADER = 256 * 1024;

@@ -2,6 +2,8 @@
 // Source: Xen's docs/specs/libxc-migration-stream.pandoc (revision 3) and tools/libs/guest/xg_sr_stream_format.h.
 // Knows no state; readers of single fields only.
 
+import { MIB } from '../../units.js';
+
 /** Image header: u64 marker (all ones), u32 id "XENF", u32 version, u16 options, 6 reserved bytes; big-endian. */
 export const IMAGE_HEADER_BYTES = 24;
 /** Domain header: u32 type, u16 page_shift, u16 reserved, u32 xen_major, u32 xen_minor; in the stream's byte order. */
@@ -13,7 +15,7 @@ export const RECORD_HEADER_BYTES = 8;
 export const LIBXC_MAGIC: Uint8Array = Buffer.from('ffffffffffffffff58454e46', 'hex');
 
 /** xg_sr_common.h, REC_LENGTH_MAX: a longer body is refused by libxc. */
-export const MAX_RECORD_BODY = 128 * 1024 * 1024;
+export const MAX_RECORD_BODY = 128 * MIB;
 
 const IMAGE_VERSIONS: readonly number[] = [2, 3];
 const OPTION_BIG_ENDIAN = 1;

@@ -17,6 +17,7 @@ import { transferTo } from '../../transfer/send.js';
 import { Statistics } from '../../transfer/statistics/statistics.js';
 import type { TransferSummary } from '../../transfer/statistics/summary.js';
 import { ControlReader } from '../../control/channel.js';
+import { GIB } from '../../units.js';
 import { QemuGuest } from './qmp/guest.js';
 import { memoryBackends, qemuVersion } from './qmp/memory.js';
 import { neededCapabilities, opposite } from './capabilities.js';
@@ -40,8 +41,6 @@ import { Scanner, scannerBytes } from './ram/scanner.js';
 import { type FinalScan, SourceStream } from './source-stream.js';
 import { StateInlet } from './state-socket.js';
 import { Watchdog } from './watchdog.js';
-
-const GIB = 2 ** 30;
 
 /** @throws RamferryError; what its code means for the guest is said above */
 export async function migrateGuest(options: MigrateOptions): Promise<TransferSummary> {

@@ -4,6 +4,7 @@
 import { cpus } from 'node:os';
 
 import { allowedCpus } from '../../os/cpus.js';
+import { GIB } from '../../units.js';
 import type { Measurements } from '../measure/measurements.js';
 import { flagsFor } from './flags.js';
 import type { HostLoad } from '../../os/host-load.js';
@@ -17,7 +18,6 @@ import type { Alternative, CodingFigures, Probed, TuneResult } from './result.js
 import type { Coding } from '../measure/codec-rig.js';
 import { predictLive } from '../model/rounds.js';
 
-const GIB = 1024 ** 3;
 /** Rows of the table of alternatives. */
 const ALTERNATIVES = 10;
 /** Inputs whose pages come once, and need no page store. */

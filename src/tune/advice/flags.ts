@@ -5,10 +5,9 @@ import { recordCapacity } from '../../chunk/encode.js';
 import { receiverGeometry, senderGeometry } from '../../transfer/plan/memory.js';
 import { DEFAULT_MEMORY_LIMIT } from '../../options/transfer.js';
 import { defaultStore } from '../../transfer/plan/store-size.js';
-import { formatSize } from '../../units.js';
+import { formatSize, MIB } from '../../units.js';
 import type { Settings } from './recommend.js';
 
-const MIB = 1024 * 1024;
 type Side = 'send' | 'receive';
 
 /** Limits that are tried beyond the default. */

@@ -11,7 +11,7 @@ import { RamferryError } from '../../errors.js';
 import { peakMemory } from '../../os/peak-memory.js';
 import { allowedCpus } from '../../os/cpus.js';
 import { LIMITS, optionError } from '../../options/transfer.js';
-import { invalidOption, parseSize } from '../../units.js';
+import { invalidOption, KIB, parseSize } from '../../units.js';
 import { Measurements, REFERENCE } from '../measure/measurements.js';
 import { benchDelta } from './delta.js';
 import type { BenchResult, BenchRow } from './result.js';
@@ -24,8 +24,6 @@ import { benchPeers } from './peers.js';
 import { REGION_BYTES } from '../measure/region.js';
 import { type Coding, CodecRig } from '../measure/codec-rig.js';
 import { fewer } from '../measure/sample.js';
-
-const KIB = 1024;
 
 const DEFAULT_LEVELS: Readonly<Record<CodecName, readonly number[]>> = {
   none: [1],

@@ -1,11 +1,10 @@
 // One row of bench: a coding on some regions, warmed up, repeated, and given at its best.
 
+import { GIB } from '../../units.js';
 import type { Measurements } from '../measure/measurements.js';
 import type { BenchRow, Speed } from './result.js';
 import type { Region } from '../measure/region.js';
 import type { Coding, Phase, CodecRig } from '../measure/codec-rig.js';
-
-const GIB = 1024 ** 3;
 
 /** @param bank gets the figures of every region */
 export async function benchRow(

@@ -3,9 +3,8 @@
 
 import { CODEC_NAMES, type CodecName } from '../../codec/codec.js';
 import { usableCodecs } from '../../codec/features.js';
+import { MIB } from '../../units.js';
 import type { Coding } from './codec-rig.js';
-
-const MIB = 1024 * 1024;
 
 const LEVELS: Readonly<Record<CodecName, readonly number[]>> = {
   none: [1],

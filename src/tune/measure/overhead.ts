@@ -3,13 +3,12 @@
 
 import fs from 'node:fs';
 
+import { KIB } from '../../units.js';
 import { REFERENCE } from './measurements.js';
 import { timeSend } from './commands.js';
 import { EngineChild, type Side, transferBetween } from './engine.js';
 import type { CommandTime, MainCost } from '../model/costs.js';
 import { makeTestImages, type TestImage } from './test-images.js';
-
-const KIB = 1024;
 
 interface Setting {
   readonly image: TestImage;

@@ -5,8 +5,8 @@
 import { randomBytes } from 'node:crypto';
 import fs from 'node:fs';
 import { join } from 'node:path';
+import { MIB } from '../../units.js';
 
-const MIB = 1024 * 1024;
 const MEMORY = '/dev/shm';
 
 export const IMAGE_BYTES = {

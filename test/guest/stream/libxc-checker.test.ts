@@ -2,9 +2,10 @@
 
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
+import { MIB } from '../../../src/units.js';
 import { checkLibxc } from '../support/libxc-checker.js';
 import { RECORD } from '../../../src/guest/stream/libxc-format.js';
-import { MemorySource, MIB, record, smallGuest } from '../harness.js';
+import { MemorySource, record, smallGuest } from '../harness.js';
 
 interface Piece {
   type: number;

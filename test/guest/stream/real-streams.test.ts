@@ -5,12 +5,13 @@ import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
 import { decompress } from '@mongodb-js/zstd';
+import { MIB } from '../../../src/units.js';
 import { checkLibxc } from '../support/libxc-checker.js';
 import { compareOutlines, machineOf, outlineQemu } from '../support/qemu-outline.js';
 import { QemuWriter } from '../../../src/guest/stream/qemu-writer.js';
 import { receiveGuest } from '../../../src/guest/receive.js';
 import { sendGuest } from '../../../src/guest/send.js';
-import { HEAVY, MemorySink, MemorySource, MIB, oneWay, record, smallGuest } from '../harness.js';
+import { HEAVY, MemorySink, MemorySource, oneWay, record, smallGuest } from '../harness.js';
 
 const LIMIT = 256 * MIB;
 

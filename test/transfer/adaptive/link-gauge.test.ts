@@ -4,8 +4,7 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 
 import { LinkGauge } from '../../../src/transfer/adaptive/link-gauge.js';
-
-const MIB = 1024 * 1024;
+import { MIB } from '../../../src/units.js';
 
 /** Writes for so many milliseconds: each `bytes`, kept waiting for `wait`, with `gap` before it. */
 function write(

@@ -16,10 +16,11 @@ import type {
   XenReport,
 } from '../../../src/transfer/inspect/report.js';
 import { formatInspection } from '../../../src/report/inspect.js';
+import { KIB } from '../../../src/units.js';
 import { XenStream } from '../../grammar/support/xen-streams.js';
 import { image } from '../support/carry.js';
 import { smallXenStream, smallXlStream } from '../support/streams-corpus.js';
-import { failsWith, failureOf, KIB, pack, type PackOptions, unpack } from '../support/streams-support.js';
+import { failsWith, failureOf, pack, type PackOptions, unpack } from '../support/streams-support.js';
 
 /** In pieces: a stream through a pipe, and not a buffer that is there at once. */
 function look(stream: Uint8Array, options: InspectOptions = {}, piece = 1000): Promise<InspectReport> {

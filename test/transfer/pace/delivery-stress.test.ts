@@ -14,6 +14,7 @@ import { describe, it } from 'node:test';
 import { setImmediate, setTimeout } from 'node:timers/promises';
 
 import type { SendOptions } from '../../../src/options/transfer.js';
+import { MIB } from '../../../src/units.js';
 import { precopy } from '../../grammar/support/qemu-streams.js';
 import { random, range, XenStream } from '../../grammar/support/xen-streams.js';
 import { image } from '../support/carry.js';
@@ -22,7 +23,6 @@ import { soundStreams } from '../support/streams-corpus.js';
 
 const TIMES = Number(process.env['RAMFERRY_STRESS'] ?? 24);
 const RECORDED = process.env['RAMFERRY_STREAMS'];
-const MIB = 1024 * 1024;
 
 interface Load {
   readonly name: string;

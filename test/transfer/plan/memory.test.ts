@@ -13,10 +13,8 @@ import {
   senderGeometry,
 } from '../../../src/transfer/plan/memory.js';
 import { slotBytes } from '../../../src/slot/layout.js';
+import { KIB, MIB } from '../../../src/units.js';
 import { isTyped } from '../../chunk/typed.js';
-
-const KIB = 1024;
-const MIB = 1024 * KIB;
 
 const needs: fc.Arbitrary<MemoryNeeds> = fc.record(
   {

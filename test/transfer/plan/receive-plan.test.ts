@@ -5,7 +5,7 @@ import { describe, it } from 'node:test';
 
 import { resolveReceiveOptions } from '../../../src/options/transfer.js';
 import { planReceive, planRestore } from '../../../src/transfer/plan/receive-plan.js';
-import { MIB } from '../support/memory-link.js';
+import { MIB } from '../../../src/units.js';
 
 const resolved = (options: object) =>
   resolveReceiveOptions({ input: '-', output: '-', decompressThreads: 2, ...options });

@@ -9,7 +9,7 @@ import { COMPRESS_ENTRY, DECOMPRESS_ENTRY } from '../../../src/os/entries.js';
 import { warmUpReceiving, warmUpSending } from '../../../src/transfer/prestart/warm-up.js';
 import { type Rehearsal, Prestart } from '../../../src/transfer/prestart/prestart.js';
 import type { ThreadGroup } from '../../../src/pool/thread-group.js';
-import { MIB } from '../support/memory-link.js';
+import { MIB } from '../../../src/units.js';
 
 const LIMIT = { timeout: 30_000 };
 const PARTS = { threads: 2, zstdBinding: '', memoryLimit: 320 * MIB };

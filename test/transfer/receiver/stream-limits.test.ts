@@ -12,12 +12,12 @@ import { type ErrorCode, RamferryError } from '../../../src/errors.js';
 import type { ReceiveOptions, SendOptions } from '../../../src/options/transfer.js';
 import { receive } from '../../../src/transfer/receive.js';
 import { send } from '../../../src/transfer/send.js';
+import { MIB } from '../../../src/units.js';
 import { memoryLike, zstdZeros } from '../../container/frames/helpers.js';
 import { workplace } from '../support/carry.js';
 import { changedHead, takeApart, putTogether } from '../support/streams.js';
 
 const LIMIT = { timeout: 120_000 };
-const MIB = 1 << 20;
 const place = workplace();
 
 async function unpack(stream: Buffer, options: Partial<ReceiveOptions> = {}): Promise<Buffer> {

@@ -10,6 +10,7 @@ import { LIBXC_RECORD } from '../../../src/grammar/xen/libxc-format.js';
 import { XenWalk } from '../../../src/grammar/xen/wrapping.js';
 import type { XenKind } from '../../../src/grammar/xen/wrapping.js';
 import { PAGE_BYTES } from '../../../src/page/size.js';
+import { MIB } from '../../../src/units.js';
 import { range, REC, wellFormed, XenStream } from '../../grammar/support/xen-streams.js';
 import { smallXenStream, smallXlStream } from '../support/streams-corpus.js';
 import {
@@ -17,7 +18,6 @@ import {
   detect,
   failsWith,
   failureOf,
-  MIB,
   pack,
   packInto,
   PiecewiseSource,

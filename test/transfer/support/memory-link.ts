@@ -12,8 +12,7 @@ import { senderGeometry } from '../../../src/transfer/plan/memory.js';
 import { NativeReceiver } from '../../../src/transfer/receiver/native-receiver.js';
 import { Sender, type SenderSettings } from '../../../src/transfer/sender/sender.js';
 import { Statistics } from '../../../src/transfer/statistics/statistics.js';
-
-export const MIB = 1024 * 1024;
+import { MIB } from '../../../src/units.js';
 
 /** A source that gives `bytes` in pieces of at most `piece` bytes; after that the end, or nothing until it is closed. */
 export class MemorySource implements ByteSource {

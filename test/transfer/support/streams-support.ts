@@ -23,9 +23,8 @@ import { openReceiver } from '../../../src/transfer/receiver/receivers.js';
 import type { Receiving } from '../../../src/transfer/receiver/receiving.js';
 import { Sender } from '../../../src/transfer/sender/sender.js';
 import { Statistics } from '../../../src/transfer/statistics/statistics.js';
+import { KIB, MIB } from '../../../src/units.js';
 
-export const KIB = 1024;
-export const MIB = 1024 * KIB;
 const MEMORY_LIMIT = 512 * MIB;
 
 /** Gives `bytes` in pieces of at most `piece`; after them the end, or nothing for ever. */

@@ -5,8 +5,7 @@ import { describe, it } from 'node:test';
 
 import { flagList, flagsFor } from '../../../src/tune/advice/flags.js';
 import type { Settings } from '../../../src/tune/advice/recommend.js';
-
-const MIB = 1024 * 1024;
+import { MIB } from '../../../src/units.js';
 
 function settings(change: Partial<Settings> = {}): Settings {
   const threads = { compress: 2, decompress: 1 };

@@ -13,8 +13,8 @@ import {
   threadSteps,
 } from '../../../src/tune/advice/recommend.js';
 import type { Coding, RegionFigures } from '../../../src/tune/measure/codec-rig.js';
+import { MIB } from '../../../src/units.js';
 
-const MIB = 1024 * 1024;
 const REGIONS = [0, 1, 2, 3].map((index) => ({ weight: 2, offset: index * 4 * MIB, length: 4 * MIB }));
 
 function figures(ratio: number, encode: number, decode = encode / 3): RegionFigures {

@@ -10,9 +10,9 @@ import { writeImage } from '../../../src/image/image.js';
 import { formatBench } from '../../../src/report/bench.js';
 import { benchReport } from '../../../src/report/html/bench.js';
 import { bench } from '../../../src/tune/bench/bench.js';
+import { MIB } from '../../../src/units.js';
 import { run } from '../../cli/command.js';
 
-const MIB = 1024 * 1024;
 const directory = fs.mkdtempSync(join(tmpdir(), 'ramferry-bench-test-'));
 const image = join(directory, 'guest.ram');
 before(() => writeImage(image, { bytes: 12 * MIB, seed: 5, profile: 'busy' }));

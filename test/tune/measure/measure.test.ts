@@ -7,8 +7,8 @@ import { type Measurements, codingKey, REFERENCE } from '../../../src/tune/measu
 import { measure } from '../../../src/tune/measure/measure.js';
 import type { Region } from '../../../src/tune/measure/region.js';
 import type { Coding, RegionFigures, CodecRig } from '../../../src/tune/measure/codec-rig.js';
+import { MIB } from '../../../src/units.js';
 
-const MIB = 1024 * 1024;
 const REGIONS: Region[] = Array.from({ length: 16 }, (_, index) => ({
   weight: 1,
   offset: index * 4 * MIB,

@@ -8,8 +8,7 @@ import { join } from 'node:path';
 import { describe, it } from 'node:test';
 
 import { mainCost, measureSettings, type SettingCost } from '../../../src/tune/measure/overhead.js';
-
-const MIB = 1024 * 1024;
+import { MIB } from '../../../src/units.js';
 
 /** A transfer whose main thread takes one nanosecond a byte on the link, a millisecond a chunk, 0.1 ns a guest byte. */
 function transfer(guestBytes: number, wireBytes: number, chunks: number, extra = 0): SettingCost {

@@ -10,11 +10,11 @@ import type { ByteSource } from '../../../src/io/bytes.js';
 import { REGION_BYTES } from '../../../src/tune/measure/region.js';
 import { fewer, sampleImage, spread } from '../../../src/tune/measure/sample.js';
 import { sampleStream } from '../../../src/tune/measure/sample-stream.js';
+import { GIB } from '../../../src/units.js';
 
 const directory = fs.mkdtempSync(join(tmpdir(), 'ramferry-sample-'));
 after(() => fs.rmSync(directory, { recursive: true, force: true }));
 
-const GIB = 1024 ** 3;
 const OPTIONS = { seed: 7, regions: 64, lookTime: 60_000 };
 
 /** A sparse file with something at the given regions. */

@@ -19,9 +19,9 @@ import { loadBody, readLoad, readLoaded, readSpeed } from '../../../src/tune/pro
 import { type Served, serveProbe } from '../../../src/tune/probe/server.js';
 import type { TuneResult } from '../../../src/tune/advice/result.js';
 import { tune } from '../../../src/tune/tune.js';
+import { MIB } from '../../../src/units.js';
 import { Command, run } from '../../cli/command.js';
 
-const MIB = 1024 * 1024;
 const directory = fs.mkdtempSync(join(tmpdir(), 'ramferry-probe-test-'));
 const image = join(directory, 'guest.ram');
 before(() => writeImage(image, { bytes: 16 * MIB, seed: 7, profile: 'busy' }));

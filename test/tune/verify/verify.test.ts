@@ -15,8 +15,8 @@ import type { Prediction, Route } from '../../../src/tune/model/model.js';
 import { parseCpuList, placementOf, type PlacementQuestion } from '../../../src/tune/advice/placement.js';
 import type { Choice } from '../../../src/tune/advice/recommend.js';
 import { mixture, writeMixture } from '../../../src/tune/verify/verify-image.js';
+import { MIB } from '../../../src/units.js';
 
-const MIB = 1024 * 1024;
 const directory = fs.mkdtempSync(join(tmpdir(), 'ramferry-verify-test-'));
 after(() => fs.rmSync(directory, { recursive: true, force: true }));
 

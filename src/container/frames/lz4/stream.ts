@@ -5,6 +5,7 @@ import { setImmediate } from 'node:timers/promises';
 
 import { Xxh32, xxh32 } from '../../../chunk/xxhash.js';
 import { RamferryError } from '../../../errors.js';
+import { MIB } from '../../../units.js';
 import { Gather, type Cursor, type Emit } from '../cursor.js';
 import type { Effort } from '../effort.js';
 import type { FrameDecoder } from '../frame-decoder.js';
@@ -20,7 +21,7 @@ import {
 } from './frame.js';
 
 /** lz4-napi returns buffers that are freed only when the event loop turns: let it, after so many bytes. */
-const BYTES_PER_TURN = 32 * 1024 * 1024;
+const BYTES_PER_TURN = 32 * MIB;
 
 type State = 'flags' | 'header' | 'block' | 'data' | 'checksum';
 

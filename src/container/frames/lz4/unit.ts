@@ -3,6 +3,7 @@
 
 import { xxh32 } from '../../../chunk/xxhash.js';
 import { RamferryError } from '../../../errors.js';
+import { MIB } from '../../../units.js';
 import { PZSTD_HEADER_SIZE, writePzstdHeader } from '../control.js';
 import {
   compressLz4Block,
@@ -21,7 +22,7 @@ const BLOCK_HEADER_SIZE = 4;
 const TAIL_SIZE = 8;
 
 export function lz4UnitBound(decodedLength: number): number {
-  const blocks = Math.ceil(decodedLength / (4 * 1024 * 1024)) + 1;
+  const blocks = Math.ceil(decodedLength / (4 * MIB)) + 1;
   return PZSTD_HEADER_SIZE + MAX_LZ4_HEADER + decodedLength + blocks * BLOCK_HEADER_SIZE + TAIL_SIZE;
 }
 

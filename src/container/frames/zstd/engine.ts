@@ -5,6 +5,7 @@ import * as zlib from 'node:zlib';
 
 import type { ZstdFrameHeader } from '../../../codec/zstd-frame.js';
 import { RamferryError } from '../../../errors.js';
+import { MIB } from '../../../units.js';
 import type { Emit } from '../cursor.js';
 import { MAX_ZSTD_WINDOW } from '../limits.js';
 import { TransformPump, type ZlibTransform } from '../transform-pump.js';
@@ -18,7 +19,7 @@ import {
 import type { ZstdEngine, ZstdEngineName } from './engine-type.js';
 import { WholeFrameEngine } from './whole.js';
 
-const OUTPUT_STEP = 1024 * 1024;
+const OUTPUT_STEP = MIB;
 /** The frame's own window is checked before an engine sees the frame (zstd-stream.ts). */
 const WINDOW_LOG_MAX = Math.log2(MAX_ZSTD_WINDOW);
 

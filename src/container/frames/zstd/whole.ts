@@ -4,6 +4,7 @@
 import { loadModule } from '../../../codec/binding.js';
 import type { ZstdFrameHeader } from '../../../codec/zstd-frame.js';
 import { RamferryError } from '../../../errors.js';
+import { MIB } from '../../../units.js';
 import type { Emit } from '../cursor.js';
 import { MAX_WHOLE_FRAME } from '../limits.js';
 import { noStreamingZstd, zstdFailure } from './binding.js';
@@ -11,7 +12,7 @@ import type { ZstdEngine } from './engine-type.js';
 
 /** Blocks of a sane encoder are not so small that their upper bounds add up to more than this many times the size. */
 const BOUND_FACTOR = 4;
-const BOUND_SLACK = 1024 * 1024;
+const BOUND_SLACK = MIB;
 
 /** What we use of the package. */
 interface MongoZstd {

@@ -12,8 +12,8 @@ import {
   type PartnerRam,
 } from '../../../../src/hypervisor/qemu/source-checks.js';
 import { checkUnmatched, toldRam } from '../../../../src/hypervisor/qemu/ram/told-ram.js';
+import { MIB } from '../../../../src/units.js';
 
-const MIB = 2 ** 20;
 const a: ToldBackend = { id: 'a', size: 64 * MIB, address: 0 };
 const b: ToldBackend = { id: 'b', size: 64 * MIB, address: 64 * MIB };
 
