@@ -139,23 +139,25 @@ const CANDIDATES: readonly Candidate[] = [
 ];
 
 export class Detector {
-  private candidates: readonly Candidate[];
-  private seen = 0;
-  private decided: StreamKind | undefined;
+  #candidates: readonly Candidate[];
+  #seen = 0;
+  #decided: StreamKind | undefined;
+  readonly #fileSize: number | undefined;
 
   /**
    * @param fileSize size in bytes when the input is a regular file from its start: what nothing else claims is then a RAM
    *   image if it has a whole number of pages, and no channel of multifd, which only a connection can be.
    */
-  constructor(private readonly fileSize?: number) {
-    this.candidates =
+  constructor(fileSize?: number) {
+    this.#fileSize = fileSize;
+    this.#candidates =
       fileSize === undefined ? CANDIDATES : CANDIDATES.filter(({ kind }) => kind !== 'multifd');
   }
 
   /** Bytes that may be read now without reading more than is needed to decide; 0 once decided. */
   get wanted(): number {
-    if (this.decided !== undefined) return 0;
-    return Math.min(...this.candidates.map(({ magic }) => magic.length)) - this.seen;
+    if (this.#decided !== undefined) return 0;
+    return Math.min(...this.#candidates.map(({ magic }) => magic.length)) - this.#seen;
   }
 
   /**
@@ -164,23 +166,23 @@ export class Detector {
    */
   feed(bytes: Uint8Array): StreamKind | undefined {
     for (const byte of bytes) {
-      if (this.decided !== undefined) break;
-      this.candidates = this.candidates.filter(({ magic }) => magic[this.seen] === byte);
-      this.seen += 1;
-      if (this.candidates.length === 0) this.decided = this.unclaimed();
-      else this.decided = this.candidates.find(({ magic }) => magic.length === this.seen)?.kind;
+      if (this.#decided !== undefined) break;
+      this.#candidates = this.#candidates.filter(({ magic }) => magic[this.#seen] === byte);
+      this.#seen += 1;
+      if (this.#candidates.length === 0) this.#decided = this.#unclaimed();
+      else this.#decided = this.#candidates.find(({ magic }) => magic.length === this.#seen)?.kind;
     }
-    return this.decided;
+    return this.#decided;
   }
 
   /** The stream is over: what is not decided now, nothing claims. */
   end(): StreamKind {
-    this.decided ??= this.unclaimed();
-    return this.decided;
+    this.#decided ??= this.#unclaimed();
+    return this.#decided;
   }
 
-  private unclaimed(): StreamKind {
-    const { fileSize } = this;
+  #unclaimed(): StreamKind {
+    const fileSize = this.#fileSize;
     return fileSize !== undefined && fileSize > 0 && fileSize % PAGE_BYTES === 0 ? 'raw' : 'opaque';
   }
 }

@@ -26,30 +26,30 @@ export interface TailOptions {
 /** The rest of a stream, from the given offset on. */
 export class OpaqueTail {
   /** Bytes until the next block starts. */
-  private lead: number;
-  private readonly blocks: boolean;
-  private readonly urgent: boolean;
+  #lead: number;
+  readonly #blocks: boolean;
+  readonly #urgent: boolean;
 
   /** @param offset bytes of the stream that were consumed before; decides the alignment of the blocks. */
   constructor(offset: number, options: TailOptions = {}) {
-    this.lead = (PAGE_BYTES - (offset % PAGE_BYTES)) % PAGE_BYTES;
-    this.urgent = options.urgent === true;
-    this.blocks = options.skeleton !== true && !this.urgent;
+    this.#lead = (PAGE_BYTES - (offset % PAGE_BYTES)) % PAGE_BYTES;
+    this.#urgent = options.urgent === true;
+    this.#blocks = options.skeleton !== true && !this.#urgent;
   }
 
   /** As {@link Grammar.scan}. */
   scan(data: Uint8Array, atEnd: boolean, out: SegmentSink): number {
     const length = data.length;
     if (length === 0 || isFull(out)) return 0;
-    if (!this.blocks) {
+    if (!this.#blocks) {
       out.skeleton(length);
-      if (this.urgent) out.flush();
+      if (this.#urgent) out.flush();
       return length;
     }
     let at = 0;
-    if (this.lead > 0) {
-      at = Math.min(this.lead, length);
-      this.lead -= at;
+    if (this.#lead > 0) {
+      at = Math.min(this.#lead, length);
+      this.#lead -= at;
       out.skeleton(at);
     }
     const pages = Math.floor((length - at) / PAGE_BYTES);
@@ -69,10 +69,10 @@ export class OpaqueGrammar implements Grammar {
   readonly name = 'opaque';
   readonly state: ScanEnd = 'open';
   readonly opaqueBecause = undefined;
-  private readonly tail = new OpaqueTail(0);
+  readonly #tail = new OpaqueTail(0);
 
   scan(data: Uint8Array, atEnd: boolean, out: SegmentSink): number {
-    return this.tail.scan(data, atEnd, out);
+    return this.#tail.scan(data, atEnd, out);
   }
 
   end(): StreamEnd {

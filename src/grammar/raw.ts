@@ -11,23 +11,23 @@ export class RawGrammar implements Grammar {
   readonly opaqueBecause = undefined;
   /** A reader of an image needs all of it: the final part is its last byte. */
   finalFrom = Infinity;
-  private next = 0;
-  private offset = 0;
+  #next = 0;
+  #offset = 0;
 
   scan(data: Uint8Array, atEnd: boolean, out: SegmentSink): number {
     if (isFull(out)) return 0;
     const pages = Math.floor(data.length / PAGE_BYTES);
     const whole = pages * PAGE_BYTES;
     if (pages > 0) {
-      out.pages(pages, this.next);
-      this.next += pages;
+      out.pages(pages, this.#next);
+      this.#next += pages;
     }
-    this.offset += whole;
+    this.#offset += whole;
     if (!atEnd || isFull(out)) return whole;
     const rest = data.length - whole;
     if (rest > 0) out.skeleton(rest);
-    this.offset += rest;
-    this.finalFrom = Math.max(0, this.offset - 1);
+    this.#offset += rest;
+    this.finalFrom = Math.max(0, this.#offset - 1);
     return data.length;
   }
 

@@ -12,7 +12,7 @@ export interface RamBlock {
 }
 
 export class BlockTable {
-  private readonly blocks = new Map<string, RamBlock>();
+  readonly #blocks = new Map<string, RamBlock>();
 
   /**
    * Adds a block of `size` bytes, or finds it when the list is sent again (then its size is the new one).
@@ -21,15 +21,15 @@ export class BlockTable {
   add(name: string, size: number): RamBlock | undefined {
     const pages = Math.ceil(size / PAGE_BYTES);
     if (pages > PAGES_PER_BLOCK) return undefined;
-    const known = this.blocks.get(name);
-    if (known === undefined && this.blocks.size >= MAX_BLOCKS) return undefined;
-    const block = { base: known?.base ?? this.blocks.size * PAGES_PER_BLOCK, pages };
-    this.blocks.set(name, block);
+    const known = this.#blocks.get(name);
+    if (known === undefined && this.#blocks.size >= MAX_BLOCKS) return undefined;
+    const block = { base: known?.base ?? this.#blocks.size * PAGES_PER_BLOCK, pages };
+    this.#blocks.set(name, block);
     return block;
   }
 
   /** The block of that name; one that no list has told is added. */
   find(name: string): RamBlock | undefined {
-    return this.blocks.get(name) ?? this.add(name, PAGES_PER_BLOCK * PAGE_BYTES);
+    return this.#blocks.get(name) ?? this.add(name, PAGES_PER_BLOCK * PAGE_BYTES);
   }
 }

@@ -19,63 +19,63 @@ export class ConfigurationWalk {
   /** Capability x-ignore-shared: RAM blocks tell their guest address. */
   ignoreShared = false;
 
-  private capabilitiesLeft = 0;
+  #capabilitiesLeft = 0;
 
   /** The next item is a capability, and no section's type. */
   get amidCapabilities(): boolean {
-    return this.capabilitiesLeft > 0;
+    return this.#capabilitiesLeft > 0;
   }
 
   /** Takes one item: the section's head, a subsection's, or a capability. Returns its length; 0: not complete, or lost. */
   walk(data: Uint8Array, at: number, out: SegmentSink): number {
-    const n = this.item(data, at);
+    const n = this.#item(data, at);
     if (n > 0) out.skeleton(n);
     return n;
   }
 
-  private item(data: Uint8Array, at: number): number {
-    if (this.amidCapabilities) return this.capability(data, at);
-    return data[at] === SECTION.configuration ? this.head(data, at) : this.subsection(data, at);
+  #item(data: Uint8Array, at: number): number {
+    if (this.amidCapabilities) return this.#capability(data, at);
+    return data[at] === SECTION.configuration ? this.#head(data, at) : this.#subsection(data, at);
   }
 
-  private head(data: Uint8Array, at: number): number {
+  #head(data: Uint8Array, at: number): number {
     if (data.length - at < 5) return 0;
     const nameLength = readU32(data, at + 1);
-    if (nameLength > MAX_MACHINE_NAME) return this.lost('CONFIGURATION in an unknown form');
+    if (nameLength > MAX_MACHINE_NAME) return this.#lost('CONFIGURATION in an unknown form');
     const length = 5 + nameLength;
     return data.length - at < length ? 0 : length;
   }
 
-  private subsection(data: Uint8Array, at: number): number {
+  #subsection(data: Uint8Array, at: number): number {
     const name = readCounted(data, at + 1);
     if (name === undefined) return 0;
     const dataAt = at + 2 + name.length + 4;
     let bytes = 4;
     if (name === SUBSECTION.uuid) bytes = UUID_LENGTH;
     else if (name !== SUBSECTION.pageBits && name !== SUBSECTION.capabilities) {
-      return this.lost('unknown subsection of CONFIGURATION');
+      return this.#lost('unknown subsection of CONFIGURATION');
     }
     if (data.length < dataAt + bytes) return 0;
     if (name === SUBSECTION.pageBits && readU32(data, dataAt) !== PAGE_BITS) {
-      return this.lost('pages that are not 4096 bytes');
+      return this.#lost('pages that are not 4096 bytes');
     }
     if (name === SUBSECTION.capabilities) {
       const count = readU32(data, dataAt);
-      if (count > MAX_CAPABILITIES) return this.lost('too many capabilities');
-      this.capabilitiesLeft = count;
+      if (count > MAX_CAPABILITIES) return this.#lost('too many capabilities');
+      this.#capabilitiesLeft = count;
     }
     return dataAt + bytes - at;
   }
 
-  private capability(data: Uint8Array, at: number): number {
+  #capability(data: Uint8Array, at: number): number {
     const name = readCounted(data, at);
     if (name === undefined) return 0;
     if (name === IGNORE_SHARED) this.ignoreShared = true;
-    this.capabilitiesLeft -= 1;
+    this.#capabilitiesLeft -= 1;
     return 1 + name.length;
   }
 
-  private lost(because: string): 0 {
+  #lost(because: string): 0 {
     this.lostBecause = because;
     return 0;
   }

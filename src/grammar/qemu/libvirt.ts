@@ -30,49 +30,49 @@ const FORMAT_NAMES = ['raw', 'gzip', 'bzip2', 'xz', 'lzop', 'zstd', 'sparse'];
 export class LibvirtGrammar implements Grammar {
   readonly name = 'qemu';
   readonly state: ScanEnd = 'open';
-  private because: string | undefined;
+  #because: string | undefined;
   /** Bytes of XML still to come; undefined before the header. */
-  private left: number | undefined;
-  private rest: Pick<QemuGrammar, 'scan'> | undefined;
-  private qemu: QemuGrammar | undefined;
+  #left: number | undefined;
+  #rest: Pick<QemuGrammar, 'scan'> | undefined;
+  #qemu: QemuGrammar | undefined;
   /** libvirt has not yet put the final magic over the preliminary one. */
-  private part = false;
+  #part = false;
 
   get downtime(): boolean {
-    return this.qemu?.downtime === true;
+    return this.#qemu?.downtime === true;
   }
 
   get finalFrom(): number | undefined {
-    return this.qemu === undefined && this.rest === undefined ? Infinity : this.qemu?.finalFrom;
+    return this.#qemu === undefined && this.#rest === undefined ? Infinity : this.#qemu?.finalFrom;
   }
 
   get opaqueBecause(): string | undefined {
-    return this.because ?? this.qemu?.opaqueBecause;
+    return this.#because ?? this.#qemu?.opaqueBecause;
   }
 
   scan(data: Uint8Array, atEnd: boolean, out: SegmentSink): number {
     let at = 0;
-    if (this.left === undefined && !isFull(out)) at = this.header(data, atEnd, out);
-    if (this.left !== undefined && this.left > 0 && at < data.length && !isFull(out)) {
-      const n = Math.min(this.left, data.length - at);
+    if (this.#left === undefined && !isFull(out)) at = this.#header(data, atEnd, out);
+    if (this.#left !== undefined && this.#left > 0 && at < data.length && !isFull(out)) {
+      const n = Math.min(this.#left, data.length - at);
       out.skeleton(n);
-      this.left -= n;
+      this.#left -= n;
       at += n;
     }
-    if (this.rest === undefined || (this.left ?? 0) > 0 || isFull(out)) return at;
-    return at + this.rest.scan(data.subarray(at), atEnd, out);
+    if (this.#rest === undefined || (this.#left ?? 0) > 0 || isFull(out)) return at;
+    return at + this.#rest.scan(data.subarray(at), atEnd, out);
   }
 
   end(): StreamEnd {
-    if (this.because !== undefined) return unseen(this.because);
-    if (this.qemu === undefined || (this.left ?? 0) > 0) {
+    if (this.#because !== undefined) return unseen(this.#because);
+    if (this.#qemu === undefined || (this.#left ?? 0) > 0) {
       return incomplete('it breaks off within what libvirt wrote before the QEMU stream');
     }
-    if (this.part) return incomplete('libvirt has marked the image as not complete');
-    return this.qemu.end();
+    if (this.#part) return incomplete('libvirt has marked the image as not complete');
+    return this.#qemu.end();
   }
 
-  private header(data: Uint8Array, atEnd: boolean, out: SegmentSink): number {
+  #header(data: Uint8Array, atEnd: boolean, out: SegmentSink): number {
     if (data.length < HEADER_LENGTH) {
       if (!atEnd || data.length === 0) return 0;
       out.skeleton(data.length);
@@ -87,20 +87,20 @@ export class LibvirtGrammar implements Grammar {
       view.getUint32(VERSION_AT, littleEndian) <= MAX_VERSION &&
       length <= MAX_DATA_LENGTH;
     if (!known) {
-      this.because = 'libvirt header of an unknown form';
-      this.left = 0;
-      this.rest = new OpaqueTail(0);
+      this.#because = 'libvirt header of an unknown form';
+      this.#left = 0;
+      this.#rest = new OpaqueTail(0);
       return 0;
     }
-    this.part = LIBVIRT_PART_MAGIC.every((byte, i) => data[i] === byte);
+    this.#part = LIBVIRT_PART_MAGIC.every((byte, i) => data[i] === byte);
     out.skeleton(HEADER_LENGTH);
-    this.left = length;
+    this.#left = length;
     const offset = HEADER_LENGTH + length;
     if (QEMU_FORMATS.includes(format)) {
-      this.rest = this.qemu = new QemuGrammar(offset);
+      this.#rest = this.#qemu = new QemuGrammar(offset);
     } else {
-      this.because = `libvirt save image compressed with ${FORMAT_NAMES[format] ?? `format ${format}`}`;
-      this.rest = new OpaqueTail(offset);
+      this.#because = `libvirt save image compressed with ${FORMAT_NAMES[format] ?? `format ${format}`}`;
+      this.#rest = new OpaqueTail(offset);
     }
     return HEADER_LENGTH;
   }

@@ -39,65 +39,68 @@ export class QemuGrammar implements Grammar {
   readonly state: ScanEnd = 'open';
   opaqueBecause: string | undefined;
 
-  private next = Next.magic;
-  private tail: OpaqueTail | undefined;
+  #next = Next.magic;
+  #offset: number;
+  #tail: OpaqueTail | undefined;
   /** Set when the walk has ended: how the rest is to be reported. */
-  private rest: TailOptions | undefined;
-  private readonly configuration = new ConfigurationWalk();
-  private readonly ram = new RamWalk();
-  private ramSection: number | undefined;
+  #rest: TailOptions | undefined;
+  readonly #configuration = new ConfigurationWalk();
+  readonly #ram = new RamWalk();
+  #ramSection: number | undefined;
   /** A PART (or START) of ram is walked (false), or its END (true). */
-  private lastPart = false;
+  #lastPart = false;
   /** After ram's END section nothing but device state is left. */
-  private ramDone = false;
+  #ramDone = false;
   /** Sections end with a footer; which machine types write none the stream does not tell. */
-  private footers = false;
+  #footers = false;
   /** What follows the last ram section. */
-  private deviceState: QemuTail | undefined;
-  private eof = false;
+  #deviceState: QemuTail | undefined;
+  #eof = false;
   /** The input has ended within an item. */
-  private brokeOff = false;
+  #brokeOff = false;
   /** Sections so far: CONFIGURATION is the first or not there. */
-  private sections = 0;
-  private inConfiguration = false;
-  private bodyLeft = 0;
+  #sections = 0;
+  #inConfiguration = false;
+  #bodyLeft = 0;
   /** The body at hand is that of a command after which latency counts: why the walk ends with it. */
-  private urgentBecause: string | undefined;
+  #urgentBecause: string | undefined;
   /** Set when the walk has ended where the end of the stream cannot be recognised. */
-  private endUnseenBecause: string | undefined;
+  #endUnseenBecause: string | undefined;
 
   /** Where RAM's END section begins, or postcopy, or the stream's end where there is no RAM. */
-  private final = Infinity;
+  #final = Infinity;
 
   /** @param offset bytes before the stream that belong to its file (libvirt's header): blocks are aligned to the file. */
-  constructor(private offset = 0) {}
+  constructor(offset = 0) {
+    this.#offset = offset;
+  }
 
   /** After the last ram section: device state, while the guest is paused. */
   get downtime(): boolean {
-    return this.rest?.skeleton === true;
+    return this.#rest?.skeleton === true;
   }
 
   get finalFrom(): number | undefined {
-    return this.final === Infinity && this.rest !== undefined ? undefined : this.final;
+    return this.#final === Infinity && this.#rest !== undefined ? undefined : this.#final;
   }
 
   scan(data: Uint8Array, atEnd: boolean, out: SegmentSink): number {
     let at = 0;
-    while (this.rest === undefined && at < data.length && !isFull(out)) {
-      const n = this.step(data, at, out);
+    while (this.#rest === undefined && at < data.length && !isFull(out)) {
+      const n = this.#step(data, at, out);
       at += n;
-      this.offset += n;
+      this.#offset += n;
       if (n === 0) break;
     }
     if (isFull(out)) return at;
-    if (this.rest !== undefined) {
-      this.tail ??= new OpaqueTail(this.offset, this.rest);
-      const n = this.tail.scan(data.subarray(at), atEnd, out);
-      this.deviceState?.take(data.subarray(at, at + n));
+    if (this.#rest !== undefined) {
+      this.#tail ??= new OpaqueTail(this.#offset, this.#rest);
+      const n = this.#tail.scan(data.subarray(at), atEnd, out);
+      this.#deviceState?.take(data.subarray(at, at + n));
       return at + n;
     }
     if (atEnd && at < data.length) {
-      this.brokeOff = true;
+      this.#brokeOff = true;
       out.skeleton(data.length - at);
       return data.length;
     }
@@ -105,210 +108,210 @@ export class QemuGrammar implements Grammar {
   }
 
   end(): StreamEnd {
-    if (this.endUnseenBecause !== undefined) return unseen(this.endUnseenBecause);
-    if (this.eof && this.deviceState !== undefined) return unseen('bytes follow its end');
-    if (this.deviceState !== undefined) return this.deviceState.end();
-    const whole = this.eof && this.ramDone && this.next === Next.section && !this.brokeOff;
+    if (this.#endUnseenBecause !== undefined) return unseen(this.#endUnseenBecause);
+    if (this.#eof && this.#deviceState !== undefined) return unseen('bytes follow its end');
+    if (this.#deviceState !== undefined) return this.#deviceState.end();
+    const whole = this.#eof && this.#ramDone && this.#next === Next.section && !this.#brokeOff;
     if (whole) return SEEN;
-    return incomplete(this.ramDone ? 'it breaks off after RAM' : 'it breaks off before the end of RAM');
+    return incomplete(this.#ramDone ? 'it breaks off after RAM' : 'it breaks off before the end of RAM');
   }
 
   /** Consumes one item, or a run of them; returns how many bytes. 0: not complete, or the walk has ended before it. */
-  private step(data: Uint8Array, at: number, out: SegmentSink): number {
-    switch (this.next) {
+  #step(data: Uint8Array, at: number, out: SegmentSink): number {
+    switch (this.#next) {
       case Next.magic:
-        return this.magic(data, at, out);
+        return this.#magic(data, at, out);
       case Next.section:
-        return this.section(data, at, out);
+        return this.#section(data, at, out);
       case Next.capability:
-        return this.configure(data, at, out);
+        return this.#configure(data, at, out);
       case Next.body:
-        return this.body(data, at, out);
+        return this.#body(data, at, out);
       case Next.ram:
-        return this.ramData(data, at, out);
+        return this.#ramData(data, at, out);
       case Next.footer:
-        return this.footer(data, at, out);
+        return this.#footer(data, at, out);
     }
   }
 
   /** The walk ends: whatever follows the bytes that were reported is opaque. */
-  private lost(because: string, urgent = false): 0 {
+  #lost(because: string, urgent = false): 0 {
     // Once RAM is over, or the stream is, nothing that follows can be a page: that is how a walk should end.
-    const over = this.ramDone || this.eof;
+    const over = this.#ramDone || this.#eof;
     if (!over) this.opaqueBecause = because;
-    this.rest = { skeleton: over, urgent };
-    this.endUnseenBecause = over && !urgent ? undefined : because;
-    if (this.ramDone && !urgent) this.deviceState = new QemuTail(this.footers);
+    this.#rest = { skeleton: over, urgent };
+    this.#endUnseenBecause = over && !urgent ? undefined : because;
+    if (this.#ramDone && !urgent) this.#deviceState = new QemuTail(this.#footers);
     return 0;
   }
 
-  private magic(data: Uint8Array, at: number, out: SegmentSink): number {
+  #magic(data: Uint8Array, at: number, out: SegmentSink): number {
     const length = QEMU_MAGIC.length + 4;
     if (data.length - at < length) return 0;
-    if (!QEMU_MAGIC.every((byte, i) => data[at + i] === byte)) return this.lost('no QEMU magic');
+    if (!QEMU_MAGIC.every((byte, i) => data[at + i] === byte)) return this.#lost('no QEMU magic');
     const version = readU32(data, at + QEMU_MAGIC.length);
-    if (version !== FILE_VERSION) return this.lost(`QEMU stream version ${version}`);
-    this.next = Next.section;
+    if (version !== FILE_VERSION) return this.#lost(`QEMU stream version ${version}`);
+    this.#next = Next.section;
     out.skeleton(length);
     return length;
   }
 
-  private section(data: Uint8Array, at: number, out: SegmentSink): number {
+  #section(data: Uint8Array, at: number, out: SegmentSink): number {
     const type = data[at];
-    if (this.eof && type !== SECTION.vmDescription) return this.lost('bytes after the end');
-    if (type === SECTION.subsection && this.inConfiguration) return this.configure(data, at, out);
+    if (this.#eof && type !== SECTION.vmDescription) return this.#lost('bytes after the end');
+    if (type === SECTION.subsection && this.#inConfiguration) return this.#configure(data, at, out);
     switch (type) {
       case SECTION.configuration: {
-        if (this.sections > 0) return this.lost('CONFIGURATION that is not the first section');
-        const n = this.configure(data, at, out);
-        if (n > 0) this.begun(true);
+        if (this.#sections > 0) return this.#lost('CONFIGURATION that is not the first section');
+        const n = this.#configure(data, at, out);
+        if (n > 0) this.#begun(true);
         return n;
       }
       case SECTION.start:
-        return this.start(data, at, out);
+        return this.#start(data, at, out);
       case SECTION.part:
       case SECTION.end:
-        return this.part(data, at, out, type === SECTION.end);
+        return this.#part(data, at, out, type === SECTION.end);
       case SECTION.full:
-        return this.lost('device state before the end of RAM');
+        return this.#lost('device state before the end of RAM');
       case SECTION.command:
-        return this.command(data, at, out);
+        return this.#command(data, at, out);
       case SECTION.vmDescription:
-        return data.length - at < 5 ? 0 : this.beginBody(out, 5, readU32(data, at + 1));
+        return data.length - at < 5 ? 0 : this.#beginBody(out, 5, readU32(data, at + 1));
       case SECTION.eof:
-        this.eof = true;
-        this.finalPart();
-        this.begun();
+        this.#eof = true;
+        this.#finalPart();
+        this.#begun();
         out.skeleton(1);
         out.flush();
         return 1;
       default:
-        return this.lost('unknown section type');
+        return this.#lost('unknown section type');
     }
   }
 
   /** The section at hand is the first of the final part, unless an earlier one was. */
-  private finalPart(): void {
-    this.final = Math.min(this.final, this.offset);
+  #finalPart(): void {
+    this.#final = Math.min(this.#final, this.#offset);
   }
 
   /** A section's header is understood. */
-  private begun(configuration = false): void {
-    this.sections += 1;
-    this.inConfiguration = configuration;
+  #begun(configuration = false): void {
+    this.#sections += 1;
+    this.#inConfiguration = configuration;
   }
 
   /** The section's head, or what follows it. */
-  private configure(data: Uint8Array, at: number, out: SegmentSink): number {
-    const n = this.configuration.walk(data, at, out);
-    if (this.configuration.lostBecause !== undefined) return this.lost(this.configuration.lostBecause);
-    this.ram.ignoreShared = this.configuration.ignoreShared;
-    this.next = this.configuration.amidCapabilities ? Next.capability : Next.section;
+  #configure(data: Uint8Array, at: number, out: SegmentSink): number {
+    const n = this.#configuration.walk(data, at, out);
+    if (this.#configuration.lostBecause !== undefined) return this.#lost(this.#configuration.lostBecause);
+    this.#ram.ignoreShared = this.#configuration.ignoreShared;
+    this.#next = this.#configuration.amidCapabilities ? Next.capability : Next.section;
     return n;
   }
 
-  private start(data: Uint8Array, at: number, out: SegmentSink): number {
-    if (this.ramSection !== undefined) return this.lost('a second section that goes on');
+  #start(data: Uint8Array, at: number, out: SegmentSink): number {
+    if (this.#ramSection !== undefined) return this.#lost('a second section that goes on');
     if (data.length - at < 6) return 0;
     const name = readCounted(data, at + 5);
     if (name === undefined) return 0;
-    if (name !== RAM_SECTION.name) return this.lost('a section other than ram that goes on');
+    if (name !== RAM_SECTION.name) return this.#lost('a section other than ram that goes on');
     const length = 6 + name.length + 8;
     if (data.length - at < length) return 0;
     if (readU32(data, at + length - 4) !== RAM_SECTION.version)
-      return this.lost('ram section of an unknown version');
-    this.ramSection = readU32(data, at + 1);
-    this.begun();
-    this.next = Next.ram;
+      return this.#lost('ram section of an unknown version');
+    this.#ramSection = readU32(data, at + 1);
+    this.#begun();
+    this.#next = Next.ram;
     out.skeleton(length);
     return length;
   }
 
-  private part(data: Uint8Array, at: number, out: SegmentSink, last: boolean): number {
-    if (this.ramDone) return this.lost('a section after the end of RAM');
+  #part(data: Uint8Array, at: number, out: SegmentSink, last: boolean): number {
+    if (this.#ramDone) return this.#lost('a section after the end of RAM');
     if (data.length - at < 5) return 0;
-    if (readU32(data, at + 1) !== this.ramSection) return this.lost('part of a section other than ram');
-    this.begun();
-    this.lastPart = last;
-    if (last) this.finalPart();
-    this.next = Next.ram;
+    if (readU32(data, at + 1) !== this.#ramSection) return this.#lost('part of a section other than ram');
+    this.#begun();
+    this.#lastPart = last;
+    if (last) this.#finalPart();
+    this.#next = Next.ram;
     out.skeleton(5);
     return 5;
   }
 
-  private ramData(data: Uint8Array, at: number, out: SegmentSink): number {
-    const stop = this.ram.walk(data, at, out);
-    if (this.ram.ended) {
-      this.ramDone = this.lastPart;
-      this.next = Next.footer;
-    } else if (this.ram.lostBecause !== undefined) {
-      this.lost(this.ram.lostBecause);
+  #ramData(data: Uint8Array, at: number, out: SegmentSink): number {
+    const stop = this.#ram.walk(data, at, out);
+    if (this.#ram.ended) {
+      this.#ramDone = this.#lastPart;
+      this.#next = Next.footer;
+    } else if (this.#ram.lostBecause !== undefined) {
+      this.#lost(this.#ram.lostBecause);
     }
     return stop - at;
   }
 
   /** The footer is optional: no section type is 0x7E. */
-  private footer(data: Uint8Array, at: number, out: SegmentSink): number {
+  #footer(data: Uint8Array, at: number, out: SegmentSink): number {
     if (data[at] !== SECTION.footer) {
-      this.next = Next.section;
-      return this.section(data, at, out);
+      this.#next = Next.section;
+      return this.#section(data, at, out);
     }
     if (data.length - at < 5) return 0;
-    if (readU32(data, at + 1) !== this.ramSection) return this.lost('footer of another section');
-    this.footers = true;
-    this.next = Next.section;
+    if (readU32(data, at + 1) !== this.#ramSection) return this.#lost('footer of another section');
+    this.#footers = true;
+    this.#next = Next.section;
     out.skeleton(5);
     return 5;
   }
 
-  private command(data: Uint8Array, at: number, out: SegmentSink): number {
+  #command(data: Uint8Array, at: number, out: SegmentSink): number {
     if (data.length - at < 5) return 0;
     const command = readU16(data, at + 1);
     const length = readU16(data, at + 3);
     switch (command) {
       case COMMAND.postcopyAdvise:
-        if (length === ADVISE_WITH_RAM) this.ram.postcopyAdvised = true;
+        if (length === ADVISE_WITH_RAM) this.#ram.postcopyAdvised = true;
         break;
       // From here on pages are asked for one at a time, or (COLO) the two sides talk after each checkpoint.
       case COMMAND.packaged:
-        this.urgentBecause = 'package of device state: the source goes postcopy';
+        this.#urgentBecause = 'package of device state: the source goes postcopy';
         break;
       case COMMAND.postcopyListen:
       case COMMAND.postcopyResume:
-        this.urgentBecause = 'postcopy';
+        this.#urgentBecause = 'postcopy';
         break;
       case COMMAND.enableColo:
-        this.urgentBecause = 'COLO';
+        this.#urgentBecause = 'COLO';
         break;
       default:
         if (command === COMMAND.invalid || command > COMMAND.switchoverStart)
-          return this.lost('unknown command');
+          return this.#lost('unknown command');
     }
-    if (this.urgentBecause !== undefined) this.finalPart();
-    return this.beginBody(out, 5, length);
+    if (this.#urgentBecause !== undefined) this.#finalPart();
+    return this.#beginBody(out, 5, length);
   }
 
   /** Reports a header; `length` bytes of body follow, and after them a flush. */
-  private beginBody(out: SegmentSink, header: number, length: number): number {
-    this.begun();
+  #beginBody(out: SegmentSink, header: number, length: number): number {
+    this.#begun();
     out.skeleton(header);
-    this.bodyLeft = length;
-    this.next = Next.body;
-    if (length === 0) this.endBody(out);
+    this.#bodyLeft = length;
+    this.#next = Next.body;
+    if (length === 0) this.#endBody(out);
     return header;
   }
 
-  private body(data: Uint8Array, at: number, out: SegmentSink): number {
-    const n = Math.min(this.bodyLeft, data.length - at);
+  #body(data: Uint8Array, at: number, out: SegmentSink): number {
+    const n = Math.min(this.#bodyLeft, data.length - at);
     out.skeleton(n);
-    this.bodyLeft -= n;
-    if (this.bodyLeft === 0) this.endBody(out);
+    this.#bodyLeft -= n;
+    if (this.#bodyLeft === 0) this.#endBody(out);
     return n;
   }
 
-  private endBody(out: SegmentSink): void {
+  #endBody(out: SegmentSink): void {
     out.flush();
-    this.next = Next.section;
-    if (this.urgentBecause !== undefined) this.lost(this.urgentBecause, true);
+    this.#next = Next.section;
+    if (this.#urgentBecause !== undefined) this.#lost(this.#urgentBecause, true);
   }
 }

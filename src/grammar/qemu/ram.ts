@@ -47,17 +47,17 @@ export class RamWalk {
   /** Set when the walk cannot go on: the item at the position it returned is not what ram.c writes. */
   lostBecause: string | undefined;
 
-  private readonly blocks = new BlockTable();
-  private block: RamBlock | undefined;
-  private next = Next.word;
+  readonly #blocks = new BlockTable();
+  #block: RamBlock | undefined;
+  #next = Next.word;
   /** What the word at hand announced, to come after the block's name. */
-  private announced = Next.word;
+  #announced = Next.word;
   /** Page number that the word at hand told. */
-  private pageNumber = 0;
+  #pageNumber = 0;
   /** Bytes left of `bytes`. */
-  private left = 0;
+  #left = 0;
   /** Bytes of RAM whose blocks are still to be listed. */
-  private unlisted = 0;
+  #unlisted = 0;
 
   /** Consumes what it can from `at` on, and returns where it stopped: at an item that is not complete, or at one of the ends. */
   walk(data: Uint8Array, at: number, out: SegmentSink): number {
@@ -65,20 +65,20 @@ export class RamWalk {
     this.ended = false;
     while (!isFull(out)) {
       const before = at;
-      at = this.next === Next.word ? this.words(view, at, out) : at + this.item(data, view, at, out);
-      if (at === before || this.stopped()) break;
+      at = this.#next === Next.word ? this.#words(view, at, out) : at + this.#item(data, view, at, out);
+      if (at === before || this.#stopped()) break;
     }
     return at;
   }
 
-  private stopped(): boolean {
+  #stopped(): boolean {
     return this.ended || this.lostBecause !== undefined;
   }
 
   /** The hot path: words, and the pages and fill bytes of blocks that are already known. */
-  private words(view: DataView, at: number, out: SegmentSink): number {
+  #words(view: DataView, at: number, out: SegmentSink): number {
     const length = view.byteLength;
-    const block = this.block;
+    const block = this.#block;
     // Without a block no address is good enough for the fast forms.
     const pages = block === undefined ? 0 : block.pages;
     const base = block === undefined ? 0 : block.base;
@@ -91,8 +91,8 @@ export class RamWalk {
         out.words(1, true);
         at += WORD;
         if (at + PAGE_BYTES > length || isFull(out)) {
-          this.pageNumber = number;
-          this.next = Next.page;
+          this.#pageNumber = number;
+          this.#next = Next.page;
           return at;
         }
         out.pages(1, base + number);
@@ -101,40 +101,40 @@ export class RamWalk {
         out.words(1, true);
         at += WORD;
         if (at === length || isFull(out)) {
-          this.next = Next.fill;
+          this.#next = Next.fill;
           return at;
         }
         out.skeleton(1);
         at += 1;
       } else {
-        this.lostBecause = this.announce(flags, number, high * U32 + low - flags);
+        this.lostBecause = this.#announce(flags, number, high * U32 + low - flags);
         if (this.lostBecause !== undefined) return at;
         out.words(1, true);
         at += WORD;
-        if (this.ended || this.next !== Next.word) return at;
+        if (this.ended || this.#next !== Next.word) return at;
       }
     }
     return at;
   }
 
   /** Decides what follows a word. Returns why the walk is lost, if it is; then nothing has changed. */
-  private announce(flags: number, number: number, address: number): string | undefined {
+  #announce(flags: number, number: number, address: number): string | undefined {
     switch (flags & ~RAM_FLAG.continue) {
       case RAM_FLAG.page:
-        return this.announcePage(flags, number, Next.page);
+        return this.#announcePage(flags, number, Next.page);
       case RAM_FLAG.zero:
-        return this.announcePage(flags, number, Next.fill);
+        return this.#announcePage(flags, number, Next.fill);
       case RAM_FLAG.xbzrle:
-        return this.announcePage(flags, number, Next.xbzrle);
+        return this.#announcePage(flags, number, Next.xbzrle);
       case RAM_FLAG.compressPage:
-        return this.announcePage(flags, number, Next.compressed);
+        return this.#announcePage(flags, number, Next.compressed);
       default:
     }
     switch (flags) {
       case RAM_FLAG.memSize:
         if (address > Number.MAX_SAFE_INTEGER) return 'RAM of more than 2^53 bytes';
-        this.unlisted = address;
-        if (address > 0) this.next = Next.list;
+        this.#unlisted = address;
+        if (address > 0) this.#next = Next.list;
         return undefined;
       case RAM_FLAG.eos:
         this.ended = true;
@@ -149,35 +149,35 @@ export class RamWalk {
     }
   }
 
-  private announcePage(flags: number, number: number, what: Next): string | undefined {
+  #announcePage(flags: number, number: number, what: Next): string | undefined {
     if ((flags & RAM_FLAG.continue) === 0) {
       if (number >= PAGES_PER_BLOCK) return 'address beyond 2^48';
-      this.announced = what;
-      this.next = Next.name;
+      this.#announced = what;
+      this.#next = Next.name;
     } else {
-      if (this.block === undefined) return 'page of a block that was not named';
-      if (number >= this.block.pages) return 'address beyond the end of its block';
-      this.next = what;
+      if (this.#block === undefined) return 'page of a block that was not named';
+      if (number >= this.#block.pages) return 'address beyond the end of its block';
+      this.#next = what;
     }
-    this.pageNumber = number;
+    this.#pageNumber = number;
     return undefined;
   }
 
   /** One item other than a word; returns its length, or 0 when it is not complete or not to be believed. */
-  private item(data: Uint8Array, view: DataView, at: number, out: SegmentSink): number {
+  #item(data: Uint8Array, view: DataView, at: number, out: SegmentSink): number {
     const available = data.length - at;
     if (available === 0) return 0;
-    switch (this.next) {
+    switch (this.#next) {
       case Next.name:
-        return this.name(data, at, out);
+        return this.#name(data, at, out);
       case Next.page:
         if (available < PAGE_BYTES) return 0;
-        out.pages(1, (this.block?.base ?? 0) + this.pageNumber);
-        this.next = Next.word;
+        out.pages(1, (this.#block?.base ?? 0) + this.#pageNumber);
+        this.#next = Next.word;
         return PAGE_BYTES;
       case Next.fill:
         out.skeleton(1);
-        this.next = Next.word;
+        this.#next = Next.word;
         return 1;
       case Next.xbzrle:
         if (available < 3) return 0;
@@ -185,55 +185,55 @@ export class RamWalk {
           this.lostBecause = 'unknown XBZRLE encoding';
           return 0;
         }
-        return this.header(3, view.getUint16(at + 1), out);
+        return this.#header(3, view.getUint16(at + 1), out);
       case Next.compressed:
         if (available < 4) return 0;
         if (view.getUint32(at) > MAX_COMPRESSED) {
           this.lostBecause = 'compressed page that is too long';
           return 0;
         }
-        return this.header(4, view.getUint32(at), out);
+        return this.#header(4, view.getUint32(at), out);
       case Next.bytes: {
-        const n = Math.min(this.left, available);
+        const n = Math.min(this.#left, available);
         out.skeleton(n);
-        this.left -= n;
-        if (this.left === 0) this.next = Next.word;
+        this.#left -= n;
+        if (this.#left === 0) this.#next = Next.word;
         return n;
       }
       case Next.list:
-        return this.listed(data, view, at, out);
+        return this.#listed(data, view, at, out);
       case Next.word:
         return 0;
     }
   }
 
-  private header(n: number, bytes: number, out: SegmentSink): number {
+  #header(n: number, bytes: number, out: SegmentSink): number {
     out.skeleton(n);
-    this.left = bytes;
-    this.next = bytes === 0 ? Next.word : Next.bytes;
+    this.#left = bytes;
+    this.#next = bytes === 0 ? Next.word : Next.bytes;
     return n;
   }
 
-  private name(data: Uint8Array, at: number, out: SegmentSink): number {
+  #name(data: Uint8Array, at: number, out: SegmentSink): number {
     const name = readCounted(data, at);
     if (name === undefined) return 0;
-    const block = this.blocks.find(name);
+    const block = this.#blocks.find(name);
     if (block === undefined) {
       this.lostBecause = 'too many RAM blocks';
       return 0;
     }
-    if (this.pageNumber >= block.pages) {
+    if (this.#pageNumber >= block.pages) {
       this.lostBecause = 'address beyond the end of its block';
       return 0;
     }
-    this.block = block;
+    this.#block = block;
     out.skeleton(1 + name.length);
-    this.next = this.announced;
+    this.#next = this.#announced;
     return 1 + name.length;
   }
 
   /** One block of the list: name, u64 size, then u64 page size and u64 guest address if they are there. */
-  private listed(data: Uint8Array, view: DataView, at: number, out: SegmentSink): number {
+  #listed(data: Uint8Array, view: DataView, at: number, out: SegmentSink): number {
     if (data[at] === 0) {
       // No block is nameless. A MappedRamHeader begins with a u32 version.
       if (at + 4 > data.length) return 0;
@@ -246,18 +246,18 @@ export class RamWalk {
     const sizeAt = at + 1 + name.length;
     if (sizeAt + 8 > data.length) return 0;
     const size = view.getUint32(sizeAt) * U32 + view.getUint32(sizeAt + 4);
-    if (size > this.unlisted) {
+    if (size > this.#unlisted) {
       this.lostBecause = 'RAM blocks larger than their total';
       return 0;
     }
-    const extras = this.extras(view, sizeAt + 8, size === this.unlisted);
+    const extras = this.#extras(view, sizeAt + 8, size === this.#unlisted);
     if (extras === undefined) return 0;
-    if (this.blocks.add(name, size) === undefined) {
+    if (this.#blocks.add(name, size) === undefined) {
       this.lostBecause = 'too many RAM blocks, or one of more than 2^48 bytes';
       return 0;
     }
-    this.unlisted -= size;
-    if (this.unlisted === 0) this.next = Next.word;
+    this.#unlisted -= size;
+    if (this.#unlisted === 0) this.#next = Next.word;
     const n = sizeAt + 8 + extras - at;
     out.skeleton(n);
     return n;
@@ -269,7 +269,7 @@ export class RamWalk {
    * the host, which the stream does not tell. What comes after says it: names are not empty, so the next block does not
    * begin with a zero byte as a page size does; and after the last block comes a word, which has flags in its low 12 bits.
    */
-  private extras(view: DataView, at: number, last: boolean): number | undefined {
+  #extras(view: DataView, at: number, last: boolean): number | undefined {
     const address = this.ignoreShared ? 8 : 0;
     if (!this.postcopyAdvised) return at + address > view.byteLength ? undefined : address;
     const after = at + address;
