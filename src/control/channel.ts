@@ -119,16 +119,11 @@ export class ControlReader {
   readonly #onBackward: (bytes: Buffer) => Promise<void>;
   readonly #hello: Promise<Hello>;
   readonly #result: Promise<Result>;
-  /** Decoded bytes that the receiver has delivered, as far as we heard. */
-  delivered = 0;
-  /** Called with each such word. */
-  onDelivered: ((bytes: number) => void) | undefined;
-  /** Whether the receiver may have the whole stream: before that a success is not believed. */
-  mayEnd: () => boolean = () => false;
-  /** The result message, once it was heard. */
-  result: Result | undefined;
-  /** Called with how long the receiver has waited for the link, as often as it says so. */
-  onWaiting: ((waiting: Waiting) => void) | undefined;
+  readonly #onDelivered: ((bytes: number) => void)[] = [];
+  readonly #onWaiting: ((waiting: Waiting) => void)[] = [];
+  #successIsPossible: () => boolean = () => false;
+  #delivered = 0;
+  #said: Result | undefined;
 
   constructor(source: ByteSource, onBackward: (bytes: Buffer) => Promise<void>) {
     this.#reader = new ExactReader(source);
@@ -138,6 +133,31 @@ export class ControlReader {
     // Whoever asks gets the rejection; nobody has to.
     this.#hello.catch(() => undefined);
     this.#result.catch(() => undefined);
+  }
+
+  /** Decoded bytes that the receiver has acknowledged so far. */
+  get delivered(): number {
+    return this.#delivered;
+  }
+
+  /** The result message; undefined before it has come. */
+  get result(): Result | undefined {
+    return this.#said;
+  }
+
+  /** Calls `listener` with each acknowledgement: all decoded bytes that the receiver has delivered. */
+  onDelivered(listener: (bytes: number) => void): void {
+    this.#onDelivered.push(listener);
+  }
+
+  /** Calls `listener` with how long the receiver has waited for the link, as often as the receiver says so. */
+  onWaiting(listener: (waiting: Waiting) => void): void {
+    this.#onWaiting.push(listener);
+  }
+
+  /** @param condition whether the receiver may have the whole stream; while it does not hold, a success is refused */
+  acceptSuccessWhen(condition: () => boolean): void {
+    this.#successIsPossible = condition;
   }
 
   hello(): Promise<Hello> {
@@ -167,9 +187,10 @@ export class ControlReader {
       if (type === MESSAGE.result) return this.#ended(readResult(body));
       const progress = type === MESSAGE.progress ? readProgress(body) : undefined;
       if (progress !== undefined) {
-        this.delivered = progress.delivered;
-        this.onDelivered?.(this.delivered);
-        if (progress.waiting !== undefined) this.onWaiting?.(progress.waiting);
+        this.#delivered = progress.delivered;
+        for (const listener of this.#onDelivered) listener(progress.delivered);
+        if (progress.waiting === undefined) continue;
+        for (const listener of this.#onWaiting) listener(progress.waiting);
       } else if (type === MESSAGE.backward) {
         await this.#onBackward(body);
       } else {
@@ -182,14 +203,14 @@ export class ControlReader {
   }
 
   #ended(result: Result): Result {
-    if (result.ok && !this.mayEnd()) {
+    if (result.ok && !this.#successIsPossible()) {
       throw new RamferryError(
         'ERR_LINK_NEGOTIATION',
         'the receiver reports success before the whole stream was sent',
         { hint: 'do not use what the destination holds; is `ramferry receive` at the other end?' },
       );
     }
-    this.result = result;
+    this.#said = result;
     return result;
   }
 

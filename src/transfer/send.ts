@@ -5,6 +5,7 @@
 import type { Outlet } from '../container/outlet.js';
 import { checkSums, type StatedSums } from '../container/sums.js';
 import { type RamferryError, toRamferryError } from '../errors.js';
+import type { StreamEnd } from '../grammar/grammar.js';
 import { onAbort } from '../io/abort-signal.js';
 import { AwakeTimer } from '../os/awake-timer.js';
 import type { ByteSink, ByteSource, Channel } from '../io/bytes.js';
@@ -170,16 +171,15 @@ export async function transferTo(
   const xenguest = xenguestVersion(settings, hello);
   const outlet = await outletFor(load, settings.method, xenguest, coding, storeBytes, source.file?.size);
   const geometry = senderGeometry({ ...needs, storeBytes }, outlet.room(chunkSize));
-  if (source.file !== undefined) statistics.totalBytes = source.file.size;
+  if (source.file !== undefined) statistics.expectBytes(source.file.size);
   // A cargo counts its own rounds. Pages of a file come as fast as they can be read.
   const { downtimeLimit, onWarning } = settings;
   const live = source.file === undefined;
   const watch = cargo === undefined ? new ConvergenceWatch({ downtimeLimit, onWarning, live }) : undefined;
-  statistics.roundCount = () => watch?.rounds.view()?.count;
-  statistics.convergence = () => watch?.look();
   // What a cargo has on its way is counted otherwise.
   const window =
     cargo === undefined ? followDelivery(ear, hello, source, chunkSize, geometry.slots) : undefined;
+  let ended: StreamEnd | undefined;
   const sender = new Sender({
     crew: () => standby?.take(),
     onFewer: warnOfFewer(settings, coding.threads),
@@ -204,9 +204,9 @@ export async function transferTo(
     far: settings.window !== undefined,
     rounds: watch?.rounds,
     onInputEnd: (bytes) => {
-      const end = streamEnd(grammar, source, bytes);
-      statistics.streamEnd = end;
-      refuseIncomplete(end, source, bytes);
+      ended = streamEnd(grammar, source, bytes);
+      statistics.recordStreamEnd(ended);
+      refuseIncomplete(ended, source, bytes);
     },
     onInputFailure: (thrown, bytes) =>
       grammar === undefined ? toRamferryError(thrown) : brokenInput(thrown, grammar, source, bytes),
@@ -214,11 +214,15 @@ export async function transferTo(
     window,
     statistics,
   });
-  if (ear !== undefined) ear.mayEnd = () => cargo?.mayEnd() ?? sender.allMayHaveLeft;
+  ear?.acceptSuccessWhen(() => cargo?.mayEnd() ?? sender.allMayHaveLeft);
   const { chooser } = coding;
-  if (ear !== undefined && chooser !== undefined) ear.onWaiting = (waiting) => chooser.heard(waiting);
-  statistics.adaptive = chooser && (() => chooser.report());
-  statistics.opaqueBecause = () => load.opaqueBecause ?? grammar?.opaqueBecause;
+  if (chooser !== undefined) ear?.onWaiting((waiting) => chooser.heard(waiting));
+  statistics.observe({
+    roundCount: () => watch?.rounds.view()?.count,
+    convergence: () => watch?.look(),
+    adaptive: () => chooser?.report(),
+    opaqueBecause: () => load.opaqueBecause ?? grammar?.opaqueBecause,
+  });
   statistics.setupDone();
   const stopReporting = reportProgress(statistics, settings.onProgress ?? (() => undefined));
   const forget = onAbort(settings.signal, () => {
@@ -238,7 +242,7 @@ export async function transferTo(
     else finished.catch(() => undefined);
     warnOfUnfollowed(settings, grammar, load.opaqueBecause);
     if (ear !== undefined) believe(await ear.success(), outlet, cargo);
-    const warning = unseenWarning(statistics.streamEnd);
+    const warning = unseenWarning(ended);
     if (warning !== undefined) onWarning?.(warning);
   } catch (thrown) {
     const error = await rootCause(thrown, ear);

@@ -33,7 +33,7 @@ function hear(bytes: Uint8Array, piece = Infinity): { ear: ControlReader; heard:
     heard.push(Buffer.from(backward));
     return Promise.resolve();
   });
-  ear.mayEnd = () => true;
+  ear.acceptSuccessWhen(() => true);
   return { ear, heard };
 }
 
@@ -97,11 +97,11 @@ describe('the ear', () => {
 
   it('refuses a success before the whole stream was sent, and takes a failure at any time', async () => {
     const early = hear(Buffer.concat([introduction(), OK])).ear;
-    early.mayEnd = () => false;
+    early.acceptSuccessWhen(() => false);
     await assert.rejects(early.success(), isTyped('ERR_LINK_NEGOTIATION'));
     assert.equal(early.result, undefined);
     const failed = hear(Buffer.concat([introduction(), resultMessage({ ok: false, bytes: 3 })])).ear;
-    failed.mayEnd = () => false;
+    failed.acceptSuccessWhen(() => false);
     await assert.rejects(failed.success(), isTyped('ERR_PEER_FAILED'));
     assert.deepEqual(failed.result, { ok: false, bytes: 3, error: undefined });
   });

@@ -150,7 +150,7 @@ describe('the sender', LIMIT, () => {
         const ear = new ControlReader(new MemorySource(bytes, piece), () => Promise.resolve());
         // Before the end: until the receiver says that it has nearly everything.
         const ended = state === 'end' || state === 'over';
-        ear.mayEnd = () => ended || ear.delivered === 70;
+        ear.acceptSuccessWhen(() => ended || ear.delivered === 70);
         await check(cell, async () => checkSums(await ear.success(), SENT));
         if (bytes.length > 1000) break;
       }

@@ -162,7 +162,7 @@ export function wayBackTrial(): Trial {
     const bytes = sealed ? said : mutateBlindly(said, messages, random);
     const ear = new ControlReader(new PiecewiseSource(bytes, 1 + random.below(50)), () => Promise.resolve());
     const sent = random.below(4) > 0;
-    ear.mayEnd = () => sent;
+    ear.acceptSuccessWhen(() => sent);
     const outcome = await bounded(ear.success());
     return outcome instanceof RamferryError ? 'refused' : 'decoded';
   };

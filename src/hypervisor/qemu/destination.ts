@@ -183,10 +183,10 @@ class Arrival {
     outlet.end();
     await this.#awaitLoaded();
     const hash = applier.hashWanted ? await hashRam(this.#files, applier.matched) : {};
-    this.#statistics.sharedMemory = {
+    this.#statistics.recordSharedMemory({
       rounds: applier.rounds,
       'ram-size': this.#files.reduce((sum, { size }) => sum + size, 0),
-    };
+    });
     await this.#say({ say: 'ready', ...hash });
   }
 

@@ -140,7 +140,7 @@ class Departure {
     const ear = new ControlReader(source, (body) =>
       Promise.resolve(body).then((said) => this.#dialogue.hear(said)),
     );
-    const prepared = new Promise<void>((resolve) => (ear.onDelivered = () => resolve()));
+    const prepared = new Promise<void>((resolve) => ear.onDelivered(() => resolve()));
     this.#prepared = Promise.race([prepared, ear.failure()]);
     this.#prepared.catch(() => undefined);
     // Also after the engine has finished somebody may wait for the destination.
@@ -227,8 +227,8 @@ class Departure {
   #count(scan: FinalScan): void {
     const stream = this.#stream!;
     const ramSize = this.#files.reduce((sum, { size }) => sum + size, 0);
-    this.#statistics.downtime = performance.now() - stream.stoppedAt!;
-    this.#statistics.sharedMemory = {
+    this.#statistics.recordDowntime(performance.now() - stream.stoppedAt!);
+    this.#statistics.recordSharedMemory({
       rounds: stream.rounds,
       'ram-size': ramSize,
       'dirty-rate': Math.round(stream.forecast?.dirtyRate ?? 0),
@@ -236,7 +236,7 @@ class Departure {
       'final-scan': Math.round(scan.milliseconds),
       'final-scan-per-gib': Math.round((scan.milliseconds * GIB) / ramSize),
       ...(this.#settings.verifyRam ? { verified: true } : {}),
-    };
+    });
   }
 
   async #afterwards(): Promise<void> {

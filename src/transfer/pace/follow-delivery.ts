@@ -19,6 +19,6 @@ export function followDelivery(
   if (ear === undefined || source.file !== undefined) return undefined;
   if ((hello?.progressInterval ?? Infinity) > LONGEST_INTERVAL_MS) return undefined;
   const window = new DeliveryWindow(chunkSize, slots * chunkSize);
-  ear.onDelivered = (bytes) => window.delivered(bytes);
+  ear.onDelivered((bytes) => window.delivered(bytes));
   return window;
 }

@@ -61,7 +61,7 @@ export class FramesReceiver implements Receiving {
     } catch (thrown) {
       throw this.#failure ?? toRamferryError(thrown, 'ERR_STREAM_CODEC');
     }
-    this.#settings.statistics.linkBytes = this.#window.offset;
+    this.#settings.statistics.reachLinkByte(this.#window.offset);
     const sums = this.#verified ? { sums: this.#digest.sums() } : {};
     return { bytes: this.#bytes, verified: this.#verified, ...sums };
   }
@@ -102,8 +102,8 @@ export class FramesReceiver implements Receiving {
     await this.#settings.sink.write(bytes);
     this.#bytes += bytes.length;
     this.#effort.decoded(bytes.length);
-    this.#settings.statistics.guestBytes += bytes.length;
-    this.#settings.statistics.linkBytes = this.#window.offset;
+    this.#settings.statistics.addGuestBytes(bytes.length);
+    this.#settings.statistics.reachLinkByte(this.#window.offset);
   }
 
   /** Units on the workers; the first one that is not of this layout, and all after it, by one thread. */
@@ -281,7 +281,7 @@ export class FramesReceiver implements Receiving {
       }
       pool.release(index);
     }
-    statistics.busy = pool.busy;
+    statistics.recordBusy(pool.busy);
   }
 }
 

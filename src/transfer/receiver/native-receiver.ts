@@ -81,8 +81,8 @@ export class NativeReceiver implements Receiving {
     this.#stream = stream;
     this.#order = new ChunkOrder(stream.window);
     this.#records = 1;
-    statistics.linkBytes += head.length;
-    if (stream.totalLength !== undefined) statistics.totalBytes = stream.totalLength;
+    statistics.addLinkBytes(head.length);
+    if (stream.totalLength !== undefined) statistics.expectBytes(stream.totalLength);
     const pool = this.#openPool(stream);
     if (this.#failure !== undefined) pool.fail(this.#failure);
     let end: { bytes: Buffer; record: number; offset: number } | undefined;
@@ -107,7 +107,7 @@ export class NativeReceiver implements Receiving {
       await parsing;
       throw thrown;
     } finally {
-      statistics.busy = pool.busy;
+      statistics.recordBusy(pool.busy);
       await pool.close();
     }
     return { bytes: this.#totals.decodedBytes, verified: true, sums: this.#totals.sums() };
@@ -179,7 +179,7 @@ export class NativeReceiver implements Receiving {
         await reader.exactly(bytes.subarray(8)).catch((thrown: unknown) => {
           throw located(thrown, place);
         });
-        statistics.linkBytes += bytes.length;
+        statistics.addLinkBytes(bytes.length);
         this.#order!.complete(place);
         return { bytes, ...place };
       }
@@ -187,7 +187,7 @@ export class NativeReceiver implements Receiving {
         throw new RamferryError('ERR_STREAM_FORMAT', `unknown record type ${type}`, place);
       }
       const length = await this.#readChunk(pool, index, place);
-      statistics.linkBytes += length;
+      statistics.addLinkBytes(length);
       this.#records++;
     }
   }
@@ -252,7 +252,7 @@ export class NativeReceiver implements Receiving {
       }
       if (!this.#workersWrite) await sink.write(slot.output.subarray(0, header.decodedLength));
       this.#totals.add(header, length, slot.input.readBigUInt64LE(length - 8));
-      statistics.guestBytes += header.decodedLength;
+      statistics.addGuestBytes(header.decodedLength);
       statistics.addChunk({
         codec: codecName(header.codec)!,
         decoded: header.decodedLength,

@@ -48,8 +48,8 @@ export class PassThrough implements Receiving {
         if (piece.length > 0) await sink.write(piece);
         this.#follow(piece, false);
         bytes += piece.length;
-        statistics.guestBytes += piece.length;
-        statistics.linkBytes += piece.length;
+        statistics.addGuestBytes(piece.length);
+        statistics.addLinkBytes(piece.length);
         const got = await source.read(buffer);
         if (got === 0) break;
         piece = buffer.subarray(0, got);
@@ -76,7 +76,7 @@ export class PassThrough implements Receiving {
   #checkEnd(offset: number): void {
     this.#follow(new Uint8Array(0), true);
     const end = this.#grammar?.end();
-    this.#settings.statistics.streamEnd = end;
+    if (end !== undefined) this.#settings.statistics.recordStreamEnd(end);
     if (end?.state !== 'incomplete') return;
     throw new RamferryError('ERR_STREAM_TRUNCATED', `the stream is not complete: ${end.because}`, {
       offset,

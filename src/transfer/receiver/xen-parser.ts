@@ -92,7 +92,7 @@ export class XenParser {
     for (;;) {
       this.#collector.beginScan();
       const taken = this.#walk.scan(buffer.subarray(0, filled), atEnd, this.#collector);
-      this.#settings.statistics.linkBytes += taken;
+      this.#settings.statistics.addLinkBytes(taken);
       await this.#carryOut(buffer);
       buffer.copyWithin(0, taken, filled);
       filled -= taken;
@@ -116,7 +116,7 @@ export class XenParser {
   /** Everything up to the end of the input, as it is. @param filled bytes of it in the buffer already */
   async #rest(buffer: Buffer, filled: number): Promise<void> {
     for (let got = filled, first = true; got > 0 || first; first = false) {
-      this.#settings.statistics.linkBytes += got;
+      this.#settings.statistics.addLinkBytes(got);
       await this.#verbatim(buffer.subarray(0, got));
       got = await this.#settings.source.read(buffer);
     }

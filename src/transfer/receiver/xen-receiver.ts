@@ -127,7 +127,7 @@ export class XenReceiver implements Receiving, XenDeliveries {
     if (this.#pool === undefined) {
       await this.#settings.sink.write(bytes);
       this.#totals.verbatim(bytes);
-      this.#settings.statistics.guestBytes += bytes.length;
+      this.#settings.statistics.addGuestBytes(bytes.length);
       return;
     }
     for (let at = 0; at < bytes.length;) {
@@ -175,11 +175,11 @@ export class XenReceiver implements Receiving, XenDeliveries {
         if (ints[JOB.holds] === HOLDS.chunk) this.#count(input, ints[JOB.inputLength]!);
         else this.#totals.verbatim(bytes);
         await sink.write(bytes);
-        statistics.guestBytes += bytes.length;
+        statistics.addGuestBytes(bytes.length);
       }
       pool.release(index);
     }
-    statistics.busy = pool.busy;
+    statistics.recordBusy(pool.busy);
   }
 
   #count(input: Buffer, recordLength: number): void {

@@ -111,7 +111,7 @@ export class ChunkWriter {
 
   #departed({ bytes, decodedLength, chunk }: OutgoingChunk): void {
     const { statistics } = this.#settings;
-    statistics.guestBytes += decodedLength;
+    statistics.addGuestBytes(decodedLength);
     if (chunk !== undefined) {
       statistics.addChunk({
         codec: chunk.codec,
@@ -140,7 +140,7 @@ export class ChunkWriter {
     const ended = performance.now();
     this.#pace.wrote(bytes, ended - began, pieces.length, heldBack);
     pool.limit = this.#pace.chunks;
-    statistics.linkBytes += bytes;
+    statistics.addLinkBytes(bytes);
     return { bytes, began, ended, before, heldBack };
   }
 }

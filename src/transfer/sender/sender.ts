@@ -190,8 +190,8 @@ export class Sender implements ChunkTaker {
       await feeding;
       throw this.#incomplete ?? thrown;
     } finally {
-      this.#settings.statistics.busy = this.#pool.busy;
-      this.#settings.statistics.store = this.#store?.counts;
+      this.#settings.statistics.recordBusy(this.#pool.busy);
+      if (this.#store !== undefined) this.#settings.statistics.recordStore(this.#store.counts);
       await this.#pool.close();
     }
   }

@@ -35,30 +35,28 @@ export interface StatisticsOptions {
   readonly meter?: Meter;
 }
 
-export class Statistics {
-  /** Bytes on the guest's side so far; the engine adds. */
-  guestBytes = 0;
-  /** Bytes on the link so far, headers and all; the engine adds. */
-  linkBytes = 0;
-  /** Chunks that found no free compression thread. */
-  busy = 0;
-  /** Milliseconds, if somebody saw the guest stop and resume. */
-  downtime: number | undefined;
-  /** Where the adaptive mode is at work. */
-  adaptive: (() => AdaptiveReport) | undefined;
-  totalBytes: number | undefined;
-  sharedMemory: SharedMemoryFigures | undefined;
-  /** How many rounds were seen. */
-  roundCount: (() => number | undefined) | undefined;
-  /** What is to be said about them; only where somebody writes the stream meanwhile. */
-  convergence: (() => Convergence | undefined) | undefined;
-  /** Of a sender, when its input is over. */
-  streamEnd: StreamEnd | undefined;
-  /** Asks why the stream could not be followed to its end; absent where no stream is walked. */
-  opaqueBecause: (() => string | undefined) | undefined;
-  /** Of a sender with a page store, when the transfer has ended. */
-  store: StoreCounts | undefined;
+/** Questions that the statistics ask while the transfer runs; each may have no answer yet. */
+export interface Observed {
+  /** What the adaptive mode has done. */
+  readonly adaptive?: (() => AdaptiveReport | undefined) | undefined;
+  /** How many rounds of pre-copy were seen. */
+  readonly roundCount?: (() => number | undefined) | undefined;
+  /** What is to be expected of the rounds; only where a guest writes the stream meanwhile. */
+  readonly convergence?: (() => Convergence | undefined) | undefined;
+  /** Why the stream could not be followed to its end. */
+  readonly opaqueBecause?: (() => string | undefined) | undefined;
+}
 
+export class Statistics {
+  #guestBytes = 0;
+  #linkBytes = 0;
+  #totalBytes: number | undefined;
+  #busy = 0;
+  #downtime: number | undefined;
+  #sharedMemory: SharedMemoryFigures | undefined;
+  #streamEnd: StreamEnd | undefined;
+  #store: StoreCounts | undefined;
+  #observed: Observed = {};
   readonly #meter: Meter;
   readonly #start: number;
   readonly #startCpu: number;
@@ -71,7 +69,7 @@ export class Statistics {
 
   /** The clock starts here. */
   constructor({ totalBytes, meter = processMeter }: StatisticsOptions = {}) {
-    this.totalBytes = totalBytes;
+    this.#totalBytes = totalBytes;
     this.#meter = meter;
     this.#start = meter.now();
     this.#startCpu = meter.cpuSeconds();
@@ -80,6 +78,65 @@ export class Statistics {
   /** Data can flow from now on: ends the set-up time. Only the first call counts. */
   setupDone(): void {
     this.#flowing ??= this.#meter.now();
+  }
+
+  /** Bytes on the guest's side so far. */
+  get guestBytes(): number {
+    return this.#guestBytes;
+  }
+
+  /** Bytes on the link so far, headers and all. */
+  get linkBytes(): number {
+    return this.#linkBytes;
+  }
+
+  /** So many more bytes have passed on the guest's side. */
+  addGuestBytes(bytes: number): void {
+    this.#guestBytes += bytes;
+  }
+
+  /** So many more bytes have passed on the link. */
+  addLinkBytes(bytes: number): void {
+    this.#linkBytes += bytes;
+  }
+
+  /** The link has been read up to this offset. */
+  reachLinkByte(offset: number): void {
+    this.#linkBytes = offset;
+  }
+
+  /** The guest's stream has this length. */
+  expectBytes(total: number): void {
+    this.#totalBytes = total;
+  }
+
+  /** Chunks that found no free thread, in all. */
+  recordBusy(chunks: number): void {
+    this.#busy = chunks;
+  }
+
+  /** What the sender's page store did, when the transfer has ended. */
+  recordStore(counts: StoreCounts): void {
+    this.#store = counts;
+  }
+
+  /** How the input ended. */
+  recordStreamEnd(end: StreamEnd): void {
+    this.#streamEnd = end;
+  }
+
+  /** Milliseconds for which the guest stood still; only where its stop and its resumption were seen. */
+  recordDowntime(milliseconds: number): void {
+    this.#downtime = milliseconds;
+  }
+
+  recordSharedMemory(figures: SharedMemoryFigures): void {
+    this.#sharedMemory = figures;
+  }
+
+  /** Sets what is asked while the transfer runs, beside what was set before. */
+  observe(observed: Observed): void {
+    this.#observed = { ...this.#observed, ...observed };
   }
 
   addChunk(chunk: ChunkCounts): void {
@@ -101,7 +158,8 @@ export class Statistics {
   }
 
   progress(): Progress {
-    const { guestBytes, linkBytes, totalBytes } = this;
+    const { guestBytes, linkBytes } = this;
+    const totalBytes = this.#totalBytes;
     const seconds = this.#flowingTime() / 1000;
     const guestRate = perSecond(guestBytes, seconds);
     const remainingTime =
@@ -117,7 +175,7 @@ export class Statistics {
       linkRate: perSecond(linkBytes, seconds),
       ratio: linkBytes === 0 ? undefined : guestBytes / linkBytes,
       remainingTime,
-      ...present('convergence', this.convergence?.()),
+      ...present('convergence', this.#observed.convergence?.()),
     };
   }
 
@@ -125,32 +183,32 @@ export class Statistics {
     const pages = { ...this.#pages };
     const all = pages.zero + pages.duplicate + pages.same + pages.delta + pages.literal;
     const seconds = this.#flowingTime() / 1000;
-    const convergence = this.convergence?.();
+    const convergence = this.#observed.convergence?.();
     const succeeded = status === 'completed' || status === 'unverified';
-    const total = succeeded ? this.guestBytes : Math.max(this.guestBytes, this.totalBytes ?? 0);
+    const total = succeeded ? this.#guestBytes : Math.max(this.#guestBytes, this.#totalBytes ?? 0);
     return {
       status,
-      ...present('stream-end', this.streamEnd?.state),
+      ...present('stream-end', this.#streamEnd?.state),
       'total-time': Math.round(this.#meter.now() - this.#start),
       'setup-time': Math.round((this.#flowing ?? this.#meter.now()) - this.#start),
-      ...(this.downtime === undefined ? {} : { downtime: Math.round(this.downtime) }),
+      ...(this.#downtime === undefined ? {} : { downtime: Math.round(this.#downtime) }),
       ram: {
-        transferred: this.linkBytes,
-        remaining: total - this.guestBytes,
+        transferred: this.#linkBytes,
+        remaining: total - this.#guestBytes,
         total,
         duplicate: pages.zero,
         skipped: pages.duplicate + pages.same,
         normal: pages.literal + pages.delta,
         'normal-bytes': (pages.literal + pages.delta) * PAGE_BYTES,
-        mbps: rounded((perSecond(this.linkBytes, seconds) * 8) / 1e6),
+        mbps: rounded((perSecond(this.#linkBytes, seconds) * 8) / 1e6),
         'pages-per-second': Math.round(perSecond(all, seconds)),
         'page-size': PAGE_BYTES,
-        ...present('dirty-sync-count', this.sharedMemory?.rounds ?? this.roundCount?.()),
+        ...present('dirty-sync-count', this.#sharedMemory?.rounds ?? this.#observed.roundCount?.()),
         ...present('dirty-pages-rate', convergence?.['dirty-pages-rate']),
       },
       ...present('convergence', convergence),
-      ...present('shared-memory', this.sharedMemory),
-      ...present('opaque-because', this.opaqueBecause?.()),
+      ...present('shared-memory', this.#sharedMemory),
+      ...present('opaque-because', this.#observed.opaqueBecause?.()),
       ...this.#compression(),
       ...this.#xbzrleCache(),
       pages,
@@ -159,7 +217,7 @@ export class Statistics {
         stored: this.#stored,
         codecs: Object.fromEntries([...this.#codecs].map(([codec, counts]) => [codec, { ...counts }])),
       },
-      ...(this.adaptive === undefined ? {} : { adaptive: this.adaptive() }),
+      ...present('adaptive', this.#observed.adaptive?.()),
       'cpu-seconds': rounded(this.#meter.cpuSeconds() - this.#startCpu),
       'peak-memory': this.#meter.peakMemory(),
       ...(error === undefined ? {} : { error }),
@@ -167,7 +225,7 @@ export class Statistics {
   }
 
   #xbzrleCache(): Pick<TransferSummary, 'xbzrle-cache'> {
-    const { store } = this;
+    const store = this.#store;
     if (store === undefined) return {};
     const { delta } = this.#pages;
     const { bytes, resent, missed, overflow, deltaBytes, turnedOff } = store;
@@ -197,8 +255,8 @@ export class Statistics {
     return {
       compression: {
         pages: this.#codecPages,
-        busy: this.busy,
-        'busy-rate': rounded(this.busy / this.#chunks),
+        busy: this.#busy,
+        'busy-rate': rounded(this.#busy / this.#chunks),
         'compressed-size': after,
         'compression-rate': rounded(before / after),
       },

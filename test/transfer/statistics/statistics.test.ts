@@ -33,9 +33,9 @@ describe('statistics of a transfer', () => {
       stored: false,
     });
     statistics.addChunk({ codec: 'none', decoded: 4096, encoded: 4196, pages: { literal: 1 }, stored: true });
-    statistics.busy = 1;
-    statistics.guestBytes = 11 * 4096 + 100;
-    statistics.linkBytes = 15_000;
+    statistics.recordBusy(1);
+    statistics.addGuestBytes(11 * 4096 + 100);
+    statistics.addLinkBytes(15_000);
     meter.time += 2000;
     statistics.setupDone(); // too late to count
     meter.cpu += 1.5;
@@ -84,7 +84,7 @@ describe('statistics of a transfer', () => {
 
   it('tell what remained, and why, when the transfer failed', () => {
     const statistics = new Statistics({ meter: fixedMeter(), totalBytes: 1000 });
-    statistics.guestBytes = 400;
+    statistics.addGuestBytes(400);
     const error = { code: 'ERR_LINK_CLOSED', message: 'gone' } as const;
     const summary = statistics.summary('failed', error);
     assert.equal(summary.ram.remaining, 600);
@@ -101,7 +101,7 @@ describe('statistics of a transfer', () => {
   it('include the downtime only when somebody measured it', () => {
     const statistics = new Statistics({ meter: fixedMeter() });
     assert.ok(!('downtime' in statistics.summary('completed')));
-    statistics.downtime = 27.4;
+    statistics.recordDowntime(27.4);
     assert.equal(statistics.summary('completed').downtime, 27);
   });
 
@@ -113,8 +113,8 @@ describe('statistics of a transfer', () => {
     assert.equal(statistics.progress().ratio, undefined);
     statistics.setupDone();
     meter.time += 1000;
-    statistics.guestBytes = 1_000_000;
-    statistics.linkBytes = 250_000;
+    statistics.addGuestBytes(1_000_000);
+    statistics.addLinkBytes(250_000);
     assert.deepEqual(statistics.progress(), {
       elapsed: 1500,
       guestBytes: 1_000_000,
