@@ -3,11 +3,9 @@
 
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
-import { fileURLToPath } from 'node:url';
 
 import { killLater } from './cleanup.js';
-
-const MAIN = fileURLToPath(new URL('../src/cli/main.js', import.meta.url));
+import { COMPILED_COMMAND } from './places.js';
 
 export interface FerryEnd {
   readonly status: number | null;
@@ -20,7 +18,7 @@ export class Ferry {
   #output = '';
 
   /** @param args of the command line; `--json` is added. @param main the program's file */
-  constructor(args: readonly string[], namespace?: string, main = MAIN) {
+  constructor(args: readonly string[], namespace?: string, main = COMPILED_COMMAND) {
     const command = [process.execPath, main, ...args, '--json'];
     if (namespace !== undefined) command.unshift('ip', 'netns', 'exec', namespace);
     this.process = spawn(command[0]!, command.slice(1), { stdio: ['ignore', 'pipe', 'pipe'] });

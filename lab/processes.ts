@@ -6,6 +6,7 @@ import { readFileSync } from 'node:fs';
 
 import { childrenCpu } from '../src/os/children-cpu.js';
 import { killLater } from './cleanup.js';
+import { SHIPPED_COMMAND } from './places.js';
 
 export interface Run {
   /** Seconds. */
@@ -17,14 +18,12 @@ export interface Run {
   readonly stdout: string;
 }
 
-const RAMFERRY = new URL('../../bundle/src/cli/main.js', import.meta.url).pathname;
-
 /** How often a process's memory is looked at. What counts is the kernel's own high-water mark. */
 const LOOK_MS = 10;
 
 /** The command line of ramferry as a command. */
 export function ramferry(...args: readonly string[]): string[] {
-  return [process.execPath, RAMFERRY, ...args];
+  return [process.execPath, SHIPPED_COMMAND, ...args];
 }
 
 /** Runs a command to its end. @throws Error with what it said when its status is not 0 */

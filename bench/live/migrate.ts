@@ -6,8 +6,8 @@ import { readFileSync } from 'node:fs';
 import { cpus } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { fileURLToPath } from 'node:url';
 
+import { SHIPPED_COMMAND } from '../../lab/places.js';
 import { Ferry } from '../../lab/ferry.js';
 import type { Machine } from '../../lab/qemu/machine.js';
 import { UNLIMITED_BANDWIDTH } from '../../lab/qemu/voyage.js';
@@ -20,7 +20,6 @@ const POLL_MS = 250;
 /** Everybody waits so long for the command `migrate`, as they do where a person or libvirt gives it. */
 const READY_MS = 3000;
 /** What the command `ramferry` runs. */
-const RAMFERRY = fileURLToPath(new URL('../../../bundle/src/cli/main.js', import.meta.url));
 const PORT = 4444;
 /** What /proc counts processor time in (getconf CLK_TCK). */
 const TICKS_PER_SECOND = 100;
@@ -54,13 +53,13 @@ export async function migrate(
     const receive = new Ferry(
       ['receive', `tcp-listen:${network.address}:${PORT}`, `unix:${path('in')}`],
       network.destination,
-      RAMFERRY,
+      SHIPPED_COMMAND,
     );
     await receive.listening();
     const send = new Ferry(
       ['send', `unix-listen:${path('out')}`, `tcp:${network.address}:${PORT}`, ...cell.send!],
       network.source,
-      RAMFERRY,
+      SHIPPED_COMMAND,
     );
     await send.listening();
     return { uri: `unix:${path('out')}`, ferries: [send, receive] };

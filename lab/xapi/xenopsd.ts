@@ -10,10 +10,10 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { ByteSink, ByteSource } from '../../src/io/bytes.js';
 import { libc } from '../../src/os/libc.js';
 import { readLines, textOf } from '../../src/hypervisor/xapi/lines.js';
+import { COMPILED_COMMAND } from '../places.js';
 import type { FakeScenario } from './fake-emu-manager.js';
 import { closeLinks, linkOf } from './stream.js';
 
-const MAIN = path.join(import.meta.dirname, '../../../src/cli/main.js');
 const FAKE = path.join(import.meta.dirname, 'fake-emu-manager.js');
 
 const read = promisify(fs.read);
@@ -130,7 +130,7 @@ export class Xenopsd {
     words.push('-fd', String(STREAM), '-mode', mode, '-domid', '7', ...(options.args ?? []));
     const logging = options.logging ?? ['--no-syslog', '--log-file', this.logFile];
     const own = [...logging, ...(options.options ?? [])];
-    const front = [MAIN, 'emu-manager', ...own, '--exec', workshop.emuManager, '--', ...words];
+    const front = [COMPILED_COMMAND, 'emu-manager', ...own, '--exec', workshop.emuManager, '--', ...words];
     const [program, args] =
       options.program === undefined ? [process.execPath, front] : [options.program, words];
     this.process = spawn(program, args, {

@@ -3,11 +3,11 @@
 
 import assert from 'node:assert/strict';
 import { existsSync, readFileSync } from 'node:fs';
-import { join } from 'node:path';
 import { describe, it } from 'node:test';
 
 import { decompress } from '@mongodb-js/zstd';
 
+import { recordingPath } from '../../lab/places.js';
 import { CHUNK_OVERHEAD, readChunkHeader } from '../../src/chunk/record.js';
 import { ENVELOPE_BYTES, readEnvelope, XENGUEST_RECORD } from '../../src/container/xenguest.js';
 import { createXenGrammar } from '../../src/grammar/xen/libxc.js';
@@ -18,7 +18,7 @@ import { KIB, MIB } from '../../src/units.js';
 import { range, TYPE, wellFormed, XenStream } from '../grammar/support/xen-streams.js';
 import { pack } from '../transfer/support/streams-support.js';
 
-const REAL = join(import.meta.dirname, '../../../../shared/data/pv-dirty-live.xlsave.zst');
+const REAL = recordingPath('pv-dirty-live.xlsave.zst');
 
 interface Walked {
   readonly type: number;

@@ -2,13 +2,10 @@
 
 import { type ChildProcess, spawn, type StdioOptions } from 'node:child_process';
 import { once } from 'node:events';
-import { fileURLToPath } from 'node:url';
 
+import { SHIPPED_COMMAND } from '../../lab/places.js';
 import { killLater } from '../../lab/cleanup.js';
 import type { End } from './rules.js';
-
-/** The command as it is shipped. */
-const MAIN = fileURLToPath(new URL('../../../bundle/src/cli/main.js', import.meta.url));
 
 /** A transfer of the soak takes a second or two; a loaded host, ten times as long. */
 const DEADLINE_MS = 90_000;
@@ -22,7 +19,7 @@ export class Program {
   #hung = false;
 
   constructor(args: readonly string[], stdio: StdioOptions = ['ignore', 'pipe', 'pipe']) {
-    this.process = spawn(process.execPath, [MAIN, ...args, '--json', '--quiet'], { stdio });
+    this.process = spawn(process.execPath, [SHIPPED_COMMAND, ...args, '--json', '--quiet'], { stdio });
     killLater(this.process);
     for (const stream of [this.process.stdout, this.process.stderr]) {
       if (stream === null) continue;
@@ -35,7 +32,7 @@ export class Program {
 
   /** The same command as a line for `sh -c`. */
   static shellCommand(args: readonly string[]): string {
-    return [process.execPath, MAIN, ...args, '--quiet'].map((word) => `'${word}'`).join(' ');
+    return [process.execPath, SHIPPED_COMMAND, ...args, '--quiet'].map((word) => `'${word}'`).join(' ');
   }
 
   get over(): boolean {

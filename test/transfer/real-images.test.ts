@@ -2,10 +2,10 @@
 
 import assert from 'node:assert/strict';
 import { createReadStream, existsSync } from 'node:fs';
-import { join } from 'node:path';
 import type { Duplex } from 'node:stream';
 import { describe, it } from 'node:test';
 
+import { recordingPath } from '../../lab/places.js';
 import { MIB } from '../../src/units.js';
 import { carry, workplace } from './support/carry.js';
 
@@ -21,7 +21,6 @@ const zstd = await import(ZSTD_NAPI).then(
   () => undefined,
 );
 
-const DATA = join(import.meta.dirname, '../../../../shared/data');
 const place = workplace();
 
 const images: [name: string, most: number, least: number][] = [
@@ -48,7 +47,7 @@ async function unpack(file: string, most: number): Promise<Buffer> {
 
 describe('a real guest', () => {
   for (const [name, most, least] of images) {
-    const file = join(DATA, `${name}.zst`);
+    const file = recordingPath(`${name}.zst`);
     const here = existsSync(file) && zstd !== undefined;
     const skip = here ? false : `real data (shared/data/${name}.zst) or zstd-napi is not at hand`;
     it(`${name} arrives as it was`, { skip, timeout: 120_000 }, async () => {

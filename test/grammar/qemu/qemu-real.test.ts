@@ -3,15 +3,15 @@
 import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
 import { existsSync, readFileSync } from 'node:fs';
-import { join } from 'node:path';
 import { describe, it } from 'node:test';
 import { decompress } from '@mongodb-js/zstd';
+import { recordingPath } from '../../../lab/places.js';
 import type { SegmentSink } from '../../../src/grammar/grammar.js';
 import { QemuGrammar } from '../../../src/grammar/qemu/qemu.js';
 import { QemuTail } from '../../../src/grammar/qemu/tail.js';
 import { PAGE_BYTES } from '../../../src/page/size.js';
 
-const file = join(import.meta.dirname, '../../../../shared/data/idle-128m.mig.zst');
+const file = recordingPath('idle-128m.mig.zst');
 const skip = existsSync(file) ? false : 'real data is not at hand (shared/data/idle-128m.mig.zst)';
 
 class Counter implements SegmentSink {

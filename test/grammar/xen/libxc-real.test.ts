@@ -3,15 +3,15 @@
 
 import assert from 'node:assert/strict';
 import { existsSync, readFileSync } from 'node:fs';
-import { join } from 'node:path';
 import { describe, it } from 'node:test';
 import { decompress } from '@mongodb-js/zstd';
+import { recordingPath } from '../../../lab/places.js';
 import type { SegmentSink } from '../../../src/grammar/grammar.js';
 import type { LibxcRecord } from '../../../src/grammar/xen/libxc-records.js';
 import { createXenGrammar } from '../../../src/grammar/xen/libxc.js';
 import { XenWalk, type XenHandler } from '../../../src/grammar/xen/wrapping.js';
 
-const file = join(import.meta.dirname, '../../../../shared/data/pv-dirty-live.xlsave.zst');
+const file = recordingPath('pv-dirty-live.xlsave.zst');
 const skip = existsSync(file) ? false : 'real data is not at hand (shared/data/pv-dirty-live.xlsave.zst)';
 
 const EXPECTED = {

@@ -2,9 +2,9 @@
 
 import assert from 'node:assert/strict';
 import { existsSync, readFileSync } from 'node:fs';
-import { join } from 'node:path';
 import { describe, it } from 'node:test';
 import { decompress } from '@mongodb-js/zstd';
+import { recordingPath } from '../../../lab/places.js';
 import { MIB } from '../../../src/units.js';
 import { checkLibxc } from '../support/libxc-checker.js';
 import { compareOutlines, machineOf, outlineQemu } from '../support/qemu-outline.js';
@@ -16,7 +16,7 @@ import { HEAVY, MemorySink, MemorySource, oneWay, record, smallGuest } from '../
 const LIMIT = 256 * MIB;
 
 function data(name: string): { skip: string | false; load: () => Promise<Buffer> } {
-  const file = join(import.meta.dirname, '../../../../shared/data', name);
+  const file = recordingPath(name);
   return {
     skip: existsSync(file) ? false : `real data is not at hand (shared/data/${name})`,
     load: () => decompress(readFileSync(file)),

@@ -2,8 +2,8 @@
 // real one where it is at hand.
 import { createHash } from 'node:crypto';
 import { existsSync, readFileSync } from 'node:fs';
-import { join } from 'node:path';
 import { decompress } from '@mongodb-js/zstd';
+import { recordingPath } from '../../../lab/places.js';
 import { LIBXC_MAGIC } from '../../../src/grammar/xen/libxc-format.js';
 import { PAGE_BYTES } from '../../../src/page/size.js';
 import { random, REC, XenStream } from '../../grammar/support/xen-streams.js';
@@ -73,7 +73,7 @@ export function newerStream(): Buffer {
   return stream.record(REC.hvmContext, stream.noise(250)).end().bytes();
 }
 
-const FILE = join(import.meta.dirname, '../../../../../shared/data/pv-dirty-live.xlsave.zst');
+const FILE = recordingPath('pv-dirty-live.xlsave.zst');
 /** Where the real stream ends; see test/grammar/xen/libxc-real.test.ts. */
 const REAL_END = 181_566_516;
 
