@@ -16,8 +16,9 @@ const PROGRAMS = [
   'src/tune/measure/engine-child.js',
   'src/hypervisor/qemu/watchdog-main.js',
 ];
-/** Loaded from node_modules: machine code, threads with entry points of their own, a page's script. */
+/** Loaded from node_modules: machine code, threads with entry points of their own, a page's script, the operator's tracing. */
 const EXTERNAL = [
+  '@opentelemetry/api',
   'zstd-napi',
   '@mongodb-js/zstd',
   'lz4-napi',

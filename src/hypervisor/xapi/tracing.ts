@@ -1,68 +1,57 @@
-// A span of our own inside the trace that xenopsd hands on (-traceparent, -tracestate), where OpenTelemetry's API is
-// installed beside ramferry and set up by whoever starts Node. Without it everything here does nothing.
+// Adds a span of ramferry to the trace that xenopsd hands on (-traceparent, -tracestate). It needs @opentelemetry/api beside
+// ramferry and an SDK that the operator registers at Node's start (--import). Without them every function does nothing.
 // Sources: W3C Trace Context, "traceparent Header"; @opentelemetry/api 1.x.
 
-/** One piece of work in a trace. */
+import type * as OpenTelemetry from '@opentelemetry/api';
+
+/** One timed piece of work in a trace. */
 export interface Span {
   end(attributes: Readonly<Record<string, string | number | boolean>>, error?: Error): Promise<void>;
 }
 
 const NO_SPAN: Span = { end: () => Promise.resolve() };
 
-/** How long what was traced may take to leave. */
+/** Limit of the wait for the provider's flush at the end. */
 const FLUSH_MS = 200;
 
-/** The part of @opentelemetry/api that is used. */
-interface Api {
-  readonly ROOT_CONTEXT: unknown;
-  readonly SpanStatusCode: { readonly ERROR: number };
-  readonly trace: {
-    getTracer(
-      name: string,
-      version: string,
-    ): {
-      startSpan(
-        name: string,
-        options: object,
-        context: unknown,
-      ): {
-        setAttributes(attributes: object): unknown;
-        recordException(error: Error): void;
-        setStatus(status: { code: number; message: string }): unknown;
-        end(): void;
-      };
-    };
-    getTracerProvider(): { getDelegate?(): unknown };
-    setSpanContext(context: unknown, span: object): unknown;
-  };
-  createTraceState?(text: string): unknown;
-}
+type Api = typeof OpenTelemetry;
 
+/** Where every copy of the API's major version 1 keeps what an SDK registers. */
+const REGISTRY = Symbol.for('opentelemetry.js.api.1');
+
+/** The API is an optional peer. Where no SDK is registered, loading it (some 20 ms) would only give spans that go nowhere. */
 async function loadApi(): Promise<Api | undefined> {
-  // Not in our own dependencies: the compiler must not look for it.
-  const name = '@opentelemetry/api';
+  if (!(REGISTRY in globalThis)) return undefined;
   try {
-    return (await import(name)) as Api;
+    return await import('@opentelemetry/api');
   } catch {
     return undefined;
   }
 }
 
-function parentContext(api: Api, traceparent: string | undefined, tracestate: string | undefined): unknown {
+/**
+ * xenopsd always hands on W3C Trace Context. The API's own propagator is the one that the operator registered: none, or one of
+ * another format, would lose the parent. So the header is read here.
+ */
+function parentContext(
+  api: Api,
+  traceparent: string | undefined,
+  tracestate: string | undefined,
+): OpenTelemetry.Context {
   const pattern = /^[0-9a-f]{2}-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})/;
   const [, traceId, spanId, flags] = pattern.exec(traceparent ?? '') ?? [];
   if (traceId === undefined || spanId === undefined) return api.ROOT_CONTEXT;
-  const traceState = tracestate === undefined ? undefined : api.createTraceState?.(tracestate);
   const span = { traceId, spanId, traceFlags: parseInt(flags!, 16), isRemote: true };
-  return api.trace.setSpanContext(
-    api.ROOT_CONTEXT,
-    traceState === undefined ? span : { ...span, traceState },
-  );
+  if (tracestate === undefined) return api.trace.setSpanContext(api.ROOT_CONTEXT, span);
+  // Its successor is in @opentelemetry/core, which an SDK brings but which is no peer of this package.
+  // eslint-disable-next-line @typescript-eslint/no-deprecated
+  const traceState = api.createTraceState(tracestate);
+  return api.trace.setSpanContext(api.ROOT_CONTEXT, { ...span, traceState });
 }
 
-/** What an SDK registered, if it can be asked to hurry. */
+/** The flush of the registered provider; resolves at once where the provider has none. */
 function flusher(api: Api): () => Promise<unknown> {
-  const provider = api.trace.getTracerProvider();
+  const provider = api.trace.getTracerProvider() as { getDelegate?(): unknown };
   const delegate = (provider.getDelegate?.() ?? provider) as { forceFlush?(): Promise<unknown> };
   return () => delegate.forceFlush?.() ?? Promise.resolve();
 }
@@ -87,17 +76,17 @@ export async function startSpan(
             span.setStatus({ code: api.SpanStatusCode.ERROR, message: error.message });
           }
           span.end();
-          // The timer keeps the process: a flush that hangs may hold nothing that does.
+          // The timer keeps the process alive: a flush that hangs may hold no handle that does.
           let timer: NodeJS.Timeout | undefined;
           const late = new Promise((resolve) => (timer = setTimeout(resolve, FLUSH_MS)));
           await Promise.race([flusher(api)().catch(() => undefined), late]);
           clearTimeout(timer);
         } catch {
-          // The migration has ended: a trace cannot change how.
+          // The migration has ended: a failure of tracing must not change its outcome.
         }
       },
     };
   } catch {
-    return NO_SPAN; // tracing is never a reason to fail
+    return NO_SPAN; // a failure of tracing must not fail the migration
   }
 }

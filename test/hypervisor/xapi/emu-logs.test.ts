@@ -62,21 +62,18 @@ describe('the log of a front', () => {
 describe('a trace', () => {
   it('gets a span of ours under xenopsd’s, where OpenTelemetry is set up', async () => {
     const spans = workshop.file();
-    const api = path.join(workshop.directory, 'api.mjs');
     const parent = '00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01';
-    // As much of @opentelemetry/api as a tracer needs, and a hook that puts it in its place.
+    // As much of an SDK as notes a span and its parent.
+    const sdk = path.join(workshop.directory, 'sdk.mjs');
     fs.writeFileSync(
-      api,
+      sdk,
       `import fs from 'node:fs';
-      export const ROOT_CONTEXT = {};
-      export const SpanStatusCode = { ERROR: 2 };
-      export const createTraceState = (text) => ({ text });
-      export const trace = {
-        setSpanContext: (context, span) => ({ span }),
-        getTracerProvider: () => ({}),
+      import api from ${JSON.stringify(import.meta.resolve('@opentelemetry/api'))};
+      api.trace.setGlobalTracerProvider({
         getTracer: (library) => ({
-          startSpan: (name, options, { span }) => {
-            const seen = { library, name, parent: span };
+          startSpan: (name, options, context) => {
+            const { traceState, ...ids } = api.trace.getSpanContext(context);
+            const seen = { library, name, parent: { ...ids, traceState: traceState.serialize() } };
             return {
               setAttributes: (attributes) => Object.assign(seen, { attributes }),
               recordException: () => undefined,
@@ -85,23 +82,11 @@ describe('a trace', () => {
             };
           },
         }),
-      };`,
-    );
-    const hook = path.join(workshop.directory, 'hook.mjs');
-    const url = JSON.stringify(pathToFileURL(api).href);
-    fs.writeFileSync(
-      hook,
-      `export const resolve = (name, context, next) =>
-        name === '@opentelemetry/api' ? { url: ${url}, shortCircuit: true } : next(name, context);`,
-    );
-    const register = path.join(workshop.directory, 'register.mjs');
-    fs.writeFileSync(
-      register,
-      `import { register } from 'node:module'; register(${JSON.stringify(pathToFileURL(hook).href)});`,
+      });`,
     );
     await save({
       args: [...LIVE, '-traceparent', parent, '-tracestate', 'vendor=1'],
-      env: { NODE_OPTIONS: `--import=${pathToFileURL(register).href}` },
+      env: { NODE_OPTIONS: `--import=${pathToFileURL(sdk).href}` },
     });
     const seen = JSON.parse(fs.readFileSync(spans, 'utf8')) as Record<string, unknown>;
     assert.equal(seen['library'], 'ramferry');
@@ -111,7 +96,7 @@ describe('a trace', () => {
       spanId: 'b7ad6b7169203331',
       traceFlags: 1,
       isRemote: true,
-      traceState: { text: 'vendor=1' },
+      traceState: 'vendor=1',
     });
     const { status, guestBytes, domid } = seen['attributes'] as Record<string, unknown>;
     assert.deepEqual(
