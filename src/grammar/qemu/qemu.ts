@@ -18,7 +18,8 @@ import { ConfigurationWalk } from './configuration.js';
 import { readCounted, readU16, readU32 } from './fields.js';
 import { RamWalk } from './ram.js';
 import { QemuTail } from './tail.js';
-import { ADVISE_WITH_RAM, COMMAND, FILE_VERSION, RAM_SECTION, SECTION } from './format.js';
+import { meaningOf } from './commands.js';
+import { FILE_VERSION, RAM_SECTION, SECTION } from './format.js';
 import { isFull } from '../room.js';
 
 /** What the next byte is. */
@@ -268,25 +269,10 @@ export class QemuGrammar implements Grammar {
     if (data.length - at < 5) return 0;
     const command = readU16(data, at + 1);
     const length = readU16(data, at + 3);
-    switch (command) {
-      case COMMAND.postcopyAdvise:
-        if (length === ADVISE_WITH_RAM) this.#ram.postcopyAdvised = true;
-        break;
-      // From here on pages are asked for one at a time, or (COLO) the two sides talk after each checkpoint.
-      case COMMAND.packaged:
-        this.#urgentBecause = 'package of device state: the source goes postcopy';
-        break;
-      case COMMAND.postcopyListen:
-      case COMMAND.postcopyResume:
-        this.#urgentBecause = 'postcopy';
-        break;
-      case COMMAND.enableColo:
-        this.#urgentBecause = 'COLO';
-        break;
-      default:
-        if (command === COMMAND.invalid || command > COMMAND.switchoverStart)
-          return this.#lost('unknown command');
-    }
+    const meaning = meaningOf(command, length);
+    if (meaning === undefined) return this.#lost('unknown command');
+    if (meaning.postcopyAdvised === true) this.#ram.postcopyAdvised = true;
+    this.#urgentBecause = meaning.urgentBecause;
     if (this.#urgentBecause !== undefined) this.#finalPart();
     return this.#beginBody(out, 5, length);
   }

@@ -188,67 +188,70 @@ export class LibxcRecords {
 
   /** One header at data[at]; @returns its length, or 0 when it is not complete or not known. */
   #header(data: Uint8Array, at: number, atEnd: boolean, handler: RecordHandler): number {
-    const size =
-      this.#stage === 'image'
-        ? IMAGE_HEADER_BYTES
-        : this.#stage === 'domain'
-          ? DOMAIN_HEADER_BYTES
-          : RECORD_HEADER_BYTES;
-    if (data.length - at < size) {
+    if (data.length - at < this.#headerBytes()) {
       this.brokeOff = atEnd;
       return atEnd ? this.#lose(`the stream ends inside a libxc ${this.#stage} header`) : 0;
     }
-    switch (this.#stage) {
-      case 'image': {
-        const header = readImageHeader(data, at);
-        if ('unknown' in header) return this.#lose(header.unknown);
-        this.#version = header.version;
-        this.#bigEndian = header.bigEndian;
-        this.#compressed = header.compressed;
-        this.#stage = 'domain';
-        handler.between(size);
-        handler.header?.('image', this.#compressed);
-        return size;
-      }
-      case 'domain': {
-        const refusal = refuseDomainHeader(data, at, this.#bigEndian);
-        if (refusal !== undefined) return this.#lose(refusal);
-        this.#domain = new DomainRecords(this.#version, readDomainType(data, at, this.#bigEndian));
-        this.#stage = 'record';
-        handler.between(size);
-        handler.header?.('domain', this.#compressed);
-        return size;
-      }
-      default: {
-        const length = readU32(data, at + 4, this.#bigEndian);
-        if (length > MAX_RECORD_BODY) {
-          return this.#lose(`libxc record ${this.#count} of ${length} bytes, limit ${MAX_RECORD_BODY}`);
-        }
-        const type = readU32(data, at, this.#bigEndian);
-        if (this.#bytesOnly && type !== XENGUEST_RECORD.bytes && type !== XENGUEST_RECORD.totals) {
-          return this.#lose('bytes of unknown structure are not followed by their totals');
-        }
-        if (length > 0 && endsStretch(type)) {
-          return this.#lose(`libxc record ${this.#count} ends the stream and has a body of ${length} bytes`);
-        }
-        const record: LibxcRecord = {
-          type,
-          length,
-          number: this.#count,
-          offset: this.#offset,
-          bigEndian: this.#bigEndian,
-          ...(endsStretch(type) ? this.#missing() : {}),
-        };
-        this.#domain?.saw(type);
-        this.#count += 1;
-        this.#record = record;
-        this.#stage = 'body';
-        this.#left = length;
-        handler.begin(record);
-        if (length === 0) this.#finish(record, handler);
-        return size;
-      }
+    if (this.#stage === 'image') return this.#imageHeader(data, at, handler);
+    if (this.#stage === 'domain') return this.#domainHeader(data, at, handler);
+    return this.#recordHeader(data, at, handler);
+  }
+
+  #headerBytes(): number {
+    if (this.#stage === 'image') return IMAGE_HEADER_BYTES;
+    return this.#stage === 'domain' ? DOMAIN_HEADER_BYTES : RECORD_HEADER_BYTES;
+  }
+
+  #imageHeader(data: Uint8Array, at: number, handler: RecordHandler): number {
+    const header = readImageHeader(data, at);
+    if ('unknown' in header) return this.#lose(header.unknown);
+    this.#version = header.version;
+    this.#bigEndian = header.bigEndian;
+    this.#compressed = header.compressed;
+    this.#stage = 'domain';
+    handler.between(IMAGE_HEADER_BYTES);
+    handler.header?.('image', this.#compressed);
+    return IMAGE_HEADER_BYTES;
+  }
+
+  #domainHeader(data: Uint8Array, at: number, handler: RecordHandler): number {
+    const refusal = refuseDomainHeader(data, at, this.#bigEndian);
+    if (refusal !== undefined) return this.#lose(refusal);
+    this.#domain = new DomainRecords(this.#version, readDomainType(data, at, this.#bigEndian));
+    this.#stage = 'record';
+    handler.between(DOMAIN_HEADER_BYTES);
+    handler.header?.('domain', this.#compressed);
+    return DOMAIN_HEADER_BYTES;
+  }
+
+  #recordHeader(data: Uint8Array, at: number, handler: RecordHandler): number {
+    const length = readU32(data, at + 4, this.#bigEndian);
+    if (length > MAX_RECORD_BODY) {
+      return this.#lose(`libxc record ${this.#count} of ${length} bytes, limit ${MAX_RECORD_BODY}`);
     }
+    const type = readU32(data, at, this.#bigEndian);
+    if (this.#bytesOnly && type !== XENGUEST_RECORD.bytes && type !== XENGUEST_RECORD.totals) {
+      return this.#lose('bytes of unknown structure are not followed by their totals');
+    }
+    if (length > 0 && endsStretch(type)) {
+      return this.#lose(`libxc record ${this.#count} ends the stream and has a body of ${length} bytes`);
+    }
+    const record: LibxcRecord = {
+      type,
+      length,
+      number: this.#count,
+      offset: this.#offset,
+      bigEndian: this.#bigEndian,
+      ...(endsStretch(type) ? this.#missing() : {}),
+    };
+    this.#domain?.saw(type);
+    this.#count += 1;
+    this.#record = record;
+    this.#stage = 'body';
+    this.#left = length;
+    handler.begin(record);
+    if (length === 0) this.#finish(record, handler);
+    return RECORD_HEADER_BYTES;
   }
 
   /** Bytes of the body or of its padding at data[at]; @returns how many were taken. */

@@ -4,24 +4,15 @@
 // not know is reported as bytes between records to the end of the input.
 
 import { incomplete, type ScanEnd, SEEN, type StreamEnd, unseen } from '../grammar.js';
-import { LIBXL_RECORD, paddingAfter, readU32, startsWith } from './libxc-format.js';
 import { LibxcRecords } from './libxc-records.js';
 import type { XenHandler, XenWalkOptions } from './handler.js';
-import {
-  beginsBytes,
-  readLibxlHeader,
-  readXenopsdRecord,
-  readXlHeader,
-  XEN_HEADER_BYTES,
-  XEN_MAGICS,
-  type XenKind,
-} from './headers.js';
+import { beginsBytes, type HeaderPlace, Wrapping, XEN_HEADER_BYTES, type XenKind } from './headers.js';
 
 export type { XenHandler, XenWalkOptions } from './handler.js';
 export { XEN_MAGICS, type XenKind } from './headers.js';
 
 /** What stands at the current place. */
-type Place = 'libxc' | 'libxl' | 'libxl record' | 'xl' | 'xenopsd' | 'xenopsd record' | 'bytes' | 'rest';
+type Place = HeaderPlace | 'libxc' | 'bytes' | 'rest';
 
 export class XenWalk {
   readonly #kind: XenKind;
@@ -43,16 +34,16 @@ export class XenWalk {
   #offset = 0;
   /** The current libxc stream: made at its first byte, kept over checkpoints. */
   #records: LibxcRecords | undefined;
-  #inLibxl = false;
-  #libxcBigEndian = false;
-  /** Byte order of the current libxl stream. */
+  readonly #wrapping: Wrapping;
+  /** Byte order of the current libxc stream. */
   #bigEndian = false;
-  /** Bytes of the wrapping that lie before #place, and whether to flush after them. */
+  /** Bytes of the wrapping before #place, and whether a flush follows them. */
   #skip = 0;
   #flushAfterSkip = false;
 
   constructor(kind: XenKind, options: XenWalkOptions = {}) {
     this.#kind = kind;
+    this.#wrapping = new Wrapping(kind);
     this.#stopAtCheckpoint = options.atCheckpoint === 'stop';
     this.#followEnd = options.atEnd === 'follow';
     this.#compressed = options.compressed === true;
@@ -87,7 +78,7 @@ export class XenWalk {
 
   /** Byte order of the libxc stream at hand, and after its END of the last one. */
   get bigEndian(): boolean {
-    return this.#libxcBigEndian;
+    return this.#bigEndian;
   }
 
   /** Why the rest is unknown. */
@@ -220,7 +211,7 @@ export class XenWalk {
   #libxc(data: Uint8Array, atEnd: boolean, handler: XenHandler): number {
     this.#records ??= new LibxcRecords(this.#offset);
     const taken = this.#records.scan(data, atEnd, handler);
-    this.#libxcBigEndian = this.#records.bigEndian;
+    this.#bigEndian = this.#records.bigEndian;
     if (!this.#records.inHeaders) this.#sawLibxc = true;
     if (this.#records.compressed) this.#sawMark = true;
     switch (this.#records.state) {
@@ -232,12 +223,12 @@ export class XenWalk {
         break;
       case 'ended':
         this.#records = undefined;
-        if (this.#kind !== 'libxc') this.#place = this.#inLibxl ? 'libxl record' : 'xenopsd record';
+        if (this.#kind !== 'libxc') this.#place = this.#wrapping.afterLibxc;
         else if (this.#followEnd) this.#goOnBehindEnd(taken);
         else this.#state = 'done';
         break;
       case 'checkpoint':
-        if (this.#inLibxl) this.#place = 'libxl record';
+        if (this.#wrapping.inLibxl) this.#place = 'libxl record';
         else if (this.#kind === 'libxc' && this.#stopAtCheckpoint) this.#state = 'done';
         else this.#records.resume();
         break;
@@ -249,83 +240,22 @@ export class XenWalk {
   #goOnBehindEnd(taken: number): void {
     this.#enterRest();
     if (!this.#compressed) return;
-    this.#records = LibxcRecords.ofBytes(this.#offset + taken, this.#libxcBigEndian);
+    this.#records = LibxcRecords.ofBytes(this.#offset + taken, this.#bigEndian);
     this.#place = 'bytes';
   }
 
-  /** Reads the complete header at data[at] and decides what follows it; @returns why it is unknown. */
-  #header(place: keyof typeof XEN_HEADER_BYTES, data: Uint8Array, at: number): string | undefined {
-    switch (place) {
-      case 'xl': {
-        const header = readXlHeader(data, at);
-        if ('unknown' in header) return header.unknown;
-        this.#skip = header.optionalBytes;
-        this.#place = 'libxl';
-        return undefined;
-      }
-      case 'libxl': {
-        const header = readLibxlHeader(data, at);
-        if ('unknown' in header) return header.unknown;
-        this.#bigEndian = header.bigEndian;
-        this.#inLibxl = true;
-        this.#place = 'libxl record';
-        return undefined;
-      }
-      case 'libxl record':
-        this.#libxlRecord(readU32(data, at, this.#bigEndian), readU32(data, at + 4, this.#bigEndian));
-        return undefined;
-      case 'xenopsd':
-        this.#place = 'xenopsd record';
-        return startsWith(data, at, XEN_MAGICS.xenopsd) ? undefined : 'no xenopsd signature';
-      case 'xenopsd record':
-        return this.#xenopsdRecord(data, at);
-    }
-  }
-
-  #libxlRecord(type: number, length: number): void {
-    this.#skip = length + paddingAfter(length);
-    this.#place = 'libxl record';
-    switch (type) {
-      case LIBXL_RECORD.libxcContext:
-        this.#records = undefined;
-        this.#place = 'libxc';
-        break;
-      case LIBXL_RECORD.checkpointEnd:
-        this.#flushAfterSkip = true;
-        if (this.#records === undefined) break;
-        this.#records.resume();
-        this.#place = 'libxc';
-        break;
-      case LIBXL_RECORD.checkpointState:
-        this.#flushAfterSkip = true;
-        break;
-      case LIBXL_RECORD.end:
-        this.#flushAfterSkip = true;
-        this.#inLibxl = false;
-        this.#records = undefined;
-        if (this.#kind === 'xenopsd') this.#place = 'xenopsd record';
-        else this.#enterRest();
-        break;
-    }
-  }
-
-  #xenopsdRecord(data: Uint8Array, at: number): string | undefined {
-    const record = readXenopsdRecord(data, at);
-    this.#place = 'xenopsd record';
-    switch (record.what) {
-      case 'libxc':
-      case 'libxl':
-        this.#place = record.what;
-        break;
-      case 'end':
-        this.#flushAfterSkip = true;
-        this.#enterRest();
-        break;
-      case 'counted':
-        this.#skip = record.length;
-        break;
-      case 'unknown':
-        return record.because;
+  /** Reads the complete header at data[at] and decides what follows it. @returns why the header is unknown */
+  #header(place: HeaderPlace, data: Uint8Array, at: number): string | undefined {
+    const after = this.#wrapping.read(place, data, at);
+    if ('unknown' in after) return after.unknown;
+    this.#skip = after.skip;
+    this.#flushAfterSkip ||= after.flush === true;
+    if (after.libxc === 'drop') this.#records = undefined;
+    if (after.place === 'end') this.#enterRest();
+    else this.#place = after.place;
+    if (after.libxc === 'resume' && this.#records !== undefined) {
+      this.#records.resume();
+      this.#place = 'libxc';
     }
     return undefined;
   }
