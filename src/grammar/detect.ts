@@ -1,6 +1,6 @@
-// What kind of stream begins with these bytes, and what each side does with it.
-// The detector waits only while the bytes so far are the beginning of a magic, and says how many more it can use, so that
-// nothing is read that it does not need. It believes a magic; whether the rest keeps that promise the grammar finds out.
+// Recognises the kind of a stream by its first bytes, and selects the grammar or container for it.
+// The detector waits only while the bytes so far are a prefix of a magic, and says how many more it can use, so that
+// the caller reads no more than needed. It accepts a magic alone; the grammar checks the bytes behind it.
 
 import { RamferryError } from '../errors.js';
 import { PAGE_BYTES } from '../page/size.js';
@@ -24,7 +24,7 @@ import { QemuGrammar } from './qemu/qemu.js';
 import { RawGrammar } from './raw.js';
 import { XEN_MAGICS, type XenWalkOptions } from './xen/wrapping.js';
 
-/** Streams that are compressed already, and what a message calls them. */
+/** Streams that are already compressed, and their names in messages. */
 const COMPRESSED = {
   native: 'a ramferry stream',
   zstd: 'Zstandard frames',
@@ -34,18 +34,18 @@ const COMPRESSED = {
 } as const;
 export type CompressedKind = keyof typeof COMPRESSED;
 
-/** `multifd`: one channel of a multifd migration, of which a single connection is only a part. */
+/** `multifd`: one channel of a multifd migration, which is only a part of the migration. */
 export type StreamKind = StreamFormat | CompressedKind | 'multifd';
 
 /** How a receiver reads a stream. */
 export type Container =
-  /** ramferry's own chunk records */
+  /** chunk records of ramferry */
   | 'native'
-  /** frames of a standard compressor around everything (method `stream`) */
+  /** frames of a standard compressor (method `stream`) */
   | 'frames'
-  /** a Xen stream, which may hold compressed records (method `xenguest`) or none */
+  /** a Xen stream, with or without compressed records (method `xenguest`) */
   | 'xen'
-  /** nothing that ramferry or a compressor has written: the bytes are what they are */
+  /** written neither by ramferry nor by a compressor: the bytes are passed on as they are */
   | 'plain';
 
 export function isCompressed(kind: StreamKind): kind is CompressedKind {
@@ -55,8 +55,8 @@ export function isCompressed(kind: StreamKind): kind is CompressedKind {
 /**
  * Sending side: the grammar for a stream, from its first byte.
  * @param xen how a Xen stream is walked
- * Throws ERR_ALREADY_COMPRESSED, naming what was found (compressing twice costs time and gains nothing), or
- * ERR_INPUT_UNKNOWN for what is only a part of a migration.
+ * @throws ERR_ALREADY_COMPRESSED with the name of the format: compressing twice costs time and gains nothing;
+ *   ERR_INPUT_UNKNOWN for a stream that is only a part of a migration
  */
 export function grammarFor(kind: StreamKind, xen: XenWalkOptions = {}): Grammar {
   if (isCompressed(kind)) {
@@ -92,7 +92,7 @@ export function grammarFor(kind: StreamKind, xen: XenWalkOptions = {}): Grammar 
   }
 }
 
-/** Receiving side: how a stream of this kind is read. */
+/** Receiving side: the container of a stream of this kind. */
 export function containerOf(kind: StreamKind): Container {
   switch (kind) {
     case 'native':
@@ -121,7 +121,7 @@ interface Candidate {
   readonly magic: Uint8Array;
 }
 
-/** No magic is the beginning of another. A skippable frame may be LZ4's too; whoever decodes frames looks behind it. */
+/** No magic is a prefix of another. A skippable frame may also be LZ4's: the decoder of frames looks behind it. */
 const CANDIDATES: readonly Candidate[] = [
   { kind: 'native', magic: NATIVE_MAGIC },
   { kind: 'qemu', magic: QEMU_MAGIC },
@@ -145,8 +145,8 @@ export class Detector {
   readonly #fileSize: number | undefined;
 
   /**
-   * @param fileSize size in bytes when the input is a regular file from its start: what nothing else claims is then a RAM
-   *   image if it has a whole number of pages, and no channel of multifd, which only a connection can be.
+   * @param fileSize size in bytes when the input is a regular file read from its start. Then an unrecognised input with a whole
+   *   number of pages is a RAM image, and a multifd channel is impossible: only a connection can be one.
    */
   constructor(fileSize?: number) {
     this.#fileSize = fileSize;
@@ -154,15 +154,15 @@ export class Detector {
       fileSize === undefined ? CANDIDATES : CANDIDATES.filter(({ kind }) => kind !== 'multifd');
   }
 
-  /** Bytes that may be read now without reading more than is needed to decide; 0 once decided. */
+  /** Bytes that the caller may read without reading more than the decision needs; 0 once decided. */
   get wanted(): number {
     if (this.#decided !== undefined) return 0;
     return Math.min(...this.#candidates.map(({ magic }) => magic.length)) - this.#seen;
   }
 
   /**
-   * Takes the next bytes of the stream, from its start; bytes beyond the decision are not looked at.
-   * @returns the kind as soon as it is certain.
+   * Takes the next bytes of the stream, from its start, and ignores bytes behind the decision.
+   * @returns the kind as soon as it is certain
    */
   feed(bytes: Uint8Array): StreamKind | undefined {
     for (const byte of bytes) {
@@ -175,7 +175,7 @@ export class Detector {
     return this.#decided;
   }
 
-  /** The stream is over: what is not decided now, nothing claims. */
+  /** The stream is over. @returns the decision, or the kind of an unrecognised input */
   end(): StreamKind {
     this.#decided ??= this.#unclaimed();
     return this.#decided;

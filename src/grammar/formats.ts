@@ -1,5 +1,5 @@
-// The names of the streams that a grammar follows, as `--format` takes them. Nothing else, so that who only checks a
-// name loads no grammar.
+// The names of the stream formats, as `--format` takes them. A file of its own, so that a check of the option loads no
+// grammar.
 
 export const STREAM_FORMATS = [
   'raw',

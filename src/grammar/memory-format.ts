@@ -1,12 +1,12 @@
-// The stream of `ramferry migrate`: a guest's RAM as pages by region and number, round after round, then the device
-// state as the hypervisor wrote it. Little-endian. This file packs and checks headers; it does no I/O.
+// The format of the stream of `ramferry migrate`: pages by region and number, in rounds, then the device state as the
+// hypervisor wrote it. Little-endian. This file packs and checks headers; it does no I/O.
 //
 //   stream header   magic, u16 version, u16 flags, u32 regions, per region u64 size in bytes
 //   record header   u32 type, u32 region, u64 count
 //   PAGES           count × u64 page number, then count × 4096 bytes
-//   ROUND, RAM_END  nothing; count is the number of the round that ends
+//   ROUND, RAM_END  no body; count is the number of the round that ends
 //   STATE           count bytes of device state
-//   END             nothing
+//   END             no body
 
 import { Buffer } from 'node:buffer';
 
@@ -16,9 +16,9 @@ import { PAGE_BYTES } from '../page/size.js';
 const MEMORY_MAGIC = Buffer.from([0x89, 0x52, 0x46, 0x4d, 0x0d, 0x0a, 0x1a, 0x0a]);
 const MEMORY_VERSION = 1;
 
-/** The destination hashes its RAM before the hand-over and says the hash. */
+/** The destination hashes its RAM before the handover and sends the hash. */
 export const MEMORY_FLAG_HASH = 1;
-/** Regions stand in the order of `ramBackends` in the destination's hello: the source has matched them by id. */
+/** Regions are in the order of `ramBackends` in the destination's hello: the source has matched them by id. */
 export const MEMORY_FLAG_MATCHED = 2;
 const MEMORY_FLAGS = MEMORY_FLAG_HASH | MEMORY_FLAG_MATCHED;
 
@@ -28,11 +28,11 @@ export const MEMORY_RECORD_BYTES = 16;
 
 export const MEMORY_RECORD = { pages: 1, round: 2, ramEnd: 3, state: 4, end: 5 } as const;
 
-/** A guest has a handful of memory backends. */
+/** A guest has a few memory backends. */
 const MAX_REGIONS = 256;
-/** Pages of one PAGES record. */
+/** Most pages of one PAGES record. */
 const MAX_RECORD_PAGES = 4096;
-/** Bytes of one STATE record. */
+/** Most bytes of one STATE record. */
 export const MAX_STATE_BYTES = 1 << 20;
 
 export interface MemoryRecord {
@@ -53,12 +53,12 @@ export function writeMemoryHeader(sizes: readonly number[], flags = 0): Buffer {
 }
 
 /**
- * What the header at bytes[0, 16) announces.
+ * Reads the header at bytes[0, 16).
  * @throws ERR_STREAM_MAGIC, ERR_STREAM_VERSION, ERR_STREAM_FEATURE, ERR_STREAM_LIMIT
  */
 export function readMemoryHeader(bytes: Buffer): { readonly regions: number; readonly flags: number } {
   if (bytes.compare(MEMORY_MAGIC, 0, 8, 0, 8) !== 0) {
-    throw new RamferryError('ERR_STREAM_MAGIC', 'what comes is not what `ramferry migrate` sends', {
+    throw new RamferryError('ERR_STREAM_MAGIC', 'the stream is not one of `ramferry migrate`', {
       offset: 0,
       hint: '`incoming` belongs to `migrate`, `receive` to `send`',
     });
@@ -68,12 +68,12 @@ export function readMemoryHeader(bytes: Buffer): { readonly regions: number; rea
   if (version !== MEMORY_VERSION) {
     throw new RamferryError(
       'ERR_STREAM_VERSION',
-      `the guest memory stream has version ${version}, this is for version ${MEMORY_VERSION}`,
+      `the guest memory stream has version ${version}, expected ${MEMORY_VERSION}`,
       { offset: 8, hint: 'use the same ramferry on both sides' },
     );
   }
   if ((flags & ~MEMORY_FLAGS) !== 0) {
-    throw new RamferryError('ERR_STREAM_FEATURE', 'the source asks for what this version does not have', {
+    throw new RamferryError('ERR_STREAM_FEATURE', 'the source requires a feature that this version lacks', {
       offset: 10,
       hint: 'use the same ramferry on both sides',
     });
@@ -95,7 +95,7 @@ export function writeMemoryRecord(type: number, region: number, count: number): 
   return out;
 }
 
-/** A PAGES record up to its pages. */
+/** The header and the page numbers of a PAGES record. */
 export function writePagesHead(region: number, numbers: readonly number[]): Buffer {
   const out = Buffer.alloc(MEMORY_RECORD_BYTES + numbers.length * 8);
   writeMemoryRecord(MEMORY_RECORD.pages, region, numbers.length).copy(out);
@@ -103,7 +103,7 @@ export function writePagesHead(region: number, numbers: readonly number[]): Buff
   return out;
 }
 
-/** The record header at bytes[0, 16); undefined when it is none. */
+/** Reads the record header at bytes[0, 16). @returns undefined when it is invalid */
 export function readMemoryRecord(bytes: Buffer): MemoryRecord | undefined {
   const type = bytes.readUInt32LE(0);
   const region = bytes.readUInt32LE(4);
@@ -121,8 +121,8 @@ const LIMIT_OF: Readonly<Record<number, number>> = {
 };
 
 /**
- * Identities of pages: regions one after the other.
- * @returns for each region the number of pages before it
+ * Identities count through the regions in order.
+ * @returns for each region the identity of its first page
  */
 export function firstPages(sizes: readonly number[]): number[] {
   let before = 0;

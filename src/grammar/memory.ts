@@ -1,5 +1,5 @@
-// The stream of `ramferry migrate` (memory-format.ts): pages have an identity over all regions, so that one that comes
-// again in a later round is known again. The end of RAM and the end of the stream leave at once: somebody waits.
+// The grammar of the stream of `ramferry migrate` (memory-format.ts). A page's identity counts over all regions, so that the
+// page store finds it again in later rounds. The ends of RAM and of the stream are flushed: the destination waits for them.
 
 import { Buffer } from 'node:buffer';
 
@@ -36,7 +36,7 @@ export class MemoryGrammar implements Grammar {
   readonly name = 'memory';
   state: ScanEnd = 'open';
   opaqueBecause: string | undefined;
-  /** The guest is stopped when its last round begins; whoever stops it says so. */
+  /** True while the guest is stopped for its last round; set by the code that stops it. */
   downtime = false;
   #expecting: Expecting = { what: 'header' };
   readonly #sizes: number[] = [];
@@ -65,7 +65,7 @@ export class MemoryGrammar implements Grammar {
     return incomplete('the END record did not come');
   }
 
-  /** One item, or as much of it as is there; 0 when it is too little. */
+  /** Consumes one item, or its available part. @returns 0 where too few bytes are available */
   #item(bytes: Buffer, out: SegmentSink): number {
     const expecting = this.#expecting;
     switch (expecting.what) {
@@ -118,7 +118,7 @@ export class MemoryGrammar implements Grammar {
     out.skeleton(MEMORY_RECORD_BYTES);
     const record = readMemoryRecord(bytes);
     if (record === undefined || record.region >= this.#sizes.length) {
-      this.#opaque('a record that this version does not know');
+      this.#opaque('unknown record');
       return MEMORY_RECORD_BYTES;
     }
     const { type, region, count } = record;
@@ -144,7 +144,7 @@ export class MemoryGrammar implements Grammar {
     return count * 8;
   }
 
-  /** Pages that follow each other in memory, too, as far as they go. */
+  /** Reports the longest run of pages that are also adjacent in memory. */
   #pages(bytes: Buffer, at: number, out: SegmentSink): number {
     const most = Math.min(this.#identities.length - at, Math.floor(bytes.length / PAGE_BYTES));
     if (most === 0) return 0;

@@ -1,6 +1,6 @@
-// Bytes of unknown structure: blocks of 4 KiB, aligned to the start of the stream, count as pages without identity, so that
-// zero blocks and duplicates are still found. What is left at the end is skeleton.
-// OpaqueTail is the same for the rest of a stream whose walk has ended; it does not know why.
+// Bytes of unknown structure: blocks of 4 KiB, aligned to the start of the stream, are pages without identity, so that zero
+// blocks and duplicates are still found. A shorter block at the end is skeleton.
+// OpaqueTail does the same for the rest of a stream that a grammar no longer follows.
 
 import { PAGE_BYTES } from '../page/size.js';
 import {
@@ -14,11 +14,11 @@ import {
 import { isFull } from './room.js';
 
 export interface TailOptions {
-  /** Report nothing but skeleton: what comes is known not to be pages (device state). */
+  /** Reports only skeleton: the bytes are known to hold no pages (device state). */
   readonly skeleton?: boolean;
   /**
-   * Pages are being waited for one at a time: every byte is reported at once, as skeleton (a block may not be waited for),
-   * and a flush follows each scan.
+   * The reader waits for single pages: every byte is reported at once, as skeleton, without waiting for a complete block, and a
+   * flush follows each scan.
    */
   readonly urgent?: boolean;
 }
@@ -30,7 +30,7 @@ export class OpaqueTail {
   readonly #blocks: boolean;
   readonly #urgent: boolean;
 
-  /** @param offset bytes of the stream that were consumed before; decides the alignment of the blocks. */
+  /** @param offset bytes of the stream consumed before; determines the alignment of the blocks */
   constructor(offset: number, options: TailOptions = {}) {
     this.#lead = (PAGE_BYTES - (offset % PAGE_BYTES)) % PAGE_BYTES;
     this.#urgent = options.urgent === true;
@@ -76,6 +76,6 @@ export class OpaqueGrammar implements Grammar {
   }
 
   end(): StreamEnd {
-    return unseen('a stream of unknown structure does not tell its end');
+    return unseen('a stream of unknown structure has no mark at its end');
   }
 }

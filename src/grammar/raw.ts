@@ -1,5 +1,5 @@
-// A RAM image: page after page from address 0. Each aligned block of 4096 bytes is a page whose identity is its number.
-// A tail shorter than a page is skeleton.
+// The grammar of a RAM image: consecutive pages from address 0. Each aligned block of 4096 bytes is a page, and its identity is
+// its number. A tail shorter than a page is skeleton.
 
 import { PAGE_BYTES } from '../page/size.js';
 import { type Grammar, type ScanEnd, type SegmentSink, type StreamEnd, unseen } from './grammar.js';
@@ -9,7 +9,7 @@ export class RawGrammar implements Grammar {
   readonly name = 'raw';
   readonly state: ScanEnd = 'open';
   readonly opaqueBecause = undefined;
-  /** A reader of an image needs all of it: the final part is its last byte. */
+  /** A reader needs the complete image: the final part is its last byte. */
   finalFrom = Infinity;
   #next = 0;
   #offset = 0;
@@ -31,8 +31,8 @@ export class RawGrammar implements Grammar {
     return data.length;
   }
 
-  /** Of a file its size is known: the reader of the file says so. */
+  /** The reader of a regular file knows the end by the file's size; this grammar does not. */
   end(): StreamEnd {
-    return unseen('a RAM image that does not come from a file does not tell its end');
+    return unseen('a RAM image that does not come from a file has no mark at its end');
   }
 }

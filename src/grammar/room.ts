@@ -1,5 +1,5 @@
-// Whether a sink has room, asked anew: its `full` changes with each call, which the compiler's narrowing of a property
-// does not see. Takes any sink, promises nothing about later.
+// Reads a sink's `full` again: each call of the sink may change it, and the compiler's narrowing of the property would keep the
+// old value.
 
 import type { SegmentSink } from './grammar.js';
 

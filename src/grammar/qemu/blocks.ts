@@ -1,5 +1,5 @@
-// The RAM blocks of a QEMU stream: names, sizes and numbers. Filled from the list at setup, or by first appearance.
-// Memory is bounded by MAX_BLOCKS; what the blocks are for, it does not know.
+// The RAM blocks of a QEMU stream: names, sizes and numbers. A block enters the table by the list at setup, or by its first
+// appearance. MAX_BLOCKS bounds the memory.
 
 import { PAGE_BYTES } from '../../page/size.js';
 import { MAX_BLOCKS, PAGES_PER_BLOCK } from './format.js';
@@ -7,7 +7,7 @@ import { MAX_BLOCKS, PAGES_PER_BLOCK } from './format.js';
 export interface RamBlock {
   /** Identity of the block's first page. */
   readonly base: number;
-  /** Page numbers of the block are below this; PAGES_PER_BLOCK when its size was not told. */
+  /** Page numbers of the block are below this; PAGES_PER_BLOCK where no list gave its size. */
   readonly pages: number;
 }
 
@@ -15,8 +15,8 @@ export class BlockTable {
   readonly #blocks = new Map<string, RamBlock>();
 
   /**
-   * Adds a block of `size` bytes, or finds it when the list is sent again (then its size is the new one).
-   * @returns undefined when there are too many, or when the block is larger than any that can be addressed.
+   * Adds a block of `size` bytes. Where the list is sent again, the block gets the new size.
+   * @returns undefined when there are too many blocks, or when the block has more pages than identities exist
    */
   add(name: string, size: number): RamBlock | undefined {
     const pages = Math.ceil(size / PAGE_BYTES);
@@ -28,7 +28,7 @@ export class BlockTable {
     return block;
   }
 
-  /** The block of that name; one that no list has told is added. */
+  /** The block of that name; adds it where no list named it. */
   find(name: string): RamBlock | undefined {
     return this.#blocks.get(name) ?? this.add(name, PAGES_PER_BLOCK * PAGE_BYTES);
   }

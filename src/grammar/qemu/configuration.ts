@@ -1,5 +1,5 @@
-// The CONFIGURATION section of QEMU's stream: the machine's name, and subsections, of which none says its length: each is
-// known by name, or the walk ends. It does not know other sections; where it stops for good it says why.
+// The CONFIGURATION section of a QEMU stream: the machine's name and subsections. A subsection has no length field, so an
+// unknown one ends the walk. `lostBecause` says why the walk ended.
 
 import type { SegmentSink } from '../grammar.js';
 import { readCounted, readU32 } from './fields.js';
@@ -14,19 +14,22 @@ import {
 } from './format.js';
 
 export class ConfigurationWalk {
-  /** Set when the walk cannot go on: the item at hand is not what savevm.c writes. */
+  /** Set when the walk has ended: the current item differs from what savevm.c writes. */
   lostBecause: string | undefined;
-  /** Capability x-ignore-shared: RAM blocks tell their guest address. */
+  /** Capability x-ignore-shared: the list of RAM blocks has guest addresses. */
   ignoreShared = false;
 
   #capabilitiesLeft = 0;
 
-  /** The next item is a capability, and no section's type. */
+  /** The next item is a capability, not a section's type. */
   get amidCapabilities(): boolean {
     return this.#capabilitiesLeft > 0;
   }
 
-  /** Takes one item: the section's head, a subsection's, or a capability. Returns its length; 0: not complete, or lost. */
+  /**
+   * Consumes one item: the head of the section, a subsection, or a capability.
+   * @returns its length; 0 where it is not complete, or the walk has ended
+   */
   walk(data: Uint8Array, at: number, out: SegmentSink): number {
     const n = this.#item(data, at);
     if (n > 0) out.skeleton(n);

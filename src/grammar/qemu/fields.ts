@@ -1,11 +1,11 @@
-// Single fields of QEMU's migration stream, big-endian: read where they stand, and written as savevm.c and ram.c write
-// them. Knows no order of fields and no state; numbers and limits are in qemu-format.ts.
+// Reads and writes single fields of QEMU's migration stream, big-endian, as savevm.c and ram.c do.
+// Has no state and no order of fields; numbers and limits are in format.ts.
 
 import { Buffer } from 'node:buffer';
 
 import { SECTION } from './format.js';
 
-/** What a START or FULL section says of itself. */
+/** The header fields of a START or FULL section. */
 export interface SectionHead {
   readonly id: number;
   readonly name: string;
@@ -21,7 +21,7 @@ export function readU32(data: Uint8Array, at: number): number {
   return ((data[at]! << 24) | (data[at + 1]! << 16) | (data[at + 2]! << 8) | data[at + 3]!) >>> 0;
 }
 
-/** The text after a u8 length; undefined when it is not complete. */
+/** The text behind a u8 length; undefined when it is not complete. */
 export function readCounted(data: Uint8Array, at: number): string | undefined {
   const length = data[at];
   if (length === undefined || at + 1 + length > data.length) return undefined;
@@ -34,7 +34,7 @@ export function u32(value: number): Buffer {
   return bytes;
 }
 
-/** A word of the ram section: the address of a page, or a length, with flags in the bits that it leaves free. */
+/** A word of the ram section: a page's address, or a length, with flags in the free low bits. */
 export function word(address: number, flags: number): Buffer {
   const bytes = Buffer.alloc(8);
   bytes.writeBigUInt64BE(BigInt(address) | BigInt(flags));
@@ -47,7 +47,7 @@ export function counted(text: string): Buffer {
   return Buffer.concat([Buffer.of(bytes.length), bytes]);
 }
 
-/** What follows the type of a START or FULL section. */
+/** The bytes behind the type of a START or FULL section. */
 export function sectionHead({ id, name, instance, version }: SectionHead): Buffer {
   return Buffer.concat([u32(id), counted(name), u32(instance), u32(version)]);
 }

@@ -1,6 +1,6 @@
-// A libvirt save image: a header of 92 bytes, the domain's XML (with its cookie and padding), then a QEMU stream.
+// The grammar of a libvirt save image: a header of 92 bytes, the domain's XML (with cookie and padding), then a QEMU stream.
 // Source: struct _virQEMUSaveHeader in libvirt's src/qemu/qemu_saveimage.h; its integers are in the byte order of the host.
-// An image that libvirt compressed itself is opaque after the XML.
+// An image that libvirt compressed itself is opaque behind the XML.
 
 import {
   type Grammar,
@@ -19,11 +19,11 @@ const HEADER_LENGTH = 92;
 const VERSION_AT = 16;
 const DATA_LENGTH_AT = 20;
 const FORMAT_AT = 28;
-/** QEMU_SAVE_VERSION; a version beyond it, read in the wrong byte order, is how libvirt itself tells the order. */
+/** QEMU_SAVE_VERSION. A larger value means the other byte order: libvirt detects the order in the same way. */
 const MAX_VERSION = 2;
-/** XML, cookie and 64 KiB of room; a header that tells more is not believed. */
+/** XML, cookie and 64 KiB of padding; a larger value makes the header invalid. */
 const MAX_DATA_LENGTH = 64 * 2 ** 20;
-/** enum virQEMUSaveFormat: raw, and (since libvirt 11.2) sparse, which is a QEMU stream with mapped-ram. The others are programs. */
+/** enum virQEMUSaveFormat: raw, and (since libvirt 11.2) sparse, a QEMU stream with mapped-ram. The others name compressors. */
 const QEMU_FORMATS: readonly number[] = [0, 6];
 const FORMAT_NAMES = ['raw', 'gzip', 'bzip2', 'xz', 'lzop', 'zstd', 'sparse'];
 
@@ -35,7 +35,7 @@ export class LibvirtGrammar implements Grammar {
   #left: number | undefined;
   #rest: Pick<QemuGrammar, 'scan'> | undefined;
   #qemu: QemuGrammar | undefined;
-  /** libvirt has not yet put the final magic over the preliminary one. */
+  /** The magic is the preliminary one: libvirt has not completed the image. */
   #part = false;
 
   get downtime(): boolean {
@@ -66,9 +66,9 @@ export class LibvirtGrammar implements Grammar {
   end(): StreamEnd {
     if (this.#because !== undefined) return unseen(this.#because);
     if (this.#qemu === undefined || (this.#left ?? 0) > 0) {
-      return incomplete('it breaks off within what libvirt wrote before the QEMU stream');
+      return incomplete("it breaks off within libvirt's header or XML, before the QEMU stream");
     }
-    if (this.#part) return incomplete('libvirt has marked the image as not complete');
+    if (this.#part) return incomplete('libvirt has marked the image as incomplete');
     return this.#qemu.end();
   }
 

@@ -1,7 +1,6 @@
-// QEMU's migration stream: walks the ram sections of a precopy stream, where nearly all of it is, and reports their pages.
-// Device state has no lengths in the stream: after the last ram section it is skeleton to the end; before that, as with
-// anything else unknown, and from the moment the source goes postcopy, the rest is opaque (opaqueBecause says why).
-// The identity of a page is (number of its RAM block) * 2^36 + (address / 4096). Format: qemu-format.ts.
+// The grammar of QEMU's migration stream (format.ts). A page's identity is (number of its RAM block) * 2^36 + address / 4096.
+// Device state has no length fields, so all bytes behind the last ram section are skeleton. After an unknown item, device state
+// before the end of RAM, or a switch to postcopy, the rest is opaque (opaqueBecause says why).
 
 import {
   type Grammar,
@@ -22,12 +21,12 @@ import { meaningOf } from './commands.js';
 import { FILE_VERSION, RAM_SECTION, SECTION } from './format.js';
 import { isFull } from '../room.js';
 
-/** What the next byte is. */
+/** The meaning of the next byte. */
 const enum Next {
   magic,
   /** a section's type, or one of CONFIGURATION's subsections */
   section,
-  /** one of CONFIGURATION's */
+  /** a capability of CONFIGURATION */
   capability,
   /** a body of known length */
   body,
@@ -48,30 +47,29 @@ export class QemuGrammar implements Grammar {
   readonly #configuration = new ConfigurationWalk();
   readonly #ram = new RamWalk();
   #ramSection: number | undefined;
-  /** A PART (or START) of ram is walked (false), or its END (true). */
+  /** The current ram section is END (true), or START or PART (false). */
   #lastPart = false;
-  /** After ram's END section nothing but device state is left. */
+  /** RAM's END section is over: only device state follows. */
   #ramDone = false;
-  /** Sections end with a footer; which machine types write none the stream does not tell. */
+  /** Sections end with a footer. Some machine types write none, and the stream does not say which. */
   #footers = false;
-  /** What follows the last ram section. */
+  /** The bytes behind the last ram section. */
   #deviceState: QemuTail | undefined;
   #eof = false;
   /** The input has ended within an item. */
   #brokeOff = false;
-  /** Sections so far: CONFIGURATION is the first or not there. */
+  /** Sections so far: CONFIGURATION is the first one, or absent. */
   #sections = 0;
   #inConfiguration = false;
   #bodyLeft = 0;
-  /** The body at hand is that of a command after which latency counts: why the walk ends with it. */
+  /** Set in the body of a command after which latency matters: why the walk ends with this body. */
   #urgentBecause: string | undefined;
   /** Set when the walk has ended where the end of the stream cannot be recognised. */
   #endUnseenBecause: string | undefined;
-
-  /** Where RAM's END section begins, or postcopy, or the stream's end where there is no RAM. */
+  /** Offset of RAM's END section, of the switch to postcopy, or of EOF in a stream without RAM. */
   #final = Infinity;
 
-  /** @param offset bytes before the stream that belong to its file (libvirt's header): blocks are aligned to the file. */
+  /** @param offset bytes of the file before the stream (libvirt's header): opaque blocks are aligned to the file */
   constructor(offset = 0) {
     this.#offset = offset;
   }
@@ -112,12 +110,11 @@ export class QemuGrammar implements Grammar {
     if (this.#endUnseenBecause !== undefined) return unseen(this.#endUnseenBecause);
     if (this.#eof && this.#deviceState !== undefined) return unseen('bytes follow its end');
     if (this.#deviceState !== undefined) return this.#deviceState.end();
-    const whole = this.#eof && this.#ramDone && this.#next === Next.section && !this.#brokeOff;
-    if (whole) return SEEN;
+    if (this.#eof && this.#ramDone && this.#next === Next.section && !this.#brokeOff) return SEEN;
     return incomplete(this.#ramDone ? 'it breaks off after RAM' : 'it breaks off before the end of RAM');
   }
 
-  /** Consumes one item, or a run of them; returns how many bytes. 0: not complete, or the walk has ended before it. */
+  /** Consumes one or more items. @returns their bytes; 0 where the item is not complete, or the walk has ended before it */
   #step(data: Uint8Array, at: number, out: SegmentSink): number {
     switch (this.#next) {
       case Next.magic:
@@ -135,9 +132,9 @@ export class QemuGrammar implements Grammar {
     }
   }
 
-  /** The walk ends: whatever follows the bytes that were reported is opaque. */
+  /** Ends the walk: the bytes behind the reported ones are opaque. */
   #lost(because: string, urgent = false): 0 {
-    // Once RAM is over, or the stream is, nothing that follows can be a page: that is how a walk should end.
+    // Behind the end of RAM, or of the stream, no page follows: this is the normal end of a walk.
     const over = this.#ramDone || this.#eof;
     if (!over) this.opaqueBecause = because;
     this.#rest = { skeleton: over, urgent };
@@ -191,18 +188,18 @@ export class QemuGrammar implements Grammar {
     }
   }
 
-  /** The section at hand is the first of the final part, unless an earlier one was. */
+  /** The current section begins the final part, unless an earlier one did. */
   #finalPart(): void {
     this.#final = Math.min(this.#final, this.#offset);
   }
 
-  /** A section's header is understood. */
+  /** Counts a section whose header is valid. */
   #begun(configuration = false): void {
     this.#sections += 1;
     this.#inConfiguration = configuration;
   }
 
-  /** The section's head, or what follows it. */
+  /** One item of CONFIGURATION. */
   #configure(data: Uint8Array, at: number, out: SegmentSink): number {
     const n = this.#configuration.walk(data, at, out);
     if (this.#configuration.lostBecause !== undefined) return this.#lost(this.#configuration.lostBecause);
@@ -212,11 +209,11 @@ export class QemuGrammar implements Grammar {
   }
 
   #start(data: Uint8Array, at: number, out: SegmentSink): number {
-    if (this.#ramSection !== undefined) return this.#lost('a second section that goes on');
+    if (this.#ramSection !== undefined) return this.#lost('a second live section');
     if (data.length - at < 6) return 0;
     const name = readCounted(data, at + 5);
     if (name === undefined) return 0;
-    if (name !== RAM_SECTION.name) return this.#lost('a section other than ram that goes on');
+    if (name !== RAM_SECTION.name) return this.#lost('a live section other than ram');
     const length = 6 + name.length + 8;
     if (data.length - at < length) return 0;
     if (readU32(data, at + length - 4) !== RAM_SECTION.version)
@@ -277,7 +274,7 @@ export class QemuGrammar implements Grammar {
     return this.#beginBody(out, 5, length);
   }
 
-  /** Reports a header; `length` bytes of body follow, and after them a flush. */
+  /** Reports a header. A body of `length` bytes follows, and a flush behind it. */
   #beginBody(out: SegmentSink, header: number, length: number): number {
     this.#begun();
     out.skeleton(header);

@@ -1,6 +1,6 @@
-// The data of QEMU's ram sections: 64-bit words (address | flags) with block names, pages, fill bytes and deltas between
-// them, up to the word EOS. Blocks and the block of the last page last from one section to the next, as in ram_load().
-// It does not know sections; where the data is not as ram.c writes it, it stops before the item and says why.
+// The data of QEMU's ram sections: 64-bit words (address | flags), with block names, pages, fill bytes and deltas between
+// them, up to the word EOS. The block table and the last page's block survive from section to section, as in ram_load().
+// Where the data differs from what ram.c writes, the walk stops before the item and `lostBecause` says why.
 
 import { PAGE_BYTES } from '../../page/size.js';
 import type { SegmentSink } from '../grammar.js';
@@ -17,10 +17,10 @@ import {
 import { readCounted } from './fields.js';
 import { isFull } from '../room.js';
 
-/** What the next byte is. */
+/** The meaning of the next byte. */
 const enum Next {
   word,
-  /** name of the block, then what the word announced */
+  /** name of the block, then the item that the word announced */
   name,
   page,
   fill,
@@ -28,7 +28,7 @@ const enum Next {
   compressed,
   /** bytes of a delta or of a compressed page */
   bytes,
-  /** the blocks after MEM_SIZE */
+  /** the list of blocks behind MEM_SIZE */
   list,
 }
 
@@ -38,28 +38,28 @@ const PAGE_CONTINUED = RAM_FLAG.page | RAM_FLAG.continue;
 const ZERO_CONTINUED = RAM_FLAG.zero | RAM_FLAG.continue;
 
 export class RamWalk {
-  /** The source may go postcopy: blocks of huge pages then tell their page size. */
+  /** The source may go postcopy: the list then has the page size of blocks of huge pages. */
   postcopyAdvised = false;
-  /** Capability x-ignore-shared: each block tells its guest address. */
+  /** Capability x-ignore-shared: the list has the guest address of each block. */
   ignoreShared = false;
-  /** The section's data ended; the next call is for another section. */
+  /** The section's data has ended; the next call begins another section. */
   ended = false;
-  /** Set when the walk cannot go on: the item at the position it returned is not what ram.c writes. */
+  /** Set when the walk has ended: the item at the returned position differs from what ram.c writes. */
   lostBecause: string | undefined;
 
   readonly #blocks = new BlockTable();
   #block: RamBlock | undefined;
   #next = Next.word;
-  /** What the word at hand announced, to come after the block's name. */
+  /** The item that the current word announced, behind the block's name. */
   #announced = Next.word;
-  /** Page number that the word at hand told. */
+  /** Page number in the current word. */
   #pageNumber = 0;
   /** Bytes left of `bytes`. */
   #left = 0;
-  /** Bytes of RAM whose blocks are still to be listed. */
+  /** Bytes of RAM whose blocks the list has not named yet. */
   #unlisted = 0;
 
-  /** Consumes what it can from `at` on, and returns where it stopped: at an item that is not complete, or at one of the ends. */
+  /** Consumes complete items from `at` on. @returns where it stopped: at an incomplete item, or where the section or walk ended */
   walk(data: Uint8Array, at: number, out: SegmentSink): number {
     const view = new DataView(data.buffer, data.byteOffset, data.length);
     this.ended = false;
@@ -75,11 +75,11 @@ export class RamWalk {
     return this.ended || this.lostBecause !== undefined;
   }
 
-  /** The hot path: words, and the pages and fill bytes of blocks that are already known. */
+  /** The hot path: words, and the pages and fill bytes of the current block. */
   #words(view: DataView, at: number, out: SegmentSink): number {
     const length = view.byteLength;
     const block = this.#block;
-    // Without a block no address is good enough for the fast forms.
+    // Without a block every word takes the slow path.
     const pages = block === undefined ? 0 : block.pages;
     const base = block === undefined ? 0 : block.base;
     while (at + WORD <= length && !isFull(out)) {
@@ -117,7 +117,7 @@ export class RamWalk {
     return at;
   }
 
-  /** Decides what follows a word. Returns why the walk is lost, if it is; then nothing has changed. */
+  /** Decides what follows a word. @returns why the walk ends, with unchanged state; or undefined */
   #announce(flags: number, number: number, address: number): string | undefined {
     switch (flags & ~RAM_FLAG.continue) {
       case RAM_FLAG.page:
@@ -143,7 +143,7 @@ export class RamWalk {
       case RAM_FLAG.multifdFlush:
         return undefined;
       default:
-        // Behind the last block stands a MappedRamHeader: u32 version, u64 page size.
+        // A MappedRamHeader follows the last block: u32 version, u64 page size.
         if (flags === 0 && Math.floor(address / U32) === MAPPED_RAM_VERSION) return 'mapped-ram';
         return `unknown ram flags 0x${flags.toString(16)}`;
     }
@@ -163,7 +163,7 @@ export class RamWalk {
     return undefined;
   }
 
-  /** One item other than a word; returns its length, or 0 when it is not complete or not to be believed. */
+  /** Consumes one item other than a word. @returns its length; 0 where it is incomplete or invalid */
   #item(data: Uint8Array, view: DataView, at: number, out: SegmentSink): number {
     const available = data.length - at;
     if (available === 0) return 0;
@@ -232,10 +232,10 @@ export class RamWalk {
     return 1 + name.length;
   }
 
-  /** One block of the list: name, u64 size, then u64 page size and u64 guest address if they are there. */
+  /** One block of the list: name, u64 size, then optional u64 page size and u64 guest address. */
   #listed(data: Uint8Array, view: DataView, at: number, out: SegmentSink): number {
     if (data[at] === 0) {
-      // No block is nameless. A MappedRamHeader begins with a u32 version.
+      // Block names are not empty. A MappedRamHeader begins with a u32 version.
       if (at + 4 > data.length) return 0;
       const mapped = view.getUint32(at) === MAPPED_RAM_VERSION;
       this.lostBecause = mapped ? 'mapped-ram' : 'list of RAM blocks in an unknown form';
@@ -264,10 +264,10 @@ export class RamWalk {
   }
 
   /**
-   * How many bytes stand between a block's size and what comes after the block; undefined while that cannot be told.
-   * The address is there with x-ignore-shared. The page size is there when postcopy was advised and it is not the page size of
-   * the host, which the stream does not tell. What comes after says it: names are not empty, so the next block does not
-   * begin with a zero byte as a page size does; and after the last block comes a word, which has flags in its low 12 bits.
+   * Length of the optional fields behind a block's size; undefined while more bytes are needed to decide.
+   * The address is present with x-ignore-shared. The page size is present after POSTCOPY_ADVISE where it differs from the host's
+   * page size, which the stream does not contain. The following bytes decide: a page size begins with a zero byte, the name of
+   * the next block does not; and behind the last block comes a word with flags in its low 12 bits.
    */
   #extras(view: DataView, at: number, last: boolean): number | undefined {
     const address = this.ignoreShared ? 8 : 0;
@@ -278,7 +278,7 @@ export class RamWalk {
     if (without) return address;
     if (at + 8 > view.byteLength) return undefined;
     const pageSize = view.getBigUint64(at);
-    // Anything else is left for the next item to stumble over.
+    // Otherwise the next item will be invalid.
     if (pageSize < PAGE_BYTES || (pageSize & (pageSize - 1n)) !== 0n) return address;
     return at + 8 + address > view.byteLength ? undefined : 8 + address;
   }

@@ -1,6 +1,6 @@
-// The tail of a QEMU stream behind RAM's last section: device state, which tells no lengths, then EOF and, unless the machine
-// suppresses it, the description: VMDESCRIPTION, u32 length, JSON text in ASCII (qemu_savevm_state_complete_precopy in savevm.c).
-// Takes the bytes in any split, remembers the last few, and tells at the end of the input what the last bytes are.
+// Finds the end of a QEMU stream in its tail behind RAM: device state without lengths, EOF, and, unless the machine suppresses
+// it, the description: VMDESCRIPTION, u32 length, ASCII JSON (qemu_savevm_state_complete_precopy in savevm.c).
+// Takes the bytes in any split, remembers the last few, and judges them at the end of the input.
 
 import { incomplete, SEEN, type StreamEnd, unseen } from '../grammar.js';
 import { readU32 } from './fields.js';
@@ -10,10 +10,10 @@ import { SECTION } from './format.js';
 const HEAD_BYTES = 6;
 /** A section's footer and EOF. */
 const LAST_BYTES = 6;
-/** QEMU numbers sections from 0, and a guest has some dozen to some hundred. */
+/** QEMU numbers sections from 0; a guest has some dozen to some hundred. */
 const MAX_SECTION_ID = 0xffff;
 
-/** Of JSON. */
+/** JSON's delimiters. */
 const BRACE = { open: 0x7b, close: 0x7d } as const;
 const BRACKET = { open: 0x5b, close: 0x5d } as const;
 const QUOTE = 0x22;
@@ -21,7 +21,7 @@ const BACKSLASH = 0x5c;
 
 export class QemuTail {
   readonly #footers: boolean;
-  /** The last bytes before the place at hand. */
+  /** The last bytes before the current position. */
   readonly #last = new Uint8Array(LAST_BYTES);
   #description: Description | undefined;
   #exceeded = false;
@@ -48,8 +48,8 @@ export class QemuTail {
   }
 
   /**
-   * Asked when all bytes were taken. Seen: EOF, and a description whose length ends at the last byte. EOF alone could also be
-   * a zero byte of a device: where the machine writes footers, one must stand before it.
+   * Valid once all bytes were taken. `seen`: EOF, and a description whose length ends at the last byte. EOF alone may also be a
+   * zero byte of a device: where the machine writes footers, a footer must precede it.
    */
   end(): StreamEnd {
     if (this.#description?.done === true) return SEEN;
@@ -59,10 +59,10 @@ export class QemuTail {
     const footer = last[0] === SECTION.footer && readU32(last, 1) <= MAX_SECTION_ID;
     if (!eof || (this.#footers && !footer))
       return incomplete('it breaks off within the state of the devices');
-    return unseen('it has no description of the devices, by which its end could be told from a zero byte');
+    return unseen('it has no description of the devices, so its end cannot be told from a zero byte');
   }
 
-  /** Looks for the first byte of a description's text and then back at what must stand before it. */
+  /** Looks for the first byte of a description's text, then checks the bytes before it. */
   #search(bytes: Uint8Array, from: number): number {
     const at = bytes.indexOf(BRACE.open, from);
     if (at < 0) return bytes.length;
@@ -79,7 +79,7 @@ export class QemuTail {
   }
 }
 
-/** JSON text of a told length: braces and brackets must close with its last byte. */
+/** JSON text of a given length: braces and brackets must close with its last byte. */
 class Description {
   wrong = false;
   #left: number;
@@ -96,7 +96,7 @@ class Description {
     return this.#left === 0;
   }
 
-  /** Returns where it stopped: behind its last byte, at the end of `bytes`, or at the byte that is wrong. */
+  /** @returns where it stopped: behind its last byte, at the end of `bytes`, or at the first wrong byte */
   take(bytes: Uint8Array, from: number): number {
     const end = Math.min(bytes.length, from + this.#left);
     let at = from;
@@ -107,7 +107,7 @@ class Description {
   }
 
   #accepts(byte: number, last: boolean): boolean {
-    // JSON from QEMU's writer is ASCII without control characters.
+    // QEMU's JSON writer emits ASCII without control characters.
     if (byte < 0x20 || byte > 0x7e) return false;
     if (this.#inString) {
       if (this.#escaped) this.#escaped = false;

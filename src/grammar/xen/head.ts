@@ -1,15 +1,18 @@
-// Whether the first headers of a Xen stream are known, from its first bytes alone: before a container is chosen.
+// Checks the first headers of a Xen stream, before the sender chooses a container.
 
 import { DOMAIN_HEADER_BYTES, IMAGE_HEADER_BYTES } from './libxc-format.js';
 import { XEN_HEADER_BYTES } from './headers.js';
 import { type XenKind, XenWalk } from './wrapping.js';
 
-/** Bytes of the headers that every stream of this kind begins with. */
+/** Length of the headers at the start of every stream of this kind. */
 export function xenHeadBytes(kind: XenKind): number {
   return kind === 'libxc' ? IMAGE_HEADER_BYTES + DOMAIN_HEADER_BYTES : XEN_HEADER_BYTES[kind];
 }
 
-/** @param head xenHeadBytes() of the stream; less where it ends before. @returns why it cannot be followed, or undefined */
+/**
+ * @param head the first xenHeadBytes() of the stream; fewer where it is shorter
+ * @returns why the stream cannot be followed, or undefined
+ */
 export function unknownXenHead(kind: XenKind, head: Uint8Array): string | undefined {
   const walk = new XenWalk(kind);
   const nothing = (): void => undefined;

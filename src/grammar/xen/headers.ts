@@ -151,7 +151,7 @@ function xenopsdRecord(data: Uint8Array, at: number): AfterHeader | Unknown {
   if (type === XENOPSD_LIBXL) return { place: 'libxl', skip: 0 };
   if (type === XENOPSD_END) return { place: 'end', skip: 0, flush: true };
   if (!XENOPSD_COUNTED.includes(type)) {
-    return { unknown: `xenopsd record ${name}, whose length is not told or whose type is unknown` };
+    return { unknown: `xenopsd record ${name}, of unknown type or without a length` };
   }
   if (length > Number.MAX_SAFE_INTEGER) return { unknown: `xenopsd record ${name} of impossible length` };
   return { place: 'xenopsd record', skip: length };

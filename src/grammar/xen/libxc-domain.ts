@@ -1,19 +1,19 @@
-// What every libxc stream must have shown before its END or a CHECKPOINT: the records that libxc's saver always writes
-// (Xen's tools/libs/guest/xg_sr_save.c, xg_sr_save_x86_pv.c and xg_sr_save_x86_hvm.c). A stream without them lost bytes.
-// Takes record types in order; knows no bodies. What the saver may leave out is not asked for.
+// The records that libxc's saver always writes before END or CHECKPOINT (Xen's tools/libs/guest/xg_sr_save.c,
+// xg_sr_save_x86_pv.c and xg_sr_save_x86_hvm.c). A stream without them has lost bytes. Takes record types in order, no bodies;
+// optional records are not required.
 
 import { LIBXC_RECORD, XENGUEST_RECORD } from './libxc-format.js';
 
-/** Domain types of the specification; the records of any other type are not known. */
+/** Domain types of the specification; the required records of other types are unknown. */
 const DOMAIN = { pv: 1, hvm: 2 } as const;
 
 /** STATIC_DATA_END came with version 3. */
 const STATIC_DATA_VERSION = 3;
 
-/** Every saver sends the domain's memory, even where a record holds absent pages only. */
+/** Every saver sends the domain's memory, even where all pages of a record are absent. */
 const ALWAYS: Readonly<Record<number, string>> = { [LIBXC_RECORD.pageData]: 'PAGE_DATA' };
 
-/** A suspended PV guest has one vcpu online at least. The saver may leave out XSAVE and MSRS. */
+/** A suspended PV guest has at least one vcpu online. XSAVE and MSRS are optional. */
 const PV: Readonly<Record<number, string>> = {
   [LIBXC_RECORD.pvInfo]: 'X86_PV_INFO',
   [LIBXC_RECORD.pvP2mFrames]: 'X86_PV_P2M_FRAMES',
@@ -21,7 +21,7 @@ const PV: Readonly<Record<number, string>> = {
   [LIBXC_RECORD.pvVcpuBasic]: 'X86_PV_VCPU_BASIC',
 };
 
-/** The saver leaves HVM_PARAMS out when all parameters are 0. */
+/** HVM_PARAMS is absent when all parameters are 0. */
 const HVM: Readonly<Record<number, string>> = { [LIBXC_RECORD.hvmContext]: 'HVM_CONTEXT' };
 
 export class DomainRecords {
@@ -41,7 +41,7 @@ export class DomainRecords {
     this.#wanted.delete(type === XENGUEST_RECORD.chunk ? LIBXC_RECORD.pageData : type);
   }
 
-  /** Names of the records that have not come. */
+  /** Names of the missing records. */
   get missing(): readonly string[] {
     return [...this.#wanted.values()];
   }

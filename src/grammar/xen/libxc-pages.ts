@@ -1,6 +1,6 @@
-// The body of a PAGE_DATA record: a count, that many pfn entries, and one page for each entry that has contents.
-// Remembers the entries as runs of pfns that count up by one, until their pages have come; touches no page.
-// A body that cannot be right becomes skeleton from the place where that shows, and `brokenBecause` says why.
+// The body of a PAGE_DATA record: a count, that many pfn entries, and one page for each entry with contents.
+// Remembers the entries as runs of consecutive pfns until their pages have come; reads no page.
+// An invalid body is skeleton from the first invalid field on, and `brokenBecause` says why.
 
 import { PAGE_BYTES } from '../../page/size.js';
 import type { SegmentSink } from '../grammar.js';
@@ -16,7 +16,7 @@ const FIRST_ABSENT_TYPE = 0xd;
 const FIRST_RESERVED_TYPE = 0x5;
 const LAST_RESERVED_TYPE = 0x8;
 
-/** A saver's own batch (xg_sr_common.h, MAX_BATCH_SIZE): room for as many runs is made at once. */
+/** The batch size of libxc's saver (xg_sr_common.h, MAX_BATCH_SIZE): initial capacity for runs. */
 const USUAL_RUNS = 1024;
 
 type Stage = 'count' | 'entries' | 'pages' | 'broken';
@@ -30,14 +30,14 @@ export class PageDataBody {
   #pages = 0;
   #pagesPromised = 0;
 
-  // An entry with contents is believed only while the body has room for its page (8 + 4096 bytes), so a record of
-  // 128 MiB holds at most 32,703 runs: these arrays never exceed 512 KiB, whatever the count claims.
+  // An entry with contents is accepted only while the body has room for its page (8 + 4096 bytes). So a record of 128 MiB
+  // holds at most 32,703 runs, and these arrays never exceed 512 KiB, for any count.
   #firsts = new Float64Array(USUAL_RUNS);
   #counts = new Uint32Array(USUAL_RUNS);
   #runs = 0;
   #run = 0;
 
-  /** Why this record, or one before it, was not believed. */
+  /** Why this record, or one before it, is invalid. */
   get brokenBecause(): string | undefined {
     return this.#brokenBecause;
   }
@@ -49,7 +49,7 @@ export class PageDataBody {
     this.#pages = 0;
     this.#runs = 0;
     this.#run = 0;
-    // Here and not where the count is read: an empty body never gets there.
+    // Checked here, because an empty body never reaches the count.
     if (record.length < COUNT_BYTES) this.#break(`PAGE_DATA of ${record.length} bytes has no count`);
   }
 
@@ -62,7 +62,7 @@ export class PageDataBody {
       else if (this.#stage === 'entries') taken = this.#takeEntries(data, at, end, out);
       else if (this.#stage === 'count') taken = this.#takeCount(data, at, end, out);
       if (taken === 0) {
-        // Broken, or cut off by the end of the input: no item will ever be complete.
+        // Broken, or cut off by the end of the input: no further item can become complete.
         if (this.#stage !== 'broken' && !atEnd) break;
         out.skeleton(end - at);
         return end - start;
@@ -108,7 +108,7 @@ export class PageDataBody {
     return believed * ENTRY_BYTES;
   }
 
-  /** Remembers n entries at data[at]; @returns how many of them can be right. */
+  /** Remembers n entries at data[at]. @returns how many of them are valid */
   #readEntries(data: Uint8Array, at: number, n: number): number {
     const view = new DataView(data.buffer, data.byteOffset + at, n * ENTRY_BYTES);
     const little = !this.#bigEndian;
@@ -152,7 +152,7 @@ export class PageDataBody {
     this.#counts = counts;
   }
 
-  /** The whole pages of the current run that are at hand; what they hold is not looked at. */
+  /** Reports the available whole pages of the current run, without reading them. */
   #takePage(at: number, end: number, out: SegmentSink): number {
     const first = this.#firsts[this.#run]!;
     const left = this.#counts[this.#run]!;

@@ -1,6 +1,6 @@
-// The walk over the records of one libxc stream: where each begins, how long it is, where it ends.
-// Takes the stream in any split, copies nothing, remembers one record at a time, knows nothing of page contents.
-// Never fails: at the first thing it does not know it stops with state 'lost' and leaves the rest to its caller.
+// The walk over the records of one libxc stream: the start, length and end of each.
+// Takes the stream in any split, copies nothing, remembers one record at a time and reads no page.
+// Never fails: at the first unknown header it stops with state 'lost' and leaves the rest to its caller.
 
 import {
   DOMAIN_HEADER_BYTES,
@@ -17,7 +17,7 @@ import {
 } from './libxc-format.js';
 import { DomainRecords } from './libxc-domain.js';
 
-/** One record's header and place. */
+/** Header and position of a record. */
 export interface LibxcRecord {
   /** Bit 31 set: a reader that does not know the type may skip it; clear: it must fail. */
   readonly type: number;
@@ -29,46 +29,46 @@ export interface LibxcRecord {
   readonly offset: number;
   /** Byte order of this libxc stream. */
   readonly bigEndian: boolean;
-  /** Of an END or a CHECKPOINT that comes without what every saver writes before it: the names of those records. */
+  /** For END and CHECKPOINT: names of the missing records that every saver writes before it. */
   readonly missing?: readonly string[];
 }
 
 /**
- * Receives what the walk finds, in stream order; the calls cover every consumed byte exactly once.
- * One item (a header, a piece of a body, padding) makes one of these calls, and `end` with the last of a record.
+ * Receives the reports of the walk in stream order; the calls cover every consumed byte exactly once.
+ * Each item (a header, a piece of a body, padding) makes one of these calls; the last item of a record also calls `end`.
  */
 export interface RecordHandler {
-  /** True: return from scan after the item at hand. */
+  /** True: scan returns after the current item. */
   readonly full: boolean;
-  /** n bytes that are no record: the stream's own headers. */
+  /** n bytes of the stream's headers. */
   between(n: number): void;
   /**
-   * What was covered last is an image header ('image') or a domain header ('domain').
+   * The last `between` covered an image header ('image') or a domain header ('domain').
    * @param compressed ramferry's bit of the image header is set
    */
   header?(what: 'image' | 'domain', compressed: boolean): void;
   /** A record begins. Covers the 8 bytes of its header. */
   begin(record: LibxcRecord): void;
   /**
-   * The next bytes of the body: data[start..end), never empty, `data` being what was given to scan.
-   * @param atEnd no further bytes will come: everything must be taken, unless full.
-   * @returns how many were taken; fewer than all when an item is not complete yet or the handler is full.
+   * The next bytes of the body: data[start..end), never empty; `data` is the argument of scan.
+   * @param atEnd no further bytes will come: everything must be taken, unless the handler is full
+   * @returns how many were taken; fewer than all when an item is incomplete or the handler is full
    */
   body(record: LibxcRecord, data: Uint8Array, start: number, end: number, atEnd: boolean): number;
-  /** n bytes of padding (they are zero in a stream that libxc wrote; nobody checks). */
+  /** n bytes of padding (zero in a stream that libxc wrote; readers do not check). */
   padding(n: number): void;
-  /** The record is complete, padding included. Follows at once, in the same scan, on its last byte. */
+  /** The record is complete, padding included. Called in the scan of its last byte. */
   end(record: LibxcRecord): void;
 }
 
 export type RecordsState =
   /** more records are expected */
   | 'open'
-  /** after a CHECKPOINT record: whoever wraps the stream has the floor; go on with resume() */
+  /** after a CHECKPOINT record: the wrapping's records come next; resume() goes on */
   | 'checkpoint'
   /** after the END record */
   | 'ended'
-  /** something unknown: see lostBecause; the bytes not consumed are the caller's */
+  /** after an unknown header: see lostBecause; the caller handles the bytes not consumed */
   | 'lost';
 
 type Stage = 'image' | 'domain' | 'record' | 'body' | 'padding';
@@ -82,9 +82,9 @@ export class LibxcRecords {
   #bigEndian = false;
   #version = 0;
   #compressed = false;
-  /** Undefined in a stretch of COMPRESSED_BYTES. */
+  /** Undefined in a run of COMPRESSED_BYTES. */
   #domain: DomainRecords | undefined;
-  /** Only COMPRESSED_BYTES, and COMPRESSED_TOTALS to end them, are known here. */
+  /** Only COMPRESSED_BYTES, and the COMPRESSED_TOTALS that ends them, are valid here. */
   #bytesOnly = false;
   #count = 0;
   #offset: number;
@@ -92,12 +92,12 @@ export class LibxcRecords {
   /** Bytes left of the current body, and then of its padding. */
   #left = 0;
 
-  /** @param offset where the stream's image header begins in the whole input. */
+  /** @param offset of the stream's image header in the whole input */
   constructor(offset = 0) {
     this.#offset = offset;
   }
 
-  /** The walk over COMPRESSED_BYTES up to the totals that end them, without headers before them. */
+  /** A walk over COMPRESSED_BYTES up to their totals, without headers before them. */
   static ofBytes(offset: number, bigEndian: boolean): LibxcRecords {
     const records = new LibxcRecords(offset);
     records.#stage = 'record';
@@ -115,7 +115,7 @@ export class LibxcRecords {
     return this.#bigEndian;
   }
 
-  /** The stream's own headers are expected, not a record. */
+  /** The next item is one of the stream's headers, not a record. */
   get inHeaders(): boolean {
     return this.#stage === 'image' || this.#stage === 'domain';
   }
@@ -125,14 +125,14 @@ export class LibxcRecords {
     return this.#compressed;
   }
 
-  /** Why the walk is lost. */
+  /** Why the walk stopped with state 'lost'. */
   get lostBecause(): string | undefined {
     return this.#lostBecause;
   }
 
   /**
-   * How many bytes after those consumed certainly belong to this stream: whoever may not read past its END
-   * (a shared descriptor) reads at most these, less what it holds unconsumed. 0 when the stream is not open.
+   * How many bytes behind the consumed ones certainly belong to this stream. A reader of a shared descriptor reads at most
+   * these, less the bytes that it holds unconsumed. 0 when the stream is not open.
    */
   get certainBytes(): number {
     if (this.#state !== 'open') return 0;
@@ -159,9 +159,9 @@ export class LibxcRecords {
 
   /**
    * Consumes a prefix of `data` (the bytes not consumed so far) and reports it.
-   * @param atEnd no further bytes will come.
-   * @returns how many bytes were consumed: fewer than all when a header or an item of the handler is not complete,
-   *   when the handler is full, or when the state is not 'open' any more.
+   * @param atEnd no further bytes will come
+   * @returns how many bytes were consumed: fewer than all when a header or an item of the handler is incomplete, when the
+   *   handler is full, or when the state is no longer 'open'
    */
   scan(data: Uint8Array, atEnd: boolean, handler: RecordHandler): number {
     let at = 0;
@@ -186,7 +186,7 @@ export class LibxcRecords {
     return 0;
   }
 
-  /** One header at data[at]; @returns its length, or 0 when it is not complete or not known. */
+  /** Reads one header at data[at]. @returns its length, or 0 where it is incomplete or unknown */
   #header(data: Uint8Array, at: number, atEnd: boolean, handler: RecordHandler): number {
     if (data.length - at < this.#headerBytes()) {
       this.brokeOff = atEnd;
@@ -254,7 +254,7 @@ export class LibxcRecords {
     return RECORD_HEADER_BYTES;
   }
 
-  /** Bytes of the body or of its padding at data[at]; @returns how many were taken. */
+  /** Passes on bytes of the body or its padding at data[at]. @returns how many were taken */
   #content(data: Uint8Array, at: number, atEnd: boolean, handler: RecordHandler): number {
     const record = this.#record!;
     const offered = Math.min(this.#left, data.length - at);
@@ -285,7 +285,7 @@ export class LibxcRecords {
   }
 }
 
-/** END and CHECKPOINT, after which others may read on; both are empty (libxc-migration-stream.pandoc). */
+/** END and CHECKPOINT: another reader may take over behind them; both are empty (libxc-migration-stream.pandoc). */
 function endsStretch(type: number): boolean {
   return type === LIBXC_RECORD.end || type === LIBXC_RECORD.checkpoint;
 }

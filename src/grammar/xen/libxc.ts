@@ -1,7 +1,7 @@
 // The grammar of Xen streams: bare libxc, or inside a libxl stream, an `xl save` file or a xenopsd image.
-// Everything is skeleton but the pfn entries (words) and the pages of PAGE_DATA records, whose identity is the pfn.
-// Record boundaries come from the walk, so a PAGE_DATA that cannot be right costs the recognition of pages from there
-// on, but neither the marks around PAGE_DATA nor the exact end of the stream.
+// The pfn entries of PAGE_DATA records are words, their pages are pages with the pfn as identity, all else is skeleton.
+// Record boundaries come from the walk. After an invalid PAGE_DATA no pages are recognised, but the marks around PAGE_DATA and
+// the end of the stream still are.
 
 import type { Grammar, ScanEnd, SegmentSink, StreamEnd } from '../grammar.js';
 import {
@@ -16,7 +16,7 @@ import type { LibxcRecord } from './libxc-records.js';
 import { OpaqueTail } from '../opaque.js';
 import { XenWalk, type XenHandler, type XenKind, type XenWalkOptions } from './wrapping.js';
 
-/** A record of a type that the specification does not name may hold pages, too, from this size on. */
+/** A record of an unknown type may hold pages from this size on. */
 const LARGE_BODY = 4096;
 
 /** Makes the grammar for a stream of this kind, from its first byte. */
@@ -28,7 +28,7 @@ class WalkedGrammar implements Grammar {
   readonly name = 'libxc';
   readonly #walk: XenWalk;
   readonly #segments = new Segments();
-  /** Bytes that were shown and not consumed. */
+  /** Bytes of the last scan that were not consumed. */
   #kept = 0;
 
   constructor(walk: XenWalk) {
@@ -47,7 +47,7 @@ class WalkedGrammar implements Grammar {
     return this.#segments.compressed;
   }
 
-  /** From the first END, or CHECKPOINT: what Remus has sent up to there is run when the source dies. */
+  /** From the first END or CHECKPOINT: when the source dies, Remus runs the guest from its last checkpoint. */
   get finalFrom(): number | undefined {
     const { final } = this.#segments;
     return final === Infinity && this.#walk.lostBecause !== undefined ? undefined : final;
@@ -66,8 +66,8 @@ class WalkedGrammar implements Grammar {
   }
 
   /**
-   * Infinity but for a bare libxc stream. It counts from the bytes that scan was shown last, so after a scan that its
-   * sink has stopped it may be 0: scan again before reading.
+   * Infinity except for a bare libxc stream. It counts from the end of the last scan's data, so it may be 0 after a scan that a
+   * full sink has stopped: scan again before reading.
    */
   get mayRead(): number {
     return Math.max(0, this.#walk.certainBytes - this.#kept);
@@ -92,7 +92,7 @@ class Segments implements XenHandler {
   compressed = false;
   final = Infinity;
   damage: Grammar['damage'];
-  /** Bytes of no known structure so far. */
+  /** Bytes of unknown structure so far. */
   restBytes = 0;
   #rest: OpaqueTail | undefined;
 
@@ -112,7 +112,7 @@ class Segments implements XenHandler {
   rest(data: Uint8Array, start: number, end: number, atEnd: boolean, offset: number): number {
     if (this.#rest === undefined) {
       this.out.rest?.();
-      // Skeleton where the sink does not care: it leaves at once, and nothing waits for a whole block.
+      // Where the sink has no `rest`, skeleton: it leaves at once, without waiting for a complete block.
       this.#rest = new OpaqueTail(offset, { skeleton: this.out.rest === undefined });
     }
     const taken = this.#rest.scan(data.subarray(start, end), atEnd, this.out);
@@ -142,7 +142,7 @@ class Segments implements XenHandler {
   }
 
   body(record: LibxcRecord, data: Uint8Array, start: number, end: number, atEnd: boolean): number {
-    // After one PAGE_DATA that was not believed no further one is: what follows may be anything.
+    // After an invalid PAGE_DATA the later ones are not trusted either.
     const believed = this.pages.brokenBecause === undefined;
     if (record.type === LIBXC_RECORD.pageData && believed) {
       return this.pages.scan(data, start, end, atEnd, this.out);
@@ -162,9 +162,8 @@ class Segments implements XenHandler {
 }
 
 /**
- * After these the writer may wait for the other side. libxl's own checkpoint records lie among libxc's in a bare Remus
- * stream, and with COLO wherever libxl is called back; they are told from libxc's vcpu records, whose numbers they
- * share, by bodies too short for those.
+ * After these records the writer may wait for the other side. A bare Remus stream, and COLO at each callback of libxl, has
+ * libxl's checkpoint records among libxc's. libxc's vcpu records have the same numbers but longer bodies.
  */
 function mayBeAnswered({ type, length }: LibxcRecord): boolean {
   return (
@@ -177,17 +176,17 @@ function mayBeAnswered({ type, length }: LibxcRecord): boolean {
 
 const OURS: readonly number[] = Object.values(XENGUEST_RECORD);
 
-/** Compressed like page data: its contents are not known. Bit 31 (optional) makes no difference. */
+/** Compressed like page data, since its contents are unknown. Bit 31 (optional) makes no difference. */
 function isUnknownAndLarge({ type, length }: LibxcRecord): boolean {
   return type > LAST_KNOWN_TYPE && length >= LARGE_BODY && !OURS.includes(type);
 }
 
-/** What every libxc stream has and this one lacks at its END or CHECKPOINT; the same words at both sides. */
+/** The damage of a stream without records that every saver writes; sender and receiver use the same words. */
 export function lacking(
   { type, number, offset }: LibxcRecord,
   missing: readonly string[],
 ): NonNullable<Grammar['damage']> {
   const end = type === LIBXC_RECORD.end ? 'END' : 'CHECKPOINT';
-  const message = `the libxc stream comes to its ${end} without ${missing.join(', ')}, which every saver writes before it`;
+  const message = `the libxc stream reaches its ${end} without ${missing.join(', ')}, which every saver writes before it`;
   return { message, record: number, offset };
 }

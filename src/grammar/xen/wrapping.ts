@@ -1,7 +1,7 @@
-// The walk through what Xen toolstacks put around libxc streams: `xl save` files, libxl streams, xenopsd images.
-// Finds each libxc stream and follows its records (libxc-records.ts); sender and receiver share this walk and differ
-// in their handlers. Takes the input in any split, copies nothing, holds one header's state; never fails: what it does
-// not know is reported as bytes between records to the end of the input.
+// The walk through Xen streams: bare libxc streams, and those inside `xl save` files, libxl streams and xenopsd images.
+// Finds each libxc stream and follows its records (libxc-records.ts). Sender and receiver share this walk and differ in their
+// handlers. Takes the input in any split, copies nothing and holds one header's state. Never fails: from the first unknown
+// header on, the input is reported as bytes between records.
 
 import { incomplete, type ScanEnd, SEEN, type StreamEnd, unseen } from '../grammar.js';
 import { LibxcRecords } from './libxc-records.js';
@@ -11,7 +11,7 @@ import { beginsBytes, type HeaderPlace, Wrapping, XEN_HEADER_BYTES, type XenKind
 export type { XenHandler, XenWalkOptions } from './handler.js';
 export { XEN_MAGICS, type XenKind } from './headers.js';
 
-/** What stands at the current place. */
+/** What the current position holds. */
 type Place = HeaderPlace | 'libxc' | 'bytes' | 'rest';
 
 export class XenWalk {
@@ -26,13 +26,13 @@ export class XenWalk {
   #brokeOff = false;
   /** The stream's own end has been seen. */
   #behindEnd = false;
-  /** Nothing of the rest has been consumed yet. */
+  /** No byte of the rest has been consumed yet. */
   #restBegins = false;
-  /** The headers of a libxc stream have been seen, and among them a marked one. */
+  /** The headers of a libxc stream have been seen, and among them headers with ramferry's mark. */
   #sawLibxc = false;
   #sawMark = false;
   #offset = 0;
-  /** The current libxc stream: made at its first byte, kept over checkpoints. */
+  /** The current libxc stream, from its first byte on; kept over checkpoints. */
   #records: LibxcRecords | undefined;
   readonly #wrapping: Wrapping;
   /** Byte order of the current libxc stream. */
@@ -51,7 +51,7 @@ export class XenWalk {
     if (kind === 'libxc') this.#records = new LibxcRecords();
   }
 
-  /** As `atEnd: 'follow'`, found out while the stream is read. */
+  /** As the option `atEnd: 'follow'`, for a caller that learns it while it reads the stream. */
   followEnd(): void {
     this.#followEnd = true;
   }
@@ -61,12 +61,12 @@ export class XenWalk {
     return this.#state;
   }
 
-  /** The stream has come to its own end: END of a bare stream or of the wrapping. Bytes may follow a wrapping's. */
+  /** The END of a bare stream, or of the wrapping, has been seen. Bytes may follow a wrapping's END. */
   get complete(): boolean {
     return this.#state === 'done' || (this.#behindEnd && this.#lostBecause === undefined);
   }
 
-  /** How the stream ended; asked when all of the input was scanned. */
+  /** How the stream ended. Valid once all of the input was scanned. */
   end(): StreamEnd {
     if (this.complete) return SEEN;
     const { lostBecause } = this;
@@ -76,19 +76,19 @@ export class XenWalk {
     );
   }
 
-  /** Byte order of the libxc stream at hand, and after its END of the last one. */
+  /** Byte order of the current libxc stream, or of the last one. */
   get bigEndian(): boolean {
     return this.#bigEndian;
   }
 
-  /** Why the rest is unknown. */
+  /** Why the rest is opaque. */
   get lostBecause(): string | undefined {
     return this.#lostBecause;
   }
 
   /**
-   * How many bytes after those consumed certainly belong to the input: whoever may not read past a bare stream's END
-   * reads at most these, less what it holds unconsumed. Infinity in a wrapping and in an unknown rest; 0 when done.
+   * How many bytes behind the consumed ones certainly belong to the input. A reader of a shared descriptor reads at most these,
+   * less the bytes that it holds unconsumed. Infinity in a wrapping and in an opaque rest; 0 when done.
    */
   get certainBytes(): number {
     if (this.#state === 'done') return 0;
@@ -98,9 +98,9 @@ export class XenWalk {
 
   /**
    * Consumes a prefix of `data` (the bytes not consumed so far) and reports it.
-   * @param atEnd no further bytes will come.
-   * @returns how many bytes were consumed: fewer than all when a header or an item of the handler is not complete,
-   *   when the handler is full, or when the stream is done.
+   * @param atEnd no further bytes will come
+   * @returns how many bytes were consumed: fewer than all when a header or an item of the handler is incomplete, when the
+   *   handler is full, or when the stream is done
    */
   scan(data: Uint8Array, atEnd: boolean, handler: XenHandler): number {
     let at = 0;
@@ -109,7 +109,7 @@ export class XenWalk {
       const taken = this.#step(data, at, atEnd, handler);
       at += taken;
       this.#offset += taken;
-      // A step that takes nothing is worth repeating only when it has found out that something else stands here.
+      // A step without bytes is repeated only where it has changed the place.
       if (taken === 0 && this.#place === place) break;
     }
     return at;
@@ -141,22 +141,22 @@ export class XenWalk {
     return size;
   }
 
-  /** In the same scan as the last byte before it: the writer sends no more before it is answered. */
+  /** Flushes in the scan of the last skipped byte: the writer sends no more before the reader answers. */
   #flushIfDue(handler: XenHandler): void {
     if (this.#skip > 0 || !this.#flushAfterSkip) return;
     this.#flushAfterSkip = false;
     handler.flush();
   }
 
-  /** A header is expected here, or what follows the wrapping's end begins here. */
+  /** COMPRESSED_BYTES may begin here: in the place of a header, or where the rest begins. */
   #mayHoldBytes(): boolean {
-    // Behind the end a reader may be waited for: nothing is held back there unless the stream is marked.
+    // Behind the end the writer may wait for the reader: bytes are held back there only in a marked stream.
     if (this.#place === 'rest') return this.#restBegins && (!this.#behindEnd || this.#sawMark);
     if (this.#place === 'libxc') return this.#records?.inHeaders ?? true;
     return this.#place !== 'bytes';
   }
 
-  /** Whether COMPRESSED_BYTES stand at data[at], or cannot be told yet; then nothing is taken. */
+  /** True where COMPRESSED_BYTES begin at data[at], or more bytes are needed to decide. Consumes nothing. */
   #beginsBytes(data: Uint8Array, at: number, atEnd: boolean): boolean {
     const begins = beginsBytes(data, at);
     if (typeof begins === 'boolean') return begins && !atEnd;
@@ -171,13 +171,13 @@ export class XenWalk {
     const taken = records.scan(data, atEnd, handler);
     if (records.state === 'lost') {
       this.#lose(records.lostBecause ?? 'unknown records');
-      // Looked at already: what begins as such a record does and is none would be looked at for ever.
+      // The position has been checked: bytes that only begin like COMPRESSED_BYTES must not be checked again and again.
       this.#restBegins = false;
     } else if (records.state === 'ended') this.#afterBytes();
     return taken;
   }
 
-  /** Behind the totals of COMPRESSED_BYTES nothing may follow; only a bare stream may not be read on to find out. */
+  /** Nothing may follow the totals of COMPRESSED_BYTES. A bare stream ends here, since its descriptor may be shared. */
   #afterBytes(): void {
     this.#records = undefined;
     if (this.#kind === 'libxc' && this.#followEnd) this.#state = 'done';
@@ -186,14 +186,14 @@ export class XenWalk {
 
   #rest(data: Uint8Array, at: number, atEnd: boolean, handler: XenHandler): number {
     this.#restBegins = false;
-    // Without a libxc stream there is no place for marks that tell a receiver what follows.
+    // Without a libxc stream there are no headers to mark, so a receiver could not expect compressed bytes here.
     const marked = this.#sawLibxc || !this.#behindEnd;
     if (marked && handler.rest !== undefined) return handler.rest(data, at, data.length, atEnd, this.#offset);
     handler.between(data.length - at);
     return data.length - at;
   }
 
-  /** The stream has ended: bytes may follow that are no part of it. */
+  /** The stream has ended: bytes that are not part of it may follow. */
   #enterRest(): void {
     this.#behindEnd = true;
     this.#records = undefined;
@@ -236,7 +236,7 @@ export class XenWalk {
     return taken;
   }
 
-  /** Behind the END of a bare stream; a receiver finds COMPRESSED_BYTES or totals there, in the stream's byte order. */
+  /** Behind the END of a bare stream a receiver expects COMPRESSED_BYTES or totals, in the stream's byte order. */
   #goOnBehindEnd(taken: number): void {
     this.#enterRest();
     if (!this.#compressed) return;

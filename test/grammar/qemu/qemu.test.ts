@@ -206,7 +206,7 @@ describe('qemu grammar: where the walk ends', () => {
     ['version 2', new QemuStream().ends('pages').magic(2).ramSetup(), /version 2/],
     ['FULL before ram', new QemuStream().magic().ends('pages').device(3), /device state before/],
     ['FULL between ram sections', start().ends('pages').device(3), /device state before/],
-    ['a foreign START', start().ends('pages').sectionStart(3, 'vfio'), /second section/],
+    ['a foreign START', start().ends('pages').sectionStart(3, 'vfio'), /second live section/],
     [
       'a foreign START before ram',
       new QemuStream().magic().ends('pages').sectionStart(3, 'vfio'),
