@@ -37,7 +37,7 @@ describe('a probe through a cable', { skip: ready ? false : 'needs root, ip and 
       const address = await server.saying(/listening on (tcp:\S+)/);
       const [program, ...args] = inside(
         network.source,
-        ...['--input-type=module', '-e', CLIENT, join(dist, 'tune/probe-client.js'), address],
+        ...['--input-type=module', '-e', CLIENT, join(dist, 'tune/probe/client.js'), address],
       ) as [string, ...string[]];
       const found = JSON.parse(execFileSync(program, args, { encoding: 'utf8' })) as { linkRate: number };
       await server.ended;

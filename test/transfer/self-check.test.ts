@@ -63,7 +63,7 @@ async function encode(
 }
 
 const HONEST = '../../workers/compress.js';
-const CORRUPTING = './corrupting-compress.js';
+const CORRUPTING = './support/corrupting-compress.js';
 
 describe('the self-check', () => {
   it('lets pass what decodes to what was encoded', async () => {
