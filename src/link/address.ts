@@ -3,6 +3,7 @@
 import { isIP } from 'node:net';
 import type { Readable, Writable } from 'node:stream';
 import { RamferryError } from '../errors.js';
+import { UNIX_PATH_LIMIT } from '../io/private-socket.js';
 import { nearest } from '../units.js';
 
 export type Address =
@@ -19,9 +20,6 @@ export type Address =
   | { readonly kind: 'stream'; readonly stream: Readable | Writable };
 
 const LOOPBACK = '127.0.0.1';
-
-/** sockaddr_un has room for 108 bytes, the last of which is 0 (unix(7)). */
-const UNIX_PATH_LIMIT = 107;
 
 /** What may stand before the first colon. */
 const SCHEMES: ReadonlySet<string> = new Set([

@@ -291,6 +291,24 @@ describe('listening', () => {
     await accepted.then((listener) => sinkOf(listener).abort());
     await sinkOf(peer).abort();
     assert.ok(!fs.existsSync(socket), 'the path is gone with the listener');
+    assert.deepEqual(
+      fs.readdirSync(directory).filter((name) => name.startsWith('.')),
+      [],
+    );
+  });
+
+  it('listens on a path of the greatest length, and leaves a file that took its name', async () => {
+    const socket = path.join(directory, 'x'.repeat(107 - directory.length - 1));
+    const stop = new AbortController();
+    const opening = await new Promise<{ channel: Promise<unknown> }>((resolve) => {
+      const onListening = (): void => queueMicrotask(() => resolve({ channel }));
+      const channel = openInput(parseAddress(`unix-listen:${socket}`), { signal: stop.signal, onListening });
+    });
+    fs.rmSync(socket);
+    fs.writeFileSync(socket, 'another');
+    stop.abort();
+    await rejectsWith(opening.channel, 'ERR_INTERRUPTED');
+    assert.equal(fs.readFileSync(socket, 'utf8'), 'another');
   });
 
   it('refuses a path that is taken, and replaces a socket nobody listens on only when forced', async () => {

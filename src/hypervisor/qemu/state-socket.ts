@@ -7,17 +7,15 @@ import { once } from 'node:events';
 
 import { RamferryError } from '../../errors.js';
 import { AwakeTimer } from '../../os/awake-timer.js';
+import { listenPrivately, UNIX_PATH_LIMIT } from '../../io/private-socket.js';
 import { systemText } from '../../io/system-error.js';
-
-/** sockaddr_un (unix(7)). */
-const PATH_LIMIT = 107;
 
 /** A name beside the monitor's. @throws ERR_OPTION_INVALID */
 export function statePath(qmp: string): string {
   const path = `${qmp}.state-${process.pid}`;
-  if (Buffer.byteLength(path) > PATH_LIMIT) {
+  if (Buffer.byteLength(path) > UNIX_PATH_LIMIT) {
     throw new RamferryError('ERR_OPTION_INVALID', `qmp: ${qmp} is too long for a second socket beside it`, {
-      hint: `use a shorter path: ${path} must have at most ${PATH_LIMIT} bytes`,
+      hint: `use a shorter path: ${path} must have at most ${UNIX_PATH_LIMIT} bytes`,
     });
   }
   return path;
@@ -61,12 +59,7 @@ export class StateInlet {
     const server = net.createServer();
     try {
       fs.rmSync(path, { force: true });
-      const before = process.umask(0o177);
-      try {
-        server.listen({ path });
-      } finally {
-        process.umask(before);
-      }
+      listenPrivately(server, path);
       await once(server, 'listening');
       // QEMU may run as another user, who made the monitor.
       const { uid, gid } = fs.statSync(qmp);

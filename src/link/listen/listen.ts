@@ -6,6 +6,7 @@ import { RamferryError } from '../../errors.js';
 import { onAbort } from '../../io/abort-signal.js';
 import { AwakeTimer } from '../../os/awake-timer.js';
 import type { Channel } from '../../io/bytes.js';
+import { listenPrivately } from '../../io/private-socket.js';
 import { abortError, asError, systemCode, systemText } from '../../io/system-error.js';
 import { formatAddress, type Address } from '../address.js';
 import { KEEP_ALIVE_MS } from '../connect.js';
@@ -18,25 +19,15 @@ import { boundUnsent } from '../unsent.js';
 
 type Place = Extract<Address, { kind: 'tcp-listen' | 'unix-listen' }>;
 
-/** Read, write and search for nobody but the owner. */
-const PRIVATE_UMASK = 0o177;
-
 function isLoopback(host: string): boolean {
   return host === '::1' || host.startsWith('127.') || host.startsWith('::ffff:127.');
 }
 
-function bind(server: net.Server, place: Place): void {
-  if (place.kind === 'tcp-listen') {
-    server.listen({ host: place.host, port: place.port });
-    return;
-  }
-  // Node binds a path before listen() returns: the socket never exists with wider permissions.
-  const before = process.umask(PRIVATE_UMASK);
-  try {
-    server.listen({ path: place.path });
-  } finally {
-    process.umask(before);
-  }
+/** @returns removes the name of a unix socket */
+function bind(server: net.Server, place: Place): (() => void) | undefined {
+  if (place.kind === 'unix-listen') return listenPrivately(server, place.path);
+  server.listen({ host: place.host, port: place.port });
+  return undefined;
 }
 
 /** Whether the path is a socket that nobody listens on: left behind by a process that was killed. */
@@ -100,6 +91,7 @@ class Listener {
   #silenceTimer: NodeJS.Timeout | undefined;
   #late = false;
   #forget = (): void => undefined;
+  #removeName: (() => void) | undefined;
 
   constructor(place: Place, options: OpenOptions) {
     this.#place = place;
@@ -125,7 +117,7 @@ class Listener {
     if (signal?.aborted === true) return this.#opened.promise;
     if (connectTimeout > 0) this.#timer = AwakeTimer.start(connectTimeout, () => this.#onLate());
     try {
-      bind(this.#server, this.#place);
+      this.#removeName = bind(this.#server, this.#place);
     } catch (thrown) {
       this.#fail(thrown);
     }
@@ -210,7 +202,8 @@ class Listener {
     this.#timer?.cancel();
     clearTimeout(this.#silenceTimer);
     this.#forget();
-    this.#server.close(); // unlinks the path of a unix socket, too
+    this.#server.close();
+    this.#removeName?.();
   }
 }
 
