@@ -9,9 +9,7 @@ import { Expander } from '../src/chunk/expand.js';
 import { PageStore } from '../src/chunk/page-store.js';
 import { OPERATIONS_CAPACITY, Planner } from '../src/chunk/plan.js';
 import type { ChunkHeader } from '../src/chunk/record.js';
-import { type StoreTally, TALLY } from '../src/chunk/store-plan.js';
 import { ZeroChunks } from '../src/chunk/zero-chunks.js';
-import { codecName } from '../src/codec/codec.js';
 import type { FrameFormat } from '../src/container/frames/record.js';
 import type { UnitResult } from '../src/container/frames/totals.js';
 import type { UnitCoder } from '../src/container/frames/unit.js';
@@ -19,7 +17,8 @@ import { RamferryError } from '../src/errors.js';
 import { readExtent } from '../src/io/direct.js';
 import { readExactlyAt } from '../src/io/positioned.js';
 import { PAGE_BYTES } from '../src/page/size.js';
-import { JOB, JOB_FLAG, JOB_HASH, JOB_WIDE, TASK } from '../src/slot/job.js';
+import type { EncodeJob } from '../src/slot/encode-job.js';
+import { TASK } from '../src/slot/job.js';
 import type { SlotViews } from '../src/slot/layout.js';
 import type { WorkerStartUp } from '../src/slot/start-up.js';
 import { Turns } from '../src/slot/turns.js';
@@ -53,7 +52,7 @@ class Compressor {
   }
 
   job(slot: SlotViews): Promise<void> {
-    if ((slot.ints[JOB.flags]! & JOB_FLAG.watch) === 0) {
+    if (!slot.encode.watched) {
       this.#codecs = this.shelf;
       return this.#work(slot);
     }
@@ -62,14 +61,13 @@ class Compressor {
   }
 
   #work(slot: SlotViews): Promise<void> {
-    const { ints, doubles } = slot;
-    const readAt = doubles[JOB_WIDE.readAt]!;
+    const job = slot.encode;
+    const { readAt, inputLength: length } = job;
     if (readAt < 0) {
-      return ints[JOB.task] === TASK.frame ? this.#frame(slot) : this.#encode(slot, slot.front);
+      return job.task === TASK.frame ? this.#frame(slot) : this.#encode(slot, slot.front);
     }
     const { fd, alignment, maxChunk } = this.#startUp;
-    const length = ints[JOB.inputLength]!;
-    if (ints[JOB.hole] === 1 && this.#skipsHole(ints)) return this.#encodeHole(slot);
+    if (job.inHole && this.#skipsHole(job)) return this.#encodeHole(slot);
     if (alignment > 1) {
       readExtent(fd, slot.input, length, readAt, alignment);
       return this.#encode(slot, slot.front);
@@ -81,53 +79,48 @@ class Compressor {
   }
 
   /** A frame has its bytes from the codec, the self-check compares bytes, and the page store takes them. */
-  #skipsHole(ints: Int32Array): boolean {
-    const checked = (ints[JOB.flags]! & JOB_FLAG.selfCheck) !== 0;
-    return ints[JOB.task] === TASK.encode && !checked && this.#turns === undefined;
+  #skipsHole(job: EncodeJob): boolean {
+    return job.task === TASK.encode && !job.selfCheck && this.#turns === undefined;
   }
 
-  async #encodeHole({ ints, doubles, front, output }: SlotViews): Promise<void> {
-    levelOf(ints);
+  async #encodeHole({ encode: job, front, output }: SlotViews): Promise<void> {
+    levelOf(job);
     const { alignment, maxChunk } = this.#startUp;
     const scratch = alignment > 1 ? front : (this.#extent ??= extentMemory(maxChunk));
-    const length = ints[JOB.inputLength]!;
-    const at = ints[JOB.outputOffset]!;
-    const result = await this.#zeroChunks.encode(length, placeOf(doubles), scratch, output, at);
-    tell(undefined, ints);
-    ints[JOB.outputLength] = result.length;
-    ints[JOB.plainLength] = result.header.plainLength;
+    const { inputLength, outputOffset } = job;
+    const result = await this.#zeroChunks.encode(inputLength, placeOf(job), scratch, output, outputOffset);
+    job.outputLength = result.length;
+    job.plainLength = result.header.plainLength;
   }
 
   /** Method `stream`: the bytes as one standard frame, whatever they are. */
   async #frame(slot: SlotViews): Promise<void> {
-    const { ints, hashes } = slot;
-    const units = await this.shelf.units(codecName(ints[JOB.codec]!) as FrameFormat);
-    const input = slot.input.subarray(0, ints[JOB.inputLength]);
-    const result = await units.encode(slot.output, input, levelOf(ints));
-    if ((ints[JOB.flags]! & JOB_FLAG.selfCheck) !== 0) await this.#checkFrame(slot, units, result);
-    ints[JOB.outputLength] = result.encodedLength;
-    ints[JOB.plainLength] = result.decodedLength;
-    hashes[JOB_HASH.encoded] = result.encodedHash;
-    hashes[JOB_HASH.decoded] = result.decodedHash;
+    const job = slot.encode;
+    const units = await this.shelf.units(job.codec as FrameFormat);
+    const input = slot.input.subarray(0, job.inputLength);
+    const result = await units.encode(slot.output, input, levelOf(job));
+    if (job.selfCheck) await this.#checkFrame(slot, units, result);
+    job.outputLength = result.encodedLength;
+    job.plainLength = result.decodedLength;
+    job.encodedHash = result.encodedHash;
+    job.decodedHash = result.decodedHash;
   }
 
   async #encode(slot: SlotViews, front: Buffer): Promise<void> {
     try {
       await this.#encodeInTurn(slot, front);
     } catch (thrown) {
-      this.#turns?.fail(slot.doubles[JOB_WIDE.sequence]!);
+      this.#turns?.fail(slot.encode.sequence);
       throw thrown;
     }
   }
 
   /** The chunk's turn at the page store; undefined where the stream has none. */
-  #turnOf({ ints, doubles, suggestions }: SlotViews, dry: boolean): StoreTurn | undefined {
+  #turnOf({ encode, suggestions }: SlotViews): StoreTurn | undefined {
     const store = this.#pages;
     const turns = this.#turns;
     if (store === undefined || turns === undefined) return undefined;
-    const sequence = doubles[JOB_WIDE.sequence]!;
-    const needs = doubles[JOB_WIDE.needs]!;
-    const suggested = ints[JOB.suggested] === 1;
+    const { sequence, needs, suggested, selfCheck: dry } = encode;
     return {
       plan: suggested ? { store, sequence, needs, table: suggestions, dry } : undefined,
       begin: () => turns.wait(needs),
@@ -136,32 +129,28 @@ class Compressor {
   }
 
   async #encodeInTurn(slot: SlotViews, front: Buffer): Promise<void> {
-    const { ints, doubles } = slot;
-    const checked = (ints[JOB.flags]! & JOB_FLAG.selfCheck) !== 0;
-    const turn = this.#turnOf(slot, checked);
-    const length = ints[JOB.inputLength]!;
-    const at = ints[JOB.outputOffset]!;
-    const level = levelOf(ints);
-    const name = codecName(ints[JOB.codec]!)!;
+    const job = slot.encode;
+    const turn = this.#turnOf(slot);
+    const { inputLength: length, segmentCount, outputOffset: at, codec: name } = job;
+    const level = levelOf(job);
     const result = await encodeChunk(
       this.#planner,
-      { front, length, segments: slot.segments, segmentCount: ints[JOB.segments]! },
-      placeOf(doubles),
+      { front, length, segments: slot.segments, segmentCount },
+      placeOf(job),
       {
         codec: name === 'none' || level === 0 ? undefined : this.#codecs.codec(name),
         level,
-        storeOnly: ints[JOB.task] === TASK.store,
       },
       slot.output,
       at,
       turn,
     );
-    if (checked) await this.#selfCheck(slot.output.subarray(at), result.header);
+    if (job.selfCheck) await this.#selfCheck(slot.output.subarray(at), result.header);
     // The check has done to the store what the receiver will do.
     if (turn?.plan?.dry === true) turn.end();
-    tell(result.store, ints);
-    ints[JOB.outputLength] = result.length;
-    ints[JOB.plainLength] = result.header.plainLength;
+    if (result.store !== undefined) job.tally = result.store;
+    job.outputLength = result.length;
+    job.plainLength = result.header.plainLength;
   }
 
   async #checkFrame(slot: SlotViews, coder: UnitCoder, made: UnitResult): Promise<void> {
@@ -170,7 +159,7 @@ class Compressor {
       await coder.decode(out, slot.output.subarray(0, made.encodedLength), 0);
       if (slot.input.compare(out, 0, out.length, 0, out.length) !== 0) throw new Error('other bytes');
     } catch (cause) {
-      throw selfCheckError(slot.doubles[JOB_WIDE.sequence]!, cause);
+      throw selfCheckError(slot.encode.sequence, cause);
     }
   }
 
@@ -201,23 +190,15 @@ function extentMemory(maxChunk: number): Buffer {
   return Buffer.allocUnsafeSlow(OPERATIONS_CAPACITY + maxChunk);
 }
 
-function placeOf(doubles: Float64Array): ChunkPlace {
-  return {
-    sequence: doubles[JOB_WIDE.sequence]!,
-    needs: doubles[JOB_WIDE.needs]!,
-    offset: doubles[JOB_WIDE.offset]!,
-  };
+function placeOf({ sequence, needs, offset }: EncodeJob): ChunkPlace {
+  return { sequence, needs, offset };
 }
 
 /** The main thread may change it as long as nobody has looked, and wants to know what was found. */
-function levelOf(ints: Int32Array): number {
-  const level = Atomics.load(ints, JOB.level);
-  ints[JOB.usedLevel] = level;
+function levelOf(job: EncodeJob): number {
+  const { level } = job;
+  job.usedLevel = level;
   return level;
-}
-
-function tell(tally: StoreTally | undefined, ints: Int32Array): void {
-  for (const name of TALLY) ints[JOB[name]] = tally?.[name] ?? 0;
 }
 
 function selfCheckError(sequence: number, cause: unknown): RamferryError {

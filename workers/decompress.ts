@@ -8,12 +8,11 @@ import { recordCapacity } from '../src/chunk/encode.js';
 import { Expander } from '../src/chunk/expand.js';
 import { PageStore } from '../src/chunk/page-store.js';
 import { readChunkHeader } from '../src/chunk/record.js';
-import { codecName } from '../src/codec/codec.js';
 import type { FrameFormat } from '../src/container/frames/record.js';
 import { writeSparseAt } from '../src/io/sparse.js';
 import { threadClock } from '../src/os/thread-clock.js';
 import { PAGE_BYTES } from '../src/page/size.js';
-import { JOB, JOB_FLAG, JOB_HASH, JOB_WIDE, TASK } from '../src/slot/job.js';
+import { TASK } from '../src/slot/job.js';
 import type { SlotViews } from '../src/slot/layout.js';
 import type { WorkerStartUp } from '../src/slot/start-up.js';
 import { Turns } from '../src/slot/turns.js';
@@ -49,11 +48,11 @@ class Decompressor {
   }
 
   job(slot: SlotViews): Promise<void> {
-    return (slot.ints[JOB.flags]! & JOB_FLAG.watch) === 0 ? this.#work(slot) : this.#watched(slot);
+    return slot.decode.watched ? this.#watched(slot) : this.#work(slot);
   }
 
   #work(slot: SlotViews): Promise<void> {
-    return slot.ints[JOB.task] === TASK.unframe ? this.#unframe(slot) : this.#decode(slot);
+    return slot.decode.task === TASK.unframe ? this.#unframe(slot) : this.#decode(slot);
   }
 
   /** Puts beside the results what the job cost. */
@@ -61,25 +60,25 @@ class Decompressor {
     this.#clock ??= threadClock();
     const started = this.#clock();
     await this.#work(slot);
-    slot.ints[JOB.jobCpu] = Math.max(1, this.#clock() - started);
+    slot.decode.cpuMicros = Math.max(1, this.#clock() - started);
   }
 
   /** Method `stream`: one unit of standard frames back to bytes. */
   async #unframe(slot: SlotViews): Promise<void> {
-    const { ints, doubles, hashes } = slot;
-    const units = await this.shelf.units(codecName(ints[JOB.codec]!) as FrameFormat);
-    const unit = slot.input.subarray(0, ints[JOB.inputLength]);
-    const room = slot.output.subarray(0, ints[JOB.outputLength]);
-    const result = await units.decode(room, unit, doubles[JOB_WIDE.streamOffset]!);
-    ints[JOB.outputLength] = result.decodedLength;
-    hashes[JOB_HASH.encoded] = result.encodedHash;
-    hashes[JOB_HASH.decoded] = result.decodedHash;
+    const { decode: job } = slot;
+    const units = await this.shelf.units(job.codec as FrameFormat);
+    const unit = slot.input.subarray(0, job.inputLength);
+    const room = slot.output.subarray(0, job.outputBound);
+    const result = await units.decode(room, unit, job.streamOffset);
+    job.outputLength = result.decodedLength;
+    job.encodedHash = result.encodedHash;
+    job.decodedHash = result.decodedHash;
   }
 
   async #decode(slot: SlotViews): Promise<void> {
-    const { ints, doubles } = slot;
-    const start = ints[JOB.inputOffset]!;
-    const record = slot.input.subarray(start, start + ints[JOB.inputLength]!);
+    const { decode: job } = slot;
+    const start = job.inputOffset;
+    const record = slot.input.subarray(start, start + job.inputLength);
     const header = readChunkHeader(record, 0, this.#startUp.maxChunk, this.#pages !== undefined);
     const out = slot.output.subarray(0, header.decodedLength);
     try {
@@ -89,9 +88,9 @@ class Decompressor {
       throw thrown;
     }
     this.#turns?.end(header.sequence);
-    const writeAt = doubles[JOB_WIDE.writeAt]!;
+    const { writeAt } = job;
     if (writeAt >= 0) writeSparseAt(this.#startUp.fd, out, writeAt);
-    ints[JOB.outputLength] = out.length;
+    job.outputLength = out.length;
   }
 }
 

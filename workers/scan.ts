@@ -4,7 +4,8 @@
 import { xxh64 } from '../src/chunk/xxhash.js';
 import { readExactlyAt } from '../src/io/positioned.js';
 import { PAGE_BYTES } from '../src/page/size.js';
-import { BLOCK_PAGES, SCAN, SCAN_MODE, SCAN_WIDE, type ScanStartUp } from '../src/slot/scan-job.js';
+import { BLOCK_PAGES, SCAN_MODE } from '../src/slot/scan-job.js';
+import type { ScanStartUp } from '../src/slot/start-up.js';
 import type { SlotViews } from '../src/slot/layout.js';
 import { CodecCache, serve } from './serve.js';
 
@@ -22,12 +23,10 @@ class Scanner {
   }
 
   job(slot: SlotViews): void {
-    const { input, ints, doubles } = slot;
+    const { input, scan } = slot;
     const blocks = this.#blocks;
-    const length = ints[SCAN.length]!;
-    const mode = ints[SCAN.mode]!;
-    const firstBlock = doubles[SCAN_WIDE.block]!;
-    readExactlyAt(ints[SCAN.fd]!, input.subarray(0, length), doubles[SCAN_WIDE.at]!);
+    const { inputLength: length, mode, firstBlock } = scan;
+    readExactlyAt(scan.fd, input.subarray(0, length), scan.readAt);
     let changed = 0;
     for (let block = 0; block * BLOCK_BYTES < length; block++) {
       const from = block * BLOCK_BYTES;
@@ -37,14 +36,13 @@ class Scanner {
       if (mode !== SCAN_MODE.compare) blocks[firstBlock + block] = hash;
       changed = this.#pages(slot, from / PAGE_BYTES, to / PAGE_BYTES, changed);
     }
-    ints[SCAN.changed] = changed;
+    scan.changed = changed;
   }
 
   /** The pages of one block. @returns how many of the extent have changed with them */
-  #pages({ input, ints, doubles, segments }: SlotViews, from: number, to: number, before: number): number {
+  #pages({ input, scan, segments }: SlotViews, from: number, to: number, before: number): number {
     const hashes = this.#hashes;
-    const mode = ints[SCAN.mode]!;
-    const first = doubles[SCAN_WIDE.page]!;
+    const { mode, firstPage: first } = scan;
     let changed = before;
     for (let page = from; page < to; page++) {
       const at = page * PAGE_BYTES;

@@ -10,7 +10,6 @@ import { bindingInfo, openCodec, type OpenOptions } from '../src/codec/registry.
 import type { FrameFormat } from '../src/container/frames/record.js';
 import type { UnitCoder } from '../src/container/frames/unit.js';
 import { HostThreads } from '../src/os/host-threads.js';
-import { JOB, JOB_WIDE } from '../src/slot/job.js';
 import { slotViews, type SlotViews } from '../src/slot/layout.js';
 import { jobDone, jobFailed } from '../src/slot/outcome.js';
 import { Ring } from '../src/slot/ring.js';
@@ -87,13 +86,13 @@ export async function serve(
     let bytes = 0;
     try {
       await job(slot);
-      bytes = Math.max(slot.ints[JOB.inputLength]!, slot.ints[JOB.outputLength]!);
-      slot.ints[JOB.micros] = (performance.now() - started) * 1000;
+      bytes = Math.max(slot.job.inputLength, slot.job.outputLength);
+      slot.job.wallMicros = (performance.now() - started) * 1000;
       jobDone(slot);
       place?.give();
       ring.finish(index);
     } catch (thrown) {
-      jobFailed(slot, thrown, { sequence: slot.doubles[JOB_WIDE.sequence]! });
+      jobFailed(slot, thrown, { sequence: slot.job.sequence });
       place?.give();
       // Told at once, whichever slot the main thread waits for.
       ring.finish();

@@ -4,10 +4,11 @@
 import { Buffer } from 'node:buffer';
 
 import { CHUNK_HEADER_BYTES } from '../src/chunk/record.js';
-import { codecName, type Codec, type CodecName } from '../src/codec/codec.js';
+import type { Codec, CodecName } from '../src/codec/codec.js';
 import { WatchedCodec } from '../src/codec/watched.js';
 import { threadClock } from '../src/os/thread-clock.js';
-import { JOB, STORED_TRIES, TASK } from '../src/slot/job.js';
+import { STORED_TRIES } from '../src/slot/encode-job.js';
+import { TASK } from '../src/slot/job.js';
 import type { SlotViews } from '../src/slot/layout.js';
 import type { CodecCache } from './serve.js';
 
@@ -37,7 +38,7 @@ export class Watch {
 
   /** Does the job and puts beside its results what it cost. */
   async job(slot: SlotViews, work: () => Promise<void>): Promise<void> {
-    const { ints } = slot;
+    const result = slot.encode;
     this.#used = undefined;
     const started = this.#clock();
     await work();
@@ -46,33 +47,33 @@ export class Watch {
     const used = this.#used as WatchedCodec | undefined;
     const called = used?.source !== undefined;
     const job = Math.max(own, called ? used.took : 0);
-    ints[JOB.jobCpu] = Math.max(1, job);
-    ints[JOB.codecCpu] = ints[JOB.task] === TASK.frame ? job : called ? used.took : 0;
-    ints[JOB.trialLength] = ints[JOB.trialCpu] = 0;
-    if (ints[JOB.trialCodec] !== 0) await this.#trial(slot, called ? used.source : undefined);
+    result.cpuMicros = Math.max(1, job);
+    result.codecMicros = result.task === TASK.frame ? job : called ? used.took : 0;
+    const { trialCodec } = result;
+    if (trialCodec !== undefined) await this.#trial(slot, trialCodec, called ? used.source : undefined);
   }
 
-  async #trial(slot: SlotViews, coded: Uint8Array | undefined): Promise<void> {
-    const { ints } = slot;
+  async #trial(slot: SlotViews, name: CodecName, coded: Uint8Array | undefined): Promise<void> {
+    const { encode: job } = slot;
     const source = coded ?? storedContent(slot);
     if (source.length === 0) return;
     // Not the slots' own memory: what of it nobody has touched yet, a trial would have to pay for.
     this.#target ??= Buffer.allocUnsafeSlow(slot.input.length);
-    const codec = new WatchedCodec(this.#shelf.codec(codecName(ints[JOB.trialCodec]!)!), this.#clock);
+    const codec = new WatchedCodec(this.#shelf.codec(name), this.#clock);
     let length = 0;
-    const stored = coded === undefined && ints[JOB.task] !== TASK.frame;
+    const stored = coded === undefined && job.task !== TASK.frame;
     for (let left = stored ? STORED_TRIES : 1; left > 0; left--) {
-      const result = codec.compress(this.#target, source, ints[JOB.trialLevel]!);
+      const result = codec.compress(this.#target, source, job.trialLevel);
       length = typeof result === 'number' ? result : await result;
     }
-    ints[JOB.trialCpu] = Math.max(1, codec.took);
-    ints[JOB.trialLength] = Math.max(0, length);
+    job.trialMicros = Math.max(1, codec.took);
+    job.trialLength = Math.max(0, length);
   }
 }
 
 /** What a codec would have had of a chunk that went without one. */
-function storedContent({ ints, input, output }: SlotViews): Uint8Array {
-  if (ints[JOB.task] === TASK.frame) return input.subarray(0, ints[JOB.inputLength]);
-  const body = ints[JOB.outputOffset]! + CHUNK_HEADER_BYTES;
-  return output.subarray(body, body + ints[JOB.plainLength]!);
+function storedContent({ encode: job, input, output }: SlotViews): Uint8Array {
+  if (job.task === TASK.frame) return input.subarray(0, job.inputLength);
+  const body = job.outputOffset + CHUNK_HEADER_BYTES;
+  return output.subarray(body, body + job.plainLength);
 }

@@ -25,7 +25,7 @@ export interface ChunkCoding {
   readonly codec: Codec | undefined;
   readonly level: number;
   /** Leave out the search for zero and duplicate pages as well. */
-  readonly storeOnly: boolean;
+  readonly storeOnly?: boolean;
 }
 
 /** The chunk's turn at the page store. */

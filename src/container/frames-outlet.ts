@@ -3,7 +3,7 @@
 import { Buffer } from 'node:buffer';
 
 import type { CodecName } from '../codec/codec.js';
-import { JOB, JOB_HASH, TASK } from '../slot/job.js';
+import { TASK } from '../slot/job.js';
 import type { SlotViews } from '../slot/layout.js';
 import { announcementUnit, totalsUnit } from './frames/control.js';
 import { unitBound } from './frames/open-units.js';
@@ -35,13 +35,13 @@ export class FramesOutlet implements Outlet {
   }
 
   depart(slot: SlotViews): OutgoingChunk {
-    const bytes = slot.output.subarray(0, slot.ints[JOB.outputLength]);
-    const decodedLength = slot.ints[JOB.inputLength]!;
+    const bytes = slot.output.subarray(0, slot.encode.outputLength);
+    const decodedLength = slot.encode.inputLength;
     this.#digest.add({
       encodedLength: bytes.length,
       decodedLength,
-      encodedHash: slot.hashes[JOB_HASH.encoded]!,
-      decodedHash: slot.hashes[JOB_HASH.decoded]!,
+      encodedHash: slot.encode.encodedHash,
+      decodedHash: slot.encode.decodedHash,
     });
     const pages = Math.floor(decodedLength / 4096);
     const chunk = { codec: this.#format, zero: 0, literal: pages, duplicate: 0, same: 0, delta: 0 };

@@ -5,7 +5,7 @@ import { Buffer } from 'node:buffer';
 import { recordCapacity } from '../chunk/encode.js';
 import { readChunkHeader } from '../chunk/record.js';
 import { codecName } from '../codec/codec.js';
-import { JOB, TASK } from '../slot/job.js';
+import { TASK } from '../slot/job.js';
 import type { SlotViews } from '../slot/layout.js';
 import { type StreamHeader, Totals, writeStreamHeader } from './native.js';
 import type { OutgoingChunk, Outlet } from './outlet.js';
@@ -31,7 +31,7 @@ export class NativeOutlet implements Outlet {
   }
 
   depart(slot: SlotViews): OutgoingChunk {
-    const bytes = slot.output.subarray(0, slot.ints[JOB.outputLength]);
+    const bytes = slot.output.subarray(0, slot.encode.outputLength);
     const header = readChunkHeader(bytes, 0, this.#header.maxChunk, this.#header.storeBytes > 0);
     this.#totals.add(header, bytes.length, bytes.readBigUInt64LE(bytes.length - 8));
     const { decodedLength, zero, literal, duplicate, same, delta } = header;

@@ -4,6 +4,7 @@
 import type { Buffer } from 'node:buffer';
 
 import type { CodecName } from '../codec/codec.js';
+import type { Task } from '../slot/job.js';
 import type { SlotViews } from '../slot/layout.js';
 import type { StreamSums } from './sums.js';
 
@@ -24,7 +25,7 @@ export interface OutgoingChunk {
 
 export interface Outlet {
   /** One of TASK: what the workers do with a slot for this container. */
-  readonly task: number;
+  readonly task: Task;
   /** Bytes that the outlet needs in front of a chunk's record in the output area. */
   readonly prefix: number;
   /** Whether bytes of other records travel outside chunks. */

@@ -7,7 +7,7 @@ import { recordCapacity } from '../chunk/encode.js';
 import { readChunkHeader } from '../chunk/record.js';
 import { codecName } from '../codec/codec.js';
 import { XENGUEST_RECORD } from '../grammar/xen/libxc-format.js';
-import { AFTER, HOLDS, JOB, TASK } from '../slot/job.js';
+import { TASK } from '../slot/job.js';
 import type { SlotViews } from '../slot/layout.js';
 import type { OutgoingChunk, Outlet } from './outlet.js';
 import type { StreamSums } from './sums.js';
@@ -51,17 +51,17 @@ export class XenguestOutlet implements Outlet {
   }
 
   depart(slot: SlotViews): OutgoingChunk {
-    if (slot.ints[JOB.holds] === HOLDS.verbatim) {
-      const bytes = slot.input.subarray(0, slot.ints[JOB.inputLength]);
+    if (slot.encode.verbatim) {
+      const bytes = slot.input.subarray(0, slot.encode.inputLength);
       // The totals are of the bytes as they were.
       this.#totals.verbatim(bytes);
-      if (this.#marks && (slot.ints[JOB.after]! & AFTER.image) !== 0) markImageHeader(bytes);
+      if (this.#marks && slot.encode.endsInImageHeader) markImageHeader(bytes);
       return { bytes, decodedLength: bytes.length };
     }
-    const recordEnd = CHUNK_PREFIX_BYTES + slot.ints[JOB.outputLength]!;
+    const recordEnd = CHUNK_PREFIX_BYTES + slot.encode.outputLength;
     const record = slot.output.subarray(CHUNK_PREFIX_BYTES, recordEnd);
-    this.#bigEndian = slot.ints[JOB.bigEndian] === 1;
-    const type = slot.ints[JOB.rest] === 1 ? XENGUEST_RECORD.bytes : XENGUEST_RECORD.chunk;
+    this.#bigEndian = slot.encode.bigEndian;
+    const type = slot.encode.unstructured ? XENGUEST_RECORD.bytes : XENGUEST_RECORD.chunk;
     const length = envelop(slot.output, record.length, this.#envelope, this.#bigEndian, type);
     const header = readChunkHeader(record, 0, this.#envelope.maxChunk, this.#envelope.storeBytes > 0);
     this.#totals.chunk(header, slot.output.subarray(LIBXC_HEADER_BYTES, CHUNK_PREFIX_BYTES), record);
@@ -74,14 +74,14 @@ export class XenguestOutlet implements Outlet {
   }
 
   totals(slot: SlotViews): Buffer {
-    this.#bigEndian = slot.ints[JOB.bigEndian] === 1;
+    this.#bigEndian = slot.encode.bigEndian;
     return this.#totals.record(this.#bigEndian, false);
   }
 
   mark(slot: SlotViews): Buffer {
     if (!this.#marks) return Buffer.alloc(0);
     const mark = { envelope: this.#envelope, followsEnd: this.#followsEnd };
-    return markRecord(mark, slot.ints[JOB.bigEndian] === 1);
+    return markRecord(mark, slot.encode.bigEndian);
   }
 
   tail(complete: boolean): Buffer {

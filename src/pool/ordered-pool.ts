@@ -4,7 +4,7 @@
 // It knows nothing of what a job does.
 
 import { RamferryError } from '../errors.js';
-import { JOB, STATE } from '../slot/job.js';
+import { STATE } from '../slot/job.js';
 import { allocateArena, type SlotGeometry, slotViews, type SlotViews } from '../slot/layout.js';
 import { jobError } from '../slot/outcome.js';
 import { allocateRing, Ring } from '../slot/ring.js';
@@ -130,7 +130,7 @@ export class OrderedPool {
    */
   push(slot: number, place = this.#nextIn): void {
     if (!this.hasFreeWorker) this.busy++;
-    Atomics.store(this.slots[slot]!.ints, JOB.state, STATE.queued);
+    this.slots[slot]!.job.state = STATE.queued;
     this.#order.set(place, slot);
     this.#nextIn = Math.max(this.#nextIn, place + 1);
     this.#ring.push(slot);
@@ -140,7 +140,7 @@ export class OrderedPool {
 
   /** The same for a slot whose output is complete already: no worker sees it. */
   pushDone(slot: number): void {
-    Atomics.store(this.slots[slot]!.ints, JOB.state, STATE.done);
+    this.slots[slot]!.job.state = STATE.done;
     this.#order.set(this.#nextIn++, slot);
     this.#wakeReader();
   }
@@ -206,7 +206,7 @@ export class OrderedPool {
   }
 
   #state(slot: number): number {
-    return Atomics.load(this.slots[slot]!.ints, JOB.state);
+    return this.slots[slot]!.job.state;
   }
 
   release(slot: number): void {

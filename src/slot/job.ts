@@ -1,121 +1,128 @@
-// What a job is made of: the numbers at the start of a slot, written by the main thread before it pushes the slot,
-// and the results that the worker puts beside them. Everything else a worker needs came with its start-up data.
+// What every job has, whatever its kind: state, lengths, sequence number and cost, by name, over the numbers at the start of a slot.
+// The main thread fills a request between begin() and the push; the worker adds the results. Each kind of job adds its own numbers,
+// at places of their own (encode-job.ts, decode-job.ts, scan-job.ts).
 
-/** Indices into a slot's 32-bit integers. */
-export const JOB = {
-  /** One of STATE; the worker stores it last, before it says that it has finished. */
-  state: 0,
-  /** What is to be done: one of TASK. */
-  task: 1,
-  /** Bytes in the input area, or to be read into it. */
-  inputLength: 2,
-  /** Entries of the segment table that are in use. */
-  segments: 3,
-  codec: 4,
-  /** 0: without the codec. Read once, when the job begins: until then the main thread may change its mind. */
-  level: 5,
-  flags: 6,
-  /** Where in the output area the record begins: set by the main thread, which puts a container's header before it. */
-  outputOffset: 7,
-  /** Result: length of the record from there on. */
-  outputLength: 8,
-  /** Microseconds of the worker's time that the job took. */
-  micros: 9,
-  /** What the slot holds: one of HOLDS. */
-  holds: 10,
-  /** What follows it: bits of AFTER. */
-  after: 11,
-  /** Where in the input area the record begins (decoding). */
-  inputOffset: 12,
-  /** 1 where a record around the chunk or after it has the bytes of its header in big-endian order. */
-  bigEndian: 13,
-  /** 1 where the page store has suggestions for the chunk's pages. */
-  suggested: 14,
-  /** Results: what they were good for (StoreTally in chunk/store-plan.ts). */
-  compared: 15,
-  overflow: 16,
-  deltaBytes: 17,
-  twins: 18,
-  sampled: 19,
-  gain: 20,
-  cost: 28,
-  /** Codec and level with which the same bytes are coded once more, and the result thrown away; codec 0 = not at all. */
-  trialCodec: 21,
-  trialLevel: 22,
-  /** Results of a watched job, microseconds of processor time: the whole job, its codec, the trial. */
-  jobCpu: 23,
-  codecCpu: 24,
-  trialCpu: 25,
-  /** Result: bytes that the trial gave. */
-  trialLength: 26,
-  /** Result: bytes that were handed to the codec. */
-  plainLength: 27,
-  /** Result: the level that the worker found when it began. */
-  usedLevel: 29,
-  /** 1 where the chunk holds bytes of no known structure (method `xenguest`: its record has another type). */
-  rest: 30,
-  /** 1 where the extent that the worker would read lies wholly in a hole of the file: its bytes are zero. Matters with `readAt`. */
-  hole: 31,
-} as const;
+/** 32-bit integers, doubles (for integers that may exceed 2^31) and 64-bit checksums of a slot's job. */
+export const JOB_INTS = 64;
+export const JOB_DOUBLES = 16;
+export const JOB_HASHES = 4;
 
-/** Indices into a slot's doubles (integers below 2^53). */
-export const JOB_WIDE = {
-  sequence: 0,
-  /** Position of the chunk in the decoded stream. */
-  offset: 1,
-  /** Position in the regular file that the worker reads itself; -1 when the input area is filled already. */
-  readAt: 2,
-  /** Position in the regular file that the worker writes itself; -1 when the main thread writes. */
-  writeAt: 3,
-  needs: 4,
-  /** Offset in the encoded stream, for error messages. */
-  streamOffset: 5,
-} as const;
+/** The memory of a slot's job. */
+export interface JobMemory {
+  readonly ints: Int32Array;
+  readonly doubles: Float64Array;
+  readonly hashes: BigUint64Array;
+}
 
 export const STATE = { free: 0, queued: 1, done: 2, failed: 3 } as const;
 
+/** What a worker does with a slot. */
 export const TASK = {
   /** Pages and skeleton to a chunk record. */
   encode: 1,
-  /** The same without a codec: nothing is searched, nothing is compressed. */
-  store: 2,
+  /** Bytes to a standard frame (method `stream`). */
+  frame: 2,
   /** A chunk record back to bytes. */
   decode: 3,
-  /** Bytes to a standard frame, and back (method `stream`). */
-  frame: 4,
-  unframe: 5,
+  /** Standard frames back to bytes (method `stream`). */
+  unframe: 4,
 } as const;
+export type Task = (typeof TASK)[keyof typeof TASK];
 
-export const HOLDS = {
-  /** A chunk that a worker encodes or decodes. */
-  chunk: 0,
-  /** Bytes that travel as they are. */
-  verbatim: 1,
-  /** A totals record, to be compared in its turn. */
-  totals: 2,
-} as const;
+/** Indices of the integers that all kinds of jobs share: 0 to 7. */
+const STATE_AT = 0;
+const TASK_AT = 1;
+const INPUT_LENGTH = 2;
+const WATCHED = 3;
+const OUTPUT_LENGTH = 4;
+const WALL_MICROS = 5;
+const CPU_MICROS = 6;
 
-export const AFTER = {
-  /** A totals record is due behind it. */
-  totals: 1,
-  /** Its last bytes are a libxc image header, which may carry a mark. */
-  image: 2,
-  /** The record that marks a compressed stream is due behind it. */
-  mark: 4,
-} as const;
+/** Index of the double that all kinds of jobs share; the others begin at 1. */
+const SEQUENCE = 0;
 
-/**
- * How often the bytes of a chunk that went without a codec are coded in a trial: one that nobody else uses finds its tables
- * cold, and would look half as slow again as it is. The last time counts.
- */
-export const STORED_TRIES = 2;
+export class Job {
+  protected readonly ints: Int32Array;
+  protected readonly doubles: Float64Array;
+  protected readonly hashes: BigUint64Array;
 
-/** Indices into a slot's hashes (results of frame jobs). */
-export const JOB_HASH = { encoded: 0, decoded: 1 } as const;
+  constructor({ ints, doubles, hashes }: JobMemory) {
+    this.ints = ints;
+    this.doubles = doubles;
+    this.hashes = hashes;
+  }
 
-export const JOB_FLAG = {
-  /** Decode what was encoded and compare before it leaves. */
-  selfCheck: 1,
-  /** Measure what the job costs. */
-  watch: 2,
-} as const;
+  /** Starts a new job: clears every request and every result of the one before. The slot must be the caller's. */
+  begin(): void {
+    this.ints.fill(0);
+    this.doubles.fill(0);
+    this.hashes.fill(0n);
+  }
+
+  /** One of STATE. Worker and main thread hand the slot over with it: it is stored last and read first. */
+  get state(): number {
+    return Atomics.load(this.ints, STATE_AT);
+  }
+  set state(state: number) {
+    Atomics.store(this.ints, STATE_AT, state);
+  }
+
+  // --- request ---
+
+  /** One of TASK. */
+  get task(): number {
+    return this.ints[TASK_AT]!;
+  }
+  set task(task: number) {
+    this.ints[TASK_AT] = task;
+  }
+
+  /** Bytes in the input area, or to be read into it. */
+  get inputLength(): number {
+    return this.ints[INPUT_LENGTH]!;
+  }
+  set inputLength(bytes: number) {
+    this.ints[INPUT_LENGTH] = bytes;
+  }
+
+  /** Whether the worker measures the processor time of the job. */
+  get watched(): boolean {
+    return this.ints[WATCHED] !== 0;
+  }
+  set watched(watched: boolean) {
+    this.ints[WATCHED] = watched ? 1 : 0;
+  }
+
+  get sequence(): number {
+    return this.doubles[SEQUENCE]!;
+  }
+  set sequence(sequence: number) {
+    this.doubles[SEQUENCE] = sequence;
+  }
+
+  // --- results ---
+
+  /** Bytes of the result in the output area; of a failed job, of its error. */
+  get outputLength(): number {
+    return this.ints[OUTPUT_LENGTH]!;
+  }
+  set outputLength(bytes: number) {
+    this.ints[OUTPUT_LENGTH] = bytes;
+  }
+
+  /** Microseconds of the worker's time that the job took; 0 where no worker did it. */
+  get wallMicros(): number {
+    return this.ints[WALL_MICROS]!;
+  }
+  set wallMicros(micros: number) {
+    this.ints[WALL_MICROS] = micros;
+  }
+
+  /** Microseconds of processor time of a watched job; 0 where it was not watched. */
+  get cpuMicros(): number {
+    return this.ints[CPU_MICROS]!;
+  }
+  set cpuMicros(micros: number) {
+    this.ints[CPU_MICROS] = micros;
+  }
+}

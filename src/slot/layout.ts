@@ -1,14 +1,12 @@
 // The geometry of shared memory: one arena per transfer, cut into slots of equal size.
 // A slot holds one chunk while it is worked on: a few numbers (the job), tables of segments and pages, an input and an
-// output area. It promises fixed places for them and knows nothing of what they mean.
+// output area. It promises fixed places for them.
 
 import { PAGE_BYTES } from '../page/size.js';
-
-/** Numbers of a job; they stand at the start of a slot as 32-bit integers, or as doubles where they may exceed 2^31. */
-export const JOB_INTS = 32;
-export const JOB_DOUBLES = 8;
-/** 64-bit checksums among a job's results. */
-const JOB_HASHES = 2;
+import { DecodeJob } from './decode-job.js';
+import { EncodeJob } from './encode-job.js';
+import { Job, JOB_DOUBLES, JOB_HASHES, JOB_INTS, type JobMemory } from './job.js';
+import { ScanJob } from './scan-job.js';
 
 const JOB_BYTES = JOB_INTS * 4 + (JOB_DOUBLES + JOB_HASHES) * 8;
 /** Areas begin at pages of the host: direct I/O needs its memory aligned. */
@@ -28,10 +26,12 @@ export interface SlotGeometry {
 }
 
 export interface SlotViews {
-  /** See JOB in job.ts for the meaning of each number. */
-  readonly ints: Int32Array;
-  readonly doubles: Float64Array;
-  readonly hashes: BigUint64Array;
+  /** The numbers of the slot's job, and views of them: what all kinds of jobs have, and each kind. */
+  readonly memory: JobMemory;
+  readonly job: Job;
+  readonly encode: EncodeJob;
+  readonly decode: DecodeJob;
+  readonly scan: ScanJob;
   readonly segments: Int32Array;
   readonly suggestions: Int32Array;
   /** Headroom and input area together; the input begins at `headroom`. */
@@ -69,10 +69,17 @@ export function slotViews(arena: SharedArrayBuffer, geometry: SlotGeometry): Slo
   const outputAt = inputAt + pad(geometry.input);
   return Array.from({ length: geometry.slots }, (_, index) => {
     const base = (geometry.base ?? 0) + index * size;
-    return {
+    const memory = {
       ints: new Int32Array(arena, base, JOB_INTS),
       doubles: new Float64Array(arena, base + JOB_INTS * 4, JOB_DOUBLES),
       hashes: new BigUint64Array(arena, base + JOB_INTS * 4 + JOB_DOUBLES * 8, JOB_HASHES),
+    };
+    return {
+      memory,
+      job: new Job(memory),
+      encode: new EncodeJob(memory),
+      decode: new DecodeJob(memory),
+      scan: new ScanJob(memory),
       segments: new Int32Array(arena, base + segmentsAt, geometry.segments * 2),
       suggestions: new Int32Array(arena, base + suggestionsAt, (geometry.suggestions ?? 0) * 2),
       front: Buffer.from(arena, base + inputAt - geometry.headroom, geometry.headroom + geometry.input),

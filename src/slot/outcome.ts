@@ -2,11 +2,11 @@
 // An error crosses as plain data in the slot's output area.
 
 import { type ErrorData, fromErrorData, RamferryError, toRamferryError } from '../errors.js';
-import { JOB, STATE } from './job.js';
+import { STATE } from './job.js';
 import type { SlotViews } from './layout.js';
 
 export function jobDone(slot: SlotViews): void {
-  Atomics.store(slot.ints, JOB.state, STATE.done);
+  slot.job.state = STATE.done;
 }
 
 /** @param thrown anything; what is no RamferryError is reported as internal */
@@ -14,12 +14,12 @@ export function jobFailed(slot: SlotViews, thrown: unknown, place: { sequence: n
   const error = toRamferryError(thrown);
   const data: ErrorData = { ...error.toData(), ...place };
   const length = slot.output.write(JSON.stringify(data), 0, 'utf8');
-  slot.ints[JOB.outputLength] = length;
-  Atomics.store(slot.ints, JOB.state, STATE.failed);
+  slot.job.outputLength = length;
+  slot.job.state = STATE.failed;
 }
 
 /** The error of a failed job. */
 export function jobError(slot: SlotViews): RamferryError {
-  const text = slot.output.toString('utf8', 0, slot.ints[JOB.outputLength]);
+  const text = slot.output.toString('utf8', 0, slot.job.outputLength);
   return fromErrorData(JSON.parse(text) as ErrorData);
 }

@@ -1,31 +1,7 @@
-// A scan job, in a slot: an extent of a guest's RAM is read and the pages that differ from what was sent before are moved
-// to the front of the input area, their numbers (within the extent) into the segment table. It shares a slot's first
-// numbers with every other job (JOB.state and the worker's own), and has its own meaning for the rest.
+// A scan job: the worker reads an extent of a guest's RAM and moves the pages that differ from what was sent before to the front
+// of the input area, their numbers (within the extent) into the segment table.
 
-import { JOB, JOB_WIDE } from './job.js';
-import type { WorkerStartUp } from './start-up.js';
-
-/** Indices into a slot's 32-bit integers. */
-export const SCAN = {
-  /** Descriptor of the RAM file. */
-  fd: JOB.task,
-  /** Bytes of the extent, whole pages. */
-  length: JOB.inputLength,
-  /** Result: how many pages differ. */
-  changed: JOB.segments,
-  /** One of SCAN_MODE. */
-  mode: JOB.flags,
-} as const;
-
-/** Indices into a slot's doubles. */
-export const SCAN_WIDE = {
-  /** Where in the file the extent begins. */
-  at: JOB_WIDE.offset,
-  /** Its first page's place in the table of hashes. */
-  page: JOB_WIDE.readAt,
-  /** Its first block's place in the table of blocks. */
-  block: JOB_WIDE.writeAt,
-} as const;
+import { Job } from './job.js';
 
 export const SCAN_MODE = {
   /** Every page is new; the table learns them all. */
@@ -42,11 +18,67 @@ export const SCAN_MODE = {
  */
 export const BLOCK_PAGES = 16;
 
-export interface ScanStartUp extends WorkerStartUp {
-  /** A 64-bit hash a page: of the copy that was sent last. */
-  readonly hashes: SharedArrayBuffer;
-  /** The same for blocks of BLOCK_PAGES pages. */
-  readonly blocks: SharedArrayBuffer;
-  /** Differs from one transfer to the next, so that no guest can prepare pages that collide. */
-  readonly seed: bigint;
+// Integers.
+const FD = 48;
+const MODE = 49;
+const CHANGED = 50;
+
+// Doubles.
+const READ_AT = 6;
+const FIRST_PAGE = 7;
+const FIRST_BLOCK = 8;
+
+/** `inputLength` is the length of the extent: whole pages. */
+export class ScanJob extends Job {
+  // --- request ---
+
+  /** Descriptor of the RAM file. */
+  get fd(): number {
+    return this.ints[FD]!;
+  }
+  set fd(fd: number) {
+    this.ints[FD] = fd;
+  }
+
+  /** One of SCAN_MODE. */
+  get mode(): number {
+    return this.ints[MODE]!;
+  }
+  set mode(mode: number) {
+    this.ints[MODE] = mode;
+  }
+
+  /** Where in the file the extent begins. */
+  get readAt(): number {
+    return this.doubles[READ_AT]!;
+  }
+  set readAt(position: number) {
+    this.doubles[READ_AT] = position;
+  }
+
+  /** The first page's place in the table of hashes. */
+  get firstPage(): number {
+    return this.doubles[FIRST_PAGE]!;
+  }
+  set firstPage(page: number) {
+    this.doubles[FIRST_PAGE] = page;
+  }
+
+  /** The first block's place in the table of blocks. */
+  get firstBlock(): number {
+    return this.doubles[FIRST_BLOCK]!;
+  }
+  set firstBlock(block: number) {
+    this.doubles[FIRST_BLOCK] = block;
+  }
+
+  // --- result ---
+
+  /** How many pages differ. */
+  get changed(): number {
+    return this.ints[CHANGED]!;
+  }
+  set changed(pages: number) {
+    this.ints[CHANGED] = pages;
+  }
 }

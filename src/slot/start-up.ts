@@ -30,3 +30,12 @@ export interface WorkerStartUp extends ThreadStartUp {
   /** Of a stream with a page store: its pages, and whose turn it is at them (turns.ts). */
   readonly store?: { readonly pages: SharedArrayBuffer; readonly turns: SharedArrayBuffer } | undefined;
 }
+
+export interface ScanStartUp extends WorkerStartUp {
+  /** A 64-bit hash a page: of the copy that was sent last. */
+  readonly hashes: SharedArrayBuffer;
+  /** The same for blocks of BLOCK_PAGES pages. */
+  readonly blocks: SharedArrayBuffer;
+  /** Differs from one transfer to the next, so that no guest can prepare pages that collide. */
+  readonly seed: bigint;
+}

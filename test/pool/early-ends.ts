@@ -7,8 +7,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { RamferryError } from '../../src/errors.js';
 import { COMPRESS_ENTRY } from '../../src/os/entries.js';
 import { OrderedPool } from '../../src/pool/ordered-pool.js';
-import { JOB, JOB_FLAG, JOB_WIDE, TASK } from '../../src/slot/job.js';
-import { CODEC_ID } from '../../src/codec/codec.js';
+import { TASK } from '../../src/slot/job.js';
 
 /** Milliseconds: from a thread's start to the end of its first job. */
 const LONGEST = 200;
@@ -28,15 +27,15 @@ async function endEarly(turn: number): Promise<void> {
   try {
     for (let job = 0; job < 2; job++) {
       const slot = await pool.acquire();
-      const { ints, doubles } = pool.slots[slot]!;
-      ints[JOB.task] = TASK.frame;
+      const { encode } = pool.slots[slot]!;
+      encode.begin();
+      encode.task = TASK.frame;
       // A watched job reads its thread's clock through koffi.
-      ints[JOB.flags] = JOB_FLAG.watch;
-      ints[JOB.codec] = CODEC_ID.zstd;
-      ints[JOB.level] = 1;
-      ints[JOB.inputLength] = INPUT;
-      doubles[JOB_WIDE.sequence] = job;
-      doubles[JOB_WIDE.readAt] = -1;
+      encode.watched = true;
+      encode.codec = 'zstd';
+      encode.level = 1;
+      encode.inputLength = INPUT;
+      encode.sequence = job;
       pool.push(slot);
     }
     // Three times of four a thread has loaded its modules and begins with its task.

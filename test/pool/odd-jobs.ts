@@ -1,7 +1,6 @@
 // A worker for the pool's tests: does what the job's numbers say, well or badly.
 
 import { RamferryError } from '../../src/errors.js';
-import { JOB, JOB_WIDE } from '../../src/slot/job.js';
 import type { SlotViews } from '../../src/slot/layout.js';
 import type { WorkerStartUp } from '../../src/slot/start-up.js';
 import { CodecCache, serve } from '../../workers/serve.js';
@@ -10,11 +9,11 @@ import { BEGUN, DEED } from './deeds.js';
 const never = new Int32Array(new SharedArrayBuffer(4));
 
 async function job(slot: SlotViews): Promise<void> {
-  const { ints, doubles } = slot;
-  Atomics.store(ints, JOB.flags, BEGUN);
+  const { encode } = slot;
+  encode.usedLevel = BEGUN;
   // What takes its time does so without the event loop, as a codec does.
-  Atomics.wait(never, 0, 0, ints[JOB.level]);
-  switch (ints[JOB.task]) {
+  Atomics.wait(never, 0, 0, encode.level);
+  switch (encode.task) {
     case DEED.fail:
       throw new RamferryError('ERR_STREAM_CODEC', 'this one is bad', { hint: 'never mind' });
     case DEED.crash:
@@ -30,8 +29,8 @@ async function job(slot: SlotViews): Promise<void> {
     case DEED.leave:
       process.exit(3);
   }
-  slot.output.writeDoubleLE(doubles[JOB_WIDE.sequence]!, 0);
-  ints[JOB.outputLength] = 8;
+  slot.output.writeDoubleLE(encode.sequence, 0);
+  encode.outputLength = 8;
 }
 
 export { started } from '../../workers/serve.js';

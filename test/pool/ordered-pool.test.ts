@@ -7,7 +7,6 @@ import { setTimeout } from 'node:timers/promises';
 
 import { RamferryError } from '../../src/errors.js';
 import { OrderedPool } from '../../src/pool/ordered-pool.js';
-import { JOB, JOB_WIDE } from '../../src/slot/job.js';
 import { isTyped } from '../chunk/typed.js';
 import { BEGUN, DEED } from './deeds.js';
 
@@ -39,10 +38,11 @@ interface Order {
 
 async function push(pool: OrderedPool, sequence: number, order: Order = {}): Promise<number> {
   const slot = await pool.acquire();
-  const { ints, doubles } = pool.slots[slot]!;
-  ints[JOB.task] = order.deed ?? DEED.work;
-  ints[JOB.level] = order.takes ?? 0;
-  doubles[JOB_WIDE.sequence] = sequence;
+  const { encode } = pool.slots[slot]!;
+  encode.begin();
+  encode.task = order.deed ?? DEED.work;
+  encode.level = order.takes ?? 0;
+  encode.sequence = sequence;
   pool.push(slot, order.place);
   return slot;
 }
@@ -330,7 +330,7 @@ describe('a worker that dies', () => {
 
 /** Waits until a worker has taken the job: before that its thread may be loading modules, and must not be killed. */
 async function begun(pool: OrderedPool, slot: number): Promise<void> {
-  while (Atomics.load(pool.slots[slot]!.ints, JOB.flags) !== BEGUN) await setTimeout(1);
+  while (pool.slots[slot]!.encode.usedLevel !== BEGUN) await setTimeout(1);
 }
 
 describe('closing the pool', () => {

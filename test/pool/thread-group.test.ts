@@ -7,7 +7,7 @@ import { setTimeout } from 'node:timers/promises';
 import type { RamferryError } from '../../src/errors.js';
 import { ThreadGroup } from '../../src/pool/thread-group.js';
 import { OrderedPool } from '../../src/pool/ordered-pool.js';
-import { JOB, JOB_WIDE, STATE } from '../../src/slot/job.js';
+import { STATE } from '../../src/slot/job.js';
 import { isTyped } from '../chunk/typed.js';
 import { BEGUN, DEED } from './deeds.js';
 
@@ -39,10 +39,10 @@ function makePool(crew: ThreadGroup, lent: boolean, threads = 2): OrderedPool {
 
 async function push(pool: OrderedPool, sequence: number, deed: number = DEED.work): Promise<void> {
   const slot = await pool.acquire();
-  const { ints, doubles } = pool.slots[slot]!;
-  ints[JOB.task] = deed;
-  ints[JOB.level] = 0;
-  doubles[JOB_WIDE.sequence] = sequence;
+  const { encode } = pool.slots[slot]!;
+  encode.begin();
+  encode.task = deed;
+  encode.sequence = sequence;
   pool.push(slot);
 }
 
@@ -98,13 +98,14 @@ describe('a crew', () => {
     const crew = makeCrew(1);
     const pool = makePool(crew, true, 1);
     const slot = await pool.acquire();
-    const { ints } = pool.slots[slot]!;
-    ints[JOB.task] = DEED.work;
-    ints[JOB.level] = 300;
+    const { encode } = pool.slots[slot]!;
+    encode.begin();
+    encode.task = DEED.work;
+    encode.level = 300;
     pool.push(slot);
-    while (Atomics.load(ints, JOB.flags) !== BEGUN) await setTimeout(5);
+    while (encode.usedLevel !== BEGUN) await setTimeout(5);
     await crew.close();
-    assert.equal(ints[JOB.state], STATE.done);
+    assert.equal(encode.state, STATE.done);
   });
 
   it('ends a thread that hangs in its job', LIMIT, async () => {

@@ -6,10 +6,10 @@ import { afterEach, describe, it } from 'node:test';
 import { recordCapacity } from '../../src/chunk/encode.js';
 import { OPERATIONS_CAPACITY } from '../../src/chunk/plan.js';
 import { MAX_SEGMENTS, SEGMENT } from '../../src/chunk/segments.js';
-import { CODEC_ID, type CodecName } from '../../src/codec/codec.js';
+import type { CodecName } from '../../src/codec/codec.js';
 import type { RamferryError } from '../../src/errors.js';
 import { OrderedPool } from '../../src/pool/ordered-pool.js';
-import { JOB, JOB_FLAG, JOB_WIDE, TASK } from '../../src/slot/job.js';
+import { TASK } from '../../src/slot/job.js';
 import { isTyped } from '../chunk/typed.js';
 import { decodeRecord } from '../chunk/support.js';
 import { candidates, memoryLike } from '../codec/support.js';
@@ -26,7 +26,7 @@ afterEach(async () => {
 async function encode(
   entry: string,
   codec: CodecName,
-  flags: number,
+  selfCheck: boolean,
   task: number = TASK.encode,
 ): Promise<Buffer> {
   const pool = new OrderedPool({
@@ -43,23 +43,19 @@ async function encode(
   });
   open.push(pool);
   const index = await pool.acquire();
-  const { ints, doubles, segments, input: area, output } = pool.slots[index]!;
+  const { encode: job, segments, input: area, output } = pool.slots[index]!;
   area.set(input);
   segments.set([SEGMENT.skeleton, CHUNK]);
-  ints[JOB.task] = task;
-  ints[JOB.inputLength] = CHUNK;
-  ints[JOB.segments] = 1;
-  ints[JOB.codec] = CODEC_ID[codec];
-  ints[JOB.level] = 1;
-  ints[JOB.flags] = flags;
-  ints[JOB.outputOffset] = 0;
-  doubles[JOB_WIDE.sequence] = 0;
-  doubles[JOB_WIDE.needs] = 0;
-  doubles[JOB_WIDE.offset] = 0;
-  doubles[JOB_WIDE.readAt] = -1;
+  job.begin();
+  job.task = task;
+  job.inputLength = CHUNK;
+  job.segmentCount = 1;
+  job.codec = codec;
+  job.level = 1;
+  job.selfCheck = selfCheck;
   pool.push(index);
   await pool.next();
-  return Buffer.from(output.subarray(0, ints[JOB.outputLength]));
+  return Buffer.from(output.subarray(0, job.outputLength));
 }
 
 const HONEST = '../../workers/compress.js';
@@ -67,12 +63,12 @@ const CORRUPTING = './support/corrupting-compress.js';
 
 describe('the self-check', () => {
   it('lets pass what decodes to what was encoded', async () => {
-    const record = await encode(HONEST, 'zlib', JOB_FLAG.selfCheck);
+    const record = await encode(HONEST, 'zlib', true);
     assert.deepEqual([...(await decodeRecord(record, CHUNK)).bytes], [...input]);
   });
 
   it('finds what a codec has corrupted, before it leaves', async () => {
-    await assert.rejects(encode(CORRUPTING, 'zlib', JOB_FLAG.selfCheck), (thrown) => {
+    await assert.rejects(encode(CORRUPTING, 'zlib', true), (thrown) => {
       isTyped('ERR_SELF_CHECK')(thrown);
       assert.equal((thrown as RamferryError).place.sequence, 0);
       return true;
@@ -84,16 +80,13 @@ describe('the self-check', () => {
     : 'zstd-napi is not installed';
 
   it('checks frames of method stream too', { skip }, async () => {
-    await encode(HONEST, 'zstd', JOB_FLAG.selfCheck, TASK.frame);
-    await encode(CORRUPTING, 'zstd', 0, TASK.frame);
-    await assert.rejects(
-      encode(CORRUPTING, 'zstd', JOB_FLAG.selfCheck, TASK.frame),
-      isTyped('ERR_SELF_CHECK'),
-    );
+    await encode(HONEST, 'zstd', true, TASK.frame);
+    await encode(CORRUPTING, 'zstd', false, TASK.frame);
+    await assert.rejects(encode(CORRUPTING, 'zstd', true, TASK.frame), isTyped('ERR_SELF_CHECK'));
   });
 
   it('is what finds it: without it the receiver has to', async () => {
-    const record = await encode(CORRUPTING, 'zlib', 0);
+    const record = await encode(CORRUPTING, 'zlib', false);
     await assert.rejects(decodeRecord(record, CHUNK), isTyped('ERR_STREAM_CODEC', 'ERR_STREAM_CHECKSUM'));
   });
 });

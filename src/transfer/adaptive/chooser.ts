@@ -1,9 +1,8 @@
 // The controller at work in a transfer: writes its choice into each job, and tells it what came of it.
 // Lives on the main thread; all clocks are read here.
 
-import { CODEC_ID, type CodecName } from '../../codec/codec.js';
-import { HOLDS, JOB, JOB_FLAG } from '../../slot/job.js';
-import type { SlotViews } from '../../slot/layout.js';
+import type { CodecName } from '../../codec/codec.js';
+import type { EncodeJob } from '../../slot/encode-job.js';
 import { type Candidate, codingName } from './candidates.js';
 import { Controller, type FirstGuess, type Switch } from './controller.js';
 import type { TrialFigures } from './curves.js';
@@ -61,39 +60,37 @@ export class Chooser {
   }
 
   /** Writes codec, level and trial of the next chunk into its job. */
-  prepare(ints: Int32Array): void {
+  prepare(job: EncodeJob): void {
     const { candidates } = this.#options;
     const trial = this.#controller.nextTrial();
-    ints[JOB.codec] = CODEC_ID[this.#codec];
-    ints[JOB.level] = this.#level;
-    if (trial !== undefined || this.#controller.nextWatched()) {
-      ints[JOB.flags]! |= JOB_FLAG.watch;
-    }
-    ints[JOB.trialCodec] = trial === undefined ? 0 : CODEC_ID[candidates[trial]!.codec];
-    ints[JOB.trialLevel] = trial === undefined ? 0 : candidates[trial]!.level;
-    ints[JOB.micros] = ints[JOB.jobCpu] = ints[JOB.codecCpu] = 0;
+    job.codec = this.#codec;
+    job.level = this.#level;
+    job.watched = trial !== undefined || this.#controller.nextWatched();
+    if (trial === undefined) return;
+    job.trialCodec = candidates[trial]!.codec;
+    job.trialLevel = candidates[trial]!.level;
   }
 
   /** The same for a chunk that waits for a worker, after a change of mind; nothing is lost where one has begun already. */
-  redirect(ints: Int32Array): void {
-    Atomics.store(ints, JOB.level, this.#level);
+  redirect(job: EncodeJob): void {
+    job.level = this.#level;
   }
 
   /** What a slot held has left. */
-  departed({ ints }: SlotViews): void {
+  departed(job: EncodeJob): void {
     // Stored by the main thread because no worker was free: nothing was measured.
-    if (ints[JOB.holds] !== HOLDS.chunk || ints[JOB.micros] === 0) return;
-    const candidate = this.#candidate(ints[JOB.usedLevel]!);
+    if (job.verbatim || job.wallMicros === 0) return;
+    const candidate = this.#candidate(job.usedLevel);
     const chunk = {
       candidate,
-      decoded: ints[JOB.inputLength]!,
-      plain: ints[JOB.plainLength]!,
-      encoded: ints[JOB.outputLength]!,
-      wall: ints[JOB.micros]!,
-      codecMicros: ints[JOB.codecCpu]!,
-      jobMicros: ints[JOB.jobCpu]!,
+      decoded: job.inputLength,
+      plain: job.plainLength,
+      encoded: job.outputLength,
+      wall: job.wallMicros,
+      codecMicros: job.codecMicros,
+      jobMicros: job.cpuMicros,
     };
-    this.#controller.sent(chunk, ints[JOB.trialCodec] === 0 ? undefined : this.#trialOf(ints, candidate));
+    this.#controller.sent(chunk, job.trialCodec === undefined ? undefined : this.#trialOf(job, candidate));
   }
 
   /**
@@ -138,14 +135,14 @@ export class Chooser {
     return level === this.#level ? this.#controller.current : this.#indexOf.get(level)!;
   }
 
-  #trialOf(ints: Int32Array, against: number): TrialFigures {
+  #trialOf(job: EncodeJob, against: number): TrialFigures {
     return {
-      candidate: this.#candidate(ints[JOB.trialLevel]!),
+      candidate: this.#candidate(job.trialLevel),
       against,
-      micros: ints[JOB.trialCpu]!,
-      againstMicros: ints[JOB.codecCpu]!,
-      length: ints[JOB.trialLength]!,
-      againstLength: ints[JOB.outputLength]!,
+      micros: job.trialMicros,
+      againstMicros: job.codecMicros,
+      length: job.trialLength,
+      againstLength: job.outputLength,
     };
   }
 }

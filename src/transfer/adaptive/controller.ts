@@ -2,7 +2,7 @@
 // A state machine without clock, slots or I/O: it is told of chunks, writes and processor time, and asked for a choice.
 
 import type { Waiting } from '../../io/waiting-source.js';
-import { STORED_TRIES } from '../../slot/job.js';
+import { STORED_TRIES } from '../../slot/encode-job.js';
 import { type Candidate, codingName, firstCandidate } from './candidates.js';
 import { Corrections } from './corrections.js';
 import { type ChunkFigures, Curves, type TrialFigures } from './curves.js';

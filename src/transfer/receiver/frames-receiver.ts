@@ -4,7 +4,6 @@
 
 import { Buffer } from 'node:buffer';
 
-import { CODEC_ID } from '../../codec/codec.js';
 import { detectLayout, type FrameLayout } from '../../container/frames/detect.js';
 import { Effort } from '../../container/frames/effort.js';
 import { MAX_UNIT_HEAD } from '../../container/frames/limits.js';
@@ -17,7 +16,8 @@ import { RamferryError, toRamferryError } from '../../errors.js';
 import { PAGE_BYTES } from '../../page/size.js';
 import { OrderedPool } from '../../pool/ordered-pool.js';
 import type { SlotGeometry } from '../../slot/layout.js';
-import { HOLDS, JOB, JOB_HASH, JOB_WIDE, TASK } from '../../slot/job.js';
+import { HOLDS } from '../../slot/decode-job.js';
+import { TASK } from '../../slot/job.js';
 import { DECOMPRESS_ENTRY } from '../../os/entries.js';
 import { announcedGeometry, receiverGeometry, windowRoom } from '../plan/memory.js';
 import { hangUp, type Outcome, type ReceiverSettings, type Receiving } from './receiving.js';
@@ -199,13 +199,14 @@ export class FramesReceiver implements Receiving {
       });
     }
     await this.#window.move(slot.input.subarray(0, unit.length));
-    slot.ints[JOB.holds] = HOLDS.chunk;
-    slot.ints[JOB.task] = TASK.unframe;
-    slot.ints[JOB.codec] = CODEC_ID[layout.format];
-    slot.ints[JOB.inputLength] = unit.length;
-    slot.ints[JOB.outputLength] = unit.decodedLength ?? unit.decodedBound;
-    slot.doubles[JOB_WIDE.sequence] = unit.sequence;
-    slot.doubles[JOB_WIDE.streamOffset] = unit.offset;
+    const { decode } = slot;
+    decode.begin();
+    decode.task = TASK.unframe;
+    decode.codec = layout.format;
+    decode.inputLength = unit.length;
+    decode.outputBound = unit.decodedLength ?? unit.decodedBound;
+    decode.sequence = unit.sequence;
+    decode.streamOffset = unit.offset;
     pool.push(index);
     return true;
   }
@@ -215,7 +216,9 @@ export class FramesReceiver implements Receiving {
     const pool = this.#poolFor(layout, PAGE_BYTES)!;
     const index = await pool.acquire();
     this.#totals = totals;
-    pool.slots[index]!.ints[JOB.holds] = HOLDS.totals;
+    const { decode } = pool.slots[index]!;
+    decode.begin();
+    decode.holds = HOLDS.totals;
     pool.pushDone(index);
   }
 
@@ -257,18 +260,18 @@ export class FramesReceiver implements Receiving {
     for (;;) {
       const index = await pool.next();
       if (index === undefined) break;
-      const { ints, hashes, output } = pool.slots[index]!;
-      if (ints[JOB.holds] === HOLDS.totals) {
+      const { decode, output } = pool.slots[index]!;
+      if (decode.holds === HOLDS.totals) {
         this.#digest.verify(this.#totals!);
         this.#verified = true;
       } else {
-        const decodedLength = ints[JOB.outputLength]!;
-        const encodedLength = ints[JOB.inputLength]!;
+        const decodedLength = decode.outputLength;
+        const encodedLength = decode.inputLength;
         this.#digest.add({
           encodedLength,
           decodedLength,
-          encodedHash: hashes[JOB_HASH.encoded]!,
-          decodedHash: hashes[JOB_HASH.decoded]!,
+          encodedHash: decode.encodedHash,
+          decodedHash: decode.decodedHash,
         });
         await this.#deliver(output.subarray(0, decodedLength));
         statistics.addChunk({

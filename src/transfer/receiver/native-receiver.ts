@@ -24,7 +24,7 @@ import {
 import { RamferryError, toRamferryError } from '../../errors.js';
 import { ExactReader } from '../../io/exact-reader.js';
 import { OrderedPool } from '../../pool/ordered-pool.js';
-import { JOB, JOB_WIDE, TASK } from '../../slot/job.js';
+import { TASK } from '../../slot/job.js';
 import { allocateStore } from '../../store/shared.js';
 import { DECOMPRESS_ENTRY } from '../../os/entries.js';
 import { beyondMaxSize } from './bounded-sink.js';
@@ -198,7 +198,7 @@ export class NativeReceiver implements Receiving {
     place: { record: number; offset: number },
   ): Promise<number> {
     const reader = this.#reader;
-    const { input, ints, doubles } = pool.slots[index]!;
+    const { input, decode } = pool.slots[index]!;
     const { maxChunk, storeBytes } = this.#stream!;
     try {
       await reader.exactly(input.subarray(8, CHUNK_HEADER_BYTES));
@@ -208,11 +208,11 @@ export class NativeReceiver implements Receiving {
       const length = header.bodyLength + CHUNK_OVERHEAD;
       await reader.exactly(input.subarray(CHUNK_HEADER_BYTES, length));
       this.#arrivals.set(header.sequence, { header, ...place, length });
-      ints[JOB.task] = TASK.decode;
-      ints[JOB.inputOffset] = 0;
-      ints[JOB.inputLength] = length;
-      doubles[JOB_WIDE.sequence] = header.sequence;
-      doubles[JOB_WIDE.writeAt] = this.#workersWrite ? header.offset : -1;
+      decode.begin();
+      decode.task = TASK.decode;
+      decode.inputLength = length;
+      decode.sequence = header.sequence;
+      if (this.#workersWrite) decode.writeAt = header.offset;
       pool.push(index, header.sequence);
       return length;
     } catch (thrown) {

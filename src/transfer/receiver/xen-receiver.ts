@@ -12,7 +12,8 @@ import { RamferryError, toRamferryError } from '../../errors.js';
 import type { LibxcRecord } from '../../grammar/xen/libxc-records.js';
 import type { XenKind } from '../../grammar/xen/wrapping.js';
 import { OrderedPool } from '../../pool/ordered-pool.js';
-import { HOLDS, JOB, JOB_WIDE, TASK } from '../../slot/job.js';
+import { HOLDS } from '../../slot/decode-job.js';
+import { TASK } from '../../slot/job.js';
 import { allocateStore } from '../../store/shared.js';
 import { DECOMPRESS_ENTRY } from '../../os/entries.js';
 import { located, nextLocated } from './located.js';
@@ -110,15 +111,14 @@ export class XenReceiver implements Receiving, XenDeliveries {
 
   chunk({ record, header, length }: ArrivedChunk): void {
     const pool = this.#pool!;
-    const { ints, doubles } = pool.slots[this.#slot]!;
+    const { decode } = pool.slots[this.#slot]!;
     this.#places.set(header.sequence, { record: record.number, offset: record.offset });
-    ints[JOB.holds] = HOLDS.chunk;
-    ints[JOB.task] = TASK.decode;
-    ints[JOB.inputOffset] = ENVELOPE_BYTES;
-    ints[JOB.inputLength] = length;
-    doubles[JOB_WIDE.sequence] = header.sequence;
-    doubles[JOB_WIDE.writeAt] = -1;
-    doubles[JOB_WIDE.streamOffset] = record.offset;
+    decode.begin();
+    decode.task = TASK.decode;
+    decode.inputOffset = ENVELOPE_BYTES;
+    decode.inputLength = length;
+    decode.sequence = header.sequence;
+    decode.streamOffset = record.offset;
     pool.push(this.#slot);
   }
 
@@ -132,11 +132,12 @@ export class XenReceiver implements Receiving, XenDeliveries {
     }
     for (let at = 0; at < bytes.length;) {
       const index = await this.#pool.acquire();
-      const { ints, output } = this.#pool.slots[index]!;
+      const { decode, output } = this.#pool.slots[index]!;
       const n = bytes.copy(output, 0, at);
       at += n;
-      ints[JOB.holds] = HOLDS.verbatim;
-      ints[JOB.outputLength] = n;
+      decode.begin();
+      decode.holds = HOLDS.verbatim;
+      decode.outputLength = n;
       this.#pool.pushDone(index);
     }
   }
@@ -147,10 +148,11 @@ export class XenReceiver implements Receiving, XenDeliveries {
       return;
     }
     const index = await this.#pool.acquire();
-    const { ints, doubles, output } = this.#pool.slots[index]!;
-    ints[JOB.holds] = HOLDS.totals;
-    ints[JOB.outputLength] = body.copy(output);
-    doubles[JOB_WIDE.streamOffset] = record.offset;
+    const { decode, output } = this.#pool.slots[index]!;
+    decode.begin();
+    decode.holds = HOLDS.totals;
+    decode.outputLength = body.copy(output);
+    decode.streamOffset = record.offset;
     this.#pool.pushDone(index);
   }
 
@@ -167,12 +169,12 @@ export class XenReceiver implements Receiving, XenDeliveries {
     for (;;) {
       const index = await nextLocated(pool, this.#places);
       if (index === undefined) break;
-      const { ints, doubles, input, output } = pool.slots[index]!;
-      const bytes = output.subarray(0, ints[JOB.outputLength]);
-      if (ints[JOB.holds] === HOLDS.totals) {
-        this.#verify(bytes, { offset: doubles[JOB_WIDE.streamOffset]! });
+      const { decode, input, output } = pool.slots[index]!;
+      const bytes = output.subarray(0, decode.outputLength);
+      if (decode.holds === HOLDS.totals) {
+        this.#verify(bytes, { offset: decode.streamOffset });
       } else {
-        if (ints[JOB.holds] === HOLDS.chunk) this.#count(input, ints[JOB.inputLength]!);
+        if (decode.holds === HOLDS.chunk) this.#count(input, decode.inputLength);
         else this.#totals.verbatim(bytes);
         await sink.write(bytes);
         statistics.addGuestBytes(bytes.length);

@@ -5,7 +5,6 @@
 import type { OutgoingChunk, Outlet } from '../../container/outlet.js';
 import type { ByteSink } from '../../io/bytes.js';
 import type { OrderedPool } from '../../pool/ordered-pool.js';
-import { AFTER, JOB } from '../../slot/job.js';
 import type { Chooser } from '../adaptive/chooser.js';
 import { wasStored } from '../statistics/counts.js';
 import type { DeliveryWindow } from '../pace/delivery-window.js';
@@ -70,25 +69,24 @@ export class ChunkWriter {
       const pieces: Uint8Array[] = [];
       for (const index of indices) {
         const slot = pool.slots[index]!;
-        if (slot.ints[JOB.inputLength]! > 0) {
+        if (slot.encode.inputLength > 0) {
           const departure = outlet.depart(slot);
-          if (departure.chunk !== undefined) store?.departed(slot);
+          if (departure.chunk !== undefined) store?.departed(slot.encode);
           departures.push(departure);
           pieces.push(departure.bytes);
         }
-        const after = slot.ints[JOB.after]!;
-        if ((after & AFTER.mark) !== 0 && outlet.mark !== undefined) pieces.push(outlet.mark(slot));
-        if ((after & AFTER.totals) !== 0) pieces.push(outlet.totals(slot));
+        if (slot.encode.markFollows && outlet.mark !== undefined) pieces.push(outlet.mark(slot));
+        if (slot.encode.totalsFollow) pieces.push(outlet.totals(slot));
       }
       const decoded = departures.reduce((sum, { decodedLength }) => sum + decodedLength, 0);
       const write = await this.#write(pieces, decoded);
       for (const departure of departures) this.#departed(departure);
       if (chooser !== undefined && write !== undefined) {
-        for (const index of indices) chooser.departed(pool.slots[index]!);
+        for (const index of indices) chooser.departed(pool.slots[index]!.encode);
         // Behind a write that was held back the kernel holds little, and the way limits all the same.
         const { heldBack, ...figures } = write;
         const changed = chooser.wrote({ ...figures, queued: heldBack ? undefined : sink.queued() });
-        if (changed) for (const { ints } of pool.pending()) chooser.redirect(ints);
+        if (changed) for (const { encode } of pool.pending()) chooser.redirect(encode);
       }
       for (const index of indices) pool.release(index);
     }

@@ -7,7 +7,6 @@ import type { PositionedInput } from '../../io/bytes.js';
 import { openHoles } from '../../io/holes.js';
 import { PAGE_BYTES } from '../../page/size.js';
 import type { OrderedPool } from '../../pool/ordered-pool.js';
-import { JOB, JOB_WIDE } from '../../slot/job.js';
 import type { ChunkTaker } from './feeder.js';
 
 export async function feedExtents(
@@ -19,7 +18,7 @@ export async function feedExtents(
   const holes = openHoles(file);
   for (let offset = 0; offset < file.size; offset += chunkSize) {
     const index = await pool.acquire();
-    const { ints, doubles, segments } = pool.slots[index]!;
+    const { encode, segments } = pool.slots[index]!;
     const length = Math.min(chunkSize, file.size - offset);
     const pages = Math.floor(length / PAGE_BYTES);
     const tail = length - pages * PAGE_BYTES;
@@ -33,10 +32,11 @@ export async function feedExtents(
       segments[entries * 2 + 1] = count;
       entries++;
     }
-    ints[JOB.inputLength] = length;
-    ints[JOB.hole] = tail === 0 && holes?.cover(offset, length) === true ? 1 : 0;
-    doubles[JOB_WIDE.offset] = offset;
-    doubles[JOB_WIDE.readAt] = offset;
+    encode.begin();
+    encode.inputLength = length;
+    encode.inHole = tail === 0 && holes?.cover(offset, length) === true;
+    encode.offset = offset;
+    encode.readAt = offset;
     const cut = { length, segments: entries, pageData: true, totals: false };
     await taker.take(index, cut);
   }

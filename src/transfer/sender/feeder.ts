@@ -10,7 +10,6 @@ import type { Grammar } from '../../grammar/grammar.js';
 import type { ByteSource } from '../../io/bytes.js';
 import { PAGE_BYTES } from '../../page/size.js';
 import type { OrderedPool } from '../../pool/ordered-pool.js';
-import { JOB, JOB_WIDE } from '../../slot/job.js';
 import { type Cut, Filler } from './filler.js';
 import type { RoundCounter } from '../statistics/rounds.js';
 
@@ -233,10 +232,10 @@ export class StreamFeeder {
   }
 
   async #take(index: number, cut: Cut): Promise<void> {
-    const { ints, doubles } = this.#options.pool.slots[index]!;
-    ints[JOB.inputLength] = cut.length;
-    doubles[JOB_WIDE.offset] = this.#offset;
-    doubles[JOB_WIDE.readAt] = -1;
+    const { encode } = this.#options.pool.slots[index]!;
+    encode.begin();
+    encode.inputLength = cut.length;
+    encode.offset = this.#offset;
     this.#offset += cut.length;
     await this.#options.taker.take(index, cut);
   }

@@ -4,7 +4,7 @@
 
 import { encodeChunk } from '../../chunk/encode.js';
 import { Planner } from '../../chunk/plan.js';
-import { CODEC_ID, type CodecName } from '../../codec/codec.js';
+import type { CodecName } from '../../codec/codec.js';
 import { RamferryError, toRamferryError } from '../../errors.js';
 import type { Grammar } from '../../grammar/grammar.js';
 import type { ByteSource, PositionedInput } from '../../io/bytes.js';
@@ -12,7 +12,7 @@ import { directPlaces, readExtent } from '../../io/direct.js';
 import type { HostThreadsKey } from '../../os/host-threads.js';
 import { OrderedPool } from '../../pool/ordered-pool.js';
 import type { FewerThreads, GivenCrew } from '../../pool/worker-pool.js';
-import { AFTER, HOLDS, JOB, JOB_FLAG, JOB_WIDE, TASK } from '../../slot/job.js';
+import { TASK } from '../../slot/job.js';
 import type { SlotGeometry, SlotViews } from '../../slot/layout.js';
 import { jobDone } from '../../slot/outcome.js';
 import { ChunkWriter, type WritingSettings } from './chunk-writer.js';
@@ -72,11 +72,6 @@ function directBase(file: PositionedInput, arena: SharedArrayBuffer): number {
   throw new RamferryError('ERR_INPUT_READ', 'direct reads of the input do not work into this memory', {
     hint: 'leave --direct-io out',
   });
-}
-
-function afterOf({ totals, header }: Cut): number {
-  if (header !== undefined) return header === 'image' ? AFTER.image : AFTER.mark;
-  return totals ? AFTER.totals : 0;
 }
 
 export class Sender implements ChunkTaker {
@@ -226,37 +221,35 @@ export class Sender implements ChunkTaker {
 
   async take(index: number, cut: Cut): Promise<void> {
     const slot = this.#pool.slots[index]!;
-    const { ints, doubles } = slot;
+    const job = slot.encode;
     const { codec, level, chooser, admit, selfCheck, waitThread, outlet } = this.#settings;
-    ints[JOB.after] = afterOf(cut);
+    job.endsInImageHeader = cut.header === 'image';
+    job.markFollows = cut.header === 'domain';
+    job.totalsFollow = cut.header === undefined && cut.totals;
     // Noted here: when the slot leaves, the grammar may be in another stream of the same input.
-    ints[JOB.bigEndian] = this.#settings.grammar?.bigEndian === true ? 1 : 0;
+    job.bigEndian = this.#settings.grammar?.bigEndian === true;
     const compressed = cut.pageData || (cut.rest === true && outlet.compressesRest !== false);
-    ints[JOB.rest] = cut.rest === true ? 1 : 0;
+    job.unstructured = cut.rest === true;
     if (cut.length === 0 || (outlet.regions && !compressed)) {
-      ints[JOB.holds] = HOLDS.verbatim;
+      job.verbatim = true;
       this.#pool.pushDone(index);
       return;
     }
     if (admit !== undefined) await admit();
-    ints[JOB.holds] = HOLDS.chunk;
-    ints[JOB.task] = outlet.task;
-    ints[JOB.outputOffset] = outlet.prefix;
-    ints[JOB.segments] = cut.segments;
-    ints[JOB.codec] = CODEC_ID[codec];
-    ints[JOB.level] = level;
-    ints[JOB.flags] = selfCheck ? JOB_FLAG.selfCheck : 0;
-    ints[JOB.trialCodec] = 0;
-    chooser?.prepare(ints);
-    doubles[JOB_WIDE.sequence] = this.#sequence++;
-    doubles[JOB_WIDE.needs] = 0;
-    ints[JOB.suggested] = 0;
+    job.task = outlet.task;
+    job.outputOffset = outlet.prefix;
+    job.segmentCount = cut.segments;
+    job.codec = codec;
+    job.level = level;
+    job.selfCheck = selfCheck;
+    chooser?.prepare(job);
+    job.sequence = this.#sequence++;
     if (waitThread || outlet.task !== TASK.encode || this.#pool.hasFreeWorker) {
       await this.#store?.enter(slot, cut.identities!);
       this.#pool.push(index);
       return;
     }
-    this.#store?.skip(slot);
+    this.#store?.skip(job.sequence);
     await this.#storeInline(slot);
     this.#pool.busy++;
     this.#pool.pushDone(index);
@@ -264,9 +257,8 @@ export class Sender implements ChunkTaker {
 
   /** No worker is free and nobody wants to wait: the main thread sends the chunk as it is. */
   async #storeInline(slot: SlotViews): Promise<void> {
-    const { ints, doubles } = slot;
-    const length = ints[JOB.inputLength]!;
-    const readAt = doubles[JOB_WIDE.readAt]!;
+    const { encode: job } = slot;
+    const { inputLength: length, segmentCount, readAt, sequence, offset } = job;
     if (readAt >= 0) {
       const { fd, alignment } = this.#settings.source.file!;
       readExtent(fd, slot.input, length, readAt, alignment);
@@ -274,13 +266,13 @@ export class Sender implements ChunkTaker {
     this.#inlinePlanner ??= new Planner(this.#settings.chunkSize);
     const { length: recordLength } = await encodeChunk(
       this.#inlinePlanner,
-      { front: slot.front, length, segments: slot.segments, segmentCount: ints[JOB.segments]! },
-      { sequence: doubles[JOB_WIDE.sequence]!, needs: 0, offset: doubles[JOB_WIDE.offset]! },
+      { front: slot.front, length, segments: slot.segments, segmentCount },
+      { sequence, needs: 0, offset },
       { codec: undefined, level: 0, storeOnly: true },
       slot.output,
-      ints[JOB.outputOffset]!,
+      job.outputOffset,
     );
-    ints[JOB.outputLength] = recordLength;
+    job.outputLength = recordLength;
     jobDone(slot);
   }
 }

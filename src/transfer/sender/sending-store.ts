@@ -1,9 +1,9 @@
 // The page store of a transfer at its sender: the shared memory that the workers read and write, and the bookkeeping on
 // the main thread. Chunks are entered in stream order and come back in stream order; what they tell counts later.
 
-import { NO_TALLY, TALLY } from '../../chunk/store-plan.js';
+import { NO_TALLY } from '../../chunk/store-plan.js';
 import { PAGE_BYTES } from '../../page/size.js';
-import { JOB, JOB_WIDE } from '../../slot/job.js';
+import type { EncodeJob } from '../../slot/encode-job.js';
 import type { SlotViews } from '../../slot/layout.js';
 import { Turns } from '../../slot/turns.js';
 import { Ledger } from '../../store/ledger.js';
@@ -37,31 +37,28 @@ export class SendingStore {
 
   /** Sets what the worker needs to know of the store. Its sequence number and its segments are set already. */
   async enter(slot: SlotViews, identities: Float64Array): Promise<void> {
-    const { ints, doubles, front, segments, suggestions } = slot;
-    const sequence = doubles[JOB_WIDE.sequence]!;
+    const { encode, front, segments, suggestions } = slot;
+    const { sequence, segmentCount } = encode;
     while (!this.#ledger.ready(sequence)) {
       if (this.#failure !== undefined) throw this.#failure;
       await new Promise<void>((resolve) => (this.#wake = resolve));
     }
-    const segmentCount = ints[JOB.segments]!;
     const chunk = { sequence, front, segments, segmentCount, identities, suggestions };
     const { needs, suggested } = this.#ledger.enter(chunk);
-    doubles[JOB_WIDE.needs] = needs;
-    ints[JOB.suggested] = suggested ? 1 : 0;
+    encode.needs = needs;
+    encode.suggested = suggested;
   }
 
   /** A chunk that goes without the store and without a worker. */
-  skip(slot: SlotViews): void {
-    slot.ints[JOB.suggested] = 0;
+  skip(sequence: number): void {
     this.#ledger.skip();
-    this.#turns.end(slot.doubles[JOB_WIDE.sequence]!);
+    this.#turns.end(sequence);
   }
 
   /** A chunk that is done, in stream order. */
-  departed({ ints }: SlotViews): void {
-    if (ints[JOB.suggested] === 1) {
-      const tally = { ...NO_TALLY };
-      for (const name of TALLY) tally[name] = ints[JOB[name]]!;
+  departed(job: EncodeJob): void {
+    if (job.suggested) {
+      const { tally } = job;
       this.#deltaBytes += tally.deltaBytes;
       this.#overflow += tally.overflow;
       this.#ledger.report(tally);

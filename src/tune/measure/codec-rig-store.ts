@@ -7,7 +7,6 @@ import { Buffer } from 'node:buffer';
 import { PageStore } from '../../chunk/page-store.js';
 import { NO_SLOT, ownSlot, SUGGESTIONS } from '../../chunk/store-plan.js';
 import { PAGE_BYTES } from '../../page/size.js';
-import { JOB, JOB_WIDE } from '../../slot/job.js';
 import type { SlotViews } from '../../slot/layout.js';
 import { Turns } from '../../slot/turns.js';
 import { allocateStore, type SharedStore } from '../../store/shared.js';
@@ -42,13 +41,13 @@ export class RigStore {
   }
 
   /** Tells a chunk's job about its pages. @returns its sequence number, which goes on from run to run */
-  enter({ ints, doubles, suggestions }: SlotViews, firstPage: number, pages: number): number {
+  enter({ encode, suggestions }: SlotViews, firstPage: number, pages: number): number {
     for (let page = 0; page < pages; page++) {
       suggestions[page * SUGGESTIONS] = ownSlot(firstPage + page, true);
       suggestions[page * SUGGESTIONS + 1] = NO_SLOT;
     }
-    ints[JOB.suggested] = 1;
-    doubles[JOB_WIDE.needs] = EARLIER + 1;
+    encode.suggested = true;
+    encode.needs = EARLIER + 1;
     return ++this.#sequence;
   }
 }

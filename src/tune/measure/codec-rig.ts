@@ -8,11 +8,11 @@ import { recordCapacity } from '../../chunk/encode.js';
 import { OPERATIONS_CAPACITY } from '../../chunk/plan.js';
 import { readChunkHeader } from '../../chunk/record.js';
 import { MAX_SEGMENTS } from '../../chunk/segments.js';
-import { CODEC_ID, type CodecName } from '../../codec/codec.js';
+import type { CodecName } from '../../codec/codec.js';
 import { COMPRESS_ENTRY, DECOMPRESS_ENTRY } from '../../os/entries.js';
 import { PAGE_BYTES } from '../../page/size.js';
 import { OrderedPool } from '../../pool/ordered-pool.js';
-import { JOB, JOB_FLAG, JOB_WIDE, TASK } from '../../slot/job.js';
+import { TASK } from '../../slot/job.js';
 import { piecesOf, REGION_BYTES, type Region } from './region.js';
 import { RigStore } from './codec-rig-store.js';
 import { ProcessClock } from '../../os/process-clock.js';
@@ -150,24 +150,22 @@ export class CodecRig {
         for (const piece of piecesOf(region, coding.chunkSize)) {
           const index = await pool.acquire();
           const slot = pool.slots[index]!;
-          const { ints, doubles, segments, input } = slot;
+          const { encode: job, segments, input } = slot;
           segments.set(piece.segments);
-          ints[JOB.task] = TASK.encode;
-          ints[JOB.inputLength] = piece.length;
-          ints[JOB.segments] = piece.segments.length / 2;
-          ints[JOB.codec] = CODEC_ID[coding.codec];
-          ints[JOB.level] = coding.level;
-          ints[JOB.flags] = JOB_FLAG.watch;
-          ints[JOB.trialCodec] = 0;
-          ints[JOB.outputOffset] = 0;
-          ints[JOB.suggested] = 0;
-          doubles[JOB_WIDE.needs] = 0;
+          job.begin();
+          job.task = TASK.encode;
+          job.inputLength = piece.length;
+          job.segmentCount = piece.segments.length / 2;
+          job.codec = coding.codec;
+          job.level = coding.level;
+          job.watched = true;
           const pages = Math.floor(piece.length / PAGE_BYTES);
-          doubles[JOB_WIDE.sequence] = this.#store?.enter(slot, page, pages) ?? owner.length;
+          job.sequence = this.#store?.enter(slot, page, pages) ?? owner.length;
           page += pages;
-          doubles[JOB_WIDE.offset] = region.offset + piece.start;
-          doubles[JOB_WIDE.readAt] = region.held === undefined ? region.offset + piece.start : -1;
-          if (region.held !== undefined) {
+          job.offset = region.offset + piece.start;
+          if (region.held === undefined) {
+            job.readAt = job.offset;
+          } else {
             input.set(region.held.bytes.subarray(piece.start, piece.start + piece.length));
           }
           owner.push(at);
@@ -178,14 +176,14 @@ export class CodecRig {
     const total = regions.reduce((sum, region) => sum + piecesOf(region, coding.chunkSize).length, 0);
     for (let done = 0; done < total; done++) {
       const index = (await pool.next())!;
-      const { ints, output } = pool.slots[index]!;
-      const length = ints[JOB.outputLength]!;
+      const { encode: job, output } = pool.slots[index]!;
+      const length = job.outputLength;
       const record = this.#room.subarray(used, used + length);
       record.set(output.subarray(0, length));
       used += length;
       this.#records.push(record);
       const at = owner[done]!;
-      seconds[at]! += ints[JOB.jobCpu]! / 1e6;
+      seconds[at]! += job.cpuMicros / 1e6;
       const count = counts[at]!;
       count.wireBytes += length;
       count.chunks++;
@@ -208,21 +206,20 @@ export class CodecRig {
     const feeding = (async () => {
       for (const [sequence, record] of records.entries()) {
         const index = await pool.acquire();
-        const { ints, doubles, input } = pool.slots[index]!;
+        const { decode: job, input } = pool.slots[index]!;
         input.set(record);
-        ints[JOB.task] = TASK.decode;
-        ints[JOB.flags] = JOB_FLAG.watch;
-        ints[JOB.inputOffset] = 0;
-        ints[JOB.inputLength] = record.length;
-        doubles[JOB_WIDE.sequence] = sequence;
-        doubles[JOB_WIDE.writeAt] = -1;
+        job.begin();
+        job.task = TASK.decode;
+        job.watched = true;
+        job.inputLength = record.length;
+        job.sequence = sequence;
         pool.push(index);
       }
     })();
     for (const [at, count] of chunks.entries()) {
       for (let done = 0; done < count; done++) {
         const index = (await pool.next())!;
-        seconds[at]! += pool.slots[index]!.ints[JOB.jobCpu]! / 1e6;
+        seconds[at]! += pool.slots[index]!.job.cpuMicros / 1e6;
         pool.release(index);
       }
     }

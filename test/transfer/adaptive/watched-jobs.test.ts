@@ -5,7 +5,6 @@ import { describe, it } from 'node:test';
 
 import { CODEC_ID } from '../../../src/codec/codec.js';
 import type { SenderSettings } from '../../../src/transfer/sender/sender.js';
-import { JOB, JOB_FLAG } from '../../../src/slot/job.js';
 import { image } from '../support/carry.js';
 import { decodeStream, encodeStream } from '../support/memory-link.js';
 
@@ -26,22 +25,22 @@ describe('watched jobs', () => {
     const seen: { codec: number; plain: number; job: number; own: number; trial: number; tried: number }[] =
       [];
     const chooser: NonNullable<SenderSettings['chooser']> = {
-      prepare: (ints) => {
+      prepare: (job) => {
         const [codec, level] = CODINGS[count++ % CODINGS.length]!;
-        ints[JOB.codec] = CODEC_ID[codec];
-        ints[JOB.level] = level;
-        ints[JOB.flags]! |= JOB_FLAG.watch;
-        ints[JOB.trialCodec] = CODEC_ID.zstd;
-        ints[JOB.trialLevel] = 3;
+        job.codec = codec;
+        job.level = level;
+        job.watched = true;
+        job.trialCodec = 'zstd';
+        job.trialLevel = 3;
       },
-      departed: ({ ints }) => {
+      departed: (job) => {
         seen.push({
-          codec: ints[JOB.codec]!,
-          plain: ints[JOB.plainLength]!,
-          job: ints[JOB.jobCpu]!,
-          own: ints[JOB.codecCpu]!,
-          trial: ints[JOB.trialCpu]!,
-          tried: ints[JOB.trialLength]!,
+          codec: CODEC_ID[job.codec],
+          plain: job.plainLength,
+          job: job.cpuMicros,
+          own: job.codecMicros,
+          trial: job.trialMicros,
+          tried: job.trialLength,
         });
       },
       redirect: () => undefined,
@@ -68,18 +67,18 @@ describe('watched jobs', () => {
     const used: { level: number; encoded: number; plain: number }[] = [];
     let level = 19;
     const chooser: NonNullable<SenderSettings['chooser']> = {
-      prepare: (ints) => {
-        ints[JOB.codec] = CODEC_ID.zstd;
-        ints[JOB.level] = level;
+      prepare: (job) => {
+        job.codec = 'zstd';
+        job.level = level;
       },
-      redirect: (ints) => {
-        Atomics.store(ints, JOB.level, level);
+      redirect: (job) => {
+        job.level = level;
       },
-      departed: ({ ints }) => {
+      departed: (job) => {
         used.push({
-          level: ints[JOB.usedLevel]!,
-          encoded: ints[JOB.outputLength]!,
-          plain: ints[JOB.plainLength]!,
+          level: job.usedLevel,
+          encoded: job.outputLength,
+          plain: job.plainLength,
         });
       },
       // From the first write on nothing is compressed.

@@ -10,7 +10,6 @@ import fc from 'fast-check';
 import { recordCapacity } from '../../../src/chunk/encode.js';
 import { OPERATIONS_CAPACITY } from '../../../src/chunk/plan.js';
 import { MAX_SEGMENTS } from '../../../src/chunk/segments.js';
-import { CODEC_ID } from '../../../src/codec/codec.js';
 import { RamferryError } from '../../../src/errors.js';
 import { openHoles } from '../../../src/io/holes.js';
 import { libc } from '../../../src/os/libc.js';
@@ -19,7 +18,7 @@ import { feedExtents } from '../../../src/transfer/sender/extent-feeder.js';
 import { send } from '../../../src/transfer/send.js';
 import { receive } from '../../../src/transfer/receive.js';
 import { OrderedPool } from '../../../src/pool/ordered-pool.js';
-import { JOB, JOB_WIDE, TASK } from '../../../src/slot/job.js';
+import { TASK } from '../../../src/slot/job.js';
 import { decodeRecord } from '../../chunk/support.js';
 import { noise } from '../../codec/support.js';
 import { type SendExtras, workplace } from '../support/carry.js';
@@ -92,19 +91,19 @@ describe('feedExtents', () => {
       const unread: number[] = [];
       const feeding = feedExtents(file, pool, CHUNK, {
         take: (index, cut) => {
-          const { ints, doubles } = pool.slots[index]!;
-          ints[JOB.task] = TASK.encode;
-          ints[JOB.segments] = cut.segments;
-          ints[JOB.codec] = CODEC_ID.none;
-          doubles[JOB_WIDE.sequence] = sequence++;
-          if (ints[JOB.hole] === 1) unread.push(doubles[JOB_WIDE.readAt]! / CHUNK);
+          const { encode } = pool.slots[index]!;
+          encode.task = TASK.encode;
+          encode.segmentCount = cut.segments;
+          encode.codec = 'none';
+          encode.sequence = sequence++;
+          if (encode.inHole) unread.push(encode.readAt / CHUNK);
           pool.push(index);
         },
       }).then(() => pool.end());
       for (const chunk of [0, 1]) {
         const index = (await pool.next())!;
-        const { ints, output } = pool.slots[index]!;
-        const record = output.subarray(0, ints[JOB.outputLength]);
+        const { encode, output } = pool.slots[index]!;
+        const record = output.subarray(0, encode.outputLength);
         const { bytes, header } = await decodeRecord(Buffer.from(record), CHUNK);
         assert.equal(header.offset, chunk * CHUNK);
         assert.ok(Buffer.from(bytes).equals(Buffer.alloc(CHUNK)));

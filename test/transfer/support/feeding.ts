@@ -14,7 +14,6 @@ import { PAGE_BYTES } from '../../../src/page/size.js';
 import { StreamFeeder } from '../../../src/transfer/sender/feeder.js';
 import type { Cut } from '../../../src/transfer/sender/filler.js';
 import { OrderedPool } from '../../../src/pool/ordered-pool.js';
-import { JOB, JOB_WIDE } from '../../../src/slot/job.js';
 
 export interface Chunk {
   readonly offset: number;
@@ -104,16 +103,16 @@ export async function feed(feeding: Feeding): Promise<{ chunks: Chunk[]; read: n
     taker: {
       take: (index, cut) => {
         const slot = pool.slots[index]!;
-        assert.equal(slot.ints[JOB.inputLength], cut.length);
-        assert.equal(slot.doubles[JOB_WIDE.readAt], -1);
+        assert.equal(slot.encode.inputLength, cut.length);
+        assert.equal(slot.encode.readAt, -1);
         const segments = [...slot.segments.subarray(0, cut.segments * 2)];
         chunks.push({
-          offset: slot.doubles[JOB_WIDE.offset]!,
+          offset: slot.encode.offset,
           bytes: Buffer.from(slot.input.subarray(0, cut.length)),
           segments,
           cut,
         });
-        assert.equal(slot.doubles[JOB_WIDE.offset], left);
+        assert.equal(slot.encode.offset, left);
         left += cut.length;
         checkChunk(chunks.at(-1)!, chunkSize);
         slot.front.fill(0xee);

@@ -9,9 +9,9 @@ import { firstPages } from '../../../grammar/memory-format.js';
 import { SCAN_ENTRY } from '../../../os/entries.js';
 import { PAGE_BYTES } from '../../../page/size.js';
 import { OrderedPool } from '../../../pool/ordered-pool.js';
-import { JOB_WIDE } from '../../../slot/job.js';
 import { slotBytes } from '../../../slot/layout.js';
-import { BLOCK_PAGES, SCAN, SCAN_MODE, SCAN_WIDE, type ScanStartUp } from '../../../slot/scan-job.js';
+import { BLOCK_PAGES, SCAN_MODE } from '../../../slot/scan-job.js';
+import type { ScanStartUp } from '../../../slot/start-up.js';
 import type { RamFile } from './ram-files.js';
 
 /** Bytes that one job looks at: small enough for a core's cache, large enough to be worth a wake-up. */
@@ -134,21 +134,21 @@ export class Scanner {
       if (extent === undefined) return;
       const slot = await this.#pool.next();
       if (slot === undefined) throw new RamferryError('ERR_INTERNAL', 'the scan has lost an extent');
-      yield { extent, slot, changed: this.#pool.slots[slot]!.ints[SCAN.changed]! };
+      yield { extent, slot, changed: this.#pool.slots[slot]!.scan.changed };
       this.#pool.release(slot);
     }
   }
 
   async #push(extent: Extent, mode: number): Promise<Extent> {
     const slot = await this.#pool.acquire();
-    const { ints, doubles } = this.#pool.slots[slot]!;
-    ints[SCAN.fd] = this.#files[extent.region]!.fd;
-    ints[SCAN.length] = extent.length;
-    ints[SCAN.mode] = mode;
-    doubles[SCAN_WIDE.at] = extent.at;
-    doubles[SCAN_WIDE.page] = this.#firstPages[extent.region]! + extent.at / PAGE_BYTES;
-    doubles[SCAN_WIDE.block] = this.#firstBlocks[extent.region]! + extent.at / (BLOCK_PAGES * PAGE_BYTES);
-    doubles[JOB_WIDE.sequence] = 0;
+    const { scan } = this.#pool.slots[slot]!;
+    scan.begin();
+    scan.fd = this.#files[extent.region]!.fd;
+    scan.inputLength = extent.length;
+    scan.mode = mode;
+    scan.readAt = extent.at;
+    scan.firstPage = this.#firstPages[extent.region]! + extent.at / PAGE_BYTES;
+    scan.firstBlock = this.#firstBlocks[extent.region]! + extent.at / (BLOCK_PAGES * PAGE_BYTES);
     this.#pool.push(slot);
     return extent;
   }
