@@ -4,11 +4,11 @@
 import { chmodSync, closeSync, copyFileSync, openSync, readSync, statSync, truncateSync } from 'node:fs';
 
 import { createGuest } from '../../src/guest/guest.js';
+import type { WritePattern } from '../../src/options/amounts.js';
 import { machinePages, q35Machine } from '../../src/guest/stream/qemu-machine.js';
 import { QemuWriter } from '../../src/guest/stream/qemu-writer.js';
 import { GuestRam } from '../../src/guest/ram.js';
 import { sendGuest } from '../../src/guest/send.js';
-import type { WritePattern } from '../../src/guest/workload.js';
 import { PAGE_BYTES } from '../../src/page/size.js';
 import { fileSink } from '../support/guest-file.js';
 import { walkPages } from '../support/stream-pages.js';

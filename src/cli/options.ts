@@ -10,7 +10,9 @@ import {
   SEND_ENVIRONMENT,
   type OptionKind,
 } from './environment.js';
-import { FORMATS, METHODS, type ReceiveOptions, type SendOptions } from '../options/transfer.js';
+import { FORMATS, METHODS } from '../options/amounts.js';
+import type { ReceiveOptions } from '../options/receive.js';
+import type { SendOptions } from '../options/send.js';
 import type { ParsedArguments } from './command.js';
 
 export const ADDRESSES =

@@ -3,6 +3,7 @@
 
 import type { ByteSink } from '../io/bytes.js';
 import type { ImageProfile } from '../image/image.js';
+import type { GuestFormat } from '../options/amounts.js';
 import { PAGE_BYTES } from '../page/size.js';
 import { LibxcWriter, xlConfiguration } from './stream/libxc-writer.js';
 import { addFirmware, machinePages, q35Machine } from './stream/qemu-machine.js';
@@ -10,10 +11,6 @@ import { QemuWriter } from './stream/qemu-writer.js';
 import { generatedRam, loadRam, type GuestRam } from './ram.js';
 import type { StreamWriter } from './stream/stream-writer.js';
 import { pvDomain, pvhDomain } from './stream/xen-domain.js';
-
-export const GUEST_FORMATS = ['qemu', 'libxc-pv', 'libxc-pvh', 'xl-pv', 'xl-pvh'] as const;
-/** `xl-…`: the libxc stream within the file that `xl save` writes. */
-export type GuestFormat = (typeof GUEST_FORMATS)[number];
 
 export interface GuestOptions {
   readonly format: GuestFormat;

@@ -5,14 +5,16 @@
 import { z } from 'zod';
 import { RamferryError } from '../errors.js';
 import { DEFAULT_IO_TIMEOUT_MS } from '../link/options.js';
+import { GUEST_FORMATS, SHAPINGS, WRITE_PATTERNS } from '../options/amounts.js';
+import type { Exact } from '../options/exact.js';
+import type { CompareOptions, DestinationOptions, SourceOptions } from '../options/guest.js';
 import { LIMITS, quantity, resolve } from '../options/transfer.js';
 import { PAGE_BYTES } from '../page/size.js';
 import { GIB, parseDuration, parseRate, parseSize } from '../units.js';
-import { GUEST_FORMATS, type GuestOptions } from './guest.js';
+import type { GuestOptions } from './guest.js';
 import { IMAGE_PROFILES } from '../image/image.js';
 import type { PausePolicy } from './precopy.js';
 import type { GuestLoad } from './send.js';
-import { WRITE_PATTERNS } from './workload.js';
 
 const LARGEST = 2 ** 40;
 const ROUNDS = 1_000_000;
@@ -73,8 +75,6 @@ const destinationSchema = z.strictObject({
   ramLimit: quantity('ramLimit', parseSize, { min: PAGE_BYTES, max: LARGEST }).default(4 * GIB),
 });
 
-export const SHAPINGS = ['auto', 'tc', 'max-bandwidth'] as const;
-
 const compareSchema = z.strictObject({
   ...guestShape,
   /** Of the guest that writes; the idle one writes nothing. Default 80 MB/s. */
@@ -89,11 +89,12 @@ const compareSchema = z.strictObject({
   decompressThreads: z.int().optional(),
 });
 
-export type SourceOptions = z.input<typeof sourceSchema>;
+true satisfies Exact<z.input<typeof sourceSchema>, SourceOptions>;
+true satisfies Exact<z.input<typeof destinationSchema>, DestinationOptions>;
+true satisfies Exact<z.input<typeof compareSchema>, CompareOptions>;
+
 export type ResolvedSourceOptions = z.output<typeof sourceSchema>;
-export type DestinationOptions = z.input<typeof destinationSchema>;
 export type ResolvedDestinationOptions = z.output<typeof destinationSchema>;
-export type CompareOptions = z.input<typeof compareSchema>;
 export type ResolvedCompareOptions = z.output<typeof compareSchema>;
 
 /** @throws RamferryError ERR_OPTION_INVALID, as do the two below */

@@ -10,9 +10,10 @@ import { systemClock, type Clock } from './clock.js';
 import { DirtyBitmap } from './dirty-bitmap.js';
 import { FieldReader } from './stream/field-reader.js';
 import type { SimulatedGuest } from './guest.js';
+import type { WritePattern } from '../options/amounts.js';
 import { runPrecopy, type PausePolicy, type RoundStatistics } from './precopy.js';
 import { awaitMessage, MESSAGE } from './return-path.js';
-import { Workload, type WritePattern } from './workload.js';
+import { Workload } from './workload.js';
 
 /** How fast the guest writes; per round is for streams that must be the same on every run. */
 export type WriteRate =

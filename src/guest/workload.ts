@@ -4,18 +4,10 @@
 
 import { RamferryError } from '../errors.js';
 import { PAGE_BYTES } from '../page/size.js';
+import type { WritePattern } from '../options/amounts.js';
 import type { DirtyBitmap } from './dirty-bitmap.js';
 import type { GuestRam } from './ram.js';
 import { mixSeed, Random } from '../image/random.js';
-
-export const WRITE_PATTERNS = ['integers', 'lines', 'counters', 'same'] as const;
-/**
- * What one write does to a page. `integers`: fills it with random 32-bit integers below 100,000, like the application
- * that "write[s] random numbers to RAM block areas periodically" in QEMU's docs/multi-thread-compression.txt, which does
- * not say how large they are. `lines`: one cache line of 64 random bytes. `counters`: eight 64-bit counters, 512
- * bytes apart, count up. `same`: dirty with the contents it had, as 20 to 30 % of the pages that Xen sends again.
- */
-export type WritePattern = (typeof WRITE_PATTERNS)[number];
 
 export interface WorkloadOptions {
   readonly pattern: WritePattern;

@@ -10,7 +10,6 @@ import { MAX_CHUNK_BYTES } from '../chunk/record.js';
 import { CODEC_NAMES } from '../codec/codec.js';
 import { ZSTD_LEVELS } from '../codec/zstd-level.js';
 import { RamferryError } from '../errors.js';
-import { STREAM_FORMATS } from '../grammar/formats.js';
 import { DEFAULT_IO_TIMEOUT_MS } from '../link/options.js';
 import { PAGE_BYTES } from '../page/size.js';
 import {
@@ -26,14 +25,13 @@ import {
 import { allowedCpus } from '../os/cpus.js';
 import { guarded } from '../transfer/statistics/callbacks.js';
 import type { Progress } from '../transfer/statistics/summary.js';
+import { FORMATS, METHODS } from './amounts.js';
+import type { Exact } from './exact.js';
+import type { ReceiveOptions } from './receive.js';
+import type { SendOptions } from './send.js';
 
-/** Where compression lives: inside the stream's own records, or in standard frames around everything. */
-export const METHODS = ['xenguest', 'stream'] as const;
-export type Method = (typeof METHODS)[number];
-
-/** What the input may be declared to be; `auto` looks at its first bytes. */
-export const FORMATS = ['auto', ...STREAM_FORMATS] as const;
-export type Format = (typeof FORMATS)[number];
+export type { ReceiveOptions } from './receive.js';
+export type { SendOptions } from './send.js';
 
 /** Limits of the options; `ramferry features` shows them. */
 export const LIMITS = {
@@ -223,11 +221,11 @@ export const receiveSchema = z.strictObject({
   passThrough: z.boolean().default(false),
 });
 
-/** What a caller of send gives: input and output, the rest may be left out. Quantities may be texts: `1MiB`. */
-export type SendOptions = z.input<typeof sendSchema>;
-/** The same after the door: complete, quantities in bytes, bytes per second and milliseconds. */
+true satisfies Exact<z.input<typeof sendSchema>, SendOptions>;
+true satisfies Exact<z.input<typeof receiveSchema>, ReceiveOptions>;
+
+/** SendOptions after the door: complete, quantities in bytes, bytes per second and milliseconds. */
 export type ResolvedSendOptions = z.output<typeof sendSchema>;
-export type ReceiveOptions = z.input<typeof receiveSchema>;
 export type ResolvedReceiveOptions = z.output<typeof receiveSchema>;
 
 /** @throws RamferryError ERR_OPTION_INVALID */

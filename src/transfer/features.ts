@@ -9,7 +9,8 @@ import { ERROR_CODES } from '../errors.js';
 import { GRAMMAR_ID, type GrammarName } from '../grammar/grammar.js';
 import type { Address } from '../link/address.js';
 import { allowedCpus } from '../os/cpus.js';
-import { FORMATS, LIMITS, METHODS, type Format, type Method } from '../options/transfer.js';
+import { FORMATS, METHODS, type Format, type Method } from '../options/amounts.js';
+import { LIMITS } from '../options/transfer.js';
 import { packageVersion } from '../os/version.js';
 
 export interface BindingFeatures {

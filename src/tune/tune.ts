@@ -18,12 +18,8 @@ import {
   type Scaling,
   type Threads,
 } from './model/model.js';
-import {
-  type ResolvedTuneOptions,
-  resolveTuneOptions,
-  SHORTEST_BUDGET,
-  type TuneOptions,
-} from './advice/options.js';
+import { type ResolvedTuneOptions, resolveTuneOptions, SHORTEST_BUDGET } from './advice/options.js';
+import type { TuneOptions } from '../options/tune.js';
 import { mainCost, measureSettings } from './measure/overhead.js';
 import { recommended, Table, threadSteps } from './advice/recommend.js';
 import type { Probed, TuneResult } from './advice/result.js';

@@ -3,7 +3,8 @@
 import assert from 'node:assert/strict';
 import { RamferryError, type ErrorCode } from '../../src/errors.js';
 import type { Clock } from '../../src/guest/clock.js';
-import { createGuest, type GuestFormat, type SimulatedGuest } from '../../src/guest/guest.js';
+import { createGuest, type SimulatedGuest } from '../../src/guest/guest.js';
+import type { GuestFormat } from '../../src/options/amounts.js';
 import { receiveGuest, type ReceiveGuestReport } from '../../src/guest/receive.js';
 import { sendGuest, type SendGuestOptions, type SendGuestReport } from '../../src/guest/send.js';
 import type { ByteSink, ByteSource, Channel } from '../../src/io/bytes.js';

@@ -4,7 +4,7 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { MIB } from '../../src/units.js';
 import { checkLibxc } from './support/libxc-checker.js';
-import { GUEST_FORMATS } from '../../src/guest/guest.js';
+import { GUEST_FORMATS } from '../../src/options/amounts.js';
 import { receiveGuest } from '../../src/guest/receive.js';
 import { sendGuest, type SendGuestOptions } from '../../src/guest/send.js';
 import {

@@ -7,7 +7,8 @@ import { CountedActivity, TimedActivity } from '../../src/guest/activity.js';
 import { DirtyBitmap } from '../../src/guest/dirty-bitmap.js';
 import { GuestRam } from '../../src/guest/ram.js';
 import { Random } from '../../src/image/random.js';
-import { Workload, WRITE_PATTERNS, type WritePattern } from '../../src/guest/workload.js';
+import { Workload } from '../../src/guest/workload.js';
+import { WRITE_PATTERNS, type WritePattern } from '../../src/options/amounts.js';
 import { PAGE_BYTES } from '../../src/page/size.js';
 import { code, FakeClock } from './harness.js';
 

@@ -6,7 +6,7 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 
 import { RamferryError } from '../../src/errors.js';
-import type { GuestFormat } from '../../src/guest/guest.js';
+import type { GuestFormat } from '../../src/options/amounts.js';
 import { Statistics } from '../../src/transfer/statistics/statistics.js';
 import type { TransferSummary } from '../../src/transfer/statistics/summary.js';
 import { KIB, MIB } from '../../src/units.js';

@@ -4,7 +4,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 
-import type { Method } from '../../src/options/transfer.js';
+import type { Method } from '../../src/options/amounts.js';
 import { KIB } from '../../src/units.js';
 import {
   hostileStreams,

@@ -1,7 +1,8 @@
 // `ramferry bench`: options in, figures out, as a table, one line of JSON, or a page.
 
 import { formatBench } from '../../report/bench.js';
-import { bench, type BenchOptions } from '../../tune/bench/bench.js';
+import { bench } from '../../tune/bench/bench.js';
+import type { BenchOptions } from '../../options/tune.js';
 import { given, list, MEASURING, numeric, runMeasurement } from '../measuring.js';
 import type { Command } from '../command.js';
 

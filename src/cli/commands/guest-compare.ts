@@ -2,7 +2,8 @@
 
 import { fileURLToPath } from 'node:url';
 import { compareGuests } from '../../guest/compare.js';
-import { type CompareOptions, SHAPINGS } from '../../guest/options.js';
+import type { CompareOptions } from '../../options/guest.js';
+import { SHAPINGS } from '../../options/amounts.js';
 import { COMMAND_ENTRY } from '../../os/entries.js';
 import { formatComparisons, formatRound } from '../../report/guest.js';
 import type { Command } from '../command.js';

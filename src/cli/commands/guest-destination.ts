@@ -1,7 +1,7 @@
 // `ramferry guest destination`: options in, reports out.
 
 import { runGuestDestination } from '../../guest/destination.js';
-import type { DestinationOptions } from '../../guest/options.js';
+import type { DestinationOptions } from '../../options/guest.js';
 import { formatDestination } from '../../report/guest.js';
 import type { Command } from '../command.js';
 import { gatherGuest, LINK_OPTIONS } from './guest-options.js';

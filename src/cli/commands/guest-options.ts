@@ -3,9 +3,8 @@
 
 import type { Options } from 'yargs';
 import { readText, type OptionKind } from '../environment.js';
-import { GUEST_FORMATS } from '../../guest/guest.js';
+import { GUEST_FORMATS, WRITE_PATTERNS } from '../../options/amounts.js';
 import { IMAGE_PROFILES } from '../../image/image.js';
-import { WRITE_PATTERNS } from '../../guest/workload.js';
 import type { ParsedArguments } from '../command.js';
 
 export const GUEST_OPTIONS: Record<string, Options> = {

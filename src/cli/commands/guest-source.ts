@@ -1,7 +1,7 @@
 // `ramferry guest source`: options in, reports out.
 
 import { runGuestSource } from '../../guest/source.js';
-import type { SourceOptions } from '../../guest/options.js';
+import type { SourceOptions } from '../../options/guest.js';
 import { formatRound, formatSource } from '../../report/guest.js';
 import { formatSize } from '../../units.js';
 import type { Command } from '../command.js';

@@ -3,7 +3,7 @@
 import type { Argv, Options } from 'yargs';
 
 import { receiveGuest } from '../../hypervisor/qemu/destination.js';
-import type { IncomingOptions, MigrateOptions } from '../../hypervisor/qemu/options.js';
+import type { IncomingOptions, MigrateOptions } from '../../options/migrate.js';
 import { migrateGuest } from '../../hypervisor/qemu/source.js';
 import { RECEIVE_ENVIRONMENT, SEND_ENVIRONMENT, type OptionKind } from '../environment.js';
 import type { Command, ParsedArguments } from '../command.js';

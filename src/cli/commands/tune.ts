@@ -1,7 +1,7 @@
 // `ramferry tune`: options in, advice out, as text or as one line of JSON.
 
 import { formatTune, tuneFields } from '../../report/tune.js';
-import type { TuneOptions } from '../../tune/advice/options.js';
+import type { TuneOptions } from '../../options/tune.js';
 import { tune } from '../../tune/tune.js';
 import { given, MEASURING, runMeasurement } from '../measuring.js';
 import type { Command } from '../command.js';

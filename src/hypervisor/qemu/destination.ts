@@ -25,12 +25,8 @@ import { memoryBackends } from './qmp/memory.js';
 import { Applier } from './applier.js';
 import { neededCapabilities } from './capabilities.js';
 import { readGo, type Saying, sayingBody } from './messages.js';
-import {
-  type IncomingOptions,
-  qmpTimeout,
-  type ResolvedIncomingOptions,
-  resolveIncomingOptions,
-} from './options.js';
+import { qmpTimeout, type ResolvedIncomingOptions, resolveIncomingOptions } from './options.js';
+import type { IncomingOptions } from '../../options/migrate.js';
 import { checkUnmatched, toldRam } from './ram/told-ram.js';
 import { checkAddress, type Connection, connectionOf } from './connection.js';
 import { monitorInQemu, openGuestRam } from './ram/guest-ram.js';

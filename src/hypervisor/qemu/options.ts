@@ -4,6 +4,8 @@ import { z } from 'zod';
 
 import { RamferryError } from '../../errors.js';
 import { parseAddress } from '../../link/address.js';
+import type { Exact } from '../../options/exact.js';
+import type { IncomingOptions, MigrateOptions } from '../../options/migrate.js';
 import { LIMITS, quantity, receiveSchema, resolve, sendSchema } from '../../options/transfer.js';
 import { parseDuration } from '../../units.js';
 
@@ -25,7 +27,7 @@ const guest = {
    * The files that are the guest's RAM, one for each memory backend, in any order: the backends' ids say which is which.
    * Default: the files that QEMU says. With `ramUnchecked`: needed, in the same order on both sides.
    */
-  ram: z.array(z.string().min(1)).default([]),
+  ram: z.array(z.string().min(1)).readonly().default([]),
   /** QEMU's process. Default: the process that holds the monitor's socket. */
   qemuPid: z.int().min(1).optional(),
   /** Take the files as they are named where it cannot be proven that they are this guest's RAM. */
@@ -64,9 +66,10 @@ const incomingSchema = receiveSchema
   .omit({ output: true, passThrough: true, oneWay: true, sync: true, directIo: true })
   .extend({ ...guest, input: address });
 
-export type MigrateOptions = z.input<typeof migrateSchema>;
+true satisfies Exact<z.input<typeof migrateSchema>, MigrateOptions>;
+true satisfies Exact<z.input<typeof incomingSchema>, IncomingOptions>;
+
 export type ResolvedMigrateOptions = z.output<typeof migrateSchema>;
-export type IncomingOptions = z.input<typeof incomingSchema>;
 export type ResolvedIncomingOptions = z.output<typeof incomingSchema>;
 
 /** @throws RamferryError ERR_OPTION_INVALID */

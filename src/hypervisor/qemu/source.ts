@@ -24,12 +24,8 @@ import { neededCapabilities, opposite } from './capabilities.js';
 import { Convergence } from './convergence.js';
 import { HandoverProtocol, unknownOutcome, verdictError } from './handover-protocol.js';
 import { goMessage } from './messages.js';
-import {
-  type MigrateOptions,
-  qmpTimeout,
-  type ResolvedMigrateOptions,
-  resolveMigrateOptions,
-} from './options.js';
+import { qmpTimeout, type ResolvedMigrateOptions, resolveMigrateOptions } from './options.js';
+import type { MigrateOptions } from '../../options/migrate.js';
 import { checkAddress, type Connection, connectionOf } from './connection.js';
 import { PieceSource } from './ram/piece-source.js';
 import { checkIgnored, checkPartner, checkScan, checkState, type PartnerRam } from './source-checks.js';

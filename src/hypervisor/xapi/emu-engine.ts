@@ -7,6 +7,7 @@ import { chooseCoding } from '../../transfer/plan/coding.js';
 import { codecBytes } from '../../transfer/plan/codec-memory.js';
 import { allowedCpus } from '../../os/cpus.js';
 import { senderGeometry } from '../../transfer/plan/memory.js';
+import type { EmuOptions } from '../../options/emu-manager.js';
 import { resolveReceiveOptions, resolveSendOptions } from '../../options/transfer.js';
 import type { ReceiverSettings } from '../../transfer/receiver/receiving.js';
 import type { Sender, SenderSettings } from '../../transfer/sender/sender.js';
@@ -23,28 +24,6 @@ const MOST_HOST_THREADS = 255;
  * memory at both ends, and nobody tells the sender what the other host can spare.
  */
 const STORE_BYTES = 0;
-
-/** As the command line gives them; what is left out has a default. */
-export interface EmuOptions {
-  readonly codec?: unknown;
-  readonly compressLevel?: unknown;
-  readonly compressThreads?: unknown;
-  readonly decompressThreads?: unknown;
-  readonly chunkSize?: unknown;
-  readonly memoryLimit?: unknown;
-  /** Bytes of the page store; default 0, none. */
-  readonly xbzrleCacheSize?: unknown;
-  /** Version of method `xenguest` that a save writes; default 2. */
-  readonly xenguestVersion?: unknown;
-  readonly zstdBinding?: unknown;
-  readonly flushAfter?: unknown;
-  /** Decode what was encoded and compare, before it leaves. Default true. */
-  readonly selfCheck?: unknown;
-  /** Threads of all fronts on this host together; 0 = unbounded. Default: the CPUs. */
-  readonly hostThreads?: number | undefined;
-  /** Compress the vGPU's stream, too; the other host must be told the same. Default false. */
-  readonly compressVgpu?: boolean | undefined;
-}
 
 /** What both directions need, complete. */
 export class Engine {

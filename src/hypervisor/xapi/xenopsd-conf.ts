@@ -2,7 +2,7 @@
 // Takes the text of the file, gives the method and what should be warned about; does no I/O. It reads a line exactly as
 // xenopsd does, also where that is odd. Source: xen-api, ocaml/xapi-idl/lib/xcp_service.ml, Config_file, and xenops_server.ml.
 
-import type { Method } from '../../options/transfer.js';
+import type { Method } from '../../options/amounts.js';
 
 /** Compared with regard to case. */
 const KEY = 'migration-compressor';

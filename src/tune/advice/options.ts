@@ -3,9 +3,11 @@
 import { z } from 'zod';
 
 import { allowedCpus } from '../../os/cpus.js';
+import { WRITERS } from '../../options/amounts.js';
+import type { Exact } from '../../options/exact.js';
 import { callback, LIMITS, optionError, quantity } from '../../options/transfer.js';
+import type { TuneOptions } from '../../options/tune.js';
 import { invalidOption, parseDuration, parseRate } from '../../units.js';
-import { WRITERS } from '../measure/overhead.js';
 
 const cpus = z.int().min(1).max(LIMITS.threads.max);
 const ANY = { min: 0, max: Number.MAX_SAFE_INTEGER };
@@ -50,7 +52,8 @@ const schema = z.strictObject({
   ...measuring,
 });
 
-export type TuneOptions = z.input<typeof schema>;
+true satisfies Exact<z.input<typeof schema>, TuneOptions>;
+
 export type ResolvedTuneOptions = z.output<typeof schema>;
 
 /** @throws RamferryError ERR_OPTION_INVALID */

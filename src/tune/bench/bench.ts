@@ -10,7 +10,9 @@ import { bindingInfo } from '../../codec/registry.js';
 import { RamferryError } from '../../errors.js';
 import { peakMemory } from '../../os/peak-memory.js';
 import { allowedCpus } from '../../os/cpus.js';
+import type { Exact } from '../../options/exact.js';
 import { LIMITS, optionError } from '../../options/transfer.js';
+import type { BenchOptions } from '../../options/tune.js';
 import { invalidOption, KIB, parseSize } from '../../units.js';
 import { Measurements, REFERENCE } from '../measure/measurements.js';
 import { benchDelta } from './delta.js';
@@ -43,16 +45,18 @@ const schema = z.strictObject({
   codecs: z
     .array(z.enum(CODEC_NAMES as [CodecName]))
     .min(1)
+    .readonly()
     .optional(),
   /** Levels for every codec that has levels; default: a few of each. */
-  levels: z.array(z.int()).min(1).optional(),
+  levels: z.array(z.int()).min(1).readonly().optional(),
   /** Sizes; default: 1 MiB, and for zstd 1 from 64 KiB to 4 MiB. */
   chunkSizes: z
     .array(z.union([z.number(), z.string()]))
     .min(1)
+    .readonly()
     .optional(),
   /** Numbers of threads; default: one, and as many as there are CPUs. */
-  threads: z.array(z.int().min(1).max(LIMITS.threads.max)).min(1).optional(),
+  threads: z.array(z.int().min(1).max(LIMITS.threads.max)).min(1).readonly().optional(),
   /** An older image of the same guest: pages that have changed since are measured with deltas, too. */
   before: z.string().min(1).optional(),
   repetitions: z.int().min(1).max(1000).optional(),
@@ -63,7 +67,7 @@ const schema = z.strictObject({
   ...measuring,
 });
 
-export type BenchOptions = z.input<typeof schema>;
+true satisfies Exact<z.input<typeof schema>, BenchOptions>;
 
 /** @throws RamferryError ERR_OPTION_INVALID, or what opening and reading the input throws */
 export async function bench(options: BenchOptions): Promise<BenchResult> {

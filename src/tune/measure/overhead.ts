@@ -5,6 +5,7 @@ import fs from 'node:fs';
 
 import { KIB } from '../../units.js';
 import { REFERENCE } from './measurements.js';
+import type { Writer } from '../../options/amounts.js';
 import { timeSend } from './commands.js';
 import { EngineChild, type Side, transferBetween } from './engine.js';
 import type { CommandTime, MainCost } from '../model/costs.js';
@@ -50,9 +51,6 @@ export interface OverheadOptions {
   readonly signal?: AbortSignal | undefined;
   readonly zstdBinding?: string | undefined;
 }
-
-export const WRITERS = ['socket', 'file', 'discard'] as const;
-export type Writer = (typeof WRITERS)[number];
 
 /** The least that a setting cost, both sides. */
 export interface SettingCost {

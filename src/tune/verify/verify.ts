@@ -14,7 +14,7 @@ import { flagList } from '../advice/flags.js';
 import { type StretchCost, predict, type Route, type Together } from '../model/model.js';
 import { median } from '../measure/median.js';
 import { type Contender, contenders } from '../advice/neighbours.js';
-import type { Writer } from '../measure/overhead.js';
+import type { Writer } from '../../options/amounts.js';
 import { allowedProcessors, type Placement, placementOf } from '../advice/placement.js';
 import type { Choice, Table } from '../advice/recommend.js';
 import { REGION_BYTES } from '../measure/region.js';

@@ -4,7 +4,7 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { grammarFor } from '../../../src/grammar/detect.js';
 import type { SegmentSink } from '../../../src/grammar/grammar.js';
-import { GUEST_FORMATS } from '../../../src/guest/guest.js';
+import { GUEST_FORMATS } from '../../../src/options/amounts.js';
 import { outlineQemu } from '../support/qemu-outline.js';
 import { record, smallGuest } from '../harness.js';
 

@@ -18,7 +18,7 @@ import { GRAMMAR_ID } from '../../../src/grammar/grammar.js';
 import type { ByteSink, ByteSource } from '../../../src/io/bytes.js';
 import { PlainSink } from '../../../src/io/plain-sink.js';
 import { senderGeometry } from '../../../src/transfer/plan/memory.js';
-import type { Method } from '../../../src/options/transfer.js';
+import type { Method } from '../../../src/options/amounts.js';
 import { openReceiver } from '../../../src/transfer/receiver/receivers.js';
 import type { Receiving } from '../../../src/transfer/receiver/receiving.js';
 import { Sender } from '../../../src/transfer/sender/sender.js';

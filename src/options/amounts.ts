@@ -1,0 +1,42 @@
+// Types of option values that people write with a unit, and of those that are one of a few words.
+// A number is in the base unit of the field's comment. A text carries its unit, as `--help` says.
+
+import { STREAM_FORMATS } from '../grammar/formats.js';
+
+/** Bytes, or a text: `4096`, `64KiB`, `1M` (binary), `1MB` (decimal). */
+export type Size = number | string;
+/** Bytes per second, or a text: `125MB`, `1gbit`, `100Mbps`. 0 is unlimited. */
+export type Rate = number | string;
+/** Milliseconds, or a text: `500ms`, `30s`, `2min`, `1h`. */
+export type Duration = number | string;
+/** CPUs, or a text: `1.5`, `150%` (of one CPU). */
+export type CpuShare = number | string;
+
+/** Where compression lives: inside the stream's own records, or in standard frames around everything. */
+export const METHODS = ['xenguest', 'stream'] as const;
+export type Method = (typeof METHODS)[number];
+
+/** What the input may be declared to be. `auto` decides by its first bytes. */
+export const FORMATS = ['auto', ...STREAM_FORMATS] as const;
+export type Format = (typeof FORMATS)[number];
+
+/** Streams that the simulated guest writes. `xl-…`: the libxc stream within the file that `xl save` writes. */
+export const GUEST_FORMATS = ['qemu', 'libxc-pv', 'libxc-pvh', 'xl-pv', 'xl-pvh'] as const;
+export type GuestFormat = (typeof GUEST_FORMATS)[number];
+
+/**
+ * What one write of the simulated guest does to a page. `integers`: fills it with random 32-bit integers below 100,000, like the
+ * application that "write[s] random numbers to RAM block areas periodically" in QEMU's docs/multi-thread-compression.txt, which
+ * does not say how large they are. `lines`: one cache line of 64 random bytes. `counters`: eight 64-bit counters, 512 bytes
+ * apart, count up. `same`: dirty with the contents it had, as 20 to 30 % of the pages that Xen sends again.
+ */
+export const WRITE_PATTERNS = ['integers', 'lines', 'counters', 'same'] as const;
+export type WritePattern = (typeof WRITE_PATTERNS)[number];
+
+/** What limits the link of `guest compare`: tc between two network namespaces (as root), or the sender. */
+export const SHAPINGS = ['auto', 'tc', 'max-bandwidth'] as const;
+export type Shaping = (typeof SHAPINGS)[number];
+
+/** What takes the restored bytes at the destination, as `tune` models it: a hypervisor's socket, a file, nothing. */
+export const WRITERS = ['socket', 'file', 'discard'] as const;
+export type Writer = (typeof WRITERS)[number];

@@ -1,0 +1,76 @@
+// What send and receive both take.
+
+import type { Readable, Writable } from 'node:stream';
+
+import type { Progress } from '../transfer/statistics/summary.js';
+import type { Duration, Size } from './amounts.js';
+
+/** The two ends of a transfer. */
+export interface TransferEnds {
+  /**
+   * Where the bytes come from: an address (`tcp:host:port`, `tcp-listen:[host:]port`, `unix:/path`, `unix-listen:/path`, `fd:3`,
+   * `exec:command`, a path, `-` for standard input), or a Readable. Required, not empty.
+   */
+  readonly input: string | Readable;
+  /** Where the bytes go: an address as above (`-` is standard output), or a Writable. Required, not empty. */
+  readonly output: string | Writable;
+}
+
+/** How a link is opened and watched. */
+export interface LinkOptions {
+  /**
+   * A link that goes both ways is used one way: no handshake, no acknowledgement. Both sides must say so; otherwise one of them
+   * waits for the other's first message until `ioTimeout`. Default false.
+   */
+  readonly oneWay?: boolean | undefined;
+  /**
+   * Milliseconds to wait for a connection, 0 to 2^31 - 1. A caller retries until then (0: one attempt). A listener waits until
+   * then (0: for ever). After it the transfer fails with ERR_LINK_CONNECT or ERR_LINK_TIMEOUT. Default: 10 s for a caller, for
+   * ever for a listener.
+   */
+  readonly connectTimeout?: Duration | undefined;
+  /**
+   * Milliseconds without a byte from the link, or accepted by it, after which the link counts as dead: ERR_LINK_TIMEOUT. It counts
+   * only while the other side owes a byte. 0 to 2^31 - 1; 0 waits for ever. Default 30 s.
+   */
+  readonly ioTimeout?: Duration | undefined;
+}
+
+/** What a transfer reports to its caller while it runs. An exception from a callback does not end the transfer. */
+export interface TransferHooks {
+  /** Aborts the transfer. The transfer rejects with the signal's reason if that is a RamferryError. Default: none. */
+  readonly signal?: AbortSignal | undefined;
+  /** Called a few times a second while bytes flow. Default: none. */
+  readonly onProgress?: ((progress: Progress) => void) | undefined;
+  /** Called once for a listening address, with the port that the system chose. Default: none. */
+  readonly onListening?: ((address: string) => void) | undefined;
+  /** Called with what the user should know although the transfer goes on. Default: none. */
+  readonly onWarning?: ((message: string) => void) | undefined;
+}
+
+/**
+ * What send and receive both take. A value outside its range, of another type, or under a name that does not exist is refused with
+ * ERR_OPTION_INVALID before anything is opened; nothing is rounded or cut to fit.
+ */
+export interface TransferOptions extends TransferEnds, LinkOptions, TransferHooks {
+  /**
+   * Bytes of memory that slots, codecs and the page store may take together, 4 MiB to 2^53 - 1. A smaller limit leaves fewer slots;
+   * one that does not hold a slot for each thread fails with ERR_MEMORY_LIMIT, which says how much is needed. Default 320 MiB; at a
+   * sender with `xbzrleCacheSize`, 256 MiB more than that.
+   */
+  readonly memoryLimit?: Size | undefined;
+  /**
+   * Use this zstd binding (`features()` lists them). One that does not work here fails with ERR_CODEC_UNAVAILABLE. Default: the
+   * best one that works.
+   */
+  readonly zstdBinding?: string | undefined;
+  /**
+   * Replace an output file that exists, or a socket that a killed listener left behind. Without it both fail with
+   * ERR_OUTPUT_EXISTS or ERR_LINK_LISTEN. Default false.
+   */
+  readonly force?: boolean | undefined;
+  /** Wait for the disk before an output file gets its final name. Default false, as in zstd and QEMU. */
+  readonly sync?: boolean | undefined;
+  /** Read and write files around the page cache. Where the file system cannot, a warning says so. Default false. */
+  readonly directIo?: boolean | undefined;
+}

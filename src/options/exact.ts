@@ -1,0 +1,13 @@
+// A check for the compiler alone: whether a documented interface and a schema's type say the same.
+
+/**
+ * `true` when each of two types can stand for the other and they have the same fields. Otherwise the fields that only one of them
+ * has, or `false`; then `true satisfies Exact<A, B>` does not compile, and the message names the fields.
+ */
+export type Exact<A, B> = Exclude<keyof A, keyof B> | Exclude<keyof B, keyof A> extends infer Only
+  ? [Only] extends [never]
+    ? [A, B] extends [B, A]
+      ? true
+      : false
+    : Only
+  : never;

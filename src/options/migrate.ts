@@ -1,0 +1,46 @@
+// The options of `migrate` and `incoming`, which move a QEMU guest whose RAM is shared memory.
+
+import type { Duration } from './amounts.js';
+import type { ReceiveOptions } from './receive.js';
+import type { SendOptions } from './send.js';
+
+/** The guest of one side. A value that is out of range is refused with ERR_OPTION_INVALID. */
+export interface QemuGuestOptions {
+  /** QEMU's monitor, `unix:PATH` or a path. It must be free: ramferry holds it until the migration is over. Required. */
+  readonly qmp: string;
+  /**
+   * Files that are the guest's RAM, one for each memory backend, in any order: the backends' ids tell them apart. With
+   * `ramUnchecked`: required, in the same order on both sides. Default: the files that QEMU names.
+   */
+  readonly ram?: readonly string[] | undefined;
+  /** Process id of QEMU, 1 or more. Default: the process that holds the monitor's socket. */
+  readonly qemuPid?: number | undefined;
+  /** Take the files of `ram` as they are where no proof is possible that they are this guest's RAM. Default false. */
+  readonly ramUnchecked?: boolean | undefined;
+}
+
+/** What does not apply where the stream is not the caller's, on either side. */
+type NotOfGuests = 'input' | 'output' | 'oneWay' | 'sync' | 'directIo';
+
+/** What a caller of migrateGuest gives: the link, the guest, and most of what send takes. */
+export interface MigrateOptions
+  extends
+    QemuGuestOptions,
+    Omit<SendOptions, NotOfGuests | 'method' | 'format' | 'window' | 'downtimeLimit'> {
+  /** Address of the link: `tcp:` or `unix:`. Required, not empty. */
+  readonly output: string;
+  /** Milliseconds of downtime that are aimed at, 0 to 2^31 - 1. The guest is stopped when less is expected. Default 300. */
+  readonly downtimeLimit?: Duration | undefined;
+  /** Rounds while the guest runs, 1 to 10,000. After them it is stopped whatever is left. Default 30. */
+  readonly maxRounds?: number | undefined;
+  /** Compare all RAM of both sides before the hand-over. Adds to the downtime. Default false. */
+  readonly verifyRam?: boolean | undefined;
+  /** End the source's QEMU when the destination runs the guest. Default false. */
+  readonly quitSource?: boolean | undefined;
+}
+
+/** What a caller of receiveGuest gives: the link, the guest, and most of what receive takes. */
+export interface IncomingOptions extends QemuGuestOptions, Omit<ReceiveOptions, NotOfGuests | 'passThrough'> {
+  /** Address of the link: `tcp-listen:`, `unix-listen:`, `tcp:` or `unix:`. Required, not empty. */
+  readonly input: string;
+}

@@ -1,0 +1,88 @@
+// The options of send.
+
+import type { CodecName } from '../codec/codec.js';
+import type { CpuShare, Duration, Format, Method, Rate, Size } from './amounts.js';
+import type { TransferOptions } from './common.js';
+
+/** What a caller of send gives: input and output; the rest may be left out. */
+export interface SendOptions extends TransferOptions {
+  /**
+   * Compression threads, 1 to 255. More threads need more memory (`memoryLimit`). Default: as many CPUs as the process may use, at
+   * most 8.
+   */
+  readonly compressThreads?: number | undefined;
+  /**
+   * Compression level: 0 stores, 1 is fastest. The highest depends on the codec (`features()` lists the levels; zstd: -50 to 19).
+   * A level that the codec does not have fails with ERR_OPTION_INVALID. Adaptive mode begins with it. Default 1.
+   */
+  readonly compressLevel?: number | undefined;
+  /**
+   * Codec of the chunks: `none`, `lz4`, `zstd` or `zlib`. Adaptive mode keeps to it. A receiver that cannot read it makes the sender
+   * use another one, with a warning. Default `zstd`.
+   */
+  readonly codec?: CodecName | undefined;
+  /**
+   * Choose codec and level of each chunk while the transfer runs, by what is measured (docs/ADAPTIVE.md). Default: true on sockets,
+   * pipes and commands when neither `codec` nor `compressLevel` is given, else false.
+   */
+  readonly adaptive?: boolean | undefined;
+  /** Highest level that adaptive mode may choose, -50 to 19. Default 19. */
+  readonly maxLevel?: number | undefined;
+  /**
+   * Processor time that the transfer may take, in CPUs (`1.5`, `150%`), 0.05 to 255. Beyond it the sender pauses its compression
+   * threads. Default: no limit.
+   */
+  readonly maxCpu?: CpuShare | undefined;
+  /** Niceness of the compression threads, 0 to 19. Default: that of the process. */
+  readonly nice?: number | undefined;
+  /**
+   * Bytes of guest stream in a chunk, 64 KiB to 16 MiB, a multiple of 4096. Larger chunks compress better and take more memory and
+   * downtime. A receiver that cannot hold them makes the sender use smaller ones, with a warning. Default 1 MiB; adaptive mode may
+   * take 2 MiB of an image in a file.
+   */
+  readonly chunkSize?: Size | undefined;
+  /**
+   * Long window: bytes over which zstd finds repetitions, 16 to 64 MiB, a multiple of 4096. Chunks get that size. Less on the link
+   * for more processor time, more memory on both sides and more downtime. Excludes `chunkSize`; needs codec `zstd` with a binding
+   * that can. Default: none.
+   */
+  readonly window?: Size | undefined;
+  /** Bytes per second that may leave. Default 0: no limit. */
+  readonly maxBandwidth?: Rate | undefined;
+  /**
+   * Milliseconds for which the guest may be paused, 1 to 2^31 - 1. The hypervisor decides that; progress measures its predictions by
+   * it. Default 300, as in QEMU.
+   */
+  readonly downtimeLimit?: Duration | undefined;
+  /**
+   * Whether a chunk waits for a compression thread. False: a chunk that finds all threads busy leaves uncompressed. Default true, as
+   * in QEMU.
+   */
+  readonly compressWaitThread?: boolean | undefined;
+  /** Decode every chunk before it leaves, and compare. A difference fails with ERR_SELF_CHECK. Default false. */
+  readonly selfCheck?: boolean | undefined;
+  /**
+   * Bytes of the page store, a multiple of 4096; 0 is none. Pages that are sent again travel as differences, pages that the receiver
+   * has not at all. Only for streams whose pages have identities (QEMU, Xen). The receiver may hold less, which is used then, with a
+   * warning. Default 64 MiB, or less where the memory limit or the receiver leaves less.
+   */
+  readonly xbzrleCacheSize?: Size | undefined;
+  /**
+   * Where compression lives: `xenguest` inside the stream's records, `stream` in standard frames around it. `stream` needs a codec
+   * and a level that compress: ERR_OPTION_INVALID. Default `xenguest`.
+   */
+  readonly method?: Method | undefined;
+  /**
+   * Version of method `xenguest` in which a Xen stream leaves, 1 or 2. Version 1, which ramferry 0.1 reads, has no marks
+   * (docs/FORMAT.md) and does not compress what cannot be followed. Default 2; where the receiver says on the link that it reads
+   * version 1 only, the stream leaves in the native container, which every version reads.
+   */
+  readonly xenguestVersion?: 1 | 2 | undefined;
+  /**
+   * What the input is. `auto` decides by its first bytes. A Xen format is checked against them (ERR_INPUT_UNKNOWN); any other format
+   * is believed. Default `auto`.
+   */
+  readonly format?: Format | undefined;
+  /** Milliseconds after which waiting bytes leave although their chunk is not full, 1 to 60,000. Default 50. */
+  readonly flushAfter?: Duration | undefined;
+}
