@@ -3,26 +3,14 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 
-import { CHUNK, Simulation, WORLD } from './simulation.js';
-
-const MBIT = 1e6 / 8;
-const MEMORY_SPEED = 8e9;
-const LINKS = {
-  '30 Mbit/s': 30 * MBIT,
-  '100 Mbit/s': 100 * MBIT,
-  '300 Mbit/s': 300 * MBIT,
-  '1 Gbit/s': 1000 * MBIT,
-  '3 Gbit/s': 3000 * MBIT,
-  '10 Gbit/s': 10_000 * MBIT,
-  unlimited: MEMORY_SPEED,
-};
-const GUESTS = {
-  busy: {},
-  idle: { plain: 0.4, size: 0.42 },
-  'hardly compressible': { size: 0.9 },
-  'other than expected': { bend: 0.2 },
-  uneven: { noise: 0.6 },
-};
+import {
+  BUSY_RECEIVER,
+  GUESTS,
+  LINKS,
+  MEMORY_SPEED,
+  SLOW_RECEIVER,
+} from '../../../lab/adaptive/scenarios.js';
+import { CHUNK, Simulation, WORLD } from '../../../lab/adaptive/simulation.js';
 
 function changes(simulation: Simulation, from: number, to = Infinity): number {
   return simulation.switches.filter(({ time }) => time >= from && time < to).length;
@@ -46,8 +34,7 @@ describe('the controller', () => {
 
   for (const [link, rate] of Object.entries(LINKS)) {
     it(`is not misled by a receiver with as little time as the sender: ${link}`, () => {
-      const receiver = { chunk: 0.2, wire: 0.35, decode: 0.9 };
-      const simulation = new Simulation({ ...WORLD, plain: 0.5, link: rate, receiver });
+      const simulation = new Simulation({ ...WORLD, plain: 0.5, link: rate, receiver: BUSY_RECEIVER });
       simulation.run(3_000);
       const reached = simulation.run(20_000);
       const share = reached / simulation.best();
@@ -57,8 +44,7 @@ describe('the controller', () => {
   }
 
   it('does not take a receiver whose disk is slow for a link that is', () => {
-    const receiver = { chunk: 8, wire: 0.35, decode: 0.9 };
-    const simulation = new Simulation({ ...WORLD, link: LINKS['10 Gbit/s'], receiver });
+    const simulation = new Simulation({ ...WORLD, link: LINKS['10 Gbit/s'], receiver: SLOW_RECEIVER });
     simulation.run(20_000);
     const { level } = simulation.list[simulation.controller.current]!;
     assert.ok(level <= 1, simulation.coding);

@@ -2,9 +2,9 @@
 // after the other, a socket's buffer, a link that drains it, a processor that restores a few chunks at a time and says how long it
 // waited. Deterministic: noise comes from a seed.
 
-import { type Candidate, candidates } from '../../../src/transfer/adaptive/candidates.js';
-import { Controller, type FirstGuess, type Switch } from '../../../src/transfer/adaptive/controller.js';
-import { Random } from '../../../src/image/random.js';
+import { type Candidate, candidates } from '../../src/transfer/adaptive/candidates.js';
+import { Controller, type FirstGuess, type Switch } from '../../src/transfer/adaptive/controller.js';
+import { Random } from '../../src/image/random.js';
 
 export const CHUNK = 1024 * 1024;
 const BUFFER = 192 * 1024;
@@ -46,6 +46,13 @@ export const WORLD: World = {
   receiver: { chunk: 0, wire: 0, decode: 0 },
 };
 
+export interface SimulationOptions {
+  readonly maxLevel?: number;
+  readonly none?: boolean;
+  readonly first?: FirstGuess;
+  readonly longestChunk?: number;
+}
+
 export class Simulation {
   readonly list: readonly Candidate[];
   readonly controller: Controller;
@@ -68,7 +75,7 @@ export class Simulation {
 
   constructor(
     public world: World = { ...WORLD },
-    options: { maxLevel?: number; none?: boolean; first?: FirstGuess; longestChunk?: number } = {},
+    options: SimulationOptions = {},
   ) {
     this.list = candidates({
       codecs: ['zstd'],
