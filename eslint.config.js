@@ -8,7 +8,7 @@ import { circles } from './scripts/lint/circles.mjs';
 const rooms = [
   ['src/errors.ts', 'src/units.ts'],
   ['src/codec', 'src/page', 'src/os'],
-  ['src/slot', 'src/chunk', 'src/io', 'src/grammar'],
+  ['src/slot', 'src/chunk', 'src/io', 'src/grammar', 'src/model'],
   ['src/store', 'src/link', 'src/pool', 'src/container', 'src/image'],
   ['src/control'],
   ['src/transfer/adaptive', 'src/transfer/pace'],

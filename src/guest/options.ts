@@ -5,6 +5,7 @@
 import { z } from 'zod';
 import { RamferryError } from '../errors.js';
 import { DEFAULT_IO_TIMEOUT_MS } from '../link/options.js';
+import { DOWNTIME_LIMIT_MS, MAX_ROUNDS } from '../model/precopy.js';
 import { GUEST_FORMATS, SHAPINGS, WRITE_PATTERNS } from '../options/amounts.js';
 import type { Exact } from '../options/exact.js';
 import type { CompareOptions, DestinationOptions, SourceOptions } from '../options/guest.js';
@@ -48,9 +49,6 @@ const guestShape = {
   /** Exactly so many live rounds instead. */
   rounds: z.int().min(1).max(ROUNDS).optional(),
 };
-
-const DOWNTIME_LIMIT = 300;
-const MAX_ROUNDS = 30;
 
 const linkShape = {
   connectTimeout: quantity('connectTimeout', parseDuration, LIMITS.timeout).optional(),
@@ -159,7 +157,7 @@ export function policyOf({ downtimeLimit, maxRounds, rounds }: GuestShape): Paus
   if (rounds !== undefined) return { kind: 'fixed', rounds };
   return {
     kind: 'converge',
-    downtimeLimit: downtimeLimit ?? DOWNTIME_LIMIT,
+    downtimeLimit: downtimeLimit ?? DOWNTIME_LIMIT_MS,
     maxRounds: maxRounds ?? MAX_ROUNDS,
   };
 }

@@ -3,6 +3,7 @@
 // through. Takes a writer, a bitmap and an activity; knows no stream format and no memory.
 
 import type { ByteSink } from '../io/bytes.js';
+import { expectedDowntimeMs } from '../model/precopy.js';
 import { PAGE_BYTES } from '../page/size.js';
 import type { Activity } from './activity.js';
 import type { Clock } from './clock.js';
@@ -148,6 +149,6 @@ class Precopy {
 
   #expectedDowntime(throughput: number): number {
     const left = this.#parts.dirty.count * PAGE_BYTES + this.#parts.sink.queued();
-    return left === 0 ? 0 : (left * 1000) / throughput;
+    return expectedDowntimeMs(left, throughput);
   }
 }

@@ -11,6 +11,7 @@ import { CODEC_NAMES } from '../codec/codec.js';
 import { ZSTD_LEVELS } from '../codec/zstd-level.js';
 import { RamferryError } from '../errors.js';
 import { DEFAULT_IO_TIMEOUT_MS } from '../link/options.js';
+import { DOWNTIME_LIMIT_MS } from '../model/precopy.js';
 import { PAGE_BYTES } from '../page/size.js';
 import {
   invalidOption,
@@ -183,7 +184,7 @@ export const sendSchema = z.strictObject({
    * QEMU's, in milliseconds: for how long the guest may be paused. The hypervisor decides that; this is what progress
    * measures its expectations by. Default 300, as in QEMU.
    */
-  downtimeLimit: quantity('downtimeLimit', parseDuration, LIMITS.downtimeLimit).default(300),
+  downtimeLimit: quantity('downtimeLimit', parseDuration, LIMITS.downtimeLimit).default(DOWNTIME_LIMIT_MS),
   /** False: a chunk that finds all compression threads busy is sent as it is. */
   compressWaitThread: z.boolean().default(true),
   /** Decode every chunk again before it leaves, and compare. */

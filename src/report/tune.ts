@@ -1,7 +1,7 @@
 // What `tune` found, as text for people: first what to type, then why, then what else there is.
 // Pure: plain data in, text out, without a newline at the end.
 
-import type { LivePrediction } from '../tune/model/rounds.js';
+import type { LivePrediction } from '../tune/model/live.js';
 import type { Alternative, TuneResult } from '../tune/advice/result.js';
 import { formatBits, formatRate, formatSize } from '../units.js';
 import { busyLines } from './host-load.js';

@@ -10,14 +10,8 @@ import { openTuneInput, type TuneInput } from './measure/input.js';
 import { describe, type Findings } from './advice/describe.js';
 import { payloadRate } from './model/link.js';
 import { measure, measureScaling } from './measure/measure.js';
-import {
-  type Host,
-  predict,
-  type Prediction,
-  type Route,
-  type Scaling,
-  type Threads,
-} from './model/model.js';
+import { type Host, predict, type Prediction, type Route, type Threads } from './model/model.js';
+import type { Scaling } from './model/scaling.js';
 import { type ResolvedTuneOptions, resolveTuneOptions, SHORTEST_BUDGET } from './advice/options.js';
 import type { TuneOptions } from '../options/tune.js';
 import { mainCost, measureSettings } from './measure/overhead.js';

@@ -1,6 +1,7 @@
 // When the guest is stopped: rounds go on until what is left can be sent within the downtime limit, or they run out.
 // Fed with what each round was; does no I/O. Everything in milliseconds, bytes and pages.
 
+import { expectedDowntimeMs } from '../../model/precopy.js';
 import { PAGE_BYTES } from '../../page/size.js';
 
 export interface Round {
@@ -50,7 +51,9 @@ export class Convergence {
       // The first round says nothing about what the guest writes.
       // Two scans: the last round's, and the one after QEMU has saved the devices.
       downtime:
-        dirty === undefined ? Infinity : OVERHEAD_MS + 2 * scanning + (dirty * 1000) / this.#throughput,
+        dirty === undefined
+          ? Infinity
+          : OVERHEAD_MS + 2 * scanning + expectedDowntimeMs(dirty, this.#throughput),
       dirtyRate: dirty === undefined || milliseconds === 0 ? 0 : (dirty * 1000) / milliseconds,
       throughput: this.#throughput,
     };

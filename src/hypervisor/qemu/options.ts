@@ -4,6 +4,7 @@ import { z } from 'zod';
 
 import { RamferryError } from '../../errors.js';
 import { parseAddress } from '../../link/address.js';
+import { DOWNTIME_LIMIT_MS, MAX_ROUNDS } from '../../model/precopy.js';
 import type { Exact } from '../../options/exact.js';
 import type { IncomingOptions, MigrateOptions } from '../../options/migrate.js';
 import { LIMITS, quantity, receiveSchema, resolve, sendSchema } from '../../options/transfer.js';
@@ -42,10 +43,6 @@ function withGuest<T extends { readonly ram: readonly string[]; readonly ramUnch
     hint: 'name the RAM files with --ram, in the same order on both sides',
   });
 }
-
-const MAX_ROUNDS = 30;
-/** As QEMU's. */
-const DOWNTIME_LIMIT_MS = 300;
 
 const migrateSchema = sendSchema
   .omit({ input: true, method: true, format: true, window: true, oneWay: true, sync: true, directIo: true })

@@ -1,7 +1,8 @@
 // What the report shows, as plain data: the charts' series and the tables' rows, reckoned from what tune or bench found.
 // Pure: no page, no library, no file. Rates in bits per second on the link, in MB of guest memory per second elsewhere.
 
-import { predict, type StretchCost, type Route, speedup } from '../../tune/model/model.js';
+import { predict, type StretchCost, type Route } from '../../tune/model/model.js';
+import { speedup } from '../../tune/model/scaling.js';
 import type { TuneResult } from '../../tune/advice/result.js';
 import type { Settings } from '../../tune/advice/recommend.js';
 import type { Verification, VerifiedRun } from '../../tune/advice/verification.js';

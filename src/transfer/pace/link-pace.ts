@@ -1,9 +1,9 @@
 // How many chunks may be under way. What ramferry and its socket hold when the guest is paused counts as the guest's
-// downtime, so the amount follows the link: no more than the link drains in DRAIN_MS at the rate that was measured.
+// downtime, so the amount follows the link: no more than the link drains in IN_FLIGHT_DRAIN_MS at the rate that was measured.
 // Fed with every write; depends on time, but only the number of chunks under way does, never their bytes.
 
-/** What is under way must drain in this time; the socket's own buffer takes the rest of 100 ms. */
-const DRAIN_MS = 60;
+import { chunksInFlight, IN_FLIGHT_DRAIN_MS } from '../../model/pipeline.js';
+
 /** Behind a delivery window that holds writes back the way holds enough already: both together are what must drain. */
 const HELD_BACK_DRAIN_MS = 20;
 /** A rate is measured over windows of this length. */
@@ -20,7 +20,7 @@ export class LinkPace {
   #chunks = 0;
   #heldBack = false;
   /** Milliseconds that the link may take for what is under way. */
-  #drain = DRAIN_MS;
+  #drain = IN_FLIGHT_DRAIN_MS;
   /** Bytes per millisecond while the link was the limit; undefined while it is not. */
   #rate: number | undefined;
   #chunkBytes = 0;
@@ -54,7 +54,7 @@ export class LinkPace {
     }
     this.#chunkBytes = this.#bytes / this.#chunks;
     // A codec that cannot fill the way with so little is given more as soon as nothing is held back.
-    this.#drain = this.#heldBack ? HELD_BACK_DRAIN_MS : DRAIN_MS;
+    this.#drain = this.#heldBack ? HELD_BACK_DRAIN_MS : IN_FLIGHT_DRAIN_MS;
     this.#heldBack = false;
     this.#windowStart = this.#now();
     this.#bytes = this.#waited = this.#chunks = 0;
@@ -63,6 +63,6 @@ export class LinkPace {
   /** Chunks that may be under way at once; at least one. */
   get chunks(): number {
     if (this.#rate === undefined) return Infinity;
-    return Math.max(1, Math.floor((this.#rate * this.#drain) / Math.max(1, this.#chunkBytes)));
+    return chunksInFlight(this.#rate * this.#drain, Math.max(1, this.#chunkBytes));
   }
 }

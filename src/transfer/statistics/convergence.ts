@@ -6,6 +6,7 @@
 // can be concluded about the second; so there is no verdict before the third, unless the second has already become as
 // large as the first.
 
+import { expectedDowntimeMs, followingRounds } from '../../model/precopy.js';
 import type { RoundsView } from './rounds.js';
 
 export interface Convergence {
@@ -52,18 +53,20 @@ export function judge(view: RoundsView, downtimeLimit: number): Convergence {
   // All that is known of a second round is that it has at least the pages that have come.
   if (count === 2 && !view.complete && shrink < SHRINKING) return { ...rates, state: 'unknown' };
 
-  const downtime = (shrink * pages) / carried;
+  const downtime = expectedDowntimeMs(shrink * pages, carried * 1000);
   const expected = { ...rates, 'expected-downtime': Math.round(downtime) };
-  if (downtime > downtimeLimit && shrink >= SHRINKING) return { ...expected, state: 'diverging' };
-  const rounds =
-    downtime <= downtimeLimit ? 0 : Math.ceil(Math.log(downtimeLimit / downtime) / Math.log(shrink));
-  let time = Math.max(0, pages - current.pages) / carried;
-  let round = pages;
-  for (let i = 0; i <= rounds; i++) {
-    round *= shrink;
-    time += round / carried;
-  }
-  return { ...expected, 'expected-rounds': rounds, 'expected-time': Math.round(time), state: 'converging' };
+  const following =
+    downtime > downtimeLimit && shrink >= SHRINKING
+      ? undefined
+      : followingRounds(pages, { dirtied: dirty, carried, downtimeLimit });
+  if (following === undefined) return { ...expected, state: 'diverging' };
+  const time = Math.max(0, pages - current.pages) / carried + following.time;
+  return {
+    ...expected,
+    'expected-rounds': following.live,
+    'expected-time': Math.round(time),
+    state: 'converging',
+  };
 }
 
 /** Pages per millisecond. */

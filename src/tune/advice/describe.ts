@@ -16,7 +16,7 @@ import type { ResolvedTuneOptions } from './options.js';
 import { type Choice, confidence, paysUpTo, reasonsToWithhold, type Table } from './recommend.js';
 import type { Alternative, CodingFigures, Probed, TuneResult } from './result.js';
 import type { Coding } from '../measure/codec-rig.js';
-import { predictLive } from '../model/rounds.js';
+import { predictLive } from '../model/live.js';
 
 /** Rows of the table of alternatives. */
 const ALTERNATIVES = 10;

@@ -6,6 +6,7 @@ import { allowedCpus } from '../../os/cpus.js';
 import { WRITERS } from '../../options/amounts.js';
 import type { Exact } from '../../options/exact.js';
 import { callback, LIMITS, optionError, quantity } from '../../options/transfer.js';
+import { DOWNTIME_LIMIT_MS } from '../../model/precopy.js';
 import type { TuneOptions } from '../../options/tune.js';
 import { invalidOption, parseDuration, parseRate } from '../../units.js';
 
@@ -44,7 +45,9 @@ const schema = z.strictObject({
   /** Bytes per second of pages that the running guest dirties; 0 = it stands still. */
   dirtyRate: quantity('dirtyRate', parseRate, ANY).default(0),
   /** Milliseconds that the guest may be paused; QEMU's default. */
-  downtimeLimit: quantity('downtimeLimit', parseDuration, { min: 1, max: 3_600_000 }).default(300),
+  downtimeLimit: quantity('downtimeLimit', parseDuration, { min: 1, max: 3_600_000 }).default(
+    DOWNTIME_LIMIT_MS,
+  ),
   /** What takes the restored bytes at the destination. */
   writer: z.enum(WRITERS).default('socket'),
   /** Run the recommendation and its neighbours too, on this host, over a limited loopback link. */

@@ -3,7 +3,7 @@
 
 import type { CodecName } from '../../codec/codec.js';
 import type { HostLoad } from '../../os/host-load.js';
-import type { LivePrediction } from '../model/rounds.js';
+import type { LivePrediction } from '../model/live.js';
 import type { StretchCost, Route, Stage } from '../model/model.js';
 import type { Confidence, Settings } from './recommend.js';
 import type { Verification } from './verification.js';

@@ -3,7 +3,7 @@
 // the best whole transfer. Promises figures in a Bank; what they mean for a link is the caller's to say.
 
 import { Measurements, codingKey, REFERENCE } from './measurements.js';
-import type { Scaling } from '../model/model.js';
+import type { Scaling } from '../model/scaling.js';
 import type { Region } from './region.js';
 import { fewer } from './sample.js';
 import { type Coding, CodecRig } from './codec-rig.js';

@@ -8,7 +8,8 @@ import { REFERENCE } from './measurements.js';
 import type { Writer } from '../../options/amounts.js';
 import { timeSend } from './commands.js';
 import { EngineChild, type Side, transferBetween } from './engine.js';
-import type { CommandTime, MainCost } from '../model/costs.js';
+import type { MainCost } from '../../model/pipeline.js';
+import type { CommandTime } from '../model/costs.js';
 import { makeTestImages, type TestImage } from './test-images.js';
 
 interface Setting {

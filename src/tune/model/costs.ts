@@ -1,11 +1,4 @@
-// What a transfer costs beside its codec, as measured by the command and the main threads. Plain data.
-
-/** Seconds of the main thread's processor time. */
-export interface MainCost {
-  readonly perWireByte: number;
-  readonly perChunk: number;
-  readonly perGuestByte: number;
-}
+// How long the command `send` took, as measured. Plain data.
 
 export interface CommandTime {
   /** Seconds from its start to its exit. */

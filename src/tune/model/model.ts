@@ -1,11 +1,18 @@
-// The pipeline as arithmetic: reader, compression threads, link, decompression threads, writer. Takes what was measured of
-// each part, predicts what a whole transfer takes. Pure: no clock, no I/O, no guesses; every figure comes from the caller.
+// The pipeline of both hosts as arithmetic: reader, compression threads, link, decompression threads, writer. Takes what was
+// measured of each part, predicts what a whole transfer takes. Pure: no clock, no I/O, no guesses; every figure is given.
 //
-// The stages work at the same time with little between them (src/transfer/pace/link-pace.ts), so a stretch of memory takes
-// as long as its slowest stage: the sum is over stretches, not over stages. On a host the main thread (reading, writing,
-// sockets) and the workers share the processors: with one processor their times add up.
+// The stages work at the same time with little between them (src/transfer/pace/link-pace.ts). So a stretch of memory takes as long
+// as its slowest stage, and the sum is over stretches, not over stages. On a host the main thread (reading, writing, sockets)
+// and the workers share the processors: with one processor their times add up (src/model/pipeline.ts).
 
-import type { MainCost } from './costs.js';
+import {
+  chunksInFlight,
+  IN_FLIGHT_DRAIN_SECONDS,
+  type MainCost,
+  mainTime,
+  stageTimes,
+} from '../../model/pipeline.js';
+import { type Scaling, speedup } from './scaling.js';
 
 /** What a stretch of guest memory asks of every stage. */
 export interface StretchCost {
@@ -19,12 +26,10 @@ export interface StretchCost {
   readonly decode: number;
 }
 
-/** How much faster than one thread so many threads are: measured points, from one thread up. */
-export type Scaling = readonly { readonly threads: number; readonly speedup: number }[];
-
 export interface Host {
   /** Processors that ramferry may use there. */
   readonly cpus: number;
+  /** Seconds of processor time. */
   readonly main: MainCost;
   readonly scaling: Scaling;
   /** How many times as long work takes at the receiver as it took where it was measured; absent = as long. */
@@ -34,7 +39,7 @@ export interface Host {
 export interface Route {
   readonly sender: Host;
   readonly receiver: Host;
-  /** Bytes of payload per second that the link carries; Infinity for one that never limits. */
+  /** Bytes of payload per second that the link carries; Infinity for a link that never limits. */
   readonly linkRate: number;
   /** Seconds before data flows and after it, whatever the settings. */
   readonly startUp: number;
@@ -46,7 +51,7 @@ export interface Together {
   readonly cpus: number;
   /** Of work of both sides. */
   readonly scaling: Scaling;
-  /** Seconds of processor time for a byte of guest memory that whoever takes the restored bytes needs. */
+  /** Seconds of processor time that the reader of the restored bytes needs for a byte of guest memory. */
   readonly perGuestByte: number;
 }
 
@@ -74,37 +79,8 @@ export interface Prediction {
   readonly extrapolated: boolean;
 }
 
-/** Chunks under way may be no more than the link drains in this time (seconds; src/transfer/pace/link-pace.ts). */
-const PACE_SECONDS = 0.06;
-/** The pace lets go when writes wait for less than this share of the time. */
+/** Below this share of waiting for writes, the sender no longer limits the chunks in flight (src/transfer/pace/link-pace.ts). */
 const PACE_SHARE = 0.5;
-
-/** How much faster than one thread, and whether that was measured. */
-export function speedup(scaling: Scaling, threads: number): { factor: number; measured: boolean } {
-  const last = scaling.at(-1) ?? { threads: 1, speedup: 1 };
-  if (threads > last.threads) {
-    // Amdahl's law through the last measured point.
-    const serial = last.threads === 1 ? 0 : Math.max(0, last.threads / last.speedup - 1) / (last.threads - 1);
-    return { factor: Math.max(last.speedup, threads / (1 + serial * (threads - 1))), measured: false };
-  }
-  let before = { threads: 1, speedup: 1 };
-  for (const point of scaling) {
-    if (point.threads >= threads) {
-      const span = point.threads - before.threads;
-      const along = span === 0 ? 1 : (threads - before.threads) / span;
-      return { factor: before.speedup + along * (point.speedup - before.speedup), measured: true };
-    }
-    before = point;
-  }
-  return { factor: before.speedup, measured: true };
-}
-
-/** Seconds of the main thread. */
-function mainSeconds(cost: MainCost, load: StretchCost): number {
-  return (
-    cost.perWireByte * load.wireBytes + cost.perChunk * load.chunks + cost.perGuestByte * load.guestBytes
-  );
-}
 
 /** Seconds of each stage of one host, where nothing else limits. */
 function hostSeconds(
@@ -113,86 +89,107 @@ function hostSeconds(
   work: number,
   main: number,
 ): { work: number; main: number } {
-  const useful = speedup(host.scaling, Math.min(threads, host.cpus)).factor;
-  const all = speedup(host.scaling, host.cpus).factor;
-  // All of it on all processors; the part that is not more than its share is not the bottleneck.
-  const shared = (work + main) / all;
-  return {
-    work: Math.max(work / useful, work >= main ? shared : 0),
-    main: Math.max(main, work < main ? shared : 0),
-  };
+  return stageTimes(work, main, {
+    threads: speedup(host.scaling, Math.min(threads, host.cpus)).factor,
+    cpus: speedup(host.scaling, host.cpus).factor,
+  });
 }
 
 /** Seconds that all the work takes where both sides share the processors; 0 where they do not. */
-function togetherSeconds({ together }: Route, load: StretchCost, work: number): number {
+function togetherSeconds({ together }: Route, stretch: StretchCost, work: number): number {
   if (together === undefined) return 0;
-  return (work + together.perGuestByte * load.guestBytes) / speedup(together.scaling, together.cpus).factor;
+  return (
+    (work + together.perGuestByte * stretch.guestBytes) / speedup(together.scaling, together.cpus).factor
+  );
 }
 
-/** Compression while the link limits how many chunks are under way. */
-function pacedCompress(route: Route, load: StretchCost, threads: number, link: number, free: number): number {
-  if (link <= 0 || load.chunks === 0 || free >= link) return free;
-  const underWay = Math.max(1, Math.floor((route.linkRate * PACE_SECONDS * load.chunks) / load.wireBytes));
-  if (underWay >= threads) return free;
-  const few = load.encode / speedup(route.sender.scaling, Math.min(underWay, route.sender.cpus)).factor;
+/** Seconds of compression while the link limits how many chunks are in flight. */
+function pacedCompress(
+  route: Route,
+  stretch: StretchCost,
+  threads: number,
+  link: number,
+  free: number,
+): number {
+  if (link <= 0 || stretch.chunks === 0 || free >= link) return free;
+  const drained = route.linkRate * IN_FLIGHT_DRAIN_SECONDS;
+  const inFlight = chunksInFlight(drained, stretch.wireBytes, stretch.chunks);
+  if (inFlight >= threads) return free;
+  const few = stretch.encode / speedup(route.sender.scaling, Math.min(inFlight, route.sender.cpus)).factor;
   return Math.max(free, Math.min(few, link / PACE_SHARE));
+}
+
+/** What one stretch takes, all in seconds. */
+interface StretchTime {
+  readonly seconds: number;
+  readonly slowest: Stage;
+  readonly senderCpu: number;
+  readonly receiverCpu: number;
+  /** A chunk's way through all stages but the slowest: once before the pipe is full, once after. */
+  readonly pipe: number;
+}
+
+function stretchTime(stretch: StretchCost, threads: Threads, route: Route): StretchTime {
+  const { sender, receiver } = route;
+  const slowness = receiver.slowness ?? 1;
+  const sending = mainTime(sender.main, stretch);
+  const receiving = mainTime(receiver.main, stretch) * slowness;
+  const decode = stretch.decode * slowness;
+  const link = stretch.wireBytes / route.linkRate;
+  const there = hostSeconds(sender, threads.compress, stretch.encode, sending);
+  const back = hostSeconds(receiver, threads.decompress, decode, receiving);
+  const stages: Record<Stage, number> = {
+    compress: pacedCompress(route, stretch, threads.compress, link, there.work),
+    send: there.main,
+    link,
+    receive: back.main,
+    decompress: back.work,
+  };
+  let slowest: Stage = 'compress';
+  for (const stage of STAGES) if (stages[stage] > stages[slowest]) slowest = stage;
+  const work = stretch.encode + sending + receiving + decode;
+  const seconds = Math.max(stages[slowest], togetherSeconds(route, stretch, work));
+  const all = stretch.encode + sending + link + receiving + decode;
+  return {
+    ...{ seconds, slowest },
+    senderCpu: stretch.encode + sending,
+    receiverCpu: decode + receiving,
+    pipe: stretch.chunks > 0 ? Math.max(0, all - seconds) / stretch.chunks : 0,
+  };
 }
 
 /**
  * What a transfer takes.
- * @param loads stretches that stand for all of the guest's memory, each with its weight
+ * @param stretches stand for all of the guest's memory, each with its weight
  */
-export function predict(loads: readonly StretchCost[], threads: Threads, route: Route): Prediction {
-  const { sender, receiver } = route;
+export function predict(stretches: readonly StretchCost[], threads: Threads, route: Route): Prediction {
   const waits: Record<Stage, number> = { compress: 0, send: 0, link: 0, receive: 0, decompress: 0 };
-  let flowing = 0;
-  let wireBytes = 0;
-  let guestBytes = 0;
-  let senderCpu = 0;
-  let receiverCpu = 0;
-  let pipe = 0;
-  for (const load of loads) {
-    const sending = mainSeconds(sender.main, load);
-    const receiving = mainSeconds(receiver.main, load) * (receiver.slowness ?? 1);
-    const decode = load.decode * (receiver.slowness ?? 1);
-    const link = load.wireBytes / route.linkRate;
-    const there = hostSeconds(sender, threads.compress, load.encode, sending);
-    const back = hostSeconds(receiver, threads.decompress, decode, receiving);
-    const stages: Record<Stage, number> = {
-      compress: pacedCompress(route, load, threads.compress, link, there.work),
-      send: there.main,
-      link,
-      receive: back.main,
-      decompress: back.work,
-    };
-    let slowest: Stage = 'compress';
-    for (const stage of STAGES) if (stages[stage] > stages[slowest]) slowest = stage;
-    const busy = togetherSeconds(route, load, load.encode + sending + receiving + decode);
-    const seconds = Math.max(stages[slowest], busy) * load.weight;
-    flowing += seconds;
-    waits[slowest] += seconds;
-    wireBytes += load.wireBytes * load.weight;
-    guestBytes += load.guestBytes * load.weight;
-    senderCpu += (load.encode + sending) * load.weight;
-    receiverCpu += (decode + receiving) * load.weight;
-    // A chunk goes through all stages one after the other: the first one before the pipe is full, the last one after.
-    const all = load.encode + sending + link + receiving + decode;
-    if (load.chunks > 0)
-      pipe += (Math.max(0, all - Math.max(stages[slowest], busy)) / load.chunks) * load.weight;
+  const sums = { flowing: 0, wireBytes: 0, guestBytes: 0, senderCpu: 0, receiverCpu: 0, pipe: 0, count: 0 };
+  for (const stretch of stretches) {
+    const { weight } = stretch;
+    const { seconds, slowest, senderCpu, receiverCpu, pipe } = stretchTime(stretch, threads, route);
+    sums.flowing += seconds * weight;
+    waits[slowest] += seconds * weight;
+    sums.wireBytes += stretch.wireBytes * weight;
+    sums.guestBytes += stretch.guestBytes * weight;
+    sums.senderCpu += senderCpu * weight;
+    sums.receiverCpu += receiverCpu * weight;
+    sums.pipe += pipe * weight;
+    sums.count += weight;
   }
-  const stretches = loads.reduce((sum, { weight }) => sum + weight, 0);
-  const seconds = route.startUp + flowing + (stretches === 0 ? 0 : Math.max(0, pipe / stretches));
-  const extrapolated =
-    !speedup(sender.scaling, Math.min(threads.compress, sender.cpus)).measured ||
-    !speedup(receiver.scaling, Math.min(threads.decompress, receiver.cpus)).measured;
+  const { flowing, wireBytes, guestBytes, senderCpu, receiverCpu, pipe, count } = sums;
   return {
-    seconds,
-    wireBytes,
-    guestBytes,
-    senderCpu,
-    receiverCpu,
+    seconds: route.startUp + flowing + (count === 0 ? 0 : Math.max(0, pipe / count)),
+    ...{ wireBytes, guestBytes, senderCpu, receiverCpu },
     guestRate: flowing === 0 ? Infinity : guestBytes / flowing,
     bottleneck: STAGES.reduce((most, stage) => (waits[stage] > waits[most] ? stage : most)),
-    extrapolated,
+    extrapolated: isExtrapolated(route, threads),
   };
+}
+
+function isExtrapolated({ sender, receiver }: Route, threads: Threads): boolean {
+  return (
+    !speedup(sender.scaling, Math.min(threads.compress, sender.cpus)).measured ||
+    !speedup(receiver.scaling, Math.min(threads.decompress, receiver.cpus)).measured
+  );
 }

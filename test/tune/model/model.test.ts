@@ -2,7 +2,8 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import fc from 'fast-check';
 
-import { type Host, type StretchCost, predict, type Route, speedup } from '../../../src/tune/model/model.js';
+import { type Host, type StretchCost, predict, type Route } from '../../../src/tune/model/model.js';
+import { speedup } from '../../../src/tune/model/scaling.js';
 
 const NOTHING = { perWireByte: 0, perChunk: 0, perGuestByte: 0 };
 

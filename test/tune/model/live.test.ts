@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 
-import { predictLive } from '../../../src/tune/model/rounds.js';
+import { predictLive } from '../../../src/tune/model/live.js';
 
 const GUEST = { guestBytes: 1e9, guestRate: 1e8, downtimeLimit: 0.3, startUp: 0.5 };
 
