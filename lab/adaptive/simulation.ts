@@ -4,6 +4,7 @@
 
 import { type Candidate, candidates } from '../../src/transfer/adaptive/candidates.js';
 import { Controller, type FirstGuess, type Switch } from '../../src/transfer/adaptive/controller.js';
+import type { Policy } from '../../src/transfer/adaptive/policy.js';
 import { Random } from '../../src/image/random.js';
 
 export const CHUNK = 1024 * 1024;
@@ -51,6 +52,7 @@ export interface SimulationOptions {
   readonly none?: boolean;
   readonly first?: FirstGuess;
   readonly longestChunk?: number;
+  readonly policy?: Policy;
 }
 
 export class Simulation {
@@ -84,7 +86,7 @@ export class Simulation {
     });
     const { longestChunk = 100 } = options;
     const machine = { threads: 1, cpus: 1, chunkSize: CHUNK, longestChunk };
-    this.controller = new Controller(this.list, machine, 0, options.first);
+    this.controller = new Controller(this.list, machine, 0, options.first, options.policy);
   }
 
   get coding(): string {
@@ -137,7 +139,7 @@ export class Simulation {
     const { controller, world } = this;
     const candidate = controller.current;
     const trial = controller.nextTrial();
-    const watched = trial !== undefined || controller.nextWatched();
+    const measured = trial !== undefined || controller.nextMeasured();
     const luck = 1 + world.noise * (2 * (this.#random.below(1_000_000) / 1e6) - 1);
     const coded = this.#code(candidate, luck);
     const tried = trial === undefined ? undefined : this.#code(trial, luck);
@@ -157,10 +159,10 @@ export class Simulation {
       plain: coded.plain,
       encoded: coded.wire,
       wall: coded.micros + trialMicros,
-      codecMicros: watched ? coded.codec : 0,
-      jobMicros: watched ? coded.micros : 0,
+      codecMicros: measured ? coded.codec : 0,
+      jobMicros: measured ? coded.micros : 0,
     };
-    controller.sent(
+    controller.recordChunk(
       chunk,
       tried && {
         candidate: trial!,
@@ -171,10 +173,11 @@ export class Simulation {
         againstLength: coded.wire,
       },
     );
-    if (world.receiver.chunk > 0) controller.heard({ clock: ended * 1e3, waited: this.#waited(ended) * 1e3 });
-    controller.wrote({ bytes: coded.wire, began, ended, before, queued });
-    if (!controller.due(ended)) return;
-    const change = controller.look((this.#cpu - this.#lookedCpu) * 1e3, ended);
+    if (world.receiver.chunk > 0)
+      controller.recordReport({ clock: ended * 1e3, waited: this.#waited(ended) * 1e3 });
+    controller.recordWrite({ bytes: coded.wire, began, ended, before, queued });
+    if (!controller.isDue(ended)) return;
+    const change = controller.evaluate((this.#cpu - this.#lookedCpu) * 1e3, ended);
     this.#lookedCpu = this.#cpu;
     if (change !== undefined) this.switches.push(change);
   }

@@ -1,18 +1,19 @@
-// The controller at work in a transfer: writes its choice into each job, and tells it what came of it.
-// Lives on the main thread; all clocks are read here.
+// The controller at work in a transfer: writes the choice into each job, and feeds the controller with the results.
+// Runs on the main thread; all clocks of adaptive mode are read here.
 
 import type { CodecName } from '../../codec/codec.js';
+import type { Waiting } from '../../io/waiting-source.js';
 import type { EncodeJob } from '../../slot/encode-job.js';
 import { type Candidate, codingName } from './candidates.js';
 import { Controller, type FirstGuess, type Switch } from './controller.js';
 import type { TrialFigures } from './curves.js';
+import { MOST_SWITCHES_KEPT } from './limits.js';
+import type { Machine } from './prediction.js';
 import type { WriteFigures } from './write-figures.js';
-import type { Machine } from './model.js';
-import type { Waiting } from '../../io/waiting-source.js';
 
 /** What the controller did, for the statistics. */
 export interface AdaptiveReport {
-  /** With what the transfer ended. */
+  /** The coding at the end of the transfer. */
   readonly coding: string;
   readonly switches: readonly Switch[];
   /** Bytes per second that the link carried when it last limited; absent when it never did. */
@@ -25,14 +26,11 @@ export interface ChooserOptions {
   readonly candidates: readonly Candidate[];
   readonly machine: Machine;
   readonly first: FirstGuess;
-  /** Whether ByteSink.queued() tells what the link has still to do. */
+  /** Whether ByteSink.queued() says what the link has not carried yet. */
   readonly queueTells: boolean;
 }
 
-/** Of a process whose conditions keep changing for days, the first switches are kept. */
-const MOST_SWITCHES = 1_000;
-
-/** One codec adapts, and chunks may go without it: that is its level 0. */
+/** The level in a job. Only one codec adapts; a chunk without it has that codec's level 0. */
 function jobLevel({ codec, level }: Candidate): number {
   return codec === 'none' ? 0 : level;
 }
@@ -46,7 +44,7 @@ export class Chooser {
   readonly #options: ChooserOptions;
   readonly #controller: Controller;
   readonly #indexOf: ReadonlyMap<number, number>;
-  /** The one that all candidates have but the one without. */
+  /** The codec of all candidates but `none`. */
   readonly #codec: CodecName;
   readonly #switches: Switch[] = [];
   #cpu = cpuMicros();
@@ -65,20 +63,20 @@ export class Chooser {
     const trial = this.#controller.nextTrial();
     job.codec = this.#codec;
     job.level = this.#level;
-    job.watched = trial !== undefined || this.#controller.nextWatched();
+    job.watched = trial !== undefined || this.#controller.nextMeasured();
     if (trial === undefined) return;
     job.trialCodec = candidates[trial]!.codec;
     job.trialLevel = candidates[trial]!.level;
   }
 
-  /** The same for a chunk that waits for a worker, after a change of mind; nothing is lost where one has begun already. */
+  /** Writes a new choice into the job of a queued chunk. A worker that has begun with the chunk is not disturbed. */
   redirect(job: EncodeJob): void {
     job.level = this.#level;
   }
 
-  /** What a slot held has left. */
+  /** A slot's chunk has left. */
   departed(job: EncodeJob): void {
-    // Stored by the main thread because no worker was free: nothing was measured.
+    // The main thread stored the chunk because no worker was free: nothing was measured.
     if (job.verbatim || job.wallMicros === 0) return;
     const candidate = this.#candidate(job.usedLevel);
     const chunk = {
@@ -90,29 +88,34 @@ export class Chooser {
       codecMicros: job.codecMicros,
       jobMicros: job.cpuMicros,
     };
-    this.#controller.sent(chunk, job.trialCodec === undefined ? undefined : this.#trialOf(job, candidate));
+    this.#controller.recordChunk(
+      chunk,
+      job.trialCodec === undefined ? undefined : this.#trialOf(job, candidate),
+    );
   }
 
   /**
    * A write has ended.
-   * @returns whether the choice has changed: then chunks that nobody works on yet are to be redirected
+   * @returns whether the choice has changed: then queued chunks are to be redirected
    */
   wrote(write: WriteFigures): boolean {
     const controller = this.#controller;
     const { ended } = write;
-    controller.wrote(this.#options.queueTells ? write : { ...write, before: undefined, queued: undefined });
-    if (!controller.due(ended)) return false;
+    controller.recordWrite(
+      this.#options.queueTells ? write : { ...write, before: undefined, queued: undefined },
+    );
+    if (!controller.isDue(ended)) return false;
     const cpu = cpuMicros();
-    const change = controller.look(cpu - this.#cpu, ended);
+    const change = controller.evaluate(cpu - this.#cpu, ended);
     this.#cpu = cpu;
     if (change === undefined) return false;
-    if (this.#switches.length < MOST_SWITCHES) this.#switches.push(change);
+    if (this.#switches.length < MOST_SWITCHES_KEPT) this.#switches.push(change);
     return true;
   }
 
-  /** The receiver has said how long it waits. */
+  /** The receiver has reported how long it waits. */
   heard(waiting: Waiting): void {
-    this.#controller.heard(waiting);
+    this.#controller.recordReport(waiting);
   }
 
   report(): AdaptiveReport {
@@ -125,12 +128,12 @@ export class Chooser {
     };
   }
 
-  /** That of the candidate in use, as it stands in a job. */
+  /** The level of the candidate in use, as in a job. */
   get #level(): number {
     return jobLevel(this.#options.candidates[this.#controller.current]!);
   }
 
-  /** Nearly always the one that is in use. */
+  /** The candidate of a job's level: nearly always the candidate in use. */
   #candidate(level: number): number {
     return level === this.#level ? this.#controller.current : this.#indexOf.get(level)!;
   }

@@ -1,21 +1,24 @@
 // Chooses how the next chunk is coded: the candidate with which the transfer goes fastest, by what was measured so far.
-// A state machine without clock, slots or I/O: it is told of chunks, writes and processor time, and asked for a choice.
+// A state machine without clock, slots or I/O: it is fed with chunks, writes and processor time, and asked for a choice. Its
+// states are those of the link (link-state.ts) and of the switches (switch-policy.ts), drawn in docs/ADAPTIVE.md.
 
 import type { Waiting } from '../../io/waiting-source.js';
 import { STORED_TRIES } from '../../slot/encode-job.js';
 import { type Candidate, codingName, firstCandidate } from './candidates.js';
 import { Corrections } from './corrections.js';
-import { type ChunkFigures, Curves, type TrialFigures } from './curves.js';
-import { LinkGauge, type LinkInterval } from './link-gauge.js';
-import type { WriteFigures } from './write-figures.js';
-import { type Machine, MainThread, predictAll, type Prediction } from './model.js';
-import { SwitchPolicy } from './switch-policy.js';
-import { ReceiverGauge } from './receiver-gauge.js';
-import { Trials } from './trials.js';
 import { CpuSampler } from './cpu-sampler.js';
+import { type ChunkFigures, Curves, type TrialFigures } from './curves.js';
 import { Interval } from './interval.js';
+import { LinkGauge, type LinkInterval } from './link-gauge.js';
+import { MainThread } from './main-thread.js';
+import { type Policy, POLICY } from './policy.js';
+import { type Machine, predictAll, type Prediction } from './prediction.js';
+import { ReceiverGauge } from './receiver-gauge.js';
+import { SwitchPolicy } from './switch-policy.js';
+import { Trials } from './trials.js';
+import type { WriteFigures } from './write-figures.js';
 
-/** A change of mind, and why. */
+/** A change of candidate, and why. */
 export interface Switch {
   /** Milliseconds since the start. */
   readonly time: number;
@@ -32,69 +35,71 @@ export interface Switch {
 
 /** What is known before anything was measured. */
 export interface FirstGuess {
-  /** Where to begin, or near it; zstd 1 without it. */
+  /** The level at which to begin, or near it; absent = zstd 1. */
   readonly level?: number;
   /** Bytes per second; the link carries no more. */
   readonly linkRate?: number;
 }
 
-/**
- * Milliseconds of writes and chunks that are looked at together: a tenth of the time since the start, or since the link has
- * changed, within these. A look takes up to a millisecond of the main thread.
- */
-const LOOK_MS = { least: 25, most: 100 } as const;
-/** In the first moments threads start, on both sides, and compilers compile: how busy processors are there says nothing. */
-const WARM_UP_MS = 100;
-/** In a window of more waiting than this the link is the limit, in one of less than that everything else. */
-const LINK_SHARE = 0.5;
-const OWN_SHARE = 0.15;
-/** Workers and processors that do less than this while the link does not limit have nothing to do: the input is slow. */
-const BUSY_WORKERS = 0.7;
-const BUSY_CPUS = 0.8;
-/** A receiver that waits for less than this share of the time is the limit itself. */
-const BUSY_RECEIVER = 0.25;
-/**
- * How much more work costs processors that only rest, without a codec: 1.3 to 1.4 times as much was measured where they had
- * 40 and 15 % to do (a busy guest over 3 and 1 Gbit/s), 1.4 to 1.5 times where it was 65 % (an idle one).
- */
-const RESTING = 0.6;
-/** A candidate that is this close to the best and costs less processor time is better. */
-const AS_GOOD = 0.01;
-/** Link rate or costs that differ by this much from what they were at the last switch are news. */
-const NEWS = 1.25;
+/** What a switch is judged by later: whether link or guest have changed since. */
+interface Conditions {
+  readonly link: number;
+  readonly wire: number;
+  readonly worker: number;
+}
+
+/** A candidate and what it would reach. */
+interface Choice {
+  readonly candidate: number;
+  readonly expected: Prediction;
+}
 
 export class Controller {
   readonly #list: readonly Candidate[];
   readonly #machine: Machine;
+  readonly #policy: Policy;
   readonly #curves: Curves;
   readonly #link: LinkGauge;
-  readonly #receiver = new ReceiverGauge();
-  readonly #trials = new Trials();
-  readonly #watching = new CpuSampler();
-  readonly #patience: SwitchPolicy;
+  readonly #receiver: ReceiverGauge;
+  readonly #trials: Trials;
+  readonly #sampler: CpuSampler;
+  readonly #switches: SwitchPolicy;
+  readonly #corrections: Corrections;
+  readonly #main: MainThread;
   readonly #start: number;
-  readonly #corrections = new Corrections();
-  readonly #main = new MainThread();
   #current: number;
-  #atLastSwitch: { link: number; wire: number; worker: number };
+  #atLastSwitch: Conditions;
+  /** When the interval began; undefined before the first write. */
   #from: number | undefined;
-  #firstLook: number | undefined;
-  /** When what is believed of the link last changed by much. */
+  #firstEvaluation: number | undefined;
+  /** When the estimate of the link last changed by much. */
   #changing = -Infinity;
-  #window = new Interval();
+  #interval = new Interval();
 
   /**
    * @param list not empty
-   * @param now milliseconds on the clock that everything is told in
+   * @param now milliseconds on the clock of all other times
    */
-  constructor(list: readonly Candidate[], machine: Machine, now: number, first: FirstGuess = {}) {
+  constructor(
+    list: readonly Candidate[],
+    machine: Machine,
+    now: number,
+    first: FirstGuess = {},
+    policy: Policy = POLICY,
+  ) {
     this.#list = list;
     this.#machine = machine;
-    this.#curves = new Curves(list, machine.chunkSize);
-    this.#current = firstCandidate(list, first.level);
-    this.#link = new LinkGauge(first.linkRate);
+    this.#policy = policy;
+    this.#curves = new Curves(list, machine.chunkSize, policy);
+    this.#link = new LinkGauge(first.linkRate, policy);
+    this.#receiver = new ReceiverGauge(policy);
+    this.#trials = new Trials(policy);
+    this.#sampler = new CpuSampler(policy);
+    this.#switches = new SwitchPolicy(now, policy);
+    this.#corrections = new Corrections(policy);
+    this.#main = new MainThread(policy);
     this.#start = now;
-    this.#patience = new SwitchPolicy(now);
+    this.#current = firstCandidate(list, first.level);
     this.#atLastSwitch = this.#conditions();
   }
 
@@ -112,169 +117,173 @@ export class Controller {
     return this.#link.measured ? this.#link.rate : undefined;
   }
 
-  /** With what the next chunk is to be coded a second time; undefined for most chunks. */
+  /** The candidate with which the next chunk is to be coded a second time; undefined for most chunks. */
   nextTrial(): number | undefined {
     return this.#trials.next();
   }
 
-  /** Whether the next chunk's processor time is to be taken; a chunk with a trial is watched in any case. */
-  nextWatched(): boolean {
-    return this.#watching.next();
+  /** Whether to measure the next chunk's processor time; a chunk with a trial is measured in any case. */
+  nextMeasured(): boolean {
+    return this.#sampler.next();
   }
 
-  sent(chunk: ChunkFigures, trial?: TrialFigures): void {
-    this.#curves.sent(chunk);
-    this.#watching.seen(chunk.jobMicros);
-    const stored = this.#list[chunk.candidate]!.codec === 'none';
+  recordChunk(chunk: ChunkFigures, trial?: TrialFigures): void {
+    this.#curves.recordChunk(chunk);
+    this.#sampler.recordJob(chunk.jobMicros);
+    const stored = this.#isStored(chunk.candidate);
     const spent = (trial?.micros ?? 0) * (stored ? STORED_TRIES : 1);
-    this.#trials.worked(chunk.wall - spent);
-    this.#window.add(chunk, this.#current, spent);
+    this.#trials.recordJob(chunk.wall - spent);
+    this.#interval.add(chunk, this.#current, spent);
     if (trial === undefined) return;
-    this.#trials.paid(spent);
-    if (stored) this.#curves.tasted(trial, chunk.plain);
-    else this.#curves.tried(trial);
+    this.#trials.recordTrial(spent);
+    if (stored) this.#curves.recordStoredTrial(trial, chunk.plain);
+    else this.#curves.recordTrial(trial);
   }
 
-  wrote(write: WriteFigures): void {
-    // Before that the threads were starting.
+  recordWrite(write: WriteFigures): void {
+    // Before the first write the threads were starting.
     this.#from ??= write.began;
-    this.#link.wrote(write);
+    this.#link.recordWrite(write);
   }
 
-  /** The receiver's word. */
-  heard(waiting: Waiting): void {
-    this.#receiver.heard(waiting);
+  /** The receiver has reported how long it waits. */
+  recordReport(waiting: Waiting): void {
+    this.#receiver.recordReport(waiting);
   }
 
-  /** Whether look() has something to look at. */
-  due(now: number): boolean {
+  /** Whether the interval is over. */
+  isDue(now: number): boolean {
+    const { shortestMs, longestMs, settledDivisor } = this.#policy.interval;
     const settled = now - Math.max(this.#start, this.#changing);
-    const length = Math.min(LOOK_MS.most, Math.max(LOOK_MS.least, settled / 10));
-    return this.#window.chunks > 0 && now - (this.#from ?? now) >= length;
+    const length = Math.min(longestMs, Math.max(shortestMs, settled / settledDivisor));
+    return this.#interval.chunks > 0 && now - (this.#from ?? now) >= length;
   }
 
   /**
-   * Takes up what happened since the last look, and switches where that pays.
-   * @param cpu microseconds of processor time of the whole process since the last look
+   * Ends the interval: takes up what happened, and switches where that pays.
+   * @param cpu microseconds of processor time of the whole process in this interval
    */
-  look(cpu: number, now: number): Switch | undefined {
+  evaluate(cpu: number, now: number): Switch | undefined {
     const elapsed = now - (this.#from ?? this.#start);
     const receiver = this.#receiver;
     const before = this.#link.rate;
-    const link = this.#link.look(now, {
-      allows: (share) => receiver.look(share, elapsed, now),
+    const link = this.#link.endInterval(now, {
+      allows: (share) => receiver.endInterval(share, elapsed, now),
       get waited() {
         return receiver.waited;
       },
     });
-    if (!alike(this.#link.rate, before)) this.#changing = now;
-    const window = this.#window;
-    window.cpu = cpu;
-    this.#firstLook ??= this.#from ?? now;
-    const warm = now - this.#firstLook >= WARM_UP_MS;
+    if (!this.#isAlike(this.#link.rate, before)) this.#changing = now;
+    const interval = this.#interval;
+    interval.cpu = cpu;
+    this.#firstEvaluation ??= this.#from ?? now;
+    const warm = now - this.#firstEvaluation >= this.#policy.evidence.warmUpMs;
     const ease = this.#ease(cpu, elapsed);
-    this.#curves.cut(now, ease);
-    const learned = !warm || this.#learn(window, link, elapsed, now, ease);
+    this.#curves.endStretch(now, ease);
+    if (warm && interval.known) this.#main.learn(interval.main * ease, interval.chunks, interval.wire);
+    const conclusive = !warm || this.#learn(interval, link, elapsed, now);
     this.#from = now;
-    this.#window = new Interval();
-    return learned && this.#link.known ? this.#choose(now) : undefined;
-  }
-
-  /** False when nothing can be concluded: the input is slower than everything else. */
-  #learn(
-    window: Interval,
-    { share, waited }: LinkInterval,
-    elapsed: number,
-    now: number,
-    ease: number,
-  ): boolean {
-    const { threads, cpus, chunkSize } = this.#machine;
-    if (window.known) this.#main.learn(window.main * ease, window.chunks, window.wire);
-    if (share > LINK_SHARE) {
-      this.#trials.idled(elapsed * 1e3, this.#list[this.#current]!.codec !== 'none');
-      return true;
-    }
-    if (share > OWN_SHARE) return true;
-    const idle =
-      waited < OWN_SHARE &&
-      window.busy < BUSY_WORKERS * threads * elapsed * 1e3 &&
-      window.cpu < BUSY_CPUS * cpus * elapsed * 1e3;
-    if (idle) return false;
-    // Both waited, but hardly at once: for the link and for each other by turns. What processors can do does not show.
-    if (waited > OWN_SHARE && (this.#receiver.waited ?? 0) > BUSY_RECEIVER) return true;
-    if (!window.known || window.guestOfCurrent < 0.9 * window.guest || window.guest < 2 * chunkSize)
-      return true;
-    // Without the time that went into waiting for the link and into trials.
-    const took = elapsed * (1 - share) - window.tried / 1e3 / threads;
-    this.#corrections.learn(this.#current, window.should(this.#machine) / Math.max(took, elapsed / 2), now);
-    return true;
+    this.#interval = new Interval();
+    return conclusive && this.#link.known ? this.#choose(now) : undefined;
   }
 
   /**
-   * While a link limits what goes without a codec, processors rest between chunks and find cold caches and sleeping threads
-   * afterwards: what they do costs more than it would if they had no rest, as with a codec.
+   * Corrects the model of the processors where they were the bottleneck.
+   * @returns false when nothing can be concluded: the input is slower than everything else
+   */
+  #learn(interval: Interval, { share, waited }: LinkInterval, elapsed: number, now: number): boolean {
+    const { evidence, limits } = this.#policy;
+    if (share > evidence.linkShare) {
+      this.#trials.recordIdle(elapsed * 1e3, !this.#isStored(this.#current));
+      return true;
+    }
+    if (share > evidence.ownShare) return true;
+    if (waited < evidence.ownShare && this.#isIdle(interval, elapsed)) return false;
+    // Both sides waited, but hardly at once: each for the other by turns. What the processors can do does not show.
+    if (waited > evidence.ownShare && (this.#receiver.waited ?? 0) > evidence.receiverWaitShare) return true;
+    const least = evidence.leastChunks * this.#machine.chunkSize;
+    const mixed = interval.guestOfCurrent < evidence.currentShare * interval.guest;
+    if (!interval.known || mixed || interval.guest < least) return true;
+    // Without the time that went into waiting for the link and into trials.
+    const took = elapsed * (1 - share) - interval.tried / 1e3 / this.#machine.threads;
+    const working = Math.max(took, elapsed * limits.leastWorkingShare);
+    this.#corrections.learn(this.#current, interval.expectedMs(this.#machine) / working, now);
+    return true;
+  }
+
+  /** Whether workers and processors waited for the input. */
+  #isIdle(interval: Interval, elapsed: number): boolean {
+    const { threads, cpus } = this.#machine;
+    const { busyWorkersShare, busyCpusShare } = this.#policy.evidence;
+    return (
+      interval.busy < busyWorkersShare * threads * elapsed * 1e3 &&
+      interval.cpu < busyCpusShare * cpus * elapsed * 1e3
+    );
+  }
+
+  /**
+   * Share of the measured processor time that the same work would take without rests. While a link limits chunks that go without
+   * a codec, processors rest between chunks and find cold caches and sleeping threads afterwards; with a codec they do not.
    */
   #ease(cpu: number, elapsed: number): number {
-    if (this.#list[this.#current]!.codec !== 'none') return 1;
+    if (!this.#isStored(this.#current)) return 1;
     const rest = Math.max(0, 1 - cpu / (elapsed * 1e3 * this.#machine.cpus));
-    return 1 / (1 + RESTING * rest);
+    return 1 / (1 + this.#policy.evidence.restingPenalty * rest);
   }
 
   /** What a candidate would reach now, by what is known. */
   expect(candidate: number, now: number): Prediction {
     const correction = this.#corrections.of(candidate, this.#current, now);
-    const shares = this.#curves.shares(candidate);
-    return predictAll(this.#machine, shares, this.#main.cost, this.#link.rate, correction);
+    const conditions = { machine: this.#machine, main: this.#main.cost, link: this.#link.rate };
+    return predictAll(conditions, this.#curves.shares(candidate), correction);
   }
 
   #choose(now: number): Switch | undefined {
     const { chunkSize, longestChunk } = this.#machine;
+    const { equalGain } = this.#policy.evidence;
     const here = this.expect(this.#current, now);
-    let best = this.#current;
-    let there = here;
-    const others: { candidate: number; expected: Prediction }[] = [];
+    let best: Choice = { candidate: this.#current, expected: here };
+    const others: Choice[] = [];
     for (let candidate = 0; candidate < this.#list.length; candidate++) {
       if (candidate === this.#current) continue;
       const chunk = (this.#curves.cost(candidate).worker * chunkSize) / 1e6;
       if (chunk > longestChunk) continue;
       const expected = this.expect(candidate, now);
       others.push({ candidate, expected });
-      const better = expected.rate / there.rate - 1;
-      if (better > AS_GOOD || (better > -AS_GOOD && expected.cpu < there.cpu && best !== this.#current)) {
-        best = candidate;
-        there = expected;
-      }
+      const gain = expected.rate / best.expected.rate - 1;
+      const cheaper = expected.cpu < best.expected.cpu && best.candidate !== this.#current;
+      if (gain > equalGain || (gain > -equalGain && cheaper)) best = { candidate, expected };
     }
-    this.#plan(others);
-    const gain = there.rate / here.rate - 1;
-    if (!this.#patience.allows(best === this.#current ? 0 : gain, this.#news(), now)) return undefined;
-    return this.#switch(best, here, there, now);
+    this.#planTrials(others);
+    const gain = best.candidate === this.#current ? 0 : best.expected.rate / here.rate - 1;
+    if (!this.#switches.allows(gain, this.#hasChanged(), now)) return undefined;
+    return this.#switch(best, here, now);
   }
 
-  /** What is worth trying: what might be better, best first. */
-  #plan(others: { candidate: number; expected: Prediction }[]): void {
+  /** What is worth a trial: what might be better, best first. */
+  #planTrials(others: readonly Choice[]): void {
     const plain = this.#machine.chunkSize;
     this.#trials.plan(
       others
-        .filter(({ candidate }) => this.#list[candidate]!.codec !== 'none')
+        .filter(({ candidate }) => !this.#isStored(candidate))
         .sort((a, b) => b.expected.rate - a.expected.rate)
         .map(({ candidate }) => ({ candidate, cost: (this.#curves.codecTime(candidate) * plain) / 1e3 })),
     );
   }
 
-  #switch(to: number, here: Prediction, there: Prediction, now: number): Switch {
+  #switch({ candidate, expected }: Choice, here: Prediction, now: number): Switch {
     const from = this.#current;
-    this.#current = to;
-    this.#patience.reset();
+    this.#current = candidate;
+    this.#switches.reset();
     this.#atLastSwitch = this.#conditions();
     return {
       time: Math.round(now - this.#start),
       from: codingName(this.#list[from]!),
-      to: codingName(this.#list[to]!),
-      reason: this.#reason(here, there),
+      to: codingName(this.#list[candidate]!),
+      reason: this.#reason(here, expected),
       ...(this.linkRate === undefined ? {} : { 'link-rate': Math.round(this.linkRate) }),
       'expected-before': Math.round(here.rate),
-      'expected-after': Math.round(there.rate),
+      'expected-after': Math.round(expected.rate),
     };
   }
 
@@ -286,19 +295,25 @@ export class Controller {
       : 'the processors limit, and the link has not limited yet';
   }
 
-  #conditions(): { link: number; wire: number; worker: number } {
+  #isStored(candidate: number): boolean {
+    return this.#list[candidate]!.codec === 'none';
+  }
+
+  #conditions(): Conditions {
     const { wire, worker } = this.#curves.cost(this.#current);
     return { link: this.#link.rate, wire, worker };
   }
 
-  #news(): boolean {
+  /** Whether link or guest are no longer what they were at the last switch. */
+  #hasChanged(): boolean {
     const now = this.#conditions();
     const then = this.#atLastSwitch;
-    return (['link', 'wire', 'worker'] as const).some((what) => !alike(now[what], then[what]));
+    return (['link', 'wire', 'worker'] as const).some((what) => !this.#isAlike(now[what], then[what]));
   }
-}
 
-function alike(one: number, other: number): boolean {
-  const change = one === other ? 1 : one / other;
-  return change < NEWS && change > 1 / NEWS;
+  #isAlike(one: number, other: number): boolean {
+    const { changeFactor } = this.#policy.evidence;
+    const change = one === other ? 1 : one / other;
+    return change < changeFactor && change > 1 / changeFactor;
+  }
 }

@@ -1,37 +1,37 @@
-// Of which chunks the processor time is taken. Asking the kernel for a thread's clock costs more than all else that the
-// adaptive mode does for a chunk, when the chunk has driven everything out of the caches: of short jobs only some are watched.
-// Pure; knows nothing of how watching is done.
+// Which jobs' processor time is measured. Reading a thread's clock costs more than all else that adaptive mode does for a chunk,
+// because the chunk has emptied the caches. So all long jobs are measured, and some of the short ones.
+// Pure; knows nothing of how a job is measured.
 
-/** Microseconds that watching one job costs: two to four calls of 5 µs with cold caches, measured on an x86-64 server. */
-const COST = 15;
-/** Share of the workers' time that it may take. */
-const SHARE = 0.005;
-/** One job in so many is watched at the least. */
-const RAREST = 16;
-/** At the start nothing is known: so many are watched one after the other. */
-const FIRST = 128;
-/** Share of one job that is taken up. */
-const SMOOTHING = 0.1;
+import { type Policy, POLICY } from './policy.js';
 
 export class CpuSampler {
-  /** Microseconds. */
+  readonly #policy: Policy['sampling'];
+  /** Microseconds of a job, smoothed. */
   #job = 0;
+  /** Jobs since the last measured one. */
   #since = 0;
-  #first = FIRST;
+  /** Jobs at the start that are still to be measured. */
+  #first: number;
 
-  /** @param micros of processor time of a job; 0 = it was not watched */
-  seen(micros: number): void {
-    if (micros > 0) this.#job += SMOOTHING * (micros - this.#job);
+  constructor(policy: Policy = POLICY) {
+    this.#policy = policy.sampling;
+    this.#first = policy.sampling.firstJobs;
   }
 
-  /** Whether to watch the next job. */
+  /** @param micros of processor time of a job; 0 = the job was not measured */
+  recordJob(micros: number): void {
+    if (micros > 0) this.#job += this.#policy.smoothing * (micros - this.#job);
+  }
+
+  /** Whether to measure the next job. */
   next(): boolean {
     if (this.#first > 0) {
       this.#first--;
       return true;
     }
     this.#since++;
-    if (this.#since < Math.min(RAREST, COST / (SHARE * this.#job))) return false;
+    const { rarest, costUs, share } = this.#policy;
+    if (this.#since < Math.min(rarest, costUs / (share * this.#job))) return false;
     this.#since = 0;
     return true;
   }

@@ -1,7 +1,8 @@
-// What left between two looks, added up. Pure sums; draws no conclusions but one: how long it should have taken.
+// What left during one interval, added up. Pure sums; draws one conclusion only: how long the work should have taken.
 
+import { hostTime } from '../../model/pipeline.js';
 import type { ChunkFigures } from './curves.js';
-import type { Machine } from './model.js';
+import type { Machine } from './prediction.js';
 
 export class Interval {
   /** Bytes of guest memory; of these, coded with the candidate in use. */
@@ -14,8 +15,8 @@ export class Interval {
   busy = 0;
   /** Microseconds of processor time of the whole process; known at the end. */
   cpu = 0;
-  /** Of the chunks that were watched: for how long workers had them, processor time of jobs with trials, and of trials alone. */
-  #watched = 0;
+  /** Of measured chunks: how long workers had them, processor time of jobs with trials, and of trials alone. */
+  #measured = 0;
   #jobs = 0;
   #tried = 0;
 
@@ -26,22 +27,22 @@ export class Interval {
     this.busy += chunk.wall;
     if (chunk.candidate === current) this.guestOfCurrent += chunk.decoded;
     if (chunk.jobMicros === 0) return;
-    this.#watched += chunk.wall;
+    this.#measured += chunk.wall;
     this.#jobs += chunk.jobMicros + trialMicros;
     this.#tried += trialMicros;
   }
 
-  /** Whether it is known what of the processor time was the workers'. */
+  /** Whether the workers' part of the processor time is known. */
   get known(): boolean {
-    return this.#watched > 0;
+    return this.#measured > 0;
   }
 
-  /** Microseconds of processor time of all jobs, trials included: those that nobody watched were like the others. */
+  /** Microseconds of processor time of all jobs, trials included. Jobs that were not measured count like the others. */
   get jobs(): number {
-    return this.known ? (this.#jobs * this.busy) / this.#watched : 0;
+    return this.known ? (this.#jobs * this.busy) / this.#measured : 0;
   }
 
-  /** Microseconds of trials alone: a chunk that is tried is always watched. */
+  /** Microseconds of trials alone: a chunk with a trial is always measured. */
   get tried(): number {
     return this.#tried;
   }
@@ -51,9 +52,8 @@ export class Interval {
     return Math.max(0, this.cpu - this.jobs);
   }
 
-  /** Milliseconds that the same work takes when nothing has to wait, without the trials. */
-  should({ threads, cpus }: Machine): number {
-    const jobs = this.jobs - this.tried;
-    return Math.max(jobs / threads, this.main, (jobs + this.main) / cpus) / 1e3;
+  /** Milliseconds that the same work takes when nothing waits, without the trials. */
+  expectedMs(machine: Machine): number {
+    return hostTime(this.jobs - this.tried, this.main, machine) / 1e3;
   }
 }

@@ -6,7 +6,7 @@ interface Pool {
   count: number;
 }
 
-/** @param weights positive, one a value: how sure each value is */
+/** @param weights positive, one a value: the confidence in it */
 export function neverFalling(values: readonly number[], weights: readonly number[]): number[] {
   const pools: Pool[] = [];
   values.forEach((value, index) => {

@@ -1,260 +1,258 @@
-// What the link can carry, seen from its back-pressure. Fed with every write; pure, time is given.
-// It tells a rate only when the link limited; when it did not, the rate is believed to be a few times what was seen, so
-// that the next choice finds out. What the other side cannot take looks like a link that cannot, unless that side says so.
+// What the link can carry, seen from its back-pressure. Fed with every write; pure, time is given. It measures a rate only while
+// the link limits. While it does not, the rate is estimated at a few times what was seen, so that the next choice finds
+// out. A receiver that cannot keep up looks like a slow link, unless the receiver reports its waiting (OtherSide).
 
 import { DrainMeter } from './drain-meter.js';
+import { type EstimatedLink, isMeasured, type LinkState, type MeasuredLink } from './link-state.js';
+import { type Policy, POLICY } from './policy.js';
 import { SlowdownDetector } from './slowdown-detector.js';
+import { Throughput } from './throughput.js';
 import type { WriteFigures } from './write-figures.js';
 
-/** What is known of the other side. */
+/** What is known of the receiver. */
 export interface OtherSide {
-  /** Whether it can have been the link that had something left to do for this share of the window. */
+  /** Whether the link, and not the receiver, can have been busy for this share of the interval. */
   allows(share: number): boolean;
-  /** Share of the time for which it had nothing to do; undefined where it does not say. */
+  /** Share of the time in which the receiver had nothing to do; undefined where it does not report. */
   readonly waited: number | undefined;
 }
 
-/** Nothing. */
+/** A receiver that does not report. */
 const UNKNOWN: OtherSide = { allows: () => true, waited: undefined };
 
-/** A write that took less was not kept waiting. */
-const WAIT_MS = 0.5;
-/** A link that limits has at least so much left to do when it takes the last byte of a write. */
-const QUEUE_BYTES = 48 * 1024;
-/** Less waiting than this in a window says nothing about the rate. */
-const LEAST_WAIT_MS = 10;
-const LEAST_SHARE = 0.1;
-/** Below this share of waiting the link does not limit. */
-const FREE_SHARE = 0.05;
-/** A rate this far from what was believed is news, not noise. */
-const NEWS = 0.25;
-/** A rate that is so many times what was believed belongs to a window in which the link has changed, if the next one is free. */
-const LEAP = 2;
-/** How much more than what was seen a link that does not limit is believed to carry. */
-const GROWTH = 4;
-/** The same of one that was measured and has become faster since: by how much, nobody knows. */
-const OUTGROWN = 8;
-/** What was seen is the fastest of so many bytes: of zero pages little leaves, and the time they take says nothing of the link. */
-const RUN_BYTES = 1_048_576;
-/** A link that does not limit at less than this share of its believed rate was not asked. */
-const ASKED = 0.95;
-/** For so long it must limit before that is believed of a link that did not: threads that start look like it, too. */
-const CONFIRMED_MS = 70;
-/** For so long it must not limit before it is believed to carry more than it did, */
-const FREE_MS = 120;
-/** for less where more passes than it could carry, */
-const FASTER_MS = 50;
-/** and for so many times as long, again and again, when that belief was wrong: just below its rate a link does not limit either. */
-const DOUBT = 8;
-const LONGEST_FREE_MS = 60_000;
-
-/** And so many bytes must leave meanwhile: the buffers on the way take the first ones of any link. */
-const FREE_BYTES = 1_048_576;
-
-/** Share of a window's rate that is taken up, when the link was the limit throughout. */
-const SMOOTHING = 0.4;
-/** What the link carried so long ago it can still carry: pauses of either side are shorter. Milliseconds. */
-const REMEMBERED_MS = 400;
-/** Where both sides waited for so much of the time, it was no pause of either: the link is slow now. */
-const IDLE_SHARE = 0.9;
-/** A link that had no rest so long ago is as full as it was, if no more passes now. Milliseconds. */
-const FULL_MS = 500;
-/** A reader behind the link that has less time to spare than this may be what empties the buffer no faster. */
-const READER_SHARE = 0.5;
-
-/** What a window of writes said. */
+/** What an interval of writes said. */
 export interface LinkInterval {
-  /** Share of the time in which the link had something left to do. */
+  /** Share of the time in which the link was busy. */
   readonly share: number;
-  /** The same as it looks from here, be it the receiver that kept the link waiting. */
+  /** The same as the sender sees it, even if the receiver kept the link waiting. */
   readonly waited: number;
 }
 
+/** One interval, measured. */
+interface Measurement {
+  readonly now: number;
+  readonly elapsed: number;
+  readonly share: number;
+  /** Bytes per second that were written. */
+  readonly wire: number;
+  /** Bytes per second that drained without a rest; undefined where the link had one. */
+  readonly drained: number | undefined;
+  readonly other: OtherSide;
+}
+
 export class LinkGauge {
-  #rate: number | undefined;
-  #measured: boolean;
-  /** The last window was the first one at a rate far above the one before. */
-  #leapt = false;
-  #windowStart: number | undefined;
+  readonly #policy: Policy['link'];
+  readonly #raiseDelayMost: number;
+  #state: LinkState;
+  #started: number | undefined;
   #bytes = 0;
+  /** Bytes that drained while the link was busy, and for how long that was. */
   #drained = 0;
   #busy = 0;
-  /** Bytes per second of the fastest RUN_BYTES of this window; since when and how many of the next ones have left. */
-  #fastest = 0;
-  #runStart: number | undefined;
-  #runBytes = 0;
-  #freeSince: number | undefined;
-  #freeNeeded = FREE_MS;
-  /** What it carried when it was last believed to carry more. */
-  #outgrown = 0;
-  #limitedSince: number | undefined;
-  /** Bytes since a write had to wait. */
+  /** Milliseconds without back-pressure before the estimate is raised; grows with each wrong raise. */
+  #raiseAfter: number;
+  /** Bytes since a write waited. */
   #freeBytes = 0;
   #lastEnd = 0;
   #lastQueued = 0;
-  readonly #drains = new DrainMeter();
-  readonly #slump = new SlowdownDetector();
-  /** What the kernel held when the window began. */
-  #queuedBefore = 0;
-  /** Bytes per second that passed, of each window that is remembered, and when it ended. */
-  #passed: { readonly rate: number; readonly at: number }[] = [];
+  readonly #throughput: Throughput;
+  readonly #drains: DrainMeter;
+  readonly #slowdown: SlowdownDetector;
 
-  /** @param given bytes per second, where it is known beforehand that the link carries no more */
-  constructor(given?: number) {
-    this.#rate = given;
-    this.#measured = given !== undefined;
+  /** @param given bytes per second, where a limit is known beforehand */
+  constructor(given?: number, policy: Policy = POLICY) {
+    this.#policy = policy.link;
+    this.#raiseDelayMost = policy.limits.raiseDelayMostMs;
+    this.#raiseAfter = policy.link.raiseAfterMs;
+    this.#throughput = new Throughput(policy);
+    this.#drains = new DrainMeter(policy);
+    this.#slowdown = new SlowdownDetector(policy);
+    this.#state =
+      given === undefined ? { name: 'unknown' } : { name: 'limiting', rate: given, jumped: false };
+  }
+
+  get state(): LinkState['name'] {
+    return this.#state.name;
   }
 
   /** Whether anything is known: until then a choice would be a guess. */
   get known(): boolean {
-    return this.#rate !== undefined;
+    return this.#state.name !== 'unknown';
   }
 
-  /** Bytes per second that the link is believed to carry; Infinity before anything is known. */
+  /** Estimated bytes per second of the link; Infinity before anything is known. */
   get rate(): number {
-    return this.#rate ?? Infinity;
+    return this.#state.name === 'unknown' ? Infinity : this.#state.rate;
   }
 
-  /** Whether it was measured rather than believed. */
+  /** Whether the rate was measured rather than estimated. */
   get measured(): boolean {
-    return this.#measured;
+    return isMeasured(this.#state);
   }
 
-  wrote(write: WriteFigures): void {
+  recordWrite(write: WriteFigures): void {
     const { bytes, began, ended, queued } = write;
-    this.#drains.wrote(write);
-    this.#windowStart ??= began;
+    const { waitMs, waitQueueShare, queueBytes } = this.#policy;
+    this.#drains.recordWrite(write);
+    this.#started ??= began;
     this.#bytes += bytes;
     const waited = ended - began;
     const left = queued ?? 0;
-    const limited = waited > WAIT_MS && (queued === undefined || left >= Math.min(bytes / 2, QUEUE_BYTES));
-    if (limited) {
-      // While something was left from the write before, the link has not been idle in between either.
-      const gap = began - this.#lastEnd;
-      const emptied = this.#rate === undefined ? gap > waited : (gap / 1e3) * this.#rate > this.#lastQueued;
-      const busyGap = this.#lastQueued > 0 && !emptied;
-      const busy = waited + (busyGap ? gap : 0);
-      const drained = bytes - left + (busyGap ? this.#lastQueued : 0);
-      this.#busy += busy;
-      this.#drained += drained;
-      this.#slump.waited(drained, busy, this.rate);
-    } else {
-      this.#slump.end();
-    }
-    this.#run(bytes, ended, queued);
+    const limited =
+      waited > waitMs && (queued === undefined || left >= Math.min(bytes * waitQueueShare, queueBytes));
+    if (limited) this.#addBusy(bytes, began, waited, left);
+    else this.#slowdown.reset();
+    this.#throughput.recordWrite(bytes, ended, queued);
     this.#lastEnd = ended;
     this.#lastQueued = left;
     this.#freeBytes = limited ? 0 : this.#freeBytes + bytes;
   }
 
-  /** What has left the kernel, too: its buffers take bytes as fast as they come. */
-  #run(bytes: number, ended: number, queued: number | undefined): void {
-    if (queued === undefined) return;
-    if (this.#runStart === undefined) {
-      this.#runStart = ended;
-      return;
-    }
-    this.#runBytes += bytes + this.#lastQueued - queued;
-    if (this.#runBytes < RUN_BYTES) return;
-    this.#fastest = Math.max(this.#fastest, (this.#runBytes / (ended - this.#runStart)) * 1e3);
-    this.#runStart = ended;
-    this.#runBytes = 0;
+  #addBusy(bytes: number, began: number, waited: number, left: number): void {
+    // While something was left from the write before, the link was not idle in between either.
+    const gap = began - this.#lastEnd;
+    const emptied = this.known ? (gap / 1e3) * this.rate > this.#lastQueued : gap > waited;
+    const busyGap = this.#lastQueued > 0 && !emptied;
+    const busy = waited + (busyGap ? gap : 0);
+    const drained = bytes - left + (busyGap ? this.#lastQueued : 0);
+    this.#busy += busy;
+    this.#drained += drained;
+    this.#slowdown.recordWait(drained, busy, this.rate);
   }
 
-  /** Ends a window: takes up what it said. */
-  look(now: number, other: OtherSide = UNKNOWN): LinkInterval {
-    const elapsed = Math.max(1e-3, now - (this.#windowStart ?? now));
+  /** Ends an interval: takes up what it said. */
+  endInterval(now: number, other: OtherSide = UNKNOWN): LinkInterval {
+    const elapsed = Math.max(1e-3, now - (this.#started ?? now));
     const waited = Math.min(1, this.#busy / elapsed);
     const share = other.allows(waited) ? waited : 0;
     if (share === 0) this.#freeBytes = Math.max(this.#freeBytes, this.#bytes);
-    const wire = (this.#bytes / elapsed) * 1e3;
-    const passed = ((this.#bytes + this.#queuedBefore - this.#lastQueued) / elapsed) * 1e3;
-    this.#passed = this.#passed.filter(({ at }) => now - at < REMEMBERED_MS);
-    this.#passed.push({ rate: passed, at: now });
-    const drained = this.#drains.look(now, (other.waited ?? 1) >= READER_SHARE);
-    if (this.#busy >= LEAST_WAIT_MS && share >= LEAST_SHARE && this.#drained > 0) {
-      this.#limitedSince ??= now - elapsed;
-      if (this.#measured || now - this.#limitedSince >= CONFIRMED_MS) {
-        this.#limits(this.#carried(share, other, drained), share);
-      }
-      this.#freeSince = undefined;
-    } else if (drained !== undefined && Math.max(wire, this.#fastest) < (1 + NEWS) * drained) {
-      // Nobody waited, but it had hardly a rest. One that has become slow would make somebody wait.
-      this.#limits(drained, 0.5);
-      this.#freeSince = this.#limitedSince = undefined;
-    } else if (share < FREE_SHARE) {
-      this.#limitedSince = undefined;
-      this.#keepsUp(wire, now, elapsed);
-    } else {
-      this.#freeSince = this.#limitedSince = undefined;
-    }
-    this.#windowStart = now;
-    this.#queuedBefore = this.#lastQueued;
-    this.#bytes = this.#drained = this.#busy = this.#fastest = 0;
+    this.#throughput.endInterval(now, elapsed);
+    this.#state = this.#next({
+      ...{ now, elapsed, share, other },
+      wire: (this.#bytes / elapsed) * 1e3,
+      drained: this.#drains.endInterval(now, (other.waited ?? 1) >= this.#policy.receiverWaitShare),
+    });
+    this.#started = now;
+    this.#bytes = this.#drained = this.#busy = 0;
+    this.#throughput.begin();
     return { share, waited };
   }
 
-  /** Bytes per second in a window in which the link limited. */
-  #carried(share: number, other: OtherSide, drained: number | undefined): number {
-    const slow = this.#slump.rate;
-    if (slow !== undefined && share >= IDLE_SHARE && (other.waited ?? 0) >= IDLE_SHARE) {
-      this.#drains.forget();
-      this.#passed = [];
-      return slow;
+  /** The state after an interval. */
+  #next(interval: Measurement): LinkState {
+    const { share, wire, drained } = interval;
+    const { leastWaitMs, leastWaitShare, freeShare, changeShare, drainedShare } = this.#policy;
+    if (this.#busy >= leastWaitMs && share >= leastWaitShare && this.#drained > 0)
+      return this.#limited(interval);
+    // No write waited, but the link had hardly a rest. A link that has become slow would make a write wait.
+    if (drained !== undefined && Math.max(wire, this.#throughput.fastest) < (1 + changeShare) * drained)
+      return { name: 'limiting', ...this.#measure(drained, drainedShare) };
+    const state = withoutTimers(this.#state);
+    if (share >= freeShare) return state;
+    return isMeasured(state) ? this.#measuredKeepsUp(state, interval) : this.#estimatedKeepsUp(state, wire);
+  }
+
+  /** The link limited. A link that was not measured must do so for a while: starting threads look alike. */
+  #limited({ now, elapsed, share, drained, other }: Measurement): LinkState {
+    const state = this.#state;
+    if (!isMeasured(state)) {
+      const limitingSince = state.limitingSince ?? now - elapsed;
+      if (now - limitingSince < this.#policy.confirmMs) return { ...state, limitingSince };
     }
-    // The first bytes after a rest leave faster than the link goes on: buckets and buffers have room again.
-    if (drained !== undefined) return drained;
-    const seen = (this.#drained / this.#busy) * 1e3;
-    // Where both sides have much to do they pause by turns, and the link looks slow meanwhile: it carries no less than
+    const slow = this.#slowdown.rate;
+    const { bothWaitShare } = this.#policy;
+    if (slow !== undefined && share >= bothWaitShare && (other.waited ?? 0) >= bothWaitShare) {
+      this.#drains.forget();
+      this.#throughput.forget();
+      return { name: 'slowed', ...this.#measure(slow, share) };
+    }
+    return { name: 'limiting', ...this.#measure(drained ?? this.#carried(), share) };
+  }
+
+  /**
+   * Bytes per second of an interval in which the link limited, where the drain meter has no better figure: the first bytes after a
+   * rest leave faster than the link goes on, because buckets and buffers have room again.
+   */
+  #carried(): number {
+    // Where both sides have much to do they pause by turns, and the link looks slow meanwhile. It carries no less than
     // what has just passed.
-    return Math.max(seen, ...this.#passed.map(({ rate }) => rate));
+    return Math.max((this.#drained / this.#busy) * 1e3, this.#throughput.recent);
   }
 
-  #limits(seen: number, share: number): void {
-    this.#leapt = this.#measured && seen > LEAP * this.#rate!;
-    const news = this.#rate === undefined || Math.abs(seen / this.#rate - 1) > NEWS;
-    // What slows a window down besides the link, a processor that somebody else had, only makes it look slower.
-    const weight = seen > (this.#rate ?? 0) ? SMOOTHING : SMOOTHING * share ** 2;
-    this.#rate =
-      !this.#measured || (news && share > 0.5) ? seen : this.#rate! + weight * (seen - this.#rate!);
-    if (!this.#measured) this.#judge(seen);
-    this.#measured = true;
-  }
-
-  /** It limits again: was it right to believe that it carries more? */
-  #judge(seen: number): void {
-    const wrong = Math.abs(seen / this.#outgrown - 1) < NEWS;
-    this.#freeNeeded = wrong ? Math.min(LONGEST_FREE_MS, this.#freeNeeded * DOUBT) : FREE_MS;
-  }
-
-  /** Milliseconds for which nothing must wait before the link is believed to carry more than was measured. */
-  #needed(wire: number): number {
-    // Part of what was measured was still the slow link: it carries more, and nobody knows how much.
-    if (this.#leapt && this.#freeNeeded === FREE_MS) return 0;
-    return wire > (1 + NEWS) * this.#rate! ? FASTER_MS : this.#freeNeeded;
-  }
-
-  /** Whether so much passes that a link which carried no more than was measured would have to limit. */
-  #asked(wire: number, now: number): boolean {
-    const full = now - this.#drains.seen < FULL_MS;
-    return wire >= (full ? 1 + NEWS : ASKED) * this.#rate!;
-  }
-
-  #keepsUp(wire: number, now: number, elapsed: number): void {
-    if (this.#measured && !this.#leapt && !this.#asked(wire, now)) {
-      this.#freeSince = undefined;
-      return;
+  /** Takes up a measured rate. */
+  #measure(seen: number, share: number): { rate: number; jumped: boolean } {
+    const { changeShare, changeWaitShare, jumpFactor, smoothing } = this.#policy;
+    const state = this.#state;
+    if (!isMeasured(state)) {
+      this.#judgeRaise(state, seen);
+      return { rate: seen, jumped: false };
     }
-    this.#freeSince ??= now - elapsed;
-    if (this.#freeBytes < FREE_BYTES) return;
-    let growth = GROWTH;
-    if (this.#measured) {
-      if (now - this.#freeSince < this.#needed(wire)) return;
-      this.#outgrown = this.#rate!;
-      growth = OUTGROWN;
-      this.#drains.forget();
-    }
-    this.#measured = this.#leapt = false;
-    this.#rate = Math.max(this.#rate ?? 0, Math.max(wire, this.#fastest) * growth);
+    const { rate } = state;
+    const jumped = seen > jumpFactor * rate;
+    if (Math.abs(seen / rate - 1) > changeShare && share > changeWaitShare) return { rate: seen, jumped };
+    // Other causes than the link, such as a processor that was taken away, make an interval look slower, never faster.
+    const weight = seen > rate ? smoothing : smoothing * share ** 2;
+    return { rate: rate + weight * (seen - rate), jumped };
+  }
+
+  /** The link limits again: a raise that led back to the same rate was wrong. */
+  #judgeRaise(state: EstimatedLink, seen: number): void {
+    const { changeShare, raiseBackoff, raiseAfterMs } = this.#policy;
+    const raisedFrom = state.name === 'raising' ? state.raisedFrom : 0;
+    const wrong = Math.abs(seen / raisedFrom - 1) < changeShare;
+    this.#raiseAfter = wrong ? Math.min(this.#raiseDelayMost, this.#raiseAfter * raiseBackoff) : raiseAfterMs;
+  }
+
+  /** A measured link did not limit: raises the estimate when that has lasted. */
+  #measuredKeepsUp(state: MeasuredLink, { now, elapsed, wire }: Measurement): LinkState {
+    if (!state.jumped && !this.#isLoaded(state, wire, now)) return state;
+    const before = this.#state;
+    const since = before.name === 'free' ? before.since : now - elapsed;
+    const enough = this.#freeBytes >= this.#policy.raiseBytes;
+    if (!enough || now - since < this.#raiseDelay(state, wire))
+      return { name: 'free', rate: state.rate, jumped: state.jumped, since };
+    this.#drains.forget();
+    const rate = this.#raised(state.rate, wire, this.#policy.raiseMeasuredFactor);
+    return { name: 'raising', rate, raisedFrom: state.rate };
+  }
+
+  /** A link that was never measured, or no longer counts as measured, did not limit. */
+  #estimatedKeepsUp(state: EstimatedLink, wire: number): LinkState {
+    if (this.#freeBytes < this.#policy.raiseBytes) return state;
+    const [rate, raisedFrom] = state.name === 'raising' ? [state.rate, state.raisedFrom] : [0, 0];
+    return { name: 'raising', rate: this.#raised(rate, wire, this.#policy.raiseFactor), raisedFrom };
+  }
+
+  #raised(rate: number, wire: number, factor: number): number {
+    return Math.max(rate, Math.max(wire, this.#throughput.fastest) * factor);
+  }
+
+  /** Milliseconds without back-pressure before a measured rate is raised. */
+  #raiseDelay({ rate, jumped }: MeasuredLink, wire: number): number {
+    const { changeShare, raiseAfterMs, raiseSoonMs } = this.#policy;
+    // Part of the measurement was still the slow link: it carries more, and how much is unknown.
+    if (jumped && this.#raiseAfter === raiseAfterMs) return 0;
+    return wire > (1 + changeShare) * rate ? raiseSoonMs : this.#raiseAfter;
+  }
+
+  /** Whether so much passes that a link which carried no more than was measured would limit. */
+  #isLoaded({ rate }: MeasuredLink, wire: number, now: number): boolean {
+    const { saturatedMs, changeShare, minUtilisation } = this.#policy;
+    const saturated = now - this.#drains.lastSaturated < saturatedMs;
+    return wire >= (saturated ? 1 + changeShare : minUtilisation) * rate;
+  }
+}
+
+/** The same state when the link neither limited nor was free: what had to last for a while has ended. */
+function withoutTimers(state: LinkState): LinkState {
+  switch (state.name) {
+    case 'unknown':
+      return { name: 'unknown' };
+    case 'raising':
+      return { name: 'raising', rate: state.rate, raisedFrom: state.raisedFrom };
+    case 'free':
+      return { name: 'limiting', rate: state.rate, jumped: state.jumped };
+    default:
+      return state;
   }
 }

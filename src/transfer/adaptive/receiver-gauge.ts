@@ -1,14 +1,8 @@
-// Whether a waiting sender waits for the link, by the receiver's own word (Waiting). Where both sides have much to do, each
-// waits for the other by turns; only a link keeps both waiting at once. Pure; fed with each word, asked once a window.
+// Whether a waiting sender waits for the link, by the receiver's report (Waiting). Where both sides have much to do, each waits
+// for the other by turns; only a link keeps both waiting at once. Pure; fed with each report, asked once an interval.
 
 import type { Waiting } from '../../io/waiting-source.js';
-
-/** What was said this long ago says nothing of now; milliseconds. */
-const STALE_MS = 500;
-/** Words are under way while a window ends: turns of two threads are told apart over so many milliseconds, not fewer. */
-const LOOK_BACK_MS = 100;
-/** Shares of the time in which the two sides waited that add up to more than this overlapped: 1 by arithmetic, and some doubt. */
-const OVERLAP = 1.1;
+import { type Policy, POLICY } from './policy.js';
 
 /** Milliseconds of the sender and microseconds of the receiver, and for how long of them each waited. */
 interface Turn {
@@ -20,28 +14,35 @@ interface Turn {
 }
 
 export class ReceiverGauge {
+  readonly #policy: Policy;
   #from: Waiting | undefined;
   #to: Waiting | undefined;
   #heardAt = -Infinity;
   #turns: Turn[] = [];
   #waited: number | undefined;
 
-  /** Share of the time of the last look for which the receiver had nothing to do; undefined where it does not say. */
+  constructor(policy: Policy = POLICY) {
+    this.#policy = policy;
+  }
+
+  /** Share of the last interval in which the receiver had nothing to do; undefined where it does not report. */
   get waited(): number | undefined {
     return this.#waited;
   }
 
-  heard(waiting: Waiting): void {
+  recordReport(waiting: Waiting): void {
     this.#from ??= waiting;
     this.#to = waiting;
   }
 
   /**
-   * Ends a window of so many milliseconds, of which the sender waited for this share.
-   * @returns whether it can have been the link that kept it waiting; true where the receiver does not say: then nobody
-   *   else is known
+   * Ends an interval.
+   * @param share of the interval in which the sender waited
+   * @param elapsed milliseconds of the interval
+   * @returns whether the link can have kept the sender waiting; true where the receiver does not report: then nothing else is known
    */
-  look(share: number, elapsed: number, now: number): boolean {
+  endInterval(share: number, elapsed: number, now: number): boolean {
+    const { receiver, limits } = this.#policy;
     this.#waited = undefined;
     const from = this.#from;
     const to = this.#to;
@@ -53,14 +54,14 @@ export class ReceiverGauge {
       this.#from = to;
       this.#heardAt = now;
     }
-    this.#turns = this.#turns.filter(({ at }) => now - at < LOOK_BACK_MS);
+    this.#turns = this.#turns.filter(({ at }) => now - at < receiver.lookBackMs);
     this.#turns.push({ at: now, here: elapsed, waitedHere: share * elapsed, there, waitedThere });
-    if (now - this.#heardAt > STALE_MS) return true;
+    if (now - this.#heardAt > limits.receiverSilentMs) return true;
     const sum = (what: Exclude<keyof Turn, 'at'>): number =>
       this.#turns.reduce((all, turn) => all + turn[what], 0);
     const heard = sum('there');
     if (heard === 0) return true;
     this.#waited = sum('waitedThere') / heard;
-    return sum('waitedHere') / sum('here') + this.#waited > OVERLAP;
+    return sum('waitedHere') / sum('here') + this.#waited > receiver.overlap;
   }
 }

@@ -1,24 +1,26 @@
-// Writes, one behind the other, that a link lets through at less than half its rate: it has become slow. One alone may have
-// waited for a packet that was lost. Pure; fed with every write that had to wait.
+// Consecutive writes that leave at less than half the estimated rate: the link has become slow. One slow write may have waited
+// for a lost packet. Pure; fed with every write that waited.
 
-/** Slower than this share of what the link is believed to carry. */
-const SLOW = 0.5;
-/** So many writes, and so many milliseconds, are no accident. */
-const LEAST_WRITES = 2;
-const LEAST_MS = 60;
+import { type Policy, POLICY } from './policy.js';
 
 export class SlowdownDetector {
+  readonly #policy: Policy['slowdown'];
   #writes = 0;
   #bytes = 0;
   #ms = 0;
 
+  constructor(policy: Policy = POLICY) {
+    this.#policy = policy.slowdown;
+  }
+
   /**
-   * So many bytes left meanwhile.
-   * @param rate bytes per second that the link is believed to carry
+   * Records a write that waited.
+   * @param bytes that left meanwhile
+   * @param rate estimated bytes per second of the link
    */
-  waited(bytes: number, ms: number, rate: number): void {
-    if ((bytes / ms) * 1e3 > SLOW * rate) {
-      this.end();
+  recordWait(bytes: number, ms: number, rate: number): void {
+    if ((bytes / ms) * 1e3 > this.#policy.slowShare * rate) {
+      this.reset();
       return;
     }
     this.#writes++;
@@ -26,13 +28,14 @@ export class SlowdownDetector {
     this.#ms += ms;
   }
 
-  /** A write that did not wait. */
-  end(): void {
+  /** A write did not wait. */
+  reset(): void {
     this.#writes = this.#bytes = this.#ms = 0;
   }
 
-  /** Bytes per second of what the link lets through now; undefined where it has not become slow, or only just. */
+  /** Bytes per second that the link carries now; undefined where it has not become slow, or not for long enough. */
   get rate(): number | undefined {
-    return this.#writes < LEAST_WRITES || this.#ms < LEAST_MS ? undefined : (this.#bytes / this.#ms) * 1e3;
+    const { leastWrites, leastMs } = this.#policy;
+    return this.#writes < leastWrites || this.#ms < leastMs ? undefined : (this.#bytes / this.#ms) * 1e3;
   }
 }

@@ -1,20 +1,7 @@
-// When a chunk is coded a second time with another candidate, and with which: exploring is paid from a small budget.
-// Pure; knows nothing of how a trial is done.
+// When a chunk is coded a second time with another candidate, and with which one: a small budget pays for exploring.
+// Pure; knows nothing of how a trial is made.
 
-/** Share of the workers' time that may go into trials. */
-const WORK_SHARE = 0.004;
-/** Share of the time in which processors idle because the link limits; and of that in which it limits what nobody codes. */
-const IDLE_SHARE = 0.004;
-const EAGER_SHARE = 0.04;
-/** Microseconds: what there is at the start, and what can be saved up. */
-const FIRST_CREDIT = 12_000;
-const LARGEST_CREDIT = 40_000;
-/** A chunk that is tried leaves later by so much at the most. */
-const LONGEST_TRIAL = 25_000;
-/** Candidates among which the one that was tried longest ago is next. */
-const FAVOURITES = 4;
-/** Microseconds' worth of chunks between two trials, so that they spread over the guest. */
-const APART_CHUNKS = 3;
+import { type Policy, POLICY } from './policy.js';
 
 export interface TrialChoice {
   readonly candidate: number;
@@ -23,14 +10,24 @@ export interface TrialChoice {
 }
 
 export class Trials {
-  #credit = FIRST_CREDIT;
+  readonly #policy: Policy['trials'];
+  readonly #longest: number;
+  /** Microseconds. */
+  #credit: number;
   #spent = 0;
   #count = 0;
   #chunks = 0;
+  /** At which trial each candidate was last tried. */
   readonly #turns = new Map<number, number>();
   #favourites: readonly TrialChoice[] = [];
-  /** Whose turn it is: asked for each chunk, found out once. */
+  /** The next trial: asked for with each chunk, so it is found once. */
   #choice: TrialChoice | undefined;
+
+  constructor(policy: Policy = POLICY) {
+    this.#policy = policy.trials;
+    this.#longest = policy.limits.longestTrialUs;
+    this.#credit = policy.trials.firstCreditUs;
+  }
 
   /** Microseconds of processor time that trials took. */
   get spent(): number {
@@ -42,46 +39,50 @@ export class Trials {
   }
 
   /** @param micros of a job without its trial */
-  worked(micros: number): void {
-    this.#earn(micros * WORK_SHARE);
+  recordJob(micros: number): void {
+    this.#earn(micros * this.#policy.workShare);
     this.#chunks++;
   }
 
   /**
    * @param micros in which the processors had nothing to do
-   * @param coding whether a codec is in use: without one only trials tell what it would gain
+   * @param coding whether a codec is in use: without one, only trials tell what it would gain
    */
-  idled(micros: number, coding: boolean): void {
-    this.#earn(micros * (coding ? IDLE_SHARE : EAGER_SHARE));
+  recordIdle(micros: number, coding: boolean): void {
+    const { idleShare, storedShare } = this.#policy;
+    this.#earn(micros * (coding ? idleShare : storedShare));
   }
 
-  paid(micros: number): void {
+  recordTrial(micros: number): void {
     this.#credit -= micros;
     this.#spent += micros;
   }
 
-  /** @param favourites what is worth trying, the best first */
+  /** @param favourites what is worth a trial, the best first */
   plan(favourites: readonly TrialChoice[]): void {
-    this.#favourites = favourites.filter(({ cost }) => cost <= LONGEST_TRIAL).slice(0, FAVOURITES);
-    this.#take();
+    this.#favourites = favourites
+      .filter(({ cost }) => cost <= this.#longest)
+      .slice(0, this.#policy.favourites);
+    this.#choose();
   }
 
-  /** With what the next chunk is to be tried; undefined for most. What is told counts as tried. */
+  /** The candidate with which to try the next chunk; undefined for most chunks. A candidate that is returned counts as tried. */
   next(): number | undefined {
     const choice = this.#choice;
-    if (choice === undefined || this.#chunks < APART_CHUNKS || choice.cost > this.#credit) return undefined;
+    if (choice === undefined || this.#chunks < this.#policy.apartChunks || choice.cost > this.#credit)
+      return undefined;
     this.#turns.set(choice.candidate, this.#count++);
     this.#chunks = 0;
-    this.#take();
+    this.#choose();
     return choice.candidate;
   }
 
-  #take(): void {
+  #choose(): void {
     const turn = ({ candidate }: TrialChoice): number => this.#turns.get(candidate) ?? -1;
     [this.#choice] = [...this.#favourites].sort((a, b) => turn(a) - turn(b));
   }
 
   #earn(micros: number): void {
-    this.#credit = Math.min(LARGEST_CREDIT, this.#credit + micros);
+    this.#credit = Math.min(this.#policy.largestCreditUs, this.#credit + micros);
   }
 }

@@ -1,4 +1,4 @@
-// One write to the link as the writer measured it: what the link gauge and the drain meter learn from. Plain data.
+// One write to the link as the writer measured it: the input of the link gauge and the drain meter. Plain data.
 
 /** One write: its bytes, and when it began and ended, in milliseconds. */
 export interface WriteFigures {

@@ -12,7 +12,7 @@ function watched(micros: number, count = 1_000): number {
   let found = 0;
   for (let job = -200; job < count; job++) {
     const watches = watching.next();
-    if (watches) watching.seen(micros);
+    if (watches) watching.recordJob(micros);
     if (job < -100) assert.ok(watches, 'at the start nothing is known');
     if (job >= 0 && watches) found++;
   }
@@ -41,7 +41,7 @@ describe('Window', () => {
     assert.ok(window.known);
     assert.equal(window.jobs, 4_000);
     assert.equal(window.main, 1_000);
-    assert.equal(window.should(machine), 2.5);
+    assert.equal(window.expectedMs(machine), 2.5);
   });
 
   it('counts trials apart, and what is not of the candidate in use', () => {

@@ -20,9 +20,9 @@ function drive(meter: DrainMeter, size: number, counts = true, unknown = false):
     held += size;
     last = now;
     const [first, then] = unknown ? [undefined, undefined] : [before, held];
-    meter.wrote({ bytes: size, began: now, ended: now, before: first, queued: then });
+    meter.recordWrite({ bytes: size, began: now, ended: now, before: first, queued: then });
     if (now - looked < 50) continue;
-    looks.push(meter.look(now, counts));
+    looks.push(meter.endInterval(now, counts));
     looked = now;
   }
   return looks;
@@ -48,19 +48,19 @@ describe('DrainMeter', () => {
 
   it('forgets what it has seen when it is told to, and by itself', () => {
     const write = (meter: DrainMeter, now: number): void => {
-      meter.wrote({ bytes: 400_000, began: now, ended: now, before: 0, queued: 400_000 });
-      meter.wrote({ bytes: 1, began: now + 1.5, ended: now + 1.5, before: 250_000, queued: 250_001 });
+      meter.recordWrite({ bytes: 400_000, began: now, ended: now, before: 0, queued: 400_000 });
+      meter.recordWrite({ bytes: 1, began: now + 1.5, ended: now + 1.5, before: 250_000, queued: 250_001 });
     };
     // Twice 1.5 ms are enough, once is not.
     const meter = new DrainMeter();
     write(meter, 0);
-    assert.equal(meter.look(10, true), undefined);
+    assert.equal(meter.endInterval(10, true), undefined);
     write(meter, 100);
-    assert.ok(meter.look(110, true) !== undefined);
+    assert.ok(meter.endInterval(110, true) !== undefined);
     meter.forget();
     write(meter, 200);
-    assert.equal(meter.look(210, true), undefined);
+    assert.equal(meter.endInterval(210, true), undefined);
     write(meter, 1_000);
-    assert.equal(meter.look(1_010, true), undefined);
+    assert.equal(meter.endInterval(1_010, true), undefined);
   });
 });

@@ -19,9 +19,9 @@ function write(
   while (now < from + length) {
     const began = now + gap;
     now = began + wait;
-    gauge.wrote({ bytes, began, ended: now, queued });
+    gauge.recordWrite({ bytes, began, ended: now, queued });
     if (now - looked >= 50) {
-      gauge.look(now);
+      gauge.endInterval(now);
       looked = now;
     }
   }
@@ -97,13 +97,13 @@ describe('LinkGauge', () => {
     let now = 0;
     for (let window = 0; window < 20; window++) {
       // While the receiver decodes, one write waits 15 ms; while it reads, 40 go at once: 4.1 MB in 50 ms.
-      gauge.wrote({ bytes: 100_000, began: now, ended: now + 15, queued: 60_000 });
+      gauge.recordWrite({ bytes: 100_000, began: now, ended: now + 15, queued: 60_000 });
       for (let count = 0; count < 40; count++) {
         const at = now + 15 + (count * 35) / 40;
-        gauge.wrote({ bytes: 100_000, began: at, ended: at, queued: 0 });
+        gauge.recordWrite({ bytes: 100_000, began: at, ended: at, queued: 0 });
       }
       now += 50;
-      gauge.look(now);
+      gauge.endInterval(now);
     }
     assert.ok(gauge.measured);
     assert.ok(gauge.rate > 70e6, String(gauge.rate));
@@ -111,9 +111,9 @@ describe('LinkGauge', () => {
 
   it('does not count what only fills the buffers here as carried', () => {
     const gauge = new LinkGauge();
-    gauge.wrote({ bytes: 100_000, began: 0, ended: 24, queued: 90_000 });
-    gauge.wrote({ bytes: 2_000_000, began: 24, ended: 100, queued: 1_600_000 });
-    gauge.look(100);
+    gauge.recordWrite({ bytes: 100_000, began: 0, ended: 24, queued: 90_000 });
+    gauge.recordWrite({ bytes: 2_000_000, began: 24, ended: 100, queued: 1_600_000 });
+    gauge.endInterval(100);
     assert.ok(gauge.measured);
     assert.ok(gauge.rate < 12e6, String(gauge.rate));
   });
@@ -151,8 +151,8 @@ describe('LinkGauge', () => {
   it('says nothing of a link that cannot have been what was waited for', () => {
     const gauge = new LinkGauge();
     for (let now = 0; now < 500; now += 50) {
-      gauge.wrote({ bytes: MIB, began: now, ended: now + 40, queued: 150_000 });
-      const { share, waited } = gauge.look(now + 50, { allows: () => false, waited: undefined });
+      gauge.recordWrite({ bytes: MIB, began: now, ended: now + 40, queued: 150_000 });
+      const { share, waited } = gauge.endInterval(now + 50, { allows: () => false, waited: undefined });
       assert.equal(share, 0);
       assert.ok(waited > 0.5);
     }
@@ -165,8 +165,8 @@ describe('LinkGauge', () => {
     const drive = (waited: number): LinkGauge => {
       const gauge = new LinkGauge();
       for (let now = 0; now < 1_000; now += 10) {
-        gauge.wrote({ bytes: 4_000_000, began: now, ended: now, before: 100_000, queued: 4_100_000 });
-        if (now % 50 === 0) gauge.look(now, { allows: () => true, waited });
+        gauge.recordWrite({ bytes: 4_000_000, began: now, ended: now, before: 100_000, queued: 4_100_000 });
+        if (now % 50 === 0) gauge.endInterval(now, { allows: () => true, waited });
       }
       return gauge;
     };
@@ -181,9 +181,15 @@ describe('LinkGauge', () => {
     // Each 50 ms: 30 of rest, then 3 MB at once and 6 MB at 300 KB/ms, of which the kernel always holds something.
     const gauge = new LinkGauge();
     for (let now = 0; now < 1_000; now += 50) {
-      gauge.wrote({ bytes: 3_400_000, began: now, ended: now + 1, before: 0, queued: 400_000 });
-      gauge.wrote({ bytes: 6_000_000, began: now + 1, ended: now + 20, before: 400_000, queued: 700_000 });
-      gauge.look(now + 50, { allows: () => true, waited: 0.97 });
+      gauge.recordWrite({ bytes: 3_400_000, began: now, ended: now + 1, before: 0, queued: 400_000 });
+      gauge.recordWrite({
+        bytes: 6_000_000,
+        began: now + 1,
+        ended: now + 20,
+        before: 400_000,
+        queued: 700_000,
+      });
+      gauge.endInterval(now + 50, { allows: () => true, waited: 0.97 });
     }
     assert.ok(gauge.measured);
     assert.ok(Math.abs(gauge.rate / 300e6 - 1) < 0.02, String(gauge.rate));
@@ -193,13 +199,13 @@ describe('LinkGauge', () => {
     const gauge = new LinkGauge();
     let now = write(gauge, 0, 500, { bytes: 400_000, wait: 9, gap: 1, queued: 150_000 });
     for (let count = 0; count < 2; count++) {
-      gauge.wrote({ bytes: 400_000, began: now, ended: now + 50, before: 150_000, queued: 150_000 });
+      gauge.recordWrite({ bytes: 400_000, began: now, ended: now + 50, before: 150_000, queued: 150_000 });
       now += 50;
     }
-    gauge.look(now, { allows: () => true, waited: 0.99 });
+    gauge.endInterval(now, { allows: () => true, waited: 0.99 });
     assert.ok(gauge.measured && gauge.rate < 10e6, String(gauge.rate));
-    gauge.wrote({ bytes: 400_000, began: now, ended: now + 50, before: 150_000, queued: 150_000 });
-    gauge.look(now + 50, { allows: () => true, waited: 0.99 });
+    gauge.recordWrite({ bytes: 400_000, began: now, ended: now + 50, before: 150_000, queued: 150_000 });
+    gauge.endInterval(now + 50, { allows: () => true, waited: 0.99 });
     assert.ok(gauge.rate < 10e6, `what passed before is over: ${gauge.rate}`);
   });
 

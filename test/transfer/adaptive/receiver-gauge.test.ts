@@ -13,12 +13,12 @@ function after(
   gauge = new ReceiverGauge(),
 ): boolean {
   let waited = 3_000;
-  gauge.heard({ clock: 7_000, waited });
+  gauge.recordReport({ clock: 7_000, waited });
   let allowed = false;
   windows.forEach(([here, there], index) => {
     waited += there * WINDOW_MS * 1e3;
-    gauge.heard({ clock: 7_000 + (index + 1) * WINDOW_MS * 1e3, waited });
-    allowed = gauge.look(here, WINDOW_MS, (index + 1) * WINDOW_MS);
+    gauge.recordReport({ clock: 7_000 + (index + 1) * WINDOW_MS * 1e3, waited });
+    allowed = gauge.endInterval(here, WINDOW_MS, (index + 1) * WINDOW_MS);
   });
   return allowed;
 }
@@ -70,14 +70,14 @@ describe('ReceiverGauge', () => {
 
   it('knows nobody else where the receiver says nothing, or has long said nothing', () => {
     const silent = new ReceiverGauge();
-    assert.ok(silent.look(0.2, 50, 50));
+    assert.ok(silent.endInterval(0.2, 50, 50));
     const once = new ReceiverGauge();
-    once.heard({ clock: 1, waited: 0 });
-    assert.ok(once.look(0.2, 50, 50), 'one word is no time');
+    once.recordReport({ clock: 1, waited: 0 });
+    assert.ok(once.endInterval(0.2, 50, 50), 'one word is no time');
     const gauge = new ReceiverGauge();
     assert.ok(!after([[0.9, 0]], gauge));
-    assert.ok(!gauge.look(0.9, 50, 100));
-    assert.ok(gauge.look(0.9, 500, 600));
+    assert.ok(!gauge.endInterval(0.9, 50, 100));
+    assert.ok(gauge.endInterval(0.9, 500, 600));
   });
 
   it('tells for how much of the time the receiver had nothing to do', () => {
@@ -91,7 +91,7 @@ describe('ReceiverGauge', () => {
       gauge,
     );
     assert.ok(Math.abs(gauge.waited! - 0.3) < 1e-9);
-    gauge.look(0.9, 500, 700);
+    gauge.endInterval(0.9, 500, 700);
     assert.equal(gauge.waited, undefined, 'it has long said nothing');
   });
 });

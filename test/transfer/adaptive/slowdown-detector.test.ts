@@ -10,32 +10,32 @@ const BELIEVED = 100e6;
 describe('Slump', () => {
   it('sees it in two slow writes, at the rate of these alone', () => {
     const slump = new SlowdownDetector();
-    slump.waited(1_000_000, 10, BELIEVED);
-    slump.waited(400_000, 40, BELIEVED);
+    slump.recordWait(1_000_000, 10, BELIEVED);
+    slump.recordWait(400_000, 40, BELIEVED);
     assert.equal(slump.rate, undefined);
-    slump.waited(400_000, 40, BELIEVED);
+    slump.recordWait(400_000, 40, BELIEVED);
     assert.equal(slump.rate, 10e6);
   });
 
   it('takes one long wait for an accident, and short ones too', () => {
     const slump = new SlowdownDetector();
-    slump.waited(400_000, 300, BELIEVED);
+    slump.recordWait(400_000, 300, BELIEVED);
     assert.equal(slump.rate, undefined);
-    slump.end();
-    slump.waited(10_000, 3, BELIEVED);
-    slump.waited(10_000, 3, BELIEVED);
+    slump.reset();
+    slump.recordWait(10_000, 3, BELIEVED);
+    slump.recordWait(10_000, 3, BELIEVED);
     assert.equal(slump.rate, undefined);
   });
 
   it('ends with a write that is fast, or does not wait', () => {
     for (const end of [
-      (slump: SlowdownDetector) => slump.end(),
-      (slump: SlowdownDetector) => slump.waited(1_000_000, 10, BELIEVED),
+      (slump: SlowdownDetector) => slump.reset(),
+      (slump: SlowdownDetector) => slump.recordWait(1_000_000, 10, BELIEVED),
     ]) {
       const slump = new SlowdownDetector();
-      slump.waited(400_000, 40, BELIEVED);
+      slump.recordWait(400_000, 40, BELIEVED);
       end(slump);
-      slump.waited(400_000, 40, BELIEVED);
+      slump.recordWait(400_000, 40, BELIEVED);
       assert.equal(slump.rate, undefined);
     }
   });
