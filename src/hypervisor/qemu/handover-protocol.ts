@@ -3,22 +3,17 @@
 // A failure of the link or of anything else ends every wait, now and later; a verdict that was heard before stays heard.
 
 import { RamferryError } from '../../errors.js';
-import { AwakeTimer } from '../../os/awake-timer.js';
+import { withDeadline } from '../../os/deadline.js';
+import { Signal } from '../../os/signal.js';
 import { isVerdict, readSaying, type Saying, type Verdict } from './messages.js';
 
 type Kind = Saying['say'];
-
-interface Waiting {
-  readonly wanted: readonly Kind[];
-  readonly resolve: (saying: Saying) => void;
-  readonly reject: (error: RamferryError) => void;
-}
 
 export class HandoverProtocol {
   readonly #heard: Saying[] = [];
   /** What may come now, each once. */
   readonly #expected = new Set<Kind>(['refused', 'unknown']);
-  #waiting: Waiting | undefined;
+  readonly #changed = new Signal();
   #failure: RamferryError | undefined;
 
   /** What the destination has decided, as far as it was heard. */
@@ -43,12 +38,12 @@ export class HandoverProtocol {
       });
     }
     this.#heard.push(saying);
-    this.#look();
+    this.#changed.notify();
   }
 
   fail(error: RamferryError): void {
     this.#failure ??= error;
-    this.#look();
+    this.#changed.notify();
   }
 
   /**
@@ -61,43 +56,26 @@ export class HandoverProtocol {
     limit: number,
     what: string,
   ): Promise<Extract<Saying, { say: K }>> {
-    let timer: AwakeTimer | undefined;
-    try {
-      const found = await new Promise<Saying>((resolve, reject) => {
-        this.#waiting = { wanted, resolve, reject };
-        if (limit > 0) {
-          timer = AwakeTimer.start(limit, () => {
-            reject(
-              new RamferryError(
-                'ERR_LINK_TIMEOUT',
-                `the destination has not said ${what} for ${limit / 1000} s`,
-                {
-                  hint: 'look at the destination; --io-timeout allows it more time',
-                },
-              ),
-            );
-          });
-        }
-        this.#look();
-      });
-      return found as Extract<Saying, { say: K }>;
-    } finally {
-      timer?.cancel();
-      this.#waiting = undefined;
-    }
+    const answer = this.#first(wanted) as Promise<Extract<Saying, { say: K }>>;
+    if (limit === 0) return answer;
+    return withDeadline(answer, limit, () => {
+      throw new RamferryError(
+        'ERR_LINK_TIMEOUT',
+        `the destination has not said ${what} for ${limit / 1000} s`,
+        { hint: 'look at the destination; --io-timeout allows it more time' },
+      );
+    });
   }
 
-  #look(): void {
-    if (this.#waiting === undefined) return;
-    const { wanted, resolve, reject } = this.#waiting;
-    const found = this.#heard.find(({ say }) => wanted.includes(say));
-    if (found !== undefined) {
-      resolve(found);
-      return;
+  async #first(wanted: readonly Kind[]): Promise<Saying> {
+    for (;;) {
+      const found = this.#heard.find(({ say }) => wanted.includes(say));
+      if (found !== undefined) return found;
+      const { verdict } = this;
+      if (verdict !== undefined) throw verdictError(verdict);
+      if (this.#failure !== undefined) throw this.#failure;
+      await this.#changed.wait();
     }
-    const { verdict } = this;
-    if (verdict !== undefined) reject(verdictError(verdict));
-    else if (this.#failure !== undefined) reject(this.#failure);
   }
 }
 

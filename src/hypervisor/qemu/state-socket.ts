@@ -7,6 +7,7 @@ import { once } from 'node:events';
 
 import { RamferryError } from '../../errors.js';
 import { AwakeTimer } from '../../os/awake-timer.js';
+import { withDeadline } from '../../os/deadline.js';
 import { listenPrivately, UNIX_PATH_LIMIT } from '../../io/private-socket.js';
 import { systemText } from '../../io/system-error.js';
 
@@ -87,16 +88,10 @@ export class StateInlet {
   }
 
   async #accept(limit: number): Promise<net.Socket> {
-    let timer: AwakeTimer | undefined;
-    const late = new Promise<never>((_, reject) => {
-      timer = AwakeTimer.start(limit, () => reject(failed(this.path, new Error('QEMU does not connect'))));
+    this.#socket = await withDeadline(this.#connected, limit, () => {
+      throw failed(this.path, new Error('QEMU does not connect'));
     });
-    try {
-      this.#socket = await Promise.race([this.#connected, late]);
-      return this.#socket;
-    } finally {
-      timer?.cancel();
-    }
+    return this.#socket;
   }
 
   close(): void {

@@ -8,7 +8,7 @@ import { createInterface } from 'node:readline';
 import { MESSAGE, writeMessage } from '../../control/messages.js';
 import { resultMessage } from '../../control/negotiation.js';
 import { RamferryError, toRamferryError } from '../../errors.js';
-import { AwakeTimer } from '../../os/awake-timer.js';
+import { withDeadline } from '../../os/deadline.js';
 import { findVerdict, sayingBody, type Verdict } from './messages.js';
 import { dismissDestination, resumeSource, settleDestination } from './rescue.js';
 import { LINK_FD, type Note, READY, type WatchdogOrders } from './watchdog.js';
@@ -90,23 +90,20 @@ function say(link: net.Socket, verdict: Verdict): void {
 }
 
 /** Ends the forward stream: GO was in it, or there is none. @returns what the destination then says */
-function askDestination(): Promise<Verdict | undefined> {
-  return new Promise((resolve) => {
-    const link = openLink();
-    let heard = Buffer.alloc(0);
-    const finish = (): void => {
-      timer.cancel();
-      resolve(findVerdict(heard));
-    };
-    const timer = AwakeTimer.start(orders.timeout, finish);
+async function askDestination(): Promise<Verdict | undefined> {
+  const link = openLink();
+  let heard = Buffer.alloc(0);
+  const answered = new Promise<void>((resolve) => {
     link.on('data', (piece: Buffer) => {
       heard = Buffer.concat([heard, piece]);
-      if (findVerdict(heard) !== undefined) finish();
+      if (findVerdict(heard) !== undefined) resolve();
     });
-    link.on('close', finish);
-    link.on('end', finish);
-    link.end();
+    link.on('close', resolve);
+    link.on('end', resolve);
   });
+  link.end();
+  await withDeadline(answered, orders.timeout, () => undefined);
+  return findVerdict(heard);
 }
 
 function tell(what: string): void {

@@ -6,6 +6,7 @@ import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
 
 import { RamferryError } from '../../errors.js';
+import { withDeadline } from '../../os/deadline.js';
 import { WATCHDOG_ENTRY } from '../../os/entries.js';
 import type { RescueOptions } from './rescue.js';
 
@@ -49,12 +50,12 @@ export class Watchdog {
       stdio: ['pipe', 'pipe', 'inherit', linkFd],
     });
     child.stdin!.on('error', () => undefined);
-    const signal = AbortSignal.timeout(START_MS);
     try {
-      const said = await Promise.race([
-        once(child.stdout!, 'data', { signal }).then(([data]) => String(data)),
-        once(child, 'exit', { signal }).then(() => 'end'),
+      const first = Promise.race([
+        once(child.stdout!, 'data').then(([data]) => String(data)),
+        once(child, 'exit').then(() => 'end'),
       ]);
+      const said = await withDeadline(first, START_MS, () => 'nothing');
       if (said !== READY) throw new Error(`it said ${said}`);
     } catch (cause) {
       child.kill('SIGKILL');

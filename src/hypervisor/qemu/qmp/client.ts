@@ -8,6 +8,8 @@ import { setTimeout as sleep } from 'node:timers/promises';
 
 import { RamferryError, toRamferryError } from '../../../errors.js';
 import { AwakeDeadline, AwakeTimer } from '../../../os/awake-timer.js';
+import { withDeadline } from '../../../os/deadline.js';
+import { Signal } from '../../../os/signal.js';
 import { systemCode, systemText } from '../../../io/system-error.js';
 import { handleOf } from '../../../link/handle.js';
 import { qmpCommand, type QmpMessage, readQmpMessage } from './messages.js';
@@ -40,7 +42,7 @@ export class QmpClient {
   readonly #waiting = new Map<number, Waiting>();
   #nextId = 1;
   #failure: RamferryError | undefined;
-  #greeted: (() => void) | undefined;
+  readonly #greeted = new Signal();
   #reportClosed: (error: RamferryError) => void = () => undefined;
   /** Resolves with the reason when the connection ends, however it ends. Never rejects. */
   readonly closed: Promise<RamferryError>;
@@ -124,24 +126,18 @@ export class QmpClient {
     this.#fail(new RamferryError('ERR_QMP_CLOSED', 'the monitor was closed'));
   }
 
-  #greeting(): Promise<void> {
+  async #greeting(): Promise<void> {
     const { timeout } = this.#options;
-    return new Promise((resolve, reject) => {
-      const timer = AwakeTimer.start(timeout, () => {
-        this.#fail(
-          new RamferryError('ERR_QMP_TIMEOUT', `the monitor says nothing for ${timeout / 1000} s`, {
-            hint: 'QEMU serves one client a socket: is another one connected?',
-          }),
-        );
-      });
-      this.#greeted = () => {
-        timer.cancel();
-        resolve();
-      };
-      void this.closed.then((error) => {
-        timer.cancel();
-        reject(error);
-      });
+    const closed = this.closed.then((error) => {
+      throw error;
+    });
+    await withDeadline(Promise.race([this.#greeted.wait(), closed]), timeout, () => {
+      this.#fail(
+        new RamferryError('ERR_QMP_TIMEOUT', `the monitor says nothing for ${timeout / 1000} s`, {
+          hint: 'QEMU serves one client a socket: is another one connected?',
+        }),
+      );
+      return closed;
     });
   }
 
@@ -155,7 +151,7 @@ export class QmpClient {
       return;
     }
     if (message.kind === 'greeting') {
-      this.#greeted?.();
+      this.#greeted.notify();
     } else if (message.kind === 'event') {
       this.#options.onEvent?.({ name: message.name, data: message.data });
     } else {
