@@ -7,7 +7,7 @@ import { CODEC_NAMES } from '../../codec/codec.js';
 import { EXIT, RamferryError, toRamferryError } from '../../errors.js';
 import { Engine } from '../../hypervisor/xapi/emu-engine.js';
 import { emuManager } from '../../hypervisor/xapi/emu-manager.js';
-import type { FrontLog } from '../../hypervisor/xapi/emu-ends.js';
+import type { FrontLog } from '../../hypervisor/xapi/emu-conversation.js';
 import { Syslog } from '../../hypervisor/xapi/syslog.js';
 import { exitNow } from '../../os/exit.js';
 import { libc } from '../../os/libc.js';

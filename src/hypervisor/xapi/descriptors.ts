@@ -1,11 +1,13 @@
 // The few things about descriptors that neither Node nor src/io offers: pairs of sockets with room in them, the end of
 // a stream that others keep open, which descriptors a child does not inherit, and giving one back while it is in use.
 // Needs koffi; a front without it would not be able to keep its promises and does not start.
+
 import fs from 'node:fs';
 import { RamferryError } from '../../errors.js';
 import { foreign } from '../../os/libc.js';
 import { systemError, systemText } from '../../io/system-error.js';
 import { accessMode } from '../../link/inherited.js';
+import { MIB } from '../../units.js';
 
 // Linux, all architectures Node runs on (asm-generic/socket.h, bits/socket_type.h, fcntl-linux.h).
 const AF_UNIX = 1;
@@ -19,7 +21,7 @@ const F_SETFD = 2;
 const FD_CLOEXEC = 1;
 
 /** Fewer turns of the event loop for the same bytes; what lies in it at a pause is gone within a millisecond or two. */
-const SOCKET_BUFFER_BYTES = 1024 * 1024;
+const SOCKET_BUFFER_BYTES = MIB;
 
 export interface SocketPair {
   readonly ours: number;

@@ -1,5 +1,6 @@
 // emu-manager's lines to xenopsd: how one is read, which ones must wait for our bytes, and which results are still missing.
 // Source: docs/XAPI.md, "The conversation". Does no I/O and waits for nothing.
+
 import type { Buffer } from 'node:buffer';
 import type { EmuRequest } from './emu-arguments.js';
 import { textOf } from './lines.js';

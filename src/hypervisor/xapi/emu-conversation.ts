@@ -1,15 +1,42 @@
-// What a front stands between, as its conversation sees it: xenopsd's channel, the real emu-manager's end, the log; and the
-// words and statuses in which emu-manager's callers are told how it went.
+// The conversation of a front: its ends (xenopsd's control channel, the real emu-manager, the streams, the log), the limits of
+// its waits, and the statuses and lines that report a failure to xenopsd.
+
 import { Buffer } from 'node:buffer';
 import { RamferryError } from '../../errors.js';
 import type { ByteSink, ByteSource } from '../../io/bytes.js';
 import type { EmuRequest } from './emu-arguments.js';
 import type { Carrier } from './emu-engine.js';
-import { LIMIT } from './emu-limits.js';
 import type { EmuExit } from './emu-process.js';
 
 /** emu-manager's own statuses. */
 export const EMU_EXIT = { success: 0, startUp: 1, failed: 2 } as const;
+
+/**
+ * How long a front waits, in milliseconds. The limits follow from those of xenopsd and emu-manager, which count real time, so
+ * they also count the time for which this process is stopped.
+ */
+export const LIMIT = {
+  /** emu-manager waits 120 s for the answer to `prepare:`; xenopsd needs a little of that for itself. */
+  prepareHold: 110_000,
+  /**
+   * emu-manager may need 60 s and a SIGKILL to get rid of a xenguest that does not listen. After this time xenopsd hears of
+   * our failure although emu-manager is still there; the front waits on.
+   */
+  stop: 75_000,
+  /** An emulator that has gone: so long emu-manager may take to say why. */
+  explain: 3_000,
+  /** A child of emu-manager may hold the control channel open; what was said before the exit is here by then. */
+  lastWords: 300,
+  /** How long the last line may take to be taken. */
+  lastLine: 1_000,
+} as const;
+
+/** @returns after so many milliseconds */
+export function sleep<T>(milliseconds: number, value: T): Promise<T> {
+  return new Promise((resolve) => {
+    setTimeout(() => resolve(value), milliseconds);
+  });
+}
 
 export interface FrontLog {
   info(fields: object, message: string): void;

@@ -1,5 +1,6 @@
 // What the front's two directions are made of: the options of the engine, checked once, and how a stream is carried
 // with them. A carrier moves one stream between xenopsd's descriptor and one of ours; it knows no control line.
+
 import type { HostThreadsKey } from '../../os/host-threads.js';
 import { hostThreadsKey } from '../../os/host-threads.js';
 import { RamferryError, toRamferryError } from '../../errors.js';

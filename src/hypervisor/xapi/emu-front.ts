@@ -1,11 +1,13 @@
 // The conversation: what xenopsd and the real emu-manager say to each other passes here, in order and at once, but for
 // the lines that would let xenopsd touch its stream while bytes of ours are still on their way (the order is spelt out in the
 // diagrams). One front is one save or one restore. It ends after the real one: xenopsd takes the front's end for xenguest's.
+
 import { type RamferryError, toRamferryError } from '../../errors.js';
+import { Signal } from '../../os/signal.js';
 import { type Answer, Answers, readAnswer } from './emu-answers.js';
 import type { Carrier } from './emu-engine.js';
-import { ABORT_LINE, EMU_EXIT, errorLine, FAILURE, type FrontOptions } from './emu-ends.js';
-import { LIMIT, sleep } from './emu-limits.js';
+import { ABORT_LINE, EMU_EXIT, errorLine, FAILURE, type FrontOptions } from './emu-conversation.js';
+import { LIMIT, sleep } from './emu-conversation.js';
 import type { EmuExit } from './emu-process.js';
 import { readLines, textOf } from './lines.js';
 
@@ -17,7 +19,8 @@ export class EmuFront {
   readonly #carriers: readonly Carrier[];
   readonly #answers: Answers;
   readonly #queue: Answer[] = [];
-  #wakeDeliverer: () => void = () => undefined;
+  /** The queue has a line, or the end of the conversation has changed. */
+  readonly #queueChanged = new Signal();
   /** No more answers will come. */
   #realSilent = false;
   /**
@@ -113,7 +116,7 @@ export class EmuFront {
     const exit = await real.exited;
     await Promise.race([reading, sleep(LIMIT.lastWords, undefined)]);
     this.#realSilent = true;
-    this.#wakeDeliverer();
+    this.#queueChanged.notify();
     await delivering;
     if (this.#ending === undefined) await this.#mirror(exit);
   }
@@ -126,7 +129,7 @@ export class EmuFront {
         this.#queue.push(answer);
         // What xenguest still writes leads nowhere, and xenopsd may do with its stream what it likes.
         if (answer.word === 'error') this.#abandon(FAILURE.realFailed());
-        this.#wakeDeliverer();
+        this.#queueChanged.notify();
       }
     } catch {
       // it has gone; its exit status tells more
@@ -138,7 +141,7 @@ export class EmuFront {
       const answer = this.#queue[0];
       if (answer === undefined) {
         if (this.#realSilent) return;
-        await new Promise<void>((resolve) => (this.#wakeDeliverer = resolve));
+        await this.#queueChanged.wait();
         continue;
       }
       const wait = this.#abandoned ? undefined : this.#mustWait(answer);
@@ -289,7 +292,7 @@ export class EmuFront {
   #dropAll(reason: RamferryError): void {
     this.#queue.length = 0;
     this.#drop(reason);
-    this.#wakeDeliverer();
+    this.#queueChanged.notify();
   }
 
   #drop(reason: RamferryError): void {

@@ -1,5 +1,6 @@
 // `ramferry emu-manager`: stands where xenopsd starts emu-manager, and starts the real one behind it.
 // What is no compressed save and no restore is the real one's affair alone.
+
 import { RamferryError, toRamferryError } from '../../errors.js';
 import { onAbort } from '../../io/abort-signal.js';
 import { inputOpenError, outputOpenError } from '../../io/system-error.js';
@@ -8,7 +9,7 @@ import { packageVersion } from '../../os/version.js';
 import { EmuArguments, type EmuRequest } from './emu-arguments.js';
 import { type Carrier, Engine } from './emu-engine.js';
 import type { EmuOptions } from '../../options/emu-manager.js';
-import { EMU_EXIT, errorLine, type FrontLog } from './emu-ends.js';
+import { EMU_EXIT, errorLine, type FrontLog } from './emu-conversation.js';
 import { EmuFront } from './emu-front.js';
 import { isOwn } from './descriptors.js';
 import { EmuProcess, onSignals, runUntouched } from './emu-process.js';

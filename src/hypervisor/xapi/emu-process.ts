@@ -1,5 +1,6 @@
 // The real emu-manager as our child: started with descriptors of ours where the front stands between, and with those of
 // xenopsd, under the same numbers, everywhere else. Its exit is told; what it says is its reader's affair.
+
 import { type ChildProcess, spawn, type StdioOptions } from 'node:child_process';
 import fs from 'node:fs';
 import type net from 'node:net';

@@ -1,6 +1,7 @@
 // The four streams that a front can carry: xenguest's out and in, and, when both hosts are told so, the vGPU's.
 // Each reads and writes no byte that is not its own: a memory stream ends at its END record, a vGPU's in the container
 // of our own at that container's end.
+
 import fs from 'node:fs';
 import { promisify } from 'node:util';
 import { NativeOutlet } from '../../container/native-outlet.js';

@@ -1,10 +1,12 @@
 // Lines as they pass on emu-manager's control channel: bytes in, whole lines out, at once and unchanged.
 // A line without an end is handed on when it grows too long to be one, or when the channel ends.
+
 import { Buffer } from 'node:buffer';
 import type { ByteSource } from '../../io/bytes.js';
+import { KIB } from '../../units.js';
 
 /** emu-manager itself refuses lines of more than 128 bytes; nobody waits for the end of one as long as this. */
-const LONGEST_LINE = 64 * 1024;
+const MAX_LINE_BYTES = 64 * KIB;
 const NEWLINE = 0x0a;
 
 /** Every byte of the source in order, cut behind each newline. */
@@ -19,7 +21,7 @@ export async function* readLines(source: ByteSource): AsyncGenerator<Buffer, voi
       yield rest.subarray(0, end + 1);
       rest = rest.subarray(end + 1);
     }
-    if (rest.length > LONGEST_LINE) {
+    if (rest.length > MAX_LINE_BYTES) {
       yield rest;
       rest = Buffer.alloc(0);
     }

@@ -1,14 +1,17 @@
 // Lines to the system's log, through the `logger` program: it is on every control domain, talks to whatever takes
 // /dev/log there, and a log that hangs cannot hang us. Without it, nothing is logged this way.
+
 import { spawn } from 'node:child_process';
 import type { Writable } from 'node:stream';
+
+import { KIB } from '../../units.js';
 
 export type SyslogLevel = 'info' | 'warning' | 'err';
 
 /** A log that takes nothing loses lines instead of our memory. */
-const MOST_QUEUED_BYTES = 64 * 1024;
+const MAX_QUEUED_BYTES = 64 * KIB;
 /** What a datagram of syslog holds in any case (RFC 5424, section 6.1). */
-const LONGEST_LINE = 2048;
+const MAX_LINE_BYTES = 2 * KIB;
 
 /** A `logger` that has ended is started anew, but not for every line. */
 const RESTART_MS = 1000;
@@ -32,8 +35,8 @@ export class Syslog {
   /** Never throws, never waits. */
   write(level: SyslogLevel, text: string): void {
     const input = this.#input(level);
-    if (input?.writable !== true || input.writableLength > MOST_QUEUED_BYTES) return;
-    input.write(`${text.replace(/[^\x20-\x7e]+/g, ' ').slice(0, LONGEST_LINE)}\n`);
+    if (input?.writable !== true || input.writableLength > MAX_QUEUED_BYTES) return;
+    input.write(`${text.replace(/[^\x20-\x7e]+/g, ' ').slice(0, MAX_LINE_BYTES)}\n`);
   }
 
   #input(level: SyslogLevel): Writable | undefined {
