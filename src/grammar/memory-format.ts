@@ -11,6 +11,7 @@
 import { Buffer } from 'node:buffer';
 
 import { RamferryError } from '../errors.js';
+import { MIB } from '../units.js';
 import { PAGE_BYTES } from '../page/size.js';
 
 const MEMORY_MAGIC = Buffer.from([0x89, 0x52, 0x46, 0x4d, 0x0d, 0x0a, 0x1a, 0x0a]);
@@ -33,7 +34,7 @@ const MAX_REGIONS = 256;
 /** Most pages of one PAGES record. */
 const MAX_RECORD_PAGES = 4096;
 /** Most bytes of one STATE record. */
-export const MAX_STATE_BYTES = 1 << 20;
+export const MAX_STATE_BYTES = MIB;
 
 export interface MemoryRecord {
   readonly type: number;

@@ -14,6 +14,7 @@ import { LIBVIRT_MAGICS, LIBVIRT_PART_MAGIC } from '../magics.js';
 import { OpaqueTail } from '../opaque.js';
 import { QemuGrammar } from './qemu.js';
 import { isFull } from '../room.js';
+import { MIB } from '../../units.js';
 
 const HEADER_LENGTH = 92;
 const VERSION_AT = 16;
@@ -22,7 +23,7 @@ const FORMAT_AT = 28;
 /** QEMU_SAVE_VERSION. A larger value means the other byte order: libvirt detects the order in the same way. */
 const MAX_VERSION = 2;
 /** XML, cookie and 64 KiB of padding; a larger value makes the header invalid. */
-const MAX_DATA_LENGTH = 64 * 2 ** 20;
+const MAX_DATA_LENGTH = 64 * MIB;
 /** enum virQEMUSaveFormat: raw, and (since libvirt 11.2) sparse, a QEMU stream with mapped-ram. The others name compressors. */
 const QEMU_FORMATS: readonly number[] = [0, 6];
 const FORMAT_NAMES = ['raw', 'gzip', 'bzip2', 'xz', 'lzop', 'zstd', 'sparse'];

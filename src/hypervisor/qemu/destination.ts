@@ -27,7 +27,7 @@ import { neededCapabilities } from './capabilities.js';
 import { readGo, type Saying, sayingBody } from './messages.js';
 import { qmpTimeout, type ResolvedIncomingOptions, resolveIncomingOptions } from './options.js';
 import type { IncomingOptions } from '../../options/migrate.js';
-import { checkUnmatched, toldRam } from './ram/told-ram.js';
+import { announcedRam, checkUnmatched } from './ram/ram-matching.js';
 import { checkAddress, type Connection, connectionOf } from './connection.js';
 import { monitorInQemu, openGuestRam } from './ram/guest-ram.js';
 import { closeRamFiles, type RamFile } from './ram/ram-files.js';
@@ -107,7 +107,7 @@ class Arrival {
     const { files, pid } = openGuestRam(guest.monitor, backends, this.#settings, 'write');
     this.#files = files;
     const changes = await neededCapabilities(guest, 'destination');
-    const hello = { ...receiverHello(this.#settings), ...toldRam(this.#files) };
+    const hello = { ...receiverHello(this.#settings), ...announcedRam(this.#files) };
     const plain = { oneWay: false, sync: false, directIo: false };
     const opening = {
       ...openOptions({

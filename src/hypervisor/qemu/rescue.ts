@@ -56,6 +56,35 @@ export function resumeSource(options: RescueOptions, stopped: boolean): Promise<
   });
 }
 
+/**
+ * Resumes the source's guest after an error, and releases the watchdog where the guest runs or cannot be resumed.
+ * @param stopped as for {@link resumeSource}
+ * @returns the error, with the guest's state where the guest may still be stopped
+ */
+export async function resumeAfter(
+  error: RamferryError,
+  options: RescueOptions,
+  stopped: boolean,
+  watchdog: { release(): Promise<void> },
+): Promise<RamferryError> {
+  try {
+    await resumeSource(options, stopped);
+  } catch (thrown) {
+    const failure = toRamferryError(thrown);
+    // With ERR_QMP_CONNECT the guest is gone together with its QEMU.
+    if (stopped && failure.code !== 'ERR_QMP_CONNECT') {
+      // The watchdog is not released: it tries again when this process has ended.
+      const why = failure.describe();
+      return new RamferryError(error.code, `${error.describe()}; the source's guest may be stopped: ${why}`, {
+        cause: error,
+        hint: "look at the source's QEMU: query-status, and cont if its guest is paused",
+      });
+    }
+  }
+  await watchdog.release();
+  return error;
+}
+
 async function endMigration(guest: QemuGuest, timeout: number): Promise<void> {
   const deadline = new AwakeDeadline(timeout);
   if (!QemuGuest.underWay(await guest.migration())) return;

@@ -5,8 +5,6 @@ import { RamferryError } from '../../errors.js';
 import { formatSize } from '../../units.js';
 import { QemuGuest } from './qmp/guest.js';
 import type { MemoryBackend } from './qmp/memory.js';
-import type { RamFile } from './ram/ram-files.js';
-import { matchBackends, type ToldBackend } from './ram/ram-matching.js';
 import type { FinalScan } from './source-stream.js';
 
 export async function checkState(guest: QemuGuest): Promise<void> {
@@ -21,56 +19,6 @@ export async function checkState(guest: QemuGuest): Promise<void> {
       hint: 'wait for it, or cancel it with migrate_cancel',
     });
   }
-}
-
-/** What the destination's hello says of its RAM. */
-export interface PartnerRam {
-  readonly ram?: readonly number[] | undefined;
-  readonly ramBackends?: readonly ToldBackend[] | undefined;
-}
-
-export interface Matched {
-  /** In the destination's order. */
-  readonly files: readonly RamFile[];
-  /** By what both QEMUs say, not by the order of `--ram`. */
-  readonly matched: boolean;
-}
-
-/** @throws ERR_LINK_NEGOTIATION, ERR_GUEST_RAM */
-export function checkPartner(
-  { ram, ramBackends }: PartnerRam,
-  files: readonly RamFile[],
-  ramUnchecked: boolean,
-): Matched {
-  if (ram === undefined) {
-    throw new RamferryError('ERR_LINK_NEGOTIATION', 'what answers is `ramferry receive`', {
-      hint: '`migrate` needs `ramferry incoming` at the other end',
-    });
-  }
-  const backends = files.map(({ backend }) => backend).filter((backend) => backend !== undefined);
-  if (ramBackends !== undefined && backends.length === files.length) {
-    const order = matchBackends(backends, ramBackends);
-    return { files: order.map((backend) => files.find((file) => file.backend === backend)!), matched: true };
-  }
-  const ours = files.map(({ size }) => size);
-  if (ram.join() !== ours.join()) {
-    throw new RamferryError(
-      'ERR_GUEST_RAM',
-      `the RAM files have ${ours.join(', ')} bytes here and ${ram.join(', ')} at the destination`,
-      { hint: 'start the destination with the same memory, and name its files in the same order' },
-    );
-  }
-  if (files.length > 1 && !ramUnchecked) {
-    const side = ramBackends === undefined ? 'the destination does' : 'this side does';
-    throw new RamferryError(
-      'ERR_GUEST_RAM',
-      `${side} not tell which memory backend each of its ${files.length} RAM files is`,
-      {
-        hint: 'use this version of ramferry on both sides, or vouch for the order of --ram with --ram-unchecked on both sides',
-      },
-    );
-  }
-  return { files, matched: false };
 }
 
 /** From 8.1 on `x-ignore-shared` leaves out RAM of named files only (RAM_NAMED_FILE in migration/ram.c). */

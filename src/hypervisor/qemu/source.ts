@@ -28,11 +28,12 @@ import { qmpTimeout, type ResolvedMigrateOptions, resolveMigrateOptions } from '
 import type { MigrateOptions } from '../../options/migrate.js';
 import { checkAddress, type Connection, connectionOf } from './connection.js';
 import { PieceSource } from './ram/piece-source.js';
-import { checkIgnored, checkPartner, checkScan, checkState, type PartnerRam } from './source-checks.js';
+import { checkIgnored, checkScan, checkState } from './source-checks.js';
+import { type AnnouncedRam, matchRam } from './ram/ram-matching.js';
 import { monitorInQemu, openGuestRam } from './ram/guest-ram.js';
 import { closeRamFiles, type RamFile } from './ram/ram-files.js';
 import { hashDifference, hashRam } from './ram/ram-hash.js';
-import { type RescueOptions, resumeSource } from './rescue.js';
+import { type RescueOptions, resumeAfter } from './rescue.js';
 import { Scanner, scannerBytes } from './ram/scanner.js';
 import { type FinalScan, SourceStream } from './source-stream.js';
 import { StateInlet } from './state-socket.js';
@@ -145,8 +146,8 @@ class Departure {
     const cargo = {
       grammar,
       memoryBytes: scannerBytes(settings.compressThreads, THREAD_BYTES),
-      greeted: (hello: PartnerRam) => {
-        const { files, matched } = checkPartner(hello, this.#files, this.#settings.ramUnchecked);
+      greeted: (hello: AnnouncedRam) => {
+        const { files, matched } = matchRam(hello, this.#files, this.#settings.ramUnchecked);
         this.#files = files;
         this.#matched = matched;
       },
@@ -271,26 +272,9 @@ class Departure {
     }
     this.#fail(error);
     this.#guest?.close();
-    try {
-      await resumeSource(this.#rescue, this.#stopping);
-      await this.#watchdog.release();
-    } catch (thrown) {
-      const failure = toRamferryError(thrown);
-      // The guest was never stopped, or is gone together with its QEMU: there is nothing to be resumed.
-      if (!this.#stopping || failure.code === 'ERR_QMP_CONNECT') {
-        await this.#watchdog.release();
-        return error;
-      }
-      // Not released: the watchdog takes over when we are gone, and tries again.
-      const why = failure.describe();
-      return new RamferryError(error.code, `${error.describe()}; the source's guest may be stopped: ${why}`, {
-        cause: error,
-        hint: "look at the source's QEMU: query-status, and cont if its guest is paused",
-      });
-    } finally {
-      this.#controller.abort(error);
-    }
-    return error;
+    const reported = await resumeAfter(error, this.#rescue, this.#stopping, this.#watchdog);
+    this.#controller.abort(error);
+    return reported;
   }
 
   #sendSettings(): ResolvedSendOptions {

@@ -5,9 +5,10 @@ import { setImmediate } from 'node:timers/promises';
 
 import { Xxh64 } from '../../../chunk/xxhash.js';
 import { readExactlyAt } from '../../../io/positioned.js';
+import { MIB } from '../../../units.js';
 import type { RamFile } from './ram-files.js';
 
-const PIECE_BYTES = 4 * 1024 * 1024;
+const PIECE_BYTES = 4 * MIB;
 
 /** XXH64 as hexadecimal digits: of all files one after the other, or of each memory backend by its id. */
 export type RamHash = { readonly hash: string } | { readonly hashes: Readonly<Record<string, string>> };

@@ -12,10 +12,11 @@ import { OrderedPool } from '../../../pool/ordered-pool.js';
 import { slotBytes } from '../../../slot/layout.js';
 import { BLOCK_PAGES, SCAN_MODE } from '../../../slot/scan-job.js';
 import type { ScanStartUp } from '../../../slot/start-up.js';
+import { KIB } from '../../../units.js';
 import type { RamFile } from './ram-files.js';
 
 /** Bytes that one job looks at: small enough for a core's cache, large enough to be worth a wake-up. */
-const EXTENT_BYTES = 256 * 1024;
+const EXTENT_BYTES = 256 * KIB;
 /** An error of a worker crosses in the output area. */
 const OUTPUT_BYTES = 4096;
 /** Bytes of the table for each page. */

@@ -5,21 +5,23 @@ import { describe, it } from 'node:test';
 
 import type { MemoryBackend } from '../../../../src/hypervisor/qemu/qmp/memory.js';
 import type { RamFile } from '../../../../src/hypervisor/qemu/ram/ram-files.js';
-import { matchBackends, type ToldBackend } from '../../../../src/hypervisor/qemu/ram/ram-matching.js';
 import {
-  checkIgnored,
-  checkPartner,
-  type PartnerRam,
-} from '../../../../src/hypervisor/qemu/source-checks.js';
-import { checkUnmatched, toldRam } from '../../../../src/hypervisor/qemu/ram/told-ram.js';
+  type AnnouncedBackend,
+  announcedRam,
+  type AnnouncedRam,
+  checkUnmatched,
+  matchBackends,
+  matchRam,
+} from '../../../../src/hypervisor/qemu/ram/ram-matching.js';
+import { checkIgnored } from '../../../../src/hypervisor/qemu/source-checks.js';
 import { MIB } from '../../../../src/units.js';
 
-const a: ToldBackend = { id: 'a', size: 64 * MIB, address: 0 };
-const b: ToldBackend = { id: 'b', size: 64 * MIB, address: 64 * MIB };
+const a: AnnouncedBackend = { id: 'a', size: 64 * MIB, address: 0 };
+const b: AnnouncedBackend = { id: 'b', size: 64 * MIB, address: 64 * MIB };
 
 interface Match {
   readonly title: string;
-  readonly there: readonly ToldBackend[];
+  readonly there: readonly AnnouncedBackend[];
   /** The ids in the destination's order, or what the error names. */
   readonly expected: readonly string[] | RegExp;
 }
@@ -78,7 +80,7 @@ describe('matchBackends', () => {
   }
 });
 
-function backend(told: ToldBackend, type = 'memory-backend-file'): MemoryBackend {
+function backend(told: AnnouncedBackend, type = 'memory-backend-file'): MemoryBackend {
   return {
     share: true,
     type,
@@ -90,7 +92,7 @@ function backend(told: ToldBackend, type = 'memory-backend-file'): MemoryBackend
   };
 }
 
-function file(told: ToldBackend, proven = true): RamFile {
+function file(told: AnnouncedBackend, proven = true): RamFile {
   return {
     ...{ path: `/ram/${told.id}`, fd: -1, size: told.size, fresh: false, device: 1n, inode: 1n },
     backend: proven ? backend(told) : undefined,
@@ -100,7 +102,7 @@ function file(told: ToldBackend, proven = true): RamFile {
 interface Meeting {
   readonly title: string;
   readonly here: readonly RamFile[];
-  readonly there: PartnerRam;
+  readonly there: AnnouncedRam;
   readonly ramUnchecked?: boolean;
   /** Paths in the order in which they are sent, and whether by name; or what the error names. */
   readonly expected: readonly [paths: readonly string[], matched: boolean] | RegExp;
@@ -113,7 +115,7 @@ const sizes = [a.size, b.size];
 const MEETINGS: readonly Meeting[] = [
   {
     title: 'both know their backends: in the order of the destination',
-    ...{ here: both, there: toldRam([file(b), file(a)]), expected: [['/ram/b', '/ram/a'], true] },
+    ...{ here: both, there: announcedRam([file(b), file(a)]), expected: [['/ram/b', '/ram/a'], true] },
   },
   {
     title: 'a peer of version 0.1 with one file: by size',
@@ -129,17 +131,22 @@ const MEETINGS: readonly Meeting[] = [
   },
   {
     title: 'this side does not know its backends: refused',
-    ...{ here: unproven, there: toldRam(both), expected: /this side does not tell which/ },
+    ...{ here: unproven, there: announcedRam(both), expected: /this side does not tell which/ },
   },
   {
     title: 'this side does not know its backends, --ram-unchecked: in the order of --ram',
-    ...{ here: unproven, there: toldRam(both), ramUnchecked: true, expected: [['/ram/a', '/ram/b'], false] },
+    ...{
+      here: unproven,
+      there: announcedRam(both),
+      ramUnchecked: true,
+      expected: [['/ram/a', '/ram/b'], false],
+    },
   },
   {
     title: 'a difference that both QEMUs say is refused with --ram-unchecked too',
     ...{
       here: both,
-      there: toldRam([file(a), file({ ...b, id: 'c' })]),
+      there: announcedRam([file(a), file({ ...b, id: 'c' })]),
       ramUnchecked: true,
       expected: /c is at the destination only/,
     },
@@ -155,17 +162,17 @@ const MEETINGS: readonly Meeting[] = [
   },
 ];
 
-describe('checkPartner', () => {
+describe('matchRam', () => {
   for (const { title, here, there, ramUnchecked = false, expected } of MEETINGS) {
     it(title, () => {
       if (expected instanceof RegExp) {
-        assert.throws(() => checkPartner(there, here, ramUnchecked), {
+        assert.throws(() => matchRam(there, here, ramUnchecked), {
           code: 'ERR_GUEST_RAM',
           message: expected,
         });
         return;
       }
-      const { files, matched } = checkPartner(there, here, ramUnchecked);
+      const { files, matched } = matchRam(there, here, ramUnchecked);
       assert.deepEqual([files.map(({ path }) => path), matched], expected);
     });
   }
