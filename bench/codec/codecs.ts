@@ -5,6 +5,7 @@ import Benchmark from 'benchmark';
 import { closeSync, openSync, readSync } from 'node:fs';
 import { cpus } from 'node:os';
 import { pathToFileURL } from 'node:url';
+import v8 from 'node:v8';
 import type { BindingInfo } from '../../src/codec/codec.js';
 import { Reclaimer } from '../../src/codec/reclaim.js';
 import { listBindings } from '../../src/codec/features.js';
@@ -90,6 +91,8 @@ async function each(
   inputs: readonly Uint8Array[],
   work: (input: Uint8Array) => unknown,
 ): Promise<void> {
+  // As the command does (src/cli/v8-flags.ts).
+  v8.setFlagsFromString('--expose-gc');
   const reclaimer = new Reclaimer();
   for (const input of inputs) {
     const done = work(input);

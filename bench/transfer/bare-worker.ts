@@ -3,6 +3,7 @@
 
 import { Buffer } from 'node:buffer';
 import { readSync } from 'node:fs';
+import v8 from 'node:v8';
 import { workerData } from 'node:worker_threads';
 
 import type { CodecName } from '../../src/codec/codec.js';
@@ -29,6 +30,8 @@ const { fd, chunkSize, chunks, level, from, to, marks } = startUp;
 const counters = new Int32Array(startUp.counters);
 const codec = openCodec(startUp.codec);
 const { returnsBuffers } = bindingInfo(startUp.codec);
+// As the command does (src/cli/v8-flags.ts).
+v8.setFlagsFromString('--expose-gc');
 const reclaimer = new Reclaimer();
 const input = Buffer.from(new SharedArrayBuffer(chunkSize));
 const output = Buffer.from(new SharedArrayBuffer(chunkSize * 2));

@@ -85,6 +85,13 @@ export function optionsFromEnvironment<Table extends Record<string, OptionKind>>
   return options;
 }
 
+/** The zstd binding that `RAMFERRY_ZSTD_BINDING` names, for commands that take no other option from the environment. */
+export function bindingFromEnvironment(env: Readonly<Record<string, string | undefined>>): {
+  readonly zstdBinding?: string;
+} {
+  return optionsFromEnvironment(env, { zstdBinding: 'text' }) as { readonly zstdBinding?: string };
+}
+
 /**
  * The value that a text stands for.
  * @param source name for the message

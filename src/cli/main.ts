@@ -56,8 +56,8 @@ function standSomewhere(): void {
 }
 
 async function start(): Promise<void> {
-  const { ownProcess } = await import('../pool/compile-later.js');
-  ownProcess();
+  const { setFlagsWhenLoaded } = await import('./v8-flags.js');
+  setFlagsWhenLoaded();
   const { exitNow } = await import('../os/exit.js');
   const { guardStandstill } = await import('./standstill.js');
   const { fail, main } = await import('./program.js');

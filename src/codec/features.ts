@@ -3,7 +3,7 @@
 
 import { describeLoadError, type BindingTraits } from './binding.js';
 import { CODEC_NAMES, type BindingInfo, type CodecName } from './codec.js';
-import { BINDINGS, requestedBinding } from './registry.js';
+import { BINDINGS } from './registry.js';
 
 /** One binding that ramferry knows, installed or not. */
 export type BindingReport = UsableBinding | MissingBinding;
@@ -23,9 +23,12 @@ export interface MissingBinding {
   readonly reason: string;
 }
 
-/** All bindings with what became of them, by codec and best first. */
-export function describeBindings(): BindingReport[] {
-  return CODEC_NAMES.flatMap((codec) => describeCodec(codec));
+/**
+ * All bindings with what became of them, by codec and best first.
+ * @param zstdBinding the zstd binding to choose instead of the best one
+ */
+export function describeBindings(zstdBinding?: string): BindingReport[] {
+  return CODEC_NAMES.flatMap((codec) => describeCodec(codec, codec === 'zstd' ? zstdBinding : undefined));
 }
 
 /** The bindings that work here, by codec and best first. */
@@ -56,8 +59,7 @@ export function codecWarnings(reports: readonly BindingReport[] = describeBindin
   });
 }
 
-function describeCodec(codec: CodecName): BindingReport[] {
-  const wanted = requestedBinding(codec);
+function describeCodec(codec: CodecName, wanted: string | undefined): BindingReport[] {
   let chosenYet = false;
   return BINDINGS[codec].map((binding) => {
     try {

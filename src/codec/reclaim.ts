@@ -6,6 +6,9 @@
 // On Node 24 and 26 that is not enough for node:zlib: the handle of each synchronous call keeps its stream's output buffer
 // until a full collection (96 calls on 1 MiB chunks: 57 MiB and still growing, 22 MiB on Node 22). So external memory is
 // measured, and a full collection runs when it has grown by 16 MiB.
+//
+// V8 lets a program collect only with its flag `--expose-gc`. It belongs to the whole process, so the command sets it
+// (src/cli/v8-flags.ts), and a program that embeds ramferry may. Without it the garbage waits for V8 as described above.
 
 import v8 from 'node:v8';
 import vm from 'node:vm';
@@ -18,11 +21,10 @@ const FULL_AFTER_BYTES = 16 * MIB;
 
 type Collect = (options: { type: 'minor' | 'major' }) => void;
 
-/** `--expose-gc` exists in every V8 from Node 20 to 26, and may be set after the start. */
-function collector(): Collect {
-  v8.setFlagsFromString('--expose-gc');
-  const gc: unknown = vm.runInNewContext('gc');
-  return typeof gc === 'function' ? (gc as Collect) : () => undefined;
+/** A new context has `gc` when the flag is set, also since a moment ago. */
+function collector(): Collect | undefined {
+  const gc: unknown = vm.runInNewContext('globalThis.gc');
+  return typeof gc === 'function' ? (gc as Collect) : undefined;
 }
 
 function turnOfTheLoop(): Promise<void> {
@@ -34,6 +36,9 @@ function turnOfTheLoop(): Promise<void> {
 export class Reclaimer {
   #collect: Collect | undefined;
   #bytes = 0;
+  /** Until the next look for a collector; it doubles, because a look takes a new context (some 0.5 ms). */
+  #looks = 1;
+  #untilLook = 1;
   /** External memory of the thread when least of it was garbage. */
   #floor = Infinity;
 
@@ -45,12 +50,22 @@ export class Reclaimer {
     this.#bytes += bytes;
     if (this.#bytes < EVERY_BYTES) return undefined;
     this.#bytes = 0;
-    return this.#reclaim((this.#collect ??= collector()));
+    return this.#reclaim();
   }
 
-  async #reclaim(collect: Collect): Promise<void> {
-    collect({ type: 'minor' });
+  #look(): Collect | undefined {
+    this.#untilLook -= 1;
+    if (this.#untilLook > 0) return undefined;
+    this.#untilLook = this.#looks *= 2;
+    return collector();
+  }
+
+  async #reclaim(): Promise<void> {
+    const collect = (this.#collect ??= this.#look());
+    collect?.({ type: 'minor' });
+    // What V8 has collected by itself is freed in a turn of the loop, too.
     await turnOfTheLoop();
+    if (collect === undefined) return;
     const external = v8.getHeapStatistics().external_memory;
     this.#floor = Math.min(this.#floor, external);
     if (external < this.#floor + FULL_AFTER_BYTES) return;

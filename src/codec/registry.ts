@@ -12,9 +12,6 @@ import { zstdMongodb } from './zstd-mongodb.js';
 import { zstdNapi } from './zstd-napi.js';
 import { zstdNode } from './zstd-node.js';
 
-/** Names the zstd binding to use, where no option does. For tests, and for users whose fast binding misbehaves. */
-export const ZSTD_BINDING_VARIABLE = 'RAMFERRY_ZSTD_BINDING';
-
 const ZSTD_BINDINGS: readonly Binding<ZstdCodec>[] = [zstdNapi, zstdNode, zstdMongodb];
 
 /** All bindings that ramferry knows, best first. */
@@ -26,7 +23,7 @@ export const BINDINGS: Readonly<Record<CodecName, readonly Binding[]>> = {
 };
 
 export interface OpenOptions {
-  /** Name of the binding; without it the environment decides, then the order. */
+  /** Name of the binding; without it the first that loads. */
   readonly binding?: string | undefined;
   /** Encoders look for repetitions all over their input (zstd's long-distance matching), where the binding can. */
   readonly far?: boolean | undefined;
@@ -60,7 +57,7 @@ function select<C extends Codec>(
   bindings: readonly Binding<C>[],
   options: OpenOptions,
 ): LoadedBinding<C> {
-  const wanted = requestedBinding(name, options);
+  const wanted = options.binding;
   const candidates =
     wanted === undefined ? bindings : bindings.filter((each) => each.traits.binding === wanted);
   if (candidates.length === 0) {
@@ -82,11 +79,4 @@ function select<C extends Codec>(
         ? 'reinstall ramferry, or choose another codec'
         : `install ${wanted}, or let ramferry choose the binding`,
   });
-}
-
-/** The binding that was asked for by option or environment; undefined lets the order decide. */
-export function requestedBinding(name: CodecName, options: OpenOptions = {}): string | undefined {
-  if (options.binding !== undefined) return options.binding;
-  const variable = name === 'zstd' ? process.env[ZSTD_BINDING_VARIABLE] : undefined;
-  return variable === '' ? undefined : variable;
 }

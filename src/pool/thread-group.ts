@@ -8,7 +8,7 @@ import { Piscina } from 'piscina';
 
 import { fromErrorData, isErrorCode, RamferryError } from '../errors.js';
 import type { ThreadStartUp } from '../slot/start-up.js';
-import { compileLater } from './compile-later.js';
+import { threadsLoaded } from './loaded.js';
 
 /**
  * Most heap of one thread, in MiB: twenty times what any of them needs, since chunks lie outside it. A leak of ours ends
@@ -171,12 +171,12 @@ export class ThreadGroup {
     (this.#piscina.options as { maxThreads: number }).maxThreads = threads;
   }
 
-  /** Has V8 optimise functions later, from when all threads have loaded theirs (compile-later.ts). */
-  compileLater(): void {
+  /** Tells the program that owns the process when all threads have loaded their modules (loaded.ts). */
+  tellLoaded(warmUp: boolean): void {
     const so = this.#loaded.length;
     void Promise.all(this.#loaded).then(() => {
       // Unless another thread has been started meanwhile: then that one's turn comes.
-      if (so === this.#loaded.length) compileLater();
+      if (so === this.#loaded.length) threadsLoaded({ warmUp });
     });
   }
 

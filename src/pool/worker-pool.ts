@@ -79,8 +79,7 @@ export class WorkerPool {
       this.#fail(new RamferryError('ERR_WORKER_DIED', 'a worker thread ended early'));
     });
     this.#tasks.push(task);
-    // A rehearsal is there to have functions optimised.
-    if (!this.#lent) this.#crew.compileLater();
+    this.#crew.tellLoaded(this.#lent);
   }
 
   #fail(error: RamferryError): void {

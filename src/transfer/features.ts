@@ -60,8 +60,13 @@ const ADDRESSES: readonly Address['kind'][] = [
   'stdio',
 ];
 
-export function features(): Features {
-  const reports = describeBindings();
+export interface FeaturesOptions {
+  /** The zstd binding to show as the one in use, instead of the best one that works. */
+  readonly zstdBinding?: string | undefined;
+}
+
+export function features({ zstdBinding }: FeaturesOptions = {}): Features {
+  const reports = describeBindings(zstdBinding);
   return {
     versions: { ramferry: packageVersion(), stream: NATIVE_VERSION, node: process.versions.node },
     cpus: allowedCpus(),

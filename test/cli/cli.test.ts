@@ -26,7 +26,7 @@ describe('a host that allows few open files', () => {
 
   it('names the limit and shows no stack, whatever the limit and the version of Node', () => {
     // Below some limit, which differs with its version, Node itself does not start.
-    const small = join(import.meta.dirname, '../../src/pool/compile-later.js');
+    const small = join(import.meta.dirname, '../../src/cli/v8-flags.js');
     let least = 12;
     while (withFiles(least, small).status !== 0) least += 1;
     let refused = 0;

@@ -3,11 +3,15 @@
 
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
+import v8 from 'node:v8';
 import { Reclaimer } from '../../src/codec/reclaim.js';
 import { bindingInfo } from '../../src/codec/registry.js';
 import { zstdEncoderMemory } from '../../src/codec/zstd-memory.js';
 import { MIB } from '../../src/units.js';
 import { candidates, memoryLike, roomFor, shared, sharedRoom } from './support.js';
+
+// As the command does.
+v8.setFlagsFromString('--expose-gc');
 
 /** The test's own garbage and what the process loads on the way. */
 const SLACK = 16 * MIB;

@@ -3,6 +3,7 @@
 import { formatBench } from '../../report/bench.js';
 import { bench } from '../../tune/bench/bench.js';
 import type { BenchOptions } from '../../options/tune.js';
+import { bindingFromEnvironment } from '../environment.js';
 import { given, list, MEASURING, numeric, runMeasurement } from '../measuring.js';
 import type { Command } from '../command.js';
 
@@ -41,6 +42,7 @@ export const benchCommand: Command = {
       messageType: 'bench',
       measure: (hooks) =>
         bench({
+          ...bindingFromEnvironment(process.env),
           ...(given(
             parsed,
             ['input', 'quick', 'peers', 'before', 'zstdBinding'],

@@ -29,7 +29,7 @@ export const inspect: Command = {
     try {
       const options = gather(
         parsed,
-        { memoryLimit: 'text', decompressThreads: 'number' },
+        { memoryLimit: 'text', decompressThreads: 'number', zstdBinding: 'text' },
         {},
       ) as InspectOptions;
       const report = await inspectStream(orDash(parsed['stream']), {

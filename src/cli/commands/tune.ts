@@ -3,6 +3,7 @@
 import { formatTune, tuneFields } from '../../report/tune.js';
 import type { TuneOptions } from '../../options/tune.js';
 import { tune } from '../../tune/tune.js';
+import { bindingFromEnvironment } from '../environment.js';
 import { given, MEASURING, runMeasurement } from '../measuring.js';
 import type { Command } from '../command.js';
 
@@ -47,6 +48,7 @@ export const tuneCommand: Command = {
       messageType: 'tune',
       measure: (hooks) =>
         tune({
+          ...bindingFromEnvironment(process.env),
           ...(given(
             parsed,
             [

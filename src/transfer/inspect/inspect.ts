@@ -12,7 +12,11 @@ import { addressOf } from '../../link/address.js';
 import { openInput } from '../../link/open.js';
 import { codecBytes } from '../plan/codec-memory.js';
 import { recognise } from '../plan/opening.js';
-import { type ReceiveOptions, type ResolvedReceiveOptions, resolveReceiveOptions } from '../../options/transfer.js';
+import {
+  type ReceiveOptions,
+  type ResolvedReceiveOptions,
+  resolveReceiveOptions,
+} from '../../options/transfer.js';
 import { speaker } from '../../control/peer-rules.js';
 import { openReceiver } from '../receiver/receivers.js';
 import type { Outcome } from '../receiver/receiving.js';
@@ -30,6 +34,8 @@ export interface InspectOptions {
   readonly memoryLimit?: number | string;
   /** Threads that decode. Default as for `receive`. */
   readonly decompressThreads?: number;
+  /** The zstd binding to decode with, instead of the best one that works. */
+  readonly zstdBinding?: string;
   readonly signal?: AbortSignal;
 }
 

@@ -45,7 +45,8 @@ export class EngineChild {
     // Options of the test runner or a debugger are not for it. In a session of its own a signal to our process group does not
     // reach it: it ends when the channel does, however we end.
     this.#child = fork(TUNE_ENTRY, {
-      execArgv: [],
+      // Its threads collect what codecs leave behind, as those of the command do (codec/reclaim.ts).
+      execArgv: ['--expose-gc'],
       detached: true,
       stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
     });

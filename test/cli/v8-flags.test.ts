@@ -1,16 +1,18 @@
-// The command has V8 optimise functions later, where V8 can. A program that embeds ramferry keeps its own settings.
+// The command has V8 optimise functions later, where V8 can, and may collect garbage.
 
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
 import { describe, it } from 'node:test';
-import { lateOptimisationFlag } from '../../src/pool/compile-later.js';
+import { lateOptimisationFlag } from '../../src/cli/v8-flags.js';
 
-const MODULE = new URL('../../src/pool/compile-later.js', import.meta.url).href;
+const FLAGS = new URL('../../src/cli/v8-flags.js', import.meta.url).href;
+const LOADED = new URL('../../src/pool/loaded.js', import.meta.url).href;
 
 /** V8's optimisation status of a function that has run some 400 kB of bytecode, in a process of its own; stderr is empty. */
 function statusAfter(...lines: readonly string[]): string {
   const program = [
-    `import { compileLater, ownProcess } from '${MODULE}';`,
+    `import { setFlagsWhenLoaded } from '${FLAGS}';`,
+    `import { threadsLoaded } from '${LOADED}';`,
     ...lines,
     'function sum(n) { let all = 0; for (let i = 0; i < n; i++) all += i; return all; }',
     'for (let call = 0; call < 20; call++) sum(1000);',
@@ -32,14 +34,16 @@ function statusAfter(...lines: readonly string[]): string {
   return stdout;
 }
 
-describe('compileLater', () => {
+describe('setFlagsWhenLoaded', () => {
   it('delays optimisation in the command only, where V8 has the flag', () => {
     const ordinary = statusAfter();
-    const delayed = statusAfter('ownProcess();', 'compileLater();');
+    const delayed = statusAfter('setFlagsWhenLoaded();', 'threadsLoaded({ warmUp: false });');
     if (lateOptimisationFlag() === undefined) assert.equal(delayed, ordinary);
     else assert.notEqual(delayed, ordinary);
-    assert.equal(statusAfter('compileLater();'), ordinary);
-    assert.equal(statusAfter('ownProcess();'), ordinary, 'it waits for the threads');
+    assert.equal(statusAfter('threadsLoaded({ warmUp: false });'), ordinary);
+    assert.equal(statusAfter('setFlagsWhenLoaded();'), ordinary, 'it waits for the threads');
+    const warming = statusAfter('setFlagsWhenLoaded();', 'threadsLoaded({ warmUp: true });');
+    assert.equal(warming, ordinary, 'a warm-up exists to have functions optimised');
   });
 
   it('sets a flag only on V8 versions that are known to have it', () => {

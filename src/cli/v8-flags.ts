@@ -1,0 +1,46 @@
+// The settings of V8 that the command changes in its own process. V8 optimises a function after it ran some 60 kB of bytecode, which a
+// long-running program gets back. A transfer of a small guest takes half a second, and each thread spent a third of its processor
+// time on compiling the same functions, often twice, because the rounds of a stream differ.
+
+import v8 from 'node:v8';
+
+import { onThreadsLoaded } from '../pool/loaded.js';
+
+/** Lets a thread collect garbage when it knows that there is some (src/codec/reclaim.ts). Every V8 from Node 20 to 26 has it. */
+const EXPOSE_GC = '--expose-gc';
+
+/**
+ * The flag for each V8 on which a gain was measured. V8 knows no silent way to ask whether a flag exists:
+ * v8.setFlagsFromString() prints an error on stderr for an unknown one. So a version that is not listed gets no flag.
+ *
+ * - V8 11.3 (Node 20): `--interrupt-budget`, bytes of bytecode before a function is optimised, 67,584 by default. The functions
+ *   that matter in a long transfer reach 1,000,000 within a second. Half of it cost a small guest 5 %, twice as much changed nothing
+ *   that stood out from the noise.
+ * - V8 12.4, 13.6 and 14.6 (Node 22, 24, 26): the flag is gone. `--invocation-count-for-turbofan` at 15 times its default
+ *   took 0.91 to 1.05 of the processor time with either of two small guests (medians of 11 that take turns): no reliable gain.
+ */
+const FLAGS: Readonly<Record<string, string>> = {
+  '11.3': '--interrupt-budget=1000000',
+};
+
+/** The flag that this V8 has, if any. */
+export function lateOptimisationFlag(v8Version = process.versions.v8): string | undefined {
+  return FLAGS[v8Version.split('.', 2).join('.')];
+}
+
+/**
+ * Has the flags set when all threads have loaded their modules, not before: V8 throws away what was compiled beforehand of Node's own
+ * modules when a flag differs from the one at its start (50 ms). Threads that warm up optimise as early as V8 does.
+ */
+export function setFlagsWhenLoaded(): void {
+  const set = new Set<string>();
+  const setOnce = (flag: string | undefined): void => {
+    if (flag === undefined || set.has(flag)) return;
+    set.add(flag);
+    v8.setFlagsFromString(flag);
+  };
+  onThreadsLoaded(({ warmUp }) => {
+    setOnce(EXPOSE_GC);
+    if (!warmUp) setOnce(lateOptimisationFlag());
+  });
+}
