@@ -38,15 +38,18 @@ const traits = {
 class Lz4 implements Codec {
   readonly name = 'lz4';
   readonly binding = traits.binding;
-  private scratch = Buffer.alloc(0);
+  #scratch = Buffer.alloc(0);
+  readonly #native: Lz4Napi;
 
-  constructor(private readonly native: Lz4Napi) {}
+  constructor(native: Lz4Napi) {
+    this.#native = native;
+  }
 
   /** There is one speed: every level above 0 is the same. */
   compress(dst: Uint8Array, src: Uint8Array, level: number): number {
     checkLevel('lz4', level, traits.levels);
     if (level === 0) return -1;
-    return copyIfFits(dst, this.native.compressSync(asBuffer(src)).subarray(PREFIX));
+    return copyIfFits(dst, this.#native.compressSync(asBuffer(src)).subarray(PREFIX));
   }
 
   decompress(dst: Uint8Array, src: Uint8Array): void {
@@ -57,10 +60,10 @@ class Lz4 implements Codec {
       );
     }
     // The native code allocates what the prefix says: it is ours, never the sender's.
-    const block = this.withPrefix(dst.length, src);
+    const block = this.#withPrefix(dst.length, src);
     let decoded: Buffer;
     try {
-      decoded = this.native.uncompressSync(block);
+      decoded = this.#native.uncompressSync(block);
     } catch (thrown) {
       throw toRamferryError(thrown, 'ERR_STREAM_CODEC', 'lz4 block is damaged');
     }
@@ -74,15 +77,15 @@ class Lz4 implements Codec {
   }
 
   close(): void {
-    this.scratch = Buffer.alloc(0);
+    this.#scratch = Buffer.alloc(0);
   }
 
-  private withPrefix(size: number, src: Uint8Array): Buffer {
+  #withPrefix(size: number, src: Uint8Array): Buffer {
     const length = PREFIX + src.length;
-    if (this.scratch.length < length) this.scratch = Buffer.allocUnsafeSlow(length);
-    this.scratch.writeUInt32LE(size, 0);
-    this.scratch.set(src, PREFIX);
-    return this.scratch.subarray(0, length);
+    if (this.#scratch.length < length) this.#scratch = Buffer.allocUnsafeSlow(length);
+    this.#scratch.writeUInt32LE(size, 0);
+    this.#scratch.set(src, PREFIX);
+    return this.#scratch.subarray(0, length);
   }
 }
 

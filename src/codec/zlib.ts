@@ -35,14 +35,17 @@ const traits = {
 class Zlib implements Codec {
   readonly name = 'zlib';
   readonly binding = traits.binding;
+  readonly #native: typeof NodeZlib;
 
-  constructor(private readonly native: typeof NodeZlib) {}
+  constructor(native: typeof NodeZlib) {
+    this.#native = native;
+  }
 
   compress(dst: Uint8Array, src: Uint8Array, level: number): number {
     checkLevel('zlib', level, traits.levels);
     if (level === 0 || dst.length === 0) return -1;
     try {
-      const encoded = this.native.deflateRawSync(src, {
+      const encoded = this.#native.deflateRawSync(src, {
         level,
         maxOutputLength: dst.length,
         chunkSize: pieceFor(dst.length),
@@ -55,7 +58,7 @@ class Zlib implements Codec {
   }
 
   decompress(dst: Uint8Array, src: Uint8Array): void {
-    const { buffer, engine } = this.inflate(src, dst.length);
+    const { buffer, engine } = this.#inflate(src, dst.length);
     if (buffer.length !== dst.length) throw wrongLength(`only ${buffer.length}`, dst.length);
     // zlib stops at the end of the DEFLATE data and says nothing about what follows.
     if (engine.bytesWritten !== src.length) {
@@ -71,9 +74,9 @@ class Zlib implements Codec {
     // each call has a state of its own
   }
 
-  private inflate(src: Uint8Array, size: number): WithEngine {
+  #inflate(src: Uint8Array, size: number): WithEngine {
     try {
-      return this.native.inflateRawSync(src, {
+      return this.#native.inflateRawSync(src, {
         maxOutputLength: Math.max(size, 1),
         chunkSize: pieceFor(size),
         info: true,

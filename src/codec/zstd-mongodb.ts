@@ -45,25 +45,28 @@ const traits = {
 class ZstdMongodb implements ZstdCodec {
   readonly name = 'zstd';
   readonly binding = traits.binding;
-  private hash: XxHash | undefined;
+  #hash: XxHash | undefined;
+  readonly #native: Native;
 
-  constructor(private readonly native: Native) {}
+  constructor(native: Native) {
+    this.#native = native;
+  }
 
   async compress(dst: Uint8Array, src: Uint8Array, level: number): Promise<number> {
-    const frame = await this.encode(src, level);
+    const frame = await this.#encode(src, level);
     return frame === undefined ? -1 : rewrapFrame(dst, frame, src.length);
   }
 
   async compressFrame(dst: Uint8Array, src: Uint8Array, level: number): Promise<number> {
-    const frame = await this.encode(src, level);
-    return frame === undefined ? -1 : rewrapFrame(dst, frame, src.length, this.contentChecksum(src));
+    const frame = await this.#encode(src, level);
+    return frame === undefined ? -1 : rewrapFrame(dst, frame, src.length, this.#contentChecksum(src));
   }
 
   async decompress(dst: Uint8Array, src: Uint8Array): Promise<void> {
     checkChunkFrame(src, dst.length);
     let decoded: Buffer;
     try {
-      decoded = await this.native.decompress(asBuffer(src));
+      decoded = await this.#native.decompress(asBuffer(src));
     } catch (thrown) {
       throw toRamferryError(thrown, 'ERR_STREAM_CODEC', 'zstd frame is damaged');
     }
@@ -80,20 +83,20 @@ class ZstdMongodb implements ZstdCodec {
     // each call has a context of its own
   }
 
-  private async encode(src: Uint8Array, level: number): Promise<Buffer | undefined> {
+  async #encode(src: Uint8Array, level: number): Promise<Buffer | undefined> {
     checkLevel('zstd', level, ZSTD_LEVELS);
     if (level === 0 || src.length > ZSTD_CONTENT_MAX) return undefined;
     try {
-      return await this.native.compress(asBuffer(src), level);
+      return await this.#native.compress(asBuffer(src), level);
     } catch (thrown) {
       throw toRamferryError(thrown, 'ERR_INTERNAL', 'zstd');
     }
   }
 
   /** RFC 8878, 3.1.1: the low 4 bytes of the XXH64 of the content, little-endian. */
-  private contentChecksum(src: Uint8Array): Uint8Array {
-    this.hash ??= loadModule('@node-rs/xxhash') as XxHash;
-    const low = Number(this.hash.xxh64(asBuffer(src)) & 0xffffffffn);
+  #contentChecksum(src: Uint8Array): Uint8Array {
+    this.#hash ??= loadModule('@node-rs/xxhash') as XxHash;
+    const low = Number(this.#hash.xxh64(asBuffer(src)) & 0xffffffffn);
     return Uint8Array.of(low & 255, (low >>> 8) & 255, (low >>> 16) & 255, low >>> 24);
   }
 }

@@ -43,29 +43,31 @@ const traits = {
 class ZstdNapi implements ZstdCodec {
   readonly name = 'zstd';
   readonly binding = traits.binding;
-  private encoder: CompressionContext | undefined;
-  private decoder: InstanceType<Native['DCtx']> | undefined;
-  private readonly current = new Map<number, number>();
+  #encoder: CompressionContext | undefined;
+  #decoder: InstanceType<Native['DCtx']> | undefined;
+  readonly #current = new Map<number, number>();
+  readonly #native: Native;
+  readonly #far: boolean;
 
-  constructor(
-    private readonly native: Native,
-    private readonly far: boolean,
-  ) {}
+  constructor(native: Native, far: boolean) {
+    this.#native = native;
+    this.#far = far;
+  }
 
   compress(dst: Uint8Array, src: Uint8Array, level: number): number {
-    return this.encode(dst, src, level, 0);
+    return this.#encode(dst, src, level, 0);
   }
 
   compressFrame(dst: Uint8Array, src: Uint8Array, level: number): number {
-    return this.encode(dst, src, level, 1);
+    return this.#encode(dst, src, level, 1);
   }
 
   decompress(dst: Uint8Array, src: Uint8Array): void {
     checkChunkFrame(src, dst.length);
-    this.decoder ??= new this.native.DCtx();
+    this.#decoder ??= new this.#native.DCtx();
     let length: number;
     try {
-      length = this.decoder.decompress(dst, src);
+      length = this.#decoder.decompress(dst, src);
     } catch (thrown) {
       throw toRamferryError(thrown, 'ERR_STREAM_CODEC', 'zstd frame is damaged');
     }
@@ -79,36 +81,36 @@ class ZstdNapi implements ZstdCodec {
 
   close(): void {
     // The contexts are freed with their objects.
-    this.encoder = undefined;
-    this.decoder = undefined;
-    this.current.clear();
+    this.#encoder = undefined;
+    this.#decoder = undefined;
+    this.#current.clear();
   }
 
-  private encode(dst: Uint8Array, src: Uint8Array, level: number, checksum: 0 | 1): number {
+  #encode(dst: Uint8Array, src: Uint8Array, level: number, checksum: 0 | 1): number {
     checkLevel('zstd', level, ZSTD_LEVELS);
     if (level === 0 || src.length > ZSTD_CONTENT_MAX) return -1;
-    this.encoder ??= new this.native.CCtx();
-    const { compressionLevel, windowLog, checksumFlag, enableLongDistanceMatching } = this.native.CParameter;
-    this.set(this.encoder, compressionLevel, level);
+    this.#encoder ??= new this.#native.CCtx();
+    const { compressionLevel, windowLog, checksumFlag, enableLongDistanceMatching } = this.#native.CParameter;
+    this.#set(this.#encoder, compressionLevel, level);
     // A window that covers the input makes the frame a single segment, at no cost that could be measured.
-    this.set(this.encoder, windowLog, windowLogFor(src.length));
-    this.set(this.encoder, checksumFlag, checksum);
-    if (this.far) this.set(this.encoder, enableLongDistanceMatching, 1);
+    this.#set(this.#encoder, windowLog, windowLogFor(src.length));
+    this.#set(this.#encoder, checksumFlag, checksum);
+    if (this.#far) this.#set(this.#encoder, enableLongDistanceMatching, 1);
     try {
-      return acceptOwnFrame(dst, this.encoder.compress2(dst, src), src.length);
+      return acceptOwnFrame(dst, this.#encoder.compress2(dst, src), src.length);
     } catch (thrown) {
       // A frame that was given up stays open, and an open frame takes no other parameters: not even for the next input.
-      this.encoder.reset(this.native.ResetDirective.sessionOnly);
+      this.#encoder.reset(this.#native.ResetDirective.sessionOnly);
       if (thrown instanceof Error && thrown.message.startsWith('Destination buffer is too small')) return -1;
       throw toRamferryError(thrown, 'ERR_INTERNAL', 'zstd');
     }
   }
 
   /** Parameters stay with the context: only changes cross into native code. */
-  private set(encoder: CompressionContext, parameter: number, value: number): void {
-    if (this.current.get(parameter) === value) return;
+  #set(encoder: CompressionContext, parameter: number, value: number): void {
+    if (this.#current.get(parameter) === value) return;
     encoder.setParameter(parameter, value);
-    this.current.set(parameter, value);
+    this.#current.set(parameter, value);
   }
 }
 

@@ -51,25 +51,27 @@ const traits = {
 class ZstdNode implements ZstdCodec {
   readonly name = 'zstd';
   readonly binding = traits.binding;
+  readonly #native: NodeZstd;
+  readonly #far: boolean;
 
-  constructor(
-    private readonly native: NodeZstd,
-    private readonly far: boolean,
-  ) {}
+  constructor(native: NodeZstd, far: boolean) {
+    this.#native = native;
+    this.#far = far;
+  }
 
   compress(dst: Uint8Array, src: Uint8Array, level: number): number {
-    return this.encode(dst, src, level, 0);
+    return this.#encode(dst, src, level, 0);
   }
 
   compressFrame(dst: Uint8Array, src: Uint8Array, level: number): number {
-    return this.encode(dst, src, level, 1);
+    return this.#encode(dst, src, level, 1);
   }
 
   decompress(dst: Uint8Array, src: Uint8Array): void {
     checkChunkFrame(src, dst.length);
     let decoded: Buffer;
     try {
-      decoded = this.native.zstdDecompressSync(src, {
+      decoded = this.#native.zstdDecompressSync(src, {
         maxOutputLength: Math.max(dst.length, 1),
         chunkSize: pieceFor(dst.length),
       });
@@ -85,7 +87,7 @@ class ZstdNode implements ZstdCodec {
     // each call has a context of its own
   }
 
-  private encode(dst: Uint8Array, src: Uint8Array, level: number, checksum: 0 | 1): number {
+  #encode(dst: Uint8Array, src: Uint8Array, level: number, checksum: 0 | 1): number {
     checkLevel('zstd', level, ZSTD_LEVELS);
     if (level === 0 || src.length > ZSTD_CONTENT_MAX) return -1;
     const {
@@ -93,15 +95,15 @@ class ZstdNode implements ZstdCodec {
       ZSTD_c_windowLog,
       ZSTD_c_checksumFlag,
       ZSTD_c_enableLongDistanceMatching,
-    } = this.native.constants;
+    } = this.#native.constants;
     const room = dst.length + HEADER_MARGIN;
     try {
-      const frame = this.native.zstdCompressSync(src, {
+      const frame = this.#native.zstdCompressSync(src, {
         params: {
           [ZSTD_c_compressionLevel]: level,
           [ZSTD_c_windowLog]: windowLogFor(src.length),
           [ZSTD_c_checksumFlag]: checksum,
-          ...(this.far ? { [ZSTD_c_enableLongDistanceMatching]: 1 } : {}),
+          ...(this.#far ? { [ZSTD_c_enableLongDistanceMatching]: 1 } : {}),
         },
         maxOutputLength: room,
         chunkSize: pieceFor(room),
