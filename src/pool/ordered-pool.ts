@@ -4,6 +4,7 @@
 // It knows nothing of what a job does.
 
 import { RamferryError } from '../errors.js';
+import { Signal } from '../os/signal.js';
 import { STATE } from '../slot/job.js';
 import { allocateArena, type SlotGeometry, slotViews, type SlotViews } from '../slot/layout.js';
 import { jobError } from '../slot/outcome.js';
@@ -41,7 +42,8 @@ export class OrderedPool {
   #limit = Infinity;
   #nextIn = 0;
   #nextOut = 0;
-  #wake: (() => void) | undefined;
+  /** A push, the end or a failure: next() looks again. */
+  readonly #changed = new Signal();
   #ended = false;
   /** What ended the input; reported after everything that was pushed before it. */
   #endError: RamferryError | undefined;
@@ -135,21 +137,21 @@ export class OrderedPool {
     this.#nextIn = Math.max(this.#nextIn, place + 1);
     this.#ring.push(slot);
     this.#pool.grow();
-    this.#wakeReader();
+    this.#changed.notify();
   }
 
   /** The same for a slot whose output is complete already: no worker sees it. */
   pushDone(slot: number): void {
     this.slots[slot]!.job.state = STATE.done;
     this.#order.set(this.#nextIn++, slot);
-    this.#wakeReader();
+    this.#changed.notify();
   }
 
   /** No more pushes; an error is reported by next() after everything that was pushed. */
   end(error?: RamferryError): void {
     this.#ended = true;
     this.#endError = error;
-    this.#wakeReader();
+    this.#changed.notify();
   }
 
   /** Stops everything now: acquire() and next() reject with this error from here on. The first one counts. */
@@ -158,7 +160,7 @@ export class OrderedPool {
     this.#failure = error;
     this.#ring.finish();
     for (const resolve of this.#waiting.splice(0)) resolve(-1);
-    this.#wakeReader();
+    this.#changed.notify();
   }
 
   /**
@@ -172,7 +174,7 @@ export class OrderedPool {
       if (slot === undefined) {
         if (this.#endError !== undefined) throw this.#endError;
         if (this.#ended) return undefined;
-        await new Promise<void>((resolve) => (this.#wake = resolve));
+        await this.#changed.wait();
         continue;
       }
       const seen = this.#ring.finished;
@@ -224,11 +226,6 @@ export class OrderedPool {
   /** Ends the threads; safe at any time. */
   close(): Promise<void> {
     return this.#pool.close();
-  }
-
-  #wakeReader(): void {
-    this.#wake?.();
-    this.#wake = undefined;
   }
 
   #throwIfFailed(): void {

@@ -2,11 +2,10 @@
 // each task for which transfer; so they may be there before anybody knows what it will be. A thread that dies or runs out
 // of memory is told once, with a named error. It knows nothing of the ring and of chunks.
 
-import { setTimeout as sleep } from 'node:timers/promises';
-
 import { Piscina } from 'piscina';
 
 import { fromErrorData, isErrorCode, RamferryError } from '../errors.js';
+import { withDeadline } from '../os/deadline.js';
 import type { ThreadStartUp } from '../slot/start-up.js';
 import { threadsLoaded } from './loaded.js';
 
@@ -17,11 +16,10 @@ import { threadsLoaded } from './loaded.js';
 const THREAD_HEAP_MIB = 256;
 
 /**
- * How long a thread may take to leave its task when it is asked to, in slices: a process that is stopped meanwhile loses one of
- * them only. Every job ends much sooner, and so does the loading of a codec's module; a thread that is late hangs.
+ * How long a thread may take to leave its task when it is asked to, counted while this process runs. Every job ends much sooner,
+ * and so does the loading of a codec's module; a thread that is late hangs.
  */
-const PATIENCE_SLICES = 10;
-const SLICE_MS = 300;
+const PATIENCE_MS = 3000;
 
 export interface CrewOptions extends ThreadStartUp {
   /** The program: its default export takes what {@link ThreadGroup.work} is given, `started` does nothing. */
@@ -212,18 +210,12 @@ export class ThreadGroup {
 
   /** Every task that a thread has is over, or its thread hangs. */
   async #tasksLeft(): Promise<void> {
-    for (let slices = 0; slices < PATIENCE_SLICES; slices++) {
-      const slice = new AbortController();
-      const over = sleep(SLICE_MS, undefined, { signal: slice.signal }).catch(() => undefined);
-      // What piscina still queues has no thread and never will.
-      while (this.#tasks.size > this.#piscina.queueSize) {
-        const late = over.then(() => !slice.signal.aborted);
-        if (await Promise.race([late, ...[...this.#tasks.keys()].map((task) => task.then(() => false))]))
-          break;
-      }
-      slice.abort();
-      if (this.#tasks.size <= this.#piscina.queueSize) return;
-    }
+    await withDeadline(this.#tasksOver(), PATIENCE_MS, () => undefined);
+  }
+
+  async #tasksOver(): Promise<void> {
+    // What piscina still queues has no thread and never will.
+    while (this.#tasks.size > this.#piscina.queueSize) await Promise.race(this.#tasks.keys());
   }
 
   /** piscina keeps a task for the next thread when the one that was started for it dies before it is ready. */
