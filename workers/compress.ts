@@ -133,17 +133,13 @@ class Compressor {
     const turn = this.#turnOf(slot);
     const { inputLength: length, segmentCount, outputOffset: at, codec: name } = job;
     const level = levelOf(job);
+    const codec = name === 'none' || level === 0 ? undefined : this.#codecs.codec(name);
     const result = await encodeChunk(
       this.#planner,
       { front, length, segments: slot.segments, segmentCount },
-      placeOf(job),
-      {
-        codec: name === 'none' || level === 0 ? undefined : this.#codecs.codec(name),
-        level,
-      },
+      { place: placeOf(job), coding: { codec, level }, turn },
       slot.output,
       at,
-      turn,
     );
     if (job.selfCheck) await this.#selfCheck(slot.output.subarray(at), result.header);
     // The check has done to the store what the receiver will do.

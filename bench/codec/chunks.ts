@@ -47,7 +47,7 @@ export const chunks: Suite = {
     const tools = { expander, scratch, codec: (name: CodecName) => codecs[name] };
     const encode = (input: PlanInput, name: CodecName) => {
       const coding = { codec: name === 'none' ? undefined : codecs[name], level: 1, storeOnly: false };
-      return encodeChunk(planner, input, { sequence: 0, needs: 0, offset: 0 }, coding, out, 0);
+      return encodeChunk(planner, input, { place: { sequence: 0, needs: 0, offset: 0 }, coding }, out, 0);
     };
     const prepared: Prepared[] = [];
     for (const input of inputs) {

@@ -183,7 +183,7 @@ class Contest {
       const limit = Math.min(estimateLiteral(this.#nowWords, first), PAGE_BYTES - 96);
       const size = looksRewritten(this.#oldWords, first, view, at)
         ? -1
-        : encodeDelta(this.#oldWords, first, words, bytes, this.#delta, 0, limit);
+        : encodeDelta(this.#oldWords, first, { words, bytes }, this.#delta, limit);
       this.#lengths[page] = size;
       (size < 0 ? bytes : this.#delta.subarray(0, size)).copy(this.#body, length);
       length += size < 0 ? PAGE_BYTES : size;

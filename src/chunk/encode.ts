@@ -38,6 +38,14 @@ export interface StoreTurn {
   end(): void;
 }
 
+/** What is asked of one encoding, besides the bytes and where the record goes. */
+export interface ChunkRequest {
+  readonly place: ChunkPlace;
+  readonly coding: ChunkCoding;
+  /** Of a stream with a page store; ends before the codec begins, unless the plan is dry. */
+  readonly turn?: StoreTurn | undefined;
+}
+
 export interface Encoded {
   readonly header: ChunkHeader;
   /** Valid until the next chunk. */
@@ -51,18 +59,13 @@ export function recordCapacity(bytes: number): number {
   return bytes + CHUNK_OVERHEAD + MAX_PLAIN_EXCESS;
 }
 
-/**
- * Writes the record to out[at, …); `out` must have recordCapacity(input.length) bytes there.
- * @param turn of a stream with a page store; ends before the codec begins, unless the plan is dry
- */
+/** Writes the record to out[at, …); `out` must have recordCapacity(input.length) bytes there. */
 export async function encodeChunk(
   planner: Planner,
   input: PlanInput,
-  place: ChunkPlace,
-  coding: ChunkCoding,
+  { place, coding, turn }: ChunkRequest,
   out: Buffer,
   at: number,
-  turn?: StoreTurn,
 ): Promise<Encoded> {
   // Before the plan: it may move or overwrite input.
   const decodedChecksum = checksum(inputBytes(input));

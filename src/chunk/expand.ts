@@ -11,7 +11,7 @@ import { applyDelta } from '../page/xbzrle.js';
 import { zeroBytes } from '../page/zero.js';
 import { OP, OperationReader, SlotNumbers } from './operations.js';
 import { type PageStore, StoreWrites } from './page-store.js';
-import { readWords } from './words.js';
+import { readWords, type WordState } from './words.js';
 
 export interface PageCounts {
   zero: number;
@@ -41,6 +41,19 @@ export class Expander {
   #literals = 0;
   #writes = new StoreWrites(0);
   readonly #numbers = new SlotNumbers();
+  readonly #words: WordState = { high: 0, low: 0 };
+
+  // The chunk at hand, and how far it is.
+  #reader!: OperationReader;
+  #content!: Buffer;
+  #out!: Buffer;
+  #view!: DataView;
+  #from: StoreView | undefined;
+  #counts!: PageCounts;
+  /** Bytes of content that are used, bytes of output that are there, and pages among them. */
+  #taken = 0;
+  #at = 0;
+  #page = 0;
 
   /** @param maxPages most pages that one chunk can hold */
   constructor(maxPages: number) {
@@ -59,105 +72,26 @@ export class Expander {
    * @returns pages by encoding, for comparison with the record's header
    */
   expand(operations: Uint8Array, content: Buffer, out: Buffer, from?: StoreView): PageCounts {
-    const counts: PageCounts = { zero: 0, literal: 0, duplicate: 0, same: 0, delta: 0 };
-    if (from !== undefined) this.#begin();
-    const words = { high: 0, low: 0 };
-    const view = new DataView(out.buffer, out.byteOffset, out.byteLength);
     const reader = new OperationReader(operations);
-    let taken = 0;
-    let at = 0;
-    let page = 0;
-
-    /** Room for `bytes` more bytes of output; the offset after them. */
-    const reserve = (bytes: number): number => {
-      if (bytes > out.length - at) throw wrong('produce more than its decoded length');
-      return at + bytes;
-    };
-    const place = (count: number): void => {
-      if (count > this.#pageAt.length - page) throw wrong('name more pages than a chunk can hold');
-      for (let index = 0; index < count; index++) this.#pageAt[page++] = at + index * PAGE_BYTES;
-    };
-    const copyContent = (bytes: number): void => {
-      const end = reserve(bytes);
-      if (bytes > content.length - taken) throw wrong('take more content than there is');
-      copyBytes(out, at, content, taken, taken + bytes);
-      taken += bytes;
-      at = end;
-    };
-
-    while (reader.next()) {
-      const { kind, count } = reader;
-      switch (kind) {
-        case OP.bytes:
-          copyContent(count);
-          break;
-        case OP.literal:
-          reserve(count * PAGE_BYTES);
-          place(count);
-          if (from !== undefined) this.#noteLiterals(count, at);
-          copyContent(count * PAGE_BYTES);
-          counts.literal += count;
-          break;
-        case OP.zero: {
-          const end = reserve(count * PAGE_BYTES);
-          place(count);
-          zeroBytes(out, at, end);
-          at = end;
-          counts.zero += count;
-          break;
-        }
-        case OP.duplicate: {
-          const distance = reader.number();
-          if (distance < 1 || distance > page) throw wrong('repeat a page that is not there');
-          const end = reserve(count * PAGE_BYTES);
-          place(count);
-          for (let index = page - count; index < page; index++) {
-            const from = this.#pageAt[index - distance] ?? 0;
-            copyBytes(out, this.#pageAt[index]!, out, from, from + PAGE_BYTES);
-          }
-          at = end;
-          counts.duplicate += count;
-          break;
-        }
-        case OP.progressionLE:
-        case OP.progressionBE:
-        case OP.listLE:
-        case OP.listBE:
-          at += readWords(reader, words, view, at);
-          break;
-        case OP.same:
-        case OP.stored:
-        case OP.delta:
-        case OP.keep: {
-          if (from === undefined) throw wrong('use a page store that the stream has not');
-          if (kind === OP.keep) {
-            this.#keep(reader, count, from);
-            break;
-          }
-          reserve(count * PAGE_BYTES);
-          place(count);
-          if (kind === OP.delta) {
-            for (let index = 0; index < count; index++) {
-              taken = this.#delta(reader, content, taken, out, at + index * PAGE_BYTES, from);
-            }
-          } else {
-            this.#stored(reader, count, out, at, from);
-          }
-          counts[kind === OP.same ? 'same' : kind === OP.delta ? 'delta' : 'duplicate'] += count;
-          at += count * PAGE_BYTES;
-          break;
-        }
-        default:
-          throw wrong(`have an unknown kind (${kind})`);
-      }
-    }
-    if (at !== out.length) throw wrong('produce less than its decoded length');
-    if (taken !== content.length) throw wrong('leave content over');
-    if (from !== undefined && this.#writes.length > page)
+    this.#reader = reader;
+    this.#content = content;
+    this.#out = out;
+    this.#view = new DataView(out.buffer, out.byteOffset, out.byteLength);
+    this.#from = from;
+    this.#counts = { zero: 0, literal: 0, duplicate: 0, same: 0, delta: 0 };
+    this.#words.high = this.#words.low = 0;
+    this.#taken = this.#at = this.#page = 0;
+    if (from !== undefined) this.#beginStore();
+    while (reader.next()) this.#carryOut(reader.kind, reader.count);
+    if (this.#at !== out.length) throw wrong('produce less than its decoded length');
+    if (this.#taken !== content.length) throw wrong('leave content over');
+    if (from !== undefined && this.#writes.length > this.#page) {
       throw wrong('put more pages into the store than there are');
-    return counts;
+    }
+    return this.#counts;
   }
-  #begin(): void {
+
+  #beginStore(): void {
     if (this.#literalAt.length === 0) {
       this.#literalAt = new Int32Array(this.#maxPages);
       this.#writes = new StoreWrites(this.#maxPages);
@@ -167,47 +101,137 @@ export class Expander {
     this.#numbers.reset();
   }
 
-  #noteLiterals(count: number, at: number): void {
-    for (let index = 0; index < count; index++) this.#literalAt[this.#literals++] = at + index * PAGE_BYTES;
-  }
-
-  /** Copies `count` pages of the store to out[at, …). */
-  #stored(
-    reader: OperationReader,
-    count: number,
-    out: Buffer,
-    at: number,
-    { store, needs }: StoreView,
-  ): void {
-    const slot = this.#numbers.read(reader, count, store.slots);
-    for (let index = 0; index < count; index++) {
-      if (!store.holds(slot + index, needs)) throw notThere(slot + index);
+  #carryOut(kind: number, count: number): void {
+    switch (kind) {
+      case OP.bytes:
+        this.#copyContent(count);
+        break;
+      case OP.literal:
+        this.#literal(count);
+        break;
+      case OP.zero:
+        this.#zero(count);
+        break;
+      case OP.duplicate:
+        this.#duplicate(count, this.#reader.number());
+        break;
+      case OP.progressionLE:
+      case OP.progressionBE:
+      case OP.listLE:
+      case OP.listBE:
+        this.#at += readWords(this.#reader, this.#words, this.#view, this.#at);
+        break;
+      case OP.same:
+        this.#stored(count);
+        this.#counts.same += count;
+        break;
+      case OP.stored:
+        this.#stored(count);
+        this.#counts.duplicate += count;
+        break;
+      case OP.delta:
+        this.#deltas(count);
+        break;
+      case OP.keep:
+        this.#keep(count);
+        break;
+      default:
+        throw wrong(`have an unknown kind (${kind})`);
     }
-    copyBytes(out, at, store.bytes, slot * PAGE_BYTES, (slot + count) * PAGE_BYTES);
   }
 
-  /** Makes one page at out[at, …) from its earlier contents and content[taken, …); returns how far content is taken. */
-  #delta(
-    reader: OperationReader,
-    content: Buffer,
-    taken: number,
-    out: Buffer,
-    at: number,
-    { store, needs }: StoreView,
-  ): number {
-    const slot = this.#numbers.read(reader, 1, store.slots);
-    const end = taken + reader.number();
-    if (end > content.length) throw wrong('take more content than there is');
-    if (!store.holds(slot, needs)) throw notThere(slot);
-    copyBytes(out, at, store.bytes, slot * PAGE_BYTES, (slot + 1) * PAGE_BYTES);
-    applyDelta(out, at, content.subarray(taken, end));
-    this.#write(slot, at);
+  /** Room for `bytes` more bytes of output; the offset after them. */
+  #reserve(bytes: number): number {
+    if (bytes > this.#out.length - this.#at) throw wrong('produce more than its decoded length');
+    return this.#at + bytes;
+  }
+
+  /** Room for `count` more pages, whose places are noted; the offset after them. */
+  #reservePages(count: number): number {
+    const end = this.#reserve(count * PAGE_BYTES);
+    if (count > this.#pageAt.length - this.#page) throw wrong('name more pages than a chunk can hold');
+    for (let at = this.#at; at < end; at += PAGE_BYTES) this.#pageAt[this.#page++] = at;
     return end;
   }
 
-  #keep(reader: OperationReader, count: number, { store }: StoreView): void {
+  #copyContent(bytes: number): void {
+    const end = this.#reserve(bytes);
+    const taken = this.#taken;
+    if (bytes > this.#content.length - taken) throw wrong('take more content than there is');
+    copyBytes(this.#out, this.#at, this.#content, taken, taken + bytes);
+    this.#taken = taken + bytes;
+    this.#at = end;
+  }
+
+  #literal(count: number): void {
+    const end = this.#reservePages(count);
+    if (this.#from !== undefined) {
+      for (let at = this.#at; at < end; at += PAGE_BYTES) this.#literalAt[this.#literals++] = at;
+    }
+    this.#copyContent(count * PAGE_BYTES);
+    this.#counts.literal += count;
+  }
+
+  #zero(count: number): void {
+    const end = this.#reservePages(count);
+    zeroBytes(this.#out, this.#at, end);
+    this.#at = end;
+    this.#counts.zero += count;
+  }
+
+  #duplicate(count: number, distance: number): void {
+    const first = this.#page;
+    if (distance < 1 || distance > first) throw wrong('repeat a page that is not there');
+    this.#at = this.#reservePages(count);
+    const out = this.#out;
+    for (let index = first; index < first + count; index++) {
+      const from = this.#pageAt[index - distance] ?? 0;
+      copyBytes(out, this.#pageAt[index]!, out, from, from + PAGE_BYTES);
+    }
+    this.#counts.duplicate += count;
+  }
+
+  #storeView(): StoreView {
+    if (this.#from === undefined) throw wrong('use a page store that the stream has not');
+    return this.#from;
+  }
+
+  /** Copies `count` pages of the store. */
+  #stored(count: number): void {
+    const { store, needs } = this.#storeView();
+    const end = this.#reservePages(count);
+    const slot = this.#numbers.read(this.#reader, count, store.slots);
+    for (let index = 0; index < count; index++) {
+      if (!store.holds(slot + index, needs)) throw notThere(slot + index);
+    }
+    copyBytes(this.#out, this.#at, store.bytes, slot * PAGE_BYTES, (slot + count) * PAGE_BYTES);
+    this.#at = end;
+  }
+
+  /** Makes `count` pages, each from its earlier contents and a difference. */
+  #deltas(count: number): void {
+    const view = this.#storeView();
+    const end = this.#reservePages(count);
+    for (; this.#at < end; this.#at += PAGE_BYTES) this.#delta(view);
+    this.#counts.delta += count;
+  }
+
+  #delta({ store, needs }: StoreView): void {
+    const at = this.#at;
+    const slot = this.#numbers.read(this.#reader, 1, store.slots);
+    const end = this.#taken + this.#reader.number();
+    if (end > this.#content.length) throw wrong('take more content than there is');
+    if (!store.holds(slot, needs)) throw notThere(slot);
+    copyBytes(this.#out, at, store.bytes, slot * PAGE_BYTES, (slot + 1) * PAGE_BYTES);
+    applyDelta(this.#out, at, this.#content.subarray(this.#taken, end));
+    this.#write(slot, at);
+    this.#taken = end;
+  }
+
+  #keep(count: number): void {
+    const { store } = this.#storeView();
     if (count > this.#literals) throw wrong('keep pages that are not there');
-    const slot = this.#numbers.read(reader, count, store.slots);
+    const slot = this.#numbers.read(this.#reader, count, store.slots);
     const first = this.#literals - count;
     for (let index = 0; index < count; index++) this.#write(slot + index, this.#literalAt[first + index]!);
   }

@@ -11,7 +11,7 @@ import { Content } from './content.js';
 import { OP, OperationWriter, SlotNumbers } from './operations.js';
 import { SEGMENT } from './segments.js';
 import { type StorePlan, StorePlanner, type StoreTally } from './store-plan.js';
-import { type WordState, writeWords } from './words.js';
+import { WordWriter } from './words.js';
 
 /** Room for operations in front of the content. A chunk that needs more is planned as plain bytes. */
 export const OPERATIONS_CAPACITY = 65_536;
@@ -42,7 +42,7 @@ export class Planner {
   readonly #operations = new OperationWriter(new Uint8Array(OPERATIONS_CAPACITY));
   readonly #finder: DuplicateFinder;
   readonly #content: Content;
-  readonly #words: WordState = { high: 0, low: 0 };
+  readonly #words = new WordWriter(this.#operations);
 
   // What the walk is in the middle of: the chunk's memory, and an operation that may still grow.
   #front!: Buffer;
@@ -94,7 +94,7 @@ export class Planner {
     this.#content.begin(input.front);
     this.#operations.reset();
     this.#finder.begin();
-    this.#words.high = this.#words.low = 0;
+    this.#words.begin();
     this.#kind = 0;
     this.#count = 0;
     this.#page = 0;
@@ -152,7 +152,7 @@ export class Planner {
       default: {
         this.#flushOperation();
         this.#content.drop(at);
-        writeWords(this.#operations, this.#words, this.#view, at, count, kind === SEGMENT.wordsBE);
+        this.#words.write(this.#view, at, count, kind === SEGMENT.wordsBE);
         return at + count * 8;
       }
     }

@@ -8,7 +8,7 @@ import { copyBytes } from '../page/copy.js';
 import { estimateLiteral } from '../page/estimate.js';
 import { looksRewritten } from '../page/rewritten.js';
 import { PAGE_BYTES } from '../page/size.js';
-import { encodeDelta, PAGE_WORDS } from '../page/xbzrle.js';
+import { type AlignedPage, encodeDelta, PAGE_WORDS } from '../page/xbzrle.js';
 import { OP } from './operations.js';
 import { type PageStore, StoreWrites } from './page-store.js';
 
@@ -68,8 +68,6 @@ export const NO_TALLY: StoreTally = {
   gain: 0,
   cost: 0,
 };
-/** Its figures, as they travel between threads. */
-export const TALLY = Object.keys(NO_TALLY) as readonly (keyof StoreTally)[];
 
 /**
  * All that is weighed is weighed in bytes that a codec need not see: 1 ns of a thread each, at zstd 1. What a byte is worth
@@ -93,6 +91,11 @@ function gainOf(literal: number, bytes: number): number {
 /** A delta gains nothing beyond this, whatever the page. */
 const MOST_DELTA_BYTES = PAGE_BYTES - 96;
 
+function alignedPage(): AlignedPage {
+  const words = new Int32Array(PAGE_WORDS);
+  return { words, bytes: Buffer.from(words.buffer) };
+}
+
 export class StorePlanner {
   readonly writes: StoreWrites;
   readonly tally: StoreTally = { ...NO_TALLY };
@@ -101,9 +104,8 @@ export class StorePlanner {
   /** Of the page at hand: its delta. */
   readonly delta = Buffer.allocUnsafeSlow(PAGE_BYTES);
   deltaLength = 0;
-  /** The page at hand where its words are aligned. */
-  readonly #words = new Int32Array(PAGE_WORDS);
-  readonly #bytes = Buffer.from(this.#words.buffer);
+  /** A copy of the page at hand. */
+  readonly #page = alignedPage();
   #plan!: StorePlan;
   #coded = true;
 
@@ -171,10 +173,10 @@ export class StorePlanner {
       if (sampled) tally.cost += COST.rewritten;
       return OP.literal;
     }
-    copyBytes(this.#bytes, 0, front, at, at + PAGE_BYTES);
-    const literal = this.#literal(this.#words, 0);
+    copyBytes(this.#page.bytes, 0, front, at, at + PAGE_BYTES);
+    const literal = this.#literal(this.#page.words, 0);
     const limit = Math.min(literal, MOST_DELTA_BYTES);
-    const length = encodeDelta(words, slot * PAGE_WORDS, this.#words, this.#bytes, this.delta, 0, limit);
+    const length = encodeDelta(words, slot * PAGE_WORDS, this.#page, this.delta, limit);
     if (length < 0) {
       tally.overflow++;
       if (sampled) tally.cost += COST.difference;

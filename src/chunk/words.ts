@@ -15,76 +15,107 @@ export interface WordState {
   low: number;
 }
 
-/** Writes `count` words at `offset` as operations. */
-export function writeWords(
-  out: OperationWriter,
-  state: WordState,
-  view: DataView,
-  offset: number,
-  count: number,
-  bigEndian: boolean,
-): void {
-  const highAt = bigEndian ? 0 : 4;
-  const lowAt = bigEndian ? 4 : 0;
-  if (count === 1) {
-    // QEMU writes one before each page: not worth the search below.
-    const loneHigh = view.getInt32(offset + highAt, !bigEndian);
-    const loneLow = view.getInt32(offset + lowAt, !bigEndian);
-    out.begin(bigEndian ? OP.listBE : OP.listLE, 1);
-    out.signed((loneHigh - state.high) | 0);
-    out.signed((loneLow - state.low) | 0);
-    state.high = loneHigh;
-    state.low = loneLow;
-    return;
+/** Writes the words of chunks as operations. */
+export class WordWriter {
+  readonly #out: OperationWriter;
+  readonly #state: WordState = { high: 0, low: 0 };
+
+  // The words at hand.
+  #view!: DataView;
+  #offset = 0;
+  #count = 0;
+  #bigEndian = false;
+
+  constructor(out: OperationWriter) {
+    this.#out = out;
   }
-  const high = (index: number): number => view.getInt32(offset + index * 8 + highAt, !bigEndian);
-  const low = (index: number): number => view.getInt32(offset + index * 8 + lowAt, !bigEndian);
+
+  /** A new chunk begins. */
+  begin(): void {
+    this.#state.high = this.#state.low = 0;
+  }
+
+  /** Writes `count` words at `offset`. */
+  write(view: DataView, offset: number, count: number, bigEndian: boolean): void {
+    this.#view = view;
+    this.#offset = offset;
+    this.#count = count;
+    this.#bigEndian = bigEndian;
+    // QEMU writes one before each page: not worth the search below.
+    if (count === 1) this.#list(0, 1);
+    else this.#search();
+  }
+
+  /** Finds the progressions among the words; what is between them becomes lists. */
+  #search(): void {
+    const count = this.#count;
+    let pending = 0;
+    let at = 0;
+    while (at < count) {
+      const end = this.#progressionEnd(at);
+      if (end - at >= MIN_PROGRESSION) {
+        this.#list(pending, at);
+        this.#head(this.#bigEndian ? OP.progressionBE : OP.progressionLE, at, end - at);
+        this.#out.signed((this.#low(at + 1) - this.#low(at)) | 0);
+        this.#state.low = this.#low(end - 1);
+        pending = end;
+        at = end;
+      } else {
+        // The last word of a short progression may start a longer one.
+        at = Math.max(at + 1, end - 1);
+      }
+    }
+    this.#list(pending, count);
+  }
 
   /** End (exclusive) of the progression that starts at `from`. */
-  const progressionEnd = (from: number): number => {
-    if (from + 1 >= count || high(from + 1) !== high(from)) return from + 1;
-    const stride = (low(from + 1) - low(from)) | 0;
+  #progressionEnd(from: number): number {
+    const count = this.#count;
+    if (from + 1 >= count || this.#high(from + 1) !== this.#high(from)) return from + 1;
+    const stride = (this.#low(from + 1) - this.#low(from)) | 0;
     let end = from + 2;
-    while (end < count && high(end) === high(from) && ((low(end) - low(end - 1)) | 0) === stride) end++;
+    while (
+      end < count &&
+      this.#high(end) === this.#high(from) &&
+      ((this.#low(end) - this.#low(end - 1)) | 0) === stride
+    ) {
+      end++;
+    }
     return end;
-  };
+  }
 
-  const head = (kind: number, from: number, length: number): void => {
-    out.begin(kind, length);
-    out.signed((high(from) - state.high) | 0);
-    out.signed((low(from) - state.low) | 0);
-    state.high = high(from);
-  };
-
-  const list = (from: number, to: number): void => {
+  /** Words one by one: a list for each stretch with the same high half. */
+  #list(from: number, to: number): void {
     let start = from;
     while (start < to) {
       let end = start + 1;
-      while (end < to && high(end) === high(start)) end++;
-      head(bigEndian ? OP.listBE : OP.listLE, start, end - start);
-      for (let index = start + 1; index < end; index++) out.signed((low(index) - low(index - 1)) | 0);
-      state.low = low(end - 1);
+      while (end < to && this.#high(end) === this.#high(start)) end++;
+      this.#head(this.#bigEndian ? OP.listBE : OP.listLE, start, end - start);
+      for (let index = start + 1; index < end; index++) {
+        this.#out.signed((this.#low(index) - this.#low(index - 1)) | 0);
+      }
+      this.#state.low = this.#low(end - 1);
       start = end;
     }
-  };
-
-  let pending = 0;
-  let at = 0;
-  while (at < count) {
-    const end = progressionEnd(at);
-    if (end - at >= MIN_PROGRESSION) {
-      list(pending, at);
-      head(bigEndian ? OP.progressionBE : OP.progressionLE, at, end - at);
-      out.signed((low(at + 1) - low(at)) | 0);
-      state.low = low(end - 1);
-      pending = end;
-      at = end;
-    } else {
-      // The last word of a short progression may start a longer one.
-      at = Math.max(at + 1, end - 1);
-    }
   }
-  list(pending, count);
+
+  #head(kind: number, from: number, length: number): void {
+    const state = this.#state;
+    this.#out.begin(kind, length);
+    this.#out.signed((this.#high(from) - state.high) | 0);
+    this.#out.signed((this.#low(from) - state.low) | 0);
+    state.high = this.#high(from);
+  }
+
+  #high(index: number): number {
+    const bigEndian = this.#bigEndian;
+    return this.#view.getInt32(this.#offset + index * 8 + (bigEndian ? 0 : 4), !bigEndian);
+  }
+
+  #low(index: number): number {
+    const bigEndian = this.#bigEndian;
+    return this.#view.getInt32(this.#offset + index * 8 + (bigEndian ? 4 : 0), !bigEndian);
+  }
 }
 
 /** Carries out one word operation, whose head has been read; returns the bytes written at `offset`. */

@@ -61,8 +61,7 @@ export class ZeroChunks {
         segments: Int32Array.of(SEGMENT.pages, length / PAGE_BYTES),
         segmentCount: 1,
       },
-      place,
-      { codec: undefined, level: 0, storeOnly: false },
+      { place, coding: { codec: undefined, level: 0 } },
       out,
       at,
     );

@@ -16,25 +16,28 @@ const SHORT_RUN = 48;
 /** Longest encoding of a length here: lengths are at most 4096. */
 const LENGTH_BYTES = 2;
 
+/** A page where its words are aligned: the same memory as words and as bytes. */
+export interface AlignedPage {
+  readonly words: Int32Array;
+  readonly bytes: Buffer;
+}
+
 /**
  * Encodes the difference between two pages.
  * Bytes that are equal within a run of words that all differ are sent along: breaking the run would cost as much.
  * @param old the page as it was, 1024 words from `oldAt` on
- * @param now the page as it is, at the start of this aligned memory; `nowBytes` are the same bytes
+ * @param now the page as it is
  * @param limit a delta that would have more bytes is given up
- * @returns bytes written at out[at, …), 0 when the pages are equal, -1 when there would have been more than `limit`
+ * @returns bytes written at the start of `out`, 0 when the pages are equal, -1 when there would have been more than `limit`
  */
 export function encodeDelta(
   old: Int32Array,
   oldAt: number,
-  now: Int32Array,
-  nowBytes: Buffer,
+  { words: now, bytes: nowBytes }: AlignedPage,
   out: Buffer,
-  at: number,
   limit: number,
 ): number {
-  const most = at + limit;
-  let end = at;
+  let end = 0;
   /** First byte behind the last run. */
   let done = 0;
   for (let word = 0; word < PAGE_WORDS;) {
@@ -46,7 +49,7 @@ export function encodeDelta(
     do word++;
     while (word < PAGE_WORDS && old[oldAt + word] !== now[word]);
     const stop = word * 4 - lastBytes(old[oldAt + word - 1]! ^ now[word - 1]!);
-    if (end + 2 * LENGTH_BYTES + stop - start > most) return -1;
+    if (end + 2 * LENGTH_BYTES + stop - start > limit) return -1;
     end = writeLength(out, end, start - done);
     end = writeLength(out, end, stop - start);
     if (stop - start < SHORT_RUN) for (let byte = start; byte < stop; byte++) out[end++] = nowBytes[byte]!;
@@ -56,7 +59,7 @@ export function encodeDelta(
     }
     done = stop;
   }
-  return end - at;
+  return end;
 }
 
 /** How many bytes of a little-endian word come before the first that is not zero. */

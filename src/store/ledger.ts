@@ -56,6 +56,8 @@ export class Ledger {
   #missed = 0;
 
   // Of the chunk at hand.
+  #view!: DataView;
+  #suggestions!: Int32Array;
   #sequence = 0;
   #needs = 0;
   #searching = false;
@@ -92,18 +94,13 @@ export class Ledger {
    * @returns the chunks that must be complete before it, and whether there are any suggestions
    */
   enter(chunk: LedgerChunk): { needs: number; suggested: boolean } {
-    const { sequence, front, segments, segmentCount, identities, suggestions } = chunk;
+    const { sequence, segments, segmentCount, identities } = chunk;
     while (this.#judged <= sequence - REPORT_DELAY) {
       this.#control.judge(this.#tallies.shift()!, this.#searches.shift()!);
       this.#judged++;
     }
-    this.#sequence = sequence;
-    this.#needs = 0;
-    this.#suggested = false;
-    this.#searched = 0;
-    this.#searching = this.#control.searches(sequence);
+    this.#begin(chunk);
     const { comparing } = this.#control;
-    const view = new DataView(front.buffer, front.byteOffset, front.byteLength);
     let at = OPERATIONS_CAPACITY;
     let page = 0;
     for (let index = 0; index < segmentCount; index++) {
@@ -112,12 +109,11 @@ export class Ledger {
       if (kind === SEGMENT.pages) {
         for (const end = page + count; page < end; page++, at += PAGE_BYTES) {
           const identity = identities[page]!;
-          const to = page * SUGGESTIONS;
-          suggestions[to] = suggestions[to + 1] = NO_SLOT;
+          this.#suggest(page, NO_SLOT, NO_SLOT);
           if (identity < 0) continue;
           const sampled = this.#control.samples(identity);
           // Of the others nothing is noted either: that would cost as much as it could ever save.
-          if (sampled || comparing) this.#page(identity, sampled, view, at, suggestions, to);
+          if (sampled || comparing) this.#page(identity, sampled, at, page);
         }
       } else {
         at += kind === SEGMENT.skeleton ? count : count * 8;
@@ -127,58 +123,61 @@ export class Ledger {
     return { needs: this.#needs, suggested: this.#suggested };
   }
 
-  #page(
-    identity: number,
-    sampled: boolean,
-    view: DataView,
-    at: number,
-    suggestions: Int32Array,
-    to: number,
-  ): void {
+  #begin({ sequence, front, suggestions }: LedgerChunk): void {
+    this.#view = new DataView(front.buffer, front.byteOffset, front.byteLength);
+    this.#suggestions = suggestions;
+    this.#sequence = sequence;
+    this.#needs = 0;
+    this.#suggested = false;
+    this.#searched = 0;
+    this.#searching = this.#control.searches(sequence);
+  }
+
+  /** Writes the two numbers of a page. */
+  #suggest(page: number, own: number, equal: number): void {
+    this.#suggestions[page * SUGGESTIONS] = own;
+    this.#suggestions[page * SUGGESTIONS + 1] = equal;
+  }
+
+  /** @param at of the page in the chunk's memory. @param page its index in the chunk */
+  #page(identity: number, sampled: boolean, at: number, page: number): void {
     if (this.#identities.see(identity)) {
-      this.#again(identity, sampled, view, at, suggestions, to);
+      this.#again(identity, sampled, at, page);
       return;
     }
-    if (looksZero(view, at)) return;
+    if (looksZero(this.#view, at)) return;
     let print = 0;
     if (this.#searching) {
       this.#searched++;
-      print = fingerprint(view, at);
-      const twin = this.#twins.find(print);
-      if (twin >= 0 && !this.#slots.writtenBy(twin, this.#sequence)) {
-        this.#need(this.#slots.read(twin, this.#sequence));
-        suggestions[to + 1] = twin;
+      print = fingerprint(this.#view, at);
+      const equal = this.#twins.find(print);
+      if (equal >= 0 && !this.#slots.writtenBy(equal, this.#sequence)) {
+        this.#need(this.#slots.read(equal, this.#sequence));
+        this.#suggest(page, NO_SLOT, equal);
         this.#suggested = true;
         return;
       }
     }
     const slot = this.#slots.free(identity);
     if (slot < 0) return;
-    this.#keep(identity, sampled, slot, suggestions, to);
+    this.#keep(identity, sampled, slot, page);
     if (this.#searching) this.#twins.enter(print, slot);
   }
 
   /** A page that was sent before. */
-  #again(
-    identity: number,
-    sampled: boolean,
-    view: DataView,
-    at: number,
-    suggestions: Int32Array,
-    to: number,
-  ): void {
+  #again(identity: number, sampled: boolean, at: number, page: number): void {
     this.#resent++;
     const slot = this.#identities.slotOf(identity);
     this.#slots.sentAgain(slot);
     if (slot >= 0) {
-      this.#own(slot, true, sampled, suggestions, to);
+      this.#own(ownSlot(slot, true, sampled), slot, page);
       return;
     }
     this.#missed++;
-    if (looksZero(view, at)) return;
+    if (looksZero(this.#view, at)) return;
     if (sampled) this.#control.miss();
     const claimed = this.#slots.claim(identity, this.#evicted);
-    if (claimed >= 0) this.#keep(identity, sampled, claimed, suggestions, to);
+    if (claimed >= 0) this.#keep(identity, sampled, claimed, page);
   }
 
   readonly #evicted = (slot: number, owner: number): void => {
@@ -186,13 +185,13 @@ export class Ledger {
     this.#twins.forget(slot);
   };
 
-  #keep(identity: number, sampled: boolean, slot: number, suggestions: Int32Array, to: number): void {
-    if (this.#identities.assign(identity, slot)) this.#own(slot, false, sampled, suggestions, to);
+  #keep(identity: number, sampled: boolean, slot: number, page: number): void {
+    if (this.#identities.assign(identity, slot)) this.#own(ownSlot(slot, false, sampled), slot, page);
   }
 
-  #own(slot: number, known: boolean, sampled: boolean, suggestions: Int32Array, to: number): void {
+  #own(suggestion: number, slot: number, page: number): void {
     this.#need(this.#slots.write(slot, this.#sequence));
-    suggestions[to] = ownSlot(slot, known, sampled);
+    this.#suggest(page, suggestion, NO_SLOT);
     this.#suggested = true;
   }
 

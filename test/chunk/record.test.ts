@@ -139,7 +139,13 @@ describe('a chunk record', () => {
     const input = inputOf([{ kind: 'pages', pages: [0, 0, 2] }]);
     const expected = checksum(input.front.subarray(OPERATIONS_CAPACITY));
     const out = sharedBuffer(recordCapacity(input.length));
-    const { header } = await encodeChunk(planner(input.length), input, PLACE, STORED, out, 0);
+    const { header } = await encodeChunk(
+      planner(input.length),
+      input,
+      { place: PLACE, coding: STORED },
+      out,
+      0,
+    );
     assert.equal(header.decodedChecksum, expected);
   });
 });

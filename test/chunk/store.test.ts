@@ -57,25 +57,20 @@ async function encode(
   const out = sharedBuffer(recordCapacity(length));
   const sequence = side.sequence++;
   const turns: string[] = [];
-  const encoded = await encodeChunk(
-    planner(length),
-    input,
-    { sequence, needs: sequence, offset: 0 },
-    { codec: packed ? codec('zstd') : undefined, level: 1, storeOnly: false },
-    out,
-    0,
-    {
-      plan: {
-        store: side.pages,
-        sequence,
-        needs: sequence,
-        table: Int32Array.from(list.flatMap(({ own = NO_SLOT, twin = NO_SLOT }) => [own, twin])),
-        dry,
-      },
-      begin: () => turns.push('begin'),
-      end: () => turns.push('end'),
+  const turn = {
+    plan: {
+      store: side.pages,
+      sequence,
+      needs: sequence,
+      table: Int32Array.from(list.flatMap(({ own = NO_SLOT, twin = NO_SLOT }) => [own, twin])),
+      dry,
     },
-  );
+    begin: () => turns.push('begin'),
+    end: () => turns.push('end'),
+  };
+  const place = { sequence, needs: sequence, offset: 0 };
+  const coding = { codec: packed ? codec('zstd') : undefined, level: 1 };
+  const encoded = await encodeChunk(planner(length), input, { place, coding, turn }, out, 0);
   assert.deepEqual(turns, dry ? ['begin'] : ['begin', 'end']);
   return {
     record: Buffer.from(out.subarray(0, encoded.length)),

@@ -103,7 +103,7 @@ export async function encodePieces(
   const input = inputOf(pieces);
   const at = 9;
   const out = sharedBuffer(at + recordCapacity(input.length)).fill(0xa5);
-  const encoded = await encodeChunk(planner(input.length), input, place, coding, out, at);
+  const encoded = await encodeChunk(planner(input.length), input, { place, coding }, out, at);
   assert.ok(
     out.subarray(0, at).every((byte) => byte === 0xa5),
     'nothing is written before the record',

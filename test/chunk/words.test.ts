@@ -7,7 +7,7 @@ import { describe, it } from 'node:test';
 import fc from 'fast-check';
 
 import { OP, OperationReader, OperationWriter } from '../../src/chunk/operations.js';
-import { readWords, writeWords } from '../../src/chunk/words.js';
+import { readWords, WordWriter } from '../../src/chunk/words.js';
 import { isTyped } from './typed.js';
 
 const MASK = 2n ** 64n - 1n;
@@ -34,10 +34,10 @@ function viewOf(bytes: Buffer): DataView {
 /** Writes several stretches of words as one chunk does. */
 function encode(stretches: readonly (readonly bigint[])[], bigEndian: boolean): Uint8Array {
   const writer = new OperationWriter(new Uint8Array(65_536));
-  const state = { high: 0, low: 0 };
-  for (const words of stretches) {
-    const bytes = Buffer.concat([Buffer.alloc(3), toBytes(words, bigEndian)]);
-    writeWords(writer, state, viewOf(bytes), 3, words.length, bigEndian);
+  const words = new WordWriter(writer);
+  for (const stretch of stretches) {
+    const bytes = Buffer.concat([Buffer.alloc(3), toBytes(stretch, bigEndian)]);
+    words.write(viewOf(bytes), 3, stretch.length, bigEndian);
   }
   assert.ok(!writer.overflow);
   return writer.bytes;

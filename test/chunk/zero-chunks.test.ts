@@ -32,7 +32,7 @@ describe('ZeroChunks', () => {
         const expected = Buffer.alloc(recordCapacity(length));
         const coding = { codec: coded, level: 1, storeOnly: false };
         const input = { front, length, segments, segmentCount: 1 };
-        const read = await encodeChunk(planner, input, place, coding, expected, 0);
+        const read = await encodeChunk(planner, input, { place, coding }, expected, 0);
         scratch.fill(0xee);
         const unread = await zeroChunks.encode(length, place, scratch, out, at);
         assert.deepEqual(unread.header, read.header);

@@ -22,8 +22,7 @@ function page(bytes: Uint8Array): { words: Int32Array; bytes: Buffer } {
 /** The delta from `old` to `now`, or undefined when it is given up. */
 function delta(old: Uint8Array, now: Uint8Array, limit = 2 * PAGE_BYTES): Buffer | undefined {
   const out = Buffer.alloc(3 * PAGE_BYTES, 0xa5);
-  const to = page(now);
-  const length = encodeDelta(page(old).words, 0, to.words, to.bytes, out, 7, limit);
+  const length = encodeDelta(page(old).words, 0, page(now), out.subarray(7), limit);
   if (length < 0) return undefined;
   assert.ok(length <= limit);
   assert.ok(

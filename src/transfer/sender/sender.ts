@@ -267,8 +267,10 @@ export class Sender implements ChunkTaker {
     const { length: recordLength } = await encodeChunk(
       this.#inlinePlanner,
       { front: slot.front, length, segments: slot.segments, segmentCount },
-      { sequence, needs: 0, offset },
-      { codec: undefined, level: 0, storeOnly: true },
+      {
+        place: { sequence, needs: 0, offset },
+        coding: { codec: undefined, level: 0, storeOnly: true },
+      },
       slot.output,
       job.outputOffset,
     );
