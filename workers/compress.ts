@@ -27,13 +27,13 @@ import { Watch } from './watch.js';
 
 /** One transfer's share in this thread. */
 class Compressor {
-  readonly shelf: CodecCache;
+  readonly cache: CodecCache;
   readonly #startUp: WorkerStartUp;
   readonly #planner: Planner;
   readonly #zeroChunks: ZeroChunks;
   readonly #pages: PageStore | undefined;
   readonly #turns: Turns | undefined;
-  /** Where chunks get their codecs: the shelf, or the watch over it. */
+  /** Where chunks get their codecs: the cache, or the watch over it. */
   #codecs: Pick<CodecCache, 'codec'>;
   #watch: Watch | undefined;
   #extent: Buffer | undefined;
@@ -45,18 +45,18 @@ class Compressor {
     this.#startUp = startUp;
     this.#planner = new Planner(maxChunk);
     this.#zeroChunks = new ZeroChunks(this.#planner);
-    this.shelf = new CodecCache(startUp);
-    this.#codecs = this.shelf;
+    this.cache = new CodecCache(startUp);
+    this.#codecs = this.cache;
     this.#pages = store === undefined ? undefined : new PageStore(store.pages);
     this.#turns = store === undefined ? undefined : new Turns(store.turns);
   }
 
   job(slot: SlotViews): Promise<void> {
     if (!slot.encode.watched) {
-      this.#codecs = this.shelf;
+      this.#codecs = this.cache;
       return this.#work(slot);
     }
-    this.#codecs = this.#watch ??= new Watch(this.shelf);
+    this.#codecs = this.#watch ??= new Watch(this.cache);
     return this.#watch.job(slot, () => this.#work(slot));
   }
 
@@ -96,7 +96,7 @@ class Compressor {
   /** Method `stream`: the bytes as one standard frame, whatever they are. */
   async #frame(slot: SlotViews): Promise<void> {
     const job = slot.encode;
-    const units = await this.shelf.units(job.codec as FrameFormat);
+    const units = await this.cache.units(job.codec as FrameFormat);
     const input = slot.input.subarray(0, job.inputLength);
     const result = await units.encode(slot.output, input, levelOf(job));
     if (job.selfCheck) await this.#checkFrame(slot, units, result);
@@ -165,7 +165,7 @@ class Compressor {
     this.#checkTools ??= {
       expander: new Expander(Math.ceil(maxChunk / PAGE_BYTES)),
       scratch: Buffer.allocUnsafeSlow(recordCapacity(maxChunk)),
-      codec: (name) => this.shelf.codec(name),
+      codec: (name) => this.cache.codec(name),
       // The chunk has its turn now: what it needs is complete.
       store: this.#pages === undefined ? undefined : { store: this.#pages, wait: () => undefined },
     };
@@ -209,5 +209,5 @@ export { started } from './serve.js';
 
 export default function compress(startUp: WorkerStartUp): Promise<void> {
   const compressor = new Compressor(startUp);
-  return serve(startUp, compressor.shelf, (slot) => compressor.job(slot));
+  return serve(startUp, compressor.cache, (slot) => compressor.job(slot));
 }

@@ -20,7 +20,7 @@ import { CodecCache, serve } from './serve.js';
 
 /** One transfer's share in this thread. */
 class Decompressor {
-  readonly shelf: CodecCache;
+  readonly cache: CodecCache;
   readonly #startUp: WorkerStartUp;
   readonly #pages: PageStore | undefined;
   readonly #turns: Turns | undefined;
@@ -29,17 +29,17 @@ class Decompressor {
 
   constructor(startUp: WorkerStartUp) {
     const { maxChunk, store } = startUp;
-    const shelf = new CodecCache(startUp);
+    const cache = new CodecCache(startUp);
     const pages = store === undefined ? undefined : new PageStore(store.pages);
     const turns = store === undefined ? undefined : new Turns(store.turns);
     this.#startUp = startUp;
-    this.shelf = shelf;
+    this.cache = cache;
     this.#pages = pages;
     this.#turns = turns;
     this.#tools = {
       expander: new Expander(Math.ceil(maxChunk / PAGE_BYTES)),
       scratch: Buffer.allocUnsafeSlow(recordCapacity(maxChunk)),
-      codec: (name) => shelf.codec(name),
+      codec: (name) => cache.codec(name),
       store:
         pages === undefined || turns === undefined
           ? undefined
@@ -66,7 +66,7 @@ class Decompressor {
   /** Method `stream`: one unit of standard frames back to bytes. */
   async #unframe(slot: SlotViews): Promise<void> {
     const { decode: job } = slot;
-    const units = await this.shelf.units(job.codec as FrameFormat);
+    const units = await this.cache.units(job.codec as FrameFormat);
     const unit = slot.input.subarray(0, job.inputLength);
     const room = slot.output.subarray(0, job.outputBound);
     const result = await units.decode(room, unit, job.streamOffset);
@@ -98,5 +98,5 @@ export { started } from './serve.js';
 
 export default function decompress(startUp: WorkerStartUp): Promise<void> {
   const decompressor = new Decompressor(startUp);
-  return serve(startUp, decompressor.shelf, (slot) => decompressor.job(slot));
+  return serve(startUp, decompressor.cache, (slot) => decompressor.job(slot));
 }

@@ -23,8 +23,8 @@ export class CodecCache {
   #returnsBuffers = false;
 
   constructor(startUp: WorkerStartUp) {
-    const { zstdBinding, far } = startUp;
-    this.#options = { far, ...(zstdBinding === '' ? {} : { binding: zstdBinding }) };
+    const { zstdBinding, longDistance: far } = startUp;
+    this.#options = { longDistance: far, ...(zstdBinding === '' ? {} : { binding: zstdBinding }) };
   }
 
   /** Whether a binding that was opened leaves buffers behind (BindingInfo.returnsBuffers). */
@@ -69,7 +69,7 @@ export function started(): void {
 /** Works until the ring is stopped. */
 export async function serve(
   startUp: WorkerStartUp,
-  shelf: CodecCache,
+  cache: CodecCache,
   job: (slot: SlotViews) => Promise<void>,
 ): Promise<void> {
   const slots = slotViews(startUp.arena, startUp.geometry);
@@ -97,6 +97,6 @@ export async function serve(
       // Told at once, whichever slot the main thread waits for.
       ring.finish();
     }
-    if (shelf.returnsBuffers) await reclaimer.used(bytes);
+    if (cache.returnsBuffers) await reclaimer.used(bytes);
   }
 }

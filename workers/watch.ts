@@ -13,22 +13,22 @@ import type { SlotViews } from '../src/slot/layout.js';
 import type { CodecCache } from './serve.js';
 
 export class Watch {
-  readonly #shelf: Pick<CodecCache, 'codec'>;
+  readonly #cache: Pick<CodecCache, 'codec'>;
   readonly #clock = threadClock();
   readonly #codecs = new Map<CodecName, WatchedCodec>();
   #used: WatchedCodec | undefined;
   /** What becomes of trials. */
   #target: Buffer | undefined;
 
-  constructor(shelf: Pick<CodecCache, 'codec'>) {
-    this.#shelf = shelf;
+  constructor(cache: Pick<CodecCache, 'codec'>) {
+    this.#cache = cache;
   }
 
-  /** The shelf's codec, watched. */
+  /** The thread's codec, watched. */
   codec(name: CodecName): Codec {
     let codec = this.#codecs.get(name);
     if (codec === undefined) {
-      codec = new WatchedCodec(this.#shelf.codec(name), this.#clock);
+      codec = new WatchedCodec(this.#cache.codec(name), this.#clock);
       this.#codecs.set(name, codec);
     }
     this.#used = codec;
@@ -59,7 +59,7 @@ export class Watch {
     if (source.length === 0) return;
     // Not the slots' own memory: what of it nobody has touched yet, a trial would have to pay for.
     this.#target ??= Buffer.allocUnsafeSlow(slot.input.length);
-    const codec = new WatchedCodec(this.#shelf.codec(name), this.#clock);
+    const codec = new WatchedCodec(this.#cache.codec(name), this.#clock);
     let length = 0;
     const stored = coded === undefined && job.task !== TASK.frame;
     for (let left = stored ? STORED_TRIES : 1; left > 0; left--) {

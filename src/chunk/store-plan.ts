@@ -51,7 +51,7 @@ export interface StoreTally {
   /** Bytes of all deltas. */
   deltaBytes: number;
   /** Pages equal to another in the store. */
-  twins: number;
+  equalPages: number;
   /** Pages of the sample that were compared; what was gained from them, and what it cost (see COST). */
   sampled: number;
   gain: number;
@@ -63,7 +63,7 @@ export const NO_TALLY: StoreTally = {
   compared: 0,
   overflow: 0,
   deltaBytes: 0,
-  twins: 0,
+  equalPages: 0,
   sampled: 0,
   gain: 0,
   cost: 0,
@@ -73,7 +73,7 @@ export const NO_TALLY: StoreTally = {
  * All that is weighed is weighed in bytes that a codec need not see: 1 ns of a thread each, at zstd 1. What a byte is worth
  * that need not travel: while a link of 1 Gbit/s takes it (8 ns), two threads see so many.
  */
-const LINK_BYTE = 16;
+const LINK_BYTE_WEIGHT = 16;
 
 /**
  * What it costs to look at a page's earlier contents, at both ends, beyond what the page would cost anyway: to find it
@@ -85,11 +85,11 @@ const COST = { same: 300, rewritten: 1300, difference: 2900 } as const;
 
 /** Of a page that might have come to `literal` bytes and came to `bytes`. */
 function gainOf(literal: number, bytes: number): number {
-  return PAGE_BYTES - bytes + LINK_BYTE * Math.max(0, literal - bytes);
+  return PAGE_BYTES - bytes + LINK_BYTE_WEIGHT * Math.max(0, literal - bytes);
 }
 
 /** A delta gains nothing beyond this, whatever the page. */
-const MOST_DELTA_BYTES = PAGE_BYTES - 96;
+const MAX_DELTA_BYTES = PAGE_BYTES - 96;
 
 function alignedPage(): AlignedPage {
   const words = new Int32Array(PAGE_WORDS);
@@ -122,7 +122,7 @@ export class StorePlanner {
     tally.compared =
       tally.overflow =
       tally.deltaBytes =
-      tally.twins =
+      tally.equalPages =
       tally.sampled =
       tally.gain =
       tally.cost =
@@ -148,10 +148,10 @@ export class StorePlanner {
       this.writes.add(slot, at);
       return OP.literal;
     }
-    const twin = table[index * SUGGESTIONS + 1]!;
-    if (twin >= 0 && store.holds(twin, needs) && this.#equal(front, at, twin)) {
-      this.slot = twin;
-      this.tally.twins++;
+    const equal = table[index * SUGGESTIONS + 1]!;
+    if (equal >= 0 && store.holds(equal, needs) && this.#equal(front, at, equal)) {
+      this.slot = equal;
+      this.tally.equalPages++;
       return OP.stored;
     }
     return OP.literal;
@@ -175,7 +175,7 @@ export class StorePlanner {
     }
     copyBytes(this.#page.bytes, 0, front, at, at + PAGE_BYTES);
     const literal = this.#literal(this.#page.words, 0);
-    const limit = Math.min(literal, MOST_DELTA_BYTES);
+    const limit = Math.min(literal, MAX_DELTA_BYTES);
     const length = encodeDelta(words, slot * PAGE_WORDS, this.#page, this.delta, limit);
     if (length < 0) {
       tally.overflow++;

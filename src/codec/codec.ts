@@ -70,8 +70,8 @@ export interface BindingInfo {
    */
   readonly returnsBuffers: boolean;
   readonly levels: LevelRange;
-  /** Whether it can look for repetitions far apart at a cost that does not grow with the distance (OpenOptions.far). */
-  readonly far: boolean;
+  /** Whether it can look for repetitions far apart at a cost that does not grow with the distance (OpenOptions.longDistance). */
+  readonly longDistance: boolean;
   /** Upper bound of the memory that one thread holds besides the caller's, for chunks of `size` bytes. */
   memoryPerThread(level: number, size: number, far?: boolean): number;
 }

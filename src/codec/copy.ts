@@ -16,9 +16,9 @@ export function asBuffer(bytes: Uint8Array): Buffer {
 }
 
 /** What gathers outside V8's heap although a Reclaimer is at work: measured up to 13 MiB, and V8's own delay. */
-const GARBAGE = 24 * MIB;
+const GARBAGE_BYTES = 24 * MIB;
 
 /** What a thread may hold in returned buffers of at most `size` bytes each, for BindingInfo.memoryPerThread. */
 export function returnedBuffers(size: number): number {
-  return GARBAGE + 2 * size;
+  return GARBAGE_BYTES + 2 * size;
 }

@@ -15,7 +15,7 @@ interface Lz4Napi {
 }
 
 /** The package puts the decoded length in front of a block; we know it anyway, so it does not travel. */
-const PREFIX = 4;
+const PREFIX_BYTES = 4;
 
 /** Longest LZ4 block that `size` bytes can need (LZ4_COMPRESSBOUND of lz4.h). */
 function lz4Bound(size: number): number {
@@ -29,10 +29,10 @@ const traits = {
   asynchronous: false,
   returnsBuffers: true,
   levels: { min: 0, max: 9, default: 1, effective: false },
-  far: false,
+  longDistance: false,
   // lz4_flex asks for 1.1 times the input; the decoder's copy of the encoded bytes; the encoder's hash table.
   memoryPerThread: (_level: number, size: number) =>
-    returnedBuffers(Math.ceil(size * 1.1) + 32) + lz4Bound(size) + PREFIX + 65536,
+    returnedBuffers(Math.ceil(size * 1.1) + 32) + lz4Bound(size) + PREFIX_BYTES + 65536,
 } as const;
 
 class Lz4 implements Codec {
@@ -49,7 +49,7 @@ class Lz4 implements Codec {
   compress(dst: Uint8Array, src: Uint8Array, level: number): number {
     checkLevel('lz4', level, traits.levels);
     if (level === 0) return -1;
-    return copyIfFits(dst, this.#native.compressSync(asBuffer(src)).subarray(PREFIX));
+    return copyIfFits(dst, this.#native.compressSync(asBuffer(src)).subarray(PREFIX_BYTES));
   }
 
   decompress(dst: Uint8Array, src: Uint8Array): void {
@@ -81,10 +81,10 @@ class Lz4 implements Codec {
   }
 
   #withPrefix(size: number, src: Uint8Array): Buffer {
-    const length = PREFIX + src.length;
+    const length = PREFIX_BYTES + src.length;
     if (this.#scratch.length < length) this.#scratch = Buffer.allocUnsafeSlow(length);
     this.#scratch.writeUInt32LE(size, 0);
-    this.#scratch.set(src, PREFIX);
+    this.#scratch.set(src, PREFIX_BYTES);
     return this.#scratch.subarray(0, length);
   }
 }

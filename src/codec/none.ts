@@ -13,7 +13,7 @@ const traits = {
   asynchronous: false,
   returnsBuffers: false,
   levels: { min: 0, max: 9, default: 1, effective: false },
-  far: false,
+  longDistance: false,
   memoryPerThread: () => 0,
 } as const;
 

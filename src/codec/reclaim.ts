@@ -15,7 +15,7 @@ import vm from 'node:vm';
 import { MIB } from '../units.js';
 
 /** Bytes of chunks after which a thread collects its youngest objects. */
-const EVERY_BYTES = 8 * MIB;
+const RECLAIM_EVERY_BYTES = 8 * MIB;
 /** Growth of external memory, in bytes, after which a thread collects everything. */
 const FULL_AFTER_BYTES = 16 * MIB;
 
@@ -48,7 +48,7 @@ export class Reclaimer {
    */
   used(bytes: number): Promise<void> | undefined {
     this.#bytes += bytes;
-    if (this.#bytes < EVERY_BYTES) return undefined;
+    if (this.#bytes < RECLAIM_EVERY_BYTES) return undefined;
     this.#bytes = 0;
     return this.#reclaim();
   }

@@ -26,7 +26,7 @@ export interface OpenOptions {
   /** Name of the binding; without it the first that loads. */
   readonly binding?: string | undefined;
   /** Encoders look for repetitions all over their input (zstd's long-distance matching), where the binding can. */
-  readonly far?: boolean | undefined;
+  readonly longDistance?: boolean | undefined;
 }
 
 /**
@@ -43,8 +43,8 @@ export function openZstd(options: OpenOptions = {}): ZstdCodec {
   return open(select('zstd', ZSTD_BINDINGS, options), options);
 }
 
-function open<C extends Codec>(binding: LoadedBinding<C>, { far = false }: OpenOptions): C {
-  return binding.open(far && binding.info.far);
+function open<C extends Codec>(binding: LoadedBinding<C>, { longDistance: far = false }: OpenOptions): C {
+  return binding.open(far && binding.info.longDistance);
 }
 
 /** The facts about the binding that openCodec() would use, without a codec; throws what it would throw. */

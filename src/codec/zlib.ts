@@ -26,7 +26,7 @@ const traits = {
   asynchronous: false,
   returnsBuffers: true,
   levels: { min: 0, max: 9, default: 1, effective: true },
-  far: false,
+  longDistance: false,
   // A deflate state is 268 KB (zconf.h: (1 << (windowBits + 2)) + (1 << (memLevel + 9))), an inflate state 44 KB;
   // besides the joined result there are its pieces.
   memoryPerThread: (_level: number, size: number) => returnedBuffers(2 * size + PIECE) + 512 * 1024,

@@ -12,7 +12,7 @@ import { walkZstdFrame, writeZstdHeader, zstdHeaderLength, type ZstdFrameExtent 
  * further, its chunk is stored instead.
  */
 const MAX_PROMISE = 16;
-const SLACK = MIB;
+const SLACK_BYTES = MIB;
 
 /** Chunks end at 64 MiB; this is the window that every zstd decoder accepts (its limit of 27 bits). */
 export const ZSTD_CONTENT_MAX = 2 ** 27;
@@ -71,7 +71,7 @@ export function rewrapFrame(
 }
 
 function keepsPromise(frame: ZstdFrameExtent, size: number): boolean {
-  return frame.decodedExact <= size && frame.decodedBound <= MAX_PROMISE * size + SLACK;
+  return frame.decodedExact <= size && frame.decodedBound <= MAX_PROMISE * size + SLACK_BYTES;
 }
 
 function refused(message: string): RamferryError {

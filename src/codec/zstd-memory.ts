@@ -32,7 +32,7 @@ const CONTEXT: readonly (readonly number[])[] = [
 ];
 
 /** ZSTD_estimateDCtxSize is 94 KiB: the tables and one block of literals. */
-const DECODER = 96 * KIB;
+const DECODER_BYTES = 96 * KIB;
 
 /** Bytes of one compression context; levels below 1 need no more than level 1. */
 export function zstdEncoderMemory(level: number, size: number): number {
@@ -42,14 +42,14 @@ export function zstdEncoderMemory(level: number, size: number): number {
 }
 
 /** Tables of long-distance matching: 8 bytes for every 128 of the window, for every 16 at the highest levels (ZSTD_ldm_adjustParameters). */
-function farMemory(size: number): number {
+function longDistanceMemory(size: number): number {
   return 2 ** windowLogFor(size) / 2;
 }
 
 /**
  * Bytes of one compression and one decompression context.
- * @param far with long-distance matching
+ * @param longDistance with long-distance matching
  */
-export function zstdContexts(level: number, size: number, far = false): number {
-  return zstdEncoderMemory(level, size) + DECODER + (far ? farMemory(size) : 0);
+export function zstdContexts(level: number, size: number, longDistance = false): number {
+  return zstdEncoderMemory(level, size) + DECODER_BYTES + (longDistance ? longDistanceMemory(size) : 0);
 }

@@ -27,7 +27,7 @@ interface XxHash {
 const LIBRARY = '1.5.2';
 
 /** Windows of zstd 1.5.2's levels up to 19, with its buffers around them. */
-const STREAM_BUFFERS = 9 * MIB;
+const STREAM_BUFFER_BYTES = 9 * MIB;
 
 const traits = {
   codec: 'zstd',
@@ -36,10 +36,10 @@ const traits = {
   asynchronous: true,
   returnsBuffers: true,
   levels: ZSTD_LEVELS,
-  far: false,
+  longDistance: false,
   // The encoder never learns the size: parameters of the largest inputs. Results grow by doubling.
   memoryPerThread: (level: number, size: number) =>
-    zstdContexts(level, Infinity) + STREAM_BUFFERS + returnedBuffers(2 * size),
+    zstdContexts(level, Infinity) + STREAM_BUFFER_BYTES + returnedBuffers(2 * size),
 } as const;
 
 class ZstdMongodb implements ZstdCodec {

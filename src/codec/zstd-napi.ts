@@ -36,7 +36,7 @@ const traits = {
   asynchronous: false,
   returnsBuffers: false,
   levels: ZSTD_LEVELS,
-  far: true,
+  longDistance: true,
   memoryPerThread: zstdContexts,
 } as const;
 
@@ -47,11 +47,11 @@ class ZstdNapi implements ZstdCodec {
   #decoder: InstanceType<Native['DCtx']> | undefined;
   readonly #current = new Map<number, number>();
   readonly #native: Native;
-  readonly #far: boolean;
+  readonly #longDistance: boolean;
 
   constructor(native: Native, far: boolean) {
     this.#native = native;
-    this.#far = far;
+    this.#longDistance = far;
   }
 
   compress(dst: Uint8Array, src: Uint8Array, level: number): number {
@@ -95,7 +95,7 @@ class ZstdNapi implements ZstdCodec {
     // A window that covers the input makes the frame a single segment, at no cost that could be measured.
     this.#set(this.#encoder, windowLog, windowLogFor(src.length));
     this.#set(this.#encoder, checksumFlag, checksum);
-    if (this.#far) this.#set(this.#encoder, enableLongDistanceMatching, 1);
+    if (this.#longDistance) this.#set(this.#encoder, enableLongDistanceMatching, 1);
     try {
       return acceptOwnFrame(dst, this.#encoder.compress2(dst, src), src.length);
     } catch (thrown) {

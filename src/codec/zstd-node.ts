@@ -30,10 +30,10 @@ export interface NodeZstd {
 }
 
 /** Output is gathered in pieces of this size, then joined; Node allows none below 64. */
-const PIECE = 64 * 1024;
-const MIN_PIECE = 64;
+const PIECE_BYTES = 64 * 1024;
+const MIN_PIECE_BYTES = 64;
 /** Encoders that stream may write a header some bytes longer than ours. */
-const HEADER_MARGIN = 16;
+const HEADER_MARGIN_BYTES = 16;
 
 const traits = {
   codec: 'zstd',
@@ -42,21 +42,21 @@ const traits = {
   asynchronous: false,
   returnsBuffers: true,
   levels: ZSTD_LEVELS,
-  far: true,
+  longDistance: true,
   // The streaming interface keeps window and output buffers of its own: up to two windows beside the context.
   memoryPerThread: (level: number, size: number, far = false) =>
-    zstdContexts(level, size, far) + 2 * size + returnedBuffers(2 * size + PIECE),
+    zstdContexts(level, size, far) + 2 * size + returnedBuffers(2 * size + PIECE_BYTES),
 } as const;
 
 class ZstdNode implements ZstdCodec {
   readonly name = 'zstd';
   readonly binding = traits.binding;
   readonly #native: NodeZstd;
-  readonly #far: boolean;
+  readonly #longDistance: boolean;
 
   constructor(native: NodeZstd, far: boolean) {
     this.#native = native;
-    this.#far = far;
+    this.#longDistance = far;
   }
 
   compress(dst: Uint8Array, src: Uint8Array, level: number): number {
@@ -96,14 +96,14 @@ class ZstdNode implements ZstdCodec {
       ZSTD_c_checksumFlag,
       ZSTD_c_enableLongDistanceMatching,
     } = this.#native.constants;
-    const room = dst.length + HEADER_MARGIN;
+    const room = dst.length + HEADER_MARGIN_BYTES;
     try {
       const frame = this.#native.zstdCompressSync(src, {
         params: {
           [ZSTD_c_compressionLevel]: level,
           [ZSTD_c_windowLog]: windowLogFor(src.length),
           [ZSTD_c_checksumFlag]: checksum,
-          ...(this.#far ? { [ZSTD_c_enableLongDistanceMatching]: 1 } : {}),
+          ...(this.#longDistance ? { [ZSTD_c_enableLongDistanceMatching]: 1 } : {}),
         },
         maxOutputLength: room,
         chunkSize: pieceFor(room),
@@ -117,7 +117,7 @@ class ZstdNode implements ZstdCodec {
 }
 
 function pieceFor(size: number): number {
-  return Math.min(Math.max(size, MIN_PIECE), PIECE);
+  return Math.min(Math.max(size, MIN_PIECE_BYTES), PIECE_BYTES);
 }
 
 /** The binding over a module that is already loaded. */

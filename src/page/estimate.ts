@@ -5,21 +5,21 @@
 import { PAGE_WORDS } from './xbzrle.js';
 
 /** Words of a block that is looked at, and from the beginning of one to the beginning of the next. */
-const BLOCK = 32;
-const STEP = 128;
+const BLOCK_WORDS = 32;
+const STEP_WORDS = 128;
 
 /** Bytes that a word which does not repeat may come to. */
-const BYTES_A_WORD = 2;
+const BYTES_PER_WORD = 2;
 
 /** @param words that hold the page from `first` on: 1024 of them. @returns bytes, 0 to 2048 */
 export function estimateLiteral(words: Int32Array, first: number): number {
   let fresh = 0;
   // Not the first words of a page: headers look unlike the rest.
-  for (let start = first + STEP - BLOCK; start < first + PAGE_WORDS; start += STEP) {
-    for (let at = start; at < start + BLOCK; at++) {
+  for (let start = first + STEP_WORDS - BLOCK_WORDS; start < first + PAGE_WORDS; start += STEP_WORDS) {
+    for (let at = start; at < start + BLOCK_WORDS; at++) {
       const word = words[at]!;
       if (word !== 0 && word !== words[at - 1] && word !== words[at - 2] && word !== words[at - 4]) fresh++;
     }
   }
-  return fresh * (STEP / BLOCK) * BYTES_A_WORD;
+  return fresh * (STEP_WORDS / BLOCK_WORDS) * BYTES_PER_WORD;
 }

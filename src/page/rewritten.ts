@@ -7,14 +7,14 @@ import { PAGE_WORDS } from './xbzrle.js';
  * Words that are looked at, and from one to the next: odd, so that they lie at all places of a cache line. Few: each is a
  * miss in the cache, at both pages, and 64 of them cost more than all the rest (700 ns).
  */
-const SAMPLE = 16;
-const STEP = 253;
+const SAMPLE_WORDS = 16;
+const STEP_WORDS = 253;
 
 /**
  * Words of the sample that may differ. So many stand for 2560 bytes of delta, more than estimateLiteral() ever says
  * (2048): then a delta cannot pay.
  */
-const MOST = 10;
+const MAX_DIFFERENT_WORDS = 10;
 
 /**
  * @param old the page as it was, 1024 words from `first` on
@@ -22,8 +22,8 @@ const MOST = 10;
  */
 export function looksRewritten(old: Int32Array, first: number, view: DataView, at: number): boolean {
   let differ = 0;
-  for (let look = 0, word = 0; look < SAMPLE; look++, word = (word + STEP) % PAGE_WORDS) {
+  for (let look = 0, word = 0; look < SAMPLE_WORDS; look++, word = (word + STEP_WORDS) % PAGE_WORDS) {
     if (old[first + word] !== view.getInt32(at + word * 4, true)) differ++;
   }
-  return differ > MOST;
+  return differ > MAX_DIFFERENT_WORDS;
 }

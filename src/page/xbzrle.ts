@@ -11,7 +11,7 @@ import { PAGE_BYTES } from './size.js';
 export const PAGE_WORDS = PAGE_BYTES / 4;
 
 /** Runs below this are copied byte by byte: a call of memcpy costs more. */
-const SHORT_RUN = 48;
+const SHORT_RUN_BYTES = 48;
 
 /** Longest encoding of a length here: lengths are at most 4096. */
 const LENGTH_BYTES = 2;
@@ -52,7 +52,8 @@ export function encodeDelta(
     if (end + 2 * LENGTH_BYTES + stop - start > limit) return -1;
     end = writeLength(out, end, start - done);
     end = writeLength(out, end, stop - start);
-    if (stop - start < SHORT_RUN) for (let byte = start; byte < stop; byte++) out[end++] = nowBytes[byte]!;
+    if (stop - start < SHORT_RUN_BYTES)
+      for (let byte = start; byte < stop; byte++) out[end++] = nowBytes[byte]!;
     else {
       copyBytes(out, end, nowBytes, start, stop);
       end += stop - start;
@@ -113,7 +114,7 @@ export function applyDelta(page: Buffer, at: number, delta: Uint8Array): void {
     const start = done + equal;
     if (start + differ > PAGE_BYTES) throw wrong('overruns its page');
     if (differ > delta.length - read) throw wrong('ends within a run');
-    if (differ < SHORT_RUN)
+    if (differ < SHORT_RUN_BYTES)
       for (let byte = 0; byte < differ; byte++) page[at + start + byte] = delta[read + byte]!;
     else copyBytes(page, at + start, delta, read, read + differ);
     read += differ;

@@ -10,7 +10,7 @@ import { allocateArena, type SlotGeometry, slotViews, type SlotViews } from '../
 import { jobError } from '../slot/outcome.js';
 import { allocateRing, Ring } from '../slot/ring.js';
 import type { WorkerStartUp } from '../slot/start-up.js';
-import { type FewerThreads, type GivenCrew, WorkerPool } from './worker-pool.js';
+import { type FewerThreads, type GivenThreads, WorkerPool } from './worker-pool.js';
 
 export interface OrderedPoolOptions {
   readonly entry: URL;
@@ -19,7 +19,7 @@ export interface OrderedPoolOptions {
   /** What the entry point expects beside the pool's own; entries other than ours may expect more. */
   readonly startUp: Omit<WorkerStartUp, 'arena' | 'geometry' | 'ring'>;
   /** Threads that are there already. */
-  readonly crew?: GivenCrew | undefined;
+  readonly crew?: GivenThreads | undefined;
   /**
    * How many slots whoever calls next() can well take at once; default 1. When it has to wait, it then waits for so many
    * rather than for one, which saves wake-ups. At most half of the slots, so that the workers never wait meanwhile.

@@ -21,7 +21,7 @@ const THREAD_HEAP_MIB = 256;
  */
 const PATIENCE_MS = 3000;
 
-export interface CrewOptions extends ThreadStartUp {
+export interface ThreadGroupOptions extends ThreadStartUp {
   /** The program: its default export takes what {@link ThreadGroup.work} is given, `started` does nothing. */
   readonly entry: URL;
   /** Most threads; they start as there are tasks. */
@@ -85,7 +85,7 @@ export class ThreadGroup {
   #refusal: RamferryError | undefined;
   #ending: Promise<void> | undefined;
 
-  constructor({ entry, threads, atOnce = false, hostThreads }: CrewOptions) {
+  constructor({ entry, threads, atOnce = false, hostThreads }: ThreadGroupOptions) {
     this.#most = threads;
     this.#piscina = new Piscina({
       filename: entry.href,

@@ -9,7 +9,7 @@ import type { WorkerStartUp } from '../slot/start-up.js';
 import { ThreadGroup } from './thread-group.js';
 
 /** Threads that were there before; the pool ends them with itself, unless they have been lent. */
-export interface GivenCrew {
+export interface GivenThreads {
   readonly crew: ThreadGroup;
   readonly lent: boolean;
 }
@@ -24,7 +24,7 @@ export interface WorkerPoolOptions {
   /** What each thread is told; holds the memory of `ring`. */
   readonly startUp: WorkerStartUp;
   /** Instead of threads of its own: of the same entry point. */
-  readonly given?: GivenCrew | undefined;
+  readonly given?: GivenThreads | undefined;
   /** Called once, when the host gives fewer threads than were asked for. */
   readonly onFewer?: FewerThreads | undefined;
   /** Called at most once. */
@@ -33,7 +33,7 @@ export interface WorkerPoolOptions {
 
 export class WorkerPool {
   readonly #options: WorkerPoolOptions;
-  readonly #crew: ThreadGroup;
+  readonly #group: ThreadGroup;
   readonly #forget: () => void;
   readonly #tasks: Promise<void>[] = [];
   #stopping = false;
@@ -44,8 +44,8 @@ export class WorkerPool {
   constructor(options: WorkerPoolOptions) {
     this.#options = options;
     const { entry, threads, startUp, given } = options;
-    this.#crew = given?.crew ?? new ThreadGroup({ entry, threads, hostThreads: startUp.hostThreads });
-    this.#forget = this.#crew.onDeath((error) => this.#fail(error));
+    this.#group = given?.crew ?? new ThreadGroup({ entry, threads, hostThreads: startUp.hostThreads });
+    this.#forget = this.#group.onDeath((error) => this.#fail(error));
   }
 
   get started(): number {
@@ -54,7 +54,7 @@ export class WorkerPool {
 
   /** The threads, for tests that kill one. */
   get threads(): ThreadGroup['threads'] {
-    return this.#crew.threads;
+    return this.#group.threads;
   }
 
   /** Call after pushing a job: puts one more thread to work when work is waiting and nobody sleeps. */
@@ -66,10 +66,10 @@ export class WorkerPool {
 
   #start(): void {
     const { startUp, ring } = this.#options;
-    const running = this.#crew.work(startUp, () => ring.stop());
+    const running = this.#group.work(startUp, () => ring.stop());
     if (running === undefined) {
       // With one thread at work the transfer goes on: slower, and complete.
-      const { refusal } = this.#crew;
+      const { refusal } = this.#group;
       this.#refused = true;
       if (this.started === 0) this.#fail(refusal!);
       else this.#options.onFewer?.(this.started, refusal!);
@@ -79,7 +79,7 @@ export class WorkerPool {
       this.#fail(new RamferryError('ERR_WORKER_DIED', 'a worker thread ended early'));
     });
     this.#tasks.push(task);
-    this.#crew.tellLoaded(this.#lent);
+    this.#group.tellLoaded(this.#borrowed);
   }
 
   #fail(error: RamferryError): void {
@@ -90,7 +90,7 @@ export class WorkerPool {
     this.#options.ring.finish();
   }
 
-  get #lent(): boolean {
+  get #borrowed(): boolean {
     return this.#options.given?.lent === true;
   }
 
@@ -98,8 +98,8 @@ export class WorkerPool {
   async close(): Promise<void> {
     this.#stopping = true;
     this.#options.ring.stop();
-    if (this.#lent) await Promise.all(this.#tasks);
-    else await this.#crew.close();
+    if (this.#borrowed) await Promise.all(this.#tasks);
+    else await this.#group.close();
     this.#forget();
   }
 }

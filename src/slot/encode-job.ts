@@ -254,7 +254,7 @@ export class EncodeJob extends Job {
       compared: ints[COMPARED]!,
       overflow: ints[OVERFLOW]!,
       deltaBytes: ints[DELTA_BYTES]!,
-      twins: ints[EQUAL_PAGES]!,
+      equalPages: ints[EQUAL_PAGES]!,
       sampled: ints[SAMPLED]!,
       gain: ints[GAIN]!,
       cost: ints[COST]!,
@@ -265,7 +265,7 @@ export class EncodeJob extends Job {
     ints[COMPARED] = tally.compared;
     ints[OVERFLOW] = tally.overflow;
     ints[DELTA_BYTES] = tally.deltaBytes;
-    ints[EQUAL_PAGES] = tally.twins;
+    ints[EQUAL_PAGES] = tally.equalPages;
     ints[SAMPLED] = tally.sampled;
     ints[GAIN] = tally.gain;
     ints[COST] = tally.cost;

@@ -23,8 +23,8 @@ export interface WorkerStartUp extends ThreadStartUp {
   readonly alignment: number;
   /** Forces a zstd binding; empty for the best one installed. */
   readonly zstdBinding: string;
-  /** zstd looks for repetitions all over a chunk (OpenOptions.far). */
-  readonly far?: boolean | undefined;
+  /** zstd looks for repetitions all over a chunk (OpenOptions.longDistance). */
+  readonly longDistance?: boolean | undefined;
   /** Niceness of the thread (nice(2)); absent = as the process. */
   readonly nice?: number | undefined;
   /** Of a stream with a page store: its pages, and whose turn it is at them (turns.ts). */

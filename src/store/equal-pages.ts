@@ -6,7 +6,7 @@ const NONE = 0;
 /** Neighbouring buckets that a fingerprint may be in. */
 const PROBES = 4;
 
-export class TwinTable {
+export class EqualPages {
   /** Bucket → slot + 1. */
   readonly #buckets: Int32Array;
   readonly #mask: number;

@@ -10,7 +10,7 @@ const FIRST_SLOT = 2;
 const TABLE_PAGES = 4096;
 /** Tables that may exist from the start, and one more for so many pages that came: 0.1 % of the guest when it is dense. */
 const FREE_TABLES = 256;
-const PAGES_A_TABLE = 1024;
+const PAGES_PER_TABLE = 1024;
 
 export class IdentityTable {
   readonly #tables = new Map<number, Int32Array>();
@@ -53,7 +53,7 @@ export class IdentityTable {
     if (number === this.#lastNumber) return this.#last;
     let table = this.#tables.get(number);
     if (table === undefined) {
-      const room = FREE_TABLES + this.#seen / PAGES_A_TABLE;
+      const room = FREE_TABLES + this.#seen / PAGES_PER_TABLE;
       if (!make || this.#tables.size >= room) return undefined;
       this.#tables.set(number, (table = new Int32Array(TABLE_PAGES)));
     }

@@ -11,15 +11,15 @@ import { OPERATIONS_CAPACITY } from '../chunk/plan.js';
 import { fingerprint } from '../page/fingerprint.js';
 import { PAGE_BYTES } from '../page/size.js';
 import { IdentityTable } from './identities.js';
-import { SelfControl } from './self-control.js';
+import { StoreGovernor } from './store-governor.js';
 import { SlotTable } from './slot-table.js';
-import { TwinTable } from './equal-pages.js';
+import { EqualPages } from './equal-pages.js';
 
 /** Chunks that come between a chunk and the first that its results count for. More than are ever under way at once. */
-const REPORT_DELAY = 64;
+const REPORT_DELAY_CHUNKS = 64;
 
 /** Memory of the ledger for each slot, besides the slot: upper bound. */
-export const LEDGER_BYTES_A_SLOT = 48;
+export const LEDGER_BYTES_PER_SLOT = 48;
 
 /** A chunk before it goes to a worker. */
 export interface LedgerChunk {
@@ -46,8 +46,8 @@ export interface LedgerCounts {
 export class Ledger {
   readonly #identities = new IdentityTable();
   readonly #slots: SlotTable;
-  readonly #twins: TwinTable;
-  readonly #control = new SelfControl();
+  readonly #equalPages: EqualPages;
+  readonly #control = new StoreGovernor();
   /** Results that do not count yet, from chunk #judged on, and how many pages of those chunks were searched for. */
   readonly #tallies: StoreTally[] = [];
   readonly #searches: number[] = [];
@@ -67,7 +67,7 @@ export class Ledger {
   /** @param slots of the store */
   constructor(slots: number) {
     this.#slots = new SlotTable(slots);
-    this.#twins = new TwinTable(slots);
+    this.#equalPages = new EqualPages(slots);
   }
 
   get counts(): LedgerCounts {
@@ -76,7 +76,7 @@ export class Ledger {
 
   /** Whether the results that count for this chunk are there. */
   ready(sequence: number): boolean {
-    return this.#judged + this.#tallies.length > sequence - REPORT_DELAY;
+    return this.#judged + this.#tallies.length > sequence - REPORT_DELAY_CHUNKS;
   }
 
   /** A chunk that has nothing to do with the store; in the place of enter(). */
@@ -95,7 +95,7 @@ export class Ledger {
    */
   enter(chunk: LedgerChunk): { needs: number; suggested: boolean } {
     const { sequence, segments, segmentCount, identities } = chunk;
-    while (this.#judged <= sequence - REPORT_DELAY) {
+    while (this.#judged <= sequence - REPORT_DELAY_CHUNKS) {
       this.#control.judge(this.#tallies.shift()!, this.#searches.shift()!);
       this.#judged++;
     }
@@ -150,7 +150,7 @@ export class Ledger {
     if (this.#searching) {
       this.#searched++;
       print = fingerprint(this.#view, at);
-      const equal = this.#twins.find(print);
+      const equal = this.#equalPages.find(print);
       if (equal >= 0 && !this.#slots.writtenBy(equal, this.#sequence)) {
         this.#need(this.#slots.read(equal, this.#sequence));
         this.#suggest(page, NO_SLOT, equal);
@@ -161,7 +161,7 @@ export class Ledger {
     const slot = this.#slots.free(identity);
     if (slot < 0) return;
     this.#keep(identity, sampled, slot, page);
-    if (this.#searching) this.#twins.enter(print, slot);
+    if (this.#searching) this.#equalPages.enter(print, slot);
   }
 
   /** A page that was sent before. */
@@ -182,7 +182,7 @@ export class Ledger {
 
   readonly #evicted = (slot: number, owner: number): void => {
     this.#identities.assign(owner, -1);
-    this.#twins.forget(slot);
+    this.#equalPages.forget(slot);
   };
 
   #keep(identity: number, sampled: boolean, slot: number, page: number): void {

@@ -2,14 +2,14 @@
 // and which page may give way to another. Numbers only; the pages are elsewhere.
 
 /** How many slots are looked at for one that may give way. */
-const LOOK_AT = 16;
+const MAX_CANDIDATES = 16;
 
 export class SlotTable {
   readonly #owners: Float64Array;
   /** The round in which the page of a slot was sent last. */
   readonly #rounds: Int32Array;
-  /** 1 = was suggested as a twin since the hand passed. */
-  readonly #lent: Uint8Array;
+  /** 1 = was suggested as an equal page since the hand passed. */
+  readonly #referenced: Uint8Array;
   /** Chunks, counted from the start, behind which the slot was last written, and last written or read. */
   readonly #written: Float64Array;
   readonly #touched: Float64Array;
@@ -20,7 +20,7 @@ export class SlotTable {
   constructor(slots: number) {
     this.#owners = new Float64Array(slots);
     this.#rounds = new Int32Array(slots);
-    this.#lent = new Uint8Array(slots);
+    this.#referenced = new Uint8Array(slots);
     this.#written = new Float64Array(slots);
     this.#touched = new Float64Array(slots);
   }
@@ -50,11 +50,11 @@ export class SlotTable {
   claim(identity: number, evicted: (slot: number, owner: number) => void): number {
     const free = this.free(identity);
     if (free >= 0) return free;
-    for (let look = 0; look < LOOK_AT; look++) {
+    for (let look = 0; look < MAX_CANDIDATES; look++) {
       const slot = this.#hand;
       this.#hand = slot + 1 === this.slots ? 0 : slot + 1;
-      if (this.#lent[slot] === 1) {
-        this.#lent[slot] = 0;
+      if (this.#referenced[slot] === 1) {
+        this.#referenced[slot] = 0;
         continue;
       }
       const age = this.#round - this.#rounds[slot]!;
@@ -75,7 +75,7 @@ export class SlotTable {
 
   /** The chunk reads this slot. @returns how many chunks must be complete before it; 0 when only the chunk itself wrote it */
   read(slot: number, sequence: number): number {
-    this.#lent[slot] = 1;
+    this.#referenced[slot] = 1;
     this.#touched[slot] = sequence + 1;
     return before(this.#written[slot]!, sequence);
   }

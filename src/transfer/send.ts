@@ -201,7 +201,7 @@ export async function transferTo(
     selfCheck: settings.selfCheck,
     flushAfter: settings.flushAfter,
     zstdBinding: settings.zstdBinding ?? '',
-    far: settings.window !== undefined,
+    longDistance: settings.window !== undefined,
     rounds: watch?.rounds,
     onInputEnd: (bytes) => {
       ended = streamEnd(grammar, source, bytes);

@@ -30,7 +30,7 @@ function store(): PageStore {
 interface StoredPage {
   readonly bytes: Uint8Array;
   readonly own?: number;
-  readonly twin?: number;
+  readonly equal?: number;
 }
 
 interface Side {
@@ -62,7 +62,7 @@ async function encode(
       store: side.pages,
       sequence,
       needs: sequence,
-      table: Int32Array.from(list.flatMap(({ own = NO_SLOT, twin = NO_SLOT }) => [own, twin])),
+      table: Int32Array.from(list.flatMap(({ own = NO_SLOT, equal = NO_SLOT }) => [own, equal])),
       dry,
     },
     begin: () => turns.push('begin'),
@@ -120,10 +120,10 @@ describe('the page store', () => {
     const second = [
       { bytes: version(2, 1), own: ownSlot(0, true) },
       { bytes: version(4, 2), own: ownSlot(1, true) },
-      { bytes: version(3, 1), twin: 5 },
+      { bytes: version(3, 1), equal: 5 },
       { bytes: page(0), own: ownSlot(5, true) },
       { bytes: noise(PAGE_BYTES, 9), own: ownSlot(5, true) },
-      { bytes: version(7, 2), twin: 5 },
+      { bytes: version(7, 2), equal: 5 },
     ];
     const two = await encode(from, second);
     const { same, delta, duplicate, zero, literal } = two.header;
@@ -144,7 +144,7 @@ describe('the page store', () => {
       seed: fc.nat(7),
       number: fc.nat(3),
       own: fc.option(fc.tuple(fc.nat(SLOTS - 1), fc.boolean())),
-      twin: fc.option(fc.nat(SLOTS - 1)),
+      equal: fc.option(fc.nat(SLOTS - 1)),
     });
     const list = fc.array(fc.array(pageOf, { minLength: 1, maxLength: 16 }), { minLength: 1, maxLength: 6 });
     await fc.assert(
@@ -152,10 +152,10 @@ describe('the page store', () => {
         const from: Side = { pages: store(), sequence: 0 };
         const to = store();
         for (const pages of chunks) {
-          const given = pages.map(({ seed, number, own, twin }) => ({
+          const given = pages.map(({ seed, number, own, equal }) => ({
             bytes: seed === 0 ? page(0) : version(seed, number),
             own: own === null ? NO_SLOT : ownSlot(...own),
-            twin: twin ?? NO_SLOT,
+            equal: equal ?? NO_SLOT,
           }));
           const before = Buffer.from(from.pages.bytes);
           const { record } = await encode(from, given, dry, packed);

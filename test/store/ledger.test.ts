@@ -11,8 +11,8 @@ import { NO_SLOT, NO_TALLY, ownSlot } from '../../src/chunk/store-plan.js';
 import { PAGE_BYTES } from '../../src/page/size.js';
 import { IdentityTable } from '../../src/store/identities.js';
 import { Ledger } from '../../src/store/ledger.js';
-import { SelfControl } from '../../src/store/self-control.js';
-import { TwinTable } from '../../src/store/equal-pages.js';
+import { StoreGovernor } from '../../src/store/store-governor.js';
+import { EqualPages } from '../../src/store/equal-pages.js';
 
 /** Enters a chunk of pages, each an identity and a byte that it is full of; its results are there at once. */
 function entering(ledger: Ledger): (pages: [identity: number, fill: number][]) => {
@@ -143,13 +143,13 @@ describe('the table of identities', () => {
   });
 });
 
-describe('self-control', () => {
+describe('StoreGovernor', () => {
   const all = Array.from({ length: 4096 }, (_, identity) => identity);
-  const sampleOf = (control: SelfControl): number[] => all.filter((identity) => control.samples(identity));
+  const sampleOf = (control: StoreGovernor): number[] => all.filter((identity) => control.samples(identity));
   const result = (sampled: number, gain: number, cost: number) => ({ ...NO_TALLY, sampled, gain, cost });
 
   it('stops what costs more than it gains, and counts that', () => {
-    const control = new SelfControl();
+    const control = new StoreGovernor();
     control.judge(result(127, 0, 1000), 0);
     assert.ok(control.comparing, 'too few pages to judge');
     control.judge(result(1, 1001, 0), 0);
@@ -160,7 +160,7 @@ describe('self-control', () => {
   });
 
   it('goes on with a sample, which becomes smaller and is part of the larger one', () => {
-    const control = new SelfControl();
+    const control = new StoreGovernor();
     const first = sampleOf(control);
     assert.ok(first.length > 192 && first.length < 320, `${first.length}`);
     control.judge(result(256, 0, 1000), 0);
@@ -173,7 +173,7 @@ describe('self-control', () => {
   });
 
   it('comes back when it pays clearly, and takes the larger sample again', () => {
-    const control = new SelfControl();
+    const control = new StoreGovernor();
     const first = sampleOf(control).length;
     control.judge(result(256, 0, 1000), 0);
     control.judge(result(256, 1200, 1000), 0);
@@ -186,7 +186,7 @@ describe('self-control', () => {
   });
 
   it('waits for a round to come back, but not for ever', () => {
-    const control = new SelfControl();
+    const control = new StoreGovernor();
     const miss = (pages: number): void => {
       for (let page = 0; page < pages; page++) control.miss();
       control.judge(NO_TALLY, 0);
@@ -198,18 +198,18 @@ describe('self-control', () => {
   });
 
   it('searches for equal pages in some chunks only where few are found', () => {
-    const control = new SelfControl();
+    const control = new StoreGovernor();
     control.judge(NO_TALLY, 8192);
     assert.equal(control.turnedOff, 1);
     assert.ok(!control.searches(1) && control.searches(16));
-    control.judge({ ...NO_TALLY, twins: 100 }, 8192);
+    control.judge({ ...NO_TALLY, equalPages: 100 }, 8192);
     assert.ok(control.searches(1));
   });
 });
 
-describe('the table of twins', () => {
+describe('the table of equal pages', () => {
   it('finds what was entered and forgets what is told', () => {
-    const table = new TwinTable(64);
+    const table = new EqualPages(64);
     for (let slot = 0; slot < 64; slot++) table.enter(slot * 7919 + 1, slot);
     const found = Array.from({ length: 64 }, (_, slot) => table.find(slot * 7919 + 1) === slot);
     assert.ok(found.filter(Boolean).length > 56);

@@ -41,7 +41,7 @@ export function chooseCoding(
       { hint: '0 stores, 1 is fastest' },
     );
   }
-  if (window !== undefined && !info.far) {
+  if (window !== undefined && !info.longDistance) {
     throw new RamferryError('ERR_OPTION_INVALID', `window: ${codec} (${info.binding}) cannot look that far`, {
       hint: 'a window needs codec zstd, with a binding that can (ramferry features); --chunk-size alone works with all',
     });

@@ -9,7 +9,7 @@ import { MAX_SEGMENTS } from '../../chunk/segments.js';
 import { RamferryError } from '../../errors.js';
 import { PAGE_BYTES } from '../../page/size.js';
 import { slotBytes, type SlotGeometry } from '../../slot/layout.js';
-import { LEDGER_BYTES_A_SLOT } from '../../store/ledger.js';
+import { LEDGER_BYTES_PER_SLOT } from '../../store/ledger.js';
 import { formatSize } from '../../units.js';
 
 /** Node itself with ramferry's modules, resident before the first worker starts. */
@@ -101,7 +101,7 @@ export function senderGeometry(needs: MemoryNeeds, output: number): SlotGeometry
     output,
   };
   const pages = needs.storeBytes / PAGE_BYTES;
-  const store = storeMemoryBytes(pages) + pages * LEDGER_BYTES_A_SLOT;
+  const store = storeMemoryBytes(pages) + pages * LEDGER_BYTES_PER_SLOT;
   return fit(needs, geometry, needs.chunkSize + OPERATIONS_CAPACITY, store);
 }
 

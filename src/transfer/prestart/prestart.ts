@@ -5,11 +5,11 @@
 
 import type { OpenOptions } from '../../link/options.js';
 import { ThreadGroup } from '../../pool/thread-group.js';
-import type { GivenCrew } from '../../pool/worker-pool.js';
+import type { GivenThreads } from '../../pool/worker-pool.js';
 import { StoreReserve } from '../../store/reserve.js';
 
 /** Goes through the motions with threads that stay; ends soon after `over` says so. May fail. */
-export type Rehearsal = (crew: GivenCrew, over: () => boolean) => Promise<void>;
+export type Rehearsal = (crew: GivenThreads, over: () => boolean) => Promise<void>;
 
 export interface StandbyOptions {
   readonly entry: URL;
@@ -48,7 +48,7 @@ export class Prestart {
   }
 
   /** The threads, once; whoever takes them ends them. Memory that nobody has asked for until then is given up: no store needs it. */
-  take(): GivenCrew | undefined {
+  take(): GivenThreads | undefined {
     const crew = this.#crew;
     this.#crew = undefined;
     this.#reserve = undefined;

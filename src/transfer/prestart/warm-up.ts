@@ -11,7 +11,7 @@ import { QemuGrammar } from '../../grammar/qemu/qemu.js';
 import type { ByteSink, ByteSource } from '../../io/bytes.js';
 import { PlainSink } from '../../io/plain-sink.js';
 import { ThreadGroup } from '../../pool/thread-group.js';
-import type { GivenCrew } from '../../pool/worker-pool.js';
+import type { GivenThreads } from '../../pool/worker-pool.js';
 import { COMPRESS_ENTRY } from '../../os/entries.js';
 import { senderGeometry } from '../plan/memory.js';
 import { NativeReceiver } from '../receiver/native-receiver.js';
@@ -82,7 +82,7 @@ function sender(
   parts: Parts & { readonly codec: CodecName },
   over: () => boolean,
   sink: ByteSink,
-  crew: GivenCrew,
+  crew: GivenThreads,
 ): Sender {
   const { threads, codec, zstdBinding, nice } = parts;
   const outlet = new NativeOutlet({

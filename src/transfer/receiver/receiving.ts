@@ -4,7 +4,7 @@ import type { StreamSums } from '../../container/sums.js';
 import type { ByteSink, ByteSource } from '../../io/bytes.js';
 import type { RamferryError } from '../../errors.js';
 import type { HostThreadsKey } from '../../os/host-threads.js';
-import type { FewerThreads, GivenCrew } from '../../pool/worker-pool.js';
+import type { FewerThreads, GivenThreads } from '../../pool/worker-pool.js';
 import type { StoreMemory } from '../../store/shared.js';
 import type { Statistics } from '../statistics/statistics.js';
 
@@ -28,7 +28,7 @@ export interface ReceiverSettings {
   /** Called once, when the host gives fewer threads than were asked for. */
   readonly onFewer?: FewerThreads | undefined;
   /** Threads that are there already; whoever asks has them. */
-  readonly crew?: (() => GivenCrew | undefined) | undefined;
+  readonly crew?: (() => GivenThreads | undefined) | undefined;
   /** Memory for the page store that is there already. */
   readonly storeMemory?: StoreMemory | undefined;
   /**

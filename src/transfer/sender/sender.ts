@@ -11,7 +11,7 @@ import type { ByteSource, PositionedInput } from '../../io/bytes.js';
 import { directPlaces, readExtent } from '../../io/direct.js';
 import type { HostThreadsKey } from '../../os/host-threads.js';
 import { OrderedPool } from '../../pool/ordered-pool.js';
-import type { FewerThreads, GivenCrew } from '../../pool/worker-pool.js';
+import type { FewerThreads, GivenThreads } from '../../pool/worker-pool.js';
 import { TASK } from '../../slot/job.js';
 import type { SlotGeometry, SlotViews } from '../../slot/layout.js';
 import { jobDone } from '../../slot/outcome.js';
@@ -45,14 +45,14 @@ export interface SenderSettings extends WritingSettings {
   readonly flushAfter: number;
   readonly zstdBinding: string;
   /** zstd looks for repetitions all over a chunk. */
-  readonly far?: boolean;
+  readonly longDistance?: boolean;
   /** Bytes of the page store; 0 or absent = none. Then the geometry has suggestions, and a grammar is there. */
   readonly storeBytes?: number;
   readonly hostThreads?: HostThreadsKey | undefined;
   /** Called once, when the host gives fewer threads than were asked for. */
   readonly onFewer?: FewerThreads | undefined;
   /** Threads that are there already; whoever asks has them. */
-  readonly crew?: (() => GivenCrew | undefined) | undefined;
+  readonly crew?: (() => GivenThreads | undefined) | undefined;
   /** Memory for the page store that is there already. */
   readonly storeMemory?: StoreMemory | undefined;
   /** Called first of all when something fails, before anything is closed. */
@@ -105,7 +105,7 @@ export class Sender implements ChunkTaker {
         fd: file?.fd ?? -1,
         alignment: file?.alignment ?? 1,
         zstdBinding: settings.zstdBinding,
-        far: settings.far,
+        longDistance: settings.longDistance,
         hostThreads: settings.hostThreads,
         nice: settings.nice,
         store: this.#store?.startUp,

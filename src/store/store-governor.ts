@@ -7,7 +7,7 @@
 import type { StoreTally } from '../chunk/store-plan.js';
 
 /** What is off must pay so much more than that to be turned on: at the edge it would go back and forth. */
-const AGAIN = 1.25;
+const HYSTERESIS = 1.25;
 
 /** One of so many pages is the sample, as bits: at first, and while the store is off and has been found off again. */
 const SAMPLE_BITS = 4;
@@ -16,23 +16,23 @@ const SPARSE_BITS = 6;
  * Pages of the sample that were compared after which is judged: they stand for 2048 pages and more. A few hundred
  * neighbours say little, they belong to one program.
  */
-const JUDGED = 128;
+const JUDGED_PAGES = 128;
 /**
  * What is kept now may pay when the next round comes, so pages that are not there are not charged. But where so many of
  * the sample (they stand for 128 MiB) were not there before so few were, the store is too small for what the guest writes.
  */
-const MISSED = 2048;
+const MISSED_PAGES = 2048;
 
 /**
  * Pages after which the search for equal pages is judged, and the part of them that it must find: a fingerprint and its
  * look-up cost about 100, a page that need not travel is worth about 12,000.
  */
 const SEARCHED_PAGES = 8192;
-const WORTH_SEARCHING = 1 / 128;
+const MIN_FOUND_SHARE = 1 / 128;
 /** While it is off, one of so many chunks is searched. */
 const SEARCHED_CHUNKS = 16;
 
-export class SelfControl {
+export class StoreGovernor {
   /** Earlier contents are kept and compared for all pages, not only for the sample. */
   comparing = true;
   /** All chunks are searched for pages equal to others of the store. */
@@ -66,11 +66,11 @@ export class SelfControl {
     this.#sampled += tally.sampled;
     this.#gain += tally.gain;
     this.#cost += tally.cost;
-    if (this.#sampled >= JUDGED || this.#missed >= MISSED) this.#decide(this.#gain, this.#cost);
+    if (this.#sampled >= JUDGED_PAGES || this.#missed >= MISSED_PAGES) this.#decide(this.#gain, this.#cost);
     this.#searched += searched;
-    this.#found += tally.twins;
+    this.#found += tally.equalPages;
     if (this.#searched >= SEARCHED_PAGES) {
-      const pays = this.#found > this.#searched * WORTH_SEARCHING;
+      const pays = this.#found > this.#searched * MIN_FOUND_SHARE;
       if (this.searching && !pays) this.turnedOff++;
       this.searching = pays;
       this.#searched = this.#found = 0;
@@ -79,7 +79,7 @@ export class SelfControl {
 
   #decide(gain: number, cost: number): void {
     const { comparing } = this;
-    this.comparing = gain > (comparing ? cost : cost * AGAIN);
+    this.comparing = gain > (comparing ? cost : cost * HYSTERESIS);
     if (comparing && !this.comparing) this.turnedOff++;
     // While all pages are kept, the larger sample is up to date too.
     if (comparing) this.#shift = 32 - SAMPLE_BITS;

@@ -13,12 +13,12 @@ const data = ((): Uint8Array => {
   return shared(bytes);
 })();
 
-for (const [binding] of zstdBindings.filter(([name]) => bindingInfo('zstd', { binding: name }).far)) {
+for (const [binding] of zstdBindings.filter(([name]) => bindingInfo('zstd', { binding: name }).longDistance)) {
   it(`zstd of ${binding} finds what is far apart when it is asked to, and only then`, async () => {
     const lengths: number[] = [];
     for (const far of [true, false]) {
       const room = roomFor(data.length);
-      const length = await openZstd({ binding, far }).compress(room, data, 1);
+      const length = await openZstd({ binding, longDistance: far }).compress(room, data, 1);
       lengths.push(length);
       for (const [, open] of zstdBindings) {
         const decoded = sharedRoom(data.length);
@@ -32,10 +32,10 @@ for (const [binding] of zstdBindings.filter(([name]) => bindingInfo('zstd', { bi
 }
 
 it('a binding that cannot look far says so, and does as well as it can', async () => {
-  for (const [binding] of zstdBindings.filter(([name]) => !bindingInfo('zstd', { binding: name }).far)) {
+  for (const [binding] of zstdBindings.filter(([name]) => !bindingInfo('zstd', { binding: name }).longDistance)) {
     const part = data.subarray(0, MIB);
     const room = roomFor(part.length);
-    assert.ok((await openZstd({ binding, far: true }).compress(room, part, 1)) > 0);
+    assert.ok((await openZstd({ binding, longDistance: true }).compress(room, part, 1)) > 0);
   }
 });
 
@@ -43,6 +43,6 @@ it('reckons with the memory that looking far takes', () => {
   for (const [binding] of zstdBindings) {
     const info = bindingInfo('zstd', { binding });
     const more = info.memoryPerThread(3, 64 * MIB, true) - info.memoryPerThread(3, 64 * MIB);
-    assert.equal(more, info.far ? 32 * MIB : 0);
+    assert.equal(more, info.longDistance ? 32 * MIB : 0);
   }
 });
