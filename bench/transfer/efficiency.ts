@@ -11,6 +11,8 @@ import { closeSync, openSync, rmSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { Worker } from 'node:worker_threads';
 
+import { median } from 'simple-statistics';
+
 import type { CodecName } from '../../src/codec/codec.js';
 import { bindingInfo } from '../../src/codec/registry.js';
 import { NativeOutlet } from '../../src/container/native-outlet.js';
@@ -25,7 +27,6 @@ import { Statistics } from '../../src/transfer/statistics/statistics.js';
 import { GIB } from '../../src/units.js';
 import type { BareStartUp } from './bare-worker.js';
 import { allocateMarks, type MarkMemory, type Stretch, stretch, takeMark } from '../support/marks.js';
-import { median } from '../../src/tune/measure/median.js';
 import { type BenchContext, type Cell, round, type Suite } from '../support/suite.js';
 
 const CHUNK_SIZE = 1024 * 1024;

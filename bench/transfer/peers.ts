@@ -4,9 +4,10 @@
 import { rmSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 
+import { median } from 'simple-statistics';
+
 import { repeated } from '../support/files.js';
 import { ramferry, type Run, run } from '../../lab/processes.js';
-import { median } from '../../src/tune/measure/median.js';
 import { round, type Suite } from '../support/suite.js';
 
 const PAIRS = 5;

@@ -3,8 +3,9 @@
 import { rmSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 
+import { median } from 'simple-statistics';
+
 import { ramferry, type Run, run } from '../../lab/processes.js';
-import { median } from '../../src/tune/measure/median.js';
 import { type Cell, round, type Suite } from '../support/suite.js';
 
 const RUNS = 3;

@@ -5,10 +5,11 @@
 import { rmSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 
+import { median } from 'simple-statistics';
+
 import { childrenCpu } from '../../src/os/children-cpu.js';
 import { repeated } from '../support/files.js';
 import { ramferry, run, start } from '../../lab/processes.js';
-import { median } from '../../src/tune/measure/median.js';
 import { round, type Suite } from '../support/suite.js';
 
 const PAIRS = 7;

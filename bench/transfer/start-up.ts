@@ -4,8 +4,9 @@
 import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 
+import { median } from 'simple-statistics';
+
 import { ramferry, run } from '../../lab/processes.js';
-import { median } from '../../src/tune/measure/median.js';
 import { round, type Suite } from '../support/suite.js';
 
 const RUNS = 11;

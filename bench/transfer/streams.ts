@@ -5,6 +5,8 @@
 import { closeSync, openSync, readSync, rmSync, statSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
 
+import { median } from 'simple-statistics';
+
 import { LibxcWriter } from '../../src/guest/stream/libxc-writer.js';
 import { GuestRam } from '../../src/guest/ram.js';
 import { BATCH_PAGES, type StreamWriter } from '../../src/guest/stream/stream-writer.js';
@@ -14,7 +16,6 @@ import { openOutput } from '../../src/link/open.js';
 import { ramferry, type Run, run } from '../../lab/processes.js';
 import { PAGE_BYTES } from '../../src/page/size.js';
 import { kindOf, walkPages } from '../support/stream-pages.js';
-import { median } from '../../src/tune/measure/median.js';
 import { type Cell, round, type Suite } from '../support/suite.js';
 
 const TURNS = 9;

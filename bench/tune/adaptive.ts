@@ -4,10 +4,11 @@
 
 import { setTimeout as sleep } from 'node:timers/promises';
 
+import { median } from 'simple-statistics';
+
 import { createNetwork, type Network } from '../../lab/network.js';
 import { mixed, repeated } from '../support/files.js';
 import { ramferry, run, start } from '../../lab/processes.js';
-import { median } from '../../src/tune/measure/median.js';
 import { type BenchContext, type Cell, round, type Suite } from '../support/suite.js';
 import { listening, within } from '../xapi/zstd-pipeline.js';
 

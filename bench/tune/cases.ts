@@ -7,11 +7,12 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
 
+import { median } from 'simple-statistics';
+
 import { MIB } from '../../src/units.js';
 import { cut } from '../support/files.js';
 import { createNetwork, type Network } from '../../lab/network.js';
 import { ramferry, run, start } from '../../lab/processes.js';
-import { median } from '../../src/tune/measure/median.js';
 import { type CaseResult, type LinkRate, printTables } from './tables.js';
 import { runPipeline, within } from '../xapi/zstd-pipeline.js';
 

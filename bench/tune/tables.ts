@@ -1,6 +1,6 @@
 // Tables of what bench/tune/cases.ts found, as Markdown. Pure.
 
-import { median } from '../../src/tune/measure/median.js';
+import { median } from 'simple-statistics';
 
 /** Speeds of the cable. */
 export type LinkRate = 'none' | '3gbit' | '1gbit' | '300mbit' | '100mbit' | '30mbit';

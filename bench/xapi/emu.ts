@@ -3,9 +3,10 @@
 
 import { rmSync } from 'node:fs';
 
+import { median } from 'simple-statistics';
+
 import { GIB } from '../../src/units.js';
 import { type FrontArguments, Host, type Passage } from './emu-host.js';
-import { median } from '../../src/tune/measure/median.js';
 import { type Cell, round, type Suite, type Table } from '../support/suite.js';
 
 const TURNS = 3;

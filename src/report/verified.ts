@@ -1,8 +1,9 @@
 // What `tune --verify` found, as text for people: predicted against measured, and what exactly was run.
 // Pure: plain data in, text out.
 
+import { median } from 'simple-statistics';
+
 import type { TuneResult } from '../tune/advice/result.js';
-import { median } from '../tune/measure/median.js';
 import { differenceOf, type Verification } from '../tune/advice/verification.js';
 import { formatBits, formatSize } from '../units.js';
 import { textTable } from './table.js';

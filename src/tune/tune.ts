@@ -116,15 +116,15 @@ async function advise(
   const flowing: Route = { sender, receiver, linkRate, startUp: 0 };
   const rig = new CodecRig({ fd, threads: 1, zstdBinding: settings.zstdBinding });
   const all: Threads = { compress: sender.cpus, decompress: receiver.cpus };
-  const expect = (bank: Measurements, coding: Coding, route: Route): Prediction =>
-    predict(bank.loads(coding), all, route);
+  const expect = (measurements: Measurements, coding: Coding, route: Route): Prediction =>
+    predict(measurements.stretches(coding), all, route);
   const deadline = Math.max(
     begun + settings.budget - RESERVE_MS,
     performance.now() + settings.budget * CODINGS_SHARE,
   );
-  let bank: Measurements;
+  let measurements: Measurements;
   try {
-    bank = await measure({
+    measurements = await measure({
       regions: sample.regions,
       rig,
       candidates: candidates(),
@@ -140,14 +140,14 @@ async function advise(
     await rig.close();
   }
   const here: Route = { ...flowing, receiver: local };
-  const part = bank.loads(REFERENCE).slice(0, input.part.regions);
+  const part = measurements.stretches(REFERENCE).slice(0, input.part.regions);
   const setUp = startUp(engine.command, part, here);
   const route: Route = { ...flowing, startUp: setUp + ROUND_TRIPS * (there?.probed.roundTrip ?? 0) };
-  const table = new Table(bank);
+  const table = new Table(measurements);
   const choices = table.choices(route);
   const best = recommended(choices);
   const found: Findings = {
-    ...{ settings, input, bank, route, table, choices, best },
+    ...{ settings, input, measurements, route, table, choices, best },
     probed: there?.probed,
     load: watched(),
     engine: engine.complete,
@@ -155,7 +155,7 @@ async function advise(
   const result = await describe(found, performance.now() - started);
   if (!settings.verify) return result;
   const verified = await verify({
-    bank,
+    measurements,
     table,
     best,
     choices,

@@ -1,5 +1,5 @@
 // What tune found, put together: the recommendation, what else comes close, and everything that a report shows. Reckons from
-// the bank and the model; reads a few pages of the input for what memory is made of.
+// the measurements and the model; reads a few pages of the input for what memory is made of.
 
 import { cpus } from 'node:os';
 
@@ -26,7 +26,7 @@ const IMAGES: readonly string[] = ['raw', 'opaque'];
 export interface Findings {
   readonly settings: ResolvedTuneOptions;
   readonly input: TuneInput;
-  readonly bank: Measurements;
+  readonly measurements: Measurements;
   readonly route: Route;
   readonly table: Table;
   /** Of that table, on that route. */
@@ -40,20 +40,20 @@ export interface Findings {
 
 /** @param took milliseconds that it took to find out */
 export async function describe(findings: Findings, took: number): Promise<TuneResult> {
-  const { settings, input, bank, route, table, choices, best, probed } = findings;
+  const { settings, input, measurements, route, table, choices, best, probed } = findings;
   const { sample, kind } = input;
   const plain = choices.find((choice) => choice.settings.codec === 'none')!;
   const alternative = (choice: Choice): Alternative => toAlternative(choice, settings, route);
-  const loads = table.loads(best.settings);
+  const loads = table.stretches(best.settings);
   const payload = (rate: number): number | null => (rate === Infinity ? null : rate / ETHERNET_PAYLOAD);
   const codecs = new Set(table.codings.map(({ codec }) => codec).filter((codec) => codec !== 'none'));
-  const spread = bank.spread(best.settings.codec);
+  const spread = measurements.spread(best.settings.codec);
   const sure = confidence({
     regionSeconds: loads.map(
       (load) => predict([load], best.settings.threads, { ...route, startUp: 0 }).seconds,
     ),
-    empty: bank.regions.map(({ empty }) => empty === true),
-    whole: sample.whole && bank.regions.length === sample.regions.length,
+    empty: measurements.regions.map(({ empty }) => empty === true),
+    whole: sample.whole && measurements.regions.length === sample.regions.length,
     spread,
     extrapolated: best.prediction.extrapolated,
     measured: best.measured,
@@ -68,9 +68,9 @@ export async function describe(findings: Findings, took: number): Promise<TuneRe
   return {
     input: { name: settings.input, kind, bytes: sample.bytes },
     sample: {
-      regions: bank.regions.length,
-      bytes: bank.regions.reduce((sum, { length }) => sum + length, 0),
-      whole: sample.whole && bank.regions.length === sample.regions.length,
+      regions: measurements.regions.length,
+      bytes: measurements.regions.reduce((sum, { length }) => sum + length, 0),
+      whole: sample.whole && measurements.regions.length === sample.regions.length,
       seed: settings.seed,
     },
     ...(settings.bandwidth === undefined ? {} : { bandwidth: settings.bandwidth }),
@@ -86,9 +86,9 @@ export async function describe(findings: Findings, took: number): Promise<TuneRe
     uncompressed: alternative(plain),
     paysUpTo: Object.fromEntries([...codecs].map((codec) => [codec, payload(paysUpTo(table, codec, route))])),
     confidence: sure,
-    memory: await makeUp(bank, input.fd),
+    memory: await makeUp(measurements, input.fd),
     codings: table.codings.map((coding) => codingFigures(coding, table)),
-    loads: table.codings.map((coding, index) => ({ coding: index, loads: table.loads(coding) })),
+    loads: table.codings.map((coding, index) => ({ coding: index, loads: table.stretches(coding) })),
     ...(settings.dirtyRate === 0
       ? {}
       : { dirtyRate: settings.dirtyRate, downtimeLimit: settings.downtimeLimit }),
@@ -139,7 +139,7 @@ function codingFigures(coding: Coding, table: Table): CodingFigures {
   let wire = 0;
   let encode = 0;
   let decode = 0;
-  for (const load of table.loads(coding)) {
+  for (const load of table.stretches(coding)) {
     guest += load.weight * load.guestBytes;
     wire += load.weight * load.wireBytes;
     encode += load.weight * load.encode;

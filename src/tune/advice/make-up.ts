@@ -23,8 +23,8 @@ const CLASSES = [
   { label: 'does not shrink', ratio: 0 },
 ] as const;
 
-export async function makeUp(bank: Measurements, fd: number): Promise<MemoryMakeUp> {
-  const figures = bank.figures(REFERENCE);
+export async function makeUp(measurements: Measurements, fd: number): Promise<MemoryMakeUp> {
+  const figures = measurements.figures(REFERENCE);
   let zero = 0;
   let duplicate = 0;
   let other = 0;
@@ -34,7 +34,7 @@ export async function makeUp(bank: Measurements, fd: number): Promise<MemoryMake
   const view = new DataView(page.buffer, page.byteOffset, page.byteLength);
   const room = Buffer.alloc(2 * PAGE_BYTES);
   try {
-    for (const [index, region] of bank.regions.entries()) {
+    for (const [index, region] of measurements.regions.entries()) {
       const found = figures.get(index);
       if (found === undefined) continue;
       const { pages } = found;

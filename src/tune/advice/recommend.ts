@@ -1,5 +1,7 @@
 // From measured codings to advice: which settings, what else comes close, up to which bandwidth each codec pays, and how
-// sure that is. Pure; everything it knows comes from the bank and the model.
+// sure that is. Pure; everything it knows comes from the measurements and the model.
+
+import { sampleVariance } from 'simple-statistics';
 
 import type { CodecName } from '../../codec/codec.js';
 import { type Measurements, codingKey } from '../measure/measurements.js';
@@ -35,11 +37,11 @@ export function threadSteps(most: number): number[] {
 export class Table {
   readonly #rows: { coding: Coding; loads: StretchCost[]; measured: number }[];
 
-  constructor(bank: Measurements) {
-    this.#rows = bank.codings.map((coding) => ({
+  constructor(measurements: Measurements) {
+    this.#rows = measurements.codings.map((coding) => ({
       coding,
-      loads: bank.loads(coding),
-      measured: bank.tried(coding) / bank.regions.length,
+      loads: measurements.stretches(coding),
+      measured: measurements.tried(coding) / measurements.regions.length,
     }));
   }
 
@@ -47,7 +49,7 @@ export class Table {
     return this.#rows.map(({ coding }) => coding);
   }
 
-  loads(coding: Coding): StretchCost[] {
+  stretches(coding: Coding): StretchCost[] {
     return this.#row(coding).loads;
   }
 
@@ -229,10 +231,7 @@ export function reasonsToWithhold(inputs: WithholdingInputs): string[] {
 
 /** The sample's variance of a sum. */
 function scatterOf(values: readonly number[]): number {
-  const count = values.length;
-  const mean = values.reduce((total, each) => total + each, 0) / count;
-  const squares = values.reduce((total, each) => total + (each - mean) ** 2, 0);
-  return count === 0 ? 0 : (count * squares) / Math.max(1, count - 1);
+  return values.length < 2 ? 0 : values.length * sampleVariance(values);
 }
 
 function percent(share: number): string {

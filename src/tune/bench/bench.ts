@@ -86,7 +86,7 @@ export async function bench(options: BenchOptions): Promise<BenchResult> {
   try {
     const { sample, fd } = input;
     const regions = fewer(sample.regions, plan.regions);
-    const bank = new Measurements(regions);
+    const measurements = new Measurements(regions);
     const threads = settings.threads ?? [...new Set([1, allowedCpus()])];
     const rows: BenchRow[] = [];
     const steps = threads.length * codings.length;
@@ -99,11 +99,13 @@ export async function bench(options: BenchOptions): Promise<BenchResult> {
             `${coding.codec} ${coding.level}, ${coding.chunkSize / KIB} KiB, ${count} threads`,
             (turn * codings.length + index) / steps,
           );
-          rows.push(await benchRow(rig, coding, regions, repetitions, count === 1 ? bank : undefined));
+          rows.push(
+            await benchRow(rig, coding, regions, repetitions, count === 1 ? measurements : undefined),
+          );
         }
         // What memory is made of comes from here.
-        if (turn === 0 && bank.tried(REFERENCE) < regions.length) {
-          bank.add(REFERENCE, 0, (await rig.run(REFERENCE, regions)).figures);
+        if (turn === 0 && measurements.tried(REFERENCE) < regions.length) {
+          measurements.add(REFERENCE, 0, (await rig.run(REFERENCE, regions)).figures);
         }
       } finally {
         await rig.close();
@@ -142,8 +144,8 @@ export async function bench(options: BenchOptions): Promise<BenchResult> {
       rows,
       ...(delta === undefined ? {} : { delta }),
       peers,
-      memory: await makeUp(bank, fd),
-      loads: bank.codings.map((coding) => ({ coding, loads: bank.loads(coding) })),
+      memory: await makeUp(measurements, fd),
+      loads: measurements.codings.map((coding) => ({ coding, loads: measurements.stretches(coding) })),
       peakMemory: peakMemory(),
       took: Math.round(performance.now() - started),
       host: {

@@ -6,13 +6,13 @@ import type { BenchRow, Speed } from './result.js';
 import type { Region } from '../measure/region.js';
 import type { Coding, Phase, CodecRig } from '../measure/codec-rig.js';
 
-/** @param bank gets the figures of every region */
+/** @param measurements gets the figures of every region */
 export async function benchRow(
   rig: CodecRig,
   coding: Coding,
   regions: readonly Region[],
   repetitions: number,
-  bank: Measurements | undefined,
+  measurements: Measurements | undefined,
 ): Promise<BenchRow> {
   const bytes = regions.reduce((sum, { length }) => sum + length, 0);
   const encodes: Phase[] = [];
@@ -25,7 +25,7 @@ export async function benchRow(
     encodes.push(encode);
     decodes.push(decode);
     wire = figures.reduce((sum, { wireBytes }) => sum + wireBytes, 0);
-    bank?.add(coding, 0, figures);
+    measurements?.add(coding, 0, figures);
   }
   return {
     ...coding,

@@ -20,10 +20,10 @@ export interface MeasureOptions {
   readonly always?: readonly Coding[];
   /** When to be done, by performance.now(). */
   readonly deadline: number;
-  /** Predicted seconds of a transfer with what the bank holds of a coding. */
-  readonly judge: (bank: Measurements, coding: Coding) => number;
+  /** Predicted seconds of a transfer with what the measurements holds of a coding. */
+  readonly judge: (measurements: Measurements, coding: Coding) => number;
   /** Least seconds of a transfer that compression with this coding alone allows. */
-  readonly floor: (bank: Measurements, coding: Coding) => number;
+  readonly floor: (measurements: Measurements, coding: Coding) => number;
   /** Variants of a promising coding that are tried too: other chunk sizes. */
   readonly variants: (coding: Coding) => readonly Coding[];
   readonly onProgress?: (coding: Coding, share: number) => void;
@@ -62,7 +62,7 @@ export async function measure(options: MeasureOptions): Promise<Measurements> {
   const perRegion = (performance.now() - started) / first.figures.length;
   const affordable = Math.floor((left() * REFERENCE_SHARE) / perRegion);
   const regions = fewer(options.regions, Math.max(LEAST_REGIONS, affordable));
-  const bank = new Measurements(regions);
+  const measurements = new Measurements(regions);
 
   const run = async (coding: Coding, from: number, count: number): Promise<void> => {
     options.signal?.throwIfAborted();
@@ -71,7 +71,7 @@ export async function measure(options: MeasureOptions): Promise<Measurements> {
     const part = regions.slice(from, from + count);
     if (part.length === 0) return;
     const { figures } = await options.rig.run(coding, part);
-    bank.add(coding, from, figures);
+    measurements.add(coding, from, figures);
     cost.set(codingKey(coding), (performance.now() - started) / part.length);
   };
 
@@ -84,7 +84,7 @@ export async function measure(options: MeasureOptions): Promise<Measurements> {
   /** For each codec the level from which on compression alone takes too long. */
   const hopeless = new Map<string, number>();
   const brief = async (coding: Coding, whateverTheTime = false): Promise<void> => {
-    if (bank.tried(coding) > 0 || (left() < 0 && !whateverTheTime)) return;
+    if (measurements.tried(coding) > 0 || (left() < 0 && !whateverTheTime)) return;
     if (coding.level >= (hopeless.get(coding.codec) ?? Infinity)) return;
     options.signal?.throwIfAborted();
     told(coding);
@@ -92,13 +92,13 @@ export async function measure(options: MeasureOptions): Promise<Measurements> {
     const started = performance.now();
     const { figures } = await options.rig.run(coding, regions.slice(0, 1));
     const took = performance.now() - started;
-    if (took > SLOW_MS) bank.add(coding, 0, figures);
+    if (took > SLOW_MS) measurements.add(coding, 0, figures);
     cost.set(codingKey(coding), took);
     const affordable = Math.floor(Math.min(BRIEF, left() / 20 / took));
     if (took <= SLOW_MS) await run(coding, 0, Math.max(1, affordable));
     else if (affordable > 1) await run(coding, 1, affordable - 1);
-    const best = Math.min(...bank.codings.map((each) => judge(bank, each)));
-    if (options.floor(bank, coding) > best * HOPELESS && coding.level > 1) {
+    const best = Math.min(...measurements.codings.map((each) => judge(measurements, each)));
+    if (options.floor(measurements, coding) > best * HOPELESS && coding.level > 1) {
       hopeless.set(coding.codec, coding.level);
     }
   };
@@ -107,7 +107,7 @@ export async function measure(options: MeasureOptions): Promise<Measurements> {
   for (const coding of candidates) await brief(coding);
 
   const finalists = (): Coding[] =>
-    bank.codings.sort((a, b) => judge(bank, a) - judge(bank, b)).slice(0, FINALISTS);
+    measurements.codings.sort((a, b) => judge(measurements, a) - judge(measurements, b)).slice(0, FINALISTS);
   for (const coding of finalists()) for (const variant of options.variants(coding)) await brief(variant);
 
   // The rest of the time goes to those that may be the best: more regions first, then again.
@@ -115,7 +115,7 @@ export async function measure(options: MeasureOptions): Promise<Measurements> {
   while (left() > 0) {
     let moved = false;
     for (const coding of finalists()) {
-      const tried = bank.tried(coding);
+      const tried = measurements.tried(coding);
       const key = codingKey(coding);
       const next = tried < regions.length ? tried : (again.get(key) ?? 0) % regions.length;
       const count = Math.min(BATCH, regions.length - next);
@@ -126,7 +126,7 @@ export async function measure(options: MeasureOptions): Promise<Measurements> {
     }
     if (!moved) break;
   }
-  return bank;
+  return measurements;
 }
 
 /** How many of the regions the scaling is measured on. */

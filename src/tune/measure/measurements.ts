@@ -3,9 +3,10 @@
 // on the same ones, times what the reference cost on all. Differences between regions cancel out that way; those that are all
 // but empty, where no codec has anything to do, are compared among themselves.
 
+import { median } from 'simple-statistics';
+
 import type { CodecName } from '../../codec/codec.js';
 import { PAGE_BYTES } from '../../page/size.js';
-import { median } from './median.js';
 import type { StretchCost } from '../model/model.js';
 import type { Region } from './region.js';
 import type { Coding, RegionFigures } from './codec-rig.js';
@@ -81,7 +82,7 @@ export class Measurements {
   }
 
   /** Every region under a coding, measured or reckoned from the reference. */
-  loads(coding: Coding): StretchCost[] {
+  stretches(coding: Coding): StretchCost[] {
     const own = this.figures(coding);
     const reference = this.figures(REFERENCE);
     const relative = relativeTo(own, reference, isFull);

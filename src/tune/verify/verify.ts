@@ -6,13 +6,14 @@ import { spawnSync } from 'node:child_process';
 import fs from 'node:fs';
 import { join } from 'node:path';
 
+import { median } from 'simple-statistics';
+
 import { allowedCpus } from '../../os/cpus.js';
 import type { Measurements } from '../measure/measurements.js';
 import { timeTransfer } from '../measure/commands.js';
 import { EngineChild } from '../measure/engine.js';
 import { flagList } from '../advice/flags.js';
 import { type StretchCost, predict, type Route, type Together } from '../model/model.js';
-import { median } from '../measure/median.js';
 import { type Contender, contenders } from '../advice/neighbours.js';
 import type { Writer } from '../../options/amounts.js';
 import { allowedProcessors, type Placement, placementOf } from '../advice/placement.js';
@@ -30,7 +31,7 @@ const PASSES = 3;
 const MOST_BYTES = 1024 ** 3;
 
 export interface VerifyOptions {
-  readonly bank: Measurements;
+  readonly measurements: Measurements;
   readonly table: Table;
   readonly best: Choice;
   readonly choices: readonly Choice[];
@@ -55,7 +56,7 @@ export interface VerifyOptions {
 /** @throws ERR_INTERNAL when a transfer fails */
 export async function verify(options: VerifyOptions): Promise<Verification> {
   const started = performance.now();
-  const { bank, best, choices, route, fd, scratch } = options;
+  const { measurements, best, choices, route, fd, scratch } = options;
   const placement = placementOf({
     compressCpus: options.compressCpus,
     decompressCpus: options.decompressCpus,
@@ -67,7 +68,7 @@ export async function verify(options: VerifyOptions): Promise<Verification> {
   const settings = contenders(best, choices, here);
   const file = join(scratch, 'verify');
   const slots = slotsFor(settings, options, here);
-  const { bytes, counts } = writeMixture(file, bank.regions, fd, slots);
+  const { bytes, counts } = writeMixture(file, measurements.regions, fd, slots);
   const expected = settings.map((each) => expect(each, options, here, counts));
   try {
     const times = await run(settings, file, placement, options, started);
@@ -112,15 +113,15 @@ function expect(
   here: Route,
   counts: readonly number[] | undefined,
 ): number {
-  const loads: readonly StretchCost[] = table.loads(settings);
+  const loads: readonly StretchCost[] = table.stretches(settings);
   const weighted = counts === undefined ? loads : loads.map((load, at) => ({ ...load, weight: counts[at]! }));
   return predict(weighted, settings.threads, here).seconds;
 }
 
 /** Regions in the image: as many as make the transfers long enough, and short enough to be run twice in the time. */
 function slotsFor(settings: readonly Contender[], options: VerifyOptions, here: Route): number {
-  const { best, bank, scratch } = options;
-  const guest = bank.regions.reduce((sum, { weight, length }) => sum + weight * length, 0);
+  const { best, measurements, scratch } = options;
+  const guest = measurements.regions.reduce((sum, { weight, length }) => sum + weight * length, 0);
   const flow = settings.map((each) => (expect(each, options, here, undefined) - here.startUp) / guest);
   const all = 2 * flow.reduce((sum, each) => sum + each, 0);
   const left = options.time / 1e3 - 2 * settings.length * here.startUp;

@@ -26,7 +26,7 @@ const NONE: Coding = { codec: 'none', level: 1, chunkSize: MIB };
 const NINE: Coding = { codec: 'zstd', level: 9, chunkSize: MIB };
 const LZ4: Coding = { codec: 'lz4', level: 1, chunkSize: MIB };
 
-function bank(): Measurements {
+function measurements(): Measurements {
   const filled = new Measurements(REGIONS);
   const all = (each: RegionFigures): RegionFigures[] => REGIONS.map(() => each);
   filled.add(REFERENCE, 0, all(figures(6, 0.004)));
@@ -46,9 +46,9 @@ function route(linkRate: number, cpus = 1): Route {
   return { sender: host, receiver: host, linkRate, startUp: 0 };
 }
 
-describe('the bank', () => {
+describe('the measurements', () => {
   it('reckons the regions that a coding was not tried on', () => {
-    const loads = bank().loads(NINE);
+    const loads = measurements().stretches(NINE);
     assert.equal(loads.length, 4);
     for (const load of loads) {
       assert.ok(Math.abs(load.wireBytes - (4 * MIB) / 8) < 1);
@@ -62,18 +62,18 @@ describe('the bank', () => {
     const empty: RegionFigures = { ...figures(1000, 0.001), pages };
     filled.add(REFERENCE, 0, [figures(6, 0.004), empty, figures(6, 0.004), empty]);
     filled.add(NINE, 0, [figures(8, 0.04)]);
-    const [, second, third] = filled.loads(NINE);
+    const [, second, third] = filled.stretches(NINE);
     assert.ok(Math.abs(third!.encode - 0.04) < 1e-9);
     assert.ok(Math.abs(second!.encode - 0.001) < 1e-9, 'no codec has anything to do there');
     filled.add(NINE, 1, [{ ...empty, encode: 0.0015 }]);
-    assert.ok(Math.abs(filled.loads(NINE)[3]!.encode - 0.0015) < 1e-9);
-    assert.ok(Math.abs(filled.loads(NINE)[2]!.encode - 0.04) < 1e-9);
+    assert.ok(Math.abs(filled.stretches(NINE)[3]!.encode - 0.0015) < 1e-9);
+    assert.ok(Math.abs(filled.stretches(NINE)[2]!.encode - 0.04) < 1e-9);
   });
 
   it('goes by the median of repetitions: no coding looks faster for having been tried more often', () => {
-    const filled = bank();
+    const filled = measurements();
     for (const encode of [0.003, 0.0005, 0.5, 0.004]) filled.add(NONE, 0, [figures(1, encode, 2 * encode)]);
-    const [load] = filled.loads(NONE);
+    const [load] = filled.stretches(NONE);
     assert.equal(load!.encode, 0.003);
     assert.equal(load!.decode, 0.006);
     assert.ok(filled.spread('none')! > 0);
@@ -83,7 +83,7 @@ describe('the bank', () => {
 
 describe('the recommendation', () => {
   it('follows the link', () => {
-    const table = new Table(bank());
+    const table = new Table(measurements());
     const codec = (rate: number): string => {
       const { settings } = recommended(table.choices(route(rate)));
       return `${settings.codec} ${settings.level}`;
@@ -94,7 +94,7 @@ describe('the recommendation', () => {
   });
 
   it('takes the fewest threads within two percent of the best', () => {
-    const table = new Table(bank());
+    const table = new Table(measurements());
     const slow = recommended(table.choices(route(5e5, 4)));
     assert.deepEqual(slow.settings.threads, { compress: 1, decompress: 1 });
     const fast = recommended(table.choices(route(2e9, 4), ({ codec }) => codec === 'zstd'));
@@ -104,7 +104,7 @@ describe('the recommendation', () => {
   });
 
   it('takes what costs least of those that are equally fast', () => {
-    const filled = bank();
+    const filled = measurements();
     filled.add({ ...NINE, level: 12 }, 0, [figures(8.05, 0.06)]);
     const table = new Table(filled);
     const { settings } = recommended(table.choices(route(1e6)));
@@ -112,7 +112,7 @@ describe('the recommendation', () => {
   });
 
   it('knows the bandwidth above which a codec stops paying', () => {
-    const table = new Table(bank());
+    const table = new Table(measurements());
     const rate = paysUpTo(table, 'zstd', route(1));
     assert.ok(
       table.best(route(rate * 0.9), ({ codec }) => codec === 'zstd') <

@@ -34,8 +34,8 @@ async function tried(
     const phase = { wall: 0.01, cpu: 0.01, regions: regions.map(() => 0.01) };
     return Promise.resolve({ figures, encode: phase, decode: phase });
   };
-  const encode = (bank: Measurements, coding: Coding): number =>
-    bank.loads(coding).reduce((sum, load) => sum + load.encode, 0);
+  const encode = (measurements: Measurements, coding: Coding): number =>
+    measurements.stretches(coding).reduce((sum, load) => sum + load.encode, 0);
   await assert.rejects(
     measure({
       regions: REGIONS,
@@ -66,7 +66,7 @@ describe('measure, when time is over before it begins', () => {
         decode: phase,
       });
     const always = [coding('lz4', 1), coding('zstd', 3)];
-    const bank = await measure({
+    const measurements = await measure({
       ...{ regions: REGIONS, rig: { run }, deadline: 0, always },
       candidates: [...always, coding('zstd', 9), coding('zlib', 1)],
       variants: (each) => [{ ...each, chunkSize: 4 * MIB }],
@@ -74,7 +74,7 @@ describe('measure, when time is over before it begins', () => {
       floor: () => 1,
     });
     const expected = [REFERENCE, coding('none', 1), ...always].map(codingKey);
-    assert.deepEqual(bank.codings.map(codingKey), expected);
+    assert.deepEqual(measurements.codings.map(codingKey), expected);
   });
 });
 

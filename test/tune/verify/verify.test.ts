@@ -6,10 +6,10 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, describe, it } from 'node:test';
 import fc from 'fast-check';
+import { median } from 'simple-statistics';
 
 import { SEGMENT } from '../../../src/chunk/segments.js';
 import { timeSend, timeTransfer } from '../../../src/tune/measure/commands.js';
-import { median } from '../../../src/tune/measure/median.js';
 import { contenders } from '../../../src/tune/advice/neighbours.js';
 import type { Prediction, Route } from '../../../src/tune/model/model.js';
 import { parseCpuList, placementOf, type PlacementQuestion } from '../../../src/tune/advice/placement.js';
