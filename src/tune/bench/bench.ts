@@ -1,5 +1,5 @@
-// `bench`: how fast each coding is on a guest's memory, there and back, through the real workers; and other programs
-// beside it. Measures and recommends nothing: that is tune's. Each coding is warmed up, repeated, and given at its best.
+// `bench`: how fast each coding is on a guest's memory, there and back, through the real workers; and other programs beside
+// it. Measures and recommends nothing: that is tune's task. Each coding is warmed up, repeated, and reported at its best.
 
 import { cpus } from 'node:os';
 import { z } from 'zod';
@@ -16,13 +16,13 @@ import type { BenchOptions } from '../../options/tune.js';
 import { invalidOption, KIB, parseSize } from '../../units.js';
 import { Measurements, REFERENCE } from '../measure/measurements.js';
 import { benchDelta } from './delta.js';
-import type { BenchResult, BenchRow } from './result.js';
+import type { BenchResult, BenchRow, DeltaFigures } from './result.js';
 import { benchRow } from './row.js';
 import { watchHostLoad } from '../../os/host-load.js';
-import { openTuneInput } from '../measure/input.js';
+import { openTuneInput, type TuneInput } from '../measure/input.js';
 import { makeUp } from '../advice/make-up.js';
 import { measuring } from '../advice/options.js';
-import { benchPeers } from './peers.js';
+import { benchPeers, type PeerFigures } from './peers.js';
 import { REGION_BYTES } from '../measure/region.js';
 import { type Coding, CodecRig } from '../measure/codec-rig.js';
 import { fewer } from '../measure/sample.js';
@@ -33,11 +33,12 @@ const DEFAULT_LEVELS: Readonly<Record<CodecName, readonly number[]>> = {
   zstd: [-7, 1, 3, 9],
   zlib: [1],
 };
-/** Sizes that the reference is tried with, when none are given. */
+/** Chunk sizes of the reference, when none are given. */
 const DEFAULT_SIZES = [64 * KIB, 256 * KIB, 1024 * KIB, 4096 * KIB];
-/** Regions, and repetitions after the one that warms up. */
+/** Regions, and repetitions after the pass that warms up. */
 const FULL = { regions: 32, repetitions: 5 };
 const QUICK = { regions: 12, repetitions: 2 };
+const MOST_PEER_REPETITIONS = 3;
 
 const schema = z.strictObject({
   input: z.string().min(1),
@@ -69,72 +70,25 @@ const schema = z.strictObject({
 
 true satisfies Exact<z.input<typeof schema>, BenchOptions>;
 
+type BenchSettings = z.output<typeof schema>;
+
 /** @throws RamferryError ERR_OPTION_INVALID, or what opening and reading the input throws */
 export async function bench(options: BenchOptions): Promise<BenchResult> {
-  const parsed = schema.safeParse(options);
-  if (!parsed.success) {
-    const given = options as unknown as Record<string, unknown>;
-    throw optionError(parsed.error.issues[0], given, Object.keys(schema.shape));
-  }
-  const settings = parsed.data;
-  const plan = settings.quick ? QUICK : FULL;
-  const repetitions = settings.repetitions ?? plan.repetitions;
+  const settings = resolve(options);
   const codings = codingsOf(settings);
   const started = performance.now();
-  const watched = watchHostLoad();
+  const hostLoad = watchHostLoad();
   const input = await openTuneInput(settings.input, { seed: settings.seed, signal: settings.signal });
   try {
-    const { sample, fd } = input;
-    const regions = fewer(sample.regions, plan.regions);
+    const plan = settings.quick ? QUICK : FULL;
+    const repetitions = settings.repetitions ?? plan.repetitions;
+    const regions = fewer(input.sample.regions, plan.regions);
     const measurements = new Measurements(regions);
-    const threads = settings.threads ?? [...new Set([1, allowedCpus()])];
-    const rows: BenchRow[] = [];
-    const steps = threads.length * codings.length;
-    for (const [turn, count] of threads.entries()) {
-      const rig = new CodecRig({ fd, threads: count, zstdBinding: settings.zstdBinding });
-      try {
-        for (const [index, coding] of codings.entries()) {
-          settings.signal?.throwIfAborted();
-          settings.onProgress?.(
-            `${coding.codec} ${coding.level}, ${coding.chunkSize / KIB} KiB, ${count} threads`,
-            (turn * codings.length + index) / steps,
-          );
-          rows.push(
-            await benchRow(rig, coding, regions, repetitions, count === 1 ? measurements : undefined),
-          );
-        }
-        // What memory is made of comes from here.
-        if (turn === 0 && measurements.tried(REFERENCE) < regions.length) {
-          measurements.add(REFERENCE, 0, (await rig.run(REFERENCE, regions)).figures);
-        }
-      } finally {
-        await rig.close();
-      }
-    }
-    const delta =
-      settings.before === undefined
-        ? undefined
-        : await benchDelta({
-            before: settings.before,
-            input,
-            codings,
-            repetitions,
-            zstdBinding: settings.zstdBinding,
-            onProgress: (coding) => settings.onProgress?.(`${coding.codec} ${coding.level}, deltas`, 1),
-            signal: settings.signal,
-          });
-    const peers = settings.peers
-      ? await benchPeers({
-          file: input.part.file,
-          scratch: input.scratch,
-          threads: allowedCpus(),
-          repetitions: Math.min(3, repetitions),
-          onProgress: (name) => settings.onProgress?.(name, 1),
-          signal: settings.signal,
-        })
-      : [];
+    const rows = await benchRows(settings, input.fd, codings, repetitions, measurements);
+    const delta = await deltaOf(settings, input, codings, repetitions);
+    const peers = await peersOf(settings, input, repetitions);
     return {
-      input: { name: settings.input, kind: input.kind, bytes: sample.bytes },
+      input: { name: settings.input, kind: input.kind, bytes: input.sample.bytes },
       sample: {
         regions: regions.length,
         bytes: regions.reduce((sum, { length }) => sum + length, 0),
@@ -144,7 +98,7 @@ export async function bench(options: BenchOptions): Promise<BenchResult> {
       rows,
       ...(delta === undefined ? {} : { delta }),
       peers,
-      memory: await makeUp(measurements, fd),
+      memory: await makeUp(measurements, input.fd),
       loads: measurements.codings.map((coding) => ({ coding, loads: measurements.stretches(coding) })),
       peakMemory: peakMemory(),
       took: Math.round(performance.now() - started),
@@ -152,7 +106,7 @@ export async function bench(options: BenchOptions): Promise<BenchResult> {
         cpus: allowedCpus(),
         model: cpus()[0]?.model.trim() ?? 'unknown',
         node: process.versions.node,
-        load: watched(),
+        load: hostLoad(),
       },
     };
   } finally {
@@ -160,7 +114,78 @@ export async function bench(options: BenchOptions): Promise<BenchResult> {
   }
 }
 
-function codingsOf(settings: z.output<typeof schema>): Coding[] {
+function resolve(options: BenchOptions): BenchSettings {
+  const parsed = schema.safeParse(options);
+  if (parsed.success) return parsed.data;
+  const given = options as unknown as Record<string, unknown>;
+  throw optionError(parsed.error.issues[0], given, Object.keys(schema.shape));
+}
+
+/** Every coding with every number of threads. @param measurements gets the figures of one thread */
+async function benchRows(
+  { threads = [...new Set([1, allowedCpus()])], zstdBinding, signal, onProgress }: BenchSettings,
+  fd: number,
+  codings: readonly Coding[],
+  repetitions: number,
+  measurements: Measurements,
+): Promise<BenchRow[]> {
+  const { regions } = measurements;
+  const rows: BenchRow[] = [];
+  const steps = threads.length * codings.length;
+  for (const [turn, count] of threads.entries()) {
+    const rig = new CodecRig({ fd, threads: count, zstdBinding });
+    try {
+      for (const [index, coding] of codings.entries()) {
+        signal?.throwIfAborted();
+        const { codec, level, chunkSize: size } = coding;
+        const step = `${codec} ${level}, ${size / KIB} KiB, ${count} threads`;
+        onProgress?.(step, (turn * codings.length + index) / steps);
+        const figures = count === 1 ? measurements : undefined;
+        rows.push(await benchRow(rig, coding, regions, repetitions, figures));
+      }
+      // What memory consists of is read from the reference.
+      if (turn === 0 && measurements.tried(REFERENCE) < regions.length) {
+        measurements.add(REFERENCE, 0, (await rig.run(REFERENCE, regions)).figures);
+      }
+    } finally {
+      await rig.close();
+    }
+  }
+  return rows;
+}
+
+/** What page deltas gain, where an older image is given. */
+async function deltaOf(
+  { before, zstdBinding, signal, onProgress }: BenchSettings,
+  input: TuneInput,
+  codings: readonly Coding[],
+  repetitions: number,
+): Promise<DeltaFigures | undefined> {
+  if (before === undefined) return undefined;
+  return benchDelta({
+    ...{ before, input, codings, repetitions, zstdBinding, signal },
+    onProgress: ({ codec, level }) => onProgress?.(`${codec} ${level}, deltas`, 1),
+  });
+}
+
+/** Other programs, unless they are not wanted. */
+async function peersOf(
+  { peers, signal, onProgress }: BenchSettings,
+  { part, scratch }: TuneInput,
+  repetitions: number,
+): Promise<PeerFigures[]> {
+  if (!peers) return [];
+  return benchPeers({
+    file: part.file,
+    scratch,
+    threads: allowedCpus(),
+    repetitions: Math.min(MOST_PEER_REPETITIONS, repetitions),
+    onProgress: (name) => onProgress?.(name, 1),
+    signal,
+  });
+}
+
+function codingsOf(settings: BenchSettings): Coding[] {
   const usable = usableCodecs();
   const codecs = settings.codecs ?? usable;
   const missing = codecs.find((codec) => !usable.includes(codec));

@@ -5,6 +5,7 @@ import { type ChildProcess, fork } from 'node:child_process';
 
 import { type ErrorData, fromErrorData, RamferryError } from '../../errors.js';
 import { TUNE_ENTRY } from '../../os/entries.js';
+import { Signal } from '../../os/signal.js';
 import type { ReceiveOptions, SendOptions } from '../../options/transfer.js';
 import type { TransferSummary } from '../../transfer/statistics/summary.js';
 
@@ -38,7 +39,7 @@ export interface Side {
 export class EngineChild {
   readonly #child: ChildProcess;
   readonly #answers: ChildAnswer[] = [];
-  #wake: (() => void) | undefined;
+  readonly #changed = new Signal();
   #gone = false;
 
   constructor() {
@@ -52,11 +53,11 @@ export class EngineChild {
     });
     this.#child.on('message', (message) => {
       this.#answers.push(message as ChildAnswer);
-      this.#wake?.();
+      this.#changed.notify();
     });
     this.#child.once('exit', () => {
       this.#gone = true;
-      this.#wake?.();
+      this.#changed.notify();
     });
   }
 
@@ -71,7 +72,7 @@ export class EngineChild {
       if (this.#gone) {
         throw new RamferryError('ERR_INTERNAL', 'a process that measures transfers ended early');
       }
-      await new Promise<void>((resolve) => (this.#wake = resolve));
+      await this.#changed.wait();
     }
     const answer = this.#answers.shift()!;
     if (answer.kind === 'failed') throw fromErrorData(answer.error);

@@ -10,6 +10,8 @@ import type { Grammar } from '../../grammar/grammar.js';
 import type { ByteSource } from '../../io/bytes.js';
 import { COMPRESS_ENTRY } from '../../os/entries.js';
 import { StreamFeeder } from '../../transfer/sender/feeder.js';
+import type { Cut } from '../../transfer/sender/filler.js';
+import type { SlotViews } from '../../slot/layout.js';
 import { OrderedPool } from '../../pool/ordered-pool.js';
 import { Random } from '../../image/random.js';
 import { ProcessClock } from '../../os/process-clock.js';
@@ -25,7 +27,7 @@ interface Kept {
 
 /** Slots of the feeder: one that it fills, one for a flush. */
 const SLOTS = 3;
-/** Nobody waits for bytes here: a stall of the writer does not end a region. */
+/** No reader waits for these bytes: a stall of the writer does not end a region. */
 const NEVER_MS = 2 ** 31 - 1;
 
 export interface StreamSampleOptions {
@@ -40,12 +42,53 @@ export interface StreamSampleOptions {
   readonly onProgress?: (bytes: number) => void;
 }
 
-/** Reads the stream to its end. */
-export async function sampleStream(options: StreamSampleOptions): Promise<Sample> {
-  const { source, head, grammar, onProgress } = options;
-  const limit = Math.max(2, options.regions - (options.regions % 2));
-  // Never pushed to: no thread is started.
-  const pool = new OrderedPool({
+/** Keeps evenly spaced regions of a stream: when there are too many, every other one goes. */
+class Keeper {
+  readonly #limit: number;
+  readonly #random: Random;
+  #every = 1;
+  #phase = 0;
+  kept: Kept[] = [];
+  /** Regions and bytes so far. */
+  count = 0;
+  bytes = 0;
+
+  constructor(regions: number, seed: number) {
+    this.#limit = Math.max(2, regions - (regions % 2));
+    this.#random = new Random(seed);
+  }
+
+  /** All regions of the stream are kept. */
+  get whole(): boolean {
+    return this.#every === 1;
+  }
+
+  /** Takes the next region. */
+  take({ input, segments }: Pick<SlotViews, 'input' | 'segments'>, cut: Cut): void {
+    if (this.count % this.#every === this.#phase) {
+      this.kept.push({
+        index: this.count,
+        offset: this.bytes,
+        bytes: Buffer.from(input.subarray(0, cut.length)),
+        segments: [...segments.subarray(0, cut.segments * 2)],
+      });
+      if (this.kept.length > this.#limit) this.#thin();
+    }
+    this.count++;
+    this.bytes += cut.length;
+  }
+
+  #thin(): void {
+    // Which half stays is left to chance.
+    this.#phase += this.#random.below(2) === 0 ? 0 : this.#every;
+    this.#every *= 2;
+    this.kept = this.kept.filter(({ index }) => index % this.#every === this.#phase);
+  }
+}
+
+/** Slots for the feeder to fill. Nothing is pushed into the pool, so no thread starts. */
+function idlePool(): OrderedPool {
+  return new OrderedPool({
     entry: COMPRESS_ENTRY,
     threads: 1,
     geometry: {
@@ -57,43 +100,24 @@ export async function sampleStream(options: StreamSampleOptions): Promise<Sample
     },
     startUp: { maxChunk: REGION_BYTES, fd: -1, alignment: 1, zstdBinding: '' },
   });
-  let kept: Kept[] = [];
-  let every = 1;
-  const random = new Random(options.seed);
-  let phase = 0;
-  let index = 0;
-  let bytes = 0;
+}
+
+/** Reads the stream to its end. */
+export async function sampleStream(options: StreamSampleOptions): Promise<Sample> {
+  const { source, head, grammar, onProgress } = options;
+  const pool = idlePool();
+  const keeper = new Keeper(options.regions, options.seed);
   const clock = new ProcessClock();
   const feeder = new StreamFeeder({
-    source,
-    head,
-    grammar,
-    pool,
+    ...{ source, head, grammar, pool },
     chunkSize: REGION_BYTES,
     regions: false,
     flushAfter: NEVER_MS,
     taker: {
       take: (slot, cut) => {
         if (cut.length > 0) {
-          if (index % every === phase) {
-            const { input, segments } = pool.slots[slot]!;
-            kept.push({
-              index,
-              offset: bytes,
-              bytes: Buffer.from(input.subarray(0, cut.length)),
-              segments: [...segments.subarray(0, cut.segments * 2)],
-            });
-            if (kept.length > limit) {
-              // Every other one goes; which half stays is left to chance.
-              const next = phase + (random.below(2) === 0 ? 0 : every);
-              every *= 2;
-              phase = next;
-              kept = kept.filter((each) => each.index % every === phase);
-            }
-          }
-          index++;
-          bytes += cut.length;
-          onProgress?.(bytes);
+          keeper.take(pool.slots[slot]!, cut);
+          onProgress?.(keeper.bytes);
         }
         pool.release(slot);
       },
@@ -104,19 +128,17 @@ export async function sampleStream(options: StreamSampleOptions): Promise<Sample
   } finally {
     await pool.close();
   }
-  const own = clock.own();
+  return sampleOf(keeper, clock.own());
+}
+
+/** @param own seconds of processor time that reading took on this thread */
+function sampleOf({ kept, count, bytes, whole }: Keeper, own: number): Sample {
   const regions: Region[] = kept.map(({ offset, bytes: held, segments }) => ({
-    weight: index / kept.length,
+    weight: count / kept.length,
     offset,
     length: held.length,
     held: { bytes: held, segments },
   }));
   const sampled = kept.reduce((sum, each) => sum + each.bytes.length, 0);
-  return {
-    regions: spread(regions),
-    bytes,
-    sampled,
-    whole: every === 1,
-    readerCpu: bytes === 0 ? 0 : own / bytes,
-  };
+  return { regions: spread(regions), bytes, sampled, whole, readerCpu: bytes === 0 ? 0 : own / bytes };
 }

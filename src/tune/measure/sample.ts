@@ -1,9 +1,8 @@
 // A sample of a RAM image: regions from all over it, drawn with a seed, each with the share of the image that it stands
 // for. An image that is small enough is taken whole. Bounded: it holds positions, never page contents.
 //
-// Two stages. First a few pages of every stratum are looked at, which tells empty memory (holes of a sparse file among
-// it) from memory in use. Then most regions are drawn where there is something: 16 GiB with 2 % in use would otherwise be
-// judged by a region or two.
+// Two stages. First a few pages of every stratum are read, which tells empty memory (holes of a sparse file among it) from
+// memory in use. Then most regions are drawn from memory in use: otherwise a region or two would stand for 16 GiB with 2 % in use.
 
 import { Buffer } from 'node:buffer';
 import fs from 'node:fs';
@@ -19,7 +18,7 @@ export interface Sample {
   readonly bytes: number;
   /** Bytes of the regions. */
   readonly sampled: number;
-  /** The regions are the whole input: what is left of uncertainty is the clock's. */
+  /** The regions are the whole input: only the clock's uncertainty is left. */
   readonly whole: boolean;
   /** Seconds of processor time that reading and recognising a byte costs on the main thread; 0 where workers read. */
   readonly readerCpu: number;
@@ -29,13 +28,13 @@ export interface SampleOptions {
   readonly seed: number;
   /** Most regions to draw. */
   readonly regions: number;
-  /** Milliseconds after which looking for empty memory is given up. */
+  /** Milliseconds after which the search for empty memory ends. */
   readonly lookTime: number;
 }
 
-/** Pages looked at in each region, to tell whether it holds anything. */
+/** Pages that are read of each region, to tell whether it holds anything. */
 const LOOKS = 4;
-/** Of the regions that are drawn, the share that goes to memory that looked empty: it may not be. */
+/** Share of the drawn regions that goes to memory that looked empty: it may not be. */
 const EMPTY_SHARE = 1 / 8;
 
 /** @param fd of a regular file of `bytes` bytes */
@@ -53,11 +52,10 @@ export function sampleImage(fd: number, bytes: number, options: SampleOptions): 
   const used: number[] = [];
   const empty: number[] = [];
   const deadline = performance.now() + options.lookTime;
-  const page = Buffer.alloc(PAGE_BYTES);
-  const view = new DataView(page.buffer, page.byteOffset, page.byteLength);
+  const probe = new EmptyProbe(fd, bytes, random);
   for (let index = 0; index < count; index++) {
-    // Out of time: what was not looked at counts as used.
-    const blank = performance.now() < deadline && looksEmpty(fd, index, bytes, random, page, view);
+    // Out of time: a region that was not looked at counts as used.
+    const blank = performance.now() < deadline && probe.looksEmpty(index);
     (blank ? empty : used).push(index);
   }
   const forEmpty =
@@ -75,23 +73,32 @@ export function sampleImage(fd: number, bytes: number, options: SampleOptions): 
   return { regions, bytes, sampled, whole: false, readerCpu: 0 };
 }
 
-function looksEmpty(
-  fd: number,
-  index: number,
-  bytes: number,
-  random: Random,
-  page: Buffer,
-  view: DataView,
-): boolean {
-  const start = index * REGION_BYTES;
-  const pages = Math.floor(Math.min(REGION_BYTES, bytes - start) / PAGE_BYTES);
-  for (let look = 0; look < LOOKS && pages > 0; look++) {
-    // One page out of each quarter.
-    const within = Math.min(pages - 1, Math.floor(((look + random.below(1024) / 1024) / LOOKS) * pages));
-    const got = fs.readSync(fd, page, 0, PAGE_BYTES, start + within * PAGE_BYTES);
-    if (got === PAGE_BYTES && !isZeroPage(page, view, 0)) return false;
+/** Reads a few pages of a region of an image, to tell whether the region holds anything. */
+class EmptyProbe {
+  readonly #fd: number;
+  readonly #bytes: number;
+  readonly #random: Random;
+  readonly #page = Buffer.alloc(PAGE_BYTES);
+  readonly #view = new DataView(this.#page.buffer, this.#page.byteOffset, this.#page.byteLength);
+
+  constructor(fd: number, bytes: number, random: Random) {
+    this.#fd = fd;
+    this.#bytes = bytes;
+    this.#random = random;
   }
-  return true;
+
+  looksEmpty(index: number): boolean {
+    const start = index * REGION_BYTES;
+    const pages = Math.floor(Math.min(REGION_BYTES, this.#bytes - start) / PAGE_BYTES);
+    for (let look = 0; look < LOOKS && pages > 0; look++) {
+      // One page out of each quarter.
+      const along = (look + this.#random.below(1024) / 1024) / LOOKS;
+      const within = Math.min(pages - 1, Math.floor(along * pages));
+      const got = fs.readSync(this.#fd, this.#page, 0, PAGE_BYTES, start + within * PAGE_BYTES);
+      if (got === PAGE_BYTES && !isZeroPage(this.#page, this.#view, 0)) return false;
+    }
+    return true;
+  }
 }
 
 /** One of each of `wanted` strata of equal size. */
@@ -109,8 +116,8 @@ function draw(
 }
 
 /**
- * The same regions in an order in which every beginning is spread over the input: whoever has time for a part of them
- * only takes the first ones. (Van der Corput's sequence: halves, quarters, eighths.)
+ * The same regions in an order in which every beginning is spread over the input: a caller with time for a part of them takes
+ * the first ones. (Van der Corput's sequence: halves, quarters, eighths.)
  */
 export function spread(regions: readonly Region[]): Region[] {
   const inOrder = [...regions].sort((a, b) => a.offset - b.offset);
@@ -133,7 +140,7 @@ function mixed(most: readonly Region[], few: readonly Region[]): Region[] {
   return all;
 }
 
-/** The first regions, which stand for all of them then, each stratum for itself. */
+/** The first regions, weighted to stand for all of them, each stratum for itself. */
 export function fewer(regions: readonly Region[], count: number): Region[] {
   const kept = regions.slice(0, count);
   const bytes = (which: readonly Region[], empty: boolean): number =>

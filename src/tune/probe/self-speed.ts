@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { writeImage } from '../../image/image.js';
 import { allowedCpus } from '../../os/cpus.js';
 import { REFERENCE } from '../measure/measurements.js';
-import { measureScaling } from '../measure/measure.js';
+import { measureScaling } from '../measure/scaling.js';
 import type { Speed } from './messages.js';
 import { REGION_BYTES } from '../measure/region.js';
 import { sampleImage } from '../measure/sample.js';
