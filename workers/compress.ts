@@ -1,5 +1,5 @@
-// The compression worker: takes slots off the ring, reads its own extent where the input is a regular file, and
-// leaves a chunk record in each. It knows neither the stream nor the link.
+// The compression worker: takes slots off the ring and leaves a chunk record in each. Where the input is a regular file, it
+// reads its extent itself. It knows neither the stream nor the link.
 
 import { Buffer } from 'node:buffer';
 
@@ -33,7 +33,7 @@ class Compressor {
   readonly #zeroChunks: ZeroChunks;
   readonly #pages: PageStore | undefined;
   readonly #turns: Turns | undefined;
-  /** Where chunks get their codecs: the cache, or the watch over it. */
+  /** The source of a chunk's codecs: the cache, or the watch over it. */
   #codecs: Pick<CodecCache, 'codec'>;
   #watch: Watch | undefined;
   #extent: Buffer | undefined;
@@ -72,13 +72,13 @@ class Compressor {
       readExtent(fd, slot.input, length, readAt, alignment);
       return this.#encode(slot, slot.front);
     }
-    // Nobody else needs these bytes: read into memory of our own, which stays in this core's cache from chunk to chunk.
+    // Only this worker needs these bytes: it reads them into its own memory, which stays in this core's cache between chunks.
     this.#extent ??= extentMemory(maxChunk);
     readExactlyAt(fd, this.#extent.subarray(OPERATIONS_CAPACITY, OPERATIONS_CAPACITY + length), readAt);
     return this.#encode(slot, this.#extent);
   }
 
-  /** A frame has its bytes from the codec, the self-check compares bytes, and the page store takes them. */
+  /** Not with frames, whose bytes the codec makes; nor with the self-check or a page store, which read the bytes. */
   #skipsHole(job: EncodeJob): boolean {
     return job.task === TASK.encode && !job.selfCheck && this.#turns === undefined;
   }
@@ -93,7 +93,7 @@ class Compressor {
     job.plainLength = result.header.plainLength;
   }
 
-  /** Method `stream`: the bytes as one standard frame, whatever they are. */
+  /** Method `stream`: any bytes as one standard frame. */
   async #frame(slot: SlotViews): Promise<void> {
     const job = slot.encode;
     const units = await this.cache.units(job.codec as FrameFormat);
@@ -142,7 +142,7 @@ class Compressor {
       at,
     );
     if (job.selfCheck) await this.#selfCheck(slot.output.subarray(at), result.header);
-    // The check has done to the store what the receiver will do.
+    // The check has changed the store as the receiver will.
     if (turn?.plan?.dry === true) turn.end();
     if (result.store !== undefined) job.tally = result.store;
     job.outputLength = result.length;
@@ -166,7 +166,7 @@ class Compressor {
       expander: new Expander(Math.ceil(maxChunk / PAGE_BYTES)),
       scratch: Buffer.allocUnsafeSlow(recordCapacity(maxChunk)),
       codec: (name) => this.cache.codec(name),
-      // The chunk has its turn now: what it needs is complete.
+      // The chunk has its turn now, so the chunks that it needs are complete.
       store: this.#pages === undefined ? undefined : { store: this.#pages, wait: () => undefined },
     };
     try {
@@ -190,7 +190,7 @@ function placeOf({ sequence, needs, offset }: EncodeJob): ChunkPlace {
   return { sequence, needs, offset };
 }
 
-/** The main thread may change it as long as nobody has looked, and wants to know what was found. */
+/** Reads the level once and reports it: the main thread may change it until then. */
 function levelOf(job: EncodeJob): number {
   const { level } = job;
   job.usedLevel = level;

@@ -1,5 +1,5 @@
-// The decompression worker: takes slots off the ring, verifies and decodes the chunk record in each, and writes its
-// own extent where the output is a regular file that we made. It knows neither the stream nor the link.
+// The decompression worker: takes slots off the ring, verifies and decodes the chunk record in each. Where the output is a
+// regular file that ramferry made, it writes its extent itself. It knows neither the stream nor the link.
 
 import { Buffer } from 'node:buffer';
 
@@ -55,7 +55,7 @@ class Decompressor {
     return slot.decode.task === TASK.unframe ? this.#unframe(slot) : this.#decode(slot);
   }
 
-  /** Puts beside the results what the job cost. */
+  /** Adds the job's cost to the results. */
   async #watched(slot: SlotViews): Promise<void> {
     this.#clock ??= threadClock();
     const started = this.#clock();

@@ -1,5 +1,5 @@
-// The scan worker: takes extents of a guest's RAM off the ring and says which pages differ from what was sent before.
-// The hash is taken of the copy in the slot, which is what travels: the guest may write to the live page meanwhile.
+// The scan worker: takes extents of a guest's RAM off the ring and reports the pages that differ from what was sent before.
+// It hashes the copy in the slot, which is what travels: the guest may write to the live page meanwhile.
 
 import { xxh64 } from '../src/chunk/xxhash.js';
 import { readExactlyAt } from '../src/io/positioned.js';

@@ -1,5 +1,5 @@
-// What both workers have in common: the loop over the ring, the outcome of each job, and codecs opened when first
-// needed. A job that throws fails its slot; only what happens outside a job ends the thread.
+// What all workers have in common: the loop over the ring, the outcome of each job, and codecs opened when first needed.
+// A job that throws fails its slot; only an error outside a job ends the thread.
 
 import { setPriority } from 'node:os';
 import { workerData } from 'node:worker_threads';
@@ -27,7 +27,7 @@ export class CodecCache {
     this.#options = { longDistance: far, ...(zstdBinding === '' ? {} : { binding: zstdBinding }) };
   }
 
-  /** Whether a binding that was opened leaves buffers behind (BindingInfo.returnsBuffers). */
+  /** Whether a binding that was opened returns buffers of its own (BindingInfo.returnsBuffers). */
   get returnsBuffers(): boolean {
     return this.#returnsBuffers;
   }
@@ -41,7 +41,7 @@ export class CodecCache {
     return codec;
   }
 
-  /** A transfer has frames of one format only, and most transfers none: their modules are loaded when needed. */
+  /** A transfer has frames of one format, and most transfers none: their modules are loaded when needed. */
   async units(format: FrameFormat): Promise<UnitCoder> {
     if (this.#units === undefined) {
       const { openUnits } = await import('../src/container/frames/open-units.js');
@@ -57,13 +57,13 @@ export class CodecCache {
   }
 }
 
-/** Opened with the thread's other modules: a thread that is terminated while it loads one takes the process with it. */
+/** Opened with the thread's other modules: a thread that is terminated while it loads native code can end the process. */
 const { hostThreads } = workerData as ThreadStartUp;
 const host = hostThreads === undefined ? undefined : HostThreads.open(hostThreads);
 
-/** A task that does nothing: its thread has started, and loaded its modules. Every program of a crew exports it. */
+/** A task that does nothing: its thread has started and loaded its modules. Every program of a ThreadGroup exports it. */
 export function started(): void {
-  // Nothing: see above.
+  // Deliberately empty.
 }
 
 /** Works until the ring is stopped. */
@@ -74,7 +74,7 @@ export async function serve(
 ): Promise<void> {
   const slots = slotViews(startUp.arena, startUp.geometry);
   const ring = new Ring(startUp.ring);
-  // On Linux niceness belongs to the thread.
+  // On Linux niceness is a property of the thread.
   if (startUp.nice !== undefined) setPriority(startUp.nice);
   const reclaimer = new Reclaimer();
   for (;;) {
@@ -94,7 +94,7 @@ export async function serve(
     } catch (thrown) {
       jobFailed(slot, thrown, { sequence: slot.job.sequence });
       place?.give();
-      // Told at once, whichever slot the main thread waits for.
+      // Wakes the main thread at once, whichever slot it waits for.
       ring.finish();
     }
     if (cache.returnsBuffers) await reclaimer.used(bytes);

@@ -1,5 +1,5 @@
-// What a watched job costs, for the adaptive controller: processor time of the job, of its codec, and of a trial, which
-// codes the same bytes once more with another codec or level and throws the result away.
+// Measures a watched job for the adaptive controller: processor time of the job, of its codec, and of a trial. A trial codes
+// the same bytes once more with another codec or level and discards the result.
 
 import { Buffer } from 'node:buffer';
 
@@ -17,7 +17,7 @@ export class Watch {
   readonly #clock = threadClock();
   readonly #codecs = new Map<CodecName, WatchedCodec>();
   #used: WatchedCodec | undefined;
-  /** What becomes of trials. */
+  /** Takes the output of trials. */
   #target: Buffer | undefined;
 
   constructor(cache: Pick<CodecCache, 'codec'>) {
@@ -36,13 +36,13 @@ export class Watch {
     return codec;
   }
 
-  /** Does the job and puts beside its results what it cost. */
+  /** Does the job and adds its cost to the results. */
   async job(slot: SlotViews, work: () => Promise<void>): Promise<void> {
     const result = slot.encode;
     this.#used = undefined;
     const started = this.#clock();
     await work();
-    // A codec that works in other threads has its time on the wall instead.
+    // For a codec that works in other threads wall time counts instead.
     const own = this.#clock() - started;
     const used = this.#used as WatchedCodec | undefined;
     const called = used?.source !== undefined;
@@ -57,7 +57,7 @@ export class Watch {
     const { encode: job } = slot;
     const source = coded ?? storedContent(slot);
     if (source.length === 0) return;
-    // Not the slots' own memory: what of it nobody has touched yet, a trial would have to pay for.
+    // Not the slot's output area: the first touch of its pages would count as cost of the trial.
     this.#target ??= Buffer.allocUnsafeSlow(slot.input.length);
     const codec = new WatchedCodec(this.#cache.codec(name), this.#clock);
     let length = 0;
@@ -71,7 +71,7 @@ export class Watch {
   }
 }
 
-/** What a codec would have had of a chunk that went without one. */
+/** The bytes that a codec would have got of a chunk that went without one. */
 function storedContent({ encode: job, input, output }: SlotViews): Uint8Array {
   if (job.task === TASK.frame) return input.subarray(0, job.inputLength);
   const body = job.outputOffset + CHUNK_HEADER_BYTES;

@@ -2,7 +2,7 @@
 // the command changes some at that moment (src/cli/v8-flags.ts), a program that embeds ramferry keeps its own.
 
 export interface LoadedThreads {
-  /** The threads begin with a warm-up, which exists to have functions optimised. */
+  /** The threads begin with a warm-up, whose purpose is that V8 optimises functions. */
   readonly warmUp: boolean;
 }
 

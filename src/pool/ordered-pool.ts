@@ -1,7 +1,6 @@
-// Slots, workers and order put together: a chunk gets its place when it is pushed, any worker may finish it at any
-// time, and it is handed out in the order of the pushes. The number of slots bounds what is under way, and waiting for
-// a free slot is the back-pressure. The first error in stream order is the one that is reported.
-// It knows nothing of what a job does.
+// Slots, workers and order together. A chunk gets its place in the order when it is pushed, any worker may finish it at any
+// time, and the pool hands chunks out in order. The number of slots bounds the chunks under way; the wait for a free slot is
+// the back-pressure. The pool reports the first error in stream order. It knows nothing of what a job does.
 
 import { RamferryError } from '../errors.js';
 import { Signal } from '../os/signal.js';
@@ -16,13 +15,13 @@ export interface OrderedPoolOptions {
   readonly entry: URL;
   readonly threads: number;
   readonly geometry: SlotGeometry;
-  /** What the entry point expects beside the pool's own; entries other than ours may expect more. */
+  /** What the entry point is told beside the pool's own memory; entry points of tests may expect more. */
   readonly startUp: Omit<WorkerStartUp, 'arena' | 'geometry' | 'ring'>;
-  /** Threads that are there already. */
+  /** Threads that run already. */
   readonly crew?: GivenThreads | undefined;
   /**
-   * How many slots whoever calls next() can well take at once; default 1. When it has to wait, it then waits for so many
-   * rather than for one, which saves wake-ups. At most half of the slots, so that the workers never wait meanwhile.
+   * How many slots the caller of next() can use at once; default 1. A next() that has to wait then waits for so many rather
+   * than for one, which saves wake-ups. At most half of the slots, so that the workers have free slots meanwhile.
    */
   readonly atOnce?: number;
   /** Called once, when the host gives fewer threads than were asked for. */
@@ -37,7 +36,7 @@ export class OrderedPool {
   readonly #pool: WorkerPool;
   readonly #free: number[];
   readonly #waiting: ((slot: number) => void)[] = [];
-  /** Pushed and not yet handed out: place in order → slot. */
+  /** Pushed and not yet handed out: place in the order → slot. */
   readonly #order = new Map<number, number>();
   #limit = Infinity;
   #nextIn = 0;
@@ -45,7 +44,7 @@ export class OrderedPool {
   /** A push, the end or a failure: next() looks again. */
   readonly #changed = new Signal();
   #ended = false;
-  /** What ended the input; reported after everything that was pushed before it. */
+  /** What ended the input; reported after everything that was pushed before. */
   #endError: RamferryError | undefined;
   #failure: RamferryError | undefined;
   #threads: number;
@@ -89,7 +88,7 @@ export class OrderedPool {
     return this.#order.size;
   }
 
-  /** Whether a job pushed now would be taken at once. */
+  /** Whether a worker would take a job pushed now at once. */
   get hasFreeWorker(): boolean {
     return this.#ring.sleeping > this.#ring.backlog || this.#pool.started < this.#threads;
   }
@@ -104,7 +103,7 @@ export class OrderedPool {
     this.#serve();
   }
 
-  /** Resolves with a free slot; this is where back-pressure reaches the reader. */
+  /** Resolves with a free slot. Here the back-pressure reaches the reader. */
   async acquire(): Promise<number> {
     this.#throwIfFailed();
     const slot = await new Promise<number>((resolve) => {
@@ -127,8 +126,8 @@ export class OrderedPool {
   }
 
   /**
-   * Gives the slot its job to the workers and its place in order: the next one, or the one given (each place once,
-   * and never so far ahead that the slots of the places before it are missing).
+   * Queues the slot's job for the workers and gives it a place in the order: the next one, or `place` (each place once, and
+   * never so far ahead that the places before it find no slot).
    */
   push(slot: number, place = this.#nextIn): void {
     if (!this.hasFreeWorker) this.busy++;
@@ -140,7 +139,7 @@ export class OrderedPool {
     this.#changed.notify();
   }
 
-  /** The same for a slot whose output is complete already: no worker sees it. */
+  /** The same for a slot whose output is complete already: no worker takes it. */
   pushDone(slot: number): void {
     this.slots[slot]!.job.state = STATE.done;
     this.#order.set(this.#nextIn++, slot);
@@ -154,7 +153,7 @@ export class OrderedPool {
     this.#changed.notify();
   }
 
-  /** Stops everything now: acquire() and next() reject with this error from here on. The first one counts. */
+  /** From here on acquire() and next() reject with this error. The first call counts. */
   fail(error: RamferryError): void {
     if (this.#failure !== undefined) return;
     this.#failure = error;
@@ -183,12 +182,12 @@ export class OrderedPool {
       if (state === STATE.failed) throw jobError(this.slots[slot]!);
       const awaited = this.#lastAtWork();
       this.#ring.await(awaited);
-      // One that was done before the ring knew that we wait for it wakes nobody.
+      // A job that was done before the ring knew of this wait does not wake it.
       if (this.#state(awaited) === STATE.queued) await this.#ring.changed(seen);
     }
   }
 
-  /** Of the slots that can be taken at once, the last whose job is not done; the next one, which is not, at least. */
+  /** Of the slots that the caller can use at once, the last whose job is not done; at least the next one. */
   #lastAtWork(): number {
     for (let place = Math.min(this.#nextOut + this.#atOnce, this.#nextIn) - 1; ; place--) {
       const slot = this.#order.get(place);
@@ -196,7 +195,7 @@ export class OrderedPool {
     }
   }
 
-  /** The next slot in order if its job is done now; whatever is wrong, next() tells. */
+  /** The next slot in order if its job is done now. Errors are left to next(). */
   nextNow(): number | undefined {
     const slot = this.#order.get(this.#nextOut);
     return slot !== undefined && this.#state(slot) === STATE.done ? this.#handOut(slot) : undefined;
@@ -216,14 +215,14 @@ export class OrderedPool {
     this.#serve();
   }
 
-  /** Slots whose job is not done, oldest first; whether a worker has begun with it is not known. */
+  /** Slots whose job is not done, oldest first. A worker may have begun with it. */
   *pending(): Generator<SlotViews> {
     for (const slot of this.#order.values()) {
       if (this.#state(slot) === STATE.queued) yield this.slots[slot]!;
     }
   }
 
-  /** Ends the threads; safe at any time. */
+  /** Ends the threads. Safe at any time. */
   close(): Promise<void> {
     return this.#pool.close();
   }

@@ -1,6 +1,6 @@
-// The threads of a transfer: piscina gives them, this file watches them and ends them. They run one program and learn with
-// each task for which transfer; so they may be there before anybody knows what it will be. A thread that dies or runs out
-// of memory is told once, with a named error. It knows nothing of the ring and of chunks.
+// The threads of a transfer: piscina starts them, this file watches and ends them. They run one program, and each task names its
+// transfer, so threads may run before their transfer is known. The death of a thread, or its lack of memory, is reported once,
+// with a named error. The file knows nothing of the ring and of chunks.
 
 import { Piscina } from 'piscina';
 
@@ -10,27 +10,27 @@ import type { ThreadStartUp } from '../slot/start-up.js';
 import { threadsLoaded } from './loaded.js';
 
 /**
- * Most heap of one thread, in MiB: twenty times what any of them needs, since chunks lie outside it. A leak of ours ends
- * in an error with a name then, and not in a host without memory.
+ * Most heap of one thread, in MiB: twenty times what a thread needs, since chunks lie outside the heap. A leak then ends in a
+ * named error, and not in a host without memory.
  */
 const THREAD_HEAP_MIB = 256;
 
 /**
- * How long a thread may take to leave its task when it is asked to, counted while this process runs. Every job ends much sooner,
- * and so does the loading of a codec's module; a thread that is late hangs.
+ * How long a thread may take to end its task when it is asked to, counted while this process runs. Every job ends much sooner,
+ * and so does the loading of a codec's module: a thread that takes longer hangs.
  */
 const PATIENCE_MS = 3000;
 
 export interface ThreadGroupOptions extends ThreadStartUp {
   /** The program: its default export takes what {@link ThreadGroup.work} is given, `started` does nothing. */
   readonly entry: URL;
-  /** Most threads; they start as there are tasks. */
+  /** Most threads. They start as tasks come. */
   readonly threads: number;
-  /** All of them start at once instead. */
+  /** All threads start at once instead. */
   readonly atOnce?: boolean;
 }
 
-/** What a program exports as a task that does nothing but have its thread start. */
+/** The task that does nothing: a thread that runs it has started. Every program exports it. */
 const WARM_UP = 'started';
 
 type PiscinaOptions = NonNullable<ConstructorParameters<typeof Piscina>[0]>;
@@ -64,7 +64,7 @@ class TaskQueue {
     if (at >= 0) this.#tasks.splice(at, 1);
   }
 
-  /** Takes out the task that came last: piscina has queued it before it could not start a thread, and nothing awaits it. */
+  /** Removes the task that came last: piscina queued it and then failed to start a thread, so nothing awaits it. */
   withdraw(): void {
     if (this.#latest !== undefined) this.remove(this.#latest);
   }
@@ -75,9 +75,9 @@ export class ThreadGroup {
   readonly #most: number;
   readonly #queue = new TaskQueue();
   readonly #watched = new WeakSet<object>();
-  /** For each thread: settles when it has loaded its modules, or died trying. */
+  /** For each thread: settles when it has loaded its modules, or has died before. */
   readonly #loaded: Promise<void>[] = [];
-  /** Tasks that have not ended, and how each is asked to end. */
+  /** Tasks that have not ended → asks the task to end. */
   readonly #tasks = new Map<Promise<void>, () => void>();
   readonly #listeners = new Set<(error: RamferryError) => void>();
   #death: RamferryError | undefined;
@@ -89,22 +89,22 @@ export class ThreadGroup {
     this.#most = threads;
     this.#piscina = new Piscina({
       filename: entry.href,
-      // Never here: a constructor that throws would lose the threads that it has started.
+      // A constructor that throws would lose the threads that it has started: it starts none.
       minThreads: 0,
       maxThreads: threads,
       taskQueue: this.#queue,
-      // A task that found no thread stays the first.
+      // A task that found no thread stays first in the queue.
       stricterFIFO: true,
       idleTimeout: Infinity,
       concurrentTasksPerWorker: 1,
-      // The loop inside the task sleeps on the ring; piscina itself must not block the thread between tasks, or
-      // finalizers of buffers that a codec returned would never run.
+      // The loop inside the task sleeps on the ring. Between tasks piscina must not block the thread, or finalizers of
+      // buffers that a codec returned would never run.
       atomics: 'disabled',
       recordTiming: false,
       resourceLimits: { maxOldGenerationSizeMb: THREAD_HEAP_MIB },
       workerData: { hostThreads } satisfies ThreadStartUp,
     });
-    // What happens to a thread that has no task yet: without a listener it would end the whole process.
+    // Errors of a thread that has no task yet: without a listener they would end the whole process.
     this.#piscina.on('error', (thrown: unknown) => this.#died(thrown));
     if (atOnce)
       for (let thread = 0; thread < threads; thread++) void this.work(undefined, () => undefined, WARM_UP);
@@ -121,8 +121,8 @@ export class ThreadGroup {
   }
 
   /**
-   * Who is told of the first death of a thread; at once if there was one.
-   * @returns undoes it
+   * Calls the listener at the first death of a thread; at once if there was one.
+   * @returns removes the listener
    */
   onDeath(listener: (error: RamferryError) => void): () => void {
     this.#listeners.add(listener);
@@ -131,9 +131,9 @@ export class ThreadGroup {
   }
 
   /**
-   * Gives a thread a task, as soon as one has none; starts one more if there may be more.
-   * @param stop makes the task end soon, through shared memory; called from close(), also before the task has begun
-   * @returns when it has ended, however; undefined when the host gives no thread for it
+   * Runs a task in a thread without one; starts a further thread where the limit allows it.
+   * @param stop makes the task end soon, through shared memory; close() calls it, also before the task has begun
+   * @returns settles when the task has ended, also by an error; undefined when the host gives no thread for it
    */
   work(task: unknown, stop: () => void, name?: string): Promise<void> | undefined {
     const begun = this.#begin(task, name);
@@ -148,7 +148,7 @@ export class ThreadGroup {
   #begin(task: unknown, name?: string): Promise<void> | undefined {
     const piscina = this.#piscina;
     const alive = piscina.threads.length;
-    // A task keeps its thread: without a further thread this one would wait for ever.
+    // A task keeps its thread: without a further thread this task would wait for ever.
     if (this.#refusal !== undefined && this.#tasks.size >= alive) return undefined;
     const run = (): Promise<void> => piscina.run(task, name === undefined ? {} : { name }) as Promise<void>;
     try {
@@ -164,7 +164,7 @@ export class ThreadGroup {
     }
   }
 
-  /** piscina starts threads in handlers of events, too, where an exception ends the process: only #begin may start one. */
+  /** piscina also starts threads in event handlers, where an exception ends the process: only #begin() may start threads. */
   #allow(threads: number): void {
     (this.#piscina.options as { maxThreads: number }).maxThreads = threads;
   }
@@ -179,8 +179,8 @@ export class ThreadGroup {
   }
 
   /**
-   * Ends the threads: each finishes its job first, and is terminated when it has no task. Safe at any time, and twice.
-   * A thread that hangs is terminated after three seconds all the same.
+   * Ends the threads: each finishes its job first, and is terminated when it has no task. Safe at any time, also twice.
+   * A thread that hangs is terminated after PATIENCE_MS.
    */
   close(): Promise<void> {
     this.#ending ??= this.#end();
@@ -188,7 +188,7 @@ export class ThreadGroup {
   }
 
   async #end(): Promise<void> {
-    // A thread that is terminated while it loads something can take the whole process with it. While Node links modules:
+    // A thread that is terminated while it loads code can end the whole process. While Node links modules:
     // "FATAL ERROR: v8::Module::IsGraphAsync must be used on an instantiated module" (Node 20.20). While koffi loads or
     // defines a function, which a task does when it first needs one: "FATAL ERROR: Error::ThrowAsJavaScriptException
     // napi_throw" (koffi 3.3.4). Calls of functions that are loaded already survived 100 of 100 terminations.
@@ -200,7 +200,7 @@ export class ThreadGroup {
     await Promise.all(this.#tasks.keys());
   }
 
-  /** Also those that piscina has started in the place of one that died. */
+  /** Includes threads that piscina has started in place of one that died. */
   async #allLoaded(): Promise<void> {
     for (let so = -1; so !== this.#loaded.length;) {
       so = this.#loaded.length;
@@ -208,27 +208,27 @@ export class ThreadGroup {
     }
   }
 
-  /** Every task that a thread has is over, or its thread hangs. */
+  /** Waits until every task that has a thread is over, at most PATIENCE_MS. */
   async #tasksLeft(): Promise<void> {
     await withDeadline(this.#tasksOver(), PATIENCE_MS, () => undefined);
   }
 
   async #tasksOver(): Promise<void> {
-    // What piscina still queues has no thread and never will.
+    // A task that piscina still queues has no thread and will get none.
     while (this.#tasks.size > this.#piscina.queueSize) await Promise.race(this.#tasks.keys());
   }
 
-  /** piscina keeps a task for the next thread when the one that was started for it dies before it is ready. */
+  /** When the thread that was started for a task dies before it is ready, piscina keeps the task for the next thread. */
   #watchThreads(): void {
     for (const thread of this.#piscina.threads) {
       if (this.#watched.has(thread)) continue;
       this.#watched.add(thread);
-      // Why it died comes before its exit; piscina's own word of it comes later.
+      // The thread's own error comes before its exit, and piscina's error later.
       thread.once('error', (thrown: unknown) => this.#threadEnded(thrown));
       thread.once('exit', (status) => this.#threadEnded(new Error(`exit status ${status}`)));
       this.#loaded.push(
         new Promise((resolve) => {
-          // The first message from a thread is piscina's word that it is ready.
+          // The first message from a thread is piscina's report that it is ready.
           for (const event of ['message', 'exit'] as const) thread.once(event, () => resolve());
         }),
       );
@@ -236,7 +236,7 @@ export class ThreadGroup {
   }
 
   #threadEnded(reason: unknown): void {
-    // piscina may have started another one in its place already.
+    // piscina may have started another thread in its place already.
     this.#watchThreads();
     this.#died(reason);
   }
@@ -251,7 +251,7 @@ export class ThreadGroup {
 function describeDeath(thrown: unknown): RamferryError {
   const { code, message } = thrown as { code?: unknown; message?: unknown };
   const text = typeof message === 'string' ? message : String(thrown);
-  // Node's name for it is ours too, but not its words.
+  // The code is Node's; the message and the hint are ramferry's.
   if (code === 'ERR_WORKER_OUT_OF_MEMORY') {
     return new RamferryError('ERR_WORKER_OUT_OF_MEMORY', 'a worker thread ran out of memory', {
       cause: thrown,

@@ -1,20 +1,21 @@
-// Threads for one transfer: a crew has them, the ring in shared memory feeds them.
-// Each thread runs one task for the whole transfer, a loop over the ring. They are put to work as the backlog calls for
-// them, up to the limit. A thread that dies, or a task that throws outside a job or ends early, fails the pool, once, with
-// a named error. It knows nothing of chunks.
+// Threads of one transfer: a ThreadGroup owns them, the ring in shared memory feeds them.
+// Each thread runs one task for the whole transfer, a loop over the ring. The pool starts tasks as the backlog grows, up to the
+// limit. A thread that dies, or a task that throws outside a job or ends early, fails the pool once, with a named error.
+// It knows nothing of chunks.
 
 import { RamferryError } from '../errors.js';
 import type { Ring } from '../slot/ring.js';
 import type { WorkerStartUp } from '../slot/start-up.js';
 import { ThreadGroup } from './thread-group.js';
 
-/** Threads that were there before; the pool ends them with itself, unless they have been lent. */
+/** Threads that run already. */
 export interface GivenThreads {
   readonly crew: ThreadGroup;
+  /** Whether the threads go on behind the pool: then it does not end them. */
   readonly lent: boolean;
 }
 
-/** @param threads that are at work */
+/** @param threads that the transfer has */
 export type FewerThreads = (threads: number, reason: RamferryError) => void;
 
 export interface WorkerPoolOptions {
@@ -23,7 +24,7 @@ export interface WorkerPoolOptions {
   readonly ring: Ring;
   /** What each thread is told; holds the memory of `ring`. */
   readonly startUp: WorkerStartUp;
-  /** Instead of threads of its own: of the same entry point. */
+  /** Instead of threads of its own; they run the same entry point. */
   readonly given?: GivenThreads | undefined;
   /** Called once, when the host gives fewer threads than were asked for. */
   readonly onFewer?: FewerThreads | undefined;
@@ -52,12 +53,12 @@ export class WorkerPool {
     return this.#tasks.length;
   }
 
-  /** The threads, for tests that kill one. */
+  /** For tests that kill one. */
   get threads(): ThreadGroup['threads'] {
     return this.#group.threads;
   }
 
-  /** Call after pushing a job: puts one more thread to work when work is waiting and nobody sleeps. */
+  /** Call after pushing a job: starts one more task when jobs wait and no worker does. */
   grow(): void {
     const { ring, threads } = this.#options;
     if (this.started >= threads || this.#stopping || this.#refused) return;
@@ -68,7 +69,7 @@ export class WorkerPool {
     const { startUp, ring } = this.#options;
     const running = this.#group.work(startUp, () => ring.stop());
     if (running === undefined) {
-      // With one thread at work the transfer goes on: slower, and complete.
+      // With one thread the transfer goes on: slower, but complete.
       const { refusal } = this.#group;
       this.#refused = true;
       if (this.started === 0) this.#fail(refusal!);
@@ -86,7 +87,7 @@ export class WorkerPool {
     if (this.#failed || this.#stopping) return;
     this.#failed = true;
     this.#options.onFailure(error);
-    // Whoever waits for a job to finish must look up.
+    // Wakes the main thread where it waits for a job.
     this.#options.ring.finish();
   }
 
@@ -94,7 +95,7 @@ export class WorkerPool {
     return this.#options.given?.lent === true;
   }
 
-  /** Ends the threads, each after the job that it is at. Threads that were lent stay. */
+  /** Ends the threads, each after its current job. Lent threads only end their tasks. */
   async close(): Promise<void> {
     this.#stopping = true;
     this.#options.ring.stop();

@@ -6,8 +6,8 @@ import { CODEC_ID, codecName, type CodecName } from '../codec/codec.js';
 import { Job } from './job.js';
 
 /**
- * How often the bytes of a chunk that went without a codec are coded in a trial. A codec that nothing else uses finds its tables
- * out of the cache and would look half as slow again as it is. The last time counts.
+ * How often a trial codes the bytes of a chunk that went without a codec; the last time counts. At the first time the codec finds
+ * its tables out of the cache and takes half as long again.
  */
 export const STORED_TRIES = 2;
 

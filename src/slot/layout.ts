@@ -1,6 +1,6 @@
 // The geometry of shared memory: one arena per transfer, cut into slots of equal size.
-// A slot holds one chunk while it is worked on: a few numbers (the job), tables of segments and pages, an input and an
-// output area. It promises fixed places for them.
+// A slot holds one chunk while it is worked on: the numbers of its job, tables of segments and pages, an input and an
+// output area. Each has a fixed place in the slot.
 
 import { PAGE_BYTES } from '../page/size.js';
 import { DecodeJob } from './decode-job.js';
@@ -17,11 +17,11 @@ export interface SlotGeometry {
   readonly segments: number;
   /** Pages in the table of what the page store suggests (two 32-bit integers each); absent = no such table. */
   readonly suggestions?: number;
-  /** Bytes in front of the input area that a worker may use (chunk operations are put right before the content). */
+  /** Bytes in front of the input area that a worker may use: it puts a chunk's operations right before the content. */
   readonly headroom: number;
   readonly input: number;
   readonly output: number;
-  /** Where in the arena the first slot begins: direct I/O needs its memory aligned. At most a page. */
+  /** Where in the arena the first slot begins, at most a page: direct I/O needs its memory aligned. */
   readonly base?: number;
 }
 
@@ -44,7 +44,7 @@ function pad(n: number): number {
   return Math.ceil(n / PAGE_BYTES) * PAGE_BYTES;
 }
 
-/** Bytes of address space that one slot takes; memory that is never touched costs nothing. */
+/** Bytes of address space that one slot takes. Memory that is never touched costs nothing. */
 export function slotBytes(geometry: Omit<SlotGeometry, 'slots' | 'base'>): number {
   return frontBytes(geometry) + pad(geometry.input) + pad(geometry.output);
 }
@@ -59,7 +59,7 @@ export function allocateArena(geometry: SlotGeometry): SharedArrayBuffer {
   return new SharedArrayBuffer(PAGE_BYTES + slotBytes(geometry) * geometry.slots);
 }
 
-/** The same views on the same memory, whichever thread asks. */
+/** Views of the slots. Every thread makes its own, of the same memory. */
 export function slotViews(arena: SharedArrayBuffer, geometry: SlotGeometry): SlotViews[] {
   const size = slotBytes(geometry);
   const segmentsAt = JOB_BYTES;

@@ -1,4 +1,4 @@
-// How a worker tells how a job ended: state last, so that whoever sees it sees the rest too.
+// How a worker reports the outcome of a job: it stores the state last, so that a thread that sees the state sees the results too.
 // An error crosses as plain data in the slot's output area.
 
 import { type ErrorData, fromErrorData, RamferryError, toRamferryError } from '../errors.js';
@@ -9,7 +9,7 @@ export function jobDone(slot: SlotViews): void {
   slot.job.state = STATE.done;
 }
 
-/** @param thrown anything; what is no RamferryError is reported as internal */
+/** @param thrown anything; other errors than RamferryError are reported as ERR_INTERNAL */
 export function jobFailed(slot: SlotViews, thrown: unknown, place: { sequence: number }): void {
   const error = toRamferryError(thrown);
   const data: ErrorData = { ...error.toData(), ...place };

@@ -1,12 +1,12 @@
-// The queue between the main thread and its workers, in shared memory: the main thread pushes slot numbers, any
-// worker takes the oldest, does the job in place and says so. No message is posted per chunk: a round trip through
-// a message port costs 30 to 60 µs, as much as the bar for all overhead of a chunk; a futex wake costs about 5.
-// The ring promises first-in first-out and that nobody sleeps through a wake-up. It does not know what a job is.
+// The queue between the main thread and its workers, in shared memory. The main thread pushes slot numbers; any worker takes
+// the oldest, does the job in place and reports it. No message is posted per chunk: a round trip through a message port costs
+// 30 to 60 µs, as much as the limit for all overhead of a chunk; a futex wake costs about 5.
+// The ring promises first-in first-out order, and that no thread misses a wake-up. It does not know what a job is.
 
 const PUSHED = 0;
 const TAKEN = 1;
 const FINISHED = 2;
-/** Bumped whenever a sleeping worker has a reason to look again. */
+/** Incremented whenever a sleeping worker has a reason to look again. */
 const SIGNAL = 3;
 const STOPPED = 4;
 const SLEEPING = 5;
@@ -14,7 +14,7 @@ const SLEEPING = 5;
 const AWAITED = 6;
 const QUEUE = 7;
 
-/** In the place of a slot's number. */
+/** Stands for a slot's number: any slot. */
 const ANY = -1;
 
 export function allocateRing(capacity: number): SharedArrayBuffer {
@@ -23,7 +23,6 @@ export function allocateRing(capacity: number): SharedArrayBuffer {
   return memory;
 }
 
-/** Atomics.waitAsync as V8 has had it since 8.7; TypeScript's library for it comes with ES2024. */
 export class Ring {
   readonly #words: Int32Array;
   readonly #capacity: number;
@@ -35,7 +34,7 @@ export class Ring {
 
   // --- the main thread's side ---
 
-  /** Queues a job. The caller keeps at most `capacity` jobs under way (one per slot), so there is always room. */
+  /** Queues a job. The caller has at most `capacity` jobs under way, one per slot, so there is always room. */
   push(slot: number): void {
     const words = this.#words;
     const at = Atomics.load(words, PUSHED);
@@ -50,7 +49,7 @@ export class Ring {
     return Atomics.load(this.#words, PUSHED) - Atomics.load(this.#words, TAKEN);
   }
 
-  /** Workers that have nothing to do. */
+  /** Workers that wait for a job. */
   get sleeping(): number {
     return Atomics.load(this.#words, SLEEPING);
   }
@@ -61,8 +60,8 @@ export class Ring {
   }
 
   /**
-   * From now on only this slot's job wakes whoever waits in {@link changed}: a wake-up costs the main thread as much as
-   * the rest of its work for a chunk. Read `finished` first; then say it, then look whether the slot's job is done.
+   * From now on only this slot's job wakes the waiter in {@link changed}: a wake-up costs the main thread as much as the
+   * rest of its work for a chunk. Order: read `finished`, call await(), then check whether the slot's job is done.
    */
   await(slot: number): void {
     Atomics.store(this.#words, AWAITED, slot);
@@ -74,7 +73,7 @@ export class Ring {
     return result.async ? result.value : undefined;
   }
 
-  /** Sends every worker home; those at work finish their job first. Also wakes the main thread. */
+  /** Ends every worker's loop; a worker with a job finishes it first. Also wakes the main thread. */
   stop(): void {
     Atomics.store(this.#words, STOPPED, 1);
     Atomics.add(this.#words, SIGNAL, 1);
@@ -103,7 +102,7 @@ export class Ring {
     }
   }
 
-  /** Says that this slot's job is done (its state was stored before); without a slot, wakes in any case. */
+  /** Reports that this slot's job is done; its state was stored before. Without a slot, wakes the main thread in any case. */
   finish(slot = ANY): void {
     const words = this.#words;
     Atomics.add(words, FINISHED, 1);

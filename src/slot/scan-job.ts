@@ -4,11 +4,11 @@
 import { Job } from './job.js';
 
 export const SCAN_MODE = {
-  /** Every page is new; the table learns them all. */
+  /** Every page counts as changed; the table takes their hashes. */
   all: 0,
-  /** The table learns what differs. */
+  /** The table takes the hashes of the pages that differ. */
   changed: 1,
-  /** Nothing is learned and nothing moved: only counted. */
+  /** Pages that differ are counted; nothing is stored or moved. */
   compare: 2,
 } as const;
 

@@ -1,16 +1,16 @@
-// What a worker thread is told: when it starts, which may be before anybody has connected, and when there is a transfer to
-// work for. Everything here is shared memory, a number or a name, so that it crosses the thread boundary without a copy.
+// What a worker thread is told: at its start, which may be before the peer connects, and at the begin of a transfer.
+// Every field is shared memory, a number or a name, so that it crosses the thread boundary without a copy.
 
 import type { HostThreadsKey } from '../os/host-threads.js';
 import type { SlotGeometry } from './layout.js';
 
-/** Known before there is a transfer: what it calls for is loaded with the thread's other modules. */
+/** Known before there is a transfer: the thread loads what it needs for this with its other modules. */
 export interface ThreadStartUp {
   /** Bounds the threads of all processes on this host together (os/host-threads.ts); absent = unbounded. */
   readonly hostThreads?: HostThreadsKey | undefined;
 }
 
-/** One transfer. A thread may work for several, one after the other. */
+/** One transfer. A thread may serve several, one after the other. */
 export interface WorkerStartUp extends ThreadStartUp {
   readonly arena: SharedArrayBuffer;
   readonly geometry: SlotGeometry;
@@ -23,19 +23,19 @@ export interface WorkerStartUp extends ThreadStartUp {
   readonly alignment: number;
   /** Forces a zstd binding; empty for the best one installed. */
   readonly zstdBinding: string;
-  /** zstd looks for repetitions all over a chunk (OpenOptions.longDistance). */
+  /** zstd uses long-distance matching (OpenOptions.longDistance). */
   readonly longDistance?: boolean | undefined;
   /** Niceness of the thread (nice(2)); absent = as the process. */
   readonly nice?: number | undefined;
-  /** Of a stream with a page store: its pages, and whose turn it is at them (turns.ts). */
+  /** Of a stream with a page store: its pages, and the turns of chunks at them (turns.ts). */
   readonly store?: { readonly pages: SharedArrayBuffer; readonly turns: SharedArrayBuffer } | undefined;
 }
 
 export interface ScanStartUp extends WorkerStartUp {
-  /** A 64-bit hash a page: of the copy that was sent last. */
+  /** A 64-bit hash for each page, of the copy that was sent last. */
   readonly hashes: SharedArrayBuffer;
   /** The same for blocks of BLOCK_PAGES pages. */
   readonly blocks: SharedArrayBuffer;
-  /** Differs from one transfer to the next, so that no guest can prepare pages that collide. */
+  /** Differs between transfers, so that no guest can prepare pages that collide. */
   readonly seed: bigint;
 }

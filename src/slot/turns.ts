@@ -1,21 +1,21 @@
-// Whose turn it is at something that all chunks share, in shared memory: a chunk waits until so many chunks from the
-// start of the stream have had theirs, and says when it has had its own. Turns end in any order.
-// Nobody waits for ever: chunks are taken by the workers in an order in which whoever is waited for is at work already,
-// and a turn that will never end is said too. It does not know what is shared.
+// Turns at something that all chunks share, in shared memory. A chunk waits until the first N chunks of the stream have had
+// their turns, and reports the end of its own. Turns end in any order.
+// No wait is endless: workers take chunks in stream order, so the chunk that another waits for is at work already, and a turn
+// that will never end is reported too. The file does not know what is shared.
 
 import { RamferryError } from '../errors.js';
 
-/** Turns that have ended, counted from the first without a gap; the low 32 bits, as all numbers here. */
+/** Turns that have ended, counted from the first without a gap. All numbers here are the low 32 bits. */
 const ENDED = 0;
-/** Bumped whenever there is a reason to look again. */
+/** Incremented whenever there is a reason to look again. */
 const SIGNAL = 1;
 /** The first turn that has failed, plus 1; 0 while none has. */
 const BROKEN = 2;
 const MARKS = 3;
 
-/** @param underWay most chunks that are between those handed out in order and the last that was begun */
+/** @param underWay most chunks between the last that was handed out in order and the last that was begun */
 export function allocateTurns(underWay: number): SharedArrayBuffer {
-  // A power of two: the low bits of a number then say its place.
+  // A power of two: the low bits of a sequence number are its index.
   return new SharedArrayBuffer((MARKS + 2 ** Math.ceil(Math.log2(underWay + 1))) * 4);
 }
 
@@ -45,7 +45,7 @@ export class Turns {
     }
   }
 
-  /** This turn has ended; said once for each sequence number. */
+  /** Reports the end of a turn; once for each sequence number. */
   end(sequence: number): void {
     const words = this.#words;
     Atomics.store(words, this.#mark(sequence), (sequence + 1) | 0);
@@ -53,13 +53,13 @@ export class Turns {
       const ended = Atomics.load(words, ENDED);
       const next = (ended + 1) | 0;
       if (Atomics.load(words, this.#mark(ended)) !== next) break;
-      // Another thread may be at the same: then it has counted this turn.
+      // Another thread may do the same at this moment: then it has counted this turn.
       Atomics.compareExchange(words, ENDED, ended, next);
     }
     this.#signal();
   }
 
-  /** This turn will never end. */
+  /** Reports that this turn will never end. */
   fail(sequence: number): void {
     const words = this.#words;
     const number = (sequence + 1) | 0;
