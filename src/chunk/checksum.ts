@@ -1,5 +1,5 @@
 // The checksum of the stream: XXH64 with seed 0, kept as eight little-endian bytes.
-// One kind so far; the stream's header says which, so that another can follow.
+// There is one kind so far. The stream's header names it, so that another can follow.
 
 import type { Buffer } from 'node:buffer';
 
@@ -14,7 +14,7 @@ export function checksum(bytes: Uint8Array): bigint {
   return xxh64(bytes);
 }
 
-/** The same over bytes that come in pieces. */
+/** The checksum of bytes that come in pieces. */
 export class RunningChecksum {
   readonly #state = new Xxh64();
 

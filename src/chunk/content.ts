@@ -1,6 +1,6 @@
-// The content of a chunk while it is planned: what of the input, and what else, goes to the codec, in order.
-// One stretch of input stays where it was read; several, and what is not input, are gathered in memory of its own.
-// Knows nothing of pages, and of operations only that they stand in front.
+// The content of a chunk while it is planned: the parts of the input, and other bytes, that go to the codec, in order.
+// A single stretch of input stays where it was read. Several stretches, and bytes that are not input, are gathered in a scratch
+// buffer. It knows nothing of pages, and of operations only that they stand in front.
 
 import { Buffer } from 'node:buffer';
 
@@ -10,7 +10,7 @@ export class Content {
   readonly #headroom: number;
   readonly #scratch: Buffer;
   #input!: Buffer;
-  /** Start of the stretch of input that becomes content as it is, -1 when there is none. */
+  /** Start of the stretch of input that is content so far; -1 when there is none. */
   #stretch = -1;
   #gathered = 0;
 
@@ -23,7 +23,7 @@ export class Content {
     this.#scratch = Buffer.allocUnsafeSlow(headroom + most);
   }
 
-  /** @param input the memory that positions are positions of; nothing of it is content yet */
+  /** @param input the memory that positions refer to; nothing of it is content yet */
   begin(input: Buffer): void {
     this.#input = input;
     this.#stretch = -1;
@@ -35,7 +35,7 @@ export class Content {
     if (this.#stretch < 0) this.#stretch = at;
   }
 
-  /** Input from `at` on is not content: what came before it is copied to the rest. */
+  /** Input from `at` on is not content: the stretch before it is gathered. */
   drop(at: number): void {
     if (this.#stretch < 0) return;
     copyBytes(this.#scratch, this.#headroom + this.#gathered, this.#input, this.#stretch, at);
@@ -43,20 +43,20 @@ export class Content {
     this.#stretch = -1;
   }
 
-  /** Bytes that are not input; nothing of it is being kept. */
+  /** Adds bytes that are not input. Call drop() before. */
   gather(bytes: Buffer, length: number): void {
     copyBytes(this.#scratch, this.#headroom + this.#gathered, bytes, 0, length);
     this.#gathered += length;
   }
 
-  /** In bytes, where the input ends at `end`. */
+  /** Bytes of content, where the input ends at `end`. */
   length(end: number): number {
     return this.#gathered + (this.#stretch < 0 ? 0 : end - this.#stretch);
   }
 
   /** Puts the operations right in front of the content. @returns both, in one piece of memory */
   behind(operations: Uint8Array, end: number): Buffer {
-    // All content is one stretch and stays where it is: no copy, the operations go in front of it.
+    // All content is one stretch: it stays where it is, and the operations go in front of it without a copy.
     if (this.#gathered === 0 && this.#stretch >= 0)
       return joined(operations, this.#input, this.#stretch, end);
     this.drop(end);

@@ -1,6 +1,6 @@
 // From a chunk record back to the bytes of the stream: verify, codec, expand.
-// Nothing reaches a codec before the record's own checksum has been verified, and nothing leaves before the
-// decoded bytes have. Every failure is a RamferryError that names the chunk.
+// The record's own checksum is verified before a codec sees any byte, the checksum of the decoded bytes before any leaves.
+// Every failure is a RamferryError that names the chunk.
 
 import type { Buffer } from 'node:buffer';
 
@@ -23,13 +23,13 @@ export interface DecodeTools {
 
 export interface StoreAccess {
   readonly store: PageStore;
-  /** Returns when so many chunks from the start of the stream are complete; throws when that will never be. */
+  /** Returns when the first `needs` chunks of the stream are complete; throws when they never will be. */
   wait(needs: number): void;
 }
 
 /**
- * Decodes the record at record[0, …) into `out`, and does to the page store what the record says: all of it, or nothing
- * when anything is wrong.
+ * Decodes the record at record[0, …) into `out` and writes the chunk's pages to the page store. On any error it leaves the
+ * store as it was.
  * @param out exactly header.decodedLength bytes
  */
 export async function decodeChunk(

@@ -1,5 +1,5 @@
 // From the bytes of a chunk to its record: plan, codec, seal. Only the codec step may be asynchronous.
-// Takes filled memory, leaves a whole record in the output; the same bytes and settings give the same record.
+// Takes filled memory and leaves a whole record in the output. The same bytes and settings give the same record.
 
 import type { Buffer } from 'node:buffer';
 
@@ -11,7 +11,7 @@ import { MAX_PLAIN_EXCESS, OPERATIONS_CAPACITY, type Plan, type PlanInput, type 
 import { CHUNK_HEADER_BYTES, CHUNK_OVERHEAD, type ChunkHeader, writeChunkHeader } from './record.js';
 import type { StorePlan, StoreTally } from './store-plan.js';
 
-/** Below this many bytes of body a codec cannot win anything worth its call. */
+/** A shorter body goes stored: a codec would save less than its call costs. */
 const MIN_CODEC_BYTES = 64;
 
 export interface ChunkPlace {
@@ -20,25 +20,25 @@ export interface ChunkPlace {
   readonly offset: number;
 }
 
-/** How a chunk is to be encoded; codec undefined means stored. */
+/** How a chunk is encoded; codec undefined = stored. */
 export interface ChunkCoding {
   readonly codec: Codec | undefined;
   readonly level: number;
-  /** Leave out the search for zero and duplicate pages as well. */
+  /** Also skip the search for zero and duplicate pages. */
   readonly storeOnly?: boolean;
 }
 
 /** The chunk's turn at the page store. */
 export interface StoreTurn {
-  /** Undefined for a chunk that does not use the store; it has a turn all the same, for others wait for it. */
+  /** Undefined for a chunk that does not use the store. It has a turn all the same, because other chunks wait for it. */
   readonly plan: StorePlan | undefined;
-  /** Returns when the chunks that this one needs have had theirs. */
+  /** Returns when the chunks that this one needs have had their turns. */
   begin(): void;
-  /** The store holds what this chunk puts into it. */
+  /** Reports that the store holds this chunk's pages. */
   end(): void;
 }
 
-/** What is asked of one encoding, besides the bytes and where the record goes. */
+/** What is asked of one encoding, besides the bytes and the place of the record. */
 export interface ChunkRequest {
   readonly place: ChunkPlace;
   readonly coding: ChunkCoding;
@@ -67,7 +67,7 @@ export async function encodeChunk(
   out: Buffer,
   at: number,
 ): Promise<Encoded> {
-  // Before the plan: it may move or overwrite input.
+  // Taken before the plan, which may move or overwrite input.
   const decodedChecksum = checksum(inputBytes(input));
   turn?.begin();
   const plan = coding.storeOnly

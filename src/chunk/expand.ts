@@ -1,6 +1,6 @@
 // Last step of a decoding: operations and content back to the bytes of the stream.
-// Checks everything it is told (lengths, distances, counts, slots) and throws ERR_STREAM_FORMAT; it never writes outside
-// the chunk it was given. The page store is only read here: what a chunk puts into it is noted for its caller.
+// Checks all that the operations say (lengths, distances, counts, slots) and throws ERR_STREAM_FORMAT; it never writes outside
+// the output. It only reads the page store, and notes for its caller what the chunk puts into it.
 
 import type { Buffer } from 'node:buffer';
 
@@ -32,25 +32,25 @@ function wrong(what: string): RamferryError {
   return new RamferryError('ERR_STREAM_FORMAT', `a chunk's operations ${what}`);
 }
 
-/** Expands chunks one after the other; owns the table of where each page lies. */
+/** Expands chunks one after the other; owns the table of the offsets of their pages. */
 export class Expander {
   readonly #maxPages: number;
   readonly #pageAt: Int32Array;
-  /** Where each literal page lies; only a stream with a page store asks for it. */
+  /** Offsets of literal pages; used only in streams with a page store. */
   #literalAt = new Int32Array(0);
   #literals = 0;
   #writes = new StoreWrites(0);
   readonly #numbers = new SlotNumbers();
   readonly #words: WordState = { high: 0, low: 0 };
 
-  // The chunk at hand, and how far it is.
+  // The current chunk, and its progress.
   #reader!: OperationReader;
   #content!: Buffer;
   #out!: Buffer;
   #view!: DataView;
   #from: StoreView | undefined;
   #counts!: PageCounts;
-  /** Bytes of content that are used, bytes of output that are there, and pages among them. */
+  /** Bytes of content used, bytes of output written, and pages among them. */
   #taken = 0;
   #at = 0;
   #page = 0;
@@ -61,7 +61,7 @@ export class Expander {
     this.#pageAt = new Int32Array(maxPages);
   }
 
-  /** What the chunk expanded last puts into the store; places are offsets in its bytes. */
+  /** What the last expanded chunk puts into the store, by offsets in its bytes. */
   get writes(): StoreWrites {
     return this.#writes;
   }
@@ -140,13 +140,13 @@ export class Expander {
     }
   }
 
-  /** Room for `bytes` more bytes of output; the offset after them. */
+  /** Checks that the output has room for `bytes` more bytes. @returns the offset after them */
   #reserve(bytes: number): number {
     if (bytes > this.#out.length - this.#at) throw wrong('produce more than its decoded length');
     return this.#at + bytes;
   }
 
-  /** Room for `count` more pages, whose places are noted; the offset after them. */
+  /** The same for `count` pages; notes their offsets. */
   #reservePages(count: number): number {
     const end = this.#reserve(count * PAGE_BYTES);
     if (count > this.#pageAt.length - this.#page) throw wrong('name more pages than a chunk can hold');

@@ -1,5 +1,5 @@
-// The operations of a chunk: the little program that turns its content back into stream bytes (docs/FORMAT.md).
-// This file writes and reads the encoding of single operations; what they do is in plan.ts and expand.ts.
+// The operations of a chunk: the steps that turn its content back into stream bytes (docs/FORMAT.md).
+// This file writes and reads the encoding of single operations; plan.ts chooses them, expand.ts carries them out.
 //
 // An operation is one byte, kind in the low four bits and count in the high four (1 to 14; 15 means that
 // 15 + a LEB128 number follows; 0 is invalid), then the arguments of its kind as LEB128 numbers.
@@ -32,8 +32,8 @@ export const OP = {
 } as const;
 
 /**
- * Slots in operations are told as the difference to the slot that was expected: the one behind the last that this chunk
- * has named, 0 at its start.
+ * Operations name a slot by its difference to the expected slot: the slot behind the last that this chunk has named, 0 at its
+ * start.
  */
 export class SlotNumbers {
   #expected = 0;
@@ -47,7 +47,7 @@ export class SlotNumbers {
     this.#expected = slot + count;
   }
 
-  /** The first of `count` slots, all of which there are. @throws ERR_STREAM_FORMAT */
+  /** The first of `count` slots. @throws ERR_STREAM_FORMAT where the store has not all of them */
   read(from: OperationReader, count: number, slots: number): number {
     const slot = this.#expected + from.signed();
     if (slot < 0 || count > slots - slot) throw malformed('a slot is beyond the page store');
@@ -58,10 +58,10 @@ export class SlotNumbers {
 
 const COUNT_ESCAPE = 15;
 
-/** Longest encoding of a LEB128 number here: values stay below 2^32. */
+/** Longest encoding of a LEB128 number here, in bytes: values stay below 2^32. */
 const MAX_LEB = 5;
 
-/** Writes operations into fixed memory; `overflow` is set, and nothing more is written, when it is full. */
+/** Writes operations into fixed memory. When it is full, sets `overflow` and writes nothing more. */
 export class OperationWriter {
   readonly #bytes: Uint8Array;
   length = 0;
@@ -117,7 +117,7 @@ function malformed(what: string): RamferryError {
   return new RamferryError('ERR_STREAM_FORMAT', `a chunk's operations are malformed: ${what}`);
 }
 
-/** Reads operations back; throws ERR_STREAM_FORMAT on anything that the writer cannot have written. */
+/** Reads operations. Throws ERR_STREAM_FORMAT on anything that the writer cannot have written. */
 export class OperationReader {
   readonly #bytes: Uint8Array;
   #at = 0;
@@ -128,7 +128,7 @@ export class OperationReader {
     this.#bytes = bytes;
   }
 
-  /** Moves to the next operation; false at the end. */
+  /** Moves to the next operation. @returns false at the end */
   next(): boolean {
     if (this.#at >= this.#bytes.length) return false;
     const head = this.#bytes[this.#at++]!;
@@ -144,7 +144,7 @@ export class OperationReader {
     for (let index = 0; index < MAX_LEB; index++) {
       const byte = this.#bytes[this.#at++];
       if (byte === undefined) throw malformed('they end within a number');
-      // The fifth byte has room for four bits, and a number has no needless zero at its end.
+      // The fifth byte has room for four bits, and a number has no superfluous zero at its end.
       if (index === MAX_LEB - 1 && byte > 0x0f) throw malformed('a number exceeds 32 bits');
       value += (byte & 0x7f) * 2 ** (7 * index);
       if (byte < 0x80) {

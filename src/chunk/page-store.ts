@@ -1,17 +1,17 @@
-// The page store as chunks see it: pages in numbered slots of shared memory, and for each slot which chunk wrote it.
-// Both sides hold the same: the sender's workers write what the chunk's operations say, the receiver's do what they read.
-// A chunk reads the store as it was before the chunk; what it writes takes effect behind it. Who may read or write
-// when is not known here: the chunk's `needs` says it, and whoever owns the threads waits for it.
+// The page store as chunks see it: pages in numbered slots of shared memory, and for each slot the chunk that wrote it.
+// Both sides hold the same pages: the sender's workers write what the chunk's operations say, the receiver's what they read.
+// A chunk reads the store as it was before the chunk; its writes take effect behind it. The order of reads and writes is not
+// known here: the chunk's `needs` defines it, and the workers wait for it.
 
 import { Buffer } from 'node:buffer';
 
 import { copyBytes } from '../page/copy.js';
 import { PAGE_BYTES } from '../page/size.js';
 
-/** Pages that a store can have: one buffer holds them. */
+/** Most pages of a store: one buffer holds them. */
 export const MAX_STORE_PAGES = 2 ** 20 - 1;
 
-/** What a store of so many pages takes in all: besides each page, who wrote it. */
+/** Bytes of a store of so many pages: each page, and the number of the chunk that wrote it. */
 export function storeMemoryBytes(pages: number): number {
   return pages * (PAGE_BYTES + 4);
 }
@@ -21,10 +21,10 @@ export class PageStore {
   readonly bytes: Buffer;
   readonly words: Int32Array;
   readonly slots: number;
-  /** Slot → sequence number + 1 of the chunk that wrote it last, its low 32 bits; 0 = nobody has. */
+  /** Slot → sequence number + 1 of the chunk that wrote it last, its low 32 bits; 0 = none has. */
   readonly #writers: Int32Array;
 
-  /** @param memory of storeMemoryBytes(pages), all zero at first; every thread makes its own view of it */
+  /** @param memory of storeMemoryBytes(pages), all zero at first; every thread makes its own views of it */
   constructor(memory: SharedArrayBuffer | ArrayBuffer) {
     this.slots = memory.byteLength / storeMemoryBytes(1);
     const pages = this.slots * PAGE_BYTES;
@@ -33,7 +33,7 @@ export class PageStore {
     this.#writers = new Int32Array(memory, pages, this.slots);
   }
 
-  /** Whether a chunk that waited for the first `needs` chunks may rely on what is in this slot. */
+  /** Whether a chunk that waited for the first `needs` chunks may read this slot. */
   holds(slot: number, needs: number): boolean {
     const writer = this.#writers[slot];
     return writer !== undefined && writer !== 0 && (needs - writer) >> 0 >= 0;
@@ -46,13 +46,13 @@ export class PageStore {
   }
 }
 
-/** Pages that a chunk puts into the store, noted while it is planned or expanded and written when that is done. */
+/** Pages that a chunk puts into the store: noted while it is planned or expanded, written afterwards. */
 export class StoreWrites {
   readonly #slots: Int32Array;
   readonly #places: Int32Array;
   length = 0;
 
-  /** @param maxPages most pages that one chunk can hold: it writes no more slots than that */
+  /** @param maxPages most pages of a chunk, which writes no more slots than that */
   constructor(maxPages: number) {
     this.#slots = new Int32Array(maxPages);
     this.#places = new Int32Array(maxPages);
@@ -62,13 +62,13 @@ export class StoreWrites {
     return this.length === this.#slots.length;
   }
 
-  /** @param at where in the chunk's memory the page will lie */
+  /** @param at the page's offset in the chunk's memory */
   add(slot: number, at: number): void {
     this.#slots[this.length] = slot;
     this.#places[this.length++] = at;
   }
 
-  /** In the order in which they were noted. */
+  /** Writes the pages to the store, in the order in which they were noted. */
   carryOut(store: PageStore, source: Uint8Array, sequence: number): void {
     for (let index = 0; index < this.length; index++) {
       store.put(this.#slots[index]!, source, this.#places[index]!, sequence);

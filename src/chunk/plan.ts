@@ -1,6 +1,6 @@
-// First step of an encoding: which page is how represented, and what is left for the codec.
-// Takes the bytes of a chunk and its segment table; leaves the operations and, right behind them, the content in
-// one piece of memory. Depends on the bytes alone. It knows no codec and no container.
+// First step of an encoding: chooses how each page is represented, and what is left for the codec.
+// Takes the bytes of a chunk and its segment table. Leaves the operations and, right behind them, the content in one piece of
+// memory. The result depends on the bytes alone. It knows no codec and no container.
 
 import { Buffer } from 'node:buffer';
 
@@ -25,7 +25,7 @@ export interface Plan {
   duplicate: number;
   same: number;
   delta: number;
-  /** What the page store was good for; undefined where it was not asked. */
+  /** What the page store saved; undefined where the chunk does not use it. */
   store: StoreTally | undefined;
 }
 
@@ -44,19 +44,19 @@ export class Planner {
   readonly #content: Content;
   readonly #words = new WordWriter(this.#operations);
 
-  // What the walk is in the middle of: the chunk's memory, and an operation that may still grow.
+  // State of the walk: the chunk's memory, and an operation that may still grow.
   #front!: Buffer;
   #view!: DataView;
   #kind = 0;
   #count = 0;
   #distance = 0;
-  /** Of an operation that names slots: the first of them. */
+  /** The first slot of an operation that names slots. */
   #slot = 0;
   #page = 0;
-  /** Literal pages at the end of what was walked that go to consecutive slots. */
+  /** Literal pages at the end of the walk so far that go to consecutive slots. */
   #kept = 0;
   #keptFrom = 0;
-  /** Set while a chunk is planned that uses the page store. */
+  /** Set while the planned chunk uses the page store. */
   #store: StorePlanner | undefined;
   #storePlanner: StorePlanner | undefined;
   readonly #numbers = new SlotNumbers();
@@ -82,8 +82,8 @@ export class Planner {
 
   /**
    * The result is valid until the next call, and as long as the input is not overwritten.
-   * @param from the page store, for a chunk that uses it; unless that is dry, the chunk's pages are in it afterwards
-   * @param coded a codec will have the body
+   * @param from the page store, for a chunk that uses it; unless it is dry, it holds the chunk's pages afterwards
+   * @param coded a codec gets the body
    */
   plan(input: PlanInput, from?: StorePlan, coded = true): Plan {
     const plan = this.#plan;
@@ -109,8 +109,8 @@ export class Planner {
     if (at !== end && !this.#operations.overflow) {
       throw new Error(`segments cover ${at - OPERATIONS_CAPACITY} of ${input.length} bytes`);
     }
-    // A body is never longer than the chunk and one operation. Checked before anything is moved: putting the
-    // operations into place may overwrite input that has become superfluous.
+    // A body is never longer than the chunk and one operation. Checked before anything is moved, because the operations
+    // may overwrite input that has become superfluous.
     const most = input.length + plainExcess(from !== undefined);
     if (this.#operations.overflow || this.#content.length(end) + this.#operations.length > most) {
       return this.#plain(input.length);
@@ -132,7 +132,7 @@ export class Planner {
     this.#kept = 0;
   }
 
-  /** The chunk as one stretch of bytes: for what no worker has time for, and for what has too many segments. */
+  /** The chunk as one stretch of bytes: where no worker is free, or where a chunk has too many operations. */
   store(input: PlanInput): Plan {
     this.#front = input.front;
     return this.#plain(input.length);
@@ -198,7 +198,7 @@ export class Planner {
         this.#plan[kind === OP.same ? 'same' : 'duplicate']++;
         return true;
       case OP.delta:
-        // What both put into the store stays in the order of the pages.
+        // Writes to the store keep the order of the pages.
         this.#flushKept();
         this.#flushOperation();
         this.#operations.begin(OP.delta, 1);
@@ -221,7 +221,7 @@ export class Planner {
     const count = this.#kept;
     if (this.#store === undefined || count === 0) return;
     this.#kept = 0;
-    // The literals that it speaks of stand before it.
+    // The literal pages come before the operation that keeps them.
     this.#flushOperation();
     this.#operations.begin(OP.keep, count);
     this.#numbers.write(this.#operations, this.#keptFrom, count);
@@ -264,8 +264,8 @@ export class Planner {
 }
 
 /**
- * A body is at most this much longer than the decoded chunk: one operation with its count, or where pages of the chunk
- * go to the page store, what it takes to say so.
+ * Most bytes by which a body exceeds the decoded chunk: one operation with its count; with a page store also the operations
+ * that keep pages.
  */
 export function plainExcess(store: boolean): number {
   return store ? MAX_PLAIN_EXCESS : 6;

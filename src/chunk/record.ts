@@ -1,4 +1,4 @@
-// The chunk record: a header that says all that a receiver needs, the encoded body, and a checksum over both
+// The chunk record: a header with all that a receiver needs, the encoded body, and a checksum over both
 // (docs/FORMAT.md, "Chunk record"). This file only reads and writes the header and knows its limits.
 
 import type { Buffer } from 'node:buffer';
@@ -15,17 +15,17 @@ export const RECORD = { chunk: 1, end: 2 } as const;
 
 export const CHUNK_HEADER_BYTES = 80;
 
-/** What a record adds to its body. */
+/** Bytes that a record adds to its body. */
 export const CHUNK_OVERHEAD = CHUNK_HEADER_BYTES + CHECKSUM_BYTES;
 
-/** A chunk decodes to at least 1 byte and at most this many; streams above the default announce it. */
+/** A chunk decodes to 1 byte at least and to this many at most; streams above the default announce it. */
 export const MAX_CHUNK_BYTES = 64 * MIB;
 
 export interface ChunkHeader {
   /** Bytes of the encoded body. */
   bodyLength: number;
   sequence: number;
-  /** How many chunks, counted from the start of the stream, must be complete before this one may be decoded. */
+  /** So many chunks from the start of the stream must be complete before this one may be decoded. */
   needs: number;
   /** Position of the chunk's first byte in the decoded stream. */
   offset: number;
@@ -36,7 +36,7 @@ export interface ChunkHeader {
   codec: number;
   zero: number;
   literal: number;
-  /** Of this chunk or of the page store. */
+  /** Pages equal to one of this chunk or of the page store. */
   duplicate: number;
   same: number;
   delta: number;
@@ -73,9 +73,9 @@ function readSafe(bytes: Buffer, at: number, what: string): number {
 }
 
 /**
- * Reads and checks a header: every length against its limit, every enumeration against its values. What depends on
- * the stream (sequence, offset, window) is the caller's to check.
- * @param maxDecoded the most that one chunk of this stream may decode to
+ * Reads and checks a header: every length against its limit, every enumeration against its values. The caller checks what
+ * depends on the stream (sequence, offset, reorder window).
+ * @param maxDecoded most bytes that a chunk of this stream may decode to
  * @param store whether the stream has a page store
  * @throws ERR_STREAM_FORMAT, ERR_STREAM_LIMIT
  */

@@ -1,5 +1,5 @@
-// The table that says what lies where in the bytes of a chunk, before it is encoded: pairs of (kind, count).
-// Written by the main thread as a grammar reports, read by the worker that plans the chunk.
+// The segment table of a chunk before it is encoded: what its bytes are, in order, as pairs of (kind, count).
+// The main thread writes it as the grammar reports; the worker that plans the chunk reads it.
 
 export const SEGMENT = {
   /** count bytes of skeleton */

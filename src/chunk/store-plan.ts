@@ -1,6 +1,6 @@
-// How a page is represented by what the page store holds: unchanged, equal to another, or as a difference.
-// Takes for each page of a chunk the slots that the sender's bookkeeping suggests, compares bytes, and notes what the
-// chunk puts into the store. Depends on bytes alone: the suggestions may be wrong and only cost the comparison.
+// Represents a page by what the page store holds: as unchanged, as equal to another page, or as a difference.
+// Takes for each page of a chunk the slots that the ledger suggests, compares bytes, and notes what the chunk puts into the
+// store. Decisions depend on bytes alone: a wrong suggestion only costs the comparison.
 
 import { Buffer } from 'node:buffer';
 
@@ -12,9 +12,9 @@ import { type AlignedPage, encodeDelta, PAGE_WORDS } from '../page/xbzrle.js';
 import { OP } from './operations.js';
 import { type PageStore, StoreWrites } from './page-store.js';
 
-/** Numbers that a chunk's table has for each of its pages. */
+/** Numbers for each page in a chunk's table. */
 export const SUGGESTIONS = 2;
-/** In the place of a slot: none. */
+/** Stands for a slot: none. */
 export const NO_SLOT = -1;
 
 const KNOWN = 1;
@@ -22,9 +22,9 @@ const SAMPLED = 2;
 const FLAG_BITS = 2;
 
 /**
- * Where the page has its slot.
- * @param known it holds the page's earlier contents; otherwise it is to be written for the first time
- * @param sampled what is gained from it is to be told
+ * The table's number for a page that has a slot.
+ * @param known the slot holds the page's earlier contents; otherwise the chunk writes it for the first time
+ * @param sampled the worker reports what the slot saved
  */
 export function ownSlot(slot: number, known: boolean, sampled = false): number {
   return (slot << FLAG_BITS) + (known ? KNOWN : 0) + (sampled ? SAMPLED : 0);
@@ -34,25 +34,25 @@ export function ownSlot(slot: number, known: boolean, sampled = false): number {
 export interface StorePlan {
   readonly store: PageStore;
   readonly sequence: number;
-  /** Chunks from the start of the stream that are complete. */
+  /** So many chunks from the start of the stream are complete. */
   readonly needs: number;
-  /** For each page in order: ownSlot() or NO_SLOT, then a slot whose page may be equal or NO_SLOT. */
+  /** For each page in order: ownSlot() or NO_SLOT, then the slot of a page that may be equal, or NO_SLOT. */
   readonly table: Int32Array;
-  /** Leave the store as it is: somebody else will carry the chunk's operations out. */
+  /** Leave the store as it is: the self-check will carry the chunk's operations out. */
   readonly dry: boolean;
 }
 
-/** What came of the suggestions for one chunk. */
+/** The outcome of the suggestions for one chunk. */
 export interface StoreTally {
-  /** Pages whose earlier contents were there. */
+  /** Pages whose earlier contents the store held. */
   compared: number;
-  /** Of those: pages for which a delta did not pay. */
+  /** Of those: pages for which a delta was too long. */
   overflow: number;
   /** Bytes of all deltas. */
   deltaBytes: number;
   /** Pages equal to another in the store. */
   equalPages: number;
-  /** Pages of the sample that were compared; what was gained from them, and what it cost (see COST). */
+  /** Pages of the sample that were compared; the gain from them, and its cost (see COST). */
   sampled: number;
   gain: number;
   cost: number;
@@ -70,25 +70,25 @@ export const NO_TALLY: StoreTally = {
 };
 
 /**
- * All that is weighed is weighed in bytes that a codec need not see: 1 ns of a thread each, at zstd 1. What a byte is worth
- * that need not travel: while a link of 1 Gbit/s takes it (8 ns), two threads see so many.
+ * The unit of gain and cost is a byte that a codec need not see: 1 ns of a thread at zstd 1. This is the worth of a byte that need
+ * not travel: while a link of 1 Gbit/s carries it (8 ns), the codecs of two threads see so many bytes.
  */
 const LINK_BYTE_WEIGHT = 16;
 
 /**
- * What it costs to look at a page's earlier contents, at both ends, beyond what the page would cost anyway: to find it
- * unchanged; to find it written all over, and keep it; to make its difference and keep it. Measured at the sender, in one
- * thread: 310, 510 and 1700 ns (2 vCPU, pages of a database guest); keeping is a copy of the page at each end, 350 ns each; the
- * rest allows for applying the difference.
+ * Cost of a look at a page's earlier contents, at both ends, beyond the cost of the page itself: where it is unchanged (same);
+ * where it was written all over, and is kept (rewritten); where its difference is made, and it is kept (difference). Measured at
+ * the sender in one thread: 310, 510 and 1700 ns (2 vCPU, pages of a database guest). To keep a page is one copy at each end,
+ * 350 ns each. The rest allows for applying the difference.
  */
 const COST = { same: 300, rewritten: 1300, difference: 2900 } as const;
 
-/** Of a page that might have come to `literal` bytes and came to `bytes`. */
+/** The gain of a page that takes `bytes` bytes and might have taken `literal`. */
 function gainOf(literal: number, bytes: number): number {
   return PAGE_BYTES - bytes + LINK_BYTE_WEIGHT * Math.max(0, literal - bytes);
 }
 
-/** A delta gains nothing beyond this, whatever the page. */
+/** A longer delta saves nothing, whatever the page. */
 const MAX_DELTA_BYTES = PAGE_BYTES - 96;
 
 function alignedPage(): AlignedPage {
@@ -99,12 +99,12 @@ function alignedPage(): AlignedPage {
 export class StorePlanner {
   readonly writes: StoreWrites;
   readonly tally: StoreTally = { ...NO_TALLY };
-  /** Of the page at hand: the slot that its representation names, or that it goes to as a literal. */
+  /** Of the current page: the slot that its representation names, or that it goes to as a literal. */
   slot = NO_SLOT;
-  /** Of the page at hand: its delta. */
+  /** The delta of the current page. */
   readonly delta = Buffer.allocUnsafeSlow(PAGE_BYTES);
   deltaLength = 0;
-  /** A copy of the page at hand. */
+  /** A copy of the current page. */
   readonly #page = alignedPage();
   #plan!: StorePlan;
   #coded = true;
@@ -113,7 +113,7 @@ export class StorePlanner {
     this.writes = new StoreWrites(maxPages);
   }
 
-  /** @param coded a codec will have what is left: literals then cost less than their bytes */
+  /** @param coded a codec gets the literals, which then cost less than their bytes */
   begin(plan: StorePlan, coded: boolean): void {
     this.#plan = plan;
     this.#coded = coded;
@@ -130,8 +130,8 @@ export class StorePlanner {
   }
 
   /**
-   * The representation of the page at front[at, …): same, stored or delta, or literal; with `slot` set for all but a
-   * literal that is not kept.
+   * The representation of the page at front[at, …): same, stored, delta or literal. Sets `slot` for all but a literal that
+   * is not kept.
    * @param view over the same memory as `front`
    * @param index of the page in its chunk
    */
@@ -163,7 +163,7 @@ export class StorePlanner {
     tally.compared++;
     if (sampled) tally.sampled++;
     if (this.#equal(front, at, slot)) {
-      // Only the sample asks what it would have come to.
+      // Only the sample needs an estimate of the page's length as a literal.
       if (sampled) this.#weigh(this.#literal(words, slot * PAGE_WORDS), 0, COST.same);
       return OP.same;
     }
@@ -198,7 +198,7 @@ export class StorePlanner {
     return front.compare(this.#plan.store.bytes, from, from + PAGE_BYTES, at, at + PAGE_BYTES) === 0;
   }
 
-  /** What the page may come to if it travels whole. */
+  /** The bytes that the page may take as a literal. */
   #literal(words: Int32Array, first: number): number {
     return this.#coded ? estimateLiteral(words, first) : PAGE_BYTES;
   }

@@ -1,15 +1,15 @@
 // Page numbers and addresses: 64-bit words of the skeleton that mostly count up.
-// A word is written as the difference to the word before it in the chunk, high and low halves apart, so that no
-// arithmetic leaves 32 bits: a progression costs 4 to 8 bytes whatever its length, a lone word 1 to 3.
+// A word is written as the difference to the word before it in the chunk, high and low halves apart, so that all arithmetic stays
+// within 32 bits. A progression of any length takes 4 to 8 bytes, a single word 1 to 3.
 // It knows nothing of what the words mean.
 
 import { RamferryError } from '../errors.js';
 import { OP, type OperationReader, type OperationWriter } from './operations.js';
 
-/** A progression this short is cheaper within a list. */
+/** A shorter progression is cheaper within a list. */
 const MIN_PROGRESSION = 4;
 
-/** The word before the next one; 0 at the start of a chunk. */
+/** The word before the next; 0 at the start of a chunk. */
 export interface WordState {
   high: number;
   low: number;
@@ -20,7 +20,7 @@ export class WordWriter {
   readonly #out: OperationWriter;
   readonly #state: WordState = { high: 0, low: 0 };
 
-  // The words at hand.
+  // The current words.
   #view!: DataView;
   #offset = 0;
   #count = 0;
@@ -30,7 +30,7 @@ export class WordWriter {
     this.#out = out;
   }
 
-  /** A new chunk begins. */
+  /** Begins a new chunk. */
   begin(): void {
     this.#state.high = this.#state.low = 0;
   }
@@ -41,12 +41,12 @@ export class WordWriter {
     this.#offset = offset;
     this.#count = count;
     this.#bigEndian = bigEndian;
-    // QEMU writes one before each page: not worth the search below.
+    // QEMU writes a single word before each page: no search needed.
     if (count === 1) this.#list(0, 1);
     else this.#search();
   }
 
-  /** Finds the progressions among the words; what is between them becomes lists. */
+  /** Finds the progressions among the words; the words between them become lists. */
   #search(): void {
     const count = this.#count;
     let pending = 0;
@@ -118,7 +118,7 @@ export class WordWriter {
   }
 }
 
-/** Carries out one word operation, whose head has been read; returns the bytes written at `offset`. */
+/** Carries out one word operation, whose head has been read. @returns bytes written at `offset` */
 export function readWords(
   operation: OperationReader,
   state: WordState,

@@ -1,5 +1,5 @@
-// Records of chunks that are zero pages throughout, without looking at their bytes: such a chunk is encoded once as any
-// other is, and each later one of the same length differs only in its place. The record is the same, byte for byte.
+// Records of chunks that hold only zero pages, without reading their bytes. Such a chunk is encoded once as any other. The record
+// of a later one of the same length differs only in its place in the stream. All records are the bytes that encodeChunk() writes.
 
 import { Buffer } from 'node:buffer';
 
@@ -21,8 +21,8 @@ export class ZeroChunks {
   }
 
   /**
-   * Writes the record to out[at, …), as encodeChunk does for `length` zero bytes in one segment of pages. No codec matters: the
-   * body is one operation, which is too short for any.
+   * Writes the record to out[at, …), as encodeChunk does for `length` zero bytes in one segment of pages. The codec has no
+   * influence: the body is one operation, which is too short for a codec.
    * @param length a multiple of a page
    * @param scratch laid out as PlanInput.front; its contents are lost
    */

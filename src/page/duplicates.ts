@@ -1,6 +1,6 @@
 // Finds pages that occurred earlier in the same chunk.
-// Takes pages in order, promises an exact earlier copy or none (a missed one only costs bytes), and depends on
-// the bytes alone. It forgets everything with begin().
+// Takes pages in order and promises an exact earlier copy or none; a missed copy only costs bytes. The result depends on the
+// bytes alone. begin() clears all pages.
 
 import type { Buffer } from 'node:buffer';
 

@@ -1,18 +1,18 @@
-// Whether a page was written all over since it was sent before: a question about two pages, answered from a sample of
-// their words, so that nobody looks for a difference that would be longer than the page.
+// Tells from a sample of their words whether a page was written all over since it was sent before. The encoder then skips the
+// search for a difference, which would be longer than the page.
 
 import { PAGE_WORDS } from './xbzrle.js';
 
 /**
- * Words that are looked at, and from one to the next: odd, so that they lie at all places of a cache line. Few: each is a
- * miss in the cache, at both pages, and 64 of them cost more than all the rest (700 ns).
+ * Words of the sample, and words from one to the next. The step is odd, so that the sample reaches all places of a cache line. The
+ * sample is small because each word is a cache miss at both pages: 64 words cost more than all the rest (700 ns).
  */
 const SAMPLE_WORDS = 16;
 const STEP_WORDS = 253;
 
 /**
- * Words of the sample that may differ. So many stand for 2560 bytes of delta, more than estimateLiteral() ever says
- * (2048): then a delta cannot pay.
+ * Most words of the sample that may differ. So many stand for a delta of 2560 bytes, which exceeds the most that
+ * estimateLiteral() returns (2048): such a delta is never used.
  */
 const MAX_DIFFERENT_WORDS = 10;
 

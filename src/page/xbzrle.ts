@@ -1,6 +1,6 @@
-// What changed in a page since it was sent before, as QEMU's XBZRLE has it: (bytes that are equal, bytes that differ,
-// the new bytes), repeated; both numbers as LEB128. What follows the last run is unchanged.
-// Pure functions over 4096 bytes. A decoder never writes outside its page, whatever it is given.
+// The difference of a page to its earlier contents, in the form of QEMU's XBZRLE: (bytes that are equal, bytes that differ, the
+// new bytes), repeated; both numbers as LEB128. The bytes behind the last run are unchanged.
+// Pure functions over 4096 bytes. The decoder never writes outside its page, whatever the delta says.
 
 import type { Buffer } from 'node:buffer';
 
@@ -10,10 +10,10 @@ import { PAGE_BYTES } from './size.js';
 
 export const PAGE_WORDS = PAGE_BYTES / 4;
 
-/** Runs below this are copied byte by byte: a call of memcpy costs more. */
+/** Shorter runs are copied byte by byte: a call of memcpy costs more. */
 const SHORT_RUN_BYTES = 48;
 
-/** Longest encoding of a length here: lengths are at most 4096. */
+/** Longest encoding of a length: lengths are at most 4096. */
 const LENGTH_BYTES = 2;
 
 /** A page where its words are aligned: the same memory as words and as bytes. */
@@ -24,10 +24,10 @@ export interface AlignedPage {
 
 /**
  * Encodes the difference between two pages.
- * Bytes that are equal within a run of words that all differ are sent along: breaking the run would cost as much.
+ * Equal bytes within a run of words that all differ are part of the run: to break the run would cost as much.
  * @param old the page as it was, 1024 words from `oldAt` on
  * @param now the page as it is
- * @param limit a delta that would have more bytes is given up
+ * @param limit most bytes of the delta
  * @returns bytes written at the start of `out`, 0 when the pages are equal, -1 when there would have been more than `limit`
  */
 export function encodeDelta(
@@ -63,12 +63,12 @@ export function encodeDelta(
   return end;
 }
 
-/** How many bytes of a little-endian word come before the first that is not zero. */
+/** Bytes of a little-endian word before its first that is not zero. */
 function firstByte(word: number): number {
   return (31 - Math.clz32(word & -word)) >>> 3;
 }
 
-/** How many bytes come after the last that is not zero. */
+/** Bytes of a little-endian word after its last that is not zero. */
 function lastBytes(word: number): number {
   return Math.clz32(word) >>> 3;
 }

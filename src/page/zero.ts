@@ -1,7 +1,8 @@
-// Zero pages: is one all zero, and making some. Pure, at any alignment.
-// Most pages answer the question with their first words; only the rest pays for a comparison (5 to 35 GB/s).
+// Zero pages: recognises them and makes them. Pure functions, at any alignment.
+// For most pages three words decide; only the rest needs a comparison (5 to 35 GB/s).
 
 import { Buffer } from 'node:buffer';
+
 import { PAGE_BYTES } from './size.js';
 
 const ZEROS = Buffer.alloc(PAGE_BYTES);
@@ -17,8 +18,8 @@ export function isZeroPage(bytes: Buffer, view: DataView, offset: number): boole
 }
 
 /**
- * Makes target[from, to) zero. Why not `fill(0, …)`: in shared memory V8 stores byte by byte (3.5 GB/s); a pattern is copied
- * by Node's own code, as in copyBytes (15 GB/s).
+ * Makes target[from, to) zero. Why not `fill(0, …)`: in shared memory V8 stores byte by byte (3.5 GB/s). Node's own code copies a
+ * pattern, as in copyBytes (15 GB/s).
  */
 export function zeroBytes(target: Buffer, from: number, to: number): void {
   target.fill(ZEROS, from, to);
