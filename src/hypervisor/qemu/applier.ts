@@ -1,6 +1,6 @@
-// The destination's sink: takes the stream of `ramferry migrate` (grammar/memory-format.ts) as it comes out of the engine
-// and writes each page to its place in the RAM files; hands device state on. Believes nothing that the stream says
-// before it was checked against the files. The files are QEMU's: they are neither made nor resized nor closed here.
+// The destination's sink: takes the decoded stream of `ramferry migrate` (grammar/memory-format.ts), writes each page to its
+// place in the RAM files, and passes device state on. Checks every field of the stream against the files before it uses it.
+// The files are QEMU's: this code does not create, resize or close them.
 
 import { Buffer } from 'node:buffer';
 
@@ -21,11 +21,11 @@ import { isZeroPage } from '../../page/zero.js';
 import type { RamFile } from './ram/ram-files.js';
 
 export interface ApplierHooks {
-  /** The source has not matched its regions to the backends here. @throws when that is not enough */
+  /** The source has not matched its regions to the destination's backends. @throws where a match is required */
   unmatched(): void;
   /** All of RAM is written. */
   ramComplete(): Promise<void>;
-  /** A piece of the device state, valid until the promise is kept. */
+  /** A piece of the device state, valid until the promise settles. */
   state(bytes: Uint8Array): Promise<void>;
 }
 
@@ -33,29 +33,29 @@ export class Applier extends PlainSink {
   readonly label = 'the RAM files';
   readonly #files: readonly RamFile[];
   readonly #hooks: ApplierHooks;
-  /** For fresh files: which pages have been written, one bit each; elsewhere every page counts as written. */
+  /** For fresh files: one bit for each page that was written. Undefined: all pages of the file count as written. */
   readonly #written: readonly (Uint8Array | undefined)[];
-  /** Bytes of an item that is not complete: a header or page numbers. */
+  /** Bytes of an incomplete item: a header or page numbers. */
   #pending = Buffer.alloc(0);
-  /** Bytes that the item at hand needs to be understood. */
+  /** Length of the current item. */
   #wanted = MEMORY_HEADER_BYTES;
-  #understand: (item: Buffer) => void = (item) => this.#header(item);
-  /** Pages that are still to come, of the record at hand. */
+  #read: (item: Buffer) => void = (item) => this.#header(item);
+  /** Page numbers of the current record; those from #next on have not come. */
   #numbers: number[] = [];
   #next = 0;
   #region = 0;
-  /** A page whose first part came at the end of a chunk. */
+  /** A page that is split between two chunks. */
   readonly #page = Buffer.alloc(PAGE_BYTES);
   #pageFill = 0;
   #stateLeft = 0;
   #ramComplete = false;
   #announce = false;
   #ended = false;
-  /** Rounds that were received, the last one included. */
+  /** Received rounds, the last one included. */
   rounds = 0;
-  /** The source wants to compare RAM before the hand-over. */
+  /** The source wants to compare RAM before the handover. */
   hashWanted = false;
-  /** The source has matched its regions to the backends here. */
+  /** The source has matched its regions to the destination's backends. */
   matched = false;
 
   constructor(files: readonly RamFile[], hooks: ApplierHooks) {
@@ -75,7 +75,7 @@ export class Applier extends PlainSink {
   async write(bytes: Uint8Array): Promise<void> {
     let rest = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length);
     while (rest.length > 0) {
-      if (this.#ended) throw broken('something follows its end');
+      if (this.#ended) throw broken('bytes follow its end');
       if (this.#stateLeft > 0) {
         const piece = rest.subarray(0, this.#stateLeft);
         await this.#hooks.state(piece);
@@ -93,20 +93,20 @@ export class Applier extends PlainSink {
     }
   }
 
-  /** Takes what is missing of the item at hand. @returns bytes used */
+  /** Takes the missing bytes of the current item. @returns bytes used */
   #item(bytes: Buffer): number {
     const used = Math.min(this.#wanted - this.#pending.length, bytes.length);
     this.#pending = Buffer.concat([this.#pending, bytes.subarray(0, used)]);
     if (this.#pending.length < this.#wanted) return used;
     const item = this.#pending;
     this.#pending = Buffer.alloc(0);
-    this.#understand(item);
+    this.#read(item);
     return used;
   }
 
-  #expect(bytes: number, understand: (item: Buffer) => void): void {
+  #expect(bytes: number, read: (item: Buffer) => void): void {
     this.#wanted = bytes;
-    this.#understand = understand;
+    this.#read = read;
   }
 
   #expectRecord(): void {
@@ -119,7 +119,7 @@ export class Applier extends PlainSink {
     this.matched = (flags & MEMORY_FLAG_MATCHED) !== 0;
     if (!this.matched) this.#hooks.unmatched();
     else if (this.#files.some(({ backend }) => backend === undefined)) {
-      throw broken('it matches memory backends that were not told');
+      throw broken('it matches memory backends that the destination has not announced');
     }
     this.#expect(regions * 8, (sizes) => {
       const told = Array.from({ length: regions }, (_, index) => Number(sizes.readBigUInt64LE(index * 8)));
@@ -137,7 +137,7 @@ export class Applier extends PlainSink {
 
   #record(item: Buffer): void {
     const record = readMemoryRecord(item);
-    if (record === undefined) throw broken('a record is not understood');
+    if (record === undefined) throw broken('unknown record');
     const { type, region, count } = record;
     if (region >= this.#files.length) throw broken(`there is no region ${region}`);
     switch (type) {
@@ -195,7 +195,7 @@ export class Applier extends PlainSink {
     return used;
   }
 
-  /** Writes whole pages to where the next numbers say, neighbours together. */
+  /** Writes whole pages to the places of the next numbers; adjacent pages in one write. */
   #place(bytes: Buffer): void {
     const { fd } = this.#files[this.#region]!;
     const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
@@ -223,7 +223,7 @@ export class Applier extends PlainSink {
     }
   }
 
-  /** A zero page may stay a hole only where nobody has ever written; anywhere else it overwrites what is there. */
+  /** A zero page may stay a hole only where no page was ever written; anywhere else it must overwrite the old contents. */
   #isUntouched(number: number): boolean {
     const written = this.#written[this.#region];
     return written !== undefined && (written[number >>> 3]! & (1 << (number & 7))) === 0;

@@ -1,13 +1,13 @@
-// QEMU's migration capabilities for a stream without RAM: what is turned on, what must be off, and what was there before.
+// QEMU's migration capabilities for a stream without RAM: which must be on, which must be off, and how to restore them.
 
 import { RamferryError } from '../../errors.js';
 import type { QemuGuest } from './qmp/guest.js';
 
-/** What QEMU leaves out of its stream: the shared RAM. */
+/** QEMU leaves shared RAM out of its stream. */
 const IGNORE_SHARED = 'x-ignore-shared';
-/** The destination takes the disks at `cont`, not when it has loaded: until then they may be the source's again. */
+/** The destination activates the disks at `cont`, not when it has loaded: until then the source may resume with them. */
 const LATE_BLOCK_ACTIVATE = 'late-block-activate';
-/** A plain one-way stream through one socket. */
+/** Off, so that the stream is plain, one-way and on one socket. */
 const OFF = [
   'return-path',
   'postcopy-ram',
@@ -22,7 +22,7 @@ const OFF = [
 ];
 
 /**
- * What has to be changed at this QEMU.
+ * The capabilities to change at this QEMU.
  * @throws ERR_GUEST_STATE when it is too old
  */
 export async function neededCapabilities(
@@ -40,7 +40,7 @@ export async function neededCapabilities(
   return Object.fromEntries(wanted.filter(([name, state]) => now.has(name) && now.get(name) !== state));
 }
 
-/** What undoes such a change. */
+/** The change that undoes `changes`. */
 export function opposite(changes: Readonly<Record<string, boolean>>): Record<string, boolean> {
   return Object.fromEntries(Object.entries(changes).map(([name, state]) => [name, !state]));
 }

@@ -1,4 +1,4 @@
-// The link of a shared-memory migration: one connection, both ways, whose socket a second process can share.
+// The link of a shared-memory migration: one duplex connection, whose socket the watchdog process shares.
 
 import { RamferryError } from '../../errors.js';
 import type { ByteSink, ByteSource, Channel } from '../../io/bytes.js';
@@ -11,18 +11,18 @@ export interface Connection {
   readonly fd: number;
 }
 
-/** @throws ERR_OPTION_INVALID before anything is opened */
+/** Opens nothing. @throws ERR_OPTION_INVALID for an address of a one-way link */
 export function checkAddress(address: Address, option: 'input' | 'output'): void {
   if (speaks(address, false)) return;
   throw new RamferryError(
     'ERR_OPTION_INVALID',
-    `${option}: ${formatAddress(address)} does not go both ways, and the hand-over is a dialogue`,
-    { hint: 'use tcp:, tcp-listen:, unix: or unix-listen:, through a tunnel if need be' },
+    `${option}: ${formatAddress(address)} is one-way, and the handover needs both directions`,
+    { hint: 'use tcp:, tcp-listen:, unix: or unix-listen:, if necessary through a tunnel' },
   );
 }
 
-/** @throws ERR_LINK_CLOSED when the connection is gone already */
+/** @throws ERR_LINK_CLOSED when the connection is already closed */
 export function connectionOf({ source, sink, fd }: Channel): Connection {
   if (source !== undefined && sink !== undefined && fd !== undefined) return { source, sink, fd };
-  throw new RamferryError('ERR_LINK_CLOSED', 'the link is gone before anything was said');
+  throw new RamferryError('ERR_LINK_CLOSED', 'the link was closed before the first message');
 }

@@ -1,4 +1,4 @@
-// When the guest is stopped: rounds go on until what is left can be sent within the downtime limit, or they run out.
+// Decides when the guest is stopped: when the remaining pages fit the downtime limit, or after the last allowed round.
 // Fed with what each round was; does no I/O. Everything in milliseconds, bytes and pages.
 
 import { expectedDowntimeMs } from '../../model/precopy.js';

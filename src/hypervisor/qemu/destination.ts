@@ -1,6 +1,6 @@
 // `incoming`: takes a guest over from `migrate` at the other end of a link (docs/SHARED-MEMORY.md).
-// Promises a summary when the guest runs here; or an error, with QEMU told to quit and the guest never run; or
-// ERR_HANDOVER_UNKNOWN when `cont` was sent and QEMU did not say what became of it.
+// Returns a summary when the guest runs here. Throws with QEMU told to quit and the guest never run; or throws
+// ERR_HANDOVER_UNKNOWN when `cont` was sent and QEMU did not answer.
 
 import { setTimeout as sleep } from 'node:timers/promises';
 
@@ -38,17 +38,17 @@ import { Watchdog } from './watchdog.js';
 
 const POLL_MS = 2;
 
-/** @throws RamferryError; what its code means for the guest is said above */
+/** @throws RamferryError; the contract above says what its code means for the guest */
 export async function receiveGuest(options: IncomingOptions): Promise<TransferSummary> {
   const settings = resolveIncomingOptions(options);
   checkAddress(parseAddress(settings.input), 'input');
-  return new Arrival(settings).run();
+  return new DestinationSide(settings).run();
 }
 
-class Arrival {
+class DestinationSide {
   readonly #settings: ResolvedIncomingOptions;
   readonly #statistics = new Statistics();
-  /** Ends the wait for a connection; later the link has to live until the source has heard our verdict. */
+  /** Ends the wait for a connection. Later the link must live until the source has received the verdict. */
   readonly #controller = new AbortController();
   readonly #timeout: number;
   readonly #rescue: RescueOptions;
@@ -56,13 +56,13 @@ class Arrival {
   #guest: QemuGuest | undefined;
   #outlet: StateOutlet | undefined;
   #watchdog: Watchdog | undefined;
-  #voice: ControlWriter | undefined;
-  /** The connection, for whoever reads the stream. */
+  #control: ControlWriter | undefined;
+  /** Reads the connection and measures how long the receiver waits for it. */
   #link: WaitingSource | undefined;
   #receiver: NativeReceiver | undefined;
   #connection: Connection | undefined;
   #failure: RamferryError | undefined;
-  /** GO was read: what comes now is `cont`, and nothing may come between. */
+  /** GO was read: `cont` follows, and no error may prevent it. */
   #continuing = false;
   #sums: StreamSums | undefined;
   #running = false;
@@ -70,7 +70,7 @@ class Arrival {
   constructor(settings: ResolvedIncomingOptions) {
     this.#settings = settings;
     this.#timeout = qmpTimeout(settings);
-    // Its capabilities stay as they are: this QEMU either runs the guest or quits.
+    // The capabilities are not restored: this QEMU either runs the guest or quits.
     this.#rescue = { qmp: settings.qmp, timeout: this.#timeout, capabilities: {} };
   }
 
@@ -87,17 +87,17 @@ class Arrival {
       throw await this.#giveUp(this.#failure ?? toRamferryError(thrown));
     } finally {
       forget();
-      this.#voice?.stop();
+      this.#control?.stop();
       await this.#connection?.source.close();
-      // After a last word the link lingers until the source has heard it.
-      if (this.#voice === undefined) await this.#connection?.sink.abort();
+      // After the result the link lingers until the source has read it.
+      if (this.#control === undefined) await this.#connection?.sink.abort();
       this.#outlet?.close();
       this.#guest?.close();
       closeRamFiles(this.#files);
     }
   }
 
-  /** Everything that may fail before this QEMU is touched; then the link, and who guards it. */
+  /** Does everything that may fail before this QEMU is changed; then opens the link and starts the watchdog. */
   async #prepare(): Promise<Connection> {
     const { qmp, input } = this.#settings;
     const guest = await QemuGuest.connect(qmp, { timeout: this.#timeout });
@@ -122,7 +122,7 @@ class Arrival {
     };
     const connection = connectionOf(await openInput(parseAddress(input), opening));
     this.#connection = connection;
-    this.#voice = new ControlWriter(connection.sink);
+    this.#control = new ControlWriter(connection.sink);
     this.#watchdog = await Watchdog.start({ ...this.#rescue, side: 'destination' }, connection.fd);
     void this.#watchdog.lost.then((error) => this.#fail(error));
     void guest.monitor.closed.then((error) => this.#fail(error));
@@ -132,14 +132,14 @@ class Arrival {
     this.#outlet = await StateOutlet.connect(path);
     const link = new WaitingSource(connection.source);
     this.#link = link;
-    this.#voice.reportProgress(() => ({
+    this.#control.reportProgress(() => ({
       delivered: this.#statistics.guestBytes,
       waiting: link.waiting,
     }));
     return connection;
   }
 
-  /** Up to the moment at which everything is here and the source may let go. */
+  /** Receives the stream until the guest is complete and the source may write GO. */
   async #receive({ source }: Connection): Promise<void> {
     const { decompressThreads, memoryLimit, zstdBinding, ioTimeout, onProgress } = this.#settings;
     const outlet = this.#outlet!;
@@ -149,7 +149,7 @@ class Arrival {
       ramComplete: () => this.#say({ say: 'ram-applied' }),
       state: (bytes) => outlet.write(bytes),
     });
-    // Unlike other senders this one always has something to say: silence means that it is gone.
+    // This sender writes keep-alives, unlike others: silence means that it is gone.
     source.patience?.(ioTimeout);
     const receiver = new NativeReceiver({
       source: { label: source.label, read: (target) => link.read(target), close: () => source.close() },
@@ -174,7 +174,7 @@ class Arrival {
       stopReporting();
     }
     if (!applier.complete) {
-      throw new RamferryError('ERR_STREAM_TRUNCATED', 'the stream is whole, but the guest in it is not');
+      throw new RamferryError('ERR_STREAM_TRUNCATED', 'the stream is complete, but the guest in it is not');
     }
     outlet.end();
     await this.#awaitLoaded();
@@ -191,7 +191,7 @@ class Arrival {
     for (;;) {
       const { status, running } = await this.#guest!.status();
       if (running) {
-        throw new RamferryError('ERR_HANDOVER_UNKNOWN', 'somebody else has continued the guest here');
+        throw new RamferryError('ERR_HANDOVER_UNKNOWN', 'another client has continued the guest here');
       }
       if (status !== 'inmigrate') return;
       if (deadline.left < 0) {
@@ -206,7 +206,7 @@ class Arrival {
     await readGo(source);
   }
 
-  /** The hand-over. */
+  /** The handover: continues the guest and reports it. */
   async #takeOver(): Promise<void> {
     if (this.#failure !== undefined) throw this.#failure;
     await this.#watchdog!.note('continuing');
@@ -214,12 +214,12 @@ class Arrival {
     await this.#guest!.cont();
     this.#running = true;
     await this.#say({ say: 'running' });
-    await this.#voice!.result({ ok: true, ...statedSums(this.#sums!) });
+    await this.#control!.result({ ok: true, ...statedSums(this.#sums!) });
     await this.#watchdog!.release();
   }
 
   async #say(saying: Saying): Promise<void> {
-    await this.#voice!.backward(sayingBody(saying));
+    await this.#control!.backward(sayingBody(saying));
   }
 
   #fail(error: RamferryError): void {
@@ -233,7 +233,7 @@ class Arrival {
   /** @returns the error as the user hears it */
   async #giveUp(error: RamferryError): Promise<RamferryError> {
     if (this.#watchdog === undefined) {
-      await this.#voice?.result({ ok: false, error: error.toData() });
+      await this.#control?.result({ ok: false, error: error.toData() });
       return error;
     }
     if (this.#running || error.code === 'ERR_HANDOVER_UNKNOWN') {
@@ -250,7 +250,7 @@ class Arrival {
         hint: "ask this QEMU (query-status): if the guest runs, quit the source; if QEMU is gone, cont the source's guest",
       });
     }
-    // Nobody will ever continue it now: that can be said before QEMU is gone.
+    // No process can continue the guest any more, so the verdict need not wait for QEMU's end.
     await this.#conclude({ say: 'refused', reason: error.describe() }, error, async () => {
       await dismissDestination(this.#rescue);
     });
@@ -258,13 +258,13 @@ class Arrival {
   }
 
   async #conclude(saying: Saying, error: RamferryError, before?: () => Promise<void>): Promise<void> {
-    await this.#voice?.backward(sayingBody(saying));
+    await this.#control?.backward(sayingBody(saying));
     try {
       await before?.();
     } catch (thrown) {
       this.#settings.onWarning?.(`QEMU does not quit: ${toRamferryError(thrown).describe()}`);
     }
-    await this.#voice?.result({ ok: false, error: error.toData() });
+    await this.#control?.result({ ok: false, error: error.toData() });
     await this.#watchdog!.release();
   }
 }
@@ -272,7 +272,11 @@ class Arrival {
 async function checkWaiting(guest: QemuGuest): Promise<void> {
   const { status } = await guest.status();
   if (status === 'inmigrate') return;
-  throw new RamferryError('ERR_GUEST_STATE', `this QEMU does not wait for a migration: it is ${status}`, {
-    hint: 'start it with -incoming defer',
-  });
+  throw new RamferryError(
+    'ERR_GUEST_STATE',
+    `this QEMU does not wait for a migration: its state is ${status}`,
+    {
+      hint: 'start it with -incoming defer',
+    },
+  );
 }

@@ -1,6 +1,6 @@
-// The source's view of the dialogue: waits, with limits, for what the destination says, in the order of the protocol. What the
-// destination says out of turn is an error; only that it refuses, or does not know, may come at any time.
-// A failure of the link or of anything else ends every wait, now and later; a verdict that was heard before stays heard.
+// The source's side of the handover protocol: waits, with limits, for the destination's messages in their order. A message out
+// of order is an error; only `refused` and `unknown` may come at any time.
+// A failure ends every wait, now and later; a verdict received before the failure stays valid.
 
 import { RamferryError } from '../../errors.js';
 import { withDeadline } from '../../os/deadline.js';
@@ -11,29 +11,29 @@ type Kind = Saying['say'];
 
 export class HandoverProtocol {
   readonly #heard: Saying[] = [];
-  /** What may come now, each once. */
+  /** The messages that may come now, each once. */
   readonly #expected = new Set<Kind>(['refused', 'unknown']);
   readonly #changed = new Signal();
   #failure: RamferryError | undefined;
 
-  /** What the destination has decided, as far as it was heard. */
+  /** The destination's decision, if it has come. */
   get verdict(): Verdict | undefined {
     return this.#heard.find(isVerdict);
   }
 
-  /** From now on the destination may say this, once: what it answers is about to leave. */
+  /** Allows this message once; called before the message that it answers leaves. */
   expect(kind: Kind): void {
     this.#expected.add(kind);
   }
 
   /**
-   * Takes a message of the way back.
-   * @throws ERR_LINK_NEGOTIATION for one that is not understood, or comes out of turn
+   * Takes a message of the destination.
+   * @throws ERR_LINK_NEGOTIATION for an unknown message, or one out of order
    */
   hear(body: Buffer): void {
     const saying = readSaying(body);
     if (!this.#expected.delete(saying.say)) {
-      throw new RamferryError('ERR_LINK_NEGOTIATION', `the destination says ${saying.say} out of turn`, {
+      throw new RamferryError('ERR_LINK_NEGOTIATION', `the destination says ${saying.say} out of order`, {
         hint: 'use the same ramferry on both sides',
       });
     }
@@ -47,9 +47,10 @@ export class HandoverProtocol {
   }
 
   /**
-   * Waits for one of these.
-   * @param limit in milliseconds; 0 waits for ever
-   * @throws ERR_LINK_TIMEOUT, ERR_PEER_FAILED when the destination gives up first, or what fail() was told
+   * Waits for one of these messages.
+   * @param limit in milliseconds; 0 = no limit
+   * @param what names the message in the error
+   * @throws ERR_LINK_TIMEOUT; ERR_PEER_FAILED when the destination gives up first; the error of fail()
    */
   async await<K extends Kind>(
     wanted: readonly K[],
@@ -84,11 +85,11 @@ export function verdictError(verdict: Verdict): RamferryError {
   return new RamferryError('ERR_PEER_FAILED', `the destination says ${verdict.say}${why}`);
 }
 
-/** GO may have arrived, and no verdict came. */
+/** The error where GO may have arrived and no verdict came. */
 export function unknownOutcome(error: RamferryError): RamferryError {
   return new RamferryError(
     'ERR_HANDOVER_UNKNOWN',
-    `whether the guest runs at the destination is not known: ${error.describe()}; here it stays stopped`,
+    `it is unknown whether the guest runs at the destination: ${error.describe()}; here it stays stopped`,
     {
       cause: error,
       hint: "ask the destination's QEMU (query-status): if its guest runs, quit the source; if it is gone, cont the source",

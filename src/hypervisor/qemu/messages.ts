@@ -1,6 +1,6 @@
-// What the destination of a shared-memory migration says to the source, and the source's one word (docs/SHARED-MEMORY.md).
-// They travel as messages of the way back (control/messages.ts), so that a watchdog that holds a copy of the socket can
-// read and write them without the engine. Packs, unpacks, and finds one among other bytes.
+// The messages of a shared-memory migration: those of the destination, and the source's GO (docs/SHARED-MEMORY.md).
+// They are control messages (control/messages.ts), so that a watchdog with a copy of the socket can read and write them without
+// the engine. Packs, unpacks, and finds a message among other bytes.
 
 import { Buffer } from 'node:buffer';
 
@@ -20,35 +20,35 @@ import { ExactReader } from '../../io/exact-reader.js';
 const reason = z.string().max(4000);
 
 const sayingSchema = z.discriminatedUnion('say', [
-  /** All of RAM is in its place. */
+  /** All of RAM is written. */
   z.object({ say: z.literal('ram-applied') }),
   /**
-   * The stream is whole, QEMU has loaded the devices. Where the source asked for it: the hash of each memory backend by its
-   * id, or one of all RAM where regions were not matched.
+   * The stream is complete, and QEMU has loaded the devices. With the hashes that the source asked for: of each memory backend by
+   * its id, or one of all RAM where regions were not matched.
    */
   z.object({
     say: z.literal('ready'),
     hash: z.string().max(100).optional(),
     hashes: z.record(z.string(), z.string().max(100)).optional(),
   }),
-  /** The guest runs here: handed over. */
+  /** The guest runs here: the handover is complete. */
   z.object({ say: z.literal('running') }),
-  /** It does not run here, and never will. */
+  /** The guest does not run here, and never will. */
   z.object({ say: z.literal('refused'), reason }),
-  /** Whether it runs here cannot be said. */
+  /** The destination does not know whether the guest runs here. */
   z.object({ say: z.literal('unknown'), reason }),
 ]);
 
 export type Saying = z.infer<typeof sayingSchema>;
 
-/** How the hand-over ended, as the destination says it. */
+/** The destination's report on how the handover ended. */
 export type Verdict = Extract<Saying, { say: 'running' | 'refused' | 'unknown' }>;
 
 export function isVerdict(saying: Saying): saying is Verdict {
   return saying.say === 'running' || saying.say === 'refused' || saying.say === 'unknown';
 }
 
-/** The body of the message; see {@link sayingMessage} for the whole of it. */
+/** The body of the message; {@link sayingMessage} gives the whole message. */
 export function sayingBody(saying: Saying): Buffer {
   const shortened = 'reason' in saying ? { ...saying, reason: saying.reason.slice(0, 1000) } : saying;
   return Buffer.from(JSON.stringify(shortened));
@@ -63,28 +63,28 @@ export function readSaying(body: Buffer): Saying {
   try {
     return sayingSchema.parse(JSON.parse(body.toString('utf8')));
   } catch (cause) {
-    throw new RamferryError('ERR_LINK_NEGOTIATION', 'what the destination says is not understood', {
+    throw new RamferryError('ERR_LINK_NEGOTIATION', 'the destination sent an unknown message', {
       cause,
       hint: 'use the same ramferry on both sides',
     });
   }
 }
 
-/** The source's word: the guest is yours now. */
+/** GO: from here on the destination owns the guest. */
 export function goMessage(): Buffer {
   return writeMessage(MESSAGE.go, Buffer.alloc(0));
 }
 
 /**
- * Waits for the source's word, which follows the stream on the same connection; not a byte more is read.
- * @throws ERR_LINK_CLOSED when it is anything else, or the end; what reading throws
+ * Waits for GO, which follows the stream on the same connection; reads no byte behind it.
+ * @throws ERR_LINK_CLOSED for other bytes or the end of the connection; and the errors of reading
  */
 export async function readGo(source: ByteSource): Promise<void> {
-  const word = Buffer.alloc(goMessage().length);
+  const go = Buffer.alloc(goMessage().length);
   const reader = new ExactReader(source, undefined, true);
   let cause: unknown;
   try {
-    if ((await reader.fill(word)) && word.equals(goMessage())) return;
+    if ((await reader.fill(go)) && go.equals(goMessage())) return;
   } catch (thrown) {
     if (toRamferryError(thrown).code !== 'ERR_STREAM_TRUNCATED') throw thrown;
     cause = thrown;
@@ -93,8 +93,7 @@ export async function readGo(source: ByteSource): Promise<void> {
 }
 
 /**
- * The verdict among what came from the destination, wherever it begins: the first part of the bytes may have gone to
- * somebody who is dead.
+ * Finds the verdict in the destination's bytes. They may begin within a message: a killed ramferry may have read the first part.
  */
 export function findVerdict(bytes: Buffer): Verdict | undefined {
   const start = Buffer.from('{"say":"');

@@ -1,4 +1,4 @@
-// The options of `migrate` and `incoming`: what `send` and `receive` have, and the guest. Checked once, at the door.
+// The options of `migrate` and `incoming`: those of `send` and `receive`, and the guest's. Validated once, at the start.
 
 import { z } from 'zod';
 
@@ -14,7 +14,7 @@ import { parseDuration } from '../../units.js';
 const monitor = z.string().transform((text) => {
   const address = parseAddress(text);
   if (address.kind === 'unix' || address.kind === 'file') return address.path;
-  throw new RamferryError('ERR_OPTION_INVALID', `qmp: '${text}' is no unix socket`, {
+  throw new RamferryError('ERR_OPTION_INVALID', `qmp: '${text}' is not a unix socket`, {
     hint: 'write --qmp unix:PATH, where QEMU has -qmp unix:PATH,server=on,wait=off',
   });
 });
@@ -22,16 +22,16 @@ const monitor = z.string().transform((text) => {
 const address = z.string().min(1);
 
 const guest = {
-  /** QEMU's monitor socket, which belongs to us for as long as this takes. */
+  /** QEMU's monitor socket, which no other client may use during the migration. */
   qmp: monitor,
   /**
-   * The files that are the guest's RAM, one for each memory backend, in any order: the backends' ids say which is which.
-   * Default: the files that QEMU says. With `ramUnchecked`: needed, in the same order on both sides.
+   * The files of the guest's RAM, one for each memory backend, in any order: they are matched by the backends' ids.
+   * Default: the files that QEMU names. With `ramUnchecked`: required, in the same order on both sides.
    */
   ram: z.array(z.string().min(1)).readonly().default([]),
   /** QEMU's process. Default: the process that holds the monitor's socket. */
   qemuPid: z.int().min(1).optional(),
-  /** Take the files as they are named where it cannot be proven that they are this guest's RAM. */
+  /** Use the named files even without proof that they are this guest's RAM. */
   ramUnchecked: z.boolean().default(false),
 };
 
@@ -39,7 +39,7 @@ function withGuest<T extends { readonly ram: readonly string[]; readonly ramUnch
   options: T,
 ): T {
   if (!options.ramUnchecked || options.ram.length > 0) return options;
-  throw new RamferryError('ERR_OPTION_INVALID', 'ramUnchecked: there is no RAM file to take as it is named', {
+  throw new RamferryError('ERR_OPTION_INVALID', 'ramUnchecked: no RAM file is named', {
     hint: 'name the RAM files with --ram, in the same order on both sides',
   });
 }
@@ -49,11 +49,11 @@ const migrateSchema = sendSchema
   .extend({
     ...guest,
     output: address,
-    /** Milliseconds of downtime that are aimed at. */
+    /** Target downtime in milliseconds. */
     downtimeLimit: quantity('downtimeLimit', parseDuration, LIMITS.timeout).default(DOWNTIME_LIMIT_MS),
-    /** Rounds while the guest runs, after which it is stopped whatever is left. */
+    /** Most rounds while the guest runs; then it is stopped, even if the downtime limit is exceeded. */
     maxRounds: z.int().min(1).max(10_000).default(MAX_ROUNDS),
-    /** Compare all RAM of both sides before the hand-over; counts as downtime. */
+    /** Compare all RAM of both sides before the handover; counts as downtime. */
     verifyRam: z.boolean().default(false),
     /** End the source's QEMU when the destination runs the guest. */
     quitSource: z.boolean().default(false),

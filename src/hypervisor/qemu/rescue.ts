@@ -1,6 +1,6 @@
-// What is done when a migration ends before its time: resume the source's guest, send the destination's QEMU away, or find
-// out whether it has taken over. Used by ramferry itself and by the watchdog that outlives it, each over a monitor
-// connection of its own, so that no command of a former connection is still to come.
+// The actions after a failed migration: resume the source's guest, end the destination's QEMU, or find out whether it has taken
+// over. Used by ramferry and by the watchdog that outlives it. Each action opens a monitor connection of its own, so that no
+// command of an earlier connection can still take effect.
 
 import { setTimeout as sleep } from 'node:timers/promises';
 
@@ -14,7 +14,7 @@ export interface RescueOptions {
   readonly qmp: string;
   /** Milliseconds for each command. */
   readonly timeout: number;
-  /** Capabilities as they were before. */
+  /** The changes that restore the capabilities. */
   readonly capabilities: Readonly<Record<string, boolean>>;
 }
 
@@ -31,8 +31,8 @@ async function withGuest<T>(options: RescueOptions, act: (guest: QemuGuest) => P
 }
 
 /**
- * Ends a migration of QEMU's that is under way, continues the guest, and puts capabilities back.
- * @param stopped we stopped the guest, or were about to: one that somebody else stopped stays as it is
+ * Cancels QEMU's migration, continues the guest, and restores the capabilities.
+ * @param stopped ramferry stopped the guest or was about to. False: the guest keeps its state, since another client stopped it.
  * @returns whether the guest had to be continued
  * @throws ERR_QMP_*; ERR_GUEST_STATE when it does not run afterwards
  */
@@ -97,13 +97,13 @@ async function endMigration(guest: QemuGuest, timeout: number): Promise<void> {
   }
 }
 
-/** Ends the destination's QEMU, whose guest never ran. Resolves when it is gone, or was gone. */
+/** Ends the destination's QEMU, whose guest never ran. Resolves when QEMU is gone. */
 export async function dismissDestination(options: RescueOptions): Promise<void> {
   try {
     await withGuest(options, quit);
   } catch (thrown) {
     const error = toRamferryError(thrown);
-    // Nobody listens there, or not any more: that was the aim.
+    // No QEMU listens there: the aim is reached.
     if (error.code !== 'ERR_QMP_CONNECT' && error.code !== 'ERR_QMP_CLOSED') throw error;
   }
 }
@@ -113,11 +113,11 @@ async function quit(guest: QemuGuest): Promise<void> {
   await guest.monitor.closed;
 }
 
-/** States of a guest that has been loaded and never ran here. */
+/** States of a loaded guest that never ran here. */
 const UNTOUCHED = new Set(['inmigrate', 'paused', 'prelaunch', 'postmigrate']);
 
 /**
- * After a `cont` whose answer nobody heard: did it happen? A guest that has not begun to run is sent away.
+ * Finds out whether a `cont` without an answer took effect, and ends QEMU where the guest has not begun to run.
  * Never rejects.
  */
 export async function settleDestination(options: RescueOptions): Promise<Verdict> {

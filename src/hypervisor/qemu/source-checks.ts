@@ -1,5 +1,5 @@
-// What has to be so at the source: before anything begins, when the destination introduces itself, before the hand-over.
-// Each throws with what is wrong and what to do; none changes anything.
+// Preconditions at the source: before the migration begins, and before the handover.
+// Each check throws with the cause and a remedy; none changes anything.
 
 import { RamferryError } from '../../errors.js';
 import { formatSize } from '../../units.js';
@@ -11,21 +11,21 @@ export async function checkState(guest: QemuGuest): Promise<void> {
   const { running, status } = await guest.status();
   if (!running) {
     throw new RamferryError('ERR_GUEST_STATE', `the guest does not run: it is ${status}`, {
-      hint: 'this migrates running guests; is it the right monitor?',
+      hint: '`migrate` moves running guests only; is this the right monitor?',
     });
   }
   if (QemuGuest.underWay(await guest.migration())) {
-    throw new RamferryError('ERR_GUEST_STATE', 'QEMU is migrating this guest already', {
+    throw new RamferryError('ERR_GUEST_STATE', 'QEMU is already migrating this guest', {
       hint: 'wait for it, or cancel it with migrate_cancel',
     });
   }
 }
 
-/** From 8.1 on `x-ignore-shared` leaves out RAM of named files only (RAM_NAMED_FILE in migration/ram.c). */
+/** From 8.1 on `x-ignore-shared` excludes only RAM in named files (RAM_NAMED_FILE in migration/ram.c). */
 const NAMED_FILES_ONLY = 801;
 
 /**
- * QEMU would carry such RAM a second time, while the guest is stopped.
+ * QEMU would send such RAM a second time, while the guest is stopped.
  * @throws ERR_GUEST_RAM
  */
 export function checkIgnored(version: number, backends: readonly MemoryBackend[]): void {

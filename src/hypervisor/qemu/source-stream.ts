@@ -1,6 +1,6 @@
-// The source's side of the stream: RAM in rounds while the guest runs, its stop, the last round, the device state. Made
-// piece by piece as the engine asks for it, so the generator is the sequence of the protocol up to the hand-over.
-// What it promises at its end: QEMU has saved the devices, and the scan that follows is under way.
+// Generates the source's stream: RAM in rounds while the guest runs, the guest's stop, the last round, the device state. The
+// engine pulls the pieces, so the generator is the sequence of the protocol up to the handover.
+// At its end QEMU has saved the devices, and the final scan has begun.
 
 import { setTimeout as sleep } from 'node:timers/promises';
 
@@ -24,41 +24,41 @@ import type { Scanner } from './ram/scanner.js';
 import type { StateInlet } from './state-socket.js';
 
 const POLL_MS = 2;
-const SIGN_OF_LIFE_MS = 500;
-/** From this round on the user hears that it does not converge. */
-const TELLING_ROUND = 4;
+const KEEP_ALIVE_MS = 500;
+/** From this round on the user is warned that the migration does not converge. */
+const WARNING_ROUND = 4;
 
 export interface SourceStreamParts {
   readonly guest: QemuGuest;
   readonly files: readonly RamFile[];
   readonly scanner: Scanner;
-  readonly dialogue: HandoverProtocol;
+  readonly handover: HandoverProtocol;
   readonly inlet: StateInlet;
   readonly grammar: MemoryGrammar;
   readonly convergence: Convergence;
   /** Milliseconds for each wait. */
   readonly timeout: number;
   readonly verifyRam: boolean;
-  /** The files stand in the order of the destination's backends. */
+  /** The files are in the order of the destination's backends. */
   readonly matched: boolean;
-  /** Comes before the guest is stopped. */
+  /** Called before the guest is stopped. */
   readonly beforeStop: () => Promise<void>;
   readonly onWarning?: ((message: string) => void) | undefined;
 }
 
 export interface FinalScan {
-  /** Pages that differ from what was sent. */
+  /** Pages that differ from their sent contents. */
   readonly differing: number;
   readonly milliseconds: number;
 }
 
 export class SourceStream {
   readonly #parts: SourceStreamParts;
-  /** performance.now() when the guest's stop was asked for. */
+  /** performance.now() at the command that stops the guest. */
   stoppedAt: number | undefined;
-  /** Milliseconds from there to the word that RAM is in place. */
+  /** Milliseconds from there to the destination's `ram-applied`. */
   lastRound: number | undefined;
-  /** Under way from the moment at which QEMU had saved the devices. */
+  /** Begins when QEMU has saved the devices. */
   finalScan: Promise<FinalScan> | undefined;
   forecast: Forecast | undefined;
   #warned = false;
@@ -73,7 +73,7 @@ export class SourceStream {
   }
 
   async *pieces(): AsyncGenerator<Uint8Array, void> {
-    const { files, convergence, dialogue, timeout, verifyRam, matched } = this.#parts;
+    const { files, convergence, handover, timeout, verifyRam, matched } = this.#parts;
     const sizes = files.map(({ size }) => size);
     const flags = (verifyRam ? MEMORY_FLAG_HASH : 0) | (matched ? MEMORY_FLAG_MATCHED : 0);
     yield writeMemoryHeader(sizes, flags);
@@ -85,15 +85,15 @@ export class SourceStream {
     }
     await this.#stop();
     yield* this.#pages({ scanning: 0, carrying: 0, pages: 0 });
-    dialogue.expect('ram-applied');
+    handover.expect('ram-applied');
     yield writeMemoryRecord(MEMORY_RECORD.ramEnd, 0, this.rounds);
-    await dialogue.await(['ram-applied'], timeout, 'that RAM is in place');
+    await handover.await(['ram-applied'], timeout, 'that RAM is in place');
     this.lastRound = performance.now() - this.stoppedAt!;
     yield* this.#state();
     this.finalScan = this.#scanAgain();
-    // Whoever hands over waits for it; until then nobody does.
+    // The handover awaits it later; until then a rejection must not count as unhandled.
     this.finalScan.catch(() => undefined);
-    dialogue.expect('ready');
+    handover.expect('ready');
     yield writeMemoryRecord(MEMORY_RECORD.end, 0, 0);
   }
 
@@ -105,7 +105,7 @@ export class SourceStream {
     return this.forecast;
   }
 
-  /** One pass over RAM. @param times what it took is added here, in milliseconds */
+  /** One pass over RAM. @param times the pass adds its pages and milliseconds here */
   async *#pages(times: { scanning: number; carrying: number; pages: number }): AsyncGenerator<Uint8Array> {
     const { scanner } = this.#parts;
     let mark = performance.now();
@@ -117,8 +117,8 @@ export class SourceStream {
     };
     for await (const { region, numbers, pages } of scanner.round()) {
       if (numbers.length === 0) {
-        // An idle guest of many GiB is scanned for longer than the destination would believe that we live.
-        if (performance.now() - spoke < SIGN_OF_LIFE_MS) continue;
+        // The scan of an idle guest of many GiB may exceed the destination's --io-timeout: an empty record is a keep-alive.
+        if (performance.now() - spoke < KEEP_ALIVE_MS) continue;
         yield writePagesHead(region, numbers);
         spoke = performance.now();
         continue;
@@ -137,7 +137,7 @@ export class SourceStream {
     const { guest, grammar, beforeStop } = this.#parts;
     const { running, status } = await guest.status();
     if (!running) {
-      throw new RamferryError('ERR_GUEST_STATE', `the guest does not run any more: ${status}`);
+      throw new RamferryError('ERR_GUEST_STATE', `the guest no longer runs: ${status}`);
     }
     await beforeStop();
     this.stoppedAt = performance.now();
@@ -174,7 +174,7 @@ export class SourceStream {
 
   #tell({ downtime, dirtyRate, throughput }: Forecast): void {
     const { convergence, onWarning } = this.#parts;
-    if (this.#warned || convergence.rounds < TELLING_ROUND) return;
+    if (this.#warned || convergence.rounds < WARNING_ROUND) return;
     this.#warned = true;
     onWarning?.(
       `after ${convergence.rounds} rounds the guest still writes ${formatRate(dirtyRate)}` +

@@ -1,6 +1,6 @@
 // `migrate`: hands a running guest over to `incoming` at the other end of a link (docs/SHARED-MEMORY.md).
-// Promises a summary when the guest runs there; or an error, with the guest running here; or ERR_HANDOVER_UNKNOWN, with
-// the guest stopped here, when it cannot be known whether it runs there.
+// Returns a summary when the guest runs there. Throws with the guest running here; or throws ERR_HANDOVER_UNKNOWN, with the guest
+// stopped here, when it is unknown whether it runs there.
 
 import { NATIVE_MAGIC } from '../../container/native.js';
 import { RamferryError, toRamferryError } from '../../errors.js';
@@ -39,7 +39,7 @@ import { type FinalScan, SourceStream } from './source-stream.js';
 import { StateInlet } from './state-socket.js';
 import { Watchdog } from './watchdog.js';
 
-/** @throws RamferryError; what its code means for the guest is said above */
+/** @throws RamferryError; the contract above says what its code means for the guest */
 export async function migrateGuest(options: MigrateOptions): Promise<TransferSummary> {
   const settings = resolveMigrateOptions(options);
   checkAddress(parseAddress(settings.output), 'output');
@@ -48,16 +48,16 @@ export async function migrateGuest(options: MigrateOptions): Promise<TransferSum
     level: options.compressLevel !== undefined,
     maxChunk: options.chunkSize !== undefined,
   };
-  const departure = new Departure(settings, given);
-  return departure.run();
+  const side = new SourceSide(settings, given);
+  return side.run();
 }
 
-class Departure {
+class SourceSide {
   readonly #settings: ResolvedMigrateOptions;
   readonly #given: Asked;
   readonly #statistics = new Statistics();
-  readonly #dialogue = new HandoverProtocol();
-  /** Ends the link and the engine; after the point of no return nothing may. */
+  readonly #handover = new HandoverProtocol();
+  /** Ends the link and the engine. Not used after GO: then only the destination's verdict counts. */
   readonly #controller = new AbortController();
   readonly #timeout: number;
   #files: readonly RamFile[] = [];
@@ -68,7 +68,7 @@ class Departure {
   #inlet: StateInlet | undefined;
   #watchdog: Watchdog | undefined;
   #stream: SourceStream | undefined;
-  /** Resolves when the destination's QEMU waits for the guest; rejects when the destination has failed. */
+  /** Resolves when the destination's QEMU waits for the guest; rejects when the destination has failed before. */
   #prepared: Promise<void> = Promise.resolve();
   #rescue: RescueOptions;
   #stopping = false;
@@ -102,7 +102,7 @@ class Departure {
     }
   }
 
-  /** Everything that may fail before anybody's guest is touched; then the link, and who guards it. */
+  /** Does everything that may fail before the guest is changed; then opens the link and starts the watchdog. */
   async #prepare(): Promise<Connection> {
     const { qmp, output } = this.#settings;
     const guest = await QemuGuest.connect(qmp, { timeout: this.#timeout });
@@ -135,13 +135,13 @@ class Departure {
     const settings = this.#sendSettings();
     const grammar = new MemoryGrammar();
     const ear = new ControlReader(source, (body) =>
-      Promise.resolve(body).then((said) => this.#dialogue.hear(said)),
+      Promise.resolve(body).then((said) => this.#handover.hear(said)),
     );
     const prepared = new Promise<void>((resolve) => ear.onDelivered(() => resolve()));
     this.#prepared = Promise.race([prepared, ear.failure()]);
     this.#prepared.catch(() => undefined);
-    // Also after the engine has finished somebody may wait for the destination.
-    ear.failure().catch((thrown: unknown) => this.#dialogue.fail(toRamferryError(thrown)));
+    // The handover may wait for the destination after the engine has finished.
+    ear.failure().catch((thrown: unknown) => this.#handover.fail(toRamferryError(thrown)));
     const pieces = new PieceSource('the guest', this.#pieces(grammar));
     const cargo = {
       grammar,
@@ -159,13 +159,13 @@ class Departure {
         cargo,
       });
     } catch (thrown) {
-      // What comes after the guest was handed over is of no account: the destination has said that it runs.
+      // Errors after the handover do not count: the destination has said that the guest runs.
       if (!this.#over) throw thrown;
     }
     await source.close();
   }
 
-  /** Begins when the destination has said hello: the order of the files is its. */
+  /** Begins after the destination's hello, which determines the order of the files. */
   async *#pieces(grammar: MemoryGrammar): AsyncGenerator<Uint8Array, void> {
     this.#controller.signal.throwIfAborted();
     this.#scanner = new Scanner(this.#files, this.#settings.compressThreads);
@@ -173,7 +173,7 @@ class Departure {
       guest: this.#guest!,
       files: this.#files,
       scanner: this.#scanner,
-      dialogue: this.#dialogue,
+      handover: this.#handover,
       inlet: this.#inlet!,
       grammar,
       convergence: new Convergence(this.#settings.downtimeLimit, this.#settings.maxRounds),
@@ -181,7 +181,7 @@ class Departure {
       verifyRam: this.#settings.verifyRam,
       matched: this.#matched,
       beforeStop: async () => {
-        // The destination reports progress from when its QEMU waits for the guest: what fails there before costs no pause.
+        // The destination reports progress once its QEMU waits for the guest: an earlier failure there costs no pause.
         await this.#prepared;
         await this.#watchdog!.note('stopping');
         this.#stopping = true;
@@ -191,13 +191,13 @@ class Departure {
     yield* this.#stream.pieces();
   }
 
-  /** The stream is at the destination, whole; the guest is stopped; QEMU has saved the devices. */
+  /** Hands over. The destination has the complete stream, the guest is stopped, QEMU has saved the devices. */
   async #handOver(write: (bytes: Uint8Array) => Promise<void>): Promise<void> {
     const stream = this.#stream!;
     const [scan, hash, ready] = await Promise.all([
       stream.finalScan!,
       this.#settings.verifyRam ? hashRam(this.#files, this.#matched) : undefined,
-      this.#dialogue.await(['ready'], this.#timeout, 'that it is ready'),
+      this.#handover.await(['ready'], this.#timeout, 'that it is ready'),
     ]);
     checkScan(scan);
     const difference = hashDifference(hash, ready);
@@ -208,15 +208,15 @@ class Departure {
     }
     const { status } = await this.#guest!.status();
     if (status !== 'postmigrate') {
-      throw new RamferryError('ERR_GUEST_STATE', `somebody else uses the source's QEMU: it is ${status}`);
+      throw new RamferryError('ERR_GUEST_STATE', `another client uses the source's QEMU: it is ${status}`);
     }
     const { reason } = this.#controller.signal as { readonly reason: unknown };
     if (reason !== undefined) throw toRamferryError(reason);
     await this.#watchdog!.note('committed');
     this.#committed = true;
-    this.#dialogue.expect('running');
+    this.#handover.expect('running');
     await write(goMessage());
-    await this.#dialogue.await(['running'], this.#timeout, 'that the guest runs');
+    await this.#handover.await(['running'], this.#timeout, 'that the guest runs');
     this.#over = true;
     this.#count(scan);
   }
@@ -244,16 +244,16 @@ class Departure {
     });
   }
 
-  /** A destination that has heard nothing waits for another connection: by the magic it knows that its peer has failed. */
+  /** A destination without a byte would wait for another connection: the magic tells it that its peer has failed. */
   async #admitFailure(): Promise<void> {
     if (this.#statistics.linkBytes === 0)
       await this.#connection?.sink.write(NATIVE_MAGIC).catch(() => undefined);
   }
 
-  /** Before the point of no return: ends everything that is under way. */
+  /** Before GO: ends every activity with the error. */
   #fail(error: RamferryError): void {
     if (this.#committed) return;
-    this.#dialogue.fail(error);
+    this.#handover.fail(error);
     this.#scanner?.fail(error);
     this.#controller.abort(error);
   }
@@ -261,11 +261,11 @@ class Departure {
   /** @returns the error as the user hears it */
   async #giveUp(error: RamferryError): Promise<RamferryError> {
     if (this.#watchdog === undefined) return error;
-    const { verdict } = this.#dialogue;
-    // A destination that does not know whether its guest runs may say so before it was told to go, too.
+    const { verdict } = this.#handover;
+    // A destination may report `unknown` before GO, too.
     const doubt = this.#stopping && verdict?.say === 'unknown';
     if (doubt || (this.#committed && verdict?.say !== 'refused')) {
-      // The watchdog would find out no more than we did.
+      // The watchdog could not find out more.
       await this.#watchdog.release();
       this.#controller.abort(error);
       return unknownOutcome(verdict === undefined ? error : verdictError(verdict));

@@ -1,5 +1,5 @@
-// The unix socket over which QEMU writes, or reads, its device state. It lies beside the monitor's socket: that is a place
-// which QEMU and ramferry both reach. Promises that the name is gone afterwards.
+// The unix socket over which QEMU writes, or reads, its device state. It lies beside the monitor's socket, in a directory that
+// QEMU and ramferry both reach. The name is removed afterwards.
 
 import fs from 'node:fs';
 import net from 'node:net';
@@ -22,7 +22,7 @@ export function statePath(qmp: string): string {
   return path;
 }
 
-/** The same place as QEMU sees it. @throws ERR_OPTION_INVALID */
+/** The same socket as QEMU sees it. @throws ERR_OPTION_INVALID */
 export function stateUri(inQemu: string): string {
   return `unix:${statePath(inQemu)}`;
 }
@@ -33,7 +33,7 @@ function failed(path: string, thrown: unknown): RamferryError {
     `no socket for the device state at ${path}: ${systemText(thrown)}`,
     {
       cause: thrown,
-      hint: 'it is made beside the monitor: QEMU and ramferry both need to reach that directory',
+      hint: 'ramferry makes it beside the monitor: QEMU and ramferry both need access to that directory',
     },
   );
 }
@@ -72,7 +72,7 @@ export class StateInlet {
     return new StateInlet(path, stateUri(inQemu), server);
   }
 
-  /** What QEMU writes, until it closes. @param limit milliseconds without a byte */
+  /** QEMU's bytes until it closes. @param limit milliseconds without a byte */
   async *read(limit: number): AsyncGenerator<Buffer, void> {
     const socket = await this.#accept(limit);
     const timer = AwakeTimer.start(limit, () => socket.destroy(failed(this.path, new Error('no byte came'))));
@@ -101,7 +101,7 @@ export class StateInlet {
   }
 }
 
-/** Connects to QEMU, which waits for an incoming migration; nobody else can afterwards. */
+/** Connects to QEMU, which waits for an incoming migration, and removes the name, so that no other client can connect. */
 export class StateOutlet {
   readonly #socket: net.Socket;
   #failure: RamferryError | undefined;

@@ -1,6 +1,6 @@
-// The watchdog process: `node watchdog-main.js ORDERS`. Reads notes from standard input until it is released, or until the
-// input ends: then ramferry is dead, and what the last note calls for is done (docs/SHARED-MEMORY.md). Holds a copy of
-// the link's socket, so that the link lives as long as somebody can speak for this side.
+// The watchdog process: `node watchdog-main.js ORDERS`. Reads notes from standard input until it is released. When the input
+// ends before that, ramferry is dead, and the watchdog does what the notes require (docs/SHARED-MEMORY.md). It holds a copy of
+// the link's socket, so the link lives as long as one of the two processes.
 
 import net from 'node:net';
 import { createInterface } from 'node:readline';
@@ -15,7 +15,7 @@ import { LINK_FD, type Note, READY, type WatchdogOrders } from './watchdog.js';
 
 const orders = JSON.parse(process.argv[2]!) as WatchdogOrders;
 
-// Whatever ends ramferry may be sent to everybody around it.
+// A signal that ends ramferry may be sent to the whole process group or session.
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP', 'SIGPIPE'] as const) {
   process.on(signal, () => undefined);
 }
@@ -28,7 +28,7 @@ input.on('line', (line) => {
   if (line === ('released' satisfies Note)) process.exit(0);
   notes.add(line as Note);
 });
-// However the notes end, nobody is there any more who writes them; an error alone would end this process.
+// An error of the input also means that ramferry is gone; unhandled it would end this process.
 input.on('error', () => input.close());
 input.on('close', () => {
   takeOver().then(
@@ -52,7 +52,7 @@ async function guardSource(): Promise<void> {
       tell(
         verdict?.say === 'running'
           ? 'the guest runs at the destination'
-          : 'it is not known whether the guest runs at the destination: this one stays stopped',
+          : 'it is unknown whether the guest runs at the destination: the guest here stays stopped',
       );
       return;
     }
@@ -69,7 +69,7 @@ async function guardDestination(): Promise<void> {
     tell(`the guest's state here: ${verdict.say}`);
     return;
   }
-  // Nobody will ever continue it now: that can be said before QEMU is gone.
+  // No process can continue the guest any more, so the verdict need not wait for QEMU's end.
   say(link, { say: 'refused', reason: 'ramferry was killed at the destination' });
   await dismissDestination(orders);
   tell('QEMU was told to quit');
@@ -81,7 +81,7 @@ function openLink(): net.Socket {
   return link;
 }
 
-/** The verdict, and the last message, which a ramferry that is alive waits for. */
+/** Sends the verdict, and the result, for which the source waits. */
 function say(link: net.Socket, verdict: Verdict): void {
   const error = new RamferryError('ERR_TERMINATED', 'ramferry was killed at the destination').toData();
   const ok = verdict.say === 'running';
@@ -89,7 +89,7 @@ function say(link: net.Socket, verdict: Verdict): void {
   link.end(resultMessage(ok ? { ok } : { ok, error }));
 }
 
-/** Ends the forward stream: GO was in it, or there is none. @returns what the destination then says */
+/** Ends the forward stream, with GO in it or without. @returns the destination's verdict */
 async function askDestination(): Promise<Verdict | undefined> {
   const link = openLink();
   let heard = Buffer.alloc(0);

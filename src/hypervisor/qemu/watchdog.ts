@@ -1,5 +1,5 @@
-// Starts and informs the watchdog: a process of its own that outlives this one (watchdog-main.ts). It is told before each
-// step that changes what must be done if we die; a note is in its pipe when the promise is kept.
+// Starts and informs the watchdog, a process that outlives this one (watchdog-main.ts). A note precedes each step that changes
+// what must happen if this process dies. The promise of a note resolves when the note is in the watchdog's pipe.
 
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
@@ -10,7 +10,7 @@ import { withDeadline } from '../../os/deadline.js';
 import { WATCHDOG_ENTRY } from '../../os/entries.js';
 import type { RescueOptions } from './rescue.js';
 
-/** The link's socket in the watchdog. */
+/** Descriptor of the link's socket in the watchdog. */
 export const LINK_FD = 3;
 export const READY = 'ready\n';
 const START_MS = 20_000;
@@ -20,15 +20,15 @@ export interface WatchdogOrders extends RescueOptions {
 }
 
 /**
- * stopping: the source's guest is about to be stopped. committed: GO is about to be written.
- * continuing: the destination's guest is about to be continued. released: nothing is left to be done.
+ * stopping: the source is about to stop its guest. committed: the source is about to write GO.
+ * continuing: the destination is about to continue its guest. released: the watchdog has nothing left to do.
  */
 export type Note = 'stopping' | 'committed' | 'continuing' | 'released';
 
 export class Watchdog {
   readonly #child: ChildProcess;
   #released = false;
-  /** Resolves when it ends although it was not released. */
+  /** Resolves when the watchdog ends without being released. */
   readonly lost: Promise<RamferryError>;
 
   private constructor(child: ChildProcess) {
@@ -37,15 +37,15 @@ export class Watchdog {
       this.#released
         ? new Promise<never>(() => undefined)
         : new RamferryError('ERR_WATCHDOG', 'the watchdog process has ended', {
-            hint: 'without it a crash could leave the guest stopped: nothing goes on',
+            hint: 'without it a crash could leave the guest stopped: the migration is cancelled',
           }),
     );
   }
 
-  /** @param linkFd the link's socket, which it shares. @throws ERR_WATCHDOG */
+  /** @param linkFd the link's socket, which the watchdog shares. @throws ERR_WATCHDOG */
   static async start(orders: WatchdogOrders, linkFd: number): Promise<Watchdog> {
     const child = spawn(process.execPath, [fileURLToPath(WATCHDOG_ENTRY), JSON.stringify(orders)], {
-      // A session of its own: what is sent to our process group does not reach it.
+      // A session of its own: signals to ramferry's process group do not reach it.
       detached: true,
       stdio: ['pipe', 'pipe', 'inherit', linkFd],
     });
@@ -61,7 +61,7 @@ export class Watchdog {
       child.kill('SIGKILL');
       throw new RamferryError('ERR_WATCHDOG', 'the watchdog process cannot be started', { cause });
     }
-    // It does not keep us alive; we do not keep it.
+    // Neither process keeps the other one alive.
     child.unref();
     for (const stream of [child.stdin!, child.stdout!]) (stream as unknown as { unref(): void }).unref();
     return new Watchdog(child);
@@ -72,7 +72,7 @@ export class Watchdog {
     return this.#child.pid!;
   }
 
-  /** @throws ERR_WATCHDOG when nobody is there to read it */
+  /** @throws ERR_WATCHDOG when the watchdog is gone */
   note(note: Note): Promise<void> {
     this.#released ||= note === 'released';
     return new Promise((resolve, reject) => {
@@ -83,7 +83,7 @@ export class Watchdog {
     });
   }
 
-  /** Nothing is left for it to do. Never rejects. */
+  /** Ends the watchdog: it has nothing left to do. Never rejects. */
   async release(): Promise<void> {
     await this.note('released').catch(() => undefined);
   }

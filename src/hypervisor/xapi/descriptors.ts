@@ -1,6 +1,6 @@
-// The few things about descriptors that neither Node nor src/io offers: pairs of sockets with room in them, the end of
-// a stream that others keep open, which descriptors a child does not inherit, and giving one back while it is in use.
-// Needs koffi; a front without it would not be able to keep its promises and does not start.
+// Operations on descriptors that neither Node nor src/io offers: socket pairs with large buffers, the end of a stream that other
+// processes hold open, close-on-exec, and giving up a descriptor that is in use.
+// Needs koffi: without it a front could not keep its promises, so it does not start.
 
 import fs from 'node:fs';
 import { RamferryError } from '../../errors.js';
@@ -20,7 +20,7 @@ const SHUT_WR = 1;
 const F_SETFD = 2;
 const FD_CLOEXEC = 1;
 
-/** Fewer turns of the event loop for the same bytes; what lies in it at a pause is gone within a millisecond or two. */
+/** A large buffer needs fewer turns of the event loop; at a pause it drains within one or two milliseconds. */
 const SOCKET_BUFFER_BYTES = MIB;
 
 export interface SocketPair {
@@ -75,21 +75,21 @@ export function socketPair(): SocketPair {
   }
   const size = new Int32Array([SOCKET_BUFFER_BYTES]);
   for (const fd of ends) {
-    // Beyond the system's limit only with privilege; otherwise as much as there is.
+    // SO_SNDBUFFORCE exceeds the system's limit and needs privilege; SO_SNDBUF is capped by the limit.
     if (setsockopt(fd, SOL_SOCKET, SO_SNDBUFFORCE, size, 4) < 0)
       setsockopt(fd, SOL_SOCKET, SO_SNDBUF, size, 4);
   }
   return { ours: ends[0]!, theirs: ends[1]! };
 }
 
-/** No more bytes will come through this socket, whoever else holds it: its reader sees the end after the last one. */
+/** Ends writing for all holders of the socket: its reader sees the end of file after the last byte. */
 export function endWriting(fd: number): void {
   calls().shutdown(fd, SHUT_WR);
 }
 
 /**
- * Gives up this process's hold on what stands behind the number. The number stays taken, by the null device: a read or write
- * that has not begun yet meets that, and no descriptor that is opened later.
+ * Closes the file behind the descriptor, but keeps the number in use with the null device: a read or write that begins later
+ * gets the null device, not another file that was opened meanwhile.
  */
 export function detach(fd: number): void {
   const nothing = fs.openSync('/dev/null', 'r+');
@@ -98,14 +98,14 @@ export function detach(fd: number): void {
 }
 
 /**
- * Node has opened event descriptors and pipes of its own. A number that xenopsd names and has closed may be one of those.
- * @throws Error of the system when the number is free
+ * True for Node's own event descriptors and pipes. A number that xenopsd names but has closed may be one of them.
+ * @throws the system's error when the number is free
  */
 export function isOwn(fd: number): boolean {
   const stats = fs.fstatSync(fd);
   // Neither file nor socket nor pipe nor device.
   if ((stats.mode & fs.constants.S_IFMT) === 0) return true;
-  // Of a pipe that was inherited, this process has one end only.
+  // This process has only one end of an inherited pipe.
   return (
     stats.isFIFO() && fs.readdirSync('/proc/self/fd').some((name) => isOtherEnd(Number(name), fd, stats))
   );
@@ -116,11 +116,11 @@ function isOtherEnd(other: number, fd: number, { dev, ino }: fs.Stats): boolean 
     const stats = fs.fstatSync(other);
     return stats.ino === ino && stats.dev === dev && accessMode(other) !== accessMode(fd);
   } catch {
-    return false; // the directory's own descriptor is closed again
+    return false; // the descriptor of the directory itself is closed again
   }
 }
 
-/** Programs that are started do not get this descriptor unless they are given it. Nothing that is shared changes. */
+/** Child processes do not inherit this descriptor. The flag belongs to the descriptor: other processes are not affected. */
 export function closeOnExec(fd: number): void {
   calls().fcntl(fd, F_SETFD, 'int', FD_CLOEXEC);
 }

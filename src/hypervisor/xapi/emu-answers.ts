@@ -1,11 +1,11 @@
-// emu-manager's lines to xenopsd: how one is read, which ones must wait for our bytes, and which results are still missing.
-// Source: docs/XAPI.md, "The conversation". Does no I/O and waits for nothing.
+// emu-manager's lines to xenopsd: reads them, and decides which must wait for the front's bytes and which results are missing.
+// Source: docs/XAPI.md, "The conversation". No I/O, no waiting.
 
 import type { Buffer } from 'node:buffer';
 import type { EmuRequest } from './emu-arguments.js';
 import { textOf } from './lines.js';
 
-/** A line on its way to xenopsd. */
+/** A line for xenopsd. */
 export interface Answer {
   readonly line: Buffer;
   /** `result:0 0` → result. */
@@ -18,11 +18,11 @@ export function readAnswer(line: Buffer): Answer {
   return { line, word, about };
 }
 
-/** What the lines of one save or restore mean for its front. */
+/** The state of one save or restore, by the lines that have passed. */
 export class Answers {
   readonly #saving: boolean;
   readonly #sharesStream: boolean;
-  /** Emulators whose result xenopsd has still to hear; in a save there is one for all. */
+  /** Emulators whose result has not passed; a save has one result for all. */
   readonly #missing: Set<string>;
   #lastPrepared = '';
   #ended = false;
@@ -33,19 +33,19 @@ export class Answers {
     this.#missing = new Set(saving || !others.has('vgpu') ? ['xenguest'] : ['xenguest', 'vgpu']);
   }
 
-  /** Behind such a line xenopsd writes to its stream, or reads from it. */
+  /** True for a line after which xenopsd writes to its stream or reads from it. */
   isHeld({ word, about }: Answer): boolean {
     return word === 'result' || (word === 'prepare' && about === 'vgpu' && this.#sharesStream);
   }
 
-  /** The line is about to pass. */
+  /** Notes a line that is about to pass. */
   passes({ word, about }: Answer): void {
     if (word === 'prepare') this.#lastPrepared = about;
     if (word === 'result') this.#missing.delete(this.#saving ? 'xenguest' : about.split(' ')[0]!);
     if (word === 'result' || word === 'error') this.#ended = true;
   }
 
-  /** The emulator that the last `prepare:` was about. */
+  /** The emulator of the last `prepare:`. */
   get lastPrepared(): string {
     return this.#lastPrepared;
   }

@@ -1,5 +1,5 @@
-// The arguments that xenopsd gives emu-manager, read as getopt_long_only reads them: one dash or two, the value behind
-// `=` or in the next word, names cut short where they stay unique. What is not understood is left to emu-manager.
+// The arguments that xenopsd gives emu-manager, read as getopt_long_only does: one dash or two, the value behind `=` or in the
+// next word, unique abbreviations of names. Unknown words are passed to emu-manager.
 // Source: xenserver/emu-manager, parse_args; xenopsd's names for compression and debugging added.
 
 /** All of these take a value. */
@@ -25,12 +25,12 @@ const NAMES = [
 ] as const;
 type Name = (typeof NAMES)[number];
 
-/** Older versions took these without a value: what looks like an option is none. */
+/** Older versions took these without a value: a following word with a dash is the next option. */
 const MAY_LACK_VALUE: readonly string[] = ['live', 'compress', 'debug', 'trace'];
 
-/** One option as it stands among the words. */
+/** One option of the command line. */
 interface Option {
-  /** undefined: no option that is known here. */
+  /** undefined: an unknown option. */
   readonly name: Name | undefined;
   readonly value: string | undefined;
   readonly words: readonly string[];
@@ -41,7 +41,7 @@ interface Option {
 export type EmuMode = 'hvm_save' | 'save' | 'hvm_restore' | 'restore';
 const MODES: readonly string[] = ['hvm_save', 'save', 'hvm_restore', 'restore'] satisfies EmuMode[];
 
-/** What a front has to know of a save or a restore. */
+/** A save or a restore as a front needs it. */
 export interface EmuRequest {
   readonly mode: EmuMode;
   readonly saving: boolean;
@@ -51,7 +51,7 @@ export interface EmuRequest {
   readonly fd: number;
   readonly controlIn: number;
   readonly controlOut: number;
-  /** Descriptors that are handed on, by emulator: `-dm NAME:FD`. */
+  /** Descriptors that are passed on, by emulator: `-dm NAME:FD`. */
   readonly others: ReadonlyMap<string, number>;
   readonly domid: string | undefined;
   readonly traceparent: string | undefined;
@@ -113,7 +113,7 @@ function readDescriptor(text: string | undefined): number | undefined {
 
 export class EmuArguments {
   readonly #options: readonly Option[];
-  /** undefined: no save or restore (`-supports`), or something is missing that emu-manager will complain of. */
+  /** undefined: no save or restore (`-supports`), or an argument is missing, which emu-manager will report. */
   readonly request: EmuRequest | undefined;
 
   constructor(words: readonly string[]) {
@@ -121,7 +121,7 @@ export class EmuArguments {
     this.request = this.#readRequest();
   }
 
-  /** As with getopt, the last one counts. */
+  /** As with getopt, the last value counts. */
   #last(name: Name): string | undefined {
     return this.#options.findLast((option) => option.name === name)?.value;
   }
@@ -158,12 +158,12 @@ export class EmuArguments {
     };
   }
 
-  /** Whether they only ask what emu-manager supports. */
+  /** True where the arguments only query what emu-manager supports. */
   get #asks(): boolean {
     return this.#options.some(({ name }) => name === 'supports');
   }
 
-  /** Without `-compress`, which today's emu-manager refuses, and with this descriptor for the memory stream. */
+  /** The real emu-manager's arguments: without `-compress`, which it refuses, and with this descriptor for the memory stream. */
   forReal(fd?: number): string[] {
     return this.#options.flatMap((option) => {
       if (option.name === 'compress' && !this.#asks) return [];

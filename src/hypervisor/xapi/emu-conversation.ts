@@ -8,7 +8,7 @@ import type { EmuRequest } from './emu-arguments.js';
 import type { Carrier } from './emu-engine.js';
 import type { EmuExit } from './emu-process.js';
 
-/** emu-manager's own statuses. */
+/** emu-manager's exit statuses. */
 export const EMU_EXIT = { success: 0, startUp: 1, failed: 2 } as const;
 
 /**
@@ -16,22 +16,22 @@ export const EMU_EXIT = { success: 0, startUp: 1, failed: 2 } as const;
  * they also count the time for which this process is stopped.
  */
 export const LIMIT = {
-  /** emu-manager waits 120 s for the answer to `prepare:`; xenopsd needs a little of that for itself. */
+  /** emu-manager waits 120 s for the answer to `prepare:`; xenopsd needs a part of that. */
   prepareHold: 110_000,
   /**
-   * emu-manager may need 60 s and a SIGKILL to get rid of a xenguest that does not listen. After this time xenopsd hears of
-   * our failure although emu-manager is still there; the front waits on.
+   * emu-manager may need 60 s and a SIGKILL to end a xenguest that does not react. After this time xenopsd gets the front's
+   * failure although emu-manager still runs; the front goes on waiting.
    */
   stop: 75_000,
-  /** An emulator that has gone: so long emu-manager may take to say why. */
+  /** After an emulator's end: how long emu-manager may take to report the cause. */
   explain: 3_000,
-  /** A child of emu-manager may hold the control channel open; what was said before the exit is here by then. */
+  /** A child of emu-manager may hold the control channel open; lines from before the exit have arrived by then. */
   lastWords: 300,
-  /** How long the last line may take to be taken. */
+  /** How long the write of the last line may take. */
   lastLine: 1_000,
 } as const;
 
-/** @returns after so many milliseconds */
+/** Resolves with the value after so many milliseconds. */
 export function sleep<T>(milliseconds: number, value: T): Promise<T> {
   return new Promise((resolve) => {
     setTimeout(() => resolve(value), milliseconds);
@@ -44,7 +44,7 @@ export interface FrontLog {
   error(error: RamferryError): void;
 }
 
-/** The real one, as far as the conversation goes. */
+/** The real emu-manager as the conversation needs it. */
 export interface RealEnd {
   readonly output: ByteSource;
   readonly input: ByteSink;
@@ -59,14 +59,14 @@ export interface FrontOptions {
   readonly answers: ByteSink;
   readonly real: RealEnd;
   readonly memory: Carrier;
-  /** Only when both hosts were told to compress the vGPU's stream. */
+  /** Only when both hosts compress the vGPU's stream. */
   readonly vgpu: (Carrier & { emulatorDone?(): void }) | undefined;
   readonly log: FrontLog;
 }
 
 export const ABORT_LINE = Buffer.from('abort\n');
 
-/** What can end a conversation. */
+/** The errors that end a conversation. */
 export const FAILURE = {
   aborted: () => new RamferryError('ERR_INTERRUPTED', 'aborted by xenopsd'),
   signal: (signal: NodeJS.Signals) => new RamferryError('ERR_TERMINATED', `ended by ${signal}`),
@@ -81,17 +81,17 @@ export const FAILURE = {
     new RamferryError('ERR_LINK_COMMAND', `emu-manager was ended by ${signal}`),
   surplus: (bytes: number) =>
     new RamferryError('ERR_INPUT_UNKNOWN', `xenguest has written ${bytes} bytes behind its END record`, {
-      hint: 'this xenguest does what this version does not know: migrate without compression',
+      hint: 'this version of ramferry does not know this behaviour of xenguest: migrate without compression',
     }),
   overdue: (linkBytes: number) =>
     new RamferryError(
       'ERR_LINK_TIMEOUT',
       `the link did not take the rest of the memory stream within ${LIMIT.prepareHold / 1000} s ` +
-        `(${linkBytes} bytes so far); emu-manager waits no longer for the vGPU`,
+        `(${linkBytes} bytes so far); emu-manager no longer waits for the vGPU`,
     ),
 } as const;
 
-/** One line, whatever the message holds. */
+/** The error as one line of printable ASCII. */
 export function errorLine(error: RamferryError): Buffer {
   const text = `ramferry: ${error.code}: ${error.describe()}`.replace(/[^\x20-\x7e]+/g, ' ');
   return Buffer.from(`error:${text}\n`, 'latin1');

@@ -1,5 +1,5 @@
-// What the front's two directions are made of: the options of the engine, checked once, and how a stream is carried
-// with them. A carrier moves one stream between xenopsd's descriptor and one of ours; it knows no control line.
+// The engine of a front in both directions: its options, validated once, and the carriers that use them.
+// A carrier moves one stream between xenopsd's descriptor and one of the front's; it does not see control lines.
 
 import type { HostThreadsKey } from '../../os/host-threads.js';
 import { hostThreadsKey } from '../../os/host-threads.js';
@@ -19,14 +19,14 @@ import { invalidOption } from '../../units.js';
 
 /** Two threads keep up with one xenguest, which is single-threaded; ten fronts must fit a control domain. */
 const THREADS = 2;
-const MOST_HOST_THREADS = 255;
+const MAX_HOST_THREADS = 255;
 /**
- * None unless it is asked for: a host is evacuated by ten migrations at once, each with its store in the control domain's
- * memory at both ends, and nobody tells the sender what the other host can spare.
+ * No page store by default. An evacuation runs ten migrations at once, each with a store in the control domain's memory at both
+ * ends, and the sender does not know how much memory the other host can spare.
  */
 const STORE_BYTES = 0;
 
-/** What both directions need, complete. */
+/** The complete settings of both directions. */
 export class Engine {
   readonly compressVgpu: boolean;
   readonly hostThreads: HostThreadsKey | undefined;
@@ -49,11 +49,11 @@ export class Engine {
       compressThreads: compressThreads ?? threads,
       selfCheck: selfCheck ?? true,
       onWarning,
-    } as Parameters<typeof resolveSendOptions>[0]);
+    });
     this.#receive = resolveReceiveOptions({
       ...common,
       decompressThreads: decompressThreads ?? threads,
-    } as Parameters<typeof resolveReceiveOptions>[0]);
+    });
     this.#coding = chooseCoding(this.#send);
     this.compressVgpu = compressVgpu === true;
     this.hostThreads = resolveHostThreads(hostThreads);
@@ -63,12 +63,12 @@ export class Engine {
     return this.#send.chunkSize;
   }
 
-  /** Bytes of the page store of a memory stream that is sent. */
+  /** Bytes of the page store of a save's memory stream. */
   get storeBytes(): number {
     return this.#send.xbzrleCacheSize ?? STORE_BYTES;
   }
 
-  /** Version of method `xenguest` of a memory stream that is sent. */
+  /** Version of method `xenguest` of a save's memory stream. */
   get xenguestVersion(): XenguestVersion {
     return this.#send.xenguestVersion ?? 2;
   }
@@ -130,7 +130,7 @@ export class Engine {
       memoryLimit,
       codecBytes: (chunkSize) => codecBytes(this.#receive, chunkSize),
       zstdBinding: zstdBinding ?? '',
-      // How long a stream may stall is xenopsd's to say: it aborts.
+      // xenopsd decides how long a stream may stall, and aborts.
       ioTimeout: 0,
       passThrough: false,
       shared: true,
@@ -145,36 +145,36 @@ function dropUndefined<T extends object>(options: T): Partial<T> {
 }
 
 function resolveHostThreads(given: number | undefined): HostThreadsKey | undefined {
-  const count = given ?? Math.min(allowedCpus(), MOST_HOST_THREADS);
-  if (!Number.isInteger(count) || count < 0 || count > MOST_HOST_THREADS) {
-    throw invalidOption('hostThreads', count, `expected 0 to ${MOST_HOST_THREADS}`);
+  const count = given ?? Math.min(allowedCpus(), MAX_HOST_THREADS);
+  if (!Number.isInteger(count) || count < 0 || count > MAX_HOST_THREADS) {
+    throw invalidOption('hostThreads', count, `expected 0 to ${MAX_HOST_THREADS}`);
   }
   return count === 0 ? undefined : hostThreadsKey(count);
 }
 
-/** One stream on its way. */
+/** One stream and its transfer. */
 export interface Carrier {
   readonly statistics: Statistics;
-  /** Nothing of the stream has been moved before. Safe to call twice. */
+  /** Begins the transfer; no byte moves before. Safe to call twice. */
   start(): void;
   readonly started: boolean;
-  /** Every byte up to the stream's end is with the kernel on the far side; rejects with what went wrong. */
+  /** Resolves when the kernel has taken every byte up to the stream's end; rejects with the transfer's error. */
   readonly delivered: Promise<void>;
-  /** True when the emulator's end of its descriptor is gone: it, or emu-manager, will say why. */
+  /** True when the emulator has closed its descriptor: the emulator or emu-manager will report why. */
   readonly emulatorGone: boolean;
   /** Bytes that the emulator has written behind the end of its stream; 0 in a restore. */
   surplus(): number;
-  /** Stops now and forgets what is queued; gives back xenopsd's descriptor and our end of the emulator's. */
+  /** Stops at once, drops queued bytes, and closes xenopsd's descriptor and the front's end of the emulator's. */
   drop(reason: RamferryError): void;
 }
 
-/** What Sender and the receivers have in common. */
+/** The common interface of Sender and the receivers. */
 interface Work {
   run(): Promise<unknown>;
   abort: Sender['abort'];
 }
 
-/** A carrier around work that is set up when it starts. */
+/** A carrier that opens its sender or receiver when it starts. */
 export abstract class WorkCarrier implements Carrier {
   readonly statistics = new Statistics();
   readonly delivered: Promise<void>;
@@ -189,7 +189,7 @@ export abstract class WorkCarrier implements Carrier {
       this.#resolve = resolve;
       this.#reject = reject;
     });
-    // Whoever asks later hears it all the same.
+    // A rejection must not count as unhandled before a later caller awaits it.
     this.delivered.catch(() => undefined);
   }
 
@@ -222,12 +222,12 @@ export abstract class WorkCarrier implements Carrier {
     return 0;
   }
 
-  /** Opens xenopsd's descriptor and sets up the engine. May throw. */
+  /** Opens xenopsd's descriptor and makes the sender or receiver. May throw. */
   protected abstract open(): Work;
-  /** Closes our end of the emulator's descriptor, and lets go of xenopsd's. Safe to call twice. */
+  /** Closes the front's end of the emulator's descriptor, and detaches xenopsd's. Safe to call twice. */
   protected abstract giveBack(): void;
 
-  /** Everything is where it should be; the work's own threads may still be ending. */
+  /** Reports that all bytes are delivered; threads may still be ending. */
   protected arrived(): void {
     this.#resolve();
   }

@@ -1,6 +1,6 @@
-// The conversation: what xenopsd and the real emu-manager say to each other passes here, in order and at once, but for
-// the lines that would let xenopsd touch its stream while bytes of ours are still on their way (the order is spelt out in the
-// diagrams). One front is one save or one restore. It ends after the real one: xenopsd takes the front's end for xenguest's.
+// Passes the lines of xenopsd and the real emu-manager on, in order and at once. It holds back only lines after which xenopsd
+// would touch its stream while the front still has bytes to deliver (docs/XAPI.md). One front is one save or restore. It ends
+// after the real emu-manager, because xenopsd takes the front's end for xenguest's.
 
 import { type RamferryError, toRamferryError } from '../../errors.js';
 import { Signal } from '../../os/signal.js';
@@ -11,7 +11,7 @@ import { LIMIT, sleep } from './emu-conversation.js';
 import type { EmuExit } from './emu-process.js';
 import { readLines, textOf } from './lines.js';
 
-/** `over`: the real one has ended by itself, and its status is ours. */
+/** `over`: the real emu-manager has ended by itself, and the front takes its status. */
 type Ending = 'aborted' | 'failed' | 'over';
 
 export class EmuFront {
@@ -19,18 +19,17 @@ export class EmuFront {
   readonly #carriers: readonly Carrier[];
   readonly #answers: Answers;
   readonly #queue: Answer[] = [];
-  /** The queue has a line, or the end of the conversation has changed. */
   readonly #queueChanged = new Signal();
-  /** No more answers will come. */
+  /** The real emu-manager sends no more lines. */
   #realSilent = false;
   /**
-   * The streams lead nowhere any more: the real one has said `error:`, or xenopsd has closed the control channel. Nothing is
-   * held back from here on, what was held is dropped, and the real one's words and status decide.
+   * The migration has failed: the real emu-manager has said `error:`, or xenopsd has closed the control channel. From here on no
+   * line is held, held lines are dropped, and the real emu-manager's lines and status decide.
    */
   #abandoned = false;
   #setAbandoned: () => void = () => undefined;
   readonly #whenAbandoned: Promise<void>;
-  /** What decides the exit status otherwise than the real one's own. */
+  /** Set when the end of the conversation, and with it the source of the exit status, is decided. */
   #ending: Ending | undefined;
   #end: (status: number) => void = () => undefined;
 
@@ -41,7 +40,7 @@ export class EmuFront {
     this.#whenAbandoned = new Promise((resolve) => (this.#setAbandoned = resolve));
   }
 
-  /** Resolves with the exit status as soon as nothing is left to be done. Never rejects. */
+  /** Resolves with the exit status when nothing is left to do. Never rejects. */
   run(): Promise<number> {
     return new Promise((resolve) => {
       this.#end = resolve;
@@ -53,12 +52,12 @@ export class EmuFront {
     });
   }
 
-  /** Our own failure: the real one is told, xenopsd hears one line. */
+  /** A failure of the front: aborts the real emu-manager, and sends xenopsd one line. */
   fail(error: RamferryError): void {
     void this.#fail(error);
   }
 
-  /** A signal to the front: the first one ends the conversation as a failure, the real one itself gets every other. */
+  /** A signal to the front: the first one ends the conversation as a failure; the real emu-manager gets all others. */
   signalled(signal: NodeJS.Signals): void {
     if (this.#ending === undefined && !this.#abandoned) {
       this.fail(FAILURE.signal(signal));
@@ -74,9 +73,9 @@ export class EmuFront {
     try {
       for await (const line of readLines(commands)) {
         if (textOf(line) === 'abort') this.#abort();
-        // The real one is being stopped.
+        // The real emu-manager is being stopped.
         if (this.#ending !== undefined) continue;
-        // A real one that is gone reads no more; its exit tells the rest.
+        // Where the real emu-manager is gone, its exit status decides.
         await real.input.write(line).catch(() => undefined);
         this.#passed(textOf(line));
       }
@@ -87,7 +86,7 @@ export class EmuFront {
     this.#hungUp();
   }
 
-  /** The end of the channel is no `abort`: the real one says what it thinks of it, and how it ends. */
+  /** The end of the channel is no `abort`: the real emu-manager reports its outcome. */
   #hungUp(): void {
     // After the last result the channel may end at any time.
     if (this.#ending !== undefined || this.#abandoned || !this.#answers.resultsMissing) return;
@@ -95,7 +94,7 @@ export class EmuFront {
     this.#abandon(FAILURE.hungUp());
   }
 
-  /** A command is with the real one: what it allows us to do begins now. */
+  /** The real emu-manager has got a command: starts the streams that it allows. */
   #passed(command: string): void {
     const { memory, vgpu, request } = this.#options;
     if (request.saving) {
@@ -127,12 +126,12 @@ export class EmuFront {
         if (this.#ending !== undefined || this.#realSilent) continue;
         const answer = readAnswer(line);
         this.#queue.push(answer);
-        // What xenguest still writes leads nowhere, and xenopsd may do with its stream what it likes.
+        // Further bytes of xenguest are useless, and xenopsd may use its stream freely.
         if (answer.word === 'error') this.#abandon(FAILURE.realFailed());
         this.#queueChanged.notify();
       }
     } catch {
-      // it has gone; its exit status tells more
+      // emu-manager is gone: its exit status decides
     }
   }
 
@@ -148,14 +147,14 @@ export class EmuFront {
       if (wait !== undefined) await Promise.race([wait, this.#whenAbandoned]);
       if (this.#ending !== undefined) return;
       this.#queue.shift();
-      // xenopsd would write to its stream behind it, in the middle of ours.
+      // After this line xenopsd would write into the middle of the front's stream.
       if (this.#abandoned && this.#answers.isHeld(answer)) continue;
       this.#answers.passes(answer);
       await this.#write(answer.line);
     }
   }
 
-  /** What has to happen before xenopsd may hear this; rejects never. */
+  /** What must happen before xenopsd may get this line. Never rejects. */
   #mustWait(answer: Answer): Promise<void> | undefined {
     if (!this.#answers.isHeld(answer)) return undefined;
     const { memory, vgpu, request, log } = this.#options;
@@ -168,7 +167,7 @@ export class EmuFront {
     }
     let waiting = this.#carriers;
     if (request.saving) vgpu?.emulatorDone?.();
-    // The other one's stream may go on for as long as its guest runs.
+    // The other emulator's stream may go on for as long as its guest runs.
     else waiting = waiting.filter((carrier) => (carrier === vgpu) === answer.about.startsWith('vgpu'));
     log.info({ line: textOf(answer.line) }, 'held until every byte is delivered');
     return this.#delivered(waiting.filter((carrier) => carrier.started));
@@ -181,21 +180,21 @@ export class EmuFront {
       if (surplus !== undefined) throw FAILURE.surplus(surplus.surplus());
     } catch (thrown) {
       if (!this.#abandoned) this.fail(toRamferryError(thrown));
-      // The conversation ends otherwise; this line never passes.
+      // The failure ends the conversation; this line never passes.
       await new Promise<never>(() => undefined);
     }
   }
 
   async #write(line: Uint8Array): Promise<void> {
     await this.#options.answers.write(line).catch((thrown: unknown) => {
-      // xenopsd has gone: its other end of the channel says so as well.
-      this.#options.log.warn(`xenopsd does not listen: ${toRamferryError(thrown).message}`);
+      // xenopsd is gone: the command channel ends, too.
+      this.#options.log.warn(`xenopsd does not read: ${toRamferryError(thrown).message}`);
     });
   }
 
   // --- ends ---
 
-  /** Ends the conversation when a stream fails; leaves it to emu-manager when its own emulator was the cause. */
+  /** Ends the conversation when a stream fails; where the emulator was the cause, emu-manager reports it. */
   async #watch(carrier: Carrier): Promise<void> {
     try {
       await carrier.delivered;
@@ -203,21 +202,21 @@ export class EmuFront {
       const error = toRamferryError(thrown);
       if (this.#ending !== undefined) return;
       if (carrier.emulatorGone) {
-        this.#options.log.warn(`${error.message}; waiting for emu-manager's own words`);
+        this.#options.log.warn(`${error.message}; waiting for emu-manager's report`);
         if (await this.#realExplains()) return;
       }
       if (!this.#abandoned) this.fail(error);
     }
   }
 
-  /** The real one has failed in its own way, or does so soon: then xenopsd hears of it without us. */
+  /** True where the real emu-manager has failed or soon fails by itself: then xenopsd gets its report. */
   async #realExplains(): Promise<boolean> {
     const failed = this.#whenAbandoned.then(() => true);
     const ended = this.#options.real.exited.then(({ status }) => status !== 0);
     return Promise.race([failed, ended, sleep(LIMIT.explain, false)]);
   }
 
-  /** No line passes any more. The real one needs up to 60 s to end xenguest; the front has its end and its status. */
+  /** Stops all lines. The real emu-manager needs up to 60 s to end xenguest; the front ends after it, with its status. */
   #abort(): void {
     if (this.#ending === 'aborted' || this.#ending === 'over') return;
     const { real, log } = this.#options;
@@ -244,15 +243,15 @@ export class EmuFront {
     const inTime = await Promise.race([stopped, sleep(LIMIT.stop, false)]);
     await this.#sayLast(error);
     if (!inTime) {
-      // Killed, it would leave xenguest behind, and our end would tell xenopsd that the domain is free.
+      // A killed emu-manager would leave xenguest behind, and the front's end would tell xenopsd that the domain is free.
       log.warn(`emu-manager has not ended ${LIMIT.stop / 1000} s after its abort: waiting for it`);
       await real.exited;
     }
-    // An abort that came meanwhile has an end of its own.
+    // Where an abort came meanwhile, #abort() ends the conversation.
     if (!this.#isAborted) this.#end(EMU_EXIT.failed);
   }
 
-  /** The real one has ended by itself, and everything that it said has been passed on. */
+  /** The real emu-manager has ended by itself, and all its lines have passed. */
   async #mirror({ status, signal }: EmuExit): Promise<void> {
     const { log, memory } = this.#options;
     this.#ending = 'over';
@@ -260,7 +259,7 @@ export class EmuFront {
     const error =
       signal !== null
         ? FAILURE.realKilled(signal)
-        : // It had finished before it saw the end of the channel; its result was held and dropped.
+        : // It finished before it saw the end of the channel; its result was held and dropped.
           this.#abandoned && status === EMU_EXIT.success && this.#answers.resultsMissing
           ? FAILURE.hungUp()
           : undefined;
@@ -277,7 +276,7 @@ export class EmuFront {
     return this.#ending === 'aborted';
   }
 
-  /** The one line of a failure; none when an abort has come meanwhile. */
+  /** Sends the one line of a failure; none when an abort has come meanwhile. */
   async #sayLast(error: RamferryError): Promise<void> {
     if (this.#isAborted) return;
     await Promise.race([this.#write(errorLine(error)), sleep(LIMIT.lastLine, undefined)]);

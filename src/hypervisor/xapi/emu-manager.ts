@@ -1,5 +1,5 @@
-// `ramferry emu-manager`: stands where xenopsd starts emu-manager, and starts the real one behind it.
-// What is no compressed save and no restore is the real one's affair alone.
+// `ramferry emu-manager`: xenopsd starts it in the place of emu-manager, and it starts the real emu-manager.
+// Only compressed saves and restores pass through this front; the real emu-manager does everything else alone.
 
 import { RamferryError, toRamferryError } from '../../errors.js';
 import { onAbort } from '../../io/abort-signal.js';
@@ -23,11 +23,11 @@ export interface EmuManagerSettings {
   /** Its arguments, as xenopsd gave them. */
   readonly args: readonly string[];
   readonly log: FrontLog;
-  /** A mistake of ours that nothing else has caught: ends everything as a failure of our own. */
+  /** Aborted by an uncaught error of ramferry: the front then ends with a failure. */
   readonly signal?: AbortSignal;
 }
 
-/** Does one save or restore, and resolves with the exit status. Rejects only when there is no channel to tell. */
+/** Does one save or restore, and resolves with the exit status. Rejects only when the control channel cannot be opened. */
 export async function emuManager(settings: EmuManagerSettings): Promise<number> {
   const args = new EmuArguments(settings.args);
   const { request } = args;
@@ -99,19 +99,19 @@ async function converse(
   return ended;
 }
 
-/** The streams; the control channels have been opened. @throws RamferryError ERR_INPUT_OPEN, ERR_OUTPUT_OPEN */
+/** Checks the descriptors of the streams. @throws RamferryError ERR_INPUT_OPEN, ERR_OUTPUT_OPEN */
 function checkOpen({ fd, others, saving }: EmuRequest): void {
   const named = [...others].map(([name, number]) => ({ label: `-dm ${name}:${number}`, number }));
   for (const { label, number } of [{ label: `-fd ${fd}`, number: fd }, ...named]) {
     try {
-      if (isOwn(number)) throw new Error('it is a descriptor of Node itself');
+      if (isOwn(number)) throw new Error("it is one of Node's own descriptors");
     } catch (thrown) {
       throw saving ? outputOpenError(label, thrown) : inputOpenError(label, thrown);
     }
   }
 }
 
-/** With our own descriptor for xenguest, emu-manager could not see it any more. */
+/** emu-manager detects a shared descriptor by its number, but the front gives xenguest a descriptor of its own. */
 function refuseSharedLive({ saving, live, fd, others }: EmuRequest): void {
   if (!saving || !live || ![...others.values()].includes(fd)) return;
   throw new RamferryError('ERR_USAGE', 'a live migration cannot share one descriptor between two emulators', {

@@ -1,5 +1,5 @@
-// The real emu-manager as our child: started with descriptors of ours where the front stands between, and with those of
-// xenopsd, under the same numbers, everywhere else. Its exit is told; what it says is its reader's affair.
+// The real emu-manager as a child process. It gets the front's descriptors for the streams that the front carries, and xenopsd's
+// descriptors, under the same numbers, for all others. Reports its exit; the caller reads its output.
 
 import { type ChildProcess, spawn, type StdioOptions } from 'node:child_process';
 import fs from 'node:fs';
@@ -18,22 +18,22 @@ export interface EmuExit {
   readonly signal: NodeJS.Signals | null;
 }
 
-/** In whose place the front carries a vGPU's stream. */
+/** The emulator's name whose stream the front may carry. */
 const VGPU = 'vgpu';
 
 export class EmuProcess {
-  /** Lines from emu-manager. */
+  /** emu-manager's lines. */
   readonly output: ByteSource;
-  /** Lines to it; finish() is the end of the channel. */
+  /** Lines to emu-manager; finish() ends the channel. */
   readonly input: ByteSink;
   readonly memory: EmulatorStream;
-  /** Only where the vGPU's stream goes through the front. */
+  /** Only where the front carries the vGPU's stream. */
   readonly vgpu: EmulatorStream | undefined;
   /** Never rejects. */
   readonly exited: Promise<EmuExit>;
   readonly #child: ChildProcess;
 
-  /** @throws RamferryError when it cannot be started */
+  /** @throws RamferryError when emu-manager cannot be started */
   static async start(
     exec: string,
     args: EmuArguments,
@@ -57,13 +57,13 @@ export class EmuProcess {
     if (vgpu !== undefined) stdio.set(vgpuFd!, vgpu.theirs);
     stdio.set(request.controlIn, 'pipe');
     stdio.set(request.controlOut, 'pipe');
-    // Under xenopsd's own number, unless another emulator has that one as well.
+    // Under xenopsd's number, unless another emulator uses the same number.
     const taken = [...request.others.values(), request.controlIn, request.controlOut];
     let number = request.fd;
     if (taken.includes(number)) for (number = 3; stdio.has(number);) number++;
     const memory = socketPair();
     stdio.set(number, memory.theirs);
-    // Beyond Node's own standard descriptors: a leaked stream would outlive us in emu-manager's hands.
+    // Except standard descriptors: a stream that leaks into emu-manager would stay open after the front's end.
     for (const fd of [request.fd, request.controlIn, request.controlOut, ...request.others.values()]) {
       if (fd > 2) closeOnExec(fd);
     }
@@ -74,7 +74,7 @@ export class EmuProcess {
       Array.from({ length: last + 1 }, (_, fd) => stdio.get(fd) ?? 'ignore'),
     );
     this.#child = child;
-    // An error after the start is a signal that could not be sent: then it lives.
+    // After the start, an error means that a signal could not be sent: the process lives on.
     child.on('error', () => undefined);
     this.exited = new Promise((resolve) => {
       child.once('exit', (status, signal) => resolve({ status, signal }));
@@ -112,7 +112,7 @@ export class EmuProcess {
   }
 }
 
-/** @throws RamferryError; what Node tells by an event instead, startError() names as well */
+/** @throws RamferryError; an 'error' event of the child is translated by startError(), too */
 function start(exec: string, words: readonly string[], stdio: StdioOptions): ChildProcess {
   try {
     return spawn(exec, words, { stdio });
@@ -129,10 +129,10 @@ function startError(thrown: unknown): RamferryError {
   );
 }
 
-/** The signals that a front takes: those that would end it by default and that a service manager or a person sends. */
+/** The signals that a front handles: those of service managers and users that end a process by default. */
 export const SIGNALS = ['SIGTERM', 'SIGINT', 'SIGHUP'] as const satisfies readonly NodeJS.Signals[];
 
-/** Hands each signal to the listener until the process ends. */
+/** Calls the listener for each signal until the process ends. */
 export function onSignals(listener: (signal: NodeJS.Signals) => void): void {
   for (const signal of SIGNALS) process.on(signal, listener);
 }
@@ -155,15 +155,15 @@ function stream({ ours }: SocketPair, label: string, toEmulator: boolean): Emula
 }
 
 /**
- * Lets the real one do everything by itself, with every descriptor as it is.
- * @returns its exit status; the process ends by the same signal when it was ended by one
+ * Runs the real emu-manager alone, with all descriptors unchanged.
+ * @returns its exit status; where a signal ended it, this process ends by the same signal
  */
 export async function runUntouched(
   exec: string,
   words: readonly string[],
   fds: readonly number[],
 ): Promise<number> {
-  // What is closed here is closed there: that is the real one's to complain of.
+  // A descriptor that is closed here is closed there: the real emu-manager reports it.
   const open = [...new Set(fds)].filter(isOpen);
   const last = Math.max(2, ...open);
   const wanted = new Set([0, 1, 2, ...open]);
@@ -172,7 +172,7 @@ export async function runUntouched(
     words,
     Array.from({ length: last + 1 }, (_, fd) => (wanted.has(fd) ? fd : 'ignore')),
   );
-  // Nothing of it is ours: that the last holder goes must be seen by xenopsd.
+  // The front must not hold these descriptors: xenopsd must see when their last holder closes them.
   for (const fd of open) if (fd > 2) fs.closeSync(fd);
   onSignals((signal) => child.kill(signal));
   const [status, signal] = await new Promise<[number | null, NodeJS.Signals | null]>((resolve, reject) => {

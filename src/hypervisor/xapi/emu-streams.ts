@@ -1,6 +1,6 @@
-// The four streams that a front can carry: xenguest's out and in, and, when both hosts are told so, the vGPU's.
-// Each reads and writes no byte that is not its own: a memory stream ends at its END record, a vGPU's in the container
-// of our own at that container's end.
+// The four streams that a front can carry: xenguest's in both directions, and, with the option on both hosts, the vGPU's.
+// Each reads and writes only its own bytes: a memory stream ends at its END record, a vGPU's at the end of the native container
+// that carries it.
 
 import fs from 'node:fs';
 import { promisify } from 'node:util';
@@ -24,15 +24,15 @@ import { type Engine, WorkCarrier } from './emu-engine.js';
 const fdatasync = promisify(fs.fdatasync);
 const fstat = promisify(fs.fstat);
 
-/** xenopsd decides how long a stream may stall: it aborts. */
-const FOR_EVER = { ioTimeout: 0 };
+/** xenopsd decides how long a stream may stall, and aborts. */
+const NO_TIMEOUT = { ioTimeout: 0 };
 
-/** Both ends of a stream between an emulator and us. */
+/** A stream between an emulator and the front. */
 export interface EmulatorStream {
   readonly channel: Channel;
-  /** The descriptor behind it. */
+  /** The front's descriptor. */
   readonly ours: number;
-  /** Another descriptor of the emulator's end, where its end of file must be made by us. */
+  /** A descriptor of the emulator's end, where the front must end the emulator's writing. */
   readonly theirs?: number;
 }
 
@@ -53,18 +53,18 @@ abstract class StreamCarrier extends WorkCarrier {
   protected giveBack(): void {
     void this.stream.channel.source?.close();
     void this.stream.channel.sink?.abort();
-    // emu-manager may need a minute to end: the far side of the stream does not wait so long for its end.
+    // emu-manager may need a minute to end; the other host's end of the stream does not wait that long.
     if (this.#detached) return;
     this.#detached = true;
     detach(this.fd);
   }
 
   protected output(): ByteSink {
-    return openInheritedOutput(this.fd, 'the stream', FOR_EVER).sink!;
+    return openInheritedOutput(this.fd, 'the stream', NO_TIMEOUT).sink!;
   }
 
   protected input(): ByteSource {
-    return openInheritedInput(this.fd, 'the stream', FOR_EVER).source!;
+    return openInheritedInput(this.fd, 'the stream', NO_TIMEOUT).source!;
   }
 
   protected receiverSettings(): ReceiverSettings {
@@ -76,7 +76,7 @@ abstract class StreamCarrier extends WorkCarrier {
     };
   }
 
-  /** The emulator's end to write to; notes when it has gone. */
+  /** Writes to the emulator, and notes when the emulator has closed its end. */
   protected emulatorSink(): ByteSink {
     const inner = this.stream.channel.sink!;
     return {
@@ -94,7 +94,7 @@ abstract class StreamCarrier extends WorkCarrier {
   }
 }
 
-/** A regular file or a disk gets its data before anybody is told so: emu-manager would have called syncfs. */
+/** Syncs a regular file or disk before xenopsd hears of success: emu-manager would have called syncfs. */
 async function settle(fd: number): Promise<void> {
   try {
     const stats = await fstat(fd);
@@ -104,7 +104,7 @@ async function settle(fd: number): Promise<void> {
   }
 }
 
-/** xenguest's stream out: up to and including its END record. */
+/** xenguest's stream in a save, up to and including its END record. */
 export class MemorySave extends StreamCarrier {
   protected override open(): Sender {
     const { engine } = this;
@@ -112,7 +112,7 @@ export class MemorySave extends StreamCarrier {
     const { storeBytes } = engine;
     const outlet = new XenguestOutlet({ maxChunk: engine.chunkSize, storeBytes }, engine.xenguestVersion);
     const inner = this.stream.channel.source!;
-    // The descriptor stays open behind END: before it, its end is a failure, and so is a stream without a known END.
+    // xenguest keeps the descriptor open behind END. An end of file before END is a failure, and so is an unknown END.
     const source: ByteSource = {
       label: inner.label,
       read: async (target) => {
@@ -121,7 +121,7 @@ export class MemorySave extends StreamCarrier {
             'ERR_INPUT_UNKNOWN',
             `the stream cannot be followed: ${grammar.opaqueBecause}`,
             {
-              hint: 'this xenguest writes what this version does not know: migrate without compression',
+              hint: 'this version of ramferry does not know the format of this xenguest: migrate without compression',
             },
           );
         }
@@ -154,14 +154,14 @@ export class MemorySave extends StreamCarrier {
   }
 }
 
-/** xenguest's stream in: recognised by itself, passed on as it is when it holds nothing of ours. */
+/** xenguest's stream in a restore: recognised by its content, and passed on unchanged where it holds no compressed records. */
 export class MemoryRestore extends StreamCarrier {
   protected override open(): XenReceiver {
     return new XenReceiver(this.receiverSettings(), 'libxc');
   }
 }
 
-/** The vGPU's stream out, of unknown structure, in a container of our own. */
+/** The vGPU's stream in a save: of unknown structure, in a native container. */
 export class VgpuSave extends StreamCarrier {
   protected override open(): Sender {
     const { engine } = this;
@@ -182,13 +182,13 @@ export class VgpuSave extends StreamCarrier {
     });
   }
 
-  /** The emulator has written its last byte, and keeps its descriptor all the same. */
+  /** Ends the stream: the emulator has written its last byte, but keeps its descriptor open. */
   emulatorDone(): void {
     endWriting(this.stream.theirs!);
   }
 }
 
-/** The vGPU's stream in. */
+/** The vGPU's stream in a restore. */
 export class VgpuRestore extends StreamCarrier {
   protected override open(): NativeReceiver {
     return new NativeReceiver(this.receiverSettings());

@@ -1,15 +1,15 @@
-// Lines as they pass on emu-manager's control channel: bytes in, whole lines out, at once and unchanged.
-// A line without an end is handed on when it grows too long to be one, or when the channel ends.
+// Splits emu-manager's control channel into lines: bytes in, complete lines out, at once and unchanged.
+// A line without an end is passed on when it exceeds the limit, or when the channel ends.
 
 import { Buffer } from 'node:buffer';
 import type { ByteSource } from '../../io/bytes.js';
 import { KIB } from '../../units.js';
 
-/** emu-manager itself refuses lines of more than 128 bytes; nobody waits for the end of one as long as this. */
+/** emu-manager refuses lines of more than 128 bytes. */
 const MAX_LINE_BYTES = 64 * KIB;
 const NEWLINE = 0x0a;
 
-/** Every byte of the source in order, cut behind each newline. */
+/** All bytes of the source in order, cut behind each newline. */
 export async function* readLines(source: ByteSource): AsyncGenerator<Buffer, void> {
   const piece = Buffer.alloc(4096);
   let rest = Buffer.alloc(0);

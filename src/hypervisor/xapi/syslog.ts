@@ -1,5 +1,5 @@
-// Lines to the system's log, through the `logger` program: it is on every control domain, talks to whatever takes
-// /dev/log there, and a log that hangs cannot hang us. Without it, nothing is logged this way.
+// Writes to the system's log through the `logger` program. Every control domain has it, it speaks to any syslog daemon, and a log
+// that hangs does not block this process. Without the program these lines are lost.
 
 import { spawn } from 'node:child_process';
 import type { Writable } from 'node:stream';
@@ -8,17 +8,17 @@ import { KIB } from '../../units.js';
 
 export type SyslogLevel = 'info' | 'warning' | 'err';
 
-/** A log that takes nothing loses lines instead of our memory. */
+/** Where the log does not read, lines beyond this are lost, so that they take no memory. */
 const MAX_QUEUED_BYTES = 64 * KIB;
-/** What a datagram of syslog holds in any case (RFC 5424, section 6.1). */
+/** The size that every syslog receiver should accept (RFC 5424, section 6.1). */
 const MAX_LINE_BYTES = 2 * KIB;
 
-/** A `logger` that has ended is started anew, but not for every line. */
+/** A `logger` that has ended is restarted at most once in this time. */
 const RESTART_MS = 1000;
 
 interface Logger {
   readonly input: Writable | undefined;
-  /** Not started anew before this time, on performance.now()'s clock. */
+  /** Not restarted before this time, on performance.now()'s clock. */
   readonly retryAt: number;
 }
 
@@ -42,23 +42,23 @@ export class Syslog {
   #input(level: SyslogLevel): Writable | undefined {
     let logger = this.#loggers.get(level);
     if (logger === undefined || (logger.input?.writable !== true && performance.now() > logger.retryAt)) {
-      // One for each level that occurs: a level for each line is not something every `logger` has.
+      // One `logger` for each level: not every `logger` accepts a level for each line.
       logger = { input: this.#start(level), retryAt: performance.now() + RESTART_MS };
       this.#loggers.set(level, logger);
     }
     return logger.input;
   }
 
-  /** @returns nothing where the host has no process or descriptor left for a logger */
+  /** @returns undefined where the host has no process or descriptor left */
   #start(level: SyslogLevel): Writable | undefined {
     try {
       const logger = spawn(this.#program, ['-t', this.#tag, '-p', `daemon.${level}`], {
         stdio: ['pipe', 'ignore', 'ignore'],
       });
       logger.on('error', () => undefined);
-      // It ends when its input does, which is when we do.
+      // The logger ends when its input ends, with this process.
       logger.unref();
-      // Absent when descriptors have run out, whatever the types say.
+      // Absent when descriptors have run out, in spite of the type.
       const input = logger.stdin as (Writable & { unref?(): void }) | undefined;
       input?.on('error', () => undefined);
       input?.unref?.();

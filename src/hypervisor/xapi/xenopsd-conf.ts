@@ -1,10 +1,10 @@
 // The one setting that ramferry shares with xenopsd: `migration-compressor` in xenopsd.conf.
-// Takes the text of the file, gives the method and what should be warned about; does no I/O. It reads a line exactly as
-// xenopsd does, also where that is odd. Source: xen-api, ocaml/xapi-idl/lib/xcp_service.ml, Config_file, and xenops_server.ml.
+// Takes the text of the file, returns the method and warnings; does no I/O. It reads a line exactly as xenopsd does, including
+// its oddities. Source: xen-api, ocaml/xapi-idl/lib/xcp_service.ml, Config_file, and xenops_server.ml.
 
 import type { Method } from '../../options/amounts.js';
 
-/** Compared with regard to case. */
+/** Case-sensitive. */
 const KEY = 'migration-compressor';
 
 export interface XenopsdConf {
@@ -30,16 +30,16 @@ export function parseXenopsdConf(text: string): XenopsdConf {
   return { method, warnings };
 }
 
-/** Key and value of a line; undefined when it sets nothing. */
+/** Key and value of a line; undefined where it sets nothing. */
 function readLine(line: string): [string, string] | undefined {
-  // The first `#` ends the line, within quotes as well. A carriage return is no blank: it stays in the value.
+  // The first `#` ends the line, also within quotes. A carriage return is no blank: it stays in the value.
   const setting = line.replace(/#.*$/s, '').replace(/[ \t]+$/, '');
-  // The word before the first `=` that has one; what stands before that word is not looked at. A backslash is a blank here.
+  // The word before the first `=` that has a word before it; earlier text is ignored. A backslash counts as a blank.
   const [, key, value] = /([^=\\ \t]+)[\\ \t]*=[\\ \t]*(.*)/s.exec(setting) ?? [];
   return key === undefined || value === undefined ? undefined : [key, unquoted(value)];
 }
 
-/** A pair of quotes around the whole value is taken off, whatever stands between. */
+/** Removes a pair of quotes around the whole value, whatever is between them. */
 function unquoted(value: string): string {
   const first = value[0];
   const isQuoted = value.length >= 2 && (first === '"' || first === "'") && value.endsWith(first);

@@ -1,6 +1,5 @@
 // A client of QEMU's monitor protocol over a unix socket: greeting, capabilities, commands with time limits, events.
-// Promises that a command resolves with QEMU's answer or rejects with a named error, and that nothing is sent twice.
-// Knows nothing of migration.
+// A command resolves with QEMU's answer or rejects with a named error, and is sent once. Independent of migration.
 
 import net from 'node:net';
 import { createInterface } from 'node:readline';
@@ -20,10 +19,10 @@ export interface QmpEvent {
 }
 
 export interface QmpOptions {
-  /** Milliseconds that QEMU may take for the greeting and for each command. */
+  /** Time limit of the greeting and of each command, in milliseconds. */
   readonly timeout: number;
   readonly onEvent?: (event: QmpEvent) => void;
-  /** Milliseconds for which a socket that nobody listens on, or that is busy, is tried again. Default: once. */
+  /** Milliseconds for which a refused or busy socket is tried again. Default 0: one attempt. */
   readonly patience?: number;
 }
 
@@ -44,14 +43,14 @@ export class QmpClient {
   #failure: RamferryError | undefined;
   readonly #greeted = new Signal();
   #reportClosed: (error: RamferryError) => void = () => undefined;
-  /** Resolves with the reason when the connection ends, however it ends. Never rejects. */
+  /** Resolves with the reason when the connection ends for any cause. Never rejects. */
   readonly closed: Promise<RamferryError>;
 
   private constructor(socket: net.Socket, options: QmpOptions) {
     this.#socket = socket;
     this.#options = options;
     this.closed = new Promise((resolve) => (this.#reportClosed = resolve));
-    // A QEMU that is killed resets the connection, which the lines report as an error of their own; `close` says the same.
+    // A killed QEMU resets the connection. The readline interface reports that as an error of its own; `close` reports it, too.
     createInterface({ input: socket })
       .on('line', (line) => this.#onLine(line))
       .on('error', () => undefined);
@@ -59,7 +58,7 @@ export class QmpClient {
     socket.on('close', () =>
       this.#fail(
         new RamferryError('ERR_QMP_CLOSED', 'QEMU closed its monitor', {
-          hint: 'QEMU has ended, or another client took the monitor: see its own log',
+          hint: "QEMU has ended, or another client took the monitor: see QEMU's log",
         }),
       ),
     );
@@ -93,14 +92,14 @@ export class QmpClient {
     }
   }
 
-  /** Why no command can be given any more. */
+  /** Why further commands are refused; undefined while the connection works. */
   get failure(): RamferryError | undefined {
     return this.#failure;
   }
 
   /**
-   * @returns QEMU's answer, of a shape that the caller checks
-   * @throws ERR_QMP_COMMAND with QEMU's own words; ERR_QMP_TIMEOUT and ERR_QMP_CLOSED: whether it was executed is unknown
+   * @returns QEMU's answer; the caller checks its shape
+   * @throws ERR_QMP_COMMAND with QEMU's text; after ERR_QMP_TIMEOUT and ERR_QMP_CLOSED it is unknown whether QEMU executed it
    */
   execute(command: string, args?: object, timeout = this.#options.timeout): Promise<unknown> {
     return new Promise((resolve, reject) => {
@@ -133,8 +132,8 @@ export class QmpClient {
     });
     await withDeadline(Promise.race([this.#greeted.wait(), closed]), timeout, () => {
       this.#fail(
-        new RamferryError('ERR_QMP_TIMEOUT', `the monitor says nothing for ${timeout / 1000} s`, {
-          hint: 'QEMU serves one client a socket: is another one connected?',
+        new RamferryError('ERR_QMP_TIMEOUT', `the monitor sends no greeting for ${timeout / 1000} s`, {
+          hint: 'QEMU serves one client per socket: is another one connected?',
         }),
       );
       return closed;
@@ -168,7 +167,7 @@ export class QmpClient {
     else waiting.reject(new RamferryError('ERR_QMP_COMMAND', `${waiting.command}: ${message.text}`));
   }
 
-  /** A monitor that has failed once is of no further use: an answer that comes late would be taken for another's. */
+  /** Closes a failed monitor for good: a late answer could be taken for that of another command. */
   #fail(error: RamferryError): void {
     if (this.#failure !== undefined) return;
     this.#failure = error;

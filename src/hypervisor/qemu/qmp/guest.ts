@@ -1,5 +1,5 @@
-// One QEMU and its guest, by the QMP commands that a migration needs. Answers are checked; what QEMU says that was not
-// expected is ERR_QMP_PROTOCOL. Decides nothing.
+// One QEMU and its guest: the QMP commands that a migration needs. Checks each answer; an unexpected one is ERR_QMP_PROTOCOL.
+// Makes no decisions.
 
 import { z } from 'zod';
 
@@ -12,7 +12,7 @@ const capabilitiesSchema = z.array(z.object({ capability: z.string(), state: z.b
 export type GuestStatus = z.infer<typeof statusSchema>;
 export type MigrationStatus = z.infer<typeof migrationSchema>;
 
-/** States of query-migrate in which a migration goes on. */
+/** States of query-migrate while a migration runs. */
 const UNDER_WAY = new Set([
   'setup',
   'active',

@@ -1,5 +1,5 @@
-// What a QEMU says of its guest's RAM: its memory backends, where each lies in the guest, and the file behind it.
-// Asks only. A QEMU that does not know a property leaves that field undefined.
+// QEMU's description of its guest's RAM: its memory backends, the address of each in the guest, and the file behind it.
+// Read-only. A property that this QEMU does not have is undefined.
 
 import { z } from 'zod';
 
@@ -7,23 +7,23 @@ import { RamferryError } from '../../../errors.js';
 import type { QmpClient } from './client.js';
 
 export interface MemoryBackend {
-  /** Of `-object …,id=ID`. QEMU's stream names the RAM block after it. */
+  /** The id of `-object …,id=ID`. QEMU's stream names the RAM block after it. */
   readonly id: string;
   /** Bytes. */
   readonly size: number;
   readonly share: boolean | undefined;
   /** `memory-backend-file`, `memory-backend-memfd`, … */
   readonly type: string | undefined;
-  /** The file as it was named to QEMU, which may lie in another mount namespace; a memfd has none. */
+  /** The file's path as QEMU got it; QEMU may live in another mount namespace. A memfd has none. */
   readonly path: string | undefined;
-  /** Bytes of that file before the guest's. */
+  /** Offset of the guest's memory in that file. */
   readonly offset: number;
   /**
-   * The first byte within the RAM that contains it, as QEMU compares it for ignored blocks. Nodes of `-numa node,memdev=` lie
-   * one behind the other in the order of their numbers, so the address says which node this is.
+   * Address of the first byte within the RAM that contains the backend; QEMU compares it for ignored blocks. Nodes of
+   * `-numa node,memdev=` lie in the order of their numbers, so the address identifies the node.
    */
   readonly address: number | undefined;
-  /** NUMA node of a memory device (pc-dimm); undefined for memory that is there from the start. */
+  /** NUMA node of a memory device (pc-dimm); undefined for the machine's initial memory. */
   readonly node: number | undefined;
 }
 
@@ -38,7 +38,7 @@ const devicesSchema = z.array(
 const propertiesSchema = z.array(z.object({ name: z.string(), type: z.string() }));
 const versionSchema = z.object({ qemu: z.object({ major: z.number(), minor: z.number() }) });
 
-/** @throws ERR_QMP_PROTOCOL and what a monitor may throw */
+/** @throws ERR_QMP_PROTOCOL, and the errors of the monitor */
 export async function memoryBackends(monitor: QmpClient): Promise<MemoryBackend[]> {
   const all = read(memdevSchema, 'query-memdev', await monitor.execute('query-memdev'));
   const nodes = await deviceNodes(monitor);
@@ -49,7 +49,7 @@ export async function memoryBackends(monitor: QmpClient): Promise<MemoryBackend[
   return backends;
 }
 
-/** Of QEMU, as a number that can be compared: 8.1 is 801. */
+/** QEMU's version as a comparable number: 8.1 is 801. */
 export async function qemuVersion(monitor: QmpClient): Promise<number> {
   const { qemu } = read(versionSchema, 'query-version', await monitor.execute('query-version'));
   return qemu.major * 100 + qemu.minor;
@@ -92,7 +92,7 @@ async function deviceNodes(monitor: QmpClient): Promise<Map<string, number>> {
   return nodes;
 }
 
-/** undefined where this QEMU has no such command or property. */
+/** @returns undefined where this QEMU has no such command or property */
 async function ask(monitor: QmpClient, command: string, args?: object): Promise<unknown> {
   try {
     return await monitor.execute(command, args);

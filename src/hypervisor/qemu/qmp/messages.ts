@@ -1,4 +1,4 @@
-// What QEMU says over QMP, line by line: greeting, results, errors, events. Pure: a line in, a typed message out.
+// QMP's messages: reads one line (greeting, result, error or event) into a typed message, and writes commands. Pure.
 
 import { z } from 'zod';
 
@@ -24,7 +24,7 @@ export function readQmpMessage(line: string): QmpMessage {
   try {
     return messageSchema.parse(JSON.parse(line));
   } catch (cause) {
-    throw new RamferryError('ERR_QMP_PROTOCOL', 'what answers is no QEMU monitor (QMP)', {
+    throw new RamferryError('ERR_QMP_PROTOCOL', 'the peer is no QEMU monitor (QMP)', {
       cause,
       hint: 'give the path of a socket made with -qmp unix:PATH,server=on,wait=off',
     });

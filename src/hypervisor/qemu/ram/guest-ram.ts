@@ -1,6 +1,6 @@
-// Which file is which memory backend of a QEMU, proven before a byte is read or written: QEMU names its backends, the kernel
-// shows what QEMU's process has mapped, and each file is compared with that by device and inode.
-// Promises open files, one a backend, each with its backend; what cannot be proven is refused, or taken as the user names it.
+// Opens the files of a guest's RAM and proves which memory backend each of them is, before a byte is read or written: QEMU names
+// its backends, the kernel shows what QEMU's process has mapped, and device and inode of each file are compared with that.
+// Files without proof are refused, or used as the user names them (`ramUnchecked`).
 
 import { libc } from '../../../os/libc.js';
 import type { QmpClient } from '../qmp/client.js';
@@ -10,16 +10,16 @@ import { closeRamFiles, openRamFiles, type RamFile, unsuitable } from './ram-fil
 import { type Proof, type ProofOptions, prove, Unproven } from './ram-proof.js';
 
 export interface GuestRamOptions extends ProofOptions {
-  /** Files as the user names them, as this process or as QEMU's sees them; none: the files that QEMU says. */
+  /** The user's paths, as this process or QEMU's process sees them. Empty: the files that QEMU names. */
   readonly ram: readonly string[];
   readonly ramUnchecked: boolean;
   readonly onWarning?: ((message: string) => void) | undefined;
 }
 
 export interface GuestRam {
-  /** In the order in which the user named them; without names, by the ids of their backends. */
+  /** In the user's order; without the user's names, in the order of the backends' ids. */
   readonly files: RamFile[];
-  /** QEMU's process, where the files were proven to be its. */
+  /** QEMU's process, where the proof succeeded. */
   readonly pid?: number | undefined;
 }
 
@@ -38,15 +38,15 @@ export function openGuestRam(
     if (!(thrown instanceof Unproven)) throw thrown;
     if (!options.ramUnchecked) throw thrown.refusal(options.ram);
     options.onWarning?.(
-      `RAM is taken as --ram names it, because ${thrown.message}; the wrong file, or a wrong order, destroys the guest`,
+      `the files of --ram are used without proof, because ${thrown.message}; the wrong file, or a wrong order, destroys the guest`,
     );
     return { files: openUnchecked(backends, options.ram, access) };
   }
 }
 
 /**
- * The monitor's path as QEMU sees it: in a chroot or a container it is another one.
- * @param pid of QEMU; undefined where it is not known
+ * The monitor's path as QEMU sees it: in a chroot or a container the path differs.
+ * @param pid of QEMU; undefined where it is unknown
  */
 export function monitorInQemu(monitor: QmpClient, qmp: string, pid: number | undefined): string {
   if (pid === undefined) return qmp;
@@ -56,7 +56,7 @@ export function monitorInQemu(monitor: QmpClient, qmp: string, pid: number | und
   return names.find((name) => isSameFile(qmp, pathInProcess(pid, name))) ?? qmp;
 }
 
-/** QEMU carries private RAM itself, while the guest is stopped. */
+/** Refuses private RAM: QEMU would send it itself, while the guest is stopped. */
 function checkShared(backends: readonly MemoryBackend[]): void {
   const privately = backends.find(({ share }) => share === false);
   if (privately === undefined && backends.length > 0) return;
@@ -67,7 +67,7 @@ function checkShared(backends: readonly MemoryBackend[]): void {
   );
 }
 
-/** Opens what was proven, in the user's order. */
+/** Opens the proven files in the user's order. */
 function openProven(
   proofs: readonly Proof[],
   { ram, onWarning }: GuestRamOptions,
@@ -85,7 +85,7 @@ function openProven(
     return files.map((file, index) => {
       const { backend, mapped } = order[index]!;
       if (!isMapped(mapped, `/proc/self/fd/${file.fd}`)) {
-        throw unsuitable(file.path, 'was exchanged for another file while it was opened', 'try again');
+        throw unsuitable(file.path, 'was replaced by another file while it was opened', 'try again');
       }
       if (file.size !== backend.size) {
         throw unsuitable(
@@ -96,7 +96,7 @@ function openProven(
       }
       if (mapped.device !== file.device) {
         onWarning?.(
-          `${file.path} is known by its inode only: the kernel shows another device for what QEMU has mapped; run as root for a full comparison`,
+          `${file.path} is identified by its inode only: the kernel shows another device for QEMU's mapping; run as root for a full comparison`,
         );
       }
       return { ...file, backend };
@@ -119,7 +119,7 @@ function inOrderOf(ram: readonly string[], proofs: readonly Proof[]): Proof[] {
   throw unsuitable(
     list(left),
     'is none of the files named with --ram',
-    'name the file of every memory backend, or none: QEMU knows them',
+    'name the file of every memory backend, or none: QEMU knows the files',
   );
 }
 
@@ -129,7 +129,7 @@ function twice(name: string, proofs: readonly Proof[]): string {
     : 'is no memory backend of this QEMU';
 }
 
-/** The user may name a file as this process sees it, or as QEMU's does. */
+/** The user may name a file by its path in this process or in QEMU's. */
 function isNamed({ pid, mapped }: Proof, name: string): boolean {
   return [name, pathInProcess(pid, name)].some((path) => isMapped(mapped, path));
 }
@@ -143,7 +143,7 @@ function list(proofs: readonly Proof[]): string {
     .join(', ');
 }
 
-/** Only sizes can be compared. */
+/** Without proof only sizes are compared. */
 function openUnchecked(
   backends: readonly MemoryBackend[],
   ram: readonly string[],

@@ -1,5 +1,5 @@
-// A source of bytes that are made when they are asked for: pieces from a generator, handed out in reads of any size.
-// The engine's back-pressure thereby reaches whoever makes them.
+// A ByteSource over a generator of pieces: reads of any size pull the next piece on demand.
+// So the engine's back-pressure reaches the generator.
 
 import type { RamferryError } from '../../../errors.js';
 import type { ByteSource } from '../../../io/bytes.js';

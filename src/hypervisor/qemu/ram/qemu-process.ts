@@ -1,5 +1,5 @@
-// The QEMU behind a monitor as the kernel shows it: its process, the files that it has mapped, and paths as that process sees
-// them. Reads /proc only. What the kernel does not let this process see is reported as undefined or an empty list.
+// The process of a QEMU as the kernel shows it: its pid, its mapped files, and paths as that process sees them.
+// Reads /proc only. Where the kernel denies access, the result is undefined or an empty list.
 
 import fs from 'node:fs';
 import path from 'node:path';
@@ -8,20 +8,20 @@ import path from 'node:path';
 export interface MappedFile {
   readonly device: bigint;
   readonly inode: bigint;
-  /** Bytes of the file that are mapped, from the first to the last. */
+  /** The mapped range of the file: first mapped byte, and end of the last mapping. */
   readonly from: number;
   readonly to: number;
   /**
-   * Device and inode come from the file itself (map_files, which root may read). Otherwise they come from the text of `maps`:
-   * overlayfs and btrfs show the device of another file system there.
+   * True: device and inode come from the file itself (map_files, readable by root). False: they come from the text of `maps`,
+   * where overlayfs and btrfs show the device of another file system.
    */
   readonly exact: boolean;
 }
 
-/** Start and end of the mapping, permissions, offset in the file, device, inode: proc_pid_maps(5). */
+/** A line of proc_pid_maps(5): start, end, permissions, offset in the file, device, inode. */
 const LINE = /^([\da-f]+)-([\da-f]+) rw.s ([\da-f]+) ([\da-f]+):([\da-f]+) (\d+)/;
 
-/** undefined where there is no such process or it may not be looked at. */
+/** @returns undefined where the process does not exist or access is denied */
 export function mappedFiles(pid: number): MappedFile[] | undefined {
   let text: string;
   try {
@@ -58,15 +58,15 @@ function readMapping(pid: number, line: string): MappedFile | undefined {
   }
 }
 
-/** As stat(2) has it: makedev(3). */
+/** The device number as in stat(2): makedev(3). */
 function deviceNumber(major: bigint, minor: bigint): bigint {
   return (minor & 0xffn) | ((major & 0xfffn) << 8n) | ((minor & ~0xffn) << 12n) | ((major & ~0xfffn) << 32n);
 }
 
-/** linux/magic.h: file systems that show another device in `maps` than stat(2) does. */
+/** linux/magic.h: file systems whose device in `maps` differs from stat(2)'s. */
 const OTHER_DEVICE = new Set([0x794c7630, 0x9123683e]);
 
-/** Whether a path leads to that file. */
+/** True where the path leads to the mapped file. */
 export function isMapped({ device, inode, exact }: MappedFile, name: string): boolean {
   try {
     const { dev, ino } = fs.statSync(name, { bigint: true });
@@ -77,12 +77,12 @@ export function isMapped({ device, inode, exact }: MappedFile, name: string): bo
   }
 }
 
-/** Symbolic links that are followed before a path counts as a loop: path_resolution(7). */
+/** Symbolic links to follow before a path counts as a loop: path_resolution(7). */
 const MAX_LINKS = 40;
 
 /**
- * A path as the process sees it, as a path of this process. Symbolic links are resolved here, because the kernel would look
- * up an absolute one from the root of this process.
+ * Translates a path of the other process into a path of this process. Resolves symbolic links itself, because the kernel would
+ * resolve an absolute link from the root of this process.
  */
 export function pathInProcess(pid: number, name: string): string {
   const root = `/proc/${pid}/root`;
@@ -111,7 +111,7 @@ export function pathInProcess(pid: number, name: string): string {
   return [base, ...below].join('/');
 }
 
-/** The part of a path that lies below the root directory of a process in a chroot; '' = none. */
+/** The part of a path below the root directory of a process in a chroot; '' where there is none. */
 export function pathBelowRoot(pid: number, name: string): string {
   const root = readLink(`/proc/${pid}/root`);
   try {
@@ -134,7 +134,7 @@ function readLink(name: string): string | undefined {
   }
 }
 
-/** The name of the program; '' where there is no such process. */
+/** The program's name; '' where there is no such process. */
 export function programOf(pid: number): string {
   try {
     return fs.readFileSync(`/proc/${pid}/comm`, 'utf8').trim();
@@ -144,8 +144,7 @@ export function programOf(pid: number): string {
 }
 
 /**
- * Processes that hold the listening socket to which a path leads. The process that made the socket may have handed it to
- * another one: libvirtd does so.
+ * Processes that hold the listening socket of a path. Its creator may have passed it to another process: libvirtd does so.
  */
 export function holdersOf(socketPath: string): number[] {
   const socket = identity(socketPath);
@@ -154,7 +153,7 @@ export function holdersOf(socketPath: string): number[] {
   return processes().filter((pid) =>
     descriptorsOf(pid).some(({ target }) => {
       const name = listeners.get(target);
-      // Many sockets have the same last part: the file must be the same one.
+      // Many sockets have the same last path component: the file must be the same one.
       return name !== undefined && identity(pathInProcess(pid, name)) === socket;
     }),
   );
@@ -163,7 +162,7 @@ export function holdersOf(socketPath: string): number[] {
 /** /proc/net/unix: the flags of a listener have __SO_ACCEPTCON; then type, state, inode and path. */
 const LISTENER = /^\S+ \S+ \S+ 0001\d{4} \S+ \S+ +(\d+) (.+)$/gm;
 
-/** Listening sockets of this network namespace whose path ends so: from the link in a process' fd directory to the path. */
+/** Listening sockets of this network namespace with this last path component: `socket:[INODE]` → path. */
 function listenersNamed(name: string): Map<string, string> {
   const found = new Map<string, string>();
   try {
@@ -171,7 +170,7 @@ function listenersNamed(name: string): Map<string, string> {
       if (path.basename(bound!) === name) found.set(`socket:[${inode}]`, bound!);
     }
   } catch {
-    // No /proc, or no such file in it: nothing is known.
+    // Without /proc/net/unix no listeners are known.
   }
   return found;
 }
@@ -198,7 +197,7 @@ function processes(): number[] {
   }
 }
 
-/** What a process has open: the path of each descriptor, and where it leads. */
+/** The open descriptors of a process: the path of each in /proc, and its target. */
 export function descriptorsOf(pid: number): { readonly path: string; readonly target: string }[] {
   const directory = `/proc/${pid}/fd`;
   try {

@@ -1,6 +1,6 @@
-// The files that are a guest's RAM: opened, checked, never made, resized or replaced, because QEMU has them mapped.
-// Promises descriptors of regular files whose sizes are whole pages, in the order in which they were named. Which file belongs
-// to which memory backend is decided in guest-ram.ts.
+// Opens and checks the files of a guest's RAM. Never creates, resizes or replaces them, because QEMU has them mapped.
+// Returns descriptors of regular files with whole pages, in the given order. guest-ram.ts decides which file belongs to which
+// memory backend.
 
 import fs from 'node:fs';
 
@@ -14,11 +14,11 @@ export interface RamFile {
   readonly fd: number;
   /** Bytes. */
   readonly size: number;
-  /** No page of it has ever been written: all of it is a hole, which reads as zeros. */
+  /** No page was ever written: the file is one hole, which reads as zeros. */
   readonly fresh: boolean;
   readonly device: bigint;
   readonly inode: bigint;
-  /** The memory backend that has mapped this file; undefined where that could not be proven. */
+  /** The memory backend of this file; undefined without proof. */
   readonly backend?: MemoryBackend | undefined;
 }
 
@@ -59,7 +59,7 @@ function openRamFile(path: string, access: 'read' | 'write'): RamFile {
       `cannot be opened: ${systemText(thrown)}`,
       access === 'read'
         ? "name the guest's RAM file, for a memfd /proc/PID/fd/N"
-        : 'the destination QEMU must have made or mapped it before; it is never made here',
+        : 'the destination QEMU must have created or mapped it before; ramferry does not create it',
       thrown,
     );
   }
@@ -73,12 +73,12 @@ function openRamFile(path: string, access: 'read' | 'write'): RamFile {
 }
 
 function checkRamFile(path: string, fd: number): fs.BigIntStats {
-  // A number would round the inodes of overlayfs, which uses the highest bits.
+  // A `number` would round the inodes of overlayfs, which uses the highest bits.
   const stats = fs.fstatSync(fd, { bigint: true });
   if (!stats.isFile()) {
     throw unsuitable(path, 'is not a regular file', 'RAM must be a memory-backend-file with share=on');
   }
-  // A descriptor has a path of its own, also where the name is gone (memfd).
+  // The descriptor's path in /proc works also where the file has no name (memfd).
   if (fs.statfsSync(`/proc/self/fd/${fd}`).type === HUGETLBFS_MAGIC) {
     throw unsuitable(
       path,
@@ -87,7 +87,7 @@ function checkRamFile(path: string, fd: number): fs.BigIntStats {
     );
   }
   if (stats.size === 0n || stats.size % BigInt(PAGE_BYTES) !== 0n) {
-    throw unsuitable(path, `has ${stats.size} bytes, which is no number of pages`, 'is it a RAM file?');
+    throw unsuitable(path, `has ${stats.size} bytes, which is no whole number of pages`, 'is it a RAM file?');
   }
   return stats;
 }

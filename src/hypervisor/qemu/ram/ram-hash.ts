@@ -1,5 +1,5 @@
-// One hash over all RAM files, for comparing both sides while the guest is stopped. Reads in pieces and lets the event
-// loop turn between them: the link's messages go on.
+// Hashes RAM files, to compare both sides while the guest is stopped. Reads in pieces and yields to the event loop between them,
+// so that control messages keep flowing.
 
 import { setImmediate } from 'node:timers/promises';
 
@@ -10,10 +10,10 @@ import type { RamFile } from './ram-files.js';
 
 const PIECE_BYTES = 4 * MIB;
 
-/** XXH64 as hexadecimal digits: of all files one after the other, or of each memory backend by its id. */
+/** XXH64 as hexadecimal digits: of all files concatenated, or of each memory backend by its id. */
 export type RamHash = { readonly hash: string } | { readonly hashes: Readonly<Record<string, string>> };
 
-/** @param matched each file has a backend, and both sides know which */
+/** @param matched each file has a backend, and both sides agree on the ids */
 export async function hashRam(files: readonly RamFile[], matched: boolean): Promise<RamHash> {
   if (!matched) return { hash: await hashFiles(files) };
   const hashes: Record<string, string> = {};
@@ -21,7 +21,7 @@ export async function hashRam(files: readonly RamFile[], matched: boolean): Prom
   return { hashes };
 }
 
-/** What differs, for an error's text; undefined = nothing. */
+/** The difference, for an error's text; undefined where the hashes agree. */
 export function hashDifference(
   here: RamHash | undefined,
   there: {

@@ -1,5 +1,5 @@
-// The proof that a file is a memory backend of the QEMU at the other end of a monitor: QEMU names its backends and their paths,
-// and the kernel shows what QEMU's process has mapped. Looks only; opens nothing.
+// Proves that a file is a memory backend of the QEMU behind a monitor: QEMU names its backends and their paths, and the kernel
+// shows what QEMU's process has mapped. Opens no file.
 
 import fs from 'node:fs';
 
@@ -25,18 +25,18 @@ export interface ProofOptions {
   readonly qemuPid?: number | undefined;
 }
 
-/** Why no proof is possible. It says nothing against the files. */
+/** Why no proof is possible. The files may still be the right ones. */
 export class Unproven extends Error {
   refusal(ram: readonly string[]): RamferryError {
     const what =
       ram.length === 0 ? "which files are this QEMU's RAM" : `that ${ram.join(', ')} is this QEMU's RAM`;
     return new RamferryError('ERR_GUEST_RAM', `${what} cannot be proven: ${this.message}`, {
-      hint: "run as root or as QEMU's user, name QEMU's process with --qemu-pid, or vouch for the files with --ram-unchecked",
+      hint: "run as root or as QEMU's user, name QEMU's process with --qemu-pid, or skip the proof with --ram-unchecked",
     });
   }
 }
 
-/** A backend and the file that is behind it. */
+/** A backend and its file. */
 export interface Proof {
   readonly pid: number;
   readonly backend: MemoryBackend;
@@ -50,7 +50,7 @@ export function prove(
   options: ProofOptions,
   backends: readonly MemoryBackend[],
 ): readonly Proof[] {
-  let failure = new Unproven('the process at the other end of the monitor is not known');
+  let failure = new Unproven('the process at the other end of the monitor is unknown');
   for (const pid of candidates(monitor, options)) {
     const mapped = mappedFiles(pid);
     const name = `process ${pid} (${programOf(pid)})`;
@@ -65,7 +65,7 @@ export function prove(
   throw failure;
 }
 
-/** Processes that may be this QEMU, the likeliest first. */
+/** Processes that may be this QEMU, the most likely one first. */
 function* candidates(monitor: QmpClient, { qemuPid, qmp }: ProofOptions): Generator<number> {
   if (qemuPid !== undefined) {
     yield qemuPid;
@@ -86,7 +86,7 @@ function proveIn(
   const proofs: Proof[] = [];
   const nameless: MemoryBackend[] = [];
   for (const backend of backends) {
-    // QEMU makes a file without a name in a directory; the name of a file may be gone by now.
+    // For a directory QEMU creates a file without a name; and the name of a file may have been removed.
     const paths = pathsOf(pid, backend).filter((each) => isThere(each));
     if (paths.length === 0) {
       nameless.push(backend);
@@ -104,7 +104,7 @@ function proveIn(
   return proofs;
 }
 
-/** A memfd has no name that QEMU could say: its size must tell it from the others. */
+/** A memfd has no path: its size must identify it. */
 function proveNameless(
   pid: number,
   name: string,
@@ -138,7 +138,7 @@ function checkExtent({ id, path, size, offset }: MemoryBackend, { from, to }: Ma
   );
 }
 
-/** As QEMU sees it; and from here, because a QEMU started with -chroot has opened its files before. */
+/** The path as QEMU sees it, and as this process sees it: a QEMU with -chroot opened its files before the chroot. */
 function pathsOf(pid: number, { path }: MemoryBackend): string[] {
   return path === undefined ? [] : [pathInProcess(pid, path), path];
 }

@@ -1,6 +1,5 @@
-// Finds the pages of a guest's RAM that differ from what was sent before, by a 64-bit hash of every page's last copy.
-// Scans on several threads and hands out the findings in order of address. The tables of hashes take 0.21 % of RAM.
-// Reads only; what becomes of the pages is its caller's business.
+// Finds the pages of a guest's RAM that differ from their last sent copies, by a 64-bit hash of each copy.
+// Scans on several threads and returns the findings in order of address. The tables of hashes take 0.21 % of RAM. Read-only.
 
 import { randomBytes } from 'node:crypto';
 
@@ -15,13 +14,13 @@ import type { ScanStartUp } from '../../../slot/start-up.js';
 import { KIB } from '../../../units.js';
 import type { RamFile } from './ram-files.js';
 
-/** Bytes that one job looks at: small enough for a core's cache, large enough to be worth a wake-up. */
+/** Bytes that one job scans: small enough for a core's cache, large enough to outweigh the cost of a wake-up. */
 const EXTENT_BYTES = 256 * KIB;
-/** An error of a worker crosses in the output area. */
+/** The output area carries a worker's error. */
 const OUTPUT_BYTES = 4096;
-/** Bytes of the table for each page. */
+/** Table bytes per page. */
 const HASH_BYTES = 8;
-/** Slots a thread: one at work, one waiting to be taken, one waiting for its turn. */
+/** Slots per thread: one in work, one waiting for a worker, one waiting to be handed out in order. */
 const SLOTS_PER_THREAD = 3;
 
 const GEOMETRY = {
@@ -31,12 +30,12 @@ const GEOMETRY = {
   output: OUTPUT_BYTES,
 } as const;
 
-/** Pages that differ, of one extent. */
+/** The differing pages of one extent. */
 export interface Finding {
   readonly region: number;
   /** Page numbers within the region, ascending. */
   readonly numbers: readonly number[];
-  /** Their copies, one after the other; valid until the next finding is asked for. */
+  /** Copies of these pages, concatenated; valid until the next finding is requested. */
   readonly pages: Uint8Array;
 }
 
@@ -46,7 +45,7 @@ interface Extent {
   readonly length: number;
 }
 
-/** Memory of a scanner's threads and slots, without the table. */
+/** Bytes of memory of a scanner's threads and slots, without the tables. */
 export function scannerBytes(threads: number, perThread: number): number {
   return threads * (perThread + SLOTS_PER_THREAD * slotBytes(GEOMETRY));
 }
@@ -57,7 +56,7 @@ export class Scanner {
   readonly #slots: number;
   readonly #firstPages: readonly number[];
   readonly #firstBlocks: readonly number[];
-  /** Every page has been seen once. */
+  /** Every page has been scanned once. */
   #complete = false;
 
   constructor(files: readonly RamFile[], threads: number) {
@@ -88,7 +87,7 @@ export class Scanner {
     });
   }
 
-  /** One pass over RAM: everything at the first, what has changed since at later ones. Findings may be empty. */
+  /** One pass over RAM: all pages in the first pass, changed pages in later ones. Findings may be empty. */
   async *round(): AsyncGenerator<Finding, void> {
     for await (const { extent, changed, slot } of this.#pass(
       this.#complete ? SCAN_MODE.changed : SCAN_MODE.all,
@@ -104,19 +103,19 @@ export class Scanner {
     this.#complete = true;
   }
 
-  /** How many pages differ now from what was sent. */
+  /** The number of pages that now differ from their sent copies. */
   async differing(): Promise<number> {
     let sum = 0;
     for await (const { changed } of this.#pass(SCAN_MODE.compare)) sum += changed;
     return sum;
   }
 
-  /** Ends what is under way: it rejects with this error. */
+  /** Ends the current pass: it rejects with this error. */
   fail(error: RamferryError): void {
     this.#pool.fail(error);
   }
 
-  /** Ends the threads. No pass may be under way, unless it was failed. */
+  /** Ends the threads. No pass may be active, except one that was failed. */
   close(): Promise<void> {
     return this.#pool.close();
   }

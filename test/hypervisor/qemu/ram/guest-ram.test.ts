@@ -282,7 +282,10 @@ describe('RAM of two memory backends', () => {
       { ram: pair.both('dst'), ramUnchecked: true },
     );
     pair.assertArrived(ends);
-    assert.equal(pair.warnings.filter((text) => text.includes('RAM is taken as --ram names it')).length, 2);
+    assert.equal(
+      pair.warnings.filter((text) => text.includes('the files of --ram are used without proof')).length,
+      2,
+    );
   });
 
   it('needs --ram, when it is unchecked', async () => {
