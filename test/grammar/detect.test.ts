@@ -1,4 +1,4 @@
-// What a stream's first bytes say, read no further than is needed, and what each side does with each kind.
+// Recognition of a stream by its first bytes, with as few reads as possible, and what each side does with each kind.
 
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
@@ -13,7 +13,7 @@ import {
 } from '../../src/grammar/detect.js';
 import { STREAM_FORMATS } from '../../src/grammar/formats.js';
 
-/** Written down again, from the formats' specifications. */
+/** The magics, taken from the formats' specifications independently of the source. */
 const MAGICS: [StreamKind, string][] = [
   ['libxc', 'ffffffffffffffff58454e46'],
   ['libxl', '4c6962786c466d74'],
@@ -31,7 +31,7 @@ const MAGICS: [StreamKind, string][] = [
   ['gzip', '1f8b08'],
 ];
 
-/** Feeds byte by byte; returns the decision and after how many bytes it came. */
+/** Feeds byte by byte. @returns the decision, and after how many bytes it came */
 function slowly(bytes: Uint8Array, fileSize?: number): { kind: StreamKind; after: number } {
   const detector = new Detector(fileSize);
   for (let i = 0; i < bytes.length; i++) {
@@ -41,29 +41,29 @@ function slowly(bytes: Uint8Array, fileSize?: number): { kind: StreamKind; after
   return { kind: detector.end(), after: bytes.length };
 }
 
-describe('detector', () => {
+describe('Detector', () => {
   for (const [kind, hex] of MAGICS) {
     const magic = Buffer.from(hex, 'hex');
 
-    it(`knows ${kind} by ${hex} at its last byte`, () => {
+    it(`recognises ${kind} at the last byte of ${hex}`, () => {
       const bytes = Buffer.concat([magic, Buffer.alloc(100, 7)]);
       assert.deepEqual(slowly(bytes), { kind, after: magic.length });
       assert.equal(new Detector().feed(bytes), kind);
     });
 
-    it(`does not take ${hex} for ${kind} when its last byte is another, and says so at once`, () => {
+    it(`rejects ${kind} at once when the last byte of ${hex} differs`, () => {
       const bytes = Buffer.from(magic);
       bytes[bytes.length - 1]! ^= 0x80;
       assert.deepEqual(slowly(bytes), { kind: 'opaque', after: magic.length });
       assert.deepEqual(slowly(bytes, 8192), { kind: 'raw', after: magic.length });
     });
 
-    it(`takes the beginning of ${hex} for nothing when the stream ends there`, () => {
+    it(`recognises nothing when the stream ends within ${hex}`, () => {
       assert.deepEqual(slowly(magic.subarray(0, -1)), { kind: 'opaque', after: magic.length - 1 });
     });
   }
 
-  it('reads no more than it needs when it is given what it asks for', () => {
+  it('asks for no more bytes than it needs', () => {
     for (const [kind, hex] of MAGICS) {
       const magic = Buffer.from(hex, 'hex');
       const detector = new Detector();
@@ -79,19 +79,19 @@ describe('detector', () => {
     }
   });
 
-  it('decides at the first byte that begins no magic', () => {
+  it('decides at the first byte that matches no magic', () => {
     assert.deepEqual(slowly(Buffer.alloc(10)), { kind: 'opaque', after: 1 });
     assert.deepEqual(slowly(Buffer.alloc(10), 4096), { kind: 'raw', after: 1 });
   });
 
-  it('takes for a RAM image only a file with a whole number of pages, and at least one', () => {
+  it('recognises a RAM image only in a file with one or more whole pages', () => {
     assert.equal(slowly(Buffer.alloc(1), 4097).kind, 'opaque');
     assert.equal(slowly(Buffer.alloc(0), 0).kind, 'opaque');
     assert.equal(slowly(Buffer.alloc(1), 268_435_456).kind, 'raw');
     assert.equal(slowly(Buffer.from('QEVM'), 8192).kind, 'qemu');
   });
 
-  it('decides the same in any split, for good', () => {
+  it('decides the same in any split, and keeps the decision', () => {
     const starts = fc.constantFrom(...MAGICS.map(([, hex]) => Buffer.from(hex, 'hex')));
     fc.assert(
       fc.property(
@@ -111,8 +111,8 @@ describe('detector', () => {
   });
 });
 
-describe('what each side does with a kind', () => {
-  it('has a grammar for each format', () => {
+describe('grammarFor and containerOf', () => {
+  it('have a grammar for each format', () => {
     const names = STREAM_FORMATS.map((format) => grammarFor(format).name);
     assert.deepEqual(names, ['raw', 'libxc', 'libxc', 'libxc', 'libxc', 'qemu', 'qemu', 'opaque']);
   });
@@ -124,7 +124,7 @@ describe('what each side does with a kind', () => {
     ['lz4-legacy', /LZ4 legacy/],
     ['gzip', /gzip/],
   ] as const) {
-    it(`refuses to compress ${kind} again, and names it`, () => {
+    it(`refuse to compress ${kind} again, with its name`, () => {
       assert.ok(isCompressed(kind));
       assert.throws(
         () => grammarFor(kind),
@@ -137,7 +137,7 @@ describe('what each side does with a kind', () => {
     });
   }
 
-  it('reads each kind with the container that wrote it', () => {
+  it('give the container that wrote each kind', () => {
     const kinds: [StreamKind, string][] = [
       ['native', 'native'],
       ['zstd', 'frames'],

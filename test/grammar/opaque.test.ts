@@ -1,4 +1,4 @@
-// Bytes that no grammar knows: aligned pages without identity, and the three ways in which a walk may end in them.
+// Bytes of unknown structure: aligned pages without identity, and the three ways in which a walk may end in them.
 
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
@@ -9,7 +9,7 @@ import { PAGE_BYTES } from '../../src/page/size.js';
 import { opaqueSegments } from './support/qemu-streams.js';
 import { Recorder, drive, record } from './support/xen-recorder.js';
 
-/** A tail by itself, so that it can be driven. */
+/** A grammar of a tail alone, for the driver. */
 function tail(offset: number, options?: TailOptions): Grammar {
   const rest = new OpaqueTail(offset, options);
   return {
@@ -22,7 +22,7 @@ function tail(offset: number, options?: TailOptions): Grammar {
 }
 
 describe('opaque grammar', () => {
-  it('takes aligned blocks for pages without identity, in one call', () => {
+  it('reports aligned blocks as pages without identity, in one call', () => {
     const recorder = new Recorder();
     const bytes = new Uint8Array(100 * PAGE_BYTES + 5);
     assert.equal(new OpaqueGrammar().scan(bytes, true, recorder), bytes.length);
@@ -33,13 +33,13 @@ describe('opaque grammar', () => {
     ]);
   });
 
-  it('takes nothing for a sink that is full', () => {
+  it('takes nothing while the sink is full', () => {
     assert.equal(new OpaqueGrammar().scan(new Uint8Array(9000), true, new Recorder(0)), 0);
   });
 });
 
-describe('the rest of a stream', () => {
-  it('is aligned to the start of the stream, in any split, for any sink', () => {
+describe('OpaqueTail', () => {
+  it('aligns blocks to the start of the stream, in any split, for any sink', () => {
     const sizes = fc.array(fc.integer({ min: 1, max: 9000 }), { minLength: 1 });
     fc.assert(
       fc.property(
@@ -57,12 +57,12 @@ describe('the rest of a stream', () => {
     );
   });
 
-  it('is skeleton to the last byte when it is known to be no pages', () => {
+  it('reports only skeleton with the option skeleton', () => {
     const { segments } = record(tail(0, { skeleton: true }), new Uint8Array(20_000), 100);
     assert.deepEqual(segments, [{ kind: 'skeleton', n: 20_000 }]);
   });
 
-  it('keeps nothing back when it is urgent, and flushes after each scan', () => {
+  it('keeps nothing back and flushes after each scan with the option urgent', () => {
     const recorder = new Recorder();
     const rest = new OpaqueTail(10, { urgent: true });
     for (const n of [1, PAGE_BYTES, 3]) assert.equal(rest.scan(new Uint8Array(n), false, recorder), n);

@@ -1,4 +1,4 @@
-// RAM images: every page with its number, and a tail that is none.
+// RAM images: every page with its number, and a tail shorter than a page.
 
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
@@ -37,7 +37,7 @@ describe('raw grammar', () => {
     ]);
   });
 
-  it('finds the same in any split, for any sink', () => {
+  it('reports the same in any split, to any sink', () => {
     const sizes = fc.array(fc.integer({ min: 1, max: 12000 }), { minLength: 1 });
     fc.assert(
       fc.property(fc.nat(50_000), sizes, fc.integer({ min: 1, max: 3 }), (length, pieces, room) => {
@@ -50,7 +50,7 @@ describe('raw grammar', () => {
     );
   });
 
-  it('takes nothing for a sink that is full', () => {
+  it('takes nothing while the sink is full', () => {
     const recorder = new Recorder(0);
     assert.equal(new RawGrammar().scan(new Uint8Array(2 * PAGE_BYTES), true, recorder), 0);
     assert.equal(recorder.calls, 0);

@@ -1,5 +1,5 @@
-// How each grammar says that its stream ended: whole streams, and the same streams broken off at every byte.
-// A stream that broke off is never `seen`, but where all that is missing is what the format allows to be missing.
+// How each grammar reports the end of its stream: complete streams, and the same streams cut at every byte.
+// A cut stream is never `seen`, except where only an optional part is missing.
 
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
@@ -31,7 +31,7 @@ function stateOf(grammar: Grammar, bytes: Uint8Array, piece = Infinity): State {
   return grammar.end().state;
 }
 
-/** What the grammar says after each byte; `states[n]`: the input has n bytes. */
+/** The grammar's report after each byte; `states[n]`: the input has n bytes. */
 function states(grammar: Grammar, bytes: Uint8Array): State[] {
   const recorder = new Recorder();
   const found: State[] = [grammar.end().state];
@@ -55,7 +55,7 @@ function small(description: string | undefined, footers = true): Buffer {
 
 const DESCRIPTION = '{"page_size": 4096, "devices": [{"name": "a \\"{]", "fields": [{"size": 4}]}]}';
 
-describe('the end of a QEMU stream', () => {
+describe('end() of a QEMU stream', () => {
   const whole: Record<string, [Buffer, State]> = {
     'precopy with a description': [precopy(1).bytes, 'seen'],
     'a description with brackets in its strings': [small(DESCRIPTION), 'seen'],
@@ -75,20 +75,20 @@ describe('the end of a QEMU stream', () => {
     'nothing at all': [Buffer.alloc(0), 'incomplete'],
   };
   for (const [name, [bytes, state]] of Object.entries(whole)) {
-    it(`says ${state}, ${name}`, () => {
+    it(`is ${state}, ${name}`, () => {
       for (const piece of [Infinity, 1, 7, 4097]) {
         assert.equal(stateOf(new QemuGrammar(), bytes, piece), state);
       }
     });
   }
 
-  it('never says seen of a stream that broke off, at any byte', () => {
+  it('is never seen for a stream cut at any byte', () => {
     for (const footers of [true, false]) {
       const bytes = small(DESCRIPTION, footers);
       const found = states(new QemuGrammar(), bytes);
       assert.equal(found.at(-1), 'seen');
       assert.equal(found.indexOf('seen'), bytes.length);
-      // EOF has come, the description has not: the guest is complete, but that cannot be told.
+      // EOF has come without the description: the guest is complete, but the format does not show it.
       const eof = bytes.indexOf(Buffer.from([0, 6, 0, 0, 0, DESCRIPTION.length])) + 1;
       assert.equal(found[eof], 'unseen');
       const between = footers ? found.filter((state) => state === 'unseen').length : 1;
@@ -96,7 +96,7 @@ describe('the end of a QEMU stream', () => {
     }
   });
 
-  it('says the same of a stream that broke off whether it comes at once or byte by byte', () => {
+  it('does not depend on the split of a cut stream', () => {
     const bytes = small(DESCRIPTION);
     const found = states(new QemuGrammar(), bytes);
     for (let cut = 0; cut < bytes.length; cut += cut > bytes.length - 600 ? 1 : 61) {
@@ -104,14 +104,14 @@ describe('the end of a QEMU stream', () => {
     }
   });
 
-  it('says incomplete before the end of RAM, at every byte', () => {
+  it('is incomplete at every byte before the end of RAM', () => {
     const bytes = precopy(2, 2, 8).bytes;
     const end = bytes.lastIndexOf(Buffer.from([3, 0, 0, 0, 2]));
     const found = states(new QemuGrammar(), bytes.subarray(0, end));
     assert.deepEqual([...new Set(found)], ['incomplete']);
   });
 
-  it('says incomplete, broken off within the header of a description that follows RAM at once', () => {
+  it('is incomplete within the header of a description directly behind RAM', () => {
     const start = new QemuStream(1).magic().ramSetup().sectionPart(2, 3).mixture(3).eos().footer(2).eof();
     const { length } = start;
     const bytes = start.vmDescription().build().bytes;
@@ -132,7 +132,7 @@ describe('QemuTail', () => {
     return tail.end().state;
   };
 
-  it('believes no description that is not JSON of the told length', () => {
+  it('accepts only a description that is JSON of the given length', () => {
     for (const [text, length] of [
       ['{"a": 1}', 7],
       ['{"a": 1}', 9],
@@ -147,7 +147,7 @@ describe('QemuTail', () => {
     assert.equal(tailOf(described('{"a": 1}')), 'seen');
   });
 
-  it('finds the description behind bytes that look like the beginning of another', () => {
+  it('finds the description behind bytes that look like the start of one', () => {
     const real = described('{"a": [1, 2]}');
     for (const before of [
       Buffer.from([0, 6, 0, 0, 0, 50, 0x7b, 0x22, 0x61]),
@@ -164,8 +164,8 @@ describe('QemuTail', () => {
     }
   });
 
-  it('says the same of device state in any split, and seen only behind a closing brace', () => {
-    // Few values, of those that count: heads, footers and text come up all the time.
+  it('does not depend on the split, and is seen only behind a closing brace', () => {
+    // A few relevant values, so that heads, footers and text occur often.
     const byte = fc.constantFrom(0, 0, 6, 6, 1, 3, 0x7b, 0x7d, 0x22, 0x5b, 0x5d, 0x7e, 0x61);
     fc.assert(
       fc.property(
@@ -186,7 +186,7 @@ describe('QemuTail', () => {
   });
 });
 
-describe('the end of a libvirt save image', () => {
+describe('end() of a libvirt save image', () => {
   const stream = small(DESCRIPTION);
   const image = (magic = 'LibvirtQemudSave', format = 0): Buffer => {
     const header = Buffer.alloc(92);
@@ -195,7 +195,7 @@ describe('the end of a libvirt save image', () => {
     return Buffer.concat([header, Buffer.alloc(500, '<domain/>'), stream]);
   };
 
-  it('is that of the QEMU stream in it', () => {
+  it('is that of its QEMU stream', () => {
     const bytes = image();
     assert.equal(stateOf(new LibvirtGrammar(), bytes, 13), 'seen');
     const found = states(new LibvirtGrammar(), bytes);
@@ -203,25 +203,25 @@ describe('the end of a libvirt save image', () => {
     assert.deepEqual([...new Set(found.slice(0, 700))], ['incomplete']);
   });
 
-  it('is incomplete while libvirt has not marked the image as complete', () => {
+  it('is incomplete with the preliminary magic', () => {
     assert.equal(stateOf(new LibvirtGrammar(), image('LibvirtQemudPart')), 'incomplete');
   });
 
-  it('is unseen where libvirt has compressed the stream', () => {
+  it('is unseen for an image that libvirt compressed', () => {
     assert.equal(stateOf(new LibvirtGrammar(), image(undefined, 5)), 'unseen');
   });
 });
 
-describe('the end of a Xen stream', () => {
+describe('end() of a Xen stream', () => {
   for (const [name, { kind, stream }] of Object.entries(wellFormed())) {
     const state = name === 'xenopsd with vGPU' ? 'unseen' : 'seen';
-    it(`says ${state} of the whole one: ${name}`, () => {
+    it(`is ${state} for the complete stream: ${name}`, () => {
       for (const piece of [Infinity, 1, 77]) {
         assert.equal(stateOf(createXenGrammar(kind), stream.bytes(), piece), state);
       }
     });
 
-    it(`never says seen of one that broke off: ${name}`, () => {
+    it(`is never seen for a cut stream: ${name}`, () => {
       const bytes = stream.bytes();
       const found = states(createXenGrammar(kind), bytes);
       const first = found.indexOf('seen');
@@ -233,14 +233,14 @@ describe('the end of a Xen stream', () => {
     });
   }
 
-  it('is unseen in a version that the walk does not know', () => {
+  it('is unseen for an unknown version', () => {
     const bytes = Buffer.from(wellFormed()['pv']!.stream.bytes());
     bytes.writeUInt32BE(9, 12);
     assert.equal(stateOf(createXenGrammar('libxc'), bytes), 'unseen');
   });
 });
 
-describe('the end of a stream without an end of its own', () => {
+describe('end() of a stream without an end mark', () => {
   for (const kind of ['raw', 'opaque'] as const) {
     it(`is unseen: ${kind}`, () => {
       assert.equal(stateOf(grammarFor(kind), Buffer.alloc(8192)), 'unseen');

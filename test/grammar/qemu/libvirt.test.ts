@@ -1,4 +1,4 @@
-// libvirt's save images: header, XML, and the QEMU stream in them, dense, sparse and broken off.
+// libvirt's save images: header, XML and QEMU stream; dense, sparse and cut.
 
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
@@ -34,7 +34,7 @@ describe('libvirt save images', () => {
   const stream = precopy(1, 2);
 
   for (const fields of [{}, { magic: 'LibvirtQemudPart' }, { version: 1 }, { bigEndian: true }]) {
-    it(`finds the QEMU stream after header and XML: ${JSON.stringify(fields)}`, () => {
+    it(`finds the QEMU stream behind header and XML: ${JSON.stringify(fields)}`, () => {
       const bytes = image(70_000, stream.bytes, fields);
       const expected = withHeader(92 + 70_000, stream.expected);
       for (const piece of [1, 7, 65536, Infinity]) {
@@ -44,11 +44,11 @@ describe('libvirt save images', () => {
     });
   }
 
-  it('has the name of the grammar that it contains', () => {
+  it('has the name of the inner grammar', () => {
     assert.equal(new LibvirtGrammar().name, 'qemu');
   });
 
-  it('takes an image without XML', () => {
+  it('accepts an image without XML', () => {
     const { segments } = record(new LibvirtGrammar(), image(0, stream.bytes), 10);
     assert.deepEqual(segments, withHeader(92, stream.expected));
   });
@@ -59,7 +59,7 @@ describe('libvirt save images', () => {
     [5, /zstd/],
     [77, /format 77/],
   ] as const) {
-    it(`makes an image in format ${format} opaque after the XML, and says why`, () => {
+    it(`makes an image in format ${format} opaque behind the XML, with the reason`, () => {
       const bytes = image(100, Buffer.alloc(20_000, 1), { format });
       const grammar = new LibvirtGrammar();
       const { segments } = record(grammar, bytes, 999);
@@ -69,7 +69,7 @@ describe('libvirt save images', () => {
     });
   }
 
-  it('follows a sparse image to where its pages are elsewhere, with blocks aligned to the file', () => {
+  it('follows a sparse image up to mapped-ram, with opaque blocks aligned to the file', () => {
     const { bytes } = mappedRam(true);
     const all = image(1000, bytes, { format: 6 });
     const grammar = new LibvirtGrammar();
@@ -82,9 +82,9 @@ describe('libvirt save images', () => {
   for (const [what, bytes] of [
     ['another magic', image(0, stream.bytes, { magic: 'LibvirtQemudXave' })],
     ['an unknown version', image(0, stream.bytes, { version: 3 })],
-    ['more XML than there can be', image(0, stream.bytes).fill(0xff, 20, 24)],
+    ['more XML than the limit', image(0, stream.bytes).fill(0xff, 20, 24)],
   ] as const) {
-    it(`does not believe ${what}`, () => {
+    it(`rejects a header with ${what}`, () => {
       const grammar = new LibvirtGrammar();
       const { segments } = record(grammar, bytes, 50);
       assert.deepEqual(segments, opaqueSegments(0, bytes.length, 'pages'));
@@ -92,7 +92,7 @@ describe('libvirt save images', () => {
     });
   }
 
-  it('covers an image that breaks off anywhere, in any split', () => {
+  it('covers an image cut at any byte, in any split', () => {
     const bytes = image(300, stream.bytes);
     fc.assert(
       fc.property(

@@ -1,4 +1,4 @@
-// The grammar against a stream that QEMU 7.2 wrote, and against a second reading of it that shares no code.
+// The grammar against a stream of QEMU 7.2, and against a second parser that shares no code with it.
 
 import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
@@ -52,7 +52,7 @@ class Counter implements SegmentSink {
   }
 }
 
-/** Where the pages are, by the shortest walk that this one stream allows. */
+/** The pages' offsets, by the shortest parser that this one stream allows. */
 function secondReading(bytes: Buffer): { pages: number; zero: number; ramEnd: number; digest: string } {
   const contents = createHash('sha256');
   let [pages, zero] = [0, 0];
@@ -81,7 +81,7 @@ function secondReading(bytes: Buffer): { pages: number; zero: number; ramEnd: nu
 }
 
 describe('qemu grammar: a stream of QEMU 7.2', () => {
-  it('finds each of its pages, and none in the device state', { skip }, async () => {
+  it('finds each page, and none in the device state', { skip }, async () => {
     const bytes = await decompress(readFileSync(file));
     const grammar = new QemuGrammar();
     const counter = new Counter(bytes);
@@ -101,14 +101,14 @@ describe('qemu grammar: a stream of QEMU 7.2', () => {
     assert.equal(counter.contents.digest('hex'), digest);
     assert.deepEqual(grammar.end(), { state: 'seen' });
 
-    // Broken off at each byte of the device state and of its description.
+    // Cut at each byte of the device state and of its description.
     const tail = new QemuTail(true);
     const found = { incomplete: 0, unseen: 0, seen: 0 };
     for (let cut = ramEnd; cut < bytes.length; cut++) {
       found[tail.end().state] += 1;
       tail.take(bytes.subarray(cut, cut + 1));
     }
-    // Unseen: where EOF has come and no byte of the description, and where a device's data looks like a footer and EOF.
+    // Unseen: directly behind EOF, and where a device's data looks like a footer and EOF.
     assert.deepEqual(found, { incomplete: bytes.length - ramEnd - 2, unseen: 2, seen: 0 });
     assert.equal(tail.end().state, 'seen');
   });

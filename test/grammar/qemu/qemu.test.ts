@@ -1,4 +1,4 @@
-// QEMU streams from the tests' own builder: which pages are found with which identity, and where the walk ends.
+// QEMU streams from the tests' own builder: pages, their identities, and where the walk ends.
 
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
@@ -48,7 +48,7 @@ const STREAMS: Record<string, () => Built> = {
   'mapped-ram of one block': () => mappedRam(true),
 };
 
-/** Streams whose rest is forwarded at once: how often flush is called depends on the split there. */
+/** Streams whose rest is forwarded at once: the number of flushes depends on the split there. */
 const URGENT: Record<string, () => Built> = {
   'postcopy with a package': () => postcopy(7),
   'postcopy with LISTEN': () => listening(8),
@@ -78,33 +78,33 @@ function pages(segments: readonly Segment[]): number {
   return segments.reduce((sum, segment) => sum + (segment.kind === 'pages' ? segment.n : 0), 0);
 }
 
-describe('qemu grammar: what it finds', () => {
+describe('qemu grammar: segments', () => {
   for (const [name, build] of Object.entries(STREAMS)) {
-    it(`finds what was written: ${name}`, () => {
+    it(`reports the builder's segments: ${name}`, () => {
       const { bytes, expected } = build();
       assert.deepEqual(found(bytes), expected);
     });
     for (const piece of [1, 7, 65536]) {
-      it(`does so in pieces of ${piece}: ${name}`, () => {
+      it(`reports them in pieces of ${piece}: ${name}`, () => {
         const { bytes, expected } = build();
         assert.deepEqual(found(bytes, piece), expected);
       });
     }
-    it(`does so when the sink takes one call at a time: ${name}`, () => {
+    it(`reports them to a sink for one call: ${name}`, () => {
       const { bytes, expected } = build();
       assert.deepEqual(found(bytes, 5000, 1), expected);
     });
   }
   for (const [name, build] of Object.entries(URGENT)) {
     for (const piece of [1, 7, 65536, Infinity]) {
-      it(`finds what was written: ${name}, pieces of ${piece}`, () => {
+      it(`reports the builder's segments: ${name}, pieces of ${piece}`, () => {
         const { bytes, expected } = build();
         assert.deepEqual(withoutFlushes(found(bytes, piece)), withoutFlushes(expected));
       });
     }
   }
 
-  it('finds the same in random splits and with a sink of random room', () => {
+  it('reports the same in random splits, to a sink of random capacity', () => {
     fc.assert(
       fc.property(
         fc.integer(),
@@ -130,13 +130,13 @@ describe('qemu grammar: identities', () => {
     assert.deepEqual(identities, [2 * 2 ** 36 + 5, 5]);
   });
 
-  it('numbers blocks that no list told in the order of their appearance', () => {
+  it('numbers unlisted blocks in the order of their appearance', () => {
     const stream = new QemuStream().magic().sectionStart(2, 'ram').ramPage(2, 5).ramPage(0, 6).ramPage(2, 7);
     const identities = found(stream.build().bytes).flatMap((s) => (s.kind === 'pages' ? [s.identity] : []));
     assert.deepEqual(identities, [5, 2 ** 36 + 6, 7]);
   });
 
-  it('gives a page that is sent again its identity', () => {
+  it('keeps the identity of a page that is sent again', () => {
     const stream = new QemuStream().magic().ramSetup().sectionPart(2).ramPage(1, 9).eos().footer(2);
     stream.sectionPart(2, 3).zeroPage(0, 1).ramPage(1, 9).eos();
     const identities = found(stream.build().bytes).flatMap((s) => (s.kind === 'pages' ? [s.identity] : []));
@@ -155,7 +155,7 @@ describe('qemu grammar: identities', () => {
     assert.deepEqual(found(bytes), expected);
   });
 
-  it('keeps to identities below 2^53 for the highest address and many blocks', () => {
+  it('keeps identities below 2^53 for the highest address and many blocks', () => {
     const stream = new QemuStream(1, [{ name: 'a', pages: 1 }]).magic().sectionStart(2, 'ram');
     for (let i = 0; i < 300; i++) {
       stream.word(2n ** 48n - 4096n + 8n).skeleton(counted(`block ${i}`));
@@ -167,7 +167,7 @@ describe('qemu grammar: identities', () => {
 });
 
 describe('qemu grammar: where the walk ends', () => {
-  it('says nothing of an early end after a whole precopy stream', () => {
+  it('reports no opaqueBecause after a complete precopy stream', () => {
     for (const build of [precopy, oldMachine, withCapabilities])
       assert.equal(reason(build().bytes), undefined);
   });
@@ -181,14 +181,14 @@ describe('qemu grammar: where the walk ends', () => {
     assert.equal(pages(found(bytes)), 1);
   });
 
-  it('takes nothing after END for a section of ram, even if it says so', () => {
+  it('reports no pages of a ram section behind END', () => {
     const stream = new QemuStream().magic().ramSetup().sectionPart(2, 3).ramPage(0, 1).eos().footer(2);
     stream.ends('skeleton').sectionPart(2).ramPage(0, 2).eos().footer(2);
     const { bytes, expected } = stream.build();
     assert.deepEqual(found(bytes), expected);
   });
 
-  it('reports a description and what follows EOF as skeleton', () => {
+  it('reports the description and the bytes behind EOF as skeleton', () => {
     const stream = new QemuStream().magic().ramSetup().sectionPart(2, 3).ramPage(0, 1).eos().footer(2);
     stream
       .eof()
@@ -238,7 +238,7 @@ describe('qemu grammar: where the walk ends', () => {
       /beyond the end/,
     ],
     [
-      'address beyond its block, which is named',
+      'address beyond its block, with the name of the block',
       start()
         .sectionPart(2)
         .word((64 << 12) | 8)
@@ -329,7 +329,7 @@ describe('qemu grammar: where the walk ends', () => {
     ],
   ];
   for (const [name, stream, because] of unknown) {
-    it(`makes the rest opaque, and says why: ${name}`, () => {
+    it(`makes the rest opaque with the reason: ${name}`, () => {
       stream.skeleton(Buffer.alloc(3 * PAGE_BYTES, 0x28));
       const { bytes, expected } = stream.build();
       assert.deepEqual(found(bytes), expected);
@@ -339,7 +339,7 @@ describe('qemu grammar: where the walk ends', () => {
   }
 
   for (const oneBlock of [true, false]) {
-    it(`says that a stream is mapped-ram, of ${oneBlock ? 'one block' : 'several blocks'}`, () => {
+    it(`recognises mapped-ram with ${oneBlock ? 'one block' : 'several blocks'}`, () => {
       assert.equal(reason(mappedRam(oneBlock).bytes), 'mapped-ram');
     });
   }
@@ -354,7 +354,7 @@ describe('qemu grammar: where the walk ends', () => {
     });
   }
 
-  it('walks no section after EOF, even if RAM was not over', () => {
+  it('reads no section behind EOF, also before the end of RAM', () => {
     const stream = new QemuStream().magic().ramSetup().eof().ends('skeleton');
     const { bytes, expected } = stream.sectionPart(2).ramPage(0, 1).eos().footer(2).build();
     assert.deepEqual(found(bytes), expected);
@@ -369,7 +369,7 @@ describe('qemu grammar: where the walk ends', () => {
     assert.match(reason(bytes) ?? '', /too many/);
   });
 
-  it('aligns the blocks of the rest to the start of the file that holds the stream', () => {
+  it("aligns opaque blocks to the start of the stream's file", () => {
     const bytes = Buffer.concat([Buffer.from('QEVM'), u32(3), Buffer.alloc(3 * PAGE_BYTES, 9)]);
     const { segments } = record(new QemuGrammar(4000), bytes);
     const expected = opaqueSegments(4008, 4000 + bytes.length, 'pages');
@@ -379,7 +379,7 @@ describe('qemu grammar: where the walk ends', () => {
 });
 
 describe('qemu grammar: flush', () => {
-  it('follows each command, EOF and the description', () => {
+  it('comes after each command, EOF and the description', () => {
     const stream = new QemuStream().magic().command(COMMAND.ping, u32(1)).ramSetup();
     stream.command(COMMAND.advise, adviseData()).eof().vmDescription();
     const { bytes, expected } = stream.build();
@@ -388,7 +388,7 @@ describe('qemu grammar: flush', () => {
   });
 
   for (const [name, build] of Object.entries(URGENT)) {
-    it(`follows every scan, with nothing kept back: ${name}`, () => {
+    it(`comes after every scan, with nothing kept back: ${name}`, () => {
       const { bytes } = build();
       const grammar = new QemuGrammar();
       const recorder = new Recorder();
@@ -417,18 +417,18 @@ describe('qemu grammar: damaged input', () => {
     return stream.sectionPart(2, 3).zeroPage(1, 1).eos().footer(2).eof().vmDescription().build().bytes;
   };
 
-  it('covers a stream that breaks off at any byte, whatever the split', () => {
+  it('covers a stream cut at any byte, in any split', () => {
     const bytes = small();
     for (let length = 0; length <= bytes.length; length++) {
       const whole = found(bytes.subarray(0, length));
-      // Within the page nothing of interest changes: there every 64th length is enough for the second split.
+      // Inside the page every 64th length is enough for the second split.
       if (length % 64 === 0 || length < 300 || length > 4396) {
         assert.deepEqual(found(bytes.subarray(0, length), 300), whole);
       }
     }
   });
 
-  it('survives every flipped bit outside the page, and single bytes of every value', () => {
+  it('covers streams with any flipped bit outside the page, or one byte of any value', () => {
     const bytes = small();
     const pageAt = bytes.indexOf(Buffer.alloc(64, bytes[400]));
     for (let at = 0; at < bytes.length; at++) {
@@ -443,7 +443,7 @@ describe('qemu grammar: damaged input', () => {
     }
   });
 
-  it('survives arbitrary bytes behind a good beginning', () => {
+  it('covers arbitrary bytes behind a valid start', () => {
     const heads = [
       Buffer.alloc(0),
       new QemuStream().magic().build().bytes,

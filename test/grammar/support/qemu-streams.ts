@@ -1,11 +1,11 @@
 // Builds QEMU migration streams, item by item as savevm.c and ram.c write them, together with the segments that the
-// grammar has to find in them. Seeded: the same seed gives the same bytes. Knows nothing of src/grammar/qemu*.ts.
+// grammar must report for them. The same seed gives the same bytes. Independent of src/grammar/qemu.
 
 import { NO_IDENTITY } from '../../../src/grammar/grammar.js';
 import { PAGE_BYTES } from '../../../src/page/size.js';
 import { append, type Segment } from './xen-recorder.js';
 
-/** A stream and what is to be found in it. */
+/** A stream and its expected segments. */
 export interface Built {
   readonly bytes: Buffer;
   readonly expected: readonly Segment[];
@@ -14,7 +14,7 @@ export interface Built {
 export interface Block {
   readonly name: string;
   readonly pages: number;
-  /** Told in the list after POSTCOPY_ADVISE when it is not the host's page size. */
+  /** In the list after POSTCOPY_ADVISE where it differs from the host's page size. */
   readonly pageSize?: number;
 }
 
@@ -25,7 +25,7 @@ export const BLOCKS: readonly Block[] = [
   { name: '/rom@etc/acpi/rsdp', pages: 1 },
 ];
 
-/** mulberry32: 32 bits of state are plenty for test data. */
+/** mulberry32: 32-bit numbers from a seed. */
 export function random(seed: number): (below: number) => number {
   let state = seed >>> 0;
   return (below) => {
@@ -61,7 +61,7 @@ export class QemuStream {
   readonly #expected: Segment[] = [];
   readonly #random: (below: number) => number;
   #length = 0;
-  /** Once the walk has ended: how the rest is to be reported. */
+  /** Once the walk has ended: how the grammar must report the rest. */
   #rest: 'pages' | 'skeleton' | undefined;
   #lastBlock = -1;
   footers = true;
@@ -77,7 +77,7 @@ export class QemuStream {
     return this.#length;
   }
 
-  /** From here on the grammar does not follow any more. */
+  /** From here on the grammar no longer follows the stream. */
   ends(rest: 'pages' | 'skeleton'): this {
     this.#rest ??= rest;
     return this;
@@ -159,7 +159,7 @@ export class QemuStream {
     return this.skeleton(u8(6), u32(json.length), Buffer.from(json)).flush();
   }
 
-  /** A device's section: its data looks like ram's on purpose. */
+  /** A device's section, whose data looks like ram's. */
   device(id: number, name = 'timer', bytes = 3 * PAGE_BYTES): this {
     this.sectionStart(id, name, 4, 2);
     const data = Buffer.alloc(bytes);
@@ -211,7 +211,7 @@ export class QemuStream {
     return this.header(block, page, 0x100).skeleton(u32(length), Buffer.alloc(length, 0x28));
   }
 
-  /** Some pages of every kind. */
+  /** Some pages of each kind. */
   mixture(count: number, kinds = 4): this {
     for (let i = 0; i < count; i++) {
       const block = this.#random(10) < 8 ? Math.max(this.#lastBlock, 0) : this.#random(this.blocks.length);
@@ -228,7 +228,7 @@ export class QemuStream {
   }
 }
 
-/** What the rest of a stream, bytes `from` to `length`, is to be reported as. */
+/** The expected segments of the rest of a stream, bytes `from` to `length`. */
 export function opaqueSegments(
   from: number,
   length: number,
@@ -282,7 +282,7 @@ export function adviseData(sizes = PAGE_BYTES): Buffer {
   return Buffer.concat([u64(sizes), u64(PAGE_BYTES)]);
 }
 
-/** Precopy with one round after another, device state, end and description, as today's QEMU writes it. */
+/** Precopy with several rounds, device state, end and description, as a current QEMU writes it. */
 export function precopy(seed = 1, rounds = 3, pages = 12, kinds = 4): Built {
   const stream = new QemuStream(seed).magic().configuration();
   stream.command(COMMAND.openReturnPath).command(COMMAND.ping, u32(1)).ramSetup();
@@ -294,7 +294,7 @@ export function precopy(seed = 1, rounds = 3, pages = 12, kinds = 4): Built {
   return stream.ends('skeleton').device(0).device(7, 'cpu_common').eof().vmDescription().build();
 }
 
-/** Without CONFIGURATION and footers, as machine types before 2.4 have it. */
+/** Without CONFIGURATION and footers, as with machine types before 2.4. */
 export function oldMachine(seed = 1): Built {
   const stream = new QemuStream(seed);
   stream.footers = false;
@@ -314,7 +314,7 @@ export function withCapabilities(seed = 1): Built {
   return stream.ends('skeleton').device(0).eof().build();
 }
 
-/** Postcopy was advised: blocks of huge pages tell their page size, wherever in the list they stand. */
+/** After POSTCOPY_ADVISE: blocks of huge pages have their page size in the list, at any position. */
 export function advised(hugeBlocks: readonly number[], ignoreShared = false, seed = 1): Built {
   const blocks = BLOCKS.map((block, i) => (hugeBlocks.includes(i) ? { ...block, pageSize: 2 ** 21 } : block));
   const stream = new QemuStream(seed, blocks).magic();
@@ -325,7 +325,7 @@ export function advised(hugeBlocks: readonly number[], ignoreShared = false, see
   return stream.ends('skeleton').device(0).eof().build();
 }
 
-/** Goes postcopy: the package of device state, then pages on demand. */
+/** Switches to postcopy: the package of device state, then pages on demand. */
 export function postcopy(seed = 1): Built {
   const stream = new QemuStream(seed).magic().configuration();
   stream.command(COMMAND.advise, adviseData()).ramSetup().sectionPart(2).mixture(6).eos().footer(2);

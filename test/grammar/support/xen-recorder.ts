@@ -1,5 +1,5 @@
-// Records what a grammar reports, in a normal form that does not depend on how the input was split, and drives a
-// grammar over an input in any split while checking the rules every grammar must keep.
+// Records a grammar's reports in a normal form that does not depend on the split of the input, and drives a
+// grammar over an input in any split, with checks of the rules of every grammar.
 
 import assert from 'node:assert/strict';
 import { MAX_LOOKAHEAD, NO_IDENTITY, type Grammar, type SegmentSink } from '../../../src/grammar/grammar.js';
@@ -13,7 +13,7 @@ export type Segment =
   | { readonly kind: 'flush' }
   | { readonly kind: 'totals' };
 
-/** Joins what belongs together: neighbouring skeleton, words of one byte order, pages that count up. */
+/** Joins adjacent skeleton, adjacent words of one byte order, and pages with consecutive identities. */
 export function append(segments: Segment[], next: Segment): void {
   const last = segments.at(-1);
   if (last !== undefined && last.kind === next.kind) {
@@ -96,10 +96,10 @@ export class Recorder implements SegmentSink {
 }
 
 /**
- * Feeds `input` in pieces of the sizes that `nextSize` gives, then marks the end.
- * Checks that the calls cover exactly what scan says it consumed, that scan never keeps more than MAX_LOOKAHEAD back,
- * that it always gets on, and that it takes nothing once it is done.
- * @returns how many bytes were consumed: all of them, unless the grammar was done before.
+ ** Feeds `input` in pieces of the sizes of `nextSize`, then marks the end.
+ ** Checks that the calls cover exactly the consumed bytes, that scan keeps at most MAX_LOOKAHEAD bytes back,
+ ** that it makes progress, and that it takes nothing once it is done.
+ ** @returns how many bytes were consumed: all, unless the grammar was done before
  */
 export function drive(
   grammar: Grammar,

@@ -1,4 +1,4 @@
-// Builds synthetic Xen streams, whole or hostile, together with the segments a grammar must report for them.
+// Builds synthetic Xen streams, valid or hostile, together with the segments that a grammar must report for them.
 // Deterministic: page contents come from a seed. Written from the specifications, not from the grammar's source.
 
 import { PAGE_BYTES } from '../../../src/page/size.js';
@@ -68,13 +68,13 @@ export interface StreamOptions {
 export class XenStream {
   readonly segments: Segment[] = [];
   readonly bigEndian: boolean;
-  /** Records of the current libxc stream so far: their offsets in the whole. */
+  /** Offsets of the records of the current libxc stream, in the whole input. */
   readonly recordOffsets: number[] = [];
   readonly #version: number;
   readonly #padding: number;
   readonly #random: () => number;
   readonly #parts: Buffer[] = [];
-  /** Of the libxc stream at hand. */
+  /** Of the current libxc stream. */
   #domainType: number | undefined;
   readonly #seen = new Set<number>();
   #length = 0;
@@ -162,7 +162,7 @@ export class XenStream {
     );
   }
 
-  /** A record other than PAGE_DATA, END and CHECKPOINT; also libxl's, which are framed alike. */
+  /** A record other than PAGE_DATA, END and CHECKPOINT; also libxl's, which have the same framing. */
   record(type: number, body: Uint8Array = Buffer.alloc(0)): this {
     this.recordOffsets.push(this.#length);
     this.#seen.add(type);
@@ -185,19 +185,19 @@ export class XenStream {
     return this.note({ kind: 'pageData', inside: false });
   }
 
-  /** A PAGE_DATA record with this body, reported as skeleton as a whole but marked as page data. */
+  /** A PAGE_DATA record with this body, reported completely as skeleton but marked as page data. */
   pageDataSkeleton(body: Uint8Array): this {
     this.note({ kind: 'pageData', inside: true });
     this.record(REC.pageData, body);
     return this.note({ kind: 'pageData', inside: false });
   }
 
-  /** END, and before it what every saver writes and the stream lacks. */
+  /** END, and before it the records of every saver that the stream lacks. */
   end(): this {
     return this.complete().bareEnd();
   }
 
-  /** END, whatever came before. */
+  /** END without regard to the records before it. */
   bareEnd(): this {
     return this.note({ kind: 'totals' }).record(REC.end).flush();
   }
@@ -210,9 +210,9 @@ export class XenStream {
     return this.note({ kind: 'totals' }).record(REC.checkpoint).flush();
   }
 
-  /** What libxc's savers always write of a domain and this stream has not yet, in the smallest form. */
+  /** The records that libxc's savers always write and this stream lacks, in their smallest form. */
   complete(): this {
-    // Without an image header these are records of some other stream.
+    // Without an image header these records belong to another stream.
     if (this.#domainType === undefined) return this;
     const needed =
       this.#domainType === 1
@@ -250,7 +250,7 @@ export class XenStream {
     return this.record(1);
   }
 
-  /** What libxl writes between two checkpoints of libxc. */
+  /** libxl's records between two checkpoints of libxc. */
   libxlCheckpoint(): this {
     return this.record(2, this.noise(20)).record(3, this.noise(301)).record(4).flush();
   }
@@ -263,7 +263,7 @@ export class XenStream {
     return this.skeleton(Buffer.from('XenSavedDomv2-\n', 'latin1'));
   }
 
-  /** A header of a xenopsd image, little-endian always; `length` as told. */
+  /** A header of a xenopsd image, always little-endian, with this length field. */
   xenopsdHeader(type: number, length = 0): this {
     const header = Buffer.alloc(16);
     header.writeBigUInt64LE(BigInt(type), 0);
@@ -316,13 +316,13 @@ export class XenStream {
     return this.record(REC.tscInfo, this.noise(24)).record(REC.hvmContext, this.noise(250)).end();
   }
 
-  /** With `xl migrate --debug`: everything is sent again after VERIFY. */
+  /** With `xl migrate --debug`: all pages are sent again after VERIFY. */
   verifiedGuest(): this {
     this.image({ type: 2 }).pageData(range(8, 3)).record(REC.verify).pageData(range(8, 3));
     return this.record(REC.hvmParams, this.noise(24)).end();
   }
 
-  /** Remus in a libxl stream: three checkpoints, then the end that a planned fail-over brings. */
+  /** Remus in a libxl stream: three checkpoints, then the end of a planned fail-over. */
   remusGuest(): this {
     this.libxlHeader().libxcContext().image({ type: 2 });
     for (let round = 0; round < 3; round += 1) {

@@ -1,5 +1,5 @@
-// The Xen grammar on a real `xl save` file of a live PV migration. The expected numbers were counted by an independent
-// script that follows the specification record by record.
+// The Xen grammar on a real `xl save` file of a live PV migration. An independent script counted the expected numbers: it
+// follows the specification record by record.
 
 import assert from 'node:assert/strict';
 import { existsSync, readFileSync } from 'node:fs';
@@ -22,7 +22,7 @@ const EXPECTED = {
   entries: 44_240,
   pfnSum: 723_784_726,
   runs: 5557,
-  /** Pages per round: a round begins where the pfns descend. */
+  /** Pages per round; a round begins where the pfns descend. */
   rounds: [32_766, 5928, 2378, 1641, 780, 745],
   endOffset: 181_566_508,
 };
@@ -69,10 +69,10 @@ class Counter implements SegmentSink {
   }
 }
 
-describe('a real live save of a PV guest', { skip }, () => {
+describe('Xen grammar: a real live save of a PV guest', { skip }, () => {
   const load = () => decompress(readFileSync(file));
 
-  it('is walked whole, with the pages, rounds and places that an independent count gives', async () => {
+  it('reports the independently counted pages, rounds and offsets', async () => {
     const input = await load();
     for (const size of [1 << 20, 65_521]) {
       const grammar = createXenGrammar('xl');
@@ -99,7 +99,7 @@ describe('a real live save of a PV guest', { skip }, () => {
     }
   });
 
-  it('has the records that an independent count gives', async () => {
+  it('reports the independently counted records', async () => {
     const input = await load();
     const records: LibxcRecord[] = [];
     const handler: XenHandler = {

@@ -1,4 +1,4 @@
-// The record walk by itself: headers, numbers, offsets, body ranges, and how it stops and goes on.
+// The record walk alone: headers, numbers, offsets, body ranges, stops and resumption.
 
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
@@ -48,9 +48,9 @@ function walk(records: LibxcRecords, input: Uint8Array, size: number, handler: R
   return consumed;
 }
 
-describe('the walk over libxc records', () => {
+describe('LibxcRecords', () => {
   for (const bigEndian of [false, true]) {
-    it(`tells type, length, number, offset and body, ${bigEndian ? 'big' : 'little'}-endian, in any split`, () => {
+    it(`reports type, length, number, offset and body, ${bigEndian ? 'big' : 'little'}-endian, in any split`, () => {
       const stream = new XenStream({ bigEndian });
       stream.skeleton(Buffer.alloc(0)).image();
       const bodies = [Buffer.from('eight by'), Buffer.from('thirteen byte'), Buffer.alloc(0)];
@@ -88,7 +88,7 @@ describe('the walk over libxc records', () => {
     });
   }
 
-  it('stops after CHECKPOINT and goes on there with resume(), counting on', () => {
+  it('stops after CHECKPOINT, and continues numbering after resume()', () => {
     const stream = new XenStream().image().bareCheckpoint();
     const first = stream.length;
     const input = stream.record(REC.hvmContext, Buffer.alloc(9)).bareEnd().bytes();
@@ -112,7 +112,7 @@ describe('the walk over libxc records', () => {
     );
   });
 
-  it('leaves what it does not know to its caller', () => {
+  it('leaves unknown bytes to its caller', () => {
     const stream = new XenStream().image().record(REC.hvmContext, Buffer.alloc(8));
     const known = stream.length;
     const input = Buffer.concat([stream.bytes(), stream.u32(REC.pageData, 0xfffffff0), Buffer.alloc(50)]);
@@ -124,7 +124,7 @@ describe('the walk over libxc records', () => {
     assert.equal(collector.covered, known);
   });
 
-  it('does not know an END or CHECKPOINT that has a body', () => {
+  it('is lost at an END or CHECKPOINT with a body', () => {
     for (const type of [REC.end, REC.checkpoint]) {
       const stream = new XenStream().image();
       const start = Buffer.concat([stream.bytes(), stream.u32(type, 13)]);
@@ -135,7 +135,7 @@ describe('the walk over libxc records', () => {
     }
   });
 
-  it('accepts a body of exactly the limit', () => {
+  it('accepts a body of MAX_RECORD_BODY bytes', () => {
     const stream = new XenStream().image();
     const input = Buffer.concat([stream.bytes(), stream.u32(REC.hvmContext, 128 * 1024 * 1024)]);
     const records = new LibxcRecords();
@@ -144,12 +144,12 @@ describe('the walk over libxc records', () => {
     assert.equal(records.certainBytes, 128 * 1024 * 1024 + 8);
   });
 
-  it('offers a body again from where the handler stopped taking it', () => {
+  it('repeats the part of a body that the handler did not take', () => {
     const input = new XenStream().image().record(REC.hvmContext, Buffer.from('0123456789')).end().bytes();
     const seen: string[] = [];
     const handler = new Collector();
     const takeAll = handler.body.bind(handler);
-    // Wants four bytes at a time, like a page that is taken whole or not at all.
+    // Takes four bytes at a time, like a page that is taken completely or not at all.
     handler.body = (record: LibxcRecord, data: Uint8Array, start: number, end: number) => {
       if (end - start < 4 && seen.length < 2) return 0;
       seen.push(Buffer.from(data.subarray(start, end)).toString());

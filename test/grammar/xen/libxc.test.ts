@@ -1,4 +1,4 @@
-// The Xen grammar against streams whose segments the builder knows: shapes, splits, damage, hostile lengths.
+// The Xen grammar against streams with known segments: shapes, splits, damage, hostile lengths.
 
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
@@ -23,7 +23,7 @@ const variants: StreamOptions[] = [
   { version: 2, bigEndian: true, padding: 0xee },
 ];
 
-describe('well-formed streams give the segments their builder knows', () => {
+describe('Xen grammar: well-formed streams give the segments of their builder', () => {
   for (const options of variants) {
     const label = `version ${options.version}, ${options.bigEndian === true ? 'big' : 'little'}-endian`;
     for (const [name, { kind, stream }] of Object.entries(wellFormed(options))) {
@@ -67,8 +67,8 @@ describe('well-formed streams give the segments their builder knows', () => {
   });
 });
 
-describe('the end of a bare stream', () => {
-  it('is exactly after END: not one byte of what follows is taken', () => {
+describe('Xen grammar: the end of a bare stream', () => {
+  it('takes no byte behind END', () => {
     const input = new XenStream().pvGuest().bytes();
     const more = Buffer.concat([input, Buffer.from('not ours')]);
     for (const size of [1, 5, Infinity]) {
@@ -79,7 +79,7 @@ describe('the end of a bare stream', () => {
     }
   });
 
-  it('can be reached with reads that never go past it', () => {
+  it('ends after reads of at most mayRead bytes', () => {
     for (const most of [3, 5000, Infinity]) {
       const input = new XenStream().pvGuest().bytes();
       const grammar = createXenGrammar('libxc');
@@ -98,7 +98,7 @@ describe('the end of a bare stream', () => {
     }
   });
 
-  it('comes after END only, when a CHECKPOINT is followed by the records of libxl or of libxc', () => {
+  it('continues after CHECKPOINT with records of libxl or libxc, up to END', () => {
     for (const withLibxl of [true, false]) {
       const stream = new XenStream().image({ type: 2 }).pageData(range(4, 2)).checkpoint();
       if (withLibxl) stream.libxlCheckpoint();
@@ -109,7 +109,7 @@ describe('the end of a bare stream', () => {
     }
   });
 
-  it('comes after CHECKPOINT when asked to stop there, and that too is flushed', () => {
+  it('ends after CHECKPOINT with atCheckpoint: stop, and flushes it', () => {
     const stream = new XenStream().image({ type: 2 }).pageData(range(4, 2)).checkpoint();
     const more = Buffer.concat([stream.bytes(), Buffer.alloc(64, 1)]);
     const grammar = createXenGrammar('libxc', { atCheckpoint: 'stop' });
@@ -117,7 +117,7 @@ describe('the end of a bare stream', () => {
     assert.equal(grammar.state, 'done');
   });
 
-  it('is not reached by a wrapping: it stays open after its own end', () => {
+  it('stays open behind the end of a wrapping', () => {
     for (const { kind, stream } of Object.values(wellFormed())) {
       if (kind === 'libxc') continue;
       const grammar = createXenGrammar(kind);
@@ -127,8 +127,8 @@ describe('the end of a bare stream', () => {
   });
 });
 
-describe('what must leave at once', () => {
-  it('is flushed in the scan that takes its last byte', () => {
+describe('Xen grammar: flush', () => {
+  it('follows in the scan of the last byte', () => {
     const stream = new XenStream().remusGuest();
     const input = stream.bytes();
     const grammar = createXenGrammar('libxl');
@@ -150,7 +150,7 @@ describe('what must leave at once', () => {
     assert.deepEqual(flushedAt, expected);
   });
 
-  it('includes the states that COLO lays between records of libxc', () => {
+  it("follows COLO's states between records of libxc", () => {
     const stream = new XenStream().libxlHeader().libxcContext().image({ type: 2 }).pageData(range(1, 1));
     stream.record(5, stream.u32(0)).flush().pageData(range(2, 1)).checkpoint().libxlCheckpoint();
     stream.record(5, stream.u32(3)).flush().pageData(range(3, 1)).end().libxlEnd();
@@ -158,8 +158,8 @@ describe('what must leave at once', () => {
   });
 });
 
-describe('the identities of pages', () => {
-  it('reports pages whose pfns count up in one call when they are at hand', () => {
+describe('Xen grammar: identities of pages', () => {
+  it('reports available pages with consecutive pfns in one call', () => {
     const input = new XenStream().image().pageData(range(100, 1024)).bytes();
     const recorder = new Recorder();
     createXenGrammar('libxc').scan(input, false, recorder);
@@ -196,14 +196,14 @@ describe('the identities of pages', () => {
     );
   });
 
-  it('are remembered for a record larger than a saver writes, in runs of one', () => {
+  it('remembers a record larger than the saver writes, in runs of one page', () => {
     const entries = Array.from({ length: 3000 }, (_, i) => ({ pfn: 10_000 - 2 * i, type: TYPE.normal }));
     const stream = new XenStream().image().pageData(entries).pageData(range(1, 3)).end();
     assert.deepEqual(record(createXenGrammar('libxc'), stream.bytes()).segments, stream.segments);
   });
 });
 
-describe('PAGE_DATA that cannot be right', () => {
+describe('Xen grammar: invalid PAGE_DATA', () => {
   const s = new XenStream();
   const entry = (type: number, pfn: number) => s.u64((BigInt(type) << 60n) | BigInt(pfn));
   const bodies: Record<string, Buffer> = {
@@ -218,7 +218,7 @@ describe('PAGE_DATA that cannot be right', () => {
     'of absurdly many entries': Buffer.concat([s.u32(0xffffffff, 0), Buffer.alloc(10_000)]),
   };
   for (const [name, body] of Object.entries(bodies)) {
-    it(`${name}: skeleton, marked, and no pages any more up to the exact END`, () => {
+    it(`reports marked skeleton and no further pages up to END: ${name}`, () => {
       const bad = new XenStream().image().pageData(range(1, 2)).pageDataSkeleton(body);
       const later = new XenStream()
         .image()
@@ -255,7 +255,7 @@ describe('PAGE_DATA that cannot be right', () => {
     ],
   };
   for (const [name, [body, believed]] of Object.entries(entriesThatFail)) {
-    it(`with ${name}: words up to there, then skeleton, and the walk by records goes on`, () => {
+    it(`reports words up to the invalid entry, then skeleton, and follows the records: ${name}`, () => {
       const stream = new XenStream().image();
       stream.note({ kind: 'pageData', inside: true }).skeleton(stream.u32(REC.pageData, body.length));
       stream.skeleton(body.subarray(0, 8)).note({ kind: 'words', n: believed, bigEndian: false });
@@ -265,7 +265,7 @@ describe('PAGE_DATA that cannot be right', () => {
       stream.skeleton(rest).skeleton(padding).note({ kind: 'pageData', inside: false }).bareEnd();
       const end = stream.bytes().subarray(start.length);
       const input = Buffer.concat([start, body.subarray(8, 8 + 8 * believed), end, Buffer.alloc(30_000, 1)]);
-      // One piece that holds the whole record and more to come: nothing of it may be kept back.
+      // One piece holds the whole record and more: the grammar must not keep any of it back.
       for (const size of [1, 9, 20_000, Infinity]) {
         const grammar = createXenGrammar('libxc');
         assert.deepEqual(record(grammar, input, size).segments, stream.segments);
@@ -275,7 +275,7 @@ describe('PAGE_DATA that cannot be right', () => {
     });
   }
 
-  it('is not kept back when its body begins a piece larger than the lookahead', () => {
+  it('keeps no body back in a piece larger than MAX_LOOKAHEAD', () => {
     const bad = new XenStream().image().pageDataSkeleton(bodies['of absurdly many entries']!);
     const recorder = new Recorder();
     let first = true;
@@ -284,8 +284,8 @@ describe('PAGE_DATA that cannot be right', () => {
     assert.deepEqual(recorder.segments.slice(0, 3), bad.segments.slice(0, 3));
   });
 
-  it('never takes more memory than one record can justify', () => {
-    // 128 MiB of claimed body with as many entries as leave room for their pages, or for none: no two follow each other.
+  it('bounds its memory by one record', () => {
+    // A claimed body of 128 MiB, with as many entries as leave room for their pages, or for none; no two are consecutive.
     const claim = (pages: boolean) => {
       const length = 128 * 1024 * 1024;
       const stream = new XenStream().image();
@@ -313,7 +313,7 @@ describe('PAGE_DATA that cannot be right', () => {
   });
 });
 
-describe('what ends the walk', () => {
+describe('Xen grammar: unknown headers end the walk', () => {
   const lost = (input: Buffer, because: RegExp, from: number) => {
     for (const size of [1, 4097, Infinity]) {
       const grammar = createXenGrammar('libxc');
@@ -326,19 +326,19 @@ describe('what ends the walk', () => {
     }
   };
 
-  it('is a page size other than ours', () => {
+  it('page_shift other than 12', () => {
     const input = new XenStream().image({ pageShift: 16 }).pageData(range(0, 2)).end().bytes();
     lost(input, /page_shift 16/, 24);
   });
-  it('is a version that we do not know', () => {
+  it('unknown version', () => {
     lost(new XenStream({ version: 4 }).image().pageData(range(0, 2)).end().bytes(), /version 4/, 0);
   });
-  it('is another marker', () => {
+  it('another marker', () => {
     const input = new XenStream().pvGuest().bytes();
     input[3] = 0;
     lost(input, /image header/, 0);
   });
-  it('is a record longer than libxc allows', () => {
+  it('a record longer than libxc allows', () => {
     const start = new XenStream().image().pageData(range(0, 2));
     const from = start.length;
     const input = Buffer.concat([
@@ -348,20 +348,20 @@ describe('what ends the walk', () => {
     ]);
     lost(input, /record 1 of 134217729 bytes/, from);
   });
-  it('is an end inside a header', () => {
+  it('an end inside a header', () => {
     const input = new XenStream().pvGuest().bytes();
     lost(input.subarray(0, 11), /ends inside/, 0);
     lost(input.subarray(0, input.length - 1), /ends inside/, input.length - 8);
   });
 });
 
-describe('damage', () => {
-  it('a stream cut off anywhere is covered whole, and its pages are those of the whole one', () => {
+describe('Xen grammar: damaged input', () => {
+  it('covers a stream cut at any byte, with the pages of the complete stream', () => {
     for (const name of ['remus', 'xenopsd', 'xl'] as const) {
       const { kind, stream } = wellFormed()[name]!;
       const input = stream.bytes();
       const wholePages = stream.segments.filter(({ kind: k }) => k === 'pages').length;
-      // Every offset near a boundary; inside pages one in 61.
+      // Every offset near a boundary; one in 61 inside pages.
       for (let cut = 0; cut < input.length; cut += cut % PAGE_BYTES < 600 ? 1 : 61) {
         const { segments, consumed } = record(createXenGrammar(kind), input.subarray(0, cut));
         assert.equal(consumed, cut);
@@ -370,7 +370,7 @@ describe('damage', () => {
     }
   });
 
-  it('a small stream cut off at every offset gives the same segments in any split', () => {
+  it('gives the same segments in any split of a stream cut at any byte', () => {
     const stream = new XenStream().libxlHeader().libxcContext().image().record(REC.pvInfo, Buffer.alloc(5));
     stream
       .pageData(range(3, 2, TYPE.invalid))
@@ -387,7 +387,7 @@ describe('damage', () => {
     }
   });
 
-  it('flipped bits never throw, hang, or change coverage; any split gives the same segments', () => {
+  it('covers streams with flipped bits, with the same segments in any split', () => {
     const streams = Object.values(wellFormed({ seed: 5 })).map(({ kind, stream }) => ({
       kind,
       input: stream.bytes(),
@@ -400,7 +400,7 @@ describe('damage', () => {
         (which, flips, size) => {
           const { kind, input } = streams[which]!;
           const damaged = Buffer.from(input);
-          // Half of the flips go to the first 300 bytes, where headers are dense.
+          // Half of the flips hit the first 300 bytes, where headers are dense.
           for (const [at, bit] of flips) {
             damaged[at % (at % 2 === 0 ? input.length : Math.min(300, input.length))]! ^= 1 << bit;
           }
@@ -415,7 +415,7 @@ describe('damage', () => {
     );
   });
 
-  it('arbitrary bytes are covered whole', () => {
+  it('covers arbitrary bytes', () => {
     fc.assert(
       fc.property(
         fc.uint8Array({ maxLength: 400 }),

@@ -1,4 +1,4 @@
-// The walk through xl, libxl and xenopsd wrappings, as the receiving side uses it: with records of a type of its own.
+// The walk through xl, libxl and xenopsd wrappings, as a receiver uses it: with ramferry's own record type.
 
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
@@ -10,7 +10,7 @@ import { range, REC, wellFormed, XenStream } from '../support/xen-streams.js';
 
 const OWN_TYPE = 0x7fffff00;
 
-/** Replaces each body of our type by its text in capitals, passes everything else through: a receiver in small. */
+/** A minimal receiver: converts bodies of ramferry's type to capitals, and passes everything else through. */
 class Replacer implements XenHandler {
   full = false;
   input: Uint8Array = Buffer.alloc(0);
@@ -41,7 +41,7 @@ class Replacer implements XenHandler {
     this.#pass(n);
   }
   end(): void {
-    // Nothing is kept back here.
+    // No byte is kept back here.
   }
   flush(): void {
     this.flushes += 1;
@@ -62,7 +62,7 @@ function replace(kind: XenKind, input: Uint8Array, size: number): Replacer {
   return handler;
 }
 
-/** A libxc stream with two records of our type. */
+/** A libxc stream with two records of ramferry's type. */
 function own(stream: XenStream, text: string): XenStream {
   stream.image().record(REC.pvInfo, Buffer.from('quiet'));
   return stream
@@ -71,7 +71,7 @@ function own(stream: XenStream, text: string): XenStream {
     .end();
 }
 
-describe('a receiver finds records of its own type', () => {
+describe('XenWalk with compressed records', () => {
   for (const bigEndian of [false, true]) {
     const wrap: Record<XenKind, (text: string) => XenStream> = {
       libxc: (text) => own(new XenStream({ bigEndian }), text),
@@ -94,7 +94,7 @@ describe('a receiver finds records of its own type', () => {
           .xenopsdEnd(),
     };
     for (const kind of Object.keys(wrap) as XenKind[]) {
-      it(`in ${kind}, ${bigEndian ? 'big' : 'little'}-endian, with their places, in any split`, () => {
+      it(`reports their offsets in ${kind}, ${bigEndian ? 'big' : 'little'}-endian, in any split`, () => {
         const stream = wrap[kind]('some text');
         const input = stream.bytes();
         const expected = wrap[kind]('SOME TEXT').bytes();
@@ -115,7 +115,7 @@ describe('a receiver finds records of its own type', () => {
     }
   }
 
-  it('between the checkpoints of Remus too', () => {
+  it('finds them between the checkpoints of Remus', () => {
     const stream = new XenStream().libxlHeader().libxcContext().image();
     stream.record(OWN_TYPE, Buffer.from('one')).bareCheckpoint().libxlCheckpoint();
     stream.record(OWN_TYPE, Buffer.from('two')).bareCheckpoint().libxlCheckpoint();
@@ -127,11 +127,11 @@ describe('a receiver finds records of its own type', () => {
     assert.equal(
       handler.flushes,
       2,
-      'after each CHECKPOINT_END; those of libxc are the handler of records’ business',
+      'flushes after each CHECKPOINT_END; the record handler flushes for libxc records',
     );
   });
 
-  it('not in what only looks like one: inside a body, or after the end', () => {
+  it('finds none inside a body or behind the end', () => {
     const decoy = new XenStream();
     const bytes = Buffer.concat([decoy.u32(OWN_TYPE, 8), Buffer.from('decoyed!')]);
     const stream = new XenStream().libxlHeader().record(3, bytes).libxcContext();
@@ -142,8 +142,8 @@ describe('a receiver finds records of its own type', () => {
   });
 });
 
-describe('a wrapping', () => {
-  it('is known by its first bytes', () => {
+describe('XenWalk in a wrapping', () => {
+  it('recognises each kind by its magic', () => {
     for (const { kind, stream } of Object.values(wellFormed())) {
       const magic = XEN_MAGICS[kind];
       assert.ok(stream.bytes().subarray(0, magic.length).equals(magic));
@@ -157,7 +157,7 @@ describe('a wrapping', () => {
     }
   });
 
-  it('of xl may hold a longer configuration than one piece', () => {
+  it('accepts an xl configuration longer than one piece', () => {
     const stream = new XenStream()
       .xlHeader(Buffer.alloc(100_000, 0x20))
       .libxlHeader()
@@ -198,8 +198,8 @@ describe('a wrapping', () => {
     ],
   };
   for (const [name, [kind, stream, because]] of Object.entries(lost)) {
-    it(`${name}: the rest is skeleton`, () => {
-      // A whole stream behind it must not be found.
+    it(`reports the rest as skeleton: ${name}`, () => {
+      // The walk must not find the complete stream behind it.
       const input = Buffer.concat([stream.bytes(), new XenStream().pvGuest().bytes()]);
       for (const size of [1, 50, Infinity]) {
         const grammar = createXenGrammar(kind);
@@ -211,12 +211,12 @@ describe('a wrapping', () => {
     });
   }
 
-  it('is never asked for less than everything by a reader that must not overrun', () => {
+  it('has no limit on certainBytes', () => {
     assert.equal(new XenWalk('xenopsd').certainBytes, Infinity);
     assert.equal(new XenWalk('libxc').certainBytes, 24 + 16 + 8);
   });
 
-  it('with a second libxc stream in libxl starts that one anew', () => {
+  it('starts a second libxc stream in libxl anew', () => {
     const stream = new XenStream().libxlHeader();
     stream
       .libxcContext()
@@ -231,13 +231,13 @@ describe('a wrapping', () => {
     assert.deepEqual(record(createXenGrammar('libxl'), stream.bytes(), 6).segments, stream.segments);
   });
 
-  it('with a new libxc stream in place of a checkpoint’s follows that one', () => {
+  it('follows a new libxc stream in place of the one at a checkpoint', () => {
     const stream = new XenStream().libxlHeader().libxcContext().image().checkpoint().libxcContext();
     stream.image().pageData(range(7, 1)).end().libxlEnd();
     assert.deepEqual(record(createXenGrammar('libxl'), stream.bytes(), 6).segments, stream.segments);
   });
 
-  it('of xenopsd goes on after a libxl stream with its own headers, and with a libxc stream of its own', () => {
+  it('continues xenopsd after a libxl stream, with headers and a libxc stream', () => {
     const stream = new XenStream().xenopsdSignature().xenopsdHeader(0xf1).libxlHeader().libxlEnd();
     stream.xenopsdHeader(0xf0).verifiedGuest().xenopsdRecord(0x0f00, Buffer.alloc(3)).xenopsdEnd();
     const grammar = createXenGrammar('xenopsd');
