@@ -161,6 +161,11 @@ export function isErrorCode(value: unknown): value is ErrorCode {
   return typeof value === 'string' && Object.hasOwn(EXIT_OF_CODE, value);
 }
 
+/** Whether a caught value is ramferry's error. */
+export function isRamferryError(value: unknown): value is RamferryError {
+  return value instanceof RamferryError;
+}
+
 export function fromErrorData(data: ErrorData): RamferryError {
   const { code, message, ...options } = data;
   return new RamferryError(code, message, options);

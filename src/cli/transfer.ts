@@ -5,6 +5,7 @@ import { isatty } from 'node:tty';
 import { EXIT, RamferryError } from '../errors.js';
 import { commandWord } from '../link/address.js';
 import { unknownVariables } from './environment.js';
+import { kebabKeys } from '../transfer/statistics/kebab-keys.js';
 import type { Progress, TransferSummary } from '../transfer/statistics/summary.js';
 import { openLog } from './log.js';
 import type { ParsedArguments } from './command.js';
@@ -90,7 +91,7 @@ export async function runTransfer(
       },
       onWarning,
     });
-    told(() => log.info({ summary }, 'transfer ended'));
+    told(() => log.info({ summary: kebabKeys(summary) }, 'transfer ended'));
     told(() => reporter.summary(summary));
     return EXIT.success;
   } catch (thrown) {

@@ -5,6 +5,7 @@
 import { rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { type RamferryError, toRamferryError } from '../errors.js';
+import type { KebabKeys } from '../transfer/statistics/kebab-keys.js';
 import type { TransferSummary } from '../transfer/statistics/summary.js';
 import { Child, type Line } from './child.js';
 import type { DestinationSummary } from './destination.js';
@@ -20,8 +21,8 @@ export interface Migration {
   readonly source: SourceSummary;
   readonly destination: DestinationSummary;
   /** Only with compression. */
-  readonly send?: TransferSummary;
-  readonly receive?: TransferSummary;
+  readonly send?: KebabKeys<TransferSummary>;
+  readonly receive?: KebabKeys<TransferSummary>;
 }
 
 export interface Comparison {

@@ -2,6 +2,7 @@
 // Pure: plain data in, one line out, without its newline. Field names are a promise to scripts.
 
 import { type ErrorData, EXIT } from '../errors.js';
+import { kebabKeys } from '../transfer/statistics/kebab-keys.js';
 import type { Progress, TransferSummary } from '../transfer/statistics/summary.js';
 
 /** `{"message_type":"status", …}`; times in milliseconds, rates in bytes per second; unknown figures are absent. */
@@ -17,13 +18,13 @@ export function statusLine(progress: Progress): string {
     'link-rate': Math.round(progress.linkRate),
     ...(ratio === undefined ? {} : { ratio: Number(ratio.toFixed(3)) }),
     ...(remainingTime === undefined ? {} : { 'remaining-time': Math.round(remainingTime) }),
-    ...(progress.convergence === undefined ? {} : { convergence: progress.convergence }),
+    ...(progress.convergence === undefined ? {} : { convergence: kebabKeys(progress.convergence) }),
   });
 }
 
-/** `{"message_type":"summary","status":"completed","ram":{…},…}`: the summary as it is. */
+/** `{"message_type":"summary","status":"completed","ram":{…},…}`: the summary with QEMU's names. */
 export function summaryLine(summary: TransferSummary): string {
-  return JSON.stringify({ message_type: 'summary', ...summary });
+  return JSON.stringify({ message_type: 'summary', ...kebabKeys(summary) });
 }
 
 /**

@@ -34,15 +34,15 @@ export function formatProgress(progress: Progress): string {
 
 /** From the second round on: what the guest dirties against what is carried, and what follows. */
 function convergenceParts(convergence: Convergence): string[] {
-  const { 'dirty-pages-rate': dirty, 'carried-pages-rate': carried, state } = convergence;
+  const { dirtyPagesRate: dirty, carriedPagesRate: carried, state } = convergence;
   if (dirty === undefined) return [];
   const parts = [
-    `round ${convergence['dirty-sync-count']}`,
+    `round ${convergence.dirtySyncCount}`,
     `dirties ${formatRate(dirty * PAGE_BYTES)} of ${formatRate(carried * PAGE_BYTES)}`,
   ];
-  const downtime = convergence['expected-downtime'];
+  const downtime = convergence.expectedDowntime;
   if (downtime !== undefined) parts.push(`expected downtime ${formatDuration(downtime)}`);
-  const { 'expected-rounds': rounds, 'expected-time': time } = convergence;
+  const { expectedRounds: rounds, expectedTime: time } = convergence;
   if (state === 'diverging') parts.push('DOES NOT CONVERGE');
   else if (rounds !== undefined && time !== undefined) {
     parts.push(`${rounds} more ${rounds === 1 ? 'round' : 'rounds'}, ${formatDuration(time)}`);

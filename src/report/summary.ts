@@ -15,10 +15,10 @@ export function summaryRows(summary: TransferSummary): Row[] {
   const { ram, compression, pages, chunks } = summary;
   const rows: Row[] = [
     ['Migration status', summary.status],
-    ...endRows(summary['stream-end']),
-    ['total time', milliseconds(summary['total-time'])],
+    ...endRows(summary.streamEnd),
+    ['total time', milliseconds(summary.totalTime)],
     ['downtime', summary.downtime === undefined ? 'n/a' : milliseconds(summary.downtime)],
-    ['setup', milliseconds(summary['setup-time'])],
+    ['setup', milliseconds(summary.setupTime)],
     ['transferred ram', kbytes(ram.transferred)],
     ['throughput', `${ram.mbps.toFixed(2)} mbps`],
     ['remaining ram', kbytes(ram.remaining)],
@@ -26,20 +26,20 @@ export function summaryRows(summary: TransferSummary): Row[] {
     ['duplicate', count(ram.duplicate, 'pages')],
     ['skipped', count(ram.skipped, 'pages')],
     ['normal', count(ram.normal, 'pages')],
-    ['normal bytes', kbytes(ram['normal-bytes'])],
-    ['page size', kbytes(ram['page-size'])],
-    ['pages-per-second', String(ram['pages-per-second'])],
+    ['normal bytes', kbytes(ram.normalBytes)],
+    ['page size', kbytes(ram.pageSize)],
+    ['pages-per-second', String(ram.pagesPerSecond)],
   ];
-  const shared = summary['shared-memory'];
+  const shared = summary.sharedMemory;
   if (shared !== undefined) rows.push(...sharedMemoryRows(shared));
   else rows.push(...roundRows(summary));
   if (compression !== undefined) {
     rows.push(
       ['compression pages', count(compression.pages, 'pages')],
       ['compression busy', String(compression.busy)],
-      ['compression busy rate', compression['busy-rate'].toFixed(2)],
-      ['compressed size', kbytes(compression['compressed-size'])],
-      ['compression rate', compression['compression-rate'].toFixed(2)],
+      ['compression busy rate', compression.busyRate.toFixed(2)],
+      ['compressed size', kbytes(compression.compressedSize)],
+      ['compression rate', compression.compressionRate.toFixed(2)],
     );
   }
   rows.push(
@@ -47,42 +47,42 @@ export function summaryRows(summary: TransferSummary): Row[] {
     ['delta', count(pages.delta, 'pages')],
     ['same', count(pages.same, 'pages')],
     ...adaptiveRows(summary),
-    ...cacheRows(summary['xbzrle-cache']),
-    ['cpu time', `${summary['cpu-seconds'].toFixed(2)} s`],
-    ['peak memory', kbytes(summary['peak-memory'])],
+    ...cacheRows(summary.xbzrleCache),
+    ['cpu time', `${summary.cpuSeconds.toFixed(2)} s`],
+    ['peak memory', kbytes(summary.peakMemory)],
   );
   return rows;
 }
 
 /** Only a sender knows how its input ended. */
-function endRows(end: TransferSummary['stream-end']): Row[] {
+function endRows(end: TransferSummary['streamEnd']): Row[] {
   return end === undefined ? [] : [['stream end', end]];
 }
 
 /** As `info migrate` has them, and how often the store turned itself off. */
-function cacheRows(cache: TransferSummary['xbzrle-cache']): Row[] {
+function cacheRows(cache: TransferSummary['xbzrleCache']): Row[] {
   if (cache === undefined) return [];
   return [
-    ['cache size', `${cache['cache-size']} bytes`],
+    ['cache size', `${cache.cacheSize} bytes`],
     ['xbzrle transferred', kbytes(cache.bytes)],
     ['xbzrle pages', count(cache.pages, 'pages')],
-    ['xbzrle cache miss', count(cache['cache-miss'], 'pages')],
-    ['xbzrle cache miss rate', cache['cache-miss-rate'].toFixed(2)],
-    ['xbzrle encoding rate', cache['encoding-rate'].toFixed(2)],
+    ['xbzrle cache miss', count(cache.cacheMiss, 'pages')],
+    ['xbzrle cache miss rate', cache.cacheMissRate.toFixed(2)],
+    ['xbzrle encoding rate', cache.encodingRate.toFixed(2)],
     ['xbzrle overflow', String(cache.overflow)],
-    ['xbzrle turned off', `${cache['turned-off']} times`],
+    ['xbzrle turned off', `${cache.turnedOff} times`],
   ];
 }
 
 function sharedMemoryRows(shared: SharedMemoryFigures): Row[] {
   const rows: Row[] = [
     ['dirty sync count', String(shared.rounds)],
-    ['guest ram', kbytes(shared['ram-size'])],
+    ['guest ram', kbytes(shared.ramSize)],
   ];
-  if (shared['last-round'] !== undefined) rows.push(['last round', milliseconds(shared['last-round'])]);
-  if (shared['final-scan'] !== undefined) {
-    const perGib = milliseconds(shared['final-scan-per-gib'] ?? 0);
-    rows.push(['final scan', `${milliseconds(shared['final-scan'])} (${perGib} a GiB)`]);
+  if (shared.lastRound !== undefined) rows.push(['last round', milliseconds(shared.lastRound)]);
+  if (shared.finalScan !== undefined) {
+    const perGib = milliseconds(shared.finalScanPerGib ?? 0);
+    rows.push(['final scan', `${milliseconds(shared.finalScan)} (${perGib} a GiB)`]);
   }
   if (shared.verified === true) rows.push(['ram compared', 'identical']);
   return rows;
@@ -94,10 +94,10 @@ function adaptiveRows({ adaptive }: TransferSummary): Row[] {
   const { coding, switches, trials } = adaptive;
   const count = switches.length === 1 ? '1 switch' : `${switches.length} switches`;
   return [
-    ['adaptive', `${coding} (${count}, ${trials.count} trials in ${trials['cpu-seconds'].toFixed(3)} s)`],
+    ['adaptive', `${coding} (${count}, ${trials.count} trials in ${trials.cpuSeconds.toFixed(3)} s)`],
     ...switches.map((each): Row => {
-      const link = each['link-rate'] === undefined ? '' : `link ${formatRate(each['link-rate'])}, `;
-      const gain = `${formatRate(each['expected-before'])} -> ${formatRate(each['expected-after'])}`;
+      const link = each.linkRate === undefined ? '' : `link ${formatRate(each.linkRate)}, `;
+      const gain = `${formatRate(each.expectedBefore)} -> ${formatRate(each.expectedAfter)}`;
       return ['switch', `${each.time} ms: ${each.from} -> ${each.to}: ${each.reason} (${link}${gain})`];
     }),
   ];
@@ -105,14 +105,14 @@ function adaptiveRows({ adaptive }: TransferSummary): Row[] {
 
 /** Where rounds were seen. */
 function roundRows({ ram, convergence }: TransferSummary): Row[] {
-  const { 'dirty-sync-count': rounds = 0, 'dirty-pages-rate': dirty } = ram;
+  const { dirtySyncCount: rounds = 0, dirtyPagesRate: dirty } = ram;
   const rows: Row[] = rounds > 1 ? [['dirty sync count', String(rounds)]] : [];
   if (dirty === undefined || convergence === undefined || convergence.state === 'unknown') return rows;
   const converged = convergence.state === 'converging' ? 'yes' : 'no: the last rounds did not get smaller';
   return [
     ...rows,
     ['dirty pages rate', `${dirty} pages/s`],
-    ['carried pages rate', `${convergence['carried-pages-rate']} pages/s`],
+    ['carried pages rate', `${convergence.carriedPagesRate} pages/s`],
     ['converging', converged],
   ];
 }

@@ -70,10 +70,10 @@ describe('rounds of a guest, as send sees them', () => {
           send({ input: `unix-listen:${first!}`, output: file!, compressThreads: 1 }),
         ]);
         assert.equal(sent.rounds.length, 4);
-        assert.equal(there.ram['dirty-sync-count'], 4);
+        assert.equal(there.ram.dirtySyncCount, 4);
         // Every round dirties the whole working set again.
-        assert.equal(there.convergence?.['dirty-sync-count'], 4);
-        assert.ok(there.ram['dirty-pages-rate']! > 0);
+        assert.equal(there.convergence?.dirtySyncCount, 4);
+        assert.ok(there.ram.dirtyPagesRate! > 0);
       } finally {
         await rm(folder, { recursive: true });
       }
@@ -87,9 +87,9 @@ describe('rounds of a guest, as send sees them', () => {
       const channel = await openOutput(parseAddress(stream!));
       await sendGuest(oneWay(channel.sink!), await smallGuest('libxc-pv', 8 * MIB), HEAVY);
       const summary = await send({ input: stream!, output: file!, compressThreads: 1 });
-      assert.equal(summary.ram['dirty-sync-count'], 4);
+      assert.equal(summary.ram.dirtySyncCount, 4);
       assert.equal(summary.convergence, undefined);
-      assert.equal(summary.ram['dirty-pages-rate'], undefined);
+      assert.equal(summary.ram.dirtyPagesRate, undefined);
     } finally {
       await rm(folder, { recursive: true });
     }

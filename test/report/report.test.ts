@@ -12,8 +12,8 @@ import { formatSummary } from '../../src/report/summary.js';
 
 const plain: TransferSummary = {
   status: 'completed',
-  'total-time': 3333,
-  'setup-time': 12,
+  totalTime: 3333,
+  setupTime: 12,
   ram: {
     transferred: 372_260_864,
     remaining: 0,
@@ -21,26 +21,26 @@ const plain: TransferSummary = {
     duplicate: 170_000,
     skipped: 3,
     normal: 92_141,
-    'normal-bytes': 377_409_536,
+    normalBytes: 377_409_536,
     mbps: 896.4,
-    'pages-per-second': 78_000,
-    'page-size': 4096,
+    pagesPerSecond: 78_000,
+    pageSize: 4096,
   },
   pages: { zero: 170_000, duplicate: 3, same: 0, delta: 0, literal: 92_141 },
   chunks: { total: 1024, stored: 1024, codecs: { none: { chunks: 1024, decoded: 1, encoded: 1 } } },
-  'cpu-seconds': 1.234,
-  'peak-memory': 104_857_600,
+  cpuSeconds: 1.234,
+  peakMemory: 104_857_600,
 };
 const compressed: TransferSummary = {
   ...plain,
-  'total-time': 1833,
+  totalTime: 1833,
   downtime: 27,
   compression: {
     pages: 92_141,
     busy: 2,
-    'busy-rate': 0.002,
-    'compressed-size': 110_000_000,
-    'compression-rate': 6.7,
+    busyRate: 0.002,
+    compressedSize: 110_000_000,
+    compressionRate: 6.7,
   },
 };
 const progress: Progress = {
@@ -126,7 +126,7 @@ describe('progress', () => {
 });
 
 describe('convergence', () => {
-  const rates = { 'dirty-sync-count': 3, 'dirty-pages-rate': 20_000, 'carried-pages-rate': 30_000 } as const;
+  const rates = { dirtySyncCount: 3, dirtyPagesRate: 20_000, carriedPagesRate: 30_000 } as const;
   const live = { ...progress, totalBytes: undefined, remainingTime: undefined };
 
   it('is told in the progress line and its JSON: rates, expected downtime, rounds and time', () => {
@@ -134,9 +134,9 @@ describe('convergence', () => {
       ...rates,
       ...{
         state: 'converging' as const,
-        'expected-downtime': 800,
-        'expected-rounds': 2,
-        'expected-time': 3100,
+        expectedDowntime: 800,
+        expectedRounds: 2,
+        expectedTime: 3100,
       },
     } as const;
     assert.match(
@@ -144,22 +144,30 @@ describe('convergence', () => {
       /ratio 6\.71 {2}round 3 {2}dirties 81\.9 MB\/s of 122\.9 MB\/s {2}expected downtime 800 ms {2}2 more rounds, 3\.1 s$/,
     );
     const line = JSON.parse(statusLine({ ...live, convergence })) as { convergence: object };
-    assert.deepEqual(line.convergence, convergence);
+    assert.deepEqual(line.convergence, {
+      state: 'converging',
+      'dirty-sync-count': 3,
+      'dirty-pages-rate': 20_000,
+      'carried-pages-rate': 30_000,
+      'expected-downtime': 800,
+      'expected-rounds': 2,
+      'expected-time': 3100,
+    });
   });
 
   it('is denied plainly', () => {
-    const convergence = { ...rates, state: 'diverging', 'expected-downtime': 2300 } as const;
+    const convergence = { ...rates, state: 'diverging', expectedDowntime: 2300 } as const;
     assert.match(formatProgress({ ...live, convergence }), /expected downtime 2\.3 s {2}DOES NOT CONVERGE$/);
-    const ram = { ...plain.ram, 'dirty-sync-count': 3, 'dirty-pages-rate': 20_000 };
+    const ram = { ...plain.ram, dirtySyncCount: 3, dirtyPagesRate: 20_000 };
     const text = formatSummary({ ...plain, ram, convergence: { ...rates, state: 'diverging' } });
     assert.match(text, /^dirty sync count: 3\ndirty pages rate: 20000 pages\/s\n/m);
     assert.match(text, /^converging: no: the last rounds did not get smaller$/m);
   });
 
   it('is not mentioned where nothing is known', () => {
-    const first = { 'dirty-sync-count': 1, 'carried-pages-rate': 30_000, state: 'unknown' } as const;
+    const first = { dirtySyncCount: 1, carriedPagesRate: 30_000, state: 'unknown' } as const;
     assert.equal(formatProgress({ ...live, convergence: first }), formatProgress(live));
-    const ram = { ...plain.ram, 'dirty-sync-count': 1 };
+    const ram = { ...plain.ram, dirtySyncCount: 1 };
     assert.equal(formatSummary({ ...plain, ram, convergence: first }), formatSummary(plain));
   });
 });
@@ -170,7 +178,36 @@ describe('reports for programs', () => {
     return JSON.parse(line) as Record<string, unknown>;
   };
   it('are one line of JSON each, named by message_type', () => {
-    assert.deepEqual(parse(summaryLine(compressed)), { message_type: 'summary', ...compressed });
+    assert.deepEqual(parse(summaryLine(compressed)), {
+      message_type: 'summary',
+      status: 'completed',
+      'total-time': 1833,
+      'setup-time': 12,
+      ram: {
+        transferred: 372_260_864,
+        remaining: 0,
+        total: 1_073_741_824,
+        duplicate: 170_000,
+        skipped: 3,
+        normal: 92_141,
+        'normal-bytes': 377_409_536,
+        mbps: 896.4,
+        'pages-per-second': 78_000,
+        'page-size': 4096,
+      },
+      pages: { zero: 170_000, duplicate: 3, same: 0, delta: 0, literal: 92_141 },
+      chunks: { total: 1024, stored: 1024, codecs: { none: { chunks: 1024, decoded: 1, encoded: 1 } } },
+      'cpu-seconds': 1.234,
+      'peak-memory': 104_857_600,
+      downtime: 27,
+      compression: {
+        pages: 92_141,
+        busy: 2,
+        'busy-rate': 0.002,
+        'compressed-size': 110_000_000,
+        'compression-rate': 6.7,
+      },
+    });
     assert.deepEqual(parse(statusLine({ ...progress, totalBytes: undefined, remainingTime: undefined })), {
       message_type: 'status',
       elapsed: 500,

@@ -75,7 +75,7 @@ describe('send, from a connection', () => {
       for (const bytes of [qemu, wellFormed()['pv']!.stream.bytes(), wellFormed()['xl']!.stream.bytes()]) {
         const { summary, warnings } = await sendFromSocket(bytes, { method });
         assert.equal(summary?.status, 'completed');
-        assert.equal(summary['stream-end'], 'seen');
+        assert.equal(summary.streamEnd, 'seen');
         assert.deepEqual(warnings, []);
       }
     });
@@ -83,7 +83,7 @@ describe('send, from a connection', () => {
     it(`says unseen and warns where the end cannot be told, method ${method}`, LIMIT, async () => {
       for (const bytes of [oldMachine(1).bytes, Buffer.from('what nothing knows'.repeat(999))]) {
         const { summary, warnings } = await sendFromSocket(bytes, { method });
-        assert.equal(summary?.['stream-end'], 'unseen');
+        assert.equal(summary?.streamEnd, 'unseen');
         assert.match(warnings.join(), /cannot be verified/);
       }
     });
@@ -154,13 +154,13 @@ describe('send, from a file', () => {
     const input = place.file('ram', image(1024 * 1024));
     for (const method of ['xenguest', 'stream'] as const) {
       const summary = await send({ input, output: place.path('sent'), method, compressThreads: 1 });
-      assert.equal(summary['stream-end'], 'seen');
+      assert.equal(summary.streamEnd, 'seen');
     }
   });
 
   it('takes an empty file for a whole one', LIMIT, async () => {
     const summary = await send({ input: place.file('empty', Buffer.alloc(0)), output: place.path('sent') });
-    assert.equal(summary['stream-end'], 'unseen');
+    assert.equal(summary.streamEnd, 'unseen');
   });
 });
 
@@ -168,7 +168,7 @@ describe('receive, of an uncompressed QEMU stream', () => {
   it('hands a whole one on and says seen', LIMIT, async () => {
     const output = place.path('received');
     const summary = await receive({ input: place.file('plain', qemu), output });
-    assert.deepEqual([summary.status, summary['stream-end']], ['unverified', 'seen']);
+    assert.deepEqual([summary.status, summary.streamEnd], ['unverified', 'seen']);
     assert.ok(readFileSync(output).equals(qemu));
   });
 
@@ -295,7 +295,7 @@ describe('receive, into a unix connection', () => {
     });
     await ended;
     source.end();
-    assert.equal((await sending.result)['stream-end'], 'seen');
+    assert.equal((await sending.result).streamEnd, 'seen');
     await receiving.result;
   });
 });

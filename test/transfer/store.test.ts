@@ -65,8 +65,8 @@ describe('a page store', () => {
     });
     const without = await pack(stream, { chunkSize: 64 * KIB });
     const { packed, summary } = await summaryOf(stream, { chunkSize: 64 * KIB, storeBytes: 8 * MIB });
-    const cache = summary['xbzrle-cache']!;
-    assert.ok(cache['turned-off'] >= 1);
+    const cache = summary.xbzrleCache!;
+    assert.ok(cache.turnedOff >= 1);
     assert.ok(packed.length < without.length * 1.01);
     assert.ok((await unpack(packed)).bytes.equals(stream));
   });

@@ -181,7 +181,7 @@ class DestinationSide {
     const hash = applier.hashWanted ? await hashRam(this.#files, applier.matched) : {};
     this.#statistics.recordSharedMemory({
       rounds: applier.rounds,
-      'ram-size': this.#files.reduce((sum, { size }) => sum + size, 0),
+      ramSize: this.#files.reduce((sum, { size }) => sum + size, 0),
     });
     await this.#say({ say: 'ready', ...hash });
   }

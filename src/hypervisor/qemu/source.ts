@@ -227,11 +227,11 @@ class SourceSide {
     this.#statistics.recordDowntime(performance.now() - stream.stoppedAt!);
     this.#statistics.recordSharedMemory({
       rounds: stream.rounds,
-      'ram-size': ramSize,
-      'dirty-rate': Math.round(stream.forecast?.dirtyRate ?? 0),
-      'last-round': Math.round(stream.lastRound ?? 0),
-      'final-scan': Math.round(scan.milliseconds),
-      'final-scan-per-gib': Math.round((scan.milliseconds * GIB) / ramSize),
+      ramSize: ramSize,
+      dirtyRate: Math.round(stream.forecast?.dirtyRate ?? 0),
+      lastRound: Math.round(stream.lastRound ?? 0),
+      finalScan: Math.round(scan.milliseconds),
+      finalScanPerGib: Math.round((scan.milliseconds * GIB) / ramSize),
       ...(this.#settings.verifyRam ? { verified: true } : {}),
     });
   }

@@ -9,6 +9,7 @@ import type { Carrier } from './emu-engine.js';
 import { ABORT_LINE, EMU_EXIT, errorLine, FAILURE, type FrontOptions } from './emu-conversation.js';
 import { LIMIT, sleep } from './emu-conversation.js';
 import type { EmuExit } from './emu-process.js';
+import { kebabKeys } from '../../transfer/statistics/kebab-keys.js';
 import { readLines, textOf } from './lines.js';
 
 /** `over`: the real emu-manager has ended by itself, and the front takes its status. */
@@ -264,7 +265,10 @@ export class EmuFront {
           ? FAILURE.hungUp()
           : undefined;
     const outcome = error === undefined && status === EMU_EXIT.success ? 'completed' : 'failed';
-    log.info({ status, signal, statistics: memory.statistics.summary(outcome) }, 'emu-manager has ended');
+    log.info(
+      { status, signal, statistics: kebabKeys(memory.statistics.summary(outcome)) },
+      'emu-manager has ended',
+    );
     if (error !== undefined && !this.#answers.ended) {
       log.error(error);
       await this.#sayLast(error);

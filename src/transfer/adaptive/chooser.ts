@@ -17,9 +17,9 @@ export interface AdaptiveReport {
   readonly coding: string;
   readonly switches: readonly Switch[];
   /** Bytes per second that the link carried when it last limited; absent when it never did. */
-  readonly 'link-rate'?: number;
+  readonly linkRate?: number;
   /** Chunks that were coded a second time to learn, and the processor time that this took. */
-  readonly trials: { readonly count: number; readonly 'cpu-seconds': number };
+  readonly trials: { readonly count: number; readonly cpuSeconds: number };
 }
 
 export interface ChooserOptions {
@@ -123,8 +123,8 @@ export class Chooser {
     return {
       coding: codingName(this.#options.candidates[current]!),
       switches: [...this.#switches],
-      ...(linkRate === undefined ? {} : { 'link-rate': Math.round(linkRate) }),
-      trials: { count: trials.count, 'cpu-seconds': Math.round(trials.micros / 1e3) / 1e3 },
+      ...(linkRate === undefined ? {} : { linkRate: Math.round(linkRate) }),
+      trials: { count: trials.count, cpuSeconds: Math.round(trials.micros / 1e3) / 1e3 },
     };
   }
 

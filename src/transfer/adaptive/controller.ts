@@ -27,10 +27,10 @@ export interface Switch {
   /** For people. */
   readonly reason: string;
   /** Bytes per second that the link carries; absent while it has never limited. */
-  readonly 'link-rate'?: number;
+  readonly linkRate?: number;
   /** Bytes of guest memory per second, expected before and after. */
-  readonly 'expected-before': number;
-  readonly 'expected-after': number;
+  readonly expectedBefore: number;
+  readonly expectedAfter: number;
 }
 
 /** What is known before anything was measured. */
@@ -281,9 +281,9 @@ export class Controller {
       from: codingName(this.#list[from]!),
       to: codingName(this.#list[candidate]!),
       reason: this.#reason(here, expected),
-      ...(this.linkRate === undefined ? {} : { 'link-rate': Math.round(this.linkRate) }),
-      'expected-before': Math.round(here.rate),
-      'expected-after': Math.round(expected.rate),
+      ...(this.linkRate === undefined ? {} : { linkRate: Math.round(this.linkRate) }),
+      expectedBefore: Math.round(here.rate),
+      expectedAfter: Math.round(expected.rate),
     };
   }
 

@@ -47,24 +47,24 @@ export class ConvergenceWatch {
     const view = this.rounds.view();
     if (!this.#options.live || view === undefined) return;
     const last = judge({ ...view, complete: true }, this.#options.downtimeLimit);
-    const dirty = last['dirty-pages-rate'];
+    const dirty = last.dirtyPagesRate;
     // Expectations are over; what was is left.
     this.#final = {
-      'dirty-sync-count': last['dirty-sync-count'],
-      ...(dirty === undefined ? {} : { 'dirty-pages-rate': dirty }),
-      'carried-pages-rate': last['carried-pages-rate'],
+      dirtySyncCount: last.dirtySyncCount,
+      ...(dirty === undefined ? {} : { dirtyPagesRate: dirty }),
+      carriedPagesRate: last.carriedPagesRate,
       state: last.state,
     };
   }
 
   #warn(convergence: Convergence): void {
     this.#warned = true;
-    const { 'dirty-pages-rate': dirty = 0, 'carried-pages-rate': carried } = convergence;
+    const { dirtyPagesRate: dirty = 0, carriedPagesRate: carried } = convergence;
     const rate = (pages: number): string => `${pages} pages/s (${formatRate(pages * PAGE_BYTES)})`;
     this.#options.onWarning?.(
-      `the migration does not converge: in round ${convergence['dirty-sync-count']} the guest dirties at least ` +
+      `the migration does not converge: in round ${convergence.dirtySyncCount} the guest dirties at least ` +
         `${rate(dirty)} and the link carries ${rate(carried)}, so further rounds do not get smaller; pausing the guest ` +
-        `would take about ${formatDuration(convergence['expected-downtime'] ?? 0)} (downtime-limit ` +
+        `would take about ${formatDuration(convergence.expectedDowntime ?? 0)} (downtime-limit ` +
         `${formatDuration(this.#options.downtimeLimit)}): allow that, slow the guest down, or compress harder`,
     );
   }

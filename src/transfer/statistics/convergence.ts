@@ -11,17 +11,17 @@ import type { RoundsView } from './rounds.js';
 
 export interface Convergence {
   /** Rounds so far; 1 during the first. As QEMU's, counted when it begins. */
-  readonly 'dirty-sync-count': number;
+  readonly dirtySyncCount: number;
   /** Pages that the guest dirties per second; while its second round goes on, at least so many. */
-  readonly 'dirty-pages-rate'?: number;
+  readonly dirtyPagesRate?: number;
   /** Pages with contents that are carried per second: effective bandwidth, compression included. */
-  readonly 'carried-pages-rate': number;
+  readonly carriedPagesRate: number;
   /** Milliseconds that the last round would take if the guest were paused after the one at hand. */
-  readonly 'expected-downtime'?: number;
+  readonly expectedDowntime?: number;
   /** Live rounds after the one at hand, until a pause stays within the downtime limit. Absent when it never will. */
-  readonly 'expected-rounds'?: number;
+  readonly expectedRounds?: number;
   /** Milliseconds until the guest would have arrived, likewise. */
-  readonly 'expected-time'?: number;
+  readonly expectedTime?: number;
   readonly state:
     | 'unknown'
     | 'converging'
@@ -43,18 +43,18 @@ const COMPARABLE_PAGES = 1024;
 export function judge(view: RoundsView, downtimeLimit: number): Convergence {
   const { count, current, previous } = view;
   const carried = carriedRate(view);
-  const known = { 'dirty-sync-count': count, 'carried-pages-rate': Math.round(carried * 1000) };
+  const known = { dirtySyncCount: count, carriedPagesRate: Math.round(carried * 1000) };
   if (previous === undefined || previous.milliseconds < SHORTEST_MS || carried <= 0)
     return { ...known, state: 'unknown' };
   const pages = expectedPages(view);
   const dirty = pages / previous.milliseconds;
   const shrink = dirty / carried;
-  const rates = { ...known, 'dirty-pages-rate': Math.round(dirty * 1000) };
+  const rates = { ...known, dirtyPagesRate: Math.round(dirty * 1000) };
   // All that is known of a second round is that it has at least the pages that have come.
   if (count === 2 && !view.complete && shrink < SHRINKING) return { ...rates, state: 'unknown' };
 
   const downtime = expectedDowntimeMs(shrink * pages, carried * 1000);
-  const expected = { ...rates, 'expected-downtime': Math.round(downtime) };
+  const expected = { ...rates, expectedDowntime: Math.round(downtime) };
   const following =
     downtime > downtimeLimit && shrink >= SHRINKING
       ? undefined
@@ -63,8 +63,8 @@ export function judge(view: RoundsView, downtimeLimit: number): Convergence {
   const time = Math.max(0, pages - current.pages) / carried + following.time;
   return {
     ...expected,
-    'expected-rounds': following.live,
-    'expected-time': Math.round(time),
+    expectedRounds: following.live,
+    expectedTime: Math.round(time),
     state: 'converging',
   };
 }

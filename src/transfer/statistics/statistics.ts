@@ -188,9 +188,9 @@ export class Statistics {
     const total = succeeded ? this.#guestBytes : Math.max(this.#guestBytes, this.#totalBytes ?? 0);
     return {
       status,
-      ...present('stream-end', this.#streamEnd?.state),
-      'total-time': Math.round(this.#meter.now() - this.#start),
-      'setup-time': Math.round((this.#flowing ?? this.#meter.now()) - this.#start),
+      ...present('streamEnd', this.#streamEnd?.state),
+      totalTime: Math.round(this.#meter.now() - this.#start),
+      setupTime: Math.round((this.#flowing ?? this.#meter.now()) - this.#start),
       ...(this.#downtime === undefined ? {} : { downtime: Math.round(this.#downtime) }),
       ram: {
         transferred: this.#linkBytes,
@@ -199,16 +199,16 @@ export class Statistics {
         duplicate: pages.zero,
         skipped: pages.duplicate + pages.same,
         normal: pages.literal + pages.delta,
-        'normal-bytes': (pages.literal + pages.delta) * PAGE_BYTES,
+        normalBytes: (pages.literal + pages.delta) * PAGE_BYTES,
         mbps: rounded((perSecond(this.#linkBytes, seconds) * 8) / 1e6),
-        'pages-per-second': Math.round(perSecond(all, seconds)),
-        'page-size': PAGE_BYTES,
-        ...present('dirty-sync-count', this.#sharedMemory?.rounds ?? this.#observed.roundCount?.()),
-        ...present('dirty-pages-rate', convergence?.['dirty-pages-rate']),
+        pagesPerSecond: Math.round(perSecond(all, seconds)),
+        pageSize: PAGE_BYTES,
+        ...present('dirtySyncCount', this.#sharedMemory?.rounds ?? this.#observed.roundCount?.()),
+        ...present('dirtyPagesRate', convergence?.dirtyPagesRate),
       },
       ...present('convergence', convergence),
-      ...present('shared-memory', this.#sharedMemory),
-      ...present('opaque-because', this.#observed.opaqueBecause?.()),
+      ...present('sharedMemory', this.#sharedMemory),
+      ...present('opaqueBecause', this.#observed.opaqueBecause?.()),
       ...this.#compression(),
       ...this.#xbzrleCache(),
       pages,
@@ -218,27 +218,27 @@ export class Statistics {
         codecs: Object.fromEntries([...this.#codecs].map(([codec, counts]) => [codec, { ...counts }])),
       },
       ...present('adaptive', this.#observed.adaptive?.()),
-      'cpu-seconds': rounded(this.#meter.cpuSeconds() - this.#startCpu),
-      'peak-memory': this.#meter.peakMemory(),
+      cpuSeconds: rounded(this.#meter.cpuSeconds() - this.#startCpu),
+      peakMemory: this.#meter.peakMemory(),
       ...(error === undefined ? {} : { error }),
     };
   }
 
-  #xbzrleCache(): Pick<TransferSummary, 'xbzrle-cache'> {
+  #xbzrleCache(): Pick<TransferSummary, 'xbzrleCache'> {
     const store = this.#store;
     if (store === undefined) return {};
     const { delta } = this.#pages;
     const { bytes, resent, missed, overflow, deltaBytes, turnedOff } = store;
     return {
-      'xbzrle-cache': {
-        'cache-size': bytes,
+      xbzrleCache: {
+        cacheSize: bytes,
         bytes: deltaBytes,
         pages: delta,
-        'cache-miss': missed,
-        'cache-miss-rate': resent === 0 ? 0 : rounded(missed / resent),
-        'encoding-rate': deltaBytes === 0 ? 0 : rounded((delta * PAGE_BYTES) / deltaBytes),
+        cacheMiss: missed,
+        cacheMissRate: resent === 0 ? 0 : rounded(missed / resent),
+        encodingRate: deltaBytes === 0 ? 0 : rounded((delta * PAGE_BYTES) / deltaBytes),
         overflow,
-        'turned-off': turnedOff,
+        turnedOff,
       },
     };
   }
@@ -256,9 +256,9 @@ export class Statistics {
       compression: {
         pages: this.#codecPages,
         busy: this.#busy,
-        'busy-rate': rounded(this.#busy / this.#chunks),
-        'compressed-size': after,
-        'compression-rate': rounded(before / after),
+        busyRate: rounded(this.#busy / this.#chunks),
+        compressedSize: after,
+        compressionRate: rounded(before / after),
       },
     };
   }

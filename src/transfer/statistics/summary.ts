@@ -46,11 +46,11 @@ export interface TransferSummary {
    * Of a sender, and of a receiver of an uncompressed QEMU stream: how its input ended. `seen`: where the stream's own format has its end. `incomplete`: it broke off
    * before that, which also ends the transfer. `unseen`: the end cannot be told from a place where it broke off.
    */
-  readonly 'stream-end'?: StreamEnd['state'];
+  readonly streamEnd?: StreamEnd['state'];
   /** Milliseconds, from the call to the end. */
-  readonly 'total-time': number;
+  readonly totalTime: number;
   /** Milliseconds from the call until data could flow: opening, connecting, negotiating. */
-  readonly 'setup-time': number;
+  readonly setupTime: number;
   /** Milliseconds; only where the guest's stop and resumption were seen. */
   readonly downtime?: number;
   readonly ram: {
@@ -67,23 +67,23 @@ export interface TransferSummary {
     /** Pages whose contents travelled, whole or as a difference. */
     readonly normal: number;
     /** normal × page-size: before compression, as in QEMU. */
-    readonly 'normal-bytes': number;
+    readonly normalBytes: number;
     /** Megabits (10^6) per second on the link, on average, without the set-up. */
     readonly mbps: number;
     /** Pages of all kinds per second, likewise. */
-    readonly 'pages-per-second': number;
-    readonly 'page-size': number;
+    readonly pagesPerSecond: number;
+    readonly pageSize: number;
     /** Rounds of pre-copy, the last one included; where ramferry makes them or can tell them by the pages' identities. */
-    readonly 'dirty-sync-count'?: number;
+    readonly dirtySyncCount?: number;
     /** Pages dirtied per second, in the last live round; where rounds were seen while they were made. */
-    readonly 'dirty-pages-rate'?: number;
+    readonly dirtyPagesRate?: number;
   };
   /** How pre-copy stood when its last round was sent, which the guest paused for. */
   readonly convergence?: Convergence;
   /** Only at a sender, and only where the stream could not be followed to its end: why its rest was sent as any bytes are. */
-  readonly 'opaque-because'?: string;
+  readonly opaqueBecause?: string;
   /** Only of a QEMU guest whose RAM ramferry reads by itself. */
-  readonly 'shared-memory'?: SharedMemoryFigures;
+  readonly sharedMemory?: SharedMemoryFigures;
   /** Only where ramferry itself compressed (or decompressed) chunks. */
   readonly compression?: {
     /** Pages that went through the codec. */
@@ -91,30 +91,30 @@ export interface TransferSummary {
     /** Chunks for which no compression thread was free when they were ready. */
     readonly busy: number;
     /** busy / chunks. */
-    readonly 'busy-rate': number;
+    readonly busyRate: number;
     /** Bytes of the compressed chunks on the link. */
-    readonly 'compressed-size': number;
+    readonly compressedSize: number;
     /** Bytes before / bytes after, of those chunks. */
-    readonly 'compression-rate': number;
+    readonly compressionRate: number;
   };
   /** Only at a sender that had a page store; names and meanings as in QEMU's XBZRLECacheStats. */
-  readonly 'xbzrle-cache'?: {
+  readonly xbzrleCache?: {
     /** Bytes of the store. */
-    readonly 'cache-size': number;
+    readonly cacheSize: number;
     /** Bytes of all deltas, before the codec. */
     readonly bytes: number;
     /** Pages sent as deltas. */
     readonly pages: number;
     /** Pages sent again whose earlier contents were not in the store. */
-    readonly 'cache-miss': number;
+    readonly cacheMiss: number;
     /** cache-miss / pages sent again with which the store had to do. */
-    readonly 'cache-miss-rate': number;
+    readonly cacheMissRate: number;
     /** Bytes of the pages that were sent as deltas / bytes of the deltas; 0 when there were none. */
-    readonly 'encoding-rate': number;
+    readonly encodingRate: number;
     /** Pages that were there, and for which a delta did not pay. */
     readonly overflow: number;
     /** How often storing, or the search for equal pages, was found not to pay and stopped. Not in QEMU. */
-    readonly 'turned-off': number;
+    readonly turnedOff: number;
   };
   /** Pages by representation. */
   readonly pages: Readonly<PageCounts>;
@@ -128,9 +128,9 @@ export interface TransferSummary {
   /** What the adaptive mode did, where it was at work. */
   readonly adaptive?: AdaptiveReport;
   /** Processor time of the whole process meanwhile, all threads, user and system, in seconds. */
-  readonly 'cpu-seconds': number;
+  readonly cpuSeconds: number;
   /** Most memory that the process ever had resident, in bytes. */
-  readonly 'peak-memory': number;
+  readonly peakMemory: number;
   /** Only when the status is failed or cancelled. */
   readonly error?: ErrorData;
 }
@@ -140,15 +140,15 @@ export interface SharedMemoryFigures {
   /** Rounds over RAM, the last one included. */
   readonly rounds: number;
   /** Bytes of the RAM files. */
-  readonly 'ram-size': number;
+  readonly ramSize: number;
   /** Bytes of pages that the guest wrote to per second, before it was stopped. */
-  readonly 'dirty-rate'?: number;
+  readonly dirtyRate?: number;
   /** Milliseconds from the guest's stop to the destination's word that all RAM is in place. */
-  readonly 'last-round'?: number;
+  readonly lastRound?: number;
   /** Milliseconds of the scan after QEMU has saved the devices; part of the downtime. */
-  readonly 'final-scan'?: number;
+  readonly finalScan?: number;
   /** The same for 1 GiB. */
-  readonly 'final-scan-per-gib'?: number;
+  readonly finalScanPerGib?: number;
   /** RAM was compared at the hand-over, and is the same. */
   readonly verified?: boolean;
 }

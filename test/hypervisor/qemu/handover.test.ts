@@ -25,9 +25,9 @@ describe('a guest with shared memory is handed over', () => {
     assert.equal(stage.source.capabilities.get('return-path'), false);
     assert.equal(stage.destination.capabilities.get('late-block-activate'), true);
     assert.ok(!(source instanceof RamferryError));
-    const figures = source['shared-memory']!;
-    assert.equal(figures['ram-size'], fs.statSync(stage.sourceRam).size);
-    assert.equal(figures.rounds, source.ram['dirty-sync-count']);
+    const figures = source.sharedMemory!;
+    assert.equal(figures.ramSize, fs.statSync(stage.sourceRam).size);
+    assert.equal(figures.rounds, source.ram.dirtySyncCount);
     assert.equal(figures.verified, true);
     assert.deepEqual(
       fs.readdirSync(stage.directory).filter((name) => name.includes('state')),
@@ -67,11 +67,11 @@ describe('a guest with shared memory is handed over', () => {
     stage.assertSameRam();
     assert.ok(!(source instanceof RamferryError));
     assert.equal(source.pages.delta, pages);
-    assert.ok(source['xbzrle-cache']!.bytes < pages * 256);
+    assert.ok(source.xbzrleCache!.bytes < pages * 256);
     const without = await Stage.open(test);
     const { source: plain } = await without.migrate({ xbzrleCacheSize: 0 });
     assert.ok(!(plain instanceof RamferryError));
-    assert.equal(plain['xbzrle-cache'], undefined);
+    assert.equal(plain.xbzrleCache, undefined);
   });
 
   it('and the source quits where that was asked for', async (test) => {

@@ -139,8 +139,8 @@ describe('the controller', () => {
     assert.equal(first!.from, 'zstd 1');
     assert.match(first!.to, /^zstd \d+$/);
     assert.match(first!.reason, /link limits/);
-    assert.ok(Math.abs(first!['link-rate']! / LINKS['30 Mbit/s'] - 1) < 0.3);
-    assert.ok(first!['expected-after'] > first!['expected-before']);
+    assert.ok(Math.abs(first!.linkRate! / LINKS['30 Mbit/s'] - 1) < 0.3);
+    assert.ok(first!.expectedAfter > first!.expectedBefore);
     assert.ok(simulation.guest >= CHUNK);
   });
 });

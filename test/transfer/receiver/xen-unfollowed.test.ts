@@ -94,7 +94,7 @@ describe('a Xen stream that cannot be followed', { timeout: 300_000 }, () => {
           warnings.some((text) => because.test(text)),
           warnings.join('; '),
         );
-        if (!/tail/.test(name)) assert.match(summary['opaque-because'] ?? '', because);
+        if (!/tail/.test(name)) assert.match(summary.opaqueBecause ?? '', because);
       });
     }
 

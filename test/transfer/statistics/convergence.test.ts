@@ -129,22 +129,22 @@ describe('convergence', () => {
     // Round 3 of 1250 ms at its end: 12,500 pages are dirty, 625 ms; one more round and 6250 are left, 312 ms; a third.
     const said = simulation.said[3]!.at(-1)!;
     assert.equal(said.state, 'converging');
-    assert.equal(said['dirty-sync-count'], 3);
-    assert.ok(Math.abs(said['dirty-pages-rate']! - 10_000) < 200, JSON.stringify(said));
-    assert.ok(Math.abs(said['carried-pages-rate'] - 20_000) < 200);
-    assert.ok(Math.abs(said['expected-downtime']! - 625) < 20);
-    assert.equal(said['expected-rounds'], 2);
-    assert.ok(Math.abs(said['expected-time']! - (625 + 312 + 156)) < 40);
+    assert.equal(said.dirtySyncCount, 3);
+    assert.ok(Math.abs(said.dirtyPagesRate! - 10_000) < 200, JSON.stringify(said));
+    assert.ok(Math.abs(said.carriedPagesRate - 20_000) < 200);
+    assert.ok(Math.abs(said.expectedDowntime! - 625) < 20);
+    assert.equal(said.expectedRounds, 2);
+    assert.ok(Math.abs(said.expectedTime! - (625 + 312 + 156)) < 40);
     assert.deepEqual(simulation.warnings, []);
     const last = simulation.watch.look()!;
     assert.deepEqual(Object.keys(last).sort(), [
-      'carried-pages-rate',
-      'dirty-pages-rate',
-      'dirty-sync-count',
+      'carriedPagesRate',
+      'dirtyPagesRate',
+      'dirtySyncCount',
       'state',
     ]);
     assert.equal(last.state, 'converging');
-    assert.equal(last['dirty-sync-count'], 7);
+    assert.equal(last.dirtySyncCount, 7);
   });
 
   it('is denied early in the third round when the working set is dirtied faster than it is sent, and once', () => {
@@ -163,7 +163,7 @@ describe('convergence', () => {
     );
     assert.match(simulation.warnings[0]!, /would take about (2\.9|3\.\d) s \(downtime-limit 300 ms\)/);
     assert.equal(simulation.watch.look()?.state, 'diverging');
-    assert.equal(simulation.said[3]!.at(-1)?.['expected-rounds'], undefined);
+    assert.equal(simulation.said[3]!.at(-1)?.expectedRounds, undefined);
   });
 
   it('is denied once, also when it looked better in between', () => {
@@ -189,7 +189,7 @@ describe('convergence', () => {
     assert.deepEqual(simulation.warnings, []);
     const said = simulation.said[4]!.at(-1)!;
     assert.equal(said.state, 'converging');
-    assert.equal(said['expected-rounds'], 0);
+    assert.equal(said.expectedRounds, 0);
   });
 
   it('says nothing of a stream that nobody writes meanwhile, but counts its rounds', () => {

@@ -95,7 +95,7 @@ describe('statistics of a transfer', () => {
   it('hold only finite numbers when nothing happened at all', () => {
     const summary = new Statistics({ meter: fixedMeter() }).summary('cancelled');
     for (const value of Object.values(summary.ram)) assert.ok(Number.isFinite(value));
-    assert.equal(summary['setup-time'], 0);
+    assert.equal(summary.setupTime, 0);
   });
 
   it('include the downtime only when somebody measured it', () => {
@@ -129,7 +129,7 @@ describe('statistics of a transfer', () => {
 
   it('read the real process by default', () => {
     const summary = new Statistics().summary('completed');
-    assert.ok(summary['peak-memory'] > 1024 * 1024);
-    assert.ok(summary['cpu-seconds'] >= 0);
+    assert.ok(summary.peakMemory > 1024 * 1024);
+    assert.ok(summary.cpuSeconds >= 0);
   });
 });

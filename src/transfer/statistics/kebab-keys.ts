@@ -1,0 +1,31 @@
+// The names of figures outside of the API: `--json` and the logs write QEMU's kebab-case, `totalTime` as `total-time`. One converter, so
+// that a figure has one name in each world. Pure.
+
+type KebabKey<Key> = Key extends `${infer First}${infer Rest}`
+  ? Rest extends Uncapitalize<Rest>
+    ? `${Lowercase<First>}${KebabKey<Rest>}`
+    : `${Lowercase<First>}-${KebabKey<Rest>}`
+  : Key;
+
+/** A type with its keys in kebab-case, at every depth. */
+export type KebabKeys<T> = T extends readonly (infer Item)[]
+  ? readonly KebabKeys<Item>[]
+  : T extends object
+    ? { readonly [Key in keyof T as KebabKey<Key>]: KebabKeys<T[Key]> }
+    : T;
+
+/** Plain data with its keys in kebab-case, at every depth, in the same order. Values stay as they are. */
+export function kebabKeys<T>(value: T): KebabKeys<T> {
+  return convert(value) as KebabKeys<T>;
+}
+
+function convert(value: unknown): unknown {
+  if (Array.isArray(value)) return value.map(convert);
+  if (typeof value !== 'object' || value === null) return value;
+  return Object.fromEntries(
+    Object.entries(value).map(([key, inner]) => [
+      key.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`),
+      convert(inner),
+    ]),
+  );
+}
