@@ -1,16 +1,17 @@
-// What the registry knows of a binding before its native module is loaded, and how one is loaded.
-// Modules are required on demand and synchronously: importing this room loads no native code.
+// What the registry knows of a binding before its native module is loaded, and how a module is loaded.
+// Modules are required on demand and synchronously: an import of this folder loads no native code.
 
 import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { basename, dirname, join } from 'node:path';
+
 import type { BindingInfo, Codec } from './codec.js';
 
 /** A binding whose module is in memory. */
 export interface LoadedBinding<C extends Codec = Codec> {
   readonly info: BindingInfo;
-  /** @param far look for repetitions far apart, too; only where the traits say that it can */
-  open(far?: boolean): C;
+  /** @param longDistance with long-distance matching; only where the traits have it */
+  open(longDistance?: boolean): C;
 }
 
 /** The facts about a binding that need no native code. */
@@ -18,20 +19,20 @@ export type BindingTraits = Omit<BindingInfo, 'version' | 'library'>;
 
 export interface Binding<C extends Codec = Codec> {
   readonly traits: BindingTraits;
-  /** Loads the module; throws whatever the loader throws when that cannot be done here. */
+  /** Loads the module; throws what the loader throws. */
   load(): LoadedBinding<C>;
 }
 
 const requireHere = createRequire(import.meta.url);
 
-/** Requires a module that may be missing or built for another machine; its type is the caller's claim. */
+/** Requires a module that may be missing or built for another machine. The caller asserts its type. */
 export function loadModule(specifier: string): unknown {
   return requireHere(specifier);
 }
 
 /**
- * Version of an installed package. Read from beside its entry point: a package may hide its package.json from
- * `require` behind an `exports` map.
+ * Version of an installed package. Read from the folder of its entry point, because an `exports` map may hide package.json from
+ * `require`.
  */
 export function packageVersion(name: string): string {
   let folder = dirname(requireHere.resolve(name));
@@ -54,7 +55,7 @@ function versionIn(folder: string, name: string): string | undefined {
   return manifest.name === name && typeof manifest.version === 'string' ? manifest.version : undefined;
 }
 
-/** Why a module did not load, in one line and without the paths of this machine. */
+/** Why a module did not load: one line, without paths of this machine. */
 export function describeLoadError(thrown: unknown): string {
   const message = thrown instanceof Error ? thrown.message : String(thrown);
   const [told = ''] = message.split(/\nRequire stack:/);

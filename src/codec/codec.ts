@@ -1,5 +1,5 @@
-// The interface of a codec: bytes to bytes, from and into memory that the caller gives.
-// A codec knows no pages and no chunks; it is used by one thread at a time.
+// The interface of a codec: bytes to bytes, from and into the caller's memory.
+// A codec knows no pages and no chunks. One thread at a time uses it.
 
 /** Codec numbers as they stand in the stream (docs/FORMAT.md); 0 is never valid. */
 export const CODEC_ID = { none: 1, lz4: 2, zstd: 3, zlib: 4 } as const;
@@ -58,20 +58,20 @@ export interface BindingInfo {
   readonly binding: string;
   /** Of the package (of Node for its own modules). */
   readonly version: string;
-  /** Of the C library behind it, where the binding or its build tells. */
+  /** Of the C library behind it, where the binding or its build names it. */
   readonly library: string | undefined;
-  /** The fast way: synchronous, from and into the caller's memory. */
+  /** Synchronous, from and into the caller's memory: the fast way. */
   readonly direct: boolean;
   /** True when it runs on libuv's pool: threads beyond the pool's size gain nothing. */
   readonly asynchronous: boolean;
   /**
-   * Results arrive in buffers of the binding's own and are copied. Their memory comes back only after a
-   * collection and a turn of the thread's event loop: a worker asks a Reclaimer after each use.
+   * Results arrive in the binding's own buffers and are copied. Their memory is freed only after a garbage collection and a turn
+   * of the thread's event loop: a worker calls a Reclaimer after each use.
    */
   readonly returnsBuffers: boolean;
   readonly levels: LevelRange;
-  /** Whether it can look for repetitions far apart at a cost that does not grow with the distance (OpenOptions.longDistance). */
+  /** Whether it has long-distance matching, which finds repetitions at a cost independent of their distance (OpenOptions). */
   readonly longDistance: boolean;
   /** Upper bound of the memory that one thread holds besides the caller's, for chunks of `size` bytes. */
-  memoryPerThread(level: number, size: number, far?: boolean): number;
+  memoryPerThread(level: number, size: number, longDistance?: boolean): number;
 }

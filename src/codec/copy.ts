@@ -1,5 +1,5 @@
-// The last step of a codec whose binding returns buffers of its own: the bytes into the caller's memory.
-// Promises -1 instead of a throw when they do not fit, as Codec.compress does.
+// The last step of a codec whose binding returns its own buffers: copies the bytes into the caller's memory.
+// Returns -1 instead of a throw when they do not fit, as Codec.compress does.
 
 import { MIB } from '../units.js';
 
@@ -15,10 +15,10 @@ export function asBuffer(bytes: Uint8Array): Buffer {
   return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
 }
 
-/** What gathers outside V8's heap although a Reclaimer is at work: measured up to 13 MiB, and V8's own delay. */
+/** Most garbage outside V8's heap while a Reclaimer is at work: up to 13 MiB measured, and V8's own delay. */
 const GARBAGE_BYTES = 24 * MIB;
 
-/** What a thread may hold in returned buffers of at most `size` bytes each, for BindingInfo.memoryPerThread. */
+/** Bytes that a thread may hold in returned buffers of at most `size` bytes each, for BindingInfo.memoryPerThread. */
 export function returnedBuffers(size: number): number {
   return GARBAGE_BYTES + 2 * size;
 }

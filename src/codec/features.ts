@@ -1,4 +1,4 @@
-// What codecs this installation has: for `ramferry features`, for the handshake, and for warnings at start-up.
+// The codecs of this installation: for `ramferry features`, for the handshake, and for warnings at start-up.
 // Takes nothing, loads every binding to be sure, and tells; never throws, never names a path of this machine.
 
 import { describeLoadError, type BindingTraits } from './binding.js';
@@ -10,7 +10,7 @@ export type BindingReport = UsableBinding | MissingBinding;
 
 export interface UsableBinding {
   readonly usable: true;
-  /** The one that openCodec() takes for this codec. */
+  /** Whether openCodec() takes this binding for the codec. */
   readonly chosen: boolean;
   readonly info: BindingInfo;
 }
@@ -36,13 +36,13 @@ export function listBindings(): BindingInfo[] {
   return describeBindings().flatMap((report) => (report.usable ? [report.info] : []));
 }
 
-/** Codecs that can be used here: what a side offers in the handshake. */
+/** Codecs that work here: what a side offers in the handshake. */
 export function usableCodecs(): CodecName[] {
   const found = new Set(describeBindings().flatMap((report) => (report.chosen ? [report.info.codec] : [])));
   return CODEC_NAMES.filter((name) => found.has(name));
 }
 
-/** What a user should know about this installation, in plain words; empty when all is as it should be. */
+/** Warnings about this installation, in plain words; empty when nothing is wrong. */
 export function codecWarnings(reports: readonly BindingReport[] = describeBindings()): string[] {
   return CODEC_NAMES.flatMap((codec) => {
     const own = reports.filter((report) => report.info.codec === codec);

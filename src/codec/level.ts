@@ -1,5 +1,5 @@
-// Levels of codecs, in QEMU's sense: 0 means stored, 1 is the fastest usual one. Takes a level as it came, promises one
-// that the binding accepts; knows nothing of what a level does.
+// Levels of codecs, in QEMU's sense: 0 means stored, 1 is the fastest usual level. Checks that a binding accepts a level;
+// knows nothing of its effect.
 
 import { RamferryError } from '../errors.js';
 import type { LevelRange } from './codec.js';

@@ -1,4 +1,4 @@
-// Codec `lz4` through the package lz4-napi (Rust, lz4_flex): one LZ4 block, without any size in front of it.
+// Codec `lz4` through the package lz4-napi (Rust, lz4_flex): one LZ4 block, without a size in front of it.
 // The format is https://github.com/lz4/lz4/blob/dev/doc/lz4_Block_format.md. A block has no checksum: a damaged one may
 // decode to wrong bytes of the right length, which the chunk's own checksums find.
 
@@ -8,13 +8,13 @@ import type { Codec } from './codec.js';
 import { asBuffer, copyIfFits, returnedBuffers } from './copy.js';
 import { checkLevel } from './level.js';
 
-/** What we use of the package. Blocks carry the decoded length in front, 4 bytes, little-endian. */
+/** The used part of the package. Its blocks have the decoded length in front: 4 bytes, little-endian. */
 interface Lz4Napi {
   compressSync(data: Buffer): Buffer;
   uncompressSync(data: Uint8Array): Buffer;
 }
 
-/** The package puts the decoded length in front of a block; we know it anyway, so it does not travel. */
+/** Bytes of the decoded length in front of a block. The receiver knows the length, so it does not travel. */
 const PREFIX_BYTES = 4;
 
 /** Longest LZ4 block that `size` bytes can need (LZ4_COMPRESSBOUND of lz4.h). */
@@ -45,7 +45,7 @@ class Lz4 implements Codec {
     this.#native = native;
   }
 
-  /** There is one speed: every level above 0 is the same. */
+  /** Every level above 0 is the same. */
   compress(dst: Uint8Array, src: Uint8Array, level: number): number {
     checkLevel('lz4', level, traits.levels);
     if (level === 0) return -1;
@@ -59,7 +59,7 @@ class Lz4 implements Codec {
         `lz4 block of ${src.length} bytes is longer than ${dst.length} bytes can ever need`,
       );
     }
-    // The native code allocates what the prefix says: it is ours, never the sender's.
+    // The native code allocates what the prefix says: the prefix is written here and never comes from the sender.
     const block = this.#withPrefix(dst.length, src);
     let decoded: Buffer;
     try {

@@ -1,4 +1,4 @@
-// Codec `none`: the bytes as they are. For links that are faster than any compressor, and as a baseline.
+// Codec `none`: the bytes as they are. For links that are faster than any codec, and as a baseline.
 
 import { RamferryError } from '../errors.js';
 import type { Binding } from './binding.js';
@@ -21,7 +21,7 @@ class None implements Codec {
   readonly name = 'none';
   readonly binding = traits.binding;
 
-  /** Any level does the same, 0 too. */
+  /** Every level does the same, also 0. */
   compress(dst: Uint8Array, src: Uint8Array, level: number): number {
     checkLevel('none', level, traits.levels);
     return copyIfFits(dst, src);
@@ -38,7 +38,7 @@ class None implements Codec {
   }
 
   close(): void {
-    // holds nothing
+    // Holds nothing.
   }
 }
 

@@ -1,6 +1,6 @@
-// Which bindings there are for each codec, best first, and how one is chosen and opened.
-// Promises the first that loads, or the one that was asked for; loads nothing before that. Choosing is deterministic:
-// every thread of a machine comes to the same answer.
+// The bindings of each codec, best first, and the choice among them.
+// Opens the first binding that loads, or the requested one, and loads no other before. The choice is deterministic: every thread of a
+// machine makes the same.
 
 import { RamferryError } from '../errors.js';
 import { describeLoadError, type Binding, type LoadedBinding } from './binding.js';
@@ -23,14 +23,14 @@ export const BINDINGS: Readonly<Record<CodecName, readonly Binding[]>> = {
 };
 
 export interface OpenOptions {
-  /** Name of the binding; without it the first that loads. */
+  /** Name of the binding; absent = the first that loads. */
   readonly binding?: string | undefined;
-  /** Encoders look for repetitions all over their input (zstd's long-distance matching), where the binding can. */
+  /** Encoders find repetitions all over their input (zstd's long-distance matching), where the binding has it. */
   readonly longDistance?: boolean | undefined;
 }
 
 /**
- * Opens a codec for one thread. Synchronous: the native module is loaded here, when it was not before.
+ * Opens a codec for one thread. Synchronous; loads the native module where it is not loaded.
  * @throws RamferryError ERR_OPTION_INVALID for a binding that the codec does not have, ERR_CODEC_UNAVAILABLE when none
  *   (or not the one asked for) can be loaded here.
  */
@@ -38,7 +38,7 @@ export function openCodec(name: CodecName, options: OpenOptions = {}): Codec {
   return open(select(name, BINDINGS[name], options), options);
 }
 
-/** As openCodec('zstd'), for those who also make standalone frames. */
+/** As openCodec('zstd'), for callers that also make standalone frames. */
 export function openZstd(options: OpenOptions = {}): ZstdCodec {
   return open(select('zstd', ZSTD_BINDINGS, options), options);
 }

@@ -1,4 +1,4 @@
-// A codec that notes what its last use was and what it cost. Codes exactly as the codec inside it.
+// A codec that records the input and the cost of its last use. Codes exactly as the codec inside it.
 
 import type { Codec, CodecName } from './codec.js';
 
@@ -7,9 +7,9 @@ export class WatchedCodec implements Codec {
   readonly binding: string;
   readonly #codec: Codec;
   readonly #clock: () => number;
-  /** What was compressed last; the caller's memory, good until the caller uses it again. */
+  /** The last input: the caller's memory, valid until the caller uses it again. */
   source: Uint8Array | undefined;
-  /** Microseconds of that use: of the clock that was given; of the wall where the codec works in other threads. */
+  /** Microseconds of that use, by the given clock; wall time where the codec works in other threads. */
   took = 0;
 
   /** @param clock microseconds of this thread's processor time */

@@ -1,5 +1,5 @@
 // Codec `zlib` through Node's own zlib: raw DEFLATE (RFC 1951), without the zlib wrapper and its Adler-32, because the
-// chunk has checksums of its own. Memory is bounded by the decoded length that the caller knows.
+// chunk has its own checksums. The decoded length, which the caller knows, bounds the memory.
 
 import type * as NodeZlib from 'node:zlib';
 import { RamferryError, toRamferryError } from '../errors.js';
@@ -8,7 +8,7 @@ import type { Codec } from './codec.js';
 import { copyIfFits, returnedBuffers } from './copy.js';
 import { checkLevel } from './level.js';
 
-/** What `info: true` makes the synchronous functions return. */
+/** The result of the synchronous functions with `info: true`. */
 interface WithEngine {
   readonly buffer: Buffer;
   readonly engine: { readonly bytesWritten: number };
@@ -60,7 +60,7 @@ class Zlib implements Codec {
   decompress(dst: Uint8Array, src: Uint8Array): void {
     const { buffer, engine } = this.#inflate(src, dst.length);
     if (buffer.length !== dst.length) throw wrongLength(`only ${buffer.length}`, dst.length);
-    // zlib stops at the end of the DEFLATE data and says nothing about what follows.
+    // zlib stops at the end of the DEFLATE data and does not report bytes behind it.
     if (engine.bytesWritten !== src.length) {
       throw new RamferryError(
         'ERR_STREAM_CODEC',
@@ -71,7 +71,7 @@ class Zlib implements Codec {
   }
 
   close(): void {
-    // each call has a state of its own
+    // Each call has its own state.
   }
 
   #inflate(src: Uint8Array, size: number): WithEngine {

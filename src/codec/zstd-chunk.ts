@@ -1,30 +1,29 @@
-// The zstd frame as a chunk carries it: one frame, single segment, content size present and right, no dictionary.
-// Every binding makes and takes exactly this, whatever its encoder writes, so that any of them reads what another wrote.
+// The zstd frame of a chunk: one frame, single segment, content size present and right, no dictionary.
+// Every binding makes and takes exactly this, whatever its encoder writes, so that each reads the frames of the others.
 
 import { RamferryError } from '../errors.js';
 import { MIB } from '../units.js';
 import { walkZstdFrame, writeZstdHeader, zstdHeaderLength, type ZstdFrameExtent } from './zstd-frame.js';
 
 /**
- * Blocks of a frame may promise at most this many times its content, and SLACK on top. A decoder that returns a buffer
- * finds a false content size only after the last block: without the rule 32 KiB could become 1 GiB before. Encoders
- * split blocks of 128 KiB where that helps, to 17 KiB on average at level 19 (7.6 times); where one ever splits
- * further, its chunk is stored instead.
+ * The blocks of a frame may announce at most this many times its content, plus SLACK_BYTES. A decoder that returns a buffer finds
+ * a false content size only after the last block: without the rule 32 KiB could become 1 GiB before. Encoders split blocks of
+ * 128 KiB where that helps, to 17 KiB on average at level 19 (7.6 times). A chunk whose encoder splits further is stored instead.
  */
 const MAX_PROMISE = 16;
 const SLACK_BYTES = MIB;
 
-/** Chunks end at 64 MiB; this is the window that every zstd decoder accepts (its limit of 27 bits). */
+/** The window that every zstd decoder accepts (limit of 27 bits). Chunks have at most 64 MiB. */
 export const ZSTD_CONTENT_MAX = 2 ** 27;
 
-/** Smallest windowLog that covers `size` bytes; zstd's own least is 10. */
+/** Smallest windowLog that covers `size` bytes; zstd's minimum is 10. */
 export function windowLogFor(size: number): number {
   return Math.max(10, 32 - Math.clz32(Math.max(size, 1) - 1));
 }
 
 /**
  * Checks a received frame before any native code sees it.
- * @param size the decoded length that is known from elsewhere.
+ * @param size the decoded length, from the chunk's header.
  * @throws RamferryError ERR_STREAM_CODEC when it is anything but one frame of exactly that length.
  */
 export function checkChunkFrame(src: Uint8Array, size: number): void {
@@ -42,15 +41,15 @@ export function checkChunkFrame(src: Uint8Array, size: number): void {
   if (!keepsPromise(frame, size)) throw refused('zstd frame has blocks for far more than its decoded length');
 }
 
-/** What an encoder left at the start of `dst`: its length, or -1 when checkChunkFrame() would refuse it. */
+/** The length of the frame at the start of `dst`, or -1 where checkChunkFrame() would refuse it. */
 export function acceptOwnFrame(dst: Uint8Array, length: number, size: number): number {
   return keepsPromise(walkZstdFrame(dst.subarray(0, length)), size) ? length : -1;
 }
 
 /**
- * Copies a frame of any header into `dst` with the header that chunks have. Encoders that stream leave the content
- * size out; the blocks do not depend on the header.
- * @param checksum what follows the last block: `keep` what the frame has, or 4 bytes to append to one that has none.
+ * Copies a frame with any header into `dst` and gives it the header of a chunk's frame. Streaming encoders leave the content size
+ * out; the blocks do not depend on the header.
+ * @param checksum of the content: `keep` the frame's, or 4 bytes to append to a frame that has none.
  * @returns the length, or -1 when it does not fit or must not be sent.
  */
 export function rewrapFrame(

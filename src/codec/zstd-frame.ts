@@ -1,5 +1,5 @@
-// The outside of zstd frames (RFC 8878, section 3.1): headers and block headers, read and written; never the contents.
-// Takes bytes in any state; says "not complete yet" or throws ERR_STREAM_CODEC. Allocates nothing that the bytes claim.
+// Headers and block headers of zstd frames (RFC 8878, section 3.1): reads and writes them, never the contents of blocks.
+// Takes any bytes; returns undefined while they are incomplete, or throws ERR_STREAM_CODEC. Allocates nothing that the bytes claim.
 
 import { RamferryError } from '../errors.js';
 
@@ -18,7 +18,7 @@ export interface ZstdFrameHeader {
   readonly kind: 'frame';
   /** Bytes of the header, magic included. */
   readonly headerLength: number;
-  /** Decoded length; undefined when the frame does not tell. Beyond 2^53 it is not exact. */
+  /** Decoded length; undefined when the frame does not have it. Beyond 2^53 it is not exact. */
   readonly contentSize: number | undefined;
   /** Bytes of history that a decoder must keep. */
   readonly windowSize: number;
@@ -132,9 +132,9 @@ export interface ZstdFrameExtent {
   /** The whole frame with header and checksum. */
   readonly encodedLength: number;
   readonly blocks: number;
-  /** Decoded bytes that the block headers are sure of. */
+  /** Fewest decoded bytes, by the block headers. */
   readonly decodedExact: number;
-  /** Decoded bytes that the blocks can hold at most. */
+  /** Most decoded bytes, by the block headers. */
   readonly decodedBound: number;
 }
 

@@ -1,6 +1,6 @@
-// The levels that every zstd binding here accepts. One range for all, so that a setting does not depend on what is
-// installed: libzstd itself goes from -131072 to 22, but levels below -50 hardly compress and those above 19 need windows
-// and memory that a chunk has no use for.
+// The levels that every zstd binding here accepts: one range for all, so that a setting does not depend on the installation.
+// libzstd itself accepts -131072 to 22. Levels below -50 hardly compress; levels above 19 need windows and memory that do not help
+// a chunk.
 
 import type { LevelRange } from './codec.js';
 

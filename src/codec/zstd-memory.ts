@@ -1,14 +1,14 @@
-// How much memory a zstd context holds at most, by level and size of the input.
-// The figures are ZSTD_estimateCCtxSize_usingCParams of zstd 1.5.7 with the window set to the input (as our bindings
-// do); ZSTD_sizeof_CCtx after compressing was never above them. Touched memory is less: docs/CODECS.md.
+// Most memory of a zstd context, by level and size of the input.
+// The figures are ZSTD_estimateCCtxSize_usingCParams of zstd 1.5.7 with the window set to the input, as the bindings do.
+// ZSTD_sizeof_CCtx after compressing was never above them. Touched memory is less: docs/CODECS.md.
 
 import { KIB } from '../units.js';
 import { windowLogFor } from './zstd-chunk.js';
 
-/** Inputs up to these sizes have parameters of their own; the last column is everything beyond. */
+/** Upper limits of the input sizes that have their own parameters, in bytes; the last column is for larger inputs. */
 const SIZES = [128 * KIB, 256 * KIB, 1024 * KIB, 4096 * KIB] as const;
 
-/** KiB by level from 1, one column for each of SIZES and one more. */
+/** KiB by level from 1; a column for each of SIZES and one for larger inputs. */
 const CONTEXT: readonly (readonly number[])[] = [
   [537, 569, 569, 569, 569],
   [633, 633, 761, 761, 761],

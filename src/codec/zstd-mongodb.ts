@@ -1,6 +1,6 @@
-// zstd through @mongodb-js/zstd 1.2: prebuilt inside the registry package, so it installs everywhere, but asynchronous on
-// libuv's pool, returning buffers. Its wrapper ignores the level and its frames leave the content size out: we call its
-// bindings, and write the header ourselves. Its decoder expands whatever a frame holds: frames are checked before.
+// zstd through @mongodb-js/zstd 1.2: prebuilt inside the registry package, so that it installs everywhere, but asynchronous on
+// libuv's pool, and it returns buffers. Its wrapper ignores the level and its frames leave the content size out: this file calls
+// its bindings and writes the header itself. Its decoder expands any frame: frames are checked before.
 
 import { RamferryError, toRamferryError } from '../errors.js';
 import { MIB } from '../units.js';
@@ -18,15 +18,15 @@ interface Native {
   decompress(data: Buffer): Promise<Buffer>;
 }
 
-/** What we use of @node-rs/xxhash. */
+/** The used part of @node-rs/xxhash. */
 interface XxHash {
   readonly xxh64: (data: Uint8Array) => bigint;
 }
 
-/** The package does not say; its Rust crate (zstd-safe 5.0.2+zstd.1.5.2) does. */
+/** The package does not name it; its Rust crate (zstd-safe 5.0.2+zstd.1.5.2) does. */
 const LIBRARY = '1.5.2';
 
-/** Windows of zstd 1.5.2's levels up to 19, with its buffers around them. */
+/** Windows of zstd 1.5.2's levels up to 19, and its buffers. */
 const STREAM_BUFFER_BYTES = 9 * MIB;
 
 const traits = {
@@ -37,7 +37,7 @@ const traits = {
   returnsBuffers: true,
   levels: ZSTD_LEVELS,
   longDistance: false,
-  // The encoder never learns the size: parameters of the largest inputs. Results grow by doubling.
+  // The encoder does not know the size, so it takes the parameters of the largest inputs. Results grow by doubling.
   memoryPerThread: (level: number, size: number) =>
     zstdContexts(level, Infinity) + STREAM_BUFFER_BYTES + returnedBuffers(2 * size),
 } as const;
@@ -80,7 +80,7 @@ class ZstdMongodb implements ZstdCodec {
   }
 
   close(): void {
-    // each call has a context of its own
+    // Each call has its own context.
   }
 
   async #encode(src: Uint8Array, level: number): Promise<Buffer | undefined> {

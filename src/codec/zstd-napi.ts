@@ -1,5 +1,5 @@
 // zstd through the package zstd-napi: the fast binding, from and into the caller's memory, shared or not.
-// It is an optional dependency: it compiles where no prebuilt binary can be fetched, and may be missing.
+// It is an optional dependency: it compiles where no prebuilt binary can be downloaded, and may be missing.
 
 import { RamferryError, toRamferryError } from '../errors.js';
 import { loadModule, packageVersion, type Binding } from './binding.js';
@@ -9,7 +9,7 @@ import { acceptOwnFrame, checkChunkFrame, windowLogFor, ZSTD_CONTENT_MAX } from 
 import { ZSTD_LEVELS } from './zstd-level.js';
 import { zstdContexts } from './zstd-memory.js';
 
-/** What we use of `zstd-napi/binding`. */
+/** The used part of `zstd-napi/binding`. */
 interface Native {
   readonly CCtx: new () => CompressionContext;
   readonly DCtx: new () => { decompress(dst: Uint8Array, src: Uint8Array): number };
@@ -49,9 +49,9 @@ class ZstdNapi implements ZstdCodec {
   readonly #native: Native;
   readonly #longDistance: boolean;
 
-  constructor(native: Native, far: boolean) {
+  constructor(native: Native, longDistance: boolean) {
     this.#native = native;
-    this.#longDistance = far;
+    this.#longDistance = longDistance;
   }
 
   compress(dst: Uint8Array, src: Uint8Array, level: number): number {
@@ -92,21 +92,21 @@ class ZstdNapi implements ZstdCodec {
     this.#encoder ??= new this.#native.CCtx();
     const { compressionLevel, windowLog, checksumFlag, enableLongDistanceMatching } = this.#native.CParameter;
     this.#set(this.#encoder, compressionLevel, level);
-    // A window that covers the input makes the frame a single segment, at no cost that could be measured.
+    // A window that covers the input makes the frame a single segment, at no measurable cost.
     this.#set(this.#encoder, windowLog, windowLogFor(src.length));
     this.#set(this.#encoder, checksumFlag, checksum);
     if (this.#longDistance) this.#set(this.#encoder, enableLongDistanceMatching, 1);
     try {
       return acceptOwnFrame(dst, this.#encoder.compress2(dst, src), src.length);
     } catch (thrown) {
-      // A frame that was given up stays open, and an open frame takes no other parameters: not even for the next input.
+      // A frame that failed stays open, and an open frame accepts no other parameters, not even for the next input.
       this.#encoder.reset(this.#native.ResetDirective.sessionOnly);
       if (thrown instanceof Error && thrown.message.startsWith('Destination buffer is too small')) return -1;
       throw toRamferryError(thrown, 'ERR_INTERNAL', 'zstd');
     }
   }
 
-  /** Parameters stay with the context: only changes cross into native code. */
+  /** The context keeps its parameters: only changes cross into native code. */
   #set(encoder: CompressionContext, parameter: number, value: number): void {
     if (this.#current.get(parameter) === value) return;
     encoder.setParameter(parameter, value);
@@ -120,7 +120,7 @@ export const zstdNapi: Binding<ZstdCodec> = {
     const native = loadModule('zstd-napi/binding') as Native;
     return {
       info: { ...traits, version: packageVersion('zstd-napi'), library: native.versionString() },
-      open: (far = false) => new ZstdNapi(native, far),
+      open: (longDistance = false) => new ZstdNapi(native, longDistance),
     };
   },
 };

@@ -1,4 +1,4 @@
-// zstd through Node's own zlib module, which has it from 22.15 (and 23.8) on: nothing to install, synchronous, but every
+// zstd through Node's own zlib module, which has it from 22.15 (and 23.8) on: nothing to install, and synchronous, but every
 // call makes a context and returns a buffer. https://nodejs.org/api/zlib.html#class-zstdoptions
 
 import { toRamferryError } from '../errors.js';
@@ -17,7 +17,7 @@ interface ZstdOptions {
   readonly chunkSize: number;
 }
 
-/** What we use of node:zlib; Node 20 has none of it. */
+/** The used part of node:zlib; Node 20 has none of it. */
 export interface NodeZstd {
   zstdCompressSync(data: Uint8Array, options: ZstdOptions): Buffer;
   zstdDecompressSync(data: Uint8Array, options: ZstdOptions): Buffer;
@@ -29,10 +29,10 @@ export interface NodeZstd {
   };
 }
 
-/** Output is gathered in pieces of this size, then joined; Node allows none below 64. */
+/** Output is gathered in pieces of this size, then joined; Node's minimum is 64. */
 const PIECE_BYTES = 64 * 1024;
 const MIN_PIECE_BYTES = 64;
-/** Encoders that stream may write a header some bytes longer than ours. */
+/** A streaming encoder may write a header some bytes longer than a chunk's. */
 const HEADER_MARGIN_BYTES = 16;
 
 const traits = {
@@ -43,9 +43,9 @@ const traits = {
   returnsBuffers: true,
   levels: ZSTD_LEVELS,
   longDistance: true,
-  // The streaming interface keeps window and output buffers of its own: up to two windows beside the context.
-  memoryPerThread: (level: number, size: number, far = false) =>
-    zstdContexts(level, size, far) + 2 * size + returnedBuffers(2 * size + PIECE_BYTES),
+  // The streaming interface keeps its own window and output buffers: up to two windows beside the context.
+  memoryPerThread: (level: number, size: number, longDistance = false) =>
+    zstdContexts(level, size, longDistance) + 2 * size + returnedBuffers(2 * size + PIECE_BYTES),
 } as const;
 
 class ZstdNode implements ZstdCodec {
@@ -54,9 +54,9 @@ class ZstdNode implements ZstdCodec {
   readonly #native: NodeZstd;
   readonly #longDistance: boolean;
 
-  constructor(native: NodeZstd, far: boolean) {
+  constructor(native: NodeZstd, longDistance: boolean) {
     this.#native = native;
-    this.#longDistance = far;
+    this.#longDistance = longDistance;
   }
 
   compress(dst: Uint8Array, src: Uint8Array, level: number): number {
@@ -84,7 +84,7 @@ class ZstdNode implements ZstdCodec {
   }
 
   close(): void {
-    // each call has a context of its own
+    // Each call has its own context.
   }
 
   #encode(dst: Uint8Array, src: Uint8Array, level: number, checksum: 0 | 1): number {
@@ -120,11 +120,11 @@ function pieceFor(size: number): number {
   return Math.min(Math.max(size, MIN_PIECE_BYTES), PIECE_BYTES);
 }
 
-/** The binding over a module that is already loaded. */
+/** The binding over a loaded module. */
 export function zstdNodeFrom(native: NodeZstd): LoadedBinding<ZstdCodec> {
   return {
     info: { ...traits, version: process.versions.node, library: process.versions['zstd'] },
-    open: (far = false) => new ZstdNode(native, far),
+    open: (longDistance = false) => new ZstdNode(native, longDistance),
   };
 }
 

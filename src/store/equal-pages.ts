@@ -1,9 +1,9 @@
-// Finds pages of the store that may be equal to a page: by fingerprint, so that what it finds must be compared.
-// It forgets where too many fingerprints fall together, and what it remembers of a slot may be out of date.
+// Finds pages of the store that may be equal to a page, by fingerprint: the worker compares the pages afterwards.
+// It drops entries where too many fingerprints collide, and its entry for a slot may be out of date.
 
-/** No page has this for a fingerprint here. */
+/** Stands for: no fingerprint. A page that has it is not found. */
 const NONE = 0;
-/** Neighbouring buckets that a fingerprint may be in. */
+/** A fingerprint may be in so many neighbouring buckets. */
 const PROBES = 4;
 
 export class EqualPages {
@@ -20,7 +20,7 @@ export class EqualPages {
     this.#prints = new Int32Array(slots);
   }
 
-  /** A slot whose page had this fingerprint, or -1. */
+  /** A slot whose page had this fingerprint; -1 = none. */
   find(print: number): number {
     const start = print ^ (print >>> 16);
     for (let probe = 0; probe < PROBES; probe++) {

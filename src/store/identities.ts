@@ -1,14 +1,14 @@
-// What is known of each page of the guest, by its identity: never seen, seen, or in a slot.
-// Four bytes a page, in tables that are made as pages come; whatever the identities of a stream are, they take no more
-// than a fixed part of what was sent. An identity for which there is no room stays unknown.
+// The state of each page of the guest, by its identity: never seen, seen, or in a slot.
+// Four bytes for each page, in tables that are made as pages come. Whatever the identities of a stream are, the tables take no
+// more than a fixed part of what was sent. An identity without room stays unknown.
 
-/** Entries of the table; slots follow. */
+/** Values of an entry; FIRST_SLOT and above name a slot. */
 const NEVER = 0;
 const SEEN = 1;
 const FIRST_SLOT = 2;
 
 const TABLE_PAGES = 4096;
-/** Tables that may exist from the start, and one more for so many pages that came: 0.1 % of the guest when it is dense. */
+/** So many tables may exist from the start, and one more for each PAGES_PER_TABLE pages that came: 0.1 % of a dense guest. */
 const FREE_TABLES = 256;
 const PAGES_PER_TABLE = 1024;
 
@@ -23,7 +23,7 @@ export class IdentityTable {
     return this.#tables.size * TABLE_PAGES * 4;
   }
 
-  /** Notes that the page was sent. @returns whether it had been before */
+  /** Notes that the page was sent. @returns whether it was sent before */
   see(identity: number): boolean {
     const table = this.#table(identity, true);
     if (table === undefined) return false;
@@ -34,13 +34,13 @@ export class IdentityTable {
     return false;
   }
 
-  /** The slot that the page has, or -1. */
+  /** The page's slot; -1 = none. */
   slotOf(identity: number): number {
     const entry = this.#table(identity, false)?.[identity % TABLE_PAGES] ?? NEVER;
     return entry >= FIRST_SLOT ? entry - FIRST_SLOT : -1;
   }
 
-  /** @param slot -1 takes the page's slot away. @returns false when there is no room to remember it */
+  /** @param slot of the page; -1 = none. @returns false when there is no room for the entry */
   assign(identity: number, slot: number): boolean {
     const table = this.#table(identity, false);
     if (table === undefined) return false;

@@ -1,7 +1,7 @@
-// The sender's bookkeeping of the page store, on one thread and in stream order: for each page of a chunk, where its
-// earlier contents are, where it is to be kept, which page may be equal to it, and which chunks must be complete before.
-// What it decides follows from the stream alone, whatever the number of threads: results of chunks count only when so
-// many further chunks have come. It touches no page of the store; suggestions that are wrong cost a comparison.
+// The sender's account of the page store, on one thread and in stream order. For each page of a chunk it names the slot of its
+// earlier contents, the slot to keep it in, a page that may be equal, and the chunks that must be complete before.
+// Its decisions follow from the stream alone, whatever the number of threads: the results of a chunk count only
+// REPORT_DELAY_CHUNKS chunks later. It touches no page of the store; a wrong suggestion costs a comparison.
 
 import type { Buffer } from 'node:buffer';
 
@@ -15,10 +15,10 @@ import { StoreGovernor } from './store-governor.js';
 import { SlotTable } from './slot-table.js';
 import { EqualPages } from './equal-pages.js';
 
-/** Chunks that come between a chunk and the first that its results count for. More than are ever under way at once. */
+/** From a chunk to the first chunk that its results count for; more chunks than are ever under way at once. */
 const REPORT_DELAY_CHUNKS = 64;
 
-/** Memory of the ledger for each slot, besides the slot: upper bound. */
+/** Upper bound of the ledger's memory for each slot, besides the slot. */
 export const LEDGER_BYTES_PER_SLOT = 48;
 
 /** A chunk before it goes to a worker. */
@@ -30,15 +30,15 @@ export interface LedgerChunk {
   readonly segmentCount: number;
   /** For each page in order; negative for a page without identity. */
   readonly identities: Float64Array;
-  /** Gets two numbers for each page (chunk/store-plan.ts). */
+  /** Receives two numbers for each page (chunk/store-plan.ts). */
   readonly suggestions: Int32Array;
 }
 
-/** What the bookkeeping counts besides what the chunks tell. */
+/** Counts of the ledger, besides those that chunks report. */
 export interface LedgerCounts {
-  /** Pages that were sent again and that the store had to do with. */
+  /** Pages that were sent again while the store kept or sampled them. */
   readonly resent: number;
-  /** Of those: pages whose earlier contents were not there. */
+  /** Of those: pages whose earlier contents the store did not hold. */
   readonly missed: number;
   readonly turnedOff: number;
 }
@@ -48,14 +48,14 @@ export class Ledger {
   readonly #slots: SlotTable;
   readonly #equalPages: EqualPages;
   readonly #control = new StoreGovernor();
-  /** Results that do not count yet, from chunk #judged on, and how many pages of those chunks were searched for. */
+  /** From chunk #judged on: results that do not count yet, and the number of pages that were searched for. */
   readonly #tallies: StoreTally[] = [];
   readonly #searches: number[] = [];
   #judged = 0;
   #resent = 0;
   #missed = 0;
 
-  // Of the chunk at hand.
+  // The current chunk.
   #view!: DataView;
   #suggestions!: Int32Array;
   #sequence = 0;
@@ -74,24 +74,24 @@ export class Ledger {
     return { resent: this.#resent, missed: this.#missed, turnedOff: this.#control.turnedOff };
   }
 
-  /** Whether the results that count for this chunk are there. */
+  /** Whether the results that count for this chunk have come. */
   ready(sequence: number): boolean {
     return this.#judged + this.#tallies.length > sequence - REPORT_DELAY_CHUNKS;
   }
 
-  /** A chunk that has nothing to do with the store; in the place of enter(). */
+  /** Notes a chunk that does not use the store; instead of enter(). */
   skip(): void {
     this.#searches.push(0);
   }
 
-  /** What came of a chunk, in stream order. */
+  /** Takes the results of a chunk; in stream order. */
   report(tally: StoreTally): void {
     this.#tallies.push(tally);
   }
 
   /**
    * Enters a chunk: each once, in stream order, when it is ready.
-   * @returns the chunks that must be complete before it, and whether there are any suggestions
+   * @returns how many chunks of the stream must be complete before it, and whether it has suggestions
    */
   enter(chunk: LedgerChunk): { needs: number; suggested: boolean } {
     const { sequence, segments, segmentCount, identities } = chunk;
@@ -112,7 +112,7 @@ export class Ledger {
           this.#suggest(page, NO_SLOT, NO_SLOT);
           if (identity < 0) continue;
           const sampled = this.#control.samples(identity);
-          // Of the others nothing is noted either: that would cost as much as it could ever save.
+          // The other pages are not noted either: that would cost as much as it could save.
           if (sampled || comparing) this.#page(identity, sampled, at, page);
         }
       } else {
@@ -200,7 +200,7 @@ export class Ledger {
   }
 }
 
-/** Pages of zeros cost nothing anyway; one that only looks like it at first sight is not kept. */
+/** A page of zeros costs nothing anyway. A page that only looks like one is not kept. */
 function looksZero(view: DataView, at: number): boolean {
   return (
     view.getInt32(at, true) === 0 &&

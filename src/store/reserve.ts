@@ -1,15 +1,15 @@
-// Memory for a page store that was touched while nobody waited. The first touch of a page is a fault, and a host that gives
-// its guests memory only then takes a tenth of a second for 64 MiB: in the middle of a migration, on both sides.
-// Takes a size, gives the memory once, to whoever needs exactly that much; a wrong guess costs only what it touched.
+// Memory for a page store that is touched before the transfer. The first touch of a page is a page fault. On a host that gives its
+// guests memory only then, 64 MiB take a tenth of a second: in the middle of a migration, on both sides.
+// Takes a size and gives the memory once, to a store of exactly that size. A wrong guess costs only the touched memory.
 
 import { setImmediate as turn } from 'node:timers/promises';
 
 import { MIB } from '../units.js';
 import { storeMemory } from './shared.js';
 
-/** Touched at a time: milliseconds at worst. */
+/** Bytes touched between two turns of the event loop: milliseconds at worst. */
 const PIECE_BYTES = 2 * MIB;
-/** The smallest page that there is. */
+/** The smallest page size of any host. */
 const TOUCH_BYTES = 4096;
 
 export class StoreReserve {
@@ -22,7 +22,7 @@ export class StoreReserve {
     this.#memory = bytes === 0 ? undefined : storeMemory(bytes);
   }
 
-  /** Piece by piece, so that others have their turn; ends early when somebody says so, or the memory is taken. */
+  /** Touches the memory piece by piece, so that the event loop turns. Ends early when `over` says so, or the memory is taken. */
   async touch(over: () => boolean): Promise<void> {
     if (this.#memory === undefined) return;
     const bytes = new Uint8Array(this.#memory);
@@ -33,7 +33,7 @@ export class StoreReserve {
     }
   }
 
-  /** Memory of a store of so many bytes of pages, all zero; undefined where there is none of that size. */
+  /** Memory, all zero, for a store of so many bytes of pages; undefined where the reserve has another size. */
   take(bytes: number): SharedArrayBuffer | undefined {
     const memory = bytes === this.#bytes ? this.#memory : undefined;
     this.#memory = undefined;

@@ -1,16 +1,16 @@
-// The slots of the page store as the sender's bookkeeping sees them: whose page each holds, which chunks touched it last,
-// and which page may give way to another. Numbers only; the pages are elsewhere.
+// The slots of the page store as the ledger sees them: the identity of each slot's page, the chunks that touched it last, and the
+// choice of a page to evict. It holds numbers only, no pages.
 
-/** How many slots are looked at for one that may give way. */
+/** Most slots that are considered for an eviction. */
 const MAX_CANDIDATES = 16;
 
 export class SlotTable {
   readonly #owners: Float64Array;
-  /** The round in which the page of a slot was sent last. */
+  /** The round in which a slot's page was sent last. */
   readonly #rounds: Int32Array;
-  /** 1 = was suggested as an equal page since the hand passed. */
+  /** 1 = was suggested as an equal page since the clock hand passed. */
   readonly #referenced: Uint8Array;
-  /** Chunks, counted from the start, behind which the slot was last written, and last written or read. */
+  /** Sequence number + 1 of the chunk that wrote the slot last, and of the chunk that wrote or read it last. */
   readonly #written: Float64Array;
   readonly #touched: Float64Array;
   #used = 0;
@@ -29,23 +29,23 @@ export class SlotTable {
     return this.#owners.length;
   }
 
-  /** A page was sent that had been sent before: the first round is over. */
+  /** Notes a page that was sent before: the first round is over. */
   sentAgain(slot = -1): void {
-    // A round sends each page once at most.
+    // A round sends each page at most once.
     if (this.#round === 0 || (slot >= 0 && this.#rounds[slot] === this.#round)) this.#round++;
     if (slot >= 0) this.#rounds[slot] = this.#round;
   }
 
-  /** A slot that nobody has had, or -1. */
+  /** A slot that was never used; -1 = none. */
   free(identity: number): number {
     return this.#used < this.slots ? this.#give(this.#used++, identity) : -1;
   }
 
   /**
-   * A slot for a page that was sent again. Where none is free, a page gives way over which this round has passed without
-   * sending it, or the round before: it is not likely to be sent again soon. Pages that this round may still send stay,
-   * or a store smaller than what is dirtied in a round would never hit.
-   * @param evicted told whose page gave way
+   * A slot for a page that was sent again; -1 = none. Where none is free, it evicts a page that this round has passed without
+   * sending, or that the round before did not send: such a page is not likely to be sent again soon. Pages that this round may
+   * still send stay; otherwise a store smaller than the pages written in a round would never hit.
+   * @param evicted is called with the slot and the identity of the evicted page
    */
   claim(identity: number, evicted: (slot: number, owner: number) => void): number {
     const free = this.free(identity);
@@ -73,19 +73,19 @@ export class SlotTable {
     return slot;
   }
 
-  /** The chunk reads this slot. @returns how many chunks must be complete before it; 0 when only the chunk itself wrote it */
+  /** Notes that the chunk reads this slot. @returns how many chunks must be complete before; 0 when only the chunk itself wrote it */
   read(slot: number, sequence: number): number {
     this.#referenced[slot] = 1;
     this.#touched[slot] = sequence + 1;
     return before(this.#written[slot]!, sequence);
   }
 
-  /** Whether this chunk itself writes the slot: then it cannot read what it wrote. */
+  /** Whether this chunk itself writes the slot: then it cannot read it. */
   writtenBy(slot: number, sequence: number): boolean {
     return this.#written[slot] === sequence + 1;
   }
 
-  /** The chunk writes this slot, whether it reads it or not. */
+  /** Notes that the chunk writes this slot, whether it reads it or not. @returns as read() */
   write(slot: number, sequence: number): number {
     const needs = before(this.#touched[slot]!, sequence);
     this.#touched[slot] = this.#written[slot] = sequence + 1;
