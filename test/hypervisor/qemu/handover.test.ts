@@ -1,5 +1,5 @@
-// The hand-over with stand-ins for both QEMUs: what each failure leaves behind. The rule of docs/SHARED-MEMORY.md is checked
-// by the order in which guests ran and stopped: never two, and back at the source whatever happens before `cont`.
+// The handover with stand-ins for both QEMUs, and the state after each failure. The rules of docs/SHARED-MEMORY.md are checked
+// by the order in which guests ran and stopped: never two at once, and at the source after any failure before `cont`.
 
 import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
@@ -13,8 +13,8 @@ import { PAGE_BYTES } from '../../../src/page/size.js';
 import { STATE, type FakeQemu, type Turn } from '../support/fake-qemu.js';
 import { codeOf, scribble, Stage, writeAt } from './stage.js';
 
-describe('a guest with shared memory is handed over', () => {
-  it('with its RAM, zero pages included, and its devices', async (test) => {
+describe('migrateGuest and receiveGuest', () => {
+  it('move RAM, zero pages included, and devices', async (test) => {
     const stage = await Stage.open(test);
     const { source, destination } = await stage.migrate({ verifyRam: true });
     assert.deepEqual([codeOf(source), codeOf(destination)], ['completed', 'completed']);
@@ -35,10 +35,10 @@ describe('a guest with shared memory is handed over', () => {
     );
   });
 
-  it('and what it wrote up to its stop comes with it', async (test) => {
+  it('move what the guest wrote up to its stop', async (test) => {
     const stage = await Stage.open(test);
     let page = 0;
-    // The status is asked for before each stop, the first time before any round.
+    // The status is queried before each stop, the first time before any round.
     stage.source.hooks['query-status'] = () => {
       scribble(stage.sourceRam, page++, `written ${page}`);
       return undefined;
@@ -53,10 +53,10 @@ describe('a guest with shared memory is handed over', () => {
     stage.assertSameRam();
   });
 
-  it('and pages that were sent before travel as what has changed', async (test) => {
+  it('send changed pages as differences', async (test) => {
     const stage = await Stage.open(test);
     const pages = 64;
-    // Nothing that a codec could shrink.
+    // Contents that a codec cannot compress.
     writeAt(stage.sourceRam, 0, randomBytes(pages * PAGE_BYTES));
     stage.source.hooks['stop'] = () => {
       for (let page = 0; page < pages; page++)
@@ -74,7 +74,7 @@ describe('a guest with shared memory is handed over', () => {
     assert.equal(plain.xbzrleCache, undefined);
   });
 
-  it('and the source quits where that was asked for', async (test) => {
+  it('quit the source with quitSource', async (test) => {
     const stage = await Stage.open(test);
     await stage.migrate({ quitSource: true });
     await stage.source.end;
@@ -100,7 +100,7 @@ const FAILURES: readonly Failure[] = [
     title: 'the source refuses its capabilities',
     ...{ at: source, command: 'migrate-set-capabilities', source: /ERR_QMP_COMMAND/, stopped: false },
     turn: (stage) => {
-      // Only once: they are put back afterwards.
+      // Only once: the rescue restores them afterwards.
       delete stage.source.hooks['migrate-set-capabilities'];
       return refusal();
     },
@@ -114,7 +114,7 @@ const FAILURES: readonly Failure[] = [
     ...{ at: source, command: 'migrate', turn: refusal, source: /ERR_QMP_COMMAND/, stopped: true },
   },
   {
-    title: 'the destination does not listen',
+    title: 'no destination listens',
     ...{ at: destination, command: 'migrate-incoming', turn: refusal, source: /ERR_/, stopped: false },
   },
   {
@@ -132,7 +132,7 @@ const FAILURES: readonly Failure[] = [
   },
 ];
 
-describe('before the hand-over any failure ends with the source running', () => {
+describe('failures before the handover end with the source running', () => {
   for (const failure of FAILURES) {
     it(failure.title, async (test) => {
       const stage = await Stage.open(test);
@@ -165,7 +165,7 @@ describe('before the hand-over any failure ends with the source running', () => 
     await stage.assertBack();
   });
 
-  it('the source dies: nobody runs it, and the destination goes', async (test) => {
+  it('the source dies: no QEMU runs the guest, and the destination quits', async (test) => {
     const stage = await Stage.open(test);
     stage.source.hooks['stop'] = () => 'death';
     const ends = await stage.migrate();
@@ -175,8 +175,8 @@ describe('before the hand-over any failure ends with the source running', () => 
   });
 });
 
-describe('an outcome that cannot be known', () => {
-  it('is said by both sides when the destination dies within cont; the source stays stopped', async (test) => {
+describe('an unknown outcome', () => {
+  it('is reported by both sides when the destination dies within cont; the source stays stopped', async (test) => {
     const stage = await Stage.open(test);
     stage.destination.hooks['cont'] = () => 'death';
     const ends = await stage.migrate();
@@ -188,11 +188,11 @@ describe('an outcome that cannot be known', () => {
     assert.deepEqual(stage.history, ['source stops']);
   });
 
-  it('and when the destination does not answer cont', async (test) => {
+  it('is reported when the destination does not answer cont', async (test) => {
     const stage = await Stage.open(test);
     stage.destination.hooks['cont'] = () => {
       stage.destination.perform('cont');
-      // From here on it says nothing at all.
+      // From here on it does not answer.
       stage.destination.hooks['query-status'] = () => 'silence';
       return 'silence';
     };
@@ -202,8 +202,8 @@ describe('an outcome that cannot be known', () => {
   });
 });
 
-describe('nothing is begun', () => {
-  it('where RAM has another size at the destination', async (test) => {
+describe('migrateGuest refuses to begin', () => {
+  it('when RAM has another size at the destination', async (test) => {
     const stage = await Stage.open(test);
     fs.truncateSync(stage.destinationRam, 4096);
     const ends = await stage.migrate();
@@ -212,7 +212,7 @@ describe('nothing is begun', () => {
     assert.deepEqual(stage.history, []);
   });
 
-  it('where the guest does not run', async (test) => {
+  it('when the guest does not run', async (test) => {
     const stage = await Stage.open(test);
     stage.source.status = 'paused';
     await assert.rejects(
@@ -221,7 +221,7 @@ describe('nothing is begun', () => {
     );
   });
 
-  it('where `receive` answers', async (test) => {
+  it('when the peer is `receive`', async (test) => {
     const stage = await Stage.open(test);
     const link = stage.path('link');
     const receiving = receive({ input: `unix-listen:${link}`, output: stage.path('out') });
@@ -234,7 +234,7 @@ describe('nothing is begun', () => {
     assert.equal(stage.source.running, true);
   });
 
-  it('over a link that goes one way only', async (test) => {
+  it('over a one-way link', async (test) => {
     const stage = await Stage.open(test);
     await assert.rejects(
       migrateGuest({ qmp: stage.path('src.qmp'), ram: [stage.sourceRam], output: stage.path('file') }),

@@ -1,5 +1,5 @@
-// Two QEMU stand-ins, their RAM files, and a migration between them: in this process, or by the command line where
-// somebody is to be killed.
+// Two QEMU stand-ins, their RAM files, and a migration between them: in this process, or by the command line where a test
+// kills a process.
 
 import assert from 'node:assert/strict';
 import fs from 'node:fs';
@@ -26,20 +26,20 @@ export interface Ends {
 
 export class Stage {
   readonly directory = fs.mkdtempSync(path.join(os.tmpdir(), 'ramferry-shm-'));
-  /** Who ran when, in the order in which it happened. */
+  /** The runs and stops of both guests, in order. */
   readonly history: string[] = [];
   readonly sourceRam = path.join(this.directory, 'src.ram');
   readonly destinationRam = path.join(this.directory, 'dst.ram');
   source!: FakeQemu;
   destination!: FakeQemu;
-  /** The two processes, as soon as each is there: hooks of the stand-ins kill them. */
+  /** The two processes once they are started: hooks of the stand-ins kill them. */
   readonly started: { source?: Command; destination?: Command } = {};
 
   static async open(test: TestContext): Promise<Stage> {
     const stage = new Stage();
     test.after(() => stage.close());
     fs.writeFileSync(stage.sourceRam, ramContents());
-    // Not fresh: a zero page has to overwrite what is there.
+    // Not fresh: a zero page must overwrite old contents.
     fs.writeFileSync(stage.destinationRam, Buffer.alloc(PAGES * PAGE_BYTES, 0x55));
     const { history } = stage;
     stage.source = await FakeQemu.start({
@@ -102,7 +102,7 @@ export class Stage {
     assert.ok(fs.readFileSync(this.sourceRam).equals(fs.readFileSync(this.destinationRam)), 'RAM differs');
   }
 
-  /** The guest runs at the source, as if nothing had been; the destination's QEMU is gone and never ran. */
+  /** Checks that the guest runs at the source, unchanged, and that the destination's QEMU is gone and never ran. */
   async assertBack(): Promise<void> {
     await this.destination.end;
     assert.equal(this.source.running, true);
@@ -129,7 +129,7 @@ function asError(thrown: unknown): RamferryError {
   return thrown;
 }
 
-/** Zero pages, equal pages and others. */
+/** Zero pages, equal pages and different ones. */
 function ramContents(): Buffer {
   const ram = Buffer.alloc(PAGES * PAGE_BYTES);
   for (let page = 0; page < PAGES; page++) {

@@ -1,5 +1,5 @@
-// The stream of guest memory, from both ends: the grammar that the engine follows, and the sink that writes pages to files.
-// Whatever way the bytes are split, the same pages arrive; what is wrong with them is refused by name.
+// The stream of guest memory at both ends: the engine's grammar, and the sink that writes pages to files.
+// Any split of the bytes gives the same pages; invalid streams are refused with the reason.
 
 import assert from 'node:assert/strict';
 import fs from 'node:fs';
@@ -54,8 +54,8 @@ function* pieces(bytes: Buffer, sizes: readonly number[]): Generator<Buffer> {
   }
 }
 
-describe('the grammar of guest memory', () => {
-  it('finds every page and its identity, however the stream is split', () => {
+describe('MemoryGrammar', () => {
+  it('reports every page with its identity, in any split', () => {
     fc.assert(
       fc.property(splits, (sizes) => {
         const grammar = new MemoryGrammar();
@@ -83,13 +83,13 @@ describe('the grammar of guest memory', () => {
         assert.equal(length, stream().length);
         assert.equal(grammar.state, 'done');
         assert.equal(grammar.opaqueBecause, undefined);
-        // The end of RAM and the end of the stream leave at once.
+        // The ends of RAM and of the stream are flushed.
         assert.deepEqual(flushes, [stream().length - 16 - 11 - 16, stream().length]);
       }),
     );
   });
 
-  it('carries what it does not know as opaque bytes', () => {
+  it('reports unknown records as opaque bytes', () => {
     const grammar = new MemoryGrammar();
     let length = 0;
     const out = {
@@ -104,7 +104,7 @@ describe('the grammar of guest memory', () => {
   });
 });
 
-/** RAM files: of holes only, or full of something. */
+/** RAM files: only holes, or filled with a byte. */
 function ramFiles(
   test: TestContext,
   fill?: string,
@@ -134,9 +134,9 @@ const NO_HOOKS = {
   state: () => Promise.resolve(),
 };
 
-describe('the sink that applies guest memory', () => {
+describe('Applier', () => {
   for (const fill of [undefined, 'old']) {
-    it(`puts every page in its place in ${fill === undefined ? 'fresh files' : 'files with something in them'}`, async (test) => {
+    it(`writes every page to its place in ${fill === undefined ? 'fresh files' : 'files with contents'}`, async (test) => {
       const { files, paths } = ramFiles(test, fill);
       assert.equal(files[0]!.fresh, fill === undefined);
       const before = fill === undefined ? Buffer.alloc(PAGE_BYTES) : page(fill);
@@ -153,7 +153,7 @@ describe('the sink that applies guest memory', () => {
         Buffer.concat([before, before, before, page('region one')]),
       ];
       if (fill !== undefined) {
-        // Filled as one run, not page by page.
+        // Written as one run, not page by page.
         const whole = Buffer.alloc(SIZES[0]!, fill);
         for (const at of [0, 4, 6, 7])
           whole.copy(wanted[0]!, at * PAGE_BYTES, at * PAGE_BYTES, (at + 1) * PAGE_BYTES);
@@ -181,7 +181,7 @@ describe('the sink that applies guest memory', () => {
     });
   }
 
-  it('leaves a hole for a zero page only where nothing was written', async (test) => {
+  it('leaves a hole for a zero page only where no page was written', async (test) => {
     const { files, paths } = ramFiles(test);
     const applier = new Applier(files, NO_HOOKS);
     await applier.write(
@@ -199,7 +199,7 @@ describe('the sink that applies guest memory', () => {
       'ERR_STREAM_FORMAT',
     ],
     [
-      'a region that is not there',
+      'a region that does not exist',
       Buffer.concat([writeMemoryHeader(SIZES), writePagesHead(2, [0])]),
       'ERR_STREAM_FORMAT',
     ],

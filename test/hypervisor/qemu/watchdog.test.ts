@@ -1,5 +1,5 @@
-// ramferry is killed, with SIGKILL, at the moments that matter; its watchdog then does what docs/SHARED-MEMORY.md says.
-// The stand-ins hold a command back until the kill has happened: no moment is left to chance.
+// ramferry is killed with SIGKILL at the relevant moments; its watchdog then does what docs/SHARED-MEMORY.md says.
+// The stand-ins hold a command back until the kill has happened, so the moments are exact.
 
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
@@ -15,7 +15,7 @@ async function kill({ process }: Command): Promise<void> {
   if (process.signalCode === null) await once(process, 'exit');
 }
 
-/** The stand-in's next such command waits until somebody was killed, and then is `what`. */
+/** The stand-in's next such command waits until the kill has happened, and then has the effect `what`. */
 function killAt(stage: Stage, side: 'source' | 'destination', command: string, victim: () => Command): void {
   const fake = stage[side];
   fake.hooks[command] = async (): Promise<Turn> => {
@@ -25,8 +25,8 @@ function killAt(stage: Stage, side: 'source' | 'destination', command: string, v
   };
 }
 
-describe('when ramferry is killed', () => {
-  it('at the source while the guest is stopped, its watchdog continues the guest', async (test) => {
+describe('watchdog after a kill', () => {
+  it('continues the guest: source killed while the guest is stopped', async (test) => {
     const stage = await Stage.open(test);
     killAt(stage, 'source', 'migrate', () => stage.started.source!);
     const ends = await stage.start();
@@ -36,7 +36,7 @@ describe('when ramferry is killed', () => {
     assert.deepEqual(stage.history, ['source stops', 'source runs']);
   });
 
-  it('at the source before that, the guest just goes on', async (test) => {
+  it('lets the guest run on: source killed before the stop', async (test) => {
     const stage = await Stage.open(test);
     killAt(stage, 'destination', 'migrate-incoming', () => stage.started.source!);
     const ends = await stage.start();
@@ -47,11 +47,11 @@ describe('when ramferry is killed', () => {
     assert.equal(stage.source.running, true);
   });
 
-  it('at the destination before its watchdog stands, QEMU is as it was and takes another attempt', async (test) => {
+  it('is not needed: destination killed before its start, QEMU accepts another attempt', async (test) => {
     const stage = await Stage.open(test);
     const { destination } = stage;
     const before = [...destination.capabilities];
-    // The last that is asked before the link is opened, and the watchdog started with it.
+    // The last command before the link is opened and the watchdog started.
     destination.hooks['query-migrate-capabilities'] = async (): Promise<Turn> => {
       destination.hooks['query-migrate-capabilities'] = undefined;
       await kill(stage.started.destination!);
@@ -68,7 +68,7 @@ describe('when ramferry is killed', () => {
     assert.deepEqual(stage.history, ['source stops', 'destination runs']);
   });
 
-  it('at the destination before `cont`, the source continues its guest', async (test) => {
+  it('lets the source continue its guest: destination killed before `cont`', async (test) => {
     const stage = await Stage.open(test);
     stage.source.hooks['migrate'] = async () => {
       await kill(stage.started.destination!);
@@ -81,7 +81,7 @@ describe('when ramferry is killed', () => {
     assert.deepEqual(stage.history, ['source stops', 'source runs']);
   });
 
-  it('at the destination after `cont` was executed, the source hears that the guest runs', async (test) => {
+  it('tells the source that the guest runs: destination killed after `cont` was executed', async (test) => {
     const stage = await Stage.open(test);
     stage.destination.hooks['cont'] = async (): Promise<Turn> => {
       stage.destination.perform('cont');
@@ -94,7 +94,7 @@ describe('when ramferry is killed', () => {
     assert.deepEqual(stage.history, ['source stops', 'destination runs']);
   });
 
-  it('at the destination with a `cont` that was not executed, the source continues its guest', async (test) => {
+  it('lets the source continue its guest: destination killed and `cont` not executed', async (test) => {
     const stage = await Stage.open(test);
     killAt(stage, 'destination', 'cont', () => stage.started.destination!);
     const ends = await stage.start();
@@ -104,7 +104,7 @@ describe('when ramferry is killed', () => {
     assert.deepEqual(stage.history, ['source stops', 'source runs']);
   });
 
-  it('at the source after GO, its watchdog leaves the guest stopped while the destination runs it', async (test) => {
+  it('leaves the guest stopped while the destination runs it: source killed after GO', async (test) => {
     const stage = await Stage.open(test);
     stage.destination.hooks['cont'] = async () => {
       await kill(stage.started.source!);
@@ -112,12 +112,12 @@ describe('when ramferry is killed', () => {
     };
     const ends = await stage.start();
     assert.equal((await ends.destination.ended).status, 0);
-    // Its pipes are closed when the watchdog, which has them too, has ended.
+    // The pipes close when the watchdog has ended, which holds them, too.
     await ends.source.ended;
     assert.deepEqual(stage.history, ['source stops', 'destination runs']);
   });
 
-  it('at the source after GO, and the destination refuses: its watchdog continues the guest', async (test) => {
+  it('continues the guest: source killed after GO, and the destination refuses', async (test) => {
     const stage = await Stage.open(test);
     stage.destination.hooks['cont'] = async () => {
       await kill(stage.started.source!);
@@ -129,7 +129,7 @@ describe('when ramferry is killed', () => {
     assert.deepEqual(stage.history, ['source stops', 'source runs']);
   });
 
-  it('on both sides, the source continues its guest', async (test) => {
+  it('continues the source’s guest: both sides killed', async (test) => {
     const stage = await Stage.open(test);
     stage.source.hooks['migrate'] = async (): Promise<Turn> => {
       await Promise.all([kill(stage.started.source!), kill(stage.started.destination!)]);

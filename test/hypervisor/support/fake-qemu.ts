@@ -1,6 +1,6 @@
-// A stand-in for QEMU: a monitor that serves one client after the other, a guest that runs or does not, RAM files that this
-// process has mapped as QEMU has, device state over a socket, and a hook before every command, in which a test makes happen
-// what it wants to see survived.
+// A stand-in for QEMU: a monitor that serves one client at a time, a guest that runs or is stopped, RAM files that this process
+// has mapped as QEMU has, device state over a socket, and a hook before every command, in which a test causes the
+// failure that it examines.
 
 import fs from 'node:fs';
 import net from 'node:net';
@@ -9,21 +9,21 @@ import { createInterface } from 'node:readline';
 
 import { foreign } from '../../../src/os/libc.js';
 
-/** What a hook makes of a command: an error of QEMU's, no answer at all, or the end of QEMU; nothing = as usual. */
+/** The effect of a hook: an error of QEMU, no answer, or the end of QEMU; undefined = the normal answer. */
 export type Turn = { readonly error: string } | 'silence' | 'death' | undefined;
 
 export interface FakeBackend {
   readonly id: string;
   /** A file of this process; it is mapped. */
   readonly file: string;
-  /** What QEMU says of it; default: the file. `null`: it has none, as a memfd. */
+  /** The path that QEMU reports; default: the file. `null`: none, as for a memfd. */
   readonly path?: string | null;
   readonly type?: string;
   readonly share?: boolean;
   /** Bytes; default: the file's. */
   readonly size?: number;
   readonly address?: number;
-  /** It is a memory device of that NUMA node. */
+  /** NUMA node, where the backend belongs to a memory device. */
   readonly node?: number;
 }
 
@@ -34,7 +34,7 @@ export interface FakeQemuOptions {
   readonly version?: { readonly major: number; readonly minor: number };
   /** Waits for a guest instead of running one. */
   readonly incoming?: boolean;
-  /** Where this machine writes `NAME runs`, `NAME stops`. */
+  /** The stand-in appends `NAME runs` and `NAME stops` here. */
   readonly history: string[];
   readonly name: string;
 }
@@ -52,7 +52,7 @@ function sizeOf({ size, file }: FakeBackend): number {
 const PROT_READ_WRITE = 3;
 const MAP_SHARED = 1;
 
-/** Maps the whole file and keeps its descriptor, as QEMU does. @returns what undoes that */
+/** Maps the whole file and keeps its descriptor, as QEMU does. @returns a function that undoes it */
 function mapShared(file: string): () => void {
   const { library } = foreign()!;
   const mmap = library.func(
@@ -89,7 +89,7 @@ export class FakeQemu {
   ]);
   status: string;
   gone = false;
-  /** Device state that has come. */
+  /** The received device state. */
   loaded = Buffer.alloc(0);
   readonly commands: string[] = [];
   readonly hooks: Record<string, (() => Turn | Promise<Turn>) | undefined> = {};
@@ -102,7 +102,7 @@ export class FakeQemu {
     this.status = options.incoming === true ? 'inmigrate' : 'running';
     this.end = new Promise((resolve) => (this.#ended = resolve));
     server.on('connection', (socket) => {
-      // A client that is killed resets the connection, also while it waits for its turn.
+      // A killed client resets the connection, also while it waits to be served.
       socket.on('error', () => undefined);
       this.#queue.push(socket);
       this.#serve();
@@ -122,7 +122,7 @@ export class FakeQemu {
     return this.status === 'running';
   }
 
-  /** Does what a command does, without an answer. */
+  /** Executes a command, without the answer. */
   perform(command: string, args: Record<string, unknown> = {}): unknown {
     switch (command) {
       case 'query-status':
@@ -167,7 +167,7 @@ export class FakeQemu {
     }
   }
 
-  /** As if killed. */
+  /** Ends like a killed process. */
   die(): void {
     this.gone = true;
     if (this.running) this.#note('stops');
@@ -179,7 +179,7 @@ export class FakeQemu {
     this.#ended(undefined);
   }
 
-  /** undefined where this object has no such property. */
+  /** @returns undefined where this object has no such property */
   #property(args: Record<string, unknown>): unknown {
     const [, id, region] = /^\/objects\/([^/]+)(\/region\[0\])?$/.exec(args['path'] as string) ?? [];
     const backend = this.#options.ram.find((each) => each.id === id);
@@ -225,7 +225,7 @@ export class FakeQemu {
   }
 
   async #obey(client: net.Socket, command: Command): Promise<void> {
-    // What a dead client has left is not executed.
+    // Unread commands of a dead client are not executed.
     if (client.destroyed || this.gone) return;
     const { execute: name, arguments: args, id } = command;
     this.commands.push(name);

@@ -1,4 +1,4 @@
-// The far side of a save: takes the bytes that come over the link, as fast or as slowly as a test wants.
+// The far side of a save: takes the bytes of the link at the speed that a test sets.
 import type { ByteSink, ByteSource } from '../../../src/io/bytes.js';
 
 export class Collector {
@@ -59,7 +59,7 @@ export class Collector {
   }
 }
 
-/** Writes everything in pieces; stops quietly when the reader has gone. */
+/** Writes everything in pieces; stops without an error when the reader is gone. */
 export async function feed(sink: ByteSink, bytes: Uint8Array, piece = 64 * 1024): Promise<void> {
   for (let at = 0; at < bytes.length; at += piece) {
     try {

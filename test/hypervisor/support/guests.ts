@@ -1,5 +1,5 @@
-// libxc streams for the stand-ins: small ones from the grammar's tests, larger ones that compress as guests do, and the
-// real one where it is at hand.
+// libxc streams for the stand-ins: small ones from the grammar's tests, larger ones that compress like guests, and the real
+// one where it is available.
 import { createHash } from 'node:crypto';
 import { existsSync, readFileSync } from 'node:fs';
 import { decompress } from '@mongodb-js/zstd';
@@ -10,7 +10,7 @@ import { random, REC, XenStream } from '../../grammar/support/xen-streams.js';
 
 const PAGES_A_RECORD = 1024;
 
-/** A page as guests have them: zero, text, or something that hardly shrinks. */
+/** A page as in a guest: zero, text, or hardly compressible. */
 function fill(page: Buffer, number: number, kind: number): void {
   if (kind < 3) return;
   if (kind < 8) {
@@ -47,7 +47,7 @@ export function guestStream(mib: number, seed = 1): Buffer {
   return Buffer.concat([...parts, tail.bytes()]);
 }
 
-/** Pages that hardly shrink, sent, and sent again with one cache line changed. */
+/** Hardly compressible pages, sent twice; the second time with one cache line changed. */
 export function resentStream(pages: number): Buffer {
   const stream = new XenStream().image({ type: 2 }).record(REC.staticDataEnd);
   const contents = Buffer.alloc(pages * PAGE_BYTES);
@@ -74,7 +74,7 @@ export function newerStream(): Buffer {
 }
 
 const FILE = recordingPath('pv-dirty-live.xlsave.zst');
-/** Where the real stream ends; see test/grammar/xen/libxc-real.test.ts. */
+/** The end of the real stream; see test/grammar/xen/libxc-real.test.ts. */
 const REAL_END = 181_566_516;
 
 export const realSkip = existsSync(FILE)

@@ -1,4 +1,4 @@
-// What the tests of the front begin with: guests, streams of every kind, and the conversations that most of them share.
+// The set-up of the front's tests: guests, streams of each kind, and the conversations that most tests share.
 import assert from 'node:assert/strict';
 import fs from 'node:fs';
 import { after } from 'node:test';
@@ -18,10 +18,10 @@ export const SMALL = guestStream(3);
 export const BIG = guestStream(16);
 export const LIVE = ['-live', 'true', '-compress', 'true'];
 
-/** A guest whose whole stream fits a socket's buffer even as it is. */
+/** A guest whose uncompressed stream fits a socket's buffer. */
 export function tinyGuest(): Buffer {
   const guest = guestStream(1);
-  // One PAGE_DATA record of 40 pages, and what stands behind the pages.
+  // One PAGE_DATA record of 40 pages, and the records behind it.
   const head = guest.subarray(0, 24 + 16 + 8 + 48 + 8);
   const second = guest.length - (8 + 24 + 8 + 2504 + 8) - (8 + 8 + 40 * (8 + 4096));
   return Buffer.concat([head, guest.subarray(second)]);
@@ -33,7 +33,7 @@ export function endings(xenopsd: Xenopsd): string[] {
 }
 
 export interface Saved {
-  /** What came over, xenopsd's headers included. */
+  /** The bytes on the link, xenopsd's headers included. */
   readonly wire: Buffer;
   readonly xenopsd: Xenopsd;
 }
@@ -62,7 +62,7 @@ export interface BegunRestore {
   readonly feeding: Promise<void>;
 }
 
-/** One for each test file; cleans up behind it. */
+/** One for each test file; removes its files afterwards. */
 export class Stage {
   readonly workshop = new Workshop();
 
@@ -141,7 +141,7 @@ export class Stage {
     return { xenopsd, stream, restored, feeding };
   }
 
-  /** A whole restore of what a save has left; @returns the guest's memory stream */
+  /** A complete restore of a save's bytes. @returns the guest's memory stream */
   async restore(wire: Buffer, transport: Transport = 'socket'): Promise<Buffer> {
     const { xenopsd, stream, restored } = await this.beginRestore(wire, { transport });
     await xenopsd.say('restore:xenguest');

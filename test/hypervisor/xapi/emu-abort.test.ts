@@ -1,5 +1,5 @@
-// xenopsd gives up. By `abort`: silence, the stream is dropped, and the front ends when emu-manager has ended, with its
-// status. By the end of the control channel: emu-manager's own words and status.
+// xenopsd gives up. After `abort` no line passes, the stream is dropped, and the front ends after emu-manager, with its
+// status. After the end of the control channel emu-manager's lines and status pass.
 import assert from 'node:assert/strict';
 import fs from 'node:fs';
 import { describe, it } from 'node:test';
@@ -12,7 +12,7 @@ import { LIBXC_HEADER, type Xenopsd } from '../../../lab/xapi/xenopsd.js';
 const stage = new Stage();
 const { workshop } = stage;
 
-/** After an abort: how the front has left. */
+/** Checks the front's end after an abort. */
 async function checkSilentEnd(xenopsd: Xenopsd): Promise<void> {
   assert.equal(await xenopsd.status(), 0);
   xenopsd.checkFlags();
@@ -22,7 +22,7 @@ async function checkSilentEnd(xenopsd: Xenopsd): Promise<void> {
 }
 
 for (const transport of ['socket', 'pipe'] as const) {
-  describe(`an abort over a ${transport}`, () => {
+  describe(`EmuFront: abort over a ${transport}`, () => {
     it('ends a save while the link takes nothing', async () => {
       const stream = stage.stream(transport, true);
       const scenario = { memory: workshop.file(BIG) };
@@ -30,7 +30,7 @@ for (const transport of ['socket', 'pipe'] as const) {
       const xenopsd = stage.start({ mode: 'hvm_save', fd: stream.fd, args: LIVE, scenario, options });
       await xenopsd.expect('prepare:xenguest');
       await xenopsd.say('done');
-      // Whatever the kernel takes, it is not all.
+      // The kernel cannot take all of it.
       while (stream.waiting === 0) await new Promise((resolve) => setTimeout(resolve, 5));
       await xenopsd.say('abort');
       await checkSilentEnd(xenopsd);
@@ -38,7 +38,7 @@ for (const transport of ['socket', 'pipe'] as const) {
       stream.close();
     });
 
-    it('ends a restore while nothing comes', async () => {
+    it('ends a restore while no byte comes', async () => {
       const wire = Buffer.concat([LIBXC_HEADER, SMALL.subarray(0, 5000)]);
       const { xenopsd, stream } = await stage.beginRestore(wire, { transport });
       await xenopsd.say('restore:xenguest');
@@ -50,7 +50,7 @@ for (const transport of ['socket', 'pipe'] as const) {
   });
 }
 
-describe('an abort', () => {
+describe('EmuFront: abort', () => {
   it('ends a save to a file', async () => {
     const scenario = { memory: workshop.file(SMALL), stallAt: 1_000_000 };
     const { xenopsd, stream } = await stage.beginSave('file', scenario);
@@ -60,8 +60,8 @@ describe('an abort', () => {
     stream.close();
   });
 
-  it('ends a save while a write sits in the kernel', { skip: !fs.existsSync('/dev/ptmx') }, async () => {
-    // A terminal that nobody reads: not a socket, not a pipe, and its writes block.
+  it('ends a save while a write blocks in the kernel', { skip: !fs.existsSync('/dev/ptmx') }, async () => {
+    // A terminal without a reader: neither a socket nor a pipe, and its writes block.
     const { ours, theirs } = terminal();
     const scenario = { memory: workshop.file(BIG) };
     const options = ['--codec', 'none'];
@@ -86,13 +86,13 @@ describe('an abort', () => {
     stream.close();
   });
 
-  it('is over for the stream at once, and for xenopsd when xenguest has gone', async () => {
+  it('ends the stream at once, and the front when xenguest has ended', async () => {
     const scenario = { memory: workshop.file(BIG), stallAt: 1_000_000, xenguestEnds: 3000 };
     const { xenopsd, stream, arrivals } = await stage.beginSave('socket', scenario);
     await xenopsd.until('stalled');
     fs.closeSync(stream.fd);
     await xenopsd.say('abort');
-    // Our own end of the stream is closed: that the far side sees its end shows that nothing here holds it any more.
+    // The test's end of the stream is closed: the far side sees the end only if the front holds no descriptor of it.
     await arrivals.ended;
     assert.deepEqual(xenopsd.noted('xenguest gone'), []);
     assert.equal(xenopsd.process.exitCode, null);
@@ -106,7 +106,7 @@ describe('an abort', () => {
     assert.match(logOf(xenopsd), /aborted by xenopsd/);
   });
 
-  it('of a restore ends when xenguest has gone', async () => {
+  it('ends a restore when xenguest has ended', async () => {
     const wire = Buffer.concat([LIBXC_HEADER, SMALL.subarray(0, 5000)]);
     const { xenopsd, stream } = await stage.beginRestore(wire, { scenario: { xenguestEnds: 2000 } });
     await xenopsd.say('restore:xenguest');
@@ -117,7 +117,7 @@ describe('an abort', () => {
     stream.close();
   });
 
-  it('hands the real one every further signal, and ends as it does', async () => {
+  it('passes later signals to the real emu-manager, and ends with its status', async () => {
     const scenario = { memory: workshop.file(BIG), stallAt: 1, deaf: true };
     const { xenopsd, stream, arrivals } = await stage.beginSave('socket', scenario);
     await xenopsd.until('stalled');
@@ -133,8 +133,8 @@ describe('an abort', () => {
   });
 });
 
-describe('an error of emu-manager', () => {
-  it('is no abort when the end of the channel follows it: the status is emu-manager’s', async () => {
+describe('EmuFront: error of emu-manager', () => {
+  it('keeps emu-manager’s status when the end of the channel follows', async () => {
     const scenario = { memory: workshop.file(BIG), failAt: 100_000, errorLingers: true };
     const { xenopsd, stream, arrivals } = await stage.beginSave('socket', scenario);
     await xenopsd.expect('error:error code -5');
@@ -147,8 +147,8 @@ describe('an error of emu-manager', () => {
   });
 });
 
-describe('the end of the control channel', () => {
-  /** xenserver's emu-manager calls it a broken pipe. */
+describe('EmuFront: end of the control channel', () => {
+  /** xenserver's emu-manager reports a broken pipe. */
   async function checkBrokenPipe(xenopsd: Xenopsd): Promise<void> {
     assert.equal(await xenopsd.status(), 2);
     assert.deepEqual(endings(xenopsd), ['error:Broken pipe']);
@@ -191,7 +191,7 @@ describe('the end of the control channel', () => {
   });
 });
 
-/** What the stand-in for emu-manager has written down behind this word. */
+/** The stand-in's notes that begin with this word. */
 function numberNoted(xenopsd: Xenopsd, what: string): number {
   return Number(xenopsd.noted(what)[0]!.split(' ')[1]);
 }
@@ -200,7 +200,7 @@ function logOf(xenopsd: Xenopsd): string {
   return fs.readFileSync(xenopsd.logFile, 'utf8');
 }
 
-/** A pseudo terminal: the end that nobody reads, and the one to write to. */
+/** A pseudo terminal: an end without a reader, and the end to write to. */
 function terminal(): { ours: number; theirs: number } {
   // asm-generic/ioctls.h
   const TIOCGPTN = 0x80045430;

@@ -11,8 +11,8 @@ function requestOf(...words: string[]): EmuRequest | undefined {
   return new EmuArguments(words).request;
 }
 
-describe('the arguments of emu-manager', () => {
-  it('are read as xenopsd writes them', () => {
+describe('EmuArguments', () => {
+  it('reads the arguments as xenopsd writes them', () => {
     const request = requestOf(...BASE, '-live', 'true', '-dm', 'qemu', '-dm', 'vgpu:6', '-compress', 'true');
     assert.deepEqual(request, {
       mode: 'hvm_save',
@@ -38,7 +38,7 @@ describe('the arguments of emu-manager', () => {
     ['--com=TRUE'],
     ['-compress'],
   ]) {
-    it(`mean compression by ${spelling.join(' ')}, which the real one never sees`, () => {
+    it(`reads ${spelling.join(' ')} as compression, and withholds it from the real emu-manager`, () => {
       for (const words of [
         [...spelling, ...BASE],
         [...BASE, ...spelling],
@@ -50,14 +50,14 @@ describe('the arguments of emu-manager', () => {
     });
   }
 
-  it('mean none by another value, and the last one counts', () => {
+  it('reads any other value as no compression; the last one counts', () => {
     assert.equal(requestOf(...BASE, '-compress', 'false')?.compress, false);
     assert.equal(requestOf(...BASE, '-compress', 'true', '-compress=false')?.compress, false);
     assert.equal(requestOf(...BASE)?.compress, false);
     assert.deepEqual(new EmuArguments([...BASE, '-compress', 'false']).forReal(), BASE);
   });
 
-  it('get another stream in the spelling they had', () => {
+  it('replaces the stream’s descriptor in the original spelling', () => {
     for (const [written, expected] of [
       [
         ['-fd', '5'],
@@ -72,39 +72,39 @@ describe('the arguments of emu-manager', () => {
     }
   });
 
-  it('may be cut short where they stay unique, and are left alone where not', () => {
+  it('accepts unique abbreviations, and passes ambiguous ones on', () => {
     const words = ['-controli', '3', '-controlo=4', '--f', '5', '-fd', '5', '--mo', 'restore'];
     const request = requestOf(...words);
     assert.equal(request?.mode, 'restore');
     assert.equal(request.controlOut, 4);
-    // fd or fork: emu-manager refuses it itself.
+    // fd or fork: emu-manager refuses it.
     assert.equal(requestOf(...CONTROL, '-f', '5', '-mode', 'save'), undefined);
   });
 
-  it('know the NUMA node of a restore: -m is no mode, and it passes as it is', () => {
+  it('passes -mem_pnode on: -m does not mean mode', () => {
     const words = [...CONTROL, '-fd', '5', '-mode', 'hvm_restore', '-domid', '7', '-mem_pnode', '1'];
     const args = new EmuArguments(words);
     assert.equal(args.request?.mode, 'hvm_restore');
     assert.deepEqual(args.forReal(9).slice(-2), ['-mem_pnode', '1']);
     assert.equal(requestOf(...words, '-me', '-1')?.mode, 'hvm_restore');
-    // mode or mem_pnode: emu-manager refuses it itself.
+    // mode or mem_pnode: emu-manager refuses it.
     assert.equal(requestOf(...CONTROL, '-fd', '5', '-m', 'save'), undefined);
     assert.equal(requestOf(...CONTROL, '-fd', '5', '-mo', 'save')?.mode, 'save');
   });
 
-  it('with a value that looks like an option', () => {
+  it('accepts a value that looks like an option', () => {
     assert.equal(requestOf(...BASE, '-domid', '-1')?.domid, '-1');
-    // Some versions know these without a value.
+    // Some versions take these without a value.
     const bare = new EmuArguments(['-live', '-debug', ...BASE]);
     assert.equal(bare.request?.live, true);
     assert.deepEqual(bare.forReal(), ['-live', '-debug', ...BASE]);
   });
 
-  it('end at --', () => {
+  it('stops at --', () => {
     assert.equal(requestOf(...BASE, '--', '-compress', 'true')?.compress, false);
   });
 
-  it('that only ask are nobody’s but the real one’s', () => {
+  it('has no request for a query of features', () => {
     const words = ['-supports', 'compress', ...BASE, '-compress', 'true'];
     const args = new EmuArguments(words);
     assert.equal(args.request, undefined);
@@ -112,14 +112,14 @@ describe('the arguments of emu-manager', () => {
     assert.equal(requestOf('-supports=migration-v2'), undefined);
   });
 
-  it('that are not complete are left to the real one to complain of', () => {
+  it('has no request for incomplete arguments, which the real emu-manager reports', () => {
     assert.equal(requestOf('-fd', '5', '-mode', 'save'), undefined);
     assert.equal(requestOf(...CONTROL, '-fd', 'x', '-mode', 'save'), undefined);
     assert.equal(requestOf(...CONTROL, '-fd', '5', '-mode', 'swap'), undefined);
     assert.equal(requestOf(...CONTROL, '-fd', '5'), undefined);
   });
 
-  it('bring the trace along, in the one option or the other', () => {
+  it('reads the trace from either option', () => {
     const parent = '00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01';
     for (const name of ['-traceparent', '--traceparent', '-trace']) {
       const args = new EmuArguments([...BASE, name, parent, '-tracestate', 'a=1']);
@@ -129,7 +129,7 @@ describe('the arguments of emu-manager', () => {
     }
   });
 
-  it('pass through word by word, whatever they are', () => {
+  it('passes arbitrary words on unchanged', () => {
     const name = fc.constantFrom('-x', '--what', '-domid', '-dm', 'word', '-store_port=3', '', '-', '--=');
     fc.assert(
       fc.property(fc.array(fc.oneof(name, fc.string())), (words) => {

@@ -1,4 +1,4 @@
-// The time limits of the conversation, with a clock that the test turns: minutes that nobody waits for.
+// The time limits of the conversation, with the test's own clock, so that the minutes pass at once.
 import assert from 'node:assert/strict';
 import { Buffer } from 'node:buffer';
 import { describe, it, type TestContext } from 'node:test';
@@ -10,7 +10,7 @@ import type { EmuExit } from '../../../src/hypervisor/xapi/emu-process.js';
 import type { ByteSink, ByteSource } from '../../../src/io/bytes.js';
 import { Statistics } from '../../../src/transfer/statistics/statistics.js';
 
-/** Lines in memory: what is written can be read. */
+/** Lines in memory: a reader gets what was written. */
 class Channel {
   #bytes = Buffer.alloc(0);
   #wake: () => void = () => undefined;
@@ -71,7 +71,7 @@ class Stuck implements Carrier {
   }
 }
 
-/** Everything that can happen without time passing has happened. */
+/** Resolves when all pending microtasks and I/O callbacks have run; no time passes. */
 async function settled(): Promise<void> {
   for (let turn = 0; turn < 20; turn++) await new Promise((resolve) => setImmediate(resolve));
 }
@@ -107,8 +107,8 @@ class Conversation {
 
 const SHARED = '-mode save -compress true -dm vgpu:5';
 
-describe('the time limits of a conversation', () => {
-  it('give up a prepare:vgpu that is held back before emu-manager’s 120 s are over', async (context) => {
+describe('EmuFront: time limits', () => {
+  it('gives up a held prepare:vgpu before emu-manager’s 120 s are over', async (context) => {
     const all = new Conversation(context, SHARED);
     all.fromReal.say('prepare:vgpu');
     await settled();
@@ -119,7 +119,7 @@ describe('the time limits of a conversation', () => {
     await settled();
     assert.equal(all.toReal.text, 'abort\n');
     assert.equal(all.memory.dropped?.code, 'ERR_LINK_TIMEOUT');
-    // Its further lines are not xenopsd's.
+    // Its further lines do not reach xenopsd.
     all.fromReal.say('error:error code -62');
     all.exit({ status: 2, signal: null });
     await settled();
@@ -127,7 +127,7 @@ describe('the time limits of a conversation', () => {
     assert.equal(all.status, 2);
   });
 
-  it('tell xenopsd of a failure after 75 s at most, and wait for emu-manager all the same', async (context) => {
+  it('reports a failure to xenopsd after at most 75 s, and still waits for emu-manager', async (context) => {
     const all = new Conversation(context, SHARED);
     all.fromReal.say('prepare:vgpu');
     await settled();
@@ -142,7 +142,7 @@ describe('the time limits of a conversation', () => {
     assert.match(all.answers.text, /^error:ramferry: ERR_LINK_TIMEOUT: [^\n]*\n$/);
     context.mock.timers.tick(3_600_000);
     await settled();
-    // Its end would leave xenguest behind, and ours would say that xenguest has gone.
+    // A killed emu-manager would leave xenguest behind, and the front's end would mean that xenguest is gone.
     assert.deepEqual(all.signals, []);
     assert.equal(all.status, undefined);
     all.exit({ status: 0, signal: null });
@@ -151,7 +151,7 @@ describe('the time limits of a conversation', () => {
     assert.equal(all.answers.text.split('\n').length, 2);
   });
 
-  it('hold a result back for as long as it takes', async (context) => {
+  it('holds a result without a limit', async (context) => {
     const all = new Conversation(context, '-mode save -live true -compress true');
     all.fromReal.say('result:0 0');
     await settled();
@@ -161,7 +161,7 @@ describe('the time limits of a conversation', () => {
     assert.equal(all.status, undefined);
   });
 
-  it('end an abort when emu-manager has ended, however long it takes', async (context) => {
+  it('ends after an abort when emu-manager has ended, without a limit', async (context) => {
     const all = new Conversation(context, '-mode save -live true -compress true');
     all.commands.say('abort');
     await settled();
@@ -178,7 +178,7 @@ describe('the time limits of a conversation', () => {
     assert.deepEqual(all.signals, []);
   });
 
-  it('an abort that comes while our own failure is being cleared up is obeyed', async (context) => {
+  it('obeys an abort during the clean-up of its own failure', async (context) => {
     const all = new Conversation(context, SHARED);
     all.fromReal.say('prepare:vgpu');
     await settled();
@@ -197,8 +197,8 @@ describe('the time limits of a conversation', () => {
   });
 });
 
-describe('the end of the control channel', () => {
-  it('is handed on, and a result that was held does not pass: the front fails', async (context) => {
+describe('EmuFront: end of the control channel', () => {
+  it('closes emu-manager’s channel, drops a held result and fails', async (context) => {
     const all = new Conversation(context, '-mode save -live true -compress true');
     all.fromReal.say('result:0 0');
     await settled();
@@ -216,7 +216,7 @@ describe('the end of the control channel', () => {
     assert.equal(all.status, 2);
   });
 
-  it('leaves the last word and the status to the real one', async (context) => {
+  it('takes last line and status from the real emu-manager', async (context) => {
     const all = new Conversation(context, '-mode restore');
     all.commands.end();
     await settled();
@@ -232,8 +232,8 @@ describe('the end of the control channel', () => {
   });
 });
 
-describe('a signal', () => {
-  it('fails the conversation; every further one is emu-manager’s', async (context) => {
+describe('EmuFront: signals', () => {
+  it('fails at the first signal, and passes later ones to emu-manager', async (context) => {
     const all = new Conversation(context, SHARED);
     all.front.signalled('SIGTERM');
     await settled();

@@ -1,4 +1,4 @@
-// Failures: the real one's own, which xenopsd hears in its words, and ours, of which it hears one line.
+// Failures: those of the real emu-manager, which xenopsd gets in its words, and the front's, which are one line.
 import assert from 'node:assert/strict';
 import fs from 'node:fs';
 import { describe, it } from 'node:test';
@@ -11,13 +11,13 @@ const { workshop } = stage;
 
 let smallSaved: Promise<Buffer> | undefined;
 
-/** What a save of SMALL leaves on the wire; made once. */
+/** The bytes that a save of SMALL writes; made once. */
 function smallWire(): Promise<Buffer> {
   smallSaved ??= stage.save(SMALL).then(({ wire }) => wire);
   return smallSaved;
 }
 
-/** One line, status 2, and silence. */
+/** Checks for one error line, status 2 and no further line. */
 async function checkFailure(xenopsd: Xenopsd, pattern: RegExp): Promise<void> {
   assert.match((await xenopsd.hearNews()) ?? '', pattern);
   assert.equal(await xenopsd.status(), 2);
@@ -26,7 +26,7 @@ async function checkFailure(xenopsd: Xenopsd, pattern: RegExp): Promise<void> {
 }
 
 for (const transport of TRANSPORTS) {
-  describe(`a real emu-manager, over a ${transport},`, () => {
+  describe(`EmuFront over a ${transport}: emu-manager`, () => {
     for (const [what, accident, pattern] of [
       [
         'that dies',
@@ -55,12 +55,12 @@ for (const transport of TRANSPORTS) {
     }
   });
 
-  describe(`xenguest, over a ${transport},`, () => {
+  describe(`EmuFront over a ${transport}: xenguest`, () => {
     for (const [what, scenario, pattern] of [
       ['said to be finished without its END record', { early: true }, /ERR_INPUT_TRUNCATED/],
       ['that writes behind its END record', { surplus: 100 }, /ERR_INPUT_UNKNOWN: .*100 bytes behind/],
     ] as const) {
-      it(`${what} makes the save fail`, async () => {
+      it(`${what} fails the save`, async () => {
         const full = { memory: workshop.file(SMALL), ...scenario };
         const { xenopsd, stream, arrivals } = await stage.beginSave(transport, full);
         await xenopsd.expect('suspend:');
@@ -73,8 +73,8 @@ for (const transport of TRANSPORTS) {
   });
 }
 
-describe('xenguest', () => {
-  it('that goes away without a word from emu-manager is our failure', async () => {
+describe('EmuFront: xenguest', () => {
+  it('fails when xenguest ends without a report of emu-manager', async () => {
     const scenario = { memory: workshop.file(BIG), closeAt: 1_000_000 };
     const { xenopsd, stream, arrivals } = await stage.beginSave('socket', scenario);
     await checkFailure(xenopsd, /^error:ramferry: ERR_INPUT_TRUNCATED/);
@@ -84,16 +84,16 @@ describe('xenguest', () => {
   });
 });
 
-describe('a failure of our own', () => {
+describe('EmuFront: failures of the front', () => {
   for (const transport of ['socket', 'pipe'] as const) {
-    it(`in a save over a ${transport}: the link dies, and the real one is aborted`, async () => {
+    it(`aborts the real emu-manager when the link dies in a save over a ${transport}`, async () => {
       const scenario = { memory: workshop.file(BIG) };
       const options = ['--codec', 'none'];
       const stream = stage.stream(transport, true);
       const xenopsd = stage.start({ mode: 'hvm_save', fd: stream.fd, args: LIVE, scenario, options });
       await xenopsd.expect('prepare:xenguest');
       await xenopsd.say('done');
-      // Something has come; then nobody is there any more.
+      // Some bytes have come; then the reader closes.
       assert.notEqual(await stream.source.read(Buffer.alloc(1000)), 0);
       await stream.source.close();
       if (transport === 'socket') await stream.sink.abort();
@@ -102,7 +102,7 @@ describe('a failure of our own', () => {
       fs.closeSync(stream.fd);
     });
 
-    it(`in a restore over a ${transport}: the link ends early`, async () => {
+    it(`fails when the link ends early in a restore over a ${transport}`, async () => {
       const wire = await smallWire();
       const part = wire.subarray(0, wire.length - 5000);
       const { xenopsd, stream, feeding } = await stage.beginRestore(part, { transport });
@@ -114,7 +114,7 @@ describe('a failure of our own', () => {
     });
   }
 
-  it('in a save to a disk that is full', { skip: !fs.existsSync('/dev/full') }, async () => {
+  it('fails when the disk is full in a save', { skip: !fs.existsSync('/dev/full') }, async () => {
     const fd = fs.openSync('/dev/full', 'a');
     const scenario = { memory: workshop.file(BIG) };
     const xenopsd = stage.start({ mode: 'hvm_save', fd, args: LIVE, scenario });
@@ -124,25 +124,25 @@ describe('a failure of our own', () => {
     fs.closeSync(fd);
   });
 
-  it('in a restore: one flipped bit, and the guest never gets its END', async () => {
+  it('gives the guest no END after one flipped bit in a restore', async () => {
     const wire = await smallWire();
     const broken = Buffer.from(wire);
     broken[Math.floor(wire.length / 2)]! ^= 1;
     const { xenopsd, stream, restored, feeding } = await stage.beginRestore(broken);
-    // Were it in a length, more would be waited for.
+    // In a length field the flipped bit would make the reader wait for more bytes.
     void feeding.then(() => stream.end());
     await xenopsd.say('restore:xenguest');
     assert.match((await xenopsd.hear()) ?? '', /^error:ramferry: ERR_STREAM_/);
     assert.equal(await xenopsd.status(), 2);
-    // The stand-in may be gone before it has opened its file: then the guest got nothing at all.
+    // The stand-in may end before it has opened its file: then the guest got no byte.
     const got = fs.existsSync(restored) ? fs.readFileSync(restored) : Buffer.alloc(0);
     assert.ok(got.length < SMALL.length && got.equals(SMALL.subarray(0, got.length)));
     stream.close();
   });
 });
 
-describe('a front that cannot begin', () => {
-  it('because emu-manager cannot be started: an error line and status 1', async () => {
+describe('emuManager: failures at start', () => {
+  it('writes an error line and ends with status 1 when emu-manager cannot be started', async () => {
     const stream = stage.stream('socket', true);
     const nowhere = new Workshop();
     fs.rmSync(nowhere.emuManager);
@@ -160,7 +160,7 @@ describe('a front that cannot begin', () => {
     ['that is closed', 200],
     ['that Node itself has opened', 9],
   ] as const) {
-    it(`because of a stream ${what}: named by its option`, async () => {
+    it(`names the option of a stream ${what}`, async () => {
       const stream = stage.stream('socket', true);
       for (const words of [
         ['-fd', String(number)],
@@ -181,7 +181,7 @@ describe('a front that cannot begin', () => {
     });
   }
 
-  it('because of a control channel that is closed: the other one is told', async () => {
+  it('reports a closed control channel over the other one', async () => {
     const stream = stage.stream('socket', true);
     const args = [...LIVE, '-controlinfd', '201'];
     const xenopsd = stage.start({ mode: 'hvm_save', fd: stream.fd, args, scenario: {} });
@@ -190,7 +190,7 @@ describe('a front that cannot begin', () => {
     stream.close();
   });
 
-  it('because emu-manager is no program that this host can start: typed, also where nothing is ours', async () => {
+  it('throws a typed error when the host cannot run emu-manager, also without compression', async () => {
     const stream = stage.stream('socket', true);
     const workshop = new Workshop();
     fs.rmSync(workshop.emuManager);
@@ -210,7 +210,7 @@ describe('a front that cannot begin', () => {
     fs.rmSync(workshop.directory, { recursive: true });
   });
 
-  it('because of an option: xenopsd is told, and emu-manager not started', async () => {
+  it('reports an invalid option to xenopsd, and does not start emu-manager', async () => {
     const stream = stage.stream('socket', true);
     const options = ['--codec', 'lzma'];
     const xenopsd = stage.start({ mode: 'hvm_save', fd: stream.fd, args: LIVE, scenario: {}, options });

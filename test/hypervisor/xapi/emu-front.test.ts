@@ -1,4 +1,4 @@
-// The front between a stand-in for xenopsd and one for emu-manager: what goes well. The rules are those of docs/XAPI.md.
+// The front between stand-ins for xenopsd and emu-manager: transfers that succeed. The rules are those of docs/XAPI.md.
 import assert from 'node:assert/strict';
 import fs from 'node:fs';
 import { describe, it } from 'node:test';
@@ -12,11 +12,11 @@ const stage = new Stage();
 const { workshop } = stage;
 
 for (const transport of TRANSPORTS) {
-  describe(`over a ${transport}`, () => {
+  describe(`EmuFront over a ${transport}`, () => {
     // Only a suspended guest is written to a disk.
     const live = transport !== 'file';
 
-    it('the identical stream arrives, smaller, with xenopsd’s headers where they belong', async () => {
+    it('delivers the identical stream in fewer bytes, with xenopsd’s headers in place', async () => {
       const { wire, xenopsd } = await stage.save(SMALL, { transport, live });
       assert.ok(wire.length < SMALL.length / 2);
       assert.ok(wire.subarray(0, 16).equals(LIBXC_HEADER));
@@ -30,8 +30,8 @@ for (const transport of TRANSPORTS) {
       assert.ok((await stage.restore(wire, transport)).equals(SMALL));
     });
 
-    it('a restore reads nothing before restore:xenguest and nothing behind END', async () => {
-      // What fits the kernel's buffers at once, so that a byte read too many would be seen.
+    it('reads no byte before restore:xenguest and none behind END', async () => {
+      // The stream fits the kernel's buffers, so a byte read too many would show.
       const { wire } = await stage.save(tinyGuest());
       assert.ok(wire.length < 60_000);
       const behind = Buffer.concat([END_HEADER, Buffer.from('and what follows')]);
@@ -39,7 +39,7 @@ for (const transport of TRANSPORTS) {
       const { xenopsd, stream, restored, feeding } = await stage.beginRestore(all, { transport });
       await feeding;
       await xenopsd.until('pid');
-      /** Bytes that xenopsd would read next. */
+      /** The bytes that xenopsd would read next. */
       const left = (): number => (transport === 'file' ? all.length - offsetOf(stream.fd) : stream.waiting);
       assert.equal(left(), all.length - 16);
       await xenopsd.say('restore:xenguest');
@@ -52,7 +52,7 @@ for (const transport of TRANSPORTS) {
       stream.close();
     });
 
-    it('xenguest may keep its descriptor open behind END for as long as it likes', async () => {
+    it('completes while xenguest keeps its descriptor open behind END', async () => {
       const scenario = { memory: workshop.file(SMALL), lingers: true };
       const { xenopsd, stream, arrivals } = await stage.beginSave(transport, scenario);
       await xenopsd.expect('suspend:');
@@ -65,7 +65,7 @@ for (const transport of TRANSPORTS) {
       await arrivals.close();
     });
 
-    it('a save without -compress is the real one’s alone', async () => {
+    it('leaves a save without -compress to the real emu-manager', async () => {
       const { wire, xenopsd } = await stage.save(SMALL, { transport, args: ['-live', 'true'] });
       assert.ok(wire.equals(Buffer.concat([LIBXC_HEADER, SMALL, END_HEADER])));
       const words = xenopsd.noted('arg ');
@@ -75,9 +75,9 @@ for (const transport of TRANSPORTS) {
 }
 
 for (const transport of ['socket', 'pipe'] as const) {
-  describe(`a slow ${transport}`, () => {
-    it('has the result held back until every byte up to END is with the kernel', async () => {
-      // The front takes it all from xenguest, the link only a part.
+  describe(`EmuFront over a slow ${transport}`, () => {
+    it('holds the result until the kernel has every byte up to END', async () => {
+      // The front takes the whole stream from xenguest, the link only a part.
       const guest = guestStream(2);
       const stream = stage.stream(transport, true);
       stream.narrow();
@@ -108,18 +108,18 @@ for (const transport of ['socket', 'pipe'] as const) {
   });
 }
 
-describe('a stream that nobody compressed for us', () => {
+describe('EmuFront: streams without compressed records', () => {
   for (const [name, guest] of [
     ['an uncompressed one', SMALL],
     ['one with records of a newer xenguest', newerStream()],
   ] as const) {
-    it(`passes through: ${name}`, async () => {
+    it(`passes them through: ${name}`, async () => {
       const wire = Buffer.concat([LIBXC_HEADER, guest, END_HEADER]);
       assert.ok((await stage.restore(wire)).equals(guest));
     });
   }
 
-  it('is refused when its end cannot be told, and not read any further', async () => {
+  it('refuses a stream with an unknown end, and stops to read it', async () => {
     const unknown = Buffer.from(SMALL);
     unknown.writeUInt32BE(4, 12); // a version that does not exist yet
     const { xenopsd, stream } = await stage.beginRestore(Buffer.concat([LIBXC_HEADER, unknown]));
@@ -130,8 +130,8 @@ describe('a stream that nobody compressed for us', () => {
   });
 });
 
-describe('a migration of a real guest', { skip: realSkip }, () => {
-  it('arrives as it was', async () => {
+describe('EmuFront: the stream of a real guest', { skip: realSkip }, () => {
+  it('arrives unchanged', async () => {
     const guest = await realStream();
     const { wire } = await stage.save(guest);
     assert.ok(wire.length < guest.length / 3);
@@ -139,11 +139,11 @@ describe('a migration of a real guest', { skip: realSkip }, () => {
   });
 });
 
-describe('pages that are sent again', () => {
+describe('EmuFront: page store', () => {
   const guest = resentStream(512);
   const withStore = ['--xbzrle-cache-size', '4MiB'];
 
-  it('are sent whole unless a page store is asked for, and then as what has changed', async () => {
+  it('sends repeated pages whole by default, and as differences with a page store', async () => {
     const plain = await stage.save(guest);
     const stored = await stage.save(guest, { options: withStore });
     assert.ok(plain.wire.length > guest.length * 0.9, `${plain.wire.length} of ${guest.length} bytes`);
@@ -151,7 +151,7 @@ describe('pages that are sent again', () => {
     assert.ok((await stage.restore(stored.wire)).equals(guest));
   });
 
-  it('fail at once where the other host has no room for the store', async () => {
+  it('fails at once where the other host has no memory for the store', async () => {
     const { wire } = await stage.save(guest, { options: ['--xbzrle-cache-size', '64MiB'] });
     const options = ['--memory-limit', '150MiB'];
     const { xenopsd, stream } = await stage.beginRestore(wire, { options });
@@ -162,8 +162,8 @@ describe('pages that are sent again', () => {
   });
 });
 
-describe('a regular file', () => {
-  it('is appended to in order, and read so that the shared offset ends right behind END', async () => {
+describe('EmuFront with a regular file', () => {
+  it('appends in order, and leaves the shared offset directly behind END after reading', async () => {
     const file = workshop.file(Buffer.from('before '));
     const appending = fs.openSync(file, 'a');
     const scenario = { memory: workshop.file(SMALL) };
@@ -194,8 +194,8 @@ describe('a regular file', () => {
   });
 });
 
-describe('fronts side by side', () => {
-  it('do not disturb each other, not even when one of them is killed', async () => {
+describe('several fronts', () => {
+  it('work independently, also when one of them is killed', async () => {
     const guest = guestStream(4);
     const memory = workshop.file(guest);
     const begin = (): Promise<BegunSave> => stage.beginSave('socket', { memory }, ['--host-threads', '1']);
@@ -219,8 +219,8 @@ describe('fronts side by side', () => {
   });
 });
 
-describe('what is not ours', () => {
-  it('ends with the real one’s exit status', async () => {
+describe('emuManager without a front', () => {
+  it('ends with the real emu-manager’s exit status', async () => {
     const stream = stage.stream('socket', true);
     const scenario = { memory: workshop.file(SMALL), failAt: 1 };
     const xenopsd = stage.start({ mode: 'save', fd: stream.fd, args: ['-live', 'true'], scenario });

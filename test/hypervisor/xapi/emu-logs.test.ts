@@ -1,4 +1,4 @@
-// What a front leaves behind for people: the system's log, its own file, a span in xenopsd's trace.
+// The records of a front: the system's log, its log file, a span in xenopsd's trace.
 import assert from 'node:assert/strict';
 import fs from 'node:fs';
 import path from 'node:path';
@@ -11,7 +11,7 @@ import { END_HEADER, type FrontOptions } from '../../../lab/xapi/xenopsd.js';
 const stage = new Stage();
 const { workshop } = stage;
 
-/** A whole save with these options. */
+/** A complete save with these options. */
 async function save(options: Partial<FrontOptions>): Promise<string> {
   const stream = stage.stream('socket', true);
   const arrivals = stream.collect();
@@ -25,11 +25,11 @@ async function save(options: Partial<FrontOptions>): Promise<string> {
   return xenopsd.logFile;
 }
 
-describe('the log of a front', () => {
-  it('goes to the system’s log, a process for each level', async () => {
+describe('emu-manager: log', () => {
+  it('writes to the system’s log, with a process for each level', async () => {
     const said = path.join(workshop.directory, 'said');
     fs.mkdirSync(path.join(workshop.directory, 'bin'));
-    // It lives until its input ends, as the real one does; its output appears under the name when it is complete.
+    // The stand-in lives until its input ends, like the real logger, and renames its output when that is complete.
     const logger = `#!/bin/sh\n{ echo "$*"; cat; } >'${said}.part' && mv '${said}.part' '${said}'\n`;
     fs.writeFileSync(path.join(workshop.directory, 'bin/logger'), logger, { mode: 0o755 });
     const PATH = path.join(workshop.directory, 'bin') + delimiter + (process.env['PATH'] ?? '');
@@ -41,25 +41,25 @@ describe('the log of a front', () => {
     assert.match(lines.at(-1)!, /^emu-manager has ended /);
   });
 
-  it('goes to --log-file', async () => {
+  it('writes to --log-file', async () => {
     const lines = fs
       .readFileSync(await save({}), 'utf8')
       .trim()
       .split('\n');
     const first = JSON.parse(lines[0]!) as { msg: string; selfCheck: boolean; hostThreads: number };
     assert.equal(first.msg, 'started');
-    // Both are on unless somebody says otherwise.
+    // Both are on by default.
     assert.equal(first.selfCheck, true);
     assert.ok(first.hostThreads > 0);
   });
 
-  it('that cannot be written is no reason to lose a migration', async () => {
+  it('completes the migration when the log cannot be written', async () => {
     await save({ logging: ['--no-syslog', '--log-file', '/nonexistent/log'] });
     await save({ logging: [], env: { PATH: '/nonexistent' } });
   });
 });
 
-describe('a trace', () => {
+describe('emu-manager: trace', () => {
   it('gets a span of ours under xenopsd’s, where OpenTelemetry is set up', async () => {
     const spans = workshop.file();
     const parent = '00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01';

@@ -1,5 +1,5 @@
-// The four parts of a transfer, again and again, over a link that stalls when it likes: what xenopsd writes itself must
-// stand around our stream exactly where it wrote it. RAMFERRY_TRANSFERS says how often.
+// The four parts of a transfer, many times, over a link that stalls at random: xenopsd's own bytes must arrive exactly where
+// xenopsd wrote them around the front's stream. RAMFERRY_TRANSFERS sets the number of transfers.
 import assert from 'node:assert/strict';
 import fs from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -18,7 +18,7 @@ const GUESTS = [tinyGuest(), guestStream(1), guestStream(2)];
 const stage = new Stage();
 const { workshop } = stage;
 
-/** Carries bytes in pieces of any size, and stands still now and then. */
+/** Carries bytes in pieces of any size, with random stalls. */
 async function relay(from: Stream, to: Stream, seed: number): Promise<void> {
   const next = random(seed);
   const piece = Buffer.alloc(65_536);
@@ -65,8 +65,8 @@ async function transfer(number: number): Promise<void> {
   await Promise.all([saving(), restoring(), relaying]);
 }
 
-describe('a link that stalls at random', () => {
-  it(`brings the four parts of ${TIMES} transfers in their order`, async () => {
+describe('EmuFront over a link that stalls at random', () => {
+  it(`delivers the four parts of ${TIMES} transfers in order`, async () => {
     for (let number = 0; number < TIMES; number++) {
       await transfer(number).catch((thrown: unknown) => {
         throw new Error(`transfer ${number}`, { cause: thrown });

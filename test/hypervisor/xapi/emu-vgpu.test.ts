@@ -1,4 +1,4 @@
-// A vGPU beside the memory: its descriptor is the real one's, its lines keep their place between our bytes.
+// A vGPU beside the memory: the real emu-manager has its descriptor, and its lines keep their place between the front's bytes.
 import assert from 'node:assert/strict';
 import fs from 'node:fs';
 import { describe, it } from 'node:test';
@@ -36,19 +36,19 @@ async function restoreBoth(wire: Buffer, transport: Transport, options: readonly
 }
 
 for (const transport of TRANSPORTS) {
-  describe(`a vGPU on the same ${transport}`, () => {
-    it('writes behind our END and behind xenopsd’s header, as it always did', async () => {
+  describe(`EmuFront: a vGPU on the same ${transport}`, () => {
+    it('writes behind the front’s END and xenopsd’s header', async () => {
       const { wire, xenopsd: source } = await stage.save(SMALL, { vgpu, transport });
       const tail = Buffer.concat([DEMU_HEADER, vgpu, END_HEADER]);
       assert.ok(wire.subarray(-tail.length).equals(tail));
-      // The vGPU has xenopsd's descriptor, xenguest one of its own.
+      // The vGPU has xenopsd's descriptor, xenguest has one of its own.
       assert.deepEqual(source.noted('arg vgpu:'), [`arg vgpu:${STREAM}`]);
       const words = source.noted('arg ');
       assert.notEqual(words[words.indexOf('arg -fd') + 1], `arg ${STREAM}`);
       await restoreBoth(wire, transport, []);
     });
 
-    it('is compressed when both hosts are told so, each to the end of its own container', async () => {
+    it('is compressed in a container of its own when both hosts compress it', async () => {
       const options = ['--compress-vgpu'];
       const { wire } = await stage.save(SMALL, { vgpu, transport, options });
       const at = wire.indexOf(DEMU_HEADER) + 16;
@@ -58,8 +58,8 @@ for (const transport of TRANSPORTS) {
   });
 }
 
-describe('a vGPU on the same descriptor', () => {
-  it('never has xenopsd write its header into our bytes, even when emu-manager gives up waiting', async () => {
+describe('EmuFront: a vGPU on the same descriptor', () => {
+  it('keeps xenopsd’s header out of the front’s bytes, also when emu-manager gives up', async () => {
     const stream = stage.stream('pipe', true);
     const xenopsd = stage.start({
       mode: 'hvm_save',
@@ -72,7 +72,7 @@ describe('a vGPU on the same descriptor', () => {
     await xenopsd.say('done');
     await xenopsd.expect('prepare:xenguest');
     await xenopsd.say('done');
-    // Nobody reads the link: prepare:vgpu stays here, and the failure overtakes it.
+    // The link has no reader: prepare:vgpu is held, and the failure overtakes it.
     await xenopsd.expect('error:error code -62');
     assert.equal(await xenopsd.status(), 2);
     assert.equal(xenopsd.heard.includes('prepare:vgpu'), false);
@@ -80,7 +80,7 @@ describe('a vGPU on the same descriptor', () => {
     stream.close();
   });
 
-  it('is refused in a live migration before anything has started', async () => {
+  it('is refused in a live migration before the start', async () => {
     const stream = stage.stream('socket', true);
     const args = [...LIVE, '-dm', `vgpu:${STREAM}`];
     const xenopsd = stage.start({ mode: 'hvm_save', fd: stream.fd, args, scenario: {} });
@@ -92,8 +92,8 @@ describe('a vGPU on the same descriptor', () => {
   });
 });
 
-describe('a vGPU on a descriptor of its own', () => {
-  it('migrates live beside the memory, untouched', async () => {
+describe('EmuFront: a vGPU on a descriptor of its own', () => {
+  it('migrates live beside the memory, unchanged', async () => {
     const memory = stage.stream('socket', true);
     const memoryArrivals = memory.collect();
     const other = stage.stream('socket', true);

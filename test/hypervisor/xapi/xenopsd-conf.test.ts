@@ -1,4 +1,4 @@
-// xenopsd.conf as xenopsd itself reads it.
+// xenopsd.conf, read as xenopsd reads it.
 
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
@@ -41,7 +41,7 @@ describe('migration-compressor in xenopsd.conf', () => {
     ['no value', 'migration-compressor =', '""'],
     ['what stands behind a second =', 'migration-compressor == stream', '"= stream"'],
   ] as const) {
-    it(`warns about an unknown value as written, and takes stream: ${what}`, () => {
+    it(`warns about an unknown value in its own spelling, and uses stream: ${what}`, () => {
       const { method, warnings } = parseXenopsdConf(text);
       assert.equal(method, 'stream');
       assert.deepEqual(warnings, [`unknown migration-compressor ${written}: using stream`]);

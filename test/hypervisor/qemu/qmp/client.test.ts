@@ -10,10 +10,10 @@ import { it } from 'node:test';
 
 import { QmpClient } from '../../../../src/hypervisor/qemu/qmp/client.js';
 
-it('a monitor that resets the connection, as that of a killed QEMU does, is a closed one', async (test) => {
+it('reports ERR_QMP_CLOSED when a killed QEMU resets the connection', async (test) => {
   const directory = fs.mkdtempSync(path.join(os.tmpdir(), 'ramferry-qmp-'));
   const monitor = path.join(directory, 'monitor');
-  // What the client has said lies unread when the socket is closed: that is a reset.
+  // The client's bytes are unread when the socket is closed: the kernel sends a reset.
   const server = net.createServer({ pauseOnConnect: true });
   test.after(() => {
     server.close();
@@ -26,7 +26,7 @@ it('a monitor that resets the connection, as that of a killed QEMU does, is a cl
   const refused = assert.rejects(connecting, { code: 'ERR_QMP_CLOSED' });
   const [socket] = await accepted;
   socket.write('{"QMP":{"version":{},"capabilities":[]}}\n');
-  // So that its answer has come; were it late, this would be a plain end, and pass as well.
+  // Waits until the answer has come. With a late answer this would be a plain end, and the test would also pass.
   for (let turn = 0; turn < 50; turn++) await new Promise((resolve) => setImmediate(resolve));
   socket.destroy();
   await refused;

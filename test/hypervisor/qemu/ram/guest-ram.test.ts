@@ -1,5 +1,5 @@
-// Guests with two memory backends, through whole migrations with stand-ins for both QEMUs that have mapped their RAM files:
-// which file is which is found out, and what cannot be found out or does not fit is refused before a byte is written.
+// Guests with two memory backends, in complete migrations between stand-ins for both QEMUs that have mapped their RAM files:
+// each file is matched to its backend, and a file without proof or with a difference is refused before a byte is written.
 
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
@@ -19,7 +19,7 @@ import { codeOf, type Ends, scribble } from '../stage.js';
 
 const PAGES = 64;
 
-/** What each side's RAM files are called: `a` and `b` of the source and of the destination. */
+/** The names of each side's RAM files: `a` and `b` of the source and of the destination. */
 class Pair {
   readonly directory = fs.mkdtempSync(path.join(os.tmpdir(), 'ramferry-pair-'));
   readonly history: string[] = [];
@@ -73,7 +73,7 @@ class Pair {
     const onWarning = (message: string): void => void this.warnings.push(message);
     const asError = (thrown: unknown): RamferryError => {
       assert.ok(thrown instanceof RamferryError, String(thrown));
-      // The other side would wait for a connection.
+      // The other side would go on waiting for a connection.
       controller.abort(new RamferryError('ERR_INTERRUPTED', 'the other side has given up'));
       return thrown;
     };
@@ -100,7 +100,7 @@ class Pair {
     return order.map((id) => this.path(`${side}.${id}`));
   }
 
-  /** The guest arrived, each node as it was. */
+  /** Checks that the guest arrived, each node unchanged. */
   assertArrived(ends: Ends): void {
     assert.deepEqual(
       [codeOf(ends.source), codeOf(ends.destination)],
@@ -110,7 +110,7 @@ class Pair {
     for (const id of ['a', 'b']) this.assertHas(`dst.${id}`, `source ${id}`);
   }
 
-  /** Nothing was written, and the guest never stopped. */
+  /** Checks that no byte was written and the guest never stopped. */
   assertRefused(ends: Ends, message: RegExp): void {
     assert.match(messages(ends), message);
     assert.match(messages(ends), /ERR_GUEST_RAM/);
@@ -133,8 +133,8 @@ function messages(ends: Ends): string {
     .join(' | ');
 }
 
-describe('RAM of two memory backends', () => {
-  it('arrives in its own nodes, whatever the order of --ram', async (test) => {
+describe('openGuestRam with two memory backends', () => {
+  it('moves each node to its own, in any order of --ram', async (test) => {
     const pair = await new Pair(test).start();
     const ends = await pair.migrate(
       { ram: pair.both('src'), verifyRam: true },
@@ -144,12 +144,12 @@ describe('RAM of two memory backends', () => {
     assert.deepEqual(pair.warnings, []);
   });
 
-  it('arrives in its own nodes, without --ram', async (test) => {
+  it('moves each node to its own, without --ram', async (test) => {
     const pair = await new Pair(test).start();
     pair.assertArrived(await pair.migrate({ verifyRam: true }));
   });
 
-  it('is compared by memory backend, with --verify-ram', async (test) => {
+  it('compares each memory backend with --verify-ram', async (test) => {
     const pair = await new Pair(test).start();
     pair.destination.hooks['load'] = () => {
       scribble(pair.path('dst.b'), 7, 'a fault');
@@ -178,7 +178,7 @@ describe('RAM of two memory backends', () => {
 
   const REFUSALS: readonly Refusal[] = [
     {
-      title: 'the destination gives its nodes the other backends',
+      title: 'the destination has the backends of its nodes exchanged',
       change: (backend, side) =>
         side === 'src' ? backend : { ...backend, address: backend.id === 'a' ? PAGES * PAGE_BYTES : 0 },
       expected: /memory backend a lies at 0x0 at the source and 0x40000 at the destination/,
@@ -195,12 +195,12 @@ describe('RAM of two memory backends', () => {
       expected: /NUMA node 0 at the source and a memory device of NUMA node 1/,
     },
     {
-      title: 'a file of the source is none of this QEMU',
+      title: 'a file of the source is not mapped by its QEMU',
       source: (pair) => ({ ram: [pair.path('src.a'), pair.write('other', 'other')] }),
       expected: /other is no memory backend of this QEMU/,
     },
     {
-      title: 'a file of the destination is none of this QEMU',
+      title: 'a file of the destination is not mapped by its QEMU',
       destination: (pair) => ({ ram: [pair.write('other', 'other'), pair.path('dst.a')] }),
       expected: /other is no memory backend of this QEMU/,
     },
@@ -227,18 +227,18 @@ describe('RAM of two memory backends', () => {
       expected: /has not mapped \S+src\.a\.same of memory backend a/,
     },
     {
-      title: 'two backends without a path have one size',
+      title: 'two backends without a path have the same size',
       change: memfd,
       expected: /memory backends a and b have no path and the same size/,
     },
     {
-      title: 'only one side vouches for the order',
+      title: 'only one side has --ram-unchecked',
       change: memfd,
       source: (pair) => ({ ram: pair.both('src'), ramUnchecked: true }),
       expected: /memory backends a and b have no path and the same size/,
     },
     {
-      title: 'QEMU 8.1 carries a memfd itself',
+      title: 'QEMU 8.1 would send a memfd itself',
       change: (backend) => (backend.id === 'b' ? memfd(backend) : backend),
       version: { major: 8, minor: 1 },
       expected: /QEMU 8\.1 carries memory backend b \(memory-backend-memfd\) itself/,
@@ -256,7 +256,7 @@ describe('RAM of two memory backends', () => {
   ];
 
   for (const { title, change, version, source, destination, expected } of REFUSALS) {
-    it(`is refused before anything is written, when ${title}`, async (test) => {
+    it(`refuses before a byte is written: ${title}`, async (test) => {
       const pair = new Pair(test);
       const [from, to] = [source?.(pair), destination?.(pair)];
       await pair.start(change, version === undefined ? {} : { version });
@@ -264,7 +264,7 @@ describe('RAM of two memory backends', () => {
     });
   }
 
-  it('is refused, when --qemu-pid is another process', async (test) => {
+  it('refuses a --qemu-pid of another process', async (test) => {
     const pair = await new Pair(test).start();
     const other = spawn('sleep', ['60'], { stdio: 'ignore' });
     test.after(() => other.kill());
@@ -275,7 +275,7 @@ describe('RAM of two memory backends', () => {
     );
   });
 
-  it('takes the order of --ram with a warning, when both sides vouch for it', async (test) => {
+  it('uses the order of --ram with a warning, with --ram-unchecked on both sides', async (test) => {
     const pair = await new Pair(test).start(memfd);
     const ends = await pair.migrate(
       { ram: pair.both('src'), ramUnchecked: true, verifyRam: true },
@@ -288,7 +288,7 @@ describe('RAM of two memory backends', () => {
     );
   });
 
-  it('needs --ram, when it is unchecked', async () => {
+  it('requires --ram with --ram-unchecked', async () => {
     await assert.rejects(migrateGuest({ qmp: '/none', output: 'unix:/none', ramUnchecked: true }), {
       code: 'ERR_OPTION_INVALID',
     });

@@ -1,4 +1,4 @@
-// What the kernel shows of another process: its mappings, paths as it sees them, and the process behind a socket.
+// The kernel's view of another process: its mappings, paths as it sees them, and the process behind a socket.
 
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
@@ -46,7 +46,7 @@ function noChroot(): string | false {
 }
 
 describe('mappedFiles', () => {
-  it('has the file that a process has mapped, and no other of its size', async (test) => {
+  it('lists a mapped file, and no other file of its size', async (test) => {
     const [mapped, other] = ['mapped', 'other'].map((name) => path.join(directory(test), name));
     for (const name of [mapped!, other!]) fs.writeFileSync(name, Buffer.alloc(3 * 4096));
     const monitor = path.join(directory(test), 'qmp');
@@ -66,19 +66,19 @@ describe('mappedFiles', () => {
     assert.deepEqual([found.from, found.to], [0, 3 * 4096]);
   });
 
-  it('is undefined, when there is no such process', () => {
+  it('is undefined when the process does not exist', () => {
     assert.equal(mappedFiles(2 ** 30), undefined);
   });
 });
 
 describe('isMapped', () => {
-  it('compares the device, also when only the text of maps is known', (test) => {
+  it('compares the device, also when it comes from the text of maps', (test) => {
     const name = path.join(directory(test), 'file');
     fs.writeFileSync(name, '');
     const { dev: device, ino: inode } = fs.statSync(name, { bigint: true });
     const file = { device, inode, from: 0, to: 4096, exact: false };
     assert.equal(isMapped(file, name), true);
-    // Another tmpfs has a file of the same number.
+    // Another tmpfs has a file with the same inode number.
     const { type } = fs.statfsSync(name);
     const loose = type === 0x794c7630 || type === 0x9123683e;
     assert.equal(isMapped({ ...file, device: device + 1n }, name), loose);
@@ -88,7 +88,7 @@ describe('isMapped', () => {
 });
 
 describe('pathInProcess', () => {
-  it('follows relative paths and links of this process', (test) => {
+  it('resolves relative paths and links of this process', (test) => {
     const made = directory(test);
     fs.writeFileSync(path.join(made, 'file'), '');
     fs.symlinkSync(path.join(made, 'file'), path.join(made, 'absolute'));
@@ -103,11 +103,11 @@ describe('pathInProcess', () => {
     assert.equal(same(path.join(made, 'relative')), true);
   });
 
-  it('stays in the root directory of a process in a chroot', { skip: noChroot() }, async (test) => {
+  it('stays within the root directory of a process in a chroot', { skip: noChroot() }, async (test) => {
     const root = directory(test);
     fs.mkdirSync(path.join(root, 'real'));
     fs.writeFileSync(path.join(root, 'real', 'file'), 'inside');
-    // Absolute: from the root of this process it would lead elsewhere.
+    // An absolute link, which would lead elsewhere from the root of this process.
     fs.symlinkSync('/../real', path.join(root, 'link'));
     const pid = await inChroot(test, root);
     const inside = path.join(root, 'real', 'file');
@@ -118,8 +118,8 @@ describe('pathInProcess', () => {
   });
 });
 
-describe('the process behind a socket', () => {
-  it('is known by the connection and by the listener', async (test) => {
+describe('holdersOf and peerProcess', () => {
+  it('find the process by the connection and by the listener', async (test) => {
     const [one, other] = [directory(test), directory(test)].map((made) => path.join(made, 'monitor.sock'));
     const servers = [one!, other!].map((name) => net.createServer().listen(name));
     test.after(() => servers.forEach((server) => server.close()));

@@ -1,4 +1,4 @@
-// Which files may be RAM: what is refused, and why.
+// Which files ramferry accepts as RAM, and why it refuses others.
 
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
@@ -11,7 +11,7 @@ import { describe, it } from 'node:test';
 import { findVerdict, sayingMessage } from '../../../../src/hypervisor/qemu/messages.js';
 import { closeRamFiles, openRamFiles } from '../../../../src/hypervisor/qemu/ram/ram-files.js';
 
-describe('a RAM file', () => {
+describe('openRamFiles', () => {
   const directory = fs.mkdtempSync(path.join(os.tmpdir(), 'ramferry-files-'));
   process.on('exit', () => fs.rmSync(directory, { recursive: true, force: true }));
   const file = (name: string, bytes: number): string => {
@@ -20,12 +20,12 @@ describe('a RAM file', () => {
     return full;
   };
 
-  it('has whole pages', () => {
+  it('requires whole pages', () => {
     assert.throws(() => openRamFiles([file('odd', 5000)], 'read'), { code: 'ERR_GUEST_RAM' });
     assert.throws(() => openRamFiles([file('empty', 0)], 'read'), { code: 'ERR_GUEST_RAM' });
   });
 
-  it('is a file, is there, and is named once', () => {
+  it('requires existing regular files, each named once', () => {
     const good = file('good', 8192);
     assert.throws(() => openRamFiles([directory], 'read'), { code: 'ERR_GUEST_RAM' });
     assert.throws(() => openRamFiles([path.join(directory, 'none')], 'write'), {
@@ -36,7 +36,7 @@ describe('a RAM file', () => {
     assert.throws(() => openRamFiles([good, good], 'read'), { code: 'ERR_GUEST_RAM', message: /twice/ });
   });
 
-  it('may be one that has no name any more, by the descriptor of another process', async () => {
+  it('accepts a file without a name, by the descriptor of another process', async () => {
     const name = file('gone', 8192);
     const holder = spawn('sleep', ['60'], { stdio: [fs.openSync(name, 'r+'), 'ignore', 'ignore'] });
     try {
@@ -51,8 +51,8 @@ describe('a RAM file', () => {
   });
 });
 
-describe('the verdict', () => {
-  it('is found among other bytes, from the middle of a message on', () => {
+describe('findVerdict', () => {
+  it('finds the verdict among other bytes that begin within a message', () => {
     const running = sayingMessage({ say: 'running' });
     const ready = sayingMessage({ say: 'ready' });
     assert.deepEqual(findVerdict(Buffer.concat([ready.subarray(5), running])), { say: 'running' });

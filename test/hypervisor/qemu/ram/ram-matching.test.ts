@@ -1,4 +1,4 @@
-// Which RAM belongs together, by what both QEMUs say; and what a peer that says less must be asked for.
+// Which RAM of the source belongs to which RAM of the destination; and what a peer without backends in its hello requires.
 
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
@@ -22,14 +22,14 @@ const b: AnnouncedBackend = { id: 'b', size: 64 * MIB, address: 64 * MIB };
 interface Match {
   readonly title: string;
   readonly there: readonly AnnouncedBackend[];
-  /** The ids in the destination's order, or what the error names. */
+  /** The ids in the destination's order, or a pattern of the error. */
   readonly expected: readonly string[] | RegExp;
 }
 
 const MATCHES: readonly Match[] = [
   { title: 'takes the order of the destination', there: [b, a], expected: ['b', 'a'] },
   {
-    title: 'compares no address, where one QEMU does not say it',
+    title: 'ignores an address that only one QEMU reports',
     there: [{ id: 'a', size: a.size }, b],
     expected: ['a', 'b'],
   },
@@ -58,7 +58,7 @@ const MATCHES: readonly Match[] = [
   },
   { title: 'refuses a backend less', there: [a], expected: /b is at the source only/ },
   {
-    title: 'refuses a backend more',
+    title: 'refuses an additional backend',
     there: [a, b, { ...b, id: 'c' }],
     expected: /c is at the destination only/,
   },
@@ -104,7 +104,7 @@ interface Meeting {
   readonly here: readonly RamFile[];
   readonly there: AnnouncedRam;
   readonly ramUnchecked?: boolean;
-  /** Paths in the order in which they are sent, and whether by name; or what the error names. */
+  /** Paths in their order of sending, and whether matched by id; or a pattern of the error. */
   readonly expected: readonly [paths: readonly string[], matched: boolean] | RegExp;
 }
 
@@ -114,7 +114,7 @@ const sizes = [a.size, b.size];
 
 const MEETINGS: readonly Meeting[] = [
   {
-    title: 'both know their backends: in the order of the destination',
+    title: 'both sides know their backends: in the destination’s order',
     ...{ here: both, there: announcedRam([file(b), file(a)]), expected: [['/ram/b', '/ram/a'], true] },
   },
   {
@@ -143,7 +143,7 @@ const MEETINGS: readonly Meeting[] = [
     },
   },
   {
-    title: 'a difference that both QEMUs say is refused with --ram-unchecked too',
+    title: 'a difference that both QEMUs report: refused also with --ram-unchecked',
     ...{
       here: both,
       there: announcedRam([file(a), file({ ...b, id: 'c' })]),
@@ -152,7 +152,7 @@ const MEETINGS: readonly Meeting[] = [
     },
   },
   {
-    title: 'other sizes are refused with --ram-unchecked too',
+    title: 'different sizes: refused also with --ram-unchecked',
     ...{
       here: unproven,
       there: { ram: [a.size, 4096] },
@@ -179,7 +179,7 @@ describe('matchRam', () => {
 });
 
 describe('checkUnmatched', () => {
-  it('refuses a source that orders two files itself, without --ram-unchecked', () => {
+  it('refuses a source with two unmatched files, without --ram-unchecked', () => {
     assert.throws(() => checkUnmatched(both, false), {
       code: 'ERR_GUEST_RAM',
       message: /the source does not tell/,

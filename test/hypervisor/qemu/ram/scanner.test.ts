@@ -1,4 +1,4 @@
-// The scanner against the plain truth: which pages differ from the last copy, at any number of threads; and when rounds end.
+// The scanner against a direct comparison of pages with their last copies, with several thread counts; and the end of rounds.
 
 import assert from 'node:assert/strict';
 import fs from 'node:fs';
@@ -50,9 +50,9 @@ async function round(scanner: Scanner): Promise<[number, number, string][]> {
   return found;
 }
 
-describe('the scanner', () => {
+describe('Scanner', () => {
   for (const threads of [1, 3]) {
-    it(`finds everything at first and then what has changed, with ${threads} threads`, async (test) => {
+    it(`finds all pages first and then the changed ones, with ${threads} threads`, async (test) => {
       const { scanner, paths } = open(test, threads);
       const all = await round(scanner);
       assert.deepEqual(
@@ -67,7 +67,7 @@ describe('the scanner', () => {
       write(paths[0]!, 18, 'more');
       write(paths[0]!, 210, 'last');
       write(paths[2]!, 2, 'tail');
-      // Counting alone teaches it nothing.
+      // differing() does not update the hashes.
       assert.equal(await scanner.differing(), 5);
       assert.equal(await scanner.differing(), 5);
       assert.deepEqual(await round(scanner), [
@@ -75,28 +75,28 @@ describe('the scanner', () => {
         ...[[0, 210, 'last'] as const, [2, 2, 'tail'] as const],
       ]);
       assert.equal(await scanner.differing(), 0);
-      // Back to what it was before counts as changed: the destination has the other.
+      // A page with its contents of two rounds ago counts as changed: the destination has the later contents.
       write(paths[0]!, 17, '\0');
       assert.deepEqual(await round(scanner), [[0, 17, '\0\0\0\0']]);
     });
   }
 
-  it('says so when a RAM file becomes shorter', async (test) => {
+  it('fails when a RAM file becomes shorter', async (test) => {
     const { scanner, paths } = open(test, 1);
     fs.truncateSync(paths[1]!, PAGE_BYTES);
     await assert.rejects(round(scanner), { code: 'ERR_INPUT_CHANGED' });
   });
 });
 
-describe('the guest is stopped', () => {
+describe('Convergence', () => {
   const busy = { pages: 10_000, milliseconds: 1000, scanning: 50, carrying: 900 };
 
-  it('not after the first round, which says nothing about what it writes', () => {
+  it('does not stop the guest after the first round, which does not measure its writes', () => {
     const convergence = new Convergence(300, 30);
     assert.equal(convergence.isDue(convergence.add({ ...busy, pages: 5 })), false);
   });
 
-  it('when what is left and both scans fit the downtime limit', () => {
+  it('stops the guest when the remaining pages and both scans fit the downtime limit', () => {
     const convergence = new Convergence(300, 30);
     convergence.add(busy);
     assert.equal(convergence.isDue(convergence.add(busy)), false);
@@ -107,7 +107,7 @@ describe('the guest is stopped', () => {
     );
   });
 
-  it('when the rounds run out', () => {
+  it('stops the guest after the last allowed round', () => {
     const convergence = new Convergence(300, 3);
     const due = [busy, busy, busy].map((each) => convergence.isDue(convergence.add(each)));
     assert.deepEqual(due, [false, false, true]);
