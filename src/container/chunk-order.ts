@@ -4,6 +4,25 @@
 
 import type { ChunkHeader } from '../chunk/record.js';
 import { RamferryError } from '../errors.js';
+import type { ArrivedChunk } from './inlet.js';
+
+/**
+ * @param claimed where the chunk says that it begins in the decoded stream
+ * @param decodedBytes of everything before it
+ * @throws ERR_STREAM_ORDER when the two differ
+ */
+export function checkContinues(
+  { sequence, record, offset }: Pick<ArrivedChunk, 'sequence' | 'record' | 'offset'>,
+  claimed: number,
+  decodedBytes: number,
+): void {
+  if (claimed === decodedBytes) return;
+  throw new RamferryError(
+    'ERR_STREAM_ORDER',
+    `chunk ${sequence} has offset ${claimed}, expected ${decodedBytes}`,
+    { ...(record === undefined ? {} : { record }), offset, sequence },
+  );
+}
 
 export class ChunkOrder {
   readonly #window: number;

@@ -137,7 +137,7 @@ export class XenguestTotals {
   duplicate = 0;
   readonly #digest = new RunningChecksum();
 
-  verbatim(bytes: Buffer): void {
+  verbatim(bytes: Uint8Array): void {
     this.decodedBytes += bytes.length;
     this.#digest.update(bytes);
   }

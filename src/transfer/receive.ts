@@ -2,41 +2,37 @@
 // goes both ways how it ended. Promises a summary, or the error that ended the transfer and no output under its final
 // name.
 
-import type { Progress } from '../control/progress.js';
 import { statedSums } from '../container/sums.js';
+import type { InletOutcome } from '../container/inlet.js';
+import { greetingOf, ControlWriter } from '../control/channel.js';
+import { speaks } from '../control/handshake.js';
+import { sender } from '../control/peer-rules.js';
+import type { Progress } from '../control/progress.js';
+import { endRelay, relay, standardPartner } from '../control/relay.js';
 import { RamferryError, toRamferryError } from '../errors.js';
 import { onAbort } from '../io/abort-signal.js';
 import type { ByteSink, ByteSource, Channel } from '../io/bytes.js';
 import { countHanded } from '../io/handed-sink.js';
 import { WaitingSource } from '../io/waiting-source.js';
-import { addressOf } from '../link/address.js';
+import { type Address, addressOf } from '../link/address.js';
 import { openInput, openOutput } from '../link/open.js';
+import type { OpenOptions } from '../link/options.js';
 import { checkNotSameFile, separateEnds } from '../link/same-file.js';
 import {
-  DEFAULT_CHUNK_BYTES,
-  DEFAULT_STORE_BYTES,
   type ReceiveOptions,
   type ResolvedReceiveOptions,
   resolveReceiveOptions,
 } from '../options/transfer.js';
-import { storeBeside } from './plan/memory.js';
-import { codecBytes } from './plan/codec-memory.js';
 import { DECOMPRESS_ENTRY } from '../os/entries.js';
-import { speaks } from '../control/handshake.js';
-import { finishOutput, outputSink, watchReader } from './receiver/output.js';
-import { sender } from '../control/peer-rules.js';
-import { endRelay, relay, standardPartner } from '../control/relay.js';
-import { reportProgress } from './statistics/progress-timer.js';
-import { BoundedSink } from './receiver/bounded-sink.js';
-import { warmUpReceiving } from './prestart/warm-up.js';
 import { openOptions, recognise, warnOfFewer } from './plan/opening.js';
-import { receiverHello } from './plan/receiver-hello.js';
-import { openReceiver } from './receiver/receivers.js';
-import type { Outcome } from './receiver/receiving.js';
+import { planReceive, type ReceivePlan } from './plan/receive-plan.js';
 import { Prestart } from './prestart/prestart.js';
+import { warmUpReceiving } from './prestart/warm-up.js';
+import { openReceiver } from './receiver/open.js';
+import { finishOutput, outputSink, watchReader } from './receiver/output.js';
+import { reportProgress } from './statistics/progress-timer.js';
 import { Statistics } from './statistics/statistics.js';
 import type { TransferSummary } from './statistics/summary.js';
-import { greetingOf, ControlWriter } from '../control/channel.js';
 
 /**
  * Receives a stream.
@@ -44,86 +40,157 @@ import { greetingOf, ControlWriter } from '../control/channel.js';
  */
 export async function receive(options: ReceiveOptions): Promise<TransferSummary> {
   const settings = resolveReceiveOptions(options);
-  const statistics = new Statistics();
   const input = addressOf(settings.input);
   const output = addressOf(settings.output);
   checkNotSameFile(input, output);
-  const { decompressThreads: threads, zstdBinding = '' } = settings;
-  // Too little memory for any stream is said before anybody connects.
-  const hello = receiverHello(settings);
-  // What a sender chooses without options, if we can hold it.
-  const storeBytes =
-    storeBeside(hello.stores ?? [], DEFAULT_CHUNK_BYTES) < DEFAULT_STORE_BYTES ? 0 : DEFAULT_STORE_BYTES;
-  const memoryLimit = settings.memoryLimit - storeBytes;
-  const rehearsal = warmUpReceiving({ threads, zstdBinding, memoryLimit });
-  const standby = new Prestart({ entry: DECOMPRESS_ENTRY, threads, rehearsal, storeBytes });
-  const opening = standby.whileListening(openOptions(settings));
-  const talks = speaks(input, settings.oneWay);
-  const meeting = {
-    ...opening,
-    peer: sender(settings.passThrough, () => standby.arrived()),
-    greeting: talks ? greetingOf(hello) : undefined,
-  };
-  let source: Channel | undefined;
-  let sink: Channel | undefined;
-  let reader: ByteSource | undefined;
-  let voice: ControlWriter | undefined;
-  let handed = (): number => 0;
-  let readerFailed: RamferryError | undefined;
-  try {
-    if (output.kind === 'file') sink = await openOutput(output, opening);
-    source = await openInput(input, meeting);
-    const link = new WaitingSource(source.source!);
-    voice = introduce(talks, source, () => ({
-      delivered: statistics.guestBytes,
+  // Too little memory for any stream is an error before a sender connects.
+  return new Reception(settings, planReceive(settings), { input, output }).run();
+}
+
+/** One transfer with both its ends: run() once. */
+class Reception {
+  /** Of the ends and the callbacks; how the stream is restored is in the plan. */
+  readonly #settings: ResolvedReceiveOptions;
+  readonly #plan: ReceivePlan;
+  readonly #addresses: { readonly input: Address; readonly output: Address };
+  readonly #statistics = new Statistics();
+  readonly #prestart: Prestart;
+  #source: Channel | undefined;
+  #sink: Channel | undefined;
+  /** What the program behind the output says to the source (QEMU's return path). */
+  #reader: ByteSource | undefined;
+  #control: ControlWriter | undefined;
+  /** Bytes that a reader may have and act on. */
+  #handed = (): number => 0;
+  /** Resolves when the reader's direction ends, with what it failed of; absent where that says nothing about the output. */
+  #broken: Promise<RamferryError | undefined> | undefined;
+  #readerFailed: RamferryError | undefined;
+
+  constructor(
+    settings: ResolvedReceiveOptions,
+    plan: ReceivePlan,
+    addresses: { readonly input: Address; readonly output: Address },
+  ) {
+    const { threads, storeBytes } = plan.prestart;
+    this.#settings = settings;
+    this.#plan = plan;
+    this.#addresses = addresses;
+    const rehearsal = warmUpReceiving(plan.prestart);
+    this.#prestart = new Prestart({ entry: DECOMPRESS_ENTRY, threads, rehearsal, storeBytes });
+  }
+
+  async run(): Promise<TransferSummary> {
+    try {
+      const source = await this.#connect();
+      await this.#relayBack();
+      const output = outputSink(this.#sink!.sink!);
+      const outcome = await this.#restore(source, output);
+      await this.#finish(outcome, output);
+      return this.#statistics.summary(outcome.verified ? 'completed' : 'unverified');
+    } catch (thrown) {
+      throw await this.#giveUp(thrown);
+    } finally {
+      await this.#prestart.close();
+    }
+  }
+
+  /** Opens both ends and greets the sender. @returns the source of the stream */
+  async #connect(): Promise<ByteSource> {
+    const { input, output } = this.#addresses;
+    const { passThrough, oneWay } = this.#settings;
+    const opening = this.#prestart.whileListening(openOptions(this.#settings));
+    const talks = speaks(input, oneWay);
+    const meeting: OpenOptions = {
+      ...opening,
+      peer: sender(passThrough, () => this.#prestart.arrived()),
+      greeting: talks ? greetingOf(this.#plan.hello) : undefined,
+    };
+    if (output.kind === 'file') this.#sink = await openOutput(output, opening);
+    this.#source = await openInput(input, meeting);
+    const source = this.#source.source!;
+    const link = new WaitingSource(source);
+    this.#control = introduce(talks, this.#source, () => ({
+      delivered: this.#statistics.guestBytes,
       waiting: link.waiting,
     }));
-    sink ??= await openOutput(output, opening);
-    ({ from: source, to: sink } = separateEnds(input, output, source, sink));
-    reader = (await standardPartner(output, input, 'source')) ?? sink.source;
-    const out = outputSink(sink.sink!);
-    const relayed = reader && relayBack(reader, source, voice, reader === sink.source);
+    this.#sink ??= await openOutput(output, opening);
+    ({ from: this.#source, to: this.#sink } = separateEnds(input, output, this.#source, this.#sink));
+    return this.#control === undefined ? this.#source.source! : link;
+  }
+
+  /** What the program behind the output says goes back to the sender. */
+  async #relayBack(): Promise<void> {
+    const { input, output } = this.#addresses;
+    const own = this.#sink!.source;
+    const reader = (await standardPartner(output, input, 'source')) ?? own;
+    this.#reader = reader;
+    if (reader === undefined) return;
+    const relayed = relayBack(reader, this.#source!, this.#control, reader === own);
     // What ends our standard input says nothing about standard output.
-    const broken =
-      reader === sink.source && reader !== undefined && relayed !== undefined
-        ? watchReader(reader, relayed)
-        : undefined;
-    const { sink: taking, handed: counted } = countHanded(out);
-    handed = counted;
-    const { bytes, verified, sums } = await transfer(
-      settings,
-      voice === undefined ? source.source! : link,
-      taking,
-      statistics,
-      standby,
-      (abort) => {
-        void broken?.then((failure) => {
-          readerFailed = failure;
-          if (failure !== undefined) abort(failure);
-        });
+    if (reader === own && relayed !== undefined) this.#broken = watchReader(reader, relayed);
+  }
+
+  async #restore(source: ByteSource, output: ByteSink): Promise<InletOutcome> {
+    const { signal, onProgress } = this.#settings;
+    this.#prestart.arrived();
+    const { head, kind } = await recognise(source);
+    if (head.length === 0) {
+      throw new RamferryError('ERR_STREAM_TRUNCATED', 'the input is empty', {
+        offset: 0,
+        hint: 'did the sender start?',
+      });
+    }
+    const { sink, handed } = countHanded(output);
+    this.#handed = handed;
+    const receiver = openReceiver(
+      kind,
+      this.#plan,
+      { source, head, sink },
+      {
+        statistics: this.#statistics,
+        crew: () => this.#prestart.take(),
+        onFewer: warnOfFewer(this.#settings, this.#plan.threads),
+        storeMemory: (bytes) => this.#prestart.takeStore(bytes),
       },
     );
+    void this.#broken?.then((failure) => {
+      this.#readerFailed = failure;
+      if (failure !== undefined) receiver.abort(failure);
+    });
+    this.#statistics.setupDone();
+    const stopReporting = reportProgress(this.#statistics, onProgress);
+    const forget = onAbort(signal, () => receiver.abort(toRamferryError(signal!.reason, 'ERR_INTERRUPTED')));
+    try {
+      return await receiver.run();
+    } finally {
+      stopReporting();
+      forget();
+    }
+  }
+
+  /** Ends both ends of a stream that has been delivered, and tells the sender. */
+  async #finish({ bytes, verified, sums }: InletOutcome, output: ByteSink): Promise<void> {
+    const source = this.#source!;
     // Bytes that a digest of the stream has verified are right, whatever happens to the file.
     if (!verified) source.source!.unchanged?.();
-    await finishOutput(out, bytes, output.kind === 'tcp' ? broken : undefined);
-    await reader?.close();
-    const heard = await voice?.result({ ok: true, bytes, ...(sums === undefined ? {} : statedSums(sums)) });
-    if (heard === false) settings.onWarning?.(UNHEARD);
-    if (voice === undefined) await endRelay(source.sink);
+    await finishOutput(output, bytes, this.#addresses.output.kind === 'tcp' ? this.#broken : undefined);
+    await this.#reader?.close();
+    const result = { ok: true, bytes, ...(sums === undefined ? {} : statedSums(sums)) };
+    const heard = await this.#control?.result(result);
+    if (heard === false) this.#settings.onWarning?.(UNHEARD);
+    if (this.#control === undefined) await endRelay(source.sink);
     await source.source!.close();
-    return statistics.summary(verified ? 'completed' : 'unverified');
-  } catch (thrown) {
-    const error =
-      settings.signal?.reason instanceof RamferryError
-        ? settings.signal.reason
-        : (readerFailed ?? toRamferryError(thrown));
-    await Promise.all([sink?.sink?.abort(), reader?.close()]);
-    if (voice === undefined) await source?.sink?.abort();
-    else await voice.result({ ok: false, bytes: handed(), error: error.toData() });
-    await source?.source?.close();
-    throw error;
-  } finally {
-    await standby.close();
+  }
+
+  /** Closes what is open and tells the sender. @returns what the transfer failed of */
+  async #giveUp(thrown: unknown): Promise<RamferryError> {
+    const reason: unknown = this.#settings.signal?.reason;
+    const error = reason instanceof RamferryError ? reason : (this.#readerFailed ?? toRamferryError(thrown));
+    await Promise.all([this.#sink?.sink?.abort(), this.#reader?.close()]);
+    if (this.#control === undefined) await this.#source?.sink?.abort();
+    else await this.#control.result({ ok: false, bytes: this.#handed(), error: error.toData() });
+    await this.#source?.source?.close();
+    return error;
   }
 }
 
@@ -153,50 +220,4 @@ function relayBack(
   }
   if (sink !== undefined) return relay(reader, (bytes) => sink.write(bytes));
   return own ? relay(reader, () => Promise.resolve()) : undefined;
-}
-
-async function transfer(
-  settings: ResolvedReceiveOptions,
-  source: ByteSource,
-  sink: ByteSink,
-  statistics: Statistics,
-  standby: Prestart,
-  watch: (abort: (error: RamferryError) => void) => void,
-): Promise<Outcome> {
-  standby.arrived();
-  const { head, kind } = await recognise(source);
-  if (head.length === 0) {
-    throw new RamferryError('ERR_STREAM_TRUNCATED', 'the input is empty', {
-      offset: 0,
-      hint: 'did the sender start?',
-    });
-  }
-  const receiving = openReceiver(kind, {
-    source,
-    head,
-    sink: settings.maxSize === undefined ? sink : new BoundedSink(sink, settings.maxSize),
-    ...(settings.maxSize === undefined ? {} : { maxSize: settings.maxSize }),
-    threads: settings.decompressThreads,
-    memoryLimit: settings.memoryLimit,
-    codecBytes: (chunkSize) => codecBytes(settings, chunkSize),
-    zstdBinding: settings.zstdBinding ?? '',
-    ioTimeout: settings.ioTimeout,
-    passThrough: settings.passThrough,
-    crew: () => standby.take(),
-    onFewer: warnOfFewer(settings, settings.decompressThreads),
-    storeMemory: (bytes) => standby.takeStore(bytes),
-    statistics,
-  });
-  watch((error) => receiving.abort(error));
-  statistics.setupDone();
-  const stopReporting = reportProgress(statistics, settings.onProgress);
-  const forget = onAbort(settings.signal, () => {
-    receiving.abort(toRamferryError(settings.signal!.reason, 'ERR_INTERRUPTED'));
-  });
-  try {
-    return await receiving.run();
-  } finally {
-    stopReporting();
-    forget();
-  }
 }

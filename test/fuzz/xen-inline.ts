@@ -1,4 +1,4 @@
-// A Xen stream decoded in this thread, without a pool: the receiver's own parser, its chunks and its totals, hundreds of times a
+// A Xen stream decoded in this thread, without a pool: the receiver's own inlet, its chunks and its totals, hundreds of times a
 // second. It fails with what the receiver fails with.
 
 import { Buffer } from 'node:buffer';
@@ -6,13 +6,12 @@ import { Buffer } from 'node:buffer';
 import { decodeChunk } from '../../src/chunk/decode.js';
 import { recordCapacity } from '../../src/chunk/encode.js';
 import { PageStore, storeMemoryBytes } from '../../src/chunk/page-store.js';
-import { ENVELOPE_BYTES, type Envelope, isCut, XenguestTotals } from '../../src/container/xenguest.js';
+import type { ArrivedChunk, Arrivals, SlotSizes, StreamNeeds } from '../../src/container/inlet.js';
+import { ENVELOPE_BYTES } from '../../src/container/xenguest.js';
+import { XenguestInlet } from '../../src/container/xenguest-inlet.js';
 import { RamferryError } from '../../src/errors.js';
 import type { XenKind } from '../../src/grammar/xen/wrapping.js';
 import { PAGE_BYTES } from '../../src/page/size.js';
-import { Statistics } from '../../src/transfer/statistics/statistics.js';
-import type { ArrivedChunk, XenDeliveries } from '../../src/transfer/receiver/xen-deliveries.js';
-import { XenParser } from '../../src/transfer/receiver/xen-parser.js';
 import { codec, expander, sharedBuffer } from '../chunk/support.js';
 import { PiecewiseSource } from '../transfer/support/streams-support.js';
 
@@ -29,61 +28,76 @@ export interface XenDecoded {
   readonly verified: boolean;
 }
 
-class Inline implements XenDeliveries {
+class Inline implements Arrivals {
   readonly parts: Buffer[] = [];
-  readonly #totals = new XenguestTotals();
+  readonly #inlet: XenguestInlet;
   #maxChunk = 0;
   #store: PageStore | undefined;
   /** What came so far, in stream order; the first error stays. */
   done: Promise<void> = Promise.resolve();
 
-  open({ maxChunk, storeBytes }: Envelope): void {
+  constructor(inlet: XenguestInlet) {
+    this.#inlet = inlet;
+  }
+
+  open({ maxChunk, storeBytes }: StreamNeeds): SlotSizes {
     if (maxChunk > LARGEST_CHUNK || storeBytes > LARGEST_STORE) {
       throw new RamferryError('ERR_MEMORY_LIMIT', 'not with me');
     }
     this.#maxChunk = maxChunk;
     const pages = storeBytes / PAGE_BYTES;
     if (pages > 0) this.#store = new PageStore(new ArrayBuffer(storeMemoryBytes(pages)));
+    return { input: Infinity, output: Infinity };
   }
 
   room(length: number): Buffer {
     return sharedBuffer(length);
   }
 
-  chunk({ body, header, length }: ArrivedChunk): void {
+  chunk(chunk: ArrivedChunk, body: Buffer): void {
+    const header = chunk.header!;
     this.done = this.done.then(async () => {
-      if (header.offset !== this.#totals.decodedBytes) {
-        throw new RamferryError('ERR_STREAM_ORDER', 'a chunk claims another offset');
-      }
-      const record = body.subarray(ENVELOPE_BYTES, ENVELOPE_BYTES + length);
+      const record = body.subarray(ENVELOPE_BYTES, ENVELOPE_BYTES + chunk.length);
       const out = output.subarray(0, header.decodedLength);
       const store = this.#store === undefined ? undefined : { store: this.#store, wait: () => undefined };
       await decodeChunk({ expander: expander(this.#maxChunk), scratch, codec, store }, header, record, out);
-      this.#totals.chunk(header, body.subarray(0, ENVELOPE_BYTES), record);
+      this.#inlet.deliver(chunk, { input: body });
       this.parts.push(Buffer.from(out));
     });
     this.done.catch(() => undefined);
   }
 
-  async pass(bytes: Buffer): Promise<void> {
+  async pass(bytes: Uint8Array): Promise<void> {
     await this.done;
-    this.#totals.verbatim(bytes);
+    this.#inlet.passed(bytes);
     this.parts.push(Buffer.from(bytes));
   }
 
-  async totals(_record: unknown, body: Buffer): Promise<void> {
+  async totals(): Promise<void> {
     await this.done;
-    this.#totals.verify(body, isCut(body));
+    this.#inlet.verify();
+  }
+
+  settle(): Promise<void> {
+    return this.done;
+  }
+
+  taken(): void {
+    // Not counted here.
+  }
+
+  expect(): void {
+    // Not needed here.
   }
 }
 
 /** @throws RamferryError */
 export async function decodeXenInline(stream: Uint8Array, kind: XenKind): Promise<XenDecoded> {
-  const inline = new Inline();
   const source = new PiecewiseSource(stream);
-  const settings = { source, head: Buffer.alloc(0), ioTimeout: 0, passThrough: false };
-  const parser = new XenParser({ ...settings, statistics: new Statistics() }, kind, inline);
-  await parser.run();
+  const input = { source, head: Buffer.alloc(0), ioTimeout: 0, passThrough: false };
+  const inlet = new XenguestInlet(input, kind);
+  const inline = new Inline(inlet);
+  await inlet.read(inline);
   await inline.done;
-  return { bytes: Buffer.concat(inline.parts), verified: parser.ours };
+  return { bytes: Buffer.concat(inline.parts), verified: inlet.outcome().verified };
 }

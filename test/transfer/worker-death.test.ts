@@ -6,7 +6,7 @@ import { setTimeout } from 'node:timers/promises';
 
 import { isTyped } from '../chunk/typed.js';
 import { noise } from '../codec/support.js';
-import type { NativeReceiver } from '../../src/transfer/receiver/native-receiver.js';
+import type { Receiver } from '../../src/transfer/receiver/receiver.js';
 import type { Sender } from '../../src/transfer/sender/sender.js';
 import {
   encodeStream,
@@ -37,7 +37,7 @@ describe('a worker that dies in the middle', () => {
     const sink = new MemorySink(async (length) => {
       if (length > 0) await receiver.threads[0]?.terminate();
     });
-    const receiver: NativeReceiver = memoryReceiver(source, sink, { threads: 2 });
+    const receiver: Receiver = memoryReceiver(source, sink, { threads: 2 });
     await assert.rejects(receiver.run(), isTyped('ERR_WORKER_DIED'));
     assert.ok(source.closed);
     assert.equal(receiver.threads.length, 0);

@@ -11,11 +11,12 @@ import { AwakeDeadline } from '../../os/awake-timer.js';
 import { WaitingSource } from '../../io/waiting-source.js';
 import { parseAddress } from '../../link/address.js';
 import { openInput } from '../../link/open.js';
-import { NativeReceiver } from '../../transfer/receiver/native-receiver.js';
+import { NativeInlet } from '../../container/native-inlet.js';
+import { planRestore } from '../../transfer/plan/receive-plan.js';
+import { Receiver, type ReceiverEnds } from '../../transfer/receiver/receiver.js';
 import { openOptions } from '../../transfer/plan/opening.js';
 import { migration } from '../../control/peer-rules.js';
 import { reportProgress } from '../../transfer/statistics/progress-timer.js';
-import { codecBytes } from '../../transfer/plan/codec-memory.js';
 import { receiverHello } from '../../transfer/plan/receiver-hello.js';
 import { Statistics } from '../../transfer/statistics/statistics.js';
 import type { TransferSummary } from '../../transfer/statistics/summary.js';
@@ -59,7 +60,7 @@ class DestinationSide {
   #control: ControlWriter | undefined;
   /** Reads the connection and measures how long the receiver waits for it. */
   #link: WaitingSource | undefined;
-  #receiver: NativeReceiver | undefined;
+  #receiver: Receiver | undefined;
   #connection: Connection | undefined;
   #failure: RamferryError | undefined;
   /** GO was read: `cont` follows, and no error may prevent it. */
@@ -141,7 +142,7 @@ class DestinationSide {
 
   /** Receives the stream until the guest is complete and the source may write GO. */
   async #receive({ source }: Connection): Promise<void> {
-    const { decompressThreads, memoryLimit, zstdBinding, ioTimeout, onProgress } = this.#settings;
+    const { ioTimeout, onProgress } = this.#settings;
     const outlet = this.#outlet!;
     const link = this.#link!;
     const applier = new Applier(this.#files, {
@@ -151,20 +152,15 @@ class DestinationSide {
     });
     // This sender writes keep-alives, unlike others: silence means that it is gone.
     source.patience?.(ioTimeout);
-    const receiver = new NativeReceiver({
+    const ends = {
       source: { label: source.label, read: (target) => link.read(target), close: () => source.close() },
       head: new Uint8Array(0),
       sink: applier,
-      threads: decompressThreads,
-      memoryLimit,
-      codecBytes: (chunkSize) => codecBytes(this.#settings, chunkSize),
-      zstdBinding: zstdBinding ?? '',
-      ioTimeout,
-      passThrough: false,
-      // The source's last word follows the stream on the same connection.
-      shared: true,
-      statistics: this.#statistics,
-    });
+    } satisfies ReceiverEnds;
+    // The source's last word follows the stream on the same connection.
+    const inlet = new NativeInlet({ ...ends, ioTimeout, shared: true });
+    const plan = planRestore(this.#settings);
+    const receiver = new Receiver(inlet, plan, ends, { statistics: this.#statistics });
     this.#receiver = receiver;
     this.#statistics.setupDone();
     const stopReporting = reportProgress(this.#statistics, onProgress);

@@ -5,12 +5,11 @@ import type { HostThreadsKey } from '../../os/host-threads.js';
 import { hostThreadsKey } from '../../os/host-threads.js';
 import { RamferryError, toRamferryError } from '../../errors.js';
 import { chooseCoding } from '../../transfer/plan/coding.js';
-import { codecBytes } from '../../transfer/plan/codec-memory.js';
 import { allowedCpus } from '../../os/cpus.js';
 import { senderGeometry } from '../../transfer/plan/memory.js';
 import type { EmuOptions } from '../../options/emu-manager.js';
 import { resolveReceiveOptions, resolveSendOptions } from '../../options/transfer.js';
-import type { ReceiverSettings } from '../../transfer/receiver/receiving.js';
+import { planRestore, type RestorePlan } from '../../transfer/plan/receive-plan.js';
 import type { Sender, SenderSettings } from '../../transfer/sender/sender.js';
 import type { Outlet } from '../../container/outlet.js';
 import type { XenguestVersion } from '../../container/xenguest-mark.js';
@@ -122,21 +121,11 @@ export class Engine {
     };
   }
 
-  receiver(statistics: Statistics): Omit<ReceiverSettings, 'source' | 'sink'> {
+  /** How a stream is restored. xenopsd decides how long a stream may stall, and aborts. */
+  get restore(): RestorePlan {
     const { memoryLimit, zstdBinding, decompressThreads } = this.#receive;
-    return {
-      head: new Uint8Array(0),
-      threads: decompressThreads,
-      memoryLimit,
-      codecBytes: (chunkSize) => codecBytes(this.#receive, chunkSize),
-      zstdBinding: zstdBinding ?? '',
-      // xenopsd decides how long a stream may stall, and aborts.
-      ioTimeout: 0,
-      passThrough: false,
-      shared: true,
-      hostThreads: this.hostThreads,
-      statistics,
-    };
+    const plan = planRestore({ memoryLimit, zstdBinding, decompressThreads });
+    return { ...plan, shared: true, hostThreads: this.hostThreads };
   }
 }
 

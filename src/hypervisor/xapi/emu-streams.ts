@@ -14,10 +14,10 @@ import type { ByteSink, ByteSource, Channel } from '../../io/bytes.js';
 import { libc } from '../../os/libc.js';
 import { writeError } from '../../io/system-error.js';
 import { openInheritedInput, openInheritedOutput } from '../../link/inherited.js';
-import { NativeReceiver } from '../../transfer/receiver/native-receiver.js';
-import type { ReceiverSettings } from '../../transfer/receiver/receiving.js';
+import type { StreamKind } from '../../grammar/detect.js';
+import { openReceiver } from '../../transfer/receiver/open.js';
+import type { Receiver } from '../../transfer/receiver/receiver.js';
 import { Sender } from '../../transfer/sender/sender.js';
-import { XenReceiver } from '../../transfer/receiver/xen-receiver.js';
 import { detach, endWriting } from './descriptors.js';
 import { type Engine, WorkCarrier } from './emu-engine.js';
 
@@ -67,13 +67,10 @@ abstract class StreamCarrier extends WorkCarrier {
     return openInheritedInput(this.fd, 'the stream', NO_TIMEOUT).source!;
   }
 
-  protected receiverSettings(): ReceiverSettings {
-    return {
-      ...this.engine.receiver(this.statistics),
-      source: this.input(),
-      sink: this.emulatorSink(),
-      onDelivered: () => this.arrived(),
-    };
+  protected receiver(kind: StreamKind): Receiver {
+    const ends = { source: this.input(), head: new Uint8Array(0), sink: this.emulatorSink() };
+    const extras = { statistics: this.statistics, onDelivered: () => this.arrived() };
+    return openReceiver(kind, this.engine.restore, ends, extras);
   }
 
   /** Writes to the emulator, and notes when the emulator has closed its end. */
@@ -156,8 +153,8 @@ export class MemorySave extends StreamCarrier {
 
 /** xenguest's stream in a restore: recognised by its content, and passed on unchanged where it holds no compressed records. */
 export class MemoryRestore extends StreamCarrier {
-  protected override open(): XenReceiver {
-    return new XenReceiver(this.receiverSettings(), 'libxc');
+  protected override open(): Receiver {
+    return this.receiver('libxc');
   }
 }
 
@@ -190,7 +187,7 @@ export class VgpuSave extends StreamCarrier {
 
 /** The vGPU's stream in a restore. */
 export class VgpuRestore extends StreamCarrier {
-  protected override open(): NativeReceiver {
-    return new NativeReceiver(this.receiverSettings());
+  protected override open(): Receiver {
+    return this.receiver('native');
   }
 }

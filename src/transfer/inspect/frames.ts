@@ -8,7 +8,7 @@ import { FrameSplitter } from '../../container/frames/splitter.js';
 import { compareTotals } from '../../container/frames/totals.js';
 import { RamferryError } from '../../errors.js';
 import type { ByteSource } from '../../io/bytes.js';
-import { LookaheadBuffer } from '../receiver/lookahead-buffer.js';
+import { LookaheadBuffer } from '../../io/lookahead-buffer.js';
 import { ChunkCount, type ForeignReport, type FrameFigures, type UnitsReport } from './report.js';
 
 type Units = Extract<FrameLayout, { layout: 'units' }>;

@@ -2,6 +2,7 @@
 // and everything is checked. Takes an address, promises a report or the error that `receive` would give. Reads the input
 // once, so that a pipe can be inspected too.
 
+import type { InletOutcome } from '../../container/inlet.js';
 import { RamferryError, toRamferryError } from '../../errors.js';
 import { containerOf, type StreamKind } from '../../grammar/detect.js';
 import type { XenKind } from '../../grammar/xen/wrapping.js';
@@ -10,7 +11,6 @@ import type { ByteSource } from '../../io/bytes.js';
 import { Nowhere } from '../../io/plain-sink.js';
 import { addressOf } from '../../link/address.js';
 import { openInput } from '../../link/open.js';
-import { codecBytes } from '../plan/codec-memory.js';
 import { recognise } from '../plan/opening.js';
 import {
   type ReceiveOptions,
@@ -18,8 +18,8 @@ import {
   resolveReceiveOptions,
 } from '../../options/transfer.js';
 import { speaker } from '../../control/peer-rules.js';
-import { openReceiver } from '../receiver/receivers.js';
-import type { Outcome } from '../receiver/receiving.js';
+import { planRestore } from '../plan/receive-plan.js';
+import { openReceiver } from '../receiver/open.js';
 import { Statistics } from '../statistics/statistics.js';
 import { inspectFrames } from './frames.js';
 import { inspectNative } from './native.js';
@@ -109,20 +109,12 @@ async function decode(
   source: ByteSource,
   head: Uint8Array,
   settings: ResolvedReceiveOptions,
-): Promise<Outcome> {
+): Promise<InletOutcome> {
   const { decompressThreads, memoryLimit, zstdBinding, signal } = settings;
-  const receiving = openReceiver(kind, {
-    source,
-    head,
-    sink: new Nowhere(),
-    threads: decompressThreads,
-    memoryLimit,
-    codecBytes: (chunkSize) => codecBytes(settings, chunkSize),
-    zstdBinding: zstdBinding ?? '',
-    ioTimeout: 0,
-    passThrough: false,
-    statistics: new Statistics(),
-  });
+  // Without a time limit: nothing waits for the report.
+  const plan = planRestore({ decompressThreads, memoryLimit, zstdBinding });
+  const ends = { source, head, sink: new Nowhere() };
+  const receiving = openReceiver(kind, plan, ends, { statistics: new Statistics() });
   const forget = onAbort(signal, () => {
     receiving.abort(toRamferryError(signal!.reason, 'ERR_INTERRUPTED'));
   });

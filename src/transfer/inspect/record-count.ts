@@ -27,11 +27,3 @@ export function checkSeal(record: Buffer, { sequence }: ChunkHeader): void {
   if (rangeIsSealed(record, 0, record.length - CHECKSUM_BYTES)) return;
   throw new RamferryError('ERR_STREAM_CHECKSUM', 'a chunk record does not match its checksum', { sequence });
 }
-
-/** @throws ERR_STREAM_ORDER when the chunk is not the continuation of what came before */
-export function checkPosition({ sequence, offset }: ChunkHeader, decodedBytes: number): void {
-  if (offset === decodedBytes) return;
-  throw new RamferryError('ERR_STREAM_ORDER', `chunk ${sequence} claims a place that is not its own`, {
-    sequence,
-  });
-}

@@ -1,9 +1,10 @@
-// Walks a Xen stream, with the receiver's own parser, and counts its records; those of ours are checked (checksum, order,
+// Walks a Xen stream, with the receiver's own inlet, and counts its records. Records of ours are checked (checksum, order,
 // place, totals), not decoded.
 
-import { Buffer } from 'node:buffer';
+import type { Buffer } from 'node:buffer';
 
-import { ENVELOPE_BYTES, type Envelope, isCut, XenguestTotals } from '../../container/xenguest.js';
+import type { ArrivedChunk } from '../../container/inlet.js';
+import { XenguestInlet } from '../../container/xenguest-inlet.js';
 import {
   LIBXC_RECORD,
   paddingAfter,
@@ -13,11 +14,7 @@ import {
 import type { LibxcRecord } from '../../grammar/xen/libxc-records.js';
 import type { XenKind } from '../../grammar/xen/wrapping.js';
 import type { ByteSource } from '../../io/bytes.js';
-import { located } from '../receiver/located.js';
-import { Statistics } from '../statistics/statistics.js';
-import type { ArrivedChunk, XenDeliveries } from '../receiver/xen-deliveries.js';
-import { XenParser } from '../receiver/xen-parser.js';
-import { checkPosition, checkSeal, RecordCount } from './record-count.js';
+import { RecordWalk } from './record-walk.js';
 import type { XenReport } from './report.js';
 
 /** Names of the specification (libxc-migration-stream.pandoc), and of ours (docs/FORMAT.md). */
@@ -47,50 +44,38 @@ const NAMES: Readonly<Record<number, string>> = {
   [XENGUEST_RECORD.bytes]: 'COMPRESSED_BYTES',
 };
 
-class XenCount implements XenDeliveries {
+class XenWalk extends RecordWalk {
+  protected readonly inlet: XenguestInlet;
   readonly records: Record<string, { records: number; bytes: number }> = {};
-  readonly count = new RecordCount();
-  readonly totalsSoFar = new XenguestTotals();
   verbatimBytes = 0;
-  envelope: Envelope = { maxChunk: 0, storeBytes: 0 };
-  #body = Buffer.alloc(0);
 
-  open(envelope: Envelope): void {
-    this.envelope = envelope;
+  constructor(source: ByteSource, head: Uint8Array, kind: XenKind) {
+    super();
+    const input = { source, head, ioTimeout: 0, passThrough: false };
+    this.inlet = new XenguestInlet(input, kind, (record) => this.#begin(record));
   }
 
-  begin({ type, length }: LibxcRecord): void {
+  async run(): Promise<Pick<XenReport, 'bigEndian' | 'compressed' | 'decodedBytes' | 'streamBytes' | 'cut'>> {
+    await this.inlet.read(this);
+    const { bigEndian, ours, offset, cut } = this.inlet.traits;
+    const { bytes } = this.inlet.outcome();
+    return { bigEndian, compressed: ours, decodedBytes: bytes, streamBytes: offset, cut };
+  }
+
+  override pass(bytes: Uint8Array): void {
+    this.verbatimBytes += bytes.length;
+    super.pass(bytes);
+  }
+
+  protected add(chunk: ArrivedChunk, body: Buffer): void {
+    this.inlet.deliver(chunk, { input: body });
+  }
+
+  #begin({ type, length }: LibxcRecord): void {
     const name = NAMES[type] ?? `0x${type.toString(16).padStart(8, '0')}`;
     const counted = (this.records[name] ??= { records: 0, bytes: 0 });
     counted.records++;
     counted.bytes += RECORD_HEADER_BYTES + length + paddingAfter(length);
-  }
-
-  room(length: number): Buffer {
-    if (this.#body.length < length) this.#body = Buffer.alloc(length);
-    return this.#body.subarray(0, length);
-  }
-
-  chunk({ body, header, length }: ArrivedChunk): void {
-    const record = body.subarray(ENVELOPE_BYTES, ENVELOPE_BYTES + length);
-    checkSeal(record, header);
-    checkPosition(header, this.totalsSoFar.decodedBytes);
-    this.totalsSoFar.chunk(header, body.subarray(0, ENVELOPE_BYTES), record);
-    this.count.addRecord(header, length);
-  }
-
-  pass(bytes: Buffer): void {
-    this.verbatimBytes += bytes.length;
-    this.totalsSoFar.verbatim(bytes);
-  }
-
-  totals({ number, offset }: LibxcRecord, body: Buffer): void {
-    try {
-      this.totalsSoFar.verify(body, isCut(body));
-    } catch (thrown) {
-      // The totals of an input that broke off are no record of the walk.
-      throw located(thrown, { offset, ...(number < 0 ? {} : { record: number }) });
-    }
   }
 }
 
@@ -99,25 +84,19 @@ class XenCount implements XenDeliveries {
  * @throws what `receive` throws for the same damage, as far as it shows without decoding
  */
 export async function inspectXen(source: ByteSource, head: Uint8Array, kind: XenKind): Promise<XenReport> {
-  const counted = new XenCount();
-  const statistics = new Statistics();
-  const settings = { source, head, ioTimeout: 0, passThrough: false, statistics };
-  const parser = new XenParser(settings, kind, counted);
-  await parser.run();
-  const { count, envelope, records, verbatimBytes, totalsSoFar } = counted;
+  const walk = new XenWalk(source, head, kind);
+  const { decodedBytes, streamBytes, ...traits } = await walk.run();
+  const { count, records, verbatimBytes } = walk;
+  const { maxChunk = 0, storeBytes = 0 } = walk.announced ?? {};
   return {
     container: 'xen',
     wrapping: kind,
-    bigEndian: parser.bigEndian,
-    compressed: parser.ours,
-    ...envelope,
-    decodedBytes: totalsSoFar.decodedBytes,
-    streamBytes: statistics.linkBytes,
+    ...traits,
+    ...{ maxChunk, storeBytes, decodedBytes, streamBytes },
     ...count.figures,
     pages: count.pages,
     skeletonBytes: count.skeletonBytes,
     verbatimBytes,
     records,
-    cut: parser.cut,
   };
 }

@@ -14,7 +14,8 @@ import { ThreadGroup } from '../../pool/thread-group.js';
 import type { GivenThreads } from '../../pool/worker-pool.js';
 import { COMPRESS_ENTRY } from '../../os/entries.js';
 import { senderGeometry } from '../plan/memory.js';
-import { NativeReceiver } from '../receiver/native-receiver.js';
+import { NativeInlet } from '../../container/native-inlet.js';
+import { Receiver } from '../receiver/receiver.js';
 import { warmUpGuest } from './warm-up-guest.js';
 import { Sender } from '../sender/sender.js';
 import type { Rehearsal } from './prestart.js';
@@ -53,28 +54,24 @@ export function warmUpReceiving(parts: Parts): Rehearsal | undefined {
   if (!hasRoom(parts)) return undefined;
   return async (crew, over) => {
     const conduit = new Conduit();
-    const receiver = new NativeReceiver({
-      ...parts,
-      source: conduit,
-      sink: new Nobody(),
-      head: new Uint8Array(0),
-      memoryLimit: UNLIMITED,
-      codecBytes: () => 0,
-      ioTimeout: 0,
-      passThrough: false,
-      statistics: new Statistics(),
-      crew: () => crew,
-    });
+    const { threads, zstdBinding } = parts;
+    const ends = { source: conduit, head: new Uint8Array(0), sink: new Nobody() };
+    const plan = {
+      ...{ threads, zstdBinding, memoryLimit: UNLIMITED },
+      ...{ codecBytes: () => 0, ioTimeout: 0, passThrough: false },
+    };
+    const inlet = new NativeInlet({ ...ends, ioTimeout: 0 });
+    const receiver = new Receiver(inlet, plan, ends, { statistics: new Statistics(), crew: () => crew });
     const helper = new ThreadGroup({ entry: COMPRESS_ENTRY, threads: 1 });
     const helping = { crew: helper, lent: true };
     const feeding = sender({ ...parts, codec: 'zstd', threads: 1 }, over, conduit, helping).run();
     // Whichever fails, the other learns it, and nothing is left behind.
-    const ends = await Promise.allSettled([
+    const results = await Promise.allSettled([
       receiver.run().finally(() => conduit.close()),
       feeding.finally(() => conduit.finish()),
     ]);
     await helper.close();
-    for (const end of ends) if (end.status === 'rejected') throw end.reason;
+    for (const result of results) if (result.status === 'rejected') throw result.reason;
   };
 }
 

@@ -5,7 +5,7 @@ import { Buffer } from 'node:buffer';
 import { describe, it } from 'node:test';
 
 import { TOTALS_RECORD_BYTES } from '../../../src/container/xenguest.js';
-import { XenTail } from '../../../src/transfer/receiver/xen-tail.js';
+import { XenTail } from '../../../src/container/xenguest/tail.js';
 import { range, XenStream } from '../../grammar/support/xen-streams.js';
 import { pack } from '../support/streams-support.js';
 

@@ -9,7 +9,8 @@ import { type Grammar, GRAMMAR_ID } from '../../../src/grammar/grammar.js';
 import { RawGrammar } from '../../../src/grammar/raw.js';
 import type { ByteSink, ByteSource } from '../../../src/io/bytes.js';
 import { senderGeometry } from '../../../src/transfer/plan/memory.js';
-import { NativeReceiver } from '../../../src/transfer/receiver/native-receiver.js';
+import { openReceiver } from '../../../src/transfer/receiver/open.js';
+import type { Receiver } from '../../../src/transfer/receiver/receiver.js';
 import { Sender, type SenderSettings } from '../../../src/transfer/sender/sender.js';
 import { Statistics } from '../../../src/transfer/statistics/statistics.js';
 import { MIB } from '../../../src/units.js';
@@ -144,23 +145,17 @@ export interface DecodeOptions {
   readonly head?: Uint8Array;
 }
 
-export function memoryReceiver(
-  source: ByteSource,
-  sink: ByteSink,
-  options: DecodeOptions = {},
-): NativeReceiver {
-  return new NativeReceiver({
-    source,
-    head: options.head ?? new Uint8Array(0),
-    sink,
+export function memoryReceiver(source: ByteSource, sink: ByteSink, options: DecodeOptions = {}): Receiver {
+  const ends = { source, sink, head: options.head ?? new Uint8Array(0) };
+  const plan = {
     threads: options.threads ?? 1,
     memoryLimit: options.memoryLimit ?? 256 * MIB,
     codecBytes: () => 0,
     zstdBinding: '',
     ioTimeout: 0,
     passThrough: false,
-    statistics: new Statistics(),
-  });
+  };
+  return openReceiver('native', plan, ends, { statistics: new Statistics() });
 }
 
 /** What the receiver makes of a stream that comes in pieces of at most `piece` bytes. */

@@ -19,8 +19,8 @@ import type { ByteSink, ByteSource } from '../../../src/io/bytes.js';
 import { PlainSink } from '../../../src/io/plain-sink.js';
 import { senderGeometry } from '../../../src/transfer/plan/memory.js';
 import type { Method } from '../../../src/options/amounts.js';
-import { openReceiver } from '../../../src/transfer/receiver/receivers.js';
-import type { Receiving } from '../../../src/transfer/receiver/receiving.js';
+import { openReceiver } from '../../../src/transfer/receiver/open.js';
+import type { Receiver } from '../../../src/transfer/receiver/receiver.js';
 import { Sender } from '../../../src/transfer/sender/sender.js';
 import { Statistics } from '../../../src/transfer/statistics/statistics.js';
 import { KIB, MIB } from '../../../src/units.js';
@@ -203,19 +203,17 @@ export function receiving(
   sink: ByteSink,
   kind: StreamKind,
   options: UnpackOptions = {},
-): Receiving {
-  return openReceiver(kind, {
-    source,
-    sink,
-    head: Buffer.alloc(0),
+): Receiver {
+  const plan = {
     threads: options.threads ?? 1,
     memoryLimit: options.memoryLimit ?? MEMORY_LIMIT,
-    codecBytes: (chunkSize) => bindingInfo('zstd').memoryPerThread(1, chunkSize),
+    codecBytes: (chunkSize: number) => bindingInfo('zstd').memoryPerThread(1, chunkSize),
     zstdBinding: '',
     ioTimeout: 0,
     passThrough: options.passThrough ?? false,
-    statistics: new Statistics(),
-  });
+  };
+  const ends = { source, sink, head: Buffer.alloc(0) };
+  return openReceiver(kind, plan, ends, { statistics: new Statistics() });
 }
 
 /** The error that ends `work`; fails when nothing does. */

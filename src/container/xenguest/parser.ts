@@ -1,11 +1,10 @@
 // Follows a Xen stream as a receiver must: finds our records among those that pass untouched, and holds the stream to its
-// promises (docs/FORMAT.md). One with our records must show totals before its END, or at the end of the input where it
+// promises (docs/FORMAT.md). A stream with our records must show totals before its END, or at the end of the input where it
 // broke off or is wrapped. A bare libxc stream is read exactly to its END.
-// What is found is handed to `deliveries`, in stream order; this file decodes nothing and holds no chunk.
+// Hands what it finds to `arrivals`, in stream order; it decodes nothing and holds no chunk.
 
 import { Buffer } from 'node:buffer';
 
-import { recordCapacity } from '../../chunk/encode.js';
 import { CHUNK_OVERHEAD, readChunkHeader } from '../../chunk/record.js';
 import {
   checkPadding,
@@ -15,27 +14,47 @@ import {
   readEnvelope,
   TOTALS_RECORD_BYTES,
   XENGUEST_RECORD,
-} from '../../container/xenguest.js';
-import { readMark, unmarkImageHeader } from '../../container/xenguest-mark.js';
-import { RamferryError } from '../../errors.js';
+} from '../xenguest.js';
+import { readMark, unmarkImageHeader } from '../xenguest-mark.js';
+import { codecName } from '../../codec/codec.js';
 import type { LibxcRecord } from '../../grammar/xen/libxc-records.js';
 import { type XenKind, XenWalk } from '../../grammar/xen/wrapping.js';
-import type { ReceiverSettings } from './receiving.js';
-import { checkSameLimits, checkWhole, locating, withoutTotals } from './xen-checks.js';
-import type { XenDeliveries } from './xen-deliveries.js';
-import { FindingCollector } from './xen-findings.js';
-import { XenTail } from './xen-tail.js';
+import type { Arrivals, InletInput } from '../inlet.js';
+import {
+  behindCut,
+  checkLength,
+  checkSameLimits,
+  checkSequence,
+  checkWhole,
+  endless,
+  endsEarly,
+  locating,
+  mostInput,
+  withoutTotals,
+} from './checks.js';
+import { FindingCollector } from './findings.js';
+import { XenTail } from './tail.js';
 
 const BUFFER_BYTES = 256 * 1024;
 
-export type XenParserSettings = Pick<
-  ReceiverSettings,
-  'source' | 'head' | 'ioTimeout' | 'passThrough' | 'shared' | 'statistics'
->;
+/** What takes the findings of the parser. */
+export interface XenguestFindings {
+  readonly arrivals: Arrivals;
+  /** The body of totals; the call of `arrivals.totals` follows. */
+  stated(record: LibxcRecord, body: Buffer): void;
+  /** Every libxc record as it begins. */
+  begin(record: LibxcRecord): void;
+}
 
-export class XenParser {
-  readonly #settings: XenParserSettings;
-  readonly #deliveries: XenDeliveries;
+export interface XenguestInput extends InletInput {
+  /** Hands on what cannot be followed. */
+  readonly passThrough: boolean;
+}
+
+export class XenguestParser {
+  readonly #input: XenguestInput;
+  readonly #arrivals: Arrivals;
+  readonly #stated: XenguestFindings['stated'];
   readonly #walk: XenWalk;
   readonly #collector: FindingCollector;
   /** What the first compressed record announced. */
@@ -43,6 +62,7 @@ export class XenParser {
   /** What the mark announced. */
   #announced: Envelope | undefined;
   #arriving: LibxcRecord | undefined;
+  #offset = 0;
   /** Sequence number of the next chunk. */
   #sequence = 0;
   /** Our records have been seen. */
@@ -56,12 +76,18 @@ export class XenParser {
   /** The last of the bytes that travel as they are. */
   readonly #tail: XenTail;
 
-  constructor(settings: XenParserSettings, kind: XenKind, deliveries: XenDeliveries) {
-    this.#settings = settings;
-    this.#deliveries = deliveries;
+  constructor(input: XenguestInput, kind: XenKind, findings: XenguestFindings) {
+    this.#input = input;
+    this.#arrivals = findings.arrivals;
+    this.#stated = (record, body) => findings.stated(record, body);
     this.#walk = new XenWalk(kind, { compressed: true });
-    this.#tail = new XenTail(settings.shared === true);
-    this.#collector = new FindingCollector((record) => deliveries.begin?.(record));
+    this.#tail = new XenTail(input.shared === true);
+    this.#collector = new FindingCollector((record) => findings.begin(record));
+  }
+
+  /** Bytes of the stream that were read. */
+  get offset(): number {
+    return this.#offset;
   }
 
   /** Records of ours have been seen: the stream is verified when `run` resolves. */
@@ -82,7 +108,7 @@ export class XenParser {
 
   /** Reads to the end of the stream; throws what is wrong with it. */
   async run(): Promise<void> {
-    const { source, head } = this.#settings;
+    const { source, head } = this.#input;
     const buffer = Buffer.allocUnsafe(BUFFER_BYTES);
     buffer.set(head);
     let filled = head.length;
@@ -92,7 +118,7 @@ export class XenParser {
     for (;;) {
       this.#collector.beginScan();
       const taken = this.#walk.scan(buffer.subarray(0, filled), atEnd, this.#collector);
-      this.#settings.statistics.addLinkBytes(taken);
+      this.#taken(taken);
       await this.#carryOut(buffer);
       buffer.copyWithin(0, taken, filled);
       filled -= taken;
@@ -113,23 +139,24 @@ export class XenParser {
     await this.#finish();
   }
 
+  #taken(bytes: number): void {
+    this.#offset += bytes;
+    this.#arrivals.taken(bytes);
+  }
+
   /** Everything up to the end of the input, as it is. @param filled bytes of it in the buffer already */
   async #rest(buffer: Buffer, filled: number): Promise<void> {
     for (let got = filled, first = true; got > 0 || first; first = false) {
-      this.#settings.statistics.addLinkBytes(got);
+      this.#taken(got);
       await this.#verbatim(buffer.subarray(0, got));
-      got = await this.#settings.source.read(buffer);
+      got = await this.#input.source.read(buffer);
     }
   }
 
-  /** What follows an unknown record may be the stream's or somebody else's: nobody can tell any more. */
+  /** A source that others read on is never read to its end. */
   #refuseEndless(): void {
     const { lostBecause } = this.#walk;
-    if (this.#settings.shared !== true || lostBecause === undefined) return;
-    throw new RamferryError('ERR_STREAM_FORMAT', `the end of the stream cannot be told (${lostBecause})`, {
-      offset: this.#settings.statistics.linkBytes,
-      hint: 'the sender writes a stream that this version does not know, or bytes were changed on the way',
-    });
+    if (this.#input.shared === true && lostBecause !== undefined) throw endless(lostBecause, this.#offset);
   }
 
   async #carryOut(buffer: Buffer): Promise<void> {
@@ -177,18 +204,20 @@ export class XenParser {
     if (this.#envelope === undefined) {
       checkSameLimits(envelope, this.#announced ?? envelope);
       this.#envelope = envelope;
-      this.#deliveries.open(envelope);
+      const { maxChunk, storeBytes } = envelope;
+      this.#arrivals.open({
+        ...{ maxChunk, storeBytes, inputBytes: mostInput(maxChunk) },
+        ...{ window: 1, positioned: false, optional: false },
+      });
     }
     checkSameLimits(envelope, this.#envelope);
-    if (record.length > ENVELOPE_BYTES + recordCapacity(envelope.maxChunk) + 8) {
-      throw new RamferryError('ERR_STREAM_LIMIT', `a compressed record claims ${record.length} bytes`);
-    }
-    const body = await this.#deliveries.room(record.length);
+    checkLength(record, envelope);
+    const body = await this.#arrivals.room(record.length);
     envelopeBytes.copy(body);
     this.#collector.target = body;
     this.#arriving = record;
     // A record of ours that has begun comes at once.
-    this.#settings.source.patience?.(this.#settings.ioTimeout);
+    this.#input.source.patience?.(this.#input.ioTimeout);
   }
 
   #push(): void {
@@ -196,20 +225,17 @@ export class XenParser {
     const body = this.#collector.target!;
     const { maxChunk, storeBytes } = this.#envelope!;
     this.#arriving = undefined;
-    this.#settings.source.patience?.(0);
+    this.#input.source.patience?.(0);
     const header = readChunkHeader(body, ENVELOPE_BYTES, maxChunk, storeBytes > 0);
     const length = header.bodyLength + CHUNK_OVERHEAD;
     checkPadding(body, length);
-    if (header.sequence !== this.#sequence) {
-      throw new RamferryError(
-        'ERR_STREAM_ORDER',
-        `chunk ${header.sequence} stands where chunk ${this.#sequence} belongs`,
-        { sequence: header.sequence },
-      );
-    }
+    checkSequence(header.sequence, this.#sequence);
     this.#sequence++;
     this.#totalled = false;
-    this.#deliveries.chunk({ record, body, header, length });
+    const { sequence, decodedLength } = header;
+    const codec = codecName(header.codec)!;
+    const { number, offset } = record;
+    this.#arrivals.chunk({ sequence, codec, decodedLength, length, offset, record: number, header }, body);
   }
 
   // --- everything else ---
@@ -221,7 +247,7 @@ export class XenParser {
   }
 
   async #pass(bytes: Buffer): Promise<void> {
-    if (bytes.length > 0) await this.#deliveries.pass(bytes);
+    if (bytes.length > 0) await this.#arrivals.pass(bytes);
   }
 
   async #totalsRecord(record: LibxcRecord, body: Buffer): Promise<void> {
@@ -229,7 +255,8 @@ export class XenParser {
     this.#totalled = true;
     this.#ours = true;
     if (isCut(body)) this.#cutSeen = true;
-    await this.#deliveries.totals(record, body);
+    this.#stated(record, body);
+    await this.#arrivals.totals();
   }
 
   /** At an END or CHECKPOINT. */
@@ -242,17 +269,14 @@ export class XenParser {
   }
 
   #refuseAfterCut(): void {
-    if (!this.#cutSeen) return;
-    throw new RamferryError('ERR_STREAM_TRAILING', 'bytes follow the totals of a stream that broke off', {
-      offset: this.#settings.statistics.linkBytes,
-    });
+    if (this.#cutSeen) throw behindCut(this.#offset);
   }
 
   /** The input is over, or the bare stream is. */
   async #finish(): Promise<void> {
     const body = this.#tail.takeCut();
     if (body !== undefined) {
-      const offset = this.#settings.statistics.linkBytes - TOTALS_RECORD_BYTES;
+      const offset = this.#offset - TOTALS_RECORD_BYTES;
       await this.#totalsRecord(
         { type: XENGUEST_RECORD.totals, length: body.length, number: -1, offset, bigEndian: false },
         body,
@@ -265,19 +289,9 @@ export class XenParser {
       if (this.#cutSeen && this.#totalled) return;
       this.#refuseAfterCut();
       if (this.#ended) return;
-    } else if (!damaged && (this.#walk.complete || this.#settings.passThrough)) {
+    } else if (!damaged && (this.#walk.complete || this.#input.passThrough)) {
       return;
     }
-    const lost = this.#walk.lostBecause;
-    throw new RamferryError(
-      'ERR_STREAM_TRUNCATED',
-      lost === undefined
-        ? 'the stream ends early'
-        : `the stream cannot be followed (${lost}) and has no totals at its end`,
-      {
-        offset: this.#settings.statistics.linkBytes,
-        hint: 'the sender or the link stopped before the end, or bytes were changed: the transfer must be repeated',
-      },
-    );
+    throw endsEarly(this.#walk.lostBecause, this.#offset);
   }
 }

@@ -10,7 +10,7 @@ import {
   isDamagedTotals,
   LIBXC_HEADER_BYTES,
   TOTALS_RECORD_BYTES,
-} from '../../container/xenguest.js';
+} from '../xenguest.js';
 
 const NOTHING = Buffer.alloc(0);
 

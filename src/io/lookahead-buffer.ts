@@ -3,16 +3,16 @@
 
 import { Buffer } from 'node:buffer';
 
-import { RamferryError } from '../../errors.js';
-import type { ByteSource } from '../../io/bytes.js';
+import { RamferryError } from '../errors.js';
+import type { ByteSource } from './bytes.js';
 
 const BUFFER_BYTES = 1024 * 1024;
 
-export interface WindowSettings {
+export interface LookaheadInput {
   readonly source: ByteSource;
   /** Bytes of the source that were read already. */
   readonly head: Uint8Array;
-  /** Milliseconds that the source may take in the middle of a unit; 0 = for ever. */
+  /** Milliseconds that the source may take in the middle of a unit; 0 = no limit. */
   readonly ioTimeout: number;
 }
 
@@ -23,12 +23,12 @@ export class LookaheadBuffer {
   /** Offset in the stream of the first byte that is held. */
   offset = 0;
   atEnd = false;
-  readonly #settings: WindowSettings;
+  readonly #input: LookaheadInput;
 
-  constructor(settings: WindowSettings) {
-    this.#settings = settings;
-    this.#buffer.set(settings.head);
-    this.#end = settings.head.length;
+  constructor(input: LookaheadInput) {
+    this.#input = input;
+    this.#buffer.set(input.head);
+    this.#end = input.head.length;
   }
 
   get bytes(): Buffer {
@@ -41,7 +41,7 @@ export class LookaheadBuffer {
       this.#end -= this.#start;
       this.#start = 0;
     }
-    const got = await this.#settings.source.read(this.#buffer.subarray(this.#end));
+    const got = await this.#input.source.read(this.#buffer.subarray(this.#end));
     if (got === 0) this.atEnd = true;
     this.#end += got;
   }
@@ -57,7 +57,7 @@ export class LookaheadBuffer {
     let at = this.bytes.copy(target);
     this.drop(at);
     if (at === target.length) return;
-    const { source, ioTimeout } = this.#settings;
+    const { source, ioTimeout } = this.#input;
     // A unit that has begun comes at once; between units the guest may idle.
     source.patience?.(ioTimeout);
     while (at < target.length) {

@@ -1,9 +1,9 @@
 // An output that takes at most so many bytes: a stream may decode to thousands of times its length, and a disk that it
 // fills belongs to others too. Passes everything else on to the sink below.
 
-import type { ByteSink, PositionedOutput } from '../../io/bytes.js';
-import { RamferryError } from '../../errors.js';
-import { formatSize } from '../../units.js';
+import type { ByteSink, PositionedOutput } from './bytes.js';
+import { RamferryError } from '../errors.js';
+import { formatSize } from '../units.js';
 
 export class BoundedSink implements ByteSink {
   readonly label: string;

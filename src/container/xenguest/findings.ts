@@ -5,13 +5,8 @@
 import { Buffer } from 'node:buffer';
 
 import { CHUNK_OVERHEAD } from '../../chunk/record.js';
-import {
-  ENVELOPE_BYTES,
-  LIBXC_HEADER_BYTES,
-  TOTALS_RECORD_BYTES,
-  XENGUEST_RECORD,
-} from '../../container/xenguest.js';
-import { MARK_RECORD_BYTES } from '../../container/xenguest-mark.js';
+import { ENVELOPE_BYTES, LIBXC_HEADER_BYTES, TOTALS_RECORD_BYTES, XENGUEST_RECORD } from '../xenguest.js';
+import { MARK_RECORD_BYTES } from '../xenguest-mark.js';
 import { RamferryError } from '../../errors.js';
 import { IMAGE_HEADER_BYTES, LIBXC_RECORD } from '../../grammar/xen/libxc-format.js';
 import type { LibxcRecord } from '../../grammar/xen/libxc-records.js';

@@ -1,0 +1,92 @@
+// The receiving side of a stream that is handed on as it comes: an uncompressed migration stream, which `receive` must always
+// accept, or any bytes where the user says so. Nothing can be verified; a QEMU stream that broke off is an error all the same.
+
+import { Buffer } from 'node:buffer';
+
+import { RamferryError } from '../errors.js';
+import type { Grammar, SegmentSink, StreamEnd } from '../grammar/grammar.js';
+import { TASK } from '../slot/job.js';
+import type { Arrivals, ChunkPages, Inlet, InletInput, InletOutcome } from './inlet.js';
+
+const BUFFER_BYTES = 1024 * 1024;
+
+/** The grammar is asked only where the stream ends. */
+const IGNORED: SegmentSink = {
+  full: false,
+  skeleton: () => undefined,
+  words: () => undefined,
+  pages: () => undefined,
+  pageData: () => undefined,
+  flush: () => undefined,
+  totals: () => undefined,
+};
+
+export class PlainInlet implements Inlet {
+  readonly task = TASK.decode;
+  readonly prefix = 0;
+  readonly #input: Pick<InletInput, 'source' | 'head'>;
+  readonly #grammar: Grammar | undefined;
+  /** Bytes that the grammar has not consumed. */
+  #kept = Buffer.alloc(0);
+  #bytes = 0;
+  #end: StreamEnd | undefined;
+
+  /** @param grammar follows the stream to its end; absent = any bytes are handed on */
+  constructor(input: Pick<InletInput, 'source' | 'head'>, grammar?: Grammar) {
+    this.#input = input;
+    this.#grammar = grammar;
+  }
+
+  async read(arrivals: Arrivals): Promise<void> {
+    const { source, head } = this.#input;
+    const buffer = Buffer.allocUnsafe(BUFFER_BYTES);
+    source.patience?.(0);
+    for (let piece = Buffer.from(head); ;) {
+      if (piece.length > 0) await arrivals.pass(piece);
+      this.#follow(piece, false);
+      arrivals.taken(piece.length);
+      const got = await source.read(buffer);
+      if (got === 0) break;
+      piece = buffer.subarray(0, got);
+    }
+    this.#checkEnd();
+  }
+
+  deliver(): ChunkPages {
+    throw new RamferryError('ERR_INTERNAL', 'a plain stream has no chunks');
+  }
+
+  passed(bytes: Uint8Array): void {
+    this.#bytes += bytes.length;
+  }
+
+  verify(): void {
+    // Nothing states totals.
+  }
+
+  outcome(): InletOutcome {
+    return { bytes: this.#bytes, verified: false, streamEnd: this.#end };
+  }
+
+  #follow(piece: Buffer, atEnd: boolean): void {
+    const grammar = this.#grammar;
+    if (grammar === undefined) return;
+    const data = this.#kept.length === 0 ? piece : Buffer.concat([this.#kept, piece]);
+    let at = 0;
+    for (let taken = 1; taken > 0 && at < data.length; at += taken) {
+      taken = grammar.scan(data.subarray(at), atEnd, IGNORED);
+    }
+    this.#kept = Buffer.from(data.subarray(at));
+  }
+
+  /** @throws ERR_STREAM_TRUNCATED */
+  #checkEnd(): void {
+    this.#follow(Buffer.alloc(0), true);
+    this.#end = this.#grammar?.end();
+    if (this.#end?.state !== 'incomplete') return;
+    throw new RamferryError('ERR_STREAM_TRUNCATED', `the stream is not complete: ${this.#end.because}`, {
+      offset: this.#bytes,
+      hint: 'its writer failed, was cancelled, or died; --pass-through hands on what came',
+    });
+  }
+}

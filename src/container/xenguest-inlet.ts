@@ -1,0 +1,81 @@
+// The receiving side of method `xenguest`: chunk records in libxc records of our own, everything else as it is.
+// A stream without our records passes untouched and ends as unverified. What the stream must be like is with the parser.
+
+import type { Buffer } from 'node:buffer';
+
+import type { LibxcRecord } from '../grammar/xen/libxc-records.js';
+import type { XenKind } from '../grammar/xen/wrapping.js';
+import { TASK } from '../slot/job.js';
+import { checkContinues } from './chunk-order.js';
+import type { ArrivedChunk, Arrivals, ChunkPages, Delivery, Inlet, InletOutcome } from './inlet.js';
+import { located } from './located.js';
+import { ENVELOPE_BYTES, isCut, XenguestTotals } from './xenguest.js';
+import { type XenguestInput, XenguestParser } from './xenguest/parser.js';
+
+/** What a stream has turned out to be, when it was read. */
+export type XenguestTraits = Pick<XenguestParser, 'ours' | 'cut' | 'bigEndian' | 'offset'>;
+
+export class XenguestInlet implements Inlet {
+  readonly task = TASK.decode;
+  readonly prefix = ENVELOPE_BYTES;
+  readonly #input: XenguestInput;
+  readonly #kind: XenKind;
+  readonly #onRecord: (record: LibxcRecord) => void;
+  readonly #totals = new XenguestTotals();
+  /** Totals that were read and not yet compared, in stream order. */
+  readonly #stated: { readonly record: LibxcRecord; readonly body: Buffer }[] = [];
+  #parser: XenguestParser | undefined;
+
+  /** @param onRecord told of every libxc record as it begins, ours or not */
+  constructor(
+    input: XenguestInput,
+    kind: XenKind,
+    onRecord: (record: LibxcRecord) => void = () => undefined,
+  ) {
+    this.#input = input;
+    this.#kind = kind;
+    this.#onRecord = onRecord;
+  }
+
+  get traits(): XenguestTraits {
+    return this.#parser!;
+  }
+
+  read(arrivals: Arrivals): Promise<void> {
+    this.#parser = new XenguestParser(this.#input, this.#kind, {
+      arrivals,
+      stated: (record, body) => void this.#stated.push({ record, body }),
+      begin: this.#onRecord,
+    });
+    return this.#parser.run();
+  }
+
+  deliver(chunk: ArrivedChunk, { input }: Pick<Delivery, 'input'>): ChunkPages {
+    const header = chunk.header!;
+    checkContinues(chunk, header.offset, this.#totals.decodedBytes);
+    const record = input.subarray(ENVELOPE_BYTES, ENVELOPE_BYTES + chunk.length);
+    this.#totals.chunk(header, input.subarray(0, ENVELOPE_BYTES), record);
+    return header;
+  }
+
+  passed(bytes: Uint8Array): void {
+    this.#totals.verbatim(bytes);
+  }
+
+  verify(): void {
+    const { record, body } = this.#stated.shift()!;
+    try {
+      this.#totals.verify(body, isCut(body));
+    } catch (thrown) {
+      // The totals of an input that broke off are no record of the walk.
+      const { number, offset } = record;
+      throw located(thrown, { offset, ...(number < 0 ? {} : { record: number }) });
+    }
+  }
+
+  outcome(): InletOutcome {
+    // A stream of ours that was not verified has ended in an error.
+    const { decodedBytes } = this.#totals;
+    return { bytes: decodedBytes, verified: this.#parser!.ours, sums: this.#totals.sums() };
+  }
+}

@@ -1,0 +1,58 @@
+// What takes the findings of an inlet while a stream is walked: one piece of memory for all records, nothing decoded. The
+// checksum of each chunk record is verified, and the records are counted.
+
+import { Buffer } from 'node:buffer';
+
+import type { ArrivedChunk, Arrivals, Inlet, SlotSizes, StreamNeeds } from '../../container/inlet.js';
+import { checkSeal, RecordCount } from './record-count.js';
+
+const UNLIMITED: SlotSizes = { input: Infinity, output: Infinity };
+const MEMORY_BYTES = 65_536;
+
+export abstract class RecordWalk implements Arrivals {
+  readonly count = new RecordCount();
+  /** Absent where the stream holds no chunk. */
+  announced: StreamNeeds | undefined;
+  protected abstract readonly inlet: Inlet;
+  #memory = Buffer.alloc(MEMORY_BYTES);
+
+  open(needs: StreamNeeds): SlotSizes {
+    this.announced = needs;
+    return UNLIMITED;
+  }
+
+  room(length: number): Buffer {
+    if (length > this.#memory.length) this.#memory = Buffer.alloc(length);
+    return this.#memory.subarray(0, length);
+  }
+
+  chunk(chunk: ArrivedChunk, body: Buffer): void {
+    const { prefix } = this.inlet;
+    checkSeal(body.subarray(prefix, prefix + chunk.length), chunk.header!);
+    this.add(chunk, body);
+    this.count.addRecord(chunk.header!, chunk.length);
+  }
+
+  /** Adds up a chunk when its turn has come. */
+  protected abstract add(chunk: ArrivedChunk, body: Buffer): void;
+
+  pass(bytes: Uint8Array): void {
+    this.inlet.passed(bytes);
+  }
+
+  totals(): void {
+    this.inlet.verify();
+  }
+
+  settle(): void {
+    // Nothing is under way.
+  }
+
+  taken(): void {
+    // The inlet counts.
+  }
+
+  expect(): void {
+    // The header of the stream is in the report.
+  }
+}

@@ -1,0 +1,33 @@
+// How many slots a receiver has for a stream that announces what its chunks need. Pure.
+
+import type { StreamNeeds } from '../../container/inlet.js';
+import { RamferryError } from '../../errors.js';
+import type { SlotGeometry } from '../../slot/layout.js';
+import { announcedGeometry, receiverGeometry } from './memory.js';
+import type { RestorePlan } from './receive-plan.js';
+
+/**
+ * @returns undefined when the needs are optional and exceed the plan's memory limit
+ * @throws ERR_STREAM_LIMIT when they are not optional and exceed it
+ */
+export function streamSlots(
+  { threads, memoryLimit, codecBytes }: RestorePlan,
+  { maxChunk, inputBytes, storeBytes, window, optional }: StreamNeeds,
+): SlotGeometry | undefined {
+  const needs = {
+    limit: memoryLimit,
+    threads,
+    chunkSize: maxChunk,
+    codecBytes: codecBytes(maxChunk),
+    // Chunks that wait for their turn hold a slot each.
+    extraSlots: window,
+    storeBytes,
+  };
+  if (!optional) return announcedGeometry(needs, inputBytes);
+  try {
+    return receiverGeometry(needs, inputBytes);
+  } catch (thrown) {
+    if (thrown instanceof RamferryError && thrown.code === 'ERR_MEMORY_LIMIT') return undefined;
+    throw thrown;
+  }
+}
