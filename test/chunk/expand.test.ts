@@ -1,4 +1,4 @@
-// Operations made by an enemy: each is refused with a typed error, and nothing outside the chunk is ever written.
+// Hostile operations: each is refused with a typed error, and no byte outside the chunk is written.
 
 import assert from 'node:assert/strict';
 import { Buffer } from 'node:buffer';
@@ -23,7 +23,7 @@ function operations(steps: readonly Step[]): Uint8Array {
   return writer.bytes;
 }
 
-/** Expands into guarded memory; what the guard does not hold fails the test. */
+/** Expands into guarded memory; a write outside the chunk fails the test. */
 function expand(program: Uint8Array, content: Uint8Array, length: number, pages = length): Buffer {
   const memory = sharedBuffer(length + 128).fill(0x5a);
   const out = memory.subarray(64, 64 + length);
@@ -42,8 +42,8 @@ function expand(program: Uint8Array, content: Uint8Array, length: number, pages 
 
 const HUGE = 2 ** 32 - 1;
 
-describe('expand', () => {
-  it('a duplicate may repeat pages that the same operation made', () => {
+describe('Expander', () => {
+  it('repeats pages that the same duplicate operation made', () => {
     const out = expand(
       operations([
         [OP.literal, 2],
@@ -55,7 +55,7 @@ describe('expand', () => {
     assert.ok(out.equals(Buffer.concat([2, 3, 2, 3, 2, 3, 2].map(page))));
   });
 
-  it('pages are counted over skeleton between them', () => {
+  it('counts pages across skeleton between them', () => {
     const out = expand(
       operations([
         [OP.literal, 1],
@@ -74,12 +74,12 @@ describe('expand', () => {
   const cases: [name: string, steps: Step[], content: number, length: number][] = [
     ['more bytes than the chunk has room for', [[OP.bytes, 11]], 11, 10],
     ['more bytes than there is content', [[OP.bytes, 10]], 9, 10],
-    ['as many bytes as a number can say', [[OP.bytes, HUGE]], 10, 10],
+    ['as many bytes as a number can express', [[OP.bytes, HUGE]], 10, 10],
     ['literal pages beyond the chunk', [[OP.literal, 2]], 2 * P, P],
     ['literal pages beyond the content', [[OP.literal, 2]], 2 * P - 1, 2 * P],
-    ['as many literal pages as a number can say', [[OP.literal, HUGE]], P, P],
+    ['as many literal pages as a number can express', [[OP.literal, HUGE]], P, P],
     ['zero pages beyond the chunk', [[OP.zero, 2]], 0, 2 * P - 1],
-    ['as many zero pages as a number can say', [[OP.zero, HUGE + 15]], 0, P],
+    ['as many zero pages as a number can express', [[OP.zero, HUGE + 15]], 0, P],
     ['a duplicate of nothing', [[OP.duplicate, 1, 1]], 0, P],
     [
       'a duplicate at distance 0',
@@ -118,7 +118,7 @@ describe('expand', () => {
       2 * P,
     ],
     ['words beyond the chunk', [[OP.progressionLE, 3, 0, 0, 2]], 0, 23],
-    ['as many words as a number can say', [[OP.progressionBE, HUGE, 0, 0, 2]], 0, 24],
+    ['as many words as a number can express', [[OP.progressionBE, HUGE, 0, 0, 2]], 0, 24],
     ['a list beyond the chunk', [[OP.listLE, 2, 0, 0, 0]], 0, 15],
     ['too little', [[OP.zero, 1]], 0, P + 1],
     ['nothing at all', [], 0, 1],
@@ -128,19 +128,19 @@ describe('expand', () => {
     ['kind 15', [[15, 1]], 1, 1],
   ];
   for (const [name, steps, content, length] of cases) {
-    it(`${name} is ERR_STREAM_FORMAT`, () => {
+    it(`fails with ERR_STREAM_FORMAT: ${name}`, () => {
       assert.throws(() => expand(operations(steps), noise(content), length), isTyped('ERR_STREAM_FORMAT'));
     });
   }
 
-  it('more pages than the stream announced for a chunk are refused', () => {
+  it('refuses more pages than the stream announced for a chunk', () => {
     assert.throws(
       () => expand(operations([[OP.zero, 4]]), noise(0), 4 * P, 3 * P),
       isTyped('ERR_STREAM_FORMAT'),
     );
   });
 
-  it('any operations give a typed error or exactly the chunk', () => {
+  it('gives a typed error or exactly the chunk, for any operations', () => {
     const step = fc
       .tuple(
         fc.integer({ min: 0, max: 9 }),

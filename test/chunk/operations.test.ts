@@ -1,4 +1,4 @@
-// The encoding of single operations: round trips over all edge values, and everything a writer cannot have written.
+// The encoding of single operations: round trips over all edge values, and all that a writer cannot have written.
 
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
@@ -40,8 +40,8 @@ function write(room: number, steps: (writer: OperationWriter) => void): Operatio
   return writer;
 }
 
-describe('operations', () => {
-  it('come back as they were written: kinds, counts, numbers, signed numbers', () => {
+describe('OperationWriter and OperationReader', () => {
+  it('read what was written: kinds, counts, numbers, signed numbers', () => {
     fc.assert(
       fc.property(
         fc.array(fc.tuple(fc.integer({ min: 0, max: 15 }), counts, unsigned, signed), { maxLength: 20 }),
@@ -66,7 +66,7 @@ describe('operations', () => {
     );
   });
 
-  it('take the bytes that the specification says', () => {
+  it('write the bytes of the specification', () => {
     const written = (count: number): number[] => [
       ...write(20, (writer) => {
         writer.begin(OP.zero, count);
@@ -83,7 +83,7 @@ describe('operations', () => {
     assert.deepEqual([...zigzag.bytes], [0, 1, 2, 3, 4]);
   });
 
-  it('a full writer says so, keeps what it had, and writes nothing more', () => {
+  it('set overflow and write nothing more, when the memory is full', () => {
     fc.assert(
       fc.property(fc.integer({ min: 0, max: 40 }), fc.array(fc.tuple(counts, unsigned)), (room, steps) => {
         const memory = new Uint8Array(room + 8).fill(0xa5);
@@ -110,18 +110,18 @@ describe('operations', () => {
   });
 });
 
-describe('malformed operations', () => {
+describe('OperationReader with malformed operations', () => {
   const cases: Record<string, number[]> = {
     'a count of 0': [0x02],
     'an escaped count that is missing': [0xf2],
     'a number that ends early': [0x14, 0x80],
     'a number of five bytes whose last has too many bits': [0x14, 0xff, 0xff, 0xff, 0xff, 0x10],
     'a number of six bytes': [0x14, 0x80, 0x80, 0x80, 0x80, 0x80, 0x01],
-    'a number with a needless zero': [0x14, 0x81, 0x00],
+    'a number with a superfluous zero': [0x14, 0x81, 0x00],
     'zero in two bytes': [0x14, 0x80, 0x00],
   };
   for (const [name, bytes] of Object.entries(cases)) {
-    it(`${name} is ERR_STREAM_FORMAT`, () => {
+    it(`fails with ERR_STREAM_FORMAT: ${name}`, () => {
       const reader = new OperationReader(Uint8Array.from(bytes));
       assert.throws(() => {
         reader.next();
@@ -130,7 +130,7 @@ describe('malformed operations', () => {
     });
   }
 
-  it('random bytes give operations or ERR_STREAM_FORMAT, and what is read is written the same', () => {
+  it('reads random bytes as operations that are written the same, or fails with ERR_STREAM_FORMAT', () => {
     fc.assert(
       fc.property(fc.uint8Array({ maxLength: 30 }), (bytes) => {
         const reader = new OperationReader(bytes);

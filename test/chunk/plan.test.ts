@@ -1,5 +1,4 @@
-// Plan and expand: any segment table comes back byte by byte, and the plan keeps the bounds that everything else
-// relies on.
+// Plan and expand: any segment table is restored byte by byte, and the plan keeps the limits that other files rely on.
 
 import assert from 'node:assert/strict';
 import { Buffer } from 'node:buffer';
@@ -31,8 +30,8 @@ function check(plan: Plan, input: PlanInput, expected: Buffer): void {
   assert.deepEqual(counts, { zero, literal, duplicate, same: 0, delta: 0 });
 }
 
-describe('plan and expand', () => {
-  it('give any chunk back', () => {
+describe('Planner and Expander', () => {
+  it('restore any chunk', () => {
     fc.assert(
       fc.property(chunks, (pieces) => {
         const input = inputOf(pieces);
@@ -42,7 +41,7 @@ describe('plan and expand', () => {
     );
   });
 
-  it('give it back when it is only stored', () => {
+  it('restore a chunk that is only stored', () => {
     fc.assert(
       fc.property(chunks, (pieces) => {
         const input = inputOf(pieces);
@@ -54,7 +53,7 @@ describe('plan and expand', () => {
     );
   });
 
-  it('a planner that has planned other chunks plans as a fresh one does', () => {
+  it('plan the same after other chunks', () => {
     fc.assert(
       fc.property(chunks, chunks, (before, pieces) => {
         const room = Math.max(bytesOf(before).length, bytesOf(pieces).length);
@@ -67,7 +66,7 @@ describe('plan and expand', () => {
     );
   });
 
-  it('count zero, literal and duplicate pages, and leave only literal ones for the codec', () => {
+  it('count zero, literal and duplicate pages, and leave only literal pages for the codec', () => {
     const pieces: Piece[] = [
       { kind: 'pages', pages: [0, 0, 2, 3, 2, 2, 0] },
       { kind: 'skeleton', bytes: Buffer.from('between') },
@@ -80,7 +79,7 @@ describe('plan and expand', () => {
     check(plan, input, bytesOf(pieces));
   });
 
-  it('joins neighbours: equal kinds are one operation', () => {
+  it('join neighbours of the same kind to one operation', () => {
     const input = inputOf([
       { kind: 'pages', pages: [0, 0] },
       { kind: 'pages', pages: [0, 2, 4] },
@@ -99,7 +98,7 @@ describe('plan and expand', () => {
     ]);
   });
 
-  it('content in one stretch stays where it is, scattered content is gathered', () => {
+  it('leave content in one stretch where it is, and gather scattered content', () => {
     const stretch = inputOf([
       { kind: 'pages', pages: [0, 0, 2, 4] },
       { kind: 'skeleton', bytes: noise(9) },
@@ -110,7 +109,7 @@ describe('plan and expand', () => {
     assert.notEqual(planner(scattered.length).plan(scattered).body.buffer, scattered.front.buffer);
   });
 
-  it('the operations in front of a stretch may be as long as their room', () => {
+  it('accept operations as long as their room in front of a stretch', () => {
     // Words without a pattern: several bytes of operations each, and one stretch of content at the end.
     const words = Array.from({ length: 7000 }, (_, index) =>
       BigInt.asUintN(64, BigInt(index) ** 3n * 0x1_0001n),
@@ -126,7 +125,7 @@ describe('plan and expand', () => {
     check(plan, input, bytesOf(pieces));
   });
 
-  it('a chunk with too many operations goes as plain bytes', () => {
+  it('plan plain bytes, when a chunk has too many operations', () => {
     const random = Array.from({ length: 30_000 }, (_, index) => BigInt.asUintN(64, BigInt(index + 1) ** 17n));
     for (const bigEndian of [false, true]) {
       const pieces: Piece[] = [
@@ -142,7 +141,7 @@ describe('plan and expand', () => {
     }
   });
 
-  it('words that cost more than they save go as plain bytes too', () => {
+  it('plan plain bytes, when words cost more than they save', () => {
     const pieces: Piece[] = [
       { kind: 'words', words: [0x8000_0000_8000_0000n, 0x7fff_ffff_7fff_ffffn], bigEndian: false },
     ];
@@ -152,7 +151,7 @@ describe('plan and expand', () => {
     check(plan, input, bytesOf(pieces));
   });
 
-  it('a full segment table comes back', () => {
+  it('restore a full segment table', () => {
     const pieces: Piece[] = Array.from({ length: MAX_SEGMENTS }, (_, index) =>
       index % 2 === 0
         ? { kind: 'skeleton', bytes: noise(1 + (index % 3), index + 1) }
@@ -162,13 +161,13 @@ describe('plan and expand', () => {
     check(planner(input.length).plan(input), input, bytesOf(pieces));
   });
 
-  it('a segment table that does not cover the chunk is our own mistake, and is told', () => {
+  it('throw, when the segment table does not cover the chunk', () => {
     const input = inputOf([{ kind: 'pages', pages: [2] }]);
     const short = { ...input, segments: Int32Array.of(SEGMENT.skeleton, 100), segmentCount: 1 };
     assert.throws(() => planner(input.length).plan(short), /segments cover 100 of 4096 bytes/);
   });
 
-  it('does not read behind the chunk: what lies there changes nothing', () => {
+  it('do not depend on bytes behind the chunk', () => {
     const input = inputOf([{ kind: 'pages', pages: [2, 0] }]);
     const front = Buffer.concat([input.front, page(3)]);
     const longer = { ...input, front };

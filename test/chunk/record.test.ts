@@ -1,4 +1,4 @@
-// Whole chunk records: every codec, binding and level there and back; and records that were damaged or made by an enemy.
+// Whole chunk records: every codec, binding and level, there and back; and records that are damaged or hostile.
 
 import assert from 'node:assert/strict';
 import { Buffer } from 'node:buffer';
@@ -45,14 +45,14 @@ const compressible: Piece[] = [
   { kind: 'skeleton', bytes: memoryLike(3000) },
 ];
 
-describe('a chunk record', () => {
+describe('encodeChunk and decodeChunk', () => {
   for (const candidate of candidates) {
     const { levels } = BINDINGS[candidate.codec].find(
       (each) => each.traits.binding === candidate.binding,
     )!.traits;
-    // The highest zstd levels take seconds to set up; their vectors are the codec room's.
+    // The highest zstd levels take seconds to set up; test/codec covers them.
     const tried = [...new Set([0, 1, 3, 9, levels.max])].filter((level) => level <= Math.min(levels.max, 12));
-    it(`comes back by ${candidate.codec} (${candidate.binding}), levels ${tried.join(', ')}`, async () => {
+    it(`restore a chunk by ${candidate.codec} (${candidate.binding}), levels ${tried.join(', ')}`, async () => {
       const used = codec(candidate.codec, candidate.binding);
       for (const level of tried) {
         const coding = { codec: used, level, storeOnly: false };
@@ -67,9 +67,9 @@ describe('a chunk record', () => {
       }
     });
 
-    it(`${candidate.codec} (${candidate.binding}) still works after chunks that it could not make smaller`, async () => {
+    it(`restore chunks by ${candidate.codec} (${candidate.binding}), after incompressible ones`, async () => {
       const used = codec(candidate.codec, candidate.binding);
-      // Other lengths and levels each time: parameters change after a frame that was given up.
+      // Other lengths and levels each time: parameters change after a frame that failed.
       for (const [length, level] of [
         [70_000, 1],
         [5000, 1],
@@ -85,7 +85,7 @@ describe('a chunk record', () => {
       }
     });
 
-    it(`any chunk comes back by ${candidate.codec} (${candidate.binding})`, async () => {
+    it(`restore any chunk by ${candidate.codec} (${candidate.binding})`, async () => {
       const used = codec(candidate.codec, candidate.binding);
       await fc.assert(
         fc.asyncProperty(chunks, fc.boolean(), async (pieces, storeOnly) => {
@@ -99,7 +99,7 @@ describe('a chunk record', () => {
     });
   }
 
-  it('is stored when the codec gains nothing, and when there is next to nothing to gain from', async () => {
+  it('store the body, when the codec gains nothing or the body is very short', async () => {
     const coding = { codec: codec('zstd'), level: 1, storeOnly: false };
     for (const bytes of [noise(20_000), noise(20), new Uint8Array(61)]) {
       const { header, record } = await encodePieces([{ kind: 'skeleton', bytes }], coding);
@@ -109,7 +109,7 @@ describe('a chunk record', () => {
     }
   });
 
-  it('says where the chunk belongs and what it is made of', async () => {
+  it('write place and page counts into the header', async () => {
     const place = { sequence: Number.MAX_SAFE_INTEGER, needs: 7, offset: 2 ** 52 + 1 };
     const { record } = await encodePieces([{ kind: 'pages', pages: [0, 2, 2, 0, 4] }], STORED, place);
     const { header } = await decodeRecord(record, 5 * PAGE_BYTES);
@@ -118,7 +118,7 @@ describe('a chunk record', () => {
     assert.deepEqual([zero, literal, duplicate, decodedLength], [2, 2, 1, 5 * PAGE_BYTES]);
   });
 
-  it('of any length up to a few pages fits the room it is promised', async () => {
+  it('fit recordCapacity(), for any length up to a few pages', async () => {
     for (const length of [1, 2, 14, 15, 16, 142, 143, PAGE_BYTES - 1, PAGE_BYTES, PAGE_BYTES + 1]) {
       const { record } = await encodePieces([{ kind: 'skeleton', bytes: noise(length) }]);
       assert.ok(record.length <= recordCapacity(length));
@@ -126,7 +126,7 @@ describe('a chunk record', () => {
     }
   });
 
-  it('a codec that throws while it compresses is an internal error that names it', async () => {
+  it('fail with ERR_INTERNAL that names the codec, when it throws', async () => {
     const broken: Codec = { ...stub(), compress: () => Promise.reject(new Error('no')) };
     await assert.rejects(
       encodePieces(compressible, { codec: broken, level: 1, storeOnly: false }),
@@ -134,7 +134,7 @@ describe('a chunk record', () => {
     );
   });
 
-  it('the checksum is of the bytes before the plan touches them', async () => {
+  it('take the checksum of the bytes before the plan', async () => {
     // In place: the operations overwrite zero pages in front of the stretch.
     const input = inputOf([{ kind: 'pages', pages: [0, 0, 2] }]);
     const expected = checksum(input.front.subarray(OPERATIONS_CAPACITY));
@@ -179,16 +179,16 @@ async function smallRecords(): Promise<[name: string, record: Buffer, bytes: Buf
 
 const MAX = 16_384;
 
-/** What a whole record of the right length may fail with. */
+/** Errors of a whole record of the right length. */
 const DAMAGED: readonly ErrorCode[] = ['ERR_STREAM_CHECKSUM', 'ERR_STREAM_FORMAT', 'ERR_STREAM_LIMIT'];
 
-describe('a damaged chunk record', () => {
-  it('with any one bit flipped is a typed error, never bytes', async () => {
+describe('decodeChunk of a damaged record', () => {
+  it('fails with a typed error, when any one bit is flipped', async () => {
     for (const [name, record] of await smallRecords()) {
       for (let bit = 0; bit < record.length * 8; bit++) {
         const damaged = Buffer.from(record);
         damaged[bit >> 3]! ^= 1 << (bit & 7);
-        // A receiver reads as many bytes as the header claims: what is missing is its to tell.
+        // A receiver reads as many bytes as the header claims, and reports missing ones itself.
         const claimed = damaged.readUInt32LE(4) + CHUNK_OVERHEAD;
         if (claimed > damaged.length) continue;
         await assert.rejects(decodeRecord(damaged, MAX), isTyped(...DAMAGED), `${name}, bit ${bit}`);
@@ -196,7 +196,7 @@ describe('a damaged chunk record', () => {
     }
   });
 
-  it('whose checksum was made to fit is a typed error, or decodes to what its own checksum says', async () => {
+  it('fails with a typed error or decodes to its own checksum, when the record checksum was adapted', async () => {
     let decoded = 0;
     for (const [name, record, bytes] of await smallRecords()) {
       for (let bit = 64; bit < (record.length - 8) * 8; bit++) {
@@ -204,7 +204,7 @@ describe('a damaged chunk record', () => {
         damaged[bit >> 3]! ^= 1 << (bit & 7);
         try {
           const result = await decodeRecord(reseal(damaged), MAX);
-          // Sequence, needs and offset are the stream's to check; some programs say the same in other words.
+          // The stream checks sequence, needs and offset; and different operations may mean the same.
           assert.ok(result.bytes.equals(bytes), `${name}, bit ${bit}`);
           decoded++;
         } catch (thrown) {
@@ -215,7 +215,7 @@ describe('a damaged chunk record', () => {
     assert.ok(decoded > 0);
   });
 
-  it('any body behind a fitting header and checksum is a typed error, or what its checksum says', async () => {
+  it('fails with a typed error or decodes to its own checksum, for any body', async () => {
     const records = await smallRecords();
     await fc.assert(
       fc.asyncProperty(
@@ -237,7 +237,7 @@ describe('a damaged chunk record', () => {
     );
   });
 
-  it('whose page counts differ from its operations is refused', async () => {
+  it('refuses page counts that differ from the operations', async () => {
     const { record } = await encodePieces([{ kind: 'pages', pages: [0, 2, 2] }]);
     for (const [at, wrong] of [
       [48, 0],
@@ -254,7 +254,7 @@ describe('a damaged chunk record', () => {
     }
   });
 
-  it('is checked before the codec sees it', async () => {
+  it('verifies the checksum before the codec runs', async () => {
     const { record } = await encodePieces(compressible, { codec: codec('zstd'), level: 1, storeOnly: false });
     record[CHUNK_HEADER_BYTES + 3]! ^= 1;
     const spy: Codec = { ...stub(), decompress: () => assert.fail('the codec saw a damaged body') };
@@ -264,7 +264,7 @@ describe('a damaged chunk record', () => {
     );
   });
 
-  it('names the chunk whatever is wrong with it', async () => {
+  it('names the chunk in every error', async () => {
     const [, record] = (await smallRecords())[0]!;
     for (const at of [CHUNK_HEADER_BYTES, 72, 48]) {
       const damaged = Buffer.from(record);
@@ -277,7 +277,7 @@ describe('a damaged chunk record', () => {
     }
   });
 
-  it('a codec that gives other bytes without a word is found out', async () => {
+  it('detects a codec that silently returns other bytes', async () => {
     const { record } = await encodePieces(compressible, { codec: codec('zstd'), level: 1, storeOnly: false });
     const real = codec('zstd');
     const lying: Codec = {
@@ -294,7 +294,7 @@ describe('a damaged chunk record', () => {
   });
 });
 
-describe("a hostile chunk header's", () => {
+describe('readChunkHeader of a hostile header', () => {
   const sound: ChunkHeader = {
     bodyLength: 100,
     sequence: 3,
@@ -318,7 +318,7 @@ describe("a hostile chunk header's", () => {
     return readChunkHeader(bytes, 0, max);
   }
 
-  it('sound neighbour is read', () => {
+  it('reads the limits of sound headers', () => {
     assert.deepEqual(read({}), sound);
     const limits = {
       decodedLength: MAX_CHUNK_BYTES,
@@ -355,18 +355,18 @@ describe("a hostile chunk header's", () => {
     ['duplicate pages beyond its length', { duplicate: 1 }, 'ERR_STREAM_FORMAT'],
   ];
   for (const [name, change, code] of bad) {
-    it(`${name} is ${code}`, () => {
+    it(`fails with ${code}: ${name}`, () => {
       assert.throws(() => read(change), isTyped(code));
     });
   }
 
-  it('operations of more than 64 KiB are refused', () => {
+  it('refuses operations of more than 64 KiB', () => {
     const large = { decodedLength: 200_000, plainLength: 100_000, bodyLength: 50 };
     assert.throws(() => read({ ...large, operationsLength: 65_537 }, 2 ** 20), isTyped('ERR_STREAM_FORMAT'));
     read({ ...large, operationsLength: 65_536 }, 2 ** 20);
   });
 
-  it('sequence number, `needs` and offset beyond 2^53 are refused', () => {
+  it('refuses sequence number, `needs` and offset beyond 2^53', () => {
     for (const at of [8, 16, 24]) {
       for (const value of [2n ** 53n, 2n ** 64n - 1n]) {
         const bytes = Buffer.alloc(CHUNK_HEADER_BYTES);
@@ -377,7 +377,7 @@ describe("a hostile chunk header's", () => {
     }
   });
 
-  it('reserved bytes must be 0', () => {
+  it('refuses reserved bytes other than 0', () => {
     for (const at of [45, 46, 47, ...Array.from({ length: 12 }, (_, index) => 60 + index)]) {
       const bytes = Buffer.alloc(CHUNK_HEADER_BYTES);
       writeChunkHeader(bytes, 0, sound);

@@ -1,5 +1,5 @@
-// Chunks that use the page store: what the sender's store holds after a chunk, the receiver's holds too; every
-// representation restores its page; and nothing that a hostile chunk can claim of the store is believed.
+// Chunks that use the page store: both stores hold the same after each chunk, every representation restores its page, and every
+// false claim of a hostile chunk is refused.
 
 import assert from 'node:assert/strict';
 import { Buffer } from 'node:buffer';
@@ -96,15 +96,15 @@ async function decode(pages: PageStore, record: Buffer): Promise<Buffer> {
   return out;
 }
 
-/** Page `seed` with a few bytes that tell its version. */
+/** Page `seed` with a few bytes that name its version. */
 function version(seed: number, number: number): Uint8Array {
   const bytes = Uint8Array.from(page(seed));
   bytes.set([number, number >>> 8, 77], 300);
   return bytes;
 }
 
-describe('the page store', () => {
-  it('carries same, stored, delta and literal pages', async () => {
+describe('PageStore', () => {
+  it('restores same, stored, delta and literal pages', async () => {
     const from: Side = { pages: store(), sequence: 0 };
     const to = store();
     const first = [
@@ -172,7 +172,7 @@ describe('the page store', () => {
     );
   });
 
-  it('takes a delta only where that costs less than the page', async () => {
+  it('uses a delta only where it costs less than the page', async () => {
     const from: Side = { pages: store(), sequence: 0 };
     const blank = Buffer.alloc(PAGE_BYTES, 32);
     await encode(from, [
@@ -194,7 +194,7 @@ describe('the page store', () => {
     assert.deepEqual([stored.header.literal, stored.header.delta], [0, 2]);
   });
 
-  it('is left as it was by a chunk that is damaged', async () => {
+  it('stays as it was, when a chunk is damaged', async () => {
     const from: Side = { pages: store(), sequence: 0 };
     const to = store();
     const { record } = await encode(from, [{ bytes: version(2, 1), own: ownSlot(3, false) }]);
@@ -207,7 +207,7 @@ describe('the page store', () => {
   });
 });
 
-describe('a hostile chunk', () => {
+describe('PageStore and a hostile chunk', () => {
   /** A store in which chunk 0 has written slot 0 and chunk 4 slot 1. */
   function known(): PageStore {
     const pages = store();
@@ -233,7 +233,7 @@ describe('a hostile chunk', () => {
       if (length !== undefined) out.number(length);
     };
 
-  it('sound neighbours are read', () => {
+  it('accepts sound chunks', () => {
     expand(reading(OP.same, 0), new Uint8Array(0));
     expand(reading(OP.stored, 0, 2), new Uint8Array(0), 2, 5);
     expand(reading(OP.delta, 0, 1, 3), Uint8Array.of(5, 1, 9));
@@ -260,10 +260,10 @@ describe('a hostile chunk', () => {
     ['reads a slot below 0', reading(OP.same, -1)],
     ['reads a slot beyond the store', reading(OP.stored, SLOTS)],
     ['reads slots that end beyond the store', reading(OP.same, SLOTS - 1, 2), undefined, 2],
-    ['reads a slot that nobody has written', reading(OP.same, 2)],
+    ['reads a slot that was never written', reading(OP.same, 2)],
     ['reads slots of which one is not written', reading(OP.stored, 1, 2), undefined, 2, 5],
     ['reads a slot that it does not wait for', reading(OP.stored, 1), undefined, 1, 4],
-    ['has a delta to a slot that nobody has written', reading(OP.delta, 3, 1, 3), Uint8Array.of(5, 1, 9)],
+    ['has a delta to a slot that was never written', reading(OP.delta, 3, 1, 3), Uint8Array.of(5, 1, 9)],
     ['has a delta to a slot beyond the store', reading(OP.delta, SLOTS, 1, 3), Uint8Array.of(5, 1, 9)],
     ['has a delta that overruns its page', reading(OP.delta, 0, 1, 4), Uint8Array.of(0xff, 0x1f, 2, 1)],
     ['has a delta longer than its content', reading(OP.delta, 0, 1, 4), Uint8Array.of(5, 1, 9)],
@@ -281,12 +281,12 @@ describe('a hostile chunk', () => {
     ['has an operation of an unknown kind', reading(13, 0)],
   ];
   for (const [name, build, content = new Uint8Array(0), pages, needs] of bad) {
-    it(`that ${name} is refused`, () => {
+    it(`refuses a chunk that ${name}`, () => {
       assert.throws(() => expand(build, content, pages, needs), isTyped('ERR_STREAM_FORMAT'));
     });
   }
 
-  it('uses no store that its stream has not announced', () => {
+  it('refuses store operations, when the stream has no page store', () => {
     for (const kind of [OP.same, OP.stored, OP.delta, OP.keep]) {
       const operations = new OperationWriter(new Uint8Array(64));
       operations.begin(kind, 1);

@@ -28,7 +28,7 @@ export type Piece =
 export function page(seed: number): Uint8Array {
   if (seed === 0) return new Uint8Array(PAGE_BYTES);
   const bytes = new Uint8Array(PAGE_BYTES).fill(seed);
-  // A page that only its last byte tells from zero is what a careless scan misses.
+  // A page whose only byte other than zero is the last: a wrong scan misses it.
   if (seed % 5 === 1) return bytes.fill(0, 0, PAGE_BYTES - 1);
   bytes.set(noise(seed % 2 === 0 ? 200 : PAGE_BYTES, seed + 1));
   return bytes;

@@ -1,4 +1,4 @@
-// Page numbers and addresses: any words come back, progressions cost next to nothing, hostile operations are refused.
+// Page numbers and addresses: any words are restored, progressions take a few bytes, hostile operations are refused.
 
 import assert from 'node:assert/strict';
 import { Buffer } from 'node:buffer';
@@ -61,8 +61,8 @@ function progression(from: bigint, stride: bigint, count: number): bigint[] {
   return Array.from({ length: count }, (_, index) => (from + stride * BigInt(index)) & MASK);
 }
 
-describe('words', () => {
-  it('come back, whatever they are, in either byte order, one stretch after the other', () => {
+describe('WordWriter and readWords', () => {
+  it('restore any words, in both byte orders, in several stretches', () => {
     fc.assert(
       fc.property(fc.array(list, { minLength: 1, maxLength: 5 }), fc.boolean(), (stretches, bigEndian) => {
         const expected = Buffer.concat(stretches.map((words) => toBytes(words, bigEndian)));
@@ -72,7 +72,7 @@ describe('words', () => {
     );
   });
 
-  it('come back as progressions with any stride, through every overflow of a half', () => {
+  it('restore progressions with any stride, through every overflow of a half', () => {
     fc.assert(
       fc.property(
         word,
@@ -89,7 +89,7 @@ describe('words', () => {
     );
   });
 
-  it('cost a few bytes as a progression, whatever its length', () => {
+  it('write a progression of any length in a few bytes', () => {
     for (const bigEndian of [false, true]) {
       for (const count of [4, 100, 100_000]) {
         const bytes = encode([progression(0x1234_5678n << 12n, 4096n, count)], bigEndian);
@@ -98,16 +98,16 @@ describe('words', () => {
     }
   });
 
-  it('cost one or two bytes each when they count up with gaps', () => {
+  it('write words that count up with gaps in one or two bytes each', () => {
     const words = Array.from({ length: 200 }, (_, index) => BigInt(1000 + index * 3 + (index % 3)));
     const { length } = encode([words], false);
     assert.ok(length < 200 * 1.1 + 10, `${length} bytes`);
   });
 });
 
-describe('hostile word operations', () => {
+describe('readWords of hostile operations', () => {
   for (const kind of [OP.progressionLE, OP.progressionBE, OP.listLE, OP.listBE]) {
-    it(`kind ${kind}: more words than there is room for are refused before one is written`, () => {
+    it(`kind ${kind}: refuses more words than the output has room for, before it writes one`, () => {
       for (const count of [2, 3, 15, 2 ** 20, 2 ** 32 - 1]) {
         const writer = new OperationWriter(new Uint8Array(64));
         writer.begin(kind, count);
@@ -123,7 +123,7 @@ describe('hostile word operations', () => {
       }
     });
 
-    it(`kind ${kind}: arguments that are cut off are refused`, () => {
+    it(`kind ${kind}: refuses arguments that are cut off`, () => {
       const writer = new OperationWriter(new Uint8Array(64));
       writer.begin(kind, 3);
       for (const value of [1000, -2000, 3000, 4000]) writer.signed(value);

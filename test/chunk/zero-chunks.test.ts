@@ -1,4 +1,4 @@
-// Records of zero chunks that no one looked at: the same bytes as encodeChunk makes of zero pages.
+// Records of zero chunks whose bytes were not read: the same bytes as encodeChunk() makes of zero pages.
 
 import assert from 'node:assert/strict';
 import { Buffer } from 'node:buffer';
@@ -13,7 +13,7 @@ import { openCodec } from '../../src/codec/registry.js';
 const MAX = 1 << 20;
 
 describe('ZeroChunks', () => {
-  it('writes the record that encodeChunk writes, at any length and place, and whatever the codec', async () => {
+  it('writes the record of encodeChunk, at any length and place, with any codec', async () => {
     const planner = new Planner(MAX);
     const zeroChunks = new ZeroChunks(planner);
     const scratch = Buffer.alloc(OPERATIONS_CAPACITY + MAX, 0xee);

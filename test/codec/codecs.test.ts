@@ -1,5 +1,5 @@
-// What Codec promises, for every codec × binding that runs here: round trips in shared memory, -1 instead of a throw,
-// determinism, and that bad input is an error of ours.
+// The promises of Codec, for every codec × binding that runs here: round trips in shared memory, -1 instead of a throw,
+// determinism, and a RamferryError for bad input.
 
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
@@ -45,7 +45,7 @@ for (const candidate of candidates) {
   const levels = levelsOf(candidate);
 
   describe(`${codec} by ${binding}`, () => {
-    it('says what it is', () => {
+    it('names codec and binding', () => {
       const it = open();
       assert.equal(it.name, codec);
       assert.equal(it.binding, binding);
@@ -60,7 +60,7 @@ for (const candidate of candidates) {
       it.close();
     });
 
-    it('restores nothing, one byte, zeros, noise and sizes around block limits', async () => {
+    it('restores no bytes, one byte, zeros, noise and sizes around block limits', async () => {
       const it = open();
       for (const n of [0, 1, 255, 256, 65_535, 65_536, 65_791, 65_792, 131_072, 131_073, MIB + 1]) {
         await roundTrip(it, new Uint8Array(n), 1);
@@ -69,7 +69,7 @@ for (const candidate of candidates) {
       }
     });
 
-    it('makes the same bytes again, on another codec and after other work', async () => {
+    it('makes the same bytes, in another instance and after other work', async () => {
       const first = open();
       const data = memoryLike(100_000);
       const once = Buffer.from(await encode(first, data, 1));
@@ -78,7 +78,7 @@ for (const candidate of candidates) {
       assert.equal(Buffer.compare(await encode(open(), data, 1), once), 0);
     });
 
-    it('answers -1 when the room is too small, up to the very byte', async () => {
+    it('returns -1, when the room is a single byte too small', async () => {
       const it = open();
       for (const data of [memoryLike(3000), noise(3000), memoryLike(300_000)]) {
         const encoded = await encode(it, data, 1);
@@ -91,14 +91,14 @@ for (const candidate of candidates) {
       }
     });
 
-    it('writes nothing behind the encoded bytes it reports', async () => {
+    it('writes nothing behind the encoded bytes', async () => {
       const room = roomFor(5000).fill(0xee);
       const length = await open().compress(room.subarray(0, 5200), shared(memoryLike(5000)), 1);
       assert.ok(length > 0);
       assert.ok(room.subarray(5200).every((byte) => byte === 0xee));
     });
 
-    it('takes level 0 as stored and refuses levels it does not have', async () => {
+    it('takes level 0 as stored, and refuses levels outside its range', async () => {
       const it = open();
       const stored = await it.compress(roomFor(100), shared(memoryLike(100)), 0);
       assert.equal(stored, codec === 'none' ? 100 : -1);
@@ -110,7 +110,7 @@ for (const candidate of candidates) {
       }
     });
 
-    it('refuses input that is cut anywhere', async () => {
+    it('refuses input that is cut at any byte', async () => {
       const it = open();
       const data = memoryLike(2000);
       const encoded = await encode(it, data, 1);
@@ -123,7 +123,7 @@ for (const candidate of candidates) {
       }
     });
 
-    it('refuses bytes left over behind the end', async () => {
+    it('refuses bytes behind the end', async () => {
       const it = open();
       for (const data of [memoryLike(2000), noise(2000), new Uint8Array(0)]) {
         const encoded = await encode(it, data, 1);
@@ -137,7 +137,7 @@ for (const candidate of candidates) {
       }
     });
 
-    it('refuses another decoded length than was announced', async () => {
+    it('refuses a decoded length other than announced', async () => {
       const it = open();
       for (const data of [memoryLike(3000), noise(3000)]) {
         const encoded = await encode(it, data, 1);
@@ -151,7 +151,7 @@ for (const candidate of candidates) {
       }
     });
 
-    it('survives flipped bits: an error of ours or wrong bytes, nothing else, and works on', async () => {
+    it('gives a RamferryError or wrong bytes for flipped bits, and works on', async () => {
       const it = open();
       const data = memoryLike(3000);
       const encoded = Buffer.from(await encode(it, data, 1));
@@ -163,7 +163,7 @@ for (const candidate of candidates) {
       await roundTrip(it, data, 1);
     });
 
-    it('survives noise', async () => {
+    it('refuses noise, and works on', async () => {
       const it = open();
       await fc.assert(
         fc.asyncProperty(

@@ -1,4 +1,4 @@
-// What was once written must be readable for ever, by every binding of the codec.
+// Every binding of a codec must read for ever what was once written.
 
 import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';

@@ -1,5 +1,5 @@
-// Input that claims more than it has or holds more than it claims: refused before memory is spent on it.
-// The peak of a child process would need timing; the process's own resident memory does here.
+// Input that claims more than it has, or holds more than it claims: refused before memory is spent on it.
+// Measured by the resident memory of this process; the peak of a child process would need timing.
 
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
@@ -19,7 +19,7 @@ async function refusal(promise: Promise<void>): Promise<RamferryError> {
   assert.fail('was not refused');
 }
 
-/** Bytes of resident memory that the work added, at its end. */
+/** Bytes of resident memory that the work has added at its end. */
 async function growth(work: () => Promise<unknown>): Promise<number> {
   const before = process.memoryUsage.rss();
   const peakBefore = process.resourceUsage().maxRSS * 1024;
@@ -104,7 +104,7 @@ describe('hostile input of the other codecs', () => {
     }
   });
 
-  it('lz4 stops at the announced length, and takes no length from the sender', async () => {
+  it('lz4 stops at the announced length, and uses no length from the sender', async () => {
     // A run of 255s is a match of that many times 255 bytes: 1 MiB claims 255 MiB.
     const bomb = shared(Uint8Array.from([0x1f, 0, 1, 0, ...new Array<number>(MIB - 8).fill(255), 0]));
     for (const { open } of withoutZstd.filter(({ codec }) => codec === 'lz4')) {
@@ -113,7 +113,7 @@ describe('hostile input of the other codecs', () => {
     }
   });
 
-  it('lz4 refuses a block that is longer than any of that length', async () => {
+  it('lz4 refuses a block longer than any block of the decoded length', async () => {
     for (const { open } of withoutZstd.filter(({ codec }) => codec === 'lz4')) {
       const error = await refusal(
         (async () => open().decompress(sharedRoom(100), sharedRoom(100 + 16 + 1)))(),

@@ -1,5 +1,4 @@
-// The memory that a binding says one thread needs is enough for it, over many chunks and with a Reclaimer
-// at work as in a worker.
+// The announced memory of a thread is enough for its binding, over many chunks and with a Reclaimer as in a worker.
 
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
@@ -13,13 +12,13 @@ import { candidates, memoryLike, roomFor, shared, sharedRoom } from './support.j
 // As the command does.
 v8.setFlagsFromString('--expose-gc');
 
-/** The test's own garbage and what the process loads on the way. */
+/** The test's own garbage, and modules that the process loads meanwhile. */
 const SLACK = 16 * MIB;
 const CALLS = 160;
 
-describe('memory of one thread', () => {
+describe('memoryPerThread', () => {
   for (const { codec, binding, open } of candidates) {
-    it(`stays within what ${codec} by ${binding} announces`, async () => {
+    it(`is enough for ${codec} by ${binding}`, async () => {
       const work = open();
       const info = bindingInfo(codec, { binding });
       const chunk = shared(memoryLike(MIB));
@@ -39,7 +38,7 @@ describe('memory of one thread', () => {
     });
   }
 
-  it('is told for every zstd level, and grows with the size', () => {
+  it('exists for every zstd level, and grows with the size', () => {
     for (let level = -50; level <= 19; level += 1) {
       for (const size of [1, 64 * 1024, MIB, 16 * MIB, 64 * MIB]) {
         assert.ok(zstdEncoderMemory(level, size) >= 512 * 1024, `level ${level}, ${size} bytes`);

@@ -1,4 +1,4 @@
-// Which binding is chosen, how one is forced, what is said of missing ones, and that nothing is loaded too early.
+// The choice of a binding, a forced binding, reports of missing ones, and no module loaded too early.
 
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
@@ -9,14 +9,14 @@ import { codecWarnings, describeBindings, listBindings, usableCodecs } from '../
 import { bindingInfo, openCodec, openZstd } from '../../src/codec/registry.js';
 import { zstdBindings } from './support.js';
 
-describe('choice of a binding', () => {
-  it('takes the best that runs here', () => {
+describe('openCodec', () => {
+  it('opens the best binding that runs here', () => {
     assert.equal(openCodec('zstd').binding, zstdBindings[0]?.[0]);
     assert.equal(openZstd().binding, zstdBindings[0]?.[0]);
     for (const name of CODEC_NAMES) assert.equal(openCodec(name).binding, bindingInfo(name).binding);
   });
 
-  it('takes the binding that is asked for', () => {
+  it('opens the requested binding', () => {
     for (const [binding] of zstdBindings) assert.equal(openCodec('zstd', { binding }).binding, binding);
   });
 
@@ -29,7 +29,7 @@ describe('choice of a binding', () => {
     }
   });
 
-  it('refuses bindings that do not exist, and names those that do', () => {
+  it('refuses an unknown binding, and names the known ones', () => {
     assert.throws(() => openCodec('zstd', { binding: 'zstd-wasm' }), {
       code: 'ERR_OPTION_INVALID',
       hint: /zstd-napi, node:zlib, @mongodb-js\/zstd/,
@@ -38,7 +38,7 @@ describe('choice of a binding', () => {
   });
 
   it(
-    'says why a binding that was asked for is not there',
+    'names the reason, when the requested binding is missing',
     {
       skip: 'zstd' in process.versions && 'this Node has zstd',
     },
@@ -51,8 +51,8 @@ describe('choice of a binding', () => {
   );
 });
 
-describe('what is said of bindings', () => {
-  it('tells version, library and nature of each that runs here', () => {
+describe('describeBindings', () => {
+  it('reports version, library and traits of each binding that runs here', () => {
     for (const info of listBindings()) {
       assert.match(info.version, /^\d+\.\d+/, info.binding);
       assert.ok(!(info.direct && info.returnsBuffers), info.binding);
@@ -73,7 +73,7 @@ describe('what is said of bindings', () => {
     for (const report of reports) if (!report.usable) assert.notEqual(report.reason, '');
   });
 
-  it('warns when the fast zstd is missing or not used, and says why', () => {
+  it('codecWarnings names the reason, when the fast zstd is missing or not used', () => {
     assert.deepEqual(codecWarnings(describeBindings().filter(({ info }) => info.codec !== 'zstd')).length, 1);
     const reports = describeBindings().map((report) => {
       if (report.info.binding === 'zstd-napi') {
@@ -107,8 +107,8 @@ describe('what is said of bindings', () => {
   });
 });
 
-describe('loading', () => {
-  it('loads no native module before a codec is opened, and then only its own', () => {
+describe('loading of native modules', () => {
+  it('loads none before a codec is opened, and then only its own', () => {
     const registry = new URL('../../src/codec/registry.js', import.meta.url).href;
     const program = `
       const { openCodec } = await import(${JSON.stringify(registry)});

@@ -1,5 +1,5 @@
-// zstd across bindings: what one writes every other reads, standalone frames carry a checksum that is verified,
-// and the native zstd program agrees where it is installed.
+// zstd across bindings: each reads the frames of the others, standalone frames carry a verified checksum, and the native zstd
+// program reads them where it is installed.
 
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
@@ -13,7 +13,7 @@ const zstdProgram = spawnSync('zstd', ['--version']).status === 0;
 
 for (const [from, openFrom] of zstdBindings) {
   for (const [to, openTo] of zstdBindings) {
-    it(`zstd of ${from} is read by ${to}`, async () => {
+    it(`${to} reads zstd of ${from}`, async () => {
       for (const size of SIZES) {
         for (const data of [memoryLike(size), noise(size)]) {
           const room = roomFor(size);
@@ -27,7 +27,7 @@ for (const [from, openFrom] of zstdBindings) {
   }
 
   describe(`zstd frames of ${from}`, () => {
-    it('are single segments with the content size, and without checksum for chunks', async () => {
+    it('are single segments with content size, without checksum for chunks', async () => {
       for (const size of SIZES) {
         const room = roomFor(size);
         const length = await openFrom().compress(room, shared(memoryLike(size)), 1);
@@ -40,7 +40,7 @@ for (const [from, openFrom] of zstdBindings) {
       }
     });
 
-    it('verify the checksum of standalone ones', async () => {
+    it('have a checksum that is verified, when standalone', async () => {
       const codec = openFrom();
       const data = memoryLike(50_000);
       const room = roomFor(data.length);
@@ -56,7 +56,7 @@ for (const [from, openFrom] of zstdBindings) {
       }
     });
 
-    it('answer -1 when they do not fit by one byte', async () => {
+    it('give -1, when the room is one byte too small', async () => {
       const data = memoryLike(50_000);
       const length = await openFrom().compressFrame(roomFor(data.length), data, 1);
       assert.equal(await openFrom().compressFrame(sharedRoom(length - 1), data, 1), -1);
@@ -86,9 +86,9 @@ for (const [from, openFrom] of zstdBindings) {
   });
 }
 
-describe('rewrapping of frames', () => {
-  it('does not keep frames whose blocks promise far more than their content', () => {
-    // 600 raw blocks of 1 byte are honest, 600 compressed ones would be taken for a bomb.
+describe('rewrapFrame', () => {
+  it('refuses frames whose blocks announce far more than their content', () => {
+    // 600 raw blocks of 1 byte are sound; 600 compressed blocks look like a decompression bomb.
     const frame = new Uint8Array(10_000);
     const blocks = (type: number) => {
       let at = writeZstdHeader(frame, 600, false);

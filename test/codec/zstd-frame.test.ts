@@ -1,4 +1,4 @@
-// Headers of zstd frames: read back what is written, fed one byte at a time, against the real encoder.
+// Headers of zstd frames: written ones are read back, byte by byte, and frames of the real encoder are read.
 
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
@@ -17,7 +17,7 @@ import { memoryLike, roomFor, zstdBindings } from './support.js';
 const hex = (text: string) => Buffer.from(text.replaceAll(' ', ''), 'hex');
 
 describe('zstd frame header', () => {
-  it('reads back what was written, whatever the size', () => {
+  it('reads what was written, for any size', () => {
     const sizes = fc.oneof(
       fc.constantFrom(0, 255, 256, 65_791, 65_792, 2 ** 32 - 1, 2 ** 32, 2 ** 40),
       fc.nat({ max: 2 ** 31 - 1 }),
@@ -72,7 +72,7 @@ describe('zstd frame header', () => {
     });
   }
 
-  it('knows skippable frames', () => {
+  it('recognises skippable frames', () => {
     const bytes = hex('5f2a4d18 00010000');
     assert.equal(parseZstdHeader(bytes.subarray(0, 7)), undefined);
     assert.deepEqual(parseZstdHeader(bytes), { kind: 'skippable', headerLength: 8, contentSize: 256 });
@@ -103,12 +103,12 @@ describe('zstd blocks', () => {
     assert.equal(parseZstdBlockHeader(hex('1c0000'), 0)?.decodedBound, 131_072);
   });
 
-  it('are refused when longer than any may be', () => {
+  it('are refused, when longer than the limit', () => {
     assert.throws(() => parseZstdBlockHeader(hex('08 00 10'), 0), /longer/);
   });
 
   for (const [binding, open] of zstdBindings) {
-    it(`of ${binding} are walked to the end of the frame and not further`, async () => {
+    it(`of ${binding} are walked exactly to the end of the frame`, async () => {
       for (const size of [0, 1, 5000, 400_000]) {
         const room = roomFor(size);
         const length = await open().compressFrame(room, memoryLike(size), 3);

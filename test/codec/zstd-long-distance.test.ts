@@ -1,4 +1,4 @@
-// zstd that looks for repetitions all over its input: what is far apart is found, and every binding reads it.
+// zstd with long-distance matching: repetitions far apart are found, and every binding reads the frames.
 
 import assert from 'node:assert/strict';
 import { it } from 'node:test';
@@ -13,8 +13,10 @@ const data = ((): Uint8Array => {
   return shared(bytes);
 })();
 
-for (const [binding] of zstdBindings.filter(([name]) => bindingInfo('zstd', { binding: name }).longDistance)) {
-  it(`zstd of ${binding} finds what is far apart when it is asked to, and only then`, async () => {
+for (const [binding] of zstdBindings.filter(
+  ([name]) => bindingInfo('zstd', { binding: name }).longDistance,
+)) {
+  it(`zstd of ${binding} finds repetitions far apart, only with longDistance`, async () => {
     const lengths: number[] = [];
     for (const far of [true, false]) {
       const room = roomFor(data.length);
@@ -31,15 +33,17 @@ for (const [binding] of zstdBindings.filter(([name]) => bindingInfo('zstd', { bi
   });
 }
 
-it('a binding that cannot look far says so, and does as well as it can', async () => {
-  for (const [binding] of zstdBindings.filter(([name]) => !bindingInfo('zstd', { binding: name }).longDistance)) {
+it('a binding without long-distance matching says so, and compresses without it', async () => {
+  for (const [binding] of zstdBindings.filter(
+    ([name]) => !bindingInfo('zstd', { binding: name }).longDistance,
+  )) {
     const part = data.subarray(0, MIB);
     const room = roomFor(part.length);
     assert.ok((await openZstd({ binding, longDistance: true }).compress(room, part, 1)) > 0);
   }
 });
 
-it('reckons with the memory that looking far takes', () => {
+it('memoryPerThread includes the tables of long-distance matching', () => {
   for (const [binding] of zstdBindings) {
     const info = bindingInfo('zstd', { binding });
     const more = info.memoryPerThread(3, 64 * MIB, true) - info.memoryPerThread(3, 64 * MIB);

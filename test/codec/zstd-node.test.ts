@@ -1,5 +1,5 @@
-// The binding over node:zlib's zstd, which Node 20 lacks: driven through a stand-in that behaves as documented, made from
-// another zstd. Where Node has the real one, codecs.test.ts runs it as well.
+// The binding over node:zlib's zstd, which Node 20 lacks: tested with a stand-in that behaves as documented, made from another
+// zstd. Where Node has the real module, codecs.test.ts tests it as well.
 
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
@@ -62,7 +62,7 @@ describe(
     };
     const codec = zstdNodeFrom(native).open();
 
-    it('restores bytes, chunk frames and standalone ones', () => {
+    it('restores bytes of chunk frames and standalone frames', () => {
       for (const size of [0, 1, 300, 70_000]) {
         const data = memoryLike(size);
         for (const method of ['compress', 'compressFrame'] as const) {
@@ -83,7 +83,7 @@ describe(
       assert.deepEqual(seen[0]?.params, { 100: -5, 101: 17, 201: 0 });
     });
 
-    it('answers -1 when the room is too small, up to the very byte', () => {
+    it('returns -1, when the room is a single byte too small', () => {
       const data = memoryLike(70_000);
       const length = codec.compress(roomFor(data.length), data, 1);
       assert.ok(typeof length === 'number');

@@ -1,4 +1,4 @@
-// Copies between private and shared memory, byte for byte, and nothing beside them.
+// Copies between private and shared memory: exactly the requested bytes.
 
 import assert from 'node:assert/strict';
 import { Buffer } from 'node:buffer';
@@ -18,7 +18,7 @@ describe('copyBytes', () => {
     ['shared', 'private'],
     ['shared', 'shared'],
   ] as const) {
-    it(`moves exactly what it is told from ${from} to ${to} memory`, () => {
+    it(`copies exactly the requested bytes, from ${from} to ${to} memory`, () => {
       const source = memory(from === 'shared');
       for (let at = 0; at < LENGTH; at++) source[at] = (at * 31) ^ (at >> 8);
       for (const [at, start, end] of [
@@ -38,7 +38,7 @@ describe('copyBytes', () => {
     });
   }
 
-  it('copies within one memory', () => {
+  it('copies within one buffer', () => {
     const bytes = Buffer.from(new SharedArrayBuffer(8192));
     bytes.fill(0x5a, 0, 4096);
     copyBytes(bytes, 4096, bytes, 0, 4096);

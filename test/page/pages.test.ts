@@ -1,4 +1,4 @@
-// Zero pages, fingerprints and duplicates: what they promise, in shared memory and at any alignment.
+// Zero pages, fingerprints and duplicates, in shared memory and at any alignment.
 
 import assert from 'node:assert/strict';
 import { Buffer } from 'node:buffer';
@@ -31,7 +31,7 @@ const positions = fc.oneof(
 const byteValues = fc.integer({ min: 1, max: 255 });
 
 describe('isZeroPage', () => {
-  it('sees a page of zeros between other bytes', () => {
+  it('recognises a page of zeros between other bytes', () => {
     fc.assert(
       fc.property(offsets, offsets, (base, at) => {
         const { bytes, view } = memory(at + PAGE_BYTES + 9, base);
@@ -41,7 +41,7 @@ describe('isZeroPage', () => {
     );
   });
 
-  it('sees a single bit anywhere in the page', () => {
+  it('notices a single bit anywhere in the page', () => {
     fc.assert(
       fc.property(offsets, offsets, positions, fc.nat(7), (base, at, position, bit) => {
         const { bytes, view } = memory(at + PAGE_BYTES + 9, base);
@@ -55,7 +55,7 @@ describe('isZeroPage', () => {
 });
 
 describe('fingerprint', () => {
-  it('is the same for equal pages, wherever they lie', () => {
+  it('is the same for equal pages, at any offset', () => {
     fc.assert(
       fc.property(
         fc.uint8Array({ minLength: PAGE_BYTES, maxLength: PAGE_BYTES }),
@@ -73,7 +73,7 @@ describe('fingerprint', () => {
     );
   });
 
-  it('tells pages apart that differ where it samples: at their ends and at round offsets', () => {
+  it('differs for pages that differ at their ends or at round offsets', () => {
     const { bytes, view } = memory(PAGE_BYTES, 3);
     bytes.fill(0);
     const seen = new Set([fingerprint(view, 0)]);
@@ -87,7 +87,7 @@ describe('fingerprint', () => {
 });
 
 describe('DuplicateFinder', () => {
-  /** Pages of a small alphabet, so that there are many duplicates, each told by its bytes at places nobody samples. */
+  /** Pages of a small alphabet, so that there are many duplicates, which differ only at places that the fingerprint does not sample. */
   const letters = fc.array(fc.nat(11), { minLength: 1, maxLength: 40 });
 
   function paint(target: Buffer, letter: number): void {
@@ -107,7 +107,7 @@ describe('DuplicateFinder', () => {
     });
   }
 
-  it('names an exact earlier copy or none, and the page before it whenever that is one', () => {
+  it('finds an exact earlier copy or none, and always the page before where it is equal', () => {
     fc.assert(
       fc.property(letters, offsets, offsets, (pages, base, gap) => {
         find(pages, base, gap, new DuplicateFinder(pages.length)).forEach((earlier, index) => {
@@ -124,7 +124,7 @@ describe('DuplicateFinder', () => {
     );
   });
 
-  it('depends on the pages alone: not on alignment, not on what it saw before', () => {
+  it('depends on the pages alone, not on alignment or earlier chunks', () => {
     fc.assert(
       fc.property(letters, letters, offsets, offsets, (before, pages, base, gap) => {
         const used = new DuplicateFinder(Math.max(before.length, pages.length));
@@ -136,7 +136,7 @@ describe('DuplicateFinder', () => {
     );
   });
 
-  it('finds every copy of a page while pages of other fingerprints come between', () => {
+  it('finds every copy of a page, when pages with other fingerprints come between', () => {
     const { bytes, view } = memory(8 * PAGE_BYTES, 1);
     const finder = new DuplicateFinder(8);
     finder.begin();
@@ -147,7 +147,7 @@ describe('DuplicateFinder', () => {
     assert.deepEqual(found, [-1, -1, 0, -1, 1, 0, 3, -1]);
   });
 
-  it('takes pages that differ in one byte for different, wherever the byte is', () => {
+  it('distinguishes pages that differ in any one byte', () => {
     fc.assert(
       fc.property(positions, byteValues, (position, value) => {
         const { bytes, view } = memory(2 * PAGE_BYTES, 5);

@@ -1,4 +1,4 @@
-// The guess that a page was written all over, which saves looking at all of it.
+// The guess from a sample that a page was written all over.
 
 import assert from 'node:assert/strict';
 import { Buffer } from 'node:buffer';
@@ -23,15 +23,15 @@ function viewOf(bytes: Uint8Array): DataView {
   return new DataView(memory.buffer);
 }
 
-describe('a page that was written all over', () => {
+describe('looksRewritten', () => {
   const old = Buffer.from(noise(PAGE_BYTES, 1));
 
-  it('is told from one that was not', () => {
+  it('distinguishes a rewritten page from an unchanged one', () => {
     assert.ok(looksRewritten(wordsOf(old), 0, viewOf(noise(PAGE_BYTES, 2)), AT));
     assert.ok(!looksRewritten(wordsOf(old), 0, viewOf(old), AT));
   });
 
-  it('is not one of which a third has changed, wherever that lies', () => {
+  it('is false where any third of the page has changed', () => {
     for (let start = 0; start < PAGE_BYTES; start += 64) {
       const now = Buffer.from(old);
       for (let byte = 0; byte < PAGE_BYTES / 3; byte++) now[(start + byte) % PAGE_BYTES]! ^= 0x55;
@@ -39,7 +39,7 @@ describe('a page that was written all over', () => {
     }
   });
 
-  it('is not one with a counter in each cache line', () => {
+  it('is false where each cache line has a changed counter', () => {
     for (let place = 0; place < 64; place += 4) {
       const now = Buffer.from(old);
       for (let line = place; line < PAGE_BYTES; line += 64) now[line]! ^= 1;

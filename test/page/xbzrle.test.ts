@@ -1,4 +1,4 @@
-// Deltas of pages: whatever changed is restored, at any alignment, and no bytes make a decoder leave its page.
+// Deltas of pages: every change is restored, at any alignment, and no delta makes the decoder write outside its page.
 
 import assert from 'node:assert/strict';
 import { Buffer } from 'node:buffer';
@@ -19,7 +19,7 @@ function page(bytes: Uint8Array): { words: Int32Array; bytes: Buffer } {
   return { words, bytes: view };
 }
 
-/** The delta from `old` to `now`, or undefined when it is given up. */
+/** The delta from `old` to `now`, or undefined when it exceeds the limit. */
 function delta(old: Uint8Array, now: Uint8Array, limit = 2 * PAGE_BYTES): Buffer | undefined {
   const out = Buffer.alloc(3 * PAGE_BYTES, 0xa5);
   const length = encodeDelta(page(old).words, 0, page(now), out.subarray(7), limit);
@@ -44,8 +44,8 @@ const changes = fc.array(
   { maxLength: 12 },
 );
 
-describe('a delta', () => {
-  it('restores any change of any page', () => {
+describe('encodeDelta and applyDelta', () => {
+  it('restore any change of any page', () => {
     fc.assert(
       fc.property(fc.nat(5), changes, fc.nat(9), (seed, places, base) => {
         const old = Buffer.from(noise(PAGE_BYTES, seed + 1));
@@ -67,7 +67,7 @@ describe('a delta', () => {
     );
   });
 
-  it('is given up beyond its limit', () => {
+  it('encodeDelta returns -1 beyond its limit', () => {
     const old = Buffer.alloc(PAGE_BYTES);
     const now = Buffer.from(old).fill(1, 100, 200);
     assert.equal(delta(old, now)?.length, 2 + 100);
@@ -76,7 +76,7 @@ describe('a delta', () => {
     assert.equal(delta(noise(PAGE_BYTES, 1), noise(PAGE_BYTES, 2), 4000), undefined);
   });
 
-  it('is what the format says', () => {
+  it('write the bytes of the format', () => {
     const old = Buffer.alloc(PAGE_BYTES, 7);
     const now = Buffer.from(old);
     now[2] = 9;
@@ -94,13 +94,13 @@ describe('a delta', () => {
     ['ends within its bytes', [5, 3, 1, 2]],
     ['has an empty run', [5, 0]],
     ['has two runs without a gap', [5, 1, 1, 0, 1, 1]],
-    ['has a needless byte in a length', [0x85, 0x00, 1, 1]],
+    ['has a superfluous byte in a length', [0x85, 0x00, 1, 1]],
     ['has a length of three bytes', [0x80, 0x80, 0x01, 1, 1]],
     ['leaves the page by its equal bytes', [0x80, 0x20, 1, 1]],
     ['leaves the page by its run', [0xff, 0x1f, 2, 1, 1]],
   ];
   for (const [name, bytes] of hostile) {
-    it(`that ${name} is refused`, () => {
+    it(`applyDelta refuses a delta that ${name}`, () => {
       const memory = Buffer.alloc(PAGE_BYTES);
       assert.throws(
         () => applyDelta(memory, 0, Buffer.from(bytes)),
@@ -109,7 +109,7 @@ describe('a delta', () => {
     });
   }
 
-  it('of any bytes stays within its page', () => {
+  it('applyDelta stays within its page, for any bytes', () => {
     fc.assert(
       fc.property(fc.uint8Array({ maxLength: 60 }), (bytes) => {
         const memory = Buffer.alloc(PAGE_BYTES + 32, 0x5a);
@@ -126,7 +126,7 @@ describe('a delta', () => {
 });
 
 describe('estimateLiteral', () => {
-  it('tells pages that repeat from pages that do not', () => {
+  it('is lower for pages whose words repeat', () => {
     const guess = (bytes: Uint8Array): number => estimateLiteral(page(bytes).words, 0);
     assert.equal(guess(new Uint8Array(PAGE_BYTES)), 0);
     assert.equal(guess(new Uint8Array(PAGE_BYTES).fill(32)), 0);

@@ -1,4 +1,4 @@
-// A worker that cannot start: what its module needs is not there.
+// A worker that cannot start: a module that it imports does not exist.
 
 export default function never(): void {
   throw new Error('the native module is missing');

@@ -1,4 +1,4 @@
-// What a job of odd-jobs.ts is to do.
+// The tasks of odd-jobs.ts.
 
 export const DEED = { work: 0, fail: 1, crash: 2, hang: 3, later: 4, leave: 5, hoard: 6 } as const;
 

@@ -1,4 +1,4 @@
-// Threads that are ended while they load. RAMFERRY_EARLY_ENDS sets how many pools are started and ended.
+// Threads that end while they load. RAMFERRY_EARLY_ENDS sets how many pools start and end.
 
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
@@ -7,7 +7,7 @@ import { describe, it } from 'node:test';
 
 const COUNT = Number(process.env['RAMFERRY_EARLY_ENDS'] ?? 60);
 
-describe('a pool that ends at a random moment', () => {
+describe('OrderedPool that closes at a random moment', () => {
   it(`fails with a typed error and leaves the process alive, ${COUNT} times`, () => {
     const program = join(import.meta.dirname, 'early-ends.js');
     const child = spawnSync(process.execPath, [program, String(COUNT)], { encoding: 'utf8' });

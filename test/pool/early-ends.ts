@@ -1,5 +1,5 @@
-// Starts pools and ends them at random moments, again and again, in one process: a thread that is terminated while it loads a
-// native module would take the process with it. Run by early-ends.test.ts as `node early-ends.js COUNT`; prints what came of it.
+// Starts pools and closes them at random moments, repeatedly in one process: a thread that is terminated while it loads a native
+// module would end the process. Run by early-ends.test.ts as `node early-ends.js COUNT`; prints the outcomes.
 
 import { once } from 'node:events';
 import { setTimeout as sleep } from 'node:timers/promises';

@@ -1,4 +1,4 @@
-// A worker for the pool's tests: does what the job's numbers say, well or badly.
+// A worker for the pool's tests: its jobs succeed, wait, fail, hang or end the thread, as their numbers say.
 
 import { RamferryError } from '../../src/errors.js';
 import type { SlotViews } from '../../src/slot/layout.js';
@@ -11,7 +11,7 @@ const never = new Int32Array(new SharedArrayBuffer(4));
 async function job(slot: SlotViews): Promise<void> {
   const { encode } = slot;
   encode.usedLevel = BEGUN;
-  // What takes its time does so without the event loop, as a codec does.
+  // A long job blocks the event loop, as a codec does.
   Atomics.wait(never, 0, 0, encode.level);
   switch (encode.task) {
     case DEED.fail:

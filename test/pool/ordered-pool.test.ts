@@ -1,5 +1,5 @@
-// The pool with real threads: order, the first error, back-pressure, and workers that die. What would hang fails by its
-// time limit.
+// The pool with real threads: order, the first error, back-pressure, and workers that die. A test that hangs fails by its time
+// limit.
 
 import assert from 'node:assert/strict';
 import { afterEach, describe, it } from 'node:test';
@@ -70,8 +70,8 @@ async function drain(pool: OrderedPool): Promise<{ results: number[]; error: unk
 const count = (n: number): number[] => Array.from({ length: n }, (_, index) => index);
 const boom = new RamferryError('ERR_INTERRUPTED', 'enough');
 
-describe('ordered pool', () => {
-  it('hands out in the order of the pushes, whoever finishes first', LIMIT, async () => {
+describe('OrderedPool', () => {
+  it('hands out in the order of the pushes, in whatever order jobs finish', LIMIT, async () => {
     const pool = makePool(4, 6);
     const jobs = count(120);
     const pushing = (async () => {
@@ -93,7 +93,7 @@ describe('ordered pool', () => {
     [3, 9, 3],
     [2, 8, 8],
   ] as const) {
-    it(`misses nothing when it waits for ${atOnce} at once`, LIMIT, async () => {
+    it(`hands out every slot, when it waits for ${atOnce} at once`, LIMIT, async () => {
       const pool = makePool(threads, slots, './odd-jobs.js', atOnce);
       const jobs = count(150);
       const pushing = (async () => {
@@ -117,7 +117,7 @@ describe('ordered pool', () => {
     });
   }
 
-  it('waits for several where it may, and then has them', LIMIT, async () => {
+  it('waits for several slots at once, and then has them', LIMIT, async () => {
     const pool = makePool(1, 4, './odd-jobs.js', 3);
     for (const job of count(4)) await push(pool, job, { takes: 5 });
     assert.equal(pool.nextNow(), undefined, 'not done yet');
@@ -126,14 +126,14 @@ describe('ordered pool', () => {
     assert.equal(resultOf(pool, pool.nextNow()), 2);
   });
 
-  it('hears of a failure behind which it waits for more', LIMIT, async () => {
+  it('reports a failure, when it waits for a later slot', LIMIT, async () => {
     const pool = makePool(1, 4, './odd-jobs.js', 4);
     await push(pool, 0, { deed: DEED.fail });
     await push(pool, 1, { deed: DEED.hang });
     await assert.rejects(pool.next(), isTyped('ERR_STREAM_CODEC'));
   });
 
-  it('hands out by place when places are pushed out of order', LIMIT, async () => {
+  it('hands out by place, when places are pushed out of order', LIMIT, async () => {
     const pool = makePool(2, 8);
     const places = [2, 0, 3, 1, 5, 4];
     for (const place of places) {
@@ -145,7 +145,7 @@ describe('ordered pool', () => {
     assert.equal(pool.position, 6);
   });
 
-  it('hands out what was done without a worker in its place', LIMIT, async () => {
+  it('hands out slots of pushDone() in their places', LIMIT, async () => {
     const pool = makePool(1, 4);
     await push(pool, 0, { takes: 5 });
     const slot = await pool.acquire();
@@ -168,7 +168,7 @@ describe('ordered pool', () => {
     assert.notDeepEqual(pool.threads, []);
   });
 
-  it('counts pushes that found every worker at work', LIMIT, async () => {
+  it('counts pushes that find every worker at work', LIMIT, async () => {
     const pool = makePool(1, 4);
     await push(pool, 0, { takes: 20 });
     assert.equal(pool.busy, 0, 'the first may start a thread');
@@ -181,8 +181,8 @@ describe('ordered pool', () => {
   });
 });
 
-describe('back-pressure of the pool', () => {
-  it('is the number of slots: the next one has to wait for a release, in turn', LIMIT, async () => {
+describe('OrderedPool back-pressure', () => {
+  it('acquire() waits for a release, when all slots are taken', LIMIT, async () => {
     const pool = makePool(2, 3);
     const slots = [await pool.acquire(), await pool.acquire(), await pool.acquire()];
     assert.equal(new Set(slots).size, 3);
@@ -199,7 +199,7 @@ describe('back-pressure of the pool', () => {
     assert.equal(await second, slots[0]);
   });
 
-  it('holds back whoever pushes while nobody takes, whatever the workers have done', LIMIT, async () => {
+  it('acquire() waits while no slot is released, whatever the workers have done', LIMIT, async () => {
     const pool = makePool(2, 3);
     let pushed = 0;
     const pushing = (async () => {
@@ -216,8 +216,8 @@ describe('back-pressure of the pool', () => {
   });
 });
 
-describe('errors in the pool', () => {
-  it('the first in the order of the stream is reported, after all that came before it', LIMIT, async () => {
+describe('OrderedPool errors', () => {
+  it('reports the first error in stream order, after all slots before it', LIMIT, async () => {
     const pool = makePool(3, 8);
     for (const job of count(8)) {
       const bad = job === 3 || job === 5 || job === 6;
@@ -235,25 +235,29 @@ describe('errors in the pool', () => {
     await assert.rejects(pool.next(), isTyped('ERR_STREAM_CODEC'), 'and stays the error');
   });
 
-  it('a mistake inside a job is internal, names the chunk, and costs no thread', LIMIT, async () => {
-    const pool = makePool(1, 2);
-    await push(pool, 0);
-    await push(pool, 1, { deed: DEED.crash });
-    const { results, error } = await drain(pool);
-    assert.deepEqual(results, [0]);
-    isTyped('ERR_INTERNAL')(error);
-    assert.equal((error as RamferryError).place.sequence, 1);
-    assert.equal(pool.threads.length, 1);
-  });
+  it(
+    'reports an exception in a job as ERR_INTERNAL with the chunk, and keeps the thread',
+    LIMIT,
+    async () => {
+      const pool = makePool(1, 2);
+      await push(pool, 0);
+      await push(pool, 1, { deed: DEED.crash });
+      const { results, error } = await drain(pool);
+      assert.deepEqual(results, [0]);
+      isTyped('ERR_INTERNAL')(error);
+      assert.equal((error as RamferryError).place.sequence, 1);
+      assert.equal(pool.threads.length, 1);
+    },
+  );
 
-  it('what ended the input comes after everything that was pushed', LIMIT, async () => {
+  it('reports the error of end() after everything that was pushed', LIMIT, async () => {
     const pool = makePool(2, 4);
     for (const job of count(3)) await push(pool, job, { takes: 3 });
     pool.end(boom);
     assert.deepEqual(await drain(pool), { results: [0, 1, 2], error: boom });
   });
 
-  it('end() wakes whoever waits for the next chunk', LIMIT, async () => {
+  it('end() wakes next()', LIMIT, async () => {
     const pool = makePool(1, 2);
     const waiting = pool.next();
     await setTimeout(2);
@@ -261,7 +265,7 @@ describe('errors in the pool', () => {
     assert.equal(await waiting, undefined);
   });
 
-  it('fail() wakes whoever waits: for a slot, for a push, for a job', LIMIT, async () => {
+  it('fail() wakes waits for a slot, for a push and for a job', LIMIT, async () => {
     const starved = makePool(1, 1);
     await starved.acquire();
     const slots = Promise.all([starved.acquire(), starved.acquire()]);
@@ -283,8 +287,8 @@ describe('errors in the pool', () => {
   });
 });
 
-describe('a worker that dies', () => {
-  it('at work ends the transfer with ERR_WORKER_DIED', LIMIT, async () => {
+describe('OrderedPool, when a worker dies', () => {
+  it('fails with ERR_WORKER_DIED, in a job', LIMIT, async () => {
     const pool = makePool(2, 4);
     await begun(pool, await push(pool, 0, { deed: DEED.hang }));
     await push(pool, 1);
@@ -294,7 +298,7 @@ describe('a worker that dies', () => {
     await assert.rejects(pool.acquire(), isTyped('ERR_WORKER_DIED'));
   });
 
-  it('while it sleeps ends the transfer too: there may be nobody left to work', LIMIT, async () => {
+  it('fails too, when the worker sleeps: no other may be left', LIMIT, async () => {
     const pool = makePool(1, 4);
     await push(pool, 0);
     pool.release((await pool.next())!);
@@ -304,13 +308,13 @@ describe('a worker that dies', () => {
     await assert.rejects(next, isTyped('ERR_WORKER_DIED'));
   });
 
-  it('because it ran out of memory is told by name', LIMIT, async () => {
+  it('fails with ERR_WORKER_OUT_OF_MEMORY, out of memory', LIMIT, async () => {
     const pool = makePool(2, 4);
     await push(pool, 0, { deed: DEED.hoard });
     await assert.rejects(pool.next(), isTyped('ERR_WORKER_OUT_OF_MEMORY'));
   });
 
-  it('by its own exit ends the transfer', LIMIT, async () => {
+  it('fails with ERR_WORKER_DIED, at process.exit()', LIMIT, async () => {
     const pool = makePool(1, 4);
     await push(pool, 0, { deed: DEED.leave });
     await assert.rejects(pool.next(), isTyped('ERR_WORKER_DIED'));
@@ -320,7 +324,7 @@ describe('a worker that dies', () => {
     ['throws when it starts', './bad-entry.js'],
     ['does not exist', './no-such-file.js'],
   ] as const) {
-    it(`because it ${what} is told by name`, LIMIT, async () => {
+    it(`fails with ERR_WORKER_DIED, when the program ${what}`, LIMIT, async () => {
       const pool = makePool(1, 2, entry);
       await push(pool, 0);
       await assert.rejects(pool.next(), isTyped('ERR_WORKER_DIED'));
@@ -333,14 +337,14 @@ async function begun(pool: OrderedPool, slot: number): Promise<void> {
   while (pool.slots[slot]!.encode.usedLevel !== BEGUN) await setTimeout(1);
 }
 
-describe('closing the pool', () => {
-  it('is possible before it did anything, twice, and at once', LIMIT, async () => {
+describe('OrderedPool.close', () => {
+  it('may be called before any push, and twice at once', LIMIT, async () => {
     const pool = makePool(2, 2);
     await Promise.all([pool.close(), pool.close()]);
     await pool.close();
   });
 
-  it('while threads are loading does not harm the process', LIMIT, async () => {
+  it('does not harm the process, while threads load', LIMIT, async () => {
     // The real worker: it has many modules, and native ones among them.
     for (let wait = 0; wait < 100; wait += 12) {
       const pool = makePool(3, 3, '../../workers/compress.js');

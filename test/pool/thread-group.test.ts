@@ -1,4 +1,4 @@
-// Threads that are there before the pools they work for, and after them.
+// Threads that run before the pools that they work for, and after them.
 
 import assert from 'node:assert/strict';
 import { afterEach, describe, it } from 'node:test';
@@ -19,19 +19,19 @@ afterEach(async () => {
   await Promise.all(open.splice(0).map((each) => each.close()));
 });
 
-function makeCrew(threads: number, atOnce = true): ThreadGroup {
-  const crew = new ThreadGroup({ entry: ENTRY, threads, atOnce });
-  open.push(crew);
-  return crew;
+function makeGroup(threads: number, atOnce = true): ThreadGroup {
+  const group = new ThreadGroup({ entry: ENTRY, threads, atOnce });
+  open.push(group);
+  return group;
 }
 
-function makePool(crew: ThreadGroup, lent: boolean, threads = 2): OrderedPool {
+function makePool(group: ThreadGroup, lent: boolean, threads = 2): OrderedPool {
   const pool = new OrderedPool({
     entry: ENTRY,
     threads,
     geometry: { slots: 4, segments: 0, headroom: 0, input: 64, output: 4096 },
     startUp: { maxChunk: 64, fd: -1, alignment: 1, zstdBinding: '' },
-    crew: { crew, lent },
+    crew: { crew: group, lent },
   });
   open.push(pool);
   return pool;
@@ -50,20 +50,20 @@ async function next(pool: OrderedPool): Promise<number> {
   return pool.slots[(await pool.next())!]!.output.readDoubleLE(0);
 }
 
-const ids = (crew: ThreadGroup): number[] =>
-  crew.threads.map(({ threadId }) => threadId).sort((a, b) => a - b);
+const ids = (group: ThreadGroup): number[] =>
+  group.threads.map(({ threadId }) => threadId).sort((a, b) => a - b);
 
-describe('a crew', () => {
-  it('starts its threads when there is a task, or all at once', LIMIT, () => {
-    assert.equal(makeCrew(3, false).threads.length, 0);
-    assert.equal(makeCrew(3).threads.length, 3);
+describe('ThreadGroup', () => {
+  it('starts threads with tasks, or all at once', LIMIT, () => {
+    assert.equal(makeGroup(3, false).threads.length, 0);
+    assert.equal(makeGroup(3).threads.length, 3);
   });
 
-  it('that is lent works for one pool after the other, and is what it was', LIMIT, async () => {
-    const crew = makeCrew(2);
-    const before = ids(crew);
+  it('serves one pool after the other with the same threads, when lent', LIMIT, async () => {
+    const group = makeGroup(2);
+    const before = ids(group);
     for (const round of [1, 2, 3]) {
-      const pool = makePool(crew, true);
+      const pool = makePool(group, true);
       for (const job of [0, 1, 2]) await push(pool, round * 10 + job);
       assert.deepEqual(
         [await next(pool), await next(pool), await next(pool)],
@@ -71,12 +71,12 @@ describe('a crew', () => {
       );
       await pool.close();
     }
-    assert.deepEqual(ids(crew), before);
+    assert.deepEqual(ids(group), before);
   });
 
-  it('works for the next pool while the one before is still at it', LIMIT, async () => {
-    const crew = makeCrew(1);
-    const [first, second] = [makePool(crew, true, 1), makePool(crew, false, 1)];
+  it('serves the next pool, while the one before is at work', LIMIT, async () => {
+    const group = makeGroup(1);
+    const [first, second] = [makePool(group, true, 1), makePool(group, false, 1)];
     await push(first, 1, DEED.later);
     await push(second, 2);
     const waiting = next(second);
@@ -85,18 +85,18 @@ describe('a crew', () => {
     assert.equal(await waiting, 2);
   });
 
-  it('that is given ends with the pool', LIMIT, async () => {
-    const crew = makeCrew(2);
-    const pool = makePool(crew, false);
+  it('ends with its pool, when not lent', LIMIT, async () => {
+    const group = makeGroup(2);
+    const pool = makePool(group, false);
     await push(pool, 1);
     assert.equal(await next(pool), 1);
     await pool.close();
-    assert.deepEqual(crew.threads, []);
+    assert.deepEqual(group.threads, []);
   });
 
-  it('lets a thread finish its job before it ends the thread', LIMIT, async () => {
-    const crew = makeCrew(1);
-    const pool = makePool(crew, true, 1);
+  it('close() lets a thread finish its job', LIMIT, async () => {
+    const group = makeGroup(1);
+    const pool = makePool(group, true, 1);
     const slot = await pool.acquire();
     const { encode } = pool.slots[slot]!;
     encode.begin();
@@ -104,60 +104,60 @@ describe('a crew', () => {
     encode.level = 300;
     pool.push(slot);
     while (encode.usedLevel !== BEGUN) await setTimeout(5);
-    await crew.close();
+    await group.close();
     assert.equal(encode.state, STATE.done);
   });
 
-  it('ends a thread that hangs in its job', LIMIT, async () => {
-    const crew = makeCrew(1);
-    const pool = makePool(crew, false, 1);
+  it('close() ends a thread that hangs in its job', LIMIT, async () => {
+    const group = makeGroup(1);
+    const pool = makePool(group, false, 1);
     await push(pool, 1, DEED.hang);
     await pool.close();
-    assert.deepEqual(crew.threads, []);
+    assert.deepEqual(group.threads, []);
   });
 
-  it('can be closed while its threads load, twice, and with a pool behind it', LIMIT, async () => {
-    const crew = makeCrew(3);
-    const pool = makePool(crew, true);
+  it('close() may be called while threads load, twice, and before the pool closes', LIMIT, async () => {
+    const group = makeGroup(3);
+    const pool = makePool(group, true);
     await push(pool, 1);
-    await Promise.all([crew.close(), crew.close()]);
-    assert.deepEqual(crew.threads, []);
+    await Promise.all([group.close(), group.close()]);
+    assert.deepEqual(group.threads, []);
     await pool.close();
   });
 });
 
-describe('a thread of a crew that dies', () => {
-  const death = (crew: ThreadGroup): Promise<RamferryError> =>
+describe('ThreadGroup.onDeath', () => {
+  const death = (group: ThreadGroup): Promise<RamferryError> =>
     new Promise((resolve) => {
-      crew.onDeath(resolve);
+      group.onDeath(resolve);
     });
 
-  it('without a task is told, also to whoever asks later', LIMIT, async () => {
-    const crew = makeCrew(1);
-    const pool = makePool(crew, true);
+  it('reports the death of a thread without a task, also to later listeners', LIMIT, async () => {
+    const group = makeGroup(1);
+    const pool = makePool(group, true);
     await push(pool, 1);
     assert.equal(await next(pool), 1, 'it has loaded: it may be killed');
     await pool.close();
-    const told = death(crew);
-    void crew.threads[0]!.terminate();
+    const told = death(group);
+    void group.threads[0]!.terminate();
     isTyped('ERR_WORKER_DIED')(await told);
-    isTyped('ERR_WORKER_DIED')(await death(crew));
-    await assert.rejects(makePool(crew, false).acquire(), isTyped('ERR_WORKER_DIED'));
+    isTyped('ERR_WORKER_DIED')(await death(group));
+    await assert.rejects(makePool(group, false).acquire(), isTyped('ERR_WORKER_DIED'));
   });
 
-  it('fails the pool that it works for', LIMIT, async () => {
-    const pool = makePool(makeCrew(2), false);
+  it('fails the pool of the thread', LIMIT, async () => {
+    const pool = makePool(makeGroup(2), false);
     await push(pool, 1, DEED.leave);
     await assert.rejects(pool.next(), isTyped('ERR_WORKER_DIED'));
   });
 
-  it('is not told to who has undone it', LIMIT, async () => {
-    const crew = makeCrew(1);
+  it('does not call a removed listener', LIMIT, async () => {
+    const group = makeGroup(1);
     const heard: RamferryError[] = [];
-    crew.onDeath((error) => heard.push(error))();
-    const pool = makePool(crew, true);
+    group.onDeath((error) => heard.push(error))();
+    const pool = makePool(group, true);
     await push(pool, 1, DEED.leave);
-    await death(crew);
+    await death(group);
     assert.deepEqual(heard, []);
   });
 });

@@ -1,4 +1,4 @@
-// Views of a slot's job: every number has a place of its own, and begin() forgets what was there.
+// Views of a slot's job: every number has its own place, and begin() clears all of them.
 
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
@@ -40,8 +40,8 @@ function memoryOf({ ints, doubles, hashes }: JobMemory): (number | bigint)[] {
   return [...ints, ...doubles, ...hashes];
 }
 
-describe('views of a job', () => {
-  it('have a place of its own in shared memory for each number of each kind', () => {
+describe('EncodeJob, DecodeJob and ScanJob', () => {
+  it('keep each number at its own place in shared memory', () => {
     const [slot] = slotViews(allocateArena(geometry), geometry);
     const owners = new Map<number, string>();
     let fields = 0;
@@ -56,7 +56,11 @@ describe('views of a job', () => {
         const places = memoryOf(slot!.memory).flatMap((each, at) => (each === before[at] ? [] : [at]));
         assert.ok(places.length > 0, `${kind}.${name} is in shared memory`);
         for (const place of places) {
-          assert.equal(owners.get(place), undefined, `${kind}.${name} has the place of another`);
+          assert.equal(
+            owners.get(place),
+            undefined,
+            `${kind}.${name} shares a place with ${owners.get(place)}`,
+          );
           owners.set(place, `${kind}.${name}`);
         }
         fields++;

@@ -1,4 +1,4 @@
-// Geometry of slots, and how outcomes cross it.
+// The geometry of slots, and outcomes that cross threads in them.
 
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
@@ -32,8 +32,8 @@ const areas = ({ memory, segments, front, output }: SlotViews) => ({
   output,
 });
 
-describe('slots', () => {
-  it('have areas of the size asked for, that do not overlap and lie inside the arena', () => {
+describe('slotViews', () => {
+  it('makes areas of the requested sizes, inside the arena and without overlap', () => {
     fc.assert(
       fc.property(geometries, (geometry) => {
         const arena = allocateArena(geometry);
@@ -57,7 +57,7 @@ describe('slots', () => {
     );
   });
 
-  it('begin their input and output at multiples of a page from the base', () => {
+  it('begins input and output areas at multiples of a page from the base', () => {
     fc.assert(
       fc.property(geometries, (geometry) => {
         for (const slot of slotViews(allocateArena(geometry), geometry)) {
@@ -69,7 +69,7 @@ describe('slots', () => {
     );
   });
 
-  it('are the same memory for everybody who asks', () => {
+  it('views the same memory at every call', () => {
     const geometry = { slots: 3, segments: 10, headroom: 100, input: 5000, output: 6000 };
     const arena = allocateArena(geometry);
     const ours = slotViews(arena, geometry);
@@ -95,19 +95,19 @@ describe('outcome of a job', () => {
   const geometry = { slots: 1, segments: 0, headroom: 0, input: 1, output: 65_536 };
   const [slot] = slotViews(allocateArena(geometry), geometry);
 
-  it('is done', () => {
+  it('jobDone stores the state', () => {
     jobDone(slot!);
     assert.equal(slot!.job.state, STATE.done);
   });
 
-  it('is an error that crosses with code, message, hint and place', () => {
+  it('jobFailed carries code, message, hint and place', () => {
     const error = new RamferryError('ERR_STREAM_CODEC', 'größer als erlaubt', { offset: 7, hint: 'nochmal' });
     jobFailed(slot!, error, { sequence: 12 });
     assert.equal(slot!.job.state, STATE.failed);
     assert.deepEqual(jobError(slot!).toData(), { ...error.toData(), sequence: 12 });
   });
 
-  it('is internal for whatever else was thrown', () => {
+  it('jobFailed reports other errors as ERR_INTERNAL', () => {
     for (const thrown of [new TypeError('odd'), 'odd']) {
       jobFailed(slot!, thrown, { sequence: 3 });
       const { code, message, place } = jobError(slot!);

@@ -1,4 +1,4 @@
-// A worker for the ring's test: takes jobs, notes each in shared memory, and leaves when the ring is stopped.
+// A worker for the ring's test: takes jobs, counts each in shared memory, and ends when the ring stops.
 
 import { parentPort, workerData } from 'node:worker_threads';
 

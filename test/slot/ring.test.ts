@@ -1,5 +1,5 @@
-// The ring between real threads: each job exactly once, nobody sleeps through a wake-up, stop sends all home.
-// A lost wake-up shows as a test that does not end: each has a time limit of its own.
+// The ring between real threads: each job runs exactly once, no wake-up is lost, stop() ends all workers.
+// A lost wake-up shows as a test that does not end: each test has its own time limit.
 
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
@@ -95,13 +95,13 @@ class Workshop {
   }
 }
 
-describe('ring', () => {
+describe('Ring', () => {
   for (const [threads, slots] of [
     [1, 1],
     [4, 3],
     [3, 8],
   ] as const) {
-    it(`${threads} workers do each of 20000 jobs once, through ${slots} slots`, LIMIT, async () => {
+    it(`runs each of 20000 jobs once, ${threads} workers and ${slots} slots`, LIMIT, async () => {
       const jobs = 20_000;
       const shop = new Workshop(jobs, slots, threads);
       for (let job = 0; job < jobs; job++) await shop.push();
@@ -114,7 +114,7 @@ describe('ring', () => {
     });
   }
 
-  it('wakes whoever waits for one slot, however many others finish before it', LIMIT, async () => {
+  it('await() wakes for one slot only, when others finish before it', LIMIT, async () => {
     const jobs = 20_000;
     const shop = new Workshop(jobs, 6, 3);
     for (let job = 0; job < jobs; job++) {
@@ -127,7 +127,7 @@ describe('ring', () => {
     assert.ok(shop.done.every((times) => times === 1));
   });
 
-  it('gives each job to one worker when many take at once', LIMIT, async () => {
+  it('gives each job to one worker, when many take at once', LIMIT, async () => {
     const rounds = 3000;
     const slots = 8;
     // Jobs that take no time: the workers meet at the queue again and again.
@@ -141,7 +141,7 @@ describe('ring', () => {
     assert.ok(shop.done.every((times) => times === 1));
   });
 
-  it('wakes sleepers for single jobs with pauses between', LIMIT, async () => {
+  it('wakes sleeping workers for single jobs with pauses', LIMIT, async () => {
     const jobs = 600;
     const shop = new Workshop(jobs, 4, 3);
     for (let job = 0; job < jobs; job++) {
@@ -166,7 +166,7 @@ describe('ring', () => {
     assert.deepEqual([...shop.order], [jobs, ...Array.from({ length: jobs }, (_, job) => job)]);
   });
 
-  it('stop wakes every sleeper, and counts nobody as sleeping afterwards', LIMIT, async () => {
+  it('stop() wakes every worker, and counts none as sleeping afterwards', LIMIT, async () => {
     const shop = new Workshop(1, 4, 4);
     while (shop.ring.sleeping < 4) await setTimeout(1);
     shop.ring.stop();
@@ -174,20 +174,16 @@ describe('ring', () => {
     assert.equal(shop.ring.sleeping, 0);
   });
 
-  it(
-    'stop before the workers have started sends them home as well, and jobs that wait stay undone',
-    LIMIT,
-    async () => {
-      const shop = new Workshop(2, 4, 2);
-      shop.ring.stop();
-      await shop.push();
-      await shop.home();
-      assert.equal(shop.ring.backlog, 1);
-      assert.equal(shop.done[0], 0);
-    },
-  );
+  it('stop() before the workers start ends them as well, and leaves queued jobs undone', LIMIT, async () => {
+    const shop = new Workshop(2, 4, 2);
+    shop.ring.stop();
+    await shop.push();
+    await shop.home();
+    assert.equal(shop.ring.backlog, 1);
+    assert.equal(shop.done[0], 0);
+  });
 
-  it('tells whoever waits for a change that came before the wait', async () => {
+  it('changed() returns at once, when the change came before the wait', async () => {
     const ring = new Ring(allocateRing(1));
     const seen = ring.finished;
     ring.finish();

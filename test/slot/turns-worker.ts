@@ -1,4 +1,4 @@
-// Waits for two turns and tells how that ended.
+// Waits for two turns and reports the outcome.
 
 import { parentPort, workerData } from 'node:worker_threads';
 

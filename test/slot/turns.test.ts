@@ -1,5 +1,4 @@
-// Turns: whoever waits goes on when it may, whatever the order in which turns end; and nobody waits for a turn that
-// will never end.
+// Turns: a wait ends when its turns have ended, in any order, and fails when one of them never will.
 
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
@@ -13,8 +12,8 @@ import { allocateTurns, Turns } from '../../src/slot/turns.js';
 const failed = (thrown: unknown): boolean =>
   thrown instanceof RamferryError && thrown.code === 'ERR_INTERNAL';
 
-describe('turns', () => {
-  it('end in any order', () => {
+describe('Turns', () => {
+  it('accept ends in any order', () => {
     const order = fc.shuffledSubarray(
       Array.from({ length: 12 }, (_, index) => index),
       { minLength: 12 },
@@ -41,7 +40,7 @@ describe('turns', () => {
     turns.wait(start + 5);
   });
 
-  it('that failed end the wait of those behind them only', () => {
+  it('fail() ends only the waits behind it', () => {
     const turns = new Turns(allocateTurns(8));
     turns.end(0);
     turns.fail(3);
@@ -54,7 +53,7 @@ describe('turns', () => {
     assert.throws(() => turns.wait(5), failed);
   });
 
-  it('wake another thread when they end and when they fail', async () => {
+  it('wake another thread at an end and at a failure', async () => {
     for (const [deed, word] of [
       ['end', 'went on'],
       ['fail', 'ERR_INTERNAL'],

@@ -1,5 +1,5 @@
-// The sender's bookkeeping: which slots it suggests, which chunks it waits for, which pages give way, and that its tables
-// stay small whatever the identities.
+// The sender's account of the page store: suggested slots, needed chunks, evicted pages, and tables that stay small whatever the
+// identities.
 
 import assert from 'node:assert/strict';
 import { Buffer } from 'node:buffer';
@@ -47,8 +47,8 @@ function entering(ledger: Ledger): (pages: [identity: number, fill: number][]) =
 
 const NONE = [NO_SLOT, NO_SLOT];
 
-describe('the ledger', () => {
-  it('keeps new pages, knows them when they come again and waits for whoever touched them', () => {
+describe('Ledger', () => {
+  it('keeps new pages, finds them when they come again, and needs the chunks that touched them', () => {
     const enter = entering(new Ledger(4));
     assert.deepEqual(
       enter([
@@ -68,7 +68,7 @@ describe('the ledger', () => {
     );
   });
 
-  it('suggests equal pages of earlier chunks, and leaves zeros and pages without identity alone', () => {
+  it('suggests equal pages of earlier chunks, but none for zeros and pages without identity', () => {
     const enter = entering(new Ledger(4));
     enter([[10, 1]]);
     assert.deepEqual(
@@ -84,11 +84,11 @@ describe('the ledger', () => {
         table: [NO_SLOT, 0, ...NONE, ...NONE, ownSlot(1, false), -1, ownSlot(2, false), -1],
       },
     );
-    // Whoever writes the slot waits for those that read it.
+    // A chunk that writes the slot needs the chunks that read it.
     assert.equal(enter([[10, 7]]).needs, 2);
   });
 
-  it('lets pages give way over which a round has passed, and no others', () => {
+  it('evicts only pages that a round has passed', () => {
     const enter = entering(new Ledger(2));
     enter([
       [10, 1],
@@ -110,7 +110,7 @@ describe('the ledger', () => {
     assert.deepEqual(enter([[40, 6]]).table, NONE);
   });
 
-  it('counts results of a chunk only 64 chunks later', () => {
+  it('applies the results of a chunk 64 chunks later', () => {
     const ledger = new Ledger(1);
     assert.ok(ledger.ready(63));
     assert.ok(!ledger.ready(64));
@@ -121,15 +121,15 @@ describe('the ledger', () => {
   });
 });
 
-describe('the table of identities', () => {
-  it('stays small when identities are far apart', () => {
+describe('IdentityTable', () => {
+  it('stays small, when identities are far apart', () => {
     const table = new IdentityTable();
     const pages = 20_000;
     for (let page = 0; page < pages; page++) table.see(page * 1_000_003);
     assert.ok(table.bytes <= 4 * 1024 * 1024 + pages * PAGE_BYTES * 0.005);
   });
 
-  it('takes four bytes a page when they are not', () => {
+  it('takes four bytes for each page, when identities are dense', () => {
     const table = new IdentityTable();
     const pages = 1 << 20;
     for (let page = 0; page < pages; page++) table.see(page);
@@ -148,7 +148,7 @@ describe('StoreGovernor', () => {
   const sampleOf = (control: StoreGovernor): number[] => all.filter((identity) => control.samples(identity));
   const result = (sampled: number, gain: number, cost: number) => ({ ...NO_TALLY, sampled, gain, cost });
 
-  it('stops what costs more than it gains, and counts that', () => {
+  it('turns the store off, when it costs more than it gains', () => {
     const control = new StoreGovernor();
     control.judge(result(127, 0, 1000), 0);
     assert.ok(control.comparing, 'too few pages to judge');
@@ -159,7 +159,7 @@ describe('StoreGovernor', () => {
     assert.equal(control.turnedOff, 1);
   });
 
-  it('goes on with a sample, which becomes smaller and is part of the larger one', () => {
+  it('keeps a smaller sample while off, which is part of the larger one', () => {
     const control = new StoreGovernor();
     const first = sampleOf(control);
     assert.ok(first.length > 192 && first.length < 320, `${first.length}`);
@@ -172,7 +172,7 @@ describe('StoreGovernor', () => {
     assert.equal(control.turnedOff, 1);
   });
 
-  it('comes back when it pays clearly, and takes the larger sample again', () => {
+  it('turns the store on again with the larger sample, when it clearly pays', () => {
     const control = new StoreGovernor();
     const first = sampleOf(control).length;
     control.judge(result(256, 0, 1000), 0);
@@ -185,7 +185,7 @@ describe('StoreGovernor', () => {
     assert.equal(control.turnedOff, 1);
   });
 
-  it('waits for a round to come back, but not for ever', () => {
+  it('tolerates missing pages for a round, but not for ever', () => {
     const control = new StoreGovernor();
     const miss = (pages: number): void => {
       for (let page = 0; page < pages; page++) control.miss();
@@ -197,7 +197,7 @@ describe('StoreGovernor', () => {
     assert.ok(!control.comparing);
   });
 
-  it('searches for equal pages in some chunks only where few are found', () => {
+  it('searches only some chunks for equal pages, when few are found', () => {
     const control = new StoreGovernor();
     control.judge(NO_TALLY, 8192);
     assert.equal(control.turnedOff, 1);
@@ -207,8 +207,8 @@ describe('StoreGovernor', () => {
   });
 });
 
-describe('the table of equal pages', () => {
-  it('finds what was entered and forgets what is told', () => {
+describe('EqualPages', () => {
+  it('finds entered pages, and drops forgotten ones', () => {
     const table = new EqualPages(64);
     for (let slot = 0; slot < 64; slot++) table.enter(slot * 7919 + 1, slot);
     const found = Array.from({ length: 64 }, (_, slot) => table.find(slot * 7919 + 1) === slot);
