@@ -1,4 +1,4 @@
-// Which transfers adapt, that what they carry arrives unchanged, and that what does not adapt stays deterministic.
+// Which transfers adapt, that their data arrives unchanged, and that a transfer that does not adapt is deterministic.
 
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
@@ -21,7 +21,8 @@ const input = place.file('guest.ram', bytes);
 
 describe('adaptive mode', () => {
   for (const link of LINKS) {
-    const title = link === 'file' ? 'leaves a file alone' : `is at work by default over ${link}`;
+    const title =
+      link === 'file' ? 'does not adapt by default, to a file' : `adapts by default, over ${link}`;
     it(title, async () => {
       const { sent, bytes: restored } = await carry(place, link, input);
       assert.ok(restored.equals(bytes));
@@ -29,7 +30,7 @@ describe('adaptive mode', () => {
     });
   }
 
-  it('can be asked for, for a file too, and turned off', async () => {
+  it('obeys adaptive: true for a file, and adaptive: false for a socket', async () => {
     const asked = await carry(place, 'file', input, { adaptive: true });
     assert.ok(asked.bytes.equals(bytes));
     assert.ok(asked.sent.adaptive !== undefined);
@@ -38,25 +39,25 @@ describe('adaptive mode', () => {
     assert.deepEqual(Object.keys(off.sent.chunks.codecs), ['zstd']);
   });
 
-  it('keeps to a codec that is given', async () => {
+  it('keeps a given codec', async () => {
     const { sent, bytes: restored } = await carry(place, 'unix', input, { adaptive: true, codec: 'zstd' });
     assert.ok(restored.equals(bytes));
     assert.match(sent.adaptive!.coding, /^zstd /);
     assert.equal(sent.chunks.codecs.none, undefined);
   });
 
-  it('changes only the level of a stream of standard frames', async () => {
+  it('changes only the level, with method stream', async () => {
     const { sent, bytes: restored } = await carry(place, 'unix', input, { method: 'stream' });
     assert.ok(restored.equals(bytes));
     assert.match(sent.adaptive!.coding, /^zstd /);
   });
 
-  it('has nothing to choose where a codec has one level', async () => {
+  it('does not adapt, where the codec has one level', async () => {
     const { sent } = await carry(place, 'unix', input, { adaptive: true, codec: 'lz4' });
     assert.equal(sent.adaptive, undefined);
   });
 
-  it('takes larger chunks from a file, where the receiver says that it can and nothing else is asked for', async () => {
+  it('cuts a file into chunks of 2 MiB, where the receiver and the memory limits allow it', async () => {
     const chunks = async (link: LinkKind, extras?: SendExtras, receiver?: ReceiveExtras): Promise<number> => {
       const { sent, bytes: restored } = await carry(place, link, input, extras, receiver);
       assert.ok(restored.equals(bytes));
@@ -64,21 +65,21 @@ describe('adaptive mode', () => {
       return sent.chunks.total;
     };
     assert.equal(await chunks('unix'), 12);
-    assert.equal(await chunks('exec'), 24, 'nobody answers');
+    assert.equal(await chunks('exec'), 24, 'the receiver cannot answer');
     assert.equal(await chunks('unix', { chunkSize: '1MiB' }), 24);
     // What fits there besides the codecs is less than a chunk of 2 MiB.
     assert.ok((await chunks('unix', {}, { memoryLimit: '116MiB', decompressThreads: 1 })) >= 24);
     assert.equal(await chunks('unix', { memoryLimit: '128MiB' }), 24);
   });
 
-  it('carries on when memory has room for few levels, chunks wait for nobody and processor time is short', async () => {
+  it('completes with little memory, compressWaitThread off and little processor time', async () => {
     const extras = { memoryLimit: '128MiB', compressWaitThread: false, maxCpu: 50, nice: 1, maxLevel: 3 };
     const { sent, bytes: restored } = await carry(place, 'unix', input, extras);
     assert.ok(restored.equals(bytes));
     assert.ok(sent.adaptive !== undefined);
   });
 
-  it('is off, and the output always the same, when codec or level is given', async () => {
+  it('does not adapt and repeats the output, with codec or level given', async () => {
     for (const extras of [
       { codec: 'zstd', compressLevel: 3 },
       { compressLevel: 2 },

@@ -1,4 +1,4 @@
-// The controller in simulated time: what it ends with, how soon it follows, how often it changes its mind.
+// The controller in simulated time: which candidate it reaches, how soon it follows a change, how often it switches.
 
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
@@ -16,10 +16,10 @@ function changes(simulation: Simulation, from: number, to = Infinity): number {
   return simulation.switches.filter(({ time }) => time >= from && time < to).length;
 }
 
-describe('the controller', () => {
+describe('Controller', () => {
   for (const [link, rate] of Object.entries(LINKS)) {
     for (const [guest, traits] of Object.entries(GUESTS)) {
-      it(`comes near the best candidate and stays there: ${link}, ${guest} guest`, () => {
+      it(`reaches 92 % of the best candidate with few switches: ${link}, ${guest} guest`, () => {
         const simulation = new Simulation({ ...WORLD, ...traits, link: rate });
         simulation.run(3_000);
         const reached = simulation.run(120_000);
@@ -33,7 +33,7 @@ describe('the controller', () => {
   }
 
   for (const [link, rate] of Object.entries(LINKS)) {
-    it(`is not misled by a receiver with as little time as the sender: ${link}`, () => {
+    it(`reaches 90 % of the best candidate, with a receiver as busy as the sender: ${link}`, () => {
       const simulation = new Simulation({ ...WORLD, plain: 0.5, link: rate, receiver: BUSY_RECEIVER });
       simulation.run(3_000);
       const reached = simulation.run(20_000);
@@ -43,7 +43,7 @@ describe('the controller', () => {
     });
   }
 
-  it('does not take a receiver whose disk is slow for a link that is', () => {
+  it("measures no link rate, where the receiver's disk is slow", () => {
     const simulation = new Simulation({ ...WORLD, link: LINKS['10 Gbit/s'], receiver: SLOW_RECEIVER });
     simulation.run(20_000);
     const { level } = simulation.list[simulation.controller.current]!;
@@ -51,13 +51,13 @@ describe('the controller', () => {
     assert.equal(simulation.controller.linkRate, undefined);
   });
 
-  it('sends without a codec over a link of memory speed', () => {
+  it('sends without a codec, over a link of memory speed', () => {
     const simulation = new Simulation({ ...WORLD, link: MEMORY_SPEED });
     simulation.run(500);
     assert.equal(simulation.coding, 'none');
   });
 
-  it('follows a link that becomes slow, and fast again, within a second', () => {
+  it('follows a link that becomes slow and fast again, within a second', () => {
     const simulation = new Simulation({ ...WORLD, link: LINKS['3 Gbit/s'] });
     simulation.run(4_000);
     simulation.world.link = LINKS['100 Mbit/s'];
@@ -70,7 +70,7 @@ describe('the controller', () => {
     assert.ok(fast > 0.92, `fast: ${fast.toFixed(3)} of the best, ${simulation.coding}`);
   });
 
-  it('follows a guest whose memory changes', () => {
+  it('follows a guest whose memory changes, within a second', () => {
     const simulation = new Simulation({ ...WORLD, link: LINKS['1 Gbit/s'] });
     simulation.run(10_000);
     Object.assign(simulation.world, { size: 0.95, plain: 1 });
@@ -79,7 +79,7 @@ describe('the controller', () => {
     assert.ok(share > 0.9, `${share.toFixed(3)} of the best, ${simulation.coding}`);
   });
 
-  it('spends little on trials', () => {
+  it('spends less than 2 % of the time on trials', () => {
     for (const link of Object.values(LINKS)) {
       const simulation = new Simulation({ ...WORLD, link });
       simulation.run(10_000);
@@ -88,7 +88,7 @@ describe('the controller', () => {
     }
   });
 
-  it('keeps within its bounds', () => {
+  it('keeps maxLevel, and a codec where none is not allowed', () => {
     const bounded = new Simulation({ ...WORLD, link: LINKS['30 Mbit/s'] }, { maxLevel: 3 });
     bounded.run(5_000);
     assert.equal(bounded.coding, 'zstd 3');
@@ -97,12 +97,12 @@ describe('the controller', () => {
     assert.match(always.coding, /^zstd -/);
   });
 
-  it('begins where it is told to', () => {
+  it('begins at the given level', () => {
     assert.equal(new Simulation(WORLD, { first: { level: 3 } }).coding, 'zstd 3');
     assert.equal(new Simulation(WORLD).coding, 'zstd 1');
   });
 
-  it('believes a limit that is known beforehand from the first look', () => {
+  it('uses a given link rate from the first evaluation on', () => {
     const link = LINKS['100 Mbit/s'];
     const simulation = new Simulation({ ...WORLD, link }, { first: { linkRate: link } });
     simulation.run(400);
@@ -110,20 +110,20 @@ describe('the controller', () => {
     assert.ok(simulation.list[simulation.controller.current]!.level > 1, simulation.coding);
   });
 
-  it('stays where it is while the input is slower than everything else', () => {
+  it('does not switch, while the input is the bottleneck', () => {
     const simulation = new Simulation({ ...WORLD, link: LINKS['3 Gbit/s'], reader: 20 });
     simulation.run(30_000);
     assert.ok(simulation.switches.length <= 1, JSON.stringify(simulation.switches));
   });
 
-  it('does not work on a chunk for so long that the guest would feel it', () => {
+  it('leaves out levels that take longer than longestChunk', () => {
     const simulation = new Simulation({ ...WORLD, link: 1e5 });
     simulation.run(60_000);
     const { level } = simulation.list[simulation.controller.current]!;
     assert.ok(level > 3 && level < 17, `level ${level}`);
   });
 
-  it('works on a chunk for longer where smaller is said to be worth it', () => {
+  it('takes higher levels, with a larger longestChunk', () => {
     const levels = [100, 2_000].map((longestChunk) => {
       const simulation = new Simulation({ ...WORLD, link: 1e5 }, { longestChunk });
       simulation.run(60_000);
@@ -132,7 +132,7 @@ describe('the controller', () => {
     assert.ok(levels[0]! < 17 && levels[1]! >= 17, levels.join());
   });
 
-  it('says of each switch when, from what, to what and why', () => {
+  it('reports time, candidates and reason of each switch', () => {
     const simulation = new Simulation({ ...WORLD, link: LINKS['30 Mbit/s'] });
     simulation.run(3_000);
     const [first] = simulation.switches;

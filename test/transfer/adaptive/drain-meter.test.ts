@@ -1,4 +1,4 @@
-// The rate of a link that has hardly a rest, from what the kernel holds before and after each write.
+// The rate of a link that has hardly a rest, from the kernel's queue before and after each write.
 
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
@@ -8,7 +8,7 @@ import { DrainMeter } from '../../../src/transfer/adaptive/drain-meter.js';
 /** Bytes per millisecond. */
 const RATE = 100_000;
 
-/** Writes that nobody waits for, every 4 ms, into a buffer that a link drains; a look every 50 ms. */
+/** Writes that do not wait, every 4 ms, into a buffer that a link drains; an interval of 50 ms. */
 function drive(meter: DrainMeter, size: number, counts = true, unknown = false): (number | undefined)[] {
   const looks: (number | undefined)[] = [];
   let held = 0;
@@ -29,24 +29,24 @@ function drive(meter: DrainMeter, size: number, counts = true, unknown = false):
 }
 
 describe('DrainMeter', () => {
-  it('tells the rate of a link that always has something left, though nobody waits', () => {
+  it('measures a link whose queue is never empty, though no write waits', () => {
     const looks = drive(new DrainMeter(), 4.2 * RATE);
     assert.ok(Math.abs(looks.at(-1)! / (RATE * 1e3) - 1) < 0.01, String(looks.at(-1)));
   });
 
-  it('knows nothing of a link that has a rest after each write', () => {
+  it('measures nothing, where the link has a rest after each write', () => {
     assert.deepEqual(
       drive(new DrainMeter(), 3 * RATE).filter((rate) => rate !== undefined),
       [],
     );
   });
 
-  it('knows nothing where a reader behind the link is slow, or the kernel does not say what it holds', () => {
+  it('measures nothing, with a slow reader or without figures of the kernel', () => {
     assert.ok(drive(new DrainMeter(), 5 * RATE, false).every((rate) => rate === undefined));
     assert.ok(drive(new DrainMeter(), 5 * RATE, true, true).every((rate) => rate === undefined));
   });
 
-  it('forgets what it has seen when it is told to, and by itself', () => {
+  it('forgets what it has seen, on forget() and with time', () => {
     const write = (meter: DrainMeter, now: number): void => {
       meter.recordWrite({ bytes: 400_000, began: now, ended: now, before: 0, queued: 400_000 });
       meter.recordWrite({ bytes: 1, began: now + 1.5, ended: now + 1.5, before: 250_000, queued: 250_001 });

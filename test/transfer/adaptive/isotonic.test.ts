@@ -17,14 +17,14 @@ function distance(a: readonly number[], b: readonly number[], weights: readonly 
 }
 
 describe('neverFalling', () => {
-  it('leaves what does not fall as it is, and pools what does by its weight', () => {
+  it('keeps values that do not fall, and pools others by weight', () => {
     assert.deepEqual(neverFalling([1, 2, 2, 5], [1, 1, 1, 1]), [1, 2, 2, 5]);
     assert.deepEqual(neverFalling([3, 1], [1, 1]), [2, 2]);
     assert.deepEqual(neverFalling([4, 1, 0], [1, 1, 2]), [1.25, 1.25, 1.25]);
     assert.deepEqual(neverFalling([], []), []);
   });
 
-  it('never falls, and nothing else that never falls is closer', () => {
+  it('returns the closest curve that never falls, for any values', () => {
     fc.assert(
       fc.property(POINTS, POINTS, (points, others) => {
         const values = points.map(([value]) => value);

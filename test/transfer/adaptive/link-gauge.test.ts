@@ -1,4 +1,4 @@
-// What the gauge believes of a link, from writes that were made up.
+// What the gauge measures and estimates of a link, from synthetic writes.
 
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
@@ -29,32 +29,32 @@ function write(
 }
 
 describe('LinkGauge', () => {
-  it('measures a link that keeps writes waiting', () => {
+  it('measures a link that makes writes wait', () => {
     const gauge = new LinkGauge();
     write(gauge, 0, 500, { wait: 9, gap: 1, queued: 150_000 });
     assert.ok(gauge.measured);
     assert.ok(Math.abs(gauge.rate / 10e6 - 1) < 0.1, String(gauge.rate));
   });
 
-  it('does not take waiting for a processor for waiting for the link', () => {
+  it('measures nothing, where writes wait with an empty queue', () => {
     const gauge = new LinkGauge();
     write(gauge, 0, 500, { wait: 9, gap: 1, queued: 0 });
     assert.ok(!gauge.measured);
   });
 
-  it('goes by the waiting alone where the queue tells nothing', () => {
+  it('measures by waiting alone, without a known queue', () => {
     const gauge = new LinkGauge();
     write(gauge, 0, 500, { wait: 9, gap: 1, queued: undefined });
     assert.ok(gauge.measured);
   });
 
-  it('knows nothing of a link whose buffers are not full yet', () => {
+  it('knows nothing, before 1 MiB has left', () => {
     const gauge = new LinkGauge();
     write(gauge, 0, 100, { bytes: 10_000, gap: 10 });
     assert.ok(!gauge.known);
   });
 
-  it('believes that a link which does not limit carries more, but not how much', () => {
+  it('estimates four times the throughput, where the link does not limit', () => {
     const gauge = new LinkGauge();
     write(gauge, 0, 500, { bytes: MIB / 8, gap: 1 });
     assert.ok(gauge.known && !gauge.measured);
@@ -62,7 +62,7 @@ describe('LinkGauge', () => {
     assert.ok(gauge.rate > 3 * seen && gauge.rate < 5 * seen);
   });
 
-  it('keeps a measured rate that nobody asked for again, and forgets it when more passes without waiting', () => {
+  it('keeps a measured rate under low load, and raises it when more passes without waiting', () => {
     const gauge = new LinkGauge();
     let now = write(gauge, 0, 500, { wait: 9, gap: 1, queued: 150_000 });
     now = write(gauge, now, 1_000, { bytes: 50_000, gap: 10 });
@@ -71,7 +71,7 @@ describe('LinkGauge', () => {
     assert.ok(gauge.rate > 40e6);
   });
 
-  it('does not keep the rate of a window in which the link became faster', () => {
+  it('raises a rate measured while the link became faster, unless a second interval confirms it', () => {
     const gauge = new LinkGauge();
     const slow = { wait: 9, gap: 1, queued: 150_000 };
     const faster = { wait: 1.5, gap: 0.2, queued: 150_000 };
@@ -92,7 +92,7 @@ describe('LinkGauge', () => {
     assert.ok(steady.rate < 80e6, String(steady.rate));
   });
 
-  it('does not take a receiver that pauses for a link slower than what passed', () => {
+  it('measures no less than what passed, with a receiver that pauses', () => {
     const gauge = new LinkGauge();
     let now = 0;
     for (let window = 0; window < 20; window++) {
@@ -109,7 +109,7 @@ describe('LinkGauge', () => {
     assert.ok(gauge.rate > 70e6, String(gauge.rate));
   });
 
-  it('does not count what only fills the buffers here as carried', () => {
+  it('does not count bytes that stay in the local buffers', () => {
     const gauge = new LinkGauge();
     gauge.recordWrite({ bytes: 100_000, began: 0, ended: 24, queued: 90_000 });
     gauge.recordWrite({ bytes: 2_000_000, began: 24, ended: 100, queued: 1_600_000 });
@@ -118,7 +118,7 @@ describe('LinkGauge', () => {
     assert.ok(gauge.rate < 12e6, String(gauge.rate));
   });
 
-  it('does not believe in a limit that lasts for a moment', () => {
+  it('does not measure a link that limits for less than 70 ms', () => {
     const gauge = new LinkGauge();
     let now = write(gauge, 0, 50, { wait: 9, gap: 1, queued: 150_000 });
     assert.ok(!gauge.measured);
@@ -127,28 +127,28 @@ describe('LinkGauge', () => {
     assert.ok(!gauge.measured);
   });
 
-  it('follows a link that becomes slow within half a second', () => {
+  it('follows a link that becomes slow, within half a second', () => {
     const gauge = new LinkGauge();
     const now = write(gauge, 0, 500, { bytes: 400_000, wait: 9, gap: 1, queued: 150_000 });
     write(gauge, now, 480, { bytes: 400_000, wait: 79, gap: 1, queued: 150_000 });
     assert.ok(gauge.rate < 10e6, String(gauge.rate));
   });
 
-  it('does not believe a link to be slower than what it has just carried', () => {
+  it('keeps the rate, within 400 ms of higher throughput', () => {
     const gauge = new LinkGauge();
     const now = write(gauge, 0, 500, { bytes: 400_000, wait: 9, gap: 1, queued: 150_000 });
     write(gauge, now, 100, { bytes: 50_000, wait: 9, gap: 1, queued: 48_000 });
     assert.ok(gauge.rate > 35e6, String(gauge.rate));
   });
 
-  it('takes a window in which the link had little to do for less of a proof than one in which it had no rest', () => {
+  it('gives less weight to an interval in which the link had rests', () => {
     const gauge = new LinkGauge();
     const now = write(gauge, 0, 500, { bytes: 400_000, wait: 9, gap: 1, queued: 150_000 });
     write(gauge, now, 600, { bytes: 110_000, wait: 3, gap: 7, queued: 48_000 });
     assert.ok(gauge.rate > 30e6, String(gauge.rate));
   });
 
-  it('says nothing of a link that cannot have been what was waited for', () => {
+  it('measures nothing, where the link cannot have been the cause', () => {
     const gauge = new LinkGauge();
     for (let now = 0; now < 500; now += 50) {
       gauge.recordWrite({ bytes: MIB, began: now, ended: now + 40, queued: 150_000 });
@@ -160,8 +160,8 @@ describe('LinkGauge', () => {
     assert.ok(gauge.known && gauge.rate > 40e6, 'it carries more than what left');
   });
 
-  it('measures a link that has hardly a rest, and does not believe that it carries more', () => {
-    // 4 MB in 10 ms of 400 KB/ms: nobody waits, and something is always left.
+  it('measures a link that has hardly a rest, and does not raise the rate', () => {
+    // 4 MB in 10 ms of 400 KB/ms: no write waits, and something is always left.
     const drive = (waited: number): LinkGauge => {
       const gauge = new LinkGauge();
       for (let now = 0; now < 1_000; now += 10) {
@@ -177,7 +177,7 @@ describe('LinkGauge', () => {
     assert.ok(!drive(0.2).measured);
   });
 
-  it('does not count what leaves at once after a rest: buckets and buffers have room then', () => {
+  it('ignores bursts after a rest', () => {
     // Each 50 ms: 30 of rest, then 3 MB at once and 6 MB at 300 KB/ms, of which the kernel always holds something.
     const gauge = new LinkGauge();
     for (let now = 0; now < 1_000; now += 50) {
@@ -195,7 +195,7 @@ describe('LinkGauge', () => {
     assert.ok(Math.abs(gauge.rate / 300e6 - 1) < 0.02, String(gauge.rate));
   });
 
-  it('believes at once that a link has become slow when both sides do nothing but wait', () => {
+  it('follows a slow link at once, when both sides only wait', () => {
     const gauge = new LinkGauge();
     let now = write(gauge, 0, 500, { bytes: 400_000, wait: 9, gap: 1, queued: 150_000 });
     for (let count = 0; count < 2; count++) {
@@ -209,12 +209,12 @@ describe('LinkGauge', () => {
     assert.ok(gauge.rate < 10e6, `what passed before is over: ${gauge.rate}`);
   });
 
-  it('begins with what is known beforehand', () => {
+  it('begins with a given rate', () => {
     const gauge = new LinkGauge(5e6);
     assert.ok(gauge.known && gauge.measured && gauge.rate === 5e6);
   });
 
-  it('goes by what left while there was something to send: zero pages do not make a link slow', () => {
+  it('estimates by the fastest megabyte, with zero pages in between', () => {
     const gauge = new LinkGauge();
     // 2 MB at 200 MB/s, and 40 ms of zeros.
     for (let now = 0; now < 200; now += 50) {
@@ -224,7 +224,7 @@ describe('LinkGauge', () => {
     assert.ok(!gauge.measured && gauge.rate > 600e6, String(gauge.rate));
   });
 
-  it('is slower to believe in more the more often that was wrong', () => {
+  it('backs off, after each wrong raise', () => {
     const gauge = new LinkGauge();
     const full = { wait: 9, gap: 1, queued: 50_000 };
     const just = { bytes: 20_000, wait: 0, gap: 1.65, queued: 0 };

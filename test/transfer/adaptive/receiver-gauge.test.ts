@@ -1,4 +1,4 @@
-// Who keeps a sender waiting, by the receiver's word.
+// What keeps a sender waiting, by the receiver's report.
 
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
@@ -7,7 +7,7 @@ import { ReceiverGauge } from '../../../src/transfer/adaptive/receiver-gauge.js'
 
 const WINDOW_MS = 50;
 
-/** Windows of both sides: for which shares of each the sender and the receiver waited; the answer after the last. */
+/** Intervals of both sides: for which shares of each the sender and the receiver waited; the answer after the last. */
 function after(
   windows: readonly (readonly [here: number, there: number])[],
   gauge = new ReceiverGauge(),
@@ -24,7 +24,7 @@ function after(
 }
 
 describe('ReceiverGauge', () => {
-  it('blames the link when both sides waited at once', () => {
+  it('allows the link, when both sides waited at once', () => {
     for (const both of [
       [0.9, 0.9],
       [0.7, 0.5],
@@ -34,7 +34,7 @@ describe('ReceiverGauge', () => {
     }
   });
 
-  it('does not when they may have waited by turns', () => {
+  it('does not allow the link, when the sides may have waited by turns', () => {
     for (const both of [
       [0.95, 0.02],
       [0.5, 0.4],
@@ -47,11 +47,11 @@ describe('ReceiverGauge', () => {
         [0.1, 0.4],
         [0.7, 0.5],
       ]),
-      'a word too early or too late is no proof',
+      'a report too early or too late proves nothing',
     );
   });
 
-  it('forgets what was longer ago', () => {
+  it('forgets older intervals', () => {
     assert.ok(
       after([
         [0, 0],
@@ -68,19 +68,19 @@ describe('ReceiverGauge', () => {
     );
   });
 
-  it('knows nobody else where the receiver says nothing, or has long said nothing', () => {
+  it('allows the link, where the receiver is silent or has long been silent', () => {
     const silent = new ReceiverGauge();
     assert.ok(silent.endInterval(0.2, 50, 50));
     const once = new ReceiverGauge();
     once.recordReport({ clock: 1, waited: 0 });
-    assert.ok(once.endInterval(0.2, 50, 50), 'one word is no time');
+    assert.ok(once.endInterval(0.2, 50, 50), 'one report spans no time');
     const gauge = new ReceiverGauge();
     assert.ok(!after([[0.9, 0]], gauge));
     assert.ok(!gauge.endInterval(0.9, 50, 100));
     assert.ok(gauge.endInterval(0.9, 500, 600));
   });
 
-  it('tells for how much of the time the receiver had nothing to do', () => {
+  it('reports the share of time in which the receiver waited', () => {
     const gauge = new ReceiverGauge();
     assert.equal(gauge.waited, undefined);
     after(
@@ -92,6 +92,6 @@ describe('ReceiverGauge', () => {
     );
     assert.ok(Math.abs(gauge.waited! - 0.3) < 1e-9);
     gauge.endInterval(0.9, 500, 700);
-    assert.equal(gauge.waited, undefined, 'it has long said nothing');
+    assert.equal(gauge.waited, undefined, 'it has long been silent');
   });
 });

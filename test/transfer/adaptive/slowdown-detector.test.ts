@@ -1,4 +1,4 @@
-// When a link has become slow, from writes that were made up.
+// When a link has become slow, from synthetic writes.
 
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
@@ -7,36 +7,36 @@ import { SlowdownDetector } from '../../../src/transfer/adaptive/slowdown-detect
 
 const BELIEVED = 100e6;
 
-describe('Slump', () => {
-  it('sees it in two slow writes, at the rate of these alone', () => {
-    const slump = new SlowdownDetector();
-    slump.recordWait(1_000_000, 10, BELIEVED);
-    slump.recordWait(400_000, 40, BELIEVED);
-    assert.equal(slump.rate, undefined);
-    slump.recordWait(400_000, 40, BELIEVED);
-    assert.equal(slump.rate, 10e6);
+describe('SlowdownDetector', () => {
+  it('reports the rate of two slow writes', () => {
+    const detector = new SlowdownDetector();
+    detector.recordWait(1_000_000, 10, BELIEVED);
+    detector.recordWait(400_000, 40, BELIEVED);
+    assert.equal(detector.rate, undefined);
+    detector.recordWait(400_000, 40, BELIEVED);
+    assert.equal(detector.rate, 10e6);
   });
 
-  it('takes one long wait for an accident, and short ones too', () => {
-    const slump = new SlowdownDetector();
-    slump.recordWait(400_000, 300, BELIEVED);
-    assert.equal(slump.rate, undefined);
-    slump.reset();
-    slump.recordWait(10_000, 3, BELIEVED);
-    slump.recordWait(10_000, 3, BELIEVED);
-    assert.equal(slump.rate, undefined);
+  it('reports nothing, after one long wait or two short ones', () => {
+    const detector = new SlowdownDetector();
+    detector.recordWait(400_000, 300, BELIEVED);
+    assert.equal(detector.rate, undefined);
+    detector.reset();
+    detector.recordWait(10_000, 3, BELIEVED);
+    detector.recordWait(10_000, 3, BELIEVED);
+    assert.equal(detector.rate, undefined);
   });
 
-  it('ends with a write that is fast, or does not wait', () => {
+  it('starts anew, after a write that is fast or does not wait', () => {
     for (const end of [
-      (slump: SlowdownDetector) => slump.reset(),
-      (slump: SlowdownDetector) => slump.recordWait(1_000_000, 10, BELIEVED),
+      (detector: SlowdownDetector) => detector.reset(),
+      (detector: SlowdownDetector) => detector.recordWait(1_000_000, 10, BELIEVED),
     ]) {
-      const slump = new SlowdownDetector();
-      slump.recordWait(400_000, 40, BELIEVED);
-      end(slump);
-      slump.recordWait(400_000, 40, BELIEVED);
-      assert.equal(slump.rate, undefined);
+      const detector = new SlowdownDetector();
+      detector.recordWait(400_000, 40, BELIEVED);
+      end(detector);
+      detector.recordWait(400_000, 40, BELIEVED);
+      assert.equal(detector.rate, undefined);
     }
   });
 });

@@ -19,7 +19,7 @@ const CODINGS = [
 const CHUNK = 65_536;
 
 describe('watched jobs', () => {
-  it('restore the identical bytes and tell what each chunk and its trial cost', async () => {
+  it('restore the identical bytes and report the cost of each chunk and trial', async () => {
     const bytes = image(2 * 1024 * 1024, 'busy');
     let count = 0;
     const seen: { codec: number; plain: number; job: number; own: number; trial: number; tried: number }[] =
@@ -62,7 +62,7 @@ describe('watched jobs', () => {
     }
   });
 
-  it('are coded as was said last before somebody began with them, and tell how', async () => {
+  it('use the level set last before a worker began, and report it', async () => {
     const bytes = image(4 * 1024 * 1024, 'busy');
     const used: { level: number; encoded: number; plain: number }[] = [];
     let level = 19;
