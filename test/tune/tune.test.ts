@@ -25,7 +25,7 @@ function parse(stdout: Buffer): TuneResult {
 }
 
 describe('tune', () => {
-  it('recommends settings for a slow link, and explains them', async () => {
+  it('recommends and explains settings, for a slow link', async () => {
     const steps = new Set<string>();
     const result = await tune({
       input: image,
@@ -70,7 +70,7 @@ describe('tune', () => {
     assert.equal(fields['fastest'], result.recommended);
   });
 
-  it('measures enough to compare, whatever the budget and the load', async () => {
+  it('measures at least seven settings, whatever the budget and the load', async () => {
     const result = await tune({ input: image, bandwidth: '1gbit', budget: '3s', writer: 'discard' });
     const measured = new Set(result.codings.map(({ codec }) => codec));
     assert.ok(result.codings.length >= 5, `${result.codings.length} settings`);
@@ -78,7 +78,7 @@ describe('tune', () => {
     assert.ok(result.host.load.average >= 0 && result.host.load.cpus >= 1);
   });
 
-  it('takes its options from the command line and answers in JSON', async () => {
+  it('takes options from the command line and prints JSON', async () => {
     const ended = await run([
       ...['tune', image, '--bandwidth', '100mbit', '--budget', '3s', '--json', '--quiet'],
       ...['--compress-cpus', '16', '--decompress-cpus', '4', '--writer', 'discard'],
@@ -96,7 +96,7 @@ describe('tune', () => {
     assert.ok(result.alternatives.length <= 10);
   });
 
-  it('runs what it recommends when asked to', async () => {
+  it('runs the recommendation, with verify', async () => {
     const html = join(directory, 'verified.html');
     const ended = await run([
       ...['tune', image, '--bandwidth', '400mbit', '--budget', '3s', '--quiet', '--verify', '--json'],
@@ -120,7 +120,7 @@ describe('tune', () => {
     if (withheld === undefined) assert.match(flags.receive, /^--decompress-threads/);
   });
 
-  it('refuses what it cannot use, by name', async () => {
+  it('names the option, for values it cannot use', async () => {
     await assert.rejects(tune({ input: image, budget: '1s' }), /budget/);
     await assert.rejects(tune({ input: image, bandwidth: '5Mb' }), /bandwidth/);
     const missing = await run(['tune', join(directory, 'nothing')]);
@@ -129,7 +129,7 @@ describe('tune', () => {
     assert.equal(unknown.status, 2);
   });
 
-  it('says so when there is nothing to measure with', async () => {
+  it('reports an empty input', async () => {
     const empty = join(directory, 'empty.ram');
     fs.writeFileSync(empty, '');
     await assert.rejects(tune({ input: empty, bandwidth: '1gbit' }), { code: 'ERR_INPUT_TRUNCATED' });

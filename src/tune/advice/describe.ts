@@ -1,5 +1,5 @@
-// What tune found, put together: the recommendation, what else comes close, and everything that a report shows. Reckons from
-// the measurements and the model; reads a few pages of the input for what memory is made of.
+// The result of `tune`: the recommendation, the alternatives, and all that a report shows. Computed from the measurements and the
+// model; reads a few pages of the input to find out what memory consists of.
 
 import { cpus } from 'node:os';
 
@@ -20,7 +20,7 @@ import { predictLive } from '../model/live.js';
 
 /** Rows of the table of alternatives. */
 const ALTERNATIVES = 10;
-/** Inputs whose pages come once, and need no page store. */
+/** Kinds of input whose pages come once, and need no page store. */
 const IMAGES: readonly string[] = ['raw', 'opaque'];
 
 export interface Findings {
@@ -38,19 +38,19 @@ export interface Findings {
   readonly engine: boolean;
 }
 
-/** @param took milliseconds that it took to find out */
+/** @param took milliseconds that measuring took */
 export async function describe(findings: Findings, took: number): Promise<TuneResult> {
   const { settings, input, measurements, route, table, choices, best, probed } = findings;
   const { sample, kind } = input;
   const plain = choices.find((choice) => choice.settings.codec === 'none')!;
   const alternative = (choice: Choice): Alternative => toAlternative(choice, settings, route);
-  const loads = table.stretches(best.settings);
+  const stretches = table.stretches(best.settings);
   const payload = (rate: number): number | null => (rate === Infinity ? null : rate / ETHERNET_PAYLOAD);
   const codecs = new Set(table.codings.map(({ codec }) => codec).filter((codec) => codec !== 'none'));
   const spread = measurements.spread(best.settings.codec);
-  const sure = confidence({
-    regionSeconds: loads.map(
-      (load) => predict([load], best.settings.threads, { ...route, startUp: 0 }).seconds,
+  const trust = confidence({
+    regionSeconds: stretches.map(
+      (stretch) => predict([stretch], best.settings.threads, { ...route, startUp: 0 }).seconds,
     ),
     empty: measurements.regions.map(({ empty }) => empty === true),
     whole: sample.whole && measurements.regions.length === sample.regions.length,
@@ -60,7 +60,7 @@ export async function describe(findings: Findings, took: number): Promise<TuneRe
   });
   const withheld = reasonsToWithhold({
     busy: findings.load.busy,
-    confidence: sure,
+    confidence: trust,
     spread,
     codings: table.codings.length,
     engine: findings.engine,
@@ -85,7 +85,7 @@ export async function describe(findings: Findings, took: number): Promise<TuneRe
       .map(alternative),
     uncompressed: alternative(plain),
     paysUpTo: Object.fromEntries([...codecs].map((codec) => [codec, payload(paysUpTo(table, codec, route))])),
-    confidence: sure,
+    confidence: trust,
     memory: await makeUp(measurements, input.fd),
     codings: table.codings.map((coding) => codingFigures(coding, table)),
     loads: table.codings.map((coding, index) => ({ coding: index, loads: table.stretches(coding) })),
@@ -139,11 +139,11 @@ function codingFigures(coding: Coding, table: Table): CodingFigures {
   let wire = 0;
   let encode = 0;
   let decode = 0;
-  for (const load of table.stretches(coding)) {
-    guest += load.weight * load.guestBytes;
-    wire += load.weight * load.wireBytes;
-    encode += load.weight * load.encode;
-    decode += load.weight * load.decode;
+  for (const stretch of table.stretches(coding)) {
+    guest += stretch.weight * stretch.guestBytes;
+    wire += stretch.weight * stretch.wireBytes;
+    encode += stretch.weight * stretch.encode;
+    decode += stretch.weight * stretch.decode;
   }
   return {
     codec: coding.codec,

@@ -10,7 +10,7 @@ import type { Settings } from './recommend.js';
 
 type Side = 'send' | 'receive';
 
-/** Limits that are tried beyond the default. */
+/** Step between memory limits beyond the default. */
 const STEP = 64 * MIB;
 
 /**

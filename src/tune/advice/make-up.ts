@@ -1,6 +1,5 @@
-// What a guest's memory is made of: zero pages, pages that occur twice within a chunk, and all others by how far each of
-// them shrinks alone. The first two are what the engine found over the whole sample; the others are looked at one by one,
-// a few hundred of them.
+// What a guest's memory consists of: zero pages, pages that occur twice within a chunk, and other pages by how far each shrinks
+// alone. The engine counts the first two over the whole sample. A few hundred of the others are compressed one by one.
 
 import { Buffer } from 'node:buffer';
 

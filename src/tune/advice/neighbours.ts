@@ -1,4 +1,4 @@
-// Which settings `--verify` runs: the recommendation, and what differs from it in one thing. Pure.
+// Which settings `--verify` runs: the recommendation, and settings that differ from it in one thing. Pure.
 
 import type { Choice } from './recommend.js';
 import type { Route, Threads } from '../model/model.js';
@@ -10,7 +10,7 @@ export interface Contender {
   readonly settings: Settings;
 }
 
-/** No compression is run where it takes no more than this many times as long: waiting for it would teach nothing. */
+/** No compression is run only where it takes at most this many times as long: a longer run would show nothing new. */
 const WORTH_WAITING = 4;
 
 /**

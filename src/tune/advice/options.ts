@@ -13,7 +13,7 @@ import { invalidOption, parseDuration, parseRate } from '../../units.js';
 const cpus = z.int().min(1).max(LIMITS.threads.max);
 const ANY = { min: 0, max: Number.MAX_SAFE_INTEGER };
 
-/** The least time in which anything can be said, in milliseconds. */
+/** Milliseconds: a shorter budget does not suffice for any advice. */
 export const SHORTEST_BUDGET = 3000;
 
 /** What tune and bench have in common. */

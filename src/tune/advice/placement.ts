@@ -1,5 +1,5 @@
-// Which processors the two sides of a transfer get when both run on this host. Pinned apart where the user said how many
-// each side has and there are enough; else they share what there is. Pure, but for the list of processors.
+// Which processors the two sides of a transfer get when both run on this host. They are pinned apart where the user said how many
+// each side has and the host has enough. Otherwise they share all of them. Pure, but for the list of processors.
 
 import { readFileSync } from 'node:fs';
 

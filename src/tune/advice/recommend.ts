@@ -1,5 +1,5 @@
-// From measured codings to advice: which settings, what else comes close, up to which bandwidth each codec pays, and how
-// sure that is. Pure; everything it knows comes from the measurements and the model.
+// From measured codings to advice: which settings, which alternatives, up to which bandwidth each codec pays, and with what
+// confidence. Pure; all its knowledge comes from the measurements and the model.
 
 import { sampleVariance } from 'simple-statistics';
 
@@ -15,17 +15,17 @@ export interface Settings extends Coding {
 export interface Choice {
   readonly settings: Settings;
   readonly prediction: Prediction;
-  /** Share of the sampled regions that this coding was measured on; the rest was reckoned. */
+  /** Share of the sampled regions that this coding was measured on; the rest was estimated. */
   readonly measured: number;
 }
 
-/** Threads are left out where the transfer gets no more than this much slower. */
+/** Fewer threads are recommended where they make the transfer no slower than this share. */
 const THREADS_TOLERANCE = 0.02;
 
-/** Predictions that differ by less are the same. */
+/** Predictions that differ by a smaller share count as equal. */
 const EQUALLY_FAST = 0.01;
 
-/** Numbers of threads that are tried: all of the small ones, then further apart. */
+/** Numbers of threads to consider: all small ones, then further apart. */
 export function threadSteps(most: number): number[] {
   const steps: number[] = [];
   for (let threads = 1; threads < most; threads += threads < 8 ? 1 : threads < 16 ? 4 : 8)
@@ -33,14 +33,14 @@ export function threadSteps(most: number): number[] {
   return [...steps, most];
 }
 
-/** The loads of every coding, reckoned once. */
+/** The stretches of every coding, computed once. */
 export class Table {
-  readonly #rows: { coding: Coding; loads: StretchCost[]; measured: number }[];
+  readonly #rows: { coding: Coding; stretches: StretchCost[]; measured: number }[];
 
   constructor(measurements: Measurements) {
     this.#rows = measurements.codings.map((coding) => ({
       coding,
-      loads: measurements.stretches(coding),
+      stretches: measurements.stretches(coding),
       measured: measurements.tried(coding) / measurements.regions.length,
     }));
   }
@@ -50,7 +50,7 @@ export class Table {
   }
 
   stretches(coding: Coding): StretchCost[] {
-    return this.#row(coding).loads;
+    return this.#row(coding).stretches;
   }
 
   /** Share of the sampled regions that the coding was measured on. */
@@ -58,7 +58,7 @@ export class Table {
     return this.#row(coding).measured;
   }
 
-  #row(coding: Coding): { loads: StretchCost[]; measured: number } {
+  #row(coding: Coding): { stretches: StretchCost[]; measured: number } {
     return this.#rows.find((row) => codingKey(row.coding) === codingKey(coding))!;
   }
 
@@ -66,8 +66,8 @@ export class Table {
   choices(route: Route, which: (coding: Coding) => boolean = () => true): Choice[] {
     return this.#rows
       .filter(({ coding }) => which(coding))
-      .map(({ coding, loads, measured }) => {
-        const { threads, prediction } = fewestThreads(loads, route);
+      .map(({ coding, stretches, measured }) => {
+        const { threads, prediction } = fewestThreads(stretches, route);
         return { settings: { ...coding, threads }, prediction, measured };
       })
       .sort((a, b) => a.prediction.seconds - b.prediction.seconds);
@@ -77,22 +77,22 @@ export class Table {
   best(route: Route, which: (coding: Coding) => boolean = () => true): number {
     const threads = { compress: route.sender.cpus, decompress: route.receiver.cpus };
     let least = Infinity;
-    for (const { coding, loads } of this.#rows) {
-      if (which(coding)) least = Math.min(least, predict(loads, threads, route).seconds);
+    for (const { coding, stretches } of this.#rows) {
+      if (which(coding)) least = Math.min(least, predict(stretches, threads, route).seconds);
     }
     return least;
   }
 }
 
 function fewestThreads(
-  loads: readonly StretchCost[],
+  stretches: readonly StretchCost[],
   route: Route,
 ): { threads: Threads; prediction: Prediction } {
   const all: { threads: Threads; prediction: Prediction }[] = [];
   for (const compress of threadSteps(route.sender.cpus)) {
     for (const decompress of threadSteps(route.receiver.cpus)) {
       const threads = { compress, decompress };
-      all.push({ threads, prediction: predict(loads, threads, route) });
+      all.push({ threads, prediction: predict(stretches, threads, route) });
     }
   }
   const best = Math.min(...all.map(({ prediction }) => prediction.seconds));
@@ -103,8 +103,8 @@ function fewestThreads(
 }
 
 /**
- * Of all choices within the tolerance of the fastest those with the fewest threads; of those that are as fast as the model
- * can tell, the one that takes least processor time.
+ * Of all choices within the tolerance of the fastest, those with the fewest threads; of these, among equally fast predictions, the
+ * choice with the least processor time.
  */
 export function recommended(choices: readonly Choice[]): Choice {
   const best = choices[0]!.prediction.seconds;
@@ -119,7 +119,7 @@ export function recommended(choices: readonly Choice[]): Choice {
     .reduce((least, choice) => (cpu(choice) < cpu(least) ? choice : least), first!);
 }
 
-/** Bytes per second: the range in which limits are looked for. */
+/** Bytes per second: the range that is searched for the bandwidth. */
 const SLOWEST_LINK = 125_000;
 const FASTEST_LINK = 125e9;
 const STEPS = 40;
@@ -151,7 +151,7 @@ export interface Confidence {
   readonly level: 'high' | 'medium' | 'low';
   /** Half-width of the range in which the time is expected, as a share of it. */
   readonly error: number;
-  /** Why it is not higher, in plain words. */
+  /** Why the confidence is not higher, in plain words. */
   readonly reasons: readonly string[];
 }
 

@@ -1,4 +1,4 @@
-// What `tune` found, as plain data: for text, JSON and the report alike. The field names are a promise to scripts.
+// What `tune` found, as plain data for text, JSON and the report. The field names are a stable interface for scripts.
 // Times in seconds, sizes in bytes, rates in bytes per second.
 
 import type { CodecName } from '../../codec/codec.js';
@@ -8,7 +8,7 @@ import type { StretchCost, Route, Stage } from '../model/model.js';
 import type { Confidence, Settings } from './recommend.js';
 import type { Verification } from './verification.js';
 
-/** One way to send, and what it is expected to take. */
+/** One way to send, and its expected cost. */
 export interface Alternative {
   readonly settings: Settings;
   /** Expected seconds of the whole command. */
@@ -21,9 +21,9 @@ export interface Alternative {
   readonly senderCpuPerGiB: number;
   readonly receiverCpuPerGiB: number;
   readonly bottleneck: Stage;
-  /** Rests on more threads than this host could try. */
+  /** Rests on more threads than this host could measure. */
   readonly extrapolated: boolean;
-  /** Share of the sample that was measured; the rest was reckoned from zstd 1. */
+  /** Share of the sample that was measured; the rest was estimated from zstd 1. */
   readonly measured: number;
   readonly live?: LivePrediction;
 }
@@ -44,7 +44,7 @@ export interface CodingFigures {
 export interface MemoryMakeUp {
   readonly zero: number;
   readonly duplicate: number;
-  /** Other pages by how far zstd 1 shrinks each of them alone, and what is no page. */
+  /** Other pages by how far zstd 1 shrinks each of them alone, and bytes that are no page. */
   readonly classes: readonly { readonly label: string; readonly share: number }[];
 }
 
@@ -66,12 +66,12 @@ export interface TuneResult {
     readonly whole: boolean;
     readonly seed: number;
   };
-  /** Bytes per second on the cable as given, headers and all; absent when it was not. */
+  /** Bytes per second on the cable as given, headers and all; absent when it was not given. */
   readonly bandwidth?: number;
-  /** What a probe found: link and destination were measured; absent when nobody was asked. */
+  /** What a probe found: link and destination were measured. Absent without a probe. */
   readonly probe?: Probed;
   readonly route: Route;
-  /** Why nothing is recommended, in plain words. Then `recommended` is only what came out fastest. */
+  /** Why nothing is recommended, in plain words. Then `recommended` is only the fastest setting. */
   readonly withheld?: readonly string[];
   readonly recommended: Alternative;
   /** Ready to paste. */
@@ -83,13 +83,13 @@ export interface TuneResult {
   readonly confidence: Confidence;
   readonly memory: MemoryMakeUp;
   readonly codings: readonly CodingFigures[];
-  /** What was measured of every coding, for whoever wants to reckon further. */
+  /** What was measured of every coding, for further predictions. */
   readonly loads: readonly { readonly coding: number; readonly loads: readonly StretchCost[] }[];
   readonly dirtyRate?: number;
   readonly downtimeLimit?: number;
-  /** Transfers that were run for real; absent where nobody asked. */
+  /** Transfers that were run for real; absent without `verify`. */
   readonly verified?: Verification;
-  /** Milliseconds that measuring took, verifying aside. */
+  /** Milliseconds that measuring took, without verifying. */
   readonly took: number;
   readonly host: {
     readonly cpus: number;

@@ -17,7 +17,7 @@ export interface VerifiedRun {
 
 export interface Verification {
   readonly placement: Placement;
-  /** Of the image that was sent: the sample, each region as often as it weighs. */
+  /** Size of the image that was sent: the sample, each region repeated by its weight. */
   readonly bytes: number;
   /** Payload that the link was limited to; absent where it was not. */
   readonly linkRate?: number;

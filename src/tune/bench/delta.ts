@@ -1,5 +1,5 @@
-// What page deltas gain on a guest's own memory: pages that differ between two images of it, through the real workers,
-// once whole and once against a page store that holds the older image. Takes images in regular files only.
+// What page deltas gain on a guest's own memory. Pages that differ between two images pass the real workers, once whole and once
+// against a page store that holds the older image. Takes images in regular files only.
 
 import { RamferryError } from '../../errors.js';
 import { parseAddress } from '../../link/address.js';
@@ -24,7 +24,7 @@ export interface DeltaOptions {
 }
 
 /**
- * Resolves with undefined when nothing has changed.
+ * Resolves with undefined when no page has changed.
  * @throws ERR_OPTION_INVALID where one of the two is no image, or they differ in size; ERR_CODEC_UNAVAILABLE
  */
 export async function benchDelta(options: DeltaOptions): Promise<DeltaFigures | undefined> {

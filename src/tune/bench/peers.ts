@@ -1,5 +1,5 @@
-// Other programs on the same memory: what people use today. Each compresses a file to a file and back, its start included;
-// programs that are not installed are left out. xapi's pipeline is its two commands with a pipe in front of each.
+// Other programs on the same memory, as they are used today. Each compresses a file to a file and back, its start included.
+// Programs that are not installed are left out. xapi's pipeline is its two commands with a pipe in front of each.
 
 import { spawn } from 'node:child_process';
 import fs from 'node:fs';
@@ -14,13 +14,13 @@ export interface PeerFigures {
   readonly compressRate: number;
   readonly decompressRate: number;
   readonly spread: number;
-  /** Seconds of processor time for a GiB, there and back; NaN where it cannot be told. */
+  /** Seconds of processor time for a GiB, there and back; NaN where the system does not say. */
   readonly cpuPerGiB: number;
 }
 
 interface Peer {
   readonly name: string;
-  /** The program that must be there. */
+  /** The program that must be installed. */
   readonly needs: string;
   /** Shell commands from standard input to standard output. */
   readonly compress: string;

@@ -1,4 +1,4 @@
-// What `bench` found, as plain data. The field names are a promise to scripts. Rates in guest bytes per second.
+// What `bench` found, as plain data. The field names are a stable interface for scripts. Rates in guest bytes per second.
 
 import type { HostLoad } from '../../os/host-load.js';
 import type { StretchCost } from '../model/model.js';
@@ -15,7 +15,7 @@ export interface Speed {
 export interface BenchRow extends Coding {
   readonly threads: number;
   readonly ratio: number;
-  /** By the clock on the wall, all threads together. */
+  /** By wall time, all threads together. */
   readonly compress: Speed;
   readonly decompress: Speed;
   /** Seconds of processor time for a GiB. */
@@ -23,13 +23,13 @@ export interface BenchRow extends Coding {
   readonly decompressCpuPerGiB: number;
 }
 
-/** What pages come to that are sent again, beside an older image of the guest. */
+/** Cost of pages that are sent again, measured against an older image of the guest. */
 export interface DeltaFigures {
   /** The older image. */
   readonly before: string;
-  /** Share of the looked-at pages that differ. */
+  /** Share of the compared pages that differ. */
   readonly changed: number;
-  /** Bytes of such pages that were measured. */
+  /** Bytes of changed pages that were measured. */
   readonly bytes: number;
   /** Each coding as it is, and with deltas against the page store; one thread. */
   readonly rows: readonly { readonly plain: BenchRow; readonly delta: BenchRow }[];
@@ -46,7 +46,7 @@ export interface BenchResult {
   readonly memory: MemoryMakeUp;
   /** Of the rows with one thread: what each stretch of memory took. */
   readonly loads: readonly { readonly coding: Coding; readonly loads: readonly StretchCost[] }[];
-  /** Most bytes that the process ever had resident. */
+  /** Largest resident size of the process, in bytes. */
   readonly peakMemory: number;
   /** Milliseconds. */
   readonly took: number;

@@ -1,4 +1,4 @@
-// One row of bench: a coding on some regions, warmed up, repeated, and given at its best.
+// One row of `bench`: a coding on some regions, warmed up, repeated, and reported at its best.
 
 import { GIB } from '../../units.js';
 import type { Measurements } from '../measure/measurements.js';
@@ -6,7 +6,7 @@ import type { BenchRow, Speed } from './result.js';
 import type { Region } from '../measure/region.js';
 import type { Coding, Phase, CodecRig } from '../measure/codec-rig.js';
 
-/** @param measurements gets the figures of every region */
+/** @param measurements collects the figures of every region; undefined = they are not kept */
 export async function benchRow(
   rig: CodecRig,
   coding: Coding,

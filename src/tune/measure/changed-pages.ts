@@ -1,5 +1,5 @@
-// Pages that a guest has changed between two images of it: what a live migration sends again. Takes regions of the newer
-// image and reads the same places of the older one; promises as much of both as fits a bound, page for page.
+// Pages that a guest has changed between two images of it: a live migration sends these again. Takes regions of the newer image and
+// reads the same places of the older one. Returns as much of both as fits a bound, page for page.
 
 import { Buffer } from 'node:buffer';
 
@@ -12,7 +12,7 @@ import { imageSegments } from './region.js';
 const MOST_BYTES = 8 * REGION_BYTES;
 
 export interface ChangedPages {
-  /** Share of the looked-at pages that differ. */
+  /** Share of the compared pages that differ. */
   readonly share: number;
   /** The newer contents, as regions that are held in memory. */
   readonly regions: readonly Region[];
@@ -20,7 +20,7 @@ export interface ChangedPages {
   readonly before: Buffer;
 }
 
-/** @param regions of both images, spread over them: the first ones are looked at first */
+/** @param regions of both images, spread over them; compared in this order */
 export function changedPages(newer: number, older: number, regions: readonly Region[]): ChangedPages {
   const after = Buffer.allocUnsafe(MOST_BYTES);
   const before = Buffer.allocUnsafe(MOST_BYTES);

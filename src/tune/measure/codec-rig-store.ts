@@ -1,6 +1,6 @@
-// The page stores of a test rig: what both sides of a transfer hold when all pages that come were sent before. Takes the
-// earlier contents of each page and promises stores that hold them at the start of every run, and the suggestions that the
-// sender's bookkeeping would make. Page k of a run has slot k.
+// The page stores of a codec rig, as both sides of a transfer hold them when every page was sent before. Takes the earlier contents of
+// each page. Provides stores that hold them at the start of every run, and the suggestions that the sender's ledger would
+// make. Page k of a run has slot k.
 
 import { Buffer } from 'node:buffer';
 
@@ -31,7 +31,7 @@ export class RigStore {
     for (const { turns } of [this.encoders, this.decoders]) new Turns(turns).end(EARLIER);
   }
 
-  /** Before each run: what the last one has written is undone. */
+  /** Called before each run: undoes what the last run has written. */
   prime(): void {
     for (const { pages } of [this.encoders, this.decoders]) {
       const store = new PageStore(pages);
@@ -40,7 +40,7 @@ export class RigStore {
     }
   }
 
-  /** Tells a chunk's job about its pages. @returns its sequence number, which goes on from run to run */
+  /** Writes a chunk's pages into its job. @returns its sequence number, which goes on from run to run */
   enter({ encode, suggestions }: SlotViews, firstPage: number, pages: number): number {
     for (let page = 0; page < pages; page++) {
       suggestions[page * SUGGESTIONS] = ownSlot(firstPage + page, true);

@@ -1,12 +1,12 @@
-// Stands where a hypervisor would read: a unix socket that takes everything and drops it. For measuring what writing the
-// restored bytes costs the receiver.
+// A unix socket that takes everything and drops it, in place of a hypervisor. Used to measure what writing the restored bytes costs
+// the receiver.
 
 import { rmSync } from 'node:fs';
 import net from 'node:net';
 import { join } from 'node:path';
 import { makeScratch } from '../../io/scratch.js';
 
-/** Listens until the process ends; tells the address to connect to. */
+/** Listens until the process ends. @param onListening gets the address */
 export function drain(onListening: (address: string) => void): Promise<void> {
   const directory = makeScratch('ramferry-drain-');
   process.once('exit', () => rmSync(directory, { recursive: true, force: true }));

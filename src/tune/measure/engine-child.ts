@@ -1,5 +1,5 @@
-// A process that runs transfers on request and says what they cost, main thread and workers apart, or takes bytes. Started by engine.ts
-// with a channel for messages; one request at a time. The transfers are the library's own `send` and `receive`.
+// A process that runs transfers on request and reports what they cost, main thread and workers apart, or drains bytes. Started by
+// engine.ts with a message channel; one request at a time. The transfers are the library's own `send` and `receive`.
 
 import { send } from '../../transfer/send.js';
 import { receive } from '../../transfer/receive.js';
@@ -10,7 +10,7 @@ import type { ChildAnswer, ChildRequest } from './engine.js';
 import { ProcessClock } from '../../os/process-clock.js';
 
 function answer(message: ChildAnswer): void {
-  // A parent that is gone does not read it; 'disconnect' ends this process.
+  // After the parent has ended, sending fails silently; 'disconnect' then ends this process.
   process.send?.(message, undefined, undefined, () => undefined);
 }
 
@@ -39,6 +39,6 @@ async function serve(request: ChildRequest): Promise<void> {
 }
 
 process.on('message', (request: ChildRequest) => void serve(request));
-// The parent has gone and no answer is wanted. process.exit() would terminate threads that may be loading (pool/thread-group.ts).
+// The parent has ended. process.exit() would terminate threads that may be loading (pool/thread-group.ts).
 process.on('disconnect', () => exitNow(0));
 answer({ kind: 'ready' });

@@ -1,5 +1,5 @@
-// Processes that stand for the two hosts: one sends, one receives, over a connection on this machine. They run the
-// library's transfers again and again, so that what is measured is their steady state, not their start.
+// Processes that stand for the two hosts: one sends, one receives, over a connection on this machine. They repeat the library's
+// transfers, so that their steady state is measured and not their start.
 
 import { type ChildProcess, fork } from 'node:child_process';
 
@@ -43,8 +43,8 @@ export class EngineChild {
   #gone = false;
 
   constructor() {
-    // Options of the test runner or a debugger are not for it. In a session of its own a signal to our process group does not
-    // reach it: it ends when the channel does, however we end.
+    // The child does not inherit options of the test runner or a debugger. In a session of its own, signals to our process group do
+    // not reach it. It ends when the channel closes, however this process ends.
     this.#child = fork(TUNE_ENTRY, {
       // Its threads collect what codecs leave behind, as those of the command do (codec/reclaim.ts).
       execArgv: ['--expose-gc'],
@@ -62,7 +62,7 @@ export class EngineChild {
   }
 
   ask(request: ChildRequest): void {
-    // A child that is gone is noticed by who expects its answer.
+    // expect() reports a child that has ended.
     if (this.#child.connected) this.#child.send(request, () => undefined);
   }
 

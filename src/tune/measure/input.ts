@@ -1,5 +1,5 @@
-// Opens what is to be measured, as `send` would, and draws a sample of it. Promises regions and a file with a part of them
-// for real transfers; removes that file when closed. The temporary holds guest memory: mode 0600.
+// Opens the input as `send` would, and draws a sample of it. Provides regions, and a file with a part of them for real transfers;
+// removes that file when closed. The file holds guest memory: mode 0600.
 
 import fs from 'node:fs';
 import { join } from 'node:path';
@@ -26,11 +26,11 @@ const LOOK_TIME_MS = 1000;
 
 export interface TuneInput {
   readonly sample: Sample;
-  /** What the input is: `raw`, `qemu`, … */
+  /** The kind of input: `raw`, `qemu`, … */
   readonly kind: string;
   /** Descriptor that regions are read from; -1 where they are held in memory. */
   readonly fd: number;
-  /** A directory of our own. */
+  /** A temporary directory of this run. */
   readonly scratch: string;
   /** A file with the first regions, and how many those are. */
   readonly part: { readonly file: string; readonly regions: number };

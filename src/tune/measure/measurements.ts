@@ -1,7 +1,7 @@
-// What was measured so far: for each coding the regions it was tried on, and what they took mostly. Gives a whole picture of each
-// coding, also of those that were tried on a few regions only: what those regions cost over what the reference coding cost
-// on the same ones, times what the reference cost on all. Differences between regions cancel out that way; those that are all
-// but empty, where no codec has anything to do, are compared among themselves.
+// What was measured so far: for each coding the measured regions, and the median of what they took. Estimates the other regions of a
+// coding: what its regions cost over what the reference coding cost on the same regions, times what the reference cost on all.
+// Differences between regions cancel out that way. Nearly empty regions, where no codec has work, are compared only with
+// each other.
 
 import { median } from 'simple-statistics';
 
@@ -11,7 +11,7 @@ import type { StretchCost } from '../model/model.js';
 import type { Region } from './region.js';
 import type { Coding, RegionFigures } from './codec-rig.js';
 
-/** What all regions are measured with. */
+/** The coding that every region is measured with. */
 export const REFERENCE: Coding = { codec: 'zstd', level: 1, chunkSize: 1024 * 1024 };
 
 export function codingKey({ codec, level, chunkSize }: Coding): string {
@@ -23,7 +23,7 @@ interface Entry {
   readonly figures: Map<number, RegionFigures>;
   /** Of each region all times. */
   readonly times: Map<number, { readonly encode: number[]; readonly decode: number[] }>;
-  /** How much longer a repetition took than the fastest before it, or the other way round. */
+  /** Ratio of a repetition and the fastest before it, less 1. */
   readonly spreads: number[];
 }
 
@@ -50,7 +50,7 @@ export class Measurements {
       }
       times.encode.push(found.encode);
       times.decode.push(found.decode);
-      // Not the fastest: the more often a coding is tried, the faster its fastest, and a transfer meets all kinds of moments.
+      // The median, not the fastest: more repetitions make the fastest faster, and a transfer meets slow moments, too.
       entry.figures.set(from + step, {
         ...found,
         encode: median(times.encode),
@@ -63,7 +63,7 @@ export class Measurements {
     return [...this.#entries.values()].map(({ coding }) => coding);
   }
 
-  /** Regions that a coding was tried on. */
+  /** How many regions a coding was measured on. */
   tried(coding: Coding): number {
     return this.#entries.get(codingKey(coding))?.figures.size ?? 0;
   }
@@ -81,29 +81,29 @@ export class Measurements {
     return this.#entries.get(codingKey(coding))?.figures ?? new Map<number, RegionFigures>();
   }
 
-  /** Every region under a coding, measured or reckoned from the reference. */
+  /** Every region under a coding, measured or estimated from the reference. */
   stretches(coding: Coding): StretchCost[] {
     const own = this.figures(coding);
     const reference = this.figures(REFERENCE);
     const relative = relativeTo(own, reference, isFull);
-    // What is left out of the codec costs the same whatever the codec.
+    // Pages that the codec never sees cost the same with every codec.
     const empty = relativeTo(own, reference, isEmpty);
     return this.regions.map((region, index) => {
       const measured = own.get(index);
       const base = reference.get(index);
       const figures =
-        measured ?? reckon(base, base !== undefined && isEmpty(base) ? empty : relative, coding);
+        measured ?? estimate(base, base !== undefined && isEmpty(base) ? empty : relative, coding);
       const { guestBytes, wireBytes, chunks, encode, decode } = figures;
       return { weight: region.weight, guestBytes, wireBytes, chunks, encode, decode };
     });
   }
 }
 
-/** Of a region so many pages are zero that the others do not count. */
-const EMPTY = 0.95;
+/** A region with more zero pages than this share counts as empty. */
+const EMPTY_SHARE = 0.95;
 
 function isEmpty({ pages, guestBytes }: RegionFigures): boolean {
-  return pages.zero * PAGE_BYTES > guestBytes * EMPTY;
+  return pages.zero * PAGE_BYTES > guestBytes * EMPTY_SHARE;
 }
 
 function isFull(figures: RegionFigures): boolean {
@@ -137,7 +137,7 @@ function relativeTo(
   return { wireBytes: ratio(sums.wireBytes), encode: ratio(sums.encode), decode: ratio(sums.decode) };
 }
 
-function reckon(base: RegionFigures | undefined, relative: Relative, coding: Coding): RegionFigures {
+function estimate(base: RegionFigures | undefined, relative: Relative, coding: Coding): RegionFigures {
   if (base === undefined) throw new Error('the reference was not measured on every region');
   return {
     guestBytes: base.guestBytes,

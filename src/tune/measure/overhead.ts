@@ -1,5 +1,5 @@
-// What the engine costs besides its workers: the main threads of both sides, by byte on the link, by chunk and by byte of
-// guest memory. Measured with real transfers between two processes that differ in one of those amounts each.
+// What the engine costs besides its workers: the main threads of both sides, by byte on the link, by chunk and by byte of guest
+// memory. Measured with real transfers between two processes; the transfers differ in one of these amounts each.
 
 import fs from 'node:fs';
 
@@ -17,7 +17,7 @@ interface Setting {
   readonly chunkSize: number;
 }
 
-/** Each differs from another in one thing. Without compression: what main threads do is the same with any codec. */
+/** Each differs from another in one thing. They run without compression: main threads do the same with any codec. */
 const SETTINGS = {
   usual: { image: 'zeros', chunkSize: 1024 * KIB },
   small: { image: 'zeros', chunkSize: 256 * KIB },
@@ -27,8 +27,8 @@ const SETTINGS = {
 type SettingName = keyof typeof SETTINGS;
 
 /**
- * Of the receiver. It has done before what a rehearsal is for, and an image has no use for a page store: less than either asks
- * for (src/transfer/prestart/warm-up.ts), and enough for chunks of 1 MiB. Their memory would be missing elsewhere.
+ * Memory limit of the receiver: too little for warm-up and page store (src/transfer/prestart/warm-up.ts), enough for chunks of 1 MiB.
+ * The process is warm already, and an image has no use for a page store; their memory would be missing elsewhere.
  */
 const RECEIVER_MEMORY = '126MiB';
 const MOST_PASSES = 4;
@@ -43,9 +43,9 @@ export interface OverheadOptions {
   readonly scratch: string;
   /** When to stop repeating, by performance.now(). The first pass warms up and does not count. */
   readonly deadline: number;
-  /** When the first pass, and the first start of the command, must do. */
+  /** After this time there is no second pass, and no second start of the command. */
   readonly latest: number;
-  /** When to go on without settings that have not had their first pass, on a host that is too busy. */
+  /** On a host that is too busy, settings without a first pass are left out after this time. */
   readonly giveUp: number;
   /** Share of the test images' usual size: less for a short budget. */
   readonly imageShare?: number;
@@ -65,13 +65,13 @@ export interface SettingCost {
 export type SettingCosts = Readonly<Record<SettingName, SettingCost>>;
 
 export interface Settings {
-  /** Settings without a pass have the figures of another: what they differ in costs nothing then. */
+  /** Settings without a pass have the figures of another: their differences then cost nothing. */
   readonly costs: SettingCosts;
   /** Every setting had a pass. */
   readonly complete: boolean;
   /** The whole command `send` with the reference coding and one thread, from its start to its exit, over the part of the sample. */
   readonly command: CommandTime;
-  /** Seconds of processor time for a byte of guest memory of the program that takes the restored bytes. */
+  /** Seconds of processor time that the reader of the restored bytes needs for a byte of guest memory. */
   readonly takerPerByte: number;
 }
 
@@ -121,7 +121,7 @@ export async function measureSettings(options: OverheadOptions): Promise<Setting
       }
     }
     const takerPerByte = writer === 'socket' ? ((await cpuOf(reader)) - taken) / delivered : 0;
-    // Its memory is wanted by the command.
+    // The command needs its memory.
     await sender.close();
     const command = { wall: Infinity, cpu: Infinity };
     for (let start = 0; start < STARTS; start++) {
@@ -146,7 +146,7 @@ async function cpuOf(child: EngineChild): Promise<number> {
   return (await child.expect('cpu')).seconds;
 }
 
-/** The command line as users start it, with all that it loads. */
+/** The command line as users start it, with all modules that it loads. */
 async function timeCommand(receiver: EngineChild, file: string, output: string): Promise<CommandTime> {
   receiver.ask({
     kind: 'receive',
@@ -171,21 +171,20 @@ function least(side: Side, before: Pick<Side, 'own' | 'others'> | undefined): Pi
 }
 
 /**
- * Solves for the costs; none of them is negative. What a transfer costs once, however long it is, falls out: it is part
- * of the start-up.
+ * Solves for the costs; none of them is negative. One-time costs of a transfer cancel out: they are part of the start-up.
  */
 export function mainCost(settings: SettingCosts, side: 'sender' | 'receiver'): MainCost {
   const { usual, small, short, full } = settings;
   const own = (setting: SettingCost): number => setting[side].own;
-  const perWireByte = each(own(full) - own(short), full.wireBytes - short.wireBytes);
+  const perWireByte = costOfOne(own(full) - own(short), full.wireBytes - short.wireBytes);
   const moreWire = (small.wireBytes - usual.wireBytes) * perWireByte;
-  const perChunk = each(own(small) - own(usual) - moreWire, small.chunks - usual.chunks);
+  const perChunk = costOfOne(own(small) - own(usual) - moreWire, small.chunks - usual.chunks);
   const known = (setting: SettingCost): number => perWireByte * setting.wireBytes + perChunk * setting.chunks;
   const longer = own(usual) - own(short) - (known(usual) - known(short));
-  return { perWireByte, perChunk, perGuestByte: each(longer, usual.guestBytes - short.guestBytes) };
+  return { perWireByte, perChunk, perGuestByte: costOfOne(longer, usual.guestBytes - short.guestBytes) };
 }
 
-/** What one of them costs. */
-function each(seconds: number, count: number): number {
+/** Cost of one of so many. */
+function costOfOne(seconds: number, count: number): number {
   return count > 0 ? Math.max(0, seconds) / count : 0;
 }

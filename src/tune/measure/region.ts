@@ -6,7 +6,7 @@ import type { Buffer } from 'node:buffer';
 import { SEGMENT } from '../../chunk/segments.js';
 import { PAGE_BYTES } from '../../page/size.js';
 
-/** Bytes of a region; the last one of an input may be shorter. Every chunk size that is tried divides it. */
+/** Bytes of a region; the last one of an input may be shorter. Every measured chunk size divides it. */
 export const REGION_BYTES = 4 * 1024 * 1024;
 
 /** Pairs of (kind, count), as in a slot (src/chunk/segments.ts). */
@@ -20,7 +20,7 @@ export interface Region {
   readonly offset: number;
   /** Looked empty when the sample was drawn: a stratum of its own. */
   readonly empty?: boolean;
-  /** The bytes and what they are; absent where the workers read them from the file, as `send` does. */
+  /** The bytes and their segments; absent where the workers read them from the file, as `send` does. */
   readonly held?: { readonly bytes: Buffer; readonly segments: Segments };
 }
 

@@ -1,6 +1,6 @@
-// A sample of a migration stream that comes in order: from a pipe, or a file that is no plain image. The stream goes through
-// the same feeder and grammar as in `send`, so regions know skeleton from pages; evenly spaced regions are kept, ever
-// further apart as the stream goes on. Bounded: so many regions in memory, whatever the stream's length.
+// A sample of a migration stream that comes in order: from a pipe, or a file that is no plain image. The stream passes the same feeder
+// and grammar as in `send`, so regions know skeleton from pages. Evenly spaced regions are kept; their distance doubles
+// as the stream goes on. The number of regions in memory is bounded, whatever the stream's length.
 
 import { Buffer } from 'node:buffer';
 

@@ -1,6 +1,6 @@
-// Memory that no guest ever had, to measure the engine with: what its main threads do depends on bytes and chunks, not on
-// what is in them, and a transfer must be long for that to show beside what every transfer costs once. Zeros are holes in a file,
-// in memory where the system has a file system there: then neither disk nor page cache holds them.
+// Synthetic images to measure the engine with. The work of its main threads depends on the number of bytes and chunks, not on their
+// contents. A transfer must be long, so that this work is large beside one-time costs. Zeros are holes in a file, on a
+// file system in memory where there is one: then neither disk nor page cache holds them.
 
 import { randomBytes } from 'node:crypto';
 import fs from 'node:fs';
@@ -13,22 +13,22 @@ export const IMAGE_BYTES = {
   /** Zero pages: next to nothing on the link. */
   zeros: 512 * MIB,
   fewZeros: 128 * MIB,
-  /** As many as those, of which nothing is left out and nothing shrinks. */
+  /** As large as fewZeros, of random bytes that are neither left out nor shrink. */
   random: 128 * MIB,
 } as const;
 export type TestImage = keyof typeof IMAGE_BYTES;
 
 export interface TestImages {
   readonly paths: Readonly<Record<TestImage, string>>;
-  /** Also when the process ends otherwise. */
+  /** Called when the process exits, too. */
   remove(): void;
 }
 
-/** Bytes of noise in a block that repeats. */
+/** Bytes of the random block that repeats. */
 const BLOCK = 4 * MIB;
 
 /**
- * @param scratch a directory for what is no hole
+ * @param scratch a directory for the random image
  * @param share of {@link IMAGE_BYTES}, for a short budget; whole blocks
  */
 export function makeTestImages(scratch: string, share = 1): TestImages {
@@ -51,7 +51,7 @@ export function makeTestImages(scratch: string, share = 1): TestImages {
       fs.writeFileSync(paths[name], '', { flag: 'wx', mode: 0o600 });
       fs.truncateSync(paths[name], sized(name));
     }
-    // Pages are looked for twice within a chunk at most: farther apart, the same ones will do.
+    // The engine finds equal pages only within a chunk, so a block may repeat at a greater distance.
     const block = randomBytes(BLOCK);
     const out = fs.openSync(paths.random, 'wx', 0o600);
     try {

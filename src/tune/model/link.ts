@@ -1,4 +1,4 @@
-// What a link carries of its name.
+// What a link carries of its nominal bandwidth.
 
 /** What a full-sized frame of Ethernet carries of a TCP stream: 1448 of 1538 bytes (preamble and gap included). */
 export const ETHERNET_PAYLOAD = 1448 / 1538;

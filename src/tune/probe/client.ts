@@ -1,6 +1,6 @@
-// `tune --probe`: asks a `ramferry receive --probe` what the link carries, how long it takes there and back, and how fast
-// the other host decompresses. Bounded in time; says which side failed. No guest memory travels: what loads the link are
-// random bytes, and the speed is measured on memory that both hosts make themselves.
+// `tune --probe`: asks a `ramferry receive --probe` for the link's rate, the round trip, and the other host's speed of decompression.
+// Bounded in time; errors name the side that failed. No guest memory travels: random bytes load the link, and both hosts
+// measure their speed on memory that they generate.
 
 import { randomFillSync } from 'node:crypto';
 import { Buffer } from 'node:buffer';
@@ -32,16 +32,16 @@ export interface ProbeOptions {
 }
 
 const ECHOES = 10;
-/** A load that takes so many seconds tells the link's rate. */
+/** Seconds that a load must take to measure the link's rate. */
 const LONG_ENOUGH = 0.4;
-/** Seconds that a load should take, as the one before it went. */
+/** Seconds that the next load should take, by the rate of the one before. */
 const WANTED = 0.6;
 const FIRST_LOAD = 65_536;
 const MOST_LOADS = 10;
 /** How much more one load may be than the one before it. */
 const GROWTH = 16;
 const PIECE = 1024 * 1024;
-/** Milliseconds for all of it, once connected or not. */
+/** Milliseconds for the whole probe, connected or not. */
 const PATIENCE_MS = 45_000;
 
 /** @throws ERR_LINK_…, ERR_PEER_FAILED, ERR_OPTION_INVALID for an address that is none of a listener */
@@ -112,7 +112,7 @@ async function echo(reader: ExactReader, sink: ByteSink): Promise<number> {
 
 /** Larger and larger loads, until one takes long enough. */
 async function rate(reader: ExactReader, sink: ByteSink): Promise<number> {
-  // A link that compresses must not gain by it.
+  // Random bytes: a link that compresses must not look faster.
   const noise = randomFillSync(Buffer.allocUnsafe(PIECE));
   let bytes = FIRST_LOAD;
   let found = 0;
@@ -122,7 +122,7 @@ async function rate(reader: ExactReader, sink: ByteSink): Promise<number> {
       await sink.write(noise.subarray(0, Math.min(left, PIECE)));
     const loaded = readLoaded(await answer(reader, MESSAGE.load));
     const { tailBytes, tailSeconds, seconds } = loaded;
-    // A load that came at once says nothing yet.
+    // A load that arrived at once measures nothing yet.
     const measured = tailSeconds > 0 ? tailBytes / tailSeconds : 0;
     found = Math.max(measured, 1);
     if (seconds >= LONG_ENOUGH) break;

@@ -1,4 +1,4 @@
-// What the two sides of a probe tell each other (docs/FORMAT.md, "The probe"): bodies packed and checked. Pure.
+// The messages of a probe (docs/FORMAT.md, "The probe"): packs and checks their bodies. Pure.
 
 import { Buffer } from 'node:buffer';
 
@@ -18,7 +18,7 @@ const loadedSchema = z.object({
   /** Bytes that arrived, and seconds from the first to the last of them. */
   bytes: z.number().int().nonnegative(),
   seconds: z.number().nonnegative(),
-  /** The same of the last three quarters: what buffers took in at first is not the link's. */
+  /** The same of the last three quarters: at first, buffers take bytes faster than the link. */
   tailBytes: z.number().int().nonnegative(),
   tailSeconds: z.number().nonnegative(),
 });

@@ -19,9 +19,9 @@ const REGIONS = 8;
 const SEED = 1;
 
 export interface SelfSpeedOptions {
-  /** Milliseconds after which no further number of threads is tried. */
+  /** Milliseconds after which no further number of threads is measured. */
   readonly time: number;
-  /** Most threads to try; default: as many as there are CPUs. */
+  /** Most threads to measure; default: as many as there are CPUs. */
   readonly threads?: number;
   readonly zstdBinding?: string | undefined;
 }

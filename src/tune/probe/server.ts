@@ -1,5 +1,5 @@
-// `receive --probe`: waits for one `tune --probe`, answers what it asks (how bytes arrive, how fast this host
-// decompresses), and ends. Takes no stream and writes nothing. Memory is bounded: one buffer, whatever is sent.
+// `receive --probe`: waits for one `tune --probe`, answers its questions (at which rate bytes arrive, how fast this host decompresses),
+// and ends. Takes no stream and writes nothing. Memory is bounded: one buffer, whatever is sent.
 
 import { Buffer } from 'node:buffer';
 
@@ -39,7 +39,7 @@ const SPEED_MS = 2_000;
 /** A receiver's hello must say what it takes; this one takes no stream. */
 const NOTHING = 1;
 
-/** @throws ERR_LINK_…, ERR_OPTION_INVALID for an address that nobody can connect to */
+/** @throws ERR_LINK_…, ERR_OPTION_INVALID for an address that accepts no connections */
 export async function serveProbe({ input, zstdBinding, ...options }: ServeOptions): Promise<Served> {
   const address = parseAddress(input);
   if (address.kind !== 'tcp-listen' && address.kind !== 'unix-listen') {
@@ -56,7 +56,7 @@ export async function serveProbe({ input, zstdBinding, ...options }: ServeOption
   return attend(source!, sink!, zstdBinding);
 }
 
-/** What a server of probes says as soon as there is a connection. */
+/** The hello of a probe server, sent as soon as there is a connection. */
 function probeGreeting(): Buffer {
   return greetingOf({
     software: 'ramferry',
@@ -127,7 +127,7 @@ async function next(reader: ExactReader): Promise<Message | undefined> {
   }
 }
 
-/** Takes so many bytes and looks at the clock. */
+/** Takes so many bytes and measures the time. */
 async function arrive(reader: ExactReader, bytes: number, room: Buffer): Promise<Loaded> {
   let left = bytes;
   let first: number | undefined;

@@ -1,5 +1,5 @@
-// A RAM image that stands for the guest: regions of the sample, each as often as it weighs, mixed evenly. Written with holes
-// where there are zeros. Promises a file of whole regions and how often each of them is in it.
+// A RAM image that stands for the guest: regions of the sample, each repeated by its weight, mixed evenly. Zeros are written as
+// holes. Returns how often each region is in the file; all regions are whole.
 
 import { Buffer } from 'node:buffer';
 import fs from 'node:fs';
@@ -10,7 +10,7 @@ import { BYTES_OF, REGION_BYTES, type Region } from '../measure/region.js';
 
 const PIECE = 65_536;
 
-/** How often each region comes, and in which order, so that every stretch is as the whole. */
+/** The order of the regions, so that every stretch of the image resembles the whole. */
 export function mixture(weights: readonly number[], slots: number): number[] {
   const sum = weights.reduce((total, weight) => total + weight, 0);
   const due = weights.map(() => 0);
@@ -25,7 +25,7 @@ export function mixture(weights: readonly number[], slots: number): number[] {
   });
 }
 
-/** A region of an image as it is; of a stream the pages alone, for the image is no stream. */
+/** A region of an image as it is; of a stream only the pages, because the image is no stream. */
 function pagesOf(region: Region, fd: number): Buffer {
   const bytes = bytesOf(region, fd);
   if (region.held === undefined) return bytes;
@@ -47,14 +47,14 @@ export interface VerifyImage {
   readonly counts: readonly number[];
 }
 
-/** @param fd that regions are read from which are not held in memory */
+/** @param fd descriptor of the regions that are not held in memory */
 export function writeMixture(
   path: string,
   regions: readonly Region[],
   fd: number,
   slots: number,
 ): VerifyImage {
-  // A last region that is short would leave the others askew.
+  // A short last region would shift the others off their alignment.
   const whole = regions.map((region) => (region.length > REGION_BYTES / 2 ? region.weight : 0));
   const usable = whole.some((weight) => weight > 0) ? whole : regions.map(({ weight }) => weight);
   const counts = regions.map(() => 0);

@@ -1,6 +1,6 @@
-// Runs what was recommended, and its neighbours, for real: the commands `send` and `receive` over the loopback interface,
-// limited to the link's rate. Promises predicted against measured within a bounded time. The prediction is for the very
-// transfers that are run: this image, both sides on this host, sharing its processors or pinned to some of them.
+// Runs the recommendation and its neighbours for real: the commands `send` and `receive` over the loopback interface, limited to the
+// link's rate. Returns predicted against measured within a bounded time. The prediction is for the very transfers that are
+// run: this image, both sides on this host, sharing its processors or pinned to some of them.
 
 import { spawnSync } from 'node:child_process';
 import fs from 'node:fs';
@@ -22,7 +22,7 @@ import { REGION_BYTES } from '../measure/region.js';
 import type { Verification, VerifiedRun } from '../advice/verification.js';
 import { writeMixture } from './verify-image.js';
 
-/** After so many times the time that it may take, settings are left out that were not run even once. */
+/** After this many times the allowed time, settings without a run are left out. */
 const ENOUGH = 2;
 /** Seconds that the recommended transfer should take; less where the others would take too long. */
 const RUN_SECONDS = 4;
@@ -37,7 +37,7 @@ export interface VerifyOptions {
   readonly choices: readonly Choice[];
   /** As the recommendation assumed it. */
   readonly route: Route;
-  /** What the taker of the bytes costs on this host. */
+  /** Seconds that the reader of the restored bytes needs for a byte on this host. */
   readonly takerPerByte: number;
   /** Descriptor that regions are read from. */
   readonly fd: number;
@@ -88,7 +88,7 @@ export async function verify(options: VerifyOptions): Promise<Verification> {
   }
 }
 
-/** The way from this host to itself. */
+/** The route from this host to itself. */
 export function routeHere(route: Route, placement: Placement, takerPerByte: number): Route {
   if (placement.kind === 'pinned') {
     return {
@@ -113,8 +113,9 @@ function expect(
   here: Route,
   counts: readonly number[] | undefined,
 ): number {
-  const loads: readonly StretchCost[] = table.stretches(settings);
-  const weighted = counts === undefined ? loads : loads.map((load, at) => ({ ...load, weight: counts[at]! }));
+  const stretches: readonly StretchCost[] = table.stretches(settings);
+  const weighted =
+    counts === undefined ? stretches : stretches.map((stretch, at) => ({ ...stretch, weight: counts[at]! }));
   return predict(weighted, settings.threads, here).seconds;
 }
 

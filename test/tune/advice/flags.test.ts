@@ -12,8 +12,8 @@ function settings(change: Partial<Settings> = {}): Settings {
   return { codec: 'zstd', level: 1, chunkSize: MIB, threads, ...change };
 }
 
-describe('the options that tune prints', () => {
-  it('are all that send and receive need', () => {
+describe('flagsFor', () => {
+  it('returns all options that send and receive need', () => {
     assert.deepEqual(flagsFor(settings(), false), {
       send: '--codec zstd --compress-level 1 --compress-threads 2 --chunk-size 1MiB',
       receive: '--decompress-threads 1',
@@ -21,7 +21,7 @@ describe('the options that tune prints', () => {
     assert.ok(!flagsFor(settings({ codec: 'none' }), false).send.includes('level'));
   });
 
-  it('ask for memory beyond the default of 320 MiB only', () => {
+  it('asks for memory, only beyond the default of 320 MiB', () => {
     const limit = (which: Settings, identities: boolean): number => {
       const { send } = flagList(which, identities);
       const at = send.indexOf('--memory-limit');

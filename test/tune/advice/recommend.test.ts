@@ -46,8 +46,8 @@ function route(linkRate: number, cpus = 1): Route {
   return { sender: host, receiver: host, linkRate, startUp: 0 };
 }
 
-describe('the measurements', () => {
-  it('reckons the regions that a coding was not tried on', () => {
+describe('Measurements', () => {
+  it('estimates the regions that a coding was not measured on', () => {
     const loads = measurements().stretches(NINE);
     assert.equal(loads.length, 4);
     for (const load of loads) {
@@ -56,7 +56,7 @@ describe('the measurements', () => {
     }
   });
 
-  it('does not take memory that is empty for memory that is slow to compress', () => {
+  it('compares empty memory only with empty memory', () => {
     const filled = new Measurements(REGIONS);
     const pages = { zero: 1024, duplicate: 0, literal: 0 };
     const empty: RegionFigures = { ...figures(1000, 0.001), pages };
@@ -70,7 +70,7 @@ describe('the measurements', () => {
     assert.ok(Math.abs(filled.stretches(NINE)[2]!.encode - 0.04) < 1e-9);
   });
 
-  it('goes by the median of repetitions: no coding looks faster for having been tried more often', () => {
+  it('uses the median of repetitions', () => {
     const filled = measurements();
     for (const encode of [0.003, 0.0005, 0.5, 0.004]) filled.add(NONE, 0, [figures(1, encode, 2 * encode)]);
     const [load] = filled.stretches(NONE);
@@ -81,8 +81,8 @@ describe('the measurements', () => {
   });
 });
 
-describe('the recommendation', () => {
-  it('follows the link', () => {
+describe('recommended', () => {
+  it('follows the link rate', () => {
     const table = new Table(measurements());
     const codec = (rate: number): string => {
       const { settings } = recommended(table.choices(route(rate)));
@@ -93,7 +93,7 @@ describe('the recommendation', () => {
     assert.equal(codec(Infinity), 'none 1');
   });
 
-  it('takes the fewest threads within two percent of the best', () => {
+  it('takes the fewest threads, within 2 % of the best', () => {
     const table = new Table(measurements());
     const slow = recommended(table.choices(route(5e5, 4)));
     assert.deepEqual(slow.settings.threads, { compress: 1, decompress: 1 });
@@ -103,7 +103,7 @@ describe('the recommendation', () => {
     assert.ok(fast.prediction.seconds <= best * 1.021);
   });
 
-  it('takes what costs least of those that are equally fast', () => {
+  it('takes the least processor time, of equally fast codings', () => {
     const filled = measurements();
     filled.add({ ...NINE, level: 12 }, 0, [figures(8.05, 0.06)]);
     const table = new Table(filled);
@@ -111,7 +111,7 @@ describe('the recommendation', () => {
     assert.equal(settings.level, 9, 'level 12 gains 0.6 % and takes three times the processor time');
   });
 
-  it('knows the bandwidth above which a codec stops paying', () => {
+  it('finds the bandwidth above which a codec stops paying', () => {
     const table = new Table(measurements());
     const rate = paysUpTo(table, 'zstd', route(1));
     assert.ok(
@@ -125,17 +125,17 @@ describe('the recommendation', () => {
     assert.equal(paysUpTo(table, 'zlib', route(1)), 0);
   });
 
-  it('tries all small numbers of threads and the largest', () => {
+  it('steps through all small numbers of threads and the largest', () => {
     assert.deepEqual(threadSteps(1), [1]);
     assert.deepEqual(threadSteps(3), [1, 2, 3]);
     assert.deepEqual(threadSteps(20), [1, 2, 3, 4, 5, 6, 7, 8, 12, 16, 20]);
   });
 });
 
-describe('the confidence', () => {
+describe('confidence', () => {
   const sure = { regionSeconds: [1, 1, 1, 1], whole: false, spread: 0.02, extrapolated: false, measured: 1 };
 
-  it('is high where nothing varies, and says why it is not', () => {
+  it('is high where nothing varies, and gives reasons otherwise', () => {
     assert.equal(confidence(sure).level, 'high');
     assert.deepEqual(confidence(sure).reasons, []);
     const uneven = confidence({ ...sure, regionSeconds: [0, 5, 0, 1] });
@@ -154,13 +154,13 @@ describe('reasonsToWithhold', () => {
   const sure: Confidence = { level: 'high', error: 0.04, reasons: [] };
   const quiet = { busy: false, confidence: sure, spread: 0.02, codings: 12, engine: true };
 
-  it('finds none on a quiet host, nor on a busy one where figures repeat', () => {
+  it('finds none, on a quiet host or where figures repeat', () => {
     assert.deepEqual(reasonsToWithhold(quiet), []);
     assert.deepEqual(reasonsToWithhold({ ...quiet, busy: true }), []);
     assert.deepEqual(reasonsToWithhold({ ...quiet, spread: undefined }), []);
   });
 
-  it('names what is missing for a recommendation', () => {
+  it('names what is missing', () => {
     const cases: [Partial<typeof quiet> | { spread: undefined; busy: boolean }, RegExp][] = [
       [{ codings: 2 }, /^only 2 settings could be measured$/],
       [{ engine: false }, /^the engine's own cost/],

@@ -19,7 +19,7 @@ before(() => writeImage(image, { bytes: 12 * MIB, seed: 5, profile: 'busy' }));
 after(() => fs.rmSync(directory, { recursive: true, force: true }));
 
 describe('bench', () => {
-  it('measures what it was asked for, there and back', async () => {
+  it('measures the given codecs, levels and sizes, there and back', async () => {
     const result = await bench({
       input: image,
       codecs: ['none', 'zstd'],
@@ -43,7 +43,7 @@ describe('bench', () => {
     );
   });
 
-  it('measures what deltas gain on pages that have changed since', async () => {
+  it('measures deltas, on pages that changed since an older image', async () => {
     const older = join(directory, 'older.ram');
     const bytes = fs.readFileSync(image);
     // A few words of every fourth page, as a guest that counts.
@@ -73,7 +73,7 @@ describe('bench', () => {
     assert.equal(same.delta, undefined, 'nothing has changed');
   });
 
-  it('writes a page and JSON from the command line', async () => {
+  it('writes HTML and JSON, from the command line', async () => {
     const html = join(directory, 'report.html');
     const ended = await run([
       ...['bench', image, '--codecs', 'zstd', '--levels', '1', '--threads', '1', '--repetitions', '1'],
@@ -86,7 +86,7 @@ describe('bench', () => {
     assert.match(fs.readFileSync(html, 'utf8'), /ramferry bench/);
   });
 
-  it('refuses what it cannot do, by name', async () => {
+  it('names the option, for values it cannot use', async () => {
     await assert.rejects(bench({ input: image, levels: [99] }), /levels/);
     const short = join(directory, 'short.ram');
     fs.writeFileSync(short, Buffer.alloc(MIB));

@@ -15,7 +15,7 @@ const REGIONS: Region[] = Array.from({ length: 16 }, (_, index) => ({
   length: 4 * MIB,
 }));
 
-/** Everything that was tried before somebody had enough. */
+/** All codings that were measured before the time was over. */
 async function tried(
   candidates: readonly Coding[],
   seconds: (coding: Coding) => number,
@@ -52,8 +52,8 @@ async function tried(
   return seen;
 }
 
-describe('measure, when time is over before it begins', () => {
-  it('has one look at the codings that are always measured, and at no other', async () => {
+describe('measure, with no time left', () => {
+  it('measures the codings that are always measured, and no other', async () => {
     const coding = (codec: Coding['codec'], level: number): Coding => ({ codec, level, chunkSize: MIB });
     const pages = { zero: 0, duplicate: 0, literal: 1024 };
     const phase = { wall: 0.01, cpu: 0.01, regions: [0.01] };
@@ -78,10 +78,10 @@ describe('measure, when time is over before it begins', () => {
   });
 });
 
-describe('what is tried', () => {
+describe('measure', () => {
   const zstd = (level: number): Coding => ({ codec: 'zstd', level, chunkSize: MIB });
 
-  it('leaves out levels above one that is too slow, and nothing below it', async () => {
+  it('leaves out levels above one that is too slow, and none below it', async () => {
     const levels = [-7, 1, 2, 3, 9].map(zstd);
     const seen = await tried(levels, ({ level }) => (level < 2 ? 0.01 : 0.01 * level));
     assert.ok(seen.has(codingKey(zstd(2))));
@@ -90,7 +90,7 @@ describe('what is tried', () => {
     assert.ok(!seen.has(codingKey({ ...zstd(3), chunkSize: 4 * MIB })));
   });
 
-  it('has a look at everything that may pay', async () => {
+  it('measures every coding that may pay', async () => {
     const levels = [1, 3, 9].map(zstd);
     const seen = await tried(levels, () => 0.01);
     for (const level of levels) assert.ok(seen.has(codingKey(level)));

@@ -24,7 +24,7 @@ function transfer(guestBytes: number, wireBytes: number, chunks: number, extra =
 }
 
 describe('mainCost', () => {
-  it('tells bytes, chunks and length apart, and leaves out what a transfer costs once', () => {
+  it('separates the cost of bytes, chunks and length, without one-time costs', () => {
     const settings = {
       usual: transfer(512 * MIB, MIB, 512, 0.3),
       small: transfer(512 * MIB, 2 * MIB, 2048, 0.3),
@@ -37,13 +37,13 @@ describe('mainCost', () => {
     assert.ok(Math.abs(cost.perGuestByte - 1e-10) < 1e-13);
   });
 
-  it('is a number, and not negative, where the transfers do not differ', () => {
+  it('returns 0, where the transfers do not differ', () => {
     const one = transfer(4096, 100, 1);
     const cost = mainCost({ usual: one, small: one, short: one, full: one }, 'receiver');
     assert.deepEqual(cost, { perWireByte: 0, perChunk: 0, perGuestByte: 0 });
   });
 
-  it('takes noise for nothing', () => {
+  it('returns no negative cost, with noise', () => {
     const settings = {
       usual: transfer(512 * MIB, MIB, 512, 0.5),
       small: transfer(512 * MIB, 2 * MIB, 2048, -2),
@@ -55,7 +55,7 @@ describe('mainCost', () => {
 });
 
 describe('measureSettings', () => {
-  it('differs by so much in each thing that what a transfer costs once does not show', async () => {
+  it('varies each amount by more than the one-time costs', async () => {
     const scratch = fs.mkdtempSync(join(tmpdir(), 'ramferry-overhead-test-'));
     try {
       const file = join(scratch, 'part');
@@ -84,7 +84,7 @@ describe('measureSettings', () => {
     }
   });
 
-  it('gives up after one setting when time is over, and says so', async () => {
+  it('ends after one setting and reports it, when time is over', async () => {
     const scratch = fs.mkdtempSync(join(tmpdir(), 'ramferry-overhead-test-'));
     try {
       const file = join(scratch, 'part');

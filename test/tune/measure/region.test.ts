@@ -7,13 +7,13 @@ import { PAGE_BYTES } from '../../../src/page/size.js';
 import { imageSegments, piecesOf, type Region } from '../../../src/tune/measure/region.js';
 
 describe('regions', () => {
-  it('of an image are pages, and what is left of one', () => {
+  it('of an image hold pages and the rest of one', () => {
     assert.deepEqual(imageSegments(3 * PAGE_BYTES), [SEGMENT.pages, 3]);
     assert.deepEqual(imageSegments(PAGE_BYTES + 5), [SEGMENT.pages, 1, SEGMENT.skeleton, 5]);
     assert.deepEqual(imageSegments(7), [SEGMENT.skeleton, 7]);
   });
 
-  it('are cut between pages, and nothing is lost', () => {
+  it('are cut between pages, without loss', () => {
     const segments = [SEGMENT.skeleton, 100, SEGMENT.pages, 5, SEGMENT.wordsLE, 3, SEGMENT.pages, 40];
     const length = 100 + 5 * PAGE_BYTES + 24 + 40 * PAGE_BYTES;
     const region: Region = { weight: 1, length, offset: 0, held: { bytes: Buffer.alloc(length), segments } };

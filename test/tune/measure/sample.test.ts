@@ -34,8 +34,8 @@ function sparse(name: string, bytes: number, used: readonly number[]): number {
 const total = (regions: readonly { weight: number; length: number }[]): number =>
   regions.reduce((sum, { weight, length }) => sum + weight * length, 0);
 
-describe('a sample of an image', () => {
-  it('is all of a small one', () => {
+describe('sampleImage', () => {
+  it('takes a small image whole', () => {
     const fd = sparse('small', 3 * REGION_BYTES + 4096, [1]);
     const sample = sampleImage(fd, 3 * REGION_BYTES + 4096, OPTIONS);
     assert.equal(sample.whole, true);
@@ -44,7 +44,7 @@ describe('a sample of an image', () => {
     fs.closeSync(fd);
   });
 
-  it('of 16 GiB with little in it looks where there is something, and stands for all of it', () => {
+  it('draws from memory in use, for 16 GiB with little in it', () => {
     const used = [3, 700, 701, 2222, 4000];
     const fd = sparse('sparse', 16 * GIB, used);
     const sample = sampleImage(fd, 16 * GIB, OPTIONS);
@@ -55,7 +55,7 @@ describe('a sample of an image', () => {
     fs.closeSync(fd);
   });
 
-  it('stands for all of it in each of its beginnings, empty memory and memory in use', () => {
+  it('weights each beginning of the sample for the whole image', () => {
     const used = Array.from({ length: 100 }, (_, index) => index * 40);
     const fd = sparse('beginnings', 16 * GIB, used);
     const { regions } = sampleImage(fd, 16 * GIB, OPTIONS);
@@ -78,7 +78,7 @@ describe('a sample of an image', () => {
     fs.closeSync(fd);
   });
 
-  it('is in an order whose every beginning is spread over the image', () => {
+  it('spreads each beginning of the sample over the image', () => {
     const regions = Array.from({ length: 64 }, (_, index) => ({ weight: 1, offset: index, length: 1 }));
     const first = spread(regions)
       .slice(0, 8)
@@ -102,8 +102,8 @@ function sourceOf(bytes: number, piece: number): ByteSource {
   };
 }
 
-describe('a sample of a stream', () => {
-  it('holds a bounded number of regions, evenly spaced, that stand for all of it', async () => {
+describe('sampleStream', () => {
+  it('holds a bounded number of evenly spaced regions', async () => {
     const bytes = 21 * REGION_BYTES + 8192;
     const sample = await sampleStream({
       source: sourceOf(bytes, 100_000),
@@ -122,7 +122,7 @@ describe('a sample of a stream', () => {
     assert.ok(Math.abs(total(sample.regions) / bytes - 1) < 0.1);
   });
 
-  it('is all of a short one', async () => {
+  it('takes a short stream whole', async () => {
     const sample = await sampleStream({
       source: sourceOf(3 * REGION_BYTES, 65_536),
       head: new Uint8Array(0),

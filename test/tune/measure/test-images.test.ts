@@ -8,8 +8,8 @@ import { describe, it } from 'node:test';
 
 import { IMAGE_BYTES, makeTestImages, type TestImage } from '../../../src/tune/measure/test-images.js';
 
-describe('memory that no guest ever had', () => {
-  it('is smaller for a short budget, in whole blocks', () => {
+describe('makeTestImages', () => {
+  it('makes smaller images of whole blocks, for a short budget', () => {
     const scratch = fs.mkdtempSync(join(tmpdir(), 'ramferry-images-test-'));
     const images = makeTestImages(scratch, 0.3);
     try {
@@ -23,7 +23,7 @@ describe('memory that no guest ever had', () => {
     }
   });
 
-  it('is as large as it says; zeros take no room', () => {
+  it('makes images of the stated size, with holes for zeros', () => {
     const scratch = fs.mkdtempSync(join(tmpdir(), 'ramferry-images-test-'));
     const images = makeTestImages(scratch);
     const { paths } = images;

@@ -5,13 +5,13 @@ import { predictLive } from '../../../src/tune/model/live.js';
 
 const GUEST = { guestBytes: 1e9, guestRate: 1e8, downtimeLimit: 0.3, startUp: 0.5 };
 
-describe('rounds of a live migration', () => {
-  it('of a guest that stands still: all of it, and nothing while it is paused', () => {
+describe('predictLive', () => {
+  it('sends all memory once, for a guest that writes nothing', () => {
     const live = predictLive({ ...GUEST, dirtyRate: 0 });
     assert.deepEqual(live, { converges: true, rounds: 2, total: 10.5, downtime: 0, sent: 1e9 });
   });
 
-  it('get shorter by the share that is dirtied', () => {
+  it('shortens each round by the share that is dirtied', () => {
     const live = predictLive({ ...GUEST, dirtyRate: 1e7 });
     // 10 s, 1 s; what the second leaves takes 0.1 s.
     assert.equal(live.rounds, 3);
@@ -20,12 +20,12 @@ describe('rounds of a live migration', () => {
     assert.ok(Math.abs(live.sent! - 1.11e9) < 1);
   });
 
-  it('never end for a guest that dirties as much as arrives', () => {
+  it('does not converge, for a guest that dirties as much as arrives', () => {
     assert.deepEqual(predictLive({ ...GUEST, dirtyRate: 1e8 }), { converges: false });
     assert.deepEqual(predictLive({ ...GUEST, dirtyRate: 1e9 }), { converges: false });
   });
 
-  it('pause no longer than the limit', () => {
+  it('pauses no longer than the limit', () => {
     for (const dirtyRate of [1e6, 1e7, 5e7, 9e7]) {
       const live = predictLive({ ...GUEST, dirtyRate });
       assert.ok(live.downtime! <= GUEST.downtimeLimit, `${dirtyRate}`);

@@ -30,7 +30,7 @@ function flow(load: StretchCost, on: Route, threads = ONE): number {
   return (load.guestBytes * load.weight) / predict([load], threads, on).guestRate;
 }
 
-describe('the pipeline model', () => {
+describe('predict', () => {
   it('takes as long as the slowest stage', () => {
     assert.ok(Math.abs(flow(LOAD, route()) - 0.1) < 1e-9);
     assert.ok(Math.abs(flow(LOAD, route({ linkRate: 1e6 })) - 2) < 1e-9);
@@ -56,7 +56,7 @@ describe('the pipeline model', () => {
     );
   });
 
-  it('sums over stretches, because little lies between the stages', () => {
+  it('sums over stretches', () => {
     const slow = { ...LOAD, wireBytes: 1e6, encode: 0.001 };
     const loads = [LOAD, slow];
     const on = route({ linkRate: 1e8 });
@@ -64,7 +64,7 @@ describe('the pipeline model', () => {
     assert.ok(Math.abs(2e7 / together.guestRate - (10 * 0.01 + 10 * 0.01)) < 1e-9);
   });
 
-  it('is never faster with less of anything', () => {
+  it('is never faster with fewer CPUs, threads or bandwidth', () => {
     const positive = fc.double({ min: 1e-6, max: 1, noNaN: true });
     fc.assert(
       fc.property(
@@ -97,7 +97,7 @@ describe('the pipeline model', () => {
     );
   });
 
-  it('does not count on threads that the pace of a slow link leaves idle', () => {
+  it('does not use threads that the pace of a slow link leaves idle', () => {
     // A chunk takes a second on the link: one is under way, whatever the number of threads.
     const load = { ...LOAD, encode: 1.5, wireBytes: 1e6 };
     const scaling = [
@@ -117,7 +117,7 @@ describe('the pipeline model', () => {
     assert.ok(Math.abs(flow(LOAD, route({ together: one, linkRate: 1e6 })) - 2) < 1e-9, 'the link does');
   });
 
-  it('marks what rests on more threads than were measured', () => {
+  it('marks predictions for more threads than were measured', () => {
     const scaling = [
       { threads: 1, speedup: 1 },
       { threads: 2, speedup: 1.8 },

@@ -20,21 +20,21 @@ const load: StretchCost = {
 const about = (expected: number, found: number): void =>
   assert.ok(Math.abs(found - expected) < 1e-6, String(found));
 
-describe('the start of a command', () => {
-  it('is what it took beyond its data, each region once and the link without a limit', () => {
+describe('startUp', () => {
+  it('returns the time beyond the data, each region once over an unlimited link', () => {
     about(0.25, startUp({ wall: 1.25, cpu: 1.35 }, [load, load], route));
   });
 
-  it('does not count whoever shared the processor', () => {
+  it('does not count time that other programs took', () => {
     // The receiver's 0.6 s of decompression, and a second of its rehearsal.
     about(0.3, startUp({ wall: 2.9, cpu: 1.3 }, [load, load], route));
   });
 
-  it('goes by time alone where nobody can say the processor time', () => {
+  it('uses wall time, where processor time is not known', () => {
     about(0.5, startUp({ wall: 1.5, cpu: NaN }, [load, load], route));
   });
 
-  it('is never less than nothing', () => {
+  it('is never negative', () => {
     assert.equal(startUp({ wall: 0.1, cpu: 0.1 }, [load], route), 0);
   });
 });

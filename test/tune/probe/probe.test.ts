@@ -42,7 +42,7 @@ function stopper(): { signal: AbortSignal; stop: () => void } {
   return { signal: controller.signal, stop: () => controller.abort() };
 }
 
-/** Somebody who says this, and keeps what was said to him. */
+/** A peer that sends these bytes and keeps what it receives. */
 async function speaker(words: Buffer): Promise<{ address: string; close: () => void }> {
   const server = net.createServer((socket) => {
     socket.on('error', () => undefined).resume();
@@ -76,8 +76,8 @@ const code =
     return true;
   };
 
-describe('a probe', () => {
-  it('finds the rate of the link, the round trip and the speed of the other host', async () => {
+describe('probe', () => {
+  it("measures link rate, round trip and the other host's speed", async () => {
     const { address, served } = await serving();
     const limit = 16e6;
     const found = await probe(address, { maxBandwidth: limit });
@@ -90,7 +90,7 @@ describe('a probe', () => {
     assert.equal(linkRate, found.linkRate);
   });
 
-  it('says so when the receiver waits for a stream', async () => {
+  it('reports a receiver that waits for a stream', async () => {
     let heard!: (address: string) => void;
     const listening = new Promise<string>((resolve) => (heard = resolve));
     const { signal, stop } = stopper();
@@ -102,7 +102,7 @@ describe('a probe', () => {
     await assert.rejects(receiving, code('ERR_INTERRUPTED', /./));
   });
 
-  it('is not mistaken for a receiver by a sender, whose connection ends no waiting', async () => {
+  it('refuses a sender, and goes on waiting', async () => {
     const { address, served } = await serving();
     await assert.rejects(
       send({ input: image, output: address }),
@@ -114,13 +114,13 @@ describe('a probe', () => {
     assert.ok((await served).speed !== undefined);
   });
 
-  it('is served in versions that both sides know', async () => {
+  it('uses a version that both sides know', async () => {
     const { address, close } = await speaker(hello({ probe: [99] }));
     await assert.rejects(probe(address), code('ERR_LINK_NEGOTIATION', /other versions of the probe: 99/));
     close();
   });
 
-  it('ends when the other side breaks off, or says what was not asked', async () => {
+  it('fails, when the other side ends early or sends an unexpected message', async () => {
     const gone = await speaker(hello({ probe: [1] }));
     await assert.rejects(probe(gone.address), code('ERR_LINK_CLOSED', /./));
     gone.close();
@@ -138,7 +138,7 @@ describe('a probe', () => {
     wrong.close();
   });
 
-  it('is refused when it is none', async () => {
+  it('refuses a connection that is no probe', async () => {
     for (const [words, wanted, pattern] of [
       [
         Buffer.concat([PROBE_MAGIC, writeMessage(99, Buffer.alloc(0))]),
@@ -157,12 +157,12 @@ describe('a probe', () => {
     }
   });
 
-  it('takes addresses that somebody connects to', async () => {
+  it('listens only on addresses that accept connections', async () => {
     await assert.rejects(serveProbe({ input: 'tcp:127.0.0.1:1' }), code('ERR_OPTION_INVALID', /tcp-listen/));
     await assert.rejects(probe('exec:true'), code('ERR_OPTION_INVALID', /tcp:HOST:PORT/));
   });
 
-  it('believes no message without limits', () => {
+  it('checks every message against limits', () => {
     assert.equal(readLoad(loadBody(2 ** 40)), 2 ** 40);
     assert.throws(() => readLoad(loadBody(2 ** 40 + 1)), /not understood/);
     assert.throws(() => readLoad(Buffer.alloc(7)), /not understood/);
@@ -176,7 +176,7 @@ describe('a probe', () => {
 });
 
 describe('tune with a probe', () => {
-  it('predicts with what the probe found, and needs no bandwidth', async () => {
+  it("predicts with the probe's figures, without a bandwidth", async () => {
     const server = new Command(['receive', '--probe', 'tcp-listen:127.0.0.1:0']);
     const [, address] = await server.says(/listening on (tcp:\S+)/);
     const ended = await run([
@@ -194,7 +194,7 @@ describe('tune with a probe', () => {
     assert.match(there.stderr, /probe served: .* arrived, decompression \d+ MB\/s in one thread, \d+ CPU/);
   });
 
-  it('does not also take a bandwidth, and no output at the other end', async () => {
+  it('refuses a bandwidth, and an output at the other end', async () => {
     await assert.rejects(
       tune({ input: image, bandwidth: '1gbit', probe: 'tcp:localhost:1' }),
       code('ERR_OPTION_INVALID', /leave --bandwidth out/),
@@ -204,7 +204,7 @@ describe('tune with a probe', () => {
     assert.match(ended.stderr, /a probe has no output/);
   });
 
-  it('counts with a slower destination', () => {
+  it('takes a slower destination into account', () => {
     const main = { perWireByte: 0, perChunk: 0, perGuestByte: 1e-9 };
     const host = { cpus: 1, main, scaling: [{ threads: 1, speedup: 1 }] };
     const load = { weight: 1, guestBytes: 1e6, wireBytes: 1e5, chunks: 1, encode: 0.001, decode: 0.004 };

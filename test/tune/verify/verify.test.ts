@@ -20,7 +20,7 @@ import { MIB } from '../../../src/units.js';
 const directory = fs.mkdtempSync(join(tmpdir(), 'ramferry-verify-test-'));
 after(() => fs.rmSync(directory, { recursive: true, force: true }));
 
-describe('where the two sides run', () => {
+describe('placementOf', () => {
   const question: PlacementQuestion = {
     compressCpus: undefined,
     decompressCpus: undefined,
@@ -29,13 +29,13 @@ describe('where the two sides run', () => {
     canPin: true,
   };
 
-  it('is shared unless the user said how many CPUs each has', () => {
+  it('shares the CPUs, without given numbers', () => {
     const placement = placementOf(question);
     assert.equal(placement.kind, 'shared');
     assert.equal(placement.cpus, 4);
   });
 
-  it('is apart where there are enough', () => {
+  it('pins the sides apart, with enough CPUs', () => {
     assert.deepEqual(placementOf({ ...question, compressCpus: 1, decompressCpus: 3 }), {
       kind: 'pinned',
       sender: [2],
@@ -48,7 +48,7 @@ describe('where the two sides run', () => {
     });
   });
 
-  it('is shared where there are not, or nothing can pin', () => {
+  it('shares the CPUs, with too few or without taskset', () => {
     for (const change of [
       { compressCpus: 3 },
       { compressCpus: 1, decompressCpus: 4 },
@@ -60,14 +60,14 @@ describe('where the two sides run', () => {
     }
   });
 
-  it('reads lists of processors as the kernel writes them', () => {
+  it("parses the kernel's lists of processors", () => {
     assert.deepEqual(parseCpuList('0-3,8,10-11'), [0, 1, 2, 3, 8, 10, 11]);
     assert.deepEqual(parseCpuList('5'), [5]);
     assert.deepEqual(parseCpuList(''), []);
   });
 });
 
-describe('what is run', () => {
+describe('contenders', () => {
   const host = { cpus: 2, main: { perWireByte: 0, perChunk: 0, perGuestByte: 0 }, scaling: [] };
   const route: Route = { sender: host, receiver: host, linkRate: 1e6, startUp: 0 };
   const choice = (codec: 'zstd' | 'none' | 'lz4', level: number, seconds: number, chunk = MIB): Choice => ({
@@ -91,7 +91,7 @@ describe('what is run', () => {
       [codec, level, chunkSize / MIB, threads.compress].join(' '),
     );
 
-  it('is the recommendation and what differs from it in one thing', () => {
+  it('are the recommendation and settings that differ in one thing', () => {
     assert.deepEqual(names(contenders(best, all, route)), [
       'zstd 5 1 1',
       'zstd 3 1 1',
@@ -102,7 +102,7 @@ describe('what is run', () => {
     ]);
   });
 
-  it('leaves out what is hopeless, and runs nothing twice', () => {
+  it('leave out hopeless settings and repetitions', () => {
     const slow = [...all.slice(0, -1), choice('none', 1, 5)];
     assert.ok(!names(contenders(best, slow, route)).some((name) => name.startsWith('none')));
     const plain = choice('none', 1, 0.5);
@@ -113,8 +113,8 @@ describe('what is run', () => {
   });
 });
 
-describe('the image that is sent', () => {
-  it('has every region as often as it weighs, give or take one, in every stretch', () => {
+describe('writeMixture', () => {
+  it('repeats every region by its weight, in every stretch', () => {
     const weights = fc.array(fc.integer({ min: 0, max: 100 }), { minLength: 1, maxLength: 20 });
     fc.assert(
       fc.property(weights, fc.integer({ min: 1, max: 300 }), (given, slots) => {
@@ -132,7 +132,7 @@ describe('the image that is sent', () => {
     );
   });
 
-  it('is those regions, with holes for zeros', () => {
+  it('writes the regions, with holes for zeros', () => {
     const length = 4 * MIB;
     const full = Buffer.alloc(length, 'guest memory ');
     const held = (bytes: Buffer, weight: number) => ({
@@ -153,7 +153,7 @@ describe('the image that is sent', () => {
     assert.ok(fs.statSync(path).blocks * 512 < 2 * length);
   });
 
-  it('of a stream has its pages alone', () => {
+  it('writes only the pages, for a stream', () => {
     const bytes = Buffer.alloc(3 * 4096 + 24, 7);
     bytes.fill(1, 0, 24);
     const segments = [SEGMENT.skeleton, 8, SEGMENT.wordsLE, 2, SEGMENT.pages, 3];
@@ -163,14 +163,14 @@ describe('the image that is sent', () => {
     assert.ok(fs.readFileSync(path).every((byte) => byte === 7));
   });
 
-  it('is measured by the median', () => {
+  it('takes the median of the runs', () => {
     assert.equal(median([3, 1, 2]), 2);
     assert.equal(median([4, 1]), 2.5);
   });
 });
 
-describe('the commands', () => {
-  it('say why they failed, and leave nothing behind', async () => {
+describe('timeTransfer', () => {
+  it('reports why a command failed, and leaves nothing behind', async () => {
     await assert.rejects(
       timeTransfer({
         file: join(directory, 'nothing'),
@@ -192,7 +192,7 @@ describe('the commands', () => {
     await assert.rejects(timeSend([directory, '-']), /the command send ended with status/);
   });
 
-  it('end with the signal, which may come at any time', async () => {
+  it('ends with the signal, at any time', async () => {
     const zeros = { file: '/dev/zero', output: '/dev/null', send: { args: [] }, receive: { args: [] } };
     const gone = new Error('enough');
     await assert.rejects(timeTransfer({ ...zeros, signal: AbortSignal.abort(gone) }), gone);
