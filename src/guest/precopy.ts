@@ -16,7 +16,7 @@ export type PausePolicy =
       readonly kind: 'converge';
       /** QEMU's downtime-limit in ms. */
       readonly downtimeLimit: number;
-      /** Live rounds after which it is paused all the same, at least 1. */
+      /** Live rounds after which it is paused whatever is left, at least 1. */
       readonly maxRounds: number;
     }
   | {
@@ -40,13 +40,13 @@ export interface RoundStatistics {
   readonly dirtyRate: number;
   /** Bytes per second; Infinity where no time passed. */
   readonly throughput: number;
-  /** What sending the dirty pages now would take, in ms. */
+  /** Milliseconds that sending the dirty pages now would take. */
   readonly expectedDowntime: number;
 }
 
 export interface PrecopyResult {
   readonly rounds: readonly RoundStatistics[];
-  /** False when the rounds ran out first. Of a fixed number of rounds: whether nothing was left to send. */
+  /** False when the rounds ran out first. With a fixed number of rounds: whether no dirty page was left. */
   readonly converged: boolean;
   /** Clock's time when the guest was paused. */
   readonly pausedAt: number;
@@ -66,7 +66,7 @@ export interface PrecopyParts {
   readonly onRound?: (round: RoundStatistics) => void;
 }
 
-/** A round shorter than this says little about the link: socket buffers take it all. */
+/** A shorter round says little about the link: socket buffers take it whole. */
 const SHORTEST_SAMPLE_MS = 100;
 
 /** Sends everything up to the last page; device state and the end are the writer's finish(). */
@@ -139,7 +139,7 @@ class Precopy {
     return statistics;
   }
 
-  /** Of this round if it was long enough to tell, else of all so far. */
+  /** Of this round if it was long enough, else of all rounds so far. */
   #throughput(bytes: number, milliseconds: number): number {
     if (milliseconds >= SHORTEST_SAMPLE_MS) return (bytes * 1000) / milliseconds;
     const elapsed = this.#parts.clock.now() - this.#startedAt;

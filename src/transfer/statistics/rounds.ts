@@ -1,7 +1,7 @@
-// Counts the rounds of pre-copy from outside: within a round a hypervisor sends pages in ascending order, so a page whose
-// identity does not ascend begins a new one. Fed with what a grammar reports; constant memory, a few operations a call.
-// Limits: pages that leave no contents in the stream (QEMU's zero pages) are not seen; a source that sends out of order
-// would seem to have more rounds; a round that begins behind the last page of the one before is counted with it.
+// Counts the rounds of pre-copy in a stream. Within a round a hypervisor sends pages in ascending order, so a page whose identity
+// does not ascend begins a new round. Fed with a grammar's reports; constant memory, a few operations a call. Limits: pages
+// without contents in the stream (QEMU's zero pages) are not seen; a source that sends out of order seems to have more
+// rounds; a round that begins behind the last page of the round before is counted with it.
 
 import { NO_IDENTITY } from '../../grammar/grammar.js';
 
@@ -29,7 +29,7 @@ export interface RoundsView {
   readonly complete: boolean;
 }
 
-/** Places of a round that are remembered; beyond, every other one is forgotten. */
+/** Places of a round that are remembered; when there are more, every other place is dropped. */
 const MARKS = 4096;
 const FIRST_STRIDE = 256;
 
@@ -63,7 +63,7 @@ export class RoundCounter {
     if (this.#pages >= this.#places.due) this.#places.add(this.#pages, this.#next);
   }
 
-  /** The stream has a checkpoint or its end here. Rounds between checkpoints (Remus) do not lead anywhere. */
+  /** The stream has a checkpoint or its end here. Rounds between checkpoints (Remus) never converge. */
   checkpoint(): void {
     this.#checkpointed = true;
   }
