@@ -11,7 +11,8 @@ import { send } from '../../src/index.js';
 import { MIB } from '../../src/units.js';
 import { type Coded, compareDictionary } from './delta-dictionary.js';
 import { writeLoad, writeOnce, writeRounds } from './delta-streams.js';
-import { ramferry, run } from '../../lab/processes.js';
+import { ramferry } from '../../lab/command.js';
+import { run } from '../../lab/processes.js';
 import { type BenchContext, type Cell, round, type Suite } from '../support/suite.js';
 
 /** Paths of snapshots in the order in which they were taken, and of streams, each list separated by colons. */

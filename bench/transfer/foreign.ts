@@ -10,7 +10,7 @@ import type { Readable, Writable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 
 import { killLater } from '../../lab/cleanup.js';
-import { ramferry } from '../../lab/processes.js';
+import { ramferry } from '../../lab/command.js';
 import { type Cell, round, type Suite } from '../support/suite.js';
 
 const DEFAULT_BYTES = 4 * 1024 ** 3;

@@ -7,7 +7,8 @@ import { join } from 'node:path';
 
 import { listBindings } from '../../src/codec/features.js';
 import { repeated } from '../support/files.js';
-import { ramferry, run } from '../../lab/processes.js';
+import { ramferry } from '../../lab/command.js';
+import { run } from '../../lab/processes.js';
 import { type Cell, round, type Suite } from '../support/suite.js';
 
 const SMALL = 256 * 1024 ** 2;

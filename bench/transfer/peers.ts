@@ -7,7 +7,8 @@ import { join } from 'node:path';
 import { median } from 'simple-statistics';
 
 import { repeated } from '../support/files.js';
-import { ramferry, type Run, run } from '../../lab/processes.js';
+import { ramferry } from '../../lab/command.js';
+import { type Run, run } from '../../lab/processes.js';
 import { round, type Suite } from '../support/suite.js';
 
 const PAIRS = 5;

@@ -5,7 +5,8 @@ import { join } from 'node:path';
 
 import { median } from 'simple-statistics';
 
-import { ramferry, type Run, run } from '../../lab/processes.js';
+import { ramferry } from '../../lab/command.js';
+import { type Run, run } from '../../lab/processes.js';
 import { type Cell, round, type Suite } from '../support/suite.js';
 
 const RUNS = 3;

@@ -9,7 +9,8 @@ import { median } from 'simple-statistics';
 
 import { childrenCpu } from '../../src/os/children-cpu.js';
 import { repeated } from '../support/files.js';
-import { ramferry, run, start } from '../../lab/processes.js';
+import { Command, ramferry } from '../../lab/command.js';
+import { run } from '../../lab/processes.js';
 import { round, type Suite } from '../support/suite.js';
 
 const PAIRS = 7;
@@ -28,10 +29,10 @@ interface Summary {
 
 async function engine(file: string, socket: string, output: string): Promise<Trip> {
   const before = childrenCpu();
-  const receiver = start(
+  const receiver = new Command(
     ramferry('receive', '--json', '--quiet', '--force', `unix-listen:${socket}`, output),
   );
-  await receiver.said('listening');
+  await receiver.says(/listening/);
   const { stdout } = await run(
     ramferry(
       'send',
@@ -45,17 +46,17 @@ async function engine(file: string, socket: string, output: string): Promise<Tri
       `unix:${socket}`,
     ),
   );
-  await receiver.ended;
+  await receiver.succeeded();
   const summary = JSON.parse(stdout.trim().split('\n').at(-1)!) as Summary;
   return { seconds: (summary['total-time'] - summary['setup-time']) / 1e3, cpu: childrenCpu() - before };
 }
 
 async function relay(file: string, socket: string, output: string): Promise<Trip> {
   const before = childrenCpu();
-  const receiver = start([process.execPath, RELAY, 'listen', socket, output]);
-  await receiver.said('listening');
+  const receiver = new Command([process.execPath, RELAY, 'listen', socket, output]);
+  await receiver.says(/listening/);
   const { stdout } = await run([process.execPath, RELAY, 'connect', socket, file]);
-  await receiver.ended;
+  await receiver.succeeded();
   return { seconds: Number(stdout), cpu: childrenCpu() - before };
 }
 

@@ -6,7 +6,8 @@ import { join } from 'node:path';
 
 import { median } from 'simple-statistics';
 
-import { ramferry, run } from '../../lab/processes.js';
+import { ramferry } from '../../lab/command.js';
+import { run } from '../../lab/processes.js';
 import { round, type Suite } from '../support/suite.js';
 
 const RUNS = 11;

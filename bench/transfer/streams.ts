@@ -13,7 +13,8 @@ import { BATCH_PAGES, type StreamWriter } from '../../src/guest/stream/stream-wr
 import { pvhDomain } from '../../src/guest/stream/xen-domain.js';
 import { parseAddress } from '../../src/link/address.js';
 import { openOutput } from '../../src/link/open.js';
-import { ramferry, type Run, run } from '../../lab/processes.js';
+import { ramferry } from '../../lab/command.js';
+import { type Run, run } from '../../lab/processes.js';
 import { PAGE_BYTES } from '../../src/page/size.js';
 import { kindOf, walkPages } from '../support/stream-pages.js';
 import { type Cell, round, type Suite } from '../support/suite.js';

@@ -8,7 +8,8 @@ import { median } from 'simple-statistics';
 
 import { createNetwork, type Network } from '../../lab/network.js';
 import { mixed, repeated } from '../support/files.js';
-import { ramferry, run, start } from '../../lab/processes.js';
+import { Command, ramferry } from '../../lab/command.js';
+import { run } from '../../lab/processes.js';
 import { type BenchContext, type Cell, round, type Suite } from '../support/suite.js';
 import { listening, within } from '../xapi/zstd-pipeline.js';
 
@@ -33,10 +34,9 @@ interface Summary {
 async function transfer(network: Network, file: string, options: readonly string[]): Promise<Trip> {
   const address = `0.0.0.0:${PORT}`;
   const receive = ramferry('receive', '--quiet', `tcp-listen:${address}`, '/dev/null');
-  const receiver = start(within(network.destination, RECEIVER_CPU, receive));
+  const receiver = new Command(within(network.destination, RECEIVER_CPU, receive));
   await listening(network, PORT);
   const send = ramferry('send', '--json', '--quiet', ...options, file, `tcp:${network.address}:${PORT}`);
-  const ended = receiver.ended.catch(() => undefined);
   try {
     const { stdout } = await run(within(network.source, SENDER_CPU, send));
     const summary = JSON.parse(stdout.trim().split('\n').at(-1)!) as Summary;
@@ -46,7 +46,7 @@ async function transfer(network: Network, file: string, options: readonly string
       switches: summary.adaptive?.switches.length ?? 0,
     };
   } finally {
-    await ended;
+    await receiver.ended;
   }
 }
 
@@ -71,21 +71,20 @@ async function changing(context: BenchContext): Promise<void> {
     for (const [who, ...options] of CONTENDERS) {
       network.change(fast);
       const receive = ramferry('receive', '--quiet', `tcp-listen:0.0.0.0:${PORT}`, '/dev/null');
-      const receiver = start(within(network.destination, RECEIVER_CPU, receive));
+      const receiver = new Command(within(network.destination, RECEIVER_CPU, receive));
       await listening(network, PORT);
       const send = ramferry('send', '--json', ...options, file, `tcp:${network.address}:${PORT}`);
       const limit = String(4 * seconds + 1);
-      const sender = start(within(network.source, SENDER_CPU, ['timeout', limit, ...send]));
-      const ended = Promise.allSettled([sender.ended, receiver.ended]);
+      const sender = new Command(within(network.source, SENDER_CPU, ['timeout', limit, ...send]));
+      const ended = Promise.all([sender.ended, receiver.ended]);
       // The clock starts when data flows.
-      await sender.said('"status"');
+      await sender.line('status').catch(() => undefined);
       await sleep(seconds * 1e3);
       network.change(slow);
       await sleep(seconds * 1e3);
       network.change(fast);
-      const [{ value }] = (await ended) as [{ value?: { stdout: string } }, unknown];
-      const lines = (value?.stdout ?? sender.output()).trim().split('\n');
-      rows.push([who, ...phases(lines, seconds * 1e3)]);
+      const [{ stdout }] = await ended;
+      rows.push([who, ...phases(stdout.toString().trim().split('\n'), seconds * 1e3)]);
     }
   } finally {
     network.remove();

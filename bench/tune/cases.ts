@@ -12,7 +12,8 @@ import { median } from 'simple-statistics';
 import { MIB } from '../../src/units.js';
 import { cut } from '../support/files.js';
 import { createNetwork, type Network } from '../../lab/network.js';
-import { ramferry, run, start } from '../../lab/processes.js';
+import { Command, ramferry } from '../../lab/command.js';
+import { run } from '../../lab/processes.js';
 import { type CaseResult, type LinkRate, printTables } from './tables.js';
 import { runPipeline, within } from '../xapi/zstd-pipeline.js';
 
@@ -103,21 +104,20 @@ async function transfer(
   options: readonly string[],
   limit = Infinity,
 ): Promise<number> {
-  const receiver = start(
+  const receiver = new Command(
     placed(network, 'destination', ramferry('receive', `tcp-listen:${network.address}:0`, '/dev/null')),
   );
-  const address = await receiver.saying(/listening on (tcp:\S+)/);
+  const [, address] = await receiver.says(/listening on (tcp:\S+)/);
   await sleep(LISTENING_MS);
   const bounded = limit < Infinity ? ['timeout', String(limit)] : [];
-  const command = [...bounded, ...ramferry('send', '-q', ...options, image, address)];
-  const ended = receiver.ended.catch(() => undefined);
+  const command = [...bounded, ...ramferry('send', '-q', ...options, image, address!)];
   try {
     return (await run(placed(network, 'source', command))).wall;
   } catch (thrown) {
     if (bounded.length > 0 && String(thrown).includes('ended with 124')) return Infinity;
     throw thrown;
   } finally {
-    await ended;
+    await receiver.ended;
   }
 }
 

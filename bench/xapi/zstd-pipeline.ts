@@ -3,7 +3,8 @@
 
 import { childrenCpu } from '../../src/os/children-cpu.js';
 import type { Network } from '../../lab/network.js';
-import { run, start } from '../../lab/processes.js';
+import { Command } from '../../lab/command.js';
+import { run } from '../../lab/processes.js';
 
 const LISTENING_MS = 20_000;
 
@@ -37,12 +38,12 @@ export async function runPipeline(options: PipelineOptions): Promise<{ wall: num
     `TCP-LISTEN:${port},reuseaddr`,
     'SYSTEM:zstd --decompress --stdout > /dev/null,nofork',
   ];
-  const receiver = start(within(network.destination, receiverCpu, listen));
+  const receiver = new Command(within(network.destination, receiverCpu, listen));
   await listening(network, port);
   const script = `exec 3<>/dev/tcp/${network.address}/${port}; exec nice -n 19 ionice -c 3 zstd --fast -q -c < "$0" >&3`;
   const before = childrenCpu();
   const started = performance.now();
   await run(within(network.source, senderCpu, ['bash', '-c', script, file]));
-  await receiver.ended;
+  await receiver.succeeded();
   return { wall: (performance.now() - started) / 1e3, cpu: childrenCpu() - before };
 }

@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { type RamferryError, toRamferryError } from '../errors.js';
 import type { KebabKeys } from '../transfer/statistics/kebab-keys.js';
 import type { TransferSummary } from '../transfer/statistics/summary.js';
-import { Child, type Line } from './child.js';
+import { CommandProcess, type JsonLine } from '../os/command-process.js';
 import type { DestinationSummary } from './destination.js';
 import { canMakeNetwork, makeNetwork, type Network } from './network.js';
 import { resolveCompareOptions, type ResolvedCompareOptions } from './options.js';
@@ -81,7 +81,7 @@ export async function compareGuests(options: CompareOptions, hooks: CompareHooks
 const CONSEQUENCES = ['ERR_LINK_CLOSED', 'ERR_PEER_FAILED', 'ERR_STREAM_TRUNCATED', 'ERR_INPUT_TRUNCATED'];
 
 class Parts {
-  readonly #running = new Set<Child>();
+  readonly #running = new Set<CommandProcess>();
   #count = 0;
 
   constructor(
@@ -140,12 +140,12 @@ class Parts {
         '--compress-threads': settings.compressThreads,
       }),
     ]);
-    await send.says('listening');
+    await send.line('listening');
     const source = this.#source(`unix:${outOf!}`, load, []);
     return await this.#all<Migration>({ destination, receive, send, source });
   }
 
-  #source(output: string, load: Comparison['load'], more: readonly string[]): Child {
+  #source(output: string, load: Comparison['load'], more: readonly string[]): CommandProcess {
     const { format, image, size, profile, seed, pattern, workingSet, dirtyRate } = this.settings;
     const { downtimeLimit, maxRounds, rounds } = this.settings;
     const options = given({
@@ -170,16 +170,16 @@ class Parts {
     return `tcp-listen:${this.network?.address ?? '127.0.0.1'}:0`;
   }
 
-  async #connect(listener: Child): Promise<string> {
-    const { address } = await listener.says('listening');
+  async #connect(listener: CommandProcess): Promise<string> {
+    const { address } = await listener.line('listening');
     return String(address).replace(/^tcp-listen:/, 'tcp:');
   }
 
-  #here(name: string, args: readonly string[], onLine?: (line: Line) => void): Child {
+  #here(name: string, args: readonly string[], onLine?: (line: JsonLine) => void): CommandProcess {
     return this.#start(name, args, this.network?.atSource, onLine);
   }
 
-  #there(name: string, args: readonly string[]): Child {
+  #there(name: string, args: readonly string[]): CommandProcess {
     return this.#start(name, args, this.network?.atDestination);
   }
 
@@ -187,32 +187,35 @@ class Parts {
     name: string,
     args: readonly string[],
     place: ((command: readonly string[]) => readonly string[]) | undefined,
-    onLine?: (line: Line) => void,
-  ): Child {
+    onLine?: (line: JsonLine) => void,
+  ): CommandProcess {
     if (this.hooks.signal?.aborted === true) throw toRamferryError(this.hooks.signal.reason);
     // A quiet source would not tell its rounds; the others' progress is nobody's business here.
     const quiet = name === 'source' ? [] : ['--quiet'];
     const command = [...this.hooks.command, ...args, '--json', ...quiet];
-    const child = new Child(name, place === undefined ? command : place(command), (line) => {
-      const message = line['message_type'] === 'warning' ? String(line['message']) : undefined;
-      // Nobody else reaches a port in a namespace of ours.
-      if (message !== undefined && !message.startsWith('listening on')) {
-        this.hooks.onWarning?.(`${name}: ${message}`);
-      }
-      onLine?.(line);
+    const child = new CommandProcess(place === undefined ? command : place(command), {
+      name,
+      onLine: (line) => {
+        const message = line['message_type'] === 'warning' ? String(line['message']) : undefined;
+        // The warning about an open port does not apply: only the parts reach a port in their namespace.
+        if (message !== undefined && !message.startsWith('listening on')) {
+          this.hooks.onWarning?.(`${name}: ${message}`);
+        }
+        onLine?.(line);
+      },
     });
     this.#running.add(child);
     return child;
   }
 
   /** The summaries of all parts, or the error that explains the others'. */
-  async #all<Result>(children: Readonly<Record<string, Child>>): Promise<Result> {
-    const summaries: Record<string, Line> = {};
+  async #all<Result>(children: Readonly<Record<string, CommandProcess>>): Promise<Result> {
+    const summaries: Record<string, JsonLine> = {};
     const failures: RamferryError[] = [];
     await Promise.all(
       Object.entries(children).map(async ([name, child]) => {
         try {
-          summaries[name] = await child.ended;
+          summaries[name] = await child.summary();
         } catch (thrown) {
           const error = toRamferryError(thrown);
           failures.push(error);

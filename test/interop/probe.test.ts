@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { describe, it } from 'node:test';
 
 import { createNetwork } from '../../lab/network.js';
-import { start } from '../../lab/processes.js';
+import { Command } from '../../lab/command.js';
 
 const CLIENT = `
   const { probe } = await import(process.argv[1]);
@@ -25,7 +25,7 @@ describe('a probe through a cable', { skip: ready ? false : 'needs root, ip and 
       const inside = (where: string, ...args: readonly string[]): string[] => [
         ...['ip', 'netns', 'exec', where, process.execPath, ...args],
       ];
-      const server = start(
+      const server = new Command(
         inside(
           network.destination,
           join(dist, 'cli/main.js'),
@@ -34,13 +34,13 @@ describe('a probe through a cable', { skip: ready ? false : 'needs root, ip and 
           `tcp-listen:${network.address}:0`,
         ),
       );
-      const address = await server.saying(/listening on (tcp:\S+)/);
+      const [, address] = await server.says(/listening on (tcp:\S+)/);
       const [program, ...args] = inside(
         network.source,
-        ...['--input-type=module', '-e', CLIENT, join(dist, 'tune/probe/client.js'), address],
+        ...['--input-type=module', '-e', CLIENT, join(dist, 'tune/probe/client.js'), address!],
       ) as [string, ...string[]];
       const found = JSON.parse(execFileSync(program, args, { encoding: 'utf8' })) as { linkRate: number };
-      await server.ended;
+      await server.succeeded();
       // A busy machine may make it slower, nothing makes it faster.
       assert.ok(found.linkRate < (100e6 / 8) * 1.05, String(found.linkRate));
       assert.ok(found.linkRate > 0);

@@ -1,38 +1,42 @@
 // One process of the command line in a soak trial: started, watched against a deadline, killed, and judged as an End.
 
-import { type ChildProcess, spawn, type StdioOptions } from 'node:child_process';
-import { once } from 'node:events';
+import type { ChildProcess, StdioOptions } from 'node:child_process';
 
-import { SHIPPED_COMMAND } from '../../lab/places.js';
-import { killLater } from '../../lab/cleanup.js';
+import { Command, ramferry } from '../../lab/command.js';
+import type { CommandProcessOptions } from '../../src/os/command-process.js';
 import type { End } from './rules.js';
 
-/** A transfer of the soak takes a second or two; a loaded host, ten times as long. */
+/** A transfer of the soak takes a second or two; on a loaded host, ten times as long. */
 const DEADLINE_MS = 90_000;
 
 export class Program {
   readonly process: ChildProcess;
   readonly ended: Promise<End>;
-  output = '';
+  readonly #command: Command;
   #sent: NodeJS.Signals | undefined;
   #over = false;
   #hung = false;
 
   constructor(args: readonly string[], stdio: StdioOptions = ['ignore', 'pipe', 'pipe']) {
-    this.process = spawn(process.execPath, [SHIPPED_COMMAND, ...args, '--json', '--quiet'], { stdio });
-    killLater(this.process);
-    for (const stream of [this.process.stdout, this.process.stderr]) {
-      if (stream === null) continue;
-      // A stream of bytes is no text, and none is kept.
-      if (stream === this.process.stdout && args.at(-1) === '-') continue;
-      stream.setEncoding('utf8').on('data', (text: string) => (this.output += text));
-    }
+    this.#command = new Command(ramferry(...args, '--json', '--quiet'), {
+      stdio: stdio as NonNullable<CommandProcessOptions['stdio']>,
+      // Standard output is a stream of bytes where the last argument says so.
+      keepStdout: args.at(-1) !== '-',
+    });
+    this.process = this.#command.process;
     this.ended = this.#watch();
   }
 
   /** The same command as a line for `sh -c`. */
   static shellCommand(args: readonly string[]): string {
-    return [process.execPath, SHIPPED_COMMAND, ...args, '--quiet'].map((word) => `'${word}'`).join(' ');
+    return ramferry(...args, '--quiet')
+      .map((word) => `'${word}'`)
+      .join(' ');
+  }
+
+  /** Standard output and standard error so far. */
+  get output(): string {
+    return this.#command.output;
   }
 
   get over(): boolean {
@@ -45,14 +49,9 @@ export class Program {
     this.process.kill(signal);
   }
 
-  /** The address to connect to, once it can be connected to. */
-  async listening(): Promise<string> {
-    for (;;) {
-      const address = /"message_type":"listening","address":"([^"]+)"/.exec(this.output)?.[1];
-      if (address !== undefined) return address;
-      if (this.#over) throw new Error(`ended before it listened: ${this.output}`);
-      await Promise.race([once(this.process.stdout!, 'data'), this.ended]);
-    }
+  /** The address to connect to, once the program listens. */
+  listening(): Promise<string> {
+    return this.#command.listening();
   }
 
   async #watch(): Promise<End> {
@@ -60,10 +59,10 @@ export class Program {
       this.#hung = true;
       this.process.kill('SIGKILL');
     }, DEADLINE_MS);
-    const [status, signal] = (await once(this.process, 'close')) as [number | null, NodeJS.Signals | null];
+    const { status, signal, output } = await this.#command.ended;
     clearTimeout(timer);
     this.#over = true;
-    const said = /"message_type":"(summary|error)"/.test(this.output);
+    const said = /"message_type":"(summary|error)"/.test(output);
     const killed = signal !== null && signal === this.#sent;
     return { status, signal, killed, hung: this.#hung, said };
   }

@@ -2,14 +2,12 @@
 // interface, `send` sends a file to it. Promises the elapsed time of `send`, its start included, and that no process is
 // left. A child of an earlier step is no business of this file.
 
-import { type ChildProcess, spawn } from 'node:child_process';
-import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 
-import { RamferryError } from '../../errors.js';
 import { onAbort } from '../../io/abort-signal.js';
-import { COMMAND_ENTRY } from '../../os/entries.js';
 import { childrenCpu } from '../../os/children-cpu.js';
+import type { CommandProcess } from '../../os/command-process.js';
+import { COMMAND_ENTRY } from '../../os/entries.js';
 import type { CommandTime } from '../model/costs.js';
 
 export interface Invocation {
@@ -31,34 +29,37 @@ export interface CommandRun {
 /** Seconds of the command `send` over a file. @throws ERR_INTERNAL when one of the commands fails */
 export async function timeTransfer({ file, output, send, receive, signal }: CommandRun): Promise<number> {
   signal?.throwIfAborted();
+  const start = await loadStart();
+  signal?.throwIfAborted();
   const receiver = start({
     ...receive,
     args: ['receive', '--json', '--quiet', '--force', ...receive.args, 'tcp-listen:127.0.0.1:0', output],
   });
-  let sender: Child | undefined;
+  let sender: CommandProcess | undefined;
   const stop = (): void => {
-    sender?.process.kill('SIGKILL');
-    receiver.process.kill('SIGKILL');
+    sender?.kill();
+    receiver.kill();
   };
   const forget = onAbort(signal, stop);
-  process.once('exit', stop);
   try {
-    const address = await receiver.address.catch((thrown: unknown) => {
-      signal?.throwIfAborted();
-      throw thrown;
-    });
+    const address = await receiver.line('listening').then(
+      (line) => String(line['address']),
+      async () => {
+        signal?.throwIfAborted();
+        throw receiver.failure(await receiver.ended);
+      },
+    );
     const started = performance.now();
     sender = start({ ...send, args: ['send', '--quiet', ...send.args, file, address] });
-    const status = await sender.ended;
+    const sent = await sender.ended;
     const seconds = (performance.now() - started) / 1e3;
     signal?.throwIfAborted();
-    // Nobody may have connected: then the receiver would wait for ever.
-    if (status !== 0) throw failed('send', status, sender.errors());
-    const there = await receiver.ended;
-    if (there !== 0) throw failed('receive', there, receiver.errors());
+    // The sender may have failed before it connected: then the receiver would wait for ever.
+    if (sent.status !== 0) throw sender.failure(sent);
+    const received = await receiver.ended;
+    if (received.status !== 0) throw receiver.failure(received);
     return seconds;
   } finally {
-    process.off('exit', stop);
     forget();
     stop();
     await Promise.allSettled([receiver.ended, sender?.ended]);
@@ -66,55 +67,25 @@ export async function timeTransfer({ file, output, send, receive, signal }: Comm
 }
 
 /**
- * The command `send` alone, to somebody who listens already. No other child process may end meanwhile.
+ * The command `send` alone, to a receiver that listens already. No other child process may end meanwhile.
  * @throws ERR_INTERNAL when it fails
  */
 export async function timeSend(args: readonly string[]): Promise<CommandTime> {
+  const start = await loadStart();
   const before = childrenCpu();
   const started = performance.now();
   const child = start({ args: ['send', '--quiet', ...args] });
-  const stop = (): void => void child.process.kill('SIGKILL');
-  process.once('exit', stop);
-  const status = await child.ended.finally(() => process.off('exit', stop));
+  const end = await child.ended;
   const wall = (performance.now() - started) / 1e3;
-  if (status !== 0) throw failed('send', status, child.errors());
+  if (end.status !== 0) throw child.failure(end);
   return { wall, cpu: childrenCpu() - before };
 }
 
-interface Child {
-  readonly process: ChildProcess;
-  /** Its exit status; null when a signal ended it. Rejects when it could not be started. */
-  readonly ended: Promise<number | null>;
-  /** Where it listens. Rejects when it ends without having said so. */
-  readonly address: Promise<string>;
-  errors(): string;
-}
-
-function start({ args, prefix = [] }: Invocation): Child {
-  const [program, ...rest] = [...prefix, process.execPath, fileURLToPath(COMMAND_ENTRY), ...args] as [
-    string,
-    ...string[],
-  ];
-  const child = spawn(program, rest, { stdio: ['ignore', 'pipe', 'pipe'] });
-  let stderr = '';
-  child.stderr.setEncoding('utf8').on('data', (text: string) => (stderr += text));
-  const ended = new Promise<number | null>((resolve, reject) => {
-    child.once('error', reject);
-    child.once('close', resolve);
-  });
-  const address = new Promise<string>((resolve, reject) => {
-    createInterface({ input: child.stdout }).on('line', (line) => {
-      const said = JSON.parse(line) as { readonly message_type: string; readonly address?: string };
-      if (said.message_type === 'listening') resolve(said.address!);
+/** Loads the runner when a command is started: a program that imports the library does not load it with the rest. */
+async function loadStart(): Promise<(invocation: Invocation) => CommandProcess> {
+  const { CommandProcess } = await import('../../os/command-process.js');
+  return ({ args, prefix = [] }) =>
+    new CommandProcess([...prefix, process.execPath, fileURLToPath(COMMAND_ENTRY), ...args], {
+      name: `the command ${args[0]!}`,
     });
-    ended.then((status) => reject(failed(args[0]!, status, stderr)), reject);
-  });
-  // Whoever asks gets the rejection; nobody has to.
-  address.catch(() => undefined);
-  return { process: child, ended, address, errors: () => stderr };
-}
-
-function failed(command: string, status: number | null, stderr: string): RamferryError {
-  const [first = ''] = stderr.trim().split('\n');
-  return new RamferryError('ERR_INTERNAL', `the command ${command} ended with status ${status}: ${first}`);
 }

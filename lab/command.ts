@@ -1,0 +1,50 @@
+// Processes that the harness starts: ramferry's own command, and the programs around it. The harness reads their output and waits
+// for their end; none outlives it.
+
+import { CommandProcess, type CommandEnd, type CommandProcessOptions } from '../src/os/command-process.js';
+import { killLater } from './cleanup.js';
+import { COMPILED_COMMAND, SHIPPED_COMMAND } from './places.js';
+
+/** ramferry as it is shipped, as a command. */
+export function ramferry(...args: readonly string[]): string[] {
+  return [process.execPath, SHIPPED_COMMAND, ...args];
+}
+
+/** ramferry as it was compiled. */
+export function compiledRamferry(...args: readonly string[]): string[] {
+  return [process.execPath, COMPILED_COMMAND, ...args];
+}
+
+/** The same command in a network namespace. */
+export function inNamespace(namespace: string | undefined, command: readonly string[]): readonly string[] {
+  return namespace === undefined ? command : ['ip', 'netns', 'exec', namespace, ...command];
+}
+
+export class Command extends CommandProcess {
+  constructor(command: readonly string[], options: CommandProcessOptions = {}) {
+    super(command, options);
+    killLater(this.process);
+  }
+
+  /**
+   * The first match in standard output and then standard error.
+   * @throws Error with all output when the process ends without a match
+   */
+  async says(pattern: RegExp): Promise<RegExpExecArray> {
+    const match = await this.until(() => pattern.exec(this.output) ?? undefined);
+    if (match === undefined) throw new Error(`ended without saying ${String(pattern)}: ${this.output}`);
+    return match;
+  }
+
+  /** Where a command with `--json` listens, once it does. */
+  async listening(): Promise<string> {
+    return String((await this.line('listening'))['address']);
+  }
+
+  /** The end. @throws Error with the standard error when the status is not 0 */
+  async succeeded(): Promise<CommandEnd> {
+    const end = await this.ended;
+    if (end.status === 0) return end;
+    throw new Error(`${this.process.spawnargs.join(' ')} ended with ${end.status}: ${end.stderr}`);
+  }
+}
