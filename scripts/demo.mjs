@@ -2,7 +2,6 @@
 // what arrived, and prints both ways side by side as QEMU's docs/multi-thread-compression.txt does.
 // Leaves nothing behind, whatever happens.
 
-import { spawn } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
@@ -11,8 +10,10 @@ import { join } from 'node:path';
 import process from 'node:process';
 import { pipeline } from 'node:stream/promises';
 import { RamferryError, writeImage } from '../dist/src/index.js';
-import { formatComparison } from '../dist/src/report/comparison.js';
 import { busyLines } from '../dist/src/report/host-load.js';
+import { summaryRows } from '../dist/src/report/summary.js';
+import { sideBySide } from '../dist/src/report/table.js';
+import { CommandProcess } from '../dist/src/os/command-process.js';
 import { watchHostLoad } from '../dist/src/os/host-load.js';
 import { formatSize, parseRate, parseSize } from '../dist/src/units.js';
 
@@ -25,39 +26,14 @@ const WAYS = [
 
 const children = new Set();
 
-/** Runs the command line; every line of JSON goes to onLine. Resolves with the last one, rejects with its message. */
-function ramferry(args, onLine = () => undefined) {
-  const child = spawn(process.execPath, [MAIN, ...args, '--json', '--quiet'], {
-    stdio: ['ignore', 'pipe', 'pipe'],
+/** Starts the command line. Its name stands in messages. */
+function ramferry(...args) {
+  const child = new CommandProcess([process.execPath, MAIN, ...args, '--json', '--quiet'], {
+    name: `ramferry ${args[0]}`,
   });
   children.add(child);
-  let rest = '';
-  let last;
-  child.stdout.setEncoding('utf8').on('data', (text) => {
-    const lines = (rest + text).split('\n');
-    rest = lines.pop();
-    for (const line of lines) onLine((last = JSON.parse(line)));
-  });
-  let problems = '';
-  child.stderr.setEncoding('utf8').on('data', (text) => (problems += text));
-  return new Promise((resolve, reject) => {
-    child.on('error', reject);
-    child.on('close', (status) => {
-      children.delete(child);
-      if (status === 0) resolve(last);
-      else reject(new Error(`ramferry ${args[0]} ended with status ${status}: ${lastMessage(problems)}`));
-    });
-  });
-}
-
-/** What the last JSON line on stderr says; all of it when it is no JSON. */
-function lastMessage(problems) {
-  try {
-    const { code, message } = JSON.parse(problems.trimEnd().split('\n').at(-1));
-    return `${code}: ${message}`;
-  } catch {
-    return problems;
-  }
+  void child.ended.catch(() => undefined).then(() => children.delete(child));
+  return child;
 }
 
 async function sha256(path) {
@@ -68,15 +44,11 @@ async function sha256(path) {
 
 /** Source and destination are processes of their own; resolves with the source's summary. */
 async function migrate(image, restored, rate, options) {
-  let listening;
-  const address = new Promise((resolve) => (listening = resolve));
-  const received = ramferry(['receive', 'tcp-listen:0', restored], (line) => {
-    if (line.message_type === 'listening') listening(line.address);
-  });
-  const sent = Promise.race([address, received]).then((to) =>
-    ramferry(['send', image, to.replace('tcp-listen:', 'tcp:'), '--max-bandwidth', rate, ...options]),
-  );
-  const [summary] = await Promise.all([sent, received]);
+  const receiver = ramferry('receive', 'tcp-listen:0', restored);
+  const { address } = await receiver.line('listening');
+  const to = address.replace('tcp-listen:', 'tcp:');
+  const sender = ramferry('send', image, to, '--max-bandwidth', rate, ...options);
+  const [summary] = await Promise.all([sender.summary(), receiver.summary()]);
   return summary;
 }
 
@@ -87,14 +59,15 @@ async function demonstrate(profile, directory, bytes, rate) {
   const columns = [];
   for (const { title, options } of WAYS) {
     const restored = join(directory, 'restored.ram');
-    columns.push({ title, summary: await migrate(image, restored, rate, options) });
+    const summary = await migrate(image, restored, rate, options);
+    columns.push({ title, summary, rows: summaryRows(summary) });
     if ((await sha256(restored)) !== expected)
       throw new Error(`${profile}, ${title}: the restored memory differs`);
     await rm(restored);
   }
   await rm(image);
   process.stdout.write(
-    `\nGuest: ${profile}, ${formatSize(bytes)}; link: ${rate}\n${formatComparison(columns)}\n` +
+    `\nGuest: ${profile}, ${formatSize(bytes)}; link: ${rate}\n${sideBySide(columns)}\n` +
       `Restored twice, identical: sha256 ${expected}\n`,
   );
   return { profile, plain: columns[0].summary, compressed: columns[1].summary };
@@ -111,7 +84,7 @@ function gained(guests) {
 }
 
 function stop(status) {
-  for (const child of children) child.kill();
+  for (const child of children) child.kill('SIGTERM');
   process.exitCode = status;
 }
 

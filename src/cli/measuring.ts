@@ -6,36 +6,12 @@ import type { Options } from 'yargs';
 
 import { EXIT } from '../errors.js';
 import type { ReportData } from '../report/html/data.js';
+import { formatStep } from '../report/progress.js';
 import { orDash, type ParsedArguments } from './command.js';
-import { drawOnStderr, printResult } from './output.js';
+import { printResult } from './output.js';
 import { checkReportFile, writeReport } from './report-file.js';
+import { openBar } from './reporter.js';
 import { handleSignals, reasonOf } from './signals.js';
-
-interface StepLine {
-  show(step: string, share: number): void;
-  end(): void;
-}
-
-const WIDTH = 24;
-
-/** Redraws one line on a terminal; elsewhere it says nothing. */
-function stepLine(quiet: boolean): StepLine {
-  const live = isatty(2) && !quiet;
-  let shown = false;
-  const clear = (): void => {
-    if (shown) drawOnStderr('\r\x1b[K');
-    shown = false;
-  };
-  return {
-    show: (step, share) => {
-      if (!live) return;
-      const filled = Math.max(0, Math.min(WIDTH, Math.round(share * WIDTH)));
-      drawOnStderr(`\r\x1b[K[${'='.repeat(filled)}${' '.repeat(WIDTH - filled)}] ${step}`);
-      shown = true;
-    },
-    end: clear,
-  };
-}
 
 /** The options that every measurement has, behind its own. */
 export const MEASURING = {
@@ -70,14 +46,14 @@ export async function runMeasurement<Result extends object>(
 ): Promise<number> {
   const html = parsed['html'] as string | undefined;
   checkReportFile(html);
-  const line = stepLine(parsed['quiet'] === true);
+  const bar = isatty(2) && parsed['quiet'] !== true ? await openBar() : undefined;
   const signals = handleSignals(() => undefined);
   try {
     const result = await measure({
       signal: signals.signal,
-      onProgress: (step, share) => line.show(step, share),
+      onProgress: (step, share) => bar?.update(formatStep(step, share)),
     });
-    line.end();
+    bar?.stop();
     await printResult(
       parsed['json'] === true
         ? JSON.stringify({ message_type: messageType, ...fields(result) })
@@ -89,7 +65,7 @@ export async function runMeasurement<Result extends object>(
   } catch (thrown) {
     throw await reasonOf(thrown, signals.signal);
   } finally {
-    line.end();
+    bar?.stop();
     signals.dispose();
   }
 }

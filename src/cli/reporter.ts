@@ -37,7 +37,7 @@ export async function createReporter({ json, quiet, stdoutTaken }: ReporterOptio
 async function textReporter(quiet: boolean): Promise<Reporter> {
   const bar = isatty(2) && !quiet ? await openBar() : undefined;
   return {
-    progress: (progress) => bar?.update(progress),
+    progress: (progress) => bar?.update(formatProgress(progress)),
     listening: (address) => {
       if (!quiet) toStderr(`ramferry: listening on ${visible(address)}`);
     },
@@ -70,8 +70,8 @@ function jsonReporter(quiet: boolean, write: (line: string) => void): Reporter {
   };
 }
 
-/** Loaded only where there is a terminal. */
-async function openBar(): Promise<ProgressBar> {
+/** The progress line on standard error, which must be a terminal. Loaded only where it is one. */
+export async function openBar(): Promise<ProgressBar> {
   const { ProgressBar } = await import('../report/progress-bar.js');
   return new ProgressBar({ write: drawOnStderr, columns: () => process.stderr.columns, isTTY: true });
 }

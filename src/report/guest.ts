@@ -7,8 +7,8 @@ import type { RoundStatistics } from '../guest/precopy.js';
 import type { SourceSummary } from '../guest/source.js';
 import { PAGE_BYTES } from '../page/size.js';
 import { formatDuration, formatRate, formatSize } from '../units.js';
-import { sideBySide } from './comparison.js';
 import { kbytes, lines, milliseconds, type Row } from './rows.js';
+import { sideBySide } from './table.js';
 
 /** One round of pre-copy in a line. */
 export function formatRound(round: RoundStatistics): string {

@@ -1,8 +1,6 @@
 // The progress line, kept up to date in place on a terminal. Writes to the terminal it was given and nowhere else.
 
 import cliProgress from 'cli-progress';
-import type { Progress } from '../transfer/statistics/summary.js';
-import { formatProgress } from './progress.js';
 
 /** Where the line is drawn. */
 export interface Terminal {
@@ -38,15 +36,16 @@ export class ProgressBar {
       stream: asStream(terminal),
       clearOnComplete: true,
       hideCursor: true,
-      // Signals are the program's business.
+      // The program handles signals by itself.
       gracefulExit: false,
       noTTYOutput: false,
       format: (_options, _params, payload: { line: string }) => payload.line,
     });
   }
 
-  update(progress: Progress): void {
-    const payload = { line: formatProgress(progress) };
+  /** @param line without a newline */
+  update(line: string): void {
+    const payload = { line };
     if (!this.#started) this.#bar.start(1, 0, payload);
     this.#started = true;
     this.#bar.update(0, payload);

@@ -1,4 +1,4 @@
-// The state of a running transfer in one line. Pure: plain data in, text out, without a newline.
+// The state of a running transfer, or of a measurement, in one line. Pure: plain data in, text out, without a newline.
 
 import { PAGE_BYTES } from '../page/size.js';
 import type { Convergence } from '../transfer/statistics/convergence.js';
@@ -18,9 +18,8 @@ export function formatProgress(progress: Progress): string {
     parts.push(formatSize(guestBytes));
   } else {
     const done = Math.min(1, guestBytes / totalBytes);
-    const filled = Math.floor(done * BAR_WIDTH);
     parts.push(
-      `[${'='.repeat(filled)}${filled < BAR_WIDTH ? '>' : ''}${' '.repeat(Math.max(0, BAR_WIDTH - filled - 1))}]`,
+      bar(done),
       `${String(Math.floor(done * 100)).padStart(3)} %`,
       `${formatSize(guestBytes)} of ${formatSize(totalBytes)}`,
     );
@@ -30,6 +29,18 @@ export function formatProgress(progress: Progress): string {
   if (remainingTime !== undefined) parts.push(`ETA ${formatDuration(remainingTime)}`);
   if (progress.convergence !== undefined) parts.push(...convergenceParts(progress.convergence));
   return parts.join('  ');
+}
+
+/** `[=====>    ] codec zstd 3, 1 MiB`: the share that is done, and the step that runs. */
+export function formatStep(step: string, share: number): string {
+  return `${bar(Math.max(0, Math.min(1, share)))} ${step}`;
+}
+
+/** @param share from 0 to 1 */
+function bar(share: number): string {
+  const filled = Math.floor(share * BAR_WIDTH);
+  const head = filled < BAR_WIDTH ? '>' : '';
+  return `[${'='.repeat(filled)}${head}${' '.repeat(Math.max(0, BAR_WIDTH - filled - 1))}]`;
 }
 
 /** From the second round on: what the guest dirties against what is carried, and what follows. */

@@ -1,6 +1,8 @@
-// A table for the terminal. Pure: cells in, text out, without a newline at the end.
+// Tables for the terminal. Pure: cells in, text out, without a newline at the end.
 
 import Table from 'cli-table3';
+
+import type { Row } from './rows.js';
 
 /** @param left columns that stand at the left, from 0; figures stand at the right */
 export function textTable(
@@ -17,4 +19,14 @@ export function textTable(
   });
   for (const row of rows) table.push([...row]);
   return table.toString();
+}
+
+/** Labelled figures as one column each, as in QEMU's compression documentation; a figure that a column lacks reads n/a. */
+export function sideBySide(columns: readonly { title: string; rows: readonly Row[] }[]): string {
+  const tables = columns.map(({ rows }) => new Map(rows));
+  const labels = [...new Set(tables.flatMap((rows) => [...rows.keys()]))];
+  return textTable(
+    ['', ...columns.map(({ title }) => title)],
+    labels.map((label) => [label, ...tables.map((rows) => rows.get(label) ?? 'n/a')]),
+  );
 }

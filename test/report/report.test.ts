@@ -4,11 +4,11 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { PassThrough } from 'node:stream';
 import type { Progress, TransferSummary } from '../../src/transfer/statistics/summary.js';
-import { formatComparison } from '../../src/report/comparison.js';
 import { errorLine, listeningLine, statusLine, summaryLine, warningLine } from '../../src/report/json.js';
 import { formatProgress } from '../../src/report/progress.js';
 import { ProgressBar } from '../../src/report/progress-bar.js';
-import { formatSummary } from '../../src/report/summary.js';
+import { formatSummary, summaryRows } from '../../src/report/summary.js';
+import { sideBySide } from '../../src/report/table.js';
 
 const plain: TransferSummary = {
   status: 'completed',
@@ -81,9 +81,9 @@ describe('the summary as text', () => {
   });
 
   it('stands side by side, with n/a where one has no figure, and without colours', () => {
-    const table = formatComparison([
-      { title: 'without', summary: plain },
-      { title: 'with', summary: compressed },
+    const table = sideBySide([
+      { title: 'without', rows: summaryRows(plain) },
+      { title: 'with', rows: summaryRows(compressed) },
     ]);
     assert.match(table, /│\s+without │\s+with │/);
     assert.match(table, /total time\s+│\s+3333 ms │\s+1833 ms │/);
@@ -117,8 +117,8 @@ describe('progress', () => {
       columns: () => 80,
       isTTY: false,
     });
-    bar.update(progress);
-    bar.update(progress);
+    bar.update(formatProgress(progress));
+    bar.update(formatProgress(progress));
     bar.stop();
     bar.stop();
     assert.equal(stream.read(), null);
