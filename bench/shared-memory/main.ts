@@ -10,6 +10,7 @@
 import { parseArgs } from 'node:util';
 
 import { missingForLive } from '../../lab/qemu/machine.js';
+import { Mulberry32 } from '../../lab/random.js';
 import { Herd, type Passage } from './herd.js';
 import { KILLS, killOne, type Killed } from './kills.js';
 
@@ -73,9 +74,9 @@ async function migrations(times: number): Promise<void> {
 async function kills(times: number, seed: number): Promise<void> {
   if (times === 0) return;
   const all: Killed[] = [];
-  const random = generator(seed);
+  const random = new Mulberry32(seed);
   for (let turn = 0; turn < times; turn++) {
-    const killed = await killOne(herd, KILLS[turn % KILLS.length]!, random);
+    const killed = await killOne(herd, KILLS[turn % KILLS.length]!, () => random.unit());
     all.push(killed);
     console.error(`${turn + 1} of ${times}: ${killed.what} ${killed.moment}: ${killed.outcome}`);
     if (killed.wrong !== undefined) {
@@ -89,15 +90,4 @@ async function kills(times: number, seed: number): Promise<void> {
       `the source went on ${count('source')}, handed over ${count('destination')}, unknown and said so ${count('unknown')}; ` +
       `killed before anything was done to the destination's QEMU ${all.filter(({ untouched }) => untouched).length}`,
   );
-}
-
-/** mulberry32: enough to spread moments, and the same for the same seed. */
-function generator(seed: number): () => number {
-  let state = seed >>> 0;
-  return () => {
-    state = (state + 0x6d2b79f5) >>> 0;
-    let mixed = Math.imul(state ^ (state >>> 15), state | 1);
-    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61);
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
-  };
 }

@@ -12,7 +12,8 @@ const HOLE = 16 * 4096;
 /** The image cut, or repeated, to `bytes`, with holes where it is zero. */
 export function cut(image: string, bytes: number, path: string): string {
   const zero = Buffer.alloc(HOLE);
-  return copy(image, bytes, path, HOLE, (part) => part.equals(zero.subarray(0, part.length)));
+  const skip = (part: Buffer): boolean => part.equals(zero.subarray(0, part.length));
+  return copy(image, bytes, path, { pieceBytes: HOLE, skip });
 }
 
 /** The image again and again until `bytes` are there; the image itself where it has that size. */
@@ -20,7 +21,7 @@ export function repeated(image: string, bytes: number, directory: string): strin
   if (statSync(image).size === bytes) return image;
   const path = join(directory, `repeated-${bytes}.ram`);
   if (existsSync(path)) return path;
-  return copy(image, bytes, path, PIECE, () => false);
+  return copy(image, bytes, path, { pieceBytes: PIECE });
 }
 
 /**
@@ -32,14 +33,10 @@ export function mixed(image: string, bytes: number, directory: string): string {
   if (existsSync(path)) return path;
   const count = Math.floor(statSync(image).size / MIB);
   const step = coprime(Math.round(count * 0.618), count);
-  return copy(
-    image,
-    bytes,
-    path,
-    MIB,
-    () => false,
-    (done) => (((done / MIB) * step) % count) * MIB,
-  );
+  return copy(image, bytes, path, {
+    pieceBytes: MIB,
+    place: (done) => (((done / MIB) * step) % count) * MIB,
+  });
 }
 
 function coprime(wanted: number, count: number): number {
@@ -49,15 +46,16 @@ function coprime(wanted: number, count: number): number {
   return step;
 }
 
-/** `skip` tells which pieces become holes, `place` where in the image a piece is: from its beginning again where it ends. */
-function copy(
-  image: string,
-  bytes: number,
-  path: string,
-  pieceBytes: number,
-  skip: (part: Buffer) => boolean,
-  place: (done: number, size: number) => number = (done, size) => done % size,
-): string {
+interface CopyOptions {
+  readonly pieceBytes: number;
+  /** Which pieces become holes; none by default. */
+  readonly skip?: (part: Buffer) => boolean;
+  /** Where in the image a piece is; by default the image starts over where it ends. */
+  readonly place?: (done: number, size: number) => number;
+}
+
+function copy(image: string, bytes: number, path: string, options: CopyOptions): string {
+  const { pieceBytes, skip = () => false, place = (done, size) => done % size } = options;
   const { size } = statSync(image);
   const from = openSync(image, 'r');
   const to = openSync(path, 'wx', 0o600);

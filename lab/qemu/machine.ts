@@ -47,6 +47,16 @@ export interface MachineOptions {
   readonly sharedRam?: string | undefined;
 }
 
+interface RunningQemu {
+  readonly name: string;
+  readonly child: ChildProcess;
+  /** Rejects when QEMU ends. */
+  readonly gone: Promise<never>;
+  readonly secondMonitor: string;
+  readonly monitor: Socket;
+  readonly serial: Socket;
+}
+
 export class Machine {
   readonly name: string;
   readonly process: ChildProcess;
@@ -60,17 +70,10 @@ export class Machine {
   /** Rejects when QEMU ends. */
   readonly #gone: Promise<never>;
 
-  private constructor(
-    name: string,
-    child: ChildProcess,
-    gone: Promise<never>,
-    listening: string,
-    monitor: Socket,
-    serial: Socket,
-  ) {
+  private constructor({ name, child, gone, secondMonitor, monitor, serial }: RunningQemu) {
     this.name = name;
     this.process = child;
-    this.monitor = listening;
+    this.monitor = secondMonitor;
     this.#gone = gone;
     gone.catch((thrown: unknown) => (this.#errors = String(thrown)));
     this.qmp = new Qmp(monitor);
@@ -96,13 +99,15 @@ export class Machine {
     gone.catch(() => undefined);
     const sockets = Promise.all([monitor.connected, serial.connected]);
     try {
-      const machine = new Machine(
-        options.name,
+      const [first, second] = await Promise.race([sockets, gone]);
+      const machine = new Machine({
+        name: options.name,
         child,
         gone,
-        path('mon'),
-        ...(await Promise.race([sockets, gone])),
-      );
+        secondMonitor: path('mon'),
+        monitor: first,
+        serial: second,
+      });
       await machine.qmp.execute('query-status');
       return machine;
     } catch (thrown) {

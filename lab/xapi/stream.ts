@@ -6,7 +6,7 @@ import { libc } from '../../src/os/libc.js';
 import { socketPair } from '../../src/hypervisor/xapi/descriptors.js';
 import { RamferryError } from '../../src/errors.js';
 import { type SocketLink, socketLinkOfDescriptor } from '../../src/link/socket.js';
-import { Collector, feed } from '../../test/hypervisor/support/far.js';
+import { Collector, feed } from './collector.js';
 
 /** `file`: a save appends to a regular file, a restore reads one. */
 export type Transport = 'socket' | 'pipe' | 'file';

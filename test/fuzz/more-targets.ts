@@ -13,7 +13,7 @@ import { ControlReader } from '../../src/control/channel.js';
 import { range, REC, XenStream } from '../grammar/support/xen-streams.js';
 import { detect, pack, PiecewiseSource, unpack } from '../transfer/support/streams-support.js';
 import { mutateBlindly } from './mutations.js';
-import type { Random } from './random.js';
+import type { Xorshift32 } from '../../lab/random.js';
 import { decodeXenInline } from './xen-inline.js';
 import { mutateXen } from './xen-mutations.js';
 
@@ -21,7 +21,7 @@ import { mutateXen } from './xen-mutations.js';
 const CASE_LIMIT_MS = 20_000;
 
 /** Makes a mutant and tries it. @returns how it ended. @throws AssertionError for a finding */
-export type Trial = (random: Random) => Promise<'decoded' | 'refused'>;
+export type Trial = (random: Xorshift32) => Promise<'decoded' | 'refused'>;
 
 /** The outcome of work that may end with a typed error, in bounded time. */
 async function bounded<T>(work: Promise<T>): Promise<T | RamferryError> {
@@ -98,7 +98,7 @@ export async function framesTrial(): Promise<Trial> {
 }
 
 /** One of our records in the frames says something else; its own checksum fits. */
-function changedFrameRecord(stream: Buffer, random: Random): Buffer {
+function changedFrameRecord(stream: Buffer, random: Xorshift32): Buffer {
   const copy = Buffer.from(stream);
   const found: number[] = [];
   for (let at = copy.indexOf(RECORD_MAGIC); at >= 0; at = copy.indexOf(RECORD_MAGIC, at + 1)) found.push(at);

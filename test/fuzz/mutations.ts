@@ -18,7 +18,7 @@ import { END_RECORD_BYTES, STREAM_HEADER_BYTES, Totals } from '../../src/contain
 import { PAGE_BYTES } from '../../src/page/size.js';
 import { codec, expander } from '../chunk/support.js';
 import { type Parts, putTogether } from '../transfer/support/streams.js';
-import type { Random } from './random.js';
+import type { Xorshift32 } from '../../lab/random.js';
 
 /** Stores that are played through here are small. */
 const MAX_STORE_PAGES = 64;
@@ -29,20 +29,20 @@ export interface Mutant {
   readonly sealed: boolean;
 }
 
-export function mutate(original: Buffer, others: readonly Buffer[], random: Random): Mutant {
+export function mutate(original: Buffer, others: readonly Buffer[], random: Xorshift32): Mutant {
   const parts = random.below(5) < 2 ? undefined : takeApartIfPossible(original);
   if (parts !== undefined) return { bytes: mutateParts(parts, others, random), sealed: true };
   return { bytes: mutateBlindly(original, others, random), sealed: false };
 }
 
 /** A few blind mutations of any bytes. */
-export function mutateBlindly(original: Buffer, others: readonly Buffer[], random: Random): Buffer {
+export function mutateBlindly(original: Buffer, others: readonly Buffer[], random: Xorshift32): Buffer {
   let bytes = Buffer.from(original) as Buffer;
   for (let times = 1 + random.below(4); times > 0; times--) bytes = random.pick(BLIND)(bytes, others, random);
   return bytes;
 }
 
-type Blind = (bytes: Buffer, others: readonly Buffer[], random: Random) => Buffer;
+type Blind = (bytes: Buffer, others: readonly Buffer[], random: Xorshift32) => Buffer;
 
 /** Integers where things tend to break. */
 const EDGES = [
@@ -61,7 +61,7 @@ const EDGES = [
 ];
 const WIDE_EDGES = [...EDGES, 2n ** 32n, 2n ** 53n - 1n, 2n ** 53n, 2n ** 63n, 2n ** 64n - 1n];
 
-export function putEdge(bytes: Buffer, at: number, width: number, random: Random): void {
+export function putEdge(bytes: Buffer, at: number, width: number, random: Xorshift32): void {
   const mask = 2n ** BigInt(width * 8) - 1n;
   const old = width === 4 ? BigInt(bytes.readUInt32LE(at)) : bytes.readBigUInt64LE(at);
   const value =
@@ -70,7 +70,7 @@ export function putEdge(bytes: Buffer, at: number, width: number, random: Random
   else bytes.writeBigUInt64LE(value & mask, at);
 }
 
-function range(bytes: Buffer, random: Random): [from: number, to: number] {
+function range(bytes: Buffer, random: Xorshift32): [from: number, to: number] {
   const from = random.below(bytes.length + 1);
   const longest = random.below(4) === 0 ? bytes.length - from : Math.min(bytes.length - from, 16);
   return [from, from + random.below(longest + 1)];
@@ -157,7 +157,7 @@ const CHUNK_FIELDS: readonly (readonly [at: number, width: number])[] = [
   [72, 8],
 ];
 
-function mutateParts(parts: Parts, others: readonly Buffer[], random: Random): Buffer {
+function mutateParts(parts: Parts, others: readonly Buffer[], random: Xorshift32): Buffer {
   const head = parts.head;
   let records = [...parts.records];
   let end = parts.end;
@@ -196,7 +196,7 @@ function mutateParts(parts: Parts, others: readonly Buffer[], random: Random): B
   return putTogether({ head, records, end });
 }
 
-function shuffle(records: readonly Buffer[], random: Random): Buffer[] {
+function shuffle(records: readonly Buffer[], random: Xorshift32): Buffer[] {
   const copy = records.map((record) => Buffer.from(record));
   const [from, to] = [random.below(copy.length), random.below(copy.length)];
   switch (random.below(3)) {
@@ -216,7 +216,7 @@ function bodyOf(record: Buffer): Buffer {
   return record.subarray(CHUNK_HEADER_BYTES, record.length - 8);
 }
 
-function resized(body: Buffer, others: readonly Buffer[], random: Random): Buffer {
+function resized(body: Buffer, others: readonly Buffer[], random: Xorshift32): Buffer {
   let bytes = Buffer.from(body) as Buffer;
   for (let times = 1 + random.below(3); times > 0; times--) bytes = random.pick(BLIND)(bytes, others, random);
   return bytes;
@@ -237,7 +237,7 @@ function withBody(record: Buffer, body: Buffer): Buffer {
 function withPlain(
   record: Buffer,
   others: readonly Buffer[],
-  random: Random,
+  random: Xorshift32,
   store: PageStore | undefined,
 ): Buffer | undefined {
   const taken = plainOf(record, store !== undefined);
@@ -262,7 +262,7 @@ function fit(
   header: ChunkHeader,
   operations: Buffer,
   content: Buffer,
-  random: Random,
+  random: Xorshift32,
   store: PageStore | undefined,
 ): void {
   const from = store === undefined ? undefined : { store, needs: header.needs };

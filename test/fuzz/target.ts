@@ -17,7 +17,7 @@ import { type Entry, readCorpus } from './corpus.js';
 import { type Decoded, decodeInline } from './inline.js';
 import { framesTrial, type Trial, wayBackTrial, xenTrial } from './more-targets.js';
 import { type Mutant, mutate } from './mutations.js';
-import { Random } from './random.js';
+import { Xorshift32 } from '../../lab/random.js';
 
 /** No mutant may take longer. Generous: the machine may be busy with other things. */
 const CASE_LIMIT_MS = 10_000;
@@ -55,7 +55,7 @@ export async function fuzz(options: FuzzOptions): Promise<FuzzReport> {
   const report: FuzzReport = { decoded: 0, other: 0, refused: {}, received: 0, slowestMs: 0 };
   const { arrayBuffers } = process.memoryUsage();
   for (let iteration = 0; iteration < options.iterations; iteration++) {
-    const random = new Random(options.seed + iteration);
+    const random = new Xorshift32(options.seed + iteration);
     const which = random.below(corpus.length);
     const mutant = mutate(corpus[which]!.stream, streams, random);
     const name = `seed ${options.seed + iteration} of ${corpus[which]!.name}`;
@@ -65,7 +65,8 @@ export async function fuzz(options: FuzzOptions): Promise<FuzzReport> {
       const took = performance.now() - started;
       report.slowestMs = Math.max(report.slowestMs, took);
       assert.ok(took < CASE_LIMIT_MS, `took ${took} ms`);
-      judge(mutant, outcome, corpus[which]!, originals[which]!, known, report);
+      const [entry, original] = [corpus[which]!, originals[which]!];
+      judge({ mutant, outcome, entry, original, known }, report);
       if (options.receiverEvery > 0 && iteration % options.receiverEvery === 0) {
         await compareWithReceiver(mutant.bytes, outcome);
         report.received++;
@@ -92,14 +93,17 @@ async function attempt(work: () => Promise<Decoded>): Promise<Outcome> {
   }
 }
 
-function judge(
-  mutant: Mutant,
-  outcome: Outcome,
-  entry: Entry,
-  original: Decoded,
-  known: ReadonlySet<bigint>,
-  report: FuzzReport,
-): void {
+interface Judged {
+  readonly mutant: Mutant;
+  readonly outcome: Outcome;
+  /** What the mutant was made of. */
+  readonly entry: Entry;
+  readonly original: Decoded;
+  /** Checksums of all originals' bytes. */
+  readonly known: ReadonlySet<bigint>;
+}
+
+function judge({ mutant, outcome, entry, original, known }: Judged, report: FuzzReport): void {
   if (outcome instanceof RamferryError) {
     assert.ok(!mutant.bytes.equals(entry.stream), 'the original itself was refused');
     assert.notEqual(outcome.code, 'ERR_INTERNAL');
@@ -161,7 +165,7 @@ export async function fuzzTarget(
   const { arrayBuffers } = process.memoryUsage();
   for (; more(count.trials); count.trials++) {
     try {
-      count[await trial(new Random(seed + count.trials))]++;
+      count[await trial(new Xorshift32(seed + count.trials))]++;
     } catch (cause) {
       throw new Error(`fuzzing ${name}: seed ${seed + count.trials}: ${(cause as Error).message}`, { cause });
     }

@@ -8,7 +8,7 @@ import { CHUNK_HEADER_BYTES } from '../../src/chunk/record.js';
 import { ENVELOPE_BYTES, XENGUEST_RECORD } from '../../src/container/xenguest.js';
 import { type XenKind, XenWalk } from '../../src/grammar/xen/wrapping.js';
 import { type Mutant, mutateBlindly, putEdge } from './mutations.js';
-import type { Random } from './random.js';
+import type { Xorshift32 } from '../../lab/random.js';
 
 interface Place {
   readonly type: number;
@@ -35,7 +35,12 @@ function places(stream: Buffer, kind: XenKind): Place[] {
 
 const endOf = ({ start, bodyLength }: Place): number => start + HEADER + Math.ceil(bodyLength / 8) * 8;
 
-export function mutateXen(stream: Buffer, kind: XenKind, others: readonly Buffer[], random: Random): Mutant {
+export function mutateXen(
+  stream: Buffer,
+  kind: XenKind,
+  others: readonly Buffer[],
+  random: Xorshift32,
+): Mutant {
   const all = places(stream, kind);
   if (random.below(5) < 2 || all.length === 0) {
     return { bytes: mutateBlindly(stream, others, random), sealed: false };
@@ -72,7 +77,7 @@ function sealed(...parts: readonly Buffer[]): Mutant {
   return { bytes: Buffer.concat(parts), sealed: true };
 }
 
-function changeBody(body: Buffer, { type }: Place, random: Random): void {
+function changeBody(body: Buffer, { type }: Place, random: Xorshift32): void {
   if (body.length === 0) return;
   if (type === XENGUEST_RECORD.totals || type === XENGUEST_RECORD.mark) {
     putEdge(body, 4 * random.below(body.length / 4 - 2), 4, random);
@@ -85,7 +90,7 @@ function changeBody(body: Buffer, { type }: Place, random: Random): void {
 }
 
 /** The envelope has no checksum; the chunk record has one over all of it. */
-function changeChunk(body: Buffer, random: Random): void {
+function changeChunk(body: Buffer, random: Xorshift32): void {
   if (random.below(6) === 0) {
     putEdge(body, 4 * random.below(ENVELOPE_BYTES / 4), 4, random);
     return;

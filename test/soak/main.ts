@@ -6,7 +6,7 @@ import process from 'node:process';
 import { parseArgs } from 'node:util';
 
 import { type Action, type Extent, type Kind, KINDS, type Moment, type Played } from './kinds.js';
-import { Draw } from './random.js';
+import { Mulberry32 } from '../../lab/random.js';
 import { type End, outcomeOf, type Violation, violations } from './rules.js';
 import { Stage } from './stage.js';
 
@@ -20,18 +20,18 @@ interface Plan {
 const LAST_BYTES = 400;
 
 function plan(seed: number, kinds: readonly Kind[], extents: ReadonlyMap<Kind, Extent>): Plan {
-  const draw = new Draw(seed);
+  const draw = new Mulberry32(seed);
   // The first numbers of neighbouring seeds are alike.
   for (let i = 0; i < 8; i++) draw.unit();
-  const kind = draw.oneOf(kinds);
+  const kind = draw.pick(kinds);
   const extent = extents.get(kind)!;
   const cut = kind.cuts && draw.unit() < 0.5;
   const action: Action = cut
-    ? { kind: 'cut', how: draw.oneOf(['reset', 'close', 'half-close', 'reset', 'stall'] as const) }
+    ? { kind: 'cut', how: draw.pick(['reset', 'close', 'half-close', 'reset', 'stall'] as const) }
     : {
         kind: 'kill',
-        victim: draw.oneOf(kind.victims),
-        signal: draw.oneOf(['SIGKILL', 'SIGKILL', 'SIGTERM', 'SIGINT', 'SIGHUP'] as const),
+        victim: draw.pick(kind.victims),
+        signal: draw.pick(['SIGKILL', 'SIGKILL', 'SIGTERM', 'SIGINT', 'SIGHUP'] as const),
       };
   const where = draw.unit();
   const direction = extent.backward > 0 && draw.unit() < 0.3 ? 'backward' : 'forward';

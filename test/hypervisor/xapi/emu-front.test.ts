@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import fs from 'node:fs';
 import { describe, it } from 'node:test';
-import { Collector } from '../support/far.js';
+import { Collector } from '../../../lab/xapi/collector.js';
 import { guestStream, newerStream, realSkip, realStream, resentStream } from '../support/guests.js';
 import { type BegunSave, LIVE, SMALL, Stage, tinyGuest } from '../support/stage.js';
 import { TRANSPORTS } from '../../../lab/xapi/stream.js';

@@ -1,5 +1,6 @@
 // The far side of a save: takes the bytes of the link at the speed that a test sets.
-import type { ByteSink, ByteSource } from '../../../src/io/bytes.js';
+
+import type { ByteSink, ByteSource } from '../../src/io/bytes.js';
 
 export class Collector {
   readonly #source: ByteSource;
