@@ -1,6 +1,7 @@
 // Gathers the compiled program into few files, in bundle/, laid out as dist/ is: finding, reading and compiling some
 // 300 modules takes Node longer than all else at the start. Takes dist/; what has machine code or starts a thread of
-// its own stays in node_modules. Writes the licences of what it takes in beside it.
+// its own stays in node_modules. Writes the licences of what it takes in beside it. Before that it completes dist/ with the
+// script of the report's page, which no other step can make.
 
 import { existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -47,6 +48,26 @@ const COMMON = {
   logLevel: 'warning',
 };
 
+/** The script of the report's page: for a browser, and text in both trees, since the page takes it in whole. */
+const PAGE_SCRIPT = join(ROOT, 'src/report/html/script/draw.ts');
+const PAGE_SCRIPT_MODULE = join(ROOT, 'dist/src/report/html/draw-script.js');
+
+async function writePageScript() {
+  const { outputFiles } = await build({
+    entryPoints: [PAGE_SCRIPT],
+    bundle: true,
+    platform: 'browser',
+    format: 'iife',
+    target: 'es2020',
+    tsconfigRaw: {},
+    write: false,
+    logLevel: 'warning',
+  });
+  // Inside a script element nothing may look like its end.
+  const text = outputFiles[0].text.replace(/<\/script/gi, '<\\/script');
+  writeFileSync(PAGE_SCRIPT_MODULE, `export const DRAW = ${JSON.stringify(text)};\n`);
+}
+
 /** The folders of the packages that were taken in. */
 function packages(metafiles) {
   const found = new Set();
@@ -67,6 +88,7 @@ function licence(folder) {
 }
 
 if (!existsSync(join(ROOT, 'dist/src/cli/main.js'))) throw new Error('nothing compiled yet: npm run build');
+await writePageScript();
 // In place and not afresh: a program that is running may load a file of it at any time.
 const results = [
   await build({ ...COMMON, entryPoints: WORKERS }),

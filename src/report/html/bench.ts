@@ -13,16 +13,8 @@ import {
   ROW_COLUMNS,
   titles,
 } from '../bench-columns.js';
-import {
-  barChart,
-  type Chart,
-  crossover,
-  memoryChart,
-  nameOf,
-  ratioChart,
-  type ReportData,
-  type Rows,
-} from './data.js';
+import type { Chart } from './chart.js';
+import { barChart, crossover, memoryChart, nameOf, ratioChart, type ReportData, type Rows } from './data.js';
 
 export function benchReport(result: BenchResult): ReportData {
   const { rows, peers, host, loads } = result;

@@ -7,37 +7,7 @@ import type { TuneResult } from '../../tune/advice/result.js';
 import type { Settings } from '../../tune/advice/recommend.js';
 import type { Verification, VerifiedRun } from '../../tune/advice/verification.js';
 import { formatSize } from '../../units.js';
-
-export interface Point {
-  readonly x: number;
-  readonly y: number;
-}
-
-export interface Series {
-  readonly label: string;
-  readonly points: readonly Point[];
-  /** `measured` lines are whole, `predicted` ones dotted; `best` is the envelope. */
-  readonly kind: 'measured' | 'predicted' | 'best';
-}
-
-export interface Bars {
-  readonly labels: readonly string[];
-  readonly series: readonly { readonly label: string; readonly values: readonly number[] }[];
-  /** Behind values on hover. */
-  readonly unit?: string;
-}
-
-export interface Chart {
-  readonly id: string;
-  readonly title: string;
-  /** What is to be seen, for those who cannot see it. */
-  readonly text: string;
-  readonly type: 'lines' | 'scatter' | 'bars';
-  readonly x: { readonly title: string; readonly log?: boolean };
-  readonly y: { readonly title: string; readonly log?: boolean };
-  readonly series?: readonly Series[];
-  readonly bars?: Bars;
-}
+import type { Bars, Chart, Point, Series } from './chart.js';
 
 /** Bars that lie along the x axis, whose title is `axis`; what each belongs to stands at its beginning. */
 export function barChart({

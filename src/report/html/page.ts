@@ -6,8 +6,9 @@ import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 
-import { DRAW } from './draw.js';
-import type { Chart, ReportData, Rows } from './data.js';
+import type { Chart } from './chart.js';
+import type { ReportData, Rows } from './data.js';
+import { DRAW } from './draw-script.js';
 import { STYLE } from './style.js';
 
 const ESCAPES: Readonly<Record<string, string>> = {

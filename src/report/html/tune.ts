@@ -6,8 +6,8 @@ import { differenceOf, type Verification } from '../../tune/advice/verification.
 import { formatBits, formatSize } from '../../units.js';
 import { aboutTune, headline, namedAlternatives } from '../tune.js';
 import { signed, verifiedLines } from '../verified.js';
+import type { Chart } from './chart.js';
 import {
-  type Chart,
   crossover,
   memoryChart,
   nameOf,
