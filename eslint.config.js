@@ -91,6 +91,27 @@ export default tseslint.config(
     },
   },
   {
+    // The library leaves the process alone: what belongs to all of it is the command's business.
+    files: ['src/**/*.ts', 'workers/**/*.ts'],
+    ignores: ['src/cli/**'],
+    rules: {
+      'no-restricted-properties': [
+        'error',
+        {
+          object: 'process',
+          property: 'env',
+          message: 'Read the environment in src/cli and pass what it says.',
+        },
+        {
+          object: 'process',
+          property: 'umask',
+          message: 'It belongs to the process (src/io/private-socket.ts).',
+        },
+        { property: 'setFlagsFromString', message: 'V8 flags belong to the process (src/cli/v8-flags.ts).' },
+      ],
+    },
+  },
+  {
     // node:test's describe and it return promises that need no await.
     files: ['test/**/*.ts', 'bench/**/*.ts', 'lab/**/*.ts'],
     rules: { '@typescript-eslint/no-floating-promises': 'off' },

@@ -4,12 +4,19 @@
 
 /** Exit statuses of the command line (docs/INTEGRATION.md lists them). */
 export const EXIT = {
+  /** All went well. */
   success: 0,
+  /** A fault of ramferry. */
   internal: 1,
+  /** An option, an address, or a limit of memory or of the host. */
   usage: 2,
+  /** The input is missing or unreadable, or it changed. */
   input: 3,
+  /** The link failed, or the other side did. */
   link: 4,
+  /** The stream is damaged or not what it should be. */
   corrupt: 5,
+  /** The output exists, is full, or cannot be written. */
   output: 6,
   /**
    * The last part of the stream may have reached the other side, and its result did not come back. For `migrate`: it cannot
@@ -20,7 +27,9 @@ export const EXIT = {
   hypervisor: 8,
   /** The stream broke off before its own end: the hypervisor stopped, or was stopped, before all was sent. */
   incomplete: 9,
+  /** Ended by SIGINT. */
   interrupted: 130,
+  /** Ended by SIGTERM or SIGHUP. */
   terminated: 143,
 } as const;
 
@@ -90,6 +99,7 @@ const EXIT_OF_CODE = {
   ERR_TERMINATED: EXIT.terminated,
 } as const;
 
+/** What went wrong: stable names, which programs may compare. A code, once released, keeps its name and its meaning. */
 export type ErrorCode = keyof typeof EXIT_OF_CODE;
 
 /** All codes with their exit statuses, for `ramferry features` and the documentation. */
@@ -107,23 +117,34 @@ export interface ErrorPlace {
 
 /** Plain form of an error: what crosses a thread, a process or the link. */
 export interface ErrorData extends ErrorPlace {
+  /** What went wrong, for programs. */
   readonly code: ErrorCode;
+  /** What went wrong, for people. */
   readonly message: string;
+  /** What the user can do about it. */
   readonly hint?: string;
 }
 
+/** What an error may carry besides its code and message. */
 export interface ErrorOptions extends ErrorPlace {
   /** What the user can do about it. */
   readonly hint?: string;
+  /** What was thrown underneath. */
   readonly cause?: unknown;
 }
 
+/** The one error that ramferry throws and rejects with. Its code is stable, its text is for people. */
 export class RamferryError extends Error {
+  /** Always `RamferryError`. */
   override readonly name = 'RamferryError';
+  /** What went wrong, for programs. */
   readonly code: ErrorCode;
+  /** Where it happened. */
   readonly place: ErrorPlace;
+  /** What the user can do about it. */
   readonly hint: string | undefined;
 
+  /** @param message what was wrong and where; never page bytes */
   constructor(code: ErrorCode, message: string, options: ErrorOptions = {}) {
     super(message, options.cause === undefined ? undefined : { cause: options.cause });
     const { record, offset, sequence } = options;
@@ -136,6 +157,7 @@ export class RamferryError extends Error {
     };
   }
 
+  /** The status that the command line exits with. */
   get exitCode(): number {
     return EXIT_OF_CODE[this.code];
   }
@@ -146,7 +168,7 @@ export class RamferryError extends Error {
     return parts.length === 0 ? this.message : `${this.message} (${parts.join(', ')})`;
   }
 
-  /** Error classes do not survive a thread boundary: send this, and rebuild with {@link fromErrorData}. */
+  /** Error classes do not survive a thread boundary: send this and rebuild the error from it. */
   toData(): ErrorData {
     return {
       code: this.code,
@@ -157,11 +179,33 @@ export class RamferryError extends Error {
   }
 }
 
+/**
+ * Whether a value is one of ramferry's error codes.
+ * @example
+ * ```ts
+ * import { isErrorCode } from 'ramferry';
+ *
+ * console.assert(isErrorCode('ERR_LINK_CLOSED') && !isErrorCode('EPIPE'));
+ * ```
+ */
 export function isErrorCode(value: unknown): value is ErrorCode {
   return typeof value === 'string' && Object.hasOwn(EXIT_OF_CODE, value);
 }
 
-/** Whether a caught value is ramferry's error. */
+/**
+ * Whether a caught value is ramferry's error.
+ * @example
+ * ```ts
+ * import { isRamferryError, send } from 'ramferry';
+ *
+ * try {
+ *   await send({ input: 'no-such-file', output: 'guest.rf' });
+ * } catch (thrown) {
+ *   if (!isRamferryError(thrown)) throw thrown;
+ *   console.assert(thrown.code === 'ERR_INPUT_OPEN');
+ * }
+ * ```
+ */
 export function isRamferryError(value: unknown): value is RamferryError {
   return value instanceof RamferryError;
 }

@@ -63,13 +63,53 @@ export type { Switch } from './transfer/adaptive/controller.js';
 
 // Knowledge of streams, hosts and this installation.
 export { inspect, type InspectOptions } from './transfer/inspect/inspect.js';
-export type { InspectReport } from './transfer/inspect/report.js';
-export { type Features, features, type FeaturesOptions } from './transfer/features.js';
-export { type BindingReport, describeBindings } from './codec/features.js';
+export type {
+  ChunksReport,
+  Codecs,
+  ForeignReport,
+  FrameFigures,
+  InspectReport,
+  KindReport,
+  NativeReport,
+  RecordFigures,
+  RecordsReport,
+  UnitsReport,
+  XenReport,
+} from './transfer/inspect/report.js';
+export type { StreamHeader } from './container/native.js';
+export type { XenKind } from './grammar/xen/wrapping.js';
+export type { FrameOutline } from './container/frames/outline.js';
+export {
+  type BindingFeatures,
+  type CodecFeatures,
+  type Features,
+  features,
+  type FeaturesOptions,
+  type Limit,
+} from './transfer/features.js';
+export type { GrammarName } from './grammar/grammar.js';
+export type { HostLoad } from './os/host-load.js';
+export {
+  type BindingReport,
+  describeBindings,
+  type MissingBinding,
+  type UsableBinding,
+} from './codec/features.js';
+export type { BindingTraits } from './codec/binding.js';
+export type { BindingInfo } from './codec/codec.js';
 export { tune } from './tune/tune.js';
-export type { TuneResult } from './tune/advice/result.js';
+export type { Alternative, CodingFigures, MemoryMakeUp, Probed, TuneResult } from './tune/advice/result.js';
+export type { Confidence, Settings } from './tune/advice/recommend.js';
+export type { PinnedPlacement, Placement, SharedPlacement } from './tune/advice/placement.js';
+export type { Verification, VerifiedRole, VerifiedRun } from './tune/advice/verification.js';
+export type { Host, Route, Stage, StretchCost, Threads, Together } from './tune/model/model.js';
+export type { LivePrediction } from './tune/model/live.js';
+export type { MainCost } from './model/pipeline.js';
+export type { Scaling, ScalingPoint } from './tune/model/scaling.js';
+export type { Coding } from './tune/measure/codec-rig.js';
 export { bench } from './tune/bench/bench.js';
-export type { BenchResult } from './tune/bench/result.js';
+export type { BenchResult, BenchRow, DeltaFigures, Speed } from './tune/bench/result.js';
+export type { PeerFigures } from './tune/bench/peers.js';
 export type { BenchOptions, MeasuringOptions, TuneOptions } from './options/tune.js';
 
 // Guest memory from a seed, and quantities as people write them.

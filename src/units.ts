@@ -97,7 +97,14 @@ const SIZE_HINT = 'write bytes, or a unit: 64K or 64KiB (1024), 64kB (1000), 1Mi
 
 /**
  * A size in bytes. A bare letter is binary, as in QEMU: K = KiB = 1024, kB = 1000; upper and lower case are the same.
+ * @param option name of the option, for messages
  * @throws RamferryError ERR_OPTION_INVALID
+ * @example
+ * ```ts
+ * import { parseSize } from 'ramferry';
+ *
+ * console.assert(parseSize('64KiB', 'chunkSize') === 65536);
+ * ```
  */
 export function parseSize(value: string | number, option: string): number {
   if (typeof value === 'number') return whole(value, option, value, 'a size');
@@ -122,7 +129,14 @@ const RATE_HINT =
  * A rate in bytes per second; 0 means unlimited. Bits are written out (`gbit`, `Mbit/s`, `Mibit`) or
  * as `Gbps`; `B` is bytes; a bare letter is binary bytes, as QEMU's max-bandwidth. `Mb`, `mb` and `MBps` mean bits to some and
  * bytes to others: refused.
+ * @param option name of the option, for messages
  * @throws RamferryError ERR_OPTION_INVALID
+ * @example
+ * ```ts
+ * import { parseRate } from 'ramferry';
+ *
+ * console.assert(parseRate('1gbit', 'maxBandwidth') === 125_000_000);
+ * ```
  */
 export function parseRate(value: string | number, option: string): number {
   if (typeof value === 'number') return whole(value, option, value, 'a rate');
@@ -164,7 +178,14 @@ const MILLISECONDS = { '': 1, ms: 1, s: 1000, m: 60_000, min: 60_000, h: 3_600_0
 
 /**
  * A duration in milliseconds: a bare number is milliseconds, or `500ms`, `30s`, `2min`, `1h`.
+ * @param option name of the option, for messages
  * @throws RamferryError ERR_OPTION_INVALID
+ * @example
+ * ```ts
+ * import { parseDuration } from 'ramferry';
+ *
+ * console.assert(parseDuration('30s', 'ioTimeout') === 30_000);
+ * ```
  */
 export function parseDuration(value: string | number, option: string): number {
   if (typeof value === 'number') return whole(value, option, value, 'a duration');

@@ -3,6 +3,7 @@
 
 /** Codec numbers as they stand in the stream (docs/FORMAT.md); 0 is never valid. */
 export const CODEC_ID = { none: 1, lz4: 2, zstd: 3, zlib: 4 } as const;
+/** `none`, `lz4`, `zstd` or `zlib`. */
 export type CodecName = keyof typeof CODEC_ID;
 export type CodecId = (typeof CODEC_ID)[CodecName];
 
@@ -14,8 +15,11 @@ export function codecName(id: number): CodecName | undefined {
 
 /** The levels that a codec accepts, in QEMU's sense: 0 = stored, 1 = fastest. */
 export interface LevelRange {
+  /** Lowest level. */
   readonly min: number;
+  /** Highest level. */
   readonly max: number;
+  /** Level that is used when none is given. */
   readonly default: number;
   /** False when all levels above 0 are the same (lz4). */
   readonly effective: boolean;
@@ -54,7 +58,9 @@ export interface ZstdCodec extends Codec {
 
 /** Facts about a binding that hold without creating a codec. */
 export interface BindingInfo {
+  /** Codec that it implements. */
   readonly codec: CodecName;
+  /** Name for the option `zstdBinding`. */
   readonly binding: string;
   /** Of the package (of Node for its own modules). */
   readonly version: string;
@@ -69,6 +75,7 @@ export interface BindingInfo {
    * of the thread's event loop: a worker calls a Reclaimer after each use.
    */
   readonly returnsBuffers: boolean;
+  /** Levels that it accepts. */
   readonly levels: LevelRange;
   /** Whether it has long-distance matching, which finds repetitions at a cost independent of their distance (OpenOptions). */
   readonly longDistance: boolean;

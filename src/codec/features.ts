@@ -8,16 +8,23 @@ import { BINDINGS } from './registry.js';
 /** One binding that ramferry knows, installed or not. */
 export type BindingReport = UsableBinding | MissingBinding;
 
+/** A binding that can be loaded here. */
 export interface UsableBinding {
+  /** It can be loaded. */
   readonly usable: true;
   /** Whether openCodec() takes this binding for the codec. */
   readonly chosen: boolean;
+  /** What is known of it. */
   readonly info: BindingInfo;
 }
 
+/** A binding that cannot be loaded here. */
 export interface MissingBinding {
+  /** It cannot be loaded. */
   readonly usable: false;
+  /** It is never used. */
   readonly chosen: false;
+  /** What is known of it without loading it. */
   readonly info: BindingTraits;
   /** One line: what the loader said. */
   readonly reason: string;
@@ -26,6 +33,12 @@ export interface MissingBinding {
 /**
  * All bindings with what became of them, by codec and best first.
  * @param zstdBinding the zstd binding to choose instead of the best one
+ * @example
+ * ```ts
+ * import { describeBindings } from 'ramferry';
+ *
+ * for (const { info, chosen } of describeBindings()) if (chosen) console.log(info.codec, info.binding);
+ * ```
  */
 export function describeBindings(zstdBinding?: string): BindingReport[] {
   return CODEC_NAMES.flatMap((codec) => describeCodec(codec, codec === 'zstd' ? zstdBinding : undefined));

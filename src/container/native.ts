@@ -24,6 +24,7 @@ export const MAX_WINDOW = 256;
 
 const UNKNOWN_LENGTH = 0xffff_ffff_ffff_ffffn;
 
+/** What a native stream announces at its start. */
 export interface StreamHeader {
   /** Which grammar the sender followed; informative. */
   readonly grammar: number;

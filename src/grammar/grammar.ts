@@ -106,4 +106,5 @@ export const MAX_LOOKAHEAD = 8192;
 
 /** Grammar numbers in the header of a native stream; informative for a receiver. 0 is never valid. */
 export const GRAMMAR_ID = { raw: 1, opaque: 2, libxc: 3, qemu: 4, memory: 5 } as const;
+/** Which grammar walks a stream. */
 export type GrammarName = keyof typeof GRAMMAR_ID;

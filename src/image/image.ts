@@ -9,13 +9,16 @@ import { PAGE_KINDS, PagePainter, type PageKind } from './page-kinds.js';
 import { mixSeed, Random } from './random.js';
 
 export const IMAGE_PROFILES = ['idle', 'busy'] as const;
+/** Which guest the image is like: `idle`, or `busy` (a database). */
 export type ImageProfile = (typeof IMAGE_PROFILES)[number];
 
+/** What an image is made from: the same options give the same bytes. */
 export interface ImageOptions {
   /** Size of the guest's RAM: a positive multiple of 4096. */
   readonly bytes: number;
   /** Any whole number; only its low 32 bits count. */
   readonly seed: number;
+  /** Which guest it is like. */
   readonly profile: ImageProfile;
 }
 
@@ -87,6 +90,14 @@ export function checkRamSize(bytes: number): void {
 /**
  * The image in pieces of at most 1 MiB, each in memory of its own.
  * @throws RamferryError ERR_OPTION_INVALID for a size that is not a whole number of pages.
+ * @example
+ * ```ts
+ * import { Readable } from 'node:stream';
+ * import { generateImage, send } from 'ramferry';
+ *
+ * const image = Readable.from(generateImage({ bytes: 1 << 20, seed: 1, profile: 'idle' }));
+ * await send({ input: image, output: 'generated.rf' });
+ * ```
  */
 export function* generateImage(options: ImageOptions): Generator<Uint8Array, void, undefined> {
   checkRamSize(options.bytes);
@@ -113,6 +124,12 @@ export function* generateImage(options: ImageOptions): Generator<Uint8Array, voi
 /**
  * Writes an image to a file: under a temporary name first, mode 0600, so that no half image is left behind.
  * @throws RamferryError ERR_OPTION_INVALID, ERR_OUTPUT_OPEN or ERR_OUTPUT_WRITE.
+ * @example
+ * ```ts
+ * import { writeImage } from 'ramferry';
+ *
+ * await writeImage('idle.ram', { bytes: 1 << 20, seed: 1, profile: 'idle' });
+ * ```
  */
 export async function writeImage(path: string, options: ImageOptions): Promise<void> {
   checkRamSize(options.bytes);

@@ -10,8 +10,11 @@ export const IN_FLIGHT_DRAIN_SECONDS = IN_FLIGHT_DRAIN_MS / 1e3;
 
 /** Time of the main thread. */
 export interface MainCost {
+  /** Seconds for each byte on the link. */
   readonly perWireByte: number;
+  /** Seconds for each chunk. */
   readonly perChunk: number;
+  /** Seconds for each byte of guest memory. */
   readonly perGuestByte: number;
 }
 

@@ -14,10 +14,12 @@ export type CpuShare = number | string;
 
 /** Where compression lives: inside the stream's own records, or in standard frames around everything. */
 export const METHODS = ['xenguest', 'stream'] as const;
+/** One of `xenguest` and `stream`: where compression lives. */
 export type Method = (typeof METHODS)[number];
 
 /** What the input may be declared to be. `auto` decides by its first bytes. */
 export const FORMATS = ['auto', ...STREAM_FORMATS] as const;
+/** `auto`, or the kind of stream that the input is. */
 export type Format = (typeof FORMATS)[number];
 
 /** Streams that the simulated guest writes. `xl-…`: the libxc stream within the file that `xl save` writes. */
@@ -39,4 +41,5 @@ export type Shaping = (typeof SHAPINGS)[number];
 
 /** What takes the restored bytes at the destination, as `tune` models it: a hypervisor's socket, a file, nothing. */
 export const WRITERS = ['socket', 'file', 'discard'] as const;
+/** What takes the restored bytes at the destination: `socket`, `file` or `discard`. */
 export type Writer = (typeof WRITERS)[number];

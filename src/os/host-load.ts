@@ -7,6 +7,7 @@ import { cpus, loadavg } from 'node:os';
 
 import { childrenCpu } from './children-cpu.js';
 
+/** How busy the host was with other programs. */
 export interface HostLoad {
   /** Load average over one minute when the measurement began. */
   readonly average: number;
@@ -14,6 +15,7 @@ export interface HostLoad {
   readonly others?: number;
   /** Processors of the host. */
   readonly cpus: number;
+  /** Too busy for the figures to be relied on. */
   readonly busy: boolean;
 }
 

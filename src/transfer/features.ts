@@ -13,36 +13,67 @@ import { FORMATS, METHODS, type Format, type Method } from '../options/amounts.j
 import { LIMITS } from '../options/transfer.js';
 import { packageVersion } from '../os/version.js';
 
+/** One binding of a codec. */
 export interface BindingFeatures {
+  /** Its name. */
   readonly binding: string;
+  /** It can be loaded here. */
   readonly usable: boolean;
   /** This is the one in use. */
   readonly chosen: boolean;
-  /** Versions of the package and of the C library in it, where it can be loaded. */
+  /** Version of the package, where it can be loaded. */
   readonly version?: string;
+  /** Version of the C library in it, where it tells. */
   readonly library?: string;
   /** Why it is not usable. */
   readonly reason?: string;
 }
 
+/** One codec. */
 export interface CodecFeatures {
+  /** Its name. */
   readonly codec: CodecName;
+  /** One of its bindings can be loaded here. */
   readonly usable: boolean;
+  /** Levels of the binding in use. */
   readonly levels: LevelRange;
+  /** Its bindings, best first. */
   readonly bindings: readonly BindingFeatures[];
 }
 
+/** A range, both ends included. */
+export interface Limit {
+  /** Least. */
+  readonly min: number;
+  /** Most. */
+  readonly max: number;
+}
+
+/** What this installation can do. */
 export interface Features {
-  readonly versions: { readonly ramferry: string; readonly stream: number; readonly node: string };
+  /** Versions. */
+  readonly versions: {
+    /** Of the package. */
+    readonly ramferry: string;
+    /** Of the native container. */
+    readonly stream: number;
+    /** Of Node.js. */
+    readonly node: string;
+  };
   /** CPUs that the process may use: affinity and control groups. */
   readonly cpus: number;
+  /** Codecs with their bindings. */
   readonly codecs: readonly CodecFeatures[];
+  /** Values of the option `method`. */
   readonly methods: readonly Method[];
+  /** Values of the option `format`. */
   readonly formats: readonly Format[];
+  /** Stream grammars. */
   readonly grammars: readonly GrammarName[];
+  /** Kinds of addresses. */
   readonly addresses: readonly Address['kind'][];
-  /** Bytes, milliseconds and counts. */
-  readonly limits: Readonly<Record<string, { readonly min: number; readonly max: number }>>;
+  /** Limits of the options and of received streams: bytes, milliseconds and counts. */
+  readonly limits: Readonly<Record<string, Limit>>;
   /** Codes of errors with the exit status that each leads to. */
   readonly errors: Readonly<Record<string, number>>;
   /** What slows this installation down, in plain words. */
@@ -60,11 +91,22 @@ const ADDRESSES: readonly Address['kind'][] = [
   'stdio',
 ];
 
+/** What features takes. */
 export interface FeaturesOptions {
   /** The zstd binding to show as the one in use, instead of the best one that works. */
   readonly zstdBinding?: string | undefined;
 }
 
+/**
+ * What this installation can do. Loads every codec binding to be sure; never fails.
+ * @example
+ * ```ts
+ * import { features } from 'ramferry';
+ *
+ * const zstd = features().codecs.find(({ codec }) => codec === 'zstd');
+ * console.log(zstd?.levels.max, features().limits['chunkSize']);
+ * ```
+ */
 export function features({ zstdBinding }: FeaturesOptions = {}): Features {
   const reports = describeBindings(zstdBinding);
   return {

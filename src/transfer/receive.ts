@@ -35,8 +35,19 @@ import { Statistics } from './statistics/statistics.js';
 import type { TransferSummary } from './statistics/summary.js';
 
 /**
- * Receives a stream.
- * @throws RamferryError; its code tells the side that failed (src/errors.ts)
+ * Receives what send has written, and restores the identical bytes. Reads Xen streams and frames of zstd, lz4 and gzip, too. When it
+ * rejects, everything is closed and no output file has its final name.
+ * @returns the figures of the transfer; status `completed` when a digest has verified all bytes, else `unverified`
+ * @throws RamferryError ERR_OPTION_INVALID, ERR_MEMORY_LIMIT (before anything is opened); ERR_STREAM_… (the stream is damaged or not
+ *   what it should be), ERR_INPUT_…, ERR_OUTPUT_…, ERR_LINK_…
+ * @example
+ * ```ts
+ * import { receive, send } from 'ramferry';
+ *
+ * await send({ input: 'guest.ram', output: 'guest.rf' });
+ * const { status } = await receive({ input: 'guest.rf', output: 'restored.ram', maxSize: '1GiB' });
+ * console.assert(status === 'completed');
+ * ```
  */
 export async function receive(options: ReceiveOptions): Promise<TransferSummary> {
   const settings = resolveReceiveOptions(options);

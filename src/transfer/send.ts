@@ -49,8 +49,19 @@ import { formatBits } from '../units.js';
 const SLOW_RATE = 1e6;
 
 /**
- * Sends a stream.
- * @throws RamferryError; its code tells the side that failed (src/errors.ts)
+ * Sends a stream or a RAM image, compressed. Recognises what the input is, opens both ends, and negotiates with the receiver where the
+ * link goes both ways. When it rejects, everything is closed and no output file is left behind.
+ * @returns the figures of the transfer. On links that go both ways the receiver has confirmed that it has everything.
+ * @throws RamferryError ERR_OPTION_INVALID, ERR_MEMORY_LIMIT (before anything is opened); ERR_INPUT_…, ERR_OUTPUT_…, ERR_LINK_…,
+ *   ERR_PEER_FAILED; ERR_INPUT_INCOMPLETE when the input breaks off before its own end; ERR_OUTCOME_UNKNOWN when the receiver may
+ *   have everything and did not say so
+ * @example
+ * ```ts
+ * import { send } from 'ramferry';
+ *
+ * const { ram, totalTime } = await send({ input: 'guest.ram', output: 'guest.rf', codec: 'zstd', compressLevel: 3 });
+ * console.log(`${ram.total / ram.transferred} : 1 in ${totalTime} ms`);
+ * ```
  */
 export async function send(options: SendOptions): Promise<TransferSummary> {
   const settings = resolveSendOptions(options);

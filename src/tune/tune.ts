@@ -25,7 +25,17 @@ const CODINGS_SHARE = 0.3;
 /** How often a transfer waits for the other side: connecting, its hello, its result. */
 const ROUND_TRIPS = 3;
 
-/** @throws RamferryError ERR_OPTION_INVALID, or what opening and reading the input throws */
+/**
+ * From a guest's memory and a link to settings: samples, measures this host, and predicts. Ends within its budget and a few seconds.
+ * @throws RamferryError ERR_OPTION_INVALID, ERR_INPUT_…, and ERR_LINK_… with a probe
+ * @example
+ * ```ts
+ * import { tune } from 'ramferry';
+ *
+ * const { flags, recommended } = await tune({ input: 'guest.ram', bandwidth: '1gbit', budget: '3s' });
+ * console.log(flags.send, recommended.seconds);
+ * ```
+ */
 export async function tune(options: TuneOptions): Promise<TuneResult> {
   const settings = resolveTuneOptions(options);
   const started = performance.now();

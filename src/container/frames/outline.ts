@@ -25,10 +25,13 @@ import { unknownFrame } from './stream-decoder.js';
 const BUFFER_BYTES = 256 * 1024;
 const CHECKSUM_SIZE = 4;
 
+/** One frame of a stream. */
 export interface FrameOutline {
+  /** Its format. */
   readonly format: 'zstd' | 'lz4' | 'gzip' | 'skippable';
-  /** Where it begins, and its bytes in all. */
+  /** Where it begins. */
   readonly offset: number;
+  /** Bytes in all. */
   readonly length: number;
   /** Decoded bytes; undefined when only decoding would tell. */
   readonly decoded: number | undefined;
@@ -36,8 +39,9 @@ export interface FrameOutline {
   readonly checksum: boolean;
   /** Bytes of history that a decoder must keep. */
   readonly window: number;
-  /** Blocks that are compressed, and that are stored or one repeated byte. Not told of gzip. */
+  /** Compressed blocks. Not told of gzip. */
   readonly compressed: number;
+  /** Blocks that are stored or one repeated byte. Not told of gzip. */
   readonly stored: number;
 }
 

@@ -18,6 +18,7 @@ export const XEN_MAGICS = {
   xl: Buffer.from('Xen saved domain, xl format\n \0 \r', 'latin1') as Uint8Array,
   xenopsd: Buffer.from('XenSavedDomv2-\n', 'latin1') as Uint8Array,
 } as const;
+/** What is around a libxc stream: nothing, a libxl stream, a file of `xl save`, or xenopsd's. */
 export type XenKind = keyof typeof XEN_MAGICS;
 
 /** Length of each header. */

@@ -39,7 +39,21 @@ import { Watchdog } from './watchdog.js';
 
 const POLL_MS = 2;
 
-/** @throws RamferryError; the contract above says what its code means for the guest */
+/**
+ * Receives a QEMU guest from migrateGuest: into a QEMU that was started with `-incoming defer` (docs/SHARED-MEMORY.md).
+ * @throws RamferryError ERR_OPTION_INVALID, ERR_QMP_…, ERR_GUEST_…, ERR_LINK_…: the guest does not run here. ERR_HANDOVER_UNKNOWN: it
+ *   cannot be known which side runs it
+ * @example
+ * ```ts
+ * import { isRamferryError, receiveGuest } from 'ramferry';
+ *
+ * try {
+ *   await receiveGuest({ qmp: 'unix:destination.qmp', input: 'tcp-listen:0.0.0.0:4444' });
+ * } catch (thrown) {
+ *   if (isRamferryError(thrown)) console.error(thrown.code);
+ * }
+ * ```
+ */
 export async function receiveGuest(options: IncomingOptions): Promise<TransferSummary> {
   const settings = resolveIncomingOptions(options);
   checkAddress(parseAddress(settings.input), 'input');

@@ -39,7 +39,21 @@ import { type FinalScan, SourceStream } from './source-stream.js';
 import { StateInlet } from './state-socket.js';
 import { Watchdog } from './watchdog.js';
 
-/** @throws RamferryError; the contract above says what its code means for the guest */
+/**
+ * Moves a running QEMU guest, whose RAM is shared memory, to a host where receiveGuest waits (docs/SHARED-MEMORY.md).
+ * @throws RamferryError ERR_OPTION_INVALID, ERR_QMP_…, ERR_GUEST_…, ERR_LINK_…: the guest runs here. ERR_HANDOVER_UNKNOWN: it cannot
+ *   be known which side runs it
+ * @example
+ * ```ts
+ * import { isRamferryError, migrateGuest } from 'ramferry';
+ *
+ * try {
+ *   await migrateGuest({ qmp: 'unix:source.qmp', output: 'tcp:destination:4444' });
+ * } catch (thrown) {
+ *   if (isRamferryError(thrown)) console.error(thrown.code);
+ * }
+ * ```
+ */
 export async function migrateGuest(options: MigrateOptions): Promise<TransferSummary> {
   const settings = resolveMigrateOptions(options);
   checkAddress(parseAddress(settings.output), 'output');

@@ -15,11 +15,17 @@ import type { WriteFigures } from './write-figures.js';
 export interface AdaptiveReport {
   /** The coding at the end of the transfer. */
   readonly coding: string;
+  /** Changes of the coding, oldest first. */
   readonly switches: readonly Switch[];
   /** Bytes per second that the link carried when it last limited; absent when it never did. */
   readonly linkRate?: number;
   /** Chunks that were coded a second time to learn, and the processor time that this took. */
-  readonly trials: { readonly count: number; readonly cpuSeconds: number };
+  readonly trials: {
+    /** Chunks. */
+    readonly count: number;
+    /** Seconds. */
+    readonly cpuSeconds: number;
+  };
 }
 
 export interface ChooserOptions {

@@ -22,14 +22,17 @@ import type { WriteFigures } from './write-figures.js';
 export interface Switch {
   /** Milliseconds since the start. */
   readonly time: number;
+  /** Coding before: codec and level. */
   readonly from: string;
+  /** Coding after. */
   readonly to: string;
   /** For people. */
   readonly reason: string;
   /** Bytes per second that the link carries; absent while it has never limited. */
   readonly linkRate?: number;
-  /** Bytes of guest memory per second, expected before and after. */
+  /** Bytes of guest memory per second that were expected without the change. */
   readonly expectedBefore: number;
+  /** Bytes of guest memory per second that were expected with it. */
   readonly expectedAfter: number;
 }
 

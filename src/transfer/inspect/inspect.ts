@@ -27,6 +27,7 @@ import type { InspectReport } from './report.js';
 import { Tee } from './tee.js';
 import { inspectXen } from './xen.js';
 
+/** What inspect takes besides its input. */
 export interface InspectOptions {
   /** Decode every chunk and check everything, as `receive` does. */
   readonly verify?: boolean;
@@ -36,10 +37,22 @@ export interface InspectOptions {
   readonly decompressThreads?: number;
   /** The zstd binding to decode with, instead of the best one that works. */
   readonly zstdBinding?: string;
+  /** Ends the walk. */
   readonly signal?: AbortSignal;
 }
 
-/** Walks the stream at an address (docs/INTEGRATION.md), or in a Readable. @throws RamferryError */
+/**
+ * Walks the stream at an address, or in a Readable, and tells what it is made of. Reads the input once.
+ * @throws RamferryError ERR_INPUT_OPEN, ERR_LINK_…, ERR_STREAM_… (what is wrong with the stream), ERR_OPTION_INVALID
+ * @example
+ * ```ts
+ * import { inspect, send } from 'ramferry';
+ *
+ * await send({ input: 'guest.ram', output: 'guest.rf' });
+ * const report = await inspect('guest.rf', { verify: true });
+ * console.assert(report.container === 'native' && report.decodedBytes === 1048576);
+ * ```
+ */
 export async function inspect(
   input: ReceiveOptions['input'],
   options: InspectOptions = {},

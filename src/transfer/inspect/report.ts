@@ -9,26 +9,35 @@ import type { PageCounts } from '../statistics/counts.js';
 
 /** Figures of one kind of chunk, by codec; `none` are those that went as they are. */
 export interface KindReport {
+  /** How many. */
   chunks: number;
   /** Bytes of the decoded stream. */
   decoded: number;
   /** Bytes of the records or frames. */
   encoded: number;
 }
+/** Figures by codec; only those that occur. */
 export type Codecs = Partial<Record<CodecName, KindReport>>;
 
-interface ChunksReport {
+/** What every stream of ramferry's chunks has. */
+export interface ChunksReport {
+  /** Number of chunks. */
   readonly chunks: number;
+  /** Bytes of the decoded stream. */
   readonly decodedBytes: number;
   /** Bytes of the whole stream. */
   readonly streamBytes: number;
+  /** Chunks by codec. */
   readonly codecs: Readonly<Codecs>;
-  /** Shortest and longest chunk, decoded bytes. */
+  /** Decoded bytes of the shortest chunk. */
   readonly smallestChunk: number;
+  /** Decoded bytes of the longest chunk. */
   readonly largestChunk: number;
 }
 
-interface RecordsReport extends ChunksReport {
+/** What a stream of ramferry's records has. */
+export interface RecordsReport extends ChunksReport {
+  /** Pages by representation. */
   readonly pages: Readonly<PageCounts>;
   /** Bytes of operations, skeleton and deltas that were compressed along with the pages. */
   readonly skeletonBytes: number;
@@ -36,61 +45,85 @@ interface RecordsReport extends ChunksReport {
 
 /** Our own container. */
 export interface NativeReport extends RecordsReport {
+  /** Which shape. */
   readonly container: 'native';
+  /** What the stream announces. */
   readonly header: StreamHeader;
+}
+
+/** libxc records of one type. */
+export interface RecordFigures {
+  /** How many. */
+  records: number;
+  /** Their bytes with header and padding. */
+  bytes: number;
 }
 
 /** A Xen stream; with records of ours it is method `xenguest`. */
 export interface XenReport extends RecordsReport {
+  /** Which shape. */
   readonly container: 'xen';
+  /** What is around the libxc stream. */
   readonly wrapping: XenKind;
+  /** Byte order of the stream. */
   readonly bigEndian: boolean;
   /** Records of ours are in it. Without them nothing says whether the stream is what was sent. */
   readonly compressed: boolean;
-  /** What our records announce; 0 without them. */
+  /** Decoded bytes that a chunk may have, as announced; 0 without records of ours. */
   readonly maxChunk: number;
+  /** Bytes of the page store, as announced; 0 without one. */
   readonly storeBytes: number;
   /** Bytes that travel as they are: all other records, headers and wrapping. */
   readonly verbatimBytes: number;
   /** libxc records by name: how many, and their bytes with header and padding. */
-  readonly records: Readonly<Record<string, { records: number; bytes: number }>>;
+  readonly records: Readonly<Record<string, RecordFigures>>;
   /** The input of the sender broke off. */
   readonly cut: boolean;
 }
 
 /** Method `stream`: frames of ours, whose lengths are told. */
 export interface UnitsReport extends ChunksReport {
+  /** Which shape. */
   readonly container: 'frames';
+  /** Format of the frames. */
   readonly format: 'zstd' | 'lz4' | 'gzip';
+  /** Decoded bytes that a frame may have, as announced. */
   readonly maxChunk: number;
 }
 
 /** Figures of all frames of one format. */
 export interface FrameFigures {
+  /** How many. */
   frames: number;
+  /** Bytes of the frames. */
   encoded: number;
-  /** Undefined when a frame does not tell. */
+  /** Decoded bytes; undefined when a frame does not tell. */
   decoded: number | undefined;
   /** Frames with a checksum over their decoded bytes. */
   checksums: number;
   /** Largest window, bytes. */
   window: number;
-  /** Blocks, compressed and stored. */
+  /** Compressed blocks. */
   compressedBlocks: number;
+  /** Blocks that are stored or one repeated byte. */
   storedBlocks: number;
 }
 
 /** Frames that others wrote: zstd, pzstd, lz4, gzip, pigz. */
 export interface ForeignReport {
+  /** Which shape. */
   readonly container: 'foreign';
   /** Each frame is preceded by its length, as pzstd writes it: `receive` uses several threads. */
   readonly pzstd: boolean;
+  /** Frames by format. */
   readonly frames: Readonly<Partial<Record<FrameOutline['format'], FrameFigures>>>;
-  /** Undefined when a frame does not tell. */
+  /** Decoded bytes; undefined when a frame does not tell. */
   readonly decodedBytes: number | undefined;
+  /** Bytes of the whole stream. */
   readonly streamBytes: number;
 }
 
+/** What a stream is made of; `container` tells the shapes apart. */
 export type InspectReport = NativeReport | XenReport | UnitsReport | ForeignReport;
 
 /** Counts chunks as they pass. */

@@ -4,6 +4,7 @@
 import { bindingInfo } from '../../codec/registry.js';
 import { type Given, type Hello, narrowOffer } from '../../control/negotiation.js';
 import { RamferryError } from '../../errors.js';
+import { threadPoolSize } from '../../os/thread-pool.js';
 import { formatSize } from '../../units.js';
 import type { Chooser } from '../adaptive/chooser.js';
 import { receiverFloor } from './memory.js';
@@ -48,7 +49,7 @@ export function chooseCoding(
   }
   let threads = settings.compressThreads;
   if (info.asynchronous) {
-    const shared = Number(process.env['UV_THREADPOOL_SIZE'] ?? 4);
+    const shared = threadPoolSize();
     if (threads > shared) {
       settings.onWarning?.(
         `${info.binding} runs on the process's ${shared} pool threads: ${shared} instead of ${threads} compress-threads ` +

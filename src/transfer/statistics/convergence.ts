@@ -9,6 +9,7 @@
 import { expectedDowntimeMs, followingRounds } from '../../model/precopy.js';
 import type { RoundsView } from './rounds.js';
 
+/** Whether pre-copy comes to an end, and when. */
 export interface Convergence {
   /** Rounds so far; 1 during the first. As QEMU's, counted when it begins. */
   readonly dirtySyncCount: number;
@@ -22,6 +23,7 @@ export interface Convergence {
   readonly expectedRounds?: number;
   /** Milliseconds until the guest would have arrived, likewise. */
   readonly expectedTime?: number;
+  /** `converging` when the rounds become short enough for the downtime limit. */
   readonly state:
     | 'unknown'
     | 'converging'

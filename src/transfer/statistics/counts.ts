@@ -58,6 +58,7 @@ export interface StoreCounts {
 
 /** Chunks of one codec. */
 export interface CodecCounts {
+  /** How many. */
   readonly chunks: number;
   /** Bytes on the guest's side. */
   readonly decoded: number;

@@ -8,6 +8,7 @@ import type { AdaptiveReport } from '../adaptive/chooser.js';
 import type { Convergence } from './convergence.js';
 import type { CodecCounts, PageCounts } from './counts.js';
 
+/** How a transfer ended. */
 export type TransferStatus =
   | 'completed'
   | 'failed'
@@ -39,8 +40,9 @@ export interface Progress {
   readonly convergence?: Convergence;
 }
 
-/** As RAMFERRY reports it; the names of MigrationInfo and MigrationStats wherever those have one. */
+/** What send and receive resolve with: the names of MigrationInfo and MigrationStats wherever those have one. */
 export interface TransferSummary {
+  /** How the transfer ended. */
   readonly status: TransferStatus;
   /**
    * Of a sender, and of a receiver of an uncompressed QEMU stream: how its input ended. `seen`: where the stream's own format has its end. `incomplete`: it broke off
@@ -53,6 +55,7 @@ export interface TransferSummary {
   readonly setupTime: number;
   /** Milliseconds; only where the guest's stop and resumption were seen. */
   readonly downtime?: number;
+  /** Bytes and pages, as in QEMU's MigrationStats. */
   readonly ram: {
     /** Bytes on the link. */
     readonly transferred: number;
@@ -72,6 +75,7 @@ export interface TransferSummary {
     readonly mbps: number;
     /** Pages of all kinds per second, likewise. */
     readonly pagesPerSecond: number;
+    /** Bytes. */
     readonly pageSize: number;
     /** Rounds of pre-copy, the last one included; where ramferry makes them or can tell them by the pages' identities. */
     readonly dirtySyncCount?: number;
@@ -118,7 +122,9 @@ export interface TransferSummary {
   };
   /** Pages by representation. */
   readonly pages: Readonly<PageCounts>;
+  /** Chunks, the units of compression. */
   readonly chunks: {
+    /** All of them. */
     readonly total: number;
     /** Not compressed, because that gained nothing or no thread was free. */
     readonly stored: number;

@@ -3,9 +3,28 @@
 
 import { readFileSync } from 'node:fs';
 
-export type Placement =
-  | { readonly kind: 'pinned'; readonly sender: readonly number[]; readonly receiver: readonly number[] }
-  | { readonly kind: 'shared'; readonly cpus: number; readonly why: string };
+/** Which CPUs the two sides of a run had. */
+export type Placement = PinnedPlacement | SharedPlacement;
+
+/** Each side had CPUs of its own. */
+export interface PinnedPlacement {
+  /** Which shape. */
+  readonly kind: 'pinned';
+  /** Numbers of the sender's CPUs. */
+  readonly sender: readonly number[];
+  /** Numbers of the receiver's CPUs. */
+  readonly receiver: readonly number[];
+}
+
+/** Both sides shared all CPUs. */
+export interface SharedPlacement {
+  /** Which shape. */
+  readonly kind: 'shared';
+  /** How many. */
+  readonly cpus: number;
+  /** Why they were not kept apart. */
+  readonly why: string;
+}
 
 export interface PlacementQuestion {
   /** As given by the user; undefined where not. */

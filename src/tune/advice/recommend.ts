@@ -8,7 +8,10 @@ import { type Measurements, codingKey } from '../measure/measurements.js';
 import { type StretchCost, predict, type Prediction, type Route, type Threads } from '../model/model.js';
 import type { Coding } from '../measure/codec-rig.js';
 
+/** Coding and threads. */
+/** Coding and threads. */
 export interface Settings extends Coding {
+  /** Threads at both sides. */
   readonly threads: Threads;
 }
 
@@ -147,7 +150,9 @@ export function paysUpTo(table: Table, codec: CodecName, route: Route): number {
   return Math.exp(low);
 }
 
+/** How far a prediction can be trusted. */
 export interface Confidence {
+  /** For people. */
   readonly level: 'high' | 'medium' | 'low';
   /** Half-width of the range in which the time is expected, as a share of it. */
   readonly error: number;

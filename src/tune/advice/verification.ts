@@ -6,16 +6,23 @@ import type { Settings } from './recommend.js';
 /** Why a setting was run. */
 export type VerifiedRole = 'recommended' | 'neighbour' | 'no compression';
 
+/** One setting that was predicted and run. */
 export interface VerifiedRun {
+  /** Why it was run. */
   readonly role: VerifiedRole;
+  /** Coding and threads. */
   readonly settings: Settings;
+  /** Seconds that were expected. */
   readonly predicted: number;
   /** Median of the runs. */
   readonly measured: number;
+  /** Seconds of each run. */
   readonly runs: readonly number[];
 }
 
+/** Transfers that were run for real. */
 export interface Verification {
+  /** Which CPUs the two sides had. */
   readonly placement: Placement;
   /** Size of the image that was sent: the sample, each region repeated by its weight. */
   readonly bytes: number;

@@ -72,7 +72,17 @@ true satisfies Exact<z.input<typeof schema>, BenchOptions>;
 
 type BenchSettings = z.output<typeof schema>;
 
-/** @throws RamferryError ERR_OPTION_INVALID, or what opening and reading the input throws */
+/**
+ * Measures codecs on a guest's memory, on this host.
+ * @throws RamferryError ERR_OPTION_INVALID, ERR_INPUT_…
+ * @example
+ * ```ts
+ * import { bench } from 'ramferry';
+ *
+ * const { rows } = await bench({ input: 'guest.ram', codecs: ['lz4'], threads: [1], quick: true, peers: false });
+ * for (const { codec, level, ratio, compress } of rows) console.log(codec, level, ratio, compress.best);
+ * ```
+ */
 export async function bench(options: BenchOptions): Promise<BenchResult> {
   const settings = resolve(options);
   const codings = codingsOf(settings);

@@ -7,12 +7,17 @@ import { join } from 'node:path';
 
 import { childrenCpu } from '../../os/children-cpu.js';
 
+/** Figures of another program. */
 export interface PeerFigures {
+  /** Its command. */
   readonly name: string;
+  /** Guest bytes / encoded bytes. */
   readonly ratio: number;
-  /** Guest bytes per second of elapsed time: the fastest run, and slowest over fastest less 1. */
+  /** Guest bytes per second of elapsed time, of the fastest run. */
   readonly compressRate: number;
+  /** The same of decompression. */
   readonly decompressRate: number;
+  /** Slowest run over fastest run, less 1. */
   readonly spread: number;
   /** Seconds of processor time for a GiB, there and back; NaN where the system does not say. */
   readonly cpuPerGiB: number;

@@ -19,7 +19,9 @@ import { ProcessClock } from '../../os/process-clock.js';
 
 /** What a chunk is done with. */
 export interface Coding {
+  /** Codec. */
   readonly codec: CodecName;
+  /** Level. */
   readonly level: number;
   /** Bytes of guest stream in a chunk. */
   readonly chunkSize: number;

@@ -16,7 +16,9 @@ export interface LiveOptions {
   readonly startUp: number;
 }
 
+/** What pre-copy of a running guest comes to. */
 export interface LivePrediction {
+  /** It comes to an end within the downtime limit. */
   readonly converges: boolean;
   /** Passes over memory, the one while the guest is paused among them; absent where it never comes. */
   readonly rounds?: number;

@@ -18,26 +18,35 @@ import { type Scaling, speedup } from './scaling.js';
 export interface StretchCost {
   /** How many such stretches there are. */
   readonly weight: number;
+  /** Bytes of guest memory. */
   readonly guestBytes: number;
+  /** Bytes on the link. */
   readonly wireBytes: number;
+  /** Chunks. */
   readonly chunks: number;
-  /** Seconds of processor time of compression, and of decompression. */
+  /** Seconds of processor time of compression. */
   readonly encode: number;
+  /** Seconds of processor time of decompression. */
   readonly decode: number;
 }
 
+/** One host, as the model has it. */
 export interface Host {
   /** Processors that ramferry may use there. */
   readonly cpus: number;
   /** Seconds of processor time. */
   readonly main: MainCost;
+  /** How much faster several threads are than one. */
   readonly scaling: Scaling;
   /** How many times as long work takes at the receiver as it took where it was measured; absent = as long. */
   readonly slowness?: number;
 }
 
+/** Both hosts and the link. */
 export interface Route {
+  /** The source's host. */
   readonly sender: Host;
+  /** The destination's host. */
   readonly receiver: Host;
   /** Bytes of payload per second that the link carries; Infinity for a link that never limits. */
   readonly linkRate: number;
@@ -47,7 +56,9 @@ export interface Route {
   readonly together?: Together;
 }
 
+/** One host for both sides. */
 export interface Together {
+  /** CPUs of both sides together. */
   readonly cpus: number;
   /** Of work of both sides. */
   readonly scaling: Scaling;
@@ -55,12 +66,16 @@ export interface Together {
   readonly perGuestByte: number;
 }
 
+/** Threads at both sides. */
 export interface Threads {
+  /** At the sender. */
   readonly compress: number;
+  /** At the receiver. */
   readonly decompress: number;
 }
 
 export const STAGES = ['compress', 'send', 'link', 'receive', 'decompress'] as const;
+/** A stage of the pipeline. */
 export type Stage = (typeof STAGES)[number];
 
 export interface Prediction {

@@ -1,7 +1,15 @@
 // How much faster several threads are than one, from measured points. Pure.
 
 /** Measured points, from one thread up. */
-export type Scaling = readonly { readonly threads: number; readonly speedup: number }[];
+export type Scaling = readonly ScalingPoint[];
+
+/** What was measured with a number of threads. */
+export interface ScalingPoint {
+  /** Threads. */
+  readonly threads: number;
+  /** How much faster than one thread. */
+  readonly speedup: number;
+}
 
 /** How much faster than one thread, and whether that was measured. */
 export function speedup(scaling: Scaling, threads: number): { factor: number; measured: boolean } {
