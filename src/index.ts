@@ -113,5 +113,6 @@ export type { PeerFigures } from './tune/bench/peers.js';
 export type { BenchOptions, MeasuringOptions, TuneOptions } from './options/tune.js';
 
 // Guest memory from a seed, and quantities as people write them.
-export { generateImage, type ImageOptions, type ImageProfile, writeImage } from './image/image.js';
+export { generateImage, type ImageOptions, writeImage } from './image/image.js';
+export type { ImageProfile } from './image/profiles.js';
 export { parseDuration, parseRate, parseSize } from './units.js';

@@ -43,6 +43,18 @@ export function writeExactly(amount: number, unit: Unit): string {
   return `${amount / size}${name}`;
 }
 
+/** A rate exactly, as people type it: `1gbit`, `80MB`; 0 is 0. */
+export function writeRate(bytesPerSecond: number): string {
+  const bits = bytesPerSecond * 8;
+  for (const [amount, unit, name] of [
+    [bits, 1e9, 'gbit'],
+    [bytesPerSecond, 1e6, 'MB'],
+  ] as const) {
+    if (amount > 0 && amount % unit === 0) return `${amount / unit}${name}`;
+  }
+  return String(bytesPerSecond);
+}
+
 /** An ERR_OPTION_INVALID for an amount that is out of range: `chunkSize: 1K is below the minimum of 64KiB`. */
 export function outOfRange(
   option: string,

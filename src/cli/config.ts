@@ -1,22 +1,22 @@
-// `--config FILE`: the method from a file in xenopsd.conf's syntax, when neither the command line nor the environment
-// sets it.
+// `--config FILE`: settings from a file in xenopsd.conf's syntax, for options that neither the command line nor the environment sets.
 
 import fs from 'node:fs';
 
 import { RamferryError } from '../errors.js';
-import { parseXenopsdConf } from '../hypervisor/xapi/xenopsd-conf.js';
-import type { SendOptions } from '../options/transfer.js';
+import { METHOD_KEY, parseXenopsdConf } from '../hypervisor/xapi/xenopsd-conf.js';
+import { environmentName } from '../options/names.js';
 import type { ParsedArguments } from './command.js';
 
-const VARIABLE = 'RAMFERRY_CONFIG';
+export interface Configuration {
+  /** Values by the file's keys; the table says which option has which key. */
+  readonly settings: ReadonlyMap<string, string>;
+  readonly warnings: readonly string[];
+}
 
-/** @returns the options with the file's method, and what the file should be told about */
-export function withConfig(
-  options: SendOptions,
-  parsed: ParsedArguments,
-): { options: SendOptions; warnings: readonly string[] } {
-  const path = (parsed['config'] as string | undefined) ?? process.env[VARIABLE];
-  if (path === undefined || path === '') return { options, warnings: [] };
+/** @throws RamferryError ERR_OPTION_INVALID when the file cannot be read */
+export function readConfiguration(parsed: ParsedArguments): Configuration {
+  const path = (parsed['config'] as string | undefined) ?? process.env[environmentName('config')];
+  if (path === undefined || path === '') return { settings: new Map(), warnings: [] };
   let text: string;
   try {
     text = fs.readFileSync(path, 'utf8');
@@ -27,6 +27,5 @@ export function withConfig(
     });
   }
   const { method, warnings } = parseXenopsdConf(text);
-  if (options.method !== undefined || method === undefined) return { options, warnings };
-  return { options: { ...options, method }, warnings };
+  return { settings: new Map(method === undefined ? [] : [[METHOD_KEY, method]]), warnings };
 }

@@ -4,6 +4,7 @@
 
 import { RamferryError } from '../errors.js';
 import { systemCode, writeError } from '../io/system-error.js';
+import { kebabCase } from '../options/names.js';
 import { errorLine } from '../report/json.js';
 import { visible } from '../report/visible.js';
 import { Outlet } from './outlet.js';
@@ -29,16 +30,12 @@ export function reportError(error: RamferryError, json: boolean): void {
 /** The library says `compressThreads: …`, the command line `--compress-threads`. */
 function optionAsWritten(message: string): string {
   return message.replace(/^[a-z]+(?:[A-Z][a-z]+)*(?=: )/, (name) =>
-    POSITIONAL.has(name) ? name : `--${kebab(name)}`,
+    POSITIONAL.has(name) ? name : `--${kebabCase(name)}`,
   );
 }
 
 /** What has no dashes. */
 const POSITIONAL: ReadonlySet<string> = new Set(['input', 'output', 'stream', 'options']);
-
-function kebab(name: string): string {
-  return name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
-}
 
 /** A warning, as text: it may hold words of others. */
 export function warnOnStderr(message: string): void {

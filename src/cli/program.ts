@@ -4,62 +4,26 @@
 import { isatty } from 'node:tty';
 import yargs, { type Argv } from 'yargs';
 import { EXIT, RamferryError, toRamferryError } from '../errors.js';
+import { COMMANDS, GUEST } from '../options/commands.js';
 import { packageVersion } from '../os/version.js';
 import type { Command, Entry, ParsedArguments } from './command.js';
 import { nearest } from '../units.js';
 import { lastReports, reportError } from './output.js';
 
-const COMMANDS: readonly Entry[] = [
+const ENTRIES: readonly Entry[] = [
+  { ...COMMANDS.send, load: async () => (await import('./commands/send.js')).send },
+  { ...COMMANDS.receive, load: async () => (await import('./commands/receive.js')).receive },
+  { ...COMMANDS.migrate, load: async () => (await import('./commands/migrate.js')).migrate },
+  { ...COMMANDS.incoming, load: async () => (await import('./commands/migrate.js')).incoming },
+  { ...COMMANDS.inspect, load: async () => (await import('./commands/inspect.js')).inspect },
+  { ...COMMANDS.bench, load: async () => (await import('./commands/bench.js')).benchCommand },
+  { ...COMMANDS.tune, load: async () => (await import('./commands/tune.js')).tuneCommand },
   {
-    usage: 'send [input] [output]',
-    summary: 'Compress a migration stream or RAM image and send it',
-    load: async () => (await import('./commands/send.js')).send,
-  },
-  {
-    usage: 'receive [input] [output]',
-    summary: 'Receive what send has sent and restore the identical bytes',
-    load: async () => (await import('./commands/receive.js')).receive,
-  },
-  {
-    usage: 'migrate [output]',
-    summary: "Migrate a running QEMU guest whose RAM is shared memory, over QEMU's monitor",
-    load: async () => (await import('./commands/migrate.js')).migrate,
-  },
-  {
-    usage: 'incoming [input]',
-    summary: 'Take over the guest that migrate sends',
-    load: async () => (await import('./commands/migrate.js')).incoming,
-  },
-  {
-    usage: 'inspect <stream>',
-    summary: 'Say what a stream is made of, and whether it is sound',
-    load: async () => (await import('./commands/inspect.js')).inspect,
-  },
-  {
-    usage: 'bench <input>',
-    summary: "Measure codecs, levels, chunk sizes and threads on a guest's memory",
-    load: async () => (await import('./commands/bench.js')).benchCommand,
-  },
-  {
-    usage: 'tune <input>',
-    summary: 'Say which settings move this guest fastest over a link, and why',
-    load: async () => (await import('./commands/tune.js')).tuneCommand,
-  },
-  {
-    usage: 'emu-manager',
-    summary: "Stand in emu-manager's place under xapi's xenopsd",
+    ...COMMANDS['emu-manager'],
     load: async () => (await import('./commands/emu-manager.js')).emuManagerCommand,
   },
-  {
-    usage: 'guest',
-    summary: 'A simulated guest that migrates: for measurements without a hypervisor',
-    load: async () => (await import('./commands/guest.js')).guest,
-  },
-  {
-    usage: 'features',
-    summary: 'Show versions, codecs, formats and limits of this installation',
-    load: async () => (await import('./commands/features.js')).features,
-  },
+  { ...GUEST, load: async () => (await import('./commands/guest.js')).guest },
+  { ...COMMANDS.features, load: async () => (await import('./commands/features.js')).features },
 ];
 
 /** Runs the command line `args` (without program names) and resolves with the exit status. Never rejects. */
@@ -90,7 +54,7 @@ export async function main(args: readonly string[]): Promise<number> {
         },
       );
     };
-    for (const entry of COMMANDS) offer(parser, entry);
+    for (const entry of ENTRIES) offer(parser, entry);
     await parser.parseAsync();
     return state.status;
   } catch (thrown) {
@@ -206,7 +170,7 @@ const ELSEWHERE: readonly (readonly [RegExp, string])[] = [
  */
 function pointer(args: readonly string[], usage: UsageInsides): string | undefined {
   const [command = ''] = args;
-  const commands = COMMANDS.map(({ usage }) => usage.split(' ')[0]!);
+  const commands = ENTRIES.map(({ usage }) => usage.split(' ')[0]!);
   if (!command.startsWith('-') && !commands.includes(command)) {
     const meant = nearest(command, commands);
     return meant === undefined ? undefined : `did you mean ramferry ${meant}?`;
@@ -230,6 +194,6 @@ function pointer(args: readonly string[], usage: UsageInsides): string | undefin
 /** yargs calls a command that it does not know an argument, like all that follow it. */
 function misspelt([first]: readonly string[]): string | undefined {
   if (first === undefined || first.startsWith('-')) return undefined;
-  const known = COMMANDS.some(({ usage }) => usage.split(' ')[0] === first);
+  const known = ENTRIES.some(({ usage }) => usage.split(' ')[0] === first);
   return known ? undefined : `there is no command "${first}"`;
 }

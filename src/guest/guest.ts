@@ -2,7 +2,7 @@
 // Takes an image file or the generator's options; promises the same guest for the same options. Knows no rounds.
 
 import type { ByteSink } from '../io/bytes.js';
-import type { ImageProfile } from '../image/image.js';
+import type { ImageProfile } from '../image/profiles.js';
 import type { GuestFormat } from '../options/amounts.js';
 import { PAGE_BYTES } from '../page/size.js';
 import { LibxcWriter, xlConfiguration } from './stream/libxc-writer.js';

@@ -6,11 +6,8 @@ import { open, rename, unlink } from 'node:fs/promises';
 import { RamferryError, toRamferryError } from '../errors.js';
 import { PAGE_BYTES } from '../page/size.js';
 import { PAGE_KINDS, PagePainter, type PageKind } from './page-kinds.js';
+import type { ImageProfile } from './profiles.js';
 import { mixSeed, Random } from './random.js';
-
-export const IMAGE_PROFILES = ['idle', 'busy'] as const;
-/** Which guest the image is like: `idle`, or `busy` (a database). */
-export type ImageProfile = (typeof IMAGE_PROFILES)[number];
 
 /** What an image is made from: the same options give the same bytes. */
 export interface ImageOptions {

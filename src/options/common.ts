@@ -2,8 +2,12 @@
 
 import type { Readable, Writable } from 'node:stream';
 
+import { DEFAULT_IO_TIMEOUT_MS } from '../link/options.js';
 import type { Progress } from '../transfer/statistics/summary.js';
 import type { Duration, Size } from './amounts.js';
+import { duration, flag, readableEnd, size, text, writableEnd } from './kinds.js';
+import { DEFAULT_MEMORY_LIMIT, LIMITS } from './limits.js';
+import type { Rows } from './row.js';
 
 /** The two ends of a transfer. */
 export interface TransferEnds {
@@ -74,3 +78,93 @@ export interface TransferOptions extends TransferEnds, LinkOptions, TransferHook
   /** Read and write files around the page cache. Where the file system cannot, a warning says so. Default false. */
   readonly directIo?: boolean | undefined;
 }
+
+export const COMMON_ROWS = {
+  memoryLimit: {
+    kind: size(LIMITS.memoryLimit),
+    help: 'memory for chunks, codecs and the page store',
+    commands: ['send', 'receive', 'migrate', 'incoming'],
+    default: DEFAULT_MEMORY_LIMIT,
+    environment: true,
+  },
+  zstdBinding: {
+    kind: text(),
+    help: 'use this zstd binding; see ramferry features',
+    commands: [
+      'send',
+      'receive',
+      'migrate',
+      'incoming',
+      'inspect',
+      'bench',
+      'tune',
+      'emu-manager',
+      'features',
+    ],
+    environment: true,
+  },
+  directIo: {
+    kind: flag(),
+    help: 'bypass the page cache for files',
+    commands: ['send', 'receive'],
+    default: false,
+    environment: true,
+  },
+  sync: {
+    kind: flag(),
+    help: 'wait for the disk before an output file gets its name',
+    commands: ['send', 'receive'],
+    default: false,
+    environment: true,
+  },
+  oneWay: {
+    kind: flag(),
+    help: 'no handshake on a link that goes both ways; say so on both sides',
+    commands: ['send', 'receive'],
+    default: false,
+    environment: true,
+  },
+  connectTimeout: {
+    kind: duration(LIMITS.timeout),
+    help: 'how long to wait for a connection',
+    commands: ['send', 'receive', 'migrate', 'incoming'],
+    defaultText: '10s; listening: for ever',
+    environment: true,
+  },
+  ioTimeout: {
+    kind: duration(LIMITS.timeout),
+    help: 'how long a tcp or unix peer may take no byte, pause within a record, or (the receiver) say nothing; 0 = for ever',
+    commands: ['send', 'receive', 'migrate', 'incoming'],
+    default: DEFAULT_IO_TIMEOUT_MS,
+    environment: true,
+  },
+  force: {
+    kind: flag(),
+    help: 'replace an output file that exists, or a socket that a killed listener left behind',
+    commands: ['send', 'receive', 'migrate', 'incoming'],
+    default: false,
+  },
+} as const satisfies Rows;
+
+/** The addresses of send and receive. */
+export const SEND_END_ROWS = {
+  input: {
+    kind: readableEnd(),
+    help: 'the migration stream or RAM image',
+    commands: ['send'],
+    required: true,
+    positional: 'dash',
+  },
+  output: { kind: writableEnd(), help: 'the link', commands: ['send'], required: true, positional: 'dash' },
+} as const satisfies Rows;
+
+export const RECEIVE_END_ROWS = {
+  input: { kind: readableEnd(), help: 'the link', commands: ['receive'], required: true, positional: 'dash' },
+  output: {
+    kind: writableEnd(),
+    help: 'where the restored bytes go',
+    commands: ['receive'],
+    required: true,
+    positional: 'dash',
+  },
+} as const satisfies Rows;

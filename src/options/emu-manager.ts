@@ -1,7 +1,16 @@
 // The options of `emu-manager`, which stands in emu-manager's place under xapi.
 
+import { allowedCpus } from '../os/cpus.js';
+import { PAGE_BYTES } from '../page/size.js';
+import { count, flag, size, xenguestVersion } from './kinds.js';
+import { LIMITS } from './limits.js';
 import type { ReceiveOptions } from './receive.js';
+import type { Rows } from './row.js';
 import type { SendOptions } from './send.js';
+
+/** Two threads keep up with one xenguest, which is single-threaded; ten fronts must fit a control domain. */
+const THREADS = 2;
+const MAX_HOST_THREADS = 255;
 
 /** What send and receive take as well. */
 type Shared = Pick<
@@ -24,3 +33,61 @@ export interface EmuOptions extends Shared {
   /** Also compress the vGPU's stream; the other host must be told the same. Default false. */
   readonly compressVgpu?: boolean | undefined;
 }
+
+export const EMU_ROWS = {
+  compressThreads: {
+    kind: count(LIMITS.threads),
+    help: 'compression threads',
+    commands: ['emu-manager'],
+    default: () => Math.min(THREADS, allowedCpus()),
+    defaultText: `CPUs, at most ${THREADS}`,
+    environment: true,
+  },
+  hostThreads: {
+    kind: count({ min: 0, max: MAX_HOST_THREADS }),
+    help: 'threads of all migrations on this host together; 0 = no limit',
+    commands: ['emu-manager'],
+    default: () => Math.min(allowedCpus(), MAX_HOST_THREADS),
+    defaultText: 'CPUs',
+    environment: true,
+  },
+  memoryLimit: {
+    kind: size(LIMITS.memoryLimit),
+    help: 'memory that one migration may take',
+    commands: ['emu-manager'],
+    defaultText: '320MiB; of a save 256MiB and the page store',
+    environment: true,
+  },
+  /**
+   * None unless it is asked for: a host is evacuated by ten migrations at once, each with its store in the control domain's
+   * memory at both ends, and the sender does not learn what the other host can spare.
+   */
+  xbzrleCacheSize: {
+    kind: size(LIMITS.xbzrleCacheSize, PAGE_BYTES),
+    help: 'page store of a save: what was sent before is sent as its difference; 0 = none',
+    commands: ['emu-manager'],
+    default: 0,
+    environment: true,
+  },
+  selfCheck: {
+    kind: flag(),
+    help: 'decode every chunk before it leaves, and compare; --no-self-check saves the time',
+    commands: ['emu-manager'],
+    default: true,
+    environment: true,
+  },
+  compressVgpu: {
+    kind: flag(),
+    help: "compress the vGPU's stream as well: both hosts must say so",
+    commands: ['emu-manager'],
+    default: false,
+    environment: true,
+  },
+  xenguestVersion: {
+    kind: xenguestVersion(),
+    help: '1: a save that hosts with ramferry 0.1 can restore, without the marks that betray damage',
+    commands: ['emu-manager'],
+    default: 2,
+    environment: true,
+  },
+} as const satisfies Rows;

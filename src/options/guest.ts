@@ -1,8 +1,29 @@
 // The options of the simulated guest's three commands.
 
-import type { ImageProfile } from '../image/image.js';
-import type { Duration, GuestFormat, Rate, Shaping, Size, WritePattern } from './amounts.js';
+import { DEFAULT_IO_TIMEOUT_MS } from '../link/options.js';
+import { IMAGE_PROFILES, type ImageProfile } from '../image/profiles.js';
+import { DOWNTIME_LIMIT_MS, MAX_ROUNDS } from '../model/precopy.js';
+import { PAGE_BYTES } from '../page/size.js';
+import { GIB } from '../units.js';
+import {
+  type Duration,
+  GUEST_FORMATS,
+  type GuestFormat,
+  type Rate,
+  type Shaping,
+  SHAPINGS,
+  type Size,
+  WRITE_PATTERNS,
+  type WritePattern,
+} from './amounts.js';
 import type { LinkOptions } from './common.js';
+import { choice, count, duration, flag, rate, size, text } from './kinds.js';
+import { LIMITS, RATE } from './limits.js';
+import type { Rows } from './row.js';
+
+const MEMORY = { min: PAGE_BYTES, max: 2 ** 40 };
+const DIRTY_RATE = { min: 0, max: 2 ** 40 };
+const ROUNDS = { min: 1, max: 1_000_000 };
 
 /** The simulated guest and what it does. A value that is out of range is refused with ERR_OPTION_INVALID. */
 export interface SimulatedGuestOptions {
@@ -63,3 +84,152 @@ export interface CompareOptions extends SimulatedGuestOptions {
   /** As for receive. */
   readonly decompressThreads?: number | undefined;
 }
+
+export const GUEST_ROWS = {
+  size: {
+    kind: size(MEMORY, PAGE_BYTES),
+    help: 'RAM of a generated guest',
+    commands: ['guest source', 'guest compare'],
+    usual: GIB,
+  },
+  profile: {
+    kind: choice(IMAGE_PROFILES),
+    help: 'what generated RAM is like',
+    commands: ['guest source', 'guest compare'],
+    usual: 'idle',
+  },
+  image: {
+    kind: text(),
+    help: 'RAM from this image instead',
+    commands: ['guest source', 'guest compare'],
+    excludes: {
+      names: ['size', 'profile'],
+      message: 'image: RAM is that of the image, not of a size or profile',
+      hint: 'give --image, or --size and --profile',
+    },
+  },
+  seed: {
+    kind: count({ min: 0, max: Number.MAX_SAFE_INTEGER }),
+    help: 'of everything that is made up',
+    commands: ['guest source', 'guest compare'],
+    default: 1,
+  },
+  format: {
+    kind: choice(GUEST_FORMATS),
+    help: 'the stream',
+    commands: ['guest source', 'guest compare'],
+    default: 'qemu',
+  },
+  workingSet: {
+    kind: size(MEMORY),
+    help: 'memory that is written to',
+    commands: ['guest source', 'guest compare'],
+    defaultText: 'a quarter of RAM',
+  },
+  pattern: {
+    kind: choice(WRITE_PATTERNS),
+    help: 'what a write does to a page',
+    commands: ['guest source', 'guest compare'],
+    default: 'integers',
+  },
+  downtimeLimit: {
+    kind: duration(LIMITS.timeout),
+    help: 'pause the guest when what is left takes no longer',
+    commands: ['guest source', 'guest compare'],
+    usual: DOWNTIME_LIMIT_MS,
+  },
+  maxRounds: {
+    kind: count(ROUNDS),
+    help: 'pause it after so many live rounds all the same',
+    commands: ['guest source', 'guest compare'],
+    usual: MAX_ROUNDS,
+  },
+  rounds: {
+    kind: count(ROUNDS),
+    help: 'exactly so many live rounds instead',
+    commands: ['guest source', 'guest compare'],
+    excludes: {
+      names: ['maxRounds', 'downtimeLimit'],
+      message: 'rounds: a fixed number of rounds has no other condition',
+      hint: 'give --rounds, or --downtime-limit and --max-rounds',
+    },
+  },
+} as const satisfies Rows;
+
+export const GUEST_SOURCE_ROWS = {
+  output: { kind: text(), help: 'the link', commands: ['guest source'], required: true, positional: 'dash' },
+  dirtyRate: {
+    kind: rate(DIRTY_RATE),
+    help: 'pages written per second, as bytes: 80MB; 0 = none',
+    commands: ['guest source'],
+    default: 0,
+  },
+  maxBandwidth: {
+    kind: rate(RATE),
+    help: 'limit of the link: 1gbit, 100MB; 0 = none',
+    commands: ['guest source'],
+    default: 0,
+  },
+} as const satisfies Rows;
+
+export const GUEST_DESTINATION_ROWS = {
+  input: {
+    kind: text(),
+    help: 'the link',
+    commands: ['guest destination'],
+    required: true,
+    positional: 'dash',
+  },
+  ramLimit: {
+    kind: size(MEMORY),
+    help: 'refuse a guest with more RAM',
+    commands: ['guest destination'],
+    default: 4 * GIB,
+  },
+} as const satisfies Rows;
+
+export const GUEST_LINK_ROWS = {
+  oneWay: {
+    kind: flag(),
+    help: 'no acknowledgement, though the link goes both ways',
+    commands: ['guest source', 'guest destination'],
+    default: false,
+  },
+  connectTimeout: {
+    kind: duration(LIMITS.timeout),
+    help: 'how long to wait for a connection',
+    commands: ['guest source', 'guest destination'],
+    defaultText: '10s; listening: for ever',
+  },
+  ioTimeout: {
+    kind: duration(LIMITS.timeout),
+    help: 'how long the link may be silent; 0 = for ever',
+    commands: ['guest source', 'guest destination'],
+    default: DEFAULT_IO_TIMEOUT_MS,
+  },
+} as const satisfies Rows;
+
+export const GUEST_COMPARE_ROWS = {
+  dirtyRate: {
+    kind: rate(DIRTY_RATE),
+    help: 'of the guest that writes: pages per second, as bytes',
+    commands: ['guest compare'],
+    default: 80e6,
+  },
+  link: {
+    kind: rate({ min: 1000, max: 2 ** 40 }),
+    help: 'speed of the link',
+    commands: ['guest compare'],
+    default: 125e6,
+  },
+  shaping: {
+    kind: choice(SHAPINGS),
+    help: 'what limits it; auto is tc as root, in network namespaces of its own',
+    commands: ['guest compare'],
+    default: 'auto',
+  },
+  codec: { kind: text(), help: 'as for send', commands: ['guest compare'] },
+  compressLevel: { kind: count(), help: 'as for send', commands: ['guest compare'] },
+  compressThreads: { kind: count(), help: 'as for send', commands: ['guest compare'] },
+  decompressThreads: { kind: count(), help: 'as for receive', commands: ['guest compare'] },
+} as const satisfies Rows;

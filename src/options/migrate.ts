@@ -1,7 +1,11 @@
 // The options of `migrate` and `incoming`, which move a QEMU guest whose RAM is shared memory.
 
+import { DOWNTIME_LIMIT_MS, MAX_ROUNDS } from '../model/precopy.js';
 import type { Duration } from './amounts.js';
+import { count, duration, flag, text, texts } from './kinds.js';
+import { LIMITS } from './limits.js';
 import type { ReceiveOptions } from './receive.js';
+import type { Rows } from './row.js';
 import type { SendOptions } from './send.js';
 
 /** The guest of one side. A value that is out of range is refused with ERR_OPTION_INVALID. */
@@ -26,7 +30,7 @@ type NotOfGuests = 'input' | 'output' | 'oneWay' | 'sync' | 'directIo';
 export interface MigrateOptions
   extends
     QemuGuestOptions,
-    Omit<SendOptions, NotOfGuests | 'method' | 'format' | 'window' | 'downtimeLimit'> {
+    Omit<SendOptions, NotOfGuests | 'method' | 'format' | 'window' | 'xenguestVersion' | 'downtimeLimit'> {
   /** Address of the link: `tcp:` or `unix:`. Required, not empty. */
   readonly output: string;
   /** Milliseconds of downtime that are aimed at, 0 to 2^31 - 1. The guest is stopped when less is expected. Default 300. */
@@ -44,3 +48,70 @@ export interface IncomingOptions extends QemuGuestOptions, Omit<ReceiveOptions, 
   /** Address of the link: `tcp-listen:`, `unix-listen:`, `tcp:` or `unix:`. Required, not empty. */
   readonly input: string;
 }
+
+export const QEMU_GUEST_ROWS = {
+  qmp: {
+    kind: text(),
+    help: "QEMU's monitor: unix:PATH of -qmp unix:PATH,server=on,wait=off",
+    commands: ['migrate', 'incoming'],
+    required: true,
+  },
+  ram: {
+    kind: texts(),
+    help: "a file that is the guest's RAM; once for each",
+    commands: ['migrate', 'incoming'],
+    default: [],
+    defaultText: 'what QEMU says',
+  },
+  qemuPid: {
+    kind: count({ min: 1, max: Number.MAX_SAFE_INTEGER }),
+    help: "QEMU's process",
+    commands: ['migrate', 'incoming'],
+    defaultText: "what holds the monitor's socket",
+  },
+  ramUnchecked: {
+    kind: flag(),
+    help: 'take the files of --ram, and their order, as they are where no proof is possible',
+    commands: ['migrate', 'incoming'],
+    default: false,
+  },
+} as const satisfies Rows;
+
+export const MIGRATE_ROWS = {
+  output: {
+    kind: text(),
+    help: 'the link',
+    commands: ['migrate'],
+    required: true,
+    positional: 'required',
+  },
+  downtimeLimit: {
+    kind: duration(LIMITS.timeout),
+    help: 'downtime that is aimed at',
+    commands: ['migrate'],
+    default: DOWNTIME_LIMIT_MS,
+    environment: true,
+  },
+  maxRounds: {
+    kind: count({ min: 1, max: 10_000 }),
+    help: 'rounds after which the guest is stopped whatever is left',
+    commands: ['migrate'],
+    default: MAX_ROUNDS,
+  },
+  quitSource: {
+    kind: flag(),
+    help: "end the source's QEMU when the destination runs the guest",
+    commands: ['migrate'],
+    default: false,
+  },
+  verifyRam: {
+    kind: flag(),
+    help: 'compare all RAM of both sides before the hand-over; adds to the downtime',
+    commands: ['migrate'],
+    default: false,
+  },
+} as const satisfies Rows;
+
+export const INCOMING_ROWS = {
+  input: { kind: text(), help: 'the link', commands: ['incoming'], required: true, positional: 'required' },
+} as const satisfies Rows;

@@ -1,7 +1,11 @@
 // The options of receive.
 
+import { allowedCpus } from '../os/cpus.js';
 import type { Size } from './amounts.js';
 import type { TransferOptions } from './common.js';
+import { count, flag, size } from './kinds.js';
+import { DECOMPRESS_THREADS, DEFAULT_MEMORY_LIMIT, LIMITS } from './limits.js';
+import type { Rows } from './row.js';
 
 /** What a caller of receive gives: input and output; the rest may be left out. */
 export interface ReceiveOptions extends TransferOptions {
@@ -18,3 +22,39 @@ export interface ReceiveOptions extends TransferOptions {
    */
   readonly passThrough?: boolean | undefined;
 }
+
+export const RECEIVE_ROWS = {
+  decompressThreads: {
+    kind: count(LIMITS.threads),
+    help: 'decompression threads',
+    commands: ['receive', 'incoming', 'inspect', 'emu-manager'],
+    default: () => Math.min(DECOMPRESS_THREADS, allowedCpus()),
+    defaultText: `CPUs, at most ${DECOMPRESS_THREADS}`,
+    environment: true,
+  },
+  maxSize: {
+    kind: size(LIMITS.maxSize),
+    help: 'refuse a stream that decodes to more',
+    commands: ['receive', 'incoming'],
+    defaultText: 'what the stream announces, else no limit',
+    environment: true,
+  },
+  passThrough: {
+    kind: flag(),
+    help: 'hand on a stream that is not compressed',
+    commands: ['receive'],
+    default: false,
+    environment: true,
+  },
+} as const satisfies Rows;
+
+/** What inspect takes besides. */
+export const INSPECT_ROWS = {
+  memoryLimit: {
+    kind: size(LIMITS.memoryLimit),
+    help: 'memory for --verify',
+    commands: ['inspect'],
+    default: DEFAULT_MEMORY_LIMIT,
+    environment: true,
+  },
+} as const satisfies Rows;

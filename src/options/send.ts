@@ -1,8 +1,24 @@
 // The options of send.
 
-import type { CodecName } from '../codec/codec.js';
-import type { CpuShare, Duration, Format, Method, Rate, Size } from './amounts.js';
+import { CODEC_NAMES, type CodecName } from '../codec/codec.js';
+import { ZSTD_LEVELS } from '../codec/zstd-level.js';
+import { allowedCpus } from '../os/cpus.js';
+import { DOWNTIME_LIMIT_MS } from '../model/precopy.js';
+import { PAGE_BYTES } from '../page/size.js';
+import {
+  type CpuShare,
+  type Duration,
+  type Format,
+  FORMATS,
+  type Method,
+  METHODS,
+  type Rate,
+  type Size,
+} from './amounts.js';
 import type { TransferOptions } from './common.js';
+import { choice, count, cpuShare, duration, flag, onOff, rate, size, xenguestVersion } from './kinds.js';
+import { COMPRESS_THREADS, DEFAULT_CHUNK_BYTES, DEFAULT_STORE_BYTES, LIMITS, RATE } from './limits.js';
+import type { Rows } from './row.js';
 
 /** What a caller of send gives: input and output; the rest may be left out. */
 export interface SendOptions extends TransferOptions {
@@ -86,3 +102,136 @@ export interface SendOptions extends TransferOptions {
   /** Milliseconds after which waiting bytes leave although their chunk is not full, 1 to 60,000. Default 50. */
   readonly flushAfter?: Duration | undefined;
 }
+
+export const SEND_ROWS = {
+  compressThreads: {
+    kind: count(LIMITS.threads),
+    help: 'compression threads',
+    commands: ['send', 'migrate'],
+    default: () => Math.min(COMPRESS_THREADS, allowedCpus()),
+    defaultText: `CPUs, at most ${COMPRESS_THREADS}`,
+    environment: true,
+  },
+  compressLevel: {
+    kind: count(),
+    help: '0 stores, 1 is fastest',
+    commands: ['send', 'migrate', 'emu-manager'],
+    default: 1,
+    environment: true,
+  },
+  codec: {
+    kind: choice(CODEC_NAMES),
+    help: 'how chunks are compressed',
+    commands: ['send', 'migrate', 'emu-manager'],
+    default: 'zstd',
+    environment: true,
+  },
+  adaptive: {
+    kind: flag(),
+    help: 'choose codec and level while sending',
+    commands: ['send', 'migrate'],
+    defaultText: 'yes, on links, without codec and level',
+    environment: true,
+  },
+  maxLevel: {
+    kind: count(ZSTD_LEVELS),
+    help: 'highest level that the adaptive mode may choose',
+    commands: ['send', 'migrate'],
+    default: ZSTD_LEVELS.max,
+    environment: true,
+  },
+  maxCpu: {
+    kind: cpuShare(LIMITS.maxCpu),
+    help: 'processor time that sending may take, in CPUs: 1.5 or 150%',
+    commands: ['send', 'migrate'],
+    environment: true,
+  },
+  nice: {
+    kind: count(LIMITS.nice),
+    help: 'niceness of the compression threads',
+    commands: ['send', 'migrate'],
+    environment: true,
+  },
+  chunkSize: {
+    kind: size(LIMITS.chunkSize, PAGE_BYTES),
+    help: 'guest memory in a chunk',
+    commands: ['send', 'migrate', 'emu-manager'],
+    default: DEFAULT_CHUNK_BYTES,
+    environment: true,
+  },
+  window: {
+    kind: size(LIMITS.window, PAGE_BYTES),
+    help: 'find repetitions over so much memory: for slow links, more memory, more downtime',
+    commands: ['send'],
+    environment: true,
+    excludes: {
+      names: ['chunkSize'],
+      message: 'window and chunkSize cannot both be given',
+      hint: 'the window is the size of the chunks',
+    },
+  },
+  maxBandwidth: {
+    kind: rate(RATE),
+    help: 'limit of the link: 1gbit, 100MB, 32MiB per second; 0 = none',
+    commands: ['send', 'migrate'],
+    default: 0,
+    environment: true,
+  },
+  downtimeLimit: {
+    kind: duration(LIMITS.downtimeLimit),
+    help: "how long the guest may be paused, for progress's expectations: the hypervisor decides",
+    commands: ['send'],
+    default: DOWNTIME_LIMIT_MS,
+    environment: true,
+  },
+  xbzrleCacheSize: {
+    kind: size(LIMITS.xbzrleCacheSize, PAGE_BYTES),
+    help: 'page store: pages sent again travel as differences; 0 = off',
+    commands: ['send', 'migrate'],
+    usual: DEFAULT_STORE_BYTES,
+    environment: true,
+  },
+  compressWaitThread: {
+    kind: onOff(),
+    help: 'on or off: wait for a free thread, or send uncompressed when none is free',
+    commands: ['send', 'migrate'],
+    default: true,
+    environment: true,
+  },
+  selfCheck: {
+    kind: flag(),
+    help: 'decode every chunk before it leaves, and compare',
+    commands: ['send', 'migrate'],
+    default: false,
+    environment: true,
+  },
+  method: {
+    kind: choice(METHODS),
+    help: 'where compression lives, inside the stream or around it',
+    commands: ['send'],
+    default: 'xenguest',
+    environment: true,
+    configKey: 'migration-compressor',
+  },
+  xenguestVersion: {
+    kind: xenguestVersion(),
+    help: '1: write Xen streams that ramferry 0.1 reads, without the marks that betray damage',
+    commands: ['send'],
+    usual: 2,
+    environment: true,
+  },
+  format: {
+    kind: choice(FORMATS),
+    help: 'what the input is',
+    commands: ['send'],
+    default: 'auto',
+    environment: true,
+  },
+  flushAfter: {
+    kind: duration(LIMITS.flushAfter),
+    help: 'how long bytes may wait for a full chunk',
+    commands: ['send', 'migrate', 'emu-manager'],
+    default: 50,
+    environment: true,
+  },
+} as const satisfies Rows;

@@ -1,20 +1,36 @@
 // The options of tune and bench.
 
-import type { CodecName } from '../codec/codec.js';
-import type { Duration, Rate, Size, Writer } from './amounts.js';
+import { CODEC_NAMES, type CodecName } from '../codec/codec.js';
+import { allowedCpus } from '../os/cpus.js';
+import { DOWNTIME_LIMIT_MS } from '../model/precopy.js';
+import { PAGE_BYTES } from '../page/size.js';
+import { MIB } from '../units.js';
+import { type Duration, type Rate, type Size, type Writer, WRITERS } from './amounts.js';
+import { choice, count, duration, flag, list, rate, size, text } from './kinds.js';
+import { LIMITS, RATE } from './limits.js';
+import type { Rows } from './row.js';
+
+/** The least time in which anything can be said, and the most, in milliseconds. */
+export const BUDGET_MS = { min: 3000, max: 3_600_000 };
+/** Repetitions of bench after the warm-up, in full and with `quick`. */
+export const REPETITIONS = { full: 5, quick: 2 };
+
+/** What tune and bench report to their caller. */
+export interface MeasuringHooks {
+  /** Ends the measurement. Default: none. */
+  readonly signal?: AbortSignal | undefined;
+  /** Called with what is being measured, and the share of the work that is done (0 to 1). Default: none. */
+  readonly onProgress?: ((step: string, share: number) => void) | undefined;
+}
 
 /** What tune and bench both take. A value that is out of range is refused with ERR_OPTION_INVALID. */
-export interface MeasuringOptions {
+export interface MeasuringOptions extends MeasuringHooks {
   /** The guest's memory: a RAM image or a migration stream, from an address that can be read. Required, not empty. */
   readonly input: string;
   /** Same seed, same regions of the image. 0 to 2^32 - 1. Default 1. */
   readonly seed?: number | undefined;
   /** Use this zstd binding. One that does not work here fails with ERR_CODEC_UNAVAILABLE. Default: the best one that works. */
   readonly zstdBinding?: string | undefined;
-  /** Ends the measurement. Default: none. */
-  readonly signal?: AbortSignal | undefined;
-  /** Called with what is being measured, and the share of the work that is done (0 to 1). Default: none. */
-  readonly onProgress?: ((step: string, share: number) => void) | undefined;
 }
 
 /** What a caller of tune gives: the input, and the link as `bandwidth` or `probe`. */
@@ -64,3 +80,126 @@ export interface BenchOptions extends MeasuringOptions {
   /** Also measure other programs where they are installed. Default true. */
   readonly peers?: boolean | undefined;
 }
+
+/** What tune and bench both take. */
+export const MEASURING_ROWS = {
+  input: {
+    kind: text(),
+    help: 'RAM image or migration stream',
+    commands: ['bench', 'tune'],
+    required: true,
+    positional: 'required',
+  },
+  seed: {
+    kind: count({ min: 0, max: 2 ** 32 - 1 }),
+    help: 'same seed, same sample',
+    commands: ['bench', 'tune'],
+    default: 1,
+  },
+} as const satisfies Rows;
+
+export const TUNE_ROWS = {
+  bandwidth: {
+    kind: rate(RATE),
+    help: 'the link: 1gbit, 100mbit, 25gbit; 0 = does not limit',
+    commands: ['tune'],
+  },
+  probe: {
+    kind: text(),
+    help: 'address of a `ramferry receive --probe`: measures link and destination; no --bandwidth',
+    commands: ['tune'],
+    excludes: {
+      names: ['bandwidth'],
+      message: 'probe: the probe measures the link: leave --bandwidth out',
+      hint: 'give --probe or --bandwidth',
+    },
+  },
+  budget: {
+    kind: duration(BUDGET_MS),
+    help: 'how long to measure',
+    commands: ['tune'],
+    default: 20_000,
+  },
+  compressCpus: {
+    kind: count(LIMITS.threads),
+    help: 'CPUs for ramferry here',
+    commands: ['tune'],
+    default: () => Math.min(LIMITS.threads.max, allowedCpus()),
+    defaultText: 'those allowed',
+  },
+  decompressCpus: {
+    kind: count(LIMITS.threads),
+    help: 'CPUs at the destination',
+    commands: ['tune'],
+    defaultText: 'what the probe says, or as many as here',
+  },
+  dirtyRate: {
+    kind: rate(RATE),
+    help: 'memory that the running guest dirties per second: 50MiB; predicts rounds and downtime',
+    commands: ['tune'],
+    default: 0,
+  },
+  downtimeLimit: {
+    kind: duration({ min: 1, max: 3_600_000 }),
+    help: 'how long the guest may be paused',
+    commands: ['tune'],
+    default: DOWNTIME_LIMIT_MS,
+  },
+  writer: {
+    kind: choice(WRITERS),
+    help: 'what takes the bytes at the destination; socket is a hypervisor',
+    commands: ['tune'],
+    default: 'socket',
+  },
+  verify: {
+    kind: flag(),
+    help: 'run the recommendation and its neighbours here, over a limited loopback link; as long again',
+    commands: ['tune'],
+    default: false,
+  },
+} as const satisfies Rows;
+
+export const BENCH_ROWS = {
+  codecs: { kind: list(choice(CODEC_NAMES)), help: 'which', commands: ['bench'], defaultText: 'all' },
+  levels: {
+    kind: list(count()),
+    help: 'of codecs that have levels: 1,3,9',
+    commands: ['bench'],
+    defaultText: 'a few of each',
+  },
+  chunkSizes: {
+    kind: list(size({ min: LIMITS.chunkSize.min, max: 4 * MIB }, PAGE_BYTES)),
+    help: 'sizes of chunks: 256KiB,1MiB',
+    commands: ['bench'],
+    defaultText: '1MiB; zstd 1 from 64KiB to 4MiB',
+  },
+  threads: {
+    kind: list(count(LIMITS.threads)),
+    help: 'numbers of threads: 1,2,4',
+    commands: ['bench'],
+    defaultText: '1 and all CPUs',
+  },
+  before: {
+    kind: text(),
+    help: 'an older image of the same guest: what deltas gain on pages sent again',
+    commands: ['bench'],
+  },
+  repetitions: {
+    kind: count({ min: 1, max: 1000 }),
+    help: 'after a warm-up',
+    commands: ['bench'],
+    defaultText: `${REPETITIONS.full}; quick ${REPETITIONS.quick}`,
+  },
+  quick: {
+    kind: flag(),
+    help: 'fewer regions and repetitions: under 30 s',
+    commands: ['bench'],
+    default: false,
+  },
+  peers: {
+    kind: flag(),
+    help: 'other programs, where installed; --no-peers leaves them out',
+    commands: ['bench'],
+    default: true,
+  },
+} as const satisfies Rows;

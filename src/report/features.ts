@@ -1,6 +1,8 @@
 // What an installation can do, as text for people. Pure: plain data in, text out.
 
 import type { CodecFeatures, Features } from '../transfer/features.js';
+import { spacedWords } from '../options/names.js';
+import { OPTIONS } from '../options/table.js';
 import { formatSize } from '../units.js';
 
 export function formatFeatures(features: Features): string {
@@ -16,7 +18,7 @@ export function formatFeatures(features: Features): string {
       'limits',
       [
         `CPUs that may be used: ${features.cpus}`,
-        ...Object.entries(limits).map(([name, range]) => `${words(name)}: ${limitText(name, range)}`),
+        ...Object.entries(limits).map(([name, range]) => `${spacedWords(name)}: ${limitText(name, range)}`),
       ],
     ],
     ['warnings', features.warnings],
@@ -44,16 +46,13 @@ function codecLines({ codec, levels, bindings }: CodecFeatures): string[] {
   ];
 }
 
-/** `chunkSize` → `chunk size`. */
-function words(name: string): string {
-  return name.replace(/[A-Z]/g, (letter) => ` ${letter.toLowerCase()}`);
-}
-
 function limitText(name: string, { min, max }: { readonly min: number; readonly max: number }): string {
+  const write = OPTIONS.find((option) => option.name === name && option.kind.range !== undefined)?.kind.write;
   const text = (value: number): string => {
     if (value === Number.MAX_SAFE_INTEGER) return 'unlimited';
-    if (/chunk|memory|cache/i.test(name)) return formatSize(value);
-    return /timeout|flush|downtime/i.test(name) ? `${value} ms` : String(value);
+    if (write !== undefined) return write(value);
+    if (/chunk/i.test(name)) return formatSize(value);
+    return name === 'timeout' ? `${value} ms` : String(value);
   };
   return `${text(min)} to ${text(max)}`;
 }

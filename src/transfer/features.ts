@@ -10,7 +10,7 @@ import { GRAMMAR_ID, type GrammarName } from '../grammar/grammar.js';
 import type { Address } from '../link/address.js';
 import { allowedCpus } from '../os/cpus.js';
 import { FORMATS, METHODS, type Format, type Method } from '../options/amounts.js';
-import { LIMITS } from '../options/transfer.js';
+import { optionLimits } from '../options/features.js';
 import { packageVersion } from '../os/version.js';
 
 /** One binding of a codec. */
@@ -118,10 +118,10 @@ export function features({ zstdBinding }: FeaturesOptions = {}): Features {
     grammars: Object.keys(GRAMMAR_ID) as GrammarName[],
     addresses: ADDRESSES,
     limits: {
-      ...LIMITS,
-      // Of streams that come, not of options: the names must not be those of options.
+      ...optionLimits(),
+      // Of received streams, not of options. A test checks that no option has these names.
       receivedChunk: { min: 1, max: MAX_CHUNK_BYTES },
-      streamWindow: { min: 1, max: MAX_WINDOW },
+      reorderWindow: { min: 1, max: MAX_WINDOW },
     },
     errors: ERROR_CODES,
     warnings: codecWarnings(reports),

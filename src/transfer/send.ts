@@ -14,12 +14,8 @@ import { openInput, openOutput } from '../link/open.js';
 import type { OpenOptions } from '../link/options.js';
 import { checkNotSameFile, separateEnds } from '../link/same-file.js';
 import { senderGeometry, usefulSlotsFromFile } from './plan/memory.js';
-import {
-  DEFAULT_STORE_BYTES,
-  type ResolvedSendOptions,
-  resolveSendOptions,
-  type SendOptions,
-} from '../options/transfer.js';
+import { type ResolvedSendOptions, resolveSendOptions, type SendOptions } from '../options/transfer.js';
+import { DEFAULT_STORE_BYTES } from '../options/limits.js';
 import { adapts, adaptive } from './sender/adapt.js';
 import { agree, type Asked, chooseCoding, type Coding } from './plan/coding.js';
 import { CpuGovernor } from './sender/cpu-governor.js';

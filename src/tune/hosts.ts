@@ -3,7 +3,7 @@
 
 import { allowedCpus } from '../os/cpus.js';
 import type { ResolvedTuneOptions } from './advice/options.js';
-import { SHORTEST_BUDGET } from './advice/options.js';
+import { BUDGET_MS } from '../options/tune.js';
 import { threadSteps } from './advice/recommend.js';
 import type { Probed } from './advice/result.js';
 import type { TuneInput } from './measure/input.js';
@@ -97,7 +97,7 @@ function measureEngine(settings: ResolvedTuneOptions, input: TuneInput, begun: n
     scratch: input.scratch,
     deadline: performance.now() + budget * OVERHEAD_SHARE,
     latest: begun + budget * LATEST_SHARE,
-    giveUp: begun + Math.max(SHORTEST_BUDGET, budget * GIVE_UP_SHARE),
+    giveUp: begun + Math.max(BUDGET_MS.min, budget * GIVE_UP_SHARE),
     imageShare: Math.min(1, budget / USUAL_BUDGET),
     signal,
     zstdBinding,

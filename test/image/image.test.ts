@@ -8,7 +8,8 @@ import { join } from 'node:path';
 import { describe, it } from 'node:test';
 import { deflateSync } from 'node:zlib';
 import { RamferryError } from '../../src/errors.js';
-import { generateImage, writeImage, type ImageProfile } from '../../src/image/image.js';
+import { generateImage, writeImage } from '../../src/image/image.js';
+import type { ImageProfile } from '../../src/image/profiles.js';
 import { PAGE_BYTES } from '../../src/page/size.js';
 import { MIB } from '../../src/units.js';
 

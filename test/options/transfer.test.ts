@@ -4,13 +4,9 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { RamferryError } from '../../src/errors.js';
 import { allowedCpus } from '../../src/os/cpus.js';
-import {
-  environmentName,
-  optionsFromEnvironment,
-  unknownVariables,
-  RECEIVE_ENVIRONMENT,
-  SEND_ENVIRONMENT,
-} from '../../src/cli/environment.js';
+import { readEnvironment, unknownVariables } from '../../src/cli/environment.js';
+import { environmentName } from '../../src/options/names.js';
+import { optionsOf } from '../../src/options/table.js';
 import { resolveReceiveOptions, resolveSendOptions } from '../../src/options/transfer.js';
 
 const ends = { input: 'file:/a', output: 'tcp:b:1' };
@@ -158,6 +154,16 @@ describe('options of receive', () => {
 });
 
 describe('options from the environment', () => {
+  const optionsFromEnvironment = (
+    env: Record<string, string>,
+    command: 'send' | 'receive',
+  ): Record<string, unknown> =>
+    Object.fromEntries(
+      optionsOf(command)
+        .map((option) => [option.name, readEnvironment(env, option)] as const)
+        .filter(([, value]) => value !== undefined),
+    );
+
   it('have the names of the options', () => {
     assert.equal(environmentName('compressThreads'), 'RAMFERRY_COMPRESS_THREADS');
     assert.equal(environmentName('directIo'), 'RAMFERRY_DIRECT_IO');
@@ -174,7 +180,7 @@ describe('options from the environment', () => {
       RAMFERRY_DECOMPRESS_THREADS: '1',
       COMPRESS_THREADS: '9',
     };
-    const options = optionsFromEnvironment(env, SEND_ENVIRONMENT);
+    const options = optionsFromEnvironment(env, 'send');
     assert.deepEqual(options, {
       compressThreads: 3,
       compressLevel: -5,
@@ -183,11 +189,11 @@ describe('options from the environment', () => {
       compressWaitThread: false,
     });
     assert.equal(resolveSendOptions({ ...ends, ...options }).chunkSize, 524288);
-    assert.deepEqual(optionsFromEnvironment(env, RECEIVE_ENVIRONMENT), { decompressThreads: 1 });
+    assert.deepEqual(optionsFromEnvironment(env, 'receive'), { decompressThreads: 1 });
   });
 
   it('name the variable when they make no sense', () => {
-    const read = (env: Record<string, string>) => () => optionsFromEnvironment(env, SEND_ENVIRONMENT);
+    const read = (env: Record<string, string>) => () => optionsFromEnvironment(env, 'send');
     assert.match(
       refusal(read({ RAMFERRY_COMPRESS_THREADS: 'two' })).message,
       /^RAMFERRY_COMPRESS_THREADS: .*"two"/,

@@ -4,7 +4,8 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 
 import { features } from '../../src/transfer/features.js';
-import { LIMITS, resolveSendOptions } from '../../src/options/transfer.js';
+import { resolveSendOptions } from '../../src/options/transfer.js';
+import { LIMITS } from '../../src/options/limits.js';
 
 describe('features', () => {
   it('shows every limit of the options as it is', () => {

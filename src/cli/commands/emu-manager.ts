@@ -2,88 +2,32 @@
 // Nobody reads its stderr there: it logs to the system's log and to --log-file.
 
 import { accessSync, constants } from 'node:fs';
-import type { Argv, Options } from 'yargs';
-import { CODEC_NAMES } from '../../codec/codec.js';
+import type { Argv } from 'yargs';
 import { EXIT, RamferryError, toRamferryError } from '../../errors.js';
 import { Engine } from '../../hypervisor/xapi/emu-engine.js';
 import { emuManager } from '../../hypervisor/xapi/emu-manager.js';
 import type { FrontLog } from '../../hypervisor/xapi/emu-conversation.js';
 import { Syslog } from '../../hypervisor/xapi/syslog.js';
+import type { EmuOptions } from '../../options/emu-manager.js';
 import { exitNow } from '../../os/exit.js';
 import { libc } from '../../os/libc.js';
-import { optionsFromEnvironment, readText, type OptionKind } from '../environment.js';
 import { openLog } from '../log.js';
 import { lastReports, printResult, reportError, warnOnStderr } from '../output.js';
 import type { Command, ParsedArguments } from '../command.js';
-
-/** Options of the engine, and how their texts are read. */
-const ENGINE = {
-  codec: 'text',
-  compressLevel: 'number',
-  compressThreads: 'number',
-  decompressThreads: 'number',
-  chunkSize: 'text',
-  memoryLimit: 'text',
-  xbzrleCacheSize: 'text',
-  xenguestVersion: 'number',
-  zstdBinding: 'text',
-  flushAfter: 'text',
-  selfCheck: 'boolean',
-  hostThreads: 'number',
-  compressVgpu: 'boolean',
-} as const satisfies Record<string, OptionKind>;
-
-const OPTIONS: Record<string, Options> = {
-  exec: { describe: 'the real emu-manager', requiresArg: true, demandOption: true, type: 'string' },
-  codec: { describe: `${CODEC_NAMES.join(', ')} (zstd)`, requiresArg: true },
-  'compress-level': { describe: '0 stores, 1 is fastest (1)', requiresArg: true },
-  'compress-threads': { describe: 'compression threads (CPUs, at most 2)', requiresArg: true },
-  'decompress-threads': { describe: 'decompression threads (CPUs, at most 2)', requiresArg: true },
-  'host-threads': {
-    describe: 'threads of all migrations on this host together (CPUs; 0 = no limit)',
-    requiresArg: true,
-  },
-  'chunk-size': { describe: 'guest memory in a chunk, 64KiB to 16MiB (1MiB)', requiresArg: true },
-  'memory-limit': {
-    describe: 'memory that one migration may take (320MiB; of a save 256MiB and the page store)',
-    requiresArg: true,
-  },
-  'xbzrle-cache-size': {
-    describe: 'page store of a save: what was sent before is sent as its difference (0 = none)',
-    requiresArg: true,
-  },
-  'flush-after': { describe: 'how long bytes may wait for a full chunk (50ms)', requiresArg: true },
-  'self-check': {
-    describe: 'decode every chunk before it leaves, and compare (yes); --no-self-check saves the time',
-    type: 'boolean',
-  },
-  'compress-vgpu': {
-    describe: "compress the vGPU's stream as well: both hosts must say so",
-    type: 'boolean',
-  },
-  'xenguest-version': {
-    describe: '1: a save that hosts with ramferry 0.1 can restore, without the marks that betray damage (2)',
-    requiresArg: true,
-  },
-  'zstd-binding': { describe: 'use this zstd binding; see ramferry features', requiresArg: true },
-  syslog: { describe: 'log to the system log (yes); --no-syslog does not', type: 'boolean', default: true },
-  'log-file': { describe: 'append a log to this file', requiresArg: true, type: 'string' },
-  check: { describe: 'say whether all this works here, and do nothing', type: 'boolean' },
-};
+import { givenOptions, offerOptions } from '../options.js';
 
 export const emuManagerCommand: Command = {
   build: (parser: Argv) =>
-    parser
+    offerOptions(parser, 'emu-manager')
       .usage('$0 emu-manager [options] --exec PATH -- <the arguments that xenopsd gives>')
       // What stands behind `--` is somebody else's and stays as it is.
       .parserConfiguration({ 'populate--': true, 'short-option-groups': false, 'parse-numbers': false })
-      .options(OPTIONS)
       .epilog("scripts/install-emu-manager writes the wrapper for xenopsd.conf's emu-manager."),
   run,
 };
 
 async function run(parsed: ParsedArguments): Promise<number> {
-  const options = engineOptions(parsed);
+  const options = givenOptions(parsed, 'emu-manager');
   const exec = String(parsed['exec']);
   if (parsed['check'] === true) return await check(exec, options);
   const log = await openLogs(parsed);
@@ -95,15 +39,6 @@ async function run(parsed: ParsedArguments): Promise<number> {
   await lastReports();
   // A read or write of the stream may sit in the kernel; xenopsd waits for our end.
   exitNow(status);
-}
-
-function engineOptions(parsed: ParsedArguments): Record<string, unknown> {
-  const options: Record<string, unknown> = optionsFromEnvironment(process.env, ENGINE);
-  for (const [name, kind] of Object.entries<OptionKind>(ENGINE)) {
-    const value = parsed[name];
-    if (value !== undefined) options[name] = typeof value === 'string' ? readText(value, kind, name) : value;
-  }
-  return options;
 }
 
 async function openLogs(parsed: ParsedArguments): Promise<FrontLog> {
@@ -133,7 +68,7 @@ async function openLogs(parsed: ParsedArguments): Promise<FrontLog> {
 }
 
 /** For the installation: everything that a migration needs later. */
-async function check(exec: string, options: Record<string, unknown>): Promise<number> {
+async function check(exec: string, options: EmuOptions): Promise<number> {
   try {
     accessSync(exec, constants.X_OK);
   } catch (thrown) {

@@ -3,14 +3,14 @@
 import { EXIT } from '../../errors.js';
 import { features as listFeatures } from '../../transfer/features.js';
 import { formatFeatures } from '../../report/features.js';
-import { bindingFromEnvironment } from '../environment.js';
 import { printResult } from '../output.js';
 import type { Command } from '../command.js';
+import { givenOptions, offerOptions } from '../options.js';
 
 export const features: Command = {
-  build: (parser) => parser.option('json', { describe: 'as one line of JSON', type: 'boolean' }),
+  build: (parser) => offerOptions(parser, 'features'),
   run: async (parsed) => {
-    const found = listFeatures(bindingFromEnvironment(process.env));
+    const found = listFeatures(givenOptions(parsed, 'features'));
     await printResult(
       parsed['json'] === true
         ? JSON.stringify({ message_type: 'features', ...found })

@@ -2,14 +2,14 @@
 
 import { RamferryError } from '../../errors.js';
 import { receive as receiveStream } from '../../transfer/receive.js';
-import { receiveOptions, receiveParser } from '../options.js';
+import { ADDRESS_HELP, givenOptions, offerOptions } from '../options.js';
 import type { Command } from '../command.js';
 import { runTransfer } from '../transfer.js';
 
 export const receive: Command = {
-  build: receiveParser,
+  build: (parser) => offerOptions(parser, 'receive').epilog(ADDRESS_HELP),
   run: async (parsed) => {
-    const options = receiveOptions(parsed);
+    const options = givenOptions(parsed, 'receive');
     if (parsed['probe'] === true) {
       if (options.output !== '-') {
         throw new RamferryError('ERR_USAGE', 'a probe has no output: receive --probe takes one address only');

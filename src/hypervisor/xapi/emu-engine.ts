@@ -5,25 +5,19 @@ import type { HostThreadsKey } from '../../os/host-threads.js';
 import { hostThreadsKey } from '../../os/host-threads.js';
 import { RamferryError, toRamferryError } from '../../errors.js';
 import { chooseCoding } from '../../transfer/plan/coding.js';
-import { allowedCpus } from '../../os/cpus.js';
 import { senderGeometry } from '../../transfer/plan/memory.js';
 import type { EmuOptions } from '../../options/emu-manager.js';
+import type { Exact } from '../../options/exact.js';
+import { resolveOptions } from '../../options/schema.js';
+import type { GivenFor } from '../../options/table.js';
 import { resolveReceiveOptions, resolveSendOptions } from '../../options/transfer.js';
 import { planRestore, type RestorePlan } from '../../transfer/plan/receive-plan.js';
 import type { Sender, SenderSettings } from '../../transfer/sender/sender.js';
 import type { Outlet } from '../../container/outlet.js';
 import type { XenguestVersion } from '../../container/xenguest-mark.js';
 import { Statistics } from '../../transfer/statistics/statistics.js';
-import { invalidOption } from '../../units.js';
 
-/** Two threads keep up with one xenguest, which is single-threaded; ten fronts must fit a control domain. */
-const THREADS = 2;
-const MAX_HOST_THREADS = 255;
-/**
- * No page store by default. An evacuation runs ten migrations at once, each with a store in the control domain's memory at both
- * ends, and the sender does not know how much memory the other host can spare.
- */
-const STORE_BYTES = 0;
+true satisfies Exact<GivenFor<'emu-manager'>, EmuOptions>;
 
 /** The complete settings of both directions. */
 export class Engine {
@@ -35,27 +29,18 @@ export class Engine {
 
   /** @throws RamferryError ERR_OPTION_INVALID, ERR_CODEC_UNAVAILABLE */
   constructor(options: EmuOptions, onWarning: (text: string) => void) {
-    const { hostThreads, compressVgpu, decompressThreads, ...rest } = options;
-    const { memoryLimit, zstdBinding, compressThreads, selfCheck, xbzrleCacheSize, ...sending } =
-      dropUndefined(rest);
-    const threads = Math.min(THREADS, allowedCpus());
+    const { hostThreads, compressVgpu, decompressThreads, ...sending } = resolveOptions(
+      'emu-manager',
+      [],
+      options,
+    );
+    const { memoryLimit, zstdBinding } = sending;
     const ends = { input: '-', output: '-' };
-    const common = { ...ends, ...dropUndefined({ memoryLimit, zstdBinding }) };
-    this.#send = resolveSendOptions({
-      ...common,
-      ...sending,
-      xbzrleCacheSize: xbzrleCacheSize ?? STORE_BYTES,
-      compressThreads: compressThreads ?? threads,
-      selfCheck: selfCheck ?? true,
-      onWarning,
-    });
-    this.#receive = resolveReceiveOptions({
-      ...common,
-      decompressThreads: decompressThreads ?? threads,
-    });
+    this.#send = resolveSendOptions({ ...ends, ...sending, onWarning });
+    this.#receive = resolveReceiveOptions({ ...ends, memoryLimit, zstdBinding, decompressThreads });
     this.#coding = chooseCoding(this.#send);
-    this.compressVgpu = compressVgpu === true;
-    this.hostThreads = resolveHostThreads(hostThreads);
+    this.compressVgpu = compressVgpu;
+    this.hostThreads = hostThreads === 0 ? undefined : hostThreadsKey(hostThreads);
   }
 
   get chunkSize(): number {
@@ -64,7 +49,7 @@ export class Engine {
 
   /** Bytes of the page store of a save's memory stream. */
   get storeBytes(): number {
-    return this.#send.xbzrleCacheSize ?? STORE_BYTES;
+    return this.#send.xbzrleCacheSize ?? 0;
   }
 
   /** Version of method `xenguest` of a save's memory stream. */
@@ -127,18 +112,6 @@ export class Engine {
     const plan = planRestore({ memoryLimit, zstdBinding, decompressThreads });
     return { ...plan, shared: true, hostThreads: this.hostThreads };
   }
-}
-
-function dropUndefined<T extends object>(options: T): Partial<T> {
-  return Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined)) as Partial<T>;
-}
-
-function resolveHostThreads(given: number | undefined): HostThreadsKey | undefined {
-  const count = given ?? Math.min(allowedCpus(), MAX_HOST_THREADS);
-  if (!Number.isInteger(count) || count < 0 || count > MAX_HOST_THREADS) {
-    throw invalidOption('hostThreads', count, `expected 0 to ${MAX_HOST_THREADS}`);
-  }
-  return count === 0 ? undefined : hostThreadsKey(count);
 }
 
 /** One stream and its transfer. */

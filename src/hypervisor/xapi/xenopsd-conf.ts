@@ -3,9 +3,10 @@
 // its oddities. Source: xen-api, ocaml/xapi-idl/lib/xcp_service.ml, Config_file, and xenops_server.ml.
 
 import type { Method } from '../../options/amounts.js';
+import { SEND_ROWS } from '../../options/send.js';
 
 /** Case-sensitive. */
-const KEY = 'migration-compressor';
+export const METHOD_KEY = SEND_ROWS.method.configKey;
 
 export interface XenopsdConf {
   /** Undefined when the file does not set it. The last setting counts. */
@@ -18,13 +19,13 @@ export function parseXenopsdConf(text: string): XenopsdConf {
   const warnings: string[] = [];
   for (const line of text.split('\n')) {
     const [key, written] = readLine(line) ?? [];
-    if (key !== KEY || written === undefined) continue;
+    if (key !== METHOD_KEY || written === undefined) continue;
     const value = written.toLowerCase();
     if (value === 'stream' || value === 'xenguest') {
       method = value;
     } else {
       method = 'stream';
-      warnings.push(`unknown ${KEY} ${JSON.stringify(written)}: using stream`);
+      warnings.push(`unknown ${METHOD_KEY} ${JSON.stringify(written)}: using stream`);
     }
   }
   return { method, warnings };

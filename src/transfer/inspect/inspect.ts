@@ -30,15 +30,15 @@ import { inspectXen } from './xen.js';
 /** What inspect takes besides its input. */
 export interface InspectOptions {
   /** Decode every chunk and check everything, as `receive` does. */
-  readonly verify?: boolean;
+  readonly verify?: boolean | undefined;
   /** Bytes of memory that decoding may take, or a text: `1GiB`. Default as for `receive`. */
-  readonly memoryLimit?: number | string;
+  readonly memoryLimit?: number | string | undefined;
   /** Threads that decode. Default as for `receive`. */
-  readonly decompressThreads?: number;
+  readonly decompressThreads?: number | undefined;
   /** The zstd binding to decode with, instead of the best one that works. */
-  readonly zstdBinding?: string;
+  readonly zstdBinding?: string | undefined;
   /** Ends the walk. */
-  readonly signal?: AbortSignal;
+  readonly signal?: AbortSignal | undefined;
 }
 
 /**

@@ -4,11 +4,8 @@
 
 import type { HostThreadsKey } from '../../os/host-threads.js';
 import type { Hello } from '../../control/negotiation.js';
-import {
-  DEFAULT_CHUNK_BYTES,
-  DEFAULT_STORE_BYTES,
-  type ResolvedReceiveOptions,
-} from '../../options/transfer.js';
+import type { ResolvedReceiveOptions } from '../../options/transfer.js';
+import { DEFAULT_CHUNK_BYTES, DEFAULT_STORE_BYTES } from '../../options/limits.js';
 import { codecBytes } from './codec-memory.js';
 import { storeBeside } from './memory.js';
 import { receiverHello } from './receiver-hello.js';

@@ -10,9 +10,9 @@ import {
   DECOMPRESS_THREADS,
   DEFAULT_MEMORY_LIMIT,
   DEFAULT_STORE_BYTES,
-  type ResolvedSendOptions,
   STORE_PART,
-} from '../../options/transfer.js';
+} from '../../options/limits.js';
+import type { ResolvedSendOptions } from '../../options/transfer.js';
 
 export interface StoreQuestion {
   readonly settings: Pick<ResolvedSendOptions, 'xbzrleCacheSize' | 'memoryLimit' | 'method' | 'onWarning'>;

@@ -3,7 +3,7 @@
 import { bindingInfo } from '../../codec/registry.js';
 import { recordCapacity } from '../../chunk/encode.js';
 import { receiverGeometry, senderGeometry } from '../../transfer/plan/memory.js';
-import { DEFAULT_MEMORY_LIMIT } from '../../options/transfer.js';
+import { DEFAULT_MEMORY_LIMIT } from '../../options/limits.js';
 import { defaultStore } from '../../transfer/plan/store-size.js';
 import { formatSize, MIB } from '../../units.js';
 import type { Settings } from './recommend.js';

@@ -2,18 +2,15 @@
 // it. Measures and recommends nothing: that is tune's task. Each coding is warmed up, repeated, and reported at its best.
 
 import { cpus } from 'node:os';
-import { z } from 'zod';
 
-import { CODEC_NAMES, type CodecName } from '../../codec/codec.js';
+import type { CodecName } from '../../codec/codec.js';
 import { usableCodecs } from '../../codec/features.js';
 import { bindingInfo } from '../../codec/registry.js';
 import { RamferryError } from '../../errors.js';
 import { peakMemory } from '../../os/peak-memory.js';
 import { allowedCpus } from '../../os/cpus.js';
-import type { Exact } from '../../options/exact.js';
-import { LIMITS, optionError } from '../../options/transfer.js';
-import type { BenchOptions } from '../../options/tune.js';
-import { invalidOption, KIB, parseSize } from '../../units.js';
+import { type BenchOptions, REPETITIONS } from '../../options/tune.js';
+import { invalidOption, KIB } from '../../units.js';
 import { Measurements, REFERENCE } from '../measure/measurements.js';
 import { benchDelta } from './delta.js';
 import type { BenchResult, BenchRow, DeltaFigures } from './result.js';
@@ -21,9 +18,8 @@ import { benchRow } from './row.js';
 import { watchHostLoad } from '../../os/host-load.js';
 import { openTuneInput, type TuneInput } from '../measure/input.js';
 import { makeUp } from '../advice/make-up.js';
-import { measuring } from '../advice/options.js';
+import { resolveBenchOptions, type ResolvedBenchOptions } from '../advice/options.js';
 import { benchPeers, type PeerFigures } from './peers.js';
-import { REGION_BYTES } from '../measure/region.js';
 import { type Coding, CodecRig } from '../measure/codec-rig.js';
 import { fewer } from '../measure/sample.js';
 
@@ -36,41 +32,9 @@ const DEFAULT_LEVELS: Readonly<Record<CodecName, readonly number[]>> = {
 /** Chunk sizes of the reference, when none are given. */
 const DEFAULT_SIZES = [64 * KIB, 256 * KIB, 1024 * KIB, 4096 * KIB];
 /** Regions, and repetitions after the pass that warms up. */
-const FULL = { regions: 32, repetitions: 5 };
-const QUICK = { regions: 12, repetitions: 2 };
+const FULL = { regions: 32, repetitions: REPETITIONS.full };
+const QUICK = { regions: 12, repetitions: REPETITIONS.quick };
 const MOST_PEER_REPETITIONS = 3;
-
-const schema = z.strictObject({
-  input: z.string().min(1),
-  /** Names; default: all that can be used here. */
-  codecs: z
-    .array(z.enum(CODEC_NAMES as [CodecName]))
-    .min(1)
-    .readonly()
-    .optional(),
-  /** Levels for every codec that has levels; default: a few of each. */
-  levels: z.array(z.int()).min(1).readonly().optional(),
-  /** Sizes; default: 1 MiB, and for zstd 1 from 64 KiB to 4 MiB. */
-  chunkSizes: z
-    .array(z.union([z.number(), z.string()]))
-    .min(1)
-    .readonly()
-    .optional(),
-  /** Numbers of threads; default: one, and as many as there are CPUs. */
-  threads: z.array(z.int().min(1).max(LIMITS.threads.max)).min(1).readonly().optional(),
-  /** An older image of the same guest: pages that have changed since are measured with deltas, too. */
-  before: z.string().min(1).optional(),
-  repetitions: z.int().min(1).max(1000).optional(),
-  /** Fewer regions and repetitions: under 30 s. */
-  quick: z.boolean().default(false),
-  /** Other programs, where they are installed. */
-  peers: z.boolean().default(true),
-  ...measuring,
-});
-
-true satisfies Exact<z.input<typeof schema>, BenchOptions>;
-
-type BenchSettings = z.output<typeof schema>;
 
 /**
  * Measures codecs on a guest's memory, on this host.
@@ -84,7 +48,7 @@ type BenchSettings = z.output<typeof schema>;
  * ```
  */
 export async function bench(options: BenchOptions): Promise<BenchResult> {
-  const settings = resolve(options);
+  const settings = resolveBenchOptions(options);
   const codings = codingsOf(settings);
   const started = performance.now();
   const hostLoad = watchHostLoad();
@@ -124,16 +88,9 @@ export async function bench(options: BenchOptions): Promise<BenchResult> {
   }
 }
 
-function resolve(options: BenchOptions): BenchSettings {
-  const parsed = schema.safeParse(options);
-  if (parsed.success) return parsed.data;
-  const given = options as unknown as Record<string, unknown>;
-  throw optionError(parsed.error.issues[0], given, Object.keys(schema.shape));
-}
-
 /** Every coding with every number of threads. @param measurements gets the figures of one thread */
 async function benchRows(
-  { threads = [...new Set([1, allowedCpus()])], zstdBinding, signal, onProgress }: BenchSettings,
+  { threads = [...new Set([1, allowedCpus()])], zstdBinding, signal, onProgress }: ResolvedBenchOptions,
   fd: number,
   codings: readonly Coding[],
   repetitions: number,
@@ -166,7 +123,7 @@ async function benchRows(
 
 /** What page deltas gain, where an older image is given. */
 async function deltaOf(
-  { before, zstdBinding, signal, onProgress }: BenchSettings,
+  { before, zstdBinding, signal, onProgress }: ResolvedBenchOptions,
   input: TuneInput,
   codings: readonly Coding[],
   repetitions: number,
@@ -180,7 +137,7 @@ async function deltaOf(
 
 /** Other programs, unless they are not wanted. */
 async function peersOf(
-  { peers, signal, onProgress }: BenchSettings,
+  { peers, signal, onProgress }: ResolvedBenchOptions,
   { part, scratch }: TuneInput,
   repetitions: number,
 ): Promise<PeerFigures[]> {
@@ -195,7 +152,7 @@ async function peersOf(
   });
 }
 
-function codingsOf(settings: BenchSettings): Coding[] {
+function codingsOf(settings: ResolvedBenchOptions): Coding[] {
   const usable = usableCodecs();
   const codecs = settings.codecs ?? usable;
   const missing = codecs.find((codec) => !usable.includes(codec));
@@ -204,7 +161,7 @@ function codingsOf(settings: BenchSettings): Coding[] {
       hint: 'ramferry features says why',
     });
   }
-  const sizes = settings.chunkSizes?.map(chunkSize);
+  const sizes = settings.chunkSizes;
   return codecs.flatMap((codec) => {
     const { levels } = bindingInfo(codec, codec === 'zstd' ? { binding: settings.zstdBinding } : {});
     const wanted = levels.effective && codec !== 'none' ? settings.levels : undefined;
@@ -217,12 +174,4 @@ function codingsOf(settings: BenchSettings): Coding[] {
       return own.map((size) => ({ codec, level, chunkSize: size }));
     });
   });
-}
-
-function chunkSize(value: string | number): number {
-  const size = parseSize(value, 'chunkSizes');
-  if (size < LIMITS.chunkSize.min || size > REGION_BYTES || size % 4096 !== 0) {
-    throw invalidOption('chunkSizes', value, 'expected multiples of 4096 from 64KiB to 4MiB');
-  }
-  return size;
 }

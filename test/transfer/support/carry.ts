@@ -8,7 +8,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after } from 'node:test';
 
-import { generateImage, type ImageProfile } from '../../../src/image/image.js';
+import { generateImage } from '../../../src/image/image.js';
+import type { ImageProfile } from '../../../src/image/profiles.js';
 import type { ReceiveOptions, SendOptions } from '../../../src/options/transfer.js';
 import { receive } from '../../../src/transfer/receive.js';
 import { send } from '../../../src/transfer/send.js';

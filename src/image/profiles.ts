@@ -1,0 +1,5 @@
+// What a generated image is like. Apart from the generator, which the options need not load.
+
+/** Which guest the image is like. `idle`: a guest that has booted and does nothing. `busy`: a database at work. */
+export const IMAGE_PROFILES = ['idle', 'busy'] as const;
+export type ImageProfile = (typeof IMAGE_PROFILES)[number];

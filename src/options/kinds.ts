@@ -1,0 +1,173 @@
+// Kinds of option values: how a text is read, which values pass, and how an amount is written in help and pages.
+// A kind knows no option; its schema is built with the option's name, for messages.
+
+import type { Readable, Writable } from 'node:stream';
+
+import { z } from 'zod';
+
+import {
+  outOfRange,
+  parseCpus,
+  parseDuration,
+  parseRate,
+  parseSize,
+  type Unit,
+  writeExactly,
+  writeRate,
+} from '../units.js';
+import type { CpuShare, Duration, Rate, Size } from './amounts.js';
+import type { Range } from './limits.js';
+
+/** How a text of the command line or the environment becomes a value; the rest is left to the schema. */
+export type Reading = 'text' | 'number' | 'boolean' | 'list' | 'numbers';
+
+/** What may be given is `In`, what comes out of the check is `Out`. */
+export interface Kind<In, Out> {
+  readonly reading: Reading;
+  /** A switch: `--name` and `--no-name` without a value. */
+  readonly isSwitch?: boolean;
+  /** May stand several times. */
+  readonly repeats?: boolean;
+  readonly range?: Range;
+  readonly choices?: readonly string[];
+  readonly schema: (name: string) => z.ZodType<Out, In>;
+  /** A value as people write it. */
+  readonly write: (value: unknown) => string;
+}
+
+/** A number with a unit, or the bare number. The schema hands the name of the option to the parser. */
+function quantity(
+  parse: (value: string | number, option: string) => number,
+  unit: Unit,
+  range: Range,
+  multiple = 1,
+) {
+  return (name: string): z.ZodType<number, number | string> =>
+    z
+      .union([z.number(), z.string()])
+      .transform((value) => {
+        const amount = parse(value, name);
+        if (amount < range.min) throw outOfRange(name, value, 'below', range.min, unit);
+        if (amount > range.max) throw outOfRange(name, value, 'above', range.max, unit);
+        return amount;
+      })
+      .refine((value) => multiple === 1 || value % multiple === 0, `expected a multiple of ${multiple}`);
+}
+
+/** Bytes. @param multiple bytes of which the size must be a multiple */
+export function size(range: Range, multiple = 1): Kind<Size, number> {
+  return {
+    reading: 'text',
+    range,
+    schema: quantity(parseSize, 'size', range, multiple),
+    write: (value) => writeExactly(Number(value), 'size'),
+  };
+}
+
+/** Bytes per second. */
+export function rate(range: Range): Kind<Rate, number> {
+  return {
+    reading: 'text',
+    range,
+    schema: quantity(parseRate, 'count', range),
+    write: (value) => writeRate(Number(value)),
+  };
+}
+
+/** Milliseconds. */
+export function duration(range: Range): Kind<Duration, number> {
+  return {
+    reading: 'text',
+    range,
+    schema: quantity(parseDuration, 'duration', range),
+    write: (value) => writeExactly(Number(value), 'duration'),
+  };
+}
+
+/** Processor time, in CPUs. */
+export function cpuShare(range: Range): Kind<CpuShare, number> {
+  return { reading: 'text', range, schema: quantity(parseCpus, 'count', range), write: String };
+}
+
+/** A whole number. Without a range the code that uses it knows the limits. */
+export function count(range?: Range): Kind<number, number> {
+  return {
+    reading: 'number',
+    ...(range === undefined ? {} : { range }),
+    schema: () => (range === undefined ? z.int() : z.int().min(range.min).max(range.max)),
+    write: String,
+  };
+}
+
+/** One of a few words. */
+export function choice<const Name extends string>(choices: readonly Name[]): Kind<Name, Name> {
+  return {
+    reading: 'text',
+    choices,
+    schema: () => z.enum(choices as [Name]),
+    write: String,
+  };
+}
+
+/** A text that is not empty. */
+export function text(): Kind<string, string> {
+  return { reading: 'text', schema: () => z.string().min(1), write: String };
+}
+
+/** Yes or no, by a switch. */
+export function flag(): Kind<boolean, boolean> {
+  return { ...onOff(), isSwitch: true };
+}
+
+/** Yes or no, as a value: `--name on`. */
+export function onOff(): Kind<boolean, boolean> {
+  return { reading: 'boolean', schema: () => z.boolean(), write: (value) => (value === true ? 'yes' : 'no') };
+}
+
+/** An option that may stand several times, one text each. */
+export function texts(): Kind<readonly string[], readonly string[]> {
+  return {
+    reading: 'text',
+    repeats: true,
+    schema: () => z.array(z.string().min(1)).readonly(),
+    write: (value) => (value as readonly string[]).join(','),
+  };
+}
+
+/** One or more values with commas between them. */
+export function list<In, Out>(each: Kind<In, Out>): Kind<readonly In[], readonly Out[]> {
+  return {
+    reading: each.reading === 'number' ? 'numbers' : 'list',
+    ...(each.range === undefined ? {} : { range: each.range }),
+    ...(each.choices === undefined ? {} : { choices: each.choices }),
+    schema: (name) => z.array(each.schema(name)).min(1).readonly(),
+    write: (value) => (Array.isArray(value) ? value.map(each.write).join(',') : each.write(value)),
+  };
+}
+
+/** An address, or a stream. A stream is known by its method: it may come from another copy of Node's `stream`. */
+function end<Stream extends Readable | Writable>(
+  method: 'read' | 'write',
+): Kind<string | Stream, string | Stream> {
+  const schema = (): z.ZodType<string | Stream, string | Stream> =>
+    z.custom<string | Stream>(
+      (value) =>
+        typeof value === 'string'
+          ? value !== ''
+          : typeof (value as Partial<Record<string, unknown>> | null | undefined)?.[method] === 'function',
+      { error: 'expected an address that is not empty, or a stream' },
+    );
+  return { reading: 'text', schema, write: String };
+}
+
+export const readableEnd = (): Kind<string | Readable, string | Readable> => end<Readable>('read');
+export const writableEnd = (): Kind<string | Writable, string | Writable> => end<Writable>('write');
+
+/** Version 1 or 2 of method `xenguest`. */
+export function xenguestVersion(): Kind<1 | 2, 1 | 2> {
+  return {
+    reading: 'number',
+    schema: () => z.union([z.literal(1), z.literal(2)], { error: 'expected 1 or 2' }),
+    write: String,
+  };
+}

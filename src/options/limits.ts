@@ -1,0 +1,51 @@
+// Limits and defaults of options that other rooms calculate with. The table (table.ts) takes them from here.
+
+import { MAX_STORE_PAGES } from '../chunk/page-store.js';
+import { MAX_CHUNK_BYTES } from '../chunk/record.js';
+import { PAGE_BYTES } from '../page/size.js';
+import { KIB, MIB } from '../units.js';
+
+/** The least and the greatest amount that an option takes, both included. */
+export interface Range {
+  readonly min: number;
+  readonly max: number;
+}
+
+const UNLIMITED = Number.MAX_SAFE_INTEGER;
+/** setTimeout takes no more. */
+const MAX_TIMEOUT_MS = 2 ** 31 - 1;
+
+/** Bytes, milliseconds, CPUs and counts. */
+export const LIMITS = {
+  threads: { min: 1, max: 255 },
+  chunkSize: { min: 64 * KIB, max: 16 * MIB },
+  window: { min: 16 * MIB, max: MAX_CHUNK_BYTES },
+  /** Below this not even two of the smallest slots fit; what larger chunks need is checked when they are laid out. */
+  memoryLimit: { min: 4 * MIB, max: UNLIMITED },
+  downtimeLimit: { min: 1, max: MAX_TIMEOUT_MS },
+  /** 0 = none; one buffer of Node.js holds all its pages. */
+  xbzrleCacheSize: { min: 0, max: MAX_STORE_PAGES * PAGE_BYTES },
+  maxSize: { min: 1, max: UNLIMITED },
+  flushAfter: { min: 1, max: 60_000 },
+  /** CPUs. */
+  maxCpu: { min: 0.05, max: 255 },
+  nice: { min: 0, max: 19 },
+  timeout: { min: 0, max: MAX_TIMEOUT_MS },
+} as const satisfies Record<string, Range>;
+
+/** Bytes per second; 0 = no limit. */
+export const RATE: Range = { min: 0, max: UNLIMITED };
+
+/** As QEMU's xbzrle-cache-size. */
+export const DEFAULT_STORE_BYTES = 64 * MIB;
+/** Bytes of guest stream in a chunk when nothing is said. */
+export const DEFAULT_CHUNK_BYTES = MIB;
+/** What everything but the page store may take. */
+export const MEMORY_BESIDE_STORE = 256 * MIB;
+export const DEFAULT_MEMORY_LIMIT = MEMORY_BESIDE_STORE + DEFAULT_STORE_BYTES;
+/** Share of a memory limit that a page store takes whose size was not given. */
+export const STORE_PART = 1 / 4;
+
+/** QEMU allows 8 compression threads by default and 2 for decompression, which is several times as fast. */
+export const COMPRESS_THREADS = 8;
+export const DECOMPRESS_THREADS = 2;

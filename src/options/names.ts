@@ -1,0 +1,20 @@
+// How one option is called: `compressThreads` in the library, `--compress-threads` on the command line, `RAMFERRY_COMPRESS_THREADS` in
+// the environment. Imports nothing.
+
+/** All variables of the environment that ramferry reads begin with it. */
+export const VARIABLE_PREFIX = 'RAMFERRY_';
+
+/** `compressThreads` to `compress-threads`. */
+export function kebabCase(name: string): string {
+  return name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
+}
+
+/** `compressThreads` to `compress threads`. */
+export function spacedWords(name: string): string {
+  return kebabCase(name).replaceAll('-', ' ');
+}
+
+/** `compressThreads` to `RAMFERRY_COMPRESS_THREADS`. */
+export function environmentName(name: string): string {
+  return VARIABLE_PREFIX + kebabCase(name).replaceAll('-', '_').toUpperCase();
+}

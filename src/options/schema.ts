@@ -1,0 +1,79 @@
+// Checks the options of a command against the table, at the library's door. Schemas are built when a command first needs them.
+// Promises a complete set, in base units, or ERR_OPTION_INVALID with the option's name. Opens nothing.
+
+import { z } from 'zod';
+
+import { RamferryError } from '../errors.js';
+import { guarded } from '../transfer/statistics/callbacks.js';
+import type { CommandName } from './commands.js';
+import { optionError } from './refusal.js';
+import { type GivenFor, type Option, optionsOf, type ValuesFor } from './table.js';
+
+/** A function whose exceptions stay its own; z.function() would check its arguments at each call. */
+const callback = z
+  .custom<(...args: unknown[]) => void>((value) => typeof value === 'function', {
+    error: 'expected a function',
+  })
+  .transform((value) => guarded(value))
+  .optional();
+
+/** What a program gives beside options: they have no text. */
+const HOOKS = {
+  signal: z.instanceof(AbortSignal).optional(),
+  onProgress: callback,
+  onListening: callback,
+  onWarning: callback,
+};
+
+export type HookName = keyof typeof HOOKS;
+
+const built = new Map<CommandName, z.ZodObject>();
+
+/** The schema of one option, its default included. */
+export function optionSchema({ name, kind, required, ...row }: Option): z.ZodType {
+  const schema = kind.schema(name);
+  if (required === true) return schema;
+  const { default: usual } = row;
+  if (usual === undefined) return schema.optional();
+  return typeof usual === 'function' ? schema.default(usual as () => unknown) : schema.default(usual);
+}
+
+function schemaOf(command: CommandName, hooks: readonly HookName[]): z.ZodObject {
+  let schema = built.get(command);
+  if (schema === undefined) {
+    const options = optionsOf(command).filter(({ commandLineOnly }) => commandLineOnly !== true);
+    schema = z.strictObject({
+      ...Object.fromEntries(options.map((option) => [option.name, optionSchema(option)])),
+      ...Object.fromEntries(hooks.map((name) => [name, HOOKS[name]])),
+    });
+    built.set(command, schema);
+  }
+  return schema;
+}
+
+/**
+ * Checks and completes the options of a command.
+ * @param hooks what the command takes besides
+ * @throws RamferryError ERR_OPTION_INVALID
+ */
+export function resolveOptions<Command extends CommandName, Hooks extends object>(
+  command: Command,
+  hooks: readonly (HookName & keyof Hooks)[],
+  given: GivenFor<Command> & Hooks,
+): ValuesFor<Command> & Hooks {
+  const schema = schemaOf(command, hooks);
+  const result = schema.safeParse(given);
+  const named = given as Readonly<Record<string, unknown>>;
+  if (!result.success) throw optionError(result.error.issues[0], named, Object.keys(schema.shape));
+  refuseExcluded(command, named);
+  return result.data as ValuesFor<Command> & Hooks;
+}
+
+function refuseExcluded(command: CommandName, given: Readonly<Record<string, unknown>>): void {
+  for (const { name, excludes } of optionsOf(command)) {
+    if (excludes === undefined || given[name] === undefined) continue;
+    if (excludes.names.some((other) => given[other] !== undefined)) {
+      throw new RamferryError('ERR_OPTION_INVALID', excludes.message, { hint: excludes.hint });
+    }
+  }
+}

@@ -1,0 +1,74 @@
+// The table of all options: every command, the environment, `ramferry features`, docs/OPTIONS.md and the manual page derive from it.
+// The rows lie beside the documented interfaces that they fill, a file for each subject.
+
+import type { CommandName } from './commands.js';
+import { COMMON_ROWS, RECEIVE_END_ROWS, SEND_END_ROWS } from './common.js';
+import { EMU_ROWS } from './emu-manager.js';
+import {
+  GUEST_COMPARE_ROWS,
+  GUEST_DESTINATION_ROWS,
+  GUEST_LINK_ROWS,
+  GUEST_ROWS,
+  GUEST_SOURCE_ROWS,
+} from './guest.js';
+import { INCOMING_ROWS, MIGRATE_ROWS, QEMU_GUEST_ROWS } from './migrate.js';
+import { INSPECT_ROWS, RECEIVE_ROWS } from './receive.js';
+import { COMMAND_LINE_ROWS } from './reports.js';
+import type { GivenBy, OptionRow, Rows, ValuesOf } from './row.js';
+import { SEND_ROWS } from './send.js';
+import { BENCH_ROWS, MEASURING_ROWS, TUNE_ROWS } from './tune.js';
+
+/** In the order in which help shows them. */
+const TABLE = [
+  SEND_END_ROWS,
+  RECEIVE_END_ROWS,
+  QEMU_GUEST_ROWS,
+  MIGRATE_ROWS,
+  INCOMING_ROWS,
+  SEND_ROWS,
+  RECEIVE_ROWS,
+  INSPECT_ROWS,
+  EMU_ROWS,
+  TUNE_ROWS,
+  BENCH_ROWS,
+  MEASURING_ROWS,
+  GUEST_ROWS,
+  GUEST_SOURCE_ROWS,
+  GUEST_DESTINATION_ROWS,
+  GUEST_COMPARE_ROWS,
+  GUEST_LINK_ROWS,
+  COMMON_ROWS,
+  COMMAND_LINE_ROWS,
+] as const satisfies readonly Rows[];
+
+type UnionToIntersection<Union> = (Union extends unknown ? (member: Union) => void : never) extends (
+  all: infer All,
+) => void
+  ? All
+  : never;
+type EachGiven<Table, Command> = Table extends unknown ? GivenBy<Table, Command> : never;
+type EachValues<Table, Command> = Table extends unknown ? ValuesOf<Table, Command> : never;
+
+/** What a caller gives for a command, callbacks and signals aside. */
+export type GivenFor<Command extends CommandName> = UnionToIntersection<
+  EachGiven<(typeof TABLE)[number], Command>
+>;
+/** What the command's code gets of it: checked, in base units, defaults filled in. */
+export type ValuesFor<Command extends CommandName> = UnionToIntersection<
+  EachValues<(typeof TABLE)[number], Command>
+>;
+
+/** A row with its name. */
+export interface Option extends OptionRow {
+  readonly name: string;
+}
+
+/** Every row; a name stands several times where commands mean different things by it. */
+export const OPTIONS: readonly Option[] = TABLE.flatMap((rows: Rows) =>
+  Object.entries(rows).map(([name, row]) => ({ name, ...row })),
+);
+
+/** The options of a command, in the order in which help shows them. */
+export function optionsOf(command: CommandName): readonly Option[] {
+  return OPTIONS.filter(({ commands }) => commands.includes(command));
+}
