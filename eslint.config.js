@@ -60,7 +60,7 @@ const zones = [
 ];
 
 export default tseslint.config(
-  { ignores: ['dist/', 'bundle/', 'node_modules/'] },
+  { ignores: ['dist/', 'bundle/', 'docs/api/', 'node_modules/'] },
   js.configs.recommended,
   ...tseslint.configs.strictTypeChecked,
   {

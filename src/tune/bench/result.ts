@@ -84,7 +84,7 @@ export interface BenchResult {
     /** What each stretch took. */
     readonly loads: readonly StretchCost[];
   }[];
-  /** Most bytes that the process ever had resident. */
+  /** Largest resident size of the process, in bytes. */
   readonly peakMemory: number;
   /** Milliseconds. */
   readonly took: number;
