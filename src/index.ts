@@ -59,7 +59,7 @@ export type {
 export type { Convergence } from './transfer/statistics/convergence.js';
 export type { CodecCounts, PageCounts } from './transfer/statistics/counts.js';
 export type { AdaptiveReport } from './transfer/adaptive/chooser.js';
-export type { Switch } from './transfer/adaptive/controller.js';
+export type { Switch } from './transfer/adaptive/switch.js';
 
 // Knowledge of streams, hosts and this installation.
 export { inspect, type InspectOptions } from './transfer/inspect/inspect.js';

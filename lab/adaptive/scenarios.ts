@@ -1,7 +1,7 @@
 // Transfers in simulated time that stand for what the adaptive controller meets: links, guests, receivers, and changes of each.
 // Each yields an outcome that two controllers, or two policies, can be compared by. Deterministic.
 
-import type { Switch } from '../../src/transfer/adaptive/controller.js';
+import type { Switch } from '../../src/transfer/adaptive/switch.js';
 import { Simulation, type SimulationOptions, WORLD, type World } from './simulation.js';
 
 const MBIT = 1e6 / 8;

@@ -3,7 +3,8 @@
 // waited. Deterministic: noise comes from a seed.
 
 import { type Candidate, candidates } from '../../src/transfer/adaptive/candidates.js';
-import { Controller, type FirstGuess, type Switch } from '../../src/transfer/adaptive/controller.js';
+import { Controller, type FirstGuess } from '../../src/transfer/adaptive/controller.js';
+import type { Switch } from '../../src/transfer/adaptive/switch.js';
 import type { Policy } from '../../src/transfer/adaptive/policy.js';
 import { Random } from '../../src/image/random.js';
 

@@ -5,11 +5,12 @@ import type { CodecName } from '../../codec/codec.js';
 import type { Waiting } from '../../io/waiting-source.js';
 import type { EncodeJob } from '../../slot/encode-job.js';
 import { type Candidate, codingName } from './candidates.js';
-import { Controller, type FirstGuess, type Switch } from './controller.js';
+import { Controller, type FirstGuess } from './controller.js';
 import type { TrialFigures } from './curves.js';
 import { MOST_SWITCHES_KEPT } from './limits.js';
 import type { Machine } from './prediction.js';
-import type { WriteFigures } from './write-figures.js';
+import type { Switch } from './switch.js';
+import type { WriteFigures } from './link/write-figures.js';
 
 /** What the controller did, for the statistics. */
 export interface AdaptiveReport {

@@ -1,6 +1,6 @@
 // Chooses how the next chunk is coded: the candidate with which the transfer goes fastest, by what was measured so far.
 // A state machine without clock, slots or I/O: it is fed with chunks, writes and processor time, and asked for a choice. Its
-// states are those of the link (link-state.ts) and of the switches (switch-policy.ts), drawn in docs/ADAPTIVE.md.
+// states are those of the link (link/link-state.ts) and of the switches (switch-policy.ts), drawn in docs/ADAPTIVE.md.
 
 import type { Waiting } from '../../io/waiting-source.js';
 import { STORED_TRIES } from '../../slot/encode-job.js';
@@ -9,32 +9,15 @@ import { Corrections } from './corrections.js';
 import { CpuSampler } from './cpu-sampler.js';
 import { type ChunkFigures, Curves, type TrialFigures } from './curves.js';
 import { Interval } from './interval.js';
-import { LinkGauge, type LinkInterval } from './link-gauge.js';
+import { LinkGauge, type LinkInterval } from './link/link-gauge.js';
 import { MainThread } from './main-thread.js';
 import { type Policy, POLICY } from './policy.js';
 import { type Machine, predictAll, type Prediction } from './prediction.js';
-import { ReceiverGauge } from './receiver-gauge.js';
+import { ReceiverGauge } from './link/receiver-gauge.js';
+import { reasonOf, type Switch } from './switch.js';
 import { SwitchPolicy } from './switch-policy.js';
 import { Trials } from './trials.js';
-import type { WriteFigures } from './write-figures.js';
-
-/** A change of candidate, and why. */
-export interface Switch {
-  /** Milliseconds since the start. */
-  readonly time: number;
-  /** Coding before: codec and level. */
-  readonly from: string;
-  /** Coding after. */
-  readonly to: string;
-  /** For people. */
-  readonly reason: string;
-  /** Bytes per second that the link carries; absent while it has never limited. */
-  readonly linkRate?: number;
-  /** Bytes of guest memory per second that were expected without the change. */
-  readonly expectedBefore: number;
-  /** Bytes of guest memory per second that were expected with it. */
-  readonly expectedAfter: number;
-}
+import type { WriteFigures } from './link/write-figures.js';
 
 /** What is known before anything was measured. */
 export interface FirstGuess {
@@ -283,19 +266,11 @@ export class Controller {
       time: Math.round(now - this.#start),
       from: codingName(this.#list[from]!),
       to: codingName(this.#list[candidate]!),
-      reason: this.#reason(here, expected),
+      reason: reasonOf(here, expected, this.#link.measured),
       ...(this.linkRate === undefined ? {} : { linkRate: Math.round(this.linkRate) }),
       expectedBefore: Math.round(here.rate),
       expectedAfter: Math.round(expected.rate),
     };
-  }
-
-  #reason(here: Prediction, there: Prediction): string {
-    if (here.bottleneck === 'link') return 'the link limits, and a smaller stream is faster';
-    if (there.bottleneck === 'link') return 'the processors limit, and the link has room';
-    return this.#link.measured
-      ? 'the processors limit, and this is less work'
-      : 'the processors limit, and the link has not limited yet';
   }
 
   #isStored(candidate: number): boolean {

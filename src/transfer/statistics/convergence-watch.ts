@@ -12,7 +12,7 @@ const LOOKS = 2;
 export interface ConvergenceWatchOptions {
   /** Milliseconds for which the guest may be paused. */
   readonly downtimeLimit: number;
-  /** Somebody writes the stream meanwhile: how long a round takes says how fast pages are dirtied. */
+  /** A running guest writes the stream: the length of a round tells how fast pages are dirtied. */
   readonly live: boolean;
   readonly onWarning?: ((message: string) => void) | undefined;
   /** Milliseconds that never go back. */

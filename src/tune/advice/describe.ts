@@ -13,7 +13,14 @@ import { ETHERNET_PAYLOAD } from '../model/link.js';
 import { makeUp } from './make-up.js';
 import { predict, type Route } from '../model/model.js';
 import type { ResolvedTuneOptions } from './options.js';
-import { type Choice, confidence, paysUpTo, reasonsToWithhold, type Table } from './recommend.js';
+import {
+  type Choice,
+  type Confidence,
+  confidence,
+  paysUpTo,
+  reasonsToWithhold,
+  type Table,
+} from './recommend.js';
 import type { Alternative, CodingFigures, Probed, TuneResult } from './result.js';
 import type { Coding } from '../measure/codec-rig.js';
 import { predictLive } from '../model/live.js';
@@ -44,20 +51,10 @@ export async function describe(findings: Findings, took: number): Promise<TuneRe
   const { sample, kind } = input;
   const plain = choices.find((choice) => choice.settings.codec === 'none')!;
   const alternative = (choice: Choice): Alternative => toAlternative(choice, settings, route);
-  const stretches = table.stretches(best.settings);
   const payload = (rate: number): number | null => (rate === Infinity ? null : rate / ETHERNET_PAYLOAD);
   const codecs = new Set(table.codings.map(({ codec }) => codec).filter((codec) => codec !== 'none'));
   const spread = measurements.spread(best.settings.codec);
-  const trust = confidence({
-    regionSeconds: stretches.map(
-      (stretch) => predict([stretch], best.settings.threads, { ...route, startUp: 0 }).seconds,
-    ),
-    empty: measurements.regions.map(({ empty }) => empty === true),
-    whole: sample.whole && measurements.regions.length === sample.regions.length,
-    spread,
-    extrapolated: best.prediction.extrapolated,
-    measured: best.measured,
-  });
+  const trust = confidenceOf(findings, spread);
   const withheld = reasonsToWithhold({
     busy: findings.load.busy,
     confidence: trust,
@@ -100,6 +97,25 @@ export async function describe(findings: Findings, took: number): Promise<TuneRe
       load: findings.load,
     },
   };
+}
+
+/** @param spread of repetitions with the recommended codec */
+function confidenceOf(
+  { input, measurements, route, table, best }: Findings,
+  spread: number | undefined,
+): Confidence {
+  const { threads } = best.settings;
+  const flowing = { ...route, startUp: 0 };
+  return confidence({
+    regionSeconds: table
+      .stretches(best.settings)
+      .map((stretch) => predict([stretch], threads, flowing).seconds),
+    empty: measurements.regions.map(({ empty }) => empty === true),
+    whole: input.sample.whole && measurements.regions.length === input.sample.regions.length,
+    spread,
+    extrapolated: best.prediction.extrapolated,
+    measured: best.measured,
+  });
 }
 
 function toAlternative(

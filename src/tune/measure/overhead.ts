@@ -123,13 +123,7 @@ export async function measureSettings(options: OverheadOptions): Promise<Setting
     const takerPerByte = writer === 'socket' ? ((await cpuOf(reader)) - taken) / delivered : 0;
     // The command needs its memory.
     await sender.close();
-    const command = { wall: Infinity, cpu: Infinity };
-    for (let start = 0; start < STARTS; start++) {
-      if (start > 0 && performance.now() > options.latest) break;
-      const { wall, cpu } = await timeCommand(receiver, options.file, output);
-      command.wall = Math.min(command.wall, wall);
-      command.cpu = Math.min(command.cpu, cpu);
-    }
+    const command = await fastestCommand(receiver, options, output);
     const complete = found.size === settings.length;
     const [any] = found.values();
     for (const [name] of settings) if (!found.has(name)) found.set(name, any!);
@@ -144,6 +138,22 @@ export async function measureSettings(options: OverheadOptions): Promise<Setting
 async function cpuOf(child: EngineChild): Promise<number> {
   child.ask({ kind: 'cpu' });
   return (await child.expect('cpu')).seconds;
+}
+
+/** The fastest of some starts of the command. */
+async function fastestCommand(
+  receiver: EngineChild,
+  { file, latest }: OverheadOptions,
+  output: string,
+): Promise<CommandTime> {
+  const command = { wall: Infinity, cpu: Infinity };
+  for (let start = 0; start < STARTS; start++) {
+    if (start > 0 && performance.now() > latest) break;
+    const { wall, cpu } = await timeCommand(receiver, file, output);
+    command.wall = Math.min(command.wall, wall);
+    command.cpu = Math.min(command.cpu, cpu);
+  }
+  return command;
 }
 
 /** The command line as users start it, with all modules that it loads. */

@@ -6,7 +6,7 @@ import { describe, it } from 'node:test';
 import { setImmediate } from 'node:timers/promises';
 
 import { RamferryError } from '../../../src/errors.js';
-import type { WriteFigures } from '../../../src/transfer/adaptive/write-figures.js';
+import type { WriteFigures } from '../../../src/transfer/adaptive/link/write-figures.js';
 import { DeliveryWindow } from '../../../src/transfer/pace/delivery-window.js';
 import { image } from '../support/carry.js';
 import {

@@ -1,7 +1,7 @@
 // Consecutive writes that leave at less than half the estimated rate: the link has become slow. One slow write may have waited
 // for a lost packet. Pure; fed with every write that waited.
 
-import { type Policy, POLICY } from './policy.js';
+import { type Policy, POLICY } from '../policy.js';
 
 export class SlowdownDetector {
   readonly #policy: Policy['slowdown'];

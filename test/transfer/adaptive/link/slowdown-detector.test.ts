@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 
-import { SlowdownDetector } from '../../../src/transfer/adaptive/slowdown-detector.js';
+import { SlowdownDetector } from '../../../../src/transfer/adaptive/link/slowdown-detector.js';
 
 const BELIEVED = 100e6;
 

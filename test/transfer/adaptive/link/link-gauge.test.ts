@@ -3,8 +3,8 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 
-import { LinkGauge } from '../../../src/transfer/adaptive/link-gauge.js';
-import { MIB } from '../../../src/units.js';
+import { LinkGauge } from '../../../../src/transfer/adaptive/link/link-gauge.js';
+import { MIB } from '../../../../src/units.js';
 
 /** Writes for so many milliseconds: each `bytes`, kept waiting for `wait`, with `gap` before it. */
 function write(

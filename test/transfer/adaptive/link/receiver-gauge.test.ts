@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 
-import { ReceiverGauge } from '../../../src/transfer/adaptive/receiver-gauge.js';
+import { ReceiverGauge } from '../../../../src/transfer/adaptive/link/receiver-gauge.js';
 
 const WINDOW_MS = 50;
 

@@ -1,8 +1,8 @@
 // Whether a waiting sender waits for the link, by the receiver's report (Waiting). Where both sides have much to do, each waits
 // for the other by turns; only a link keeps both waiting at once. Pure; fed with each report, asked once an interval.
 
-import type { Waiting } from '../../io/waiting-source.js';
-import { type Policy, POLICY } from './policy.js';
+import type { Waiting } from '../../../io/waiting-source.js';
+import { type Policy, POLICY } from '../policy.js';
 
 /** Milliseconds of the sender and microseconds of the receiver, and for how long of them each waited. */
 interface Turn {

@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 
-import { DrainMeter } from '../../../src/transfer/adaptive/drain-meter.js';
+import { DrainMeter } from '../../../../src/transfer/adaptive/link/drain-meter.js';
 
 /** Bytes per millisecond. */
 const RATE = 100_000;

@@ -2,7 +2,7 @@
 // the buffer held something throughout, the link had no rest, and what left meanwhile is its rate, whether or not a write
 // waited. Pure; fed with every write, time is given.
 
-import { type Policy, POLICY } from './policy.js';
+import { type Policy, POLICY } from '../policy.js';
 import type { WriteFigures } from './write-figures.js';
 
 interface Drained {

@@ -4,7 +4,7 @@
 
 import { DrainMeter } from './drain-meter.js';
 import { type EstimatedLink, isMeasured, type LinkState, type MeasuredLink } from './link-state.js';
-import { type Policy, POLICY } from './policy.js';
+import { type Policy, POLICY } from '../policy.js';
 import { SlowdownDetector } from './slowdown-detector.js';
 import { Throughput } from './throughput.js';
 import type { WriteFigures } from './write-figures.js';

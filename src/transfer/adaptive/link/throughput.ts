@@ -1,7 +1,7 @@
 // What has passed the link: the fastest run of bytes of the interval at hand, and the rates of recent intervals. Counts what has
 // left the kernel, because its buffers take bytes as fast as they come. Pure; fed with every write, time is given.
 
-import { type Policy, POLICY } from './policy.js';
+import { type Policy, POLICY } from '../policy.js';
 
 export class Throughput {
   readonly #policy: Policy['link'];
