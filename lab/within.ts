@@ -1,7 +1,7 @@
-// A deadline for what a test waits for. Whoever breaks what the test is about shall read within seconds what did not come,
-// and not wait until somebody ends a run that hangs.
+// A deadline for what a test waits for. A change that breaks it is told within seconds what did not come, and the run does not
+// hang.
 
-/** Longer than a machine full of other tests needs for anything that is waited for one by one. */
+/** Longer than a machine that runs many other tests needs for a single wait. */
 export const PATIENCE_MS = 15_000;
 
 /**

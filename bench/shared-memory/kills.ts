@@ -114,7 +114,7 @@ async function judge(
   }
   if (unknown)
     return runs ? { outcome: 'unknown', wrong: 'unknown, and the source runs' } : { outcome: 'unknown' };
-  if (!runs) return { outcome: 'source', wrong: 'nobody runs' };
+  if (!runs) return { outcome: 'source', wrong: 'neither guest runs' };
   if (gone !== undefined) return { outcome: 'source' };
   if (await touched(destination.machine))
     return { outcome: 'source', wrong: "the destination's QEMU lives on" };
@@ -155,7 +155,7 @@ async function within<T>(promise: Promise<T>, limit: number): Promise<T | undefi
   return first;
 }
 
-/** Watchdogs are nobody's children: they are known by the monitors in their orders. */
+/** Watchdogs have no parent here: the monitors in their orders identify them. */
 async function noWatchdogs(members: readonly Member[]): Promise<boolean> {
   const until = performance.now() + SETTLED_MS;
   while (performance.now() < until) {

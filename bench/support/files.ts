@@ -25,8 +25,8 @@ export function repeated(image: string, bytes: number, directory: string): strin
 }
 
 /**
- * The same in another order, MiB by MiB: every stretch of it has something from everywhere in the image. Whoever compares
- * what passed at different times compares the same kind of memory.
+ * The same in another order, MiB by MiB, so that every stretch holds something from everywhere in the image. A comparison of
+ * what passed at different times then compares the same kind of memory.
  */
 export function mixed(image: string, bytes: number, directory: string): string {
   const path = join(directory, `mixed-${bytes}.ram`);

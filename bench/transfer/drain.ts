@@ -1,5 +1,5 @@
-// What ramferry holds when the guest is paused: somebody writes RAM as fast as it is taken, stops, and the clock runs until
-// the last byte has come out at the other end. By hand, as root, on a quiet machine:
+// What ramferry holds when the guest is paused: a writer sends RAM as fast as it is taken and stops; the clock runs until the
+// last byte has come out at the other end. By hand, as root, on a quiet machine:
 //
 //   node dist/bench/transfer/drain.js --image FILE [--link 1gbit,100mbit] [--reader MBPS] [--runs 5] [-- OPTIONS OF SEND]
 //

@@ -87,9 +87,9 @@ const name = ({ settings: { codec, level, chunkSize } }: AdviceRow): string =>
 const XAPI = 'xapi';
 const PORT = 9000;
 const CPU = { source: '0', destination: '1' };
-/** A receiver has been there for a while when somebody sends. */
+/** How long a receiver listens before the sender starts, as on real hosts. */
 const LISTENING_MS = 1_000;
-/** Whoever takes so many times as long as the best so far is ended. */
+/** A run is ended when it takes this many times as long as the best so far. */
 const HOPELESS = 1.6;
 
 /** One processor for each side, in its own network. */
@@ -182,8 +182,8 @@ async function runCase({
     await transfer(network, image, optionsOf('zstd 1 1MiB'));
     const spared = new Set([name(advice.recommended), ...also]);
     for (const each of contenders) await once(each, spared.has(each) ? Infinity : HOPELESS * best + 1);
-    // Whoever may be the best, or was chosen, goes again; in turns, and every other time in the opposite order: on a machine
-    // that slows down now and then, who always comes first would bear it more often.
+    // The settings that may be the best, and the chosen ones, run again in turns. Every other turn is in the opposite order: on a
+    // machine that slows down now and then, the first of each turn would bear it more often.
     for (let round = 1; round < runs; round++) {
       const order = [...contenders].sort((a, b) => median(times[a]!) - median(times[b]!));
       const again = [...new Set([name(advice.recommended), ...also, ...order.slice(0, 4)])];
@@ -212,7 +212,7 @@ const USAGE = `usage: node dist/bench/tune/cases.js --image NAME=FILE --case NAM
 
   --image NAME=FILE  a RAM image; NAME is busy or idle
   --case NAME-LINK   for example busy-1gbit; LINK: ${Object.keys(BANDWIDTH).join(', ')}; or all: every image on every link
-  --runs N           runs of whoever may be the best (3)
+  --runs N           runs of the settings that may be the best (3)
   --budget TIME      of tune (20s)
   --also OPTIONS     one more contender: options of send, for example "--adaptive"; or xapi, its pipeline (socat, zstd)
   --out FILE         append the results there, one JSON line a case; cases that are there already are left out, so that a

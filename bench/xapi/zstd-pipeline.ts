@@ -19,7 +19,7 @@ export async function listening({ destination }: Network, port: number): Promise
     const { stdout } = await run(['ip', 'netns', 'exec', destination, 'cat', '/proc/net/tcp']);
     if (new RegExp(`:${hex} 00000000:0000 0A`).test(stdout)) return;
   }
-  throw new Error('nobody listens');
+  throw new Error(`no process listens on port ${port}`);
 }
 
 export interface PipelineOptions {

@@ -1,5 +1,5 @@
-// The stream between two hosts, or to a disk: xenopsd's descriptor, which is blocking and shared with whom xenopsd
-// starts, and the far end of it.
+// The stream between two hosts, or to a disk: xenopsd's descriptor, which is blocking and shared with the process that
+// xenopsd starts, and its far end.
 import fs from 'node:fs';
 import type { ByteSink, ByteSource } from '../../src/io/bytes.js';
 import { libc } from '../../src/os/libc.js';
@@ -62,7 +62,7 @@ export class Stream {
     }
   }
 
-  /** The network's side; its own description is shared with nobody. */
+  /** The network's side, with an open file description of its own. */
   #open(): SocketLink {
     const socket = this.transport === 'socket';
     this.#link ??= linkOf(this.far, !socket, socket || this.#saving, socket || !this.#saving);
@@ -77,7 +77,7 @@ export class Stream {
     return this.#open().sink!;
   }
 
-  /** Bytes that lie in the kernel, taken by nobody yet. */
+  /** Bytes in the kernel's buffer that have not been read. */
   get waiting(): number {
     return libc()?.unread(this.#saving ? this.far : this.fd) ?? 0;
   }

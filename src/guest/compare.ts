@@ -190,7 +190,7 @@ class Parts {
     onLine?: (line: JsonLine) => void,
   ): CommandProcess {
     if (this.hooks.signal?.aborted === true) throw toRamferryError(this.hooks.signal.reason);
-    // A quiet source would not tell its rounds; the others' progress is nobody's business here.
+    // A quiet source would not report its rounds; the progress of the other parts is not shown.
     const quiet = name === 'source' ? [] : ['--quiet'];
     const command = [...this.hooks.command, ...args, '--json', ...quiet];
     const child = new CommandProcess(place === undefined ? command : place(command), {

@@ -60,7 +60,7 @@ export async function receiveGuest(
     await source.close();
     return report;
   } catch (thrown) {
-    // The source may be gone: then nobody hears it, and what went wrong first is what counts.
+    // The source may be gone. Then the message is lost, and the first failure is the one to report.
     if (back !== undefined) await sendMessage(back, MESSAGE.shut, messageNumber(1)).catch(() => undefined);
     await Promise.all([sink?.abort(), source.close()]);
     throw thrown;

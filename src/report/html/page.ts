@@ -1,6 +1,6 @@
 // The report as one page that needs nothing else: style, data, chart library and the script that draws are all in it.
-// Every text goes through escape(), data through a JSON that cannot end its script element: names of files are somebody
-// else's. Without scripts the tables still say everything.
+// Names of files come from outside, so every text goes through escape(), and data through a JSON that cannot end its script
+// element. Without scripts the tables still say everything.
 
 import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
