@@ -13,13 +13,13 @@ import { fuzz, fuzzTarget } from './target.js';
 const iterations = Number(process.env['RAMFERRY_FUZZ_ITERATIONS'] ?? 12_000);
 
 describe('fuzzing native streams', () => {
-  it('the corpus itself decodes', async () => {
+  it('decodes the corpus', async () => {
     const corpus = readCorpus();
     assert.ok(corpus.length >= 20);
     for (const { stream } of corpus) await decodeInline(stream);
   });
 
-  it('the same seed gives the same mutant', () => {
+  it('gives the same mutant for the same seed', () => {
     const streams = readCorpus().map(({ stream }) => stream);
     for (let seed = 1; seed < 200; seed++) {
       const [one, two] = [1, 2].map(() =>
@@ -29,7 +29,7 @@ describe('fuzzing native streams', () => {
     }
   });
 
-  it(`${iterations} mutants are refused with a typed error or decode to what they say`, async () => {
+  it(`refuses ${iterations} mutants with a typed error, or decodes them to their checksums`, async () => {
     const report = await fuzz({ iterations, seed: 1, receiverEvery: 0 });
     // The budget reaches every line of defence, and some mutants get through all of them.
     const codes = [
@@ -49,10 +49,14 @@ describe('fuzzing native streams', () => {
     assert.ok(report.other > 0);
   });
 
-  it('the receiver and its threads say the same of some of them', { timeout: 120_000 }, async () => {
-    const report = await fuzz({ iterations: 40, seed: 1_000_001, receiverEvery: 1 });
-    assert.equal(report.received, 40);
-  });
+  it(
+    'gives the same verdict in the receiver and its threads, for a sample',
+    { timeout: 120_000 },
+    async () => {
+      const report = await fuzz({ iterations: 40, seed: 1_000_001, receiverEvery: 1 });
+      assert.equal(report.received, 40);
+    },
+  );
 });
 
 describe('fuzzing what surrounds native streams', { timeout: 300_000 }, () => {

@@ -134,7 +134,7 @@ async function decode(
     .subarray(0, GUARD)
     .fill(0x5a);
   try {
-    // Chunks come one by one here, and one that needs others was refused before: nobody has to wait.
+    // Chunks come one by one here, and a chunk that needs others was refused before, so no chunk waits.
     const store = pages === undefined ? undefined : { store: pages, wait: () => undefined };
     await decodeChunk({ expander: expander(maxChunk), scratch, codec, store }, header, record, chunk);
     return Buffer.from(chunk);

@@ -23,8 +23,8 @@ import {
 const ONE_ROUND: SendGuestOptions = { policy: { kind: 'fixed', rounds: 1 } };
 
 for (const format of GUEST_FORMATS) {
-  describe(`a simulated guest as ${format}`, () => {
-    it('is the same stream on every run, and another for another seed', async () => {
+  describe(`sendGuest and receiveGuest, ${format}`, () => {
+    it('write the same stream for the same seed, another for another', async () => {
       const first = await record(await smallGuest(format));
       const again = await record(await smallGuest(format));
       assert.ok(first.stream.equals(again.stream));
@@ -32,7 +32,7 @@ for (const format of GUEST_FORMATS) {
       assert.ok(!first.stream.equals(other.stream));
     });
 
-    it('arrives as the RAM that the source had at the pause, after rounds of heavy dirtying', async () => {
+    it('deliver the RAM of the pause after rounds of heavy dirtying', async () => {
       const guest = await smallGuest(format);
       const { stream, report } = await record(guest);
       const received = await replay(stream);
@@ -55,13 +55,13 @@ for (const format of GUEST_FORMATS) {
       assert.equal(report.converged, false);
     });
 
-    it('is read in any split, one byte at a time too', async () => {
+    it('read the stream in any split, one byte at a time too', async () => {
       const guest = await smallGuest(format, MIB / 16);
       const { stream } = await record(guest, ONE_ROUND);
       for (const step of [1, 7, 4099]) assertSameRam((await replay(stream, step)).ram, guest.ram);
     });
 
-    it('cut anywhere is an error that says so', async () => {
+    it('report a truncated stream, cut anywhere', async () => {
       const guest = await smallGuest(format, MIB / 16);
       const { stream } = await record(guest, ONE_ROUND);
       const cuts = [0, 1, 3, 4, 8, 23, 24, 39, 40, stream.length - 1];
@@ -70,12 +70,12 @@ for (const format of GUEST_FORMATS) {
         await assert.rejects(replay(stream.subarray(0, cut)), code('ERR_STREAM_TRUNCATED'));
     });
 
-    it('with bytes after its end is an error', async () => {
+    it('refuse bytes after the end of the stream', async () => {
       const { stream } = await record(await smallGuest(format, MIB / 16), ONE_ROUND);
       await assert.rejects(replay(Buffer.concat([stream, Buffer.of(0)])), code('ERR_STREAM_TRAILING'));
     });
 
-    it('with one bit of a page changed is an error', async () => {
+    it('refuse a page with one bit changed', async () => {
       const { stream } = await record(await smallGuest(format, MIB / 4), ONE_ROUND);
       // In the contents of a page that is not all zero: the first run of text.
       const at = stream.indexOf('guest kernel');
@@ -84,7 +84,7 @@ for (const format of GUEST_FORMATS) {
       await assert.rejects(replay(stream), code('ERR_STREAM_CHECKSUM', 'ERR_STREAM_FORMAT'));
     });
 
-    it('never fails in another way, whatever byte is changed', async () => {
+    it('throw nothing but RamferryError, whatever byte is changed', async () => {
       const { stream } = await record(await smallGuest(format, MIB / 16), ONE_ROUND);
       for (let at = 0; at < stream.length; at += at < 1400 ? 7 : 3331) {
         const damaged = Buffer.from(stream);
@@ -106,14 +106,14 @@ for (const format of GUEST_FORMATS) {
       }
     });
 
-    it('larger than the destination allows is refused before it takes memory', async () => {
+    it('refuse a guest larger than --ram-limit before they allocate memory', async () => {
       const { stream } = await record(await smallGuest(format, MIB), ONE_ROUND);
       const source = new MemorySource(stream);
       await assert.rejects(receiveGuest(oneWay(source), { limitBytes: MIB / 2 }), code('ERR_STREAM_LIMIT'));
       assert.equal(source.closed, 1);
     });
 
-    it('is refused when its RAM is not what was told out of band', async () => {
+    it('refuse RAM that differs from the expected hash', async () => {
       const { stream, report } = await record(await smallGuest(format, MIB), ONE_ROUND);
       const receive = (expectedHash: bigint) =>
         receiveGuest(oneWay(new MemorySource(stream)), { limitBytes: LIMIT, expectedHash });
@@ -122,7 +122,7 @@ for (const format of GUEST_FORMATS) {
     });
 
     if (format === 'qemu') return;
-    it('keeps the rules of the libxc specification', async () => {
+    it('keep the rules of the libxc specification', async () => {
       const { stream } = await record(await smallGuest(format));
       const report = await checkLibxc(new MemorySource(stream));
       assert.deepEqual(report.violations, []);
@@ -132,8 +132,8 @@ for (const format of GUEST_FORMATS) {
   });
 }
 
-describe('a source', () => {
-  it('gives the sink up when it cannot go on', async () => {
+describe('sendGuest', () => {
+  it('aborts the sink when it fails', async () => {
     const guest = await smallGuest('qemu', MIB);
     const sink = new MemorySink();
     const bad = { ...HEAVY, load: { ...HEAVY.load!, workingSetPages: 257, firstPage: 0 } };
@@ -142,7 +142,7 @@ describe('a source', () => {
     assert.equal(sink.finished, 0);
   });
 
-  it('wants at least one round', async () => {
+  it('refuses zero rounds', async () => {
     const guest = await smallGuest('qemu', MIB);
     for (const policy of [
       { kind: 'fixed', rounds: 0 },

@@ -30,7 +30,7 @@ async function run(
 }
 
 describe('pre-copy by the clock', () => {
-  it('sends ever shorter rounds while the guest is slower than the link, until the rest fits the limit', async () => {
+  it('shortens rounds until the rest fits the limit, guest slower than the link', async () => {
     const { report, live } = await run(1000, 10);
     assert.ok(report.converged);
     // The link takes 4 pages while the guest dirties one: every round is a quarter of the one before, and a little
@@ -47,7 +47,7 @@ describe('pre-copy by the clock', () => {
     assert.equal(last.dirtyPages, 0);
   });
 
-  it('measures rate, throughput and what the downtime would be', async () => {
+  it('measures dirty rate, throughput and expected downtime', async () => {
     const { report, live } = await run(1000, 10);
     const [first] = live;
     assert.ok(Math.abs(first!.milliseconds - 2048 / 4) < 3, `${first!.milliseconds} ms`);
@@ -64,13 +64,13 @@ describe('pre-copy by the clock', () => {
     assert.ok(report.totalMilliseconds > report.downtimeMilliseconds);
   });
 
-  it('pauses at once when the first round already left little enough', async () => {
+  it('pauses at once when the first round leaves less than the limit', async () => {
     const { report, live } = await run(1000, 200);
     assert.equal(live.length, 1);
     assert.ok(report.converged);
   });
 
-  it('takes the limit to the millisecond', async () => {
+  it('applies the limit to the millisecond', async () => {
     // Nothing is written; 40 ms of what was sent wait in the socket.
     const at = async (limit: number) => (await run(0, limit, { waiting: 40 * LINK, maxRounds: 1 })).report;
     const { expectedDowntime } = (await at(1000)).rounds[0]!;
@@ -78,7 +78,7 @@ describe('pre-copy by the clock', () => {
     assert.equal((await at(expectedDowntime - 0.001)).converged, false);
   });
 
-  it('gives up after max-rounds when the guest is faster than the link, and says so', async () => {
+  it('stops after max-rounds and reports it, guest faster than the link', async () => {
     const { report, live } = await run(8000, 50, { maxRounds: 5 });
     assert.equal(live.length, 5);
     assert.equal(report.converged, false);
@@ -87,7 +87,7 @@ describe('pre-copy by the clock', () => {
     assert.equal(report.rounds.at(-1)!.pages, 1024);
   });
 
-  it('counts what the other side has not read yet into the expected downtime', async () => {
+  it('adds unread bytes of the receiver to the expected downtime', async () => {
     const idle = await run(0, 50, { waiting: 40 * LINK });
     assert.ok(idle.report.converged);
     assert.equal(Math.round(idle.live[0]!.expectedDowntime), 40);
@@ -95,7 +95,7 @@ describe('pre-copy by the clock', () => {
     assert.equal(full.report.converged, false);
   });
 
-  it('takes bytes per second for pages', async () => {
+  it('converts bytes per second to pages', async () => {
     const clock = new FakeClock();
     const guest = await smallGuest('qemu', MIB);
     const report = await sendGuest(oneWay(new MemorySink(clock, LINK)), guest, {
@@ -106,7 +106,7 @@ describe('pre-copy by the clock', () => {
     assert.equal(report.writes, Math.floor(report.rounds[0]!.milliseconds));
   });
 
-  it('tells every round when it ends', async () => {
+  it('reports each round at its end', async () => {
     const told: number[] = [];
     const guest = await smallGuest('qemu', MIB);
     const { rounds } = await sendGuest(oneWay(new MemorySink()), guest, {

@@ -13,8 +13,8 @@ import { PAGE_BYTES } from '../../src/page/size.js';
 import { MIB } from '../../src/units.js';
 import { code } from './harness.js';
 
-describe("a guest's RAM", () => {
-  it('comes from an image file as it is, across segments', async () => {
+describe('GuestRam', () => {
+  it('reads an image file unchanged, across segments', async () => {
     const folder = await mkdtemp(join(tmpdir(), 'ramferry-ram-'));
     try {
       const path = join(folder, 'guest.ram');
@@ -37,7 +37,7 @@ describe("a guest's RAM", () => {
     }
   });
 
-  it('has the same hash whether zero pages were written or never touched', () => {
+  it('hashes zero pages alike, written or never touched', () => {
     const touched = new GuestRam(3000);
     touched.page(2500).fill(0);
     const untouched = new GuestRam(3000);
@@ -47,7 +47,7 @@ describe("a guest's RAM", () => {
     assert.notEqual(new GuestRam(2999).hash(), touched.hash());
   });
 
-  it('knows zero pages, clears and copies', () => {
+  it('recognises zero pages, clears and copies', () => {
     const ram = new GuestRam(2000);
     const copy = Buffer.alloc(2 * PAGE_BYTES, 7);
     ram.copyPage(1500, copy, 100);
@@ -62,7 +62,7 @@ describe("a guest's RAM", () => {
     assert.ok(ram.isZero(1500));
   });
 
-  it('makes pages zero that held something, among others that were never touched', () => {
+  it('clears pages with contents among pages never touched', () => {
     const ram = new GuestRam(4);
     ram.page(0).fill(1);
     ram.setPage(2, Buffer.alloc(2 * PAGE_BYTES, 3), PAGE_BYTES);
@@ -77,7 +77,7 @@ describe("a guest's RAM", () => {
     );
   });
 
-  it('ends where it ends', () => {
+  it('refuses pages beyond its end', () => {
     const ram = new GuestRam(10, 20);
     assert.throws(() => ram.page(10), RangeError);
     assert.throws(() => ram.page(-1), RangeError);

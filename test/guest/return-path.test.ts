@@ -32,9 +32,9 @@ const LOAD: SendGuestOptions = {
   load: { ...HEAVY.load!, workingSetPages: 200, firstPage: 0, rate: { pagesPerRound: 300 } },
 };
 
-describe('a guest over a duplex link', () => {
+describe('the return path of a simulated guest', () => {
   for (const format of ['qemu', 'libxc-pv', 'xl-pvh'] as const) {
-    it(`is acknowledged and compared (${format})`, async () => {
+    it(`acknowledges the guest and compares its RAM (${format})`, async () => {
       const guest = await smallGuest(format, MIB);
       const { source, destination } = pair();
       const [sent, received] = await Promise.all([
@@ -48,7 +48,7 @@ describe('a guest over a duplex link', () => {
     });
   }
 
-  it('is asked for as QEMU does: OPEN_RETURN_PATH, then a PING with the number 1', async () => {
+  it('opens as in QEMU: OPEN_RETURN_PATH, then PING 1', async () => {
     const written: Buffer[] = [];
     const guest = await smallGuest('qemu', MIB / 4);
     const { source, destination } = pair((bytes) => {
@@ -62,7 +62,7 @@ describe('a guest over a duplex link', () => {
     assert.ok(Buffer.concat(written).includes(Buffer.from('0800010000' + '080002000400000001', 'hex')));
   });
 
-  it('has a downtime from the pause to the acknowledgement, whatever comes after it', async () => {
+  it('measures the downtime from the pause to the acknowledgement, whatever follows', async () => {
     const clock = new FakeClock();
     const guest = await smallGuest('qemu', MIB);
     const { source, destination, back } = pair();
@@ -80,7 +80,7 @@ describe('a guest over a duplex link', () => {
     assert.equal(clock.pending, 0);
   });
 
-  it('says when RAM arrived changed', async () => {
+  it('reports RAM that arrived changed', async () => {
     const guest = await smallGuest('libxc-pv', MIB);
     let left = 100_000;
     const { source, destination } = pair((bytes) => {
@@ -96,7 +96,7 @@ describe('a guest over a duplex link', () => {
     code('ERR_STREAM_CHECKSUM')(sent.reason);
   });
 
-  it('fails at the source when the destination cannot load it', async () => {
+  it('fails the source when the destination cannot load the guest', async () => {
     const guest = await smallGuest('libxc-pvh', MIB);
     const { source, destination } = pair();
     const [sent, received] = await Promise.allSettled([
@@ -109,7 +109,7 @@ describe('a guest over a duplex link', () => {
     code('ERR_PEER_FAILED')(sent.reason);
   });
 
-  it('does not wait for ever', async () => {
+  it('ends the wait for an answer at its deadline', async () => {
     const clock = new FakeClock();
     const guest = await smallGuest('qemu', MIB);
     const { source } = pair();
@@ -121,7 +121,7 @@ describe('a guest over a duplex link', () => {
     clearInterval(timer);
   });
 
-  it('refuses answers that are none', async () => {
+  it('refuses malformed answers', async () => {
     for (const [answer, expected] of [
       [Buffer.from([0, 1, 0xff, 0xff]), 'ERR_STREAM_LIMIT'],
       [Buffer.from([0, 1, 0, 0]), 'ERR_STREAM_FORMAT'],
@@ -140,7 +140,7 @@ describe('a guest over a duplex link', () => {
     }
   });
 
-  it('passes over messages that it did not ask for', async () => {
+  it('skips unrequested messages', async () => {
     const guest = await smallGuest('libxc-pv', MIB / 4);
     const { source, back } = pair();
     await sendMessage(back, MESSAGE.pong, messageNumber(1));
@@ -153,7 +153,7 @@ describe('a guest over a duplex link', () => {
     assert.ok(acknowledged);
   });
 
-  it('never throws anything but a RamferryError at a destination whose source died', async () => {
+  it('throws nothing but RamferryError at the destination when the source dies', async () => {
     const { destination, there } = pair();
     const receiving = receiveGuest(destination, { limitBytes: LIMIT });
     await there.write(Buffer.from('QEVM'));

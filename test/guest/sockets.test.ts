@@ -12,7 +12,7 @@ import { openInput, openOutput } from '../../src/link/open.js';
 import { MIB } from '../../src/units.js';
 import { assertSameRam, code, LIMIT, smallGuest } from './harness.js';
 
-it('a guest that dirties memory by the clock arrives whole over a unix socket', async () => {
+it('delivers a guest that dirties memory by the clock over a unix socket', async () => {
   const folder = await mkdtemp(join(tmpdir(), 'ramferry-guest-'));
   try {
     const path = join(folder, 'socket');
@@ -37,7 +37,7 @@ it('a guest that dirties memory by the clock arrives whole over a unix socket', 
   }
 });
 
-it('a source hears over a unix socket why the destination hung up', async () => {
+it('tells the source over a unix socket why the destination closed', async () => {
   const folder = await mkdtemp(join(tmpdir(), 'ramferry-guest-'));
   try {
     const path = join(folder, 'socket');

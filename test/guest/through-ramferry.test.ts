@@ -14,14 +14,14 @@ import { send } from '../../src/transfer/send.js';
 import { MIB } from '../../src/units.js';
 import { assertSameRam, HEAVY, LIMIT, oneWay, smallGuest } from './harness.js';
 
-describe('a guest that dirties memory while ramferry carries it', () => {
+describe('send and receive under a guest that dirties memory', () => {
   for (const [format, duplex] of [
     ['qemu', true],
     ['qemu', false],
     ['libxc-pv', false],
     ['xl-pvh', true],
   ] as const) {
-    it(`arrives whole${duplex ? ' and is acknowledged' : ''} (${format})`, async () => {
+    it(`deliver its RAM${duplex ? ' and the acknowledgement' : ''} (${format})`, async () => {
       const folder = await mkdtemp(join(tmpdir(), 'ramferry-through-'));
       try {
         const [first, second, third] = ['a', 'b', 'c'].map((name) => join(folder, name));
@@ -55,9 +55,9 @@ describe('a guest that dirties memory while ramferry carries it', () => {
   }
 });
 
-describe('rounds of a guest, as send sees them', () => {
+describe('rounds in the statistics of send', () => {
   for (const format of ['qemu', 'libxc-pv'] as const) {
-    it(`are as many as there were, each with its pages (${format})`, async () => {
+    it(`count each round and its pages (${format})`, async () => {
       const folder = await mkdtemp(join(tmpdir(), 'ramferry-rounds-'));
       try {
         const [first, file] = ['a', 'stream'].map((name) => join(folder, name));
@@ -80,7 +80,7 @@ describe('rounds of a guest, as send sees them', () => {
     });
   }
 
-  it('are counted but not judged when the stream comes from a file', async () => {
+  it('are counted without a prediction when the stream comes from a file', async () => {
     const folder = await mkdtemp(join(tmpdir(), 'ramferry-rounds-'));
     try {
       const [stream, file] = ['a', 'b'].map((name) => join(folder, name));

@@ -36,7 +36,7 @@ function changed(before: Buffer, after: Buffer): number[] {
   return pages;
 }
 
-describe('a workload', () => {
+describe('Workload', () => {
   for (const pattern of WRITE_PATTERNS) {
     it(`${pattern}: touches every page of its working set once before any twice, and no other`, () => {
       for (const pages of [1, 2, 3, 4, 63, 64, 100]) {
@@ -73,7 +73,7 @@ describe('a workload', () => {
     });
   }
 
-  it('integers: many numbers at once are those that come one at a time', () => {
+  it('integers: fills many numbers as if one at a time', () => {
     const words = new Uint32Array(500);
     const [many, single] = [new Random(8), new Random(8)];
     many.fillBelow(words, 100_000);
@@ -113,7 +113,7 @@ describe('a workload', () => {
     assert.equal(page.filter((byte) => byte !== 0).length, 9);
   });
 
-  it('is refused where its working set does not lie within RAM', () => {
+  it('refuses a working set that does not lie within RAM', () => {
     for (const [pages, first] of [
       [201, 0],
       [1, 200],
@@ -126,8 +126,8 @@ describe('a workload', () => {
   });
 });
 
-describe('the dirty bitmap', () => {
-  it('gives each marked page once, ascending, and forgets what it handed over', () => {
+describe('DirtyBitmap', () => {
+  it('gives each marked page once, ascending, and clears it', () => {
     fc.assert(
       fc.property(
         fc
@@ -163,15 +163,15 @@ describe('the dirty bitmap', () => {
     );
   });
 
-  it('knows no page beyond its end', () => {
+  it('refuses pages beyond its end', () => {
     const dirty = new DirtyBitmap(33);
     assert.throws(() => dirty.mark(33), RangeError);
     assert.throws(() => dirty.mark(64), RangeError);
   });
 });
 
-describe('when the guest writes', () => {
-  it('counted: so many pages a round, spread over it', () => {
+describe('guest activity', () => {
+  it('counted: writes a fixed number of pages, spread over each round', () => {
     const { load } = workload('same');
     const activity = new CountedActivity(load, 10);
     activity.start();
@@ -186,7 +186,7 @@ describe('when the guest writes', () => {
     assert.equal(load.written, 11);
   });
 
-  it('timed: its rate holds however time is cut up', () => {
+  it('timed: keeps its rate at any interval of calls', () => {
     const clock = new FakeClock();
     const { load } = workload('same', 190, 0);
     const activity = new TimedActivity(load, 1000, clock);
@@ -212,7 +212,7 @@ describe('when the guest writes', () => {
     assert.equal(load.written, 74);
   });
 
-  it('timed: a rate that the machine cannot reach does not stop the migration', () => {
+  it('timed: lets the migration end at a rate that the machine cannot reach', () => {
     const clock = new FakeClock();
     const { load } = workload('same', 190, 0);
     // Every page written takes 5 ms of the only thread, and five a millisecond are asked for.

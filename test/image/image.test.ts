@@ -50,15 +50,15 @@ function ratioPerPage(image: Buffer): number {
   return plain / packed;
 }
 
-describe('generated guest images', () => {
-  it('has the same bytes for the same seed and others for another', () => {
+describe('generateImage', () => {
+  it('gives the same bytes for the same seed, others for another', () => {
     const first = whole(8 * MIB, 7, 'idle');
     assert.ok(first.equals(whole(8 * MIB, 7, 'idle')));
     assert.ok(!first.equals(whole(8 * MIB, 8, 'idle')));
     assert.ok(!first.equals(whole(8 * MIB, 7, 'busy')));
   });
 
-  it('keeps its bytes from release to release', () => {
+  it('gives the bytes of earlier releases', () => {
     const digest = (profile: ImageProfile) =>
       createHash('sha256')
         .update(whole(MIB, 1, profile))
@@ -67,7 +67,7 @@ describe('generated guest images', () => {
     assert.equal(digest('busy').slice(0, 16), 'bea0258c8172f0c0');
   });
 
-  it('has exactly the size asked for, in pieces of whole pages', () => {
+  it('gives exactly the requested size, in pieces of whole pages', () => {
     for (const bytes of [
       PAGE_BYTES,
       3 * PAGE_BYTES,
@@ -86,13 +86,13 @@ describe('generated guest images', () => {
     }
   });
 
-  it('looks like an idle guest: zero pages, duplicates', () => {
+  it('idle: has the zero pages and duplicates of an idle guest', () => {
     const { zero, duplicate } = shares(whole(64 * MIB, 1, 'idle'));
     assert.ok(Math.abs(zero - 0.59) < 0.04, `zero ${zero}`);
     assert.ok(Math.abs(duplicate - 0.087) < 0.03, `duplicate ${duplicate}`);
   });
 
-  it('looks like a database guest: few zero pages, 2.7 per page', () => {
+  it('busy: has few zero pages and compresses 2.7 times, like a database guest', () => {
     const image = whole(64 * MIB, 1, 'busy');
     const { zero, duplicate } = shares(image);
     assert.ok(Math.abs(zero - 0.04) < 0.02, `zero ${zero}`);

@@ -35,7 +35,7 @@ function python(program: string, argument: string, input: Uint8Array = Buffer.al
 }
 
 describe('golden streams of method xenguest', () => {
-  it('there are some', () => {
+  it('exist', () => {
     assert.ok(NAMES.length >= 5 && REFUSED.length >= 9);
   });
 
@@ -97,7 +97,7 @@ describe('the second decoder of method xenguest', { skip }, () => {
     }
   });
 
-  it('the golden streams are what their generator writes', () => {
+  it('matches the generator of the golden streams', () => {
     const { status, stderr } = python('make_golden_xen.py', directory);
     assert.equal(status, 0, stderr.toString());
     assert.deepEqual(readdirSync(directory).sort(), readdirSync(GOLDEN).sort());

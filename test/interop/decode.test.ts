@@ -75,8 +75,8 @@ describe('the second decoder', { skip }, () => {
       .map((line) => JSON.parse(line) as Outcome);
   }
 
-  describe('and the streams by hand', () => {
-    it('reads each of them', () => {
+  describe('on hand-made streams', () => {
+    it('reads each stream', () => {
       const names = readdirSync(GOLDEN).filter((name) => name.endsWith('.hex'));
       assert.ok(names.length > 20);
       const outcomes = decode(names.map(golden));
@@ -86,7 +86,7 @@ describe('the second decoder', { skip }, () => {
       });
     });
 
-    it('refuses each that breaks a rule', () => {
+    it('refuses each stream that breaks a rule', () => {
       const cases = readFileSync(join(GOLDEN, 'refused.txt'), 'utf8')
         .split('\n')
         .filter((line) => line !== '' && !line.startsWith('#'))
@@ -98,7 +98,7 @@ describe('the second decoder', { skip }, () => {
       });
     });
 
-    it('refuses one with any byte changed, or cut off anywhere', () => {
+    it('refuses a stream with any byte changed, or cut anywhere', () => {
       const stream = golden('window-2.hex');
       const damaged = Array.from(stream, (byte, i) => {
         const copy = Buffer.from(stream);
@@ -111,7 +111,7 @@ describe('the second decoder', { skip }, () => {
       });
     });
 
-    it('are what their generator writes, where no encoder has a say in it', () => {
+    it('matches the generator, where no encoder decides bytes', () => {
       const made = join(directory, 'made');
       const { status, stderr } = python([join(INTEROP, 'make_golden.py'), made]);
       assert.equal(status, 0, stderr.toString());
@@ -125,7 +125,7 @@ describe('the second decoder', { skip }, () => {
       }
     });
 
-    it('are what the specification shows', () => {
+    it('matches the example of the specification', () => {
       const shown = readFileSync(join(GOLDEN, 'worked-example.hex'), 'utf8');
       assert.ok(readFileSync(join(ROOT, 'docs/FORMAT.md'), 'utf8').includes(shown));
     });
@@ -151,7 +151,7 @@ describe('the second decoder', { skip }, () => {
     });
   });
 
-  describe('and what the library writes', () => {
+  describe('on streams of the library', () => {
     const inputs = new Map<string, Buffer>();
     const seen = new Set<number>();
     before(() => {
@@ -183,7 +183,7 @@ describe('the second decoder', { skip }, () => {
       });
     }
 
-    it('has met the kinds of operation that a native stream of the library has', () => {
+    it('covers every kind of operation of a native stream', () => {
       // Words in progression and little-endian words come from Xen streams, whose container is not the native one; the
       // golden streams have them.
       assert.deepEqual([...seen].sort(), [1, 10, 12, 2, 3, 4, 8]);

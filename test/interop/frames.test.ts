@@ -48,7 +48,7 @@ const TESTERS = { zstd: ['zstd -tq'], lz4: ['lz4 -tq'], zlib: ['gzip -t', 'pigz 
 
 describe('streams of standard tools', () => {
   for (const [command, kind] of WRITERS) {
-    it(`of ${command} are read`, { skip: missing(command) }, async () => {
+    it(`are read, written by ${command}`, { skip: missing(command) }, async () => {
       for (const [name, input] of Object.entries(INPUTS)) {
         const stream = run(`${command} -c`, input);
         const { decoded, kinds } = await receive(stream);
@@ -59,7 +59,7 @@ describe('streams of standard tools', () => {
     });
   }
 
-  it('of zstd --long=28 are refused', { skip: missing('zstd') }, async () => {
+  it('are refused, written by zstd --long=28', { skip: missing('zstd') }, async () => {
     const stream = run('zstd -1 --long=28 -c', INPUTS['one byte']!);
     const error = await rejectsWith(() => receive(stream), 'ERR_STREAM_LIMIT');
     assert.match(error.hint ?? '', /--memory-limit/);
@@ -79,7 +79,7 @@ describe('streams of standard tools', () => {
     },
   );
 
-  it('may follow each other', { skip: missing('zstd') || missing('pzstd') }, async () => {
+  it('are read one after the other', { skip: missing('zstd') || missing('pzstd') }, async () => {
     const input = memoryLike(100_000);
     const parts = ['pzstd -c', 'zstd -c', 'pzstd -c'].map((command) => run(command, input));
     const { decoded } = await receive(Buffer.concat(parts));
@@ -90,7 +90,7 @@ describe('streams of standard tools', () => {
 describe('streams of ramferry', () => {
   for (const format of ['zstd', 'lz4', 'zlib'] as const) {
     for (const command of READERS[format]) {
-      it(`of ${format} are read by ${command}`, { skip: missing(command) }, async () => {
+      it(`are read by ${command}, ${format}`, { skip: missing(command) }, async () => {
         for (const [name, input] of Object.entries(INPUTS)) {
           for (const [chunkSize, level] of [
             [65_536, 1],

@@ -19,7 +19,7 @@ const ready =
 const dist = join(import.meta.dirname, '../../src');
 
 describe('a probe through a cable', { skip: ready ? false : 'needs root, ip and tc' }, () => {
-  it('finds what the cable carries, and no more', async () => {
+  it('measures at most the rate of the cable', async () => {
     const network = createNetwork('100mbit');
     try {
       const inside = (where: string, ...args: readonly string[]): string[] => [

@@ -90,8 +90,8 @@ const DATA: ReportData = {
   about: EVIL,
 };
 
-describe("the report's page", () => {
-  it('takes no markup from data, and asks for nothing', () => {
+describe('reportPage', () => {
+  it('escapes markup in data and requests nothing from the network', () => {
     const page = reportPage(DATA);
     assert.ok(!page.includes('<img'));
     assert.ok(!page.includes('<script>document.title'));
@@ -101,7 +101,7 @@ describe("the report's page", () => {
     assert.match(page, /default-src 'none'/);
   });
 
-  it('embeds data that parses to the same data', () => {
+  it('embeds data as JSON without a tag', () => {
     const text = embed({ name: EVIL, line: '\u2028' });
     assert.ok(!text.includes('<'));
     assert.deepEqual(JSON.parse(text), { name: EVIL, line: '\u2028' });
@@ -109,7 +109,7 @@ describe("the report's page", () => {
 
   const browser = spawnSync('chromium', ['--version']).status === 0;
   it(
-    'is drawn by a browser without complaint',
+    'draws all charts in a browser without a console message',
     { skip: browser ? false : 'chromium is not installed' },
     async () => {
       const file = join(directory, 'report.html');
@@ -122,7 +122,7 @@ describe("the report's page", () => {
     },
   );
 
-  it('tells values under the mouse', { skip: browser ? false : 'chromium is not installed' }, async () => {
+  it('shows values under the mouse', { skip: browser ? false : 'chromium is not installed' }, async () => {
     const file = join(directory, 'hover.html');
     fs.writeFileSync(file, reportPage(DATA).replace('</body>', `<script>${HOVER}</script></body>`));
     const { dom, log } = await load(file);
@@ -135,7 +135,7 @@ describe("the report's page", () => {
     assert.doesNotMatch(log, /CONSOLE/);
   });
 
-  it('tells predicted from measured without colours', () => {
+  it('names predicted and measured bars in words', () => {
     const chart = verifiedChart({
       placement: { kind: 'pinned', sender: [0], receiver: [1] },
       bytes: 1e9,

@@ -54,7 +54,7 @@ const progress: Progress = {
   remainingTime: 340,
 };
 
-describe('the summary as text', () => {
+describe('formatSummary', () => {
   it('uses the words of info migrate', () => {
     const text = formatSummary(plain);
     assert.ok(
@@ -73,14 +73,14 @@ describe('the summary as text', () => {
     assert.ok(!text.includes('compression'));
   });
 
-  it('does not show a few bytes as none', () => {
+  it('shows fewer than 1024 bytes as bytes', () => {
     assert.match(
       formatSummary({ ...plain, ram: { ...plain.ram, transferred: 300 } }),
       /^transferred ram: 300 bytes$/m,
     );
   });
 
-  it('stands side by side, with n/a where one has no figure, and without colours', () => {
+  it('stands in columns with n/a for absent figures, without colours', () => {
     const table = sideBySide([
       { title: 'without', rows: summaryRows(plain) },
       { title: 'with', rows: summaryRows(compressed) },
@@ -93,7 +93,7 @@ describe('the summary as text', () => {
   });
 });
 
-describe('progress', () => {
+describe('formatProgress', () => {
   it('is one line with the rates before and after compression, the ratio and what is left', () => {
     assert.equal(
       formatProgress(progress),
@@ -106,11 +106,11 @@ describe('progress', () => {
     assert.equal(formatProgress(open), '256.0 MiB  790.0 MB/s -> 118.0 MB/s');
   });
 
-  it('stays in its bounds when more came than was announced', () => {
+  it('stops at 100 % when more arrives than announced', () => {
     assert.match(formatProgress({ ...progress, guestBytes: 10 ** 12 }), /^\[={24}\] {2}100 %/);
   });
 
-  it('is not drawn on what is no terminal', () => {
+  it('draws nothing where the stream is no terminal', () => {
     const stream = new PassThrough();
     const bar = new ProgressBar({
       write: (codes) => stream.write(codes),
@@ -129,7 +129,7 @@ describe('convergence', () => {
   const rates = { dirtySyncCount: 3, dirtyPagesRate: 20_000, carriedPagesRate: 30_000 } as const;
   const live = { ...progress, totalBytes: undefined, remainingTime: undefined };
 
-  it('is told in the progress line and its JSON: rates, expected downtime, rounds and time', () => {
+  it('appears in the progress line and its JSON: rates, expected downtime, rounds, time', () => {
     const convergence = {
       ...rates,
       ...{
@@ -155,7 +155,7 @@ describe('convergence', () => {
     });
   });
 
-  it('is denied plainly', () => {
+  it('says DOES NOT CONVERGE when the rounds diverge', () => {
     const convergence = { ...rates, state: 'diverging', expectedDowntime: 2300 } as const;
     assert.match(formatProgress({ ...live, convergence }), /expected downtime 2\.3 s {2}DOES NOT CONVERGE$/);
     const ram = { ...plain.ram, dirtySyncCount: 3, dirtyPagesRate: 20_000 };
@@ -164,7 +164,7 @@ describe('convergence', () => {
     assert.match(text, /^converging: no: the last rounds did not get smaller$/m);
   });
 
-  it('is not mentioned where nothing is known', () => {
+  it('is left out when nothing is known', () => {
     const first = { dirtySyncCount: 1, carriedPagesRate: 30_000, state: 'unknown' } as const;
     assert.equal(formatProgress({ ...live, convergence: first }), formatProgress(live));
     const ram = { ...plain.ram, dirtySyncCount: 1 };
@@ -172,7 +172,7 @@ describe('convergence', () => {
   });
 });
 
-describe('reports for programs', () => {
+describe('JSON lines', () => {
   const parse = (line: string): Record<string, unknown> => {
     assert.ok(!line.includes('\n'));
     return JSON.parse(line) as Record<string, unknown>;

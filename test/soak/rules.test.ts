@@ -22,7 +22,7 @@ const trial = (more: Partial<Trial>): Trial => ({
 });
 const absent = { output: 'absent', leftovers: [] } as const;
 
-describe('rules of the soak', () => {
+describe('violations', () => {
   it('name an outcome by the exit status', () => {
     const names = [0, 4, 5, 7, 9, 143].map((status) => outcomeOf(end(status)));
     assert.deepEqual(names, ['completed', 'failed', 'failed', 'unknown', 'incomplete', 'failed']);
@@ -51,7 +51,7 @@ describe('rules of the soak', () => {
     assert.deepEqual(violations(trial({ sender: end(4), duplex: false })), []);
   });
 
-  it('leave a live guest to its hypervisors', () => {
+  it("leave a live guest's fate to its hypervisors", () => {
     const live = (source: End, destination: End, sender = end(0)): string[] =>
       violations(trial({ sender, destination: absent, guests: { source, destination } }));
     assert.deepEqual(live(end(0), end(0)), []);
@@ -61,7 +61,7 @@ describe('rules of the soak', () => {
     assert.deepEqual(live(end(4), end(4)), ['false success']);
   });
 
-  it('find half a file, a hang, a crash, silence and what was left behind', () => {
+  it('find a half file, a hang, a crash, silence and leftovers', () => {
     const half = { output: 'other', leftovers: [] } as const;
     assert.deepEqual(violations(trial({ sender: end(4), receiver: end(5), destination: half })), [
       'half file',
