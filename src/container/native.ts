@@ -55,54 +55,25 @@ export function writeStreamHeader(header: StreamHeader): Buffer {
   return out;
 }
 
+/** Where the errors of a header stand. */
+const HEADER_PLACE = { record: 0, offset: 0 };
+const NEWER = { ...HEADER_PLACE, hint: 'use a newer ramferry on the receiving side' };
+
 /** @throws ERR_STREAM_MAGIC, ERR_STREAM_VERSION, ERR_STREAM_CHECKSUM, ERR_STREAM_FEATURE, ERR_STREAM_LIMIT */
 export function readStreamHeader(bytes: Buffer): StreamHeader {
-  const place = { record: 0, offset: 0 };
-  if (bytes.compare(NATIVE_MAGIC, 0, 8, 0, 8) !== 0) {
-    throw new RamferryError('ERR_STREAM_MAGIC', 'this is not a ramferry stream', {
-      offset: 0,
-      hint: 'give `receive` what `ramferry send` wrote',
-    });
-  }
-  const version = bytes.readUInt16LE(8);
-  if (version !== NATIVE_VERSION) {
-    throw new RamferryError(
-      'ERR_STREAM_VERSION',
-      `the stream has version ${version}, this is for version 1`,
-      {
-        ...place,
-        hint: 'use a newer ramferry on the receiving side',
-      },
-    );
-  }
+  checkVersion(bytes);
   if (!rangeIsSealed(bytes, 0, 56)) {
-    throw new RamferryError('ERR_STREAM_CHECKSUM', "the stream's header does not match its checksum", place);
-  }
-  const flags = bytes.readUInt32LE(12);
-  const checksumKind = bytes.readUInt8(16);
-  const grammar = bytes.readUInt8(17);
-  if (
-    bytes.readUInt16LE(10) !== STREAM_HEADER_BYTES ||
-    flags !== 0 ||
-    checksumKind !== CHECKSUM_ID.xxh64 ||
-    !(Object.values(GRAMMAR_ID) as number[]).includes(grammar) ||
-    bytes.readUInt16LE(18) !== 12 ||
-    bytes.readUInt32LE(28) !== 0 ||
-    bytes.readBigUInt64LE(48) !== 0n
-  ) {
     throw new RamferryError(
-      'ERR_STREAM_FEATURE',
-      'the stream uses features that this version does not have',
-      {
-        ...place,
-        hint: 'use a newer ramferry on the receiving side',
-      },
+      'ERR_STREAM_CHECKSUM',
+      "the stream's header does not match its checksum",
+      HEADER_PLACE,
     );
   }
+  checkFeatures(bytes);
   const total = bytes.readBigUInt64LE(40);
   const store = bytes.readBigUInt64LE(32);
   const header = {
-    grammar,
+    grammar: bytes.readUInt8(17),
     maxChunk: bytes.readUInt32LE(20),
     window: bytes.readUInt32LE(24),
     storeBytes: Number(store),
@@ -120,10 +91,39 @@ export function readStreamHeader(bytes: Buffer): StreamHeader {
     throw new RamferryError(
       'ERR_STREAM_LIMIT',
       "the stream's header exceeds the limits of the format",
-      place,
+      HEADER_PLACE,
     );
   }
   return header;
+}
+
+function checkVersion(bytes: Buffer): void {
+  if (bytes.compare(NATIVE_MAGIC, 0, 8, 0, 8) !== 0) {
+    throw new RamferryError('ERR_STREAM_MAGIC', 'this is not a ramferry stream', {
+      offset: 0,
+      hint: 'give `receive` what `ramferry send` wrote',
+    });
+  }
+  const version = bytes.readUInt16LE(8);
+  if (version === NATIVE_VERSION) return;
+  const text = `the stream has version ${version}, this is for version ${NATIVE_VERSION}`;
+  throw new RamferryError('ERR_STREAM_VERSION', text, NEWER);
+}
+
+/** Fields with one value in this version, and the grammar. */
+function checkFeatures(bytes: Buffer): void {
+  const grammars: readonly number[] = Object.values(GRAMMAR_ID);
+  const known =
+    bytes.readUInt16LE(10) === STREAM_HEADER_BYTES &&
+    bytes.readUInt32LE(12) === 0 &&
+    bytes.readUInt8(16) === CHECKSUM_ID.xxh64 &&
+    grammars.includes(bytes.readUInt8(17)) &&
+    bytes.readUInt16LE(18) === 12 &&
+    bytes.readUInt32LE(28) === 0 &&
+    bytes.readBigUInt64LE(48) === 0n;
+  if (known) return;
+  const text = 'the stream uses features that this version does not have';
+  throw new RamferryError('ERR_STREAM_FEATURE', text, NEWER);
 }
 
 /** What both sides count while chunks pass, in sequence order; compared at END. */

@@ -2,6 +2,7 @@
 // A schedule, not a count of sleeps: each piece has its time after the one before, so late timers do not add up.
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { ByteSink } from '../io/bytes.js';
+import { ForwardingSink } from '../io/forwarding-sink.js';
 
 const PIECE_MS = 20;
 /** How much of a delay may be made up for; with one piece this is the longest burst, 100 ms. */
@@ -19,10 +20,8 @@ const REAL_CLOCK: Clock = {
 };
 
 /** Offers no positioned writes even if the sink below does: those would go round the limit. */
-export class RateLimitedSink implements ByteSink {
-  readonly label: string;
+export class RateLimitedSink extends ForwardingSink {
   readonly inert: boolean;
-  readonly #sink: ByteSink;
   readonly #bytesPerMs: number;
   readonly #piece: number;
   readonly #clock: Clock;
@@ -32,9 +31,8 @@ export class RateLimitedSink implements ByteSink {
 
   /** @param bytesPerSecond more than 0. */
   constructor(sink: ByteSink, bytesPerSecond: number, clock: Clock = REAL_CLOCK) {
-    this.label = sink.label;
+    super(sink);
     this.inert = sink.inert === true;
-    this.#sink = sink;
     this.#bytesPerMs = bytesPerSecond / 1000;
     this.#piece = Math.max(1, Math.floor(this.#bytesPerMs * PIECE_MS));
     this.#clock = clock;
@@ -51,7 +49,7 @@ export class RateLimitedSink implements ByteSink {
       const piece = bytes.subarray(done, done + this.#piece);
       await this.#wait();
       this.#due += piece.length / this.#bytesPerMs;
-      await this.#sink.write(piece);
+      await this.inner.write(piece);
       done += piece.length;
       this.#written += piece.length;
     }
@@ -64,21 +62,5 @@ export class RateLimitedSink implements ByteSink {
     for (let left = this.#due - now; left > 0; left = this.#due - this.#clock.now()) {
       await this.#clock.sleep(Math.ceil(left));
     }
-  }
-
-  queued(): number {
-    return this.#sink.queued();
-  }
-
-  patience(milliseconds: number): void {
-    this.#sink.patience?.(milliseconds);
-  }
-
-  finish(totalLength?: number): Promise<void> {
-    return this.#sink.finish(totalLength);
-  }
-
-  abort(): Promise<void> {
-    return this.#sink.abort();
   }
 }

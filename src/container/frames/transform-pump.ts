@@ -1,9 +1,10 @@
 // Drives a decompressing transform of node:zlib by hand: bytes in, decoded bytes out, with back-pressure, and with
-// the exact number of bytes that it used, so that whoever follows the frames knows where one ended.
+// the exact number of bytes that it used, so that the decoder of the frames knows where one ended.
 
 import type { Transform } from 'node:stream';
 
 import { RamferryError } from '../../errors.js';
+import { Signal } from '../../os/signal.js';
 import type { Emit } from './cursor.js';
 
 /** What node:zlib's classes have in common; `bytesWritten` counts the input that the engine has used. */
@@ -13,23 +14,23 @@ export class TransformPump {
   readonly #stream: ZlibTransform;
   #ended = false;
   #failure: Error | undefined;
-  #wake: () => void = () => undefined;
+  readonly #change = new Signal();
 
   constructor(stream: ZlibTransform) {
     this.#stream = stream;
-    stream.on('readable', () => this.#wake());
+    stream.on('readable', () => this.#change.notify());
     stream.on('end', () => {
       this.#ended = true;
-      this.#wake();
+      this.#change.notify();
     });
     stream.on('error', (error) => {
       this.#failure = error;
-      this.#wake();
+      this.#change.notify();
     });
     stream.on('close', () => {
-      // Destroyed under a pending push: it must not wait for ever.
+      // Destroyed under a pending push: it must not wait without end.
       if (!this.#ended) this.#failure ??= new RamferryError('ERR_LINK_CLOSED', 'the decoder was closed');
-      this.#wake();
+      this.#change.notify();
     });
   }
 
@@ -48,7 +49,7 @@ export class TransformPump {
     let written = false;
     this.#stream.write(input, () => {
       written = true;
-      this.#wake();
+      this.#change.notify();
     });
     await this.#drain(emit, () => written);
     return this.#stream.bytesWritten - before;
@@ -67,14 +68,13 @@ export class TransformPump {
   /** Emits until `done`, the end or an error. */
   async #drain(emit: Emit, done: () => boolean): Promise<void> {
     while (true) {
-      const woken = new Promise<void>((resolve) => {
-        this.#wake = resolve;
-      });
+      // Before the read: a change that comes during `emit` counts.
+      const change = this.#change.wait();
       for (let chunk = this.#read(); chunk !== null; chunk = this.#read()) await emit(chunk);
       if (this.#failure !== undefined) throw this.#failure;
       if (this.#ended) return;
       if (done() && this.#stream.readableLength === 0) return;
-      await woken;
+      await change;
     }
   }
 

@@ -1,7 +1,8 @@
-// One source for two readers: the front reads it, the back is shown every byte that the front has read, before the front
-// goes on. Holds nothing: both look at the front's memory. Whoever stops early is left out from then on.
+// One source for two readers: the front reads it, and the back is shown every byte that the front has read, before the front
+// goes on. Holds nothing: both look at the front's memory. A reader that stops early is left out from then on.
 
 import type { ByteSource } from '../../io/bytes.js';
+import { Signal } from '../../os/signal.js';
 
 export class Tee {
   readonly front: ByteSource;
@@ -10,8 +11,8 @@ export class Tee {
   #shown: Uint8Array = new Uint8Array(0);
   #ended = false;
   #left = false;
-  #wake: () => void = () => undefined;
-  #seen: () => void = () => undefined;
+  readonly #change = new Signal();
+  readonly #seen = new Signal();
 
   constructor(source: ByteSource) {
     this.front = {
@@ -38,32 +39,32 @@ export class Tee {
   /** The front reads no more: that is the end for the back. */
   end(): void {
     this.#ended = true;
-    this.#wake();
+    this.#change.notify();
   }
 
   /** The back looks no more. */
   leave(): void {
     this.#left = true;
-    this.#seen();
+    this.#seen.notify();
   }
 
   async #show(bytes: Uint8Array): Promise<void> {
     if (this.#left) return;
-    const seen = new Promise<void>((resolve) => (this.#seen = resolve));
+    const seen = this.#seen.wait();
     this.#shown = bytes;
-    this.#wake();
+    this.#change.notify();
     await seen;
   }
 
   async #look(target: Uint8Array): Promise<number> {
     while (this.#shown.length === 0) {
       if (this.#ended) return 0;
-      await new Promise<void>((resolve) => (this.#wake = resolve));
+      await this.#change.wait();
     }
     const n = Math.min(target.length, this.#shown.length);
     target.set(this.#shown.subarray(0, n));
     this.#shown = this.#shown.subarray(n);
-    if (this.#shown.length === 0) this.#seen();
+    if (this.#shown.length === 0) this.#seen.notify();
     return n;
   }
 }

@@ -5,6 +5,7 @@
 import { toRamferryError, type RamferryError } from '../../errors.js';
 import type { ByteSink, ByteSource } from '../../io/bytes.js';
 import { closedEarly } from '../../link/listen/taken.js';
+import { withDeadline } from '../../os/deadline.js';
 
 /** The peer of a tcp connection shows only by its end whether it has read everything; one that goes on is not waited for. */
 const LAST_READ_MS = 1_000;
@@ -53,10 +54,7 @@ export async function finishOutput(
   await sink.taken?.();
   await sink.finish(bytes);
   if (broken === undefined) return;
-  let timer: NodeJS.Timeout | undefined;
-  const late = new Promise<undefined>((resolve) => (timer = setTimeout(resolve, LAST_READ_MS, undefined)));
-  const failure = await Promise.race([broken, late]);
-  clearTimeout(timer);
+  const failure = await withDeadline(broken, LAST_READ_MS, () => undefined);
   if (failure !== undefined) throw failure;
 }
 
