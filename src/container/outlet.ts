@@ -1,4 +1,4 @@
-// How a stream leaves: what stands before the first chunk, what a finished slot becomes, what closes it.
+// How a stream leaves: the bytes before the first chunk, the bytes of a finished slot, the bytes at the end.
 // One outlet per transfer, on the main thread, asked in sequence order. It does no I/O.
 
 import type { Buffer } from 'node:buffer';

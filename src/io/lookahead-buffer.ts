@@ -1,5 +1,5 @@
-// Bytes of a stream as they come, looked at from the front: for readers that must see how something begins before they
-// know how long it is. Holds at most 1 MiB.
+// Shows the next bytes of a stream before they are taken, for readers that must see how a unit begins before they know its
+// length. Holds at most 1 MiB.
 
 import { Buffer } from 'node:buffer';
 
@@ -58,7 +58,7 @@ export class LookaheadBuffer {
     this.drop(at);
     if (at === target.length) return;
     const { source, ioTimeout } = this.#input;
-    // A unit that has begun comes at once; between units the guest may idle.
+    // The rest of a unit arrives without a pause; between units the guest may idle.
     source.patience?.(ioTimeout);
     while (at < target.length) {
       const got = await source.read(target.subarray(at));

@@ -1,6 +1,5 @@
-// `receive`: from an address to an address. Recognises what comes by itself, restores the bytes, and says on a link that
-// goes both ways how it ended. Promises a summary, or the error that ended the transfer and no output under its final
-// name.
+// `receive`: from an address to an address. Recognises the stream, restores its bytes, and reports the result to the sender
+// where the link is duplex. Promises a summary, or the error that ended the transfer and no output under its final name.
 
 import { statedSums } from '../container/sums.js';
 import type { InletOutcome } from '../container/inlet.js';
@@ -208,7 +207,7 @@ class Reception {
 const UNHEARD =
   'everything is delivered, but the link broke before the sender could hear it: the sender reports the outcome as unknown';
 
-/** What follows the greeting. */
+/** Reports progress to the sender where it listens. */
 function introduce(talks: boolean, from: Channel, progress: () => Progress): ControlWriter | undefined {
   if (from.sink === undefined || !talks) return undefined;
   const voice = new ControlWriter(from.sink);
@@ -217,8 +216,8 @@ function introduce(talks: boolean, from: Channel, progress: () => Progress): Con
 }
 
 /**
- * What our reader says (QEMU's return path) goes back to the sender.
- * @param own the reader's connection is ours alone: without a listener it is read all the same, to see how it ends
+ * Relays what the reader of the output writes (QEMU's return path) to the sender.
+ * @param own no other program uses the reader's connection: it is read even where the sender cannot be told, to see its end
  */
 function relayBack(
   reader: ByteSource,

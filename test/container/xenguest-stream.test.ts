@@ -115,7 +115,7 @@ function stretches(
 describe('a compressed Xen stream', () => {
   for (const bigEndian of [false, true]) {
     for (const [name, { kind, stream }] of Object.entries(wellFormed({ bigEndian }))) {
-      if (name === 'xenopsd with vGPU') continue; // its walk ends at a record whose length nobody tells
+      if (name === 'xenopsd with vGPU') continue; // its walk ends at a record whose length no header tells
       it(`is well-formed, and only page data has been replaced: ${bigEndian ? 'big-endian ' : ''}${name}`, async () => {
         const input = stream.bytes();
         const packed = await pack(input, { kind, codec: 'lz4' });

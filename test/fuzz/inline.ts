@@ -77,7 +77,7 @@ export async function decodeInline(stream: Buffer): Promise<Decoded> {
       const { header, record, outcome } = next;
       arrivals.delete(expected);
       if (!Buffer.isBuffer(outcome)) throw outcome;
-      if (header.offset !== totals.decodedBytes) throw order('a chunk claims a place that is not its own');
+      if (header.offset !== totals.decodedBytes) throw order('a chunk has another offset than expected');
       totals.add(header, record.length, record.readBigUInt64LE(record.length - 8));
       headers.push(header);
       parts.push(outcome);

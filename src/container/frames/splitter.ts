@@ -1,6 +1,6 @@
-// Finds the units of a stream that tells where its frames are: ours, and pzstd's.
-// Is shown the bytes at the start of each unit, holds none of them, and checks every length against its limits.
-// Decoding the units, and keeping the bytes until they are decoded, is with the caller.
+// Finds the units of a stream that states where its frames are: ours, and pzstd's.
+// Takes the bytes at the start of each unit, keeps none of them, and checks every length against its limits.
+// The caller keeps the bytes and decodes the units.
 
 import { parseZstdHeader } from '../../codec/zstd-frame.js';
 import { RamferryError } from '../../errors.js';
@@ -164,7 +164,7 @@ export class FrameSplitter {
     return this.#foreign();
   }
 
-  /** Too few bytes for a unit's start: wait, unless they already are something else. */
+  /** Too few bytes for the start of a unit: more are needed, unless these already begin none. */
   #shortUnit(head: Uint8Array): FrameUnit | undefined {
     const expected = [0x50, 0x2a, 0x4d, 0x18, 4, 0, 0, 0];
     const fits = expected.every((byte, at) => at >= head.length || head[at] === byte);
@@ -228,7 +228,7 @@ export class FrameSplitter {
     return !this.#announced && (this.#unsizedFrames ?? loadZstdNapi() !== undefined);
   }
 
-  /** Not a unit: damage in a stream of ours, the end of the fast way in a stream of others. */
+  /** Not a unit: damage in a stream of ours; in any other, the rest is decoded by one thread. */
   #foreign(): FrameUnit {
     if (this.#announced) throw this.#error('ERR_STREAM_FORMAT', 'a frame of the stream is damaged');
     return { kind: 'rest', offset: this.#offset };

@@ -47,7 +47,7 @@ export class TotalsDigest {
 }
 
 /**
- * @param seen what the chunks add up to; without a digest when nobody decoded them
+ * @param seen what the chunks add up to; without a digest where they were not decoded
  * @throws ERR_STREAM_TOTALS when the stream states something else
  */
 export function compareTotals(

@@ -1,5 +1,5 @@
-// What a receiver of a Xen stream holds against a record, and how it says so: limits that change, an END without totals or
-// without the records that every saver writes. Pure checks; when they are made is the parser's business.
+// Checks of the records of a Xen stream and their errors: limits that change, an END without totals or without the records
+// that every saver writes. Pure; the parser decides when each check is due.
 
 import { recordCapacity } from '../../chunk/encode.js';
 import { ENVELOPE_BYTES, type Envelope } from '../xenguest.js';
@@ -54,7 +54,7 @@ export function checkWhole(record: LibxcRecord): void {
   });
 }
 
-/** Errors of the work say in which record they happened. */
+/** Adds the record's place to the errors of the work. */
 export async function locating(record: LibxcRecord, work: () => Promise<void> | void): Promise<void> {
   try {
     await work();

@@ -1,6 +1,6 @@
 // What the receiver of method `xenguest` finds in a Xen stream: stretches that pass, and records of ours.
 // Takes the calls of the walk, keeps the findings of one scan in stream order; the bodies of our records go to memory
-// that the receiver provides once their envelope has been read. It decides nothing.
+// that the receiver provides once their envelope has been read. It makes no decision.
 
 import { Buffer } from 'node:buffer';
 
@@ -71,7 +71,7 @@ export class FindingCollector implements XenHandler {
   }
 
   flush(): void {
-    // Nothing waits here: what was found leaves after every read.
+    // Nothing is buffered here: findings are handed on after every read.
   }
 
   begin(record: LibxcRecord): void {
@@ -154,12 +154,12 @@ export class FindingCollector implements XenHandler {
   }
 }
 
-/** A record of ours with a chunk. */
+/** A compressed record that holds a chunk. */
 function isChunk(type: number): boolean {
   return type === XENGUEST_RECORD.chunk || type === XENGUEST_RECORD.bytes;
 }
 
-/** A record of ours without one. */
+/** A compressed record without a chunk. */
 function isSmall(type: number): boolean {
   return type === XENGUEST_RECORD.totals || type === XENGUEST_RECORD.mark;
 }

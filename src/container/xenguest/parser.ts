@@ -67,9 +67,9 @@ export class XenguestParser {
   #sequence = 0;
   /** Our records have been seen. */
   #ours = false;
-  /** A totals record stands directly before the place at hand. */
+  /** A totals record stands directly before the current place. */
   #totalled = false;
-  /** It said that nothing follows. */
+  /** A totals record has announced that nothing follows. */
   #cutSeen = false;
   /** A bare stream has come to its END. */
   #ended = false;
@@ -95,7 +95,7 @@ export class XenguestParser {
     return this.#ours;
   }
 
-  /** The sender's input broke off before its own end, and the sender said so. */
+  /** The sender's input broke off before its own end, as the totals state. */
   get cut(): boolean {
     // Totals that end the input stand behind every wrapping, too: a sender does not know what may follow one.
     return this.#cutSeen && !this.#walk.complete;
@@ -113,7 +113,7 @@ export class XenguestParser {
     buffer.set(head);
     let filled = head.length;
     let atEnd = false;
-    // Between a guest's words the link owes us nothing; keep-alive tells a dead peer.
+    // Between records the source may idle: keep-alive finds a dead peer.
     source.patience?.(0);
     for (;;) {
       this.#collector.beginScan();
@@ -123,7 +123,7 @@ export class XenguestParser {
       buffer.copyWithin(0, taken, filled);
       filled -= taken;
       if (this.#walk.state === 'done') {
-        // An END that the walk has found in the totals of a stream that broke off is none.
+        // The walk may find an END inside the totals of a stream that broke off: that END does not count.
         if (this.#tail.holds) await this.#rest(buffer, filled);
         else this.#ended = true;
         break;
@@ -216,7 +216,7 @@ export class XenguestParser {
     envelopeBytes.copy(body);
     this.#collector.target = body;
     this.#arriving = record;
-    // A record of ours that has begun comes at once.
+    // The rest of a compressed record arrives without a pause.
     this.#input.source.patience?.(this.#input.ioTimeout);
   }
 

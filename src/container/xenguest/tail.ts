@@ -1,6 +1,6 @@
 // The last bytes of a Xen stream as they pass: held back while they could be the beginning of the totals that a sender
-// writes where its own input broke off, and remembered to tell whether they were totals before somebody damaged them.
-// Says what may pass; passes nothing itself.
+// writes where its own input broke off, and remembered to recognise totals that were damaged on the way.
+// Returns what may pass; passes nothing itself.
 
 import { Buffer } from 'node:buffer';
 
@@ -47,7 +47,7 @@ export class XenTail {
     return all.subarray(0, from);
   }
 
-  /** Something else follows: what was held back was no totals. @returns it */
+  /** Other bytes follow, so the held bytes are no totals. @returns the held bytes */
   release(): Buffer {
     const held = this.#held;
     this.#held = this.#last = NOTHING;

@@ -1,5 +1,5 @@
-// Walks method `stream`: our frames by the lengths that they tell, anybody else's by their headers. Decodes nothing but
-// foreign gzip, whose members cannot be found otherwise.
+// Walks method `stream`: our frames by the lengths that they state, others by their headers. Decodes only foreign gzip, whose
+// members cannot be found otherwise.
 
 import { detectLayout, type FrameLayout } from '../../container/frames/detect.js';
 import { MAX_UNIT_HEAD } from '../../container/frames/limits.js';

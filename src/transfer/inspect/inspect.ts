@@ -1,5 +1,5 @@
-// `inspect`: walks a stream and says what it is made of, without decoding it; with `verify` it is decoded along the way
-// and everything is checked. Takes an address, promises a report or the error that `receive` would give. Reads the input
+// `inspect`: walks a stream and reports what it is made of, without decoding it. With `verify` it decodes along the way and
+// checks everything. Takes an address, promises a report or the error that `receive` would give. Reads the input
 // once, so that a pipe can be inspected too.
 
 import type { InletOutcome } from '../../container/inlet.js';
@@ -85,10 +85,10 @@ async function inspectSource(
   const walking = walk(kind, tee.back, head).finally(() => tee.leave());
   const decoding = decode(kind, tee.front, head, settings).finally(() => tee.end());
   const [walked, decoded] = await Promise.allSettled([walking, decoding]);
-  // The receiver's word comes first: it is what `receive` would say.
+  // The receiver's error comes first: `receive` would report it.
   if (decoded.status === 'rejected') throw toRamferryError(decoded.reason);
   if (walked.status === 'rejected') throw toRamferryError(walked.reason);
-  // Frames of others do not always tell how much they hold.
+  // Frames of other programs do not always state their decoded size.
   return { ...walked.value, decodedBytes: decoded.value.bytes };
 }
 
@@ -105,7 +105,7 @@ function walk(kind: StreamKind, source: ByteSource, head: Uint8Array): Promise<I
       const error = new RamferryError(
         'ERR_STREAM_MAGIC',
         known
-          ? `the input is a ${kind} stream that nobody compressed`
+          ? `the input is a ${kind} stream that is not compressed`
           : 'the input is nothing that `inspect` knows',
         {
           offset: 0,

@@ -7,13 +7,13 @@ import type { ByteSink, ByteSource } from '../../io/bytes.js';
 import { closedEarly } from '../../link/listen/taken.js';
 import { withDeadline } from '../../os/deadline.js';
 
-/** The peer of a tcp connection shows only by its end whether it has read everything; one that goes on is not waited for. */
+/** A tcp peer shows only by closing that it has read everything. A peer that stays open is not waited for longer. */
 const LAST_READ_MS = 1_000;
 
-/** What a broken connection means at the output; any other error is as it is. */
+/** A connection that the reader broke is ERR_OUTPUT_WRITE; any other error stays. */
 export function outputError(label: string, thrown: unknown): RamferryError {
   const error = toRamferryError(thrown);
-  // Without a cause it was closed on this side.
+  // An error without a cause means that this side closed the connection.
   const byPeer = error.code === 'ERR_LINK_CLOSED' && error.cause !== undefined;
   return byPeer ? closedEarly(label, error) : error;
 }

@@ -27,7 +27,7 @@ for (const format of FORMATS) {
       });
     }
 
-    it('finds the end at every other place than the end', async () => {
+    it('reports a stream that is cut at any byte', async () => {
       const stream = await send(format, INPUT, 100);
       for (let length = 0; length < stream.length; length += 1) {
         const cut = stream.subarray(0, length);
@@ -37,7 +37,7 @@ for (const format of FORMATS) {
       await receive(stream);
     });
 
-    it('finds bytes behind the totals', async () => {
+    it('reports bytes behind the totals', async () => {
       const stream = await send(format, INPUT, 100);
       for (const tail of [Buffer.from([0]), Buffer.from('x'), stream, stream.subarray(0, 9)]) {
         const error = await rejectsWith(() => receive(Buffer.concat([stream, tail])), 'ERR_STREAM_TRAILING');
@@ -45,7 +45,7 @@ for (const format of FORMATS) {
       }
     });
 
-    it('finds chunks that were exchanged, repeated, lost or taken from another stream', async () => {
+    it('reports chunks that are exchanged, repeated, lost or from another stream', async () => {
       const parts = await split(format, memoryLike(12_000).subarray(8000), 1000);
       const [first, a, b, c, d, last] = parts as [Buffer, Buffer, Buffer, Buffer, Buffer, Buffer];
       const other = (await split(format, memoryLike(30_000).subarray(26_000), 1000))[1]!;

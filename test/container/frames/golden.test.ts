@@ -56,7 +56,7 @@ for (const format of ['zstd', 'lz4', 'zlib'] as const) {
       assert.deepEqual(kinds, ['announcement', 'chunk', 'chunk', 'totals']);
     });
 
-    it('is nothing but an announcement and totals when there was nothing to send', async () => {
+    it('holds only announcement and totals, empty input', async () => {
       const stream = await send(format, Buffer.alloc(0), 65536);
       const totals = { chunks: 0, decodedBytes: 0, digest: 0xef46db3751d8e999n };
       assert.deepEqual(stream, Buffer.concat([announcementUnit(format, 65536), totalsUnit(format, totals)]));
@@ -69,7 +69,7 @@ for (const format of ['zstd', 'lz4', 'zlib'] as const) {
 }
 
 describe('records', () => {
-  it('come back as they were written', () => {
+  it('are read as they were written', () => {
     for (const record of [
       { kind: 'announcement', format: 'lz4', maxDecoded: 0xffffffff },
       { kind: 'chunk', format: 'zlib', encodedLength: 1, decodedLength: 0x80000000 },
@@ -83,7 +83,7 @@ describe('records', () => {
     }
   });
 
-  it('refuses totals that no number of JavaScript holds', async () => {
+  it('rejects totals above 2^53 - 1', async () => {
     for (const wrong of [{ chunks: 2 ** 60 }, { decodedBytes: 2 ** 63 }]) {
       const totals = { chunks: 1, decodedBytes: 1, digest: 0n, ...wrong };
       const bytes = writeRecord({ kind: 'totals', format: 'zstd', totals });
@@ -91,7 +91,7 @@ describe('records', () => {
     }
   });
 
-  it('of a later version are refused by name', async () => {
+  it('of a later version are ERR_STREAM_VERSION', async () => {
     const bytes = writeRecord({ kind: 'announcement', format: 'zstd', maxDecoded: 1 });
     bytes[8] = 2;
     const error = await rejectsWith(

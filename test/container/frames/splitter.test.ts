@@ -11,8 +11,8 @@ import { coderOf, FORMATS, memoryLike, receive, rejectsWith, send, zstdZeros } f
 
 const PZSTD = { layout: 'units', format: 'zstd', announced: false } as const;
 
-describe('detection', () => {
-  it('says the same for every stream whether its bytes come at once or one by one', async () => {
+describe('detectLayout', () => {
+  it('gives the same layout, bytes at once or one by one', async () => {
     const streams = [
       ...(await Promise.all(FORMATS.map((format) => send(format, memoryLike(500), 100)))),
       Buffer.concat([pzstdHeader(30), Buffer.from('28b52ffd2000010000', 'hex'), Buffer.alloc(40)]),
@@ -37,7 +37,7 @@ describe('detection', () => {
     }
   });
 
-  it('tells our own streams by format, pzstd, single streams and others apart', async () => {
+  it('distinguishes ramferry by format, pzstd, single streams and others', async () => {
     for (const format of FORMATS) {
       assert.deepEqual(detectLayout(await send(format, memoryLike(10), 10)), {
         layout: 'units',
@@ -55,7 +55,7 @@ describe('detection', () => {
 
 for (const format of FORMATS) {
   describe(`splitter of ${format}`, () => {
-    it('finds the same units when bytes come one by one', async () => {
+    it('finds the same units, bytes one by one', async () => {
       const stream = await send(format, memoryLike(5000), 1000);
       const layout = detectLayout(stream);
       assert.ok(layout?.layout === 'units');
@@ -125,13 +125,13 @@ describe('splitter of streams in the layout of pzstd', () => {
     });
   });
 
-  it('gives up the fast way where a binding cannot decode frames of unknown size', () => {
+  it('falls back to one thread where a binding cannot decode frames of unknown size', () => {
     const head = Buffer.concat([pzstdHeader(1000), Buffer.from('28b52ffd0448', 'hex')]);
     const splitter = new FrameSplitter(PZSTD, { unsizedFrames: false });
     assert.deepEqual(splitter.next(head), { kind: 'rest', offset: 0 });
   });
 
-  it('gives up the fast way, not the stream, at frames that are too large or of another kind', async () => {
+  it('falls back to one thread at frames that are too large or of another kind', async () => {
     const unit = unitOf(await send('zstd', memoryLike(1000), 1000));
     const rest = { kind: 'rest', offset: unit.length };
     for (const next of [
@@ -148,7 +148,7 @@ describe('splitter of streams in the layout of pzstd', () => {
     }
   });
 
-  it('goes on with the streaming decoder where the layout changes', async () => {
+  it('continues with the streaming decoder where the layout changes', async () => {
     const input = memoryLike(3000);
     const unit = unitOf(await send('zstd', input, 3000));
     const plain = unit.subarray(12);
@@ -157,14 +157,14 @@ describe('splitter of streams in the layout of pzstd', () => {
     assert.deepEqual(decoded, Buffer.concat([input, input, input, input]));
   });
 
-  it('does not take one of our streams without its announcement', async () => {
+  it('rejects a ramferry stream without its announcement', async () => {
     const stream = await send('zstd', memoryLike(3000), 1000);
     await rejectsWith(() => receive(stream.subarray(40)), 'ERR_STREAM_FORMAT');
   });
 });
 
-describe('memory', () => {
-  it('is not taken for a frame of 32 kB that claims to hold 1 GiB', async () => {
+describe('memory of the splitter', () => {
+  it('stays small for a frame of 32 kB that claims to hold 1 GiB', async () => {
     const bomb = zstdZeros(8192, 2 ** 30);
     assert.ok(bomb.length < 33_000);
     const grouped = Buffer.concat([pzstdHeader(bomb.length), bomb]);
@@ -174,7 +174,7 @@ describe('memory', () => {
     await rejectsWith(() => receive(announced), 'ERR_STREAM_LIMIT');
   });
 
-  it('is not taken for a frame that holds more than it claims', async () => {
+  it('stays small for a frame that holds more than it claims', async () => {
     for (const claim of [1000, 1 << 20]) {
       const bomb = zstdZeros(8192, claim);
       const stream = Buffer.concat([announcementUnit('zstd', 1 << 20), pzstdHeader(bomb.length), bomb]);

@@ -42,7 +42,7 @@ for (const [name, frame] of Object.entries(FRAMES)) {
       }
     });
 
-    it('tells truncation at every place, with the offset', async () => {
+    it('reports truncation at any byte, with the offset', async () => {
       for (let length = 0; length < frame.length; length += 1) {
         const error = await rejectsWith(
           () => decodeForeign(frame.subarray(0, length)),
@@ -56,7 +56,7 @@ for (const [name, frame] of Object.entries(FRAMES)) {
       }
     });
 
-    it('tells bytes behind the last frame, with the offset', async () => {
+    it('reports bytes behind the last frame, with the offset', async () => {
       const zeros = gzip ? [] : ['\0', '\0\0\0\0\0\0\0\0'];
       for (const tail of [...zeros, 'x', 'garbage', '\x1f\x8b\x07\x00']) {
         const stream = Buffer.concat([frame, Buffer.from(tail, 'latin1')]);
@@ -77,7 +77,7 @@ for (const [name, frame] of Object.entries(FRAMES)) {
       }
     });
 
-    it('never takes a flipped bit for other contents', async () => {
+    it('decodes no flipped bit to other contents', async () => {
       for (let bit = 0; bit < frame.length * 8; bit += 1) {
         const damaged = Buffer.from(frame);
         damaged[bit >> 3]! ^= 1 << (bit & 7);
@@ -90,7 +90,7 @@ for (const [name, frame] of Object.entries(FRAMES)) {
 }
 
 describe('streaming decoder', () => {
-  it('knows which frames carry no checksum', async () => {
+  it('reports frames without a checksum as unverified', async () => {
     for (const [frame, verified] of [
       [FRAMES['zstd']!, true],
       [FRAMES['lz4']!, true],
@@ -106,13 +106,13 @@ describe('streaming decoder', () => {
     }
   });
 
-  it('refuses what is no frame at all', async () => {
+  it('rejects bytes that begin no frame', async () => {
     for (const start of ['QEVM....', 'x', '\x28\xb5\x2f\xfe']) {
       await rejectsWith(() => decodeForeign(Buffer.from(start, 'latin1')), 'ERR_STREAM_MAGIC');
     }
   });
 
-  it('refuses what it cannot decode, by name', async () => {
+  it('names the feature that it cannot decode', async () => {
     await rejectsWith(() => decodeForeign(Buffer.from('02214c1800000000', 'hex')), 'ERR_STREAM_FEATURE');
     // zstd: dictionary 7
     await rejectsWith(() => decodeForeign(Buffer.from('28b52ffd215007000000', 'hex')), 'ERR_STREAM_FEATURE');
@@ -135,7 +135,7 @@ describe('streaming decoder', () => {
     await rejectsWith(() => decodeForeign(zstdZeros(8192, 2 ** 30)), 'ERR_STREAM_LIMIT');
   });
 
-  it('decodes a small frame of much content in small pieces, and waits for whoever takes them', async () => {
+  it('emits a highly compressed frame in small pieces, and waits for each emit', async () => {
     const streams = [
       zstdZeros(256),
       gzipSync(Buffer.alloc(32 << 20)),
@@ -161,7 +161,7 @@ describe('streaming decoder', () => {
     }
   });
 
-  it('passes on what whoever takes the pieces throws', async () => {
+  it('rejects with the error that emit throws', async () => {
     for (const frame of Object.values(FRAMES)) {
       const decoder = new StreamDecoder();
       const failure = new Error('disk full');
@@ -173,7 +173,7 @@ describe('streaming decoder', () => {
     }
   });
 
-  it('does not hang when it is closed while it waits', async () => {
+  it('rejects a pending push, closed meanwhile', async () => {
     const decoder = new StreamDecoder();
     const pushed = decoder.push(gzipSync(memoryLike(1 << 20)), () => undefined);
     decoder.close();

@@ -54,7 +54,7 @@ describe('inspect', () => {
     },
   };
   for (const [name, { input, options, container }] of Object.entries(samples)) {
-    it(`tells the sizes of ${name}, decoded or not`, async () => {
+    it(`reports the sizes of ${name}, decoded or not`, async () => {
       const stream = await pack(input, options);
       for (const verify of [false, true]) {
         const report = await look(stream, { verify, decompressThreads: 1 });
@@ -90,19 +90,19 @@ describe('inspect', () => {
     assert.ok(report.pages.literal + report.pages.zero > 0);
   });
 
-  it('says of a Xen stream without records of ours that nobody compressed it', async () => {
+  it('reports a Xen stream without compressed records as not compressed', async () => {
     const report = (await look(smallXenStream())) as XenReport;
     assert.equal(report.compressed, false);
     assert.ok(report.records['PAGE_DATA']!.records > 0);
     assert.match(formatInspection(report, false), /not compressed/);
   });
 
-  it('says that the input of the sender broke off', async () => {
+  it('reports that the input of the sender broke off', async () => {
     const report = (await look(await pack(smallXenStream().subarray(0, -8)))) as XenReport;
     assert.ok(report.cut);
   });
 
-  it('tells frames that compress from those that are stored', async () => {
+  it('counts stored frames apart from compressed ones', async () => {
     const stream = await pack(guest, { ...raw, method: 'stream', level: 0 });
     const report = (await look(stream)) as UnitsReport;
     assert.deepEqual(Object.keys(report.codecs), ['none']);
@@ -114,7 +114,7 @@ describe('inspect of damage', () => {
   const methods: PackOptions[] = [{ ...raw }, { ...raw, method: 'stream', codec: 'lz4' }, { kind: 'libxc' }];
   for (const options of methods) {
     const name = options.method ?? (options.kind === 'libxc' ? 'xenguest' : 'native');
-    it(`finds any flipped bit when it decodes, and says what receive says: ${name}`, async () => {
+    it(`reports any flipped bit with the code of receive, decoding: ${name}`, async () => {
       const input = options.kind === 'libxc' ? smallXenStream() : image(16 * KIB);
       const stream = await pack(input, { ...options, chunkSize: 64 * KIB });
       // A sample: every stream that is decoded starts threads.
@@ -146,7 +146,7 @@ describe('inspect of damage', () => {
     assert.deepEqual(decoded.place, other.place, 'the receiver, whose threads find it, says the same');
   });
 
-  it('finds records that were repeated', async () => {
+  it('reports repeated records', async () => {
     const native = await pack(guest, raw);
     const length = native.readUInt32LE(64 + 4) + 88;
     const twice = Buffer.concat([native.subarray(0, 64 + length), native.subarray(64)]);
@@ -154,7 +154,7 @@ describe('inspect of damage', () => {
     assert.deepEqual(error.place, { record: 2, offset: 64 + length, sequence: 0 });
   });
 
-  it('finds frames that were lost', async () => {
+  it('reports lost frames', async () => {
     const stream = await pack(guest, { ...raw, method: 'stream', codec: 'lz4' });
     const announcement = 12 + stream.readUInt32LE(8);
     const chunk = 12 + stream.readUInt32LE(announcement + 8);
@@ -163,7 +163,7 @@ describe('inspect of damage', () => {
     assert.ok(error.place.offset! > 0);
   });
 
-  it('refuses what it does not know, and what is empty', async () => {
+  it('rejects unknown and empty inputs', async () => {
     await failsWith(look(Buffer.from('hello, world')), 'ERR_STREAM_MAGIC');
     await failsWith(look(Buffer.from('hello, world'), { verify: true }), 'ERR_STREAM_MAGIC');
     const qemu = await failsWith(look(Buffer.from('5145564d00000003', 'hex')), 'ERR_STREAM_MAGIC');
@@ -171,7 +171,7 @@ describe('inspect of damage', () => {
     await failsWith(look(Buffer.alloc(0)), 'ERR_STREAM_TRUNCATED');
   });
 
-  it('does not decode in more memory than it may', async () => {
+  it('rejects a stream beyond the memory limit', async () => {
     const stream = await pack(guest, raw);
     await failsWith(look(stream, { verify: true, memoryLimit: '64MiB' }), 'ERR_STREAM_LIMIT');
   });
@@ -182,7 +182,7 @@ describe('inspect of frames that others wrote', () => {
   const zstd = Buffer.from('28b52ffd200529000068656c6c6f', 'hex');
   const skippable = Buffer.from('502a4d1804000000' + '0e000000', 'hex');
 
-  it('counts them and what their headers tell', async () => {
+  it('counts frames and the figures of their headers', async () => {
     const stream = Buffer.concat([zstd, zstd]);
     const report = (await look(stream, {}, 3)) as ForeignReport;
     assert.equal(report.container, 'foreign');
@@ -200,14 +200,14 @@ describe('inspect of frames that others wrote', () => {
     assert.match(formatInspection(report, false), /^zstd frames: 2 in .*2 stored blocks$/m);
   });
 
-  it("knows pzstd's layout", async () => {
+  it("recognises pzstd's layout", async () => {
     const report = (await look(Buffer.concat([skippable, zstd]))) as ForeignReport;
     assert.ok(report.pzstd);
     assert.equal(report.frames.skippable!.frames, 1);
     assert.equal(report.frames.zstd!.frames, 1);
   });
 
-  it('inflates gzip members, whose ends are told nowhere else', async () => {
+  it('inflates gzip members to find their ends', async () => {
     const stream = Buffer.concat([gzipSync(guest), gzipSync(Buffer.alloc(0))]);
     const report = (await look(stream)) as ForeignReport;
     assert.equal(report.frames.gzip!.frames, 2);
@@ -217,7 +217,7 @@ describe('inspect of frames that others wrote', () => {
     await failsWith(look(stream), 'ERR_STREAM_CHECKSUM');
   });
 
-  it('finds where they end and what does not belong to them', async () => {
+  it('reports truncation and trailing bytes', async () => {
     for (let end = 5; end < zstd.length; end++) {
       const error = await failsWith(look(zstd.subarray(0, end), {}, 2), 'ERR_STREAM_TRUNCATED');
       assert.equal(error.place.offset, end);
@@ -226,7 +226,7 @@ describe('inspect of frames that others wrote', () => {
     assert.equal(trailing.place.offset, zstd.length);
   });
 
-  it('says what decoding finds only when it decodes', async () => {
+  it('reports damaged contents only with verify', async () => {
     const broken = Buffer.from('28b52ffd2005' + '2d0000' + '6865', 'hex');
     const block = Buffer.concat([broken, Buffer.alloc(3)]);
     assert.equal((await look(block)).decodedBytes, 5);

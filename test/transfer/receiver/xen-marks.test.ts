@@ -125,7 +125,7 @@ describe('the marks of a compressed libxc stream', () => {
     assert.ok(verified && bytes.equals(original));
   });
 
-  it('hide neither alone', async () => {
+  it('are ERR_STREAM_FORMAT, one without the other', async () => {
     const packed = await pack(pv(), { codec: 'lz4' });
     const withoutBit = Buffer.from(packed);
     withoutBit[16] = 0;
@@ -136,7 +136,7 @@ describe('the marks of a compressed libxc stream', () => {
     await failsWith(unpack(twice), 'ERR_STREAM_FORMAT');
   });
 
-  it('demand totals although no chunk has come', async () => {
+  it('require totals, no chunk in the stream', async () => {
     const original = pv();
     const packed = await pack(original, { codec: 'lz4' });
     const marks = packed.subarray(0, HEADERS + MARK_RECORD_BYTES);
@@ -161,7 +161,7 @@ describe('the marks of a compressed libxc stream', () => {
     }
   });
 
-  it('betray a stream that is compressed already, wherever it broke off', async () => {
+  it('show that a stream is compressed already, cut anywhere', async () => {
     const packed = await pack(pv(), { codec: 'lz4' });
     for (const end of [IMAGE_HEADER_BYTES, HEADERS, HEADERS + MARK_RECORD_BYTES]) {
       await failsWith(pack(packed.subarray(0, end), { codec: 'lz4' }), 'ERR_ALREADY_COMPRESSED');
@@ -184,7 +184,7 @@ describe('the version of method xenguest', () => {
     assert.equal(xenguestVersion({ xenguestVersion: undefined }, undefined), 2);
   });
 
-  it('is none, and the container native, for a receiver that reads no marks', () => {
+  it('is not used for a receiver that reads no marks: the container is native', () => {
     assert.equal(xenguestVersion({ xenguestVersion: undefined }, said()), undefined);
     assert.equal(xenguestVersion({ xenguestVersion: 2 }, said([1])), undefined);
   });
@@ -194,7 +194,7 @@ describe('the version of method xenguest', () => {
     assert.equal(xenguestVersion({ xenguestVersion: 1 }, undefined), 1);
   });
 
-  it('is what a receiver says first', () => {
+  it('is in the hello of the receiver', () => {
     const { xenguest } = receiverHello({
       memoryLimit: 1 << 29,
       decompressThreads: 1,
@@ -246,7 +246,7 @@ describe('an END without what every saver writes', () => {
     await failsWith(pack(xl), 'ERR_STREAM_FORMAT');
   });
 
-  it('asks for nothing that a saver may leave out', async () => {
+  it('requires no record that a saver may leave out', async () => {
     const least = [
       new XenStream()
         .image({ type: 2 })

@@ -83,7 +83,7 @@ describe('damage in a compressed stream', () => {
     });
   }
 
-  it('in the totals keeps the END back', async () => {
+  it('in the totals: END is not delivered', async () => {
     const bytes = smallXenStream();
     const packed = await pack(bytes, { codec: 'lz4' });
     const totals = records(packed).find(({ type }) => type === XENGUEST_RECORD.totals)!;
@@ -96,7 +96,7 @@ describe('damage in a compressed stream', () => {
     }
   });
 
-  it('in a chunk delivers nothing of it and nothing behind it', async () => {
+  it('in a chunk: delivers neither the chunk nor anything behind it', async () => {
     const bytes = new XenStream().pvGuest().bytes();
     const packed = await pack(bytes, { codec: 'lz4' });
     const chunk = records(packed).find(({ type }) => type === XENGUEST_RECORD.chunk)!;
@@ -107,7 +107,7 @@ describe('damage in a compressed stream', () => {
   });
 });
 
-describe('records of ours that are not where they belong', () => {
+describe('compressed records out of place', () => {
   const input = new XenStream().image().pageData(range(0, 40)).record(REC.hvmContext, Buffer.alloc(8));
   const bytes = input.pageData(range(50, 2)).end().bytes();
 
@@ -177,7 +177,7 @@ describe('records of ours that are not where they belong', () => {
   });
 });
 
-describe('records that claim too much', () => {
+describe('compressed records beyond a limit', () => {
   const head = new XenStream().image().bytes();
   const record = (length: number, body: Buffer): Buffer => {
     const header = Buffer.alloc(8);
@@ -192,7 +192,7 @@ describe('records that claim too much', () => {
     return bytes;
   };
 
-  it('are refused before their memory is taken', async () => {
+  it('are rejected before memory is taken', async () => {
     const before = process.memoryUsage().arrayBuffers;
     for (const length of [0, 8, 16 + 87, 100 * MIB, 128 * MIB]) {
       await failsWith(unpack(record(length, envelope(65_536))), 'ERR_STREAM_LIMIT');
@@ -219,7 +219,7 @@ describe('records that claim too much', () => {
 
 describe('the END of a bare stream', () => {
   const bytes = new XenStream().pvhGuest(1).bytes();
-  const others = Buffer.from('this belongs to somebody else');
+  const others = Buffer.from('bytes of another reader');
 
   for (const piece of [1, 1000, Infinity]) {
     it(`is where the receiver stops, in pieces of ${piece}`, async () => {
@@ -253,7 +253,7 @@ describe('the END of a bare stream', () => {
   }
 });
 
-describe('what the reader may answer', () => {
+describe('bytes that the hypervisor may answer', () => {
   // A bare Remus stream holds libxl's records too.
   const bare = new XenStream().image({ type: 2 }).pageData(range(0, 2)).checkpoint().libxlCheckpoint();
   const samples: Record<string, { kind: XenKind; bytes: Buffer }> = {
@@ -295,7 +295,7 @@ describe('a stream without our records', () => {
   it('passes as it is, unverified, in every wrapping', async () => {
     for (const { kind, stream } of Object.values(wellFormed())) {
       const bytes = stream.bytes();
-      if (bytes.includes(Buffer.from('100f000000000000', 'hex'))) continue; // vGPU: nobody tells its length
+      if (bytes.includes(Buffer.from('100f000000000000', 'hex'))) continue; // vGPU: no header tells its length
       const { bytes: restored, verified } = await unpack(bytes, { piece: 5000 });
       assert.ok(restored.equals(bytes), kind);
       assert.ok(!verified);

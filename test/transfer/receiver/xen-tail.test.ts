@@ -18,7 +18,7 @@ async function cutRecord(): Promise<Buffer> {
 }
 
 describe('the tail of a Xen stream', () => {
-  it('lets everything pass in the end, in order, however it comes', async () => {
+  it('passes all bytes in order, any split', async () => {
     const bytes = Buffer.concat([text, await cutRecord(), text, (await cutRecord()).subarray(0, 11), text]);
     for (const piece of [1, 7, 40, 1000]) {
       const tail = new XenTail(false);
@@ -32,7 +32,7 @@ describe('the tail of a Xen stream', () => {
     }
   });
 
-  it('gives the totals at the end of the input, and does not let them pass', async () => {
+  it('returns the totals at the end of the input, and passes none of their bytes', async () => {
     const record = await cutRecord();
     for (const piece of [1, 7, 1000]) {
       const tail = new XenTail(false);
@@ -50,7 +50,7 @@ describe('the tail of a Xen stream', () => {
     }
   });
 
-  it('gives none where more has followed, and knows totals that were damaged', async () => {
+  it('returns no totals where bytes follow, and recognises damaged totals', async () => {
     const record = Buffer.from(await cutRecord());
     const followed = new XenTail(false);
     followed.take(Buffer.concat([record, text]));
@@ -62,7 +62,7 @@ describe('the tail of a Xen stream', () => {
     assert.equal(damaged.damaged, true);
   });
 
-  it('holds nothing back behind a stream whose input does not end', async () => {
+  it('holds nothing back, endless input', async () => {
     const tail = new XenTail(true);
     const record = await cutRecord();
     assert.equal(tail.take(record).length, record.length);

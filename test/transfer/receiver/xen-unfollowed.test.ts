@@ -119,7 +119,7 @@ describe('a Xen stream that cannot be followed', { timeout: 300_000 }, () => {
     assert.ok((await unpack(packed)).bytes.equals(bytes));
   });
 
-  it('hides no record that is broken, lost or added', async () => {
+  it('reports a record that is broken, lost or added', async () => {
     const bytes = legacy();
     const packed = await pack(bytes, { codec: 'lz4' });
     const type = Buffer.alloc(4);
@@ -137,8 +137,8 @@ describe('a Xen stream that cannot be followed', { timeout: 300_000 }, () => {
   });
 });
 
-describe('what begins as COMPRESSED_BYTES do', () => {
-  it('and claims an impossible length is refused, and ends', { timeout: 20_000 }, async () => {
+describe('a record that begins as COMPRESSED_BYTES', () => {
+  it('is rejected, impossible length', { timeout: 20_000 }, async () => {
     const header = guest().u32(XENGUEST_RECORD.bytes, 0xfff0_0000);
     for (const stream of [guest().xlHeader(), guest().libxlHeader().libxcContext()]) {
       const bytes = Buffer.concat([stream.bytes(), header, memory(1)]);
@@ -164,8 +164,8 @@ describe('a record of an unknown type', () => {
   });
 });
 
-describe('words behind the end of a wrapping', () => {
-  it('leave at once, however short, compressed or not', { timeout: 60_000 }, async () => {
+describe('bytes behind the end of a wrapping', () => {
+  it('are delivered at once, any length, compressed or not', { timeout: 60_000 }, async () => {
     const { stream, kind } = wellFormed()['xl']!;
     const start = stream.bytes();
     for (const xenguestVersion of [1, 2] as const) {
