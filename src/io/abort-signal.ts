@@ -3,7 +3,7 @@
 
 /**
  * Calls `act` when the signal comes, or at once when it is there.
- * @returns forgets about the signal, which may outlive whoever heeds it
+ * @returns forgets about the signal, which may outlive its listener
  */
 export function onAbort(signal: AbortSignal | undefined, act: () => void): () => void {
   if (signal?.aborted === true) act();

@@ -86,7 +86,7 @@ export interface ByteSink {
 export interface Channel {
   readonly source: ByteSource | undefined;
   readonly sink: ByteSink | undefined;
-  /** True when bytes can flow back to whoever feeds us. */
+  /** True when bytes can flow back to the program that writes the input. */
   readonly duplex: boolean;
   /** A connection's descriptor while it is open, for a process that shares it. */
   readonly fd?: number | undefined;

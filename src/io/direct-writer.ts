@@ -1,6 +1,7 @@
 // Writes a fresh file past the page cache (O_DIRECT): gathers what comes in order into one aligned block of memory and
 // writes whole blocks of it, leaving holes where pages are zero.
 // It promises the bytes in order once finish() has resolved; the file's length and name are its caller's.
+
 import { Buffer } from 'node:buffer';
 import fs from 'node:fs';
 import { promisify } from 'node:util';

@@ -1,5 +1,6 @@
 // Past the page cache (O_DIRECT): where in some memory a transfer may begin, and reads. What file system and memory allow
 // neither says beforehand, and JavaScript cannot ask for aligned memory: so both are tried out.
+
 import fs from 'node:fs';
 import { inputChangedError, readExactlyAt } from './positioned.js';
 import { readError } from './system-error.js';

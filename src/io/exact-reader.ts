@@ -18,7 +18,7 @@ export class ExactReader {
 
   /**
    * @param head bytes of the source that were read already, at most 4 KiB
-   * @param shared somebody else reads on where this reader stops: nothing is read ahead
+   * @param shared another reader goes on where this one stops: nothing is read ahead
    */
   constructor(source: ByteSource, head: Uint8Array = new Uint8Array(0), shared = false) {
     this.#source = source;

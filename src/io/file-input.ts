@@ -1,5 +1,6 @@
 // A regular file as input, from its first byte to the size it had when it was opened.
-// Workers read their extents by position; read() is for whoever wants the bytes in order.
+// Workers read their extents by position; read() gives the bytes in order.
+
 import fs from 'node:fs';
 import { promisify } from 'node:util';
 import type { ByteSource, PositionedInput } from './bytes.js';

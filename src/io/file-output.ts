@@ -1,6 +1,7 @@
 // A regular file as output: made under a temporary name beside its final one, which it gets only when complete.
-// Workers write their extents by position through `file`; write() appends in order; what nobody writes is a hole.
+// Workers write their extents by position through `file`; write() appends in order; ranges that are not written are holes.
 // Whatever fails, nothing is left under the final name, and a file that was there before is still there.
+
 import fs from 'node:fs';
 import { dirname, join } from 'node:path';
 import { promisify } from 'node:util';
@@ -56,7 +57,7 @@ function publishNew(temporary: string, path: string, label: string): void {
   fs.unlinkSync(temporary);
 }
 
-/** Without links: whoever makes the empty file owns the name, and may replace it. */
+/** Without links: the process that makes the empty file owns the name, and may replace it. */
 function claimAndReplace(temporary: string, path: string, label: string): void {
   try {
     fs.closeSync(fs.openSync(path, 'wx', 0o600));

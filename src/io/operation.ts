@@ -1,6 +1,7 @@
 // One system call at a time on a thread of libuv's pool, that its caller may stop waiting for.
 // Such a call cannot be called back: giving up rejects the caller at once, and what the call uses (its descriptor)
 // is given back only when the thread has returned.
+
 import { RamferryError } from '../errors.js';
 import { onAbort } from './abort-signal.js';
 import { abortError, asError } from './system-error.js';

@@ -1,5 +1,6 @@
 // Whole extents of regular files, read and written by position: for worker threads, synchronous.
 // Each call moves all of its bytes or throws a RamferryError; the file's own offset is neither used nor moved.
+
 import fs from 'node:fs';
 import { RamferryError } from '../errors.js';
 import { readError, systemCode, writeError } from './system-error.js';

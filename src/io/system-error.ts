@@ -1,6 +1,7 @@
 // What the operating system said, as RamferryErrors.
 // Takes whatever a system call threw; promises a code from the table and a text a person understands.
 // Knows nothing of the bytes that were being moved.
+
 import { getSystemErrorMap } from 'node:util';
 import { RamferryError, toRamferryError, type ErrorCode } from '../errors.js';
 

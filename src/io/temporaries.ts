@@ -12,7 +12,7 @@ const NAME = /^\.ramferry-([0-9a-f]{16})-([1-9]\d*)-(\d+)-[0-9a-f]{16}\.tmp$/;
 /** In the place of a start time that cannot be told. */
 const UNREADABLE = '0';
 
-/** Temporaries that exist now: whoever ends the process without abort() must not leave guest memory lying about. */
+/** Temporaries that exist now: a process that ends without abort() removes them, because they hold guest memory. */
 const own = new Set<string>();
 
 function removeOwn(): void {
@@ -30,7 +30,7 @@ export function forget(path: string): void {
   if (own.size === 0) process.off('exit', removeOwn);
 }
 
-/** A name in this directory that nobody has. */
+/** A name in this directory that does not exist. */
 export function temporaryIn(directory: string): string {
   const unique = randomBytes(8).toString('hex');
   const started = startTime(process.pid) ?? UNREADABLE;
@@ -52,7 +52,7 @@ export function removeStale(directory: string): string[] {
 
 function isStale(name: string): boolean {
   const [, space, pid, started] = NAME.exec(name) ?? [];
-  // Without a start time nobody can be told from a later process of the same number.
+  // Without a start time a process cannot be told from a later one of the same number.
   if (space === undefined || space !== processSpace() || started === UNREADABLE) return false;
   const now = startTime(Number(pid));
   return now !== started && now !== UNREADABLE;
@@ -65,7 +65,7 @@ function removed(path: string): boolean {
     fs.unlinkSync(path);
     return true;
   } catch {
-    // Somebody else was faster, or may and we may not.
+    // Another process was faster, or this one lacks the permission.
     return false;
   }
 }

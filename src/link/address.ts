@@ -1,5 +1,6 @@
 // What the user writes for an input or an output, as a typed value, and back as text.
 // Pure: nothing is looked up or opened. Throws ERR_LINK_ADDRESS with a hint for anything that is not an address.
+
 import { isIP } from 'node:net';
 import type { Readable, Writable } from 'node:stream';
 import { RamferryError } from '../errors.js';

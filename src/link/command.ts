@@ -1,12 +1,13 @@
 // exec:COMMAND: a shell command that writes our input or reads our output.
 // Its exit status is part of the link: the input has ended well, or the output is complete, only when it is 0.
 // The command runs in a process group of its own, which is killed when the link is given up or the process exits.
+
 import { spawn, type ChildProcess, type SpawnOptions } from 'node:child_process';
 import fs from 'node:fs';
 import type net from 'node:net';
 import { RamferryError } from '../errors.js';
 import { onAbort } from '../io/abort-signal.js';
-import { AwakeTimer } from '../os/awake-timer.js';
+import { withDeadline } from '../os/deadline.js';
 import type { ByteSink, ByteSource, Channel } from '../io/bytes.js';
 import { libc } from '../os/libc.js';
 import { abortError, asError } from '../io/system-error.js';
@@ -89,12 +90,7 @@ class Command {
   async explain(thrown: unknown): Promise<Error> {
     const own = asError(thrown);
     if (own instanceof RamferryError && own.code !== 'ERR_LINK_CLOSED') return own;
-    let timer: AwakeTimer | undefined;
-    const late = new Promise<undefined>((resolve) => {
-      timer = AwakeTimer.start(STATUS_MS, () => resolve(undefined));
-    });
-    const failure = await Promise.race([this.#ended, late]);
-    timer?.cancel();
+    const failure = await withDeadline(this.#ended, STATUS_MS, () => undefined);
     return failure ?? own;
   }
 

@@ -1,4 +1,5 @@
-// Connecting to somebody who listens, over tcp or a unix socket; trying again until he does.
+// Connecting to a listener over tcp or a unix socket, again until there is one.
+
 import net from 'node:net';
 import { RamferryError } from '../errors.js';
 import { AwakeTimer } from '../os/awake-timer.js';
@@ -15,7 +16,7 @@ type Peer = Extract<Address, { kind: 'tcp' | 'unix' }>;
 /** Dead peers of idle connections are noticed after this, plus ten probes a second apart. */
 export const KEEP_ALIVE_MS = 10_000;
 
-/** Nobody listens yet, or the way there is not up yet. EAGAIN is a unix listener with a full queue. */
+/** There is no listener yet, or no route to it. EAGAIN is a unix listener with a full queue. */
 const MAY_CHANGE = new Set([
   'ECONNREFUSED',
   'ENOENT',

@@ -1,7 +1,8 @@
 // Descriptors that other processes use too, and devices: read and written as they are.
 // The flags of the open file description are never changed, nor is it shut down: the other process goes on using it.
 // Everything is sequential, at the description's own offset. Waiting happens on a thread of libuv's pool, in short
-// turns where the system can wait without reading, so that giving up takes no byte from whoever reads next.
+// turns where the system can wait without reading, so that giving up takes no byte from the next reader.
+
 import fs from 'node:fs';
 import os from 'node:os';
 import { setImmediate as nextTurn, setTimeout as sleep } from 'node:timers/promises';

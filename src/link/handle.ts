@@ -1,5 +1,6 @@
 // The one place that looks behind net.Socket. Node has no public way to read a connection into given memory, to
 // take over an accepted one, or to ask what is still unsent; `_handle` has carried all three since Node 0.10.
+
 import net from 'node:net';
 import { RamferryError } from '../errors.js';
 

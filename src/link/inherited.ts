@@ -1,5 +1,6 @@
 // fd:N and -: what the process was started with. See descriptor.ts for what is promised to the others who use it.
 // A pipe is opened anew through /proc: that gives a file description of our own, which may wait without a thread.
+
 import fs from 'node:fs';
 import { RamferryError } from '../errors.js';
 import type { Channel } from '../io/bytes.js';

@@ -1,11 +1,13 @@
 // Streams of Node.js as links, for programs that embed ramferry: a Readable as the source, a Writable as the sink.
-// Takes a stream that nobody else uses meanwhile; promises bytes in order with back-pressure. The stream is destroyed
+// Takes a stream that no other code uses meanwhile; promises bytes in order with back-pressure. The stream is destroyed
 // when the transfer gives up, as `stream.pipeline` does; one that has ended is left alone.
+
 import { Buffer } from 'node:buffer';
 import type { Readable, Writable } from 'node:stream';
 import { RamferryError } from '../errors.js';
 import type { ByteSink, ByteSource, Channel } from '../io/bytes.js';
 import { OperationGuard } from '../io/operation.js';
+import { Signal } from '../os/signal.js';
 import { closedError, readError, writeError } from '../io/system-error.js';
 
 class StreamSource implements ByteSource {
@@ -13,7 +15,8 @@ class StreamSource implements ByteSource {
   readonly #stream: Readable;
   readonly #guard: OperationGuard;
   #failure: unknown;
-  #wake: () => void = () => undefined;
+  /** The stream's state may have changed. */
+  readonly #changed = new Signal();
 
   constructor(stream: Readable, signal: AbortSignal | undefined) {
     this.#stream = stream;
@@ -24,12 +27,12 @@ class StreamSource implements ByteSource {
   }
 
   readonly #onEvent = (): void => {
-    this.#wake();
+    this.#changed.notify();
   };
 
   readonly #onError = (error: Error): void => {
     this.#failure ??= error;
-    this.#wake();
+    this.#changed.notify();
   };
 
   read(target: Uint8Array): Promise<number> {
@@ -43,7 +46,7 @@ class StreamSource implements ByteSource {
         if (piece !== null) return this.#take(piece, target);
         if (stream.readableEnded) return 0;
         if (stream.destroyed) throw readError(this.label, new Error('it was destroyed before its end'));
-        await new Promise<void>((resolve) => (this.#wake = resolve));
+        await this.#changed.wait();
       }
     });
   }
@@ -64,7 +67,7 @@ class StreamSource implements ByteSource {
     this.#guard.close(closedError(this.label), () => undefined);
     const stream = this.#stream;
     for (const event of ['readable', 'end', 'close']) stream.off(event, this.#onEvent);
-    this.#wake();
+    this.#changed.notify();
     if (!stream.readableEnded) stream.destroy();
     return Promise.resolve();
   }

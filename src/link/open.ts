@@ -1,6 +1,7 @@
 // From an address to a channel: the one door between ramferry and the kernel.
 // tcp and unix links, and inherited sockets, are duplex for input and output alike; everything else has one direction.
 // What a kind of address needs is loaded when one is opened: half of a short transfer's time is loading modules.
+
 import type { Readable, Writable } from 'node:stream';
 import type { Channel } from '../io/bytes.js';
 import { abortError } from '../io/system-error.js';
@@ -8,7 +9,7 @@ import { formatAddress, type Address } from './address.js';
 import type { OpenOptions } from './options.js';
 
 /**
- * Opens `address` to read from. Resolves when there is somebody at the other end; the channel has a source.
+ * Opens `address` to read from. Resolves when the other end is connected; the channel has a source.
  * Rejects with ERR_INPUT_OPEN, ERR_LINK_CONNECT, ERR_LINK_LISTEN, ERR_LINK_TIMEOUT, or the signal's reason, which
  * also ends everything under way on the channel later.
  */

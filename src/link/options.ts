@@ -38,7 +38,7 @@ export interface OpenOptions {
    * of both directions: ByteSource.patience and ByteSink.patience change it where the peer owes nothing. Default 30 s.
    */
   readonly ioTimeout?: number | undefined;
-  /** Replace an existing file, or a unix socket that nobody listens on. */
+  /** Replace an existing file, or a unix socket without a listener. */
   readonly force?: boolean | undefined;
   /** Input files: bypass the page cache if possible. Output files go through it, with a warning. */
   readonly directIo?: boolean | undefined;

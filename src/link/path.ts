@@ -1,4 +1,5 @@
 // Paths as input and output: regular files, FIFOs, devices. A socket's path is not a file: that is unix:PATH.
+
 import fs from 'node:fs';
 import { RamferryError } from '../errors.js';
 import type { ByteSink, ByteSource, Channel } from '../io/bytes.js';
@@ -82,7 +83,7 @@ export async function openPathOutput(path: string, label: string, options: OpenO
   return only({ sink: new FileOutput(path, { label, force, sync, directIo, onWarning, signal }) });
 }
 
-/** A FIFO that nobody reads cannot be opened without blocking a thread: ask again until somebody does. */
+/** A FIFO without a reader cannot be opened without blocking a thread: the open is repeated until it has one. */
 function openFifoForWriting(path: string, options: OpenOptions): Promise<number> {
   return retryUntil(
     options.connectTimeout ?? DEFAULT_CONNECT_TIMEOUT_MS,
@@ -91,7 +92,7 @@ function openFifoForWriting(path: string, options: OpenOptions): Promise<number>
     (thrown) => systemCode(thrown) === 'ENXIO',
   ).catch((thrown: unknown) => {
     if (options.signal?.aborted === true) throw abortError(options.signal);
-    if (systemCode(thrown) === 'ENXIO') throw new Error('nobody reads from it', { cause: thrown });
+    if (systemCode(thrown) === 'ENXIO') throw new Error('no process reads from it', { cause: thrown });
     throw thrown;
   });
 }

@@ -1,5 +1,6 @@
 // Slows a sink down to so many bytes per second, smoothly: a long write goes out in pieces of 20 ms.
 // A schedule, not a count of sleeps: each piece has its time after the one before, so late timers do not add up.
+
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { ByteSink } from '../io/bytes.js';
 import { ForwardingSink } from '../io/forwarding-sink.js';

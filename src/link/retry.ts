@@ -1,4 +1,5 @@
 // Trying again until it works, the time is over, or the caller gives up.
+
 import { setTimeout as sleep } from 'node:timers/promises';
 import { AwakeDeadline } from '../os/awake-timer.js';
 import { abortError } from '../io/system-error.js';

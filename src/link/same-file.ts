@@ -1,5 +1,6 @@
 // Input and output that are one: a file is refused, since reading it would follow what was just written. A socket is allowed
 // (inetd, socat), and then each direction carries one stream.
+
 import fs from 'node:fs';
 import { RamferryError } from '../errors.js';
 import type { Channel } from '../io/bytes.js';

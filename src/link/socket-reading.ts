@@ -16,7 +16,7 @@ import { Watchdog } from './watchdog.js';
 const READS_IN_A_ROW = 8;
 /** What the peer said before it hung up is kept up to this size. */
 const LAST_WORDS = 65_536;
-/** Where bytes go that nobody wants. */
+/** Where discarded bytes go. */
 const scrap = new Uint8Array(LAST_WORDS);
 const NOTHING = new Uint8Array(0);
 
@@ -64,7 +64,7 @@ export class SocketReading {
     return this.#ended;
   }
 
-  /** Nobody reads any more: what still comes is taken and dropped. */
+  /** Reading has ended: what still comes is taken and dropped. */
   get discarding(): boolean {
     return this.#discarding;
   }
@@ -160,7 +160,7 @@ export class SocketReading {
     void this.read(pending.target).then(pending.resolve, pending.reject);
   }
 
-  /** Nobody wants more: the read under way, and later ones, reject with this. */
+  /** Ends reading: the read under way, and later ones, reject with this. */
   close(reason: RamferryError): void {
     this.#failure = reason;
     this.#early = NOTHING;
@@ -183,7 +183,7 @@ export class SocketReading {
     this.#early = NOTHING;
   }
 
-  /** The connection is gone: nobody watches any more. */
+  /** The connection is gone: the watchdog ends. */
   end(): void {
     this.#dog.close();
   }

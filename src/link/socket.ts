@@ -1,6 +1,7 @@
 // A connection, or one end of a pipe whose file description is ours alone, as source and sink.
 // Reads are exact (socket-reading.ts), writes hand over the caller's memory uncopied. Holds both directions and how they end:
 // one after the other, or both at once. Knows nothing of how the connection came about.
+
 import net from 'node:net';
 import { RamferryError } from '../errors.js';
 import type { ByteSink, ByteSource, Channel } from '../io/bytes.js';
@@ -66,7 +67,7 @@ export class SocketLink implements Channel {
       writable: options.writable,
       onread: { buffer: this.#reading.sign, callback: (count: number) => this.#reading.onSign(count) },
     } as SocketOptions);
-    // Node begins to read at once; nobody has asked for anything yet.
+    // Node begins to read at once, before the first read() was called.
     const handle = this.#handle;
     if (handle !== undefined && !this.#socket.connecting) stopReading(handle);
     this.#socket.on('error', (thrown) => this.#onError(thrown));

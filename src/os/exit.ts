@@ -1,5 +1,6 @@
 // Ending the process while threads sit in blocking system calls.
 // On Node 20 process.exit() joins libuv's pool, so one thread in a blocking write(2) keeps it for ever.
+
 import { libc } from './libc.js';
 
 let ending = false;

@@ -1,7 +1,8 @@
 // A bound on the working threads of all ramferry processes of this host and user together: one semaphore of System V,
 // known by a key. The kernel hands places over in the order of asking, and takes back what a process holds when it
 // ends, however it ends (SEM_UNDO).
-// The bound is a courtesy to the host, never a reason to stop: whoever has waited too long goes on without a place.
+// The bound is a courtesy to the host, never a reason to stop: a thread that has waited too long works without a place.
+
 import os from 'node:os';
 import { foreign } from './libc.js';
 
@@ -33,7 +34,7 @@ const { EAGAIN, EEXIST } = os.constants.errno;
 export interface HostPatience {
   /** Milliseconds; longer than many processes together need for a round of chunks. After it a holder is taken for stuck. */
   readonly patience: number;
-  /** Milliseconds; once a holder was stuck, nobody waits for this long. */
+  /** Milliseconds; once a holder was stuck, no thread waits during this time. */
   readonly truce: number;
 }
 const PATIENCE: HostPatience = { patience: 2_000, truce: 10_000 };
@@ -41,7 +42,7 @@ const PATIENCE: HostPatience = { patience: 2_000, truce: 10_000 };
 interface Semaphores {
   get(key: number, semaphores: number, flags: number): number;
   set(id: number, value: number): number;
-  /** Who changed it last; 0 = nobody ever. */
+  /** The process that changed it last; 0 = none yet. */
   lastProcess(id: number): number;
   change(id: number, by: number, wait: bigint): number;
   errno(): number;
@@ -106,13 +107,13 @@ export class HostThreads {
     this.#patience = patience;
   }
 
-  /** Makes the semaphore if nobody has yet; undefined where the system has none for us. */
+  /** Makes the semaphore if it does not exist; undefined where the system has none for us. */
   static open({ key, count }: HostThreadsKey, patience = PATIENCE): HostThreads | undefined {
     const calls = semaphores();
     if (calls === undefined) return undefined;
     let id = calls.get(key, 1, IPC_CREAT | IPC_EXCL | OWNER_ONLY);
     if (id >= 0) {
-      // Until here its value is 0: whoever opens it in between waits.
+      // Until here its value is 0: a process that opens it in between waits.
       if (calls.set(id, count) < 0) return undefined;
     } else if (calls.errno() === EEXIST) {
       id = calls.get(key, 1, OWNER_ONLY);
@@ -128,7 +129,7 @@ export class HostThreads {
     const now = performance.now();
     if (now < this.#truceUntil) return this.#try(0);
     if (this.#try(this.#patience.patience)) return true;
-    // Whoever made it died before he could set it: it would have no place for ever.
+    // Its maker died before it set the value: without this it would never have a place.
     if (this.#calls.lastProcess(this.#id) === 0) this.#calls.set(this.#id, this.#count);
     this.#callTruce();
     return false;

@@ -1,6 +1,7 @@
 // The few system calls that Node does not offer, through koffi, loaded when first needed.
 // Everything here is optional: callers have a way without it when `libc()` is undefined.
 // Calls return what the system returned, errors as negative errno.
+
 import { createRequire } from 'node:module';
 import type * as Koffi from 'koffi';
 

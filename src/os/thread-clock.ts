@@ -1,5 +1,5 @@
 // Processor time of the calling thread. On a CPU that is shared the time on the wall says nothing about what a codec
-// costs: whoever else runs there is counted as well.
+// costs: it counts other programs on that CPU, too.
 
 import { foreign } from './libc.js';
 

@@ -25,7 +25,7 @@ describe('a signal that is heeded', () => {
 
   it('is forgotten', () => {
     const controller = new AbortController();
-    const forget = onAbort(controller.signal, () => assert.fail('nobody listens any more'));
+    const forget = onAbort(controller.signal, () => assert.fail('the listener was removed'));
     forget();
     assert.equal(getEventListeners(controller.signal, 'abort').length, 0);
     controller.abort();

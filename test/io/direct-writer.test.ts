@@ -86,7 +86,7 @@ describe('direct writer', { skip }, () => {
 });
 
 describe('a file without direct I/O', () => {
-  it('is written through the page cache, and somebody is told', async (t) => {
+  it('is written through the page cache, with a warning', async (t) => {
     const { openSync } = fs;
     t.mock.method(fs, 'openSync', ((name: string, flags: number, mode: number) => {
       if (typeof flags === 'number' && (flags & O_DIRECT) !== 0) {

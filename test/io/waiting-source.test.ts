@@ -39,7 +39,7 @@ describe('WaitingSource', () => {
     const watched = new WaitingSource(source);
     const before = watched.waiting;
     pass();
-    assert.equal(watched.waiting.waited, before.waited, 'nobody reads');
+    assert.equal(watched.waiting.waited, before.waited, 'no read is under way');
     assert.ok(watched.waiting.clock >= before.clock + 2_000);
     const reading = watched.read(new Uint8Array(1));
     pass();

@@ -86,7 +86,7 @@ describe('an inherited pipe', { skip: calls === undefined && 'koffi has no binar
     fs.closeSync(writing);
   });
 
-  it('says ERR_LINK_CLOSED when nobody reads any more', async () => {
+  it('fails with ERR_LINK_CLOSED when the reader has gone', async () => {
     const [reading, writing] = makePipe();
     const output = await openOutput(parseAddress(`fd:${writing}`));
     fs.closeSync(reading);
@@ -225,11 +225,11 @@ describe('a FIFO', () => {
     await sourceOf(input).close();
   });
 
-  it('is written to when somebody reads, and gives up in time when nobody does', async () => {
+  it('is written to when it has a reader, and gives up in time without one', async () => {
     const fifo = path.join(directory, 'out');
     execFileSync('mkfifo', [fifo]);
     const alone = openOutput(parseAddress(fifo), { connectTimeout: 50 });
-    await rejectsWith(alone, 'ERR_OUTPUT_OPEN', /nobody reads/);
+    await rejectsWith(alone, 'ERR_OUTPUT_OPEN', /no process reads/);
     const opening = openOutput(parseAddress(fifo));
     await sleep(50);
     const input = await openInput(parseAddress(fifo));

@@ -248,7 +248,7 @@ describe('connecting', () => {
     await sinkOf(listener).abort();
   });
 
-  it('says what was wrong when nobody listens', async () => {
+  it('says what was wrong without a listener', async () => {
     const { address, accepted } = await startListening('tcp-listen:0');
     const last = await openOutput(parseAddress(address));
     await sinkOf(await accepted).abort();
@@ -311,7 +311,7 @@ describe('listening', () => {
     assert.equal(fs.readFileSync(socket, 'utf8'), 'another');
   });
 
-  it('refuses a path that is taken, and replaces a socket nobody listens on only when forced', async () => {
+  it('refuses a path that is taken, and replaces a socket without a listener only when forced', async () => {
     const socket = newPath();
     const server = net.createServer();
     await new Promise<void>((resolve) => server.listen(`${socket}-moved`, resolve));

@@ -4,12 +4,12 @@ import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
 import { describe, it } from 'node:test';
 
-// A thread of libuv's pool writes to a pipe that nobody reads; process.exit() would wait for it on Node 20.
+// A thread of libuv's pool writes to a pipe without a reader; process.exit() would wait for it on Node 20.
 const BLOCKED = `
   import fs from 'node:fs';
   const { exitNow } = await import(${JSON.stringify(new URL('../../src/os/exit.js', import.meta.url).href)});
   process.on('exit', (code) => fs.writeSync(1, 'handlers ran with ' + code));
-  // Descriptor 3 is a FIFO: it has room for 64 KiB, and nobody reads.
+  // Descriptor 3 is a FIFO: it has room for 64 KiB, and no reader.
   fs.write(3, Buffer.alloc(1 << 20), () => undefined);
   setTimeout(() => exitNow(7), 100);
 `;

@@ -11,7 +11,7 @@ const IPC_RMID = 0;
 const keys: number[] = [];
 const children: ChildProcess[] = [];
 
-/** A bound that nobody else knows. */
+/** A bound with a key of its own. */
 function bound(count: number): HostThreadsKey {
   const key = { key: randomInt(0x1000_0000, 0x2000_0000), count };
   keys.push(key.key);
@@ -71,7 +71,7 @@ describe('threads of a host', { skip: foreign() === undefined && 'koffi has no b
     assert.equal(host.take(), false);
   });
 
-  it('are set right by whoever waits in vain, when their maker died before he could', () => {
+  it('are set by a process that waits in vain, when their maker died before it did', () => {
     const key = bound(2);
     systemCall('int semget(int key, int count, int flags)')(key.key, 1, 0o1600);
     const host = HostThreads.open(key, IMPATIENT)!;

@@ -1,5 +1,6 @@
 // Waiting for the peer's connection, over tcp or a unix socket. The one place that accepts connections from other hosts.
 // The listening socket stays open until the peer is known, and closes then. Who the peer is newcomers.ts finds out.
+
 import fs from 'node:fs';
 import net from 'node:net';
 import { RamferryError } from '../../errors.js';
@@ -30,7 +31,7 @@ function bind(server: net.Server, place: Place): (() => void) | undefined {
   return undefined;
 }
 
-/** Whether the path is a socket that nobody listens on: left behind by a process that was killed. */
+/** Whether the path is a socket without a listener: left behind by a process that was killed. */
 function isAbandoned(path: string): Promise<boolean> {
   if (fs.lstatSync(path, { throwIfNoEntry: false })?.isSocket() !== true) return Promise.resolve(false);
   return new Promise((resolve) => {
