@@ -111,10 +111,13 @@ interface Insides {
 /**
  * yargs lays the help out and keeps it whenever a command is run: 30 ms for a text that nobody asks for afterwards.
  * `--help` comes another way.
+ * @returns false when this yargs has no such method: help is laid out at each start then
  */
-function leaveHelpAlone(parser: Argv): void {
+export function leaveHelpAlone(parser: Argv): boolean {
   const usage = (parser as Insides).getInternalMethods?.().getUsageInstance?.();
-  if (usage?.cacheHelpMessage !== undefined) usage.cacheHelpMessage = () => undefined;
+  if (usage?.cacheHelpMessage === undefined) return false;
+  usage.cacheHelpMessage = () => undefined;
+  return true;
 }
 
 function createParser(args: readonly string[]): Argv {

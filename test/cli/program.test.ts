@@ -1,0 +1,39 @@
+// What the command line needs of yargs beyond its promises.
+
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+
+import yargs from 'yargs';
+
+import { leaveHelpAlone } from '../../src/cli/program.js';
+
+describe('leaveHelpAlone', () => {
+  it('finds the private method of yargs that it replaces', () => {
+    assert.ok(
+      leaveHelpAlone(yargs([])),
+      'yargs has changed: measure the start-up time without leaveHelpAlone',
+    );
+  });
+
+  it('keeps yargs from laying help out when a command runs', async () => {
+    const parser = yargs(['run'])
+      .exitProcess(false)
+      .command('run', 'runs', {}, () => undefined);
+    const usage = (
+      parser as unknown as {
+        getInternalMethods(): { getUsageInstance(): { help(): string; cacheHelpMessage(): void } };
+      }
+    )
+      .getInternalMethods()
+      .getUsageInstance();
+    let laidOut = 0;
+    const help = usage.help.bind(usage);
+    usage.help = () => {
+      laidOut += 1;
+      return help();
+    };
+    leaveHelpAlone(parser);
+    await parser.parseAsync();
+    assert.equal(laidOut, 0);
+  });
+});

@@ -1,0 +1,17 @@
+// The pages of options that lie in docs/: they say what the table says.
+
+import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
+import { describe, it } from 'node:test';
+
+import { manualPage, optionsPage } from '../../lab/option-pages.js';
+
+const page = (name: string): string =>
+  readFileSync(new URL(`../../../docs/${name}`, import.meta.url), 'utf8');
+const STALE = 'stale: run npm run build, then scripts/option-pages.mjs';
+
+describe('pages of options', () => {
+  it('docs/OPTIONS.md is what the table says', () => assert.equal(page('OPTIONS.md'), optionsPage(), STALE));
+
+  it('docs/ramferry.1 is what the table says', () => assert.equal(page('ramferry.1'), manualPage(), STALE));
+});
