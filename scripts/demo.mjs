@@ -52,6 +52,14 @@ async function migrate(image, restored, rate, options) {
   return summary;
 }
 
+/** A summary of the command line as the library names its fields. */
+function camelKeys(value) {
+  if (Array.isArray(value)) return value.map(camelKeys);
+  if (typeof value !== 'object' || value === null) return value;
+  const camel = (key) => key.replace(/-([a-z])/g, (_, letter) => letter.toUpperCase());
+  return Object.fromEntries(Object.entries(value).map(([key, each]) => [camel(key), camelKeys(each)]));
+}
+
 async function demonstrate(profile, directory, bytes, rate) {
   const image = join(directory, `${profile}.ram`);
   await writeImage(image, { bytes, seed: 1, profile });
@@ -60,7 +68,7 @@ async function demonstrate(profile, directory, bytes, rate) {
   for (const { title, options } of WAYS) {
     const restored = join(directory, 'restored.ram');
     const summary = await migrate(image, restored, rate, options);
-    columns.push({ title, summary, rows: summaryRows(summary) });
+    columns.push({ title, summary, rows: summaryRows(camelKeys(summary)) });
     if ((await sha256(restored)) !== expected)
       throw new Error(`${profile}, ${title}: the restored memory differs`);
     await rm(restored);
