@@ -6,7 +6,7 @@ import type { CodecName } from '../codec/codec.js';
 import { TASK } from '../slot/job.js';
 import type { SlotViews } from '../slot/layout.js';
 import { announcementUnit, totalsUnit } from './frames/control.js';
-import { unitBound } from './frames/open-units.js';
+import { unitBound } from './frames/bounds.js';
 import type { FrameFormat } from './frames/record.js';
 import { TotalsDigest } from './frames/totals.js';
 import type { OutgoingChunk, Outlet } from './outlet.js';

@@ -2,15 +2,11 @@
 // Builds and recognizes them; a control unit is exactly the bytes that its record leads to, nothing else is accepted.
 
 import { RamferryError } from '../../errors.js';
+import { GZIP_RECORD_OFFSET, PZSTD_HEADER_SIZE } from './bounds.js';
 import { MAGIC } from './limits.js';
 import { parseRecord, writeRecord, type FrameFormat, type FrameRecord, type StreamTotals } from './record.js';
 
-/** pzstd's skippable frame: magic, 4, and the number of bytes up to the next one. */
-export const PZSTD_HEADER_SIZE = 12;
 const SKIPPABLE_HEADER_SIZE = 8;
-
-/** Fixed bytes of our gzip header before the record: 10 of gzip, extra length 2, subfield "RF" and its length 4. */
-export const GZIP_RECORD_OFFSET = 16;
 
 /** Empty deflate data, CRC-32 and size of nothing. */
 const EMPTY_GZIP_TAIL = Buffer.from('03000000000000000000', 'hex');

@@ -2,7 +2,8 @@
 // Takes a prefix of the stream, in any length; decides with at most MAX_UNIT_HEAD bytes.
 
 import { CODEC_ID } from '../../codec/codec.js';
-import { controlRecordOffset, GZIP_RECORD_OFFSET, PZSTD_HEADER_SIZE } from './control.js';
+import { GZIP_RECORD_OFFSET, PZSTD_HEADER_SIZE } from './bounds.js';
+import { controlRecordOffset } from './control.js';
 import { beginsSomeFrame, isSkippable, MAGIC } from './limits.js';
 import { RECORD_CODEC_OFFSET, RECORD_MAGIC, type FrameFormat } from './record.js';
 import { viewOf } from './unit.js';

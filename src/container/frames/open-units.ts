@@ -1,11 +1,11 @@
 // Opens what a worker needs for units of one format. One per thread.
 
 import { openZstd, type OpenOptions } from '../../codec/registry.js';
-import { gzipUnitBound, gzipUnits } from './gzip/unit.js';
-import { lz4UnitBound, lz4Units } from './lz4/unit.js';
+import { gzipUnits } from './gzip/unit.js';
+import { lz4Units } from './lz4/unit.js';
 import type { FrameFormat } from './record.js';
 import type { UnitCoder } from './unit.js';
-import { zstdUnitBound, zstdUnits } from './zstd/unit.js';
+import { zstdUnits } from './zstd/unit.js';
 
 /** @param options which zstd binding; the other formats have one each. Throws ERR_CODEC_UNAVAILABLE. */
 export function openUnits(format: FrameFormat, options: OpenOptions = {}): UnitCoder {
@@ -17,9 +17,4 @@ export function openUnits(format: FrameFormat, options: OpenOptions = {}): UnitC
     case 'zlib':
       return gzipUnits();
   }
-}
-
-/** Bytes that a unit of `decodedLength` decoded bytes can take, without opening a codec. */
-export function unitBound(format: FrameFormat, decodedLength: number): number {
-  return { zstd: zstdUnitBound, lz4: lz4UnitBound, zlib: gzipUnitBound }[format](decodedLength);
 }

@@ -4,23 +4,22 @@
 
 import { parseZstdHeader } from '../../codec/zstd-frame.js';
 import { RamferryError } from '../../errors.js';
-import {
-  controlLength,
-  GZIP_RECORD_OFFSET,
-  gzipHeader,
-  parseControlUnit,
-  PZSTD_HEADER_SIZE,
-} from './control.js';
+import { controlLength, gzipHeader, parseControlUnit } from './control.js';
 import type { FrameLayout } from './detect.js';
-import { GZIP_UNIT_HEADER_SIZE, gzipUnitBound } from './gzip/unit.js';
+import {
+  GZIP_RECORD_OFFSET,
+  GZIP_UNIT_HEADER_SIZE,
+  gzipUnitBound,
+  lz4UnitBound,
+  PZSTD_HEADER_SIZE,
+  zstdUnitBound,
+} from './bounds.js';
 import { MAGIC, MAX_CHUNK_DECODED, PZSTD_WINDOWS_PER_FRAME } from './limits.js';
 import { parseLz4Header } from './lz4/frame.js';
-import { lz4UnitBound } from './lz4/unit.js';
 import { placed } from './place.js';
 import { MAX_RECORD_SIZE, parseRecord, RECORD_SIZE, type FrameFormat, type StreamTotals } from './record.js';
 import { viewOf } from './unit.js';
 import { loadZstdNapi } from './zstd/binding.js';
-import { zstdUnitBound } from './zstd/unit.js';
 
 /** One unit of the stream: `length` bytes from `offset` on. */
 export type FrameUnit =

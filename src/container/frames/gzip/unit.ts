@@ -5,22 +5,15 @@ import { crc32, deflateRawSync, inflateRawSync } from 'node:zlib';
 
 import { checkLevel } from '../../../codec/level.js';
 import { RamferryError } from '../../../errors.js';
-import { GZIP_RECORD_OFFSET, gzipHeader } from '../control.js';
-import { RECORD_SIZE, writeRecord } from '../record.js';
+import { GZIP_TAIL_SIZE, GZIP_UNIT_HEADER_SIZE, gzipUnitBound } from '../bounds.js';
+import { gzipHeader } from '../control.js';
+import { writeRecord } from '../record.js';
 import type { UnitResult } from '../totals.js';
 import { unitResult, viewOf, type UnitCoder } from '../unit.js';
 
-export const GZIP_UNIT_HEADER_SIZE = GZIP_RECORD_OFFSET + RECORD_SIZE.chunk;
-/** CRC-32 of the decoded bytes, and their number modulo 2^32. */
-const TAIL_SIZE = 8;
 /** zlib's smallest allowed output step. */
 const MIN_STEP = 64;
 const LEVELS = { min: 0, max: 9, default: 1, effective: true } as const;
-
-/** Room for zlib's worst case (its deflateBound) with our header. */
-export function gzipUnitBound(decodedLength: number): number {
-  return GZIP_UNIT_HEADER_SIZE + decodedLength + (decodedLength >>> 10) + 64 + TAIL_SIZE;
-}
 
 export function gzipUnits(): UnitCoder {
   return { format: 'zlib', bound: gzipUnitBound, encode, decode };
@@ -30,19 +23,19 @@ function encode(dst: Uint8Array, src: Uint8Array, level: number): UnitResult {
   checkLevel('zlib', level, LEVELS);
   // One output step of the worst case's size: the result needs no joining.
   const body = deflateRawSync(src, { level, chunkSize: gzipUnitBound(src.length) });
-  const encodedLength = GZIP_UNIT_HEADER_SIZE + body.length + TAIL_SIZE;
+  const encodedLength = GZIP_UNIT_HEADER_SIZE + body.length + GZIP_TAIL_SIZE;
   dst.set(
     gzipHeader(writeRecord({ kind: 'chunk', format: 'zlib', encodedLength, decodedLength: src.length })),
   );
   dst.set(body, GZIP_UNIT_HEADER_SIZE);
   const view = viewOf(dst);
-  view.setUint32(encodedLength - TAIL_SIZE, crc32(src), true);
+  view.setUint32(encodedLength - GZIP_TAIL_SIZE, crc32(src), true);
   view.setUint32(encodedLength - 4, src.length, true);
   return unitResult(dst.subarray(0, encodedLength), src);
 }
 
 function decode(dst: Uint8Array, unit: Uint8Array, offset: number): UnitResult {
-  const body = unit.subarray(GZIP_UNIT_HEADER_SIZE, unit.length - TAIL_SIZE);
+  const body = unit.subarray(GZIP_UNIT_HEADER_SIZE, unit.length - GZIP_TAIL_SIZE);
   const decoded = inflate(body, dst.length, offset);
   const view = viewOf(unit);
   if (decoded.length !== dst.length || view.getUint32(unit.length - 4, true) !== decoded.length) {
@@ -50,7 +43,7 @@ function decode(dst: Uint8Array, unit: Uint8Array, offset: number): UnitResult {
       offset,
     });
   }
-  if (view.getUint32(unit.length - TAIL_SIZE, true) !== crc32(decoded)) {
+  if (view.getUint32(unit.length - GZIP_TAIL_SIZE, true) !== crc32(decoded)) {
     throw new RamferryError('ERR_STREAM_CHECKSUM', 'a gzip member decodes to other bytes than were sent', {
       offset,
     });

@@ -25,8 +25,6 @@ export interface Lz4Header {
 export const LZ4_STORED = 0x80000000;
 /** How far a linked block may refer back. */
 export const LZ4_WINDOW = 64 * 1024;
-/** Magic 4, flags 1, block descriptor 1, content size 8, dictionary 4, header checksum 1. */
-export const MAX_LZ4_HEADER = 19;
 
 const FLAG = {
   version: 0xc0,

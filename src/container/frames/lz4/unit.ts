@@ -3,28 +3,18 @@
 
 import { xxh32 } from '../../../chunk/xxhash.js';
 import { RamferryError } from '../../../errors.js';
-import { MIB } from '../../../units.js';
-import { PZSTD_HEADER_SIZE, writePzstdHeader } from '../control.js';
+import { LZ4_BLOCK_HEADER_SIZE, LZ4_TAIL_SIZE, lz4UnitBound, PZSTD_HEADER_SIZE } from '../bounds.js';
+import { writePzstdHeader } from '../control.js';
 import {
   compressLz4Block,
   decodeLz4Block,
   lz4BlockBound,
   LZ4_STORED,
-  MAX_LZ4_HEADER,
   parseLz4Header,
   writeLz4Header,
 } from './frame.js';
 import type { UnitResult } from '../totals.js';
 import { unitResult, viewOf, type UnitCoder } from '../unit.js';
-
-const BLOCK_HEADER_SIZE = 4;
-/** End mark and content checksum. */
-const TAIL_SIZE = 8;
-
-export function lz4UnitBound(decodedLength: number): number {
-  const blocks = Math.ceil(decodedLength / (4 * MIB)) + 1;
-  return PZSTD_HEADER_SIZE + MAX_LZ4_HEADER + decodedLength + blocks * BLOCK_HEADER_SIZE + TAIL_SIZE;
-}
 
 export function lz4Units(): UnitCoder {
   return { format: 'lz4', bound: lz4UnitBound, encode, decode };
@@ -39,12 +29,12 @@ function encode(dst: Uint8Array, src: Uint8Array, level: number): UnitResult {
     const packed = level === 0 ? undefined : compressLz4Block(block);
     const best = packed !== undefined && packed.length < block.length ? packed : block;
     view.setUint32(at, best === block ? LZ4_STORED + block.length : best.length, true);
-    dst.set(best, at + BLOCK_HEADER_SIZE);
-    at += BLOCK_HEADER_SIZE + best.length;
+    dst.set(best, at + LZ4_BLOCK_HEADER_SIZE);
+    at += LZ4_BLOCK_HEADER_SIZE + best.length;
   }
   view.setUint32(at, 0, true);
   view.setUint32(at + 4, xxh32(src), true);
-  at += TAIL_SIZE;
+  at += LZ4_TAIL_SIZE;
   writePzstdHeader(dst, at - PZSTD_HEADER_SIZE);
   return unitResult(dst.subarray(0, at), src);
 }
@@ -61,21 +51,21 @@ function decode(dst: Uint8Array, unit: Uint8Array, offset: number): UnitResult {
   }
   if (header.contentSize !== dst.length) throw damaged(at, 'it has another size than was announced');
   at += header.length;
-  const end = unit.length - TAIL_SIZE;
+  const end = unit.length - LZ4_TAIL_SIZE;
   let filled = 0;
   while (at < end) {
-    if (end - at < BLOCK_HEADER_SIZE) throw damaged(at, 'a block header is cut');
+    if (end - at < LZ4_BLOCK_HEADER_SIZE) throw damaged(at, 'a block header is cut');
     const field = view.getUint32(at, true);
     const length = field % LZ4_STORED;
     const room = lz4BlockBound(length, Math.min(header.blockMax, dst.length - filled));
-    const block = unit.subarray(at + BLOCK_HEADER_SIZE, at + BLOCK_HEADER_SIZE + length);
-    if (length === 0 || length > end - at - BLOCK_HEADER_SIZE)
+    const block = unit.subarray(at + LZ4_BLOCK_HEADER_SIZE, at + LZ4_BLOCK_HEADER_SIZE + length);
+    if (length === 0 || length > end - at - LZ4_BLOCK_HEADER_SIZE)
       throw damaged(at, 'a block has no valid length');
     const decoded = field >= LZ4_STORED ? block : decodeLz4Block(block, room, offset + at);
     if (decoded.length > room) throw damaged(at, 'a block is too long');
     dst.set(decoded, filled);
     filled += decoded.length;
-    at += BLOCK_HEADER_SIZE + length;
+    at += LZ4_BLOCK_HEADER_SIZE + length;
   }
   if (at !== end || view.getUint32(end, true) !== 0) throw damaged(at, 'its end mark is missing');
   if (filled !== dst.length) throw damaged(at, 'it is shorter than was announced');

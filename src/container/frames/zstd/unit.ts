@@ -8,23 +8,14 @@ import {
   writeZstdHeader,
   ZSTD_BLOCK_HEADER,
   ZSTD_BLOCK_MAX,
-  ZSTD_HEADER_MAX,
 } from '../../../codec/zstd-frame.js';
 import { RamferryError } from '../../../errors.js';
-import { PZSTD_HEADER_SIZE, writePzstdHeader } from '../control.js';
+import { PZSTD_HEADER_SIZE, ZSTD_CHECKSUM_SIZE, zstdUnitBound } from '../bounds.js';
+import { writePzstdHeader } from '../control.js';
 import { placed, withOffset } from '../place.js';
 import type { UnitResult } from '../totals.js';
 import { unitResult, viewOf, type UnitCoder } from '../unit.js';
 import { loadZstdNapi, noStreamingZstd, zstdFailure } from './binding.js';
-
-const CHECKSUM_SIZE = 4;
-
-/** Room for raw blocks, and for libzstd's worst case (its compressBound): with less, some bindings give up early. */
-export function zstdUnitBound(decodedLength: number): number {
-  const blocks = Math.floor(decodedLength / ZSTD_BLOCK_MAX) + 1;
-  const framing = PZSTD_HEADER_SIZE + ZSTD_HEADER_MAX + blocks * ZSTD_BLOCK_HEADER + CHECKSUM_SIZE;
-  return framing + decodedLength + (decodedLength >>> 8) + 64;
-}
 
 export function zstdUnits(codec: ZstdCodec): UnitCoder {
   return {
@@ -63,7 +54,7 @@ function store(frame: Uint8Array, src: Uint8Array): number {
     from += size;
   } while (from < src.length);
   view.setUint32(at, Number(xxh64(src) & 0xffffffffn), true);
-  return at + CHECKSUM_SIZE;
+  return at + ZSTD_CHECKSUM_SIZE;
 }
 
 function decode(
@@ -79,7 +70,7 @@ function decode(
   }
   const verified = (decoded: Uint8Array): UnitResult => {
     const result = unitResult(unit, decoded);
-    const expected = viewOf(unit).getUint32(unit.length - CHECKSUM_SIZE, true);
+    const expected = viewOf(unit).getUint32(unit.length - ZSTD_CHECKSUM_SIZE, true);
     if (header.checksum && expected !== Number(result.decodedHash & 0xffffffffn)) {
       throw new RamferryError('ERR_STREAM_CHECKSUM', 'a zstd frame decodes to other bytes than were sent', {
         offset,
