@@ -21,7 +21,7 @@ import { GRAMMAR_ID } from '../../src/grammar/grammar.js';
 import { RawGrammar } from '../../src/grammar/raw.js';
 import { parseAddress } from '../../src/link/address.js';
 import { openInput, openOutput } from '../../src/link/open.js';
-import { senderGeometry, usefulSlotsFromFile } from '../../src/transfer/plan/memory.js';
+import { layOutPlan } from '../../src/transfer/plan/transfer-plan.js';
 import { Sender } from '../../src/transfer/sender/sender.js';
 import { Statistics } from '../../src/transfer/statistics/statistics.js';
 import { GIB } from '../../src/units.js';
@@ -106,35 +106,17 @@ async function runEngine(load: Load, input: string, output: string): Promise<Str
   const marks = allocateMarks();
   const source = (await openInput(parseAddress(input), { ioTimeout: 0 })).source!;
   const sink = (await openOutput(parseAddress(output), { force: true, sync: false })).sink!;
-  const outlet = new TimedOutlet(load, marks);
-  const codecBytes = bindingInfo(load.codec).memoryPerThread(load.level, CHUNK_SIZE);
   const { threads, codec, level } = load;
-  const needs = {
-    limit: MEMORY_LIMIT,
-    threads,
-    chunkSize: CHUNK_SIZE,
-    codecBytes,
-    extraSlots: 1,
-    storeBytes: 0,
-    ...(source.file === undefined ? {} : { usefulSlots: usefulSlotsFromFile(threads, CHUNK_SIZE) }),
-  };
-  const sender = new Sender({
-    source,
-    sink,
-    head: new Uint8Array(0),
-    grammar: source.file === undefined ? new RawGrammar() : undefined,
-    outlet,
-    geometry: senderGeometry(needs, outlet.room(CHUNK_SIZE)),
-    threads,
-    chunkSize: CHUNK_SIZE,
-    codec,
-    level,
-    waitThread: true,
-    selfCheck: false,
-    flushAfter: 50,
-    zstdBinding: '',
-    statistics: new Statistics(),
+  const codecBytes = bindingInfo(codec).memoryPerThread(level, CHUNK_SIZE);
+  const plan = layOutPlan({
+    stream: { kind: 'raw', grammar: 'raw', byExtents: source.file !== undefined },
+    coding: { codec, level, chunkSize: CHUNK_SIZE, threads, codecBytes },
+    container: { kind: 'native' },
+    memoryLimit: MEMORY_LIMIT,
   });
+  const grammar = source.file === undefined ? new RawGrammar() : undefined;
+  const outlet = new TimedOutlet(load, marks);
+  const sender = new Sender(plan, { source, sink, grammar, outlet }, { statistics: new Statistics() });
   try {
     await sender.run();
     await sink.finish();

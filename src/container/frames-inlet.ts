@@ -11,7 +11,7 @@ import { TASK } from '../slot/job.js';
 import { detectLayout, type FrameLayout } from './frames/detect.js';
 import { Effort } from './frames/effort.js';
 import { MAX_UNIT_HEAD } from './frames/limits.js';
-import { unitBound } from './frames/open-units.js';
+import { unitBound } from './frames/bounds.js';
 import { FrameSplitter, type FrameUnit } from './frames/splitter.js';
 import { StreamDecoder } from './frames/stream-decoder.js';
 import { TotalsDigest } from './frames/totals.js';

@@ -1,45 +1,34 @@
-// `send`: from an address to an address. Opens both, recognises the input, chooses how it is walked, negotiates where
-// the link goes both ways, and runs the pipeline. Promises a summary, or the error that ended the transfer with
-// everything closed and no output left behind.
+// `send`: from an address to an address. Opens both, recognises the input, plans the transfer and runs the plan. Promises a summary,
+// or the error that ended the transfer with everything closed and no output left behind. `planSend` plans and stops there.
 
-import type { Outlet } from '../container/outlet.js';
-import { checkSums, type StatedSums } from '../container/sums.js';
-import { type RamferryError, toRamferryError } from '../errors.js';
-import type { StreamEnd } from '../grammar/grammar.js';
-import { onAbort } from '../io/abort-signal.js';
-import { AwakeTimer } from '../os/awake-timer.js';
-import type { ByteSink, ByteSource, Channel } from '../io/bytes.js';
-import { addressOf } from '../link/address.js';
-import { openInput, openOutput } from '../link/open.js';
-import type { OpenOptions } from '../link/options.js';
-import { checkNotSameFile, separateEnds } from '../link/same-file.js';
-import { senderGeometry, usefulSlotsFromFile } from './plan/memory.js';
-import { type ResolvedSendOptions, resolveSendOptions, type SendOptions } from '../options/transfer.js';
-import { DEFAULT_STORE_BYTES } from '../options/limits.js';
-import { adapts, adaptive } from './sender/adapt.js';
-import { agree, type Asked, chooseCoding, type Coding } from './plan/coding.js';
-import { CpuGovernor } from './sender/cpu-governor.js';
-import { COMPRESS_ENTRY } from '../os/entries.js';
-import { codecBytes } from './plan/codec-memory.js';
+import type { ControlReader } from '../control/channel.js';
 import { speaks } from '../control/handshake.js';
-import { followDelivery } from './pace/follow-delivery.js';
-import { type GeneratedStream, outletFor, recogniseLoad, xenguestVersion } from './sender/send-source.js';
-import { openOptions, warnOfFewer } from './plan/opening.js';
 import { hypervisor, receiver } from '../control/peer-rules.js';
-import { endRelay, relay, standardPartner } from '../control/relay.js';
-import { reportProgress } from './statistics/progress-timer.js';
-import { warmUpSending } from './prestart/warm-up.js';
-import { ConvergenceWatch } from './statistics/convergence-watch.js';
-import { Sender } from './sender/sender.js';
-import { outcomeOf, reasonOf } from './sender/outcome.js';
-import { Prestart } from './prestart/prestart.js';
-import { Statistics } from './statistics/statistics.js';
-import { brokenInput, refuseIncomplete, streamEnd, unseenWarning } from './sender/stream-end.js';
-import type { TransferSummary } from './statistics/summary.js';
-import { defaultStore, storeSize } from './plan/store-size.js';
-import { refuseRest, warnOfUnfollowed } from './sender/unfollowed.js';
-import { ControlReader } from '../control/channel.js';
+import { endRelay, standardPartner } from '../control/relay.js';
+import { openReturnPath } from '../control/return-path.js';
+import { RamferryError } from '../errors.js';
+import { grammarFor } from '../grammar/detect.js';
+import type { ByteSource, Channel } from '../io/bytes.js';
+import { type Address, addressOf } from '../link/address.js';
+import { openInput, openOutput } from '../link/open.js';
+import { checkNotSameFile, separateEnds } from '../link/same-file.js';
+import { type ResolvedSendOptions, resolveSendOptions, type SendOptions } from '../options/transfer.js';
+import { allowedCpus } from '../os/cpus.js';
+import { COMPRESS_ENTRY } from '../os/entries.js';
 import { formatBits } from '../units.js';
+import { agreeCoding, chooseCoding, type CodingChoice, type Named, namedOptions } from './plan/coding.js';
+import { isReadToItsEnd, outputFacts } from './plan/ends.js';
+import { openOptions } from './plan/opening.js';
+import { type InputFacts, planTransfer } from './plan/plan-transfer.js';
+import { planSenderPrestart } from './plan/prestart-plan.js';
+import type { TransferPlan } from './plan/transfer-plan.js';
+import { Prestart } from './prestart/prestart.js';
+import { warmUpSending } from './prestart/warm-up.js';
+import { reasonOf } from './sender/outcome.js';
+import { recogniseInput } from './sender/recognise-input.js';
+import { runPlan } from './sender/run-plan.js';
+import { Statistics } from './statistics/statistics.js';
+import type { TransferSummary } from './statistics/summary.js';
 
 /** Bytes per second. A limit below this is probably a number whose unit is missing. */
 const SLOW_RATE = 1e6;
@@ -60,275 +49,166 @@ const SLOW_RATE = 1e6;
  * ```
  */
 export async function send(options: SendOptions): Promise<TransferSummary> {
+  return new Sending(options).run();
+}
+
+/** Kinds of addresses whose content is there to be looked at: a look takes no hypervisor's connection and starts no command. */
+const READABLE: ReadonlySet<Address['kind']> = new Set<Address['kind']>(['file', 'fd', 'stdio', 'stream']);
+
+/**
+ * Plans what `send` would do with these options, and does nothing of it. Reads the first bytes of an input that is a file, a
+ * descriptor, standard input or a stream; of any other the format must be declared. Does not touch the output, so a receiver
+ * may still narrow the plan.
+ * @throws RamferryError as `send` does before it connects; ERR_OPTION_INVALID where the format must be declared
+ */
+export async function planSend(options: SendOptions): Promise<TransferPlan> {
   const settings = resolveSendOptions(options);
-  // Checked before anything is opened; the receiver may narrow it later.
-  const given = {
-    codec: options.codec !== undefined,
-    level: options.compressLevel !== undefined,
-    maxChunk: options.chunkSize !== undefined || options.window !== undefined,
-  };
-  const coding = chooseCoding(settings);
-  if (settings.maxBandwidth > 0 && settings.maxBandwidth < SLOW_RATE) {
-    settings.onWarning?.(
-      `the bandwidth is limited to ${settings.maxBandwidth} bytes per second (${formatBits(settings.maxBandwidth)}); ` +
+  const named = namedOptions(options);
+  const input = addressOf(settings.input);
+  checkNotSameFile(input, addressOf(settings.output));
+  const plan = (facts: InputFacts): TransferPlan =>
+    planTransfer({
+      ...{ settings, named, hello: undefined, input: facts, cpus: allowedCpus() },
+      output: outputFacts(settings.output, settings.maxBandwidth),
+    });
+  const { format } = settings;
+  if (!READABLE.has(input.kind)) {
+    if (format !== 'auto') return plan({ kind: format, isReadToItsEnd: isReadToItsEnd(settings.input) });
+    throw new RamferryError('ERR_OPTION_INVALID', `format: a plan does not read from ${input.kind}`, {
+      hint: 'say what the input will be: --format qemu',
+    });
+  }
+  const { source } = await openInput(input, openOptions(settings));
+  try {
+    return plan(await inputFacts(source!, settings));
+  } finally {
+    await source!.close();
+  }
+}
+
+async function inputFacts(source: ByteSource, { format, input }: ResolvedSendOptions): Promise<InputFacts> {
+  const { kind, opaqueBecause } = await recogniseInput(source, format);
+  return { kind, opaqueBecause, length: source.file?.size, isReadToItsEnd: isReadToItsEnd(input) };
+}
+
+/** One call of `send`. */
+class Sending {
+  readonly #settings: ResolvedSendOptions;
+  readonly #named: Named;
+  readonly #input: Address;
+  readonly #output: Address;
+  readonly #statistics = new Statistics();
+  readonly #prestart: Prestart;
+  readonly #warned = new Set<string>();
+
+  constructor(options: SendOptions) {
+    this.#settings = resolveSendOptions(options);
+    this.#named = namedOptions(options);
+    // Checked before anything is opened; the receiver may narrow it later.
+    const asked = chooseCoding(this.#settings);
+    this.#warn(asked);
+    this.#warnOfSlowRate();
+    this.#input = addressOf(this.#settings.input);
+    this.#output = addressOf(this.#settings.output);
+    checkNotSameFile(this.#input, this.#output);
+    const { codec, threads } = asked.coding;
+    const plan = planSenderPrestart(this.#settings, asked.coding);
+    const rehearsal = warmUpSending({ ...plan, codec });
+    this.#prestart = new Prestart({
+      entry: COMPRESS_ENTRY,
+      threads,
+      rehearsal,
+      storeBytes: plan.storeBytes,
+    });
+  }
+
+  async run(): Promise<TransferSummary> {
+    const { maxBandwidth, oneWay, signal } = this.#settings;
+    const opening = this.#prestart.whileListening(openOptions(this.#settings));
+    let source: Channel | undefined;
+    let sink: Channel | undefined;
+    try {
+      const away = {
+        ...opening,
+        ...(maxBandwidth === 0 ? {} : { maxBandwidth }),
+        peer: speaks(this.#output, oneWay) ? receiver() : undefined,
+      };
+      // A file output tells at once when it must not be made; anything else only when there is something to send.
+      if (this.#output.kind === 'file') sink = await openOutput(this.#output, away);
+      source = await openInput(this.#input, { ...opening, peer: hypervisor() });
+      sink ??= await openOutput(this.#output, away);
+      const { from, to } = separateEnds(this.#input, this.#output, source, sink);
+      await this.#transfer(from, to);
+      await source.source!.close();
+      return this.#statistics.summary('completed');
+    } catch (thrown) {
+      await Promise.all([source?.source?.close(), sink?.sink?.abort()]);
+      throw reasonOf(thrown, signal);
+    } finally {
+      await this.#prestart.close();
+    }
+  }
+
+  async #transfer(from: Channel, to: Channel): Promise<void> {
+    this.#prestart.arrived();
+    // `xl migrate -s` talks over two sockets: the return path of stdin is stdout.
+    const writer = (await standardPartner(this.#input, this.#output, 'sink')) ?? from.sink;
+    const control = openReturnPath(speaks(this.#output, this.#settings.oneWay), writer, to.source);
+    try {
+      await this.#planAndRun(from.source!, to, control);
+    } finally {
+      // One-way, what still flows back is relayed to its own end.
+      if (control !== undefined || to.source === undefined) {
+        await Promise.all([endRelay(writer), to.source?.close()]);
+      }
+    }
+  }
+
+  async #planAndRun(source: ByteSource, to: Channel, control: ControlReader | undefined): Promise<void> {
+    const settings = this.#settings;
+    const named = this.#named;
+    const hello = await control?.hello();
+    // Two sides that have nothing in common fail before the hypervisor has begun.
+    this.#warn(agreeCoding(settings, named, hello));
+    // The hypervisor may take its time, before the first byte and between rounds.
+    source.patience?.(0);
+    const recognising = recogniseInput(source, settings.format);
+    // A receiver that fails before the hypervisor has begun ends the wait for it.
+    const { head, kind, opaqueBecause } = await (control === undefined
+      ? recognising
+      : Promise.race([recognising, control.failure()]));
+    const length = source.file?.size;
+    const plan = planTransfer({
+      ...{ settings, named, hello, cpus: allowedCpus() },
+      input: { kind, opaqueBecause, length, isReadToItsEnd: isReadToItsEnd(settings.input) },
+      output: outputFacts(settings.output, settings.maxBandwidth),
+    });
+    this.#warn(plan);
+    const { byExtents, followsEnd } = plan.stream;
+    const grammar = byExtents ? undefined : grammarFor(kind, { atEnd: followsEnd ? 'follow' : 'stop' });
+    const { signal, onProgress, onWarning } = settings;
+    await runPlan(
+      plan,
+      { source, head, grammar, sink: to.sink!, control },
+      { statistics: this.#statistics, prestart: this.#prestart, signal, onProgress, onWarning },
+    );
+  }
+
+  /** Tells the user of each warning once: every stage of the planning repeats those of the stages before. */
+  #warn({ warnings }: Pick<CodingChoice, 'warnings'>): void {
+    for (const warning of warnings) {
+      if (this.#warned.has(warning)) continue;
+      this.#warned.add(warning);
+      this.#settings.onWarning?.(warning);
+    }
+  }
+
+  #warnOfSlowRate(): void {
+    const { maxBandwidth, onWarning } = this.#settings;
+    if (maxBandwidth === 0 || maxBandwidth >= SLOW_RATE) return;
+    onWarning?.(
+      `the bandwidth is limited to ${maxBandwidth} bytes per second (${formatBits(maxBandwidth)}); ` +
         'a bare number is bytes per second: write 100mbit for megabits',
     );
   }
-  const statistics = new Statistics();
-  const input = addressOf(settings.input);
-  const output = addressOf(settings.output);
-  checkNotSameFile(input, output);
-  const standby = standbyFor(settings, coding);
-  const opening = standby.whileListening(openOptions(settings));
-  let source: Channel | undefined;
-  let sink: Channel | undefined;
-  try {
-    // A file output tells at once when it must not be made; anything else only when there is something to send.
-    const away = {
-      ...limited(opening, settings),
-      peer: speaks(output, settings.oneWay) ? receiver() : undefined,
-    };
-    if (output.kind === 'file') sink = await openOutput(output, away);
-    source = await openInput(input, { ...opening, peer: hypervisor() });
-    sink ??= await openOutput(output, away);
-    const { from, to } = separateEnds(input, output, source, sink);
-    await transfer(settings, coding, given, from, to, statistics, standby);
-    await source.source!.close();
-    return statistics.summary('completed');
-  } catch (thrown) {
-    await Promise.all([source?.source?.close(), sink?.sink?.abort()]);
-    throw reasonOf(thrown, settings.signal);
-  } finally {
-    await standby.close();
-  }
-}
-
-async function transfer(
-  settings: ResolvedSendOptions,
-  asked: Coding,
-  given: Asked,
-  from: Channel,
-  to: Channel,
-  statistics: Statistics,
-  standby: Prestart,
-): Promise<void> {
-  const source = from.source!;
-  const sink = to.sink!;
-  const output = addressOf(settings.output);
-  standby.arrived();
-  // First the partner: where stdin and stdout are two sockets, each has its own direction.
-  const feeder = (await standardPartner(addressOf(settings.input), output, 'sink')) ?? from.sink;
-  const ear = meet(speaks(output, settings.oneWay), feeder, to.source);
-  try {
-    await transferTo(ear, settings, asked, given, source, sink, statistics, { standby });
-  } finally {
-    // One-way, what still flows back is relayed to its own end.
-    if (ear !== undefined || to.source === undefined) {
-      await Promise.all([endRelay(feeder), to.source?.close()]);
-    }
-  }
-}
-
-/** What some transfers have and others do not. */
-export interface TransferExtras {
-  /** What is sent instead of the source's stream as it is. */
-  readonly cargo?: GeneratedStream;
-  readonly standby?: Prestart;
-}
-
-export async function transferTo(
-  ear: ControlReader | undefined,
-  settings: ResolvedSendOptions,
-  asked: Coding,
-  given: Asked,
-  source: ByteSource,
-  sink: ByteSink,
-  statistics: Statistics,
-  { cargo, standby }: TransferExtras = {},
-): Promise<void> {
-  const hello = await ear?.hello();
-  if (hello !== undefined) cargo?.greeted(hello);
-  const agreed = hello === undefined ? asked : agree(settings, asked, given, hello);
-  const memoryLimit = settings.memoryLimit - (cargo?.memoryBytes ?? 0);
-  // The hypervisor may take its time, before the first byte and between rounds.
-  source.patience?.(0);
-  // A receiver that fails before the hypervisor has begun ends the wait for it.
-  const recognising = recogniseLoad(cargo, source, settings);
-  const load = await (ear === undefined ? recognising : Promise.race([recognising, ear.failure()]));
-  const { head, grammar } = load;
-  const coding = adapts(settings, given)
-    ? adaptive({ ...settings, memoryLimit }, agreed, given, hello, grammar === undefined)
-    : agreed;
-  const { chunkSize } = coding;
-  const needs = {
-    limit: memoryLimit,
-    threads: coding.threads,
-    chunkSize,
-    codecBytes: coding.codecBytes,
-    extraSlots: 1,
-    ...(grammar === undefined ? { usefulSlots: usefulSlotsFromFile(coding.threads, chunkSize) } : {}),
-  };
-  const storeBytes = storeSize({
-    settings,
-    identities: load.identities,
-    needs,
-    hello,
-    codecBytes: (size) => codecBytes(settings, size),
-  });
-  const xenguest = xenguestVersion(settings, hello);
-  const outlet = await outletFor(load, settings.method, xenguest, coding, storeBytes, source.file?.size);
-  const geometry = senderGeometry({ ...needs, storeBytes }, outlet.room(chunkSize));
-  if (source.file !== undefined) statistics.expectBytes(source.file.size);
-  // A cargo counts its own rounds. Pages of a file come as fast as they can be read.
-  const { downtimeLimit, onWarning } = settings;
-  const live = source.file === undefined;
-  const watch = cargo === undefined ? new ConvergenceWatch({ downtimeLimit, onWarning, live }) : undefined;
-  // What a cargo has on its way is counted otherwise.
-  const window =
-    cargo === undefined ? followDelivery(ear, hello, source, chunkSize, geometry.slots) : undefined;
-  let ended: StreamEnd | undefined;
-  const sender = new Sender({
-    crew: () => standby?.take(),
-    onFewer: warnOfFewer(settings, coding.threads),
-    storeMemory: (bytes) => standby?.takeStore(bytes),
-    source,
-    sink,
-    head,
-    grammar,
-    outlet,
-    geometry,
-    threads: coding.threads,
-    chunkSize,
-    codec: coding.codec,
-    level: coding.level,
-    chooser: coding.chooser,
-    nice: settings.nice,
-    admit: settings.maxCpu === undefined ? undefined : governed(settings.maxCpu),
-    waitThread: settings.compressWaitThread,
-    selfCheck: settings.selfCheck,
-    flushAfter: settings.flushAfter,
-    zstdBinding: settings.zstdBinding ?? '',
-    longDistance: settings.window !== undefined,
-    rounds: watch?.rounds,
-    onInputEnd: (bytes) => {
-      ended = streamEnd(grammar, source, bytes);
-      statistics.recordStreamEnd(ended);
-      refuseIncomplete(ended, source, bytes);
-    },
-    onInputFailure: (thrown, bytes) =>
-      grammar === undefined ? toRamferryError(thrown) : brokenInput(thrown, grammar, source, bytes),
-    storeBytes,
-    window,
-    statistics,
-  });
-  ear?.acceptSuccessWhen(() => cargo?.mayEnd() ?? sender.allMayHaveLeft);
-  const { chooser } = coding;
-  if (chooser !== undefined) ear?.onWaiting((waiting) => chooser.heard(waiting));
-  statistics.observe({
-    roundCount: () => watch?.rounds.view()?.count,
-    convergence: () => watch?.look(),
-    adaptive: () => chooser?.report(),
-    opaqueBecause: () => load.opaqueBecause ?? grammar?.opaqueBecause,
-  });
-  statistics.setupDone();
-  const stopReporting = reportProgress(statistics, settings.onProgress ?? (() => undefined));
-  const forget = onAbort(settings.signal, () => {
-    sender.abort(toRamferryError(settings.signal!.reason, 'ERR_INTERRUPTED'));
-  });
-  ear?.failure().catch((thrown: unknown) => {
-    sender.abort(toRamferryError(thrown, 'ERR_LINK_CLOSED'));
-  });
-  try {
-    await sender.run();
-    watch?.end();
-    refuseRest(source, statistics.guestBytes);
-    await cargo?.delivered();
-    const finished = sink.finish();
-    // The receiver has the last word: one that has everything may be gone before our end of the link is closed.
-    if (ear === undefined) await finished;
-    else finished.catch(() => undefined);
-    warnOfUnfollowed(settings, grammar, load.opaqueBecause);
-    if (ear !== undefined) believe(await ear.success(), outlet, cargo);
-    const warning = unseenWarning(ended);
-    if (warning !== undefined) onWarning?.(warning);
-  } catch (thrown) {
-    const error = await rootCause(thrown, ear);
-    // A cargo knows by itself how far the hand-over has come.
-    throw cargo === undefined ? outcomeOf(error, { sender, sink, result: ear?.result }) : error;
-  } finally {
-    stopReporting();
-    forget();
-  }
-}
-
-/** A cargo is handed over by words of its own: `ramferry incoming` of version 0.1 states no sums. */
-function believe(stated: StatedSums, outlet: Outlet, cargo: GeneratedStream | undefined): void {
-  if (cargo === undefined || stated.bytes !== undefined) checkSums(stated, outlet.sums());
-}
-
-/** How long a receiver that has failed may take to say why after its end of the link broke. */
-const LAST_WORD_MS = 500;
-
-/** When the link broke because the receiver failed, its own words are the better error. */
-async function rootCause(thrown: unknown, ear: ControlReader | undefined): Promise<RamferryError> {
-  const error = toRamferryError(thrown, 'ERR_LINK_CLOSED');
-  if (ear === undefined || error.code !== 'ERR_LINK_CLOSED') return error;
-  // The timer keeps the process: nothing else may, and then a promise that is awaited would never settle.
-  let timer: AwakeTimer | undefined;
-  const late = new Promise<RamferryError>((resolve) => {
-    timer = AwakeTimer.start(LAST_WORD_MS, () => resolve(error));
-  });
-  const word = await Promise.race([
-    ear.failure().catch((reason: unknown) => toRamferryError(reason)),
-    late,
-  ]).finally(() => timer?.cancel());
-  return word.code === 'ERR_LINK_CLOSED' ? error : word;
-}
-
-/** Opens our ear on a link that goes both ways; on any other, what flows back is relayed as it is. */
-function meet(
-  speaking: boolean,
-  feeder: ByteSink | undefined,
-  back: ByteSource | undefined,
-): ControlReader | undefined {
-  if (back === undefined) return undefined;
-  // A hypervisor that gave up takes no more; how its stream ended says what that means.
-  let listens = feeder !== undefined;
-  const backward = async (bytes: Uint8Array): Promise<void> => {
-    if (!listens) return;
-    listens = bytes.length > 0;
-    const said = listens ? feeder!.write(bytes) : feeder!.finish();
-    await said.catch(() => (listens = false));
-  };
-  if (speaking) return new ControlReader(back, backward);
-  // Nobody wants to hear what comes back: a closed source takes it and drops it, and goes when we have finished.
-  if (feeder === undefined) void back.close();
-  else void relay(back, backward).then(() => Promise.all([back.close(), endRelay(feeder)]));
-  return undefined;
-}
-
-function standbyFor(
-  { zstdBinding = '', nice, memoryLimit, method, xbzrleCacheSize }: ResolvedSendOptions,
-  { threads, codec }: Coding,
-): Prestart {
-  const wanted = method === 'stream' ? 0 : (xbzrleCacheSize ?? defaultStore(memoryLimit));
-  // More than anybody should lose for nothing while it waits.
-  const storeBytes = wanted > DEFAULT_STORE_BYTES ? 0 : wanted;
-  const rehearsal = warmUpSending({
-    threads,
-    codec,
-    zstdBinding,
-    nice,
-    memoryLimit: memoryLimit - storeBytes,
-  });
-  return new Prestart({ entry: COMPRESS_ENTRY, threads, rehearsal, storeBytes });
-}
-
-function governed(cpus: number): () => Promise<void> | undefined {
-  const governor = new CpuGovernor(cpus);
-  return () => governor.admit();
-}
-
-function limited(options: OpenOptions, settings: ResolvedSendOptions): OpenOptions {
-  return settings.maxBandwidth === 0 ? options : { ...options, maxBandwidth: settings.maxBandwidth };
 }

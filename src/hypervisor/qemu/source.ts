@@ -6,14 +6,18 @@ import { NATIVE_MAGIC } from '../../container/native.js';
 import { RamferryError, toRamferryError } from '../../errors.js';
 import { MemoryGrammar } from '../../grammar/memory.js';
 import { onAbort } from '../../io/abort-signal.js';
+import type { ByteSink } from '../../io/bytes.js';
+import { allowedCpus } from '../../os/cpus.js';
 import { parseAddress } from '../../link/address.js';
 import { openOutput } from '../../link/open.js';
 import { openOptions } from '../../transfer/plan/opening.js';
 import { receiver } from '../../control/peer-rules.js';
 import type { ResolvedSendOptions } from '../../options/transfer.js';
 import { THREAD_BYTES } from '../../transfer/plan/memory.js';
-import { type Asked, chooseCoding } from '../../transfer/plan/coding.js';
-import { transferTo } from '../../transfer/send.js';
+import { chooseCoding, type Named, namedOptions } from '../../transfer/plan/coding.js';
+import { outputFacts } from '../../transfer/plan/ends.js';
+import { planTransfer } from '../../transfer/plan/plan-transfer.js';
+import { runPlan } from '../../transfer/sender/run-plan.js';
 import { Statistics } from '../../transfer/statistics/statistics.js';
 import type { TransferSummary } from '../../transfer/statistics/summary.js';
 import { ControlReader } from '../../control/channel.js';
@@ -29,7 +33,7 @@ import type { MigrateOptions } from '../../options/migrate.js';
 import { checkAddress, type Connection, connectionOf } from './connection.js';
 import { PieceSource } from './ram/piece-source.js';
 import { checkIgnored, checkScan, checkState } from './source-checks.js';
-import { type AnnouncedRam, matchRam } from './ram/ram-matching.js';
+import { matchRam } from './ram/ram-matching.js';
 import { monitorInQemu, openGuestRam } from './ram/guest-ram.js';
 import { closeRamFiles, type RamFile } from './ram/ram-files.js';
 import { hashDifference, hashRam } from './ram/ram-hash.js';
@@ -57,18 +61,13 @@ import { Watchdog } from './watchdog.js';
 export async function migrateGuest(options: MigrateOptions): Promise<TransferSummary> {
   const settings = resolveMigrateOptions(options);
   checkAddress(parseAddress(settings.output), 'output');
-  const given = {
-    codec: options.codec !== undefined,
-    level: options.compressLevel !== undefined,
-    maxChunk: options.chunkSize !== undefined,
-  };
-  const side = new SourceSide(settings, given);
+  const side = new SourceSide(settings, namedOptions(options));
   return side.run();
 }
 
 class SourceSide {
   readonly #settings: ResolvedMigrateOptions;
-  readonly #given: Asked;
+  readonly #named: Named;
   readonly #statistics = new Statistics();
   readonly #handover = new HandoverProtocol();
   /** Ends the link and the engine. Not used after GO: then only the destination's verdict counts. */
@@ -89,9 +88,9 @@ class SourceSide {
   #committed = false;
   #over = false;
 
-  constructor(settings: ResolvedMigrateOptions, given: Asked) {
+  constructor(settings: ResolvedMigrateOptions, named: Named) {
     this.#settings = settings;
-    this.#given = given;
+    this.#named = named;
     this.#timeout = qmpTimeout(settings);
     this.#rescue = { qmp: settings.qmp, timeout: this.#timeout, capabilities: {} };
   }
@@ -146,37 +145,51 @@ class SourceSide {
   }
 
   async #transfer({ source, sink }: Connection): Promise<void> {
-    const settings = this.#sendSettings();
     const grammar = new MemoryGrammar();
-    const ear = new ControlReader(source, (body) =>
+    const control = new ControlReader(source, (body) =>
       Promise.resolve(body).then((said) => this.#handover.hear(said)),
     );
-    const prepared = new Promise<void>((resolve) => ear.onDelivered(() => resolve()));
-    this.#prepared = Promise.race([prepared, ear.failure()]);
+    const prepared = new Promise<void>((resolve) => control.onDelivered(() => resolve()));
+    this.#prepared = Promise.race([prepared, control.failure()]);
     this.#prepared.catch(() => undefined);
     // The handover may wait for the destination after the engine has finished.
-    ear.failure().catch((thrown: unknown) => this.#handover.fail(toRamferryError(thrown)));
+    control.failure().catch((thrown: unknown) => this.#handover.fail(toRamferryError(thrown)));
     const pieces = new PieceSource('the guest', this.#pieces(grammar));
-    const cargo = {
-      grammar,
-      memoryBytes: scannerBytes(settings.compressThreads, THREAD_BYTES),
-      greeted: (hello: AnnouncedRam) => {
-        const { files, matched } = matchRam(hello, this.#files, this.#settings.ramUnchecked);
-        this.#files = files;
-        this.#matched = matched;
-      },
-      delivered: () => this.#handOver((bytes) => sink.write(bytes)),
-      mayEnd: () => this.#committed,
-    };
     try {
-      await transferTo(ear, settings, chooseCoding(settings), this.#given, pieces, sink, this.#statistics, {
-        cargo,
-      });
+      await this.#run(control, grammar, pieces, sink);
     } catch (thrown) {
       // Errors after the handover do not count: the destination has said that the guest runs.
       if (!this.#over) throw thrown;
     }
     await source.close();
+  }
+
+  /** Plans the transfer when the destination has said hello, and carries it out up to the hand-over. */
+  async #run(
+    control: ControlReader,
+    grammar: MemoryGrammar,
+    source: PieceSource,
+    sink: ByteSink,
+  ): Promise<void> {
+    const settings = this.#sendSettings();
+    const hello = await control.hello();
+    const { files, matched } = matchRam(hello, this.#files, this.#settings.ramUnchecked);
+    this.#files = files;
+    this.#matched = matched;
+    const plan = planTransfer({
+      ...{ settings, named: this.#named, hello, cpus: allowedCpus() },
+      input: { kind: 'memory' },
+      output: outputFacts(settings.output, settings.maxBandwidth),
+      reservedBytes: scannerBytes(settings.compressThreads, THREAD_BYTES),
+    });
+    const { signal, onProgress, onWarning } = settings;
+    for (const warning of plan.warnings) onWarning?.(warning);
+    const handover = {
+      delivered: () => this.#handOver((bytes) => sink.write(bytes)),
+      mayEnd: () => this.#committed,
+    };
+    const ends = { source, head: new Uint8Array(0), grammar, sink, control };
+    await runPlan(plan, ends, { statistics: this.#statistics, handover, signal, onProgress, onWarning });
   }
 
   /** Begins after the destination's hello, which determines the order of the files. */

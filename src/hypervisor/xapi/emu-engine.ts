@@ -5,15 +5,15 @@ import type { HostThreadsKey } from '../../os/host-threads.js';
 import { hostThreadsKey } from '../../os/host-threads.js';
 import { RamferryError, toRamferryError } from '../../errors.js';
 import { chooseCoding } from '../../transfer/plan/coding.js';
-import { senderGeometry } from '../../transfer/plan/memory.js';
 import type { EmuOptions } from '../../options/emu-manager.js';
 import type { Exact } from '../../options/exact.js';
 import { resolveOptions } from '../../options/schema.js';
 import type { GivenFor } from '../../options/table.js';
+import { planWork } from '../../transfer/plan/plan-transfer.js';
+import { layOutPlan, type TransferPlan } from '../../transfer/plan/transfer-plan.js';
 import { resolveReceiveOptions, resolveSendOptions } from '../../options/transfer.js';
 import { planRestore, type RestorePlan } from '../../transfer/plan/receive-plan.js';
-import type { Sender, SenderSettings } from '../../transfer/sender/sender.js';
-import type { Outlet } from '../../container/outlet.js';
+import type { Sender } from '../../transfer/sender/sender.js';
 import type { XenguestVersion } from '../../container/xenguest-mark.js';
 import { Statistics } from '../../transfer/statistics/statistics.js';
 
@@ -36,9 +36,11 @@ export class Engine {
     );
     const { memoryLimit, zstdBinding } = sending;
     const ends = { input: '-', output: '-' };
-    this.#send = resolveSendOptions({ ...ends, ...sending, onWarning });
+    this.#send = resolveSendOptions({ ...ends, ...sending });
     this.#receive = resolveReceiveOptions({ ...ends, memoryLimit, zstdBinding, decompressThreads });
-    this.#coding = chooseCoding(this.#send);
+    const { coding, warnings } = chooseCoding(this.#send);
+    this.#coding = coding;
+    warnings.forEach(onWarning);
     this.compressVgpu = compressVgpu;
     this.hostThreads = hostThreads === 0 ? undefined : hostThreadsKey(hostThreads);
   }
@@ -77,33 +79,25 @@ export class Engine {
   }
 
   /**
-   * Settings of a sender, but for its two ends and the way between.
-   * @param storeBytes of its page store; 0 = none
+   * The plan of a stream that is saved.
+   * @param stream `memory` is xenguest's, in its own records; `vgpu` has no known structure
    */
-  sender(
-    outlet: Outlet,
-    statistics: Statistics,
-    storeBytes = 0,
-  ): Omit<SenderSettings, 'source' | 'sink' | 'grammar' | 'onWritten'> {
-    const { chunkSize, memoryLimit, selfCheck, flushAfter, zstdBinding, compressWaitThread } = this.#send;
-    const { codec, level, threads, codecBytes: bytes } = this.#coding;
-    const needs = { limit: memoryLimit, threads, chunkSize, codecBytes: bytes, extraSlots: 1, storeBytes };
-    return {
-      outlet,
-      head: new Uint8Array(0),
-      geometry: senderGeometry(needs, outlet.room(chunkSize)),
-      threads,
-      chunkSize,
-      codec,
-      level,
-      waitThread: compressWaitThread,
-      selfCheck,
-      flushAfter,
-      storeBytes,
-      zstdBinding: zstdBinding ?? '',
-      hostThreads: this.hostThreads,
-      statistics,
-    };
+  plan(stream: 'memory' | 'vgpu'): TransferPlan {
+    const { memoryLimit, flushAfter } = this.#send;
+    const version = this.xenguestVersion;
+    return layOutPlan({
+      ...(stream === 'memory'
+        ? {
+            stream: { kind: 'libxc', grammar: 'libxc', identities: true },
+            container: { kind: 'xenguest', version },
+            storeBytes: this.storeBytes,
+          }
+        : { stream: { kind: 'opaque', grammar: 'opaque' }, container: { kind: 'native' } }),
+      coding: this.#coding,
+      memoryLimit,
+      work: { ...planWork(this.#send), hostThreads: this.hostThreads },
+      pace: { flushAfter },
+    });
   }
 
   /** How a stream is restored. xenopsd decides how long a stream may stall, and aborts. */

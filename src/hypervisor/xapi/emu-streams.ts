@@ -4,10 +4,7 @@
 
 import fs from 'node:fs';
 import { promisify } from 'node:util';
-import { NativeOutlet } from '../../container/native-outlet.js';
-import { XenguestOutlet } from '../../container/xenguest-outlet.js';
 import { RamferryError } from '../../errors.js';
-import { GRAMMAR_ID } from '../../grammar/grammar.js';
 import { createXenGrammar } from '../../grammar/xen/libxc.js';
 import { OpaqueGrammar } from '../../grammar/opaque.js';
 import type { ByteSink, ByteSource, Channel } from '../../io/bytes.js';
@@ -106,8 +103,6 @@ export class MemorySave extends StreamCarrier {
   protected override open(): Sender {
     const { engine } = this;
     const grammar = createXenGrammar('libxc');
-    const { storeBytes } = engine;
-    const outlet = new XenguestOutlet({ maxChunk: engine.chunkSize, storeBytes }, engine.xenguestVersion);
     const inner = this.stream.channel.source!;
     // xenguest keeps the descriptor open behind END. An end of file before END is a failure, and so is an unknown END.
     const source: ByteSource = {
@@ -129,14 +124,15 @@ export class MemorySave extends StreamCarrier {
       },
       close: () => inner.close(),
     };
-    return new Sender({
-      ...engine.sender(outlet, this.statistics, storeBytes),
-      source,
-      sink: this.output(),
-      grammar,
-      onWritten: () => this.#written(),
-      onFailure: (error) => this.fail(error),
-    });
+    return new Sender(
+      engine.plan('memory'),
+      { source, sink: this.output(), grammar },
+      {
+        statistics: this.statistics,
+        onWritten: () => this.#written(),
+        onFailure: (error) => this.fail(error),
+      },
+    );
   }
 
   #written(): void {
@@ -161,22 +157,15 @@ export class MemoryRestore extends StreamCarrier {
 /** The vGPU's stream in a save: of unknown structure, in a native container. */
 export class VgpuSave extends StreamCarrier {
   protected override open(): Sender {
-    const { engine } = this;
-    const outlet = new NativeOutlet({
-      grammar: GRAMMAR_ID.opaque,
-      maxChunk: engine.chunkSize,
-      window: 1,
-      storeBytes: 0,
-      totalLength: undefined,
-    });
-    return new Sender({
-      ...engine.sender(outlet, this.statistics),
-      source: this.stream.channel.source!,
-      sink: this.output(),
-      grammar: new OpaqueGrammar(),
-      onWritten: () => this.arrived(),
-      onFailure: (error) => this.fail(error),
-    });
+    return new Sender(
+      this.engine.plan('vgpu'),
+      { source: this.stream.channel.source!, sink: this.output(), grammar: new OpaqueGrammar() },
+      {
+        statistics: this.statistics,
+        onWritten: () => this.arrived(),
+        onFailure: (error) => this.fail(error),
+      },
+    );
   }
 
   /** Ends the stream: the emulator has written its last byte, but keeps its descriptor open. */

@@ -1,37 +1,47 @@
 // With which codec, level, chunk size and threads a stream leaves: what was asked for, as far as this installation and
-// the receiver can do it.
+// the receiver can do it. Pure but for a look at the codecs that are installed.
 
 import { bindingInfo } from '../../codec/registry.js';
 import { type Given, type Hello, narrowOffer } from '../../control/negotiation.js';
 import { RamferryError } from '../../errors.js';
+import type { ResolvedSendOptions, SendOptions } from '../../options/transfer.js';
 import { threadPoolSize } from '../../os/thread-pool.js';
 import { formatSize } from '../../units.js';
-import type { Chooser } from '../adaptive/chooser.js';
 import { receiverFloor } from './memory.js';
-import type { ResolvedSendOptions } from '../../options/transfer.js';
+import type { Coding } from './transfer-plan.js';
 
-/** What the user said by name. */
-export interface Asked extends Given {
+/** Which options the user gave by name: the receiver's limits change only the others. */
+export interface Named extends Given {
   readonly level: boolean;
 }
 
-export interface Coding {
-  readonly codec: ResolvedSendOptions['codec'];
-  readonly level: number;
-  readonly chunkSize: number;
-  readonly threads: number;
-  readonly codecBytes: number;
-  /** Chooses codec and level instead (adaptive mode). */
-  readonly chooser?: Chooser;
+export function namedOptions(
+  options: Pick<SendOptions, 'codec' | 'compressLevel' | 'chunkSize' | 'window'>,
+): Named {
+  return {
+    codec: options.codec !== undefined,
+    level: options.compressLevel !== undefined,
+    maxChunk: options.chunkSize !== undefined || options.window !== undefined,
+  };
 }
 
-/** Codec, level and threads that this installation really has; ERR_OPTION_INVALID, ERR_CODEC_UNAVAILABLE. */
-export function chooseCoding(
-  settings: Pick<
-    ResolvedSendOptions,
-    'compressLevel' | 'chunkSize' | 'window' | 'codec' | 'zstdBinding' | 'compressThreads' | 'onWarning'
-  >,
-): Coding {
+/** The options that decide how chunks are coded. */
+export type CodingSettings = Pick<
+  ResolvedSendOptions,
+  'compressLevel' | 'chunkSize' | 'window' | 'codec' | 'zstdBinding' | 'compressThreads'
+>;
+
+/** A decision, and what the user should know of it. */
+export interface CodingChoice {
+  readonly coding: Coding;
+  readonly warnings: readonly string[];
+}
+
+/**
+ * Codec, level and threads that this installation has.
+ * @throws ERR_OPTION_INVALID, ERR_CODEC_UNAVAILABLE
+ */
+export function chooseCoding(settings: CodingSettings): CodingChoice {
   const { compressLevel: level, chunkSize, window } = settings;
   const codec = level === 0 ? 'none' : settings.codec;
   const info = bindingInfo(codec, codec === 'zstd' ? { binding: settings.zstdBinding } : {});
@@ -47,11 +57,12 @@ export function chooseCoding(
       hint: 'a window needs codec zstd, with a binding that can (ramferry features); --chunk-size alone works with all',
     });
   }
+  const warnings: string[] = [];
   let threads = settings.compressThreads;
   if (info.asynchronous) {
     const shared = threadPoolSize();
     if (threads > shared) {
-      settings.onWarning?.(
+      warnings.push(
         `${info.binding} runs on the process's ${shared} pool threads: ${shared} instead of ${threads} compress-threads ` +
           '(set UV_THREADPOOL_SIZE before starting, or install zstd-napi)',
       );
@@ -59,17 +70,23 @@ export function chooseCoding(
     }
   }
   const codecBytes = info.memoryPerThread(level, chunkSize, window !== undefined);
-  return { codec, level, chunkSize, threads, codecBytes };
+  return { coding: { codec, level, chunkSize, threads, codecBytes }, warnings };
 }
 
-/** What both sides can do, as near as possible to what was asked for; warns about a difference. */
-export function agree(settings: ResolvedSendOptions, asked: Coding, given: Asked, hello: Hello): Coding {
-  const offer = { codec: asked.codec, maxChunk: asked.chunkSize, memory: receiverFloor(asked.chunkSize) };
-  const agreed = narrowOffer(offer, given, hello);
-  if (agreed.codec === asked.codec && agreed.maxChunk === asked.chunkSize) return asked;
-  settings.onWarning?.(
-    `the receiver takes codec ${agreed.codec} and chunks of ${formatSize(agreed.maxChunk)}: using those`,
-  );
-  const compressLevel = agreed.codec === asked.codec ? settings.compressLevel : 1;
-  return chooseCoding({ ...settings, codec: agreed.codec, compressLevel, chunkSize: agreed.maxChunk });
+/**
+ * What both sides can do, as near as possible to what was asked for.
+ * @throws as chooseCoding, and ERR_LINK_NEGOTIATION when the two sides have nothing in common
+ */
+export function agreeCoding(settings: CodingSettings, named: Named, hello: Hello | undefined): CodingChoice {
+  const asked = chooseCoding(settings);
+  if (hello === undefined) return asked;
+  const { codec, chunkSize } = asked.coding;
+  const offer = { codec, maxChunk: chunkSize, memory: receiverFloor(chunkSize) };
+  const agreed = narrowOffer(offer, named, hello);
+  if (agreed.codec === codec && agreed.maxChunk === chunkSize) return asked;
+  const compressLevel = agreed.codec === codec ? settings.compressLevel : 1;
+  const narrowed = { ...settings, codec: agreed.codec, compressLevel, chunkSize: agreed.maxChunk };
+  const { coding, warnings } = chooseCoding(narrowed);
+  const told = `the receiver takes codec ${agreed.codec} and chunks of ${formatSize(agreed.maxChunk)}: using those`;
+  return { coding, warnings: [...new Set([...asked.warnings, told, ...warnings])] };
 }

@@ -100,9 +100,39 @@ export function senderGeometry(needs: MemoryNeeds, output: number): SlotGeometry
     input: needs.chunkSize,
     output,
   };
-  const pages = needs.storeBytes / PAGE_BYTES;
-  const store = storeMemoryBytes(pages) + pages * LEDGER_BYTES_PER_SLOT;
-  return fit(needs, geometry, needs.chunkSize + OPERATIONS_CAPACITY, store);
+  return fit(needs, geometry, senderScratch(needs), senderStore(needs));
+}
+
+/** Buffers of one sending thread. */
+function senderScratch({ chunkSize }: Pick<MemoryNeeds, 'chunkSize'>): number {
+  return chunkSize + OPERATIONS_CAPACITY;
+}
+
+/** The page store and the ledger of its pages. */
+function senderStore({ storeBytes }: Pick<MemoryNeeds, 'storeBytes'>): number {
+  const pages = storeBytes / PAGE_BYTES;
+  return storeMemoryBytes(pages) + pages * LEDGER_BYTES_PER_SLOT;
+}
+
+/** Upper bounds of what a transfer takes, in bytes. */
+export interface MemoryShares {
+  /** Node.js and ramferry's modules. */
+  readonly process: number;
+  /** The worker threads: heaps, codecs, buffers. */
+  readonly threads: number;
+  readonly slots: number;
+  /** The page store and what is kept of its pages. */
+  readonly store: number;
+}
+
+/** What a sender with these slots takes. */
+export function senderShares(needs: MemoryNeeds, geometry: SlotGeometry): MemoryShares {
+  return {
+    process: PROCESS_BYTES,
+    threads: needs.threads * (THREAD_BYTES + needs.codecBytes + senderScratch(needs)),
+    slots: geometry.slots * slotBytes(geometry),
+    store: senderStore(needs),
+  };
 }
 
 /**

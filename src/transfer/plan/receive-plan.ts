@@ -5,9 +5,8 @@
 import type { HostThreadsKey } from '../../os/host-threads.js';
 import type { Hello } from '../../control/negotiation.js';
 import type { ResolvedReceiveOptions } from '../../options/transfer.js';
-import { DEFAULT_CHUNK_BYTES, DEFAULT_STORE_BYTES } from '../../options/limits.js';
 import { codecBytes } from './codec-memory.js';
-import { storeBeside } from './memory.js';
+import { planReceiverPrestart, type PrestartPlan } from './prestart-plan.js';
 import { receiverHello } from './receiver-hello.js';
 
 /** How a stream is restored, whatever stream it is. */
@@ -32,16 +31,6 @@ export interface RestorePlan {
   readonly shared?: boolean;
   /** The limit of decompression threads that several processes of this host share; absent = no limit. */
   readonly hostThreads?: HostThreadsKey | undefined;
-}
-
-/** Threads and memory that are made ready while the receiver waits for its sender. */
-export interface PrestartPlan {
-  readonly threads: number;
-  readonly zstdBinding: string;
-  /** Bytes of the page store whose memory is touched; 0 = none. */
-  readonly storeBytes: number;
-  /** Bytes that the warm-up may take. */
-  readonly memoryLimit: number;
 }
 
 export interface ReceivePlan extends RestorePlan {
@@ -71,14 +60,5 @@ export function planRestore(settings: RestoreSettings): RestorePlan {
 export function planReceive(settings: RestoreSettings): ReceivePlan {
   const restore = planRestore(settings);
   const hello = receiverHello(settings);
-  return { ...restore, hello, prestart: planPrestart(restore, hello) };
-}
-
-/** Makes ready what a sender without options chooses: its page store, if this receiver can hold it, and none otherwise. */
-function planPrestart(
-  { threads, zstdBinding, memoryLimit }: RestorePlan,
-  { stores = [] }: Hello,
-): PrestartPlan {
-  const storeBytes = storeBeside(stores, DEFAULT_CHUNK_BYTES) < DEFAULT_STORE_BYTES ? 0 : DEFAULT_STORE_BYTES;
-  return { threads, zstdBinding, storeBytes, memoryLimit: memoryLimit - storeBytes };
+  return { ...restore, hello, prestart: planReceiverPrestart(restore, hello) };
 }

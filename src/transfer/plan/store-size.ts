@@ -4,8 +4,6 @@
 import { recordCapacity } from '../../chunk/encode.js';
 import type { Hello } from '../../control/negotiation.js';
 import { PAGE_BYTES } from '../../page/size.js';
-import { formatSize } from '../../units.js';
-import { largestStore, type MemoryNeeds, receiverStores, senderGeometry, storeBeside } from './memory.js';
 import {
   DECOMPRESS_THREADS,
   DEFAULT_MEMORY_LIMIT,
@@ -13,17 +11,24 @@ import {
   STORE_PART,
 } from '../../options/limits.js';
 import type { ResolvedSendOptions } from '../../options/transfer.js';
+import { formatSize } from '../../units.js';
+import { codecBytes } from './codec-memory.js';
+import { largestStore, type MemoryNeeds, receiverStores, senderGeometry, storeBeside } from './memory.js';
 
 export interface StoreQuestion {
-  readonly settings: Pick<ResolvedSendOptions, 'xbzrleCacheSize' | 'memoryLimit' | 'method' | 'onWarning'>;
-  /** Whether pages are told from each other and may come again; those of an image come once. */
+  readonly settings: Pick<ResolvedSendOptions, 'xbzrleCacheSize' | 'memoryLimit' | 'method' | 'zstdBinding'>;
+  /** Whether pages have identities and may be sent again; those of an image are sent once. */
   readonly identities: boolean;
   /** What the sender needs besides. */
   readonly needs: Omit<MemoryNeeds, 'storeBytes'>;
-  /** Of a receiver on a link that goes both ways. */
+  /** Of a receiver on a duplex link. */
   readonly hello: Hello | undefined;
-  /** Memory of any codec in one thread of a receiver. */
-  readonly codecBytes: (chunkSize: number) => number;
+}
+
+export interface StoreChoice {
+  /** Whole pages; 0 = none. */
+  readonly bytes: number;
+  readonly warnings: readonly string[];
 }
 
 /** What the page store takes of a memory limit at most when nothing is said; whole pages. */
@@ -32,28 +37,27 @@ export function defaultStore(memoryLimit: number): number {
   return bytes - (bytes % PAGE_BYTES);
 }
 
-/** Bytes of the page store, whole pages; 0 = none. Warns where less is used than was given. */
-export function storeSize({ settings, identities, needs, hello, codecBytes }: StoreQuestion): number {
+/** The size of the page store. A size that was given is only narrowed to what the receiver holds, with a warning. */
+export function storeSize({ settings, identities, needs, hello }: StoreQuestion): StoreChoice {
   const { xbzrleCacheSize: given, memoryLimit, method } = settings;
-  if (!identities || method === 'stream' || given === 0) return 0;
+  if (!identities || method === 'stream' || given === 0) return { bytes: 0, warnings: [] };
   const { chunkSize, threads } = needs;
   if (given !== undefined) {
     const theirs = hello === undefined ? Infinity : storeBeside(hello.stores ?? [], chunkSize);
-    if (given > theirs) {
-      settings.onWarning?.(`the receiver holds a page store of ${formatSize(theirs)}: using that`);
-    }
-    return Math.min(given, theirs);
+    const narrowed = `the receiver holds a page store of ${formatSize(theirs)}: using that`;
+    return { bytes: Math.min(given, theirs), warnings: given > theirs ? [narrowed] : [] };
   }
-  // Nobody has told what the receiver of a one-way link can hold: what it can without options.
-  const stores =
-    hello === undefined
-      ? receiverStores(
-          { limit: DEFAULT_MEMORY_LIMIT, threads: DECOMPRESS_THREADS, extraSlots: 1 },
-          codecBytes,
-        )
-      : (hello.stores ?? []);
-  const most = Math.min(defaultStore(memoryLimit), storeBeside(stores, chunkSize));
-  return largestStore(most, threads, (storeBytes) =>
+  const most = Math.min(defaultStore(memoryLimit), storeBeside(receiverHolds(settings, hello), chunkSize));
+  const bytes = largestStore(most, threads, (storeBytes) =>
     senderGeometry({ ...needs, storeBytes }, recordCapacity(chunkSize)),
+  );
+  return { bytes, warnings: [] };
+}
+
+/** On a one-way link the receiver's limits are not known: those of a receiver without options. */
+function receiverHolds(settings: StoreQuestion['settings'], hello: Hello | undefined): readonly number[] {
+  if (hello !== undefined) return hello.stores ?? [];
+  return receiverStores({ limit: DEFAULT_MEMORY_LIMIT, threads: DECOMPRESS_THREADS, extraSlots: 1 }, (size) =>
+    codecBytes(settings, size),
   );
 }

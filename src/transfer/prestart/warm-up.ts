@@ -5,15 +5,13 @@
 import { setImmediate as turn } from 'node:timers/promises';
 
 import type { CodecName } from '../../codec/codec.js';
-import { NativeOutlet } from '../../container/native-outlet.js';
-import { GRAMMAR_ID } from '../../grammar/grammar.js';
 import { QemuGrammar } from '../../grammar/qemu/qemu.js';
 import type { ByteSink, ByteSource } from '../../io/bytes.js';
 import { PlainSink } from '../../io/plain-sink.js';
 import { ThreadGroup } from '../../pool/thread-group.js';
 import type { GivenThreads } from '../../pool/worker-pool.js';
 import { COMPRESS_ENTRY } from '../../os/entries.js';
-import { senderGeometry } from '../plan/memory.js';
+import { layOutPlan } from '../plan/transfer-plan.js';
 import { NativeInlet } from '../../container/native-inlet.js';
 import { Receiver } from '../receiver/receiver.js';
 import { warmUpGuest } from './warm-up-guest.js';
@@ -82,32 +80,20 @@ function sender(
   crew: GivenThreads,
 ): Sender {
   const { threads, codec, zstdBinding, nice } = parts;
-  const outlet = new NativeOutlet({
-    grammar: GRAMMAR_ID.qemu,
-    maxChunk: CHUNK_BYTES,
-    window: 1,
+  const plan = layOutPlan({
+    stream: { kind: 'qemu', grammar: 'qemu', identities: true },
+    coding: { codec, level: codec === 'none' ? 0 : 1, chunkSize: CHUNK_BYTES, threads, codecBytes: 0 },
+    container: { kind: 'native' },
     storeBytes: STORE_BYTES,
-    totalLength: undefined,
+    work: { zstdBinding, nice },
+    pace: { flushAfter: 1000 },
   });
-  const needs = {
-    ...{ limit: UNLIMITED, threads, chunkSize: CHUNK_BYTES },
-    ...{ codecBytes: 0, extraSlots: 1, storeBytes: STORE_BYTES },
-  };
-  return new Sender({
-    ...{ sink, outlet, threads, codec, zstdBinding, nice },
-    source: new Script(warmUpGuest(), over),
-    head: new Uint8Array(0),
-    grammar: new QemuGrammar(),
-    geometry: senderGeometry(needs, outlet.room(CHUNK_BYTES)),
-    chunkSize: CHUNK_BYTES,
-    level: codec === 'none' ? 0 : 1,
-    waitThread: true,
-    selfCheck: false,
-    flushAfter: 1000,
-    storeBytes: STORE_BYTES,
-    statistics: new Statistics(),
-    crew: () => crew,
-  });
+  const source = new Script(warmUpGuest(), over);
+  return new Sender(
+    plan,
+    { source, grammar: new QemuGrammar(), sink },
+    { statistics: new Statistics(), takeThreads: () => crew },
+  );
 }
 
 /** What is read: pieces, until there were enough of them or somebody calls it off. */

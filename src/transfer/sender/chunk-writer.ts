@@ -23,23 +23,20 @@ interface Written {
   readonly heldBack: boolean;
 }
 
-export interface WritingSettings {
+export interface ChunkWriterSettings {
   readonly sink: ByteSink;
   /** How the chunks leave. */
   readonly outlet: Outlet;
   /** Chooses codec and level of each chunk (adaptive mode). */
   readonly chooser?: Pick<Chooser, 'prepare' | 'redirect' | 'departed' | 'wrote'> | undefined;
-  /** Holds chunks back while too much is on its way; absent where nobody tells what has arrived, or nobody waits for it. */
-  readonly window?: DeliveryWindow | undefined;
+  /** Delays chunks while too many bytes are in flight; absent where the receiver sends no acknowledgements. */
+  readonly deliveryWindow?: DeliveryWindow | undefined;
   /** Called when the sink has taken the last byte, before the threads are ended. */
   readonly onWritten?: (() => void) | undefined;
   readonly statistics: Statistics;
-}
-
-export interface ChunkWriterSettings extends WritingSettings {
   readonly pool: OrderedPool;
   readonly store: SendingStore | undefined;
-  /** Chunks that leave in one write, if so many are ready: more than one only where nobody waits for them. */
+  /** Chunks that leave in one write, if so many are ready: more than one only where no reader waits for them. */
   readonly atOnce: number;
 }
 
@@ -123,15 +120,15 @@ export class ChunkWriter {
 
   /** @param decoded bytes of the guest's stream in the chunks among these pieces; 0 = there are none */
   async #write(pieces: readonly Uint8Array[], decoded = 0): Promise<Written | undefined> {
-    const { sink, statistics, window, pool, chooser } = this.#settings;
+    const { sink, statistics, deliveryWindow, pool, chooser } = this.#settings;
     const bytes = pieces.reduce((sum, { length }) => sum + length, 0);
     if (bytes === 0) return undefined;
     const before = chooser === undefined ? undefined : sink.queued();
     const began = performance.now();
     // Held back here and not at the reader: to whoever measures it, the pace and the adaptive mode, it is back-pressure
     // of the link, and the input is still flushed, its end still seen, and all threads still fed.
-    const heldBack = decoded > 0 && window !== undefined && (await window.room());
-    window?.sent(decoded);
+    const heldBack = decoded > 0 && deliveryWindow !== undefined && (await deliveryWindow.room());
+    deliveryWindow?.sent(decoded);
     this.handed += decoded;
     if (sink.writeAll !== undefined) await sink.writeAll(pieces);
     else for (const piece of pieces) await sink.write(piece);

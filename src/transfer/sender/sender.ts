@@ -4,66 +4,68 @@
 
 import { encodeChunk } from '../../chunk/encode.js';
 import { Planner } from '../../chunk/plan.js';
-import type { CodecName } from '../../codec/codec.js';
+import type { Outlet } from '../../container/outlet.js';
+import type { StreamSums } from '../../container/sums.js';
 import { RamferryError, toRamferryError } from '../../errors.js';
 import type { Grammar } from '../../grammar/grammar.js';
-import type { ByteSource, PositionedInput } from '../../io/bytes.js';
+import type { ByteSink, ByteSource, PositionedInput } from '../../io/bytes.js';
 import { directPlaces, readExtent } from '../../io/direct.js';
-import type { HostThreadsKey } from '../../os/host-threads.js';
 import { OrderedPool } from '../../pool/ordered-pool.js';
 import type { FewerThreads, GivenThreads } from '../../pool/worker-pool.js';
 import { TASK } from '../../slot/job.js';
-import type { SlotGeometry, SlotViews } from '../../slot/layout.js';
+import type { SlotViews } from '../../slot/layout.js';
 import { jobDone } from '../../slot/outcome.js';
-import { ChunkWriter, type WritingSettings } from './chunk-writer.js';
+import type { DeliveryWindow } from '../pace/delivery-window.js';
+import type { TransferPlan } from '../plan/transfer-plan.js';
+import { ChunkWriter, type ChunkWriterSettings } from './chunk-writer.js';
+import { CpuGovernor } from './cpu-governor.js';
+import { openOutlet } from './open-outlet.js';
 import { COMPRESS_ENTRY } from '../../os/entries.js';
 import { feedExtents } from './extent-feeder.js';
 import { type ChunkTaker, StreamFeeder } from './feeder.js';
 import type { Cut } from './filler.js';
 import type { RoundCounter } from '../statistics/rounds.js';
+import type { Statistics } from '../statistics/statistics.js';
 import type { StoreMemory } from '../../store/shared.js';
 import { SendingStore } from './sending-store.js';
 
-export interface SenderSettings extends WritingSettings {
+/** The two ends of a transfer, open. */
+export interface SenderEnds {
   readonly source: ByteSource;
-  /** Bytes of the source that were read already. */
-  readonly head: Uint8Array;
-  /** How the stream is walked; undefined = a regular file of pages, whose extents the workers read. */
+  /** Bytes of the source that were read already; none by default. */
+  readonly head?: Uint8Array | undefined;
+  /** Walks the stream, as the plan says; undefined where the workers read extents of a regular file. */
   readonly grammar: Grammar | undefined;
-  readonly geometry: SlotGeometry;
-  readonly threads: number;
-  readonly chunkSize: number;
-  readonly codec: CodecName;
-  readonly level: number;
-  /** Niceness of the worker threads. */
-  readonly nice?: number | undefined;
-  /** Called before each chunk: waits while the transfer takes more processor time than it may. */
-  readonly admit?: (() => Promise<void> | undefined) | undefined;
-  /** False: a chunk that finds no free worker goes out stored. */
-  readonly waitThread: boolean;
-  readonly selfCheck: boolean;
-  readonly flushAfter: number;
-  readonly zstdBinding: string;
-  /** zstd looks for repetitions all over a chunk. */
-  readonly longDistance?: boolean;
-  /** Bytes of the page store; 0 or absent = none. Then the geometry has suggestions, and a grammar is there. */
-  readonly storeBytes?: number;
-  readonly hostThreads?: HostThreadsKey | undefined;
-  /** Called once, when the host gives fewer threads than were asked for. */
-  readonly onFewer?: FewerThreads | undefined;
-  /** Threads that are there already; whoever asks has them. */
-  readonly crew?: (() => GivenThreads | undefined) | undefined;
+  readonly sink: ByteSink;
+  /** Instead of the outlet that the plan's container has. */
+  readonly outlet?: Outlet | undefined;
+}
+
+/** Who works with a sender, and whom it tells what happens. */
+export interface SenderCollaborators {
+  readonly statistics: Statistics;
+  /** Chooses codec and level of each chunk (adaptive mode). */
+  readonly chooser?: ChunkWriterSettings['chooser'];
+  readonly deliveryWindow?: DeliveryWindow | undefined;
+  /** Counts the rounds of pre-copy by the pages of the stream. */
+  readonly rounds?: RoundCounter | undefined;
+  /** Hands over pre-started threads; the caller must close them. Undefined if none are running. */
+  readonly takeThreads?: (() => GivenThreads | undefined) | undefined;
   /** Memory for the page store that is there already. */
   readonly storeMemory?: StoreMemory | undefined;
-  /** Called first of all when something fails, before anything is closed. */
-  readonly onFailure?: ((error: RamferryError) => void) | undefined;
-  /** Is told the pages of the stream. */
-  readonly rounds?: RoundCounter | undefined;
+  /** Called once, when the host gives fewer threads than were asked for. */
+  readonly onFewer?: FewerThreads | undefined;
   /** Called when the input is over, with its length and before the stream's own end is written; what it throws ends the transfer. */
   readonly onInputEnd?: ((bytes: number) => void) | undefined;
   /** Called with what reading the input failed with, after so many bytes; returns what the transfer fails with. */
   readonly onInputFailure?: ((thrown: unknown, bytes: number) => RamferryError) | undefined;
+  /** Called when the sink has taken the last byte, before the threads are ended. */
+  readonly onWritten?: (() => void) | undefined;
+  /** Called first of all when something fails, before anything is closed. */
+  readonly onFailure?: ((error: RamferryError) => void) | undefined;
 }
+
+const NOTHING = new Uint8Array(0);
 
 /** Where slots must begin for direct reads; all their input areas are then at multiples of a page from there. */
 function directBase(file: PositionedInput, arena: SharedArrayBuffer): number {
@@ -75,9 +77,14 @@ function directBase(file: PositionedInput, arena: SharedArrayBuffer): number {
 }
 
 export class Sender implements ChunkTaker {
-  readonly #settings: SenderSettings;
+  readonly #plan: TransferPlan;
+  readonly #ends: SenderEnds;
+  readonly #with: SenderCollaborators;
+  readonly #outlet: Outlet;
   readonly #pool: OrderedPool;
   readonly #writer: ChunkWriter;
+  readonly #store: SendingStore | undefined;
+  readonly #admit: (() => Promise<void> | undefined) | undefined;
   #sequence = 0;
   /** The input ended where its format says that it ends. */
   #complete = false;
@@ -85,33 +92,57 @@ export class Sender implements ChunkTaker {
   #incomplete: RamferryError | undefined;
   #inlinePlanner: Planner | undefined;
   #feeder: StreamFeeder | undefined;
-  readonly #store: SendingStore | undefined;
 
-  constructor(settings: SenderSettings) {
-    this.#settings = settings;
-    const atOnce = settings.sink.writeAll === undefined ? 1 : Math.floor(settings.geometry.slots / 3);
-    const file = settings.grammar === undefined ? settings.source.file! : undefined;
-    this.#store = SendingStore.open(settings.storeBytes ?? 0, settings.geometry.slots, settings.storeMemory);
-    this.#pool = new OrderedPool({
+  constructor(plan: TransferPlan, ends: SenderEnds, collaborators: SenderCollaborators) {
+    this.#plan = plan;
+    this.#ends = ends;
+    this.#with = collaborators;
+    this.#outlet = ends.outlet ?? openOutlet(plan);
+    const { slots, storeBytes } = plan.memory;
+    const { maxCpu } = plan.pace;
+    const governor = maxCpu === undefined ? undefined : new CpuGovernor(maxCpu);
+    this.#admit = governor && (() => governor.admit());
+    const atOnce = ends.sink.writeAll === undefined ? 1 : Math.floor(slots.slots / 3);
+    this.#store = SendingStore.open(storeBytes, slots.slots, collaborators.storeMemory);
+    this.#pool = this.#openPool(atOnce);
+    this.#writer = new ChunkWriter({
+      ...collaborators,
+      sink: ends.sink,
+      outlet: this.#outlet,
+      pool: this.#pool,
+      store: this.#store,
+      atOnce,
+    });
+  }
+
+  #openPool(atOnce: number): OrderedPool {
+    const { coding, work, memory } = this.#plan;
+    const { grammar, source } = this.#ends;
+    const file = grammar === undefined ? source.file! : undefined;
+    return new OrderedPool({
       entry: COMPRESS_ENTRY,
-      threads: settings.threads,
-      crew: settings.crew?.(),
-      onFewer: settings.onFewer,
-      geometry: settings.geometry,
+      threads: coding.threads,
+      crew: this.#with.takeThreads?.(),
+      onFewer: this.#with.onFewer,
+      geometry: memory.slots,
       atOnce,
       ...(file === undefined || file.alignment === 1 ? {} : { place: (arena) => directBase(file, arena) }),
       startUp: {
-        maxChunk: settings.chunkSize,
+        maxChunk: coding.chunkSize,
         fd: file?.fd ?? -1,
         alignment: file?.alignment ?? 1,
-        zstdBinding: settings.zstdBinding,
-        longDistance: settings.longDistance,
-        hostThreads: settings.hostThreads,
-        nice: settings.nice,
+        zstdBinding: work.zstdBinding,
+        longDistance: work.longDistance,
+        hostThreads: work.hostThreads,
+        nice: work.nice,
         store: this.#store?.startUp,
       },
     });
-    this.#writer = new ChunkWriter({ ...settings, pool: this.#pool, store: this.#store, atOnce });
+  }
+
+  /** The sums of everything that has left. */
+  get sums(): StreamSums {
+    return this.#outlet.sums();
   }
 
   /** For tests that kill a worker. */
@@ -121,10 +152,10 @@ export class Sender implements ChunkTaker {
 
   /** Ends the transfer from outside: run() rejects with this error. */
   abort(error: RamferryError): void {
-    this.#settings.window?.fail(error);
+    this.#with.deliveryWindow?.fail(error);
     this.#pool.fail(error);
-    void this.#settings.source.close();
-    void this.#settings.sink.abort();
+    void this.#ends.source.close();
+    void this.#ends.sink.abort();
   }
 
   /**
@@ -132,7 +163,7 @@ export class Sender implements ChunkTaker {
    * does not tell where that part begins, all bytes that have come so far may be all.
    */
   reachesFinal(bytes: number): boolean {
-    const { grammar, source } = this.#settings;
+    const { grammar, source } = this.#ends;
     const received = grammar === undefined ? source.file!.size : (this.#feeder?.received ?? 0);
     return bytes > (grammar?.finalFrom ?? Math.max(0, received - 1));
   }
@@ -144,7 +175,7 @@ export class Sender implements ChunkTaker {
 
   /** The other side may have the whole stream: from now on it may say so. */
   get allMayHaveLeft(): boolean {
-    const { grammar } = this.#settings;
+    const { grammar } = this.#ends;
     // A bare libxc stream has nothing behind its END: then its last chunk is the last write.
     const ended = grammar?.state === 'done' && this.#writer.handed >= (this.#feeder?.offset ?? Infinity);
     return this.#writer.closing || ended;
@@ -171,31 +202,32 @@ export class Sender implements ChunkTaker {
     try {
       await this.#writer.run(() => {
         // Before the end leaves: without it no receiver takes the stream for whole.
-        this.#settings.source.unchanged?.();
+        this.#ends.source.unchanged?.();
         return this.#complete;
       });
       await feeding;
     } catch (thrown) {
       const error = toRamferryError(thrown);
-      this.#settings.onFailure?.(error);
+      this.#with.onFailure?.(error);
       // The feeder may wait for a slot or sit in a read: both end now.
       this.#pool.fail(error);
       this.#store?.fail(error);
-      await this.#settings.source.close();
+      await this.#ends.source.close();
       await feeding;
       throw this.#incomplete ?? thrown;
     } finally {
-      this.#settings.statistics.recordBusy(this.#pool.busy);
-      if (this.#store !== undefined) this.#settings.statistics.recordStore(this.#store.counts);
+      this.#with.statistics.recordBusy(this.#pool.busy);
+      if (this.#store !== undefined) this.#with.statistics.recordStore(this.#store.counts);
       await this.#pool.close();
     }
   }
 
   async #feed(): Promise<void> {
-    const { source, head, grammar, chunkSize, flushAfter } = this.#settings;
+    const { source, head = NOTHING, grammar } = this.#ends;
+    const { chunkSize } = this.#plan.coding;
     if (grammar === undefined) {
       await feedExtents(source.file!, this.#pool, chunkSize, this);
-      this.#settings.onInputEnd?.(source.file!.size);
+      this.#with.onInputEnd?.(source.file!.size);
       this.#complete = true;
       return;
     }
@@ -205,29 +237,33 @@ export class Sender implements ChunkTaker {
       grammar,
       pool: this.#pool,
       chunkSize,
-      regions: this.#settings.outlet.regions,
+      regions: this.#outlet.regions,
       identities: this.#store !== undefined,
-      flushAfter,
+      flushAfter: this.#plan.pace.flushAfter,
       taker: this,
-      rounds: this.#settings.rounds,
+      rounds: this.#with.rounds,
     }));
     await feeder.run().catch((thrown: unknown) => {
       if (thrown !== feeder.inputFailure) throw thrown;
-      throw this.#settings.onInputFailure?.(thrown, feeder.offset) ?? thrown;
+      throw this.#with.onInputFailure?.(thrown, feeder.offset) ?? thrown;
     });
-    this.#settings.onInputEnd?.(feeder.offset);
+    this.#with.onInputEnd?.(feeder.offset);
     this.#complete = grammar.state === 'done';
   }
 
   async take(index: number, cut: Cut): Promise<void> {
     const slot = this.#pool.slots[index]!;
     const job = slot.encode;
-    const { codec, level, chooser, admit, selfCheck, waitThread, outlet } = this.#settings;
+    const { codec, level } = this.#plan.coding;
+    const { selfCheck, waitThread } = this.#plan.work;
+    const { chooser } = this.#with;
+    const outlet = this.#outlet;
+    const admit = this.#admit;
     job.endsInImageHeader = cut.header === 'image';
     job.markFollows = cut.header === 'domain';
     job.totalsFollow = cut.header === undefined && cut.totals;
     // Noted here: when the slot leaves, the grammar may be in another stream of the same input.
-    job.bigEndian = this.#settings.grammar?.bigEndian === true;
+    job.bigEndian = this.#ends.grammar?.bigEndian === true;
     const compressed = cut.pageData || (cut.rest === true && outlet.compressesRest !== false);
     job.unstructured = cut.rest === true;
     if (cut.length === 0 || (outlet.regions && !compressed)) {
@@ -260,10 +296,10 @@ export class Sender implements ChunkTaker {
     const { encode: job } = slot;
     const { inputLength: length, segmentCount, readAt, sequence, offset } = job;
     if (readAt >= 0) {
-      const { fd, alignment } = this.#settings.source.file!;
+      const { fd, alignment } = this.#ends.source.file!;
       readExtent(fd, slot.input, length, readAt, alignment);
     }
-    this.#inlinePlanner ??= new Planner(this.#settings.chunkSize);
+    this.#inlinePlanner ??= new Planner(this.#plan.coding.chunkSize);
     const { length: recordLength } = await encodeChunk(
       this.#inlinePlanner,
       { front: slot.front, length, segments: slot.segments, segmentCount },

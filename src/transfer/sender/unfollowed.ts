@@ -5,14 +5,13 @@ import { RamferryError } from '../../errors.js';
 import type { Grammar } from '../../grammar/grammar.js';
 import type { ByteSource } from '../../io/bytes.js';
 import { formatSize } from '../../units.js';
-import type { ResolvedSendOptions } from '../../options/transfer.js';
 
 /** Behind a wrapping's end `xl migrate` says a few words: those are part of its stream. */
 const WORDS_BYTES = 4096;
 
 /** @param because why all of the input was sent as bytes of no known structure */
 export function warnOfUnfollowed(
-  { onWarning }: Pick<ResolvedSendOptions, 'onWarning'>,
+  onWarning: ((message: string) => void) | undefined,
   grammar: Grammar | undefined,
   because: string | undefined,
 ): void {

@@ -4,7 +4,7 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 
 import { CODEC_ID } from '../../../src/codec/codec.js';
-import type { SenderSettings } from '../../../src/transfer/sender/sender.js';
+import type { SenderCollaborators } from '../../../src/transfer/sender/sender.js';
 import { image } from '../support/carry.js';
 import { decodeStream, encodeStream } from '../support/memory-link.js';
 
@@ -24,7 +24,7 @@ describe('watched jobs', () => {
     let count = 0;
     const seen: { codec: number; plain: number; job: number; own: number; trial: number; tried: number }[] =
       [];
-    const chooser: NonNullable<SenderSettings['chooser']> = {
+    const chooser: NonNullable<SenderCollaborators['chooser']> = {
       prepare: (job) => {
         const [codec, level] = CODINGS[count++ % CODINGS.length]!;
         job.codec = codec;
@@ -66,7 +66,7 @@ describe('watched jobs', () => {
     const bytes = image(4 * 1024 * 1024, 'busy');
     const used: { level: number; encoded: number; plain: number }[] = [];
     let level = 19;
-    const chooser: NonNullable<SenderSettings['chooser']> = {
+    const chooser: NonNullable<SenderCollaborators['chooser']> = {
       prepare: (job) => {
         job.codec = 'zstd';
         job.level = level;

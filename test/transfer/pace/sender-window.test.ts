@@ -55,7 +55,11 @@ async function heldBack(options: EncodeOptions = {}): Promise<Held> {
   const window = new WatchedWindow();
   window.delivered(1);
   const sink = new MemorySink();
-  const sender = memorySender(new MemorySource(bytes), sink, { ...options, window, codec: 'none' });
+  const sender = memorySender(new MemorySource(bytes), sink, {
+    ...options,
+    deliveryWindow: window,
+    codec: 'none',
+  });
   const held = window.holds();
   const running = sender.run();
   running.catch(() => undefined);

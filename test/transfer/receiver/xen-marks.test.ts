@@ -11,7 +11,7 @@ import { RamferryError } from '../../../src/errors.js';
 import { IMAGE_HEADER_BYTES, LIBXC_RECORD } from '../../../src/grammar/xen/libxc-format.js';
 import type { Hello } from '../../../src/control/negotiation.js';
 import { PAGE_BYTES } from '../../../src/page/size.js';
-import { xenguestVersion } from '../../../src/transfer/sender/send-source.js';
+import { chooseContainer } from '../../../src/transfer/plan/container.js';
 import { receiverHello } from '../../../src/transfer/plan/receiver-hello.js';
 import { inspectXen } from '../../../src/transfer/inspect/xen.js';
 import type { XenKind } from '../../../src/grammar/xen/wrapping.js';
@@ -179,19 +179,27 @@ describe('the version of method xenguest', () => {
     ...(xenguest === undefined ? {} : { xenguest }),
   });
 
+  const versionFor = (xenguestVersion: 1 | 2 | undefined, hello: Hello | undefined) => {
+    const container = chooseContainer({
+      ...{ method: 'xenguest', codec: 'zstd', grammar: 'libxc' },
+      ...{ xenguestVersion, hello },
+    });
+    return container.kind === 'xenguest' ? container.version : undefined;
+  };
+
   it('is 2 where the receiver reads it, and where nothing can be asked', () => {
-    assert.equal(xenguestVersion({ xenguestVersion: undefined }, said([1, 2])), 2);
-    assert.equal(xenguestVersion({ xenguestVersion: undefined }, undefined), 2);
+    assert.equal(versionFor(undefined, said([1, 2])), 2);
+    assert.equal(versionFor(undefined, undefined), 2);
   });
 
   it('is not used for a receiver that reads no marks: the container is native', () => {
-    assert.equal(xenguestVersion({ xenguestVersion: undefined }, said()), undefined);
-    assert.equal(xenguestVersion({ xenguestVersion: 2 }, said([1])), undefined);
+    assert.equal(versionFor(undefined, said()), undefined);
+    assert.equal(versionFor(2, said([1])), undefined);
   });
 
   it('is 1 where the user says so', () => {
-    assert.equal(xenguestVersion({ xenguestVersion: 1 }, said([1, 2])), 1);
-    assert.equal(xenguestVersion({ xenguestVersion: 1 }, undefined), 1);
+    assert.equal(versionFor(1, said([1, 2])), 1);
+    assert.equal(versionFor(1, undefined), 1);
   });
 
   it('is in the hello of the receiver', () => {

@@ -3,15 +3,14 @@
 import { Buffer } from 'node:buffer';
 
 import type { CodecName } from '../../../src/codec/codec.js';
-import { NativeOutlet } from '../../../src/container/native-outlet.js';
 import { RamferryError } from '../../../src/errors.js';
-import { type Grammar, GRAMMAR_ID } from '../../../src/grammar/grammar.js';
+import type { Grammar } from '../../../src/grammar/grammar.js';
 import { RawGrammar } from '../../../src/grammar/raw.js';
 import type { ByteSink, ByteSource } from '../../../src/io/bytes.js';
-import { senderGeometry } from '../../../src/transfer/plan/memory.js';
+import { layOutPlan } from '../../../src/transfer/plan/transfer-plan.js';
 import { openReceiver } from '../../../src/transfer/receiver/open.js';
 import type { Receiver } from '../../../src/transfer/receiver/receiver.js';
-import { Sender, type SenderSettings } from '../../../src/transfer/sender/sender.js';
+import { Sender, type SenderCollaborators } from '../../../src/transfer/sender/sender.js';
 import { Statistics } from '../../../src/transfer/statistics/statistics.js';
 import { MIB } from '../../../src/units.js';
 
@@ -95,41 +94,22 @@ export interface EncodeOptions {
   readonly level?: number;
   readonly chunkSize?: number;
   readonly threads?: number;
-  readonly chooser?: SenderSettings['chooser'];
-  readonly window?: SenderSettings['window'];
+  readonly chooser?: SenderCollaborators['chooser'];
+  readonly deliveryWindow?: SenderCollaborators['deliveryWindow'];
 }
 
 export function memorySender(source: ByteSource, sink: ByteSink, options: EncodeOptions = {}): Sender {
   const { grammar = new RawGrammar(), codec = 'zstd', level = 1, chunkSize = 65_536, threads = 1 } = options;
-  const outlet = new NativeOutlet({
-    grammar: GRAMMAR_ID[grammar.name],
-    maxChunk: chunkSize,
-    window: 1,
-    storeBytes: 0,
-    totalLength: undefined,
+  const plan = layOutPlan({
+    stream: { kind: 'raw', grammar: grammar.name },
+    coding: { codec, level, chunkSize, threads, codecBytes: 0 },
+    container: { kind: 'native' },
+    memoryLimit: 1024 * MIB,
+    pace: { flushAfter: 60_000 },
   });
-  return new Sender({
-    source,
-    sink,
-    outlet,
-    head: new Uint8Array(0),
-    grammar,
-    geometry: senderGeometry(
-      { limit: 1024 * MIB, threads, chunkSize, codecBytes: 0, extraSlots: 1, storeBytes: 0 },
-      outlet.room(chunkSize),
-    ),
-    threads,
-    chunkSize,
-    codec,
-    level,
-    chooser: options.chooser,
-    window: options.window,
-    waitThread: true,
-    selfCheck: false,
-    flushAfter: 60_000,
-    zstdBinding: '',
-    statistics: new Statistics(),
-  });
+  const { chooser, deliveryWindow } = options;
+  const statistics = new Statistics();
+  return new Sender(plan, { source, sink, grammar }, { statistics, chooser, deliveryWindow });
 }
 
 /** A whole native stream of these bytes. */

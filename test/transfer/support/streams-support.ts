@@ -5,19 +5,15 @@ import assert from 'node:assert/strict';
 
 import type { CodecName } from '../../../src/codec/codec.js';
 import { bindingInfo } from '../../../src/codec/registry.js';
-import { FramesOutlet } from '../../../src/container/frames-outlet.js';
-import { NativeOutlet } from '../../../src/container/native-outlet.js';
-import type { Outlet } from '../../../src/container/outlet.js';
 import type { XenguestVersion } from '../../../src/container/xenguest-mark.js';
-import { XenguestOutlet } from '../../../src/container/xenguest-outlet.js';
 import { RamferryError, type ErrorCode } from '../../../src/errors.js';
 import { containerOf, Detector, grammarFor, type StreamKind } from '../../../src/grammar/detect.js';
 import { unknownXenHead, xenHeadBytes } from '../../../src/grammar/xen/head.js';
 import type { XenKind } from '../../../src/grammar/xen/wrapping.js';
-import { GRAMMAR_ID } from '../../../src/grammar/grammar.js';
 import type { ByteSink, ByteSource } from '../../../src/io/bytes.js';
 import { PlainSink } from '../../../src/io/plain-sink.js';
-import { senderGeometry } from '../../../src/transfer/plan/memory.js';
+import { chooseContainer } from '../../../src/transfer/plan/container.js';
+import { layOutPlan } from '../../../src/transfer/plan/transfer-plan.js';
 import type { Method } from '../../../src/options/amounts.js';
 import { openReceiver } from '../../../src/transfer/receiver/open.js';
 import type { Receiver } from '../../../src/transfer/receiver/receiver.js';
@@ -129,48 +125,23 @@ export async function packInto(
     storeBytes = 0,
   } = options;
   const grammar = grammarFor(followable(kind, options.head));
-  let outlet: Outlet;
-  if (method === 'stream') {
-    assert.ok(codec !== 'none');
-    outlet = new FramesOutlet(codec, chunkSize);
-  } else if (grammar.name === 'libxc') {
-    outlet = new XenguestOutlet({ maxChunk: chunkSize, storeBytes }, options.xenguestVersion);
-  } else {
-    const id = GRAMMAR_ID[grammar.name];
-    outlet = new NativeOutlet({
-      grammar: id,
-      maxChunk: chunkSize,
-      window: 1,
-      storeBytes,
-      totalLength: undefined,
-    });
-  }
-  const needs = {
-    limit: MEMORY_LIMIT,
-    threads,
-    chunkSize,
-    codecBytes: bindingInfo(codec).memoryPerThread(level, chunkSize),
-    extraSlots: 1,
+  const plan = layOutPlan({
+    stream: { kind, grammar: grammar.name },
+    coding: {
+      ...{ codec, level, chunkSize, threads },
+      codecBytes: bindingInfo(codec).memoryPerThread(level, chunkSize),
+    },
+    container: chooseContainer({
+      ...{ method, codec, grammar: grammar.name, hello: undefined },
+      xenguestVersion: options.xenguestVersion,
+    }),
     storeBytes,
-  };
-  const sender = new Sender({
-    source,
-    sink,
-    head: Buffer.alloc(0),
-    grammar,
-    outlet,
-    geometry: senderGeometry(needs, outlet.room(chunkSize)),
-    threads,
-    chunkSize,
-    codec,
-    level,
-    waitThread: true,
-    selfCheck: options.selfCheck ?? false,
-    storeBytes,
-    flushAfter: options.flushAfter ?? 60_000,
-    zstdBinding: '',
-    statistics: options.statistics ?? new Statistics(),
+    memoryLimit: MEMORY_LIMIT,
+    work: { selfCheck: options.selfCheck ?? false },
+    pace: { flushAfter: options.flushAfter ?? 60_000 },
   });
+  const statistics = options.statistics ?? new Statistics();
+  const sender = new Sender(plan, { source, sink, grammar }, { statistics });
   await sender.run();
 }
 

@@ -1,0 +1,137 @@
+// `planTransfer`: what a sender will do, from its options, the receiver's hello and what was recognised in the input. Pure but for a
+// look at the codecs that are installed. The only place on the sender's side where options become decisions.
+
+import type { Hello } from '../../control/negotiation.js';
+import { grammarFor, type StreamKind } from '../../grammar/detect.js';
+import type { GrammarName } from '../../grammar/grammar.js';
+import type { ResolvedSendOptions } from '../../options/transfer.js';
+import { adapts, planAdaptivity } from './adaptivity.js';
+import { agreeCoding, type Named } from './coding.js';
+import { chooseContainer } from './container.js';
+import type { OutputFacts } from './ends.js';
+import { storeSize } from './store-size.js';
+import {
+  layOutPlan,
+  type PacePlan,
+  type PlanPieces,
+  senderNeeds,
+  type StreamPlan,
+  type TransferPlan,
+  type WorkPlan,
+} from './transfer-plan.js';
+
+/** What was recognised in the input. */
+export interface InputFacts {
+  /** `memory` = ramferry generates the stream from a guest's shared memory. */
+  readonly kind: StreamKind | 'memory';
+  /** Bytes, where the input is a regular file. */
+  readonly length?: number | undefined;
+  /** All of the input is ramferry's to read (ends.ts). */
+  readonly isReadToItsEnd?: boolean;
+  /** Why its first bytes, although known, cannot be followed. */
+  readonly opaqueBecause?: string | undefined;
+}
+
+export interface PlanRequest {
+  readonly settings: ResolvedSendOptions;
+  readonly named: Named;
+  /** The receiver's first message; undefined where it says none (one-way links, files), or has not been asked yet. */
+  readonly hello: Hello | undefined;
+  readonly input: InputFacts;
+  readonly output: OutputFacts;
+  /** CPUs that the process may use. */
+  readonly cpus: number;
+  /** Bytes of the memory limit that the stream's generator takes. */
+  readonly reservedBytes?: number;
+}
+
+/**
+ * @throws ERR_OPTION_INVALID, ERR_CODEC_UNAVAILABLE, ERR_LINK_NEGOTIATION, ERR_MEMORY_LIMIT, ERR_ALREADY_COMPRESSED, ERR_INPUT_UNKNOWN
+ */
+export function planTransfer(request: PlanRequest): TransferPlan {
+  const { settings, named, hello, input, output, cpus } = request;
+  const agreed = agreeCoding(settings, named, hello);
+  const memoryLimit = settings.memoryLimit - (request.reservedBytes ?? 0);
+  const stream = planStream(settings, input);
+  const { byExtents, identities, grammar } = stream;
+  const { coding, adaptivity } = adapts(settings, named, output)
+    ? planAdaptivity({
+        settings: { ...settings, memoryLimit },
+        coding: agreed.coding,
+        ...{ named, hello, output, byExtents, cpus },
+      })
+    : { coding: agreed.coding };
+  const needs = senderNeeds(coding, byExtents, memoryLimit);
+  const store = storeSize({ settings, identities, needs, hello });
+  const pieces: PlanPieces = {
+    stream,
+    coding,
+    container: chooseContainer({ ...settings, ...{ codec: coding.codec, grammar, hello } }),
+    storeBytes: store.bytes,
+    memoryLimit,
+    work: planWork(settings),
+    pace: planPace(settings),
+    adaptivity,
+    // A generator of a stream counts its own rounds, and what it has in flight is limited by its own means.
+    ...(input.kind === 'memory' ? {} : { rounds: planRounds(settings, input) }),
+    warnings: [...agreed.warnings, ...store.warnings],
+  };
+  const plan = layOutPlan(pieces);
+  const deliveryWindow = firstDeliveryWindow(plan, hello);
+  return deliveryWindow === undefined ? plan : { ...plan, pace: { ...plan.pace, deliveryWindow } };
+}
+
+function planStream(settings: ResolvedSendOptions, input: InputFacts): StreamPlan {
+  const { kind, length, opaqueBecause } = input;
+  const { method } = settings;
+  // Version 1 of method xenguest has no place for what follows END.
+  const hasNoPlace = settings.xenguestVersion === 1 && method === 'xenguest';
+  const grammar: GrammarName = kind === 'memory' ? 'memory' : grammarFor(kind).name;
+  return {
+    kind,
+    grammar,
+    byExtents: kind === 'raw' && length !== undefined && method !== 'stream',
+    identities: grammar === 'qemu' || grammar === 'libxc' || grammar === 'memory',
+    followsEnd: input.isReadToItsEnd === true && !hasNoPlace,
+    length,
+    opaqueBecause,
+  };
+}
+
+/** What these options say of the workers. */
+export function planWork(
+  settings: Pick<ResolvedSendOptions, 'zstdBinding' | 'window' | 'selfCheck' | 'compressWaitThread' | 'nice'>,
+): WorkPlan {
+  return {
+    zstdBinding: settings.zstdBinding ?? '',
+    longDistance: settings.window !== undefined,
+    selfCheck: settings.selfCheck,
+    waitThread: settings.compressWaitThread,
+    nice: settings.nice,
+  };
+}
+
+function planPace({ flushAfter, maxBandwidth, maxCpu }: ResolvedSendOptions): PacePlan {
+  return { flushAfter, maxBandwidth, maxCpu };
+}
+
+/** Pages of a regular file come as fast as they can be read: only of a live stream the time of a round says something. */
+function planRounds({ downtimeLimit }: ResolvedSendOptions, { length }: InputFacts): TransferPlan['rounds'] {
+  return { downtimeLimit, live: length === undefined };
+}
+
+/** A receiver that acknowledges less often would make every chunk look late. */
+const LONGEST_ACKNOWLEDGEMENT_MS = 20;
+
+/**
+ * Decoded bytes that may be in flight at first; undefined where no delivery window is kept: the receiver acknowledges seldom or
+ * never, or no guest waits for what is in flight (regular files).
+ */
+export function firstDeliveryWindow(
+  { stream, coding, memory }: Pick<TransferPlan, 'stream' | 'coding' | 'memory'>,
+  hello: Hello | undefined,
+): number | undefined {
+  if (hello === undefined || stream.kind === 'memory' || stream.length !== undefined) return undefined;
+  if ((hello.progressInterval ?? Infinity) > LONGEST_ACKNOWLEDGEMENT_MS) return undefined;
+  return memory.slots.slots * coding.chunkSize;
+}

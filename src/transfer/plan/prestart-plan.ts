@@ -1,0 +1,49 @@
+// What is made ready while a transfer waits for its peer: threads, and the page store that the transfer will probably have. Pure.
+
+import { DEFAULT_CHUNK_BYTES, DEFAULT_STORE_BYTES } from '../../options/limits.js';
+import type { ResolvedSendOptions } from '../../options/transfer.js';
+import type { Hello } from '../../control/negotiation.js';
+import { storeBeside } from './memory.js';
+import { defaultStore } from './store-size.js';
+import type { Coding } from './transfer-plan.js';
+
+/** Threads and memory that are made ready before the peer connects. */
+export interface PrestartPlan {
+  readonly threads: number;
+  readonly zstdBinding: string;
+  /** Niceness of the threads; absent = that of the process. */
+  readonly nice?: number | undefined;
+  /** Bytes of the page store whose memory is touched; 0 = none. */
+  readonly storeBytes: number;
+  /** Bytes that the warm-up may take. */
+  readonly memoryLimit: number;
+}
+
+export function planSenderPrestart(
+  {
+    zstdBinding = '',
+    nice,
+    memoryLimit,
+    method,
+    xbzrleCacheSize,
+  }: Pick<ResolvedSendOptions, 'zstdBinding' | 'nice' | 'memoryLimit' | 'method' | 'xbzrleCacheSize'>,
+  { threads }: Coding,
+): PrestartPlan {
+  const wanted = method === 'stream' ? 0 : (xbzrleCacheSize ?? defaultStore(memoryLimit));
+  // A larger store would cost too much while the sender waits, if the stream then needs none.
+  const storeBytes = wanted > DEFAULT_STORE_BYTES ? 0 : wanted;
+  return { threads, zstdBinding, nice, storeBytes, memoryLimit: memoryLimit - storeBytes };
+}
+
+/** Makes ready what a sender without options chooses: its page store, if this receiver can hold it, and none otherwise. */
+export function planReceiverPrestart(
+  {
+    threads,
+    zstdBinding,
+    memoryLimit,
+  }: { readonly threads: number; readonly zstdBinding: string; readonly memoryLimit: number },
+  { stores = [] }: Hello,
+): PrestartPlan {
+  const storeBytes = storeBeside(stores, DEFAULT_CHUNK_BYTES) < DEFAULT_STORE_BYTES ? 0 : DEFAULT_STORE_BYTES;
+  return { threads, zstdBinding, storeBytes, memoryLimit: memoryLimit - storeBytes };
+}

@@ -1,0 +1,169 @@
+// What a transfer will do, complete before it runs: `TransferPlan`, and `layOutPlan`, which makes one from its pieces.
+// A plan is plain data without functions. Behind it nothing reads options.
+
+import type { CodecName } from '../../codec/codec.js';
+import type { HostThreadsKey } from '../../os/host-threads.js';
+import type { SlotGeometry } from '../../slot/layout.js';
+import type { StreamKind } from '../../grammar/detect.js';
+import type { GrammarName } from '../../grammar/grammar.js';
+import type { ChooserOptions } from '../adaptive/chooser.js';
+import { type ContainerPlan, recordRoom } from './container.js';
+import {
+  type MemoryNeeds,
+  type MemoryShares,
+  senderGeometry,
+  senderShares,
+  usefulSlotsFromFile,
+} from './memory.js';
+
+/** The input and how it is walked. */
+export interface StreamPlan {
+  /** What the input was recognised as; `memory` = a stream that ramferry generates. */
+  readonly kind: StreamKind | 'memory';
+  /** The grammar that walks it. */
+  readonly grammar: GrammarName;
+  /** The workers read extents of a regular file themselves, and no grammar is needed. */
+  readonly byExtents: boolean;
+  /** Pages have identities and may be sent again. */
+  readonly identities: boolean;
+  /** The input is read to its end, also behind the END of a bare libxc stream. */
+  readonly followsEnd: boolean;
+  /** Bytes, where the input is a regular file. */
+  readonly length: number | undefined;
+  /** Why the input is sent as bytes of no known structure although its first bytes are known. */
+  readonly opaqueBecause?: string | undefined;
+}
+
+/** How chunks are coded; with adaptivity, until the controller chooses differently. */
+export interface Coding {
+  readonly codec: CodecName;
+  readonly level: number;
+  readonly chunkSize: number;
+  readonly threads: number;
+  /** Bytes that the codec holds in one thread. */
+  readonly codecBytes: number;
+}
+
+/** What the workers do beside coding. */
+export interface WorkPlan {
+  /** The zstd binding; empty = the best one that works. */
+  readonly zstdBinding: string;
+  /** zstd looks for matches all over a chunk. */
+  readonly longDistance: boolean;
+  /** Every chunk is decoded again before it leaves, and compared. */
+  readonly selfCheck: boolean;
+  /** False: a chunk that finds no free worker leaves uncompressed. */
+  readonly waitThread: boolean;
+  /** Niceness of the threads; absent = that of the process. */
+  readonly nice?: number | undefined;
+  /** The limit of compression threads that several processes of this host share; absent = no limit. */
+  readonly hostThreads?: HostThreadsKey | undefined;
+}
+
+export interface PacePlan {
+  /** Milliseconds after which waiting bytes leave although their chunk is not full. */
+  readonly flushAfter: number;
+  /** Bytes per second that may leave; 0 = no limit. */
+  readonly maxBandwidth: number;
+  /** Processor time that the process may take, in CPUs; absent = no limit. */
+  readonly maxCpu?: number | undefined;
+  /** Decoded bytes that may be in flight before the first acknowledgement; absent = the link's back-pressure alone counts. */
+  readonly deliveryWindow?: number | undefined;
+}
+
+export interface MemoryPlan {
+  /** Bytes that the transfer may take. */
+  readonly limit: number;
+  /** Bytes of the page store's pages; 0 = none. */
+  readonly storeBytes: number;
+  readonly slots: SlotGeometry;
+  /** What the limit is spent on at the most. */
+  readonly shares: MemoryShares;
+}
+
+/** Which rounds of pre-copy are watched. */
+export interface RoundsPlan {
+  /** Milliseconds for which the guest may be paused. */
+  readonly downtimeLimit: number;
+  /** A guest writes the stream meanwhile: the time that a round takes shows how fast pages are dirtied. */
+  readonly live: boolean;
+}
+
+export interface TransferPlan {
+  readonly stream: StreamPlan;
+  readonly coding: Coding;
+  readonly work: WorkPlan;
+  /** Bounds within which codec and level are chosen while the transfer runs; absent = they stay. */
+  readonly adaptivity?: ChooserOptions | undefined;
+  readonly container: ContainerPlan;
+  readonly memory: MemoryPlan;
+  readonly pace: PacePlan;
+  /** Absent where the stream is not watched: its generator counts its own rounds. */
+  readonly rounds?: RoundsPlan | undefined;
+  /** What the user should know of the plan. */
+  readonly warnings: readonly string[];
+}
+
+/** What a plan is made of; pieces that are left out have the values of a transfer without options. */
+export interface PlanPieces {
+  readonly stream: Pick<StreamPlan, 'kind' | 'grammar'> & Partial<StreamPlan>;
+  readonly coding: Coding;
+  readonly container: ContainerPlan;
+  /** Bytes of the page store's pages; 0 by default. */
+  readonly storeBytes?: number;
+  /** Bytes; no limit by default. */
+  readonly memoryLimit?: number;
+  readonly work?: Partial<WorkPlan>;
+  readonly pace?: Partial<PacePlan>;
+  readonly adaptivity?: ChooserOptions | undefined;
+  readonly rounds?: RoundsPlan | undefined;
+  readonly warnings?: readonly string[];
+}
+
+const PLAIN_WORK: WorkPlan = { zstdBinding: '', longDistance: false, selfCheck: false, waitThread: true };
+const PLAIN_PACE: PacePlan = { flushAfter: 50, maxBandwidth: 0 };
+
+/** What a sender needs of its memory limit, before its page store is known. */
+export function senderNeeds(
+  coding: Coding,
+  byExtents: boolean,
+  limit: number,
+): Omit<MemoryNeeds, 'storeBytes'> {
+  const { threads, chunkSize, codecBytes } = coding;
+  return {
+    limit,
+    threads,
+    chunkSize,
+    codecBytes,
+    extraSlots: 1,
+    ...(byExtents ? { usefulSlots: usefulSlotsFromFile(threads, chunkSize) } : {}),
+  };
+}
+
+/**
+ * Lays out the slots and completes the plan.
+ * @throws ERR_MEMORY_LIMIT
+ */
+export function layOutPlan(pieces: PlanPieces): TransferPlan {
+  const { coding, container, storeBytes = 0, memoryLimit: limit = Number.MAX_SAFE_INTEGER } = pieces;
+  const stream: StreamPlan = {
+    byExtents: false,
+    identities: false,
+    followsEnd: false,
+    length: undefined,
+    ...pieces.stream,
+  };
+  const needs = { ...senderNeeds(coding, stream.byExtents, limit), storeBytes };
+  const slots = senderGeometry(needs, recordRoom(container, coding.chunkSize));
+  return {
+    stream,
+    coding,
+    work: { ...PLAIN_WORK, ...pieces.work },
+    adaptivity: pieces.adaptivity,
+    container,
+    memory: { limit, storeBytes, slots, shares: senderShares(needs, slots) },
+    pace: { ...PLAIN_PACE, ...pieces.pace },
+    rounds: pieces.rounds,
+    warnings: pieces.warnings ?? [],
+  };
+}

@@ -1,0 +1,199 @@
+// `runPlan`: carries out the plan of a transfer over two open ends. Connects the sender with the receiver's control messages, the
+// statistics and the caller's signal. Promises the whole stream at the receiver, or the error that the user should see.
+
+import { checkSums } from '../../container/sums.js';
+import type { ControlReader } from '../../control/channel.js';
+import { type RamferryError, toRamferryError } from '../../errors.js';
+import type { Grammar, StreamEnd } from '../../grammar/grammar.js';
+import { onAbort } from '../../io/abort-signal.js';
+import type { ByteSink, ByteSource } from '../../io/bytes.js';
+import { withDeadline } from '../../os/deadline.js';
+import type { GivenThreads } from '../../pool/worker-pool.js';
+import type { StoreMemory } from '../../store/shared.js';
+import { Chooser } from '../adaptive/chooser.js';
+import { DeliveryWindow } from '../pace/delivery-window.js';
+import type { TransferPlan } from '../plan/transfer-plan.js';
+import { ConvergenceWatch } from '../statistics/convergence-watch.js';
+import { reportProgress } from '../statistics/progress-timer.js';
+import type { Statistics } from '../statistics/statistics.js';
+import type { Progress } from '../statistics/summary.js';
+import { outcomeOf } from './outcome.js';
+import { Sender } from './sender.js';
+import { brokenInput, refuseIncomplete, streamEnd, unseenWarning } from './stream-end.js';
+import { refuseRest, warnOfUnfollowed } from './unfollowed.js';
+
+export interface RunEnds {
+  readonly source: ByteSource;
+  /** Bytes of the source that were read already. */
+  readonly head: Uint8Array;
+  /** Walks the stream, as the plan says; undefined where the workers read extents of a regular file. */
+  readonly grammar: Grammar | undefined;
+  readonly sink: ByteSink;
+  /** The receiver's control messages; undefined on a one-way link. */
+  readonly control: ControlReader | undefined;
+}
+
+/** What follows the stream of a guest that is handed over by messages (`ramferry migrate`). */
+export interface Handover {
+  /** Called when the sink has the whole stream and is still open; the transfer ends when it resolves. */
+  delivered(): Promise<void>;
+  /** The receiver may report success now. */
+  mayEnd(): boolean;
+}
+
+/** What was made ready before the peer connected. */
+export interface ReadyParts {
+  take(): GivenThreads | undefined;
+  takeStore: StoreMemory;
+}
+
+export interface RunContext {
+  readonly statistics: Statistics;
+  readonly prestart?: ReadyParts | undefined;
+  readonly handover?: Handover | undefined;
+  readonly signal?: AbortSignal | undefined;
+  readonly onProgress?: ((progress: Progress) => void) | undefined;
+  readonly onWarning?: ((message: string) => void) | undefined;
+}
+
+export function runPlan(plan: TransferPlan, ends: RunEnds, context: RunContext): Promise<void> {
+  return new PlanRun(plan, ends, context).run();
+}
+
+/** How long a receiver that has failed may take to say why after its end of the link broke. */
+const LAST_WORD_MS = 500;
+
+class PlanRun {
+  readonly #plan: TransferPlan;
+  readonly #ends: RunEnds;
+  readonly #context: RunContext;
+  readonly #chooser: Chooser | undefined;
+  readonly #deliveryWindow: DeliveryWindow | undefined;
+  readonly #convergence: ConvergenceWatch | undefined;
+  readonly #sender: Sender;
+  #streamEnd: StreamEnd | undefined;
+
+  constructor(plan: TransferPlan, ends: RunEnds, context: RunContext) {
+    this.#plan = plan;
+    this.#ends = ends;
+    this.#context = context;
+    const { adaptivity, coding, pace, rounds, stream } = plan;
+    const { onWarning } = context;
+    if (stream.length !== undefined) context.statistics.expectBytes(stream.length);
+    this.#chooser = adaptivity && new Chooser(adaptivity);
+    this.#deliveryWindow =
+      pace.deliveryWindow === undefined
+        ? undefined
+        : new DeliveryWindow(coding.chunkSize, pace.deliveryWindow);
+    this.#convergence = rounds && new ConvergenceWatch({ ...rounds, onWarning });
+    this.#sender = this.#openSender();
+    this.#listen();
+    this.#observe();
+  }
+
+  async run(): Promise<void> {
+    const { control } = this.#ends;
+    const { statistics, signal, onProgress } = this.#context;
+    const sender = this.#sender;
+    statistics.setupDone();
+    // Without a listener, too: convergence is judged, and warned of, as often as progress is reported.
+    const stopReporting = reportProgress(statistics, onProgress ?? (() => undefined));
+    const forget = onAbort(signal, () => {
+      sender.abort(toRamferryError(signal!.reason, 'ERR_INTERRUPTED'));
+    });
+    control?.failure().catch((thrown: unknown) => {
+      sender.abort(toRamferryError(thrown, 'ERR_LINK_CLOSED'));
+    });
+    try {
+      await sender.run();
+      this.#convergence?.end();
+      await this.#finish();
+    } catch (thrown) {
+      const error = await this.#rootCause(thrown);
+      // A handover has messages of its own that tell how far it has come.
+      if (this.#context.handover !== undefined) throw error;
+      throw outcomeOf(error, { sender, sink: this.#ends.sink, result: control?.result });
+    } finally {
+      stopReporting();
+      forget();
+    }
+  }
+
+  #openSender(): Sender {
+    const { source, grammar } = this.#ends;
+    const { statistics, prestart, onWarning } = this.#context;
+    const { threads: wanted } = this.#plan.coding;
+    return new Sender(this.#plan, this.#ends, {
+      statistics,
+      chooser: this.#chooser,
+      deliveryWindow: this.#deliveryWindow,
+      rounds: this.#convergence?.rounds,
+      takeThreads: () => prestart?.take(),
+      storeMemory: (bytes) => prestart?.takeStore(bytes),
+      onFewer: (threads, reason) => {
+        onWarning?.(`${threads} of ${wanted} threads could be started: ${reason.message}`);
+      },
+      onInputEnd: (bytes) => {
+        this.#streamEnd = streamEnd(grammar, source, bytes);
+        statistics.recordStreamEnd(this.#streamEnd);
+        refuseIncomplete(this.#streamEnd, source, bytes);
+      },
+      onInputFailure: (thrown, bytes) =>
+        grammar === undefined ? toRamferryError(thrown) : brokenInput(thrown, grammar, source, bytes),
+    });
+  }
+
+  /** Subscribes to the receiver's control messages. */
+  #listen(): void {
+    const { control } = this.#ends;
+    if (control === undefined) return;
+    const window = this.#deliveryWindow;
+    const chooser = this.#chooser;
+    const { handover } = this.#context;
+    control.acceptSuccessWhen(() => handover?.mayEnd() ?? this.#sender.allMayHaveLeft);
+    if (window !== undefined) control.onDelivered((bytes) => window.delivered(bytes));
+    if (chooser !== undefined) control.onWaiting((waiting) => chooser.heard(waiting));
+  }
+
+  #observe(): void {
+    const convergence = this.#convergence;
+    const { opaqueBecause } = this.#plan.stream;
+    this.#context.statistics.observe({
+      roundCount: () => convergence?.rounds.view()?.count,
+      convergence: () => convergence?.look(),
+      adaptive: () => this.#chooser?.report(),
+      opaqueBecause: () => opaqueBecause ?? this.#ends.grammar?.opaqueBecause,
+    });
+  }
+
+  /** The stream is in the sink: hands over, closes the sink, and compares what the receiver says with what was sent. */
+  async #finish(): Promise<void> {
+    const { source, sink, grammar, control } = this.#ends;
+    const { statistics, handover, onWarning } = this.#context;
+    refuseRest(source, statistics.guestBytes);
+    await handover?.delivered();
+    const finished = sink.finish();
+    // The receiver has the last word: one that has everything may be gone before our end of the link is closed.
+    if (control === undefined) await finished;
+    else finished.catch(() => undefined);
+    warnOfUnfollowed(onWarning, grammar, this.#plan.stream.opaqueBecause);
+    if (control !== undefined) {
+      const stated = await control.success();
+      // `ramferry incoming` of version 0.1 states no sums.
+      if (handover === undefined || stated.bytes !== undefined) checkSums(stated, this.#sender.sums);
+    }
+    const warning = unseenWarning(this.#streamEnd);
+    if (warning !== undefined) onWarning?.(warning);
+  }
+
+  /** When the link broke because the receiver failed, the receiver's own error is the better one. */
+  async #rootCause(thrown: unknown): Promise<RamferryError> {
+    const { control } = this.#ends;
+    const error = toRamferryError(thrown, 'ERR_LINK_CLOSED');
+    if (control === undefined || error.code !== 'ERR_LINK_CLOSED') return error;
+    // withDeadline's timer keeps the process alive: nothing else may, and then the promise would never settle.
+    const said = control.failure().catch((reason: unknown) => toRamferryError(reason));
+    const word = await withDeadline(said, LAST_WORD_MS, () => error);
+    return word.code === 'ERR_LINK_CLOSED' ? error : word;
+  }
+}
