@@ -39,6 +39,13 @@ const forWorkers = [
   'store',
 ];
 
+/** A transfer is planned before it runs: what carries a plan out knows no options. */
+const behindThePlan = ['adaptive', 'pace', 'prestart', 'receiver', 'sender', 'statistics'].map(
+  (room) => `./src/transfer/${room}`,
+);
+
+const PLAN_MESSAGE = 'Behind src/transfer/plan nothing reads options: put the decision into the plan.';
+
 const MESSAGE = 'Arrows run downward only (docs/ARCHITECTURE.md).';
 
 const zones = [
@@ -49,6 +56,11 @@ const zones = [
       message: MESSAGE,
     })),
   ),
+  ...['./src/control', ...behindThePlan].map((target) => ({
+    target,
+    from: './src/options',
+    message: PLAN_MESSAGE,
+  })),
   {
     target: './workers',
     from: rooms

@@ -25,6 +25,12 @@ export const COMMAND_LINE_ROWS = {
     commandLineOnly: true,
     environment: true,
   },
+  dryRun: {
+    kind: flag(),
+    help: 'look at the input, say what would be done and with how much memory, and send nothing',
+    commands: ['send'],
+    commandLineOnly: true,
+  },
   probe: {
     kind: flag(),
     help: 'take no stream: answer one `ramferry tune --probe`, and end',

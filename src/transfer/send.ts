@@ -52,6 +52,13 @@ export async function send(options: SendOptions): Promise<TransferSummary> {
   return new Sending(options).run();
 }
 
+/** What `send` would do. */
+export interface PlannedSend {
+  readonly plan: TransferPlan;
+  /** The receiver says on the link what it takes; it has not been asked. */
+  readonly receiverMayNarrow: boolean;
+}
+
 /** Kinds of addresses whose content is there to be looked at: a look takes no hypervisor's connection and starts no command. */
 const READABLE: ReadonlySet<Address['kind']> = new Set<Address['kind']>(['file', 'fd', 'stdio', 'stream']);
 
@@ -61,26 +68,29 @@ const READABLE: ReadonlySet<Address['kind']> = new Set<Address['kind']>(['file',
  * may still narrow the plan.
  * @throws RamferryError as `send` does before it connects; ERR_OPTION_INVALID where the format must be declared
  */
-export async function planSend(options: SendOptions): Promise<TransferPlan> {
+export async function planSend(options: SendOptions): Promise<PlannedSend> {
   const settings = resolveSendOptions(options);
   const named = namedOptions(options);
   const input = addressOf(settings.input);
-  checkNotSameFile(input, addressOf(settings.output));
-  const plan = (facts: InputFacts): TransferPlan =>
-    planTransfer({
+  const output = addressOf(settings.output);
+  checkNotSameFile(input, output);
+  const planned = (facts: InputFacts): PlannedSend => {
+    const plan = planTransfer({
       ...{ settings, named, hello: undefined, input: facts, cpus: allowedCpus() },
       output: outputFacts(settings.output, settings.maxBandwidth),
     });
+    return { plan, receiverMayNarrow: speaks(output, settings.oneWay) };
+  };
   const { format } = settings;
   if (!READABLE.has(input.kind)) {
-    if (format !== 'auto') return plan({ kind: format, isReadToItsEnd: isReadToItsEnd(settings.input) });
+    if (format !== 'auto') return planned({ kind: format, isReadToItsEnd: isReadToItsEnd(settings.input) });
     throw new RamferryError('ERR_OPTION_INVALID', `format: a plan does not read from ${input.kind}`, {
       hint: 'say what the input will be: --format qemu',
     });
   }
   const { source } = await openInput(input, openOptions(settings));
   try {
-    return plan(await inputFacts(source!, settings));
+    return planned(await inputFacts(source!, settings));
   } finally {
     await source!.close();
   }

@@ -1,9 +1,13 @@
 // `ramferry send`: options in, exit status out.
 
-import { send as sendStream } from '../../transfer/send.js';
+import { EXIT } from '../../errors.js';
+import { formatPlan, planLine } from '../../report/plan.js';
+import { planSend, send as sendStream } from '../../transfer/send.js';
+import type { Command, ParsedArguments } from '../command.js';
 import { readConfiguration } from '../config.js';
+import { unknownVariables } from '../environment.js';
 import { ADDRESS_HELP, givenOptions, offerOptions } from '../options.js';
-import type { Command } from '../command.js';
+import { printResult, warnOnStderr } from '../output.js';
 import { runTransfer } from '../transfer.js';
 
 export const send: Command = {
@@ -11,9 +15,21 @@ export const send: Command = {
   run: (parsed) => {
     const { settings, warnings } = readConfiguration(parsed);
     const options = givenOptions(parsed, 'send', settings);
+    if (parsed['dryRun'] === true) return dryRun(parsed, options, warnings);
     return runTransfer(parsed, options, (hooks) => {
       warnings.forEach(hooks.onWarning);
       return sendStream({ ...options, ...hooks });
     });
   },
 };
+
+async function dryRun(
+  parsed: ParsedArguments,
+  options: Parameters<typeof planSend>[0],
+  warnings: readonly string[],
+): Promise<number> {
+  [...unknownVariables(process.env), ...warnings].forEach(warnOnStderr);
+  const planned = await planSend(options);
+  await printResult(parsed['json'] === true ? planLine(planned) : formatPlan(planned));
+  return EXIT.success;
+}
