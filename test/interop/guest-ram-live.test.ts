@@ -143,7 +143,7 @@ describe('two NUMA nodes of real QEMUs', { skip: missing() }, () => {
     assert.equal(await destination.running(), true);
   });
 
-  it('are refused before a byte is written, when the destination gives the nodes the other backends', async () => {
+  it('are refused before a byte is written, when the destination exchanges the nodes’ backends', async () => {
     const { machine } = await source();
     const [c, d] = [file('dst.a'), file('dst.b')];
     const destination = await start('dst', {

@@ -64,7 +64,7 @@ describe('a QEMU guest with shared memory migrates live', { skip: missingForLive
     return [migrate, incoming];
   }
 
-  it('with its RAM as it was, and counts on; and stays where it is when ramferry is killed', () =>
+  it('with unchanged RAM, and continues counting; stays at the source when ramferry is killed', () =>
     keepConsoles(machines, passTwice));
 
   async function passTwice(): Promise<void> {
