@@ -40,7 +40,7 @@ export class DirectWriter {
   static on(fd: number): DirectWriter | undefined {
     const memory = new SharedArrayBuffer(BLOCK + PAGE_BYTES);
     try {
-      const places = findPlaces(({ offset, alignment }) =>
+      const places = findPlaces(memory, ({ offset, alignment }) =>
         // The smallest write and the largest, neither at the start of the file.
         [alignment, BLOCK].every((length) => {
           const bytes = new Uint8Array(memory, offset, length);

@@ -1,7 +1,8 @@
-// Past the page cache (O_DIRECT): where in some memory a transfer may begin, and reads. What file system and memory allow
-// neither says beforehand, and JavaScript cannot ask for aligned memory: so both are tried out.
+// Past the page cache (O_DIRECT): where in some memory a transfer may begin, and reads. A file system does not say beforehand what
+// it allows, and JavaScript cannot ask for aligned memory, so places are tried out, page boundaries first.
 
 import fs from 'node:fs';
+import { libc } from '../os/libc.js';
 import { inputChangedError, readExactlyAt } from './positioned.js';
 import { readError } from './system-error.js';
 
@@ -19,27 +20,30 @@ export interface DirectPlaces {
 }
 
 /**
- * Offsets to try, the best first: large memory comes from the system in whole pages, of which malloc keeps the first 16
- * bytes, so that the next page begins at 4080. A device may take less, but then a large transfer, which the system
- * splits, may end in pieces that the device refuses.
+ * Offsets to try, the best first: a page boundary. A device may take less, but then a large transfer, which the system splits, may
+ * end in pieces that the device refuses (EINVAL in the middle of an image). Without koffi the boundary is a guess: large memory
+ * comes from the system in whole pages, of which malloc keeps the first 16 bytes.
  */
-function* offsets(): Iterable<number> {
-  yield LARGEST - MEMORY_STEP;
-  for (let offset = 0; offset < LARGEST - MEMORY_STEP; offset += MEMORY_STEP) yield offset;
+function* offsets(memory: ArrayBufferLike): Iterable<number> {
+  yield libc()?.toPage(memory) ?? LARGEST - MEMORY_STEP;
+  for (let offset = 0; offset < LARGEST; offset += MEMORY_STEP) yield offset;
 }
 
 /**
- * Tries places in some memory until one works; offsets are below 4096.
+ * Tries places in `memory` until one works; offsets are below 4096.
  * @param transfer tries a place out; throws what the system says
  * @returns undefined when direct transfers work nowhere
  */
-export function findPlaces(transfer: (places: DirectPlaces) => boolean): DirectPlaces | undefined {
+export function findPlaces(
+  memory: ArrayBufferLike,
+  transfer: (places: DirectPlaces) => boolean,
+): DirectPlaces | undefined {
   for (const alignment of ALIGNMENTS) {
-    for (const offset of offsets()) {
+    for (const offset of offsets(memory)) {
       try {
         if (transfer({ offset, alignment })) return { offset, alignment };
       } catch {
-        // Not there.
+        // The next place may work.
       }
     }
   }
@@ -53,7 +57,7 @@ export function findPlaces(transfer: (places: DirectPlaces) => boolean): DirectP
 export function directPlaces(fd: number, memory: ArrayBufferLike): DirectPlaces | undefined {
   const read = (offset: number, position: number): number =>
     fs.readSync(fd, new Uint8Array(memory, offset, LARGEST), 0, LARGEST, position);
-  return findPlaces(({ offset, alignment }) => {
+  return findPlaces(memory, ({ offset, alignment }) => {
     read(offset, alignment);
     read(offset + alignment, 0);
     return true;

@@ -36,6 +36,8 @@ export interface Libc {
   seek(fd: number, offset: number, whence: number): number;
   /** A pipe: the end to read from, the end to write to. Both are closed on exec. */
   pipe(): [number, number] | undefined;
+  /** Bytes from the start of the memory to the first page boundary in it: 0 to 4095. */
+  toPage(memory: ArrayBufferLike): number;
   /** Asks for large pages under memory that will be used from its beginning on; where they cannot be had nothing happens. */
   largePages(memory: ArrayBufferLike): void;
 }
@@ -54,8 +56,7 @@ const ADDRESS_BYTES = 110;
 const FAMILY_BYTES = 2;
 const O_CLOEXEC = 0o2000000;
 const MADV_HUGEPAGE = 14;
-/** Large memory comes from the system in whole pages, of which malloc keeps the first 16 bytes. */
-const FIRST_PAGE = 4096 - 16;
+const SMALL_PAGE = 4096;
 
 /** koffi and the C library; undefined where koffi has no prebuilt binary for this machine. */
 export function foreign(): { koffi: typeof Koffi; library: ReturnType<typeof Koffi.load> } | undefined {
@@ -103,6 +104,17 @@ function load(): Libc | undefined {
     length: number,
     advice: number,
   ) => number;
+  // Returns the address that it is given: what it looks for is the first byte.
+  const memchr = library.func('uintptr_t memchr(const void *memory, int byte, size_t length)') as (
+    memory: Uint8Array,
+    byte: number,
+    length: number,
+  ) => number | bigint;
+  const toPage = (memory: ArrayBufferLike): number => {
+    const first = new Uint8Array(memory, 0, 1);
+    const past = Number(BigInt(memchr(first, first[0]!, 1)) % BigInt(SMALL_PAGE));
+    return past === 0 ? 0 : SMALL_PAGE - past;
+  };
   const poll = library.func('int poll(void *entries, unsigned long count, int timeout)');
   const value = new Int32Array(1);
   const count = (fd: number, request: number): number => {
@@ -146,10 +158,11 @@ function load(): Libc | undefined {
       const ends = new Int32Array(2);
       return pipe2(ends, O_CLOEXEC) < 0 ? undefined : [ends[0]!, ends[1]!];
     },
+    toPage,
     largePages: (memory) => {
-      const length = memory.byteLength - FIRST_PAGE;
-      // Refused where the guess about malloc is wrong: then the pages are small, as ever.
-      if (length > 0) madvise(new Uint8Array(memory, FIRST_PAGE), length - (length % 4096), MADV_HUGEPAGE);
+      const start = toPage(memory);
+      const length = memory.byteLength - start;
+      if (length > 0) madvise(new Uint8Array(memory, start), length - (length % SMALL_PAGE), MADV_HUGEPAGE);
     },
   };
 }

@@ -6,6 +6,7 @@ import os from 'node:os';
 import path from 'node:path';
 import { after, afterEach, describe, it, mock } from 'node:test';
 import { RamferryError, type ErrorCode } from '../../src/errors.js';
+import { libc } from '../../src/os/libc.js';
 import { directPlaces, openDirect, readDirectAt } from '../../src/io/direct.js';
 import { readExactlyAt, writeExactlyAt } from '../../src/io/positioned.js';
 
@@ -71,6 +72,7 @@ describe('direct reads', () => {
   const direct = openDirect(large);
   after(() => direct !== undefined && fs.closeSync(direct.fd));
   const skip = direct === undefined && 'this file system has no direct I/O';
+  const noLibc = libc() === undefined && 'koffi has no binary for this machine';
 
   it('bring the same bytes, also where the file ends within a block', { skip }, () => {
     const memory = new SharedArrayBuffer(1 << 18);
@@ -86,6 +88,16 @@ describe('direct reads', () => {
     }
     const beyond = (): void => readDirectAt(direct!.fd, target, 40_000, 65_536, places.alignment);
     assert.throws(beyond, withCode('ERR_INPUT_CHANGED'));
+  });
+
+  it('begin at a page boundary, wherever the memory came from', { skip: skip || noLibc }, () => {
+    // Once large memory was given back, malloc serves later requests of that size from its heap, at any multiple of 16.
+    for (let round = 0; round < 20; round++) {
+      const memory = new SharedArrayBuffer((1 << 18) + round * 4096);
+      const places = directPlaces(direct!.fd, memory)!;
+      assert.equal(libc()!.toPage(memory), places.offset);
+      assert.equal(libc()!.toPage(memory) % 16, 0);
+    }
   });
 
   it('are not to be had everywhere', () => {
