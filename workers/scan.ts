@@ -2,7 +2,7 @@
 // It hashes the copy in the slot, which is what travels: the guest may write to the live page meanwhile.
 
 import { xxh64 } from '../src/chunk/xxhash.js';
-import { readExactlyAt } from '../src/io/positioned.js';
+import { readExactlyAt } from '../src/io/file/positioned.js';
 import { PAGE_BYTES } from '../src/page/size.js';
 import { BLOCK_PAGES, SCAN_MODE } from '../src/slot/scan-job.js';
 import type { ScanStartUp } from '../src/slot/start-up.js';

@@ -14,7 +14,7 @@ import { resolveCompareOptions, type ResolvedCompareOptions } from './options.js
 import type { CompareOptions } from '../options/guest.js';
 import type { RoundStatistics } from './precopy.js';
 import type { SourceSummary } from './source.js';
-import { makeScratch } from '../io/scratch.js';
+import { makeScratch } from '../io/file/scratch.js';
 
 /** One migration. */
 export interface Migration {

@@ -10,7 +10,7 @@ import { promisify } from 'node:util';
 import { RamferryError } from '../errors.js';
 import type { ByteSink, ByteSource } from '../io/bytes.js';
 import { libc, POLL_IN, POLL_OUT } from '../os/libc.js';
-import { FileStamp } from '../io/file-stamp.js';
+import { FileStamp } from '../io/file/stamp.js';
 import { OperationGuard } from '../io/operation.js';
 import { closedError, readError, systemCode, systemError, writeError } from '../io/system-error.js';
 import { waitTaken } from './listen/taken.js';

@@ -3,8 +3,8 @@
 import fs from 'node:fs';
 import { RamferryError } from '../errors.js';
 import type { ByteSink, ByteSource, Channel } from '../io/bytes.js';
-import { FileInput } from '../io/file-input.js';
-import { FileOutput, outputExistsError } from '../io/file-output.js';
+import { FileInput } from '../io/file/input.js';
+import { FileOutput, outputExistsError } from '../io/file/output.js';
 import { abortError, inputOpenError, outputOpenError, systemCode } from '../io/system-error.js';
 import { DEFAULT_CONNECT_TIMEOUT_MS, type OpenOptions } from './options.js';
 import { retryUntil } from './retry.js';

@@ -8,8 +8,8 @@ import { after, describe, it } from 'node:test';
 
 import fc from 'fast-check';
 
-import { DirectWriter } from '../../src/io/direct-writer.js';
-import { FileOutput } from '../../src/io/file-output.js';
+import { DirectWriter } from '../../src/io/file/direct-writer.js';
+import { FileOutput } from '../../src/io/file/output.js';
 
 const directory = fs.mkdtempSync(path.join(os.tmpdir(), 'ramferry-direct-'));
 after(() => fs.rmSync(directory, { recursive: true, force: true }));

@@ -6,7 +6,7 @@ import os from 'node:os';
 import path from 'node:path';
 import { after, describe, it } from 'node:test';
 import fc from 'fast-check';
-import { openHoles } from '../../src/io/holes.js';
+import { openHoles } from '../../src/io/file/holes.js';
 import { libc } from '../../src/os/libc.js';
 
 const directory = fs.mkdtempSync(path.join(os.tmpdir(), 'ramferry-holes-'));

@@ -7,8 +7,8 @@ import path from 'node:path';
 import { after, afterEach, describe, it, mock } from 'node:test';
 import { RamferryError, type ErrorCode } from '../../src/errors.js';
 import { libc } from '../../src/os/libc.js';
-import { directPlaces, openDirect, readDirectAt } from '../../src/io/direct.js';
-import { readExactlyAt, writeExactlyAt } from '../../src/io/positioned.js';
+import { directPlaces, openDirect, readDirectAt } from '../../src/io/file/direct.js';
+import { readExactlyAt, writeExactlyAt } from '../../src/io/file/positioned.js';
 
 const directory = fs.mkdtempSync(path.join(os.tmpdir(), 'ramferry-io-'));
 after(() => fs.rmSync(directory, { recursive: true, force: true }));

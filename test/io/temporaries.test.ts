@@ -8,7 +8,7 @@ import os from 'node:os';
 import path from 'node:path';
 import { describe, it, type TestContext } from 'node:test';
 
-import { removeStale, temporaryIn } from '../../src/io/temporaries.js';
+import { removeStale, temporaryIn } from '../../src/io/file/temporaries.js';
 
 function directory(test: TestContext): string {
   const made = fs.mkdtempSync(path.join(os.tmpdir(), 'ramferry-'));
@@ -19,7 +19,7 @@ function directory(test: TestContext): string {
 /** The name that a process of this kind, which has ended or still runs, would have given. */
 async function nameOf(place: string, what: 'dead' | 'alive', test: TestContext): Promise<string> {
   const script = `import(process.argv[1]).then(({ temporaryIn }) => { console.log(temporaryIn(process.argv[2])); process.stdin.resume(); })`;
-  const module = new URL('../../src/io/temporaries.js', import.meta.url).href;
+  const module = new URL('../../src/io/file/temporaries.js', import.meta.url).href;
   const child = spawn(process.execPath, ['-e', script, module, place]);
   test.after(() => child.kill('SIGKILL'));
   const [name] = (await once(child.stdout.setEncoding('utf8'), 'data')) as [string];

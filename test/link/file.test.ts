@@ -6,7 +6,7 @@ import fs from 'node:fs';
 import path from 'node:path';
 import { after, describe, it, mock } from 'node:test';
 import { RamferryError } from '../../src/errors.js';
-import { readExactlyAt, writeExactlyAt } from '../../src/io/positioned.js';
+import { readExactlyAt, writeExactlyAt } from '../../src/io/file/positioned.js';
 import { parseAddress } from '../../src/link/address.js';
 import { openInput, openOutput } from '../../src/link/open.js';
 import { checkNotSameFile } from '../../src/link/same-file.js';

@@ -15,7 +15,7 @@ import {
   readMemoryRecord,
 } from '../../grammar/memory-format.js';
 import { PlainSink } from '../../io/plain-sink.js';
-import { writeExactlyAt } from '../../io/positioned.js';
+import { writeExactlyAt } from '../../io/file/positioned.js';
 import { PAGE_BYTES } from '../../page/size.js';
 import { isZeroPage } from '../../page/zero.js';
 import type { RamFile } from './ram/ram-files.js';

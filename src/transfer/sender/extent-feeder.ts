@@ -4,7 +4,7 @@
 
 import { SEGMENT } from '../../chunk/segments.js';
 import type { PositionedInput } from '../../io/bytes.js';
-import { openHoles } from '../../io/holes.js';
+import { openHoles } from '../../io/file/holes.js';
 import { PAGE_BYTES } from '../../page/size.js';
 import type { OrderedPool } from '../../pool/ordered-pool.js';
 import type { ChunkTaker } from './feeder.js';

@@ -9,7 +9,7 @@ import type { StreamSums } from '../../container/sums.js';
 import { RamferryError, toRamferryError } from '../../errors.js';
 import type { Grammar } from '../../grammar/grammar.js';
 import type { ByteSink, ByteSource, PositionedInput } from '../../io/bytes.js';
-import { directPlaces, readExtent } from '../../io/direct.js';
+import { directPlaces, readExtent } from '../../io/file/direct.js';
 import { OrderedPool } from '../../pool/ordered-pool.js';
 import type { FewerThreads, GivenThreads } from '../../pool/worker-pool.js';
 import { TASK } from '../../slot/job.js';

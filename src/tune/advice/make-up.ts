@@ -4,7 +4,7 @@
 import { Buffer } from 'node:buffer';
 
 import { openCodec } from '../../codec/registry.js';
-import { readExactlyAt } from '../../io/positioned.js';
+import { readExactlyAt } from '../../io/file/positioned.js';
 import { PAGE_BYTES } from '../../page/size.js';
 import { isZeroPage } from '../../page/zero.js';
 import { type Measurements, REFERENCE } from '../measure/measurements.js';

@@ -3,7 +3,7 @@
 
 import { Buffer } from 'node:buffer';
 
-import { readExactlyAt } from '../../io/positioned.js';
+import { readExactlyAt } from '../../io/file/positioned.js';
 import { PAGE_BYTES } from '../../page/size.js';
 import { REGION_BYTES, type Region } from './region.js';
 import { imageSegments } from './region.js';

@@ -4,7 +4,7 @@
 import { rmSync } from 'node:fs';
 import net from 'node:net';
 import { join } from 'node:path';
-import { makeScratch } from '../../io/scratch.js';
+import { makeScratch } from '../../io/file/scratch.js';
 
 /** Listens until the process ends. @param onListening gets the address */
 export function drain(onListening: (address: string) => void): Promise<void> {

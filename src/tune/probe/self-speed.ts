@@ -12,7 +12,7 @@ import type { Speed } from './messages.js';
 import { REGION_BYTES } from '../measure/region.js';
 import { sampleImage } from '../measure/sample.js';
 import { threadSteps } from '../advice/recommend.js';
-import { makeScratch } from '../../io/scratch.js';
+import { makeScratch } from '../../io/file/scratch.js';
 
 /** Regions of the test memory: 32 MiB, the same on all hosts. */
 const REGIONS = 8;

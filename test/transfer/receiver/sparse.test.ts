@@ -11,7 +11,7 @@ import { recordCapacity } from '../../../src/chunk/encode.js';
 import { OPERATIONS_CAPACITY } from '../../../src/chunk/plan.js';
 import { MAX_SEGMENTS } from '../../../src/chunk/segments.js';
 import { RamferryError } from '../../../src/errors.js';
-import { openHoles } from '../../../src/io/holes.js';
+import { openHoles } from '../../../src/io/file/holes.js';
 import { libc } from '../../../src/os/libc.js';
 import { COMPRESS_ENTRY } from '../../../src/os/entries.js';
 import { feedExtents } from '../../../src/transfer/sender/extent-feeder.js';

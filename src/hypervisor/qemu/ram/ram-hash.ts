@@ -4,7 +4,7 @@
 import { setImmediate } from 'node:timers/promises';
 
 import { Xxh64 } from '../../../chunk/xxhash.js';
-import { readExactlyAt } from '../../../io/positioned.js';
+import { readExactlyAt } from '../../../io/file/positioned.js';
 import { MIB } from '../../../units.js';
 import type { RamFile } from './ram-files.js';
 

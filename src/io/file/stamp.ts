@@ -3,7 +3,7 @@
 // the first look.
 
 import fs from 'node:fs';
-import { RamferryError } from '../errors.js';
+import { RamferryError } from '../../errors.js';
 
 const HINT = 'let nothing write to the file while it is being sent';
 

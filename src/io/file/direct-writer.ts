@@ -5,10 +5,10 @@
 import { Buffer } from 'node:buffer';
 import fs from 'node:fs';
 import { promisify } from 'node:util';
-import { copyBytes } from '../page/copy.js';
-import { PAGE_BYTES } from '../page/size.js';
-import { isZeroPage } from '../page/zero.js';
-import { MIB } from '../units.js';
+import { copyBytes } from '../../page/copy.js';
+import { PAGE_BYTES } from '../../page/size.js';
+import { isZeroPage } from '../../page/zero.js';
+import { MIB } from '../../units.js';
 import { type DirectPlaces, findPlaces } from './direct.js';
 
 const write = promisify(fs.write);

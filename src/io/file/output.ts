@@ -5,12 +5,12 @@
 import fs from 'node:fs';
 import { dirname, join } from 'node:path';
 import { promisify } from 'node:util';
-import { RamferryError } from '../errors.js';
-import type { ByteSink, PositionedOutput } from './bytes.js';
+import { RamferryError } from '../../errors.js';
+import type { ByteSink, PositionedOutput } from '../bytes.js';
 import { DirectWriter } from './direct-writer.js';
-import { isMountPoint } from '../os/mount-points.js';
-import { OperationGuard } from './operation.js';
-import { closedError, outputOpenError, systemCode, writeError } from './system-error.js';
+import { isMountPoint } from '../../os/mount-points.js';
+import { OperationGuard } from '../operation.js';
+import { closedError, outputOpenError, systemCode, writeError } from '../system-error.js';
 import { forget, remember, removeStale, temporaryIn } from './temporaries.js';
 
 const ftruncate = promisify(fs.ftruncate);

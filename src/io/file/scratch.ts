@@ -3,8 +3,8 @@
 import { mkdtempSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { RamferryError } from '../errors.js';
-import { systemText } from './system-error.js';
+import { RamferryError } from '../../errors.js';
+import { systemText } from '../system-error.js';
 
 /** @throws RamferryError ERR_RESOURCE_LIMIT where temporary files cannot be made */
 export function makeScratch(prefix: string): string {

@@ -3,8 +3,8 @@
 // and wherever the system call fails, the whole file is data.
 
 import fs from 'node:fs';
-import type { PositionedInput } from './bytes.js';
-import { type Libc, libc, SEEK_DATA, SEEK_HOLE } from '../os/libc.js';
+import type { PositionedInput } from '../bytes.js';
+import { type Libc, libc, SEEK_DATA, SEEK_HOLE } from '../../os/libc.js';
 
 /**
  * Types of statfs(2) (linux/magic.h). Left out on purpose: ZFS, which until 2.2.2 reported holes where dirty data lay (openzfs issue

@@ -2,8 +2,8 @@
 // Each call moves all of its bytes or throws a RamferryError; the file's own offset is neither used nor moved.
 
 import fs from 'node:fs';
-import { RamferryError } from '../errors.js';
-import { readError, systemCode, writeError } from './system-error.js';
+import { RamferryError } from '../../errors.js';
+import { readError, systemCode, writeError } from '../system-error.js';
 
 /** The input shrank, or was replaced by something shorter, after its size had been taken. */
 export function inputChangedError(position: number, missing: number): RamferryError {

@@ -2,9 +2,9 @@
 // it allows, and JavaScript cannot ask for aligned memory, so places are tried out, page boundaries first.
 
 import fs from 'node:fs';
-import { libc } from '../os/libc.js';
+import { libc } from '../../os/libc.js';
 import { inputChangedError, readExactlyAt } from './positioned.js';
-import { readError } from './system-error.js';
+import { readError } from '../system-error.js';
 
 /** What devices and file systems ask for, the smaller first: in bytes. */
 const ALIGNMENTS = [512, 4096] as const;

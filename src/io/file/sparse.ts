@@ -3,8 +3,8 @@
 
 import type { Buffer } from 'node:buffer';
 
-import { PAGE_BYTES } from '../page/size.js';
-import { isZeroPage } from '../page/zero.js';
+import { PAGE_BYTES } from '../../page/size.js';
+import { isZeroPage } from '../../page/zero.js';
 import { writeExactlyAt } from './positioned.js';
 
 /** @param position of bytes[0] in the file; holes come out page by page, from the start of `bytes` */

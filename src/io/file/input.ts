@@ -3,12 +3,12 @@
 
 import fs from 'node:fs';
 import { promisify } from 'node:util';
-import type { ByteSource, PositionedInput } from './bytes.js';
+import type { ByteSource, PositionedInput } from '../bytes.js';
 import { openDirect } from './direct.js';
-import { FileStamp } from './file-stamp.js';
-import { OperationGuard } from './operation.js';
+import { FileStamp } from './stamp.js';
+import { OperationGuard } from '../operation.js';
 import { inputChangedError } from './positioned.js';
-import { closedError, inputOpenError, readError } from './system-error.js';
+import { closedError, inputOpenError, readError } from '../system-error.js';
 
 const read = promisify(fs.read);
 
