@@ -44,10 +44,10 @@ export { send } from './transfer/send.js';
 export { receive } from './transfer/receive.js';
 export { migrateGuest } from './hypervisor/qemu/source.js';
 export { receiveGuest } from './hypervisor/qemu/destination.js';
-export type { SendOptions } from './options/send.js';
-export type { ReceiveOptions } from './options/receive.js';
-export type { IncomingOptions, MigrateOptions, QemuGuestOptions } from './options/migrate.js';
-export type { LinkOptions, TransferEnds, TransferHooks, TransferOptions } from './options/common.js';
+export type { SendOptions } from './options/rows/send.js';
+export type { ReceiveOptions } from './options/rows/receive.js';
+export type { IncomingOptions, MigrateOptions, QemuGuestOptions } from './options/rows/migrate.js';
+export type { LinkOptions, TransferEnds, TransferHooks, TransferOptions } from './options/rows/common.js';
 export type { CpuShare, Duration, Format, Method, Rate, Size, Writer } from './options/amounts.js';
 export type { CodecName, LevelRange } from './codec/codec.js';
 export type {
@@ -110,7 +110,7 @@ export type { Coding } from './tune/measure/codec-rig.js';
 export { bench } from './tune/bench/bench.js';
 export type { BenchResult, BenchRow, DeltaFigures, Speed } from './tune/bench/result.js';
 export type { PeerFigures } from './tune/bench/peers.js';
-export type { BenchOptions, MeasuringOptions, TuneOptions } from './options/tune.js';
+export type { BenchOptions, MeasuringOptions, TuneOptions } from './options/rows/tune.js';
 
 // Guest memory from a seed, and quantities as people write them.
 export { generateImage, type ImageOptions, writeImage } from './image/image.js';

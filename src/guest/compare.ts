@@ -11,7 +11,7 @@ import { CommandProcess, type JsonLine } from '../os/command-process.js';
 import type { DestinationSummary } from './destination.js';
 import { canMakeNetwork, makeNetwork, type Network } from './network.js';
 import { resolveCompareOptions, type ResolvedCompareOptions } from './options.js';
-import type { CompareOptions } from '../options/guest.js';
+import type { CompareOptions } from '../options/rows/guest.js';
 import type { RoundStatistics } from './precopy.js';
 import type { SourceSummary } from './source.js';
 import { makeScratch } from '../io/file/scratch.js';

@@ -1,14 +1,14 @@
-// The door of the simulated guest's three commands: options checked and completed by the table (src/options/guest.ts), and what they
+// The door of the simulated guest's three commands: options checked and completed by the table (src/options/rows/guest.ts), and what they
 // mean for a guest. Throws ERR_OPTION_INVALID with the option's name. Opens nothing.
 
-import type { LinkOptions } from '../options/common.js';
+import type { LinkOptions } from '../options/rows/common.js';
 import type { Exact } from '../options/exact.js';
 import {
   type CompareOptions,
   type DestinationOptions,
   GUEST_ROWS,
   type SourceOptions,
-} from '../options/guest.js';
+} from '../options/rows/guest.js';
 import { resolveOptions } from '../options/schema.js';
 import type { GivenFor, ValuesFor } from '../options/table.js';
 import { PAGE_BYTES } from '../page/size.js';

@@ -5,7 +5,7 @@ import { parseAddress } from '../link/address.js';
 import { openOutput } from '../link/open.js';
 import { PAGE_BYTES } from '../page/size.js';
 import { createGuest } from './guest.js';
-import type { SourceOptions } from '../options/guest.js';
+import type { SourceOptions } from '../options/rows/guest.js';
 import { guestOf, loadOf, policyOf, resolveSourceOptions } from './options.js';
 import type { RoundStatistics } from './precopy.js';
 import { ProcessMeter, type ProcessCost } from '../os/process-meter.js';

@@ -1,22 +1,22 @@
 // The table of all options: every command, the environment, `ramferry features`, docs/OPTIONS.md and the manual page derive from it.
-// The rows lie beside the documented interfaces that they fill, a file for each subject.
+// The rows lie in rows/, beside the documented interfaces that they fill, a file for each subject.
 
 import type { CommandName } from './commands.js';
-import { COMMON_ROWS, RECEIVE_END_ROWS, SEND_END_ROWS } from './common.js';
-import { EMU_ROWS } from './emu-manager.js';
+import { COMMON_ROWS, RECEIVE_END_ROWS, SEND_END_ROWS } from './rows/common.js';
+import { EMU_ROWS } from './rows/emu-manager.js';
 import {
   GUEST_COMPARE_ROWS,
   GUEST_DESTINATION_ROWS,
   GUEST_LINK_ROWS,
   GUEST_ROWS,
   GUEST_SOURCE_ROWS,
-} from './guest.js';
-import { INCOMING_ROWS, MIGRATE_ROWS, QEMU_GUEST_ROWS } from './migrate.js';
-import { INSPECT_ROWS, RECEIVE_ROWS } from './receive.js';
-import { COMMAND_LINE_ROWS } from './reports.js';
+} from './rows/guest.js';
+import { INCOMING_ROWS, MIGRATE_ROWS, QEMU_GUEST_ROWS } from './rows/migrate.js';
+import { INSPECT_ROWS, RECEIVE_ROWS } from './rows/receive.js';
+import { COMMAND_LINE_ROWS } from './rows/reports.js';
 import type { GivenBy, OptionRow, Rows, ValuesOf } from './row.js';
-import { SEND_ROWS } from './send.js';
-import { BENCH_ROWS, MEASURING_ROWS, TUNE_ROWS } from './tune.js';
+import { SEND_ROWS } from './rows/send.js';
+import { BENCH_ROWS, MEASURING_ROWS, TUNE_ROWS } from './rows/tune.js';
 
 /** In the order in which help shows them. */
 const TABLE = [

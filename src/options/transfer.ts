@@ -1,16 +1,16 @@
 // The door of send and receive: takes the options that a program or the command line gave, returns a complete set or throws
 // ERR_OPTION_INVALID with the option's name. The code behind it relies on that. Whether an address works is seen later.
 
-import type { TransferHooks } from './common.js';
+import type { TransferHooks } from './rows/common.js';
 import type { Exact } from './exact.js';
 import { MEMORY_BESIDE_STORE } from './limits.js';
-import type { ReceiveOptions } from './receive.js';
+import type { ReceiveOptions } from './rows/receive.js';
 import { type HookName, resolveOptions } from './schema.js';
-import type { SendOptions } from './send.js';
+import type { SendOptions } from './rows/send.js';
 import type { GivenFor, ValuesFor } from './table.js';
 
-export type { ReceiveOptions } from './receive.js';
-export type { SendOptions } from './send.js';
+export type { ReceiveOptions } from './rows/receive.js';
+export type { SendOptions } from './rows/send.js';
 
 true satisfies Exact<GivenFor<'send'> & TransferHooks, SendOptions>;
 true satisfies Exact<GivenFor<'receive'> & TransferHooks, ReceiveOptions>;

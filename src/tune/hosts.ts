@@ -3,7 +3,7 @@
 
 import { allowedCpus } from '../os/cpus.js';
 import type { ResolvedTuneOptions } from './advice/options.js';
-import { BUDGET_MS } from '../options/tune.js';
+import { BUDGET_MS } from '../options/rows/tune.js';
 import { threadSteps } from './advice/recommend.js';
 import type { Probed } from './advice/result.js';
 import type { TuneInput } from './measure/input.js';

@@ -3,7 +3,7 @@
 // measurements do not support. Leaves nothing behind.
 
 import { watchHostLoad } from '../os/host-load.js';
-import type { TuneOptions } from '../options/tune.js';
+import type { TuneOptions } from '../options/rows/tune.js';
 import { describe, type Findings } from './advice/describe.js';
 import { type ResolvedTuneOptions, resolveTuneOptions } from './advice/options.js';
 import { type Choice, recommended, Table } from './advice/recommend.js';

@@ -8,7 +8,7 @@ import { Engine } from '../../hypervisor/xapi/emu-engine.js';
 import { emuManager } from '../../hypervisor/xapi/emu-manager.js';
 import type { FrontLog } from '../../hypervisor/xapi/emu-conversation.js';
 import { Syslog } from '../../hypervisor/xapi/syslog.js';
-import type { EmuOptions } from '../../options/emu-manager.js';
+import type { EmuOptions } from '../../options/rows/emu-manager.js';
 import { exitNow } from '../../os/exit.js';
 import { libc } from '../../os/libc.js';
 import { openLog } from '../log.js';

@@ -27,7 +27,7 @@ import { Applier } from './applier.js';
 import { neededCapabilities } from './capabilities.js';
 import { readGo, type Saying, sayingBody } from './messages.js';
 import { qmpTimeout, type ResolvedIncomingOptions, resolveIncomingOptions } from './options.js';
-import type { IncomingOptions } from '../../options/migrate.js';
+import type { IncomingOptions } from '../../options/rows/migrate.js';
 import { announcedRam, checkUnmatched } from './ram/ram-matching.js';
 import { checkAddress, type Connection, connectionOf } from './connection.js';
 import { monitorInQemu, openGuestRam } from './ram/guest-ram.js';

@@ -1,10 +1,10 @@
-// The door of `migrate` and `incoming`: options checked and completed by the table (src/options/migrate.ts).
+// The door of `migrate` and `incoming`: options checked and completed by the table (src/options/rows/migrate.ts).
 
 import { RamferryError } from '../../errors.js';
 import { parseAddress } from '../../link/address.js';
-import type { TransferHooks } from '../../options/common.js';
+import type { TransferHooks } from '../../options/rows/common.js';
 import type { Exact } from '../../options/exact.js';
-import type { IncomingOptions, MigrateOptions } from '../../options/migrate.js';
+import type { IncomingOptions, MigrateOptions } from '../../options/rows/migrate.js';
 import { resolveOptions } from '../../options/schema.js';
 import type { GivenFor, ValuesFor } from '../../options/table.js';
 import { TRANSFER_HOOKS } from '../../options/transfer.js';

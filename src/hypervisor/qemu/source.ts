@@ -29,7 +29,7 @@ import { Convergence } from './convergence.js';
 import { HandoverProtocol, unknownOutcome, verdictError } from './handover-protocol.js';
 import { goMessage } from './messages.js';
 import { qmpTimeout, type ResolvedMigrateOptions, resolveMigrateOptions } from './options.js';
-import type { MigrateOptions } from '../../options/migrate.js';
+import type { MigrateOptions } from '../../options/rows/migrate.js';
 import { checkAddress, type Connection, connectionOf } from './connection.js';
 import { PieceSource } from './ram/piece-source.js';
 import { checkIgnored, checkScan, checkState } from './source-checks.js';

@@ -5,7 +5,7 @@ import type { HostThreadsKey } from '../../os/host-threads.js';
 import { hostThreadsKey } from '../../os/host-threads.js';
 import { RamferryError, toRamferryError } from '../../errors.js';
 import { chooseCoding } from '../../transfer/plan/coding.js';
-import type { EmuOptions } from '../../options/emu-manager.js';
+import type { EmuOptions } from '../../options/rows/emu-manager.js';
 import type { Exact } from '../../options/exact.js';
 import { resolveOptions } from '../../options/schema.js';
 import type { GivenFor } from '../../options/table.js';

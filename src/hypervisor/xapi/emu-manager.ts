@@ -8,7 +8,7 @@ import { openInheritedInput, openInheritedOutput } from '../../link/inherited.js
 import { packageVersion } from '../../os/version.js';
 import { EmuArguments, type EmuRequest } from './emu-arguments.js';
 import { type Carrier, Engine } from './emu-engine.js';
-import type { EmuOptions } from '../../options/emu-manager.js';
+import type { EmuOptions } from '../../options/rows/emu-manager.js';
 import { EMU_EXIT, errorLine, type FrontLog } from './emu-conversation.js';
 import { EmuFront } from './emu-front.js';
 import { isOwn } from './descriptors.js';

@@ -3,7 +3,7 @@
 // its oddities. Source: xen-api, ocaml/xapi-idl/lib/xcp_service.ml, Config_file, and xenops_server.ml.
 
 import type { Method } from '../../options/amounts.js';
-import { SEND_ROWS } from '../../options/send.js';
+import { SEND_ROWS } from '../../options/rows/send.js';
 
 /** Case-sensitive. */
 export const METHOD_KEY = SEND_ROWS.method.configKey;

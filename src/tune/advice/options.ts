@@ -1,9 +1,9 @@
-// The door of tune: options checked and completed by the table (src/options/tune.ts).
+// The door of tune: options checked and completed by the table (src/options/rows/tune.ts).
 
 import type { Exact } from '../../options/exact.js';
 import { type HookName, resolveOptions } from '../../options/schema.js';
 import type { GivenFor, ValuesFor } from '../../options/table.js';
-import type { BenchOptions, MeasuringHooks, TuneOptions } from '../../options/tune.js';
+import type { BenchOptions, MeasuringHooks, TuneOptions } from '../../options/rows/tune.js';
 
 true satisfies Exact<GivenFor<'tune'> & MeasuringHooks, TuneOptions>;
 true satisfies Exact<GivenFor<'bench'> & MeasuringHooks, BenchOptions>;

@@ -9,7 +9,7 @@ import { bindingInfo } from '../../codec/registry.js';
 import { RamferryError } from '../../errors.js';
 import { peakMemory } from '../../os/peak-memory.js';
 import { allowedCpus } from '../../os/cpus.js';
-import { type BenchOptions, REPETITIONS } from '../../options/tune.js';
+import { type BenchOptions, REPETITIONS } from '../../options/rows/tune.js';
 import { invalidOption, KIB } from '../../units.js';
 import { Measurements, REFERENCE } from '../measure/measurements.js';
 import { benchDelta } from './delta.js';

@@ -9,7 +9,7 @@ import type { TestContext } from 'node:test';
 
 import { RamferryError } from '../../../src/errors.js';
 import { receiveGuest } from '../../../src/hypervisor/qemu/destination.js';
-import type { MigrateOptions } from '../../../src/options/migrate.js';
+import type { MigrateOptions } from '../../../src/options/rows/migrate.js';
 import { migrateGuest } from '../../../src/hypervisor/qemu/source.js';
 import { PAGE_BYTES } from '../../../src/page/size.js';
 import type { TransferSummary } from '../../../src/transfer/statistics/summary.js';

@@ -11,7 +11,7 @@ import { describe, it, type TestContext } from 'node:test';
 
 import { RamferryError } from '../../../../src/errors.js';
 import { receiveGuest } from '../../../../src/hypervisor/qemu/destination.js';
-import type { IncomingOptions, MigrateOptions } from '../../../../src/options/migrate.js';
+import type { IncomingOptions, MigrateOptions } from '../../../../src/options/rows/migrate.js';
 import { migrateGuest } from '../../../../src/hypervisor/qemu/source.js';
 import { PAGE_BYTES } from '../../../../src/page/size.js';
 import { FakeQemu, type FakeBackend, type FakeQemuOptions } from '../../support/fake-qemu.js';

@@ -1,10 +1,10 @@
 // The options of the simulated guest's three commands.
 
-import { DEFAULT_IO_TIMEOUT_MS } from '../link/options.js';
-import { IMAGE_PROFILES, type ImageProfile } from '../image/profiles.js';
-import { DOWNTIME_LIMIT_MS, MAX_ROUNDS } from '../model/precopy.js';
-import { PAGE_BYTES } from '../page/size.js';
-import { GIB } from '../units.js';
+import { DEFAULT_IO_TIMEOUT_MS } from '../../link/options.js';
+import { IMAGE_PROFILES, type ImageProfile } from '../../image/profiles.js';
+import { DOWNTIME_LIMIT_MS, MAX_ROUNDS } from '../../model/precopy.js';
+import { PAGE_BYTES } from '../../page/size.js';
+import { GIB } from '../../units.js';
 import {
   type Duration,
   GUEST_FORMATS,
@@ -15,11 +15,11 @@ import {
   type Size,
   WRITE_PATTERNS,
   type WritePattern,
-} from './amounts.js';
+} from '../amounts.js';
 import type { LinkOptions } from './common.js';
-import { choice, count, duration, flag, rate, size, text } from './kinds.js';
-import { LIMITS, RATE } from './limits.js';
-import type { Rows } from './row.js';
+import { choice, count, duration, flag, rate, size, text } from '../kinds.js';
+import { LIMITS, RATE } from '../limits.js';
+import type { Rows } from '../row.js';
 
 const MEMORY = { min: PAGE_BYTES, max: 2 ** 40 };
 const DIRTY_RATE = { min: 0, max: 2 ** 40 };

@@ -1,11 +1,11 @@
 // The options of `emu-manager`, which stands in emu-manager's place under xapi.
 
-import { allowedCpus } from '../os/cpus.js';
-import { PAGE_BYTES } from '../page/size.js';
-import { count, flag, size, xenguestVersion } from './kinds.js';
-import { LIMITS } from './limits.js';
+import { allowedCpus } from '../../os/cpus.js';
+import { PAGE_BYTES } from '../../page/size.js';
+import { count, flag, size, xenguestVersion } from '../kinds.js';
+import { LIMITS } from '../limits.js';
 import type { ReceiveOptions } from './receive.js';
-import type { Rows } from './row.js';
+import type { Rows } from '../row.js';
 import type { SendOptions } from './send.js';
 
 /** Two threads keep up with one xenguest, which is single-threaded; ten fronts must fit a control domain. */

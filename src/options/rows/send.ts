@@ -1,10 +1,10 @@
 // The options of send.
 
-import { CODEC_NAMES, type CodecName } from '../codec/codec.js';
-import { ZSTD_LEVELS } from '../codec/zstd-level.js';
-import { allowedCpus } from '../os/cpus.js';
-import { DOWNTIME_LIMIT_MS } from '../model/precopy.js';
-import { PAGE_BYTES } from '../page/size.js';
+import { CODEC_NAMES, type CodecName } from '../../codec/codec.js';
+import { ZSTD_LEVELS } from '../../codec/zstd-level.js';
+import { allowedCpus } from '../../os/cpus.js';
+import { DOWNTIME_LIMIT_MS } from '../../model/precopy.js';
+import { PAGE_BYTES } from '../../page/size.js';
 import {
   type CpuShare,
   type Duration,
@@ -14,11 +14,11 @@ import {
   METHODS,
   type Rate,
   type Size,
-} from './amounts.js';
+} from '../amounts.js';
 import type { TransferOptions } from './common.js';
-import { choice, count, cpuShare, duration, flag, onOff, rate, size, xenguestVersion } from './kinds.js';
-import { COMPRESS_THREADS, DEFAULT_CHUNK_BYTES, DEFAULT_STORE_BYTES, LIMITS, RATE } from './limits.js';
-import type { Rows } from './row.js';
+import { choice, count, cpuShare, duration, flag, onOff, rate, size, xenguestVersion } from '../kinds.js';
+import { COMPRESS_THREADS, DEFAULT_CHUNK_BYTES, DEFAULT_STORE_BYTES, LIMITS, RATE } from '../limits.js';
+import type { Rows } from '../row.js';
 
 /** What a caller of send gives: input and output; the rest may be left out. */
 export interface SendOptions extends TransferOptions {

@@ -1,11 +1,11 @@
 // The options of receive.
 
-import { allowedCpus } from '../os/cpus.js';
-import type { Size } from './amounts.js';
+import { allowedCpus } from '../../os/cpus.js';
+import type { Size } from '../amounts.js';
 import type { TransferOptions } from './common.js';
-import { count, flag, size } from './kinds.js';
-import { DECOMPRESS_THREADS, DEFAULT_MEMORY_LIMIT, LIMITS } from './limits.js';
-import type { Rows } from './row.js';
+import { count, flag, size } from '../kinds.js';
+import { DECOMPRESS_THREADS, DEFAULT_MEMORY_LIMIT, LIMITS } from '../limits.js';
+import type { Rows } from '../row.js';
 
 /** What a caller of receive gives: input and output; the rest may be left out. */
 export interface ReceiveOptions extends TransferOptions {

@@ -1,11 +1,11 @@
 // The options of `migrate` and `incoming`, which move a QEMU guest whose RAM is shared memory.
 
-import { DOWNTIME_LIMIT_MS, MAX_ROUNDS } from '../model/precopy.js';
-import type { Duration } from './amounts.js';
-import { count, duration, flag, text, texts } from './kinds.js';
-import { LIMITS } from './limits.js';
+import { DOWNTIME_LIMIT_MS, MAX_ROUNDS } from '../../model/precopy.js';
+import type { Duration } from '../amounts.js';
+import { count, duration, flag, text, texts } from '../kinds.js';
+import { LIMITS } from '../limits.js';
 import type { ReceiveOptions } from './receive.js';
-import type { Rows } from './row.js';
+import type { Rows } from '../row.js';
 import type { SendOptions } from './send.js';
 
 /** The guest of one side. A value that is out of range is refused with ERR_OPTION_INVALID. */

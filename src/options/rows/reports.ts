@@ -1,7 +1,7 @@
 // The options of the command line that the library does not know: reports, logs, other commands' switches.
 
-import { flag, text } from './kinds.js';
-import type { Rows } from './row.js';
+import { flag, text } from '../kinds.js';
+import type { Rows } from '../row.js';
 
 export const COMMAND_LINE_ROWS = {
   stream: {

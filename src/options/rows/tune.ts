@@ -1,14 +1,14 @@
 // The options of tune and bench.
 
-import { CODEC_NAMES, type CodecName } from '../codec/codec.js';
-import { allowedCpus } from '../os/cpus.js';
-import { DOWNTIME_LIMIT_MS } from '../model/precopy.js';
-import { PAGE_BYTES } from '../page/size.js';
-import { MIB } from '../units.js';
-import { type Duration, type Rate, type Size, type Writer, WRITERS } from './amounts.js';
-import { choice, count, duration, flag, list, rate, size, text } from './kinds.js';
-import { LIMITS, RATE } from './limits.js';
-import type { Rows } from './row.js';
+import { CODEC_NAMES, type CodecName } from '../../codec/codec.js';
+import { allowedCpus } from '../../os/cpus.js';
+import { DOWNTIME_LIMIT_MS } from '../../model/precopy.js';
+import { PAGE_BYTES } from '../../page/size.js';
+import { MIB } from '../../units.js';
+import { type Duration, type Rate, type Size, type Writer, WRITERS } from '../amounts.js';
+import { choice, count, duration, flag, list, rate, size, text } from '../kinds.js';
+import { LIMITS, RATE } from '../limits.js';
+import type { Rows } from '../row.js';
 
 /** The least time in which anything can be said, and the most, in milliseconds. */
 export const BUDGET_MS = { min: 3000, max: 3_600_000 };

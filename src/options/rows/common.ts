@@ -1,13 +1,13 @@
-// What send and receive both take.
+// Options that both send and receive accept.
 
 import type { Readable, Writable } from 'node:stream';
 
-import { DEFAULT_IO_TIMEOUT_MS } from '../link/options.js';
-import type { Progress } from '../transfer/statistics/summary.js';
-import type { Duration, Size } from './amounts.js';
-import { duration, flag, readableEnd, size, text, writableEnd } from './kinds.js';
-import { DEFAULT_MEMORY_LIMIT, LIMITS } from './limits.js';
-import type { Rows } from './row.js';
+import { DEFAULT_IO_TIMEOUT_MS } from '../../link/options.js';
+import type { Progress } from '../../transfer/statistics/summary.js';
+import type { Duration, Size } from '../amounts.js';
+import { duration, flag, readableEnd, size, text, writableEnd } from '../kinds.js';
+import { DEFAULT_MEMORY_LIMIT, LIMITS } from '../limits.js';
+import type { Rows } from '../row.js';
 
 /** The two ends of a transfer. */
 export interface TransferEnds {
