@@ -22,6 +22,12 @@ import { Sender } from './sender.js';
 import { brokenInput, refuseIncomplete, streamEnd, unseenWarning } from './stream-end.js';
 import { refuseRest, warnOfUnfollowed } from './unfollowed.js';
 
+/** What a transfer needs of the receiver's control messages. */
+export type ReceiverMessages = Pick<
+  ControlReader,
+  'acceptSuccessWhen' | 'onDelivered' | 'onWaiting' | 'success' | 'failure' | 'result'
+>;
+
 export interface RunEnds {
   readonly source: ByteSource;
   /** Bytes of the source that were read already. */
@@ -30,7 +36,7 @@ export interface RunEnds {
   readonly grammar: Grammar | undefined;
   readonly sink: ByteSink;
   /** The receiver's control messages; undefined on a one-way link. */
-  readonly control: ControlReader | undefined;
+  readonly control: ReceiverMessages | undefined;
 }
 
 /** What follows the stream of a guest that is handed over by messages (`ramferry migrate`). */

@@ -1,0 +1,104 @@
+// `runPlan` connects the receiver's control messages with the sender: an acknowledgement reaches the delivery window.
+
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import { setTimeout } from 'node:timers/promises';
+
+import { RawGrammar } from '../../../src/grammar/raw.js';
+import { layOutPlan, type TransferPlan } from '../../../src/transfer/plan/transfer-plan.js';
+import { type ReceiverMessages, runPlan } from '../../../src/transfer/sender/run-plan.js';
+import { Statistics } from '../../../src/transfer/statistics/statistics.js';
+import { image } from '../support/carry.js';
+import { MemorySink, MemorySource } from '../support/memory-link.js';
+
+const CHUNK = 65_536;
+const CHUNKS = 24;
+const WINDOW_CHUNKS = 3;
+/** Long enough for a sender that is not held back to write everything; far below the window's STALL_MS. */
+const SETTLE_MS = 200;
+const bytes = image(CHUNKS * CHUNK);
+
+function plan(deliveryWindow: number | undefined): TransferPlan {
+  return layOutPlan({
+    stream: { kind: 'raw', grammar: 'raw' },
+    coding: { codec: 'none', level: 0, chunkSize: CHUNK, threads: 1, codecBytes: 0 },
+    container: { kind: 'native' },
+    pace: { flushAfter: 60_000, deliveryWindow },
+  });
+}
+
+/** Control messages of a receiver that acknowledges what the test says, and reports success when everything was sent. */
+class FakeMessages implements ReceiverMessages {
+  readonly result = undefined;
+  readonly listeners: ((bytes: number) => void)[] = [];
+  successMayCome: () => boolean = () => false;
+
+  acceptSuccessWhen(condition: () => boolean): void {
+    this.successMayCome = condition;
+  }
+
+  onDelivered(listener: (bytes: number) => void): void {
+    this.listeners.push(listener);
+  }
+
+  onWaiting(): void {
+    assert.fail('the transfer does not adapt');
+  }
+
+  success(): ReturnType<ReceiverMessages['success']> {
+    assert.ok(this.successMayCome());
+    return Promise.resolve({ bytes: bytes.length });
+  }
+
+  failure(): Promise<never> {
+    return new Promise<never>(() => undefined);
+  }
+}
+
+function run(deliveryWindow: number | undefined): {
+  readonly control: FakeMessages;
+  readonly sink: MemorySink;
+  readonly running: Promise<void>;
+} {
+  const control = new FakeMessages();
+  const sink = new MemorySink();
+  const ends = {
+    source: new MemorySource(bytes),
+    head: new Uint8Array(0),
+    grammar: new RawGrammar(),
+    sink,
+    control,
+  };
+  const running = runPlan(plan(deliveryWindow), ends, { statistics: new Statistics() });
+  return { control, sink, running };
+}
+
+/** Resolves when the sink has more than so many bytes and has had time to take more. */
+async function settled(sink: MemorySink, least: number): Promise<number> {
+  while (sink.length <= least) await setTimeout(1);
+  await setTimeout(SETTLE_MS);
+  return sink.length;
+}
+
+describe('runPlan', { timeout: 60_000 }, () => {
+  it('passes acknowledgements to the delivery window, which starts as large as the plan says', async () => {
+    const { control, sink, running } = run(WINDOW_CHUNKS * CHUNK);
+    assert.equal(control.listeners.length, 1);
+    // The window counts only after the first acknowledgement.
+    control.listeners[0]!(1);
+    const before = await settled(sink, (WINDOW_CHUNKS - 1) * CHUNK);
+    assert.ok(before < (WINDOW_CHUNKS + 2) * CHUNK, `${before} bytes without an acknowledgement of a chunk`);
+    control.listeners[0]!(WINDOW_CHUNKS * CHUNK);
+    const after = await settled(sink, before);
+    assert.ok(after < bytes.length, `${after} bytes`);
+    control.listeners[0]!(bytes.length);
+    await running;
+    assert.ok(sink.finished);
+  });
+
+  it('subscribes to no acknowledgements, without a delivery window in the plan', async () => {
+    const { control, running } = run(undefined);
+    assert.equal(control.listeners.length, 0);
+    await running;
+  });
+});
