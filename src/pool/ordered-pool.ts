@@ -18,7 +18,7 @@ export interface OrderedPoolOptions {
   /** What the entry point is told beside the pool's own memory; entry points of tests may expect more. */
   readonly startUp: Omit<WorkerStartUp, 'arena' | 'geometry' | 'ring'>;
   /** Threads that run already. */
-  readonly crew?: GivenThreads | undefined;
+  readonly given?: GivenThreads | undefined;
   /**
    * How many slots the caller of next() can use at once; default 1. A next() that has to wait then waits for so many rather
    * than for one, which saves wake-ups. At most half of the slots, so that the workers have free slots meanwhile.
@@ -67,7 +67,7 @@ export class OrderedPool {
       threads: options.threads,
       ring: this.#ring,
       startUp: { ...options.startUp, arena, geometry, ring: ringMemory } satisfies WorkerStartUp,
-      given: options.crew,
+      given: options.given,
       onFewer: (threads, reason) => {
         this.#threads = threads;
         options.onFewer?.(threads, reason);

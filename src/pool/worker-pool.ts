@@ -10,9 +10,9 @@ import { ThreadGroup } from './thread-group.js';
 
 /** Threads that run already. */
 export interface GivenThreads {
-  readonly crew: ThreadGroup;
+  readonly group: ThreadGroup;
   /** Whether the threads go on behind the pool: then it does not end them. */
-  readonly lent: boolean;
+  readonly borrowed: boolean;
 }
 
 /** @param threads that the transfer has */
@@ -45,7 +45,7 @@ export class WorkerPool {
   constructor(options: WorkerPoolOptions) {
     this.#options = options;
     const { entry, threads, startUp, given } = options;
-    this.#group = given?.crew ?? new ThreadGroup({ entry, threads, hostThreads: startUp.hostThreads });
+    this.#group = given?.group ?? new ThreadGroup({ entry, threads, hostThreads: startUp.hostThreads });
     this.#forget = this.#group.onDeath((error) => this.#fail(error));
   }
 
@@ -92,10 +92,10 @@ export class WorkerPool {
   }
 
   get #borrowed(): boolean {
-    return this.#options.given?.lent === true;
+    return this.#options.given?.borrowed === true;
   }
 
-  /** Ends the threads, each after its current job. Lent threads only end their tasks. */
+  /** Ends the threads, each after its current job. Borrowed threads only end their tasks. */
   async close(): Promise<void> {
     this.#stopping = true;
     this.#options.ring.stop();

@@ -85,8 +85,8 @@ class Reception {
     this.#settings = settings;
     this.#plan = plan;
     this.#addresses = addresses;
-    const rehearsal = warmUpReceiving(plan.prestart);
-    this.#prestart = new Prestart({ entry: DECOMPRESS_ENTRY, threads, rehearsal, storeBytes });
+    const warmUp = warmUpReceiving(plan.prestart);
+    this.#prestart = new Prestart({ entry: DECOMPRESS_ENTRY, threads, warmUp, storeBytes });
   }
 
   async run(): Promise<TransferSummary> {
@@ -112,7 +112,7 @@ class Reception {
     const talks = speaks(input, oneWay);
     const meeting: OpenOptions = {
       ...opening,
-      peer: sender(passThrough, () => this.#prestart.arrived()),
+      peer: sender(passThrough, () => this.#prestart.cancelWarmUp()),
       greeting: talks ? greetingOf(this.#plan.hello) : undefined,
     };
     if (output.kind === 'file') this.#sink = await openOutput(output, opening);
@@ -142,7 +142,7 @@ class Reception {
 
   async #restore(source: ByteSource, output: ByteSink): Promise<InletOutcome> {
     const { signal, onProgress } = this.#settings;
-    this.#prestart.arrived();
+    this.#prestart.cancelWarmUp();
     const { head, kind } = await recognise(source);
     if (head.length === 0) {
       throw new RamferryError('ERR_STREAM_TRUNCATED', 'the input is empty', {
@@ -158,7 +158,7 @@ class Reception {
       { source, head, sink },
       {
         statistics: this.#statistics,
-        crew: () => this.#prestart.take(),
+        takeThreads: () => this.#prestart.take(),
         onFewer: warnOfFewer(this.#settings, this.#plan.threads),
         storeMemory: (bytes) => this.#prestart.takeStore(bytes),
       },
@@ -210,9 +210,9 @@ const UNHEARD =
 /** Reports progress to the sender where it listens. */
 function introduce(talks: boolean, from: Channel, progress: () => Progress): ControlWriter | undefined {
   if (from.sink === undefined || !talks) return undefined;
-  const voice = new ControlWriter(from.sink);
-  voice.reportProgress(progress);
-  return voice;
+  const control = new ControlWriter(from.sink);
+  control.reportProgress(progress);
+  return control;
 }
 
 /**
@@ -222,11 +222,11 @@ function introduce(talks: boolean, from: Channel, progress: () => Progress): Con
 function relayBack(
   reader: ByteSource,
   { sink }: Channel,
-  voice: ControlWriter | undefined,
+  control: ControlWriter | undefined,
   own: boolean,
 ): Promise<RamferryError | undefined> | undefined {
-  if (voice !== undefined) {
-    return relay(reader, (bytes) => voice.backward(bytes)).finally(() => voice.backwardEnd());
+  if (control !== undefined) {
+    return relay(reader, (bytes) => control.backward(bytes)).finally(() => control.backwardEnd());
   }
   if (sink !== undefined) return relay(reader, (bytes) => sink.write(bytes));
   return own ? relay(reader, () => Promise.resolve()) : undefined;

@@ -123,11 +123,11 @@ class Sending {
     checkNotSameFile(this.#input, this.#output);
     const { codec, threads } = asked.coding;
     const plan = planSenderPrestart(this.#settings, asked.coding);
-    const rehearsal = warmUpSending({ ...plan, codec });
+    const warmUp = warmUpSending({ ...plan, codec });
     this.#prestart = new Prestart({
       entry: COMPRESS_ENTRY,
       threads,
-      rehearsal,
+      warmUp,
       storeBytes: plan.storeBytes,
     });
   }
@@ -160,7 +160,7 @@ class Sending {
   }
 
   async #transfer(from: Channel, to: Channel): Promise<void> {
-    this.#prestart.arrived();
+    this.#prestart.cancelWarmUp();
     // `xl migrate -s` talks over two sockets: the return path of stdin is stdout.
     const writer = (await standardPartner(this.#input, this.#output, 'sink')) ?? from.sink;
     const control = openReturnPath(speaks(this.#output, this.#settings.oneWay), writer, to.source);

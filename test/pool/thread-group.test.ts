@@ -25,13 +25,13 @@ function makeGroup(threads: number, atOnce = true): ThreadGroup {
   return group;
 }
 
-function makePool(group: ThreadGroup, lent: boolean, threads = 2): OrderedPool {
+function makePool(group: ThreadGroup, borrowed: boolean, threads = 2): OrderedPool {
   const pool = new OrderedPool({
     entry: ENTRY,
     threads,
     geometry: { slots: 4, segments: 0, headroom: 0, input: 64, output: 4096 },
     startUp: { maxChunk: 64, fd: -1, alignment: 1, zstdBinding: '' },
-    crew: { crew: group, lent },
+    given: { group, borrowed },
   });
   open.push(pool);
   return pool;
@@ -59,7 +59,7 @@ describe('ThreadGroup', () => {
     assert.equal(makeGroup(3).threads.length, 3);
   });
 
-  it('serves one pool after the other with the same threads, when lent', LIMIT, async () => {
+  it('serves one pool after the other with the same threads, when borrowed', LIMIT, async () => {
     const group = makeGroup(2);
     const before = ids(group);
     for (const round of [1, 2, 3]) {
@@ -85,7 +85,7 @@ describe('ThreadGroup', () => {
     assert.equal(await waiting, 2);
   });
 
-  it('ends with its pool, when not lent', LIMIT, async () => {
+  it('ends with its pool, when not borrowed', LIMIT, async () => {
     const group = makeGroup(2);
     const pool = makePool(group, false);
     await push(pool, 1);

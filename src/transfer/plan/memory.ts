@@ -23,8 +23,8 @@ function usefulSlots(threads: number): number {
 }
 
 /** From a file, beyond four a thread: so many bytes of chunks, but no more than so many slots. */
-const BESIDES_BYTES = 8 * 1024 * 1024;
-const MOST_BESIDES = 8;
+const EXTRA_CHUNK_BYTES = 8 * 1024 * 1024;
+const MAX_EXTRA_SLOTS = 8;
 
 /**
  * From a file more slots gain something: nobody's downtime waits for what is in them, little of their memory is ever touched,
@@ -33,7 +33,7 @@ const MOST_BESIDES = 8;
  * slow has less to drain.
  */
 export function usefulSlotsFromFile(threads: number, chunkSize: number): number {
-  return 4 * threads + Math.min(MOST_BESIDES, Math.ceil(BESIDES_BYTES / chunkSize));
+  return 4 * threads + Math.min(MAX_EXTRA_SLOTS, Math.ceil(EXTRA_CHUNK_BYTES / chunkSize));
 }
 
 export interface MemoryNeeds {

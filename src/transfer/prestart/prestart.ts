@@ -1,37 +1,36 @@
-// Threads that are there before the other side comes. While an address waits for somebody to connect there is time: the
-// threads start, load their codecs, and rehearse, so that V8 has compiled what a transfer needs when the guest begins to
-// send; and the page store's memory is touched. Whoever comes ends the rehearsal at once. What a rehearsal meets is nobody's
-// failure: the transfer will say it.
+// `Prestart`: threads and memory that are ready before the peer connects. While an address listens, the threads start and load
+// their codecs, a warm-up lets V8 compile the hot paths, and the page store's memory is touched. A connection cancels the
+// warm-up. Its errors are ignored: the transfer would meet them, too, and report them.
 
 import type { OpenOptions } from '../../link/options.js';
 import { ThreadGroup } from '../../pool/thread-group.js';
 import type { GivenThreads } from '../../pool/worker-pool.js';
 import { StoreReserve } from '../../store/reserve.js';
 
-/** Goes through the motions with threads that stay; ends soon after `over` says so. May fail. */
-export type Rehearsal = (crew: GivenThreads, over: () => boolean) => Promise<void>;
+/** Runs synthetic pages through threads that go on afterwards. Ends soon after `isCancelled` gives true. May reject. */
+export type WarmUp = (threads: GivenThreads, isCancelled: () => boolean) => Promise<void>;
 
-export interface StandbyOptions {
+export interface PrestartOptions {
   readonly entry: URL;
   readonly threads: number;
-  /** Absent where there is no room for one. */
-  readonly rehearsal: Rehearsal | undefined;
-  /** Of the page store that the transfer will probably have; 0 = none. */
+  /** Undefined where the memory limit is too low for one. */
+  readonly warmUp: WarmUp | undefined;
+  /** Bytes of the page store that the transfer will probably have; 0 = none. */
   readonly storeBytes: number;
 }
 
 export class Prestart {
-  readonly #options: StandbyOptions;
-  #crew: ThreadGroup | undefined;
-  #rehearsing: Promise<void> = Promise.resolve();
+  readonly #options: PrestartOptions;
+  #group: ThreadGroup | undefined;
+  #warmingUp: Promise<void> = Promise.resolve();
   #reserve: StoreReserve | undefined;
-  #over = false;
+  #cancelled = false;
 
-  constructor(options: StandbyOptions) {
+  constructor(options: PrestartOptions) {
     this.#options = options;
   }
 
-  /** The same options; but when one of the addresses listens, the threads start. */
+  /** @returns the same options, with a listener that starts the threads as soon as one of the addresses listens */
   whileListening(options: OpenOptions): OpenOptions {
     return {
       ...options,
@@ -42,39 +41,43 @@ export class Prestart {
     };
   }
 
-  /** Somebody has come: no more rehearsing. What is under way of it takes milliseconds, and tasks wait for it. */
-  arrived(): void {
-    this.#over = true;
+  /** Call when the peer has connected. The rest of the warm-up takes milliseconds, and the threads' tasks wait for it. */
+  cancelWarmUp(): void {
+    this.#cancelled = true;
   }
 
-  /** The threads, once; whoever takes them ends them. Memory that nobody has asked for until then is given up: no store needs it. */
+  /**
+   * Hands over the threads, once; the caller must close them. Gives up memory that was not taken before: the transfer has no
+   * store of that size.
+   * @returns undefined if none are running
+   */
   take(): GivenThreads | undefined {
-    const crew = this.#crew;
-    this.#crew = undefined;
+    const group = this.#group;
+    this.#group = undefined;
     this.#reserve = undefined;
-    return crew === undefined ? undefined : { crew, lent: false };
+    return group === undefined ? undefined : { group, borrowed: false };
   }
 
-  /** Memory of a page store that was touched meanwhile, once. */
+  /** Hands over the page store's memory, once. @returns undefined where there is none of this size */
   takeStore(bytes: number): SharedArrayBuffer | undefined {
     return this.#reserve?.take(bytes);
   }
 
-  /** Ends what nobody has taken. */
+  /** Ends the warm-up, and the threads if they were not taken. */
   async close(): Promise<void> {
-    this.#over = true;
-    await this.#rehearsing;
-    await this.#crew?.close();
+    this.#cancelled = true;
+    await this.#warmingUp;
+    await this.#group?.close();
   }
 
   #begin(): void {
-    if (this.#crew !== undefined || this.#over) return;
-    const { entry, threads, rehearsal, storeBytes } = this.#options;
-    const crew = new ThreadGroup({ entry, threads, atOnce: true });
-    this.#crew = crew;
+    if (this.#group !== undefined || this.#cancelled) return;
+    const { entry, threads, warmUp, storeBytes } = this.#options;
+    const group = new ThreadGroup({ entry, threads, atOnce: true });
+    this.#group = group;
     this.#reserve = new StoreReserve(storeBytes);
-    void this.#reserve.touch(() => this.#over);
-    if (rehearsal === undefined) return;
-    this.#rehearsing = rehearsal({ crew, lent: true }, () => this.#over).catch(() => undefined);
+    void this.#reserve.touch(() => this.#cancelled);
+    if (warmUp === undefined) return;
+    this.#warmingUp = warmUp({ group, borrowed: true }, () => this.#cancelled).catch(() => undefined);
   }
 }

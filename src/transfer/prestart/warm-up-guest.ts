@@ -1,6 +1,6 @@
-// A guest of a few megabytes that was never there, for rehearsals: pages of text, of numbers, of noise and of zeros, sent
-// round after round as QEMU sends them, some unchanged, some changed a little, some all over. The bytes are the same
-// every time, and there is no end to them.
+// The synthetic guest of the warm-up: a few megabytes of text, numbers, noise and zeros, sent in rounds as QEMU sends them. From
+// round to round some pages stay unchanged, some change a little, some completely. The bytes are the same every time, and the
+// stream has no end.
 
 import { Buffer } from 'node:buffer';
 
@@ -12,12 +12,12 @@ import { PAGE_BYTES } from '../../page/size.js';
 /** Pages of the guest. */
 const GUEST_PAGES = 1024;
 const BLOCK_NAME = 'pc.ram';
-/** Pages that QEMU writes between two visits of its main loop, about. */
+/** About as many pages as QEMU writes between two visits of its main loop. */
 const PART_PAGES = 64;
-/** One in so many is told as a fill byte. */
+/** One page in so many is sent as a fill byte. */
 const ZERO_EVERY = 16;
-/** Later rounds leave out pages, now this one, now that. */
-const LEFT_OUT_EVERY = 5;
+/** Later rounds skip one page in so many, a different one each round. */
+const SKIPPED_EVERY = 5;
 
 export function* warmUpGuest(): Generator<Buffer, void> {
   const pages = new Pages();
@@ -26,7 +26,7 @@ export function* warmUpGuest(): Generator<Buffer, void> {
     for (let first = 0; first < GUEST_PAGES; first += PART_PAGES) {
       yield Buffer.concat([Buffer.of(SECTION.part), u32(RAM_SECTION.id)]);
       for (let number = first; number < first + PART_PAGES; number++) {
-        if (round > 0 && (number + round) % LEFT_OUT_EVERY === 0) continue;
+        if (round > 0 && (number + round) % SKIPPED_EVERY === 0) continue;
         const flags = number % ZERO_EVERY === 0 ? RAM_FLAG.zero : RAM_FLAG.page;
         // The first of a part names the block, as it does in QEMU's rounds.
         if (number < first + 2) yield Buffer.concat([word(number * PAGE_BYTES, flags), counted(BLOCK_NAME)]);
@@ -49,10 +49,10 @@ class Pages {
   page(number: number, round: number): Buffer {
     const page = this.#page;
     const way = number % 7;
-    // All over, and back again; the others keep their contents but for what follows.
+    // These pages change completely; the others keep their template but for the changes below.
     const base = way === 0 ? number + round : number;
     this.#templates[base % TEMPLATES]!.copy(page);
-    // A few are as they were, and equal to others.
+    // These pages are unchanged, and equal to others.
     if (way === 1) return page;
     page.writeUInt32LE(number + 1, STAMP_AT);
     if (way === 2 || way === 3) page.writeUInt32LE(round, STAMP_AT + 4);

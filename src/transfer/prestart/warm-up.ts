@@ -1,13 +1,14 @@
-// A transfer of nothing to nobody: some megabytes that look like a guest's, through the same threads and the same code as
-// the transfer to come. V8 compiles what runs often, and takes a good part of a processor second to find out; while a guest
-// migrates, that part is missing (docs/ARCHITECTURE.md has the figures). Nothing of what comes out is used.
+// Warm-up: sends 48 MiB of synthetic pages through the threads and the code of the coming transfer. V8 compiles what runs often, and
+// needs a good part of a processor second to find that out. After a warm-up the transfer does not pay for it while a guest
+// migrates (docs/ARCHITECTURE.md has the figures). The output is discarded.
 
-import { setImmediate as turn } from 'node:timers/promises';
+import { setImmediate as nextTurn } from 'node:timers/promises';
 
 import type { CodecName } from '../../codec/codec.js';
 import { QemuGrammar } from '../../grammar/qemu/qemu.js';
 import type { ByteSink, ByteSource } from '../../io/bytes.js';
 import { PlainSink } from '../../io/plain-sink.js';
+import { Signal } from '../../os/signal.js';
 import { ThreadGroup } from '../../pool/thread-group.js';
 import type { GivenThreads } from '../../pool/worker-pool.js';
 import { COMPRESS_ENTRY } from '../../os/entries.js';
@@ -16,68 +17,71 @@ import { NativeInlet } from '../../container/native-inlet.js';
 import { Receiver } from '../receiver/receiver.js';
 import { warmUpGuest } from './warm-up-guest.js';
 import { Sender } from '../sender/sender.js';
-import type { Rehearsal } from './prestart.js';
+import type { WarmUp } from './prestart.js';
 import { Statistics } from '../statistics/statistics.js';
 
-/** Small, for what it takes: memory that is not given back at once counts against the transfer's limit. */
+/** Both are small: memory that is not given back at once counts against the transfer's limit. */
 const CHUNK_BYTES = 128 * 1024;
 const STORE_BYTES = 1024 * 1024;
-/** After so many bytes little more is compiled. */
-const ENOUGH_BYTES = 48 * 1024 * 1024;
-/** Resident while it goes on, with its one thread more (132 MB were measured at two threads): upper bounds. */
-const MEMORY_BYTES = 96 * 1024 * 1024;
-const MEMORY_BYTES_A_THREAD = 16 * 1024 * 1024;
-/** Its own slots need no other limit than that. */
+/** After so many bytes V8 compiles little more. */
+const WARM_UP_BYTES = 48 * 1024 * 1024;
+/** Upper bounds of the resident memory while the warm-up runs, with its one extra thread (measured at two threads: 132 MB). */
+const BASE_MEMORY_BYTES = 96 * 1024 * 1024;
+const MEMORY_BYTES_PER_THREAD = 16 * 1024 * 1024;
+/** The slots of the warm-up are counted in the bounds above. */
 const UNLIMITED = Number.MAX_SAFE_INTEGER;
 
-export interface Parts {
+export interface WarmUpParts {
   readonly threads: number;
-  /** Of the transfer. Where it is too small for a rehearsal there is none. */
+  /** Bytes that the transfer may take. Where they are too few for a warm-up, there is none. */
   readonly memoryLimit: number;
   readonly zstdBinding: string;
   readonly nice?: number | undefined;
 }
 
-function hasRoom({ memoryLimit, threads }: Parts): boolean {
-  return memoryLimit >= MEMORY_BYTES + (threads + 1) * MEMORY_BYTES_A_THREAD;
+function fitsMemory({ memoryLimit, threads }: WarmUpParts): boolean {
+  return memoryLimit >= BASE_MEMORY_BYTES + (threads + 1) * MEMORY_BYTES_PER_THREAD;
 }
 
-export function warmUpSending(parts: Parts & { readonly codec: CodecName }): Rehearsal | undefined {
-  if (!hasRoom(parts)) return undefined;
-  return (crew, over) => sender(parts, over, new Nobody(), crew).run();
+export function warmUpSending(parts: WarmUpParts & { readonly codec: CodecName }): WarmUp | undefined {
+  if (!fitsMemory(parts)) return undefined;
+  return (threads, isCancelled) => makeSender(parts, isCancelled, new DiscardSink(), threads).run();
 }
 
-/** What comes in is made by a thread of its own, which goes home afterwards. */
-export function warmUpReceiving(parts: Parts): Rehearsal | undefined {
-  if (!hasRoom(parts)) return undefined;
-  return async (crew, over) => {
-    const conduit = new Conduit();
+/** A thread of its own makes the input; it ends with the warm-up. */
+export function warmUpReceiving(parts: WarmUpParts): WarmUp | undefined {
+  if (!fitsMemory(parts)) return undefined;
+  return async (given, isCancelled) => {
+    const pipe = new MemoryPipe();
     const { threads, zstdBinding } = parts;
-    const ends = { source: conduit, head: new Uint8Array(0), sink: new Nobody() };
+    const ends = { source: pipe, head: new Uint8Array(0), sink: new DiscardSink() };
     const plan = {
       ...{ threads, zstdBinding, memoryLimit: UNLIMITED },
       ...{ codecBytes: () => 0, ioTimeout: 0, passThrough: false },
     };
     const inlet = new NativeInlet({ ...ends, ioTimeout: 0 });
-    const receiver = new Receiver(inlet, plan, ends, { statistics: new Statistics(), crew: () => crew });
+    const receiver = new Receiver(inlet, plan, ends, {
+      statistics: new Statistics(),
+      takeThreads: () => given,
+    });
     const helper = new ThreadGroup({ entry: COMPRESS_ENTRY, threads: 1 });
-    const helping = { crew: helper, lent: true };
-    const feeding = sender({ ...parts, codec: 'zstd', threads: 1 }, over, conduit, helping).run();
-    // Whichever fails, the other learns it, and nothing is left behind.
+    const coding = { ...parts, codec: 'zstd' as const, threads: 1 };
+    const feeding = makeSender(coding, isCancelled, pipe, { group: helper, borrowed: true }).run();
+    // Where one side fails, the closed pipe ends the other.
     const results = await Promise.allSettled([
-      receiver.run().finally(() => conduit.close()),
-      feeding.finally(() => conduit.finish()),
+      receiver.run().finally(() => pipe.close()),
+      feeding.finally(() => pipe.finish()),
     ]);
     await helper.close();
     for (const result of results) if (result.status === 'rejected') throw result.reason;
   };
 }
 
-function sender(
-  parts: Parts & { readonly codec: CodecName },
-  over: () => boolean,
+function makeSender(
+  parts: WarmUpParts & { readonly codec: CodecName },
+  isCancelled: () => boolean,
   sink: ByteSink,
-  crew: GivenThreads,
+  given: GivenThreads,
 ): Sender {
   const { threads, codec, zstdBinding, nice } = parts;
   const plan = layOutPlan({
@@ -88,33 +92,33 @@ function sender(
     work: { zstdBinding, nice },
     pace: { flushAfter: 1000 },
   });
-  const source = new Script(warmUpGuest(), over);
+  const source = new SyntheticSource(warmUpGuest(), isCancelled);
   return new Sender(
     plan,
     { source, grammar: new QemuGrammar(), sink },
-    { statistics: new Statistics(), takeThreads: () => crew },
+    { statistics: new Statistics(), takeThreads: () => given },
   );
 }
 
-/** What is read: pieces, until there were enough of them or somebody calls it off. */
-class Script implements ByteSource {
-  readonly label = 'rehearsal';
+/** Gives the pieces until they are WARM_UP_BYTES or the warm-up is cancelled. */
+class SyntheticSource implements ByteSource {
+  readonly label = 'warm-up';
   readonly #pieces: Iterator<Uint8Array, void>;
-  readonly #over: () => boolean;
+  readonly #isCancelled: () => boolean;
   #piece: Uint8Array = new Uint8Array(0);
-  #left = ENOUGH_BYTES;
+  #left = WARM_UP_BYTES;
 
-  constructor(pieces: Iterator<Uint8Array, void>, over: () => boolean) {
+  constructor(pieces: Iterator<Uint8Array, void>, isCancelled: () => boolean) {
     this.#pieces = pieces;
-    this.#over = over;
+    this.#isCancelled = isCancelled;
   }
 
   async read(target: Uint8Array): Promise<number> {
-    // Whoever connects is heard between any two reads.
-    await turn();
+    // Between two reads the main thread notices a connection.
+    await nextTurn();
     let at = 0;
     while (at < target.length) {
-      if (this.#left <= 0 || this.#over()) return at;
+      if (this.#left <= 0 || this.#isCancelled()) return at;
       if (this.#piece.length === 0) {
         const next = this.#pieces.next();
         if (next.done === true) return at;
@@ -135,33 +139,33 @@ class Script implements ByteSource {
   }
 }
 
-class Nobody extends PlainSink {
-  readonly label = 'rehearsal';
+class DiscardSink extends PlainSink {
+  readonly label = 'warm-up';
 
   write(): Promise<void> {
-    return turn();
+    return nextTurn();
   }
 }
 
-/** From a sender to a receiver: a write is done when it has been read. */
-class Conduit implements ByteSource, ByteSink {
-  readonly label = 'rehearsal';
+/** From a sender to a receiver: a write is done when the reader has it all. */
+class MemoryPipe implements ByteSource, ByteSink {
+  readonly label = 'warm-up';
   #piece: Uint8Array = new Uint8Array(0);
   #ended = false;
-  #wake: () => void = () => undefined;
+  readonly #changed = new Signal();
 
   async write(bytes: Uint8Array): Promise<void> {
     this.#piece = bytes;
-    this.#wake();
-    while (this.#piece.length > 0 && !this.#ended) await this.#change();
+    this.#changed.notify();
+    while (this.#piece.length > 0 && !this.#ended) await this.#changed.wait();
   }
 
   async read(target: Uint8Array): Promise<number> {
-    while (this.#piece.length === 0 && !this.#ended) await this.#change();
+    while (this.#piece.length === 0 && !this.#ended) await this.#changed.wait();
     const part = this.#piece.subarray(0, target.length);
     target.set(part);
     this.#piece = this.#piece.subarray(part.length);
-    if (this.#piece.length === 0) this.#wake();
+    if (this.#piece.length === 0) this.#changed.notify();
     return part.length;
   }
 
@@ -179,11 +183,7 @@ class Conduit implements ByteSource, ByteSink {
 
   close(): Promise<void> {
     this.#ended = true;
-    this.#wake();
+    this.#changed.notify();
     return Promise.resolve();
-  }
-
-  #change(): Promise<void> {
-    return new Promise((resolve) => (this.#wake = resolve));
   }
 }

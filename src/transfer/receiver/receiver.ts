@@ -40,7 +40,7 @@ export interface ReceiverExtras {
   /** Called once, when the host gives fewer threads than were asked for. */
   readonly onFewer?: FewerThreads | undefined;
   /** Hands over pre-started threads; the receiver closes them. Undefined if none are running. */
-  readonly crew?: (() => GivenThreads | undefined) | undefined;
+  readonly takeThreads?: (() => GivenThreads | undefined) | undefined;
   /** Memory for the page store that was allocated beforehand. */
   readonly storeMemory?: StoreMemory | undefined;
   /** Called when the sink has taken everything and all of it is verified, before the threads are ended. */
@@ -192,7 +192,7 @@ export class Receiver implements Arrivals {
 
   #start(needs: StreamNeeds, geometry: SlotGeometry): void {
     const { threads, zstdBinding, hostThreads } = this.#plan;
-    const { onFewer, crew, storeMemory } = this.#extras;
+    const { onFewer, takeThreads, storeMemory } = this.#extras;
     this.#needs = needs;
     const pool = new OrderedPool({
       entry: DECOMPRESS_ENTRY,
@@ -208,7 +208,7 @@ export class Receiver implements Arrivals {
         store: allocateStore(needs.storeBytes, geometry.slots, storeMemory),
       },
       // After the store: taking the threads gives up the memory that was allocated beforehand.
-      crew: crew?.(),
+      given: takeThreads?.(),
     });
     this.#pool = pool;
     if (this.#failure !== undefined) pool.fail(this.#failure);

@@ -53,8 +53,8 @@ export class Filler implements SegmentSink {
   #regionOfChunk: Region = 'other';
   #cut: Cut | undefined;
   #late: Late[] = [];
-  /** Bytes at the start of what the grammar reports next that have left already (see leftAlready). */
-  #ahead = 0;
+  /** Bytes of the next reported items that a flush already sent as skeleton (see leftAlready). */
+  #flushedAhead = 0;
   readonly #regions: boolean;
   readonly #rounds: RoundCounter | undefined;
   readonly #identities: Float64Array | undefined;
@@ -110,7 +110,7 @@ export class Filler implements SegmentSink {
    * flush); when it reports them, they are left out.
    */
   leftAlready(bytes: number): void {
-    this.#ahead = bytes;
+    this.#flushedAhead = bytes;
   }
 
   /**
@@ -188,13 +188,13 @@ export class Filler implements SegmentSink {
 
   #report(kind: number, count: number, identity = NO_IDENTITY): void {
     if (count === 0) return;
-    if (this.#ahead === 0) {
+    if (this.#flushedAhead === 0) {
       this.#add(kind, count, identity);
       return;
     }
     const unit = bytesOf(kind);
-    const known = Math.min(this.#ahead, unit * count);
-    this.#ahead -= known;
+    const known = Math.min(this.#flushedAhead, unit * count);
+    this.#flushedAhead -= known;
     // The unit that was sent in part goes on as skeleton; whole units after it are what they are.
     const partial = (unit - (known % unit)) % unit;
     if (partial > 0) this.#add(SEGMENT.skeleton, partial);

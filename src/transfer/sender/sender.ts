@@ -122,7 +122,7 @@ export class Sender implements ChunkTaker {
     return new OrderedPool({
       entry: COMPRESS_ENTRY,
       threads: coding.threads,
-      crew: this.#with.takeThreads?.(),
+      given: this.#with.takeThreads?.(),
       onFewer: this.#with.onFewer,
       geometry: memory.slots,
       atOnce,

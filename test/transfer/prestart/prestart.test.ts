@@ -1,4 +1,4 @@
-// Threads that wait for somebody to connect, and what they do meanwhile.
+// Threads that start before the peer connects, and their warm-up.
 
 import assert from 'node:assert/strict';
 import { afterEach, describe, it } from 'node:test';
@@ -7,7 +7,7 @@ import { storeMemoryBytes } from '../../../src/chunk/page-store.js';
 import { RamferryError } from '../../../src/errors.js';
 import { COMPRESS_ENTRY, DECOMPRESS_ENTRY } from '../../../src/os/entries.js';
 import { warmUpReceiving, warmUpSending } from '../../../src/transfer/prestart/warm-up.js';
-import { type Rehearsal, Prestart } from '../../../src/transfer/prestart/prestart.js';
+import { type WarmUp, Prestart } from '../../../src/transfer/prestart/prestart.js';
 import type { ThreadGroup } from '../../../src/pool/thread-group.js';
 import { MIB } from '../../../src/units.js';
 
@@ -16,145 +16,141 @@ const PARTS = { threads: 2, zstdBinding: '', memoryLimit: 320 * MIB };
 const open: Prestart[] = [];
 
 afterEach(async () => {
-  await Promise.all(open.splice(0).map((standby) => standby.close()));
+  await Promise.all(open.splice(0).map((prestart) => prestart.close()));
 });
 
-function make(rehearsal: Rehearsal | undefined, entry = COMPRESS_ENTRY): Prestart {
-  const standby = new Prestart({ entry, threads: 2, rehearsal, storeBytes: 2 * MIB });
-  open.push(standby);
-  return standby;
+function make(warmUp: WarmUp | undefined, entry = COMPRESS_ENTRY): Prestart {
+  const prestart = new Prestart({ entry, threads: 2, warmUp: warmUp, storeBytes: 2 * MIB });
+  open.push(prestart);
+  return prestart;
 }
 
-function listen(standby: Prestart, onListening?: (address: string) => void): void {
-  standby.whileListening({ onListening }).onListening!('unix:/somewhere');
+function listen(prestart: Prestart, onListening?: (address: string) => void): void {
+  prestart.whileListening({ onListening }).onListening!('unix:/somewhere');
 }
 
-describe('standby', () => {
-  it('does nothing until somebody listens, and then tells whoever else wants to know', LIMIT, () => {
+describe('Prestart', () => {
+  it('starts when an address listens, once, and passes the address on', LIMIT, () => {
     const heard: string[] = [];
-    let rehearsals = 0;
-    const standby = make(() => {
-      rehearsals++;
+    let warmUps = 0;
+    const prestart = make(() => {
+      warmUps++;
       return Promise.resolve();
     });
-    assert.equal(standby.take(), undefined);
-    listen(standby, (address) => heard.push(address));
-    listen(standby);
+    assert.equal(prestart.take(), undefined);
+    listen(prestart, (address) => heard.push(address));
+    listen(prestart);
     assert.deepEqual(heard, ['unix:/somewhere']);
-    assert.equal(rehearsals, 1, 'once is enough');
+    assert.equal(warmUps, 1, 'once is enough');
   });
 
-  it('has nothing to rehearse for when somebody is there before', LIMIT, () => {
-    const standby = make(() => assert.fail('a rehearsal'));
-    standby.arrived();
-    listen(standby);
-    assert.equal(standby.take(), undefined);
+  it('starts nothing when the peer connects before an address listens', LIMIT, () => {
+    const prestart = make(() => assert.fail('a warm-up'));
+    prestart.cancelWarmUp();
+    listen(prestart);
+    assert.equal(prestart.take(), undefined);
   });
 
-  it('gives its threads away once, for good', LIMIT, async () => {
-    const standby = make(() => Promise.resolve());
-    listen(standby);
-    standby.arrived();
-    const given = standby.take();
-    assert.equal(given?.lent, false);
-    assert.equal(standby.take(), undefined);
-    await standby.close();
-    assert.equal(given.crew.threads.length, 2, 'whoever took them ends them');
-    await given.crew.close();
+  it('take: hands over the threads once, and no longer closes them', LIMIT, async () => {
+    const prestart = make(() => Promise.resolve());
+    listen(prestart);
+    prestart.cancelWarmUp();
+    const given = prestart.take();
+    assert.equal(given?.borrowed, false);
+    assert.equal(prestart.take(), undefined);
+    await prestart.close();
+    assert.equal(given.group.threads.length, 2, 'the caller closes them');
+    await given.group.close();
   });
 
-  it('ends threads that nobody took, and the rehearsal with them', LIMIT, async () => {
-    let crew: ThreadGroup | undefined;
+  it('close: ends the warm-up and threads that were not taken', LIMIT, async () => {
+    let group: ThreadGroup | undefined;
     let ended = false;
-    const standby = make(async (given, over) => {
-      crew = given.crew;
+    const prestart = make(async (given, over) => {
+      group = given.group;
       while (!over()) await new Promise(setImmediate);
       ended = true;
     });
-    listen(standby);
-    await standby.close();
+    listen(prestart);
+    await prestart.close();
     assert.ok(ended);
-    assert.deepEqual(crew!.threads, []);
+    assert.deepEqual(group!.threads, []);
   });
 
-  it('keeps to itself what a rehearsal failed with', LIMIT, async () => {
-    const standby = make(() => Promise.reject(new RamferryError('ERR_CODEC_UNAVAILABLE', 'no codec')));
-    listen(standby);
-    await standby.close();
+  it('ignores the errors of a warm-up', LIMIT, async () => {
+    const prestart = make(() => Promise.reject(new RamferryError('ERR_CODEC_UNAVAILABLE', 'no codec')));
+    listen(prestart);
+    await prestart.close();
   });
 
-  it('gives the memory of a page store away once, to whoever needs that much', LIMIT, async () => {
-    const standby = make(() => Promise.resolve());
-    assert.equal(standby.takeStore(2 * MIB), undefined, 'nobody listens');
-    listen(standby);
-    const memory = standby.takeStore(2 * MIB);
+  it('takeStore: hands over the memory once, for a store of that size', LIMIT, async () => {
+    const prestart = make(() => Promise.resolve());
+    assert.equal(prestart.takeStore(2 * MIB), undefined, 'no address listens');
+    listen(prestart);
+    const memory = prestart.takeStore(2 * MIB);
     assert.equal(memory?.byteLength, storeMemoryBytes(512));
     assert.ok(new Uint8Array(memory).every((byte) => byte === 0));
-    assert.equal(standby.takeStore(2 * MIB), undefined);
+    assert.equal(prestart.takeStore(2 * MIB), undefined);
     const other = make(() => Promise.resolve());
     listen(other);
     assert.equal(other.takeStore(MIB), undefined, 'another size');
-    await standby.close();
+    await prestart.close();
   });
 
-  it('gives the memory of a page store up when the threads are taken without it', LIMIT, async () => {
-    const standby = make(() => Promise.resolve());
-    listen(standby);
-    const { crew } = standby.take()!;
-    assert.equal(standby.takeStore(2 * MIB), undefined);
-    await crew.close();
+  it('take: gives up store memory that was not taken before', LIMIT, async () => {
+    const prestart = make(() => Promise.resolve());
+    listen(prestart);
+    const { group } = prestart.take()!;
+    assert.equal(prestart.takeStore(2 * MIB), undefined);
+    await group.close();
   });
 
-  it('has its threads ready without a rehearsal, too', LIMIT, async () => {
-    const standby = make(undefined);
-    listen(standby);
-    const { crew } = standby.take()!;
-    assert.equal(crew.threads.length, 2);
-    await crew.close();
+  it('starts the threads without a warm-up', LIMIT, async () => {
+    const prestart = make(undefined);
+    listen(prestart);
+    const { group } = prestart.take()!;
+    assert.equal(group.threads.length, 2);
+    await group.close();
   });
 });
 
-describe('a rehearsal', () => {
-  it('is left out where the memory limit has no room for it', () => {
+describe('warm-up', () => {
+  it('is left out below its share of the memory limit', () => {
     const tight = { ...PARTS, memoryLimit: 128 * MIB };
     assert.equal(warmUpSending({ ...tight, codec: 'zstd' }), undefined);
     assert.equal(warmUpReceiving(tight), undefined);
-    assert.notEqual(warmUpReceiving({ ...tight, threads: 1 }), undefined, 'one thread has enough of it');
+    assert.notEqual(warmUpReceiving({ ...tight, threads: 1 }), undefined, 'one thread has enough memory');
   });
 
-  for (const [what, rehearsal, entry] of [
-    ['of sending', warmUpSending({ ...PARTS, codec: 'zstd' })!, COMPRESS_ENTRY],
-    ['of receiving', warmUpReceiving(PARTS)!, DECOMPRESS_ENTRY],
+  for (const [what, warmUp, entry] of [
+    ['sending', warmUpSending({ ...PARTS, codec: 'zstd' })!, COMPRESS_ENTRY],
+    ['receiving', warmUpReceiving(PARTS)!, DECOMPRESS_ENTRY],
   ] as const) {
-    it(
-      `${what} succeeds, comes to its end by itself, and leaves the threads as they were`,
-      LIMIT,
-      async () => {
-        let outcome: unknown = 'none';
-        let threads: number[] = [];
-        const ids = (crew: ThreadGroup): number[] =>
-          crew.threads.map(({ threadId }) => threadId).sort((a, b) => a - b);
-        const standby = make(async (given, over) => {
-          threads = ids(given.crew);
-          outcome = await rehearsal(given, over).then(
-            () => 'good',
-            (thrown: unknown) => thrown,
-          );
-        }, entry);
-        listen(standby);
-        while (outcome === 'none') await new Promise(setImmediate);
-        assert.equal(outcome, 'good');
-        const { crew } = standby.take()!;
-        assert.deepEqual(ids(crew), threads);
-        await crew.close();
-      },
-    );
+    it(`${what}: succeeds, ends by itself, and leaves the threads running`, LIMIT, async () => {
+      let outcome: unknown = 'none';
+      let threads: number[] = [];
+      const ids = (group: ThreadGroup): number[] =>
+        group.threads.map(({ threadId }) => threadId).sort((a, b) => a - b);
+      const prestart = make(async (given, over) => {
+        threads = ids(given.group);
+        outcome = await warmUp(given, over).then(
+          () => 'good',
+          (thrown: unknown) => thrown,
+        );
+      }, entry);
+      listen(prestart);
+      while (outcome === 'none') await new Promise(setImmediate);
+      assert.equal(outcome, 'good');
+      const { group } = prestart.take()!;
+      assert.deepEqual(ids(group), threads);
+      await group.close();
+    });
 
-    it(`${what} ends at once when somebody has come`, LIMIT, async () => {
-      const standby = make(rehearsal, entry);
-      listen(standby);
-      standby.arrived();
-      await standby.close();
+    it(`${what}: ends at once when the peer connects`, LIMIT, async () => {
+      const prestart = make(warmUp, entry);
+      listen(prestart);
+      prestart.cancelWarmUp();
+      await prestart.close();
     });
   }
 });

@@ -26,7 +26,7 @@ describe('startUp', () => {
   });
 
   it('does not count time that other programs took', () => {
-    // The receiver's 0.6 s of decompression, and a second of its rehearsal.
+    // The receiver's 0.6 s of decompression, and a second of its warm-up.
     about(0.3, startUp({ wall: 2.9, cpu: 1.3 }, [load, load], route));
   });
 
