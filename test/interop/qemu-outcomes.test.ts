@@ -5,6 +5,7 @@ import assert from 'node:assert/strict';
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, it } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
 
 import { BareMachine, missingQemu } from '../../lab/qemu/bare-machine.js';
 import { scratchDirectory, type Scratch } from '../../lab/cleanup.js';
@@ -208,9 +209,14 @@ describe('the outcome of a migration of QEMU', { skip: missingQemu() }, () => {
     const source = await machine('source', []);
     const send = ferry('send', `unix-listen:${path('out')}`, path('guest.rf'));
     await send.listening();
-    await source.migrate(`unix:${path('out')}`, 1_000);
-    await source.qmp.execute('migrate_cancel');
-    const sent = await send.ended;
+    let sent: FerryEnd | undefined;
+    // QEMU connects in the background. Cancelled before that, it has never come, and `send` still listens.
+    while (sent === undefined) {
+      await source.migrate(`unix:${path('out')}`, 1_000);
+      await source.qmp.execute('migrate_cancel');
+      await source.migrationEnd();
+      sent = await Promise.race([send.ended, sleep(3_000, undefined)]);
+    }
     assert.equal(sent.status, 9, sent.output);
     assert.ok(!existsSync(path('guest.rf')));
   });
