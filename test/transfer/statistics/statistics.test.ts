@@ -1,10 +1,10 @@
-// What a transfer's figures become in progress and summary, on a clock and a process of the test's own.
+// Progress and summary of a transfer. The test supplies the clock and the process counters.
 
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { Statistics, type Meter } from '../../../src/transfer/statistics/statistics.js';
 
-/** A process whose clock stands still unless told otherwise. */
+/** A meter whose clock stands still until the test moves it. */
 function fixedMeter(): Meter & { time: number; cpu: number } {
   return {
     time: 1000,
@@ -19,8 +19,8 @@ function fixedMeter(): Meter & { time: number; cpu: number } {
   };
 }
 
-describe('statistics of a transfer', () => {
-  it('say what happened in the words of query-migrate', () => {
+describe('Statistics', () => {
+  it('summary: reports the fields of query-migrate under their camel-case names', () => {
     const meter = fixedMeter();
     const statistics = new Statistics({ meter });
     meter.time += 40;
@@ -41,8 +41,8 @@ describe('statistics of a transfer', () => {
     meter.cpu += 1.5;
     assert.deepEqual(statistics.summary('completed'), {
       status: 'completed',
-      'total-time': 2040,
-      'setup-time': 40,
+      totalTime: 2040,
+      setupTime: 40,
       ram: {
         transferred: 15_000,
         remaining: 0,
@@ -50,17 +50,17 @@ describe('statistics of a transfer', () => {
         duplicate: 4,
         skipped: 3,
         normal: 4,
-        'normal-bytes': 16_384,
+        normalBytes: 16_384,
         mbps: 0.06,
-        'pages-per-second': 6,
-        'page-size': 4096,
+        pagesPerSecond: 6,
+        pageSize: 4096,
       },
       compression: {
         pages: 3,
         busy: 1,
-        'busy-rate': 0.5,
-        'compressed-size': 10_265,
-        'compression-rate': 4,
+        busyRate: 0.5,
+        compressedSize: 10_265,
+        compressionRate: 4,
       },
       pages: { zero: 4, duplicate: 1, same: 2, delta: 1, literal: 3 },
       chunks: {
@@ -71,18 +71,18 @@ describe('statistics of a transfer', () => {
           none: { chunks: 1, decoded: 4096, encoded: 4196 },
         },
       },
-      'cpu-seconds': 1.5,
-      'peak-memory': 123_456,
+      cpuSeconds: 1.5,
+      peakMemory: 123_456,
     });
   });
 
-  it('have no compression section when nothing was compressed', () => {
+  it('summary: has no compression section when no chunk was compressed', () => {
     const statistics = new Statistics({ meter: fixedMeter() });
     statistics.addChunk({ codec: 'none', decoded: 4096, encoded: 4196, pages: { literal: 1 }, stored: true });
     assert.ok(!('compression' in statistics.summary('completed')));
   });
 
-  it('tell what remained, and why, when the transfer failed', () => {
+  it('summary: reports the remaining bytes and the error, transfer failed', () => {
     const statistics = new Statistics({ meter: fixedMeter(), totalBytes: 1000 });
     statistics.addGuestBytes(400);
     const error = { code: 'ERR_LINK_CLOSED', message: 'gone' } as const;
@@ -92,20 +92,20 @@ describe('statistics of a transfer', () => {
     assert.deepEqual(summary.error, error);
   });
 
-  it('hold only finite numbers when nothing happened at all', () => {
+  it('summary: holds only finite numbers, no byte transferred', () => {
     const summary = new Statistics({ meter: fixedMeter() }).summary('cancelled');
     for (const value of Object.values(summary.ram)) assert.ok(Number.isFinite(value));
     assert.equal(summary.setupTime, 0);
   });
 
-  it('include the downtime only when somebody measured it', () => {
+  it('summary: includes the downtime only once it is recorded', () => {
     const statistics = new Statistics({ meter: fixedMeter() });
     assert.ok(!('downtime' in statistics.summary('completed')));
     statistics.recordDowntime(27.4);
     assert.equal(statistics.summary('completed').downtime, 27);
   });
 
-  it('estimate the rest from the average rate since data flowed', () => {
+  it('progress: estimates the remaining time from the average rate since set-up ended', () => {
     const meter = fixedMeter();
     const statistics = new Statistics({ meter, totalBytes: 4_000_000 });
     meter.time += 500;
@@ -127,7 +127,7 @@ describe('statistics of a transfer', () => {
     });
   });
 
-  it('read the real process by default', () => {
+  it('reads the clock and counters of the process by default', () => {
     const summary = new Statistics().summary('completed');
     assert.ok(summary.peakMemory > 1024 * 1024);
     assert.ok(summary.cpuSeconds >= 0);
