@@ -2,7 +2,7 @@
 // Its exit status is part of the link: the input has ended well, or the output is complete, only when it is 0.
 // The command runs in a process group of its own, which is killed when the link is given up or the process exits.
 
-import { spawn, type ChildProcess, type SpawnOptions } from 'node:child_process';
+import { spawn, type ChildProcess } from 'node:child_process';
 import fs from 'node:fs';
 import type net from 'node:net';
 import { RamferryError } from '../errors.js';
@@ -30,8 +30,14 @@ const GRACE_MS = 500;
 const WATCH = 'read -r word && exit; kill -s TERM -- "-$1"; sleep 1; kill -s KILL -- "-$1"';
 
 /**
- * A process that outlives ours by a second: a command may ignore that its pipe is gone, and nothing else ends it when this
- * process is killed.
+ * Runs the command line $1 once a line arrives on descriptor 3. The line is sent after the watcher has started. When this
+ * process is killed before that, descriptor 3 ends and the command does not run: there is no moment without a watcher.
+ */
+const GATE = 'read -r ramferry_gate <&3 && exec /bin/sh -c "$1" 3<&-';
+
+/**
+ * Starts the watcher, a process that outlives ours by a second. A command may ignore the end of its pipe, and nothing else
+ * ends it when this process is killed.
  * @returns calls the watch off
  */
 function watch(pid: number | undefined): () => void {
@@ -53,6 +59,15 @@ function watch(pid: number | undefined): () => void {
   }
 }
 
+/** Lets the shell behind GATE run its command. */
+function openGate(child: ChildProcess): void {
+  // Absent when descriptors have run out.
+  const gate = child.stdio[3] as (net.Socket & { unref(): void }) | null | undefined;
+  gate?.on('error', () => undefined);
+  gate?.unref();
+  gate?.end('start\n', () => gate.destroy());
+}
+
 /** The command, while it runs and after. */
 class Command {
   readonly #child: ChildProcess;
@@ -67,6 +82,7 @@ class Command {
     const onExit = (): void => this.#signal('SIGKILL');
     process.on('exit', onExit);
     const callOff = watch(child.pid);
+    openGate(child);
     this.#ended = new Promise((resolve) => {
       const end = (failure: RamferryError | undefined): void => {
         this.#running = false;
@@ -142,8 +158,8 @@ function start(line: string, forReading: boolean, link: SocketLinkOptions): Star
   return { command, link: socketLinkOfDescriptor(ends[forReading ? 0 : 1], link) };
 }
 
-function spawnShell(line: string, stdio: NonNullable<SpawnOptions['stdio']>): ChildProcess {
-  return spawn('/bin/sh', ['-c', line], { stdio, detached: true });
+function spawnShell(line: string, stdio: readonly ('ignore' | 'pipe' | number)[]): ChildProcess {
+  return spawn('/bin/sh', ['-c', GATE, '/bin/sh', line], { stdio: [...stdio, 'pipe'], detached: true });
 }
 
 function linkOptions(label: string, forReading: boolean, options: OpenOptions): SocketLinkOptions {

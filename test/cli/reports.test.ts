@@ -203,19 +203,31 @@ describe('words of others', () => {
 });
 
 describe('the command of exec:', () => {
+  /** Runs the line, which stores its process ID in `file`; kills the process with SIGKILL if the line does not; awaits the end of both. */
+  async function assertEndsWithProcess(line: string, file: string, kill: boolean): Promise<void> {
+    const command = new Command(['receive', '--quiet', line, fresh()]);
+    const written = async (): Promise<string> => (await readFile(file, 'utf8').catch(() => '')).trim();
+    while ((await written()) === '') await setTimeout(10);
+    const child = Number(await written());
+    if (kill) command.process.kill('SIGKILL');
+    const ended = (async () => {
+      while (lives(child)) await setTimeout(20);
+      // Its standard error is also the command's, so it ends after the command.
+      await command.ended;
+    })();
+    await within('the command to end', ended, () => process.kill(-child, 'SIGKILL'), 60_000);
+  }
+
   it('does not outlive a process that is killed, even when it ignores SIGTERM', async () => {
     const pid = fresh();
     const line = `exec:trap '' TERM; echo $$ > ${pid}; cat ${image}.rf; sleep 600`;
-    const command = new Command(['receive', '--quiet', line, fresh()]);
-    const written = async (): Promise<string> => (await readFile(pid, 'utf8').catch(() => '')).trim();
-    while ((await written()) === '') await setTimeout(10);
-    const child = Number(await written());
-    command.process.kill('SIGKILL');
-    await command.ended;
-    const ended = (async () => {
-      while (lives(child)) await setTimeout(20);
-    })();
-    await within('the command to end', ended, () => process.kill(-child, 'SIGKILL'), 60_000);
+    await assertEndsWithProcess(line, pid, true);
+  });
+
+  it('does not outlive a process that is killed when the command starts', async () => {
+    const pid = fresh();
+    const line = `exec:kill -s KILL $PPID; trap '' TERM; echo $$ > ${pid}; sleep 600`;
+    await assertEndsWithProcess(line, pid, false);
   });
 });
 
