@@ -10,7 +10,7 @@ import { PageStore } from '../src/chunk/page-store.js';
 import { readChunkHeader } from '../src/chunk/record.js';
 import type { FrameFormat } from '../src/container/frames/record.js';
 import { writeSparseAt } from '../src/io/file/sparse.js';
-import { threadClock } from '../src/os/thread-clock.js';
+import { threadClock } from '../src/os/cpu-time.js';
 import { PAGE_BYTES } from '../src/page/size.js';
 import { TASK } from '../src/slot/job.js';
 import type { SlotViews } from '../src/slot/layout.js';

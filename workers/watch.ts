@@ -6,7 +6,7 @@ import { Buffer } from 'node:buffer';
 import { CHUNK_HEADER_BYTES } from '../src/chunk/record.js';
 import type { Codec, CodecName } from '../src/codec/codec.js';
 import { WatchedCodec } from '../src/codec/watched.js';
-import { threadClock } from '../src/os/thread-clock.js';
+import { threadClock } from '../src/os/cpu-time.js';
 import { STORED_TRIES } from '../src/slot/encode-job.js';
 import { TASK } from '../src/slot/job.js';
 import type { SlotViews } from '../src/slot/layout.js';

@@ -1,7 +1,7 @@
 // `zstd --fast` as xenopsd runs it, its ends the sockets themselves, between two network namespaces: the peer that
 // every case of `tune` and of the adaptive mode is compared with. One processor for each side. Needs root and socat.
 
-import { childrenCpu } from '../../src/os/children-cpu.js';
+import { childrenCpu } from '../../src/os/cpu-time.js';
 import type { Network } from '../../lab/network.js';
 import { Command } from '../../lab/command.js';
 import { run } from '../../lab/processes.js';

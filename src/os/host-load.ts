@@ -5,7 +5,7 @@
 import { readFileSync } from 'node:fs';
 import { cpus, loadavg } from 'node:os';
 
-import { childrenCpu } from './children-cpu.js';
+import { childrenCpu } from './cpu-time.js';
 
 /** How busy the host was with other programs. */
 export interface HostLoad {

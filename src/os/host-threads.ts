@@ -4,7 +4,7 @@
 // The bound is a courtesy to the host, never a reason to stop: a thread that has waited too long works without a place.
 
 import os from 'node:os';
-import { foreign } from './libc.js';
+import { declareForeign } from './foreign.js';
 
 /** Which semaphore: plain numbers, so that worker threads can be told. */
 export interface HostThreadsKey {
@@ -48,47 +48,36 @@ interface Semaphores {
   errno(): number;
 }
 
-let loaded: { readonly calls: Semaphores | undefined } | undefined;
+const functions = declareForeign<{
+  semget(key: number, count: number, flags: number): number;
+  semctl(id: number, number: number, command: number, type: 'int', value: number): number;
+  semtimedop(id: number, operations: Uint8Array, count: number, timeout: Uint8Array): number;
+}>({
+  semget: 'int semget(int key, int count, int flags)',
+  semctl: 'int semctl(int id, int number, int command, ...)',
+  semtimedop: 'int semtimedop(int id, const void *operations, size_t count, const void *timeout)',
+});
 
 function semaphores(): Semaphores | undefined {
-  loaded ??= { calls: load() };
-  return loaded.calls;
-}
-
-function load(): Semaphores | undefined {
-  const found = foreign();
-  if (found === undefined) return undefined;
-  const { koffi, library } = found;
-  const semget = library.func('int semget(int key, int count, int flags)') as (
-    ...numbers: number[]
-  ) => number;
-  const semctl = library.func('int semctl(int id, int number, int command, ...)') as (
-    id: number,
-    number: number,
-    command: number,
-    type: 'int',
-    value: number,
-  ) => number;
-  const semtimedop = library.func(
-    'int semtimedop(int id, const void *operations, size_t count, const void *timeout)',
-  ) as (id: number, operations: Uint8Array, count: number, timeout: Uint8Array) => number;
+  const calls = functions();
+  if (calls === undefined) return undefined;
   // struct sembuf: unsigned short number, short by, short flags; struct timespec: two longs.
   const operation = new Int16Array(3);
   const timeout = new BigInt64Array(2);
   const operationBytes = new Uint8Array(operation.buffer);
   const timeoutBytes = new Uint8Array(timeout.buffer);
   return {
-    get: (key, count, flags) => semget(key, count, flags),
-    set: (id, value) => semctl(id, 0, SETVAL, 'int', value),
-    lastProcess: (id) => semctl(id, 0, GETPID, 'int', 0),
+    get: (key, count, flags) => calls.semget(key, count, flags),
+    set: (id, value) => calls.semctl(id, 0, SETVAL, 'int', value),
+    lastProcess: (id) => calls.semctl(id, 0, GETPID, 'int', 0),
     change: (id, by, wait) => {
       operation[1] = by;
       operation[2] = SEM_UNDO;
       timeout[0] = wait / 1000n;
       timeout[1] = (wait % 1000n) * 1_000_000n;
-      return semtimedop(id, operationBytes, 1, timeoutBytes);
+      return calls.semtimedop(id, operationBytes, 1, timeoutBytes);
     },
-    errno: () => koffi.errno(),
+    errno: calls.errno,
   };
 }
 

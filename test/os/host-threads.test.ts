@@ -5,7 +5,7 @@ import { randomInt } from 'node:crypto';
 import { once } from 'node:events';
 import { after, describe, it } from 'node:test';
 import { HostThreads, hostThreadsKey, type HostThreadsKey } from '../../src/os/host-threads.js';
-import { foreign } from '../../src/os/libc.js';
+import { foreign } from '../../src/os/foreign.js';
 
 const IPC_RMID = 0;
 const keys: number[] = [];

@@ -4,7 +4,7 @@
 
 import fs from 'node:fs';
 import { RamferryError } from '../../errors.js';
-import { foreign } from '../../os/libc.js';
+import { type Bound, declareForeign } from '../../os/foreign.js';
 import { systemError, systemText } from '../../io/system-error.js';
 import { accessMode } from '../../link/inherited.js';
 import { MIB } from '../../units.js';
@@ -28,38 +28,30 @@ export interface SocketPair {
   readonly theirs: number;
 }
 
-interface Calls {
+interface Functions {
   readonly socketpair: (domain: number, type: number, protocol: number, ends: Int32Array) => number;
   readonly setsockopt: (fd: number, level: number, name: number, value: Int32Array, length: number) => number;
   readonly shutdown: (fd: number, how: number) => number;
   readonly dup2: (from: number, to: number) => number;
   readonly fcntl: (fd: number, command: number, type: 'int', value: number) => number;
-  readonly errno: () => number;
 }
 
-let loaded: Calls | undefined;
+const functions = declareForeign<Functions>({
+  socketpair: 'int socketpair(int domain, int type, int protocol, void *ends)',
+  setsockopt: 'int setsockopt(int fd, int level, int name, const void *value, unsigned int length)',
+  shutdown: 'int shutdown(int fd, int how)',
+  dup2: 'int dup2(int from, int to)',
+  fcntl: 'int fcntl(int fd, int command, ...)',
+});
 
-function calls(): Calls {
-  if (loaded !== undefined) return loaded;
-  const found = foreign();
+function calls(): Bound<Functions> {
+  const found = functions();
   if (found === undefined) {
     throw new RamferryError('ERR_CODEC_UNAVAILABLE', 'koffi has no binary for this machine', {
       hint: 'emu-manager needs it to leave inherited descriptors as they are',
     });
   }
-  const { koffi, library } = found;
-  const shape = {
-    socketpair: 'int socketpair(int domain, int type, int protocol, void *ends)',
-    setsockopt: 'int setsockopt(int fd, int level, int name, const void *value, unsigned int length)',
-    shutdown: 'int shutdown(int fd, int how)',
-    dup2: 'int dup2(int from, int to)',
-    fcntl: 'int fcntl(int fd, int command, ...)',
-  };
-  const functions = Object.fromEntries(
-    Object.entries(shape).map(([name, prototype]) => [name, library.func(prototype)]),
-  );
-  loaded = { ...(functions as unknown as Omit<Calls, 'errno'>), errno: () => koffi.errno() };
-  return loaded;
+  return found;
 }
 
 /** Two connected sockets, closed on exec, blocking. @throws RamferryError ERR_CODEC_UNAVAILABLE, ERR_LINK_COMMAND */

@@ -5,7 +5,7 @@ import { spawn } from 'node:child_process';
 import fs from 'node:fs';
 import { join } from 'node:path';
 
-import { childrenCpu } from '../../os/children-cpu.js';
+import { childrenCpu } from '../../os/cpu-time.js';
 
 /** Figures of another program. */
 export interface PeerFigures {

@@ -5,7 +5,7 @@
 import { fileURLToPath } from 'node:url';
 
 import { onAbort } from '../../io/abort-signal.js';
-import { childrenCpu } from '../../os/children-cpu.js';
+import { childrenCpu } from '../../os/cpu-time.js';
 import type { CommandProcess } from '../../os/command-process.js';
 import { COMMAND_ENTRY } from '../../os/entries.js';
 import type { CommandTime } from '../model/costs.js';

@@ -7,7 +7,7 @@ import { toRamferryError } from '../../errors.js';
 import { exitNow } from '../../os/exit.js';
 import { drain } from './drain.js';
 import type { ChildAnswer, ChildRequest } from './engine.js';
-import { ProcessClock } from '../../os/process-clock.js';
+import { ProcessClock } from '../../os/cpu-time.js';
 
 function answer(message: ChildAnswer): void {
   // After the parent has ended, sending fails silently; 'disconnect' then ends this process.

@@ -7,7 +7,7 @@ import net from 'node:net';
 import { once } from 'node:events';
 import { createInterface } from 'node:readline';
 
-import { foreign } from '../../../src/os/libc.js';
+import { foreign } from '../../../src/os/foreign.js';
 
 /** The effect of a hook: an error of QEMU, no answer, or the end of QEMU; undefined = the normal answer. */
 export type Turn = { readonly error: string } | 'silence' | 'death' | undefined;

@@ -1,0 +1,100 @@
+// Processor time: of the calling thread, of this process, of its children that have ended. All from the kernel's own accounts.
+// On a CPU that other programs share, elapsed time says nothing about what a codec costs.
+
+import { readFileSync } from 'node:fs';
+import { declareForeign } from './foreign.js';
+
+/** linux/time.h, the same on all architectures. */
+const CLOCK_THREAD_CPUTIME_ID = 3;
+const RUSAGE_CHILDREN = -1;
+/** struct rusage: two struct timeval (seconds, microseconds), then 14 longs. */
+const RUSAGE_WORDS = 18;
+/** Of the calling thread, in nanoseconds (schedstat(5)). */
+const THREAD_ACCOUNT = '/proc/thread-self/schedstat';
+
+const functions = declareForeign<{
+  readonly clock_gettime: (clock: number, time: BigInt64Array) => number;
+  readonly getrusage: (who: number, usage: BigInt64Array) => number;
+}>({
+  clock_gettime: 'int clock_gettime(int clock, void *time)',
+  getrusage: 'int getrusage(int who, void *usage)',
+});
+
+/**
+ * A clock of the calling thread's processor time. One call takes half a microsecond.
+ * @returns microseconds from any beginning; of elapsed time where koffi has no binary for this machine
+ */
+export function threadClock(): () => number {
+  const calls = functions();
+  if (calls === undefined) return () => performance.now() * 1e3;
+  const read = calls.clock_gettime;
+  // struct timespec: seconds and nanoseconds. On systems of 32 bits both are shorter; Node has no such release.
+  const time = new BigInt64Array(2);
+  return () => {
+    read(CLOCK_THREAD_CPUTIME_ID, time);
+    return Number(time[0]) * 1e6 + Number(time[1]) / 1e3;
+  };
+}
+
+/**
+ * Processor time of the programs that this process has started and that have ended (getrusage(2)).
+ * @returns seconds, user and system; NaN where koffi has no binary for this machine
+ */
+export function childrenCpu(): number {
+  const calls = functions();
+  if (calls === undefined) return NaN;
+  const usage = new BigInt64Array(RUSAGE_WORDS);
+  calls.getrusage(RUSAGE_CHILDREN, usage);
+  const [user = 0n, userMicros = 0n, system = 0n, systemMicros = 0n] = usage;
+  return Number(user + system) + Number(userMicros + systemMicros) / 1e6;
+}
+
+/** Seconds; 0 where the kernel is built without this account, so that all time counts as the other threads'. */
+function ownSeconds(): number {
+  try {
+    return Number(readFileSync(THREAD_ACCOUNT, 'latin1').split(' ', 1)[0]) / 1e9;
+  } catch {
+    return 0;
+  }
+}
+
+/**
+ * Processor time of this process, and the part of the calling thread: the workers' cost is the difference. Measures from its
+ * construction, or from the last reset.
+ */
+export class ProcessClock {
+  #all!: NodeJS.CpuUsage;
+  #own!: number;
+  #wall!: number;
+
+  constructor() {
+    this.reset();
+  }
+
+  reset(): void {
+    this.#own = ownSeconds();
+    this.#all = process.cpuUsage();
+    this.#wall = performance.now();
+  }
+
+  /** Seconds of processor time of the calling thread. */
+  own(): number {
+    return ownSeconds() - this.#own;
+  }
+
+  /** Seconds of processor time of all threads. */
+  all(): number {
+    const { user, system } = process.cpuUsage(this.#all);
+    return (user + system) / 1e6;
+  }
+
+  /** Seconds of processor time of all threads but the calling one. */
+  others(): number {
+    return Math.max(0, this.all() - this.own());
+  }
+
+  /** Elapsed seconds. */
+  wall(): number {
+    return (performance.now() - this.#wall) / 1e3;
+  }
+}
