@@ -1,5 +1,4 @@
-// What may be on its way follows how long chunks take to arrive; and whatever the receiver does or leaves undone, whoever
-// waits goes on. On a clock of its own.
+// The limit of bytes in flight follows the delays of chunks, and no behaviour of the receiver stops the transfer. Simulated clock.
 
 import assert from 'node:assert/strict';
 import { describe, it, mock } from 'node:test';
@@ -8,16 +7,16 @@ import { RamferryError } from '../../../src/errors.js';
 import { DeliveryWindow } from '../../../src/transfer/pace/delivery-window.js';
 
 const CHUNK = 1_000_000;
-const AT_FIRST = 6 * CHUNK;
+const INITIAL_LIMIT = 6 * CHUNK;
 
 interface Path {
-  /** Bytes a millisecond that the slowest part of the way takes. */
+  /** Bytes per millisecond of the slowest part of the path. */
   readonly rate: number;
-  /** Milliseconds that the way takes when it is empty, at this time. */
+  /** Milliseconds that the empty way takes, at this time. */
   readonly way: number | ((now: number) => number);
-  /** When the slowest part takes its first byte, milliseconds. */
+  /** Milliseconds until the slowest part takes its first byte. */
   readonly starts?: number;
-  /** Bytes a millisecond that the pipeline has; Infinity = it always has the next chunk. */
+  /** Bytes per millisecond of the pipeline; Infinity = it always has the next chunk. */
   readonly supply?: number;
 }
 
@@ -28,13 +27,13 @@ interface Played {
   readonly delays: readonly number[];
 }
 
-/** A writer that writes whenever it may, and a path that takes any amount and delivers in order; a millisecond a step. */
+/** Simulates a writer that writes whenever it may and a path that delivers in order, in steps of one millisecond. */
 async function play(
   { rate, way, starts = 0, supply = Infinity }: Path,
   milliseconds = 5000,
 ): Promise<Played> {
   let now = 0;
-  const window = new DeliveryWindow(CHUNK, AT_FIRST, () => now);
+  const window = new DeliveryWindow(CHUNK, INITIAL_LIMIT, () => now);
   const queue: { end: number; at: number; arrives: number }[] = [];
   const delays: number[] = [];
   let [sent, delivered, free, mayWrite] = [0, 0, 0, true];
@@ -46,13 +45,13 @@ async function play(
     }
     window.delivered(delivered);
     await new Promise(setImmediate);
-    // Before anything is heard the network takes what it can hold.
-    while (mayWrite && (delivered > 0 || sent < AT_FIRST) && sent + CHUNK <= supply * now) {
+    // Before the first acknowledgement the network takes what it can hold.
+    while (mayWrite && (delivered > 0 || sent < INITIAL_LIMIT) && sent + CHUNK <= supply * now) {
       sent += CHUNK;
       window.sent(CHUNK);
       free = Math.max(free, now, starts) + CHUNK / rate;
       const arrives = free + (typeof way === 'number' ? way : way(now));
-      // In order, whatever the way does meanwhile.
+      // Chunks arrive in order, also while the way changes.
       queue.push({ end: sent, at: now, arrives: Math.max(arrives, queue.at(-1)?.arrives ?? 0) });
       mayWrite = false;
       void window.room().then(
@@ -66,7 +65,7 @@ async function play(
   return { window, delivered, delays };
 }
 
-/** Whether it resolves now, without anything else happening. */
+/** Whether the promise resolves without a further event. */
 async function resolves(promise: Promise<unknown>): Promise<boolean> {
   const state = { done: false };
   promise.then(
@@ -77,7 +76,7 @@ async function resolves(promise: Promise<unknown>): Promise<boolean> {
   return state.done;
 }
 
-/** A window that is full: two chunks may be on their way, and three are. */
+/** A window that is full: two chunks may be in flight, and three are. */
 function full(): DeliveryWindow {
   const window = new DeliveryWindow(CHUNK, 2 * CHUNK, () => 0);
   window.sent(CHUNK);
@@ -100,72 +99,72 @@ async function withTimers(
   }
 }
 
-describe('the delivery window', () => {
-  it('keeps what waits on a slow path short, and the path busy', async () => {
+describe('DeliveryWindow', () => {
+  it('bounds the delay and keeps the path busy, slow path', async () => {
     // 37 MB/s of guest: 100 Mbit/s at a ratio of 3. A buffer of megabytes lies before the bottleneck.
     const { window, delivered, delays } = await play({ rate: 37_000, way: 2 });
-    assert.ok(window.limit <= 4 * CHUNK, `${window.limit} bytes may be on their way`);
+    assert.ok(window.limit <= 4 * CHUNK, `${window.limit} bytes may be in flight`);
     assert.ok(Math.max(...delays) <= 110, `${Math.max(...delays)} ms`);
     assert.ok(delivered >= 0.95 * 37_000 * 5000, `${delivered} bytes arrived`);
   });
 
-  it('grows with a fast path that is long', async () => {
-    // 500 MB/s over 80 ms: 40 MB must be on their way.
+  it('grows, fast path with a long way', async () => {
+    // 500 MB/s over 80 ms: 40 MB must be in flight.
     const { window, delivered, delays } = await play({ rate: 500_000, way: 80 });
-    assert.ok(window.limit >= 40 * CHUNK, `${window.limit} bytes may be on their way`);
+    assert.ok(window.limit >= 40 * CHUNK, `${window.limit} bytes may be in flight`);
     assert.ok(delivered >= 0.8 * 500_000 * 5000, `${delivered} bytes arrived`);
     assert.ok(Math.max(...delays) <= 80 + 80, `${Math.max(...delays)} ms`);
   });
 
-  it('forgets that the first chunks met a receiver that was only starting', async () => {
+  it('forgets the delays of the first chunks, receiver still starting', async () => {
     // 80 MB/s, a hypervisor slower than the link: the first window alone takes 75 ms, and nothing was ever faster.
     const { delivered, delays } = await play({ rate: 80_000, way: 1, starts: 60 });
     assert.ok(Math.max(...delays) <= 75, `${Math.max(...delays)} ms`);
     assert.ok(delivered >= 0.98 * 80_000 * 5000, `${delivered} bytes arrived`);
   });
 
-  it('finds out that the way has become longer', async () => {
+  it('adapts when the way becomes longer', async () => {
     const way = (now: number): number => (now < 2000 ? 1 : 150);
     const { window, delivered } = await play({ rate: 200_000, way }, 9000);
-    assert.ok(window.limit >= 30 * CHUNK, `${window.limit} bytes may be on their way`);
+    assert.ok(window.limit >= 30 * CHUNK, `${window.limit} bytes may be in flight`);
     assert.ok(delivered >= 0.6 * 200_000 * 9000, `${delivered} bytes arrived`);
   });
 
-  it('finds out that it has become shorter', async () => {
+  it('adapts when the way becomes shorter', async () => {
     const way = (now: number): number => (now < 2000 ? 150 : 1);
     const { delays, delivered } = await play({ rate: 200_000, way }, 20_000);
     assert.ok(Math.max(...delays) <= 60, `${Math.max(...delays)} ms`);
     assert.ok(delivered >= 0.93 * 200_000 * 20_000, `${delivered} bytes arrived`);
   });
 
-  it('is not misled for long by chunks that were fast', async () => {
+  it('recovers when only the first chunks were fast', async () => {
     const way = (now: number): number => (now < 5 ? 1 : 150);
     const { delivered } = await play({ rate: 200_000, way }, 8000);
     assert.ok(delivered >= 0.6 * 200_000 * 8000, `${delivered} bytes arrived`);
   });
 
-  it('learns nothing from a writer that has little to say', async () => {
+  it('keeps its initial limit, writer slower than the path', async () => {
     const { window, delivered } = await play({ rate: 500_000, way: 1, supply: 3000 });
-    assert.equal(window.limit, AT_FIRST);
+    assert.equal(window.limit, INITIAL_LIMIT);
     assert.ok(delivered >= 0.9 * 3000 * 5000, `${delivered} bytes arrived`);
   });
 
-  it('always lets two chunks be on their way, however slow the path', async () => {
+  it('allows two chunks in flight, however slow the path', async () => {
     const { window, delivered } = await play({ rate: 10_000, way: 50 }, 9000);
     assert.ok(window.limit >= 2 * CHUNK && window.limit < 3 * CHUNK, `${window.limit} bytes`);
     assert.ok(delivered >= 0.9 * 10_000 * 9000, `${delivered} bytes arrived`);
   });
 
-  it('holds nobody back before anything was delivered', async () => {
+  it('holds no write back before the first acknowledgement', async () => {
     const window = new DeliveryWindow(CHUNK, 2 * CHUNK, () => 0);
     for (let chunk = 0; chunk < 50; chunk++) {
       assert.equal(await window.room(), false);
       window.sent(CHUNK);
-      window.delivered(0); // It lives, and has nothing to tell.
+      window.delivered(0); // A keep-alive without progress.
     }
   });
 
-  it('holds a write back until enough was delivered, and tells that it did', async () => {
+  it('room: waits until enough was delivered, and returns that it waited', async () => {
     const window = full();
     const room = window.room();
     assert.equal(await resolves(room), false);
@@ -177,14 +176,14 @@ describe('the delivery window', () => {
   });
 });
 
-describe('the delivery window never stops a transfer', () => {
-  it('whose receiver falls silent, or tells nothing new, for a second', () =>
+describe('DeliveryWindow, stalled receiver', () => {
+  it('releases the writer after STALL_MS without a new acknowledgement', () =>
     withTimers(async (tick) => {
       const window = full();
       const room = window.room();
       for (let quarter = 0; quarter < 3; quarter++) {
         await tick(250);
-        window.delivered(CHUNK); // A word, but no news: a receiver that waits for more of the stream says it for ever.
+        window.delivered(CHUNK); // The same number again: a receiver that waits for more of the stream repeats it for ever.
         assert.equal(await resolves(room), false);
       }
       await tick(250);
@@ -195,7 +194,7 @@ describe('the delivery window never stops a transfer', () => {
       }
     }));
 
-  it('whose receiver speaks again: then it is believed again', () =>
+  it('holds writes back again after the next acknowledgement', () =>
     withTimers(async (tick) => {
       const window = full();
       const first = window.room();
@@ -209,7 +208,7 @@ describe('the delivery window never stops a transfer', () => {
       await second;
     }));
 
-  it('whose receiver delivers little by little: it is waited for as long as there is progress', () =>
+  it('waits on while the receiver makes progress, however small', () =>
     withTimers(async (tick) => {
       const window = full();
       const room = window.room();
@@ -222,7 +221,7 @@ describe('the delivery window never stops a transfer', () => {
       assert.equal(await room, true);
     }));
 
-  it('whose receiver keeps some bytes to itself for ever: each stall lasts a second, and no longer', () =>
+  it('resumes after STALL_MS each time, receiver always two chunks behind', () =>
     withTimers(async (tick) => {
       const window = full();
       for (let chunk = 4; chunk < 12; chunk++) {
@@ -234,7 +233,7 @@ describe('the delivery window never stops a transfer', () => {
       }
     }));
 
-  it('that fails while it waits, or has failed before: the failure is what it learns', async () => {
+  it('fail: rejects current and later calls of room with the first reason', async () => {
     const window = full();
     const failure = new RamferryError('ERR_INTERRUPTED', 'enough');
     const rooms = [window.room(), window.room()];
@@ -243,19 +242,19 @@ describe('the delivery window never stops a transfer', () => {
     for (const room of [...rooms, window.room()]) await assert.rejects(room, failure);
   });
 
-  it('whose word comes between the look and the wait, or to several who wait', async () => {
+  it('wakes all waiters, acknowledgement in the same turn', async () => {
     const window = full();
     const rooms = [window.room(), window.room()];
     window.delivered(4 * CHUNK); // Before any of them has had another turn.
     assert.deepEqual(await Promise.all(rooms), [true, true]);
   });
 
-  it('whose receiver claims more than was sent', async () => {
+  it('ignores an acknowledgement beyond what was sent', async () => {
     const window = full();
     window.delivered(Number.MAX_SAFE_INTEGER);
     window.sent(CHUNK);
     assert.equal(await window.room(), false);
-    window.delivered(5 * CHUNK); // Back again: not believed.
+    window.delivered(5 * CHUNK); // Less than before: ignored.
     assert.equal(await window.room(), false);
   });
 });

@@ -1,4 +1,4 @@
-// The number of chunks under way follows the link.
+// The number of chunks in the pool follows the measured rate of the link.
 
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
@@ -23,7 +23,7 @@ describe('LinkPace', () => {
     assert.equal(pace.linkRate, undefined);
   });
 
-  it('holds what the link drains in well under 100 ms', () => {
+  it('holds what the link drains in less than 100 ms', () => {
     // 12.5 MB/s in records of 160 kB: one every 12.8 ms.
     const pace = play(160_000, 12.8, 12.7);
     assert.ok(Math.abs(pace.linkRate! - 12.5e6) < 1e5, String(pace.linkRate));
@@ -35,7 +35,7 @@ describe('LinkPace', () => {
     assert.equal(play(160_000, 5000, 4990, 60).chunks, 1);
   });
 
-  it('takes a third behind a delivery window that holds writes back, and all again when it does not', () => {
+  it('drops to a third while a delivery window holds writes back, and returns', () => {
     let now = 0;
     const pace = new LinkPace(() => now);
     const chunks = (heldBack: boolean): number => {
@@ -48,7 +48,7 @@ describe('LinkPace', () => {
     assert.equal(chunks(false), alone);
   });
 
-  it('lets go as soon as the link is fast again', () => {
+  it('stops limiting as soon as the link is fast again', () => {
     let now = 0;
     const pace = new LinkPace(() => now);
     for (; now < 1000; now += 20) pace.wrote(160_000, 19);

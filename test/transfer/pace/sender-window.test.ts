@@ -1,5 +1,5 @@
-// A sender whose receiver is slow: it writes no more than the delivery window lets it, every way of ending reaches whoever
-// is held back, and those who measure the link see that it limits.
+// A sender with a slow receiver: it writes no more than the delivery window allows, a failure ends a write that is held back, and
+// adaptive mode sees back-pressure.
 
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
@@ -21,9 +21,9 @@ const CHUNK = 65_536;
 const CHUNKS = 24;
 const bytes = image(CHUNKS * CHUNK);
 
-/** Tells when a write is held back. */
+/** Reports when a write is held back. */
 class WatchedWindow extends DeliveryWindow {
-  #told: () => void = () => undefined;
+  #onHold: () => void = () => undefined;
 
   constructor() {
     super(CHUNK, 0);
@@ -31,14 +31,14 @@ class WatchedWindow extends DeliveryWindow {
 
   /** Resolves when the sender waits here. */
   holds(): Promise<void> {
-    return new Promise((resolve) => (this.#told = resolve));
+    return new Promise((resolve) => (this.#onHold = resolve));
   }
 
   override async room(): Promise<boolean> {
     const state = { waiting: true };
     const room = super.room().finally(() => (state.waiting = false));
     await setImmediate();
-    if (state.waiting) this.#told();
+    if (state.waiting) this.#onHold();
     return room;
   }
 }
@@ -50,7 +50,7 @@ interface Held {
   readonly running: Promise<void>;
 }
 
-/** A sender that is held back: the receiver has delivered something, and two chunks may be on their way. */
+/** A sender that is held back: the receiver has acknowledged one byte, and two chunks may be in flight. */
 async function heldBack(options: EncodeOptions = {}): Promise<Held> {
   const window = new WatchedWindow();
   window.delivered(1);
@@ -67,8 +67,8 @@ async function heldBack(options: EncodeOptions = {}): Promise<Held> {
   return { window, sink, sender, running };
 }
 
-describe('a sender with a delivery window', { timeout: 60_000 }, () => {
-  it('writes what may be on its way, and the rest as it is delivered', async () => {
+describe('Sender with a delivery window', { timeout: 60_000 }, () => {
+  it('writes up to the limit, and the rest as it is acknowledged', async () => {
     const { window, sink, running } = await heldBack();
     assert.ok(sink.length > 2 * CHUNK && sink.length < 4 * CHUNK, `${sink.length} bytes`);
     const before = sink.length;
@@ -81,13 +81,13 @@ describe('a sender with a delivery window', { timeout: 60_000 }, () => {
     assert.ok((await decodeStream(sink.bytes())).equals(bytes));
   });
 
-  it('goes on without a word from the receiver', async () => {
+  it('writes on after a stall without acknowledgements', async () => {
     const { sink, running } = await heldBack();
     await running;
     assert.ok((await decodeStream(sink.bytes())).equals(bytes));
   });
 
-  it('that is aborted while it is held back fails with the reason, and writes nothing more', async () => {
+  it('abort: rejects with the reason and writes no more, write held back', async () => {
     const { sink, sender, running } = await heldBack();
     const { length } = sink;
     const reason = new RamferryError('ERR_INTERRUPTED', 'enough');
@@ -96,7 +96,7 @@ describe('a sender with a delivery window', { timeout: 60_000 }, () => {
     assert.equal(sink.length, length);
   });
 
-  it('shows the adaptive mode a link that limits, whatever the kernel holds', async () => {
+  it('reports back-pressure to adaptive mode, kernel queue empty', async () => {
     const writes: WriteFigures[] = [];
     const chooser = {
       prepare: () => undefined,
