@@ -1,6 +1,6 @@
-// Reads the input into slots and pushes each as a chunk, while a grammar walks the bytes as they come. The feeder of a
-// regular file whose extents the workers read is in extent-feeder.ts: both cut the same stream into the same chunks.
-// It waits for free slots (back-pressure) and knows nothing of the output.
+// `StreamFeeder`: reads the input into slots and pushes each as a chunk, while a grammar walks the bytes. extent-feeder.ts feeds
+// regular files whose extents the workers read themselves; both cut the same stream into the same chunks. The feeder waits for free
+// slots (back-pressure) and knows nothing of the output.
 
 import { Buffer } from 'node:buffer';
 
@@ -8,55 +8,58 @@ import { OPERATIONS_CAPACITY } from '../../chunk/plan.js';
 import { RamferryError } from '../../errors.js';
 import type { Grammar } from '../../grammar/grammar.js';
 import type { ByteSource } from '../../io/bytes.js';
+import { Signal } from '../../os/signal.js';
 import { PAGE_BYTES } from '../../page/size.js';
 import type { OrderedPool } from '../../pool/ordered-pool.js';
 import { type Cut, Filler } from './filler.js';
 import type { RoundCounter } from '../statistics/rounds.js';
 
-/** What the feeder asks of whoever turns slots into chunks. */
+/** What a feeder needs of the sender. */
 export interface ChunkTaker {
-  /** Pushes a slot whose input, segments and place are set. */
+  /** Pushes a slot as the next chunk; its input, segments and offset are set. */
   take(slot: number, cut: Cut): void | Promise<void>;
 }
 
-/** While the guest is paused, a writer that stalls this long is waiting for what it wrote to arrive. */
+/** While the guest is paused, a writer that stalls this long waits until its bytes have arrived at the destination. */
 const DOWNTIME_FLUSH_MS = 2;
 
 export interface StreamFeederOptions {
   readonly source: ByteSource;
-  /** Bytes that were read already, to recognise the format. */
+  /** Bytes of the source that were read to recognise the format. */
   readonly head: Uint8Array;
   readonly grammar: Grammar;
   readonly pool: OrderedPool;
   readonly chunkSize: number;
   /** Cut where page data and other records meet. */
   readonly regions: boolean;
-  /** Tell the identities of pages (Cut.identities); absent = no. */
+  /** Report the identities of pages (Cut.identities); absent = no. */
   readonly identities?: boolean;
   /** Milliseconds after which waiting bytes leave although their chunk is not full. */
   readonly flushAfter: number;
   readonly taker: ChunkTaker;
-  /** Is told the pages of the stream. */
+  /** Counts the rounds of the stream by its pages. */
   readonly rounds?: RoundCounter | undefined;
 }
 
-/** Walks a stream until it ends (or, for a grammar that knows its end, exactly to there). */
+/** Walks a stream to the end of the input, or exactly to its own end where the grammar knows that. */
 export class StreamFeeder {
   readonly #options: StreamFeederOptions;
   readonly #filler: Filler;
   #slot = -1;
   /** Bytes in the slot's input. */
   #filled = 0;
-  /** Bytes that the grammar has consumed, counted from the same place; negative while it looks at bytes that left. */
+  /** Bytes of the slot's input that the grammar has consumed; negative while it looks at bytes that a flush has sent. */
   #scanned = 0;
   #offset = 0;
   #atEnd = false;
+  /** Bytes that were read from the source. */
   #taken: number;
   #head: Uint8Array;
   #timer: NodeJS.Timeout | undefined;
   #flushDue = false;
-  #wake: (() => void) | undefined;
-  /** What a read of the input failed with; a feeder may also end because the output has failed. */
+  /** A flush is due, or the pending read is done. */
+  readonly #flushOrRead = new Signal();
+  /** The error of a read. A feeder may also fail because the output has failed. */
   inputFailure: unknown;
 
   constructor(options: StreamFeederOptions) {
@@ -72,7 +75,7 @@ export class StreamFeeder {
     return this.#offset;
   }
 
-  /** Decoded bytes that have come so far. */
+  /** Decoded bytes that were read so far. */
   get received(): number {
     return this.#offset + this.#filled;
   }
@@ -82,7 +85,7 @@ export class StreamFeeder {
       await this.#open(new Uint8Array(0), 0);
       while (await this.#step());
     } finally {
-      // It would keep a process alive whose transfer has failed.
+      // A pending timer keeps the process alive after a failure.
       this.#endTimer();
     }
     this.#options.pool.release(this.#slot);
@@ -106,7 +109,7 @@ export class StreamFeeder {
   #scan(): void {
     const { grammar } = this.#options;
     const { front } = this.#options.pool.slots[this.#slot]!;
-    // A grammar may return early; it is asked again as long as it moves.
+    // A grammar may return early: scan again as long as it consumes bytes.
     while (!this.#filler.full) {
       const from = OPERATIONS_CAPACITY + this.#scanned;
       const data = front.subarray(from, OPERATIONS_CAPACITY + this.#filled);
@@ -130,10 +133,10 @@ export class StreamFeeder {
   async #read(): Promise<void> {
     const { source, grammar, chunkSize, pool } = this.#options;
     const slot = pool.slots[this.#slot]!;
-    // What lies behind the end of a stream in a file is nobody's to miss: only a shared descriptor is read exactly.
+    // Only a descriptor that other programs share is read exactly to the stream's end; from a file, bytes behind it may be read.
     const mayRead = source.file === undefined ? (grammar.mayRead ?? Infinity) : Infinity;
     const room = Math.min(chunkSize - this.#filled, mayRead);
-    // A read without room looks like the end of the input: the rest of the stream would be lost without a word.
+    // A read of zero bytes looks like the end of the input: the rest of the stream would be lost silently.
     if (room <= 0) throw new RamferryError('ERR_INTERNAL', 'a grammar holds back more than a chunk can have');
     if (this.#head.length > 0) {
       const part = this.#head.subarray(0, room);
@@ -146,7 +149,7 @@ export class StreamFeeder {
     const reading = source.read(slot.input.subarray(base, base + room));
     const got = await this.#flushWhileWaiting(reading);
     if (this.#filled !== base) {
-      // A flush has taken away what stood in front of the bytes that just arrived.
+      // A flush has sent the bytes in front of those that just arrived.
       slot.input.copyWithin(this.#filled, base, base + got);
     }
     if (got === 0) this.#atEnd = true;
@@ -156,45 +159,47 @@ export class StreamFeeder {
   }
 
   #arrived(bytes: number): void {
-    // Nobody writes a regular file while we wait for it: it is read as fast as the disk allows, and on a busy host a
-    // flush would only make the chunks depend on time.
+    // A regular file is read as fast as the disk allows. On a busy host a flush would only make its chunks depend on time.
     if (bytes > 0 && this.#timer === undefined && this.#options.source.file === undefined) {
       this.#timer = setTimeout(() => {
         this.#flushDue = true;
-        this.#wake?.();
+        this.#flushOrRead.notify();
       }, this.#flushDelay());
     }
     this.#filled += bytes;
   }
 
-  /** Waits for the read; when the delay of the first waiting byte is over, sends what is there meanwhile. */
+  /** Waits for the read. When the first waiting byte has waited for the flush delay, sends what has arrived before. */
   async #flushWhileWaiting(reading: Promise<number>): Promise<number> {
     const state = { done: false };
-    const finished = reading.finally(() => (state.done = true));
-    // It is awaited below, but a flush may stand in between.
+    const finished = reading.finally(() => {
+      state.done = true;
+      this.#flushOrRead.notify();
+    });
+    // The promise is awaited below, but a flush may come first.
     finished.catch((thrown: unknown) => (this.inputFailure = thrown));
     while (this.#filled > 0 && !state.done) {
       if (this.#flushDue) {
         if (!(await this.#flushOpenSlot())) break;
         continue;
       }
-      await Promise.race([finished, new Promise<void>((resolve) => (this.#wake = resolve))]);
+      await this.#flushOrRead.wait();
     }
     return finished;
   }
 
   /**
-   * Sends what the open slot holds in a slot of its own: a read into the open one is under way. Bytes of an item that
-   * is not complete leave as skeleton; they stay in front of the input for the grammar to see again.
-   * @returns false when there is nothing that could leave
+   * Copies the bytes of the open slot into another slot and sends that: a read into the open slot is pending. Bytes of an incomplete
+   * item leave as skeleton; they stay in front of the input, where the grammar sees them again.
+   * @returns false when no byte can leave
    */
   async #flushOpenSlot(): Promise<boolean> {
     const { pool } = this.#options;
     const filler = this.#filler;
-    /** What the grammar has not recognised yet; part of it may have left at an earlier flush. */
+    /** Bytes that the grammar has not recognised yet; an earlier flush may have sent part of them. */
     const unrecognised = this.#filled - this.#scanned;
     const here = Math.min(unrecognised, this.#filled);
-    // Where records of another kind must stay untouched, what is not recognised yet cannot be put anywhere.
+    // Where records of another kind must stay untouched, unrecognised bytes cannot leave: they may belong to either.
     if (filler.mayTakeIncomplete && here > 0) filler.incomplete(here);
     if (filler.length === 0) return false;
     const cut = filler.cutHere();
@@ -243,13 +248,13 @@ export class StreamFeeder {
   async #push(cut: Cut): Promise<void> {
     const index = this.#slot;
     const { front } = this.#options.pool.slots[index]!;
-    // What lies behind the cut goes to the next slot; copied before a worker may touch this one.
+    // Bytes behind the cut go to the next slot. They are copied before a worker may change this one.
     const rest = Buffer.from(
       front.subarray(OPERATIONS_CAPACITY + cut.length, OPERATIONS_CAPACITY + this.#filled),
     );
     const scanned = this.#scanned - cut.length;
     this.#endTimer();
-    // The stream's own end leaves here, even when the file goes on behind it.
+    // The stream ends here, even when the file goes on behind its end.
     if (this.#options.grammar.state === 'done') this.#options.source.unchanged?.();
     await this.#take(index, cut);
     await this.#open(rest, scanned);

@@ -1,8 +1,9 @@
-// The page store of a transfer at its sender: the shared memory that the workers read and write, and the bookkeeping on
-// the main thread. Chunks are entered in stream order and come back in stream order; what they tell counts later.
+// `SendingStore`: the page store of a sender, with the shared memory that the workers use and the ledger on the main thread. Chunks
+// enter in stream order and depart in stream order; their results count for later chunks.
 
 import { NO_TALLY } from '../../chunk/store-plan.js';
 import { PAGE_BYTES } from '../../page/size.js';
+import { Signal } from '../../os/signal.js';
 import type { EncodeJob } from '../../slot/encode-job.js';
 import type { SlotViews } from '../../slot/layout.js';
 import { Turns } from '../../slot/turns.js';
@@ -11,13 +12,13 @@ import { allocateStore, type SharedStore, type StoreMemory } from '../../store/s
 import type { StoreCounts } from '../statistics/counts.js';
 
 export class SendingStore {
-  /** What the workers are told. */
+  /** The part that each worker gets when it starts. */
   readonly startUp: SharedStore;
   readonly #turns: Turns;
   readonly #ledger: Ledger;
   #deltaBytes = 0;
   #overflow = 0;
-  #wake: (() => void) | undefined;
+  readonly #changed = new Signal();
   #failure: Error | undefined;
 
   private constructor(
@@ -29,19 +30,27 @@ export class SendingStore {
     this.#ledger = new Ledger(bytes / PAGE_BYTES);
   }
 
-  /** @param bytes of pages; 0 = no store. @param underWay most chunks that are under way at once. @param ready memory for it */
-  static open(bytes: number, underWay: number, ready?: StoreMemory): SendingStore | undefined {
-    const shared = allocateStore(bytes, underWay, ready);
+  /**
+   * @param bytes of pages; 0 = no store
+   * @param maxChunks most chunks between `enter` and `departed` at once
+   * @param ready gives memory that was allocated beforehand
+   */
+  static open(bytes: number, maxChunks: number, ready?: StoreMemory): SendingStore | undefined {
+    const shared = allocateStore(bytes, maxChunks, ready);
     return shared === undefined ? undefined : new SendingStore(bytes, shared);
   }
 
-  /** Sets what the worker needs to know of the store. Its sequence number and its segments are set already. */
+  /**
+   * Sets the fields of the job that concern the store; sequence number and segments must be set already. Waits until the ledger has
+   * the results of enough earlier chunks.
+   * @throws what `fail` was called with
+   */
   async enter(slot: SlotViews, identities: Float64Array): Promise<void> {
     const { encode, front, segments, suggestions } = slot;
     const { sequence, segmentCount } = encode;
     while (!this.#ledger.ready(sequence)) {
       if (this.#failure !== undefined) throw this.#failure;
-      await new Promise<void>((resolve) => (this.#wake = resolve));
+      await this.#changed.wait();
     }
     const chunk = { sequence, front, segments, segmentCount, identities, suggestions };
     const { needs, suggested } = this.#ledger.enter(chunk);
@@ -49,13 +58,13 @@ export class SendingStore {
     encode.suggested = suggested;
   }
 
-  /** A chunk that goes without the store and without a worker. */
+  /** Counts a chunk that no worker compresses and that does not use the store. */
   skip(sequence: number): void {
     this.#ledger.skip();
     this.#turns.end(sequence);
   }
 
-  /** A chunk that is done, in stream order. */
+  /** Takes the results of the next chunk in stream order. */
   departed(job: EncodeJob): void {
     if (job.suggested) {
       const { tally } = job;
@@ -65,13 +74,13 @@ export class SendingStore {
     } else {
       this.#ledger.report(NO_TALLY);
     }
-    this.#wake?.();
+    this.#changed.notify();
   }
 
-  /** No further chunk will be done: whoever waits for one is told. */
+  /** The transfer has failed: a waiting `enter` rejects with `error`. */
   fail(error: Error): void {
     this.#failure = error;
-    this.#wake?.();
+    this.#changed.notify();
   }
 
   get counts(): StoreCounts {
