@@ -1,39 +1,39 @@
-// The bytes that flow against the stream: QEMU's return path, the texts of `xl migrate`. Relayed unchanged and at once.
-// Neither end of the relay decides how a transfer ends: when it breaks, the stream itself tells why.
+// Relays the bytes that flow against the stream, unchanged and at once: QEMU's return path, the texts of `xl migrate`. A relay that
+// breaks does not decide how the transfer ends: the stream's own errors do.
 
 import { Buffer } from 'node:buffer';
 import fs from 'node:fs';
 
 import { type RamferryError, toRamferryError } from '../errors.js';
-import { AwakeTimer } from '../os/awake-timer.js';
 import type { ByteSink, ByteSource } from '../io/bytes.js';
 import type { Address } from '../link/address.js';
 import { openInput, openOutput } from '../link/open.js';
+import { withDeadline } from '../os/deadline.js';
 
 const BUFFER_BYTES = 65_536;
 
 /**
- * Hands every byte of `from` to `to` until the source ends or fails; when `to` fails, the rest is dropped. Never rejects.
- * The source may idle for ever.
- * @returns what the source failed with; undefined when it has ended in order
+ * Passes every byte of `from` to `to` until the source ends or fails. When `to` fails, drops the rest. Never rejects. The source may
+ * idle for ever.
+ * @returns the error of the source; undefined when it ended in order
  */
 export async function relay(
   from: ByteSource,
   to: (bytes: Buffer) => Promise<void>,
 ): Promise<RamferryError | undefined> {
   const buffer = Buffer.allocUnsafe(BUFFER_BYTES);
-  let listens = true;
+  let isOpen = true;
   from.patience?.(0);
   try {
     for (;;) {
       const got = await from.read(buffer);
       if (got === 0) return undefined;
-      if (!listens) continue;
+      if (!isOpen) continue;
       try {
         await to(buffer.subarray(0, got));
       } catch {
         // The stream goes the other way and has its own errors.
-        listens = false;
+        isOpen = false;
       }
     }
   } catch (thrown) {
@@ -41,24 +41,21 @@ export async function relay(
   }
 }
 
-/** How long bytes that are under way to somebody who does not read them may keep a transfer that is over. */
-const LAST_WORDS_MS = 500;
+/** How long bytes that the other program does not read may delay the end of a transfer. */
+const FINISH_MS = 500;
 
-/** Ends a way back whose stream is over, so that who listens there sees the end. Never rejects, waits a little at most. */
+/** Ends a return path whose stream is over, so that its reader sees the end. Never rejects; aborts after FINISH_MS. */
 export async function endRelay(to: ByteSink | undefined): Promise<void> {
   if (to === undefined) return;
-  let timer: AwakeTimer | undefined;
-  const late = new Promise<'late'>((resolve) => {
-    timer = AwakeTimer.start(LAST_WORDS_MS, () => resolve('late'));
-  });
   const ended = to.finish().catch(() => undefined);
-  if ((await Promise.race([ended, late])) === 'late') await to.abort();
-  timer?.cancel();
+  const late = await withDeadline(ended, FINISH_MS, () => 'late');
+  if (late === 'late') await to.abort();
 }
 
 /**
- * The other half of a pair of standard streams: what talks to us through stdin listens on stdout, and the other way
- * round (`xl migrate -s`). Undefined when that descriptor is no pipe or socket, or is used for the stream itself.
+ * Opens the other half of a pair of standard streams: a program that writes to our stdin reads from our stdout, and the reverse
+ * (`xl migrate -s`).
+ * @returns undefined when that descriptor is no pipe or socket, or carries the stream itself
  */
 export async function standardPartner(
   used: Address,
