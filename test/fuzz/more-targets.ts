@@ -12,7 +12,7 @@ import type { XenKind } from '../../src/grammar/xen/wrapping.js';
 import { ControlReader } from '../../src/control/channel.js';
 import { range, REC, XenStream } from '../grammar/support/xen-streams.js';
 import { detect, pack, PiecewiseSource, unpack } from '../transfer/support/streams-support.js';
-import { mutateBlindly } from './mutations.js';
+import { mutateBlindly } from './blind.js';
 import type { Xorshift32 } from '../../lab/random.js';
 import { decodeXenInline } from './xen-inline.js';
 import { mutateXen } from './xen-mutations.js';

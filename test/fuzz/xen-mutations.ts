@@ -7,7 +7,8 @@ import { sealRange } from '../../src/chunk/checksum.js';
 import { CHUNK_HEADER_BYTES } from '../../src/chunk/record.js';
 import { ENVELOPE_BYTES, XENGUEST_RECORD } from '../../src/container/xenguest.js';
 import { type XenKind, XenWalk } from '../../src/grammar/xen/wrapping.js';
-import { type Mutant, mutateBlindly, putEdge } from './mutations.js';
+import type { Mutant } from './mutations.js';
+import { mutateBlindly, putEdge } from './blind.js';
 import type { Xorshift32 } from '../../lab/random.js';
 
 interface Place {
