@@ -30,63 +30,84 @@ interface Prepared {
   readonly records: Readonly<Record<(typeof CODECS)[number], Buffer>>;
 }
 
+/** The chunk functions with their memory, in one thread. */
+class ChunkBench {
+  readonly #inputs: readonly PlanInput[];
+  readonly #planner = new Planner(SAMPLE_CHUNK);
+  readonly #expander = new Expander(SAMPLE_CHUNK / PAGE_BYTES);
+  readonly #codecs = Object.fromEntries(CODECS.map((name) => [name, openCodec(name)])) as Record<
+    CodecName,
+    Codec
+  >;
+  readonly #out = Buffer.allocUnsafeSlow(recordCapacity(SAMPLE_CHUNK));
+  readonly #decoded = Buffer.allocUnsafeSlow(SAMPLE_CHUNK);
+  readonly #tools = {
+    expander: this.#expander,
+    scratch: Buffer.allocUnsafeSlow(recordCapacity(SAMPLE_CHUNK)),
+    codec: (name: CodecName) => this.#codecs[name],
+  };
+
+  constructor(inputs: readonly PlanInput[]) {
+    this.#inputs = inputs;
+  }
+
+  /** The functions to measure, by name; each call handles all inputs. */
+  async functions(): Promise<Record<string, () => unknown>> {
+    const prepared: Prepared[] = [];
+    for (const input of this.#inputs) prepared.push(await this.#prepare(input));
+    return {
+      checksum: () => this.#inputs.map(({ front }) => checksum(front.subarray(OPERATIONS_CAPACITY))),
+      plan: () => this.#inputs.map((input) => this.#planner.plan(input).literal),
+      expand: () =>
+        prepared.map(({ plan }) => this.#expander.expand(plan.operations, plan.content, this.#decoded)),
+      ...Object.fromEntries(
+        CODECS.flatMap((name) => [
+          [`encode ${name}`, () => this.#encodeAll(name)],
+          [`decode ${name}`, () => this.#decodeAll(prepared, name)],
+        ]),
+      ),
+    };
+  }
+
+  /** A copy of what later functions read. */
+  async #prepare(input: PlanInput): Promise<Prepared> {
+    const { body, operationsLength } = this.#planner.plan(input);
+    const plan = {
+      operations: Buffer.from(body.subarray(0, operationsLength)),
+      content: Buffer.from(body.subarray(operationsLength)),
+    };
+    const records: Partial<Record<CodecName, Buffer>> = {};
+    for (const name of CODECS) {
+      const { length } = await this.#encode(input, name);
+      records[name] = Buffer.from(this.#out.subarray(0, length));
+    }
+    return { plan, records: records as Prepared['records'] };
+  }
+
+  #encode(input: PlanInput, name: CodecName): ReturnType<typeof encodeChunk> {
+    const coding = { codec: name === 'none' ? undefined : this.#codecs[name], level: 1, storeOnly: false };
+    const place = { sequence: 0, needs: 0, offset: 0 };
+    return encodeChunk(this.#planner, input, { place, coding }, this.#out, 0);
+  }
+
+  async #encodeAll(name: CodecName): Promise<void> {
+    for (const input of this.#inputs) await this.#encode(input, name);
+  }
+
+  async #decodeAll(prepared: readonly Prepared[], name: (typeof CODECS)[number]): Promise<void> {
+    for (const { records } of prepared) {
+      const record = records[name];
+      await decodeChunk(this.#tools, readChunkHeader(record, 0, SAMPLE_CHUNK), record, this.#decoded);
+    }
+  }
+}
+
 export const chunks: Suite = {
   name: 'chunks',
   summary: 'plan, encode, decode and expand of whole chunks in one thread',
   run: async ({ image, report }) => {
     const inputs = sampleChunks(image, CHUNKS, OPERATIONS_CAPACITY).map(inputOf);
-    const planner = new Planner(SAMPLE_CHUNK);
-    const expander = new Expander(SAMPLE_CHUNK / PAGE_BYTES);
-    const codecs = Object.fromEntries(CODECS.map((name) => [name, openCodec(name)])) as Record<
-      CodecName,
-      Codec
-    >;
-    const out = Buffer.allocUnsafeSlow(recordCapacity(SAMPLE_CHUNK));
-    const scratch = Buffer.allocUnsafeSlow(recordCapacity(SAMPLE_CHUNK));
-    const decoded = Buffer.allocUnsafeSlow(SAMPLE_CHUNK);
-    const tools = { expander, scratch, codec: (name: CodecName) => codecs[name] };
-    const encode = (input: PlanInput, name: CodecName) => {
-      const coding = { codec: name === 'none' ? undefined : codecs[name], level: 1, storeOnly: false };
-      return encodeChunk(planner, input, { place: { sequence: 0, needs: 0, offset: 0 }, coding }, out, 0);
-    };
-    const prepared: Prepared[] = [];
-    for (const input of inputs) {
-      const { body, operationsLength } = planner.plan(input);
-      const plan = {
-        operations: Buffer.from(body.subarray(0, operationsLength)),
-        content: Buffer.from(body.subarray(operationsLength)),
-      };
-      const records: Partial<Record<CodecName, Buffer>> = {};
-      for (const name of CODECS) {
-        const { length } = await encode(input, name);
-        records[name] = Buffer.from(out.subarray(0, length));
-      }
-      prepared.push({ plan, records: records as Prepared['records'] });
-    }
-    const results = await measure({
-      checksum: () => inputs.map(({ front }) => checksum(front.subarray(OPERATIONS_CAPACITY))),
-      plan: () => inputs.map((input) => planner.plan(input).literal),
-      expand: () => prepared.map(({ plan }) => expander.expand(plan.operations, plan.content, decoded)),
-      ...Object.fromEntries(
-        CODECS.flatMap((name) => [
-          [
-            `encode ${name}`,
-            async () => {
-              for (const input of inputs) await encode(input, name);
-            },
-          ],
-          [
-            `decode ${name}`,
-            async () => {
-              for (const { records } of prepared) {
-                const record = records[name];
-                await decodeChunk(tools, readChunkHeader(record, 0, SAMPLE_CHUNK), record, decoded);
-              }
-            },
-          ],
-        ]),
-      ),
-    });
+    const results = await measure(await new ChunkBench(inputs).functions());
     const megabytes = (inputs.length * SAMPLE_CHUNK) / 1e6;
     report({
       title: 'Chunk functions',

@@ -138,67 +138,98 @@ interface CaseOptions {
   readonly budget: string;
 }
 
-async function runCase({
-  name: imageName,
-  link,
-  image,
-  runs,
-  also,
-  budget,
-}: CaseOptions): Promise<CaseResult> {
+/** What `tune` recommends for the image on this link. */
+async function adviceFor(network: Network, { link, image, budget }: CaseOptions): Promise<Advice> {
+  const asked = ramferry('tune', image, '--json', '-q', '--budget', budget);
+  const { stdout } = await run(
+    placed(network, 'source', [...asked, '--bandwidth', BANDWIDTH[link], '--writer', 'discard']),
+  );
+  const advice = JSON.parse(stdout) as Advice;
+  if (advice.withheld !== undefined) {
+    throw new Error(`tune recommends nothing here: ${advice.withheld.join('; ')}`);
+  }
+  return advice;
+}
+
+/** The transfers of one case and how long they took. */
+class Race {
+  readonly #network: Network;
+  readonly #image: string;
+  /** Seconds of every run, by contender. */
+  readonly #times: Record<string, number[]> = {};
+  #best = Infinity;
+
+  constructor(network: Network, image: string) {
+    this.#network = network;
+    this.#image = image;
+  }
+
+  /**
+   * @param contenders all that run at least once
+   * @param always those that run to their end, and in every round
+   */
+  async run(contenders: ReadonlySet<string>, always: readonly string[], rounds: number): Promise<void> {
+    // The first run finds cold caches.
+    await transfer(this.#network, this.#image, optionsOf('zstd 1 1MiB'));
+    for (const each of contenders) {
+      await this.#once(each, always.includes(each) ? Infinity : HOPELESS * this.#best + 1);
+    }
+    // The settings that may be the best, and the chosen ones, run again in turns. Every other turn is in the opposite order: on a
+    // machine that slows down now and then, the first of each turn would bear it more often.
+    for (let round = 1; round < rounds; round++) {
+      const order = [...contenders].sort((a, b) => median(this.#times[a]!) - median(this.#times[b]!));
+      const again = [...new Set([...always, ...order.slice(0, 4)])];
+      for (const each of round % 2 === 1 ? again : again.reverse()) await this.#once(each);
+    }
+  }
+
+  /** Median seconds of the contenders that reached their end. */
+  medians(): Record<string, number> {
+    return Object.fromEntries(
+      Object.entries(this.#times)
+        .map(([each, found]) => [each, median(found)] as const)
+        .filter(([, seconds]) => seconds < Infinity),
+    );
+  }
+
+  async #once(contender: string, limit = Infinity): Promise<void> {
+    const found = (this.#times[contender] ??= []);
+    if (contender === XAPI) {
+      const cpus = { senderCpu: CPU.source, receiverCpu: CPU.destination };
+      found.push(
+        (await runPipeline({ network: this.#network, file: this.#image, port: PORT, ...cpus })).wall,
+      );
+      return;
+    }
+    const options = contender.startsWith('--') ? contender.split(' ') : optionsOf(contender);
+    const seconds = await transfer(this.#network, this.#image, options, limit);
+    found.push(seconds);
+    this.#best = Math.min(this.#best, seconds);
+  }
+}
+
+async function runCase(options: CaseOptions): Promise<CaseResult> {
+  const { link, image, also } = options;
   const network = createNetwork(link);
   try {
-    const asked = ramferry('tune', image, '--json', '-q', '--budget', budget);
-    const { stdout } = await run(
-      placed(network, 'source', [...asked, '--bandwidth', BANDWIDTH[link], '--writer', 'discard']),
-    );
-    const advice = JSON.parse(stdout) as Advice;
-    if (advice.withheld !== undefined) {
-      throw new Error(`tune recommends nothing here: ${advice.withheld.join('; ')}`);
-    }
+    const advice = await adviceFor(network, options);
+    const choice = name(advice.recommended);
     const rows = [advice.recommended, ...advice.alternatives, advice.uncompressed];
     const slow = ['30mbit', '100mbit', '300mbit'].includes(link);
     const contenders = new Set([
-      name(advice.recommended),
+      choice,
       ...advice.alternatives.slice(0, 2).map(name),
       ...SWEEPS[slow ? 'slow' : 'fast'],
       ...also,
     ]);
-    const times: Record<string, number[]> = {};
-    let best = Infinity;
-    const once = async (each: string, limit = Infinity): Promise<void> => {
-      const found = (times[each] ??= []);
-      if (each === XAPI) {
-        const cpus = { senderCpu: CPU.source, receiverCpu: CPU.destination };
-        found.push((await runPipeline({ network, file: image, port: PORT, ...cpus })).wall);
-        return;
-      }
-      const options = each.startsWith('--') ? each.split(' ') : optionsOf(each);
-      const seconds = await transfer(network, image, options, limit);
-      found.push(seconds);
-      best = Math.min(best, seconds);
-    };
-    // The first one finds cold caches.
-    await transfer(network, image, optionsOf('zstd 1 1MiB'));
-    const spared = new Set([name(advice.recommended), ...also]);
-    for (const each of contenders) await once(each, spared.has(each) ? Infinity : HOPELESS * best + 1);
-    // The settings that may be the best, and the chosen ones, run again in turns. Every other turn is in the opposite order: on a
-    // machine that slows down now and then, the first of each turn would bear it more often.
-    for (let round = 1; round < runs; round++) {
-      const order = [...contenders].sort((a, b) => median(times[a]!) - median(times[b]!));
-      const again = [...new Set([name(advice.recommended), ...also, ...order.slice(0, 4)])];
-      for (const each of round % 2 === 1 ? again : again.reverse()) await once(each);
-    }
+    const race = new Race(network, image);
+    await race.run(contenders, [choice, ...also], options.runs);
     return {
-      image: imageName,
+      image: options.name,
       link,
       mib: statSync(image).size / MIB,
-      seconds: Object.fromEntries(
-        Object.entries(times)
-          .map(([each, found]) => [each, median(found)] as const)
-          .filter(([, seconds]) => seconds < Infinity),
-      ),
-      choice: name(advice.recommended),
+      seconds: race.medians(),
+      choice,
       predicted: Object.fromEntries(rows.map((row) => [name(row), row.seconds])),
       tuneSeconds: advice.took / 1e3,
     };

@@ -19,30 +19,8 @@ import { barChart, crossover, memoryChart, nameOf, ratioChart, type ReportData, 
 export function benchReport(result: BenchResult): ReportData {
   const { rows, peers, host, loads } = result;
   const single = rows.filter(({ threads }) => threads === Math.min(...rows.map((row) => row.threads)));
-  const plain: Host = {
-    cpus: 1,
-    main: { perWireByte: 0, perChunk: 0, perGuestByte: 0 },
-    scaling: [{ threads: 1, speedup: 1 }],
-  };
-  const route: Route = { sender: plain, receiver: plain, linkRate: Infinity, startUp: 0 };
   const charts: Chart[] = [
-    ...(loads.some(({ coding }) => coding.codec === 'none')
-      ? [
-          {
-            id: 'crossover',
-            title: 'What one thread at each end could carry over each link',
-            text: 'Guest MB per second over the bandwidth of the link, a line for each codec and level.',
-            type: 'lines' as const,
-            x: { title: 'bandwidth of the link', log: true },
-            y: { title: 'guest memory, MB/s', log: true },
-            series: crossover(
-              loads.map(({ coding, loads: own }) => ({ settings: coding, loads: own })),
-              route,
-              ETHERNET_PAYLOAD,
-            ),
-          },
-        ]
-      : []),
+    ...(loads.some(({ coding }) => coding.codec === 'none') ? [crossoverChart(result)] : []),
     ratioChart(
       single.map((row) => ({
         label: nameOf(row),
@@ -69,20 +47,43 @@ export function benchReport(result: BenchResult): ReportData {
         note: `Best of ${result.repetitions}; ${ABOUT_SPREAD}`,
       },
       ...(result.delta === undefined ? [] : [deltaTable(result.delta)]),
-      ...(peers.length === 0
-        ? []
-        : [
-            {
-              title: 'Other programs',
-              columns: ['program', ...titles(PEER_COLUMNS)],
-              rows: peers.map((peer) => [peer.name, ...cells(PEER_COLUMNS, peer)]),
-              note: ABOUT_PEERS,
-            },
-          ]),
+      ...(peers.length === 0 ? [] : [peersTable(result)]),
     ],
     about:
       `Measured on ${host.cpus} CPUs (${host.model}), Node ${host.node}; seed ${result.sample.seed}. ` +
       `The lines over links are predicted from the measured codecs; the engine's own cost is left out there.`,
+  };
+}
+
+/** Leaves out the engine's own cost: the rates are those of the codecs and the link. */
+function crossoverChart({ loads }: BenchResult): Chart {
+  const plain: Host = {
+    cpus: 1,
+    main: { perWireByte: 0, perChunk: 0, perGuestByte: 0 },
+    scaling: [{ threads: 1, speedup: 1 }],
+  };
+  const route: Route = { sender: plain, receiver: plain, linkRate: Infinity, startUp: 0 };
+  return {
+    id: 'crossover',
+    title: 'What one thread at each end could carry over each link',
+    text: 'Guest MB per second over the bandwidth of the link, a line for each codec and level.',
+    type: 'lines',
+    x: { title: 'bandwidth of the link', log: true },
+    y: { title: 'guest memory, MB/s', log: true },
+    series: crossover(
+      loads.map(({ coding, loads: own }) => ({ settings: coding, loads: own })),
+      route,
+      ETHERNET_PAYLOAD,
+    ),
+  };
+}
+
+function peersTable({ peers }: BenchResult): Rows {
+  return {
+    title: 'Other programs',
+    columns: ['program', ...titles(PEER_COLUMNS)],
+    rows: peers.map((peer) => [peer.name, ...cells(PEER_COLUMNS, peer)]),
+    note: ABOUT_PEERS,
   };
 }
 

@@ -39,6 +39,14 @@ export interface RegionFigures {
   readonly pages: { readonly zero: number; readonly duplicate: number; readonly literal: number };
 }
 
+/** What is counted of a region while its chunks are encoded. */
+interface RegionCount {
+  guestBytes: number;
+  wireBytes: number;
+  chunks: number;
+  pages: { zero: number; duplicate: number; literal: number };
+}
+
 /** One phase over some regions. */
 export interface Phase {
   readonly wall: number;
@@ -133,7 +141,7 @@ export class CodecRig {
   async #encode(
     coding: Coding,
     regions: readonly Region[],
-  ): Promise<{ phase: Phase; counts: Omit<RegionFigures, 'encode' | 'decode'>[] }> {
+  ): Promise<{ phase: Phase; counts: RegionCount[] }> {
     const pool = this.#encoders;
     const counts = regions.map(({ length }) => ({
       guestBytes: length,
@@ -143,60 +151,66 @@ export class CodecRig {
     }));
     const seconds = regions.map(() => 0);
     const owner: number[] = [];
-    let page = 0;
     this.#records = [];
     let used = 0;
     const clock = new ProcessClock();
-    const feeding = (async () => {
-      for (const [at, region] of regions.entries()) {
-        for (const piece of piecesOf(region, coding.chunkSize)) {
-          const index = await pool.acquire();
-          const slot = pool.slots[index]!;
-          const { encode: job, segments, input } = slot;
-          segments.set(piece.segments);
-          job.begin();
-          job.task = TASK.encode;
-          job.inputLength = piece.length;
-          job.segmentCount = piece.segments.length / 2;
-          job.codec = coding.codec;
-          job.level = coding.level;
-          job.watched = true;
-          const pages = Math.floor(piece.length / PAGE_BYTES);
-          job.sequence = this.#store?.enter(slot, page, pages) ?? owner.length;
-          page += pages;
-          job.offset = region.offset + piece.start;
-          if (region.held === undefined) {
-            job.readAt = job.offset;
-          } else {
-            input.set(region.held.bytes.subarray(piece.start, piece.start + piece.length));
-          }
-          owner.push(at);
-          pool.push(index);
-        }
-      }
-    })();
+    const feeding = this.#feedEncoders(coding, regions, owner);
     const total = regions.reduce((sum, region) => sum + piecesOf(region, coding.chunkSize).length, 0);
     for (let done = 0; done < total; done++) {
       const index = (await pool.next())!;
       const { encode: job, output } = pool.slots[index]!;
-      const length = job.outputLength;
-      const record = this.#room.subarray(used, used + length);
-      record.set(output.subarray(0, length));
-      used += length;
+      const record = this.#room.subarray(used, used + job.outputLength);
+      record.set(output.subarray(0, job.outputLength));
+      used += record.length;
       this.#records.push(record);
       const at = owner[done]!;
       seconds[at]! += job.cpuMicros / 1e6;
-      const count = counts[at]!;
-      count.wireBytes += length;
-      count.chunks++;
-      const header = readChunkHeader(record, 0, REGION_BYTES, this.#store !== undefined);
-      count.pages.zero += header.zero;
-      count.pages.duplicate += header.duplicate;
-      count.pages.literal += header.literal;
+      this.#count(counts[at]!, record);
       pool.release(index);
     }
     await feeding;
     return { phase: { wall: clock.wall(), cpu: clock.others(), regions: seconds }, counts };
+  }
+
+  /** Pushes all chunks of the regions. @param owner takes the index of each chunk's region, in chunk order */
+  async #feedEncoders(coding: Coding, regions: readonly Region[], owner: number[]): Promise<void> {
+    const pool = this.#encoders;
+    let page = 0;
+    for (const [at, region] of regions.entries()) {
+      for (const piece of piecesOf(region, coding.chunkSize)) {
+        const index = await pool.acquire();
+        const slot = pool.slots[index]!;
+        const { encode: job, segments, input } = slot;
+        segments.set(piece.segments);
+        job.begin();
+        job.task = TASK.encode;
+        job.inputLength = piece.length;
+        job.segmentCount = piece.segments.length / 2;
+        job.codec = coding.codec;
+        job.level = coding.level;
+        job.watched = true;
+        const pages = Math.floor(piece.length / PAGE_BYTES);
+        job.sequence = this.#store?.enter(slot, page, pages) ?? owner.length;
+        page += pages;
+        job.offset = region.offset + piece.start;
+        if (region.held === undefined) {
+          job.readAt = job.offset;
+        } else {
+          input.set(region.held.bytes.subarray(piece.start, piece.start + piece.length));
+        }
+        owner.push(at);
+        pool.push(index);
+      }
+    }
+  }
+
+  #count(count: RegionCount, record: Buffer): void {
+    count.wireBytes += record.length;
+    count.chunks++;
+    const header = readChunkHeader(record, 0, REGION_BYTES, this.#store !== undefined);
+    count.pages.zero += header.zero;
+    count.pages.duplicate += header.duplicate;
+    count.pages.literal += header.literal;
   }
 
   /** @param chunks of each region */
