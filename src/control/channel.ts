@@ -1,5 +1,5 @@
-// Both ends of the way back: the receiver's voice and the sender's ear (docs/FORMAT.md, "The way back").
-// The voice writes messages one after the other; the ear reads them as they come and keeps what was said.
+// Both ends of the control messages (docs/FORMAT.md, "The way back"): `ControlWriter` at the receiver writes them one after the other;
+// `ControlReader` at the sender reads them as they come and keeps the last acknowledgement and the result.
 
 import { Buffer } from 'node:buffer';
 
@@ -29,22 +29,22 @@ import type { ByteSink, ByteSource } from '../io/bytes.js';
 import { ExactReader } from '../io/exact-reader.js';
 import type { Waiting } from '../io/waiting-source.js';
 
-/** A receiver that has nothing new to tell still shows that it lives. */
-const ALIVE_INTERVAL_MS = 500;
-/** How often it looks whether more was delivered: the sender's window follows this word (delivery-window.ts). */
+/** A receiver without progress sends a keep-alive this often. */
+const KEEP_ALIVE_MS = 500;
+/** How often a receiver looks for progress to acknowledge: the sender's delivery window follows (delivery-window.ts). */
 export const PROGRESS_INTERVAL_MS = 10;
 
-/** What the receiver says first, as soon as there is a connection. */
+/** The first bytes of a receiver on a new connection: magic and hello. */
 export function greetingOf(hello: Hello): Buffer {
   return Buffer.concat([CONTROL_MAGIC, helloMessage(hello)]);
 }
 
-/** The receiver's side. Writes never overlap; a failed write is remembered, not thrown: the stream itself decides. */
+/** The receiver's side. Writes never overlap. A failed write is not thrown: the stream decides how the transfer ends. */
 export class ControlWriter {
   readonly #sink: ByteSink;
   #last: Promise<unknown> = Promise.resolve();
-  /** The result is on its way: nothing may follow it. */
-  #over = false;
+  /** The result was written: no message may follow it. */
+  #ended = false;
   #timer: NodeJS.Timeout | undefined;
 
   /** @param sink of a connection that has been greeted: see {@link greetingOf} */
@@ -52,25 +52,25 @@ export class ControlWriter {
     this.#sink = sink;
   }
 
-  /** Says soon after every delivery how much has been delivered, and every half second in any case. */
+  /** Acknowledges soon after every delivery, and sends a keep-alive every half second. */
   reportProgress(progress: () => Progress): void {
-    let told = 0;
-    let quiet = 0;
+    let acknowledged = 0;
+    let quietMs = 0;
     let writing = false;
     this.#timer = setInterval(() => {
-      quiet += PROGRESS_INTERVAL_MS;
+      quietMs += PROGRESS_INTERVAL_MS;
       const now = progress();
-      // What the link does not take now is overtaken by the next word.
-      if (writing || (now.delivered === told && quiet < ALIVE_INTERVAL_MS)) return;
+      // A message that the link does not take now is replaced by the next one.
+      if (writing || (now.delivered === acknowledged && quietMs < KEEP_ALIVE_MS)) return;
       writing = true;
-      told = now.delivered;
-      quiet = 0;
+      acknowledged = now.delivered;
+      quietMs = 0;
       this.#last = this.#write(writeMessage(MESSAGE.progress, progressBody(now)), this.#last, 'now');
       void this.#last.then(() => (writing = false));
     }, PROGRESS_INTERVAL_MS);
   }
 
-  /** Relays bytes from the program behind us; resolves when they are written. */
+  /** Relays bytes from the program behind the receiver. Resolves when they are written. */
   async backward(bytes: Uint8Array): Promise<void> {
     for (let at = 0; at < bytes.length; at += MAX_MESSAGE_BYTES) {
       const piece = bytes.subarray(at, at + MAX_MESSAGE_BYTES);
@@ -79,19 +79,19 @@ export class ControlWriter {
     await this.#last;
   }
 
-  /** The program behind us says no more. A hypervisor that waits for its answer at the other end must see that. */
+  /** Relays the end of what the program behind the receiver writes: a hypervisor at the sender may wait for an answer. */
   backwardEnd(): void {
-    if (this.#over) return;
+    if (this.#ended) return;
     this.#last = this.#write(writeMessage(MESSAGE.backward, new Uint8Array(0)), this.#last);
   }
 
   /**
    * Writes the result, the last message. Never rejects.
-   * @returns whether the kernel has taken it; then the sender hears it unless the link breaks
+   * @returns whether the kernel has taken it; then the sender gets it unless the link breaks
    */
   async result(result: Result): Promise<boolean> {
     clearInterval(this.#timer);
-    this.#over = true;
+    this.#ended = true;
     const written = await this.#write(resultMessage(result), this.#last);
     await this.#sink.finish().catch(() => undefined);
     return written;
@@ -123,14 +123,14 @@ export class ControlReader {
   readonly #onWaiting: ((waiting: Waiting) => void)[] = [];
   #successIsPossible: () => boolean = () => false;
   #delivered = 0;
-  #said: Result | undefined;
+  #received: Result | undefined;
 
   constructor(source: ByteSource, onBackward: (bytes: Buffer) => Promise<void>) {
     this.#reader = new ExactReader(source);
     this.#onBackward = onBackward;
     this.#hello = readGreeting(this.#reader, () => this.#message());
     this.#result = this.#hello.then(() => this.#listen());
-    // Whoever asks gets the rejection; nobody has to.
+    // Callers of hello(), success() and failure() get the rejection; without a caller it is no unhandled rejection.
     this.#hello.catch(() => undefined);
     this.#result.catch(() => undefined);
   }
@@ -140,9 +140,9 @@ export class ControlReader {
     return this.#delivered;
   }
 
-  /** The result message; undefined before it has come. */
+  /** The result message; undefined before it has arrived. */
   get result(): Result | undefined {
-    return this.#said;
+    return this.#received;
   }
 
   /** Calls `listener` with each acknowledgement: all decoded bytes that the receiver has delivered. */
@@ -150,7 +150,7 @@ export class ControlReader {
     this.#onDelivered.push(listener);
   }
 
-  /** Calls `listener` with how long the receiver has waited for the link, as often as the receiver says so. */
+  /** Calls `listener` with each report of how long the receiver has waited for the link. */
   onWaiting(listener: (waiting: Waiting) => void): void {
     this.#onWaiting.push(listener);
   }
@@ -165,9 +165,9 @@ export class ControlReader {
   }
 
   /**
-   * Resolves when the receiver has said that it delivered everything; its sums are for the caller to compare.
-   * @throws ERR_PEER_FAILED with the receiver's reason, ERR_LINK_CLOSED when it went silently, ERR_LINK_NEGOTIATION for a
-   *   message that has no place in this state
+   * Resolves when the receiver reports success. The caller compares the sums.
+   * @throws ERR_PEER_FAILED with the receiver's reason, ERR_LINK_CLOSED when the receiver closed the link without a result,
+   *   ERR_LINK_NEGOTIATION for a message that this state does not allow
    */
   async success(): Promise<StatedSums> {
     const result = await this.#result;
@@ -196,7 +196,7 @@ export class ControlReader {
       } else {
         throw new RamferryError(
           'ERR_LINK_NEGOTIATION',
-          `the receiver sent a message that has no place here (type ${type})`,
+          `the receiver sent an unexpected message of type ${type}`,
         );
       }
     }
@@ -210,7 +210,7 @@ export class ControlReader {
         { hint: 'do not use what the destination holds; is `ramferry receive` at the other end?' },
       );
     }
-    this.#said = result;
+    this.#received = result;
     return result;
   }
 
@@ -228,7 +228,7 @@ export class ControlReader {
   }
 }
 
-/** The receiver's first words: magic and hello. @throws ERR_LINK_NEGOTIATION */
+/** Reads the receiver's magic and hello. @throws ERR_LINK_NEGOTIATION */
 export async function readGreeting(
   reader: ExactReader,
   message: () => Promise<Message> = () => nextMessage(reader),

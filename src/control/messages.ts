@@ -1,6 +1,6 @@
-// What ramferry's two sides say to each other beside the stream, on a link that goes both ways (docs/FORMAT.md,
-// "The way back"). The receiver speaks first: magic, then messages; only the receiver writes them. Forward, the stream
-// is the same as on a one-way link. (A probe has no stream: there both sides write messages.) This file packs and unpacks messages; it does no I/O.
+// The control messages of a duplex link (docs/FORMAT.md, "The way back"). The receiver speaks first: magic, then messages; only the
+// receiver writes them. Forward, the stream is the same as on a one-way link. A probe has no stream: there both sides write messages.
+// Packs and unpacks messages; does no I/O.
 
 import { Buffer } from 'node:buffer';
 
@@ -9,32 +9,32 @@ import { RamferryError } from '../errors.js';
 
 export const CONTROL_MAGIC = Buffer.from([0x89, 0x52, 0x46, 0x43, 0x0d, 0x0a, 0x1a, 0x0a]);
 
-/** What goes forward of a probe, in the place of a stream, begins with this; messages follow. */
+/** Begins what a probe sends forward in place of a stream; messages follow. */
 export const PROBE_MAGIC = Buffer.from([0x89, 0x52, 0x46, 0x50, 0x0d, 0x0a, 0x1a, 0x0a]);
 
 /** Message types; 0 is never valid. */
 export const MESSAGE = {
-  /** JSON: what the receiver can read and hold (see Hello in negotiation.ts). First message. */
+  /** First message. JSON: what the receiver can read and hold (Hello in negotiation.ts). */
   hello: 1,
-  /** JSON: how the transfer ended at the receiver (see Result in negotiation.ts). Last message. */
+  /** Last message. JSON: how the transfer ended at the receiver (Result in negotiation.ts). */
   result: 2,
-  /** How far the receiver is (see Progress in progress.ts); sent at least every second. */
+  /** Acknowledgement (Progress in progress.ts); sent at least every second. */
   progress: 3,
-  /** Bytes that the receiver's own reader sent back; relayed unchanged. None: the reader has ended that direction. */
+  /** Bytes that the program behind the receiver sent back, unchanged. An empty body: that program has ended this direction. */
   backward: 4,
-  /** Nothing; forward, behind the stream of `ramferry migrate`: the guest is the receiver's now. */
+  /** Empty; forward, behind the stream of `ramferry migrate`: the guest now belongs to the receiver. */
   go: 5,
-  /** Of a probe: any bytes, which come back as they are. */
+  /** Of a probe: any bytes; the answer has the same bytes. */
   echo: 6,
-  /** Of a probe: u64, that many bytes follow; the answer is JSON, how they arrived. */
+  /** Of a probe: u64, so many bytes follow; the answer is JSON: how they arrived. */
   load: 7,
-  /** Of a probe: nothing; the answer is JSON, how fast this host decompresses. */
+  /** Of a probe: empty; the answer is JSON: how fast this host decompresses. */
   speed: 8,
 } as const;
 
 export const MESSAGE_HEADER_BYTES = 8;
 
-/** A message's body is at most this long. */
+/** Largest body of a message. */
 export const MAX_MESSAGE_BYTES = 65_536;
 
 export function writeMessage(type: number, body: Uint8Array): Buffer {
@@ -52,7 +52,7 @@ export interface Message {
   readonly body: Buffer;
 }
 
-/** Bytes that follow the message header at bytes[0, 8). @throws ERR_STREAM_LIMIT */
+/** @returns bytes that follow this message header. @throws ERR_STREAM_LIMIT */
 export function messageRest(header: Buffer): number {
   const length = header.readUInt32LE(4);
   if (length > MAX_MESSAGE_BYTES) {

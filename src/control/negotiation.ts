@@ -1,5 +1,5 @@
-// What the receiver's first and last messages say, and how a sender narrows its choice to it.
-// Pure data and decisions; the messages travel in control.ts.
+// The contents of the receiver's first and last messages (Hello, Result), and how a sender narrows its offer to a hello.
+// Pure data and decisions; channel.ts carries the messages.
 
 import { Buffer } from 'node:buffer';
 
@@ -24,7 +24,7 @@ const helloSchema = z.object({
   memory: z.number().int().positive(),
   /** Only of `ramferry incoming`: the bytes of each RAM file, in order. */
   ram: z.array(z.number().int().positive()).max(256).optional(),
-  /** The same files, as its QEMU names them; absent where it could not find out, and before version 0.2. */
+  /** The memory backends of the same files in its QEMU; absent where QEMU does not tell, and before version 0.2. */
   ramBackends: z
     .array(
       z.object({
@@ -36,11 +36,11 @@ const helloSchema = z.object({
     )
     .max(256)
     .optional(),
-  /** Bytes of page store that it can hold beside chunks of up to 64 KiB, 128 KiB, … 64 MiB; absent = none. */
+  /** Bytes of page store that fit beside chunks of up to 64 KiB, 128 KiB, … 64 MiB; absent = none. */
   stores: z.array(z.number().int().nonnegative()).max(100).optional(),
   /** Only of `ramferry receive --probe`: the versions of the probe that it serves. It takes no stream. */
   probe: z.array(z.number().int().positive()).max(100).optional(),
-  /** How soon after a delivery it tells of it, in milliseconds; absent = every half second. */
+  /** Milliseconds from a delivery to its acknowledgement; absent = every half second. */
   progressInterval: z.number().int().positive().optional(),
   /** Versions of method `xenguest` that it reads; absent = 1. */
   xenguest: z.array(z.number().int().positive()).max(100).optional(),
@@ -48,8 +48,8 @@ const helloSchema = z.object({
 
 export type Hello = z.infer<typeof helloSchema>;
 
-/** Characters. A label may be as long as a command line; a message may not. */
-const LONGEST_TEXT = 4000;
+/** Characters. A label may be as long as a command line; a text of a message may not. */
+const MAX_TEXT_CHARACTERS = 4000;
 
 const resultSchema = z.object({
   ok: z.boolean(),
@@ -62,8 +62,8 @@ const resultSchema = z.object({
   error: z
     .object({
       code: z.string().refine(isErrorCode),
-      message: z.string().max(LONGEST_TEXT),
-      hint: z.string().max(LONGEST_TEXT).optional(),
+      message: z.string().max(MAX_TEXT_CHARACTERS),
+      hint: z.string().max(MAX_TEXT_CHARACTERS).optional(),
       record: z.number().optional(),
       offset: z.number().optional(),
       sequence: z.number().optional(),
@@ -71,14 +71,14 @@ const resultSchema = z.object({
     .optional(),
 });
 
-/** With `ok`: the sums of what was delivered. Without: what failed, and `bytes`, see {@link FailedResult}. */
+/** With `ok`: the sums of what was delivered. Without: {@link FailedResult}. */
 export type Result = FailedResult | (StatedSums & { readonly ok: true });
 
 export interface FailedResult {
   readonly ok: false;
   /**
-   * Decoded bytes that may have reached a program behind the receiver, which may act on them; 0 when the output is a file
-   * that did not get its name. Version 0.1 does not say it.
+   * Decoded bytes that may have reached a program behind the receiver, which may act on them. 0 when the output is a file that did
+   * not get its final name. Version 0.1 does not send it.
    */
   readonly bytes?: number | undefined;
   readonly error?: ErrorData | undefined;
@@ -98,8 +98,8 @@ function shortened(error: ErrorData): ErrorData {
   const { message, hint } = error;
   return {
     ...error,
-    message: message.slice(0, LONGEST_TEXT),
-    ...(hint === undefined ? {} : { hint: hint.slice(0, LONGEST_TEXT) }),
+    message: message.slice(0, MAX_TEXT_CHARACTERS),
+    ...(hint === undefined ? {} : { hint: hint.slice(0, MAX_TEXT_CHARACTERS) }),
   };
 }
 
@@ -121,7 +121,7 @@ export function readResult(body: Buffer): Result {
   return ok ? { ok, bytes, chunks, digest } : { ok, bytes, error: error as ErrorData | undefined };
 }
 
-/** The receiver's failure as an error of the sender's. */
+/** @returns the sender's error for a failure of the receiver */
 export function peerFailure(result: FailedResult): RamferryError {
   const error = result.error === undefined ? undefined : fromErrorData(result.error);
   const text = error === undefined ? 'no reason given' : `${error.code}: ${error.describe()}`;
@@ -130,29 +130,29 @@ export function peerFailure(result: FailedResult): RamferryError {
   });
 }
 
-/** What a sender is about to use. */
+/** What a sender intends to use. */
 export interface Offer {
   readonly codec: CodecName;
   readonly maxChunk: number;
-  /** Bytes that a receiver has to hold for this stream, at the least. */
+  /** Least bytes that a receiver must hold for this stream. */
   readonly memory: number;
 }
 
-/** What the user asked for by name, and what may therefore not be changed. */
+/** What the user named explicitly; the negotiation does not change it. */
 export interface Given {
   readonly codec: boolean;
   readonly maxChunk: boolean;
 }
 
-/** Chunks have at least this many bytes: a grammar may hold back items of several pages until they are complete. */
-const SMALLEST_CHUNK = 65_536;
+/** Smallest chunk: a grammar may hold back items of several pages until they are complete. */
+const MIN_CHUNK_BYTES = 65_536;
 
-/** In the order of preference, when the user leaves the codec to us. */
-const CODECS_BY_MERIT: readonly CodecName[] = ['zstd', 'lz4', 'zlib', 'none'];
+/** Order of preference where the user names no codec. */
+const PREFERRED_CODECS: readonly CodecName[] = ['zstd', 'lz4', 'zlib', 'none'];
 
 /**
- * The offer as the receiver can take it: another codec or smaller chunks where the user left them open.
- * @throws ERR_LINK_NEGOTIATION naming both lists when there is nothing that both have
+ * Narrows the offer to what the receiver takes: another codec or smaller chunks, where the user named none.
+ * @throws ERR_LINK_NEGOTIATION, naming both sides' lists, when they have nothing in common
  */
 export function narrowOffer(offer: Offer, given: Given, hello: Hello): Offer {
   const refuse = (what: string, ours: string, theirs: string): RamferryError =>
@@ -169,13 +169,13 @@ export function narrowOffer(offer: Offer, given: Given, hello: Hello): Offer {
   if (!hello.versions.includes(NATIVE_VERSION)) {
     throw refuse('stream version', String(NATIVE_VERSION), hello.versions.join(', '));
   }
-  const choices = given.codec ? [offer.codec] : [offer.codec, ...CODECS_BY_MERIT];
+  const choices = given.codec ? [offer.codec] : [offer.codec, ...PREFERRED_CODECS];
   const codec = choices.find((name) => hello.codecs.includes(name));
   if (codec === undefined) {
     throw refuse('codec', [...new Set(choices)].join(', '), hello.codecs.join(', '));
   }
   const largest = Math.floor(hello.maxChunk / PAGE_BYTES) * PAGE_BYTES;
-  if (largest < SMALLEST_CHUNK || (offer.maxChunk > hello.maxChunk && given.maxChunk)) {
+  if (largest < MIN_CHUNK_BYTES || (offer.maxChunk > hello.maxChunk && given.maxChunk)) {
     throw refuse('chunk size', `${offer.maxChunk} bytes`, `at most ${hello.maxChunk} bytes`);
   }
   if (offer.memory > hello.memory) {

@@ -1,16 +1,16 @@
-// What each command knows its peer by when it listens (link/listen/newcomers.ts): the first bytes of a stream, of a receiver's
-// hello, of a probe. Judges only look at magics; whether the rest keeps what the magic promises the transfer finds out.
-// Messages never hold the bytes themselves: a stranger's first bytes may be guest memory.
+// By which first bytes a listening command accepts its peer (link/listen/newcomers.ts): those of a stream, of a receiver's hello, of a
+// probe. Judges look at magics only; the transfer checks what follows. Messages never quote the bytes: a stranger's first bytes may be
+// guest memory.
 
 import { CONTROL_MAGIC, PROBE_MAGIC } from './messages.js';
 import { Detector } from '../grammar/detect.js';
 import { NATIVE_MAGIC } from '../grammar/magics.js';
 import type { Judge, PeerRules } from '../link/options.js';
 
-/** A receiver says hello as soon as it is connected. */
+/** How long a peer that must speak at once may be silent. */
 const HELLO_MS = 5_000;
 
-/** What programs that are not meant for this port say first. */
+/** First bytes of programs that are not meant for this port. */
 const FOREIGN: Readonly<Record<string, readonly string[]>> = {
   HTTP: ['GET', 'POS', 'PUT', 'HEA', 'OPT', 'CON', 'DEL', 'PAT', 'PRI', 'TRA'],
   TLS: ['\u0016\u0003'],
@@ -41,7 +41,7 @@ class StreamJudge implements Judge {
   }
 }
 
-/** One magic. */
+/** A stream or hello that begins with one magic. */
 class MagicJudge implements Judge {
   readonly #magic: Uint8Array;
   readonly #otherwise: string;
@@ -63,7 +63,7 @@ class MagicJudge implements Judge {
   }
 }
 
-/** One byte, whatever it is. */
+/** Any first byte. */
 class ByteJudge implements Judge {
   wanted = 1;
 
@@ -72,26 +72,26 @@ class ByteJudge implements Judge {
   }
 }
 
-/** Where a hypervisor connects. No protocol can be asked for, and the hypervisor may take its time before the first byte. */
+/** Where a hypervisor connects: any protocol, and any time before the first byte. */
 export function hypervisor(): PeerRules {
   return { judge: () => new ByteJudge(), silence: 0, mayWaitForUs: true };
 }
 
-/** Where any program connects that has something to say, and hears nothing. */
+/** Where any program connects that writes and does not read. */
 export function speaker(): PeerRules {
   return { judge: () => new ByteJudge(), silence: 0 };
 }
 
 /**
- * Where a sender connects. It says nothing before its hypervisor has begun, and may be waiting for the bytes that the
- * destination's hypervisor says first.
+ * Where a sender connects. It sends nothing before its hypervisor begins, and may wait for the first bytes of the destination's
+ * hypervisor.
  */
 export function sender(passThrough: boolean, onConnection: () => void): PeerRules {
   const judge = (): Judge => (passThrough ? new ByteJudge() : new StreamJudge());
   return { judge, silence: 0, mayWaitForUs: true, onConnection };
 }
 
-/** Where a receiver connects, which speaks first. */
+/** Where a receiver connects, which sends its hello at once. */
 export function receiver(): PeerRules {
   return { judge: () => new MagicJudge(CONTROL_MAGIC, 'it is no ramferry receiver'), silence: HELLO_MS };
 }

@@ -1,4 +1,4 @@
-// The bytes that flow against a sender's stream, from the link back to the program that writes the stream.
+// The return path of a sender: the bytes that flow from the link back to the program that writes the stream.
 
 import type { ByteSink, ByteSource } from '../io/bytes.js';
 import { ControlReader } from './channel.js';
@@ -18,16 +18,16 @@ export function openReturnPath(
   back: ByteSource | undefined,
 ): ControlReader | undefined {
   if (back === undefined) return undefined;
-  // A hypervisor that gave up takes no more; how its stream ended says what that means.
-  let listens = writer !== undefined;
+  // A hypervisor that gave up reads no more. That is no error here: the end of its stream decides.
+  let isOpen = writer !== undefined;
   const backward = async (bytes: Uint8Array): Promise<void> => {
-    if (!listens) return;
-    listens = bytes.length > 0;
-    const written = listens ? writer!.write(bytes) : writer!.finish();
-    await written.catch(() => (listens = false));
+    if (!isOpen) return;
+    isOpen = bytes.length > 0;
+    const written = isOpen ? writer!.write(bytes) : writer!.finish();
+    await written.catch(() => (isOpen = false));
   };
   if (duplex) return new ControlReader(back, backward);
-  // Without a writer that reads, a closed source takes what comes and drops it, and ends when we have finished.
+  // Without a writer that reads, the closed source drops what comes and ends when the sender has finished.
   if (writer === undefined) void back.close();
   else void relay(back, backward).then(() => Promise.all([back.close(), endRelay(writer)]));
   return undefined;

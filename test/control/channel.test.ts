@@ -1,4 +1,4 @@
-// The receiver's voice and the sender's ear, in memory: in any pieces, with damage, and with an end that comes too early.
+// `ControlWriter` and `ControlReader` in memory: pieces of any size, damage, and an early end.
 
 import assert from 'node:assert/strict';
 import { Buffer } from 'node:buffer';
@@ -27,17 +27,17 @@ function progress(bytes: number): Buffer {
 
 const OK = resultMessage({ ok: true, bytes: 77 });
 
-function hear(bytes: Uint8Array, piece = Infinity): { ear: ControlReader; heard: Buffer[] } {
-  const heard: Buffer[] = [];
-  const ear = new ControlReader(new MemorySource(bytes, piece), (backward) => {
-    heard.push(Buffer.from(backward));
+function listen(bytes: Uint8Array, piece = Infinity): { reader: ControlReader; relayed: Buffer[] } {
+  const relayed: Buffer[] = [];
+  const reader = new ControlReader(new MemorySource(bytes, piece), (backward) => {
+    relayed.push(Buffer.from(backward));
     return Promise.resolve();
   });
-  ear.acceptSuccessWhen(() => true);
-  return { ear, heard };
+  reader.acceptSuccessWhen(() => true);
+  return { reader, relayed };
 }
 
-describe('the ear', () => {
+describe('ControlReader', () => {
   const all = [
     introduction(),
     progress(5),
@@ -46,79 +46,79 @@ describe('the ear', () => {
     OK,
   ];
 
-  it('hears everything in any pieces', async () => {
+  it('reads all messages, in pieces of any size', async () => {
     for (const piece of [1, 3, 17, Infinity]) {
-      const { ear, heard } = hear(Buffer.concat(all), piece);
-      assert.deepEqual(await ear.hello(), HELLO);
-      assert.equal((await ear.success()).bytes, 77);
-      assert.equal(ear.delivered, 70);
-      assert.equal(Buffer.concat(heard).toString(), 'return path');
+      const { reader, relayed } = listen(Buffer.concat(all), piece);
+      assert.deepEqual(await reader.hello(), HELLO);
+      assert.equal((await reader.success()).bytes, 77);
+      assert.equal(reader.delivered, 70);
+      assert.equal(Buffer.concat(relayed).toString(), 'return path');
     }
   });
 
-  it('never takes an early end for a success', async () => {
+  it('rejects success, stream cut at any byte', async () => {
     const whole = Buffer.concat(all);
     for (let cut = 0; cut < whole.length; cut++) {
-      const { ear } = hear(whole.subarray(0, cut));
+      const { reader } = listen(whole.subarray(0, cut));
       await assert.rejects(
-        ear.success(),
+        reader.success(),
         isTyped('ERR_LINK_CLOSED', 'ERR_LINK_NEGOTIATION'),
         `cut at ${cut}`,
       );
     }
   });
 
-  it('never takes damage for a success', async () => {
+  it('rejects success, any bit damaged', async () => {
     const whole = Buffer.concat([introduction(), OK]);
     for (let bit = 0; bit < whole.length * 8; bit += 3) {
       const damaged = Buffer.from(whole);
       damaged[bit >> 3]! ^= 1 << (bit & 7);
-      await assert.rejects(hear(damaged).ear.success(), isTyped(), `bit ${bit}`);
+      await assert.rejects(listen(damaged).reader.success(), isTyped(), `bit ${bit}`);
     }
   });
 
-  it('reports a failure to whoever asks, and one that nobody asks for harms nobody', async () => {
+  it('failure: rejects with ERR_PEER_FAILED, and needs no caller', async () => {
     const error = new RamferryError('ERR_OUTPUT_FULL', 'no space left');
     const bytes = Buffer.concat([introduction(), resultMessage({ ok: false, error: error.toData() })]);
-    await assert.rejects(hear(bytes).ear.failure(), isTyped('ERR_PEER_FAILED'));
-    hear(bytes);
-    hear(Buffer.alloc(3));
+    await assert.rejects(listen(bytes).reader.failure(), isTyped('ERR_PEER_FAILED'));
+    listen(bytes);
+    listen(Buffer.alloc(3));
     await setImmediate();
   });
 
-  it('knows no other messages, and none before the first', async () => {
+  it('rejects an unknown message, and any message before hello, with ERR_LINK_NEGOTIATION', async () => {
     const unknown = Buffer.concat([introduction(), writeMessage(5, Buffer.alloc(0)), OK]);
-    await assert.rejects(hear(unknown).ear.success(), isTyped('ERR_LINK_NEGOTIATION'));
+    await assert.rejects(listen(unknown).reader.success(), isTyped('ERR_LINK_NEGOTIATION'));
     const early = Buffer.concat([CONTROL_MAGIC, progress(1), introduction().subarray(8), OK]);
-    await assert.rejects(hear(early).ear.hello(), isTyped('ERR_LINK_NEGOTIATION'));
+    await assert.rejects(listen(early).reader.hello(), isTyped('ERR_LINK_NEGOTIATION'));
     const short = Buffer.concat([introduction(), writeMessage(MESSAGE.progress, Buffer.alloc(7)), OK]);
-    await assert.rejects(hear(short).ear.success(), isTyped('ERR_LINK_NEGOTIATION'));
+    await assert.rejects(listen(short).reader.success(), isTyped('ERR_LINK_NEGOTIATION'));
   });
 
-  it('refuses a success before the whole stream was sent, and takes a failure at any time', async () => {
-    const early = hear(Buffer.concat([introduction(), OK])).ear;
+  it('refuses a success before the whole stream was sent, and accepts a failure at any time', async () => {
+    const early = listen(Buffer.concat([introduction(), OK])).reader;
     early.acceptSuccessWhen(() => false);
     await assert.rejects(early.success(), isTyped('ERR_LINK_NEGOTIATION'));
     assert.equal(early.result, undefined);
-    const failed = hear(Buffer.concat([introduction(), resultMessage({ ok: false, bytes: 3 })])).ear;
+    const failed = listen(Buffer.concat([introduction(), resultMessage({ ok: false, bytes: 3 })])).reader;
     failed.acceptSuccessWhen(() => false);
     await assert.rejects(failed.success(), isTyped('ERR_PEER_FAILED'));
     assert.deepEqual(failed.result, { ok: false, bytes: 3, error: undefined });
   });
 
-  it('does not wait for a message that claims to be longer than any', async () => {
+  it('rejects a message above MAX_MESSAGE_BYTES at once', async () => {
     const long = Buffer.alloc(8);
     long.writeUInt32LE(MESSAGE.backward, 0);
     long.writeUInt32LE(0xffff_ffff, 4);
     await assert.rejects(
-      hear(Buffer.concat([introduction(), long])).ear.success(),
+      listen(Buffer.concat([introduction(), long])).reader.success(),
       isTyped('ERR_STREAM_LIMIT'),
     );
   });
 });
 
-/** The messages that were written, after magic and hello. */
-function spoken(bytes: Buffer): { type: number; body: Buffer }[] {
+/** The messages that were written behind the magic. */
+function messagesOf(bytes: Buffer): { type: number; body: Buffer }[] {
   assert.ok(bytes.subarray(0, 8).equals(CONTROL_MAGIC));
   const messages: { type: number; body: Buffer }[] = [];
   for (let at = 8; at < bytes.length;) {
@@ -129,8 +129,8 @@ function spoken(bytes: Buffer): { type: number; body: Buffer }[] {
   return messages;
 }
 
-describe('the voice', () => {
-  it('says who it is, how far it is, what comes back, and how it ended; in this order and one at a time', async () => {
+describe('ControlWriter', () => {
+  it('writes hello, progress, backward and result in order, without overlapping writes', async () => {
     mock.timers.enable({ apis: ['setInterval'] });
     try {
       let writing = 0;
@@ -140,21 +140,21 @@ describe('the voice', () => {
         writing--;
       });
       await sink.write(greetingOf(HELLO));
-      const voice = new ControlWriter(sink);
+      const writer = new ControlWriter(sink);
       let delivered = 0;
-      voice.reportProgress(() => ({ delivered }));
+      writer.reportProgress(() => ({ delivered }));
       for (delivered of [10, 20]) {
         mock.timers.tick(1000);
-        // Until the sink has taken it: what is said meanwhile is left out.
+        // Until the sink has taken the message: progress meanwhile is skipped.
         for (let turn = 0; turn < 20; turn++) await setImmediate();
       }
       const large = Buffer.alloc(150_000, 7);
-      await voice.backward(large);
+      await writer.backward(large);
       delivered = 30;
       mock.timers.tick(1000);
-      await voice.result({ ok: true, bytes: 30 });
+      await writer.result({ ok: true, bytes: 30 });
       mock.timers.tick(10_000);
-      const messages = spoken(sink.bytes());
+      const messages = messagesOf(sink.bytes());
       assert.equal(messages[0]!.type, MESSAGE.hello);
       assert.equal(messages.at(-1)!.type, MESSAGE.result);
       const told = messages.filter(({ type }) => type === MESSAGE.progress);
@@ -169,12 +169,12 @@ describe('the voice', () => {
     }
   });
 
-  it('that nobody hears does no harm: the stream decides how the transfer ends', async () => {
-    const deaf = new MemorySink(() => {
+  it('does not throw, link closed: the stream decides how the transfer ends', async () => {
+    const closed = new MemorySink(() => {
       throw new RamferryError('ERR_LINK_CLOSED', 'gone');
     });
-    const voice = new ControlWriter(deaf);
-    await voice.backward(Buffer.from('anybody?'));
-    assert.equal(await voice.result({ ok: true }), false);
+    const writer = new ControlWriter(closed);
+    await writer.backward(Buffer.from('any bytes'));
+    assert.equal(await writer.result({ ok: true }), false);
   });
 });

@@ -1,5 +1,5 @@
-// The conversation as docs/FORMAT.md specifies it: every cell of its tables, read from the page, tried on the code, in memory. A row or
-// a column that this file does not know fails.
+// The control messages as docs/FORMAT.md specifies them: reads every cell of the page's tables and tries it on the code, in memory. A row
+// or column that this file does not know fails.
 
 import assert from 'node:assert/strict';
 import { Buffer } from 'node:buffer';
@@ -41,7 +41,7 @@ interface Cell {
   readonly becomes: string;
 }
 
-/** The cells of the first table behind these words. */
+/** The cells of the first table behind this text. */
 function cells(words: string): Cell[] {
   const at = page.indexOf(words);
   assert.ok(at > 0, `docs/FORMAT.md has no longer: ${words}`);
@@ -65,7 +65,7 @@ function entry<T>(table: Readonly<Record<string, T>>, name: string): T {
   return table[name]!;
 }
 
-/** Tries a cell: `attempt` resolves when what came was accepted. */
+/** Checks a cell: `attempt` resolves when the message was accepted. */
 async function check({ becomes }: Cell, attempt: () => Promise<unknown>): Promise<void> {
   if (becomes === 'accepted' || becomes === 'ignored') await attempt();
   else await assert.rejects(attempt(), isTyped(becomes as ErrorCode));
@@ -97,7 +97,7 @@ function tooLong(): Buffer {
 const LOADED = json({ bytes: 1, seconds: 1, tailBytes: 1, tailSeconds: 1 });
 const SPEED = json({ cpus: 1, decodePerByte: 1e-9, scaling: [{ threads: 1, speedup: 1 }] });
 
-/** Messages by the names of the rows; what is awaited there decides what a wrong body is. */
+/** Messages by the names of the rows; a wrong body depends on the state. */
 const MESSAGES: Readonly<Record<string, Buffer>> = {
   magic: CONTROL_MAGIC,
   hello: helloMessage({ ...HELLO, probe: [1] }),
@@ -116,7 +116,7 @@ const MESSAGES: Readonly<Record<string, Buffer>> = {
   "the link's end": Buffer.alloc(0),
 };
 
-describe('the sender', LIMIT, () => {
+describe('sender', LIMIT, () => {
   const before: Readonly<Record<string, Buffer>> = {
     greeting: Buffer.alloc(0),
     hello: CONTROL_MAGIC,
@@ -131,7 +131,7 @@ describe('the sender', LIMIT, () => {
     end: writeMessage(MESSAGE.result, Buffer.from('{"ok":1}')),
     over: writeMessage(MESSAGE.result, Buffer.from('{')),
   };
-  /** What a good receiver says after something that was accepted. */
+  /** What a valid receiver sends after an accepted message. */
   const after: Readonly<Record<string, Buffer>> = {
     greeting: Buffer.concat([helloMessage(HELLO), progress(70), OK]),
     hello: Buffer.concat([progress(70), OK]),
@@ -147,18 +147,18 @@ describe('the sender', LIMIT, () => {
       const rest = becomes === 'accepted' && what !== OK ? entry(after, state) : Buffer.alloc(0);
       const bytes = Buffer.concat([entry(before, state), what, rest]);
       for (const piece of [1, Infinity]) {
-        const ear = new ControlReader(new MemorySource(bytes, piece), () => Promise.resolve());
-        // Before the end: until the receiver says that it has nearly everything.
+        const reader = new ControlReader(new MemorySource(bytes, piece), () => Promise.resolve());
+        // The sender is before the end until the receiver has acknowledged 70 bytes.
         const ended = state === 'end' || state === 'over';
-        ear.acceptSuccessWhen(() => ended || ear.delivered === 70);
-        await check(cell, async () => checkSums(await ear.success(), SENT));
+        reader.acceptSuccessWhen(() => ended || reader.delivered === 70);
+        await check(cell, async () => checkSums(await reader.success(), SENT));
         if (bytes.length > 1000) break;
       }
     });
   }
 });
 
-describe('the receiver of a stream', LIMIT, async () => {
+describe('receiver of a stream', LIMIT, async () => {
   const stream = await encodeStream(image(8192));
   const header = stream.subarray(0, STREAM_HEADER_BYTES);
   const chunk = stream.subarray(STREAM_HEADER_BYTES, -END_RECORD_BYTES);
@@ -195,7 +195,7 @@ describe('the receiver of a stream', LIMIT, async () => {
   }
 });
 
-describe('the source of ramferry migrate', LIMIT, () => {
+describe('source of ramferry migrate', LIMIT, () => {
   const states = ['rounds', 'applying', 'loading', 'gone'];
   const answers = ['ram-applied', 'ready', 'running'] as const;
   const sayings: Readonly<Record<string, Saying>> = {
@@ -208,18 +208,18 @@ describe('the source of ramferry migrate', LIMIT, () => {
   for (const cell of cells('_rounds_: until RAM end leaves')) {
     const { comes, state, becomes } = cell;
     it(`${state}: ${comes}: ${becomes}`, async () => {
-      const dialogue = new HandoverProtocol();
+      const protocol = new HandoverProtocol();
       const reached = states.indexOf(state);
       assert.ok(reached >= 0, state);
       for (let index = 0; index < reached; index++) {
-        dialogue.expect(answers[index]!);
-        if (index < reached - 1) dialogue.hear(sayingBody({ say: answers[index]! }));
+        protocol.expect(answers[index]!);
+        if (index < reached - 1) protocol.hear(sayingBody({ say: answers[index]! }));
       }
       const body =
         comes === 'anything else' ? Buffer.from('{"say":"hm"}') : sayingBody(entry(sayings, comes));
       await check(cell, async () => {
-        dialogue.hear(body);
-        await dialogue.await([answers[Math.max(0, reached - 1)]!], 1000, 'that');
+        protocol.hear(body);
+        await protocol.await([answers[Math.max(0, reached - 1)]!], 1000, 'that');
       });
     });
   }
@@ -243,7 +243,7 @@ describe('ramferry incoming behind END', LIMIT, () => {
   }
 });
 
-describe('the side of the probe that asks', LIMIT, () => {
+describe('probe, asking side', LIMIT, () => {
   const greeting = introduction({ probe: [1] });
   const echoes = Buffer.concat(
     Array.from({ length: 10 }, (_, count) => writeMessage(MESSAGE.echo, Buffer.from([count]))),
@@ -270,7 +270,7 @@ describe('the side of the probe that asks', LIMIT, () => {
   }
 });
 
-describe('the side of the probe that answers', LIMIT, () => {
+describe('probe, answering side', LIMIT, () => {
   const question = writeMessage(MESSAGE.load, loadBody(1000));
   assert.equal(readLoad(loadBody(1000)), 1000);
   const questions: Readonly<Record<string, Buffer>> = {

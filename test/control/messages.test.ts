@@ -28,8 +28,8 @@ import { checkSums, type StatedSums, statedSums } from '../../src/container/sums
 import { RamferryError } from '../../src/errors.js';
 import { isTyped } from '../chunk/typed.js';
 
-describe('a message of the way back', () => {
-  it('is read as it was written', () => {
+describe('control message', () => {
+  it('round-trips any type and body', () => {
     fc.assert(
       fc.property(fc.nat(2 ** 32 - 1), fc.uint8Array({ maxLength: 300 }), (type, body) => {
         const bytes = writeMessage(type, body);
@@ -41,7 +41,7 @@ describe('a message of the way back', () => {
     );
   });
 
-  it('may be as long as the limit and no longer', () => {
+  it('accepts MAX_MESSAGE_BYTES, rejects more with ERR_STREAM_LIMIT', () => {
     const longest = writeMessage(MESSAGE.backward, new Uint8Array(MAX_MESSAGE_BYTES));
     assert.equal(messageRest(longest), MAX_MESSAGE_BYTES + 8);
     for (const length of [MAX_MESSAGE_BYTES + 1, 2 ** 31, 2 ** 32 - 1]) {
@@ -51,7 +51,7 @@ describe('a message of the way back', () => {
     }
   });
 
-  it('with any one bit of type, body or checksum flipped is ERR_STREAM_CHECKSUM', () => {
+  it('rejects with ERR_STREAM_CHECKSUM, any bit of type, body or checksum flipped', () => {
     const whole = writeMessage(MESSAGE.progress, Buffer.alloc(8, 3));
     for (let bit = 0; bit < whole.length * 8; bit++) {
       const damaged = Buffer.from(whole);
@@ -73,12 +73,12 @@ function bodyOf(message: Buffer): Buffer {
   return readMessage(message).body;
 }
 
-describe('hello', () => {
-  it('is read as it was written', () => {
+describe('readHello', () => {
+  it('reads what helloMessage wrote', () => {
     assert.deepEqual(readHello(bodyOf(helloMessage(HELLO))), HELLO);
   });
 
-  it('of a newer receiver, with more versions, codecs and fields, is understood', () => {
+  it('accepts more versions, codecs and fields, newer receiver', () => {
     const newer = { ...HELLO, versions: [1, 2], codecs: [...HELLO.codecs, 'brotli'], colour: 'green' };
     assert.deepEqual(readHello(Buffer.from(JSON.stringify(newer))).codecs, newer.codecs);
   });
@@ -95,12 +95,12 @@ describe('hello', () => {
     'a version that is a text': { ...HELLO, versions: ['1'] },
   };
   for (const [name, value] of Object.entries(wrong)) {
-    it(`with ${name} is ERR_LINK_NEGOTIATION`, () => {
+    it(`rejects ${name} with ERR_LINK_NEGOTIATION`, () => {
       assert.throws(() => readHello(Buffer.from(JSON.stringify(value))), isTyped('ERR_LINK_NEGOTIATION'));
     });
   }
 
-  it('that is no JSON, cut off or no UTF-8 is ERR_LINK_NEGOTIATION', () => {
+  it('rejects invalid JSON, a cut body and invalid UTF-8 with ERR_LINK_NEGOTIATION', () => {
     const whole = Buffer.from(JSON.stringify(HELLO));
     for (let length = 0; length < whole.length; length++) {
       assert.throws(() => readHello(whole.subarray(0, length)), isTyped('ERR_LINK_NEGOTIATION'));
@@ -109,17 +109,17 @@ describe('hello', () => {
   });
 });
 
-describe('an offer', () => {
+describe('narrowOffer', () => {
   const ASKED = { codec: true, maxChunk: true };
   const offer = { codec: 'zstd', maxChunk: 1_048_576, memory: 3_000_000 } as const;
 
-  it('that fits is taken, to the last byte', () => {
+  it('keeps an offer that fits exactly', () => {
     assert.deepEqual(narrowOffer(offer, ASKED, HELLO), offer);
     const largest = { ...offer, maxChunk: HELLO.maxChunk, memory: HELLO.memory };
     assert.deepEqual(narrowOffer(largest, ASKED, HELLO), largest);
   });
 
-  it('is narrowed where the user left it open', () => {
+  it('narrows codec and chunk size that the user did not name', () => {
     const open = { codec: false, maxChunk: false };
     const narrow = { ...HELLO, codecs: ['none', 'zlib', 'lz4'], maxChunk: 65_536 };
     assert.deepEqual(narrowOffer(offer, open, narrow), { ...offer, codec: 'lz4', maxChunk: 65_536 });
@@ -132,7 +132,7 @@ describe('an offer', () => {
     ['memory', { memory: 2_999_999 }, /3000000.*2999999/],
   ];
   for (const [what, change, both] of refused) {
-    it(`whose ${what} does not fit is refused, and what both sides have is named`, () => {
+    it(`names what both sides have, ${what} does not fit`, () => {
       assert.throws(
         () => {
           narrowOffer(offer, ASKED, { ...HELLO, ...change });
@@ -156,19 +156,19 @@ function failed(message: Buffer): FailedResult {
 describe('checkSums', () => {
   const sent = { bytes: 8192, chunks: 2, digest: 0xabn };
 
-  it('believes what is the same', () => {
+  it('accepts equal sums', () => {
     checkSums(statedSums(sent), sent);
     checkSums({ bytes: 8192 }, sent);
   });
 
-  const lies: [name: string, stated: StatedSums, text: RegExp][] = [
+  const different: [name: string, stated: StatedSums, text: RegExp][] = [
     ['no bytes', { chunks: 2 }, /does not say how many bytes/],
     ['0 bytes', { bytes: 0 }, /delivered 0 bytes, and 8192 were sent/],
     ['one byte more', { bytes: 8193 }, /8193/],
     ['another number of chunks', { bytes: 8192, chunks: 1 }, /1 chunks, and 2/],
     ['another digest', { bytes: 8192, chunks: 2, digest: '00000000000000ac' }, /00000000000000ab/],
   ];
-  for (const [name, stated, text] of lies) {
+  for (const [name, stated, text] of different) {
     it(`refuses ${name}`, () => {
       assert.throws(
         () => checkSums(stated, sent),
@@ -182,23 +182,23 @@ describe('checkSums', () => {
   }
 });
 
-describe('result', () => {
-  it('of a success is read as it was written', () => {
+describe('readResult', () => {
+  it('reads the sums of a success', () => {
     const sums = { bytes: 2 ** 40, chunks: 3, digest: '00000000000000ff' };
     assert.deepEqual(readResult(bodyOf(resultMessage({ ok: true, ...sums }))), { ok: true, ...sums });
   });
 
-  it('of version 0.1, which states bytes only, is read', () => {
+  it('reads a success with bytes only, version 0.1', () => {
     const { ok, bytes } = readResult(Buffer.from('{"ok":true,"bytes":7}'));
     assert.deepEqual({ ok, bytes }, { ok: true, bytes: 7 });
   });
 
-  it('of a failure says how much a reader may have', () => {
+  it('reads the bytes that may have been delivered, failure', () => {
     const { ok, bytes } = readResult(bodyOf(resultMessage({ ok: false, bytes: 4096 })));
     assert.deepEqual({ ok, bytes }, { ok: false, bytes: 4096 });
   });
 
-  it("of a failure becomes the sender's error, with reason, place and hint", () => {
+  it("peerFailure: gives the sender's error, with reason, place and hint", () => {
     const error = new RamferryError('ERR_OUTPUT_FULL', 'no space left', {
       record: 3,
       offset: 4096,
@@ -210,11 +210,11 @@ describe('result', () => {
     assert.equal(failure.hint, 'free some space');
   });
 
-  it('of a failure without a reason is a failure', () => {
+  it('peerFailure: gives ERR_PEER_FAILED, no reason given', () => {
     assert.equal(peerFailure({ ok: false }).code, 'ERR_PEER_FAILED');
   });
 
-  it('of a failure whose words are very long still arrives', () => {
+  it('resultMessage: shortens very long texts of a failure', () => {
     const error = new RamferryError('ERR_OUTPUT_OPEN', 'x'.repeat(100_000), { hint: 'y'.repeat(100_000) });
     const failure = peerFailure(failed(resultMessage({ ok: false, error: error.toData() })));
     assert.match(failure.message, /ERR_OUTPUT_OPEN: xxx/);
@@ -228,7 +228,7 @@ describe('result', () => {
     'a digest of another length': { ok: true, bytes: 1, digest: 'ff' },
   };
   for (const [name, value] of Object.entries(wrong)) {
-    it(`with ${name} is ERR_LINK_NEGOTIATION`, () => {
+    it(`rejects ${name} with ERR_LINK_NEGOTIATION`, () => {
       assert.throws(() => readResult(Buffer.from(JSON.stringify(value))), isTyped('ERR_LINK_NEGOTIATION'));
     });
   }

@@ -8,8 +8,8 @@ import fc from 'fast-check';
 
 import { progressBody, readProgress } from '../../src/control/progress.js';
 
-describe('a progress body', () => {
-  it('is 8 bytes without, 24 with the receiver’s waiting', () => {
+describe('progress body', () => {
+  it('has 8 bytes without the receiver’s waiting, 24 with it', () => {
     assert.equal(progressBody({ delivered: 0x0102 }).toString('hex'), '0201000000000000');
     assert.equal(
       progressBody({ delivered: 1, waiting: { clock: 2.4, waited: 0x0300 } }).toString('hex'),
@@ -17,7 +17,7 @@ describe('a progress body', () => {
     );
   });
 
-  it('comes back as it was', () => {
+  it('round-trips', () => {
     const whole = fc.maxSafeNat();
     fc.assert(
       fc.property(whole, whole, whole, (delivered, clock, waited) => {
@@ -28,7 +28,7 @@ describe('a progress body', () => {
     );
   });
 
-  it('of any other length is none', () => {
+  it('readProgress: returns undefined, any other length', () => {
     for (const length of [0, 7, 9, 16, 23, 25]) assert.equal(readProgress(Buffer.alloc(length)), undefined);
   });
 });

@@ -1,5 +1,5 @@
-// Both directions of a pair of send and receive: what the final reader says reaches the first writer, unchanged and at
-// once, and a conversation between the two never waits for a chunk to fill.
+// Both directions of a pair of send and receive: the bytes of the final reader reach the first writer unchanged and at once, and a
+// dialogue between the two never waits for a chunk to fill.
 
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
@@ -19,11 +19,11 @@ const LINKS: readonly LineOptions[] = [
   { kind: 'unix', oneWay: true },
 ];
 
-describe('what the final reader says', { timeout: 60_000 }, () => {
+describe('return path', { timeout: 60_000 }, () => {
   for (const options of LINKS) {
     const name = `${options.kind}, ${options.oneWay === true ? 'one-way' : 'with handshake'}`;
 
-    it(`reaches the first writer before any byte has gone forward: ${name}`, async () => {
+    it(`carries bytes before any byte has gone forward, ${name}`, async () => {
       const all = await line(options);
       const words = Buffer.from('speak, for I am listening\n');
       all.reader.say(words);
@@ -33,7 +33,7 @@ describe('what the final reader says', { timeout: 60_000 }, () => {
       await endOf(all);
     });
 
-    it(`is unchanged, however long, while bytes go forward: ${name}`, async () => {
+    it(`carries 400 kB unchanged while bytes go forward, ${name}`, async () => {
       const all = await line(options);
       const next = random(7);
       const noise = (length: number): Buffer => Buffer.from(Array.from({ length }, () => next() & 0xff));
@@ -51,11 +51,11 @@ describe('what the final reader says', { timeout: 60_000 }, () => {
   }
 });
 
-describe('a conversation over a compressed pair', { timeout: 120_000 }, () => {
+describe('dialogue over a compressed pair', { timeout: 120_000 }, () => {
   for (const method of ['xenguest', 'stream'] as const) {
     for (const options of [LINKS[0]!, LINKS[3]!]) {
       const name = `${options.kind}${options.oneWay === true ? ', one-way' : ''}`;
-      it(`never waits: 200 rounds, method ${method}, ${name}`, async () => {
+      it(`never waits for a chunk to fill, 200 rounds, method ${method}, ${name}`, async () => {
         const all = await line({ ...options, sending: { method } });
         const next = random(11);
         for (let round = 0; round < 200; round++) {
@@ -75,8 +75,8 @@ describe('a conversation over a compressed pair', { timeout: 120_000 }, () => {
   }
 });
 
-describe('standard input and output together', { timeout: 60_000 }, () => {
-  it('are one link that goes both ways, as under `xl migrate`', async () => {
+describe('stdin and stdout, both sockets', { timeout: 60_000 }, () => {
+  it('form one duplex link, as under `xl migrate`', async () => {
     const server = net.createServer({ allowHalfOpen: true });
     server.listen(0, '127.0.0.1');
     await once(server, 'listening');

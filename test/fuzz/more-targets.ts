@@ -160,10 +160,12 @@ export function wayBackTrial(): Trial {
     }
     const said = Buffer.concat([CONTROL_MAGIC, ...messages]);
     const bytes = sealed ? said : mutateBlindly(said, messages, random);
-    const ear = new ControlReader(new PiecewiseSource(bytes, 1 + random.below(50)), () => Promise.resolve());
+    const reader = new ControlReader(new PiecewiseSource(bytes, 1 + random.below(50)), () =>
+      Promise.resolve(),
+    );
     const sent = random.below(4) > 0;
-    ear.acceptSuccessWhen(() => sent);
-    const outcome = await bounded(ear.success());
+    reader.acceptSuccessWhen(() => sent);
+    const outcome = await bounded(reader.success());
     return outcome instanceof RamferryError ? 'refused' : 'decoded';
   };
 }
