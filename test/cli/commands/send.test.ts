@@ -53,7 +53,7 @@ describe('send --dry-run', () => {
   it("takes no hypervisor's connection: the format must be declared", async () => {
     const ends = [`unix-listen:${join(directory, 'in.sock')}`, 'tcp:127.0.0.1:1'];
     const refused = await run(['send', '--dry-run', ...ends]);
-    assert.match(refused.stderr.toString(), /ERR_OPTION_INVALID: --format/);
+    assert.match(refused.stderr, /ERR_OPTION_INVALID: --format/);
     const declared = await run(['send', '--dry-run', '--format', 'qemu', ...ends]);
     assert.equal(declared.status, 0);
     assert.match(declared.stdout.toString(), /^input: qemu$/m);
