@@ -3,7 +3,7 @@
 import { DEFAULT_CHUNK_BYTES, DEFAULT_STORE_BYTES } from '../../options/limits.js';
 import type { ResolvedSendOptions } from '../../options/transfer.js';
 import type { Hello } from '../../control/negotiation.js';
-import { storeBeside } from './memory.js';
+import { storeBeside } from './largest-fit.js';
 import { defaultStore } from './store-size.js';
 import type { Coding } from './transfer-plan.js';
 

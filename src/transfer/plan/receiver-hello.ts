@@ -5,7 +5,7 @@ import { NATIVE_VERSION } from '../../container/native.js';
 import type { Hello } from '../../control/negotiation.js';
 import { XENGUEST_VERSIONS } from '../../container/xenguest-mark.js';
 import { codecBytes } from './codec-memory.js';
-import { largestChunk, receiverStores } from './memory.js';
+import { largestChunk, receiverStores } from './largest-fit.js';
 import type { ResolvedReceiveOptions } from '../../options/transfer.js';
 import { PROGRESS_INTERVAL_MS } from '../../control/channel.js';
 

@@ -13,7 +13,8 @@ import {
 import type { ResolvedSendOptions } from '../../options/transfer.js';
 import { formatSize } from '../../units.js';
 import { codecBytes } from './codec-memory.js';
-import { largestStore, type MemoryNeeds, receiverStores, senderGeometry, storeBeside } from './memory.js';
+import { largestStore, receiverStores, storeBeside } from './largest-fit.js';
+import { type MemoryNeeds, senderGeometry } from './memory.js';
 
 export interface StoreQuestion {
   readonly settings: Pick<ResolvedSendOptions, 'xbzrleCacheSize' | 'memoryLimit' | 'method' | 'zstdBinding'>;

@@ -6,12 +6,8 @@ import { describe, it } from 'node:test';
 import fc from 'fast-check';
 
 import { recordCapacity } from '../../../src/chunk/encode.js';
-import {
-  largestChunk,
-  type MemoryNeeds,
-  receiverGeometry,
-  senderGeometry,
-} from '../../../src/transfer/plan/memory.js';
+import { largestChunk } from '../../../src/transfer/plan/largest-fit.js';
+import { type MemoryNeeds, receiverGeometry, senderGeometry } from '../../../src/transfer/plan/memory.js';
 import { slotBytes } from '../../../src/slot/layout.js';
 import { KIB, MIB } from '../../../src/units.js';
 import { isTyped } from '../../chunk/typed.js';
