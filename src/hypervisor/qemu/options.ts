@@ -7,7 +7,7 @@ import type { Exact } from '../../options/exact.js';
 import type { IncomingOptions, MigrateOptions } from '../../options/rows/migrate.js';
 import { resolveOptions } from '../../options/schema.js';
 import type { GivenFor, ValuesFor } from '../../options/table.js';
-import { TRANSFER_HOOKS } from '../../options/transfer.js';
+import { type ResolvedSendOptions, TRANSFER_HOOKS } from '../../options/transfer.js';
 
 true satisfies Exact<GivenFor<'migrate'> & TransferHooks, MigrateOptions>;
 true satisfies Exact<GivenFor<'incoming'> & TransferHooks, IncomingOptions>;
@@ -24,6 +24,18 @@ export function resolveMigrateOptions(options: MigrateOptions): ResolvedMigrateO
 /** @throws RamferryError ERR_OPTION_INVALID */
 export function resolveIncomingOptions(options: IncomingOptions): ResolvedIncomingOptions {
   return withGuest(resolveOptions<'incoming', TransferHooks>('incoming', TRANSFER_HOOKS, options));
+}
+
+/** The engine's options of a `migrate`: an opaque stream to a receiver that answers. */
+export function sendOptions(settings: ResolvedMigrateOptions, signal: AbortSignal): ResolvedSendOptions {
+  const fixed = {
+    method: 'xenguest',
+    format: 'opaque',
+    oneWay: false,
+    sync: false,
+    directIo: false,
+  } as const;
+  return { ...settings, ...fixed, input: '-', signal };
 }
 
 interface GuestSettings {

@@ -5,6 +5,7 @@ import { RamferryError } from '../../errors.js';
 import { formatSize } from '../../units.js';
 import { QemuGuest } from './qmp/guest.js';
 import type { MemoryBackend } from './qmp/memory.js';
+import { hashDifference, type RamHash, type ReportedHash } from './ram/ram-hash.js';
 import type { FinalScan } from './source-stream.js';
 
 export async function checkState(guest: QemuGuest): Promise<void> {
@@ -50,4 +51,23 @@ export function checkScan({ differing }: FinalScan): void {
     `${differing} pages of RAM changed after the guest was stopped and its RAM was sent`,
     { hint: 'does something write to its RAM besides QEMU (vhost-user back ends, devices)? Try again' },
   );
+}
+
+/**
+ * Compares the RAM of both sides (`--verify-ram`).
+ * @throws ERR_GUEST_RAM_CHANGED
+ */
+export function checkHash(here: RamHash | undefined, there: ReportedHash): void {
+  const difference = hashDifference(here, there);
+  if (difference === undefined) return;
+  throw new RamferryError('ERR_GUEST_RAM_CHANGED', difference, {
+    hint: 'this is a fault of ramferry or of the host: report it',
+  });
+}
+
+/** Before the handover QEMU must still be where its own migration has left it. */
+export async function checkSaved(guest: QemuGuest): Promise<void> {
+  const { status } = await guest.status();
+  if (status === 'postmigrate') return;
+  throw new RamferryError('ERR_GUEST_STATE', `another client uses the source's QEMU: it is ${status}`);
 }

@@ -3,7 +3,7 @@
 // stopped here, when it is unknown whether it runs there.
 
 import { NATIVE_MAGIC } from '../../container/native.js';
-import { RamferryError, toRamferryError } from '../../errors.js';
+import { type RamferryError, toRamferryError } from '../../errors.js';
 import { MemoryGrammar } from '../../grammar/memory.js';
 import { onAbort } from '../../io/abort-signal.js';
 import type { ByteSink } from '../../io/bytes.js';
@@ -12,7 +12,6 @@ import { parseAddress } from '../../link/address.js';
 import { openOutput } from '../../link/open.js';
 import { openOptions } from '../../transfer/plan/opening.js';
 import { receiver } from '../../control/peer-rules.js';
-import type { ResolvedSendOptions } from '../../options/transfer.js';
 import { THREAD_BYTES } from '../../transfer/plan/memory.js';
 import { chooseCoding, type Named, namedOptions } from '../../transfer/plan/coding.js';
 import { outputFacts } from '../../transfer/plan/ends.js';
@@ -28,15 +27,15 @@ import { neededCapabilities, opposite } from './capabilities.js';
 import { Convergence } from './convergence.js';
 import { HandoverProtocol, unknownOutcome, verdictError } from './handover-protocol.js';
 import { goMessage } from './messages.js';
-import { qmpTimeout, type ResolvedMigrateOptions, resolveMigrateOptions } from './options.js';
+import { qmpTimeout, type ResolvedMigrateOptions, resolveMigrateOptions, sendOptions } from './options.js';
 import type { MigrateOptions } from '../../options/rows/migrate.js';
 import { checkAddress, type Connection, connectionOf } from './connection.js';
 import { PieceSource } from './ram/piece-source.js';
-import { checkIgnored, checkScan, checkState } from './source-checks.js';
+import { checkHash, checkIgnored, checkSaved, checkScan, checkState } from './source-checks.js';
 import { matchRam } from './ram/ram-matching.js';
 import { monitorInQemu, openGuestRam } from './ram/guest-ram.js';
 import { closeRamFiles, type RamFile } from './ram/ram-files.js';
-import { hashDifference, hashRam } from './ram/ram-hash.js';
+import { hashRam } from './ram/ram-hash.js';
 import { type RescueOptions, resumeAfter } from './rescue.js';
 import { Scanner, scannerBytes } from './ram/scanner.js';
 import { type FinalScan, SourceStream } from './source-stream.js';
@@ -125,7 +124,7 @@ class SourceSide {
     checkIgnored(await qemuVersion(guest.monitor), backends);
     const { files, pid } = openGuestRam(guest.monitor, backends, this.#settings, 'read');
     this.#files = files;
-    const settings = this.#sendSettings();
+    const settings = sendOptions(this.#settings, this.#controller.signal);
     chooseCoding(settings);
     const channel = await openOutput(parseAddress(output), {
       ...openOptions(settings),
@@ -171,7 +170,7 @@ class SourceSide {
     source: PieceSource,
     sink: ByteSink,
   ): Promise<void> {
-    const settings = this.#sendSettings();
+    const settings = sendOptions(this.#settings, this.#controller.signal);
     const hello = await control.hello();
     const { files, matched } = matchRam(hello, this.#files, this.#settings.ramUnchecked);
     this.#files = files;
@@ -227,16 +226,8 @@ class SourceSide {
       this.#handover.await(['ready'], this.#timeout, 'that it is ready'),
     ]);
     checkScan(scan);
-    const difference = hashDifference(hash, ready);
-    if (difference !== undefined) {
-      throw new RamferryError('ERR_GUEST_RAM_CHANGED', difference, {
-        hint: 'this is a fault of ramferry or of the host: report it',
-      });
-    }
-    const { status } = await this.#guest!.status();
-    if (status !== 'postmigrate') {
-      throw new RamferryError('ERR_GUEST_STATE', `another client uses the source's QEMU: it is ${status}`);
-    }
+    checkHash(hash, ready);
+    await checkSaved(this.#guest!);
     const { reason } = this.#controller.signal as { readonly reason: unknown };
     if (reason !== undefined) throw toRamferryError(reason);
     await this.#watchdog!.note('committed');
@@ -254,7 +245,7 @@ class SourceSide {
     this.#statistics.recordDowntime(performance.now() - stream.stoppedAt!);
     this.#statistics.recordSharedMemory({
       rounds: stream.rounds,
-      ramSize: ramSize,
+      ramSize,
       dirtyRate: Math.round(stream.forecast?.dirtyRate ?? 0),
       lastRound: Math.round(stream.lastRound ?? 0),
       finalScan: Math.round(scan.milliseconds),
@@ -302,17 +293,5 @@ class SourceSide {
     const reported = await resumeAfter(error, this.#rescue, this.#stopping, this.#watchdog);
     this.#controller.abort(error);
     return reported;
-  }
-
-  #sendSettings(): ResolvedSendOptions {
-    const { signal } = this.#controller;
-    const plain = {
-      method: 'xenguest',
-      format: 'opaque',
-      oneWay: false,
-      sync: false,
-      directIo: false,
-    } as const;
-    return { ...this.#settings, ...plain, input: '-', signal };
   }
 }

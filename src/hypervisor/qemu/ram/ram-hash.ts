@@ -13,6 +13,12 @@ const PIECE_BYTES = 4 * MIB;
 /** XXH64 as hexadecimal digits: of all files concatenated, or of each memory backend by its id. */
 export type RamHash = { readonly hash: string } | { readonly hashes: Readonly<Record<string, string>> };
 
+/** As the other side reports it: nothing is checked about it but its types. */
+export interface ReportedHash {
+  readonly hash?: string | undefined;
+  readonly hashes?: Readonly<Record<string, string>> | undefined;
+}
+
 /** @param matched each file has a backend, and both sides agree on the ids */
 export async function hashRam(files: readonly RamFile[], matched: boolean): Promise<RamHash> {
   if (!matched) return { hash: await hashFiles(files) };
@@ -22,13 +28,7 @@ export async function hashRam(files: readonly RamFile[], matched: boolean): Prom
 }
 
 /** The difference, for an error's text; undefined where the hashes agree. */
-export function hashDifference(
-  here: RamHash | undefined,
-  there: {
-    readonly hash?: string | undefined;
-    readonly hashes?: Readonly<Record<string, string>> | undefined;
-  },
-): string | undefined {
+export function hashDifference(here: RamHash | undefined, there: ReportedHash): string | undefined {
   if (here === undefined) return undefined;
   if ('hash' in here)
     return here.hash === there.hash ? undefined : "the destination's RAM differs from the source's";
