@@ -91,6 +91,15 @@ export const FAILURE = {
     ),
 } as const;
 
+/**
+ * The failure that the real emu-manager's own end leaves for the front to report; undefined where it has reported its outcome.
+ * @param lost it finished before it saw the end of the channel, and its results were held and dropped
+ */
+export function unreportedFailure({ status, signal }: EmuExit, lost: boolean): RamferryError | undefined {
+  if (signal !== null) return FAILURE.realKilled(signal);
+  return lost && status === EMU_EXIT.success ? FAILURE.hungUp() : undefined;
+}
+
 /** The error as one line of printable ASCII. */
 export function errorLine(error: RamferryError): Buffer {
   const text = `ramferry: ${error.code}: ${error.describe()}`.replace(/[^\x20-\x7e]+/g, ' ');

@@ -7,7 +7,7 @@ import { Signal } from '../../os/signal.js';
 import { type Answer, Answers, readAnswer } from './emu-answers.js';
 import type { Carrier } from './emu-engine.js';
 import { ABORT_LINE, EMU_EXIT, errorLine, FAILURE, type FrontOptions } from './emu-conversation.js';
-import { LIMIT, sleep } from './emu-conversation.js';
+import { LIMIT, sleep, unreportedFailure } from './emu-conversation.js';
 import type { EmuExit } from './emu-process.js';
 import { kebabKeys } from '../../transfer/statistics/kebab-keys.js';
 import { readLines, textOf } from './lines.js';
@@ -253,17 +253,12 @@ export class EmuFront {
   }
 
   /** The real emu-manager has ended by itself, and all its lines have passed. */
-  async #mirror({ status, signal }: EmuExit): Promise<void> {
+  async #mirror(exit: EmuExit): Promise<void> {
     const { log, memory } = this.#options;
+    const { status, signal } = exit;
     this.#ending = 'over';
     this.#dropAll(FAILURE.realEnded());
-    const error =
-      signal !== null
-        ? FAILURE.realKilled(signal)
-        : // It finished before it saw the end of the channel; its result was held and dropped.
-          this.#abandoned && status === EMU_EXIT.success && this.#answers.resultsMissing
-          ? FAILURE.hungUp()
-          : undefined;
+    const error = unreportedFailure(exit, this.#abandoned && this.#answers.resultsMissing);
     const outcome = error === undefined && status === EMU_EXIT.success ? 'completed' : 'failed';
     log.info(
       { status, signal, statistics: kebabKeys(memory.statistics.summary(outcome)) },
