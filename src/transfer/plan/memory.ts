@@ -21,14 +21,14 @@ function usefulSlots(threads: number): number {
   return 2 * threads + 2;
 }
 
-/** From a file, beyond four a thread: so many bytes of chunks, but no more than so many slots. */
+/** File input: extra slots on top of 4 per thread, for so many bytes of chunks, but at most MAX_EXTRA_SLOTS. */
 const EXTRA_CHUNK_BYTES = 8 * 1024 * 1024;
 const MAX_EXTRA_SLOTS = 8;
 
 /**
- * From a file more slots gain something: nobody's downtime waits for what is in them, little of their memory is ever touched,
- * because the workers read into their own, and stretches of zeros and of data make up for each other. Into a file many chunks
- * leave in one write. Of larger chunks fewer do as well (12 of 2 or 4 MiB took as long as 8), and a link that becomes
+ * Slots that help with file input. More slots than for a stream pay: no guest's downtime depends on them, little of their memory is
+ * ever touched, because the workers read into buffers of their own, and stretches of zeros and of data even out. Into a file many
+ * chunks leave in one write. With larger chunks fewer slots do as well (12 of 2 or 4 MiB took as long as 8), and a link that becomes
  * slow has less to drain.
  */
 export function usefulSlotsFromFile(threads: number, chunkSize: number): number {

@@ -37,7 +37,7 @@ export interface Recognised {
  * @param fileSize size of a regular file, which may be a RAM image that nothing else claims
  */
 export async function recognise(source: ByteSource, fileSize?: number): Promise<Recognised> {
-  // Whoever feeds us may begin when it likes; a dead peer is found by the link's own means.
+  // The writer may begin at any time; the link itself detects a dead peer.
   source.patience?.(0);
   const detector = new Detector(fileSize);
   const pieces: Buffer[] = [];

@@ -1,6 +1,6 @@
-// The last step of sending: takes finished chunks from the pool in stream order, puts the container around them and writes
-// them, as fast as the link and the receiver let it. Tells the pace, the adaptive mode, the page store and the statistics what
-// has left. It makes no chunks, and neither opens nor closes the sink.
+// `ChunkWriter`: takes finished chunks from the pool in stream order, puts the container around them and writes them, as fast as the
+// link and the receiver allow. Reports what has left to the pace, adaptive mode, the page store and the statistics. It makes no chunks,
+// and neither opens nor closes the sink.
 
 import type { OutgoingChunk, Outlet } from '../../container/outlet.js';
 import type { ByteSink } from '../../io/bytes.js';
@@ -17,9 +17,9 @@ interface Written {
   readonly bytes: number;
   readonly began: number;
   readonly ended: number;
-  /** Bytes that the kernel held when it began; only the adaptive mode asks. */
+  /** Bytes in the kernel's queue when it began; undefined without adaptive mode. */
   readonly before: number | undefined;
-  /** It had to wait for the delivery window. */
+  /** The write waited for the delivery window. */
   readonly heldBack: boolean;
 }
 
@@ -36,16 +36,16 @@ export interface ChunkWriterSettings {
   readonly statistics: Statistics;
   readonly pool: OrderedPool;
   readonly store: SendingStore | undefined;
-  /** Chunks that leave in one write, if so many are ready: more than one only where no reader waits for them. */
+  /** Most chunks of one write; more than one only where no reader waits for each. */
   readonly atOnce: number;
 }
 
 export class ChunkWriter {
   readonly #settings: ChunkWriterSettings;
   readonly #pace = new LinkPace();
-  /** Decoded bytes of which the other side may have something: their write has begun. */
+  /** Decoded bytes whose write has begun: the receiver may have part of them. */
   handed = 0;
-  /** The write of what closes the stream has begun. */
+  /** The write of the stream's end has begun. */
   closing = false;
 
   constructor(settings: ChunkWriterSettings) {
@@ -53,7 +53,7 @@ export class ChunkWriter {
   }
 
   /**
-   * Writes until the pool has no more.
+   * Writes until the pool has ended.
    * @param complete whether the input ended where its format says that it ends; asked when all chunks have left
    */
   async run(complete: () => boolean): Promise<void> {
@@ -80,7 +80,7 @@ export class ChunkWriter {
       for (const departure of departures) this.#departed(departure);
       if (chooser !== undefined && write !== undefined) {
         for (const index of indices) chooser.departed(pool.slots[index]!.encode);
-        // Behind a write that was held back the kernel holds little, and the way limits all the same.
+        // Behind a write that was held back the kernel's queue is short, and yet the way limits.
         const { heldBack, ...figures } = write;
         const changed = chooser.wrote({ ...figures, queued: heldBack ? undefined : sink.queued() });
         if (changed) for (const { encode } of pool.pending()) chooser.redirect(encode);
@@ -92,7 +92,7 @@ export class ChunkWriter {
     this.#settings.onWritten?.();
   }
 
-  /** The next slots whose jobs are done: one at least, none at the end. */
+  /** @returns the next slots whose jobs are done, at least one; none at the end */
   async #ready(): Promise<number[]> {
     const { pool, atOnce } = this.#settings;
     const indices: number[] = [];
@@ -125,8 +125,8 @@ export class ChunkWriter {
     if (bytes === 0) return undefined;
     const before = chooser === undefined ? undefined : sink.queued();
     const began = performance.now();
-    // Held back here and not at the reader: to whoever measures it, the pace and the adaptive mode, it is back-pressure
-    // of the link, and the input is still flushed, its end still seen, and all threads still fed.
+    // The delivery window holds back the write and not the reader. The pace and adaptive mode measure it as back-pressure of the
+    // link; the input is still flushed, its end is still seen, and all threads still get chunks.
     const heldBack = decoded > 0 && deliveryWindow !== undefined && (await deliveryWindow.room());
     deliveryWindow?.sent(decoded);
     this.handed += decoded;

@@ -1,12 +1,12 @@
-// Keeps a transfer within its share of processor time: whoever is about to push a chunk waits while more was used than
-// the time that went by allows. Looks at the whole process; what is under way when it stops still runs to its end.
+// `CpuGovernor`: keeps the process within its share of processor time. The sender waits before it pushes a chunk while the process has
+// used more than the elapsed time allows. Chunks that are already in the pool run to their end.
 
 import { setTimeout as sleep } from 'node:timers/promises';
 
-/** So much may be used beforehand, in seconds of the share; what was not used is not saved up beyond it either. */
+/** Seconds of the share that may be used in advance, and that unused time saves up at most. */
 const SLACK_S = 0.05;
 
-/** What the governor looks at; tests put their own clock in its place. */
+/** The clocks that the governor reads; tests pass their own. */
 export interface CpuMeter {
   /** Seconds on the wall. */
   now(): number;
@@ -27,10 +27,11 @@ const processMeter: CpuMeter = {
 export class CpuGovernor {
   readonly #cpus: number;
   readonly #meter: CpuMeter;
-  /** Time and processor time up to which everything is in order. */
+  /** Wall clock and processor time at the last call, in seconds. */
   #now: number;
   #used: number;
-  #ahead = 0;
+  /** Seconds of processor time used beyond the share. */
+  #overdraft = 0;
 
   /** @param cpus processors that may be used, more than 0; may be a fraction */
   constructor(cpus: number, meter: CpuMeter = processMeter) {
@@ -40,14 +41,14 @@ export class CpuGovernor {
     this.#used = meter.used();
   }
 
-  /** Resolves when there is processor time for another chunk; undefined when there is at once. */
+  /** Resolves when there is processor time for another chunk. @returns undefined when there is at once */
   admit(): Promise<void> | undefined {
     const now = this.#meter.now();
     const used = this.#meter.used();
     const slack = SLACK_S * this.#cpus;
-    this.#ahead = Math.max(-slack, this.#ahead + used - this.#used - (now - this.#now) * this.#cpus);
+    this.#overdraft = Math.max(-slack, this.#overdraft + used - this.#used - (now - this.#now) * this.#cpus);
     this.#now = now;
     this.#used = used;
-    return this.#ahead > slack ? this.#meter.sleep(this.#ahead / this.#cpus) : undefined;
+    return this.#overdraft > slack ? this.#meter.sleep(this.#overdraft / this.#cpus) : undefined;
   }
 }

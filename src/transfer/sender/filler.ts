@@ -1,13 +1,13 @@
-// Fills one slot after the other from what a grammar reports: the segment table, and where a chunk has to be cut.
-// Takes the calls of a SegmentSink in stream order; promises the same cuts for the same stream, however it was split
-// into reads. It moves no bytes itself: the feeder does that, by what `take()` says.
+// `Filler`: fills the segment table of one slot after the other from a grammar's reports, and decides where chunks are cut. Takes the
+// calls of a SegmentSink in stream order. Promises the same cuts for the same stream, however it was split into reads. It moves no
+// bytes: the feeder does, by the cuts.
 
 import { MAX_SEGMENTS, SEGMENT } from '../../chunk/segments.js';
 import { NO_IDENTITY, type SegmentSink } from '../../grammar/grammar.js';
 import { PAGE_BYTES } from '../../page/size.js';
 import type { RoundCounter } from '../statistics/rounds.js';
 
-/** Why a chunk ends where it ends. */
+/** The end of a chunk, and what the chunk holds. */
 export interface Cut {
   /** Bytes of the slot's input that belong to this chunk. */
   readonly length: number;
@@ -20,7 +20,7 @@ export interface Cut {
   readonly totals: boolean;
   /** It ends with this header of a libxc stream. */
   readonly header?: 'image' | 'domain';
-  /** For each of its pages in order, or negative: valid until the next chunk begins. Absent where nobody asks. */
+  /** The identity of each page in order, negative where unknown. Valid until the next chunk begins; absent without a page store. */
   readonly identities?: Float64Array;
 }
 
@@ -99,23 +99,23 @@ export class Filler implements SegmentSink {
     return this.#cut;
   }
 
-  /** Ends the chunk here, for a reason of the feeder's (slot full, end of input, flush after a delay). */
+  /** Ends the chunk here, because the slot is full, the input has ended, or a flush is due. */
   cutHere(): Cut {
     this.#cut ??= this.#describe(false);
     return this.#cut;
   }
 
   /**
-   * The next `bytes` bytes have left as skeleton before the grammar could tell what they are (an incomplete item at a
-   * flush); when it reports them, they are left out.
+   * Says that a flush sent the next `bytes` bytes as skeleton before the grammar recognised them. When the grammar reports them, they
+   * are left out.
    */
   leftAlready(bytes: number): void {
     this.#flushedAhead = bytes;
   }
 
   /**
-   * The next `bytes` bytes are not recognised yet and leave with this chunk, as skeleton (see leftAlready). Where the
-   * segment table has no room for them they stay behind.
+   * Adds the next `bytes` bytes, which the grammar has not recognised, to this chunk as skeleton (see leftAlready). Does nothing where
+   * the segment table is full.
    */
   incomplete(bytes: number): void {
     const full = this.#entries === MAX_SEGMENTS && this.#table[(MAX_SEGMENTS - 1) * 2] !== SEGMENT.skeleton;
@@ -195,7 +195,7 @@ export class Filler implements SegmentSink {
     const unit = bytesOf(kind);
     const known = Math.min(this.#flushedAhead, unit * count);
     this.#flushedAhead -= known;
-    // The unit that was sent in part goes on as skeleton; whole units after it are what they are.
+    // The rest of a unit that was sent in part is skeleton; whole units after it keep their kind.
     const partial = (unit - (known % unit)) % unit;
     if (partial > 0) this.#add(SEGMENT.skeleton, partial);
     const whole = (unit * count - known - partial) / unit;
@@ -211,7 +211,7 @@ export class Filler implements SegmentSink {
     const boundary = this.#regions && this.#region !== this.#regionOfChunk;
     const last = (this.#entries - 1) * 2;
     const merges = last >= 0 && this.#table[last] === kind;
-    // A chunk with too many segments ends where one more would begin: a place that does not depend on the reads.
+    // A chunk with too many segments ends where the next would begin: that place does not depend on the reads.
     if (boundary || (!merges && this.#entries === MAX_SEGMENTS)) {
       this.#cut = this.#describe(false);
       this.#late.push(['region', this.#region], ['bytes', kind, count, identity]);

@@ -291,7 +291,7 @@ export class Sender implements ChunkTaker {
     this.#pool.pushDone(index);
   }
 
-  /** No worker is free and nobody wants to wait: the main thread sends the chunk as it is. */
+  /** No worker is free, and `compress-wait-thread` is off: the main thread sends the chunk uncompressed. */
   async #storeInline(slot: SlotViews): Promise<void> {
     const { encode: job } = slot;
     const { inputLength: length, segmentCount, readAt, sequence, offset } = job;

@@ -1,13 +1,13 @@
-// Looks at the rounds of a transfer while it runs, and says once, as soon as it is plain, that they lead nowhere.
-// Asked a few times a second; its answers go into progress and summary.
+// `ConvergenceWatch`: judges the rounds of a running transfer a few times a second, for progress and summary. Warns once, as soon as
+// the rounds certainly do not converge.
 
 import { PAGE_BYTES } from '../../page/size.js';
 import { formatDuration, formatRate } from '../../units.js';
 import { type Convergence, judge } from './convergence.js';
 import { RoundCounter } from './rounds.js';
 
-/** One look may fall into a hiccup of the link. */
-const LOOKS = 2;
+/** Diverging judgements in a row before the warning: a single one may fall into a short stall of the link. */
+const DIVERGING_LOOKS = 2;
 
 export interface ConvergenceWatchOptions {
   /** Milliseconds for which the guest may be paused. */
@@ -31,24 +31,24 @@ export class ConvergenceWatch {
     this.rounds = new RoundCounter(options.now);
   }
 
-  /** What is to be expected now; undefined where nothing can be said. */
+  /** @returns the current judgement; undefined where none is possible */
   look(): Convergence | undefined {
     if (!this.#options.live) return undefined;
     const view = this.rounds.view();
     if (this.#final !== undefined || view === undefined) return this.#final;
     const convergence = judge(view, this.#options.downtimeLimit);
     this.#diverging = convergence.state === 'diverging' ? this.#diverging + 1 : 0;
-    if (this.#diverging === LOOKS && !this.#warned) this.#warn(convergence);
+    if (this.#diverging === DIVERGING_LOOKS && !this.#warned) this.#warn(convergence);
     return convergence;
   }
 
-  /** The last page has been sent: what is known now is known for good. */
+  /** Call when the last page has been sent: the judgement is final. */
   end(): void {
     const view = this.rounds.view();
     if (!this.#options.live || view === undefined) return;
     const last = judge({ ...view, complete: true }, this.#options.downtimeLimit);
     const dirty = last.dirtyPagesRate;
-    // Expectations are over; what was is left.
+    // The final judgement has no expectations, only what was measured.
     this.#final = {
       dirtySyncCount: last.dirtySyncCount,
       ...(dirty === undefined ? {} : { dirtyPagesRate: dirty }),

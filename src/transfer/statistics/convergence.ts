@@ -1,10 +1,9 @@
-// Whether pre-copy comes to an end: the rate at which the guest dirties pages against the rate at which the link carries
-// them, and what follows: rounds, time and downtime to be expected. Pure; fed with what RoundCounter has seen.
+// Whether pre-copy converges: compares the dirty rate of the guest with the rate at which the link carries pages, and predicts rounds,
+// time and downtime. Pure; takes what RoundCounter has seen.
 //
-// The pages of a round are those that were dirtied during the one before. While a round goes on, its size is estimated by
-// comparing it with the round before at the same place in memory. From the first round, which sends everything, nothing
-// can be concluded about the second; so there is no verdict before the third, unless the second has already become as
-// large as the first.
+// The pages of a round were dirtied during the round before. While a round goes on, its size is estimated by comparison with the round
+// before at the same place in memory. The first round sends everything and says nothing about the second. So there is no verdict before
+// the third round, unless the second is already as large as the first.
 
 import { expectedDowntimeMs, followingRounds } from '../../model/precopy.js';
 import type { RoundsView } from './rounds.js';
@@ -31,11 +30,11 @@ export interface Convergence {
     | 'diverging';
 }
 
-/** Rounds that shrink by less than this share do not lead anywhere. */
-const SHRINKING = 0.95;
+/** Rounds of more than this share of the round before do not converge. */
+const MAX_SHRINK_RATIO = 0.95;
 /** How long a round must have lasted for its own rate to count alone. */
 const RATE_MS = 500;
-/** What took less says nothing of a rate. */
+/** A shorter time gives no rate. */
 const SHORTEST_MS = 1;
 /** Share of the round before that must have been repeated, and pages, before the two are compared. */
 const COMPARABLE = 0.1;
@@ -53,12 +52,12 @@ export function judge(view: RoundsView, downtimeLimit: number): Convergence {
   const shrink = dirty / carried;
   const rates = { ...known, dirtyPagesRate: Math.round(dirty * 1000) };
   // All that is known of a second round is that it has at least the pages that have come.
-  if (count === 2 && !view.complete && shrink < SHRINKING) return { ...rates, state: 'unknown' };
+  if (count === 2 && !view.complete && shrink < MAX_SHRINK_RATIO) return { ...rates, state: 'unknown' };
 
   const downtime = expectedDowntimeMs(shrink * pages, carried * 1000);
   const expected = { ...rates, expectedDowntime: Math.round(downtime) };
   const following =
-    downtime > downtimeLimit && shrink >= SHRINKING
+    downtime > downtimeLimit && shrink >= MAX_SHRINK_RATIO
       ? undefined
       : followingRounds(pages, { dirtied: dirty, carried, downtimeLimit });
   if (following === undefined) return { ...expected, state: 'diverging' };

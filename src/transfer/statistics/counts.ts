@@ -1,5 +1,4 @@
-// What is counted of chunks, pages and the page store while they pass: plain data, in the words of docs/FORMAT.md. Who counts
-// is not said here, nor what becomes of it.
+// Counts of chunks, pages and the page store: plain data, in the words of docs/FORMAT.md. The code that counts is elsewhere.
 
 import type { CodecName } from '../../codec/codec.js';
 
@@ -32,8 +31,8 @@ export interface ChunkCounts {
 }
 
 /**
- * Whether a native chunk's contents went without a codec: literal pages, or bytes whose pages nobody looked for because
- * no thread was free. A chunk of nothing but zero and duplicate pages leaves nothing for a codec.
+ * Whether a native chunk's contents went without a codec: literal pages, or bytes that were not split into pages because no thread
+ * was free. A chunk of nothing but zero and duplicate pages leaves nothing for a codec.
  */
 export function wasStored(codec: CodecName, pages: Readonly<Partial<PageCounts>>): boolean {
   const { zero = 0, duplicate = 0, same = 0, delta = 0, literal = 0 } = pages;

@@ -36,7 +36,7 @@ export interface Progress {
   readonly ratio: number | undefined;
   /** Milliseconds that are still to be expected; undefined when the total is. */
   readonly remainingTime: number | undefined;
-  /** Where the stream has pages with identities and somebody writes it meanwhile. */
+  /** Where the stream has pages with identities and a guest writes it meanwhile. */
   readonly convergence?: Convergence;
 }
 

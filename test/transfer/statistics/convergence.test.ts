@@ -192,7 +192,7 @@ describe('convergence', () => {
     assert.equal(said.expectedRounds, 0);
   });
 
-  it('says nothing of a stream that nobody writes meanwhile, but counts its rounds', () => {
+  it('gives no judgement but counts rounds, no guest writes the stream meanwhile', () => {
     const watch = new ConvergenceWatch({ downtimeLimit: LIMIT, live: false, now: () => 0 });
     for (let i = 0; i < 3; i++) watch.rounds.pages(10_000, 0);
     assert.equal(watch.look(), undefined);

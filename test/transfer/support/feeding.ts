@@ -53,7 +53,7 @@ const LENGTH_OF: Record<number, number> = {
 export async function feed(feeding: Feeding): Promise<{ chunks: Chunk[]; read: number }> {
   const { input, chunkSize, head = 0 } = feeding;
   const pool = new OrderedPool({
-    entry: new URL('file:///nobody'),
+    entry: new URL('file:///no-such-entry'),
     threads: 1,
     geometry: {
       slots: 3,

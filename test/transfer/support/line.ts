@@ -72,7 +72,7 @@ export class Party {
 }
 
 export interface Line {
-  /** Whoever feeds `send`, and whoever is fed by `receive`. */
+  /** The program that writes to `send`, and the one that reads from `receive`. */
   readonly writer: Party;
   readonly reader: Party;
   readonly ended: Promise<[TransferSummary, TransferSummary]>;
