@@ -1,13 +1,12 @@
-// The order in which chunks of a native stream may stand: each once, none further ahead than the window allows, each at
-// the place in the decoded stream that its number gives it. Takes headers as they come; keeps a number for each chunk
-// that is ahead of its turn.
+// Checks the order of the chunks of a native stream. Each chunk comes once, at most the reorder window ahead of its turn,
+// and at the offset in the decoded stream that follows from its number. Stores one length for each chunk ahead of its turn.
 
 import type { ChunkHeader } from '../chunk/record.js';
 import { RamferryError } from '../errors.js';
 import type { ArrivedChunk } from './inlet.js';
 
 /**
- * @param claimed where the chunk says that it begins in the decoded stream
+ * @param claimed the chunk's offset in the decoded stream, from its header
  * @param decodedBytes of everything before it
  * @throws ERR_STREAM_ORDER when the two differ
  */
@@ -62,7 +61,7 @@ export class ChunkOrder {
     }
   }
 
-  /** At the END record. @throws ERR_STREAM_ORDER when a chunk waits for one that never came */
+  /** Checks at the END record that no chunk is missing. @throws ERR_STREAM_ORDER */
   complete(place: { record: number; offset: number }): void {
     if (this.#ahead.size === 0) return;
     throw new RamferryError(

@@ -1,6 +1,6 @@
-// The receiving side of method `stream`: standard frames. Frames whose places the stream tells (ours, pzstd's) are chunks; any
-// others (zstd, lz4, gzip, pigz) are decoded here, in order, in bounded memory.
-// A stream of ours must end with totals that are right; any other ends as unverified.
+// The receiving side of method `stream`: standard frames. Frames with stated lengths (ramferry's, pzstd's) are chunks for the
+// workers. Other frames (zstd, lz4, gzip, pigz) are decoded here, in order, in bounded memory.
+// A ramferry stream must end with matching totals; any other stream ends as unverified.
 
 import { Buffer } from 'node:buffer';
 
@@ -164,8 +164,8 @@ export class FramesInlet implements Inlet {
   }
 
   /**
-   * @returns false when the slots have no room for this frame of another program: from it on the stream is decoded here,
-   *   which needs the frame's window only
+   * @returns false when a foreign frame does not fit the slots. The stream is then decoded here from this frame on, which
+   *   needs memory for the frame's window only.
    */
   async #chunk(layout: Units, unit: Chunk, arrivals: Arrivals): Promise<boolean> {
     const { offset, length, sequence, decodedBound } = unit;
@@ -184,16 +184,16 @@ export class FramesInlet implements Inlet {
   }
 
   async #statesTotals(layout: Units, totals: Totals, arrivals: Arrivals): Promise<void> {
-    // An announcement that asks for too much is an error even where no chunk follows it.
+    // An announcement above the limits is an error even when no chunk follows it.
     this.#open(layout, PAGE_BYTES, arrivals);
     this.#totals = totals;
     await arrivals.totals();
   }
 
   /**
-   * The first chunk decides the size of the slots.
-   * @returns undefined when what another program wrote does not fit the memory limit
-   * @throws ERR_STREAM_LIMIT when what a sender of ours announced does not
+   * Opens the slots with the size that the first chunk needs.
+   * @returns undefined when a foreign stream does not fit the memory limit
+   * @throws ERR_STREAM_LIMIT when a ramferry stream does not fit the memory limit
    */
   #open({ format, announced }: Units, decodedBound: number, arrivals: Arrivals): SlotSizes | undefined {
     if (this.#slots !== undefined) return this.#slots;

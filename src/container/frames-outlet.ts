@@ -1,4 +1,4 @@
-// The sending side of method `stream`: standard frames as the workers made them, between an announcement and the totals.
+// The sending side of method `stream`: an announcement, the standard frames that the workers encoded, and the totals.
 
 import { Buffer } from 'node:buffer';
 
@@ -20,7 +20,7 @@ export class FramesOutlet implements Outlet {
   readonly #maxChunk: number;
   readonly #digest = new TotalsDigest();
 
-  /** @param codec whose frames these are; the names of frame formats and codecs are the same */
+  /** @param codec names the frame format too: frame formats and codecs have the same names */
   constructor(codec: Exclude<CodecName, 'none'>, maxChunk: number) {
     this.#format = codec;
     this.#maxChunk = maxChunk;

@@ -1,5 +1,5 @@
-// How a stream arrives: the parser of one container reads its source and hands on what it finds, in stream order.
-// One inlet per transfer, on the main thread; it mirrors `Outlet`. It knows no thread, slot pool or output.
+// Interface of an inlet: the parser of one container. It reads the source and hands on its findings in stream order.
+// Each transfer has one inlet, on the main thread; it mirrors `Outlet`. An inlet knows no thread, slot pool or output.
 
 import type { Buffer } from 'node:buffer';
 
@@ -63,7 +63,7 @@ export interface ArrivedChunk {
   readonly header?: ChunkHeader;
 }
 
-/** What takes the findings of an inlet. The inlet goes on when a promise that was returned has resolved. */
+/** Receives the findings of an inlet. The inlet continues when a returned promise resolves. */
 export interface Arrivals {
   /**
    * Called before the first `room`.
@@ -91,9 +91,9 @@ export interface InletOutcome {
   readonly bytes: number;
   /** An end mark of ours was seen and is right. */
   readonly verified: boolean;
-  /** What the stream added up to, for the sender; absent where nothing was added up. */
+  /** Sums of the stream, for the sender; absent where the container keeps none. */
   readonly sums?: StreamSums;
-  /** How a stream that nothing marks has ended, where a grammar followed it. */
+  /** How a stream without totals ended, where a grammar followed it. */
   readonly streamEnd?: StreamEnd | undefined;
 }
 

@@ -1,10 +1,10 @@
-// Gives errors of the rooms below, which know a record but not the stream, their place in the stream.
+// Adds the place in the stream to errors of the chunk code, which knows a record but not the stream.
 
 import { type ErrorPlace, RamferryError, toRamferryError } from '../errors.js';
 
 /**
- * The same error with the record's place, as far as it has none of its own: an offset within the record says more than
- * the record's start. Anything else than a RamferryError becomes ERR_INTERNAL.
+ * Adds the record's place to an error that has none. An offset within the record is more exact than the record's start
+ * and stays. Any error other than a RamferryError becomes ERR_INTERNAL.
  */
 export function located(thrown: unknown, place: ErrorPlace | undefined): RamferryError {
   const error = toRamferryError(thrown, 'ERR_INTERNAL');

@@ -100,7 +100,7 @@ export class NativeInlet implements Inlet {
   }
 
   passed(): void {
-    // Everything travels in chunks.
+    // A native stream has no bytes outside chunks.
   }
 
   verify(): void {
@@ -129,7 +129,7 @@ export class NativeInlet implements Inlet {
       inputBytes: recordCapacity(maxChunk),
       storeBytes,
       window,
-      // A chunk's place in the output is only certain before its turn when chunks come in order.
+      // Before its turn, a chunk's place in the output is certain only when chunks come in order.
       positioned: window === 1,
       optional: false,
     });

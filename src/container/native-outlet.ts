@@ -1,4 +1,4 @@
-// The sending side of the native container: chunk records as the workers made them, header and END around them.
+// The sending side of the native container: the stream header, the chunk records that the workers encoded, and END.
 
 import { Buffer } from 'node:buffer';
 

@@ -1,6 +1,5 @@
-// The native container: how chunk records lie in a stream of our own (docs/FORMAT.md).
-// Header, chunk records, END. This file reads and writes the header and the END record; chunk records are made and
-// read in src/chunk. It does no I/O.
+// The native container (docs/FORMAT.md): stream header, chunk records, END.
+// Reads and writes the stream header and the END record. The code of src/chunk reads and writes chunk records. No I/O.
 
 import { Buffer } from 'node:buffer';
 
@@ -126,7 +125,7 @@ function checkFeatures(bytes: Buffer): void {
   throw new RamferryError('ERR_STREAM_FEATURE', text, NEWER);
 }
 
-/** What both sides count while chunks pass, in sequence order; compared at END. */
+/** Totals that both sides count in sequence order while chunks pass. The receiver compares them at END. */
 export class Totals {
   chunks = 0;
   decodedBytes = 0;
@@ -179,7 +178,7 @@ export class Totals {
     return out;
   }
 
-  /** @throws ERR_STREAM_CHECKSUM, ERR_STREAM_TOTALS when the END record says anything else than was seen */
+  /** @throws ERR_STREAM_CHECKSUM, ERR_STREAM_TOTALS when the END record differs from the counted totals */
   verify(end: Buffer, place: { record: number; offset: number }): void {
     if (!rangeIsSealed(end, 0, 72)) {
       throw new RamferryError('ERR_STREAM_CHECKSUM', 'the END record does not match its checksum', place);

@@ -1,5 +1,5 @@
-// How a stream leaves: the bytes before the first chunk, the bytes of a finished slot, the bytes at the end.
-// One outlet per transfer, on the main thread, asked in sequence order. It does no I/O.
+// Interface of an outlet: gives the bytes before the first chunk, the bytes of each finished slot and the bytes at the end.
+// Each transfer has one outlet, on the main thread, called in sequence order. An outlet does no I/O.
 
 import type { Buffer } from 'node:buffer';
 
@@ -30,7 +30,7 @@ export interface Outlet {
   readonly prefix: number;
   /** Whether bytes of other records travel outside chunks. */
   readonly regions: boolean;
-  /** False where bytes of no known structure travel outside chunks, too. Matters only with `regions`. */
+  /** Whether chunks also hold bytes of unknown structure. Matters only with `regions`. */
   readonly compressesRest?: boolean;
   /** Bytes of output area that a chunk can need, prefix and all. */
   room(chunkSize: number): number;
@@ -42,6 +42,6 @@ export interface Outlet {
   mark?(slot: SlotViews): Buffer;
   /** @param complete the input ended where its format says that it ends */
   tail(complete: boolean): Buffer;
-  /** Of everything that has departed. */
+  /** Sums of everything that the outlet has given out. */
   sums(): StreamSums;
 }

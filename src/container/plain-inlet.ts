@@ -1,5 +1,5 @@
-// The receiving side of a stream that is handed on as it comes: an uncompressed migration stream, which `receive` must always
-// accept, or any bytes where the user says so. Nothing can be verified; a QEMU stream that broke off is an error all the same.
+// The receiving side of an uncompressed stream, which passes unchanged: a migration stream, or any bytes with --pass-through.
+// The inlet verifies no contents, but reports a QEMU stream that broke off.
 
 import { Buffer } from 'node:buffer';
 

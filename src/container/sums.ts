@@ -1,5 +1,5 @@
-// What both sides of a transfer add up: decoded bytes, chunks and the digest of the container. The receiver states its sums in the
-// result message (docs/FORMAT.md, "The way back"); the sender compares them with its own before it believes a success. Pure.
+// Sums that both sides of a transfer keep: decoded bytes, chunks and the digest of the container. The receiver states its sums in
+// the result message (docs/FORMAT.md, "The way back"). The sender accepts a success only if they equal its own. Pure.
 
 import { RamferryError } from '../errors.js';
 
@@ -28,7 +28,7 @@ function digestText(digest: bigint): string {
 }
 
 /**
- * Compares what the receiver says that it delivered with what was sent.
+ * Compares the receiver's sums with the sender's.
  * @throws ERR_LINK_NEGOTIATION when `bytes` is missing, or anything that is stated differs
  */
 export function checkSums(stated: StatedSums, sent: StreamSums): void {

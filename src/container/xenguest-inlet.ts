@@ -1,5 +1,5 @@
-// The receiving side of method `xenguest`: chunk records in libxc records of our own, everything else as it is.
-// A stream without our records passes untouched and ends as unverified. What the stream must be like is with the parser.
+// The receiving side of method `xenguest`: chunk records inside ramferry's libxc records; all other bytes pass unchanged.
+// A stream without these records passes unchanged and ends as unverified. The parser checks the rules of the stream.
 
 import type { Buffer } from 'node:buffer';
 
@@ -12,7 +12,7 @@ import { located } from './located.js';
 import { ENVELOPE_BYTES, isCut, XenguestTotals } from './xenguest.js';
 import { type XenguestInput, XenguestParser } from './xenguest/parser.js';
 
-/** What a stream has turned out to be, when it was read. */
+/** Traits of a stream, known when it was read. */
 export type XenguestTraits = Pick<XenguestParser, 'ours' | 'cut' | 'bigEndian' | 'offset'>;
 
 export class XenguestInlet implements Inlet {
@@ -26,7 +26,7 @@ export class XenguestInlet implements Inlet {
   readonly #stated: { readonly record: LibxcRecord; readonly body: Buffer }[] = [];
   #parser: XenguestParser | undefined;
 
-  /** @param onRecord told of every libxc record as it begins, ours or not */
+  /** @param onRecord called at the start of every libxc record */
   constructor(
     input: XenguestInput,
     kind: XenKind,

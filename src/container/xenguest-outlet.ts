@@ -1,5 +1,5 @@
-// The sending side of method `xenguest`: chunk records in libxc records of our own, everything else untouched but for the
-// mark in each image header.
+// The sending side of method `xenguest`: chunk records inside ramferry's libxc records. All other bytes pass unchanged, except
+// for the mark in each image header.
 
 import { Buffer } from 'node:buffer';
 
@@ -33,7 +33,7 @@ export class XenguestOutlet implements Outlet {
   readonly #totals = new XenguestTotals();
 
   /**
-   * @param version 1: no marks, and bytes of no known structure as they are, for receivers that know no better
+   * @param version 1: writes no marks and leaves bytes of unknown structure uncompressed, for receivers of version 0.1
    * @param followsEnd the input is read on behind the END of a bare stream
    */
   constructor(envelope: Envelope, version: XenguestVersion = 2, followsEnd = false) {
@@ -53,7 +53,7 @@ export class XenguestOutlet implements Outlet {
   depart(slot: SlotViews): OutgoingChunk {
     if (slot.encode.verbatim) {
       const bytes = slot.input.subarray(0, slot.encode.inputLength);
-      // The totals are of the bytes as they were.
+      // The totals cover the original bytes, without the mark.
       this.#totals.verbatim(bytes);
       if (this.#marks && slot.encode.endsInImageHeader) markImageHeader(bytes);
       return { bytes, decodedLength: bytes.length };

@@ -1,6 +1,6 @@
-// Method `xenguest`: our records among those of a libxc stream (docs/FORMAT.md, "Compressed page data in libxc streams").
+// Method `xenguest`: ramferry's records in a libxc stream (docs/FORMAT.md, "Compressed page data in libxc streams").
 // Packs and unpacks the envelope of a chunk record and the totals record, and keeps the totals of both sides.
-// It knows the shape of libxc records and nothing of the rest of the stream.
+// Knows the layout of libxc records, but no other part of the stream.
 
 import { Buffer } from 'node:buffer';
 
@@ -127,7 +127,7 @@ export function checkPadding(body: Buffer, recordLength: number): void {
   }
 }
 
-/** What both sides count, in stream order; nothing of it is reset at a CHECKPOINT. */
+/** Totals that both sides count in stream order. A CHECKPOINT does not reset them. */
 export class XenguestTotals {
   chunks = 0;
   /** Bytes of the restored stream so far, untouched records included. */
@@ -176,7 +176,7 @@ export class XenguestTotals {
     return out;
   }
 
-  /** @throws ERR_STREAM_CHECKSUM, ERR_STREAM_TOTALS when the record says anything else than was seen */
+  /** @throws ERR_STREAM_CHECKSUM, ERR_STREAM_TOTALS when the record differs from the counted totals */
   verify(body: Buffer, cut: boolean): void {
     checkMagic(body);
     if (body.length !== TOTALS_BODY_BYTES || !rangeIsSealed(body, 0, TOTALS_BODY_BYTES - CHECKSUM_BYTES)) {
@@ -203,9 +203,9 @@ export function isCutRecord(bytes: Buffer): boolean {
 }
 
 /**
- * Where the record of an input that broke off may begin, if these are the last bytes so far: as far as they reach, they
- * are its beginning. The length of the bytes when nowhere. Records after which a reader may answer are empty or end in
- * zeros, so the end of one is never taken for the beginning of another.
+ * Finds where the totals record of an input that broke off may begin in the last bytes so far: the first offset from which
+ * all bytes match its beginning. Returns the length of the bytes when no offset matches. Records after which a reader may
+ * answer are empty or end in zeros, so their end never matches.
  */
 export function cutMayBeginAt(bytes: Buffer): number {
   let at = Math.max(0, bytes.length - TOTALS_RECORD_BYTES);
@@ -220,7 +220,7 @@ function mayBeCutFrom(bytes: Buffer, at: number): boolean {
   });
 }
 
-/** Totals in which at most one of the two is not right: the libxc header before them, or their checksum. */
+/** Whether these bytes are damaged totals: at most one of the libxc header and the checksum is wrong. */
 export function isDamagedTotals(bytes: Buffer): boolean {
   if (bytes.length !== TOTALS_RECORD_BYTES) return false;
   const headed = CUT_BEGINNINGS.some(

@@ -1,5 +1,5 @@
-// The first and the last unit of a stream of ours: an announcement and the totals, as bytes that standard tools skip.
-// Builds and recognizes them; a control unit is exactly the bytes that its record leads to, nothing else is accepted.
+// Control units: the announcement at the start of a ramferry stream and the totals at its end. Standard tools skip them.
+// Builds and recognises control units. A unit is accepted only if its bytes equal those built from its record.
 
 import { RamferryError } from '../../errors.js';
 import { GZIP_RECORD_OFFSET, PZSTD_HEADER_SIZE } from './bounds.js';
@@ -8,10 +8,10 @@ import { parseRecord, writeRecord, type FrameFormat, type FrameRecord, type Stre
 
 const SKIPPABLE_HEADER_SIZE = 8;
 
-/** Empty deflate data, CRC-32 and size of nothing. */
+/** Empty deflate data, with CRC-32 and size of empty input. */
 const EMPTY_GZIP_TAIL = Buffer.from('03000000000000000000', 'hex');
 
-/** The first bytes of a stream; the receiver then insists on the totals. */
+/** The first bytes of a stream. A receiver that reads them requires totals at the end. */
 export function announcementUnit(format: FrameFormat, maxDecoded: number): Buffer {
   return controlUnit({ kind: 'announcement', format, maxDecoded });
 }
@@ -30,7 +30,7 @@ export function writePzstdHeader(target: Uint8Array, length: number): void {
 
 /**
  * The header of a gzip member with a record in subfield "RF".
- * No time, no name, no flags that depend on the machine: the same bytes everywhere.
+ * Contains no time, name or host-dependent flag, so every host writes the same bytes.
  */
 export function gzipHeader(record: Uint8Array): Buffer {
   const header = Buffer.alloc(GZIP_RECORD_OFFSET + record.length);
@@ -42,7 +42,7 @@ export function gzipHeader(record: Uint8Array): Buffer {
   return header;
 }
 
-/** Where the record lies in a control unit of this format. */
+/** Offset of the record in a control unit of this format. */
 export function controlRecordOffset(format: FrameFormat): number {
   return format === 'zlib' ? GZIP_RECORD_OFFSET : PZSTD_HEADER_SIZE + SKIPPABLE_HEADER_SIZE;
 }

@@ -1,7 +1,7 @@
-// Reading pieces of a stream that arrives in any split: a cursor over the bytes at hand, and a gatherer for
-// items that may be spread over several of them. Holds at most the one item that is being gathered.
+// Reads a stream that arrives in pieces of any size. `Cursor` walks one piece; the gatherer collects an item that spans
+// several pieces. Memory is bounded by that one item.
 
-/** Bytes that are handed to `emit` belong to the decoder: they are valid until emit has returned or resolved. */
+/** The decoder owns the bytes passed to `emit`. They are valid until emit returns or resolves. */
 export type Emit = (bytes: Uint8Array) => void | Promise<void>;
 
 export class Cursor {
@@ -43,7 +43,7 @@ export class Gather {
   #held = Buffer.alloc(64);
   #have = 0;
 
-  /** What was gathered of the item that is not complete yet. */
+  /** The bytes gathered so far of an incomplete item. */
   get partial(): Uint8Array {
     return this.#held.subarray(0, this.#have);
   }
@@ -64,7 +64,7 @@ export class Gather {
     return this.#held.subarray(0, n);
   }
 
-  /** Grows with the bytes that really came, not with the length that a header claims. */
+  /** Grows with the bytes received, not with the length that a header claims. */
   #reserve(size: number): void {
     if (size <= this.#held.length) return;
     const larger = Buffer.alloc(2 ** Math.ceil(Math.log2(size)));

@@ -1,5 +1,5 @@
-// Tells from the first bytes how a stream of standard frames is to be read.
-// Takes a prefix of the stream, in any length; decides with at most MAX_UNIT_HEAD bytes.
+// Detects the layout of a stream of standard frames from its first bytes.
+// Takes a prefix of the stream of any length, and decides with at most MAX_UNIT_HEAD bytes.
 
 import { CODEC_ID } from '../../codec/codec.js';
 import { GZIP_RECORD_OFFSET, PZSTD_HEADER_SIZE } from './bounds.js';
@@ -13,10 +13,10 @@ export type FrameLayout =
   | {
       readonly layout: 'units';
       readonly format: FrameFormat;
-      /** Ours: totals must follow. Otherwise pzstd's, which has none. */
+      /** True for ramferry streams, which must end with totals; false for pzstd streams, which have none. */
       readonly announced: boolean;
     }
-  /** Anything else that zstd, lz4 or gzip write: StreamDecoder, one thread. */
+  /** Any other zstd, lz4 or gzip stream: StreamDecoder, one thread. */
   | { readonly layout: 'stream' }
   /** Not a stream of standard frames. */
   | { readonly layout: 'none' };
@@ -30,7 +30,7 @@ const SKIPPABLE_FORMATS = ['zstd', 'lz4'] as const;
  */
 export function detectLayout(head: Uint8Array, atEnd = false): FrameLayout | undefined {
   const view = viewOf(head);
-  // What is returned when the bytes so far fit a rule, but are not enough to decide.
+  // The result when the bytes so far match a rule but do not suffice to decide.
   const short = atEnd ? ({ layout: 'stream' } as const) : undefined;
   if (head.length === 0) return atEnd ? { layout: 'none' } : undefined;
   if (head.length < 4) return beginsSomeFrame(head) ? short : { layout: 'none' };
@@ -42,7 +42,7 @@ export function detectLayout(head: Uint8Array, atEnd = false): FrameLayout | und
   if (head.length < 8) return short;
   if (view.getUint32(4, true) !== 4) return { layout: 'stream' };
   if (head.length < PZSTD_HEADER_SIZE + 4) {
-    // Cut behind its first header, such a stream must not pass for a skippable frame and nothing else.
+    // A pzstd stream cut behind its first header must not be accepted as a lone skippable frame.
     return atEnd ? { layout: 'units', format: 'zstd', announced: false } : undefined;
   }
   const inner = view.getUint32(PZSTD_HEADER_SIZE, true);
@@ -57,7 +57,7 @@ function gzipLayout(head: Uint8Array, atEnd: boolean): FrameLayout | undefined {
   return ours ? announced(head, GZIP_RECORD_OFFSET, ['zlib'], atEnd) : { layout: 'stream' };
 }
 
-/** A record where ours would be. Whether it is intact, and an announcement, is checked by the splitter. */
+/** Finds a record at the offset of an announcement. The splitter checks whether the record is intact and of that kind. */
 function announced(
   head: Uint8Array,
   recordOffset: number,

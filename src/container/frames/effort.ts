@@ -1,5 +1,5 @@
-// The work that a foreign stream may ask for: each frame and each block costs a decoder time even when it decodes to
-// nothing. Counts them, and refuses a stream whose frames and blocks hold next to nothing on average.
+// Limits the decoding work of a foreign stream: each frame and block costs time even when it decodes to no bytes.
+// Counts frames and blocks, and refuses a stream whose average decoded size per item is too small.
 
 import { RamferryError } from '../../errors.js';
 import { FREE_ITEMS, MIN_BYTES_PER_ITEM } from './limits.js';
@@ -9,8 +9,8 @@ export class Effort {
   #decoded = 0;
 
   /**
-   * A frame or a block begins.
-   * @param offset where it stands in the stream
+   * Counts a frame or block that begins.
+   * @param offset of the frame or block in the stream
    * @throws ERR_STREAM_LIMIT when the items so far hold less than MIN_BYTES_PER_ITEM each
    */
   item(offset: number): void {

@@ -1,4 +1,4 @@
-// What decodes one frame of a foreign stream, piece by piece. StreamDecoder finds the frames and feeds them.
+// Interface of an incremental decoder for one frame of a foreign stream. StreamDecoder finds the frames and feeds them.
 
 import type { Cursor, Emit } from './cursor.js';
 
@@ -9,8 +9,8 @@ export interface FrameDecoder {
    *   Otherwise the cursor is exhausted.
    */
   push(cursor: Cursor, emit: Emit): Promise<boolean>;
-  /** The frame carries a checksum over its decoded bytes, if it has any. */
+  /** Whether the frame has a checksum over its decoded bytes. An empty frame needs none. */
   readonly verified: boolean;
-  /** Gives native state back; also when the frame is not complete. */
+  /** Releases native state, also when the frame is incomplete. */
   close(): void;
 }

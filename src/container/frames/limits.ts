@@ -6,16 +6,16 @@ import { MIB } from '../../units.js';
 /** Largest decoded chunk that a receiver accepts from an announced or a pzstd stream. */
 export const MAX_CHUNK_DECODED = 64 * MIB;
 
-/** Window of a foreign zstd frame when nothing is said: what `zstd --long=27` writes and `zstd -d` takes without options. */
+/** Default window of a foreign zstd frame: what `zstd --long=27` writes and `zstd -d` takes without options. */
 export const DEFAULT_ZSTD_WINDOW = 2 ** 27;
 
 /** Largest window of a foreign zstd frame, whatever the memory limit: ZSTD_WINDOWLOG_MAX of 64-bit libzstd. */
 export const MAX_ZSTD_WINDOW = 2 ** 31;
 
-/** A foreign stream may have so many frames and blocks that hold nothing. */
+/** Frames and blocks of a foreign stream that may be empty before the average size counts. */
 export const FREE_ITEMS = 4096;
 
-/** Beyond those, its frames and blocks hold this many decoded bytes each, on average, or the stream is refused. */
+/** Minimum average of decoded bytes per frame or block beyond those; below it the stream is refused. */
 export const MIN_BYTES_PER_ITEM = 64;
 
 /** pzstd cuts its input into pieces of at most this many windows (`calculateStep` of contrib/pzstd). */
@@ -47,7 +47,7 @@ export function isSkippable(magic: number): boolean {
 
 const GZIP_START = [0x1f, 0x8b, 8];
 
-/** True when these first bytes of a frame, at most 4, can go on to be one that we know. */
+/** Whether these first bytes of a frame, at most 4, are a prefix of a known magic. */
 export function beginsSomeFrame(bytes: Uint8Array): boolean {
   const fits = (start: readonly number[]): boolean =>
     bytes.every((byte, at) => at >= start.length || byte === start[at]);

@@ -1,6 +1,6 @@
-// What the receiver of method `xenguest` finds in a Xen stream: stretches that pass, and records of ours.
-// Takes the calls of the walk, keeps the findings of one scan in stream order; the bodies of our records go to memory
-// that the receiver provides once their envelope has been read. It makes no decision.
+// Findings of the `xenguest` receiver in a Xen stream: ranges that pass unchanged, and ramferry's records.
+// Takes the calls of the walk and keeps the findings of one scan in stream order. The bodies of ramferry's records go to
+// memory that the receiver provides once their envelope has been read. Makes no decision.
 
 import { Buffer } from 'node:buffer';
 
@@ -40,7 +40,7 @@ export class FindingCollector implements XenHandler {
   #markDue = false;
   readonly #onBegin: (record: LibxcRecord) => void;
 
-  /** @param onBegin told of every record, ours or not */
+  /** @param onBegin called at the start of every record */
   constructor(onBegin: (record: LibxcRecord) => void = () => undefined) {
     this.#onBegin = onBegin;
   }

@@ -1,7 +1,7 @@
-// Follows a Xen stream as a receiver must: finds our records among those that pass untouched, and holds the stream to its
-// promises (docs/FORMAT.md). A stream with our records must show totals before its END, or at the end of the input where it
-// broke off or is wrapped. A bare libxc stream is read exactly to its END.
-// Hands what it finds to `arrivals`, in stream order; it decodes nothing and holds no chunk.
+// Parses a Xen stream for the receiver: finds ramferry's records among the others and checks the rules of docs/FORMAT.md. A
+// stream with such records must have totals before its END, or at the end of an input that broke off or is wrapped. The
+// parser reads a bare libxc stream exactly to its END. It hands its findings to `arrivals` in stream order, decodes nothing
+// and holds no chunk.
 
 import { Buffer } from 'node:buffer';
 
@@ -37,7 +37,7 @@ import { XenTail } from './tail.js';
 
 const BUFFER_BYTES = 256 * 1024;
 
-/** What takes the findings of the parser. */
+/** Receives the findings of the parser. */
 export interface XenguestFindings {
   readonly arrivals: Arrivals;
   /** The body of totals; the call of `arrivals.totals` follows. */
@@ -65,7 +65,7 @@ export class XenguestParser {
   #offset = 0;
   /** Sequence number of the next chunk. */
   #sequence = 0;
-  /** Our records have been seen. */
+  /** The stream has ramferry records. */
   #ours = false;
   /** A totals record stands directly before the current place. */
   #totalled = false;
@@ -73,7 +73,7 @@ export class XenguestParser {
   #cutSeen = false;
   /** A bare stream has come to its END. */
   #ended = false;
-  /** The last of the bytes that travel as they are. */
+  /** The last of the bytes that pass unchanged. */
   readonly #tail: XenTail;
 
   constructor(input: XenguestInput, kind: XenKind, findings: XenguestFindings) {
@@ -153,7 +153,7 @@ export class XenguestParser {
     }
   }
 
-  /** A source that others read on is never read to its end. */
+  /** Never reads a source to its end when another reader continues on it. */
   #refuseEndless(): void {
     const { lostBecause } = this.#walk;
     if (this.#input.shared === true && lostBecause !== undefined) throw endless(lostBecause, this.#offset);
@@ -240,7 +240,7 @@ export class XenguestParser {
 
   // --- everything else ---
 
-  /** Bytes that travel as they are. */
+  /** Delivers bytes that pass unchanged. */
   async #verbatim(bytes: Buffer): Promise<void> {
     this.#totalled = false;
     await this.#pass(this.#tail.take(bytes));
@@ -261,7 +261,7 @@ export class XenguestParser {
 
   /** At an END or CHECKPOINT. */
   #checkTotalled(record: LibxcRecord): void {
-    // What the walk finds in the totals of a stream that broke off is no record.
+    // Bytes inside the totals of a stream that broke off can look like a record to the walk; they are none.
     if (this.#tail.holds) return;
     this.#refuseAfterCut();
     if ((this.#ours && !this.#totalled) || this.#tail.damaged) throw withoutTotals(record);

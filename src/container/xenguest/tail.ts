@@ -1,6 +1,6 @@
-// The last bytes of a Xen stream as they pass: held back while they could be the beginning of the totals that a sender
-// writes where its own input broke off, and remembered to recognise totals that were damaged on the way.
-// Returns what may pass; passes nothing itself.
+// The tail of a Xen stream. A sender whose input broke off writes totals there. The tail holds bytes back while they can be
+// the beginning of such totals, and remembers the last bytes to recognise totals that were damaged on the way.
+// Returns the bytes that may pass; does no I/O.
 
 import { Buffer } from 'node:buffer';
 
@@ -31,7 +31,7 @@ export class XenTail {
     return this.#held.length > 0;
   }
 
-  /** The last bytes are totals of ours with an error in them. */
+  /** Whether the last bytes are totals with an error in them. */
   get damaged(): boolean {
     return isDamagedTotals(this.#last);
   }

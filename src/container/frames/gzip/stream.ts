@@ -1,5 +1,5 @@
-// Decodes one gzip member piece by piece (RFC 1952), with node:zlib's raw inflate inside.
-// Reads header and trailer itself: node's Gunzip takes whatever follows a member for padding and says nothing.
+// Decodes one gzip member incrementally (RFC 1952) with the raw inflate of node:zlib.
+// Parses header and trailer itself, because Node's Gunzip silently takes any bytes after a member for padding.
 
 import { constants, crc32, createInflateRaw } from 'node:zlib';
 

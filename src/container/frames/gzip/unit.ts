@@ -1,5 +1,5 @@
-// Units of gzip: one member each, with its sizes in the extra field so that a receiver can find the next one.
-// The header holds no time, name or operating system: the same bytes everywhere.
+// Units of gzip: one member each. Its extra field states its sizes, so that a receiver finds the next member.
+// The header contains no time, name or operating system, so every host writes the same bytes.
 
 import { crc32, deflateRawSync, inflateRawSync } from 'node:zlib';
 
@@ -21,7 +21,7 @@ export function gzipUnits(): UnitCoder {
 
 function encode(dst: Uint8Array, src: Uint8Array, level: number): UnitResult {
   checkLevel('zlib', level, LEVELS);
-  // One output step of the worst case's size: the result needs no joining.
+  // The output step has the worst-case size, so zlib returns one piece and nothing is joined.
   const body = deflateRawSync(src, { level, chunkSize: gzipUnitBound(src.length) });
   const encodedLength = GZIP_UNIT_HEADER_SIZE + body.length + GZIP_TAIL_SIZE;
   dst.set(
@@ -64,7 +64,7 @@ function inflate(body: Uint8Array, limit: number, offset: number): Uint8Array {
   } catch (cause) {
     throw new RamferryError('ERR_STREAM_CODEC', 'a gzip member is damaged', { offset, cause });
   }
-  // With `info`, Node gives the engine too: it tells how much of the input was used.
+  // With `info`, Node also returns the engine, which knows how many input bytes it consumed.
   const { buffer, engine } = result as { buffer: Buffer; engine: { bytesWritten: number } };
   if (engine.bytesWritten !== body.length) {
     throw new RamferryError('ERR_STREAM_FORMAT', 'a gzip member ends before its announced length', {

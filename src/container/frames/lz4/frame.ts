@@ -1,5 +1,5 @@
-// The LZ4 frame format (lz4_Frame_format.md, version 1.6.4): header, and single blocks through lz4-napi.
-// Takes and gives plain bytes; the walk over a frame is with its callers.
+// The LZ4 frame format (lz4_Frame_format.md, version 1.6.4): the header, and single blocks through lz4-napi.
+// Works on plain bytes; the callers walk the frame.
 
 import type * as Lz4Napi from 'lz4-napi';
 
@@ -40,8 +40,8 @@ const BLOCK_ID = { min: 4, max: 7 } as const;
 const SIZE_PREFIX = 4;
 
 /**
- * The most that a block can decode to: a byte of it adds at most 255 (lz4_Block_format.md).
- * Without this, blocks of a few bytes would each take memory for a whole one.
+ * Maximum decoded bytes of a block: each encoded byte adds at most 255 (lz4_Block_format.md).
+ * Without this bound, a block of a few bytes would allocate memory for a full block.
  */
 export function lz4BlockBound(encodedLength: number, blockMax: number): number {
   return Math.min(blockMax, 255 * encodedLength + 64);
@@ -125,7 +125,7 @@ export function compressLz4Block(src: Uint8Array): Uint8Array {
 
 /**
  * Decodes one block.
- * @param maxDecoded the most it may decode to; this much memory is taken.
+ * @param maxDecoded maximum decoded bytes; this much memory is allocated.
  * @param window the decoded bytes before a linked block, at most LZ4_WINDOW.
  */
 export function decodeLz4Block(
