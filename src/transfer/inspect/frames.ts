@@ -1,5 +1,5 @@
-// Walks method `stream`: our frames by the lengths that they state, others by their headers. Decodes only foreign gzip, whose
-// members cannot be found otherwise.
+// Walks method `stream`: ramferry frames by their stated lengths, foreign frames by their headers. Decodes only foreign gzip,
+// whose members have no other way to be found.
 
 import { detectLayout, type FrameLayout } from '../../container/frames/detect.js';
 import { MAX_UNIT_HEAD } from '../../container/frames/limits.js';
@@ -31,7 +31,7 @@ export async function inspectFrames(
   return foreign(source, window, layout.layout === 'units');
 }
 
-/** The digest in the totals covers decoded bytes: what is compared here are counts. */
+/** Compares counts only: the digest in the totals covers decoded bytes. */
 async function units(window: LookaheadBuffer, layout: Units): Promise<UnitsReport> {
   const splitter = new FrameSplitter(layout);
   const count = new ChunkCount();
@@ -53,7 +53,7 @@ async function units(window: LookaheadBuffer, layout: Units): Promise<UnitsRepor
     if (unit.kind === 'chunk') {
       const decoded = unit.decodedLength!;
       decodedBytes += decoded;
-      // What does not shrink is stored, and longer then than its contents.
+      // Bytes that do not shrink are stored; the frame is then longer than its contents.
       count.add(unit.length > decoded ? 'none' : layout.format, decoded, unit.length);
     }
     if (unit.length > scratch.length) scratch = Buffer.alloc(unit.length);

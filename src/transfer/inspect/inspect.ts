@@ -1,6 +1,6 @@
-// `inspect`: walks a stream and reports what it is made of, without decoding it. With `verify` it decodes along the way and
-// checks everything. Takes an address, promises a report or the error that `receive` would give. Reads the input
-// once, so that a pipe can be inspected too.
+// `inspect`: walks a stream and reports its structure without decoding it. With `verify` it also decodes and checks
+// everything. Takes an address; resolves with a report or rejects with the error of `receive`. Reads the input once, so a
+// pipe works too.
 
 import type { InletOutcome } from '../../container/inlet.js';
 import { RamferryError, toRamferryError } from '../../errors.js';
@@ -124,7 +124,7 @@ async function decode(
   settings: ResolvedReceiveOptions,
 ): Promise<InletOutcome> {
   const { decompressThreads, memoryLimit, zstdBinding, signal } = settings;
-  // Without a time limit: nothing waits for the report.
+  // No time limit: no peer waits for the report.
   const plan = planRestore({ decompressThreads, memoryLimit, zstdBinding });
   const ends = { source, head, sink: new Nowhere() };
   const receiving = openReceiver(kind, plan, ends, { statistics: new Statistics() });

@@ -1,5 +1,5 @@
-// What takes the findings of an inlet while a stream is walked: one piece of memory for all records, nothing decoded. The
-// checksum of each chunk record is verified, and the records are counted.
+// Receives the findings of an inlet for `inspect`. Uses one buffer for all records and decodes nothing. Verifies the checksum
+// of each chunk record and counts the records.
 
 import { Buffer } from 'node:buffer';
 

@@ -1,5 +1,4 @@
-// What `inspect` says of a stream, one shape for each way in which chunks can lie in it. Plain data, and the small
-// counting that all walks share.
+// The report of `inspect`, one shape for each container. Plain data, and the counters that all walks share.
 
 import type { CodecName } from '../../codec/codec.js';
 import type { FrameOutline } from '../../container/frames/outline.js';
@@ -67,7 +66,7 @@ export interface XenReport extends RecordsReport {
   readonly wrapping: XenKind;
   /** Byte order of the stream. */
   readonly bigEndian: boolean;
-  /** Records of ours are in it. Without them nothing says whether the stream is what was sent. */
+  /** The stream has ramferry records. Without them nothing shows whether the stream arrived unchanged. */
   readonly compressed: boolean;
   /** Decoded bytes that a chunk may have, as announced; 0 without records of ours. */
   readonly maxChunk: number;

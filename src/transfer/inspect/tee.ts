@@ -1,5 +1,5 @@
-// One source for two readers: the front reads it, and the back is shown every byte that the front has read, before the front
-// goes on. Holds nothing: both look at the front's memory. A reader that stops early is left out from then on.
+// One source for two readers. The front reads it; the back sees every byte that the front has read before the front continues.
+// Buffers nothing: both use the front's memory. A reader that stops early no longer takes part.
 
 import type { ByteSource } from '../../io/bytes.js';
 import { Signal } from '../../os/signal.js';
@@ -36,13 +36,13 @@ export class Tee {
     };
   }
 
-  /** The front reads no more: that is the end for the back. */
+  /** Called when the front stops reading: the back's stream ends. */
   end(): void {
     this.#ended = true;
     this.#change.notify();
   }
 
-  /** The back looks no more. */
+  /** Called when the back stops reading. */
   leave(): void {
     this.#left = true;
     this.#seen.notify();

@@ -1,4 +1,4 @@
-// The receiver for what was recognised: the inlet of its container, and the pipeline around it.
+// Opens the receiver for the recognised container: its inlet, and the pipeline around it.
 
 import { FramesInlet } from '../../container/frames-inlet.js';
 import type { Inlet } from '../../container/inlet.js';

@@ -1,6 +1,6 @@
-// The receiver's output and the program behind it, which is usually a hypervisor: one that goes before it has taken the whole
-// stream is an error of the output, whether a write finds out, the connection's other direction, or the wait at the end.
-// Takes an open channel; gives a sink whose errors say so. It neither opens nor recognises anything.
+// The receiver's output and the program behind it, usually a hypervisor. A program that closes before it has read the whole
+// stream is an output error. A write, the connection's other direction or the wait at the end detects it.
+// Takes an open channel and returns a sink with these errors.
 
 import { toRamferryError, type RamferryError } from '../../errors.js';
 import type { ByteSink, ByteSource } from '../../io/bytes.js';
@@ -42,7 +42,7 @@ export function outputSink(inner: ByteSink): ByteSink {
 }
 
 /**
- * Ends an output that has been given everything. Waits until its reader has taken it.
+ * Ends an output after the last byte. Waits until its reader has read everything.
  * @param broken resolves when the reader's own direction ends: with what it failed of, if it did
  * @throws ERR_OUTPUT_WRITE when the reader closed before
  */

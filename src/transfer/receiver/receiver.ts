@@ -1,6 +1,6 @@
-// The receiving pipeline: an inlet's chunks go through the workers and leave in stream order, over a source and a sink that
-// are open. Promises exactly the bytes that were sent, or the first error in stream order. The final name of a file is its
-// caller's to give.
+// The receiving pipeline: the workers decode the chunks of an inlet, and the chunks leave in stream order. Source and sink are
+// open. Delivers exactly the bytes that were sent, or the first error in stream order. The caller gives a file its final
+// name.
 
 import type { Buffer } from 'node:buffer';
 
@@ -102,7 +102,7 @@ export class Receiver implements Arrivals {
     return outcome;
   }
 
-  /** What was read before the error is delivered first. */
+  /** Delivers the bytes read before the error, then fails. */
   #endWith(error: RamferryError): void {
     if (this.#pool === undefined) throw error;
     this.#pool.end(error);
@@ -116,7 +116,7 @@ export class Receiver implements Arrivals {
       if (geometry !== undefined) this.#start(needs, geometry);
       return geometry;
     } catch (thrown) {
-      // What the host lacks is no error of the stream.
+      // A missing resource of the host is not an error of the stream.
       throw toRamferryError(thrown);
     }
   }
@@ -140,7 +140,7 @@ export class Receiver implements Arrivals {
     decode.sequence = chunk.sequence;
     decode.streamOffset = chunk.offset;
     if (this.#workersWrite) decode.writeAt = chunk.header!.offset;
-    // Where chunks may come ahead of their turn nothing else travels: the sequence number is the place.
+    // A stream whose chunks may come ahead of their turn has only chunks, so the sequence number is the place.
     this.#pool!.push(this.#slot, window > 1 ? chunk.sequence : undefined);
   }
 
