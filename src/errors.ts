@@ -4,26 +4,26 @@
 
 /** Exit statuses of the command line (docs/INTEGRATION.md lists them). */
 export const EXIT = {
-  /** All went well. */
+  /** The command succeeded. */
   success: 0,
   /** A fault of ramferry. */
   internal: 1,
-  /** An option, an address, or a limit of memory or of the host. */
+  /** An option, an address, a memory limit or a limit of the host is wrong. */
   usage: 2,
   /** The input is missing or unreadable, or it changed. */
   input: 3,
-  /** The link failed, or the other side did. */
+  /** The link or the other side failed. */
   link: 4,
-  /** The stream is damaged or not what it should be. */
+  /** The stream is damaged or has an unexpected kind. */
   corrupt: 5,
   /** The output exists, is full, or cannot be written. */
   output: 6,
   /**
-   * The last part of the stream may have reached the other side, and its result did not come back. For `migrate`: it cannot
-   * be known which side runs the guest. A person, or the hypervisor's own handshake, must decide (docs/INTEGRATION.md).
+   * The last part of the stream may have reached the other side, and its result did not come back. For `migrate`: either side
+   * may run the guest. A person, or the hypervisor's own handshake, must decide (docs/INTEGRATION.md).
    */
   unknown: 7,
-  /** QEMU, or the guest it runs, did not do what the transfer needs. */
+  /** QEMU or its guest refused an operation that the transfer needs. */
   hypervisor: 8,
   /** The stream broke off before its own end: the hypervisor stopped, or was stopped, before all was sent. */
   incomplete: 9,
@@ -33,7 +33,7 @@ export const EXIT = {
   terminated: 143,
 } as const;
 
-/** Which exit status a code leads to. A code, once released, keeps its name and its meaning. */
+/** The exit status of each code. A released code keeps its name and its meaning. */
 const EXIT_OF_CODE = {
   ERR_INTERNAL: EXIT.internal,
   ERR_WORKER_DIED: EXIT.internal,
@@ -99,7 +99,7 @@ const EXIT_OF_CODE = {
   ERR_TERMINATED: EXIT.terminated,
 } as const;
 
-/** What went wrong: stable names, which programs may compare. A code, once released, keeps its name and its meaning. */
+/** Stable names of errors, for programs to compare. A released code keeps its name and its meaning. */
 export type ErrorCode = keyof typeof EXIT_OF_CODE;
 
 /** All codes with their exit statuses, for `ramferry features` and the documentation. */
@@ -115,7 +115,7 @@ export interface ErrorPlace {
   readonly sequence?: number;
 }
 
-/** Plain form of an error: what crosses a thread, a process or the link. */
+/** Plain form of an error, which can cross a thread, a process or the link. */
 export interface ErrorData extends ErrorPlace {
   /** What went wrong, for programs. */
   readonly code: ErrorCode;
@@ -129,7 +129,7 @@ export interface ErrorData extends ErrorPlace {
 export interface ErrorOptions extends ErrorPlace {
   /** What the user can do about it. */
   readonly hint?: string;
-  /** What was thrown underneath. */
+  /** The error that caused this one. */
   readonly cause?: unknown;
 }
 
@@ -168,7 +168,7 @@ export class RamferryError extends Error {
     return parts.length === 0 ? this.message : `${this.message} (${parts.join(', ')})`;
   }
 
-  /** Error classes do not survive a thread boundary: send this and rebuild the error from it. */
+  /** Structured cloning drops error classes: send this form and rebuild the error from it. */
   toData(): ErrorData {
     return {
       code: this.code,
@@ -215,7 +215,7 @@ export function fromErrorData(data: ErrorData): RamferryError {
   return new RamferryError(code, message, options);
 }
 
-/** Wraps whatever was thrown; a RamferryError stays what it is. */
+/** Converts any thrown value; returns a RamferryError unchanged. */
 export function toRamferryError(
   thrown: unknown,
   code: ErrorCode = 'ERR_INTERNAL',
@@ -225,7 +225,7 @@ export function toRamferryError(
   const message = thrown instanceof Error ? thrown.message : String(thrown);
   const system = String((thrown as { readonly code?: unknown } | null | undefined)?.code);
   const known = ALLOCATION.test(message) ? MORE_MEMORY : HOST[system];
-  // The caller's own code says more than what the host lacks.
+  // The caller's own code is more specific than a missing resource of the host.
   return new RamferryError(
     code === 'ERR_INTERNAL' ? (known?.code ?? code) : code,
     context === '' ? firstLine(message) : `${context}: ${firstLine(message)}`,
@@ -233,7 +233,7 @@ export function toRamferryError(
   );
 }
 
-/** V8's words for memory that the system does not give. */
+/** V8's messages for memory that the system refuses. */
 const ALLOCATION = /^(?:Array buffer|SharedArrayBuffer) allocation failed/i;
 const MORE_FILES = { code: 'ERR_RESOURCE_LIMIT', hint: 'allow more open files (ulimit -n)' } as const;
 const MORE_MEMORY = {
@@ -245,7 +245,7 @@ const REINSTALL = {
   hint: 'install ramferry anew on this machine, with its optional packages',
 } as const;
 
-/** What Node and the system call a host, or an installation, that lacks something. */
+/** Node's and the system's codes and messages for a missing resource or package. */
 const HOST: Readonly<Record<string, { readonly code: ErrorCode; readonly hint: string }>> = {
   EMFILE: MORE_FILES,
   ENFILE: MORE_FILES,
@@ -264,7 +264,7 @@ const HOST: Readonly<Record<string, { readonly code: ErrorCode; readonly hint: s
   ERR_DLOPEN_FAILED: REINSTALL,
 };
 
-/** Without the stack of modules that Node's loader puts below. */
+/** The first line, without the module stack that Node's loader appends. */
 function firstLine(message: string): string {
   return message.split('\nRequire stack:')[0]!;
 }

@@ -1,6 +1,6 @@
 // Sizes, rates and durations as people write them, to numbers and back.
-// Decimal or binary, bits or bytes: as written. What could mean two things is refused with a hint, never guessed.
-// Knows no option beyond the name it is given for messages.
+// The text decides between decimal and binary, bits and bytes. The parser refuses an ambiguous unit with a hint.
+// The option's name is used in messages only.
 
 import { RamferryError } from './errors.js';
 
@@ -18,7 +18,7 @@ export function invalidOption(option: string, value: unknown, problem: string, h
   );
 }
 
-/** What an amount is, for messages about its limits. */
+/** The unit of an amount, for messages about its limits. */
 export type Unit = 'size' | 'duration' | 'count';
 
 const EXACT_UNITS = {
@@ -76,10 +76,10 @@ function cut(text: string): string {
 }
 
 function showValue(value: unknown): string {
-  // JSON.stringify gives undefined for what it has no words for: functions, symbols, undefined itself.
+  // JSON.stringify returns undefined for functions, symbols and undefined.
   let text: string | undefined;
   try {
-    // JSON has no word for NaN and Infinity.
+    // JSON has no NaN and no Infinity.
     const plain = typeof value === 'bigint' || typeof value === 'number';
     text = plain ? String(value) : JSON.stringify(value);
   } catch {
@@ -122,7 +122,7 @@ export function parseSize(value: string | number, option: string): number {
   if (typeof value === 'number') return whole(value, option, value, 'a size');
   const [, digits, unit] = NUMBER_AND_UNIT.exec(value.trim()) ?? [];
   const [, prefix, suffix] = /^([kmgt]?)(i?b?)$/i.exec(unit ?? '?') ?? [];
-  // "64i", "64ib": there is nothing the i could belong to.
+  // "64i", "64ib": the i needs a prefix letter in front of it.
   if (
     digits === undefined ||
     prefix === undefined ||
@@ -216,7 +216,7 @@ export function parseDuration(value: string | number, option: string): number {
 function scaled(value: number, base: number, units: readonly string[]): string {
   let index = 0;
   let rest = value;
-  // What would be printed as 1000 or 1024.0 belongs to the next unit.
+  // A value that rounds to 1000 or 1024.0 belongs to the next unit.
   while (index < units.length - 1 && Number(rest.toFixed(1)) >= base) {
     rest /= base;
     index++;
@@ -245,7 +245,7 @@ export function formatDuration(milliseconds: number): string {
   return `${Math.floor(minutes / 60)}:${two(minutes % 60)}:${two(seconds % 60)} h`;
 }
 
-/** Bits per second, as links are named. */
+/** `1 Gbit/s`: bits per second, the usual unit of links. */
 export function formatBits(bytesPerSecond: number): string {
   const bits = bytesPerSecond * 8;
   for (const [unit, size] of [
@@ -258,7 +258,7 @@ export function formatBits(bytesPerSecond: number): string {
   return `${Math.round(bits)} bit/s`;
 }
 
-/** The name that a misspelt one probably means: at most two letters away, and nearer than half of it. */
+/** The known name nearest to a misspelt one: at most two edits away, and fewer than half of its letters. */
 export function nearest(written: string, names: Iterable<string>): string | undefined {
   let best: string | undefined;
   let least = Math.min(2, Math.ceil(written.length / 2) - 1) + 1;

@@ -1,4 +1,4 @@
-// What a command is, and what yargs hands it.
+// The interface of a command, and the arguments that yargs passes to it.
 
 import type { Argv } from 'yargs';
 
@@ -8,7 +8,7 @@ export interface Command {
   readonly commands?: readonly Entry[];
   /** Adds positionals and options. */
   build(parser: Argv): Argv;
-  /** Does it, and resolves with the exit status. */
+  /** Runs the command and resolves with the exit status. */
   run(parsed: ParsedArguments): Promise<number>;
 }
 
@@ -19,10 +19,10 @@ export interface Entry {
   load(): Promise<Command>;
 }
 
-/** What yargs hands over: names as written and in camel case. */
+/** yargs' result: option names as written and in camel case. */
 export type ParsedArguments = Readonly<Record<string, unknown>>;
 
-/** A positional that may be standard input: yargs hands over a bare dash as nothing. */
+/** A positional that may be standard input: yargs passes a bare dash as an empty text. */
 export function orDash(value: unknown): string {
   return String(value) || '-';
 }

@@ -1,6 +1,6 @@
 // Options from environment variables, for the command line only: RAMFERRY_COMPRESS_THREADS for compressThreads.
-// A program that embeds ramferry is not touched by them. Takes the environment as an argument, checks only what a text
-// cannot say (numbers, yes and no); the rest is checked at the library's door.
+// They do not affect a program that embeds ramferry. This module takes the environment as an argument and checks only the
+// conversion from text (numbers, yes and no). The library checks the values.
 
 import type { Reading } from '../options/kinds.js';
 import { environmentName, VARIABLE_PREFIX } from '../options/names.js';
@@ -12,7 +12,7 @@ type Environment = Readonly<Record<string, string | undefined>>;
 /** Read by the project's own scripts. */
 const OTHER_NAMES = /^RAMFERRY_(TEST|FUZZ|BENCH|STRESS|STREAMS|TRANSFERS)(_|$)/;
 
-/** Warnings about variables that set no option: a misspelt one would otherwise be ignored without a word. */
+/** Warnings about variables that set no option: a misspelt one would otherwise be ignored silently. */
 export function unknownVariables(env: Environment): string[] {
   const known = new Set(
     OPTIONS.filter(({ environment }) => environment === true).map(({ name }) => environmentName(name)),
@@ -26,7 +26,7 @@ export function unknownVariables(env: Environment): string[] {
 }
 
 /**
- * What the environment sets an option to; an empty variable sets nothing.
+ * The value of an option in the environment. An empty variable sets nothing.
  * @throws RamferryError ERR_OPTION_INVALID that names the variable
  */
 export function readEnvironment(env: Environment, { name, kind, environment }: Option): unknown {
@@ -55,7 +55,7 @@ export function readText(value: string, reading: Reading, source: string): unkno
     case 'list':
       return parts(value);
     case 'numbers':
-      // What is no number stays a text, which the library's door refuses by itself.
+      // A text that is no number stays a text, and the library refuses it.
       return parts(value).map((part) => (WHOLE.test(part) ? Number(part) : part));
   }
 }

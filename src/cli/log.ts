@@ -1,6 +1,6 @@
-// The log file of --log-file: one JSON object a line (pino), for the operator who was not there.
-// Made with mode 0600 and appended to. Holds options, warnings and results, never page bytes. A log that cannot be written
-// (a full disk, a FIFO without a reader) loses lines; it neither ends nor delays the command.
+// The log file of --log-file: one JSON object a line (pino), for diagnosis after the run.
+// The file is created with mode 0600 and appended to. It holds options, warnings and results, never page bytes. A log that cannot
+// be written (a full disk, a FIFO without a reader) loses lines; it neither ends nor delays the command.
 
 import fs from 'node:fs';
 import { RamferryError, toRamferryError } from '../errors.js';
@@ -14,7 +14,7 @@ export interface Log {
 
 const SILENT: Log = { info: () => undefined, warn: () => undefined, error: () => undefined };
 
-/** A path that is wrong, which its user corrects. Any other failure to open the log is the host's state. */
+/** Errors of a wrong path, which the user can correct. Any other error comes from the state of the host. */
 const WRONG_PATH = new Set([
   'ENOENT',
   'ENOTDIR',
@@ -27,8 +27,8 @@ const WRONG_PATH = new Set([
 ]);
 
 /**
- * @param onLoss is told once that lines are lost, and why
- * @throws RamferryError ERR_OUTPUT_OPEN for a path that cannot be right
+ * @param onLoss called once when lines are lost, with the reason
+ * @throws RamferryError ERR_OUTPUT_OPEN for a wrong path
  */
 export async function openLog(path: string | undefined, onLoss: (message: string) => void): Promise<Log> {
   if (path === undefined) return SILENT;
@@ -59,14 +59,14 @@ class LogFile {
   readonly #fd: number;
   readonly #onLoss: (thrown: unknown) => void;
   #told = false;
-  /** A line was cut in two: the next one begins on a line of its own. */
+  /** The last write was partial: the next entry begins on a new line. */
   #cut = false;
 
   constructor(path: string, onLoss: (thrown: unknown) => void) {
     const { O_CREAT, O_APPEND, O_NONBLOCK, O_RDWR, O_WRONLY } = fs.constants;
-    // Opened for both directions a FIFO needs no reader; without one its lines stay in the kernel's buffer.
+    // A FIFO opened for both directions needs no reader; without a reader its lines stay in the kernel's buffer.
     const mode = fs.statSync(path, { throwIfNoEntry: false })?.isFIFO() === true ? O_RDWR : O_WRONLY;
-    // A terminal, a FIFO or a pipe that takes nothing loses the line instead of stopping the process.
+    // A full terminal, FIFO or pipe loses the line instead of blocking the process.
     this.#fd = fs.openSync(path, mode | O_CREAT | O_APPEND | O_NONBLOCK, 0o600);
     this.#onLoss = onLoss;
   }

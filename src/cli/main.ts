@@ -1,12 +1,12 @@
 #!/usr/bin/env node
 // The entry point of the command line: checks Node's version, then hands the arguments to the program.
-// Everything is loaded after the check, so that an old Node shows a sentence instead of a stack.
+// All other modules load after the check, so that an old Node prints a message instead of a stack.
 
 import fs from 'node:fs';
 
 const LINGER_MS = 300;
 const NEEDED = { major: 20, minor: 19 };
-/** What Node, its threads and our modules open at the same time. */
+/** Files that Node, its threads and our modules have open at the same time. */
 const NEEDED_FILES = 64;
 const [major = 0, minor = 0] = process.versions.node.split('.').map(Number);
 
@@ -14,7 +14,7 @@ if (major < NEEDED.major || (major === NEEDED.major && minor < NEEDED.minor)) {
   say(`needs Node.js ${NEEDED.major}.${NEEDED.minor} or newer, this is ${process.versions.node}`);
   process.exitCode = 2;
 } else {
-  standSomewhere();
+  leaveDeletedDirectory();
   await start().catch((thrown: unknown) => {
     if (!isTooManyFiles(thrown)) throw thrown;
     say(
@@ -25,8 +25,8 @@ if (major < NEEDED.major || (major === NEEDED.major && minor < NEEDED.minor)) {
 }
 
 /**
- * Node's module loader fails with the code, from Node 24 on also with the words alone, and where it looks for a package's main file as
- * if that were missing.
+ * Node's module loader fails with EMFILE as the code, from Node 24 on also in the message alone. Where it looks for a package's main
+ * file, it reports the file as missing.
  */
 function isTooManyFiles(thrown: unknown): boolean {
   const { code, message } = thrown as NodeJS.ErrnoException;
@@ -44,10 +44,10 @@ function allowsFewFiles(): boolean {
 }
 
 /**
- * Modules of every thread ask for the working directory, which may have been deleted. In /proc nothing can be made either, so
- * relative paths fail as they would have.
+ * Leaves a deleted working directory, because modules of every thread call process.cwd(). No file can be created in /proc, so
+ * relative paths still fail.
  */
-function standSomewhere(): void {
+function leaveDeletedDirectory(): void {
   try {
     process.cwd();
   } catch {
@@ -64,16 +64,15 @@ async function start(): Promise<void> {
   const { guardStandstill } = await import('./standstill.js');
   const { fail, main } = await import('./program.js');
   const args = process.argv.slice(2);
-  // An exception in an event's handler: the command cannot go on, and ends like any that fails.
+  // After an exception in an event handler the command cannot continue: it reports the error and exits.
   process.on('uncaughtException', (thrown) => void fail(thrown, args).then(exitNow));
   const status = await guardStandstill(() => main(args), args.includes('--json'));
   process.exitCode = status;
-  // Nothing should keep the process now. If something does (a thread in a system call that does not return), it does
-  // not keep it for long.
+  // Nothing should keep the process alive now. If a thread hangs in a system call, the timer ends the process.
   setTimeout(() => exitNow(status), LINGER_MS).unref();
 }
 
-/** Loads nothing: there may be no descriptor left to do so. */
+/** Prints without loading a module: the process may have no descriptor left. */
 function say(text: string): void {
   try {
     fs.writeSync(2, `ramferry: ${text}\n`);

@@ -1,4 +1,4 @@
-// What bench and tune have in common on the command line: a line that says what is being measured, signals and the report.
+// The command line shared by bench and tune: the progress line, signals and the report.
 
 import { isatty } from 'node:tty';
 
@@ -11,7 +11,7 @@ import { checkReportFile, writeReport } from './report-file.js';
 import { openBar } from './reporter.js';
 import { handleSignals, reasonOf } from './signals.js';
 
-/** What every measurement can be told, besides its own options. */
+/** Options of every measurement, besides its own. */
 export interface MeasurementHooks {
   readonly signal: AbortSignal;
   readonly onProgress: (step: string, share: number) => void;
@@ -22,13 +22,13 @@ export interface Measurement<Result extends object> {
   readonly messageType: string;
   readonly measure: (hooks: MeasurementHooks) => Promise<Result>;
   readonly format: (result: Result) => string;
-  /** What scripts get; all of the result by default. */
+  /** The part of the result that --json prints; by default all of it. */
   readonly fields?: (result: Result) => object;
-  /** Loaded only when a page is asked for. */
+  /** Builds the HTML page; its modules load only with --html. */
   readonly report: (result: Result) => Promise<ReportData>;
 }
 
-/** Measures with everything around it, prints what came out, and resolves with the exit status. */
+/** Runs a measurement with progress, signals and report, prints the result, and resolves with the exit status. */
 export async function runMeasurement<Result extends object>(
   parsed: ParsedArguments,
   { messageType, measure, format, fields = (result) => result, report }: Measurement<Result>,
@@ -48,7 +48,7 @@ export async function runMeasurement<Result extends object>(
         ? JSON.stringify({ message_type: messageType, ...fields(result) })
         : format(result),
     );
-    // A page that cannot be written does not take what was measured with it.
+    // The page comes after the result, so a page that cannot be written loses no figures.
     if (html !== undefined) await writeReport(html, await report(result));
     return EXIT.success;
   } catch (thrown) {

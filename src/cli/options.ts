@@ -1,8 +1,8 @@
-// From the table of options (src/options/table.ts) to yargs, and from what yargs read to the options of the library.
-// The command line wins over the environment, the environment over the configuration file; what none of them gives is left out.
+// Declares the table's options (src/options/table.ts) to yargs, and converts yargs' result to the options of the library.
+// The command line wins over the environment, the environment over the configuration file. An option that none of them sets is absent.
 //
 // yargs' own `.env()` and `coerce` are not used: with `.strict()` yargs refuses variables of other commands, an empty variable would set
-// an option, and what a coercion throws loses its code and hint. `default` is not used either: a default would count as given.
+// an option, and an error from a coercion loses its code and hint. `default` is not used either: a default would count as given.
 
 import type { Argv, Options } from 'yargs';
 import type { CommandName } from '../options/commands.js';
@@ -47,9 +47,9 @@ function valueOf({ isSwitch, repeats }: Option['kind']): Options {
 }
 
 /**
- * The options of the library that were given. Values are checked at the library's door, except for what a text cannot say (numbers, yes
- * and no).
- * @param config what the configuration file sets, by its keys
+ * The library options that the user gave. The library checks the values; only the conversion from text (numbers, yes and no) is
+ * checked here.
+ * @param config values of the configuration file, by its keys
  * @throws RamferryError ERR_OPTION_INVALID
  */
 export function givenOptions<Command extends CommandName>(
@@ -71,6 +71,6 @@ export function givenOptions<Command extends CommandName>(
 
 function lineValue({ name, kind, positional }: Option, value: unknown): unknown {
   if (typeof value !== 'string') return value;
-  // yargs hands a bare dash over as nothing.
+  // yargs passes a bare dash as an empty text.
   return positional === undefined ? readText(value, kind.reading, name) : value || '-';
 }

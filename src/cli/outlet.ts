@@ -4,7 +4,7 @@
 
 import fs from 'node:fs';
 
-/** Reports beyond this are dropped: a terminal that takes nothing costs text, not memory. */
+/** Reports beyond this are dropped: a stopped terminal must not fill the memory. */
 const MOST_QUEUED_CHARACTERS = 256 * 1024;
 /** Between two attempts at a non-blocking descriptor that is full. */
 const REST_MS = 10;
@@ -25,13 +25,13 @@ export class Outlet {
     this.#fd = fd;
   }
 
-  /** Writes when it can; drops the text when too much waits already, or when it cannot be written. */
+  /** Queues the text; drops it when the queue is full or the write fails. */
   offer(text: string): void {
     if (this.#writing === undefined && this.#writesAtOnce()) {
       try {
         fs.writeSync(this.#fd, text);
       } catch {
-        // A report that cannot be written is lost, and nothing else.
+        // Only the report is lost.
       }
       return;
     }
@@ -39,14 +39,14 @@ export class Outlet {
     this.#push({ text, done: () => undefined });
   }
 
-  /** Resolves when the descriptor has taken all of the text; rejects with the system's error. */
+  /** Resolves when all of the text is written; rejects with the system's error. */
   write(text: string): Promise<void> {
     return new Promise((resolve, reject) => {
       this.#push({ text, done: (error) => (error === undefined ? resolve() : reject(error)) });
     });
   }
 
-  /** Resolves when nothing waits any more. */
+  /** Resolves when the queue is empty. */
   async empty(): Promise<void> {
     while (this.#writing !== undefined) await this.#writing;
   }

@@ -1,6 +1,6 @@
 // Lines on stdout and stderr, and how an error is shown. Loaded at every start: it imports nothing heavy.
-// A report (progress, warning, summary, error) can neither end nor delay a command: a terminal that is stopped or gone loses
-// it. A result that the user asked for (printResult) arrives completely, or the command fails.
+// A report (progress, warning, summary, error) can neither end nor delay a command: a stopped or closed terminal loses the
+// report. A result that the user asked for (printResult) is written completely, or the command fails.
 
 import { RamferryError } from '../errors.js';
 import { systemCode, writeError } from '../io/system-error.js';
@@ -9,7 +9,7 @@ import { errorLine } from '../report/json.js';
 import { visible } from '../report/visible.js';
 import { Outlet } from './outlet.js';
 
-/** How long the end of a command waits for reports that the terminal has not taken. */
+/** How long the end of a command waits for queued reports. */
 const LAST_REPORTS_MS = 300;
 
 const out = new Outlet(1);
@@ -27,38 +27,38 @@ export function reportError(error: RamferryError, json: boolean): void {
   if (error.hint !== undefined) toStderr(`hint: ${visible(error.hint)}`);
 }
 
-/** The library says `compressThreads: …`, the command line `--compress-threads`. */
+/** Replaces the library's `compressThreads: …` by the command line's `--compress-threads`. */
 function optionAsWritten(message: string): string {
   return message.replace(/^[a-z]+(?:[A-Z][a-z]+)*(?=: )/, (name) =>
     POSITIONAL.has(name) ? name : `--${kebabCase(name)}`,
   );
 }
 
-/** What has no dashes. */
+/** Names that the command line takes by position, without dashes. */
 const POSITIONAL: ReadonlySet<string> = new Set(['input', 'output', 'stream', 'options']);
 
-/** A warning, as text: it may hold words of others. */
+/** Prints a warning. Its text may come from a peer or a program, so control characters are escaped. */
 export function warnOnStderr(message: string): void {
   toStderr(`ramferry: warning: ${visible(message)}`);
 }
 
-/** A report; never throws, never waits. */
+/** Prints a report; never throws, never waits. */
 export function toStderr(line: string): void {
   err.offer(`${line}\n`);
 }
 
-/** Control codes of the progress line; never throws, never waits. */
+/** Writes control codes of the progress line; never throws, never waits. */
 export function drawOnStderr(codes: string): void {
   err.offer(codes);
 }
 
-/** A report; never throws, never waits. */
+/** Prints a report; never throws, never waits. */
 export function toStdout(line: string): void {
   out.offer(`${line}\n`);
 }
 
 /**
- * What the command was run for.
+ * Prints the result of a command.
  * @throws RamferryError ERR_OUTPUT_WRITE or ERR_OUTPUT_FULL
  */
 export async function printResult(text: string): Promise<void> {
@@ -69,7 +69,7 @@ export async function printResult(text: string): Promise<void> {
   });
 }
 
-/** Resolves when the terminal has taken all reports, after 0.3 s in any case. */
+/** Resolves when all reports are written, after 0.3 s in any case. */
 export async function lastReports(): Promise<void> {
   let timer: NodeJS.Timeout | undefined;
   const late = new Promise<void>((resolve) => {

@@ -1,5 +1,5 @@
-// The command line as a whole: finds the command, parses its options, runs it, and turns what was thrown into a
-// message and an exit status. Commands are loaded when they are used.
+// The command line as a whole: finds the command, parses its options, runs it, and turns a thrown error into a
+// message and an exit status. A command's modules load when the command is used.
 
 import { isatty } from 'node:tty';
 import yargs, { type Argv } from 'yargs';
@@ -39,7 +39,7 @@ export async function main(args: readonly string[]): Promise<number> {
   };
   try {
     const parser = createParser(plainSwitches(withoutDashes(args)));
-    leaveHelpAlone(parser);
+    skipHelpLayout(parser);
     const offer = (to: Argv, entry: Entry): void => {
       to.command(
         entry.usage,
@@ -62,7 +62,7 @@ export async function main(args: readonly string[]): Promise<number> {
   }
 }
 
-/** Reports what ended the command, and resolves with its exit status when it is told. */
+/** Reports the error that ended the command, and resolves with its exit status once the report is written. */
 export async function fail(thrown: unknown, args: readonly string[]): Promise<number> {
   const error = toRamferryError(thrown);
   reportError(error, args.includes('--json'));
@@ -70,16 +70,16 @@ export async function fail(thrown: unknown, args: readonly string[]): Promise<nu
   return error.exitCode;
 }
 
-/** The one command that hands on what follows `--`. */
-const HANDS_ON = 'emu-manager';
+/** The only command that passes the arguments behind `--` to another program. */
+const PASSES_ARGUMENTS_ON = 'emu-manager';
 
 /**
- * Elsewhere what follows `--` are addresses, which yargs would not give to the command: the dashes go, and a file whose
- * name begins with one gets its directory in front.
+ * Elsewhere the arguments behind `--` are addresses, which yargs would not pass to the command. This function removes the dashes and
+ * puts `./` in front of a file name that begins with a dash.
  */
 function withoutDashes(args: readonly string[]): readonly string[] {
   const dashes = args.indexOf('--');
-  if (dashes < 0 || args[0] === HANDS_ON) return args;
+  if (dashes < 0 || args[0] === PASSES_ARGUMENTS_ON) return args;
   const addresses = args.slice(dashes + 1);
   return [
     ...args.slice(0, dashes),
@@ -87,7 +87,7 @@ function withoutDashes(args: readonly string[]): readonly string[] {
   ];
 }
 
-/** yargs takes `--sync=on` for no: a switch is set by `true` alone there. */
+/** yargs reads `--sync=on` as no: only `true` sets a switch there. */
 function plainSwitches(args: readonly string[]): readonly string[] {
   const dashes = args.indexOf('--');
   const own = dashes < 0 ? args.length : dashes;
@@ -103,17 +103,16 @@ interface UsageInsides {
   getDescriptions?(): Readonly<Record<string, unknown>>;
 }
 
-/** What we reach of yargs' insides; no part of its promises, so anything may be missing. */
+/** The private parts of yargs that we use. They are not its public API, so any of them may be missing. */
 interface Insides {
   getInternalMethods?(): { getUsageInstance?(): UsageInsides };
 }
 
 /**
- * yargs lays the help out and keeps it whenever a command is run: 30 ms for a text that nobody asks for afterwards.
- * `--help` comes another way.
- * @returns false when this yargs has no such method: help is laid out at each start then
+ * Keeps yargs from formatting and caching the help when a command runs, which takes 30 ms. `--help` uses another method.
+ * @returns false when this yargs has no such method: then help is formatted at each start
  */
-export function leaveHelpAlone(parser: Argv): boolean {
+export function skipHelpLayout(parser: Argv): boolean {
   const usage = (parser as Insides).getInternalMethods?.().getUsageInstance?.();
   if (usage?.cacheHelpMessage === undefined) return false;
   usage.cacheHelpMessage = () => undefined;
@@ -125,7 +124,7 @@ function createParser(args: readonly string[]): Argv {
     .scriptName('ramferry')
     .usage('$0 <command> [options]')
     .parserConfiguration({
-      // `-compress true` is one option in xapi's world, not a group of eight.
+      // xapi writes `-compress true`: one option, not a group of eight short ones.
       'short-option-groups': false,
       'duplicate-arguments-array': false,
       'dot-notation': false,
@@ -140,7 +139,7 @@ function createParser(args: readonly string[]): Argv {
     .alias('help', 'h')
     .wrap(isatty(1) ? Math.min(100, process.stdout.columns || 100) : 100)
     .fail((message: string | null, thrown: unknown, usage: unknown) => {
-      // yargs knows no more than that parsing failed; what a command throws comes as `thrown`.
+      // A parsing failure has a message only; an error of a command arrives as `thrown`.
       if (thrown !== undefined && thrown !== null) throw toRamferryError(thrown);
       throw new RamferryError(
         'ERR_USAGE',
@@ -154,7 +153,7 @@ function createParser(args: readonly string[]): Argv {
     });
 }
 
-/** How other programs spell what ramferry spells out. */
+/** Spellings of other programs, and ramferry's option for each. */
 const ELSEWHERE: readonly (readonly [RegExp, string])[] = [
   [/^-T(\d+)$/, '--compress-threads $1'],
   [/^-p(\d+)$/, '--compress-threads $1'],
@@ -168,8 +167,8 @@ const ELSEWHERE: readonly (readonly [RegExp, string])[] = [
 ];
 
 /**
- * What the first word that is not known probably means.
- * @param usage of the command, as yargs hands it to the handler of failures
+ * A suggestion for the first unknown word.
+ * @param usage of the command, as yargs passes it to the failure handler
  */
 function pointer(args: readonly string[], usage: UsageInsides): string | undefined {
   const [command = ''] = args;
@@ -194,7 +193,7 @@ function pointer(args: readonly string[], usage: UsageInsides): string | undefin
   return undefined;
 }
 
-/** yargs calls a command that it does not know an argument, like all that follow it. */
+/** yargs reports an unknown command as an argument, together with all that follow it. */
 function misspelt([first]: readonly string[]): string | undefined {
   if (first === undefined || first.startsWith('-')) return undefined;
   const known = ENTRIES.some(({ usage }) => usage.split(' ')[0] === first);

@@ -1,5 +1,5 @@
-// `--html FILE`: refused before anything is measured when it cannot be written, written at the end. The report says what a
-// guest's memory is made of, and is nobody else's to read: mode 0600. Its modules are loaded when it is asked for.
+// `--html FILE`: a path that cannot be written is refused before the measurement; the report is written at the end. The report
+// describes a guest's memory, so its mode is 0600. Its modules load only with --html.
 
 import fs from 'node:fs';
 import { dirname } from 'node:path';

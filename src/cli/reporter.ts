@@ -1,4 +1,4 @@
-// What the command line tells while a transfer runs and after it: text for people, or JSON lines for programs.
+// Reports of a transfer while it runs and at its end: text for people, or JSON lines for programs.
 // stdout may carry the stream itself; then reports that would go there go to stderr.
 
 import { isatty } from 'node:tty';
@@ -10,15 +10,15 @@ import { formatSummary } from '../report/summary.js';
 import { visible } from '../report/visible.js';
 import { drawOnStderr, toStderr, toStdout, warnOnStderr } from './output.js';
 
-/** What is told while a transfer runs, and after it. */
+/** Reports while a transfer runs, and at its end. */
 export interface Reporter {
   progress(progress: Progress): void;
   listening(address: string): void;
   warning(message: string): void;
   summary(summary: TransferSummary): void;
-  /** One line now, whatever the mode: somebody asked by signal. */
+  /** Prints one line at once in every mode: the user asked by SIGUSR1. */
   showProgress(progress: Progress): void;
-  /** Takes the progress line off the terminal. Safe to call twice. */
+  /** Clears the progress line from the terminal. Safe to call twice. */
   end(): void;
 }
 
@@ -33,7 +33,7 @@ export async function createReporter({ json, quiet, stdoutTaken }: ReporterOptio
   return json ? jsonReporter(quiet, stdoutTaken ? toStderr : toStdout) : textReporter(quiet);
 }
 
-/** Text is for people and stays out of stdout altogether. Errors and warnings are told even quietly. */
+/** Text goes to stderr only. Errors and warnings appear with --quiet, too. */
 async function textReporter(quiet: boolean): Promise<Reporter> {
   const bar = isatty(2) && !quiet ? await openBar() : undefined;
   return {
@@ -56,7 +56,7 @@ async function textReporter(quiet: boolean): Promise<Reporter> {
   };
 }
 
-/** Quietly, all but the progress remains. */
+/** With --quiet, all lines but progress remain. */
 function jsonReporter(quiet: boolean, write: (line: string) => void): Reporter {
   return {
     progress: (progress) => {

@@ -12,12 +12,12 @@ import { reportError } from './output.js';
 const CLEAN_UP_MS = 1000;
 
 /**
- * Why a command failed. What breaks because of a signal (a child that the same signal ended, a link that we closed) is not the
- * reason: the signal is. An outcome that is not known weighs more than either.
+ * The reason why a command failed. After a signal, later errors (a child that the same signal ended, a link that we closed) are
+ * consequences, and the signal is the reason. ERR_OUTCOME_UNKNOWN has precedence over both.
  */
 export async function reasonOf(thrown: unknown, signal: AbortSignal): Promise<RamferryError> {
   const error = toRamferryError(thrown);
-  // The end of a child may be noticed before the signal that both of us got.
+  // The event loop may see a child's end before the signal that reached both processes.
   if (!signal.aborted) await setImmediate();
   return signalled(error, signal);
 }
@@ -28,7 +28,7 @@ export interface SignalHandling {
   dispose(): void;
 }
 
-/** @param cleanUp milliseconds that the end may take after a signal */
+/** @param cleanUp milliseconds that the clean-up may take after a signal */
 export function handleSignals(onProgressWanted: () => void, cleanUp = CLEAN_UP_MS): SignalHandling {
   const controller = new AbortController();
   let deadline: NodeJS.Timeout | undefined;
@@ -48,7 +48,7 @@ export function handleSignals(onProgressWanted: () => void, cleanUp = CLEAN_UP_M
   process.on('SIGINT', interrupted);
   process.on('SIGTERM', terminated);
   process.on('SIGHUP', terminated);
-  // Takes the place of Node's own handler, which would open a debugger.
+  // Replaces Node's own handler, which would start the debugger.
   process.on('SIGUSR1', onProgressWanted);
   return {
     signal: controller.signal,

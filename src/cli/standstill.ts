@@ -1,11 +1,11 @@
-// A guard against a command that never ends: when the event loop has nothing left and the command is not settled, Node would end with
-// status 13 and without a word. Promises an error and status 1 instead; it changes nothing for a command that settles.
+// A guard against a command that never settles: when the event loop is empty before the command settles, Node exits with
+// status 13 and without a message. Promises an error and status 1 instead; it changes nothing for a command that settles.
 
 import { RamferryError } from '../errors.js';
 import { exitNow } from '../os/exit.js';
 import { reportError } from './output.js';
 
-/** Runs `command`; ends the process with ERR_INTERNAL when nothing is left that could settle it. */
+/** Runs `command`; ends the process with ERR_INTERNAL when the event loop is empty before it settles. */
 export async function guardStandstill<T>(command: () => Promise<T>, json: boolean): Promise<T> {
   const onDrained = (): void => {
     const error = new RamferryError('ERR_INTERNAL', 'the command came to a standstill without an outcome', {

@@ -1,5 +1,5 @@
-// What send and receive have in common on the command line: reports, log, signals and the exit status.
-// The transfer itself is the library's.
+// The command line shared by send and receive: reports, log, signals and the exit status.
+// The library runs the transfer itself.
 
 import { isatty } from 'node:tty';
 import { EXIT, RamferryError } from '../errors.js';
@@ -12,7 +12,7 @@ import type { ParsedArguments } from './command.js';
 import { createReporter } from './reporter.js';
 import { handleSignals, reasonOf } from './signals.js';
 
-/** What the command line adds to the options of a transfer. */
+/** Signal and callbacks that the command line adds to the options of a transfer. */
 export interface TransferHooks {
   readonly signal: AbortSignal;
   readonly onProgress: (progress: Progress) => void;
@@ -23,11 +23,11 @@ export interface TransferHooks {
 const STDOUT = new Set<unknown>(['-', 'fd:1', '/dev/stdout', 'file:/dev/stdout']);
 
 export interface TransferTraits {
-  /** Milliseconds that giving up may take after a signal; a second by default. */
+  /** Milliseconds that the clean-up may take after a signal; a second by default. */
   readonly cleanUp?: number;
 }
 
-/** The options without the lines of commands, which may hold passwords: `exec:ssh` is left of them. */
+/** The options with each command line cut to its program (`exec:ssh`): its arguments may hold passwords. */
 function loggable(options: object): object {
   return Object.fromEntries(
     Object.entries(options).map(([name, value]: [string, unknown]) => [
@@ -41,16 +41,16 @@ function loggable(options: object): object {
 
 const EXEC = 'exec:';
 
-/** The transfer has ended: a report that fails cannot change how. */
-function told(report: () => void): void {
+/** Ignores errors of a report: the transfer has ended, and its exit status stays. */
+function ignoreFailure(report: () => void): void {
   try {
     report();
   } catch {
-    // The exit status says how the transfer ended.
+    // The exit status reports the outcome.
   }
 }
 
-/** Runs a transfer with everything around it and resolves with the exit status; rejects with what it failed of. */
+/** Runs a transfer with reports, log and signals. Resolves with the exit status, rejects with the transfer's error. */
 export async function runTransfer(
   parsed: ParsedArguments,
   options: { readonly output: unknown },
@@ -91,15 +91,15 @@ export async function runTransfer(
       },
       onWarning,
     });
-    told(() => log.info({ summary: kebabKeys(summary) }, 'transfer ended'));
-    told(() => reporter.summary(summary));
+    ignoreFailure(() => log.info({ summary: kebabKeys(summary) }, 'transfer ended'));
+    ignoreFailure(() => reporter.summary(summary));
     return EXIT.success;
   } catch (thrown) {
     const error = await reasonOf(thrown, signals.signal);
-    told(() => log.error(error));
+    ignoreFailure(() => log.error(error));
     throw error;
   } finally {
-    told(() => reporter.end());
+    ignoreFailure(() => reporter.end());
     signals.dispose();
   }
 }

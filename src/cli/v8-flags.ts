@@ -1,6 +1,6 @@
-// The settings of V8 that the command changes in its own process. V8 optimises a function after it ran some 60 kB of bytecode, which a
-// long-running program gets back. A transfer of a small guest takes half a second, and each thread spent a third of its processor
-// time on compiling the same functions, often twice, because the rounds of a stream differ.
+// V8 flags that the command sets in its own process. V8 optimises a function after some 60 kB of executed bytecode, which pays off in a
+// long-running program. A transfer of a small guest takes half a second. Each thread spent a third of its processor time on
+// compiling the same functions, often twice, because the rounds of a stream differ.
 
 import v8 from 'node:v8';
 
@@ -29,8 +29,8 @@ export function lateOptimisationFlag(v8Version = process.versions.v8): string | 
 }
 
 /**
- * Has the flags set when all threads have loaded their modules, not before: V8 throws away what was compiled beforehand of Node's own
- * modules when a flag differs from the one at its start (50 ms). Threads that warm up optimise as early as V8 does.
+ * Sets the flags when all threads have loaded their modules. V8 discards the code cache of Node's own modules when a flag differs
+ * from its start (50 ms), so the flags are set no earlier. Threads in their warm-up optimise as early as V8 does by default.
  */
 export function setFlagsWhenLoaded(): void {
   const set = new Set<string>();

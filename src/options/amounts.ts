@@ -1,4 +1,4 @@
-// Types of option values that people write with a unit, and of those that are one of a few words.
+// Types of option values with a unit, and of option values that are one of a few words.
 // A number is in the base unit of the field's comment. A text carries its unit, as `--help` says.
 
 import { STREAM_FORMATS } from '../grammar/formats.js';
@@ -17,7 +17,7 @@ export const METHODS = ['xenguest', 'stream'] as const;
 /** One of `xenguest` and `stream`: where compression lives. */
 export type Method = (typeof METHODS)[number];
 
-/** What the input may be declared to be. `auto` decides by its first bytes. */
+/** Kinds of input. `auto` decides by its first bytes. */
 export const FORMATS = ['auto', ...STREAM_FORMATS] as const;
 /** `auto`, or the kind of stream that the input is. */
 export type Format = (typeof FORMATS)[number];
@@ -39,7 +39,7 @@ export type WritePattern = (typeof WRITE_PATTERNS)[number];
 export const SHAPINGS = ['auto', 'tc', 'max-bandwidth'] as const;
 export type Shaping = (typeof SHAPINGS)[number];
 
-/** What takes the restored bytes at the destination, as `tune` models it: a hypervisor's socket, a file, nothing. */
+/** Outputs of the destination, as `tune` models them: a hypervisor's socket, a file, no output. */
 export const WRITERS = ['socket', 'file', 'discard'] as const;
 /** What takes the restored bytes at the destination: `socket`, `file` or `discard`. */
 export type Writer = (typeof WRITERS)[number];

@@ -1,4 +1,4 @@
-// The commands and what each is for, as help and pages show them. Loaded at every start: it imports nothing.
+// The commands and their purposes, as help and pages show them. This module loads at every start: it imports nothing.
 
 export interface CommandText {
   /** The command with its addresses. */

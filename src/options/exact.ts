@@ -1,8 +1,8 @@
-// A check for the compiler alone: whether a documented interface and a schema's type say the same.
+// A compile-time check that a documented interface and a schema's type are the same.
 
 /**
- * `true` when each of two types can stand for the other and they have the same fields. Otherwise the fields that only one of them
- * has, or `false`; then `true satisfies Exact<A, B>` does not compile, and the message names the fields.
+ * `true` when two types are assignable to each other and have the same fields. Otherwise the fields that only one of them has, or
+ * `false`: then `true satisfies Exact<A, B>` does not compile, and the message names the fields.
  */
 export type Exact<A, B> = Exclude<keyof A, keyof B> | Exclude<keyof B, keyof A> extends infer Only
   ? [Only] extends [never]

@@ -1,12 +1,12 @@
-// What help and pages say of one option: purpose, choices, limits and default, from its row. Pure text.
+// The text of one option in help and pages: purpose, choices, limits and default, from its row.
 
 import { kebabCase } from './names.js';
 import type { Option } from './table.js';
 
-/** From here on a limit comes from the machine (a timer, an exact number): help does not mention it. */
+/** From here on a limit is technical (a timer, an exact number): help omits it. */
 const UNBOUNDED = 2 ** 31 - 1;
 
-/** `64KiB to 16MiB`, `4MiB or more`; undefined where a limit would tell nothing. */
+/** `64KiB to 16MiB`, `4MiB or more`; undefined where the limits are technical. */
 export function limitsText({ kind }: Option): string | undefined {
   const { range, write } = kind;
   if (range === undefined) return undefined;
@@ -15,7 +15,7 @@ export function limitsText({ kind }: Option): string | undefined {
   return range.min > 1 ? `${write(range.min)} or more` : undefined;
 }
 
-/** `1MiB`; undefined where nothing happens without the option. */
+/** `1MiB`; undefined for an option without a default. */
 export function defaultText({
   kind,
   defaultText: words,
@@ -28,7 +28,7 @@ export function defaultText({
   return kind.write(value);
 }
 
-/** Purpose, choices and limits; the default stands apart. */
+/** Purpose, choices and limits, without the default. */
 export function helpText(option: Option): string {
   const { help, kind } = option;
   const choices = kind.choices === undefined ? '' : `: ${kind.choices.join(', ')}`;

@@ -18,24 +18,24 @@ import {
 import type { CpuShare, Duration, Rate, Size } from './amounts.js';
 import type { Range } from './limits.js';
 
-/** How a text of the command line or the environment becomes a value; the rest is left to the schema. */
+/** The conversion from a text of the command line or the environment; the schema does the rest. */
 export type Reading = 'text' | 'number' | 'boolean' | 'list' | 'numbers';
 
-/** What may be given is `In`, what comes out of the check is `Out`. */
+/** `In` is the type before the check, `Out` after it. */
 export interface Kind<In, Out> {
   readonly reading: Reading;
   /** A switch: `--name` and `--no-name` without a value. */
   readonly isSwitch?: boolean;
-  /** May stand several times. */
+  /** The option may be repeated. */
   readonly repeats?: boolean;
   readonly range?: Range;
   readonly choices?: readonly string[];
   readonly schema: (name: string) => z.ZodType<Out, In>;
-  /** A value as people write it. */
+  /** Formats a value with its unit. */
   readonly write: (value: unknown) => string;
 }
 
-/** A number with a unit, or the bare number. The schema hands the name of the option to the parser. */
+/** A number with a unit, or the bare number. The schema passes the option's name to the parser. */
 function quantity(
   parse: (value: string | number, option: string) => number,
   unit: Unit,
@@ -89,7 +89,7 @@ export function cpuShare(range: Range): Kind<CpuShare, number> {
   return { reading: 'text', range, schema: quantity(parseCpus, 'count', range), write: String };
 }
 
-/** A whole number. Without a range the code that uses it knows the limits. */
+/** A whole number. Without a range the code that uses the option checks its limits. */
 export function count(range?: Range): Kind<number, number> {
   return {
     reading: 'number',
@@ -124,7 +124,7 @@ export function onOff(): Kind<boolean, boolean> {
   return { reading: 'boolean', schema: () => z.boolean(), write: (value) => (value === true ? 'yes' : 'no') };
 }
 
-/** An option that may stand several times, one text each. */
+/** An option that may be repeated, with one text each time. */
 export function texts(): Kind<readonly string[], readonly string[]> {
   return {
     reading: 'text',

@@ -5,14 +5,14 @@ import { MAX_CHUNK_BYTES } from '../chunk/record.js';
 import { PAGE_BYTES } from '../page/size.js';
 import { KIB, MIB } from '../units.js';
 
-/** The least and the greatest amount that an option takes, both included. */
+/** The smallest and the largest value of an option, both included. */
 export interface Range {
   readonly min: number;
   readonly max: number;
 }
 
 const UNLIMITED = Number.MAX_SAFE_INTEGER;
-/** setTimeout takes no more. */
+/** The maximum of setTimeout. */
 const MAX_TIMEOUT_MS = 2 ** 31 - 1;
 
 /** Bytes, milliseconds, CPUs and counts. */
@@ -20,7 +20,7 @@ export const LIMITS = {
   threads: { min: 1, max: 255 },
   chunkSize: { min: 64 * KIB, max: 16 * MIB },
   window: { min: 16 * MIB, max: MAX_CHUNK_BYTES },
-  /** Below this not even two of the smallest slots fit; what larger chunks need is checked when they are laid out. */
+  /** Below this, two of the smallest slots do not fit. The slot layout checks the need of larger chunks. */
   memoryLimit: { min: 4 * MIB, max: UNLIMITED },
   downtimeLimit: { min: 1, max: MAX_TIMEOUT_MS },
   /** 0 = none; one buffer of Node.js holds all its pages. */
@@ -38,9 +38,9 @@ export const RATE: Range = { min: 0, max: UNLIMITED };
 
 /** As QEMU's xbzrle-cache-size. */
 export const DEFAULT_STORE_BYTES = 64 * MIB;
-/** Bytes of guest stream in a chunk when nothing is said. */
+/** Bytes of guest stream in a chunk by default. */
 export const DEFAULT_CHUNK_BYTES = MIB;
-/** What everything but the page store may take. */
+/** Bytes for everything but the page store. */
 export const MEMORY_BESIDE_STORE = 256 * MIB;
 export const DEFAULT_MEMORY_LIMIT = MEMORY_BESIDE_STORE + DEFAULT_STORE_BYTES;
 /** Share of a memory limit that a page store takes whose size was not given. */

@@ -1,7 +1,7 @@
-// How one option is called: `compressThreads` in the library, `--compress-threads` on the command line, `RAMFERRY_COMPRESS_THREADS` in
+// The names of one option: `compressThreads` in the library, `--compress-threads` on the command line, `RAMFERRY_COMPRESS_THREADS` in
 // the environment. Imports nothing.
 
-/** All variables of the environment that ramferry reads begin with it. */
+/** The prefix of all environment variables that ramferry reads. */
 export const VARIABLE_PREFIX = 'RAMFERRY_';
 
 /** `compressThreads` to `compress-threads`. */

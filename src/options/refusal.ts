@@ -1,10 +1,10 @@
-// What the schemas refuse, in ramferry's words: zod's own are for programmers.
+// Translates the schemas' refusals: zod's own messages are written for programmers.
 
 import type { z } from 'zod';
 import { RamferryError } from '../errors.js';
 import { invalidOption, outOfRange } from '../units.js';
 
-/** ERR_OPTION_INVALID for what zod found. @param known the options that there are, for a hint */
+/** ERR_OPTION_INVALID for an issue of zod. @param known names of the existing options, for a hint */
 export function optionError(
   issue: z.core.$ZodIssue | undefined,
   options: Readonly<Record<string, unknown>>,

@@ -1,4 +1,4 @@
-// What the table says of one option, and the types that follow from rows for the library.
+// The row of one option in the table, and the library's types that follow from rows.
 
 import type { CommandName } from './commands.js';
 import type { Kind } from './kinds.js';
@@ -6,20 +6,20 @@ import type { Kind } from './kinds.js';
 /** One option. Its key in the table is its name in the library (names.ts has the others). */
 export interface OptionRow {
   readonly kind: Kind<unknown, unknown>;
-  /** What it is for, as `--help` says it. Choices, limits and the default follow from the fields below. */
+  /** Its purpose, as `--help` shows it. Choices, limits and the default follow from the fields below. */
   readonly help: string;
   readonly commands: readonly CommandName[];
-  /** The schema fills it in. A function is asked at each call. */
+  /** The schema fills it in. A function is called at each use. */
   readonly default?: unknown;
-  /** Fills in nothing: the code applies it, because another option may take its place. Shown as the default. */
+  /** Shown as the default. The code applies it, not the schema, because another option may replace it. */
   readonly usual?: unknown;
-  /** Says a default that is calculated, or what happens without the option. */
+  /** Describes a calculated default, or the behaviour without the option. */
   readonly defaultText?: string;
-  /** Without it the command does not run. */
+  /** The command does not run without it. */
   readonly required?: true;
-  /** An address that is given by its place. `-` is its default on the command line unless it is `required` there. */
+  /** A positional address. `-` is its default on the command line unless it is `required` there. */
   readonly positional?: 'required' | 'dash';
-  /** Of the command line alone; the library does not know it. */
+  /** The option belongs to the command line; the library has no such option. */
   readonly commandLineOnly?: true;
   /** Also read from the environment. */
   readonly environment?: true;
@@ -51,7 +51,7 @@ type OutOf<Row> = Row extends { readonly kind: Kind<unknown, infer Out> } ? Out 
 type IsRequired<Row> = Row extends { readonly required: true } ? true : false;
 type IsComplete<Row> = Row extends { readonly required: true } | { readonly default: unknown } ? true : false;
 
-/** What a caller gives to a command that takes these rows. */
+/** The options that a caller gives to a command with these rows. */
 export type GivenBy<Table, Command> = {
   readonly [
     Name in keyof Table as Taken<Table[Name], Command> extends true
@@ -70,7 +70,7 @@ export type GivenBy<Table, Command> = {
   ]?: InOf<Table[Name]> | undefined;
 };
 
-/** What the command's code gets: checked, in base units, defaults filled in. */
+/** The options that the command's code gets: checked, in base units, defaults filled in. */
 export type ValuesOf<Table, Command> = {
   readonly [
     Name in keyof Table as Taken<Table[Name], Command> extends true

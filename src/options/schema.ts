@@ -1,4 +1,4 @@
-// Checks the options of a command against the table, at the library's door. Schemas are built when a command first needs them.
+// Checks the options of a command against the table when the library is called. A schema is built at its first use.
 // Promises a complete set, in base units, or ERR_OPTION_INVALID with the option's name. Opens nothing.
 
 import { z } from 'zod';
@@ -9,7 +9,7 @@ import type { CommandName } from './commands.js';
 import { optionError } from './refusal.js';
 import { type GivenFor, type Option, optionsOf, type ValuesFor } from './table.js';
 
-/** A function whose exceptions stay its own; z.function() would check its arguments at each call. */
+/** A callback, passed on unchanged: z.function() would check its arguments at each call. */
 const callback = z
   .custom<(...args: unknown[]) => void>((value) => typeof value === 'function', {
     error: 'expected a function',
@@ -17,7 +17,7 @@ const callback = z
   .transform((value) => guarded(value))
   .optional();
 
-/** What a program gives beside options: they have no text. */
+/** The signal and callbacks of a program. They have no text form. */
 const HOOKS = {
   signal: z.instanceof(AbortSignal).optional(),
   onProgress: callback,
@@ -53,7 +53,7 @@ function schemaOf(command: CommandName, hooks: readonly HookName[]): z.ZodObject
 
 /**
  * Checks and completes the options of a command.
- * @param hooks what the command takes besides
+ * @param hooks the signal and callbacks that the command takes
  * @throws RamferryError ERR_OPTION_INVALID
  */
 export function resolveOptions<Command extends CommandName, Hooks extends object>(

@@ -49,11 +49,11 @@ type UnionToIntersection<Union> = (Union extends unknown ? (member: Union) => vo
 type EachGiven<Table, Command> = Table extends unknown ? GivenBy<Table, Command> : never;
 type EachValues<Table, Command> = Table extends unknown ? ValuesOf<Table, Command> : never;
 
-/** What a caller gives for a command, callbacks and signals aside. */
+/** The options that a caller gives for a command, without callbacks and signals. */
 export type GivenFor<Command extends CommandName> = UnionToIntersection<
   EachGiven<(typeof TABLE)[number], Command>
 >;
-/** What the command's code gets of it: checked, in base units, defaults filled in. */
+/** The options that the command's code gets: checked, in base units, defaults filled in. */
 export type ValuesFor<Command extends CommandName> = UnionToIntersection<
   EachValues<(typeof TABLE)[number], Command>
 >;
@@ -63,7 +63,7 @@ export interface Option extends OptionRow {
   readonly name: string;
 }
 
-/** Every row; a name stands several times where commands mean different things by it. */
+/** Every row. A name occurs several times where its meaning differs between commands. */
 export const OPTIONS: readonly Option[] = TABLE.flatMap((rows: Rows) =>
   Object.entries(rows).map(([name, row]) => ({ name, ...row })),
 );

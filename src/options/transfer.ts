@@ -1,5 +1,5 @@
-// The door of send and receive: takes the options that a program or the command line gave, returns a complete set or throws
-// ERR_OPTION_INVALID with the option's name. The code behind it relies on that. Whether an address works is seen later.
+// Checks the options of send and receive, from a program or the command line. Returns a complete set or throws
+// ERR_OPTION_INVALID with the option's name; the code behind it relies on that. Addresses are tried later.
 
 import type { TransferHooks } from './rows/common.js';
 import type { Exact } from './exact.js';
@@ -15,12 +15,12 @@ export type { SendOptions } from './rows/send.js';
 true satisfies Exact<GivenFor<'send'> & TransferHooks, SendOptions>;
 true satisfies Exact<GivenFor<'receive'> & TransferHooks, ReceiveOptions>;
 
-/** SendOptions after the door: complete, quantities in bytes, bytes per second and milliseconds. */
+/** Checked SendOptions: complete, quantities in bytes, bytes per second and milliseconds. */
 export type ResolvedSendOptions = ValuesFor<'send'> & TransferHooks;
-/** ReceiveOptions after the door. */
+/** Checked ReceiveOptions. */
 export type ResolvedReceiveOptions = ValuesFor<'receive'> & TransferHooks;
 
-/** What every transfer takes beside options. */
+/** The signal and callbacks of every transfer. */
 export const TRANSFER_HOOKS: readonly (HookName & keyof TransferHooks)[] = [
   'signal',
   'onProgress',
@@ -36,7 +36,7 @@ export function resolveSendOptions(options: SendOptions): ResolvedSendOptions {
     options.memoryLimit !== undefined || xbzrleCacheSize === undefined
       ? resolved.memoryLimit
       : MEMORY_BESIDE_STORE + xbzrleCacheSize;
-  // A window is a size of chunks.
+  // A window sets the chunk size.
   return { ...resolved, memoryLimit, chunkSize: window ?? resolved.chunkSize };
 }
 

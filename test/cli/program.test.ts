@@ -5,13 +5,13 @@ import { describe, it } from 'node:test';
 
 import yargs from 'yargs';
 
-import { leaveHelpAlone } from '../../src/cli/program.js';
+import { skipHelpLayout } from '../../src/cli/program.js';
 
-describe('leaveHelpAlone', () => {
+describe('skipHelpLayout', () => {
   it('finds the private method of yargs that it replaces', () => {
     assert.ok(
-      leaveHelpAlone(yargs([])),
-      'yargs has changed: measure the start-up time without leaveHelpAlone',
+      skipHelpLayout(yargs([])),
+      'yargs has changed: measure the start-up time without skipHelpLayout',
     );
   });
 
@@ -32,7 +32,7 @@ describe('leaveHelpAlone', () => {
       laidOut += 1;
       return help();
     };
-    leaveHelpAlone(parser);
+    skipHelpLayout(parser);
     await parser.parseAsync();
     assert.equal(laidOut, 0);
   });

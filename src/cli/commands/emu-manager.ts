@@ -1,5 +1,5 @@
-// `ramferry emu-manager`: what xenopsd starts in emu-manager's place. Options in, emu-manager's exit status out.
-// Nobody reads its stderr there: it logs to the system's log and to --log-file.
+// `ramferry emu-manager`: xenopsd starts it in place of emu-manager. Options in, emu-manager's exit status out.
+// xenopsd discards its stderr, so it logs to the system log and to --log-file.
 
 import { accessSync, constants } from 'node:fs';
 import type { Argv } from 'yargs';
@@ -20,7 +20,7 @@ export const emuManagerCommand: Command = {
   build: (parser: Argv) =>
     offerOptions(parser, 'emu-manager')
       .usage('$0 emu-manager [options] --exec PATH -- <the arguments that xenopsd gives>')
-      // What stands behind `--` is somebody else's and stays as it is.
+      // The arguments behind `--` belong to another program and stay unchanged.
       .parserConfiguration({ 'populate--': true, 'short-option-groups': false, 'parse-numbers': false })
       .epilog("scripts/install-emu-manager writes the wrapper for xenopsd.conf's emu-manager."),
   run,
@@ -32,18 +32,18 @@ async function run(parsed: ParsedArguments): Promise<number> {
   if (parsed['check'] === true) return await check(exec, options);
   const log = await openLogs(parsed);
   const controller = new AbortController();
-  // The first one ends everything. None may end this process before the real emu-manager: xenopsd waits for that.
+  // The first exception aborts the migration. No exception may end this process before the real emu-manager, for which xenopsd waits.
   process.on('uncaughtException', (thrown) => controller.abort(toRamferryError(thrown)));
   const args = ((parsed['--'] as unknown[] | undefined) ?? []).map(String);
   const status = await emuManager({ options, exec, args, log, signal: controller.signal });
   await lastReports();
-  // A read or write of the stream may sit in the kernel; xenopsd waits for our end.
+  // A read or write of the stream may block in the kernel, and xenopsd waits for this process to exit.
   exitNow(status);
 }
 
 async function openLogs(parsed: ParsedArguments): Promise<FrontLog> {
   const told = warnOnStderr;
-  // Here even a wrong path is no reason to lose a migration.
+  // Even a wrong log path must not fail a migration.
   const file = await openLog(parsed['logFile'] as string | undefined, told).catch((thrown: unknown) => {
     told(toRamferryError(thrown).message);
     return openLog(undefined, told);
@@ -67,7 +67,7 @@ async function openLogs(parsed: ParsedArguments): Promise<FrontLog> {
   };
 }
 
-/** For the installation: everything that a migration needs later. */
+/** Checks for the installation that everything a migration needs is present. */
 async function check(exec: string, options: EmuOptions): Promise<number> {
   try {
     accessSync(exec, constants.X_OK);

@@ -1,4 +1,4 @@
-// `ramferry features`: what this installation can do, as text or as one line of JSON.
+// `ramferry features`: codecs, formats and limits of this installation, as text or as one line of JSON.
 
 import { EXIT } from '../../errors.js';
 import { features as listFeatures } from '../../transfer/features.js';

@@ -1,4 +1,4 @@
-// What the simulated guest's commands have in common: signals, where reports go, the exit status.
+// Shared by the commands of the simulated guest: signals, the destination of reports, the exit status.
 
 import { EXIT } from '../../errors.js';
 import { listeningLine, warningLine } from '../../report/json.js';
@@ -9,15 +9,15 @@ import { handleSignals, reasonOf } from '../signals.js';
 
 export interface GuestReporter {
   readonly signal: AbortSignal;
-  /** Progress: not told quietly. */
+  /** Progress, omitted with --quiet. */
   progress(text: () => string, json: () => object): void;
-  /** The result: JSON is told quietly too. */
+  /** The result. JSON appears with --quiet, too. */
   result(text: () => string, json: () => object): void;
   readonly onListening: (address: string) => void;
   readonly onWarning: (message: string) => void;
 }
 
-/** @param stdoutTaken stdout is the link: JSON goes to stderr */
+/** @param stdoutTaken whether stdout is the link; then JSON goes to stderr */
 export async function runGuest(
   parsed: ParsedArguments,
   stdoutTaken: boolean,

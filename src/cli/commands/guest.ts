@@ -1,4 +1,4 @@
-// `ramferry guest source | destination | compare`: a simulated guest. Only the way to its three commands.
+// `ramferry guest source | destination | compare`: a simulated guest. This module only loads the three commands.
 
 import { RamferryError } from '../../errors.js';
 import { COMMANDS } from '../../options/commands.js';

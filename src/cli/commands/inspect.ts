@@ -1,4 +1,4 @@
-// `ramferry inspect`: what a stream is made of, as text or as one line of JSON.
+// `ramferry inspect`: the contents of a stream, as text or as one line of JSON.
 
 import { EXIT } from '../../errors.js';
 import { inspect as inspectStream } from '../../transfer/inspect/inspect.js';

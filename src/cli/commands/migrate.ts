@@ -8,12 +8,12 @@ import type { Command, ParsedArguments } from '../command.js';
 import { givenOptions, offerOptions } from '../options.js';
 import { runTransfer } from '../transfer.js';
 
-/** A guest that has been stopped must be continued before we go; QEMU may need its time for that. */
+/** A stopped guest must be continued before the command exits, and QEMU may take this long. */
 const CLEAN_UP_MS = 40_000;
 
 function build(parser: Argv, command: 'migrate' | 'incoming'): Argv {
   return offerOptions(
-    // `--ram` may stand several times and takes one value each time.
+    // `--ram` may be repeated and takes one value each time.
     parser.parserConfiguration({
       'duplicate-arguments-array': true,
       'greedy-arrays': false,

@@ -1,4 +1,4 @@
-// `ramferry receive --probe`: options in, what was measured for the other side out, exit status.
+// `ramferry receive --probe`: options in, the measurements for the other side and the exit status out.
 
 import { EXIT } from '../../errors.js';
 import { type ReceiveOptions, resolveReceiveOptions } from '../../options/transfer.js';
@@ -9,7 +9,7 @@ import { toStderr, toStdout } from '../output.js';
 import { createReporter } from '../reporter.js';
 import { handleSignals, reasonOf } from '../signals.js';
 
-/** Resolves with the exit status; rejects with what failed. */
+/** Resolves with the exit status; rejects with the error of the probe. */
 export async function runProbe(parsed: ParsedArguments, options: ReceiveOptions): Promise<number> {
   const { input, connectTimeout, ioTimeout, force, zstdBinding } = resolveReceiveOptions(options);
   const json = parsed['json'] === true;

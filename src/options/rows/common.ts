@@ -40,7 +40,7 @@ export interface LinkOptions {
   readonly ioTimeout?: Duration | undefined;
 }
 
-/** What a transfer reports to its caller while it runs. An exception from a callback does not end the transfer. */
+/** Reports of a running transfer to its caller. An exception from a callback does not end the transfer. */
 export interface TransferHooks {
   /** Aborts the transfer. The transfer rejects with the signal's reason if that is a RamferryError. Default: none. */
   readonly signal?: AbortSignal | undefined;
@@ -53,8 +53,8 @@ export interface TransferHooks {
 }
 
 /**
- * What send and receive both take. A value outside its range, of another type, or under a name that does not exist is refused with
- * ERR_OPTION_INVALID before anything is opened; nothing is rounded or cut to fit.
+ * Options that both send and receive accept. A value outside its range, of another type, or under a name that does not exist fails
+ * with ERR_OPTION_INVALID before any address is opened. No value is rounded or cut to fit.
  */
 export interface TransferOptions extends TransferEnds, LinkOptions, TransferHooks {
   /**

@@ -1,4 +1,4 @@
-// The options of `emu-manager`, which stands in emu-manager's place under xapi.
+// The options of `emu-manager`, which replaces xapi's emu-manager.
 
 import { allowedCpus } from '../../os/cpus.js';
 import { PAGE_BYTES } from '../../page/size.js';
@@ -12,13 +12,13 @@ import type { SendOptions } from './send.js';
 const THREADS = 2;
 const MAX_HOST_THREADS = 255;
 
-/** What send and receive take as well. */
+/** Options shared with send and receive. */
 type Shared = Pick<
   SendOptions,
   'codec' | 'compressLevel' | 'chunkSize' | 'memoryLimit' | 'xenguestVersion' | 'zstdBinding' | 'flushAfter'
 >;
 
-/** What the front of emu-manager is told. A value that is out of range is refused with ERR_OPTION_INVALID. */
+/** The options of the emu-manager front. A value that is out of range is refused with ERR_OPTION_INVALID. */
 export interface EmuOptions extends Shared {
   /** Compression threads of a save, 1 to 255. Default: as many CPUs as the process may use, at most 2. */
   readonly compressThreads?: SendOptions['compressThreads'];

@@ -25,7 +25,7 @@ const MEMORY = { min: PAGE_BYTES, max: 2 ** 40 };
 const DIRTY_RATE = { min: 0, max: 2 ** 40 };
 const ROUNDS = { min: 1, max: 1_000_000 };
 
-/** The simulated guest and what it does. A value that is out of range is refused with ERR_OPTION_INVALID. */
+/** The simulated guest and its activity. A value that is out of range is refused with ERR_OPTION_INVALID. */
 export interface SimulatedGuestOptions {
   /** The stream that the source writes. Default `qemu`. */
   readonly format?: GuestFormat | undefined;
@@ -49,7 +49,7 @@ export interface SimulatedGuestOptions {
   readonly rounds?: number | undefined;
 }
 
-/** What `guest source` takes. */
+/** The options of `guest source`. */
 export interface SourceOptions extends SimulatedGuestOptions, LinkOptions {
   /** Address of the link. Required, not empty. */
   readonly output: string;
@@ -59,7 +59,7 @@ export interface SourceOptions extends SimulatedGuestOptions, LinkOptions {
   readonly maxBandwidth?: Rate | undefined;
 }
 
-/** What `guest destination` takes. */
+/** The options of `guest destination`. */
 export interface DestinationOptions extends LinkOptions {
   /** Address of the link. Required, not empty. */
   readonly input: string;
@@ -67,7 +67,7 @@ export interface DestinationOptions extends LinkOptions {
   readonly ramLimit?: Size | undefined;
 }
 
-/** What `guest compare` takes. */
+/** The options of `guest compare`. */
 export interface CompareOptions extends SimulatedGuestOptions {
   /** Bytes of pages that the guest that writes makes dirty in a second, 0 to 2^40. The idle one writes nothing. Default 80 MB/s. */
   readonly dirtyRate?: Rate | undefined;

@@ -23,10 +23,10 @@ export interface QemuGuestOptions {
   readonly ramUnchecked?: boolean | undefined;
 }
 
-/** What does not apply where the stream is not the caller's, on either side. */
+/** Options of send and receive that do not apply, because the caller does not provide the stream. */
 type NotOfGuests = 'input' | 'output' | 'oneWay' | 'sync' | 'directIo';
 
-/** What a caller of migrateGuest gives: the link, the guest, and most of what send takes. */
+/** The options of migrateGuest: the link, the guest, and most of what send takes. */
 export interface MigrateOptions
   extends
     QemuGuestOptions,
@@ -43,7 +43,7 @@ export interface MigrateOptions
   readonly quitSource?: boolean | undefined;
 }
 
-/** What a caller of receiveGuest gives: the link, the guest, and most of what receive takes. */
+/** The options of receiveGuest: the link, the guest, and most of what receive takes. */
 export interface IncomingOptions extends QemuGuestOptions, Omit<ReceiveOptions, NotOfGuests | 'passThrough'> {
   /** Address of the link: `tcp-listen:`, `unix-listen:`, `tcp:` or `unix:`. Required, not empty. */
   readonly input: string;

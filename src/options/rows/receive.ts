@@ -7,7 +7,7 @@ import { count, flag, size } from '../kinds.js';
 import { DECOMPRESS_THREADS, DEFAULT_MEMORY_LIMIT, LIMITS } from '../limits.js';
 import type { Rows } from '../row.js';
 
-/** What a caller of receive gives: input and output; the rest may be left out. */
+/** The options of receive. Only input and output are required. */
 export interface ReceiveOptions extends TransferOptions {
   /** Decompression threads, 1 to 255. Default: as many CPUs as the process may use, at most 2. */
   readonly decompressThreads?: number | undefined;
@@ -48,7 +48,7 @@ export const RECEIVE_ROWS = {
   },
 } as const satisfies Rows;
 
-/** What inspect takes besides. */
+/** Further options of inspect. */
 export const INSPECT_ROWS = {
   memoryLimit: {
     kind: size(LIMITS.memoryLimit),

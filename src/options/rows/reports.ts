@@ -1,4 +1,4 @@
-// The options of the command line that the library does not know: reports, logs, other commands' switches.
+// The options of the command line that the library does not have: reports, logs, switches of other commands.
 
 import { flag, text } from '../kinds.js';
 import type { Rows } from '../row.js';

@@ -20,7 +20,7 @@ import { choice, count, cpuShare, duration, flag, onOff, rate, size, xenguestVer
 import { COMPRESS_THREADS, DEFAULT_CHUNK_BYTES, DEFAULT_STORE_BYTES, LIMITS, RATE } from '../limits.js';
 import type { Rows } from '../row.js';
 
-/** What a caller of send gives: input and output; the rest may be left out. */
+/** The options of send. Only input and output are required. */
 export interface SendOptions extends TransferOptions {
   /**
    * Compression threads, 1 to 255. More threads need more memory (`memoryLimit`). Default: as many CPUs as the process may use, at

@@ -10,12 +10,12 @@ import { choice, count, duration, flag, list, rate, size, text } from '../kinds.
 import { LIMITS, RATE } from '../limits.js';
 import type { Rows } from '../row.js';
 
-/** The least time in which anything can be said, and the most, in milliseconds. */
+/** The shortest time for a usable measurement, and the longest, in milliseconds. */
 export const BUDGET_MS = { min: 3000, max: 3_600_000 };
 /** Repetitions of bench after the warm-up, in full and with `quick`. */
 export const REPETITIONS = { full: 5, quick: 2 };
 
-/** What tune and bench report to their caller. */
+/** Reports of tune and bench to their caller. */
 export interface MeasuringHooks {
   /** Ends the measurement. Default: none. */
   readonly signal?: AbortSignal | undefined;
@@ -23,7 +23,7 @@ export interface MeasuringHooks {
   readonly onProgress?: ((step: string, share: number) => void) | undefined;
 }
 
-/** What tune and bench both take. A value that is out of range is refused with ERR_OPTION_INVALID. */
+/** Options that both tune and bench accept. A value that is out of range is refused with ERR_OPTION_INVALID. */
 export interface MeasuringOptions extends MeasuringHooks {
   /** The guest's memory: a RAM image or a migration stream, from an address that can be read. Required, not empty. */
   readonly input: string;
@@ -33,7 +33,7 @@ export interface MeasuringOptions extends MeasuringHooks {
   readonly zstdBinding?: string | undefined;
 }
 
-/** What a caller of tune gives: the input, and the link as `bandwidth` or `probe`. */
+/** The options of tune: the input, and the link as `bandwidth` or `probe`. */
 export interface TuneOptions extends MeasuringOptions {
   /**
    * Bytes per second that the link carries, headers and all; 0: only the hosts limit. Excludes `probe`. Default: 0, or what the
@@ -61,7 +61,7 @@ export interface TuneOptions extends MeasuringOptions {
   readonly verify?: boolean | undefined;
 }
 
-/** What a caller of bench gives: the input; the rest may be left out. */
+/** The options of bench. Only the input is required. */
 export interface BenchOptions extends MeasuringOptions {
   /** Codecs to measure, one or more. Default: all that work here. */
   readonly codecs?: readonly CodecName[] | undefined;
@@ -81,7 +81,7 @@ export interface BenchOptions extends MeasuringOptions {
   readonly peers?: boolean | undefined;
 }
 
-/** What tune and bench both take. */
+/** Options that both tune and bench accept. */
 export const MEASURING_ROWS = {
   input: {
     kind: text(),
