@@ -64,7 +64,7 @@ describe('sizes', () => {
     it(`refuses ${JSON.stringify(text)} and names the option and the value`, () =>
       refused(() => parseSize(text, 'chunk-size'), /^chunk-size: /, JSON.stringify(text)));
   }
-  it('refuses numbers that are no size', () => {
+  it('refuses invalid numbers', () => {
     for (const value of [-1, NaN, Infinity, 2 ** 53]) refused(() => parseSize(value, 'chunk-size'));
   });
 });
@@ -127,14 +127,14 @@ describe('durations', () => {
     it(`reads ${text} as ${milliseconds} ms`, () =>
       assert.equal(parseDuration(text, 'io-timeout'), milliseconds));
   }
-  it('refuses what is none', () => {
+  it('refuses invalid durations', () => {
     for (const text of ['', 's', '1d', '-1s', '1 2s', 'constructor'])
       refused(() => parseDuration(text, 'io-timeout'));
   });
 });
 
 describe('parsers', () => {
-  it('return a safe integer or refuse, whatever the text', () => {
+  it('return a safe integer or refuse, random text', () => {
     const text = fc.oneof(fc.string(), fc.stringMatching(/^[0-9.]{1,9} ?[kKmMgGtTiIbB/s]{0,5}$/));
     fc.assert(
       fc.property(text, fc.constantFrom(parseSize, parseRate, parseDuration), (value, parse) => {
@@ -153,7 +153,7 @@ describe('parsers', () => {
 });
 
 describe('limits in messages', () => {
-  it('are written in the units that people type', () => {
+  it('use the largest exact unit', () => {
     assert.equal(writeExactly(65_536, 'size'), '64KiB');
     assert.equal(writeExactly(16 * 1024 ** 2, 'size'), '16MiB');
     assert.equal(writeExactly(65_537, 'size'), '65537');
@@ -166,8 +166,8 @@ describe('limits in messages', () => {
   });
 });
 
-describe('the nearest name', () => {
-  it('is at most two letters away, and nearer than half of what was written', () => {
+describe('nearest', () => {
+  it('returns a name at most two edits away and fewer than half of the letters', () => {
     const names = ['send', 'receive', 'tune', 'chunk-size'];
     assert.equal(nearest('sned', names), 'send');
     assert.equal(nearest('chunksize', names), 'chunk-size');
@@ -189,7 +189,7 @@ describe('formatters', () => {
     assert.equal(formatRate(125_000_000), '125.0 MB/s');
     assert.equal(formatRate(999_999), '1.0 MB/s');
   });
-  it('write durations in the unit a person would choose', () => {
+  it('write durations in a readable unit', () => {
     assert.equal(formatDuration(340.4), '340 ms');
     assert.equal(formatDuration(12_400), '12.4 s');
     assert.equal(formatDuration(59_960), '1:00 min');

@@ -18,13 +18,13 @@ const jsonLines = (text: Buffer | string): Line[] =>
     .filter((line) => line !== '')
     .map((line) => JSON.parse(line) as Line);
 
-describe('a host that allows few open files', () => {
+describe('limit of open files', () => {
   const withFiles = (limit: number, ...args: string[]): SpawnSyncReturns<string> =>
     spawnSync('sh', ['-c', `ulimit -n ${limit}; exec "$@"`, 'sh', process.execPath, ...args], {
       encoding: 'utf8',
     });
 
-  it('names the limit and shows no stack, whatever the limit and the version of Node', () => {
+  it('names ulimit -n and prints no stack trace, any limit', () => {
     // Below some limit, which differs with its version, Node itself does not start.
     const small = join(import.meta.dirname, '../../src/cli/v8-flags.js');
     let least = 12;
@@ -45,7 +45,7 @@ describe('a host that allows few open files', () => {
   });
 });
 
-describe('the command line', () => {
+describe('command line', () => {
   let directory: string;
   let image: string;
   let contents: Buffer;
@@ -70,7 +70,7 @@ describe('the command line', () => {
       assert.match(one.stdout.toString(), /--compress-threads/);
     });
 
-    it('tells the version of the package', async () => {
+    it('prints the version of the package', async () => {
       const { version } = JSON.parse(
         await readFile(new URL('../../../package.json', import.meta.url), 'utf8'),
       ) as { version: string };
@@ -106,7 +106,7 @@ describe('the command line', () => {
       [['receive', 'a', 'b', '--codec', 'lz4'], /^ramferry: ERR_USAGE: .*codec/],
     ];
     for (const [args, message] of misuses) {
-      it(`refuses "${args.join(' ')}" with status 2, in words without a stack`, async () => {
+      it(`refuses "${args.join(' ')}" with status 2 and no stack trace`, async () => {
         const { status, stdout, stderr } = await run(args);
         assert.equal(status, 2);
         assert.equal(stdout.length, 0);
@@ -117,8 +117,8 @@ describe('the command line', () => {
   });
 
   // Node gives its children sockets for pipes, and sockets go both ways: hence --one-way where stdio is a link.
-  describe('a transfer', () => {
-    it('restores the bytes over tcp, with a JSON summary on stdout and nothing on stderr', async () => {
+  describe('transfer', () => {
+    it('restores the bytes with a JSON summary on stdout and nothing on stderr, over tcp', async () => {
       const restored = path('tcp.ram');
       const receiver = new Command(['receive', 'tcp-listen:0', restored, '--json']);
       const [, address] = await receiver.says(/"address":"([^"]+)"/);
@@ -134,7 +134,7 @@ describe('the command line', () => {
       assert.equal(jsonLines(received.stdout).at(-1)!['message_type'], 'summary');
     });
 
-    it('keeps its reports away from stdout when the stream goes there', async () => {
+    it('writes reports to stderr, stream on stdout', async () => {
       for (const [flags, report] of [
         [[], /^Migration status: completed$/m],
         [['--json'], /"message_type":"summary"/],
@@ -150,7 +150,7 @@ describe('the command line', () => {
       }
     });
 
-    it('takes options from the environment, and the command line wins', async () => {
+    it('reads options from the environment, with precedence for the command line', async () => {
       const environment = { RAMFERRY_CODEC: 'lz4', RAMFERRY_CHUNK_SIZE: '64K' };
       const args = ['send', image, '--json', '--quiet', '--force', path('env.rf')];
       const codecs = async (more: string[]): Promise<string[]> => {
@@ -163,7 +163,7 @@ describe('the command line', () => {
       assert.ok((await codecs(['--codec', 'zlib'])).includes('zlib'));
     });
 
-    it('says what is wrong with a damaged stream, with status 5, and leaves no output', async () => {
+    it('names the damage, exits with 5 and leaves no output, damaged stream', async () => {
       const stream = (await run(['send', image, '-', '--one-way', '--quiet'])).stdout;
       stream[stream.length >> 1]! ^= 1;
       await writeFile(path('damaged.rf'), stream);
@@ -191,7 +191,7 @@ describe('the command line', () => {
       assert.match(stderr, /ERR_OPTION_INVALID: --compress-wait-thread: expected yes or no, got "maybe"/);
     });
 
-    it('takes addresses behind --, and does not take them for options', async () => {
+    it('reads the arguments behind -- as addresses, not as options', async () => {
       assert.equal((await run(['send', '--quiet', '--', image, path('behind.rf')])).status, 0);
       assert.ok(existsSync(path('behind.rf')));
       const { status, stderr } = await run(['send', '--quiet', '--', '-h', path('help.rf')]);
@@ -199,7 +199,7 @@ describe('the command line', () => {
       assert.match(stderr, /ERR_INPUT_OPEN: cannot open \.\/-h/);
     });
 
-    it('fails with status 3 on an input that is not there, and with 6 on an output that is', async () => {
+    it('fails with status 3 on a missing input, and with 6 on an existing output', async () => {
       const missing = await run(['send', path('missing'), path('out.rf')]);
       assert.equal(missing.status, 3);
       await writeFile(path('taken'), 'precious');
@@ -208,7 +208,7 @@ describe('the command line', () => {
       assert.equal(await readFile(path('taken'), 'utf8'), 'precious');
     });
 
-    it('takes a standard stream that is closed for an error, not for an empty one', () => {
+    it('reports an error, closed standard stream', () => {
       // Node puts the null device in its place: such a transfer would succeed, and everything be lost.
       const closed = (line: string): { status: number | null; stderr: string } =>
         spawnSync('sh', ['-c', line, process.execPath, MAIN, image, path('closed.rf')], { encoding: 'utf8' });
@@ -230,7 +230,7 @@ describe('the command line', () => {
       assert.ok(!existsSync(path('closed.rf')));
     });
 
-    it('writes a log that only its owner can read, without page contents', async () => {
+    it('writes a log of mode 0600 without page contents', async () => {
       const log = path('log.jsonl');
       await run(['send', image, path('logged.rf'), '--log-file', log, '--quiet']);
       await run(['send', image, path('logged.rf'), '--log-file', log, '--quiet']);
@@ -247,7 +247,7 @@ describe('the command line', () => {
       ['SIGTERM', 143, 'ERR_TERMINATED'],
       ['SIGHUP', 143, 'ERR_TERMINATED'],
     ] as const) {
-      it(`${signal} ends a transfer with status ${status} and without a trace of the output`, async () => {
+      it(`${signal} ends a transfer with status ${status} and leaves no output`, async () => {
         const target = await mkdtemp(join(directory, 'signal-'));
         const command = new Command(['send', '-', join(target, 'out.rf')]);
         command.process.stdin.write(contents);
@@ -267,7 +267,7 @@ describe('the command line', () => {
       });
     }
 
-    it('what SIGKILL leaves, the next run into the same directory removes, and says so', async () => {
+    it('removes temporaries of a killed run and reports them, same directory', async () => {
       const target = await mkdtemp(join(directory, 'killed-'));
       const command = new Command(['send', '-', join(target, 'out.rf')]);
       await started(command);
@@ -281,7 +281,7 @@ describe('the command line', () => {
       assert.deepEqual(await readdir(target), ['next.rf']);
     });
 
-    it('SIGINT ends a listener that nobody came to', async () => {
+    it('SIGINT ends a listener without a connection', async () => {
       const command = new Command(['receive', 'tcp-listen:0', path('nobody.ram')]);
       await command.says(/listening on/);
       command.process.kill('SIGINT');
@@ -289,7 +289,7 @@ describe('the command line', () => {
       assert.ok(!existsSync(path('nobody.ram')));
     });
 
-    it('a reader of the reports that goes away does not stop the transfer', async () => {
+    it('completes the transfer, reader of the reports closes', async () => {
       const command = new Command(['send', '-', path('unread.rf'), '--json']);
       command.process.stdout.destroy();
       command.process.stderr.destroy();
@@ -304,7 +304,7 @@ describe('the command line', () => {
       assert.equal((await run(['send', image, path('inspected.rf'), '--quiet'])).status, 0);
     });
 
-    it('says what a stream is made of, as text and as JSON', async () => {
+    it('prints the contents of a stream, as text and as JSON', async () => {
       const text = await run(['inspect', path('inspected.rf')]);
       assert.equal(text.status, 0);
       assert.match(text.stdout.toString(), /^guest side: 6\.0 MiB \(6291456 bytes\)$/m);
@@ -316,7 +316,7 @@ describe('the command line', () => {
       assert.equal(line!['decodedBytes'], contents.length);
     });
 
-    it('reads a pipe, once, and looks at frames, too', async () => {
+    it('reads a pipe in one pass, and frames', async () => {
       const frames = path('inspected.zst');
       assert.equal((await run(['send', image, frames, '--method', 'stream', '--quiet'])).status, 0);
       for (const file of [path('inspected.rf'), frames]) {
@@ -330,7 +330,7 @@ describe('the command line', () => {
       }
     });
 
-    it('fails with status 5 on what is no stream of ours, or only half of one', async () => {
+    it('fails with status 5, foreign or truncated stream', async () => {
       assert.match((await run(['inspect', image])).stderr, /^ramferry: ERR_STREAM_MAGIC: /);
       const stream = await readFile(path('inspected.rf'));
       await writeFile(path('half.rf'), stream.subarray(0, stream.length >> 1));
@@ -342,14 +342,14 @@ describe('the command line', () => {
   });
 
   describe('features', () => {
-    it('are text for people', async () => {
+    it('prints text', async () => {
       const { status, stdout } = await run(['features']);
       assert.equal(status, 0);
       assert.match(stdout.toString(), /^ramferry \d+\.\d+\.\d+, stream version \d+, Node\.js /);
       assert.match(stdout.toString(), /^ {4}\* zstd|^ {4}\* node:zlib|^ {4}\* @mongodb-js/m);
     });
 
-    it('are one line of JSON for programs', async () => {
+    it('prints one line of JSON, --json', async () => {
       const [line] = jsonLines((await run(['features', '--json'])).stdout);
       assert.equal(line!['message_type'], 'features');
       assert.deepEqual(line!['methods'], ['xenguest', 'stream']);

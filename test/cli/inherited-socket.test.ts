@@ -69,14 +69,14 @@ async function serve(args: readonly string[], bytes: Uint8Array, both = false): 
   return { back: Buffer.concat(back), status, stdout: Buffer.concat(stdout), stderr };
 }
 
-describe('standard input that is a socket', () => {
-  it('receive: takes the stream and says nothing on the socket', async () => {
+describe('socket as standard input', () => {
+  it('receive: restores the stream and writes nothing to the socket', async () => {
     const { status, stderr, back } = await serve(['receive', '-', path('out.ram')], stream);
     assert.deepEqual([status, stderr, back.length], [0, '', 0]);
     assert.ok(readFileSync(path('out.ram')).equals(image));
   });
 
-  it('receive: fails on a socket that closes too early, and leaves no output', async () => {
+  it('receive: fails and leaves no output, socket closed early', async () => {
     const { status, stderr, back } = await serve(
       ['receive', '-', path('none.ram')],
       stream.subarray(0, stream.length / 2),
@@ -87,7 +87,7 @@ describe('standard input that is a socket', () => {
     assert.equal(existsSync(path('none.ram')), false);
   });
 
-  it('send: takes the image to its end and says nothing on the socket', async () => {
+  it('send: reads the image to its end and writes nothing to the socket', async () => {
     const { status, back } = await serve(['send', '--format', 'raw', '-', path('out.rf')], image);
     assert.deepEqual([status, back.length], [0, 0]);
     assert.equal((await run(['receive', path('out.rf'), path('sent.ram'), '--quiet'])).status, 0);
@@ -95,14 +95,14 @@ describe('standard input that is a socket', () => {
   });
 });
 
-describe('standard input and output that are one socket', () => {
-  it('receive: takes the stream from it and gives the image back on it', async () => {
+describe('one socket as standard input and output', () => {
+  it('receive: reads the stream from it and writes the image to it', async () => {
     const { status, stderr, back } = await serve(['receive', '-', '-'], stream, true);
     assert.deepEqual([status, stderr], [0, '']);
     assert.ok(back.equals(image));
   });
 
-  it('send: takes the image from it and gives the whole stream back on it', async () => {
+  it('send: reads the image from it and writes the whole stream to it', async () => {
     const { status, back } = await serve(['send', '--format', 'raw', '-', '-'], image, true);
     assert.equal(status, 0);
     writeFileSync(path('back.rf'), back);
@@ -110,7 +110,7 @@ describe('standard input and output that are one socket', () => {
     assert.ok(readFileSync(path('back.ram')).equals(image));
   });
 
-  it('does so where the socket has its numbers in the addresses', async () => {
+  it('transfers both ways, socket named by fd: addresses', async () => {
     const { status, back } = await serve(['receive', 'fd:0', 'fd:1'], stream, true);
     assert.equal(status, 0);
     assert.ok(back.equals(image));

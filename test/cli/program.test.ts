@@ -15,7 +15,7 @@ describe('skipHelpLayout', () => {
     );
   });
 
-  it('keeps yargs from laying help out when a command runs', async () => {
+  it('keeps yargs from formatting help, command runs', async () => {
     const parser = yargs(['run'])
       .exitProcess(false)
       .command('run', 'runs', {}, () => undefined);

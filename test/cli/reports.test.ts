@@ -44,8 +44,8 @@ async function statusOf(
   return within('the command to end', ended, () => child.kill('SIGKILL'), 60_000);
 }
 
-describe('a log file', () => {
-  it('does not fail a transfer, when its disk is full', async () => {
+describe('--log-file', () => {
+  it('does not fail a transfer, full disk', async () => {
     const restored = fresh();
     const ended = await run(['receive', `${image}.rf`, restored, '--log-file', '/dev/full', '--quiet']);
     assert.equal(ended.status, 0, ended.stderr);
@@ -53,7 +53,7 @@ describe('a log file', () => {
     assert.ok((await readFile(restored)).equals(contents));
   });
 
-  it('does not delay a transfer, when it is a FIFO without a reader', async () => {
+  it('does not delay a transfer, FIFO without a reader', async () => {
     const [fifo, restored] = [fresh(), fresh()];
     execFileSync('mkfifo', [fifo]);
     const ended = await run(['receive', `${image}.rf`, restored, '--log-file', fifo]);
@@ -61,7 +61,7 @@ describe('a log file', () => {
     assert.ok((await readFile(restored)).equals(contents));
   });
 
-  it('loses lines, when it is a FIFO that is full', async () => {
+  it('loses lines, full FIFO', async () => {
     const [fifo, restored] = [fresh(), fresh()];
     execFileSync('mkfifo', [fifo]);
     const held = openSync(fifo, constants.O_RDWR | constants.O_NONBLOCK);
@@ -72,7 +72,7 @@ describe('a log file', () => {
     assert.match(ended.stderr, /the log file .* its lines are lost/);
   });
 
-  it('is refused before anything is transferred, when its path is wrong', async () => {
+  it('is refused before the transfer, wrong path', async () => {
     const ended = await run(['receive', `${image}.rf`, fresh(), '--log-file', join(directory, 'no/log')]);
     assert.equal(ended.status, 6);
     assert.match(ended.stderr, /^ramferry: ERR_OUTPUT_OPEN: /);
@@ -80,7 +80,7 @@ describe('a log file', () => {
 });
 
 describe('reports on standard output and error', () => {
-  it('do not fail a transfer, when the disk is full', async () => {
+  it('do not fail a transfer, full disk', async () => {
     const full = openSync('/dev/full', 'w');
     const restored = fresh();
     assert.equal(await statusOf(['receive', `${image}.rf`, restored, '--json'], full, full), 0);
@@ -88,7 +88,7 @@ describe('reports on standard output and error', () => {
     assert.ok((await readFile(restored)).equals(contents));
   });
 
-  it('do not delay a transfer, when the pipe is full and its reader is stopped', async (t) => {
+  it('do not delay a transfer, full pipe with a stopped reader', async (t) => {
     const ends = libc()?.pipe();
     if (ends === undefined) return t.skip('koffi has no binary for this machine');
     const [reader, writer] = ends;
@@ -102,9 +102,9 @@ describe('reports on standard output and error', () => {
   });
 });
 
-describe('a result on standard output', () => {
+describe('result on standard output', () => {
   for (const args of [['features'], ['inspect', 'STREAM', '--json']]) {
-    it(`fails ${args[0]!} as an output, when the disk is full or the reader is gone`, async (t) => {
+    it(`fails ${args[0]!} with status 6, full disk or closed reader`, async (t) => {
       const line = args.map((word) => (word === 'STREAM' ? `${image}.rf` : word));
       const errors = fresh();
       const stderr = openSync(errors, 'w');
@@ -123,7 +123,7 @@ describe('a result on standard output', () => {
 });
 
 describe('callbacks of the library', () => {
-  it('cannot fail a transfer, when they throw', async () => {
+  it('do not fail a transfer, callback throws', async () => {
     let called = 0;
     const input = Readable.from(
       (async function* () {
@@ -146,15 +146,15 @@ describe('callbacks of the library', () => {
     assert.ok(called > 0);
   });
 
-  it('cannot end the process, when they reject', async () => {
+  it('do not end the process, callback rejects', async () => {
     const warning = once(process, 'warning');
     guarded(() => Promise.reject(new Error('listening')))();
     assert.match(String((await warning)[0]), /a callback has failed: listening/);
   });
 });
 
-describe('the system log', () => {
-  it('is started anew and costs nothing else, when the logger dies', async () => {
+describe('system log', () => {
+  it('restarts the logger and loses nothing else, logger dies', async () => {
     const [program, said] = [fresh(), fresh()];
     // Takes one line and dies.
     await writeFile(program, `#!/bin/sh\nread -r line; echo "$line" >> ${said}\n`, { mode: 0o755 });
@@ -168,7 +168,7 @@ describe('the system log', () => {
     assert.equal((await lines())[0], 'line 0');
   });
 
-  it('is left out, when the logger cannot be started', () => {
+  it('is omitted, logger cannot start', () => {
     const syslog = new Syslog('test', '/nonexistent/logger');
     for (let line = 0; line < 3; line++) syslog.write('info', 'text');
   });
@@ -183,8 +183,8 @@ function fill(fd: number): void {
   }
 }
 
-describe('words of others', () => {
-  it('stay on one line of the terminal and whole in JSON, in an error', async () => {
+describe('text from a peer or a program', () => {
+  it('stays on one line of the terminal and complete in JSON, in an error', async () => {
     const name = join(directory, 'no\nramferry: done\x1b[2K');
     const text = await run(['inspect', name]);
     assert.equal(text.stderr.split('\n').length, 2, text.stderr);
@@ -193,7 +193,7 @@ describe('words of others', () => {
     assert.ok((JSON.parse(json.stderr) as { message: string }).message.includes(name));
   });
 
-  it('do not reach the log, where they are the line of a command', async () => {
+  it('stays out of the log, command line of exec:', async () => {
     const log = fresh();
     await run(['receive', `${image}.rf`, 'exec:cat > /dev/null; : --password=secret', '--log-file', log]);
     const logged = await readFile(log, 'utf8');
@@ -202,7 +202,7 @@ describe('words of others', () => {
   });
 });
 
-describe('the command of exec:', () => {
+describe('command of exec:', () => {
   /** Runs the line, which stores its process ID in `file`; kills the process with SIGKILL if the line does not; awaits the end of both. */
   async function assertEndsWithProcess(line: string, file: string, kill: boolean): Promise<void> {
     const command = new Command(['receive', '--quiet', line, fresh()]);
@@ -218,13 +218,13 @@ describe('the command of exec:', () => {
     await within('the command to end', ended, () => process.kill(-child, 'SIGKILL'), 60_000);
   }
 
-  it('does not outlive a process that is killed, even when it ignores SIGTERM', async () => {
+  it('does not outlive a killed process, SIGTERM ignored', async () => {
     const pid = fresh();
     const line = `exec:trap '' TERM; echo $$ > ${pid}; cat ${image}.rf; sleep 600`;
     await assertEndsWithProcess(line, pid, true);
   });
 
-  it('does not outlive a process that is killed when the command starts', async () => {
+  it("does not outlive a killed process, killed at the command's start", async () => {
     const pid = fresh();
     const line = `exec:kill -s KILL $PPID; trap '' TERM; echo $$ > ${pid}; sleep 600`;
     await assertEndsWithProcess(line, pid, false);
@@ -241,7 +241,7 @@ function lives(pid: number): boolean {
 }
 
 describe('guest memory', () => {
-  it('is not written to a terminal, unless asked for', (t) => {
+  it('is written to a terminal only with --force', (t) => {
     const line = (more: string): string => `"${process.execPath}" "${MAIN}" send -q ${more} "${image}" -`;
     const onTerminal = (more: string): { status: number | null; stdout: Buffer } =>
       spawnSync('script', ['-qec', line(more), '/dev/null'], { stdio: ['ignore', 'pipe', 'ignore'] });

@@ -45,7 +45,7 @@ function isTypedEnd({ status, stderr }: Ended, code: RegExp, expected: number): 
   assert.doesNotMatch(stderr, /ERR_INTERNAL|^ {4}at |npm|node_modules/m);
 }
 
-describe('a command that the host or its caller leaves without something', LIMIT, () => {
+describe('command without a resource', LIMIT, () => {
   const cases: [title: string, line: string, code: RegExp, status: number][] = [
     // A later Node needs fewer files: 36 are enough for 26.
     ...[25, 30].flatMap((files): [string, string, RegExp, number][] => [
@@ -102,7 +102,7 @@ describe('a command that the host or its caller leaves without something', LIMIT
     it(`ends with a typed error, given ${title}`, LIMIT, () => isTypedEnd(shell(line), code, status));
   }
 
-  it('works in a deleted working directory, when its paths are absolute', () => {
+  it('works in a deleted working directory, absolute paths', () => {
     const { status, stderr } = shell(
       'mkdir $DIR/gone; cd $DIR/gone; rmdir $DIR/gone; ramferry receive $STREAM $DIR/absolute --quiet',
     );
@@ -111,7 +111,7 @@ describe('a command that the host or its caller leaves without something', LIMIT
   });
 });
 
-describe('a failure that Node reports', () => {
+describe("toRamferryError of Node's errors", () => {
   const failures: [what: string, failure: () => unknown, code: string][] = [
     ['no memory for a buffer', () => new RangeError('Array buffer allocation failed'), 'ERR_RESOURCE_LIMIT'],
     [
@@ -135,7 +135,7 @@ describe('a failure that Node reports', () => {
   }
 });
 
-describe('a host with few threads', LIMIT, () => {
+describe('thread limit of the host', LIMIT, () => {
   const few = (threads: number, limit: number): Ended =>
     shell(
       `chmod 755 $DIR; rm -rf $DIR/few; mkdir -m 777 $DIR/few; export -f ramferry;
@@ -151,7 +151,7 @@ describe('a host with few threads', LIMIT, () => {
         ? false
         : 'another user cannot read this checkout, or run this Node';
 
-  it('carries on with those it gets, and warns', { ...LIMIT, skip }, () => {
+  it('continues with fewer threads and warns, some available', { ...LIMIT, skip }, () => {
     const { status, stderr } = few(12, 16);
     assert.equal(status, 0, stderr);
     assert.match(stderr, /^ramferry: warning: \d of 12 threads could be started: /m);
@@ -159,7 +159,7 @@ describe('a host with few threads', LIMIT, () => {
     assert.ok(readFileSync(join(directory, 'few/back')).equals(readFileSync(image)));
   });
 
-  it('ends with a typed error, when it gives none', { ...LIMIT, skip }, (t) => {
+  it('ends with a typed error, none available', { ...LIMIT, skip }, (t) => {
     for (let limit = 10; limit < 14; limit++) {
       const { status, stderr } = few(2, limit);
       // Fewer than Node itself starts with: the process is gone before ramferry is loaded.
@@ -171,7 +171,7 @@ describe('a host with few threads', LIMIT, () => {
   });
 });
 
-describe('an installation without a package', LIMIT, () => {
+describe('installation without a package', LIMIT, () => {
   /** The program with all packages but these. */
   function without(...missing: readonly string[]): string {
     const root = mkdtempSync(join(directory, 'without-'));
@@ -203,14 +203,14 @@ describe('an installation without a package', LIMIT, () => {
     });
   }
 
-  it('ends with a typed error without the checksum for this machine', LIMIT, (t) => {
+  it('ends with a typed error, no checksum binding for this machine', LIMIT, (t) => {
     const binary = packages().find((name) => /^@node-rs\/xxhash-/.test(name));
     if (binary === undefined) return t.skip('the checksum has no package for this machine');
     const main = without(binary);
     isTypedEnd(shell('ramferry send $IMAGE $DIR/out --force', main), /ERR_CODEC_UNAVAILABLE/, 2);
   });
 
-  it('ends with a typed error for a codec whose package is missing', LIMIT, () => {
+  it('ends with a typed error, package of the codec missing', LIMIT, () => {
     const line = 'ramferry send $IMAGE $DIR/out --force --codec lz4';
     isTypedEnd(shell(line, without('lz4-napi')), /ERR_CODEC_UNAVAILABLE/, 2);
   });

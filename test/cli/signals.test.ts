@@ -68,7 +68,7 @@ async function gone(mark: string): Promise<number[]> {
   return left;
 }
 
-describe('a command with children that gets a signal', { timeout: 600_000 }, () => {
+describe('signal to a command with children', { timeout: 600_000 }, () => {
   let count = 0;
   for (const [name, args] of COMMANDS) {
     for (const [signal, status] of SIGNALS) {

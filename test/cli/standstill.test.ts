@@ -18,7 +18,7 @@ function run(command: string, json: boolean): { status: number | null; stderr: s
 }
 
 describe('guardStandstill', () => {
-  it('reports a command that nothing can settle, in text and as JSON', () => {
+  it('reports an unsettled command in text and JSON, empty event loop', () => {
     const text = run('() => new Promise(() => {})', false);
     assert.equal(text.status, 1);
     assert.match(text.stderr, /^ramferry: ERR_INTERNAL: the command came to a standstill/);
@@ -28,7 +28,7 @@ describe('guardStandstill', () => {
     assert.deepEqual({ code, exit_code }, { code: 'ERR_INTERNAL', exit_code: 1 });
   });
 
-  it('leaves a command alone that settles', () => {
+  it('does not change a command that settles', () => {
     assert.deepEqual(run('() => new Promise((done) => setTimeout(done, 5, 7))', false), {
       status: 7,
       stderr: '',

@@ -11,8 +11,8 @@ import { Command } from './command.js';
 
 const place = workplace();
 
-describe('a transfer whose two processes are stopped and continued', { timeout: 120_000 }, () => {
-  it('goes on, though the pause was longer than --io-timeout', async () => {
+describe('transfer with both processes stopped (SIGSTOP) and continued', { timeout: 120_000 }, () => {
+  it('completes, pause longer than --io-timeout', async () => {
     const limit = ['--json', '--io-timeout', '4s'];
     const output = place.path('restored');
     const receiver = new Command(['receive', ...limit, 'tcp-listen:127.0.0.1:0', output]);

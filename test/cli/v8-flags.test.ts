@@ -35,7 +35,7 @@ function statusAfter(...lines: readonly string[]): string {
 }
 
 describe('setFlagsWhenLoaded', () => {
-  it('delays optimisation in the command only, where V8 has the flag', () => {
+  it('delays optimisation in the command only, V8 with the flag', () => {
     const ordinary = statusAfter();
     const delayed = statusAfter('setFlagsWhenLoaded();', 'threadsLoaded({ warmUp: false });');
     if (lateOptimisationFlag() === undefined) assert.equal(delayed, ordinary);
@@ -46,14 +46,14 @@ describe('setFlagsWhenLoaded', () => {
     assert.equal(warming, ordinary, 'a warm-up exists to have functions optimised');
   });
 
-  it('sets a flag only on V8 versions that are known to have it', () => {
+  it('sets a flag only on listed V8 versions', () => {
     assert.equal(lateOptimisationFlag('11.3.244.8-node.38'), '--interrupt-budget=1000000');
     for (const version of ['1.13', '12.4.254.21-node.57', '13.6.233.17', '14.6.202.34-node.40', '99.0', '']) {
       assert.equal(lateOptimisationFlag(version), undefined, version);
     }
   });
 
-  it('names a flag that V8 lists in its help', () => {
+  it("names a flag that V8's help lists", () => {
     const flag = lateOptimisationFlag();
     if (flag === undefined) return;
     const { stdout } = spawnSync(process.execPath, ['--v8-options'], { encoding: 'utf8' });

@@ -7,7 +7,7 @@ import { describe, it } from 'node:test';
 import { onAbort } from '../../src/io/abort-signal.js';
 
 describe('a signal that is heeded', () => {
-  it('acts once, when it comes', () => {
+  it('calls the handler once, signal aborted later', () => {
     const controller = new AbortController();
     let acted = 0;
     onAbort(controller.signal, () => acted++);
@@ -17,13 +17,13 @@ describe('a signal that is heeded', () => {
     assert.equal(acted, 1);
   });
 
-  it('acts at once where it has come already', () => {
+  it('calls the handler at once, signal aborted before', () => {
     let acted = 0;
     onAbort(AbortSignal.abort(), () => acted++)();
     assert.equal(acted, 1);
   });
 
-  it('is forgotten', () => {
+  it('removes its listener', () => {
     const controller = new AbortController();
     const forget = onAbort(controller.signal, () => assert.fail('the listener was removed'));
     forget();
@@ -31,7 +31,7 @@ describe('a signal that is heeded', () => {
     controller.abort();
   });
 
-  it('may be absent', () => {
+  it('does nothing, no signal', () => {
     onAbort(undefined, () => assert.fail('there is no signal'))();
   });
 });

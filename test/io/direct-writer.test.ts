@@ -38,15 +38,15 @@ function sample(length: number): Buffer {
   return bytes;
 }
 
-describe('direct writer', { skip }, () => {
-  it('leaves an empty file behind the trial', () => {
+describe('DirectWriter', { skip }, () => {
+  it('leaves an empty file after the trial', () => {
     const fd = fs.openSync(path.join(directory, 'empty'), O_RDWR | O_CREAT | O_DIRECT, 0o600);
     assert.notEqual(DirectWriter.on(fd), undefined);
     assert.equal(fs.fstatSync(fd).size, 0);
     fs.closeSync(fd);
   });
 
-  it('writes the bytes that it was given, in pieces of any size', async () => {
+  it('writes the identical bytes, pieces of any size', async () => {
     const file = path.join(directory, 'pieces');
     await fc.assert(
       fc.asyncProperty(
@@ -71,7 +71,7 @@ describe('direct writer', { skip }, () => {
     );
   });
 
-  it('leaves holes where pages are zero', async () => {
+  it('leaves holes for zero pages', async () => {
     const file = path.join(directory, 'holes');
     const output = new FileOutput(file, { label: file, directIo: true, sync: false });
     assert.equal(output.file, undefined);
@@ -85,8 +85,8 @@ describe('direct writer', { skip }, () => {
   });
 });
 
-describe('a file without direct I/O', () => {
-  it('is written through the page cache, with a warning', async (t) => {
+describe('output file without direct I/O', () => {
+  it('is written through the page cache with a warning', async (t) => {
     const { openSync } = fs;
     t.mock.method(fs, 'openSync', ((name: string, flags: number, mode: number) => {
       if (typeof flags === 'number' && (flags & O_DIRECT) !== 0) {

@@ -51,7 +51,7 @@ const trusted = [0xef53, 0x58465342, 0x9123683e, 0x01021994].includes(type) && l
 const skip = !trusted && 'the file system of the temporary directory tells no holes';
 
 describe('openHoles', () => {
-  it('finds holes in front of data, between data and behind data', { skip }, () => {
+  it('finds holes before, between and after data', { skip }, () => {
     const name = sparse(10 * BLOCK, [
       { at: 2 * BLOCK, length: BLOCK },
       { at: 5 * BLOCK + 4096, length: 4096 },
@@ -72,11 +72,11 @@ describe('openHoles', () => {
     }
   });
 
-  it('calls nothing a hole in a file without holes', () => {
+  it('reports no hole, file without holes', () => {
     assert.equal(covered(sparse(4 * BLOCK, [{ at: 0, length: 4 * BLOCK }]), BLOCK), undefined);
   });
 
-  it('calls nothing a hole that holds a byte, whatever the file', { skip }, () => {
+  it('reports no hole that holds a byte, random files', { skip }, () => {
     const place = fc.record({
       at: fc.nat(63).map((page) => page * 4096),
       length: fc.integer({ min: 1, max: 20_000 }),
@@ -97,7 +97,7 @@ describe('openHoles', () => {
     );
   });
 
-  it('trusts no file system that it does not know', () => {
+  it('reports no hole, unknown file system', () => {
     // Files of /proc are sparse by their numbers.
     const fd = fs.openSync('/proc/self/status', 'r');
     try {

@@ -38,8 +38,8 @@ function moveLittle(call: 'readSync' | 'writeSync'): void {
   }) as never);
 }
 
-describe('exact positioned reads and writes', () => {
-  it('move everything though the system moves little, and leave the offset alone', () => {
+describe('positioned reads and writes', () => {
+  it('move all bytes and keep the file offset, short system calls', () => {
     moveLittle('writeSync');
     writeExactlyAt(fd, bytes, 5000);
     moveLittle('readSync');
@@ -50,14 +50,14 @@ describe('exact positioned reads and writes', () => {
     assert.match(fs.readFileSync(`/proc/self/fdinfo/${fd}`, 'latin1'), /^pos:\s*0$/m);
   });
 
-  it('tell where a file ends too early', () => {
+  it('name the offset of the end, file too short', () => {
     fs.ftruncateSync(fd, 600);
     assert.throws(() => readExactlyAt(fd, new Uint8Array(200), 500), withCode('ERR_INPUT_CHANGED', 600));
     assert.throws(() => readExactlyAt(fd, new Uint8Array(1), 600), withCode('ERR_INPUT_CHANGED', 600));
     readExactlyAt(fd, new Uint8Array(0), 600);
   });
 
-  it('turn what the system says into errors of ours', () => {
+  it('convert system errors to RamferryError', () => {
     const closed = fs.openSync(file, 'r');
     assert.throws(() => writeExactlyAt(closed, bytes, 0), withCode('ERR_OUTPUT_WRITE'));
     fs.closeSync(closed);
@@ -74,7 +74,7 @@ describe('direct reads', () => {
   const skip = direct === undefined && 'this file system has no direct I/O';
   const noLibc = libc() === undefined && 'koffi has no binary for this machine';
 
-  it('bring the same bytes, also where the file ends within a block', { skip }, () => {
+  it('return the same bytes, end of file within a block', { skip }, () => {
     const memory = new SharedArrayBuffer(1 << 18);
     const places = directPlaces(direct!.fd, memory);
     assert.ok(places !== undefined);
@@ -90,7 +90,7 @@ describe('direct reads', () => {
     assert.throws(beyond, withCode('ERR_INPUT_CHANGED'));
   });
 
-  it('begin at a page boundary, wherever the memory came from', { skip: skip || noLibc }, () => {
+  it('begin at a page boundary, any memory', { skip: skip || noLibc }, () => {
     // Once large memory was given back, malloc serves later requests of that size from its heap, at any multiple of 16.
     for (let round = 0; round < 20; round++) {
       const memory = new SharedArrayBuffer((1 << 18) + round * 4096);
@@ -100,7 +100,7 @@ describe('direct reads', () => {
     }
   });
 
-  it('are not to be had everywhere', () => {
+  it('are unavailable on some file systems', () => {
     assert.equal(openDirect('/proc/self/status'), undefined);
   });
 });

@@ -31,7 +31,7 @@ async function nameOf(place: string, what: 'dead' | 'alive', test: TestContext):
 }
 
 describe('temporaries', () => {
-  it('of a process that was killed are removed, those of one that lives are not', async (test) => {
+  it('of a killed process are removed, those of a live one kept', async (test) => {
     const place = directory(test);
     const dead = await nameOf(place, 'dead', test);
     const alive = await nameOf(place, 'alive', test);
@@ -41,14 +41,14 @@ describe('temporaries', () => {
     assert.deepEqual(fs.readdirSync(place).sort(), [alive, own].map((name) => path.basename(name)).sort());
   });
 
-  it('of a dead process whose number another one has are removed', (test) => {
+  it('of a dead process are removed, pid reused', (test) => {
     const place = directory(test);
     const before = temporaryIn(place).replace(/-\d+-([0-9a-f]{16}\.tmp)$/, '-1-$1');
     fs.writeFileSync(before, '');
     assert.deepEqual(removeStale(place), [path.basename(before)]);
   });
 
-  it('of other hosts and namespaces, and everything that is named otherwise, are left alone', async (test) => {
+  it('of other hosts and namespaces are kept, and files with other names', async (test) => {
     const place = directory(test);
     const dead = await nameOf(place, 'dead', test);
     const names = [
@@ -63,7 +63,7 @@ describe('temporaries', () => {
     assert.equal(fs.readdirSync(place).length, names.length + 1);
   });
 
-  it('are not looked for where the directory cannot be read', () => {
+  it('are skipped, unreadable directory', () => {
     assert.deepEqual(removeStale('/no/such/directory'), []);
   });
 });

@@ -25,7 +25,7 @@ function pass(): void {
 }
 
 describe('WaitingSource', () => {
-  it('hands on the bytes and the end', async () => {
+  it('passes on the bytes and the end', async () => {
     const source = new WaitingSource(new MemorySource(Buffer.from('abcde'), 3));
     const target = new Uint8Array(10);
     assert.equal(await source.read(target), 3);
@@ -34,7 +34,7 @@ describe('WaitingSource', () => {
     assert.equal(Buffer.from(target.subarray(0, 5)).toString(), 'abcde');
   });
 
-  it('counts the time of reads, also of one that still waits, and no other time', async () => {
+  it('counts the time of finished and pending reads only', async () => {
     const { source, give } = held();
     const watched = new WaitingSource(source);
     const before = watched.waiting;
@@ -53,7 +53,7 @@ describe('WaitingSource', () => {
     assert.equal(watched.waiting.waited, after.waited);
   });
 
-  it('is patient only where the source can be', () => {
+  it('has patience() only if the source has it', () => {
     assert.equal(new WaitingSource(held().source).patience, undefined);
     let told = 0;
     new WaitingSource({ ...held().source, patience: (ms) => (told = ms) }).patience!(7);

@@ -45,8 +45,8 @@ async function readPid(file: string): Promise<number> {
   return assert.fail('the command did not start');
 }
 
-describe('a command', () => {
-  it('takes the output and gives it back as input', async () => {
+describe('exec: link', () => {
+  it('writes to the command and reads from it', async () => {
     const file = path.join(directory, 'copy');
     const sent = pattern(1_000_001);
     const output = await openOutput(exec(`cat > '${file}'`));
@@ -59,7 +59,7 @@ describe('a command', () => {
     await sourceOf(input).close();
   });
 
-  it('may open /dev/stdin and /dev/stdout like behind a shell pipe', async () => {
+  it('lets the command open /dev/stdin and /dev/stdout', async () => {
     const file = path.join(directory, 'devices');
     const output = await openOutput(exec(`cat /dev/stdin > '${file}'`));
     await sinkOf(output).write(Buffer.from('through'));
@@ -69,7 +69,7 @@ describe('a command', () => {
     await sourceOf(input).close();
   });
 
-  it('fails the input when its status is not 0, after all its bytes', async () => {
+  it('fails the input after all its bytes, status not 0', async () => {
     const input = await openInput(exec('SECRET=1 printf abc; exit 3'));
     const target = new Uint8Array(10);
     assert.equal(await sourceOf(input).read(target), 3);
@@ -81,13 +81,13 @@ describe('a command', () => {
     await sourceOf(input).close();
   });
 
-  it('fails the output when its status is not 0, even if it took every byte', async () => {
+  it('fails the output after all its bytes, status not 0', async () => {
     const output = await openOutput(exec('cat > /dev/null; exit 9'));
     await sinkOf(output).write(pattern(10));
     await rejectsWith(sinkOf(output).finish(), 'ERR_LINK_COMMAND', /status 9/);
   });
 
-  it('explains a broken pipe by its status, and by its signal', async () => {
+  it('explains a broken pipe by status or signal', async () => {
     const big = pattern(1 << 20);
     const output = await openOutput(exec('exit 4'));
     await rejectsWith(sinkOf(output).write(big), 'ERR_LINK_COMMAND', /'exit' ended with status 4/);
@@ -99,7 +99,7 @@ describe('a command', () => {
     await rejectsWith(sinkOf(missing).finish(), 'ERR_LINK_COMMAND', /status 127/);
   });
 
-  it('is killed with its children on abort, by close, and by the signal', async () => {
+  it('kills the command with its children, on abort, close and signal', async () => {
     const line = (file: string): string => `sleep 100 & echo $! > '${file}'; wait`;
     const a = path.join(directory, 'a');
     const output = await openOutput(exec(line(a)));
@@ -124,7 +124,7 @@ describe('a command', () => {
     await gone(third);
   });
 
-  it('works without koffi', () => {
+  it('works, no koffi', () => {
     const script = `${WITHOUT_KOFFI}
       const { openInput, openOutput } = await lib('link/open.js');
       const output = await openOutput({ kind: 'exec', command: 'cat > /dev/null' });

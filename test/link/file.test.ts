@@ -33,7 +33,7 @@ const at = (directory: string, name: string): { kind: 'file'; path: string } => 
   path: path.join(directory, name),
 });
 
-describe('a file as input', () => {
+describe('file as input', () => {
   it('is read in order to its end, and by position', async () => {
     const directory = newDirectory();
     const sent = pattern(1_000_003);
@@ -52,7 +52,7 @@ describe('a file as input', () => {
     await rejectsWith(source.read(part), 'ERR_LINK_CLOSED');
   });
 
-  it('is refused when missing, a directory, forbidden or a socket', async () => {
+  it('is refused: missing, a directory, forbidden or a socket', async () => {
     const directory = newDirectory();
     await rejectsWith(openInput(at(directory, 'none')), 'ERR_INPUT_OPEN', /none: no such file/);
     await rejectsWith(openInput(parseAddress(directory)), 'ERR_INPUT_OPEN', /directory/);
@@ -61,7 +61,7 @@ describe('a file as input', () => {
     await rejectsWith(openInput(at(directory, 'closed')), 'ERR_INPUT_OPEN', /permission denied/);
   });
 
-  it('must not become shorter, and ends where it ended when opened', async () => {
+  it('fails when it shrinks, and ends at its size when opened', async () => {
     const directory = newDirectory();
     const file = path.join(directory, 'in');
     fs.writeFileSync(file, 'x'.repeat(1000));
@@ -77,7 +77,7 @@ describe('a file as input', () => {
     await sourceOf(growing).close();
   });
 
-  it('may be one of /proc, whose size says nothing', async () => {
+  it('is read to its end, /proc file of size 0', async () => {
     const channel = await openInput(parseAddress('/proc/self/status'));
     assert.equal(sourceOf(channel).file, undefined);
     assert.match((await readAll(sourceOf(channel))).toString(), /^Name:/);
@@ -85,8 +85,8 @@ describe('a file as input', () => {
   });
 });
 
-describe('a file as output', () => {
-  it('appears under its name only when complete, for its owner alone', async () => {
+describe('file as output', () => {
+  it('gets its name only when complete, with mode 0600', async () => {
     const directory = newDirectory();
     const { sink } = await openOutput(at(directory, 'out'));
     await sink!.write(Buffer.from('abc'));
@@ -102,7 +102,7 @@ describe('a file as output', () => {
     assert.deepEqual(fs.readdirSync(directory), ['out']);
   });
 
-  it('takes several pieces in one call, however many bytes the system takes at once', async () => {
+  it('writes several pieces in one call, short system calls', async () => {
     const directory = newDirectory();
     const sink = sinkOf(await openOutput(at(directory, 'out')));
     const pieces = [pattern(5000), new Uint8Array(0), pattern(70_000, 2), pattern(3, 3)];
@@ -128,7 +128,7 @@ describe('a file as output', () => {
     assert.ok(written.equals(Buffer.concat([pattern(10, 4), ...pieces])));
   });
 
-  it('leaves nothing behind after an abort', async () => {
+  it('leaves no file after an abort', async () => {
     const directory = newDirectory();
     const sink = sinkOf(await openOutput(at(directory, 'out')));
     await sink.write(pattern(10_000));
@@ -139,7 +139,7 @@ describe('a file as output', () => {
     await rejectsWith(sink.finish(), 'ERR_LINK_CLOSED');
   });
 
-  it('leaves nothing behind when the process ends without an abort', () => {
+  it('leaves no file, process exits without an abort', () => {
     const directory = newDirectory();
     const url = new URL('../../src/link/open.js', import.meta.url).href;
     const script = `
@@ -151,7 +151,7 @@ describe('a file as output', () => {
     assert.deepEqual(fs.readdirSync(directory), []);
   });
 
-  it('keeps holes, and gets the length it is told', async () => {
+  it('keeps holes and gets the given length', async () => {
     const directory = newDirectory();
     const sink = sinkOf(await openOutput(at(directory, 'out')));
     writeExactlyAt(sink.file!.fd, Buffer.from('end'), 64 << 20);
@@ -173,7 +173,7 @@ describe('a file as output', () => {
     assert.deepEqual(fs.readdirSync(directory), ['out']);
   });
 
-  it('does the same where the file system has no links', async () => {
+  it('does not replace a file, file system without links', async () => {
     const link = mock.method(fs, 'linkSync', () => {
       throw Object.assign(new Error('operation not permitted'), { code: 'EPERM' });
     });
@@ -190,7 +190,7 @@ describe('a file as output', () => {
     link.mock.restore();
   });
 
-  it('replaces with force, what a link points to, and keeps the old one until then', async () => {
+  it('replaces the target of a link with force, and keeps the old file until then', async () => {
     const directory = newDirectory();
     fs.writeFileSync(path.join(directory, 'old'), 'old');
     fs.symlinkSync('old', path.join(directory, 'link'));
@@ -205,7 +205,7 @@ describe('a file as output', () => {
     assert.ok(fs.lstatSync(path.join(directory, 'link')).isSymbolicLink());
   });
 
-  it('is refused where it cannot be made', async () => {
+  it('is refused, cannot be created', async () => {
     const directory = newDirectory();
     await rejectsWith(openOutput(at(directory, 'no/such')), 'ERR_OUTPUT_OPEN', /no such file or directory/);
     await rejectsWith(openOutput(parseAddress(directory)), 'ERR_OUTPUT_OPEN', /is a directory/);
@@ -215,7 +215,7 @@ describe('a file as output', () => {
     await rejectsWith(openOutput(at(directory, 'dangling')), 'ERR_OUTPUT_OPEN', /leads nowhere/);
   });
 
-  it('takes names as long as the file system allows', async () => {
+  it("accepts names of the file system's maximum length", async () => {
     const directory = newDirectory();
     const name = 'ä'.repeat(127);
     const sink = sinkOf(await openOutput(at(directory, name)));
@@ -235,7 +235,7 @@ describe('a file as output', () => {
     assert.deepEqual(fs.readdirSync(directory), []);
   });
 
-  it('says so when the disk is full, and leaves nothing behind', async (t) => {
+  it('fails with ERR_OUTPUT_FULL and leaves no file, full disk', async (t) => {
     const directory = newDirectory();
     try {
       execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=1m', 'none', directory], { stdio: 'ignore' });
@@ -257,7 +257,7 @@ describe('a file as output', () => {
 });
 
 describe('input and output', () => {
-  it('must not be the same file, whatever it is called', () => {
+  it('are refused as the same file, any of its names', () => {
     const directory = newDirectory();
     const file = path.join(directory, 'a');
     fs.writeFileSync(file, 'x');
@@ -276,7 +276,7 @@ describe('input and output', () => {
     checkNotSameFile(at(directory, 'missing'), at(directory, 'missing'));
   });
 
-  it('may both be /dev/null, or the same connection', () => {
+  it('may be the same, /dev/null or one connection', () => {
     checkNotSameFile(parseAddress('/dev/null'), parseAddress('/dev/null'));
     checkNotSameFile(parseAddress('unix:/x'), parseAddress('unix:/x'));
   });

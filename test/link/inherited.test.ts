@@ -36,8 +36,8 @@ function makePipe(): [number, number] {
   return ends;
 }
 
-describe('an inherited pipe', { skip: calls === undefined && 'koffi has no binary here' }, () => {
-  it('carries bytes without a change to the flags of either end', async () => {
+describe('inherited pipe', { skip: calls === undefined && 'koffi has no binary here' }, () => {
+  it('carries bytes and keeps the flags of both ends', async () => {
     const [reading, writing] = makePipe();
     const flags = [flagsOf(reading), flagsOf(writing)];
     const input = await openInput(parseAddress(`fd:${reading}`));
@@ -59,7 +59,7 @@ describe('an inherited pipe', { skip: calls === undefined && 'koffi has no binar
     fs.closeSync(reading);
   });
 
-  it('leaves every byte in the pipe that was not asked for', async () => {
+  it('leaves unrequested bytes in the pipe', async () => {
     const [reading, writing] = makePipe();
     const input = await openInput(parseAddress(`fd:${reading}`));
     const pending = readExactly(sourceOf(input), 10);
@@ -74,7 +74,7 @@ describe('an inherited pipe', { skip: calls === undefined && 'koffi has no binar
     fs.closeSync(writing);
   });
 
-  it('takes nothing for a read that was given up', async () => {
+  it('reads no byte, read aborted', async () => {
     const [reading, writing] = makePipe();
     const input = await openInput(parseAddress(`fd:${reading}`));
     const pending = sourceOf(input).read(new Uint8Array(10));
@@ -86,7 +86,7 @@ describe('an inherited pipe', { skip: calls === undefined && 'koffi has no binar
     fs.closeSync(writing);
   });
 
-  it('fails with ERR_LINK_CLOSED when the reader has gone', async () => {
+  it('fails with ERR_LINK_CLOSED, reader closed', async () => {
     const [reading, writing] = makePipe();
     const output = await openOutput(parseAddress(`fd:${writing}`));
     fs.closeSync(reading);
@@ -105,8 +105,8 @@ describe('an inherited pipe', { skip: calls === undefined && 'koffi has no binar
   });
 });
 
-describe('an inherited regular file', () => {
-  it('is written at the shared offset, which ends right', async () => {
+describe('inherited regular file', () => {
+  it('is written at the shared offset and moves it to the end', async () => {
     const file = path.join(directory, 'shared');
     const fd = fs.openSync(file, 'wx+');
     fs.writeSync(fd, 'before ');
@@ -119,7 +119,7 @@ describe('an inherited regular file', () => {
     fs.closeSync(fd);
   });
 
-  it('is appended to when it is append-only', async () => {
+  it('is appended to, O_APPEND', async () => {
     const file = path.join(directory, 'log');
     fs.writeFileSync(file, 'old ');
     const fd = fs.openSync(file, 'a');
@@ -130,7 +130,7 @@ describe('an inherited regular file', () => {
     fs.closeSync(fd);
   });
 
-  it('is read from the shared offset, no further than asked for', async () => {
+  it('is read from the shared offset, only the requested bytes', async () => {
     const file = path.join(directory, 'input');
     fs.writeFileSync(file, 'header-body-trailer');
     const fd = fs.openSync(file, 'r');
@@ -146,8 +146,8 @@ describe('an inherited regular file', () => {
   });
 });
 
-describe('an inherited descriptor that cannot be read in time', () => {
-  it('ends a pending read at once with the reason of the signal', async () => {
+describe('inherited descriptor without data', () => {
+  it('rejects a pending read at once with the reason of the signal', async () => {
     const child = spawn('sleep', ['10'], { stdio: ['pipe', 'ignore', 'ignore'] });
     const stop = new AbortController();
     // The other end of a pair of sockets, in this process.
@@ -210,8 +210,8 @@ for (const [title, prelude] of [
   });
 }
 
-describe('a FIFO', () => {
-  it('is read from when the writer comes later, to the end of its bytes', async () => {
+describe('FIFO', () => {
+  it('is read to its end, writer opens later', async () => {
     const fifo = path.join(directory, 'in');
     execFileSync('mkfifo', [fifo]);
     const input = await openInput(parseAddress(fifo));
@@ -225,7 +225,7 @@ describe('a FIFO', () => {
     await sourceOf(input).close();
   });
 
-  it('is written to when it has a reader, and gives up in time without one', async () => {
+  it('is written to with a reader, and times out without one', async () => {
     const fifo = path.join(directory, 'out');
     execFileSync('mkfifo', [fifo]);
     const alone = openOutput(parseAddress(fifo), { connectTimeout: 50 });
@@ -242,7 +242,7 @@ describe('a FIFO', () => {
 });
 
 describe('devices', () => {
-  it('are written and read as they are', async () => {
+  it('are read and written', async () => {
     const output = await openOutput(parseAddress('/dev/null'));
     await sinkOf(output).write(pattern(100_000));
     await sinkOf(output).finish(100_000);
@@ -252,7 +252,7 @@ describe('devices', () => {
     assert.ok(fs.statSync('/dev/null').isCharacterDevice());
   });
 
-  it('say so when they are full', async () => {
+  it('fail with the error of a full device', async () => {
     const output = await openOutput(parseAddress('/dev/full'));
     await rejectsWith(sinkOf(output).write(pattern(10)), 'ERR_OUTPUT_FULL', /no space left/);
     await sinkOf(output).abort();

@@ -23,7 +23,7 @@ const code = (expected: string) => (thrown: unknown) => {
   return true;
 };
 
-describe('a transfer between streams', () => {
+describe('transfer between Node streams', () => {
   for (const size of [4096, 65_537, IMAGE.length]) {
     it(`restores the bytes, in pieces of ${size}`, async () => {
       const link = new PassThrough();
@@ -40,7 +40,7 @@ describe('a transfer between streams', () => {
     });
   }
 
-  it('fails with the word of an input that breaks, and gives the output up', async () => {
+  it("fails with the input's error and destroys the output, input breaks", async () => {
     const output = new PassThrough();
     output.on('error', () => undefined);
     const input = Readable.from(
@@ -53,21 +53,21 @@ describe('a transfer between streams', () => {
     assert.ok(output.destroyed);
   });
 
-  it('fails with the word of an output that breaks, and gives the input up', async () => {
+  it("fails with the output's error and destroys the input, output breaks", async () => {
     const input = Readable.from(pieces(IMAGE, 4096));
     const output = new Writable({ write: (_piece, _encoding, done) => done(new Error('the disk is gone')) });
     await assert.rejects(send({ input, output }), code('ERR_OUTPUT_WRITE'));
     assert.ok(input.destroyed);
   });
 
-  it('fails when the output is destroyed while it takes nothing', async () => {
+  it('fails, output destroyed while it is full', async () => {
     const output = new Writable({ write: () => undefined });
     const sending = send({ input: Readable.from(pieces(IMAGE, 65_536)), output });
     setImmediate(() => output.destroy());
     await assert.rejects(sending, code('ERR_OUTPUT_WRITE'));
   });
 
-  it('refuses what is neither an address nor a stream', async () => {
+  it('refuses a value that is neither an address nor a stream', async () => {
     await assert.rejects(send({ input: 5 as unknown as string, output: '-' }), code('ERR_OPTION_INVALID'));
     await assert.rejects(send({ input: '', output: '-' }), code('ERR_OPTION_INVALID'));
     const text = Readable.from(['text']);
@@ -75,8 +75,8 @@ describe('a transfer between streams', () => {
   });
 });
 
-describe('a stream as a link', () => {
-  it('leaves in the stream what was not asked for', async () => {
+describe('Node stream as a link', () => {
+  it('leaves unrequested bytes in the stream', async () => {
     const stream = Readable.from([Buffer.from('0123456789')], { objectMode: false });
     const { source } = readFrom(stream, undefined);
     const target = Buffer.alloc(4);
@@ -85,7 +85,7 @@ describe('a stream as a link', () => {
     assert.equal((stream.read() as Buffer).toString(), '456789');
   });
 
-  it('copies what it writes: the memory is used again', async () => {
+  it('copies the written bytes, memory reused', async () => {
     const stream = new PassThrough();
     const { sink } = writeTo(stream, undefined);
     const memory = Buffer.from('first');
@@ -95,7 +95,7 @@ describe('a stream as a link', () => {
     await sink!.abort();
   });
 
-  it('ends a pending read when it is closed', async () => {
+  it('rejects a pending read, link closed', async () => {
     const { source } = readFrom(new Duplex({ read: () => undefined }), undefined);
     const reading = source!.read(Buffer.alloc(1));
     await source!.close();

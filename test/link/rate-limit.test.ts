@@ -56,7 +56,7 @@ function checkBursts(log: RecordingSink['log'], bytesPerSecond: number): void {
 
 for (const rate of [3_000, 1_000_000, 125_000_000]) {
   describe(`a limit of ${rate} bytes per second`, () => {
-    it('lets exactly that through in five seconds, in small pieces, though timers are late', async () => {
+    it('passes exactly that rate over five seconds, small pieces and late timers', async () => {
       const clock = new FakeClock();
       let turn = 0;
       clock.late = () => [0, 3, 0, 45, 1][turn++ % 5]!;
@@ -76,7 +76,7 @@ for (const rate of [3_000, 1_000_000, 125_000_000]) {
       );
     });
 
-    it('does not make up for a long pause of the writer, or a long stall', async () => {
+    it('sends no burst after a long pause of the writer or a stall', async () => {
       const clock = new FakeClock();
       const below = new RecordingSink(clock);
       const sink = new RateLimitedSink(below, rate, clock);
@@ -90,8 +90,8 @@ for (const rate of [3_000, 1_000_000, 125_000_000]) {
   });
 }
 
-describe('a rate limit', () => {
-  it('keeps the order of the bytes, and hides positioned writes', async () => {
+describe('rate limit', () => {
+  it('keeps the order of the bytes and offers no positioned writes', async () => {
     const clock = new FakeClock();
     const below = new RecordingSink(clock);
     const sink: ByteSink = new RateLimitedSink(below, 1000, clock);
@@ -104,7 +104,7 @@ describe('a rate limit', () => {
     assert.equal(sink.queued(), 7);
   });
 
-  it('works at a rate below one byte per piece, and over a real clock', async () => {
+  it('works below one byte per piece, real clock', async () => {
     const clock = new FakeClock();
     const slow = new RateLimitedSink(new RecordingSink(clock), 2, clock);
     await slow.write(new Uint8Array(10));

@@ -51,8 +51,8 @@ async function writeUntilFull(
 }
 
 for (const [name, place] of places) {
-  describe(`a ${name} link`, { skip: name.includes('IPv6') && !ipv6 }, () => {
-    it('carries the identical bytes both ways at once, and ends each way by itself', async () => {
+  describe(`${name} link`, { skip: name.includes('IPv6') && !ipv6 }, () => {
+    it('carries identical bytes both ways at once and ends each way independently', async () => {
       const { listener, connector } = await connectedPair(place());
       assert.ok(listener.duplex && connector.duplex);
       const there = pattern(3_000_001, 1);
@@ -75,7 +75,7 @@ for (const [name, place] of places) {
       assert.equal(await sourceOf(connector).read(new Uint8Array(1)), 0);
     });
 
-    it('never takes more than was asked for, down to single bytes', async () => {
+    it('never reads more than requested, down to single bytes', async () => {
       const { listener, connector } = await connectedPair(place());
       const sent = pattern(300);
       await sinkOf(connector).write(sent);
@@ -83,7 +83,7 @@ for (const [name, place] of places) {
       assert.ok((await readAll(sourceOf(listener), 1)).equals(sent));
     });
 
-    it('stops a writer whose reader does not read, and loses nothing', async () => {
+    it('applies back-pressure and loses nothing, reader stopped', async () => {
       const { listener, connector } = await connectedPair(place());
       const piece = pattern(1 << 18);
       const { taken, last } = await writeUntilFull(sinkOf(connector), piece);
@@ -96,7 +96,7 @@ for (const [name, place] of places) {
       assert.ok(got.subarray(-piece.length).equals(piece));
     });
 
-    it('tells a pending write and a pending read that the peer has gone', async () => {
+    it('rejects a pending write and a pending read, peer closed', async () => {
       const { listener, connector } = await connectedPair(place());
       const { last } = await writeUntilFull(sinkOf(connector), pattern(1 << 18));
       const read = sourceOf(connector).read(new Uint8Array(1));
@@ -110,7 +110,7 @@ for (const [name, place] of places) {
       else await rejectsWith(read, 'ERR_LINK_CLOSED');
     });
 
-    it('lets a failed writer read why the peer hung up', async () => {
+    it("lets a failed writer read the peer's last message", async () => {
       const { listener, connector } = await connectedPair(place());
       await writeUntilFull(sinkOf(connector), pattern(1 << 18)).then(async ({ last }) => {
         await sinkOf(listener).write(Buffer.from('no space left'));
@@ -122,7 +122,7 @@ for (const [name, place] of places) {
       await rejectsWith(sourceOf(connector).read(new Uint8Array(1)), 'ERR_LINK_CLOSED');
     });
 
-    it('times out on a silent peer, in reading and in writing', async () => {
+    it('times out in reading and in writing, silent peer', async () => {
       const { connector } = await connectedPair(place(), { ioTimeout: 100 });
       await rejectsWith(sourceOf(connector).read(new Uint8Array(1)), 'ERR_LINK_TIMEOUT', /0\.1 s/);
       const other = await connectedPair(place(), { ioTimeout: 400 });
@@ -130,7 +130,7 @@ for (const [name, place] of places) {
       await rejectsWith(last, 'ERR_LINK_TIMEOUT');
     });
 
-    it('waits for an idle peer when told to, and stops waiting when told to', async () => {
+    it('waits for an idle peer after patience(0), times out after patience(50)', async () => {
       const { listener, connector } = await connectedPair(place(), { ioTimeout: 50 });
       const source = sourceOf(connector);
       source.patience?.(0);
@@ -160,7 +160,7 @@ for (const [name, place] of places) {
       await rest;
     });
 
-    it('goes on writing after it has closed its source, and takes what the peer still sends', async () => {
+    it('continues to write and drains the peer, source closed', async () => {
       const { listener, connector } = await connectedPair(place());
       await sourceOf(listener).close();
       await rejectsWith(sourceOf(listener).read(new Uint8Array(1)), 'ERR_LINK_CLOSED');
@@ -170,7 +170,7 @@ for (const [name, place] of places) {
       assert.equal((await readAll(sourceOf(connector))).toString(), 'bye');
     });
 
-    it('delivers everything when it is finished and closed in one breath', async () => {
+    it('delivers all bytes, finish and close without a pause', async () => {
       const { listener, connector } = await connectedPair(place());
       await sinkOf(listener).finish();
       assert.equal(await sourceOf(connector).read(new Uint8Array(1)), 0);
@@ -181,7 +181,7 @@ for (const [name, place] of places) {
       assert.ok((await got).equals(sent));
     });
 
-    it('rejects a pending read when the source is closed, twice without harm', async () => {
+    it('rejects a pending read, source closed twice', async () => {
       const { connector } = await connectedPair(place());
       const pending = sourceOf(connector).read(new Uint8Array(1));
       await Promise.all([
@@ -193,7 +193,7 @@ for (const [name, place] of places) {
       await sinkOf(connector).abort();
     });
 
-    it('ends pending reads and writes with the reason of the signal', async () => {
+    it('rejects pending reads and writes with the reason of the signal', async () => {
       const stop = new AbortController();
       const { address, accepted } = await startListening(place());
       const connector = await openOutput(parseAddress(address), { signal: stop.signal });
@@ -209,7 +209,7 @@ for (const [name, place] of places) {
       await sinkOf(listener).abort();
     });
 
-    it('takes exactly one connection', async () => {
+    it('accepts exactly one connection', async () => {
       const { address, accepted } = await startListening(place());
       const first = await openOutput(parseAddress(address));
       const listener = await accepted;
@@ -220,7 +220,7 @@ for (const [name, place] of places) {
       await sinkOf(listener).abort();
     });
 
-    it('stops listening with the reason of the signal, and after the time given', async () => {
+    it('stops listening on the signal with its reason, and after the timeout', async () => {
       const stop = new AbortController();
       const { accepted } = await startListening(place(), { signal: stop.signal });
       const reason = new RamferryError('ERR_INTERRUPTED', 'enough');
@@ -236,7 +236,7 @@ for (const [name, place] of places) {
 }
 
 describe('connecting', () => {
-  it('tries again until the other side listens', async () => {
+  it('retries until the other side listens', async () => {
     const socket = newPath();
     const connecting = openOutput(parseAddress(`unix:${socket}`), { connectTimeout: 5000 });
     await sleep(100);
@@ -248,7 +248,7 @@ describe('connecting', () => {
     await sinkOf(listener).abort();
   });
 
-  it('says what was wrong without a listener', async () => {
+  it('names the address and the error, no listener', async () => {
     const { address, accepted } = await startListening('tcp-listen:0');
     const last = await openOutput(parseAddress(address));
     await sinkOf(await accepted).abort();
@@ -259,7 +259,7 @@ describe('connecting', () => {
     await rejectsWith(missing, 'ERR_LINK_CONNECT', /no such file/);
   });
 
-  it('does not try again where that cannot help', async () => {
+  it('does not retry, permanent error', async () => {
     const plain = path.join(directory, 'plain');
     fs.mkdirSync(plain);
     fs.writeFileSync(path.join(plain, 'file'), '');
@@ -267,7 +267,7 @@ describe('connecting', () => {
     await rejectsWith(openOutput(parseAddress(below), { connectTimeout: 60_000 }), 'ERR_LINK_CONNECT');
   });
 
-  it('gives up with the reason of the signal', async () => {
+  it('rejects with the reason of the signal', async () => {
     const stop = new AbortController();
     const connecting = openOutput(parseAddress(`unix:${newPath()}`), { signal: stop.signal });
     const reason = new RamferryError('ERR_INTERRUPTED', 'enough');
@@ -281,7 +281,7 @@ describe('connecting', () => {
 });
 
 describe('listening', () => {
-  it('makes unix sockets for the owner alone, and leaves the umask as it was', async () => {
+  it('creates unix sockets of mode 0600 without a change of the umask', async () => {
     const socket = newPath();
     const before = umaskNow();
     const { accepted } = await startListening(`unix-listen:${socket}`);
@@ -297,7 +297,7 @@ describe('listening', () => {
     );
   });
 
-  it('listens on a path of the greatest length, and leaves a file that took its name', async () => {
+  it('listens on a path of maximum length, and keeps a file that replaced its socket', async () => {
     const socket = path.join(directory, 'x'.repeat(107 - directory.length - 1));
     const stop = new AbortController();
     const opening = await new Promise<{ channel: Promise<unknown> }>((resolve) => {
@@ -311,7 +311,7 @@ describe('listening', () => {
     assert.equal(fs.readFileSync(socket, 'utf8'), 'another');
   });
 
-  it('refuses a path that is taken, and replaces a socket without a listener only when forced', async () => {
+  it('refuses an existing path, and replaces a stale socket only with force', async () => {
     const socket = newPath();
     const server = net.createServer();
     await new Promise<void>((resolve) => server.listen(`${socket}-moved`, resolve));
@@ -326,7 +326,7 @@ describe('listening', () => {
     assert.equal(fs.readFileSync(socket, 'utf8'), 'a file');
   });
 
-  it('warns beyond loopback, and only there', async () => {
+  it('warns on addresses beyond loopback only', async () => {
     const warnings: string[] = [];
     const options = { connectTimeout: 30, onWarning: (text: string) => warnings.push(text) };
     await rejectsWith(openInput(parseAddress('tcp-listen:localhost:0'), options), 'ERR_LINK_TIMEOUT');
@@ -338,7 +338,7 @@ describe('listening', () => {
 });
 
 describe('queued()', { skip: libc() === undefined }, () => {
-  it('tells of bytes that the other side has not read', async () => {
+  it('returns the bytes that the other side has not read', async () => {
     const { listener, connector } = await connectedPair(`unix-listen:${newPath()}`);
     assert.equal(sinkOf(connector).queued(), 0);
     await sinkOf(connector).write(pattern(50_000));

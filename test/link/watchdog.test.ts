@@ -6,7 +6,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 
 import { Watchdog } from '../../src/link/watchdog.js';
 
-describe('the watchdog', { timeout: 30_000 }, () => {
+describe('Watchdog', { timeout: 30_000 }, () => {
   it('reports a stall with the limit', async () => {
     let told = 0;
     const dog = new Watchdog(
@@ -20,7 +20,7 @@ describe('the watchdog', { timeout: 30_000 }, () => {
     dog.close();
   });
 
-  it('says nothing of a peer while this process was stopped: its whole limit begins anew', async () => {
+  it('starts its limit again, this process was stopped', async () => {
     let clock = 0;
     let asked = 0;
     let told = false;
@@ -45,7 +45,7 @@ describe('the watchdog', { timeout: 30_000 }, () => {
     dog.close();
   });
 
-  it('says nothing while something moves, or when no read or write waits', async () => {
+  it('reports no stall, bytes move or no read or write pending', async () => {
     let moved = 0;
     let told = 0;
     const dog = new Watchdog(

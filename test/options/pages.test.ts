@@ -11,7 +11,7 @@ const page = (name: string): string =>
 const STALE = 'stale: run npm run build, then scripts/option-pages.mjs';
 
 describe('pages of options', () => {
-  it('docs/OPTIONS.md is what the table says', () => assert.equal(page('OPTIONS.md'), optionsPage(), STALE));
+  it('docs/OPTIONS.md matches the table', () => assert.equal(page('OPTIONS.md'), optionsPage(), STALE));
 
-  it('docs/ramferry.1 is what the table says', () => assert.equal(page('ramferry.1'), manualPage(), STALE));
+  it('docs/ramferry.1 matches the table', () => assert.equal(page('ramferry.1'), manualPage(), STALE));
 });

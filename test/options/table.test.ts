@@ -29,14 +29,14 @@ function probes({ kind, name }: Option): { inside: number[]; outside: number[] }
 }
 
 describe('table of options', () => {
-  it('has each option of a command once', () => {
+  it('lists each option of a command once', () => {
     for (const command of commands) {
       const names = optionsOf(command).map(({ name }) => name);
       assert.deepEqual(names, [...new Set(names)], command);
     }
   });
 
-  it('knows every option that another one excludes', () => {
+  it('contains every excluded option', () => {
     for (const { name, commands: own, excludes } of OPTIONS) {
       for (const command of own) {
         const names = optionsOf(command).map((option) => option.name);
@@ -45,13 +45,13 @@ describe('table of options', () => {
     }
   });
 
-  it('sets one variable of the environment for one option', () => {
+  it('gives each option its own environment variable', () => {
     const variables = OPTIONS.filter(({ environment }) => environment === true).map(({ name }) => name);
     const written = new Set(variables.map(environmentName));
     assert.equal(written.size, new Set(variables).size);
   });
 
-  it('offers bench chunks up to the size of a region', () => {
+  it('limits bench chunks to the size of a region', () => {
     const { kind } = OPTIONS.find(({ name }) => name === 'chunkSizes')!;
     assert.equal(kind.range!.max, REGION_BYTES);
   });
@@ -59,7 +59,7 @@ describe('table of options', () => {
 
 describe('limits', () => {
   for (const option of OPTIONS.filter(({ kind }) => kind.range !== undefined)) {
-    it(`of ${option.name} (${option.commands.join(', ')}) are those of its schema`, () => {
+    it(`of ${option.name} (${option.commands.join(', ')}) equal those of its schema`, () => {
       const { inside, outside } = probes(option);
       const schema = optionSchema(option);
       const isList = option.kind.reading === 'numbers' || option.kind.reading === 'list';
@@ -75,7 +75,7 @@ describe('limits', () => {
     });
   }
 
-  it('in features are those of the schema, and no name means two things', () => {
+  it('in features equal those of the schema, each name once', () => {
     const { limits } = features();
     for (const [name, range] of Object.entries(limits)) {
       for (const command of ['send', 'receive'] as const) {
@@ -111,7 +111,7 @@ describe('help', () => {
     });
   }
 
-  it('gives words for a default that is calculated', () => {
+  it('describes a calculated default', () => {
     for (const option of OPTIONS)
       if (typeof option.default === 'function') assert.ok(option.defaultText !== undefined, option.name);
   });

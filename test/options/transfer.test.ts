@@ -25,8 +25,8 @@ function refusal(run: () => unknown): RamferryError {
 const send = (options: object) => () => resolveSendOptions({ ...ends, ...options });
 const receive = (options: object) => () => resolveReceiveOptions({ ...ends, ...options });
 
-describe('options of send', () => {
-  it('are complete when only the ends are given', () => {
+describe('resolveSendOptions', () => {
+  it('fills in all defaults, only the ends given', () => {
     assert.deepEqual(resolveSendOptions(ends), {
       ...ends,
       compressThreads: Math.min(8, allowedCpus()),
@@ -50,7 +50,7 @@ describe('options of send', () => {
     });
   });
 
-  it('take a window as the size of chunks, and not both', () => {
+  it('sets the chunk size to the window, and refuses both together', () => {
     const { chunkSize, window } = resolveSendOptions({ ...ends, window: '32MiB' });
     assert.equal(chunkSize, 33554432);
     assert.equal(window, 33554432);
@@ -60,7 +60,7 @@ describe('options of send', () => {
     assert.match(refusal(send({ window: 16777217 })).message, /^window.*multiple of 4096/);
   });
 
-  it('take processor time in CPUs or percent of one', () => {
+  it('accepts processor time in CPUs or percent of one', () => {
     for (const [written, cpus] of [
       [1.5, 1.5],
       ['1.5', 1.5],
@@ -76,7 +76,7 @@ describe('options of send', () => {
     assert.match(refusal(send({ maxLevel: 20 })).message, /maxLevel/);
   });
 
-  it('take quantities as numbers and as people write them', () => {
+  it('accepts quantities as numbers and as texts with a unit', () => {
     const { chunkSize, maxBandwidth, memoryLimit, ioTimeout } = resolveSendOptions({
       ...ends,
       chunkSize: '512k',
@@ -91,7 +91,7 @@ describe('options of send', () => {
     assert.equal(resolveSendOptions({ ...ends, chunkSize: 65536 }).chunkSize, 65536);
   });
 
-  it('keep the signal as it is, and call callbacks with what they are for', () => {
+  it('passes the signal and callbacks on unchanged', () => {
     const { signal } = new AbortController();
     const heard: string[] = [];
     const options = resolveSendOptions({ ...ends, signal, onWarning: (message) => heard.push(message) });
@@ -124,16 +124,16 @@ describe('options of send', () => {
     [{ decompressThreads: 2 }, /^decompressThreads: no such option$/],
   ];
   for (const [options, message] of bad) {
-    it(`refuse ${JSON.stringify(options)}`, () => assert.match(refusal(send(options)).message, message));
+    it(`refuses ${JSON.stringify(options)}`, () => assert.match(refusal(send(options)).message, message));
   }
 
-  it('hint at the options there are when one is misspelt', () => {
+  it('suggests an option, misspelt name', () => {
     assert.match(refusal(send({ compressThread: 1 })).hint ?? '', /compressThreads/);
   });
 });
 
-describe('options of receive', () => {
-  it('are complete when only the ends are given', () => {
+describe('resolveReceiveOptions', () => {
+  it('fills in all defaults, only the ends given', () => {
     assert.deepEqual(resolveReceiveOptions(ends), {
       ...ends,
       decompressThreads: Math.min(2, allowedCpus()),
@@ -147,7 +147,7 @@ describe('options of receive', () => {
     });
   });
 
-  it('are not those of send', () => {
+  it('refuses options of send', () => {
     assert.match(refusal(receive({ codec: 'zstd' })).message, /^codec: no such option$/);
     assert.match(refusal(receive({ decompressThreads: 0 })).message, /^decompressThreads: /);
   });
@@ -164,12 +164,12 @@ describe('options from the environment', () => {
         .filter(([, value]) => value !== undefined),
     );
 
-  it('have the names of the options', () => {
+  it('have the upper-case names of the options', () => {
     assert.equal(environmentName('compressThreads'), 'RAMFERRY_COMPRESS_THREADS');
     assert.equal(environmentName('directIo'), 'RAMFERRY_DIRECT_IO');
   });
 
-  it('are read as what they are, and the empty ones not at all', () => {
+  it('are converted to their types, empty ones ignored', () => {
     const env = {
       RAMFERRY_COMPRESS_THREADS: '3',
       RAMFERRY_COMPRESS_LEVEL: '-5',
@@ -192,7 +192,7 @@ describe('options from the environment', () => {
     assert.deepEqual(optionsFromEnvironment(env, 'receive'), { decompressThreads: 1 });
   });
 
-  it('name the variable when they make no sense', () => {
+  it('name the variable in the error, invalid value', () => {
     const read = (env: Record<string, string>) => () => optionsFromEnvironment(env, 'send');
     assert.match(
       refusal(read({ RAMFERRY_COMPRESS_THREADS: 'two' })).message,
@@ -202,8 +202,8 @@ describe('options from the environment', () => {
   });
 });
 
-describe('variables that no option reads', () => {
-  it('are named, with the one that was probably meant', () => {
+describe('unknownVariables', () => {
+  it('names each variable with a suggestion', () => {
     const said = unknownVariables({
       RAMFERRY_CODECC: 'lz4',
       RAMFERRY_CODEC: 'lz4',

@@ -21,18 +21,18 @@ async function steps(taken: readonly number[]): Promise<number> {
 }
 
 describe('AwakeTimer', () => {
-  it('is due after all its steps', async () => {
+  it('fires after all its steps', async () => {
     assert.equal(await steps([]), 8);
     assert.equal(await steps([900, 900, 900]), 8, 'a busy host is no pause');
   });
 
-  it('counts anew after a pause, however little was left', async () => {
+  it('starts its limit again after a pause', async () => {
     assert.equal(await steps([60_000]), 9);
     assert.equal(await steps([1, 1, 1, 1, 1, 1, 1, 5000]), 16);
     assert.equal(await steps([1, 5000, 5000, 1, 1, 5000]), 14);
   });
 
-  it('is not due once it was cancelled, and can be started again', async () => {
+  it('does not fire after cancel, and can start again', async () => {
     let due = 0;
     const timer = new AwakeTimer(8, () => due++);
     timer.restart();
@@ -46,7 +46,7 @@ describe('AwakeTimer', () => {
 });
 
 describe('AwakeDeadline', () => {
-  it('counts a pause as a second', () => {
+  it('counts a pause as one second', () => {
     let clock = 5;
     const deadline = new AwakeDeadline(3000, () => clock);
     clock += 500;
@@ -58,7 +58,7 @@ describe('AwakeDeadline', () => {
     assert.equal(deadline.left, 500);
   });
 
-  it('of no limit is never over', () => {
+  it('never passes, no limit', () => {
     assert.equal(new AwakeDeadline(Infinity, () => 7).left, Infinity);
   });
 });

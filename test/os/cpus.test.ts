@@ -10,7 +10,7 @@ import { allowedCpus } from '../../src/os/cpus.js';
 const MOUNT_V2 = '30 23 0:26 / /sys/fs/cgroup rw,nosuid - cgroup2 cgroup2 rw,nsdelegate\n';
 const MOUNT_V1 = '32 31 0:29 / /sys/fs/cgroup/cpu rw - cgroup cgroup rw,cpu,cpuacct\n';
 
-describe('the number of CPUs that may be used', () => {
+describe('allowedCpus', () => {
   const roots: string[] = [];
   afterEach(async () => {
     for (const root of roots.splice(0)) await rm(root, { recursive: true });
@@ -26,11 +26,11 @@ describe('the number of CPUs that may be used', () => {
     return allowedCpus({ root, affinity });
   }
 
-  it('is the affinity where no control group can be read', async () => {
+  it('returns the affinity, no readable control group', async () => {
     assert.equal(await allowed({}, 6), 6);
   });
 
-  it('is the quota of the own group, version 2, rounded up', async () => {
+  it('returns the quota of the own group rounded up, cgroup v2', async () => {
     const files = {
       'proc/self/mountinfo': MOUNT_V2,
       'proc/self/cgroup': '0::/a/b\n',
@@ -40,7 +40,7 @@ describe('the number of CPUs that may be used', () => {
     assert.equal(await allowed(files, 2), 2);
   });
 
-  it('is the smallest quota on the way up', async () => {
+  it('returns the smallest quota of the own group and its parents', async () => {
     const files = {
       'proc/self/mountinfo': MOUNT_V2,
       'proc/self/cgroup': '0::/a/b/c\n',
@@ -51,7 +51,7 @@ describe('the number of CPUs that may be used', () => {
     assert.equal(await allowed(files), 2);
   });
 
-  it('is found in a container, where the own group is the mount point', async () => {
+  it('returns the quota in a container, own group is the mount point', async () => {
     assert.equal(
       await allowed({
         'proc/self/mountinfo': '30 23 0:26 /docker/1f /sys/fs/cgroup ro - cgroup2 cgroup rw\n',
@@ -62,7 +62,7 @@ describe('the number of CPUs that may be used', () => {
     );
   });
 
-  it('is the quota of version 1, where -1 means none', async () => {
+  it('returns the quota, cgroup v1 with -1 as none', async () => {
     const files = {
       'proc/self/mountinfo': MOUNT_V1,
       'proc/self/cgroup': '9:memory:/m\n4:cpu,cpuacct:/a\n0::/\n',
@@ -75,7 +75,7 @@ describe('the number of CPUs that may be used', () => {
     assert.equal(await allowed({ ...files, 'sys/fs/cgroup/cpu/a/cpu.cfs_quota_us': '-1\n' }), 64);
   });
 
-  it('is not confused by garbage', async () => {
+  it('returns the affinity, invalid files', async () => {
     assert.equal(
       await allowed({
         'proc/self/mountinfo': `garbage\n - \n${MOUNT_V2}`,
@@ -86,7 +86,7 @@ describe('the number of CPUs that may be used', () => {
     );
   });
 
-  it('is at least one here', () => {
+  it('returns at least one on this host', () => {
     assert.ok(allowedCpus() >= 1);
   });
 });

@@ -27,7 +27,7 @@ function run(prelude: string): { status: number | null; signal: string | null; s
 }
 
 describe('exitNow', () => {
-  it('may be called by a handler that it calls', () => {
+  it('may be called again by its own exit handler', () => {
     const script = `
       const { exitNow } = await import(${JSON.stringify(new URL('../../src/os/exit.js', import.meta.url).href)});
       process.on('exit', () => exitNow(8));
@@ -38,11 +38,11 @@ describe('exitNow', () => {
     assert.equal(status, 8);
   });
 
-  it('ends the process with its status though a thread is blocked in a write', () => {
+  it('ends the process with its status, thread blocked in a write', () => {
     assert.deepEqual(run(''), { status: 7, signal: null, stdout: 'handlers ran with 7' });
   });
 
-  it('ends it without koffi, too, by a signal', () => {
+  it('ends the process by SIGKILL, no koffi', () => {
     const without = "process.dlopen = () => { throw new Error('none'); };";
     assert.deepEqual(run(without), { status: null, signal: 'SIGKILL', stdout: 'handlers ran with 7' });
   });

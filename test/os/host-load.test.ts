@@ -7,7 +7,7 @@ import { busyLines, describeLoad } from '../../src/report/host-load.js';
 import { hostLoad, watchHostLoad } from '../../src/os/host-load.js';
 
 describe('hostLoad', () => {
-  it('calls a host busy when other programs use a quarter of it, or as many wait as there are processors', () => {
+  it('is busy, other programs use a quarter of the CPUs or one process per CPU waits', () => {
     assert.equal(hostLoad(0.4, 0.1, 2).busy, false);
     assert.equal(hostLoad(1.9, 0.4, 2).busy, false);
     assert.equal(hostLoad(0, 0.6, 2).busy, true);
@@ -16,7 +16,7 @@ describe('hostLoad', () => {
     assert.deepEqual(hostLoad(1, undefined, 2), { average: 1, cpus: 2, busy: false });
   });
 
-  it('is told in one sentence, and only when busy', () => {
+  it('is described in one sentence, busy host only', () => {
     assert.deepEqual(busyLines(hostLoad(0.4, 0.1, 2)), []);
     const [line] = busyLines(hostLoad(22.4, 1.61, 2));
     assert.match(
@@ -28,7 +28,7 @@ describe('hostLoad', () => {
 });
 
 describe('watchHostLoad', () => {
-  it('gives figures of the whole host', () => {
+  it('returns figures of the whole host', () => {
     const end = watchHostLoad();
     let sum = 0;
     for (let i = 0; i < 1e8; i++) sum += i;

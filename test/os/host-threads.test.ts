@@ -48,8 +48,8 @@ async function holder(key: HostThreadsKey, places: number): Promise<ChildProcess
 /** So little patience that a test may lose it. */
 const IMPATIENT = { patience: 20, truce: 0 };
 
-describe('threads of a host', { skip: foreign() === undefined && 'koffi has no binary here' }, () => {
-  it('are bounded over processes', async () => {
+describe('HostThreads', { skip: foreign() === undefined && 'koffi has no binary here' }, () => {
+  it('bounds threads over processes', async () => {
     const key = bound(3);
     const host = HostThreads.open(key, IMPATIENT)!;
     await holder(key, 2);
@@ -59,7 +59,7 @@ describe('threads of a host', { skip: foreign() === undefined && 'koffi has no b
     assert.equal(host.take(), true);
   });
 
-  it('come back from a process that is killed', async () => {
+  it('returns the places of a killed process', async () => {
     const key = bound(2);
     const host = HostThreads.open(key, IMPATIENT)!;
     const child = await holder(key, 2);
@@ -71,7 +71,7 @@ describe('threads of a host', { skip: foreign() === undefined && 'koffi has no b
     assert.equal(host.take(), false);
   });
 
-  it('are set by a process that waits in vain, when their maker died before it did', () => {
+  it('sets the count after a timeout, creator died before setting it', () => {
     const key = bound(2);
     systemCall('int semget(int key, int count, int flags)')(key.key, 1, 0o1600);
     const host = HostThreads.open(key, IMPATIENT)!;
@@ -81,7 +81,7 @@ describe('threads of a host', { skip: foreign() === undefined && 'koffi has no b
     assert.equal(host.take(), false);
   });
 
-  it('have one bound for each number and user', () => {
+  it('has one bound for each count and user', () => {
     assert.equal(hostThreadsKey(4).key, hostThreadsKey(4).key);
     assert.notEqual(hostThreadsKey(4).key, hostThreadsKey(2).key);
   });

@@ -31,14 +31,14 @@ describe('mountPoints', () => {
 });
 
 describe('isMountPoint', () => {
-  it('tells a mount point from any other name', () => {
+  it('distinguishes a mount point from other names', () => {
     assert.equal(isMountPoint('/proc'), true);
     assert.equal(isMountPoint(directory), false);
   });
 });
 
-describe('an output that is a mount point', { skip: whyNoMounts() }, () => {
-  it('is refused at once, its file untouched and nothing left beside it', () => {
+describe('output file that is a mount point', { skip: whyNoMounts() }, () => {
+  it('is refused at once, its file unchanged and no temporary left', () => {
     const names = { host: path.join(directory, 'host'), target: path.join(directory, 'the target') };
     fs.writeFileSync(names.host, 'as it was');
     fs.writeFileSync(names.target, '');

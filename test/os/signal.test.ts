@@ -4,14 +4,14 @@ import { describe, it } from 'node:test';
 import { Signal } from '../../src/os/signal.js';
 
 describe('Signal', () => {
-  it('wakes all that wait', async () => {
+  it('wakes all waiting callers', async () => {
     const signal = new Signal();
     const both = Promise.all([signal.wait(), signal.wait()]);
     signal.notify();
     await both;
   });
 
-  it('does not remember a notification that came before the wait', async () => {
+  it('ignores a notification before the wait', async () => {
     const signal = new Signal();
     signal.notify();
     let woken = false;
@@ -22,7 +22,7 @@ describe('Signal', () => {
     await waiting;
   });
 
-  it('waits anew after each notification', async () => {
+  it('waits again after each notification', async () => {
     const signal = new Signal();
     const first = signal.wait();
     signal.notify();

@@ -17,14 +17,14 @@ const jsonLines = (text: Buffer | string): Line[] =>
 
 const SMALL = ['--size', '8MiB', '--working-set', '1MiB', '--dirty-rate', '4MiB', '--max-rounds', '3'];
 
-describe('the simulated guest', () => {
+describe('simulated guest', () => {
   let directory: string;
   const path = (name: string): string => join(directory, name);
 
   before(async () => (directory = await mkdtemp(join(tmpdir(), 'ramferry-guest-'))));
   after(() => rm(directory, { recursive: true, force: true }));
 
-  it('has help for itself and for each of its commands', async () => {
+  it('prints help for itself and for each command', async () => {
     const all = await run(['guest', '--help']);
     assert.equal(all.status, 0);
     for (const name of ['source', 'destination', 'compare']) {
@@ -57,7 +57,7 @@ describe('the simulated guest', () => {
     });
   }
 
-  it('moves over a socket, is acknowledged and compared, and both ends report it', async () => {
+  it('moves over a socket, is acknowledged and compared, with reports at both ends', async () => {
     const destination = new Command(['guest', 'destination', `unix-listen:${path('s')}`, '--json']);
     const source = await run(['guest', 'source', `unix:${path('s')}`, '--json', ...SMALL]);
     assert.equal(source.status, 0, source.stderr);
@@ -86,7 +86,7 @@ describe('the simulated guest', () => {
     assert.equal((there['ram'] as Record<string, number>)['transferred'], ram['transferred']);
   });
 
-  it('leaves standard output to the stream, and is verified from a file', async () => {
+  it('writes only the stream to standard output, and is verified from a file', async () => {
     const source = await run(['guest', 'source', '--format', 'libxc-pv', '--one-way', '--size', '8MiB']);
     assert.equal(source.status, 0, source.stderr);
     assert.match(source.stderr, /^round 1: 2048 pages, /m);
@@ -106,7 +106,7 @@ describe('the simulated guest', () => {
     assert.match(refused.stderr, /^ramferry: ERR_STREAM_CHECKSUM: RAM /);
   });
 
-  it('refuses a guest larger than its limit, and the source says why it failed', async () => {
+  it('refuses a guest above --ram-limit, with the reason at the source', async () => {
     const listen = ['guest', 'destination', `unix-listen:${path('small')}`, '--ram-limit', '1MiB'];
     const destination = new Command(listen);
     const source = await run(['guest', 'source', `unix:${path('small')}`, '--quiet', ...SMALL]);
@@ -117,14 +117,14 @@ describe('the simulated guest', () => {
     assert.match(stderr, /ERR_STREAM_LIMIT/);
   });
 
-  it('can be interrupted while it waits', async () => {
+  it('ends on SIGINT while it waits', async () => {
     const destination = new Command(['guest', 'destination', `unix-listen:${path('wait')}`]);
     await destination.says(/listening/);
     destination.process.kill('SIGTERM');
     assert.equal((await destination.ended).status, 143);
   });
 
-  describe('compared without and with compression', () => {
+  describe('guest compare', () => {
     const COMPARE = [
       'guest',
       'compare',
@@ -136,7 +136,7 @@ describe('the simulated guest', () => {
       '1MiB',
     ];
 
-    it('prints two tables, and as JSON what they are made of', async () => {
+    it('prints two tables, and their figures as JSON', async () => {
       const { status, stdout, stderr } = await run([
         ...[...COMPARE, '--dirty-rate', '4MiB', '--rounds', '2', '--compress-threads', '1', '--json'],
       ]);
@@ -161,7 +161,7 @@ describe('the simulated guest', () => {
       assert.ok(idle!.with.send.ram.transferred < idle!.without.source.ram.transferred);
     });
 
-    it('prints text on standard output, and nothing else when quiet', async () => {
+    it('prints text on standard output, and nothing else with --quiet', async () => {
       const { status, stdout, stderr } = await run([...COMPARE, '--dirty-rate', '1MiB', '--quiet']);
       assert.equal(status, 0, stderr);
       // A busy machine may not keep up with the guest, and send warns of that however quiet it is.
@@ -173,7 +173,7 @@ describe('the simulated guest', () => {
       assert.match(text, /^without \/ with: total time \d+\.\d\d x, downtime /m);
     });
 
-    it('says which part failed, and leaves no process and no file behind', async () => {
+    it('names the failed part and leaves no process and no file', async () => {
       const own = { TMPDIR: path('temporary') };
       await mkdir(own.TMPDIR);
       const { status, stderr } = await run([...COMPARE, '--codec', 'gzip', '--quiet'], own);
@@ -183,7 +183,7 @@ describe('the simulated guest', () => {
     });
   });
 
-  it('writes a stream to a file that only its owner may read', async () => {
+  it('writes a stream to a file of mode 0600', async () => {
     const { status } = await run(['guest', 'source', path('own'), '--size', '4MiB', '--quiet']);
     assert.equal(status, 0);
     assert.equal((await stat(path('own'))).mode & 0o777, 0o600);

@@ -50,7 +50,7 @@ describe('send --dry-run', () => {
     assert.equal(plan['receiver-may-narrow'], true);
   });
 
-  it("takes no hypervisor's connection: the format must be declared", async () => {
+  it('accepts no connection and requires --format, listening input', async () => {
     const ends = [`unix-listen:${join(directory, 'in.sock')}`, 'tcp:127.0.0.1:1'];
     const refused = await run(['send', '--dry-run', ...ends]);
     assert.match(refused.stderr, /ERR_OPTION_INVALID: --format/);

@@ -74,8 +74,8 @@ function heard(socket: net.Socket, length: number): Promise<string> {
   });
 }
 
-describe('a listener that knows its peer by its first bytes', LIMIT, () => {
-  it('closes and reports strangers with address and reason, and takes the peer', async () => {
+describe('listener that identifies its peer by the first bytes', LIMIT, () => {
+  it('accepts the peer, and closes and reports strangers with address and reason', async () => {
     const { opened, warnings, connect } = await listening(RULES);
     const ports: (number | undefined)[] = [];
     for (const act of [
@@ -102,7 +102,7 @@ describe('a listener that knows its peer by its first bytes', LIMIT, () => {
     await sinkOf(channel).abort();
   });
 
-  it('takes the peer whose bytes come one at a time, and gives back every one', async () => {
+  it('accepts the peer and returns every byte, one byte at a time', async () => {
     const { opened, connect } = await listening(RULES);
     const peer = await connect();
     peer.setNoDelay(true);
@@ -117,7 +117,7 @@ describe('a listener that knows its peer by its first bytes', LIMIT, () => {
     await sinkOf(channel).abort();
   });
 
-  it('keeps a bounded number of silent connections, and closes the longest-waiting one beyond it', async () => {
+  it('keeps a bounded number of silent connections and closes the oldest beyond it', async () => {
     const { opened, warnings, connect } = await listening(RULES);
     const silent: net.Socket[] = [];
     for (let i = 0; i < MAX_WAITING + 4; i++) silent.push(await connect());
@@ -146,7 +146,7 @@ describe('a listener that knows its peer by its first bytes', LIMIT, () => {
     await rejectsWith(opened, 'ERR_INTERRUPTED');
   });
 
-  it('closes a connection that says nothing in time, where the peer speaks first', async () => {
+  it('closes a silent connection in time, peer speaks first', async () => {
     const { opened, warnings, connect } = await listening({ judge, silence: 100 });
     await gone(await connect());
     assert.match(warnings.join(), /it has not said what it is within 0\.1 s/);
@@ -165,7 +165,7 @@ describe('a listener that knows its peer by its first bytes', LIMIT, () => {
     await sinkOf(await opened).abort();
   });
 
-  it('waits beyond the time for connecting while a silent connection is open, and no longer', async () => {
+  it('extends connectTimeout only while a silent connection is open', async () => {
     const { opened, connect } = await listening(RULES, { connectTimeout: 200 });
     opened.catch(() => undefined);
     const silent = await connect();
@@ -175,10 +175,10 @@ describe('a listener that knows its peer by its first bytes', LIMIT, () => {
   });
 });
 
-describe('a listener whose peer may wait for bytes from here', LIMIT, () => {
+describe('listener whose peer may wait for its first bytes', LIMIT, () => {
   const rules: PeerRules = { ...RULES, mayWaitForUs: true };
 
-  it('opens while all are silent; what is written goes to all, and to those that come later', async () => {
+  it('opens while all are silent and writes to all, later connections too', async () => {
     const { opened, connect } = await listening(rules, { greeting: Buffer.from('hello ') });
     const first = await connect();
     const channel = await opened;
@@ -197,7 +197,7 @@ describe('a listener whose peer may wait for bytes from here', LIMIT, () => {
     await sourceOf(channel).close();
   });
 
-  it('is not ended by a connection that leaves without a byte', async () => {
+  it('continues, connection closed without a byte', async () => {
     const { opened, warnings, connect } = await listening(rules);
     const stray = await connect();
     const channel = await opened;
@@ -210,7 +210,7 @@ describe('a listener whose peer may wait for bytes from here', LIMIT, () => {
     await sinkOf(channel).abort();
   });
 
-  it('tells those that wait how it ended, and lets them go', async () => {
+  it('reports the outcome to waiting connections and closes them', async () => {
     const { opened, connect } = await listening(rules);
     const waiting = await connect();
     const channel = await opened;
