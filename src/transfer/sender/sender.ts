@@ -2,28 +2,22 @@
 // Promises the whole stream in the sink or the first error in stream order; leaves opening, closing and the final name
 // to its caller.
 
-import { encodeChunk } from '../../chunk/encode.js';
-import { Planner } from '../../chunk/plan.js';
 import type { Outlet } from '../../container/outlet.js';
 import type { StreamSums } from '../../container/sums.js';
 import { RamferryError, toRamferryError } from '../../errors.js';
 import type { Grammar } from '../../grammar/grammar.js';
 import type { ByteSink, ByteSource, PositionedInput } from '../../io/bytes.js';
-import { directPlaces, readExtent } from '../../io/file/direct.js';
+import { directPlaces } from '../../io/file/direct.js';
 import { OrderedPool } from '../../pool/ordered-pool.js';
 import type { FewerThreads, GivenThreads } from '../../pool/worker-pool.js';
-import { TASK } from '../../slot/job.js';
-import type { SlotViews } from '../../slot/layout.js';
-import { jobDone } from '../../slot/outcome.js';
 import type { DeliveryWindow } from '../pace/delivery-window.js';
 import type { TransferPlan } from '../plan/transfer-plan.js';
 import { ChunkWriter, type ChunkWriterSettings } from './chunk-writer.js';
-import { CpuGovernor } from './cpu-governor.js';
+import { ChunkDispatcher } from './dispatcher.js';
 import { openOutlet } from './open-outlet.js';
 import { COMPRESS_ENTRY } from '../../os/entries.js';
 import { feedExtents } from './extent-feeder.js';
-import { type ChunkTaker, StreamFeeder } from './feeder.js';
-import type { Cut } from './filler.js';
+import { StreamFeeder } from './feeder.js';
 import type { RoundCounter } from '../statistics/rounds.js';
 import type { Statistics } from '../statistics/statistics.js';
 import type { StoreMemory } from '../../store/shared.js';
@@ -76,7 +70,7 @@ function directBase(file: PositionedInput, arena: SharedArrayBuffer): number {
   });
 }
 
-export class Sender implements ChunkTaker {
+export class Sender {
   readonly #plan: TransferPlan;
   readonly #ends: SenderEnds;
   readonly #with: SenderCollaborators;
@@ -84,13 +78,11 @@ export class Sender implements ChunkTaker {
   readonly #pool: OrderedPool;
   readonly #writer: ChunkWriter;
   readonly #store: SendingStore | undefined;
-  readonly #admit: (() => Promise<void> | undefined) | undefined;
-  #sequence = 0;
+  readonly #dispatcher: ChunkDispatcher;
   /** The input ended where its format says that it ends. */
   #complete = false;
   /** The input broke off. */
   #incomplete: RamferryError | undefined;
-  #inlinePlanner: Planner | undefined;
   #feeder: StreamFeeder | undefined;
 
   constructor(plan: TransferPlan, ends: SenderEnds, collaborators: SenderCollaborators) {
@@ -99,12 +91,16 @@ export class Sender implements ChunkTaker {
     this.#with = collaborators;
     this.#outlet = ends.outlet ?? openOutlet(plan);
     const { slots, storeBytes } = plan.memory;
-    const { maxCpu } = plan.pace;
-    const governor = maxCpu === undefined ? undefined : new CpuGovernor(maxCpu);
-    this.#admit = governor && (() => governor.admit());
     const atOnce = ends.sink.writeAll === undefined ? 1 : Math.floor(slots.slots / 3);
     this.#store = SendingStore.open(storeBytes, slots.slots, collaborators.storeMemory);
     this.#pool = this.#openPool(atOnce);
+    this.#dispatcher = new ChunkDispatcher(plan, {
+      ends,
+      outlet: this.#outlet,
+      pool: this.#pool,
+      store: this.#store,
+      chooser: collaborators.chooser,
+    });
     this.#writer = new ChunkWriter({
       ...collaborators,
       sink: ends.sink,
@@ -226,7 +222,7 @@ export class Sender implements ChunkTaker {
     const { source, head = NOTHING, grammar } = this.#ends;
     const { chunkSize } = this.#plan.coding;
     if (grammar === undefined) {
-      await feedExtents(source.file!, this.#pool, chunkSize, this);
+      await feedExtents(source.file!, this.#pool, chunkSize, this.#dispatcher);
       this.#with.onInputEnd?.(source.file!.size);
       this.#complete = true;
       return;
@@ -240,7 +236,7 @@ export class Sender implements ChunkTaker {
       regions: this.#outlet.regions,
       identities: this.#store !== undefined,
       flushAfter: this.#plan.pace.flushAfter,
-      taker: this,
+      taker: this.#dispatcher,
       rounds: this.#with.rounds,
     }));
     await feeder.run().catch((thrown: unknown) => {
@@ -249,68 +245,5 @@ export class Sender implements ChunkTaker {
     });
     this.#with.onInputEnd?.(feeder.offset);
     this.#complete = grammar.state === 'done';
-  }
-
-  async take(index: number, cut: Cut): Promise<void> {
-    const slot = this.#pool.slots[index]!;
-    const job = slot.encode;
-    const { codec, level } = this.#plan.coding;
-    const { selfCheck, waitThread } = this.#plan.work;
-    const { chooser } = this.#with;
-    const outlet = this.#outlet;
-    const admit = this.#admit;
-    job.endsInImageHeader = cut.header === 'image';
-    job.markFollows = cut.header === 'domain';
-    job.totalsFollow = cut.header === undefined && cut.totals;
-    // Noted here: when the slot leaves, the grammar may be in another stream of the same input.
-    job.bigEndian = this.#ends.grammar?.bigEndian === true;
-    const compressed = cut.pageData || (cut.rest === true && outlet.compressesRest !== false);
-    job.unstructured = cut.rest === true;
-    if (cut.length === 0 || (outlet.regions && !compressed)) {
-      job.verbatim = true;
-      this.#pool.pushDone(index);
-      return;
-    }
-    if (admit !== undefined) await admit();
-    job.task = outlet.task;
-    job.outputOffset = outlet.prefix;
-    job.segmentCount = cut.segments;
-    job.codec = codec;
-    job.level = level;
-    job.selfCheck = selfCheck;
-    chooser?.prepare(job);
-    job.sequence = this.#sequence++;
-    if (waitThread || outlet.task !== TASK.encode || this.#pool.hasFreeWorker) {
-      await this.#store?.enter(slot, cut.identities!);
-      this.#pool.push(index);
-      return;
-    }
-    this.#store?.skip(job.sequence);
-    await this.#storeInline(slot);
-    this.#pool.busy++;
-    this.#pool.pushDone(index);
-  }
-
-  /** No worker is free, and `compress-wait-thread` is off: the main thread sends the chunk uncompressed. */
-  async #storeInline(slot: SlotViews): Promise<void> {
-    const { encode: job } = slot;
-    const { inputLength: length, segmentCount, readAt, sequence, offset } = job;
-    if (readAt >= 0) {
-      const { fd, alignment } = this.#ends.source.file!;
-      readExtent(fd, slot.input, length, readAt, alignment);
-    }
-    this.#inlinePlanner ??= new Planner(this.#plan.coding.chunkSize);
-    const { length: recordLength } = await encodeChunk(
-      this.#inlinePlanner,
-      { front: slot.front, length, segments: slot.segments, segmentCount },
-      {
-        place: { sequence, needs: 0, offset },
-        coding: { codec: undefined, level: 0, storeOnly: true },
-      },
-      slot.output,
-      job.outputOffset,
-    );
-    job.outputLength = recordLength;
-    jobDone(slot);
   }
 }
