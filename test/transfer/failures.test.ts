@@ -1,5 +1,4 @@
-// Transfers that fail: whoever is at fault, the error has the right name, both sides hear of it, nothing hangs, and no
-// output is left.
+// Transfers that fail on either side: the error has the right code, both sides report it, nothing hangs, and no output is left.
 
 import assert from 'node:assert/strict';
 import { Buffer } from 'node:buffer';
@@ -48,13 +47,13 @@ async function sendTo(
   return { error: outcome, peer: await done };
 }
 
-describe('the handshake', () => {
+describe('handshake', () => {
   const asked = { codec: 'zstd', chunkSize: '1MiB' } as const;
   const refusals: [name: string, hello: () => Buffer, text: RegExp][] = [
     ['another version', () => introduction({ versions: [2] }), /stream version/],
     ['no zstd', () => introduction({ codecs: ['none', 'lz4'] }), /none, lz4/],
     ['small chunks only', () => introduction({ maxChunk: 65_536 }), /chunk size/],
-    ['chunks too small for anybody', () => introduction({ maxChunk: 65_535 }), /chunk size/],
+    ['chunks too small for any sender', () => introduction({ maxChunk: 65_535 }), /chunk size/],
     ['little memory', () => introduction({ memory: 1000 }), /memory/],
     ['another protocol', () => Buffer.from('HTTP/1.1 400 Bad Request\r\n\r\n'), /ramferry receive/],
     [
@@ -69,7 +68,7 @@ describe('the handshake', () => {
     ],
   ];
   for (const [name, hello, text] of refusals) {
-    it(`with a receiver of ${name} ends before a byte was sent`, LIMIT, async () => {
+    it(`fails before a byte is sent, receiver of ${name}`, LIMIT, async () => {
       const { error, peer } = await sendTo(async (talking) => {
         talking.say(hello());
         await talking.ended;
@@ -80,7 +79,7 @@ describe('the handshake', () => {
     });
   }
 
-  it('narrows what the user left open to what the receiver has', LIMIT, async () => {
+  it('narrows codec and chunk size that the user did not name', LIMIT, async () => {
     for (const [hello, codec, largest] of [
       [{ codecs: ['brotli', 'none', 'lz4'] }, 'lz4', MIB],
       [{ codecs: ['none'], maxChunk: 65_536 }, 'none', 65_536],
@@ -112,25 +111,21 @@ describe('the handshake', () => {
     }
   });
 
-  it(
-    'leaves no choice but to refuse when the receiver’s chunks cannot hold what a grammar holds back',
-    LIMIT,
-    async () => {
-      for (const maxChunk of [1, 4096, 65_535]) {
-        const { error, peer } = await sendTo(
-          async (talking) => {
-            talking.say(introduction({ maxChunk }));
-            await talking.ended;
-          },
-          { input: `exec:cat ${busyFile}` },
-        );
-        assert.equal(error.code, 'ERR_LINK_NEGOTIATION');
-        assert.equal(peer.received.length, 0);
-      }
-    },
-  );
+  it('refuses a receiver whose chunks cannot hold what a grammar holds back', LIMIT, async () => {
+    for (const maxChunk of [1, 4096, 65_535]) {
+      const { error, peer } = await sendTo(
+        async (talking) => {
+          talking.say(introduction({ maxChunk }));
+          await talking.ended;
+        },
+        { input: `exec:cat ${busyFile}` },
+      );
+      assert.equal(error.code, 'ERR_LINK_NEGOTIATION');
+      assert.equal(peer.received.length, 0);
+    }
+  });
 
-  it('byte by byte is understood', LIMIT, async () => {
+  it('succeeds, messages byte by byte', LIMIT, async () => {
     const { error, peer } = await sendTo(async (talking) => {
       for (const byte of Buffer.concat([introduction({ codecs: [] })])) {
         talking.say(Buffer.of(byte));
@@ -142,24 +137,24 @@ describe('the handshake', () => {
     assert.equal(peer.received.length, 0);
   });
 
-  it('with a peer that closes without a word is an error of the link', LIMIT, async () => {
+  it('fails with ERR_LINK_NEGOTIATION, peer closes without a byte', LIMIT, async () => {
     const { error } = await sendTo(() => Promise.resolve());
     assert.ok(['ERR_LINK_NEGOTIATION', 'ERR_LINK_CLOSED'].includes(error.code), error.code);
   });
 
-  it('with a peer that stays silent ends by the time limit', LIMIT, async () => {
+  it('fails after io-timeout, silent peer', LIMIT, async () => {
     const { error } = await sendTo((talking) => talking.ended, { ioTimeout: 100 });
     assert.ok(['ERR_LINK_NEGOTIATION', 'ERR_LINK_TIMEOUT'].includes(error.code), error.code);
   });
 
-  it('is left out when both sides say so', LIMIT, async () => {
+  it('is left out with one-way on both sides', LIMIT, async () => {
     const { bytes } = await carry(place, 'unix', busyFile, { oneWay: true }, { oneWay: true });
     assert.ok(bytes.equals(busy));
   });
 });
 
-describe('a sender whose receiver fails', () => {
-  it('after everything was sent reports ERR_PEER_FAILED with its reason', LIMIT, async () => {
+describe('send, failing receiver', () => {
+  it('rejects with ERR_PEER_FAILED and the reason, failure after the whole stream', LIMIT, async () => {
     const { error, peer } = await sendTo(async (talking) => {
       talking.say(introduction());
       await talking.ended;
@@ -173,7 +168,7 @@ describe('a sender whose receiver fails', () => {
     assert.ok(peer.received.length > 64);
   });
 
-  it('in the middle of the stream stops and reports its reason', LIMIT, async () => {
+  it('stops with ERR_PEER_FAILED and the reason, failure within the stream', LIMIT, async () => {
     const large = place.file('large', Buffer.concat(Array<Uint8Array>(64).fill(noise(MIB))));
     const { error, peer } = await sendTo(
       async (talking) => {
@@ -191,7 +186,7 @@ describe('a sender whose receiver fails', () => {
     assert.ok(peer.received.length < 64 * MIB);
   });
 
-  it('that goes away silently is never a success', LIMIT, async () => {
+  it('never succeeds, receiver closes without a result', LIMIT, async () => {
     for (const after of [0, 1000, Infinity]) {
       const { error } = await sendTo(async (talking) => {
         talking.say(introduction());
@@ -202,7 +197,7 @@ describe('a sender whose receiver fails', () => {
     }
   });
 
-  it('that says something unknown is told by name', LIMIT, async () => {
+  it('rejects an unknown control message with ERR_LINK_NEGOTIATION', LIMIT, async () => {
     const { error } = await sendTo(async (talking) => {
       talking.say(introduction());
       talking.say(writeMessage(77, Buffer.alloc(3)));
@@ -212,7 +207,7 @@ describe('a sender whose receiver fails', () => {
     assert.match(error.message, /type 77/);
   });
 
-  it('whose words are damaged on the way is no success', LIMIT, async () => {
+  it('never succeeds, control messages damaged', LIMIT, async () => {
     const { error } = await sendTo(async (talking) => {
       talking.say(introduction());
       await talking.ended;
@@ -225,7 +220,7 @@ describe('a sender whose receiver fails', () => {
     assert.match(error.message, /ERR_STREAM_CHECKSUM/);
   });
 
-  it('hears of a command that fails at the very end, and so does the receiver', LIMIT, async () => {
+  it('rejects on both sides, output command fails at the very end', LIMIT, async () => {
     const { ready, result } = listening((onListening) =>
       receive({
         input: `unix-listen:${place.path('socket')}`,
@@ -245,26 +240,30 @@ describe('a sender whose receiver fails', () => {
     ]);
   });
 
-  it('learns beforehand what the receiver’s memory allows, and may try again', LIMIT, async () => {
-    const output = place.path('learnt');
-    const warnings: string[] = [];
-    const { ready, result } = listening((onListening) =>
-      receive({
-        input: `unix-listen:${place.path('socket')}`,
-        output,
-        memoryLimit: '160MiB',
-        decompressThreads: 1,
-        onListening,
-        onWarning: (text) => warnings.push(text),
-      }),
-    );
-    const to = await ready;
-    const large = { compressThreads: 1, chunkSize: '16MiB', memoryLimit: '1GiB' };
-    await assert.rejects(send({ input: busyFile, output: to, ...large }), isTyped('ERR_LINK_NEGOTIATION'));
-    assert.ok(!place.names().some((name) => name.includes('learnt')));
-    await Promise.all([send({ input: busyFile, output: to, compressThreads: 1 }), result]);
-    assert.match(warnings.join(), /a local process: it closed without a byte/);
-  });
+  it(
+    'refuses before sending what the receiver’s memory does not hold; a second sender may connect',
+    LIMIT,
+    async () => {
+      const output = place.path('learnt');
+      const warnings: string[] = [];
+      const { ready, result } = listening((onListening) =>
+        receive({
+          input: `unix-listen:${place.path('socket')}`,
+          output,
+          memoryLimit: '160MiB',
+          decompressThreads: 1,
+          onListening,
+          onWarning: (text) => warnings.push(text),
+        }),
+      );
+      const to = await ready;
+      const large = { compressThreads: 1, chunkSize: '16MiB', memoryLimit: '1GiB' };
+      await assert.rejects(send({ input: busyFile, output: to, ...large }), isTyped('ERR_LINK_NEGOTIATION'));
+      assert.ok(!place.names().some((name) => name.includes('learnt')));
+      await Promise.all([send({ input: busyFile, output: to, compressThreads: 1 }), result]);
+      assert.match(warnings.join(), /a local process: it closed without a byte/);
+    },
+  );
 });
 
 /** Receives from a peer that sends these bytes and closes. */
@@ -290,7 +289,7 @@ async function receiveFrom(
   return { error, peer };
 }
 
-describe('a receiver whose sender fails', () => {
+describe('receive, failing sender', () => {
   const nothingLeft = (): void => {
     assert.deepEqual(
       place.names().filter((name) => name.includes('restored')),
@@ -298,7 +297,7 @@ describe('a receiver whose sender fails', () => {
     );
   };
 
-  it('leaves no output behind, and tells the sender why', LIMIT, async () => {
+  it('leaves no output, and tells the sender the reason', LIMIT, async () => {
     const stream = await encodeStream(busy.subarray(0, 300_000));
     const damaged = Buffer.from(stream);
     damaged[stream.length - 200]! ^= 1;
@@ -317,7 +316,7 @@ describe('a receiver whose sender fails', () => {
     }
   });
 
-  it('leaves a file that was there before as it was', LIMIT, async () => {
+  it('keeps an existing output file', LIMIT, async () => {
     const stream = place.file('stream', (await encodeStream(busy.subarray(0, 300_000))).subarray(0, 20_000));
     const output = place.file('precious', Buffer.from('precious'));
     await assert.rejects(receive({ input: stream, output }), isTyped('ERR_OUTPUT_EXISTS'));
@@ -325,7 +324,7 @@ describe('a receiver whose sender fails', () => {
     assert.equal(readFileSync(output, 'utf8'), 'precious');
   });
 
-  it('that goes silent in the middle of a record ends by the time limit', LIMIT, async () => {
+  it('fails after io-timeout, sender silent within a record', LIMIT, async () => {
     const socket = place.path('socket');
     const { ready, result } = listening((onListening) =>
       receive({
@@ -345,8 +344,8 @@ describe('a receiver whose sender fails', () => {
   });
 });
 
-describe('a memory limit', () => {
-  it('that is too small is told before anything is made', LIMIT, async () => {
+describe('memory limit', () => {
+  it('rejects with ERR_MEMORY_LIMIT before it opens anything, too small', LIMIT, async () => {
     const output = place.path('never');
     const options = {
       input: busyFile,
@@ -371,8 +370,8 @@ describe('a memory limit', () => {
   });
 });
 
-describe('an input file', () => {
-  it('that shrinks while it is sent is ERR_INPUT_CHANGED, and leaves no stream', LIMIT, async () => {
+describe('send, input file changes', () => {
+  it('rejects with ERR_INPUT_CHANGED and leaves no stream, file shrinks', LIMIT, async () => {
     const input = place.file('shrinking', Buffer.concat(Array<Uint8Array>(64).fill(noise(MIB))));
     const begun = place.path('begun');
     // The link takes nothing yet: what is under way is bounded by the slots, the rest is read later.
@@ -402,22 +401,18 @@ describe('an input file', () => {
   ];
   for (const [what, change] of changes) {
     for (const [way, options] of ways) {
-      it(
-        `that ${what} while it is sent ${way} is ERR_INPUT_CHANGED, and nothing is published`,
-        LIMIT,
-        async () => {
-          const input = place.file('changing', noise(4 * MIB));
-          const output = place.path('published');
-          const [received, sent] = await carryChanging(input, output, () => change(input), options);
-          assert.equal(sent, 'ERR_INPUT_CHANGED');
-          assert.notEqual(received, 'completed');
-          assert.ok(!existsSync(output));
-        },
-      );
+      it(`rejects with ERR_INPUT_CHANGED and publishes nothing, file ${what}, ${way}`, LIMIT, async () => {
+        const input = place.file('changing', noise(4 * MIB));
+        const output = place.path('published');
+        const [received, sent] = await carryChanging(input, output, () => change(input), options);
+        assert.equal(sent, 'ERR_INPUT_CHANGED');
+        assert.notEqual(received, 'completed');
+        assert.ok(!existsSync(output));
+      });
     }
   }
 
-  it('that is inherited and grows while it is sent is ERR_INPUT_CHANGED', LIMIT, async () => {
+  it('rejects with ERR_INPUT_CHANGED, inherited file grows', LIMIT, async () => {
     const input = place.file('inherited', noise(4 * MIB));
     const fd = openSync(input, 'r');
     const grow = (): void => appendFileSync(input, noise(1));
@@ -426,7 +421,7 @@ describe('an input file', () => {
     assert.equal(sent, 'ERR_INPUT_CHANGED');
   });
 
-  it('that gets another name, owner or mode while it is sent is sent as ever', LIMIT, async () => {
+  it('sends a file whose name, owner or mode changes meanwhile', LIMIT, async () => {
     const input = place.file('moving', noise(4 * MIB));
     const output = place.path('moved');
     const move = (): void => {
@@ -475,14 +470,14 @@ async function carryChanging(
   return Promise.all([received, outcome(sent)]);
 }
 
-describe('an abort', () => {
+describe('abort', () => {
   const cases: [name: string, reason: unknown, code: ErrorCode][] = [
     ['without a reason', undefined, 'ERR_INTERRUPTED'],
     ['with an error of ours', new RamferryError('ERR_TERMINATED', 'SIGTERM'), 'ERR_TERMINATED'],
     ['with any other reason', 'just so', 'ERR_INTERRUPTED'],
   ];
   for (const [name, reason, code] of cases) {
-    it(`${name} ends a sender in the middle, and nothing is left`, LIMIT, async () => {
+    it(`ends a sender within the stream and leaves no output, ${name}`, LIMIT, async () => {
       const controller = new AbortController();
       const output = place.path('aborted');
       const sending = send({
@@ -498,7 +493,7 @@ describe('an abort', () => {
       assert.ok(!place.names().some((each) => each.includes('aborted')));
     });
 
-    it(`${name} ends both sides of a connection`, LIMIT, async () => {
+    it(`ends both sides of a connection, ${name}`, LIMIT, async () => {
       const controller = new AbortController();
       const output = place.path('aborted');
       let flows!: () => void;
@@ -527,7 +522,7 @@ describe('an abort', () => {
     });
   }
 
-  it('before anything has begun ends at once', LIMIT, async () => {
+  it('ends at once, before anything has begun', LIMIT, async () => {
     const signal = AbortSignal.abort();
     const output = place.path('aborted');
     await assert.rejects(send({ input: busyFile, output, signal }), isTyped('ERR_INTERRUPTED'));
@@ -535,7 +530,7 @@ describe('an abort', () => {
     assert.ok(!place.names().some((each) => each.includes('aborted')));
   });
 
-  it('at any moment of a transfer leaves the whole output or none', LIMIT, async () => {
+  it('leaves the whole output or none, at any moment', LIMIT, async () => {
     const stream = place.file('stream', await encodeStream(busy));
     for (let wait = 0; wait < 200; wait += 25) {
       const controller = new AbortController();
@@ -564,8 +559,8 @@ describe('an abort', () => {
   });
 });
 
-describe('a first message that comes late', () => {
-  it('is waited for, and nothing is sent before', LIMIT, async () => {
+describe('late hello', () => {
+  it('is waited for, and no byte is sent before', LIMIT, async () => {
     const { error, peer } = await sendTo(async (talking) => {
       await setTimeout(100);
       assert.equal(talking.received.length, 0);

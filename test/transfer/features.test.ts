@@ -1,4 +1,4 @@
-// `features`: what it says about limits is what the options take.
+// The limits that `features` shows are those of the options.
 
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
@@ -8,12 +8,12 @@ import { resolveSendOptions } from '../../src/options/transfer.js';
 import { LIMITS } from '../../src/options/limits.js';
 
 describe('features', () => {
-  it('shows every limit of the options as it is', () => {
+  it('shows every limit of the options', () => {
     const { limits } = features();
     for (const [name, range] of Object.entries(LIMITS)) assert.deepEqual(limits[name], range, name);
   });
 
-  it('shows limits that the options take, and refuse beyond', () => {
+  it('shows limits that the options accept, and reject beyond', () => {
     const { limits } = features();
     for (const option of ['chunkSize', 'window', 'flushAfter', 'downtimeLimit'] as const) {
       const { min, max } = limits[option]!;

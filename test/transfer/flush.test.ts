@@ -1,4 +1,4 @@
-// A writer that stalls: what it has written arrives while it waits, although no chunk is full and no input has ended.
+// A stalled writer: its bytes arrive while it waits, although no chunk is full and the input has not ended.
 
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
@@ -67,17 +67,17 @@ async function stalls(
   assert.ok(output.bytes.equals(bytes));
 }
 
-describe('a writer that stalls', { timeout: 60_000 }, () => {
+describe('flush, stalled writer', { timeout: 60_000 }, () => {
   const text = Buffer.from('a question, and then nothing until the answer has come; '.repeat(200));
   const anywhere = [1, 2, 57, 4095, 4096, 4097, 9000];
 
-  it('anywhere in bytes of no format: all of them arrive', async () => {
+  it('delivers all bytes, opaque input stalls anywhere', async () => {
     for (const options of [{}, { method: 'stream' }, { method: 'stream', codec: 'lz4' }] as const) {
       await stalls(text, 'opaque', anywhere, options);
     }
   });
 
-  it('anywhere in a stream of QEMU: all bytes arrive', async () => {
+  it('delivers all bytes, QEMU stream stalls anywhere', async () => {
     for (const { bytes } of [precopy(), postcopy()]) {
       for (const method of ['xenguest', 'stream'] as const) {
         await stalls(bytes, 'qemu', [5, 8, 100, 101, 5000, 9001, bytes.length - 3], { method });
@@ -85,12 +85,12 @@ describe('a writer that stalls', { timeout: 60_000 }, () => {
     }
   });
 
-  it('anywhere in a Xen stream: all bytes arrive with method stream', async () => {
+  it('delivers all bytes, Xen stream stalls anywhere, method stream', async () => {
     const bytes = new XenStream().pvGuest().bytes();
     await stalls(bytes, 'libxc', [13, 30, 44, 47, 300, 5001, 9001], { method: 'stream' });
   });
 
-  it('between the records and pages of a Xen stream: all bytes arrive with method xenguest', async () => {
+  it('delivers all bytes, Xen stream stalls between records and pages, method xenguest', async () => {
     for (const bigEndian of [false, true]) {
       const stream = new XenStream({ bigEndian }).image().record(REC.pvInfo, Buffer.alloc(8));
       const places = [40, stream.length];
@@ -103,7 +103,7 @@ describe('a writer that stalls', { timeout: 60_000 }, () => {
     }
   });
 
-  it('inside a page of a Xen stream: what the pages before it hold has arrived', async () => {
+  it('delivers the pages before, Xen stream stalls inside a page', async () => {
     const stream = new XenStream().image().pageData(range(0, 3)).end();
     const bytes = stream.bytes();
     const first = 40 + 8 + 8 + 3 * 8;
@@ -117,7 +117,7 @@ describe('a writer that stalls', { timeout: 60_000 }, () => {
     await sending;
   });
 
-  it('in a wrapping: all bytes arrive', async () => {
+  it('delivers all bytes, input stalls in a wrapping', async () => {
     const bytes = smallXlStream();
     await stalls(bytes, 'xl', [51, 67, 75, bytes.length - 40, bytes.length - 8], {});
   });

@@ -1,5 +1,5 @@
-// The golden streams, written from the specification by hand: the receiver reads each, and refuses each that breaks a
-// rule, for the right reason.
+// The golden streams, written by hand from the specification: the receiver decodes each valid one, and rejects each invalid one for
+// the right reason.
 
 import assert from 'node:assert/strict';
 import { Buffer } from 'node:buffer';
@@ -43,12 +43,12 @@ const REASONS: readonly (readonly [RegExp, ErrorCode])[] = [
 describe('golden streams', () => {
   const names = readdirSync(GOLDEN).filter((name) => name.endsWith('.hex'));
 
-  it('there are some', () => {
+  it('exist', () => {
     assert.ok(names.length > 10);
   });
 
   for (const name of names) {
-    it(`${name} decodes to what is expected`, async () => {
+    it(`${name} decodes to the expected bytes`, async () => {
       const decoded = await decodeStream(fromHex(text(name)));
       const [digest, length] = text(name.replace(/hex$/, 'expected')).trim().split(' ');
       assert.equal(decoded.length, Number(length));
@@ -57,13 +57,13 @@ describe('golden streams', () => {
   }
 });
 
-describe('streams that break a rule', () => {
+describe('invalid streams', () => {
   const cases = text('refused.txt')
     .split('\n')
     .filter((line) => line !== '' && !line.startsWith('#'))
     .map((line) => line.split(' ') as [string, string]);
 
-  it('are refused, each for its reason and with its place', async () => {
+  it('are rejected, each with its reason and offset', async () => {
     assert.ok(cases.length > 50);
     await forEachOf(cases, async ([name, hex]) => {
       const [, code] = REASONS.find(([pattern]) => pattern.test(name))!;

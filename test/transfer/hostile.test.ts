@@ -45,7 +45,7 @@ function rejects(
   });
 }
 
-describe('a native stream', () => {
+describe('native stream', () => {
   /** Four chunks, two of them hard to compress. */
   const bytes = Buffer.concat([memoryLike(CHUNK), noise(2 * CHUNK), Buffer.alloc(5000, 9)]);
   const other = Buffer.concat([bytes.subarray(0, CHUNK), noise(2 * CHUNK, 99), Buffer.alloc(5000, 9)]);
@@ -64,7 +64,7 @@ describe('a native stream', () => {
     assert.equal(parts.records.length, 4);
   });
 
-  it('comes back whatever the pieces in which it arrives', LIMIT, async () => {
+  it('decodes, in pieces of any size', LIMIT, async () => {
     for (const piece of [1, 7, 79, 4097, CHUNK]) {
       const wanted = piece === 1 ? bytes.subarray(0, 20_000) : bytes;
       const wire = piece === 1 ? await encodeStream(wanted) : stream;
@@ -77,28 +77,24 @@ describe('a native stream', () => {
     }
   });
 
-  it('of no bytes at all comes back', async () => {
+  it('decodes, empty input', async () => {
     assert.equal((await decodeStream(empty)).length, 0);
   });
 
-  it(
-    'cut off anywhere is ERR_STREAM_TRUNCATED, with the record and the offset of the cut',
-    LIMIT,
-    async () => {
-      const { head, records } = takeApart(small);
-      const [record] = records;
-      const ends = [head.length, head.length + record!.length, small.length];
-      const cuts = [...Array(small.length).keys()].filter((cut) => cut <= ends[1]! || cut % 11 === 0);
-      await forEachOf(cuts, async (cut) => {
-        await rejects(small.subarray(0, cut), 'ERR_STREAM_TRUNCATED', {
-          record: ends.findIndex((end) => cut < end),
-          offset: cut,
-        });
+  it('rejects with ERR_STREAM_TRUNCATED, record and offset, cut at any byte', LIMIT, async () => {
+    const { head, records } = takeApart(small);
+    const [record] = records;
+    const ends = [head.length, head.length + record!.length, small.length];
+    const cuts = [...Array(small.length).keys()].filter((cut) => cut <= ends[1]! || cut % 11 === 0);
+    await forEachOf(cuts, async (cut) => {
+      await rejects(small.subarray(0, cut), 'ERR_STREAM_TRUNCATED', {
+        record: ends.findIndex((end) => cut < end),
+        offset: cut,
       });
-    },
-  );
+    });
+  });
 
-  it('with any one bit flipped is a typed error: all bits of one without chunks', LIMIT, async () => {
+  it('rejects with a typed error, any bit of a stream without chunks flipped', LIMIT, async () => {
     await forEachOf([...Array(empty.length * 8).keys()], async (bit) => {
       const damaged = Buffer.from(empty);
       damaged[bit >> 3]! ^= 1 << (bit & 7);
@@ -106,31 +102,25 @@ describe('a native stream', () => {
     });
   });
 
-  it(
-    'with any one bit flipped is a typed error: some bits of every part of one with a chunk',
-    LIMIT,
-    async () => {
-      const bits = [...Array(small.length).keys()]
-        .filter((at) => at % 8 === 0)
-        .map((at) => at * 8 + (at % 8));
-      await forEachOf(bits, async (bit) => {
-        const damaged = Buffer.from(small);
-        damaged[bit >> 3]! ^= 1 << (bit & 7);
-        await assert.rejects(
-          decodeStream(damaged),
-          (thrown) => {
-            isTyped()(thrown);
-            assert.ok((thrown as RamferryError).place.offset !== undefined);
-            return true;
-          },
-          `bit ${bit}`,
-        );
-      });
-    },
-  );
+  it('rejects with a typed error, bits of every part of a stream with a chunk flipped', LIMIT, async () => {
+    const bits = [...Array(small.length).keys()].filter((at) => at % 8 === 0).map((at) => at * 8 + (at % 8));
+    await forEachOf(bits, async (bit) => {
+      const damaged = Buffer.from(small);
+      damaged[bit >> 3]! ^= 1 << (bit & 7);
+      await assert.rejects(
+        decodeStream(damaged),
+        (thrown) => {
+          isTyped()(thrown);
+          assert.ok((thrown as RamferryError).place.offset !== undefined);
+          return true;
+        },
+        `bit ${bit}`,
+      );
+    });
+  });
 
   it(
-    'with records lost, repeated or exchanged is ERR_STREAM_ORDER, at the first that is wrong',
+    'rejects with ERR_STREAM_ORDER at the first wrong record, records lost, repeated or exchanged',
     LIMIT,
     async () => {
       const { head, records, end } = parts;
@@ -151,36 +141,32 @@ describe('a native stream', () => {
     },
   );
 
-  it(
-    'whose last chunk was lost, or a chunk exchanged for another stream’s, shows at END',
-    LIMIT,
-    async () => {
-      const { head, records, end } = parts;
-      const offset = stream.length - end.length;
-      await rejects(putTogether({ head, records: records.slice(0, 3), end }), 'ERR_STREAM_TOTALS', {
-        record: 4,
-      });
-      const exchanged = records.map((record, index) => (index === 1 ? otherParts.records[1]! : record));
-      assert.ok(!exchanged[1]!.equals(records[1]!));
-      await rejects(putTogether({ head, records: exchanged, end }), 'ERR_STREAM_TOTALS', {
-        record: 5,
-        offset,
-      });
-      await rejects(putTogether({ head, records, end: otherParts.end }), 'ERR_STREAM_TOTALS', {
-        record: 5,
-        offset,
-      });
-      await rejects(putTogether({ head, records: [], end }), 'ERR_STREAM_TOTALS', { record: 1, offset: 64 });
-    },
-  );
+  it('rejects at END, last chunk lost or a chunk of another stream', LIMIT, async () => {
+    const { head, records, end } = parts;
+    const offset = stream.length - end.length;
+    await rejects(putTogether({ head, records: records.slice(0, 3), end }), 'ERR_STREAM_TOTALS', {
+      record: 4,
+    });
+    const exchanged = records.map((record, index) => (index === 1 ? otherParts.records[1]! : record));
+    assert.ok(!exchanged[1]!.equals(records[1]!));
+    await rejects(putTogether({ head, records: exchanged, end }), 'ERR_STREAM_TOTALS', {
+      record: 5,
+      offset,
+    });
+    await rejects(putTogether({ head, records, end: otherParts.end }), 'ERR_STREAM_TOTALS', {
+      record: 5,
+      offset,
+    });
+    await rejects(putTogether({ head, records: [], end }), 'ERR_STREAM_TOTALS', { record: 1, offset: 64 });
+  });
 
-  it('with anything behind its END is ERR_STREAM_TRAILING', LIMIT, async () => {
+  it('rejects bytes behind END with ERR_STREAM_TRAILING', LIMIT, async () => {
     for (const extra of [Buffer.alloc(1), Buffer.from('more'), stream, parts.end]) {
       await rejects(Buffer.concat([stream, extra]), 'ERR_STREAM_TRAILING', { offset: stream.length });
     }
   });
 
-  it('with rubbish in place of a record is ERR_STREAM_FORMAT', LIMIT, async () => {
+  it('rejects random bytes in place of a record with ERR_STREAM_FORMAT', LIMIT, async () => {
     const { head, records, end } = parts;
     for (const type of [0, 3, 0xffff_ffff]) {
       const rubbish = Buffer.from(records[1]!);
@@ -190,7 +176,7 @@ describe('a native stream', () => {
     }
   });
 
-  describe('with hostile lengths', () => {
+  describe('hostile lengths', () => {
     const fields: [name: string, at: number, bytes: 4 | 8, codes: readonly ErrorCode[]][] = [
       ['body', 4, 4, ['ERR_STREAM_FORMAT']],
       ['sequence', 8, 8, ['ERR_STREAM_LIMIT', 'ERR_STREAM_ORDER']],
@@ -204,7 +190,7 @@ describe('a native stream', () => {
       ['duplicate pages', 56, 4, ['ERR_STREAM_FORMAT']],
     ];
     for (const [name, at, width, codes] of fields) {
-      it(`${name}: refused at the record, whatever it claims`, LIMIT, async () => {
+      it(`rejects at the record, ${name}`, LIMIT, async () => {
         const { head, records, end } = parts;
         const values = [2n ** 31n, 2n ** 32n - 1n, ...(width === 8 ? [2n ** 53n, 2n ** 64n - 1n] : [])];
         for (const value of values) {
@@ -216,7 +202,7 @@ describe('a native stream', () => {
       });
     }
 
-    it('the announced chunk size and window cost nothing before the memory limit was asked', async () => {
+    it('allocates nothing for announced chunk size and window above the memory limit', async () => {
       const { head, records, end } = parts;
       for (const [maxChunk, window] of [
         [64 * MIB, 1],
@@ -235,8 +221,8 @@ describe('a native stream', () => {
     });
   });
 
-  describe('with a window', () => {
-    it('takes its records in any order that stays within it', LIMIT, async () => {
+  describe('reorder window', () => {
+    it('accepts records in any order within the window', LIMIT, async () => {
       const many = Buffer.concat([noise(30 * CHUNK), Buffer.alloc(10)]);
       const { head, records, end } = takeApart(await encodeStream(many, { chunkSize: CHUNK, codec: 'lz4' }));
       for (const window of [2, 3, 8]) {
@@ -249,7 +235,7 @@ describe('a native stream', () => {
       }
     });
 
-    it('refuses what stands further ahead, comes twice, or never comes', LIMIT, async () => {
+    it('rejects records beyond the window, twice or missing', LIMIT, async () => {
       const { records, end } = parts;
       const [a, b, c, d] = records as [Buffer, Buffer, Buffer, Buffer];
       const cases: [window: number, wrong: Buffer[], record: number][] = [
@@ -265,7 +251,7 @@ describe('a native stream', () => {
       });
     });
 
-    it('checks the place of a chunk that came before its turn', LIMIT, async () => {
+    it('checks the offset of a chunk that came early', LIMIT, async () => {
       const [a, b, c, d] = parts.records as [Buffer, Buffer, Buffer, Buffer];
       const astray = changedRecord(c, (copy) => copy.writeBigUInt64LE(BigInt(3 * CHUNK), 24));
       const head = withWindow(parts.head, 4);
@@ -276,7 +262,7 @@ describe('a native stream', () => {
       });
     });
 
-    it('checks what a chunk needs', LIMIT, async () => {
+    it('checks the needs of a chunk', LIMIT, async () => {
       const [a, b, c, d] = parts.records as [Buffer, Buffer, Buffer, Buffer];
       const needy = changedRecord(c, (copy) => copy.writeBigUInt64LE(2n, 16));
       const head = withWindow(parts.head, 4);
@@ -286,7 +272,7 @@ describe('a native stream', () => {
     });
   });
 
-  it('the first error in stream order is reported, whichever chunk fails first', LIMIT, async () => {
+  it('reports the first error in stream order, whichever chunk fails first', LIMIT, async () => {
     const { head, records, end } = parts;
     const broken = records.map((record, index) => {
       if (index === 0) return record;
@@ -305,7 +291,7 @@ describe('a native stream', () => {
     }
   });
 
-  it('random damage is a typed error', LIMIT, async () => {
+  it('rejects random damage with a typed error', LIMIT, async () => {
     await fc.assert(
       fc.asyncProperty(
         fc.array(fc.tuple(fc.nat(small.length - 1), fc.integer({ min: 1, max: 255 })), {
@@ -323,7 +309,7 @@ describe('a native stream', () => {
     );
   });
 
-  it('a receiver that is aborted rejects with that error at once, wherever it stands', LIMIT, async () => {
+  it('abort: rejects with that error at once, in any state', LIMIT, async () => {
     for (const length of [0, 30, 100, stream.length]) {
       const source = new MemorySource(stream.subarray(0, length), Infinity, 'idles');
       const sink = new MemorySink();

@@ -1,4 +1,4 @@
-// send and receive over every kind of link, with every codec, binding and size of chunk: the same bytes come out.
+// `send` and `receive` over every kind of link, with every codec, binding and chunk size: the bytes arrive unchanged.
 
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
@@ -18,9 +18,9 @@ const busy = image(3 * MIB);
 const busyFile = place.file('busy.ram', busy);
 const bindings = candidates.filter(({ codec }) => codec === 'zstd').map(({ binding }) => binding);
 
-describe('an image arrives as it was', () => {
+describe('send and receive, image', () => {
   for (const link of LINKS) {
-    it(`over ${link}, with every codec`, LIMIT, async () => {
+    it(`carry it unchanged over ${link}, with every codec`, LIMIT, async () => {
       for (const codec of CODEC_NAMES) {
         const { bytes, sent, received } = await carry(place, link, busyFile, { codec, chunkSize: '256KiB' });
         assert.ok(bytes.equals(busy), codec);
@@ -40,7 +40,7 @@ describe('an image arrives as it was', () => {
   }
 
   for (const binding of bindings) {
-    it(`with zstd by ${binding}, on either side`, LIMIT, async () => {
+    it(`carry it unchanged, zstd by ${binding} on either side`, LIMIT, async () => {
       const one = await carry(place, 'unix', busyFile, { zstdBinding: binding, compressLevel: 3 });
       assert.ok(one.bytes.equals(busy));
       const other = await carry(place, 'exec', busyFile, {}, { zstdBinding: binding });
@@ -48,7 +48,7 @@ describe('an image arrives as it was', () => {
     });
   }
 
-  it('with a window: what is far apart travels once', LIMIT, async () => {
+  it('send distant duplicates once, with a long window', LIMIT, async () => {
     const memoryLimit = '1GiB';
     // A busy guest, 18 MiB of something else, and the same guest once more, not at a multiple of a page.
     const other = Buffer.from(noise(18 * MIB + 2048));
@@ -64,30 +64,26 @@ describe('an image arrives as it was', () => {
     assert.ok(saved > 0.9 * once.sent.ram.transferred, `${saved} of ${once.sent.ram.transferred}`);
   });
 
-  it(
-    'with a window that the receiver has no room for: a message that says how much it takes',
-    LIMIT,
-    async () => {
-      const memoryLimit = '1GiB';
+  it('say how much memory a long window takes, receiver without room', LIMIT, async () => {
+    const memoryLimit = '1GiB';
+    await assert.rejects(
+      carry(place, 'unix', busyFile, { window: '64MiB', memoryLimit }, { memoryLimit: '128MiB' }),
+      (thrown: { code?: string; hint?: string }) => {
+        assert.match(String(thrown.code), /^ERR_/);
+        assert.match(String(thrown.hint), /--memory-limit/);
+        return true;
+      },
+    );
+    for (const codec of ['lz4', 'none', 'zlib'] as const) {
       await assert.rejects(
-        carry(place, 'unix', busyFile, { window: '64MiB', memoryLimit }, { memoryLimit: '128MiB' }),
-        (thrown: { code?: string; hint?: string }) => {
-          assert.match(String(thrown.code), /^ERR_/);
-          assert.match(String(thrown.hint), /--memory-limit/);
-          return true;
-        },
+        send({ input: busyFile, output: place.path('never.rf'), window: '64MiB', memoryLimit, codec }),
+        /window: .* cannot look that far/,
       );
-      for (const codec of ['lz4', 'none', 'zlib'] as const) {
-        await assert.rejects(
-          send({ input: busyFile, output: place.path('never.rf'), window: '64MiB', memoryLimit, codec }),
-          /window: .* cannot look that far/,
-        );
-      }
-    },
-  );
+    }
+  });
 
   for (const chunkSize of ['64KiB', '260KiB', '16MiB']) {
-    it(`in chunks of ${chunkSize}`, LIMIT, async () => {
+    it(`carry it unchanged in chunks of ${chunkSize}`, LIMIT, async () => {
       const memoryLimit = '1GiB';
       const { bytes, sent } = await carry(
         place,
@@ -101,7 +97,7 @@ describe('an image arrives as it was', () => {
     });
   }
 
-  it('stored, at level 0: zero and duplicate pages cost nothing all the same', LIMIT, async () => {
+  it('still leave out zero and duplicate pages, level 0', LIMIT, async () => {
     const idle = image(3 * MIB, 'idle');
     const file = place.file('idle.ram', idle);
     const { bytes, sent } = await carry(place, 'tcp', file, { compressLevel: 0 });
@@ -112,7 +108,7 @@ describe('an image arrives as it was', () => {
     assert.equal(sent.compression, undefined);
   });
 
-  it('of sizes that are no whole pages, and of nothing at all', LIMIT, async () => {
+  it('carry it unchanged, size not a multiple of pages, and empty', LIMIT, async () => {
     for (const size of [0, 1, 4095, 4097, 65_536, 65_537, MIB + 5]) {
       const bytes = busy.subarray(0, size);
       const file = place.file('odd', bytes);
@@ -123,7 +119,7 @@ describe('an image arrives as it was', () => {
     }
   });
 
-  it('around the page cache, also when its size is odd', LIMIT, async () => {
+  it('carry it unchanged, direct I/O and an odd size', LIMIT, async () => {
     for (const size of [3 * MIB, 2 * MIB + 777]) {
       const bytes = busy.subarray(0, size);
       const file = place.file('direct', bytes);
@@ -136,14 +132,14 @@ describe('an image arrives as it was', () => {
     }
   });
 
-  it('with every chunk decoded again before it leaves', LIMIT, async () => {
+  it('carry it unchanged, with self-check', LIMIT, async () => {
     for (const codec of CODEC_NAMES) {
       const { bytes } = await carry(place, 'exec', busyFile, { selfCheck: true, codec });
       assert.ok(bytes.equals(busy));
     }
   });
 
-  it('migration streams of every kind arrive as they were, over files and sockets', LIMIT, async () => {
+  it('carry migration streams of every kind unchanged, over files and sockets', LIMIT, async () => {
     const streams = [
       qemu.precopy(7, 4, 40).bytes,
       qemu.postcopy(2).bytes,
@@ -159,8 +155,8 @@ describe('an image arrives as it was', () => {
   });
 });
 
-describe('with one compression thread that nobody waits for', () => {
-  it('chunks that find it at work leave as they are, and arrive all the same', LIMIT, async () => {
+describe('compress-wait-thread off, one thread', () => {
+  it('sends chunks uncompressed while the thread is busy, and they arrive', LIMIT, async () => {
     const large = image(24 * MIB);
     const file = place.file('large.ram', large);
     const { bytes, sent } = await carry(place, 'unix', file, {
@@ -177,14 +173,14 @@ describe('with one compression thread that nobody waits for', () => {
   });
 });
 
-describe('the stream', () => {
+describe('stream', () => {
   async function streamOf(options: Partial<Parameters<typeof send>[0]>): Promise<Buffer> {
     const output = place.path('stream');
     await send({ input: busyFile, output, format: 'raw', chunkSize: '128KiB', ...options });
     return readFileSync(output);
   }
 
-  it('is the same with 1, 2 and 8 threads', LIMIT, async () => {
+  it('has the same bytes with 1, 2 and 8 threads', LIMIT, async () => {
     const memoryLimit = '1GiB';
     const one = await streamOf({ compressThreads: 1, memoryLimit });
     for (const compressThreads of [2, 8]) {
@@ -192,23 +188,19 @@ describe('the stream', () => {
     }
   });
 
-  it(
-    'is the same from a file and from a pipe, but for the length that a pipe does not know',
-    LIMIT,
-    async () => {
-      const fromFile = await streamOf({});
-      // A stall would flush: the one thing that may change the chunks.
-      const fromPipe = await streamOf({ input: `exec:cat ${busyFile}`, flushAfter: 60_000 });
-      assert.equal(fromPipe.readBigUInt64LE(40), 2n ** 64n - 1n);
-      assert.equal(fromFile.readBigUInt64LE(40), BigInt(busy.length));
-      assert.ok(fromPipe.subarray(0, 40).equals(fromFile.subarray(0, 40)));
-      assert.ok(fromPipe.subarray(64).equals(fromFile.subarray(64)));
-    },
-  );
+  it('has the same bytes from a file and from a pipe, except for the length', LIMIT, async () => {
+    const fromFile = await streamOf({});
+    // A stall would flush: the one thing that may change the chunks.
+    const fromPipe = await streamOf({ input: `exec:cat ${busyFile}`, flushAfter: 60_000 });
+    assert.equal(fromPipe.readBigUInt64LE(40), 2n ** 64n - 1n);
+    assert.equal(fromFile.readBigUInt64LE(40), BigInt(busy.length));
+    assert.ok(fromPipe.subarray(0, 40).equals(fromFile.subarray(0, 40)));
+    assert.ok(fromPipe.subarray(64).equals(fromFile.subarray(64)));
+  });
 });
 
-describe('several transfers side by side in one process', () => {
-  it('do not get into each other’s way', LIMIT, async () => {
+describe('concurrent transfers in one process', () => {
+  it('all succeed', LIMIT, async () => {
     const images = [1, 2, 3, 4, 5].map((seed) => image(2 * MIB, seed % 2 === 0 ? 'idle' : 'busy', seed));
     await Promise.all(
       images.map(async (each, index) => {

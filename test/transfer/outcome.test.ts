@@ -1,5 +1,5 @@
-// What a sender makes of what its receiver says, and of what it does not say: completed, failed or unknown. Made-up receivers at the
-// other end of a unix socket; the hypervisor is a stream that the test writes and leaves open.
+// The outcome of a sender by what its receiver reports: completed, failed or unknown. Fake receivers at the other end of a unix socket;
+// the hypervisor is a stream that the test writes and leaves open.
 
 import assert from 'node:assert/strict';
 import { Buffer } from 'node:buffer';
@@ -73,7 +73,7 @@ function open(bytes: Uint8Array): PassThrough {
   return stream;
 }
 
-describe('a success of the receiver', () => {
+describe('send, receiver reports success', () => {
   const says = (result: (sent: Buffer) => object) => async (peer: Peer) => {
     await peer.ended;
     peer.say(resultMessage({ ok: true, ...result(peer.received) }));
@@ -85,7 +85,7 @@ describe('a success of the receiver', () => {
       .toString(16)
       .padStart(16, '0');
 
-  it('is believed with the right sums, and with the bytes alone that version 0.1 states', LIMIT, async () => {
+  it('completes with the right sums, and with bytes only (version 0.1)', LIMIT, async () => {
     const chunks = Math.ceil(busy.length / 65_536);
     const whole = says((sent) => ({ bytes: busy.length, chunks, digest: digest(sent) }));
     assert.equal(await sendTo(whole), 'completed');
@@ -100,12 +100,12 @@ describe('a success of the receiver', () => {
     ['another digest', () => ({ bytes: busy.length, digest: '0123456789abcdef' }), /digest 0123456789abcdef/],
   ];
   for (const [name, result, text] of lies) {
-    it(`is not believed with ${name}: the outcome is unknown`, LIMIT, async () => {
+    it(`rejects with ERR_OUTCOME_UNKNOWN, ${name}`, LIMIT, async () => {
       isError(await sendTo(says(result)), 'ERR_OUTCOME_UNKNOWN', text);
     });
   }
 
-  it('is an error before the whole stream was sent', LIMIT, async () => {
+  it('rejects a success before the whole stream was sent', LIMIT, async () => {
     const early = async (peer: Peer): Promise<void> => {
       peer.say(resultMessage({ ok: true, bytes: 0 }));
       await peer.ended;
@@ -113,30 +113,26 @@ describe('a success of the receiver', () => {
     isError(await sendTo(early, new PassThrough()), 'ERR_LINK_NEGOTIATION', /before the whole stream/);
   });
 
-  it(
-    'that comes early, with a peer that closes then, ends the command with an error and its status',
-    LIMIT,
-    async () => {
-      const { done, address } = await peerAt(place.path('peer'), async (peer) => {
-        peer.say(introduction());
-        peer.say(resultMessage({ ok: true, bytes: 4096 }));
-        await setTimeout(100);
-      });
-      const command = new Command(['send', '--json', `exec:head -c 64M /dev/urandom; sleep 60`, address]);
-      const { status, stderr } = await command.within('the end', command.ended);
-      await done;
-      assert.equal(status, 4, stderr);
-      assert.match(stderr, /"code":"ERR_LINK_NEGOTIATION"/);
-    },
-  );
+  it('ends the command with an error and its status, early success and closed link', LIMIT, async () => {
+    const { done, address } = await peerAt(place.path('peer'), async (peer) => {
+      peer.say(introduction());
+      peer.say(resultMessage({ ok: true, bytes: 4096 }));
+      await setTimeout(100);
+    });
+    const command = new Command(['send', '--json', `exec:head -c 64M /dev/urandom; sleep 60`, address]);
+    const { status, stderr } = await command.within('the end', command.ended);
+    await done;
+    assert.equal(status, 4, stderr);
+    assert.match(stderr, /"code":"ERR_LINK_NEGOTIATION"/);
+  });
 });
 
-describe('a receiver that goes without a result', () => {
+describe('send, receiver closes without a result', () => {
   const goesAfter = (bytes: number) => async (peer: Peer) => {
     while (decoded(peer.received) < bytes) await setTimeout(5);
   };
 
-  it('after END was sent: the outcome is unknown', LIMIT, async () => {
+  it('rejects with ERR_OUTCOME_UNKNOWN, END was sent', LIMIT, async () => {
     isError(await sendTo((peer) => peer.ended), 'ERR_OUTCOME_UNKNOWN', /ERR_LINK_CLOSED/);
   });
 
@@ -154,12 +150,12 @@ describe('a receiver that goes without a result', () => {
     ['in opaque bytes that were sent as far as they came', Buffer.alloc(9000, 'x'), 'ERR_OUTCOME_UNKNOWN'],
   ];
   for (const [name, bytes, code] of cases) {
-    it(`${name}, while the hypervisor keeps its end open: ${code}`, LIMIT, async () => {
+    it(`rejects with ${code}, ${name}, hypervisor keeps its end open`, LIMIT, async () => {
       isError(await sendTo(goesAfter(bytes.length), open(bytes)), code);
     });
   }
 
-  it('before the END of a Xen stream the outcome is failed, after it unknown', LIMIT, async () => {
+  it('fails before the END of a Xen stream, and is unknown after it', LIMIT, async () => {
     // Records travel untouched but for the pages: what came is recognised by the END record itself.
     const some = async (peer: Peer): Promise<void> => peer.hears(64);
     isError(await sendTo(some, open(xen.subarray(0, xen.length - 8))), 'ERR_LINK_CLOSED');
@@ -169,7 +165,7 @@ describe('a receiver that goes without a result', () => {
     isError(await sendTo(all, open(xen)), 'ERR_OUTCOME_UNKNOWN');
   });
 
-  it('and an abort of the user after END: unknown weighs more than interrupted', LIMIT, async () => {
+  it('rejects with ERR_OUTCOME_UNKNOWN, user aborts after END', LIMIT, async () => {
     const controller = new AbortController();
     const reason = new RamferryError('ERR_INTERRUPTED', 'interrupted');
     const aborting = async (peer: Peer): Promise<void> => {
@@ -188,29 +184,25 @@ describe('a receiver that goes without a result', () => {
   });
 });
 
-describe('a failure of the receiver', () => {
+describe('send, receiver reports a failure', () => {
   const fails = (bytes?: number) => async (peer: Peer) => {
     await peer.ended;
     peer.say(resultMessage({ ok: false, error: FULL, ...(bytes === undefined ? {} : { bytes }) }));
     await peer.hangsUp();
   };
 
-  it('is a failure when no reader behind it can have the final part', LIMIT, async () => {
+  it('fails when no reader behind the receiver can have the final part', LIMIT, async () => {
     for (const bytes of [0, busy.length - 1]) isError(await sendTo(fails(bytes)), 'ERR_PEER_FAILED', /FULL/);
   });
 
-  it(
-    'leaves the outcome unknown when a reader may have it, or the receiver (0.1) does not say',
-    LIMIT,
-    async () => {
-      for (const bytes of [busy.length, undefined]) {
-        isError(await sendTo(fails(bytes)), 'ERR_OUTCOME_UNKNOWN', /ERR_PEER_FAILED.*FULL/);
-      }
-    },
-  );
+  it('is unknown when a reader may have the final part, or version 0.1 does not say', LIMIT, async () => {
+    for (const bytes of [busy.length, undefined]) {
+      isError(await sendTo(fails(bytes)), 'ERR_OUTCOME_UNKNOWN', /ERR_PEER_FAILED.*FULL/);
+    }
+  });
 
   it(
-    'says 0 bytes of a file that gets no name, and all of a command that fails after it took them',
+    'receive: reports 0 bytes for an unpublished file, and all bytes for a command that failed late',
     LIMIT,
     async () => {
       const stream = await encodeStream(busy);
@@ -237,22 +229,18 @@ describe('a failure of the receiver', () => {
   );
 });
 
-describe('without a way back', () => {
-  it(
-    'a command that fails after it took everything leaves the outcome unknown, a file does not',
-    LIMIT,
-    async () => {
-      const outcome = (output: string): Promise<unknown> =>
-        send({ input: busyFile, output, compressThreads: 1 }).catch((thrown: unknown) => thrown);
-      isError(await outcome('exec:cat > /dev/null; exit 3'), 'ERR_OUTCOME_UNKNOWN', /ERR_LINK_COMMAND/);
-      isError(await outcome('/dev/full'), 'ERR_OUTPUT_FULL');
-      isError(await outcome(place.path('none/such')), 'ERR_OUTPUT_OPEN');
-    },
-  );
+describe('send, one-way', () => {
+  it('is unknown for a command that fails after the last byte, and not for a file', LIMIT, async () => {
+    const outcome = (output: string): Promise<unknown> =>
+      send({ input: busyFile, output, compressThreads: 1 }).catch((thrown: unknown) => thrown);
+    isError(await outcome('exec:cat > /dev/null; exit 3'), 'ERR_OUTCOME_UNKNOWN', /ERR_LINK_COMMAND/);
+    isError(await outcome('/dev/full'), 'ERR_OUTPUT_FULL');
+    isError(await outcome(place.path('none/such')), 'ERR_OUTPUT_OPEN');
+  });
 });
 
-describe('a receiver whose sender is gone when everything is delivered', () => {
-  it('has completed, and warns that the sender reports something else', LIMIT, async () => {
+describe('receive, sender gone after delivery', () => {
+  it('completes, and warns that the sender reports another outcome', LIMIT, async () => {
     const [socket, taken, output] = [place.path('socket'), place.path('taken'), place.path('restored')];
     const warnings: string[] = [];
     const { ready, result } = listening((onListening) =>

@@ -1,5 +1,5 @@
-// Outcomes that depend on what lies beyond ramferry's two ends: a writer that breaks off, and a reader that goes before it has
-// taken everything. A hypervisor is a socket here; test/interop/qemu-outcomes.test.ts has real ones.
+// Outcomes that depend on the programs at ramferry's two ends: a writer that breaks off, and a reader that closes before it has read
+// everything. A hypervisor is a socket here; test/interop/qemu-outcomes.test.ts has real ones.
 
 import assert from 'node:assert/strict';
 import { Buffer } from 'node:buffer';
@@ -71,7 +71,7 @@ describe('send, from a connection', () => {
       }
     });
 
-    it(`says seen of a whole stream, without a warning, method ${method}`, LIMIT, async () => {
+    it(`reports stream-end seen without a warning, whole stream, method ${method}`, LIMIT, async () => {
       for (const bytes of [qemu, wellFormed()['pv']!.stream.bytes(), wellFormed()['xl']!.stream.bytes()]) {
         const { summary, warnings } = await sendFromSocket(bytes, { method });
         assert.equal(summary?.status, 'completed');
@@ -80,7 +80,7 @@ describe('send, from a connection', () => {
       }
     });
 
-    it(`says unseen and warns where the end cannot be told, method ${method}`, LIMIT, async () => {
+    it(`reports stream-end unseen and warns, end unknown, method ${method}`, LIMIT, async () => {
       for (const bytes of [oldMachine(1).bytes, Buffer.from('what nothing knows'.repeat(999))]) {
         const { summary, warnings } = await sendFromSocket(bytes, { method });
         assert.equal(summary?.streamEnd, 'unseen');
@@ -89,14 +89,14 @@ describe('send, from a connection', () => {
     });
   }
 
-  it('refuses a channel of multifd by name', LIMIT, async () => {
+  it('rejects a multifd channel, and names it', LIMIT, async () => {
     const { error, output } = await sendFromSocket(Buffer.from('1122334400000001', 'hex'));
     assert.equal(error?.code, 'ERR_INPUT_UNKNOWN');
     assert.match(error.message, /multifd/);
     assert.ok(!existsSync(output));
   });
 
-  it('ends incomplete with formats that are told, when no byte comes', LIMIT, async () => {
+  it('ends incomplete, format given and no byte read', LIMIT, async () => {
     const path = place.path('silent');
     // A listener of ours waits for the next connection instead.
     const server = net.createServer((socket) => socket.end()).listen(path);
@@ -118,39 +118,35 @@ describe('send, from a connection', () => {
 });
 
 describe('send, from a file', () => {
-  it(
-    'says that the link failed, and not the input, when the receiver resets in the middle',
-    LIMIT,
-    async () => {
-      const input = place.file('xen', guestStream(16));
-      const server = net.createServer((socket) => {
-        socket.write(introduction({ xenguest: [1, 2] }));
-        socket.once('data', () => socket.resetAndDestroy());
-        socket.on('error', () => undefined);
-      });
-      server.listen(0, '127.0.0.1');
-      await once(server, 'listening');
-      const { port } = server.address() as net.AddressInfo;
-      try {
-        for (const method of ['xenguest', 'stream'] as const) {
-          const output = `tcp:127.0.0.1:${port}`;
-          const sending = send({
-            input,
-            output,
-            method,
-            codec: 'lz4',
-            chunkSize: '64KiB',
-            compressThreads: 1,
-          });
-          await assert.rejects(sending, isTyped('ERR_LINK_CLOSED'), method);
-        }
-      } finally {
-        server.close();
+  it('reports the link and not the input, receiver resets within the stream', LIMIT, async () => {
+    const input = place.file('xen', guestStream(16));
+    const server = net.createServer((socket) => {
+      socket.write(introduction({ xenguest: [1, 2] }));
+      socket.once('data', () => socket.resetAndDestroy());
+      socket.on('error', () => undefined);
+    });
+    server.listen(0, '127.0.0.1');
+    await once(server, 'listening');
+    const { port } = server.address() as net.AddressInfo;
+    try {
+      for (const method of ['xenguest', 'stream'] as const) {
+        const output = `tcp:127.0.0.1:${port}`;
+        const sending = send({
+          input,
+          output,
+          method,
+          codec: 'lz4',
+          chunkSize: '64KiB',
+          compressThreads: 1,
+        });
+        await assert.rejects(sending, isTyped('ERR_LINK_CLOSED'), method);
       }
-    },
-  );
+    } finally {
+      server.close();
+    }
+  });
 
-  it('has seen the end of a RAM image, in every method', LIMIT, async () => {
+  it('reports stream-end seen for a RAM image, every method', LIMIT, async () => {
     const input = place.file('ram', image(1024 * 1024));
     for (const method of ['xenguest', 'stream'] as const) {
       const summary = await send({ input, output: place.path('sent'), method, compressThreads: 1 });
@@ -158,21 +154,21 @@ describe('send, from a file', () => {
     }
   });
 
-  it('takes an empty file for a whole one', LIMIT, async () => {
+  it('accepts an empty file as complete', LIMIT, async () => {
     const summary = await send({ input: place.file('empty', Buffer.alloc(0)), output: place.path('sent') });
     assert.equal(summary.streamEnd, 'unseen');
   });
 });
 
 describe('receive, of an uncompressed QEMU stream', () => {
-  it('hands a whole one on and says seen', LIMIT, async () => {
+  it('passes a whole stream on and reports stream-end seen', LIMIT, async () => {
     const output = place.path('received');
     const summary = await receive({ input: place.file('plain', qemu), output });
     assert.deepEqual([summary.status, summary.streamEnd], ['unverified', 'seen']);
     assert.ok(readFileSync(output).equals(qemu));
   });
 
-  it('fails and leaves no output where it breaks off, unless anything may pass', LIMIT, async () => {
+  it('fails and leaves no output, cut stream without --pass-through', LIMIT, async () => {
     const input = place.file('plain', qemu.subarray(0, 9000));
     const output = place.path('received');
     await assert.rejects(receive({ input, output }), isTyped('ERR_STREAM_TRUNCATED'));
@@ -254,7 +250,7 @@ for (const kind of ['unix', 'tcp'] as const) {
 }
 
 describe('receive, into a unix connection', () => {
-  it('waits until everything was read', LIMIT, async () => {
+  it('waits until the reader has read everything', LIMIT, async () => {
     let read = false;
     const { work } = await receiveInto('unix', 16_384, async (socket) => {
       await sleep(500);
@@ -265,7 +261,7 @@ describe('receive, into a unix connection', () => {
     assert.ok(read);
   });
 
-  it('tells the hypervisor at the source that the one at the destination says no more', LIMIT, async () => {
+  it('relays the end of the return path to the hypervisor at the source', LIMIT, async () => {
     // QEMU's source with return-path ends its stream only after an answer; a destination that died gives none.
     const server = net.createServer({ allowHalfOpen: true }).listen(place.path('in'));
     await once(server, 'listening');

@@ -1,4 +1,4 @@
-// Memory of real guests through send and receive, once each: the same bytes come out.
+// Memory of real guests through `send` and `receive`, once each: the bytes arrive unchanged.
 
 import assert from 'node:assert/strict';
 import { createReadStream, existsSync } from 'node:fs';
@@ -45,12 +45,12 @@ async function unpack(file: string, most: number): Promise<Buffer> {
   return Buffer.concat(parts).subarray(0, most);
 }
 
-describe('a real guest', () => {
+describe('send and receive, memory of real guests', () => {
   for (const [name, most, least] of images) {
     const file = recordingPath(`${name}.zst`);
     const here = existsSync(file) && zstd !== undefined;
     const skip = here ? false : `real data (shared/data/${name}.zst) or zstd-napi is not at hand`;
-    it(`${name} arrives as it was`, { skip, timeout: 120_000 }, async () => {
+    it(`carry ${name} unchanged`, { skip, timeout: 120_000 }, async () => {
       const bytes = await unpack(file, most);
       const { bytes: restored, sent } = await carry(place, 'unix', place.file(name, bytes), {
         compressLevel: 1,

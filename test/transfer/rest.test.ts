@@ -1,5 +1,5 @@
-// What follows the END of a bare libxc stream: where the input is ramferry's own it arrives too, as any bytes do; a descriptor
-// that others share is read exactly to END.
+// Bytes behind the END of a bare libxc stream: they arrive where ramferry opened the input itself; a shared descriptor is read exactly
+// to END.
 
 import assert from 'node:assert/strict';
 import { execFileSync, spawn } from 'node:child_process';
@@ -35,7 +35,7 @@ async function carried(options: Partial<SendOptions>): Promise<Carried> {
 
 describe('bytes behind the END of a bare libxc stream', { timeout: 120_000 }, () => {
   for (const method of METHODS) {
-    it(`arrive from a file, and shrink, method ${method}`, async () => {
+    it(`arrive compressed from a file, method ${method}`, async () => {
       for (const rest of [1, 4095, 300_000]) {
         const bytes = Buffer.concat([stream, Buffer.alloc(rest, 7)]);
         const input = place.file('guest.libxc', bytes);
@@ -58,7 +58,7 @@ describe('bytes behind the END of a bare libxc stream', { timeout: 120_000 }, ()
       if (writer.exitCode === null) await once(writer, 'exit');
     });
 
-    it(`stay in a descriptor that others share, method ${method}`, async () => {
+    it(`stay in a shared descriptor, method ${method}`, async () => {
       const bytes = Buffer.concat([stream, Buffer.from('others')]);
       const fd = openSync(place.file('shared.libxc', bytes), 'r');
       try {
@@ -72,7 +72,7 @@ describe('bytes behind the END of a bare libxc stream', { timeout: 120_000 }, ()
       }
     });
 
-    it(`are none where the file ends with END, method ${method}`, async () => {
+    it(`are absent when the file ends with END, method ${method}`, async () => {
       const input = place.file('guest.libxc', stream);
       const { arrived, warnings } = await carried({ input, method });
       assert.ok(arrived.equals(stream));
@@ -80,7 +80,7 @@ describe('bytes behind the END of a bare libxc stream', { timeout: 120_000 }, ()
     });
   }
 
-  it('are refused with version 1 of method xenguest, which has no place for them', async () => {
+  it('are rejected with version 1 of method xenguest', async () => {
     const input = place.file('guest.libxc', Buffer.concat([stream, Buffer.alloc(5)]));
     const sending = send({ input, output: place.path('packed'), xenguestVersion: 1, compressThreads: 1 });
     await assert.rejects(sending, { code: 'ERR_STREAM_TRAILING', message: /5 bytes follow the END/ });

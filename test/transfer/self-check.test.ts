@@ -1,4 +1,4 @@
-// The self-check: what a codec corrupts is found before it leaves.
+// The self-check finds a chunk that a codec has corrupted before the chunk leaves.
 
 import assert from 'node:assert/strict';
 import { afterEach, describe, it } from 'node:test';
@@ -61,13 +61,13 @@ async function encode(
 const HONEST = '../../workers/compress.js';
 const CORRUPTING = './support/corrupting-compress.js';
 
-describe('the self-check', () => {
-  it('lets pass what decodes to what was encoded', async () => {
+describe('self-check', () => {
+  it('passes chunks that decode to their input', async () => {
     const record = await encode(HONEST, 'zlib', true);
     assert.deepEqual([...(await decodeRecord(record, CHUNK)).bytes], [...input]);
   });
 
-  it('finds what a codec has corrupted, before it leaves', async () => {
+  it('finds a corrupted chunk before it leaves', async () => {
     await assert.rejects(encode(CORRUPTING, 'zlib', true), (thrown) => {
       isTyped('ERR_SELF_CHECK')(thrown);
       assert.equal((thrown as RamferryError).place.sequence, 0);
@@ -79,13 +79,13 @@ describe('the self-check', () => {
     ? false
     : 'zstd-napi is not installed';
 
-  it('checks frames of method stream too', { skip }, async () => {
+  it('checks frames of method stream', { skip }, async () => {
     await encode(HONEST, 'zstd', true, TASK.frame);
     await encode(CORRUPTING, 'zstd', false, TASK.frame);
     await assert.rejects(encode(CORRUPTING, 'zstd', true, TASK.frame), isTyped('ERR_SELF_CHECK'));
   });
 
-  it('is what finds it: without it the receiver has to', async () => {
+  it('is what finds it: without self-check the receiver does', async () => {
     const record = await encode(CORRUPTING, 'zlib', false);
     await assert.rejects(decodeRecord(record, CHUNK), isTyped('ERR_STREAM_CODEC', 'ERR_STREAM_CHECKSUM'));
   });

@@ -1,6 +1,5 @@
-// The page store over whole transfers: pages that are sent again and again, in several chunks at once, arrive as they
-// were, and the bytes that travel do not depend on the number of threads; a guest that nothing can be gained from turns
-// the store off; damage ends in an error on any number of threads and never in waiting.
+// The page store over whole transfers: repeated pages in several chunks at once arrive unchanged, and the bytes on the link do not
+// depend on the number of threads. A guest without a gain turns the store off. Damage ends in an error, never in a deadlock.
 
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
@@ -31,9 +30,9 @@ async function summaryOf(
   return { packed, summary: statistics.summary('completed') };
 }
 
-describe('a page store', () => {
+describe('page store', () => {
   for (const format of ['qemu', 'libxc-pv', 'xl-pvh'] as const) {
-    it(`carries pages that come again and again, at 1, 2 and 8 threads (${format})`, async () => {
+    it(`carries repeated pages with the same bytes at 1, 2 and 8 threads (${format})`, async () => {
       const stream = await hammered(format);
       const without = await pack(stream, { chunkSize: 64 * KIB });
       // Less than the guest has, so that pages give way; and chunks so small that rounds meet under way.
@@ -52,7 +51,7 @@ describe('a page store', () => {
     });
   }
 
-  it('turns itself off where nothing is gained, and costs nothing on the link then', async () => {
+  it('turns itself off without a gain, and then costs nothing on the link', async () => {
     const { stream } = await record(await smallGuest('qemu', 8 * MIB), {
       policy: { kind: 'fixed', rounds: 8 },
       load: {
@@ -71,7 +70,7 @@ describe('a page store', () => {
     assert.ok((await unpack(packed)).bytes.equals(stream));
   });
 
-  it('ends damage in an error, whatever waits for what', async () => {
+  it('ends damage in an error at any number of threads, without a deadlock', async () => {
     const stream = await hammered('qemu');
     const packed = await pack(stream, { chunkSize: 64 * KIB, storeBytes: MIB, threads: 2 });
     for (let at = 200; at < packed.length; at += Math.floor(packed.length / 12)) {

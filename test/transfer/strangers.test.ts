@@ -1,5 +1,5 @@
-// `receive` and `send` that listen among strangers: port scans, resets, HTTP, TLS and SSH clients, silent connections. None
-// of them ends the waiting; each is reported with its address; the real peer's guest arrives.
+// `receive` and `send` that listen among strangers: port scans, resets, HTTP, TLS and SSH clients, silent connections. None of them
+// ends the wait. Each is reported with its address, and the guest of the real peer arrives.
 
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
@@ -56,8 +56,8 @@ async function strangersAt(port: number): Promise<number[]> {
 
 const portOf = (address: string): number => Number(address.split(':').pop());
 
-describe('a receiver that listens among strangers', LIMIT, () => {
-  it('outlasts each of them, reports them, and receives the guest', async () => {
+describe('receive, listening among strangers', LIMIT, () => {
+  it('survives and reports each stranger, and receives the guest', async () => {
     const output = place.path('restored');
     const command = new Command(['receive', 'tcp-listen:127.0.0.1:0', output]);
     const [, address] = await command.says(/listening on (\S+)/);
@@ -78,7 +78,7 @@ describe('a receiver that listens among strangers', LIMIT, () => {
     assert.doesNotMatch(stderr, /Host: x|wwww/);
   });
 
-  it('takes any bytes with --pass-through, but not a connection without one', async () => {
+  it('accepts any bytes with --pass-through, but no connection without a byte', async () => {
     const output = place.path('anything');
     const { ready, result } = listening((onListening) =>
       receive({ input: 'tcp-listen:0', output, passThrough: true, onListening }),
@@ -90,7 +90,7 @@ describe('a receiver that listens among strangers', LIMIT, () => {
     assert.equal(readFileSync(output, 'utf8'), 'anything');
   });
 
-  it('takes the sender that speaks first, and lets a silent one go', async () => {
+  it('accepts the sender that sends first, and drops a silent one', async () => {
     const output = place.path('first');
     const { ready, result } = listening((onListening) =>
       receive({ input: 'tcp-listen:0', output, onListening }),
@@ -104,8 +104,8 @@ describe('a receiver that listens among strangers', LIMIT, () => {
   });
 });
 
-describe('a sender that listens', LIMIT, () => {
-  it('for a receiver: outlasts strangers, and sends to what says hello', async () => {
+describe('send, listening among strangers', LIMIT, () => {
+  it('survives strangers, and sends to the peer that sends hello', async () => {
     const output = place.path('fetched');
     const warnings: string[] = [];
     const { ready, result } = listening((onListening) => {
@@ -119,7 +119,7 @@ describe('a sender that listens', LIMIT, () => {
     assert.equal(warnings.length, STRANGERS.length, warnings.join('\n'));
   });
 
-  it('for a hypervisor: is not ended by connections that say nothing', async () => {
+  it('survives connections without a byte, waiting for a hypervisor', async () => {
     const output = place.path('stored');
     const { ready, result } = listening((onListening) =>
       send({ input: 'tcp-listen:0', output, compressThreads: 1, onListening }),

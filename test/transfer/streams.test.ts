@@ -1,5 +1,5 @@
-// Streams of every grammar, sound and hostile, come back to the byte through both methods, in any pieces, with any
-// number of threads.
+// Streams of every grammar, valid and hostile, are restored to the byte through both methods, in pieces of any size, with any number
+// of threads.
 
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
@@ -27,7 +27,7 @@ async function comesBack(sample: Sample, options: PackOptions): Promise<void> {
 }
 
 for (const method of METHODS) {
-  describe(`method ${method}: comes back to the byte`, () => {
+  describe(`method ${method}: restores every byte`, () => {
     // Every sample once; over all of them every size of piece meets every number of threads.
     const pieces = [7, 64 * KIB, Infinity];
     const threads = [1, 2, 8, 2];
@@ -51,7 +51,7 @@ for (const method of METHODS) {
       for (const sample of samples) await comesBack(sample, { method, piece: 1 });
     });
 
-    it('an input of nothing', async () => {
+    it('empty input', async () => {
       const packed = await pack(Buffer.alloc(0), { method, kind: 'opaque' });
       const restored = await unpack(packed);
       assert.equal(restored.bytes.length, 0);
@@ -59,14 +59,14 @@ for (const method of METHODS) {
     });
   });
 
-  describe(`method ${method}: an input that breaks off`, () => {
+  describe(`method ${method}: cut input`, () => {
     const samples: Sample[] = [
       { name: 'a bare stream', kind: 'libxc', bytes: smallXenStream() },
       { name: 'a bare big-endian stream', kind: 'libxc', bytes: smallXenStream(true) },
       { name: 'a stream in a wrapping', kind: 'xl', bytes: smallXlStream() },
     ];
     for (const { name, kind, bytes } of samples) {
-      it(`comes back as far as it came: ${name}`, async () => {
+      it(`restores all bytes that were read, ${name}`, async () => {
         // Where the format holds what follows for something else than it is: inside and right before headers, and at
         // multiples of 8 before the end of a record.
         const step = Math.ceil(bytes.length / (method === 'xenguest' ? 7 : 1));
@@ -79,8 +79,8 @@ for (const method of METHODS) {
   });
 }
 
-describe('method xenguest: the totals of an input that breaks off', () => {
-  it('are not taken for the END that their bytes look like', async () => {
+describe('method xenguest: totals of a cut input', () => {
+  it('are not read as the END that their bytes resemble', async () => {
     // Cut 16 to 64 bytes before the end of a record: the walk finds a record of type 0 and length 0 in the totals.
     const whole = smallXenStream();
     const recordEnd = 40 + 8 + 16;
@@ -92,7 +92,7 @@ describe('method xenguest: the totals of an input that breaks off', () => {
     await comesBack({ name: '', kind: 'libxc', bytes: whole.subarray(0, recordEnd - 16) }, { codec: 'lz4' });
   });
 
-  it('are not taken for records of the wrapping after which a reader may answer', async () => {
+  it('are not read as records of the wrapping after which a reader may answer', async () => {
     const whole = smallXlStream();
     // libxl's EMULATOR_CONTEXT: 8 + 21 + 3 bytes before the last END of 8.
     for (const missing of [8, 16, 24]) {

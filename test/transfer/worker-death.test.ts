@@ -1,4 +1,4 @@
-// A worker that dies in the middle of a transfer ends it with ERR_WORKER_DIED, on either side, and never in silence.
+// A worker that dies within a transfer ends it with ERR_WORKER_DIED, on either side, and never silently.
 
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
@@ -19,8 +19,8 @@ import {
 const LIMIT = { timeout: 20_000 };
 const bytes = noise(1_000_000);
 
-describe('a worker that dies in the middle', () => {
-  it('ends the sender', LIMIT, async () => {
+describe('worker death within a transfer', () => {
+  it('rejects send with ERR_WORKER_DIED', LIMIT, async () => {
     const source = new MemorySource(bytes);
     const sink = new MemorySink(async (length) => {
       // The first record has come: the thread is at work and not in the middle of loading.
@@ -32,7 +32,7 @@ describe('a worker that dies in the middle', () => {
     assert.equal(sender.threads.length, 0);
   });
 
-  it('ends the receiver', LIMIT, async () => {
+  it('rejects receive with ERR_WORKER_DIED', LIMIT, async () => {
     const source = new MemorySource(await encodeStream(bytes));
     const sink = new MemorySink(async (length) => {
       if (length > 0) await receiver.threads[0]?.terminate();
@@ -43,7 +43,7 @@ describe('a worker that dies in the middle', () => {
     assert.equal(receiver.threads.length, 0);
   });
 
-  it('ends a sender that waits for its input', LIMIT, async () => {
+  it('rejects send with ERR_WORKER_DIED, waiting for input', LIMIT, async () => {
     const source = new MemorySource(bytes, 65_536, 'idles');
     const sink = new MemorySink();
     const sender = memorySender(source, sink, { threads: 1 });

@@ -66,7 +66,7 @@ function* repeated(pieces: readonly number[]): Generator<Event> {
   for (;;) for (const bytes of pieces) yield { bytes };
 }
 
-describe('the same stream in any split', () => {
+describe('StreamFeeder, any split into reads', () => {
   for (const regions of [false, true]) {
     it(`gives the same chunks${regions ? ', cut where page data and other records meet' : ''}`, async () => {
       await fc.assert(
@@ -100,7 +100,7 @@ describe('the same stream in any split', () => {
     });
   }
 
-  it('byte by byte too', async () => {
+  it('gives the same chunks, byte by byte', async () => {
     for (const { kind, bytes, name, urgent } of streams) {
       if (urgent === true) continue;
       const input = bytes.subarray(0, 20_000);
@@ -112,7 +112,7 @@ describe('the same stream in any split', () => {
     }
   });
 
-  it('a bare libxc stream is read to its END and no byte further', async () => {
+  it('reads a bare libxc stream exactly to its END', async () => {
     const stream = wellFormed()['pv']!.stream.bytes();
     const input = Buffer.concat([stream, Buffer.from('what another reads')]);
     for (const size of [1, 7, 4096, 1 << 20]) {
@@ -127,7 +127,7 @@ describe('the same stream in any split', () => {
     }
   });
 
-  it('from a file a bare libxc stream is read in whole chunks, and what follows its END is left out', async () => {
+  it('reads a bare libxc stream from a file in whole chunks, and leaves out bytes behind END', async () => {
     const stream = wellFormed()['pv']!.stream.bytes();
     for (const behind of [0, 5, 40_000]) {
       const grammar = grammarFor('libxc');
@@ -160,7 +160,7 @@ const unsteady: fc.Arbitrary<Event[]> = fc.array(
   { minLength: 1, maxLength: 60 },
 );
 
-describe('a stream that stalls', () => {
+describe('StreamFeeder, stalled stream', () => {
   for (const regions of [false, true]) {
     it(`loses nothing and doubles nothing${regions ? ' where regions are kept apart' : ''}`, async () => {
       mock.timers.enable({ apis: ['setTimeout'] });
@@ -196,7 +196,7 @@ describe('a stream that stalls', () => {
     });
   }
 
-  it('what has arrived leaves within the delay, items that are not complete too', async () => {
+  it('sends what has arrived within the delay, incomplete items included', async () => {
     mock.timers.enable({ apis: ['setTimeout'] });
     try {
       await fc.assert(
@@ -221,7 +221,7 @@ describe('a stream that stalls', () => {
     }
   });
 
-  it('an item that stalls again and again before it is complete leaves piece by piece', async () => {
+  it('sends an item piece by piece, which stalls repeatedly', async () => {
     mock.timers.enable({ apis: ['setTimeout'] });
     try {
       for (const { kind, bytes, name } of streams) {
@@ -271,10 +271,10 @@ class Fragments implements Grammar {
   }
 }
 
-describe('a stream with more segments than a chunk can have', () => {
+describe('StreamFeeder, more segments than a chunk can have', () => {
   const input = Buffer.from(noise(9 * (2 * MAX_SEGMENTS + 1000) + 4));
 
-  it('is cut where one more would begin, in any split', async () => {
+  it('cuts where the next segment would begin, in any split', async () => {
     const options = { input, chunkSize: 1 << 20 };
     const whole = await feed({ ...options, grammar: new Fragments(), events: [] });
     assert.ok(whole.chunks.length >= 4);
@@ -287,7 +287,7 @@ describe('a stream with more segments than a chunk can have', () => {
     }
   });
 
-  it('loses nothing when it stalls exactly there, in the middle of an item', async () => {
+  it('loses no byte, stall exactly there within an item', async () => {
     mock.timers.enable({ apis: ['setTimeout'] });
     try {
       for (let rest = 0; rest < 9; rest++) {
