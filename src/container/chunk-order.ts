@@ -50,7 +50,7 @@ export class ChunkOrder {
       );
     }
     if (sequence === this.#expected && offset !== this.#expectedOffset) {
-      throw wrong(`chunk ${sequence} claims offset ${offset}, its place is ${this.#expectedOffset}`);
+      throw wrong(`chunk ${sequence} has offset ${offset}, expected ${this.#expectedOffset}`);
     }
     if (needs > this.#expected) throw wrong(`chunk ${sequence} needs chunks that have not come`);
     this.#ahead.set(sequence, decodedLength);

@@ -35,8 +35,8 @@ function resealed(change: (bytes: Buffer) => void): Buffer {
   return bytes;
 }
 
-describe("a native stream's header", () => {
-  it('is read as it was written', () => {
+describe('the native stream header', () => {
+  it('survives a round trip', () => {
     fc.assert(
       fc.property(
         fc.record(
@@ -58,7 +58,7 @@ describe("a native stream's header", () => {
     );
   });
 
-  it('with any one bit flipped is a typed error', () => {
+  it('is rejected with a typed error, any one bit flipped', () => {
     for (let bit = 0; bit < STREAM_HEADER_BYTES * 8; bit++) {
       const bytes = writeStreamHeader(SOUND);
       bytes[bit >> 3]! ^= 1 << (bit & 7);
@@ -98,7 +98,7 @@ describe("a native stream's header", () => {
     });
   }
 
-  it('with any field replaced by any number is read or refused, never more than the limits', () => {
+  it('is accepted only within the limits, any field replaced by any number', () => {
     fc.assert(
       fc.property(
         fc.constantFrom(8, 10, 12, 16, 20, 24, 28, 32, 40, 48),
@@ -148,7 +148,7 @@ function twoChunks(): Totals {
 }
 
 describe('totals', () => {
-  it('are counted, and agree with the END record that states them', () => {
+  it('match the END record that states them', () => {
     const totals = twoChunks();
     const { chunks, decodedBytes, recordBytes, zero, literal, duplicate } = totals;
     assert.deepEqual(
@@ -162,13 +162,13 @@ describe('totals', () => {
     new Totals().verify(new Totals().record(), PLACE);
   });
 
-  it('state the same when they are asked twice', () => {
+  it('are equal when they are read twice', () => {
     const totals = twoChunks();
     assert.ok(totals.record().equals(totals.record()));
     assert.equal(totals.digest(), twoChunks().digest());
   });
 
-  it('an END record with any one bit flipped is refused, with its place', () => {
+  it('reject an END record with any one bit flipped, with its offset', () => {
     const end = twoChunks().record();
     for (let bit = 0; bit < END_RECORD_BYTES * 8; bit++) {
       const damaged = Buffer.from(end);
@@ -186,7 +186,7 @@ describe('totals', () => {
     }
   });
 
-  it('an END record whose checksum was made to fit is refused for every field', () => {
+  it('reject an END record with a valid checksum, any field changed', () => {
     const end = twoChunks().record();
     for (let bit = 0; bit < 72 * 8; bit++) {
       const damaged = Buffer.from(end);
@@ -219,7 +219,7 @@ describe('totals', () => {
     });
   }
 
-  it('chunks that were exchanged show at END', () => {
+  it('reject exchanged chunks at END', () => {
     const totals = new Totals();
     totals.add(chunk({ zero: 0, duplicate: 1, decodedChecksum: 2n ** 64n - 1n }), 200, 6n);
     totals.add(chunk(), 188, 5n);

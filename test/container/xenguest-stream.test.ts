@@ -162,7 +162,7 @@ describe('a compressed Xen stream', () => {
     }
   }
 
-  it('has chunks that go on from one PAGE_DATA to the next', async () => {
+  it('has chunks that span PAGE_DATA records', async () => {
     const stream = new XenStream().image({ type: 2 });
     for (let i = 0; i < 40; i++) stream.pageData(range(10 * i, 1));
     const packed = await pack(stream.end().bytes(), { codec: 'lz4', chunkSize: 128 * KIB });
@@ -170,7 +170,7 @@ describe('a compressed Xen stream', () => {
     assert.deepEqual(carried, [{ bytes: 40 * (8 + 8 + 8 + PAGE_BYTES), records: 2 }]);
   });
 
-  it('is the same with any number of threads and any pieces', async () => {
+  it('is identical for any number of threads and any input split', async () => {
     for (const sample of ['pv', 'remus'] as const) {
       const { kind, stream } = wellFormed()[sample]!;
       const input = stream.bytes();

@@ -44,7 +44,7 @@ describe('the envelope of a chunk record', () => {
     assert.equal(enveloped(8, true).toString('hex'), '7fff5246' + '00000018' + body + 'ee'.repeat(8));
   });
 
-  it('makes the body a multiple of 8 bytes with zeros', () => {
+  it('pads the body with zeros to a multiple of 8 bytes', () => {
     for (let length = 1; length <= 17; length++) {
       const bytes = enveloped(length, false);
       assert.equal(bytes.readUInt32LE(4), bytes.length - LIBXC_HEADER_BYTES);
@@ -55,11 +55,11 @@ describe('the envelope of a chunk record', () => {
     }
   });
 
-  it('is read back', () => {
+  it('survives a round trip', () => {
     assert.deepEqual(readEnvelope(enveloped(8, false).subarray(LIBXC_HEADER_BYTES)), LIMITS);
   });
 
-  it('is refused when it is not what this version writes', () => {
+  it('is rejected, fields that this version does not write', () => {
     const body = (change: (bytes: Buffer) => void): Buffer => {
       const bytes = Buffer.from(enveloped(8, false).subarray(LIBXC_HEADER_BYTES));
       change(bytes);
@@ -73,7 +73,7 @@ describe('the envelope of a chunk record', () => {
     refused(() => readEnvelope(body((b) => b.writeUInt32LE(0x400_0001, 8))), 'ERR_STREAM_LIMIT', /67108865/);
   });
 
-  it('allows neither other padding nor another length', () => {
+  it('is rejected, nonzero padding or wrong length', () => {
     const body = enveloped(11, false).subarray(LIBXC_HEADER_BYTES);
     checkPadding(body, 11);
     refused(() => checkPadding(body, 19), 'ERR_STREAM_FORMAT', /length/);
@@ -146,7 +146,7 @@ describe('the totals', () => {
 describe('the totals of an input that broke off', () => {
   const cut = new XenguestTotals().record(false, true);
 
-  it('are told from others in both byte orders', () => {
+  it('are distinguished from other totals in both byte orders', () => {
     assert.ok(isCutRecord(cut));
     assert.ok(isCutRecord(new XenguestTotals().record(true, true)));
     assert.ok(!isCutRecord(new XenguestTotals().record(false, false)));
@@ -154,7 +154,7 @@ describe('the totals of an input that broke off', () => {
     assert.ok(!isCutRecord(Buffer.alloc(TOTALS_RECORD_BYTES)));
   });
 
-  it('are looked for wherever they may begin, and nowhere else', () => {
+  it('are searched at every possible offset and no other', () => {
     for (const record of [cut, new XenguestTotals().record(true, true)]) {
       for (const before of [0, 1, 71, 72, 200]) {
         for (let known = 1; known <= record.length; known++) {
@@ -173,7 +173,7 @@ describe('the totals of an input that broke off', () => {
     }
   });
 
-  it('are known for what they were, whichever bit is flipped', () => {
+  it('are recognised as damaged totals, any bit flipped', () => {
     for (const flags of [true, false]) {
       const record = new XenguestTotals().record(false, flags);
       assert.ok(isDamagedTotals(record));

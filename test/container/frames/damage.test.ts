@@ -37,7 +37,7 @@ for (const format of FORMATS) {
       await receive(stream);
     });
 
-    it('reports bytes behind the totals', async () => {
+    it('reports trailing bytes after the totals', async () => {
       const stream = await send(format, INPUT, 100);
       for (const tail of [Buffer.from([0]), Buffer.from('x'), stream, stream.subarray(0, 9)]) {
         const error = await rejectsWith(() => receive(Buffer.concat([stream, tail])), 'ERR_STREAM_TRAILING');

@@ -46,11 +46,11 @@ const GOLDEN = {
 
 for (const format of ['zstd', 'lz4', 'zlib'] as const) {
   describe(`golden stream of ${format}`, () => {
-    it('is written', async () => {
+    it('matches the encoder output', async () => {
       assert.equal((await send(format, INPUT, 48, 0)).toString('hex'), GOLDEN[format]);
     });
 
-    it('is read', async () => {
+    it('decodes', async () => {
       const { decoded, kinds } = await receive(Buffer.from(GOLDEN[format], 'hex'));
       assert.deepEqual(decoded, INPUT);
       assert.deepEqual(kinds, ['announcement', 'chunk', 'chunk', 'totals']);
@@ -69,7 +69,7 @@ for (const format of ['zstd', 'lz4', 'zlib'] as const) {
 }
 
 describe('records', () => {
-  it('are read as they were written', () => {
+  it('survive a round trip', () => {
     for (const record of [
       { kind: 'announcement', format: 'lz4', maxDecoded: 0xffffffff },
       { kind: 'chunk', format: 'zlib', encodedLength: 1, decodedLength: 0x80000000 },
@@ -91,7 +91,7 @@ describe('records', () => {
     }
   });
 
-  it('of a later version are ERR_STREAM_VERSION', async () => {
+  it('are rejected with ERR_STREAM_VERSION, later version', async () => {
     const bytes = writeRecord({ kind: 'announcement', format: 'zstd', maxDecoded: 1 });
     bytes[8] = 2;
     const error = await rejectsWith(

@@ -56,7 +56,7 @@ for (const [name, frame] of Object.entries(FRAMES)) {
       }
     });
 
-    it('reports bytes behind the last frame, with the offset', async () => {
+    it('reports trailing bytes after the last frame, with the offset', async () => {
       const zeros = gzip ? [] : ['\0', '\0\0\0\0\0\0\0\0'];
       for (const tail of [...zeros, 'x', 'garbage', '\x1f\x8b\x07\x00']) {
         const stream = Buffer.concat([frame, Buffer.from(tail, 'latin1')]);
@@ -67,7 +67,7 @@ for (const [name, frame] of Object.entries(FRAMES)) {
       }
     });
 
-    it('takes zeros behind a gzip member for padding, and nothing behind them', { skip: !gzip }, async () => {
+    it('accepts zeros after a gzip member as padding, and no bytes after them', { skip: !gzip }, async () => {
       for (const zeros of [1, 3, 4, 10_000]) {
         const padded = Buffer.concat([frame, Buffer.alloc(zeros)]);
         for (const step of [padded.length, 1]) assert.deepEqual(await decodeForeign(padded, { step }), TEXT);
@@ -77,7 +77,7 @@ for (const [name, frame] of Object.entries(FRAMES)) {
       }
     });
 
-    it('decodes no flipped bit to other contents', async () => {
+    it('never decodes to other contents, any bit flipped', async () => {
       for (let bit = 0; bit < frame.length * 8; bit += 1) {
         const damaged = Buffer.from(frame);
         damaged[bit >> 3]! ^= 1 << (bit & 7);
@@ -186,7 +186,7 @@ describe('streaming decoder', () => {
     await rejectsWith(() => decodeForeign(endless, { step: 100_000 }), 'ERR_STREAM_LIMIT');
   });
 
-  it('finds damage in a gzip header that protects itself', async () => {
+  it('reports damage in a gzip header with a header checksum', async () => {
     const frame = Buffer.from(FRAMES['gzip with all header fields']!);
     frame[4]! ^= 1;
     await rejectsWith(() => decodeForeign(frame), 'ERR_STREAM_CHECKSUM');

@@ -9,7 +9,7 @@ import { coderOf, FORMATS, memoryLike, receive, rejectsWith, send } from './help
 
 for (const format of FORMATS) {
   describe(`units of ${format}`, () => {
-    it('restores any bytes in any chunks, stored and compressed', async () => {
+    it('restores all bytes, stored and compressed chunks', async () => {
       await fc.assert(
         fc.asyncProperty(
           fc.uint8Array({ maxLength: 5000 }),
@@ -29,7 +29,7 @@ for (const format of FORMATS) {
       );
     });
 
-    it('writes the same bytes for the same input, whatever lay in the output memory', async () => {
+    it('writes the same bytes for the same input, dirty output memory', async () => {
       const coder = coderOf(format);
       const src = memoryLike(70_000);
       const size = coder.bound(src.length);
@@ -41,7 +41,7 @@ for (const format of FORMATS) {
       assert.ok(dirty.subarray(0, first.encodedLength).equals(clean.subarray(0, first.encodedLength)));
     });
 
-    it('stays within its bound for bytes that do not shrink', async () => {
+    it('stays within its bound, incompressible bytes', async () => {
       const coder = coderOf(format);
       for (const length of [1, 63, 64, 4096, 65535, 131072, 131073, 1_000_000]) {
         const src = Buffer.alloc(length);

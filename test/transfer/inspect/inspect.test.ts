@@ -177,7 +177,7 @@ describe('inspect of damage', () => {
   });
 });
 
-describe('inspect of frames that others wrote', () => {
+describe('inspect of foreign frames', () => {
   // A single-segment frame of a raw block of 5 bytes, as RFC 8878 has it, and an LZ4 frame of a stored block.
   const zstd = Buffer.from('28b52ffd200529000068656c6c6f', 'hex');
   const skippable = Buffer.from('502a4d1804000000' + '0e000000', 'hex');

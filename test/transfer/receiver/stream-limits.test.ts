@@ -149,7 +149,7 @@ describe('the size of the output', () => {
     assert.ok((await unpack(bytes, { passThrough: true, maxSize: '1MiB' })).equals(bytes));
   });
 
-  it('is bounded by maxSize where frames of others hold zeros without end', LIMIT, async () => {
+  it('is bounded by maxSize, foreign frames with endless zeros', LIMIT, async () => {
     await refused(zstdZeros(8192), { maxSize: '16MiB' });
   });
 
@@ -170,14 +170,14 @@ describe('the work of decoding', () => {
     return four;
   };
 
-  it('is refused where gzip members are empty', LIMIT, async () => {
+  it('is refused, empty gzip members', LIMIT, async () => {
     const empty = gzipSync(Buffer.alloc(0));
     await refused(Buffer.concat(Array.from({ length: 5000 }, () => empty)));
     const few = [gzipSync('memory'), ...Array.from({ length: 500 }, () => empty)];
     assert.equal((await unpack(Buffer.concat(few))).toString(), 'memory');
   });
 
-  it('is refused where LZ4 blocks hold one byte', LIMIT, async () => {
+  it('is refused, LZ4 blocks of one byte', LIMIT, async () => {
     const head = Buffer.from('04224d186040' + '82', 'hex');
     const blocks = Array.from({ length: 5000 }, () => Buffer.concat([word(0x80000001), Buffer.from('x')]));
     await refused(Buffer.concat([head, ...blocks, word(0)]));
@@ -185,7 +185,7 @@ describe('the work of decoding', () => {
     assert.equal((await unpack(some)).length, 500);
   });
 
-  it('is refused where skippable or zstd frames and blocks are empty', LIMIT, async () => {
+  it('is refused, empty skippable or zstd frames and blocks', LIMIT, async () => {
     const skippable = Buffer.from('532a4d1800000000', 'hex');
     await refused(Buffer.concat(Array.from({ length: 5000 }, () => skippable)));
     const frame = Buffer.from('28b52ffd2000010000', 'hex');
@@ -199,7 +199,7 @@ describe('the work of decoding', () => {
     await refused(blocks);
   });
 
-  it('is done where a frame holds zeros in many small blocks', LIMIT, async () => {
+  it('is accepted, a frame of zeros in many small blocks', LIMIT, async () => {
     const restored = await unpack(zstdZeros(8192, undefined));
     assert.equal(restored.length, 2 ** 30);
   });

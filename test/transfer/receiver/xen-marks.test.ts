@@ -125,7 +125,7 @@ describe('the marks of a compressed libxc stream', () => {
     assert.ok(verified && bytes.equals(original));
   });
 
-  it('are ERR_STREAM_FORMAT, one without the other', async () => {
+  it('are rejected with ERR_STREAM_FORMAT, one without the other', async () => {
     const packed = await pack(pv(), { codec: 'lz4' });
     const withoutBit = Buffer.from(packed);
     withoutBit[16] = 0;
@@ -187,7 +187,7 @@ describe('the version of method xenguest', () => {
     return container.kind === 'xenguest' ? container.version : undefined;
   };
 
-  it('is 2 where the receiver reads it, and where nothing can be asked', () => {
+  it('is 2, a receiver that reads it or a one-way link', () => {
     assert.equal(versionFor(undefined, said([1, 2])), 2);
     assert.equal(versionFor(undefined, undefined), 2);
   });
@@ -197,7 +197,7 @@ describe('the version of method xenguest', () => {
     assert.equal(versionFor(2, said([1])), undefined);
   });
 
-  it('is 1 where the user says so', () => {
+  it('is 1, the option set', () => {
     assert.equal(versionFor(1, said([1, 2])), 1);
     assert.equal(versionFor(1, undefined), 1);
   });

@@ -83,7 +83,7 @@ describe('damage in a compressed stream', () => {
     });
   }
 
-  it('in the totals: END is not delivered', async () => {
+  it('in the totals keeps END from being delivered', async () => {
     const bytes = smallXenStream();
     const packed = await pack(bytes, { codec: 'lz4' });
     const totals = records(packed).find(({ type }) => type === XENGUEST_RECORD.totals)!;
@@ -96,7 +96,7 @@ describe('damage in a compressed stream', () => {
     }
   });
 
-  it('in a chunk: delivers neither the chunk nor anything behind it', async () => {
+  it('in a chunk keeps it and all later bytes from being delivered', async () => {
     const bytes = new XenStream().pvGuest().bytes();
     const packed = await pack(bytes, { codec: 'lz4' });
     const chunk = records(packed).find(({ type }) => type === XENGUEST_RECORD.chunk)!;
@@ -292,7 +292,7 @@ describe('bytes that the hypervisor may answer', () => {
 });
 
 describe('a stream without our records', () => {
-  it('passes as it is, unverified, in every wrapping', async () => {
+  it('passes unchanged and unverified in every wrapping', async () => {
     for (const { kind, stream } of Object.values(wellFormed())) {
       const bytes = stream.bytes();
       if (bytes.includes(Buffer.from('100f000000000000', 'hex'))) continue; // vGPU: no header tells its length
@@ -343,7 +343,7 @@ describe('a stream that is compressed already', () => {
     }
   });
 
-  it('is told from one whose pages hold such bytes', async () => {
+  it('is distinguished from one whose pages hold such bytes', async () => {
     const stream = new XenStream().image();
     const body = Buffer.concat([stream.u32(1, 0), stream.u64(1n), Buffer.alloc(PAGE_BYTES)]);
     body.writeUInt32LE(XENGUEST_RECORD.chunk, 16);

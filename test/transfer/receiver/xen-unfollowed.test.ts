@@ -106,20 +106,20 @@ describe('a Xen stream that cannot be followed', { timeout: 300_000 }, () => {
       });
   }
 
-  it('is in the native container where not even its headers are known', async () => {
+  it('travels in the native container, unknown headers', async () => {
     const packed = place.path('packed');
     await send({ input: place.file('input', libxc({ version: 4 })), output: packed, compressThreads: 1 });
     assert.ok(readFileSync(packed).subarray(0, 8).equals(NATIVE_MAGIC));
   });
 
-  it('travels as it is in version 1 of the method', async () => {
+  it('travels unchanged, version 1 of the method', async () => {
     const bytes = suspended(memory(10));
     const packed = await pack(bytes, { kind: 'xenopsd', xenguestVersion: 1 });
     assert.ok(packed.includes(memory(10)));
     assert.ok((await unpack(packed)).bytes.equals(bytes));
   });
 
-  it('reports a record that is broken, lost or added', async () => {
+  it('is rejected, a record broken, lost or added', async () => {
     const bytes = legacy();
     const packed = await pack(bytes, { codec: 'lz4' });
     const type = Buffer.alloc(4);
@@ -148,7 +148,7 @@ describe('a record that begins as COMPRESSED_BYTES', () => {
 });
 
 describe('a record of an unknown type', () => {
-  it('is compressed where it is large, and its place is kept', async () => {
+  it('is compressed and keeps its position, large record', async () => {
     const body = memory(20);
     const bytes = guest()
       .image({ type: 2 })
@@ -164,7 +164,7 @@ describe('a record of an unknown type', () => {
   });
 });
 
-describe('bytes behind the end of a wrapping', () => {
+describe('bytes after the end of a wrapping', () => {
   it('are delivered at once, any length, compressed or not', { timeout: 60_000 }, async () => {
     const { stream, kind } = wellFormed()['xl']!;
     const start = stream.bytes();
