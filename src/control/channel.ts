@@ -113,6 +113,12 @@ export class ControlWriter {
   }
 }
 
+/**
+ * Where a sender stands in the conversation (FORMAT.md, "The conversation as a state machine"): nothing was heard; the magic was
+ * heard; the hello was accepted; the last byte of the stream may have left; a result was heard.
+ */
+export type ConversationState = 'greeting' | 'hello' | 'stream' | 'end' | 'over';
+
 /** The sender's side. */
 export class ControlReader {
   readonly #reader: ExactReader;
@@ -121,6 +127,7 @@ export class ControlReader {
   readonly #result: Promise<Result>;
   readonly #onDelivered: ((bytes: number) => void)[] = [];
   readonly #onWaiting: ((waiting: Waiting) => void)[] = [];
+  #state: 'greeting' | 'hello' | 'stream' | 'over' = 'greeting';
   #successIsPossible: () => boolean = () => false;
   #delivered = 0;
   #received: Result | undefined;
@@ -128,11 +135,18 @@ export class ControlReader {
   constructor(source: ByteSource, onBackward: (bytes: Buffer) => Promise<void>) {
     this.#reader = new ExactReader(source);
     this.#onBackward = onBackward;
-    this.#hello = readGreeting(this.#reader, () => this.#message());
+    this.#hello = readGreeting(this.#reader, () => {
+      this.#state = 'hello';
+      return this.#message();
+    });
     this.#result = this.#hello.then(() => this.#listen());
     // Callers of hello(), success() and failure() get the rejection; without a caller it is no unhandled rejection.
     this.#hello.catch(() => undefined);
     this.#result.catch(() => undefined);
+  }
+
+  get state(): ConversationState {
+    return this.#state === 'stream' && this.#successIsPossible() ? 'end' : this.#state;
   }
 
   /** Decoded bytes that the receiver has acknowledged so far. */
@@ -182,6 +196,7 @@ export class ControlReader {
   }
 
   async #listen(): Promise<Result> {
+    this.#state = 'stream';
     for (;;) {
       const { type, body } = await this.#message();
       if (type === MESSAGE.result) return this.#ended(readResult(body));
@@ -196,20 +211,21 @@ export class ControlReader {
       } else {
         throw new RamferryError(
           'ERR_LINK_NEGOTIATION',
-          `the receiver sent an unexpected message of type ${type}`,
+          `the receiver sent a message of type ${type}, which has no place in state ${this.state}`,
         );
       }
     }
   }
 
   #ended(result: Result): Result {
-    if (result.ok && !this.#successIsPossible()) {
+    if (result.ok && this.state !== 'end') {
       throw new RamferryError(
         'ERR_LINK_NEGOTIATION',
         'the receiver reports success before the whole stream was sent',
         { hint: 'do not use what the destination holds; is `ramferry receive` at the other end?' },
       );
     }
+    this.#state = 'over';
     this.#received = result;
     return result;
   }

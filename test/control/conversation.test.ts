@@ -158,6 +158,26 @@ describe('sender', LIMIT, () => {
   }
 });
 
+describe('ControlReader.state', LIMIT, () => {
+  it('takes the names of the table, in their order', async () => {
+    const states: string[] = [];
+    const bytes = Buffer.concat([introduction(), progress(5), progress(70), OK]);
+    const reader = new ControlReader(new MemorySource(bytes, 1), () => Promise.resolve());
+    reader.acceptSuccessWhen(() => reader.delivered === 70);
+    states.push(reader.state);
+    reader.onDelivered(() => states.push(reader.state));
+    await reader.success();
+    states.push(reader.state);
+    assert.deepEqual(states, ['greeting', 'stream', 'end', 'over']);
+  });
+
+  it('is hello once the magic was heard', async () => {
+    const reader = new ControlReader(new MemorySource(CONTROL_MAGIC), () => Promise.resolve());
+    await assert.rejects(reader.hello());
+    assert.equal(reader.state, 'hello');
+  });
+});
+
 describe('receiver of a stream', LIMIT, async () => {
   const stream = await encodeStream(image(8192));
   const header = stream.subarray(0, STREAM_HEADER_BYTES);
