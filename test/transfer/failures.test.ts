@@ -137,7 +137,7 @@ describe('handshake', () => {
     assert.equal(peer.received.length, 0);
   });
 
-  it('fails with ERR_LINK_NEGOTIATION, peer closes without a byte', LIMIT, async () => {
+  it('fails with an error of the link, peer closes without a byte', LIMIT, async () => {
     const { error } = await sendTo(() => Promise.resolve());
     assert.ok(['ERR_LINK_NEGOTIATION', 'ERR_LINK_CLOSED'].includes(error.code), error.code);
   });
