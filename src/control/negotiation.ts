@@ -3,7 +3,7 @@
 
 import { Buffer } from 'node:buffer';
 
-import { z } from 'zod';
+import * as z from 'zod';
 
 import type { CodecName } from '../codec/codec.js';
 import { type ErrorData, fromErrorData, isErrorCode, RamferryError } from '../errors.js';

@@ -3,7 +3,7 @@
 
 import type { Readable, Writable } from 'node:stream';
 
-import { z } from 'zod';
+import * as z from 'zod';
 
 import {
   outOfRange,

@@ -1,6 +1,6 @@
 // Translates the schemas' refusals: zod's own messages are written for programmers.
 
-import type { z } from 'zod';
+import type * as z from 'zod';
 import { RamferryError } from '../errors.js';
 import { invalidOption, outOfRange } from '../units.js';
 

@@ -1,7 +1,7 @@
 // Checks the options of a command against the table when the library is called. A schema is built at its first use.
 // Promises a complete set, in base units, or ERR_OPTION_INVALID with the option's name. Opens nothing.
 
-import { z } from 'zod';
+import * as z from 'zod';
 
 import { RamferryError } from '../errors.js';
 import { guarded } from '../transfer/statistics/callbacks.js';

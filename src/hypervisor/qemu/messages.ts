@@ -4,7 +4,7 @@
 
 import { Buffer } from 'node:buffer';
 
-import { z } from 'zod';
+import * as z from 'zod';
 
 import {
   MESSAGE,

@@ -2,7 +2,7 @@
 
 import { Buffer } from 'node:buffer';
 
-import { z } from 'zod';
+import * as z from 'zod';
 
 import { RamferryError } from '../../errors.js';
 

@@ -1,7 +1,7 @@
 // One QEMU and its guest: the QMP commands that a migration needs. Checks each answer; an unexpected one is ERR_QMP_PROTOCOL.
 // Makes no decisions.
 
-import { z } from 'zod';
+import * as z from 'zod';
 
 import { RamferryError } from '../../../errors.js';
 import { QmpClient, type QmpOptions } from './client.js';

@@ -1,7 +1,7 @@
 // QEMU's description of its guest's RAM: its memory backends, the address of each in the guest, and the file behind it.
 // Read-only. A property that this QEMU does not have is undefined.
 
-import { z } from 'zod';
+import * as z from 'zod';
 
 import { RamferryError } from '../../../errors.js';
 import type { QmpClient } from './client.js';

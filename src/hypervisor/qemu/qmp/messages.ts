@@ -1,6 +1,6 @@
 // QMP's messages: reads one line (greeting, result, error or event) into a typed message, and writes commands. Pure.
 
-import { z } from 'zod';
+import * as z from 'zod';
 
 import { RamferryError } from '../../../errors.js';
 
