@@ -124,6 +124,10 @@ export default tseslint.config(
     },
   },
   {
+    files: ['src/**/*.ts', 'workers/**/*.ts', 'lab/**/*.ts', 'bench/**/*.ts'],
+    rules: { 'max-lines-per-function': ['error', { max: 60 }], 'max-lines': ['error', { max: 300 }] },
+  },
+  {
     // node:test's describe and it return promises that need no await.
     files: ['test/**/*.ts', 'bench/**/*.ts', 'lab/**/*.ts'],
     rules: { '@typescript-eslint/no-floating-promises': 'off' },

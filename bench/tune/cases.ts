@@ -14,57 +14,9 @@ import { cut } from '../support/files.js';
 import { createNetwork, type Network } from '../../lab/network.js';
 import { Command, ramferry } from '../../lab/command.js';
 import { run } from '../../lab/processes.js';
+import { BANDWIDTH, SIZES, SWEEPS } from './sweeps.js';
 import { type CaseResult, type LinkRate, printTables } from './tables.js';
 import { runPipeline, within } from '../xapi/zstd-pipeline.js';
-
-/** Bits per second as tune takes them; 0 = nothing limits. */
-const BANDWIDTH: Readonly<Record<LinkRate, string>> = {
-  none: '0',
-  '3gbit': '3gbit',
-  '1gbit': '1gbit',
-  '300mbit': '300mbit',
-  '100mbit': '100mbit',
-  '30mbit': '30mbit',
-};
-
-/** MiB of guest memory, so that the best run takes 2 to 10 s; images are cut or repeated to that. */
-const SIZES: Readonly<Record<string, Readonly<Record<LinkRate, number>>>> = {
-  busy: { '30mbit': 96, '100mbit': 256, '300mbit': 768, '1gbit': 2048, '3gbit': 2048, none: 4096 },
-  idle: { '30mbit': 128, '100mbit': 256, '300mbit': 768, '1gbit': 2048, '3gbit': 4096, none: 8192 },
-};
-
-/** Around what is any good at each speed; tune's choice, and the best of its alternatives, come on top. */
-const SWEEPS: Readonly<Record<'slow' | 'fast', readonly string[]>> = {
-  slow: [
-    'none 1 1MiB',
-    'lz4 1 1MiB',
-    'zstd 1 1MiB',
-    'zstd 3 1MiB',
-    'zstd 3 4MiB',
-    'zstd 5 1MiB',
-    'zstd 6 4MiB',
-    'zstd 7 1MiB',
-    'zstd 9 1MiB',
-    'zstd 9 4MiB',
-    'zstd 12 1MiB',
-    'zstd 12 4MiB',
-  ],
-  fast: [
-    'none 1 1MiB',
-    'none 1 4MiB',
-    'lz4 1 1MiB',
-    'lz4 1 4MiB',
-    'zstd -20 1MiB',
-    'zstd -7 1MiB',
-    'zstd -7 4MiB',
-    'zstd -3 1MiB',
-    'zstd 1 1MiB',
-    'zstd 1 4MiB',
-    'zstd 2 1MiB',
-    'zstd 3 1MiB',
-    'zstd 3 4MiB',
-  ],
-};
 
 interface Advice {
   /** Why nothing is recommended. */

@@ -93,7 +93,7 @@ function connectOnce(peer: Peer, options: OpenOptions, left: number): Promise<So
 /** Rejects with ERR_LINK_CONNECT. */
 export async function connectTo(peer: Peer, options: OpenOptions): Promise<SocketLink> {
   const patience = options.connectTimeout ?? DEFAULT_CONNECT_TIMEOUT_MS;
-  let lastWords = 'nobody answered';
+  let lastWords = 'no answer';
   try {
     return await retryUntil(
       patience,

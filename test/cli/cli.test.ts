@@ -282,11 +282,11 @@ describe('command line', () => {
     });
 
     it('SIGINT ends a listener without a connection', async () => {
-      const command = new Command(['receive', 'tcp-listen:0', path('nobody.ram')]);
+      const command = new Command(['receive', 'tcp-listen:0', path('unsent.ram')]);
       await command.says(/listening on/);
       command.process.kill('SIGINT');
       assert.equal((await command.ended).status, 130);
-      assert.ok(!existsSync(path('nobody.ram')));
+      assert.ok(!existsSync(path('unsent.ram')));
     });
 
     it('completes the transfer, reader of the reports closes', async () => {

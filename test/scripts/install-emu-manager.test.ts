@@ -131,7 +131,7 @@ describe('scripts/install-emu-manager', () => {
     assert.ok(!fs.existsSync(wrapper));
   });
 
-  it('leaves somebody else’s file alone, or keeps it for later', () => {
+  it('leaves a file that it did not write alone, or keeps it for later', () => {
     fs.mkdirSync(join(place, 'lib'));
     fs.writeFileSync(wrapper, 'theirs\n');
     const { status, stderr } = install();
