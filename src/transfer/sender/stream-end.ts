@@ -56,7 +56,7 @@ function incompleteError(
  */
 export function brokenInput(
   thrown: unknown,
-  grammar: Grammar,
+  grammar: Pick<Grammar, 'end'>,
   source: ByteSource,
   bytes: number,
 ): RamferryError {
