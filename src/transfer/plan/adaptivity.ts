@@ -1,5 +1,5 @@
-// Whether a transfer chooses codec and level while it runs, and within which bounds: from the options, the link and the memory
-// that there is. Pure but for a look at the codecs that are installed.
+// Decides whether adaptive mode chooses codec and level while the transfer runs, and sets its bounds. Takes the options, the
+// output and the available memory. Reads which codecs are installed; has no other side effects.
 
 import { bindingInfo } from '../../codec/registry.js';
 import type { Hello } from '../../control/negotiation.js';
@@ -11,7 +11,10 @@ import type { OutputFacts } from './ends.js';
 import { hasRoom, receiverFloor } from './memory.js';
 import type { Coding } from './transfer-plan.js';
 
-/** Whether codec and level are chosen while the transfer runs. A regular file is the same every time it is made. */
+/**
+ * Whether adaptive mode runs. By default it runs only on a live output and where the user gave neither codec nor level: a regular
+ * file must have the same bytes every time.
+ */
 export function adapts(
   { adaptive }: Pick<ResolvedSendOptions, 'adaptive'>,
   named: Named,
@@ -21,19 +24,19 @@ export function adapts(
 }
 
 /**
- * Bytes of a chunk that the workers read from a file by themselves. Half as many chunks cost the main threads less, and a
- * core's caches still hold one (measured over fast links: 1 MiB takes up to 18 % longer, 4 MiB up to 4 %). Pages of a stream
- * would wait for each other.
+ * Chunk size where the workers read extents of a file. Fewer, larger chunks cost the main threads less, and a core's caches still
+ * hold a chunk (measured over fast links: 1 MiB takes up to 18 % longer, 4 MiB up to 4 %). A stream gets smaller chunks, because
+ * its pages would wait until the chunk is full.
  */
 const EXTENT_BYTES = 2 * 1024 * 1024;
 
-/** A chunk that is worked on for longer would lengthen the guest's downtime. */
+/** A chunk that takes longer to compress would lengthen the guest's downtime. */
 const LONGEST_CHUNK_MS = 100;
-/** The same where the user asks for a long window, and so for a small stream before a fast one. */
+/** The same with a long window: the user then prefers a small stream to a fast one. */
 const LONGEST_WINDOW_CHUNK_MS = 2_000;
 
-/** A receiver of a one-way link has not said what it takes. */
-function takes(hello: Hello | undefined, chunkSize: number): boolean {
+/** Whether the receiver can hold chunks of this size. False on a one-way link, where the receiver sends no hello. */
+function receiverHolds(hello: Hello | undefined, chunkSize: number): boolean {
   return hello !== undefined && hello.maxChunk >= chunkSize && hello.memory >= receiverFloor(chunkSize);
 }
 
@@ -55,7 +58,7 @@ export interface AdaptivityQuestion {
 export interface AdaptivityChoice {
   /** Absent where there is only one candidate. */
   readonly adaptivity?: ChooserOptions;
-  /** With the chunks that suit it, and memory for the highest level that may be chosen. */
+  /** The coding with the chunk size for adaptive mode, and codec memory for the highest level that may be chosen. */
   readonly coding: Coding;
 }
 
@@ -69,7 +72,7 @@ export function planAdaptivity(question: AdaptivityQuestion): AdaptivityChoice {
   const fits = (level: number, chunkSize: number): boolean =>
     hasRoom(
       { limit: memoryLimit, threads, chunkSize, codecBytes: memory(level, chunkSize) },
-      // With a long window a small stream matters more than a fast one: fewer slots do.
+      // With a long window the user prefers a small stream to a fast one, so fewer slots suffice.
       window === undefined ? undefined : threads + 1,
     );
   const list = candidates({
@@ -78,13 +81,13 @@ export function planAdaptivity(question: AdaptivityQuestion): AdaptivityChoice {
     maxLevel: Math.min(maxLevel, info.levels.max),
   }).filter(({ level }) => level <= 1 || fits(level, coding.chunkSize));
   if (list.length < 2) return { coding };
-  // A level is worth more than larger chunks.
-  const wide =
+  // Larger chunks must not cost a level: a level gains more.
+  const usesLargeChunks =
     question.byExtents &&
     !named.maxChunk &&
-    takes(hello, EXTENT_BYTES) &&
+    receiverHolds(hello, EXTENT_BYTES) &&
     list.every(({ level }) => fits(level, EXTENT_BYTES));
-  const chunkSize = wide ? EXTENT_BYTES : coding.chunkSize;
+  const chunkSize = usesLargeChunks ? EXTENT_BYTES : coding.chunkSize;
   return {
     adaptivity: {
       candidates: list,

@@ -1,9 +1,9 @@
-// Memory of the codecs that this installation has: what a receiver must reckon with, since the sender chooses.
+// Memory of the installed codecs. The sender chooses the codec, so a receiver plans for the most expensive one.
 
 import { usableCodecs } from '../../codec/features.js';
 import { bindingInfo } from '../../codec/registry.js';
 
-/** Memory that the most expensive codec takes in one thread. */
+/** Bytes that the most expensive installed codec takes in one thread. */
 export function codecBytes(
   settings: { readonly zstdBinding?: string | undefined },
   chunkSize: number,

@@ -1,5 +1,5 @@
-// With which codec, level, chunk size and threads a stream leaves: what was asked for, as far as this installation and
-// the receiver can do it. Pure but for a look at the codecs that are installed.
+// Decides codec, level, chunk size and threads of a stream: the requested values, narrowed to what this installation and the
+// receiver support. Reads which codecs are installed; has no other side effects.
 
 import { bindingInfo } from '../../codec/registry.js';
 import { type Given, type Hello, narrowOffer } from '../../control/negotiation.js';
@@ -10,7 +10,7 @@ import { formatSize } from '../../units.js';
 import { receiverFloor } from './memory.js';
 import type { Coding } from './transfer-plan.js';
 
-/** Which options the user gave by name: the receiver's limits change only the others. */
+/** Which options the user gave explicitly. The receiver's limits change only the others. */
 export interface Named extends Given {
   readonly level: boolean;
 }
@@ -31,14 +31,14 @@ export type CodingSettings = Pick<
   'compressLevel' | 'chunkSize' | 'window' | 'codec' | 'zstdBinding' | 'compressThreads'
 >;
 
-/** A decision, and what the user should know of it. */
+/** The decision, and warnings for the user. */
 export interface CodingChoice {
   readonly coding: Coding;
   readonly warnings: readonly string[];
 }
 
 /**
- * Codec, level and threads that this installation has.
+ * Narrows the requested codec, level and threads to what this installation supports.
  * @throws ERR_OPTION_INVALID, ERR_CODEC_UNAVAILABLE
  */
 export function chooseCoding(settings: CodingSettings): CodingChoice {
@@ -74,8 +74,8 @@ export function chooseCoding(settings: CodingSettings): CodingChoice {
 }
 
 /**
- * What both sides can do, as near as possible to what was asked for.
- * @throws as chooseCoding, and ERR_LINK_NEGOTIATION when the two sides have nothing in common
+ * Narrows the requested coding to what both sides support.
+ * @throws as chooseCoding, and ERR_LINK_NEGOTIATION when the two sides support no common coding
  */
 export function agreeCoding(settings: CodingSettings, named: Named, hello: Hello | undefined): CodingChoice {
   const asked = chooseCoding(settings);
@@ -87,6 +87,6 @@ export function agreeCoding(settings: CodingSettings, named: Named, hello: Hello
   const compressLevel = agreed.codec === codec ? settings.compressLevel : 1;
   const narrowed = { ...settings, codec: agreed.codec, compressLevel, chunkSize: agreed.maxChunk };
   const { coding, warnings } = chooseCoding(narrowed);
-  const told = `the receiver takes codec ${agreed.codec} and chunks of ${formatSize(agreed.maxChunk)}: using those`;
-  return { coding, warnings: [...new Set([...asked.warnings, told, ...warnings])] };
+  const notice = `the receiver takes codec ${agreed.codec} and chunks of ${formatSize(agreed.maxChunk)}: using those`;
+  return { coding, warnings: [...new Set([...asked.warnings, notice, ...warnings])] };
 }

@@ -1,4 +1,4 @@
-// In which container a stream leaves, and how much room a record takes there. Pure.
+// Decides the container of a stream, and bounds the size of a record in it. Pure.
 
 import { recordCapacity } from '../../chunk/encode.js';
 import type { CodecName } from '../../codec/codec.js';
@@ -11,11 +11,11 @@ import type { GrammarName } from '../../grammar/grammar.js';
 import type { Method } from '../../options/amounts.js';
 
 export type ContainerPlan =
-  /** Records of our own, header and END around them. */
+  /** Records of ramferry's own format, between a header and END. */
   | { readonly kind: 'native' }
   /** Records inside a libxc stream. */
   | { readonly kind: 'xenguest'; readonly version: XenguestVersion }
-  /** Standard frames; their formats have the names of the codecs. */
+  /** Standard frames. The codec's name is also the name of the frame format. */
   | { readonly kind: 'frames'; readonly codec: Exclude<CodecName, 'none'> };
 
 export interface ContainerQuestion {
@@ -36,7 +36,7 @@ export function chooseContainer(question: ContainerQuestion): ContainerPlan {
         hint: 'use a codec, or method xenguest',
       });
     }
-    // Frames are cut like chunks of any stream; a Xen stream's own end and flush points count all the same.
+    // Frames are cut like chunks of any stream. A Xen stream keeps its own end and its flush points.
     return { kind: 'frames', codec };
   }
   const version = grammar === 'libxc' ? chooseXenguest(xenguestVersion, hello) : undefined;
@@ -44,8 +44,8 @@ export function chooseContainer(question: ContainerQuestion): ContainerPlan {
 }
 
 /**
- * Undefined where the native container serves the receiver better: one of version 1 cannot be told that a Xen stream is
- * compressed before its first chunk, and reads the native container as well.
+ * The version of method `xenguest`; undefined = use the native container. A receiver that reads only version 1 learns at the first
+ * chunk that a Xen stream is compressed. The native container says so in its header, and that receiver reads it too.
  */
 function chooseXenguest(
   asked: XenguestVersion | undefined,
@@ -55,7 +55,7 @@ function chooseXenguest(
   return undefined;
 }
 
-/** Most bytes that a chunk of this size can take in the container. */
+/** Upper bound of the bytes that a chunk of this size takes in the container. */
 export function recordRoom(container: ContainerPlan, chunkSize: number): number {
   switch (container.kind) {
     case 'native':

@@ -1,5 +1,5 @@
-// What a plan needs to know of the two ends before they are open: facts that follow from an address and, for names and
-// descriptors, from what lies behind them. Looks, opens nothing.
+// What a plan needs to know about input and output before they are open. The facts follow from the address and, for file names
+// and descriptors, from stat(2). Opens nothing.
 
 import fs from 'node:fs';
 
@@ -7,19 +7,19 @@ import { type Address, addressOf } from '../../link/address.js';
 import { libc } from '../../os/libc.js';
 
 export interface OutputFacts {
-  /** A reader takes the bytes as they come; false for a regular file, which is the same every time it is made. */
+  /** A reader takes the bytes as they arrive. False for a regular file, which must have the same bytes every time. */
   readonly isLive: boolean;
-  /** What the kernel holds of the output tells how far the link has come. */
+  /** The length of the kernel's send queue shows how much the link has carried. */
   readonly queueTells: boolean;
 }
 
-/** @param maxBandwidth behind a rate limit of our own the kernel's queue says nothing about the link */
+/** @param maxBandwidth bytes per second; with ramferry's own rate limit the kernel's send queue says nothing about the link */
 export function outputFacts(output: Parameters<typeof addressOf>[0], maxBandwidth: number): OutputFacts {
   const address = addressOf(output);
   const isLive = isLiveOutput(address);
   return {
     isLive,
-    // Asked where the transfer adapts: libc() loads machine code.
+    // A getter, because libc() loads machine code and only adaptive mode needs the answer.
     get queueTells() {
       return isLive && maxBandwidth === 0 && address.kind !== 'stream' && libc() !== undefined;
     },
@@ -41,18 +41,18 @@ function isLiveOutput(address: Address): boolean {
         return true;
     }
   } catch {
-    return false; // opening it will say what is wrong
+    return false; // opening it reports the error
   }
 }
 
 /**
- * Whether all of the input is ramferry's to read: a file, a named pipe or a command that it opened itself. What was inherited,
- * or belongs to a program that embeds ramferry, is read exactly to the END of a bare libxc stream, and so is a socket, whose
- * writer may wait there.
+ * Whether ramferry may read the input to its end. True for a file, a named pipe or a command that ramferry opens itself. An inherited
+ * descriptor, a stream of an embedding program and a socket are read exactly to the END of a bare libxc stream. Another program may
+ * read on behind END, and the writer on a socket may wait there.
  */
 export function isReadToItsEnd(input: Parameters<typeof addressOf>[0]): boolean {
   const address = addressOf(input);
   if (address.kind === 'exec') return true;
-  // These names open what was inherited once more, and a pipe has one content for all.
+  // These paths reopen an inherited descriptor, and all descriptors of a pipe share one content.
   return address.kind === 'file' && !/^\/(dev\/(stdin|fd\/)|proc\/)/.test(address.path);
 }

@@ -1,5 +1,5 @@
-// The largest chunk and the largest page stores that fit a memory limit: what a receiver announces to its sender, and what a
-// sender takes for itself. Each search tries geometries of plan/memory.ts. Pure.
+// Finds the largest chunk and the largest page stores that fit a memory limit. A receiver announces the results to its sender; a
+// sender sizes its own page store with them. Each search tries geometries of plan/memory.ts. Pure.
 
 import { recordCapacity } from '../../chunk/encode.js';
 import { MAX_STORE_PAGES } from '../../chunk/page-store.js';
@@ -11,9 +11,9 @@ import { type MemoryNeeds, receiverGeometry } from './memory.js';
 const CHUNK_STEP = 65_536;
 
 /**
- * The largest chunk, in steps of 64 KiB, that a receiver with these threads and this limit can hold; what it tells the
- * sender.
- * @throws ERR_MEMORY_LIMIT when not even the smallest fits
+ * The largest chunk, in steps of 64 KiB, that a receiver with these threads and this limit can hold. The receiver announces it in
+ * its hello.
+ * @throws ERR_MEMORY_LIMIT when even the smallest does not fit
  */
 export function largestChunk(
   needs: Omit<MemoryNeeds, 'chunkSize' | 'codecBytes'>,
@@ -46,9 +46,9 @@ export function largestChunk(
 const STORE_STEP = 1024 * 1024;
 
 /**
- * The largest page store, in steps of 1 MiB up to `most`, that fits and leaves a slot more than the threads need; 0 when
- * there is none.
- * @param geometry with so many bytes of store; throws ERR_MEMORY_LIMIT where that does not fit
+ * The largest page store, in steps of 1 MiB up to `most`, that fits beside two more slots than there are threads; 0 when none
+ * fits.
+ * @param geometry returns the geometry for a store of so many bytes; throws ERR_MEMORY_LIMIT when it does not fit
  */
 export function largestStore(
   most: number,
@@ -73,8 +73,10 @@ export function largestStore(
 }
 
 /**
- * The page stores that a receiver can hold beside chunks of up to 64 KiB, 128 KiB, … 64 MiB; what it tells the sender.
- * @param needs of the receiver, and `codecBytes` for chunks of a size
+ * The largest page stores that a receiver can hold beside chunks of up to 64 KiB, 128 KiB, … 64 MiB. The receiver announces them in
+ * its hello.
+ * @param needs of the receiver
+ * @param codecBytes bytes that a codec takes in one thread, for a chunk size
  */
 export function receiverStores(
   needs: Omit<MemoryNeeds, 'chunkSize' | 'codecBytes' | 'storeBytes'>,
@@ -90,7 +92,7 @@ export function receiverStores(
   return stores;
 }
 
-/** Of receiverStores(): the one for chunks of this size; 0 where the receiver has told none. */
+/** The entry of receiverStores() for chunks of this size; 0 when the receiver announced none. */
 export function storeBeside(stores: readonly number[], chunkSize: number): number {
   return stores[Math.max(0, Math.ceil(Math.log2(chunkSize / CHUNK_STEP)))] ?? 0;
 }

@@ -1,5 +1,5 @@
-// How many slots fit the memory limit. Takes the settings of a transfer, promises a geometry that stays within the
-// limit or ERR_MEMORY_LIMIT before any data. The figures are upper bounds that bench/transfer/memory.ts checks.
+// Computes how many slots fit the memory limit. Takes the settings of a transfer and returns a geometry within the limit, or
+// throws ERR_MEMORY_LIMIT before any data moves. The figures are upper bounds that bench/transfer/memory.ts checks.
 
 import { recordCapacity } from '../../chunk/encode.js';
 import { storeMemoryBytes } from '../../chunk/page-store.js';
@@ -11,45 +11,50 @@ import { slotBytes, type SlotGeometry } from '../../slot/layout.js';
 import { LEDGER_BYTES_PER_SLOT } from '../../store/ledger.js';
 import { formatSize } from '../../units.js';
 
-/** Node itself with ramferry's modules, resident before the first worker starts. */
+/** Node.js with ramferry's modules, resident before the first worker starts. */
 const PROCESS_BYTES = 72 * 1024 * 1024;
 /** One worker thread: its heap, its stack and its modules. */
 export const THREAD_BYTES = 12 * 1024 * 1024;
 
-/** More slots than this gain nothing: they only spread the work over more cache. */
+/** More slots than this gain no speed: they only touch more cache. */
 function usefulSlots(threads: number): number {
   return 2 * threads + 2;
 }
 
-/** File input: extra slots on top of 4 per thread, for so many bytes of chunks, but at most MAX_EXTRA_SLOTS. */
+/** File input: besides 4 slots per thread, as many as hold so many bytes of chunks, but at most MAX_EXTRA_SLOTS. */
 const EXTRA_CHUNK_BYTES = 8 * 1024 * 1024;
 const MAX_EXTRA_SLOTS = 8;
 
 /**
- * Slots that help with file input. More slots than for a stream pay: no guest's downtime depends on them, little of their memory is
- * ever touched, because the workers read into buffers of their own, and stretches of zeros and of data even out. Into a file many
- * chunks leave in one write. With larger chunks fewer slots do as well (12 of 2 or 4 MiB took as long as 8), and a link that becomes
- * slow has less to drain.
+ * Slots beyond which more gain nothing with file input. File input profits from more slots than a stream does:
+ * - No guest's downtime depends on the queue.
+ * - The workers read into buffers of their own, so little of the slots' memory is touched.
+ * - Regions of zeros and regions of data balance each other.
+ * - Into a file, one write takes many chunks.
+ *
+ * With larger chunks fewer slots suffice (12 of 2 or 4 MiB took as long as 8), and a link that slows down has less to drain.
  */
 export function usefulSlotsFromFile(threads: number, chunkSize: number): number {
   return 4 * threads + Math.min(MAX_EXTRA_SLOTS, Math.ceil(EXTRA_CHUNK_BYTES / chunkSize));
 }
 
 export interface MemoryNeeds {
+  /** Bytes. */
   readonly limit: number;
   readonly threads: number;
+  /** Bytes. */
   readonly chunkSize: number;
-  /** Memory of the codec in one thread, besides slots. */
+  /** Bytes that the codec takes in one thread, besides slots. */
   readonly codecBytes: number;
-  /** Slots that are needed besides one a thread. */
+  /** Slots that are needed besides one per thread. */
   readonly extraSlots: number;
   /** Bytes of the page store's pages; 0 = none. */
   readonly storeBytes: number;
-  /** Slots beyond which more gain nothing; two a thread and two by default. */
+  /** Slots beyond which more gain nothing; two per thread and two more by default. */
   readonly usefulSlots?: number;
 }
 
-/** Bytes of history that a foreign zstd frame may ask for, beside the process and the buffers of the streaming decoder. */
+/** Largest window, in bytes, that a foreign zstd frame may require. The process and the streaming decoder's buffers come first. */
 export function windowRoom(limit: number): number {
   return Math.max(0, limit - PROCESS_BYTES - STREAMING_BYTES);
 }
@@ -89,7 +94,7 @@ function fit(
 
 /**
  * Slots of a sender: stream bytes in, records out.
- * @param output bytes that a chunk can take as it leaves
+ * @param output upper bound of the bytes that a chunk takes in the container
  */
 export function senderGeometry(needs: MemoryNeeds, output: number): SlotGeometry {
   const geometry = {
@@ -113,18 +118,18 @@ function senderStore({ storeBytes }: Pick<MemoryNeeds, 'storeBytes'>): number {
   return storeMemoryBytes(pages) + pages * LEDGER_BYTES_PER_SLOT;
 }
 
-/** Upper bounds of what a transfer takes, in bytes. */
+/** Upper bounds of the memory that a transfer takes, in bytes. */
 export interface MemoryShares {
   /** Node.js and ramferry's modules. */
   readonly process: number;
   /** The worker threads: heaps, codecs, buffers. */
   readonly threads: number;
   readonly slots: number;
-  /** The page store and what is kept of its pages. */
+  /** The page store and the ledger of its pages. */
   readonly store: number;
 }
 
-/** What a sender with these slots takes. */
+/** Memory that a sender with these slots takes. */
 export function senderShares(needs: MemoryNeeds, geometry: SlotGeometry): MemoryShares {
   return {
     process: PROCESS_BYTES,
@@ -135,8 +140,8 @@ export function senderShares(needs: MemoryNeeds, geometry: SlotGeometry): Memory
 }
 
 /**
- * Whether a sender's codec leaves room for so many slots: by default as many as are of use, for a level that costs slots costs
- * speed.
+ * Whether a sender's codec leaves memory for so many slots. The default is the useful number of slots: a level that costs slots
+ * costs speed.
  */
 export function hasRoom(
   needs: Pick<MemoryNeeds, 'limit' | 'threads' | 'chunkSize' | 'codecBytes'>,
@@ -152,7 +157,7 @@ export function hasRoom(
 
 /**
  * Slots of a receiver: records in, stream bytes out.
- * @param input bytes that a chunk can take as it arrives
+ * @param input upper bound of the bytes that a chunk takes in the container
  */
 export function receiverGeometry(needs: MemoryNeeds, input: number): SlotGeometry {
   const geometry = {
@@ -170,8 +175,8 @@ export function receiverGeometry(needs: MemoryNeeds, input: number): SlotGeometr
 }
 
 /**
- * The same for a stream that was announced by its sender.
- * @throws ERR_STREAM_LIMIT when the announcement needs more than the limit; its hint names a limit that is enough
+ * Slots of a receiver for a stream whose header announces its needs.
+ * @throws ERR_STREAM_LIMIT when the announced needs exceed the limit; its hint names a limit that is enough
  */
 export function announcedGeometry(needs: MemoryNeeds, input: number): SlotGeometry {
   try {
@@ -186,7 +191,7 @@ export function announcedGeometry(needs: MemoryNeeds, input: number): SlotGeomet
   }
 }
 
-/** The least limit, in steps of 16 MiB, that these needs fit. */
+/** The smallest memory limit, in steps of 16 MiB, that meets these needs. */
 function enoughMemory(needs: MemoryNeeds, input: number): number {
   const step = 16 * 1024 * 1024;
   const fits = (steps: number): boolean => {
@@ -207,7 +212,7 @@ function enoughMemory(needs: MemoryNeeds, input: number): number {
   return high * step;
 }
 
-/** Bytes of slots that a receiver of this stream holds at the least; what the sender asks for in the handshake. */
+/** Least bytes of slots that a receiver needs for chunks of this size. The sender compares it with the receiver's hello. */
 export function receiverFloor(chunkSize: number): number {
   return 2 * recordCapacity(chunkSize);
 }

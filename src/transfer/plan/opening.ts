@@ -1,4 +1,4 @@
-// What send and receive tell the link layer, and how they look at the first bytes of their input.
+// What send and receive share at their start: the options of the link layer, and the recognition of the input by its first bytes.
 
 import { Buffer } from 'node:buffer';
 
@@ -14,7 +14,7 @@ export function openOptions(settings: ResolvedSendOptions | ResolvedReceiveOptio
   return { connectTimeout, ioTimeout, force, sync, directIo, signal, onListening, onWarning };
 }
 
-/** Warns that a transfer goes on with fewer threads. */
+/** Returns a callback that warns that the transfer continues with fewer threads. */
 export function warnOfFewer(
   { onWarning }: Pick<ResolvedSendOptions, 'onWarning'>,
   wanted: number,
@@ -25,19 +25,20 @@ export function warnOfFewer(
 }
 
 export interface Recognised {
-  /** The bytes that were read to find out. */
+  /** The bytes that were read for the recognition. */
   readonly head: Buffer;
   readonly kind: StreamKind;
-  /** The input ended while its bytes could still be the beginning of a known stream; also when it had none. */
+  /** The input ended while its bytes could still begin a known stream. True for an empty input, too. */
   readonly cut: boolean;
 }
 
 /**
- * Reads no more than is needed to say what the input is: of a bare libxc stream not one byte too many may be taken.
- * @param fileSize size of a regular file, which may be a RAM image that nothing else claims
+ * Recognises the input by its first bytes. Reads no more bytes than that takes: a bare libxc stream may share its descriptor with
+ * another reader.
+ * @param fileSize size of a regular file; a file of no known stream format may be a RAM image
  */
 export async function recognise(source: ByteSource, fileSize?: number): Promise<Recognised> {
-  // The writer may begin at any time; the link itself detects a dead peer.
+  // No time limit: the writer may begin at any time, and the link itself detects a dead peer.
   source.patience?.(0);
   const detector = new Detector(fileSize);
   const pieces: Buffer[] = [];

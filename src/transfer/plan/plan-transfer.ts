@@ -1,5 +1,5 @@
-// `planTransfer`: what a sender will do, from its options, the receiver's hello and what was recognised in the input. Pure but for a
-// look at the codecs that are installed. The only place on the sender's side where options become decisions.
+// `planTransfer`: decides what a sender will do, from its options, the receiver's hello and the recognised input. The only place on the
+// sender's side where options become decisions. Reads which codecs are installed; has no other side effects.
 
 import type { Hello } from '../../control/negotiation.js';
 import { grammarFor, type StreamKind } from '../../grammar/detect.js';
@@ -20,28 +20,28 @@ import {
   type WorkPlan,
 } from './transfer-plan.js';
 
-/** What was recognised in the input. */
+/** What is known about the input. */
 export interface InputFacts {
   /** `memory` = ramferry generates the stream from a guest's shared memory. */
   readonly kind: StreamKind | 'memory';
-  /** Bytes, where the input is a regular file. */
+  /** Length in bytes of a regular file; undefined for other inputs. */
   readonly length?: number | undefined;
-  /** All of the input is ramferry's to read (ends.ts). */
+  /** ramferry may read the input to its end (ends.ts). */
   readonly isReadToItsEnd?: boolean;
-  /** Why its first bytes, although known, cannot be followed. */
+  /** Why no grammar can follow the input although its first bytes are known. */
   readonly opaqueBecause?: string | undefined;
 }
 
 export interface PlanRequest {
   readonly settings: ResolvedSendOptions;
   readonly named: Named;
-  /** The receiver's first message; undefined where it says none (one-way links, files), or has not been asked yet. */
+  /** The receiver's hello; undefined on a one-way link, for a file, and before the hello has arrived. */
   readonly hello: Hello | undefined;
   readonly input: InputFacts;
   readonly output: OutputFacts;
   /** CPUs that the process may use. */
   readonly cpus: number;
-  /** Bytes of the memory limit that the stream's generator takes. */
+  /** Bytes of the memory limit that are reserved for the generator of the stream. */
   readonly reservedBytes?: number;
 }
 
@@ -72,7 +72,7 @@ export function planTransfer(request: PlanRequest): TransferPlan {
     work: planWork(settings),
     pace: planPace(settings),
     adaptivity,
-    // A generator of a stream counts its own rounds, and what it has in flight is limited by its own means.
+    // The generator of a stream counts its own rounds, and limits its bytes in flight itself.
     ...(input.kind === 'memory' ? {} : { rounds: planRounds(settings, input) }),
     warnings: [...agreed.warnings, ...store.warnings],
   };
@@ -98,7 +98,7 @@ function planStream(settings: ResolvedSendOptions, input: InputFacts): StreamPla
   };
 }
 
-/** What these options say of the workers. */
+/** The workers' part of the plan. */
 export function planWork(
   settings: Pick<ResolvedSendOptions, 'zstdBinding' | 'window' | 'selfCheck' | 'compressWaitThread' | 'nice'>,
 ): WorkPlan {
@@ -115,17 +115,17 @@ function planPace({ flushAfter, maxBandwidth, maxCpu }: ResolvedSendOptions): Pa
   return { flushAfter, maxBandwidth, maxCpu };
 }
 
-/** Pages of a regular file come as fast as they can be read: only of a live stream the time of a round says something. */
+/** The pages of a regular file arrive at disk speed, so only in a live stream does the time of a round show the dirty rate. */
 function planRounds({ downtimeLimit }: ResolvedSendOptions, { length }: InputFacts): TransferPlan['rounds'] {
   return { downtimeLimit, live: length === undefined };
 }
 
-/** A receiver that acknowledges less often would make every chunk look late. */
+/** With a longer interval between acknowledgements every chunk would look late. */
 const LONGEST_ACKNOWLEDGEMENT_MS = 20;
 
 /**
- * Decoded bytes that may be in flight at first; undefined where no delivery window is kept: the receiver acknowledges seldom or
- * never, or no guest waits for what is in flight (regular files).
+ * The delivery window at the start, in decoded bytes. Undefined = no delivery window: the receiver acknowledges seldom or never, or
+ * the input is a regular file, so no guest waits for the bytes in flight.
  */
 export function firstDeliveryWindow(
   { stream, coding, memory }: Pick<TransferPlan, 'stream' | 'coding' | 'memory'>,

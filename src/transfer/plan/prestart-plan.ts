@@ -1,4 +1,5 @@
-// What is made ready while a transfer waits for its peer: threads, and the page store that the transfer will probably have. Pure.
+// Decides what a transfer starts and allocates while it waits for its peer: threads, and the page store that it will probably need.
+// Pure.
 
 import { DEFAULT_CHUNK_BYTES, DEFAULT_STORE_BYTES } from '../../options/limits.js';
 import type { ResolvedSendOptions } from '../../options/transfer.js';
@@ -7,7 +8,7 @@ import { storeBeside } from './largest-fit.js';
 import { defaultStore } from './store-size.js';
 import type { Coding } from './transfer-plan.js';
 
-/** Threads and memory that are made ready before the peer connects. */
+/** Threads to start and memory to touch before the peer connects. */
 export interface PrestartPlan {
   readonly threads: number;
   readonly zstdBinding: string;
@@ -30,12 +31,12 @@ export function planSenderPrestart(
   { threads }: Coding,
 ): PrestartPlan {
   const wanted = method === 'stream' ? 0 : (xbzrleCacheSize ?? defaultStore(memoryLimit));
-  // A larger store would cost too much while the sender waits, if the stream then needs none.
+  // A larger store would occupy too much memory while the sender waits, and the stream may need none.
   const storeBytes = wanted > DEFAULT_STORE_BYTES ? 0 : wanted;
   return { threads, zstdBinding, nice, storeBytes, memoryLimit: memoryLimit - storeBytes };
 }
 
-/** Makes ready what a sender without options chooses: its page store, if this receiver can hold it, and none otherwise. */
+/** Plans for a sender without options: its default page store where this receiver can hold it, otherwise none. */
 export function planReceiverPrestart(
   {
     threads,

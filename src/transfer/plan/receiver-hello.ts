@@ -1,4 +1,4 @@
-// What a receiver says first: what it can read and hold, by its own options. True of every stream that it may be sent.
+// Makes the receiver's hello: what it can read and hold, from its options. The hello holds for every stream that may arrive.
 
 import { usableCodecs } from '../../codec/features.js';
 import { NATIVE_VERSION } from '../../container/native.js';

@@ -1,5 +1,5 @@
-// How large the page store of a transfer is: what was asked for, as far as it is of use for the stream, and as both sides
-// can hold it. Pure decisions; it opens nothing.
+// Decides the size of the page store: the requested size, narrowed to what both sides can hold; 0 where the stream has no use for
+// a store. Reads which codecs are installed; has no other side effects.
 
 import { recordCapacity } from '../../chunk/encode.js';
 import type { Hello } from '../../control/negotiation.js';
@@ -18,11 +18,11 @@ import { type MemoryNeeds, senderGeometry } from './memory.js';
 
 export interface StoreQuestion {
   readonly settings: Pick<ResolvedSendOptions, 'xbzrleCacheSize' | 'memoryLimit' | 'method' | 'zstdBinding'>;
-  /** Whether pages have identities and may be sent again; those of an image are sent once. */
+  /** Pages have identities and may be sent again. False for a RAM image, whose pages are sent once. */
   readonly identities: boolean;
-  /** What the sender needs besides. */
+  /** The sender's other memory needs. */
   readonly needs: Omit<MemoryNeeds, 'storeBytes'>;
-  /** Of a receiver on a duplex link. */
+  /** The receiver's hello; undefined on a one-way link. */
   readonly hello: Hello | undefined;
 }
 
@@ -32,21 +32,21 @@ export interface StoreChoice {
   readonly warnings: readonly string[];
 }
 
-/** What the page store takes of a memory limit at most when nothing is said; whole pages. */
+/** Largest page store that is chosen for a memory limit by default; whole pages. */
 export function defaultStore(memoryLimit: number): number {
   const bytes = Math.min(DEFAULT_STORE_BYTES, memoryLimit * STORE_PART);
   return bytes - (bytes % PAGE_BYTES);
 }
 
-/** The size of the page store. A size that was given is only narrowed to what the receiver holds, with a warning. */
+/** The size of the page store. A size that the user gave is narrowed only by the receiver's limit, with a warning. */
 export function storeSize({ settings, identities, needs, hello }: StoreQuestion): StoreChoice {
   const { xbzrleCacheSize: given, memoryLimit, method } = settings;
   if (!identities || method === 'stream' || given === 0) return { bytes: 0, warnings: [] };
   const { chunkSize, threads } = needs;
   if (given !== undefined) {
-    const theirs = hello === undefined ? Infinity : storeBeside(hello.stores ?? [], chunkSize);
-    const narrowed = `the receiver holds a page store of ${formatSize(theirs)}: using that`;
-    return { bytes: Math.min(given, theirs), warnings: given > theirs ? [narrowed] : [] };
+    const receiverBytes = hello === undefined ? Infinity : storeBeside(hello.stores ?? [], chunkSize);
+    const notice = `the receiver holds a page store of ${formatSize(receiverBytes)}: using that`;
+    return { bytes: Math.min(given, receiverBytes), warnings: given > receiverBytes ? [notice] : [] };
   }
   const most = Math.min(defaultStore(memoryLimit), storeBeside(receiverHolds(settings, hello), chunkSize));
   const bytes = largestStore(most, threads, (storeBytes) =>
@@ -55,7 +55,7 @@ export function storeSize({ settings, identities, needs, hello }: StoreQuestion)
   return { bytes, warnings: [] };
 }
 
-/** On a one-way link the receiver's limits are not known: those of a receiver without options. */
+/** The page stores that the receiver holds. On a one-way link they are unknown; a receiver with default options is assumed. */
 function receiverHolds(settings: StoreQuestion['settings'], hello: Hello | undefined): readonly number[] {
   if (hello !== undefined) return hello.stores ?? [];
   return receiverStores({ limit: DEFAULT_MEMORY_LIMIT, threads: DECOMPRESS_THREADS, extraSlots: 1 }, (size) =>

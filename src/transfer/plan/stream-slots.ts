@@ -1,4 +1,4 @@
-// How many slots a receiver has for a stream that announces what its chunks need. Pure.
+// Computes a receiver's slots for a stream whose header announces what its chunks need. Pure.
 
 import type { StreamNeeds } from '../../container/inlet.js';
 import { RamferryError } from '../../errors.js';
@@ -19,7 +19,7 @@ export function streamSlots(
     threads,
     chunkSize: maxChunk,
     codecBytes: codecBytes(maxChunk),
-    // Chunks that wait for their turn hold a slot each.
+    // Each chunk that waits in the reorder window holds a slot.
     extraSlots: window,
     storeBytes,
   };

@@ -1,5 +1,5 @@
-// What a transfer will do, complete before it runs: `TransferPlan`, and `layOutPlan`, which makes one from its pieces.
-// A plan is plain data without functions. Behind it nothing reads options.
+// `TransferPlan`: what a transfer will do, complete before it runs. `layOutPlan` makes one from its pieces.
+// A plan is plain data without functions. Code that runs a plan reads no options.
 
 import type { CodecName } from '../../codec/codec.js';
 import type { HostThreadsKey } from '../../os/host-threads.js';
@@ -16,7 +16,7 @@ import {
   usefulSlotsFromFile,
 } from './memory.js';
 
-/** The input and how it is walked. */
+/** The input, and the grammar that walks it. */
 export interface StreamPlan {
   /** What the input was recognised as; `memory` = a stream that ramferry generates. */
   readonly kind: StreamKind | 'memory';
@@ -28,31 +28,31 @@ export interface StreamPlan {
   readonly identities: boolean;
   /** The input is read to its end, also behind the END of a bare libxc stream. */
   readonly followsEnd: boolean;
-  /** Bytes, where the input is a regular file. */
+  /** Length in bytes of a regular file; undefined for other inputs. */
   readonly length: number | undefined;
-  /** Why the input is sent as bytes of no known structure although its first bytes are known. */
+  /** Why the input is sent as bytes of unknown structure although its first bytes are known. */
   readonly opaqueBecause?: string | undefined;
 }
 
-/** How chunks are coded; with adaptivity, until the controller chooses differently. */
+/** How chunks are coded. With adaptivity these are the initial values. */
 export interface Coding {
   readonly codec: CodecName;
   readonly level: number;
   readonly chunkSize: number;
   readonly threads: number;
-  /** Bytes that the codec holds in one thread. */
+  /** Bytes that the codec takes in one thread. */
   readonly codecBytes: number;
 }
 
-/** What the workers do beside coding. */
+/** The workers' settings besides the coding. */
 export interface WorkPlan {
   /** The zstd binding; empty = the best one that works. */
   readonly zstdBinding: string;
-  /** zstd looks for matches all over a chunk. */
+  /** zstd looks for matches over the whole chunk (long-distance matching). */
   readonly longDistance: boolean;
   /** Every chunk is decoded again before it leaves, and compared. */
   readonly selfCheck: boolean;
-  /** False: a chunk that finds no free worker leaves uncompressed. */
+  /** False = a chunk that finds no free worker leaves uncompressed. */
   readonly waitThread: boolean;
   /** Niceness of the threads; absent = that of the process. */
   readonly nice?: number | undefined;
@@ -61,13 +61,13 @@ export interface WorkPlan {
 }
 
 export interface PacePlan {
-  /** Milliseconds after which waiting bytes leave although their chunk is not full. */
+  /** Milliseconds after which a partly filled chunk is sent. */
   readonly flushAfter: number;
   /** Bytes per second that may leave; 0 = no limit. */
   readonly maxBandwidth: number;
   /** Processor time that the process may take, in CPUs; absent = no limit. */
   readonly maxCpu?: number | undefined;
-  /** Decoded bytes that may be in flight before the first acknowledgement; absent = the link's back-pressure alone counts. */
+  /** Decoded bytes that may be in flight before the first acknowledgement; absent = only the link's back-pressure limits. */
   readonly deliveryWindow?: number | undefined;
 }
 
@@ -77,15 +77,15 @@ export interface MemoryPlan {
   /** Bytes of the page store's pages; 0 = none. */
   readonly storeBytes: number;
   readonly slots: SlotGeometry;
-  /** What the limit is spent on at the most. */
+  /** Upper bounds of what each part of the transfer takes. */
   readonly shares: MemoryShares;
 }
 
-/** Which rounds of pre-copy are watched. */
+/** How the rounds of pre-copy are watched. */
 export interface RoundsPlan {
   /** Milliseconds for which the guest may be paused. */
   readonly downtimeLimit: number;
-  /** A guest writes the stream meanwhile: the time that a round takes shows how fast pages are dirtied. */
+  /** A running guest writes the stream, so the time of a round shows the dirty rate. */
   readonly live: boolean;
 }
 
@@ -93,18 +93,18 @@ export interface TransferPlan {
   readonly stream: StreamPlan;
   readonly coding: Coding;
   readonly work: WorkPlan;
-  /** Bounds within which codec and level are chosen while the transfer runs; absent = they stay. */
+  /** Bounds of adaptive mode; absent = codec and level stay fixed. */
   readonly adaptivity?: ChooserOptions | undefined;
   readonly container: ContainerPlan;
   readonly memory: MemoryPlan;
   readonly pace: PacePlan;
-  /** Absent where the stream is not watched: its generator counts its own rounds. */
+  /** Absent for a generated stream, whose generator counts its own rounds. */
   readonly rounds?: RoundsPlan | undefined;
-  /** What the user should know of the plan. */
+  /** Warnings for the user. */
   readonly warnings: readonly string[];
 }
 
-/** What a plan is made of; pieces that are left out have the values of a transfer without options. */
+/** The pieces of a plan. An absent piece has the value of a transfer without options. */
 export interface PlanPieces {
   readonly stream: Pick<StreamPlan, 'kind' | 'grammar'> & Partial<StreamPlan>;
   readonly coding: Coding;
@@ -123,7 +123,7 @@ export interface PlanPieces {
 const PLAIN_WORK: WorkPlan = { zstdBinding: '', longDistance: false, selfCheck: false, waitThread: true };
 const PLAIN_PACE: PacePlan = { flushAfter: 50, maxBandwidth: 0 };
 
-/** What a sender needs of its memory limit, before its page store is known. */
+/** The memory needs of a sender, without its page store. */
 export function senderNeeds(
   coding: Coding,
   byExtents: boolean,

@@ -1,6 +1,6 @@
-// `ChunkWriter`: takes finished chunks from the pool in stream order, puts the container around them and writes them, as fast as the
-// link and the receiver allow. Reports what has left to the pace, adaptive mode, the page store and the statistics. It makes no chunks,
-// and neither opens nor closes the sink.
+// `ChunkWriter`: takes finished chunks from the pool in stream order, adds the container and writes them to the sink. The link's
+// back-pressure and the delivery window limit its speed. Reports each write to the pace, adaptive mode, the page store and the
+// statistics. It neither opens nor closes the sink.
 
 import type { OutgoingChunk, Outlet } from '../../container/outlet.js';
 import type { ByteSink } from '../../io/bytes.js';
@@ -12,12 +12,14 @@ import { LinkPace } from '../pace/link-pace.js';
 import type { SendingStore } from './sending-store.js';
 import type { Statistics } from '../statistics/statistics.js';
 
-/** Bytes of a write, and when it began and ended in milliseconds. */
+/** The figures of one write. */
 interface Written {
   readonly bytes: number;
+  /** Start in milliseconds (performance.now()). */
   readonly began: number;
+  /** End in milliseconds. */
   readonly ended: number;
-  /** Bytes in the kernel's queue when it began; undefined without adaptive mode. */
+  /** Bytes in the kernel's send queue at the start; undefined without adaptive mode. */
   readonly before: number | undefined;
   /** The write waited for the delivery window. */
   readonly heldBack: boolean;
@@ -25,25 +27,25 @@ interface Written {
 
 export interface ChunkWriterSettings {
   readonly sink: ByteSink;
-  /** How the chunks leave. */
+  /** The container of the stream. */
   readonly outlet: Outlet;
   /** Chooses codec and level of each chunk (adaptive mode). */
   readonly chooser?: Pick<Chooser, 'prepare' | 'redirect' | 'departed' | 'wrote'> | undefined;
   /** Delays chunks while too many bytes are in flight; absent where the receiver sends no acknowledgements. */
   readonly deliveryWindow?: DeliveryWindow | undefined;
-  /** Called when the sink has taken the last byte, before the threads are ended. */
+  /** Called when the sink has taken the last byte, before the threads end. */
   readonly onWritten?: (() => void) | undefined;
   readonly statistics: Statistics;
   readonly pool: OrderedPool;
   readonly store: SendingStore | undefined;
-  /** Most chunks of one write; more than one only where no reader waits for each. */
+  /** Most chunks in one write. More than one only for a file, where no reader waits for each chunk. */
   readonly atOnce: number;
 }
 
 export class ChunkWriter {
   readonly #settings: ChunkWriterSettings;
   readonly #pace = new LinkPace();
-  /** Decoded bytes whose write has begun: the receiver may have part of them. */
+  /** Decoded bytes whose write has begun. The receiver may have a part of them. */
   handed = 0;
   /** The write of the stream's end has begun. */
   closing = false;
@@ -54,7 +56,7 @@ export class ChunkWriter {
 
   /**
    * Writes until the pool has ended.
-   * @param complete whether the input ended where its format says that it ends; asked when all chunks have left
+   * @param complete whether the input ended at the end that its format defines; called after the last chunk
    */
   async run(complete: () => boolean): Promise<void> {
     const { outlet, chooser, sink, pool, store } = this.#settings;
@@ -80,7 +82,7 @@ export class ChunkWriter {
       for (const departure of departures) this.#departed(departure);
       if (chooser !== undefined && write !== undefined) {
         for (const index of indices) chooser.departed(pool.slots[index]!.encode);
-        // Behind a write that was held back the kernel's queue is short, and yet the way limits.
+        // After a write that the delivery window delayed, the kernel's queue is short although the path to the receiver is the limit.
         const { heldBack, ...figures } = write;
         const changed = chooser.wrote({ ...figures, queued: heldBack ? undefined : sink.queued() });
         if (changed) for (const { encode } of pool.pending()) chooser.redirect(encode);
@@ -92,7 +94,7 @@ export class ChunkWriter {
     this.#settings.onWritten?.();
   }
 
-  /** @returns the next slots whose jobs are done, at least one; none at the end */
+  /** Waits for finished chunks. @returns their slots, at least one; none at the end */
   async #ready(): Promise<number[]> {
     const { pool, atOnce } = this.#settings;
     const indices: number[] = [];
@@ -118,15 +120,15 @@ export class ChunkWriter {
     }
   }
 
-  /** @param decoded bytes of the guest's stream in the chunks among these pieces; 0 = there are none */
+  /** @param decoded bytes of the guest's stream in these pieces; 0 = the pieces hold no chunk */
   async #write(pieces: readonly Uint8Array[], decoded = 0): Promise<Written | undefined> {
     const { sink, statistics, deliveryWindow, pool, chooser } = this.#settings;
     const bytes = pieces.reduce((sum, { length }) => sum + length, 0);
     if (bytes === 0) return undefined;
     const before = chooser === undefined ? undefined : sink.queued();
     const began = performance.now();
-    // The delivery window holds back the write and not the reader. The pace and adaptive mode measure it as back-pressure of the
-    // link; the input is still flushed, its end is still seen, and all threads still get chunks.
+    // The delivery window delays the write and not the read. So the pace and adaptive mode measure it as back-pressure of the link. The
+    // input is still flushed, its end is still detected, and all threads still get chunks.
     const heldBack = decoded > 0 && deliveryWindow !== undefined && (await deliveryWindow.room());
     deliveryWindow?.sent(decoded);
     this.handed += decoded;

@@ -1,14 +1,14 @@
-// `CpuGovernor`: keeps the process within its share of processor time. The sender waits before it pushes a chunk while the process has
-// used more than the elapsed time allows. Chunks that are already in the pool run to their end.
+// `CpuGovernor`: keeps the process within its limit of processor time. While the process has used more than the elapsed time allows,
+// the sender waits before it pushes the next chunk. Workers finish the chunks that are already in the pool.
 
 import { setTimeout as sleep } from 'node:timers/promises';
 
-/** Seconds of the share that may be used in advance, and that unused time saves up at most. */
+/** Seconds of the limit that the process may use in advance, and most seconds of unused time that it may save up. */
 const SLACK_S = 0.05;
 
 /** The clocks that the governor reads; tests pass their own. */
 export interface CpuMeter {
-  /** Seconds on the wall. */
+  /** Wall-clock seconds. */
   now(): number;
   /** Seconds of processor time of all threads. */
   used(): number;
@@ -27,13 +27,13 @@ const processMeter: CpuMeter = {
 export class CpuGovernor {
   readonly #cpus: number;
   readonly #meter: CpuMeter;
-  /** Wall clock and processor time at the last call, in seconds. */
+  /** Wall-clock time and processor time at the last call, in seconds. */
   #now: number;
   #used: number;
-  /** Seconds of processor time used beyond the share. */
+  /** Seconds of processor time used beyond the limit; negative = saved up. */
   #overdraft = 0;
 
-  /** @param cpus processors that may be used, more than 0; may be a fraction */
+  /** @param cpus CPUs that the process may use, more than 0; may be a fraction */
   constructor(cpus: number, meter: CpuMeter = processMeter) {
     this.#cpus = cpus;
     this.#meter = meter;
@@ -41,7 +41,7 @@ export class CpuGovernor {
     this.#used = meter.used();
   }
 
-  /** Resolves when there is processor time for another chunk. @returns undefined when there is at once */
+  /** Waits until the process may use processor time for another chunk. @returns undefined when it need not wait */
   admit(): Promise<void> | undefined {
     const now = this.#meter.now();
     const used = this.#meter.used();

@@ -1,5 +1,6 @@
-// Hands each chunk that the feeder has cut to a worker. Where no worker is free and the plan does not wait, the main thread stores
-// the chunk. Chunks enter the pool in stream order, with sequence numbers without gaps.
+// `ChunkDispatcher`: completes the job of each chunk that the feeder has cut, and pushes it to the workers. When no worker is free and
+// the plan does not wait, the main thread stores the chunk uncompressed. Chunks enter the pool in stream order, with sequence numbers
+// without gaps.
 
 import { encodeChunk } from '../../chunk/encode.js';
 import { Planner } from '../../chunk/plan.js';
@@ -50,7 +51,7 @@ export class ChunkDispatcher implements ChunkTaker {
     job.endsInImageHeader = cut.header === 'image';
     job.markFollows = cut.header === 'domain';
     job.totalsFollow = cut.header === undefined && cut.totals;
-    // Noted here: when the slot leaves, the grammar may be in another stream of the same input.
+    // Kept in the job: when the slot is written, the grammar may be in another stream of the same input.
     job.bigEndian = ends.grammar?.bigEndian === true;
     const compressed = cut.pageData || (cut.rest === true && outlet.compressesRest !== false);
     job.unstructured = cut.rest === true;
@@ -79,7 +80,7 @@ export class ChunkDispatcher implements ChunkTaker {
     pool.pushDone(index);
   }
 
-  /** No worker is free, and `compress-wait-thread` is off: the main thread sends the chunk uncompressed. */
+  /** Encodes the chunk on the main thread, uncompressed: no worker is free, and `compress-wait-thread` is off. */
   async #storeInline(slot: SlotViews): Promise<void> {
     const { encode: job } = slot;
     const { inputLength: length, segmentCount, readAt, sequence, offset } = job;

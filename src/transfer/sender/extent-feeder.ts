@@ -1,6 +1,6 @@
-// Cuts a regular file of pages into extents and pushes each as a chunk that a worker reads itself: the main thread never
-// sees the bytes. An extent that lies wholly in a hole is marked, so that the worker need not read it.
-// It waits for free slots (back-pressure) and knows nothing of the output.
+// `feedExtents`: cuts a regular file of pages into extents and pushes each as a chunk. The workers read the extents themselves, so no
+// contents pass through the main thread. An extent that lies wholly in a hole is marked, and no worker reads it.
+// It waits for free slots (back-pressure) and does not depend on the output.
 
 import { SEGMENT } from '../../chunk/segments.js';
 import type { PositionedInput } from '../../io/bytes.js';

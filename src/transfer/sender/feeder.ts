@@ -1,6 +1,6 @@
 // `StreamFeeder`: reads the input into slots and pushes each as a chunk, while a grammar walks the bytes. extent-feeder.ts feeds
 // regular files whose extents the workers read themselves; both cut the same stream into the same chunks. The feeder waits for free
-// slots (back-pressure) and knows nothing of the output.
+// slots (back-pressure) and does not depend on the output.
 
 import { Buffer } from 'node:buffer';
 
@@ -14,18 +14,18 @@ import type { OrderedPool } from '../../pool/ordered-pool.js';
 import { type Cut, Filler } from './filler.js';
 import type { RoundCounter } from '../statistics/rounds.js';
 
-/** What a feeder needs of the sender. */
+/** Takes the chunks that a feeder has cut. */
 export interface ChunkTaker {
   /** Pushes a slot as the next chunk; its input, segments and offset are set. */
   take(slot: number, cut: Cut): void | Promise<void>;
 }
 
-/** While the guest is paused, a writer that stalls this long waits until its bytes have arrived at the destination. */
+/** While the guest is paused, a writer that stalls this long waits for its bytes to arrive at the destination, so they are sent. */
 const DOWNTIME_FLUSH_MS = 2;
 
 export interface StreamFeederOptions {
   readonly source: ByteSource;
-  /** Bytes of the source that were read to recognise the format. */
+  /** Bytes of the source that the recognition of the format has read. */
   readonly head: Uint8Array;
   readonly grammar: Grammar;
   readonly pool: OrderedPool;
@@ -34,25 +34,25 @@ export interface StreamFeederOptions {
   readonly regions: boolean;
   /** Report the identities of pages (Cut.identities); absent = no. */
   readonly identities?: boolean;
-  /** Milliseconds after which waiting bytes leave although their chunk is not full. */
+  /** Milliseconds after which a partly filled chunk is sent. */
   readonly flushAfter: number;
   readonly taker: ChunkTaker;
   /** Counts the rounds of the stream by its pages. */
   readonly rounds?: RoundCounter | undefined;
 }
 
-/** Walks a stream to the end of the input, or exactly to its own end where the grammar knows that. */
+/** Walks a stream to the end of the input, or exactly to the end of stream where the grammar finds it. */
 export class StreamFeeder {
   readonly #options: StreamFeederOptions;
   readonly #filler: Filler;
   #slot = -1;
   /** Bytes in the slot's input. */
   #filled = 0;
-  /** Bytes of the slot's input that the grammar has consumed; negative while it looks at bytes that a flush has sent. */
+  /** Bytes of the slot's input that the grammar has consumed; negative while it scans bytes that a flush has sent. */
   #scanned = 0;
   #offset = 0;
   #atEnd = false;
-  /** Bytes that were read from the source. */
+  /** Bytes that were read from the source, the head included. */
   #taken: number;
   #head: Uint8Array;
   #timer: NodeJS.Timeout | undefined;
@@ -169,7 +169,7 @@ export class StreamFeeder {
     this.#filled += bytes;
   }
 
-  /** Waits for the read. When the first waiting byte has waited for the flush delay, sends what has arrived before. */
+  /** Waits for the read. When the oldest byte in the slot has waited for the flush delay, sends the bytes that arrived before. */
   async #flushWhileWaiting(reading: Promise<number>): Promise<number> {
     const state = { done: false };
     const finished = reading.finally(() => {
@@ -189,9 +189,9 @@ export class StreamFeeder {
   }
 
   /**
-   * Copies the bytes of the open slot into another slot and sends that: a read into the open slot is pending. Bytes of an incomplete
-   * item leave as skeleton; they stay in front of the input, where the grammar sees them again.
-   * @returns false when no byte can leave
+   * Copies the bytes of the open slot into another slot and sends that slot, because a read into the open slot is pending. Bytes of an
+   * incomplete item are sent as skeleton. They stay in front of the input, where the grammar scans them again.
+   * @returns false when no byte can be sent
    */
   async #flushOpenSlot(): Promise<boolean> {
     const { pool } = this.#options;
@@ -199,7 +199,7 @@ export class StreamFeeder {
     /** Bytes that the grammar has not recognised yet; an earlier flush may have sent part of them. */
     const unrecognised = this.#filled - this.#scanned;
     const here = Math.min(unrecognised, this.#filled);
-    // Where records of another kind must stay untouched, unrecognised bytes cannot leave: they may belong to either.
+    // Where other records must stay untouched, unrecognised bytes cannot be sent: they may be page data or another record.
     if (filler.mayTakeIncomplete && here > 0) filler.incomplete(here);
     if (filler.length === 0) return false;
     const cut = filler.cutHere();

@@ -1,6 +1,6 @@
-// `Filler`: fills the segment table of one slot after the other from a grammar's reports, and decides where chunks are cut. Takes the
-// calls of a SegmentSink in stream order. Promises the same cuts for the same stream, however it was split into reads. It moves no
-// bytes: the feeder does, by the cuts.
+// `Filler`: fills the segment table of each slot from a grammar's reports, and decides where chunks are cut. Takes the calls of a
+// SegmentSink in stream order. Promises the same cuts for the same stream, for any split into reads. It moves no bytes: the feeder
+// moves them by the cuts.
 
 import { MAX_SEGMENTS, SEGMENT } from '../../chunk/segments.js';
 import { NO_IDENTITY, type SegmentSink } from '../../grammar/grammar.js';
@@ -12,26 +12,26 @@ export interface Cut {
   /** Bytes of the slot's input that belong to this chunk. */
   readonly length: number;
   readonly segments: number;
-  /** Page data or other records: see SegmentSink.pageData. */
+  /** The chunk holds page data, not other records: see SegmentSink.pageData. */
   readonly pageData: boolean;
-  /** Bytes of no known structure, to the end of the input: see SegmentSink.rest. */
+  /** The chunk holds bytes of unknown structure, to the end of the input: see SegmentSink.rest. */
   readonly rest?: boolean;
-  /** A totals record stands behind it. */
+  /** A totals record follows the chunk. */
   readonly totals: boolean;
-  /** It ends with this header of a libxc stream. */
+  /** The chunk ends with this header of a libxc stream. */
   readonly header?: 'image' | 'domain';
   /** The identity of each page in order, negative where unknown. Valid until the next chunk begins; absent without a page store. */
   readonly identities?: Float64Array;
 }
 
-/** A call that came after the cut; it belongs to the next chunk. */
-type Late =
+/** A report that came after the cut; it belongs to the next chunk. */
+type LateReport =
   | readonly [what: 'bytes', kind: number, count: number, identity: number]
   | readonly ['region', Region]
   | readonly ['header', 'image' | 'domain']
   | readonly ['flush' | 'totals'];
 
-/** Page data, bytes of no known structure, or records that method `xenguest` leaves untouched. */
+/** `pages`: page data. `rest`: bytes of unknown structure. `other`: records that method `xenguest` leaves untouched. */
 type Region = 'other' | 'pages' | 'rest';
 
 const BYTES_OF = {
@@ -52,7 +52,7 @@ export class Filler implements SegmentSink {
   #region: Region = 'other';
   #regionOfChunk: Region = 'other';
   #cut: Cut | undefined;
-  #late: Late[] = [];
+  #late: LateReport[] = [];
   /** Bytes of the next reported items that a flush already sent as skeleton (see leftAlready). */
   #flushedAhead = 0;
   readonly #regions: boolean;
@@ -62,8 +62,8 @@ export class Filler implements SegmentSink {
 
   /**
    * @param regions cut where page data and other records meet (method `xenguest`)
-   * @param rounds is told the pages and checkpoints
-   * @param maxPages most pages of a chunk whose identities are asked for; 0 = none are
+   * @param rounds counts the pages and checkpoints
+   * @param maxPages most pages of a chunk, where their identities are needed; 0 = they are not needed
    */
   constructor(regions: boolean, rounds?: RoundCounter, maxPages = 0) {
     this.#regions = regions;
@@ -71,7 +71,7 @@ export class Filler implements SegmentSink {
     this.#identities = maxPages === 0 ? undefined : new Float64Array(maxPages);
   }
 
-  /** Starts a chunk in a slot with this segment table; calls that came after the last cut are taken up again. */
+  /** Starts a chunk in a slot with this segment table, and repeats the reports that came after the last cut. */
   begin(table: Int32Array): void {
     this.#table = table;
     this.#entries = 0;
@@ -106,8 +106,8 @@ export class Filler implements SegmentSink {
   }
 
   /**
-   * Says that a flush sent the next `bytes` bytes as skeleton before the grammar recognised them. When the grammar reports them, they
-   * are left out.
+   * Tells the filler that a flush sent the next `bytes` bytes as skeleton before the grammar recognised them. The filler leaves them out
+   * when the grammar reports them.
    */
   leftAlready(bytes: number): void {
     this.#flushedAhead = bytes;
@@ -126,7 +126,7 @@ export class Filler implements SegmentSink {
     return this.#cut !== undefined;
   }
 
-  /** Bytes that are not recognised yet may leave with this chunk: no record of another kind can begin in them. */
+  /** Unrecognised bytes may be sent with this chunk, because no record that must stay untouched can begin in them. */
   get mayTakeIncomplete(): boolean {
     return !this.#regions || this.#region === 'rest';
   }
@@ -195,7 +195,7 @@ export class Filler implements SegmentSink {
     const unit = bytesOf(kind);
     const known = Math.min(this.#flushedAhead, unit * count);
     this.#flushedAhead -= known;
-    // The rest of a unit that was sent in part is skeleton; whole units after it keep their kind.
+    // The remainder of a partly sent unit is skeleton. Whole units after it keep their kind.
     const partial = (unit - (known % unit)) % unit;
     if (partial > 0) this.#add(SEGMENT.skeleton, partial);
     const whole = (unit * count - known - partial) / unit;
@@ -211,7 +211,7 @@ export class Filler implements SegmentSink {
     const boundary = this.#regions && this.#region !== this.#regionOfChunk;
     const last = (this.#entries - 1) * 2;
     const merges = last >= 0 && this.#table[last] === kind;
-    // A chunk with too many segments ends where the next would begin: that place does not depend on the reads.
+    // A chunk with too many segments ends where the next segment would begin. That position does not depend on the reads.
     if (boundary || (!merges && this.#entries === MAX_SEGMENTS)) {
       this.#cut = this.#describe(false);
       this.#late.push(['region', this.#region], ['bytes', kind, count, identity]);

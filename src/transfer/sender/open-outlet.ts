@@ -1,4 +1,4 @@
-// The outlet of a plan's container.
+// `openOutlet`: makes the outlet for the container of a plan.
 
 import { FramesOutlet } from '../../container/frames-outlet.js';
 import { NativeOutlet } from '../../container/native-outlet.js';

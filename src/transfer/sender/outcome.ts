@@ -1,13 +1,13 @@
-// How a sender reports a transfer that broke off: as failed, or as unknown once the final part of the stream may have reached a reader
-// that acts on it (docs/INTEGRATION.md, "When the outcome is unknown"). Pure: takes the facts, returns the error.
+// Decides how a sender reports a transfer that broke off: as failed, or as unknown once the final part of the stream may have reached
+// a reader that acts on it (docs/INTEGRATION.md, "When the outcome is unknown"). Pure: takes the facts, returns the error.
 
 import type { Result } from '../../control/negotiation.js';
 import { type ErrorCode, RamferryError, toRamferryError } from '../../errors.js';
 import type { ByteSink } from '../../io/bytes.js';
 import type { Sender } from './sender.js';
 
-/** What these say is certain, wherever the stream has got to. */
-const CERTAIN: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
+/** Errors that state the outcome themselves, wherever the stream broke off. */
+const DEFINITE_CODES: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
   'ERR_OUTCOME_UNKNOWN',
   'ERR_INPUT_CHANGED',
   'ERR_INPUT_INCOMPLETE',
@@ -16,16 +16,16 @@ const CERTAIN: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
 export interface BrokenOff {
   readonly sender: Pick<Sender, 'finalMayHaveLeft' | 'reachesFinal'>;
   readonly sink: Pick<ByteSink, 'inert'>;
-  /** What the receiver has said last, if anything. */
+  /** The receiver's last result message; undefined without one. */
   readonly result: Result | undefined;
 }
 
 /** @returns `error`, or ERR_OUTCOME_UNKNOWN with `error` as its cause */
 export function outcomeOf(error: RamferryError, { sender, sink, result }: BrokenOff): RamferryError {
-  if (CERTAIN.has(error.code) || sink.inert === true) return error;
-  // The receiver knows how much a program behind it may have; one of version 0.1 does not say it.
-  const told = result?.ok === false ? result.bytes : undefined;
-  const unknown = told === undefined ? sender.finalMayHaveLeft : sender.reachesFinal(told);
+  if (DEFINITE_CODES.has(error.code) || sink.inert === true) return error;
+  // The receiver states how many bytes the program behind it may have. A receiver of version 0.1 does not.
+  const delivered = result?.ok === false ? result.bytes : undefined;
+  const unknown = delivered === undefined ? sender.finalMayHaveLeft : sender.reachesFinal(delivered);
   return unknown ? outcomeUnknown(error) : error;
 }
 
@@ -42,7 +42,7 @@ export function outcomeUnknown(cause: RamferryError): RamferryError {
   );
 }
 
-/** The signal's reason is why everything else broke; that the outcome is unknown weighs more. */
+/** The error to report: the signal's reason, because it caused all later errors; but an unknown outcome takes precedence. */
 export function reasonOf(thrown: unknown, signal: AbortSignal | undefined): RamferryError {
   const error = toRamferryError(thrown);
   const unknown = error.code === 'ERR_OUTCOME_UNKNOWN' || error.code === 'ERR_HANDOVER_UNKNOWN';

@@ -1,5 +1,5 @@
-// What the input is, by its first bytes or by declaration. Reads no more of it than that takes, so that a program that shares the
-// descriptor finds the rest.
+// `recogniseInput`: determines the format of the input, from option --format or from its first bytes. Reads no more bytes than that
+// takes, so that another program can read the rest from a shared descriptor.
 
 import { Buffer } from 'node:buffer';
 
@@ -14,19 +14,22 @@ import { recognise } from '../plan/opening.js';
 import { refuseCutHead, refuseIncomplete } from './stream-end.js';
 
 export interface RecognisedInput {
-  /** The bytes that were read to find out. */
+  /** The bytes that were read for the recognition. */
   readonly head: Uint8Array;
   readonly kind: StreamKind;
-  /** Why the input is sent as bytes of no known structure although its first bytes are known; undefined where it is not. */
+  /** Why the input is sent as bytes of unknown structure although its first bytes are known; undefined otherwise. */
   readonly opaqueBecause?: string | undefined;
 }
 
-/** @throws ERR_INPUT_UNKNOWN where the input is not what it was declared to be; ERR_INPUT_INCOMPLETE */
+/**
+ * @throws ERR_INPUT_UNKNOWN when the input does not begin as `format` does; ERR_INPUT_INCOMPLETE when it ends within its first
+ *   headers
+ */
 export async function recogniseInput(
   source: ByteSource,
   format: StreamFormat | 'auto',
 ): Promise<RecognisedInput> {
-  // Xen streams are believed only with their first bytes: by those the receiver knows where to look for our records.
+  // A Xen stream is accepted only with its first bytes: by them the receiver finds ramferry's records.
   if (format !== 'auto' && containerOf(format) !== 'xen') return { head: new Uint8Array(0), kind: format };
   const found = await recognise(source, source.file?.size);
   if (found.cut) refuseCutHead(source, found.head.length);
@@ -42,8 +45,8 @@ export async function recogniseInput(
 }
 
 /**
- * A Xen stream whose first headers are not known has no place for records of ours: it is sent as any bytes are. These headers
- * belong to the stream whatever follows, so they may be read from a descriptor that others share.
+ * Turns a Xen stream with unknown first headers into kind `opaque`: such a stream has no place for ramferry's records. The headers
+ * belong to the stream in any case, so they may be read from a shared descriptor.
  */
 async function followable(
   { head, kind }: { readonly head: Uint8Array; readonly kind: StreamKind },

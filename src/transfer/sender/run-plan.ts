@@ -1,5 +1,5 @@
-// `runPlan`: carries out the plan of a transfer over two open ends. Connects the sender with the receiver's control messages, the
-// statistics and the caller's signal. Promises the whole stream at the receiver, or the error that the user should see.
+// `runPlan`: carries out the plan of a transfer over an open source and sink. Connects the sender with the receiver's control messages,
+// the statistics and the caller's signal. Promises the whole stream at the receiver, or the error to report to the user.
 
 import { checkSums } from '../../container/sums.js';
 import type { ControlReader } from '../../control/channel.js';
@@ -22,7 +22,7 @@ import { Sender } from './sender.js';
 import { brokenInput, refuseIncomplete, streamEnd, unseenWarning } from './stream-end.js';
 import { refuseRest, warnOfUnfollowed } from './unfollowed.js';
 
-/** What a transfer needs of the receiver's control messages. */
+/** The part of ControlReader that a transfer uses. */
 export type ReceiverMessages = Pick<
   ControlReader,
   'acceptSuccessWhen' | 'onDelivered' | 'onWaiting' | 'success' | 'failure' | 'result'
@@ -32,22 +32,22 @@ export interface RunEnds {
   readonly source: ByteSource;
   /** Bytes of the source that were read already. */
   readonly head: Uint8Array;
-  /** Walks the stream, as the plan says; undefined where the workers read extents of a regular file. */
+  /** The grammar that the plan names; undefined where the workers read extents of a regular file. */
   readonly grammar: Grammar | undefined;
   readonly sink: ByteSink;
   /** The receiver's control messages; undefined on a one-way link. */
   readonly control: ReceiverMessages | undefined;
 }
 
-/** What follows the stream of a guest that is handed over by messages (`ramferry migrate`). */
+/** The handover protocol that follows the stream (`ramferry migrate`). */
 export interface Handover {
-  /** Called when the sink has the whole stream and is still open; the transfer ends when it resolves. */
+  /** Called when the sink has the whole stream and is still open. The transfer ends when the promise resolves. */
   delivered(): Promise<void>;
-  /** The receiver may report success now. */
+  /** Whether the receiver may report success now. */
   mayEnd(): boolean;
 }
 
-/** What was made ready before the peer connected. */
+/** Threads and page store that were prestarted before the peer connected. */
 export interface ReadyParts {
   take(): GivenThreads | undefined;
   takeStore: StoreMemory;
@@ -66,8 +66,8 @@ export function runPlan(plan: TransferPlan, ends: RunEnds, context: RunContext):
   return new PlanRun(plan, ends, context).run();
 }
 
-/** How long a receiver that has failed may take to say why after its end of the link broke. */
-const LAST_WORD_MS = 500;
+/** After the link broke, how long the sender waits for the error message of a receiver that failed. */
+const FAILURE_MESSAGE_MS = 500;
 
 class PlanRun {
   readonly #plan: TransferPlan;
@@ -102,7 +102,7 @@ class PlanRun {
     const { statistics, signal, onProgress } = this.#context;
     const sender = this.#sender;
     statistics.setupDone();
-    // Without a listener, too: convergence is judged, and warned of, as often as progress is reported.
+    // Also without a listener: each progress report judges convergence and may warn.
     const stopReporting = reportProgress(statistics, onProgress ?? (() => undefined));
     const forget = onAbort(signal, () => {
       sender.abort(toRamferryError(signal!.reason, 'ERR_INTERRUPTED'));
@@ -116,7 +116,7 @@ class PlanRun {
       await this.#finish();
     } catch (thrown) {
       const error = await this.#rootCause(thrown);
-      // A handover has messages of its own that tell how far it has come.
+      // The handover protocol has messages of its own that show how far it has come.
       if (this.#context.handover !== undefined) throw error;
       throw outcomeOf(error, { sender, sink: this.#ends.sink, result: control?.result });
     } finally {
@@ -172,34 +172,34 @@ class PlanRun {
     });
   }
 
-  /** The stream is in the sink: hands over, closes the sink, and compares what the receiver says with what was sent. */
+  /** Called when the sink has the whole stream: hands over, closes the sink, and compares the receiver's sums with the sender's. */
   async #finish(): Promise<void> {
     const { source, sink, grammar, control } = this.#ends;
     const { statistics, handover, onWarning } = this.#context;
     refuseRest(source, statistics.guestBytes);
     await handover?.delivered();
     const finished = sink.finish();
-    // The receiver has the last word: one that has everything may be gone before our end of the link is closed.
+    // The receiver's result decides. A receiver that has everything may close the link before the sender does, and `finished` rejects.
     if (control === undefined) await finished;
     else finished.catch(() => undefined);
     warnOfUnfollowed(onWarning, grammar, this.#plan.stream.opaqueBecause);
     if (control !== undefined) {
       const stated = await control.success();
-      // `ramferry incoming` of version 0.1 states no sums.
+      // `ramferry incoming` of version 0.1 sends no sums.
       if (handover === undefined || stated.bytes !== undefined) checkSums(stated, this.#sender.sums);
     }
     const warning = unseenWarning(this.#streamEnd);
     if (warning !== undefined) onWarning?.(warning);
   }
 
-  /** When the link broke because the receiver failed, the receiver's own error is the better one. */
+  /** When the link broke because the receiver failed, returns the receiver's own error, which names the cause. */
   async #rootCause(thrown: unknown): Promise<RamferryError> {
     const { control } = this.#ends;
     const error = toRamferryError(thrown, 'ERR_LINK_CLOSED');
     if (control === undefined || error.code !== 'ERR_LINK_CLOSED') return error;
-    // withDeadline's timer keeps the process alive: nothing else may, and then the promise would never settle.
-    const said = control.failure().catch((reason: unknown) => toRamferryError(reason));
-    const word = await withDeadline(said, LAST_WORD_MS, () => error);
-    return word.code === 'ERR_LINK_CLOSED' ? error : word;
+    // The timer of withDeadline keeps the process alive. Without it the process could exit before the promise settles.
+    const reported = control.failure().catch((reason: unknown) => toRamferryError(reason));
+    const cause = await withDeadline(reported, FAILURE_MESSAGE_MS, () => error);
+    return cause.code === 'ERR_LINK_CLOSED' ? error : cause;
   }
 }

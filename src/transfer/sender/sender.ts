@@ -1,6 +1,6 @@
-// The sending pipeline: feeder → workers → writer, over a source and a sink that are open already.
-// Promises the whole stream in the sink or the first error in stream order; leaves opening, closing and the final name
-// to its caller.
+// `Sender`: the sending pipeline, feeder → workers → writer, over an open source and an open sink.
+// Promises the whole stream in the sink, or the first error in stream order. The caller opens both, and finishes the sink: it closes
+// the link or gives a file its final name.
 
 import type { Outlet } from '../../container/outlet.js';
 import type { StreamSums } from '../../container/sums.js';
@@ -28,14 +28,14 @@ export interface SenderEnds {
   readonly source: ByteSource;
   /** Bytes of the source that were read already; none by default. */
   readonly head?: Uint8Array | undefined;
-  /** Walks the stream, as the plan says; undefined where the workers read extents of a regular file. */
+  /** The grammar that the plan names; undefined where the workers read extents of a regular file. */
   readonly grammar: Grammar | undefined;
   readonly sink: ByteSink;
-  /** Instead of the outlet that the plan's container has. */
+  /** Replaces the outlet of the plan's container. */
   readonly outlet?: Outlet | undefined;
 }
 
-/** Who works with a sender, and whom it tells what happens. */
+/** Collaborators and callbacks of a sender. */
 export interface SenderCollaborators {
   readonly statistics: Statistics;
   /** Chooses codec and level of each chunk (adaptive mode). */
@@ -45,23 +45,23 @@ export interface SenderCollaborators {
   readonly rounds?: RoundCounter | undefined;
   /** Hands over pre-started threads; the caller must close them. Undefined if none are running. */
   readonly takeThreads?: (() => GivenThreads | undefined) | undefined;
-  /** Memory for the page store that is there already. */
+  /** Gives memory for the page store that was allocated beforehand. */
   readonly storeMemory?: StoreMemory | undefined;
-  /** Called once, when the host gives fewer threads than were asked for. */
+  /** Called once, when the host starts fewer threads than requested. */
   readonly onFewer?: FewerThreads | undefined;
-  /** Called when the input is over, with its length and before the stream's own end is written; what it throws ends the transfer. */
+  /** Called at the end of the input with its length, before the stream's own end is written. An error that it throws ends the transfer. */
   readonly onInputEnd?: ((bytes: number) => void) | undefined;
-  /** Called with what reading the input failed with, after so many bytes; returns what the transfer fails with. */
+  /** Called with the error of a read, after so many bytes. Returns the error of the transfer. */
   readonly onInputFailure?: ((thrown: unknown, bytes: number) => RamferryError) | undefined;
-  /** Called when the sink has taken the last byte, before the threads are ended. */
+  /** Called when the sink has taken the last byte, before the threads end. */
   readonly onWritten?: (() => void) | undefined;
-  /** Called first of all when something fails, before anything is closed. */
+  /** Called with the transfer's error before anything is closed. */
   readonly onFailure?: ((error: RamferryError) => void) | undefined;
 }
 
-const NOTHING = new Uint8Array(0);
+const NO_BYTES = new Uint8Array(0);
 
-/** Where slots must begin for direct reads; all their input areas are then at multiples of a page from there. */
+/** The offset at which slots must begin for direct reads. All input areas are at multiples of a page from there. */
 function directBase(file: PositionedInput, arena: SharedArrayBuffer): number {
   const places = directPlaces(file.fd, arena);
   if (places !== undefined) return places.offset;
@@ -79,9 +79,9 @@ export class Sender {
   readonly #writer: ChunkWriter;
   readonly #store: SendingStore | undefined;
   readonly #dispatcher: ChunkDispatcher;
-  /** The input ended where its format says that it ends. */
+  /** The input ended at the end that its format defines. */
   #complete = false;
-  /** The input broke off. */
+  /** Set when the input broke off. */
   #incomplete: RamferryError | undefined;
   #feeder: StreamFeeder | undefined;
 
@@ -136,17 +136,17 @@ export class Sender {
     });
   }
 
-  /** The sums of everything that has left. */
+  /** The sums of everything that was sent. */
   get sums(): StreamSums {
     return this.#outlet.sums();
   }
 
-  /** For tests that kill a worker. */
+  /** The worker threads, for tests that kill one. */
   get threads(): OrderedPool['threads'] {
     return this.#pool.threads;
   }
 
-  /** Ends the transfer from outside: run() rejects with this error. */
+  /** Ends the transfer: run() rejects with this error. */
   abort(error: RamferryError): void {
     this.#with.deliveryWindow?.fail(error);
     this.#pool.fail(error);
@@ -156,7 +156,7 @@ export class Sender {
 
   /**
    * Whether a reader that has this many decoded bytes of the stream may have its final part, and so run the guest. Where the format
-   * does not tell where that part begins, all bytes that have come so far may be all.
+   * does not show where that part begins, the last byte received so far counts as the final part.
    */
   reachesFinal(bytes: number): boolean {
     const { grammar, source } = this.#ends;
@@ -164,26 +164,26 @@ export class Sender {
     return bytes > (grammar?.finalFrom ?? Math.max(0, received - 1));
   }
 
-  /** A byte of the final part, or of what closes the stream, may have reached the other side. */
+  /** A byte of the final part, or of the container's tail, may have reached the receiver. */
   get finalMayHaveLeft(): boolean {
     return this.#writer.closing || this.reachesFinal(this.#writer.handed);
   }
 
-  /** The other side may have the whole stream: from now on it may say so. */
+  /** The receiver may have the whole stream, and so may report success. */
   get allMayHaveLeft(): boolean {
     const { grammar } = this.#ends;
-    // A bare libxc stream has nothing behind its END: then its last chunk is the last write.
+    // No container tail follows the END of a bare libxc stream: its last chunk is the last write.
     const ended = grammar?.state === 'done' && this.#writer.handed >= (this.#feeder?.offset ?? Infinity);
     return this.#writer.closing || ended;
   }
 
-  /** What was not delivered yet is of no use: a destination that waits for more, and takes nothing, must not be waited for. */
+  /** The input broke off, so undelivered bytes are useless. Aborts at once: the destination may wait and take no more bytes. */
   #giveUp(incomplete: RamferryError): void {
     this.#incomplete = incomplete;
     this.abort(incomplete);
   }
 
-  /** Sends everything up to and including END. */
+  /** Sends the whole stream, END included. */
   async run(): Promise<void> {
     const feeding = this.#feed().then(
       () => {
@@ -197,7 +197,7 @@ export class Sender {
     );
     try {
       await this.#writer.run(() => {
-        // Before the end leaves: without it no receiver takes the stream for whole.
+        // Checked before the end is sent: without the end no receiver accepts the stream as complete.
         this.#ends.source.unchanged?.();
         return this.#complete;
       });
@@ -205,7 +205,7 @@ export class Sender {
     } catch (thrown) {
       const error = toRamferryError(thrown);
       this.#with.onFailure?.(error);
-      // The feeder may wait for a slot or sit in a read: both end now.
+      // The feeder may wait for a slot, for the page store or for a read. These calls end all three.
       this.#pool.fail(error);
       this.#store?.fail(error);
       await this.#ends.source.close();
@@ -219,7 +219,7 @@ export class Sender {
   }
 
   async #feed(): Promise<void> {
-    const { source, head = NOTHING, grammar } = this.#ends;
+    const { source, head = NO_BYTES, grammar } = this.#ends;
     const { chunkSize } = this.#plan.coding;
     if (grammar === undefined) {
       await feedExtents(source.file!, this.#pool, chunkSize, this.#dispatcher);

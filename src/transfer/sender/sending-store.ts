@@ -1,5 +1,5 @@
-// `SendingStore`: the page store of a sender, with the shared memory that the workers use and the ledger on the main thread. Chunks
-// enter in stream order and depart in stream order; their results count for later chunks.
+// `SendingStore`: the page store of a sender: shared memory for the workers, and the ledger on the main thread. Chunks enter in stream
+// order and depart in stream order. The ledger applies their results to later chunks.
 
 import { NO_TALLY } from '../../chunk/store-plan.js';
 import { PAGE_BYTES } from '../../page/size.js';
@@ -12,7 +12,7 @@ import { allocateStore, type SharedStore, type StoreMemory } from '../../store/s
 import type { StoreCounts } from '../statistics/counts.js';
 
 export class SendingStore {
-  /** The part that each worker gets when it starts. */
+  /** The shared memory, which each worker gets when it starts. */
   readonly startUp: SharedStore;
   readonly #turns: Turns;
   readonly #ledger: Ledger;
@@ -31,8 +31,8 @@ export class SendingStore {
   }
 
   /**
-   * @param bytes of pages; 0 = no store
-   * @param maxChunks most chunks between `enter` and `departed` at once
+   * @param bytes of the store's pages; 0 = no store
+   * @param maxChunks most chunks between `enter` and `departed` at one time
    * @param ready gives memory that was allocated beforehand
    */
   static open(bytes: number, maxChunks: number, ready?: StoreMemory): SendingStore | undefined {
@@ -41,9 +41,9 @@ export class SendingStore {
   }
 
   /**
-   * Sets the fields of the job that concern the store; sequence number and segments must be set already. Waits until the ledger has
-   * the results of enough earlier chunks.
-   * @throws what `fail` was called with
+   * Sets the job's fields for the store. The sequence number and the segments must be set already. Waits until the ledger has the
+   * results of enough earlier chunks.
+   * @throws the error that `fail` was called with
    */
   async enter(slot: SlotViews, identities: Float64Array): Promise<void> {
     const { encode, front, segments, suggestions } = slot;
@@ -58,7 +58,7 @@ export class SendingStore {
     encode.suggested = suggested;
   }
 
-  /** Counts a chunk that no worker compresses and that does not use the store. */
+  /** Skips the turn of a chunk that the main thread stores: it does not use the page store. */
   skip(sequence: number): void {
     this.#ledger.skip();
     this.#turns.end(sequence);

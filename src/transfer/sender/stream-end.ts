@@ -1,13 +1,13 @@
-// How the input of a sender ended, and what follows from it: a stream that broke off must not look like one that arrived.
-// Takes the grammar's word; adds what only the input itself tells (a file has a size, a connection may bring no byte).
+// Determines how the input of a sender ended, and raises the error for a stream that broke off: it must not pass for a complete one.
+// The grammar decides, except where only the input knows: the size of a file is its end, and a connection may close without a byte.
 
 import { RamferryError, toRamferryError } from '../../errors.js';
 import { type Grammar, incomplete, SEEN, type StreamEnd } from '../../grammar/grammar.js';
 import type { ByteSource } from '../../io/bytes.js';
 
 /**
- * @param grammar undefined where the workers read the pages of a regular file by themselves
- * @param bytes of the stream, all of it
+ * @param grammar undefined where the workers read extents of a regular file
+ * @param bytes length of the whole stream
  */
 export function streamEnd(grammar: Grammar | undefined, source: ByteSource, bytes: number): StreamEnd {
   // The size of a regular file is the end of a RAM image.
@@ -16,8 +16,8 @@ export function streamEnd(grammar: Grammar | undefined, source: ByteSource, byte
 }
 
 /**
- * The input has ended while its first bytes could still be those of a known stream.
- * @throws ERR_INPUT_INCOMPLETE unless it is a whole input all the same: a file, or a command that ended well
+ * Checks an input that ended while its bytes could still begin a known stream.
+ * @throws ERR_INPUT_INCOMPLETE unless the source itself states its end: a file, or a command that succeeded
  */
 export function refuseCutHead(source: ByteSource, bytes: number): void {
   const cut = bytes > 0 && source.tellsEnd !== true;
@@ -25,14 +25,14 @@ export function refuseCutHead(source: ByteSource, bytes: number): void {
   if (end !== undefined) refuseIncomplete(end, source, bytes);
 }
 
-/** A hypervisor that gives up at once connects, and closes without a byte. */
+/** Incomplete when the input has no byte: a hypervisor that fails at once connects and closes. Undefined otherwise. */
 function emptyEnd(source: ByteSource, bytes: number): StreamEnd | undefined {
   return bytes === 0 && source.tellsEnd !== true
     ? incomplete('it was closed before the first byte')
     : undefined;
 }
 
-/** @throws ERR_INPUT_INCOMPLETE when the stream broke off before its own end */
+/** @throws ERR_INPUT_INCOMPLETE when the stream broke off before its end */
 export function refuseIncomplete(end: StreamEnd, source: ByteSource, bytes: number): void {
   if (end.state === 'incomplete') throw incompleteError(end.because, source, bytes);
 }
@@ -51,8 +51,8 @@ function incompleteError(
 }
 
 /**
- * What reading the input failed with. A hypervisor that gives up may reset its connection instead of ending it: then the
- * stream is as incomplete as one that ends there.
+ * The error of the transfer after a read has failed. A hypervisor that fails may reset its connection instead of closing it. Such a
+ * stream is as incomplete as a stream that ends at that byte.
  */
 export function brokenInput(
   thrown: unknown,
@@ -61,13 +61,13 @@ export function brokenInput(
   bytes: number,
 ): RamferryError {
   const error = toRamferryError(thrown, 'ERR_INPUT_READ');
-  // Without a cause it was closed on this side.
+  // An ERR_LINK_CLOSED without a cause means that this process closed the connection.
   const byPeer = error.code === 'ERR_LINK_CLOSED' && error.cause !== undefined;
   const end = byPeer ? grammar.end() : SEEN;
   return end.state === 'incomplete' ? incompleteError(end.because, source, bytes, error) : error;
 }
 
-/** What the user should know of a stream whose end cannot be told; undefined when there is nothing to say. */
+/** The warning for a stream whose end the format does not show; undefined for other streams. */
 export function unseenWarning(end: StreamEnd | undefined): string | undefined {
   if (end?.state !== 'unseen') return undefined;
   return `the end of the stream cannot be verified (stream-end: unseen): ${end.because}; only the hypervisor knows whether it is complete`;

@@ -1,15 +1,15 @@
-// What a sender says about bytes that no grammar could follow: they arrive unchanged, but shrink less, and the user may want to
-// know why. Also refuses what was left unread behind the END of a bare libxc stream in a file.
+// Warns of bytes that no grammar could follow: they arrive unchanged but compress less, and the warning says why. Also refuses bytes
+// behind the END of a bare libxc stream in a file, where the container has no place for them.
 
 import { RamferryError } from '../../errors.js';
 import type { Grammar } from '../../grammar/grammar.js';
 import type { ByteSource } from '../../io/bytes.js';
 import { formatSize } from '../../units.js';
 
-/** Behind a wrapping's end `xl migrate` says a few words: those are part of its stream. */
-const WORDS_BYTES = 4096;
+/** Behind the end of a wrapping `xl migrate` writes a few short messages that belong to its stream. Fewer bytes cause no warning. */
+const MAX_XL_MESSAGE_BYTES = 4096;
 
-/** @param because why all of the input was sent as bytes of no known structure */
+/** @param because why the whole input was sent as bytes of unknown structure; undefined where it was not */
 export function warnOfUnfollowed(
   onWarning: ((message: string) => void) | undefined,
   grammar: Grammar | undefined,
@@ -22,13 +22,13 @@ export function warnOfUnfollowed(
     );
   }
   const behind = grammar?.bytesBehindEnd ?? 0;
-  if (behind < WORDS_BYTES) return;
+  if (behind < MAX_XL_MESSAGE_BYTES) return;
   onWarning?.(
     `${formatSize(behind)} behind the end of the stream were compressed as bytes of no known structure`,
   );
 }
 
-/** @param taken bytes that were sent. @throws ERR_STREAM_TRAILING where a file goes on behind the stream's end */
+/** @param taken bytes that were sent. @throws ERR_STREAM_TRAILING when bytes follow the stream's end in a file */
 export function refuseRest(source: ByteSource, taken: number): void {
   const left = (source.file?.size ?? taken) - taken;
   if (left <= 0) return;

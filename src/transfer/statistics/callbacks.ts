@@ -1,5 +1,5 @@
-// Callbacks of the library's user. What a callback throws, or rejects with, is the callback's own failure: it becomes a
-// warning of the process, and the transfer goes on.
+// `guarded`: wraps callbacks of the library's user. When a callback throws or rejects, the process emits a warning and the transfer
+// continues.
 
 type Callback<Arguments extends unknown[]> = (...args: Arguments) => unknown;
 

@@ -1,21 +1,21 @@
-// `ConvergenceWatch`: judges the rounds of a running transfer a few times a second, for progress and summary. Warns once, as soon as
-// the rounds certainly do not converge.
+// `ConvergenceWatch`: judges the convergence of a running transfer several times a second, for progress and summary. Warns once, when
+// several judgements in a row say that the rounds diverge.
 
 import { PAGE_BYTES } from '../../page/size.js';
 import { formatDuration, formatRate } from '../../units.js';
 import { type Convergence, judge } from './convergence.js';
 import { RoundCounter } from './rounds.js';
 
-/** Diverging judgements in a row before the warning: a single one may fall into a short stall of the link. */
-const DIVERGING_LOOKS = 2;
+/** Diverging judgements in a row before the warning. A single one may be due to a short stall of the link. */
+const JUDGEMENTS_BEFORE_WARNING = 2;
 
 export interface ConvergenceWatchOptions {
   /** Milliseconds for which the guest may be paused. */
   readonly downtimeLimit: number;
-  /** A running guest writes the stream: the length of a round tells how fast pages are dirtied. */
+  /** A running guest writes the stream, so the time of a round shows the dirty rate. */
   readonly live: boolean;
   readonly onWarning?: ((message: string) => void) | undefined;
-  /** Milliseconds that never go back. */
+  /** Milliseconds on a monotonic clock. */
   readonly now?: (() => number) | undefined;
 }
 
@@ -38,7 +38,7 @@ export class ConvergenceWatch {
     if (this.#final !== undefined || view === undefined) return this.#final;
     const convergence = judge(view, this.#options.downtimeLimit);
     this.#diverging = convergence.state === 'diverging' ? this.#diverging + 1 : 0;
-    if (this.#diverging === DIVERGING_LOOKS && !this.#warned) this.#warn(convergence);
+    if (this.#diverging === JUDGEMENTS_BEFORE_WARNING && !this.#warned) this.#warn(convergence);
     return convergence;
   }
 
@@ -48,7 +48,7 @@ export class ConvergenceWatch {
     if (!this.#options.live || view === undefined) return;
     const last = judge({ ...view, complete: true }, this.#options.downtimeLimit);
     const dirty = last.dirtyPagesRate;
-    // The final judgement has no expectations, only what was measured.
+    // The final judgement holds only measurements, no predictions.
     this.#final = {
       dirtySyncCount: last.dirtySyncCount,
       ...(dirty === undefined ? {} : { dirtyPagesRate: dirty }),

@@ -1,63 +1,63 @@
-// Counts of chunks, pages and the page store: plain data, in the words of docs/FORMAT.md. The code that counts is elsewhere.
+// Counts of chunks, pages and the page store: plain data, with the terms of docs/FORMAT.md. Statistics adds them up.
 
 import type { CodecName } from '../../codec/codec.js';
 
-/** How pages were represented (docs/FORMAT.md), in pages. */
+/** Number of pages by representation (docs/FORMAT.md). */
 export interface PageCounts {
-  /** only a fill byte */
+  /** Only a fill byte. */
   zero: number;
-  /** a reference to an equal page of the same chunk, or of the store */
+  /** A reference to an equal page of the same chunk, or of the store. */
   duplicate: number;
-  /** unchanged since the page was sent before */
+  /** Unchanged since the page was sent before. */
   same: number;
-  /** the difference to what was sent before */
+  /** The difference to the contents that were sent before. */
   delta: number;
-  /** whole, handed to the codec */
+  /** Whole contents, compressed by the codec. */
   literal: number;
 }
 
-/** What one chunk was, as far as counting goes. */
+/** The figures of one chunk. */
 export interface ChunkCounts {
-  /** The codec that was used for this chunk; `none` when it was stored. */
+  /** The chunk's codec; `none` when it was stored. */
   readonly codec: CodecName;
-  /** Bytes of the guest's stream that the chunk stands for. */
+  /** Bytes of the guest's stream in the chunk. */
   readonly decoded: number;
   /** Bytes of its record on the link. */
   readonly encoded: number;
   /** Representations that did not occur may be left out. */
   readonly pages: Readonly<Partial<PageCounts>>;
-  /** Sent as it is because compression gained nothing, or because no thread was free. */
+  /** Sent uncompressed, because compression gained nothing or no thread was free. */
   readonly stored: boolean;
 }
 
 /**
- * Whether a native chunk's contents went without a codec: literal pages, or bytes that were not split into pages because no thread
- * was free. A chunk of nothing but zero and duplicate pages leaves nothing for a codec.
+ * Whether the contents of a native chunk were sent uncompressed: literal pages, or bytes that were not split into pages because no
+ * thread was free. A chunk of only zero, duplicate and unchanged pages does not count: it has no contents for a codec.
  */
 export function wasStored(codec: CodecName, pages: Readonly<Partial<PageCounts>>): boolean {
   const { zero = 0, duplicate = 0, same = 0, delta = 0, literal = 0 } = pages;
   return codec === 'none' && (literal + delta > 0 || zero + duplicate + same === 0);
 }
 
-/** What the sender's page store was good for, in pages where nothing else is said. */
+/** Results of the sender's page store, in pages unless stated otherwise. */
 export interface StoreCounts {
   /** Size of the store in bytes. */
   readonly bytes: number;
-  /** Sent again, and the store had to do with them. */
+  /** Pages sent again that were looked up in the store. */
   readonly resent: number;
-  /** Of those: their earlier contents were not there. */
+  /** Those of them whose earlier contents were not in the store. */
   readonly missed: number;
-  /** For which a delta did not pay. */
+  /** Pages for which a delta gained nothing. */
   readonly overflow: number;
   /** Bytes of all deltas, before the codec. */
   readonly deltaBytes: number;
-  /** How often storing was found not to pay. */
+  /** How many times the store was turned off, because it gained nothing. */
   readonly turnedOff: number;
 }
 
 /** Chunks of one codec. */
 export interface CodecCounts {
-  /** How many. */
+  /** Number of chunks. */
   readonly chunks: number;
   /** Bytes on the guest's side. */
   readonly decoded: number;

@@ -1,5 +1,5 @@
-// The names of figures outside of the API: `--json` and the logs write QEMU's kebab-case, `totalTime` as `total-time`. One converter, so
-// that a figure has one name in each world. Pure.
+// `kebabKeys`: converts the API's camel-case names of figures to QEMU's kebab-case for `--json` and the logs: `totalTime` becomes
+// `total-time`. All output uses this one converter. Pure.
 
 type KebabKey<Key> = Key extends `${infer First}${infer Rest}`
   ? Rest extends Uncapitalize<Rest>
@@ -14,7 +14,7 @@ export type KebabKeys<T> = T extends readonly (infer Item)[]
     ? { readonly [Key in keyof T as KebabKey<Key>]: KebabKeys<T[Key]> }
     : T;
 
-/** Plain data with its keys in kebab-case, at every depth, in the same order. Values stay as they are. */
+/** Returns plain data with its keys in kebab-case, at every depth, in the same order. Values are unchanged. */
 export function kebabKeys<T>(value: T): KebabKeys<T> {
   return convert(value) as KebabKeys<T>;
 }

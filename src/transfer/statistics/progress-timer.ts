@@ -1,11 +1,11 @@
-// Calls back a few times a second while a transfer runs. Does not keep the process alive.
+// Reports progress every 250 ms while a transfer runs. The timer does not keep the process alive.
 
 import type { Statistics } from './statistics.js';
 import type { Progress } from './summary.js';
 
 const INTERVAL_MS = 250;
 
-/** @returns how to stop it */
+/** @returns stops the reports */
 export function reportProgress(
   statistics: Statistics,
   onProgress: ((progress: Progress) => void) | undefined,

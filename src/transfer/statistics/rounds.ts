@@ -1,11 +1,11 @@
-// Counts the rounds of pre-copy in a stream. Within a round a hypervisor sends pages in ascending order, so a page whose identity
-// does not ascend begins a new round. Fed with a grammar's reports; constant memory, a few operations a call. Limits: pages
-// without contents in the stream (QEMU's zero pages) are not seen; a source that sends out of order seems to have more
-// rounds; a round that begins behind the last page of the round before is counted with it.
+// `RoundCounter`: counts the rounds of pre-copy in a stream, from a grammar's reports. Within a round a hypervisor sends pages in
+// ascending order, so a page whose identity does not ascend begins a new round. Takes constant memory and a few operations per call.
+// Limits: pages without contents in the stream (QEMU's zero pages) are not counted. A source that sends pages out of order seems to
+// have more rounds. A round that begins behind the last page of the round before is counted with that round.
 
 import { NO_IDENTITY } from '../../grammar/grammar.js';
 
-/** A round that is over. */
+/** The size and duration of a round. */
 export interface Round {
   /** Pages with contents. */
   readonly pages: number;
@@ -13,24 +13,25 @@ export interface Round {
   readonly milliseconds: number;
 }
 
-/** What is known while the newest round goes on. */
+/** What is known during the current round. */
 export interface RoundsView {
-  /** Rounds so far, the one at hand included; 0 before the first page. */
+  /** Rounds that have begun, the current one included; 0 before the first page. */
   readonly count: number;
-  /** The round at hand: pages so far, and for how long. */
+  /** The current round: its pages and its duration so far. */
   readonly current: Round;
   /** The round before it. */
   readonly previous: Round | undefined;
   /** The round before that one. */
   readonly beforePrevious: Round | undefined;
-  /** Pages that the round before had sent when it was at the place where the round at hand is now. */
+  /** Pages that the round before had sent when it was at the current position. */
   readonly previousUpToHere: number;
   /** No page will follow. */
   readonly complete: boolean;
 }
 
-/** Places of a round that are remembered; when there are more, every other place is dropped. */
-const MARKS = 4096;
+/** Positions kept per round. When there are more, every other one is dropped and the stride doubles. */
+const MAX_POSITIONS = 4096;
+/** Pages between two positions at first. */
 const FIRST_STRIDE = 256;
 
 export class RoundCounter {
@@ -38,21 +39,21 @@ export class RoundCounter {
   #count = 0;
   #pages = 0;
   #startedAt = 0;
-  /** Identity after the last page. */
+  /** Identity that follows the last page. */
   #next = Infinity;
   #previous: Round | undefined;
   #beforePrevious: Round | undefined;
-  #places = new Places();
-  #previousPlaces = new Places();
+  #positions = new Positions();
+  #previousPositions = new Positions();
   #checkpointed = false;
   #endless = false;
 
-  /** @param now milliseconds that never go back */
+  /** @param now milliseconds on a monotonic clock */
   constructor(now: () => number = () => performance.now()) {
     this.#now = now;
   }
 
-  /** n pages with consecutive identities: a grammar's report. */
+  /** A grammar reports n pages with consecutive identities, from `identity` on. */
   pages(n: number, identity: number): void {
     if (identity < this.#next) {
       if (identity === NO_IDENTITY) return;
@@ -60,15 +61,15 @@ export class RoundCounter {
     }
     this.#pages += n;
     this.#next = identity + n;
-    if (this.#pages >= this.#places.due) this.#places.add(this.#pages, this.#next);
+    if (this.#pages >= this.#positions.due) this.#positions.add(this.#pages, this.#next);
   }
 
-  /** The stream has a checkpoint or its end here. Rounds between checkpoints (Remus) never converge. */
+  /** A grammar reports a checkpoint or the end of the stream. Rounds between checkpoints (Remus) never converge. */
   checkpoint(): void {
     this.#checkpointed = true;
   }
 
-  /** Undefined before the first page, and where rounds are not meant to end. */
+  /** Undefined before the first page, and in a stream with rounds between checkpoints. */
   view(): RoundsView | undefined {
     if (this.#count === 0 || this.#endless) return undefined;
     return {
@@ -76,7 +77,7 @@ export class RoundCounter {
       current: { pages: this.#pages, milliseconds: this.#now() - this.#startedAt },
       previous: this.#previous,
       beforePrevious: this.#beforePrevious,
-      previousUpToHere: this.#previousPlaces.pagesUpTo(this.#next),
+      previousUpToHere: this.#previousPositions.pagesUpTo(this.#next),
       complete: false,
     };
   }
@@ -88,21 +89,21 @@ export class RoundCounter {
       this.#beforePrevious = this.#previous;
       this.#previous = { pages: this.#pages, milliseconds: now - this.#startedAt };
     }
-    [this.#places, this.#previousPlaces] = [this.#previousPlaces, this.#places];
-    this.#places.clear();
+    [this.#positions, this.#previousPositions] = [this.#previousPositions, this.#positions];
+    this.#positions.clear();
     this.#count++;
     this.#pages = 0;
     this.#startedAt = now;
   }
 }
 
-/** Where a round was after every so many pages. */
-class Places {
-  readonly #ends = new Float64Array(MARKS);
+/** The position of a round, as a page identity, after every `stride` pages. */
+class Positions {
+  readonly #ends = new Float64Array(MAX_POSITIONS);
   #length = 0;
   #stride = FIRST_STRIDE;
 
-  /** Number of pages with which the next place is to be added. */
+  /** Number of pages at which the next position must be added. */
   get due(): number {
     return (this.#length + 1) * this.#stride;
   }
@@ -114,15 +115,15 @@ class Places {
 
   add(pages: number, next: number): void {
     while (pages >= this.due) {
-      if (this.#length === MARKS) {
-        for (let i = 0; i < MARKS / 2; i++) this.#ends[i] = this.#ends[2 * i + 1]!;
-        this.#length = MARKS / 2;
+      if (this.#length === MAX_POSITIONS) {
+        for (let i = 0; i < MAX_POSITIONS / 2; i++) this.#ends[i] = this.#ends[2 * i + 1]!;
+        this.#length = MAX_POSITIONS / 2;
         this.#stride *= 2;
       } else this.#ends[this.#length++] = next;
     }
   }
 
-  /** Pages that had been sent before the one with this identity, to within a stride. */
+  /** Pages that the round had sent before the page with this identity, accurate to one stride. */
   pagesUpTo(next: number): number {
     let [low, high] = [0, this.#length];
     while (low < high) {

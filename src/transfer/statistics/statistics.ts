@@ -1,6 +1,6 @@
-// Counts what a transfer does, and says it in the words of QEMU's query-migrate (qapi/migration.json).
-// Fed by the engine, read by reports. Does no I/O and keeps no page bytes: numbers only.
-// "Guest side" is the stream as the hypervisor writes or reads it, "link side" what travels.
+// `Statistics`: counts what a transfer does, and reports it with the terms of QEMU's query-migrate (qapi/migration.json).
+// The pipeline adds figures; reports read them. Does no I/O and keeps only numbers, no page contents.
+// "Guest side" means the stream as the hypervisor writes or reads it, "link side" the bytes on the link.
 
 import { PAGE_BYTES } from '../../page/size.js';
 import type { AdaptiveReport } from '../adaptive/chooser.js';
@@ -12,9 +12,9 @@ import type { Convergence } from './convergence.js';
 import type { ChunkCounts, PageCounts, StoreCounts } from './counts.js';
 import type { Progress, SharedMemoryFigures, TransferStatus, TransferSummary } from './summary.js';
 
-/** What a process tells about itself; tests put fixed numbers in its place. */
+/** Clock and resource counters of the process; tests pass fixed figures. */
 export interface Meter {
-  /** Milliseconds on a clock that never goes back. */
+  /** Milliseconds on a monotonic clock. */
   now(): number;
   cpuSeconds(): number;
   peakMemory(): number;
@@ -30,20 +30,20 @@ const processMeter: Meter = {
 };
 
 export interface StatisticsOptions {
-  /** Size of the guest's stream, when it is known beforehand. */
+  /** Bytes of the guest's stream, when known at the start. */
   readonly totalBytes?: number;
   readonly meter?: Meter;
 }
 
-/** Questions that the statistics ask while the transfer runs; each may have no answer yet. */
+/** Getters that a report calls while the transfer runs. Each may return undefined. */
 export interface Observed {
-  /** What the adaptive mode has done. */
+  /** The report of adaptive mode. */
   readonly adaptive?: (() => AdaptiveReport | undefined) | undefined;
-  /** How many rounds of pre-copy were seen. */
+  /** Rounds of pre-copy seen so far. */
   readonly roundCount?: (() => number | undefined) | undefined;
-  /** What is to be expected of the rounds; only where a guest writes the stream meanwhile. */
+  /** The judgement of the rounds; only where a running guest writes the stream. */
   readonly convergence?: (() => Convergence | undefined) | undefined;
-  /** Why the stream could not be followed to its end. */
+  /** Why no grammar could follow the stream to its end. */
   readonly opaqueBecause?: (() => string | undefined) | undefined;
 }
 
@@ -67,7 +67,7 @@ export class Statistics {
   #stored = 0;
   #codecPages = 0;
 
-  /** The clock starts here. */
+  /** Starts the clock. */
   constructor({ totalBytes, meter = processMeter }: StatisticsOptions = {}) {
     this.#totalBytes = totalBytes;
     this.#meter = meter;
@@ -75,7 +75,7 @@ export class Statistics {
     this.#startCpu = meter.cpuSeconds();
   }
 
-  /** Data can flow from now on: ends the set-up time. Only the first call counts. */
+  /** Ends the set-up time: data can flow from now on. Only the first call counts. */
   setupDone(): void {
     this.#flowing ??= this.#meter.now();
   }
@@ -85,47 +85,47 @@ export class Statistics {
     return this.#guestBytes;
   }
 
-  /** Bytes on the link so far, headers and all. */
+  /** Bytes on the link so far, headers included. */
   get linkBytes(): number {
     return this.#linkBytes;
   }
 
-  /** So many more bytes have passed on the guest's side. */
+  /** Adds bytes on the guest's side. */
   addGuestBytes(bytes: number): void {
     this.#guestBytes += bytes;
   }
 
-  /** So many more bytes have passed on the link. */
+  /** Adds bytes on the link. */
   addLinkBytes(bytes: number): void {
     this.#linkBytes += bytes;
   }
 
-  /** The link has been read up to this offset. */
+  /** Sets the bytes on the link: the receiver has read up to this offset. */
   reachLinkByte(offset: number): void {
     this.#linkBytes = offset;
   }
 
-  /** The guest's stream has this length. */
+  /** Sets the length of the guest's stream. */
   expectBytes(total: number): void {
     this.#totalBytes = total;
   }
 
-  /** Chunks that found no free thread, in all. */
+  /** Sets the number of chunks that found no free thread. */
   recordBusy(chunks: number): void {
     this.#busy = chunks;
   }
 
-  /** What the sender's page store did, when the transfer has ended. */
+  /** Sets the results of the sender's page store at the end of the transfer. */
   recordStore(counts: StoreCounts): void {
     this.#store = counts;
   }
 
-  /** How the input ended. */
+  /** Sets how the input ended. */
   recordStreamEnd(end: StreamEnd): void {
     this.#streamEnd = end;
   }
 
-  /** Milliseconds for which the guest stood still; only where its stop and its resumption were seen. */
+  /** Sets the downtime in milliseconds. Only where the guest's stop and resumption were observed. */
   recordDowntime(milliseconds: number): void {
     this.#downtime = milliseconds;
   }
@@ -134,7 +134,7 @@ export class Statistics {
     this.#sharedMemory = figures;
   }
 
-  /** Sets what is asked while the transfer runs, beside what was set before. */
+  /** Adds getters for the reports; a getter that is absent keeps its earlier value. */
   observe(observed: Observed): void {
     this.#observed = { ...this.#observed, ...observed };
   }
@@ -269,7 +269,7 @@ export class Statistics {
   }
 }
 
-/** One field, or none when there is nothing to say. */
+/** An object with one field, or without fields when the value is undefined. */
 function present<Name extends string, Value>(
   name: Name,
   value: Value | undefined,
@@ -281,7 +281,7 @@ function perSecond(amount: number, seconds: number): number {
   return seconds > 0 ? amount / seconds : 0;
 }
 
-/** Three decimals: what follows is noise. */
+/** Rounds to three decimals; more are noise. */
 function rounded(value: number): number {
   return Math.round(value * 1000) / 1000;
 }

@@ -1,5 +1,5 @@
-// What a transfer tells about itself, while it runs and at its end: the names and meanings of QEMU's query-migrate
-// (qapi/migration.json) wherever those have one. Plain data, numbers only: no page bytes.
+// The reports of a transfer: progress while it runs, and the summary at its end. Names and meanings are those of QEMU's query-migrate
+// (qapi/migration.json) where it has them. Plain data, no page contents.
 
 import type { ErrorData } from '../../errors.js';
 import type { CodecName } from '../../codec/codec.js';
@@ -13,12 +13,12 @@ export type TransferStatus =
   | 'completed'
   | 'failed'
   | 'cancelled'
-  /** The final part of the stream may have reached the destination, and its result did not come back. */
+  /** The final part of the stream may have reached the destination, but the receiver's result did not arrive. */
   | 'unknown'
-  /** Everything arrived, but the stream has no end mark of ours to prove it. */
+  /** All bytes arrived, but the stream has no end mark of ramferry to prove it. */
   | 'unverified';
 
-/** A moment of a transfer that is going on. */
+/** The state of a running transfer. */
 export interface Progress {
   /** Milliseconds since the start. */
   readonly elapsed: number;
@@ -26,73 +26,74 @@ export interface Progress {
   readonly guestBytes: number;
   /** Bytes on the link so far. */
   readonly linkBytes: number;
-  /** Bytes on the guest's side in all; undefined when the input is no regular file. */
+  /** Length of the guest's stream in bytes; undefined when the input is not a regular file. */
   readonly totalBytes: number | undefined;
-  /** Bytes per second on the guest's side, on average since data began to flow. */
+  /** Average bytes per second on the guest's side since data began to flow. */
   readonly guestRate: number;
-  /** Bytes per second on the link, likewise. */
+  /** Average bytes per second on the link since data began to flow. */
   readonly linkRate: number;
   /** guestBytes / linkBytes; undefined before the first byte. */
   readonly ratio: number | undefined;
-  /** Milliseconds that are still to be expected; undefined when the total is. */
+  /** Expected milliseconds to the end; undefined when totalBytes is undefined or no byte has passed. */
   readonly remainingTime: number | undefined;
-  /** Where the stream has pages with identities and a guest writes it meanwhile. */
+  /** Present where the stream has pages with identities and a running guest writes it. */
   readonly convergence?: Convergence;
 }
 
-/** What send and receive resolve with: the names of MigrationInfo and MigrationStats wherever those have one. */
+/** The result of send and receive, with the names of QEMU's MigrationInfo and MigrationStats where they have one. */
 export interface TransferSummary {
   /** How the transfer ended. */
   readonly status: TransferStatus;
   /**
-   * Of a sender, and of a receiver of an uncompressed QEMU stream: how its input ended. `seen`: where the stream's own format has its end. `incomplete`: it broke off
-   * before that, which also ends the transfer. `unseen`: the end cannot be told from a place where it broke off.
+   * How the input ended. Present at a sender, and at a receiver of an uncompressed QEMU stream. `seen`: at the end that the stream's
+   * format defines. `incomplete`: before that end; the transfer fails. `unseen`: the format does not show whether the end is the real
+   * one.
    */
   readonly streamEnd?: StreamEnd['state'];
-  /** Milliseconds, from the call to the end. */
+  /** Milliseconds from the call to the end. */
   readonly totalTime: number;
   /** Milliseconds from the call until data could flow: opening, connecting, negotiating. */
   readonly setupTime: number;
-  /** Milliseconds; only where the guest's stop and resumption were seen. */
+  /** Milliseconds; only where the guest's stop and resumption were observed. */
   readonly downtime?: number;
   /** Bytes and pages, as in QEMU's MigrationStats. */
   readonly ram: {
     /** Bytes on the link. */
     readonly transferred: number;
-    /** Bytes of the guest's stream that have not been transferred; 0 unless it failed with a known total. */
+    /** Bytes of the guest's stream that were not transferred; 0 unless a transfer of known length failed. */
     readonly remaining: number;
     /** Bytes of the guest's stream. */
     readonly total: number;
     /** Zero pages, as in QEMU. */
     readonly duplicate: number;
-    /** Pages whose contents did not travel: equal to another page, or unchanged since they were sent before. */
+    /** Pages whose contents were not sent: equal to another page, or unchanged since they were sent before. */
     readonly skipped: number;
-    /** Pages whose contents travelled, whole or as a difference. */
+    /** Pages whose contents were sent, whole or as a difference. */
     readonly normal: number;
     /** normal × page-size: before compression, as in QEMU. */
     readonly normalBytes: number;
-    /** Megabits (10^6) per second on the link, on average, without the set-up. */
+    /** Average megabits (10^6) per second on the link, without the set-up time. */
     readonly mbps: number;
-    /** Pages of all kinds per second, likewise. */
+    /** Average pages of all kinds per second, without the set-up time. */
     readonly pagesPerSecond: number;
     /** Bytes. */
     readonly pageSize: number;
-    /** Rounds of pre-copy, the last one included; where ramferry makes them or can tell them by the pages' identities. */
+    /** Rounds of pre-copy, the last one included. Only where ramferry makes the rounds or counts them by the pages' identities. */
     readonly dirtySyncCount?: number;
-    /** Pages dirtied per second, in the last live round; where rounds were seen while they were made. */
+    /** Pages dirtied per second in the last live round. Only where a running guest wrote the stream. */
     readonly dirtyPagesRate?: number;
   };
-  /** How pre-copy stood when its last round was sent, which the guest paused for. */
+  /** The final judgement of pre-copy, at its last round, for which the guest was paused. */
   readonly convergence?: Convergence;
-  /** Only at a sender, and only where the stream could not be followed to its end: why its rest was sent as any bytes are. */
+  /** Why the rest of the stream was sent as bytes of unknown structure. Only at a sender, and only where that happened. */
   readonly opaqueBecause?: string;
-  /** Only of a QEMU guest whose RAM ramferry reads by itself. */
+  /** Only for a QEMU guest whose RAM ramferry reads itself. */
   readonly sharedMemory?: SharedMemoryFigures;
   /** Only where ramferry itself compressed (or decompressed) chunks. */
   readonly compression?: {
     /** Pages that went through the codec. */
     readonly pages: number;
-    /** Chunks for which no compression thread was free when they were ready. */
+    /** Chunks that found no free compression thread. */
     readonly busy: number;
     /** busy / chunks. */
     readonly busyRate: number;
@@ -111,31 +112,31 @@ export interface TransferSummary {
     readonly pages: number;
     /** Pages sent again whose earlier contents were not in the store. */
     readonly cacheMiss: number;
-    /** cache-miss / pages sent again with which the store had to do. */
+    /** cache-miss / pages sent again that were looked up in the store. */
     readonly cacheMissRate: number;
-    /** Bytes of the pages that were sent as deltas / bytes of the deltas; 0 when there were none. */
+    /** Bytes of the pages that were sent as deltas / bytes of the deltas; 0 without deltas. */
     readonly encodingRate: number;
-    /** Pages that were there, and for which a delta did not pay. */
+    /** Pages that were in the store, but for which a delta gained nothing. */
     readonly overflow: number;
-    /** How often storing, or the search for equal pages, was found not to pay and stopped. Not in QEMU. */
+    /** How many times storing, or the search for equal pages, gained nothing and was stopped. Not in QEMU. */
     readonly turnedOff: number;
   };
   /** Pages by representation. */
   readonly pages: Readonly<PageCounts>;
   /** Chunks, the units of compression. */
   readonly chunks: {
-    /** All of them. */
+    /** All chunks. */
     readonly total: number;
-    /** Not compressed, because that gained nothing or no thread was free. */
+    /** Chunks sent uncompressed, because compression gained nothing or no thread was free. */
     readonly stored: number;
-    /** By codec; only those that occurred. */
+    /** Counts by codec; only codecs that occurred. */
     readonly codecs: Readonly<Partial<Record<CodecName, CodecCounts>>>;
   };
-  /** What the adaptive mode did, where it was at work. */
+  /** The report of adaptive mode; present where it ran. */
   readonly adaptive?: AdaptiveReport;
-  /** Processor time of the whole process meanwhile, all threads, user and system, in seconds. */
+  /** Processor time of the whole process during the transfer: all threads, user and system, in seconds. */
   readonly cpuSeconds: number;
-  /** Most memory that the process ever had resident, in bytes. */
+  /** Peak resident memory of the process, in bytes. */
   readonly peakMemory: number;
   /** Only when the status is failed or cancelled. */
   readonly error?: ErrorData;
@@ -149,12 +150,12 @@ export interface SharedMemoryFigures {
   readonly ramSize: number;
   /** Bytes of pages that the guest wrote to per second, before it was stopped. */
   readonly dirtyRate?: number;
-  /** Milliseconds from the guest's stop to the destination's word that all RAM is in place. */
+  /** Milliseconds from the guest's stop to the destination's message that all RAM is in place. */
   readonly lastRound?: number;
   /** Milliseconds of the scan after QEMU has saved the devices; part of the downtime. */
   readonly finalScan?: number;
-  /** The same for 1 GiB. */
+  /** Milliseconds of that scan per GiB of RAM. */
   readonly finalScanPerGib?: number;
-  /** RAM was compared at the hand-over, and is the same. */
+  /** RAM was compared at the handover, and is equal. */
   readonly verified?: boolean;
 }
