@@ -1,14 +1,14 @@
-// When the guest writes: by the clock, as a running guest does, or a counted number of pages a round, for streams that
-// must come out the same on every run. Asked after every batch of pages that the hypervisor sent, since all happens on
-// one thread. Knows nothing of streams.
+// When the simulated guest writes: by the clock, as a running guest does, or a counted number of pages a round. The
+// count gives the same stream on every run. The sender calls advance() after every batch of pages, since guest and
+// hypervisor share one thread. Knows nothing of streams.
 
 import type { Clock } from './clock.js';
 import type { Workload } from './workload.js';
 
 export interface Activity {
-  /** The guest runs from now on. */
+  /** Starts the guest. */
   start(): void;
-  /** Makes up for what the guest wrote meanwhile. @param share part of the round's pages sent so far, 0 to 1 */
+  /** Performs the writes that are due since the last call. @param share part of the round's pages sent so far, 0 to 1 */
   advance(share: number): void;
   /** A new round begins. */
   nextRound(): void;
@@ -17,7 +17,7 @@ export interface Activity {
 /** A guest that writes nothing. */
 export const idle: Activity = { start() {}, advance() {}, nextRound() {} };
 
-/** So many pages in every round, spread evenly over it. */
+/** Writes `pagesPerRound` pages in every round, spread evenly over it. */
 export class CountedActivity implements Activity {
   #written = 0;
 
@@ -42,12 +42,12 @@ export class CountedActivity implements Activity {
   }
 }
 
-/** So many pages a second. */
+/** Writes `pagesPerSecond` pages a second. */
 export class TimedActivity implements Activity {
   /** When the last burst was due, and when it was done. */
   #dueAt = 0;
   #doneAt = 0;
-  /** The part of a page that is due but not yet a whole one. */
+  /** The fraction of a page that is due. */
   #rest = 0;
 
   constructor(
@@ -67,10 +67,11 @@ export class TimedActivity implements Activity {
     const rate = this.pagesPerSecond / 1000;
     const due = this.#rest + (now - this.#dueAt) * rate;
     if (due < 1) return;
-    // Writing takes this thread's time too. A rate that it cannot reach must not grow into ever longer bursts: at most
-    // twice what the time between two bursts asks for, and no page twice in one burst. What is cut off is forgotten.
-    const fair = Math.max(1, 2 * (now - this.#doneAt) * rate);
-    const pages = Math.floor(Math.min(due, fair, this.workload.options.pages));
+    // Writing takes time of this thread. With a rate beyond its reach, bursts would grow without end. A burst is
+    // therefore at most twice what the time between two bursts calls for, and writes no page twice. Writes beyond
+    // that limit are dropped.
+    const burstLimit = Math.max(1, 2 * (now - this.#doneAt) * rate);
+    const pages = Math.floor(Math.min(due, burstLimit, this.workload.options.pages));
     this.workload.write(pages);
     this.#rest = due - Math.floor(due);
     this.#dueAt = now;
@@ -78,6 +79,6 @@ export class TimedActivity implements Activity {
   }
 
   nextRound(): void {
-    // Time does not stop between rounds.
+    // The clock runs on between rounds.
   }
 }

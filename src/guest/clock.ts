@@ -1,10 +1,10 @@
-// Time as the simulated guest sees it: injected, so that tests of pre-copy need no waiting.
-// Promises milliseconds that never go back; knows nothing of dates.
+// The simulated guest's clock. The caller injects it, so that tests of pre-copy need not wait.
+// Promises milliseconds that never decrease; knows nothing of dates.
 
 export interface Clock {
   /** Milliseconds since some fixed moment. */
   now(): number;
-  /** Calls back once after so many milliseconds, unless the function that it returns was called before. */
+  /** Calls back once after `milliseconds`. @returns a function that cancels the call */
   after(milliseconds: number, callback: () => void): () => void;
 }
 

@@ -1,6 +1,6 @@
 // The comparison of QEMU's multi-thread-compression document with the simulated guest: idle and writing, without
 // compression (source → link → destination) and with it (source → send → link → receive → destination).
-// Every part is a process of its own, as it would be on two hosts; each accounts for its processor time and memory.
+// Every part is a process of its own, as on two hosts. Each reports its processor time and memory.
 
 import { rmSync } from 'node:fs';
 import { join } from 'node:path';
@@ -39,7 +39,7 @@ export interface CompareSummary {
 }
 
 export interface CompareHooks {
-  /** The command line of ramferry: program and first arguments. */
+  /** The command that starts ramferry: program and first arguments. */
   readonly command: readonly string[];
   readonly signal?: AbortSignal;
   readonly onMigration?: (load: Comparison['load'], compressed: boolean) => void;
@@ -47,7 +47,7 @@ export interface CompareHooks {
   readonly onWarning?: (message: string) => void;
 }
 
-/** @throws RamferryError what a part failed of, ERR_OPTION_INVALID, or ERR_LINK_COMMAND when tc does not work */
+/** @throws RamferryError the error of the part that failed, ERR_OPTION_INVALID, or ERR_LINK_COMMAND when tc does not work */
 export async function compareGuests(options: CompareOptions, hooks: CompareHooks): Promise<CompareSummary> {
   const settings = resolveCompareOptions(options);
   const { shaping, link } = settings;
@@ -55,7 +55,7 @@ export async function compareGuests(options: CompareOptions, hooks: CompareHooks
     shaping === 'tc' || (shaping === 'auto' && canMakeNetwork()) ? makeNetwork(link) : undefined;
   const folder = makeScratch('ramferry-guest-');
   const parts = new Parts(settings, hooks, network, folder);
-  // At once, not when the failure has found its way: the process may be about to end.
+  // The abort listener cleans up at once, because the process may end before the failure reaches `finally`.
   const cleanUp = (): void => {
     parts.kill();
     network?.remove();
@@ -77,7 +77,7 @@ export async function compareGuests(options: CompareOptions, hooks: CompareHooks
   }
 }
 
-/** A part that fails because another one did says so with one of these; that other one's error is the reason. */
+/** Codes with which a part fails after another part has failed. They are consequences, not the reason to report. */
 const CONSEQUENCES = ['ERR_LINK_CLOSED', 'ERR_PEER_FAILED', 'ERR_STREAM_TRUNCATED', 'ERR_INPUT_TRUNCATED'];
 
 class Parts {
@@ -97,7 +97,7 @@ class Parts {
 
   async migrate(load: Comparison['load'], compressed: boolean): Promise<Migration> {
     try {
-      return compressed ? await this.#throughRamferry(load) : await this.#straight(load);
+      return compressed ? await this.#migrateThroughRamferry(load) : await this.#migrateDirectly(load);
     } finally {
       this.kill();
       await Promise.allSettled([...this.#running].map(({ ended }) => ended));
@@ -105,8 +105,8 @@ class Parts {
     }
   }
 
-  async #straight(load: Comparison['load']): Promise<Migration> {
-    const destination = this.#there('destination', [
+  async #migrateDirectly(load: Comparison['load']): Promise<Migration> {
+    const destination = this.#atDestination('destination', [
       'guest',
       'destination',
       this.#listen(),
@@ -119,19 +119,19 @@ class Parts {
     return await this.#all<Migration>({ destination, source });
   }
 
-  async #throughRamferry(load: Comparison['load']): Promise<Migration> {
+  async #migrateThroughRamferry(load: Comparison['load']): Promise<Migration> {
     const { settings } = this;
     const [into, outOf] = ['in', 'out'].map((name) => join(this.folder, `${name}${this.#count++}`));
-    const destination = this.#there('destination', [
+    const destination = this.#atDestination('destination', [
       ...['guest', 'destination', `unix-listen:${into!}`, '--ram-limit', '1T'],
     ]);
-    const receive = this.#there('receive', [
+    const receive = this.#atDestination('receive', [
       ...['receive', this.#listen(), `unix:${into!}`],
       ...given({ '--decompress-threads': settings.decompressThreads }),
     ]);
     const link = await this.#connect(receive);
     const limit = this.network === undefined ? settings.link : undefined;
-    const send = this.#here('send', [
+    const send = this.#atSource('send', [
       ...['send', `unix-listen:${outOf!}`, link],
       ...given({
         '--max-bandwidth': limit,
@@ -161,7 +161,7 @@ class Parts {
       '--max-rounds': maxRounds,
       '--rounds': rounds,
     });
-    return this.#here('source', ['guest', 'source', output, ...options, ...more], (line) => {
+    return this.#atSource('source', ['guest', 'source', output, ...options, ...more], (line) => {
       if (line['message_type'] === 'round') this.hooks.onRound?.(line as unknown as RoundStatistics);
     });
   }
@@ -175,11 +175,11 @@ class Parts {
     return String(address).replace(/^tcp-listen:/, 'tcp:');
   }
 
-  #here(name: string, args: readonly string[], onLine?: (line: JsonLine) => void): CommandProcess {
+  #atSource(name: string, args: readonly string[], onLine?: (line: JsonLine) => void): CommandProcess {
     return this.#start(name, args, this.network?.atSource, onLine);
   }
 
-  #there(name: string, args: readonly string[]): CommandProcess {
+  #atDestination(name: string, args: readonly string[]): CommandProcess {
     return this.#start(name, args, this.network?.atDestination);
   }
 
@@ -190,14 +190,14 @@ class Parts {
     onLine?: (line: JsonLine) => void,
   ): CommandProcess {
     if (this.hooks.signal?.aborted === true) throw toRamferryError(this.hooks.signal.reason);
-    // A quiet source would not report its rounds; the progress of the other parts is not shown.
+    // The source reports its rounds only without --quiet. The other parts' progress is not shown.
     const quiet = name === 'source' ? [] : ['--quiet'];
     const command = [...this.hooks.command, ...args, '--json', ...quiet];
     const child = new CommandProcess(place === undefined ? command : place(command), {
       name,
       onLine: (line) => {
         const message = line['message_type'] === 'warning' ? String(line['message']) : undefined;
-        // The warning about an open port does not apply: only the parts reach a port in their namespace.
+        // The warning about an open port does not apply: a port in the namespace is reachable only from its parts.
         if (message !== undefined && !message.startsWith('listening on')) {
           this.hooks.onWarning?.(`${name}: ${message}`);
         }
@@ -208,7 +208,7 @@ class Parts {
     return child;
   }
 
-  /** The summaries of all parts, or the error that explains the others'. */
+  /** @returns the summaries of all parts. @throws the error that made the other parts fail */
   async #all<Result>(children: Readonly<Record<string, CommandProcess>>): Promise<Result> {
     const summaries: Record<string, JsonLine> = {};
     const failures: RamferryError[] = [];
@@ -219,7 +219,7 @@ class Parts {
         } catch (thrown) {
           const error = toRamferryError(thrown);
           failures.push(error);
-          // The others would wait for it; those that it has told end by themselves.
+          // The other parts would wait for the failed one. After one of CONSEQUENCES they end by themselves.
           if (!CONSEQUENCES.includes(error.code)) this.kill();
         }
       }),
@@ -230,7 +230,7 @@ class Parts {
   }
 }
 
-/** Those options that have a value, as arguments. */
+/** The options that have a value, as command-line arguments. */
 function given(options: Readonly<Record<string, string | number | undefined>>): string[] {
   return Object.entries(options).flatMap(([name, value]) =>
     value === undefined ? [] : [name, String(value)],

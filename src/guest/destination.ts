@@ -1,5 +1,5 @@
-// The simulated guest as the destination of a migration: from options to a report. Opens the link and closes it,
-// whatever happens.
+// The simulated guest as the destination of a migration: takes options, returns a report.
+// Opens the link, and closes it on success and on failure.
 
 import { parseAddress } from '../link/address.js';
 import { openInput } from '../link/open.js';
@@ -14,18 +14,18 @@ import type { GuestHooks } from './source.js';
 export interface DestinationSummary extends ProcessCost {
   readonly status: 'completed';
   readonly format: 'qemu' | 'libxc';
-  /** Milliseconds from the first look at the stream to the acknowledgement. */
+  /** Milliseconds from the first read of the stream to the acknowledgement. */
   readonly 'total-time': number;
-  /** The source was told that the guest is here, and compares RAM itself. */
+  /** The destination has acknowledged the guest, and the source compares RAM. */
   readonly acknowledged: boolean;
-  /** RAM was compared here, with what the stream says it must be. */
+  /** The destination has compared RAM with the hash in the stream. */
   readonly verified: boolean;
   readonly ram: {
     /** Bytes of the stream. */
     readonly transferred: number;
     /** Bytes of RAM. */
     readonly total: number;
-    /** Pages that came, those sent again included. */
+    /** Pages received, pages sent again included. */
     readonly pages: number;
     readonly 'page-size': number;
     /** Passes over memory. */

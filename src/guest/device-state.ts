@@ -1,5 +1,5 @@
-// State of the simulated guest's devices: bytes that look like it (mostly zero, some small numbers, few large ones).
-// Takes a length and a seed; promises the same bytes for the same two; means nothing to any device.
+// Made-up device state of the simulated guest: mostly zero bytes, some small numbers, few large ones.
+// Takes a length and a seed; promises the same bytes for the same two. No device can load these bytes.
 
 import { Buffer } from 'node:buffer';
 import { Random } from '../image/random.js';

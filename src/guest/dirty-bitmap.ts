@@ -1,4 +1,4 @@
-// Which pages were written since the hypervisor last looked: one bit a page.
+// The dirty bitmap: the pages that were written since the last take(), one bit a page.
 // Promises pages in ascending order, each once; knows nothing of their contents.
 
 export class DirtyBitmap {
@@ -11,7 +11,7 @@ export class DirtyBitmap {
     this.#words = new Uint32Array(Math.ceil(pages / 32));
   }
 
-  /** How many pages are dirty. */
+  /** Number of dirty pages. */
   get count(): number {
     return this.#count;
   }
@@ -35,7 +35,7 @@ export class DirtyBitmap {
     return ((this.#words[page >>> 5] ?? 0) & (1 << (page & 31))) !== 0;
   }
 
-  /** Hands over what is dirty now and starts afresh, as a hypervisor's peek-and-clear does. */
+  /** Returns the dirty pages and clears the bitmap, as a hypervisor's peek-and-clear does. */
   take(): DirtyBitmap {
     const taken = new DirtyBitmap(this.pages);
     const words = taken.#words;

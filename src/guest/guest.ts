@@ -1,4 +1,4 @@
-// A simulated guest: main memory, and the hypervisor that it pretends to run under.
+// A simulated guest: main memory, and the hypervisor whose stream it writes.
 // Takes an image file or the generator's options; promises the same guest for the same options. Knows no rounds.
 
 import type { ByteSink } from '../io/bytes.js';
@@ -14,9 +14,9 @@ import { pvDomain, pvhDomain } from './stream/xen-domain.js';
 
 export interface GuestOptions {
   readonly format: GuestFormat;
-  /** Where the contents of main memory come from. */
+  /** Contents of main memory: an image file, or a generated image. */
   readonly memory: { readonly path: string } | { readonly bytes: number; readonly profile: ImageProfile };
-  /** Of all that is made up. */
+  /** Seed of generated memory, firmware and device state. */
   readonly seed: number;
   /** QEMU: a PART ends when it has this many bytes (default: 100 ms of QEMU's default max-bandwidth). */
   readonly partBytes?: number;
@@ -26,9 +26,9 @@ export interface GuestOptions {
 
 export interface SimulatedGuest {
   readonly ram: GuestRam;
-  /** Pages of main memory, the part of RAM that programs write to: they are the first. */
+  /** Pages of main memory, which programs write to. They are the first pages of RAM. */
   readonly mainPages: number;
-  /** @param returnPath tell the destination that it may answer (QEMU) */
+  /** @param returnPath announce a return path, so that the destination may answer (QEMU) */
   openWriter(sink: ByteSink, returnPath: boolean): StreamWriter;
 }
 

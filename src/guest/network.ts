@@ -1,35 +1,35 @@
-// Two network namespaces with a cable of a chosen speed between them: two hosts on one machine. Unix sockets go
-// through, the file system being the same. Needs root, ip and tc. remove() leaves nothing behind; it is synchronous, so
-// that it can still be called when a process must end.
+// Two network namespaces, joined by a veth pair of a chosen rate: two hosts on one machine. Unix sockets cross the
+// namespaces, since both share the file system. Needs root, ip and tc. remove() deletes everything; it is synchronous,
+// so that a process can call it while it ends.
 
 import { execFileSync } from 'node:child_process';
 import { RamferryError } from '../errors.js';
 
-/** The token bucket must hold what passes between two ticks of its timer, else the link is slower than its name. */
+/** The token bucket must hold the bytes that pass between two ticks of its timer. A smaller one lowers the link's rate. */
 const BURST_SECONDS = 0.0042;
-const SMALLEST_BURST = 131_072;
-/** How long a packet may wait in the bucket's queue: a bounded buffer, as in a switch. */
-const LATENCY = '20ms';
+const MIN_BURST_BYTES = 131_072;
+/** Longest wait of a packet in the bucket's queue: a bounded buffer, as in a switch. */
+const QUEUE_LATENCY = '20ms';
 const DEVICE = 'link0';
 
 export interface Network {
   /** Names of the two namespaces. */
   readonly source: string;
   readonly destination: string;
-  /** Puts a command into the source's host. */
+  /** Prefixes a command so that it runs in the source's namespace. */
   readonly atSource: (command: readonly string[]) => readonly string[];
   readonly atDestination: (command: readonly string[]) => readonly string[];
-  /** Of the destination, for the source to connect to. */
+  /** IP address of the destination, for the source to connect to. */
   readonly address: string;
   /** Bytes that have left the source so far, headers included. */
   bytesSent(): number;
-  /** Gives a cable that has a limit another one, in bytes per second, at once. */
+  /** Changes the rate of a limited cable at once. @param bytesPerSecond the new rate */
   change(bytesPerSecond: number): void;
   /** Safe to call twice. */
   remove(): void;
 }
 
-/** Whether this process may make one. */
+/** Whether this process may make network namespaces. */
 export function canMakeNetwork(): boolean {
   if (process.getuid?.() !== 0) return false;
   try {
@@ -41,7 +41,7 @@ export function canMakeNetwork(): boolean {
 }
 
 /**
- * @param bytesPerSecond of the cable, each way, packet headers included; Infinity = a cable without a limit
+ * @param bytesPerSecond rate of the cable in each direction, packet headers included; Infinity = no limit
  * @throws RamferryError ERR_LINK_COMMAND
  */
 export function makeNetwork(bytesPerSecond: number): Network {
@@ -50,14 +50,14 @@ export function makeNetwork(bytesPerSecond: number): Network {
   const remove = (): void => {
     for (const name of [source, destination]) quietly('ip', ['netns', 'delete', name]);
   };
-  const [here, there] = ['10.99.1.1', '10.99.1.2'] as const;
+  const [sourceAddress, destinationAddress] = ['10.99.1.1', '10.99.1.2'] as const;
   try {
     for (const name of [source, destination]) run('ip', ['netns', 'add', name]);
     const peer = ['peer', 'name', DEVICE, 'netns', destination];
     run('ip', ['link', 'add', DEVICE, 'netns', source, 'type', 'veth', ...peer]);
     for (const [name, address] of [
-      [source, here],
-      [destination, there],
+      [source, sourceAddress],
+      [destination, destinationAddress],
     ] as const) {
       run('ip', ['-n', name, 'address', 'add', `${address}/30`, 'dev', DEVICE]);
       for (const device of [DEVICE, 'lo']) run('ip', ['-n', name, 'link', 'set', device, 'up']);
@@ -72,7 +72,7 @@ export function makeNetwork(bytesPerSecond: number): Network {
     destination,
     atSource: (command) => ['ip', 'netns', 'exec', source, ...command],
     atDestination: (command) => ['ip', 'netns', 'exec', destination, ...command],
-    address: there,
+    address: destinationAddress,
     bytesSent: () => {
       const [device] = JSON.parse(run('ip', ['-n', source, '-s', '-j', 'link', 'show', DEVICE])) as [
         { readonly stats64: { readonly tx: { readonly bytes: number } } },
@@ -88,12 +88,12 @@ export function makeNetwork(bytesPerSecond: number): Network {
 
 function shape(namespace: string, verb: 'add' | 'change', bytesPerSecond: number): void {
   const rate = `${Math.round(bytesPerSecond * 8)}bit`;
-  const burst = String(Math.max(SMALLEST_BURST, Math.round(bytesPerSecond * BURST_SECONDS)));
-  const bucket = ['tbf', 'rate', rate, 'burst', burst, 'latency', LATENCY];
+  const burst = String(Math.max(MIN_BURST_BYTES, Math.round(bytesPerSecond * BURST_SECONDS)));
+  const bucket = ['tbf', 'rate', rate, 'burst', burst, 'latency', QUEUE_LATENCY];
   run('tc', ['-n', namespace, 'qdisc', verb, 'dev', DEVICE, 'root', ...bucket]);
 }
 
-/** @returns what it writes to standard output */
+/** @returns the command's standard output */
 function run(command: string, args: readonly string[]): string {
   try {
     return execFileSync(command, args, { stdio: ['ignore', 'pipe', 'pipe'], encoding: 'utf8' });
@@ -110,6 +110,6 @@ function quietly(command: string, args: readonly string[]): void {
   try {
     execFileSync(command, args, { stdio: 'ignore' });
   } catch {
-    // It was never made, or is gone already.
+    // The namespace was never made, or is deleted already.
   }
 }

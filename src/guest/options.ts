@@ -1,5 +1,5 @@
-// The door of the simulated guest's three commands: options checked and completed by the table (src/options/rows/guest.ts), and what they
-// mean for a guest. Throws ERR_OPTION_INVALID with the option's name. Opens nothing.
+// Options of the simulated guest's three commands: checked and completed by the table (src/options/rows/guest.ts), then
+// translated into a guest, its load and its pause policy. Throws ERR_OPTION_INVALID with the option's name. Opens nothing.
 
 import type { LinkOptions } from '../options/rows/common.js';
 import type { Exact } from '../options/exact.js';
@@ -16,7 +16,10 @@ import type { GuestOptions } from './guest.js';
 import type { PausePolicy } from './precopy.js';
 import type { GuestLoad } from './send.js';
 
-/** The random writer of QEMU's document does not say how large its areas are or how often it writes. */
+/**
+ * Default working set: one quarter of main memory. QEMU's document names neither the size of its random writer's areas
+ * nor its write rate.
+ */
 const WORKING_SET_SHARE = 4;
 
 true satisfies Exact<GivenFor<'guest source'>, SourceOptions>;
@@ -27,7 +30,7 @@ export type ResolvedSourceOptions = ValuesFor<'guest source'>;
 export type ResolvedDestinationOptions = ValuesFor<'guest destination'>;
 export type ResolvedCompareOptions = ValuesFor<'guest compare'>;
 
-/** @throws RamferryError ERR_OPTION_INVALID, as do the two below */
+/** @throws RamferryError ERR_OPTION_INVALID; so do resolveDestinationOptions and resolveCompareOptions */
 export function resolveSourceOptions(options: SourceOptions): ResolvedSourceOptions {
   return resolveOptions('guest source', [], options);
 }
@@ -40,7 +43,7 @@ export function resolveCompareOptions(options: CompareOptions): ResolvedCompareO
   return resolveOptions('guest compare', [], options);
 }
 
-/** The guest and what it does, however it is moved. */
+/** The options that describe the guest and its load, without those of the link. */
 type GuestShape = Omit<ResolvedSourceOptions, 'output' | 'maxBandwidth' | keyof LinkOptions>;
 
 /** The guest that these options describe. */
@@ -52,7 +55,7 @@ export function guestOf({ format, image, size, profile, seed }: GuestShape): Gue
   return { format, memory, seed };
 }
 
-/** What its program does; undefined for an idle guest. @param mainPages size of its memory */
+/** The load of the guest's program; undefined for an idle guest. @param mainPages size of main memory in pages */
 export function loadOf(options: GuestShape, mainPages: number): GuestLoad | undefined {
   const { pattern, workingSet, dirtyRate, seed } = options;
   if (dirtyRate === 0) return undefined;
@@ -60,7 +63,7 @@ export function loadOf(options: GuestShape, mainPages: number): GuestLoad | unde
   return {
     pattern,
     workingSetPages: workingSet === undefined ? share : Math.ceil(workingSet / PAGE_BYTES),
-    // Not where the kernel lies, but in the middle, where programs have their memory.
+    // The working set lies in the middle of memory, as programs' memory does. The kernel lies at the beginning.
     firstPage: Math.min(
       share,
       mainPages - (workingSet === undefined ? share : Math.ceil(workingSet / PAGE_BYTES)),

@@ -1,6 +1,6 @@
-// Pre-copy as a hypervisor does it: rounds over the pages that were dirtied, until what is left can be sent within the
-// downtime limit or the rounds run out; then pause and stop-and-copy. Throughput is what the sink's back-pressure lets
-// through. Takes a writer, a bitmap and an activity; knows no stream format and no memory.
+// Pre-copy as a hypervisor does it: rounds over the dirty pages, then pause and stop-and-copy. The live rounds end when
+// the dirty pages can be sent within the downtime limit, or at the limit of rounds. Throughput follows from the sink's
+// back-pressure. Takes a writer, a bitmap and an activity; knows no stream format and no memory.
 
 import type { ByteSink } from '../io/bytes.js';
 import { expectedDowntimeMs } from '../model/precopy.js';
@@ -16,7 +16,7 @@ export type PausePolicy =
       readonly kind: 'converge';
       /** QEMU's downtime-limit in ms. */
       readonly downtimeLimit: number;
-      /** Live rounds after which it is paused whatever is left, at least 1. */
+      /** Live rounds after which the guest is paused in any case, at least 1. */
       readonly maxRounds: number;
     }
   | {
@@ -40,25 +40,25 @@ export interface RoundStatistics {
   readonly dirtyRate: number;
   /** Bytes per second; Infinity where no time passed. */
   readonly throughput: number;
-  /** Milliseconds that sending the dirty pages now would take. */
+  /** Milliseconds that stop-and-copy would take now. */
   readonly expectedDowntime: number;
 }
 
 export interface PrecopyResult {
   readonly rounds: readonly RoundStatistics[];
-  /** False when the rounds ran out first. With a fixed number of rounds: whether no dirty page was left. */
+  /** False when maxRounds ended the live rounds. With a fixed number of rounds: whether no dirty page was left. */
   readonly converged: boolean;
-  /** Clock's time when the guest was paused. */
+  /** Time of the clock when the guest was paused. */
   readonly pausedAt: number;
 }
 
 export interface PrecopyParts {
   readonly writer: StreamWriter;
-  /** For its queue: bytes that the other side has not read yet delay the last round. */
+  /** Bytes in its queue, which the peer has not read yet, delay the last round. */
   readonly sink: ByteSink;
-  /** As many pages as the writer has frames. */
+  /** Has one bit for each of the writer's frames. */
   readonly dirty: DirtyBitmap;
-  /** RAM's size in pages; frames beyond are not counted as pages. */
+  /** Size of RAM in pages. Frames beyond it do not count as pages. */
   readonly ramPages: number;
   readonly activity: Activity;
   readonly clock: Clock;
@@ -66,10 +66,10 @@ export interface PrecopyParts {
   readonly onRound?: (round: RoundStatistics) => void;
 }
 
-/** A shorter round says little about the link: socket buffers take it whole. */
-const SHORTEST_SAMPLE_MS = 100;
+/** Socket buffers take a shorter round whole, so its throughput is no measure of the link. */
+const MIN_SAMPLE_MS = 100;
 
-/** Sends everything up to the last page; device state and the end are the writer's finish(). */
+/** Sends everything up to the last page. The writer's finish() sends device state and the end of the stream. */
 export async function runPrecopy(parts: PrecopyParts): Promise<PrecopyResult> {
   return new Precopy(parts).run();
 }
@@ -139,9 +139,9 @@ class Precopy {
     return statistics;
   }
 
-  /** Of this round if it was long enough, else of all rounds so far. */
+  /** Throughput of this round if it lasted MIN_SAMPLE_MS, otherwise of all rounds so far. */
   #throughput(bytes: number, milliseconds: number): number {
-    if (milliseconds >= SHORTEST_SAMPLE_MS) return (bytes * 1000) / milliseconds;
+    if (milliseconds >= MIN_SAMPLE_MS) return (bytes * 1000) / milliseconds;
     const elapsed = this.#parts.clock.now() - this.#startedAt;
     if (elapsed <= 0) return Infinity;
     return ((this.#parts.writer.bytes - this.#startBytes) * 1000) / elapsed;

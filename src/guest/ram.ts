@@ -1,5 +1,5 @@
-// A guest's RAM: pages by number, in segments that are only made when something is written to them.
-// Promises that memory never exceeds the limit it was given; knows no dirty pages, no hypervisor and no stream.
+// A guest's RAM: pages by number, in segments that are allocated at the first write.
+// Promises that RAM never exceeds its limit; knows no dirty pages, no hypervisor and no stream.
 
 import { Buffer } from 'node:buffer';
 import { open, type FileHandle } from 'node:fs/promises';
@@ -17,8 +17,8 @@ interface Segment {
   readonly bytes: Buffer;
   readonly view: DataView;
   /**
-   * 1 for pages that were handed out or written. The others are zero and cost nothing yet: the kernel gives memory at the
-   * first touch, which is the dearest part of filling RAM.
+   * 1 for pages that were handed out or written. The other pages are zero and take no memory yet: the kernel allocates
+   * at the first touch, which is the most expensive part of filling RAM.
    */
   readonly touched: Uint8Array;
 }
@@ -29,8 +29,8 @@ export class GuestRam {
   #pages: number;
 
   /**
-   * @param pages the size at first, all zero
-   * @param limitPages how far {@link grow} may go; without it the size is fixed
+   * @param pages initial size; all pages are zero
+   * @param limitPages largest size for {@link grow}; by default the size is fixed
    */
   constructor(pages: number, limitPages = pages) {
     this.#pages = pages;
@@ -58,7 +58,7 @@ export class GuestRam {
     this.#pages = pages;
   }
 
-  /** One page to write to: 4096 bytes, valid as long as this object. */
+  /** One writable page: 4096 bytes, valid as long as this object. */
   page(index: number): Buffer {
     const segment = this.#make(this.#segmentOf(index));
     const within = index % SEGMENT_PAGES;
@@ -74,7 +74,7 @@ export class GuestRam {
     source.copy(segment.bytes, within * PAGE_BYTES, at, at + PAGE_BYTES);
   }
 
-  /** Copies one page; costs no memory where nothing was written. */
+  /** Copies one page; allocates nothing for an unwritten page. */
   copyPage(index: number, target: Buffer, at: number): void {
     const segment = this.#touchedSegment(index);
     if (segment === undefined) {
@@ -92,12 +92,12 @@ export class GuestRam {
     );
   }
 
-  /** Makes a page zero; costs no memory where nothing was written. */
+  /** Makes a page zero; allocates nothing for an unwritten page. */
   clear(index: number): void {
     if (this.#touchedSegment(index) !== undefined) this.page(index).fill(0);
   }
 
-  /** Writes whole pages from a page on; zero pages cost no memory. They must lie within RAM. */
+  /** Writes whole pages, the first at `page`; zero pages take no memory. The pages must lie within RAM. */
   write(page: number, bytes: Buffer): void {
     const pages = bytes.length / PAGE_BYTES;
     if (!Number.isInteger(pages) || page + pages > this.#pages) {
@@ -110,7 +110,7 @@ export class GuestRam {
     }
   }
 
-  /** The contents in order, in pieces of at most 4 MiB that must not be changed. */
+  /** The contents in order, in pieces of at most 4 MiB. The caller must not change them. */
   *pieces(): Generator<Buffer, void, undefined> {
     for (let first = 0; first < this.#pages; first += SEGMENT_PAGES) {
       const bytes = this.#segments[first / SEGMENT_PAGES]?.bytes ?? ZERO_SEGMENT;
@@ -118,7 +118,7 @@ export class GuestRam {
     }
   }
 
-  /** XXH64 over all pages in order: equal for equal RAM, whatever was written to. */
+  /** XXH64 over all pages in order: equal for equal contents, whichever pages are allocated. */
   hash(): bigint {
     const sum = new RunningChecksum();
     for (const piece of this.pieces()) sum.update(piece);
@@ -130,7 +130,7 @@ export class GuestRam {
     return Math.floor(index / SEGMENT_PAGES);
   }
 
-  /** The segment of a page that may hold something; undefined when it must be zero. */
+  /** The segment of a touched page; undefined for an untouched page, which is zero. */
   #touchedSegment(index: number): Segment | undefined {
     const segment = this.#segments[this.#segmentOf(index)];
     return segment?.touched[index % SEGMENT_PAGES] === 1 ? segment : undefined;
@@ -161,8 +161,8 @@ export function generatedRam(options: ImageOptions): GuestRam {
 
 /**
  * RAM with the contents of an image file.
- * @throws RamferryError ERR_INPUT_OPEN, ERR_INPUT_READ, ERR_INPUT_CHANGED, or ERR_OPTION_INVALID when it is no whole
- *   number of pages
+ * @throws RamferryError ERR_INPUT_OPEN, ERR_INPUT_READ, ERR_INPUT_CHANGED, or ERR_OPTION_INVALID when the file is no
+ *   whole number of pages
  */
 export async function loadRam(path: string): Promise<GuestRam> {
   const file = await open(path, 'r').catch((thrown: unknown) => {
@@ -189,7 +189,7 @@ async function readRam(file: FileHandle, path: string): Promise<GuestRam> {
         offset: at,
       });
     }
-    // A read may end inside a page: the rest of that page is read again.
+    // A read may end inside a page. The next read then begins at that page again.
     const whole = bytesRead - (bytesRead % PAGE_BYTES);
     ram.write(at / PAGE_BYTES, chunk.subarray(0, whole));
     at += whole;

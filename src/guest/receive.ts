@@ -1,5 +1,5 @@
-// The simulated destination: rebuilds RAM from a QEMU or libxc stream, acknowledges where there is a way back, and
-// compares RAM with what the source said it was. It reports success only for a stream that was whole.
+// The simulated destination: rebuilds RAM from a QEMU or libxc stream, acknowledges it over a return path if there is
+// one, and compares RAM with the source's hash. Reports success only for a complete stream.
 
 import { Buffer } from 'node:buffer';
 import { setImmediate } from 'node:timers/promises';
@@ -16,11 +16,11 @@ import type { ReceivedGuest } from './received.js';
 import { MESSAGE, messageNumber, sendMessage } from './return-path.js';
 
 export interface ReceiveGuestOptions {
-  /** RAM larger than this is refused, in bytes. */
+  /** Upper limit of RAM in bytes. */
   readonly limitBytes: number;
-  /** QEMU: what the machine's devices are (default: those of a simulated source). */
+  /** QEMU: the machine's devices (default: those of a simulated source). */
   readonly devices?: readonly QemuDevice[];
-  /** XXH64 of the source's RAM where it is known otherwise. */
+  /** XXH64 of the source's RAM, if the caller knows it. */
   readonly expectedHash?: bigint;
   readonly clock?: Clock;
 }
@@ -28,7 +28,7 @@ export interface ReceiveGuestOptions {
 export interface ReceiveGuestReport {
   readonly format: 'qemu' | 'libxc';
   readonly ram: GuestRam;
-  /** Pages that came, those sent again included. */
+  /** Pages received, pages sent again included. */
   readonly pages: number;
   /** Passes over memory, the stop-and-copy round included if it had pages. */
   readonly passes: number;
@@ -37,14 +37,15 @@ export interface ReceiveGuestReport {
   readonly milliseconds: number;
   /** XXH64 of RAM. */
   readonly hash: bigint;
-  /** Whether RAM was compared with a hash that this side knows. Over a return path the source compares. */
+  /** Whether the destination has compared RAM with a hash. Over a return path the source compares. */
   readonly verified: boolean;
 }
 
 /**
- * Reads one guest. One way: to the end of the input. With a way back: to the end of the stream.
- * @throws RamferryError ERR_STREAM_… for a damaged, cut, unknown or too large stream, ERR_STREAM_CHECKSUM when RAM is not
- *   what the source had, ERR_STREAM_TRAILING for bytes after it, or what the link says. The channel is closed then.
+ * Reads one guest. Without a return path it reads to the end of the input, with one to the end of the stream.
+ * @throws RamferryError ERR_STREAM_… for a damaged, cut, unknown or too large stream, ERR_STREAM_CHECKSUM when RAM
+ *   differs from the source's, ERR_STREAM_TRAILING for bytes after the stream, or the link's error. The channel is
+ *   closed then.
  */
 export async function receiveGuest(
   channel: Channel,
@@ -60,7 +61,7 @@ export async function receiveGuest(
     await source.close();
     return report;
   } catch (thrown) {
-    // The source may be gone. Then the message is lost, and the first failure is the one to report.
+    // The source may have closed the link, so a failed send is ignored. The first failure is reported.
     if (back !== undefined) await sendMessage(back, MESSAGE.shut, messageNumber(1)).catch(() => undefined);
     await Promise.all([sink?.abort(), source.close()]);
     throw thrown;
@@ -88,10 +89,10 @@ async function receive(
         })
       : await readLibxcGuest(reader, options);
   const bytes = reader.offset;
-  // Here the guest would run again: nothing that takes time may come before.
+  // A real guest would resume here, so no slow work may precede the acknowledgement.
   if (back !== undefined) await sendMessage(back, MESSAGE.shut, messageNumber(0));
   const milliseconds = clock.now() - startedAt;
-  // Where the source runs in this process too, it must see the acknowledgement before RAM is hashed.
+  // A source in the same process must see the acknowledgement before this thread hashes RAM.
   await setImmediate();
   if (reader.has(1) || (back === undefined && !(await reader.atEnd()))) {
     throw new RamferryError('ERR_STREAM_TRAILING', 'bytes follow the end of the stream', { offset: bytes });
@@ -115,7 +116,7 @@ async function receive(
   };
 }
 
-/** @returns whether there was something to compare with */
+/** @returns whether there was a hash to compare with */
 function compare({ ram, trailer }: ReceivedGuest, hash: bigint, expected: bigint | undefined): boolean {
   if (trailer !== undefined && (trailer.pages !== ram.pages || trailer.hash !== hash)) {
     throw new RamferryError(

@@ -1,4 +1,4 @@
-// What a simulated destination has after it read a stream, and the errors that both readers raise.
+// The result of a simulated destination's readers: RAM, trailer and counts. Also the errors that both readers raise.
 
 import { RamferryError, type ErrorCode } from '../errors.js';
 import { PAGE_BYTES } from '../page/size.js';
@@ -7,11 +7,11 @@ import type { Trailer } from './stream/trailer.js';
 
 export interface ReceivedGuest {
   readonly ram: GuestRam;
-  /** What the source said its RAM was, if the stream carries it. */
+  /** Hash and size of the source's RAM, if the stream carries them. */
   readonly trailer: Trailer | undefined;
-  /** Pages that came, those sent again included. */
+  /** Pages received, pages sent again included. */
   readonly pages: number;
-  /** Passes over memory: how often page numbers began to ascend anew. */
+  /** Passes over memory. A page number that does not ascend begins a new pass. */
   readonly passes: number;
 }
 

@@ -1,6 +1,6 @@
-// What a simulated destination says backwards, in the messages of QEMU's return path: u16 type, u16 length, data, all
-// big-endian. SHUT is the acknowledgement that ends the downtime; after it, in a message of ours, the hash of RAM.
-// Takes what comes in any split; knows nothing of the stream that flows forwards.
+// Messages from a simulated destination to its source, as in QEMU's return path: u16 type, u16 length, data, all
+// big-endian. SHUT is the acknowledgement that ends the downtime; a private message with the hash of RAM follows it.
+// Messages may arrive in any fragments; knows nothing of the migration stream.
 
 import { Buffer } from 'node:buffer';
 import { RamferryError } from '../errors.js';
@@ -10,8 +10,8 @@ import type { FieldReader } from './stream/field-reader.js';
 /** Message types: 1 and 2 are QEMU's (migration/migration.h), the last one is private to the simulated guest. */
 export const MESSAGE = { shut: 1, pong: 2, hash: 0x5247 } as const;
 
-/** The longest that is accepted; QEMU's own are shorter. */
-const LONGEST_MESSAGE = 512;
+/** Longest accepted message; QEMU's own are shorter. */
+const MAX_MESSAGE_BYTES = 512;
 
 export interface Message {
   readonly type: number;
@@ -32,12 +32,12 @@ export function messageNumber(value: number): Buffer {
   return data;
 }
 
-/** @throws RamferryError ERR_STREAM_TRUNCATED, ERR_STREAM_LIMIT, or what the link says */
+/** @throws RamferryError ERR_STREAM_TRUNCATED, ERR_STREAM_LIMIT, or the link's error */
 export async function readMessage(reader: FieldReader): Promise<Message> {
   await reader.need(4, 'a message on the return path');
   const type = reader.u16be();
   const length = reader.u16be();
-  if (length > LONGEST_MESSAGE) {
+  if (length > MAX_MESSAGE_BYTES) {
     throw new RamferryError('ERR_STREAM_LIMIT', `a message of ${length} bytes on the return path`, {
       offset: reader.offset,
     });
@@ -47,8 +47,8 @@ export async function readMessage(reader: FieldReader): Promise<Message> {
 }
 
 /**
- * The first message of that type; others (PONG) are passed over.
- * @throws RamferryError ERR_PEER_FAILED when the destination says so instead, else as {@link readMessage}
+ * The data of the first message of this type; other messages (PONG) are skipped.
+ * @throws RamferryError ERR_PEER_FAILED for a SHUT message that reports a failure, otherwise as {@link readMessage}
  */
 export async function awaitMessage(reader: FieldReader, type: number, bytes: number): Promise<Buffer> {
   for (;;) {

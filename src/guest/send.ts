@@ -1,6 +1,6 @@
-// The simulated source: runs the guest's program, pre-copies its RAM into a channel, pauses it, and measures.
-// With a way back, the downtime ends with the destination's acknowledgement and both sides' RAM is compared; without,
-// it ends when the sink has everything, and the hash of RAM lies in the stream.
+// The simulated source: runs the guest's program, pre-copies its RAM into a channel, pauses the guest, and measures.
+// With a return path, the downtime ends with the destination's acknowledgement, and the source compares both sides'
+// RAM. Without one, it ends when the sink has taken all bytes, and the stream carries the hash of RAM.
 
 import { RamferryError } from '../errors.js';
 import type { ByteSource, Channel } from '../io/bytes.js';
@@ -15,7 +15,7 @@ import { runPrecopy, type PausePolicy, type RoundStatistics } from './precopy.js
 import { awaitMessage, MESSAGE } from './return-path.js';
 import { Workload } from './workload.js';
 
-/** How fast the guest writes; per round is for streams that must be the same on every run. */
+/** The guest's write rate. `pagesPerRound` gives the same stream on every run. */
 export type WriteRate =
   | { readonly pagesPerSecond: number }
   | { readonly bytesPerSecond: number }
@@ -23,9 +23,9 @@ export type WriteRate =
 
 export interface GuestLoad {
   readonly pattern: WritePattern;
-  /** Pages of main memory that are written to. */
+  /** Size of the working set in pages of main memory. */
   readonly workingSetPages: number;
-  /** The first of them (default 0). */
+  /** First page of the working set (default 0). */
   readonly firstPage?: number;
   readonly seed: number;
   readonly rate: WriteRate;
@@ -36,7 +36,7 @@ export interface SendGuestOptions {
   /** Absent: an idle guest. */
   readonly load?: GuestLoad;
   readonly clock?: Clock;
-  /** How long to wait for the acknowledgement and for the destination's hash, each, in ms. */
+  /** Longest wait for the acknowledgement, and again for the destination's hash, in ms (default 60 000). */
   readonly acknowledgeTimeout?: number;
   readonly onRound?: (round: RoundStatistics) => void;
 }
@@ -44,29 +44,29 @@ export interface SendGuestOptions {
 export interface SendGuestReport {
   readonly rounds: readonly RoundStatistics[];
   readonly converged: boolean;
-  /** Pages of RAM sent, those sent again included. */
+  /** Pages of RAM sent, pages sent again included. */
   readonly pages: number;
   /** Bytes of the stream. */
   readonly bytes: number;
-  /** Pages that the guest wrote meanwhile. */
+  /** Pages that the guest wrote during the migration. */
   readonly writes: number;
-  /** From the first byte to the end of the downtime. */
+  /** From the first byte to the end of the downtime; hashing RAM is not counted. */
   readonly totalMilliseconds: number;
-  /** From the pause to the acknowledgement, or to the last byte taken; hashing RAM is not counted. */
+  /** From the pause to the acknowledgement, or until the sink has taken the last byte; hashing RAM is not counted. */
   readonly downtimeMilliseconds: number;
   readonly acknowledged: boolean;
   /** XXH64 of RAM at the pause. */
   readonly hash: bigint;
 }
 
-const DEFAULT_ACKNOWLEDGE_TIMEOUT = 60_000;
-/** What was said before the link failed is here already, or on its way. */
-const LAST_WORDS_TIMEOUT = 1000;
+const ACKNOWLEDGE_TIMEOUT_MS = 60_000;
+/** Wait for a message that the destination sent before the link failed: it has arrived, or is in flight. */
+const FAILURE_MESSAGE_TIMEOUT_MS = 1000;
 
 /**
  * Sends the guest and finishes the sink.
- * @throws RamferryError ERR_PEER_FAILED when the destination reports a failure, ERR_LINK_TIMEOUT when it stays silent,
- *   ERR_STREAM_CHECKSUM when its RAM differs, ERR_OPTION_INVALID, or what the link says. The sink is aborted then.
+ * @throws RamferryError ERR_PEER_FAILED when the destination reports a failure, ERR_LINK_TIMEOUT when it sends nothing,
+ *   ERR_STREAM_CHECKSUM when its RAM differs, ERR_OPTION_INVALID, or the link's error. The sink is aborted then.
  */
 export async function sendGuest(
   channel: Channel,
@@ -122,10 +122,10 @@ async function send(
     resumedAt = clock.now();
   } else {
     await writer.finish(undefined);
-    const timeout = options.acknowledgeTimeout ?? DEFAULT_ACKNOWLEDGE_TIMEOUT;
+    const timeout = options.acknowledgeTimeout ?? ACKNOWLEDGE_TIMEOUT_MS;
     await answers.acknowledgement(timeout);
     resumedAt = clock.now();
-    // Only now: a gigabyte takes tens of milliseconds.
+    // Hashing follows the acknowledgement, since hashing a gigabyte takes tens of milliseconds.
     hash = guest.ram.hash();
     await answers.sameHash(hash, timeout);
     await sink.finish();
@@ -179,7 +179,7 @@ function makeActivity(
   return { activity: new TimedActivity(workload, pagesPerSecond, clock), workload };
 }
 
-/** What comes back over the return path, within a time limit. */
+/** The destination's messages on the return path, each awaited within a time limit. */
 class Answers {
   readonly #reader: FieldReader;
 
@@ -188,7 +188,7 @@ class Answers {
     private readonly clock: Clock,
   ) {
     this.#reader = new FieldReader(source);
-    source.patience?.(0); // The limit is ours.
+    source.patience?.(0); // #await() sets the time limit, so the link's own limit is off.
   }
 
   async acknowledgement(timeout: number): Promise<void> {
@@ -201,11 +201,11 @@ class Answers {
     throw new RamferryError('ERR_STREAM_CHECKSUM', "the destination's RAM differs from the source's");
   }
 
-  /** What the destination said before it hung up, if that explains why the link failed. */
+  /** The failure that the destination reported before it closed the link; undefined when there is none. */
   async reasonFor(thrown: unknown): Promise<RamferryError | undefined> {
     if (!(thrown instanceof RamferryError) || thrown.code !== 'ERR_LINK_CLOSED') return undefined;
     try {
-      await this.acknowledgement(LAST_WORDS_TIMEOUT);
+      await this.acknowledgement(FAILURE_MESSAGE_TIMEOUT_MS);
     } catch (said) {
       if (said instanceof RamferryError && said.code === 'ERR_PEER_FAILED') return said;
     }
@@ -215,7 +215,7 @@ class Answers {
   #await(type: number, bytes: number, what: string, timeout: number): Promise<Buffer> {
     return new Promise((resolve, reject) => {
       const cancel = this.clock.after(timeout, () => {
-        // Ends the read below, whose rejection then comes too late to be heard.
+        // Closing ends the read below. Its later rejection has no effect: this promise has been rejected by then.
         void this.source.close();
         reject(
           new RamferryError('ERR_LINK_TIMEOUT', `no ${what} from the destination in ${timeout} ms`, {

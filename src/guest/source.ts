@@ -1,5 +1,5 @@
-// The simulated guest as the source of a migration: from options to a report in the words of QEMU's query-migrate.
-// Opens the link and closes it, whatever happens.
+// The simulated guest as the source of a migration: takes options, returns a report in the words of QEMU's
+// query-migrate. Opens the link, and closes it on success and on failure.
 
 import { parseAddress } from '../link/address.js';
 import { openOutput } from '../link/open.js';
@@ -18,38 +18,38 @@ export interface GuestHooks {
 }
 
 export interface SourceHooks extends GuestHooks {
-  /** The guest's RAM is made: bytes. */
+  /** Called when the guest's RAM exists. @param bytes size of RAM */
   readonly onReady?: (bytes: number) => void;
   readonly onRound?: (round: RoundStatistics) => void;
 }
 
-/** Names of MigrationInfo and MigrationStats wherever those have one. */
+/** Field names follow QEMU's MigrationInfo and MigrationStats where these have the figure. */
 export interface SourceSummary extends ProcessCost {
   readonly status: 'completed';
   /** Milliseconds from the first byte to the end of the downtime. */
   readonly 'total-time': number;
-  /** Milliseconds from the pause to the destination's acknowledgement; one way: to the last byte taken. */
+  /** Milliseconds from the pause to the destination's acknowledgement; one way: until the sink took the last byte. */
   readonly downtime: number;
-  /** The destination has acknowledged the guest, and its RAM was compared. */
+  /** The destination has acknowledged the guest, and the source has compared RAM. */
   readonly acknowledged: boolean;
-  /** What was left fitted the downtime limit; after a fixed number of rounds: nothing was left. */
+  /** The remaining pages fitted the downtime limit. After a fixed number of rounds: no dirty page was left. */
   readonly converged: boolean;
   readonly ram: {
     /** Bytes of the stream that the source wrote. */
     readonly transferred: number;
     /** Bytes of RAM. */
     readonly total: number;
-    /** Pages sent, those sent again included. */
+    /** Pages sent, pages sent again included. */
     readonly pages: number;
     readonly 'page-size': number;
-    /** Rounds, the last one included. */
+    /** Rounds, the stop-and-copy round included. */
     readonly 'dirty-sync-count': number;
     /** Pages made dirty per second, in the last live round. */
     readonly 'dirty-pages-rate': number;
     /** Megabits (10^6) of the stream per second. */
     readonly mbps: number;
   };
-  /** Pages that the guest's program wrote meanwhile. */
+  /** Pages that the guest's program wrote during the migration. */
   readonly writes: number;
   readonly rounds: readonly RoundStatistics[];
 }

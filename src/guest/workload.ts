@@ -1,6 +1,6 @@
 // The program inside the simulated guest: writes pages of a working set and marks them dirty.
-// Takes RAM, a bitmap and a seed; promises that any run of as many writes as the working set has pages touches each
-// of its pages once, so that "pages per second" is the dirty rate. Knows neither time nor rounds.
+// Takes RAM, a bitmap and a seed. Promises that N writes in a row touch each page of a working set of N pages once, so
+// that "pages per second" is the dirty rate. Knows neither time nor rounds.
 
 import { RamferryError } from '../errors.js';
 import { PAGE_BYTES } from '../page/size.js';
@@ -100,7 +100,7 @@ function countUp(page: Buffer, at: number): void {
   if (low === 0xffff_ffff) page.writeUInt32LE((page.readUInt32LE(at + 4) + 1) >>> 0, at + 4);
 }
 
-/** A step near the golden section that visits every page before any comes twice. */
+/** A step near the golden section, coprime to `pages`: the walk visits every page before it repeats one. */
 function coprimeStep(pages: number): number {
   if (pages < 3) return 1;
   let step = Math.round(pages * 0.618_034);

@@ -1,4 +1,4 @@
-// Guest RAM images made from a seed: what tests, demos and benchmarks use where no real guest's RAM is at hand.
+// Guest RAM images generated from a seed, for tests, demos and benchmarks without a real guest's RAM.
 // Takes a size, a seed and a profile; promises the same bytes for the same three, in bounded memory. The proportions
 // follow two measured guests (an idle one and a database), see docs/TUNING.md.
 
@@ -9,13 +9,13 @@ import { PAGE_KINDS, PagePainter, type PageKind } from './page-kinds.js';
 import type { ImageProfile } from './profiles.js';
 import { mixSeed, Random } from './random.js';
 
-/** What an image is made from: the same options give the same bytes. */
+/** Options of an image. The same options give the same bytes. */
 export interface ImageOptions {
   /** Size of the guest's RAM: a positive multiple of 4096. */
   readonly bytes: number;
   /** Any whole number; only its low 32 bits count. */
   readonly seed: number;
-  /** Which guest it is like. */
+  /** Kind of guest that the image resembles. */
   readonly profile: ImageProfile;
 }
 
@@ -27,8 +27,8 @@ interface Portion {
 type Portions = Readonly<Record<PageKind | 'duplicate', Portion>>;
 
 /**
- * Shares from per-page measurements of two real images: zero pages, pages seen before (counted without the first of
- * each), and the rest by how well a page compresses; runs from the lengths of extents with the same compressibility.
+ * Shares come from per-page measurements of two real images: zero pages, duplicates (counted without the first page of
+ * each), and the rest by compressibility. Run lengths come from extents with the same compressibility.
  */
 const PROFILES: Readonly<Record<ImageProfile, Portions>> = {
   idle: {
@@ -62,7 +62,7 @@ const PROFILES: Readonly<Record<ImageProfile, Portions>> = {
 };
 
 const CHUNK = 1 << 20;
-/** Extents remembered for duplicates: bounds the memory, whatever the size of the image. */
+/** Extents remembered for duplicates. The limit bounds the memory for every size of image. */
 const HISTORY = 8192;
 
 interface Extent {
@@ -119,7 +119,7 @@ export function* generateImage(options: ImageOptions): Generator<Uint8Array, voi
 }
 
 /**
- * Writes an image to a file: under a temporary name first, mode 0600, so that no half image is left behind.
+ * Writes an image to a file. It first has a temporary name and mode 0600, so that a failure leaves no partial image.
  * @throws RamferryError ERR_OPTION_INVALID, ERR_OUTPUT_OPEN or ERR_OUTPUT_WRITE.
  * @example
  * ```ts
@@ -145,7 +145,7 @@ export async function writeImage(path: string, options: ImageOptions): Promise<v
   }
 }
 
-/** The extents of the image in order; together exactly as many pages as it has. */
+/** The extents of the image in order. Their pages add up to the size of the image. */
 function* layout(options: ImageOptions): Generator<Extent, void, undefined> {
   const portions = PROFILES[options.profile];
   const total = options.bytes / PAGE_BYTES;
@@ -191,7 +191,7 @@ function lowMemory(total: number): [PageKind, number][] {
   ];
 }
 
-/** Picks a kind at random, weighted by how far it lags behind its share: so the shares hold at every length. */
+/** Picks a kind at random, weighted by its lag behind its share, so that the shares hold at every length. */
 function mostWanted(
   portions: Portions,
   made: ReadonlyMap<string, number>,
@@ -205,7 +205,7 @@ function mostWanted(
       ? 0
       : Math.max(0, portions[kind].share * (at + 256) - (made.get(kind) ?? 0)),
   );
-  // How many runs make up the lag, not how many pages: else the short runs never get their turn.
+  // Weights count the runs that would close the lag. Weights in pages would hardly ever pick kinds with short runs.
   const weights = lag.map((pages, i) => pages / portions[kinds[i]!].run);
   let ticket = (random.next() / 0x100000000) * weights.reduce((sum, weight) => sum + weight, 0);
   for (const [i, weight] of weights.entries()) {
@@ -227,10 +227,10 @@ function remember(history: Extent[], extent: Extent, random: Random): void {
   else history[random.below(HISTORY)] = extent;
 }
 
-/** Part of an extent seen before, near or far. */
+/** Part of a remembered extent, once in eight times one of the last 16. */
 function repeat(history: readonly Extent[], pages: number, random: Random): Extent {
   const near = random.oneIn(8) ? Math.min(16, history.length) : history.length;
-  // The longest of a few draws: what occurs twice is mostly large (libraries, page cache and its copies).
+  // The longest of three draws, since duplicates are mostly large (libraries, page cache and its copies).
   let source: Extent = { kind: 'zero', seed: 0, first: 0, pages: 1 };
   for (let draw = 0; draw < 3; draw++) {
     const candidate = history[history.length - 1 - random.below(near)];

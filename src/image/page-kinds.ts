@@ -1,5 +1,5 @@
-// What one page of a simulated guest looks like, by kind: its bytes follow from (kind, extent seed, index) alone.
-// So a duplicate of a page far away costs no memory: it is painted again. Knows nothing of where pages lie.
+// The contents of one page of a generated image, by kind. The bytes depend only on kind, extent seed and index, so a
+// distant duplicate takes no memory: the painter paints it again. Knows nothing of the layout of the image.
 
 import { PAGE_BYTES } from '../page/size.js';
 import { paintJson, paintLog, paintProse, TEXT_SLACK } from './page-text.js';
@@ -22,14 +22,14 @@ export type PageKind = (typeof PAGE_KINDS)[number];
 
 const WORDS_PER_PAGE = PAGE_BYTES / 4;
 
-/** Machine-code-like byte sequences: first word, second word, length; frequent ones come first. */
+/** Byte sequences that resemble machine code: first word, second word, length. Frequent ones come first. */
 const OPCODES = buildOpcodes(1024);
 
 interface Opcodes {
   readonly low: Uint32Array;
   readonly high: Uint32Array;
   readonly length: Uint8Array;
-  /** Bytes at the end that differ from use to use: displacements and immediates. */
+  /** Bytes at the end that differ from one use to the next: displacements and immediates. */
   readonly operand: Uint8Array;
 }
 
@@ -54,7 +54,7 @@ function buildOpcodes(count: number): Opcodes {
   return { low, high, length, operand };
 }
 
-/** Paints pages into a scratch page of its own, one at a time. */
+/** Paints one page at a time into its own scratch buffer. */
 export class PagePainter {
   readonly #scratch = new Uint8Array(PAGE_BYTES + TEXT_SLACK);
   readonly #words = new Uint32Array(this.#scratch.buffer);
@@ -103,7 +103,7 @@ export class PagePainter {
     return this.#page;
   }
 
-  /** Instructions by frequency, each with the few operand bytes that differ: what compilers leave. */
+  /** Machine code: instructions by frequency, each with a few operand bytes that differ. */
   #code(): void {
     const { low, high, length, operand } = OPCODES;
     const random = this.#random;
@@ -121,7 +121,7 @@ export class PagePainter {
     }
   }
 
-  /** Rows of a database: a header, row pointers from the front, fixed columns and a text column from the back. */
+  /** A database page: a header, row pointers from the front, fixed columns and a text column from the back. */
   #table(index: number): void {
     const random = this.#random;
     const words = this.#words;
@@ -150,7 +150,7 @@ export class PagePainter {
     }
   }
 
-  /** 512 entries of 8 bytes: frames that mostly ascend, the same flags. */
+  /** A page table: 512 entries of 8 bytes, with frames that mostly ascend and the same flags. */
   #pagetable(extentSeed: number): void {
     const random = this.#random;
     const words = this.#words;
@@ -170,7 +170,7 @@ export class PagePainter {
     }
   }
 
-  /** One allocator's objects side by side: pointers with the same high bits, counters, constants, gaps. */
+  /** Heap objects of one size: pointers with the same high bits, counters, constants, gaps. */
   #heap(extentSeed: number, index: number): void {
     const random = this.#random;
     const words = this.#words;

@@ -1,9 +1,9 @@
-// Readable pages: log lines, prose and rows of JSON, as page caches and heaps of servers hold them.
-// Takes a byte array and a Random; writes 4096 bytes and up to TEXT_SLACK beyond; knows nothing of pages around it.
+// Pages of text: log lines, prose and rows of JSON, as in page caches and heaps of servers.
+// Takes a byte array and a Random; writes 4096 bytes and up to TEXT_SLACK beyond; knows nothing of other pages.
 
 import { Random } from './random.js';
 
-/** Words may run over the page's end by this many bytes: the painter's scratch has room for them. */
+/** Bytes that a word may exceed the page's end by. The painter's scratch buffer has room for them. */
 export const TEXT_SLACK = 256;
 
 const encoder = new TextEncoder();
@@ -126,7 +126,7 @@ function hex(target: Uint8Array, at: number, random: Random, digits: number): nu
   return at;
 }
 
-/** A word's number, small ones far more often, as words are used. */
+/** Index of a word. Small indices are far more frequent, as common words are in a language. */
 function commonWord(random: Random): number {
   const u = random.next() / 0x100000000;
   return Math.floor(Math.exp(u * Math.log(WORDS.count)) - 1);

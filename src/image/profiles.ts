@@ -1,6 +1,6 @@
-// What a generated image is like. Apart from the generator, which the options need not load.
+// The profiles of generated images. A file of its own, so that the options need not load the generator.
 
-/** Which guest the image is like. `idle`: a guest that has booted and does nothing. `busy`: a database at work. */
+/** Profile of a generated image. `idle`: a guest that has booted and does nothing. `busy`: a database at work. */
 export const IMAGE_PROFILES = ['idle', 'busy'] as const;
-/** Which guest the image is like: `idle`, or `busy` (a database). */
+/** Profile of a generated image: `idle`, or `busy` (a database). */
 export type ImageProfile = (typeof IMAGE_PROFILES)[number];

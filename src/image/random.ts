@@ -1,7 +1,7 @@
 // A small seeded generator of pseudo-random numbers: same seed, same numbers, on every machine and Node version.
-// Takes 32-bit seeds; promises nothing about secrecy; knows nothing of pages.
+// Takes 32-bit seeds; not for cryptography; knows nothing of pages.
 
-/** Mixes two 32-bit numbers into one: gives every page and extent a seed of its own. */
+/** Mixes two 32-bit numbers into one, so that every page and extent has a seed of its own. */
 export function mixSeed(a: number, b: number): number {
   let h = (a ^ Math.imul(b, 0x9e3779b1)) | 0;
   h = Math.imul(h ^ (h >>> 16), 0x85ebca6b);
@@ -9,7 +9,7 @@ export function mixSeed(a: number, b: number): number {
   return (h ^ (h >>> 16)) >>> 0;
 }
 
-/** xorshift32 (Marsaglia 2003): three shifts a number, which keeps image generation faster than a disk. */
+/** xorshift32 (Marsaglia 2003). It needs three shifts a number, so image generation is faster than a disk. */
 export class Random {
   #state = 1;
 
@@ -37,7 +37,7 @@ export class Random {
     return Math.floor((this.next() / 0x100000000) * limit);
   }
 
-  /** Fills an array with numbers as {@link below} gives them, several times as fast. */
+  /** Fills an array with the numbers of {@link below}, several times as fast as single calls. */
   fillBelow(words: Uint32Array, limit: number): void {
     const scale = limit / 0x100000000;
     let x = this.#state;
@@ -45,12 +45,12 @@ export class Random {
       x ^= x << 13;
       x ^= x >>> 17;
       x ^= x << 5;
-      words[i] = (x >>> 0) * scale; // the array takes the whole part
+      words[i] = (x >>> 0) * scale; // the array keeps the integer part
     }
     this.#state = x;
   }
 
-  /** True once in `n` times. */
+  /** True with probability 1 / n. */
   oneIn(n: number): boolean {
     return this.below(n) === 0;
   }

@@ -1,6 +1,6 @@
 // Reads fields and blocks of known length from a ByteSource through one buffer.
-// need() first, then take: so that only the refilling of the buffer is asynchronous. An end inside what was asked for is
-// ERR_STREAM_TRUNCATED with its offset. It may read beyond what is taken, up to its buffer.
+// The caller awaits need(), then takes bytes, so that only refilling the buffer is asynchronous. An input that ends
+// inside the requested bytes is ERR_STREAM_TRUNCATED with its offset. The reader may read ahead, up to 1 MiB.
 
 import { Buffer } from 'node:buffer';
 import { RamferryError } from '../../errors.js';
@@ -10,7 +10,7 @@ const BUFFER_BYTES = 1 << 20;
 
 export class FieldReader {
   readonly #source: ByteSource;
-  /** Holds what was promised, until the next need(). */
+  /** The bytes that need() has read, valid until the next need(). */
   readonly buffer = Buffer.alloc(BUFFER_BYTES);
   #start = 0;
   #end = 0;
@@ -31,7 +31,7 @@ export class FieldReader {
 
   /**
    * Resolves when n bytes can be taken. @param n at most 1 MiB
-   * @param what is being read, for the message
+   * @param what name of the field, for the error message
    * @throws RamferryError ERR_STREAM_TRUNCATED
    */
   async need(n: number, what: string): Promise<void> {
@@ -40,24 +40,24 @@ export class FieldReader {
     if (!(await this.#fill(n))) throw this.#truncated(what);
   }
 
-  /** Whether no byte is left. Waits for one or for the end. */
+  /** Whether no byte is left. Waits for a byte or for the end. */
   async atEnd(): Promise<boolean> {
     return !this.has(1) && !(await this.#fill(1));
   }
 
-  /** Up to n of the bytes that are next, without taking them; fewer at the end. */
+  /** The next n bytes, without taking them; fewer at the end of the input. */
   async peek(n: number): Promise<Buffer> {
     if (!this.has(n)) await this.#fill(n);
     return this.buffer.subarray(this.#start, Math.min(this.#start + n, this.#end));
   }
 
-  /** n bytes that need() promised, valid until the next need(). */
+  /** Takes n bytes that need() has read; the view is valid until the next need(). */
   take(n: number): Buffer {
     const at = this.advance(n);
     return this.buffer.subarray(at, at + n);
   }
 
-  /** Takes n bytes that need() promised without a view on them. @returns where in {@link buffer} they begin */
+  /** Takes n bytes that need() has read, without a view. @returns their position in {@link buffer} */
   advance(n: number): number {
     if (!this.has(n)) throw new RangeError('take without need');
     const at = this.#start;

@@ -1,6 +1,6 @@
 // Numbers of libxc's migration stream that the simulated guest writes, reads and checks (Xen: docs/specs/
-// libxc-migration-stream.pandoc, revision 3). On purpose not shared with the grammar: the guest is there to find its
-// mistakes.
+// libxc-migration-stream.pandoc, revision 3). The grammar has its own constants on purpose: the simulated guest tests
+// the grammar, and shared constants would hide mistakes.
 
 export const LIBXC_ID = 0x5845_4e46; // "XENF"
 export const IMAGE_HEADER_BYTES = 24;
@@ -30,7 +30,7 @@ export const RECORD = {
   cpuidPolicy: 0x11,
   msrPolicy: 0x12,
 } as const;
-/** Set in a type: a reader may skip the record when it does not know it. */
+/** Flag in a record type: a reader may skip an unknown record with this flag. */
 export const OPTIONAL_RECORD = 0x8000_0000;
 
 /** libxc refuses longer records (REC_LENGTH_MAX in xg_sr_stream_format.h). */
@@ -59,12 +59,12 @@ export function isReservedType(pageType: number): boolean {
   return pageType >= 0x5 && pageType <= 0x8;
 }
 
-/** Bytes that bring a body to a multiple of 8. */
+/** Padding bytes after a body of this length, up to a multiple of 8. */
 export function paddingOf(length: number): number {
   return (8 - (length % 8)) % 8;
 }
 
-/** libxl's stream around it (docs/specs/libxl-migration-stream.pandoc) and the file that `xl save` writes. */
+/** libxl's stream around the libxc stream (docs/specs/libxl-migration-stream.pandoc), and the file of `xl save`. */
 export const XL_MAGIC = 'Xen saved domain, xl format\n \0 \r';
 export const XL_BYTE_ORDER = 0x0102_0304;
 /** Mandatory flags: the configuration is JSON, a libxl stream of version 2 follows. */

@@ -1,5 +1,5 @@
 // The simulated Xen destination: reads a libxc stream, bare or within xl's and libxl's headers, and rebuilds RAM.
-// Stops at mandatory records that it does not know, passes over optional ones, and takes exactly to the last END.
+// Fails on unknown mandatory records, skips unknown optional ones, and takes no byte after the last END.
 
 import { Buffer } from 'node:buffer';
 import { PAGE_BYTES } from '../../page/size.js';
@@ -11,14 +11,14 @@ import { damaged, limitPages, PageCounter, type ReceivedGuest } from '../receive
 import { readTrailer, type Trailer } from './trailer.js';
 
 export interface LibxcReaderOptions {
-  /** RAM larger than this is refused, in bytes. */
+  /** Upper limit of RAM in bytes. */
   readonly limitBytes: number;
 }
 
 /** A domain configuration is a few kilobytes. */
-const LONGEST_CONFIGURATION = 1 << 20;
-/** A reader that batches like the savers would take 1024; a saver may put more into one record. */
-const MOST_ENTRIES = 1 << 20;
+const MAX_CONFIGURATION_BYTES = 1 << 20;
+/** Xen's savers put 1024 entries into one PAGE_DATA record. The format allows more. */
+const MAX_ENTRIES = 1 << 20;
 const STATE_RECORDS: readonly number[] = [
   RECORD.sharedInfo,
   RECORD.tscInfo,
@@ -68,7 +68,7 @@ class LibxcReader {
     };
   }
 
-  /** @returns whether libxl's records go on after the libxc stream */
+  /** @returns whether libxl's records continue after the libxc stream */
   async #wrapping(): Promise<boolean> {
     const reader = this.#reader;
     const start = (await reader.peek(8)).toString('latin1');
@@ -95,7 +95,7 @@ class LibxcReader {
     if (order !== format.XL_BYTE_ORDER || flags !== format.XL_FLAGS) {
       throw damaged('ERR_STREAM_FEATURE', `xl header with flags ${flags}`, reader.offset);
     }
-    if (length > LONGEST_CONFIGURATION) {
+    if (length > MAX_CONFIGURATION_BYTES) {
       throw damaged('ERR_STREAM_LIMIT', `a domain configuration of ${length} bytes`, reader.offset);
     }
     await reader.skip(length, 'the domain configuration');
@@ -155,7 +155,7 @@ class LibxcReader {
     await reader.need(8, 'PAGE_DATA');
     const count = reader.u32le();
     reader.take(4);
-    if (count === 0 || count > MOST_ENTRIES || 8 + count * 8 > length) {
+    if (count === 0 || count > MAX_ENTRIES || 8 + count * 8 > length) {
       throw this.#wrong(`PAGE_DATA of ${length} bytes with ${count} entries`);
     }
     const entries = Buffer.alloc(count * 8);
@@ -185,7 +185,7 @@ class LibxcReader {
     this.#ram.setPage(pfn, reader.buffer, at);
   }
 
-  /** Device state: only its end matters here, where the trailer may be. */
+  /** Reads device state. Only its end matters here, since the trailer may lie there. */
   async #state(length: number): Promise<void> {
     const end = Math.min(length, 64);
     await this.#reader.skip(length - end, 'domain state');

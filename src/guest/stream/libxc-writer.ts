@@ -1,5 +1,5 @@
-// Writes a guest as Xen's saver does: a libxc stream of version 3, little-endian, batches of 1024 page frames, alone or
-// within the file that `xl save` writes. Takes RAM and a domain; the bytes follow from them and the rounds alone.
+// Writes a guest as Xen's saver does: a libxc stream of version 3, little-endian, in batches of 1024 page frames, bare
+// or within the file of `xl save`. Takes RAM and a domain; the bytes depend only on these and on the rounds.
 
 import { Buffer } from 'node:buffer';
 import type { ByteSink } from '../../io/bytes.js';
@@ -52,7 +52,7 @@ export class LibxcWriter implements StreamWriter {
   }
 
   beginRound(): Promise<void> {
-    return Promise.resolve(); // Nothing in the stream tells rounds apart.
+    return Promise.resolve(); // The format does not mark rounds.
   }
 
   async pages(batch: Uint32Array): Promise<void> {
@@ -84,7 +84,7 @@ export class LibxcWriter implements StreamWriter {
       Buffer.concat([
         ...this.#domain.after(trailer).map(recordBytes),
         end,
-        // libxl's END looks the same.
+        // libxl's END has the same bytes.
         ...(this.#xlConfiguration === undefined ? [] : [end]),
       ]),
     );
@@ -110,7 +110,7 @@ function libxcHeaders(domainType: number): Buffer {
   return head;
 }
 
-/** xl's header with the configuration, libxl's header, and its record after which the libxc stream begins. */
+/** xl's header with the configuration, libxl's header, and the LIBXC_CONTEXT record that precedes the libxc stream. */
 function xlHead(configuration: string): Buffer {
   const text = Buffer.from(`${configuration}\0`);
   const head = Buffer.alloc(32 + 16 + 4);
@@ -126,7 +126,7 @@ function xlHead(configuration: string): Buffer {
   return Buffer.concat([head, text, libxl, context]);
 }
 
-/** The configuration of a made-up domain, as `xl` keeps it in its files. */
+/** The configuration of a made-up domain, in the form that `xl` stores in its files. */
 export function xlConfiguration(type: 'pv' | 'pvh', ramBytes: number): string {
   const kilobytes = ramBytes / 1024;
   const configuration = {

@@ -1,6 +1,6 @@
-// The QEMU machine that the simulated guest runs on: its RAM blocks, its devices and how they describe themselves.
-// The tables follow a stream that QEMU 7.2 wrote for a q35 machine, so that ours have the same records in the same
-// order and sizes. Contents of the device state are made up. Knows nothing of rounds.
+// The QEMU machine that the simulated guest runs on: its RAM blocks, its devices and their VMDESCRIPTION.
+// The tables follow a stream that QEMU 7.2 wrote for a q35 machine. A simulated stream therefore has the same records
+// in the same order and sizes. Contents of the device state are made up. Knows nothing of rounds.
 
 import { Buffer } from 'node:buffer';
 import { RamferryError } from '../../errors.js';
@@ -27,16 +27,16 @@ export interface QemuDevice {
 export interface QemuMachine {
   /** Machine type, as the CONFIGURATION section has it. */
   readonly type: string;
-  /** In the order of the MEM_SIZE list; main memory is the first. Their pages follow each other in GuestRam. */
+  /** In the order of the MEM_SIZE list; main memory is the first. GuestRam holds their pages in this order. */
   readonly blocks: readonly RamBlock[];
   readonly devices: readonly QemuDevice[];
-  /** The device whose state ends with the trailer; absent where state must stay as it is. */
+  /** The device whose state ends with the trailer; absent when no state may be changed. */
   readonly trailerIn?: string;
   /** The JSON text of VMDESCRIPTION. */
   readonly description: Buffer;
 }
 
-/** Firmware's blocks behind main memory. */
+/** Firmware's RAM blocks, which follow main memory. */
 const FIRMWARE: readonly RamBlock[] = [
   { name: '/rom@etc/acpi/tables', bytes: 0x20000 },
   { name: 'pc.bios', bytes: 0x40000 },
@@ -80,7 +80,7 @@ const DEVICES: readonly DeviceRow[] = [
   [40, 'globalstate', 0, 1, 104],
 ];
 
-/** The state that says whether the guest ran: u32 length of the word with its zero byte, then 100 bytes. */
+/** The run state `running`: u32 length of the word with its zero byte, then 100 bytes. */
 function globalState(): Buffer {
   const state = Buffer.alloc(104);
   state.writeUInt32BE('running'.length + 1);
@@ -110,8 +110,8 @@ export function q35Machine(ramBytes: number, seed: number): QemuMachine {
 }
 
 /**
- * As QEMU writes it, down to the blanks: tools that take streams apart (analyze-migration.py) follow this text. Each
- * device has one field, a buffer of its whole state.
+ * The description as QEMU writes it, down to the blanks, since stream analysers (analyze-migration.py) parse this text.
+ * Each device has one field, a buffer of its whole state.
  */
 function describeDevices(devices: readonly QemuDevice[]): Buffer {
   const list = devices.map(
@@ -122,16 +122,16 @@ function describeDevices(devices: readonly QemuDevice[]): Buffer {
   return Buffer.from(`{"page_size": ${PAGE_BYTES}, "devices": [${list.join(', ')}]}`);
 }
 
-/** Pages of all blocks together: what GuestRam must have. */
+/** Pages of all blocks together: the size that GuestRam must have. */
 export function machinePages(machine: QemuMachine): number {
   return machine.blocks.reduce((sum, block) => sum + block.bytes / PAGE_BYTES, 0);
 }
 
-/** Puts made-up firmware behind main memory, which is in `ram` already. */
+/** Writes made-up firmware behind main memory, which `ram` already holds. */
 export function addFirmware(ram: GuestRam, machine: QemuMachine, seed: number): void {
   let first = 0;
   for (const [i, block] of machine.blocks.entries()) {
-    // BIOS and option ROM are all zero in the stream that the tables were taken from.
+    // BIOS and option ROM are all zero in the stream that the tables follow.
     if (i > 0 && block.name.startsWith('/rom@')) ram.write(first, deviceState(PAGE_BYTES, mixSeed(seed, i)));
     first += block.bytes / PAGE_BYTES;
   }

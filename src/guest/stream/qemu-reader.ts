@@ -1,5 +1,5 @@
-// The simulated QEMU destination: reads a stream of version 3 and rebuilds RAM. Like a real one it must know each
-// device's length, and stops at anything it does not know. Reads exactly to the end of VMDESCRIPTION.
+// The simulated QEMU destination: reads a stream of version 3 and rebuilds RAM. Like QEMU, it must know each device's
+// length, and fails on everything unknown. Takes no byte after the end of VMDESCRIPTION.
 
 import { Buffer } from 'node:buffer';
 import { QEMU_MAGIC } from '../../grammar/magics.js';
@@ -13,9 +13,9 @@ import { damaged, limitPages, PageCounter, type ReceivedGuest } from '../receive
 import { readTrailer, type Trailer } from './trailer.js';
 
 export interface QemuReaderOptions {
-  /** What the machine's devices are; only their names, instances, versions and lengths count. */
+  /** The machine's devices; only their names, instances, versions and lengths count. */
   readonly devices: readonly QemuDevice[];
-  /** RAM larger than this is refused, in bytes. */
+  /** Upper limit of RAM in bytes. */
   readonly limitBytes: number;
   /** Answers a PING of the source. */
   readonly onPing?: (value: number) => Promise<void>;
@@ -27,8 +27,8 @@ interface Block {
   readonly pages: number;
 }
 
-const LONGEST_DESCRIPTION = 16 << 20;
-const LONGEST_NAME = 1024;
+const MAX_DESCRIPTION_BYTES = 16 << 20;
+const MAX_NAME_BYTES = 1024;
 
 export async function readQemuGuest(reader: FieldReader, options: QemuReaderOptions): Promise<ReceivedGuest> {
   return new QemuReader(reader, options).read();
@@ -199,7 +199,7 @@ class QemuReader {
     await reader.need(5, 'VMDESCRIPTION');
     if (reader.u8() !== SECTION.vmDescription) throw this.#wrong('no VMDESCRIPTION after the sections');
     const length = reader.u32be();
-    if (length > LONGEST_DESCRIPTION) {
+    if (length > MAX_DESCRIPTION_BYTES) {
       throw damaged('ERR_STREAM_LIMIT', `a VMDESCRIPTION of ${length} bytes`, reader.offset);
     }
     await reader.skip(length, 'VMDESCRIPTION');
@@ -224,7 +224,7 @@ class QemuReader {
   }
 
   async #text(length: number, what: string): Promise<string> {
-    if (length > LONGEST_NAME) throw this.#wrong(`${what}: a name of ${length} bytes`);
+    if (length > MAX_NAME_BYTES) throw this.#wrong(`${what}: a name of ${length} bytes`);
     await this.#reader.need(length, what);
     return this.#reader.take(length).toString('latin1');
   }

@@ -1,5 +1,5 @@
 // Writes a guest as QEMU 7.2 does: stream version 3, one START, PARTs for the live rounds, END for the last, devices,
-// the description. Takes RAM and a machine; the bytes follow from them, the rounds and the options alone.
+// the description. Takes RAM and a machine; the bytes depend only on these, on the rounds and on the options.
 
 import { Buffer } from 'node:buffer';
 import type { ByteSink } from '../../io/bytes.js';
@@ -12,13 +12,13 @@ import type { GuestRam } from '../ram.js';
 import { BATCH_PAGES, CountingSink, type StreamWriter } from './stream-writer.js';
 import { writeTrailer, type Trailer } from './trailer.js';
 
-/** What QEMU's default max-bandwidth lets into one iteration: 128 MiB/s for 100 ms. */
+/** Bytes of one iteration at QEMU's default max-bandwidth: 128 MiB/s for 100 ms. */
 const DEFAULT_PART_BYTES = 13_421_773;
 
 export interface QemuWriterOptions {
-  /** A PART ends with the page that brings its words and pages to this many bytes. */
+  /** A PART ends with the page after which its words and pages have at least this many bytes. */
   readonly partBytes?: number;
-  /** Announces a return path, as QEMU does with the capability of that name. */
+  /** Announces a return path, as QEMU does with the capability `return-path`. */
   readonly returnPath?: boolean;
 }
 
@@ -28,8 +28,8 @@ interface Block {
   readonly name: Buffer;
 }
 
-/** Section header, word, block name, page, end of section: the most that one page can cost. */
-const MOST_PER_PAGE = 5 + 8 + 256 + PAGE_BYTES + 13;
+/** Upper bound for one page: section header, word, block name, page, end of section. */
+const MAX_BYTES_PER_PAGE = 5 + 8 + 256 + PAGE_BYTES + 13;
 
 export class QemuWriter implements StreamWriter {
   readonly frames: number;
@@ -39,12 +39,12 @@ export class QemuWriter implements StreamWriter {
   readonly #partBytes: number;
   readonly #returnPath: boolean;
   readonly #blocks: Block[] = [];
-  readonly #buffer = Buffer.alloc(BATCH_PAGES * MOST_PER_PAGE);
+  readonly #buffer = Buffer.alloc(BATCH_PAGES * MAX_BYTES_PER_PAGE);
   #length = 0;
-  /** Where the data of the open section began, in bytes of the stream; undefined between sections. */
+  /** Stream offset of the open section's data; undefined between sections. */
   #dataStart: number | undefined;
   #section: number = SECTION.part;
-  /** QEMU leaves a block's name out when the page before was of the same block, across sections too. */
+  /** Block of the page before. QEMU omits the block's name when it has not changed, across sections too. */
   #lastBlock: Block | undefined;
 
   constructor(sink: ByteSink, ram: GuestRam, machine: QemuMachine, options: QemuWriterOptions = {}) {
@@ -92,7 +92,7 @@ export class QemuWriter implements StreamWriter {
 
   beginRound(last: boolean): Promise<void> {
     this.#section = last ? SECTION.end : SECTION.part;
-    // END is there even when nothing is left to send.
+    // The END section is written even when no page is left to send.
     if (last) this.#open();
     return Promise.resolve();
   }

@@ -1,13 +1,13 @@
-// What the simulated guest hides at the end of one of its device states, so that a stream can be checked without a way
-// back: 24 bytes, the magic "RFGUEST1", then XXH64 over RAM and RAM's size in pages as little-endian 64-bit numbers.
-// Lies in state that hypervisors treat as a blob: the stream's records keep their real sizes.
+// The trailer: 24 bytes at the end of one device state, with which a destination checks RAM without a return path.
+// They are the magic "RFGUEST1", XXH64 over RAM, and RAM's size in pages, both as little-endian 64-bit numbers.
+// Hypervisors treat this state as a blob, so the stream's records keep their real sizes.
 
 import { Buffer } from 'node:buffer';
 
 const MAGIC = Buffer.from('RFGUEST1', 'latin1');
 const TRAILER_BYTES = 24;
 
-/** What the source's RAM was when it paused. */
+/** Hash and size of the source's RAM at the pause. */
 export interface Trailer {
   readonly hash: bigint;
   readonly pages: number;
@@ -21,7 +21,7 @@ export function writeTrailer(state: Buffer, trailer: Trailer): void {
   state.writeBigUInt64LE(BigInt(trailer.pages), at + 16);
 }
 
-/** What the state ends with; undefined when that is not a trailer, as in a real guest's stream. */
+/** The trailer at the end of the state; undefined when there is none, as in a real guest's stream. */
 export function readTrailer(state: Uint8Array): Trailer | undefined {
   const bytes = Buffer.from(state.buffer, state.byteOffset, state.byteLength);
   const at = bytes.length - TRAILER_BYTES;

@@ -1,5 +1,5 @@
-// The Xen domain that the simulated guest is: bodies of the records before and after its pages.
-// Sizes and order follow streams that Xen 4.17 wrote for guests with one CPU; contents are made up but obey the
+// The simulated guest as a Xen domain: bodies of the records before and after its pages.
+// Sizes and order follow streams that Xen 4.17 wrote for guests with one CPU. Contents are made up but obey the
 // specification. Knows nothing of rounds.
 
 import { Buffer } from 'node:buffer';
@@ -15,25 +15,25 @@ export interface LibxcRecord {
 }
 
 export interface XenDomain {
-  /** In the domain header. */
+  /** Domain type in the domain header. */
   readonly type: number;
-  /** Page frames that the first round walks; those beyond RAM are sent as absent. */
+  /** Page frames of the first round; frames beyond RAM are sent as absent. */
   readonly frames: number;
   /** Records before the first page. */
   readonly before: readonly LibxcRecord[];
   /** Records between the last page and END. */
   after(trailer: Trailer | undefined): LibxcRecord[];
-  /** The type of a page of RAM, one of PAGE_TYPE with contents. */
+  /** Type of a page of RAM: a PAGE_TYPE with contents. */
   pageType(pfn: number): number;
 }
 
-/** A PVH guest's walk ends here: just below the special pages under 4 GiB, whatever the size of its RAM. */
+/** Frames of a PVH guest's first round, for every size of RAM: up to the special pages just below 4 GiB. */
 const PVH_FRAMES = 0xff000;
 
 const CPUID_LEAVES = 49;
 const GUEST_WIDTH = 8;
 const ENTRIES_PER_P2M_FRAME = PAGE_BYTES / GUEST_WIDTH;
-/** One page in so many is a page table of a PV guest. */
+/** One page of PAGES_PER_TABLE is a page table of a PV guest. */
 const PAGES_PER_TABLE = 170;
 const TABLE_TYPES = [
   PAGE_TYPE.l1Pinned,
@@ -45,7 +45,7 @@ const TABLE_TYPES = [
   PAGE_TYPE.l4Pinned,
 ];
 
-/** @param ramPages size of RAM; @param seed of the made-up contents */
+/** @param ramPages size of RAM; @param seed seed of the made-up contents */
 export function pvDomain(ramPages: number, seed: number): XenDomain {
   const info = Buffer.alloc(8);
   info[0] = GUEST_WIDTH;
@@ -78,7 +78,7 @@ export function pvDomain(ramPages: number, seed: number): XenDomain {
   };
 }
 
-/** A PVH (or HVM) domain. @param frames how far the first round walks; at least all of RAM is walked */
+/** A PVH (or HVM) domain. @param frames page frames of the first round; at least all of RAM */
 export function pvhDomain(ramPages: number, seed: number, frames = PVH_FRAMES): XenDomain {
   return {
     type: DOMAIN_TYPE.hvm,
@@ -87,7 +87,7 @@ export function pvhDomain(ramPages: number, seed: number, frames = PVH_FRAMES): 
     after(trailer) {
       const context = deviceState(2504, mixSeed(seed, RECORD.hvmContext));
       if (trailer !== undefined) writeTrailer(context, trailer);
-      // The specification wants HVM_PARAMS first; Xen writes them last, and so do we.
+      // The specification puts HVM_PARAMS first. Xen writes them last, and this writer follows Xen.
       return [tscInfo(seed), { type: RECORD.hvmContext, body: context }, hvmParams(seed)];
     },
     pageType: () => PAGE_TYPE.normal,
@@ -109,7 +109,7 @@ function policies(seed: number): LibxcRecord[] {
   ];
 }
 
-/** The frames that hold the guest's own table of frames, at the top of its memory as Linux puts it. */
+/** The frames that hold the guest's P2M table, at the top of its memory as under Linux. */
 function p2mFrames(ramPages: number): Buffer {
   const count = Math.ceil(ramPages / ENTRIES_PER_P2M_FRAME);
   const body = Buffer.alloc(8 + count * 8);
