@@ -1,12 +1,12 @@
-// The figures of `bench`, a column each, and how a table for the terminal and one of the report write them down.
-// What a row is about (codec, level, program) stands in front of them and is the table's own. Pure.
+// The figures of `bench`, a column each, and their format in tables for the terminal and for the report.
+// The columns that name a row (codec, level, program) precede them and belong to each table. Pure.
 
 import type { BenchRow, DeltaFigures } from '../tune/bench/result.js';
 import type { PeerFigures } from '../tune/bench/peers.js';
 
 export interface Column<Row> {
   readonly title: string;
-  /** `rate`: bytes per second, shown in MB/s; `spread`: a share; `cpu`: seconds for a GiB, NaN where it is not known. */
+  /** `rate`: bytes per second, shown in MB/s; `spread`: a share; `cpu`: seconds for a GiB, NaN when unknown. */
   readonly kind: 'ratio' | 'rate' | 'spread' | 'cpu';
   readonly value: (row: Row) => number;
 }
@@ -38,21 +38,21 @@ export const PEER_COLUMNS: readonly Column<PeerFigures>[] = [
   { title: 'CPU s/GiB, both', kind: 'cpu', value: ({ cpuPerGiB }) => cpuPerGiB },
 ];
 
-/** What `±` says of rows. */
+/** Meaning of the column `±`. */
 export const ABOUT_SPREAD = '± is how much slower the slowest was.';
-/** What is said below the other programs' figures. */
+/** Note below the other programs' figures. */
 export const ABOUT_PEERS = 'From file to file, their start included.';
 
 export function titles<Row>(columns: readonly Column<Row>[]): string[] {
   return columns.map(({ title }) => title);
 }
 
-/** For the terminal. */
+/** Cells for the terminal. */
 export function textCells<Row>(columns: readonly Column<Row>[], row: Row): string[] {
   return columns.map((column) => text(column, row, 2));
 }
 
-/** For the report: numbers, where the figures are some. */
+/** Cells for the report: numbers for numeric figures, otherwise text. */
 export function cells<Row>(columns: readonly Column<Row>[], row: Row): (string | number)[] {
   return columns.map((column) => {
     const shown = text(column, row, 3);

@@ -1,4 +1,4 @@
-// What `bench` found, as a table for people. Pure: plain data in, text out, without a newline at the end.
+// The result of `bench` as a table for people. Pure: plain data in, text out, without a newline at the end.
 
 import type { BenchResult, BenchRow, DeltaFigures } from '../tune/bench/result.js';
 import { formatSize } from '../units.js';
@@ -34,7 +34,7 @@ export function formatBench(result: BenchResult): string {
   ].join('\n');
 }
 
-/** What was looked at, in a sentence. */
+/** Input, sample and host of the measurement, in two sentences. */
 export function aboutBench({ input, sample, host, peakMemory }: BenchResult): string {
   return (
     `${formatSize(input.bytes)} (${input.kind}), ${sample.regions} regions (${formatSize(sample.bytes)}) of it; ` +
@@ -48,7 +48,7 @@ function deltaLines({ delta }: BenchResult): string[] {
   return ['', table(about, DELTA_COLUMNS, delta.rows, ({ plain }) => coding(plain)), aboutDelta(delta)];
 }
 
-/** What was sent again, in a sentence. */
+/** The changed pages of the delta measurement, in one sentence. */
 export function aboutDelta({ before, changed, bytes }: DeltaFigures): string {
   return (
     `${(changed * 100).toFixed(1)} % of the pages differ from ${before}; ${formatSize(bytes)} of them measured, in one thread, ` +
@@ -65,7 +65,7 @@ function coding({ codec, level }: BenchRow): (string | number)[] {
   return [codec, codec === 'none' ? '-' : level];
 }
 
-/** @param about titles of what a row is about, in front of its figures; `cells` are theirs */
+/** @param about titles of the columns that name a row, in front of its figures; `cells` gives their contents */
 function table<Row>(
   about: readonly string[],
   columns: readonly Column<Row>[],

@@ -1,4 +1,4 @@
-// What an installation can do, as text for people. Pure: plain data in, text out.
+// The features of an installation as text for people. Pure: plain data in, text out.
 
 import type { CodecFeatures, Features } from '../transfer/features.js';
 import { spacedWords } from '../options/names.js';

@@ -1,4 +1,4 @@
-// What the simulated guest tells, as text for people, in the words of QEMU's `info migrate`.
+// The reports of the simulated guest as text for people, in the words of QEMU's `info migrate`.
 // Pure: plain data in, text out, without a newline at the end.
 
 import type { Comparison, CompareSummary, Migration } from '../guest/compare.js';
@@ -10,7 +10,7 @@ import { formatDuration, formatRate, formatSize } from '../units.js';
 import { kbytes, lines, milliseconds, type Row } from './rows.js';
 import { sideBySide } from './table.js';
 
-/** One round of pre-copy in a line. */
+/** One round of pre-copy, in one line. */
 export function formatRound(round: RoundStatistics): string {
   const { pages, bytes, throughput, dirtyRate } = round;
   const what = round.paused ? 'last round (paused)' : `round ${round.round}`;
@@ -66,7 +66,7 @@ function comparison({ verified, acknowledged }: DestinationSummary): string {
   return acknowledged ? 'by the source' : 'no: the stream does not say what it must be';
 }
 
-/** The two tables of QEMU's docs/multi-thread-compression.txt, and below each how many times less it became. */
+/** The two tables of QEMU's docs/multi-thread-compression.txt; below each table the quotients without / with. */
 export function formatComparisons({ shaping, link, comparisons }: CompareSummary): string {
   const how = shaping === 'tc' ? 'tc between two network namespaces' : "the sender's max-bandwidth";
   return [`link: ${formatRate(link)}, limited by ${how}`, ...comparisons.map(formatMigrations)].join('\n\n');

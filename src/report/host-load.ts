@@ -1,8 +1,8 @@
-// How busy the host was, in one sentence for people. Pure.
+// The load of the host in one sentence for people. Pure.
 
 import type { HostLoad } from '../os/host-load.js';
 
-/** Nothing where the host was quiet. */
+/** One line for a busy host, none for an idle one. */
 export function busyLines(load: HostLoad): string[] {
   return load.busy ? [`The host is busy (${describeLoad(load)}): times are longer than on a quiet one.`] : [];
 }

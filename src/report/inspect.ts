@@ -1,4 +1,4 @@
-// What a stream is made of, as text for people. Pure: plain data in, text out.
+// The report of `inspect` on a stream, as text for people. Pure: plain data in, text out.
 
 import type {
   ForeignReport,
@@ -15,7 +15,7 @@ import { lines, type Row } from './rows.js';
 
 const MORE = ' (--verify decodes the contents)';
 
-/** @param verified everything was decoded and checked, not only what shows without that */
+/** @param verified the whole stream was decoded and checked, not only its records and headers */
 export function formatInspection(report: InspectReport, verified: boolean): string {
   const { decodedBytes, streamBytes } = report;
   return lines([

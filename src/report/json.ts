@@ -1,5 +1,5 @@
-// Reports for programs: one JSON object a line, told apart by `message_type`.
-// Pure: plain data in, one line out, without its newline. Field names are a promise to scripts.
+// Reports for programs: one JSON object a line, with its kind in `message_type`.
+// Pure: plain data in, one line out, without its newline. Field names are stable, since scripts depend on them.
 
 import { type ErrorData, EXIT } from '../errors.js';
 import { kebabKeys } from '../transfer/statistics/kebab-keys.js';
@@ -28,8 +28,8 @@ export function summaryLine(summary: TransferSummary): string {
 }
 
 /**
- * `{"message_type":"error","status":"failed","code":"ERR_…","message":…,"exit_code":…}`, with `hint` and the place when there are any.
- * `status` has the words of a summary's.
+ * `{"message_type":"error","status":"failed","code":"ERR_…","message":…,"exit_code":…}`, with `hint` and position when
+ * known. `status` has the same values as in a summary.
  */
 export function errorLine(error: ErrorData, exitCode: number): string {
   return JSON.stringify({
@@ -40,7 +40,7 @@ export function errorLine(error: ErrorData, exitCode: number): string {
   });
 }
 
-/** What an exit status says of the outcome, where it is not `failed`. */
+/** `status` by exit status; every other exit status is `failed`. */
 const STATUS_OF_EXIT: ReadonlyMap<number, string> = new Map([
   [EXIT.unknown, 'unknown'],
   [EXIT.incomplete, 'incomplete'],
@@ -53,7 +53,7 @@ export function warningLine(message: string): string {
   return JSON.stringify({ message_type: 'warning', message });
 }
 
-/** `{"message_type":"listening","address":…}`: with the port that the system chose. */
+/** `{"message_type":"listening","address":…}`; the address has the port that the kernel chose. */
 export function listeningLine(address: string): string {
   return JSON.stringify({ message_type: 'listening', address });
 }

@@ -1,8 +1,8 @@
-// The progress line, kept up to date in place on a terminal. Writes to the terminal it was given and nowhere else.
+// The progress line, redrawn in place on a terminal. Writes only to the terminal that the caller gives.
 
 import cliProgress from 'cli-progress';
 
-/** Where the line is drawn. */
+/** The output on which the line is drawn. */
 export interface Terminal {
   /** Takes text and control codes; never waits. */
   readonly write: (codes: string) => void;
@@ -11,7 +11,7 @@ export interface Terminal {
   readonly isTTY: boolean;
 }
 
-/** What cli-progress uses of a stream: the codes, and how wide the terminal is. */
+/** The parts of a stream that cli-progress uses: writing, and the terminal's width. */
 function asStream({ write, columns, isTTY }: Terminal): NodeJS.WritableStream {
   const stream = {
     isTTY,
@@ -36,7 +36,7 @@ export class ProgressBar {
       stream: asStream(terminal),
       clearOnComplete: true,
       hideCursor: true,
-      // The program handles signals by itself.
+      // The program has its own signal handlers.
       gracefulExit: false,
       noTTYOutput: false,
       format: (_options, _params, payload: { line: string }) => payload.line,
@@ -51,7 +51,7 @@ export class ProgressBar {
     this.#bar.update(0, payload);
   }
 
-  /** Clears the line and gives the cursor back. Safe to call twice, and without an update before. */
+  /** Clears the line and shows the cursor again. Safe to call twice, and without an update before. */
   stop(): void {
     if (this.#started) this.#bar.stop();
     this.#started = false;

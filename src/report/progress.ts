@@ -31,7 +31,7 @@ export function formatProgress(progress: Progress): string {
   return parts.join('  ');
 }
 
-/** `[=====>    ] codec zstd 3, 1 MiB`: the share that is done, and the step that runs. */
+/** `[=====>    ] codec zstd 3, 1 MiB`: the finished share and the current step. */
 export function formatStep(step: string, share: number): string {
   return `${bar(Math.max(0, Math.min(1, share)))} ${step}`;
 }
@@ -43,7 +43,7 @@ function bar(share: number): string {
   return `[${'='.repeat(filled)}${head}${' '.repeat(Math.max(0, BAR_WIDTH - filled - 1))}]`;
 }
 
-/** From the second round on: what the guest dirties against what is carried, and what follows. */
+/** From the second round on: dirty rate, carried rate, and the expected downtime, rounds and time. */
 function convergenceParts(convergence: Convergence): string[] {
   const { dirtyPagesRate: dirty, carriedPagesRate: carried, state } = convergence;
   if (dirty === undefined) return [];

@@ -1,4 +1,4 @@
-// What `receive --probe` tells of the probe that it served. Pure: plain data in, one line out, without its newline.
+// The report of `receive --probe` on the probe that it served. Pure: plain data in, one line out, without its newline.
 
 import type { Served } from '../tune/probe/server.js';
 import { formatBits } from '../units.js';

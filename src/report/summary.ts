@@ -5,12 +5,12 @@ import type { SharedMemoryFigures, TransferSummary } from '../transfer/statistic
 import { formatRate } from '../units.js';
 import { kbytes, lines, milliseconds, type Row } from './rows.js';
 
-/** Lines of `label: value`, as `info migrate` prints them, and after those what only ramferry knows. */
+/** Lines of `label: value` as in `info migrate`; ramferry's own figures follow them. */
 export function formatSummary(summary: TransferSummary): string {
   return lines(summaryRows(summary));
 }
 
-/** The figures in the order in which they are shown. */
+/** The figures in the order of the text. */
 export function summaryRows(summary: TransferSummary): Row[] {
   const { ram, compression, pages, chunks } = summary;
   const rows: Row[] = [
@@ -59,7 +59,7 @@ function endRows(end: TransferSummary['streamEnd']): Row[] {
   return end === undefined ? [] : [['stream end', end]];
 }
 
-/** As `info migrate` has them, and how often the store turned itself off. */
+/** The xbzrle figures of `info migrate`, and how often the page store turned itself off. */
 function cacheRows(cache: TransferSummary['xbzrleCache']): Row[] {
   if (cache === undefined) return [];
   return [
@@ -88,7 +88,7 @@ function sharedMemoryRows(shared: SharedMemoryFigures): Row[] {
   return rows;
 }
 
-/** What the adaptive mode ended with, and each switch with its reason. */
+/** The last coding of adaptive mode, and each switch with its reason. */
 function adaptiveRows({ adaptive }: TransferSummary): Row[] {
   if (adaptive === undefined) return [];
   const { coding, switches, trials } = adaptive;
@@ -103,7 +103,7 @@ function adaptiveRows({ adaptive }: TransferSummary): Row[] {
   ];
 }
 
-/** Where rounds were seen. */
+/** The figures of rounds; none when the sender has seen no rounds. */
 function roundRows({ ram, convergence }: TransferSummary): Row[] {
   const { dirtySyncCount: rounds = 0, dirtyPagesRate: dirty } = ram;
   const rows: Row[] = rounds > 1 ? [['dirty sync count', String(rounds)]] : [];

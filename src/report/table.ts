@@ -4,7 +4,7 @@ import Table from 'cli-table3';
 
 import type { Row } from './rows.js';
 
-/** @param left columns that stand at the left, from 0; figures stand at the right */
+/** @param left indices of the left-aligned columns, from 0; the others are right-aligned */
 export function textTable(
   head: readonly string[],
   rows: readonly (readonly (string | number)[])[],
@@ -13,7 +13,7 @@ export function textTable(
   const table = new Table({
     head: [...head],
     colAligns: head.map((_, column) => (left.includes(column) ? 'left' : 'right')),
-    // No colours and no lines between the rows: this is also written to files.
+    // No colours and no lines between the rows, since the table is also written to files.
     style: { head: [], border: [] },
     chars: { mid: '', 'left-mid': '', 'mid-mid': '', 'right-mid': '' },
   });
@@ -21,7 +21,7 @@ export function textTable(
   return table.toString();
 }
 
-/** Labelled figures as one column each, as in QEMU's compression documentation; a figure that a column lacks reads n/a. */
+/** Columns of labelled figures, as in QEMU's compression documentation. A missing figure reads n/a. */
 export function sideBySide(columns: readonly { title: string; rows: readonly Row[] }[]): string {
   const tables = columns.map(({ rows }) => new Map(rows));
   const labels = [...new Set(tables.flatMap((rows) => [...rows.keys()]))];

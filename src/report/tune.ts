@@ -1,4 +1,4 @@
-// What `tune` found, as text for people: first what to type, then why, then what else there is.
+// The result of `tune` as text for people: first the commands to type, then the reasons, then the alternatives.
 // Pure: plain data in, text out, without a newline at the end.
 
 import type { LivePrediction } from '../tune/model/live.js';
@@ -28,7 +28,7 @@ function commandLines({ flags, withheld }: TuneResult): string[] {
   return ['Recommended:', `  ramferry send ${flags.send} …`, `  ramferry receive ${flags.receive} …`, ''];
 }
 
-/** The result as scripts get it: what is not recommended has another name there, and no flags to paste. */
+/** The result for scripts. A withheld recommendation is called `fastest` there and has no flags. */
 export function tuneFields(result: TuneResult): object {
   if (result.withheld === undefined) return result;
   const fields = Object.entries(result as unknown as Record<string, unknown>);
@@ -36,7 +36,7 @@ export function tuneFields(result: TuneResult): object {
   return { ...Object.fromEntries(others), fastest: result.recommended };
 }
 
-/** What the recommendation is expected to do, or why there is none, in sentences. */
+/** The prediction for the recommended settings, or the reasons why there is no recommendation, in sentences. */
 export function headline(result: TuneResult): string[] {
   const { recommended, uncompressed, confidence, withheld, host } = result;
   if (withheld !== undefined) {
@@ -57,7 +57,7 @@ export function headline(result: TuneResult): string[] {
   ];
 }
 
-/** What was looked at, in a sentence. */
+/** Input, sample, link and hosts of the measurement, in one sentence. */
 export function aboutTune(result: TuneResult): string {
   const { input, sample, route } = result;
   const sampled = sample.whole
@@ -96,7 +96,7 @@ function cpu({ senderCpuPerGiB, receiverCpuPerGiB }: Alternative): string {
   return `${senderCpuPerGiB.toFixed(2)} and ${receiverCpuPerGiB.toFixed(2)} CPU seconds per GiB here and there`;
 }
 
-const WAITS = {
+const BOTTLENECK_TEXT = {
   compress: 'compression limits',
   send: 'reading and sending limit',
   link: 'the link limits',
@@ -105,7 +105,7 @@ const WAITS = {
 } as const;
 
 function waitsFor({ bottleneck }: Alternative): string {
-  return WAITS[bottleneck];
+  return BOTTLENECK_TEXT[bottleneck];
 }
 
 function comparison(best: Alternative, none: Alternative): string {
@@ -129,7 +129,7 @@ function liveText({ rounds, total, downtime }: LivePrediction): string {
   return `${rounds!} rounds, ${time(total!)} in all, paused for ${Math.round(downtime! * 1e3)} ms (predicted)`;
 }
 
-/** The rows of the table of alternatives with their names; no compression stands at the end, or at the top. */
+/** The rows of the table of alternatives with their names. `no compression` is the last row, or the recommended one. */
 export function namedAlternatives({
   recommended,
   alternatives,
@@ -186,7 +186,7 @@ function payLines({ paysUpTo }: TuneResult): string[] {
   return [`Compression pays on links of these bandwidths: ${parts.join(', ')}.`];
 }
 
-/** What memory is made of, in a sentence. */
+/** The shares of page kinds in memory, in one sentence. */
 export function memoryLine({ memory }: Pick<TuneResult, 'memory'>): string {
   const parts = [
     `${share(memory.zero)} zero pages`,

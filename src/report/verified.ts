@@ -1,4 +1,4 @@
-// What `tune --verify` found, as text for people: predicted against measured, and what exactly was run.
+// The result of `tune --verify` as text for people: predicted against measured times, and the runs behind them.
 // Pure: plain data in, text out.
 
 import { median } from 'simple-statistics';
@@ -27,7 +27,7 @@ export function formatVerified(result: TuneResult, verification: Verification): 
   return [...verifiedLines(result, verification), textTable(head, rows, [0, 1])].join('\n');
 }
 
-/** What was run and where, in sentences. */
+/** The conditions of the runs, in sentences. */
 export function verifiedLines(result: TuneResult, verification: Verification): string[] {
   const { bytes, linkRate, took, runs, placement } = verification;
   const link = linkRate === undefined ? 'without a limit' : `limited to ${formatBits(linkRate)} of payload`;

@@ -55,7 +55,7 @@ export function benchReport(result: BenchResult): ReportData {
   };
 }
 
-/** Leaves out the engine's own cost: the rates are those of the codecs and the link. */
+/** The chart leaves out the engine's own cost: its rates are those of the codecs and the link. */
 function crossoverChart({ loads }: BenchResult): Chart {
   const plain: Host = {
     cpus: 1,
@@ -130,19 +130,19 @@ function threadsChart({ rows }: BenchResult): Chart {
   });
 }
 
-/** Compression of other programs beside the usual codings with all threads. */
+/** Other programs beside ramferry's codings with 1 MiB chunks and all threads. */
 function peersChart({ rows, peers }: BenchResult): Chart {
   const most = Math.max(...rows.map(({ threads }) => threads));
   const own = rows
     .filter((row) => row.threads === most && row.chunkSize === 1024 * 1024)
     .map((row) => ({
       label: `ramferry ${nameOf(row)}`,
-      there: row.compress.best,
-      back: row.decompress.best,
+      compressRate: row.compress.best,
+      decompressRate: row.decompress.best,
     }));
   const all = [
     ...own,
-    ...peers.map((peer) => ({ label: peer.name, there: peer.compressRate, back: peer.decompressRate })),
+    ...peers.map(({ name, compressRate, decompressRate }) => ({ label: name, compressRate, decompressRate })),
   ];
   return barChart({
     id: 'peers',
@@ -151,8 +151,8 @@ function peersChart({ rows, peers }: BenchResult): Chart {
     axis: 'guest MB/s (ramferry: workers; others: whole commands)',
     labels: all.map(({ label }) => label),
     series: [
-      { label: 'compress', values: all.map(({ there }) => there / 1e6) },
-      { label: 'decompress', values: all.map(({ back }) => back / 1e6) },
+      { label: 'compress', values: all.map(({ compressRate }) => compressRate / 1e6) },
+      { label: 'decompress', values: all.map(({ decompressRate }) => decompressRate / 1e6) },
     ],
   });
 }

@@ -1,24 +1,24 @@
-// What the page draws: the charts' shapes as plain data. The report makes them, the page's script (script/draw.ts) reads them, so
-// this file imports nothing.
+// The charts of the report's page as plain data. The report makes them, the page's script (script/draw.ts) reads them.
+// The script runs in a browser, so this file imports nothing.
 
 export interface Point {
   readonly x: number;
   readonly y: number;
-  /** Shown under the mouse instead of the series' label. */
+  /** Label in the tooltip, instead of the series' label. */
   readonly label?: string;
 }
 
 export interface Series {
   readonly label: string;
   readonly points: readonly Point[];
-  /** `measured` lines are whole, `predicted` ones dotted; `best` is the envelope. */
+  /** `measured` lines are solid, `predicted` ones broken; `best` is the envelope. */
   readonly kind: 'measured' | 'predicted' | 'best';
 }
 
 export interface Bars {
   readonly labels: readonly string[];
   readonly series: readonly { readonly label: string; readonly values: readonly number[] }[];
-  /** Behind values on hover. */
+  /** Unit behind the values in the tooltip. */
   readonly unit?: string;
 }
 
@@ -30,7 +30,7 @@ export interface Axis {
 export interface Chart {
   readonly id: string;
   readonly title: string;
-  /** What the chart shows, for readers who cannot see it. */
+  /** Description of the chart for screen readers. */
   readonly text: string;
   readonly type: 'lines' | 'scatter' | 'bars';
   readonly x: Axis;

@@ -1,4 +1,4 @@
-// What the report shows, as plain data: the charts' series and the tables' rows, reckoned from what tune or bench found.
+// The report's contents as plain data: the charts' series and the tables' rows, computed from a result of tune or bench.
 // Pure: no page, no library, no file. Rates in bits per second on the link, in MB of guest memory per second elsewhere.
 
 import { predict, type StretchCost, type Route } from '../../tune/model/model.js';
@@ -9,7 +9,7 @@ import type { Verification, VerifiedRun } from '../../tune/advice/verification.j
 import { formatSize } from '../../units.js';
 import type { Bars, Chart, Point, Series } from './chart.js';
 
-/** Bars that lie along the x axis, whose title is `axis`; what each belongs to stands at its beginning. */
+/** A chart of horizontal bars. @param axis title of the x axis; `labels` name the bars */
 export function barChart({
   id,
   title,
@@ -35,20 +35,20 @@ export interface ReportData {
   readonly commands: readonly string[];
   readonly charts: readonly Chart[];
   readonly tables: readonly Rows[];
-  /** Where and when, in small print. */
+  /** Host, versions and seed of the measurement, in small print. */
   readonly about: string;
 }
 
-/** Bits per second: the x axis of the crossover chart. */
-const SLOWEST = 1e7;
-const FASTEST = 1e11;
+/** Range of the crossover chart's x axis, in bits per second. */
+const MIN_BANDWIDTH = 1e7;
+const MAX_BANDWIDTH = 1e11;
 const STEPS_PER_DECADE = 12;
 const MEGA = 1e6;
 
 export function bandwidths(): number[] {
-  const decades = Math.log10(FASTEST / SLOWEST);
+  const decades = Math.log10(MAX_BANDWIDTH / MIN_BANDWIDTH);
   const steps = decades * STEPS_PER_DECADE;
-  return Array.from({ length: steps + 1 }, (_, step) => SLOWEST * 10 ** (step / STEPS_PER_DECADE));
+  return Array.from({ length: steps + 1 }, (_, step) => MIN_BANDWIDTH * 10 ** (step / STEPS_PER_DECADE));
 }
 
 export interface Candidate {
@@ -64,7 +64,7 @@ function size(bytes: number): string {
   return formatSize(bytes).replace('.0 ', ' ');
 }
 
-/** Guest MB per second while data flows, on a cable of so many bits per second. */
+/** Guest MB per second while data flows. @param bits bandwidth of the cable in bit/s; @param payload its payload share */
 export function throughput(
   loads: readonly StretchCost[],
   route: Route,
@@ -75,10 +75,10 @@ export function throughput(
   return predict(loads, threads, { ...route, linkRate: (bits / 8) * payload }).guestRate / MEGA;
 }
 
-/** Lines of the crossover chart beyond these hide each other. */
-const MOST_LINES = 8;
+/** Limit of lines in the crossover chart. More lines would cover each other. */
+const MAX_LINES = 8;
 
-/** The candidates that are best somewhere, no compression, and others up to the limit. */
+/** Lines for the candidates that are best at some bandwidth, for no compression, and for others up to MAX_LINES. */
 export function crossover(candidates: readonly Candidate[], route: Route, payload: number): Series[] {
   const grid = bandwidths();
   const lines = candidates.map(({ settings, loads }) => ({
@@ -94,7 +94,7 @@ export function crossover(candidates: readonly Candidate[], route: Route, payloa
   const perCodec = new Map(
     others.map((line) => [line.settings.codec, line]).reverse() as [string, (typeof lines)[number]][],
   );
-  const shown = new Set([...plain, ...perCodec.values(), ...others].slice(0, MOST_LINES));
+  const shown = new Set([...plain, ...perCodec.values(), ...others].slice(0, MAX_LINES));
   return [
     { label: 'best of all (recommended)', kind: 'best', points: best },
     ...lines
@@ -103,13 +103,13 @@ export function crossover(candidates: readonly Candidate[], route: Route, payloa
   ];
 }
 
-/** Threads of the scaling chart. */
-const MOST_THREADS = 16;
+/** Largest number of threads in the scaling chart. */
+const MAX_THREADS = 16;
 
 function scalingSeries(label: string, scaling: Route['sender']['scaling'], base: number): Series[] {
   const last = scaling.at(-1)?.threads ?? 1;
   const at = (threads: number): Point => ({ x: threads, y: base * speedup(scaling, threads).factor });
-  const more = Array.from({ length: MOST_THREADS - last + 1 }, (_, step) => at(last + step));
+  const more = Array.from({ length: MAX_THREADS - last + 1 }, (_, step) => at(last + step));
   return [
     { label: `${label}, measured`, kind: 'measured', points: scaling.map(({ threads }) => at(threads)) },
     { label: `${label}, predicted`, kind: 'predicted', points: more },
@@ -170,7 +170,7 @@ export function verifiedChart({ runs }: Verification): Chart {
   });
 }
 
-/** A run that was verified, with its threads there and back. */
+/** Name of a verified run, with its compression and decompression threads. */
 export function runName({ role, settings }: VerifiedRun): string {
   const { compress, decompress } = settings.threads;
   return `${nameOf(settings)}, ${compress}/${decompress}${role === 'recommended' ? ' (recommended)' : ''}`;

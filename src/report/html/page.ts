@@ -1,6 +1,6 @@
-// The report as one page that needs nothing else: style, data, chart library and the script that draws are all in it.
-// Names of files come from outside, so every text goes through escape(), and data through a JSON that cannot end its script
-// element. Without scripts the tables still say everything.
+// The report as one self-contained page: it includes style, data, chart library and drawing script.
+// File names are untrusted, so every text goes through escape(), and data through JSON that cannot end its script
+// element. Without scripts, the tables still have all figures.
 
 import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
@@ -23,7 +23,7 @@ export function escape(text: string): string {
   return text.replace(/[&<>"']/g, (character) => ESCAPES[character]!);
 }
 
-/** JSON inside a script element: no `<` can begin a tag there. */
+/** JSON for a script element: it contains no `<`, so it cannot begin or end a tag. */
 export function embed(data: unknown): string {
   return JSON.stringify(data)
     .replace(/</g, '\\u003c')
@@ -31,11 +31,11 @@ export function embed(data: unknown): string {
     .replace(/\u2029/g, '\\u2029');
 }
 
-/** The library as a script, from where it is installed. */
+/** The chart library's script, read from the installed package. */
 function chartLibrary(): string {
   const entry = createRequire(import.meta.url).resolve('chart.js');
   const source = readFileSync(join(dirname(entry), 'chart.umd.min.js'), 'utf8');
-  // A source map would be asked for; nothing is fetched.
+  // The source map's URL is removed, so that a browser's developer tools fetch nothing.
   return source.replace(/\n?\/\/# sourceMappingURL=.*\s*$/, '').replace(/<\/script/gi, '<\\/script');
 }
 

@@ -1,4 +1,4 @@
-// How the report looks, on a screen and on paper.
+// The report's style sheet, for screen and print.
 
 export const STYLE = `
 :root { color-scheme: light; --ink: #1a1a1a; --rule: #ccc; }

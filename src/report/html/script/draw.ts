@@ -1,5 +1,5 @@
-// The script of the report's page: draws each chart of the page's data with Chart.js, which the page has loaded before. It runs
-// in a browser: esbuild bundles it into one script, and the compiler checks it with the browser's types (tsconfig.json here).
+// The script of the report's page: draws each chart of the page's data with Chart.js, which the page loads first.
+// It runs in a browser. esbuild bundles it into one script, and tsconfig.json here checks it with the browser's types.
 
 import type {
   Chart as ChartClass,
@@ -11,10 +11,10 @@ import type {
 
 import type { Axis, Bars, Chart as ChartData, Point, Series } from '../chart.js';
 
-/** Defined by the library's own script. */
+/** A global that Chart.js's own script defines. */
 declare const Chart: typeof ChartClass;
 
-/** Colours of Okabe and Ito, which colour-blind readers tell apart. On paper without colours, dashes and shapes differ. */
+/** Colours of Okabe and Ito, which colour-blind readers tell apart. In print without colours, dashes and shapes differ. */
 const COLOURS = ['#0072b2', '#d55e00', '#009e73', '#cc79a7', '#e69f00', '#56b4e9', '#5b5b5b', '#8c6d00'];
 const SHAPES: PointStyle[] = ['circle', 'rect', 'triangle', 'rectRot', 'star', 'cross', 'crossRot', 'dash'];
 const DASHES = [
@@ -44,7 +44,7 @@ function bits(value: number): string {
   return value >= 1e9 ? `${short(value / 1e9)} Gbit/s` : `${short(value / 1e6)} Mbit/s`;
 }
 
-/** A bandwidth has labels at powers of ten, another logarithmic axis at 1, 2 and 5 times those. */
+/** A bandwidth axis has labels at powers of ten; other logarithmic axes at 1, 2 and 5 times a power of ten. */
 function tickLabel(value: number, log: boolean, isBandwidth: boolean): string | null {
   if (isBandwidth) return Math.abs(Math.log10(value) % 1) < 1e-9 ? bits(value) : null;
   return log && !/^[125]0*$/.test(String(Math.round(value))) ? null : short(value);
@@ -82,19 +82,19 @@ function dataset({ label, kind, points }: Series, index: number, scatter: boolea
   };
 }
 
-/** The datasets of a chart; the envelope takes no colour of the list. */
+/** The datasets of a chart. The envelope uses none of COLOURS. */
 function datasets(series: readonly Series[], scatter: boolean, isBandwidth: boolean): Dataset[] {
   let index = 0;
   return series.map((each) => {
     const best = each.kind === 'best';
     const made = dataset(each, best ? 0 : index++, scatter);
-    // The grid of bandwidths has 12 points a decade: a mark on each would hide the line.
+    // The grid of bandwidths has 12 points a decade. A mark on each point would cover the line.
     if (isBandwidth && !best) made.pointRadius = ({ dataIndex }) => (dataIndex % 6 === 0 ? 4 : 0);
     return made;
   });
 }
 
-/** What the tooltip says of one point. */
+/** The tooltip's text for one point. */
 function pointLabel({ id }: ChartData, scatter: boolean, item: TooltipItem<'line' | 'scatter'>): string {
   const name = (item.raw as Point).label ?? item.dataset.label ?? '';
   const { x, y } = item.parsed as Point;
@@ -129,7 +129,7 @@ function lines(chart: ChartData): Configuration {
   };
 }
 
-/** A fill that differs from a plain one without colours. */
+/** A hatched fill, which differs from a plain one in print without colours. */
 function hatch(colour: string): CanvasPattern {
   const tile = document.createElement('canvas');
   tile.width = tile.height = 8;
@@ -188,7 +188,7 @@ function draw(charts: readonly ChartData[]): void {
     if (chart.bars === undefined) new Chart(canvas, lines(chart));
     else new Chart(canvas, barConfiguration(chart, chart.bars));
   }
-  // Paper has another width than the window.
+  // Paper and window differ in width.
   const resize = (): void => {
     for (const each of Object.values(Chart.instances)) each.resize();
   };
