@@ -1,5 +1,5 @@
-// What must not outlive the harness, however it ends: child processes, directories, network namespaces. Undone in
-// reverse order when the process exits, also after SIGINT, SIGTERM and SIGHUP. Only a SIGKILL gets past this.
+// Clean-up at exit: child processes, directories and network namespaces must not outlive the harness.
+// It runs in reverse order when the process exits, also after SIGINT, SIGTERM and SIGHUP. A SIGKILL skips it.
 
 import type { ChildProcess } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
@@ -19,7 +19,7 @@ for (const [signal, number] of [
   process.on(signal, () => process.exit(128 + number));
 }
 
-/** Has `undo` (synchronous) called once: by the function that is returned, or at the end. */
+/** Registers `undo` (synchronous). @returns a function that calls it; otherwise it is called once at exit */
 export function undoLater(undo: () => void): () => void {
   const once = (): void => {
     if (undoing.delete(once)) undo();
@@ -38,7 +38,7 @@ export interface Scratch {
   readonly remove: () => void;
 }
 
-/** A directory for sockets: its path is short enough for their names. */
+/** A directory for sockets. Its path is short enough for the length limit of a socket's name. */
 export function scratchDirectory(): Scratch {
   const path = mkdtempSync(join(tmpdir(), 'ramferry-live-'));
   return { path, remove: undoLater(() => rmSync(path, { recursive: true, force: true })) };

@@ -1,16 +1,16 @@
-// Processes that the harness starts: ramferry's own command, and the programs around it. The harness reads their output and waits
-// for their end; none outlives it.
+// Processes that the harness starts: ramferry's own command, and the programs around it. The harness reads their output
+// and waits for their end. No process outlives the harness.
 
 import { CommandProcess, type CommandEnd, type CommandProcessOptions } from '../src/os/command-process.js';
 import { killLater } from './cleanup.js';
 import { COMPILED_COMMAND, SHIPPED_COMMAND } from './places.js';
 
-/** ramferry as it is shipped, as a command. */
+/** The command line of the shipped ramferry. */
 export function ramferry(...args: readonly string[]): string[] {
   return [process.execPath, SHIPPED_COMMAND, ...args];
 }
 
-/** ramferry as it was compiled. */
+/** The command line of the compiled ramferry. */
 export function compiledRamferry(...args: readonly string[]): string[] {
   return [process.execPath, COMPILED_COMMAND, ...args];
 }
@@ -36,12 +36,12 @@ export class Command extends CommandProcess {
     return match;
   }
 
-  /** Where a command with `--json` listens, once it does. */
+  /** Resolves with the address when a command with `--json` listens. */
   async listening(): Promise<string> {
     return String((await this.line('listening'))['address']);
   }
 
-  /** The end. @throws Error with the standard error when the status is not 0 */
+  /** Waits for the end. @throws Error with the standard error when the status is not 0 */
   async succeeded(): Promise<CommandEnd> {
     const end = await this.ended;
     if (end.status === 0) return end;

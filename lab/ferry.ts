@@ -1,5 +1,5 @@
-// `ramferry send` and `receive` as processes, between two QEMUs. Both report in JSON. Tests run the program as it was compiled;
-// benches run the command's own file.
+// `ramferry send` and `receive` as processes, between two QEMUs. Both report in JSON. Tests run the compiled program,
+// benches run the shipped one.
 
 import type { CommandEnd } from '../src/os/command-process.js';
 import { Command, inNamespace } from './command.js';
@@ -8,7 +8,7 @@ import { COMPILED_COMMAND } from './places.js';
 export type FerryEnd = CommandEnd;
 
 export class Ferry extends Command {
-  /** @param args of the command line; `--json` is added. @param main the program's file */
+  /** @param args command-line arguments; `--json` is added. @param main the program's file */
   constructor(args: readonly string[], namespace?: string, main = COMPILED_COMMAND) {
     super(inNamespace(namespace, [process.execPath, main, ...args, '--json']), { name: 'ramferry' });
   }

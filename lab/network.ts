@@ -1,4 +1,4 @@
-// The two hosts of src/guest/network.ts for measurements: cables by name, removed also when a run is ended from outside.
+// The two hosts of src/guest/network.ts for measurements, with named cable rates. A signal that ends a run removes them too.
 
 import { makeNetwork, type Network as TwoHosts } from '../src/guest/network.js';
 import { parseRate } from '../src/units.js';
@@ -8,7 +8,7 @@ export const LINKS = ['none', '1gbit', '100mbit'] as const;
 export type LinkRate = (typeof LINKS)[number];
 
 export interface Network extends Omit<TwoHosts, 'change'> {
-  /** Gives a cable that has a limit another one, at once. */
+  /** Changes the rate of a limited cable at once. */
   change(rate: string): void;
 }
 

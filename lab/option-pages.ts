@@ -1,4 +1,4 @@
-// docs/OPTIONS.md and the manual page, from the table of options. Text in, text out; scripts/option-pages.mjs writes the files.
+// Builds docs/OPTIONS.md and the manual page from the table of options. Pure; scripts/option-pages.mjs writes the files.
 
 import { COMMANDS, type CommandName } from '../src/options/commands.js';
 import { ADDRESSES, AMOUNTS, defaultText, flagText, helpText } from '../src/options/help.js';
@@ -12,7 +12,7 @@ function usageOf(command: CommandName): string {
   return `ramferry ${group}${COMMANDS[command].usage}`;
 }
 
-/** The option with its short form and whether a value follows. */
+/** The option with its short form, and with VALUE unless it is a switch. */
 function written(option: Option): string {
   const { alias, kind } = option;
   return `${alias === undefined ? '' : `-${alias}, `}${flagText(option)}${kind.isSwitch === true ? '' : ' VALUE'}`;
@@ -21,7 +21,7 @@ function written(option: Option): string {
 const switches = (command: CommandName): readonly Option[] =>
   optionsOf(command).filter(({ positional }) => positional === undefined);
 
-/** A table as prettier lays it out: each column as wide as its widest cell. */
+/** A Markdown table in prettier's layout: each column is as wide as its widest cell. */
 function table(rows: readonly (readonly string[])[]): string {
   const widths = rows[0]!.map((_, column) => Math.max(3, ...rows.map((row) => row[column]!.length)));
   const line = (cells: readonly string[]): string =>
@@ -42,7 +42,7 @@ function section(command: CommandName): string {
   return parts.join('\n\n');
 }
 
-/** docs/OPTIONS.md. */
+/** The text of docs/OPTIONS.md. */
 export function optionsPage(): string {
   return [
     '# Options',
@@ -62,7 +62,7 @@ const roff = (text: string): string =>
     .replaceAll('-', '\\-')
     .replace(/^([.'])/gm, '\\&$1');
 
-/** docs/ramferry.1. */
+/** The text of docs/ramferry.1. */
 export function manualPage(): string {
   const lines = [
     '.\\" Written by scripts/option-pages.mjs from src/options: change the table there, not this page.',

@@ -1,15 +1,15 @@
-// Where the checkout, its built programs and the recordings of real guests lie. Harness, benches and tests take these paths from
-// here, so a file that moves to another folder does not lose them.
+// Paths of the checkout, its built programs and the recordings of real guests. Harness, benches and tests import them
+// from here, so moving a file to another folder does not break its paths.
 
 import { join } from 'node:path';
 
-/** From dist/lab/, where this file is compiled to. */
+/** The checkout, relative to dist/lab/, which holds this file's compiled form. */
 export const CHECKOUT = join(import.meta.dirname, '../..');
 
-/** The command as `tsc` compiles it: what tests run, with the stack traces of the sources. */
+/** The command as `tsc` compiles it. Tests run it, since its stack traces name the sources. */
 export const COMPILED_COMMAND = join(CHECKOUT, 'dist/src/cli/main.js');
 
-/** The command as it is shipped: what benches and the soak run. */
+/** The shipped command, which benches and the soak run. */
 export const SHIPPED_COMMAND = join(CHECKOUT, 'bundle/src/cli/main.js');
 
 /** A recording of a real guest, in the folder `shared` beside the checkout; it may be absent. */

@@ -1,5 +1,5 @@
 // Whole processes, measured from outside: wall time, processor time and peak resident memory.
-// Processor time is the kernel's account of ended children (getrusage), so commands run one after the other.
+// Processor time comes from the kernel's account of ended children (getrusage), so commands must run one at a time.
 
 import { readFileSync } from 'node:fs';
 
@@ -9,15 +9,15 @@ import { Command } from './command.js';
 export interface Run {
   /** Seconds. */
   readonly wall: number;
-  /** Seconds of all its threads, user and system; NaN where the system cannot be asked. */
+  /** Seconds of all its threads, user and system; NaN where getrusage is not available. */
   readonly cpu: number;
-  /** Bytes; NaN for a command that ends before the first look. */
+  /** Bytes; NaN for a command that ends before the first sample. */
   readonly peak: number;
   readonly stdout: string;
 }
 
-/** How often a process's memory is looked at. What counts is the kernel's own high-water mark. */
-const LOOK_MS = 10;
+/** Sampling interval of a process's memory. Each sample reads the kernel's high-water mark. */
+const SAMPLE_MS = 10;
 
 /** Runs a command to its end. @throws Error with its standard error when its status is not 0 */
 export async function run(command: readonly string[], { memory = false } = {}): Promise<Run> {
@@ -25,9 +25,9 @@ export async function run(command: readonly string[], { memory = false } = {}): 
   const started = performance.now();
   const child = new Command(command);
   let peak = NaN;
-  const look = (): void => void (peak = residentPeak(child.process.pid) ?? peak);
-  const looking = memory ? setInterval(look, LOOK_MS) : undefined;
-  const { stdout } = await child.succeeded().finally(() => clearInterval(looking));
+  const sample = (): void => void (peak = residentPeak(child.process.pid) ?? peak);
+  const sampling = memory ? setInterval(sample, SAMPLE_MS) : undefined;
+  const { stdout } = await child.succeeded().finally(() => clearInterval(sampling));
   const wall = (performance.now() - started) / 1e3;
   return { wall, cpu: childrenCpu() - before, peak, stdout: stdout.toString() };
 }
@@ -38,6 +38,6 @@ function residentPeak(pid: number | undefined): number | undefined {
     const [, kib] = /^VmHWM:\s+(\d+) kB$/m.exec(status) ?? [];
     return kib === undefined ? undefined : Number(kib) * 1024;
   } catch {
-    return undefined; // it has just ended
+    return undefined; // the process has just ended
   }
 }

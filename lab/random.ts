@@ -1,12 +1,12 @@
-// Seeded generators of the fuzzer and of the soak: the same seed gives the same draws on every host. Seeds are quoted in reports
-// and in the corpus, so neither sequence may change.
+// Seeded generators of the fuzzer and of the soak: the same seed gives the same draws on every host. Reports and the
+// corpus quote seeds, so neither sequence may change.
 
-/** The fuzzer's. Its bytes come from xorshift32 (Marsaglia 2003), one step each. */
+/** The fuzzer's generator. Its bytes come from xorshift32 (Marsaglia 2003), one step each. */
 export class Xorshift32 {
   #state: number;
 
   constructor(seed: number) {
-    // 0 is the one state that xorshift never leaves.
+    // xorshift never leaves state 0.
     this.#state = Math.imul(seed, 0x9e37_79b1) >>> 0 || 1;
   }
 
@@ -36,7 +36,7 @@ export class Xorshift32 {
   }
 }
 
-/** The soak's: 32 bits of state are enough to draw a few choices a trial. */
+/** The soak's generator. Its 32 bits of state are enough for a few choices a trial. */
 export class Mulberry32 {
   #state: number;
 

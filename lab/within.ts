@@ -1,12 +1,12 @@
-// A deadline for what a test waits for. A change that breaks it is told within seconds what did not come, and the run does not
-// hang.
+// A deadline for a promise that a test awaits. When a change breaks the test, the error names the missing event within
+// seconds, and the run does not hang.
 
-/** Longer than a machine that runs many other tests needs for a single wait. */
+/** Longer than a single wait takes on a machine that runs many other tests. */
 export const PATIENCE_MS = 15_000;
 
 /**
- * @param what is waited for, as in "the reader's answer"
- * @param letGo is called when it did not come, before the rejection: ends whatever would keep the process alive
+ * @param what name of the awaited event, for the error: "the reader's answer"
+ * @param letGo called at the deadline, before the rejection; it releases everything that would keep the process alive
  * @throws Error when `promise` has not settled in time
  */
 export async function within<T>(
@@ -22,7 +22,7 @@ export async function within<T>(
       reject(new Error(`${what} did not come within ${milliseconds / 1000} s`));
     }, milliseconds);
   });
-  // What letting go makes fail is not what the test has to report.
+  // letGo() may make `promise` reject. The test reports the deadline instead.
   promise.catch(() => undefined);
   try {
     return await Promise.race([promise, late]);

@@ -1,11 +1,11 @@
-// Transfers in simulated time that stand for what the adaptive controller meets: links, guests, receivers, and changes of each.
-// Each yields an outcome that two controllers, or two policies, can be compared by. Deterministic.
+// Scenarios of simulated transfers for the adaptive controller: links, guests, receivers, and changes of each.
+// Each scenario yields an outcome, by which two controllers or two policies can be compared. Deterministic.
 
 import type { Switch } from '../../src/transfer/adaptive/switch.js';
 import { Simulation, type SimulationOptions, WORLD, type World } from './simulation.js';
 
 const MBIT = 1e6 / 8;
-/** Bytes per second that no link of the table limits. */
+/** Bytes per second of the link `none`: faster than every other part of a transfer. */
 export const MEMORY_SPEED = 8e9;
 
 /** Bytes per second by the link's name. */
@@ -27,16 +27,16 @@ export const GUESTS: Readonly<Record<string, Partial<World>>> = {
   uneven: { noise: 0.6 },
 };
 
-/** A receiver with as little time as the sender. */
+/** A receiver with as little processor time as the sender. */
 export const BUSY_RECEIVER = { chunk: 0.2, wire: 0.35, decode: 0.9 };
 /** A receiver that writes to a slow disk. */
 export const SLOW_RECEIVER = { chunk: 8, wire: 0.35, decode: 0.9 };
 
 interface Phase {
   readonly milliseconds: number;
-  /** What changes in the world when the phase begins. */
+  /** Changes of the world at the start of the phase. */
   readonly change?: Partial<World>;
-  /** Whether the outcome counts what is carried meanwhile. */
+  /** Whether the outcome counts the memory that this phase carries. */
   readonly counts: boolean;
 }
 
@@ -48,10 +48,10 @@ export interface Scenario {
 }
 
 export interface Outcome {
-  /** Guest memory that the counted phases carried, over what the best fixed candidate of each would have carried. */
+  /** Guest memory carried in the counted phases, divided by the amount that the best fixed candidate of each would carry. */
   readonly share: number;
   readonly switches: readonly Switch[];
-  /** The candidate at the end. */
+  /** Candidate at the end of the scenario. */
   readonly coding: string;
   readonly linkRate: number | undefined;
   readonly trials: number;
@@ -89,14 +89,14 @@ export function play({ world, options, phases }: Scenario, more: SimulationOptio
   };
 }
 
-/** The first seconds count, too: a short migration is over before anything has settled. */
+/** The first half second counts too, since a short migration ends before the controller has settled. */
 const START: Phase = { milliseconds: 500, counts: true };
 
 function constant(seconds: number): Phase[] {
   return [START, { milliseconds: seconds * 1e3 - START.milliseconds, counts: true }];
 }
 
-/** From one link to another and back, and what comes after each change. */
+/** A scenario that changes from one link to another and back. */
 function changing(name: string, first: number, second: number): Scenario {
   return {
     name,
@@ -109,7 +109,7 @@ function changing(name: string, first: number, second: number): Scenario {
   };
 }
 
-/** @param seconds of each scenario whose conditions stay the same */
+/** @param seconds simulated time of each scenario with constant conditions */
 export function scenarios(seconds: number): Scenario[] {
   const links = Object.entries(LINKS);
   return [

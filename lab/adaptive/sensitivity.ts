@@ -1,23 +1,23 @@
-// What each constant of the adaptive policy does to the simulated outcomes when it is halved and doubled. Deterministic.
+// Sensitivity of the simulated outcomes to each constant of the adaptive policy, halved and doubled. Deterministic.
 
 import { type Policy, POLICY } from '../../src/transfer/adaptive/policy.js';
 import { type Outcome, play, type Scenario, scenarios } from './scenarios.js';
 
-/** Where a constant stands: group and name. */
+/** Path of a constant in the policy: group and name. */
 export interface ConstantPath {
   readonly group: keyof Policy;
   readonly name: string;
 }
 
-/** What another value changes. */
+/** Effect of another value of a constant. */
 export interface Effect {
-  /** Scenarios whose outcome is not bit-identical. */
+  /** Number of scenarios whose outcome is not bit-identical. */
   readonly changed: number;
-  /** Change of the guest memory that was carried, over all scenarios, as a share. */
+  /** Mean relative change of the carried guest memory over all scenarios. */
   readonly mean: number;
-  /** The scenario that loses most, and how much; undefined where none loses. */
+  /** The scenario with the largest loss; undefined when no scenario loses. */
   readonly worst: { readonly scenario: string; readonly change: number } | undefined;
-  /** Switches more or less, all scenarios together. */
+  /** Change of the number of switches over all scenarios. */
   readonly switches: number;
 }
 
@@ -32,7 +32,7 @@ export function valueOf({ group, name }: ConstantPath): number {
   return (POLICY[group] as Readonly<Record<string, number>>)[name]!;
 }
 
-/** The policy with one other value. */
+/** The policy with one value replaced. */
 export function policyWith(path: ConstantPath, value: number): Policy {
   return { ...POLICY, [path.group]: { ...POLICY[path.group], [path.name]: value } };
 }
@@ -41,7 +41,7 @@ export class SensitivityRun {
   readonly #scenarios: readonly Scenario[];
   readonly #base: readonly Outcome[];
 
-  /** @param seconds of simulated time for each scenario whose conditions stay the same */
+  /** @param seconds simulated time of each scenario with constant conditions */
   constructor(seconds: number) {
     this.#scenarios = scenarios(seconds);
     this.#base = this.#scenarios.map((scenario) => play(scenario));
@@ -51,7 +51,7 @@ export class SensitivityRun {
     return this.#scenarios.length;
   }
 
-  /** What happens with this value in place of the constant's own. */
+  /** Effect of this value in place of the constant's own. */
   effectOf(path: ConstantPath, value: number): Effect {
     const policy = policyWith(path, value);
     let changed = 0;

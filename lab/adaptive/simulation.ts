@@ -1,6 +1,6 @@
-// A sender, a link, a receiver and a guest in simulated time, around the real controller: one processor that codes chunks one
-// after the other, a socket's buffer, a link that drains it, a processor that restores a few chunks at a time and says how long it
-// waited. Deterministic: noise comes from a seed.
+// A sender, a link, a receiver and a guest in simulated time, around the real controller. The sender's processor codes
+// one chunk at a time into a socket buffer, which the link drains. The receiver's processor restores a few chunks at a
+// time and reports its waiting time. Deterministic: noise comes from a seed.
 
 import { type Candidate, candidates } from '../../src/transfer/adaptive/candidates.js';
 import { Controller, type FirstGuess } from '../../src/transfer/adaptive/controller.js';
@@ -10,30 +10,30 @@ import { Random } from '../../src/image/random.js';
 
 export const CHUNK = 1024 * 1024;
 const BUFFER = 192 * 1024;
-/** Milliseconds of the main thread for a chunk, and for a byte on the link. */
+/** Milliseconds of the main thread per chunk, and per byte on the link. */
 const PER_CHUNK = 0.06;
 const PER_BYTE = 3e-7;
-/** Reading, looking for zero pages, checksums. */
-const AROUND = 0.12;
-/** Chunks that the receiver takes before it has restored the first of them. */
+/** Milliseconds per chunk for reading, zero-page detection and checksums. */
+const CHUNK_OVERHEAD_MS = 0.12;
+/** Chunks that the receiver accepts before it has restored the first of them. */
 const RECEIVER_SLOTS = 3;
 
 export interface World {
-  /** Bytes per second. */
+  /** Rate of the link in bytes per second. */
   link: number;
   /** Share of the guest's bytes that are neither zero nor duplicates. */
   plain: number;
-  /** Encoded size at zstd 1 of such a byte. */
+  /** Encoded bytes at zstd 1 per byte of the share `plain`. */
   size: number;
-  /** Milliseconds of zstd 1 for a chunk of them. */
+  /** Milliseconds of zstd 1 for a chunk that consists only of such bytes. */
   time: number;
-  /** How much a chunk differs from the next: 0.3 = by up to 30 %. */
+  /** Variation from one chunk to the next: 0.3 = up to 30 %. */
   noise: number;
-  /** By how much this guest's levels differ from what is expected: 0.2 = slow ones are slower, small ones smaller. */
+  /** Deviation of this guest's levels from the expected ones: at 0.2, slow levels are slower and small ones smaller. */
   bend: number;
-  /** Milliseconds that the reader needs for a chunk; 0 = at once. */
+  /** Milliseconds that the input's reader needs for a chunk; 0 = at once. */
   reader: number;
-  /** Milliseconds of the receiver: for a chunk however it was coded, for a MiB off the link, for a coded chunk of nothing else. */
+  /** Milliseconds of the receiver: per chunk of any coding, per MiB from the link, per chunk of coded bytes only. */
   receiver: { chunk: number; wire: number; decode: number };
 }
 
@@ -61,16 +61,16 @@ export class Simulation {
   readonly controller: Controller;
   readonly switches: Switch[] = [];
   readonly #random = new Random(7);
-  /** Milliseconds. */
+  /** Simulated time in milliseconds. */
   now = 0;
   guest = 0;
   #encoded = 0;
-  /** When the link has taken the last chunk, and how much that was. */
+  /** Time at which the link has taken the last chunk, and that chunk's bytes. */
   #linkFree = 0;
   #lastWire = 0;
-  /** When the receiver will have restored the last chunks. */
+  /** Times at which the receiver will have restored the last chunks. */
   #restored: number[] = [];
-  /** When it waits for the link. */
+  /** Spans in which the receiver waits for the link. */
   #waits: { from: number; to: number }[] = [];
   #cpu = 0;
   #lookedCpu = 0;
@@ -95,7 +95,7 @@ export class Simulation {
     return codec === 'none' ? codec : `${codec} ${level}`;
   }
 
-  /** @returns bytes of guest memory per second meanwhile */
+  /** Runs the simulation. @returns bytes of guest memory per second in this span */
   run(milliseconds: number): number {
     const from = this.now;
     const before = this.guest;
@@ -103,7 +103,7 @@ export class Simulation {
     return ((this.guest - before) / (this.now - from)) * 1e3;
   }
 
-  /** What a fixed candidate would reach, in bytes of guest memory per second. */
+  /** Throughput of a fixed candidate, in bytes of guest memory per second. */
   fixed(candidate: number): number {
     const { link, reader } = this.world;
     const coded = this.#code(candidate, 1);
@@ -130,7 +130,7 @@ export class Simulation {
     const wire = each.codec === 'none' ? plain : plain * Math.min(1, size * each.size ** (1 + bend) * luck);
     return {
       codec,
-      micros: codec + AROUND * 1e3,
+      micros: codec + CHUNK_OVERHEAD_MS * 1e3,
       plain: plain * CHUNK,
       wire: Math.round(wire * CHUNK) + 100,
     };
@@ -148,7 +148,7 @@ export class Simulation {
     this.trialCpu += trialMicros / 1e3;
     const work = (coded.micros + trialMicros) / 1e3 + PER_CHUNK + PER_BYTE * coded.wire;
     this.#cpu += work;
-    // The next chunk is coded while this one waits for the link.
+    // The processor codes the next chunk while this one waits for the link.
     this.#encoded = Math.max(this.#encoded + Math.max(work, world.reader), this.now - work);
     const began = Math.max(this.now, this.#encoded);
     const { ended, before, queued } = this.#carry(coded, began);
@@ -183,7 +183,7 @@ export class Simulation {
     if (change !== undefined) this.switches.push(change);
   }
 
-  /** A write: when it ends, and what the kernel holds when it begins, and then. */
+  /** One write: its end, and the bytes in the kernel's buffer at its start and its end. */
   #carry(
     coded: { codec: number; plain: number; wire: number },
     began: number,
@@ -210,7 +210,7 @@ export class Simulation {
     return { ended, before, queued };
   }
 
-  /** Milliseconds for which the receiver has waited until then. */
+  /** Milliseconds that the receiver has waited up to `until`. */
   #waited(until: number): number {
     return this.#waits.reduce((sum, { from, to }) => sum + Math.max(0, Math.min(to, until) - from), 0);
   }

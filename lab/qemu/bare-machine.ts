@@ -1,5 +1,5 @@
-// A QEMU without a guest system: firmware only, so that it starts at once and its stream is small. Its monitor connects to
-// us, as in machine.ts. Promises that the process is dead after `dispose`.
+// A QEMU without a guest system: firmware only, so that it starts at once and its stream is small. Its monitor connects
+// to a socket of this process, as in machine.ts. Promises that QEMU has ended after `dispose`.
 
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
@@ -12,7 +12,7 @@ import { Qmp } from './qmp.js';
 
 const QEMU = '/usr/bin/qemu-system-x86_64';
 
-/** Why these tests cannot run here; false when they can. */
+/** The reason why these tests cannot run on this host; false when they can. */
 export function missingQemu(): string | false {
   try {
     accessSync(QEMU, constants.X_OK);
@@ -23,19 +23,19 @@ export function missingQemu(): string | false {
 }
 
 export interface BareMachineOptions {
-  /** Unique in the directory. */
+  /** Name of the machine, unique in the directory. */
   readonly name: string;
   readonly directory: string;
-  /** Options of QEMU's command line beside machine and monitor: devices, -S. */
+  /** Further options of QEMU's command line: devices, -S. */
   readonly args?: readonly string[];
   /** Properties of the machine: `q35,suppress-vmdesc=on`. */
   readonly machine?: string;
   readonly memoryMiB?: number;
-  /** Waits for a migration there, or for `migrate-incoming` when `defer`. */
+  /** Address at which QEMU waits for a migration; `defer`: it waits for `migrate-incoming`. */
   readonly incoming?: string;
 }
 
-/** What `query-migrate` says, as far as tests look at it. */
+/** The fields of `query-migrate` that tests read. */
 export interface MigrationInfo {
   readonly status?: string;
   readonly ram?: { readonly transferred: number };
@@ -44,7 +44,7 @@ export interface MigrationInfo {
 export class BareMachine {
   readonly process: ChildProcess;
   readonly qmp: Qmp;
-  /** Resolves with QEMU's exit status (null: killed) and what it wrote on standard error. */
+  /** Resolves with QEMU's exit status (null: killed) and its standard error. */
   readonly ended: Promise<{ readonly status: number | null; readonly errors: string }>;
 
   private constructor(process: ChildProcess, qmp: Qmp, ended: BareMachine['ended']) {
@@ -103,7 +103,7 @@ export class BareMachine {
     return this.qmp.execute('query-migrate');
   }
 
-  /** Resolves with what `query-migrate` says as soon as `wanted` is true of it. */
+  /** Resolves with the first answer of `query-migrate` for which `wanted` is true. */
   async migrationUntil(wanted: (info: MigrationInfo) => boolean): Promise<MigrationInfo> {
     const deadline = performance.now() + 60_000;
     for (;;) {
@@ -114,7 +114,7 @@ export class BareMachine {
     }
   }
 
-  /** The migration is over, one way or another: its status. */
+  /** Resolves with the final status of the migration, after success or failure. */
   async migrationEnd(): Promise<string> {
     const over = ['completed', 'failed', 'cancelled'];
     const { status } = await this.migrationUntil(({ status: now = 'none' }) => over.includes(now));

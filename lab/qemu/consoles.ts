@@ -1,5 +1,5 @@
-// The consoles of a run that failed. A guest that panicked says why on its console only, and which of the two machines ran
-// it then is part of the question: both consoles are kept, whole, and the error names the files.
+// Keeps the consoles of a failed run. A guest that panics prints the reason only on its console, and either machine may
+// have run it then. Both consoles are therefore kept whole, and the error names the files.
 
 import { mkdtempSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -10,7 +10,7 @@ export interface WithConsole {
   readonly console: string;
 }
 
-/** Writes the console of every machine to a file of its own; the files stay. @returns their paths, for an error's text */
+/** Writes the console of every machine to its own file, which stays. @returns the paths, for an error's text */
 export function saveConsoles(machines: readonly WithConsole[]): string {
   const directory = mkdtempSync(join(tmpdir(), 'ramferry-consoles-'));
   const paths = machines.map(({ name, console }) => {
@@ -22,7 +22,7 @@ export function saveConsoles(machines: readonly WithConsole[]): string {
 }
 
 /**
- * Runs it; when it fails, keeps the consoles.
+ * Calls `run`; keeps the consoles when it fails.
  * @throws Error with the message of the failure and the paths
  */
 export async function keepConsoles<T>(machines: readonly WithConsole[], run: () => Promise<T>): Promise<T> {

@@ -1,13 +1,13 @@
 #!/bin/busybox sh
-# The whole user space of the test guest, needing busybox only. It counts on the serial console ten times a second and
-# obeys lines from there, each answered by one line: `answer …` (`machine.ts` is the other side).
-#   echo TEXT         TEXT again
+# The whole user space of the test guest; it needs only busybox. The script counts on the serial console ten times a
+# second. It obeys lines from there and answers each with one line, `answer …` (`machine.ts` sends and reads them).
+#   echo TEXT         repeats TEXT
 #   fill              reads the disk, if there is one, into the page cache
-#   sum               a checksum of the disk or of /seed: the page cache is memory that was migrated
-#   dirty BLOCKS WORK rewrites BLOCKS × 64 KiB every 100 ms, round and round in a file of WORK × 64 KiB
-#   lines BLOCKS WORK the same, but of each page only the last 64 bytes change
-#   still             stops that
-#   check             whether every block of that file is the one written last: `good` or `bad`; `bad` before `still`
+#   sum               prints a checksum of the disk or of /seed, read from the page cache, which was migrated
+#   dirty BLOCKS WORK rewrites BLOCKS × 64 KiB every 100 ms, cyclically in a file of WORK × 64 KiB
+#   lines BLOCKS WORK as `dirty`, but only the last 64 bytes of each page change
+#   still             stops `dirty` and `lines`
+#   check             `good` when every block of that file has its last written contents; else, or before `still`, `bad`
 busybox mkdir -p /proc /mem
 busybox mount -t proc none /proc
 busybox mount -t devtmpfs none /dev
@@ -31,19 +31,19 @@ count() {
   done
 }
 
-# block FROM COUNT: 64 KiB blocks of the source on standard output.
+# block FROM COUNT: writes 64 KiB blocks of the source to standard output.
 block() {
   [ "$2" -eq 0 ] || busybox dd if="$source" bs=65536 skip="$1" count="$2" 2>/dev/null
 }
 
-# Centiseconds since boot, without starting a process.
+# Sets `now` to centiseconds since boot, without starting a process.
 now() {
   read -r up _ </proc/uptime
   now=${up%.*}${up#*.}
 }
 
-# piece ROUND FROM COUNT: what round ROUND writes to these blocks of the file, so that every round differs from the one
-# before: other blocks of the source, or with `lines` the same text with another letter at the end of each page.
+# piece ROUND FROM COUNT: the contents that round ROUND writes to these blocks of the file. Every round differs from the
+# one before: other blocks of the source, or with `lines` the same text with another letter at the end of each page.
 piece() {
   if [ "$mode" = lines ]; then
     letters=ABCDEFGHIJKLMNOPQRSTUVWXY
@@ -54,7 +54,7 @@ piece() {
   fi
 }
 
-# Pages of digits, the last line of each being 63 times Z. The argument is in blocks of 16 pages.
+# Pages of digits; the last line of each page is 63 times Z. The argument is in blocks of 16 pages.
 base() {
   busybox awk -v pages=$(($1 * 16)) 'BEGIN {
     line = "ZZZZZZZZZZZZZZZZZZZZZZZZZZZZZZZZZZZZZZZZZZZZZZZZZZZZZZZZZZZZZZZ"
@@ -78,10 +78,10 @@ dirty() {
     place=$((place + count))
     now
     next=$((next + 10))
-    # A writer that cannot keep its pace does not try to catch up.
+    # A writer that falls behind its pace does not catch up.
     if [ "$next" -le "$now" ]; then next=$now; else busybox sleep "0.$(((next - now) / 10))$(((next - now) % 10))"; fi
   done
-  # Whole or not at all: `still` waits for the file to exist, and `check` reads it at once.
+  # The rename makes the file appear whole: `still` waits for it to exist, and `check` reads it at once.
   echo "$mode $work $place" >/mem/placed
   busybox mv /mem/placed /mem/place
 }
@@ -89,7 +89,7 @@ dirty() {
 check() {
   mode='' work='' place=''
   read -r mode work place </mem/place
-  # A division by zero would end this shell, which is init: the kernel panics.
+  # A division by zero would end this shell. It is init, so the kernel would panic.
   if [ -z "$place" ] || [ "$work" -eq 0 ]; then
     echo "answer bad: /mem/place has no figures"
     return

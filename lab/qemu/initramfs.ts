@@ -1,6 +1,6 @@
-// The test guest's first and only file system: an uncompressed cpio archive ("newc", Documentation/driver-api/
-// early-userspace/buffer-format.rst of the kernel) with busybox, an init script and what the guest shall hold in memory.
-// Pure apart from reading the files that go in.
+// The test guest's only file system: an uncompressed cpio archive ("newc", Documentation/driver-api/
+// early-userspace/buffer-format.rst of the kernel) with busybox, an init script and the data for the guest's memory.
+// Pure apart from reading these files.
 
 import { readdirSync, readFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
@@ -13,7 +13,7 @@ const FILE = 0o100755;
 const DIRECTORY = 0o040755;
 const CHARACTER_DEVICE = 0o020600;
 
-/** In the order in which they must be loaded. */
+/** Kernel modules for a virtio disk, in the order of loading. */
 const DISK_MODULES = [
   'drivers/virtio/virtio_ring.ko',
   'drivers/virtio/virtio.ko',
@@ -23,13 +23,13 @@ const DISK_MODULES = [
   'drivers/block/virtio_blk.ko',
 ];
 
-/** What `findKernel` needs to have found; `modules` may be missing where the guest has no disk. */
+/** The result of `findKernel`. `modules` may be missing when the guest has no disk. */
 export interface Kernel {
   readonly image: string;
   readonly modules: string;
 }
 
-/** The newest small Debian kernel that is installed; undefined when there is none. */
+/** The newest installed Debian kernel of the small flavour; undefined when there is none. */
 export function findKernel(): Kernel | undefined {
   const prefix = 'vmlinuz-';
   const names = readdirSync('/boot').filter(
@@ -41,9 +41,9 @@ export function findKernel(): Kernel | undefined {
 }
 
 export interface InitramfsOptions {
-  /** Contents of /seed, a multiple of 64 KiB: what `sum` and `dirty` read in a guest without a disk. */
+  /** Contents of /seed, a multiple of 64 KiB. `sum` and `dirty` read them in a guest without a disk. */
   readonly seed?: Buffer;
-  /** Load what a virtio disk needs. */
+  /** The kernel whose modules for a virtio disk the guest loads. */
   readonly diskModulesOf?: Kernel;
 }
 
@@ -94,7 +94,7 @@ class Archive {
   }
 }
 
-/** Everything in the archive begins at a multiple of 4. */
+/** Pads to a multiple of 4 bytes, the alignment of the archive's parts. */
 function padded(bytes: Buffer): Buffer {
   return Buffer.concat([bytes, Buffer.alloc(-bytes.length & 3)]);
 }

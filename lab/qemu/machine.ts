@@ -1,5 +1,5 @@
-// One QEMU with the test guest: its process, monitor and serial console. QEMU connects to us, not the other way round:
-// our sockets exist before it starts, so nothing polls. Promises that the process is dead after `dispose`.
+// One QEMU with the test guest: its process, monitor and serial console. QEMU connects to sockets of this process.
+// They exist before QEMU starts, so no code polls. Promises that QEMU has ended after `dispose`.
 
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
@@ -15,7 +15,7 @@ const QEMU = '/usr/bin/qemu-system-x86_64';
 /** Long enough for a boot on a busy machine. */
 const PATIENCE_MS = 120_000;
 
-/** Why live tests cannot run here; false when they can. */
+/** The reason why live tests cannot run on this host; false when they can. */
 export function missingForLive(): string | false {
   for (const program of [QEMU, '/usr/bin/busybox']) {
     try {
@@ -28,9 +28,9 @@ export function missingForLive(): string | false {
 }
 
 export interface MachineOptions {
-  /** Unique in the directory. */
+  /** Name of the machine, unique in the directory. */
   readonly name: string;
-  /** Where sockets may lie. */
+  /** Directory for sockets. */
   readonly directory: string;
   readonly kernel: Kernel;
   /** Path of the initramfs. */
@@ -39,11 +39,11 @@ export interface MachineOptions {
   readonly memoryKiB: number;
   /** Image of a read-only disk. */
   readonly disk?: string | undefined;
-  /** Waits for a migration there, or for `migrate-incoming` when `defer`. */
+  /** Address at which QEMU waits for a migration; `defer`: it waits for `migrate-incoming`. */
   readonly incoming?: string | undefined;
-  /** The network namespace to run in. */
+  /** Network namespace of QEMU. */
   readonly namespace?: string | undefined;
-  /** The file that is the guest's RAM; there is a second monitor then, on which QEMU listens. */
+  /** File that backs the guest's RAM. QEMU then listens on a second monitor. */
   readonly sharedRam?: string | undefined;
 }
 
@@ -61,7 +61,7 @@ export class Machine {
   readonly name: string;
   readonly process: ChildProcess;
   readonly qmp: Qmp;
-  /** The path of the second monitor, where RAM is shared. */
+  /** Path of the second monitor, for a machine with shared RAM. */
   readonly monitor: string;
   #console = '';
   #asked: Promise<unknown> = Promise.resolve();
@@ -82,7 +82,7 @@ export class Machine {
     serial.setEncoding('latin1').on('data', (text: string) => (this.#console += text));
   }
 
-  /** Resolves when QEMU runs, which for a destination means: when it listens. */
+  /** Resolves when QEMU runs. A destination listens then. */
   static async start(options: MachineOptions): Promise<Machine> {
     if (options.memoryKiB % 256 === 0) throw new Error('the guest must not have a multiple of 256 KiB');
     const path = (what: string): string => join(options.directory, `${options.name}.${what}`);
@@ -119,12 +119,12 @@ export class Machine {
     }
   }
 
-  /** Everything that came from the serial console. */
+  /** All output of the serial console so far. */
   get console(): string {
     return this.#console;
   }
 
-  /** Resolves with the match as soon as the console from `from` on has the pattern. */
+  /** Resolves with the first match in the console's output from position `from`. */
   async says(pattern: RegExp, from = 0): Promise<RegExpExecArray> {
     const deadline = AbortSignal.timeout(PATIENCE_MS);
     for (;;) {
@@ -139,7 +139,7 @@ export class Machine {
     }
   }
 
-  /** The guest's answer to a line; one question at a time. */
+  /** Sends a line to the guest and resolves with its answer. Only one request may be open at a time. */
   ask(line: string): Promise<string> {
     const answer = this.#asked.then(async () => {
       const from = this.#console.length;

@@ -1,5 +1,5 @@
-// A QEMU with two NUMA nodes, each of them a memory backend of its own, and no guest but the firmware: enough to see which
-// file arrives where. Listens on two monitors: one for ramferry, one for the test. Can run in a chroot of its own.
+// A QEMU with two NUMA nodes, each with its own memory backend. It runs only firmware, which is enough to test the
+// mapping of files to nodes. It has two monitors: one for ramferry, one for the test. It can run in its own chroot.
 
 import { spawn, spawnSync, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
@@ -17,29 +17,29 @@ const POLL_MS = 20;
 /** QEMU opens its monitors within a second; a busy machine takes longer. */
 const PATIENCE_MS = 60_000;
 
-/** Why machines cannot have a chroot here; false when they can. */
+/** The reason why machines cannot run in a chroot on this host; false when they can. */
 export function missingForChroot(): string | false {
   if (process.getuid?.() !== 0) return 'only root may chroot';
   return spawnSync('unshare', ['--mount', 'true']).status === 0 ? false : 'unshare --mount is not permitted';
 }
 
 export interface NumaOptions {
-  /** Unique in the directory. */
+  /** Name of the machine, unique in the directory. */
   readonly name: string;
-  /** Where sockets may lie. */
+  /** Directory for sockets. */
   readonly directory: string;
   /** `-object` of each backend, without id and size. */
   readonly backends: readonly [string, string];
   /** Ids of the backends; the first belongs to node 0. */
   readonly ids?: readonly [string, string];
   readonly incoming?: boolean;
-  /** Run in a root directory with a /dev/shm of its own, in which these files are made. */
+  /** Runs QEMU in a chroot with its own /dev/shm, which holds these files. */
   readonly chroot?: readonly string[];
 }
 
 export class NumaMachine {
   readonly process: ChildProcess;
-  /** The path of ramferry's monitor. */
+  /** Path of ramferry's monitor. */
   readonly monitor: string;
   readonly qmp: Qmp;
 
@@ -51,7 +51,7 @@ export class NumaMachine {
 
   static async start(options: NumaOptions): Promise<NumaMachine> {
     const { name, directory, chroot } = options;
-    // In the chroot the directory of the sockets has another path.
+    // Inside the chroot, the directory of the sockets is mounted at another path.
     const [command, args] =
       chroot === undefined
         ? [QEMU, qemuArguments(options, directory)]
@@ -114,7 +114,7 @@ function qemuArguments(options: NumaOptions, directory: string): string[] {
   return incoming ? [...args, '-incoming', 'defer'] : args;
 }
 
-/** Everything as it is here, but another /dev/shm, and the directory of the sockets at /mnt. Ends with the process. */
+/** A chroot like the host's root, but with its own /dev/shm and the sockets' directory at /mnt. Ends with the process. */
 function rooted(
   { name, directory }: NumaOptions,
   files: readonly string[],

@@ -1,5 +1,5 @@
-// A client of the QEMU Machine Protocol: commands, their results, and events with the time at which they came by our own
-// clock, so that events of two QEMUs can be compared. Knows nothing of migration.
+// A client of the QEMU Machine Protocol: commands, their results, and events. Each event has its time of arrival on this
+// process's clock, so that events of two QEMUs can be compared. Knows nothing of migration.
 
 import type { Socket } from 'node:net';
 import { createInterface } from 'node:readline';
@@ -8,7 +8,7 @@ export interface QmpEvent {
   readonly name: string;
   /** performance.now() when the event arrived. */
   readonly at: number;
-  /** Milliseconds on the host's clock when it happened, as QEMU says it. */
+  /** QEMU's own time stamp of the event: milliseconds on the host's clock. */
   readonly happened: number;
 }
 
@@ -35,7 +35,7 @@ export class Qmp {
   /** All events so far, oldest first. */
   readonly events: QmpEvent[] = [];
 
-  /** Takes the connected socket of a monitor that has not been greeted yet. */
+  /** @param socket connected socket of a monitor, before the greeting */
   constructor(socket: Socket) {
     this.#socket = socket;
     let greeted: () => void;
@@ -46,14 +46,14 @@ export class Qmp {
       else this.#take(message);
     });
     lines.on('error', () => undefined);
-    // A QEMU that was killed resets the connection: `close` says the same.
+    // A killed QEMU resets the connection. `close` reports the same.
     socket.on('error', () => undefined);
     socket.on('close', () => this.#close());
     this.#ready = greeting.then(() => this.#send('qmp_capabilities')).then(() => undefined);
     this.#ready.catch(() => undefined);
   }
 
-  /** Rejects with QEMU's own words, or when QEMU goes away before it has answered. */
+  /** Rejects with QEMU's error text, or when QEMU ends before it has answered. */
   async execute<Result = unknown>(
     command: string,
     args?: Readonly<Record<string, unknown>>,
@@ -62,7 +62,7 @@ export class Qmp {
     return (await this.#send(command, args)) as Result;
   }
 
-  /** Resolves with the first event of that name since `from` (an index into `events`), also when it was long ago. */
+  /** Resolves with the first event of this name from index `from` of `events`, past events included. */
   async event(name: string, from = 0): Promise<QmpEvent> {
     for (;;) {
       const found = this.events.slice(from).find((event) => event.name === name);

@@ -1,5 +1,5 @@
-// A wire-tap: a unix socket that passes one connection on to another unix socket, both ways, and takes the checksum of
-// what went past. What two taps saw is the proof that the program between them changed nothing.
+// A tap: a unix socket that relays one connection to another unix socket in both directions, and hashes the bytes.
+// Equal hashes of two taps prove that the program between them has changed nothing.
 
 import { createHash } from 'node:crypto';
 import { once } from 'node:events';
@@ -7,7 +7,7 @@ import net, { type Socket } from 'node:net';
 import { Transform, type TransformCallback } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 
-/** What went past in one direction. */
+/** Length and hash of the bytes in one direction. */
 export interface Seen {
   readonly bytes: number;
   readonly sha256: string;
@@ -39,7 +39,7 @@ export class Tap {
 
 async function passOn(from: Socket, target: string): Promise<{ forward: Seen; backward: Seen }> {
   const to = net.connect({ path: target, allowHalfOpen: true });
-  // Both directions are one connection: when either breaks, both are over.
+  // Both directions belong to one connection, so both end when either breaks.
   const [forward, backward] = await Promise.all([copy(from, to), copy(to, from)]);
   from.destroy();
   to.destroy();
@@ -51,7 +51,7 @@ async function copy(from: Socket, to: Socket): Promise<Seen> {
   try {
     await pipeline(from, meter, to);
   } catch {
-    // What was seen until then counts; QEMU resets return paths when it quits.
+    // The bytes before a reset count, since QEMU resets return paths when it quits.
   }
   return meter.seen();
 }

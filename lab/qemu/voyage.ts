@@ -2,7 +2,7 @@
 //
 //   source ─ unix ─(tap)─ send ─ tcp ─ receive ─(tap)─ unix ─ destination
 //
-// Resolves with what can be said about it; whether that is good is the caller's business.
+// Resolves with the measurements. The caller judges them.
 
 import { join } from 'node:path';
 
@@ -11,15 +11,15 @@ import { Ferry, type FerryEnd } from '../ferry.js';
 import type { Machine } from './machine.js';
 import { Tap, type Seen } from './tap.js';
 
-/** Far above any link: what limits is the link, and its back-pressure reaches QEMU. */
+/** Bytes a second, above the rate of any link, so that the link's back-pressure limits QEMU. */
 export const UNLIMITED_BANDWIDTH = 100_000_000_000;
 
 export interface VoyageOptions {
   readonly directory: string;
-  /** Unique in the directory. */
+  /** Name of the migration, unique in the directory. */
   readonly name: string;
   readonly source: Machine;
-  /** Starts the destination, which is to listen at this address. */
+  /** Starts the destination. @param incoming address at which it must listen */
   readonly startDestination: (incoming: string) => Promise<Machine>;
   /** Capability `return-path`, on both sides. */
   readonly returnPath: boolean;
@@ -31,17 +31,17 @@ export interface Voyage {
   readonly destination: Machine;
   readonly send: FerryEnd;
   readonly receive: FerryEnd;
-  /** At the source and at the destination: what the stream and the return path looked like. */
+  /** Length and hash of the stream and of the return path, at the source and at the destination. */
   readonly before: { readonly forward: Seen; readonly backward: Seen };
   readonly after: { readonly forward: Seen; readonly backward: Seen };
   /** Milliseconds from the source's STOP to the destination's RESUME. */
   readonly downtime: number;
 }
 
-/** A transfer that takes longer hangs; the ends then say where. */
+/** A transfer that takes longer hangs. Both ends' output then shows where. */
 const DEADLINE_MS = 120_000;
 
-/** Afterwards the source is paused (`postmigrate`) and the guest runs at the destination. */
+/** Migrates the guest. Afterwards the source is paused (`postmigrate`) and the guest runs at the destination. */
 export async function voyage(options: VoyageOptions): Promise<Voyage> {
   const destination = await options.startDestination(`unix:${pathOf(options, 'in')}`);
   return keepConsoles([options.source, destination], () => sail(options, destination));

@@ -1,4 +1,4 @@
-// The far side of a save: takes the bytes of the link at the speed that a test sets.
+// The far end of a save: reads the bytes of the link at the speed that a test sets.
 
 import type { ByteSink, ByteSource } from '../../src/io/bytes.js';
 
@@ -12,7 +12,7 @@ export class Collector {
   #resume: () => void = () => undefined;
   #wake: () => void = () => undefined;
 
-  /** @param before is awaited before each read */
+  /** @param before awaited before each read */
   constructor(
     source: ByteSource,
     { piece = 64 * 1024, before }: { piece?: number; before?: () => Promise<void> | undefined } = {},
@@ -44,7 +44,7 @@ export class Collector {
     this.#paused = undefined;
   }
 
-  /** Resolves when so many bytes have come. */
+  /** Resolves when `length` bytes have arrived. */
   async has(length: number): Promise<void> {
     while (this.length < length) await new Promise<void>((resolve) => (this.#wake = resolve));
   }
@@ -60,7 +60,7 @@ export class Collector {
   }
 }
 
-/** Writes everything in pieces; stops without an error when the reader is gone. */
+/** Writes all bytes in pieces; stops without an error when the reader has closed. */
 export async function feed(sink: ByteSink, bytes: Uint8Array, piece = 64 * 1024): Promise<void> {
   for (let at = 0; at < bytes.length; at += piece) {
     try {

@@ -1,5 +1,5 @@
-// A stand-in for emu-manager and its emulators, in a process of its own: it says and awaits what the real one does, and
-// moves a stream with blocking reads and writes, as xenguest does. FAKE_EMU in the environment says how.
+// A stand-in for emu-manager and its emulators, in its own process. It sends and awaits the real one's messages, and
+// moves a stream with blocking reads and writes, as xenguest does. FAKE_EMU in the environment describes the scenario.
 import { type ChildProcess, spawn } from 'node:child_process';
 import fs from 'node:fs';
 import net from 'node:net';
@@ -7,42 +7,42 @@ import { promisify } from 'node:util';
 import { LibxcRecords } from '../../src/grammar/xen/libxc-records.js';
 
 export interface FakeScenario {
-  /** Save: what the emulators write. Restore: where what they read is put. */
+  /** Save: file of the bytes that the emulators write. Restore: file for the bytes that they read. */
   readonly memory?: string;
   readonly vgpu?: string;
-  /** Restore: bytes of the vGPU's stream. */
+  /** Restore: length of the vGPU's stream. */
   readonly vgpuBytes?: number;
-  /** Save: bytes that xenguest writes behind its END. */
+  /** Save: number of bytes that xenguest writes behind its END. */
   readonly surplus?: number;
-  /** Save: say `result:` without having written END. */
+  /** Save: sends `result:` without having written END. */
   readonly early?: boolean;
-  /** Dies by SIGKILL when so many bytes of memory have passed. */
+  /** Ends by SIGKILL after this many bytes of memory. */
   readonly dieAt?: number;
-  /** Fails with an `error:` line when so many bytes have passed. */
+  /** Fails with an `error:` line after this many bytes. */
   readonly failAt?: number;
-  /** Closes the memory descriptor when so many bytes have passed, and says and does nothing about it. */
+  /** Closes the memory descriptor after this many bytes, without a message. */
   readonly closeAt?: number;
-  /** Moves no more after so many bytes. */
+  /** Stops moving bytes after this many. */
   readonly stallAt?: number;
-  /** After the last result: stays, with all descriptors open, until the command `leave`. */
+  /** After the last result: runs on with all descriptors open until the command `leave`. */
   readonly lingers?: boolean;
-  /** Takes no notice of `abort` and of the end of the channel for a while. */
+  /** Ignores `abort` and the end of the channel for DEAF_MS. */
   readonly deaf?: boolean;
-  /** xenguest is a process of its own that needs so many milliseconds to end; emu-manager ends after it. */
+  /** xenguest is its own process, which takes this many milliseconds to end; emu-manager ends after it. */
   readonly xenguestEnds?: number;
-  /** After an `error:` line: ends only when the control channel has ended, as while it waits for xenguest. */
+  /** After an `error:` line: ends only with the control channel, as emu-manager does while it waits for xenguest. */
   readonly errorLingers?: boolean;
-  /** Save: says this right before the result. */
+  /** Save: a line that it sends right before the result. */
   readonly chatter?: string;
-  /** Save: `error:` right behind `prepare:vgpu`, as when the answer comes too late. */
+  /** Save: sends `error:` right behind `prepare:vgpu`, as after a late answer. */
   readonly impatient?: boolean;
-  /** File for the arguments, one a line, and every command that came. */
+  /** File for the arguments, one a line, and every command received. */
   readonly notes: string;
 }
 
 const scenario = JSON.parse(process.env['FAKE_EMU'] ?? '{}') as FakeScenario;
 const PIECE = 256 * 1024;
-/** Longer than any front waits for its emu-manager; then nothing of a test stays behind. */
+/** Longer than any front waits for its emu-manager. The process then ends, so no test leaves it behind. */
 const DEAF_MS = 30_000;
 const NO_RECORD_MATTERS = {
   full: false,
@@ -79,12 +79,12 @@ const out = Number(option('controloutfd'));
 const dm = option('dm');
 const vgpuFd = dm === undefined ? undefined : Number(dm.split(':')[1]);
 
-// Commands.
+// Commands received.
 const commands: string[] = [];
 let awaited: (() => void) | undefined;
 let stopping = false;
 let stopStatus: 0 | 2 = 0;
-/** An `error:` line has been said. */
+/** Whether an `error:` line has been sent. */
 let failed = false;
 const input = new net.Socket({ fd: Number(option('controlinfd')), readable: true, writable: false });
 let pending = '';
@@ -107,8 +107,8 @@ input.on('end', () => {
 input.on('error', () => stop(2));
 
 /**
- * Every emulator is told to stop; one that sits in a read or write costs a minute.
- * @param status 0: by `abort`, which is obeyed without a word; 2: the end of the channel is an error
+ * Tells every emulator to stop. An emulator that blocks in a read or write delays this by a minute.
+ * @param status 0: stopped by `abort`, without a message; 2: the end of the channel, which is an error
  */
 function stop(status: 0 | 2): void {
   if (stopping) return;
@@ -125,7 +125,7 @@ function stop(status: 0 | 2): void {
   }, 60_000);
 }
 
-/** No emulator moves anything any more: the last words come when all have gone. */
+/** Called when no emulator moves bytes any more. The last messages follow the end of all emulators. */
 function stopped(): void {
   const end = (): never => {
     if (stopStatus !== 0) say('error:Broken pipe');
@@ -138,7 +138,7 @@ function stopped(): void {
   }
 }
 
-/** It has the memory's descriptor, and takes its time when it is told to quit. */
+/** Starts xenguest, which holds the memory's descriptor. @param milliseconds time from `quit` to its end */
 function startXenguest(milliseconds: number): ChildProcess {
   const script = 'echo "xenguest $$" >>"$1"; read -r line; sleep "$2"; echo "xenguest gone" >>"$1"';
   const words = ['-c', script, 'xenguest', scenario.notes, String(milliseconds / 1000)];
@@ -158,19 +158,19 @@ function say(line: string): void {
   fs.writeSync(out, `${line}\n`);
 }
 
-/** xenguest's own failure takes its way through another process. */
-function report(): Promise<void> {
+/** Waits 200 ms, since xenguest's failure reaches emu-manager through another process. */
+function reportDelay(): Promise<void> {
   return new Promise((resolve) => setTimeout(resolve, 200));
 }
 
-/** One blocking system call on another thread, as in another process. */
+/** Runs one blocking system call on another thread, as if in another process. */
 async function move<T>(call: Promise<T>): Promise<T> {
   moving = true;
   try {
     return await call;
   } catch (thrown) {
     noted(`stream error ${(thrown as NodeJS.ErrnoException).code ?? ''}`);
-    await report();
+    await reportDelay();
     if (!stopping) {
       say('error:xenguest failed');
       process.exit(2);
@@ -247,7 +247,7 @@ async function save(): Promise<void> {
   await leave();
 }
 
-/** xenguest is told to quit after the result, and only then do its descriptors close. */
+/** Tells xenguest to quit after the result. Its descriptors close only then. */
 async function leave(): Promise<void> {
   if (scenario.lingers === true) await command('leave');
   process.exit(0);
@@ -263,7 +263,7 @@ async function restore(): Promise<void> {
     const room = Math.min(records.certainBytes - filled, buffer.length - filled);
     const { bytesRead } = await move(read(memoryFd, buffer, filled, room, null));
     if (bytesRead === 0) {
-      await report();
+      await reportDelay();
       say('error:xenguest: unexpected end of file');
       process.exit(2);
     }

@@ -12,7 +12,7 @@ import { Collector, feed } from './collector.js';
 export type Transport = 'socket' | 'pipe' | 'file';
 export const TRANSPORTS: readonly Transport[] = ['socket', 'pipe', 'file'];
 
-/** What came over; for a file, what lies in it. */
+/** The bytes that arrived over the transport, or the contents of the file. */
 export interface Arrivals {
   readonly ended: Promise<void>;
   bytes(): Buffer;
@@ -21,12 +21,12 @@ export interface Arrivals {
 
 const links: SocketLink[] = [];
 
-/** Nothing of a test that failed half-way keeps the process. */
+/** Closes all links, so that those of a failed test do not keep the process alive. */
 export function closeLinks(): void {
   for (const link of links.splice(0)) link.fail(new RamferryError('ERR_LINK_CLOSED', 'the test is over'));
 }
 
-/** Closed together with all links of streams. */
+/** Opens a link on a descriptor. closeLinks() closes it. */
 export function linkOf(fd: number, pipe: boolean, readable: boolean, writable: boolean): SocketLink {
   const link = socketLinkOfDescriptor(fd, { label: 'the far end', pipe, readable, writable, ioTimeout: 0 });
   links.push(link);
@@ -42,7 +42,7 @@ export class Stream {
   readonly #path: string;
   #link: SocketLink | undefined;
 
-  /** @param path of the regular file */
+  /** @param path path of the regular file, for transport `file` */
   constructor(transport: Transport, saving: boolean, path: string) {
     this.transport = transport;
     this.#saving = saving;
@@ -62,7 +62,7 @@ export class Stream {
     }
   }
 
-  /** The network's side, with an open file description of its own. */
+  /** Opens the far end, which has its own open file description. */
   #open(): SocketLink {
     const socket = this.transport === 'socket';
     this.#link ??= linkOf(this.far, !socket, socket || this.#saving, socket || !this.#saving);
@@ -82,7 +82,7 @@ export class Stream {
     return libc()?.unread(this.#saving ? this.far : this.fd) ?? 0;
   }
 
-  /** Lets a socket hold no more than a pipe does. */
+  /** Limits a socket's buffer to about that of a pipe. */
   narrow(): void {
     // asm-generic/socket.h
     const [SOL_SOCKET, SO_SNDBUF] = [1, 7];
@@ -98,18 +98,18 @@ export class Stream {
     };
   }
 
-  /** Lets bytes come; they stay when the reader has gone. */
+  /** Sends bytes to the near end; stops without an error when the reader has closed. */
   async feed(bytes: Uint8Array): Promise<void> {
     if (this.transport === 'file') fs.appendFileSync(this.#path, bytes);
     else await feed(this.sink, bytes);
   }
 
-  /** Nothing more will come. */
+  /** Ends the stream at the far end. */
   async end(): Promise<void> {
     if (this.transport !== 'file') await this.sink.finish();
   }
 
-  /** Both ends. */
+  /** Closes both ends. */
   close(): void {
     fs.closeSync(this.fd);
     if (this.#link !== undefined) this.#link.fail(new RamferryError('ERR_LINK_CLOSED', 'closed by the test'));

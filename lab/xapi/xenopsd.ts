@@ -1,5 +1,5 @@
-// A stand-in for xenopsd: it starts the front as xenopsd starts emu-manager, with blocking descriptors that both share,
-// writes and reads its own headers on the stream, and answers the control channel.
+// A stand-in for xenopsd. It starts the front as xenopsd starts emu-manager, with blocking descriptors that both share.
+// It writes and reads its own headers on the stream, and answers the control channel.
 import assert from 'node:assert/strict';
 import { type ChildProcess, spawn } from 'node:child_process';
 import fs from 'node:fs';
@@ -19,7 +19,7 @@ const FAKE = path.join(import.meta.dirname, 'fake-emu-manager.js');
 const read = promisify(fs.read);
 const write = promisify(fs.write);
 
-/** suspend_image.ml: headers of a type and a length. */
+/** A header of xenopsd's stream, a type and a length (suspend_image.ml). */
 export function header(type: number, length = 0): Buffer {
   const bytes = Buffer.alloc(16);
   bytes.writeBigUInt64LE(BigInt(type), 0);
@@ -30,13 +30,13 @@ export const LIBXC_HEADER = header(0x00f0);
 export const DEMU_HEADER = header(0x0f10);
 export const END_HEADER = header(0xffff);
 
-/** A private directory with the stand-in for emu-manager as a program without arguments. */
+/** A temporary directory with the stand-in for emu-manager as a program without arguments. */
 export class Workshop {
   readonly directory: string;
   readonly emuManager: string;
   #files = 0;
 
-  /** @param script instead of the stand-in that FakeScenario describes */
+  /** @param script replaces the stand-in that FakeScenario describes */
   constructor(
     script = `#!/bin/sh\nexec '${process.execPath}' '${FAKE}' "$@"\n`,
     directory = path.join(os.tmpdir(), 'ramferry-emu-'),
@@ -52,7 +52,7 @@ export class Workshop {
     return name;
   }
 
-  /** Also of tests that failed half-way: nothing stays behind, and nothing keeps the test process. */
+  /** Removes everything, also after a failed test, so that nothing keeps the test process alive. */
   remove(): void {
     for (const process of processes.splice(0)) process.kill('SIGKILL');
     closeLinks();
@@ -75,32 +75,32 @@ export interface FrontOptions {
   readonly mode: 'hvm_save' | 'save' | 'hvm_restore' | 'restore';
   readonly fd: number;
   readonly scenario: Partial<FakeScenario>;
-  /** More arguments for emu-manager. */
+  /** Further arguments for emu-manager. */
   readonly args?: readonly string[];
   /** Options of the front. */
   readonly options?: readonly string[];
   /** Descriptors that keep their numbers in the front. */
   readonly share?: readonly number[];
-  /** Start this instead of the front. */
+  /** Program to start instead of the front. */
   readonly program?: string;
-  /** More environment. */
+  /** Further environment variables. */
   readonly env?: Readonly<Record<string, string>>;
-  /** What the front logs to, instead of a file alone. */
+  /** The front's logging options, instead of a file alone. */
   readonly logging?: readonly string[];
 }
 
 const CONTROL_IN = 3;
 const CONTROL_OUT = 4;
-/** The number that the stream has in the front. */
+/** Descriptor number of the stream in the front. */
 export const STREAM = 5;
 
-/** One front, started and talked to as xenopsd does. */
+/** One front, started and controlled as by xenopsd. */
 export class Xenopsd {
   readonly notes: string;
   readonly logFile: string;
   readonly process: ChildProcess;
   readonly ended: Promise<{ status: number | null; signal: string | null }>;
-  /** Every line that came, in order. */
+  /** Every received line, in order. */
   readonly heard: string[] = [];
   readonly fd: number;
   readonly #commands: ByteSink;
@@ -162,25 +162,25 @@ export class Xenopsd {
     this.#wake();
   }
 
-  /** The next line; undefined when the channel has ended. */
+  /** The next received line; undefined when the channel has ended. */
   async hear(): Promise<string | undefined> {
     while (this.heard.length <= this.#unread) {
       if (this.#silent) return undefined;
       await new Promise<void>((resolve) => (this.#wake = resolve));
     }
-    // xenopsd may use its stream whenever it hears something: the flags must be right each time.
+    // xenopsd may use its stream after every line, so the descriptor's flags must be right each time.
     this.checkFlags();
     return this.heard[this.#unread++];
   }
 
-  /** The next line that is no progress. */
+  /** The next line that is not a progress line. */
   async hearNews(): Promise<string | undefined> {
     let line = await this.hear();
     while (line?.startsWith('info:\\b') === true) line = await this.hear();
     return line;
   }
 
-  /** The next line that is no progress must be this one. */
+  /** Asserts that the next line, progress lines skipped, is `line`. */
   async expect(line: string): Promise<void> {
     const next = await this.hearNews();
     if (next !== line) this.explain(`expected ${line}, heard ${next ?? 'the end of the channel'}`);
@@ -201,7 +201,7 @@ export class Xenopsd {
     await this.#commands.finish();
   }
 
-  /** Blocking, as xenopsd writes; on a thread, so that the other end can be read meanwhile. */
+  /** Writes with blocking calls, as xenopsd does; on another thread, so that this one can read the far end. */
   async writeToStream(bytes: Uint8Array): Promise<void> {
     for (let at = 0; at < bytes.length;) {
       at += (await write(this.fd, bytes, at, bytes.length - at, null)).bytesWritten;
@@ -222,7 +222,7 @@ export class Xenopsd {
     assert.equal(flagsOf(this.fd), this.#flags, 'the flags of the shared description');
   }
 
-  /** What the stand-in for emu-manager wrote down. */
+  /** The notes of the stand-in for emu-manager. */
   noted(what = ''): string[] {
     return fs
       .readFileSync(this.notes, 'utf8')
@@ -230,7 +230,7 @@ export class Xenopsd {
       .filter((line) => line.startsWith(what) && line !== '');
   }
 
-  /** Waits until the stand-in for emu-manager has written this down; it may be slower than the front. */
+  /** Waits until the stand-in for emu-manager has noted `what`; it may be slower than the front. */
   async until(what: string): Promise<void> {
     while (this.noted(what).length === 0) await sleep(5);
   }
@@ -241,7 +241,7 @@ export class Xenopsd {
     return status;
   }
 
-  /** The answers of a save, up to the result; writes xenopsd's headers where it has to. */
+  /** Answers the front's messages of a save up to the result, and writes xenopsd's headers. */
   async save(live: boolean, vgpu = false): Promise<void> {
     const suspended = async (): Promise<void> => {
       await this.expect('suspend:');
