@@ -1,5 +1,5 @@
-// Checks the order of the chunks of a native stream. Each chunk comes once, at most the reorder window ahead of its turn,
-// and at the offset in the decoded stream that follows from its number. Stores one length for each chunk ahead of its turn.
+// Checks the order of the chunks of a native stream. Each chunk arrives once, at most the reorder window ahead of its turn.
+// Its offset must be the sum of the decoded lengths before it. Stores one length for each chunk ahead of its turn.
 
 import type { ChunkHeader } from '../chunk/record.js';
 import { RamferryError } from '../errors.js';
@@ -7,7 +7,7 @@ import type { ArrivedChunk } from './inlet.js';
 
 /**
  * @param claimed the chunk's offset in the decoded stream, from its header
- * @param decodedBytes of everything before it
+ * @param decodedBytes decoded bytes of all chunks before it
  * @throws ERR_STREAM_ORDER when the two differ
  */
 export function checkContinues(
@@ -25,18 +25,18 @@ export function checkContinues(
 
 export class ChunkOrder {
   readonly #window: number;
-  /** Lowest sequence number that has not come, and the decoded bytes before it. */
+  /** The lowest sequence number that has not arrived, and the decoded bytes before it. */
   #expected = 0;
   #expectedOffset = 0;
-  /** Decoded lengths of the chunks that are ahead of their turn, by sequence number. */
+  /** Decoded lengths of the chunks that arrived ahead of their turn, by sequence number. */
   readonly #ahead = new Map<number, number>();
 
-  /** @param window as the stream's header says; 1 = strictly in order */
+  /** @param window the reorder window in the stream's header, in chunks; 1 = strictly in order */
   constructor(window: number) {
     this.#window = window;
   }
 
-  /** Takes the next chunk's header. @throws ERR_STREAM_ORDER */
+  /** Checks the header of the chunk that arrives next. @throws ERR_STREAM_ORDER */
   accept({ sequence, offset, needs, decodedLength }: ChunkHeader): void {
     const wrong = (what: string): RamferryError =>
       new RamferryError('ERR_STREAM_ORDER', what, {

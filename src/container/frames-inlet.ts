@@ -1,6 +1,6 @@
-// The receiving side of method `stream`: standard frames. Frames with stated lengths (ramferry's, pzstd's) are chunks for the
-// workers. Other frames (zstd, lz4, gzip, pigz) are decoded here, in order, in bounded memory.
-// A ramferry stream must end with matching totals; any other stream ends as unverified.
+// The receiving side of method `stream`: standard frames. Frames with stated lengths (ramferry's, pzstd's) become chunks for
+// the workers. The inlet decodes all other frames (zstd, lz4, gzip, pigz) itself, in order and in bounded memory.
+// A ramferry stream must end with matching totals. Any other stream ends as unverified.
 
 import { Buffer } from 'node:buffer';
 
@@ -32,7 +32,7 @@ type Chunk = Extract<FrameUnit, { kind: 'chunk' }>;
 type Totals = Parameters<TotalsDigest['verify']>[0];
 
 export interface FramesInput extends InletInput {
-  /** Largest window, in bytes, of a frame that is decoded here. */
+  /** Largest window, in bytes, of a frame that the inlet decodes itself. */
   readonly maxWindow: number;
   /** Forces a zstd binding; empty for the best one installed. */
   readonly zstdBinding: string;
@@ -58,14 +58,14 @@ export class FramesInlet implements Inlet {
   }
 
   async read(arrivals: Arrivals): Promise<void> {
-    const layout = await this.#layout();
+    const layout = await this.#detectLayout();
     if (layout.layout === 'units') {
-      if (!(await this.#units(layout, arrivals))) return;
-      // The decoder takes the memory that the chunks had.
+      if (!(await this.#readUnits(layout, arrivals))) return;
+      // The memory limit covers either the slots or the decoder: the slots are freed first.
       await arrivals.settle();
     }
     try {
-      await this.#foreign(arrivals);
+      await this.#decodeForeign(arrivals);
     } catch (thrown) {
       throw toRamferryError(thrown, 'ERR_STREAM_CODEC');
     }
@@ -102,7 +102,7 @@ export class FramesInlet implements Inlet {
     this.#effort.decoded(decodedLength);
   }
 
-  async #layout(): Promise<FrameLayout> {
+  async #detectLayout(): Promise<FrameLayout> {
     const ahead = this.#ahead;
     for (;;) {
       const layout = detectLayout(ahead.bytes, ahead.atEnd);
@@ -111,8 +111,8 @@ export class FramesInlet implements Inlet {
     }
   }
 
-  /** Decodes from here to the end of the stream. */
-  async #foreign(arrivals: Arrivals): Promise<void> {
+  /** Decodes foreign frames from the current offset to the end of the stream. */
+  async #decodeForeign(arrivals: Arrivals): Promise<void> {
     const ahead = this.#ahead;
     const { zstdBinding, maxWindow } = this.#input;
     const decoder = new StreamDecoder({
@@ -137,8 +137,8 @@ export class FramesInlet implements Inlet {
     }
   }
 
-  /** @returns whether the rest of the stream must be decoded here */
-  async #units(layout: Units, arrivals: Arrivals): Promise<boolean> {
+  /** @returns true when the rest of the stream has no units, so that the inlet must decode it */
+  async #readUnits(layout: Units, arrivals: Arrivals): Promise<boolean> {
     const ahead = this.#ahead;
     const splitter = new FrameSplitter(layout);
     for (;;) {
@@ -153,10 +153,10 @@ export class FramesInlet implements Inlet {
       }
       if (unit.kind === 'rest') return true;
       if (unit.kind === 'chunk') {
-        if (!(await this.#chunk(layout, unit, arrivals))) return true;
+        if (!(await this.#readChunk(layout, unit, arrivals))) return true;
       } else {
         if (unit.kind === 'announcement') this.#maxDecoded = unit.maxDecoded;
-        else await this.#statesTotals(layout, unit.totals, arrivals);
+        else await this.#reportTotals(layout, unit.totals, arrivals);
         await ahead.move(Buffer.alloc(unit.length));
       }
       arrivals.taken(unit.length);
@@ -164,13 +164,13 @@ export class FramesInlet implements Inlet {
   }
 
   /**
-   * @returns false when a foreign frame does not fit the slots. The stream is then decoded here from this frame on, which
+   * @returns false when a foreign frame does not fit the slots. The inlet then decodes the stream from this frame on. That
    *   needs memory for the frame's window only.
    */
-  async #chunk(layout: Units, unit: Chunk, arrivals: Arrivals): Promise<boolean> {
+  async #readChunk(layout: Units, unit: Chunk, arrivals: Arrivals): Promise<boolean> {
     const { offset, length, sequence, decodedBound } = unit;
     if (!layout.announced) this.#effort.item(offset);
-    const slots = this.#open(layout, decodedBound, arrivals);
+    const slots = this.#openSlots(layout, decodedBound, arrivals);
     if (slots === undefined) return false;
     if (decodedBound > slots.output || length > slots.input) {
       if (!layout.announced) return false;
@@ -183,9 +183,9 @@ export class FramesInlet implements Inlet {
     return true;
   }
 
-  async #statesTotals(layout: Units, totals: Totals, arrivals: Arrivals): Promise<void> {
+  async #reportTotals(layout: Units, totals: Totals, arrivals: Arrivals): Promise<void> {
     // An announcement above the limits is an error even when no chunk follows it.
-    this.#open(layout, PAGE_BYTES, arrivals);
+    this.#openSlots(layout, PAGE_BYTES, arrivals);
     this.#totals = totals;
     await arrivals.totals();
   }
@@ -195,7 +195,7 @@ export class FramesInlet implements Inlet {
    * @returns undefined when a foreign stream does not fit the memory limit
    * @throws ERR_STREAM_LIMIT when a ramferry stream does not fit the memory limit
    */
-  #open({ format, announced }: Units, decodedBound: number, arrivals: Arrivals): SlotSizes | undefined {
+  #openSlots({ format, announced }: Units, decodedBound: number, arrivals: Arrivals): SlotSizes | undefined {
     if (this.#slots !== undefined) return this.#slots;
     const maxChunk = Math.max(this.#maxDecoded ?? decodedBound, decodedBound);
     this.#slots = arrivals.open({

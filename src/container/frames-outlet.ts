@@ -20,7 +20,7 @@ export class FramesOutlet implements Outlet {
   readonly #maxChunk: number;
   readonly #digest = new TotalsDigest();
 
-  /** @param codec names the frame format too: frame formats and codecs have the same names */
+  /** @param codec also the name of the frame format: frame formats and codecs have the same names */
   constructor(codec: Exclude<CodecName, 'none'>, maxChunk: number) {
     this.#format = codec;
     this.#maxChunk = maxChunk;

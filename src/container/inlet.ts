@@ -1,4 +1,4 @@
-// Interface of an inlet: the parser of one container. It reads the source and hands on its findings in stream order.
+// Interface of an inlet: the parser of one container. An inlet reads the source and reports its findings in stream order.
 // Each transfer has one inlet, on the main thread; it mirrors `Outlet`. An inlet knows no thread, slot pool or output.
 
 import type { Buffer } from 'node:buffer';
@@ -11,33 +11,33 @@ import type { Task } from '../slot/job.js';
 import type { SlotViews } from '../slot/layout.js';
 import type { StreamSums } from './sums.js';
 
-/** What an inlet reads. */
+/** The input of an inlet. */
 export interface InletInput {
   readonly source: ByteSource;
   /** Bytes of the source that were read to recognise the stream. */
   readonly head: Uint8Array;
-  /** Milliseconds that the source may take in the middle of a record; 0 = no limit. */
+  /** Milliseconds without a byte in the middle of a record after which the read fails; 0 = no limit. */
   readonly ioTimeout: number;
   /**
-   * Another reader continues where this stream ends: not one byte beyond the end is read, and a stream whose end cannot be
-   * told is refused.
+   * Another reader continues on the source where this stream ends. The inlet reads no byte beyond the end, and refuses a
+   * stream whose end it cannot determine.
    */
   readonly shared?: boolean | undefined;
 }
 
-/** What the chunks of a stream need of the receiver. */
+/** The memory that the chunks of a stream need at the receiver. */
 export interface StreamNeeds {
-  /** No chunk decodes to more bytes. */
+  /** Most decoded bytes of a chunk. */
   readonly maxChunk: number;
-  /** Most bytes of a chunk as it arrives, with everything in front of its record. */
+  /** Most bytes of a chunk as it arrives, including the prefix in front of its record. */
   readonly inputBytes: number;
   /** Bytes of the page store; 0 = none. */
   readonly storeBytes: number;
-  /** A chunk arrives at most this many places before its turn; 1 = in order. */
+  /** Reorder window: a chunk arrives less than this many chunks before its turn; 1 = in order. */
   readonly window: number;
-  /** Nothing but chunks makes up the decoded stream, and each names its place in it. */
+  /** The decoded stream consists of chunks only, and each chunk states its offset in it. */
   readonly positioned: boolean;
-  /** The stream can also be read without slots, so that too little memory is no error. */
+  /** The inlet can read the stream without slots, so too little memory is no error. */
   readonly optional: boolean;
 }
 
@@ -47,17 +47,17 @@ export interface SlotSizes {
   readonly output: number;
 }
 
-/** A chunk whose bytes lie in the memory that `room` gave. */
+/** A chunk whose bytes are in the memory that `room` returned. */
 export interface ArrivedChunk {
   readonly sequence: number;
   readonly codec: CodecName;
-  /** What the chunk decodes to, or the most that it may decode to. */
+  /** Decoded bytes of the chunk, or the upper bound where the container does not state them. */
   readonly decodedLength: number;
-  /** Bytes of the record or frame; it begins `Inlet.prefix` bytes into the memory. */
+  /** Bytes of the record or frame, which begins `Inlet.prefix` bytes into the memory. */
   readonly length: number;
-  /** Where it stands in the stream. */
+  /** Offset of the record or frame in the stream, in bytes. */
   readonly offset: number;
-  /** Number of its record, where the container counts records. */
+  /** Number of the chunk's record, where the container counts records. */
   readonly record?: number;
   /** Absent for standard frames. */
   readonly header?: ChunkHeader;
@@ -70,55 +70,55 @@ export interface Arrivals {
    * @returns undefined when the needs are optional and do not fit the memory limit
    */
   open(needs: StreamNeeds): SlotSizes | undefined;
-  /** Memory for the chunk that comes next. @returns exactly `length` bytes */
+  /** Provides memory for the next chunk. @returns exactly `length` bytes */
   room(length: number): Promise<Buffer> | Buffer;
-  /** @param body the memory that `room` gave */
+  /** Reports a chunk. @param body the memory that `room` returned */
   chunk(chunk: ArrivedChunk, body: Buffer): void;
-  /** Bytes of the decoded stream that arrived as they are. */
+  /** Reports bytes of the decoded stream that arrived uncompressed, outside chunks. */
   pass(bytes: Uint8Array): Promise<void> | void;
-  /** The stream states totals here: `Inlet.verify` is due when everything before has been delivered. */
+  /** Reports totals at this place. The receiver calls `Inlet.verify` when everything before them has been delivered. */
   totals(): Promise<void> | void;
-  /** Resolves when everything so far has been delivered and the memory of `open` has been given back. */
+  /** Resolves when all findings so far have been delivered and the memory of `open` is free. */
   settle(): Promise<void> | void;
-  /** More bytes of the stream have been read. */
+  /** Reports how many bytes of the stream the inlet has consumed since the previous call. */
   taken(bytes: number): void;
-  /** The stream decodes to this many bytes, as its header says. */
+  /** Reports the decoded length of the stream, where its header states it. */
   expect(totalLength: number): void;
 }
 
 export interface InletOutcome {
-  /** Decoded bytes, all of them delivered. */
+  /** Decoded bytes, all delivered. */
   readonly bytes: number;
-  /** An end mark of ours was seen and is right. */
+  /** The stream contained ramferry's totals, and they matched. */
   readonly verified: boolean;
   /** Sums of the stream, for the sender; absent where the container keeps none. */
   readonly sums?: StreamSums;
-  /** How a stream without totals ended, where a grammar followed it. */
+  /** How a stream without totals ended, where a grammar walked it. */
   readonly streamEnd?: StreamEnd | undefined;
 }
 
 export interface Inlet {
-  /** One of TASK: what the workers do with a slot of this container. */
+  /** The task of the workers for a slot of this container. */
   readonly task: Task;
   /** Bytes in front of a chunk's record in the input area. */
   readonly prefix: number;
-  /** Reads the stream to its end; call once. @throws RamferryError, what is wrong with the stream */
+  /** Reads the stream to its end; call once. @throws RamferryError the first error of the stream */
   read(arrivals: Arrivals): Promise<void>;
   /**
-   * Adds up a chunk that was decoded, in its turn.
+   * Adds a decoded chunk to the totals, in its turn.
    * @returns its pages, for the statistics
-   * @throws ERR_STREAM_ORDER when it does not continue what was delivered before
+   * @throws ERR_STREAM_ORDER when its offset is not the number of bytes delivered so far
    */
   deliver(chunk: ArrivedChunk, slot: Delivery): ChunkPages;
-  /** Adds up bytes that arrived as they are, in their turn. */
+  /** Adds bytes that arrived outside chunks to the totals, in their turn. */
   passed(bytes: Uint8Array): void;
-  /** Compares the totals at this place with what was added up. @throws ERR_STREAM_CHECKSUM, ERR_STREAM_TOTALS */
+  /** Compares the totals in the stream with the counted ones. @throws ERR_STREAM_CHECKSUM, ERR_STREAM_TOTALS */
   verify(): void;
-  /** When all is delivered. */
+  /** The outcome of the stream. Valid when everything has been delivered. */
   outcome(): InletOutcome;
 }
 
-/** What is looked at of a slot that was decoded. */
+/** The parts of a decoded slot that an inlet reads. */
 export type Delivery = Pick<SlotViews, 'decode' | 'input'>;
 
 /** Pages of a chunk by representation. */

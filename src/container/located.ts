@@ -1,4 +1,4 @@
-// Adds the place in the stream to errors of the chunk code, which knows a record but not the stream.
+// Adds the place in the stream to errors of the chunk code, which sees one record and not the stream.
 
 import { type ErrorPlace, RamferryError, toRamferryError } from '../errors.js';
 

@@ -1,5 +1,5 @@
 // The receiving side of the native container: stream header, chunk records, END.
-// Takes bytes in any split. Checks the order of the chunks and every length against its limit before memory is taken.
+// Accepts bytes in any split. Checks the order of the chunks, and every length against its limit, before it takes memory.
 
 import { Buffer } from 'node:buffer';
 
@@ -29,7 +29,7 @@ import {
   Totals,
 } from './native.js';
 
-/** Type and length, with which every record begins. */
+/** Bytes of the type and the length at the start of every record. */
 const RECORD_START_BYTES = 8;
 
 interface RecordPlace {
@@ -44,25 +44,25 @@ export class NativeInlet implements Inlet {
   readonly #maxSize: number | undefined;
   readonly #reader: ExactReader;
   readonly #totals = new Totals();
-  /** The header of the chunk record at hand, or the END record. */
+  /** The header of the current chunk record, or the END record. */
   readonly #start = Buffer.alloc(Math.max(CHUNK_HEADER_BYTES, END_RECORD_BYTES));
   #stream: StreamHeader | undefined;
   #order: ChunkOrder | undefined;
   #end: RecordPlace | undefined;
 
-  /** @param maxSize most bytes that the stream may decode to; absent = what its header announces */
+  /** @param maxSize limit of the decoded length in bytes; absent = the length in the stream's header, if any */
   constructor(input: InletInput, maxSize?: number) {
     this.#input = input;
     this.#maxSize = maxSize;
     this.#reader = new ExactReader(input.source, input.head, input.shared);
   }
 
-  /** @returns the header of the stream, once it was read */
+  /** The header of the stream; undefined until it has been read. */
   get header(): StreamHeader | undefined {
     return this.#stream;
   }
 
-  /** Bytes of the stream that were read. */
+  /** Bytes of the stream that have been read. */
   get offset(): number {
     return this.#reader.offset;
   }
@@ -91,7 +91,7 @@ export class NativeInlet implements Inlet {
     return this.add(chunk, input.readBigUInt64LE(chunk.length - 8));
   }
 
-  /** Adds up a chunk in its turn. @param recordChecksum the eight bytes at the end of its record */
+  /** Adds a chunk to the totals, in its turn. @param recordChecksum the eight bytes at the end of its record */
   add(chunk: ArrivedChunk, recordChecksum: bigint): ChunkPages {
     const header = chunk.header!;
     checkContinues(chunk, header.offset, this.#totals.decodedBytes);
@@ -129,7 +129,7 @@ export class NativeInlet implements Inlet {
       inputBytes: recordCapacity(maxChunk),
       storeBytes,
       window,
-      // Before its turn, a chunk's place in the output is certain only when chunks come in order.
+      // Ahead of its turn, a chunk's offset in the output is unproven: workers may write to it only when chunks arrive in order.
       positioned: window === 1,
       optional: false,
     });
@@ -186,7 +186,7 @@ export class NativeInlet implements Inlet {
     }
   }
 
-  /** Before anything is decoded: workers may write a chunk to its place in a file at once. */
+  /** Called before a worker gets the chunk, because workers write decoded chunks to their offsets in a file. */
   #checkSize(end: number): void {
     const { totalLength } = this.#stream!;
     if (this.#maxSize !== undefined && end > this.#maxSize) throw beyondMaxSize(this.#maxSize);

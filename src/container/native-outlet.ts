@@ -1,4 +1,4 @@
-// The sending side of the native container: the stream header, the chunk records that the workers encoded, and END.
+// The sending side of the native container: the stream header, the chunk records that the workers encoded, and the END record.
 
 import { Buffer } from 'node:buffer';
 

@@ -1,5 +1,5 @@
-// The native container (docs/FORMAT.md): stream header, chunk records, END.
-// Reads and writes the stream header and the END record. The code of src/chunk reads and writes chunk records. No I/O.
+// The native container (docs/FORMAT.md): stream header, chunk records, END record.
+// Reads and writes the stream header and the END record. src/chunk reads and writes the chunk records. Does no I/O.
 
 import { Buffer } from 'node:buffer';
 
@@ -11,29 +11,29 @@ import { GRAMMAR_ID } from '../grammar/grammar.js';
 import { PAGE_BYTES } from '../page/size.js';
 import type { StreamSums } from './sums.js';
 
-/** First byte not ASCII, then a name, then line ends that a text-mode transfer would change. */
+/** The first byte is not ASCII. The line ends after the name show a transfer in text mode, which would change them. */
 export const NATIVE_MAGIC = Buffer.from([0x89, 0x52, 0x46, 0x59, 0x0d, 0x0a, 0x1a, 0x0a]);
 
 export const NATIVE_VERSION = 1;
 export const STREAM_HEADER_BYTES = 64;
 export const END_RECORD_BYTES = 80;
 
-/** A receiver holds at most this many chunks that arrived before their turn. */
+/** Largest reorder window: a receiver holds at most this many chunks that arrived ahead of their turn. */
 export const MAX_WINDOW = 256;
 
 const UNKNOWN_LENGTH = 0xffff_ffff_ffff_ffffn;
 
-/** What a native stream announces at its start. */
+/** The header of a native stream. */
 export interface StreamHeader {
-  /** Which grammar the sender followed; informative. */
+  /** GRAMMAR_ID of the grammar that the sender used; informative. */
   readonly grammar: number;
-  /** No chunk decodes to more. */
+  /** Most decoded bytes of a chunk. */
   readonly maxChunk: number;
-  /** A chunk record stands at most this many places before its turn; 1 = strictly in order. */
+  /** Reorder window: a chunk record comes less than this many records before its turn; 1 = strictly in order. */
   readonly window: number;
   /** Bytes of the page store that the receiver must mirror: whole pages, 0 = none. */
   readonly storeBytes: number;
-  /** Length of the decoded stream, undefined when the sender did not know it. */
+  /** Decoded length of the stream; undefined when the sender did not know it. */
   readonly totalLength: number | undefined;
 }
 
@@ -54,7 +54,7 @@ export function writeStreamHeader(header: StreamHeader): Buffer {
   return out;
 }
 
-/** Where the errors of a header stand. */
+/** The place of errors in the header. */
 const HEADER_PLACE = { record: 0, offset: 0 };
 const NEWER = { ...HEADER_PLACE, hint: 'use a newer ramferry on the receiving side' };
 
@@ -109,7 +109,7 @@ function checkVersion(bytes: Buffer): void {
   throw new RamferryError('ERR_STREAM_VERSION', text, NEWER);
 }
 
-/** Fields with one value in this version, and the grammar. */
+/** Checks the fields that have one value in this version, and the grammar. */
 function checkFeatures(bytes: Buffer): void {
   const grammars: readonly number[] = Object.values(GRAMMAR_ID);
   const known =
@@ -125,7 +125,7 @@ function checkFeatures(bytes: Buffer): void {
   throw new RamferryError('ERR_STREAM_FEATURE', text, NEWER);
 }
 
-/** Totals that both sides count in sequence order while chunks pass. The receiver compares them at END. */
+/** Totals that both sides count in sequence order. The receiver compares them at the END record. */
 export class Totals {
   chunks = 0;
   decodedBytes = 0;

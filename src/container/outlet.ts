@@ -1,5 +1,5 @@
-// Interface of an outlet: gives the bytes before the first chunk, the bytes of each finished slot and the bytes at the end.
-// Each transfer has one outlet, on the main thread, called in sequence order. An outlet does no I/O.
+// Interface of an outlet: returns the bytes before the first chunk, the bytes of each finished slot and the bytes at the end.
+// Each transfer has one outlet, on the main thread; the sender calls it in sequence order. An outlet does no I/O.
 
 import type { Buffer } from 'node:buffer';
 
@@ -8,11 +8,11 @@ import type { Task } from '../slot/job.js';
 import type { SlotViews } from '../slot/layout.js';
 import type { StreamSums } from './sums.js';
 
-/** What a finished slot becomes. */
+/** The bytes of a finished slot, ready for the link. */
 export interface OutgoingChunk {
   readonly bytes: Buffer;
   readonly decodedLength: number;
-  /** Figures of a chunk, for the statistics; absent for bytes that travel as they are. */
+  /** Figures of a chunk, for the statistics; absent for bytes that travel uncompressed, outside chunks. */
   readonly chunk?: {
     readonly codec: CodecName;
     readonly zero: number;
@@ -24,24 +24,26 @@ export interface OutgoingChunk {
 }
 
 export interface Outlet {
-  /** One of TASK: what the workers do with a slot for this container. */
+  /** The task of the workers for a slot of this container. */
   readonly task: Task;
-  /** Bytes that the outlet needs in front of a chunk's record in the output area. */
+  /** Bytes in front of a chunk's record that the output area must leave free for the container's header. */
   readonly prefix: number;
-  /** Whether bytes of other records travel outside chunks. */
+  /** Whether bytes other than page contents travel outside chunks. */
   readonly regions: boolean;
   /** Whether chunks also hold bytes of unknown structure. Matters only with `regions`. */
   readonly compressesRest?: boolean;
-  /** Bytes of output area that a chunk can need, prefix and all. */
+  /** Largest size of a chunk in the output area, prefix included. */
   room(chunkSize: number): number;
+  /** The bytes before the first chunk. */
   head(): Buffer;
+  /** The bytes of a finished slot. Adds them to the totals. */
   depart(slot: SlotViews): OutgoingChunk;
-  /** The totals record that has its place inside the stream, after this slot. */
+  /** The totals record inside the stream, after this slot. */
   totals(slot: SlotViews): Buffer;
-  /** The record that marks a compressed stream, after this slot; absent where none does. */
+  /** The record after this slot that marks a compressed stream; absent where the container has no mark. */
   mark?(slot: SlotViews): Buffer;
-  /** @param complete the input ended where its format says that it ends */
+  /** The bytes at the end. @param complete whether the input had its format's end of stream */
   tail(complete: boolean): Buffer;
-  /** Sums of everything that the outlet has given out. */
+  /** Sums of all chunks and bytes that the outlet has returned. */
   sums(): StreamSums;
 }

@@ -1,5 +1,5 @@
 // The receiving side of an uncompressed stream, which passes unchanged: a migration stream, or any bytes with --pass-through.
-// The inlet verifies no contents, but reports a QEMU stream that broke off.
+// The inlet does not verify the contents. It reports a QEMU stream that is truncated.
 
 import { Buffer } from 'node:buffer';
 
@@ -10,7 +10,7 @@ import type { Arrivals, ChunkPages, Inlet, InletInput, InletOutcome } from './in
 
 const BUFFER_BYTES = 1024 * 1024;
 
-/** The grammar is asked only where the stream ends. */
+/** A sink that discards what the grammar reports: the inlet uses only the grammar's end of stream. */
 const IGNORED: SegmentSink = {
   full: false,
   skeleton: () => undefined,
@@ -27,11 +27,11 @@ export class PlainInlet implements Inlet {
   readonly #input: Pick<InletInput, 'source' | 'head'>;
   readonly #grammar: Grammar | undefined;
   /** Bytes that the grammar has not consumed. */
-  #kept = Buffer.alloc(0);
+  #unparsed = Buffer.alloc(0);
   #bytes = 0;
   #end: StreamEnd | undefined;
 
-  /** @param grammar follows the stream to its end; absent = any bytes are handed on */
+  /** @param grammar walks the stream to find its end; absent = the inlet accepts any bytes */
   constructor(input: Pick<InletInput, 'source' | 'head'>, grammar?: Grammar) {
     this.#input = input;
     this.#grammar = grammar;
@@ -43,7 +43,7 @@ export class PlainInlet implements Inlet {
     source.patience?.(0);
     for (let piece = Buffer.from(head); ;) {
       if (piece.length > 0) await arrivals.pass(piece);
-      this.#follow(piece, false);
+      this.#walk(piece, false);
       arrivals.taken(piece.length);
       const got = await source.read(buffer);
       if (got === 0) break;
@@ -61,27 +61,27 @@ export class PlainInlet implements Inlet {
   }
 
   verify(): void {
-    // Nothing states totals.
+    // An uncompressed stream has no totals.
   }
 
   outcome(): InletOutcome {
     return { bytes: this.#bytes, verified: false, streamEnd: this.#end };
   }
 
-  #follow(piece: Buffer, atEnd: boolean): void {
+  #walk(piece: Buffer, atEnd: boolean): void {
     const grammar = this.#grammar;
     if (grammar === undefined) return;
-    const data = this.#kept.length === 0 ? piece : Buffer.concat([this.#kept, piece]);
+    const data = this.#unparsed.length === 0 ? piece : Buffer.concat([this.#unparsed, piece]);
     let at = 0;
     for (let taken = 1; taken > 0 && at < data.length; at += taken) {
       taken = grammar.scan(data.subarray(at), atEnd, IGNORED);
     }
-    this.#kept = Buffer.from(data.subarray(at));
+    this.#unparsed = Buffer.from(data.subarray(at));
   }
 
   /** @throws ERR_STREAM_TRUNCATED */
   #checkEnd(): void {
-    this.#follow(Buffer.alloc(0), true);
+    this.#walk(Buffer.alloc(0), true);
     this.#end = this.#grammar?.end();
     if (this.#end?.state !== 'incomplete') return;
     throw new RamferryError('ERR_STREAM_TRUNCATED', `the stream is not complete: ${this.#end.because}`, {

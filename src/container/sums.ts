@@ -1,4 +1,4 @@
-// Sums that both sides of a transfer keep: decoded bytes, chunks and the digest of the container. The receiver states its sums in
+// Sums that both sides of a transfer keep: decoded bytes, chunks and the digest of the container. The receiver sends its sums in
 // the result message (docs/FORMAT.md, "The way back"). The sender accepts a success only if they equal its own. Pure.
 
 import { RamferryError } from '../errors.js';
@@ -12,7 +12,7 @@ export interface StreamSums {
   readonly digest: bigint;
 }
 
-/** The same as a peer states it; version 0.1 states only `bytes`. The digest has 16 hexadecimal digits. */
+/** The sums in a result message. Version 0.1 sends only `bytes`. The digest has 16 hexadecimal digits. */
 export interface StatedSums {
   readonly bytes?: number | undefined;
   readonly chunks?: number | undefined;
@@ -29,7 +29,7 @@ function digestText(digest: bigint): string {
 
 /**
  * Compares the receiver's sums with the sender's.
- * @throws ERR_LINK_NEGOTIATION when `bytes` is missing, or anything that is stated differs
+ * @throws ERR_LINK_NEGOTIATION when `bytes` is missing, or any sum in the message differs
  */
 export function checkSums(stated: StatedSums, sent: StreamSums): void {
   const { bytes, chunks, digest } = stated;

@@ -1,5 +1,5 @@
-// The receiving side of method `xenguest`: chunk records inside ramferry's libxc records; all other bytes pass unchanged.
-// A stream without these records passes unchanged and ends as unverified. The parser checks the rules of the stream.
+// The receiving side of method `xenguest`: chunk records inside ramferry's libxc records. All other bytes pass unchanged.
+// A stream without ramferry records ends as unverified. The parser checks the rules of the stream.
 
 import type { Buffer } from 'node:buffer';
 
@@ -12,8 +12,8 @@ import { located } from './located.js';
 import { ENVELOPE_BYTES, isCut, XenguestTotals } from './xenguest.js';
 import { type XenguestInput, XenguestParser } from './xenguest/parser.js';
 
-/** Traits of a stream, known when it was read. */
-export type XenguestTraits = Pick<XenguestParser, 'ours' | 'cut' | 'bigEndian' | 'offset'>;
+/** Traits of a stream. They are known when the stream has been read. */
+export type XenguestTraits = Pick<XenguestParser, 'compressed' | 'cut' | 'bigEndian' | 'offset'>;
 
 export class XenguestInlet implements Inlet {
   readonly task = TASK.decode;
@@ -22,8 +22,8 @@ export class XenguestInlet implements Inlet {
   readonly #kind: XenKind;
   readonly #onRecord: (record: LibxcRecord) => void;
   readonly #totals = new XenguestTotals();
-  /** Totals that were read and not yet compared, in stream order. */
-  readonly #stated: { readonly record: LibxcRecord; readonly body: Buffer }[] = [];
+  /** Totals that the parser has read and `verify` has not yet compared, in stream order. */
+  readonly #unverified: { readonly record: LibxcRecord; readonly body: Buffer }[] = [];
   #parser: XenguestParser | undefined;
 
   /** @param onRecord called at the start of every libxc record */
@@ -44,8 +44,8 @@ export class XenguestInlet implements Inlet {
   read(arrivals: Arrivals): Promise<void> {
     this.#parser = new XenguestParser(this.#input, this.#kind, {
       arrivals,
-      stated: (record, body) => void this.#stated.push({ record, body }),
-      begin: this.#onRecord,
+      onTotals: (record, body) => void this.#unverified.push({ record, body }),
+      onRecord: this.#onRecord,
     });
     return this.#parser.run();
   }
@@ -63,19 +63,19 @@ export class XenguestInlet implements Inlet {
   }
 
   verify(): void {
-    const { record, body } = this.#stated.shift()!;
+    const { record, body } = this.#unverified.shift()!;
     try {
       this.#totals.verify(body, isCut(body));
     } catch (thrown) {
-      // The totals of an input that broke off are no record of the walk.
+      // The parser reads the totals of a truncated input without the walk, so that record has no number.
       const { number, offset } = record;
       throw located(thrown, { offset, ...(number < 0 ? {} : { record: number }) });
     }
   }
 
   outcome(): InletOutcome {
-    // A stream of ours that was not verified has ended in an error.
+    // read() has thrown for a compressed stream whose totals are missing or differ.
     const { decodedBytes } = this.#totals;
-    return { bytes: decodedBytes, verified: this.#parser!.ours, sums: this.#totals.sums() };
+    return { bytes: decodedBytes, verified: this.#parser!.compressed, sums: this.#totals.sums() };
   }
 }

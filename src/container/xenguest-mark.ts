@@ -1,6 +1,6 @@
-// The marks of a compressed libxc stream (docs/FORMAT.md, "Marks"): a bit of the image header and a record behind the domain
-// header. No single burst on the way hides both, so a receiver knows that totals must come before END. Packs and unpacks; the
-// outlet sets them, the parser takes them away.
+// The marks of a compressed libxc stream (docs/FORMAT.md, "Marks"): a bit of the image header and a record after the domain
+// header. No single burst error erases both, so a receiver knows that totals must come before END. Encodes and decodes the
+// marks. The outlet sets them, and the parser removes them.
 
 import { Buffer } from 'node:buffer';
 
@@ -11,32 +11,32 @@ import { PAGE_BYTES } from '../page/size.js';
 import { type Envelope, LIBXC_HEADER_BYTES, writeLibxcHeader, XENGUEST_MAGIC } from './xenguest.js';
 
 /**
- * Versions of method `xenguest`. 1 is that of ramferry 0.1: no marks, and bytes of no known structure travel as they are.
- * 2 has marks and COMPRESSED_BYTES.
+ * Versions of method `xenguest`. Ramferry 0.1 has version 1: no marks, and bytes of unknown structure travel uncompressed.
+ * Version 2 has marks and COMPRESSED_BYTES.
  */
 export const XENGUEST_VERSIONS = [1, 2] as const;
 export type XenguestVersion = (typeof XENGUEST_VERSIONS)[number];
 const MARKED_VERSION = 2;
 
-/** Magic, version, flags, limits as in an envelope, checksum. */
+/** Bytes of magic, version, flags, the limits of an envelope, and checksum. */
 const BODY_BYTES = 24;
 export const MARK_RECORD_BYTES = LIBXC_HEADER_BYTES + BODY_BYTES;
 
-/** The sender reads on behind the END of a bare stream: COMPRESSED_BYTES and totals follow it. */
+/** The sender continues to read after the END of a bare stream: COMPRESSED_BYTES and totals follow it. */
 const FLAG_BEHIND_END = 1;
 
 export interface Mark {
-  /** What every compressed record of the stream announces, too. */
+  /** The limits that every compressed record of the stream repeats. */
   readonly envelope: Envelope;
   readonly followsEnd: boolean;
 }
 
-/** Sets the bit of the image header in the last bytes of `bytes`. */
+/** Sets the mark in the image header that ends `bytes`. */
 export function markImageHeader(bytes: Buffer): void {
   bytes[bytes.length - IMAGE_HEADER_BYTES + COMPRESSED_OPTION.at]! |= COMPRESSED_OPTION.bit;
 }
 
-/** Takes the bit away from the image header at bytes[at). */
+/** Clears the mark in the image header that begins at `at`. */
 export function unmarkImageHeader(bytes: Buffer, at: number): void {
   bytes[at + COMPRESSED_OPTION.at]! &= ~COMPRESSED_OPTION.bit;
 }
@@ -53,7 +53,7 @@ export function markRecord({ envelope, followsEnd }: Mark, bigEndian: boolean): 
   return out;
 }
 
-/** @param body of the record. @throws ERR_STREAM_CHECKSUM, ERR_STREAM_FORMAT, ERR_STREAM_VERSION, ERR_STREAM_FEATURE */
+/** @param body the record without its libxc header @throws ERR_STREAM_CHECKSUM, _FORMAT, _VERSION, _FEATURE */
 export function readMark(body: Buffer): Mark {
   if (body.length !== BODY_BYTES || !rangeIsSealed(body, 0, BODY_BYTES - CHECKSUM_BYTES)) {
     throw new RamferryError(

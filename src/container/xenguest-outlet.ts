@@ -1,5 +1,5 @@
-// The sending side of method `xenguest`: chunk records inside ramferry's libxc records. All other bytes pass unchanged, except
-// for the mark in each image header.
+// The sending side of method `xenguest`: chunk records inside ramferry's libxc records. All other bytes pass unchanged. The
+// only exception is the mark in each image header.
 
 import { Buffer } from 'node:buffer';
 
@@ -28,13 +28,13 @@ export class XenguestOutlet implements Outlet {
   readonly #envelope: Envelope;
   readonly #marks: boolean;
   readonly #followsEnd: boolean;
-  /** Byte order of the last record of ours. */
+  /** Byte order of the last ramferry record. */
   #bigEndian = false;
   readonly #totals = new XenguestTotals();
 
   /**
    * @param version 1: writes no marks and leaves bytes of unknown structure uncompressed, for receivers of version 0.1
-   * @param followsEnd the input is read on behind the END of a bare stream
+   * @param followsEnd whether the sender continues to read after the END of a bare stream
    */
   constructor(envelope: Envelope, version: XenguestVersion = 2, followsEnd = false) {
     this.#envelope = envelope;

@@ -1,5 +1,5 @@
 // Method `xenguest`: ramferry's records in a libxc stream (docs/FORMAT.md, "Compressed page data in libxc streams").
-// Packs and unpacks the envelope of a chunk record and the totals record, and keeps the totals of both sides.
+// Encodes and decodes the envelope of a chunk record and the totals record, and keeps the totals of both sides.
 // Knows the layout of libxc records, but no other part of the stream.
 
 import { Buffer } from 'node:buffer';
@@ -14,24 +14,24 @@ import type { StreamSums } from './sums.js';
 
 export { XENGUEST_RECORD } from '../grammar/xen/libxc-format.js';
 
-/** "RMFY", little-endian whatever the stream's byte order. */
+/** "RMFY", little-endian in streams of either byte order. */
 export const XENGUEST_MAGIC = 0x59464d52;
 const VERSION = 1;
 
 export const LIBXC_HEADER_BYTES = 8;
-/** Magic, version, reserved, most decoded bytes of a chunk, bytes of page store. */
+/** Bytes of magic, version, reserved field, most decoded bytes of a chunk, and pages of the page store. */
 export const ENVELOPE_BYTES = 16;
-/** What stands before the chunk record. */
+/** Bytes of libxc header and envelope, in front of the chunk record. */
 export const CHUNK_PREFIX_BYTES = LIBXC_HEADER_BYTES + ENVELOPE_BYTES;
 
 const TOTALS_BODY_BYTES = 64;
 export const TOTALS_RECORD_BYTES = LIBXC_HEADER_BYTES + TOTALS_BODY_BYTES;
 
-/** The totals record is the last of the input: no END of the stream's own can follow it. */
+/** The input was truncated: the totals record is its last record, and no END of the stream follows. */
 const FLAG_CUT = 1;
 
 export interface Envelope {
-  /** No chunk of this stream decodes to more. */
+  /** Most decoded bytes of a chunk of this stream. */
   readonly maxChunk: number;
   /** Bytes of the page store that the receiver must mirror: whole pages, 0 = none. */
   readonly storeBytes: number;
@@ -58,8 +58,8 @@ function pad8(length: number): number {
 }
 
 /**
- * Puts the libxc header and the envelope in front of the chunk record at out[CHUNK_PREFIX_BYTES, …) and zeros behind it.
- * @param type COMPRESSED_PAGE_DATA, or COMPRESSED_BYTES where the chunk holds bytes of no known structure
+ * Writes the libxc header and the envelope in front of the chunk record at out[CHUNK_PREFIX_BYTES, …), and padding after it.
+ * @param type COMPRESSED_PAGE_DATA, or COMPRESSED_BYTES where the chunk holds bytes of unknown structure
  * @returns bytes of the whole libxc record
  */
 export function envelop(
@@ -119,7 +119,7 @@ export function readEnvelope(body: Buffer): Envelope {
   return { maxChunk, storeBytes: storePages * PAGE_BYTES };
 }
 
-/** @throws ERR_STREAM_FORMAT when the libxc record is not exactly the chunk record with its envelope and zeros */
+/** @throws ERR_STREAM_FORMAT when the libxc record is not exactly envelope, chunk record and zero padding */
 export function checkPadding(body: Buffer, recordLength: number): void {
   const used = ENVELOPE_BYTES + recordLength;
   if (body.length !== pad8(used) || body.subarray(used).some((byte) => byte !== 0)) {
@@ -130,7 +130,7 @@ export function checkPadding(body: Buffer, recordLength: number): void {
 /** Totals that both sides count in stream order. A CHECKPOINT does not reset them. */
 export class XenguestTotals {
   chunks = 0;
-  /** Bytes of the restored stream so far, untouched records included. */
+  /** Bytes of the restored stream so far, including the records that pass unchanged. */
   decodedBytes = 0;
   zero = 0;
   literal = 0;
@@ -162,7 +162,7 @@ export class XenguestTotals {
     return { bytes: this.decodedBytes, chunks: this.chunks, digest: this.#digest.digest() };
   }
 
-  /** @param cut the input ended here, without an END of its own */
+  /** @param cut whether the input was truncated here, without its END */
   record(bigEndian: boolean, cut: boolean): Buffer {
     const out = Buffer.alloc(TOTALS_RECORD_BYTES);
     writeLibxcHeader(out, 0, XENGUEST_RECORD.totals, TOTALS_BODY_BYTES, bigEndian);
@@ -192,20 +192,20 @@ export class XenguestTotals {
   }
 }
 
-/** How every record of an input that broke off begins, in both byte orders: header, magic, version, flag. */
+/** The first bytes of the totals record of a truncated input, in both byte orders: header, magic, version, flag. */
 const CUT_BEGINNINGS = [false, true].map((bigEndian) =>
   new XenguestTotals().record(bigEndian, true).subarray(0, LIBXC_HEADER_BYTES + 8),
 );
 
-/** Whether these bytes are a totals record that ends an input which broke off, in either byte order. */
+/** Whether these bytes are the totals record of a truncated input, in either byte order. */
 export function isCutRecord(bytes: Buffer): boolean {
   return bytes.length === TOTALS_RECORD_BYTES && mayBeCutFrom(bytes, 0);
 }
 
 /**
- * Finds where the totals record of an input that broke off may begin in the last bytes so far: the first offset from which
- * all bytes match its beginning. Returns the length of the bytes when no offset matches. Records after which a reader may
- * answer are empty or end in zeros, so their end never matches.
+ * Finds where the totals record of a truncated input may begin in the last bytes so far: the first offset from which all
+ * bytes match the record's first bytes. Returns the length of the bytes when no offset matches. Records after which a
+ * reader may answer are empty or end in zeros, so their end never matches.
  */
 export function cutMayBeginAt(bytes: Buffer): number {
   let at = Math.max(0, bytes.length - TOTALS_RECORD_BYTES);
@@ -220,7 +220,7 @@ function mayBeCutFrom(bytes: Buffer, at: number): boolean {
   });
 }
 
-/** Whether these bytes are damaged totals: at most one of the libxc header and the checksum is wrong. */
+/** Whether these bytes are totals with an error: at most one of libxc header and checksum is wrong. */
 export function isDamagedTotals(bytes: Buffer): boolean {
   if (bytes.length !== TOTALS_RECORD_BYTES) return false;
   const headed = CUT_BEGINNINGS.some(
@@ -229,6 +229,7 @@ export function isDamagedTotals(bytes: Buffer): boolean {
   return headed || rangeIsSealed(bytes, LIBXC_HEADER_BYTES, TOTALS_RECORD_BYTES - CHECKSUM_BYTES);
 }
 
+/** Whether a totals record ends a truncated input. */
 export function isCut(totalsBody: Buffer): boolean {
   return totalsBody.length === TOTALS_BODY_BYTES && totalsBody.readUInt16LE(6) === FLAG_CUT;
 }

@@ -1,5 +1,5 @@
 // Control units: the announcement at the start of a ramferry stream and the totals at its end. Standard tools skip them.
-// Builds and recognises control units. A unit is accepted only if its bytes equal those built from its record.
+// Builds and parses control units. The parser accepts a unit only if its bytes equal those built from its record.
 
 import { RamferryError } from '../../errors.js';
 import { GZIP_RECORD_OFFSET, PZSTD_HEADER_SIZE } from './bounds.js';
@@ -8,7 +8,7 @@ import { parseRecord, writeRecord, type FrameFormat, type FrameRecord, type Stre
 
 const SKIPPABLE_HEADER_SIZE = 8;
 
-/** Empty deflate data, with CRC-32 and size of empty input. */
+/** Empty deflate data, then the CRC-32 and the size of an empty input. */
 const EMPTY_GZIP_TAIL = Buffer.from('03000000000000000000', 'hex');
 
 /** The first bytes of a stream. A receiver that reads them requires totals at the end. */
@@ -52,7 +52,7 @@ export function controlLength(format: FrameFormat, recordLength: number): number
   return controlRecordOffset(format) + recordLength + (format === 'zlib' ? EMPTY_GZIP_TAIL.length : 0);
 }
 
-/** Reads a whole control unit. Throws when any byte is not as {@link controlUnit} would have written it. */
+/** Parses a whole control unit. Throws when any byte differs from what {@link controlUnit} writes. */
 export function parseControlUnit(unit: Uint8Array, format: FrameFormat, offset: number): FrameRecord {
   const start = controlRecordOffset(format);
   const end = unit.length - (controlLength(format, 0) - start);

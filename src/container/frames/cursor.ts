@@ -1,7 +1,7 @@
-// Reads a stream that arrives in pieces of any size. `Cursor` walks one piece; the gatherer collects an item that spans
-// several pieces. Memory is bounded by that one item.
+// Reads a stream that arrives in pieces of any size. `Cursor` walks one piece. `Gather` collects an item that spans several
+// pieces; its memory is bounded by that one item.
 
-/** The decoder owns the bytes passed to `emit`. They are valid until emit returns or resolves. */
+/** Receives decoded bytes. The decoder owns them; they are valid until the call returns or resolves. */
 export type Emit = (bytes: Uint8Array) => void | Promise<void>;
 
 export class Cursor {
@@ -9,7 +9,7 @@ export class Cursor {
   readonly #base: number;
   at = 0;
 
-  /** @param base offset of the first byte in the stream. */
+  /** @param base offset in the stream of the first byte */
   constructor(bytes: Uint8Array, base: number) {
     this.#bytes = bytes;
     this.#base = base;
@@ -43,7 +43,7 @@ export class Gather {
   #held = Buffer.alloc(64);
   #have = 0;
 
-  /** The bytes gathered so far of an incomplete item. */
+  /** The gathered bytes of an incomplete item. */
   get partial(): Uint8Array {
     return this.#held.subarray(0, this.#have);
   }

@@ -1,5 +1,5 @@
 // Detects the layout of a stream of standard frames from its first bytes.
-// Takes a prefix of the stream of any length, and decides with at most MAX_UNIT_HEAD bytes.
+// Accepts a prefix of any length. MAX_UNIT_HEAD bytes are enough for every decision.
 
 import { CODEC_ID } from '../../codec/codec.js';
 import { GZIP_RECORD_OFFSET, PZSTD_HEADER_SIZE } from './bounds.js';
@@ -9,14 +9,14 @@ import { RECORD_CODEC_OFFSET, RECORD_MAGIC, type FrameFormat } from './record.js
 import { viewOf } from './unit.js';
 
 export type FrameLayout =
-  /** Independent frames with known lengths: FrameSplitter, many threads. */
+  /** Independent frames with stated lengths, for FrameSplitter and several threads. */
   | {
       readonly layout: 'units';
       readonly format: FrameFormat;
       /** True for ramferry streams, which must end with totals; false for pzstd streams, which have none. */
       readonly announced: boolean;
     }
-  /** Any other zstd, lz4 or gzip stream: StreamDecoder, one thread. */
+  /** Any other zstd, lz4 or gzip stream, for StreamDecoder and one thread. */
   | { readonly layout: 'stream' }
   /** Not a stream of standard frames. */
   | { readonly layout: 'none' };
@@ -24,13 +24,13 @@ export type FrameLayout =
 const SKIPPABLE_FORMATS = ['zstd', 'lz4'] as const;
 
 /**
- * @param head the first bytes of the stream.
- * @param atEnd no further bytes will come.
- * @returns undefined while more bytes are needed.
+ * @param head the first bytes of the stream
+ * @param atEnd whether `head` is the whole stream
+ * @returns undefined while more bytes are needed
  */
 export function detectLayout(head: Uint8Array, atEnd = false): FrameLayout | undefined {
   const view = viewOf(head);
-  // The result when the bytes so far match a rule but do not suffice to decide.
+  // The result when the bytes so far match a rule but are too few to decide.
   const short = atEnd ? ({ layout: 'stream' } as const) : undefined;
   if (head.length === 0) return atEnd ? { layout: 'none' } : undefined;
   if (head.length < 4) return beginsSomeFrame(head) ? short : { layout: 'none' };
@@ -42,7 +42,7 @@ export function detectLayout(head: Uint8Array, atEnd = false): FrameLayout | und
   if (head.length < 8) return short;
   if (view.getUint32(4, true) !== 4) return { layout: 'stream' };
   if (head.length < PZSTD_HEADER_SIZE + 4) {
-    // A pzstd stream cut behind its first header must not be accepted as a lone skippable frame.
+    // A pzstd stream that is truncated after its first header must not pass as a single skippable frame.
     return atEnd ? { layout: 'units', format: 'zstd', announced: false } : undefined;
   }
   const inner = view.getUint32(PZSTD_HEADER_SIZE, true);
@@ -53,11 +53,11 @@ export function detectLayout(head: Uint8Array, atEnd = false): FrameLayout | und
 
 function gzipLayout(head: Uint8Array, atEnd: boolean): FrameLayout | undefined {
   if (head.length < GZIP_RECORD_OFFSET) return atEnd ? { layout: 'stream' } : undefined;
-  const ours = head[3] === 4 && head[12] === 0x52 && head[13] === 0x46;
-  return ours ? announced(head, GZIP_RECORD_OFFSET, ['zlib'], atEnd) : { layout: 'stream' };
+  const hasRecord = head[3] === 4 && head[12] === 0x52 && head[13] === 0x46;
+  return hasRecord ? announced(head, GZIP_RECORD_OFFSET, ['zlib'], atEnd) : { layout: 'stream' };
 }
 
-/** Finds a record at the offset of an announcement. The splitter checks whether the record is intact and of that kind. */
+/** Looks for a record at the offset of an announcement. The splitter checks that the record is intact and an announcement. */
 function announced(
   head: Uint8Array,
   recordOffset: number,

@@ -1,5 +1,5 @@
-// Limits the decoding work of a foreign stream: each frame and block costs time even when it decodes to no bytes.
-// Counts frames and blocks, and refuses a stream whose average decoded size per item is too small.
+// Limits the decoding work of a foreign stream: a frame or block costs time even when it decodes to no bytes.
+// Counts frames and blocks, and refuses a stream whose average decoded size per frame or block is too small.
 
 import { RamferryError } from '../../errors.js';
 import { FREE_ITEMS, MIN_BYTES_PER_ITEM } from './limits.js';
@@ -9,9 +9,9 @@ export class Effort {
   #decoded = 0;
 
   /**
-   * Counts a frame or block that begins.
-   * @param offset of the frame or block in the stream
-   * @throws ERR_STREAM_LIMIT when the items so far hold less than MIN_BYTES_PER_ITEM each
+   * Counts a frame or block at its start.
+   * @param offset offset of the frame or block in the stream
+   * @throws ERR_STREAM_LIMIT when the frames and blocks so far average less than MIN_BYTES_PER_ITEM
    */
   item(offset: number): void {
     this.#items += 1;

@@ -1,46 +1,45 @@
-// Limits and magics of method `stream`, each in one place (docs/FRAMES.md explains them).
-// Sizes are bytes.
+// Limits and magic numbers of method `stream` (docs/FRAMES.md explains them). Sizes are in bytes.
 
 import { MIB } from '../../units.js';
 
 /** Largest decoded chunk that a receiver accepts from an announced or a pzstd stream. */
 export const MAX_CHUNK_DECODED = 64 * MIB;
 
-/** Default window of a foreign zstd frame: what `zstd --long=27` writes and `zstd -d` takes without options. */
+/** Default limit of a foreign zstd frame's window: `zstd --long=27` writes it, and `zstd -d` accepts it without options. */
 export const DEFAULT_ZSTD_WINDOW = 2 ** 27;
 
-/** Largest window of a foreign zstd frame, whatever the memory limit: ZSTD_WINDOWLOG_MAX of 64-bit libzstd. */
+/** Largest window of a foreign zstd frame under any memory limit: ZSTD_WINDOWLOG_MAX of 64-bit libzstd. */
 export const MAX_ZSTD_WINDOW = 2 ** 31;
 
-/** Frames and blocks of a foreign stream that may be empty before the average size counts. */
+/** Frames and blocks of a foreign stream that may be empty before MIN_BYTES_PER_ITEM applies. */
 export const FREE_ITEMS = 4096;
 
-/** Minimum average of decoded bytes per frame or block beyond those; below it the stream is refused. */
+/** Minimum average of decoded bytes per frame or block beyond FREE_ITEMS. The receiver refuses a stream below it. */
 export const MIN_BYTES_PER_ITEM = 64;
 
-/** pzstd cuts its input into pieces of at most this many windows (`calculateStep` of contrib/pzstd). */
+/** pzstd divides its input into pieces of at most this many windows (`calculateStep` of contrib/pzstd). */
 export const PZSTD_WINDOWS_PER_FRAME = 4;
 
-/** Without a streaming zstd binding, one whole frame is held: at most this much decoded. */
+/** Largest decoded size of a frame without a streaming zstd binding, which holds one whole frame. */
 export const MAX_WHOLE_FRAME = 64 * MIB;
 
-/** Longest gzip member header that is read: extra field, name and comment together. */
+/** Longest gzip member header that the decoder accepts: extra field, name and comment together. */
 export const MAX_GZIP_HEADER = 256 * 1024;
 
-/** Bytes that `FrameSplitter.next` and `detectLayout` need at most to decide. */
+/** Most bytes that `FrameSplitter.next` and `detectLayout` need for a decision. */
 export const MAX_UNIT_HEAD = 72;
 
 export const MAGIC = {
   zstd: 0xfd2fb528,
   lz4: 0x184d2204,
   lz4Legacy: 0x184c2102,
-  /** The first of the sixteen skippable magics; pzstd uses this one. */
+  /** The first of the sixteen magic numbers of skippable frames. pzstd uses it. */
   pzstd: 0x184d2a50,
-  /** The skippable magic of our records. */
+  /** The skippable frames of ramferry's records. */
   ramferry: 0x184d2a5b,
 } as const;
 
-/** Any of 0x184D2A50 to 0x184D2A5F: a frame that decoders of zstd and lz4 skip. */
+/** Whether the magic is one of 0x184D2A50 to 0x184D2A5F. Decoders of zstd and lz4 skip such frames. */
 export function isSkippable(magic: number): boolean {
   return magic >>> 4 === MAGIC.pzstd >>> 4;
 }

@@ -1,4 +1,4 @@
-// Opens what a worker needs for units of one format. One per thread.
+// Opens the coder for units of one format. Each worker thread opens its own.
 
 import { openZstd, type OpenOptions } from '../../codec/registry.js';
 import { gzipUnits } from './gzip/unit.js';
@@ -7,7 +7,7 @@ import type { FrameFormat } from './record.js';
 import type { UnitCoder } from './unit.js';
 import { zstdUnits } from './zstd/unit.js';
 
-/** @param options which zstd binding; the other formats have one each. Throws ERR_CODEC_UNAVAILABLE. */
+/** @param options choose the zstd binding; each other format has one binding @throws ERR_CODEC_UNAVAILABLE */
 export function openUnits(format: FrameFormat, options: OpenOptions = {}): UnitCoder {
   switch (format) {
     case 'zstd':

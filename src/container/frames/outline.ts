@@ -1,6 +1,6 @@
-// Walks a foreign stream of standard frames (what zstd, pzstd, lz4, gzip and pigz write) and tells of each frame what its
-// headers say: nothing is decoded, but for gzip, whose members tell their length nowhere.
-// Finds truncation, trailing bytes and broken headers as StreamDecoder does; what only decoding finds, it does not.
+// Walks a foreign stream of standard frames (of zstd, pzstd, lz4, gzip or pigz) and reports each frame by its headers. Decodes
+// only gzip, whose members do not state their length.
+// Finds truncation, trailing bytes and broken headers like StreamDecoder, but no damage that only decoding shows.
 
 import { Buffer } from 'node:buffer';
 
@@ -27,21 +27,21 @@ const CHECKSUM_SIZE = 4;
 
 /** One frame of a stream. */
 export interface FrameOutline {
-  /** Its format. */
+  /** Format of the frame. */
   readonly format: 'zstd' | 'lz4' | 'gzip' | 'skippable';
-  /** Where it begins. */
+  /** Offset of the frame in the stream, in bytes. */
   readonly offset: number;
-  /** Bytes in all. */
+  /** Bytes of the whole frame. */
   readonly length: number;
-  /** Decoded bytes; undefined when only decoding would tell. */
+  /** Decoded bytes; undefined when the headers do not state them. */
   readonly decoded: number | undefined;
-  /** A checksum over the decoded bytes follows them. */
+  /** The frame ends with a checksum over its decoded bytes. */
   readonly checksum: boolean;
   /** Bytes of history that a decoder must keep. */
   readonly window: number;
-  /** Compressed blocks. Not told of gzip. */
+  /** Compressed blocks; 0 for gzip. */
   readonly compressed: number;
-  /** Blocks that are stored or one repeated byte. Not told of gzip. */
+  /** Blocks that are stored or one repeated byte; 0 for gzip. */
   readonly stored: number;
 }
 
@@ -50,8 +50,8 @@ type Contents = Omit<FrameOutline, 'format' | 'offset' | 'length'>;
 const SKIPPED: Contents = { decoded: 0, checksum: false, window: 0, compressed: 0, stored: 0 };
 
 /**
- * Walks all of the source.
- * @param head bytes of it that were read already
+ * Walks the source to its end.
+ * @param head bytes of the source that were read already
  * @throws ERR_STREAM_TRUNCATED, _TRAILING, _MAGIC, _FORMAT, _CODEC, _FEATURE, _CHECKSUM (headers and gzip), with the offset
  */
 export async function outlineFrames(
@@ -158,7 +158,7 @@ async function skippable(input: Input, magic: number, offset: number): Promise<v
   await input.skip(left);
 }
 
-/** The bytes of the source, one buffer after the other. */
+/** Reads the source one buffer at a time. */
 class Input {
   readonly #source: ByteSource;
   readonly #buffer = Buffer.alloc(BUFFER_BYTES);
@@ -175,7 +175,7 @@ class Input {
     return this.cursor.offset;
   }
 
-  /** Sees to it that the cursor has bytes. @returns false at the end of the stream */
+  /** Refills an exhausted cursor. @returns false at the end of the stream */
   async more(): Promise<boolean> {
     if (this.cursor.left > 0) return true;
     const got = await this.#source.read(this.#buffer);
@@ -211,7 +211,7 @@ class Input {
     }
   }
 
-  /** Takes padding up to the end. @throws ERR_STREAM_TRAILING at anything but zeros */
+  /** Consumes padding up to the end of the stream. @throws ERR_STREAM_TRAILING at a byte that is not zero */
   async zeros(): Promise<void> {
     while (await this.more()) {
       const rest = this.cursor.rest();

@@ -1,8 +1,8 @@
-// Gives errors of rooms below, which know bytes but not the stream, their place in it.
+// Adds the offset in the stream to errors of code that sees bytes and not the stream.
 
 import { RamferryError } from '../../errors.js';
 
-/** Runs `step`; a RamferryError that does not say where gets `offset`. */
+/** Runs `step`. A RamferryError without an offset gets `offset`. */
 export function placed<T>(offset: number, step: () => T): T {
   try {
     return step();
@@ -11,7 +11,7 @@ export function placed<T>(offset: number, step: () => T): T {
   }
 }
 
-/** A RamferryError with its place in the stream; anything else as it is. */
+/** Returns a RamferryError with its offset in the stream, and any other value unchanged. */
 export function withOffset(thrown: unknown, offset: number): unknown {
   if (!(thrown instanceof RamferryError) || thrown.place.offset !== undefined) return thrown;
   return new RamferryError(thrown.code, thrown.message, {

@@ -1,6 +1,5 @@
-// The records that ramferry hides from standard tools, in skippable frames and in gzip extra fields.
-// Takes and gives plain bytes; each record carries a checksum of its own.
-// Knows nothing of where in a stream a record stands.
+// Ramferry's records in skippable frames and in gzip extra fields, which standard tools skip. Each record has its own checksum.
+// Encodes and decodes plain bytes; the offset in the stream serves messages only.
 
 import { xxh64 } from '../../chunk/xxhash.js';
 import { CODEC_ID } from '../../codec/codec.js';
@@ -9,7 +8,7 @@ import { RamferryError } from '../../errors.js';
 /** The standard formats that method `stream` writes; `zlib` means gzip members. */
 export type FrameFormat = 'zstd' | 'lz4' | 'zlib';
 
-/** What a whole stream adds up to. */
+/** Totals of a whole stream. */
 export interface StreamTotals {
   /** Number of chunks. */
   readonly chunks: number;
@@ -20,11 +19,11 @@ export interface StreamTotals {
 }
 
 export type FrameRecord =
-  /** First in the stream: totals follow; no chunk decodes to more than `maxDecoded` bytes. */
+  /** First record of a stream. Totals must follow; no chunk decodes to more than `maxDecoded` bytes. */
   | { readonly kind: 'announcement'; readonly format: FrameFormat; readonly maxDecoded: number }
-  /** Last in the stream. */
+  /** Last record of a stream. */
   | { readonly kind: 'totals'; readonly format: FrameFormat; readonly totals: StreamTotals }
-  /** Sizes of one gzip member: all its bytes, and what they decode to. */
+  /** Sizes of one gzip member: its bytes, and its decoded bytes. */
   | {
       readonly kind: 'chunk';
       readonly format: FrameFormat;
@@ -34,7 +33,7 @@ export type FrameRecord =
 
 export const RECORD_MAGIC = Buffer.from('RamFerry', 'latin1');
 const RECORD_VERSION = 1;
-/** Where a record names its codec (CODEC_ID). */
+/** Offset of the codec (CODEC_ID) in a record. */
 export const RECORD_CODEC_OFFSET = 10;
 const HEADER_SIZE = 12;
 const CHECK_SIZE = 4;
@@ -68,7 +67,7 @@ export function writeRecord(record: FrameRecord): Buffer {
   return bytes;
 }
 
-/** @param offset where the record stands in the stream, for messages. */
+/** @param offset offset of the record in the stream, for messages */
 export function parseRecord(bytes: Uint8Array, offset: number): FrameRecord {
   const view = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   const damaged = (): RamferryError =>
@@ -119,7 +118,7 @@ export function parseRecord(bytes: Uint8Array, offset: number): FrameRecord {
   }
 }
 
-/** True when `bytes` begin as a record does. */
+/** Whether `bytes` begin with a record's magic. */
 export function startsRecord(bytes: Uint8Array): boolean {
   return bytes.length >= RECORD_MAGIC.length && RECORD_MAGIC.equals(bytes.subarray(0, RECORD_MAGIC.length));
 }

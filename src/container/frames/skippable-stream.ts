@@ -1,5 +1,5 @@
-// Skips a skippable frame of zstd or LZ4, in no memory. Refuses one of ours: in a foreign stream it means that the
-// announcement at the stream's start was lost, and with it the promise that totals follow.
+// Skips a skippable frame of zstd or LZ4 without holding it. Refuses a ramferry record: in a foreign stream it shows that the
+// announcement at the stream's start was lost, and with it the requirement that totals follow.
 
 import { RamferryError } from '../../errors.js';
 import { Gather, type Cursor } from './cursor.js';
@@ -11,12 +11,12 @@ export class SkippableFrameDecoder implements FrameDecoder {
   readonly verified = true;
   readonly #gather = new Gather();
   readonly #offset: number;
-  readonly #mayBeOurs: boolean;
+  readonly #hasRamferryMagic: boolean;
   #left: number | undefined;
-  #looked = false;
+  #startChecked = false;
 
   constructor(magic: number, offset: number) {
-    this.#mayBeOurs = magic === MAGIC.ramferry;
+    this.#hasRamferryMagic = magic === MAGIC.ramferry;
     this.#offset = offset;
   }
 
@@ -25,7 +25,7 @@ export class SkippableFrameDecoder implements FrameDecoder {
   }
 
   close(): void {
-    // Nothing is held.
+    // The decoder holds no native state.
   }
 
   #skip(cursor: Cursor): boolean {
@@ -34,11 +34,11 @@ export class SkippableFrameDecoder implements FrameDecoder {
       if (size === undefined) return false;
       this.#left = Buffer.from(size).readUInt32LE();
     }
-    if (this.#mayBeOurs && !this.#looked && this.#left >= RECORD_MAGIC.length) {
+    if (this.#hasRamferryMagic && !this.#startChecked && this.#left >= RECORD_MAGIC.length) {
       const start = this.#gather.take(cursor, RECORD_MAGIC.length);
       if (start === undefined) return false;
       if (startsRecord(start)) throw lostAnnouncement(this.#offset);
-      this.#looked = true;
+      this.#startChecked = true;
       this.#left -= RECORD_MAGIC.length;
     }
     const skipped = Math.min(this.#left, cursor.left);
@@ -48,7 +48,7 @@ export class SkippableFrameDecoder implements FrameDecoder {
   }
 }
 
-/** A record of ours where none was announced. */
+/** The error for a ramferry record in a stream without an announcement. */
 export function lostAnnouncement(offset: number): RamferryError {
   return new RamferryError('ERR_STREAM_FORMAT', 'the announcement of the stream is missing or damaged', {
     offset,

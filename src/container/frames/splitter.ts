@@ -1,5 +1,5 @@
-// Finds the units of a stream that states where its frames are: ours, and pzstd's.
-// Takes the bytes at the start of each unit, keeps none of them, and checks every length against its limits.
+// Finds the units of a stream that states the lengths of its frames: ramferry's and pzstd's.
+// Reads the bytes at the start of each unit, keeps none of them, and checks every length against its limits.
 // The caller keeps the bytes and decodes the units.
 
 import { parseZstdHeader } from '../../codec/zstd-frame.js';
@@ -21,7 +21,7 @@ import { MAX_RECORD_SIZE, parseRecord, RECORD_SIZE, type FrameFormat, type Strea
 import { viewOf } from './unit.js';
 import { loadZstdNapi } from './zstd/binding.js';
 
-/** One unit of the stream: `length` bytes from `offset` on. */
+/** One unit of the stream: `length` bytes at `offset`. */
 export type FrameUnit =
   | {
       readonly kind: 'announcement';
@@ -35,9 +35,9 @@ export type FrameUnit =
       readonly length: number;
       /** Position among the chunks, from 0. */
       readonly sequence: number;
-      /** Decoded bytes; undefined in frames of pzstd, whose headers do not tell. */
+      /** Decoded bytes; undefined for frames of pzstd, whose headers do not state them. */
       readonly decodedLength: number | undefined;
-      /** Room that decoding needs: decodedLength, or the most that pzstd puts into such a frame. */
+      /** Bytes that decoding needs: `decodedLength`, or the most that pzstd puts into such a frame. */
       readonly decodedBound: number;
     }
   | {
@@ -46,13 +46,13 @@ export type FrameUnit =
       readonly length: number;
       readonly totals: StreamTotals;
     }
-  /** From `offset` on the stream is not (or no longer) in pzstd's layout: give all the rest to a StreamDecoder. */
+  /** From `offset` on the stream is not in pzstd's layout. A StreamDecoder must decode the rest. */
   | { readonly kind: 'rest'; readonly offset: number };
 
 export interface SplitterOptions {
-  /** Largest chunk that is accepted, decoded bytes. */
+  /** Largest accepted chunk, in decoded bytes. */
   readonly maxDecoded?: number;
-  /** Whether workers can decode frames of unknown size (else they are `rest`); as this machine can, when absent. */
+  /** Whether workers can decode frames of unknown size; if not, such frames are `rest`. Default: whether zstd-napi loads. */
   readonly unsizedFrames?: boolean;
 }
 
@@ -78,16 +78,16 @@ export class FrameSplitter {
     this.#unsizedFrames = options.unsizedFrames;
   }
 
-  /** Where the next unit starts. */
+  /** Offset of the next unit in the stream, in bytes. */
   get offset(): number {
     return this.#offset;
   }
 
   /**
-   * Looks at the start of the next unit, and counts the unit as passed.
-   * @param head the bytes from `offset` on, as many as are there; at most MAX_UNIT_HEAD are looked at.
-   * @returns undefined while more bytes are needed.
-   * Throws ERR_STREAM_FORMAT, ERR_STREAM_CHECKSUM, ERR_STREAM_LIMIT, ERR_STREAM_TRAILING.
+   * Parses the start of the next unit, and moves `offset` beyond the unit.
+   * @param head the available bytes at `offset`; MAX_UNIT_HEAD are enough
+   * @returns undefined while more bytes are needed
+   * @throws ERR_STREAM_FORMAT, ERR_STREAM_CHECKSUM, ERR_STREAM_LIMIT, ERR_STREAM_TRAILING
    */
   next(head: Uint8Array): FrameUnit | undefined {
     if (this.#state === 'rest') return { kind: 'rest', offset: this.#offset };
@@ -102,8 +102,8 @@ export class FrameSplitter {
   }
 
   /**
-   * The input has ended after `position` bytes.
-   * Throws ERR_STREAM_TRUNCATED inside a unit, and before the totals of a stream that announced them.
+   * Checks the end of the input after `position` bytes.
+   * @throws ERR_STREAM_TRUNCATED inside a unit, and before the totals of an announced stream
    */
   end(position: number): void {
     if (this.#state === 'rest') return;
@@ -163,7 +163,7 @@ export class FrameSplitter {
     return this.#foreign();
   }
 
-  /** Too few bytes for the start of a unit: more are needed, unless these already begin none. */
+  /** Handles too few bytes for the start of a unit: asks for more, unless the bytes so far cannot begin a unit. */
   #shortUnit(head: Uint8Array): FrameUnit | undefined {
     const expected = [0x50, 0x2a, 0x4d, 0x18, 4, 0, 0, 0];
     const fits = expected.every((byte, at) => at >= head.length || head[at] === byte);
@@ -227,7 +227,7 @@ export class FrameSplitter {
     return !this.#announced && (this.#unsizedFrames ?? loadZstdNapi() !== undefined);
   }
 
-  /** Not a unit: damage in a stream of ours; in any other, the rest is decoded by one thread. */
+  /** Handles bytes that are no unit: damage in an announced stream; in any other stream one thread decodes the rest. */
   #foreign(): FrameUnit {
     if (this.#announced) throw this.#error('ERR_STREAM_FORMAT', 'a frame of the stream is damaged');
     return { kind: 'rest', offset: this.#offset };

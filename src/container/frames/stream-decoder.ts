@@ -1,6 +1,6 @@
-// Decodes a foreign stream of standard frames (what zstd, pzstd, lz4, gzip and pigz write) in bounded memory,
-// at the speed of one thread. Takes the stream in any split; back-pressure is in the promise of `push`.
-// Follows each frame to its end itself, so that truncation, damage and trailing bytes are told apart, with offsets.
+// Decodes a foreign stream of standard frames (of zstd, pzstd, lz4, gzip or pigz) in bounded memory, at the speed of one thread.
+// Accepts the stream in any split. The promise of `push` applies back-pressure.
+// Walks each frame to its end itself, so its errors distinguish truncation, damage and trailing bytes, with offsets.
 
 import { RamferryError } from '../../errors.js';
 import { Cursor, Gather, type Emit } from './cursor.js';
@@ -15,11 +15,11 @@ import type { ZstdEngine, ZstdEngineName } from './zstd/engine-type.js';
 import { ZstdFrameDecoder } from './zstd/stream.js';
 
 export interface StreamDecoderOptions {
-  /** Where in the whole stream the decoder starts: for messages, and because frames may have come before. */
+  /** Offset in the whole stream at which the decoder starts. Above 0, other frames came before. Default 0. */
   readonly offset?: number;
-  /** Which zstd binding decodes; the best that is installed when absent. */
+  /** The zstd binding to decode with. Default: the best installed one. */
   readonly zstd?: ZstdEngineName;
-  /** Largest window, in bytes, of a zstd frame: the decoder holds so much. 128 MiB when absent, at most 2 GiB. */
+  /** Largest window of a zstd frame in bytes; the decoder holds that much. Default 128 MiB, at most 2 GiB. */
   readonly maxWindow?: number;
 }
 
@@ -33,7 +33,7 @@ export class StreamDecoder {
   #frame: FrameDecoder | undefined;
   #offset: number;
   #verified = true;
-  /** The last frame was a gzip member: zeros may follow, as `gzip -d` allows (tapes pad with them). */
+  /** The last frame was a gzip member: zeros may follow. `gzip -d` allows them because tapes are padded with zeros. */
   #afterGzip = false;
   #padding = false;
 
@@ -43,14 +43,14 @@ export class StreamDecoder {
     this.#maxWindow = options.maxWindow ?? DEFAULT_ZSTD_WINDOW;
   }
 
-  /** True while every frame so far carried a checksum over its decoded bytes. */
+  /** Whether every frame so far had a checksum over its decoded bytes. */
   get verified(): boolean {
     return this.#verified;
   }
 
   /**
-   * Decodes all of input. One call at a time; after an error the decoder can only be closed.
-   * Throws ERR_STREAM_MAGIC, _TRAILING, _FORMAT, _CODEC, _CHECKSUM, _LIMIT, _FEATURE or ERR_CODEC_UNAVAILABLE.
+   * Decodes all of `input`. One call at a time. After an error only `close` may be called.
+   * @throws ERR_STREAM_MAGIC, _TRAILING, _FORMAT, _CODEC, _CHECKSUM, _LIMIT, _FEATURE or ERR_CODEC_UNAVAILABLE
    */
   async push(input: Uint8Array, emit: Emit): Promise<void> {
     const cursor = new Cursor(input, this.#offset);
@@ -71,7 +71,7 @@ export class StreamDecoder {
     this.#offset += input.length;
   }
 
-  /** The input has ended. Throws ERR_STREAM_TRUNCATED inside a frame and on an empty stream. */
+  /** Checks the end of the input. @throws ERR_STREAM_TRUNCATED inside a frame and on an empty stream */
   end(): void {
     const partial = this.#gather.partial;
     const begun = partial.length > 0;
@@ -83,7 +83,7 @@ export class StreamDecoder {
     }
   }
 
-  /** Gives native state back. Safe to call twice. */
+  /** Releases native state. Safe to call twice. */
   close(): void {
     this.#frame?.close();
     this.#frame = undefined;
@@ -91,7 +91,7 @@ export class StreamDecoder {
     this.#zstd = undefined;
   }
 
-  /** Takes zeros behind a gzip member, up to the end of the stream. @throws ERR_STREAM_TRAILING at anything else */
+  /** Consumes zeros after a gzip member, up to the end of the stream. @throws ERR_STREAM_TRAILING at any other byte */
   #padded(cursor: Cursor): boolean {
     const between = this.#frame === undefined && this.#gather.partial.length === 0;
     if (!this.#padding && !(between && this.#afterGzip && cursor.rest()[0] === 0)) return false;
@@ -124,7 +124,7 @@ export class StreamDecoder {
   }
 }
 
-/** What stands at `offset` begins no frame that is read. @param magic its first four bytes, where there are so many */
+/** The error for bytes at `offset` that begin no known frame. @param magic the first four bytes, if there are four */
 export function unknownFrame(offset: number, magic?: number): RamferryError {
   if (magic === MAGIC.lz4Legacy) {
     return new RamferryError('ERR_STREAM_FEATURE', 'the legacy LZ4 format is not read', {

@@ -1,17 +1,17 @@
-// The totals of a stream: both sides add up its chunks in stream order and compare at the end.
-// Takes the checksums that the workers computed; sees no payload.
+// The totals of a stream: both sides add up its chunks in stream order, and the receiver compares at the end.
+// Works on the checksums that the workers computed, not on the contents.
 
 import { Xxh64 } from '../../chunk/xxhash.js';
 import { RamferryError } from '../../errors.js';
 import type { StreamSums } from '../sums.js';
 import type { StreamTotals } from './record.js';
 
-/** What a worker reports of one chunk, in both directions. */
+/** A worker's result for one chunk, encoded or decoded. */
 export interface UnitResult {
-  /** All bytes of the unit in the stream, its header included. */
+  /** Bytes of the unit in the stream, its header included. */
   readonly encodedLength: number;
   readonly decodedLength: number;
-  /** XXH64 of all bytes of the unit: finds flips that decode to the same bytes, too. */
+  /** XXH64 of all bytes of the unit. It also detects flipped bits that do not change the decoded bytes. */
   readonly encodedHash: bigint;
   /** XXH64 of the decoded bytes. */
   readonly decodedHash: bigint;
@@ -23,7 +23,7 @@ export class TotalsDigest {
   #chunks = 0;
   #decodedBytes = 0;
 
-  /** Adds the next chunk in stream order: its two checksums, decoded first, 8 bytes little-endian each. */
+  /** Adds the next chunk in stream order: two checksums of 8 bytes, little-endian, the decoded one first. */
   add(unit: UnitResult): void {
     this.#scratch.writeBigUInt64LE(unit.decodedHash, 0);
     this.#scratch.writeBigUInt64LE(unit.encodedHash, 8);
@@ -40,15 +40,15 @@ export class TotalsDigest {
     return { bytes: this.#decodedBytes, chunks: this.#chunks, digest: this.#hash.digest() };
   }
 
-  /** Throws ERR_STREAM_TOTALS when the stream's totals are not those of the chunks that were added. */
+  /** @throws ERR_STREAM_TOTALS when the stream's totals differ from those of the added chunks */
   verify(expected: StreamTotals): void {
     compareTotals(this.totals(), expected);
   }
 }
 
 /**
- * @param seen what the chunks add up to; without a digest where they were not decoded
- * @throws ERR_STREAM_TOTALS when the stream states something else
+ * @param seen the totals of the chunks; without a digest where they were not decoded
+ * @throws ERR_STREAM_TOTALS when the stream states other totals
  */
 export function compareTotals(
   seen: Omit<StreamTotals, 'digest'> & { readonly digest?: bigint },

@@ -1,5 +1,5 @@
-// Drives a decompressing transform of node:zlib by hand: bytes in, decoded bytes out, with back-pressure, and with
-// the exact number of bytes that it used, so that the decoder of the frames knows where one ended.
+// Drives a decompressing transform of node:zlib with back-pressure. Reports the exact number of input bytes that the transform
+// consumed, so that the caller knows where the compressed data ended.
 
 import type { Transform } from 'node:stream';
 
@@ -7,7 +7,7 @@ import { RamferryError } from '../../errors.js';
 import { Signal } from '../../os/signal.js';
 import type { Emit } from './cursor.js';
 
-/** What node:zlib's classes have in common; `bytesWritten` counts the input that the engine has used. */
+/** The common interface of node:zlib's classes. `bytesWritten` counts the input bytes that the engine has consumed. */
 export type ZlibTransform = Transform & { readonly bytesWritten: number };
 
 export class TransformPump {
@@ -28,21 +28,21 @@ export class TransformPump {
       this.#change.notify();
     });
     stream.on('close', () => {
-      // Destroyed under a pending push: it must not wait without end.
+      // A pending push must reject when the stream is destroyed.
       if (!this.#ended) this.#failure ??= new RamferryError('ERR_LINK_CLOSED', 'the decoder was closed');
       this.#change.notify();
     });
   }
 
-  /** The compressed data has ended. It is noticed with the first byte behind it, not before. */
+  /** The compressed data has ended. node:zlib reports that only with the first byte after it. */
   get ended(): boolean {
     return this.#ended;
   }
 
   /**
-   * Decodes input and emits the result.
-   * @returns how many bytes of input were used: all, or fewer when the compressed data has ended.
-   * Throws the engine's own error.
+   * Decodes `input` and emits the result.
+   * @returns the bytes of `input` that were consumed: all, or fewer when the compressed data has ended
+   * @throws the engine's own error
    */
   async push(input: Uint8Array, emit: Emit): Promise<number> {
     const before = this.#stream.bytesWritten;
@@ -55,7 +55,7 @@ export class TransformPump {
     return this.#stream.bytesWritten - before;
   }
 
-  /** Tells the engine that the input is over, and emits what it still held. */
+  /** Ends the engine's input and emits the remaining decoded bytes. */
   async finish(emit: Emit): Promise<void> {
     this.#stream.end();
     await this.#drain(emit, () => false);
@@ -65,10 +65,10 @@ export class TransformPump {
     this.#stream.destroy();
   }
 
-  /** Emits until `done`, the end or an error. */
+  /** Emits decoded bytes until `done`, the end or an error. */
   async #drain(emit: Emit, done: () => boolean): Promise<void> {
     while (true) {
-      // Before the read: a change that comes during `emit` counts.
+      // The wait begins before the read, so that a change during `emit` is not missed.
       const change = this.#change.wait();
       for (let chunk = this.#read(); chunk !== null; chunk = this.#read()) await emit(chunk);
       if (this.#failure !== undefined) throw this.#failure;

@@ -1,6 +1,6 @@
 // Findings of the `xenguest` receiver in a Xen stream: ranges that pass unchanged, and ramferry's records.
-// Takes the calls of the walk and keeps the findings of one scan in stream order. The bodies of ramferry's records go to
-// memory that the receiver provides once their envelope has been read. Makes no decision.
+// Receives the calls of the walk and keeps the findings of one scan in stream order. The bodies of ramferry's records go to
+// memory that the receiver provides after it has read their envelope. Makes no decision.
 
 import { Buffer } from 'node:buffer';
 
@@ -12,31 +12,31 @@ import { IMAGE_HEADER_BYTES, LIBXC_RECORD } from '../../grammar/xen/libxc-format
 import type { LibxcRecord } from '../../grammar/xen/libxc-records.js';
 import type { XenHandler } from '../../grammar/xen/wrapping.js';
 
-/** What one scan has found, in stream order. Ranges are of the buffer that was scanned. */
+/** One finding of a scan. Ranges are offsets in the scanned buffer. */
 export type Finding =
   | { readonly kind: 'verbatim'; start: number; end: number }
-  /** The 24 bytes from `start` on are an image header with the mark of a compressed stream. */
+  /** The 24 bytes at `start` are an image header with the mark of a compressed stream. */
   | { readonly kind: 'marked image'; readonly start: number }
   | { readonly kind: 'mark'; readonly record: LibxcRecord; readonly body: Buffer }
-  /** A chunk record has begun; the envelope is the first bytes of its body. */
+  /** A chunk record begins. The envelope is the start of its body. */
   | { readonly kind: 'chunk'; readonly record: LibxcRecord; readonly envelope: Buffer }
   | { readonly kind: 'complete' }
   | { readonly kind: 'totals'; readonly record: LibxcRecord; readonly body: Buffer }
   | { readonly kind: 'end'; readonly record: LibxcRecord };
 
-/** Collects what the walk reports; stops it after each record of ours. */
+/** Collects what the walk reports. Stops the walk after each ramferry record. */
 export class FindingCollector implements XenHandler {
   findings: Finding[] = [];
   full = false;
-  /** Where the body of the chunk record at hand goes, envelope and all; set before the walk goes on. */
+  /** Memory for the body of the current chunk record, envelope included. The parser sets it before the walk continues. */
   target: Buffer | undefined;
-  /** The first bytes of the chunk record at hand: they tell how much memory it may take. */
+  /** The envelope of the current chunk record. It states how much memory the record may take. */
   #envelope = Buffer.alloc(0);
   #at = 0;
   #filled = 0;
-  /** Of totals or of a mark. */
+  /** The body of the current totals or mark record. */
   #body = Buffer.alloc(0);
-  /** The image header has the mark, and so the record behind the domain header must be one. */
+  /** The image header has the mark, so the record after the domain header must be a mark. */
   #markDue = false;
   readonly #onBegin: (record: LibxcRecord) => void;
 
@@ -45,7 +45,7 @@ export class FindingCollector implements XenHandler {
     this.#onBegin = onBegin;
   }
 
-  /** The next scan begins at offset 0 of its data. */
+  /** Discards the findings. The next scan begins at offset 0 of its data. */
   beginScan(): void {
     this.findings = [];
     this.full = false;
@@ -66,12 +66,12 @@ export class FindingCollector implements XenHandler {
   header(what: 'image' | 'domain', compressed: boolean): void {
     if (!compressed) return;
     if (what === 'domain') this.#markDue = true;
-    // Before the bytes of the header themselves, which pass without the mark.
+    // Placed before the header's own bytes, so that the parser clears the mark before it delivers them.
     else this.findings.splice(-1, 0, { kind: 'marked image', start: this.#at - IMAGE_HEADER_BYTES });
   }
 
   flush(): void {
-    // Nothing is buffered here: findings are handed on after every read.
+    // Nothing is buffered: the parser takes the findings after every read.
   }
 
   begin(record: LibxcRecord): void {
@@ -84,7 +84,7 @@ export class FindingCollector implements XenHandler {
       this.target = undefined;
       if (length < ENVELOPE_BYTES + CHUNK_OVERHEAD) throw impossible(record, 'compressed');
       this.#envelope = Buffer.alloc(ENVELOPE_BYTES);
-    } else if (isSmall(type)) {
+    } else if (isTotalsOrMark(type)) {
       this.#at += LIBXC_HEADER_BYTES;
       this.#filled = 0;
       const expected = type === XENGUEST_RECORD.mark ? MARK_RECORD_BYTES : TOTALS_RECORD_BYTES;
@@ -102,12 +102,12 @@ export class FindingCollector implements XenHandler {
 
   body(record: LibxcRecord, data: Uint8Array, start: number, end: number): number {
     if (isChunk(record.type)) return this.#chunk(record, data.subarray(start, end));
-    if (isSmall(record.type)) return this.#take(this.#body, data.subarray(start, end));
+    if (isTotalsOrMark(record.type)) return this.#take(this.#body, data.subarray(start, end));
     this.#verbatim(end - start);
     return end - start;
   }
 
-  /** The bit of the image header and the record behind the domain header come together or not at all. */
+  /** Either both marks are present, the bit of the image header and the record after the domain header, or neither. */
   #checkMarks(record: LibxcRecord): void {
     const due = this.#markDue;
     this.#markDue = false;
@@ -138,7 +138,7 @@ export class FindingCollector implements XenHandler {
   }
 
   padding(n: number): void {
-    // Our records need none: their bodies are multiples of 8 bytes.
+    // Only foreign records have padding: the bodies of ramferry records are multiples of 8 bytes.
     this.#verbatim(n);
   }
 
@@ -146,7 +146,7 @@ export class FindingCollector implements XenHandler {
     if (isChunk(record.type)) {
       this.findings.push({ kind: 'complete' });
       this.full = true;
-    } else if (isSmall(record.type)) {
+    } else if (isTotalsOrMark(record.type)) {
       const kind = record.type === XENGUEST_RECORD.mark ? 'mark' : 'totals';
       this.findings.push({ kind, record, body: this.#body });
       this.full = true;
@@ -154,13 +154,13 @@ export class FindingCollector implements XenHandler {
   }
 }
 
-/** A compressed record that holds a chunk. */
+/** Whether records of this type hold a chunk. */
 function isChunk(type: number): boolean {
   return type === XENGUEST_RECORD.chunk || type === XENGUEST_RECORD.bytes;
 }
 
-/** A compressed record without a chunk. */
-function isSmall(type: number): boolean {
+/** Whether records of this type are ramferry records without a chunk. */
+function isTotalsOrMark(type: number): boolean {
   return type === XENGUEST_RECORD.totals || type === XENGUEST_RECORD.mark;
 }
 

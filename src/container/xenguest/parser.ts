@@ -1,7 +1,6 @@
 // Parses a Xen stream for the receiver: finds ramferry's records among the others and checks the rules of docs/FORMAT.md. A
-// stream with such records must have totals before its END, or at the end of an input that broke off or is wrapped. The
-// parser reads a bare libxc stream exactly to its END. It hands its findings to `arrivals` in stream order, decodes nothing
-// and holds no chunk.
+// stream with such records must have totals before its END, or at the end of a truncated or wrapped input. The parser reads
+// a bare libxc stream exactly to its END. It reports its findings to `arrivals` in stream order and decodes nothing.
 
 import { Buffer } from 'node:buffer';
 
@@ -21,16 +20,16 @@ import type { LibxcRecord } from '../../grammar/xen/libxc-records.js';
 import { type XenKind, XenWalk } from '../../grammar/xen/wrapping.js';
 import type { Arrivals, InletInput } from '../inlet.js';
 import {
-  behindCut,
+  bytesAfterCut,
   checkLength,
   checkSameLimits,
   checkSequence,
   checkWhole,
-  endless,
+  endUnknown,
   endsEarly,
   locating,
-  mostInput,
-  withoutTotals,
+  maxBodyBytes,
+  missingTotals,
 } from './checks.js';
 import { FindingCollector } from './findings.js';
 import { XenTail } from './tail.js';
@@ -40,64 +39,65 @@ const BUFFER_BYTES = 256 * 1024;
 /** Receives the findings of the parser. */
 export interface XenguestFindings {
   readonly arrivals: Arrivals;
-  /** The body of totals; the call of `arrivals.totals` follows. */
-  stated(record: LibxcRecord, body: Buffer): void;
-  /** Every libxc record as it begins. */
-  begin(record: LibxcRecord): void;
+  /** Called with the body of a totals record, before `arrivals.totals`. */
+  onTotals(record: LibxcRecord, body: Buffer): void;
+  /** Called at the start of every libxc record. */
+  onRecord(record: LibxcRecord): void;
 }
 
 export interface XenguestInput extends InletInput {
-  /** Hands on what cannot be followed. */
+  /** Accepts a stream that the walk cannot follow. */
   readonly passThrough: boolean;
 }
 
 export class XenguestParser {
   readonly #input: XenguestInput;
   readonly #arrivals: Arrivals;
-  readonly #stated: XenguestFindings['stated'];
+  readonly #onTotals: XenguestFindings['onTotals'];
   readonly #walk: XenWalk;
   readonly #collector: FindingCollector;
-  /** What the first compressed record announced. */
+  /** The limits in the first chunk record. */
   #envelope: Envelope | undefined;
-  /** What the mark announced. */
-  #announced: Envelope | undefined;
+  /** The limits in the mark. */
+  #markEnvelope: Envelope | undefined;
+  /** The chunk record whose body is being read. */
   #arriving: LibxcRecord | undefined;
   #offset = 0;
   /** Sequence number of the next chunk. */
   #sequence = 0;
   /** The stream has ramferry records. */
-  #ours = false;
-  /** A totals record stands directly before the current place. */
-  #totalled = false;
-  /** A totals record has announced that nothing follows. */
+  #compressed = false;
+  /** The current offset is directly after a totals record. */
+  #afterTotals = false;
+  /** A totals record has stated that the input was truncated there. */
   #cutSeen = false;
-  /** A bare stream has come to its END. */
+  /** The walk has reached the END of a bare stream. */
   #ended = false;
-  /** The last of the bytes that pass unchanged. */
+  /** The last of the bytes that pass unchanged: they may be the totals of a truncated input. */
   readonly #tail: XenTail;
 
   constructor(input: XenguestInput, kind: XenKind, findings: XenguestFindings) {
     this.#input = input;
     this.#arrivals = findings.arrivals;
-    this.#stated = (record, body) => findings.stated(record, body);
+    this.#onTotals = (record, body) => findings.onTotals(record, body);
     this.#walk = new XenWalk(kind, { compressed: true });
     this.#tail = new XenTail(input.shared === true);
-    this.#collector = new FindingCollector((record) => findings.begin(record));
+    this.#collector = new FindingCollector((record) => findings.onRecord(record));
   }
 
-  /** Bytes of the stream that were read. */
+  /** Bytes of the stream that have been read. */
   get offset(): number {
     return this.#offset;
   }
 
-  /** Records of ours have been seen: the stream is verified when `run` resolves. */
-  get ours(): boolean {
-    return this.#ours;
+  /** The stream has ramferry records. It is verified when `run` resolves. */
+  get compressed(): boolean {
+    return this.#compressed;
   }
 
-  /** The sender's input broke off before its own end, as the totals state. */
+  /** The sender's input was truncated, as the totals state. */
   get cut(): boolean {
-    // Totals that end the input stand behind every wrapping, too: a sender does not know what may follow one.
+    // A wrapped stream also ends with such totals, because its sender cannot know what follows the wrapping.
     return this.#cutSeen && !this.#walk.complete;
   }
 
@@ -106,7 +106,7 @@ export class XenguestParser {
     return this.#walk.bigEndian;
   }
 
-  /** Reads to the end of the stream; throws what is wrong with it. */
+  /** Reads to the end of the stream. @throws RamferryError the first error of the stream */
   async run(): Promise<void> {
     const { source, head } = this.#input;
     const buffer = Buffer.allocUnsafe(BUFFER_BYTES);
@@ -123,14 +123,14 @@ export class XenguestParser {
       buffer.copyWithin(0, taken, filled);
       filled -= taken;
       if (this.#walk.state === 'done') {
-        // The walk may find an END inside the totals of a stream that broke off: that END does not count.
+        // The walk may take bytes inside the totals of a truncated stream for an END. That END does not count.
         if (this.#tail.holds) await this.#rest(buffer, filled);
         else this.#ended = true;
         break;
       }
       if (taken > 0 && (this.#collector.full || atEnd)) continue;
       if (atEnd) break;
-      this.#refuseEndless();
+      this.#refuseUnknownEnd();
       const room = Math.min(BUFFER_BYTES - filled, this.#walk.certainBytes - filled);
       const got = await source.read(buffer.subarray(filled, filled + Math.max(1, room)));
       if (got === 0) atEnd = true;
@@ -144,7 +144,7 @@ export class XenguestParser {
     this.#arrivals.taken(bytes);
   }
 
-  /** Everything up to the end of the input, as it is. @param filled bytes of it in the buffer already */
+  /** Delivers everything up to the end of the input unchanged. @param filled bytes that the buffer already holds */
   async #rest(buffer: Buffer, filled: number): Promise<void> {
     for (let got = filled, first = true; got > 0 || first; first = false) {
       this.#taken(got);
@@ -153,10 +153,10 @@ export class XenguestParser {
     }
   }
 
-  /** Never reads a source to its end when another reader continues on it. */
-  #refuseEndless(): void {
+  /** @throws ERR_STREAM_FORMAT on a shared source when the walk is lost: the parser could read the next reader's bytes */
+  #refuseUnknownEnd(): void {
     const { lostBecause } = this.#walk;
-    if (this.#input.shared === true && lostBecause !== undefined) throw endless(lostBecause, this.#offset);
+    if (this.#input.shared === true && lostBecause !== undefined) throw endUnknown(lostBecause, this.#offset);
   }
 
   async #carryOut(buffer: Buffer): Promise<void> {
@@ -166,7 +166,7 @@ export class XenguestParser {
           await this.#verbatim(buffer.subarray(finding.start, finding.end));
           break;
         case 'marked image':
-          this.#ours = true;
+          this.#compressed = true;
           unmarkImageHeader(buffer, finding.start);
           break;
         case 'mark':
@@ -182,31 +182,31 @@ export class XenguestParser {
           await this.#totalsRecord(finding.record, finding.body);
           break;
         case 'end':
-          this.#checkTotalled(finding.record);
+          this.#checkEnd(finding.record);
       }
     }
   }
 
-  // --- our chunk records ---
+  // --- ramferry records ---
 
   #mark(body: Buffer): void {
     const { envelope, followsEnd } = readMark(body);
-    this.#announced ??= envelope;
-    checkSameLimits(envelope, this.#announced);
+    this.#markEnvelope ??= envelope;
+    checkSameLimits(envelope, this.#markEnvelope);
     if (followsEnd) this.#walk.followEnd();
   }
 
   async #open(record: LibxcRecord, envelopeBytes: Buffer): Promise<void> {
     await this.#pass(this.#tail.release());
     this.#refuseAfterCut();
-    this.#ours = true;
+    this.#compressed = true;
     const envelope = readEnvelope(envelopeBytes);
     if (this.#envelope === undefined) {
-      checkSameLimits(envelope, this.#announced ?? envelope);
+      checkSameLimits(envelope, this.#markEnvelope ?? envelope);
       this.#envelope = envelope;
       const { maxChunk, storeBytes } = envelope;
       this.#arrivals.open({
-        ...{ maxChunk, storeBytes, inputBytes: mostInput(maxChunk) },
+        ...{ maxChunk, storeBytes, inputBytes: maxBodyBytes(maxChunk) },
         ...{ window: 1, positioned: false, optional: false },
       });
     }
@@ -231,18 +231,18 @@ export class XenguestParser {
     checkPadding(body, length);
     checkSequence(header.sequence, this.#sequence);
     this.#sequence++;
-    this.#totalled = false;
+    this.#afterTotals = false;
     const { sequence, decodedLength } = header;
     const codec = codecName(header.codec)!;
     const { number, offset } = record;
     this.#arrivals.chunk({ sequence, codec, decodedLength, length, offset, record: number, header }, body);
   }
 
-  // --- everything else ---
+  // --- all other bytes ---
 
   /** Delivers bytes that pass unchanged. */
   async #verbatim(bytes: Buffer): Promise<void> {
-    this.#totalled = false;
+    this.#afterTotals = false;
     await this.#pass(this.#tail.take(bytes));
   }
 
@@ -252,27 +252,27 @@ export class XenguestParser {
 
   async #totalsRecord(record: LibxcRecord, body: Buffer): Promise<void> {
     await this.#pass(this.#tail.release());
-    this.#totalled = true;
-    this.#ours = true;
+    this.#afterTotals = true;
+    this.#compressed = true;
     if (isCut(body)) this.#cutSeen = true;
-    this.#stated(record, body);
+    this.#onTotals(record, body);
     await this.#arrivals.totals();
   }
 
-  /** At an END or CHECKPOINT. */
-  #checkTotalled(record: LibxcRecord): void {
-    // Bytes inside the totals of a stream that broke off can look like a record to the walk; they are none.
+  /** Checks at an END or CHECKPOINT that totals and the mandatory records came before it. */
+  #checkEnd(record: LibxcRecord): void {
+    // The walk may take bytes inside the totals of a truncated stream for a record. They are not one.
     if (this.#tail.holds) return;
     this.#refuseAfterCut();
-    if ((this.#ours && !this.#totalled) || this.#tail.damaged) throw withoutTotals(record);
+    if ((this.#compressed && !this.#afterTotals) || this.#tail.damaged) throw missingTotals(record);
     checkWhole(record);
   }
 
   #refuseAfterCut(): void {
-    if (this.#cutSeen) throw behindCut(this.#offset);
+    if (this.#cutSeen) throw bytesAfterCut(this.#offset);
   }
 
-  /** The input is over, or the bare stream is. */
+  /** Checks the end of the input, or of the bare stream. */
   async #finish(): Promise<void> {
     const body = this.#tail.takeCut();
     if (body !== undefined) {
@@ -285,8 +285,8 @@ export class XenguestParser {
     }
     const { damaged } = this.#tail;
     await this.#pass(this.#tail.release());
-    if (this.#ours) {
-      if (this.#cutSeen && this.#totalled) return;
+    if (this.#compressed) {
+      if (this.#cutSeen && this.#afterTotals) return;
       this.#refuseAfterCut();
       if (this.#ended) return;
     } else if (!damaged && (this.#walk.complete || this.#input.passThrough)) {

@@ -1,5 +1,5 @@
-// The tail of a Xen stream. A sender whose input broke off writes totals there. The tail holds bytes back while they can be
-// the beginning of such totals, and remembers the last bytes to recognise totals that were damaged on the way.
+// The tail of a Xen stream. A sender whose input was truncated writes totals there. The tail holds bytes back while they can be
+// the start of such totals, and stores the last bytes to recognise totals that were damaged on the link.
 // Returns the bytes that may pass; does no I/O.
 
 import { Buffer } from 'node:buffer';
@@ -15,15 +15,15 @@ import {
 const NOTHING = Buffer.alloc(0);
 
 export class XenTail {
-  readonly #endless: boolean;
-  /** Bytes that may turn out to be the beginning of the totals of a stream that broke off. */
+  readonly #sharedSource: boolean;
+  /** Bytes that may be the start of the totals of a truncated stream. */
   #held = NOTHING;
-  /** The last bytes before the place at hand, passed or held, as many as totals have. */
+  /** The last TOTALS_RECORD_BYTES bytes before the current offset, passed or held. */
   #last = NOTHING;
 
-  /** @param endless the input does not end behind the stream, so none can have broken off */
-  constructor(endless: boolean) {
-    this.#endless = endless;
+  /** @param sharedSource the source continues after the stream, so a truncated stream cannot occur */
+  constructor(sharedSource: boolean) {
+    this.#sharedSource = sharedSource;
   }
 
   /** Whether bytes are held back. */
@@ -31,15 +31,15 @@ export class XenTail {
     return this.#held.length > 0;
   }
 
-  /** Whether the last bytes are totals with an error in them. */
+  /** Whether the last bytes are totals with an error. */
   get damaged(): boolean {
     return isDamagedTotals(this.#last);
   }
 
-  /** @returns what may pass now: bytes held back before, and those of `bytes` that are not held back */
+  /** @returns the bytes that may pass now: earlier held bytes, and the part of `bytes` that is not held back */
   take(bytes: Buffer): Buffer {
     const all = this.holds ? Buffer.concat([this.#held, bytes]) : bytes;
-    const from = this.#endless ? all.length : cutMayBeginAt(all);
+    const from = this.#sharedSource ? all.length : cutMayBeginAt(all);
     this.#held = Buffer.from(all.subarray(from));
     this.#last = Buffer.concat([this.#last, bytes.subarray(-TOTALS_RECORD_BYTES)]).subarray(
       -TOTALS_RECORD_BYTES,
@@ -47,14 +47,14 @@ export class XenTail {
     return all.subarray(0, from);
   }
 
-  /** Other bytes follow, so the held bytes are no totals. @returns the held bytes */
+  /** Called when other bytes follow, so that the held bytes are not totals. @returns the held bytes */
   release(): Buffer {
     const held = this.#held;
     this.#held = this.#last = NOTHING;
     return held;
   }
 
-  /** At the end of the input. @returns the body of the totals of a stream that broke off, if they are what is held */
+  /** Called at the end of the input. @returns the body of the truncated stream's totals, if the held bytes are totals */
   takeCut(): Buffer | undefined {
     return isCutRecord(this.#held) ? this.release().subarray(LIBXC_HEADER_BYTES) : undefined;
   }

@@ -1,25 +1,25 @@
-// Adds a span of ramferry to the trace that xenopsd hands on (-traceparent, -tracestate). It needs @opentelemetry/api beside
-// ramferry and an SDK that the operator registers at Node's start (--import). Without them every function does nothing.
+// Adds a span of ramferry to the trace that xenopsd passes on (-traceparent, -tracestate). Needs @opentelemetry/api installed
+// beside ramferry, and an SDK that the operator registers at Node's start (--import). Without them every function does nothing.
 // Sources: W3C Trace Context, "traceparent Header"; @opentelemetry/api 1.x.
 
 import type * as OpenTelemetry from '@opentelemetry/api';
 
-/** One timed piece of work in a trace. */
+/** A span of OpenTelemetry: one timed operation in a trace. */
 export interface Span {
   end(attributes: Readonly<Record<string, string | number | boolean>>, error?: Error): Promise<void>;
 }
 
 const NO_SPAN: Span = { end: () => Promise.resolve() };
 
-/** Limit of the wait for the provider's flush at the end. */
+/** Longest wait for the provider's flush at the end of the span. */
 const FLUSH_MS = 200;
 
 type Api = typeof OpenTelemetry;
 
-/** Where every copy of the API's major version 1 keeps what an SDK registers. */
+/** The global symbol under which major version 1 of the API stores what an SDK registers. */
 const REGISTRY = Symbol.for('opentelemetry.js.api.1');
 
-/** The API is an optional peer. Where no SDK is registered, loading it (some 20 ms) would only give spans that go nowhere. */
+/** Loads the API, an optional peer dependency. Without a registered SDK it stays unloaded: loading takes some 20 ms. */
 async function loadApi(): Promise<Api | undefined> {
   if (!(REGISTRY in globalThis)) return undefined;
   try {
@@ -30,8 +30,8 @@ async function loadApi(): Promise<Api | undefined> {
 }
 
 /**
- * xenopsd always hands on W3C Trace Context. The API's own propagator is the one that the operator registered: none, or one of
- * another format, would lose the parent. So the header is read here.
+ * Parses the trace context of xenopsd, which is always W3C Trace Context. The API would use the operator's propagator, which may
+ * be absent or of another format and would then lose the parent.
  */
 function parentContext(
   api: Api,
@@ -43,20 +43,20 @@ function parentContext(
   if (traceId === undefined || spanId === undefined) return api.ROOT_CONTEXT;
   const span = { traceId, spanId, traceFlags: parseInt(flags!, 16), isRemote: true };
   if (tracestate === undefined) return api.trace.setSpanContext(api.ROOT_CONTEXT, span);
-  // Its successor is in @opentelemetry/core, which an SDK brings but which is no peer of this package.
+  // The replacement is in @opentelemetry/core, which comes with an SDK and is no peer dependency of this package.
   // eslint-disable-next-line @typescript-eslint/no-deprecated
   const traceState = api.createTraceState(tracestate);
   return api.trace.setSpanContext(api.ROOT_CONTEXT, { ...span, traceState });
 }
 
-/** The flush of the registered provider; resolves at once where the provider has none. */
+/** Returns the registered provider's flush. It resolves at once where the provider has none. */
 function flusher(api: Api): () => Promise<unknown> {
   const provider = api.trace.getTracerProvider() as { getDelegate?(): unknown };
   const delegate = (provider.getDelegate?.() ?? provider) as { forceFlush?(): Promise<unknown> };
   return () => delegate.forceFlush?.() ?? Promise.resolve();
 }
 
-/** @param parent as xenopsd gave it */
+/** Starts a span. @param parent the arguments of xenopsd; absent ones start a trace of its own */
 export async function startSpan(
   name: string,
   version: string,
@@ -76,7 +76,7 @@ export async function startSpan(
             span.setStatus({ code: api.SpanStatusCode.ERROR, message: error.message });
           }
           span.end();
-          // The timer keeps the process alive: a flush that hangs may hold no handle that does.
+          // The timer keeps the process alive, because a hanging flush may hold no handle.
           let timer: NodeJS.Timeout | undefined;
           const late = new Promise((resolve) => (timer = setTimeout(resolve, FLUSH_MS)));
           await Promise.race([flusher(api)().catch(() => undefined), late]);

@@ -1,5 +1,5 @@
 // Walks method `stream`: ramferry frames by their stated lengths, foreign frames by their headers. Decodes only foreign gzip,
-// whose members have no other way to be found.
+// whose members do not state their length.
 
 import { detectLayout, type FrameLayout } from '../../container/frames/detect.js';
 import { MAX_UNIT_HEAD } from '../../container/frames/limits.js';
@@ -15,7 +15,7 @@ type Units = Extract<FrameLayout, { layout: 'units' }>;
 
 /**
  * @param head bytes of the source that were read already
- * @throws what `receive` throws for the same damage, as far as it shows without decoding
+ * @throws the error of `receive` for the same damage, if the damage shows without decoding
  */
 export async function inspectFrames(
   source: ByteSource,
@@ -31,7 +31,7 @@ export async function inspectFrames(
   return foreign(source, window, layout.layout === 'units');
 }
 
-/** Compares counts only: the digest in the totals covers decoded bytes. */
+/** Walks a ramferry stream. Compares the counts in the totals, but not the digest, which covers decoded bytes. */
 async function units(window: LookaheadBuffer, layout: Units): Promise<UnitsReport> {
   const splitter = new FrameSplitter(layout);
   const count = new ChunkCount();
@@ -53,7 +53,7 @@ async function units(window: LookaheadBuffer, layout: Units): Promise<UnitsRepor
     if (unit.kind === 'chunk') {
       const decoded = unit.decodedLength!;
       decodedBytes += decoded;
-      // Bytes that do not shrink are stored; the frame is then longer than its contents.
+      // A chunk that does not shrink is stored, and its frame is longer than its contents.
       count.add(unit.length > decoded ? 'none' : layout.format, decoded, unit.length);
     }
     if (unit.length > scratch.length) scratch = Buffer.alloc(unit.length);

@@ -1,6 +1,5 @@
 // `inspect`: walks a stream and reports its structure without decoding it. With `verify` it also decodes and checks
-// everything. Takes an address; resolves with a report or rejects with the error of `receive`. Reads the input once, so a
-// pipe works too.
+// everything. Resolves with a report or rejects with the error of `receive`. Reads the input once, so the input may be a pipe.
 
 import type { InletOutcome } from '../../container/inlet.js';
 import { RamferryError, toRamferryError } from '../../errors.js';
@@ -27,23 +26,23 @@ import type { InspectReport } from './report.js';
 import { Tee } from './tee.js';
 import { inspectXen } from './xen.js';
 
-/** What inspect takes besides its input. */
+/** The options of inspect. */
 export interface InspectOptions {
-  /** Decode every chunk and check everything, as `receive` does. */
+  /** Decode every chunk and check everything, as `receive` does. Default false. */
   readonly verify?: boolean | undefined;
-  /** Bytes of memory that decoding may take, or a text: `1GiB`. Default as for `receive`. */
+  /** Bytes of memory that decoding may take, or a text: `1GiB`. Default and limits as for `receive`. */
   readonly memoryLimit?: number | string | undefined;
-  /** Threads that decode. Default as for `receive`. */
+  /** Decompression threads. Default and limits as for `receive`. */
   readonly decompressThreads?: number | undefined;
-  /** The zstd binding to decode with, instead of the best one that works. */
+  /** The zstd binding to decode with. Default: the best one that works. */
   readonly zstdBinding?: string | undefined;
-  /** Ends the walk. */
+  /** Aborts the walk. Default: none. */
   readonly signal?: AbortSignal | undefined;
 }
 
 /**
- * Walks the stream at an address, or in a Readable, and tells what it is made of. Reads the input once.
- * @throws RamferryError ERR_INPUT_OPEN, ERR_LINK_…, ERR_STREAM_… (what is wrong with the stream), ERR_OPTION_INVALID
+ * Walks the stream at an address, or in a Readable, and reports its structure. Reads the input once.
+ * @throws RamferryError ERR_INPUT_OPEN, ERR_LINK_…, ERR_STREAM_… (the error of the stream), ERR_OPTION_INVALID
  * @example
  * ```ts
  * import { inspect, send } from 'ramferry';
@@ -85,7 +84,7 @@ async function inspectSource(
   const walking = walk(kind, tee.back, head).finally(() => tee.leave());
   const decoding = decode(kind, tee.front, head, settings).finally(() => tee.end());
   const [walked, decoded] = await Promise.allSettled([walking, decoding]);
-  // The receiver's error comes first: `receive` would report it.
+  // The receiver's error has precedence, because `receive` would report it.
   if (decoded.status === 'rejected') throw toRamferryError(decoded.reason);
   if (walked.status === 'rejected') throw toRamferryError(walked.reason);
   // Frames of other programs do not always state their decoded size.
@@ -124,7 +123,7 @@ async function decode(
   settings: ResolvedReceiveOptions,
 ): Promise<InletOutcome> {
   const { decompressThreads, memoryLimit, zstdBinding, signal } = settings;
-  // No time limit: no peer waits for the report.
+  // No I/O timeout: no peer waits for the report.
   const plan = planRestore({ decompressThreads, memoryLimit, zstdBinding });
   const ends = { source, head, sink: new Nowhere() };
   const receiving = openReceiver(kind, plan, ends, { statistics: new Statistics() });

@@ -1,5 +1,5 @@
-// Walks a native stream without decoding it, with the receiver's own inlet. Verifies the checksum of every record, the order
-// and the totals.
+// Walks a native stream without decoding it, with the receiver's inlet. Verifies the checksum of every record, the order and
+// the totals.
 
 import type { Buffer } from 'node:buffer';
 
@@ -11,7 +11,7 @@ import type { NativeReport } from './report.js';
 
 class NativeWalk extends RecordWalk {
   protected readonly inlet: NativeInlet;
-  /** Chunks that wait for their turn, with the checksum of each record. */
+  /** Chunks ahead of their turn, with the checksum of each record. */
   readonly #waiting = new Map<number, { readonly chunk: ArrivedChunk; readonly checksum: bigint }>();
   #next = 0;
 
@@ -32,7 +32,7 @@ class NativeWalk extends RecordWalk {
 
 /**
  * @param head bytes of the source that were read already
- * @throws what `receive` throws for the same damage, as far as it shows without decoding
+ * @throws the error of `receive` for the same damage, if the damage shows without decoding
  */
 export async function inspectNative(source: ByteSource, head: Uint8Array): Promise<NativeReport> {
   const inlet = new NativeInlet({ source, head, ioTimeout: 0 });

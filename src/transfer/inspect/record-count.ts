@@ -1,4 +1,4 @@
-// Counts chunk records by what their headers say, for the native container and for method `xenguest`.
+// Counts chunk records and their pages by the records' headers, for the native container and for method `xenguest`.
 
 import type { Buffer } from 'node:buffer';
 
@@ -22,7 +22,7 @@ export class RecordCount extends ChunkCount {
   }
 }
 
-/** @throws ERR_STREAM_CHECKSUM when the chunk record is not what its checksum says */
+/** @throws ERR_STREAM_CHECKSUM when the chunk record does not match its checksum */
 export function checkSeal(record: Buffer, { sequence }: ChunkHeader): void {
   if (rangeIsSealed(record, 0, record.length - CHECKSUM_BYTES)) return;
   throw new RamferryError('ERR_STREAM_CHECKSUM', 'a chunk record does not match its checksum', { sequence });

@@ -11,7 +11,7 @@ const MEMORY_BYTES = 65_536;
 
 export abstract class RecordWalk implements Arrivals {
   readonly count = new RecordCount();
-  /** Absent where the stream holds no chunk. */
+  /** The limits that the stream announces; absent where the stream has no chunk. */
   announced: StreamNeeds | undefined;
   protected abstract readonly inlet: Inlet;
   #memory = Buffer.alloc(MEMORY_BYTES);
@@ -33,7 +33,7 @@ export abstract class RecordWalk implements Arrivals {
     this.count.addRecord(chunk.header!, chunk.length);
   }
 
-  /** Adds up a chunk when its turn has come. */
+  /** Adds a chunk to the inlet's totals, in its turn. */
   protected abstract add(chunk: ArrivedChunk, body: Buffer): void;
 
   pass(bytes: Uint8Array): void {
@@ -45,14 +45,14 @@ export abstract class RecordWalk implements Arrivals {
   }
 
   settle(): void {
-    // Nothing is under way.
+    // Findings are processed at once, so none is pending.
   }
 
   taken(): void {
-    // The inlet counts.
+    // The inlet counts the bytes itself.
   }
 
   expect(): void {
-    // The header of the stream is in the report.
+    // The report contains the stream's header, which has this length.
   }
 }

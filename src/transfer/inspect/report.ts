@@ -1,4 +1,4 @@
-// The report of `inspect`, one shape for each container. Plain data, and the counters that all walks share.
+// The report of `inspect`: plain data, one interface for each container. Also the chunk counter that all walks share.
 
 import type { CodecName } from '../../codec/codec.js';
 import type { FrameOutline } from '../../container/frames/outline.js';
@@ -6,19 +6,19 @@ import type { StreamHeader } from '../../container/native.js';
 import type { XenKind } from '../../grammar/xen/wrapping.js';
 import type { PageCounts } from '../statistics/counts.js';
 
-/** Figures of one kind of chunk, by codec; `none` are those that went as they are. */
+/** Figures of the chunks of one codec. Codec `none` counts the chunks that travelled uncompressed. */
 export interface KindReport {
-  /** How many. */
+  /** Number of chunks. */
   chunks: number;
   /** Bytes of the decoded stream. */
   decoded: number;
   /** Bytes of the records or frames. */
   encoded: number;
 }
-/** Figures by codec; only those that occur. */
+/** Figures by codec. Codecs that do not occur are absent. */
 export type Codecs = Partial<Record<CodecName, KindReport>>;
 
-/** What every stream of ramferry's chunks has. */
+/** Figures of every stream with ramferry's chunks. */
 export interface ChunksReport {
   /** Number of chunks. */
   readonly chunks: number;
@@ -34,105 +34,105 @@ export interface ChunksReport {
   readonly largestChunk: number;
 }
 
-/** What a stream of ramferry's records has. */
+/** Figures of a stream with ramferry's records. */
 export interface RecordsReport extends ChunksReport {
   /** Pages by representation. */
   readonly pages: Readonly<PageCounts>;
-  /** Bytes of operations, skeleton and deltas that were compressed along with the pages. */
+  /** Bytes of operations, skeleton and deltas that were compressed together with the pages. */
   readonly skeletonBytes: number;
 }
 
-/** Our own container. */
+/** A stream in the native container. */
 export interface NativeReport extends RecordsReport {
-  /** Which shape. */
+  /** Names this interface in the union InspectReport. */
   readonly container: 'native';
-  /** What the stream announces. */
+  /** The header of the stream. */
   readonly header: StreamHeader;
 }
 
 /** libxc records of one type. */
 export interface RecordFigures {
-  /** How many. */
+  /** Number of records. */
   records: number;
-  /** Their bytes with header and padding. */
+  /** Bytes of the records, with header and padding. */
   bytes: number;
 }
 
-/** A Xen stream; with records of ours it is method `xenguest`. */
+/** A Xen stream. With ramferry records it is a stream of method `xenguest`. */
 export interface XenReport extends RecordsReport {
-  /** Which shape. */
+  /** Names this interface in the union InspectReport. */
   readonly container: 'xen';
-  /** What is around the libxc stream. */
+  /** The format that contains the libxc stream. */
   readonly wrapping: XenKind;
   /** Byte order of the stream. */
   readonly bigEndian: boolean;
-  /** The stream has ramferry records. Without them nothing shows whether the stream arrived unchanged. */
+  /** Whether the stream has ramferry records. Without them the stream has no checksums, and damage cannot be detected. */
   readonly compressed: boolean;
-  /** Decoded bytes that a chunk may have, as announced; 0 without records of ours. */
+  /** Most decoded bytes of a chunk, as announced; 0 without ramferry records. */
   readonly maxChunk: number;
-  /** Bytes of the page store, as announced; 0 without one. */
+  /** Bytes of the page store, as announced; 0 without a page store. */
   readonly storeBytes: number;
-  /** Bytes that travel as they are: all other records, headers and wrapping. */
+  /** Bytes that travel unchanged: all other records, headers and wrapping. */
   readonly verbatimBytes: number;
-  /** libxc records by name: how many, and their bytes with header and padding. */
+  /** Figures of the libxc records, by the record's name. */
   readonly records: Readonly<Record<string, RecordFigures>>;
-  /** The input of the sender broke off. */
+  /** Whether the sender's input was truncated. */
   readonly cut: boolean;
 }
 
-/** Method `stream`: frames of ours, whose lengths are told. */
+/** A stream of method `stream`: ramferry's frames, which state their lengths. */
 export interface UnitsReport extends ChunksReport {
-  /** Which shape. */
+  /** Names this interface in the union InspectReport. */
   readonly container: 'frames';
   /** Format of the frames. */
   readonly format: 'zstd' | 'lz4' | 'gzip';
-  /** Decoded bytes that a frame may have, as announced. */
+  /** Most decoded bytes of a frame, as announced. */
   readonly maxChunk: number;
 }
 
 /** Figures of all frames of one format. */
 export interface FrameFigures {
-  /** How many. */
+  /** Number of frames. */
   frames: number;
   /** Bytes of the frames. */
   encoded: number;
-  /** Decoded bytes; undefined when a frame does not tell. */
+  /** Decoded bytes; undefined when a frame does not state them. */
   decoded: number | undefined;
-  /** Frames with a checksum over their decoded bytes. */
+  /** Number of frames with a checksum over their decoded bytes. */
   checksums: number;
-  /** Largest window, bytes. */
+  /** Largest window in bytes. */
   window: number;
-  /** Compressed blocks. */
+  /** Number of compressed blocks. */
   compressedBlocks: number;
-  /** Blocks that are stored or one repeated byte. */
+  /** Number of blocks that are stored or one repeated byte. */
   storedBlocks: number;
 }
 
-/** Frames that others wrote: zstd, pzstd, lz4, gzip, pigz. */
+/** A stream of frames from another program: zstd, pzstd, lz4, gzip or pigz. */
 export interface ForeignReport {
-  /** Which shape. */
+  /** Names this interface in the union InspectReport. */
   readonly container: 'foreign';
-  /** Each frame is preceded by its length, as pzstd writes it: `receive` uses several threads. */
+  /** Whether each frame's length precedes the frame, as pzstd writes it. `receive` then uses several threads. */
   readonly pzstd: boolean;
   /** Frames by format. */
   readonly frames: Readonly<Partial<Record<FrameOutline['format'], FrameFigures>>>;
-  /** Decoded bytes; undefined when a frame does not tell. */
+  /** Decoded bytes; undefined when a frame does not state them. */
   readonly decodedBytes: number | undefined;
   /** Bytes of the whole stream. */
   readonly streamBytes: number;
 }
 
-/** What a stream is made of; `container` tells the shapes apart. */
+/** The structure of a stream. `container` distinguishes the members of the union. */
 export type InspectReport = NativeReport | XenReport | UnitsReport | ForeignReport;
 
-/** Counts chunks as they pass. */
+/** Counts the chunks of a walk. */
 export class ChunkCount {
   chunks = 0;
   readonly codecs: Codecs = {};
   smallestChunk = 0;
   largestChunk = 0;
 
-  /** @param encoded bytes of its record or frame */
+  /** @param encoded bytes of the chunk's record or frame */
   add(codec: CodecName, decoded: number, encoded: number): void {
     const kind = (this.codecs[codec] ??= { chunks: 0, decoded: 0, encoded: 0 });
     kind.chunks++;

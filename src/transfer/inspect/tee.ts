@@ -1,5 +1,5 @@
-// One source for two readers. The front reads it; the back sees every byte that the front has read before the front continues.
-// Buffers nothing: both use the front's memory. A reader that stops early no longer takes part.
+// Duplicates one source for two readers. The front reads the source. The back gets every byte before the front continues.
+// Buffers nothing: both readers use the front's memory. When one reader stops, the other continues alone.
 
 import type { ByteSource } from '../../io/bytes.js';
 import { Signal } from '../../os/signal.js';
@@ -7,12 +7,12 @@ import { Signal } from '../../os/signal.js';
 export class Tee {
   readonly front: ByteSource;
   readonly back: ByteSource;
-  /** Read by the front and not yet by the back. */
-  #shown: Uint8Array = new Uint8Array(0);
+  /** Bytes that the front has read and the back has not. */
+  #unread: Uint8Array = new Uint8Array(0);
   #ended = false;
-  #left = false;
+  #backStopped = false;
   readonly #change = new Signal();
-  readonly #seen = new Signal();
+  readonly #consumed = new Signal();
 
   constructor(source: ByteSource) {
     this.front = {
@@ -20,7 +20,7 @@ export class Tee {
       read: async (target) => {
         const got = await source.read(target);
         if (got === 0) this.end();
-        else await this.#show(target.subarray(0, got));
+        else await this.#offerToBack(target.subarray(0, got));
         return got;
       },
       patience: (milliseconds) => source.patience?.(milliseconds),
@@ -28,7 +28,7 @@ export class Tee {
     };
     this.back = {
       label: source.label,
-      read: (target) => this.#look(target),
+      read: (target) => this.#readBack(target),
       close: () => {
         this.leave();
         return Promise.resolve();
@@ -36,35 +36,35 @@ export class Tee {
     };
   }
 
-  /** Called when the front stops reading: the back's stream ends. */
+  /** Ends the back's stream. Called when the front stops reading. */
   end(): void {
     this.#ended = true;
     this.#change.notify();
   }
 
-  /** Called when the back stops reading. */
+  /** Lets the front continue without the back. Called when the back stops reading. */
   leave(): void {
-    this.#left = true;
-    this.#seen.notify();
+    this.#backStopped = true;
+    this.#consumed.notify();
   }
 
-  async #show(bytes: Uint8Array): Promise<void> {
-    if (this.#left) return;
-    const seen = this.#seen.wait();
-    this.#shown = bytes;
+  async #offerToBack(bytes: Uint8Array): Promise<void> {
+    if (this.#backStopped) return;
+    const seen = this.#consumed.wait();
+    this.#unread = bytes;
     this.#change.notify();
     await seen;
   }
 
-  async #look(target: Uint8Array): Promise<number> {
-    while (this.#shown.length === 0) {
+  async #readBack(target: Uint8Array): Promise<number> {
+    while (this.#unread.length === 0) {
       if (this.#ended) return 0;
       await this.#change.wait();
     }
-    const n = Math.min(target.length, this.#shown.length);
-    target.set(this.#shown.subarray(0, n));
-    this.#shown = this.#shown.subarray(n);
-    if (this.#shown.length === 0) this.#seen.notify();
+    const n = Math.min(target.length, this.#unread.length);
+    target.set(this.#unread.subarray(0, n));
+    this.#unread = this.#unread.subarray(n);
+    if (this.#unread.length === 0) this.#consumed.notify();
     return n;
   }
 }

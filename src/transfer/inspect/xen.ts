@@ -1,5 +1,5 @@
-// Walks a Xen stream, with the receiver's own inlet, and counts its records. Records of ours are checked (checksum, order,
-// place, totals), not decoded.
+// Walks a Xen stream with the receiver's inlet, and counts its records. Checks ramferry's records (checksum, order, offset,
+// totals) without decoding them.
 
 import type { Buffer } from 'node:buffer';
 
@@ -17,7 +17,7 @@ import type { ByteSource } from '../../io/bytes.js';
 import { RecordWalk } from './record-walk.js';
 import type { XenReport } from './report.js';
 
-/** Names of the specification (libxc-migration-stream.pandoc), and of ours (docs/FORMAT.md). */
+/** Names of the records in the specification (libxc-migration-stream.pandoc) and in docs/FORMAT.md. */
 const NAMES: Readonly<Record<number, string>> = {
   [LIBXC_RECORD.end]: 'END',
   [LIBXC_RECORD.pageData]: 'PAGE_DATA',
@@ -57,9 +57,9 @@ class XenWalk extends RecordWalk {
 
   async run(): Promise<Pick<XenReport, 'bigEndian' | 'compressed' | 'decodedBytes' | 'streamBytes' | 'cut'>> {
     await this.inlet.read(this);
-    const { bigEndian, ours, offset, cut } = this.inlet.traits;
+    const { bigEndian, compressed, offset, cut } = this.inlet.traits;
     const { bytes } = this.inlet.outcome();
-    return { bigEndian, compressed: ours, decodedBytes: bytes, streamBytes: offset, cut };
+    return { bigEndian, compressed, decodedBytes: bytes, streamBytes: offset, cut };
   }
 
   override pass(bytes: Uint8Array): void {
@@ -81,7 +81,7 @@ class XenWalk extends RecordWalk {
 
 /**
  * @param head bytes of the source that were read already
- * @throws what `receive` throws for the same damage, as far as it shows without decoding
+ * @throws the error of `receive` for the same damage, if the damage shows without decoding
  */
 export async function inspectXen(source: ByteSource, head: Uint8Array, kind: XenKind): Promise<XenReport> {
   const walk = new XenWalk(source, head, kind);

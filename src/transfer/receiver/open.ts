@@ -1,4 +1,4 @@
-// Opens the receiver for the recognised container: its inlet, and the pipeline around it.
+// Creates the receiver for the recognised container: the inlet, and the pipeline around it.
 
 import { FramesInlet } from '../../container/frames-inlet.js';
 import type { Inlet } from '../../container/inlet.js';
@@ -13,7 +13,7 @@ import { windowRoom } from '../plan/memory.js';
 import type { RestorePlan } from '../plan/receive-plan.js';
 import { Receiver, type ReceiverEnds, type ReceiverExtras } from './receiver.js';
 
-/** @throws ERR_STREAM_MAGIC for what is no migration stream, unless the plan lets it pass */
+/** @throws ERR_STREAM_MAGIC for an input that is no migration stream, unless the plan has `passThrough` */
 export function openReceiver(
   kind: StreamKind,
   plan: RestorePlan,
@@ -36,7 +36,7 @@ function inletFor(kind: StreamKind, plan: RestorePlan, { source, head }: Receive
     case 'frames':
       return new FramesInlet({ ...input, maxWindow: windowRoom(memoryLimit), zstdBinding });
     case 'plain':
-      // An uncompressed migration stream is what a host without ramferry sends; anything else is a mistake.
+      // A host without ramferry sends an uncompressed migration stream. Any other input is a mistake of the user.
       if (passThrough) return new PlainInlet(input);
       if (kind === 'qemu' || kind === 'libvirt') return new PlainInlet(input, grammarFor(kind));
       throw new RamferryError('ERR_STREAM_MAGIC', 'the input is nothing that `receive` knows', {

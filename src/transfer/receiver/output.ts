@@ -1,16 +1,16 @@
-// The receiver's output and the program behind it, usually a hypervisor. A program that closes before it has read the whole
-// stream is an output error. A write, the connection's other direction or the wait at the end detects it.
-// Takes an open channel and returns a sink with these errors.
+// The receiver's output and the program that reads it, usually a hypervisor. A program that closes its end before it has read
+// the whole stream is an output error. A write, the connection's other direction or the wait at the end detects it.
+// Wraps an open channel in a sink with these errors.
 
 import { toRamferryError, type RamferryError } from '../../errors.js';
 import type { ByteSink, ByteSource } from '../../io/bytes.js';
 import { closedEarly } from '../../link/listen/taken.js';
 import { withDeadline } from '../../os/deadline.js';
 
-/** A tcp peer shows only by closing that it has read everything. A peer that stays open is not waited for longer. */
+/** Longest wait for the reader's end. A tcp peer shows only by closing that it has read everything, and may stay open. */
 const LAST_READ_MS = 1_000;
 
-/** A connection that the reader broke is ERR_OUTPUT_WRITE; any other error stays. */
+/** Turns a connection that the reader closed into ERR_OUTPUT_WRITE, and leaves any other error unchanged. */
 export function outputError(label: string, thrown: unknown): RamferryError {
   const error = toRamferryError(thrown);
   // An error without a cause means that this side closed the connection.
@@ -18,9 +18,9 @@ export function outputError(label: string, thrown: unknown): RamferryError {
   return byPeer ? closedEarly(label, error) : error;
 }
 
-/** The sink with the errors of an output. */
+/** Wraps a sink so that its errors are those of an output. */
 export function outputSink(inner: ByteSink): ByteSink {
-  const named = async (work: Promise<void>): Promise<void> => {
+  const asOutputError = async (work: Promise<void>): Promise<void> => {
     await work.catch((thrown: unknown) => {
       throw outputError(inner.label, thrown);
     });
@@ -29,22 +29,22 @@ export function outputSink(inner: ByteSink): ByteSink {
     label: inner.label,
     ...(inner.file === undefined ? {} : { file: inner.file }),
     ...(inner.inert === undefined ? {} : { inert: inner.inert }),
-    write: (bytes) => named(inner.write(bytes)),
+    write: (bytes) => asOutputError(inner.write(bytes)),
     ...(inner.writeAll === undefined
       ? {}
-      : { writeAll: (pieces: readonly Uint8Array[]) => named(inner.writeAll!(pieces)) }),
+      : { writeAll: (pieces: readonly Uint8Array[]) => asOutputError(inner.writeAll!(pieces)) }),
     queued: () => inner.queued(),
     patience: (milliseconds) => inner.patience?.(milliseconds),
-    taken: () => named(inner.taken?.() ?? Promise.resolve()),
-    finish: (totalLength) => named(inner.finish(totalLength)),
+    taken: () => asOutputError(inner.taken?.() ?? Promise.resolve()),
+    finish: (totalLength) => asOutputError(inner.finish(totalLength)),
     abort: () => inner.abort(),
   };
 }
 
 /**
- * Ends an output after the last byte. Waits until its reader has read everything.
- * @param broken resolves when the reader's own direction ends: with what it failed of, if it did
- * @throws ERR_OUTPUT_WRITE when the reader closed before
+ * Ends an output after the last byte, and waits until its reader has read everything.
+ * @param broken resolves when the reader's own direction ends, with its error if it failed
+ * @throws ERR_OUTPUT_WRITE when the reader closed earlier
  */
 export async function finishOutput(
   sink: ByteSink,
@@ -58,7 +58,11 @@ export async function finishOutput(
   if (failure !== undefined) throw failure;
 }
 
-/** Relays the reader's own direction; `relayed` resolves when that has ended. */
+/**
+ * Waits for the end of the reader's own direction.
+ * @param relayed resolves when that direction has been relayed to its end, with its error if it failed
+ * @returns ERR_OUTPUT_WRITE if the reader closed the connection, else undefined
+ */
 export async function watchReader(
   reader: ByteSource,
   relayed: Promise<RamferryError | undefined>,

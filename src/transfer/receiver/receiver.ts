@@ -1,6 +1,6 @@
-// The receiving pipeline: the workers decode the chunks of an inlet, and the chunks leave in stream order. Source and sink are
-// open. Delivers exactly the bytes that were sent, or the first error in stream order. The caller gives a file its final
-// name.
+// The receiving pipeline: the workers decode the chunks of an inlet, and the pipeline delivers them in stream order. Source and
+// sink are open. Delivers exactly the bytes that were sent, or rejects with the first error in stream order. The caller gives
+// an output file its final name.
 
 import type { Buffer } from 'node:buffer';
 
@@ -34,20 +34,20 @@ export interface ReceiverEnds {
   readonly sink: ByteSink;
 }
 
-/** What a receiver works with besides its plan and its ends. */
+/** Optional collaborators of a receiver, besides its plan and its ends. */
 export interface ReceiverExtras {
   readonly statistics: Statistics;
-  /** Called once, when the host gives fewer threads than were asked for. */
+  /** Called once, when the host allows fewer threads than planned. */
   readonly onFewer?: FewerThreads | undefined;
   /** Hands over pre-started threads; the receiver closes them. Undefined if none are running. */
   readonly takeThreads?: (() => GivenThreads | undefined) | undefined;
   /** Memory for the page store that was allocated beforehand. */
   readonly storeMemory?: StoreMemory | undefined;
-  /** Called when the sink has taken everything and all of it is verified, before the threads are ended. */
+  /** Called when the sink has accepted everything and all of it is verified, before the threads end. */
   readonly onDelivered?: (() => void) | undefined;
 }
 
-/** One transfer: run() once, abort() at any time. */
+/** One transfer. Call run() once; abort() is allowed at any time. */
 export class Receiver implements Arrivals {
   readonly #inlet: Inlet;
   readonly #plan: RestorePlan;
@@ -57,7 +57,7 @@ export class Receiver implements Arrivals {
   #draining: Promise<void> | undefined;
   #failure: RamferryError | undefined;
   #needs: StreamNeeds | undefined;
-  /** The slot that the chunk at hand is read into. */
+  /** The slot into which the inlet reads the current chunk. */
   #slot = 0;
   /** Chunks in flight, by sequence number. */
   readonly #chunks = new Map<number, ArrivedChunk>();
@@ -74,13 +74,13 @@ export class Receiver implements Arrivals {
     return this.#pool?.threads ?? [];
   }
 
-  /** Ends the transfer from outside: run() rejects with this error. */
+  /** Aborts the transfer: run() rejects with this error. */
   abort(error: RamferryError): void {
     this.#failure ??= error;
     this.#pool?.fail(error);
     const { source, sink } = this.#ends;
     void source.close();
-    // Workers may be writing into a file of ours: the caller gives its descriptor back when they have ended.
+    // Workers may still write to the output file, so the caller closes its descriptor after run() has ended them.
     if (sink.file === undefined) void sink.abort();
   }
 
@@ -108,7 +108,7 @@ export class Receiver implements Arrivals {
     this.#pool.end(error);
   }
 
-  // --- what the inlet finds ---
+  // --- findings of the inlet ---
 
   open(needs: StreamNeeds): SlotSizes | undefined {
     try {
@@ -116,7 +116,7 @@ export class Receiver implements Arrivals {
       if (geometry !== undefined) this.#start(needs, geometry);
       return geometry;
     } catch (thrown) {
-      // A missing resource of the host is not an error of the stream.
+      // toRamferryError keeps a missing resource of the host from being reported as an error of the stream.
       throw toRamferryError(thrown);
     }
   }
@@ -140,11 +140,11 @@ export class Receiver implements Arrivals {
     decode.sequence = chunk.sequence;
     decode.streamOffset = chunk.offset;
     if (this.#workersWrite) decode.writeAt = chunk.header!.offset;
-    // A stream whose chunks may come ahead of their turn has only chunks, so the sequence number is the place.
+    // A stream with a reorder window consists of chunks only, so the sequence number is the position in the order.
     this.#pool!.push(this.#slot, window > 1 ? chunk.sequence : undefined);
   }
 
-  /** In their turn among the chunks; before the first chunk at once. */
+  /** Delivers bytes in their turn among the chunks. Before the first chunk the sink gets them at once. */
   async pass(bytes: Uint8Array): Promise<void> {
     const pool = this.#pool;
     if (pool === undefined) return this.#write(bytes);
@@ -207,7 +207,7 @@ export class Receiver implements Arrivals {
         hostThreads,
         store: allocateStore(needs.storeBytes, geometry.slots, storeMemory),
       },
-      // After the store: taking the threads gives up the memory that was allocated beforehand.
+      // Must follow allocateStore: taking the threads releases the memory that was allocated beforehand.
       given: takeThreads?.(),
     });
     this.#pool = pool;
@@ -215,7 +215,7 @@ export class Receiver implements Arrivals {
     this.#draining = this.#drain(pool);
     this.#draining.catch((thrown: unknown) => {
       pool.fail(toRamferryError(thrown));
-      // Ends a read that the inlet waits for.
+      // Ends the pending read of the inlet.
       void this.#ends.source.close();
     });
   }
@@ -243,7 +243,7 @@ export class Receiver implements Arrivals {
     }
   }
 
-  /** An error of a thread names the chunk; where its record stands in the stream is known here. */
+  /** Takes the next slot in order. Adds the record's number and offset to a worker's error, which names only the chunk. */
   async #next(pool: OrderedPool): Promise<number | undefined> {
     try {
       return await pool.next();

@@ -1,5 +1,5 @@
 // Decodes one gzip member incrementally (RFC 1952) with the raw inflate of node:zlib.
-// Parses header and trailer itself, because Node's Gunzip silently takes any bytes after a member for padding.
+// Parses header and trailer itself, because Node's Gunzip silently ignores any bytes after a member.
 
 import { constants, crc32, createInflateRaw } from 'node:zlib';
 
@@ -50,7 +50,7 @@ export class GzipMemberDecoder implements FrameDecoder {
     this.#pump.close();
   }
 
-  /** Collects the header, which has no length field. Returns true when the cursor stands behind it. */
+  /** Collects the header, which has no length field. Returns true when the cursor is after it. */
   #takeHeader(cursor: Cursor): boolean {
     const before = this.#header.length;
     const room = MAX_GZIP_HEADER - before;
@@ -94,7 +94,7 @@ export class GzipMemberDecoder implements FrameDecoder {
   }
 }
 
-/** Length of the member's header; undefined while `seen` is too short. */
+/** Length of the member's header in bytes; undefined while `seen` is too short. */
 function headerLength(seen: Buffer, offset: number): number | undefined {
   if (seen.length < FIXED_HEADER_SIZE) return undefined;
   const flags = seen[3]!;

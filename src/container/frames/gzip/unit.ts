@@ -1,4 +1,4 @@
-// Units of gzip: one member each. Its extra field states its sizes, so that a receiver finds the next member.
+// Units of gzip: one member each. The member's extra field states its sizes, so a receiver finds the next member.
 // The header contains no time, name or operating system, so every host writes the same bytes.
 
 import { crc32, deflateRawSync, inflateRawSync } from 'node:zlib';
@@ -21,7 +21,7 @@ export function gzipUnits(): UnitCoder {
 
 function encode(dst: Uint8Array, src: Uint8Array, level: number): UnitResult {
   checkLevel('zlib', level, LEVELS);
-  // The output step has the worst-case size, so zlib returns one piece and nothing is joined.
+  // The output step has the worst-case size, so zlib returns one piece and Node joins none.
   const body = deflateRawSync(src, { level, chunkSize: gzipUnitBound(src.length) });
   const encodedLength = GZIP_UNIT_HEADER_SIZE + body.length + GZIP_TAIL_SIZE;
   dst.set(

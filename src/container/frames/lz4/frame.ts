@@ -1,4 +1,4 @@
-// The LZ4 frame format (lz4_Frame_format.md, version 1.6.4): the header, and single blocks through lz4-napi.
+// The LZ4 frame format (lz4_Frame_format.md, version 1.6.4): the header, and single blocks with lz4-napi.
 // Works on plain bytes; the callers walk the frame.
 
 import type * as Lz4Napi from 'lz4-napi';
@@ -12,18 +12,18 @@ import { bufferOf, viewOf } from '../unit.js';
 export interface Lz4Header {
   /** Length of the header in bytes, magic included. */
   readonly length: number;
-  /** No block decodes to more than this. */
+  /** Most decoded bytes of a block. */
   readonly blockMax: number;
-  /** Blocks refer to the 64 KiB before them. */
+  /** Blocks refer to the 64 KiB of decoded bytes before them. */
   readonly linked: boolean;
   readonly blockChecksums: boolean;
   readonly contentChecksum: boolean;
   readonly contentSize: number | undefined;
 }
 
-/** Set in a block's length: the block is stored. */
+/** The bit of a block's length field that marks a stored block. */
 export const LZ4_STORED = 0x80000000;
-/** How far a linked block may refer back. */
+/** Decoded bytes that a linked block may refer back. */
 export const LZ4_WINDOW = 64 * 1024;
 
 const FLAG = {
@@ -53,8 +53,8 @@ export function lz4HeaderLength(flags: number): number {
 }
 
 /**
- * @returns undefined while `head` is too short.
- * @param offset of the frame in the stream, for messages.
+ * @param offset offset of the frame in the stream, for messages
+ * @returns undefined while `head` is too short
  */
 export function parseLz4Header(head: Uint8Array, offset: number): Lz4Header | undefined {
   if (head.length < 5) return undefined;
@@ -92,7 +92,7 @@ export function parseLz4Header(head: Uint8Array, offset: number): Lz4Header | un
   };
 }
 
-/** Our own header: independent blocks, content size, content checksum. Returns its length and the block size. */
+/** Writes ramferry's header: independent blocks, content size, content checksum. Returns its length and the block size. */
 export function writeLz4Header(
   target: Uint8Array,
   contentSize: number,
@@ -112,21 +112,21 @@ export function writeLz4Header(
 
 let loaded: typeof Lz4Napi | undefined;
 
-/** Native code is loaded when the first block needs it. */
+/** Loads the native code at the first block that needs it. */
 function lz4(): typeof Lz4Napi {
   loaded ??= loadModule('lz4-napi') as typeof Lz4Napi;
   return loaded;
 }
 
-/** Compresses one independent block. Never empty. */
+/** Compresses one independent block. The result is never empty. */
 export function compressLz4Block(src: Uint8Array): Uint8Array {
   return lz4().compressSync(bufferOf(src)).subarray(SIZE_PREFIX);
 }
 
 /**
  * Decodes one block.
- * @param maxDecoded maximum decoded bytes; this much memory is allocated.
- * @param window the decoded bytes before a linked block, at most LZ4_WINDOW.
+ * @param maxDecoded most decoded bytes; the binding allocates this much memory
+ * @param window the decoded bytes before a linked block, at most LZ4_WINDOW
  */
 export function decodeLz4Block(
   block: Uint8Array,
@@ -134,7 +134,7 @@ export function decodeLz4Block(
   offset: number,
   window?: Uint8Array,
 ): Uint8Array {
-  // The binding wants the decoded size before the block; it accepts a size that is too large.
+  // The binding expects the decoded size in front of the block. It accepts a size that is too large.
   const prefixed = Buffer.allocUnsafe(SIZE_PREFIX + block.length);
   prefixed.writeUInt32LE(maxDecoded, 0);
   prefixed.set(block, SIZE_PREFIX);

@@ -1,4 +1,4 @@
-// Decodes one LZ4 frame incrementally: independent and linked blocks, with or without sizes and checksums.
+// Decodes one LZ4 frame incrementally: independent or linked blocks, with or without sizes and checksums.
 // Verifies the header, block and content checksums that the frame has. Holds one block and the last 64 KiB.
 
 import { setImmediate } from 'node:timers/promises';
@@ -20,7 +20,7 @@ import {
   type Lz4Header,
 } from './frame.js';
 
-/** lz4-napi returns buffers that V8 frees only when the event loop turns. The decoder yields after this many bytes. */
+/** lz4-napi returns buffers that V8 frees only between turns of the event loop. The decoder yields after this many bytes. */
 const BYTES_PER_TURN = 32 * MIB;
 
 type State = 'flags' | 'header' | 'block' | 'data' | 'checksum';
@@ -93,10 +93,10 @@ export class Lz4FrameDecoder implements FrameDecoder {
   }
 
   close(): void {
-    // Nothing native is held.
+    // The decoder holds no native state.
   }
 
-  /** Returns true when the frame ends here. */
+  /** Handles a block's length field. Returns true when the frame ends here. */
   #startBlock(field: number, cursor: Cursor): boolean {
     const { blockMax, contentSize, contentChecksum } = this.#header!;
     if (field === 0) {

@@ -1,5 +1,5 @@
-// Units of LZ4: one frame each with independent blocks, content size and content checksum, and before it pzstd's
-// skippable frame with its length, which LZ4 decoders skip and our receiver uses. Levels above 0 are all the same.
+// Units of LZ4: one frame each, with independent blocks, content size and content checksum. In front of it stands pzstd's
+// skippable frame with the length. LZ4 decoders skip it; ramferry's receiver reads it. All levels above 0 are equal.
 
 import { xxh32 } from '../../../chunk/xxhash.js';
 import { RamferryError } from '../../../errors.js';
@@ -45,7 +45,7 @@ function decode(dst: Uint8Array, unit: Uint8Array, offset: number): UnitResult {
   const view = viewOf(unit);
   let at = PZSTD_HEADER_SIZE;
   const header = parseLz4Header(unit.subarray(at), offset + at);
-  // What our sender never writes is not accepted where it announced itself: no linked blocks, no block checksums.
+  // An announced stream comes from ramferry, which writes no linked blocks and no block checksums.
   if (header === undefined || header.linked || header.blockChecksums || !header.contentChecksum) {
     throw damaged(at, 'its header is not as ramferry writes it');
   }

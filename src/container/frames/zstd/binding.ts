@@ -1,24 +1,24 @@
-// Finds the native zstd that can decode a stream piece by piece, and says in our words what it complains about.
-// zstd-napi is optional: it compiles where no prebuilt binary can be fetched, and may be missing.
+// Loads zstd-napi, the native binding with streaming decompression, and translates libzstd's errors.
+// zstd-napi is an optional package: it compiles where no prebuilt binary can be fetched, and may be missing.
 
 import { loadModule } from '../../../codec/binding.js';
 import { RamferryError } from '../../../errors.js';
 
-/** What we use of `zstd-napi/binding`. */
+/** The part of `zstd-napi/binding` that ramferry uses. */
 export interface ZstdNapi {
   readonly DCtx: new () => DecompressionContext;
   readonly DParameter: { readonly windowLogMax: number };
 }
 
 export interface DecompressionContext {
-  /** Returns the decoded length. Throws when it exceeds dst. */
+  /** Returns the decoded length. Throws when that exceeds `dst`. */
   decompress(dst: Uint8Array, src: Uint8Array): number;
-  /** Returns 0 at a frame's end, else what is missing; the bytes written to dst; the bytes used of src. */
+  /** Returns three numbers: 0 at a frame's end, else a hint of missing bytes; bytes written to `dst`; bytes read of `src`. */
   decompressStream(dst: Uint8Array, src: Uint8Array): [number, number, number];
   setParameter(parameter: number, value: number): void;
 }
 
-/** @returns undefined when the package is missing or does not load here. */
+/** @returns undefined when the package is missing or does not load on this machine */
 export function loadZstdNapi(): ZstdNapi | undefined {
   try {
     return loadModule('zstd-napi/binding') as ZstdNapi;
@@ -27,7 +27,7 @@ export function loadZstdNapi(): ZstdNapi | undefined {
   }
 }
 
-/** Why a stream cannot be decoded here, although it may be good. */
+/** The error for a stream that may be sound but needs a streaming binding, which this machine lacks. */
 export function noStreamingZstd(offset?: number): RamferryError {
   return new RamferryError('ERR_CODEC_UNAVAILABLE', 'this zstd stream can only be decoded piece by piece', {
     hint: 'Install the optional package zstd-napi, or run Node 22.15 or later.',
@@ -35,7 +35,7 @@ export function noStreamingZstd(offset?: number): RamferryError {
   });
 }
 
-/** Errors of libzstd, by their stable texts (ZSTD_getErrorString). */
+/** Translates an error of libzstd by its stable text (ZSTD_getErrorString). */
 export function zstdFailure(thrown: unknown, offset: number): RamferryError {
   const text = thrown instanceof Error ? thrown.message : String(thrown);
   if (/checksum/i.test(text)) {
@@ -58,7 +58,7 @@ export function zstdFailure(thrown: unknown, offset: number): RamferryError {
   return new RamferryError('ERR_STREAM_CODEC', `a zstd frame is damaged: ${text}`, {
     offset,
     cause: thrown,
-    // A frame does not tell that a dictionary without a number was used.
+    // A frame does not state the use of a dictionary that has no number.
     hint: 'or it was compressed with a dictionary (`zstd -D`), which ramferry does not read: decode it with zstd',
   });
 }

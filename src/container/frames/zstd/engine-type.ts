@@ -1,4 +1,4 @@
-// What every zstd engine promises, and how they are called: as the bindings in src/codec.
+// Interface of a zstd engine, and the engines' names, which equal those of the bindings in src/codec.
 
 import type { ZstdFrameHeader } from '../../../codec/zstd-frame.js';
 import type { Emit } from '../cursor.js';
@@ -6,13 +6,13 @@ import type { Emit } from '../cursor.js';
 export type ZstdEngineName = 'zstd-napi' | 'node:zlib' | '@mongodb-js/zstd';
 
 export interface ZstdEngine {
-  /** A frame begins; its header comes with the first push, too. */
+  /** Begins a frame. The bytes of its header follow with the first push. */
   start(header: ZstdFrameHeader, offset: number): void;
-  /** A block begins that decodes to at most this many bytes. */
+  /** Begins a block that decodes to at most `maxDecoded` bytes. */
   block(maxDecoded: number, offset: number): void;
-  /** Takes bytes of the frame, never beyond its end. */
+  /** Decodes bytes of the frame, never beyond its end. */
   push(bytes: Uint8Array, emit: Emit): Promise<void>;
-  /** The frame has ended. Throws when the decoder does not think so. */
+  /** Ends the frame. Rejects when the binding has not reached the frame's end. */
   finish(emit: Emit): Promise<void>;
   close(): void;
 }

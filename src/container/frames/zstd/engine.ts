@@ -1,5 +1,5 @@
-// What decodes zstd piece by piece: zstd-napi, else node:zlib (Node 22.15 and later), else @mongodb-js/zstd, which
-// can only decode whole frames. One engine serves all frames of a stream, one after the other.
+// Streaming zstd decoders: zstd-napi, else node:zlib (Node 22.15 and later), else @mongodb-js/zstd, which decodes whole frames
+// only. One engine decodes all frames of a stream, one after the other.
 
 import * as zlib from 'node:zlib';
 
@@ -20,10 +20,10 @@ import type { ZstdEngine, ZstdEngineName } from './engine-type.js';
 import { WholeFrameEngine } from './whole.js';
 
 const OUTPUT_STEP = MIB;
-/** The frame's own window is checked before an engine sees the frame (zstd-stream.ts). */
+/** The engine's limit is the maximum: zstd/stream.ts checks the frame's window before the engine gets the frame. */
 const WINDOW_LOG_MAX = Math.log2(MAX_ZSTD_WINDOW);
 
-/** @param name which one; the best there is when absent. Throws ERR_CODEC_UNAVAILABLE. */
+/** @param name the engine; absent = the best one that loads @throws ERR_CODEC_UNAVAILABLE */
 export function openZstdEngine(name?: ZstdEngineName): ZstdEngine {
   if (name === undefined || name === 'zstd-napi') {
     const binding = loadZstdNapi();
@@ -99,7 +99,7 @@ class NapiEngine implements ZstdEngine {
   }
 }
 
-/** node:zlib's decoder, where this Node has one; newer than the types that we build with. */
+/** node:zlib's decoder; undefined where this Node has none. It is newer than the types of this build. */
 function nodeZstd(): ((options: object) => ZlibTransform) | undefined {
   const found: unknown = Reflect.get(zlib, 'createZstdDecompress');
   return typeof found === 'function' ? (found as (options: object) => ZlibTransform) : undefined;
@@ -116,7 +116,7 @@ class NodeEngine implements ZstdEngine {
 
   start(_header: ZstdFrameHeader, offset: number): void {
     this.#offset = offset;
-    // ZSTD_d_windowLogMax is 100 in zstd.h; node's constant of that name is newer than our types.
+    // ZSTD_d_windowLogMax is 100 in zstd.h. Node's constant of that name is newer than the types of this build.
     const params = { 100: WINDOW_LOG_MAX };
     this.#pump = new TransformPump(this.#create({ params, chunkSize: OUTPUT_STEP }));
   }

@@ -1,5 +1,5 @@
-// Decodes one zstd frame piece by piece. Follows header, blocks and checksum itself and so knows where the frame
-// ends, whatever the engine; the engine gets exactly the bytes of the frame.
+// Decodes one zstd frame incrementally. Walks header, blocks and checksum itself, so it finds the frame's end with any engine.
+// The engine gets exactly the bytes of the frame.
 
 import {
   parseZstdBlockHeader,
@@ -35,7 +35,7 @@ export class ZstdFrameDecoder implements FrameDecoder {
   #left = 0;
   #last = false;
 
-  /** @param maxWindow largest window, in bytes, that the frame may ask for */
+  /** @param maxWindow largest window, in bytes, that the frame may have */
   constructor(engine: ZstdEngine, offset: number, maxWindow: number, effort: Effort) {
     this.#engine = engine;
     this.#offset = offset;
@@ -127,7 +127,7 @@ export class ZstdFrameDecoder implements FrameDecoder {
     const block = placed(offset, () => parseZstdBlockHeader(field, 0))!;
     this.#last = block.last;
     this.#left = block.encodedLength;
-    // A compressed block tells its decoded size only when it is decoded, which costs libzstd next to nothing.
+    // The decoded size of a compressed block is known only after decoding, which takes libzstd almost no time.
     if (block.type !== 'compressed' && block.decodedBound < MIN_BYTES_PER_ITEM) this.#effort.item(offset);
     this.#engine.block(block.decodedBound, offset);
     this.#state = 'body';

@@ -1,5 +1,5 @@
 // Units of zstd: pzstd's layout, one frame each, single segment, with content size and content checksum.
-// Takes a codec of the caller's thread. A chunk that does not shrink becomes raw blocks.
+// Uses the codec of the caller's thread. A chunk that does not shrink becomes raw blocks.
 
 import { xxh64 } from '../../../chunk/xxhash.js';
 import type { ZstdCodec } from '../../../codec/codec.js';
@@ -31,14 +31,14 @@ export function zstdUnits(codec: ZstdCodec): UnitCoder {
   };
 }
 
-/** Completes the unit around the frame in dst; -1 = there is none, store src. */
+/** Completes the unit around the frame in `dst`. @param frameLength -1 = `dst` has no frame, so `src` is stored */
 function finish(dst: Uint8Array, src: Uint8Array, frameLength: number): UnitResult {
   const length = frameLength < 0 ? store(dst.subarray(PZSTD_HEADER_SIZE), src) : frameLength;
   writePzstdHeader(dst, length);
   return unitResult(dst.subarray(0, PZSTD_HEADER_SIZE + length), src);
 }
 
-/** Writes src as raw blocks of one frame. Returns its length. */
+/** Writes `src` as raw blocks of one frame. Returns the frame's length. */
 function store(frame: Uint8Array, src: Uint8Array): number {
   const view = viewOf(frame);
   let at = writeZstdHeader(frame, src.length, true);
@@ -78,7 +78,7 @@ function decode(
     }
     return result;
   };
-  // Frames that pzstd wrote have a window, and do not tell their size: not what a codec's frames look like.
+  // pzstd's frames have a window and do not state their size. The codec decodes only frames of a single segment.
   if (!header.singleSegment) return verified(dst.subarray(0, decodeWindowed(dst, frame, offset)));
   const done = placed(offset, () => codec.decompress(dst, frame));
   if (done === undefined) return verified(dst);
@@ -90,7 +90,7 @@ function decode(
   );
 }
 
-/** Decodes a frame of any kind into dst, at most dst.length bytes. */
+/** Decodes a frame of any kind into `dst`, at most `dst.length` bytes. */
 function decodeWindowed(dst: Uint8Array, frame: Uint8Array, offset: number): number {
   const binding = loadZstdNapi();
   if (binding === undefined) throw noStreamingZstd(offset);

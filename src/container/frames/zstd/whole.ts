@@ -1,5 +1,5 @@
-// The last resort for foreign zstd: @mongodb-js/zstd decodes only whole frames, and as much as they hold.
-// So a frame is collected up to a limit, must tell its size, and must not be able to become much more than that.
+// Decodes foreign zstd with @mongodb-js/zstd, which accepts only whole frames and has no limit of the decoded size.
+// So the engine collects a frame up to a limit. The frame must state its size, and its blocks must not be able to exceed it by much.
 
 import { loadModule } from '../../../codec/binding.js';
 import type { ZstdFrameHeader } from '../../../codec/zstd-frame.js';
@@ -10,11 +10,11 @@ import { MAX_WHOLE_FRAME } from '../limits.js';
 import { noStreamingZstd, zstdFailure } from './binding.js';
 import type { ZstdEngine } from './engine-type.js';
 
-/** Blocks of a sane encoder are not so small that their upper bounds add up to more than this many times the size. */
+/** Upper limit of the sum of the blocks' bounds, as a multiple of the stated size. Usual encoders stay below it. */
 const BOUND_FACTOR = 4;
 const BOUND_SLACK = MIB;
 
-/** What we use of the package. */
+/** The part of the package that ramferry uses. */
 interface MongoZstd {
   decompress(frame: Buffer): Promise<Buffer>;
 }
@@ -41,10 +41,10 @@ export class WholeFrameEngine implements ZstdEngine {
   }
 
   push(bytes: Uint8Array): Promise<void> {
-    // A copy: the bytes belong to the caller.
+    // Copied, because the caller reuses the memory.
     this.#parts.push(Buffer.from(bytes));
     this.#held += bytes.length;
-    // Empty blocks promise nothing, but must be held too.
+    // Empty blocks add nothing to the bound, but the engine holds their bytes too.
     const tooLong = this.#held > BOUND_FACTOR * this.#contentSize + BOUND_SLACK;
     return tooLong ? Promise.reject(noStreamingZstd(this.#offset)) : Promise.resolve();
   }
