@@ -1,9 +1,9 @@
-// Heeding an AbortSignal: at once when it has come already, once when it comes, and no longer than it is wanted.
-// Knows nothing of what is aborted.
+// `onAbort`: calls a function when an AbortSignal is aborted, once, also when it is aborted already.
+// The caller removes the listener when its operation ends.
 
 /**
- * Calls `act` when the signal comes, or at once when it is there.
- * @returns forgets about the signal, which may outlive its listener
+ * Calls `act` when the signal is aborted, or at once when it is aborted already.
+ * @returns a function that removes the listener; the signal may live longer than the operation
  */
 export function onAbort(signal: AbortSignal | undefined, act: () => void): () => void {
   if (signal?.aborted === true) act();

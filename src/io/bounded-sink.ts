@@ -1,5 +1,5 @@
-// An output that takes at most so many bytes: a stream may decode to thousands of times its length, and would fill a disk that
-// others use. Everything else goes on to the sink below.
+// `BoundedSink`: limits the bytes that another sink takes. A stream may decode to thousands of times its length and fill a shared disk.
+// All other calls are forwarded.
 
 import { RamferryError } from '../errors.js';
 import { formatSize } from '../units.js';
@@ -7,7 +7,7 @@ import type { ByteSink, PositionedOutput } from './bytes.js';
 import { ForwardingSink } from './forwarding-sink.js';
 
 export class BoundedSink extends ForwardingSink {
-  /** Workers that write extents by themselves check the limit before (container/native-inlet.ts). */
+  /** Workers that write extents themselves do not pass this sink: container/native-inlet.ts checks their limit beforehand. */
   readonly file?: PositionedOutput;
   readonly #maxBytes: number;
   #taken = 0;

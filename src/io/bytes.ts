@@ -1,93 +1,93 @@
-// How bytes arrive and leave: the two interfaces between the links and everything above them.
-// A source is read by one reader, a sink is written by one writer, one call at a time.
-// Neither knows what the bytes mean.
+// `ByteSource` and `ByteSink`: the interfaces between the links and the code above them.
+// A source has one reader and a sink has one writer, with one call at a time.
+// Neither interprets the bytes.
 
-/** A regular file that may be read by position, from several threads at once. */
+/** A regular file that several threads may read by position at the same time. */
 export interface PositionedInput {
   readonly path: string;
-  /** Descriptor of this process; valid in its worker threads too, until the source is closed. */
+  /** Descriptor of this process; valid in its worker threads, too, until the source is closed. */
   readonly fd: number;
-  /** Size in bytes when it was opened. */
+  /** Size in bytes when the file was opened. */
   readonly size: number;
-  /** Bytes bypass the page cache: offsets, lengths and memory must be aligned to this many bytes (1 = no rule). */
+  /** With direct I/O, offsets, lengths and memory must be multiples of this many bytes; 1 = no direct I/O and no rule. */
   readonly alignment: number;
 }
 
-/** A regular file that we created, still under its temporary name, that may be written by position. */
+/** A regular file that ramferry created, still under its temporary name, that may be written by position. */
 export interface PositionedOutput {
   readonly fd: number;
   readonly alignment: number;
 }
 
 export interface ByteSource {
-  /** What this is, for messages: the address as the user gave it. */
+  /** Name for messages: the address as the user gave it. */
   readonly label: string;
-  /** Set when the input is a regular file of ours from its start. */
+  /** Set when the input is a regular file that ramferry reads from its start. */
   readonly file?: PositionedInput;
-  /** The end of the input is a statement of its own (a file's size, a command's exit status): even no bytes at all are a whole input. */
+  /** The source itself shows that the input is complete (a file's size, a command's exit status), so an empty input is valid. */
   readonly tellsEnd?: boolean;
   /**
-   * Reads between 1 and target.length bytes into target (shared memory is fine).
+   * Reads between 1 and target.length bytes into target, which may be shared memory.
    * Resolves with the number of bytes, 0 at the end of the input.
    * Rejects with a RamferryError; after close() pending reads reject with ERR_LINK_CLOSED.
    */
   read(target: Uint8Array): Promise<number>;
   /**
-   * How many milliseconds a read may wait without a byte before it rejects with ERR_LINK_TIMEOUT; 0 = for ever (the
-   * peer may idle). Counts from now for a pending read, too. Absent where nothing can stall.
+   * Sets how many milliseconds a read may wait without a byte before it rejects with ERR_LINK_TIMEOUT; 0 = no limit (the peer may
+   * idle). For a pending read, too, the time counts from this call. Absent where the source cannot stall.
    */
   patience?(milliseconds: number): void;
   /**
-   * Whether the bytes that were read are one state of the input; present where that can be told (a regular file).
-   * Throws ERR_INPUT_CHANGED.
+   * Checks that the input did not change while it was read. Present where that can be checked (a regular file).
+   * @throws ERR_INPUT_CHANGED
    */
   unchanged?(): void;
-  /** Gives everything back. Never rejects, never blocks; safe to call twice and while a read is pending. */
+  /** Releases all resources. Never rejects, never blocks; safe to call twice and while a read is pending. */
   close(): Promise<void>;
 }
 
 export interface ByteSink {
   readonly label: string;
-  /** Set when the output is a regular file that we made: then workers may write their own extents. */
+  /** Set when the output is a regular file that ramferry created: workers may write their extents themselves. */
   readonly file?: PositionedOutput;
   /**
-   * What is written is a file that no program acts on before this transfer has succeeded: an output under its temporary name, or a
-   * regular file behind an inherited descriptor. Absent where a reader gets the bytes as they come.
+   * True for a file that no program acts on before this transfer has succeeded: an output under its temporary name, or a regular file
+   * behind an inherited descriptor. Absent where a reader gets the bytes as they arrive.
    */
   readonly inert?: boolean;
   /**
-   * Takes all the bytes; resolves when the kernel has them (the memory may be reused then).
-   * Back-pressure is in the promise: nothing is queued beyond it.
+   * Writes all the bytes. Resolves when the kernel has them; then the memory may be reused.
+   * The promise is the back-pressure: the sink queues nothing beyond it.
    */
   write(bytes: Uint8Array): Promise<void>;
-  /** The same for several pieces in a row; present where one call for all of them is cheaper. */
+  /** Writes several pieces in order. Present where one call for all pieces is cheaper. */
   writeAll?(pieces: readonly Uint8Array[]): Promise<void>;
   /**
-   * The same for bytes that only matter to a peer that is connected now. Present on a listener whose peer is not known yet:
-   * what `write` takes there is repeated to a peer that connects later, what this takes is not.
+   * Writes bytes that concern only the peer that is connected now. Present on a listener whose peer is not known yet: `write` repeats
+   * its bytes to a peer that connects later, `writeNow` does not.
    */
   writeNow?(bytes: Uint8Array): Promise<void>;
-  /** Bytes written by this side that the other side may not have read yet, as far as can be told (socket buffers). */
+  /** Bytes written by this side that the peer may not have read yet, as far as this host knows (socket buffers). */
   queued(): number;
-  /** As for a source: how long a write may wait without the kernel taking a byte. */
+  /** Sets how many milliseconds a write may wait while the kernel takes no byte; as `ByteSource.patience`. */
   patience?(milliseconds: number): void;
   /**
-   * Resolves when the program at the other end has read everything that was written, as far as this host can tell; rejects
-   * when it closed its end before. Asked before finish. Absent where there is no such program.
+   * Resolves when the program at the other end has read everything that was written, as far as this host knows. Rejects when it
+   * closed its end before. Called before `finish`. Absent where there is no such program.
    */
   taken?(): Promise<void>;
-  /** Marks the end: half-closes a socket, waits for a command, gives a file its size and its final name. */
+  /** Ends the output: half-closes a socket, waits for a command, gives a file its size and its final name. */
   finish(totalLength?: number): Promise<void>;
-  /** Gives up: removes temporaries, closes at once. Never rejects, never blocks; safe to call twice. */
+  /** Aborts the output: removes temporaries and closes at once. Never rejects, never blocks; safe to call twice. */
   abort(): Promise<void>;
 }
 
-/** A duplex link has both at once: a tcp or unix connection, or a socket that was inherited. */
+/** Both directions of a link. A duplex link has both: a tcp or unix connection, or an inherited socket. */
 export interface Channel {
   readonly source: ByteSource | undefined;
   readonly sink: ByteSink | undefined;
   /** True when bytes can flow back to the program that writes the input. */
   readonly duplex: boolean;
-  /** A connection's descriptor while it is open, for a process that shares it. */
+  /** The descriptor of an open connection, for a child process that shares it. */
   readonly fd?: number | undefined;
 }

@@ -1,5 +1,5 @@
-// Reads exact amounts from a ByteSource: small ones through a buffer, large ones straight into the caller's memory.
-// Counts the offset. The end of input in the middle of an amount is ERR_STREAM_TRUNCATED.
+// `ExactReader`: reads exact amounts from a ByteSource: small amounts through a buffer, large ones directly into the caller's memory.
+// Counts the offset. An input that ends within an amount is ERR_STREAM_TRUNCATED.
 
 import { Buffer } from 'node:buffer';
 
@@ -18,7 +18,7 @@ export class ExactReader {
 
   /**
    * @param head bytes of the source that were read already, at most 4 KiB
-   * @param shared another reader goes on where this one stops: nothing is read ahead
+   * @param shared another reader continues where this one stops, so nothing is read ahead
    */
   constructor(source: ByteSource, head: Uint8Array = new Uint8Array(0), shared = false) {
     this.#source = source;
@@ -28,7 +28,7 @@ export class ExactReader {
     this.#end = head.length;
   }
 
-  /** Bytes handed out so far. */
+  /** Bytes given to the caller so far. */
   get offset(): number {
     return this.#offset;
   }
@@ -56,7 +56,7 @@ export class ExactReader {
   /**
    * Fills the target.
    * @returns false when the input ended before the first byte
-   * @throws ERR_STREAM_TRUNCATED when it ended within
+   * @throws ERR_STREAM_TRUNCATED when it ended after the first byte
    */
   async fill(target: Uint8Array): Promise<boolean> {
     let at = 0;

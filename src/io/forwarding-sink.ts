@@ -1,5 +1,5 @@
-// A sink in front of another one: hands everything on, so that a subclass states only what it changes. Positioned writes, several
-// pieces at once and `taken` are not offered: they would go round the subclass.
+// `ForwardingSink`: forwards all calls to another sink, so that a subclass defines only what it changes. It does not offer `file`,
+// `writeAll` and `taken`: such calls would bypass the subclass.
 
 import type { ByteSink } from './bytes.js';
 

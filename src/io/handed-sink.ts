@@ -1,12 +1,12 @@
-// Counts the bytes of a sink that a reader behind it may have, from the moment at which their write begins.
-// Takes any sink, promises the same writes in the same order. An inert sink (ByteSink.inert) hands nothing to a reader.
+// `countHanded`: counts the bytes that the reader behind a sink may have. A byte counts as soon as its write begins.
+// Takes any sink and forwards its writes in order. The count of an inert sink (ByteSink.inert) stays 0.
 
 import type { ByteSink } from './bytes.js';
 import { ForwardingSink } from './forwarding-sink.js';
 
 export interface HandedSink {
   readonly sink: ByteSink;
-  /** Bytes that a reader may have and act on. */
+  /** Bytes that the reader may have and act on. */
   readonly handed: () => number;
 }
 

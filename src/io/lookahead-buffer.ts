@@ -1,5 +1,5 @@
-// Shows the next bytes of a stream before they are taken, for readers that must see how a unit begins before they know its
-// length. Holds at most 1 MiB.
+// `LookaheadBuffer`: shows the next bytes of a stream before they are consumed, for parsers that learn the length of a unit from its
+// first bytes. Holds at most 1 MiB.
 
 import { Buffer } from 'node:buffer';
 
@@ -12,7 +12,7 @@ export interface LookaheadInput {
   readonly source: ByteSource;
   /** Bytes of the source that were read already. */
   readonly head: Uint8Array;
-  /** Milliseconds that the source may take in the middle of a unit; 0 = no limit. */
+  /** Milliseconds that the source may stall in the middle of a unit; 0 = no limit. */
   readonly ioTimeout: number;
 }
 
@@ -20,7 +20,7 @@ export class LookaheadBuffer {
   #buffer = Buffer.alloc(BUFFER_BYTES);
   #start = 0;
   #end = 0;
-  /** Offset in the stream of the first byte that is held. */
+  /** Stream offset of the first byte in the buffer. */
   offset = 0;
   atEnd = false;
   readonly #input: LookaheadInput;
@@ -52,7 +52,7 @@ export class LookaheadBuffer {
     if (this.#start === this.#end) this.#start = this.#end = 0;
   }
 
-  /** Moves the next bytes to `target`; those that are not here yet are read straight into it. */
+  /** Moves the next bytes to `target`. Bytes that are not in the buffer yet are read directly into it. */
   async move(target: Buffer): Promise<void> {
     let at = this.bytes.copy(target);
     this.drop(at);

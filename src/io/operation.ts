@@ -1,6 +1,6 @@
-// One system call at a time on a thread of libuv's pool, that its caller may stop waiting for.
-// Such a call cannot be called back: giving up rejects the caller at once, and what the call uses (its descriptor)
-// is given back only when the thread has returned.
+// `OperationGuard`: runs one system call at a time on a thread of libuv's pool, and lets its caller stop waiting.
+// A running system call cannot be cancelled. `fail` and `close` reject the caller at once, but the call's resources (its descriptor) are
+// released only when the thread has returned.
 
 import { RamferryError } from '../errors.js';
 import { onAbort } from './abort-signal.js';
@@ -17,7 +17,7 @@ export class OperationGuard {
     this.#forget = onAbort(signal, () => this.fail(abortError(signal!)));
   }
 
-  /** Why nothing more will be done; the first reason stays. */
+  /** Why all further calls fail: the first reason that was given. */
   get failure(): RamferryError | undefined {
     return this.#failure;
   }
@@ -30,7 +30,7 @@ export class OperationGuard {
     this.#running = true;
     return new Promise<T>((resolve, reject) => {
       this.#reject = reject;
-      // What is running ends before its caller hears of it: he may begin the next call at once.
+      // The guard is free before the caller gets the result, because the caller may start the next call at once.
       start().then(
         (value) => {
           this.#end();
@@ -57,11 +57,11 @@ export class OperationGuard {
     this.#reject?.(this.#failure);
   }
 
-  /** Fails with `reason` and gives back what the calls use: now, or as soon as the call under way has returned. */
-  close(reason: RamferryError, giveBack: () => void): void {
+  /** Fails with `reason`, and calls `release` now or as soon as the running call has returned. */
+  close(reason: RamferryError, release: () => void): void {
     this.#forget();
     this.fail(reason);
-    if (this.#running) this.#whenIdle ??= giveBack;
-    else giveBack();
+    if (this.#running) this.#whenIdle ??= release;
+    else release();
   }
 }

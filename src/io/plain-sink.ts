@@ -1,5 +1,4 @@
-// A sink that only takes bytes: nothing waits in it, nothing is to be done at its end, and nothing is left behind when it
-// is given up.
+// `PlainSink`: base of sinks that only take bytes. They queue nothing, and need no work at the end or after an abort.
 
 import type { ByteSink } from './bytes.js';
 
@@ -21,7 +20,7 @@ export abstract class PlainSink implements ByteSink {
   }
 }
 
-/** Takes everything and keeps nothing. */
+/** Takes all bytes and discards them. */
 export class Nowhere extends PlainSink {
   readonly label = 'nowhere';
 

@@ -1,6 +1,6 @@
-// Listening on a unix socket that only its owner may connect to, without process.umask(): that setting belongs to the whole process,
-// and Node refuses it in worker threads. The socket is made in a new directory of mode 0700, gets mode 0600 there, and only then
-// its name. So it never exists under its name with wider permissions, and it listens from the moment at which the name appears.
+// `listenPrivately`: listens on a unix socket that only its owner may connect to, without process.umask(), which affects the whole
+// process and is refused in worker threads. The socket is created in a new directory of mode 0700, gets mode 0600 there, and then its
+// final name. So under that name it never has wider permissions, and it listens as soon as the name exists.
 
 import { randomBytes } from 'node:crypto';
 import fs from 'node:fs';
@@ -16,21 +16,22 @@ export const UNIX_PATH_LIMIT = 107;
 const OWNER_ONLY = 0o600;
 
 /**
- * Has the server listen on `path`.
- * @returns removes the name; the caller calls it after it has closed the server. Undefined where the server could not be bound: its
- *   'error' event follows, as after `server.listen()`.
- * @throws what the system says; EADDRINUSE where the name is taken
+ * Makes the server listen on `path`.
+ * @returns a function that removes the name, to be called after the server was closed. Undefined when the server could not be bound:
+ *   its 'error' event follows, as after `server.listen()`.
+ * @throws the system's error; EADDRINUSE when the name exists
  */
 export function listenPrivately(server: net.Server, path: string): (() => void) | undefined {
   refuseTaken(path);
   const directory = fs.mkdtempSync(join(dirname(path), '.ramferry-'));
-  // Node removes the first name when the server closes. No other file has this name, whatever the directory's name then means.
+  // Node.js removes the first name when the server closes. The name is random, so that no other file is removed when another directory
+  // has the path by then.
   const name = randomBytes(8).toString('hex');
   const first = join(directory, name);
   const opened = fs.openSync(directory, fs.constants.O_RDONLY | fs.constants.O_DIRECTORY);
   try {
     const short = Buffer.byteLength(first) <= UNIX_PATH_LIMIT ? first : `/proc/self/fd/${opened}/${name}`;
-    // Node binds before listen() returns. `exclusive`: a cluster's worker binds by itself, too.
+    // Node.js binds before listen() returns. `exclusive`: a worker of a cluster binds itself, too.
     server.listen({ path: short, exclusive: true });
     if (!server.listening) return undefined;
     fs.chmodSync(first, OWNER_ONLY);
@@ -47,13 +48,13 @@ export function listenPrivately(server: net.Server, path: string): (() => void) 
   }
 }
 
-/** The name may belong to another socket by now. */
+/** Removes the name only if it still belongs to this socket. */
 function removeOwn(path: string, { dev, ino }: fs.Stats): void {
   const now = fs.lstatSync(path, { throwIfNoEntry: false });
   if (now?.dev === dev && now.ino === ino) fs.rmSync(path, { force: true });
 }
 
-/** bind(2) names the taken name before it names a directory that cannot be written to. */
+/** Checked first, because bind(2) reports an existing name before it reports a directory without write permission. */
 function refuseTaken(path: string): void {
   if (fs.lstatSync(path, { throwIfNoEntry: false }) !== undefined) throw taken();
 }

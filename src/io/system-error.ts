@@ -1,18 +1,17 @@
-// What the operating system said, as RamferryErrors.
-// Takes whatever a system call threw; promises a code from the table and a text a person understands.
-// Knows nothing of the bytes that were being moved.
+// Turns errors of system calls into RamferryErrors.
+// Takes any value that a system call threw, and promises a stable code and a readable text.
 
 import { getSystemErrorMap } from 'node:util';
 import { RamferryError, toRamferryError, type ErrorCode } from '../errors.js';
 
-/** `ENOENT` and the like; undefined when it was not the system that failed. */
+/** The system's error name, such as `ENOENT`; undefined for other errors. */
 export function systemCode(thrown: unknown): string | undefined {
   if (thrown instanceof AggregateError && thrown.errors.length > 0) return systemCode(thrown.errors[0]);
   if (!(thrown instanceof Error) || !('code' in thrown)) return undefined;
   return typeof thrown.code === 'string' ? thrown.code : undefined;
 }
 
-/** The system's own words: "no such file or directory". */
+/** The system's error text, such as "no such file or directory". */
 export function systemText(thrown: unknown): string {
   if (thrown instanceof AggregateError && thrown.errors.length > 0) return systemText(thrown.errors[0]);
   if (!(thrown instanceof Error)) return String(thrown);
@@ -21,7 +20,7 @@ export function systemText(thrown: unknown): string {
   return known?.[1] ?? thrown.message;
 }
 
-/** An error as Node would have thrown it, for calls that did not go through Node. */
+/** Makes an error as Node.js throws it, for system calls that do not go through Node.js. */
 export function systemError(errno: number, call: string): Error {
   const [name, text] = getSystemErrorMap().get(-errno) ?? [`E${errno}`, 'unknown error'];
   return Object.assign(new Error(`${name}: ${text}, ${call}`), { code: name, errno: -errno });
@@ -31,7 +30,7 @@ export function asError(thrown: unknown): Error {
   return thrown instanceof Error ? thrown : new Error(String(thrown));
 }
 
-/** Turns the reason of an aborted signal into the error to fail with. */
+/** The error of an operation whose signal was aborted. */
 export function abortError(signal: AbortSignal): RamferryError {
   return toRamferryError(signal.reason, 'ERR_INTERRUPTED');
 }
@@ -56,7 +55,7 @@ function linkCode(thrown: unknown): ErrorCode | undefined {
   return code === 'ETIMEDOUT' ? 'ERR_LINK_TIMEOUT' : undefined;
 }
 
-/** @param other the code for anything that is neither a closed nor a silent peer. */
+/** @param other the code of errors that mean neither a closed nor a silent peer */
 export function readError(
   label: string,
   thrown: unknown,
@@ -67,7 +66,7 @@ export function readError(
   return new RamferryError(code, `reading from ${label} failed: ${systemText(thrown)}`, { cause: thrown });
 }
 
-/** @param other the code for anything that is neither a closed or silent peer nor a lack of space. */
+/** @param other the code of errors that mean neither a closed or silent peer nor a lack of space */
 export function writeError(
   label: string,
   thrown: unknown,

@@ -1,13 +1,12 @@
-// A source that counts how long its reader waits for it. Takes any source, promises the same bytes; knows nothing of
-// why nothing came.
+// `WaitingSource`: measures how long the reader of a source waits. Takes any source and gives the same bytes.
 
 import type { ByteSource } from './bytes.js';
 
-/** How long a source has been waited for, so far. */
+/** How long the reader has waited so far. */
 export interface Waiting {
-  /** Microseconds on the reader's clock, which begins anywhere. */
+  /** Microseconds on the reader's clock, from an arbitrary origin. */
   readonly clock: number;
-  /** Microseconds of these in which a read was under way that had nothing to take. */
+  /** Microseconds of these during which a read was pending. */
   readonly waited: number;
 }
 
@@ -15,7 +14,7 @@ export class WaitingSource implements ByteSource {
   readonly label: string;
   readonly patience?: (milliseconds: number) => void;
   readonly #source: ByteSource;
-  /** Milliseconds of the reads that have ended. */
+  /** Milliseconds of the completed reads. */
   #waited = 0;
   #since: number | undefined;
 
@@ -25,7 +24,7 @@ export class WaitingSource implements ByteSource {
     if (source.patience !== undefined) this.patience = (milliseconds) => source.patience!(milliseconds);
   }
 
-  /** Up to now, a read that still waits included. */
+  /** The figures up to now, a pending read included. */
   get waiting(): Waiting {
     const now = performance.now();
     const pending = this.#since === undefined ? 0 : now - this.#since;

@@ -1,16 +1,16 @@
-// Time limits that count only while this process runs. A process that was stopped (SIGSTOP, a frozen cgroup, a host in suspend) finds its
-// timers due when it continues, although the other side had no chance: what it has sent meanwhile was not even looked at.
-// Promises: after a pause the other side has the whole limit again; without one the limit is exceeded by an eighth at most.
+// Time limits that count only while this process runs. When a stopped process continues (SIGSTOP, a frozen cgroup, a suspended host),
+// ordinary timers are due at once, before the process has read what the peer sent during the pause.
+// Promises: after a pause the peer has the whole limit again. Without a pause the limit is exceeded by an eighth at most.
 
-/** A limit is counted in so many steps: a pause costs the other side one step at most, and the event loop turns in between. */
+/** A limit is counted in so many steps. The event loop runs between them, and a pause is detected at the end of its step. */
 const STEPS = 8;
-/** A step that ends this much later than it should was interrupted by a pause. */
+/** A step that ends this much late was interrupted by a pause. */
 const PAUSE_MS = 1000;
 
 export interface AwakeTimerOptions {
   /** The timer does not keep the process alive. */
   readonly unref?: boolean;
-  /** Milliseconds on a clock that never goes back. */
+  /** Milliseconds on a monotonic clock. */
   readonly now?: () => number;
 }
 
@@ -23,7 +23,7 @@ export class AwakeTimer {
   #left = 0;
   #began = 0;
 
-  /** A timer that does not run yet. @param milliseconds more than 0 */
+  /** Makes a timer that does not run yet. @param milliseconds more than 0 */
   constructor(
     milliseconds: number,
     onDue: () => void,
@@ -41,7 +41,7 @@ export class AwakeTimer {
     return timer;
   }
 
-  /** Counts from now. Cheap: one system timer serves all the time. */
+  /** Starts the limit from now. Cheap: all restarts use one system timer. */
   restart(): void {
     this.#left = STEPS;
     this.#next();
@@ -70,7 +70,7 @@ export class AwakeTimer {
   }
 }
 
-/** The same for a loop that asks again and again whether the time is over. */
+/** A time limit for a loop that polls it. */
 export class AwakeDeadline {
   readonly #milliseconds: number;
   readonly #now: () => number;
@@ -83,7 +83,7 @@ export class AwakeDeadline {
     this.#asked = now();
   }
 
-  /** Milliseconds that are left. Time between two questions counts as a second at most: the rest was a pause. */
+  /** Milliseconds left. The time between two calls counts as one second at most; the remainder was a pause. */
   get left(): number {
     const now = this.#now();
     this.#spent += Math.min(now - this.#asked, PAUSE_MS);

@@ -1,5 +1,5 @@
-// A command in a process of its own: its output, the JSON lines in it (as ramferry writes with --json), and its end. The process
-// does not outlive this one: what still runs at exit gets SIGKILL.
+// `CommandProcess`: runs a command in a child process. Gives its output, the JSON lines in it (as ramferry writes with --json) and its
+// exit. A child that still runs when this process exits gets SIGKILL.
 
 import type { ChildProcess } from 'node:child_process';
 import { StringDecoder } from 'node:string_decoder';
@@ -10,7 +10,7 @@ import { execa, type Options } from 'execa';
 import { fromErrorData, isErrorCode, RamferryError, type ErrorData } from '../errors.js';
 import { Signal } from './signal.js';
 
-/** `message_type` tells the lines apart. */
+/** A line of JSON output; `message_type` holds its type. */
 export type JsonLine = Readonly<Record<string, unknown>>;
 
 export interface CommandEnd {
@@ -19,20 +19,20 @@ export interface CommandEnd {
   readonly signal: NodeJS.Signals | null;
   readonly stdout: Buffer;
   readonly stderr: string;
-  /** Both, one after the other. */
+  /** Standard output, then standard error. */
   readonly output: string;
 }
 
 export interface CommandProcessOptions {
-  /** What error messages call it; the program by default. */
+  /** Name of the command in error messages; the program by default. */
   readonly name?: string;
-  /** Standard input, output and error, and further descriptors; by default no input, and output through pipes. */
+  /** Standard input, output and error, and further descriptors. The default is no input, and output through pipes. */
   readonly stdio?: Options['stdio'];
-  /** Variables besides those of this process. */
+  /** Environment variables besides those of this process. */
   readonly env?: Readonly<Record<string, string>>;
   /** Called for each JSON line of standard output and standard error. */
   readonly onLine?: (line: JsonLine) => void;
-  /** The caller reads standard output by itself: nothing of it is kept. */
+  /** False = the caller reads standard output itself, and it is neither kept nor parsed. */
   readonly keepStdout?: boolean;
 }
 
@@ -52,7 +52,7 @@ export class CommandProcess {
   readonly #onLine: (line: JsonLine) => void;
   /** The first line of each type. */
   readonly #lines = new Map<string, JsonLine>();
-  /** What an error line of the process says. */
+  /** The error in an error line of the process. */
   #reported: RamferryError | undefined;
   readonly #progress = new Signal();
   #over = false;
@@ -68,7 +68,7 @@ export class CommandProcess {
       reject: false,
       buffer: false,
       encoding: 'buffer',
-      // Its own clean-up hooks all signals of this process, and SIGTERM is followed by SIGKILL after 5 s.
+      // execa's clean-up would hook all signals of this process, and would send SIGKILL 5 s after SIGTERM.
       cleanup: false,
       forceKillAfterDelay: false,
     });
@@ -83,11 +83,11 @@ export class CommandProcess {
     this.ended = subprocess.then(({ exitCode, signal, originalMessage }) =>
       this.#finish(exitCode, signal, originalMessage),
     );
-    // A caller that waits for a line meets the failure there.
+    // Prevents an unhandled rejection. A caller that waits for a line gets the error there.
     this.ended.catch(() => undefined);
   }
 
-  /** All of standard output, then all of standard error, so far. */
+  /** Standard output so far, then standard error so far. */
   get output(): string {
     return this.stdout.toString() + this.#stderr;
   }
@@ -102,8 +102,8 @@ export class CommandProcess {
   }
 
   /**
-   * The first line of this type.
-   * @throws RamferryError what the process reports, or ERR_INTERNAL, when it ends without such a line
+   * Waits for the first line of this type.
+   * @throws RamferryError when the process ends without such a line: the error that it reports, or ERR_INTERNAL
    */
   async line(type: string): Promise<JsonLine> {
     const found = await this.until(() => this.#lines.get(type));
@@ -112,8 +112,8 @@ export class CommandProcess {
   }
 
   /**
-   * The summary of a success.
-   * @throws RamferryError what the process reports, or ERR_INTERNAL where it ends otherwise
+   * Waits for the end of the process and returns its summary.
+   * @throws RamferryError when the process fails or writes no summary: the error that it reports, or ERR_INTERNAL
    */
   async summary(): Promise<JsonLine> {
     const end = await this.ended;
@@ -122,7 +122,7 @@ export class CommandProcess {
     throw this.#reported ?? this.failure(end);
   }
 
-  /** Asks `find` after each piece of output; undefined when the process has ended and there is nothing to find. */
+  /** Calls `find` after each piece of output until it returns a value. Returns undefined when the process ends first. */
   async until<T>(find: () => T | undefined): Promise<T | undefined> {
     for (;;) {
       const found = find();
@@ -165,7 +165,7 @@ export class CommandProcess {
     try {
       line = JSON.parse(text) as JsonLine;
     } catch {
-      return; // output that only begins like one
+      return; // output that begins with a brace but is no JSON
     }
     const type = String(line['message_type']);
     if (type === 'error' && isErrorCode(line['code'])) {
@@ -175,7 +175,7 @@ export class CommandProcess {
     this.#onLine(line);
   }
 
-  /** @param problem why it could not be started, where there is neither a status nor a signal */
+  /** @param problem why the process could not be started; used when there is neither a status nor a signal */
   #finish(status?: number, signal?: NodeJS.Signals, problem = ''): CommandEnd {
     running.delete(this);
     if (running.size === 0) process.off('exit', killAll);

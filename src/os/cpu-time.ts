@@ -1,5 +1,5 @@
-// Processor time: of the calling thread, of this process, of its children that have ended. All from the kernel's own accounts.
-// On a CPU that other programs share, elapsed time says nothing about what a codec costs.
+// Processor time of the calling thread, of this process, and of its children that have ended, from the kernel's accounting.
+// On a CPU that other programs share, elapsed time does not show what a codec costs.
 
 import { readFileSync } from 'node:fs';
 import { declareForeign } from './foreign.js';
@@ -9,7 +9,7 @@ const CLOCK_THREAD_CPUTIME_ID = 3;
 const RUSAGE_CHILDREN = -1;
 /** struct rusage: two struct timeval (seconds, microseconds), then 14 longs. */
 const RUSAGE_WORDS = 18;
-/** Of the calling thread, in nanoseconds (schedstat(5)). */
+/** Processor time of the calling thread, in nanoseconds (schedstat(5)). */
 const THREAD_ACCOUNT = '/proc/thread-self/schedstat';
 
 const functions = declareForeign<{
@@ -22,13 +22,13 @@ const functions = declareForeign<{
 
 /**
  * A clock of the calling thread's processor time. One call takes half a microsecond.
- * @returns microseconds from any beginning; of elapsed time where koffi has no binary for this machine
+ * @returns microseconds from an arbitrary origin; elapsed time where koffi has no binary for this machine
  */
 export function threadClock(): () => number {
   const calls = functions();
   if (calls === undefined) return () => performance.now() * 1e3;
   const read = calls.clock_gettime;
-  // struct timespec: seconds and nanoseconds. On systems of 32 bits both are shorter; Node has no such release.
+  // struct timespec: seconds and nanoseconds. 32-bit systems have shorter fields, but Node.js has no release for them.
   const time = new BigInt64Array(2);
   return () => {
     read(CLOCK_THREAD_CPUTIME_ID, time);
@@ -49,7 +49,7 @@ export function childrenCpu(): number {
   return Number(user + system) + Number(userMicros + systemMicros) / 1e6;
 }
 
-/** Seconds; 0 where the kernel is built without this account, so that all time counts as the other threads'. */
+/** Seconds of the calling thread. 0 where the kernel lacks this account: all time then counts for the other threads. */
 function ownSeconds(): number {
   try {
     return Number(readFileSync(THREAD_ACCOUNT, 'latin1').split(' ', 1)[0]) / 1e9;
@@ -59,7 +59,7 @@ function ownSeconds(): number {
 }
 
 /**
- * Processor time of this process, and the part of the calling thread: the workers' cost is the difference. Measures from its
+ * Measures the processor time of this process and of the calling thread; the difference is the workers' cost. Counts from the
  * construction, or from the last reset.
  */
 export class ProcessClock {
@@ -88,7 +88,7 @@ export class ProcessClock {
     return (user + system) / 1e6;
   }
 
-  /** Seconds of processor time of all threads but the calling one. */
+  /** Seconds of processor time of all threads except the calling thread. */
   others(): number {
     return Math.max(0, this.all() - this.own());
   }

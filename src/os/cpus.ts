@@ -1,20 +1,20 @@
-// How many CPUs this process may really use: its affinity, and the CPU quota of its control groups.
-// A container with a quota of two CPUs on a machine of sixty-four sees all sixty-four otherwise.
-// Never fails: what cannot be read does not limit.
+// How many CPUs this process may use: the minimum of its affinity mask and the CPU quotas of its control groups.
+// Node.js ignores quotas: in a container with a quota of 2 CPUs on a host with 64 it reports 64.
+// Never fails: a limit that cannot be read counts as no limit.
 
 import { readFileSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { join, posix } from 'node:path';
 
-/** Where to look; tests put a small tree of files in its place. */
+/** The sources of the limits; tests pass a small file tree. */
 export interface CpuSources {
-  /** Directory that holds proc/ and the mount points named there. */
+  /** Directory that holds proc/ and the mount points. */
   readonly root?: string;
   /** CPUs that the affinity mask allows. */
   readonly affinity?: number;
 }
 
-/** At least 1; a fraction of a CPU counts as one. */
+/** CPUs that this process may use, at least 1. A fraction is rounded up. */
 export function allowedCpus({ root = '/', affinity = availableParallelism() }: CpuSources = {}): number {
   const quota = cgroupQuota(root);
   return Math.max(1, Math.min(affinity, quota === undefined ? Infinity : Math.ceil(quota)));
@@ -24,18 +24,18 @@ export function allowedCpus({ root = '/', affinity = availableParallelism() }: C
 interface Hierarchy {
   readonly version: 1 | 2;
   readonly mountPoint: string;
-  /** Which group stands at the mount point: `/`, or the container's own. */
+  /** The group at the mount point: `/`, or the container's group. */
   readonly mountedGroup: string;
 }
 
-/** The smallest quota from our group up to the root, in CPUs: a parent's limit holds for all below it. */
+/** The smallest quota from this process's group up to the root, in CPUs: a parent's limit applies to all groups below it. */
 function cgroupQuota(root: string): number | undefined {
   let smallest: number | undefined;
   for (const hierarchy of hierarchies(root)) {
     const own = ownGroup(root, hierarchy.version);
     if (own === undefined) continue;
     const relative = posix.relative(hierarchy.mountedGroup, own);
-    // A group outside of what is mounted here: only the mount point can be looked at.
+    // The group lies outside the mounted subtree: only the quota at the mount point can be read.
     let group = relative.startsWith('..') ? '' : relative;
     for (;;) {
       const quota = quotaOf(join(root, hierarchy.mountPoint, group), hierarchy.version);
@@ -67,8 +67,9 @@ function hierarchies(root: string): Hierarchy[] {
 function ownGroup(root: string, version: 1 | 2): string | undefined {
   for (const line of lines(join(root, 'proc/self/cgroup'))) {
     const [id, controllers, ...group] = line.split(':');
-    const ours = version === 2 ? id === '0' && controllers === '' : controllers?.split(',').includes('cpu');
-    if (ours === true) return group.join(':');
+    const matches =
+      version === 2 ? id === '0' && controllers === '' : controllers?.split(',').includes('cpu');
+    if (matches === true) return group.join(':');
   }
   return undefined;
 }

@@ -1,13 +1,13 @@
-// `withDeadline`: waits for a promise, but not for ever. The timer ends with the wait, so it never keeps a finished process alive,
-// and it counts only while this process runs (awake-timer.ts). The promise itself goes on: the caller cancels what it stands for.
+// `withDeadline`: waits for a promise with a time limit. The timer ends with the wait, so it does not keep a finished process alive. It
+// counts only while this process runs (awake-timer.ts). The operation behind the promise continues: the caller must cancel it.
 
 import { AwakeTimer } from './awake-timer.js';
 
 /**
  * @param milliseconds more than 0
- * @param onLate gives the result when the time is over; what it throws rejects
- * @returns what `promise` gives, or what `onLate` gives where that comes first
- * @throws what `promise` rejects with, or what `onLate` throws
+ * @param onLate gives the result when the time is over; an error that it throws is the result
+ * @returns the result of `promise`, or of `onLate` when the time is over first
+ * @throws the error of `promise`, or of `onLate`
  */
 export async function withDeadline<T, L = undefined>(
   promise: Promise<T>,
@@ -17,7 +17,7 @@ export async function withDeadline<T, L = undefined>(
   let timer: AwakeTimer | undefined;
   const late = new Promise<L>((resolve, reject) => {
     timer = AwakeTimer.start(milliseconds, () => {
-      // A throw inside a timer would end the process.
+      // Called in a promise, because an error inside a timer would end the process.
       Promise.resolve().then(onLate).then(resolve, reject);
     });
   });

@@ -1,6 +1,5 @@
-// Where the programs that run in threads and processes of their own lie, and package.json. Relative to a file two
-// folders deep: dist/src/os/ as compiled, bundle/src/chunks/ as bundled (scripts/bundle.mjs). So all of them
-// are named here and nowhere else.
+// Paths of package.json and of all programs that run in a thread or process of their own. Only this file names them, because the
+// paths are relative to a file two folders deep: dist/src/os/ when compiled, bundle/src/chunks/ when bundled (scripts/bundle.mjs).
 
 const at = (path: string): URL => new URL(path, import.meta.url);
 

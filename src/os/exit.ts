@@ -1,27 +1,27 @@
-// Ending the process while threads sit in blocking system calls.
-// On Node 20 process.exit() joins libuv's pool, so one thread in a blocking write(2) keeps it for ever.
+// `exitNow`: ends the process while threads block in system calls.
+// On Node 20 process.exit() joins libuv's pool, so one thread in a blocking write(2) delays it without a limit.
 
 import { libc } from './libc.js';
 
 let ending = false;
 
 /**
- * Ends the process at once with this exit status. Handlers of the 'exit' event still run (they remove temporary
- * files and flush logs); standard output and error are written synchronously by Node on Linux and need no flush.
- * Without koffi the process ends itself with SIGKILL instead: the status is then 137, whatever was asked for.
+ * Ends the process at once with this exit status. Handlers of the 'exit' event still run: they remove temporary files and flush logs.
+ * Node.js writes standard output and error synchronously on Linux, so they need no flush.
+ * Without koffi the process sends itself SIGKILL instead, and the status is 137.
  */
 export function exitNow(code: number): never {
   if (!ending) {
-    ending = true; // a handler that calls us must not start over
+    ending = true; // a handler that calls exitNow must not run the handlers again
     process.exitCode = code;
     try {
       process.emit('exit', code);
     } catch {
-      // a handler that throws must not keep us here
+      // a handler that throws must not prevent the exit
     }
   }
   libc()?.exit(code);
   process.kill(process.pid, 'SIGKILL');
-  // The signal is delivered before the next system call returns; this loop is never turned twice.
+  // The signal arrives before the next system call returns, so the loop runs once at most.
   for (;;) Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 1000);
 }

@@ -1,5 +1,5 @@
-// C functions that Node does not offer, through koffi, which is loaded when a function is first needed.
-// koffi has no prebuilt binary for some machines: there every lookup is undefined, and callers need another way.
+// Calls C functions that Node.js does not offer, through koffi. koffi is loaded when a function is first needed.
+// koffi has no prebuilt binary for some machines. There every lookup returns undefined, and callers need a fallback.
 
 import { createRequire } from 'node:module';
 import type * as Koffi from 'koffi';
@@ -14,12 +14,12 @@ export function foreign(): { koffi: typeof Koffi; library: ReturnType<typeof Kof
   }
 }
 
-/** Functions as they were declared, and the error number of the calling thread's last failed call. */
+/** The declared functions, and `errno()`: the error number of the calling thread's last failed call. */
 export type Bound<Functions> = Functions & { readonly errno: () => number };
 
 /**
  * Declares functions of the C library by their prototypes.
- * @returns looks the functions up at its first call; undefined without koffi
+ * @returns a function that looks them up at its first call and returns them; undefined without koffi
  */
 export function declareForeign<Functions extends object>(
   prototypes: Readonly<Record<keyof Functions, string>>,

@@ -1,6 +1,6 @@
-// How busy the host is with other programs while something is measured. Times that are taken on a busy host are too long, and by
-// how much nothing tells. Promises figures of the whole host: from the load average, and from the kernel's account of all
-// processors less what this process and its children used.
+// Measures how busy other programs keep the host during a measurement. Times that are measured on a busy host are too long by an
+// unknown amount. The figures are of the whole host: the load average, and the kernel's account of all processors minus the processor
+// time of this process and its children.
 
 import { readFileSync } from 'node:fs';
 import { cpus, loadavg } from 'node:os';
@@ -11,22 +11,22 @@ import { childrenCpu } from './cpu-time.js';
 export interface HostLoad {
   /** Load average over one minute when the measurement began. */
   readonly average: number;
-  /** Processors that other programs used during the measurement, on average; absent where the kernel does not say. */
+  /** Processors that other programs used during the measurement, on average; absent where the kernel does not report it. */
   readonly others?: number;
   /** Processors of the host. */
   readonly cpus: number;
-  /** Too busy for the figures to be relied on. */
+  /** The host was too busy for reliable measurements. */
   readonly busy: boolean;
 }
 
-/** Other programs on so large a share of the processors make times differ by more than predictions allow for. */
+/** When other programs use a larger share of the processors, times vary by more than the predictions' tolerance. */
 const BUSY_SHARE = 0.25;
-/** As many waiting or running as there are processors. */
+/** Load average per processor above which the host is busy: more tasks run or wait than there are processors. */
 const BUSY_AVERAGE = 1;
 /** USER_HZ, the unit of /proc/stat on Linux. */
 const TICKS_PER_SECOND = 100;
 
-/** Seconds that all processors worked; undefined where /proc is missing. */
+/** Busy seconds of all processors since boot; undefined where /proc is missing. */
 function workedSeconds(): number | undefined {
   try {
     const [line = ''] = readFileSync('/proc/stat', 'utf8').split('\n', 1);
@@ -47,13 +47,13 @@ function ownSeconds(): number {
   return (user + system) / 1e6 + childrenCpu();
 }
 
-/** The verdict on its figures. Pure. */
+/** Judges the figures. Pure. */
 export function hostLoad(average: number, others: number | undefined, processors: number): HostLoad {
   const busy = average > BUSY_AVERAGE * processors || (others ?? 0) > BUSY_SHARE * processors;
   return { average, cpus: processors, busy, ...(others === undefined ? {} : { others }) };
 }
 
-/** Begins to watch. @returns what to call when the measurement is over and its processes have ended */
+/** Starts the observation. @returns a function to call when the measurement is over and its processes have ended */
 export function watchHostLoad(): () => HostLoad {
   const [average = 0] = loadavg();
   const began = performance.now();

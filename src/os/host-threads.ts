@@ -1,22 +1,21 @@
-// A bound on the working threads of all ramferry processes of this host and user together: one semaphore of System V,
-// known by a key. The kernel hands places over in the order of asking, and takes back what a process holds when it
-// ends, however it ends (SEM_UNDO).
-// The bound is a courtesy to the host, never a reason to stop: a thread that has waited too long works without a place.
+// `HostThreads`: limits the working threads of all ramferry processes of one user on this host together, with a System V semaphore.
+// The kernel grants places in the order of the requests. It takes back the places of a process that ends in any way (SEM_UNDO).
+// The limit relieves the host and never blocks a transfer: a thread that has waited too long works without a place.
 
 import os from 'node:os';
 import { declareForeign } from './foreign.js';
 
-/** Which semaphore: plain numbers, so that worker threads can be told. */
+/** Identifies the semaphore. Plain numbers, which can be sent to worker threads. */
 export interface HostThreadsKey {
   readonly key: number;
-  /** Places in all; takes effect where the semaphore is made. */
+  /** Number of places; used by the process that creates the semaphore. */
   readonly count: number;
 }
 
-/** "RF" in the upper half; the lower holds the user and the number of places. */
+/** "RF" in the upper half. The lower half holds the user and the number of places. */
 const KEY_BASE = 0x5246_0000;
 
-/** Processes share a bound when they run as the same user and were given the same number. */
+/** Processes share a limit when they run as the same user with the same number of places. */
 export function hostThreadsKey(count: number): HostThreadsKey {
   const user = process.getuid?.() ?? 0;
   return { key: KEY_BASE | ((user & 0xff) << 8) | (count & 0xff), count };
@@ -32,9 +31,9 @@ const OWNER_ONLY = 0o600;
 const { EAGAIN, EEXIST } = os.constants.errno;
 
 export interface HostPatience {
-  /** Milliseconds; longer than many processes together need for a round of chunks. After it a holder is taken for stuck. */
+  /** Milliseconds that a thread waits for a place. Many processes together need less for one chunk each, so a holder is then stuck. */
   readonly patience: number;
-  /** Milliseconds; once a holder was stuck, no thread waits during this time. */
+  /** Milliseconds without waiting after a holder was stuck. */
   readonly truce: number;
 }
 const PATIENCE: HostPatience = { patience: 2_000, truce: 10_000 };
@@ -42,7 +41,7 @@ const PATIENCE: HostPatience = { patience: 2_000, truce: 10_000 };
 interface Semaphores {
   get(key: number, semaphores: number, flags: number): number;
   set(id: number, value: number): number;
-  /** The process that changed it last; 0 = none yet. */
+  /** PID of the process that changed the value last; 0 = none yet. */
   lastProcess(id: number): number;
   change(id: number, by: number, wait: bigint): number;
   errno(): number;
@@ -81,7 +80,7 @@ function semaphores(): Semaphores | undefined {
   };
 }
 
-/** One thread's view of the bound. */
+/** The limit as one thread uses it. */
 export class HostThreads {
   readonly #calls: Semaphores;
   readonly #id: number;
@@ -96,13 +95,13 @@ export class HostThreads {
     this.#patience = patience;
   }
 
-  /** Makes the semaphore if it does not exist; undefined where the system has none for us. */
+  /** Opens the semaphore, and creates it when it does not exist. Undefined where the system gives none. */
   static open({ key, count }: HostThreadsKey, patience = PATIENCE): HostThreads | undefined {
     const calls = semaphores();
     if (calls === undefined) return undefined;
     let id = calls.get(key, 1, IPC_CREAT | IPC_EXCL | OWNER_ONLY);
     if (id >= 0) {
-      // Until here its value is 0: a process that opens it in between waits.
+      // The value is 0 until this call, so a process that opens the semaphore earlier waits.
       if (calls.set(id, count) < 0) return undefined;
     } else if (calls.errno() === EEXIST) {
       id = calls.get(key, 1, OWNER_ONLY);
@@ -111,14 +110,14 @@ export class HostThreads {
   }
 
   /**
-   * Waits, blocking this thread, until a place is free.
-   * @returns whether the caller has one, to be given back; false after waiting in vain.
+   * Blocks the thread until a place is free.
+   * @returns true when the caller has a place, which it must give back; false when the time limit passed
    */
   take(): boolean {
     const now = performance.now();
     if (now < this.#truceUntil) return this.#try(0);
     if (this.#try(this.#patience.patience)) return true;
-    // Its maker died before it set the value: without this it would never have a place.
+    // The creator ended before it set the value. Without this call the semaphore would never have a place.
     if (this.#calls.lastProcess(this.#id) === 0) this.#calls.set(this.#id, this.#count);
     this.#callTruce();
     return false;
@@ -129,7 +128,7 @@ export class HostThreads {
   }
 
   #try(milliseconds: number): boolean {
-    // EAGAIN is the time that is over; anything else (a signal, a semaphore that was removed) is no place either.
+    // EAGAIN: the time is over. Other errors (a signal, a removed semaphore) give no place either.
     const result = this.#calls.change(this.#id, -1, BigInt(milliseconds));
     if (result < 0 && this.#calls.errno() !== EAGAIN) this.#callTruce();
     return result >= 0;

@@ -1,6 +1,6 @@
-// System calls that Node does not offer: on sockets, files and memory, and the immediate exit.
-// All of them are optional: callers need another way where `libc()` is undefined (no koffi binary for this machine).
-// A call returns the system's result, an error as negative errno.
+// System calls that Node.js does not offer: for sockets, files, memory and the immediate exit.
+// All are optional: callers need a fallback where `libc()` is undefined (no koffi binary for this machine).
+// A call returns the system's result, and an error as a negative errno.
 
 import { type Bound, declareForeign } from './foreign.js';
 
@@ -10,34 +10,34 @@ export const SEEK_DATA = 3;
 export const SEEK_HOLE = 4;
 
 export interface Libc {
-  /** Ends the process at once, whatever its threads do. */
+  /** _exit(2): ends the process at once, with all its threads. */
   exit(status: number): void;
-  /** Reads what a socket holds, without waiting and whatever its flags; -EAGAIN when it is empty. */
+  /** Reads the bytes that a socket holds. Never blocks, also on a blocking descriptor; -EAGAIN when the socket is empty. */
   receive(fd: number, target: Uint8Array): number;
-  /** Writes to a socket as much as it accepts, without waiting and whatever its flags. */
+  /** Writes as many bytes as the socket accepts. Never blocks, also on a blocking descriptor. */
   send(fd: number, bytes: Uint8Array): number;
   /** Waits on a thread of libuv's pool until the descriptor is ready; 0 when the time expires first. */
   poll(fd: number, events: number, milliseconds: number): Promise<number>;
-  /** Bytes written to a socket that the other side has not acknowledged (tcp) or read (unix). */
+  /** Bytes written to a socket that the peer has not acknowledged (tcp) or read (unix). */
   unsent(fd: number): number;
   /** setsockopt(2) with an integer. */
   setOption(fd: number, level: number, name: number, value: number): number;
-  /** The process that created the listening end of a connected unix socket; 0 where it has no number here. */
+  /** PID of the process that created the listening end of a connected unix socket; 0 when it has none in this PID namespace. */
   peerProcess(fd: number): number;
-  /** The name to which the other end of a connected unix socket was bound, as that process wrote it; '' = none. */
+  /** The name to which the peer of a connected unix socket was bound, as the peer gave it; '' = none. */
   peerName(fd: number): string;
   /** Bytes in a pipe that its reader has not read. */
   unread(fd: number): number;
   /**
-   * lseek(2) on a regular file: where, from `offset` on, data (SEEK_DATA) or a hole (SEEK_HOLE) begins. Moves the descriptor's own
-   * offset there.
+   * lseek(2) on a regular file: the first position from `offset` on where data (SEEK_DATA) or a hole (SEEK_HOLE) begins. Moves the
+   * descriptor's own offset there.
    */
   seek(fd: number, offset: number, whence: number): number;
-  /** A pipe: the end to read from, the end to write to. Both are closed on exec. */
+  /** pipe2(2): the read end and the write end. Both are closed on exec. */
   pipe(): [number, number] | undefined;
   /** Bytes from the start of the memory to the first page boundary in it: 0 to 4095. */
   toPage(memory: ArrayBufferLike): number;
-  /** Asks for large pages under memory that will be used from its beginning on. Without large pages it has no effect. */
+  /** Requests huge pages for memory that will be used from its start on. No effect where the host has none. */
   largePages(memory: ArrayBufferLike): void;
 }
 
@@ -48,7 +48,7 @@ const MSG_DONTWAIT = 0x40;
 const MSG_NOSIGNAL = 0x4000;
 const SOL_SOCKET = 1;
 const WIDE_WORD = process.arch !== 'arm' && process.arch !== 'ia32' && process.arch !== 'mipsel';
-/** PowerPC numbers its socket options otherwise (asm/socket.h). */
+/** PowerPC has other numbers for socket options (asm/socket.h). */
 const SO_PEERCRED = process.arch === 'ppc64' ? 21 : 17;
 /** struct sockaddr_un: the family, then the name. */
 const ADDRESS_BYTES = 110;
@@ -77,7 +77,7 @@ interface Functions {
   pipe2(ends: Int32Array, flags: number): number;
   lseek(fd: number, offset: number, whence: number): number | bigint;
   madvise(memory: Uint8Array, length: number, advice: number): number;
-  /** Declared to return the address that it is given: it looks for the first byte. */
+  /** Gives the address of `memory`: a search for its first byte returns that address. */
   memchr(memory: Uint8Array, byte: number, length: number): number | bigint;
 }
 
@@ -94,7 +94,7 @@ const functions = declareForeign<Functions>({
   setsockopt: 'int setsockopt(int fd, int level, int name, const void *value, unsigned int length)',
   getsockopt: 'int getsockopt(int fd, int level, int name, void *value, void *length)',
   getpeername: 'int getpeername(int fd, void *address, void *length)',
-  // Files. An offset has 64 bits also where the machine's word has 32.
+  // Files. An offset has 64 bits, also on machines with 32-bit words.
   pipe2: 'int pipe2(void *ends, int flags)',
   lseek: `int64_t ${WIDE_WORD ? 'lseek' : 'lseek64'}(int fd, int64_t offset, int whence)`,
   // Memory.

@@ -1,13 +1,13 @@
-// Which names are mount points. A file may be one (a bind mount, as container runtimes make them); rename(2) onto it fails with
-// EBUSY, and stat(2) does not tell it from its neighbours on the same file system.
+// `isMountPoint`: whether a path is a mount point. A file may be one: container runtimes make such bind mounts. rename(2) onto it fails
+// with EBUSY, and stat(2) does not distinguish it from other files of the same file system.
 
 import fs from 'node:fs';
 
-/** @param path as realpath(3) gives it; false, too, where /proc cannot be read */
+/** @param path canonical, as realpath(3) returns it. @returns false also where /proc cannot be read */
 export function isMountPoint(path: string): boolean {
   let table: string;
   try {
-    // Names are bytes: those that are not UTF-8 would not survive another reading.
+    // Latin-1 keeps every byte of a path; decoding as UTF-8 would change paths that are not UTF-8.
     table = fs.readFileSync('/proc/self/mountinfo', 'latin1');
   } catch {
     return false;

@@ -1,5 +1,5 @@
-// What this process costs: processor time since a moment, and the most memory it ever had resident.
-// For reports of the simulated guest, whose own cost must be known where it shares a machine with what is measured.
+// `ProcessMeter`: processor time since its construction, and peak resident memory.
+// The simulated guest reports these figures, because it shares a machine with the processes that are measured.
 
 import { peakMemory } from './peak-memory.js';
 

@@ -1,7 +1,7 @@
-// `Signal`: code that waits until another part of the same thread says that something changed. The waiter then looks at the state
-// itself. A notification without a waiter is not remembered, so the waiter checks its condition right before it waits.
+// `Signal`: lets code wait until another part of the same thread reports a change. The waiter then checks the state itself.
+// A notification without a waiter is lost, so the waiter must check its condition right before it waits.
 
-/** A notification carries no value and wakes all that wait. */
+/** A notification carries no value and wakes all waiters. */
 export class Signal {
   #resolve: (() => void) | undefined;
   #promise: Promise<void> | undefined;
@@ -12,7 +12,7 @@ export class Signal {
     return this.#promise;
   }
 
-  /** Wakes the waiters. Does nothing where none waits. */
+  /** Wakes all waiters. Does nothing when there are none. */
   notify(): void {
     const resolve = this.#resolve;
     this.#resolve = undefined;

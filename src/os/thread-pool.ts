@@ -1,5 +1,5 @@
-// How many threads libuv's pool has, on which codecs without a synchronous call run. Only the environment says (UV_THREADPOOL_SIZE), so
-// the command reads it, and a program that embeds ramferry counts as having the default.
+// The number of threads in libuv's pool, on which codecs without a synchronous call run. It is known only from the environment
+// variable UV_THREADPOOL_SIZE. The ramferry command reads it; in a program that embeds ramferry the default is assumed.
 
 /** libuv's default. */
 const DEFAULT_SIZE = 4;

@@ -1,6 +1,6 @@
-// Writes a fresh file past the page cache (O_DIRECT): gathers what comes in order into one aligned block of memory and
-// writes whole blocks of it, leaving holes where pages are zero.
-// It promises the bytes in order once finish() has resolved; the file's length and name are its caller's.
+// `DirectWriter`: writes a new file past the page cache (O_DIRECT). Collects bytes in order in one aligned block of memory and writes
+// whole blocks, with holes where pages are zero.
+// All bytes are in the file when finish() has resolved. The caller sets the file's length and name.
 
 import { Buffer } from 'node:buffer';
 import fs from 'node:fs';
@@ -13,7 +13,7 @@ import { type DirectPlaces, findPlaces } from './direct.js';
 
 const write = promisify(fs.write);
 
-/** One write of this size keeps a disk busy; libvirt's I/O helper uses the same. */
+/** Writes of this size keep a disk busy; libvirt's I/O helper uses the same. */
 const BLOCK = MIB;
 
 export class DirectWriter {
@@ -33,15 +33,16 @@ export class DirectWriter {
   }
 
   /**
-   * Neither the memory nor the file system says what it allows: tried out on the file, which is left empty.
-   * @param fd a fresh file, opened with O_DIRECT
-   * @returns undefined where direct writes work nowhere
+   * Finds an alignment that works by test writes to the file, which is empty again afterwards. Neither the memory nor the file system
+   * states what it requires.
+   * @param fd a new file, opened with O_DIRECT
+   * @returns undefined when no alignment works
    */
   static on(fd: number): DirectWriter | undefined {
     const memory = new SharedArrayBuffer(BLOCK + PAGE_BYTES);
     try {
       const places = findPlaces(memory, ({ offset, alignment }) =>
-        // The smallest write and the largest, neither at the start of the file.
+        // Tries the smallest and the largest write, neither at the start of the file.
         [alignment, BLOCK].every((length) => {
           const bytes = new Uint8Array(memory, offset, length);
           return fs.writeSync(fd, bytes, 0, length, alignment) === length;
@@ -53,7 +54,7 @@ export class DirectWriter {
     }
   }
 
-  /** Takes all the bytes; rejects with what the system says. */
+  /** Takes all the bytes. Rejects with the system's error. */
   async append(bytes: Uint8Array): Promise<void> {
     let done = 0;
     while (done < bytes.length) {
@@ -65,7 +66,7 @@ export class DirectWriter {
     }
   }
 
-  /** Writes what is left, filled up with zeros to a whole unit: the file has to be cut to its length afterwards. */
+  /** Writes the remaining bytes, padded with zeros to the alignment. The caller must then truncate the file to its length. */
   async finish(): Promise<void> {
     const length = Math.ceil(this.#filled / this.#alignment) * this.#alignment;
     this.#block.fill(0, this.#filled, length);
@@ -88,7 +89,7 @@ export class DirectWriter {
   async #write(from: number, to: number): Promise<void> {
     while (from < to) {
       const { bytesWritten } = await write(this.#fd, this.#block, from, to - from, this.#position + from);
-      // A disk that is nearly full takes a part; the next write begins at a whole unit, and is told the reason.
+      // A disk that is nearly full takes a part. The next write begins at a multiple of the alignment and fails with the reason.
       from += bytesWritten - (bytesWritten % this.#alignment);
     }
   }

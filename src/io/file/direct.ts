@@ -1,28 +1,28 @@
-// Past the page cache (O_DIRECT): where in some memory a transfer may begin, and reads. A file system does not say beforehand what
-// it allows, and JavaScript cannot ask for aligned memory, so places are tried out, page boundaries first.
+// Direct I/O, past the page cache (O_DIRECT): finds an offset in memory where transfers may begin, and reads. A file system does not
+// state its alignment beforehand, and JavaScript cannot allocate aligned memory. So offsets are tried, page boundaries first.
 
 import fs from 'node:fs';
 import { libc } from '../../os/libc.js';
 import { inputChangedError, readExactlyAt } from './positioned.js';
 import { readError } from '../system-error.js';
 
-/** What devices and file systems ask for, the smaller first: in bytes. */
+/** Alignments that devices and file systems require, in bytes, the smaller first. */
 const ALIGNMENTS = [512, 4096] as const;
 const LARGEST = 4096;
 /** Array buffers begin at multiples of this (V8 and malloc). */
 const MEMORY_STEP = 16;
 
 export interface DirectPlaces {
-  /** The first place in the memory where a direct transfer may begin. */
+  /** The first offset in the memory where a direct transfer may begin. */
   readonly offset: number;
   /** File positions, lengths, and distances from `offset` are multiples of this many bytes. */
   readonly alignment: number;
 }
 
 /**
- * Offsets to try, the best first: a page boundary. A device may take less, but then a large transfer, which the system splits, may
- * end in pieces that the device refuses (EINVAL in the middle of an image). Without koffi the boundary is a guess: large memory
- * comes from the system in whole pages, of which malloc keeps the first 16 bytes.
+ * Offsets to try, the best first: a page boundary. A device may accept a smaller alignment. But the kernel splits a large transfer, and
+ * the device may refuse the pieces (EINVAL in the middle of an image). Without koffi the boundary is a guess: large memory comes from
+ * the kernel in whole pages, of which malloc keeps the first 16 bytes.
  */
 function* offsets(memory: ArrayBufferLike): Iterable<number> {
   yield libc()?.toPage(memory) ?? LARGEST - MEMORY_STEP;
@@ -30,9 +30,9 @@ function* offsets(memory: ArrayBufferLike): Iterable<number> {
 }
 
 /**
- * Tries places in `memory` until one works; offsets are below 4096.
- * @param transfer tries a place out; throws what the system says
- * @returns undefined when direct transfers work nowhere
+ * Tries offsets in `memory`, all below 4096, until one works.
+ * @param transfer makes a test transfer; throws the system's error
+ * @returns undefined when direct transfers work at no offset
  */
 export function findPlaces(
   memory: ArrayBufferLike,
@@ -43,7 +43,7 @@ export function findPlaces(
       try {
         if (transfer({ offset, alignment })) return { offset, alignment };
       } catch {
-        // The next place may work.
+        // The next offset may work.
       }
     }
   }
@@ -52,7 +52,7 @@ export function findPlaces(
 
 /**
  * Finds where in `memory` (at least 12 KiB, its contents are overwritten) direct reads of `fd` work.
- * @returns undefined when they work nowhere.
+ * @returns undefined when they work at no offset
  */
 export function directPlaces(fd: number, memory: ArrayBufferLike): DirectPlaces | undefined {
   const read = (offset: number, position: number): number =>
@@ -64,7 +64,7 @@ export function directPlaces(fd: number, memory: ArrayBufferLike): DirectPlaces 
   });
 }
 
-/** @returns a descriptor for direct reads and their alignment, or undefined when that is not to be had. */
+/** @returns a descriptor for direct reads and their alignment; undefined where direct reads do not work */
 export function openDirect(path: string): { fd: number; alignment: number } | undefined {
   let fd: number;
   try {
@@ -79,9 +79,9 @@ export function openDirect(path: string): { fd: number; alignment: number } | un
 }
 
 /**
- * Reads the `length` bytes at `position` into the start of `memory`, which begins at a place found by
- * {@link directPlaces} and has room for the length rounded up to `alignment`.
- * Throws ERR_INPUT_CHANGED where the file ends too early, ERR_INPUT_READ when the system refuses.
+ * Reads the `length` bytes at `position` into the start of `memory`. The memory begins at an offset that {@link directPlaces} found,
+ * and has room for the length rounded up to `alignment`.
+ * @throws ERR_INPUT_CHANGED when the file ends too early, ERR_INPUT_READ when the read fails
  */
 export function readDirectAt(
   fd: number,
@@ -100,7 +100,7 @@ export function readDirectAt(
       throw readError(`the input at byte ${position + done}`, thrown);
     }
     done += count;
-    // A direct read that is not a multiple of the alignment has met the end of the file.
+    // A direct read whose length is not a multiple of the alignment has reached the end of the file.
     if (done < length && (count === 0 || count % alignment !== 0)) {
       throw inputChangedError(position + done, length - done);
     }
@@ -108,8 +108,8 @@ export function readDirectAt(
 }
 
 /**
- * Reads an extent the way its descriptor wants it. `memory` has room for the length rounded up to `alignment`.
- * @param alignment 1 for an ordinary descriptor
+ * Reads an extent, directly or through the page cache. `memory` has room for the length rounded up to `alignment`.
+ * @param alignment alignment of direct reads; 1 = read through the page cache
  */
 export function readExtent(
   fd: number,

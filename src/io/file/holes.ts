@@ -1,14 +1,14 @@
-// The holes of a sparse regular file: which of its extents are zero bytes that no disk holds, and need not be read.
-// A wrong "hole" would lose guest memory, so only file systems whose answer is known to be right are asked. Everywhere else,
-// and wherever the system call fails, the whole file is data.
+// `openHoles`: finds the holes of a sparse regular file: extents of zero bytes that no disk holds and that need not be read.
+// A hole reported wrongly would lose guest memory, so only file systems that are known to be correct are asked. On all others, and
+// when the system call fails, the whole file counts as data.
 
 import fs from 'node:fs';
 import type { PositionedInput } from '../bytes.js';
 import { type Libc, libc, SEEK_DATA, SEEK_HOLE } from '../../os/libc.js';
 
 /**
- * Types of statfs(2) (linux/magic.h). Left out on purpose: ZFS, which until 2.2.2 reported holes where dirty data lay (openzfs issue
- * 15526), and overlayfs, NFS and FUSE, which pass the answer of such a file system on.
+ * File system types of statfs(2) (linux/magic.h). Not trusted: ZFS, which until 2.2.2 reported holes in place of dirty data (openzfs
+ * issue 15526), and overlayfs, NFS and FUSE, which may pass on the answer of such a file system.
  */
 const TRUSTED_TYPES: ReadonlySet<number> = new Set([
   0xef53, // ext4
@@ -23,14 +23,14 @@ const BLOCK_BYTES = 512;
 const ENXIO = 6;
 
 export interface Holes {
-  /** Whether the extent lies wholly in a hole. Asked with ascending offsets. */
+  /** Whether the extent lies wholly in a hole. The caller passes ascending offsets. */
   cover(offset: number, length: number): boolean;
 }
 
-/** @returns undefined for a file that has no holes, or whose holes cannot be told */
+/** @returns undefined for a file without holes, or whose holes are not known reliably */
 export function openHoles({ fd, size }: PositionedInput): Holes | undefined {
   try {
-    // A file with all its blocks costs no more than this question.
+    // A file with all its blocks allocated needs no further system call.
     if (fs.fstatSync(fd).blocks * BLOCK_BYTES >= size) return undefined;
     if (!TRUSTED_TYPES.has(fs.statfsSync(`/proc/self/fd/${fd}`).type)) return undefined;
   } catch {
@@ -40,12 +40,12 @@ export function openHoles({ fd, size }: PositionedInput): Holes | undefined {
   return calls && new HoleWalk(calls, fd, size);
 }
 
-/** Walks hole and data in turn; asks the system twice for each of them at most. */
+/** Walks holes and data alternately, with at most two system calls for each pair. */
 class HoleWalk implements Holes {
   readonly #libc: Libc;
   readonly #fd: number;
   readonly #size: number;
-  /** [hole, data) is a hole, what lies between `data` and `nextHole` is data. */
+  /** [hole, data) is a hole, and [data, nextHole) is data. */
   #hole = 0;
   #data = 0;
   #nextHole = 0;
@@ -64,7 +64,7 @@ class HoleWalk implements Holes {
   #advance(offset: number): void {
     const data = this.#libc.seek(this.#fd, offset, SEEK_DATA);
     if (data === -ENXIO) {
-      // No data up to the end of the file. What is appended later is not part of the input.
+      // No data up to the end of the file. Bytes that are appended later are not part of the input.
       this.#set(offset, this.#size, Infinity);
     } else if (data < offset) {
       this.#set(0, 0, Infinity);

@@ -1,4 +1,4 @@
-// A regular file as input, from its first byte to the size it had when it was opened.
+// `FileInput`: a regular file as input, from its first byte to the size that it had when it was opened.
 // Workers read their extents by position; read() gives the bytes in order.
 
 import fs from 'node:fs';
@@ -14,7 +14,7 @@ const read = promisify(fs.read);
 
 export interface FileInputOptions {
   readonly label: string;
-  /** Workers bypass the page cache if that is possible; if not, `onWarning` is told. */
+  /** Workers bypass the page cache where that works. Otherwise `onWarning` is called. */
   readonly directIo?: boolean | undefined;
   readonly onWarning?: ((text: string) => void) | undefined;
   readonly signal?: AbortSignal | undefined;
@@ -31,7 +31,7 @@ export class FileInput implements ByteSource {
   #position = 0;
   #closed = false;
 
-  /** Throws ERR_INPUT_OPEN. */
+  /** @throws ERR_INPUT_OPEN */
   constructor(path: string, options: FileInputOptions) {
     this.label = options.label;
     try {
@@ -42,7 +42,7 @@ export class FileInput implements ByteSource {
     this.#guard = new OperationGuard(options.signal);
     this.#stamp = new FileStamp(this.#fd, options.label, path);
     this.#size = this.#stamp.size;
-    // Files of /proc and /sys say 0 and have contents: those are only read in order.
+    // Files of /proc and /sys have contents but report size 0. They are only read in order.
     if (this.#size === 0) return;
     const direct = options.directIo === true ? openDirect(path) : undefined;
     if (options.directIo === true && direct === undefined) {

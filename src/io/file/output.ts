@@ -1,6 +1,6 @@
-// A regular file as output: made under a temporary name beside its final one, which it gets only when complete.
-// Workers write their extents by position through `file`; write() appends in order; ranges that are not written are holes.
-// Whatever fails, nothing is left under the final name, and a file that was there before is still there.
+// `FileOutput`: a regular file as output. It has a temporary name in the same directory, and gets its final name only when complete.
+// Workers write their extents by position through `file`; write() appends in order. Ranges that are not written are holes.
+// After any failure no incomplete file has the final name, and a file that existed before still exists.
 
 import fs from 'node:fs';
 import { dirname, join } from 'node:path';
@@ -20,10 +20,10 @@ export interface FileOutputOptions {
   readonly label: string;
   /** An existing file may be replaced. */
   readonly force?: boolean | undefined;
-  /** Bypass the page cache if that is possible; if not, `onWarning` is told. */
+  /** Bypass the page cache where that works. Otherwise `onWarning` is called. */
   readonly directIo?: boolean | undefined;
   readonly onWarning?: ((text: string) => void) | undefined;
-  /** Wait until the disk has everything before the file gets its name (the default). */
+  /** Wait until the disk has all bytes before the file gets its final name; true by default. */
   readonly sync?: boolean | undefined;
   readonly signal?: AbortSignal | undefined;
 }
@@ -34,17 +34,17 @@ export function outputExistsError(label: string): RamferryError {
   });
 }
 
-/** Found before anything is transferred: the finished temporary could not get this name. */
+/** Thrown before any transfer, because the complete file could not get this name. */
 function mountPointError(label: string): RamferryError {
   return new RamferryError('ERR_OUTPUT_OPEN', `cannot replace ${label}: it is a mount point`, {
     hint: 'choose another name, or mount the directory instead of the file (a container: the volume, not the file)',
   });
 }
 
-/** File systems without hard links (FAT, some network and FUSE ones) say one of these. */
+/** Errors of file systems without hard links (FAT, some network and FUSE file systems). */
 const NO_LINKS = new Set(['EPERM', 'ENOTSUP', 'EOPNOTSUPP', 'ENOSYS', 'EMLINK', 'EACCES']);
 
-/** Gives `temporary` its final name unless something has that name already: no moment between check and act. */
+/** Gives `temporary` its final name unless that name exists. link(2) makes check and rename one atomic step. */
 function publishNew(temporary: string, path: string, label: string): void {
   try {
     fs.linkSync(temporary, path);
@@ -57,7 +57,7 @@ function publishNew(temporary: string, path: string, label: string): void {
   fs.unlinkSync(temporary);
 }
 
-/** Without links: the process that makes the empty file owns the name, and may replace it. */
+/** Without hard links: the process that creates the empty file owns the name and may replace the file. */
 function claimAndReplace(temporary: string, path: string, label: string): void {
   try {
     fs.closeSync(fs.openSync(path, 'wx', 0o600));
@@ -68,14 +68,14 @@ function claimAndReplace(temporary: string, path: string, label: string): void {
   fs.renameSync(temporary, path);
 }
 
-/** A new name in a directory is safe only when the directory is on the disk, too. */
+/** A new name survives a crash only when the directory is on the disk, too. */
 function syncDirectory(path: string): void {
   let fd: number | undefined;
   try {
     fd = fs.openSync(path, fs.constants.O_RDONLY | fs.constants.O_DIRECTORY);
     fs.fsyncSync(fd);
   } catch {
-    // Some file systems cannot, and descriptors may have run out: the file has its name, and that is what is reported.
+    // Some file systems cannot sync directories, and descriptors may be exhausted. The file has its name, so this is no failure.
   } finally {
     if (fd !== undefined) fs.closeSync(fd);
   }
@@ -90,7 +90,7 @@ function writev(fd: number, pieces: readonly Uint8Array[], position: number): Pr
   });
 }
 
-/** What is left of the pieces behind so many bytes. */
+/** The pieces without their first `bytes` bytes. */
 function behind(pieces: readonly Uint8Array[], bytes: number): Uint8Array[] {
   let first = 0;
   while (first < pieces.length && bytes >= pieces[first]!.length) bytes -= pieces[first++]!.length;
@@ -99,14 +99,14 @@ function behind(pieces: readonly Uint8Array[], bytes: number): Uint8Array[] {
   return left;
 }
 
-/** The temporary, made anew, for direct writes; undefined (and no file) where those do not work. */
+/** Creates the temporary for direct writes. Returns undefined, and leaves no file, where direct writes do not work. */
 function createDirect(path: string): { fd: number; writer: DirectWriter } | undefined {
   const { O_RDWR, O_CREAT, O_EXCL, O_DIRECT } = fs.constants;
   let fd: number;
   try {
     fd = fs.openSync(path, O_RDWR | O_CREAT | O_EXCL | O_DIRECT, 0o600);
   } catch (thrown) {
-    // Some file systems refuse the flag after they have made the file.
+    // Some file systems refuse the flag after they have created the file.
     if (systemCode(thrown) === 'EINVAL') fs.rmSync(path, { force: true });
     return undefined;
   }
@@ -120,7 +120,7 @@ function createDirect(path: string): { fd: number; writer: DirectWriter } | unde
 export class FileOutput implements ByteSink {
   readonly label: string;
   readonly inert = true;
-  /** Absent with direct I/O: then everything is written in order. */
+  /** Absent with direct I/O, where all bytes are written in order. */
   readonly file?: PositionedOutput;
   readonly #fd: number;
   readonly #direct: DirectWriter | undefined;
@@ -132,8 +132,8 @@ export class FileOutput implements ByteSink {
   #open = true;
 
   /**
-   * @param path the final name; its directory must exist.
-   * Throws ERR_OUTPUT_EXISTS when it is taken and `force` is not set, ERR_OUTPUT_OPEN when it cannot be made.
+   * @param path the final name; its directory must exist
+   * @throws ERR_OUTPUT_EXISTS when the name exists and `force` is not set, ERR_OUTPUT_OPEN when the file cannot be created
    */
   constructor(path: string, options: FileOutputOptions) {
     this.label = options.label;
@@ -141,7 +141,7 @@ export class FileOutput implements ByteSink {
     try {
       const existing = fs.statSync(path, { throwIfNoEntry: false });
       if (existing !== undefined && options.force !== true) throw outputExistsError(this.label);
-      // Replacing means the file that a symbolic link points to, not the link.
+      // Replaces the file that a symbolic link points to, not the link.
       this.#path = existing === undefined ? path : fs.realpathSync(path);
       if (existing === undefined && fs.lstatSync(path, { throwIfNoEntry: false }) !== undefined) {
         throw new RamferryError('ERR_OUTPUT_OPEN', `${this.label} is a symbolic link that leads nowhere`);
@@ -202,8 +202,8 @@ export class FileOutput implements ByteSink {
   }
 
   /**
-   * Gives the file its length, waits for the disk (unless `sync` is false), and gives it its name.
-   * @param totalLength in bytes; what write() took, when not told.
+   * Sets the file's length, waits for the disk (unless `sync` is false), and gives the file its final name.
+   * @param totalLength in bytes; by default the bytes that write() took
    */
   async finish(totalLength?: number): Promise<void> {
     await this.#guard.run(async () => {
@@ -215,7 +215,7 @@ export class FileOutput implements ByteSink {
         throw writeError(this.label, thrown);
       }
     });
-    // From here to the new name nothing can come between: abort() either finds the temporary or the finished file.
+    // From here to the new name all steps are synchronous, so abort() finds either the temporary or the complete file.
     if (this.#guard.failure !== undefined) throw this.#guard.failure;
     try {
       if (this.#options.force === true) fs.renameSync(this.#temporary, this.#path);
@@ -228,7 +228,7 @@ export class FileOutput implements ByteSink {
     this.#close();
   }
 
-  /** Call it when no worker writes through `file` any more: the descriptor's number may be used again. */
+  /** Must be called only when no worker writes through `file` any more, because the descriptor's number may be reused. */
   abort(): Promise<void> {
     if (!this.#open) return Promise.resolve();
     fs.rmSync(this.#temporary, { force: true });

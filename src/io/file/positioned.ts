@@ -1,11 +1,11 @@
-// Whole extents of regular files, read and written by position: for worker threads, synchronous.
-// Each call moves all of its bytes or throws a RamferryError; the file's own offset is neither used nor moved.
+// Reads and writes whole extents of regular files by position. Synchronous, for worker threads.
+// Each call moves all its bytes or throws a RamferryError. The file's own offset is neither used nor moved.
 
 import fs from 'node:fs';
 import { RamferryError } from '../../errors.js';
 import { readError, systemCode, writeError } from '../system-error.js';
 
-/** The input shrank, or was replaced by something shorter, after its size had been taken. */
+/** The input was truncated, or replaced by shorter contents, after its size was read. */
 export function inputChangedError(position: number, missing: number): RamferryError {
   return new RamferryError(
     'ERR_INPUT_CHANGED',
@@ -16,7 +16,7 @@ export function inputChangedError(position: number, missing: number): RamferryEr
 
 /**
  * Fills `target` from the file's bytes at `position`.
- * Throws ERR_INPUT_CHANGED where the file ends too early, ERR_INPUT_READ when the system refuses.
+ * @throws ERR_INPUT_CHANGED when the file ends too early, ERR_INPUT_READ when the read fails
  */
 export function readExactlyAt(fd: number, target: Uint8Array, position: number): void {
   let done = 0;
@@ -33,7 +33,7 @@ export function readExactlyAt(fd: number, target: Uint8Array, position: number):
   }
 }
 
-/** Writes all of `bytes` at `position`. Throws ERR_OUTPUT_FULL or ERR_OUTPUT_WRITE. */
+/** Writes all of `bytes` at `position`. @throws ERR_OUTPUT_FULL or ERR_OUTPUT_WRITE */
 export function writeExactlyAt(fd: number, bytes: Uint8Array, position: number): void {
   let done = 0;
   while (done < bytes.length) {

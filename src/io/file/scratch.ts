@@ -1,4 +1,4 @@
-// Directories for files that live no longer than the process, below TMPDIR. The caller removes them.
+// `makeScratch`: makes directories below TMPDIR for files that the process removes before it ends. The caller removes them.
 
 import { mkdtempSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { RamferryError } from '../../errors.js';
 import { systemText } from '../system-error.js';
 
-/** @throws RamferryError ERR_RESOURCE_LIMIT where temporary files cannot be made */
+/** @throws RamferryError ERR_RESOURCE_LIMIT when the directory cannot be made */
 export function makeScratch(prefix: string): string {
   try {
     return mkdtempSync(join(tmpdir(), prefix));

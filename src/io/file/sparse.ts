@@ -1,5 +1,5 @@
-// Writes an extent of a file that we made, leaving holes where pages are zero.
-// Only for fresh files: a hole in an older one would leave its old contents. Synchronous, for worker threads.
+// `writeSparseAt`: writes an extent of a new file, with holes where pages are zero. Synchronous, for worker threads.
+// Only for files that ramferry created: in an existing file a hole would keep the old contents.
 
 import type { Buffer } from 'node:buffer';
 
@@ -7,7 +7,7 @@ import { PAGE_BYTES } from '../../page/size.js';
 import { isZeroPage } from '../../page/zero.js';
 import { writeExactlyAt } from './positioned.js';
 
-/** @param position of bytes[0] in the file; holes come out page by page, from the start of `bytes` */
+/** @param position of bytes[0] in the file. Holes are whole pages, counted from the start of `bytes` */
 export function writeSparseAt(fd: number, bytes: Buffer, position: number): void {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   const whole = bytes.length - (bytes.length % PAGE_BYTES);

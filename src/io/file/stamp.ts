@@ -1,6 +1,6 @@
-// Whether a regular file is still the one whose bytes were read: size, modification and change time, to the nanosecond.
-// What it cannot see: writes through a memory mapping of tmpfs, and writes within one tick of the kernel's clock (4 ms) before
-// the first look.
+// `FileStamp`: detects that a regular file changed while it was read, by its size, modification time and change time in nanoseconds.
+// It does not detect writes through a memory mapping of tmpfs, and writes within one tick of the kernel's clock (4 ms) before the stamp
+// was taken.
 
 import fs from 'node:fs';
 import { RamferryError } from '../../errors.js';
@@ -13,7 +13,7 @@ export class FileStamp {
   readonly #path: string | undefined;
   readonly #first: fs.BigIntStats;
 
-  /** @param path where the file was found; absent for an inherited descriptor */
+  /** @param path path under which the file was opened; absent for an inherited descriptor */
   constructor(fd: number, label: string, path?: string) {
     this.#fd = fd;
     this.#label = label;
@@ -25,7 +25,7 @@ export class FileStamp {
     return Number(this.#first.size);
   }
 
-  /** @throws RamferryError ERR_INPUT_CHANGED for another file than this one */
+  /** @throws RamferryError ERR_INPUT_CHANGED when `other` is a descriptor of another file */
   checkSame(other: number): void {
     const { dev, ino } = look(other);
     if (dev !== this.#first.dev || ino !== this.#first.ino) throw this.#changed('another file has its name');
@@ -40,7 +40,7 @@ export class FileStamp {
         `it had ${first.size.toString()} bytes at first and has ${now.size.toString()} now`,
       );
     }
-    // Files of /proc and /sys: their size and times say nothing.
+    // The size and the times of files in /proc and /sys do not show changes.
     if (first.size === 0n) return;
     if (now.mtimeNs !== first.mtimeNs) throw this.#changed('it was written to');
     if (now.ctimeNs !== first.ctimeNs && !this.#renamed(now)) {
@@ -48,7 +48,7 @@ export class FileStamp {
     }
   }
 
-  /** The change time also moves when the file gets another name, owner or mode, which touches no byte. */
+  /** Whether a new name, owner or mode explains the new change time: these leave the contents unchanged. */
   #renamed(now: fs.BigIntStats): boolean {
     const { nlink, mode, uid, gid, dev, ino } = this.#first;
     if (now.nlink !== nlink || now.mode !== mode || now.uid !== uid || now.gid !== gid) return true;

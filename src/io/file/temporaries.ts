@@ -1,25 +1,25 @@
-// The temporaries of output files: their names, which say whose they are, and their end. Those of this process go when it
-// exits without having finished them; those of a process that was killed go when a later one writes into the same
-// directory. A name that does not certainly belong to a dead process is left alone.
+// Names and removes the temporaries of output files. A name identifies the process that owns it. A process removes its unfinished
+// temporaries when it exits. Temporaries of a killed process are removed by the next process that writes into the same directory.
+// A temporary is kept unless its process has certainly ended.
 
 import { createHash, randomBytes } from 'node:crypto';
 import fs from 'node:fs';
 import { join } from 'node:path';
 
-/** Whose processes its number is one of, process number, start time in ticks since boot, and something of its own. */
+/** Process space (boot and PID namespace), PID, start time in ticks since boot, and a random part. */
 const NAME = /^\.ramferry-([0-9a-f]{16})-([1-9]\d*)-(\d+)-[0-9a-f]{16}\.tmp$/;
 
-/** In the place of a start time that cannot be told. */
+/** Stands for a start time that cannot be read. */
 const UNREADABLE = '0';
 
-/** Temporaries that exist now: a process that ends without abort() removes them, because they hold guest memory. */
+/** Existing temporaries of this process. They hold guest memory, so a process that ends without abort() removes them. */
 const own = new Set<string>();
 
 function removeOwn(): void {
   for (const path of own) fs.rmSync(path, { force: true });
 }
 
-/** The file is removed when the process exits. */
+/** Registers a temporary, which is then removed when the process exits. */
 export function remember(path: string): void {
   if (own.size === 0) process.on('exit', removeOwn);
   own.add(path);
@@ -30,7 +30,7 @@ export function forget(path: string): void {
   if (own.size === 0) process.off('exit', removeOwn);
 }
 
-/** A name in this directory that does not exist. */
+/** Returns a new name in this directory. */
 export function temporaryIn(directory: string): string {
   const unique = randomBytes(8).toString('hex');
   const started = startTime(process.pid) ?? UNREADABLE;
@@ -38,21 +38,21 @@ export function temporaryIn(directory: string): string {
 }
 
 /**
- * Removes what killed processes of ours have left in a directory. Never throws.
- * @returns the names of what was removed
+ * Removes the temporaries that killed ramferry processes of this user have left in a directory. Never throws.
+ * @returns the names of the removed files
  */
 export function removeStale(directory: string): string[] {
   try {
     return fs.readdirSync(directory).filter((name) => isStale(name) && removed(join(directory, name)));
   } catch {
-    // A directory that can be written, but not read.
+    // The directory may be writable but not readable.
     return [];
   }
 }
 
 function isStale(name: string): boolean {
   const [, space, pid, started] = NAME.exec(name) ?? [];
-  // Without a start time a process cannot be told from a later one of the same number.
+  // Without a start time a process cannot be distinguished from a later one with the same PID.
   if (space === undefined || space !== processSpace() || started === UNREADABLE) return false;
   const now = startTime(Number(pid));
   return now !== started && now !== UNREADABLE;
@@ -65,7 +65,7 @@ function removed(path: string): boolean {
     fs.unlinkSync(path);
     return true;
   } catch {
-    // Another process was faster, or this one lacks the permission.
+    // Another process has removed the file, or this process lacks the permission.
     return false;
   }
 }
@@ -73,8 +73,8 @@ function removed(path: string): boolean {
 let space: string | undefined;
 
 /**
- * Where process numbers mean what they mean here: this boot of this host, this PID namespace. A directory may be shared
- * with other hosts and containers, whose processes cannot be seen. Something new each time where it cannot be told.
+ * Identifies the space in which a PID is unique: this boot of this host and this PID namespace. A directory may be shared with other
+ * hosts and containers, whose processes are not visible here. A random value where the space cannot be determined.
  */
 function processSpace(): string {
   if (space !== undefined) return space;
@@ -88,13 +88,13 @@ function processSpace(): string {
   return (space = createHash('sha256').update(identity).digest('hex').slice(0, 16));
 }
 
-/** Field 22 of proc_pid_stat(5), behind the name, which may hold anything. Undefined when there is no such process. */
+/** Field 22 of proc_pid_stat(5). It follows the program's name, which may hold any character. Undefined when the process has ended. */
 function startTime(pid: number): string | undefined {
   let stat: string;
   try {
     stat = fs.readFileSync(`/proc/${pid}/stat`, 'utf8');
   } catch (thrown) {
-    // Only what is certainly not there is dead.
+    // A process counts as ended only when it certainly does not exist.
     return isGone(thrown) && !canBeSignalled(pid) ? undefined : UNREADABLE;
   }
   const [state, ...fields] = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
@@ -102,7 +102,7 @@ function startTime(pid: number): string | undefined {
   return state === 'Z' || state === 'X' ? undefined : (fields[18] ?? UNREADABLE);
 }
 
-/** /proc may hide processes that exist (its option hidepid). */
+/** Whether the process exists. /proc may hide existing processes (mount option hidepid). */
 function canBeSignalled(pid: number): boolean {
   try {
     process.kill(pid, 0);
@@ -112,7 +112,7 @@ function canBeSignalled(pid: number): boolean {
   }
 }
 
-/** ESRCH: it ended while it was read. */
+/** Whether the file is missing. ESRCH: the process ended during the read. */
 function isGone(thrown: unknown): boolean {
   const { code } = thrown as NodeJS.ErrnoException;
   return code === 'ENOENT' || code === 'ESRCH';
