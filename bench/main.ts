@@ -1,5 +1,5 @@
 // `npm run bench`: runs suites one after the other on one image and prints their tables, as text or as JSON lines.
-// No network; every file is made in a directory of its own that is removed at the end.
+// No network. All files lie in a temporary directory, which is removed at the end.
 
 import { accessSync, constants, mkdtempSync, rmSync, statSync } from 'node:fs';
 import { cpus, loadavg, tmpdir } from 'node:os';
@@ -37,7 +37,7 @@ const SUITES: readonly Suite[] = [
   streams,
   memory,
 ];
-/** Suites that take long, or need root: only when they are named. */
+/** Suites that take long or need root. They run only when named. */
 const BY_NAME: readonly Suite[] = [adaptive, adaptiveSensitivity, delta, emu, foreign];
 
 const GENERATED = { bytes: 256 * 1024 * 1024, seed: 1, profile: 'busy' } as const;
@@ -78,7 +78,7 @@ async function main(args: readonly string[]): Promise<number> {
   if (unknown !== undefined) throw new Error(`no such suite: ${unknown}\n${USAGE}`);
   const suites = positionals.length === 0 ? SUITES : all.filter(({ name }) => positionals.includes(name));
   const scratch = mkdtempSync(join(values.scratch ?? scratchPlace(), 'ramferry-bench-'));
-  // An interrupted run leaves nothing in memory either.
+  // The scratch directory may lie in memory, so an interrupted run removes it too.
   process.once('exit', () => rmSync(scratch, { recursive: true, force: true }));
   for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => process.exit(130));
   const image = values.image ?? join(scratch, 'image.ram');

@@ -1,5 +1,5 @@
-// The chunk functions in one thread: plan, encode, decode, expand, and the checksum that both sides take. Codec `none`
-// shows what everything around a codec costs; the others the whole chunk.
+// The chunk functions in one thread: plan, encode, decode, expand, and the checksum that both sides compute. Codec
+// `none` shows the cost of everything around a codec; the other codecs show the cost of the whole chunk.
 
 import { Buffer } from 'node:buffer';
 
@@ -30,7 +30,7 @@ interface Prepared {
   readonly records: Readonly<Record<(typeof CODECS)[number], Buffer>>;
 }
 
-/** The chunk functions with their memory, in one thread. */
+/** The chunk functions and their buffers, in one thread. */
 class ChunkBench {
   readonly #inputs: readonly PlanInput[];
   readonly #planner = new Planner(SAMPLE_CHUNK);
@@ -69,7 +69,7 @@ class ChunkBench {
     };
   }
 
-  /** A copy of what later functions read. */
+  /** Copies the input of the later functions. */
   async #prepare(input: PlanInput): Promise<Prepared> {
     const { body, operationsLength } = this.#planner.plan(input);
     const plan = {

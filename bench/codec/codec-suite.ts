@@ -1,4 +1,4 @@
-// bench/codec/codecs.ts as a suite among the others.
+// Makes bench/codec/codecs.ts a suite of `npm run bench`.
 
 import type Benchmark from 'benchmark';
 

@@ -1,5 +1,5 @@
-// How fast each codec × binding is in one thread: benchmark.js suites over chunks of a real guest image.
-// Zero pages are taken out first, as the pipeline does: codecs never see them. Run: node dist/bench/codec/codecs.js IMAGE
+// Speed of each codec × binding in one thread: benchmark.js suites over chunks of a real guest image.
+// Zero pages are removed first, as in the pipeline, where codecs get none. Run: node dist/bench/codec/codecs.js IMAGE
 
 import Benchmark from 'benchmark';
 import { closeSync, openSync, readSync } from 'node:fs';
@@ -13,10 +13,10 @@ import { openCodec } from '../../src/codec/registry.js';
 import { PAGE_BYTES } from '../../src/page/size.js';
 
 const CHUNK = 1024 * 1024;
-/** Chunks of one iteration: more than the caches hold, few enough to stay short. */
+/** Chunks of one iteration: more than the processor's caches hold, few enough for a short iteration. */
 const CHUNKS = 32;
 
-/** The tests of a suite, by their names in it. */
+/** Names of a suite's tests. */
 const TESTS = ['compress', 'decompress'] as const;
 type TestName = (typeof TESTS)[number];
 
@@ -27,7 +27,7 @@ export interface CodecSuite {
   readonly suite: Benchmark.Suite;
   /** Least processor time of an iteration in µs, all threads together; Infinity before the suite has run. */
   readonly cpu: Readonly<Record<TestName, number>>;
-  /** Uncompressed bytes that one iteration works through: hz × bytes is the speed. */
+  /** Uncompressed bytes of one iteration: hz × bytes is the speed. */
   readonly bytes: number;
   /** Uncompressed through compressed bytes. */
   readonly ratio: number;
@@ -85,13 +85,13 @@ async function suiteFor(
   return { info, level, suite, cpu, bytes, ratio };
 }
 
-/** Turns the event loop as a worker does, so that returned buffers are given back. */
+/** Yields to the event loop as a worker does, so that returned buffers can be freed. */
 async function each(
   info: BindingInfo,
   inputs: readonly Uint8Array[],
   work: (input: Uint8Array) => unknown,
 ): Promise<void> {
-  // As the command does (src/cli/v8-flags.ts).
+  // The command sets the same flag (src/cli/v8-flags.ts).
   v8.setFlagsFromString('--expose-gc');
   const reclaimer = new Reclaimer();
   for (const input of inputs) {
@@ -123,7 +123,7 @@ function nonZeroChunks(image: string): Uint8Array[] {
         filled = 0;
       }
     }
-    // Every n-th one: the start of an image is the kernel, its middle the page cache.
+    // Every n-th chunk, since the start of an image is the kernel and its middle the page cache.
     const step = Math.max(1, Math.floor(all.length / CHUNKS));
     return all.filter((_, i) => i % step === 0).slice(0, CHUNKS);
   } finally {
@@ -145,7 +145,7 @@ function run(suite: Benchmark.Suite): Promise<void> {
   });
 }
 
-/** Fastest samples: on a shared machine the others measure the neighbours. */
+/** Speeds of the fastest samples. On a shared machine, slower samples measure other programs. */
 function wallSpeeds({ suite, bytes }: CodecSuite): number[] {
   const speeds: number[] = [];
   suite.forEach((test: Benchmark) => speeds.push(bytes / Math.min(...(test.stats.sample as number[])) / 1e6));

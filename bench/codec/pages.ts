@@ -1,4 +1,4 @@
-// The page functions, over pages of the image: is it zero, its fingerprint, did it occur before.
+// The page functions over pages of the image: zero-page detection, fingerprint, search for duplicates.
 
 import { DuplicateFinder } from '../../src/page/duplicates.js';
 import { fingerprint } from '../../src/page/fingerprint.js';

@@ -1,11 +1,11 @@
-// What is compared: ramferry around a plain QEMU migration, and what QEMU 7.2 itself has. Plain data. Every
-// configuration has as many compression threads or channels as the others.
+// The compared configurations: ramferry around a plain QEMU migration, and QEMU 7.2's own methods. Plain data. All
+// configurations have the same number of compression threads or channels.
 
 const THREADS = 2;
 
 export interface Cell {
   readonly name: string;
-  /** Options of `ramferry send`; undefined where QEMU talks to QEMU. */
+  /** Options of `ramferry send`; undefined for a connection from QEMU to QEMU. */
   readonly send?: readonly string[];
   /** QEMU's capabilities, on both sides. */
   readonly capabilities: readonly string[];
@@ -17,7 +17,7 @@ function ferry(name: string, ...options: readonly string[]): Cell {
   return { name, send, capabilities: [], parameters: {} };
 }
 
-/** By the name that `--cells` takes. */
+/** Configurations by name, as in `--cells`. */
 export const CELLS: Readonly<Record<string, Cell>> = {
   ramferry: ferry('ramferry, zstd 1', '--compress-level', '1'),
   'ramferry-adaptive': ferry('ramferry, adaptive'),
@@ -27,7 +27,7 @@ export const CELLS: Readonly<Record<string, Cell>> = {
     'ramferry, zstd 1, no page store',
     ...['--compress-level', '1', '--xbzrle-cache-size', '0'],
   ),
-  // 64 MiB, as the page store has by default; QEMU wants a power of two.
+  // 64 MiB, the default of the page store. QEMU requires a power of two.
   xbzrle: {
     name: 'QEMU, xbzrle',
     capabilities: ['xbzrle'],

@@ -1,5 +1,5 @@
-// The guest of the live benchmark: 256 MiB, most of it page cache filled with ordinary files, optionally rewriting memory
-// all the time. Knows how to make it, load it and see whether it is still itself; nothing of migration.
+// The guest of the live benchmark: 256 MiB, mostly page cache with ordinary files, optionally with a program that
+// rewrites memory all the time. Boots, loads and checks the guest; knows nothing of migration.
 
 import { createHash } from 'node:crypto';
 import { closeSync, openSync, readdirSync, readFileSync, statSync, writeFileSync, writeSync } from 'node:fs';
@@ -15,22 +15,22 @@ import { KIB, MIB } from '../../src/units.js';
 export const LOADS = ['idle', 'dirty', 'lines'] as const;
 export type Load = (typeof LOADS)[number];
 
-/** 256 MiB less a little: see MachineOptions. */
+/** 8 KiB less than 256 MiB; MachineOptions gives the reason. */
 export const MEMORY_KIB = 256 * KIB - 8;
 const DISK_BYTES = 160 * MIB;
-/** What the disk is filled from, as far as it goes. */
+/** Files for the disk, as many as fit. */
 const FILES = '/usr/lib';
-/** No single file may fill the disk. */
+/** Larger files are left out, so that no single file fills the disk. */
 const LARGEST_FILE = 8 * MIB;
 /**
- * Whole pages: 2 MiB every 100 ms, round and round in 32 MiB, 20 MiB of pages dirtied a second. One line of each page:
- * 1 MiB every 100 ms in 16 MiB, since it takes the guest longer to make.
+ * `dirty` writes whole pages: 2 MiB every 100 ms, cyclically in 32 MiB, so it dirties 20 MiB a second. `lines` writes
+ * one line of each page: 1 MiB every 100 ms in 16 MiB, since the guest needs longer for it.
  */
 const WRITERS = { dirty: 'dirty 32 512', lines: 'lines 16 256' } as const;
-/** Until the writer has its pace. */
+/** Time until the writer has reached its rate. */
 const WARM_UP_MS = 1500;
 
-/** Starts guests that are all alike. */
+/** Starts identical guests. */
 export class Stable {
   readonly #scratch = scratchDirectory();
   readonly #kernel = findKernel()!;
@@ -44,12 +44,12 @@ export class Stable {
     this.#sum = makeDisk(this.#disk);
   }
 
-  /** For sockets and the like. */
+  /** Directory for sockets and other temporary files. */
   get directory(): string {
     return this.#scratch.path;
   }
 
-  /** A QEMU that waits for `migrate-incoming`, or a guest that boots. */
+  /** Starts a QEMU whose guest boots, or one that waits for `migrate-incoming`. */
   start(namespace: string | undefined, incoming?: 'defer'): Promise<Machine> {
     const { path: directory } = this.#scratch;
     const name = `vm${this.#count++}`;
@@ -59,7 +59,7 @@ export class Stable {
     });
   }
 
-  /** A guest with a full page cache, under load. */
+  /** Boots a guest, fills its page cache and starts its load. */
   async boot(namespace: string | undefined, load: Load): Promise<Machine> {
     const machine = await this.start(namespace);
     await machine.says(/^tick /m);
@@ -68,7 +68,7 @@ export class Stable {
     return machine;
   }
 
-  /** Whether the guest answers and its memory is what it wrote. Ends the load. */
+  /** Whether the guest answers and its memory has the contents that it wrote. Ends the load. */
   async isIntact(machine: Machine, load: Load): Promise<boolean> {
     if ((await machine.ask('echo here')) !== 'here') return false;
     if (load !== 'idle') {
@@ -83,13 +83,13 @@ export class Stable {
   }
 }
 
-/** Has the guest write again. */
+/** Starts the guest's load again. */
 export async function burden(machine: Machine, load: Exclude<Load, 'idle'>): Promise<void> {
   await machine.ask(WRITERS[load]);
   await sleep(WARM_UP_MS);
 }
 
-/** Files one after the other, each from a page's beginning, as a page cache holds them. Returns the disk's md5. */
+/** Writes files one after the other, each aligned to a page as in a page cache. @returns the disk's md5 */
 function makeDisk(path: string): string {
   const hash = createHash('md5');
   const fd = openSync(path, 'wx');

@@ -3,8 +3,8 @@
 //   node dist/bench/live/main.js [--runs 3] [--link 1gbit,100mbit,none] [--load idle,dirty,lines] [--cells ramferry,xbzrle,…]
 //   node dist/bench/live/main.js --loop 20 [--load idle,dirty,lines] [--cells ramferry]
 //
-// The first prints a table for each link and load, medians of the runs; the second sends one guest from QEMU to QEMU and
-// counts the successes. Every run is told on standard error.
+// The first command prints a table for each link and load, with medians of the runs. The second sends one guest from
+// QEMU to QEMU and counts the successes. Standard error has a line for every run.
 
 import { loadavg } from 'node:os';
 import { parseArgs } from 'node:util';
@@ -51,13 +51,13 @@ try {
   stable.remove();
 }
 
-/** One row a cell; the cells take turns, so that what else the machine does falls on all of them. */
+/** One row a cell. The cells take turns, so that other load of the machine affects all of them. */
 async function table(names: readonly string[], link: LinkRate, load: Load, runs: number): Promise<void> {
   const results = new Map<string, (Run | Error)[]>(names.map((name) => [name, []]));
   for (let turn = 0; turn < runs; turn++) {
     for (const name of names) {
       const soFar = results.get(name)!;
-      // What did not converge once takes three minutes each time, and says nothing more.
+      // A cell that has not converged once is not run again: each such run takes three minutes and adds no information.
       if (soFar.some((run) => 'outcome' in run && run.outcome !== 'completed')) continue;
       const run = await single(CELLS[name]!, link, load);
       soFar.push(run);
@@ -163,7 +163,7 @@ function row(name: string, all: readonly (Run | Error)[]): string {
   return `| ${cells.join(' | ')} |`;
 }
 
-/** The value at that place of the sorted list; NaN of an empty one. */
+/** The quantile `place` (0 to 1) of the list; NaN for an empty list. */
 function quantile(list: readonly number[], place: number): number {
   const sorted = [...list].sort((one, other) => one - other);
   return sorted[Math.floor((sorted.length - 1) * place)] ?? NaN;

@@ -1,6 +1,6 @@
-// One live migration, measured. The same clock and the same counters for every configuration: from the command `migrate`
-// to the destination's RESUME, downtime from the source's STOP to that RESUME, bytes that left the source's network device,
-// processor time of everything that took part (the guest's own work included: QEMU emulates it).
+// One live migration, measured with the same clock and counters for every configuration. Total time lasts from the
+// command `migrate` to the destination's RESUME, downtime from the source's STOP to that RESUME. Bytes are those that
+// left the source's network device. Processor time covers all processes, with the guest's own work, which QEMU emulates.
 
 import { readFileSync } from 'node:fs';
 import { cpus } from 'node:os';
@@ -17,26 +17,26 @@ import type { Network } from '../../lab/network.js';
 /** A migration that takes longer does not converge. */
 const DEADLINE_MS = 180_000;
 const POLL_MS = 250;
-/** Everybody waits so long for the command `migrate`, as they do where a person or libvirt gives it. */
+/** All programs are ready this long before the command `migrate`, as when a person or libvirt gives it. */
 const READY_MS = 3000;
-/** What the command `ramferry` runs. */
+/** TCP port of the receiving side. */
 const PORT = 4444;
-/** What /proc counts processor time in (getconf CLK_TCK). */
+/** Unit of processor time in /proc (getconf CLK_TCK). */
 const TICKS_PER_SECOND = 100;
 
 export interface Measured {
   readonly outcome: 'completed' | 'did not converge';
-  /** Milliseconds. */
+  /** Total time in milliseconds. */
   readonly total: number;
   /** Milliseconds; undefined when the guest did not arrive. */
   readonly downtime: number | undefined;
   readonly wireBytes: number;
   readonly cpuSeconds: number;
-  /** Share of the machine's processors that others used meanwhile, 0 to 1. */
+  /** Share of the machine's processors that other programs used during the migration, 0 to 1. */
   readonly others: number;
 }
 
-/** Rejects when any of the programs fails; the machines are the caller's. */
+/** Rejects when any of the programs fails. The caller must dispose of the machines. */
 export async function migrate(
   cell: Cell,
   source: Machine,
@@ -76,7 +76,7 @@ export async function migrate(
     const end = outcome === 'completed' ? (await destination.qmp.event('RESUME')).at : performance.now();
     if (outcome !== 'completed') for (const ferry of route.ferries) ferry.kill();
     const statuses = await Promise.all(route.ferries.map((ferry) => ferry.ended));
-    // Both ferries have ended: their time is among that of our children.
+    // Both ramferry processes have ended, so the time of this process's children includes theirs.
     const after = observe([source, destination], network);
     for (const { status, output } of statuses) {
       if (outcome === 'completed' && status !== 0) throw new Error(`ramferry: ${status}: ${output}`);
@@ -124,7 +124,7 @@ async function waitForEnd(
   start: number,
 ): Promise<Measured['outcome']> {
   const arrived = destination.qmp.event('RESUME').then(() => true);
-  // Rejects when the destination dies before the guest is there.
+  // `arrived` rejects when the destination ends before the guest has arrived.
   arrived.catch(() => undefined);
   for (;;) {
     if (await Promise.race([arrived, sleep(POLL_MS, false)])) return 'completed';
@@ -142,7 +142,7 @@ async function waitForEnd(
 interface Observation {
   readonly at: number;
   readonly bytes: number;
-  /** Seconds of processor time, of what runs and of all children that have ended. */
+  /** Seconds of processor time of running processes and of all ended children. */
   readonly cpu: number;
   /** Seconds that all processors together were busy. */
   readonly busy: number;

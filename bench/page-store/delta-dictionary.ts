@@ -1,6 +1,6 @@
-// Old contents as a zstd dictionary beside XBZRLE: pages that a stream sends again, 256 at a time, coded in three ways,
-// with the time of both ends. Neither is held back by the size of a store: every page's earlier contents are there. The
-// dictionary of a chunk is the earlier contents of its pages, in their order. What is coded is decoded and compared.
+// Compares earlier contents as a zstd dictionary with XBZRLE: pages that a stream sends again, 256 at a time, coded in
+// three ways, with the time of both ends. The page store has no size limit here, so the earlier contents of every page
+// are available. A chunk's dictionary is the earlier contents of its pages, in order. All output is decoded and compared.
 
 import { closeSync, openSync, readSync } from 'node:fs';
 
@@ -12,7 +12,7 @@ import { applyDelta, encodeDelta, PAGE_WORDS } from '../../src/page/xbzrle.js';
 import { isZeroPage } from '../../src/page/zero.js';
 import { walkPages } from '../support/stream-pages.js';
 
-/** What we use of `zstd-napi/binding`: the one binding that offers dictionaries. */
+/** The part of `zstd-napi/binding` that this suite uses. No other binding offers dictionaries. */
 interface Native {
   readonly CCtx: new () => {
     reset(directive: number): void;
@@ -33,12 +33,12 @@ interface Native {
 const PAGES = 256;
 const CHUNK = PAGES * PAGE_BYTES;
 const NO_DICTIONARY = Buffer.alloc(0);
-/** Level 1 itself remembers 2^14 places, of which a dictionary of 1 MiB leaves next to none. */
+/** zstd level 1 has a hash table of 2^14 positions. A dictionary of 1 MiB would overwrite nearly all of them. */
 const HASH_LOG = 17;
-/** The dictionary and the chunk. */
+/** log2 of the window, which holds the dictionary and the chunk. */
 const WINDOW_LOG = 21;
 
-/** Bytes, and nanoseconds of a thread at either end. */
+/** Coded bytes, and nanoseconds of one thread at either end. */
 export interface Coded {
   bytes: number;
   sender: number;
@@ -46,20 +46,20 @@ export interface Coded {
 }
 
 export interface Comparison {
-  /** Pages sent again that are not zero, and how many of them had not changed. */
+  /** Non-zero pages that are sent again, and the number of unchanged ones among them. */
   pages: number;
   same: number;
-  /** All of them whole; changed ones as XBZRLE has it, taken where the engine takes it; changed ones with a dictionary. */
+  /** All pages whole; changed pages as XBZRLE deltas where the engine uses one; changed pages with a dictionary. */
   readonly whole: Coded;
   readonly delta: Coded;
   readonly dictionary: Coded;
 }
 
-/** @param level of zstd @throws Error where a way does not bring back what it was given */
+/** @param level zstd level @throws Error when a way does not restore its input */
 export async function compareDictionary(stream: string, level: number): Promise<Comparison> {
   const contest = new Contest(level);
   const fd = openSync(stream, 'r');
-  /** Identity → where in the stream its last contents are. */
+  /** Stream offset of the last contents, by page identity. */
   const last = new Map<number, number>();
   try {
     await walkPages(stream, ({ bytes, at, offset, count, identity }) => {
@@ -85,14 +85,14 @@ class Contest {
   readonly #decompressor: InstanceType<Native['DCtx']>;
   readonly #old = Buffer.from(new Int32Array(CHUNK / 4).buffer);
   readonly #now = Buffer.from(new Int32Array(CHUNK / 4).buffer);
-  /** Words of both: a page's words are aligned. */
+  /** Old and new pages as words, which are aligned. */
   readonly #oldWords = new Int32Array(this.#old.buffer);
   readonly #nowWords = new Int32Array(this.#now.buffer);
   readonly #body = Buffer.alloc(CHUNK);
   readonly #coded = Buffer.alloc(CHUNK * 2);
   readonly #back = Buffer.alloc(CHUNK);
   readonly #delta = Buffer.alloc(PAGE_BYTES);
-  /** Of each changed page: the length of its delta, or -1. */
+  /** Length of each changed page's delta, or -1. */
   readonly #lengths = new Int32Array(PAGES);
   #pages = 0;
 
@@ -114,11 +114,11 @@ class Contest {
     if (++this.#pages === PAGES) this.chunk();
   }
 
-  /** Codes the pages gathered so far, in each of the ways. */
+  /** Codes the collected pages in each of the ways. */
   chunk(): void {
     const { whole, delta, dictionary } = this.result;
     this.#code(whole, this.#now.subarray(0, this.#pages * PAGE_BYTES), NO_DICTIONARY);
-    // What has not changed travels in neither of the two other ways.
+    // The two other ways send no unchanged page.
     this.#leaveOutSame();
     const changed = this.#now.subarray(0, this.#pages * PAGE_BYTES);
     this.#code(dictionary, changed, this.#old.subarray(0, changed.length));
@@ -172,7 +172,7 @@ class Contest {
     return compressor.compress2(out, source);
   }
 
-  /** Deltas where the engine takes one, and whole pages, one after the other as the body of a chunk. */
+  /** Writes the body of a chunk: deltas where the engine uses one, otherwise whole pages. */
   #differences(): number {
     const view = new DataView(this.#now.buffer);
     let length = 0;
@@ -191,7 +191,7 @@ class Contest {
     return length;
   }
 
-  /** What the receiver does behind the codec. */
+  /** The receiver's work after decompression. */
   #apply(way: Coded): void {
     const started = now();
     for (let page = 0, at = 0; page < this.#pages; page++) {
@@ -207,7 +207,7 @@ class Contest {
   }
 }
 
-/** Nanoseconds. */
+/** The time in nanoseconds. */
 function now(): number {
   return performance.now() * 1e6;
 }

@@ -1,5 +1,5 @@
-// The streams that the delta suite sends: snapshots of one guest as the rounds of one migration, and a simulated guest
-// whose program writes. Each is made once, in a file; the same options give the same bytes.
+// The streams of the delta suite: snapshots of one guest as the rounds of one migration, and a simulated guest whose
+// program writes. Each is written once, to a file. The same options give the same bytes.
 
 import { chmodSync, closeSync, copyFileSync, openSync, readSync, statSync, truncateSync } from 'node:fs';
 
@@ -15,7 +15,7 @@ import { walkPages } from '../support/stream-pages.js';
 
 const BATCH = 1024;
 
-/** A QEMU stream whose first round is the first snapshot, and whose later rounds are the pages that changed. */
+/** Writes a QEMU stream. Its first round is the first snapshot, its later rounds are the changed pages. */
 export async function writeRounds(path: string, snapshots: readonly string[]): Promise<void> {
   const machine = q35Machine(statSync(snapshots[0]!).size, 1);
   const ram = new GuestRam(machinePages(machine));
@@ -35,7 +35,7 @@ export async function writeRounds(path: string, snapshots: readonly string[]): P
   await sink.finish();
 }
 
-/** Makes RAM what the snapshot is. @returns the pages that differed */
+/** Copies a snapshot into RAM. @returns the pages that differed */
 function takeOver(ram: GuestRam, snapshot: string): Uint32Array {
   const fd = openSync(snapshot, 'r');
   const old = Buffer.alloc(PAGE_BYTES);
@@ -56,7 +56,7 @@ function takeOver(ram: GuestRam, snapshot: string): Uint32Array {
   return Uint32Array.from(changed);
 }
 
-/** The stream up to the first page that is sent again. @returns how many pages are sent again; 0 = nothing was written */
+/** Writes the stream up to the first page that is sent again. @returns number of such pages; 0 = no file was written */
 export async function writeOnce(path: string, stream: string): Promise<number> {
   const seen = new Set<number>();
   let first: number | undefined;
@@ -83,13 +83,13 @@ export interface Load {
   /** Size of the guest in bytes. */
   readonly bytes: number;
   readonly pattern: WritePattern;
-  /** Bytes that it writes to; each round, all of them. */
+  /** Bytes of the working set. The program writes all of it in each round. */
   readonly workingSet: number;
-  /** Live rounds; one more while it is paused. */
+  /** Live rounds. One stop-and-copy round follows them. */
   readonly rounds: number;
 }
 
-/** A QEMU stream of a guest that has booted, with this program running. */
+/** Writes a QEMU stream of a booted guest in which this program runs. */
 export async function writeLoad(path: string, { bytes, pattern, workingSet, rounds }: Load): Promise<void> {
   const guest = await createGuest({ format: 'qemu', memory: { bytes, profile: 'idle' }, seed: 1 });
   const pages = workingSet / PAGE_BYTES;

@@ -1,6 +1,6 @@
-// What the page store saves, and what it costs where it saves nothing: snapshots of one guest sent as the rounds of one
-// transfer, streams of real guests, and a guest whose program writes random numbers. Bytes follow from the input alone;
-// processor time is that of whole processes that take turns.
+// Savings of the page store, and its cost where it saves nothing: snapshots of one guest sent as the rounds of one
+// transfer, streams of real guests, and a guest whose program writes random numbers. Bytes depend only on the input.
+// Processor time is that of whole processes, which take turns.
 
 import { rmSync, statSync } from 'node:fs';
 import { join } from 'node:path';
@@ -15,10 +15,10 @@ import { ramferry } from '../../lab/command.js';
 import { run } from '../../lab/processes.js';
 import { type BenchContext, type Cell, round, type Suite } from '../support/suite.js';
 
-/** Paths of snapshots in the order in which they were taken, and of streams, each list separated by colons. */
+/** Environment variables: paths of snapshots in the order of their making, and of streams, separated by colons. */
 const SNAPSHOTS = 'RAMFERRY_BENCH_SNAPSHOTS';
 const STREAMS = 'RAMFERRY_BENCH_STREAMS';
-/** Pairs of the case `writer`. */
+/** Environment variable: number of pairs of the case `writer`. */
 const PAIRS = 'RAMFERRY_BENCH_PAIRS';
 
 const STORES = ['0', '64MiB', '512MiB'] as const;
@@ -72,7 +72,7 @@ async function whole(context: BenchContext, streams: readonly string[]): Promise
     const all = await withEach(context, stream);
     rows.push(rowOf(index + 1, all));
     if (resent === 0) continue;
-    // The rounds after the first, in which each page is one that was sent before.
+    // The rounds after the first consist only of pages that were sent before.
     const first = await withEach(context, once);
     const later = all.map((bytes, store) => bytes - first[store]!);
     rows.push(rowOf(`${index + 1}, re-sent pages`, later));
@@ -87,7 +87,7 @@ async function withEach(context: BenchContext, stream: string): Promise<number[]
   return bytes;
 }
 
-/** Bytes with each of STORES, the first of which is none. */
+/** Bytes with each of STORES. The first one is no store. */
 function rowOf(name: Cell, [without = NaN, ...others]: readonly number[]): Cell[] {
   return [name, without, ...others.flatMap((bytes) => [bytes, round(bytes / without, 3)])];
 }
@@ -101,10 +101,10 @@ function report(context: BenchContext, title: string, what: string, rows: Cell[]
   });
 }
 
-/** Columns for what a page takes at either end. */
+/** Columns for the time of a page at either end. */
 const ENDS = ['ns to send', 'ns to receive'] as const;
 
-/** Earlier contents as a dictionary: of each snapshot against the one before, and of each stream that sends pages again. */
+/** Compares dictionaries: each snapshot against the one before, and each stream that sends pages again. */
 async function dictionaries(
   context: BenchContext,
   snapshots: readonly string[],
@@ -158,7 +158,7 @@ interface StoreSummary {
   readonly 'xbzrle-cache'?: { readonly 'turned-off': number };
 }
 
-/** The random writer of QEMU's document, over a quarter of 1 GiB: whole processes with and without a store take turns. */
+/** Runs the random writer of QEMU's document over a quarter of 1 GiB. Processes with and without a store take turns. */
 async function writer(context: BenchContext, pairs: number): Promise<void> {
   const rows: Cell[][] = [];
   for (const rounds of [4, 12]) {
@@ -215,7 +215,7 @@ async function paired(
   };
 }
 
-/** From the last of the JSON lines: the summary. */
+/** The count in the summary, which is the last JSON line. */
 function turnedOffOf(lines: string): number {
   const summary = JSON.parse(lines.trim().split('\n').at(-1)!) as StoreSummary;
   return summary['xbzrle-cache']?.['turned-off'] ?? 0;

@@ -1,5 +1,5 @@
-// One guest with shared RAM that is handed on from QEMU to QEMU, under load. Knows how to start machines, to migrate, and
-// whether the guest is still itself.
+// One guest with shared RAM that migrates from QEMU to QEMU under load. Starts machines, migrates the guest and checks
+// its memory and its counter.
 
 import { closeSync, ftruncateSync, mkdtempSync, openSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -13,27 +13,27 @@ import { buildInitramfs, findKernel } from '../../lab/qemu/initramfs.js';
 import { Machine } from '../../lab/qemu/machine.js';
 import { MIB } from '../../src/units.js';
 
-/** Memory that is no disk: QEMU maps it, ramferry reads it. */
+/** Folder of the RAM files, in memory. QEMU maps them, ramferry reads them. */
 const SHARED = '/dev/shm';
 
-/** A machine and its RAM file. */
+/** A machine with its RAM file. */
 export interface Member {
   readonly machine: Machine;
   readonly ram: string;
 }
 
 export interface Passage {
-  /** Milliseconds, as ramferry says. */
+  /** Milliseconds as reported by ramferry. */
   readonly total: number;
   readonly downtime: number;
   readonly lastRound: number;
-  /** Milliseconds a GiB. */
+  /** Milliseconds per GiB. */
   readonly finalScan: number;
   /** Milliseconds from QEMU's STOP to QEMU's RESUME. */
   readonly seen: number;
   readonly rounds: number;
   readonly linkBytes: number;
-  /** Pages sent that were not zero, and how many of them as deltas or not at all. */
+  /** Non-zero pages sent, and the number of them sent as deltas or as unchanged. */
   readonly sentPages: number;
   readonly delta: number;
   readonly same: number;
@@ -62,7 +62,7 @@ export class Herd {
   #count = 0;
   #guest: Member | undefined;
 
-  /** @param load what the guest is told to do: 'dirty 16 64' writes 10 MiB/s into a file of 4 MiB */
+  /** @param load command for the guest's load: 'dirty 16 64' writes 10 MiB/s into a file of 4 MiB */
   constructor(memoryMiB: number, load: string) {
     this.#load = load;
     this.#memoryKiB = memoryMiB * 1024 - 8;
@@ -71,7 +71,7 @@ export class Herd {
     writeFileSync(this.#initrd, buildInitramfs({ seed }));
   }
 
-  /** The machine that runs the guest, booted and loaded when there is none. */
+  /** The machine that runs the guest. Boots and loads one when there is none. */
   async guest(): Promise<Member> {
     if (this.#guest === undefined) {
       this.#guest = await this.start();
@@ -81,7 +81,7 @@ export class Herd {
     return this.#guest;
   }
 
-  /** A machine that boots, or one that waits for a guest. */
+  /** Starts a machine that boots, or one that waits for a guest. */
   async start(incoming?: 'defer'): Promise<Member> {
     const name = `vm${this.#count++}`;
     const ram = join(this.#shared, name);
@@ -100,7 +100,7 @@ export class Herd {
     rmSync(member.ram, { force: true });
   }
 
-  /** The guest lives on in another machine. */
+  /** Records that the guest now runs in another machine, and disposes of the old one. */
   async handedOver(to: Member): Promise<void> {
     const from = this.#guest;
     this.#guest = to;
@@ -118,7 +118,7 @@ export class Herd {
     this.#scratch.remove();
   }
 
-  /** Both sides of ramferry. The source's connects to `link` when there is something between. */
+  /** Starts both sides of ramferry. The source side connects to `link` if it is given, otherwise to the destination side. */
   async ferries(
     source: Member,
     destination: Member,
@@ -135,7 +135,7 @@ export class Herd {
     return { incoming, migrate };
   }
 
-  /** One migration; rejects when anything about it or the guest is not as it should be. */
+  /** Performs one migration. Rejects when the migration fails or the guest's state is wrong. */
   async passOn(options: readonly string[]): Promise<Passage> {
     const source = await this.guest();
     const destination = await this.start('defer');
@@ -179,7 +179,7 @@ export class Herd {
   }
 }
 
-/** The guest answers, what it wrote is what it has, its counter went on; the load goes on, too. */
+/** Asserts that the guest answers, its memory has the written contents and its counter continues. Restarts the load. */
 async function assertAlive(before: Machine, after: Machine, load: string): Promise<void> {
   if ((await after.ask('echo here')) !== 'here') throw new Error('the guest does not answer');
   await after.ask('still');

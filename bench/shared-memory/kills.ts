@@ -1,5 +1,5 @@
-// One migration that something is done to, and the verdict: who ran when, by QEMU's own events, who runs now, and whether
-// that is what docs/SHARED-MEMORY.md promises.
+// One migration with a fault, and its verdict: which guest ran when, by QEMU's own events, which guest runs now, and
+// whether that agrees with docs/SHARED-MEMORY.md.
 
 import { once } from 'node:events';
 import { readdirSync, readFileSync } from 'node:fs';
@@ -24,20 +24,20 @@ export interface Killed {
   readonly what: Kill;
   readonly moment: string;
   readonly outcome: 'source' | 'destination' | 'unknown';
-  /** Before the watchdog stood: the destination's QEMU waits on, as it was. */
+  /** The fault came before the watchdog was set. The destination's QEMU still waits, unchanged. */
   readonly untouched?: boolean;
-  /** What was not as promised. */
+  /** Violation of the documented rule. */
   readonly wrong?: string;
 }
 
-/** A migration takes about so long here: kills are spread over it. */
+/** Typical duration of a migration on the test machine. The kills are spread over it. */
 const TYPICAL_MS = 2500;
-/** From the stop to the hand-over, with time to spare. */
+/** Time from the guest's stop to the hand-over, with a margin. */
 const TYPICAL_DOWNTIME_MS = 250;
-/** By then everybody has given up. */
+/** Time after which all programs have given up. */
 const SETTLED_MS = 60_000;
 
-/** Kills one thing at a random moment: half of them after the guest's stop, where it matters. */
+/** Kills one target at a random moment. Half of the kills follow the guest's stop, the critical phase. */
 export async function killOne(herd: Herd, what: Kill, random: () => number): Promise<Killed> {
   const source = await herd.guest();
   const destination = await herd.start('defer');
@@ -94,7 +94,7 @@ function strike(what: Kill, { incoming, migrate, proxy, destination }: Targets):
   }
 }
 
-/** Who ran when: never both; and who runs now. */
+/** Judges which guest ran when (never both), and which guest runs now. */
 async function judge(
   source: Member,
   destination: Member,
@@ -125,7 +125,7 @@ async function running(machine: Machine): Promise<boolean> {
   return (await machine.qmp.execute<{ running: boolean }>('query-status')).running;
 }
 
-/** Nothing is done to the destination's QEMU before its watchdog stands: then it may go on waiting, for another attempt. */
+/** Whether ramferry has changed the destination's QEMU. Before its watchdog is set, QEMU may wait for another attempt. */
 async function touched(machine: Machine): Promise<boolean> {
   const all = await machine.qmp.execute<{ capability: string; state: boolean }[]>(
     'query-migrate-capabilities',
@@ -155,7 +155,7 @@ async function within<T>(promise: Promise<T>, limit: number): Promise<T | undefi
   return first;
 }
 
-/** Watchdogs have no parent here: the monitors in their orders identify them. */
+/** Whether no watchdog runs. Watchdogs have no parent process, so the monitors in their arguments identify them. */
 async function noWatchdogs(members: readonly Member[]): Promise<boolean> {
   const until = performance.now() + SETTLED_MS;
   while (performance.now() < until) {
@@ -178,7 +178,7 @@ function watched(monitor: string): boolean {
     });
 }
 
-/** The link: can be cut, or fall silent. */
+/** The link of a trial. It can be cut, or stall. */
 class Proxy {
   readonly #server = net.createServer({ allowHalfOpen: true });
   readonly #sockets: net.Socket[] = [];

@@ -3,9 +3,9 @@
 //   node dist/bench/shared-memory/main.js [--migrations 20] [--kills 50] [--seed 1] [--memory-mib 128]
 //     [--load 'dirty 16 64'] [-- OPTIONS OF MIGRATE]
 //
-// The first part hands one guest on from QEMU to QEMU with all RAM compared at the hand-over. The second kills, at random
-// moments, ramferry at either side, the link, or the destination's QEMU, and then looks who runs. Every run is told on
-// standard error. --load is what the guest is told to do: `dirty 16 64` rewrites 10 MiB a second, `lines …` cache lines.
+// The first part migrates one guest from QEMU to QEMU and compares all RAM at the hand-over. The second kills, at random
+// moments, ramferry at either side, the link, or the destination's QEMU, and then checks which guest runs. Standard error
+// has a line for every run. --load is the guest's load: `dirty 16 64` rewrites 10 MiB a second, `lines …` cache lines.
 
 import { parseArgs } from 'node:util';
 

@@ -1,22 +1,22 @@
-// Files that suites need: an image repeated until it is large enough, or mixed so that it is the same everywhere; written
-// once and in bounded memory.
+// Input files of suites: an image repeated up to a size, or mixed so that its contents are evenly distributed. Each file
+// is written once, in bounded memory.
 
 import { closeSync, existsSync, openSync, readSync, statSync, truncateSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
 import { MIB } from '../../src/units.js';
 
 const PIECE = 4 * MIB;
-/** A hole is found where so many bytes are zero. */
+/** Size of a piece that becomes a hole when all its bytes are zero. */
 const HOLE = 16 * 4096;
 
-/** The image cut, or repeated, to `bytes`, with holes where it is zero. */
+/** Writes the image, cut or repeated to `bytes`, with holes in place of zeros. */
 export function cut(image: string, bytes: number, path: string): string {
   const zero = Buffer.alloc(HOLE);
   const skip = (part: Buffer): boolean => part.equals(zero.subarray(0, part.length));
   return copy(image, bytes, path, { pieceBytes: HOLE, skip });
 }
 
-/** The image again and again until `bytes` are there; the image itself where it has that size. */
+/** Writes the image, repeated or cut to `bytes`. An image of that size is used directly. */
 export function repeated(image: string, bytes: number, directory: string): string {
   if (statSync(image).size === bytes) return image;
   const path = join(directory, `repeated-${bytes}.ram`);
@@ -25,8 +25,8 @@ export function repeated(image: string, bytes: number, directory: string): strin
 }
 
 /**
- * The same in another order, MiB by MiB, so that every stretch holds something from everywhere in the image. A comparison of
- * what passed at different times then compares the same kind of memory.
+ * Writes the image with its MiBs in another order, so that every part of the file holds pieces from all over the image.
+ * Rates at different times of a transfer then belong to the same kind of memory.
  */
 export function mixed(image: string, bytes: number, directory: string): string {
   const path = join(directory, `mixed-${bytes}.ram`);
@@ -48,9 +48,9 @@ function coprime(wanted: number, count: number): number {
 
 interface CopyOptions {
   readonly pieceBytes: number;
-  /** Which pieces become holes; none by default. */
+  /** Selects the pieces that become holes; none by default. */
   readonly skip?: (part: Buffer) => boolean;
-  /** Where in the image a piece is; by default the image starts over where it ends. */
+  /** Position of a piece in the image; by default the image is repeated. */
   readonly place?: (done: number, size: number) => number;
 }
 

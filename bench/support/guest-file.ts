@@ -1,11 +1,11 @@
-// Where a simulated guest's stream is put: one file after the other.
+// A sink for a simulated guest's stream that writes to one file after the other.
 
 import { closeSync, openSync, writeSync } from 'node:fs';
 
 import type { ByteSink } from '../../src/io/bytes.js';
 
 export interface FileSink extends ByteSink {
-  /** What is written from now on goes to this file. */
+  /** Directs all further writes to this file. */
   next(path: string): void;
 }
 

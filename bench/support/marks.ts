@@ -1,5 +1,5 @@
-// Two readings of the clocks, at the start and at the end of what is measured, by whichever thread gets there.
-// The processor time is the whole process's, all threads together.
+// Two readings of the clocks, at the start and at the end of a measurement. Any thread can take either reading.
+// The processor time is that of the whole process, all threads together.
 
 /** Four doubles: milliseconds since 1970 and microseconds of processor time, twice. */
 export type MarkMemory = SharedArrayBuffer;
@@ -20,7 +20,7 @@ export interface Stretch {
   readonly cpuSeconds: number;
 }
 
-/** From the first mark to the second. */
+/** Wall and processor time from the first mark to the second. */
 export function stretch(memory: MarkMemory): Stretch {
   const [start, startCpu, end, endCpu] = new Float64Array(memory);
   return { seconds: (end! - start!) / 1e3, cpuSeconds: (endCpu! - startCpu!) / 1e6 };

@@ -1,5 +1,5 @@
-// Runs functions as a benchmark.js suite and gives their speeds.
-// On a shared machine the fastest sample tells about the function, the others about the neighbours: both are given.
+// Runs functions as a benchmark.js suite and returns their speeds, of the fastest and of the median sample.
+// On a shared machine the fastest sample measures the function, the slower ones measure other programs too.
 
 import Benchmark from 'benchmark';
 
@@ -10,7 +10,7 @@ export interface Measured {
   readonly typical: number;
 }
 
-/** @param functions by name; each call takes some milliseconds, and ends before the next begins */
+/** @param functions functions by name; each call takes some milliseconds, and ends before the next begins */
 export async function measure(functions: Readonly<Record<string, () => unknown>>): Promise<Measured[]> {
   const suite = new Benchmark.Suite();
   for (const [name, call] of Object.entries(functions)) {

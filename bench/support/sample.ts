@@ -1,4 +1,4 @@
-// Chunks of an image for the suites that work in memory: from all over it, zero pages and all.
+// Chunks of an image for the suites that work in memory: from all over the image, zero pages included.
 
 import { Buffer } from 'node:buffer';
 import { closeSync, openSync, readSync, statSync } from 'node:fs';

@@ -1,5 +1,5 @@
-// The pages of a migration stream in a file, one after the other, with their identities: for suites that hold pages against
-// each other instead of sending them.
+// The pages of a migration stream in a file, one after the other, with their identities. For suites that compare pages
+// instead of sending them.
 
 import { closeSync, openSync, readSync } from 'node:fs';
 
@@ -22,18 +22,18 @@ export async function kindOf(path: string): Promise<StreamKind> {
   }
 }
 
-/** Consecutive pages, while they are in memory. */
+/** Consecutive pages, valid during the call of `visit`. */
 export interface PageRun {
   readonly bytes: Buffer;
-  /** Of the first page in `bytes`, and in the stream. */
+  /** Position of the first page in `bytes`, and in the stream. */
   readonly at: number;
   readonly offset: number;
   readonly count: number;
-  /** Of the first page; negative = none. */
+  /** Identity of the first page; negative = none. */
   readonly identity: number;
 }
 
-/** Shows all pages of a stream in its order. */
+/** Calls `visit` for all pages of a stream in their order. */
 export async function walkPages(stream: string, visit: (run: PageRun) => void): Promise<void> {
   const grammar = grammarFor(await kindOf(stream));
   const fd = openSync(stream, 'r');

@@ -1,11 +1,11 @@
-// What a benchmark suite is, and what it may use: an image of guest RAM, a directory for its files, a place for its
+// The interface of a benchmark suite, and its context: an image of guest RAM, a directory for files, a function for
 // results. Suites measure and report; they promise nothing about the figures and assert no time.
 
 export interface Suite {
   readonly name: string;
   /** One line for --help. */
   readonly summary: string;
-  /** Parts of it that --case can pick. */
+  /** Parts of the suite that --case can select. */
   readonly cases?: readonly string[];
   run(context: BenchContext): Promise<void>;
 }
@@ -13,13 +13,13 @@ export interface Suite {
 export interface BenchContext {
   /** A regular file of guest RAM. */
   readonly image: string;
-  /** A directory for files that the suite makes; in memory where the system has such a place, removed at the end. */
+  /** Directory for the suite's files, in memory if the system has /dev/shm; removed at the end. */
   readonly scratch: string;
-  /** Bytes of input, for suites whose input is as long as one likes; undefined = as long as the suite takes by itself. */
+  /** Bytes of input, for suites with an input of any length; undefined = the suite's default. */
   readonly size?: number | undefined;
-  /** Whether a case was asked for: all are when none was named. */
+  /** Whether a case is selected. Without --case, all are. */
   readonly wants: (name: string) => boolean;
-  /** Each result as soon as there is one. */
+  /** Called with each result as soon as it is known. */
   readonly report: (table: Table) => void;
 }
 
@@ -29,11 +29,11 @@ export interface Table {
   readonly title: string;
   readonly columns: readonly string[];
   readonly rows: readonly (readonly Cell[])[];
-  /** What the reader must know to read the figures. */
+  /** Explanation of the figures. */
   readonly note?: string;
 }
 
-/** With so many decimals, as a number: tables stay aligned and JSON short. */
+/** Rounds to `decimals`, as a number, which keeps tables aligned and JSON short. */
 export function round(value: number, decimals = 0): number {
   return Number(value.toFixed(decimals));
 }

@@ -1,4 +1,4 @@
-// What the engine is measured against: a thread that reads extents of a file and calls the codec, and nothing else.
+// The baseline for the engine: a thread that only reads extents of a file and calls the codec.
 // No planning, no checksums, no order, no output. Takes its chunks from a counter that all threads share.
 
 import { Buffer } from 'node:buffer';
@@ -19,7 +19,7 @@ export interface BareStartUp {
   readonly level: number;
   /** Two integers: chunks taken, chunks done. */
   readonly counters: SharedArrayBuffer;
-  /** After how many chunks the clock is read. */
+  /** Numbers of chunks after which the clock is read. */
   readonly from: number;
   readonly to: number;
   readonly marks: MarkMemory;
@@ -30,7 +30,7 @@ const { fd, chunkSize, chunks, level, from, to, marks } = startUp;
 const counters = new Int32Array(startUp.counters);
 const codec = openCodec(startUp.codec);
 const { returnsBuffers } = bindingInfo(startUp.codec);
-// As the command does (src/cli/v8-flags.ts).
+// The command sets the same flag (src/cli/v8-flags.ts).
 v8.setFlagsFromString('--expose-gc');
 const reclaimer = new Reclaimer();
 const input = Buffer.from(new SharedArrayBuffer(chunkSize));

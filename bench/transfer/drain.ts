@@ -1,10 +1,10 @@
-// What ramferry holds when the guest is paused: a writer sends RAM as fast as it is taken and stops; the clock runs until the
-// last byte has come out at the other end. By hand, as root, on a quiet machine:
+// Time to drain the data in flight when the guest pauses. A writer sends RAM as fast as ramferry reads it, and stops. The
+// clock runs until the last byte has left the receiver. By hand, as root, on a quiet machine:
 //
 //   node dist/bench/transfer/drain.js --image FILE [--link 1gbit,100mbit] [--reader MBPS] [--runs 5] [-- OPTIONS OF SEND]
 //
-// The clock starts when the kernel has the last byte of the writer; its socket's own buffer is part of the figure.
-// --reader lets the destination take no more than that, in megabytes (10^6) a second, as a busy hypervisor does.
+// The clock starts when the kernel has the writer's last byte, so the figure includes the buffer of that socket.
+// --reader limits the destination's reads, in megabytes (10^6) a second, as with a busy hypervisor.
 
 import { once } from 'node:events';
 import { closeSync, fstatSync, mkdtempSync, openSync, readSync, rmSync } from 'node:fs';
@@ -19,8 +19,8 @@ import { createNetwork } from '../../lab/network.js';
 
 const PORT = 4445;
 const PIECE = 262_144;
-/** Milliseconds for which is written. */
-const WRITING = 3000;
+/** Duration of the writes. */
+const WRITING_MS = 3000;
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
@@ -85,10 +85,10 @@ async function write(path: string, fd: number): Promise<{ stopped: number; bytes
   await once(socket, 'connect');
   const { size } = fstatSync(fd);
   const piece = Buffer.alloc(PIECE);
-  const until = performance.now() + WRITING;
+  const until = performance.now() + WRITING_MS;
   let bytes = 0;
   while (performance.now() < until) {
-    // Whole pages from the middle of the image, which is no end of zero pages.
+    // Whole pages from within the image, since its ends may be long runs of zero pages.
     readSync(fd, piece, 0, PIECE, (Math.floor(size / 4 / PIECE) * PIECE + bytes) % (size - PIECE));
     await new Promise<void>((taken) => socket.write(piece, () => taken()));
     bytes += PIECE;

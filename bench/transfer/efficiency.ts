@@ -1,11 +1,10 @@
-// The key figure: how much of what the codec can do arrives. The engine's throughput over that of bare threads which
-// only read their extents and call the same codec (bare-worker.ts): same process, same image, same number of threads,
-// taking turns.
+// Efficiency, the key figure: the engine's throughput divided by that of bare threads, which only read their extents and
+// call the same codec (bare-worker.ts). Both have the same process, image and number of threads, and take turns.
 //
-// Both are measured in their steady state: from the moment a number of chunks is through (so that every thread has long
-// begun, and its code is compiled) to the moment all but the last few are. Start-up and the last chunks, with which not
-// every thread has something to do, are left out on both sides. The engine counts a chunk when its record leaves for the
-// output, in order; the bare threads when the codec returns.
+// Both are measured in their steady state. The clock starts after a number of chunks, when every thread runs compiled
+// code, and stops before the last few chunks. Start-up is left out on both sides, and so are the last chunks, which do not
+// occupy all threads. The engine counts a chunk when its record leaves for the output, in order. The bare threads count
+// it when the codec returns.
 
 import { closeSync, openSync, rmSync, statSync } from 'node:fs';
 import { join } from 'node:path';
@@ -32,7 +31,7 @@ import { type BenchContext, type Cell, round, type Suite } from '../support/suit
 const CHUNK_SIZE = 1024 * 1024;
 const MEMORY_LIMIT = 256 * 1024 * 1024;
 const PAIRS = 7;
-/** Chunks at the end that are not measured: more than can be under way. */
+/** Chunks at the end that are not measured: more than can be in flight. */
 const LAST_CHUNKS = 16;
 
 interface Load {
@@ -41,7 +40,7 @@ interface Load {
   readonly threads: number;
   readonly codec: CodecName;
   readonly level: number;
-  /** After how many chunks the clock starts and stops. */
+  /** Numbers of chunks after which the clock starts and stops. */
   readonly from: number;
   readonly to: number;
 }
@@ -54,7 +53,7 @@ function loadOf(image: string, threads: number, codec: CodecName): Load {
   return { image, chunks, threads, codec, level: 1, from, to };
 }
 
-/** Threads that only read and compress. */
+/** Runs threads that only read and compress. */
 async function runBare(load: Load): Promise<Stretch> {
   const marks = allocateMarks();
   const fd = openSync(load.image, 'r');
@@ -75,7 +74,7 @@ async function runBare(load: Load): Promise<Stretch> {
   return stretch(marks);
 }
 
-/** An outlet that reads the clocks when chunks leave. */
+/** An outlet that reads the clocks when given numbers of chunks have left. */
 class TimedOutlet extends NativeOutlet {
   #departed = 0;
 
@@ -101,7 +100,7 @@ class TimedOutlet extends NativeOutlet {
   }
 }
 
-/** The engine as `send` puts it together, into a file. */
+/** Runs the engine in the configuration of `send`, into a file. */
 async function runEngine(load: Load, input: string, output: string): Promise<Stretch> {
   const marks = allocateMarks();
   const source = (await openInput(parseAddress(input), { ioTimeout: 0 })).source!;
@@ -133,11 +132,11 @@ async function runEngine(load: Load, input: string, output: string): Promise<Str
 async function compare(load: Load, input: string, output: string, pairs: number): Promise<Cell[]> {
   const bytes = (load.to - load.from) * CHUNK_SIZE;
   const found: { ratio: number; engine: Stretch; bare: Stretch }[] = [];
-  // Once for nothing: a virtual machine's host may hand out memory only when it is first written, at a tenth of the
-  // speed, and the engine is the one that makes a file.
+  // Warm-up. The host of a virtual machine may allocate memory only at the first write, at a tenth of the speed. Only the
+  // engine writes a file, so without a warm-up only the engine would pay for that.
   await runEngine(load, input, output);
   for (let pair = 0; pair < pairs; pair++) {
-    // Each goes first every other time.
+    // The two take turns at going first.
     const run = {
       engine: () => runEngine(load, input, output),
       bare: () => runBare(load),

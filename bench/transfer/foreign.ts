@@ -1,6 +1,6 @@
-// What other programs write, straight into `ramferry receive`: 4 GiB through a pipe, compared with the input as it comes
-// out of a FIFO. No file of that size is made anywhere. Identity and memory are what is shown; the seconds are those of
-// compressor and receiver together.
+// Output of other compressors, piped into `ramferry receive`: 4 GiB, read from a FIFO and compared with the input. No file
+// of that size exists at any time. The suite shows identity and memory; seconds are those of compressor and receiver
+// together.
 
 import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
@@ -17,7 +17,7 @@ const DEFAULT_BYTES = 4 * 1024 ** 3;
 const PIECE = 1024 * 1024;
 const LOOK_MS = 20;
 
-/** By the name of the case: from standard input to standard output. `-T2`: -19 takes minutes as it is. */
+/** Commands from standard input to standard output, by case. `-T2`, because -19 takes minutes even so. */
 const COMPRESSORS: Readonly<Record<string, readonly string[]>> = {
   'zstd -1': ['zstd', '-1', '-c', '-q'],
   'zstd -19 --long': ['zstd', '-19', '--long', '-T2', '-c', '-q'],
@@ -64,7 +64,7 @@ async function carry(
   const output = join(scratch, 'foreign.fifo');
   if (spawnSync('mkfifo', ['-m', '600', output]).status !== 0) throw new Error(`cannot make ${output}`);
   const started = performance.now();
-  // A pipe between the two, as a user has it; Node would make a socket, on which receive answers.
+  // The shell makes a pipe between the two, as for a user. Node would make a socket, on which receive sends answers.
   const script =
     'set -o pipefail; ' +
     `${words(command)} 3>&- | { echo $BASHPID >&3; exec 3>&-; exec ${words(ramferry('receive', '--json', '-', output))}; }`;
@@ -101,10 +101,10 @@ async function carry(
 
 async function feed(into: Writable, image: string, bytes: number): Promise<void> {
   const copies = function* (): Generator<Buffer> {
-    // The memory belongs to the stream until it was written.
+    // The stream keeps the memory until it has written it, so each piece is copied.
     for (const piece of pieces(image, bytes)) yield Buffer.from(piece);
   };
-  // A compressor that ends early tells by its status.
+  // A compressor that ends early is detected by its exit status.
   await pipeline(copies, into).catch(() => undefined);
 }
 
@@ -124,7 +124,7 @@ async function compare(output: Readable, image: string, bytes: number): Promise<
   return same && rest.length === 0 && expected.next().done === true;
 }
 
-/** The image, again and again, up to so many bytes. Each piece is valid until the next is asked for. */
+/** The image, repeated up to `bytes`. Each piece is valid until the next is requested. */
 function* pieces(image: string, bytes: number): Generator<Buffer, void> {
   const { size } = statSync(image);
   const fd = openSync(image, 'r');
@@ -152,7 +152,7 @@ function peakOf(pid: number): number | undefined {
     const [, kib] = /^VmHWM:\s+(\d+) kB$/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8')) ?? [];
     return kib === undefined ? undefined : Number(kib) * 1024;
   } catch {
-    return undefined; // it has just ended
+    return undefined; // the process has just ended
   }
 }
 

@@ -1,6 +1,6 @@
-// Most resident memory of send and receive, whole processes with 2 threads, for every codec and binding: for a small
-// input and for one that is 16 times as large. The figures must not grow with the input, and stay below --memory-limit.
-// They are what the bounds in src/transfer/plan/memory.ts are held against.
+// Peak resident memory of send and receive, whole processes with 2 threads, for every codec and binding: for a small
+// input and for one 16 times as large. The figures must not grow with the input, and must stay below --memory-limit.
+// The bounds in src/transfer/plan/memory.ts are checked against them.
 
 import { rmSync } from 'node:fs';
 import { join } from 'node:path';

@@ -1,5 +1,5 @@
-// Whole processes, file to file, beside the program that people use for this: `zstd -1 -T2`. Start-up included, files in
-// memory where there is such a place.
+// Whole processes, file to file, beside the usual program for this task: `zstd -1 -T2`. Start-up is included. Files lie in
+// memory if the system has /dev/shm.
 
 import { rmSync, statSync } from 'node:fs';
 import { join } from 'node:path';

@@ -1,4 +1,4 @@
-// send and receive as whole processes: from and to files, through pipes, by codec. What a user sees on this machine.
+// send and receive as whole processes, from and to files, through pipes, by codec: the speed that a user gets.
 
 import { rmSync, statSync } from 'node:fs';
 import { join } from 'node:path';

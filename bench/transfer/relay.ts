@@ -1,6 +1,6 @@
-// The simplest relay that Node can be: a file piped into a socket, a socket piped into a file. What the engine has to
-// stand beside when it does not compress. `relay.js listen SOCKET FILE` or `relay.js connect SOCKET FILE`; the side
-// that connects prints how many seconds went by from the connection to the other side's word that all is written.
+// The simplest relay in Node: a file piped into a socket, a socket piped into a file. It is the baseline for the engine
+// without compression. `relay.js listen SOCKET FILE` or `relay.js connect SOCKET FILE`. The connecting side prints the
+// seconds from the connection to the listener's message that it has written everything.
 
 import { createReadStream, createWriteStream } from 'node:fs';
 import net from 'node:net';

@@ -1,6 +1,6 @@
-// Codec `none` through a unix socket, file to file, two processes, beside the simplest relay in Node (relay.ts): what
-// the engine costs when there is nothing to compress. Both times begin at the connection and end when the receiver has
-// said that it has everything, so the start of the processes is left out.
+// Codec `none` through a unix socket, file to file, two processes, beside the simplest relay in Node (relay.ts): the cost
+// of the engine without compression. Both times begin at the connection and end with the receiver's message that it has
+// everything, so the start of the processes is left out.
 
 import { rmSync, statSync } from 'node:fs';
 import { join } from 'node:path';

@@ -1,5 +1,5 @@
-// How long a transfer of next to nothing takes, whole process, and what it does meanwhile. The second table comes from
-// Node's own profiler: time by whose code was running, in the main thread, the profiler's own cost included.
+// Start-up: the time of a very small transfer, whole process. The second table comes from Node's own profiler: time of the
+// main thread by package, the profiler's own cost included.
 
 import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -77,7 +77,7 @@ interface Profile {
   readonly timeDeltas: readonly number[];
 }
 
-/** Milliseconds of the main thread by the nearest caller that is a package or ours. */
+/** Milliseconds of the main thread by the nearest caller that belongs to a package or to ramferry. */
 function timeByOwner(directory: string): Map<string, number> {
   const [name] = readdirSync(directory).sort();
   const { nodes, samples, timeDeltas } = JSON.parse(readFileSync(join(directory, name!), 'utf8')) as Profile;

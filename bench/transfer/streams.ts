@@ -1,6 +1,6 @@
-// Migration streams beside RAM images: what the skeleton, the walk over it and method `xenguest` cost. Each stream's own
-// pages, one after the other, make the image that it is held against: same codec, level, chunks and threads, whole
-// processes from file to file, taking turns. Where the image is no stream, one of a Xen PVH guest is made of it.
+// Migration streams beside RAM images: the cost of the skeleton, of the walk over it and of method `xenguest`. Each stream
+// is compared with an image of its own pages: same codec, level, chunks and threads, whole processes from file to file,
+// taking turns. An input that is no stream is first turned into one of a Xen PVH guest.
 
 import { closeSync, openSync, readSync, rmSync, statSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
@@ -83,7 +83,7 @@ async function compare(stream: string, image: string, level: number, scratch: st
   ];
 }
 
-/** Writes the pages of a stream, in its order, to a file. Returns how many there are. */
+/** Writes the pages of a stream, in its order, to a file. @returns the number of pages */
 async function extractPages(stream: string, path: string): Promise<number> {
   const to = openSync(path, 'wx', 0o600);
   let pages = 0;
@@ -98,7 +98,7 @@ async function extractPages(stream: string, path: string): Promise<number> {
   return pages;
 }
 
-/** The image as a paused PVH guest: one round over all of its address space, most of which is absent. */
+/** Writes the image as a paused PVH guest: one round over its whole address space, most of which is absent. */
 async function writePvh(image: string, scratch: string): Promise<string> {
   const path = join(scratch, 'stream.pvh');
   const pages = Math.floor(statSync(image).size / PAGE_BYTES);

@@ -1,10 +1,10 @@
-// Suite `adaptive-sensitivity`: every constant of the adaptive policy halved and doubled, in the simulation. Needs no link and no
-// root; takes some minutes. Its table stands in docs/ADAPTIVE.md.
+// Suite `adaptive-sensitivity`: every constant of the adaptive policy halved and doubled, in the simulation. Needs no link
+// and no root; takes some minutes. docs/ADAPTIVE.md has its table.
 
 import { constants, type Effect, SensitivityRun, valueOf } from '../../lab/adaptive/sensitivity.js';
 import type { Suite } from '../support/suite.js';
 
-/** Simulated seconds of a scenario whose conditions stay the same. */
+/** Simulated seconds of a scenario with constant conditions. */
 const SECONDS = 4;
 
 function percent(share: number): string {

@@ -1,6 +1,6 @@
-// Adaptive mode while the link changes, and what its controller costs: `npm run bench -- adaptive`. The links are tc token
-// buckets between two network namespaces (root only); sender and receiver have one CPU each. How it stands beside a sweep of
-// fixed settings on links that stay as they are: bench/tune/cases.ts with `--also=--adaptive`.
+// Adaptive mode on a link that changes, and the cost of its controller: `npm run bench -- adaptive`. The links are tc token
+// buckets between two network namespaces (root only); sender and receiver have one CPU each. For links with a constant
+// rate, bench/tune/cases.ts with `--also=--adaptive` compares it with a sweep of fixed settings.
 
 import { setTimeout as sleep } from 'node:timers/promises';
 
@@ -50,7 +50,7 @@ async function transfer(network: Network, file: string, options: readonly string
   }
 }
 
-/** Beside the adaptive mode while the link changes. */
+/** Fixed zstd levels that are compared with adaptive mode on a link that changes. */
 const LEVELS = [-20, -10, -5, -1, 1, 3, 7, 9];
 const CONTENDERS: readonly (readonly [name: string, ...options: string[]])[] = [
   ['adaptive', '--adaptive'],
@@ -58,10 +58,10 @@ const CONTENDERS: readonly (readonly [name: string, ...options: string[]])[] = [
   ['none', '--codec', 'none', '--compress-level', '1'],
 ];
 
-/** The link changes from 3 Gbit/s to 100 Mbit/s and back; how long each half of the guest took, beside fixed candidates. */
+/** Case `changing`: the link changes from 3 Gbit/s to 100 Mbit/s and back. */
 const CHANGING = { name: 'changing', fast: '3gbit', slow: '100mbit', seconds: 4, size: 6144 } as const;
 
-/** Bytes of guest memory that a transfer moved while the link was slow, and while it was fast again, per second. */
+/** Measures the guest memory per second that a transfer carried on the slow link, and after the link was fast again. */
 async function changing(context: BenchContext): Promise<void> {
   const { fast, slow, seconds, size, name } = CHANGING;
   const file = mixed(context.image, size * 2 ** 20, context.scratch);
@@ -77,7 +77,7 @@ async function changing(context: BenchContext): Promise<void> {
       const limit = String(4 * seconds + 1);
       const sender = new Command(within(network.source, SENDER_CPU, ['timeout', limit, ...send]));
       const ended = Promise.all([sender.ended, receiver.ended]);
-      // The clock starts when data flows.
+      // The clock starts with the first data, which the first status line shows.
       await sender.line('status').catch(() => undefined);
       await sleep(seconds * 1e3);
       network.change(slow);
@@ -103,14 +103,14 @@ interface Status {
   readonly 'guest-bytes': number;
 }
 
-/** Rates in the three stretches of so many milliseconds, from the status lines; MB/s. */
+/** Rates of the three phases in MB/s, from the status lines. @param length milliseconds of a phase */
 function phases(lines: readonly string[], length: number): number[] {
   const all = lines.flatMap((line): Status[] => {
     try {
       const status = JSON.parse(line) as Status;
       return status.message_type === 'status' ? [status] : [];
     } catch {
-      return []; // cut off when the time was over
+      return []; // a line that was cut off at the end of the run
     }
   });
   const start = all[0]?.elapsed ?? 0;
@@ -126,7 +126,7 @@ function phases(lines: readonly string[], length: number): number[] {
 
 const PAIRS = 7;
 
-/** The controller's own processor time: where it stays with one candidate, beside that candidate fixed. */
+/** Measures the controller's own processor time: adaptive mode that stays with one candidate, beside that candidate fixed. */
 async function ownCost(context: BenchContext): Promise<void> {
   const rows: Cell[][] = [];
   for (const [rate, codec, level, size] of [
@@ -136,7 +136,7 @@ async function ownCost(context: BenchContext): Promise<void> {
     const file = repeated(context.image, size * 2 ** 20, context.scratch);
     const network = createNetwork(rate);
     const runs: Record<'adaptive' | 'fixed', Trip[]> = { adaptive: [], fixed: [] };
-    // Chunks of one size: the adaptive mode would take others.
+    // Both take chunks of one size, since adaptive mode has another default.
     const both = ['--chunk-size=2MiB'];
     const ways = {
       adaptive: [...both, '--adaptive', ...(codec === 'none' ? [] : [`--compress-level=${level}`])],

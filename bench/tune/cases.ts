@@ -1,6 +1,6 @@
-// Is tune right? For each case (an image, a link) it runs `tune`, then its choice and a sweep of other settings for real:
-// two namespaces, a cable of that speed (tc), sender and receiver on one processor each, the commands as users start them.
-// One JSON line a case; `--table FILE` makes the tables of them. Needs root. Run: node dist/bench/tune/cases.js --help
+// Checks the choices of `tune`. For each case (an image, a link) it runs `tune`, then its choice and a sweep of other
+// settings: two namespaces, a cable of that rate (tc), one processor for each side, the commands as users start them.
+// Prints one JSON line a case; `--table FILE` makes tables from them. Needs root. Run: node dist/bench/tune/cases.js --help
 
 import { appendFileSync, existsSync, mkdtempSync, readFileSync, rmSync, statSync } from 'node:fs';
 import { join } from 'node:path';
@@ -19,7 +19,7 @@ import { type CaseResult, type LinkRate, printTables } from './tables.js';
 import { runPipeline, within } from '../xapi/zstd-pipeline.js';
 
 interface Advice {
-  /** Why nothing is recommended. */
+  /** Reasons for a withheld recommendation. */
   readonly withheld?: readonly string[];
   readonly recommended: AdviceRow;
   readonly alternatives: readonly AdviceRow[];
@@ -35,21 +35,21 @@ interface AdviceRow {
 const name = ({ settings: { codec, level, chunkSize } }: AdviceRow): string =>
   `${codec} ${level} ${chunkSize / MIB}MiB`;
 
-/** The contender that is no setting of ours. */
+/** The contender that does not run ramferry: zstd as xenopsd runs it. */
 const XAPI = 'xapi';
 const PORT = 9000;
 const CPU = { source: '0', destination: '1' };
-/** How long a receiver listens before the sender starts, as on real hosts. */
+/** Time from the receiver's start to the sender's, as on real hosts. */
 const LISTENING_MS = 1_000;
 /** A run is ended when it takes this many times as long as the best so far. */
 const HOPELESS = 1.6;
 
-/** One processor for each side, in its own network. */
+/** Prefixes a command so that it runs on one processor, in the namespace of its side. */
 function placed(network: Network, side: 'source' | 'destination', command: readonly string[]): string[] {
   return within(network[side], CPU[side], command);
 }
 
-/** Seconds of the command; Infinity when it took longer than the limit, in seconds. */
+/** Runs one transfer. @returns seconds of the sender's command; Infinity when it took longer than `limit` seconds */
 async function transfer(
   network: Network,
   image: string,
@@ -90,7 +90,7 @@ interface CaseOptions {
   readonly budget: string;
 }
 
-/** What `tune` recommends for the image on this link. */
+/** Runs `tune` for the image on this link. @returns its recommendation */
 async function adviceFor(network: Network, { link, image, budget }: CaseOptions): Promise<Advice> {
   const asked = ramferry('tune', image, '--json', '-q', '--budget', budget);
   const { stdout } = await run(
@@ -117,17 +117,17 @@ class Race {
   }
 
   /**
-   * @param contenders all that run at least once
-   * @param always those that run to their end, and in every round
+   * @param contenders contenders that run at least once
+   * @param always contenders that run to their end, and in every round
    */
   async run(contenders: ReadonlySet<string>, always: readonly string[], rounds: number): Promise<void> {
-    // The first run finds cold caches.
+    // Warm-up, since the first run has cold caches.
     await transfer(this.#network, this.#image, optionsOf('zstd 1 1MiB'));
     for (const each of contenders) {
       await this.#once(each, always.includes(each) ? Infinity : HOPELESS * this.#best + 1);
     }
-    // The settings that may be the best, and the chosen ones, run again in turns. Every other turn is in the opposite order: on a
-    // machine that slows down now and then, the first of each turn would bear it more often.
+    // The settings that may be the best, and the chosen ones, run again in turns. Every other turn has the opposite order.
+    // Without that, occasional slowdowns of the machine would hit the first of each turn more often.
     for (let round = 1; round < rounds; round++) {
       const order = [...contenders].sort((a, b) => median(this.#times[a]!) - median(this.#times[b]!));
       const again = [...new Set([...always, ...order.slice(0, 4)])];
@@ -135,7 +135,7 @@ class Race {
     }
   }
 
-  /** Median seconds of the contenders that reached their end. */
+  /** Median seconds of the contenders that completed. */
   medians(): Record<string, number> {
     return Object.fromEntries(
       Object.entries(this.#times)
@@ -202,7 +202,7 @@ const USAGE = `usage: node dist/bench/tune/cases.js --image NAME=FILE --case NAM
                      run that was interrupted goes on where it stood
   --scratch DIR      where images are cut or repeated (/dev/shm)`;
 
-/** `all` is every image that was given on every link. */
+/** @param asked names of cases; `all` stands for every given image on every link */
 function casesOf(asked: readonly string[], images: Iterable<string>): string[] {
   if (!asked.includes('all')) return [...asked];
   return [...images].flatMap((image) => Object.keys(BANDWIDTH).map((link) => `${image}-${link}`));

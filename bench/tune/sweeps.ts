@@ -1,9 +1,8 @@
-// What the tune cases are made of: the links, the sizes of the images, and the settings that are measured beside tune's choice.
-// Plain data.
+// Data of the tune cases: the links, the sizes of the images, and the settings that are measured beside tune's choice.
 
 import type { LinkRate } from './tables.js';
 
-/** Bits per second as tune takes them; 0 = nothing limits. */
+/** Bandwidths in the notation of `tune --bandwidth`; 0 = no limit. */
 export const BANDWIDTH: Readonly<Record<LinkRate, string>> = {
   none: '0',
   '3gbit': '3gbit',
@@ -13,13 +12,13 @@ export const BANDWIDTH: Readonly<Record<LinkRate, string>> = {
   '30mbit': '30mbit',
 };
 
-/** MiB of guest memory, so that the best run takes 2 to 10 s; images are cut or repeated to that. */
+/** MiB of guest memory, chosen so that the best run takes 2 to 10 s. Images are cut or repeated to this size. */
 export const SIZES: Readonly<Record<string, Readonly<Record<LinkRate, number>>>> = {
   busy: { '30mbit': 96, '100mbit': 256, '300mbit': 768, '1gbit': 2048, '3gbit': 2048, none: 4096 },
   idle: { '30mbit': 128, '100mbit': 256, '300mbit': 768, '1gbit': 2048, '3gbit': 4096, none: 8192 },
 };
 
-/** Around what is any good at each speed; tune's choice, and the best of its alternatives, come on top. */
+/** Settings near the best ones at each speed. tune's choice and the best of its alternatives are added. */
 export const SWEEPS: Readonly<Record<'slow' | 'fast', readonly string[]>> = {
   slow: [
     'none 1 1MiB',

@@ -1,8 +1,8 @@
-// Tables of what bench/tune/cases.ts found, as Markdown. Pure.
+// Markdown tables of the results of bench/tune/cases.ts. Pure.
 
 import { median } from 'simple-statistics';
 
-/** Speeds of the cable. */
+/** Rates of the cable. */
 export type LinkRate = 'none' | '3gbit' | '1gbit' | '300mbit' | '100mbit' | '30mbit';
 
 export interface CaseResult {
@@ -11,13 +11,13 @@ export interface CaseResult {
   readonly mib: number;
   /** Seconds of the command `send`, median of the runs, by settings or by name. */
   readonly seconds: Readonly<Record<string, number>>;
-  /** What tune recommended, and expected of each settings that it says something about. */
+  /** tune's recommendation, and its prediction for each of the settings in its result. */
   readonly choice: string;
   readonly predicted: Readonly<Record<string, number>>;
   readonly tuneSeconds: number;
 }
 
-/** Names of contenders that are settings, not options of send or another program. */
+/** Matches contenders that are settings, not options of send or another program. */
 const SETTINGS = /^(none|lz4|zlib|zstd) /;
 
 export function printTables(results: readonly CaseResult[]): string {

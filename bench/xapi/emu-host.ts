@@ -1,5 +1,5 @@
-// A host for the emu suite: a stand-in for xenopsd that times what it hears, and the cheapest emu-manager there can be,
-// a shell script whose xenguest is dd. Measures one save or restore from outside, through the front or without it.
+// A host for the emu suite: a stand-in for xenopsd that times the messages, and a minimal emu-manager, a shell script
+// whose xenguest is dd. Measures one save or restore from outside, with or without the front.
 
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
@@ -46,21 +46,21 @@ exit 0
 const TICKS_A_SECOND = 100;
 
 export interface Passage {
-  /** Seconds from the first byte that may be moved to the result. */
+  /** Seconds from the moment at which the first byte may move, to the result. */
   readonly wall: number;
   /** Processor seconds of the front; NaN without one. */
   readonly cpu: number;
-  /** Processor seconds of everybody, start-up included. */
+  /** Processor seconds of all processes, start-up included. */
   readonly cpuOfAll: number;
-  /** Most resident memory of the front, bytes; NaN without one. */
+  /** Peak resident memory of the front in bytes; NaN without one. */
   readonly peak: number;
-  /** Seconds until emu-manager was heard for the first time; only of a save. */
+  /** Seconds until the first message of emu-manager; only of a save. */
   readonly startUp: number;
   /** Seconds from the guest's last stop to the result; only of a save. */
   readonly last: number;
 }
 
-/** undefined: the real emu-manager alone. */
+/** Arguments of the front; undefined: emu-manager without the front. */
 export type FrontArguments = readonly string[] | undefined;
 
 type Mode = 'hvm_save' | 'hvm_restore';
@@ -72,13 +72,13 @@ interface Voyage {
   readonly target: string;
 }
 
-/** Up to the result; `end` is what the stream still has behind it. */
+/** A conversation up to the result; `end` is the rest of the stream behind it. */
 type Talk = (
   xenopsd: Xenopsd,
   begun: number,
 ) => Promise<Pick<Passage, 'wall' | 'startUp' | 'last'> & { readonly end: () => Promise<void> }>;
 
-/** dd at the other end of the link, which takes what leaves into `wire` or gives what is there. @returns its end */
+/** Starts dd at the far end of the link, which writes a save to `wire` or sends a restore from it. @returns its end */
 function linkEnd(mode: Mode, wire: string, theirs: number): Promise<unknown> {
   const saving = mode === 'hvm_save';
   const link = spawn('dd', [`${saving ? 'of' : 'if'}=${wire}`, 'bs=1M', 'status=none'], {
@@ -105,7 +105,7 @@ export class Host {
     this.#last = join(workshop.directory, 'last');
   }
 
-  /** Writes the memory of a guest: the image in as many rounds as it takes, and a little after the last stop. */
+  /** Writes a guest's stream: the image in as many rounds as `bytes` needs, and a little after the last stop. */
   static async create(image: string, bytes: number, scratch: string): Promise<Host> {
     const host = new Host(new Workshop(SCRIPT, join(scratch, 'emu-')));
     const guest = await createGuest({ format: 'libxc-pv', memory: { path: image }, seed: 1 });
@@ -129,7 +129,7 @@ export class Host {
     return statSync(this.#first).size + statSync(this.#last).size;
   }
 
-  /** A name for a file that ends with the host. */
+  /** A path for a file that is removed with the host. */
   file(name: string): string {
     return join(this.#workshop.directory, name);
   }
@@ -143,7 +143,7 @@ export class Host {
       workshop: this.#workshop,
       mode,
       fd,
-      // The real one does not know -compress.
+      // The real emu-manager does not know -compress.
       args: mode === 'hvm_save' && front !== undefined ? ['-live', 'true', '-compress', 'true'] : [],
       scenario: {},
       ...(front === undefined ? { program: this.#workshop.emuManager } : { options: front }),
@@ -163,7 +163,7 @@ export class Host {
     rmSync(xenopsd.logFile, { force: true });
   }
 
-  /** @param wire where the bytes of the link are put */
+  /** @param wire file for the bytes of the link */
   save(front: FrontArguments, wire: string): Promise<Passage> {
     return this.#passage({ mode: 'hvm_save', front, wire, target: '' }, async (xenopsd, begun) => {
       await xenopsd.expect('prepare:xenguest');
@@ -184,7 +184,7 @@ export class Host {
     });
   }
 
-  /** @param wire what a save has left */
+  /** @param wire file with the bytes of a save */
   restore(front: FrontArguments, wire: string, target: string): Promise<Passage> {
     return this.#passage({ mode: 'hvm_restore', front, wire, target }, async (xenopsd) => {
       await xenopsd.readFromStream(LIBXC_HEADER.length);
@@ -203,7 +203,7 @@ export class Host {
     });
   }
 
-  /** What a save and a restore have around them: the link, what was used, and the farewell. */
+  /** The common part of a save and a restore: the link, the resource usage, and the end of the conversation. */
   async #passage({ mode, front, wire, target }: Voyage, talk: Talk): Promise<Passage> {
     const before = childrenCpu();
     const { ours, theirs } = socketPair();
@@ -224,7 +224,7 @@ export class Host {
     };
   }
 
-  /** Whether a restore has put down what the save had read. */
+  /** Whether a restore has written the bytes that the save had read. */
   async same(target: string): Promise<boolean> {
     const script = 'cat "$1" "$2" | cmp -s - "$3"';
     const compare = spawn('sh', ['-c', script, 'sh', this.#first, this.#last, target], { stdio: 'ignore' });
@@ -232,7 +232,7 @@ export class Host {
     return status === 0;
   }
 
-  /** Seconds from xenopsd's abort to the front's end, while the link takes nothing. */
+  /** Seconds from xenopsd's abort to the front's end, on a stalled link. */
   async abort(front: readonly string[]): Promise<number> {
     const { ours, theirs } = socketPair();
     const xenopsd = this.#xenopsd('hvm_save', ours, front, '');

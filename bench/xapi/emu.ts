@@ -1,5 +1,5 @@
-// What `ramferry emu-manager` costs beside the real emu-manager alone, and ten of them at once, as when xapi evacuates a
-// host. Both ends are on this machine, so everything here shares its processors with emu-manager and the link.
+// Cost of `ramferry emu-manager` beside emu-manager alone, and of ten at once, as when xapi evacuates a host.
+// Both ends run on this machine, so they share its processors with emu-manager and the link.
 
 import { rmSync } from 'node:fs';
 

@@ -1,5 +1,5 @@
-// `zstd --fast` as xenopsd runs it, its ends the sockets themselves, between two network namespaces: the peer that
-// every case of `tune` and of the adaptive mode is compared with. One processor for each side. Needs root and socat.
+// `zstd --fast` as xenopsd runs it, with sockets as its standard input and output, between two network namespaces. Every
+// case of `tune` and of adaptive mode is compared with it. One processor for each side. Needs root and socat.
 
 import { childrenCpu } from '../../src/os/cpu-time.js';
 import type { Network } from '../../lab/network.js';
@@ -12,7 +12,7 @@ export function within(namespace: string, cpu: string, command: readonly string[
   return ['ip', 'netns', 'exec', namespace, 'taskset', '-c', cpu, ...command];
 }
 
-/** The kernel is asked: socat does not say that it listens. */
+/** Resolves when the port is open. It polls the kernel, since socat does not report that it listens. */
 export async function listening({ destination }: Network, port: number): Promise<void> {
   const hex = port.toString(16).toUpperCase();
   for (const until = performance.now() + LISTENING_MS; performance.now() < until;) {
