@@ -1,4 +1,4 @@
-// Blind mutations of any bytes: flipped bits, cut, repeated, moved and inserted ranges, and integers at their limits.
+// Blind mutations of any bytes: flipped bits; cut, repeated, moved and inserted ranges; integers at their limits.
 // Knows no format.
 
 import { Buffer } from 'node:buffer';
@@ -24,7 +24,7 @@ export function mutateTimes(
 
 type Blind = (bytes: Buffer, others: readonly Buffer[], random: Xorshift32) => Buffer;
 
-/** Integers where things tend to break. */
+/** Integers at which code tends to fail. */
 const EDGES = [
   0n,
   1n,

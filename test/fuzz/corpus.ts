@@ -1,4 +1,4 @@
-// What is mutated: the stored streams of this directory, and the golden ones that were written by hand.
+// The corpus that the fuzzer mutates: the stored streams of this directory, and the golden streams written by hand.
 
 import { Buffer } from 'node:buffer';
 import { readdirSync, readFileSync } from 'node:fs';

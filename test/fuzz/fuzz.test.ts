@@ -1,4 +1,4 @@
-// A fixed small budget of fuzzing with every run of the tests; RAMFERRY_FUZZ_ITERATIONS buys more.
+// A fixed small budget of fuzzing in every run of the tests. RAMFERRY_FUZZ_ITERATIONS raises it.
 
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
@@ -31,7 +31,7 @@ describe('fuzzing native streams', () => {
 
   it(`refuses ${iterations} mutants with a typed error, or decodes them to their checksums`, async () => {
     const report = await fuzz({ iterations, seed: 1, receiverEvery: 0 });
-    // The budget reaches every line of defence, and some mutants get through all of them.
+    // The budget reaches every check, and some mutants pass all of them.
     const codes = [
       'MAGIC',
       'VERSION',

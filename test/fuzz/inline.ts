@@ -1,5 +1,5 @@
-// A native stream decoded in this thread, without a pool: the same reading of headers, chunks and totals as the
-// receiver's, thousands of times a second. It fails with what the receiver fails with, in the same order.
+// Decodes a native stream in this thread, without a pool, thousands of times a second. It reads headers, chunks and totals
+// as the receiver does, and fails with the same errors in the same order.
 
 import assert from 'node:assert/strict';
 import { Buffer } from 'node:buffer';
@@ -24,13 +24,13 @@ import { RamferryError } from '../../src/errors.js';
 import { PAGE_BYTES } from '../../src/page/size.js';
 import { codec, expander, sharedBuffer } from '../chunk/support.js';
 
-/** Streams that announce more are refused, as a receiver with little memory does. */
+/** Streams that announce larger chunks are refused, as by a receiver with little memory. */
 const LARGEST_CHUNK = 4 * 1024 * 1024;
 const LARGEST_STORE = 1024 * 1024;
 
 const GUARD = 16;
 
-/** Memory for any chunk, with a guard on either side; made once. */
+/** Memory for any chunk, with a guard on either side; allocated once. */
 const scratch = sharedBuffer(recordCapacity(LARGEST_CHUNK));
 const output = sharedBuffer(LARGEST_CHUNK + 2 * GUARD);
 
@@ -53,7 +53,7 @@ function truncated(): RamferryError {
   return new RamferryError('ERR_STREAM_TRUNCATED', 'the stream ends early');
 }
 
-/** One stream at a time. @throws RamferryError, and an AssertionError when memory around a chunk was touched */
+/** Decodes one stream at a time. @throws RamferryError, or AssertionError when memory around a chunk was changed */
 export async function decodeInline(stream: Buffer): Promise<Decoded> {
   let at = 0;
   const take = (length: number): Buffer => {
@@ -134,7 +134,7 @@ async function decode(
     .subarray(0, GUARD)
     .fill(0x5a);
   try {
-    // Chunks come one by one here, and a chunk that needs others was refused before, so no chunk waits.
+    // Chunks arrive one by one, and a chunk that depends on missing ones was refused before. So no chunk waits.
     const store = pages === undefined ? undefined : { store: pages, wait: () => undefined };
     await decodeChunk({ expander: expander(maxChunk), scratch, codec, store }, header, record, chunk);
     return Buffer.from(chunk);

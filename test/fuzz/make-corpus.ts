@@ -1,5 +1,5 @@
 // Writes the corpus: small streams with every kind of operation, every codec, and records out of order.
-// Run it after a change of the format: `node dist/test/fuzz/make-corpus.js`. What is stored is what is fuzzed.
+// Run it after a change of the format: `node dist/test/fuzz/make-corpus.js`. The fuzzer mutates the stored streams.
 
 import { Buffer } from 'node:buffer';
 import { writeFileSync } from 'node:fs';
@@ -20,7 +20,7 @@ function words(bigEndian: boolean, ...numbers: number[]): Piece {
   return { kind: 'words', words: numbers.map((number) => BigInt(number)), bigEndian };
 }
 
-/** Every operation once, in little space: pages are zero or duplicates of one that compresses well. */
+/** Every operation once, in a small stream: pages are zero or duplicates of a page that compresses well. */
 const everything: Piece[] = [
   text('a record header, a record header, a record header'),
   words(false, 4096, 8192, 12_288, 16_384, 20_480),
@@ -77,7 +77,7 @@ keep(
   await stream([short, [text('x')], short, [text('yz')]], STORED, { window: 3, order: [2, 0, 1, 3] }),
 );
 
-/** What a sender with a page store makes of pages that are sent again: unchanged, changed a little, and equal to others. */
+/** A stream with a page store and pages that are sent again: unchanged, changed a little, and equal to others. */
 function resent(): Buffer {
   const page = (number: number, round: number): Buffer => {
     const bytes = Buffer.alloc(4096, `page ${number % 7} of a guest, `);

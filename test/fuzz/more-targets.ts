@@ -1,5 +1,6 @@
-// Fuzzing beside native streams: Xen streams of method xenguest, frames of method stream, and the messages of the way back. For
-// each mutant: a typed error, or the identical bytes; never an internal error, never a hang.
+// Fuzzing of other inputs than native streams: Xen streams of method xenguest, frames of method stream, and the control
+// messages of the receiver. Each mutant gives a typed error or the identical bytes, and neither an internal error nor a
+// hang.
 
 import assert from 'node:assert/strict';
 import { Buffer } from 'node:buffer';
@@ -17,13 +18,13 @@ import type { Xorshift32 } from '../../lab/random.js';
 import { decodeXenInline } from './xen-inline.js';
 import { mutateXen } from './xen-mutations.js';
 
-/** No mutant may take longer; the machine may be busy with other things. */
+/** No mutant may take longer. The limit allows for a busy machine. */
 const CASE_LIMIT_MS = 20_000;
 
-/** Makes a mutant and tries it. @returns how it ended. @throws AssertionError for a finding */
+/** Makes a mutant and decodes it. @returns the outcome. @throws AssertionError for a finding */
 export type Trial = (random: Xorshift32) => Promise<'decoded' | 'refused'>;
 
-/** The outcome of work that may end with a typed error, in bounded time. */
+/** The result or the typed error of `work`, within CASE_LIMIT_MS. */
 async function bounded<T>(work: Promise<T>): Promise<T | RamferryError> {
   let timer: NodeJS.Timeout | undefined;
   const late = new Promise<never>((_resolve, reject) => {
@@ -72,7 +73,7 @@ export async function xenTrial(): Promise<Trial> {
     const outcome = await bounded(decodeXenInline(mutant.bytes, kind));
     if (outcome instanceof RamferryError) return 'refused';
     const known = originals.some((original) => original.equals(outcome.bytes));
-    // A stream from which every record of ours was taken away is what a host without ramferry sends.
+    // A stream without any record of ramferry is what a host without ramferry sends.
     assert.ok(known || !outcome.verified || mutant.sealed, 'damage gave other bytes and success');
     return 'decoded';
   };
@@ -88,7 +89,7 @@ export async function framesTrial(): Promise<Trial> {
     const stream = random.pick(streams);
     const bytes =
       random.below(2) === 0 ? mutateBlindly(stream, streams, random) : changedFrameRecord(stream, random);
-    // The whole receiver: its threads decode frames.
+    // unpack() is the whole receiver, whose threads decode frames.
     const outcome = await bounded(unpack(bytes));
     if (outcome instanceof RamferryError) return 'refused';
     const whole = outcome.bytes.equals(original) || outcome.bytes.equals(Buffer.concat([original, original]));
@@ -97,7 +98,7 @@ export async function framesTrial(): Promise<Trial> {
   };
 }
 
-/** One of our records in the frames says something else; its own checksum fits. */
+/** Changes one of ramferry's records in the frames; the record's checksum fits. */
 function changedFrameRecord(stream: Buffer, random: Xorshift32): Buffer {
   const copy = Buffer.from(stream);
   const found: number[] = [];
@@ -119,13 +120,13 @@ function changedFrameRecord(stream: Buffer, random: Xorshift32): Buffer {
       }
       return copy;
     } catch {
-      // Another size, or no record.
+      // The record has another size, or there is none.
     }
   }
   return copy;
 }
 
-/** What a receiver says, and mutants of it with checksums that fit. */
+/** Mutants of the receiver's control messages, with checksums that fit. */
 export function wayBackTrial(): Trial {
   const hello = helloMessage({
     software: 'ramferry',

@@ -1,5 +1,5 @@
-// Mutations of native streams: blind ones, and ones that know the format and make the checksums fit afterwards, so that
-// what stands behind them is reached too.
+// Mutations of native streams: blind ones, and ones that know the format. The latter make the checksums fit afterwards,
+// so that mutants also reach the code behind the checksums.
 
 import { Buffer } from 'node:buffer';
 
@@ -21,12 +21,12 @@ import { type Parts, putTogether } from '../transfer/support/streams.js';
 import type { Xorshift32 } from '../../lab/random.js';
 import { mutateBlindly, mutateTimes, putEdge } from './blind.js';
 
-/** Stores that are played through here are small. */
+/** Larger page stores are not simulated. */
 const MAX_STORE_PAGES = 64;
 
 export interface Mutant {
   readonly bytes: Buffer;
-  /** Checksums were made to fit: it may decode, to other bytes than the original. */
+  /** Checksums were made to fit, so the mutant may decode to other bytes than the original. */
   readonly sealed: boolean;
 }
 
@@ -36,7 +36,7 @@ export function mutate(original: Buffer, others: readonly Buffer[], random: Xors
   return { bytes: mutateBlindly(original, others, random), sealed: false };
 }
 
-/** Undefined for what is not whole. */
+/** The parts of a stream; undefined for an incomplete stream. */
 function takeApartIfPossible(stream: Buffer): Parts | undefined {
   const records: Buffer[] = [];
   let at = STREAM_HEADER_BYTES;
@@ -145,7 +145,7 @@ function resized(body: Buffer, others: readonly Buffer[], random: Xorshift32): B
   return mutateTimes(1 + random.below(3), body, others, random);
 }
 
-/** The record with another body; the lengths in its header follow, as far as they must. */
+/** The record with another body. The lengths in its header are adapted where necessary. */
 function withBody(record: Buffer, body: Buffer): Buffer {
   const out = Buffer.concat([record.subarray(0, CHUNK_HEADER_BYTES), body, Buffer.alloc(8)]);
   out.writeUInt32LE(body.length, 4);
@@ -154,8 +154,8 @@ function withBody(record: Buffer, body: Buffer): Buffer {
 }
 
 /**
- * The record with its plain body mutated, stored, and with lengths, counts and checksum that fit what it now decodes to,
- * where it still decodes. This is how operations that no sender writes get past everything else.
+ * The record with its plain body mutated and stored. Lengths, counts and checksum fit its decoded bytes, if it still
+ * decodes. In this way operations that no sender writes pass all other checks.
  */
 function withPlain(
   record: Buffer,
@@ -180,7 +180,7 @@ function withPlain(
   return out;
 }
 
-/** Tries decoded lengths near the old one, and states what comes out. */
+/** Tries decoded lengths near the old one, and puts the result into the header. */
 function fit(
   header: ChunkHeader,
   operations: Buffer,
@@ -199,12 +199,12 @@ function fit(
       header.decodedChecksum = checksum(out);
       return;
     } catch {
-      // the next length, or a record that has to be refused
+      // try the next length; without any, the record has to be refused
     }
   }
 }
 
-/** A record's header and its plain body; undefined where it cannot be read. */
+/** A record's header and its plain body; undefined when the record cannot be read. */
 function plainOf(record: Buffer, stored: boolean): { header: ChunkHeader; plain: Buffer } | undefined {
   try {
     const header = readChunkHeader(record, 0, 65_536, stored);
@@ -221,7 +221,7 @@ function plainOf(record: Buffer, stored: boolean): { header: ChunkHeader; plain:
   }
 }
 
-/** The page store as the record finds it, where the records before it can be read; undefined without one. */
+/** The page store before this record, if the earlier records can be read; undefined without a page store. */
 function storeBefore({ head, records }: Parts, record: Buffer): PageStore | undefined {
   const pages = Number(head.readBigUInt64LE(32)) / PAGE_BYTES;
   if (!Number.isInteger(pages) || pages < 1 || pages > MAX_STORE_PAGES) return undefined;
@@ -239,13 +239,13 @@ function storeBefore({ head, records }: Parts, record: Buffer): PageStore | unde
       expanding.expand(operations, content, out, { store, needs: header.needs });
       expanding.writes.carryOut(store, out, header.sequence);
     } catch {
-      break; // the record itself is reached all the same
+      break; // the mutated record is decoded all the same
     }
   }
   return store;
 }
 
-/** An END record that fits the records, where they can be read. */
+/** An END record that fits the records; undefined when they cannot be read. */
 function honestTotals(records: readonly Buffer[]): Buffer | undefined {
   const totals = new Totals();
   try {

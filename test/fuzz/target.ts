@@ -1,8 +1,8 @@
-// The fuzzer's target: one mutant after another through the decoder, and what must hold for each. Deterministic: a
-// seed and an iteration name a mutant for ever.
+// The fuzzer's target: decodes one mutant after another and checks the conditions for each. Deterministic: a seed and an
+// iteration always give the same mutant.
 //
 //   RAMFERRY_FUZZ_ITERATIONS=1000000 RAMFERRY_FUZZ_SEED=7 node dist/test/fuzz/target.js
-//   node dist/test/fuzz/target.js --seconds 60      every target for a part of that time; one last line says how it went
+//   node dist/test/fuzz/target.js --seconds 60      every target for a part of that time; the last line has the counts
 
 import assert from 'node:assert/strict';
 import { Buffer } from 'node:buffer';
@@ -19,15 +19,15 @@ import { framesTrial, type Trial, wayBackTrial, xenTrial } from './more-targets.
 import { type Mutant, mutate } from './mutations.js';
 import { Xorshift32 } from '../../lab/random.js';
 
-/** No mutant may take longer. Generous: the machine may be busy with other things. */
+/** No mutant may take longer. The limit allows for a busy machine. */
 const CASE_LIMIT_MS = 10_000;
-/** Bytes of buffers that may be alive besides those at the start, those that wait for the collector included. */
+/** Bytes of buffers that may be allocated beyond those at the start, garbage included. */
 const MEMORY_LIMIT = { inline: 256 * 1024 * 1024, receiver: 2 * 1024 * 1024 * 1024 };
 
 export interface FuzzOptions {
   readonly iterations: number;
   readonly seed: number;
-  /** Of how many mutants one also goes through the real receiver, with its threads; 0 = none. */
+  /** One mutant of this many also goes through the real receiver with its threads; 0 = none. */
   readonly receiverEvery: number;
   readonly onProgress?: (done: number, report: FuzzReport) => void;
 }
@@ -35,9 +35,9 @@ export interface FuzzOptions {
 export interface FuzzReport {
   /** Mutants that decoded. */
   decoded: number;
-  /** Of these: to other bytes than the original's. */
+  /** Mutants that decoded to other bytes than the original's. */
   other: number;
-  /** Mutants by the code they were refused with. */
+  /** Refused mutants by error code. */
   readonly refused: Record<string, number>;
   /** Mutants that went through the receiver. */
   received: number;
@@ -83,7 +83,7 @@ export async function fuzz(options: FuzzOptions): Promise<FuzzReport> {
   return report;
 }
 
-/** Anything but a result or a RamferryError ends the fuzzing. */
+/** Decodes a mutant. Everything but a result or a RamferryError ends the fuzzing. */
 async function attempt(work: () => Promise<Decoded>): Promise<Outcome> {
   try {
     return await work();
@@ -96,7 +96,7 @@ async function attempt(work: () => Promise<Decoded>): Promise<Outcome> {
 interface Judged {
   readonly mutant: Mutant;
   readonly outcome: Outcome;
-  /** What the mutant was made of. */
+  /** Original of the mutant. */
   readonly entry: Entry;
   readonly original: Decoded;
   /** Checksums of all originals' bytes. */
@@ -126,7 +126,7 @@ function judge({ mutant, outcome, entry, original, known }: Judged, report: Fuzz
   assert.equal(end.readBigUInt64LE(16), BigInt(bytes.length));
   if (bytes.equals(original.bytes)) return;
   report.other++;
-  // Blind mutations never make other bytes, unless they have put a whole other stream in the place of this one.
+  // A blind mutation never decodes to other bytes, unless it has replaced the whole stream by another one.
   assert.ok(mutant.sealed || known.has(checksum(bytes)), 'damage gave other bytes');
 }
 
@@ -139,7 +139,7 @@ async function compareWithReceiver(stream: Buffer, inline: Outcome): Promise<voi
     received = thrown;
   }
   const code = (outcome: unknown): string => (outcome instanceof RamferryError ? outcome.code : 'decoded');
-  // The two do not have the same memory.
+  // The two decoders have different memory limits.
   if (code(inline) === 'ERR_MEMORY_LIMIT') return;
   if (received instanceof RamferryError && received.message.includes('asks for too much')) return;
   assert.equal(code(received), code(inline), 'the receiver says something else');
@@ -154,7 +154,7 @@ export interface TargetCount {
   refused: number;
 }
 
-/** One of the targets beside native streams, so many times. @throws Error that names the seed of a finding */
+/** Runs trials of one of the other targets while `more` returns true. @throws Error that names the seed of a finding */
 export async function fuzzTarget(
   name: string,
   trial: Trial,
@@ -177,7 +177,7 @@ export async function fuzzTarget(
   return count;
 }
 
-/** Every target for its part of so many seconds. */
+/** Runs every target for its part of `seconds`. */
 async function run(seconds: number, seed: number): Promise<Record<string, TargetCount>> {
   const counts: Record<string, TargetCount> = {};
   const within = (share: number): ((trials: number) => boolean) => {
@@ -198,7 +198,7 @@ async function run(seconds: number, seed: number): Promise<Record<string, Target
   return counts;
 }
 
-/** `--seconds N`, or RAMFERRY_FUZZ_SECONDS. */
+/** The value of `--seconds N` or RAMFERRY_FUZZ_SECONDS. */
 function secondsGiven(): number | undefined {
   const at = argv.indexOf('--seconds');
   const text = at < 0 ? process.env['RAMFERRY_FUZZ_SECONDS'] : argv[at + 1];

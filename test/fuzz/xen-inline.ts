@@ -1,5 +1,5 @@
-// A Xen stream decoded in this thread, without a pool: the receiver's own inlet, its chunks and its totals, hundreds of times a
-// second. It fails with what the receiver fails with.
+// Decodes a Xen stream in this thread, without a pool, hundreds of times a second. It uses the receiver's own inlet,
+// chunks and totals, and fails with the same errors.
 
 import { Buffer } from 'node:buffer';
 
@@ -15,7 +15,7 @@ import { PAGE_BYTES } from '../../src/page/size.js';
 import { codec, expander, sharedBuffer } from '../chunk/support.js';
 import { PiecewiseSource } from '../transfer/support/streams-support.js';
 
-/** Streams that announce more are refused, as a receiver with little memory does. */
+/** Streams that announce larger chunks are refused, as by a receiver with little memory. */
 const LARGEST_CHUNK = 1024 * 1024;
 const LARGEST_STORE = 1024 * 1024;
 
@@ -24,7 +24,7 @@ const output = sharedBuffer(LARGEST_CHUNK);
 
 export interface XenDecoded {
   readonly bytes: Buffer;
-  /** It held records of ours, and totals that are right. */
+  /** The stream had records of ramferry, and its totals were correct. */
   readonly verified: boolean;
 }
 
@@ -33,7 +33,7 @@ class Inline implements Arrivals {
   readonly #inlet: XenguestInlet;
   #maxChunk = 0;
   #store: PageStore | undefined;
-  /** What came so far, in stream order; the first error stays. */
+  /** Chain of the chunks so far, in stream order; the first error stays. */
   done: Promise<void> = Promise.resolve();
 
   constructor(inlet: XenguestInlet) {

@@ -1,5 +1,5 @@
-// Mutations of compressed Xen streams that know the format: one record of ours is changed, and the checksums around it are made
-// to fit, or records are lost, repeated and exchanged.
+// Mutations of compressed Xen streams that know the format. They change one of ramferry's records and make the checksums
+// around it fit, or drop, repeat and exchange records.
 
 import { Buffer } from 'node:buffer';
 

@@ -1,4 +1,4 @@
-// What the guest's tests share: a clock that only moves when told, memory as source and sink, and a duplex pair.
+// Helpers of the guest's tests: a clock that only tests advance, memory as source and sink, and a duplex pair.
 
 import assert from 'node:assert/strict';
 import { RamferryError, type ErrorCode } from '../../src/errors.js';
@@ -40,7 +40,7 @@ export class FakeClock implements Clock {
   }
 }
 
-/** Keeps what is written; with a clock and a rate it takes time, as a link would. */
+/** Keeps all written bytes. With a clock and a rate, each write takes time as on a link. */
 export class MemorySink implements ByteSink {
   readonly label = 'memory';
   readonly #chunks: Buffer[] = [];
@@ -75,7 +75,7 @@ export class MemorySink implements ByteSink {
   }
 }
 
-/** Gives bytes in pieces of at most `step`. */
+/** Returns bytes in pieces of at most `step`. */
 export class MemorySource implements ByteSource {
   readonly label = 'memory';
   closed = 0;
@@ -106,7 +106,7 @@ export class Pipe implements ByteSink, ByteSource {
   #closed = false;
   #wake: () => void = () => undefined;
 
-  /** @param change what becomes of every write; a damaged link */
+  /** @param change applied to every write, to simulate a damaged link */
   constructor(private readonly change: (bytes: Buffer) => Buffer = (bytes) => bytes) {}
 
   write(bytes: Uint8Array): Promise<void> {
@@ -153,12 +153,12 @@ export function oneWay(end: ByteSink | ByteSource): Channel {
     : { source: end, sink: undefined, duplex: false };
 }
 
-/** A small guest; PVH walks to page 5000 only. */
+/** A small guest. PVH's first round has only 5000 page frames. */
 export function smallGuest(format: GuestFormat, bytes = 8 * MIB, seed = 1): Promise<SimulatedGuest> {
   return createGuest({ format, memory: { bytes, profile: 'busy' }, seed, pvhFrames: 5000, partBytes: MIB });
 }
 
-/** Three live rounds in which far more is dirtied than fits, without a clock's help. */
+/** Three live rounds, each of which dirties the whole working set. Writes are counted, so the clock has no influence. */
 export const HEAVY: SendGuestOptions = {
   policy: { kind: 'fixed', rounds: 3 },
   load: {

@@ -1,4 +1,4 @@
-// Pre-copy's decisions, with a clock that the link's speed moves.
+// Pre-copy's decisions, with a clock that each write advances at the link's rate.
 
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
@@ -7,7 +7,7 @@ import { PAGE_BYTES } from '../../src/page/size.js';
 import { MIB } from '../../src/units.js';
 import { assertSameRam, FakeClock, MemorySink, oneWay, replay, smallGuest } from './harness.js';
 
-/** 4 pages a millisecond. */
+/** Rate of the link: 4 pages a millisecond. */
 const LINK = 4 * PAGE_BYTES;
 
 async function run(
@@ -33,8 +33,8 @@ describe('pre-copy by the clock', () => {
   it('shortens rounds until the rest fits the limit, guest slower than the link', async () => {
     const { report, live } = await run(1000, 10);
     assert.ok(report.converged);
-    // The link takes 4 pages while the guest dirties one: every round is a quarter of the one before, and a little
-    // more for what is not pages.
+    // The link takes 4 pages while the guest dirties one. Every round is therefore a quarter of the one before, plus a
+    // little for headers.
     assert.equal(live.length, 3);
     for (const [i, pages] of [2048, 512, 128].entries()) {
       assert.ok(live[i]!.pages >= pages && live[i]!.pages <= pages + 2, `${live[i]!.pages} pages`);
@@ -71,7 +71,7 @@ describe('pre-copy by the clock', () => {
   });
 
   it('applies the limit to the millisecond', async () => {
-    // Nothing is written; 40 ms of what was sent wait in the socket.
+    // The guest writes nothing. Bytes for 40 ms wait in the socket.
     const at = async (limit: number) => (await run(0, limit, { waiting: 40 * LINK, maxRounds: 1 })).report;
     const { expectedDowntime } = (await at(1000)).rounds[0]!;
     assert.equal((await at(expectedDowntime)).converged, true);
@@ -121,7 +121,7 @@ describe('pre-copy by the clock', () => {
   });
 });
 
-/** Headers and device state: the only bytes that belong to no round. */
+/** Bytes of headers and device state, the only ones outside the rounds. */
 function outsideRounds(bytes: number, { rounds }: { rounds: readonly { bytes: number }[] }): number {
   const outside = bytes - rounds.reduce((sum, round) => sum + round.bytes, 0);
   assert.ok(outside > 10_000 && outside < 20_000, `${outside} bytes outside the rounds`);

@@ -1,4 +1,4 @@
-// The guest's RAM: where its contents come from, what it costs, and its hash.
+// The guest's RAM: loading its contents, its memory use, and its hash.
 
 import assert from 'node:assert/strict';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';

@@ -1,4 +1,4 @@
-// Source and destination over a link that carries bytes back.
+// Source and destination over a duplex link.
 
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
@@ -68,7 +68,7 @@ describe('the return path of a simulated guest', () => {
     const { source, destination, back } = pair();
     const receiving = receiveGuest(destination, { limitBytes: LIMIT });
     const write = back.write.bind(back);
-    // 40 ms until each message on the way back: PONG comes before the pause is over too, the hash after.
+    // Each message on the return path takes 40 ms. PONG arrives before the end of the pause, the hash after it.
     back.write = (bytes) => {
       const type = Buffer.from(bytes).readUInt16BE();
       clock.time += type === MESSAGE.shut ? 40 : type === MESSAGE.hash ? 1000 : 0;

@@ -1,4 +1,4 @@
-// A guest over a real socket: acknowledged over its other direction.
+// A guest over a real socket. The destination acknowledges over the other direction.
 
 import assert from 'node:assert/strict';
 import { mkdtemp, rm } from 'node:fs/promises';

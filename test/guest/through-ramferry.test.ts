@@ -1,4 +1,4 @@
-// A guest that moves through the product: source, send, receive and destination in a row, over sockets.
+// A guest that migrates through ramferry: source, send, receive and destination, connected by sockets.
 
 import assert from 'node:assert/strict';
 import { mkdtemp, rm } from 'node:fs/promises';

@@ -1,4 +1,4 @@
-// What the guest's program writes, when, and what the dirty bitmap makes of it.
+// The writes of the guest's program, their times, and the dirty bitmap.
 
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
@@ -215,7 +215,7 @@ describe('guest activity', () => {
   it('timed: lets the migration end at a rate that the machine cannot reach', () => {
     const clock = new FakeClock();
     const { load } = workload('same', 190, 0);
-    // Every page written takes 5 ms of the only thread, and five a millisecond are asked for.
+    // The rate is five pages a millisecond, but each write takes 5 ms of the only thread.
     const write = load.write.bind(load);
     load.write = (pages) => {
       write(pages);

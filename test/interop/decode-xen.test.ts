@@ -1,5 +1,5 @@
-// Method xenguest, three ways: streams spelt out by hand, the second decoder (decode_xen.py, written from docs/FORMAT.md alone)
-// and the library say the same. The second decoder is skipped, with a message, where python3 is not installed.
+// Method xenguest: hand-written streams, the second decoder (decode_xen.py, written from docs/FORMAT.md alone) and the
+// library must agree. The second decoder is skipped, with a message, where python3 is not installed.
 
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';

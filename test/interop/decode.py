@@ -24,7 +24,7 @@ MOST_CHUNK_BYTES = 64 << 20
 MOST_OPERATION_BYTES = 65536
 MOST_WINDOW = 256
 MOST_POSITION = (1 << 53) - 1
-# A chunk waits for its turn in encoded form; the stream header says how many may have to.
+# A chunk waits for its turn in encoded form. The stream header has the limit of waiting chunks.
 MOST_WAITING_BYTES = 4 << 30
 
 NONE, LZ4, ZSTD, ZLIB = 1, 2, 3, 4
@@ -67,7 +67,7 @@ def xxh64(data):
     length = len(view)
     stripes = length & ~31
     if stripes:
-        # The loop is spelt out: four calls of _round for each stripe would double the time of a whole decode.
+        # The loop is unrolled, since four calls of _round for each stripe would double the time of a whole decode.
         mask, p1, p2 = _M, _P1, _P2
         a, b, c, d = (_P1 + _P2) & _M, _P2, 0, -_P1 & _M
         for w, x, y, z in struct.iter_unpack("<4Q", view[:stripes]):
@@ -150,7 +150,7 @@ def decode_zlib(body, plain_length):
     inflate = zlib.decompressobj(-15)
     try:
         plain = inflate.decompress(body, plain_length)
-        # A full output may leave the end-of-stream mark unread; one byte of room shows whether more would come.
+        # A full output may leave the end-of-stream mark unread. One more byte of room shows whether more output follows.
         plain += inflate.decompress(inflate.unconsumed_tail, 1) if not inflate.eof else b""
     except zlib.error as error:
         raise Refused("zlib: %s" % error)
@@ -410,7 +410,7 @@ class Input:
         parts = []
         missing = size
         while missing:
-            # In pieces: a length from the stream allocates no more than the bytes that really come.
+            # The read is in pieces, so that a length from the stream allocates no more than the bytes that arrive.
             part = self.file.read(min(missing, 1 << 20))
             require(part, "the stream ends inside the %s (after %d bytes)" % (what, self.position))
             parts.append(part)
@@ -436,7 +436,7 @@ def read_stream_header(source):
     (version, length, features, checksum, grammar, page_bits, most, window, zero1, store, total, zero2) = struct.unpack(
         "<HHIBBHIIIQQQ", data[8:56]
     )
-    # The version comes before the checksum: another version may well have another header.
+    # The version is checked before the checksum, since another version may have another header.
     require(version == 1, "version %d is unknown" % version)
     require(length == HEADER_BYTES, "the stream header claims a length of %d" % length)
     stored_checksum(data, "stream header")
@@ -480,7 +480,7 @@ class Chunk:
         ) = struct.unpack("<IQQQIIIB3sIIIIIIQ", header[4:])
         self.pages = (zero, literal, duplicate, same, delta)
         where = "in the chunk record at byte %d: " % (begin - 4)
-        # What bounds memory comes first, then the checksum, then the rest of the fields.
+        # Fields that bound memory are checked first, then the checksum, then the other fields.
         require(1 <= self.decoded_length <= most, where + "decoded length %d is out of range" % self.decoded_length)
         excess = 6 if store is None else STORE_EXCESS
         require(self.plain_length <= self.decoded_length + excess, where + "plain length %d is too much" % self.plain_length)
@@ -535,8 +535,8 @@ def decode_stream(file, write):
     """Decode one stream from a binary file; write is called with the decoded bytes in order."""
     source = Input(file)
     most, window, store, total = read_stream_header(source)
-    waiting = {}  # chunks that came before their turn
-    turn = 0  # the chunk to deliver next; needs are met by decoding each chunk in its turn only
+    waiting = {}  # chunks that arrived before their turn
+    turn = 0  # the next chunk to decode; decoding in sequence satisfies all dependencies
     decoded = records = 0
     pages = [0, 0, 0]
     digest = bytearray()

@@ -1,6 +1,5 @@
-// The second decoder (decode.py, written from docs/FORMAT.md alone) against streams spelt out by hand and against what
-// the library writes: the specification, the library and the golden files say the same. Skipped, with a message, where
-// python3 or zstd is not installed.
+// The second decoder (decode.py, written from docs/FORMAT.md alone) reads hand-written streams and the library's output:
+// specification, library and golden files must agree. Skipped, with a message, where python3 or zstd is not installed.
 
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
@@ -184,8 +183,8 @@ describe('the second decoder', { skip }, () => {
     }
 
     it('covers every kind of operation of a native stream', () => {
-      // Words in progression and little-endian words come from Xen streams, whose container is not the native one; the
-      // golden streams have them.
+      // Words in progression and little-endian words occur in Xen streams, whose container is not the native one. The
+      // golden streams cover them.
       assert.deepEqual([...seen].sort(), [1, 10, 12, 2, 3, 4, 8]);
     });
 

@@ -1,5 +1,5 @@
-// Method `stream` and the real tools, both ways: what zstd, pzstd, lz4, gzip and pigz write is read, and what we
-// write they read. A tool that is not installed is skipped, with a message.
+// Method `stream` and other tools: ramferry reads the output of zstd, pzstd, lz4, gzip and pigz, and they read ramferry's
+// output. A tool that is not installed is skipped, with a message.
 
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
@@ -11,7 +11,7 @@ import { receive as receiveTransfer } from '../../src/index.js';
 import { decodeForeign, memoryLike, receive, rejectsWith, send } from '../container/frames/helpers.js';
 
 const LARGEST = 64 * 1024 * 1024;
-/** More than one block of every format, more than one chunk, and not a multiple of anything. */
+/** Inputs with more than one block of every format and more than one chunk, and with uneven lengths. */
 const INPUTS: Readonly<Record<string, Buffer>> = {
   nothing: Buffer.alloc(0),
   'one byte': Buffer.from('x'),
@@ -38,7 +38,7 @@ const WRITERS: readonly (readonly [command: string, kinds: 'chunk' | 'stream' | 
   ['pigz -i -p 2', 'stream'],
 ];
 
-/** Commands that read what we write. */
+/** Commands that read ramferry's output. */
 const READERS = {
   zstd: ['zstd -dc', 'pzstd -dc', 'pzstd -dc -p 4', 'zstd -dc -T2'],
   lz4: ['lz4 -dc'],

@@ -1,4 +1,4 @@
-// The functions of the live guest's script, run by busybox on this host with another directory in the place of /mem.
+// The functions of the live guest's script, run by busybox on this host with another directory in place of /mem.
 // Skipped where busybox is missing.
 
 import assert from 'node:assert/strict';
@@ -58,7 +58,7 @@ describe('guest-init.sh', { skip: missing() }, () => {
       linkSync(place, join(path, 'before'));
       writeFileSync(join(path, 'stop'), '');
       run(path, 'mode=dirty; dirty 1 64');
-      // Written in place, it would be the same inode, empty for a moment.
+      // A file written in place would have the same inode, and would be empty for a moment.
       assert.notEqual(statSync(place).ino, statSync(join(path, 'before')).ino);
       assert.equal(readFileSync(place, 'utf8'), 'dirty 64 64\n');
     } finally {

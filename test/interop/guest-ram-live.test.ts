@@ -1,5 +1,5 @@
-// Two real QEMUs with two NUMA nodes each: RAM arrives in the node that it left, or nothing is written. The kernel, not the
-// user, says which file is a node's. Skipped, with a message, where QEMU or /dev/shm is missing.
+// Two real QEMUs with two NUMA nodes each: RAM arrives in the node that it left, or nothing is written. The kernel, not
+// the user, identifies the file of each node. Skipped, with a message, where QEMU or /dev/shm is missing.
 
 import assert from 'node:assert/strict';
 import {
@@ -21,7 +21,7 @@ import { Ferry, type FerryEnd } from '../../lab/ferry.js';
 import { missingForChroot, NODE_BYTES, NumaMachine, type NumaOptions } from '../../lab/qemu/numa-machine.js';
 
 const QEMU = '/usr/bin/qemu-system-x86_64';
-/** Above what the firmware writes. */
+/** Offset of the marks, above the memory that the firmware writes. */
 const MARK_AT = 24 * 2 ** 20;
 
 function missing(): string | false {
@@ -63,7 +63,7 @@ describe('two NUMA nodes of real QEMUs', { skip: missing() }, () => {
     scratch.remove();
   });
 
-  /** A RAM file of its own for each test. */
+  /** Creates a RAM file with a new name. @returns its path */
   function file(name: string): string {
     const path = join(memory, `${name}.${count}`);
     writeFileSync(path, '', { flag: 'wx', mode: 0o600 });
@@ -82,7 +82,7 @@ describe('two NUMA nodes of real QEMUs', { skip: missing() }, () => {
 
   const onFile = (path: string): string => `memory-backend-file,mem-path=${path}`;
 
-  /** A source with its files, marked. */
+  /** Starts a source whose two RAM files are marked. */
   async function source(): Promise<{ machine: NumaMachine; a: string; b: string }> {
     count++;
     const [a, b] = [file('src.a'), file('src.b')];
@@ -124,7 +124,7 @@ describe('two NUMA nodes of real QEMUs', { skip: missing() }, () => {
       ],
     ]);
     const sent = await outgoing.ended;
-    // A source that refuses its own RAM does not connect.
+    // A source that refuses its own RAM does not connect, so the listener is stopped.
     if (sent.status !== 0) incoming.process.kill('SIGTERM');
     const received = await incoming.ended;
     return { sent, received, text: sent.output + received.output };
@@ -163,7 +163,7 @@ describe('two NUMA nodes of real QEMUs', { skip: missing() }, () => {
     const title = `reach a QEMU in a chroot with files of the same name, ${named ? 'by' : 'without'} --ram`;
     it(title, { skip: missingForChroot() }, async () => {
       const { machine, a, b } = await source();
-      // The files of this name in this namespace belong to no guest.
+      // In this mount namespace, the files of these names belong to no guest.
       const decoys = [file('dst.a'), file('dst.b')];
       const destination = await start('dst', {
         ...{ backends: [onFile(decoys[0]!), onFile(decoys[1]!)], incoming: true },

@@ -1,4 +1,4 @@
-// A probe through a cable of a known speed: two network namespaces and tc. Needs root; skipped without.
+// A probe through a cable of a known rate: two network namespaces and tc. Needs root; skipped without it.
 
 import assert from 'node:assert/strict';
 import { execFileSync, spawnSync } from 'node:child_process';
@@ -41,7 +41,7 @@ describe('a probe through a cable', { skip: ready ? false : 'needs root, ip and 
       ) as [string, ...string[]];
       const found = JSON.parse(execFileSync(program, args, { encoding: 'utf8' })) as { linkRate: number };
       await server.succeeded();
-      // A busy machine may make it slower, nothing makes it faster.
+      // A busy machine may lower the measured rate, but nothing raises it above the cable's.
       assert.ok(found.linkRate < (100e6 / 8) * 1.05, String(found.linkRate));
       assert.ok(found.linkRate > 0);
     } finally {

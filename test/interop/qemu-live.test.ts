@@ -1,5 +1,5 @@
-// Real guests migrate live through `ramferry send` and `receive`: one guest is booted once and then sent from QEMU to
-// QEMU, each destination being the next source. Skipped, with a message, where QEMU, busybox or the kernel is missing.
+// Real guests migrate live through `ramferry send` and `receive`. One guest boots once and then migrates from QEMU to
+// QEMU; each destination is the next source. Skipped, with a message, where QEMU, busybox or the kernel is missing.
 
 import assert from 'node:assert/strict';
 import { writeFileSync } from 'node:fs';
@@ -14,7 +14,7 @@ import { Machine, missingForLive, type MachineOptions } from '../../lab/qemu/mac
 import { voyage, type Voyage } from '../../lab/qemu/voyage.js';
 import { MIB } from '../../src/units.js';
 
-/** 128 MiB less a little: see MachineOptions. */
+/** 8 KiB less than 128 MiB; MachineOptions gives the reason. */
 const MEMORY_KIB = 131_064;
 
 interface Passage {
@@ -104,7 +104,7 @@ describe('a QEMU guest migrates live', { skip: missingForLive() }, () => {
   }
 });
 
-/** The guest counted on: what came from both consoles, one after the other, has every number once. */
+/** Asserts that the guest's counter continued: both consoles together have every number once. */
 function assertCounts(text: string): void {
   const ticks = [...text.matchAll(/^tick (\d+)\r?$/gm)].map(([, number]) => Number(number));
   const first = ticks[0]!;

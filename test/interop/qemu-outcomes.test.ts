@@ -1,5 +1,5 @@
-// What `send` and `receive` say, and what both QEMUs say, in each case of the table in docs/INTEGRATION.md. The guests are
-// firmware only. No case may leave a destination that could run while the rule says that the source goes on.
+// The reports of `send`, `receive` and both QEMUs in each case of the table in docs/INTEGRATION.md. The guests are
+// firmware only. When the rule says that the source continues, no case may leave a destination that could run.
 
 import assert from 'node:assert/strict';
 import { existsSync } from 'node:fs';
@@ -12,9 +12,9 @@ import { scratchDirectory, type Scratch } from '../../lab/cleanup.js';
 import { Ferry, type FerryEnd } from '../../lab/ferry.js';
 
 const LIMIT = { timeout: 180_000 };
-/** Bytes a second: RAM takes seconds, so that what is done meanwhile is done in the middle of it. */
+/** Bytes a second. At this rate RAM takes seconds, so that the tests act in the middle of it. */
 const SLOW = 200_000;
-/** A device that only the source has. */
+/** Arguments for a device that only the source has. */
 const RNG = ['-device', 'virtio-rng-pci'];
 
 interface Reported {
@@ -24,7 +24,7 @@ interface Reported {
   readonly 'stream-end'?: string;
 }
 
-/** The last line of that type. */
+/** The last JSON line of this type. */
 function reported({ output }: FerryEnd, type: 'summary' | 'error' | 'warning'): Reported | undefined {
   const lines = output.split('\n').filter((line) => line.startsWith('{'));
   const parsed = lines.map((line) => JSON.parse(line) as Reported & { message_type: string });
@@ -66,7 +66,7 @@ describe('the outcome of a migration of QEMU', { skip: missingQemu() }, () => {
     return started;
   }
 
-  /** Source, destination (which does not run by itself) and both ends of ramferry, ready for `migrate`. */
+  /** Starts source, destination (paused after the migration) and both ends of ramferry, ready for `migrate`. */
   async function prepare(capabilities: readonly string[], sourceArgs: readonly string[] = []) {
     const destination = await machine('destination', ['-S'], 'defer');
     const source = await machine('source', sourceArgs);
@@ -144,12 +144,12 @@ describe('the outcome of a migration of QEMU', { skip: missingQemu() }, () => {
   it('is an error of the output, the destination lacks a device, without return-path', LIMIT, async () => {
     const { source, destination, send, receive, uri } = await prepare([], RNG);
     await source.migrate(uri);
-    // Without the return path the source cannot know: that is why the rule asks for it.
+    // Without the return path the source does not learn of the failure. For this reason the rule requires it.
     assert.equal(await source.migrationEnd(), 'completed');
     const [sent, received] = await Promise.all([send.ended, receive.ended]);
     assert.equal(received.status, 6, received.output);
     assert.equal(reported(received, 'error')?.code, 'ERR_OUTPUT_WRITE');
-    // The destination has had the end of RAM: then the sender says that it does not know.
+    // If the destination has received the end of RAM, the sender reports an unknown outcome.
     assert.match(reported(sent, 'error')?.code ?? '', /^ERR_PEER_FAILED$|^ERR_OUTCOME_UNKNOWN$/);
     assert.equal((await destination.ended).status, 1);
   });
@@ -160,7 +160,7 @@ describe('the outcome of a migration of QEMU', { skip: missingQemu() }, () => {
     assert.equal(await source.migrationEnd(), 'failed');
     await destination.dispose();
     const [sent, received] = await Promise.all([send.ended, receive.ended]);
-    // The one connection that is accepted is the main one, of which QEMU 7.2 may close nothing, or a channel.
+    // The accepted connection is the main one, which QEMU 7.2 may leave open, or a channel.
     assert.ok(sent.status !== 0, sent.output);
     assert.ok(received.status !== 0, received.output);
     assert.equal(await source.runState(), 'running');
@@ -169,10 +169,10 @@ describe('the outcome of a migration of QEMU', { skip: missingQemu() }, () => {
   it('is never completed, postcopy-preempt tried', LIMIT, async () => {
     const { source, destination, send, receive, uri } = await prepare(['postcopy-ram', 'postcopy-preempt']);
     await source.migrate(uri).catch(() => undefined);
-    // The destination waits for a second connection, and reads nothing; the source may or may not notice.
+    // The destination waits for a second connection and reads nothing. The source may not notice that.
     await new Promise((resolve) => setTimeout(resolve, 2_000));
     assert.notEqual((await source.migration()).status, 'completed');
-    // The rule: the destination goes first, then the source goes on.
+    // By the rule, the destination ends first, then the source continues.
     await destination.dispose();
     const [sent, received] = await Promise.all([send.ended, receive.ended]);
     assert.ok(sent.status !== 0, sent.output);
@@ -210,7 +210,7 @@ describe('the outcome of a migration of QEMU', { skip: missingQemu() }, () => {
     const send = ferry('send', `unix-listen:${path('out')}`, path('guest.rf'));
     await send.listening();
     let sent: FerryEnd | undefined;
-    // QEMU connects in the background. Cancelled before that, it has never come, and `send` still listens.
+    // QEMU connects in the background. If it is cancelled before that, it never connects, and `send` still listens.
     while (sent === undefined) {
       await source.migrate(`unix:${path('out')}`, 1_000);
       await source.qmp.execute('migrate_cancel');

@@ -1,6 +1,6 @@
-// A real guest whose RAM is a shared file goes from QEMU to QEMU by `ramferry migrate` and `incoming` while it writes; then
-// `migrate` is killed while the guest is stopped, and the guest goes on where it was. Skipped, with a message, where
-// QEMU, busybox or the kernel is missing.
+// A real guest whose RAM is a shared file migrates from QEMU to QEMU by `ramferry migrate` and `incoming` while it writes.
+// Then the test kills `migrate` while the guest is stopped, and the guest continues at the source. Skipped, with a
+// message, where QEMU, busybox or the kernel is missing.
 
 import assert from 'node:assert/strict';
 import { closeSync, existsSync, ftruncateSync, mkdtempSync, openSync, rmSync, writeFileSync } from 'node:fs';
@@ -16,7 +16,7 @@ import { buildInitramfs, findKernel } from '../../lab/qemu/initramfs.js';
 import { Machine, missingForLive } from '../../lab/qemu/machine.js';
 import { MIB } from '../../src/units.js';
 
-/** 128 MiB less a little: see MachineOptions. */
+/** 8 KiB less than 128 MiB; MachineOptions gives the reason. */
 const MEMORY_KIB = 131_064;
 
 describe('a QEMU guest with shared memory migrates live', { skip: missingForLive() }, () => {
@@ -28,7 +28,7 @@ describe('a QEMU guest with shared memory migrates live', { skip: missingForLive
 
   before(() => {
     scratch = scratchDirectory();
-    // A disk under the guest's RAM would slow everything down.
+    // The RAM files lie in memory, since a disk would slow down the guest.
     memory = mkdtempSync(join(existsSync('/dev/shm') ? '/dev/shm' : tmpdir(), 'ramferry-'));
     forget = undoLater(() => rmSync(memory, { recursive: true, force: true }));
     initrd = join(scratch.path, 'initrd');
@@ -104,7 +104,7 @@ describe('a QEMU guest with shared memory migrates live', { skip: missingForLive
     const { running } = await third.qmp
       .execute<{ running: boolean }>('query-status')
       .catch(() => ({ running: false }));
-    // The kill may come too late to prevent it; both may never run.
+    // The kill may come too late to prevent the hand-over. The two guests must never both run.
     if (running) {
       assert.equal(end.status, 0, end.output);
       assert.equal((await second.qmp.execute<{ running: boolean }>('query-status')).running, false);

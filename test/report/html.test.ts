@@ -1,5 +1,5 @@
-// The report's page: nothing that a file's name says becomes markup, and a real browser draws all charts without a word on
-// its console. The browser's part is skipped where there is none.
+// The report's page: a file's name cannot become markup, and a real browser draws all charts without console output. Tests
+// with a browser are skipped where chromium is missing.
 
 import assert from 'node:assert/strict';
 import { spawn, spawnSync } from 'node:child_process';
@@ -150,7 +150,7 @@ describe('reportPage', () => {
   });
 });
 
-/** Moves the mouse over the first value of every chart, and notes what the tooltips say. */
+/** Moves the mouse over the first value of every chart, and records the tooltips' texts. */
 const HOVER = `
   for (const chart of Object.values(Chart.instances)) {
     const item = chart.getDatasetMeta(chart.data.datasets.length - 1).data[0];
@@ -169,7 +169,7 @@ const HOVER = `
 async function load(file: string): Promise<{ dom: string; log: string }> {
   const child = spawn('chromium', [
     ...['--headless=new', '--no-sandbox', '--disable-gpu', '--enable-logging=stderr', '--v=0'],
-    // Timers of the page run at once.
+    // With this budget, the page's timers run at once.
     '--virtual-time-budget=5000',
     ...[`--user-data-dir=${join(directory, 'profile')}`, '--dump-dom', `file://${file}`],
   ]);

@@ -1,4 +1,4 @@
-// Summaries and progress as people read them: words, units, and bars that keep to their bounds.
+// Summaries and progress as text for people: words, units, and the bounds of bars.
 
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';

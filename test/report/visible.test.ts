@@ -1,4 +1,4 @@
-// Text of others on a terminal.
+// Foreign text on a terminal.
 
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';

@@ -1,11 +1,11 @@
-// The link of a soak trial: carries bytes both ways between two sockets, counts them, and stops at a given byte.
-// At that byte it holds both directions, lets the caller act (kill a process, cut the link), and goes on if it still can.
+// The link of a soak trial: relays bytes between two sockets in both directions, counts them, and stops at a given byte.
+// At that byte it holds both directions while the caller acts (kills a process, cuts the link). Then it continues if it can.
 
 import type { Socket } from 'node:net';
 
 export type Direction = 'forward' | 'backward';
 
-/** Where the link stops: after so many bytes of one direction, or when that direction has ended. */
+/** The point at which the link stops: after a number of bytes of one direction, or at the end of that direction. */
 export interface StopPoint {
   readonly direction: Direction;
   readonly bytes: number | 'end';
@@ -13,7 +13,7 @@ export interface StopPoint {
 
 export type Cut = 'reset' | 'close' | 'half-close' | 'stall';
 
-/** How long a stalled link keeps silent before it is reset. Longer than the time-outs that the trials set. */
+/** Time from a stall to the reset of the link. Longer than the time-outs that the trials set. */
 const STALL_MS = 5_000;
 
 export class CutLink {
@@ -24,13 +24,13 @@ export class CutLink {
   #sender: Socket | undefined;
   #receiver: Socket | undefined;
 
-  /** @param act is called once, at the stop point; a link without one only counts */
+  /** @param act called once at the stop point; a link without a stop point only counts */
   constructor(stop?: StopPoint, act: () => Promise<void> | void = () => undefined) {
     this.#stop = stop;
     this.#act = act;
   }
 
-  /** The stop point was reached. */
+  /** Whether the stop point was reached. */
   get acted(): boolean {
     return this.#acted;
   }
@@ -42,7 +42,7 @@ export class CutLink {
     this.#carry(receiver, sender, 'backward');
   }
 
-  /** A link of one direction. */
+  /** Joins two sockets in one direction only. */
   joinOneWay(sender: Socket, receiver: Socket): void {
     this.#sender = sender;
     this.#receiver = receiver;
@@ -110,7 +110,7 @@ export class CutLink {
   }
 }
 
-/** Only tcp knows a reset; a unix socket is closed with its bytes unread, which its peer sees as one. */
+/** Resets a connection. Only tcp has a reset. A unix socket is closed with unread bytes, which its peer sees as a reset. */
 function reset(socket: Socket | undefined): void {
   try {
     socket?.resetAndDestroy();

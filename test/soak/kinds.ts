@@ -1,5 +1,5 @@
-// The kinds of link that the soak plays: each wires a sender and a receiver, acts once at the drawn moment, and tells how
-// both ended. Kinds over sockets act at a byte of the link; the others after a share of the time that a transfer takes.
+// The kinds of link in the soak. Each connects a sender and a receiver, acts once at the drawn moment, and returns how
+// both ended. Kinds over sockets act at a byte of the link, the others after a share of a transfer's duration.
 
 import { spawnSync } from 'node:child_process';
 import type { Socket } from 'node:net';
@@ -18,7 +18,7 @@ export type Action =
   | { readonly kind: 'kill'; readonly victim: Victim; readonly signal: NodeJS.Signals }
   | { readonly kind: 'cut'; readonly how: Cut };
 
-/** What a transfer without a fault showed: the moments are drawn from it. */
+/** Bytes and duration of a transfer without a fault, from which the moments are drawn. */
 export interface Extent {
   readonly forward: number;
   readonly backward: number;
@@ -27,7 +27,7 @@ export interface Extent {
 
 export interface Moment {
   readonly stop: StopPoint;
-  /** For kinds that no byte can be counted of. */
+  /** Duration, for kinds whose bytes cannot be counted. */
   readonly milliseconds: number;
 }
 
@@ -39,13 +39,13 @@ export interface Played extends Trial {
 export interface Kind {
   readonly name: string;
   readonly input: InputKind;
-  /** The link itself can be cut, and not only its ends be killed. */
+  /** Whether a trial can cut the link, besides killing its ends. */
   readonly cuts: boolean;
   readonly victims: readonly Victim[];
   play(stage: Stage, action: Action, moment: Moment | undefined): Promise<Played>;
 }
 
-/** A stopped link is noticed after this; the soak's own stall is longer. */
+/** Time-out for a stalled link. The soak's stall is longer. */
 const IO_TIMEOUT = ['--io-timeout', '3s'];
 const SEND = ['--compress-threads', '1', ...IO_TIMEOUT];
 const OUTPUT = 'restored';
@@ -62,10 +62,10 @@ function act(
   return action.kind === 'cut' ? link?.cut(action.how) : undefined;
 }
 
-/** How long a program waits for a peer that will not come before it is told to stop, as an operator would. */
+/** Time after which the soak stops a program whose peer will not connect, as an operator would. */
 const IN_VAIN_MS = 10_000;
 
-/** A listener waits for its peer as long as it takes: once the others have ended without a byte, nothing else ends it. */
+/** Stops a listener, which waits for its peer without a limit, after the other programs have ended without a byte. */
 async function endWaiting(
   waiting: readonly Program[],
   others: readonly Program[],
@@ -77,7 +77,7 @@ async function endWaiting(
   for (const program of waiting) if (!program.over) program.kill('SIGTERM');
 }
 
-/** Acts after a time, on a link that no byte can be counted of. */
+/** Acts after a time, on a link whose bytes cannot be counted. */
 function actLater(
   moment: Moment | undefined,
   action: Action,
@@ -87,7 +87,7 @@ function actLater(
   void sleep(moment.milliseconds, undefined, { ref: false }).then(() => act(action, programs));
 }
 
-/** Waits for both ends and judges what they left. */
+/** Waits for both ends and judges the destination. */
 async function bothEnded(
   stage: Stage,
   folder: string,
@@ -105,7 +105,7 @@ async function bothEnded(
   };
 }
 
-/** Both ends over sockets of this process. */
+/** A kind with both ends on sockets of this process. */
 function overSockets(name: string, input: InputKind, family: 'tcp' | 'unix', extra: string[] = []): Kind {
   return {
     name,
@@ -130,7 +130,7 @@ function overSockets(name: string, input: InputKind, family: 'tcp' | 'unix', ext
   };
 }
 
-/** Both ends with an inherited descriptor (or stdin and stdout) whose other end this process holds. */
+/** A kind with both ends on an inherited descriptor (or stdin and stdout). This process holds the other end of each. */
 function overDescriptors(name: string, input: InputKind, how: 'fd' | 'stdio'): Kind {
   return {
     name,
@@ -156,7 +156,7 @@ function overDescriptors(name: string, input: InputKind, how: 'fd' | 'stdio'): K
   };
 }
 
-/** A named pipe between both ends; a real pipe, of which this process sees nothing. */
+/** A kind with a named pipe between both ends, whose bytes this process cannot see. */
 function overFifo(input: InputKind): Kind {
   return {
     name: 'fifo',
@@ -171,7 +171,7 @@ function overFifo(input: InputKind): Kind {
       const receiver = new Program(['receive', ...IO_TIMEOUT, ...limits, fifo, join(folder, OUTPUT)]);
       const sender = new Program(['send', ...SEND, ...limits, stage.inputs[input].path, fifo]);
       actLater(moment, action, { sender, receiver });
-      // A pipe whose other end was never opened waits for ever: the survivor is told to stop.
+      // Opening a pipe blocks until the other end is open, without a limit. The soak therefore stops the survivor.
       void Promise.race([sender.ended, receiver.ended]).then(async () => {
         await sleep(30_000, undefined, { ref: false });
         sender.kill('SIGTERM');
@@ -182,7 +182,7 @@ function overFifo(input: InputKind): Kind {
   };
 }
 
-/** Into a file: the sender alone. The file is restored when there is one, and compared. */
+/** A kind with only a sender, into a file. If the file exists, it is restored and compared. */
 function intoFile(input: InputKind, extra: string[] = []): Kind {
   return {
     name: extra.length === 0 ? 'file' : `file ${extra.at(-1)!}`,
@@ -195,11 +195,11 @@ function intoFile(input: InputKind, extra: string[] = []): Kind {
       const sender = new Program(['send', ...SEND, ...extra, stage.inputs[input].path, file]);
       actLater(moment, action, { sender });
       const sent = await sender.ended;
-      // A file under its final name must be whole, whatever became of the sender.
+      // A file under its final name must be whole, however the sender ended.
       const restore = new Program(['receive', file, join(folder, OUTPUT)]);
       const restored = await restore.ended;
       const destination = stage.judge(folder, OUTPUT, stage.inputs[input]);
-      // The input is there, and it cannot be restored: a half file, as ERR_INPUT_OPEN says that there is none.
+      // The file exists but cannot be restored, so it is a partial file. Status 3 (ERR_INPUT_OPEN) means no file.
       const half = destination.output === 'absent' && restored.status !== 3;
       return {
         sender: sent,
@@ -213,7 +213,7 @@ function intoFile(input: InputKind, extra: string[] = []): Kind {
   };
 }
 
-/** A command as the link: the receiver runs below the sender's shell. */
+/** A kind with a command as the link: the receiver is a child of the sender's shell. */
 function overCommand(input: InputKind): Kind {
   return {
     name: 'exec',
@@ -226,7 +226,7 @@ function overCommand(input: InputKind): Kind {
       const sender = new Program(['send', ...SEND, stage.inputs[input].path, `exec:${receiver}`]);
       actLater(moment, action, { sender });
       const sent = await sender.ended;
-      // A sender that was killed leaves its command to find out by the end of its input.
+      // The command of a killed sender notices the kill by the end of its input.
       if (sent.status === null) await sleep(1500);
       const destination = stage.judge(folder, OUTPUT, stage.inputs[input]);
       const said = sender.output;
@@ -236,7 +236,7 @@ function overCommand(input: InputKind): Kind {
   };
 }
 
-/** A simulated guest whose hypervisor migrates it live, with its return path, through both commands. */
+/** A kind with a simulated guest that migrates live through both commands, with a return path. */
 function live(name: string, format: string): Kind {
   return {
     name,
@@ -261,7 +261,7 @@ function live(name: string, format: string): Kind {
       const nothingCame = (): boolean => link.counts.forward === 0;
       void endWaiting([receiver], [source, sender], nothingCame);
       void endWaiting([sender], [source], nothingCame);
-      // The guests stand for hypervisors: what they wait for is not what is tried.
+      // The guests stand for hypervisors, whose waiting is not under test.
       void endWaiting([source], [sender], () => true);
       void endWaiting([destination], [receiver], () => true);
       const ends = await Promise.all([source, sender, receiver, destination].map(({ ended }) => ended));

@@ -1,6 +1,6 @@
 // The soak: kills processes and cuts links at drawn moments, over all kinds of link, and judges every outcome by the
-// documented rule. usage: main.js [--trials N] [--seed N] [--only KIND]. Exits with 1 when a trial violates the rule; a
-// violation prints the options that repeat it.
+// documented rule. usage: main.js [--trials N] [--seed N] [--only KIND]. Exits with 1 when a trial violates the rule, and
+// prints the options that repeat the violation.
 
 import process from 'node:process';
 import { parseArgs } from 'node:util';
@@ -16,12 +16,12 @@ interface Plan {
   readonly moment: Moment;
 }
 
-/** Stands for the result message and what else flows at the end: every fifth moment lies here. */
+/** Bytes at the end of a transfer, with the result message. Every fifth moment lies among them. */
 const LAST_BYTES = 400;
 
 function plan(seed: number, kinds: readonly Kind[], extents: ReadonlyMap<Kind, Extent>): Plan {
   const draw = new Mulberry32(seed);
-  // The first numbers of neighbouring seeds are alike.
+  // The first numbers of neighbouring seeds are similar, so eight draws are dropped.
   for (let i = 0; i < 8; i++) draw.unit();
   const kind = draw.pick(kinds);
   const extent = extents.get(kind)!;
@@ -64,7 +64,7 @@ function describe({ kind, action, moment }: Plan): string {
   return `${kind.name}: ${what}, ${when}`;
 }
 
-/** In the order in which the bytes pass them. */
+/** The ends of a trial in the order of the data flow. */
 function endsOf({ sender, receiver, guests }: Played): End[] {
   const ends = [sender, ...(receiver === undefined ? [] : [receiver])];
   return guests === undefined ? ends : [guests.source, ...ends, guests.destination];

@@ -6,7 +6,7 @@ import { Command, ramferry } from '../../lab/command.js';
 import type { CommandProcessOptions } from '../../src/os/command-process.js';
 import type { End } from './rules.js';
 
-/** A transfer of the soak takes a second or two; on a loaded host, ten times as long. */
+/** Deadline of a program. A transfer takes 1 to 2 s, and on a loaded host ten times as long. */
 const DEADLINE_MS = 90_000;
 
 export class Program {
@@ -20,7 +20,7 @@ export class Program {
   constructor(args: readonly string[], stdio: StdioOptions = ['ignore', 'pipe', 'pipe']) {
     this.#command = new Command(ramferry(...args, '--json', '--quiet'), {
       stdio: stdio as NonNullable<CommandProcessOptions['stdio']>,
-      // Standard output is a stream of bytes where the last argument says so.
+      // With `-` as the last argument, standard output is a stream of bytes.
       keepStdout: args.at(-1) !== '-',
     });
     this.process = this.#command.process;

@@ -1,4 +1,4 @@
-// The rule that the soak judges by: each violation is found, and what the rule allows is none.
+// The rule of the soak: it finds each violation, and reports none for allowed outcomes.
 
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';

@@ -1,5 +1,5 @@
-// The rule of docs/INTEGRATION.md as a pure function: from what both ends said and what lies at the destination to the
-// violations of a trial. An end that the trial killed has said nothing.
+// The rule of docs/INTEGRATION.md as a pure function. It takes the reports of both ends and the state of the destination,
+// and returns the violations of a trial. An end that the trial killed has reported nothing.
 
 export type Outcome = 'completed' | 'failed' | 'incomplete' | 'unknown' | 'killed';
 
@@ -7,18 +7,18 @@ export interface End {
   /** Exit status; null when a signal ended the process. */
   readonly status: number | null;
   readonly signal: NodeJS.Signals | null;
-  /** A signal that the trial sent has ended it: SIGKILL, or another one before the command could heed it. */
+  /** A signal of the trial has ended the process: SIGKILL, or another one before the command had its handler. */
   readonly killed: boolean;
-  /** It did not end in time. */
+  /** The process did not end in time. */
   readonly hung: boolean;
-  /** A line of JSON told how it ended. */
+  /** A JSON line has reported the outcome. */
   readonly said: boolean;
 }
 
 export interface Destination {
   /** absent; whole: identical to what was sent; other: present and not identical. */
   readonly output: 'absent' | 'whole' | 'other';
-  /** Names of temporaries that were left behind. */
+  /** Names of temporary files that were left behind. */
   readonly leftovers: readonly string[];
 }
 
@@ -26,9 +26,9 @@ export interface Trial {
   readonly sender: End;
   readonly receiver: End | undefined;
   readonly destination: Destination;
-  /** The receiver acknowledges to the sender: the sender's outcome is the rule. Else the receiver's is. */
+  /** Whether the receiver acknowledges to the sender. Then the sender's outcome counts, otherwise the receiver's. */
   readonly duplex: boolean;
-  /** Hypervisors at both ends: the source's own outcome is the rule, and the destination waits for it. */
+  /** Hypervisors at both ends. The source's own outcome counts, and the destination waits for it. */
   readonly guests?: { readonly source: End; readonly destination: End };
 }
 
@@ -40,12 +40,12 @@ export type Violation =
   | 'crash'
   | 'silent'
   | 'leftover'
-  /** An input that is whole is said to have broken off. */
+  /** An end reports a whole input as incomplete. */
   | 'false incomplete';
 
 const INTERNAL = 1;
 
-/** What an end reported, by its exit status. */
+/** The outcome that an end reported, by its exit status. */
 export function outcomeOf({ status, killed }: End): Outcome {
   if (killed && status === null) return 'killed';
   if (status === 0) return 'completed';
@@ -60,7 +60,7 @@ export function violations({ sender, receiver, destination, duplex, guests }: Tr
   if (guests !== undefined) ends.push(guests.source, guests.destination);
   for (const end of ends) {
     if (end.hung) found.add('hang');
-    // Node's own status 13: the command ended without an end.
+    // Node's own status 13: the event loop was empty before the command had finished.
     else if (end.status === null ? !end.killed : end.status === INTERNAL || end.status === 13)
       found.add('crash');
     else if (end.status !== null && !end.said) found.add('silent');
@@ -73,7 +73,7 @@ export function violations({ sender, receiver, destination, duplex, guests }: Tr
   if (guests !== undefined) {
     const [source, restored] = [outcomeOf(guests.source), outcomeOf(guests.destination)];
     const { killed, status } = guests.destination;
-    // A destination that was ended by a signal may have had the guest, and acknowledged it, before.
+    // A destination that a signal ended may have received and acknowledged the guest before.
     if (killed || status === 130 || status === 143) return [...found];
     // The source guest is destroyed after its own `completed`; the destination waits for that.
     if (source === 'completed' && restored !== 'completed') found.add('false success');

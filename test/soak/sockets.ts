@@ -1,4 +1,4 @@
-// Puts the soak's link between a sender and a receiver that listens: both connect to sockets of this process.
+// Puts the soak's link between a sender and a listening receiver. Both connect to sockets of this process.
 
 import { connect, createServer, type Server, type Socket } from 'node:net';
 import { once } from 'node:events';
@@ -6,12 +6,12 @@ import { once } from 'node:events';
 import type { CutLink } from './cut-link.js';
 
 export interface Relay {
-  /** Where the sender connects to. */
+  /** Address for the sender to connect to. */
   readonly address: string;
   close(): void;
 }
 
-/** @param target the receiver's address as it printed it: tcp:… or unix:… */
+/** @param target the receiver's printed address: tcp:… or unix:… */
 export async function relayTo(target: string, link: CutLink, socketPath: string): Promise<Relay> {
   const unix = target.startsWith('unix:');
   const sockets = new Set<Socket>();

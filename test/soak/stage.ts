@@ -1,4 +1,4 @@
-// What a soak trial is played with: inputs made once, a fresh folder for each trial, and the judgement of what lies there
+// The files of the soak's trials: inputs made once, a fresh folder for each trial, and the judgement of its contents
 // afterwards.
 
 import { createHash } from 'node:crypto';
@@ -52,7 +52,7 @@ export class Stage {
     return path;
   }
 
-  /** What a trial left in its folder; the folder is removed. */
+  /** Judges the contents of a trial's folder, then removes the folder. */
   judge(folder: string, output: string, input: Input): Destination {
     const path = join(folder, output);
     const state = !existsSync(path) ? 'absent' : digest(path) === input.sha256 ? 'whole' : 'other';

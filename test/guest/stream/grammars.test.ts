@@ -1,4 +1,4 @@
-// Two readings of the guest's streams that share no code must find the same pages: the guest's own, and the grammars'.
+// The guest's own readers and the grammars share no code. Both must find the same pages in the guest's streams.
 
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
@@ -46,7 +46,7 @@ describe('the grammars on streams of the simulated guest', () => {
         at += n;
       }
       assert.equal(at, stream.length);
-      // QEMU's zero pages have no contents.
+      // Zero pages of QEMU streams have no contents.
       const expected =
         format === 'qemu'
           ? outlineQemu(stream).sections.reduce((sum, { pages }) => sum + pages, 0)

@@ -1,4 +1,4 @@
-// The checker finds each broken rule in an otherwise good stream.
+// The checker finds each broken rule in an otherwise valid stream.
 
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
@@ -12,7 +12,7 @@ interface Piece {
   bytes: Buffer;
 }
 
-/** The headers, and every record with its padding. */
+/** Splits a stream into its headers and its records, each with its padding. */
 function take(stream: Buffer): { head: Buffer; records: Piece[] } {
   const records: Piece[] = [];
   for (let at = 40; at < stream.length;) {

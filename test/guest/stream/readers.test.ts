@@ -1,4 +1,4 @@
-// What the destination's readers must notice in streams that are whole but wrong, and what they must take.
+// Errors that the destination's readers must find in complete streams, and variations that they must accept.
 
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
@@ -17,7 +17,7 @@ async function goodStream(format: 'qemu' | 'libxc-pv'): Promise<Buffer> {
   return (await record(guest, { policy: { kind: 'fixed', rounds: 1 } })).stream;
 }
 
-/** Sends pages 0 and 1, empties page 0, and sends it again. */
+/** Sends pages 0 and 1, clears page 0, and sends it again. */
 async function emptied(ram: GuestRam, writer: StreamWriter): Promise<void> {
   ram.page(0).fill(5);
   ram.page(1).fill(6);
@@ -70,7 +70,7 @@ function splice(stream: Buffer, at: number, remove: number, ...add: number[]): B
 const FOOTER = Buffer.from([0x7e, 0, 0, 0, 2]);
 const END = Buffer.from([0x03, 0, 0, 0, 2]);
 const START_OF_TIMER = Buffer.from([0x04, 0, 0, 0, 0, 5]);
-/** Where the list of blocks has main memory's name. */
+/** Position of main memory's name in the list of blocks. */
 const firstBlock = (stream: Buffer): number => stream.indexOf('pc.ram');
 
 const QEMU: Damage[] = [
@@ -170,7 +170,7 @@ const QEMU: Damage[] = [
   },
 ];
 
-/** Where the first PAGE_DATA record begins: count 16, reserved 0, entries from 0. */
+/** Position of the first PAGE_DATA record: count 16, reserved 0, entries from 0. */
 const pageData = (stream: Buffer): number => stream.indexOf(Buffer.from([1, 0, 0, 0, 0x88, 0, 1, 0]));
 
 const XEN: Damage[] = [

@@ -1,6 +1,6 @@
-// Holds a libxc stream against its specification (revision 3) and against how Xen's savers write it: headers, reserved
-// fields, padding, lengths, order of records, END last. Little-endian streams, bare or in xl's and libxl's headers.
-// It reports what is broken instead of failing, except that it stops where records can no longer be found.
+// Checks a libxc stream against its specification (revision 3) and against the practice of Xen's savers: headers,
+// reserved fields, padding, lengths, order of records, END last. Little-endian streams, bare or in xl's and libxl's
+// headers. It reports all broken rules, and stops only where it can no longer find records.
 
 import { Buffer } from 'node:buffer';
 import { RamferryError } from '../../../src/errors.js';
@@ -13,7 +13,7 @@ import { BODY_RULES, checkP2mFrames, checkPageEntries } from './libxc-rules.js';
 import { RecordOrder } from './libxc-order.js';
 
 export interface Violation {
-  /** Record of the libxc stream from 0; -1 = headers or what surrounds the stream. */
+  /** Index of the record in the libxc stream, from 0; -1 = headers, or bytes outside the libxc stream. */
   readonly record: number;
   readonly offset: number;
   readonly message: string;
@@ -24,7 +24,7 @@ export interface LibxcReport {
   readonly version: number;
   /** 1 = PV, 2 = HVM or PVH. */
   readonly domainType: number;
-  /** Types of all records in order; a run of PAGE_DATA is one entry. */
+  /** Types of all records in order. Consecutive PAGE_DATA records are one entry. */
   readonly sequence: readonly number[];
   /** Entries in each pass over memory: live rounds, then stop-and-copy. */
   readonly passes: readonly number[];
@@ -34,8 +34,8 @@ export interface LibxcReport {
 }
 
 const SAVER_BATCH = 1024;
-/** Longer bodies than this are not looked into: only PAGE_DATA is ever so long. */
-const LONGEST_BODY = 16 << 20;
+/** The checker skips longer bodies. Only PAGE_DATA records may be longer. */
+const MAX_BODY_BYTES = 16 << 20;
 
 export async function checkLibxc(source: ByteSource): Promise<LibxcReport> {
   return new Checker(new FieldReader(source)).check();
@@ -157,7 +157,7 @@ class Checker {
   }
 
   async #body(type: number, length: number): Promise<void> {
-    if (length > LONGEST_BODY) {
+    if (length > MAX_BODY_BYTES) {
       this.#broken(`record type ${type} of ${length} bytes`);
       return this.#reader.skip(length, 'a record');
     }

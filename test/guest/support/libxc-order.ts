@@ -1,11 +1,11 @@
-// Which record may come when in a libxc stream (specification, "Layout" and "v3 compat with v2").
-// Fed the types in order; knows nothing of bodies.
+// The order of records in a libxc stream (specification, "Layout" and "v3 compat with v2").
+// Takes the types in order; knows nothing of bodies.
 
 import { DOMAIN_TYPE, OPTIONAL_RECORD, RECORD } from '../../../src/guest/stream/libxc-format.js';
 
 const NAMES = new Map<number, string>(Object.entries(RECORD).map(([name, type]) => [type, name]));
 
-/** State that does not change while the guest runs; before STATIC_DATA_END and nowhere else. */
+/** State that does not change while the guest runs. It must precede STATIC_DATA_END. */
 const STATIC: readonly number[] = [RECORD.pvInfo, RECORD.cpuidPolicy, RECORD.msrPolicy];
 const VCPU: readonly number[] = [RECORD.vcpuBasic, RECORD.vcpuExtended, RECORD.vcpuXsave, RECORD.vcpuMsrs];
 const PV_ONLY: readonly number[] = [RECORD.pvInfo, RECORD.pvP2mFrames, RECORD.sharedInfo, ...VCPU];
@@ -17,12 +17,12 @@ const ONCE: readonly number[] = [
   RECORD.msrPolicy,
   RECORD.verify,
 ];
-/** Without them no domain can be restored. */
+/** Records without which Xen cannot restore a domain, by domain type. */
 const NEEDED: Readonly<Record<number, readonly number[]>> = {
   [DOMAIN_TYPE.pv]: [RECORD.pvInfo, RECORD.pvP2mFrames, RECORD.pageData, RECORD.sharedInfo, RECORD.vcpuBasic],
   [DOMAIN_TYPE.hvm]: [RECORD.pageData, RECORD.hvmContext, RECORD.hvmParams],
 };
-/** Each depends on what the one before says. */
+/** Steps of a PV stream. Each depends on the records of the step before. */
 const PV_ORDER: readonly (readonly number[])[] = [
   [RECORD.pvInfo],
   [RECORD.pvP2mFrames],
@@ -38,7 +38,7 @@ export class RecordOrder {
     private readonly domainType: number,
   ) {}
 
-  /** @returns the rules that this record breaks by coming now */
+  /** @returns the rules that this record breaks at its position */
   next(type: number): string[] {
     const broken: string[] = [];
     const name = NAMES.get(type);
@@ -75,7 +75,7 @@ export class RecordOrder {
   #pvOrder(type: number, name: string): string[] {
     const place = PV_ORDER.findIndex((types) => types.includes(type));
     if (place < 0) return [];
-    // Something must have come from the step before, and nothing from a later one.
+    // At least one record of the previous step must precede this one, and none of a later step.
     const before = place === 0 || PV_ORDER[place - 1]!.some((one) => this.#seen.has(one));
     const after = PV_ORDER.slice(place + 1).some((types) => types.some((one) => this.#seen.has(one)));
     return [

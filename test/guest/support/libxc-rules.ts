@@ -1,11 +1,11 @@
-// What the libxc specification (revision 3) says about the inside of each record: pure functions on one body.
-// Each returns the rules that the body breaks, in words; none of them knows the order of records.
+// Rules of the libxc specification (revision 3) for the body of each record, as pure functions on one body.
+// Each returns the broken rules in words; none of them knows the order of records.
 
 import type { Buffer } from 'node:buffer';
 import { hasContents, isReservedType, RECORD } from '../../../src/guest/stream/libxc-format.js';
 import { PAGE_BYTES } from '../../../src/page/size.js';
 
-/** Gets the body of one record; for PAGE_DATA use {@link checkPageEntries}. */
+/** Checks the body of one record; for PAGE_DATA use {@link checkPageEntries}. */
 export type BodyRule = (body: Buffer) => string[];
 
 function when(broken: boolean, message: string): string[] {
@@ -18,7 +18,7 @@ const vcpu: BodyRule = (body) => {
   if (body.length < 8) return ['is shorter than vcpu_id and its reserved word'];
   return [
     ...when(body.readUInt32LE(4) !== 0, 'reserved word is not zero'),
-    // Errata 1: a saver leaves records without contents out.
+    // Errata 1: a saver omits records without contents.
     ...when(body.length === 8, 'has no context: the record should have been left out'),
   ];
 };
@@ -55,7 +55,7 @@ const hvmParams: BodyRule = (body) => {
   ];
 };
 
-/** Rules of all records except PAGE_DATA and X86_PV_P2M_FRAMES, which need more than their body. */
+/** Rules of all records except PAGE_DATA and X86_PV_P2M_FRAMES, whose checks need more than the body. */
 export const BODY_RULES: ReadonlyMap<number, BodyRule> = new Map([
   [RECORD.end, empty],
   [RECORD.pvInfo, pvInfo],

@@ -1,6 +1,6 @@
-// A QEMU stream record by record, without its contents: what two streams must share to be alike.
-// Takes a whole stream in memory. Where device state has no length it goes by VMDESCRIPTION's list of devices, so it
-// knows no machine. For comparing the simulated guest's streams with real ones.
+// The outline of a QEMU stream: its records without their contents, for comparing simulated streams with real ones.
+// Takes a whole stream in memory. Device state has no length in the stream, so the outline follows VMDESCRIPTION's list
+// of devices. It knows no machine.
 
 import { Buffer } from 'node:buffer';
 import { RamferryError } from '../../../src/errors.js';
@@ -16,7 +16,7 @@ export interface RamSection {
   readonly id: number;
   readonly zeroPages: number;
   readonly pages: number;
-  /** Blocks that are named, in order: where the page is not of the block before. */
+  /** Named blocks in order. A name appears where a page's block differs from that of the page before. */
   readonly named: readonly string[];
   /** Length of the data before the end-of-section word. */
   readonly dataBytes: number;
@@ -46,21 +46,21 @@ export function outlineQemu(stream: Buffer): QemuOutline {
   }
 }
 
-/** The machine behind a real stream: with it, its RAM can be sent again to the same bytes. */
+/** The machine of a real stream. With it, a writer can send the stream's RAM again with the same bytes. */
 export function machineOf({ machineType, blocks, devices, description }: QemuOutline): QemuMachine {
   return { type: machineType, blocks, devices, description };
 }
 
 /**
- * What differs between two streams of the same machine, in words; empty when they are alike record by record. How many
- * PARTs there are, which pages they hold and what is in them is each guest's own.
+ * The differences between two streams of the same machine, in words; empty when their records agree. The number of
+ * PARTs, their pages and the contents may differ from guest to guest.
  */
 export function compareOutlines(one: QemuOutline, other: QemuOutline): string[] {
   const shape = (outline: QemuOutline): [string, unknown][] => [
     ['machine type', outline.machineType],
     ['ram START', outline.start],
     ['RAM blocks', outline.blocks],
-    // QEMU leaves the name out while pages come from the same block, so a first pass names each block once.
+    // QEMU omits the name while pages belong to the same block, so a first pass names each block once.
     [
       'blocks named in the first pass',
       outline.sections.flatMap(({ named }) => named).slice(0, outline.blocks.length),
@@ -162,7 +162,7 @@ class Walk {
     return { type, id, zeroPages, pages, named, dataBytes };
   }
 
-  /** VMDESCRIPTION ends the stream: its length must lead exactly there. */
+  /** Finds VMDESCRIPTION, which ends the stream: its length must lead exactly to the stream's end. */
   #findDescription(): Buffer {
     const stream = this.#stream;
     const begin = Buffer.from('{"page_size"');
@@ -189,7 +189,7 @@ class Walk {
     });
   }
 
-  /** Where the footer of this section is followed by the next device, or by the end of sections. */
+  /** Position of this section's footer: the next device or the end of sections must follow it. */
   #endOfState(id: number, next: DescribedDevice | undefined): number {
     const mark = Buffer.of(SECTION.footer, 0, 0, 0, 0);
     mark.writeUInt32BE(id, 1);
