@@ -37,7 +37,7 @@ case $mode in
     echo 'result:xenguest 3 4' >&"$out"
     ;;
 esac
-# xenguest is told to quit behind the result.
+# xenguest quits after the result.
 read -r answer <&"$in"
 exit 0
 `;
