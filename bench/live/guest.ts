@@ -31,7 +31,7 @@ const WRITERS = { dirty: 'dirty 32 512', lines: 'lines 16 256' } as const;
 const WARM_UP_MS = 1500;
 
 /** Starts identical guests. */
-export class Stable {
+export class GuestFactory {
   readonly #scratch = scratchDirectory();
   readonly #kernel = findKernel()!;
   readonly #initrd = join(this.#scratch.path, 'initrd');

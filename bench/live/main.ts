@@ -12,7 +12,7 @@ import { parseArgs } from 'node:util';
 import { keepConsoles, saveConsoles } from '../../lab/qemu/consoles.js';
 import { missingForLive, type Machine } from '../../lab/qemu/machine.js';
 import { CELLS, type Cell } from './cells.js';
-import { burden, LOADS, MEMORY_KIB, Stable, type Load } from './guest.js';
+import { burden, LOADS, MEMORY_KIB, GuestFactory, type Load } from './guest.js';
 import { migrate, type Measured } from './migrate.js';
 import { createNetwork, LINKS, type LinkRate, type Network } from '../../lab/network.js';
 
@@ -35,7 +35,7 @@ const { values } = parseArgs({
   },
 });
 const loads = chosen(values.load, LOADS);
-const stable = new Stable();
+const guests = new GuestFactory();
 try {
   if (values.loop === undefined) {
     const cells = chosen(values.cells ?? COMPARED.join(','), Object.keys(CELLS));
@@ -48,7 +48,7 @@ try {
       for (const cell of cells) await loop(CELLS[cell]!, link!, load, Number(values.loop));
   }
 } finally {
-  stable.remove();
+  guests.remove();
 }
 
 /** One row a cell. The cells take turns, so that other load of the machine affects all of them. */
@@ -74,9 +74,9 @@ async function single(cell: Cell, link: LinkRate, load: Load): Promise<Run | Err
   const network = createNetwork(link);
   const machines: Machine[] = [];
   try {
-    const source = await stable.boot(network.source, load);
+    const source = await guests.boot(network.source, load);
     machines.push(source);
-    const destination = await stable.start(network.destination, 'defer');
+    const destination = await guests.start(network.destination, 'defer');
     machines.push(destination);
     return await migrateAndCheck(cell, source, destination, network, load);
   } catch (thrown) {
@@ -93,9 +93,9 @@ async function loop(cell: Cell, link: LinkRate, load: Load, times: number): Prom
   let guest: Machine | undefined;
   let good = 0;
   for (let turn = 0; turn < times; turn++) {
-    if (guest === undefined) guest = await stable.boot(network.source, load);
+    if (guest === undefined) guest = await guests.boot(network.source, load);
     else if (load !== 'idle') await burden(guest, load);
-    const destination: Machine = await stable.start(network.destination, 'defer');
+    const destination: Machine = await guests.start(network.destination, 'defer');
     let run: Run | Error;
     try {
       run = await migrateAndCheck(cell, guest, destination, network, load);
@@ -130,10 +130,10 @@ async function migrateAndCheck(
   load: Load,
 ): Promise<Run> {
   const { measured, intact } = await keepConsoles([source, destination], async () => {
-    const measured = await migrate(cell, source, destination, network, stable.directory);
+    const measured = await migrate(cell, source, destination, network, guests.directory);
     return {
       measured,
-      intact: measured.outcome === 'completed' && (await stable.isIntact(destination, load)),
+      intact: measured.outcome === 'completed' && (await guests.isIntact(destination, load)),
     };
   });
   if (measured.outcome === 'completed' && !intact) console.error(saveConsoles([source, destination]));

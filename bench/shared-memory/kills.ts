@@ -52,7 +52,7 @@ export async function killOne(herd: Herd, what: Kill, random: () => number): Pro
   );
   if (late) await Promise.race([source.machine.qmp.event('STOP', mark), migrate.ended]);
   await Promise.race([sleep(delay), Promise.all([migrate.ended, incoming.ended])]);
-  strike(what, { incoming, migrate, proxy, destination });
+  applyFault(what, { incoming, migrate, proxy, destination });
   const ends = await within(Promise.all([migrate.ended, incoming.ended]), SETTLED_MS);
   for (const ferry of [incoming, migrate]) ferry.kill();
   const quiet = await noWatchdogs([source, destination]);
@@ -79,7 +79,7 @@ interface Targets {
   readonly destination: Member;
 }
 
-function strike(what: Kill, { incoming, migrate, proxy, destination }: Targets): void {
+function applyFault(what: Kill, { incoming, migrate, proxy, destination }: Targets): void {
   switch (what) {
     case 'source ramferry':
       return migrate.kill();
@@ -100,15 +100,18 @@ async function judge(
   destination: Member,
   { mark, unknown }: { readonly mark: number; readonly unknown: boolean },
 ): Promise<Pick<Killed, 'outcome' | 'untouched' | 'wrong'>> {
-  const here = source.machine.qmp.events.slice(mark);
-  const there = destination.machine.qmp.events;
-  const started = there.find(({ name }) => name === 'RESUME')?.happened;
+  const sourceEvents = source.machine.qmp.events.slice(mark);
+  const destinationEvents = destination.machine.qmp.events;
+  const started = destinationEvents.find(({ name }) => name === 'RESUME')?.happened;
   const runs = await running(source.machine);
   const gone = await within(exited(destination.machine), 5_000);
   if (started !== undefined) {
-    const last = here.findLast(({ name }) => name === 'STOP' || name === 'RESUME');
+    const last = sourceEvents.findLast(({ name }) => name === 'STOP' || name === 'RESUME');
     if (last?.name !== 'STOP' || last.happened > started || runs) {
-      return { outcome: 'destination', wrong: `both ran: ${JSON.stringify([here, there])}` };
+      return {
+        outcome: 'destination',
+        wrong: `both ran: ${JSON.stringify([sourceEvents, destinationEvents])}`,
+      };
     }
     return { outcome: 'destination' };
   }

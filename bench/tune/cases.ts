@@ -42,7 +42,7 @@ const CPU = { source: '0', destination: '1' };
 /** Time from the receiver's start to the sender's, as on real hosts. */
 const LISTENING_MS = 1_000;
 /** A run is ended when it takes this many times as long as the best so far. */
-const HOPELESS = 1.6;
+const MAX_SLOWDOWN = 1.6;
 
 /** Prefixes a command so that it runs on one processor, in the namespace of its side. */
 function placed(network: Network, side: 'source' | 'destination', command: readonly string[]): string[] {
@@ -124,7 +124,7 @@ class Race {
     // Warm-up, since the first run has cold caches.
     await transfer(this.#network, this.#image, optionsOf('zstd 1 1MiB'));
     for (const each of contenders) {
-      await this.#once(each, always.includes(each) ? Infinity : HOPELESS * this.#best + 1);
+      await this.#once(each, always.includes(each) ? Infinity : MAX_SLOWDOWN * this.#best + 1);
     }
     // The settings that may be the best, and the chosen ones, run again in turns. Every other turn has the opposite order.
     // Without that, occasional slowdowns of the machine would hit the first of each turn more often.

@@ -73,7 +73,7 @@ export class Simulation {
   /** Spans in which the receiver waits for the link. */
   #waits: { from: number; to: number }[] = [];
   #cpu = 0;
-  #lookedCpu = 0;
+  #cpuAtEvaluation = 0;
   trialCpu = 0;
 
   constructor(
@@ -123,11 +123,15 @@ export class Simulation {
     return Math.max(...this.list.map((_, candidate) => this.fixed(candidate)));
   }
 
-  #code(candidate: number, luck: number): { codec: number; micros: number; plain: number; wire: number } {
+  #code(
+    candidate: number,
+    noiseFactor: number,
+  ): { codec: number; micros: number; plain: number; wire: number } {
     const { plain, size, time, bend } = this.world;
     const each = this.list[candidate]!;
-    const codec = each.codec === 'none' ? 0 : plain * time * each.time ** (1 + bend) * luck * 1e3;
-    const wire = each.codec === 'none' ? plain : plain * Math.min(1, size * each.size ** (1 + bend) * luck);
+    const codec = each.codec === 'none' ? 0 : plain * time * each.time ** (1 + bend) * noiseFactor * 1e3;
+    const wire =
+      each.codec === 'none' ? plain : plain * Math.min(1, size * each.size ** (1 + bend) * noiseFactor);
     return {
       codec,
       micros: codec + CHUNK_OVERHEAD_MS * 1e3,
@@ -141,9 +145,9 @@ export class Simulation {
     const candidate = controller.current;
     const trial = controller.nextTrial();
     const measured = trial !== undefined || controller.nextMeasured();
-    const luck = 1 + world.noise * (2 * (this.#random.below(1_000_000) / 1e6) - 1);
-    const coded = this.#code(candidate, luck);
-    const tried = trial === undefined ? undefined : this.#code(trial, luck);
+    const noiseFactor = 1 + world.noise * (2 * (this.#random.below(1_000_000) / 1e6) - 1);
+    const coded = this.#code(candidate, noiseFactor);
+    const tried = trial === undefined ? undefined : this.#code(trial, noiseFactor);
     const trialMicros = tried?.codec ?? 0;
     this.trialCpu += trialMicros / 1e3;
     const work = (coded.micros + trialMicros) / 1e3 + PER_CHUNK + PER_BYTE * coded.wire;
@@ -178,8 +182,8 @@ export class Simulation {
       controller.recordReport({ clock: ended * 1e3, waited: this.#waited(ended) * 1e3 });
     controller.recordWrite({ bytes: coded.wire, began, ended, before, queued });
     if (!controller.isDue(ended)) return;
-    const change = controller.evaluate((this.#cpu - this.#lookedCpu) * 1e3, ended);
-    this.#lookedCpu = this.#cpu;
+    const change = controller.evaluate((this.#cpu - this.#cpuAtEvaluation) * 1e3, ended);
+    this.#cpuAtEvaluation = this.#cpu;
     if (change !== undefined) this.switches.push(change);
   }
 

@@ -25,14 +25,14 @@ import { PAGE_BYTES } from '../../src/page/size.js';
 import { codec, expander, sharedBuffer } from '../chunk/support.js';
 
 /** Streams that announce larger chunks are refused, as by a receiver with little memory. */
-const LARGEST_CHUNK = 4 * 1024 * 1024;
-const LARGEST_STORE = 1024 * 1024;
+const MAX_CHUNK_BYTES = 4 * 1024 * 1024;
+const MAX_STORE_BYTES = 1024 * 1024;
 
 const GUARD = 16;
 
 /** Memory for any chunk, with a guard on either side; allocated once. */
-const scratch = sharedBuffer(recordCapacity(LARGEST_CHUNK));
-const output = sharedBuffer(LARGEST_CHUNK + 2 * GUARD);
+const scratch = sharedBuffer(recordCapacity(MAX_CHUNK_BYTES));
+const output = sharedBuffer(MAX_CHUNK_BYTES + 2 * GUARD);
 
 export interface Decoded {
   readonly bytes: Buffer;
@@ -62,7 +62,7 @@ export async function decodeInline(stream: Buffer): Promise<Decoded> {
     return stream.subarray(at - length, at);
   };
   const { maxChunk, window, storeBytes, totalLength } = readStreamHeader(take(STREAM_HEADER_BYTES));
-  if (maxChunk > LARGEST_CHUNK || storeBytes > LARGEST_STORE) {
+  if (maxChunk > MAX_CHUNK_BYTES || storeBytes > MAX_STORE_BYTES) {
     throw new RamferryError('ERR_MEMORY_LIMIT', 'not with me');
   }
   const store = openStore(storeBytes);

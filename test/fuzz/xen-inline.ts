@@ -16,11 +16,11 @@ import { codec, expander, sharedBuffer } from '../chunk/support.js';
 import { PiecewiseSource } from '../transfer/support/streams-support.js';
 
 /** Streams that announce larger chunks are refused, as by a receiver with little memory. */
-const LARGEST_CHUNK = 1024 * 1024;
-const LARGEST_STORE = 1024 * 1024;
+const MAX_CHUNK_BYTES = 1024 * 1024;
+const MAX_STORE_BYTES = 1024 * 1024;
 
-const scratch = sharedBuffer(recordCapacity(LARGEST_CHUNK));
-const output = sharedBuffer(LARGEST_CHUNK);
+const scratch = sharedBuffer(recordCapacity(MAX_CHUNK_BYTES));
+const output = sharedBuffer(MAX_CHUNK_BYTES);
 
 export interface XenDecoded {
   readonly bytes: Buffer;
@@ -41,7 +41,7 @@ class Inline implements Arrivals {
   }
 
   open({ maxChunk, storeBytes }: StreamNeeds): SlotSizes {
-    if (maxChunk > LARGEST_CHUNK || storeBytes > LARGEST_STORE) {
+    if (maxChunk > MAX_CHUNK_BYTES || storeBytes > MAX_STORE_BYTES) {
       throw new RamferryError('ERR_MEMORY_LIMIT', 'not with me');
     }
     this.#maxChunk = maxChunk;

@@ -15,15 +15,15 @@ function pair(change?: (bytes: Buffer) => Buffer): {
   source: Channel;
   destination: Channel;
   back: Pipe;
-  there: Pipe;
+  forward: Pipe;
 } {
-  const there = new Pipe(change);
+  const forward = new Pipe(change);
   const back = new Pipe();
   return {
-    source: { source: back, sink: there, duplex: true },
-    destination: { source: there, sink: back, duplex: true },
+    source: { source: back, sink: forward, duplex: true },
+    destination: { source: forward, sink: back, duplex: true },
     back,
-    there,
+    forward,
   };
 }
 
@@ -154,10 +154,10 @@ describe('the return path of a simulated guest', () => {
   });
 
   it('throws nothing but RamferryError at the destination when the source dies', async () => {
-    const { destination, there } = pair();
+    const { destination, forward } = pair();
     const receiving = receiveGuest(destination, { limitBytes: LIMIT });
-    await there.write(Buffer.from('QEVM'));
-    await there.finish();
+    await forward.write(Buffer.from('QEVM'));
+    await forward.finish();
     await assert.rejects(
       receiving,
       (error) => error instanceof RamferryError && error.code === 'ERR_STREAM_TRUNCATED',

@@ -35,7 +35,7 @@ describe('send and receive under a guest that dirties memory', () => {
             load: { pattern: 'lines', workingSetPages: 500, seed: 1, rate: { pagesPerSecond: 5000 } },
           }),
         );
-        const [sent, received, there, here] = await Promise.all([
+        const [sent, received, sendSummary, receiveSummary] = await Promise.all([
           leaving,
           arriving,
           send({ input: `unix-listen:${first!}`, output: `unix:${second!}`, compressThreads: 1 }),
@@ -46,8 +46,8 @@ describe('send and receive under a guest that dirties memory', () => {
         assert.equal(received.verified, !duplex);
         assert.equal(received.hash, sent.hash);
         assertSameRam(received.ram, guest.ram);
-        assert.equal(there.status, 'completed');
-        assert.equal(here.status, 'completed');
+        assert.equal(sendSummary.status, 'completed');
+        assert.equal(receiveSummary.status, 'completed');
       } finally {
         await rm(folder, { recursive: true });
       }
@@ -65,15 +65,15 @@ describe('rounds in the statistics of send', () => {
         const leaving = openOutput(parseAddress(`unix:${first!}`)).then((channel) =>
           sendGuest({ ...channel, duplex: false }, guest, HEAVY),
         );
-        const [sent, there] = await Promise.all([
+        const [sent, sendSummary] = await Promise.all([
           leaving,
           send({ input: `unix-listen:${first!}`, output: file!, compressThreads: 1 }),
         ]);
         assert.equal(sent.rounds.length, 4);
-        assert.equal(there.ram.dirtySyncCount, 4);
+        assert.equal(sendSummary.ram.dirtySyncCount, 4);
         // Every round dirties the whole working set again.
-        assert.equal(there.convergence?.dirtySyncCount, 4);
-        assert.ok(there.ram.dirtyPagesRate! > 0);
+        assert.equal(sendSummary.convergence?.dirtySyncCount, 4);
+        assert.ok(sendSummary.ram.dirtyPagesRate! > 0);
       } finally {
         await rm(folder, { recursive: true });
       }

@@ -97,10 +97,10 @@ describe('a QEMU guest with shared memory migrates live', { skip: missingForLive
 
     const third = await start('third', 'defer');
     const mark = second.qmp.events.length;
-    const [killed, disappointed] = await ferries(['second', second], ['third', third]);
+    const [killed, receiving] = await ferries(['second', second], ['third', third]);
     await second.qmp.event('STOP', mark);
     killed.kill();
-    const end = await disappointed.ended;
+    const end = await receiving.ended;
     const { running } = await third.qmp
       .execute<{ running: boolean }>('query-status')
       .catch(() => ({ running: false }));

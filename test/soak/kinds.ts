@@ -63,17 +63,17 @@ function act(
 }
 
 /** Time after which the soak stops a program whose peer will not connect, as an operator would. */
-const IN_VAIN_MS = 10_000;
+const NO_PEER_MS = 10_000;
 
 /** Stops a listener, which waits for its peer without a limit, after the other programs have ended without a byte. */
 async function endWaiting(
   waiting: readonly Program[],
   others: readonly Program[],
-  inVain: () => boolean,
+  noBytesPassed: () => boolean,
 ): Promise<void> {
   await Promise.all(others.map(({ ended }) => ended));
-  await sleep(IN_VAIN_MS, undefined, { ref: false });
-  if (!inVain()) return;
+  await sleep(NO_PEER_MS, undefined, { ref: false });
+  if (!noBytesPassed()) return;
   for (const program of waiting) if (!program.over) program.kill('SIGTERM');
 }
 

@@ -69,7 +69,7 @@ export function violations({ sender, receiver, destination, duplex, guests }: Tr
   if (output === 'other') found.add('half file');
   const writer = receiver ?? sender;
   if (leftovers.length > 0 && !(writer.killed && writer.status === null)) found.add('leftover');
-  const ours = outcomeOf(sender);
+  const senderOutcome = outcomeOf(sender);
   if (guests !== undefined) {
     const [source, restored] = [outcomeOf(guests.source), outcomeOf(guests.destination)];
     const { killed, status } = guests.destination;
@@ -77,16 +77,17 @@ export function violations({ sender, receiver, destination, duplex, guests }: Tr
     if (killed || status === 130 || status === 143) return [...found];
     // The source guest is destroyed after its own `completed`; the destination waits for that.
     if (source === 'completed' && restored !== 'completed') found.add('false success');
-    if (ours === 'completed' && restored === 'failed') found.add('false success');
+    if (senderOutcome === 'completed' && restored === 'failed') found.add('false success');
     return [...found];
   }
-  const theirs = receiver === undefined ? undefined : outcomeOf(receiver);
-  if (theirs === 'completed' && output !== 'whole') found.add('false success');
-  if (ours === 'incomplete') found.add('false incomplete');
+  const receiverOutcome = receiver === undefined ? undefined : outcomeOf(receiver);
+  if (receiverOutcome === 'completed' && output !== 'whole') found.add('false success');
+  if (senderOutcome === 'incomplete') found.add('false incomplete');
   if (duplex || receiver === undefined) {
-    // The source guest is destroyed after `completed`, and goes on after `failed` or `incomplete`.
-    if (ours === 'completed' && output !== 'whole') found.add('false success');
-    if ((ours === 'failed' || ours === 'incomplete') && output === 'whole') found.add('doubled');
+    // The source guest is destroyed after `completed`, and continues after `failed` or `incomplete`.
+    if (senderOutcome === 'completed' && output !== 'whole') found.add('false success');
+    if ((senderOutcome === 'failed' || senderOutcome === 'incomplete') && output === 'whole')
+      found.add('doubled');
   }
   return [...found];
 }

@@ -99,9 +99,9 @@ describe('an xl save file of a live migration', { skip: xen.skip }, () => {
   it('has its records in the order of those of the simulated guest', async () => {
     const real = await checkLibxc(new MemorySource(await xen.load()));
     const { stream } = await record(await smallGuest('xl-pv'), HEAVY);
-    const ours = await checkLibxc(new MemorySource(stream));
-    assert.deepEqual(ours.sequence, real.sequence);
-    assert.deepEqual([ours.version, ours.domainType], [real.version, real.domainType]);
+    const found = await checkLibxc(new MemorySource(stream));
+    assert.deepEqual(found.sequence, real.sequence);
+    assert.deepEqual([found.version, found.domainType], [real.version, real.domainType]);
   });
 
   it('is read by the simulated destination', async () => {

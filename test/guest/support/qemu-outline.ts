@@ -71,10 +71,10 @@ export function compareOutlines(one: QemuOutline, other: QemuOutline): string[] 
     ['devices', outline.devices.map(({ state, ...device }) => ({ ...device, bytes: state.length }))],
     ['described devices', describedDevices(outline.description)],
   ];
-  const theirs = shape(other);
+  const otherShape = shape(other);
   return shape(one).flatMap(([what, value], i) => {
-    const [mine, their] = [JSON.stringify(value), JSON.stringify(theirs[i]![1])];
-    return mine === their ? [] : [`${what}: ${mine} is not ${their}`];
+    const [found, expected] = [JSON.stringify(value), JSON.stringify(otherShape[i]![1])];
+    return found === expected ? [] : [`${what}: ${found} is not ${expected}`];
   });
 }
 
