@@ -4,7 +4,7 @@
 
 /** A limit is counted in so many steps. The event loop runs between them, and a pause is detected at the end of its step. */
 const STEPS = 8;
-/** A step that ends this much late was interrupted by a pause. */
+/** A pause interrupted a step that ends this much later than due. */
 const PAUSE_MS = 1000;
 
 export interface AwakeTimerOptions {

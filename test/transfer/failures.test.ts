@@ -33,7 +33,7 @@ const place = workplace();
 const busy = image(3 * MIB);
 const busyFile = place.file('busy.ram', busy);
 
-/** What the sender says to a peer, and what becomes of it. */
+/** Sends to a scripted peer. @returns the sender's error and the peer */
 async function sendTo(
   talk: (peer: Peer) => Promise<void>,
   options: Partial<Parameters<typeof send>[0]> = {},
@@ -94,7 +94,7 @@ describe('handshake', () => {
         await talking.hangsUp();
       });
       const warnings: string[] = [];
-      // From a pipe: grammars hold bytes back, and chunks must have room for them.
+      // Input from a pipe: a grammar holds bytes back, and a chunk must have room for them.
       const input = `exec:cat ${busyFile}`;
       const sending = {
         input,
@@ -232,7 +232,7 @@ describe('send, failing receiver', () => {
     await Promise.all([
       assert.rejects(result, isTyped('ERR_LINK_COMMAND')),
       assert.rejects(sending, (thrown) => {
-        // The command had everything before it failed: what it did with it is not known here.
+        // The command had all bytes before it failed, so what it did with them is unknown.
         isTyped('ERR_OUTCOME_UNKNOWN')(thrown);
         assert.match((thrown as Error).message, /ERR_PEER_FAILED.*ERR_LINK_COMMAND/);
         return true;
@@ -266,7 +266,7 @@ describe('send, failing receiver', () => {
   );
 });
 
-/** Receives from a peer that sends these bytes and closes. */
+/** Receives from a peer that sends these bytes and closes. @returns the receiver's error and the peer */
 async function receiveFrom(
   bytes: Uint8Array,
   options: Partial<Parameters<typeof receive>[0]> = {},
@@ -374,7 +374,7 @@ describe('send, input file changes', () => {
   it('rejects with ERR_INPUT_CHANGED and leaves no stream, file shrinks', LIMIT, async () => {
     const input = place.file('shrinking', Buffer.concat(Array<Uint8Array>(64).fill(noise(MIB))));
     const begun = place.path('begun');
-    // The link takes nothing yet: what is under way is bounded by the slots, the rest is read later.
+    // The link takes no byte yet. The slots bound the bytes in the pipeline; the remaining bytes are read later.
     const sending = send({
       input,
       output: `exec:touch ${begun}; sleep 0.4; cat > /dev/null`,
@@ -439,7 +439,7 @@ function writeInto(path: string, position: number): void {
   closeSync(fd);
 }
 
-/** Sends over a slow link, and changes the input when the transfer is under way. @returns both outcomes */
+/** Sends over a slow link, and changes the input during the transfer. @returns both outcomes */
 async function carryChanging(
   input: string,
   output: string,
@@ -473,7 +473,7 @@ async function carryChanging(
 describe('abort', () => {
   const cases: [name: string, reason: unknown, code: ErrorCode][] = [
     ['without a reason', undefined, 'ERR_INTERRUPTED'],
-    ['with an error of ours', new RamferryError('ERR_TERMINATED', 'SIGTERM'), 'ERR_TERMINATED'],
+    ['with a RamferryError', new RamferryError('ERR_TERMINATED', 'SIGTERM'), 'ERR_TERMINATED'],
     ['with any other reason', 'just so', 'ERR_INTERRUPTED'],
   ];
   for (const [name, reason, code] of cases) {

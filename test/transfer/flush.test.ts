@@ -1,4 +1,4 @@
-// A stalled writer: its bytes arrive while it waits, although no chunk is full and the input has not ended.
+// A stalled writer: its bytes arrive during the stall, although no chunk is full and the input has not ended.
 
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
@@ -20,7 +20,7 @@ import {
 
 const FLUSH_AFTER = 5;
 
-/** Sends `bytes` and waits at each of these places until the reader has everything before it. */
+/** Sends `bytes`, and stops at each of these positions until the reader has all bytes before it. */
 async function stalls(
   bytes: Buffer,
   kind: StreamKind,
@@ -34,7 +34,7 @@ async function stalls(
     link.finish(),
   );
   const received = (async () => {
-    // As `receive` does: the first bytes tell what comes.
+    // Recognises the format by the first bytes, as `receive` does.
     const head = Buffer.alloc(12);
     for (let got = 0; got < head.length;) {
       const n = await link.read(head.subarray(got));

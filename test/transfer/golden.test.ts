@@ -23,7 +23,7 @@ function fromHex(hex: string): Buffer {
   return Buffer.from(hex.replace(/#.*$/gm, '').replace(/\s+/g, ''), 'hex');
 }
 
-/** Which error a broken rule leads to, by the name of the stream; the first that fits. */
+/** The expected error by the name of the stream; the first pattern that matches counts. */
 const REASONS: readonly (readonly [RegExp, ErrorCode])[] = [
   [/^nothing$|^cut-/, 'ERR_STREAM_TRUNCATED'],
   [/^magic$/, 'ERR_STREAM_MAGIC'],
@@ -43,7 +43,7 @@ const REASONS: readonly (readonly [RegExp, ErrorCode])[] = [
 describe('golden streams', () => {
   const names = readdirSync(GOLDEN).filter((name) => name.endsWith('.hex'));
 
-  it('exist', () => {
+  it('include more than ten files', () => {
     assert.ok(names.length > 10);
   });
 

@@ -1,5 +1,5 @@
-// The native receiver against damaged and hostile streams: the right error with its place, never wrong bytes, never more
-// memory than was allowed.
+// The native receiver with damaged and hostile streams: it reports the right error with its offset, and never delivers wrong bytes or
+// exceeds the memory limit.
 
 import assert from 'node:assert/strict';
 import { Buffer } from 'node:buffer';
@@ -327,14 +327,14 @@ describe('native stream', () => {
   });
 });
 
-/** A permutation in which no record stands more than window - 1 places before its turn. */
+/** A permutation in which no record comes more than window - 1 positions early. */
 function shuffled(records: readonly Buffer[], window: number, seed: number): Buffer[] {
   const waiting = [...records];
   const mixed: Buffer[] = [];
   let state = seed;
   while (waiting.length > 0) {
     state = (state * 1_103_515_245 + 12_345) % 2 ** 31;
-    // The first that waits is the one that is expected: others may stand at most window - 1 places before it.
+    // The first waiting record is the expected one. Others may come at most window - 1 positions before it.
     const expected = records.indexOf(waiting[0]!);
     const reach = waiting.filter((record) => records.indexOf(record) < expected + window).length;
     mixed.push(...waiting.splice((state >> 8) % reach, 1));

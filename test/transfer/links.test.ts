@@ -50,7 +50,7 @@ describe('send and receive, image', () => {
 
   it('send distant duplicates once, with a long window', LIMIT, async () => {
     const memoryLimit = '1GiB';
-    // A busy guest, 18 MiB of something else, and the same guest once more, not at a multiple of a page.
+    // A busy guest, 18 MiB of noise, and the same guest again at an offset that is not a multiple of a page.
     const other = Buffer.from(noise(18 * MIB + 2048));
     const far = Buffer.concat([busy, other, busy, Buffer.alloc(2048, 7)]);
     const file = place.file('far.ram', far);
@@ -190,7 +190,7 @@ describe('stream', () => {
 
   it('has the same bytes from a file and from a pipe, except for the length', LIMIT, async () => {
     const fromFile = await streamOf({});
-    // A stall would flush: the one thing that may change the chunks.
+    // No flush: only a flush after a stall may change the chunks.
     const fromPipe = await streamOf({ input: `exec:cat ${busyFile}`, flushAfter: 60_000 });
     assert.equal(fromPipe.readBigUInt64LE(40), 2n ** 64n - 1n);
     assert.equal(fromFile.readBigUInt64LE(40), BigInt(busy.length));

@@ -1,5 +1,5 @@
-// The outcome of a sender by what its receiver reports: completed, failed or unknown. Fake receivers at the other end of a unix socket;
-// the hypervisor is a stream that the test writes and leaves open.
+// The outcome of a sender by its receiver's report: completed, failed or unknown. A fake receiver is the peer on a unix socket. The
+// hypervisor is a stream that the test writes and leaves open.
 
 import assert from 'node:assert/strict';
 import { Buffer } from 'node:buffer';
@@ -30,7 +30,7 @@ const FULL = new RamferryError('ERR_OUTPUT_FULL', 'no space left').toData();
 
 type Input = Parameters<typeof send>[0]['input'];
 
-/** Sends to a receiver that says hello and then does this. */
+/** Sends to a receiver that sends its hello and then runs `talk`. */
 async function sendTo(
   talk: (peer: Peer) => Promise<void>,
   input: Input = busyFile,
@@ -54,7 +54,7 @@ function isError(outcome: unknown, code: ErrorCode, text = /./): void {
   assert.match((outcome as Error).message, text);
 }
 
-/** Decoded bytes of the chunk records that came whole. */
+/** Decoded bytes of the complete chunk records. */
 function decoded(stream: Buffer): number {
   let sum = 0;
   for (let at = STREAM_HEADER_BYTES; at + CHUNK_OVERHEAD <= stream.length;) {
@@ -66,7 +66,7 @@ function decoded(stream: Buffer): number {
   return sum;
 }
 
-/** A stream that has written these bytes and stays open. */
+/** A stream that gives these bytes and stays open. */
 function open(bytes: Uint8Array): PassThrough {
   const stream = new PassThrough();
   stream.write(bytes);
@@ -156,7 +156,7 @@ describe('send, receiver closes without a result', () => {
   }
 
   it('fails before the END of a Xen stream, and is unknown after it', LIMIT, async () => {
-    // Records travel untouched but for the pages: what came is recognised by the END record itself.
+    // All records except page data are sent untouched, so the END record shows that the whole stream has arrived.
     const some = async (peer: Peer): Promise<void> => peer.hears(64);
     isError(await sendTo(some, open(xen.subarray(0, xen.length - 8))), 'ERR_LINK_CLOSED');
     const all = async (peer: Peer): Promise<void> => {

@@ -1,5 +1,5 @@
-// Outcomes that depend on the programs at ramferry's two ends: a writer that breaks off, and a reader that closes before it has read
-// everything. A hypervisor is a socket here; test/interop/qemu-outcomes.test.ts has real ones.
+// Outcomes that depend on the programs at both ends: a writer that breaks off, and a reader that closes with bytes unread. The
+// hypervisor is a socket; test/interop/qemu-outcomes.test.ts uses real hypervisors.
 
 import assert from 'node:assert/strict';
 import { Buffer } from 'node:buffer';
@@ -31,7 +31,7 @@ interface Sent {
   readonly output: string;
 }
 
-/** What `send` makes of a connection that writes these bytes and closes. */
+/** Sends from a connection that writes these bytes and closes. @returns the outcome of `send` */
 async function sendFromSocket(bytes: Uint8Array, extras: SendExtras = {}): Promise<Sent> {
   const output = place.path('sent');
   const warnings: string[] = [];
@@ -98,7 +98,7 @@ describe('send, from a connection', () => {
 
   it('ends incomplete, format given and no byte read', LIMIT, async () => {
     const path = place.path('silent');
-    // A listener of ours waits for the next connection instead.
+    // The test listens, because a listening sender would wait for the next connection.
     const server = net.createServer((socket) => socket.end()).listen(path);
     await once(server, 'listening');
     try {
@@ -178,7 +178,7 @@ describe('receive, of an uncompressed QEMU stream', () => {
   });
 });
 
-/** `receive` into a connection to `hypervisor`, of a stream of that many bytes of RAM. */
+/** Receives a stream of so many bytes of RAM into a connection to `hypervisor`. */
 async function receiveInto(
   kind: 'unix' | 'tcp',
   bytes: number,
@@ -203,7 +203,7 @@ async function receiveInto(
   return { work, served };
 }
 
-/** Reads to the end, in its own time; resolves with how much it was. */
+/** Reads to the end. @returns the number of bytes */
 async function readToEnd(socket: Socket): Promise<number> {
   let count = 0;
   socket.on('data', (piece: Buffer) => (count += piece.length)).resume();
@@ -213,7 +213,7 @@ async function readToEnd(socket: Socket): Promise<number> {
 
 for (const kind of ['unix', 'tcp'] as const) {
   describe(`receive, into a ${kind} connection`, () => {
-    // Small: all of it fits what the kernel holds for a reader that does not read.
+    // The small size fits the kernel's buffers, so the writer can finish although the reader has read no byte.
     for (const size of [16_384, 8 * 1024 * 1024]) {
       it(`fails with an error of the output, closed with bytes unread: ${size} bytes`, LIMIT, async () => {
         const { work, served } = await receiveInto(kind, size, async (socket) => {
@@ -236,7 +236,7 @@ for (const kind of ['unix', 'tcp'] as const) {
         assert.equal(count, size);
       });
 
-      it(`succeeds, its reader ends its own direction at once: ${size} bytes`, LIMIT, async () => {
+      it(`succeeds, reader ends its own direction at once: ${size} bytes`, LIMIT, async () => {
         const { work, served } = await receiveInto(kind, size, async (socket) => {
           socket.end();
           await sleep(200);
@@ -262,7 +262,7 @@ describe('receive, into a unix connection', () => {
   });
 
   it('relays the end of the return path to the hypervisor at the source', LIMIT, async () => {
-    // QEMU's source with return-path ends its stream only after an answer; a destination that died gives none.
+    // With return-path, QEMU's source ends its stream only after an answer, and a destination that died sends none.
     const server = net.createServer({ allowHalfOpen: true }).listen(place.path('in'));
     await once(server, 'listening');
     const arrived = once(server, 'connection') as Promise<[Socket]>;

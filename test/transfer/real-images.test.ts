@@ -9,12 +9,12 @@ import { recordingPath } from '../../lab/places.js';
 import { MIB } from '../../src/units.js';
 import { carry, workplace } from './support/carry.js';
 
-/** What this test uses of zstd-napi. An optional package: where it is not installed, its own types are missing, too. */
+/** The part of zstd-napi that this test uses. The package is optional; without it, its types are missing, too. */
 interface ZstdNapi {
   readonly DecompressStream: new (options: { windowLogMax: number }) => Duplex;
 }
 
-// The only binding that reads frames with windows as long as these files have.
+// The only binding that reads frames with such long windows.
 const ZSTD_NAPI: string = 'zstd-napi';
 const zstd = await import(ZSTD_NAPI).then(
   (module) => module as ZstdNapi,

@@ -22,7 +22,7 @@ afterEach(async () => {
   await Promise.all(open.splice(0).map((pool) => pool.close()));
 });
 
-/** Has one chunk encoded by a real worker; resolves with its record. */
+/** Encodes one chunk in a real worker. @returns its record */
 async function encode(
   entry: string,
   codec: CodecName,
@@ -85,7 +85,7 @@ describe('self-check', () => {
     await assert.rejects(encode(CORRUPTING, 'zstd', true, TASK.frame), isTyped('ERR_SELF_CHECK'));
   });
 
-  it('is what finds it: without self-check the receiver does', async () => {
+  it('finds it only when it is on; otherwise the receiver finds it', async () => {
     const record = await encode(CORRUPTING, 'zlib', false);
     await assert.rejects(decodeRecord(record, CHUNK), isTyped('ERR_STREAM_CODEC', 'ERR_STREAM_CHECKSUM'));
   });

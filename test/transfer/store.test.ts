@@ -35,7 +35,7 @@ describe('page store', () => {
     it(`carries repeated pages with the same bytes at 1, 2 and 8 threads (${format})`, async () => {
       const stream = await hammered(format);
       const without = await pack(stream, { chunkSize: 64 * KIB });
-      // Less than the guest has, so that pages give way; and chunks so small that rounds meet under way.
+      // The store is smaller than the guest, so pages are evicted. Chunks are so small that several rounds are in flight together.
       const options = { chunkSize: 64 * KIB, storeBytes: 512 * KIB };
       const { packed, summary } = await summaryOf(stream, { ...options, threads: 1 });
       assert.ok(packed.length < without.length * 0.97, `${packed.length} of ${without.length}`);

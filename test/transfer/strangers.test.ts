@@ -19,7 +19,7 @@ const place = workplace();
 const busy = image(2 * 2 ** 20);
 const busyFile = place.file('busy', busy);
 
-/** A TLS ClientHello's first bytes. */
+/** The first bytes of a TLS ClientHello. */
 const CLIENT_HELLO = Buffer.from('16030100c8010000c40303', 'hex');
 
 const STRANGERS: readonly (readonly [string, (socket: net.Socket) => unknown, RegExp])[] = [
@@ -39,7 +39,7 @@ async function connect(port: number): Promise<net.Socket> {
   return socket;
 }
 
-/** The strangers above, each closed by the listener. */
+/** Connects all strangers in turn, and waits until the listener has closed each. @returns their ports */
 async function strangersAt(port: number): Promise<number[]> {
   const ports: number[] = [];
   for (const [, act] of STRANGERS) {
@@ -57,7 +57,7 @@ async function strangersAt(port: number): Promise<number[]> {
 const portOf = (address: string): number => Number(address.split(':').pop());
 
 describe('receive, listening among strangers', LIMIT, () => {
-  it('survives and reports each stranger, and receives the guest', async () => {
+  it('reports each stranger, and receives the guest', async () => {
     const output = place.path('restored');
     const command = new Command(['receive', 'tcp-listen:127.0.0.1:0', output]);
     const [, address] = await command.says(/listening on (\S+)/);
@@ -70,7 +70,7 @@ describe('receive, listening among strangers', LIMIT, () => {
     assert.ok(readFileSync(output).equals(busy));
     for (const [i, [what, , reason]] of STRANGERS.entries()) {
       const line = stderr.split('\n').find((text) => text.includes(`127.0.0.1:${ports[i]!}: `));
-      // The kernel may forget a connection, or its address, that is reset before it is accepted.
+      // When a connection is reset before it is accepted, the kernel may drop it or its address.
       if (what === 'a reset' && line === undefined) continue;
       assert.match(line ?? '', reason, what);
     }
@@ -105,7 +105,7 @@ describe('receive, listening among strangers', LIMIT, () => {
 });
 
 describe('send, listening among strangers', LIMIT, () => {
-  it('survives strangers, and sends to the peer that sends hello', async () => {
+  it('drops strangers, and sends to the peer that sends hello', async () => {
     const output = place.path('fetched');
     const warnings: string[] = [];
     const { ready, result } = listening((onListening) => {
@@ -119,7 +119,7 @@ describe('send, listening among strangers', LIMIT, () => {
     assert.equal(warnings.length, STRANGERS.length, warnings.join('\n'));
   });
 
-  it('survives connections without a byte, waiting for a hypervisor', async () => {
+  it('drops connections without a byte, waiting for a hypervisor', async () => {
     const output = place.path('stored');
     const { ready, result } = listening((onListening) =>
       send({ input: 'tcp-listen:0', output, compressThreads: 1, onListening }),
@@ -127,7 +127,7 @@ describe('send, listening among strangers', LIMIT, () => {
     const port = portOf(await ready);
     (await connect(port)).end();
     const slow = await connect(port);
-    // Long enough to be thought to wait for bytes from here.
+    // Long enough that the listener takes the connection for one that waits for bytes.
     await new Promise((resolve) => setTimeout(resolve, 800));
     slow.end();
     (await connect(port)).end(busy);

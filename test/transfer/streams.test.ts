@@ -28,7 +28,7 @@ async function comesBack(sample: Sample, options: PackOptions): Promise<void> {
 
 for (const method of METHODS) {
   describe(`method ${method}: restores every byte`, () => {
-    // Every sample once; over all of them every size of piece meets every number of threads.
+    // Each sample runs once. Over all samples every size of piece occurs with every number of threads.
     const pieces = [7, 64 * KIB, Infinity];
     const threads = [1, 2, 8, 2];
     const codecs = ['zstd', 'lz4', 'zlib', 'zstd'] as const;
@@ -67,8 +67,8 @@ for (const method of METHODS) {
     ];
     for (const { name, kind, bytes } of samples) {
       it(`restores all bytes that were read, ${name}`, async () => {
-        // Where the format holds what follows for something else than it is: inside and right before headers, and at
-        // multiples of 8 before the end of a record.
+        // Cuts where the parser may take the totals for another record: inside and right before headers, and at multiples
+        // of 8 before the end of a record.
         const step = Math.ceil(bytes.length / (method === 'xenguest' ? 7 : 1));
         const last = method === 'xenguest' ? bytes.length - 7 : bytes.length;
         for (let end = bytes.length - 1; end > 32; end -= end > last ? 1 : step) {

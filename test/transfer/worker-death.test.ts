@@ -23,7 +23,7 @@ describe('worker death within a transfer', () => {
   it('rejects send with ERR_WORKER_DIED', LIMIT, async () => {
     const source = new MemorySource(bytes);
     const sink = new MemorySink(async (length) => {
-      // The first record has come: the thread is at work and not in the middle of loading.
+      // After the first record the thread is working, and no longer loading its modules.
       if (length > 64) await sender.threads[0]?.terminate();
     });
     const sender: Sender = memorySender(source, sink, { threads: 2 });

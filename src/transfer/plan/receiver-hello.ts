@@ -1,4 +1,4 @@
-// Makes the receiver's hello: what it can read and hold, from its options. The hello holds for every stream that may arrive.
+// Makes the receiver's hello: what it can read and hold, from its options. It is valid for every stream that may arrive.
 
 import { usableCodecs } from '../../codec/features.js';
 import { NATIVE_VERSION } from '../../container/native.js';

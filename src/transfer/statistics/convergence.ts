@@ -36,7 +36,7 @@ const MAX_SHRINK_RATIO = 0.95;
 const OWN_RATE_MS = 500;
 /** From a shorter time no rate is computed. */
 const SHORTEST_MS = 1;
-/** Two rounds are compared when the current one has passed this share of the round before, and this many of its pages. */
+/** Two rounds are compared once the current one has passed this share of the round before, but at least COMPARABLE_PAGES of it. */
 const COMPARABLE_SHARE = 0.1;
 const COMPARABLE_PAGES = 1024;
 

@@ -1,5 +1,5 @@
-// `inspect` over every way in which chunks lie in a stream: what it counts is what was sent, with and without decoding,
-// and what is wrong with a stream it says as `receive` does.
+// `inspect` for every container: its counts match the sent stream, with and without decoding, and it reports a bad stream with the same
+// error as `receive`.
 
 import assert from 'node:assert/strict';
 import { Buffer } from 'node:buffer';
@@ -22,7 +22,7 @@ import { image } from '../support/carry.js';
 import { smallXenStream, smallXlStream } from '../support/streams-corpus.js';
 import { failsWith, failureOf, pack, type PackOptions, unpack } from '../support/streams-support.js';
 
-/** In pieces: a stream through a pipe, and not a buffer that is there at once. */
+/** Inspects a stream that arrives in pieces, as from a pipe. */
 function look(stream: Uint8Array, options: InspectOptions = {}, piece = 1000): Promise<InspectReport> {
   const pieces = Array.from({ length: Math.ceil(stream.length / piece) }, (_, n) =>
     Buffer.from(stream.subarray(n * piece, (n + 1) * piece)),
@@ -39,15 +39,15 @@ describe('inspect', () => {
     { input: Buffer; options: PackOptions; container: InspectReport['container'] }
   > = {
     'a native stream': { input: guest, options: raw, container: 'native' },
-    'a libxc stream with our records': { input: smallXenStream(), options: {}, container: 'xen' },
+    'a libxc stream with compressed records': { input: smallXenStream(), options: {}, container: 'xen' },
     'the same in an xl wrapping': { input: smallXlStream(), options: {}, container: 'xen' },
-    'zstd frames of ours': { input: guest, options: { ...raw, method: 'stream' }, container: 'frames' },
-    'lz4 frames of ours': {
+    'zstd frames of ramferry': { input: guest, options: { ...raw, method: 'stream' }, container: 'frames' },
+    'lz4 frames of ramferry': {
       input: guest,
       options: { ...raw, method: 'stream', codec: 'lz4' },
       container: 'frames',
     },
-    'gzip members of ours': {
+    'gzip members of ramferry': {
       input: guest,
       options: { ...raw, method: 'stream', codec: 'zlib' },
       container: 'frames',
@@ -77,14 +77,14 @@ describe('inspect', () => {
     });
   }
 
-  it('counts what chunks of a Xen stream add up to, and the records around them', async () => {
+  it('counts the chunks of a Xen stream, and the records around them', async () => {
     const input = new XenStream().pvGuest().bytes();
     const report = (await look(await pack(input))) as XenReport;
     assert.ok(report.compressed && !report.cut && report.wrapping === 'libxc');
     assert.equal(report.records['COMPRESSED_PAGE_DATA']!.records, report.chunks);
     assert.equal(report.records['COMPRESSED_TOTALS']!.records, 1);
     assert.equal(report.records['END']!.records, 1);
-    assert.ok(!('PAGE_DATA' in report.records), 'page data travels in records of ours');
+    assert.ok(!('PAGE_DATA' in report.records), 'page data is in compressed records');
     const decoded = Object.values(report.codecs).reduce((sum, { decoded }) => sum + decoded, 0);
     assert.equal(decoded + report.verbatimBytes, input.length);
     assert.ok(report.pages.literal + report.pages.zero > 0);
@@ -117,7 +117,7 @@ describe('inspect of damage', () => {
     it(`reports any flipped bit with the code of receive, decoding: ${name}`, async () => {
       const input = options.kind === 'libxc' ? smallXenStream() : image(16 * KIB);
       const stream = await pack(input, { ...options, chunkSize: 64 * KIB });
-      // A sample: every stream that is decoded starts threads.
+      // Only some bytes, because each decoded stream starts threads.
       const step = Math.max(1, Math.floor(stream.length / 24));
       for (let at = 20; at < stream.length; at += step) {
         const damaged = Buffer.from(stream);
@@ -178,7 +178,7 @@ describe('inspect of damage', () => {
 });
 
 describe('inspect of foreign frames', () => {
-  // A single-segment frame of a raw block of 5 bytes, as RFC 8878 has it, and an LZ4 frame of a stored block.
+  // A single-segment zstd frame with a raw block of 5 bytes (RFC 8878), and a skippable frame.
   const zstd = Buffer.from('28b52ffd200529000068656c6c6f', 'hex');
   const skippable = Buffer.from('502a4d1804000000' + '0e000000', 'hex');
 

@@ -1,4 +1,4 @@
-// Slots within the memory limit: whatever the settings, the geometry fits, or it is refused with the figures.
+// Slots within the memory limit: for any settings the geometry fits, or the error states the figures.
 
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
@@ -24,12 +24,12 @@ const needs: fc.Arbitrary<MemoryNeeds> = fc.record(
   { noNullPrototype: true },
 );
 
-describe('slots', () => {
+describe('slot geometry', () => {
   for (const [name, geometryOf] of [
     ['a sender', senderGeometry],
     ['a receiver', receiverGeometry],
   ] as const) {
-    it(`of ${name} stay within the limit, with one for each thread and the extra ones, or are refused`, () => {
+    it(`fits the limit with one slot per thread and the extra slots, or throws ERR_MEMORY_LIMIT, ${name}`, () => {
       fc.assert(
         fc.property(needs, (need) => {
           const record = recordCapacity(need.chunkSize);
@@ -49,7 +49,7 @@ describe('slots', () => {
       );
     });
 
-    it(`of ${name} do not become fewer with more memory, and not more than are useful`, () => {
+    it(`has no fewer slots with more memory, and no more than are useful, ${name}`, () => {
       fc.assert(
         fc.property(needs, fc.nat(1024 * MIB), (need, more) => {
           const of = (limit: number): number => {
@@ -66,7 +66,7 @@ describe('slots', () => {
     });
   }
 
-  it('the largest chunk that a receiver announces fits, and the next one does not', () => {
+  it('fits the largest chunk that a receiver announces, and not the next size', () => {
     fc.assert(
       fc.property(needs, ({ limit, threads, extraSlots, storeBytes }) => {
         const rest = { limit, threads, extraSlots, storeBytes };

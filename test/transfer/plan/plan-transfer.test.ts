@@ -1,4 +1,4 @@
-// What a sender plans, from options, hello and input, without opening anything.
+// The plan of a sender, from options, hello and input. Nothing is opened.
 
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
@@ -21,7 +21,7 @@ const XEN: InputFacts = { kind: 'libxc', isReadToItsEnd: true };
 const IMAGE: InputFacts = { kind: 'raw', length: 1024 * MIB, isReadToItsEnd: true };
 const SOCKET = { isLive: true, queueTells: true };
 const FILE = { isLive: false, queueTells: false };
-/** Of this version: it holds a page store, acknowledges often and reads marks. */
+/** A receiver of the current version: it holds a page store, acknowledges often and reads marks. */
 const RECEIVER: Hello = {
   ...HELLO,
   stores: Array<number>(11).fill(128 * MIB),
@@ -126,7 +126,7 @@ describe('planTransfer', () => {
     assert.throws(() => plan(QEMU, { memoryLimit: 64 * MIB }), { code: 'ERR_MEMORY_LIMIT' });
   });
 
-  it('leaves the generator of a stream its memory, and watches no rounds', () => {
+  it('reserves the memory of the generator and watches no rounds, generated stream', () => {
     const request = { output: SOCKET, hello: RECEIVER, reservedBytes: 32 * MIB };
     const { memory, rounds, pace, stream } = plan({ kind: 'memory' }, {}, request);
     assert.equal(memory.limit, 288 * MIB);
@@ -144,7 +144,7 @@ describe('planTransfer', () => {
     assert.throws(() => plan(IMAGE, { method: 'stream', codec: 'none' }), { code: 'ERR_OPTION_INVALID' });
   });
 
-  it('adapts by default on a live output only, and where neither codec nor level is given', () => {
+  it('adapts by default only on a live output, without a given codec or level', () => {
     const adapts = (options: Partial<SendOptions>, output: typeof SOCKET): boolean =>
       plan(QEMU, options, { output }).adaptivity !== undefined;
     assert.equal(adapts({}, SOCKET), true);
@@ -155,7 +155,7 @@ describe('planTransfer', () => {
     assert.equal(adapts({ adaptive: false }, SOCKET), false);
   });
 
-  it('begins adaptivity with a level that was given, and with the bandwidth limit as the link rate', () => {
+  it('starts adaptive mode with the given level, and with the bandwidth limit as the link rate', () => {
     const options = { adaptive: true, compressLevel: 3, maxBandwidth: 50e6, maxCpu: 1.5 };
     const { adaptivity, pace } = plan(QEMU, options, { output: SOCKET });
     assert.deepEqual(adaptivity?.first, { level: 3, linkRate: 50e6 });
@@ -164,7 +164,7 @@ describe('planTransfer', () => {
     assert.equal(pace.maxCpu, 1.5);
   });
 
-  it('narrows codec and chunks to what the receiver takes, with a warning', () => {
+  it('narrows codec and chunk size to those of the receiver, with a warning', () => {
     const hello = { ...RECEIVER, codecs: ['none', 'lz4'], maxChunk: 256 * KIB };
     const { coding, warnings } = plan(QEMU, { adaptive: false }, { output: SOCKET, hello });
     assert.equal(coding.codec, 'lz4');
@@ -173,14 +173,14 @@ describe('planTransfer', () => {
     assert.throws(() => plan(QEMU, { codec: 'zstd' }, { hello }), { code: 'ERR_LINK_NEGOTIATION' });
   });
 
-  it('narrows a store that was given to what the receiver holds, with a warning', () => {
+  it('narrows a given store size to that of the receiver, with a warning', () => {
     const hello = { ...RECEIVER, stores: Array<number>(11).fill(16 * MIB) };
     const { memory, warnings } = plan(QEMU, { xbzrleCacheSize: 32 * MIB }, { output: SOCKET, hello });
     assert.equal(memory.storeBytes, 16 * MIB);
     assert.deepEqual(warnings, ['the receiver holds a page store of 16.0 MiB: using that']);
   });
 
-  it('says of the workers what the options say', () => {
+  it('passes the options of the workers on', () => {
     const options = { selfCheck: true, compressWaitThread: false, nice: 5, window: 16 * MIB };
     const { work, coding } = plan(QEMU, { ...options, memoryLimit: 2048 * MIB });
     assert.deepEqual(work, {
@@ -189,7 +189,7 @@ describe('planTransfer', () => {
     assert.equal(coding.chunkSize, 16 * MIB);
   });
 
-  it('refuses an input that is compressed already', () => {
+  it('throws ERR_ALREADY_COMPRESSED, compressed input', () => {
     assert.throws(() => plan({ kind: 'zstd', length: 100 }), { code: 'ERR_ALREADY_COMPRESSED' });
   });
 });
@@ -203,17 +203,17 @@ describe('firstDeliveryWindow', () => {
   });
   const acknowledges = { ...HELLO, progressInterval: 10 };
 
-  it('is as large as all slots, receiver that acknowledges often', () => {
+  it('covers all slots, receiver acknowledges often', () => {
     assert.equal(firstDeliveryWindow(laidOut, acknowledges), laidOut.memory.slots.slots * CHUNK);
   });
 
-  it('is absent, receiver that is older, acknowledges seldom, or says nothing', () => {
+  it('is undefined, receiver without acknowledgements, with rare ones, or without a hello', () => {
     assert.equal(firstDeliveryWindow(laidOut, HELLO), undefined);
     assert.equal(firstDeliveryWindow(laidOut, { ...HELLO, progressInterval: 500 }), undefined);
     assert.equal(firstDeliveryWindow(laidOut, undefined), undefined);
   });
 
-  it('is absent, input in a file: no guest waits for it', () => {
+  it('is undefined, input in a file, for which no guest waits', () => {
     const file = { ...laidOut, stream: { ...laidOut.stream, length: 1 } };
     assert.equal(firstDeliveryWindow(file, acknowledges), undefined);
   });

@@ -1,4 +1,4 @@
-// What a receiver plans before its sender connects.
+// The plan of a receiver, made before its sender connects.
 
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
@@ -11,7 +11,7 @@ const resolved = (options: object) =>
   resolveReceiveOptions({ input: '-', output: '-', decompressThreads: 2, ...options });
 
 describe('planReceive', () => {
-  it('makes ready the page store that a sender chooses by default, and leaves the rest to the warm-up', () => {
+  it('prestarts the default page store, and leaves the other memory to the warm-up', () => {
     const { hello, prestart, threads, memoryLimit, passThrough, ioTimeout } = planReceive(resolved({}));
     assert.equal(threads, 2);
     assert.equal(memoryLimit, 320 * MIB);
@@ -26,7 +26,7 @@ describe('planReceive', () => {
     });
   });
 
-  it('makes no page store ready, narrow memory limit', () => {
+  it('prestarts no page store, narrow memory limit', () => {
     const { hello, prestart } = planReceive(resolved({ memoryLimit: 192 * MIB }));
     assert.equal(prestart.storeBytes, 0);
     assert.equal(prestart.memoryLimit, 192 * MIB);
@@ -39,12 +39,12 @@ describe('planReceive', () => {
 });
 
 describe('planRestore', () => {
-  it('keeps the limit of the output, where one was given', () => {
+  it('keeps maxSize, where it is given', () => {
     assert.equal(planRestore(resolved({ maxSize: 4096 })).maxSize, 4096);
     assert.ok(!('maxSize' in planRestore(resolved({}))));
   });
 
-  it('lets the source stall, without a time-out', () => {
+  it('sets no time limit for stalls by default', () => {
     assert.equal(planRestore({ decompressThreads: 1, memoryLimit: 128 * MIB }).ioTimeout, 0);
   });
 });

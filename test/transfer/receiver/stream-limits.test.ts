@@ -1,5 +1,5 @@
-// What a received stream may ask for: memory within the limit, output within --max-size or what was announced, and work in
-// proportion to what it holds. What does not fit is refused as the stream's fault (exit status 5), before it costs anything.
+// Limits for a received stream: memory within the memory limit, output within --max-size or the announced length, and decoding work in
+// proportion to its contents. The receiver refuses a stream beyond a limit with exit status 5, before it spends the resource.
 
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
@@ -63,7 +63,7 @@ function missing(program: string): string | false {
   return spawnSync(program, ['--version']).error === undefined ? false : `${program} is not installed`;
 }
 
-describe('frames of pzstd', () => {
+describe('receive, pzstd frames', () => {
   const plain = memoryLike(9_000_000);
 
   for (const [level, threads] of [
@@ -72,7 +72,7 @@ describe('frames of pzstd', () => {
     [19, 4],
   ] as const) {
     it(
-      `decode with ${threads} threads at level ${level}, by one thread where the workers have no room`,
+      `decodes, level ${level} and ${threads} threads, or one thread where the memory does not suffice for all`,
       { skip: missing('pzstd'), ...LIMIT },
       async () => {
         const stream = tool(`pzstd -q -${level} -p 2 -c`, plain);
@@ -81,15 +81,15 @@ describe('frames of pzstd', () => {
     );
   }
 
-  it('may follow each other with growing windows', { skip: missing('pzstd'), ...LIMIT }, async () => {
+  it('decodes, frames with growing windows in sequence', { skip: missing('pzstd'), ...LIMIT }, async () => {
     const parts = [1, 3, 19].map((level) => tool(`pzstd -q -${level} -p 2 -c`, plain));
     const restored = await unpack(Buffer.concat(parts));
     assert.ok(restored.equals(Buffer.concat([plain, plain, plain])));
   });
 });
 
-describe('the memory limit', () => {
-  it('holds for the window of a foreign zstd frame', LIMIT, async () => {
+describe('receive, memory limit', () => {
+  it('refuses a foreign zstd frame, window above the limit', LIMIT, async () => {
     // A frame that claims a window of 128 MiB and holds one byte.
     const frame = Buffer.from([0x28, 0xb5, 0x2f, 0xfd, 0x00, (27 - 10) << 3, 0x09, 0x00, 0x00, 0x61]);
     assert.equal((await unpack(frame)).toString(), 'a');
@@ -98,13 +98,13 @@ describe('the memory limit', () => {
     assert.equal((await unpack(frame, { memoryLimit: '212MiB' })).toString(), 'a');
   });
 
-  it('allows a larger window of a foreign zstd frame when it is raised', LIMIT, async () => {
+  it('accepts a larger window of a foreign zstd frame, limit raised', LIMIT, async () => {
     const frame = Buffer.from([0x28, 0xb5, 0x2f, 0xfd, 0x00, (28 - 10) << 3, 0x09, 0x00, 0x00, 0x61]);
     await refused(frame);
     assert.equal((await unpack(frame, { memoryLimit: '512MiB' })).toString(), 'a');
   });
 
-  it('refuses a stream that announces more, and names a limit that is enough', LIMIT, async () => {
+  it('refuses a stream that announces more, and names a sufficient limit', LIMIT, async () => {
     const bytes = memoryLike(100_000);
     const { head, ...rest } = takeApart(await pack(bytes));
     const greedy = putTogether({
@@ -116,20 +116,16 @@ describe('the memory limit', () => {
     assert.ok((await unpack(greedy, { memoryLimit: enough })).equals(bytes));
   });
 
-  it(
-    'refuses what `send --window` wrote under the default, and names the limit that reads it',
-    LIMIT,
-    async () => {
-      const bytes = memoryLike(200_000);
-      const stream = await pack(bytes, { window: '64MiB', memoryLimit: '1GiB' });
-      const { hint } = await refused(stream);
-      const enough = /--memory-limit (\S+) or more/.exec(hint!)![1]!;
-      assert.ok((await unpack(stream, { memoryLimit: enough })).equals(bytes));
-    },
-  );
+  it('refuses a stream of `send --window`, default limit, and names a sufficient limit', LIMIT, async () => {
+    const bytes = memoryLike(200_000);
+    const stream = await pack(bytes, { window: '64MiB', memoryLimit: '1GiB' });
+    const { hint } = await refused(stream);
+    const enough = /--memory-limit (\S+) or more/.exec(hint!)![1]!;
+    assert.ok((await unpack(stream, { memoryLimit: enough })).equals(bytes));
+  });
 });
 
-describe('the size of the output', () => {
+describe('receive, output size', () => {
   const bytes = memoryLike(300_000);
 
   for (const [name, options] of [
@@ -137,23 +133,23 @@ describe('the size of the output', () => {
     ['zstd frames', { method: 'stream' }],
     ['gzip frames', { method: 'stream', codec: 'zlib' }],
   ] as const) {
-    it(`is bounded by maxSize (${name})`, LIMIT, async () => {
+    it(`refuses output above maxSize, ${name}`, LIMIT, async () => {
       const stream = await pack(bytes, options);
       await refused(stream, { maxSize: bytes.length - 1 });
       assert.ok((await unpack(stream, { maxSize: bytes.length })).equals(bytes));
     });
   }
 
-  it('is bounded by maxSize where the stream passes through', LIMIT, async () => {
+  it('refuses output above maxSize, pass-through', LIMIT, async () => {
     await refused(bytes, { passThrough: true, maxSize: '64KiB' });
     assert.ok((await unpack(bytes, { passThrough: true, maxSize: '1MiB' })).equals(bytes));
   });
 
-  it('is bounded by maxSize, foreign frames with endless zeros', LIMIT, async () => {
+  it('refuses output above maxSize, foreign frame of zeros', LIMIT, async () => {
     await refused(zstdZeros(8192), { maxSize: '16MiB' });
   });
 
-  it('is bounded by what the header of the stream announces', LIMIT, async () => {
+  it('refuses output above the length that the stream header announces', LIMIT, async () => {
     const { head, ...rest } = takeApart(await pack(bytes));
     const announced = (length: number): Buffer =>
       putTogether({ ...rest, head: changedHead(head, (copy) => copy.writeBigUInt64LE(BigInt(length), 40)) });
@@ -163,21 +159,21 @@ describe('the size of the output', () => {
   });
 });
 
-describe('the work of decoding', () => {
+describe('receive, decoding work', () => {
   const word = (value: number): Buffer => {
     const four = Buffer.alloc(4);
     four.writeUInt32LE(value);
     return four;
   };
 
-  it('is refused, empty gzip members', LIMIT, async () => {
+  it('refuses many empty gzip members, and accepts few', LIMIT, async () => {
     const empty = gzipSync(Buffer.alloc(0));
     await refused(Buffer.concat(Array.from({ length: 5000 }, () => empty)));
     const few = [gzipSync('memory'), ...Array.from({ length: 500 }, () => empty)];
     assert.equal((await unpack(Buffer.concat(few))).toString(), 'memory');
   });
 
-  it('is refused, LZ4 blocks of one byte', LIMIT, async () => {
+  it('refuses many LZ4 blocks of one byte, and accepts few', LIMIT, async () => {
     const head = Buffer.from('04224d186040' + '82', 'hex');
     const blocks = Array.from({ length: 5000 }, () => Buffer.concat([word(0x80000001), Buffer.from('x')]));
     await refused(Buffer.concat([head, ...blocks, word(0)]));
@@ -185,7 +181,7 @@ describe('the work of decoding', () => {
     assert.equal((await unpack(some)).length, 500);
   });
 
-  it('is refused, empty skippable or zstd frames and blocks', LIMIT, async () => {
+  it('refuses many empty skippable frames, zstd frames and blocks', LIMIT, async () => {
     const skippable = Buffer.from('532a4d1800000000', 'hex');
     await refused(Buffer.concat(Array.from({ length: 5000 }, () => skippable)));
     const frame = Buffer.from('28b52ffd2000010000', 'hex');
@@ -199,7 +195,7 @@ describe('the work of decoding', () => {
     await refused(blocks);
   });
 
-  it('is accepted, a frame of zeros in many small blocks', LIMIT, async () => {
+  it('accepts a frame of zeros in many small blocks', LIMIT, async () => {
     const restored = await unpack(zstdZeros(8192, undefined));
     assert.equal(restored.length, 2 ** 30);
   });

@@ -1,5 +1,5 @@
-// Damage that hides the compressed form: a burst of zeros anywhere in a compressed libxc stream is never taken for success
-// with other bytes, because the form is announced twice and because no saver ends a stream without the domain's records.
+// Damage that hides the compressed form: a burst of zeros anywhere in a compressed libxc stream never leads to success with other bytes.
+// The compressed form is announced twice, and no saver ends a stream without the domain's records.
 
 import assert from 'node:assert/strict';
 import { Buffer } from 'node:buffer';
@@ -53,10 +53,10 @@ function zeroed(packed: Buffer, at: number, length: number): Buffer {
   return damaged.fill(0, at, Math.min(damaged.length, at + length));
 }
 
-/** Every parse of a damaged stream ends with a typed error; checksums are compared, nothing is decoded. */
+/** Asserts that the parse of a damaged stream ends with a typed error. Compares checksums and decodes nothing. */
 async function refused(damaged: Buffer, packed: Buffer, what: string): Promise<void> {
   const kind = detect(damaged);
-  if (kind !== detect(packed)) return; // no receiver for it is made
+  if (kind !== detect(packed)) return; // no receiver is made for another kind
   try {
     await inspectXen(new PiecewiseSource(damaged), Buffer.alloc(0), kind as XenKind);
   } catch (thrown) {
@@ -66,15 +66,15 @@ async function refused(damaged: Buffer, packed: Buffer, what: string): Promise<v
     );
     return;
   }
-  assert.ok(damaged.equals(packed), `${what} were taken for nothing`);
+  assert.ok(damaged.equals(packed), `${what} were not detected`);
 }
 
-describe('a burst of zeros in a compressed libxc stream', { timeout: 300_000 }, () => {
+describe('receiver, burst of zeros in a compressed libxc stream', { timeout: 300_000 }, () => {
   for (const [name, original] of [
     ['bare', pv()],
     ['in an xl file', wrapped()],
   ] as const) {
-    it(`is found wherever it is: ${name}`, async () => {
+    it(`detects it at any position: ${name}`, async () => {
       const packed = await pack(original, { codec: 'lz4' });
       const random = new Xorshift32(7);
       for (let at = 0; at < packed.length; at += at < 1100 || at > packed.length - 300 ? 1 : 97) {
@@ -86,7 +86,7 @@ describe('a burst of zeros in a compressed libxc stream', { timeout: 300_000 }, 
       }
     });
 
-    it(`ends in an error, or the same bytes, at the receiver: ${name}`, async () => {
+    it(`fails or delivers the same bytes: ${name}`, async () => {
       const packed = await pack(original, { codec: 'lz4' });
       for (const at of [16, 32, 40, 48, 72, 110, 1000, packed.length - 80, packed.length - 16]) {
         const damaged = zeroed(packed, at, 8);
@@ -103,7 +103,7 @@ describe('a burst of zeros in a compressed libxc stream', { timeout: 300_000 }, 
     });
   }
 
-  it('is found where it makes the record behind the headers an END, marks or none', async () => {
+  it('detects it in the record behind the headers, which becomes an END, with and without marks', async () => {
     for (const version of [1, 2] as const) {
       const packed = await pack(pv(), { codec: 'lz4', xenguestVersion: version });
       for (const length of [8, 16, 40]) {
@@ -115,8 +115,8 @@ describe('a burst of zeros in a compressed libxc stream', { timeout: 300_000 }, 
   });
 });
 
-describe('the marks of a compressed libxc stream', () => {
-  it('stand in the image header and behind the domain header, and are not delivered', async () => {
+describe('marks of a compressed libxc stream', () => {
+  it('are in the image header and behind the domain header, and are not delivered', async () => {
     const original = pv();
     const packed = await pack(original, { codec: 'lz4' });
     assert.equal(packed[16], 0x80);
@@ -143,7 +143,7 @@ describe('the marks of a compressed libxc stream', () => {
     await failsWith(unpack(Buffer.concat([marks, original.subarray(HEADERS)])), 'ERR_STREAM_TOTALS');
   });
 
-  it('announce what every chunk announces', async () => {
+  it('must announce the same limits as every chunk', async () => {
     const packed = await pack(pv(), { codec: 'lz4' });
     markRecord({ envelope: { maxChunk: 4096, storeBytes: 0 }, followsEnd: false }, false).copy(
       packed,
@@ -152,7 +152,7 @@ describe('the marks of a compressed libxc stream', () => {
     await failsWith(unpack(packed), 'ERR_STREAM_FORMAT');
   });
 
-  it('are left out in version 1, which comes back as well', async () => {
+  it('are absent in version 1, which is restored as well', async () => {
     for (const original of [pv(), wrapped()]) {
       const packed = await pack(original, { codec: 'lz4', xenguestVersion: 1 });
       assert.ok(!packed.includes(Buffer.from('4852ff7f', 'hex')));
@@ -169,8 +169,8 @@ describe('the marks of a compressed libxc stream', () => {
   });
 });
 
-describe('the version of method xenguest', () => {
-  const said = (xenguest?: number[]): Hello => ({
+describe('version of method xenguest', () => {
+  const helloWith = (xenguest?: number[]): Hello => ({
     software: 'ramferry',
     versions: [1],
     codecs: ['zstd'],
@@ -187,18 +187,18 @@ describe('the version of method xenguest', () => {
     return container.kind === 'xenguest' ? container.version : undefined;
   };
 
-  it('is 2, a receiver that reads it or a one-way link', () => {
-    assert.equal(versionFor(undefined, said([1, 2])), 2);
+  it('is 2, receiver reads version 2 or one-way link', () => {
+    assert.equal(versionFor(undefined, helloWith([1, 2])), 2);
     assert.equal(versionFor(undefined, undefined), 2);
   });
 
-  it('is not used for a receiver that reads no marks: the container is native', () => {
-    assert.equal(versionFor(undefined, said()), undefined);
-    assert.equal(versionFor(2, said([1])), undefined);
+  it('is undefined and the container is native, receiver reads no marks', () => {
+    assert.equal(versionFor(undefined, helloWith()), undefined);
+    assert.equal(versionFor(2, helloWith([1])), undefined);
   });
 
-  it('is 1, the option set', () => {
-    assert.equal(versionFor(1, said([1, 2])), 1);
+  it('is 1, option set', () => {
+    assert.equal(versionFor(1, helloWith([1, 2])), 1);
     assert.equal(versionFor(1, undefined), 1);
   });
 
@@ -212,7 +212,7 @@ describe('the version of method xenguest', () => {
   });
 });
 
-describe('an END without what every saver writes', () => {
+describe('END without the records that every saver writes', () => {
   const lacking: Record<string, XenStream> = {
     'PAGE_DATA, X86_PV_INFO, X86_PV_P2M_FRAMES, X86_PV_VCPU_BASIC, SHARED_INFO': new XenStream()
       .image()
@@ -230,13 +230,13 @@ describe('an END without what every saver writes', () => {
   for (const [names, stream] of Object.entries(lacking)) {
     const bytes = stream.bareEnd().bytes();
 
-    it(`is refused by a receiver: ${names}`, async () => {
+    it(`is refused by the receiver, missing ${names}`, async () => {
       const error = await failsWith(unpack(bytes, { piece: 1 }), 'ERR_STREAM_FORMAT');
       assert.ok(error.message.includes(names), error.message);
     });
 
     for (const method of ['xenguest', 'stream'] as const) {
-      it(`is refused by a sender, which sends no END, method ${method}: ${names}`, async () => {
+      it(`is refused by the sender, which sends no END, method ${method}, missing ${names}`, async () => {
         const sink = new CollectingSink();
         const sending = packInto(sink, new PiecewiseSource(bytes), 'libxc', { method, codec: 'lz4' });
         await failsWith(sending, 'ERR_STREAM_FORMAT');
@@ -245,7 +245,7 @@ describe('an END without what every saver writes', () => {
     }
   }
 
-  it('is refused at a CHECKPOINT too, and in a wrapping', async () => {
+  it('is refused, at a CHECKPOINT and in a wrapping', async () => {
     const remus = new XenStream().image({ type: 2 }).pageData(range(0, 1)).bareCheckpoint().bytes();
     await failsWith(unpack(remus), 'ERR_STREAM_FORMAT');
     await failsWith(pack(remus), 'ERR_STREAM_FORMAT');
@@ -254,7 +254,7 @@ describe('an END without what every saver writes', () => {
     await failsWith(pack(xl), 'ERR_STREAM_FORMAT');
   });
 
-  it('requires no record that a saver may leave out', async () => {
+  it('is accepted, only optional records missing', async () => {
     const least = [
       new XenStream()
         .image({ type: 2 })

@@ -1,5 +1,5 @@
-// What a receiver of Xen streams accepts, refuses and leaves alone: damage anywhere in a compressed stream is reported,
-// a bare stream is read to its END and no further, and what comes without our records passes as it is.
+// The receiver of Xen streams: it reports damage anywhere in a compressed stream, reads a bare stream exactly to its END, and passes a
+// stream without ramferry's records on unchanged.
 
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
@@ -28,7 +28,7 @@ import {
 
 const END_BYTES = 8;
 
-/** Places of the records of a stream: [start, end) with padding. */
+/** Positions of the records of a stream: [start, end) with padding. */
 function records(bytes: Buffer, kind: XenKind = 'libxc'): { type: number; start: number; end: number }[] {
   const found: { type: number; start: number; end: number }[] = [];
   new XenWalk(kind).scan(bytes, true, {
@@ -47,14 +47,14 @@ function records(bytes: Buffer, kind: XenKind = 'libxc'): { type: number; start:
 const without = (bytes: Buffer, { start, end }: { start: number; end: number }): Buffer =>
   Buffer.concat([bytes.subarray(0, start), bytes.subarray(end)]);
 
-/** What a failed receiver has delivered. */
+/** The bytes that a receiver delivers before it fails. */
 async function deliveredBeforeFailing(stream: Buffer): Promise<Buffer> {
   const sink = new CollectingSink();
   await failureOf(receiving(new PiecewiseSource(stream), sink, 'libxc').run());
   return sink.bytes;
 }
 
-describe('damage in a compressed stream', () => {
+describe('receiver, damaged compressed stream', () => {
   const samples: Record<string, { kind: XenKind; bytes: Buffer }> = {
     'a bare stream': { kind: 'libxc', bytes: smallXenStream() },
     'a stream in an xl wrapping': { kind: 'xl', bytes: smallXlStream() },
@@ -64,18 +64,18 @@ describe('damage in a compressed stream', () => {
     },
   };
   for (const [name, { kind, bytes }] of Object.entries(samples)) {
-    it(`is found at any bit: ${name}`, async () => {
+    it(`rejects any flipped bit: ${name}`, async () => {
       const packed = await pack(bytes, { kind, codec: 'lz4' });
-      // A sample, as every run has threads of its own: one bit in every 17th byte, each bit in turn.
+      // One bit in every 17th byte, each bit in turn: every run starts threads, so all bits would take too long.
       for (let at = 0; at < packed.length; at += 17) {
         const damaged = Buffer.from(packed);
         damaged[at]! ^= 1 << (at & 7);
-        if (detect(damaged) === 'opaque') continue; // refused before a receiver for it is made
+        if (detect(damaged) === 'opaque') continue; // refused before a receiver is made
         await failureOf(unpack(damaged));
       }
     });
 
-    it(`is found wherever it was cut off: ${name}`, async () => {
+    it(`rejects a cut at any position: ${name}`, async () => {
       const packed = await pack(bytes, { kind, codec: 'lz4' });
       for (let end = packed.length - 1; end > 32; end -= end > packed.length - 90 ? 11 : 31) {
         await failureOf(unpack(packed.subarray(0, end)));
@@ -83,7 +83,7 @@ describe('damage in a compressed stream', () => {
     });
   }
 
-  it('in the totals keeps END from being delivered', async () => {
+  it('delivers no END, damaged totals', async () => {
     const bytes = smallXenStream();
     const packed = await pack(bytes, { codec: 'lz4' });
     const totals = records(packed).find(({ type }) => type === XENGUEST_RECORD.totals)!;
@@ -96,7 +96,7 @@ describe('damage in a compressed stream', () => {
     }
   });
 
-  it('in a chunk keeps it and all later bytes from being delivered', async () => {
+  it('delivers only the bytes before the damaged chunk', async () => {
     const bytes = new XenStream().pvGuest().bytes();
     const packed = await pack(bytes, { codec: 'lz4' });
     const chunk = records(packed).find(({ type }) => type === XENGUEST_RECORD.chunk)!;
@@ -107,11 +107,11 @@ describe('damage in a compressed stream', () => {
   });
 });
 
-describe('compressed records out of place', () => {
+describe('receiver, compressed records out of order', () => {
   const input = new XenStream().image().pageData(range(0, 40)).record(REC.hvmContext, Buffer.alloc(8));
   const bytes = input.pageData(range(50, 2)).end().bytes();
 
-  it('are reported when one is missing, doubled or exchanged', async () => {
+  it('rejects a missing, repeated or exchanged record', async () => {
     const packed = await pack(bytes, { codec: 'none' });
     const [first, second, ...rest] = records(packed).filter(({ type }) => type === XENGUEST_RECORD.chunk);
     assert.ok(first !== undefined && second !== undefined && rest.length === 2);
@@ -130,11 +130,11 @@ describe('compressed records out of place', () => {
     await failsWith(unpack(exchanged), 'ERR_STREAM_ORDER');
   });
 
-  it('are reported when a record of the guest is missing or added', async () => {
+  it('rejects a missing or added record of the guest', async () => {
     const packed = await pack(bytes, { codec: 'none' });
     const all = records(packed);
     const context = all.find(({ type }) => type === REC.hvmContext)!;
-    // The chunk behind it says where it belongs.
+    // The chunk behind it states its offset.
     await failsWith(unpack(without(packed, context)), 'ERR_STREAM_ORDER');
     const end = all.at(-1)!;
     const record = packed.subarray(context.start, context.end);
@@ -144,7 +144,7 @@ describe('compressed records out of place', () => {
     }
   });
 
-  it('are reported when the totals are missing, or of another stream', async () => {
+  it('rejects missing totals, and totals of another stream', async () => {
     const packed = await pack(bytes, { codec: 'none' });
     const other = await pack(smallXenStream(), { codec: 'none' });
     const totals = records(packed).find(({ type }) => type === XENGUEST_RECORD.totals)!;
@@ -158,7 +158,7 @@ describe('compressed records out of place', () => {
     await failsWith(unpack(exchanged), 'ERR_STREAM_TOTALS');
   });
 
-  it('are reported when anything follows the totals of an input that broke off', async () => {
+  it('rejects bytes behind the totals, incomplete input', async () => {
     const cut = await pack(bytes.subarray(0, -END_BYTES), { codec: 'none' });
     const restored = await unpack(cut);
     assert.ok(restored.verified && restored.bytes.equals(bytes.subarray(0, -END_BYTES)));
@@ -168,16 +168,16 @@ describe('compressed records out of place', () => {
     }
   });
 
-  it('are refused when a later one announces other limits', async () => {
+  it('rejects a record that announces other limits than the first', async () => {
     const packed = await pack(bytes, { codec: 'none' });
     const second = records(packed).filter(({ type }) => type === XENGUEST_RECORD.chunk)[1]!;
     packed.writeUInt32LE(MIB, second.start + 16);
     const error = await failsWith(unpack(packed), 'ERR_STREAM_FORMAT');
-    assert.equal(error.place.offset, second.start, 'and the place is named');
+    assert.equal(error.place.offset, second.start, 'the error names the offset');
   });
 });
 
-describe('compressed records beyond a limit', () => {
+describe('receiver, compressed records beyond a limit', () => {
   const head = new XenStream().image().bytes();
   const record = (length: number, body: Buffer): Buffer => {
     const header = Buffer.alloc(8);
@@ -192,7 +192,7 @@ describe('compressed records beyond a limit', () => {
     return bytes;
   };
 
-  it('are rejected before memory is taken', async () => {
+  it('rejects them before it allocates memory', async () => {
     const before = process.memoryUsage().arrayBuffers;
     for (const length of [0, 8, 16 + 87, 100 * MIB, 128 * MIB]) {
       await failsWith(unpack(record(length, envelope(65_536))), 'ERR_STREAM_LIMIT');
@@ -206,7 +206,7 @@ describe('compressed records beyond a limit', () => {
     assert.ok(process.memoryUsage().arrayBuffers - before < 32 * MIB);
   });
 
-  it('are refused when the envelope is of another version or size', async () => {
+  it('rejects an envelope of another version or size', async () => {
     const future = envelope(65_536);
     future[4] = 2;
     await failsWith(unpack(record(1024, future)), 'ERR_STREAM_VERSION');
@@ -217,12 +217,12 @@ describe('compressed records beyond a limit', () => {
   });
 });
 
-describe('the END of a bare stream', () => {
+describe('END of a bare libxc stream', () => {
   const bytes = new XenStream().pvhGuest(1).bytes();
   const others = Buffer.from('bytes of another reader');
 
   for (const piece of [1, 1000, Infinity]) {
-    it(`is where the receiver stops, in pieces of ${piece}`, async () => {
+    it(`ends the reads of the receiver, pieces of ${piece}`, async () => {
       const packed = await pack(bytes, { codec: 'lz4' });
       const sink = new CollectingSink();
       const source = new PiecewiseSource(Buffer.concat([packed, others]), piece, true);
@@ -232,7 +232,7 @@ describe('the END of a bare stream', () => {
       assert.equal(source.given, packed.length);
     });
 
-    it(`is where a receiver of an uncompressed stream stops, in pieces of ${piece}`, async () => {
+    it(`ends the reads of the receiver, uncompressed stream, pieces of ${piece}`, async () => {
       const sink = new CollectingSink();
       const source = new PiecewiseSource(Buffer.concat([bytes, others]), piece, true);
       const { verified } = await receiving(source, sink, 'libxc').run();
@@ -242,7 +242,7 @@ describe('the END of a bare stream', () => {
     });
 
     for (const method of ['xenguest', 'stream'] as const) {
-      it(`is where the sender stops, method ${method}, in pieces of ${piece}`, async () => {
+      it(`ends the reads of the sender, method ${method}, pieces of ${piece}`, async () => {
         const sink = new CollectingSink();
         const source = new PiecewiseSource(Buffer.concat([bytes, others]), piece, true);
         await packInto(sink, source, 'libxc', { method, codec: 'lz4' });
@@ -253,7 +253,7 @@ describe('the END of a bare stream', () => {
   }
 });
 
-describe('bytes that the hypervisor may answer', () => {
+describe('receiver, bytes that the hypervisor may answer', () => {
   // A bare Remus stream holds libxl's records too.
   const bare = new XenStream().image({ type: 2 }).pageData(range(0, 2)).checkpoint().libxlCheckpoint();
   const samples: Record<string, { kind: XenKind; bytes: Buffer }> = {
@@ -263,7 +263,7 @@ describe('bytes that the hypervisor may answer', () => {
     },
     'a checkpoint of libxl': { kind: 'libxc', bytes: bare.bytes() },
     'the end of a wrapping': { kind: 'libxl', bytes: wellFormed()['remus']!.stream.bytes() },
-    'any record at all': {
+    'any record': {
       kind: 'libxc',
       bytes: new XenStream()
         .image()
@@ -274,10 +274,10 @@ describe('bytes that the hypervisor may answer', () => {
   };
   for (const [name, { kind, bytes }] of Object.entries(samples)) {
     for (const compressed of [true, false]) {
-      it(`leaves at once: ${name}${compressed ? '' : ', uncompressed'}`, { timeout: 30_000 }, async () => {
+      it(`sends at once: ${name}${compressed ? '' : ', uncompressed'}`, { timeout: 30_000 }, async () => {
         let stream = bytes;
         if (compressed) {
-          // As far as a sender has come whose writer waits now: without the totals that end an input.
+          // The part that a sender has sent while its writer waits: without the totals, which follow the end of the input.
           stream = (await pack(bytes, { kind, codec: 'lz4' })).subarray(0, -72);
         }
         const source = new PiecewiseSource(stream, 10_000, true);
@@ -291,18 +291,18 @@ describe('bytes that the hypervisor may answer', () => {
   }
 });
 
-describe('a stream without our records', () => {
-  it('passes unchanged and unverified in every wrapping', async () => {
+describe('receiver, stream without compressed records', () => {
+  it('passes it on unchanged and unverified, every wrapping', async () => {
     for (const { kind, stream } of Object.values(wellFormed())) {
       const bytes = stream.bytes();
-      if (bytes.includes(Buffer.from('100f000000000000', 'hex'))) continue; // vGPU: no header tells its length
+      if (bytes.includes(Buffer.from('100f000000000000', 'hex'))) continue; // vGPU: no header states its length
       const { bytes: restored, verified } = await unpack(bytes, { piece: 5000 });
       assert.ok(restored.equals(bytes), kind);
       assert.ok(!verified);
     }
   });
 
-  it('is refused when it was cut off, unless anything may pass', async () => {
+  it('rejects a cut stream, and passes it on with pass-through', async () => {
     for (const name of ['pv', 'libxl', 'xl', 'xenopsd'] as const) {
       const bytes = wellFormed()[name]!.stream.bytes();
       const cuts = [
@@ -321,7 +321,7 @@ describe('a stream without our records', () => {
     }
   });
 
-  it('is refused when it cannot be followed, unless anything may pass', async () => {
+  it('rejects an unknown version, and passes it on with pass-through', async () => {
     const bytes = new XenStream({ version: 4 }).image().pageData(range(0, 1)).end().bytes();
     const error = await failsWith(unpack(bytes), 'ERR_STREAM_TRUNCATED');
     assert.match(error.message, /version 4/);
@@ -329,12 +329,12 @@ describe('a stream without our records', () => {
   });
 });
 
-describe('a stream that is compressed already', () => {
-  it('is not compressed again, by either method', async () => {
+describe('sender, compressed Xen stream as input', () => {
+  it('rejects it with ERR_ALREADY_COMPRESSED, either method', async () => {
     const bare = await pack(new XenStream().pvGuest().bytes(), { codec: 'lz4' });
     const wrapped = await pack(smallXlStream(), { kind: 'xl', codec: 'lz4' });
     const cut = await pack(smallXenStream().subarray(0, -END_BYTES), { codec: 'lz4' });
-    // Totals alone are ours too.
+    // A stream with only ramferry's totals counts as compressed, too.
     const only = await pack(new XenStream().image().end().bytes(), { codec: 'lz4' });
     for (const packed of [bare, wrapped, cut, only]) {
       for (const method of ['xenguest', 'stream'] as const) {
@@ -343,7 +343,7 @@ describe('a stream that is compressed already', () => {
     }
   });
 
-  it('is distinguished from one whose pages hold such bytes', async () => {
+  it('accepts a stream whose pages hold the bytes of such records', async () => {
     const stream = new XenStream().image();
     const body = Buffer.concat([stream.u32(1, 0), stream.u64(1n), Buffer.alloc(PAGE_BYTES)]);
     body.writeUInt32LE(XENGUEST_RECORD.chunk, 16);

@@ -1,4 +1,4 @@
-// The last bytes of a Xen stream: what may pass, and what could still be the totals of a stream that broke off.
+// `XenTail`: passes the last bytes of a Xen stream on, and holds back bytes that may be the totals of a stream that broke off.
 
 import assert from 'node:assert/strict';
 import { Buffer } from 'node:buffer';
@@ -11,13 +11,13 @@ import { pack } from '../support/streams-support.js';
 
 const text = Buffer.from('bytes that are nothing in particular, and a few more of them to make it long');
 
-/** The totals that a sender writes where a stream breaks off. */
+/** The totals that a sender writes when its input breaks off. */
 async function cutRecord(): Promise<Buffer> {
   const broken = new XenStream().image().pageData(range(0, 2)).bytes();
   return (await pack(broken)).subarray(-TOTALS_RECORD_BYTES);
 }
 
-describe('the tail of a Xen stream', () => {
+describe('XenTail', () => {
   it('passes all bytes in order, any split', async () => {
     const bytes = Buffer.concat([text, await cutRecord(), text, (await cutRecord()).subarray(0, 11), text]);
     for (const piece of [1, 7, 40, 1000]) {

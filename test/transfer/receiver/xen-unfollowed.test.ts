@@ -1,5 +1,5 @@
-// Xen streams that no grammar follows to their end: what comes from there on arrives unchanged and compressed, in every
-// method, and the sender says why.
+// Xen streams that no grammar can follow to their end: the remaining bytes arrive unchanged and compressed, with every method, and the
+// sender warns with the reason.
 
 import assert from 'node:assert/strict';
 import { Buffer } from 'node:buffer';
@@ -17,12 +17,12 @@ import { MemoryPipe, pack, packInto, unpack, WatchedSink, receiving } from '../s
 
 const place = workplace();
 const METHODS = ['xenguest', 'stream'] as const;
-/** As compressible as guests are. */
+/** Memory that compresses as well as a guest's. */
 const memory = (pages: number): Buffer =>
   Buffer.alloc(pages * PAGE_BYTES, 'a guest that no grammar follows, page after page. ');
 const guest = (options?: ConstructorParameters<typeof XenStream>[0]): XenStream => new XenStream(options);
 
-/** An xl file of Xen 4.5 and before: libxc's old format behind the xl header, which has no sign of a libxl stream. */
+/** An xl file of Xen 4.5 or older: libxc's old format behind the xl header, without a libxl stream header. */
 function legacy(): Buffer {
   const header = Buffer.from(guest().xlHeader().bytes());
   header.writeUInt32LE(1, 36);
@@ -73,10 +73,10 @@ const SAMPLES: Record<string, { bytes: Buffer; because: RegExp }> = {
   },
 };
 
-describe('a Xen stream that cannot be followed', { timeout: 300_000 }, () => {
+describe('Xen stream that no grammar follows', { timeout: 300_000 }, () => {
   for (const [name, { bytes, because }] of Object.entries(SAMPLES)) {
     for (const method of name.startsWith('libxl around') ? METHODS : METHODS.slice(0, 1)) {
-      it(`arrives compressed, and the sender says why, method ${method}: ${name}`, async () => {
+      it(`arrives compressed, with a warning, method ${method}: ${name}`, async () => {
         const warnings: string[] = [];
         const [packed, output] = [place.path('packed'), place.path('restored')];
         const summary = await send({
@@ -99,27 +99,27 @@ describe('a Xen stream that cannot be followed', { timeout: 300_000 }, () => {
     }
 
     if (/version [14]$|page|tail/.test(name))
-      it(`comes back in any pieces: ${name}`, async () => {
+      it(`is restored in any pieces: ${name}`, async () => {
         const packed = await pack(bytes, { codec: 'lz4', piece: 777 });
         const restored = await unpack(packed, { piece: 1 });
         assert.ok(restored.verified && restored.bytes.equals(bytes));
       });
   }
 
-  it('travels in the native container, unknown headers', async () => {
+  it('uses the native container, unknown headers', async () => {
     const packed = place.path('packed');
     await send({ input: place.file('input', libxc({ version: 4 })), output: packed, compressThreads: 1 });
     assert.ok(readFileSync(packed).subarray(0, 8).equals(NATIVE_MAGIC));
   });
 
-  it('travels unchanged, version 1 of the method', async () => {
+  it('is sent uncompressed, version 1 of the method', async () => {
     const bytes = suspended(memory(10));
     const packed = await pack(bytes, { kind: 'xenopsd', xenguestVersion: 1 });
     assert.ok(packed.includes(memory(10)));
     assert.ok((await unpack(packed)).bytes.equals(bytes));
   });
 
-  it('is rejected, a record broken, lost or added', async () => {
+  it('is rejected, record damaged, lost or added', async () => {
     const bytes = legacy();
     const packed = await pack(bytes, { codec: 'lz4' });
     const type = Buffer.alloc(4);
@@ -137,7 +137,7 @@ describe('a Xen stream that cannot be followed', { timeout: 300_000 }, () => {
   });
 });
 
-describe('a record that begins as COMPRESSED_BYTES', () => {
+describe('record that begins as COMPRESSED_BYTES', () => {
   it('is rejected, impossible length', { timeout: 20_000 }, async () => {
     const header = guest().u32(XENGUEST_RECORD.bytes, 0xfff0_0000);
     for (const stream of [guest().xlHeader(), guest().libxlHeader().libxcContext()]) {
@@ -147,7 +147,7 @@ describe('a record that begins as COMPRESSED_BYTES', () => {
   });
 });
 
-describe('a record of an unknown type', () => {
+describe('record of an unknown type', () => {
   it('is compressed and keeps its position, large record', async () => {
     const body = memory(20);
     const bytes = guest()

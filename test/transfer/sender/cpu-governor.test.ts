@@ -1,11 +1,11 @@
-// The governor on a clock of its own: how much processor time a transfer gets to use.
+// The governor on a simulated clock: the processor time that a transfer uses on average.
 
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 
 import { CpuGovernor, type CpuMeter } from '../../../src/transfer/sender/cpu-governor.js';
 
-/** A transfer that uses `busy` CPUs whenever it may. @returns CPUs that it used on average */
+/** Simulates a transfer that uses `busy` CPUs whenever it is admitted. @returns CPUs that it used on average */
 async function used(share: number, busy: number): Promise<number> {
   let now = 0;
   let cpu = 0;
@@ -32,13 +32,13 @@ describe('CpuGovernor', () => {
     [1.5, 4],
     [0.1, 8],
   ] as const) {
-    it(`holds ${busy} CPUs down to ${share}`, async () => {
+    it(`limits a demand of ${busy} CPUs to ${share}`, async () => {
       const found = await used(share, busy);
       assert.ok(Math.abs(found / share - 1) < 0.05, String(found));
     });
   }
 
-  it('never waits below the limit', async () => {
+  it('never waits, demand below the limit', async () => {
     assert.ok(Math.abs((await used(2, 1)) - 1) < 1e-9);
   });
 });

@@ -1,5 +1,5 @@
-// The feeder with every kind of stream: the same stream gives the same chunks in any split, nothing is lost or doubled
-// when it stalls, and what has arrived leaves within the delay.
+// The feeder with every kind of stream. The same stream gives the same chunks in any split into reads. A stall loses and repeats no
+// byte, and the bytes that have arrived are sent within the flush delay.
 
 import assert from 'node:assert/strict';
 import { Buffer } from 'node:buffer';
@@ -19,7 +19,7 @@ interface Stream {
   readonly name: string;
   readonly kind: StreamKind;
   readonly bytes: Buffer;
-  /** Pages on demand: whatever a read brings leaves at once, so chunks follow the reads. */
+  /** Postcopy pages are sent at once after each read, so the chunks depend on the reads. */
   readonly urgent?: boolean;
 }
 
@@ -53,7 +53,7 @@ const streams: readonly Stream[] = [
 
 const which = fc.nat(streams.length - 1);
 const CHUNK_SIZES = [16_384, 20_480, 65_536] as const;
-/** Small and large pieces in turn; never only small ones, those have a test of their own. */
+/** Small and large pieces mixed. Streams of only small pieces have a test of their own. */
 const sizes = fc
   .tuple(
     fc.integer({ min: 2000, max: 100_000 }),
@@ -61,7 +61,7 @@ const sizes = fc
   )
   .map(([large, rest]) => [...rest, large]);
 
-/** The sizes over and over. */
+/** Repeats the sizes without end. */
 function* repeated(pieces: readonly number[]): Generator<Event> {
   for (;;) for (const bytes of pieces) yield { bytes };
 }
@@ -145,7 +145,7 @@ describe('StreamFeeder, any split into reads', () => {
 
 const DELAY = 50;
 
-/** Pieces and stalls; a stall is longer than the delay, or a little shorter. */
+/** Pieces and stalls. A stall lasts the flush delay or longer, or ends shortly before it. */
 const unsteady: fc.Arbitrary<Event[]> = fc.array(
   fc.oneof(
     fc
@@ -162,7 +162,7 @@ const unsteady: fc.Arbitrary<Event[]> = fc.array(
 
 describe('StreamFeeder, stalled stream', () => {
   for (const regions of [false, true]) {
-    it(`loses nothing and doubles nothing${regions ? ' where regions are kept apart' : ''}`, async () => {
+    it(`sends every byte once${regions ? ', regions kept apart' : ''}`, async () => {
       mock.timers.enable({ apis: ['setTimeout'] });
       try {
         await fc.assert(
@@ -196,7 +196,7 @@ describe('StreamFeeder, stalled stream', () => {
     });
   }
 
-  it('sends what has arrived within the delay, incomplete items included', async () => {
+  it('sends all arrived bytes within the delay, incomplete items included', async () => {
     mock.timers.enable({ apis: ['setTimeout'] });
     try {
       await fc.assert(
@@ -221,7 +221,7 @@ describe('StreamFeeder, stalled stream', () => {
     }
   });
 
-  it('sends an item piece by piece, which stalls repeatedly', async () => {
+  it('sends an item piece by piece, repeated stalls within it', async () => {
     mock.timers.enable({ apis: ['setTimeout'] });
     try {
       for (const { kind, bytes, name } of streams) {
@@ -245,7 +245,7 @@ describe('StreamFeeder, stalled stream', () => {
   });
 });
 
-/** Words and single bytes in turn: a segment for every item, and items of nine bytes that wait to be complete. */
+/** A grammar of words and single bytes in turn: each is a segment of its own, and an item of nine bytes waits until it is complete. */
 class Fragments implements Grammar {
   readonly name = 'opaque';
   readonly state = 'open';
@@ -274,7 +274,7 @@ class Fragments implements Grammar {
 describe('StreamFeeder, more segments than a chunk can have', () => {
   const input = Buffer.from(noise(9 * (2 * MAX_SEGMENTS + 1000) + 4));
 
-  it('cuts where the next segment would begin, in any split', async () => {
+  it('cuts where the next segment would begin, any split', async () => {
     const options = { input, chunkSize: 1 << 20 };
     const whole = await feed({ ...options, grammar: new Fragments(), events: [] });
     assert.ok(whole.chunks.length >= 4);
@@ -287,7 +287,7 @@ describe('StreamFeeder, more segments than a chunk can have', () => {
     }
   });
 
-  it('loses no byte, stall exactly there within an item', async () => {
+  it('sends every byte once, stall at that cut within an item', async () => {
     mock.timers.enable({ apis: ['setTimeout'] });
     try {
       for (let rest = 0; rest < 9; rest++) {

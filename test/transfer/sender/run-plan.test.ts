@@ -14,7 +14,7 @@ import { MemorySink, MemorySource } from '../support/memory-link.js';
 const CHUNK = 65_536;
 const CHUNKS = 24;
 const WINDOW_CHUNKS = 3;
-/** Long enough for a sender that is not held back to write everything; far below the window's STALL_MS. */
+/** Long enough for a sender without back-pressure to write all bytes; far below the window's STALL_MS. */
 const SETTLE_MS = 200;
 const bytes = image(CHUNKS * CHUNK);
 
@@ -27,7 +27,7 @@ function plan(deliveryWindow: number | undefined): TransferPlan {
   });
 }
 
-/** Control messages of a receiver that acknowledges what the test says, and reports success when everything was sent. */
+/** Control messages of a receiver. The test sends the acknowledgements; success is reported when all bytes were sent. */
 class FakeMessages implements ReceiverMessages {
   readonly result = undefined;
   readonly listeners: ((bytes: number) => void)[] = [];
@@ -73,7 +73,7 @@ function run(deliveryWindow: number | undefined): {
   return { control, sink, running };
 }
 
-/** Resolves when the sink has more than so many bytes and has had time to take more. */
+/** Waits until the sink has more than `least` bytes, and then SETTLE_MS for further writes. @returns its bytes */
 async function settled(sink: MemorySink, least: number): Promise<number> {
   while (sink.length <= least) await setTimeout(1);
   await setTimeout(SETTLE_MS);
@@ -84,7 +84,7 @@ describe('runPlan', { timeout: 60_000 }, () => {
   it('passes acknowledgements to the delivery window, which starts as large as the plan says', async () => {
     const { control, sink, running } = run(WINDOW_CHUNKS * CHUNK);
     assert.equal(control.listeners.length, 1);
-    // The window counts only after the first acknowledgement.
+    // The window is in force only after the first acknowledgement.
     control.listeners[0]!(1);
     const before = await settled(sink, (WINDOW_CHUNKS - 1) * CHUNK);
     assert.ok(before < (WINDOW_CHUNKS + 2) * CHUNK, `${before} bytes without an acknowledgement of a chunk`);

@@ -1,4 +1,4 @@
-// Sparse images: what is sent does not depend on whether the zero bytes lie on a disk or in holes, and holes are not read.
+// Sparse images: the stream is the same whether zero bytes lie on the disk or in holes, and no worker reads holes.
 
 import assert from 'node:assert/strict';
 import { Buffer } from 'node:buffer';
@@ -25,7 +25,7 @@ import { type SendExtras, workplace } from '../support/carry.js';
 
 const place = workplace();
 const CHUNK = 65_536;
-/** Nothing that depends on time. */
+/** Options without adaptive mode, so that the stream does not depend on time. */
 const FIXED = { compressThreads: 2, chunkSize: CHUNK, codec: 'zstd', compressLevel: 1 } as const;
 
 interface Data {
@@ -60,8 +60,8 @@ async function sameWithAndWithoutHoles(size: number, data: readonly Data[], extr
   return { sparse, bytes };
 }
 
-/** A pool whose workers have no file to read, with a real worker in it. */
-function blindPool(): OrderedPool {
+/** A pool with a real worker that has no file to read. */
+function poolWithoutFile(): OrderedPool {
   return new OrderedPool({
     entry: COMPRESS_ENTRY,
     threads: 1,
@@ -77,10 +77,10 @@ function blindPool(): OrderedPool {
 }
 
 describe('feedExtents', () => {
-  it('has workers encode holes that they cannot read', { timeout: 20_000 }, async (t) => {
+  it('marks holes, so that workers encode them without a read', { timeout: 20_000 }, async (t) => {
     const path = makeSparse(5 * CHUNK, [{ at: 2 * CHUNK, length: 1 }]);
     const fd = fs.openSync(path, 'r');
-    const pool = blindPool();
+    const pool = poolWithoutFile();
     try {
       const file = { path, fd, size: 5 * CHUNK, alignment: 1 };
       if (openHoles(file) === undefined) {
@@ -123,7 +123,7 @@ describe('feedExtents', () => {
 });
 
 describe('send of a sparse file', () => {
-  it('writes the bytes that it writes for the same file without holes', async () => {
+  it('writes the same stream as for a file without holes', async () => {
     const data = fc.record({
       at: fc.nat(200).map((page) => page * 4096),
       length: fc.integer({ min: 1, max: 40_000 }),
@@ -148,20 +148,20 @@ describe('send of a sparse file', () => {
     { method: 'stream' },
     { directIo: true },
   ] as const satisfies readonly SendExtras[]) {
-    it(`does so with ${JSON.stringify(extras)}`, async () => {
+    it(`writes the same stream as for a file without holes, ${JSON.stringify(extras)}`, async () => {
       const size = 12 * CHUNK + 5000;
       await sameWithAndWithoutHoles(size, [{ at: 3 * CHUNK, length: 70_000 }], extras);
     });
   }
 
-  it('carries the image', async () => {
+  it('carries the image unchanged', async () => {
     const { sparse, bytes } = await sameWithAndWithoutHoles(40 * CHUNK, [{ at: 9 * CHUNK, length: 9999 }]);
     const output = place.path('received');
     await receive({ input: place.file('stream', bytes), output });
     assert.ok(fs.readFileSync(output).equals(fs.readFileSync(sparse)));
   });
 
-  it('fails when the file became shorter meanwhile, though no hole was read', async () => {
+  it('rejects with ERR_INPUT_CHANGED, file truncated while its holes are sent', async () => {
     const input = makeSparse(64 * CHUNK, [{ at: 0, length: CHUNK }]);
     const output = place.path('sent');
     const calls = libc();

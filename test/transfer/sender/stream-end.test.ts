@@ -1,4 +1,4 @@
-// How the end of a sender's input is judged: which side broke it decides whether the input or the link failed.
+// The error after a broken input connection: the side that broke it decides whether the input or the link failed.
 
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
@@ -12,9 +12,9 @@ const cut = { end: () => incomplete('it breaks off within RAM') };
 const whole = { end: () => ({ state: 'seen' }) as const };
 const source = new MemorySource(Buffer.alloc(0));
 
-/** What a socket reports that its peer has reset, and what it reports that this side has closed. */
+/** Errors of a socket: the peer has reset it, and this side has closed it. */
 const byPeer = new RamferryError('ERR_LINK_CLOSED', 'reset', { cause: new Error('ECONNRESET') });
-const byUs = new RamferryError('ERR_LINK_CLOSED', 'closed');
+const byThisSide = new RamferryError('ERR_LINK_CLOSED', 'closed');
 
 describe('brokenInput', () => {
   it('reports an incomplete input, the writer reset within the stream', () => {
@@ -22,7 +22,7 @@ describe('brokenInput', () => {
   });
 
   it('reports the link, this side closed the input because the receiver had failed', () => {
-    assert.equal(brokenInput(byUs, cut, source, 5), byUs);
+    assert.equal(brokenInput(byThisSide, cut, source, 5), byThisSide);
   });
 
   it('reports the link, the writer reset after the end of the stream', () => {

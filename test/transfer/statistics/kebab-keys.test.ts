@@ -1,4 +1,4 @@
-// The converter between the API's names and those of `--json`.
+// The converter from the API's names to those of `--json`.
 
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';

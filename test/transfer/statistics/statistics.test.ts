@@ -4,7 +4,7 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { Statistics, type Meter } from '../../../src/transfer/statistics/statistics.js';
 
-/** A meter whose clock stands still until the test moves it. */
+/** A meter whose clock moves only when the test sets it. */
 function fixedMeter(): Meter & { time: number; cpu: number } {
   return {
     time: 1000,
@@ -37,7 +37,7 @@ describe('Statistics', () => {
     statistics.addGuestBytes(11 * 4096 + 100);
     statistics.addLinkBytes(15_000);
     meter.time += 2000;
-    statistics.setupDone(); // too late to count
+    statistics.setupDone(); // only the first call counts
     meter.cpu += 1.5;
     assert.deepEqual(statistics.summary('completed'), {
       status: 'completed',
