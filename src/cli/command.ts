@@ -1,10 +1,10 @@
-// The interface of a command, and the arguments that yargs passes to it.
+// Interface of a command of the command line, and the arguments that yargs passes to it.
 
 import type { Argv } from 'yargs';
 
-/** One command, in a file of its own. */
+/** One command. Each command has its own file. */
 export interface Command {
-  /** Commands within this one, of which one must be given. */
+  /** Subcommands, of which the user must give one. */
   readonly commands?: readonly Entry[];
   /** Adds positionals and options. */
   build(parser: Argv): Argv;
@@ -12,7 +12,7 @@ export interface Command {
   run(parsed: ParsedArguments): Promise<number>;
 }
 
-/** A command before it is loaded. */
+/** A command whose modules are not yet loaded. */
 export interface Entry {
   readonly usage: string;
   readonly summary: string;
@@ -22,7 +22,7 @@ export interface Entry {
 /** yargs' result: option names as written and in camel case. */
 export type ParsedArguments = Readonly<Record<string, unknown>>;
 
-/** A positional that may be standard input: yargs passes a bare dash as an empty text. */
+/** The value of a positional that may be standard input. yargs passes a bare dash as an empty text. */
 export function orDash(value: unknown): string {
   return String(value) || '-';
 }

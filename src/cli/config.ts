@@ -8,7 +8,7 @@ import { environmentName } from '../options/names.js';
 import type { ParsedArguments } from './command.js';
 
 export interface Configuration {
-  /** Values by the file's keys; the table says which option has which key. */
+  /** Values by the file's keys. The table of options assigns the keys to options. */
   readonly settings: ReadonlyMap<string, string>;
   readonly warnings: readonly string[];
 }

@@ -1,5 +1,5 @@
 // Options from environment variables, for the command line only: RAMFERRY_COMPRESS_THREADS for compressThreads.
-// They do not affect a program that embeds ramferry. This module takes the environment as an argument and checks only the
+// They do not affect a program that embeds ramferry. This module receives the environment as an argument and checks only the
 // conversion from text (numbers, yes and no). The library checks the values.
 
 import type { Reading } from '../options/kinds.js';
@@ -9,10 +9,10 @@ import { invalidOption, nearest } from '../units.js';
 
 type Environment = Readonly<Record<string, string | undefined>>;
 
-/** Read by the project's own scripts. */
+/** Variables of the project's own scripts. */
 const OTHER_NAMES = /^RAMFERRY_(TEST|FUZZ|BENCH|STRESS|STREAMS|TRANSFERS)(_|$)/;
 
-/** Warnings about variables that set no option: a misspelt one would otherwise be ignored silently. */
+/** Warnings about variables that set no option. Without them a misspelt variable would be ignored silently. */
 export function unknownVariables(env: Environment): string[] {
   const known = new Set(
     OPTIONS.filter(({ environment }) => environment === true).map(({ name }) => environmentName(name)),
@@ -37,7 +37,7 @@ export function readEnvironment(env: Environment, { name, kind, environment }: O
 }
 
 /**
- * The value that a text stands for.
+ * Converts a text to the value of an option.
  * @param source name for the message
  * @throws RamferryError ERR_OPTION_INVALID
  */
@@ -55,7 +55,7 @@ export function readText(value: string, reading: Reading, source: string): unkno
     case 'list':
       return parts(value);
     case 'numbers':
-      // A text that is no number stays a text, and the library refuses it.
+      // A text that is not a number stays a text, and the library refuses it.
       return parts(value).map((part) => (WHOLE.test(part) ? Number(part) : part));
   }
 }

@@ -14,7 +14,7 @@ export interface Log {
 
 const SILENT: Log = { info: () => undefined, warn: () => undefined, error: () => undefined };
 
-/** Errors of a wrong path, which the user can correct. Any other error comes from the state of the host. */
+/** Error codes of a wrong path, which the user can correct. Any other code comes from the state of the host. */
 const WRONG_PATH = new Set([
   'ENOENT',
   'ENOTDIR',
@@ -58,29 +58,29 @@ export async function openLog(path: string | undefined, onLoss: (message: string
 class LogFile {
   readonly #fd: number;
   readonly #onLoss: (thrown: unknown) => void;
-  #told = false;
-  /** The last write was partial: the next entry begins on a new line. */
-  #cut = false;
+  #lossReported = false;
+  /** The last write was partial, so the next entry begins on a new line. */
+  #lineIncomplete = false;
 
   constructor(path: string, onLoss: (thrown: unknown) => void) {
     const { O_CREAT, O_APPEND, O_NONBLOCK, O_RDWR, O_WRONLY } = fs.constants;
-    // A FIFO opened for both directions needs no reader; without a reader its lines stay in the kernel's buffer.
+    // A FIFO that is opened for both directions needs no reader. Without a reader, lines stay in the kernel's buffer.
     const mode = fs.statSync(path, { throwIfNoEntry: false })?.isFIFO() === true ? O_RDWR : O_WRONLY;
-    // A full terminal, FIFO or pipe loses the line instead of blocking the process.
+    // With O_NONBLOCK, a full terminal, FIFO or pipe loses the line and does not block the process.
     this.#fd = fs.openSync(path, mode | O_CREAT | O_APPEND | O_NONBLOCK, 0o600);
     this.#onLoss = onLoss;
   }
 
   write(line: string): void {
-    const bytes = Buffer.from(this.#cut ? `\n${line}` : line);
+    const bytes = Buffer.from(this.#lineIncomplete ? `\n${line}` : line);
     let at = 0;
     try {
       while (at < bytes.length) at += fs.writeSync(this.#fd, bytes, at);
-      this.#cut = false;
+      this.#lineIncomplete = false;
     } catch (thrown) {
-      this.#cut ||= at > 0;
-      if (!this.#told) this.#onLoss(thrown);
-      this.#told = true;
+      this.#lineIncomplete ||= at > 0;
+      if (!this.#lossReported) this.#onLoss(thrown);
+      this.#lossReported = true;
     }
   }
 }

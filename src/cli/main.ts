@@ -6,18 +6,18 @@ import fs from 'node:fs';
 
 const LINGER_MS = 300;
 const NEEDED = { major: 20, minor: 19 };
-/** Files that Node, its threads and our modules have open at the same time. */
+/** Files that Node, its threads and ramferry's modules have open at the same time. */
 const NEEDED_FILES = 64;
 const [major = 0, minor = 0] = process.versions.node.split('.').map(Number);
 
 if (major < NEEDED.major || (major === NEEDED.major && minor < NEEDED.minor)) {
-  say(`needs Node.js ${NEEDED.major}.${NEEDED.minor} or newer, this is ${process.versions.node}`);
+  printError(`needs Node.js ${NEEDED.major}.${NEEDED.minor} or newer, this is ${process.versions.node}`);
   process.exitCode = 2;
 } else {
   leaveDeletedDirectory();
   await start().catch((thrown: unknown) => {
     if (!isTooManyFiles(thrown)) throw thrown;
-    say(
+    printError(
       `ERR_RESOURCE_LIMIT: too many open files\nhint: allow ${NEEDED_FILES} open files or more (ulimit -n)`,
     );
     process.exitCode = 2;
@@ -25,8 +25,8 @@ if (major < NEEDED.major || (major === NEEDED.major && minor < NEEDED.minor)) {
 }
 
 /**
- * Node's module loader fails with EMFILE as the code, from Node 24 on also in the message alone. Where it looks for a package's main
- * file, it reports the file as missing.
+ * Whether the module loader ran out of files. Node reports code EMFILE, from Node 24 on sometimes only in the message. While it
+ * looks for a package's main file, it reports that file as missing.
  */
 function isTooManyFiles(thrown: unknown): boolean {
   const { code, message } = thrown as NodeJS.ErrnoException;
@@ -68,12 +68,12 @@ async function start(): Promise<void> {
   process.on('uncaughtException', (thrown) => void fail(thrown, args).then(exitNow));
   const status = await guardStandstill(() => main(args), args.includes('--json'));
   process.exitCode = status;
-  // Nothing should keep the process alive now. If a thread hangs in a system call, the timer ends the process.
+  // No handle should keep the process alive now. If a thread hangs in a system call, the timer ends the process.
   setTimeout(() => exitNow(status), LINGER_MS).unref();
 }
 
-/** Prints without loading a module: the process may have no descriptor left. */
-function say(text: string): void {
+/** Prints without loading a module, because the process may have no free descriptor. */
+function printError(text: string): void {
   try {
     fs.writeSync(2, `ramferry: ${text}\n`);
   } catch {

@@ -11,18 +11,18 @@ import { checkReportFile, writeReport } from './report-file.js';
 import { openBar } from './reporter.js';
 import { handleSignals, reasonOf } from './signals.js';
 
-/** Options of every measurement, besides its own. */
+/** Options that every measurement accepts. */
 export interface MeasurementHooks {
   readonly signal: AbortSignal;
   readonly onProgress: (step: string, share: number) => void;
 }
 
 export interface Measurement<Result extends object> {
-  /** Of the line of JSON. */
+  /** `message_type` of the JSON line. */
   readonly messageType: string;
   readonly measure: (hooks: MeasurementHooks) => Promise<Result>;
   readonly format: (result: Result) => string;
-  /** The part of the result that --json prints; by default all of it. */
+  /** The part of the result that --json prints. Default: the whole result. */
   readonly fields?: (result: Result) => object;
   /** Builds the HTML page; its modules load only with --html. */
   readonly report: (result: Result) => Promise<ReportData>;
@@ -48,7 +48,7 @@ export async function runMeasurement<Result extends object>(
         ? JSON.stringify({ message_type: messageType, ...fields(result) })
         : format(result),
     );
-    // The page comes after the result, so a page that cannot be written loses no figures.
+    // The page is written after the result is printed, so a failed write loses no figures.
     if (html !== undefined) await writeReport(html, await report(result));
     return EXIT.success;
   } catch (thrown) {

@@ -12,7 +12,7 @@ import { type GivenFor, type Option, optionsOf } from '../options/table.js';
 import type { ParsedArguments } from './command.js';
 import { readEnvironment, readText } from './environment.js';
 
-/** Below the help of send and receive. */
+/** The text below the help of send and receive. */
 export const ADDRESS_HELP = `${ADDRESSES}\n${AMOUNTS} Options can also be set in the environment: RAMFERRY_CODEC=lz4.`;
 
 /** Adds a command's addresses and options to its parser. */
@@ -61,7 +61,7 @@ export function givenOptions<Command extends CommandName>(
   for (const option of optionsOf(command)) {
     const { name, kind, configKey } = option;
     if (option.commandLineOnly === true) continue;
-    const value = lineValue(option, parsed[name]) ?? readEnvironment(process.env, option);
+    const value = commandLineValue(option, parsed[name]) ?? readEnvironment(process.env, option);
     const configured = configKey === undefined ? undefined : config.get(configKey);
     const given = value ?? (configured === undefined ? undefined : readText(configured, kind.reading, name));
     if (given !== undefined) options[name] = given;
@@ -69,7 +69,7 @@ export function givenOptions<Command extends CommandName>(
   return options as GivenFor<Command>;
 }
 
-function lineValue({ name, kind, positional }: Option, value: unknown): unknown {
+function commandLineValue({ name, kind, positional }: Option, value: unknown): unknown {
   if (typeof value !== 'string') return value;
   // yargs passes a bare dash as an empty text.
   return positional === undefined ? readText(value, kind.reading, name) : value || '-';

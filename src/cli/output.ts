@@ -7,13 +7,13 @@ import { systemCode, writeError } from '../io/system-error.js';
 import { kebabCase } from '../options/names.js';
 import { errorLine } from '../report/json.js';
 import { visible } from '../report/visible.js';
-import { Outlet } from './outlet.js';
+import { TextOutput } from './text-output.js';
 
 /** How long the end of a command waits for queued reports. */
 const LAST_REPORTS_MS = 300;
 
-const out = new Outlet(1);
-const err = new Outlet(2);
+const out = new TextOutput(1);
+const err = new TextOutput(2);
 
 /** `ramferry: CODE: message (place)` and a hint below it, or one JSON line; always on stderr. */
 export function reportError(error: RamferryError, json: boolean): void {
@@ -69,7 +69,7 @@ export async function printResult(text: string): Promise<void> {
   });
 }
 
-/** Resolves when all reports are written, after 0.3 s in any case. */
+/** Resolves when all reports are written, or after 0.3 s. */
 export async function lastReports(): Promise<void> {
   let timer: NodeJS.Timeout | undefined;
   const late = new Promise<void>((resolve) => {

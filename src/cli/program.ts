@@ -38,7 +38,7 @@ export async function main(args: readonly string[]): Promise<number> {
     return command;
   };
   try {
-    const parser = createParser(plainSwitches(withoutDashes(args)));
+    const parser = createParser(withTrueAndFalse(withoutDoubleDash(args)));
     skipHelpLayout(parser);
     const offer = (to: Argv, entry: Entry): void => {
       to.command(
@@ -70,16 +70,16 @@ export async function fail(thrown: unknown, args: readonly string[]): Promise<nu
   return error.exitCode;
 }
 
-/** The only command that passes the arguments behind `--` to another program. */
-const PASSES_ARGUMENTS_ON = 'emu-manager';
+/** The only command that passes the arguments after `--` to another program. */
+const PASS_THROUGH_COMMAND = 'emu-manager';
 
 /**
- * Elsewhere the arguments behind `--` are addresses, which yargs would not pass to the command. This function removes the dashes and
- * puts `./` in front of a file name that begins with a dash.
+ * Removes `--`, and puts `./` in front of a file name that begins with a dash. In all other commands the arguments after `--` are
+ * addresses, and yargs would not pass them to the command.
  */
-function withoutDashes(args: readonly string[]): readonly string[] {
+function withoutDoubleDash(args: readonly string[]): readonly string[] {
   const dashes = args.indexOf('--');
-  if (dashes < 0 || args[0] === PASSES_ARGUMENTS_ON) return args;
+  if (dashes < 0 || args[0] === PASS_THROUGH_COMMAND) return args;
   const addresses = args.slice(dashes + 1);
   return [
     ...args.slice(0, dashes),
@@ -87,8 +87,8 @@ function withoutDashes(args: readonly string[]): readonly string[] {
   ];
 }
 
-/** yargs reads `--sync=on` as no: only `true` sets a switch there. */
-function plainSwitches(args: readonly string[]): readonly string[] {
+/** Rewrites the values of switches for yargs, which reads `--sync=on` as no: only `true` sets a switch. */
+function withTrueAndFalse(args: readonly string[]): readonly string[] {
   const dashes = args.indexOf('--');
   const own = dashes < 0 ? args.length : dashes;
   return args.map((arg, index) =>
@@ -98,14 +98,14 @@ function plainSwitches(args: readonly string[]): readonly string[] {
   );
 }
 
-interface UsageInsides {
+interface YargsUsage {
   cacheHelpMessage?: () => void;
   getDescriptions?(): Readonly<Record<string, unknown>>;
 }
 
-/** The private parts of yargs that we use. They are not its public API, so any of them may be missing. */
-interface Insides {
-  getInternalMethods?(): { getUsageInstance?(): UsageInsides };
+/** The private methods of yargs that ramferry uses. They are not yargs' public API, so any of them may be missing. */
+interface YargsInternals {
+  getInternalMethods?(): { getUsageInstance?(): YargsUsage };
 }
 
 /**
@@ -113,7 +113,7 @@ interface Insides {
  * @returns false when this yargs has no such method: then help is formatted at each start
  */
 export function skipHelpLayout(parser: Argv): boolean {
-  const usage = (parser as Insides).getInternalMethods?.().getUsageInstance?.();
+  const usage = (parser as YargsInternals).getInternalMethods?.().getUsageInstance?.();
   if (usage?.cacheHelpMessage === undefined) return false;
   usage.cacheHelpMessage = () => undefined;
   return true;
@@ -139,14 +139,14 @@ function createParser(args: readonly string[]): Argv {
     .alias('help', 'h')
     .wrap(isatty(1) ? Math.min(100, process.stdout.columns || 100) : 100)
     .fail((message: string | null, thrown: unknown, usage: unknown) => {
-      // A parsing failure has a message only; an error of a command arrives as `thrown`.
+      // A parsing failure has only a message. An error of a command arrives as `thrown`.
       if (thrown !== undefined && thrown !== null) throw toRamferryError(thrown);
       throw new RamferryError(
         'ERR_USAGE',
-        misspelt(args) ?? message ?? 'the command line cannot be understood',
+        unknownCommand(args) ?? message ?? 'the command line cannot be understood',
         {
           hint:
-            pointer(args, usage as UsageInsides) ??
+            suggestion(args, usage as YargsUsage) ??
             'ramferry --help lists the commands, ramferry COMMAND --help its options',
         },
       );
@@ -154,7 +154,7 @@ function createParser(args: readonly string[]): Argv {
 }
 
 /** Spellings of other programs, and ramferry's option for each. */
-const ELSEWHERE: readonly (readonly [RegExp, string])[] = [
+const FOREIGN_OPTIONS: readonly (readonly [RegExp, string])[] = [
   [/^-T(\d+)$/, '--compress-threads $1'],
   [/^-p(\d+)$/, '--compress-threads $1'],
   [/^-(\d{1,2})$/, '--compress-level $1'],
@@ -167,10 +167,10 @@ const ELSEWHERE: readonly (readonly [RegExp, string])[] = [
 ];
 
 /**
- * A suggestion for the first unknown word.
+ * Suggests a command or option for the first unknown word.
  * @param usage of the command, as yargs passes it to the failure handler
  */
-function pointer(args: readonly string[], usage: UsageInsides): string | undefined {
+function suggestion(args: readonly string[], usage: YargsUsage): string | undefined {
   const [command = ''] = args;
   const commands = ENTRIES.map(({ usage }) => usage.split(' ')[0]!);
   if (!command.startsWith('-') && !commands.includes(command)) {
@@ -180,8 +180,8 @@ function pointer(args: readonly string[], usage: UsageInsides): string | undefin
   const known = new Set(Object.keys(usage.getDescriptions?.() ?? {}));
   for (const arg of args) {
     if (!arg.startsWith('-') || arg === '-') continue;
-    const [elsewhere] = ELSEWHERE.filter(([pattern]) => pattern.test(arg));
-    if (elsewhere !== undefined) return `${arg}: write ${arg.replace(...elsewhere)}`;
+    const [foreign] = FOREIGN_OPTIONS.filter(([pattern]) => pattern.test(arg));
+    if (foreign !== undefined) return `${arg}: write ${arg.replace(...foreign)}`;
     const name = arg.replace(/^--?(no-)?/, '').replace(/=.*$/, '');
     if (known.has(name)) continue;
     const meant = nearest(
@@ -193,8 +193,8 @@ function pointer(args: readonly string[], usage: UsageInsides): string | undefin
   return undefined;
 }
 
-/** yargs reports an unknown command as an argument, together with all that follow it. */
-function misspelt([first]: readonly string[]): string | undefined {
+/** The message for an unknown command, which yargs would report as an argument together with all later arguments. */
+function unknownCommand([first]: readonly string[]): string | undefined {
   if (first === undefined || first.startsWith('-')) return undefined;
   const known = ENTRIES.some(({ usage }) => usage.split(' ')[0] === first);
   return known ? undefined : `there is no command "${first}"`;

@@ -1,5 +1,5 @@
-// `--html FILE`: a path that cannot be written is refused before the measurement; the report is written at the end. The report
-// describes a guest's memory, so its mode is 0600. Its modules load only with --html.
+// `--html FILE`: refuses a path that cannot be written before the measurement, and writes the report at the end. The report
+// describes a guest's memory, so the file's mode is 0600. The report's modules load only with --html.
 
 import fs from 'node:fs';
 import { dirname } from 'node:path';

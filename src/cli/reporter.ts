@@ -1,5 +1,5 @@
 // Reports of a transfer while it runs and at its end: text for people, or JSON lines for programs.
-// stdout may carry the stream itself; then reports that would go there go to stderr.
+// When stdout carries the stream, the JSON lines go to stderr.
 
 import { isatty } from 'node:tty';
 import type { Progress, TransferSummary } from '../transfer/statistics/summary.js';
@@ -16,7 +16,7 @@ export interface Reporter {
   listening(address: string): void;
   warning(message: string): void;
   summary(summary: TransferSummary): void;
-  /** Prints one line at once in every mode: the user asked by SIGUSR1. */
+  /** Prints one line at once in every mode, because the user asked for it with SIGUSR1. */
   showProgress(progress: Progress): void;
   /** Clears the progress line from the terminal. Safe to call twice. */
   end(): void;
@@ -25,7 +25,7 @@ export interface Reporter {
 export interface ReporterOptions {
   readonly json: boolean;
   readonly quiet: boolean;
-  /** stdout belongs to the stream. */
+  /** Whether stdout carries the stream. */
   readonly stdoutTaken: boolean;
 }
 

@@ -1,6 +1,5 @@
-// Signals while a transfer runs: the first SIGINT, SIGTERM or SIGHUP aborts it, a second one or a clean-up that takes
-// longer than a second ends the process at once; SIGUSR1 asks for progress.
-// Promises that nothing stays installed after dispose().
+// Handles signals while a transfer runs. The first SIGINT, SIGTERM or SIGHUP aborts the transfer. A second signal, or a clean-up
+// of more than a second, ends the process at once. SIGUSR1 asks for progress. dispose() removes all handlers.
 
 import { setImmediate } from 'node:timers/promises';
 
@@ -12,7 +11,7 @@ import { reportError } from './output.js';
 const CLEAN_UP_MS = 1000;
 
 /**
- * The reason why a command failed. After a signal, later errors (a child that the same signal ended, a link that we closed) are
+ * The reason why a command failed. After a signal, later errors (a child that the same signal ended, a link that was closed) are
  * consequences, and the signal is the reason. ERR_OUTCOME_UNKNOWN has precedence over both.
  */
 export async function reasonOf(thrown: unknown, signal: AbortSignal): Promise<RamferryError> {

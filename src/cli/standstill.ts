@@ -1,5 +1,5 @@
-// A guard against a command that never settles: when the event loop is empty before the command settles, Node exits with
-// status 13 and without a message. Promises an error and status 1 instead; it changes nothing for a command that settles.
+// Detects a command that never settles. When the event loop is empty before the command settles, Node exits with status 13 and
+// without a message. The guard reports an error and exits with status 1. It has no effect on a command that settles.
 
 import { RamferryError } from '../errors.js';
 import { exitNow } from '../os/exit.js';

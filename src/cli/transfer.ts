@@ -27,7 +27,7 @@ export interface TransferTraits {
   readonly cleanUp?: number;
 }
 
-/** The options with each command line cut to its program (`exec:ssh`): its arguments may hold passwords. */
+/** The options with each exec: command reduced to its program (`exec:ssh`), because its arguments may contain passwords. */
 function loggable(options: object): object {
   return Object.fromEntries(
     Object.entries(options).map(([name, value]: [string, unknown]) => [
@@ -41,7 +41,7 @@ function loggable(options: object): object {
 
 const EXEC = 'exec:';
 
-/** Ignores errors of a report: the transfer has ended, and its exit status stays. */
+/** Ignores an error of a report: the transfer has ended, and the error must not change its exit status. */
 function ignoreFailure(report: () => void): void {
   try {
     report();

@@ -6,12 +6,12 @@ import v8 from 'node:v8';
 
 import { onThreadsLoaded } from '../pool/loaded.js';
 
-/** Lets a thread collect garbage when it knows that there is some (src/codec/reclaim.ts). Every V8 from Node 20 to 26 has it. */
+/** Lets a thread request a garbage collection (src/codec/reclaim.ts). Every V8 from Node 20 to 26 has the flag. */
 const EXPOSE_GC = '--expose-gc';
 
 /**
- * The flag for each V8 on which a gain was measured. V8 knows no silent way to ask whether a flag exists:
- * v8.setFlagsFromString() prints an error on stderr for an unknown one. So a version that is not listed gets no flag.
+ * The flag for each V8 version on which a gain was measured. An unlisted version gets no flag, because V8 has no silent check
+ * whether a flag exists: v8.setFlagsFromString() prints an error on stderr for an unknown flag.
  *
  * - V8 11.3 (Node 20): `--interrupt-budget`, bytes of bytecode before a function is optimised, 67,584 by default. The functions
  *   that matter in a long transfer reach 1,000,000 within a second. Half of it cost a small guest 5 %, twice as much changed nothing

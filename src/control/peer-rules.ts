@@ -74,7 +74,7 @@ class ByteJudge implements Judge {
 
 /** Where a hypervisor connects: any protocol, and any time before the first byte. */
 export function hypervisor(): PeerRules {
-  return { judge: () => new ByteJudge(), silence: 0, mayWaitForUs: true };
+  return { judge: () => new ByteJudge(), silence: 0, mayListenFirst: true };
 }
 
 /** Where any program connects that writes and does not read. */
@@ -88,7 +88,7 @@ export function speaker(): PeerRules {
  */
 export function sender(passThrough: boolean, onConnection: () => void): PeerRules {
   const judge = (): Judge => (passThrough ? new ByteJudge() : new StreamJudge());
-  return { judge, silence: 0, mayWaitForUs: true, onConnection };
+  return { judge, silence: 0, mayListenFirst: true, onConnection };
 }
 
 /** Where a receiver connects, which sends its hello at once. */

@@ -1,5 +1,5 @@
-// What the user writes for an input or an output, as a typed value, and back as text.
-// Pure: nothing is looked up or opened. Throws ERR_LINK_ADDRESS with a hint for anything that is not an address.
+// Parses the address of an input or an output into a typed value, and formats it back.
+// Pure: looks up and opens nothing. Throws ERR_LINK_ADDRESS with a hint for any text that is not an address.
 
 import { isIP } from 'node:net';
 import type { Readable, Writable } from 'node:stream';
@@ -15,14 +15,14 @@ export type Address =
   | { readonly kind: 'fd'; readonly fd: number }
   | { readonly kind: 'file'; readonly path: string }
   | { readonly kind: 'exec'; readonly command: string }
-  /** Standard input or standard output, by where it stands. */
+  /** Standard input for an input, standard output for an output. */
   | { readonly kind: 'stdio' }
-  /** A stream of Node.js, from a program that embeds ramferry. */
+  /** A Node.js stream of a program that embeds ramferry. */
   | { readonly kind: 'stream'; readonly stream: Readable | Writable };
 
 const LOOPBACK = '127.0.0.1';
 
-/** What may stand before the first colon. */
+/** The kinds of address, which stand before the first colon. */
 const SCHEMES: ReadonlySet<string> = new Set([
   'tcp',
   'tcp-listen',
@@ -93,7 +93,7 @@ function parseUnixPath(text: string, rest: string): string {
   return path;
 }
 
-/** A name without a kind that reads like HOST:PORT or an IP address is a forgotten `tcp:`, and no file is made of it. */
+/** Refuses a text without a kind that reads like HOST:PORT or an IP address: the user forgot `tcp:` and wants no file. */
 function refuseBareHost(text: string): void {
   if (text.includes('/')) return;
   const [, host, port] = /^([^:]*|\[.*\]|[0-9a-f:.]*:[0-9a-f:.]*(?:%[\w.-]+)?):(\d{1,5})$/i.exec(text) ?? [];
@@ -139,7 +139,7 @@ export function parseAddress(text: string): Address {
       if (rest.includes('\0')) throw invalid(text, 'a command cannot contain a NUL');
       return { kind: 'exec', command: rest };
     default:
-      // A misspelt kind must not become a file of that name.
+      // A misspelt kind must not create a file of that name.
       throw invalid(
         text,
         `there is no kind '${scheme}'`,
@@ -148,18 +148,18 @@ export function parseAddress(text: string): Address {
   }
 }
 
-/** What a caller of the library names: an address as text, or a stream. */
+/** The address of an end that the library's caller gives: a text, or a Node.js stream. */
 export function addressOf(end: string | Readable | Writable): Address {
   return typeof end === 'string' ? parseAddress(end) : { kind: 'stream', stream: end };
 }
 
-/** The program that a shell line starts, for messages: its arguments and variables may be secret. */
+/** The program of a shell command, for messages. Its arguments and variables are omitted because they may be secret. */
 export function commandWord(command: string): string {
   const words = command.trim().split(/[\s;|&<>()]+/);
   return words.find((word) => word !== '' && !/^\w+=/.test(word)) ?? 'sh';
 }
 
-/** The address as text, as it may stand in messages; parseAddress reads it back, except for a command's arguments. */
+/** The address as text for messages. parseAddress parses it back, except that a command's arguments are omitted. */
 export function formatAddress(address: Address): string {
   switch (address.kind) {
     case 'tcp':

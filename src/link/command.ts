@@ -1,6 +1,6 @@
-// exec:COMMAND: a shell command that writes our input or reads our output.
-// Its exit status is part of the link: the input has ended well, or the output is complete, only when it is 0.
-// The command runs in a process group of its own, which is killed when the link is given up or the process exits.
+// exec:COMMAND: a shell command that writes ramferry's input or reads its output.
+// The exit status is part of the link: an input or output is complete only when the status is 0.
+// The command runs in its own process group. ramferry kills the group when it aborts the link or exits.
 
 import { spawn, type ChildProcess } from 'node:child_process';
 import fs from 'node:fs';
@@ -21,24 +21,24 @@ import {
   type SocketLinkOptions,
 } from './socket.js';
 
-/** A command that hung up is given this long to say with which status. */
+/** How long a failed read or write waits for the command's exit status. */
 const STATUS_MS = 1_000;
-/** Between asking it to end and killing it. */
+/** Time between SIGTERM and SIGKILL. */
 const GRACE_MS = 500;
 
-/** Kills the process group $1 when its standard input ends without a word: TERM first, then KILL. */
+/** Kills the process group $1 when the watcher's standard input ends without a line: TERM first, then KILL. */
 const WATCH = 'read -r word && exit; kill -s TERM -- "-$1"; sleep 1; kill -s KILL -- "-$1"';
 
 /**
- * Runs the command line $1 once a line arrives on descriptor 3. The line is sent after the watcher has started. When this
- * process is killed before that, descriptor 3 ends and the command does not run: there is no moment without a watcher.
+ * Runs the command line $1 when a line arrives on descriptor 3. ramferry sends the line after the watcher has started. When
+ * ramferry is killed before that, descriptor 3 ends and the command does not run. So no command runs without a watcher.
  */
 const GATE = 'read -r ramferry_gate <&3 && exec /bin/sh -c "$1" 3<&-';
 
 /**
- * Starts the watcher, a process that outlives ours by a second. A command may ignore the end of its pipe, and nothing else
- * ends it when this process is killed.
- * @returns calls the watch off
+ * Starts the watcher, a process that outlives this process by a second. A command may ignore the end of its pipe. When this
+ * process is killed, only the watcher ends such a command.
+ * @returns stops the watcher
  */
 function watch(pid: number | undefined): () => void {
   if (pid === undefined) return () => undefined;
@@ -49,7 +49,7 @@ function watch(pid: number | undefined): () => void {
     });
     shell.on('error', () => undefined);
     shell.unref();
-    // Absent when descriptors have run out, whatever the types say.
+    // Undefined when descriptors have run out, contrary to the types.
     const input = shell.stdin as (net.Socket & { unref(): void }) | undefined;
     input?.on('error', () => undefined);
     input?.unref();
@@ -59,20 +59,20 @@ function watch(pid: number | undefined): () => void {
   }
 }
 
-/** Lets the shell behind GATE run its command. */
+/** Sends the line that lets the shell of GATE run its command. */
 function openGate(child: ChildProcess): void {
-  // Absent when descriptors have run out.
+  // Undefined when descriptors have run out.
   const gate = child.stdio[3] as (net.Socket & { unref(): void }) | null | undefined;
   gate?.on('error', () => undefined);
   gate?.unref();
   gate?.end('start\n', () => gate.destroy());
 }
 
-/** The command, while it runs and after. */
+/** The process of a command, and its outcome. */
 class Command {
   readonly #child: ChildProcess;
   readonly #word: string;
-  /** undefined: ended with status 0. */
+  /** Resolves when the process ends: undefined = with status 0. */
   readonly #ended: Promise<RamferryError | undefined>;
   #running = true;
 
@@ -81,13 +81,13 @@ class Command {
     this.#word = word;
     const onExit = (): void => this.#signal('SIGKILL');
     process.on('exit', onExit);
-    const callOff = watch(child.pid);
+    const stopWatcher = watch(child.pid);
     openGate(child);
     this.#ended = new Promise((resolve) => {
       const end = (failure: RamferryError | undefined): void => {
         this.#running = false;
         process.off('exit', onExit);
-        callOff();
+        stopWatcher();
         resolve(failure);
       };
       child.once('error', (thrown) => end(this.#error(`could not be started: ${thrown.message}`)));
@@ -102,7 +102,7 @@ class Command {
     return this.#ended;
   }
 
-  /** The better explanation for `thrown`: the command's own failure, if it tells soon. */
+  /** Returns the command's failure as the cause of `thrown`, if the command ends within STATUS_MS; otherwise `thrown`. */
   async explain(thrown: unknown): Promise<Error> {
     const own = asError(thrown);
     if (own instanceof RamferryError && own.code !== 'ERR_LINK_CLOSED') return own;
@@ -116,7 +116,7 @@ class Command {
     setTimeout(() => this.#signal('SIGKILL'), GRACE_MS).unref();
   }
 
-  /** Lets the command end by itself after its pipe was closed; then as terminate(). */
+  /** Gives the command GRACE_MS to end after its pipe was closed. After that, does what terminate() does. */
   dismiss(): void {
     setTimeout(() => this.terminate(), GRACE_MS).unref();
     this.#child.unref();
@@ -128,7 +128,7 @@ class Command {
     try {
       process.kill(-pid, signal);
     } catch {
-      // it has just ended
+      // The process group has just ended.
     }
   }
 
@@ -144,11 +144,11 @@ interface Started {
   readonly link: SocketLink;
 }
 
-/** A real pipe, as a shell makes it: commands may open /dev/stdin. Node's own stdio 'pipe' is a socket, which refuses that. */
+/** Starts the command on a pipe(2), as a shell does, so it may open /dev/stdin. Node's stdio 'pipe' is a socket, which cannot. */
 function start(line: string, forReading: boolean, link: SocketLinkOptions): Started {
   const ends = libc()?.pipe();
-  const theirs = ends === undefined ? 'pipe' : ends[forReading ? 1 : 0];
-  const child = spawnShell(line, forReading ? ['ignore', theirs, 2] : [theirs, 2, 2]);
+  const commandEnd = ends === undefined ? 'pipe' : ends[forReading ? 1 : 0];
+  const child = spawnShell(line, forReading ? ['ignore', commandEnd, 2] : [commandEnd, 2, 2]);
   const command = new Command(child, commandWord(line));
   if (ends === undefined) {
     const stream = forReading ? child.stdout : child.stdin;
@@ -163,7 +163,7 @@ function spawnShell(line: string, stdio: readonly ('ignore' | 'pipe' | number)[]
 }
 
 function linkOptions(label: string, forReading: boolean, options: OpenOptions): SocketLinkOptions {
-  // Local, like a pipe: the command may take its time.
+  // No I/O timeout: the command is local, and may idle like the other end of a pipe.
   return {
     label,
     readable: forReading,

@@ -1,4 +1,4 @@
-// Connecting to a listener over tcp or a unix socket, again until there is one.
+// Connects to a listener over tcp or a unix socket. Retries until there is a listener, or the timeout ends.
 
 import net from 'node:net';
 import { RamferryError } from '../errors.js';
@@ -13,11 +13,11 @@ import { boundUnsent } from './unsent.js';
 
 type Peer = Extract<Address, { kind: 'tcp' | 'unix' }>;
 
-/** Dead peers of idle connections are noticed after this, plus ten probes a second apart. */
+/** Idle time before the first keep-alive probe. A dead peer is found after ten more probes, a second apart. */
 export const KEEP_ALIVE_MS = 10_000;
 
-/** There is no listener yet, or no route to it. EAGAIN is a unix listener with a full queue. */
-const MAY_CHANGE = new Set([
+/** Errors after which a retry may succeed: no listener yet, or no route to it. EAGAIN: the unix listener's queue is full. */
+const TRANSIENT_ERRORS = new Set([
   'ECONNREFUSED',
   'ENOENT',
   'EHOSTUNREACH',
@@ -59,7 +59,7 @@ function connectOnce(peer: Peer, options: OpenOptions, left: number): Promise<So
     socket.once('error', (thrown) => {
       failure = thrown;
     });
-    // Comes after an error, after the timer, and after an abort: the link then knows why.
+    // Called after an error, after the timer, and after an abort; each has recorded its reason.
     const onClose = (): void => {
       timer?.cancel();
       reject(asError(failure ?? options.signal?.reason));
@@ -68,7 +68,7 @@ function connectOnce(peer: Peer, options: OpenOptions, left: number): Promise<So
     socket.once('connect', () => {
       timer?.cancel();
       socket.off('close', onClose);
-      // A client that tries ports of the ephemeral range on its own host can meet itself.
+      // A client that connects to an ephemeral port of its own host can connect to itself (TCP simultaneous open).
       if (
         peer.kind === 'tcp' &&
         socket.localPort === socket.remotePort &&
@@ -81,7 +81,7 @@ function connectOnce(peer: Peer, options: OpenOptions, left: number): Promise<So
         const { greeting } = options;
         if (greeting === undefined) resolve(link);
         else {
-          // A peer that does not take the greeting fails the first read.
+          // If the greeting cannot be written, the first read fails.
           const greeted = (): void => resolve(link);
           void link.sink!.write(greeting).then(greeted, greeted);
         }
@@ -90,10 +90,10 @@ function connectOnce(peer: Peer, options: OpenOptions, left: number): Promise<So
   });
 }
 
-/** Rejects with ERR_LINK_CONNECT. */
+/** @throws ERR_LINK_CONNECT, or the signal's reason */
 export async function connectTo(peer: Peer, options: OpenOptions): Promise<SocketLink> {
   const patience = options.connectTimeout ?? DEFAULT_CONNECT_TIMEOUT_MS;
-  let lastWords = 'no answer';
+  let lastError = 'no answer';
   try {
     return await retryUntil(
       patience,
@@ -101,15 +101,17 @@ export async function connectTo(peer: Peer, options: OpenOptions): Promise<Socke
       (left) => connectOnce(peer, options, left),
       (thrown) => {
         if (options.signal?.aborted === true) return false;
-        lastWords = systemText(thrown);
-        return MAY_CHANGE.has(systemCode(thrown) ?? '');
+        lastError = systemText(thrown);
+        return TRANSIENT_ERRORS.has(systemCode(thrown) ?? '');
       },
     );
   } catch (thrown) {
     if (options.signal?.aborted === true) throw abortError(options.signal);
-    const why = thrown instanceof RamferryError ? lastWords : systemText(thrown);
+    const why = thrown instanceof RamferryError ? lastError : systemText(thrown);
     const tried =
-      MAY_CHANGE.has(systemCode(thrown) ?? '') && patience > 0 ? ` (tried for ${patience / 1000} s)` : '';
+      TRANSIENT_ERRORS.has(systemCode(thrown) ?? '') && patience > 0
+        ? ` (tried for ${patience / 1000} s)`
+        : '';
     throw new RamferryError('ERR_LINK_CONNECT', `cannot connect to ${formatAddress(peer)}: ${why}${tried}`, {
       hint: 'check the address, and that the other side listens and no firewall stands between',
       cause: thrown,

@@ -1,7 +1,7 @@
-// Descriptors that other processes use too, and devices: read and written as they are.
-// The flags of the open file description are never changed, nor is it shut down: the other process goes on using it.
-// Everything is sequential, at the description's own offset. Waiting happens on a thread of libuv's pool, in short
-// turns where the system can wait without reading, so that giving up takes no byte from the next reader.
+// Reads and writes descriptors that other processes share, and devices.
+// Never changes the flags of the open file description and never shuts it down, because the other process still uses it.
+// All I/O is sequential, at the description's own offset. A thread of libuv's pool waits with poll(2), in short turns. So an
+// aborted read takes no byte from the next reader.
 
 import fs from 'node:fs';
 import os from 'node:os';
@@ -20,32 +20,32 @@ const read = promisify(fs.read);
 const write = promisify(fs.write);
 const fdatasync = promisify(fs.fdatasync);
 
-/** One turn of waiting: how long a thread stays busy after its caller gave up. */
+/** Length of one poll(2): a thread stays busy for at most this long after the caller has aborted. */
 const TURN_MS = 200;
-/** Without poll(2): how long to rest when a non-blocking descriptor has nothing. */
+/** Without poll(2): pause before the next attempt on a non-blocking descriptor that is not ready. */
 const REST_MS = 5;
-/** So many transfers in a row without waiting; then everybody else on this thread has a turn. */
+/** Reads or writes in a row without waiting. After them the event loop gets a turn. */
 const IN_A_ROW = 8;
 
 const { EAGAIN, EINTR } = os.constants.errno;
 
 export interface DescriptorOptions {
   readonly label: string;
-  /** The descriptor was opened by us and is closed at the end; an inherited one stays open. */
+  /** ramferry opened the descriptor, and closes it at the end. An inherited descriptor stays open. */
   readonly own: boolean;
   /** Milliseconds without progress; 0 = wait for ever. */
   readonly ioTimeout: number;
   readonly signal?: AbortSignal | undefined;
 }
 
-/** What both directions share. */
+/** The part of source and sink that does not depend on the direction. */
 class Descriptor {
   readonly fd: number;
   readonly label: string;
   readonly guard: OperationGuard;
   readonly stats: fs.Stats;
   readonly #own: boolean;
-  readonly #dog: Watchdog;
+  readonly #watchdog: Watchdog;
   #moved = 0;
   #inARow = 0;
   #closed = false;
@@ -56,7 +56,7 @@ class Descriptor {
     this.#own = options.own;
     this.stats = fs.fstatSync(fd);
     this.guard = new OperationGuard(options.signal);
-    this.#dog = new Watchdog(
+    this.#watchdog = new Watchdog(
       options.ioTimeout,
       () => this.#moved,
       (ms) => {
@@ -67,15 +67,15 @@ class Descriptor {
   }
 
   patience(milliseconds: number): void {
-    this.#dog.setPatience(milliseconds);
+    this.#watchdog.setPatience(milliseconds);
   }
 
   async run<T>(start: () => Promise<T>): Promise<T> {
-    this.#dog.start();
+    this.#watchdog.start();
     try {
       return await this.guard.run(start);
     } finally {
-      this.#dog.stop();
+      this.#watchdog.stop();
     }
   }
 
@@ -88,7 +88,7 @@ class Descriptor {
     }
   }
 
-  /** Waits until the descriptor may be ready, or the operation has been given up. */
+  /** Waits until the descriptor may be ready. Throws when the operation was aborted. */
   async ready(events: number): Promise<void> {
     this.#inARow = 0;
     const calls = libc();
@@ -103,7 +103,7 @@ class Descriptor {
   close(): void {
     if (this.#closed) return;
     this.#closed = true;
-    this.#dog.close();
+    this.#watchdog.close();
     this.guard.close(closedError(this.label), () => {
       if (this.#own) fs.closeSync(this.fd);
     });
@@ -226,7 +226,7 @@ export class DescriptorSink implements ByteSink {
     return stats.isFIFO() ? (libc()?.unread(fd) ?? 0) : 0;
   }
 
-  /** A socket's peer that goes with bytes unread is found by the reads of its other direction. */
+  /** A socket whose peer closes with unread bytes fails the reads of the other direction. */
   async taken(): Promise<void> {
     const { stats, fd, guard } = this.#at;
     if (!stats.isSocket() && !stats.isFIFO()) return;
@@ -241,7 +241,7 @@ export class DescriptorSink implements ByteSink {
     );
   }
 
-  /** A block device is flushed; an inherited descriptor stays as it is, open until this process ends. */
+  /** Flushes a block device. An inherited descriptor stays open until this process ends. */
   async finish(): Promise<void> {
     await this.#at.run(async () => {
       if (!this.#at.stats.isBlockDevice()) return;

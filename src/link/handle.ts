@@ -1,14 +1,14 @@
-// The one place that looks behind net.Socket. Node has no public way to read a connection into given memory, to
-// take over an accepted one, or to ask what is still unsent; `_handle` has carried all three since Node 0.10.
+// The only module that uses the private `_handle` of net.Socket. Node has no public way to read a connection into given memory,
+// to take over an accepted one, or to ask for its unsent bytes. `_handle` has offered all three since Node 0.10.
 
 import net from 'node:net';
 import { RamferryError } from '../errors.js';
 
 export interface StreamHandle {
   readonly fd: number;
-  /** Node's own note of whether it reads; it must agree with readStart and readStop. */
+  /** Node's own state of reading. It must agree with the calls of readStart and readStop. */
   reading: boolean;
-  /** Bytes of the write under way that the kernel has not taken yet. */
+  /** Bytes of the pending write that the kernel has not accepted. */
   readonly writeQueueSize: number;
   readStart(): number;
   readStop(): number;
@@ -18,12 +18,12 @@ interface WithHandle {
   _handle: StreamHandle | null;
 }
 
-/** undefined once the socket has been destroyed. */
+/** The socket's handle; undefined when the socket has been destroyed. */
 export function handleOf(socket: net.Socket): StreamHandle | undefined {
   return (socket as unknown as WithHandle)._handle ?? undefined;
 }
 
-/** Takes the connection out of a socket that has not read anything yet; the socket is dead afterwards. */
+/** Takes the connection out of a socket that has not read anything. The socket is unusable afterwards. */
 export function takeHandle(socket: net.Socket): StreamHandle {
   const handle = handleOf(socket);
   if (handle === undefined) throw new RamferryError('ERR_LINK_CLOSED', 'the connection is gone already');

@@ -1,5 +1,5 @@
-// fd:N and -: what the process was started with. See descriptor.ts for what is promised to the others who use it.
-// A pipe is opened anew through /proc: that gives a file description of our own, which may wait without a thread.
+// fd:N and -: descriptors that the process inherited. descriptor.ts states how other processes that share them are protected.
+// A pipe is reopened through /proc. That gives a separate file description, which can be non-blocking and needs no thread.
 
 import fs from 'node:fs';
 import { RamferryError } from '../errors.js';
@@ -11,20 +11,20 @@ import { socketLinkOfDescriptor } from './socket.js';
 
 const ACCESS_MODE = 3;
 
-/** O_RDONLY, O_WRONLY or O_RDWR. */
+/** The access mode of a descriptor: O_RDONLY, O_WRONLY or O_RDWR. */
 export function accessMode(fd: number): number {
   const info = fs.readFileSync(`/proc/self/fdinfo/${fd}`, 'latin1');
   return parseInt(/^flags:\s*([0-7]+)/m.exec(info)?.[1] ?? '2', 8) & ACCESS_MODE;
 }
 
-/** What Node puts in the place of a standard descriptor that was closed: the null device, opened for both directions. */
+/** Device number of /dev/null. Node opens it for both directions in the place of a closed standard descriptor. */
 const NULL_DEVICE = 0x103;
 
 /**
- * A standard descriptor that its starter has closed would read as an empty stream, and swallow one that is sent. A shell and
- * systemd open the null device one way only. Python's DEVNULL opens it both ways, as Node does, and nothing in /proc tells
- * these two apart: both are refused, and the message names both. An empty input is an error anyway; an output that is to be
- * discarded has an address that says so.
+ * Refuses a standard descriptor that the parent process has closed: as an input it would be empty, and as an output it would
+ * lose the stream. A shell and systemd open the null device for one direction only. Python's DEVNULL opens it for both, as Node
+ * does, and /proc cannot distinguish the two. So both are refused, and the message names both. An empty input is an error in any
+ * case; an output that discards the stream has the address file:/dev/null.
  * @throws RamferryError ERR_INPUT_OPEN or ERR_OUTPUT_OPEN
  */
 function checkGiven(fd: 0 | 1, stats: fs.Stats): void {
@@ -41,14 +41,14 @@ function checkGiven(fd: 0 | 1, stats: fs.Stats): void {
       });
 }
 
-/** Whether the descriptor was opened for this direction; reopening a pipe would silently give the other end. */
+/** Throws unless the descriptor is open for this direction. Reopening a pipe would silently open its other end. */
 function checkDirection(fd: number, wanted: 'reading' | 'writing'): void {
   const mode = accessMode(fd);
   const other = wanted === 'reading' ? fs.constants.O_WRONLY : fs.constants.O_RDONLY;
   if (mode === other) throw new Error(`the descriptor is not open for ${wanted}`);
 }
 
-/** @returns a description of our own of the same pipe, or undefined when the system refuses (another user's pipe). */
+/** @returns a new file description of the same pipe, or undefined when the system refuses (another user's pipe) */
 function reopenPipe(fd: number, flags: number): number | undefined {
   try {
     return fs.openSync(`/proc/self/fd/${fd}`, flags | fs.constants.O_NONBLOCK);
@@ -58,12 +58,12 @@ function reopenPipe(fd: number, flags: number): number | undefined {
 }
 
 function descriptorOptions(label: string, options: OpenOptions, socket: boolean): DescriptorOptions {
-  // A local writer or reader may idle for as long as it likes; a socket may lead to another host.
+  // A local writer or reader may idle without limit. A socket may lead to another host.
   const ioTimeout = socket ? ioTimeoutOf(options) : 0;
   return { label, own: false, ioTimeout, signal: options.signal };
 }
 
-/** Rejects nothing, throws ERR_INPUT_OPEN. */
+/** @throws ERR_INPUT_OPEN */
 export function openInheritedInput(fd: number, label: string, options: OpenOptions): Channel {
   try {
     const stats = fs.fstatSync(fd);
@@ -85,7 +85,7 @@ export function openInheritedInput(fd: number, label: string, options: OpenOptio
   }
 }
 
-/** Throws ERR_OUTPUT_OPEN. */
+/** @throws ERR_OUTPUT_OPEN */
 export function openInheritedOutput(fd: number, label: string, options: OpenOptions): Channel {
   try {
     const stats = fs.fstatSync(fd);

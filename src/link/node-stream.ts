@@ -1,6 +1,6 @@
-// Streams of Node.js as links, for programs that embed ramferry: a Readable as the source, a Writable as the sink.
-// Takes a stream that no other code uses meanwhile; promises bytes in order with back-pressure. The stream is destroyed
-// when the transfer gives up, as `stream.pipeline` does; one that has ended is left alone.
+// Node.js streams as links, for programs that embed ramferry: a Readable as the source, a Writable as the sink.
+// No other code may use the stream meanwhile. Delivers bytes in order with back-pressure. An aborted transfer destroys the
+// stream, as `stream.pipeline` does, unless the stream has ended.
 
 import { Buffer } from 'node:buffer';
 import type { Readable, Writable } from 'node:stream';
@@ -15,7 +15,7 @@ class StreamSource implements ByteSource {
   readonly #stream: Readable;
   readonly #guard: OperationGuard;
   #failure: unknown;
-  /** The stream's state may have changed. */
+  /** Notified when the stream's state may have changed. */
   readonly #changed = new Signal();
 
   constructor(stream: Readable, signal: AbortSignal | undefined) {
@@ -40,7 +40,7 @@ class StreamSource implements ByteSource {
     return this.#guard.run(async () => {
       for (;;) {
         if (this.#failure !== undefined) throw readError(this.label, this.#failure);
-        // Not a byte more than is asked for: what follows a stream that knows its end stays in the Readable.
+        // Reads no byte beyond the request: bytes after a migration stream's own end must stay in the Readable.
         const size = Math.min(target.length, stream.readableLength);
         const piece: unknown = stream.read(size > 0 ? size : undefined);
         if (piece !== null) return this.#take(piece, target);
@@ -81,7 +81,7 @@ class StreamSink implements ByteSink {
   constructor(stream: Writable, signal: AbortSignal | undefined) {
     this.#stream = stream;
     this.#guard = new OperationGuard(signal);
-    // Every call has its own word of a failure; without a listener it would end the process.
+    // Each call reports its own failure. Without a listener the 'error' event would end the process.
     stream.on('error', (error: Error) => {
       this.#guard.fail(writeError(this.label, error));
     });
@@ -91,7 +91,7 @@ class StreamSink implements ByteSink {
   }
 
   write(bytes: Uint8Array): Promise<void> {
-    // A copy: a Transform still holds the bytes when it says that it has taken them, and ours are written again.
+    // Copied: a Transform may keep the bytes after its callback, and the caller reuses the memory.
     const copy = Buffer.from(bytes);
     return this.#call((done) => this.#stream.write(copy, done));
   }

@@ -1,6 +1,6 @@
-// From an address to a channel: the one door between ramferry and the kernel.
-// tcp and unix links, and inherited sockets, are duplex for input and output alike; everything else has one direction.
-// What a kind of address needs is loaded when one is opened: half of a short transfer's time is loading modules.
+// Opens an address as a channel. All of ramferry's inputs and outputs are opened here.
+// tcp and unix links and inherited sockets are duplex, as an input and as an output. All other channels have one direction.
+// Modules load when an address of their kind is opened: module loading takes half of the time of a short transfer.
 
 import type { Readable, Writable } from 'node:stream';
 import type { Channel } from '../io/bytes.js';
@@ -10,16 +10,16 @@ import type { OpenOptions } from './options.js';
 
 /**
  * Opens `address` to read from. Resolves when the other end is connected; the channel has a source.
- * Rejects with ERR_INPUT_OPEN, ERR_LINK_CONNECT, ERR_LINK_LISTEN, ERR_LINK_TIMEOUT, or the signal's reason, which
- * also ends everything under way on the channel later.
+ * An abort of the signal also ends all pending operations of the open channel.
+ * @throws ERR_INPUT_OPEN, ERR_LINK_CONNECT, ERR_LINK_LISTEN, ERR_LINK_TIMEOUT, or the signal's reason
  */
 export function openInput(address: Address, options: OpenOptions = {}): Promise<Channel> {
   return open(address, options, 'input');
 }
 
 /**
- * Opens `address` to write to; the channel has a sink. Rejects as {@link openInput}, with ERR_OUTPUT_OPEN or
- * ERR_OUTPUT_EXISTS in the place of ERR_INPUT_OPEN.
+ * Opens `address` to write to. The channel has a sink.
+ * @throws the errors of {@link openInput}, with ERR_OUTPUT_OPEN or ERR_OUTPUT_EXISTS in the place of ERR_INPUT_OPEN
  */
 export async function openOutput(address: Address, options: OpenOptions = {}): Promise<Channel> {
   const channel = await open(address, options, 'output');
@@ -67,7 +67,7 @@ async function open(address: Address, options: OpenOptions, end: 'input' | 'outp
   }
 }
 
-/** The module; and not another step when the signal has come, before or meanwhile. */
+/** Loads a module. @throws the signal's reason when the signal was aborted before or meanwhile */
 async function load<Module>(loading: Promise<Module>, options: OpenOptions): Promise<Module> {
   const module = await loading;
   if (options.signal?.aborted === true) throw abortError(options.signal);

@@ -1,53 +1,53 @@
-// What may be said when a link is opened, and the defaults, in one place.
+// The options of opening a link, and their defaults.
 
-/** Looks at the first bytes of one connection. Fed one byte at a time if need be. */
+/** Checks the first bytes of one connection. Accepts them in pieces of any size. */
 export interface Judge {
-  /** Bytes that may be read now without reading more than is needed; 0 once the connection is known to be the peer's. */
+  /** Most bytes to read next, so that none beyond the judge's need is read; 0 = the connection is the peer's. */
   readonly wanted: number;
-  /** Takes the next bytes. @returns why the connection is not the peer's, if that is certain now */
+  /** Checks the next bytes. @returns the reason why the connection is not the peer's, when that is certain */
   feed(bytes: Uint8Array): string | undefined;
 }
 
-/** How a listener tells the peer that it waits for from strangers (newcomers.ts). */
+/** How a listener distinguishes its peer from other connections (newcomers.ts). */
 export interface PeerRules {
-  /** A judge for each connection. */
+  /** Creates the judge of one connection. */
   readonly judge: () => Judge;
   /** Milliseconds that a connection may be silent before its first byte; 0 = as long as it stays open. */
   readonly silence: number;
   /**
-   * The peer may wait for bytes from here before it says anything (`xl migrate` waits for a banner): while every connection
-   * is silent the channel opens nevertheless, and what is written goes to each of them (undecided.ts).
+   * The peer may wait for this side's first bytes before it sends any (`xl migrate` waits for a banner). The channel then opens
+   * while every connection is silent, and writes go to all of them (undecided.ts).
    */
-  readonly mayWaitForUs?: boolean;
-  /** Called when a connection comes, before anything is known of it. */
+  readonly mayListenFirst?: boolean;
+  /** Called when a connection is accepted, before its first byte. */
   readonly onConnection?: (() => void) | undefined;
 }
 
 export interface OpenOptions {
-  /** Listeners: what the peer is known by. Absent: the first connection is taken for the peer's. */
+  /** Listeners: how to identify the peer. Default: the first connection is the peer's. */
   readonly peer?: PeerRules | undefined;
-  /** Written to a tcp or unix connection at once, made or accepted: what the protocol says first on this side. */
+  /** The first bytes of this side, written to a tcp or unix connection as soon as it is made or accepted. Default: none. */
   readonly greeting?: Uint8Array | undefined;
   /**
-   * Milliseconds: to keep trying until the other side listens (tcp, unix, a FIFO without a reader), and, if given, to
-   * wait for the other side's connection (listeners; connections that are silent still, but open, are waited for beyond it). 0 = try once, or wait for ever. Default 10 s for connecting, for ever for listening.
+   * Milliseconds. A caller (tcp, unix, a FIFO without a reader) retries until then; 0 = one attempt; default 10 s.
+   * A listener waits for the peer until then, and longer while a silent connection is open; 0 = for ever; default for ever.
    */
   readonly connectTimeout?: number | undefined;
   /**
-   * Milliseconds without progress on a tcp or unix connection while a read or write waits; 0 = wait for ever. It is the first patience
-   * of both directions: ByteSource.patience and ByteSink.patience change it where the peer owes nothing. Default 30 s.
+   * Milliseconds without progress on a tcp or unix connection while a read or write is pending; 0 = wait for ever. Default 30 s.
+   * ByteSource.patience and ByteSink.patience change the limit while the peer owes no bytes.
    */
   readonly ioTimeout?: number | undefined;
-  /** Replace an existing file, or a unix socket without a listener. */
+  /** Replace an existing file, or a unix socket without a listener. Default false. */
   readonly force?: boolean | undefined;
-  /** Input files: bypass the page cache if possible. Output files go through it, with a warning. */
+  /** Files: bypass the page cache where the file system can; elsewhere with a warning. Default false. */
   readonly directIo?: boolean | undefined;
   /** Output files: wait for the disk before the file gets its name. Default true. */
   readonly sync?: boolean | undefined;
-  /** Bytes per second that leave through an output; 0 = as fast as it goes. Default 0. */
+  /** Most bytes per second through an output; 0 = no limit. Default 0. */
   readonly maxBandwidth?: number | undefined;
   readonly signal?: AbortSignal | undefined;
-  /** A listener is ready: the address to connect to, with the port that was chosen. */
+  /** Called when a listener is ready, with the address that the peer must connect to and the chosen port. */
   readonly onListening?: ((addressText: string) => void) | undefined;
   readonly onWarning?: ((text: string) => void) | undefined;
 }

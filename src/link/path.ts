@@ -1,4 +1,4 @@
-// Paths as input and output: regular files, FIFOs, devices. A socket's path is not a file: that is unix:PATH.
+// Opens paths as inputs and outputs: regular files, FIFOs, devices. The path of a socket is refused: its address is unix:PATH.
 
 import fs from 'node:fs';
 import { RamferryError } from '../errors.js';
@@ -15,7 +15,7 @@ function only(end: { source: ByteSource } | { sink: ByteSink }): Channel {
   return { source: undefined, sink: undefined, ...end, duplex: false };
 }
 
-/** Rejects with ERR_INPUT_OPEN. */
+/** @throws ERR_INPUT_OPEN */
 export async function openPathInput(path: string, label: string, options: OpenOptions): Promise<Channel> {
   const { signal } = options;
   try {
@@ -24,7 +24,7 @@ export async function openPathInput(path: string, label: string, options: OpenOp
     if (stats.isSocket()) throw socketError('ERR_INPUT_OPEN', label, path);
     if (stats.isFIFO()) {
       const { socketLinkOfDescriptor } = await import('./socket.js');
-      // Opened this way it does not wait for a writer; reading does.
+      // With O_NONBLOCK the open does not wait for a writer. The reads do.
       const fd = fs.openSync(path, O_RDONLY | O_NONBLOCK);
       return socketLinkOfDescriptor(fd, {
         label,
@@ -47,7 +47,7 @@ export async function openPathInput(path: string, label: string, options: OpenOp
   }
 }
 
-/** Rejects with ERR_OUTPUT_EXISTS or ERR_OUTPUT_OPEN. */
+/** @throws ERR_OUTPUT_EXISTS, ERR_OUTPUT_OPEN */
 export async function openPathOutput(path: string, label: string, options: OpenOptions): Promise<Channel> {
   const { signal } = options;
   let stats: fs.Stats | undefined;
@@ -83,7 +83,7 @@ export async function openPathOutput(path: string, label: string, options: OpenO
   return only({ sink: new FileOutput(path, { label, force, sync, directIo, onWarning, signal }) });
 }
 
-/** A FIFO without a reader cannot be opened without blocking a thread: the open is repeated until it has one. */
+/** Repeats a non-blocking open until the FIFO has a reader. A blocking open would hold a thread until then. */
 function openFifoForWriting(path: string, options: OpenOptions): Promise<number> {
   return retryUntil(
     options.connectTimeout ?? DEFAULT_CONNECT_TIMEOUT_MS,

@@ -1,16 +1,16 @@
-// Slows a sink down to so many bytes per second, smoothly: a long write goes out in pieces of 20 ms.
-// A schedule, not a count of sleeps: each piece has its time after the one before, so late timers do not add up.
+// Limits a sink to a number of bytes per second. A long write is split into pieces of 20 ms.
+// Each piece has a scheduled time, so the delays of late timers do not accumulate.
 
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { ByteSink } from '../io/bytes.js';
 import { ForwardingSink } from '../io/forwarding-sink.js';
 
 const PIECE_MS = 20;
-/** How much of a delay may be made up for; with one piece this is the longest burst, 100 ms. */
+/** Longest delay that a burst may make up for. Together with one piece it bounds a burst to 100 ms. */
 const CREDIT_MS = 80;
 
 export interface Clock {
-  /** Milliseconds from any beginning, never backwards. */
+  /** Monotonic time in milliseconds. */
   now(): number;
   sleep(milliseconds: number): Promise<void>;
 }
@@ -20,17 +20,17 @@ const REAL_CLOCK: Clock = {
   sleep: (milliseconds) => sleep(milliseconds),
 };
 
-/** Offers no positioned writes even if the sink below does: those would go round the limit. */
+/** A sink with a rate limit. Offers no positioned writes, because they would bypass the limit. */
 export class RateLimitedSink extends ForwardingSink {
   readonly inert: boolean;
   readonly #bytesPerMs: number;
   readonly #piece: number;
   readonly #clock: Clock;
-  /** When the next piece may go. */
+  /** The time at which the next piece may be written. */
   #due: number;
   #written = 0;
 
-  /** @param bytesPerSecond more than 0. */
+  /** @param bytesPerSecond more than 0 */
   constructor(sink: ByteSink, bytesPerSecond: number, clock: Clock = REAL_CLOCK) {
     super(sink);
     this.inert = sink.inert === true;
@@ -40,7 +40,7 @@ export class RateLimitedSink extends ForwardingSink {
     this.#due = clock.now();
   }
 
-  /** Bytes that the sink below has taken. */
+  /** Bytes that the inner sink has accepted. */
   get written(): number {
     return this.#written;
   }
@@ -59,7 +59,7 @@ export class RateLimitedSink extends ForwardingSink {
   async #wait(): Promise<void> {
     const now = this.#clock.now();
     this.#due = Math.max(this.#due, now - CREDIT_MS);
-    // Timers end up to a millisecond early.
+    // Node's timers may fire up to a millisecond early.
     for (let left = this.#due - now; left > 0; left = this.#due - this.#clock.now()) {
       await this.#clock.sleep(Math.ceil(left));
     }

@@ -1,4 +1,4 @@
-// Trying again until it works, the time is over, or the caller gives up.
+// Retries an operation until it succeeds, the time is over, or the caller aborts.
 
 import { setTimeout as sleep } from 'node:timers/promises';
 import { AwakeDeadline } from '../os/awake-timer.js';
@@ -8,9 +8,10 @@ const FIRST_PAUSE_MS = 20;
 const LONGEST_PAUSE_MS = 500;
 
 /**
- * @param attempt gets the milliseconds that are left (Infinity when `milliseconds` is 0: then there is one attempt).
- * @param again whether another attempt may end better than this one did.
- * @returns what the first successful attempt resolved with; rejects with the last attempt's error.
+ * @param milliseconds time limit; 0 = one attempt
+ * @param attempt receives the remaining milliseconds (Infinity when `milliseconds` is 0)
+ * @param again whether another attempt may succeed after this error
+ * @returns the result of the first successful attempt; rejects with the last attempt's error
  */
 export async function retryUntil<T>(
   milliseconds: number,

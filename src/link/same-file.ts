@@ -1,5 +1,5 @@
-// Input and output that are one: a file is refused, since reading it would follow what was just written. A socket is allowed
-// (inetd, socat), and then each direction carries one stream.
+// Detects an input and an output that are the same. A file is refused, because the transfer would read its own output. A socket
+// is allowed (inetd, socat), and then each direction carries one stream.
 
 import fs from 'node:fs';
 import { RamferryError } from '../errors.js';
@@ -12,11 +12,11 @@ function statOf(address: Address, standard: number): fs.BigIntStats | undefined 
     if (address.kind === 'fd') return fs.fstatSync(address.fd, { bigint: true });
     return address.kind === 'stdio' ? fs.fstatSync(standard, { bigint: true }) : undefined;
   } catch {
-    return undefined; // it does not exist, or opening it will say what is wrong
+    return undefined; // The file does not exist, or opening it reports the error.
   }
 }
 
-/** Throws ERR_SAME_FILE. Only regular files and block devices count: /dev/null, terminals and sockets may be both. */
+/** Compares regular files and block devices only: /dev/null, terminals and sockets may be both ends. @throws ERR_SAME_FILE */
 export function checkNotSameFile(input: Address, output: Address): void {
   const a = statOf(input, 0);
   const b = statOf(output, 1);
@@ -32,8 +32,8 @@ export function checkNotSameFile(input: Address, output: Address): void {
 }
 
 /**
- * The two ends as they may be used. Where both are one inherited socket, what it brings is the input: read as an answer of the output's
- * reader, too, its bytes would be lost from the stream.
+ * Returns the two ends for the transfer. Where both are one inherited socket, each end gets one direction of it. Otherwise the
+ * transfer would read bytes of the input as the output reader's answer, and the stream would lose them.
  */
 export function separateEnds(
   input: Address,

@@ -1,9 +1,9 @@
-// The reading half of a connection (socket.ts): from the kernel straight into the caller's memory, never a byte more than
-// was asked for, and everything that the peer said before it hung up. It does not know who writes on the same socket.
+// The reading half of a connection (socket.ts). Reads from the kernel into the caller's memory, and never a byte beyond the
+// request. Also returns the bytes that the peer sent before it closed the connection. Independent of the writing half.
 //
-// How reading works: Node offers data only in a buffer fixed beforehand. That buffer has one byte here. It serves as
-// the sign that something came; its byte goes to the front of the caller's memory and read(2) fills the rest.
-// Measured over a unix socket with 1 MiB reads: as fast as a large buffer, without its copy, and exact.
+// Node delivers data only into a buffer that is fixed beforehand. Here that buffer has one byte, the wake-up byte. It goes to
+// the front of the caller's memory, and read(2) fills the rest. Measured over a unix socket with 1 MiB reads: as fast as a large
+// buffer, without its copy, and exact.
 
 import fs from 'node:fs';
 
@@ -12,12 +12,12 @@ import { readError, systemCode } from '../io/system-error.js';
 import { startReading, type StreamHandle } from './handle.js';
 import { Watchdog } from './watchdog.js';
 
-/** So many reads in a row without waiting; then everybody else on this thread has a turn. */
+/** Reads in a row without waiting. After them the event loop gets a turn. */
 const READS_IN_A_ROW = 8;
-/** What the peer said before it hung up is kept up to this size. */
-const LAST_WORDS = 65_536;
-/** Where discarded bytes go. */
-const scrap = new Uint8Array(LAST_WORDS);
+/** Most unread bytes that are kept when the peer closes the connection. */
+const KEPT_BYTES = 65_536;
+/** The memory into which discarded bytes are read. */
+const discarded = new Uint8Array(KEPT_BYTES);
 const NOTHING = new Uint8Array(0);
 
 interface PendingRead {
@@ -30,25 +30,25 @@ export interface SocketReadingOptions {
   readonly label: string;
   /** Milliseconds without a byte; 0 = wait for ever. */
   readonly ioTimeout: number;
-  /** undefined once the socket has been destroyed. */
+  /** The socket's handle; undefined when the socket has been destroyed. */
   readonly handle: () => StreamHandle | undefined;
-  /** What the whole connection has failed with. */
+  /** The failure of the whole connection. */
   readonly failure: () => RamferryError | undefined;
   readonly onStall: (milliseconds: number) => void;
 }
 
 export class SocketReading {
-  /** One byte: what Node may read into by itself. */
-  readonly sign = new Uint8Array(1);
+  /** The buffer of the wake-up byte, into which Node reads. */
+  readonly wakeUpByte = new Uint8Array(1);
   readonly #options: SocketReadingOptions;
-  readonly #dog: Watchdog;
-  /** Why reading alone has ended: the caller closed it, or the peer failed it. */
+  readonly #watchdog: Watchdog;
+  /** The failure of reading alone: the caller closed the source, or the peer reset the connection. */
   #failure: RamferryError | undefined;
   #pending: PendingRead | undefined;
-  /** Bytes that were read before anybody asked: the sign, or the last words. */
-  #early: Uint8Array = NOTHING;
+  /** Bytes that were read before a request: the wake-up byte, bytes put back, or the last bytes of the peer. */
+  #buffered: Uint8Array = NOTHING;
   #ended = false;
-  /** The last read took everything there was: ask the event loop before trying again. */
+  /** The last read emptied the kernel's buffer: the next read waits for the event loop. */
   #empty = true;
   #inARow = 0;
   #received = 0;
@@ -56,21 +56,21 @@ export class SocketReading {
 
   constructor(options: SocketReadingOptions) {
     this.#options = options;
-    this.#dog = new Watchdog(options.ioTimeout, () => this.#received, options.onStall);
+    this.#watchdog = new Watchdog(options.ioTimeout, () => this.#received, options.onStall);
   }
 
-  /** The peer has said everything. */
+  /** The peer has ended its direction. */
   get ended(): boolean {
     return this.#ended;
   }
 
-  /** Reading has ended: what still comes is taken and dropped. */
+  /** Reading has ended, and the bytes that still arrive are discarded. */
   get discarding(): boolean {
     return this.#discarding;
   }
 
   setPatience(milliseconds: number): void {
-    this.#dog.setPatience(milliseconds);
+    this.#watchdog.setPatience(milliseconds);
   }
 
   read(target: Uint8Array): Promise<number> {
@@ -79,10 +79,10 @@ export class SocketReading {
       return Promise.reject(new RamferryError('ERR_INTERNAL', 'a second read while one is pending'));
     }
     let done = 0;
-    if (this.#early.length > 0) {
-      done = Math.min(this.#early.length, target.length);
-      target.set(this.#early.subarray(0, done));
-      this.#early = this.#early.subarray(done);
+    if (this.#buffered.length > 0) {
+      done = Math.min(this.#buffered.length, target.length);
+      target.set(this.#buffered.subarray(0, done));
+      this.#buffered = this.#buffered.subarray(done);
     }
     if (done === 0) {
       const failure = this.#options.failure() ?? this.#failure;
@@ -90,7 +90,7 @@ export class SocketReading {
       if (this.#ended) return Promise.resolve(0);
     }
     const ready = this.#options.failure() === undefined && !this.#empty && this.#inARow < READS_IN_A_ROW;
-    if (ready && this.#early.length === 0) {
+    if (ready && this.#buffered.length === 0) {
       this.#inARow += 1;
       done += this.#take(target.subarray(done));
     }
@@ -100,77 +100,77 @@ export class SocketReading {
     return new Promise((resolve, reject) => {
       this.#inARow = 0;
       this.#pending = { target, resolve, reject };
-      this.#dog.start();
+      this.#watchdog.start();
       const handle = this.#options.handle();
       if (handle !== undefined) startReading(handle);
     });
   }
 
-  /** Puts back bytes that were read to find out who speaks; the next reads return them first. */
+  /** Puts back bytes that were read to identify the peer. The next reads return them first. */
   unread(bytes: Uint8Array): void {
-    const early = new Uint8Array(bytes.length + this.#early.length);
+    const early = new Uint8Array(bytes.length + this.#buffered.length);
     early.set(bytes);
-    early.set(this.#early, bytes.length);
-    this.#early = early;
+    early.set(this.#buffered, bytes.length);
+    this.#buffered = early;
   }
 
-  /** Something came. Returning false stops the reading until it is asked for again. */
-  onSign(count: number): boolean {
+  /** Called by Node with the wake-up byte. Returning false stops Node's reading until it is started again. */
+  onWakeUp(count: number): boolean {
     this.#received += count;
     if (this.#discarding) {
-      for (let i = 0; i < READS_IN_A_ROW && this.#take(scrap) === scrap.length; i++);
+      for (let i = 0; i < READS_IN_A_ROW && this.#take(discarded) === discarded.length; i++);
       return true;
     }
     const pending = this.#pending;
     this.#empty = false;
     if (pending === undefined) {
-      this.#early = this.sign.slice(0, count);
+      this.#buffered = this.wakeUpByte.slice(0, count);
       return false;
     }
-    pending.target[0] = this.sign[0]!;
+    pending.target[0] = this.wakeUpByte[0]!;
     this.#resolve(pending, count + this.#take(pending.target.subarray(count)));
     return false;
   }
 
-  /** The peer's end has come. */
+  /** Called when the peer has ended its direction. */
   onEnd(): void {
     this.#ended = true;
     if (this.#pending !== undefined) this.#resolve(this.#pending, 0);
   }
 
-  /** The peer failed: reads find it when they have taken what it had said. */
+  /** Called when the peer failed. Reads reject with the reason after they have returned the peer's remaining bytes. */
   failWith(reason: RamferryError): void {
     this.#failure ??= reason;
   }
 
-  /** The peer hung up on us; why, it may have written before. Node is about to close the descriptor. */
-  keepLastWords(): void {
+  /** Saves the unread bytes after the peer closed, before Node closes the descriptor: they may contain the peer's reason. */
+  keepUnreadBytes(): void {
     if (this.#ended || this.#discarding) return;
-    const memory = new Uint8Array(LAST_WORDS);
-    memory.set(this.#early);
-    let length = this.#early.length;
-    for (let count = 1; count > 0 && length < LAST_WORDS; length += count) {
+    const memory = new Uint8Array(KEPT_BYTES);
+    memory.set(this.#buffered);
+    let length = this.#buffered.length;
+    for (let count = 1; count > 0 && length < KEPT_BYTES; length += count) {
       count = this.#take(memory.subarray(length));
     }
-    this.#early = memory.subarray(0, length);
+    this.#buffered = memory.subarray(0, length);
     const pending = this.#pending;
     if (pending === undefined || length === 0) return;
     this.#pending = undefined;
-    this.#dog.stop();
+    this.#watchdog.stop();
     void this.read(pending.target).then(pending.resolve, pending.reject);
   }
 
-  /** Ends reading: the read under way, and later ones, reject with this. */
+  /** Ends reading: the pending read and later reads reject with the reason. */
   close(reason: RamferryError): void {
     this.#failure = reason;
-    this.#early = NOTHING;
-    this.#dog.close();
+    this.#buffered = NOTHING;
+    this.#watchdog.close();
     this.#reject(reason);
   }
 
   /**
-   * From now on what still comes is taken: a peer that cannot write does not read either, and closing a socket with unread
-   * bytes resets it and loses what we wrote last.
+   * Discards all bytes that still arrive. A peer that cannot write may not read either. Closing a socket with unread bytes
+   * resets it and loses the last written bytes.
    */
   discard(): void {
     this.#discarding = true;
@@ -178,17 +178,17 @@ export class SocketReading {
     if (handle !== undefined && !this.#ended) startReading(handle);
   }
 
-  /** What the peer said before is lost with the connection. */
-  forget(): void {
-    this.#early = NOTHING;
+  /** Drops buffered bytes, because the connection is aborted. */
+  dropBuffered(): void {
+    this.#buffered = NOTHING;
   }
 
-  /** The connection is gone: the watchdog ends. */
+  /** Stops the watchdog. Called when the connection has ended. */
   end(): void {
-    this.#dog.close();
+    this.#watchdog.close();
   }
 
-  /** The read under way, if there is one, fails: with why reading ended, if that is known, else with this. */
+  /** Rejects the pending read, if any, with the failure of reading, else with `reason`. */
   rejectPending(reason: RamferryError): void {
     this.#reject(this.#failure ?? reason);
   }
@@ -199,7 +199,7 @@ export class SocketReading {
     pending?.reject(reason);
   }
 
-  /** Reads what is there, without waiting. The descriptor is non-blocking: Node made it so. */
+  /** Reads the available bytes without waiting. Node has made the descriptor non-blocking. */
   #take(target: Uint8Array): number {
     const handle = this.#options.handle();
     if (handle === undefined || target.length === 0) return 0;
@@ -219,7 +219,7 @@ export class SocketReading {
 
   #resolve(pending: PendingRead, count: number): void {
     this.#pending = undefined;
-    this.#dog.stop();
+    this.#watchdog.stop();
     pending.resolve(count);
   }
 }

@@ -1,6 +1,6 @@
-// A connection, or one end of a pipe whose file description is ours alone, as source and sink.
-// Reads are exact (socket-reading.ts), writes hand over the caller's memory uncopied. Holds both directions and how they end:
-// one after the other, or both at once. Knows nothing of how the connection came about.
+// A connection, or one end of a pipe whose file description no other process shares, as source and sink.
+// Reads are exact (socket-reading.ts). Writes pass the caller's memory on without a copy. The two directions end one after the
+// other, or both at once. Independent of how the connection was made.
 
 import net from 'node:net';
 import { RamferryError } from '../errors.js';
@@ -13,14 +13,14 @@ import { SocketReading } from './socket-reading.js';
 import { waitTaken } from './listen/taken.js';
 import { Watchdog } from './watchdog.js';
 
-/** After both sides are done: how long what the peer still sends is taken, so that it does not see a reset. */
+/** After both directions have ended: how long the peer's remaining bytes are read, so that the peer sees no reset. */
 const LINGER_MS = 2_000;
 
 export interface SocketLinkOptions {
   readonly label: string;
   readonly readable: boolean;
   readonly writable: boolean;
-  /** A pipe rather than a socket. */
+  /** Whether the link is a pipe and not a socket. */
   readonly pipe?: boolean;
   /** Milliseconds without progress; 0 = wait for ever. */
   readonly ioTimeout: number;
@@ -36,16 +36,16 @@ export class SocketLink implements Channel {
   readonly #options: SocketLinkOptions;
   readonly #socket: net.Socket;
   readonly #reading: SocketReading;
-  readonly #writeDog: Watchdog;
+  readonly #writeWatchdog: Watchdog;
   #failure: RamferryError | undefined;
   #pendingWrite: ((reason: RamferryError) => void) | undefined;
   #sent = 0;
   #finished = false;
-  /** What was written is with the kernel, and so is its end. */
+  /** The kernel has accepted all written bytes and the end of this direction. */
   #shut = false;
   readonly #forget: () => void;
 
-  /** @param connect makes the socket with the options given to it (they say how it reads). */
+  /** @param connect creates the socket with the given options, which set how the socket reads */
   constructor(options: SocketLinkOptions, connect: (how: SocketOptions) => net.Socket) {
     this.#options = options;
     this.duplex = options.readable && options.writable;
@@ -56,7 +56,7 @@ export class SocketLink implements Channel {
       failure: () => this.#failure,
       onStall: (ms) => this.#stalled('no byte came from', ms),
     });
-    this.#writeDog = new Watchdog(
+    this.#writeWatchdog = new Watchdog(
       options.ioTimeout,
       () => this.#sent - (this.#handle?.writeQueueSize ?? 0) - this.#queued(),
       (ms) => this.#stalled('no byte was taken by', ms),
@@ -65,9 +65,12 @@ export class SocketLink implements Channel {
       allowHalfOpen: true,
       readable: options.readable,
       writable: options.writable,
-      onread: { buffer: this.#reading.sign, callback: (count: number) => this.#reading.onSign(count) },
+      onread: {
+        buffer: this.#reading.wakeUpByte,
+        callback: (count: number) => this.#reading.onWakeUp(count),
+      },
     } as SocketOptions);
-    // Node begins to read at once, before the first read() was called.
+    // Node starts to read at once, before the first call of read().
     const handle = this.#handle;
     if (handle !== undefined && !this.#socket.connecting) stopReading(handle);
     this.#socket.on('error', (thrown) => this.#onError(thrown));
@@ -87,15 +90,15 @@ export class SocketLink implements Channel {
     return this.#handle?.fd;
   }
 
-  /** Puts bytes back that were read from the source: the next reads return them first. */
+  /** Puts back bytes that were read from the source. The next reads return them first. */
   unread(bytes: Uint8Array): void {
     this.#reading.unread(bytes);
   }
 
-  /** Gives up in both directions: pending calls and later ones reject with `reason`. */
+  /** Aborts both directions: pending and later calls reject with `reason`. */
   fail(reason: RamferryError): void {
     this.#failure ??= reason;
-    this.#reading.forget();
+    this.#reading.dropBuffered();
     this.#socket.destroy();
     this.#endBoth();
   }
@@ -118,7 +121,7 @@ export class SocketLink implements Channel {
       label: this.#options.label,
       write: (bytes) => this.#write(bytes),
       queued: () => this.#queued(),
-      patience: (milliseconds) => this.#writeDog.setPatience(milliseconds),
+      patience: (milliseconds) => this.#writeWatchdog.setPatience(milliseconds),
       taken: () => this.#taken(),
       finish: () => this.#finish(),
       abort: () => {
@@ -137,7 +140,7 @@ export class SocketLink implements Channel {
     this.#reading.close(closedError(this.#options.label));
     if (this.sink === undefined) this.#destroy();
     else if (!this.#reading.discarding) {
-      // The other direction goes on.
+      // The writing direction continues.
       this.#reading.discard();
       if (this.#shut) this.#linger();
     }
@@ -158,14 +161,14 @@ export class SocketLink implements Channel {
       this.#socket.write(bytes, (thrown) => {
         if (this.#pendingWrite !== reject) return;
         this.#pendingWrite = undefined;
-        this.#writeDog.stop();
+        this.#writeWatchdog.stop();
         if (!thrown) resolve();
         else {
-          if (this.source !== undefined) this.#reading.keepLastWords();
+          if (this.source !== undefined) this.#reading.keepUnreadBytes();
           reject(this.#failure ?? this.#writeError(thrown));
         }
       });
-      this.#writeDog.start();
+      this.#writeWatchdog.start();
     });
   }
 
@@ -189,8 +192,8 @@ export class SocketLink implements Channel {
       failure: () => this.#failure,
       ended: () => this.source === undefined || this.#reading.ended,
     };
-    this.#writeDog.start();
-    await waitTaken(link).finally(() => this.#writeDog.stop());
+    this.#writeWatchdog.start();
+    await waitTaken(link).finally(() => this.#writeWatchdog.stop());
   }
 
   #finish(): Promise<void> {
@@ -198,12 +201,12 @@ export class SocketLink implements Channel {
     return new Promise((resolve, reject) => {
       this.#pendingWrite = reject;
       this.#finished = true;
-      this.#writeDog.start();
+      this.#writeWatchdog.start();
       this.#socket.end(() => {
         if (this.#pendingWrite !== reject) return;
         this.#pendingWrite = undefined;
         this.#shut = true;
-        this.#writeDog.stop();
+        this.#writeWatchdog.stop();
         if (this.#socket.errored) reject(this.#failure ?? this.#writeError(this.#socket.errored));
         else resolve();
         if (this.source === undefined) this.#destroy();
@@ -212,7 +215,7 @@ export class SocketLink implements Channel {
     });
   }
 
-  /** Both sides are done: wait a little for the peer's end, then let go. */
+  /** Both directions have ended on this side: waits up to LINGER_MS for the peer's end, then closes the socket. */
   #linger(): void {
     if (this.#reading.ended) this.#destroy();
     else setTimeout(() => this.#destroy(), LINGER_MS).unref();
@@ -243,11 +246,11 @@ export class SocketLink implements Channel {
     this.#endBoth();
   }
 
-  /** Nothing comes and nothing goes any more. */
+  /** Rejects pending calls and stops the watchdogs of both directions. */
   #endBoth(): void {
     this.#rejectPending();
     this.#reading.end();
-    this.#writeDog.close();
+    this.#writeWatchdog.close();
     this.#forget();
   }
 
@@ -260,12 +263,12 @@ export class SocketLink implements Channel {
   }
 }
 
-/** Takes over a descriptor of a pipe, FIFO or socket. Its file description must be ours alone: it becomes non-blocking. */
+/** Takes over a descriptor of a pipe, FIFO or socket. No other process may share its description: it becomes non-blocking. */
 export function socketLinkOfDescriptor(fd: number, options: SocketLinkOptions): SocketLink {
   return new SocketLink(options, (how) => new net.Socket({ ...how, fd }));
 }
 
-/** Takes over a connection that Node has made. */
+/** Takes over the handle of a connection that Node has made. */
 export function socketLinkOfHandle(handle: StreamHandle, options: SocketLinkOptions): SocketLink {
   return new SocketLink(options, (how) => new net.Socket({ ...how, handle } as SocketOptions));
 }

@@ -1,5 +1,5 @@
-// Notices that nothing moves: a pulled cable looks like a peer that thinks for a long time.
-// Runs only between start() and stop(); progress in between, and a pause of this process, start the time anew.
+// Detects a link without progress. Without a limit, a pulled cable cannot be distinguished from a slow peer.
+// Counts only between start() and stop(). Progress, and a pause of this process, restart the limit.
 
 import { AwakeTimer } from '../os/awake-timer.js';
 
@@ -13,8 +13,8 @@ export class Watchdog {
   readonly #now: (() => number) | undefined;
 
   /**
-   * @param milliseconds 0 waits for ever.
-   * @param progress any number that changes when something moves.
+   * @param milliseconds 0 waits for ever
+   * @param progress any number that changes with progress
    * @param now for tests: milliseconds on a clock
    */
   constructor(
@@ -29,7 +29,7 @@ export class Watchdog {
     this.#onStall = onStall;
   }
 
-  /** Counts from now, also for what is being watched. */
+  /** Sets a new limit, which counts from now, also for a running watch. */
   setPatience(milliseconds: number): void {
     this.#timer?.cancel();
     this.#timer = undefined;
@@ -41,7 +41,7 @@ export class Watchdog {
     this.#watching = true;
     if (this.#milliseconds === 0) return;
     this.#seen = this.#progress();
-    // One timer for all operations: setting a new one for each would cost more than a small read.
+    // One timer serves all operations: a new timer for each would cost more than a small read.
     const clock = this.#now === undefined ? {} : { now: this.#now };
     this.#timer ??= new AwakeTimer(this.#milliseconds, () => this.#fire(), { unref: true, ...clock });
     this.#timer.restart();

@@ -12,12 +12,12 @@ export type Duration = number | string;
 /** CPUs, or a text: `1.5`, `150%` (of one CPU). */
 export type CpuShare = number | string;
 
-/** Where compression lives: inside the stream's own records, or in standard frames around everything. */
+/** Methods: `xenguest` compresses inside the stream's own records, `stream` in standard frames around the whole stream. */
 export const METHODS = ['xenguest', 'stream'] as const;
-/** One of `xenguest` and `stream`: where compression lives. */
+/** `xenguest` (compression inside the stream's records) or `stream` (compression around the stream). */
 export type Method = (typeof METHODS)[number];
 
-/** Kinds of input. `auto` decides by its first bytes. */
+/** Kinds of input. `auto` decides by the input's first bytes. */
 export const FORMATS = ['auto', ...STREAM_FORMATS] as const;
 /** `auto`, or the kind of stream that the input is. */
 export type Format = (typeof FORMATS)[number];
@@ -27,19 +27,19 @@ export const GUEST_FORMATS = ['qemu', 'libxc-pv', 'libxc-pvh', 'xl-pv', 'xl-pvh'
 export type GuestFormat = (typeof GUEST_FORMATS)[number];
 
 /**
- * What one write of the simulated guest does to a page. `integers`: fills it with random 32-bit integers below 100,000, like the
+ * What one write of the simulated guest does to a page. `integers` fills it with random 32-bit integers below 100,000, like the
  * application that "write[s] random numbers to RAM block areas periodically" in QEMU's docs/multi-thread-compression.txt, which
- * does not say how large they are. `lines`: one cache line of 64 random bytes. `counters`: eight 64-bit counters, 512 bytes
- * apart, count up. `same`: dirty with the contents it had, as 20 to 30 % of the pages that Xen sends again.
+ * does not state their size. `lines` writes one cache line of 64 random bytes. `counters` increments eight 64-bit counters,
+ * 512 bytes apart. `same` dirties the page without a change, like 20 to 30 % of the pages that Xen sends again.
  */
 export const WRITE_PATTERNS = ['integers', 'lines', 'counters', 'same'] as const;
 export type WritePattern = (typeof WRITE_PATTERNS)[number];
 
-/** What limits the link of `guest compare`: tc between two network namespaces (as root), or the sender. */
+/** Limiters of the link of `guest compare`: tc between two network namespaces (as root), or the sender. */
 export const SHAPINGS = ['auto', 'tc', 'max-bandwidth'] as const;
 export type Shaping = (typeof SHAPINGS)[number];
 
 /** Outputs of the destination, as `tune` models them: a hypervisor's socket, a file, no output. */
 export const WRITERS = ['socket', 'file', 'discard'] as const;
-/** What takes the restored bytes at the destination: `socket`, `file` or `discard`. */
+/** The output of the destination, which receives the restored bytes: `socket`, `file` or `discard`. */
 export type Writer = (typeof WRITERS)[number];

@@ -2,7 +2,7 @@
 
 /**
  * `true` when two types are assignable to each other and have the same fields. Otherwise the fields that only one of them has, or
- * `false`: then `true satisfies Exact<A, B>` does not compile, and the message names the fields.
+ * `false`. Then `true satisfies Exact<A, B>` does not compile, and the message names the fields.
  */
 export type Exact<A, B> = Exclude<keyof A, keyof B> | Exclude<keyof B, keyof A> extends infer Only
   ? [Only] extends [never]

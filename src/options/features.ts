@@ -6,7 +6,7 @@ import { OPTIONS } from './table.js';
 /** Ranges by the option's name: bytes, bytes per second, milliseconds, CPUs and counts. */
 export function optionLimits(): Readonly<Record<string, Range>> {
   const limits: Record<string, Range> = {
-    // Scripts use these two names since 0.1; each stands for a pair of options with the same limits.
+    // Scripts have used these two names since 0.1. Each names a pair of options with the same limits.
     threads: LIMITS.threads,
     timeout: LIMITS.timeout,
   };

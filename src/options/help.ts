@@ -3,10 +3,10 @@
 import { kebabCase } from './names.js';
 import type { Option } from './table.js';
 
-/** From here on a limit is technical (a timer, an exact number): help omits it. */
+/** From this value on, a limit is technical (a timer, an exact number), and help omits it. */
 const UNBOUNDED = 2 ** 31 - 1;
 
-/** `64KiB to 16MiB`, `4MiB or more`; undefined where the limits are technical. */
+/** The limits as text: `64KiB to 16MiB`, `4MiB or more`; undefined where they are technical. */
 export function limitsText({ kind }: Option): string | undefined {
   const { range, write } = kind;
   if (range === undefined) return undefined;
@@ -15,7 +15,7 @@ export function limitsText({ kind }: Option): string | undefined {
   return range.min > 1 ? `${write(range.min)} or more` : undefined;
 }
 
-/** `1MiB`; undefined for an option without a default. */
+/** The default as text: `1MiB`; undefined for an option without a default. */
 export function defaultText({
   kind,
   defaultText: words,
@@ -36,7 +36,7 @@ export function helpText(option: Option): string {
   return `${help}${choices}${limits === undefined ? '' : ` (${limits})`}`;
 }
 
-/** `--chunk-size`. */
+/** The option on the command line: `--chunk-size`. */
 export function flagText({ name }: Option): string {
   return `--${kebabCase(name)}`;
 }

@@ -1,5 +1,5 @@
-// Kinds of option values: how a text is read, which values pass, and how an amount is written in help and pages.
-// A kind knows no option; its schema is built with the option's name, for messages.
+// Kinds of option values: how a text is read, which values are valid, and how an amount is written in help and pages.
+// A kind is independent of the option; its schema is built with the option's name, for messages.
 
 import type { Readable, Writable } from 'node:stream';
 
@@ -18,7 +18,7 @@ import {
 import type { CpuShare, Duration, Rate, Size } from './amounts.js';
 import type { Range } from './limits.js';
 
-/** The conversion from a text of the command line or the environment; the schema does the rest. */
+/** The conversion from a text of the command line or the environment. The schema checks the result. */
 export type Reading = 'text' | 'number' | 'boolean' | 'list' | 'numbers';
 
 /** `In` is the type before the check, `Out` after it. */
@@ -145,7 +145,7 @@ export function list<In, Out>(each: Kind<In, Out>): Kind<readonly In[], readonly
   };
 }
 
-/** An address, or a stream. A stream is known by its method: it may come from another copy of Node's `stream`. */
+/** An address, or a stream. The check looks for the stream's method, as the class may be of another copy of Node's `stream`. */
 function end<Stream extends Readable | Writable>(
   method: 'read' | 'write',
 ): Kind<string | Stream, string | Stream> {

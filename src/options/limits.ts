@@ -1,4 +1,4 @@
-// Limits and defaults of options that other rooms calculate with. The table (table.ts) takes them from here.
+// Limits and defaults of options that other modules calculate with. The table (table.ts) uses them, too.
 
 import { MAX_STORE_PAGES } from '../chunk/page-store.js';
 import { MAX_CHUNK_BYTES } from '../chunk/record.js';
@@ -23,7 +23,7 @@ export const LIMITS = {
   /** Below this, two of the smallest slots do not fit. The slot layout checks the need of larger chunks. */
   memoryLimit: { min: 4 * MIB, max: UNLIMITED },
   downtimeLimit: { min: 1, max: MAX_TIMEOUT_MS },
-  /** 0 = none; one buffer of Node.js holds all its pages. */
+  /** 0 = none. The maximum is what one Node.js buffer can hold. */
   xbzrleCacheSize: { min: 0, max: MAX_STORE_PAGES * PAGE_BYTES },
   maxSize: { min: 1, max: UNLIMITED },
   flushAfter: { min: 1, max: 60_000 },
@@ -36,14 +36,14 @@ export const LIMITS = {
 /** Bytes per second; 0 = no limit. */
 export const RATE: Range = { min: 0, max: UNLIMITED };
 
-/** As QEMU's xbzrle-cache-size. */
+/** The default of QEMU's xbzrle-cache-size. */
 export const DEFAULT_STORE_BYTES = 64 * MIB;
 /** Bytes of guest stream in a chunk by default. */
 export const DEFAULT_CHUNK_BYTES = MIB;
-/** Bytes for everything but the page store. */
+/** Bytes for everything except the page store. */
 export const MEMORY_BESIDE_STORE = 256 * MIB;
 export const DEFAULT_MEMORY_LIMIT = MEMORY_BESIDE_STORE + DEFAULT_STORE_BYTES;
-/** Share of a memory limit that a page store takes whose size was not given. */
+/** The page store's share of a memory limit, when the user gives no size. */
 export const STORE_PART = 1 / 4;
 
 /** QEMU allows 8 compression threads by default and 2 for decompression, which is several times as fast. */

@@ -1,4 +1,4 @@
-// Translates the schemas' refusals: zod's own messages are written for programmers.
+// Translates the schemas' errors, because zod's messages are written for programmers.
 
 import type * as z from 'zod';
 import { RamferryError } from '../errors.js';
@@ -28,7 +28,7 @@ export function optionError(
   return invalidOption(name, value, problem(issue), hintFor(name, value));
 }
 
-/** `zstd:3`, as other programs write codec and level. */
+/** A hint for `zstd:3`, the notation of codec and level in other programs. */
 function hintFor(name: string, value: unknown): string | undefined {
   const [, codec, level] = (name === 'codec' && /^([a-z0-9]+)[:-](\d+)$/.exec(String(value))) || [];
   return codec === undefined ? undefined : `write --codec ${codec} --compress-level ${level!}`;

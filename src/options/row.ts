@@ -3,7 +3,7 @@
 import type { CommandName } from './commands.js';
 import type { Kind } from './kinds.js';
 
-/** One option. Its key in the table is its name in the library (names.ts has the others). */
+/** One option. Its key in the table is its name in the library (names.ts has its other names). */
 export interface OptionRow {
   readonly kind: Kind<unknown, unknown>;
   /** Its purpose, as `--help` shows it. Choices, limits and the default follow from the fields below. */
@@ -36,7 +36,7 @@ export interface Exclusion {
   readonly hint: string;
 }
 
-/** Rows of one subject; each file of options has some. */
+/** The rows of one subject. Each file in rows/ has some. */
 export type Rows = Readonly<Record<string, OptionRow>>;
 
 type Taken<Row, Command> = Row extends { readonly commandLineOnly: true }

@@ -1,5 +1,5 @@
 // The table of all options: every command, the environment, `ramferry features`, docs/OPTIONS.md and the manual page derive from it.
-// The rows lie in rows/, beside the documented interfaces that they fill, a file for each subject.
+// The rows are in rows/, one file for each subject, beside the documented interfaces that they implement.
 
 import type { CommandName } from './commands.js';
 import { COMMON_ROWS, RECEIVE_END_ROWS, SEND_END_ROWS } from './rows/common.js';
@@ -18,7 +18,7 @@ import type { GivenBy, OptionRow, Rows, ValuesOf } from './row.js';
 import { SEND_ROWS } from './rows/send.js';
 import { BENCH_ROWS, MEASURING_ROWS, TUNE_ROWS } from './rows/tune.js';
 
-/** In the order in which help shows them. */
+/** The rows in the order in which help shows them. */
 const TABLE = [
   SEND_END_ROWS,
   RECEIVE_END_ROWS,

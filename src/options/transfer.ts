@@ -1,5 +1,5 @@
-// Checks the options of send and receive, from a program or the command line. Returns a complete set or throws
-// ERR_OPTION_INVALID with the option's name; the code behind it relies on that. Addresses are tried later.
+// Checks the options of send and receive, from a program or the command line. Returns a complete set, on which all later code
+// relies, or throws ERR_OPTION_INVALID with the option's name. Does not open the addresses.
 
 import type { TransferHooks } from './rows/common.js';
 import type { Exact } from './exact.js';

@@ -6,9 +6,10 @@ const DEFAULT_SIZE = 4;
 
 let size = DEFAULT_SIZE;
 
-/** @param text the value of UV_THREADPOOL_SIZE; undefined leaves the default */
+/** @param text the value of UV_THREADPOOL_SIZE; a text that is no positive integer counts as unset, which is the default */
 export function setThreadPoolSize(text: string | undefined): void {
-  if (text !== undefined) size = Number(text);
+  const isPositive = text !== undefined && /^\d+$/.test(text) && Number(text) > 0;
+  size = isPositive ? Number(text) : DEFAULT_SIZE;
 }
 
 export function threadPoolSize(): number {

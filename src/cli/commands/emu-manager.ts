@@ -1,5 +1,5 @@
-// `ramferry emu-manager`: xenopsd starts it in place of emu-manager. Options in, emu-manager's exit status out.
-// xenopsd discards its stderr, so it logs to the system log and to --log-file.
+// `ramferry emu-manager`: xenopsd starts this command in place of emu-manager. Options in, emu-manager's exit status out.
+// xenopsd discards the command's stderr, so the command logs to the system log and to --log-file.
 
 import { accessSync, constants } from 'node:fs';
 import type { Argv } from 'yargs';
@@ -20,7 +20,7 @@ export const emuManagerCommand: Command = {
   build: (parser: Argv) =>
     offerOptions(parser, 'emu-manager')
       .usage('$0 emu-manager [options] --exec PATH -- <the arguments that xenopsd gives>')
-      // The arguments behind `--` belong to another program and stay unchanged.
+      // The arguments after `--` belong to another program and stay unchanged.
       .parserConfiguration({ 'populate--': true, 'short-option-groups': false, 'parse-numbers': false })
       .epilog("scripts/install-emu-manager writes the wrapper for xenopsd.conf's emu-manager."),
   run,
@@ -32,7 +32,7 @@ async function run(parsed: ParsedArguments): Promise<number> {
   if (parsed['check'] === true) return await check(exec, options);
   const log = await openLogs(parsed);
   const controller = new AbortController();
-  // The first exception aborts the migration. No exception may end this process before the real emu-manager, for which xenopsd waits.
+  // The first exception aborts the migration. No exception may end this process before the real emu-manager: xenopsd waits for that.
   process.on('uncaughtException', (thrown) => controller.abort(toRamferryError(thrown)));
   const args = ((parsed['--'] as unknown[] | undefined) ?? []).map(String);
   const status = await emuManager({ options, exec, args, log, signal: controller.signal });
@@ -42,12 +42,13 @@ async function run(parsed: ParsedArguments): Promise<number> {
 }
 
 async function openLogs(parsed: ParsedArguments): Promise<FrontLog> {
-  const told = warnOnStderr;
-  // Even a wrong log path must not fail a migration.
-  const file = await openLog(parsed['logFile'] as string | undefined, told).catch((thrown: unknown) => {
-    told(toRamferryError(thrown).message);
-    return openLog(undefined, told);
-  });
+  // A wrong log path must not fail a migration.
+  const file = await openLog(parsed['logFile'] as string | undefined, warnOnStderr).catch(
+    (thrown: unknown) => {
+      warnOnStderr(toRamferryError(thrown).message);
+      return openLog(undefined, warnOnStderr);
+    },
+  );
   if (parsed['syslog'] === false) return file;
   const syslog = new Syslog(`ramferry[${process.pid}]`);
   return {
@@ -67,7 +68,7 @@ async function openLogs(parsed: ParsedArguments): Promise<FrontLog> {
   };
 }
 
-/** Checks for the installation that everything a migration needs is present. */
+/** Checks that this machine has everything that a migration needs. Called by the installation. */
 async function check(exec: string, options: EmuOptions): Promise<number> {
   try {
     accessSync(exec, constants.X_OK);

@@ -9,9 +9,9 @@ import { handleSignals, reasonOf } from '../signals.js';
 
 export interface GuestReporter {
   readonly signal: AbortSignal;
-  /** Progress, omitted with --quiet. */
+  /** Prints progress. Omitted with --quiet. */
   progress(text: () => string, json: () => object): void;
-  /** The result. JSON appears with --quiet, too. */
+  /** Prints the result. JSON is printed with --quiet, too. */
   result(text: () => string, json: () => object): void;
   readonly onListening: (address: string) => void;
   readonly onWarning: (message: string) => void;
@@ -26,17 +26,17 @@ export async function runGuest(
   const json = parsed['json'] === true;
   const quiet = parsed['quiet'] === true;
   const lines = stdoutTaken ? toStderr : toStdout;
-  const tell = (text: () => string, data: () => object): void =>
+  const print = (text: () => string, data: () => object): void =>
     json ? lines(JSON.stringify(data())) : toStderr(text());
   const signals = handleSignals(() => undefined);
   try {
     await work({
       signal: signals.signal,
       progress: (text, data) => {
-        if (!quiet) tell(text, data);
+        if (!quiet) print(text, data);
       },
       result: (text, data) => {
-        if (!quiet || json) tell(text, data);
+        if (!quiet || json) print(text, data);
       },
       onListening: (address) => {
         if (json) lines(listeningLine(address));

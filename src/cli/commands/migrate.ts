@@ -8,7 +8,7 @@ import type { Command, ParsedArguments } from '../command.js';
 import { givenOptions, offerOptions } from '../options.js';
 import { runTransfer } from '../transfer.js';
 
-/** A stopped guest must be continued before the command exits, and QEMU may take this long. */
+/** The command must continue a stopped guest before it exits, and QEMU may take this long. */
 const CLEAN_UP_MS = 40_000;
 
 function build(parser: Argv, command: 'migrate' | 'incoming'): Argv {

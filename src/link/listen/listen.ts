@@ -1,5 +1,5 @@
-// Waiting for the peer's connection, over tcp or a unix socket. The one place that accepts connections from other hosts.
-// The listening socket stays open until the peer is known, and closes then. Who the peer is newcomers.ts finds out.
+// Waits for the peer's connection over tcp or a unix socket. The only module that accepts connections from other hosts.
+// The listening socket stays open until newcomers.ts has identified the peer.
 
 import fs from 'node:fs';
 import net from 'node:net';
@@ -24,14 +24,14 @@ function isLoopback(host: string): boolean {
   return host === '::1' || host.startsWith('127.') || host.startsWith('::ffff:127.');
 }
 
-/** @returns removes the name of a unix socket */
+/** @returns a function that removes the name of a unix socket */
 function bind(server: net.Server, place: Place): (() => void) | undefined {
   if (place.kind === 'unix-listen') return listenPrivately(server, place.path);
   server.listen({ host: place.host, port: place.port });
   return undefined;
 }
 
-/** Whether the path is a socket without a listener: left behind by a process that was killed. */
+/** Whether the path is a socket without a listener, which a killed process has left behind. */
 function isAbandoned(path: string): Promise<boolean> {
   if (fs.lstatSync(path, { throwIfNoEntry: false })?.isSocket() !== true) return Promise.resolve(false);
   return new Promise((resolve) => {
@@ -44,7 +44,7 @@ function isAbandoned(path: string): Promise<boolean> {
   });
 }
 
-/** The address for the other side to connect to. */
+/** The address that the other side must connect to. */
 function peerAddress(server: net.Server, place: Place): string {
   const bound = server.address();
   if (place.kind === 'unix-listen' || bound === null || typeof bound === 'string') {
@@ -64,19 +64,19 @@ function onListening(server: net.Server, place: Place, options: OpenOptions): vo
   options.onListening?.(peerAddress(server, place));
 }
 
-/** How long connections may be silent before they are thought to wait for bytes from here. */
+/** Silence after which connections count as waiting for bytes from this side. */
 const SILENT_MS = 500;
 
-/** Without rules: there is nothing that the peer could be known by. */
+/** The rules where the caller gives none: the first connection is the peer. */
 const FIRST_COMER: PeerRules = { judge: () => ({ wanted: 0, feed: () => undefined }), silence: 0 };
 
 function remoteAddress({ remoteAddress: host, remotePort: port }: net.Socket): string {
-  // Absent when the connection was reset before it was accepted.
+  // Undefined when the connection was reset before it was accepted.
   if (host === undefined || port === undefined) return 'an unknown address';
   return host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`;
 }
 
-/** One listening socket, from bind() until the peer is known. */
+/** One listening socket, from bind() until the peer is identified. */
 class Listener {
   readonly #place: Place;
   readonly #options: OpenOptions;
@@ -85,7 +85,7 @@ class Listener {
   readonly #newcomers: Newcomers;
   readonly #rules: PeerRules;
   readonly #peer = deferred<Channel>();
-  /** The peer's channel, or one that is undecided still. */
+  /** The peer's channel, or an undecided channel while the peer is unknown. */
   readonly #opened = deferred<Channel>();
   #undecided: UndecidedChannel | undefined;
   #timer: AwakeTimer | undefined;
@@ -106,7 +106,7 @@ class Listener {
       onPeer: (link) => this.#settle(link),
       onNone: () => this.#onNone(),
     });
-    if (greeting !== undefined) this.#newcomers.tell(greeting);
+    if (greeting !== undefined) this.#newcomers.broadcast(greeting);
     this.#server.on('error', (thrown) => this.#onError(thrown));
     this.#server.once('listening', () => onListening(this.#server, place, options));
     this.#server.on('connection', (socket) => this.#accept(socket));
@@ -127,7 +127,7 @@ class Listener {
 
   #onError(thrown: unknown): void {
     if (!this.#server.listening) this.#fail(thrown);
-    // One connection that cannot be accepted (no descriptor is left) does not end the waiting for others.
+    // A connection that cannot be accepted, because no descriptor is left, does not end the listener.
     else this.#options.onWarning?.(`${this.#label} cannot accept a connection: ${systemText(thrown)}`);
   }
 
@@ -138,7 +138,7 @@ class Listener {
     let link: SocketLink;
     try {
       if (tcp) socket.setNoDelay(true).setKeepAlive(true, KEEP_ALIVE_MS);
-      // Reads nothing: the connection is taken out of this socket at once.
+      // The socket has read nothing, because its connection is taken out at once.
       const handle = takeHandle(socket);
       if (tcp) boundUnsent(handle);
       const { signal } = this.#options;
@@ -147,9 +147,9 @@ class Listener {
       link = socketLinkOfHandle(handle, { label: this.#label, ...both, ioTimeout, signal });
     } catch {
       socket.destroy();
-      return; // it has gone already
+      return; // The peer has closed the connection already.
     }
-    if (this.#rules.mayWaitForUs === true && this.#undecided === undefined) {
+    if (this.#rules.mayListenFirst === true && this.#undecided === undefined) {
       this.#silenceTimer ??= setTimeout(() => this.#openUndecided(), SILENT_MS);
     }
     this.#newcomers.add({ link, from, host });
@@ -214,7 +214,7 @@ interface Deferred<T> {
   readonly reject: (reason: Error) => void;
 }
 
-/** A promise whose rejection may go unheard: not every listener has a reader that waits for the peer. */
+/** A promise without the warning about an unhandled rejection: not every listener has a reader that waits for the peer. */
 function deferred<T>(): Deferred<T> {
   let [resolve, reject]: [Deferred<T>['resolve'], Deferred<T>['reject']] = [() => undefined, () => undefined];
   const promise = new Promise<T>((...settle) => ([resolve, reject] = settle));
@@ -222,7 +222,7 @@ function deferred<T>(): Deferred<T> {
   return { promise, resolve, reject };
 }
 
-/** Rejects with ERR_LINK_LISTEN, or ERR_LINK_TIMEOUT when no peer came. */
+/** @throws ERR_LINK_LISTEN, ERR_LINK_TIMEOUT when no peer has connected, or the signal's reason */
 export async function listenOn(place: Place, options: OpenOptions): Promise<Channel> {
   try {
     if (place.kind === 'unix-listen' && options.force === true && (await isAbandoned(place.path))) {

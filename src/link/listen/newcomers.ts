@@ -1,6 +1,6 @@
-// The connections of a listener whose peer is not known yet. A judge looks at the first bytes of each. The first connection
-// that speaks the protocol is the peer's; every other one is closed, and its address and the reason are reported.
-// Bounded: at most MAX_WAITING connections wait, and one that has begun to speak has HELLO_MS to finish its first words.
+// The connections of a listener whose peer is not yet identified. A judge checks the first bytes of each connection. The first
+// connection that speaks the protocol is the peer's. Every other connection is closed and reported with its address and the reason.
+// Bounded: at most MAX_WAITING connections wait, and a connection has HELLO_MS from its first byte to its last judged byte.
 
 import { setTimeout as sleep } from 'node:timers/promises';
 
@@ -9,30 +9,30 @@ import { AwakeTimer } from '../../os/awake-timer.js';
 import type { PeerRules } from '../options.js';
 import type { SocketLink } from '../socket.js';
 
-/** Connections that may wait at a time. */
+/** Most connections that wait at the same time. */
 export const MAX_WAITING = 16;
-/** From the first byte of a connection to the last one that the judge needs. */
+/** Longest time from the first byte of a connection to the last byte that the judge needs. */
 const HELLO_MS = 5_000;
-/** How long connections that wait may take what is said last. */
-const LAST_WORDS_MS = 500;
-/** So many strangers are reported one by one; then the 32nd, the 64th and so on stand for the others. */
+/** How long waiting connections may take to accept the last bytes. */
+const FINISH_MS = 500;
+/** Number of refused connections that are reported one by one. After that, only the 32nd, the 64th and so on are reported. */
 const REPORTED_SINGLY = 16;
 
-/** One connection that has not shown whose it is. */
+/** A connection that is not yet identified. */
 export interface Newcomer {
   readonly link: SocketLink;
-  /** Address of the other end, as a person reads it. */
+  /** Address of the other end, for messages. */
   readonly from: string;
-  /** The part of it that one host cannot change at will. */
+  /** The host part of the address: unlike the port, a host cannot choose it freely. */
   readonly host: string;
 }
 
 class Waiting {
   readonly newcomer: Newcomer;
-  /** Bytes that were read so far. */
-  readonly heard: Uint8Array[] = [];
+  /** Bytes that have been read and judged. */
+  readonly received: Uint8Array[] = [];
   timer: AwakeTimer | undefined;
-  /** Writes to the connection, one after the other. */
+  /** The chain of writes to the connection. */
   #writes: Promise<void> = Promise.resolve();
   #last: Promise<void> | undefined;
   #writing = false;
@@ -42,10 +42,10 @@ class Waiting {
   }
 
   get bytes(): number {
-    return this.heard.reduce((sum, { length }) => sum + length, 0);
+    return this.received.reduce((sum, { length }) => sum + length, 0);
   }
 
-  /** A connection that does not take the bytes fails its reads, too. */
+  /** Ignores a failed write: the connection's reads fail as well. */
   write(bytes: Uint8Array): void {
     this.#writing = true;
     const mine = this.#writes.then(() => this.newcomer.link.sink!.write(bytes)).catch(() => undefined);
@@ -64,7 +64,7 @@ class Waiting {
     await this.newcomer.link.sink!.finish().catch(() => undefined);
   }
 
-  /** Resolves when nothing that was to be written waits any more. */
+  /** Resolves when no write is pending. */
   async idle(): Promise<void> {
     while (this.#writing) await this.#writes;
   }
@@ -73,31 +73,31 @@ class Waiting {
 export interface NewcomersOptions {
   readonly rules: PeerRules;
   readonly onWarning?: ((text: string) => void) | undefined;
-  /** Called with the peer's connection; its source returns the judged bytes again. */
+  /** Called with the peer's connection. Its source returns the judged bytes again. */
   readonly onPeer: (link: SocketLink) => void;
-  /** Called when a connection has left and none waits any more. */
+  /** Called when the last waiting connection has been closed. */
   readonly onNone: () => void;
 }
 
 export class Newcomers {
   readonly #options: NewcomersOptions;
   readonly #waiting = new Set<Waiting>();
-  /** What a connection is told at once. */
+  /** Bytes that are written to every connection as soon as it is accepted. */
   readonly #preamble: Uint8Array[] = [];
   #preambleBytes = 0;
-  #strangers = 0;
+  #refused = 0;
   #over = false;
 
   constructor(options: NewcomersOptions) {
     this.#options = options;
   }
 
-  /** How many wait. */
+  /** Number of waiting connections. */
   get size(): number {
     return this.#waiting.size;
   }
 
-  /** Bytes that every later connection will be told at once. */
+  /** Number of bytes that are written to every later connection. */
   get preambleBytes(): number {
     return this.#preambleBytes;
   }
@@ -107,35 +107,38 @@ export class Newcomers {
     const waiting = new Waiting(newcomer);
     this.#waiting.add(waiting);
     if (this.#waiting.size > MAX_WAITING) {
-      this.#refuse(this.#longestWaiting(), `${MAX_WAITING} connections wait, and it was silent for longest`);
+      this.#refuse(
+        this.#oldestOfBusiestHost(),
+        `${MAX_WAITING} connections wait, and it was silent for longest`,
+      );
     }
     for (const bytes of this.#preamble) waiting.write(bytes);
     void this.#attend(waiting);
   }
 
-  /** Tells all that wait now, and those that come later. One that does not listen holds up no other. */
-  tell(bytes: Uint8Array): void {
+  /** Writes to all waiting connections and to later ones. A connection that does not read delays no other. */
+  broadcast(bytes: Uint8Array): void {
     const copy = Uint8Array.from(bytes);
     this.#preamble.push(copy);
     this.#preambleBytes += copy.length;
     for (const waiting of this.#waiting) waiting.write(copy);
   }
 
-  /** Tells those that wait now and have taken everything so far. */
-  tellNow(bytes: Uint8Array): void {
+  /** Writes to the waiting connections that have accepted all earlier bytes. */
+  broadcastIfIdle(bytes: Uint8Array): void {
     const copy = Uint8Array.from(bytes);
     for (const waiting of this.#waiting) waiting.writeIfIdle(copy);
   }
 
-  /** Ends our direction of each connection that waits, and waits no longer; one that does not listen is closed. */
+  /** Ends this side's direction of each waiting connection, and closes the connection after FINISH_MS at the latest. */
   async finish(): Promise<void> {
     const all = this.#end();
     const finished = Promise.all(all.map((waiting) => waiting.finish()));
-    await Promise.race([finished, sleep(LAST_WORDS_MS, undefined, { ref: false })]);
+    await Promise.race([finished, sleep(FINISH_MS, undefined, { ref: false })]);
     for (const { newcomer } of all) void newcomer.link.source!.close();
   }
 
-  /** Closes each connection that waits. */
+  /** Closes each waiting connection. */
   close(): void {
     for (const { newcomer } of this.#end()) newcomer.link.fail(closed('nothing is waited for any more'));
   }
@@ -167,7 +170,7 @@ export class Newcomers {
       if (!this.#waiting.has(waiting)) return;
       if (got > 0) {
         if (waiting.bytes === 0) this.#limit(waiting, HELLO_MS);
-        waiting.heard.push(piece.subarray(0, got));
+        waiting.received.push(piece.subarray(0, got));
         why = judge.feed(piece.subarray(0, got));
       } else {
         why ??= waiting.bytes === 0 ? 'it closed without a byte' : `it closed after ${waiting.bytes} bytes`;
@@ -177,13 +180,13 @@ export class Newcomers {
         return;
       }
     }
-    // Everything that it was told before stands before what it will be told from now on.
+    // The broadcast bytes must be written before the caller's first write to the peer.
     await waiting.idle();
     if (this.#waiting.has(waiting)) this.#choose(waiting);
   }
 
-  /** The one that has to go when there are too many: of the host that has most, so that one host cannot push out others. */
-  #longestWaiting(): Waiting {
+  /** The connection to close when too many wait: the oldest of the host with the most, so one host cannot displace others. */
+  #oldestOfBusiestHost(): Waiting {
     const counts = new Map<string, number>();
     for (const { newcomer } of this.#waiting) {
       counts.set(newcomer.host, (counts.get(newcomer.host) ?? 0) + 1);
@@ -214,13 +217,13 @@ export class Newcomers {
       this.#report(other, 'another connection is the peer');
       other.newcomer.link.fail(closed('another connection is the peer'));
     }
-    if (peer.bytes > 0) peer.newcomer.link.unread(Buffer.concat(peer.heard));
+    if (peer.bytes > 0) peer.newcomer.link.unread(Buffer.concat(peer.received));
     this.#options.onPeer(peer.newcomer.link);
   }
 
   #report({ newcomer }: Waiting, why: string): void {
-    this.#strangers += 1;
-    const count = this.#strangers;
+    this.#refused += 1;
+    const count = this.#refused;
     const powerOfTwo = (count & (count - 1)) === 0;
     if (count > REPORTED_SINGLY && !powerOfTwo) return;
     const so = count > REPORTED_SINGLY ? ` (number ${count}; not all are listed)` : '';

@@ -1,30 +1,31 @@
-// Whether the program behind a pipe or a connection on this host has read what was written to it. What lies in the kernel when
-// that program dies is lost, although every write has succeeded. Over tcp only the other kernel's acknowledgement is seen.
+// Waits until the reader of a pipe or a local connection has read everything. When that program dies, the bytes in the kernel's
+// buffer are lost, although every write has succeeded. Over tcp only the acknowledgement of the peer's kernel is visible.
 
 import { setTimeout as sleep } from 'node:timers/promises';
 
 import { RamferryError } from '../../errors.js';
 import { libc } from '../../os/libc.js';
 
-/** How often it is looked, and how long a peer that closed may take to show whether bytes were left unread. */
-const LOOK_MS = 10;
+/** Time between two checks. */
+const POLL_INTERVAL_MS = 10;
+/** How long after the reader's close the kernel may take to show whether bytes were left unread. */
 const CLOSED_MS = 1_000;
 
 export interface Writing {
   readonly label: string;
-  /** Undefined once it is closed on this side. */
+  /** The descriptor; undefined when this side has closed it. */
   fd(): number | undefined;
-  /** Bytes written and not read. */
+  /** Bytes that were written and not yet read. */
   queued(): number;
-  /** Why the connection failed: a peer that closes with bytes unread resets it. */
+  /** The failure of the connection: a peer that closes with unread bytes resets it. */
   failure(): RamferryError | undefined;
-  /** The peer has ended its own direction in order. True of a pipe, which has none. */
+  /** Whether the peer has ended its own direction in order. True for a pipe, which has no other direction. */
   ended(): boolean;
 }
 
 /**
- * Resolves when everything was read. Waits as long as the reader keeps its end open.
- * @throws what the connection failed with, or ERR_OUTPUT_WRITE when the reader has closed its end before
+ * Resolves when everything has been read. Waits as long as the reader keeps its end open.
+ * @throws the failure of the connection, or ERR_OUTPUT_WRITE when the reader has closed its end with bytes unread
  */
 export async function waitTaken(writing: Writing): Promise<void> {
   const calls = libc();
@@ -35,13 +36,13 @@ export async function waitTaken(writing: Writing): Promise<void> {
     const fd = writing.fd();
     if (fd === undefined || calls === undefined) return;
     const empty = writing.queued() === 0;
-    // Asked for no event, poll(2) tells only that the other end is gone. Asked after the count: what a unix socket had not
-    // read goes with it, and then only the order in which its end came tells that nothing was left.
+    // With no requested event, poll(2) reports only that the other end is closed. The call must follow the count: when a unix
+    // socket closes, its unread bytes vanish from the count. Then only an orderly end (`ended`) proves that none was left.
     const gone = (await calls.poll(fd, 0, 0)) !== 0;
     if (empty && (!gone || writing.ended())) return;
-    if (gone) closed += LOOK_MS;
+    if (gone) closed += POLL_INTERVAL_MS;
     if (closed > CLOSED_MS) throw closedEarly(writing.label);
-    await sleep(LOOK_MS);
+    await sleep(POLL_INTERVAL_MS);
   }
 }
 

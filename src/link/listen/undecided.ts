@@ -1,17 +1,17 @@
-// A listener's channel while its peer is not known yet and may be waiting for bytes from here (newcomers.ts). What is read
-// comes from the peer, once there is one. What is written goes to every connection that waits, and to those that come later.
+// A listener's channel while the peer is not yet identified and may wait for bytes from this side (newcomers.ts). Reads wait for
+// the peer. Writes go to every waiting connection, and to later ones.
 
 import { RamferryError } from '../../errors.js';
 import type { ByteSink, ByteSource, Channel } from '../../io/bytes.js';
 import type { Newcomers } from './newcomers.js';
 
-/** What goes back before anything has come: beyond this much a write waits until the peer is known. */
+/** Limit of the bytes that are written before the peer is known. Beyond it a write waits for the peer. */
 const MAX_PREAMBLE_BYTES = 1024 * 1024;
 
 export interface UndecidedOptions {
   readonly label: string;
   readonly newcomers: Newcomers;
-  /** The peer's channel; rejects when none comes. {@link UndecidedChannel.settle} is called before it resolves. */
+  /** The peer's channel; rejects when no peer connects. {@link UndecidedChannel.settle} is called before it resolves. */
   readonly peer: Promise<Channel>;
   /** Accepts no more connections, and rejects `peer` with the reason. */
   readonly stop: (reason: RamferryError) => void;
@@ -37,7 +37,7 @@ export class UndecidedChannel implements Channel {
     return this.#peer?.fd;
   }
 
-  /** The peer is known: from now on all that is written goes to it alone. */
+  /** Sets the peer. From now on, writes go to the peer only. */
   settle(peer: Channel): void {
     this.#peer = peer;
     if (this.#readPatience !== undefined) peer.source!.patience?.(this.#readPatience);
@@ -69,7 +69,7 @@ export class UndecidedChannel implements Channel {
       label,
       write: (bytes) => this.#write(bytes),
       writeNow: async (bytes) => {
-        if (this.#peer === undefined) newcomers.tellNow(bytes);
+        if (this.#peer === undefined) newcomers.broadcastIfIdle(bytes);
         else await this.#peer.sink!.write(bytes);
       },
       queued: () => this.#peer?.sink!.queued() ?? 0,
@@ -92,14 +92,14 @@ export class UndecidedChannel implements Channel {
   async #write(bytes: Uint8Array): Promise<void> {
     const { newcomers, peer } = this.#options;
     if (this.#peer === undefined && newcomers.preambleBytes + bytes.length <= MAX_PREAMBLE_BYTES) {
-      newcomers.tell(bytes);
+      newcomers.broadcast(bytes);
       return;
     }
     const { sink } = this.#peer ?? (await peer);
     await sink!.write(bytes);
   }
 
-  /** The peer that has not come is not waited for any more. */
+  /** Stops waiting for the peer, if it has not connected. */
   #stop(): void {
     if (this.#over || this.#peer !== undefined) return;
     this.#over = true;

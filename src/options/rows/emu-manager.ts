@@ -8,7 +8,7 @@ import type { ReceiveOptions } from './receive.js';
 import type { Rows } from '../row.js';
 import type { SendOptions } from './send.js';
 
-/** Two threads keep up with one xenguest, which is single-threaded; ten fronts must fit a control domain. */
+/** Two threads keep up with one xenguest, which is single-threaded. Ten fronts must fit into a control domain. */
 const THREADS = 2;
 const MAX_HOST_THREADS = 255;
 
@@ -30,7 +30,7 @@ export interface EmuOptions extends Shared {
   readonly selfCheck?: boolean | undefined;
   /** Threads of all migrations on this host together, 0 to 255; 0 is no limit. Default: as many as the process may use CPUs. */
   readonly hostThreads?: number | undefined;
-  /** Also compress the vGPU's stream; the other host must be told the same. Default false. */
+  /** Also compress the vGPU's stream. The other host needs the same setting. Default false. */
   readonly compressVgpu?: boolean | undefined;
 }
 
@@ -59,8 +59,8 @@ export const EMU_ROWS = {
     environment: true,
   },
   /**
-   * None unless it is asked for: a host is evacuated by ten migrations at once, each with its store in the control domain's
-   * memory at both ends, and the sender does not learn what the other host can spare.
+   * No page store by default. The evacuation of a host runs ten migrations at once, each with a store in the control domain's
+   * memory at both ends, and the sender does not learn how much memory the other host has left.
    */
   xbzrleCacheSize: {
     kind: size(LIMITS.xbzrleCacheSize, PAGE_BYTES),

@@ -33,9 +33,9 @@ export interface SimulatedGuestOptions {
   readonly image?: string | undefined;
   /** Bytes of generated RAM, 4 KiB to 1 TiB, a multiple of 4096. Default 1 GiB. */
   readonly size?: Size | undefined;
-  /** What generated RAM is like: `idle` (a guest that has booted and does nothing) or `busy`. Default `idle`. */
+  /** Contents of generated RAM: `idle` (a guest that has booted and does nothing) or `busy`. Default `idle`. */
   readonly profile?: ImageProfile | undefined;
-  /** Same seed, same guest. A whole number from 0. Default 1. */
+  /** Seed of the generator: the same seed gives the same guest. A whole number from 0. Default 1. */
   readonly seed?: number | undefined;
   /** What the guest's program does to a page. Default `integers`, the random writer of QEMU's document. */
   readonly pattern?: WritePattern | undefined;
@@ -45,7 +45,7 @@ export interface SimulatedGuestOptions {
   readonly downtimeLimit?: Duration | undefined;
   /** Live rounds after which the guest is paused in any case, 1 to 1,000,000. Excludes `rounds`. Default 30. */
   readonly maxRounds?: number | undefined;
-  /** Exactly so many live rounds, 1 to 1,000,000. Excludes `downtimeLimit` and `maxRounds`. Default: until it converges. */
+  /** Exact number of live rounds, 1 to 1,000,000. Excludes `downtimeLimit` and `maxRounds`. Default: until convergence. */
   readonly rounds?: number | undefined;
 }
 
@@ -69,7 +69,7 @@ export interface DestinationOptions extends LinkOptions {
 
 /** The options of `guest compare`. */
 export interface CompareOptions extends SimulatedGuestOptions {
-  /** Bytes of pages that the guest that writes makes dirty in a second, 0 to 2^40. The idle one writes nothing. Default 80 MB/s. */
+  /** Bytes of pages that the busy guest dirties in a second, 0 to 2^40. The idle guest writes nothing. Default 80 MB/s. */
   readonly dirtyRate?: Rate | undefined;
   /** Bytes per second of the link, 1000 to 2^40. Default 1 Gbit/s. */
   readonly link?: Rate | undefined;

@@ -10,7 +10,7 @@ import type { SendOptions } from './send.js';
 
 /** The guest of one side. A value that is out of range is refused with ERR_OPTION_INVALID. */
 export interface QemuGuestOptions {
-  /** QEMU's monitor, `unix:PATH` or a path. It must be free: ramferry holds it until the migration is over. Required. */
+  /** QEMU's monitor, `unix:PATH` or a path. No other client may use it: ramferry holds it until the migration ends. Required. */
   readonly qmp: string;
   /**
    * Files that are the guest's RAM, one for each memory backend, in any order: the backends' ids tell them apart. With
@@ -19,7 +19,7 @@ export interface QemuGuestOptions {
   readonly ram?: readonly string[] | undefined;
   /** Process id of QEMU, 1 or more. Default: the process that holds the monitor's socket. */
   readonly qemuPid?: number | undefined;
-  /** Take the files of `ram` as they are where no proof is possible that they are this guest's RAM. Default false. */
+  /** Accept the files of `ram` where no proof is possible that they are this guest's RAM. Default false. */
   readonly ramUnchecked?: boolean | undefined;
 }
 
@@ -33,11 +33,11 @@ export interface MigrateOptions
     Omit<SendOptions, NotOfGuests | 'method' | 'format' | 'window' | 'xenguestVersion' | 'downtimeLimit'> {
   /** Address of the link: `tcp:` or `unix:`. Required, not empty. */
   readonly output: string;
-  /** Milliseconds of downtime that are aimed at, 0 to 2^31 - 1. The guest is stopped when less is expected. Default 300. */
+  /** Milliseconds of downtime to aim at, 0 to 2^31 - 1. The guest is stopped when the expected downtime is less. Default 300. */
   readonly downtimeLimit?: Duration | undefined;
-  /** Rounds while the guest runs, 1 to 10,000. After them it is stopped whatever is left. Default 30. */
+  /** Rounds while the guest runs, 1 to 10,000. After them the guest is stopped in any case. Default 30. */
   readonly maxRounds?: number | undefined;
-  /** Compare all RAM of both sides before the hand-over. Adds to the downtime. Default false. */
+  /** Compare all RAM of both sides before the handover. Adds to the downtime. Default false. */
   readonly verifyRam?: boolean | undefined;
   /** End the source's QEMU when the destination runs the guest. Default false. */
   readonly quitSource?: boolean | undefined;
@@ -106,7 +106,7 @@ export const MIGRATE_ROWS = {
   },
   verifyRam: {
     kind: flag(),
-    help: 'compare all RAM of both sides before the hand-over; adds to the downtime',
+    help: 'compare all RAM of both sides before the handover; adds to the downtime',
     commands: ['migrate'],
     default: false,
   },

@@ -17,8 +17,8 @@ export interface ReceiveOptions extends TransferOptions {
    */
   readonly maxSize?: Size | undefined;
   /**
-   * Hand on whatever comes, compressed or not. False: uncompressed QEMU, libvirt and Xen streams are handed on, anything else that
-   * is not ramferry's fails with ERR_STREAM_MAGIC. Default false.
+   * Pass on any input, compressed or not. False: uncompressed QEMU, libvirt and Xen streams are passed on; any other input that
+   * ramferry did not write fails with ERR_STREAM_MAGIC. Default false.
    */
   readonly passThrough?: boolean | undefined;
 }

@@ -38,7 +38,7 @@ export interface SendOptions extends TransferOptions {
    */
   readonly codec?: CodecName | undefined;
   /**
-   * Choose codec and level of each chunk while the transfer runs, by what is measured (docs/ADAPTIVE.md). Default: true on sockets,
+   * Choose codec and level of each chunk by measurements during the transfer (docs/ADAPTIVE.md). Default: true on sockets,
    * pipes and commands when neither `codec` nor `compressLevel` is given, else false.
    */
   readonly adaptive?: boolean | undefined;
@@ -58,16 +58,16 @@ export interface SendOptions extends TransferOptions {
    */
   readonly chunkSize?: Size | undefined;
   /**
-   * Long window: bytes over which zstd finds repetitions, 16 to 64 MiB, a multiple of 4096. Chunks get that size. Less on the link
-   * for more processor time, more memory on both sides and more downtime. Excludes `chunkSize`; needs codec `zstd` with a binding
-   * that can. Default: none.
+   * Long window: bytes over which zstd finds repetitions, 16 to 64 MiB, a multiple of 4096. Chunks get that size. It sends fewer
+   * bytes and needs more processor time, more memory on both sides and more downtime. Excludes `chunkSize`; needs codec `zstd` with
+   * a binding that supports it. Default: none.
    */
   readonly window?: Size | undefined;
   /** Bytes per second that may leave. Default 0: no limit. */
   readonly maxBandwidth?: Rate | undefined;
   /**
-   * Milliseconds for which the guest may be paused, 1 to 2^31 - 1. The hypervisor decides that; progress measures its predictions by
-   * it. Default 300, as in QEMU.
+   * Milliseconds for which the guest may be paused, 1 to 2^31 - 1. The hypervisor decides when to pause; progress reports predict
+   * convergence with this limit. Default 300, as in QEMU.
    */
   readonly downtimeLimit?: Duration | undefined;
   /**
@@ -78,25 +78,25 @@ export interface SendOptions extends TransferOptions {
   /** Decode every chunk before it leaves, and compare. A difference fails with ERR_SELF_CHECK. Default false. */
   readonly selfCheck?: boolean | undefined;
   /**
-   * Bytes of the page store, a multiple of 4096; 0 is none. Pages that are sent again travel as differences, pages that the receiver
-   * has not at all. Only for streams whose pages have identities (QEMU, Xen). The receiver may hold less, which is used then, with a
-   * warning. Default 64 MiB, or less where the memory limit or the receiver leaves less.
+   * Bytes of the page store, a multiple of 4096; 0 is none. Pages that are sent again travel as differences; equal pages are not
+   * sent. Only for streams with page numbers (QEMU, Xen). A receiver with less memory makes the sender use less, with a warning.
+   * Default 64 MiB, or less where the memory limit or the receiver leaves less.
    */
   readonly xbzrleCacheSize?: Size | undefined;
   /**
-   * Where compression lives: `xenguest` inside the stream's records, `stream` in standard frames around it. `stream` needs a codec
-   * and a level that compress: ERR_OPTION_INVALID. Default `xenguest`.
+   * Where compression applies: `xenguest` inside the stream's records, `stream` in standard frames around it. `stream` with codec
+   * `none` or level 0 fails with ERR_OPTION_INVALID. Default `xenguest`.
    */
   readonly method?: Method | undefined;
   /**
-   * Version of method `xenguest` in which a Xen stream leaves, 1 or 2. Version 1, which ramferry 0.1 reads, has no marks
-   * (docs/FORMAT.md) and does not compress what cannot be followed. Default 2; where the receiver says on the link that it reads
-   * version 1 only, the stream leaves in the native container, which every version reads.
+   * Version of method `xenguest` for a Xen stream, 1 or 2. Ramferry 0.1 reads version 1, which has no marks (docs/FORMAT.md) and
+   * leaves bytes of unknown structure uncompressed. Default 2. For a receiver that reads version 1 only, the sender uses the native
+   * container, which every version reads.
    */
   readonly xenguestVersion?: 1 | 2 | undefined;
   /**
-   * What the input is. `auto` decides by its first bytes. A Xen format is checked against them (ERR_INPUT_UNKNOWN); any other format
-   * is believed. Default `auto`.
+   * Kind of the input. `auto` decides by its first bytes. A Xen format is checked against them (ERR_INPUT_UNKNOWN); any other format
+   * is not checked. Default `auto`.
    */
   readonly format?: Format | undefined;
   /** Milliseconds after which waiting bytes leave although their chunk is not full, 1 to 60,000. Default 50. */

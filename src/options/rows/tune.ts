@@ -19,7 +19,7 @@ export const REPETITIONS = { full: 5, quick: 2 };
 export interface MeasuringHooks {
   /** Ends the measurement. Default: none. */
   readonly signal?: AbortSignal | undefined;
-  /** Called with what is being measured, and the share of the work that is done (0 to 1). Default: none. */
+  /** Called with the name of the current measurement, and the finished share of the work (0 to 1). Default: none. */
   readonly onProgress?: ((step: string, share: number) => void) | undefined;
 }
 
@@ -27,7 +27,7 @@ export interface MeasuringHooks {
 export interface MeasuringOptions extends MeasuringHooks {
   /** The guest's memory: a RAM image or a migration stream, from an address that can be read. Required, not empty. */
   readonly input: string;
-  /** Same seed, same regions of the image. 0 to 2^32 - 1. Default 1. */
+  /** Seed of the sample: the same seed selects the same regions of the image. 0 to 2^32 - 1. Default 1. */
   readonly seed?: number | undefined;
   /** Use this zstd binding. One that does not work here fails with ERR_CODEC_UNAVAILABLE. Default: the best one that works. */
   readonly zstdBinding?: string | undefined;
@@ -36,8 +36,8 @@ export interface MeasuringOptions extends MeasuringHooks {
 /** The options of tune: the input, and the link as `bandwidth` or `probe`. */
 export interface TuneOptions extends MeasuringOptions {
   /**
-   * Bytes per second that the link carries, headers and all; 0: only the hosts limit. Excludes `probe`. Default: 0, or what the
-   * probe measures.
+   * Bytes per second that the link carries, headers included; 0: only the hosts limit the transfer. Excludes `probe`. Default: 0,
+   * or the measurement of the probe.
    */
   readonly bandwidth?: Rate | undefined;
   /**
@@ -47,11 +47,11 @@ export interface TuneOptions extends MeasuringOptions {
   readonly probe?: string | undefined;
   /** Milliseconds for measuring, 3 s to 1 h. More time measures more codings. Default 20 s. */
   readonly budget?: Duration | undefined;
-  /** CPUs for ramferry at the source, 1 to 255. Default: those that this process may use. */
+  /** CPUs for ramferry at the source, 1 to 255. Default: the CPUs that this process may use. */
   readonly compressCpus?: number | undefined;
   /** CPUs for ramferry at the destination, 1 to 255. Default: what the probe says, or as many as here. */
   readonly decompressCpus?: number | undefined;
-  /** Bytes per second of pages that the running guest dirties. Default 0: the guest stands still. */
+  /** Bytes of pages that the running guest dirties per second. Default 0: the guest is paused. */
   readonly dirtyRate?: Rate | undefined;
   /** Milliseconds for which the guest may be paused, 1 ms to 1 h. Default 300, as in QEMU. */
   readonly downtimeLimit?: Duration | undefined;

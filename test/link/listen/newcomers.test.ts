@@ -176,7 +176,7 @@ describe('listener that identifies its peer by the first bytes', LIMIT, () => {
 });
 
 describe('listener whose peer may wait for its first bytes', LIMIT, () => {
-  const rules: PeerRules = { ...RULES, mayWaitForUs: true };
+  const rules: PeerRules = { ...RULES, mayListenFirst: true };
 
   it('opens while all are silent and writes to all, later connections too', async () => {
     const { opened, connect } = await listening(rules, { greeting: Buffer.from('hello ') });

@@ -1,12 +1,12 @@
-// A descriptor for text that may be slow, stopped, full or closed: a terminal, a pipe, a file. Text is written in order, by
-// one thread of libuv's pool at a time, so a blocked write(2) holds that thread and never the event loop. The flags of the
-// descriptor stay as they are: other processes use it too.
+// A descriptor for text: a terminal, a pipe or a file. It may be slow, stopped, full or closed. One thread of libuv's pool writes
+// the text in order, so a blocked write(2) holds that thread and never the event loop. The descriptor's flags stay unchanged,
+// because other processes share them.
 
 import fs from 'node:fs';
 
-/** Reports beyond this are dropped: a stopped terminal must not fill the memory. */
+/** Limit of the queue. Further reports are dropped, so that a stopped terminal cannot fill the memory. */
 const MOST_QUEUED_CHARACTERS = 256 * 1024;
-/** Between two attempts at a non-blocking descriptor that is full. */
+/** Pause between two attempts at a non-blocking descriptor that is full. */
 const REST_MS = 10;
 
 interface Item {
@@ -14,7 +14,7 @@ interface Item {
   readonly done: (error?: Error) => void;
 }
 
-export class Outlet {
+export class TextOutput {
   readonly #fd: number;
   readonly #queue: Item[] = [];
   #queued = 0;
@@ -51,7 +51,7 @@ export class Outlet {
     while (this.#writing !== undefined) await this.#writing;
   }
 
-  /** Regular files never block for a reader. */
+  /** Whether the descriptor is a regular file, which never blocks for a reader. */
   #writesAtOnce(): boolean {
     try {
       return (this.#direct ??= fs.fstatSync(this.#fd).isFile());
