@@ -1,4 +1,4 @@
-// The command line from outside: exit statuses, what goes to which descriptor, signals.
+// The command line as a process: exit statuses, the output on each descriptor, signals.
 
 import assert from 'node:assert/strict';
 import { spawnSync, type SpawnSyncReturns } from 'node:child_process';
@@ -25,7 +25,7 @@ describe('limit of open files', () => {
     });
 
   it('names ulimit -n and prints no stack trace, any limit', () => {
-    // Below some limit, which differs with its version, Node itself does not start.
+    // Node itself does not start below a limit that depends on its version.
     const small = join(import.meta.dirname, '../../src/cli/v8-flags.js');
     let least = 12;
     while (withFiles(least, small).status !== 0) least += 1;
@@ -116,7 +116,7 @@ describe('command line', () => {
     }
   });
 
-  // Node gives its children sockets for pipes, and sockets go both ways: hence --one-way where stdio is a link.
+  // Node's pipes to children are sockets, which are duplex. So the tests pass --one-way where stdio is a link.
   describe('transfer', () => {
     it('restores the bytes with a JSON summary on stdout and nothing on stderr, over tcp', async () => {
       const restored = path('tcp.ram');
@@ -209,7 +209,7 @@ describe('command line', () => {
     });
 
     it('reports an error, closed standard stream', () => {
-      // Node puts the null device in its place: such a transfer would succeed, and everything be lost.
+      // Node opens the null device in its place: such a transfer would succeed and lose all bytes.
       const closed = (line: string): { status: number | null; stderr: string } =>
         spawnSync('sh', ['-c', line, process.execPath, MAIN, image, path('closed.rf')], { encoding: 'utf8' });
       const input = closed('exec "$0" "$1" send - "$3" <&-');
@@ -219,7 +219,7 @@ describe('command line', () => {
       assert.equal(output.status, 6);
       assert.match(output.stderr, /^ramferry: ERR_OUTPUT_OPEN: .* standard output is closed/);
       assert.equal(closed('exec "$0" "$1" send --quiet "$2" - >/dev/null').status, 0);
-      // As Python's DEVNULL: not to be told from a closed one, so the message names both.
+      // Python's DEVNULL cannot be distinguished from a closed descriptor, so the message names both.
       const both = closed('exec "$0" "$1" send --quiet "$2" - 1<>/dev/null');
       assert.equal(both.status, 6);
       assert.match(
@@ -251,7 +251,7 @@ describe('command line', () => {
         const target = await mkdtemp(join(directory, 'signal-'));
         const command = new Command(['send', '-', join(target, 'out.rf')]);
         command.process.stdin.write(contents);
-        // The transfer is under way when it can tell its progress.
+        // The transfer runs when it can report its progress.
         const asking = setInterval(() => command.process.kill('SIGUSR1'), 100);
         try {
           await started(command);
@@ -358,7 +358,7 @@ describe('command line', () => {
   });
 });
 
-/** SIGUSR1 before the handlers stand would open a debugger: wait until the output's temporary file is there. */
+/** Waits for the output's temporary file: before the handlers are installed, SIGUSR1 would open a debugger. */
 async function started(command: Command): Promise<void> {
   const target = command.process.spawnargs.at(-1)!;
   const folder = join(target, '..');

@@ -1,4 +1,4 @@
-// Runs the command line as a process of its own, and waits for what it says.
+// Runs the command line as a process, and waits for its output.
 
 import type { ChildProcessWithoutNullStreams } from 'node:child_process';
 
@@ -9,7 +9,7 @@ import type { CommandEnd } from '../../src/os/command-process.js';
 
 export const MAIN = COMPILED_COMMAND;
 
-/** A process starts, and reads or measures something, before it says a word. */
+/** Time limit for the first output: the process starts, and reads or measures something, before it prints. */
 const PATIENCE_MS = 60_000;
 
 export type Ended = CommandEnd;
@@ -19,7 +19,7 @@ export class Command extends LabCommand {
 
   constructor(args: readonly string[], environment: Record<string, string> = {}) {
     super(compiledRamferry(...args), { stdio: 'pipe', env: environment });
-    // A command that ends without reading its input is no failure of the test.
+    // A command may end without reading its input.
     this.process.stdin.on('error', () => undefined);
   }
 
@@ -27,13 +27,13 @@ export class Command extends LabCommand {
     return this.within(String(pattern), super.says(pattern));
   }
 
-  /** Waits for something that the command must do soon; ends it when it does not. */
+  /** Waits for an event that the command must cause soon. Kills the command when the event does not come. */
   within<T>(what: string, promise: Promise<T>): Promise<T> {
     return within(what, promise, () => this.kill(), PATIENCE_MS);
   }
 }
 
-/** Runs to the end, with an empty standard input. */
+/** Runs the command to its end, with an empty standard input. */
 export function run(args: readonly string[], environment?: Record<string, string>): Promise<Ended> {
   const command = new Command(args, environment);
   command.process.stdin.end();

@@ -1,4 +1,4 @@
-// Standard input that is a socket, alone or together with standard output, as inetd, socat and a Node parent start a program.
+// A socket as standard input, alone or together with standard output, as inetd, socat and a Node parent start a program.
 
 import assert from 'node:assert/strict';
 import { type ChildProcess, spawn } from 'node:child_process';
@@ -28,7 +28,7 @@ before(async () => {
 });
 
 interface Served {
-  /** What came back over the socket. */
+  /** The bytes that the command wrote to the socket. */
   readonly back: Buffer;
   readonly status: number | null;
   readonly stdout: Buffer;
@@ -38,25 +38,25 @@ interface Served {
 let sockets = 0;
 
 /**
- * Runs a command whose standard input is a connected unix socket, and feeds it.
- * @param both standard output is the same socket
+ * Runs a command whose standard input is a connected unix socket, and writes `bytes` to the socket.
+ * @param both whether standard output is the same socket
  */
 async function serve(args: readonly string[], bytes: Uint8Array, both = false): Promise<Served> {
   const name = path(`socket-${sockets++}`);
   const server = net.createServer({ pauseOnConnect: true }).listen(name);
   await once(server, 'listening');
   const peer = net.connect({ path: name, allowHalfOpen: true });
-  const [theirs] = (await once(server, 'connection')) as [net.Socket];
+  const [accepted] = (await once(server, 'connection')) as [net.Socket];
   server.close();
   const child: ChildProcess = spawn(process.execPath, [MAIN, ...args, '--quiet'], {
-    stdio: [theirs, both ? theirs : 'pipe', 'pipe'],
+    stdio: [accepted, both ? accepted : 'pipe', 'pipe'],
   });
-  theirs.destroy();
+  accepted.destroy();
   const back: Buffer[] = [];
   const stdout: Buffer[] = [];
   let stderr = '';
   peer.on('data', (piece: Buffer) => back.push(piece));
-  // A command that ends without reading its input is told by its status.
+  // The exit status reports a command that ends without reading its input.
   peer.on('error', () => undefined);
   child.stdout?.on('data', (piece: Buffer) => stdout.push(piece));
   child.stderr!.setEncoding('utf8').on('data', (piece: string) => (stderr += piece));

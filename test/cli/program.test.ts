@@ -1,4 +1,4 @@
-// What the command line needs of yargs beyond its promises.
+// The private methods of yargs on which the command line relies.
 
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';

@@ -1,4 +1,5 @@
-// What cannot be told: logs, reports and results whose reader is full, stopped or gone. A transfer ends as it would have.
+// Logs, reports and results that cannot be written, because the disk is full or the reader is stopped or closed. The outcome of
+// a transfer stays the same.
 
 import assert from 'node:assert/strict';
 import { execFileSync, spawn, spawnSync } from 'node:child_process';
@@ -33,7 +34,7 @@ before(async () => {
 });
 after(() => rm(directory, { recursive: true, force: true }));
 
-/** Runs the command with its output on these descriptors, and resolves with the exit status. */
+/** Runs the command with its output on the given descriptors. Resolves with the exit status. */
 async function statusOf(
   args: readonly string[],
   stdout: number | 'ignore',
@@ -92,7 +93,7 @@ describe('reports on standard output and error', () => {
     const ends = libc()?.pipe();
     if (ends === undefined) return t.skip('koffi has no binary for this machine');
     const [reader, writer] = ends;
-    // Another description of the same pipe fills it, so that the command's own one blocks.
+    // A second file description of the pipe fills it, so the command's blocking description blocks.
     const filler = openSync(`/proc/self/fd/${writer}`, constants.O_WRONLY | constants.O_NONBLOCK);
     fill(filler);
     const restored = fresh();
@@ -128,7 +129,7 @@ describe('callbacks of the library', () => {
     const input = Readable.from(
       (async function* () {
         yield contents.subarray(0, 1 << 20);
-        // Until the callback was called, and a little longer: its exception would arrive now.
+        // Waits until the callback has been called, and a little longer: its exception would arrive in that time.
         while (called === 0) await setTimeout(10);
         await setTimeout(10);
         yield contents.subarray(1 << 20);
@@ -156,7 +157,7 @@ describe('callbacks of the library', () => {
 describe('system log', () => {
   it('restarts the logger and loses nothing else, logger dies', async () => {
     const [program, said] = [fresh(), fresh()];
-    // Takes one line and dies.
+    // A logger that reads one line and exits.
     await writeFile(program, `#!/bin/sh\nread -r line; echo "$line" >> ${said}\n`, { mode: 0o755 });
     const syslog = new Syslog('test', program);
     const lines = async (): Promise<string[]> =>
@@ -203,7 +204,7 @@ describe('text from a peer or a program', () => {
 });
 
 describe('command of exec:', () => {
-  /** Runs the line, which stores its process ID in `file`; kills the process with SIGKILL if the line does not; awaits the end of both. */
+  /** Runs a line that stores its process ID in `file`. Kills ramferry with SIGKILL unless the line does. Awaits the end of both. */
   async function assertEndsWithProcess(line: string, file: string, kill: boolean): Promise<void> {
     const command = new Command(['receive', '--quiet', line, fresh()]);
     const written = async (): Promise<string> => (await readFile(file, 'utf8').catch(() => '')).trim();
@@ -212,7 +213,7 @@ describe('command of exec:', () => {
     if (kill) command.process.kill('SIGKILL');
     const ended = (async () => {
       while (lives(child)) await setTimeout(20);
-      // Its standard error is also the command's, so it ends after the command.
+      // The command shares the process's standard error, so that ends only after the command.
       await command.ended;
     })();
     await within('the command to end', ended, () => process.kill(-child, 'SIGKILL'), 60_000);

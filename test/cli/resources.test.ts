@@ -1,5 +1,5 @@
-// Every path to ERR_INTERNAL that the outside can take ends elsewhere: limits of the host, missing packages, descriptors that
-// are closed, directories that are gone. Each case ends with a typed error and without a stack.
+// Missing resources: limits of the host, missing packages, closed descriptors, deleted directories. Each case ends with a typed
+// error other than ERR_INTERNAL, and without a stack trace.
 
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
@@ -32,7 +32,7 @@ interface Ended {
   readonly stderr: string;
 }
 
-/** A line of shell, in which `ramferry` is the command, `$IMAGE` and `$STREAM` are inputs, `$DIR` is a directory. */
+/** Runs a shell line in which `ramferry` is the command, `$IMAGE` and `$STREAM` are inputs, and `$DIR` is a directory. */
 function shell(line: string, main = MAIN): Ended {
   const script = `ramferry() { "${process.execPath}" "${main}" "$@"; }\n${line}`;
   const env = { ...process.env, IMAGE: image, STREAM: stream, DIR: directory };
@@ -47,7 +47,7 @@ function isTypedEnd({ status, stderr }: Ended, code: RegExp, expected: number): 
 
 describe('command without a resource', LIMIT, () => {
   const cases: [title: string, line: string, code: RegExp, status: number][] = [
-    // A later Node needs fewer files: 36 are enough for 26.
+    // Later Node versions need fewer files: 36 are enough for Node 26.
     ...[25, 30].flatMap((files): [string, string, RegExp, number][] => [
       [
         `ulimit -n ${files}`,
@@ -162,7 +162,7 @@ describe('thread limit of the host', LIMIT, () => {
   it('ends with a typed error, none available', { ...LIMIT, skip }, (t) => {
     for (let limit = 10; limit < 14; limit++) {
       const { status, stderr } = few(2, limit);
-      // Fewer than Node itself starts with: the process is gone before ramferry is loaded.
+      // The limit is below Node's own threads: the process ends before it loads ramferry.
       if (status === 134) continue;
       if (status === 0) return;
       isTypedEnd({ status, stderr }, /ERR_RESOURCE_LIMIT/, 2);
@@ -172,7 +172,7 @@ describe('thread limit of the host', LIMIT, () => {
 });
 
 describe('installation without a package', LIMIT, () => {
-  /** The program with all packages but these. */
+  /** Installs the program with all packages except the given ones. */
   function without(...missing: readonly string[]): string {
     const root = mkdtempSync(join(directory, 'without-'));
     cpSync(join(ROOT, 'dist/src'), join(root, 'dist/src'), { recursive: true });
@@ -182,7 +182,7 @@ describe('installation without a package', LIMIT, () => {
     for (const name of packages()) {
       if (missing.some((each) => name === each || name.startsWith(`${each}-`))) continue;
       mkdirSync(dirname(join(modules, name)), { recursive: true });
-      // A copy where the package looks for a neighbour that is missing: a link would find the original's.
+      // A package that looks for a missing neighbour is copied: through a link it would find the original's neighbour.
       const copied = missing.some((each) => each.split('/')[0] === name.split('/')[0]);
       if (copied) cpSync(join(ROOT, 'node_modules', name), join(modules, name), { recursive: true });
       else symlinkSync(join(ROOT, 'node_modules', name), join(modules, name));
@@ -216,7 +216,7 @@ describe('installation without a package', LIMIT, () => {
   });
 });
 
-/** What the program needs, with what that needs. */
+/** The packages that the program needs, with their dependencies. */
 function packages(): string[] {
   const found = new Set<string>();
   const visit = (name: string): void => {

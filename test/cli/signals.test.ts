@@ -1,5 +1,5 @@
-// Every command that has children, every signal, to the process alone and to its process group as a terminal sends it: the
-// documented status, the signal as the reason, and no process or temporary left behind.
+// Signals to every command that has children: each signal, to the process alone, or to its process group like a terminal's. The
+// command ends with the documented status and the signal as the reason, and leaves no process and no temporary file.
 
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
@@ -35,7 +35,7 @@ const SIGNALS = [
   ['SIGHUP', 143],
 ] as const;
 
-/** Processes whose environment has this mark. */
+/** The processes whose environment contains the mark. */
 function marked(mark: string): number[] {
   return readdirSync('/proc')
     .filter((name) => /^\d+$/.test(name))
@@ -49,7 +49,7 @@ function marked(mark: string): number[] {
     });
 }
 
-/** Whether the process has a handler for SIGHUP: before that a signal ends it as any other. */
+/** Whether the process has a handler for SIGHUP. Before that, a signal ends it by default. */
 function catchesHangUp(pid: number): boolean {
   try {
     const caught = /^SigCgt:\s*([0-9a-f]+)/m.exec(readFileSync(`/proc/${pid}/status`, 'latin1'))?.[1];
@@ -84,7 +84,7 @@ describe('signal to a command with children', { timeout: 600_000 }, () => {
           let stderr = '';
           child.stderr.setEncoding('utf8').on('data', (text: string) => (stderr += text));
           const ended = once(child, 'close');
-          // bench works on threads; the others are met once they have children.
+          // bench has only threads. The other commands get the signal when they have children.
           const wanted = name === 'bench' ? 1 : 2;
           const met = (): boolean => catchesHangUp(child.pid!) && marked(mark).length >= wanted;
           while (!met() && child.exitCode === null) await sleep(20);

@@ -1,4 +1,4 @@
-// A command whose promise nothing will settle: the process says so and ends with 1, on every Node, not silently with 13.
+// A command whose promise never settles: the process reports it and exits with 1 on every Node version, not silently with 13.
 
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';

@@ -1,5 +1,5 @@
-// Both sides of a transfer stopped for longer than --io-timeout and continued, as a paused virtual machine or the cgroup freezer does it:
-// the link is whole, and the transfer goes on.
+// Both sides of a transfer are stopped for longer than --io-timeout and continued, like a paused virtual machine or the cgroup
+// freezer. The link is intact, and the transfer continues.
 
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
@@ -24,7 +24,7 @@ describe('transfer with both processes stopped (SIGSTOP) and continued', { timeo
     await receiver.says(/"message_type":"status".*"guest-bytes":[1-9]/);
     for (const { process } of [sender, receiver]) process.kill('SIGSTOP');
     await setTimeout(8000);
-    // The sender has nothing to read when it looks at its clock.
+    // The sender continues first, so it has nothing to read when its timer fires.
     sender.process.kill('SIGCONT');
     await setTimeout(1500);
     receiver.process.kill('SIGCONT');

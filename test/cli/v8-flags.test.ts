@@ -1,4 +1,4 @@
-// The command has V8 optimise functions later, where V8 can, and may collect garbage.
+// The V8 flags of the command: later optimisation, where V8 has the flag, and access to garbage collection.
 
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
@@ -8,7 +8,7 @@ import { lateOptimisationFlag } from '../../src/cli/v8-flags.js';
 const FLAGS = new URL('../../src/cli/v8-flags.js', import.meta.url).href;
 const LOADED = new URL('../../src/pool/loaded.js', import.meta.url).href;
 
-/** V8's optimisation status of a function that has run some 400 kB of bytecode, in a process of its own; stderr is empty. */
+/** V8's optimisation status of a function after some 400 kB of bytecode, in its own process. Asserts that stderr is empty. */
 function statusAfter(...lines: readonly string[]): string {
   const program = [
     `import { setFlagsWhenLoaded } from '${FLAGS}';`,
@@ -18,7 +18,7 @@ function statusAfter(...lines: readonly string[]): string {
     'for (let call = 0; call < 20; call++) sum(1000);',
     "process.stdout.write(String((0, eval)('(f) => %GetOptimizationStatus(f)')(sum)));",
   ].join('\n');
-  // Compiled on the thread itself, at once: nothing here depends on time.
+  // V8 compiles on the thread itself, at once, so the result does not depend on time.
   const flags = [
     '--allow-natives-syntax',
     '--no-concurrent-recompilation',

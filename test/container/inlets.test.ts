@@ -1,4 +1,4 @@
-// Inlets without a receiver: whatever the split of the input, the findings are the same.
+// Inlets without a receiver: the findings are the same for any split of the input.
 
 import assert from 'node:assert/strict';
 import { Buffer } from 'node:buffer';
@@ -14,7 +14,7 @@ import { pack, PiecewiseSource } from '../transfer/support/streams-support.js';
 
 const HEAD = new Uint8Array(0);
 
-/** Notes what an inlet finds; plain bytes that follow each other are one finding. */
+/** Records the findings of an inlet. Consecutive bytes outside chunks are one finding. */
 class Notes implements Arrivals {
   readonly found: string[] = [];
   taken_ = 0;
@@ -92,7 +92,7 @@ const inlets: Record<
     stream: () => pack(smallXenStream()),
     open: (source) => new XenguestInlet({ source, head: HEAD, ioTimeout, passThrough: false }, 'libxc'),
   },
-  'frames of ours': {
+  'ramferry frames': {
     stream: () => pack(image, { kind: 'raw', method: 'stream' }),
     open: (source) => new FramesInlet({ source, head: HEAD, ioTimeout, maxWindow: 2 ** 27, zstdBinding: '' }),
   },
@@ -104,7 +104,7 @@ const inlets: Record<
 
 describe('inlets', () => {
   for (const [name, { stream, open }] of Object.entries(inlets)) {
-    it(`finds the same in any split: ${name}`, async () => {
+    it(`report the same findings, any split: ${name}`, async () => {
       const bytes = await stream();
       const whole = await findings(bytes, Infinity, open);
       assert.ok(whole.length > 1);

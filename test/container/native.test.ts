@@ -1,4 +1,4 @@
-// The native stream's header and END record: what is written is read, every field is checked, totals are compared.
+// The native stream's header and END record: round trips, the check of every field, and the comparison of the totals.
 
 import assert from 'node:assert/strict';
 import { Buffer } from 'node:buffer';
@@ -93,7 +93,7 @@ describe('the native stream header', () => {
     ['a length of 2^64 - 2', (b) => b.writeBigUInt64LE(2n ** 64n - 2n, 40), 'ERR_STREAM_LIMIT'],
   ];
   for (const [name, change, code] of hostile) {
-    it(`with ${name} is ${code}`, () => {
+    it(`is rejected with ${code}, ${name}`, () => {
       assert.throws(() => readStreamHeader(resealed(change)), isTyped(code));
     });
   }
@@ -162,7 +162,7 @@ describe('totals', () => {
     new Totals().verify(new Totals().record(), PLACE);
   });
 
-  it('are equal when they are read twice', () => {
+  it('stay equal, read twice', () => {
     const totals = twoChunks();
     assert.ok(totals.record().equals(totals.record()));
     assert.equal(totals.digest(), twoChunks().digest());
@@ -208,7 +208,7 @@ describe('totals', () => {
     ['another record', {}, 200, 7n],
   ];
   for (const [name, second, length, record] of changes) {
-    it(`${name} shows at END`, () => {
+    it(`differ at END, ${name}`, () => {
       const totals = new Totals();
       totals.add(chunk(), 188, 5n);
       const base = { zero: 0, duplicate: 1, decodedChecksum: 2n ** 64n - 1n };

@@ -1,5 +1,5 @@
-// The compressed in-stream form as a whole, walked record by record: it is a well-formed libxc stream in which page data
-// has been replaced and nothing else has been touched, and it is about as small as the pages alone would be.
+// Whole streams of method `xenguest`, walked record by record. Each is a well-formed libxc stream that differs from the
+// original only in its page data, and is about as small as the compressed pages alone.
 
 import assert from 'node:assert/strict';
 import { existsSync, readFileSync } from 'node:fs';
@@ -28,7 +28,7 @@ interface Walked {
   readonly padding: Buffer;
 }
 
-/** Records, and between them whatever else there is; fails when the walk gets lost. */
+/** The records of a stream, and the bytes between them. Fails when the walk loses the stream. */
 function walk(bytes: Buffer, kind: XenKind): (Walked | Buffer)[] {
   const found: (Walked | Buffer)[] = [];
   let at = 0;
@@ -76,7 +76,7 @@ const isOurs = (item: Walked | Buffer): boolean =>
   isRecord(item) && Object.values<number>(XENGUEST_RECORD).includes(item.type);
 const isTotals = (item: Walked | Buffer): boolean => isRecord(item) && item.type === XENGUEST_RECORD.totals;
 
-/** Bytes between records with the mark of each image header taken away; it must be there in a compressed stream. */
+/** Clears the mark of an image header in bytes between records. A compressed stream must have the mark. */
 function withoutMark(item: Walked | Buffer): Walked | Buffer {
   if (isRecord(item)) return item;
   const copy = Buffer.from(item);
@@ -93,7 +93,7 @@ function decodedLength({ body }: Walked): number {
   return header.decodedLength;
 }
 
-/** Stretches of page data: decoded bytes of each, and by how many records it is carried. */
+/** Runs of page data: the decoded bytes of each run, and the number of its records. */
 function stretches(
   items: readonly (Walked | Buffer)[],
   is: (item: Walked | Buffer) => boolean,
@@ -115,13 +115,13 @@ function stretches(
 describe('a compressed Xen stream', () => {
   for (const bigEndian of [false, true]) {
     for (const [name, { kind, stream }] of Object.entries(wellFormed({ bigEndian }))) {
-      if (name === 'xenopsd with vGPU') continue; // its walk ends at a record whose length no header tells
-      it(`is well-formed, and only page data has been replaced: ${bigEndian ? 'big-endian ' : ''}${name}`, async () => {
+      if (name === 'xenopsd with vGPU') continue; // The walk ends at a record whose length no header states.
+      it(`is well-formed and differs only in page data: ${bigEndian ? 'big-endian ' : ''}${name}`, async () => {
         const input = stream.bytes();
         const packed = await pack(input, { kind, codec: 'lz4' });
         const before = walk(input, kind);
         const after = walk(packed, kind);
-        // In a wrapping the very last thing is the record that says that there is no END of the stream's own.
+        // A wrapped stream ends with the totals record of a truncated input, because its sender cannot know the last END.
         if (kind !== 'libxc') {
           const tail = after.pop()!;
           const body = isRecord(tail) ? tail.body : tail.subarray(-64);
@@ -181,7 +181,7 @@ describe('a compressed Xen stream', () => {
     }
   });
 
-  it('takes next to nothing for 900 records of absent pfns', async () => {
+  it('has almost no overhead, 900 records of absent pfns', async () => {
     const input = new XenStream().pvhGuest(900).bytes();
     assert.ok(input.length > 900 * 8 * 1024);
     const pages = 6 * (PAGE_BYTES + 200);
@@ -194,8 +194,8 @@ describe('a compressed Xen stream', () => {
     assert.ok(absent < input.length / 1000);
   });
 
-  it('takes hardly more than its pages alone', async () => {
-    // Pages that compress as memory does, in records whose pfns ascend with gaps.
+  it('is hardly larger than its pages alone', async () => {
+    // Pages as compressible as memory, in records whose pfns ascend with gaps.
     const stream = new XenStream().image({ type: 2 });
     const parts = [stream.bytes()];
     const raw: Buffer[] = [];
@@ -218,7 +218,7 @@ describe('a compressed Xen stream', () => {
   });
 
   it(
-    'takes hardly more than its pages alone: a real live migration',
+    'is hardly larger than its pages alone, recorded live migration',
     { skip: existsSync(REAL) ? false : 'real data is not at hand (shared/data/pv-dirty-live.xlsave.zst)' },
     async () => {
       const whole = await decompress(readFileSync(REAL));
@@ -227,7 +227,7 @@ describe('a compressed Xen stream', () => {
   );
 });
 
-/** The pages of a stream, one behind the other, as a RAM image. */
+/** The concatenated pages of a stream, as a RAM image. */
 function pagesOf(stream: Buffer, kind: XenKind): Buffer {
   const pages: Buffer[] = [];
   let at = 0;

@@ -1,4 +1,4 @@
-// The records of method `xenguest` by themselves: their layout in hex, and what is refused of them.
+// The records of method `xenguest`: their layout in hex, and the refusal of invalid ones.
 
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
@@ -38,7 +38,7 @@ describe('the envelope of a chunk record', () => {
     return out.subarray(0, envelop(out, recordLength, LIMITS, bigEndian));
   };
 
-  it('is laid out as the specification says, in both byte orders', () => {
+  it('has the layout of the specification, both byte orders', () => {
     const body = '524d4659' + '0100' + '0000' + '00001000' + '03000000';
     assert.equal(enveloped(8, false).toString('hex'), '4652ff7f' + '18000000' + body + 'ee'.repeat(8));
     assert.equal(enveloped(8, true).toString('hex'), '7fff5246' + '00000018' + body + 'ee'.repeat(8));
@@ -59,7 +59,7 @@ describe('the envelope of a chunk record', () => {
     assert.deepEqual(readEnvelope(enveloped(8, false).subarray(LIBXC_HEADER_BYTES)), LIMITS);
   });
 
-  it('is rejected, fields that this version does not write', () => {
+  it('is rejected, fields of another version', () => {
     const body = (change: (bytes: Buffer) => void): Buffer => {
       const bytes = Buffer.from(enveloped(8, false).subarray(LIBXC_HEADER_BYTES));
       change(bytes);
@@ -95,25 +95,25 @@ describe('the totals', () => {
     return totals;
   };
 
-  it('are laid out as the specification says', () => {
+  it('have the layout of the specification', () => {
     const record = counted().record(false, false);
     assert.equal(record.length, TOTALS_RECORD_BYTES);
     const u64 = (n: number) =>
       n.toString(16).padStart(16, '0').replace(/../g, '$& ').trim().split(' ').reverse();
     const numbers = [2, 16 + 3 * 4096 + 16 + 4096, 1, 2, 1].flatMap(u64).join('');
     assert.equal(record.subarray(0, 56).toString('hex'), `4752ff7f40000000524d465901000000${numbers}`);
-    // Seals differ with the digest; both are checked by verify().
+    // The checksum covers the digest, so verify() checks both.
     counted().verify(record.subarray(LIBXC_HEADER_BYTES), false);
   });
 
-  it('have their libxc header in the byte order of the stream, and nothing else', () => {
+  it('have only their libxc header in the byte order of the stream', () => {
     const little = counted().record(false, true);
     const big = counted().record(true, true);
     assert.equal(big.subarray(0, 8).toString('hex'), '7fff524700000040');
     assert.ok(big.subarray(8).equals(little.subarray(8)));
   });
 
-  it('do not agree with other bytes in another order', () => {
+  it('differ, bytes in another order', () => {
     const swapped = new XenguestTotals();
     swapped.verbatim(Buffer.from('a record'));
     swapped.chunk(header(3 * 4096 + 16, 1, 2, 0), Buffer.alloc(ENVELOPE_BYTES, 1), Buffer.alloc(100, 2));
@@ -123,7 +123,7 @@ describe('the totals', () => {
     refused(() => counted().verify(body, false), 'ERR_STREAM_TOTALS', /other bytes/);
   });
 
-  it('do not agree with another envelope, nor with a flag of the other kind', () => {
+  it('differ, another envelope or another flag', () => {
     const other = new XenguestTotals();
     const same = new XenguestTotals();
     other.chunk(header(4096, 1, 0, 0), Buffer.alloc(ENVELOPE_BYTES, 1), Buffer.alloc(96));
@@ -133,7 +133,7 @@ describe('the totals', () => {
     refused(() => other.verify(body, true), 'ERR_STREAM_TOTALS', /other bytes/);
   });
 
-  it('are refused with any flipped bit of their body', () => {
+  it('are refused, any bit of the body flipped', () => {
     const record = counted().record(false, false);
     for (let bit = 8 * LIBXC_HEADER_BYTES; bit < 8 * record.length; bit++) {
       const bytes = Buffer.from(record);
@@ -143,10 +143,10 @@ describe('the totals', () => {
   });
 });
 
-describe('the totals of an input that broke off', () => {
+describe('the totals of a truncated input', () => {
   const cut = new XenguestTotals().record(false, true);
 
-  it('are distinguished from other totals in both byte orders', () => {
+  it('are distinguished from other totals, both byte orders', () => {
     assert.ok(isCutRecord(cut));
     assert.ok(isCutRecord(new XenguestTotals().record(true, true)));
     assert.ok(!isCutRecord(new XenguestTotals().record(false, false)));
@@ -154,14 +154,14 @@ describe('the totals of an input that broke off', () => {
     assert.ok(!isCutRecord(Buffer.alloc(TOTALS_RECORD_BYTES)));
   });
 
-  it('are searched at every possible offset and no other', () => {
+  it('are found at every possible offset and at no other', () => {
     for (const record of [cut, new XenguestTotals().record(true, true)]) {
       for (const before of [0, 1, 71, 72, 200]) {
         for (let known = 1; known <= record.length; known++) {
           const bytes = Buffer.concat([Buffer.alloc(before, 0x11), record.subarray(0, known)]);
           assert.equal(cutMayBeginAt(bytes), before, `${known} bytes behind ${before}`);
         }
-        // A byte behind them: they are not the last of the input.
+        // A byte follows the totals, so they do not end the input.
         const past = Buffer.concat([Buffer.alloc(before, 0x11), record, Buffer.of(0)]);
         assert.equal(cutMayBeginAt(past), past.length);
       }

@@ -1,4 +1,4 @@
-// What addresses are taken for, what is refused, and what of them may be shown.
+// Addresses: how they are parsed, which are refused, and which parts messages may show.
 
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
@@ -83,7 +83,7 @@ describe('addresses', () => {
     ['10.0.0.1', 'tcp:10.0.0.1:PORT'],
   ];
   for (const [text, meant] of bare) {
-    it(`refuses '${text}', a forgotten tcp:, with both spellings`, () => {
+    it(`refuses '${text}' and suggests tcp: and file:`, () => {
       assert.throws(
         () => parseAddress(text),
         (thrown) => {
@@ -130,7 +130,7 @@ describe('addresses', () => {
     );
   });
 
-  it('shows only the program of a command, never arguments or variables', () => {
+  it('shows only the program of a command, without arguments and variables', () => {
     assert.equal(commandWord('TOKEN=secret ssh -i key host'), 'ssh');
     assert.equal(commandWord(' (zstd -dc x)'), 'zstd');
     assert.equal(formatAddress({ kind: 'exec', command: 'curl -u me:secret' }), 'exec:curl');

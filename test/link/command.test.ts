@@ -1,4 +1,4 @@
-// Commands as links, with a real shell: their status counts, and they end with us.
+// Commands as links, with a real shell: their exit status decides the outcome, and they end with ramferry.
 
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
@@ -29,7 +29,7 @@ async function gone(pid: number): Promise<void> {
     } catch {
       return;
     }
-    // A process whose parent has not looked yet is dead, too.
+    // A zombie is dead, too: its parent has not waited for it yet.
     if (/^State:\s+Z/m.test(fs.readFileSync(`/proc/${pid}/status`, 'latin1'))) return;
     await sleep(10);
   }

@@ -1,4 +1,4 @@
-// Files as links: what is read, what appears under which name when, and what is left behind.
+// Files as links: reads, the moment at which an output gets its name, and the files that are left behind.
 
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
@@ -56,7 +56,7 @@ describe('file as input', () => {
     const directory = newDirectory();
     await rejectsWith(openInput(at(directory, 'none')), 'ERR_INPUT_OPEN', /none: no such file/);
     await rejectsWith(openInput(parseAddress(directory)), 'ERR_INPUT_OPEN', /directory/);
-    if (process.getuid?.() === 0) return; // root may read everything
+    if (process.getuid?.() === 0) return; // root may read every file
     fs.writeFileSync(path.join(directory, 'closed'), '', { mode: 0 });
     await rejectsWith(openInput(at(directory, 'closed')), 'ERR_INPUT_OPEN', /permission denied/);
   });
@@ -98,7 +98,7 @@ describe('file as output', () => {
     assert.deepEqual(fs.readdirSync(directory), ['out']);
     assert.equal(fs.readFileSync(path.join(directory, 'out'), 'utf8'), 'abcdef');
     assert.equal(fs.statSync(path.join(directory, 'out')).mode & 0o777, 0o600);
-    await sink!.abort(); // too late to harm
+    await sink!.abort(); // An abort after finish() has no effect.
     assert.deepEqual(fs.readdirSync(directory), ['out']);
   });
 
@@ -117,7 +117,7 @@ describe('file as output', () => {
         position: number,
         done: (e: Error | null, n: number) => void,
       ) => {
-        // No more than 3000 bytes of the first piece.
+        // Writes at most 3000 bytes of the first piece.
         real(fd, [left[0]!.subarray(0, 3000)], position, (thrown, count) => done(thrown, count));
       },
     );
@@ -245,7 +245,7 @@ describe('file as output', () => {
     }
     try {
       const sink = sinkOf(await openOutput(at(directory, 'out')));
-      // Does not fit: the system takes a part of it first.
+      // Larger than the free space: the system accepts a part first.
       await rejectsWith(sink.write(pattern(3 << 20)), 'ERR_OUTPUT_FULL', /no space left/);
       throwsWith(() => writeExactlyAt(sink.file!.fd, pattern(3 << 20), 0), 'ERR_OUTPUT_FULL');
       await sink.abort();

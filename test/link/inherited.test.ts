@@ -1,4 +1,4 @@
-// Descriptors that another process uses, too: flags and offsets stay as they are.
+// Descriptors that another process shares: their flags and offsets stay unchanged.
 
 import assert from 'node:assert/strict';
 import { execFileSync, spawn } from 'node:child_process';
@@ -49,7 +49,7 @@ describe('inherited pipe', { skip: calls === undefined && 'koffi has no binary h
     assert.ok((await got).equals(sent));
     assert.deepEqual([flagsOf(reading), flagsOf(writing)], flags);
     await sinkOf(output).finish();
-    // Ours is closed; the inherited one is the other process's affair, and still works.
+    // The reopened pipe is closed. The inherited descriptor still works.
     fs.writeSync(writing, 'theirs');
     assert.equal((await readExactly(sourceOf(input), 6)).toString(), 'theirs');
     fs.closeSync(writing);
@@ -150,7 +150,7 @@ describe('inherited descriptor without data', () => {
   it('rejects a pending read at once with the reason of the signal', async () => {
     const child = spawn('sleep', ['10'], { stdio: ['pipe', 'ignore', 'ignore'] });
     const stop = new AbortController();
-    // The other end of a pair of sockets, in this process.
+    // The other end of the socket pair is in this process.
     const fd = (child.stdin as unknown as { _handle: { fd: number } })._handle.fd;
     const input = await openInput(parseAddress(`fd:${fd}`), { signal: stop.signal });
     const reason = new RamferryError('ERR_INTERRUPTED', 'enough');
@@ -162,7 +162,7 @@ describe('inherited descriptor without data', () => {
   });
 });
 
-// The child uses descriptor 3, a blocking socket, as xenopsd gives one to emu-manager; it answers what it reads.
+// The child echoes descriptor 3, a blocking socket like the one that xenopsd passes to emu-manager.
 const ECHO = `
   import fs from 'node:fs';
   const flags = () => fs.readFileSync('/proc/self/fdinfo/3', 'latin1').match(/flags:.*/)[0];

@@ -1,4 +1,4 @@
-// Streams of Node.js as input and output of a transfer, as a program that embeds ramferry uses them.
+// Node.js streams as input and output of a transfer, as in a program that embeds ramferry.
 
 import assert from 'node:assert/strict';
 import { Duplex, PassThrough, Readable, Writable } from 'node:stream';
@@ -40,7 +40,7 @@ describe('transfer between Node streams', () => {
     });
   }
 
-  it("fails with the input's error and destroys the output, input breaks", async () => {
+  it("fails with the input's error and destroys the output, input fails", async () => {
     const output = new PassThrough();
     output.on('error', () => undefined);
     const input = Readable.from(
@@ -53,7 +53,7 @@ describe('transfer between Node streams', () => {
     assert.ok(output.destroyed);
   });
 
-  it("fails with the output's error and destroys the input, output breaks", async () => {
+  it("fails with the output's error and destroys the input, output fails", async () => {
     const input = Readable.from(pieces(IMAGE, 4096));
     const output = new Writable({ write: (_piece, _encoding, done) => done(new Error('the disk is gone')) });
     await assert.rejects(send({ input, output }), code('ERR_OUTPUT_WRITE'));

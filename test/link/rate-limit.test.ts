@@ -1,4 +1,4 @@
-// The rate limit on a clock that the test turns: no stretch of time sees more than its share.
+// The rate limit on a simulated clock: no interval carries more than its share.
 
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
@@ -8,7 +8,7 @@ import { RateLimitedSink, type Clock } from '../../src/link/rate-limit.js';
 import { openOutput } from '../../src/link/open.js';
 import { sinkOf } from './support.js';
 
-/** Time that only passes by sleeping; every sleep may last longer than asked for, as real ones do. */
+/** A clock that advances only while the code sleeps. Like a real sleep, each sleep may last longer than requested. */
 class FakeClock implements Clock {
   time = 1000;
   late: () => number = () => 0;
@@ -41,7 +41,7 @@ class RecordingSink extends PlainSink {
   }
 }
 
-/** No stretch of time may see more than its share and 100 ms worth. */
+/** Asserts that no interval carries more than its share plus the bytes of 100 ms. */
 function checkBursts(log: RecordingSink['log'], bytesPerSecond: number): void {
   for (let first = 0; first < log.length; first++) {
     let sum = 0;

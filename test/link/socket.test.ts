@@ -1,4 +1,4 @@
-// tcp and unix links within the process: bytes, ends, silence, back-pressure, and how connections come about.
+// tcp and unix links within one process: bytes, ends, timeouts, back-pressure, connecting and listening.
 
 import assert from 'node:assert/strict';
 import fs from 'node:fs';
@@ -37,7 +37,7 @@ const places: [string, () => string][] = [
   ['unix', () => `unix-listen:${newPath()}`],
 ];
 
-/** Writes until the kernel takes no more for a while; the bytes taken and the write that is still waiting. */
+/** Writes until the kernel accepts no more bytes for a while. Returns the accepted bytes and the pending write. */
 async function writeUntilFull(
   sink: ByteSink,
   piece: Uint8Array,
@@ -59,7 +59,7 @@ for (const [name, place] of places) {
       const back = pattern(2_000_003, 2);
       const answers = (async () => {
         const got = await readAll(sourceOf(listener));
-        // Our direction still works after the other one has ended.
+        // This direction still works after the other one has ended.
         await sinkOf(listener).write(back.subarray(1_000_000));
         await sinkOf(listener).finish();
         return got;
@@ -104,7 +104,7 @@ for (const [name, place] of places) {
       await sinkOf(listener).abort();
       await rejectsWith(last, 'ERR_LINK_CLOSED');
       await rejectsWith(sinkOf(connector).write(new Uint8Array(1)), 'ERR_LINK_CLOSED');
-      // Which of the two calls is told of the reset, and which of the plain end, is up to the system.
+      // The system decides which of the two calls reports the reset, and which the plain end.
       const [outcome] = await settled;
       if (outcome.status === 'fulfilled') assert.equal(outcome.value, 0);
       else await rejectsWith(read, 'ERR_LINK_CLOSED');
@@ -114,7 +114,7 @@ for (const [name, place] of places) {
       const { listener, connector } = await connectedPair(place());
       await writeUntilFull(sinkOf(connector), pattern(1 << 18)).then(async ({ last }) => {
         await sinkOf(listener).write(Buffer.from('no space left'));
-        // The end of a process, not a polite close: everything unread is thrown away.
+        // The peer ends like a killed process: its unread bytes are lost, and the connection is reset.
         await sinkOf(listener).abort();
         await rejectsWith(last, 'ERR_LINK_CLOSED');
       });
@@ -318,7 +318,7 @@ describe('listening', () => {
     fs.renameSync(`${socket}-moved`, socket);
     const place = parseAddress(`unix-listen:${socket}`);
     await rejectsWith(openInput(place, { force: true }), 'ERR_LINK_LISTEN', /in use/);
-    await new Promise((resolve) => server.close(resolve)); // leaves the renamed path behind
+    await new Promise((resolve) => server.close(resolve)); // The renamed path stays.
     await rejectsWith(openInput(place), 'ERR_LINK_LISTEN', /in use/);
     await rejectsWith(openInput(place, { force: true, connectTimeout: 50 }), 'ERR_LINK_TIMEOUT');
     fs.writeFileSync(socket, 'a file');

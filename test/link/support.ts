@@ -1,4 +1,4 @@
-// What the tests of links share: private directories, expectations on errors, reading to the end.
+// Shared by the tests of links: private directories, assertions on errors, reading to the end.
 import assert from 'node:assert/strict';
 import fs from 'node:fs';
 import os from 'node:os';
@@ -34,7 +34,7 @@ export function throwsWith(work: () => unknown, code: ErrorCode, text = /./): vo
   });
 }
 
-/** Bytes that tell where they belong, in shared memory. */
+/** Bytes in shared memory that depend on their offset. */
 export function pattern(length: number, seed = 1): Uint8Array {
   const bytes = new Uint8Array(new SharedArrayBuffer(length));
   let state = seed;
@@ -93,7 +93,7 @@ export async function startListening(
   return { address, accepted: accepted! };
 }
 
-/** Both ends of a connection; they are let go after the test. */
+/** Both ends of a connection. They are closed after the test. */
 export async function connectedPair(listen: string, options: OpenOptions = {}): Promise<Pair> {
   const { address, accepted } = await startListening(listen, options);
   const connector = await openOutput(parseAddress(address), options);
@@ -102,11 +102,11 @@ export async function connectedPair(listen: string, options: OpenOptions = {}): 
   return { listener, connector };
 }
 
-/** Runs a script in a process of its own; `lib(path)` in it imports a module of ours. */
+/** Node's arguments for a script in its own process. `lib(path)` in the script imports a module of ramferry. */
 export function nodeArguments(script: string): string[] {
   const base = JSON.stringify(new URL('../../src/', import.meta.url).href);
   return ['--input-type=module', '-e', `const lib = (path) => import(${base} + path);\n${script}`];
 }
 
-/** In such a script: as on a machine without a koffi binary. */
+/** The start of such a script that simulates a machine without a koffi binary. */
 export const WITHOUT_KOFFI = "process.dlopen = () => { throw new Error('no native modules'); };\n";

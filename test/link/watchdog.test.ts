@@ -1,4 +1,4 @@
-// The watchdog of a link: what it takes for a stall, and what it does not.
+// The watchdog of a link: the cases that count as a stall, and those that do not.
 
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
@@ -20,7 +20,7 @@ describe('Watchdog', { timeout: 30_000 }, () => {
     dog.close();
   });
 
-  it('starts its limit again, this process was stopped', async () => {
+  it('restarts its limit, process was stopped', async () => {
     let clock = 0;
     let asked = 0;
     let told = false;
@@ -35,7 +35,7 @@ describe('Watchdog', { timeout: 30_000 }, () => {
       now,
     );
     dog.start();
-    // Each step ends a minute late, as if the process had been stopped again and again.
+    // Each step ends a minute late, as if the process had been stopped repeatedly.
     while (asked < 60) {
       clock += 60_000;
       await sleep(1);

@@ -1,4 +1,4 @@
-// The pages of options that lie in docs/: they say what the table says.
+// The generated pages of options in docs/: they must match the table.
 
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';

@@ -1,4 +1,4 @@
-// The table of options: names, defaults and limits are said once, and everything that derives from the table agrees with it.
+// The table of options: its names, defaults and limits, and their agreement with help, features and schemas.
 
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
@@ -20,7 +20,7 @@ const commands = Object.keys(COMMANDS) as CommandName[];
 const helpOf = (command: CommandName): Promise<string> =>
   offerOptions(yargs([]).scriptName('ramferry').version(false).help(false).wrap(200), command).getHelp();
 
-/** Amounts at the ends of a range and just beyond them; a page beyond for options that take whole pages. */
+/** Values at the ends of a range, and 1 and 4096 beyond them: some options accept multiples of a page only. */
 function probes({ kind, name }: Option): { inside: number[]; outside: number[] } {
   const { min, max } = kind.range!;
   const steps = name === 'maxCpu' ? [0.01] : [1, 4096];
@@ -57,9 +57,9 @@ describe('table of options', () => {
   });
 });
 
-describe('limits', () => {
+describe('limits of options', () => {
   for (const option of OPTIONS.filter(({ kind }) => kind.range !== undefined)) {
-    it(`of ${option.name} (${option.commands.join(', ')}) equal those of its schema`, () => {
+    it(`equal those of the schema, ${option.name} of ${option.commands.join(', ')}`, () => {
       const { inside, outside } = probes(option);
       const schema = optionSchema(option);
       const isList = option.kind.reading === 'numbers' || option.kind.reading === 'list';
@@ -75,7 +75,7 @@ describe('limits', () => {
     });
   }
 
-  it('in features equal those of the schema, each name once', () => {
+  it('equal those of features(), each name once', () => {
     const { limits } = features();
     for (const [name, range] of Object.entries(limits)) {
       for (const command of ['send', 'receive'] as const) {
@@ -91,9 +91,9 @@ describe('limits', () => {
   });
 });
 
-describe('help', () => {
+describe('help of a command', () => {
   for (const command of commands) {
-    it(`of ${command} shows each option with the limits and the default of its schema`, async () => {
+    it(`shows each option with the limits and the default of its schema, ${command}`, async () => {
       const help = await helpOf(command);
       for (const option of optionsOf(command).filter(({ positional }) => positional === undefined)) {
         const [, entry] =

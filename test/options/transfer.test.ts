@@ -1,4 +1,4 @@
-// The options of send and receive at the door: defaults, quantities, and what is refused with which words.
+// The check of the options of send and receive: defaults, quantities, and the messages of refusals.
 
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
@@ -21,7 +21,7 @@ function refusal(run: () => unknown): RamferryError {
   }
   assert.fail('was accepted');
 }
-/** For what the types do not allow: a caller in JavaScript, or the command line. */
+/** Options that the types do not allow, as from a caller in JavaScript or from the command line. */
 const send = (options: object) => () => resolveSendOptions({ ...ends, ...options });
 const receive = (options: object) => () => resolveReceiveOptions({ ...ends, ...options });
 

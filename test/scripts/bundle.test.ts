@@ -1,5 +1,5 @@
-// The program as it is shipped, in bundle/: what it loads later and what it starts is where it looks for it. All else
-// is tested as compiled.
+// The shipped program in bundle/: the files that it loads later, and the processes and threads that it starts, are at the expected
+// paths. All other tests run the compiled program.
 
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
@@ -37,7 +37,7 @@ describe('bundle/', () => {
     for (const path of paths) assert.ok(existsSync(join(root, 'bundle', path)), path);
   });
 
-  it('holds entries.ts two folders deep, from where it counts', () => {
+  it('has the code of entries.ts two folders deep, as its paths require', () => {
     const files = readdirSync(join(root, 'bundle/src'), { recursive: true, encoding: 'utf8' });
     const counting = files.filter(
       (file) =>
@@ -67,7 +67,7 @@ describe('bundle/', () => {
     });
   }
 
-  it('tells its version, features and help', async () => {
+  it('prints its version, features and help', async () => {
     const { version } = JSON.parse(await readFile(join(root, 'package.json'), 'utf8')) as { version: string };
     assert.match(await run('features'), new RegExp(version.replaceAll('.', '\\.')));
     for (const name of ['send', 'tune', 'bench', 'migrate', 'guest', 'inspect', 'emu-manager']) {
@@ -75,7 +75,7 @@ describe('bundle/', () => {
     }
   });
 
-  it('measures in processes and threads of its own, and draws the report', async () => {
+  it('measures in its own processes and threads, and writes the report', async () => {
     const page = join(folder, 'report.html');
     const told = await run('tune', '--bandwidth', '1gbit', '--budget', '3s', '--json', '--html', page, image);
     assert.match(told, /"message_type":"tune"/);

@@ -1,4 +1,4 @@
-// The demonstration runs as README says it does.
+// The demonstration of README.
 
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
@@ -7,7 +7,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
 
-// Without the set-up that scripts/demo does first: this runs from a build.
+// The tests run from a build, so they skip the set-up of scripts/demo.
 const DEMO = join(import.meta.dirname, '../../../scripts/demo.mjs');
 
 describe('scripts/demo', () => {
@@ -27,7 +27,7 @@ describe('scripts/demo', () => {
     }
   }
 
-  it('shows both ways side by side for an idle and a busy guest, and that the bytes are the same', async () => {
+  it('prints both methods side by side for an idle and a busy guest, and confirms identical bytes', async () => {
     const { status, stdout, stderr } = await demo('4MiB', '10gbit');
     assert.deepEqual([status, stderr], [0, '']);
     assert.equal(stdout.match(/without compression │\s+with compression/g)?.length, 2);
@@ -41,7 +41,7 @@ describe('scripts/demo', () => {
     }
   });
 
-  it('refuses a size that no guest has, in one line', async () => {
+  it('refuses an impossible guest size in one line', async () => {
     const { status, stderr } = await demo('100');
     assert.equal(status, 1);
     assert.match(stderr, /^scripts\/demo: [^\n]+\n$/);

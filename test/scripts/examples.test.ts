@@ -1,4 +1,4 @@
-// The examples of the API's doc comments: each compiles against the shipped typings and runs.
+// The examples in the API's doc comments: each compiles against the shipped typings and runs.
 
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
@@ -31,7 +31,7 @@ function examples(): Map<string, string> {
 
 describe('examples of the API', { skip: !fs.existsSync(TYPINGS) && 'no typings: built without tsc' }, () => {
   const all = examples();
-  // Within the package, so that its own name leads to what it ships.
+  // Inside the package, so that an import of its own name resolves to the shipped files.
   const folder = fs.mkdtempSync(path.join(ROOT, 'dist/examples-'));
   const sources = [...all.values()].map((code, index) => {
     const source = path.join(folder, `example-${index}.ts`);
@@ -72,7 +72,7 @@ describe('examples of the API', { skip: !fs.existsSync(TYPINGS) && 'no typings: 
   });
 
   for (const [index, where] of [...all.keys()].entries()) {
-    it(`run without a complaint: ${where}`, { timeout: TIME_LIMIT_MS }, () => {
+    it(`run without an error: ${where}`, { timeout: TIME_LIMIT_MS }, () => {
       for (const name of ['guest.rf', 'restored.ram', 'generated.rf', 'idle.ram']) {
         fs.rmSync(path.join(folder, name), { force: true });
       }

@@ -1,5 +1,4 @@
-// scripts/install-emu-manager as in an installed package, with a stand-in for the real emu-manager that tells its words
-// and its process.
+// scripts/install-emu-manager in an installed package. A stand-in for the real emu-manager prints its arguments and its process id.
 
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
@@ -24,7 +23,7 @@ describe('scripts/install-emu-manager', () => {
   let conf: string;
 
   beforeEach(() => {
-    // A quote and a blank in the path: everything must be quoted.
+    // The path has a quote and a blank, so the script must quote it everywhere.
     place = fs.mkdtempSync(join(tmpdir(), "ramferry install'd-"));
     fs.mkdirSync(join(place, 'scripts'));
     fs.copyFileSync(
@@ -57,7 +56,7 @@ describe('scripts/install-emu-manager', () => {
       ...words,
     );
 
-  it('writes the wrapper and prints the line for xenopsd.conf, again and again', () => {
+  it('writes the wrapper and prints the line for xenopsd.conf, run repeatedly', () => {
     for (let time = 0; time < 2; time++) {
       const { status, stdout, stderr } = install();
       assert.equal(status, 0, stderr);
@@ -67,7 +66,7 @@ describe('scripts/install-emu-manager', () => {
     }
   });
 
-  it('starts the real one itself, with no Node in between, where nothing is ours', () => {
+  it('starts the real emu-manager without Node, migration not compressed by ramferry', () => {
     install();
     const base = ['-controlinfd', '3', '-controloutfd', '4', '-fd', '5', '-domid', '7'];
     for (const words of [
@@ -87,16 +86,16 @@ describe('scripts/install-emu-manager', () => {
     }
   });
 
-  it('goes through the front for restores and for compressed saves', () => {
+  it('starts the front, restore or compressed save', () => {
     install();
-    // Without its descriptors even the front leaves them to the real one, which is then its child.
+    // Without the descriptors of a migration the front also leaves the work to the real emu-manager, which is then its child.
     for (const words of [
       ['-mode', 'hvm_restore'],
       ['--mode=restore'],
       ['-mode', 'save', '-mode', 'restore'],
       ['-domid', '7'],
       ['-mem_pnode', '1', '-mode', 'hvm_restore', '--mem=0'],
-      // mode or mem_pnode: the real one complains.
+      // -m may mean mode or mem_pnode: the real emu-manager reports the error.
       ['-m', 'save'],
     ]) {
       const { status, stdout, pid } = run(wrapper, ...words);
@@ -112,7 +111,7 @@ describe('scripts/install-emu-manager', () => {
     }
   });
 
-  it('hands the front its options, whatever is in them', () => {
+  it('passes options to the front unchanged, special characters', () => {
     const log = join(place, "a 'log' $HOME");
     assert.equal(install('--', '--log-file', log, '--host-threads', '3').status, 0);
     assert.match(fs.readFileSync(wrapper, 'utf8'), /'--host-threads' '3' --exec "\$real" -- "\$@"\n$/);
@@ -121,7 +120,7 @@ describe('scripts/install-emu-manager', () => {
     assert.ok(fs.existsSync(log));
   });
 
-  it('installs nothing when the front would not work', () => {
+  it('installs nothing, front does not work', () => {
     const { status, stderr } = install('--', '--codec', 'lzma');
     assert.equal(status, 1);
     assert.match(stderr, /lzma/);
@@ -131,7 +130,7 @@ describe('scripts/install-emu-manager', () => {
     assert.ok(!fs.existsSync(wrapper));
   });
 
-  it('leaves a file that it did not write alone, or keeps it for later', () => {
+  it('does not replace a file that it did not write, and backs it up with --force', () => {
     fs.mkdirSync(join(place, 'lib'));
     fs.writeFileSync(wrapper, 'theirs\n');
     const { status, stderr } = install();
@@ -146,7 +145,7 @@ describe('scripts/install-emu-manager', () => {
     assert.deepEqual(fs.readdirSync(join(place, 'lib')), ['emu-manager']);
   });
 
-  it('never makes a wrapper that starts itself', () => {
+  it('refuses a wrapper that would start itself', () => {
     for (const args of [
       ['--real', real, '--wrapper', real, '--force'],
       ['--real', join(place, 'link'), '--wrapper', real, '--force'],
@@ -159,7 +158,7 @@ describe('scripts/install-emu-manager', () => {
     assert.match(install('--real', wrapper, '--wrapper', `${wrapper}2`).stderr, /is a wrapper of ours/);
   });
 
-  it('finds the real one where xenopsd has been told to look', () => {
+  it("finds the real emu-manager in xenopsd's configuration", () => {
     fs.writeFileSync(conf, `# emu-manager = /nowhere\nemu-manager="${real}"\n`);
     const { status, stderr } = run(
       join(place, 'scripts/install-emu-manager'),
@@ -169,20 +168,16 @@ describe('scripts/install-emu-manager', () => {
     assert.ok(run(wrapper, '-mode', 'save').stdout.startsWith('pid '));
   });
 
-  describe('reads xenopsd’s configuration as xenopsd does:', () => {
+  describe("xenopsd's configuration", () => {
     for (const [what, lines, fragments] of [
-      ['the last line counts', (path: string) => `emu-manager=/nowhere\nemu-manager = '${path}'  # x\n`, {}],
-      ['keys with regard to case', (path: string) => `emu-manager = ${path}\nEmu-Manager = /nowhere\n`, {}],
-      ['words before the key', (path: string) => `this emu-manager = "${path}"`, {}],
-      ['blanks are tabs and backslashes, too', (path: string) => `\temu-manager\\ =\t\\${path} \t\n`, {}],
-      [
-        'the directory beside the file',
-        () => 'emu-manager = /nowhere',
-        { '10-b': '', '.early': '/x', '20': '' },
-      ],
+      ['the last line wins', (path: string) => `emu-manager=/nowhere\nemu-manager = '${path}'  # x\n`, {}],
+      ['keys are case-sensitive', (path: string) => `emu-manager = ${path}\nEmu-Manager = /nowhere\n`, {}],
+      ['words may precede the key', (path: string) => `this emu-manager = "${path}"`, {}],
+      ['tabs and backslashes count as blanks', (path: string) => `\temu-manager\\ =\t\\${path} \t\n`, {}],
+      ['files in xenopsd.conf.d', () => 'emu-manager = /nowhere', { '10-b': '', '.early': '/x', '20': '' }],
     ] as const) {
-      it(what, () => {
-        // Without what would end the value: a quote inside is fine, a blank at the end is not.
+      it(`is read as xenopsd reads it: ${what}`, () => {
+        // The path has no character that would end the value: a quote inside is allowed, a blank at the end is not.
         fs.writeFileSync(conf, lines(real));
         for (const [name, path] of Object.entries(fragments)) {
           fs.mkdirSync(`${conf}.d`, { recursive: true });
@@ -198,10 +193,10 @@ describe('scripts/install-emu-manager', () => {
     }
 
     for (const [what, lines] of [
-      ['# ends a line within quotes, too', (path: string) => `emu-manager = "${path} # old"`],
+      ['# ends a line, even within quotes', (path: string) => `emu-manager = "${path} # old"`],
       ['a carriage return belongs to the path', (path: string) => `emu-manager = ${path}\r\n`],
     ] as const) {
-      it(`is removed when xenopsd does not find it: ${what}`, () => {
+      it(`allows the wrapper's removal, xenopsd does not find it: ${what}`, () => {
         install();
         fs.writeFileSync(conf, lines(wrapper));
         const { status, stderr } = uninstall();
@@ -209,7 +204,7 @@ describe('scripts/install-emu-manager', () => {
       });
     }
 
-    it('is not removed while a file beside xenopsd’s names it', () => {
+    it("prevents the wrapper's removal, file in xenopsd.conf.d names it", () => {
       install();
       fs.mkdirSync(`${conf}.d`);
       fs.writeFileSync(join(`${conf}.d`, 'local'), `emu-manager = ${wrapper}`);
@@ -218,7 +213,7 @@ describe('scripts/install-emu-manager', () => {
     });
   });
 
-  it('is not removed while xenopsd still needs it', () => {
+  it('does not remove the wrapper, xenopsd.conf names it', () => {
     install();
     fs.writeFileSync(conf, `emu-manager = ${wrapper} # ours\n`);
     const { status, stderr } = uninstall();
@@ -231,7 +226,7 @@ describe('scripts/install-emu-manager', () => {
     assert.match(uninstall().stderr, /there is no/);
   });
 
-  it('still restores what is not compressed after ramferry has gone', () => {
+  it('restores an uncompressed guest, ramferry deleted', () => {
     install();
     fs.rmSync(join(place, 'bundle'));
     const { status, stdout, pid } = run(wrapper, '-mode', 'restore');
@@ -240,7 +235,7 @@ describe('scripts/install-emu-manager', () => {
     assert.equal(run(wrapper, '-mode', 'save', '-compress', 'true').status, 1);
   });
 
-  it('says how it is used', () => {
+  it('prints its usage, and refuses invalid arguments with status 2', () => {
     assert.equal(run(join(place, 'scripts/install-emu-manager'), '--help').status, 0);
     assert.equal(install('--what').status, 2);
     assert.equal(install('--wrapper', 'relative').status, 2);

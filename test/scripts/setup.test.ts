@@ -1,5 +1,4 @@
-// scripts/setup in a small checkout of its own, with stand-ins for npm, the compiler and the bundler that record their
-// calls.
+// scripts/setup in a small temporary checkout. Stand-ins for npm, the compiler and the bundler record their calls.
 
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
@@ -102,14 +101,14 @@ describe('scripts/setup', () => {
   const compile = 'tsc -b tsconfig.build.json';
   const compileTests = 'tsc -b tsconfig.test.json';
 
-  it('installs and builds a fresh checkout, tells each step, and does nothing the second time', async () => {
+  it('installs and builds a fresh checkout, reports each step, and does nothing the second time', async () => {
     assert.deepEqual(await setup(), done(installing, building));
     assert.deepEqual(await calls(), [install, compile, 'bundle']);
     assert.deepEqual(await setup(), silent);
     assert.deepEqual(await calls(), [install, compile, 'bundle']);
   });
 
-  it('builds bench and test only when asked, each time that they changed', async () => {
+  it('builds bench and test only on request, after each change of them', async () => {
     await writeFile(join(checkout, 'test/a.test.ts'), 'BROKEN');
     assert.deepEqual(await setup(), done(installing, building), 'a broken test is none of its business');
     await writeFile(join(checkout, 'test/a.test.ts'), '');
@@ -127,7 +126,7 @@ describe('scripts/setup', () => {
     assert.deepEqual(await calls(), [compileTests]);
   });
 
-  it('builds the tests again when the program changed', async () => {
+  it('rebuilds the tests, program changed', async () => {
     await setup({}, '--with-tests');
     await forgetCalls();
     const later = new Date(Date.now() + 5000);
@@ -136,7 +135,7 @@ describe('scripts/setup', () => {
     assert.deepEqual(await calls(), [compile, 'bundle', compileTests]);
   });
 
-  it('gives npm a cache of its own, and removes it, where the home cannot be written to', async () => {
+  it('gives npm a temporary cache and removes it, home not writable', async () => {
     const home = join(checkout, 'no-directory');
     await writeFile(home, '');
     const TMPDIR = join(checkout, 'tmp');
@@ -147,7 +146,7 @@ describe('scripts/setup', () => {
     assert.deepEqual(await readdir(TMPDIR), []);
   });
 
-  it('leaves npm its cache where the home can be written to', async () => {
+  it("uses npm's own cache, home writable", async () => {
     await setup({ HOME: checkout, npm_config_cache: '' });
     assert.equal(await readFile(join(checkout, 'caches'), 'utf8'), '\n');
   });
@@ -158,7 +157,7 @@ describe('scripts/setup', () => {
     assert.match(stderr, /^usage: /);
   });
 
-  it('builds again, without installing, when a source changed', async () => {
+  it('rebuilds without installing, source changed', async () => {
     await setup();
     await forgetCalls();
     const later = new Date(Date.now() + 5000);
@@ -167,7 +166,7 @@ describe('scripts/setup', () => {
     assert.deepEqual(await calls(), [compile, 'bundle']);
   });
 
-  it('removes what was compiled from a source that is gone', async () => {
+  it('removes compiled files, source deleted', async () => {
     await writeFile(join(checkout, 'src/b.ts'), '');
     await setup();
     assert.ok(existsSync(join(checkout, 'dist/src/b.js')));
@@ -177,7 +176,7 @@ describe('scripts/setup', () => {
     assert.ok(existsSync(join(checkout, 'dist/src/a.js')));
   });
 
-  it('installs again when the lock file is newer than the installation', async () => {
+  it('reinstalls, lock file newer than the installation', async () => {
     await setup();
     await forgetCalls();
     const later = new Date(Date.now() + 5000);
@@ -186,7 +185,7 @@ describe('scripts/setup', () => {
     assert.deepEqual((await calls())[0], install);
   });
 
-  it('never installs through a node_modules that is a link', async () => {
+  it('does not install, node_modules is a link', async () => {
     await setup();
     await cp(join(checkout, 'node_modules'), join(checkout, 'elsewhere'), { recursive: true });
     await rm(join(checkout, 'node_modules'), { recursive: true });
@@ -197,7 +196,7 @@ describe('scripts/setup', () => {
     assert.deepEqual(await calls(), []);
   });
 
-  it('shows the end of the log on stderr when the build fails, and tries again the next time', async () => {
+  it('prints the end of the log on stderr and retries the next time, build failed', async () => {
     await writeFile(join(checkout, 'src/a.ts'), 'BROKEN');
     const first = await setup();
     assert.equal(first.status, 1);
@@ -208,7 +207,7 @@ describe('scripts/setup', () => {
     assert.deepEqual(await setup(), done(building));
   });
 
-  it('has not built when bundling fails, and tries again the next time', async () => {
+  it('counts as not built and retries the next time, bundling failed', async () => {
     await writeFile(join(checkout, 'bundle-fails'), '');
     const { status, stderr } = await setup();
     assert.equal(status, 1);
@@ -219,7 +218,7 @@ describe('scripts/setup', () => {
     assert.deepEqual(await calls(), [compile, 'bundle']);
   });
 
-  it('does not build after a failed installation', async () => {
+  it('does not build, installation failed', async () => {
     await writeFile(join(checkout, 'npm-fails'), '');
     const { status, stderr } = await setup();
     assert.equal(status, 1);
@@ -228,7 +227,7 @@ describe('scripts/setup', () => {
     assert.deepEqual(await calls(), [install]);
   });
 
-  it('names the version it needs when Node is too old', async () => {
+  it('names the required version, Node too old', async () => {
     await writeFile(join(checkout, 'bin/node'), '#!/bin/sh\necho 20.18.3\n');
     await chmod(join(checkout, 'bin/node'), 0o755);
     const { status, stderr } = await setup();
@@ -237,8 +236,8 @@ describe('scripts/setup', () => {
     assert.deepEqual(await calls(), []);
   });
 
-  /** One caller tells what it does. The others wait and say so, or come when all is done. */
-  function shareTheWork(results: readonly { status: number; stdout: string; stderr: string }[]): void {
+  /** Asserts that one caller reports the work. The others report that they wait, or start after it is done. */
+  function assertOneWorked(results: readonly { status: number; stdout: string; stderr: string }[]): void {
     const worked = done(installing, building);
     const waited = done('waiting for another set-up of this checkout');
     assert.equal(results.filter(({ stderr }) => stderr.endsWith(worked.stderr)).length, 1);
@@ -248,14 +247,14 @@ describe('scripts/setup', () => {
     }
   }
 
-  it('lets one of several callers do the work while the others wait', async () => {
+  it('lets one caller do the work while the others wait, several callers', async () => {
     const results = await Promise.all([setup(), setup(), setup()]);
-    shareTheWork(results);
+    assertOneWorked(results);
     assert.deepEqual(await calls(), [install, compile, 'bundle']);
   });
 
-  it('does the same on a machine without flock, and outlives a holder that died', async () => {
-    // Everything the script calls, except flock.
+  it('lets one caller do the work, no flock, and ignores the lock of a dead process', async () => {
+    // All programs that the script calls, except flock.
     await mkdir(join(checkout, 'few'));
     for (const tool of 'sh dirname find tail sed rm mv mkdir mktemp touch cat sleep cp node'.split(' ')) {
       const { stdout } = await new Promise<{ stdout: string }>((resolve) => {
@@ -267,7 +266,7 @@ describe('scripts/setup', () => {
     await mkdir(join(checkout, '.setup.lock'));
     await writeFile(join(checkout, '.setup.lock/pid'), '4194399\n');
     const results = await Promise.all([setup({ PATH }), setup({ PATH })]);
-    shareTheWork(results);
+    assertOneWorked(results);
     assert.deepEqual(await calls(), [install, compile, 'bundle']);
     assert.ok(!existsSync(join(checkout, '.setup.lock')));
   });

@@ -20,11 +20,11 @@ export interface TransferEnds {
   readonly output: string | Writable;
 }
 
-/** How a link is opened and watched. */
+/** Options of the link: direction and timeouts. */
 export interface LinkOptions {
   /**
-   * A link that goes both ways is used one way: no handshake, no acknowledgement. Both sides must say so; otherwise one of them
-   * waits for the other's first message until `ioTimeout`. Default false.
+   * Use a duplex link in one direction: no handshake, no acknowledgement. Both sides must set it; otherwise one side waits for the
+   * other's first message until `ioTimeout`. Default false.
    */
   readonly oneWay?: boolean | undefined;
   /**
@@ -48,7 +48,7 @@ export interface TransferHooks {
   readonly onProgress?: ((progress: Progress) => void) | undefined;
   /** Called once for a listening address, with the port that the system chose. Default: none. */
   readonly onListening?: ((address: string) => void) | undefined;
-  /** Called with what the user should know although the transfer goes on. Default: none. */
+  /** Called with a warning for the user; the transfer continues. Default: none. */
   readonly onWarning?: ((message: string) => void) | undefined;
 }
 
@@ -58,14 +58,14 @@ export interface TransferHooks {
  */
 export interface TransferOptions extends TransferEnds, LinkOptions, TransferHooks {
   /**
-   * Bytes of memory that slots, codecs and the page store may take together, 4 MiB to 2^53 - 1. A smaller limit leaves fewer slots;
-   * one that does not hold a slot for each thread fails with ERR_MEMORY_LIMIT, which says how much is needed. Default 320 MiB; at a
+   * Bytes of memory that slots, codecs and the page store may take together, 4 MiB to 2^53 - 1. A smaller limit leaves fewer slots.
+   * A limit below one slot for each thread fails with ERR_MEMORY_LIMIT, which states the needed memory. Default 320 MiB; at a
    * sender with `xbzrleCacheSize`, 256 MiB more than that.
    */
   readonly memoryLimit?: Size | undefined;
   /**
-   * Use this zstd binding (`features()` lists them). One that does not work here fails with ERR_CODEC_UNAVAILABLE. Default: the
-   * best one that works.
+   * The zstd binding to use (`features()` lists them). A binding that does not work on this machine fails with
+   * ERR_CODEC_UNAVAILABLE. Default: the best one that works.
    */
   readonly zstdBinding?: string | undefined;
   /**
@@ -75,7 +75,7 @@ export interface TransferOptions extends TransferEnds, LinkOptions, TransferHook
   readonly force?: boolean | undefined;
   /** Wait for the disk before an output file gets its final name. Default false, as in zstd and QEMU. */
   readonly sync?: boolean | undefined;
-  /** Read and write files around the page cache. Where the file system cannot, a warning says so. Default false. */
+  /** Read and write files without the page cache. A warning reports a file system that cannot do it. Default false. */
   readonly directIo?: boolean | undefined;
 }
 

@@ -1,4 +1,4 @@
-// The simulated guest from outside: its three commands, their exit statuses and what they print where.
+// The simulated guest as processes: its three commands, their exit statuses and their output.
 
 import assert from 'node:assert/strict';
 import { mkdir, mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
@@ -97,7 +97,7 @@ describe('simulated guest', () => {
     assert.equal(status, 0, stderr);
     assert.match(stderr, /^ram compared: equal to the source's$/m);
 
-    // One bit of a page, far from any header.
+    // Flips one bit of a page, far from any header.
     const damaged = Buffer.from(source.stdout);
     damaged[2 ** 21]! ^= 1;
     await writeFile(path('damaged'), damaged);
@@ -117,7 +117,7 @@ describe('simulated guest', () => {
     assert.match(stderr, /ERR_STREAM_LIMIT/);
   });
 
-  it('ends on SIGINT while it waits', async () => {
+  it('ends on SIGINT, waiting for a connection', async () => {
     const destination = new Command(['guest', 'destination', `unix-listen:${path('wait')}`]);
     await destination.says(/listening/);
     destination.process.kill('SIGTERM');
@@ -164,7 +164,7 @@ describe('simulated guest', () => {
     it('prints text on standard output, and nothing else with --quiet', async () => {
       const { status, stdout, stderr } = await run([...COMPARE, '--dirty-rate', '1MiB', '--quiet']);
       assert.equal(status, 0, stderr);
-      // A busy machine may not keep up with the guest, and send warns of that however quiet it is.
+      // A busy machine may not keep up with the guest, and send warns of that even with --quiet.
       assert.equal(stderr.replace(/^ramferry: warning: .*\n/gm, ''), '');
       const text = stdout.toString();
       for (const row of ['idle guest', 'guest that writes', 'total time', 'downtime', 'transferred ram']) {

@@ -1,4 +1,4 @@
-// What damage does to a stream of ours: whatever is cut, flipped or moved is told, and never taken for the original.
+// Damage to a ramferry stream of method `stream`: the receiver reports every truncation, flipped bit and moved chunk.
 
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
@@ -6,7 +6,7 @@ import { describe, it } from 'node:test';
 import { RamferryError } from '../../../src/errors.js';
 import { FORMATS, memoryLike, receive, rejectsWith, send } from './helpers.js';
 
-// Letters that repeat a little: both matches and literals in every codec's output.
+// Letters with few repetitions, so that every codec's output has both matches and literals.
 const INPUT = Buffer.from('the guest writes while we read; the guest reads while we write. '.repeat(3));
 
 for (const format of FORMATS) {
@@ -70,7 +70,7 @@ for (const format of FORMATS) {
   });
 }
 
-/** The units of a stream, one by one: streams of fewer chunks tell where each begins. */
+/** Splits a stream into its units. Streams of fewer chunks show where each unit begins. */
 async function split(format: (typeof FORMATS)[number], input: Buffer, chunkSize: number): Promise<Buffer[]> {
   const stream = await send(format, input, chunkSize);
   const empty = await send(format, Buffer.alloc(0), chunkSize);

@@ -1,5 +1,5 @@
-// The layout of docs/FRAMES.md in hex: what stands here was sent by released versions and must stay readable.
-// Only stored chunks: what a codec makes of bytes may change with its version, our framing may not.
+// The layout of docs/FRAMES.md in hex. Released versions have sent these streams, so they must stay readable.
+// All chunks are stored: a codec's output may change with its version, but ramferry's framing may not.
 
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
@@ -10,7 +10,7 @@ import { receive, rejectsWith, send } from './helpers.js';
 
 const INPUT = Buffer.from('ramferry '.repeat(8));
 
-/** INPUT in chunks of 48 bytes at level 0. */
+/** The streams of INPUT in chunks of 48 bytes at level 0. */
 const GOLDEN = {
   zstd:
     '502a4d18040000001c0000005b2a4d181400000052616d46657272790101030030000000ed5c7a71' +

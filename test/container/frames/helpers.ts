@@ -1,4 +1,4 @@
-// What the tests of method `stream` share: inputs, a whole sender and a whole receiver in a few lines.
+// Shared by the tests of method `stream`: inputs, a minimal sender and a minimal receiver.
 
 import assert from 'node:assert/strict';
 
@@ -24,7 +24,7 @@ export function coderOf(format: FrameFormat): UnitCoder {
   return CODERS[format];
 }
 
-/** Words that repeat, words that do not, and holes: compressible, as memory is. The same for the same length. */
+/** Repeated words, random words and zeros: as compressible as memory. The same length gives the same bytes. */
 export function memoryLike(length: number): Buffer {
   const bytes = Buffer.alloc(length);
   let state = 12345;
@@ -38,7 +38,7 @@ export function memoryLike(length: number): Buffer {
   return bytes;
 }
 
-/** A stream as the sender writes it. */
+/** Encodes a whole stream, as the sender does. */
 export async function send(
   format: FrameFormat,
   input: Buffer,
@@ -66,7 +66,7 @@ export interface Received {
   readonly kinds: readonly string[];
 }
 
-/** Receives a whole stream as migration does: detect, split, decode, verify. */
+/** Decodes a whole stream, as the receiver does: detects, splits, decodes, verifies. */
 export async function receive(
   stream: Buffer,
   options: SplitterOptions & StreamDecoderOptions = {},
@@ -139,8 +139,8 @@ export async function rejectsWith(
 }
 
 /**
- * A zstd frame of a few bytes for each 128 KiB of zeros.
- * @param claim content size in the header (and so the window); a window of 1 MiB and no size when absent.
+ * Builds a zstd frame with a few bytes for each 128 KiB of zeros.
+ * @param claim content size in the header, and so the window; absent = a window of 1 MiB and no size
  */
 export function zstdZeros(blocks: number, claim?: number): Buffer {
   const header = Buffer.alloc(claim === undefined ? 6 : 9);

@@ -1,4 +1,4 @@
-// The splitter and the detection before it: any arrival of bytes, limits, and streams that change their layout.
+// The detection of a stream's layout, and the splitter: input in any split, limits, and streams that change their layout.
 
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
@@ -12,7 +12,7 @@ import { coderOf, FORMATS, memoryLike, receive, rejectsWith, send, zstdZeros } f
 const PZSTD = { layout: 'units', format: 'zstd', announced: false } as const;
 
 describe('detectLayout', () => {
-  it('gives the same layout, bytes at once or one by one', async () => {
+  it('returns the same layout, input at once or byte by byte', async () => {
     const streams = [
       ...(await Promise.all(FORMATS.map((format) => send(format, memoryLike(500), 100)))),
       Buffer.concat([pzstdHeader(30), Buffer.from('28b52ffd2000010000', 'hex'), Buffer.alloc(40)]),
@@ -55,7 +55,7 @@ describe('detectLayout', () => {
 
 for (const format of FORMATS) {
   describe(`splitter of ${format}`, () => {
-    it('finds the same units, bytes one by one', async () => {
+    it('finds the same units, input byte by byte', async () => {
       const stream = await send(format, memoryLike(5000), 1000);
       const layout = detectLayout(stream);
       assert.ok(layout?.layout === 'units');
@@ -91,7 +91,7 @@ for (const format of FORMATS) {
       const error = await rejectsWith(() => receive(stream, { maxDecoded: 2499 }), 'ERR_STREAM_LIMIT');
       assert.match(error.message, /2500 .* 2499/);
       await receive(stream, { maxDecoded: 2500 });
-      // A sender that does not keep to its announcement.
+      // The sender exceeds its announcement.
       const liar = await send(format, memoryLike(5000), 2500, 1, 2499);
       await rejectsWith(() => receive(liar), 'ERR_STREAM_LIMIT');
     });
@@ -102,7 +102,7 @@ for (const format of FORMATS) {
       const dst = Buffer.alloc(coder.bound(src.length));
       const { encodedLength } = await coder.encode(dst, src, 1);
       const unit = dst.subarray(0, encodedLength);
-      if (format === 'zlib') return; // its sizes carry a checksum of their own
+      if (format === 'zlib') return; // A checksum covers the sizes of a gzip unit.
       unit.writeUInt32LE(100_000_000, 8);
       const stream = Buffer.concat([announcementUnit(format, 4096), unit]);
       await rejectsWith(() => receive(stream), 'ERR_STREAM_LIMIT');
@@ -111,7 +111,7 @@ for (const format of FORMATS) {
 }
 
 describe('splitter of streams in the layout of pzstd', () => {
-  it('takes frames that do not tell their size for at most four windows', () => {
+  it('reserves four windows for a frame, size not stated', () => {
     // Window descriptor 0x48: 2^19 bytes, what `pzstd -1` writes.
     const head = Buffer.concat([pzstdHeader(1000), Buffer.from('28b52ffd0448', 'hex')]);
     const unit = new FrameSplitter(PZSTD, { unsizedFrames: true }).next(head);
@@ -125,13 +125,13 @@ describe('splitter of streams in the layout of pzstd', () => {
     });
   });
 
-  it('falls back to one thread where a binding cannot decode frames of unknown size', () => {
+  it('falls back to one thread, binding cannot decode frames of unknown size', () => {
     const head = Buffer.concat([pzstdHeader(1000), Buffer.from('28b52ffd0448', 'hex')]);
     const splitter = new FrameSplitter(PZSTD, { unsizedFrames: false });
     assert.deepEqual(splitter.next(head), { kind: 'rest', offset: 0 });
   });
 
-  it('falls back to one thread at frames that are too large or of another kind', async () => {
+  it('falls back to one thread, frame too large or of another kind', async () => {
     const unit = unitOf(await send('zstd', memoryLike(1000), 1000));
     const rest = { kind: 'rest', offset: unit.length };
     for (const next of [
@@ -148,7 +148,7 @@ describe('splitter of streams in the layout of pzstd', () => {
     }
   });
 
-  it('continues with the streaming decoder where the layout changes', async () => {
+  it('continues with the streaming decoder, layout changes', async () => {
     const input = memoryLike(3000);
     const unit = unitOf(await send('zstd', input, 3000));
     const plain = unit.subarray(12);
@@ -164,7 +164,7 @@ describe('splitter of streams in the layout of pzstd', () => {
 });
 
 describe('memory of the splitter', () => {
-  it('stays small for a frame of 32 kB that claims to hold 1 GiB', async () => {
+  it('stays small, frame of 32 kB claims 1 GiB', async () => {
     const bomb = zstdZeros(8192, 2 ** 30);
     assert.ok(bomb.length < 33_000);
     const grouped = Buffer.concat([pzstdHeader(bomb.length), bomb]);
@@ -174,7 +174,7 @@ describe('memory of the splitter', () => {
     await rejectsWith(() => receive(announced), 'ERR_STREAM_LIMIT');
   });
 
-  it('stays small for a frame that holds more than it claims', async () => {
+  it('stays small, frame decodes to more than it claims', async () => {
     for (const claim of [1000, 1 << 20]) {
       const bomb = zstdZeros(8192, claim);
       const stream = Buffer.concat([announcementUnit('zstd', 1 << 20), pzstdHeader(bomb.length), bomb]);

@@ -1,5 +1,5 @@
-// The streaming decoder on frames that others write, made by hand or by node:zlib: any split, damage, limits.
-// What the real tools write is in test/interop/frames.test.ts.
+// The streaming decoder on foreign frames, built by hand or by node:zlib: input in any split, damage, limits.
+// test/interop/frames.test.ts decodes the output of the real tools.
 
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
@@ -17,7 +17,7 @@ import { coderOf, decodeForeign, memoryLike, rejectsWith, zstdZeros } from './he
 const nodeHasZstd = 'createZstdDecompress' in zlib;
 const TEXT = Buffer.from('pages of the guest, pages of the guest, and the bytes between them. '.repeat(4));
 
-/** One frame of each format as other programs write it. */
+/** One frame of each format, in the layout of other programs. */
 const FRAMES: Readonly<Record<string, Buffer>> = {
   zstd: await frameOf('zstd', 1),
   'stored zstd': await frameOf('zstd', 0),
@@ -30,11 +30,11 @@ const FRAMES: Readonly<Record<string, Buffer>> = {
 for (const [name, frame] of Object.entries(FRAMES)) {
   const gzip = name.startsWith('gzip');
   describe(`streaming decoder on ${name}`, () => {
-    it('decodes it whole, in pieces and byte by byte', async () => {
+    it('decodes the frame whole, in pieces and byte by byte', async () => {
       for (const step of [frame.length, 7, 1]) assert.deepEqual(await decodeForeign(frame, { step }), TEXT);
     });
 
-    it('decodes several in a row, with skippable frames between them', async () => {
+    it('decodes several frames in a row, skippable frames between them', async () => {
       const skippable = Buffer.from('532a4d18050000006162636465' + '5f2a4d1800000000', 'hex');
       const stream = Buffer.concat([skippable, frame, frame, skippable, frame, skippable]);
       for (const step of [stream.length, 5, 1]) {
@@ -77,7 +77,7 @@ for (const [name, frame] of Object.entries(FRAMES)) {
       }
     });
 
-    it('never decodes to other contents, any bit flipped', async () => {
+    it('never emits other contents without an error, any bit flipped', async () => {
       for (let bit = 0; bit < frame.length * 8; bit += 1) {
         const damaged = Buffer.from(frame);
         damaged[bit >> 3]! ^= 1 << (bit & 7);
@@ -131,7 +131,7 @@ describe('streaming decoder', () => {
       const error = await rejectsWith(() => decodeForeign(at(window)), 'ERR_STREAM_LIMIT');
       assert.equal(error.place.offset, 0);
     }
-    // A single segment's window is its content.
+    // The window of a single-segment frame is its content size.
     await rejectsWith(() => decodeForeign(zstdZeros(8192, 2 ** 30)), 'ERR_STREAM_LIMIT');
   });
 
@@ -196,7 +196,7 @@ describe('streaming decoder', () => {
 describe('streaming decoder with other zstd bindings', () => {
   for (const zstd of ['zstd-napi', 'node:zlib', '@mongodb-js/zstd'] satisfies ZstdEngineName[]) {
     const skip = zstd === 'node:zlib' && !nodeHasZstd ? 'this Node has no zstd' : false;
-    it(`${zstd} decodes frames that tell their size, and finds damage`, { skip }, async () => {
+    it(`${zstd} decodes frames with a stated size, and finds damage`, { skip }, async () => {
       const frame = FRAMES['zstd']!;
       const stream = Buffer.concat([frame, FRAMES['stored zstd']!, frame]);
       for (const step of [stream.length, 1]) {
@@ -234,7 +234,7 @@ function headerByte(descriptor: Buffer): Buffer {
   return Buffer.from([(xxh32(descriptor) >>> 8) & 0xff]);
 }
 
-/** A frame of linked blocks (here none refers back), block checksums, content checksum, no content size. */
+/** A frame with linked blocks (none refers back), block checksums and a content checksum, without a content size. */
 function lz4Linked(content: Buffer, blockSize: number): Buffer {
   const descriptor = Buffer.from('5440', 'hex');
   const parts = [Buffer.from('04224d18', 'hex'), descriptor, headerByte(descriptor)];
@@ -250,7 +250,7 @@ function lz4Linked(content: Buffer, blockSize: number): Buffer {
   return Buffer.concat([...parts, word(0), word(xxh32(content))]);
 }
 
-/** Extra field, name, comment and a checksum over the header. */
+/** A gzip member with extra field, name, comment and header checksum. */
 function gzipEverything(content: Buffer): Buffer {
   const header = Buffer.concat([
     Buffer.from('1f8b081e0102030402ff', 'hex'),

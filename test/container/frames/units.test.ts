@@ -1,4 +1,4 @@
-// Whole streams of ours, there and back: every format, every split, every level's two ways.
+// Round trips of whole ramferry streams of method `stream`: every format, any split, stored and compressed chunks.
 
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
@@ -29,7 +29,7 @@ for (const format of FORMATS) {
       );
     });
 
-    it('writes the same bytes for the same input, dirty output memory', async () => {
+    it('writes the same bytes for the same input, output memory not zeroed', async () => {
       const coder = coderOf(format);
       const src = memoryLike(70_000);
       const size = coder.bound(src.length);

@@ -1,4 +1,4 @@
-// A listener among strangers: which connection is taken for the peer's, who is closed, and what is reported of it.
+// A listener with unrelated connections: the identification of the peer, and the close and the report of the others.
 
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
@@ -13,7 +13,7 @@ import { readAll, readExactly, rejectsWith, sinkOf, sourceOf } from '../support.
 
 const LIMIT = { timeout: 20_000 };
 
-/** The peer's first words are 'PEER'. */
+/** The peer's first bytes are 'PEER'. */
 function judge(): Judge {
   let seen = '';
   return {
@@ -75,7 +75,7 @@ function heard(socket: net.Socket, length: number): Promise<string> {
 }
 
 describe('listener that identifies its peer by the first bytes', LIMIT, () => {
-  it('accepts the peer, and closes and reports strangers with address and reason', async () => {
+  it('accepts the peer, and closes and reports other connections with address and reason', async () => {
     const { opened, warnings, connect } = await listening(RULES);
     const ports: (number | undefined)[] = [];
     for (const act of [
@@ -132,7 +132,7 @@ describe('listener that identifies its peer by the first bytes', LIMIT, () => {
     await sinkOf(channel).abort();
   });
 
-  it('reports a flood of strangers in a bounded number of lines', async () => {
+  it('reports a flood of unrelated connections in a bounded number of lines', async () => {
     const stop = new AbortController();
     const { opened, warnings, connect } = await listening(RULES, { signal: stop.signal });
     for (let i = 0; i < 70; i++) {
@@ -178,7 +178,7 @@ describe('listener that identifies its peer by the first bytes', LIMIT, () => {
 describe('listener whose peer may wait for its first bytes', LIMIT, () => {
   const rules: PeerRules = { ...RULES, mayListenFirst: true };
 
-  it('opens while all are silent and writes to all, later connections too', async () => {
+  it('opens and writes to all connections, all silent, later ones included', async () => {
     const { opened, connect } = await listening(rules, { greeting: Buffer.from('hello ') });
     const first = await connect();
     const channel = await opened;

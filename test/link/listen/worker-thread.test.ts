@@ -1,4 +1,4 @@
-// A program may run a transfer in a worker thread, where Node refuses what belongs to the whole process.
+// A transfer in a worker thread, where Node refuses operations on the whole process (umask, chdir).
 
 import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
