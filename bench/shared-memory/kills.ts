@@ -32,7 +32,7 @@ export interface Killed {
 
 /** Typical duration of a migration on the test machine. The kills are spread over it. */
 const TYPICAL_MS = 2500;
-/** Time from the guest's stop to the hand-over, with a margin. */
+/** Time from the guest's stop to the handover, with a margin. */
 const TYPICAL_DOWNTIME_MS = 250;
 /** Time after which all programs have given up. */
 const SETTLED_MS = 60_000;

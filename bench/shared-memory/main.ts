@@ -3,7 +3,7 @@
 //   node dist/bench/shared-memory/main.js [--migrations 20] [--kills 50] [--seed 1] [--memory-mib 128]
 //     [--load 'dirty 16 64'] [-- OPTIONS OF MIGRATE]
 //
-// The first part migrates one guest from QEMU to QEMU and compares all RAM at the hand-over. The second kills, at random
+// The first part migrates one guest from QEMU to QEMU and compares all RAM at the handover. The second kills, at random
 // moments, ramferry at either side, the link, or the destination's QEMU, and then checks which guest runs. Standard error
 // has a line for every run. --load is the guest's load: `dirty 16 64` rewrites 10 MiB a second, `lines …` cache lines.
 
@@ -65,7 +65,7 @@ async function migrations(times: number): Promise<void> {
     return (sorted[Math.floor(sorted.length / 2)] ?? NaN).toFixed(0);
   };
   console.log(
-    `${good} of ${times} migrations under load, RAM identical at the hand-over, the guest counts on; medians: ` +
+    `${good} of ${times} migrations under load, RAM identical at the handover, the guest counts on; medians: ` +
       `${median((p) => p.linkBytes / 1e3)} kB for ${median((p) => p.sentPages)} pages, total ${median((p) => p.total)} ms, downtime ${median((p) => p.downtime)} ms, STOP to RESUME ${median((p) => p.seen)} ms, ` +
       `final scan ${median((p) => p.finalScan)} ms a GiB`,
   );

@@ -104,7 +104,7 @@ describe('a QEMU guest with shared memory migrates live', { skip: missingForLive
     const { running } = await third.qmp
       .execute<{ running: boolean }>('query-status')
       .catch(() => ({ running: false }));
-    // The kill may come too late to prevent the hand-over. The two guests must never both run.
+    // The kill may come too late to prevent the handover. The two guests must never both run.
     if (running) {
       assert.equal(end.status, 0, end.output);
       assert.equal((await second.qmp.execute<{ running: boolean }>('query-status')).running, false);

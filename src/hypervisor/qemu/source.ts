@@ -163,7 +163,7 @@ class SourceSide {
     await source.close();
   }
 
-  /** Plans the transfer when the destination has said hello, and carries it out up to the hand-over. */
+  /** Plans the transfer when the destination has said hello, and carries it out up to the handover. */
   async #run(
     control: ControlReader,
     grammar: MemoryGrammar,
