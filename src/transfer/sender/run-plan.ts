@@ -12,6 +12,7 @@ import type { GivenThreads } from '../../pool/worker-pool.js';
 import type { StoreMemory } from '../../store/shared.js';
 import { Chooser } from '../adaptive/chooser.js';
 import { DeliveryWindow } from '../pace/delivery-window.js';
+import { warnOfFewer } from '../plan/opening.js';
 import type { TransferPlan } from '../plan/transfer-plan.js';
 import { ConvergenceWatch } from '../statistics/convergence-watch.js';
 import { reportProgress } from '../statistics/progress-timer.js';
@@ -127,8 +128,7 @@ class PlanRun {
 
   #openSender(): Sender {
     const { source, grammar } = this.#ends;
-    const { statistics, prestart, onWarning } = this.#context;
-    const { threads: wanted } = this.#plan.coding;
+    const { statistics, prestart } = this.#context;
     return new Sender(this.#plan, this.#ends, {
       statistics,
       chooser: this.#chooser,
@@ -136,9 +136,7 @@ class PlanRun {
       rounds: this.#convergence?.rounds,
       takeThreads: () => prestart?.take(),
       storeMemory: (bytes) => prestart?.takeStore(bytes),
-      onFewer: (threads, reason) => {
-        onWarning?.(`${threads} of ${wanted} threads could be started: ${reason.message}`);
-      },
+      onFewer: warnOfFewer(this.#context, this.#plan.coding.threads),
       onInputEnd: (bytes) => {
         this.#streamEnd = streamEnd(grammar, source, bytes);
         statistics.recordStreamEnd(this.#streamEnd);
