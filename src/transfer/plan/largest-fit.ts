@@ -6,9 +6,23 @@ import { MAX_STORE_PAGES } from '../../chunk/page-store.js';
 import { MAX_CHUNK_BYTES } from '../../chunk/record.js';
 import { PAGE_BYTES } from '../../page/size.js';
 import type { SlotGeometry } from '../../slot/layout.js';
-import { type MemoryNeeds, receiverGeometry } from './memory.js';
+import { KIB, MIB } from '../../units.js';
+import { type MemoryNeeds, receiverFit, receiverGeometry } from './memory.js';
 
-const CHUNK_STEP = 65_536;
+const CHUNK_STEP = 64 * KIB;
+const STORE_STEP = MIB;
+
+/** The largest number from `least` to `most` that fits, where every smaller number fits, too. `least` itself is not tried. */
+function largest(least: number, most: number, fits: (steps: number) => boolean): number {
+  let low = least;
+  let high = most;
+  while (low < high) {
+    const middle = Math.ceil((low + high) / 2);
+    if (fits(middle)) low = middle;
+    else high = middle - 1;
+  }
+  return low;
+}
 
 /**
  * The largest chunk, in steps of 64 KiB, that a receiver with these threads and this limit can hold. The receiver announces it in
@@ -19,57 +33,29 @@ export function largestChunk(
   needs: Omit<MemoryNeeds, 'chunkSize' | 'codecBytes'>,
   codecBytes: (chunkSize: number) => number,
 ): number {
-  const fits = (chunkSize: number): boolean => {
-    try {
-      receiverGeometry({ ...needs, chunkSize, codecBytes: codecBytes(chunkSize) }, recordCapacity(chunkSize));
-      return true;
-    } catch {
-      return false;
-    }
-  };
-  if (!fits(CHUNK_STEP)) {
-    receiverGeometry(
-      { ...needs, chunkSize: CHUNK_STEP, codecBytes: codecBytes(CHUNK_STEP) },
-      recordCapacity(CHUNK_STEP),
-    );
-  }
-  let low = 1;
-  let high = MAX_CHUNK_BYTES / CHUNK_STEP;
-  while (low < high) {
-    const middle = Math.ceil((low + high) / 2);
-    if (fits(middle * CHUNK_STEP)) low = middle;
-    else high = middle - 1;
-  }
-  return low * CHUNK_STEP;
+  const all = (chunkSize: number): MemoryNeeds => ({
+    ...needs,
+    chunkSize,
+    codecBytes: codecBytes(chunkSize),
+  });
+  receiverGeometry(all(CHUNK_STEP), recordCapacity(CHUNK_STEP));
+  const fits = (steps: number): boolean =>
+    receiverFit(all(steps * CHUNK_STEP), recordCapacity(steps * CHUNK_STEP)) !== undefined;
+  return largest(1, MAX_CHUNK_BYTES / CHUNK_STEP, fits) * CHUNK_STEP;
 }
-
-const STORE_STEP = 1024 * 1024;
 
 /**
  * The largest page store, in steps of 1 MiB up to `most`, that fits beside two more slots than there are threads; 0 when none
  * fits.
- * @param geometry returns the geometry for a store of so many bytes; throws ERR_MEMORY_LIMIT when it does not fit
+ * @param fit returns the geometry for a store of so many bytes; undefined when it does not fit
  */
 export function largestStore(
   most: number,
   threads: number,
-  geometry: (storeBytes: number) => SlotGeometry,
+  fit: (storeBytes: number) => SlotGeometry | undefined,
 ): number {
-  const fits = (storeBytes: number): boolean => {
-    try {
-      return geometry(storeBytes).slots >= threads + 2;
-    } catch {
-      return false;
-    }
-  };
-  let low = 0;
-  let high = Math.floor(Math.min(most, MAX_STORE_PAGES * PAGE_BYTES) / STORE_STEP);
-  while (low < high) {
-    const middle = Math.ceil((low + high) / 2);
-    if (fits(middle * STORE_STEP)) low = middle;
-    else high = middle - 1;
-  }
-  return low * STORE_STEP;
+  const steps = Math.floor(Math.min(most, MAX_STORE_PAGES * PAGE_BYTES) / STORE_STEP);
+  return largest(0, steps, (count) => (fit(count * STORE_STEP)?.slots ?? 0) >= threads + 2) * STORE_STEP;
 }
 
 /**
@@ -85,9 +71,9 @@ export function receiverStores(
   const stores: number[] = [];
   for (let chunkSize = CHUNK_STEP; chunkSize <= MAX_CHUNK_BYTES; chunkSize *= 2) {
     const rest = { ...needs, chunkSize, codecBytes: codecBytes(chunkSize) };
-    const geometry = (storeBytes: number): SlotGeometry =>
-      receiverGeometry({ ...rest, storeBytes }, recordCapacity(chunkSize));
-    stores.push(largestStore(Infinity, needs.threads, geometry));
+    const fit = (storeBytes: number): SlotGeometry | undefined =>
+      receiverFit({ ...rest, storeBytes }, recordCapacity(chunkSize));
+    stores.push(largestStore(Infinity, needs.threads, fit));
   }
   return stores;
 }

@@ -9,12 +9,12 @@ import { RamferryError } from '../../errors.js';
 import { PAGE_BYTES } from '../../page/size.js';
 import { slotBytes, type SlotGeometry } from '../../slot/layout.js';
 import { LEDGER_BYTES_PER_SLOT } from '../../store/ledger.js';
-import { formatSize } from '../../units.js';
+import { formatSize, KIB, MIB } from '../../units.js';
 
 /** Node.js with ramferry's modules, resident before the first worker starts. */
-const PROCESS_BYTES = 72 * 1024 * 1024;
+const PROCESS_BYTES = 72 * MIB;
 /** One worker thread: its heap, its stack and its modules. */
-export const THREAD_BYTES = 12 * 1024 * 1024;
+export const THREAD_BYTES = 12 * MIB;
 
 /** More slots than this gain no speed: they only touch more cache. */
 function usefulSlots(threads: number): number {
@@ -22,7 +22,7 @@ function usefulSlots(threads: number): number {
 }
 
 /** File input: besides 4 slots per thread, as many as hold so many bytes of chunks, but at most MAX_EXTRA_SLOTS. */
-const EXTRA_CHUNK_BYTES = 8 * 1024 * 1024;
+const EXTRA_CHUNK_BYTES = 8 * MIB;
 const MAX_EXTRA_SLOTS = 8;
 
 /**
@@ -60,51 +60,76 @@ export function windowRoom(limit: number): number {
 }
 
 /** Input, output and block buffers of the streaming decoder, and libzstd's own tables. */
-const STREAMING_BYTES = 8 * 1024 * 1024;
+const STREAMING_BYTES = 8 * MIB;
 
-function fit(
-  needs: MemoryNeeds,
-  geometry: Omit<SlotGeometry, 'slots'>,
-  scratch: number,
-  store: number,
-): SlotGeometry {
-  const { limit, threads, codecBytes, extraSlots } = needs;
-  const fixed = PROCESS_BYTES + store + threads * (THREAD_BYTES + codecBytes + scratch);
-  const each = slotBytes(geometry);
-  const least = threads + extraSlots;
-  const slots = Math.min(
-    Math.floor((limit - fixed) / each),
-    Math.max(needs.usefulSlots ?? usefulSlots(threads), least),
-  );
-  if (slots < least) {
-    throw new RamferryError(
-      'ERR_MEMORY_LIMIT',
-      `${threads} threads with chunks of ${formatSize(needs.chunkSize)} need ${formatSize(fixed + least * each)}, ` +
-        `the memory limit is ${formatSize(limit)}`,
-      {
-        hint:
-          store === 0
-            ? 'use fewer threads, a smaller --chunk-size or a larger --memory-limit'
-            : `use a larger --memory-limit, or send with a smaller --xbzrle-cache-size (${formatSize(needs.storeBytes)} now)`,
-      },
-    );
-  }
-  return { ...geometry, slots };
+/** Everything that is laid out for one side, besides the number of slots. */
+interface Layout {
+  readonly slot: Omit<SlotGeometry, 'slots'>;
+  /** Bytes of one thread's buffers. */
+  readonly scratch: number;
+  /** Bytes of the page store and its bookkeeping. */
+  readonly store: number;
 }
 
-/**
- * Slots of a sender: stream bytes in, records out.
- * @param output upper bound of the bytes that a chunk takes in the container
- */
-export function senderGeometry(needs: MemoryNeeds, output: number): SlotGeometry {
-  const geometry = {
+function fixedBytes({ threads, codecBytes }: MemoryNeeds, { scratch, store }: Layout): number {
+  return PROCESS_BYTES + store + threads * (THREAD_BYTES + codecBytes + scratch);
+}
+
+function leastSlots({ threads, extraSlots }: MemoryNeeds): number {
+  return threads + extraSlots;
+}
+
+/** The geometry within the limit; undefined where the least number of slots does not fit. */
+function fit(needs: MemoryNeeds, layout: Layout): SlotGeometry | undefined {
+  const least = leastSlots(needs);
+  const slots = Math.min(
+    Math.floor((needs.limit - fixedBytes(needs, layout)) / slotBytes(layout.slot)),
+    Math.max(needs.usefulSlots ?? usefulSlots(needs.threads), least),
+  );
+  return slots < least ? undefined : { ...layout.slot, slots };
+}
+
+/** ERR_MEMORY_LIMIT with the memory that would be enough. */
+function tooLittle(needs: MemoryNeeds, layout: Layout): RamferryError {
+  const { limit, threads } = needs;
+  const enough = fixedBytes(needs, layout) + leastSlots(needs) * slotBytes(layout.slot);
+  return new RamferryError(
+    'ERR_MEMORY_LIMIT',
+    `${threads} threads with chunks of ${formatSize(needs.chunkSize)} need ${formatSize(enough)}, ` +
+      `the memory limit is ${formatSize(limit)}`,
+    {
+      hint:
+        layout.store === 0
+          ? 'use fewer threads, a smaller --chunk-size or a larger --memory-limit'
+          : `use a larger --memory-limit, or send with a smaller --xbzrle-cache-size (${formatSize(needs.storeBytes)} now)`,
+    },
+  );
+}
+
+function senderLayout(needs: MemoryNeeds, output: number): Layout {
+  const slot = {
     segments: MAX_SEGMENTS,
     suggestions: needs.storeBytes === 0 ? 0 : Math.ceil(needs.chunkSize / PAGE_BYTES),
     headroom: OPERATIONS_CAPACITY,
     input: needs.chunkSize,
     output,
   };
-  return fit(needs, geometry, senderScratch(needs), senderStore(needs));
+  return { slot, scratch: senderScratch(needs), store: senderStore(needs) };
+}
+
+/**
+ * Slots of a sender: stream bytes in, records out. Undefined where they exceed the limit.
+ * @param output upper bound of the bytes that a chunk takes in the container
+ */
+export function senderFit(needs: MemoryNeeds, output: number): SlotGeometry | undefined {
+  return fit(needs, senderLayout(needs, output));
+}
+
+/** As senderFit. @throws ERR_MEMORY_LIMIT where they exceed the limit */
+export function senderGeometry(needs: MemoryNeeds, output: number): SlotGeometry {
+  const geometry = senderFit(needs, output);
+  if (geometry === undefined) throw tooLittle(needs, senderLayout(needs, output));
+  return geometry;
 }
 
 /** Buffers of one sending thread. */
@@ -148,59 +173,47 @@ export function hasRoom(
   slots = usefulSlots(needs.threads),
 ): boolean {
   const all = { ...needs, extraSlots: 1, storeBytes: 0 };
-  try {
-    return senderGeometry(all, recordCapacity(needs.chunkSize)).slots >= slots;
-  } catch {
-    return false;
-  }
+  return (senderFit(all, recordCapacity(needs.chunkSize))?.slots ?? 0) >= slots;
+}
+
+function receiverLayout(needs: MemoryNeeds, input: number): Layout {
+  return {
+    slot: { segments: 0, headroom: 0, input, output: Math.max(needs.chunkSize, 64 * KIB) },
+    scratch: recordCapacity(needs.chunkSize),
+    store: storeMemoryBytes(needs.storeBytes / PAGE_BYTES),
+  };
 }
 
 /**
- * Slots of a receiver: records in, stream bytes out.
+ * Slots of a receiver: records in, stream bytes out. Undefined where they exceed the limit.
  * @param input upper bound of the bytes that a chunk takes in the container
  */
-export function receiverGeometry(needs: MemoryNeeds, input: number): SlotGeometry {
-  const geometry = {
-    segments: 0,
-    headroom: 0,
-    input,
-    output: Math.max(needs.chunkSize, 65_536),
-  };
-  return fit(
-    needs,
-    geometry,
-    recordCapacity(needs.chunkSize),
-    storeMemoryBytes(needs.storeBytes / PAGE_BYTES),
-  );
+export function receiverFit(needs: MemoryNeeds, input: number): SlotGeometry | undefined {
+  return fit(needs, receiverLayout(needs, input));
 }
 
-/**
- * Slots of a receiver for a stream whose header announces its needs.
- * @throws ERR_STREAM_LIMIT when the announced needs exceed the limit; its hint names a limit that is enough
- */
-export function announcedGeometry(needs: MemoryNeeds, input: number): SlotGeometry {
-  try {
-    return receiverGeometry(needs, input);
-  } catch (thrown) {
-    if (!(thrown instanceof RamferryError) || thrown.code !== 'ERR_MEMORY_LIMIT') throw thrown;
-    const enough = formatSize(enoughMemory(needs, input)).replace(' ', '');
-    throw new RamferryError('ERR_STREAM_LIMIT', `the stream asks for too much: ${thrown.message}`, {
-      cause: thrown,
-      hint: `if you trust its sender, receive it with --memory-limit ${enough} or more`,
-    });
-  }
+/** As receiverFit. @throws ERR_MEMORY_LIMIT where they exceed the limit */
+export function receiverGeometry(needs: MemoryNeeds, input: number): SlotGeometry {
+  const geometry = receiverFit(needs, input);
+  if (geometry === undefined) throw tooLittle(needs, receiverLayout(needs, input));
+  return geometry;
+}
+
+/** ERR_STREAM_LIMIT for a stream whose header announces more than the limit; its hint names a limit that is enough. */
+export function announcesTooMuch(needs: MemoryNeeds, input: number): RamferryError {
+  const cause = tooLittle(needs, receiverLayout(needs, input));
+  const enough = formatSize(enoughMemory(needs, input)).replace(' ', '');
+  return new RamferryError('ERR_STREAM_LIMIT', `the stream asks for too much: ${cause.message}`, {
+    cause,
+    hint: `if you trust its sender, receive it with --memory-limit ${enough} or more`,
+  });
 }
 
 /** The smallest memory limit, in steps of 16 MiB, that meets these needs. */
 function enoughMemory(needs: MemoryNeeds, input: number): number {
-  const step = 16 * 1024 * 1024;
-  const fits = (steps: number): boolean => {
-    try {
-      return receiverGeometry({ ...needs, limit: steps * step }, input).slots > 0;
-    } catch {
-      return false;
-    }
-  };
+  const step = 16 * MIB;
+  const fits = (steps: number): boolean =>
+    receiverFit({ ...needs, limit: steps * step }, input) !== undefined;
   let high = 1;
   while (!fits(high)) high *= 2;
   let low = high / 2;

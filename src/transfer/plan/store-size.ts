@@ -14,7 +14,7 @@ import type { ResolvedSendOptions } from '../../options/transfer.js';
 import { formatSize } from '../../units.js';
 import { codecBytes } from './codec-memory.js';
 import { largestStore, receiverStores, storeBeside } from './largest-fit.js';
-import { type MemoryNeeds, senderGeometry } from './memory.js';
+import { type MemoryNeeds, senderFit } from './memory.js';
 
 export interface StoreQuestion {
   readonly settings: Pick<ResolvedSendOptions, 'xbzrleCacheSize' | 'memoryLimit' | 'method' | 'zstdBinding'>;
@@ -50,7 +50,7 @@ export function storeSize({ settings, identities, needs, hello }: StoreQuestion)
   }
   const most = Math.min(defaultStore(memoryLimit), storeBeside(receiverHolds(settings, hello), chunkSize));
   const bytes = largestStore(most, threads, (storeBytes) =>
-    senderGeometry({ ...needs, storeBytes }, recordCapacity(chunkSize)),
+    senderFit({ ...needs, storeBytes }, recordCapacity(chunkSize)),
   );
   return { bytes, warnings: [] };
 }

@@ -1,9 +1,8 @@
 // Computes a receiver's slots for a stream whose header announces what its chunks need. Pure.
 
 import type { StreamNeeds } from '../../container/inlet.js';
-import { RamferryError } from '../../errors.js';
 import type { SlotGeometry } from '../../slot/layout.js';
-import { announcedGeometry, receiverGeometry } from './memory.js';
+import { announcesTooMuch, receiverFit } from './memory.js';
 import type { RestorePlan } from './receive-plan.js';
 
 /**
@@ -23,11 +22,7 @@ export function streamSlots(
     extraSlots: window,
     storeBytes,
   };
-  if (!optional) return announcedGeometry(needs, inputBytes);
-  try {
-    return receiverGeometry(needs, inputBytes);
-  } catch (thrown) {
-    if (thrown instanceof RamferryError && thrown.code === 'ERR_MEMORY_LIMIT') return undefined;
-    throw thrown;
-  }
+  const geometry = receiverFit(needs, inputBytes);
+  if (geometry === undefined && !optional) throw announcesTooMuch(needs, inputBytes);
+  return geometry;
 }

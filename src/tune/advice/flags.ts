@@ -2,7 +2,7 @@
 
 import { bindingInfo } from '../../codec/registry.js';
 import { recordCapacity } from '../../chunk/encode.js';
-import { receiverGeometry, senderGeometry } from '../../transfer/plan/memory.js';
+import { receiverFit, senderFit } from '../../transfer/plan/memory.js';
 import { DEFAULT_MEMORY_LIMIT } from '../../options/limits.js';
 import { defaultStore } from '../../transfer/plan/store-size.js';
 import { formatSize, MIB } from '../../units.js';
@@ -64,11 +64,7 @@ function fits(
     extraSlots: 1,
     storeBytes: identities ? defaultStore(limit) : 0,
   };
-  try {
-    const room = recordCapacity(chunkSize);
-    const { slots } = side === 'send' ? senderGeometry(needs, room) : receiverGeometry(needs, room);
-    return slots >= Math.min(2 * own, own + 2);
-  } catch {
-    return false;
-  }
+  const room = recordCapacity(chunkSize);
+  const geometry = side === 'send' ? senderFit(needs, room) : receiverFit(needs, room);
+  return (geometry?.slots ?? 0) >= Math.min(2 * own, own + 2);
 }
