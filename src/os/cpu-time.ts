@@ -36,6 +36,12 @@ export function threadClock(): () => number {
   };
 }
 
+/** Processor time of all threads of this process since its start. @returns microseconds, user and system */
+export function processMicros(): number {
+  const { user, system } = process.cpuUsage();
+  return user + system;
+}
+
 /**
  * Processor time of the programs that this process has started and that have ended (getrusage(2)).
  * @returns seconds, user and system; NaN where koffi has no binary for this machine
@@ -63,7 +69,7 @@ function ownSeconds(): number {
  * construction, or from the last reset.
  */
 export class ProcessClock {
-  #all!: NodeJS.CpuUsage;
+  #all!: number;
   #own!: number;
   #wall!: number;
 
@@ -73,7 +79,7 @@ export class ProcessClock {
 
   reset(): void {
     this.#own = ownSeconds();
-    this.#all = process.cpuUsage();
+    this.#all = processMicros();
     this.#wall = performance.now();
   }
 
@@ -84,8 +90,7 @@ export class ProcessClock {
 
   /** Seconds of processor time of all threads. */
   all(): number {
-    const { user, system } = process.cpuUsage(this.#all);
-    return (user + system) / 1e6;
+    return (processMicros() - this.#all) / 1e6;
   }
 
   /** Seconds of processor time of all threads except the calling thread. */

@@ -5,7 +5,7 @@
 import { readFileSync } from 'node:fs';
 import { cpus, loadavg } from 'node:os';
 
-import { childrenCpu } from './cpu-time.js';
+import { childrenCpu, processMicros } from './cpu-time.js';
 
 /** How busy the host was with other programs. */
 export interface HostLoad {
@@ -43,8 +43,7 @@ function workedSeconds(): number | undefined {
 }
 
 function ownSeconds(): number {
-  const { user, system } = process.cpuUsage();
-  return (user + system) / 1e6 + childrenCpu();
+  return processMicros() / 1e6 + childrenCpu();
 }
 
 /** Judges the figures. Pure. */

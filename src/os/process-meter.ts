@@ -1,6 +1,7 @@
 // `ProcessMeter`: processor time since its construction, and peak resident memory.
 // The simulated guest reports these figures, because it shares a machine with the processes that are measured.
 
+import { processMicros } from './cpu-time.js';
 import { peakMemory } from './peak-memory.js';
 
 export interface ProcessCost {
@@ -11,12 +12,11 @@ export interface ProcessCost {
 }
 
 export class ProcessMeter {
-  readonly #start = process.cpuUsage();
+  readonly #start = processMicros();
 
   cost(): ProcessCost {
-    const { user, system } = process.cpuUsage(this.#start);
     return {
-      'cpu-seconds': Math.round((user + system) / 1000) / 1000,
+      'cpu-seconds': Math.round((processMicros() - this.#start) / 1000) / 1000,
       'peak-memory': peakMemory(),
     };
   }

@@ -3,6 +3,7 @@
 
 import type { CodecName } from '../../codec/codec.js';
 import type { Waiting } from '../../io/waiting-source.js';
+import { processMicros } from '../../os/cpu-time.js';
 import type { EncodeJob } from '../../slot/encode-job.js';
 import { type Candidate, codingName } from './candidates.js';
 import { Controller, type FirstGuess } from './controller.js';
@@ -42,11 +43,6 @@ function jobLevel({ codec, level }: Candidate): number {
   return codec === 'none' ? 0 : level;
 }
 
-function cpuMicros(): number {
-  const { user, system } = process.cpuUsage();
-  return user + system;
-}
-
 export class Chooser {
   readonly #options: ChooserOptions;
   readonly #controller: Controller;
@@ -54,7 +50,7 @@ export class Chooser {
   /** The codec of all candidates but `none`. */
   readonly #codec: CodecName;
   readonly #switches: Switch[] = [];
-  #cpu = cpuMicros();
+  #cpu = processMicros();
 
   constructor(options: ChooserOptions) {
     this.#options = options;
@@ -112,7 +108,7 @@ export class Chooser {
       this.#options.queueTells ? write : { ...write, before: undefined, queued: undefined },
     );
     if (!controller.isDue(ended)) return false;
-    const cpu = cpuMicros();
+    const cpu = processMicros();
     const change = controller.evaluate(cpu - this.#cpu, ended);
     this.#cpu = cpu;
     if (change === undefined) return false;

@@ -3,6 +3,8 @@
 
 import { setTimeout as sleep } from 'node:timers/promises';
 
+import { processMicros } from '../../os/cpu-time.js';
+
 /** Seconds of the limit that the process may use in advance, and most seconds of unused time that it may save up. */
 const SLACK_S = 0.05;
 
@@ -17,10 +19,7 @@ export interface CpuMeter {
 
 const processMeter: CpuMeter = {
   now: () => performance.now() / 1e3,
-  used: () => {
-    const { user, system } = process.cpuUsage();
-    return (user + system) / 1e6;
-  },
+  used: () => processMicros() / 1e6,
   sleep: (seconds) => sleep(seconds * 1e3),
 };
 

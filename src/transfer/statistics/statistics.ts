@@ -7,6 +7,7 @@ import type { AdaptiveReport } from '../adaptive/chooser.js';
 import type { CodecName } from '../../codec/codec.js';
 import type { ErrorData } from '../../errors.js';
 import type { StreamEnd } from '../../grammar/grammar.js';
+import { processMicros } from '../../os/cpu-time.js';
 import { peakMemory } from '../../os/peak-memory.js';
 import type { Convergence } from './convergence.js';
 import type { ChunkCounts, PageCounts, StoreCounts } from './counts.js';
@@ -22,10 +23,7 @@ export interface Meter {
 
 const processMeter: Meter = {
   now: () => performance.now(),
-  cpuSeconds: () => {
-    const { user, system } = process.cpuUsage();
-    return (user + system) / 1e6;
-  },
+  cpuSeconds: () => processMicros() / 1e6,
   peakMemory,
 };
 

@@ -7,7 +7,7 @@ import { toRamferryError } from '../../errors.js';
 import { exitNow } from '../../os/exit.js';
 import { drain } from './drain.js';
 import type { ChildAnswer, ChildRequest } from './engine.js';
-import { ProcessClock } from '../../os/cpu-time.js';
+import { ProcessClock, processMicros } from '../../os/cpu-time.js';
 
 function answer(message: ChildAnswer): void {
   // After the parent has ended, sending fails silently; 'disconnect' then ends this process.
@@ -23,8 +23,7 @@ async function serve(request: ChildRequest): Promise<void> {
       return;
     }
     if (request.kind === 'cpu') {
-      const { user, system } = process.cpuUsage();
-      answer({ kind: 'cpu', seconds: (user + system) / 1e6 });
+      answer({ kind: 'cpu', seconds: processMicros() / 1e6 });
       return;
     }
     const summary =
