@@ -258,6 +258,11 @@ export function formatBits(bytesPerSecond: number): string {
   return `${Math.round(bits)} bit/s`;
 }
 
+/** The name as options and JSON spell it: `compressThreads` to `compress-threads`. */
+export function kebabCase(name: string): string {
+  return name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
+}
+
 /** The known name nearest to a misspelt one: at most two edits away, and fewer than half of its letters. */
 export function nearest(written: string, names: Iterable<string>): string | undefined {
   let best: string | undefined;

@@ -7,7 +7,7 @@
 import type { Argv, Options } from 'yargs';
 import type { CommandName } from '../options/commands.js';
 import { ADDRESSES, AMOUNTS, defaultText, helpText } from '../options/help.js';
-import { kebabCase } from '../options/names.js';
+import { kebabCase } from '../units.js';
 import { type GivenFor, type Option, optionsOf } from '../options/table.js';
 import type { ParsedArguments } from './command.js';
 import { readEnvironment, readText } from './environment.js';

@@ -4,7 +4,7 @@
 
 import { RamferryError } from '../errors.js';
 import { systemCode, writeError } from '../io/system-error.js';
-import { kebabCase } from '../options/names.js';
+import { kebabCase } from '../units.js';
 import { errorLine } from '../report/json.js';
 import { visible } from '../report/visible.js';
 import { TextOutput } from './text-output.js';

@@ -1,6 +1,6 @@
 // The text of one option in help and pages: purpose, choices, limits and default, from its row.
 
-import { kebabCase } from './names.js';
+import { kebabCase } from '../units.js';
 import type { Option } from './table.js';
 
 /** From this value on, a limit is technical (a timer, an exact number), and help omits it. */

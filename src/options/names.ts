@@ -1,13 +1,10 @@
 // The names of one option: `compressThreads` in the library, `--compress-threads` on the command line, `RAMFERRY_COMPRESS_THREADS` in
-// the environment. Imports nothing.
+// the environment.
+
+import { kebabCase } from '../units.js';
 
 /** The prefix of all environment variables that ramferry reads. */
 export const VARIABLE_PREFIX = 'RAMFERRY_';
-
-/** `compressThreads` to `compress-threads`. */
-export function kebabCase(name: string): string {
-  return name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
-}
 
 /** `compressThreads` to `compress threads`. */
 export function spacedWords(name: string): string {

@@ -2,6 +2,7 @@
 
 import { codingName } from '../transfer/adaptive/candidates.js';
 import type { PlannedSend } from '../transfer/send.js';
+import { kebabKeys } from '../transfer/statistics/kebab-keys.js';
 import type { TransferPlan } from '../transfer/plan/transfer-plan.js';
 import { formatRate, formatSize } from '../units.js';
 import { lines, milliseconds, type Row } from './rows.js';
@@ -96,21 +97,24 @@ function total({ shares }: TransferPlan['memory']): number {
 /** One line; amounts in bytes, bytes per second and milliseconds. */
 export function planLine({ plan, receiverMayNarrow }: PlannedSend): string {
   const { stream, coding, work, adaptivity, container, memory, pace, warnings } = plan;
-  return JSON.stringify({
-    message_type: 'plan',
+  const figures = {
     input: {
-      ...{ kind: stream.kind, grammar: stream.grammar, length: stream.length },
-      'by-extents': stream.byExtents,
-      'follows-end': stream.followsEnd,
-      'opaque-because': stream.opaqueBecause,
+      kind: stream.kind,
+      grammar: stream.grammar,
+      length: stream.length,
+      byExtents: stream.byExtents,
+      followsEnd: stream.followsEnd,
+      opaqueBecause: stream.opaqueBecause,
     },
     coding: {
-      ...{ codec: coding.codec, level: coding.level, threads: coding.threads },
-      'chunk-size': coding.chunkSize,
+      codec: coding.codec,
+      level: coding.level,
+      threads: coding.threads,
+      chunkSize: coding.chunkSize,
       adaptive: adaptivity?.candidates.map(codingName),
-      'long-distance': work.longDistance,
-      'self-check': work.selfCheck,
-      'wait-thread': work.waitThread,
+      longDistance: work.longDistance,
+      selfCheck: work.selfCheck,
+      waitThread: work.waitThread,
       nice: work.nice,
     },
     container,
@@ -118,16 +122,17 @@ export function planLine({ plan, receiverMayNarrow }: PlannedSend): string {
       limit: memory.limit,
       total: total(memory),
       ...memory.shares,
-      'slot-count': memory.slots.slots,
-      'xbzrle-cache-size': memory.storeBytes,
+      slotCount: memory.slots.slots,
+      xbzrleCacheSize: memory.storeBytes,
     },
     pace: {
-      'flush-after': pace.flushAfter,
-      'max-bandwidth': pace.maxBandwidth,
-      'max-cpu': pace.maxCpu,
-      'delivery-window': pace.deliveryWindow,
+      flushAfter: pace.flushAfter,
+      maxBandwidth: pace.maxBandwidth,
+      maxCpu: pace.maxCpu,
+      deliveryWindow: pace.deliveryWindow,
     },
     warnings,
-    'receiver-may-narrow': receiverMayNarrow,
-  });
+    receiverMayNarrow,
+  };
+  return JSON.stringify({ message_type: 'plan', ...kebabKeys(figures) });
 }

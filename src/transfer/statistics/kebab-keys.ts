@@ -1,6 +1,8 @@
 // `kebabKeys`: converts the API's camel-case names of figures to QEMU's kebab-case for `--json` and the logs: `totalTime` becomes
 // `total-time`. All output uses this one converter. Pure.
 
+import { kebabCase } from '../../units.js';
+
 type KebabKey<Key> = Key extends `${infer First}${infer Rest}`
   ? Rest extends Uncapitalize<Rest>
     ? `${Lowercase<First>}${KebabKey<Rest>}`
@@ -22,10 +24,5 @@ export function kebabKeys<T>(value: T): KebabKeys<T> {
 function convert(value: unknown): unknown {
   if (Array.isArray(value)) return value.map(convert);
   if (typeof value !== 'object' || value === null) return value;
-  return Object.fromEntries(
-    Object.entries(value).map(([key, inner]) => [
-      key.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`),
-      convert(inner),
-    ]),
-  );
+  return Object.fromEntries(Object.entries(value).map(([key, inner]) => [kebabCase(key), convert(inner)]));
 }
