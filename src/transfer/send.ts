@@ -25,7 +25,7 @@ import type { TransferPlan } from './plan/transfer-plan.js';
 import { Prestart } from './prestart/prestart.js';
 import { warmUpSending } from './prestart/warm-up.js';
 import { reasonOf } from './sender/outcome.js';
-import { recogniseInput } from './sender/recognise-input.js';
+import { type RecognisedInput, recogniseInput } from './sender/recognise-input.js';
 import { runPlan } from './sender/run-plan.js';
 import { Statistics } from './statistics/statistics.js';
 import type { TransferSummary } from './statistics/summary.js';
@@ -90,14 +90,18 @@ export async function planSend(options: SendOptions): Promise<PlannedSend> {
   }
   const { source } = await openInput(input, openOptions(settings));
   try {
-    return planned(await inputFacts(source!, settings));
+    return planned(inputFacts(await recogniseInput(source!, format), source!, settings));
   } finally {
     await source!.close();
   }
 }
 
-async function inputFacts(source: ByteSource, { format, input }: ResolvedSendOptions): Promise<InputFacts> {
-  const { kind, opaqueBecause } = await recogniseInput(source, format);
+/** What was recognised of an open input, for its plan. */
+function inputFacts(
+  { kind, opaqueBecause }: RecognisedInput,
+  source: ByteSource,
+  { input }: ResolvedSendOptions,
+): InputFacts {
   return { kind, opaqueBecause, length: source.file?.size, isReadToItsEnd: isReadToItsEnd(input) };
 }
 
@@ -184,17 +188,17 @@ class Sending {
     source.patience?.(0);
     const recognising = recogniseInput(source, settings.format);
     // A receiver that fails before the hypervisor has begun ends the wait for it.
-    const { head, kind, opaqueBecause } = await (control === undefined
+    const recognised = await (control === undefined
       ? recognising
       : Promise.race([recognising, control.failure()]));
-    const length = source.file?.size;
     const plan = planTransfer({
       ...{ settings, named, hello, cpus: allowedCpus() },
-      input: { kind, opaqueBecause, length, isReadToItsEnd: isReadToItsEnd(settings.input) },
+      input: inputFacts(recognised, source, settings),
       output: outputFacts(settings.output, settings.maxBandwidth),
     });
     this.#warn(plan);
     const { byExtents, followsEnd } = plan.stream;
+    const { head, kind } = recognised;
     const grammar = byExtents ? undefined : grammarFor(kind, { atEnd: followsEnd ? 'follow' : 'stop' });
     const { signal, onProgress, onWarning } = settings;
     await runPlan(
