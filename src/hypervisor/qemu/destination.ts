@@ -12,7 +12,7 @@ import { WaitingSource } from '../../io/waiting-source.js';
 import { parseAddress } from '../../link/address.js';
 import { openInput } from '../../link/open.js';
 import { NativeInlet } from '../../container/native-inlet.js';
-import { planRestore } from '../../transfer/plan/receive-plan.js';
+import { planRestore, type RestorePlan } from '../../transfer/plan/receive-plan.js';
 import { Receiver, type ReceiverEnds } from '../../transfer/receiver/receiver.js';
 import { openOptions } from '../../transfer/plan/opening.js';
 import { migration } from '../../control/peer-rules.js';
@@ -62,6 +62,7 @@ export async function receiveGuest(options: IncomingOptions): Promise<TransferSu
 
 class DestinationSide {
   readonly #settings: ResolvedIncomingOptions;
+  readonly #plan: RestorePlan;
   readonly #statistics = new Statistics();
   /** Ends the wait for a connection. Later the link must live until the source has received the verdict. */
   readonly #controller = new AbortController();
@@ -84,6 +85,7 @@ class DestinationSide {
 
   constructor(settings: ResolvedIncomingOptions) {
     this.#settings = settings;
+    this.#plan = planRestore(settings);
     this.#timeout = qmpTimeout(settings);
     // The capabilities are not restored: this QEMU either runs the guest or quits.
     this.#rescue = { qmp: settings.qmp, timeout: this.#timeout, capabilities: {} };
@@ -122,7 +124,7 @@ class DestinationSide {
     const { files, pid } = openGuestRam(guest.monitor, backends, this.#settings, 'write');
     this.#files = files;
     const changes = await neededCapabilities(guest, 'destination');
-    const hello = { ...receiverHello(this.#settings), ...announcedRam(this.#files) };
+    const hello = { ...receiverHello(this.#plan), ...announcedRam(this.#files) };
     const plain = { oneWay: false, sync: false, directIo: false };
     const opening = {
       ...openOptions({
@@ -173,8 +175,7 @@ class DestinationSide {
     } satisfies ReceiverEnds;
     // The source's last word follows the stream on the same connection.
     const inlet = new NativeInlet({ ...ends, ioTimeout, shared: true });
-    const plan = planRestore(this.#settings);
-    const receiver = new Receiver(inlet, plan, ends, { statistics: this.#statistics });
+    const receiver = new Receiver(inlet, this.#plan, ends, { statistics: this.#statistics });
     this.#receiver = receiver;
     this.#statistics.setupDone();
     const stopReporting = reportProgress(this.#statistics, onProgress);

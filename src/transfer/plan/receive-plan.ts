@@ -7,15 +7,10 @@ import type { Hello } from '../../control/negotiation.js';
 import type { ResolvedReceiveOptions } from '../../options/transfer.js';
 import { codecBytes } from './codec-memory.js';
 import { planReceiverPrestart, type PrestartPlan } from './prestart-plan.js';
-import { receiverHello } from './receiver-hello.js';
+import { receiverHello, type ReceiverMeans } from './receiver-hello.js';
 
 /** How any stream is restored. */
-export interface RestorePlan {
-  readonly threads: number;
-  /** Bytes that slots, codecs and the page store may take together. */
-  readonly memoryLimit: number;
-  /** Bytes that the most expensive installed codec takes in one thread, for chunks of this size. */
-  readonly codecBytes: (chunkSize: number) => number;
+export interface RestorePlan extends ReceiverMeans {
   /** The zstd binding; empty = the best one that works. */
   readonly zstdBinding: string;
   /** Milliseconds that the source may stall in the middle of a record; 0 = no limit. */
@@ -59,6 +54,6 @@ export function planRestore(settings: RestoreSettings): RestorePlan {
 /** @throws ERR_MEMORY_LIMIT when there is too little memory for any stream */
 export function planReceive(settings: RestoreSettings): ReceivePlan {
   const restore = planRestore(settings);
-  const hello = receiverHello(settings);
+  const hello = receiverHello(restore);
   return { ...restore, hello, prestart: planReceiverPrestart(restore, hello) };
 }

@@ -1,28 +1,31 @@
-// Makes the receiver's hello: what it can read and hold, from its options. It is valid for every stream that may arrive.
+// Makes the receiver's hello: what it can read and hold, from its plan. It is valid for every stream that may arrive.
 
 import { usableCodecs } from '../../codec/features.js';
 import { NATIVE_VERSION } from '../../container/native.js';
 import type { Hello } from '../../control/negotiation.js';
 import { XENGUEST_VERSIONS } from '../../container/xenguest-mark.js';
-import { codecBytes } from './codec-memory.js';
 import { largestChunk, receiverStores } from './largest-fit.js';
-import type { ResolvedReceiveOptions } from '../../options/transfer.js';
 import { PROGRESS_INTERVAL_MS } from '../../control/channel.js';
 
+/** What a receiver has for any stream; a RestorePlan has it. */
+export interface ReceiverMeans {
+  /** Bytes that slots, codecs and the page store may take together. */
+  readonly memoryLimit: number;
+  readonly threads: number;
+  /** Bytes that the most expensive installed codec takes in one thread, for chunks of this size. */
+  readonly codecBytes: (chunkSize: number) => number;
+}
+
 /** @throws ERR_MEMORY_LIMIT when there is too little memory for any stream */
-export function receiverHello(
-  settings: Pick<ResolvedReceiveOptions, 'memoryLimit' | 'decompressThreads'> &
-    Partial<Pick<ResolvedReceiveOptions, 'zstdBinding'>>,
-): Hello {
-  const needs = { limit: settings.memoryLimit, threads: settings.decompressThreads, extraSlots: 1 };
-  const ofCodec = (chunkSize: number): number => codecBytes(settings, chunkSize);
+export function receiverHello({ memoryLimit, threads, codecBytes }: ReceiverMeans): Hello {
+  const needs = { limit: memoryLimit, threads, extraSlots: 1 };
   return {
     software: 'ramferry',
     versions: [NATIVE_VERSION],
     codecs: usableCodecs(),
-    maxChunk: largestChunk({ ...needs, storeBytes: 0 }, ofCodec),
-    memory: settings.memoryLimit,
-    stores: receiverStores(needs, ofCodec),
+    maxChunk: largestChunk({ ...needs, storeBytes: 0 }, codecBytes),
+    memory: memoryLimit,
+    stores: receiverStores(needs, codecBytes),
     progressInterval: PROGRESS_INTERVAL_MS,
     xenguest: [...XENGUEST_VERSIONS],
   };

@@ -12,6 +12,7 @@ import { IMAGE_HEADER_BYTES, LIBXC_RECORD } from '../../../src/grammar/xen/libxc
 import type { Hello } from '../../../src/control/negotiation.js';
 import { PAGE_BYTES } from '../../../src/page/size.js';
 import { chooseContainer } from '../../../src/transfer/plan/container.js';
+import { planRestore } from '../../../src/transfer/plan/receive-plan.js';
 import { receiverHello } from '../../../src/transfer/plan/receiver-hello.js';
 import { inspectXen } from '../../../src/transfer/inspect/xen.js';
 import type { XenKind } from '../../../src/grammar/xen/wrapping.js';
@@ -203,11 +204,7 @@ describe('version of method xenguest', () => {
   });
 
   it('is in the hello of the receiver', () => {
-    const { xenguest } = receiverHello({
-      memoryLimit: 1 << 29,
-      decompressThreads: 1,
-      zstdBinding: undefined,
-    });
+    const { xenguest } = receiverHello(planRestore({ memoryLimit: 1 << 29, decompressThreads: 1 }));
     assert.deepEqual(xenguest, [1, 2]);
   });
 });
