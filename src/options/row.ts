@@ -51,40 +51,25 @@ type OutOf<Row> = Row extends { readonly kind: Kind<unknown, infer Out> } ? Out 
 type IsRequired<Row> = Row extends { readonly required: true } ? true : false;
 type IsComplete<Row> = Row extends { readonly required: true } | { readonly default: unknown } ? true : false;
 
+/** The rows of a table that the command takes. */
+type TakenRows<Table, Command> = {
+  [Name in keyof Table as Taken<Table[Name], Command> extends true ? Name : never]: Table[Name];
+};
+
 /** The options that a caller gives to a command with these rows. */
-export type GivenBy<Table, Command> = {
-  readonly [
-    Name in keyof Table as Taken<Table[Name], Command> extends true
-      ? IsRequired<Table[Name]> extends true
-        ? Name
-        : never
-      : never
-  ]: InOf<Table[Name]>;
+export type GivenBy<Table, Command> = Given<TakenRows<Table, Command>>;
+type Given<Table> = {
+  readonly [Name in keyof Table as IsRequired<Table[Name]> extends true ? Name : never]: InOf<Table[Name]>;
 } & {
-  readonly [
-    Name in keyof Table as Taken<Table[Name], Command> extends true
-      ? IsRequired<Table[Name]> extends true
-        ? never
-        : Name
-      : never
-  ]?: InOf<Table[Name]> | undefined;
+  readonly [Name in keyof Table as IsRequired<Table[Name]> extends true ? never : Name]?:
+    InOf<Table[Name]> | undefined;
 };
 
 /** The options that the command's code gets: checked, in base units, defaults filled in. */
-export type ValuesOf<Table, Command> = {
-  readonly [
-    Name in keyof Table as Taken<Table[Name], Command> extends true
-      ? IsComplete<Table[Name]> extends true
-        ? Name
-        : never
-      : never
-  ]: OutOf<Table[Name]>;
+export type ValuesOf<Table, Command> = Values<TakenRows<Table, Command>>;
+type Values<Table> = {
+  readonly [Name in keyof Table as IsComplete<Table[Name]> extends true ? Name : never]: OutOf<Table[Name]>;
 } & {
-  readonly [
-    Name in keyof Table as Taken<Table[Name], Command> extends true
-      ? IsComplete<Table[Name]> extends true
-        ? never
-        : Name
-      : never
-  ]?: OutOf<Table[Name]> | undefined;
+  readonly [Name in keyof Table as IsComplete<Table[Name]> extends true ? never : Name]?:
+    OutOf<Table[Name]> | undefined;
 };
