@@ -1,8 +1,7 @@
 // The job of a slot on the receiving side: what the worker is asked, or what the slot holds where no worker sees it, and the
 // worker's results. It names numbers in shared memory and knows nothing of what becomes of them.
 
-import { CODEC_ID, codecName, type CodecName } from '../codec/codec.js';
-import { Job } from './job.js';
+import { ChunkJob } from './chunk-job.js';
 
 /** What a slot of a receiver holds. */
 export const HOLDS = {
@@ -19,7 +18,6 @@ const NOT_WRITTEN = -1;
 
 // Integers.
 const HELD = 40;
-const CODEC = 41;
 const INPUT_OFFSET = 42;
 const OUTPUT_BOUND = 43;
 
@@ -27,14 +25,9 @@ const OUTPUT_BOUND = 43;
 const WRITE_AT = 4;
 const STREAM_OFFSET = 5;
 
-// Checksums.
-const ENCODED_HASH = 2;
-const DECODED_HASH = 3;
-
-export class DecodeJob extends Job {
+export class DecodeJob extends ChunkJob {
   override begin(): void {
     super.begin();
-    this.codec = 'none';
     this.writeAt = NOT_WRITTEN;
   }
 
@@ -46,14 +39,6 @@ export class DecodeJob extends Job {
   }
   set holds(holds: number) {
     this.ints[HELD] = holds;
-  }
-
-  /** Whose frames these are; a chunk record names its codec itself. */
-  get codec(): CodecName {
-    return codecName(this.ints[CODEC]!)!;
-  }
-  set codec(codec: CodecName) {
-    this.ints[CODEC] = CODEC_ID[codec];
   }
 
   /** Where in the input area the record begins. */
@@ -86,22 +71,5 @@ export class DecodeJob extends Job {
   }
   set streamOffset(offset: number) {
     this.doubles[STREAM_OFFSET] = offset;
-  }
-
-  // --- results ---
-
-  /** XXH64 of the frames and of their contents (method `stream`). */
-  get encodedHash(): bigint {
-    return this.hashes[ENCODED_HASH]!;
-  }
-  set encodedHash(hash: bigint) {
-    this.hashes[ENCODED_HASH] = hash;
-  }
-
-  get decodedHash(): bigint {
-    return this.hashes[DECODED_HASH]!;
-  }
-  set decodedHash(hash: bigint) {
-    this.hashes[DECODED_HASH] = hash;
   }
 }

@@ -3,7 +3,7 @@
 
 import type { StoreTally } from '../chunk/store-plan.js';
 import { CODEC_ID, codecName, type CodecName } from '../codec/codec.js';
-import { Job } from './job.js';
+import { ChunkJob } from './chunk-job.js';
 
 /**
  * How often a trial codes the bytes of a chunk that went without a codec; the last time counts. At the first time the codec finds
@@ -16,7 +16,6 @@ const NOT_READ = -1;
 
 // Integers: the request, notes for the writer, results.
 const SEGMENT_COUNT = 8;
-const CODEC = 9;
 const LEVEL = 10;
 const SELF_CHECK = 11;
 const OUTPUT_OFFSET = 12;
@@ -48,14 +47,9 @@ const OFFSET = 1;
 const READ_AT = 2;
 const NEEDS = 3;
 
-// Checksums.
-const ENCODED_HASH = 0;
-const DECODED_HASH = 1;
-
-export class EncodeJob extends Job {
+export class EncodeJob extends ChunkJob {
   override begin(): void {
     super.begin();
-    this.codec = 'none';
     this.readAt = NOT_READ;
   }
 
@@ -67,13 +61,6 @@ export class EncodeJob extends Job {
   }
   set segmentCount(count: number) {
     this.ints[SEGMENT_COUNT] = count;
-  }
-
-  get codec(): CodecName {
-    return codecName(this.ints[CODEC]!)!;
-  }
-  set codec(codec: CodecName) {
-    this.ints[CODEC] = CODEC_ID[codec];
   }
 
   /** 0: without the codec. The worker reads it once, when it begins the job; until then the main thread may change it. */
@@ -269,20 +256,5 @@ export class EncodeJob extends Job {
     ints[SAMPLED] = tally.sampled;
     ints[GAIN] = tally.gain;
     ints[COST] = tally.cost;
-  }
-
-  /** XXH64 of the frame and of its contents (method `stream`). */
-  get encodedHash(): bigint {
-    return this.hashes[ENCODED_HASH]!;
-  }
-  set encodedHash(hash: bigint) {
-    this.hashes[ENCODED_HASH] = hash;
-  }
-
-  get decodedHash(): bigint {
-    return this.hashes[DECODED_HASH]!;
-  }
-  set decodedHash(hash: bigint) {
-    this.hashes[DECODED_HASH] = hash;
   }
 }

@@ -1,6 +1,6 @@
 // What every job has, whatever its kind: state, lengths, sequence number and cost, by name, over the numbers at the start of a slot.
 // The main thread fills a request between begin() and the push; the worker adds the results. Each kind of job adds its own numbers,
-// at places of their own (encode-job.ts, decode-job.ts, scan-job.ts).
+// at places of their own (chunk-job.ts, encode-job.ts, decode-job.ts, scan-job.ts).
 
 /** 32-bit integers, doubles (for integers that may exceed 2^31) and 64-bit checksums of a slot's job. */
 export const JOB_INTS = 64;

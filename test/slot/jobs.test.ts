@@ -4,6 +4,7 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 
 import { CODEC_NAMES } from '../../src/codec/codec.js';
+import { ChunkJob } from '../../src/slot/chunk-job.js';
 import { DecodeJob } from '../../src/slot/decode-job.js';
 import { EncodeJob } from '../../src/slot/encode-job.js';
 import { Job, type JobMemory, STATE } from '../../src/slot/job.js';
@@ -45,8 +46,9 @@ describe('EncodeJob, DecodeJob and ScanJob', () => {
     const [slot] = slotViews(allocateArena(geometry), geometry);
     const owners = new Map<number, string>();
     let fields = 0;
-    for (const [kind, { prototype }] of [['common', Job] as const, ...Object.entries(KINDS)]) {
-      const view = (kind === 'common' ? slot!.job : slot![kind as keyof typeof KINDS]) as unknown as Fields;
+    const views = { common: slot!.job, chunk: slot!.encode, ...slot! };
+    for (const [kind, { prototype }] of Object.entries({ common: Job, chunk: ChunkJob, ...KINDS })) {
+      const view = views[kind as keyof typeof KINDS] as unknown as Fields;
       for (const name of accessors(prototype)) {
         slot!.job.begin();
         const before = memoryOf(slot!.memory);
@@ -74,7 +76,8 @@ describe('EncodeJob, DecodeJob and ScanJob', () => {
       const [slot] = slotViews(allocateArena(geometry), geometry);
       const job = slot![kind as keyof typeof KINDS];
       const view = job as unknown as Fields;
-      const names = [...COMMON, ...accessors(prototype)];
+      const ofChunk = prototype instanceof ChunkJob ? accessors(ChunkJob.prototype) : [];
+      const names = [...COMMON, ...ofChunk, ...accessors(prototype)];
       // A new slot is as good as a cleared one.
       job.begin();
       const cleared = Object.fromEntries(names.map((name) => [name, view[name]]));
