@@ -52,8 +52,9 @@ export function stageTimes(work: number, main: number, speed: Speed): { work: nu
 }
 
 /** How long one host takes: the longer of its two stages. */
-export function hostTime(work: number, main: number, { threads, cpus }: Speed): number {
-  return Math.max(work / threads, main, (work + main) / cpus);
+export function hostTime(work: number, main: number, speed: Speed): number {
+  const stages = stageTimes(work, main, speed);
+  return Math.max(stages.work, stages.main);
 }
 
 /**
