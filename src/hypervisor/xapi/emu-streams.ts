@@ -8,6 +8,7 @@ import { RamferryError } from '../../errors.js';
 import { createXenGrammar } from '../../grammar/xen/libxc.js';
 import { OpaqueGrammar } from '../../grammar/opaque.js';
 import type { ByteSink, ByteSource, Channel } from '../../io/bytes.js';
+import { ForwardingSink } from '../../io/forwarding-sink.js';
 import { libc } from '../../os/libc.js';
 import { writeError } from '../../io/system-error.js';
 import { openInheritedInput, openInheritedOutput } from '../../link/inherited.js';
@@ -72,19 +73,23 @@ abstract class StreamCarrier extends WorkCarrier {
 
   /** Writes to the emulator, and notes when the emulator has closed its end. */
   protected emulatorSink(): ByteSink {
-    const inner = this.stream.channel.sink!;
-    return {
-      label: inner.label,
-      write: async (bytes) => {
-        await inner.write(bytes).catch((thrown: unknown) => {
-          this.emulatorGone = true;
-          throw thrown;
-        });
-      },
-      queued: () => inner.queued(),
-      finish: () => inner.finish(),
-      abort: () => inner.abort(),
-    };
+    return new EmulatorSink(this.stream.channel.sink!, () => (this.emulatorGone = true));
+  }
+}
+
+class EmulatorSink extends ForwardingSink {
+  readonly #onGone: () => void;
+
+  constructor(inner: ByteSink, onGone: () => void) {
+    super(inner);
+    this.#onGone = onGone;
+  }
+
+  write(bytes: Uint8Array): Promise<void> {
+    return this.inner.write(bytes).catch((thrown: unknown) => {
+      this.#onGone();
+      throw thrown;
+    });
   }
 }
 
