@@ -31,7 +31,7 @@ import type { IncomingOptions } from '../../options/rows/migrate.js';
 import { announcedRam, checkUnmatched } from './ram/ram-matching.js';
 import { checkAddress, type Connection, connectionOf } from './connection.js';
 import { monitorInQemu, openGuestRam } from './ram/guest-ram.js';
-import { closeRamFiles, type RamFile } from './ram/ram-files.js';
+import { closeRamFiles, ramBytes, type RamFile } from './ram/ram-files.js';
 import { hashRam } from './ram/ram-hash.js';
 import { dismissDestination, type RescueOptions, settleDestination } from './rescue.js';
 import { StateOutlet, statePath, stateUri } from './state-socket.js';
@@ -192,7 +192,7 @@ class DestinationSide {
     const hash = applier.hashWanted ? await hashRam(this.#files, applier.matched) : {};
     this.#statistics.recordSharedMemory({
       rounds: applier.rounds,
-      ramSize: this.#files.reduce((sum, { size }) => sum + size, 0),
+      ramSize: ramBytes(this.#files),
     });
     await this.#say({ say: 'ready', ...hash });
   }

@@ -34,7 +34,7 @@ import { PieceSource } from './ram/piece-source.js';
 import { checkHash, checkIgnored, checkSaved, checkScan, checkState } from './source-checks.js';
 import { matchRam } from './ram/ram-matching.js';
 import { monitorInQemu, openGuestRam } from './ram/guest-ram.js';
-import { closeRamFiles, type RamFile } from './ram/ram-files.js';
+import { closeRamFiles, ramBytes, type RamFile } from './ram/ram-files.js';
 import { hashRam } from './ram/ram-hash.js';
 import { type RescueOptions, resumeAfter } from './rescue.js';
 import { Scanner, scannerBytes } from './ram/scanner.js';
@@ -241,7 +241,7 @@ class SourceSide {
 
   #count(scan: FinalScan): void {
     const stream = this.#stream!;
-    const ramSize = this.#files.reduce((sum, { size }) => sum + size, 0);
+    const ramSize = ramBytes(this.#files);
     this.#statistics.recordDowntime(performance.now() - stream.stoppedAt!);
     this.#statistics.recordSharedMemory({
       rounds: stream.rounds,

@@ -45,6 +45,11 @@ export function openRamFiles(paths: readonly string[], access: 'read' | 'write')
   }
 }
 
+/** Bytes of RAM in all files. */
+export function ramBytes(files: readonly RamFile[]): number {
+  return files.reduce((sum, { size }) => sum + size, 0);
+}
+
 export function closeRamFiles(files: readonly RamFile[]): void {
   for (const { fd } of files) fs.closeSync(fd);
 }
