@@ -22,16 +22,8 @@ export type Address =
 
 const LOOPBACK = '127.0.0.1';
 
-/** The kinds of address, which stand before the first colon. */
-const SCHEMES: ReadonlySet<string> = new Set([
-  'tcp',
-  'tcp-listen',
-  'unix',
-  'unix-listen',
-  'fd',
-  'file',
-  'exec',
-]);
+/** The kinds of address that stand before the first colon. */
+export const SCHEMES = ['tcp', 'tcp-listen', 'unix', 'unix-listen', 'fd', 'file', 'exec'] as const;
 
 const FORMS =
   'addresses are tcp:HOST:PORT, tcp-listen:[HOST:]PORT, unix:PATH, unix-listen:PATH, fd:N, file:PATH, exec:COMMAND, - or a path';
@@ -100,7 +92,7 @@ function refuseBareHost(text: string): void {
   const bare = /^\[(.*)\]$/.exec(text)?.[1] ?? text;
   let meant: string;
   if (!/%.*:/.test(bare) && isIP(bare) !== 0) meant = isIP(bare) === 6 ? `[${bare}]:PORT` : `${bare}:PORT`;
-  else if (host !== undefined && port !== undefined && !SCHEMES.has(host)) {
+  else if (host !== undefined && port !== undefined && !(SCHEMES as readonly string[]).includes(host)) {
     meant =
       host.includes(':') && !host.startsWith('[')
         ? `[${host}]:${port}`

@@ -7,7 +7,7 @@ import { CODEC_NAMES, type CodecName, type LevelRange } from '../codec/codec.js'
 import { MAX_WINDOW, NATIVE_VERSION } from '../container/native.js';
 import { ERROR_CODES } from '../errors.js';
 import { GRAMMAR_ID, type GrammarName } from '../grammar/grammar.js';
-import type { Address } from '../link/address.js';
+import { type Address, SCHEMES } from '../link/address.js';
 import { allowedCpus } from '../os/cpus.js';
 import { FORMATS, METHODS, type Format, type Method } from '../options/amounts.js';
 import { optionLimits } from '../options/features.js';
@@ -80,17 +80,6 @@ export interface Features {
   readonly warnings: readonly string[];
 }
 
-const ADDRESSES: readonly Address['kind'][] = [
-  'tcp',
-  'tcp-listen',
-  'unix',
-  'unix-listen',
-  'fd',
-  'file',
-  'exec',
-  'stdio',
-];
-
 /** What features takes. */
 export interface FeaturesOptions {
   /** The zstd binding to show as the one in use, instead of the best one that works. */
@@ -116,7 +105,7 @@ export function features({ zstdBinding }: FeaturesOptions = {}): Features {
     methods: METHODS,
     formats: FORMATS,
     grammars: Object.keys(GRAMMAR_ID) as GrammarName[],
-    addresses: ADDRESSES,
+    addresses: [...SCHEMES, 'stdio'],
     limits: {
       ...optionLimits(),
       // Of received streams, not of options. A test checks that no option has these names.
