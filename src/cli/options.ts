@@ -9,7 +9,7 @@ import type { CommandName } from '../options/commands.js';
 import { ADDRESSES, AMOUNTS, defaultText, helpText } from '../options/help.js';
 import { kebabCase } from '../units.js';
 import { type GivenFor, type Option, optionsOf } from '../options/table.js';
-import type { ParsedArguments } from './command.js';
+import { orDash, type ParsedArguments } from './command.js';
 import { readEnvironment, readText } from './environment.js';
 
 /** The text below the help of send and receive. */
@@ -71,6 +71,5 @@ export function givenOptions<Command extends CommandName>(
 
 function commandLineValue({ name, kind, positional }: Option, value: unknown): unknown {
   if (typeof value !== 'string') return value;
-  // yargs passes a bare dash as an empty text.
-  return positional === undefined ? readText(value, kind.reading, name) : value || '-';
+  return positional === undefined ? readText(value, kind.reading, name) : orDash(value);
 }

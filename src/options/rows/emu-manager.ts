@@ -10,7 +10,6 @@ import type { SendOptions } from './send.js';
 
 /** Two threads keep up with one xenguest, which is single-threaded. Ten fronts must fit into a control domain. */
 const THREADS = 2;
-const MAX_HOST_THREADS = 255;
 
 /** Options shared with send and receive. */
 type Shared = Pick<
@@ -44,10 +43,10 @@ export const EMU_ROWS = {
     environment: true,
   },
   hostThreads: {
-    kind: count({ min: 0, max: MAX_HOST_THREADS }),
+    kind: count({ min: 0, max: LIMITS.threads.max }),
     help: 'threads of all migrations on this host together; 0 = no limit',
     commands: ['emu-manager'],
-    default: () => Math.min(allowedCpus(), MAX_HOST_THREADS),
+    default: () => Math.min(allowedCpus(), LIMITS.threads.max),
     defaultText: 'CPUs',
     environment: true,
   },
