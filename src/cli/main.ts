@@ -56,10 +56,6 @@ function leaveDeletedDirectory(): void {
 }
 
 async function start(): Promise<void> {
-  const { setFlagsWhenLoaded } = await import('./v8-flags.js');
-  setFlagsWhenLoaded();
-  const { setThreadPoolSize } = await import('../os/thread-pool.js');
-  setThreadPoolSize(process.env['UV_THREADPOOL_SIZE']);
   const { exitNow } = await import('../os/exit.js');
   const { guardStandstill } = await import('./standstill.js');
   const { fail, main } = await import('./program.js');

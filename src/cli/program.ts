@@ -5,10 +5,12 @@ import { isatty } from 'node:tty';
 import yargs, { type Argv } from 'yargs';
 import { EXIT, RamferryError, toRamferryError } from '../errors.js';
 import { COMMANDS, GUEST } from '../options/commands.js';
+import { setThreadPoolSize } from '../os/thread-pool.js';
 import { packageVersion } from '../os/version.js';
 import type { Command, Entry, ParsedArguments } from './command.js';
 import { nearest } from '../units.js';
 import { lastReports, reportError } from './output.js';
+import { setFlagsWhenLoaded } from './v8-flags.js';
 
 const ENTRIES: readonly Entry[] = [
   { ...COMMANDS.send, load: async () => (await import('./commands/send.js')).send },
@@ -28,6 +30,8 @@ const ENTRIES: readonly Entry[] = [
 
 /** Runs the command line `args` (without program names) and resolves with the exit status. Never rejects. */
 export async function main(args: readonly string[]): Promise<number> {
+  setFlagsWhenLoaded();
+  setThreadPoolSize(process.env['UV_THREADPOOL_SIZE']);
   const state: { status: number; loaded: Map<Entry, Promise<Command>> } = {
     status: EXIT.success,
     loaded: new Map(),
