@@ -3,9 +3,10 @@
 // because other processes share them.
 
 import fs from 'node:fs';
+import { KIB } from '../units.js';
 
 /** Limit of the queue. Further reports are dropped, so that a stopped terminal cannot fill the memory. */
-const MOST_QUEUED_CHARACTERS = 256 * 1024;
+const MOST_QUEUED_CHARACTERS = 256 * KIB;
 /** Pause between two attempts at a non-blocking descriptor that is full. */
 const REST_MS = 10;
 

@@ -7,6 +7,7 @@ import { loadModule, type Binding } from './binding.js';
 import type { Codec } from './codec.js';
 import { copyIfFits, returnedBuffers } from './copy.js';
 import { checkLevel } from './level.js';
+import { KIB } from '../units.js';
 
 /** The result of the synchronous functions with `info: true`. */
 interface WithEngine {
@@ -17,7 +18,7 @@ interface WithEngine {
 /** Node's smallest chunkSize. */
 const MIN_CHUNK = 64;
 /** Output is gathered in pieces of this size, then joined. */
-const PIECE = 64 * 1024;
+const PIECE = 64 * KIB;
 
 const traits = {
   codec: 'zlib',
@@ -29,7 +30,7 @@ const traits = {
   longDistance: false,
   // A deflate state is 268 KB (zconf.h: (1 << (windowBits + 2)) + (1 << (memLevel + 9))), an inflate state 44 KB;
   // besides the joined result there are its pieces.
-  memoryPerThread: (_level: number, size: number) => returnedBuffers(2 * size + PIECE) + 512 * 1024,
+  memoryPerThread: (_level: number, size: number) => returnedBuffers(2 * size + PIECE) + 512 * KIB,
 } as const;
 
 class Zlib implements Codec {

@@ -2,13 +2,14 @@
 // Takes any bytes; returns undefined while they are incomplete, or throws ERR_STREAM_CODEC. Allocates nothing that the bytes claim.
 
 import { RamferryError } from '../errors.js';
+import { KIB } from '../units.js';
 
 /** First 4 bytes of a zstd frame, little-endian. */
 export const ZSTD_MAGIC = 0xfd2fb528;
 /** A skippable frame has 0x184D2A50 to 0x184D2A5F. */
 const ZSTD_SKIPPABLE_MAGIC = 0x184d2a50;
 /** No block holds more decoded bytes. */
-export const ZSTD_BLOCK_MAX = 128 * 1024;
+export const ZSTD_BLOCK_MAX = 128 * KIB;
 /** Longest header of a frame: magic, descriptor, window, dictionary, content size. */
 export const ZSTD_HEADER_MAX = 18;
 /** A block header is 3 bytes. */

@@ -2,11 +2,11 @@
 // The figures are ZSTD_estimateCCtxSize_usingCParams of zstd 1.5.7 with the window set to the input, as the bindings do.
 // ZSTD_sizeof_CCtx after compressing was never above them. Touched memory is less: docs/CODECS.md.
 
-import { KIB } from '../units.js';
+import { KIB, MIB } from '../units.js';
 import { windowLogFor } from './zstd-chunk.js';
 
 /** Upper limits of the input sizes that have their own parameters, in bytes; the last column is for larger inputs. */
-const SIZES = [128 * KIB, 256 * KIB, 1024 * KIB, 4096 * KIB] as const;
+const SIZES = [128 * KIB, 256 * KIB, MIB, 4 * MIB] as const;
 
 /** KiB by level from 1; a column for each of SIZES and one for larger inputs. */
 const CONTEXT: readonly (readonly number[])[] = [

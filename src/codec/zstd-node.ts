@@ -10,6 +10,7 @@ import { isTooLarge } from './zlib.js';
 import { checkChunkFrame, rewrapFrame, windowLogFor, ZSTD_CONTENT_MAX } from './zstd-chunk.js';
 import { ZSTD_LEVELS } from './zstd-level.js';
 import { zstdContexts } from './zstd-memory.js';
+import { KIB } from '../units.js';
 
 interface ZstdOptions {
   readonly params?: Readonly<Record<number, number>>;
@@ -30,7 +31,7 @@ export interface NodeZstd {
 }
 
 /** Output is gathered in pieces of this size, then joined; Node's minimum is 64. */
-const PIECE_BYTES = 64 * 1024;
+const PIECE_BYTES = 64 * KIB;
 const MIN_PIECE_BYTES = 64;
 /** A streaming encoder may write a header some bytes longer than a chunk's. */
 const HEADER_MARGIN_BYTES = 16;

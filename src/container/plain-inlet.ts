@@ -7,8 +7,9 @@ import { RamferryError } from '../errors.js';
 import type { Grammar, SegmentSink, StreamEnd } from '../grammar/grammar.js';
 import { TASK } from '../slot/job.js';
 import type { Arrivals, ChunkPages, Inlet, InletInput, InletOutcome } from './inlet.js';
+import { MIB } from '../units.js';
 
-const BUFFER_BYTES = 1024 * 1024;
+const BUFFER_BYTES = MIB;
 
 /** A sink that discards what the grammar reports: the inlet uses only the grammar's end of stream. */
 const IGNORED: SegmentSink = {

@@ -5,8 +5,9 @@ import { Buffer } from 'node:buffer';
 
 import { RamferryError } from '../errors.js';
 import type { ByteSource } from './bytes.js';
+import { MIB } from '../units.js';
 
-const BUFFER_BYTES = 1024 * 1024;
+const BUFFER_BYTES = MIB;
 
 export interface LookaheadInput {
   readonly source: ByteSource;

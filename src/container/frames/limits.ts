@@ -1,6 +1,6 @@
 // Limits and magic numbers of method `stream` (docs/FRAMES.md explains them). Sizes are in bytes.
 
-import { MIB } from '../../units.js';
+import { KIB, MIB } from '../../units.js';
 
 /** Largest decoded chunk that a receiver accepts from an announced or a pzstd stream. */
 export const MAX_CHUNK_DECODED = 64 * MIB;
@@ -24,7 +24,7 @@ export const PZSTD_WINDOWS_PER_FRAME = 4;
 export const MAX_WHOLE_FRAME = 64 * MIB;
 
 /** Longest gzip member header that the decoder accepts: extra field, name and comment together. */
-export const MAX_GZIP_HEADER = 256 * 1024;
+export const MAX_GZIP_HEADER = 256 * KIB;
 
 /** Most bytes that `FrameSplitter.next` and `detectLayout` need for a decision. */
 export const MAX_UNIT_HEAD = 72;

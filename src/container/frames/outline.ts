@@ -21,8 +21,9 @@ import { placed } from './place.js';
 import { lostAnnouncement } from './skippable-stream.js';
 import { RECORD_MAGIC, startsRecord } from './record.js';
 import { unknownFrame } from './stream-decoder.js';
+import { KIB } from '../../units.js';
 
-const BUFFER_BYTES = 256 * 1024;
+const BUFFER_BYTES = 256 * KIB;
 const CHECKSUM_SIZE = 4;
 
 /** One frame of a stream. */
@@ -133,7 +134,7 @@ async function lz4Frame(input: Input, offset: number): Promise<Contents> {
   }
   if (header.contentChecksum) await input.skip(CHECKSUM_SIZE);
   const decoded = header.contentSize ?? (blocks.compressed === 0 ? exact : undefined);
-  return { decoded, checksum: header.contentChecksum, window: header.linked ? 64 * 1024 : 0, ...blocks };
+  return { decoded, checksum: header.contentChecksum, window: header.linked ? 64 * KIB : 0, ...blocks };
 }
 
 async function gzipMember(input: Input, magic: Buffer, offset: number): Promise<Contents> {
@@ -146,7 +147,7 @@ async function gzipMember(input: Input, magic: Buffer, offset: number): Promise<
   } finally {
     decoder.close();
   }
-  return { ...SKIPPED, decoded, checksum: true, window: 32 * 1024 };
+  return { ...SKIPPED, decoded, checksum: true, window: 32 * KIB };
 }
 
 async function skippable(input: Input, magic: number, offset: number): Promise<void> {

@@ -33,8 +33,9 @@ import {
 } from './checks.js';
 import { FindingCollector } from './findings.js';
 import { XenTail } from './tail.js';
+import { KIB } from '../../units.js';
 
-const BUFFER_BYTES = 256 * 1024;
+const BUFFER_BYTES = 256 * KIB;
 
 /** Receives the findings of the parser. */
 export interface XenguestFindings {

@@ -4,9 +4,10 @@
 import { RamferryError } from '../../errors.js';
 import type { ByteSink, ByteSource, Channel } from '../../io/bytes.js';
 import type { Newcomers } from './newcomers.js';
+import { MIB } from '../../units.js';
 
 /** Limit of the bytes that are written before the peer is known. Beyond it a write waits for the peer. */
-const MAX_PREAMBLE_BYTES = 1024 * 1024;
+const MAX_PREAMBLE_BYTES = MIB;
 
 export interface UndecidedOptions {
   readonly label: string;

@@ -15,6 +15,7 @@ import {
 } from '../bench-columns.js';
 import type { Chart } from './chart.js';
 import { barChart, crossover, memoryChart, nameOf, ratioChart, type ReportData, type Rows } from './data.js';
+import { MIB } from '../../units.js';
 
 export function benchReport(result: BenchResult): ReportData {
   const { rows, peers, host, loads } = result;
@@ -134,7 +135,7 @@ function threadsChart({ rows }: BenchResult): Chart {
 function peersChart({ rows, peers }: BenchResult): Chart {
   const most = Math.max(...rows.map(({ threads }) => threads));
   const own = rows
-    .filter((row) => row.threads === most && row.chunkSize === 1024 * 1024)
+    .filter((row) => row.threads === most && row.chunkSize === MIB)
     .map((row) => ({
       label: `ramferry ${nameOf(row)}`,
       compressRate: row.compress.best,

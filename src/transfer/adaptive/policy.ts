@@ -4,6 +4,7 @@
 
 import { ZSTD1_NS_PER_BYTE, ZSTD1_SIZE } from '../../model/levels.js';
 import { LIMITS } from './limits.js';
+import { KIB } from '../../units.js';
 
 /** The values that every transfer uses. */
 export const POLICY = {
@@ -107,7 +108,7 @@ export const POLICY = {
     /** A write that took less did not wait. */
     waitMs: 0.5,
     /** Bytes that a limiting link still holds when a write ends, at least; or waitQueueShare of a smaller write. */
-    queueBytes: 48 * 1024,
+    queueBytes: 48 * KIB,
     waitQueueShare: 0.5,
     /** Waiting in an interval, in milliseconds and as a share, before it measures the rate. Tuned. */
     leastWaitMs: 10,
@@ -154,7 +155,7 @@ export const POLICY = {
   /** How fast the kernel's buffer drains (DrainMeter). */
   drain: {
     /** With less in the buffer the link may have had a rest: the kernel counts bytes in flight, too. */
-    leftBytes: 48 * 1024,
+    leftBytes: 48 * KIB,
     /** Draining in all remembered intervals, or in one alone, before there is a rate. Tuned. */
     leastMs: 2,
     aloneMs: 10,

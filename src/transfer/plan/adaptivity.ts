@@ -10,6 +10,7 @@ import type { Named } from './coding.js';
 import type { OutputFacts } from './ends.js';
 import { hasRoom, receiverFloor } from './memory.js';
 import type { Coding } from './transfer-plan.js';
+import { MIB } from '../../units.js';
 
 /**
  * Whether adaptive mode runs. By default it runs only on a live output and where the user gave neither codec nor level: a regular
@@ -28,7 +29,7 @@ export function adapts(
  * hold a chunk (measured over fast links: 1 MiB takes up to 18 % longer, 4 MiB up to 4 %). A stream gets smaller chunks, because
  * its pages would wait until the chunk is full.
  */
-const EXTENT_BYTES = 2 * 1024 * 1024;
+const EXTENT_BYTES = 2 * MIB;
 
 /** A chunk that takes longer to compress would lengthen the guest's downtime. */
 const LONGEST_CHUNK_MS = 100;

@@ -19,15 +19,16 @@ import { warmUpGuest } from './warm-up-guest.js';
 import { Sender } from '../sender/sender.js';
 import type { WarmUp } from './prestart.js';
 import { Statistics } from '../statistics/statistics.js';
+import { KIB, MIB } from '../../units.js';
 
 /** Both are small: memory that is not given back at once counts against the transfer's limit. */
-const CHUNK_BYTES = 128 * 1024;
-const STORE_BYTES = 1024 * 1024;
+const CHUNK_BYTES = 128 * KIB;
+const STORE_BYTES = MIB;
 /** After so many bytes V8 compiles little more. */
-const WARM_UP_BYTES = 48 * 1024 * 1024;
+const WARM_UP_BYTES = 48 * MIB;
 /** Upper bounds of the resident memory while the warm-up runs, with its one extra thread (measured at two threads: 132 MB). */
-const BASE_MEMORY_BYTES = 96 * 1024 * 1024;
-const MEMORY_BYTES_PER_THREAD = 16 * 1024 * 1024;
+const BASE_MEMORY_BYTES = 96 * MIB;
+const MEMORY_BYTES_PER_THREAD = 16 * MIB;
 /** The slots of the warm-up are counted in the bounds above. */
 const UNLIMITED = Number.MAX_SAFE_INTEGER;
 

@@ -10,7 +10,7 @@ import { RamferryError } from '../../errors.js';
 import { peakMemory } from '../../os/peak-memory.js';
 import { allowedCpus } from '../../os/cpus.js';
 import { type BenchOptions, REPETITIONS } from '../../options/rows/tune.js';
-import { invalidOption, KIB } from '../../units.js';
+import { invalidOption, KIB, MIB } from '../../units.js';
 import { Measurements, REFERENCE } from '../measure/measurements.js';
 import { benchDelta } from './delta.js';
 import type { BenchResult, BenchRow, DeltaFigures } from './result.js';
@@ -30,7 +30,7 @@ const DEFAULT_LEVELS: Readonly<Record<CodecName, readonly number[]>> = {
   zlib: [1],
 };
 /** Chunk sizes of the reference, when none are given. */
-const DEFAULT_SIZES = [64 * KIB, 256 * KIB, 1024 * KIB, 4096 * KIB];
+const DEFAULT_SIZES = [64 * KIB, 256 * KIB, MIB, 4 * MIB];
 /** Regions, and repetitions after the pass that warms up. */
 const FULL = { regions: 32, repetitions: REPETITIONS.full };
 const QUICK = { regions: 12, repetitions: REPETITIONS.quick };

@@ -6,6 +6,7 @@ import fs from 'node:fs';
 import { join } from 'node:path';
 
 import { childrenCpu } from '../../os/cpu-time.js';
+import { GIB } from '../../units.js';
 
 /** Figures of another program. */
 export interface PeerFigures {
@@ -106,7 +107,7 @@ async function bench(peer: Peer, options: PeerOptions): Promise<PeerFigures> {
     compressRate: bytes / Math.min(...there),
     decompressRate: bytes / Math.min(...back),
     spread: Math.max(...there) / Math.min(...there) - 1,
-    cpuPerGiB: used / repetitions / (bytes / 1024 ** 3),
+    cpuPerGiB: used / repetitions / (bytes / GIB),
   };
 }
 

@@ -10,9 +10,10 @@ import { PAGE_BYTES } from '../../page/size.js';
 import type { StretchCost } from '../model/model.js';
 import type { Region } from './region.js';
 import type { Coding, RegionFigures } from './codec-rig.js';
+import { MIB } from '../../units.js';
 
 /** The coding that every region is measured with. */
-export const REFERENCE: Coding = { codec: 'zstd', level: 1, chunkSize: 1024 * 1024 };
+export const REFERENCE: Coding = { codec: 'zstd', level: 1, chunkSize: MIB };
 
 export function codingKey({ codec, level, chunkSize }: Coding): string {
   return `${codec} ${level} ${chunkSize}`;

@@ -3,7 +3,7 @@
 
 import fs from 'node:fs';
 
-import { KIB } from '../../units.js';
+import { KIB, MIB } from '../../units.js';
 import { REFERENCE } from './measurements.js';
 import type { Writer } from '../../options/amounts.js';
 import { timeSend } from './commands.js';
@@ -19,10 +19,10 @@ interface Setting {
 
 /** Each differs from another in one thing. They run without compression: main threads do the same with any codec. */
 const SETTINGS = {
-  usual: { image: 'zeros', chunkSize: 1024 * KIB },
+  usual: { image: 'zeros', chunkSize: MIB },
   small: { image: 'zeros', chunkSize: 256 * KIB },
-  short: { image: 'fewZeros', chunkSize: 1024 * KIB },
-  full: { image: 'random', chunkSize: 1024 * KIB },
+  short: { image: 'fewZeros', chunkSize: MIB },
+  full: { image: 'random', chunkSize: MIB },
 } as const satisfies Record<string, Setting>;
 type SettingName = keyof typeof SETTINGS;
 

@@ -5,9 +5,10 @@ import type { Buffer } from 'node:buffer';
 
 import { SEGMENT } from '../../chunk/segments.js';
 import { PAGE_BYTES } from '../../page/size.js';
+import { MIB } from '../../units.js';
 
 /** Bytes of a region; the last one of an input may be shorter. Every measured chunk size divides it. */
-export const REGION_BYTES = 4 * 1024 * 1024;
+export const REGION_BYTES = 4 * MIB;
 
 /** Pairs of (kind, count), as in a slot (src/chunk/segments.ts). */
 export type Segments = readonly number[];

@@ -16,6 +16,7 @@ import { parseAddress } from '../../link/address.js';
 import { openOutput } from '../../link/open.js';
 import { nextMessage, readGreeting } from '../../control/channel.js';
 import { loadBody, MAX_LOAD, PROBE_VERSION, readLoaded, readSpeed, type Speed } from './messages.js';
+import { MIB } from '../../units.js';
 
 /** What a probe found. Rates in bytes of payload per second, times in seconds. */
 export interface ProbeResult {
@@ -40,7 +41,7 @@ const FIRST_LOAD = 65_536;
 const MOST_LOADS = 10;
 /** How much more one load may be than the one before it. */
 const GROWTH = 16;
-const PIECE = 1024 * 1024;
+const PIECE = MIB;
 /** Milliseconds for the whole probe, connected or not. */
 const PATIENCE_MS = 45_000;
 

@@ -17,6 +17,7 @@ import { prober } from '../../control/peer-rules.js';
 import { greetingOf, nextMessage } from '../../control/channel.js';
 import { json, type Loaded, PROBE_VERSION, readLoad, type Speed } from './messages.js';
 import { selfSpeed } from './self-speed.js';
+import { MIB } from '../../units.js';
 
 export interface ServeOptions extends Pick<
   OpenOptions,
@@ -33,7 +34,7 @@ export interface Served {
   readonly speed?: Speed;
 }
 
-const PIECE = 1024 * 1024;
+const PIECE = MIB;
 /** Milliseconds for measuring this host. */
 const SPEED_MS = 2_000;
 /** A receiver's hello must say what it takes; this one takes no stream. */

@@ -21,6 +21,7 @@ import type { Choice, Table } from '../advice/recommend.js';
 import { REGION_BYTES } from '../measure/region.js';
 import type { Verification, VerifiedRun } from '../advice/verification.js';
 import { writeMixture } from './verify-image.js';
+import { GIB } from '../../units.js';
 
 /** After this many times the allowed time, settings without a run are left out. */
 const ENOUGH = 2;
@@ -28,7 +29,7 @@ const ENOUGH = 2;
 const RUN_SECONDS = 4;
 const PASSES = 3;
 /** Bytes of the image: more than any sample, and no burden on the file system for temporaries. */
-const MOST_BYTES = 1024 ** 3;
+const MOST_BYTES = GIB;
 
 export interface VerifyOptions {
   readonly measurements: Measurements;

@@ -10,10 +10,11 @@ import { MAX_GZIP_HEADER } from '../limits.js';
 import { startsRecord } from '../record.js';
 import { lostAnnouncement } from '../skippable-stream.js';
 import { TransformPump } from '../transform-pump.js';
+import { KIB } from '../../../units.js';
 
 const FLAG = { headerCrc: 2, extra: 4, name: 8, comment: 16, reserved: 0xe0 } as const;
 const FIXED_HEADER_SIZE = 10;
-const OUTPUT_STEP = 256 * 1024;
+const OUTPUT_STEP = 256 * KIB;
 
 export class GzipMemberDecoder implements FrameDecoder {
   readonly verified = true;

@@ -8,6 +8,7 @@ import { loadModule } from '../../../codec/binding.js';
 import { RamferryError } from '../../../errors.js';
 import { MAGIC } from '../limits.js';
 import { bufferOf, viewOf } from '../unit.js';
+import { KIB } from '../../../units.js';
 
 export interface Lz4Header {
   /** Length of the header in bytes, magic included. */
@@ -24,7 +25,7 @@ export interface Lz4Header {
 /** The bit of a block's length field that marks a stored block. */
 export const LZ4_STORED = 0x80000000;
 /** Decoded bytes that a linked block may refer back. */
-export const LZ4_WINDOW = 64 * 1024;
+export const LZ4_WINDOW = 64 * KIB;
 
 const FLAG = {
   version: 0xc0,
