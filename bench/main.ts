@@ -10,6 +10,7 @@ import { writeImage } from '../src/image/image.js';
 import { parseSize } from '../src/units.js';
 import { adaptive } from './tune/adaptive.js';
 import { adaptiveSensitivity } from './tune/adaptive-sensitivity.js';
+import { causes } from './causes/suite.js';
 import { chunks } from './codec/chunks.js';
 import { codecs } from './codec/codec-suite.js';
 import { delta } from './page-store/delta.js';
@@ -38,7 +39,7 @@ const SUITES: readonly Suite[] = [
   memory,
 ];
 /** Suites that take long or need root. They run only when named. */
-const BY_NAME: readonly Suite[] = [adaptive, adaptiveSensitivity, delta, emu, foreign];
+const BY_NAME: readonly Suite[] = [adaptive, adaptiveSensitivity, causes, delta, emu, foreign];
 
 const GENERATED = { bytes: 256 * 1024 * 1024, seed: 1, profile: 'busy' } as const;
 const MEMORY_FILES = '/dev/shm';
