@@ -16,6 +16,8 @@ export interface Frame {
 
 export interface Sample {
   readonly thread: number;
+  /** Whether it is the process's first thread. */
+  readonly main: boolean;
   /** Seconds of processor time that this sample stands for. */
   readonly seconds: number;
   /** Innermost first. */
@@ -30,17 +32,22 @@ const STARTERS: readonly (readonly [RegExp, Role])[] = [
 
 /** Reads a recording of `perf record -g -e cpu-clock`. @throws Error when perf cannot read it */
 export async function samplesOf(recording: string): Promise<Sample[]> {
-  const perf = spawn('perf', ['script', '-i', recording, '--fields', 'tid,period,ip,sym,dso'], {
+  const perf = spawn('perf', ['script', '-i', recording, '--fields', 'pid,tid,period,ip,sym,dso'], {
     stdio: ['ignore', 'pipe', 'ignore'],
   });
   const samples: Sample[] = [];
   let chain: Frame[] = [];
   for await (const line of createInterface({ input: perf.stdout })) {
-    const head = /^\s*(\d+)\s+(\d+)\s*$/.exec(line);
+    const head = /^\s*(\d+)(?:\/|\s+)(\d+)\s+(\d+)\s*$/.exec(line);
     if (head !== null) {
       chain = [];
       // The period of cpu-clock is in nanoseconds.
-      samples.push({ thread: Number(head[1]), seconds: Number(head[2]) / 1e9, chain });
+      samples.push({
+        main: head[1] === head[2],
+        thread: Number(head[2]),
+        seconds: Number(head[3]) / 1e9,
+        chain,
+      });
       continue;
     }
     const frame = /^\s*[0-9a-f]+ (.*) \((.*)\)$/.exec(line);
@@ -50,14 +57,17 @@ export async function samplesOf(recording: string): Promise<Sample[]> {
   return samples;
 }
 
-/** The role of each thread. The main thread is the one whose number is the process's, the smallest. */
+/** The role of each thread. */
 export function rolesOf(samples: readonly Sample[]): Map<number, Role> {
   const roles = new Map<number, Role>();
-  for (const { thread, chain } of samples) {
+  for (const { thread, main, chain } of samples) {
+    if (main) {
+      roles.set(thread, 'main');
+      continue;
+    }
     const known = STARTERS.find(([starter]) => chain.some(({ symbol }) => starter.test(symbol)));
     if (known !== undefined) roles.set(thread, known[1]);
     else if (!roles.has(thread)) roles.set(thread, 'other');
   }
-  roles.set(Math.min(...roles.keys()), 'main');
   return roles;
 }
