@@ -1,116 +1,40 @@
-// Both ends of the control messages (docs/FORMAT.md, "The way back"): `ControlWriter` at the receiver writes them one after the other;
-// `ControlReader` at the sender reads them as they come and keeps the last acknowledgement and the result.
+// `ControlReader`: the sender's end of the control messages (docs/FORMAT.md, "The way back"). Reads them as they come and keeps the last
+// acknowledgement and the result. The receiver's end is in writer.ts.
 
 import { Buffer } from 'node:buffer';
 
 import {
   CONTROL_MAGIC,
-  MAX_MESSAGE_BYTES,
+  INTRODUCTION_MAGIC,
   type Message,
   MESSAGE,
   MESSAGE_HEADER_BYTES,
   messageRest,
   readMessage,
-  writeMessage,
 } from './messages.js';
 import {
   type Hello,
-  helloMessage,
+  type Introduction,
+  INTRODUCTION_VERSION,
+  introductionMessage,
   peerFailure,
+  type Place,
   readHello,
+  readPlace,
   readResult,
   type Result,
-  resultMessage,
 } from './negotiation.js';
-import { type Progress, progressBody, readProgress } from './progress.js';
+import { readProgress } from './progress.js';
 import type { StatedSums } from '../container/sums.js';
 import { RamferryError, toRamferryError } from '../errors.js';
-import type { ByteSink, ByteSource } from '../io/bytes.js';
+import type { ByteSource } from '../io/bytes.js';
 import { ExactReader } from '../io/exact-reader.js';
 import type { Waiting } from '../io/waiting-source.js';
 
-/** A receiver without progress sends a keep-alive this often. */
-const KEEP_ALIVE_MS = 500;
-/** How often a receiver looks for progress to acknowledge: the sender's delivery window follows (delivery-window.ts). */
-export const PROGRESS_INTERVAL_MS = 10;
-
-/** The first bytes of a receiver on a new connection: magic and hello. */
-export function greetingOf(hello: Hello): Buffer {
-  return Buffer.concat([CONTROL_MAGIC, helloMessage(hello)]);
-}
-
-/** The receiver's side. Writes never overlap. A failed write is not thrown: the stream decides how the transfer ends. */
-export class ControlWriter {
-  readonly #sink: ByteSink;
-  #last: Promise<unknown> = Promise.resolve();
-  /** The result was written: no message may follow it. */
-  #ended = false;
-  #timer: NodeJS.Timeout | undefined;
-
-  /** @param sink of a connection that has been greeted: see {@link greetingOf} */
-  constructor(sink: ByteSink) {
-    this.#sink = sink;
-  }
-
-  /** Acknowledges soon after every delivery, and sends a keep-alive every half second. */
-  reportProgress(progress: () => Progress): void {
-    let acknowledged = 0;
-    let quietMs = 0;
-    let writing = false;
-    this.#timer = setInterval(() => {
-      quietMs += PROGRESS_INTERVAL_MS;
-      const now = progress();
-      // A message that the link does not take now is replaced by the next one.
-      if (writing || (now.delivered === acknowledged && quietMs < KEEP_ALIVE_MS)) return;
-      writing = true;
-      acknowledged = now.delivered;
-      quietMs = 0;
-      this.#last = this.#write(writeMessage(MESSAGE.progress, progressBody(now)), this.#last, 'now');
-      void this.#last.then(() => (writing = false));
-    }, PROGRESS_INTERVAL_MS);
-  }
-
-  /** Relays bytes from the program behind the receiver. Resolves when they are written. */
-  async backward(bytes: Uint8Array): Promise<void> {
-    for (let at = 0; at < bytes.length; at += MAX_MESSAGE_BYTES) {
-      const piece = bytes.subarray(at, at + MAX_MESSAGE_BYTES);
-      this.#last = this.#write(writeMessage(MESSAGE.backward, piece), this.#last);
-    }
-    await this.#last;
-  }
-
-  /** Relays the end of what the program behind the receiver writes: a hypervisor at the sender may wait for an answer. */
-  backwardEnd(): void {
-    if (this.#ended) return;
-    this.#last = this.#write(writeMessage(MESSAGE.backward, new Uint8Array(0)), this.#last);
-  }
-
-  /**
-   * Writes the result, the last message. Never rejects.
-   * @returns whether the kernel has taken it; then the sender gets it unless the link breaks
-   */
-  async result(result: Result): Promise<boolean> {
-    clearInterval(this.#timer);
-    this.#ended = true;
-    const written = await this.#write(resultMessage(result), this.#last);
-    await this.#sink.finish().catch(() => undefined);
-    return written;
-  }
-
-  stop(): void {
-    clearInterval(this.#timer);
-  }
-
-  /** @param when 'now': the bytes mean nothing to a peer that connects later */
-  async #write(bytes: Uint8Array, after: Promise<unknown>, when?: 'now'): Promise<boolean> {
-    await after;
-    const sink = this.#sink;
-    const writing = when === 'now' && sink.writeNow !== undefined ? sink.writeNow(bytes) : sink.write(bytes);
-    return writing.then(
-      () => true,
-      () => false,
-    );
-  }
+/** What a sender with a receiver of this hello says before its stream; undefined where the receiver does not ask for it. */
+export function introductionTo(hello: Hello, introduction: Introduction): Buffer | undefined {
+  if (hello.introductions?.includes(INTRODUCTION_VERSION) !== true) return undefined;
+  return Buffer.concat([INTRODUCTION_MAGIC, introductionMessage(introduction)]);
 }
 
 /**
@@ -127,6 +51,7 @@ export class ControlReader {
   readonly #result: Promise<Result>;
   readonly #onDelivered: ((bytes: number) => void)[] = [];
   readonly #onWaiting: ((waiting: Waiting) => void)[] = [];
+  readonly #onPlace: ((place: Place) => void)[] = [];
   #state: 'greeting' | 'hello' | 'stream' | 'over' = 'greeting';
   #successIsPossible: () => boolean = () => false;
   #delivered = 0;
@@ -169,6 +94,24 @@ export class ControlReader {
     this.#onWaiting.push(listener);
   }
 
+  /** Calls `listener` with each place in the receiver's line. */
+  onPlace(listener: (place: Place) => void): void {
+    this.#onPlace.push(listener);
+  }
+
+  /**
+   * Resolves when the receiver says that this transfer begins.
+   * @throws as {@link success}
+   */
+  async admitted(): Promise<void> {
+    const admitted = new Promise<void>((resolve) => {
+      this.onPlace(({ ahead }) => {
+        if (ahead === 0) resolve();
+      });
+    });
+    await Promise.race([admitted, this.failure()]);
+  }
+
   /** @param condition whether the receiver may have the whole stream; while it does not hold, a success is refused */
   acceptSuccessWhen(condition: () => boolean): void {
     this.#successIsPossible = condition;
@@ -208,6 +151,9 @@ export class ControlReader {
         for (const listener of this.#onWaiting) listener(progress.waiting);
       } else if (type === MESSAGE.backward) {
         await this.#onBackward(body);
+      } else if (type === MESSAGE.place) {
+        const place = readPlace(body);
+        for (const listener of this.#onPlace) listener(place);
       } else {
         throw new RamferryError(
           'ERR_LINK_NEGOTIATION',

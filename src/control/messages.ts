@@ -12,6 +12,9 @@ export const CONTROL_MAGIC = Buffer.from([0x89, 0x52, 0x46, 0x43, 0x0d, 0x0a, 0x
 /** Begins what a probe sends forward in place of a stream; messages follow. */
 export const PROBE_MAGIC = Buffer.from([0x89, 0x52, 0x46, 0x50, 0x0d, 0x0a, 0x1a, 0x0a]);
 
+/** Begins what a sender says before its stream, to a receiver whose hello has `introductions`; one message follows. */
+export const INTRODUCTION_MAGIC = Buffer.from([0x89, 0x52, 0x46, 0x49, 0x0d, 0x0a, 0x1a, 0x0a]);
+
 /** Message types; 0 is never valid. */
 export const MESSAGE = {
   /** First message. JSON: what the receiver can read and hold (Hello in negotiation.ts). */
@@ -30,6 +33,10 @@ export const MESSAGE = {
   load: 7,
   /** Of a probe: empty; the answer is JSON: how fast this host decompresses. */
   speed: 8,
+  /** To a sender that has introduced itself. JSON: its place in line (Place in negotiation.ts). */
+  place: 9,
+  /** Forward, behind INTRODUCTION_MAGIC and before the stream. JSON: which guest it is (Introduction in negotiation.ts). */
+  introduction: 10,
 } as const;
 
 export const MESSAGE_HEADER_BYTES = 8;

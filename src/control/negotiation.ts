@@ -1,5 +1,5 @@
 // The contents of the receiver's first and last messages (Hello, Result), and how a sender narrows its offer to a hello.
-// Pure data and decisions; channel.ts carries the messages.
+// Pure data and decisions; channel.ts and writer.ts carry the messages.
 
 import { Buffer } from 'node:buffer';
 
@@ -44,9 +44,39 @@ const helloSchema = z.object({
   progressInterval: z.number().int().positive().optional(),
   /** Versions of method `xenguest` that it reads; absent = 1. */
   xenguest: z.array(z.number().int().positive()).max(100).optional(),
+  /** Versions of the introduction that it reads and needs: `ramferry serve`. Absent = none is expected. */
+  introductions: z.array(z.number().int().positive()).max(100).optional(),
 });
 
 export type Hello = z.infer<typeof helloSchema>;
+
+/** The version of the introduction that this sender writes. */
+export const INTRODUCTION_VERSION = 1;
+
+/** Which guest names may travel: they become part of a path at the receiver. */
+const GUEST_NAME = /^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/;
+
+/** Whether a text may be a guest's name: letters, digits, `.`, `_` and `-`, at most 64, no `..` and no leading sign. */
+export function isGuestName(text: string): boolean {
+  return GUEST_NAME.test(text) && !text.includes('..');
+}
+
+const introductionSchema = z.object({
+  software: z.string().max(200),
+  /** The guest, where the sender was told its name. */
+  name: z.string().refine(isGuestName).optional(),
+});
+
+/** What a sender says of itself before its stream. */
+export type Introduction = z.infer<typeof introductionSchema>;
+
+const placeSchema = z.object({
+  /** Transfers that come before this one; 0 = this one begins now. */
+  ahead: z.number().int().nonnegative(),
+});
+
+/** Where a sender stands in the receiver's line. */
+export type Place = z.infer<typeof placeSchema>;
 
 /** Characters. A label may be as long as a command line; a text of a message may not. */
 const MAX_TEXT_CHARACTERS = 4000;
@@ -88,6 +118,14 @@ export function helloMessage(hello: Hello): Buffer {
   return writeMessage(MESSAGE.hello, Buffer.from(JSON.stringify(hello)));
 }
 
+export function introductionMessage(introduction: Introduction): Buffer {
+  return writeMessage(MESSAGE.introduction, Buffer.from(JSON.stringify(introduction)));
+}
+
+export function placeMessage(place: Place): Buffer {
+  return writeMessage(MESSAGE.place, Buffer.from(JSON.stringify(place)));
+}
+
 export function resultMessage(result: Result): Buffer {
   const told =
     result.ok || result.error === undefined ? result : { ...result, error: shortened(result.error) };
@@ -107,16 +145,25 @@ function parse<T>(schema: z.ZodType<T>, body: Buffer, what: string): T {
   try {
     return schema.parse(JSON.parse(body.toString('utf8')));
   } catch (cause) {
-    throw new RamferryError('ERR_LINK_NEGOTIATION', `the receiver's ${what} is not understood`, { cause });
+    throw new RamferryError('ERR_LINK_NEGOTIATION', `${what} is not understood`, { cause });
   }
 }
 
 export function readHello(body: Buffer): Hello {
-  return parse(helloSchema, body, 'first message');
+  return parse(helloSchema, body, "the receiver's first message");
+}
+
+/** @throws ERR_LINK_NEGOTIATION, also for a name that is none (isGuestName) */
+export function readIntroduction(body: Buffer): Introduction {
+  return parse(introductionSchema, body, "the sender's introduction");
+}
+
+export function readPlace(body: Buffer): Place {
+  return parse(placeSchema, body, "the receiver's place in line");
 }
 
 export function readResult(body: Buffer): Result {
-  const { ok, bytes, chunks, digest, error } = parse(resultSchema, body, 'last message');
+  const { ok, bytes, chunks, digest, error } = parse(resultSchema, body, "the receiver's last message");
   // JSON has no undefined: absent keys are absent here too.
   return ok ? { ok, bytes, chunks, digest } : { ok, bytes, error: error as ErrorData | undefined };
 }

@@ -14,7 +14,8 @@ import {
 } from '../../src/control/messages.js';
 import { resultMessage } from '../../src/control/negotiation.js';
 import { RamferryError } from '../../src/errors.js';
-import { ControlReader, greetingOf, ControlWriter } from '../../src/control/channel.js';
+import { ControlReader } from '../../src/control/channel.js';
+import { greetingOf, ControlWriter } from '../../src/control/writer.js';
 import { isTyped } from '../chunk/typed.js';
 import { MemorySink, MemorySource } from '../transfer/support/memory-link.js';
 import { HELLO, introduction } from '../transfer/support/peers.js';

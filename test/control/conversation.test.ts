@@ -15,7 +15,12 @@ import {
   PROBE_MAGIC,
   writeMessage,
 } from '../../src/control/messages.js';
-import { helloMessage, resultMessage } from '../../src/control/negotiation.js';
+import {
+  helloMessage,
+  introductionMessage,
+  placeMessage,
+  resultMessage,
+} from '../../src/control/negotiation.js';
 import { END_RECORD_BYTES, STREAM_HEADER_BYTES } from '../../src/container/native.js';
 import { checkSums, statedSums } from '../../src/container/sums.js';
 import { type ErrorCode, RamferryError } from '../../src/errors.js';
@@ -110,6 +115,8 @@ const MESSAGES: Readonly<Record<string, Buffer>> = {
   echo: writeMessage(MESSAGE.echo, Buffer.from([1])),
   load: writeMessage(MESSAGE.load, LOADED),
   speed: writeMessage(MESSAGE.speed, SPEED),
+  place: placeMessage({ ahead: 2 }),
+  introduction: introductionMessage({ software: 'test', name: 'web1' }),
   'an unknown type': writeMessage(99, Buffer.alloc(0)),
   'a wrong checksum': damaged(progress(5)),
   'too long a message': tooLong(),

@@ -20,7 +20,7 @@ import { reportProgress } from '../../transfer/statistics/progress-timer.js';
 import { receiverHello } from '../../transfer/plan/receiver-hello.js';
 import { Statistics } from '../../transfer/statistics/statistics.js';
 import type { TransferSummary } from '../../transfer/statistics/summary.js';
-import { greetingOf, ControlWriter } from '../../control/channel.js';
+import { greetingOf, ControlWriter } from '../../control/writer.js';
 import { QemuGuest } from './qmp/guest.js';
 import { memoryBackends } from './qmp/memory.js';
 import { Applier } from './applier.js';

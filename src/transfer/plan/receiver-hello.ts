@@ -5,7 +5,7 @@ import { NATIVE_VERSION } from '../../container/native.js';
 import type { Hello } from '../../control/negotiation.js';
 import { XENGUEST_VERSIONS } from '../../container/xenguest-mark.js';
 import { largestChunk, receiverStores } from './largest-fit.js';
-import { PROGRESS_INTERVAL_MS } from '../../control/channel.js';
+import { PROGRESS_INTERVAL_MS } from '../../control/writer.js';
 
 /** What a receiver has for any stream; a RestorePlan has it. */
 export interface ReceiverMeans {
