@@ -23,10 +23,10 @@ export function openInput(address: Address, options: OpenOptions = {}): Promise<
  */
 export async function openOutput(address: Address, options: OpenOptions = {}): Promise<Channel> {
   const channel = await open(address, options, 'output');
-  const { maxBandwidth = 0 } = options;
-  if (maxBandwidth === 0 || channel.sink === undefined) return channel;
+  const { maxBandwidth = 0, rateBudget: limit = maxBandwidth } = options;
+  if (limit === 0 || channel.sink === undefined) return channel;
   const { RateLimitedSink } = await import('./rate-limit.js');
-  const sink = new RateLimitedSink(channel.sink, maxBandwidth);
+  const sink = new RateLimitedSink(channel.sink, limit);
   return { source: channel.source, sink, duplex: channel.duplex, fd: channel.fd };
 }
 

@@ -1,5 +1,7 @@
 // The options of opening a link, and their defaults.
 
+import type { RateBudget } from './rate-limit.js';
+
 /** Checks the first bytes of one connection. Accepts them in pieces of any size. */
 export interface Judge {
   /** Most bytes to read next, so that none beyond the judge's need is read; 0 = the connection is the peer's. */
@@ -46,6 +48,8 @@ export interface OpenOptions {
   readonly sync?: boolean | undefined;
   /** Most bytes per second through an output; 0 = no limit. Default 0. */
   readonly maxBandwidth?: number | undefined;
+  /** A limit that several outputs share, in place of `maxBandwidth`. */
+  readonly rateBudget?: RateBudget | undefined;
   readonly signal?: AbortSignal | undefined;
   /** Called when a listener is ready, with the address that the peer must connect to and the chosen port. */
   readonly onListening?: ((addressText: string) => void) | undefined;

@@ -20,24 +20,47 @@ const REAL_CLOCK: Clock = {
   sleep: (milliseconds) => sleep(milliseconds),
 };
 
-/** A sink with a rate limit. Offers no positioned writes, because they would bypass the limit. */
-export class RateLimitedSink extends ForwardingSink {
-  readonly inert: boolean;
+/** Bytes per second that one sink, or several together, may write. Pieces get their turns in the order in which they ask. */
+export class RateBudget {
   readonly #bytesPerMs: number;
-  readonly #piece: number;
   readonly #clock: Clock;
   /** The time at which the next piece may be written. */
   #due: number;
-  #written = 0;
 
   /** @param bytesPerSecond more than 0 */
-  constructor(sink: ByteSink, bytesPerSecond: number, clock: Clock = REAL_CLOCK) {
-    super(sink);
-    this.inert = sink.inert === true;
+  constructor(bytesPerSecond: number, clock: Clock = REAL_CLOCK) {
     this.#bytesPerMs = bytesPerSecond / 1000;
-    this.#piece = Math.max(1, Math.floor(this.#bytesPerMs * PIECE_MS));
     this.#clock = clock;
     this.#due = clock.now();
+  }
+
+  /** Most bytes of one piece. */
+  get piece(): number {
+    return Math.max(1, Math.floor(this.#bytesPerMs * PIECE_MS));
+  }
+
+  /** Resolves when a piece of so many bytes may be written. */
+  async turn(bytes: number): Promise<void> {
+    const due = Math.max(this.#due, this.#clock.now() - CREDIT_MS);
+    this.#due = due + bytes / this.#bytesPerMs;
+    // Node's timers may fire up to a millisecond early.
+    for (let left = due - this.#clock.now(); left > 0; left = due - this.#clock.now()) {
+      await this.#clock.sleep(Math.ceil(left));
+    }
+  }
+}
+
+/** A sink with a rate limit. Offers no positioned writes, because they would bypass the limit. */
+export class RateLimitedSink extends ForwardingSink {
+  readonly inert: boolean;
+  readonly #budget: RateBudget;
+  #written = 0;
+
+  /** @param limit bytes per second, more than 0; or a budget that several sinks share */
+  constructor(sink: ByteSink, limit: number | RateBudget, clock: Clock = REAL_CLOCK) {
+    super(sink);
+    this.inert = sink.inert === true;
+    this.#budget = typeof limit === 'number' ? new RateBudget(limit, clock) : limit;
   }
 
   /** Bytes that the inner sink has accepted. */
@@ -46,22 +69,13 @@ export class RateLimitedSink extends ForwardingSink {
   }
 
   async write(bytes: Uint8Array): Promise<void> {
+    const { piece: most } = this.#budget;
     for (let done = 0; done < bytes.length;) {
-      const piece = bytes.subarray(done, done + this.#piece);
-      await this.#wait();
-      this.#due += piece.length / this.#bytesPerMs;
+      const piece = bytes.subarray(done, done + most);
+      await this.#budget.turn(piece.length);
       await this.inner.write(piece);
       done += piece.length;
       this.#written += piece.length;
-    }
-  }
-
-  async #wait(): Promise<void> {
-    const now = this.#clock.now();
-    this.#due = Math.max(this.#due, now - CREDIT_MS);
-    // Node's timers may fire up to a millisecond early.
-    for (let left = this.#due - now; left > 0; left = this.#due - this.#clock.now()) {
-      await this.#clock.sleep(Math.ceil(left));
     }
   }
 }

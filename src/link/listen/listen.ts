@@ -1,57 +1,25 @@
-// Waits for the peer's connection over tcp or a unix socket. The only module that accepts connections from other hosts.
-// The listening socket stays open until newcomers.ts has identified the peer.
+// Waits for the peer's connection over tcp or a unix socket. The listening socket stays open until newcomers.ts has identified the peer.
 
-import fs from 'node:fs';
 import net from 'node:net';
 import { RamferryError } from '../../errors.js';
 import { onAbort } from '../../io/abort-signal.js';
 import { AwakeTimer } from '../../os/awake-timer.js';
 import type { Channel } from '../../io/bytes.js';
-import { listenPrivately } from '../../io/private-socket.js';
-import { abortError, asError, systemCode, systemText } from '../../io/system-error.js';
-import { formatAddress, type Address } from '../address.js';
-import { KEEP_ALIVE_MS } from '../connect.js';
-import { takeHandle } from '../handle.js';
+import { abortError, asError, systemText } from '../../io/system-error.js';
+import { formatAddress } from '../address.js';
+import {
+  acceptedLink,
+  bind,
+  isLoopback,
+  listenError,
+  peerAddress,
+  type Place,
+  removeAbandoned,
+} from './binding.js';
 import { Newcomers } from './newcomers.js';
 import { ioTimeoutOf, type OpenOptions, type PeerRules } from '../options.js';
-import { socketLinkOfHandle, type SocketLink } from '../socket.js';
+import type { SocketLink } from '../socket.js';
 import { UndecidedChannel } from './undecided.js';
-import { boundUnsent } from '../unsent.js';
-
-type Place = Extract<Address, { kind: 'tcp-listen' | 'unix-listen' }>;
-
-function isLoopback(host: string): boolean {
-  return host === '::1' || host.startsWith('127.') || host.startsWith('::ffff:127.');
-}
-
-/** @returns a function that removes the name of a unix socket */
-function bind(server: net.Server, place: Place): (() => void) | undefined {
-  if (place.kind === 'unix-listen') return listenPrivately(server, place.path);
-  server.listen({ host: place.host, port: place.port });
-  return undefined;
-}
-
-/** Whether the path is a socket without a listener, which a killed process has left behind. */
-function isAbandoned(path: string): Promise<boolean> {
-  if (fs.lstatSync(path, { throwIfNoEntry: false })?.isSocket() !== true) return Promise.resolve(false);
-  return new Promise((resolve) => {
-    const probe = net.connect({ path });
-    probe.once('connect', () => {
-      probe.destroy();
-      resolve(false);
-    });
-    probe.once('error', (thrown) => resolve(systemCode(thrown) === 'ECONNREFUSED'));
-  });
-}
-
-/** The address that the other side must connect to. */
-function peerAddress(server: net.Server, place: Place): string {
-  const bound = server.address();
-  if (place.kind === 'unix-listen' || bound === null || typeof bound === 'string') {
-    return formatAddress({ kind: 'unix', path: place.kind === 'unix-listen' ? place.path : '' });
-  }
-  return formatAddress({ kind: 'tcp', host: bound.address, port: bound.port });
-}
 
 function onListening(server: net.Server, place: Place, options: OpenOptions): void {
   const bound = server.address();
@@ -69,12 +37,6 @@ const SILENT_MS = 500;
 
 /** The rules where the caller gives none: the first connection is the peer. */
 const FIRST_COMER: PeerRules = { judge: () => ({ wanted: 0, feed: () => undefined }), silence: 0 };
-
-function remoteAddress({ remoteAddress: host, remotePort: port }: net.Socket): string {
-  // Undefined when the connection was reset before it was accepted.
-  if (host === undefined || port === undefined) return 'an unknown address';
-  return host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`;
-}
 
 /** One listening socket, from bind() until the peer is identified. */
 class Listener {
@@ -132,27 +94,14 @@ class Listener {
   }
 
   #accept(socket: net.Socket): void {
-    const tcp = this.#place.kind === 'tcp-listen';
-    const host = socket.remoteAddress ?? '';
-    const from = tcp ? remoteAddress(socket) : 'a local process';
-    let link: SocketLink;
-    try {
-      if (tcp) socket.setNoDelay(true).setKeepAlive(true, KEEP_ALIVE_MS);
-      // The socket has read nothing, because its connection is taken out at once.
-      const handle = takeHandle(socket);
-      if (tcp) boundUnsent(handle);
-      const { signal } = this.#options;
-      const ioTimeout = ioTimeoutOf(this.#options);
-      const both = { readable: true, writable: true };
-      link = socketLinkOfHandle(handle, { label: this.#label, ...both, ioTimeout, signal });
-    } catch {
-      socket.destroy();
-      return; // The peer has closed the connection already.
-    }
+    const { signal } = this.#options;
+    const ioTimeout = ioTimeoutOf(this.#options);
+    const accepted = acceptedLink(socket, this.#place.kind, { label: this.#label, ioTimeout, signal });
+    if (accepted === undefined) return;
     if (this.#rules.mayListenFirst === true && this.#undecided === undefined) {
       this.#silenceTimer ??= setTimeout(() => this.#openUndecided(), SILENT_MS);
     }
-    this.#newcomers.add({ link, from, host });
+    this.#newcomers.add(accepted);
   }
 
   #openUndecided(): void {
@@ -225,22 +174,9 @@ function deferred<T>(): Deferred<T> {
 /** @throws ERR_LINK_LISTEN, ERR_LINK_TIMEOUT when no peer has connected, or the signal's reason */
 export async function listenOn(place: Place, options: OpenOptions): Promise<Channel> {
   try {
-    if (place.kind === 'unix-listen' && options.force === true && (await isAbandoned(place.path))) {
-      fs.rmSync(place.path, { force: true });
-    }
+    if (options.force === true) await removeAbandoned(place);
     return await new Listener(place, options).open();
   } catch (thrown) {
-    if (thrown instanceof RamferryError) throw thrown;
-    const taken = systemCode(thrown) === 'EADDRINUSE';
-    throw new RamferryError(
-      'ERR_LINK_LISTEN',
-      `cannot listen on ${formatAddress(place)}: ${systemText(thrown)}`,
-      {
-        hint: taken
-          ? 'another process listens there; a socket that a killed process left behind is replaced with --force'
-          : 'check the address and the permissions',
-        cause: thrown,
-      },
-    );
+    throw listenError(place, thrown);
   }
 }

@@ -8,6 +8,7 @@ import { RamferryError } from '../../errors.js';
 import { AwakeTimer } from '../../os/awake-timer.js';
 import type { PeerRules } from '../options.js';
 import type { SocketLink } from '../socket.js';
+import type { Accepted } from './binding.js';
 
 /** Most connections that wait at the same time. */
 export const MAX_WAITING = 16;
@@ -19,13 +20,7 @@ const FINISH_MS = 500;
 const REPORTED_SINGLY = 16;
 
 /** A connection that is not yet identified. */
-export interface Newcomer {
-  readonly link: SocketLink;
-  /** Address of the other end, for messages. */
-  readonly from: string;
-  /** The host part of the address: unlike the port, a host cannot choose it freely. */
-  readonly host: string;
-}
+export type Newcomer = Accepted;
 
 class Waiting {
   readonly newcomer: Newcomer;

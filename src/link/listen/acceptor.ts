@@ -1,0 +1,95 @@
+// Accepts connections over tcp or a unix socket until it is closed: for a process that serves many peers. Knows no protocol: the
+// caller gets each connection as a link and decides what it is. A connection that cannot be accepted ends nothing.
+
+import net from 'node:net';
+
+import { systemText } from '../../io/system-error.js';
+import { formatAddress } from '../address.js';
+import {
+  type Accepted,
+  acceptedLink,
+  bind,
+  isLoopback,
+  listenError,
+  peerAddress,
+  type Place,
+  removeAbandoned,
+} from './binding.js';
+
+export interface AcceptorOptions {
+  /** Milliseconds without progress on a connection; 0 = wait for ever. */
+  readonly ioTimeout: number;
+  /** A listening descriptor that the process has inherited (systemd socket activation); it replaces the address's own. */
+  readonly fd?: number | undefined;
+  readonly onConnection: (accepted: Accepted) => void;
+  readonly onWarning: (text: string) => void;
+}
+
+export class Acceptor {
+  readonly #place: Place;
+  readonly #options: AcceptorOptions;
+  readonly #server = net.createServer({ allowHalfOpen: true, pauseOnConnect: true });
+  #removeName: (() => void) | undefined;
+
+  private constructor(place: Place, options: AcceptorOptions) {
+    this.#place = place;
+    this.#options = options;
+    const label = formatAddress(place);
+    this.#server.on('connection', (socket) => {
+      const accepted = acceptedLink(socket, place.kind, { label, ioTimeout: options.ioTimeout });
+      if (accepted !== undefined) options.onConnection(accepted);
+    });
+  }
+
+  /**
+   * Listens. A unix socket that a killed process has left behind is replaced.
+   * @throws ERR_LINK_LISTEN
+   */
+  static async open(place: Place, options: AcceptorOptions): Promise<Acceptor> {
+    const acceptor = new Acceptor(place, options);
+    try {
+      await acceptor.#listen();
+    } catch (thrown) {
+      throw listenError(place, thrown);
+    }
+    return acceptor;
+  }
+
+  /** The address that peers must connect to, with the port that the system chose. */
+  get address(): string {
+    return peerAddress(this.#server, this.#place);
+  }
+
+  /** Whether other hosts reach this address. */
+  get isBeyondLoopback(): boolean {
+    const bound = this.#server.address();
+    return bound !== null && typeof bound === 'object' && !isLoopback(bound.address);
+  }
+
+  /** Accepts no more connections. Those that were accepted go on. */
+  close(): void {
+    this.#server.close();
+    this.#removeName?.();
+  }
+
+  async #listen(): Promise<void> {
+    const { fd } = this.#options;
+    if (fd === undefined) await removeAbandoned(this.#place);
+    await new Promise<void>((resolve, reject) => {
+      this.#server.once('error', reject);
+      this.#server.once('listening', () => {
+        this.#server.off('error', reject);
+        resolve();
+      });
+      if (fd === undefined) this.#removeName = bind(this.#server, this.#place);
+      else this.#server.listen({ fd });
+    });
+    this.#server.on('error', (thrown) => this.#onError(thrown));
+  }
+
+  #onError(thrown: unknown): void {
+    this.#options.onWarning(
+      `${formatAddress(this.#place)} cannot accept a connection: ${systemText(thrown)}`,
+    );
+  }
+}

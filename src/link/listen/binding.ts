@@ -1,0 +1,111 @@
+// How a listening socket is bound, and how an accepted connection becomes a link: the same for a listener that waits for one peer
+// (listen.ts) and for one that accepts connections until it is closed (acceptor.ts).
+
+import fs from 'node:fs';
+import net from 'node:net';
+
+import { RamferryError } from '../../errors.js';
+import { listenPrivately } from '../../io/private-socket.js';
+import { systemCode, systemText } from '../../io/system-error.js';
+import { formatAddress, type Address } from '../address.js';
+import { KEEP_ALIVE_MS } from '../connect.js';
+import { takeHandle } from '../handle.js';
+import { type SocketLink, socketLinkOfHandle } from '../socket.js';
+import { boundUnsent } from '../unsent.js';
+
+/** An address that listens. */
+export type Place = Extract<Address, { kind: 'tcp-listen' | 'unix-listen' }>;
+
+export function isLoopback(host: string): boolean {
+  return host === '::1' || host.startsWith('127.') || host.startsWith('::ffff:127.');
+}
+
+/** @returns a function that removes the name of a unix socket */
+export function bind(server: net.Server, place: Place): (() => void) | undefined {
+  if (place.kind === 'unix-listen') return listenPrivately(server, place.path);
+  server.listen({ host: place.host, port: place.port });
+  return undefined;
+}
+
+/** Removes a unix socket that a killed process has left behind. */
+export async function removeAbandoned(place: Place): Promise<void> {
+  if (place.kind === 'unix-listen' && (await isAbandoned(place.path))) fs.rmSync(place.path, { force: true });
+}
+
+/** Whether the path is a socket without a listener, which a killed process has left behind. */
+function isAbandoned(path: string): Promise<boolean> {
+  if (fs.lstatSync(path, { throwIfNoEntry: false })?.isSocket() !== true) return Promise.resolve(false);
+  return new Promise((resolve) => {
+    const probe = net.connect({ path });
+    probe.once('connect', () => {
+      probe.destroy();
+      resolve(false);
+    });
+    probe.once('error', (thrown) => resolve(systemCode(thrown) === 'ECONNREFUSED'));
+  });
+}
+
+/** The address that the other side must connect to. */
+export function peerAddress(server: net.Server, place: Place): string {
+  const bound = server.address();
+  if (place.kind === 'unix-listen' || bound === null || typeof bound === 'string') {
+    return formatAddress({ kind: 'unix', path: place.kind === 'unix-listen' ? place.path : '' });
+  }
+  return formatAddress({ kind: 'tcp', host: bound.address, port: bound.port });
+}
+
+/** An accepted connection as a link, and the address at its other end. */
+export interface Accepted {
+  readonly link: SocketLink;
+  /** Address of the other end, for messages. */
+  readonly from: string;
+  /** The host part of the address: unlike the port, a host cannot choose it freely. */
+  readonly host: string;
+}
+
+function remoteAddress({ remoteAddress: host, remotePort: port }: net.Socket): string {
+  // Undefined when the connection was reset before it was accepted.
+  if (host === undefined || port === undefined) return 'an unknown address';
+  return host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`;
+}
+
+/**
+ * Takes over a connection that has read nothing.
+ * @returns undefined when the peer has closed it already
+ */
+export function acceptedLink(
+  socket: net.Socket,
+  kind: Place['kind'],
+  options: { readonly label: string; readonly ioTimeout: number; readonly signal?: AbortSignal | undefined },
+): Accepted | undefined {
+  const tcp = kind === 'tcp-listen';
+  const host = socket.remoteAddress ?? '';
+  const from = tcp ? remoteAddress(socket) : 'a local process';
+  try {
+    if (tcp) socket.setNoDelay(true).setKeepAlive(true, KEEP_ALIVE_MS);
+    // The socket has read nothing, because its connection is taken out at once.
+    const handle = takeHandle(socket);
+    if (tcp) boundUnsent(handle);
+    const link = socketLinkOfHandle(handle, { ...options, readable: true, writable: true });
+    return { link, from, host };
+  } catch {
+    socket.destroy();
+    return undefined;
+  }
+}
+
+/** The error of an address that cannot listen. */
+export function listenError(place: Place, thrown: unknown): RamferryError {
+  if (thrown instanceof RamferryError) return thrown;
+  const taken = systemCode(thrown) === 'EADDRINUSE';
+  return new RamferryError(
+    'ERR_LINK_LISTEN',
+    `cannot listen on ${formatAddress(place)}: ${systemText(thrown)}`,
+    {
+      hint: taken
+        ? 'another process listens there; a socket that a killed process left behind is replaced with --force'
+        : 'check the address and the permissions',
+      cause: thrown,
+    },
+  );
+}
