@@ -18,7 +18,7 @@ const rooms = [
   ['src/transfer/sender', 'src/transfer/receiver'],
   ['src/transfer/prestart', 'src/transfer/inspect'],
   ['src/transfer/send.ts', 'src/transfer/receive.ts', 'src/transfer/features.ts'],
-  ['src/guest', 'src/hypervisor', 'src/tune'],
+  ['src/guest', 'src/hypervisor', 'src/serve', 'src/tune'],
   ['src/report', 'src/index.ts'],
   ['src/cli'],
   ['lab'],

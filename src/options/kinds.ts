@@ -5,6 +5,7 @@ import type { Readable, Writable } from 'node:stream';
 
 import * as z from 'zod';
 
+import { isGuestName } from '../control/negotiation.js';
 import {
   outOfRange,
   parseCpus,
@@ -112,6 +113,23 @@ export function choice<const Name extends string>(choices: readonly Name[]): Kin
 /** A text that is not empty. */
 export function text(): Kind<string, string> {
   return { reading: 'text', schema: () => z.string().min(1), write: String };
+}
+
+const GUEST_NAME_RULE =
+  'expected letters, digits, `.`, `_` and `-`, at most 64, beginning with a letter or a digit, without `..`';
+
+/** A guest's name (control/negotiation.ts). */
+export function guestName(): Kind<string, string> {
+  return {
+    reading: 'text',
+    schema: () => z.string().refine(isGuestName, GUEST_NAME_RULE),
+    write: String,
+  };
+}
+
+/** Guests' names: the option may be repeated. */
+export function guestNames(): Kind<readonly string[], readonly string[]> {
+  return { ...texts(), schema: () => z.array(z.string().refine(isGuestName, GUEST_NAME_RULE)).readonly() };
 }
 
 /** Yes or no, by a switch. */

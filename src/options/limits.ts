@@ -30,6 +30,7 @@ export const LIMITS = {
   /** CPUs. */
   maxCpu: { min: 0.05, max: 255 },
   nice: { min: 0, max: 19 },
+  maxTransfers: { min: 1, max: 1000 },
   timeout: { min: 0, max: MAX_TIMEOUT_MS },
 } as const satisfies Record<string, Range>;
 
@@ -43,6 +44,10 @@ export const DEFAULT_CHUNK_BYTES = MIB;
 /** Bytes for everything except the page store. */
 export const MEMORY_BESIDE_STORE = 256 * MIB;
 export const DEFAULT_MEMORY_LIMIT = MEMORY_BESIDE_STORE + DEFAULT_STORE_BYTES;
+/** Bytes for all transfers of a server. */
+export const DEFAULT_SERVE_MEMORY = 1024 * MIB;
+/** Transfers of each direction that a server runs at once. */
+export const DEFAULT_TRANSFERS = 4;
 /** The page store's share of a memory limit, when the user gives no size. */
 export const STORE_PART = 1 / 4;
 

@@ -16,6 +16,7 @@ import { INSPECT_ROWS, RECEIVE_ROWS } from './rows/receive.js';
 import { COMMAND_LINE_ROWS } from './rows/reports.js';
 import type { GivenBy, OptionRow, Rows, ValuesOf } from './row.js';
 import { SEND_ROWS } from './rows/send.js';
+import { SERVE_ROWS, STATUS_ROWS } from './rows/serve.js';
 import { BENCH_ROWS, MEASURING_ROWS, TUNE_ROWS } from './rows/tune.js';
 
 /** The rows in the order in which help shows them. */
@@ -25,6 +26,8 @@ const TABLE = [
   QEMU_GUEST_ROWS,
   MIGRATE_ROWS,
   INCOMING_ROWS,
+  SERVE_ROWS,
+  STATUS_ROWS,
   SEND_ROWS,
   RECEIVE_ROWS,
   INSPECT_ROWS,

@@ -3,7 +3,7 @@
 
 import { statedSums } from '../container/sums.js';
 import type { InletOutcome } from '../container/inlet.js';
-import { greetingOf, ControlWriter } from '../control/channel.js';
+import { greetingOf, ControlWriter } from '../control/writer.js';
 import { speaks } from '../control/handshake.js';
 import { sender } from '../control/peer-rules.js';
 import type { Progress } from '../control/progress.js';
@@ -25,7 +25,8 @@ import {
 import { DECOMPRESS_ENTRY } from '../os/entries.js';
 import { openOptions, recognise, warnOfFewer } from './plan/opening.js';
 import { planReceive, type ReceivePlan } from './plan/receive-plan.js';
-import { Prestart } from './prestart/prestart.js';
+import type { ReceiveHosting } from './prestart/hosting.js';
+import { Prestart, type TransferParts } from './prestart/prestart.js';
 import { warmUpReceiving } from './prestart/warm-up.js';
 import { openReceiver } from './receiver/open.js';
 import { finishOutput, outputSink, watchReader } from './receiver/output.js';
@@ -57,14 +58,28 @@ export async function receive(options: ReceiveOptions): Promise<TransferSummary>
   return new Reception(settings, planReceive(settings), { input, output }).run();
 }
 
+/**
+ * As {@link receive}, for a sender that has connected to a server (src/serve).
+ * @param settings `input` only names the connection
+ */
+export async function receiveHosted(
+  settings: ResolvedReceiveOptions,
+  plan: ReceivePlan,
+  hosting: ReceiveHosting,
+): Promise<TransferSummary> {
+  const ends = { input: addressOf(settings.input), output: addressOf(settings.output) };
+  return new Reception(settings, plan, ends, hosting).run();
+}
+
 /** One transfer with both its ends: run() once. */
 class Reception {
   /** Of the ends and the callbacks; how the stream is restored is in the plan. */
   readonly #settings: ResolvedReceiveOptions;
   readonly #plan: ReceivePlan;
   readonly #addresses: { readonly input: Address; readonly output: Address };
-  readonly #statistics = new Statistics();
-  readonly #prestart: Prestart;
+  readonly #statistics: Statistics;
+  readonly #prestart: TransferParts;
+  readonly #hosting: ReceiveHosting | undefined;
   #source: Channel | undefined;
   #sink: Channel | undefined;
   /** What the program behind the output says to the source (QEMU's return path). */
@@ -80,13 +95,14 @@ class Reception {
     settings: ResolvedReceiveOptions,
     plan: ReceivePlan,
     addresses: { readonly input: Address; readonly output: Address },
+    hosting?: ReceiveHosting,
   ) {
-    const { threads, storeBytes } = plan.prestart;
+    this.#hosting = hosting;
+    this.#statistics = hosting?.statistics ?? new Statistics();
     this.#settings = settings;
     this.#plan = plan;
     this.#addresses = addresses;
-    const warmUp = warmUpReceiving(plan.prestart);
-    this.#prestart = new Prestart({ entry: DECOMPRESS_ENTRY, threads, warmUp, storeBytes });
+    this.#prestart = hosting?.parts ?? prestart(plan);
   }
 
   async run(): Promise<TransferSummary> {
@@ -109,6 +125,7 @@ class Reception {
     const { input, output } = this.#addresses;
     const { passThrough, oneWay } = this.#settings;
     const opening = this.#prestart.whileListening(openOptions(this.#settings));
+    if (this.#hosting !== undefined) return this.#connectHosted(this.#hosting, opening);
     const talks = speaks(input, oneWay);
     const meeting: OpenOptions = {
       ...opening,
@@ -126,6 +143,17 @@ class Reception {
     this.#sink ??= await openOutput(output, opening);
     ({ from: this.#source, to: this.#sink } = separateEnds(input, output, this.#source, this.#sink));
     return this.#control === undefined ? this.#source.source! : link;
+  }
+
+  /** The sender is connected: opens the output. @returns the source of the stream */
+  async #connectHosted({ input, control }: ReceiveHosting, opening: OpenOptions): Promise<ByteSource> {
+    this.#source = input;
+    this.#control = control;
+    const link = new WaitingSource(input.source!);
+    this.#sink = await openOutput(this.#addresses.output, opening);
+    control.place({ ahead: 0 });
+    control.reportProgress(() => ({ delivered: this.#statistics.guestBytes, waiting: link.waiting }));
+    return link;
   }
 
   /** What the program behind the output says goes back to the sender. */
@@ -202,6 +230,12 @@ class Reception {
     await this.#source?.source?.close();
     return error;
   }
+}
+
+function prestart(plan: ReceivePlan): Prestart {
+  const { threads, storeBytes } = plan.prestart;
+  const warmUp = warmUpReceiving(plan.prestart);
+  return new Prestart({ entry: DECOMPRESS_ENTRY, threads, warmUp, storeBytes });
 }
 
 const UNHEARD =

@@ -1,14 +1,15 @@
 // `send`: from an address to an address. Opens both, recognises the input, plans the transfer and runs the plan. Promises a summary,
 // or the error that ended the transfer with everything closed and no output left behind. `planSend` plans and stops there.
 
-import type { ControlReader } from '../control/channel.js';
+import { type ControlReader, introductionTo } from '../control/channel.js';
 import { speaks } from '../control/handshake.js';
+import type { Hello } from '../control/negotiation.js';
 import { hypervisor, receiver } from '../control/peer-rules.js';
 import { endRelay, standardPartner } from '../control/relay.js';
 import { openReturnPath } from '../control/return-path.js';
 import { RamferryError } from '../errors.js';
 import { grammarFor } from '../grammar/detect.js';
-import type { ByteSource, Channel } from '../io/bytes.js';
+import type { ByteSink, ByteSource, Channel } from '../io/bytes.js';
 import { type Address, addressOf } from '../link/address.js';
 import { openInput, openOutput } from '../link/open.js';
 import { checkNotSameFile, separateEnds } from '../link/same-file.js';
@@ -22,7 +23,8 @@ import { openOptions } from './plan/opening.js';
 import { type InputFacts, planTransfer } from './plan/plan-transfer.js';
 import { planSenderPrestart } from './plan/prestart-plan.js';
 import type { TransferPlan } from './plan/transfer-plan.js';
-import { Prestart } from './prestart/prestart.js';
+import type { SendHosting } from './prestart/hosting.js';
+import { Prestart, type TransferParts } from './prestart/prestart.js';
 import { warmUpSending } from './prestart/warm-up.js';
 import { reasonOf } from './sender/outcome.js';
 import { type RecognisedInput, recogniseInput } from './sender/recognise-input.js';
@@ -50,6 +52,14 @@ const SLOW_RATE = 1e6;
  */
 export async function send(options: SendOptions): Promise<TransferSummary> {
   return new Sending(options).run();
+}
+
+/**
+ * As {@link send}, for a hypervisor that has connected to a server (src/serve).
+ * @param options `input` only names the connection
+ */
+export async function sendHosted(options: SendOptions, hosting: SendHosting): Promise<TransferSummary> {
+  return new Sending(options, hosting).run();
 }
 
 /** What `send` would do. */
@@ -105,17 +115,27 @@ function inputFacts(
   return { kind, opaqueBecause, length: source.file?.size, isReadToItsEnd: isReadToItsEnd(input) };
 }
 
+function prestart(settings: ResolvedSendOptions, { coding }: CodingChoice): Prestart {
+  const { codec, threads } = coding;
+  const plan = planSenderPrestart(settings, coding);
+  const warmUp = warmUpSending({ ...plan, codec });
+  return new Prestart({ entry: COMPRESS_ENTRY, threads, warmUp, storeBytes: plan.storeBytes });
+}
+
 /** One call of `send`. */
 class Sending {
   readonly #settings: ResolvedSendOptions;
   readonly #named: Named;
   readonly #input: Address;
   readonly #output: Address;
-  readonly #statistics = new Statistics();
-  readonly #prestart: Prestart;
+  readonly #statistics: Statistics;
+  readonly #prestart: TransferParts;
+  readonly #hosting: SendHosting | undefined;
   readonly #warned = new Set<string>();
 
-  constructor(options: SendOptions) {
+  constructor(options: SendOptions, hosting?: SendHosting) {
+    this.#hosting = hosting;
+    this.#statistics = hosting?.statistics ?? new Statistics();
     this.#settings = resolveSendOptions(options);
     this.#named = namedOptions(options);
     // Checked before anything is opened; the receiver may narrow it later.
@@ -125,15 +145,7 @@ class Sending {
     this.#input = addressOf(this.#settings.input);
     this.#output = addressOf(this.#settings.output);
     checkNotSameFile(this.#input, this.#output);
-    const { codec, threads } = asked.coding;
-    const plan = planSenderPrestart(this.#settings, asked.coding);
-    const warmUp = warmUpSending({ ...plan, codec });
-    this.#prestart = new Prestart({
-      entry: COMPRESS_ENTRY,
-      threads,
-      warmUp,
-      storeBytes: plan.storeBytes,
-    });
+    this.#prestart = hosting?.parts ?? prestart(this.#settings, asked);
   }
 
   async run(): Promise<TransferSummary> {
@@ -146,10 +158,11 @@ class Sending {
         ...opening,
         ...(maxBandwidth === 0 ? {} : { maxBandwidth }),
         peer: speaks(this.#output, oneWay) ? receiver() : undefined,
+        rateBudget: this.#hosting?.rateBudget,
       };
       // A file output tells at once when it must not be made; anything else only when there is something to send.
       if (this.#output.kind === 'file') sink = await openOutput(this.#output, away);
-      source = await openInput(this.#input, { ...opening, peer: hypervisor() });
+      source = this.#hosting?.input ?? (await openInput(this.#input, { ...opening, peer: hypervisor() }));
       sink ??= await openOutput(this.#output, away);
       const { from, to } = separateEnds(this.#input, this.#output, source, sink);
       await this.#transfer(from, to);
@@ -184,6 +197,7 @@ class Sending {
     const hello = await control?.hello();
     // Two sides that have nothing in common fail before the hypervisor has begun.
     this.#warn(agreeCoding(settings, named, hello));
+    if (hello !== undefined) await this.#introduce(hello, control!, to.sink!);
     // The hypervisor may take its time, before the first byte and between rounds.
     source.patience?.(0);
     const recognising = recogniseInput(source, settings.format);
@@ -206,6 +220,20 @@ class Sending {
       { source, head, grammar, sink: to.sink!, control },
       { statistics: this.#statistics, prestart: this.#prestart, signal, onProgress, onWarning },
     );
+  }
+
+  /** Says which guest this is, where the receiver asks, and waits until the receiver begins with it. */
+  async #introduce(hello: Hello, control: ControlReader, sink: ByteSink): Promise<void> {
+    const { name, onWarning } = this.#settings;
+    const introduction = introductionTo(hello, { software: 'ramferry', name });
+    if (introduction === undefined) return;
+    control.onPlace(({ ahead }) => {
+      if (ahead > 0) onWarning?.(`waiting in line at the receiver: ${ahead} before this one`);
+    });
+    const admitted = control.admitted();
+    // When the link breaks, reading it names the cause.
+    await sink.write(introduction).catch(() => undefined);
+    await admitted;
   }
 
   /** Tells the user of each warning once: every stage of the planning repeats those of the stages before. */

@@ -24,7 +24,7 @@ export interface QemuGuestOptions {
 }
 
 /** Options of send and receive that do not apply, because the caller does not provide the stream. */
-type NotOfGuests = 'input' | 'output' | 'oneWay' | 'sync' | 'directIo';
+type NotOfGuests = 'input' | 'output' | 'oneWay' | 'sync' | 'directIo' | 'name';
 
 /** The options of migrateGuest: the link, the guest, and most of what send takes. */
 export interface MigrateOptions

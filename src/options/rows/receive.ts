@@ -35,7 +35,7 @@ export const RECEIVE_ROWS = {
   maxSize: {
     kind: size(LIMITS.maxSize),
     help: 'refuse a stream that decodes to more',
-    commands: ['receive', 'incoming'],
+    commands: ['receive', 'incoming', 'serve'],
     defaultText: 'what the stream announces, else no limit',
     environment: true,
   },

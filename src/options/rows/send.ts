@@ -16,7 +16,18 @@ import {
   type Size,
 } from '../amounts.js';
 import type { TransferOptions } from './common.js';
-import { choice, count, cpuShare, duration, flag, onOff, rate, size, xenguestVersion } from '../kinds.js';
+import {
+  choice,
+  count,
+  cpuShare,
+  duration,
+  flag,
+  guestName,
+  onOff,
+  rate,
+  size,
+  xenguestVersion,
+} from '../kinds.js';
 import { COMPRESS_THREADS, DEFAULT_CHUNK_BYTES, DEFAULT_STORE_BYTES, LIMITS, RATE } from '../limits.js';
 import type { Rows } from '../row.js';
 
@@ -101,6 +112,11 @@ export interface SendOptions extends TransferOptions {
   readonly format?: Format | undefined;
   /** Milliseconds after which waiting bytes leave although their chunk is not full, 1 to 60,000. Default 50. */
   readonly flushAfter?: Duration | undefined;
+  /**
+   * The guest's name for a receiver that serves many (`ramferry serve`): letters, digits, `.`, `_` and `-`, at most 64, beginning
+   * with a letter or digit, without `..`. Any other receiver does not ask for it. Default: none.
+   */
+  readonly name?: string | undefined;
 }
 
 export const SEND_ROWS = {
@@ -115,28 +131,28 @@ export const SEND_ROWS = {
   compressLevel: {
     kind: count(),
     help: '0 stores, 1 is fastest',
-    commands: ['send', 'migrate', 'emu-manager'],
+    commands: ['send', 'migrate', 'emu-manager', 'serve'],
     default: 1,
     environment: true,
   },
   codec: {
     kind: choice(CODEC_NAMES),
     help: 'how chunks are compressed',
-    commands: ['send', 'migrate', 'emu-manager'],
+    commands: ['send', 'migrate', 'emu-manager', 'serve'],
     default: 'zstd',
     environment: true,
   },
   adaptive: {
     kind: flag(),
     help: 'choose codec and level while sending',
-    commands: ['send', 'migrate'],
+    commands: ['send', 'migrate', 'serve'],
     defaultText: 'yes, on links, without codec and level',
     environment: true,
   },
   maxLevel: {
     kind: count(ZSTD_LEVELS),
     help: 'highest level that the adaptive mode may choose',
-    commands: ['send', 'migrate'],
+    commands: ['send', 'migrate', 'serve'],
     default: ZSTD_LEVELS.max,
     environment: true,
   },
@@ -155,7 +171,7 @@ export const SEND_ROWS = {
   chunkSize: {
     kind: size(LIMITS.chunkSize, PAGE_BYTES),
     help: 'guest memory in a chunk',
-    commands: ['send', 'migrate', 'emu-manager'],
+    commands: ['send', 'migrate', 'emu-manager', 'serve'],
     default: DEFAULT_CHUNK_BYTES,
     environment: true,
   },
@@ -173,21 +189,21 @@ export const SEND_ROWS = {
   maxBandwidth: {
     kind: rate(RATE),
     help: 'limit of the link: 1gbit, 100MB, 32MiB per second; 0 = none',
-    commands: ['send', 'migrate'],
+    commands: ['send', 'migrate', 'serve'],
     default: 0,
     environment: true,
   },
   downtimeLimit: {
     kind: duration(LIMITS.downtimeLimit),
     help: "how long the guest may be paused, for progress's expectations: the hypervisor decides",
-    commands: ['send'],
+    commands: ['send', 'serve'],
     default: DOWNTIME_LIMIT_MS,
     environment: true,
   },
   xbzrleCacheSize: {
     kind: size(LIMITS.xbzrleCacheSize, PAGE_BYTES),
     help: 'page store: pages sent again travel as differences; 0 = off',
-    commands: ['send', 'migrate'],
+    commands: ['send', 'migrate', 'serve'],
     usual: DEFAULT_STORE_BYTES,
     environment: true,
   },
@@ -201,7 +217,7 @@ export const SEND_ROWS = {
   selfCheck: {
     kind: flag(),
     help: 'decode every chunk before it leaves, and compare',
-    commands: ['send', 'migrate'],
+    commands: ['send', 'migrate', 'serve'],
     default: false,
     environment: true,
   },
@@ -230,8 +246,14 @@ export const SEND_ROWS = {
   flushAfter: {
     kind: duration(LIMITS.flushAfter),
     help: 'how long bytes may wait for a full chunk',
-    commands: ['send', 'migrate', 'emu-manager'],
+    commands: ['send', 'migrate', 'emu-manager', 'serve'],
     default: 50,
+    environment: true,
+  },
+  name: {
+    kind: guestName(),
+    help: "the guest's name, for a receiver that is `ramferry serve`",
+    commands: ['send'],
     environment: true,
   },
 } as const satisfies Rows;

@@ -38,6 +38,11 @@ export function usefulSlotsFromFile(threads: number, chunkSize: number): number 
   return 4 * threads + Math.min(MAX_EXTRA_SLOTS, Math.ceil(EXTRA_CHUNK_BYTES / chunkSize));
 }
 
+/** Bytes that exist once in a process, however many transfers share its threads. */
+export function sharedBytes(threads: number): number {
+  return PROCESS_BYTES + threads * THREAD_BYTES;
+}
+
 export interface MemoryNeeds {
   /** Bytes. */
   readonly limit: number;

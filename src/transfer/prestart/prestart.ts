@@ -19,7 +19,21 @@ export interface PrestartOptions {
   readonly storeBytes: number;
 }
 
-export class Prestart {
+/** Threads and memory of one transfer, made ready before its peer connects. */
+export interface TransferParts {
+  /** @returns the same options, with a listener that makes ready as soon as one of the addresses listens */
+  whileListening(options: OpenOptions): OpenOptions;
+  /** Call when the peer has connected. */
+  cancelWarmUp(): void;
+  /** Hands over the threads, once; the caller must close them. @returns undefined if none are running */
+  take(): GivenThreads | undefined;
+  /** Hands over the page store's memory, once. @returns undefined where there is none of this size */
+  takeStore(bytes: number): SharedArrayBuffer | undefined;
+  /** Ends what was not handed over. */
+  close(): Promise<void>;
+}
+
+export class Prestart implements TransferParts {
   readonly #options: PrestartOptions;
   #group: ThreadGroup | undefined;
   #warmingUp: Promise<void> = Promise.resolve();

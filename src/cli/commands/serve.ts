@@ -1,0 +1,108 @@
+// `ramferry serve`: options in, a server until a signal ends it. SIGTERM or SIGINT: no new transfers, the running ones end. A second
+// signal, or the end of --drain-timeout: the running ones are aborted with a typed outcome.
+
+import type { Argv } from 'yargs';
+
+import { EXIT, RamferryError } from '../../errors.js';
+import { endedLine, formatEnded } from '../../report/served-transfer.js';
+import { listeningLine, warningLine } from '../../report/json.js';
+import { visible } from '../../report/visible.js';
+import { ControlSocket } from '../../serve/control-socket.js';
+import type { ServerHooks } from '../../serve/parts.js';
+import { Server } from '../../serve/server.js';
+import type { Command, ParsedArguments } from '../command.js';
+import { unknownVariables } from '../environment.js';
+import { type Log, openLog } from '../log.js';
+import { givenOptions, offerOptions } from '../options.js';
+import { toStderr, toStdout, warnOnStderr } from '../output.js';
+
+/** Milliseconds that aborted transfers may take to say so. */
+const ABORT_MS = 5_000;
+
+export const serve: Command = {
+  build: (parser: Argv) =>
+    offerOptions(
+      // `--guest` may be repeated and takes one value each time.
+      parser.parserConfiguration({
+        'duplicate-arguments-array': true,
+        'greedy-arrays': false,
+        'short-option-groups': false,
+        'dot-notation': false,
+        'parse-numbers': false,
+        'parse-positional-numbers': false,
+      }),
+      'serve',
+    ).epilog('docs/SERVE.md has an example, a unit file for systemd, and the limits.'),
+  run: async (parsed) => {
+    const options = givenOptions(parsed, 'serve');
+    const log = await openLog(parsed['logFile'] as string | undefined, warnOnStderr);
+    const hooks = reports(parsed, log);
+    unknownVariables(process.env).forEach(hooks.onWarning);
+    const server = await Server.start(options, hooks);
+    const socket = await openControl(server);
+    log.info({}, 'serving');
+    const status = await untilSignalled(server, server.settings.drainTimeout);
+    socket?.close();
+    log.info({}, 'ended');
+    return status;
+  },
+};
+
+async function openControl(server: Server): Promise<ControlSocket | undefined> {
+  const { control } = server.settings;
+  try {
+    return control === undefined ? undefined : await ControlSocket.open(control, server);
+  } catch (thrown) {
+    await server.drain();
+    throw thrown;
+  }
+}
+
+function reports(parsed: ParsedArguments, log: Log): ServerHooks {
+  const json = parsed['json'] === true;
+  const quiet = parsed['quiet'] === true;
+  return {
+    onListening: (address) => {
+      log.info({ address }, 'listening');
+      if (json) toStdout(listeningLine(address));
+      else if (!quiet) toStderr(`ramferry: listening on ${visible(address)}`);
+    },
+    onWarning: (text) => {
+      log.warn(text);
+      if (json) toStdout(warningLine(text));
+      else warnOnStderr(text);
+    },
+    onEnded: (ended) => {
+      log.info({ ended }, 'transfer ended');
+      if (json) toStdout(endedLine(ended));
+      else if (!quiet || ended.error !== undefined) toStderr(`ramferry: ${visible(formatEnded(ended))}`);
+    },
+  };
+}
+
+/** Resolves with the exit status when the server has ended after a signal. */
+async function untilSignalled(server: Server, drainTimeout: number): Promise<number> {
+  let status: number = EXIT.success;
+  await new Promise<void>((resolve) => {
+    let asked = false;
+    // Listeners keep the process alive; a server that only carries guests out may have none at this moment.
+    const alive = setInterval(() => undefined, 2 ** 30);
+    const abort = (): void => {
+      status = EXIT.terminated;
+      server.abort(new RamferryError('ERR_TERMINATED', 'the server was ended by a signal'));
+      setTimeout(resolve, ABORT_MS).unref();
+    };
+    const onSignal = (): void => {
+      if (asked) return abort();
+      asked = true;
+      const timer = drainTimeout === 0 ? undefined : setTimeout(abort, drainTimeout);
+      void server.drain().then(() => {
+        clearTimeout(timer);
+        clearInterval(alive);
+        resolve();
+      });
+    };
+    for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, onSignal);
+  });
+  return status;
+}

@@ -1,0 +1,51 @@
+// The status of `ramferry serve` as text for people. Pure: the answer of the control socket in, text out.
+
+import type { ServerStatus } from '../serve/server.js';
+import type { KebabKeys } from '../transfer/statistics/kebab-keys.js';
+import { formatDuration, formatRate, formatSize } from '../units.js';
+import { textTable } from './table.js';
+import { visible } from './visible.js';
+
+/** The control socket's answer. */
+export type ServerAnswer = KebabKeys<ServerStatus>;
+
+export function formatServer(answer: ServerAnswer): string {
+  const { state, version, pid, uptime, threads, sockets, transfers, recent } = answer;
+  const parts = [
+    `ramferry ${version}, process ${pid}, ${state} for ${formatDuration(uptime)}`,
+    `${threads} threads, memory limit ${formatSize(answer['memory-limit'])}, ` +
+      `${answer['max-transfers']} transfers of each direction at once`,
+    `${answer.completed} completed, ${answer.failed} failed, ${answer.refused} connections refused`,
+  ];
+  if (sockets.length > 0) parts.push(`sockets of outgoing guests: ${sockets.map(visible).join(', ')}`);
+  if (transfers.length > 0) parts.push('', runningTable(answer));
+  if (recent.length > 0) parts.push('', recentTable(answer));
+  return parts.join('\n');
+}
+
+function runningTable({ transfers }: ServerAnswer): string {
+  return textTable(
+    ['transfer', 'guest', 'direction', 'state', 'for', 'guest bytes', 'on the link', 'rate'],
+    transfers.map((each) => [
+      ...[each.id, visible(each.name), each.direction],
+      each.state === 'waiting' ? `waiting, ${each.ahead} ahead` : each.state,
+      formatDuration(each.elapsed),
+      formatSize(each['guest-bytes']),
+      formatSize(each['link-bytes']),
+      formatRate(each['guest-rate']),
+    ]),
+    [1, 2, 3],
+  );
+}
+
+function recentTable({ recent }: ServerAnswer): string {
+  return textTable(
+    ['ended', 'guest', 'direction', 'outcome', 'took', 'guest bytes', 'reason'],
+    recent.map((each) => [
+      ...[each.id, visible(each.name), each.direction, each.status, formatDuration(each.duration)],
+      formatSize(each['guest-bytes']),
+      each.error === undefined ? '' : visible(`${each.error.code}: ${each.error.message}`.slice(0, 100)),
+    ]),
+    [1, 2, 3, 6],
+  );
+}

@@ -1,0 +1,155 @@
+// Guests that come: senders connect to one address and say which guest they bring; each is handed to its hypervisor's socket.
+// A transfer that fails, or a sender that goes away while it waits, concerns no other.
+
+import { KEEP_ALIVE_MS } from '../control/writer.js';
+import { INTRODUCTION_VERSION } from '../control/negotiation.js';
+import { RamferryError, toRamferryError } from '../errors.js';
+import { onAbort } from '../io/abort-signal.js';
+import { formatAddress } from '../link/address.js';
+import { Acceptor } from '../link/listen/acceptor.js';
+import { resolveReceiveOptions } from '../options/transfer.js';
+import { planReceive, type ReceivePlan } from '../transfer/plan/receive-plan.js';
+import { receiveHosted } from '../transfer/receive.js';
+import { Statistics } from '../transfer/statistics/statistics.js';
+import type { TransferSummary } from '../transfer/statistics/summary.js';
+import { type Introduced, Introductions, refuse } from './introductions.js';
+import { Line } from './line.js';
+import type { IncomingSettings, ServeSettings } from './options.js';
+import type { Served } from './register.js';
+import type { ServerParts } from './parts.js';
+
+export class IncomingGuests {
+  readonly #settings: ServeSettings;
+  readonly #ends: IncomingSettings;
+  readonly #parts: ServerParts;
+  readonly #line: Line;
+  readonly #plan: ReceivePlan;
+  readonly #introductions: Introductions;
+  #acceptor: Acceptor | undefined;
+  #draining = false;
+
+  /** @throws ERR_MEMORY_LIMIT when a transfer's share is too little for any stream */
+  constructor(settings: ServeSettings, ends: IncomingSettings, parts: ServerParts) {
+    this.#settings = settings;
+    this.#ends = ends;
+    this.#parts = parts;
+    this.#line = new Line(settings.maxTransfers);
+    const plan = planReceive(this.#receiveOptions('name', new AbortController().signal));
+    this.#plan = { ...plan, hello: { ...plan.hello, introductions: [INTRODUCTION_VERSION] } };
+    this.#introductions = new Introductions({
+      hello: this.#plan.hello,
+      refusals: parts.refusals,
+      onIntroduced: (introduced) => void this.#serve(introduced),
+    });
+  }
+
+  get line(): Line {
+    return this.#line;
+  }
+
+  /** @throws ERR_LINK_LISTEN; ERR_OPTION_INVALID where other hosts reach the address and `insecure` is not given */
+  async open(fd?: number): Promise<void> {
+    const { ioTimeout, insecure } = this.#settings;
+    const { listen } = this.#ends;
+    const { onWarning, onListening } = this.#parts.hooks;
+    const acceptor = await Acceptor.open(listen, {
+      ...{ ioTimeout, fd, onWarning },
+      onConnection: (accepted) => this.#introductions.add(accepted),
+    });
+    if (acceptor.isBeyondLoopback && !insecure) {
+      acceptor.close();
+      throw new RamferryError(
+        'ERR_OPTION_INVALID',
+        `listen: ${formatAddress(listen)} is reached by other hosts, and guest memory would cross the network unencrypted`,
+        {
+          hint: 'listen on 127.0.0.1 or [::1] behind a tunnel, or say --insecure on a network that you trust',
+        },
+      );
+    }
+    this.#acceptor = acceptor;
+    onListening(acceptor.address);
+  }
+
+  /** Takes no more guests. Those in line are refused, running transfers go on. */
+  drain(): void {
+    this.#draining = true;
+    this.#acceptor?.close();
+    this.#introductions.close();
+  }
+
+  async #serve(introduced: Introduced): Promise<void> {
+    const { accepted, control, name } = introduced;
+    const { register, refusals } = this.#parts;
+    const unwanted = this.#unwanted(name);
+    if (unwanted !== undefined) {
+      refusals.report(accepted.from, `${name}: ${unwanted.message}`);
+      await refuse(accepted, control, unwanted);
+      return;
+    }
+    const served = register.begin('incoming', name, accepted.from);
+    control.reportProgress(() => ({ delivered: 0 }), KEEP_ALIVE_MS);
+    const ticket = this.#line.enter((ahead) => {
+      served.ahead = ahead;
+      control.place({ ahead });
+    });
+    const outcome = await this.#admit(introduced, served, ticket.admitted)
+      .then(() => this.#receive(introduced, served))
+      .catch((thrown: unknown) => toRamferryError(thrown));
+    ticket.leave();
+    this.#parts.ended(register.end(served, outcome));
+  }
+
+  #unwanted(name: string): RamferryError | undefined {
+    if (this.#draining) {
+      return new RamferryError('ERR_TERMINATED', 'the server is ending and takes no more guests');
+    }
+    if (!this.#parts.register.has('incoming', name)) return undefined;
+    return new RamferryError('ERR_LINK_NEGOTIATION', 'a guest of this name is on its way already', {
+      hint: 'wait for that transfer, or end it: its sender names the host',
+    });
+  }
+
+  /** Waits for the transfer's turn. @throws what ended the wait, which the sender has heard */
+  async #admit({ accepted, control }: Introduced, served: Served, admitted: Promise<void>): Promise<void> {
+    const { socket } = accepted.link;
+    const { signal } = served.controller;
+    const failure = await new Promise<RamferryError | undefined>((resolve) => {
+      const left = (): void => resolve(new RamferryError('ERR_LINK_CLOSED', 'the sender left the line'));
+      void admitted.then(() => (socket.destroyed ? left() : resolve(undefined)));
+      socket.once('close', left);
+      onAbort(signal, () => resolve(toRamferryError(signal.reason)));
+    });
+    if (failure === undefined) return;
+    await refuse(accepted, control, failure);
+    throw failure;
+  }
+
+  async #receive({ accepted, control, name }: Introduced, served: Served): Promise<TransferSummary> {
+    const { signal } = served.controller;
+    served.ahead = 0;
+    served.statistics = new Statistics();
+    // The reads of the connection know no signal.
+    const forget = onAbort(signal, () => void accepted.link.source!.close());
+    const { statistics } = served;
+    const parts = this.#parts.lend('decompress', this.#plan.prestart);
+    try {
+      return await receiveHosted(this.#receiveOptions(name, signal), this.#plan, {
+        ...{ input: accepted.link, control, statistics, parts },
+      });
+    } finally {
+      forget();
+    }
+  }
+
+  #receiveOptions(name: string, signal: AbortSignal): ReturnType<typeof resolveReceiveOptions> {
+    const { threads, transferMemory, ioTimeout, connectTimeout, maxSize, zstdBinding } = this.#settings;
+    return resolveReceiveOptions({
+      input: formatAddress(this.#ends.listen),
+      output: this.#ends.pattern.text(name),
+      decompressThreads: threads,
+      memoryLimit: transferMemory,
+      ...{ ioTimeout, connectTimeout, maxSize, zstdBinding, signal },
+      onWarning: (text) => this.#parts.hooks.onWarning(`${name}: ${text}`),
+    });
+  }
+}

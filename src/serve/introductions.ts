@@ -1,0 +1,125 @@
+// Connections of senders before their transfer: greets each, and hears which guest it brings. A connection that says anything else, or
+// nothing in time, is refused by code and costs no other anything. Bounded: at most MAX_STRANGERS are heard at the same time.
+
+import { Buffer } from 'node:buffer';
+
+import { nextMessage } from '../control/channel.js';
+import { ControlWriter, greetingOf } from '../control/writer.js';
+import { INTRODUCTION_MAGIC, MESSAGE } from '../control/messages.js';
+import { type Hello, readIntroduction } from '../control/negotiation.js';
+import { RamferryError, toRamferryError } from '../errors.js';
+import { ExactReader } from '../io/exact-reader.js';
+import type { Accepted } from '../link/listen/binding.js';
+import { AwakeTimer } from '../os/awake-timer.js';
+import type { Refusals } from './refusals.js';
+
+/** Most connections that have not introduced themselves. */
+export const MAX_STRANGERS = 64;
+/** Milliseconds from the connection to the last byte of the introduction. */
+const INTRODUCTION_MS = 5_000;
+/** Milliseconds that a refused peer may take to read why. */
+const REASON_MS = 1_000;
+
+/** A sender that has said which guest it brings. */
+export interface Introduced {
+  readonly accepted: Accepted;
+  readonly control: ControlWriter;
+  readonly name: string;
+}
+
+export interface IntroductionsOptions {
+  readonly hello: Hello;
+  readonly refusals: Refusals;
+  readonly onIntroduced: (introduced: Introduced) => void;
+}
+
+export class Introductions {
+  readonly #options: IntroductionsOptions;
+  readonly #strangers = new Set<Accepted>();
+
+  constructor(options: IntroductionsOptions) {
+    this.#options = options;
+  }
+
+  add(accepted: Accepted): void {
+    this.#strangers.add(accepted);
+    if (this.#strangers.size > MAX_STRANGERS) this.#drop(this.#oldestOfBusiestHost());
+    void this.#hear(accepted);
+  }
+
+  /** Closes the connections that have not introduced themselves. */
+  close(): void {
+    for (const accepted of this.#strangers) accepted.link.fail(closed('the server takes no more transfers'));
+  }
+
+  /** One host cannot displace the others. */
+  #oldestOfBusiestHost(): Accepted {
+    const counts = new Map<string, number>();
+    for (const { host } of this.#strangers) counts.set(host, (counts.get(host) ?? 0) + 1);
+    const most = Math.max(...counts.values());
+    return [...this.#strangers].find(({ host }) => counts.get(host) === most)!;
+  }
+
+  #drop(accepted: Accepted): void {
+    accepted.link.fail(closed(`more than ${MAX_STRANGERS} connections say nothing`));
+  }
+
+  async #hear(accepted: Accepted): Promise<void> {
+    const { hello, refusals, onIntroduced } = this.#options;
+    const { link, from } = accepted;
+    const control = new ControlWriter(link.sink!);
+    const timer = AwakeTimer.start(INTRODUCTION_MS, () => {
+      void link.source!.close();
+    });
+    try {
+      await link.sink!.write(greetingOf(hello));
+      const name = await readName(new ExactReader(link.source!, undefined, true));
+      this.#strangers.delete(accepted);
+      onIntroduced({ accepted, control, name });
+    } catch (thrown) {
+      const error = toRamferryError(thrown, 'ERR_LINK_CLOSED');
+      const late = error.code === 'ERR_LINK_CLOSED' && error.cause === undefined;
+      const reason = late ? UNINTRODUCED : error;
+      refusals.report(from, reason.message);
+      await refuse(accepted, control, reason);
+    } finally {
+      timer.cancel();
+      this.#strangers.delete(accepted);
+    }
+  }
+}
+
+/** Tells the sender why, and closes its connection. Never rejects. */
+export async function refuse(
+  { link }: Accepted,
+  control: ControlWriter,
+  error: RamferryError,
+): Promise<void> {
+  const timer = AwakeTimer.start(REASON_MS, () => link.fail(closed(error.message)));
+  await control.result({ ok: false, bytes: 0, error: error.toData() });
+  timer.cancel();
+  await link.source!.close();
+}
+
+const UNINTRODUCED = new RamferryError(
+  'ERR_LINK_NEGOTIATION',
+  'the sender did not say which guest it brings',
+  {
+    hint: 'this receiver serves many guests: send with --name NAME (ramferry 0.2 or newer)',
+  },
+);
+
+async function readName(reader: ExactReader): Promise<string> {
+  const magic = Buffer.alloc(INTRODUCTION_MAGIC.length);
+  await reader.exactly(magic);
+  if (!magic.equals(INTRODUCTION_MAGIC)) throw UNINTRODUCED;
+  const { type, body } = await nextMessage(reader);
+  if (type !== MESSAGE.introduction) throw UNINTRODUCED;
+  const { name } = readIntroduction(body);
+  if (name === undefined) throw UNINTRODUCED;
+  return name;
+}
+
+function closed(why: string): RamferryError {
+  return new RamferryError('ERR_LINK_CLOSED', `the connection was closed: ${why}`);
+}

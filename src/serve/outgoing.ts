@@ -1,0 +1,157 @@
+// Guests that leave: each has a socket of its own, to which its hypervisor connects. A connection that has said its first byte waits
+// in line, and is then carried to the receiver under the socket's name.
+
+import { Buffer } from 'node:buffer';
+
+import { RamferryError, toRamferryError } from '../errors.js';
+import { onAbort } from '../io/abort-signal.js';
+import { formatAddress } from '../link/address.js';
+import { Acceptor } from '../link/listen/acceptor.js';
+import type { Accepted } from '../link/listen/binding.js';
+import { RateBudget } from '../link/rate-limit.js';
+import type { SendOptions } from '../options/rows/send.js';
+import { resolveSendOptions } from '../options/transfer.js';
+import { chooseCoding } from '../transfer/plan/coding.js';
+import { planSenderPrestart } from '../transfer/plan/prestart-plan.js';
+import { sendHosted } from '../transfer/send.js';
+import { Statistics } from '../transfer/statistics/statistics.js';
+import type { TransferSummary } from '../transfer/statistics/summary.js';
+import { Line } from './line.js';
+import type { OutgoingSettings, ServeSettings } from './options.js';
+import type { Served } from './register.js';
+import type { ServerParts } from './parts.js';
+
+export class OutgoingGuests {
+  readonly #settings: ServeSettings;
+  readonly #ends: OutgoingSettings;
+  readonly #parts: ServerParts;
+  readonly #line: Line;
+  readonly #rateBudget: RateBudget | undefined;
+  readonly #sockets = new Map<string, Acceptor>();
+
+  /** @throws ERR_OPTION_INVALID, ERR_CODEC_UNAVAILABLE, ERR_MEMORY_LIMIT for options that no transfer could use */
+  constructor(settings: ServeSettings, ends: OutgoingSettings, parts: ServerParts) {
+    this.#settings = settings;
+    this.#ends = ends;
+    this.#parts = parts;
+    this.#line = new Line(settings.maxTransfers);
+    const { maxBandwidth } = settings;
+    this.#rateBudget = maxBandwidth === 0 ? undefined : new RateBudget(maxBandwidth);
+    chooseCoding(resolveSendOptions(this.#sendOptions('name')));
+  }
+
+  get line(): Line {
+    return this.#line;
+  }
+
+  /** Guests that have a socket. */
+  get names(): string[] {
+    return [...this.#sockets.keys()];
+  }
+
+  /** Makes a guest's socket. Does nothing where it exists. @throws ERR_LINK_LISTEN */
+  async open(name: string): Promise<void> {
+    if (this.#sockets.has(name)) return;
+    const { onWarning, onListening } = this.#parts.hooks;
+    const acceptor = await Acceptor.open(this.#ends.pattern.address(name), {
+      ioTimeout: this.#settings.ioTimeout,
+      onWarning,
+      onConnection: (accepted) => void this.#hear(name, accepted),
+    });
+    this.#sockets.set(name, acceptor);
+    onListening(acceptor.address);
+  }
+
+  /** Removes a guest's socket. Its transfer goes on. @throws ERR_OPTION_INVALID where there is none */
+  close(name: string): void {
+    const acceptor = this.#sockets.get(name);
+    if (acceptor === undefined) {
+      throw new RamferryError('ERR_OPTION_INVALID', `close: the guest ${name} has no socket`, {
+        hint: `sockets: ${this.names.join(', ') || 'none'}`,
+      });
+    }
+    acceptor.close();
+    this.#sockets.delete(name);
+  }
+
+  /** Takes no more guests. */
+  drain(): void {
+    for (const name of this.names) this.close(name);
+  }
+
+  /** A program that connects and says nothing takes nobody's place. */
+  async #hear(name: string, accepted: Accepted): Promise<void> {
+    const { link } = accepted;
+    const first = Buffer.alloc(1);
+    try {
+      link.source!.patience?.(0);
+      if ((await link.source!.read(first)) === 0) {
+        link.fail(new RamferryError('ERR_LINK_CLOSED', 'the connection was closed without a byte'));
+        return;
+      }
+    } catch {
+      return; // The connection is gone.
+    }
+    link.unread(first);
+    await this.#serve(name, accepted);
+  }
+
+  async #serve(name: string, accepted: Accepted): Promise<void> {
+    const { register, refusals } = this.#parts;
+    if (register.has('outgoing', name)) {
+      refusals.report(accepted.from, `${name} is on its way already`);
+      accepted.link.fail(new RamferryError('ERR_LINK_CLOSED', 'the guest is on its way already'));
+      return;
+    }
+    const served = register.begin('outgoing', name, accepted.from);
+    const ticket = this.#line.enter((ahead) => (served.ahead = ahead));
+    const outcome = await this.#admit(served, ticket.admitted)
+      .then(() => this.#send(served, accepted))
+      .catch((thrown: unknown) => toRamferryError(thrown));
+    ticket.leave();
+    // The hypervisor sees the end of a transfer that never began, too.
+    if (outcome instanceof Error) accepted.link.fail(outcome);
+    this.#parts.ended(register.end(served, outcome));
+  }
+
+  async #admit({ controller: { signal } }: Served, admitted: Promise<void>): Promise<void> {
+    await new Promise<void>((resolve, reject) => {
+      void admitted.then(resolve);
+      onAbort(signal, () => reject(toRamferryError(signal.reason)));
+    });
+  }
+
+  async #send(served: Served, { link }: Accepted): Promise<TransferSummary> {
+    const { name, controller } = served;
+    const { signal } = controller;
+    const options = this.#sendOptions(name);
+    served.ahead = 0;
+    served.statistics = new Statistics();
+    // The reads of the connection know no signal.
+    const forget = onAbort(signal, () => void link.source!.close());
+    const settings = resolveSendOptions(options);
+    const parts = this.#parts.lend('compress', planSenderPrestart(settings, chooseCoding(settings).coding));
+    const onWarning = (text: string): void => this.#parts.hooks.onWarning(`${name}: ${text}`);
+    try {
+      return await sendHosted(
+        { ...options, signal, onWarning },
+        { input: link, statistics: served.statistics, parts, rateBudget: this.#rateBudget },
+      );
+    } finally {
+      forget();
+    }
+  }
+
+  #sendOptions(name: string): SendOptions {
+    const { threads, transferMemory } = this.#settings;
+    return {
+      // What the operator did not name stays unnamed, so that the receiver may narrow it and adaptive mode may choose.
+      ...this.#parts.named,
+      input: formatAddress(this.#ends.pattern.address(name)),
+      output: this.#ends.connect,
+      name,
+      compressThreads: threads,
+      memoryLimit: transferMemory,
+    };
+  }
+}

@@ -1,0 +1,168 @@
+// `Server`: one warm process for many guests, in both directions. Takes no transfer after drain() and promises that those that run
+// end by themselves, or with a typed outcome after abort(). A transfer that fails hurts no other.
+
+import { RamferryError } from '../errors.js';
+import { packageVersion } from '../os/version.js';
+import { IncomingGuests } from './incoming.js';
+import { resolveServeOptions, type ServeOptions, type ServeSettings } from './options.js';
+import { OutgoingGuests } from './outgoing.js';
+import { namedOptions, type ServerHooks, type ServerParts } from './parts.js';
+import { Refusals } from './refusals.js';
+import { type Ended, Register, type Served } from './register.js';
+
+/** Descriptors that the process has inherited (systemd socket activation). */
+export interface InheritedSockets {
+  readonly listen?: number | undefined;
+}
+
+/** What a server does at this moment. */
+export interface ServerStatus {
+  readonly state: 'serving' | 'draining';
+  readonly version: string;
+  readonly pid: number;
+  /** Milliseconds since the start. */
+  readonly uptime: number;
+  readonly threads: number;
+  readonly memoryLimit: number;
+  readonly maxTransfers: number;
+  /** Outgoing guests that have a socket. */
+  readonly sockets: readonly string[];
+  readonly transfers: readonly TransferStatusNow[];
+  readonly completed: number;
+  readonly failed: number;
+  /** Connections that were no transfer. */
+  readonly refused: number;
+  readonly recent: readonly Ended[];
+}
+
+/** A transfer that waits or runs. */
+export interface TransferStatusNow {
+  readonly id: number;
+  readonly name: string;
+  readonly direction: Served['direction'];
+  readonly peer: string;
+  readonly state: 'waiting' | 'running';
+  /** Transfers that come before it. */
+  readonly ahead: number;
+  /** Milliseconds in this state. */
+  readonly elapsed: number;
+  readonly guestBytes: number;
+  readonly linkBytes: number;
+  /** Average bytes per second. */
+  readonly guestRate: number;
+}
+
+export class Server {
+  readonly settings: ServeSettings;
+  readonly #register = new Register();
+  readonly #refusals: Refusals;
+  readonly #incoming: IncomingGuests | undefined;
+  readonly #outgoing: OutgoingGuests | undefined;
+  readonly #started = performance.now();
+  #draining = false;
+
+  private constructor(options: ServeOptions, hooks: ServerHooks) {
+    this.settings = resolveServeOptions(options);
+    this.#refusals = new Refusals(hooks.onWarning);
+    const parts: ServerParts = {
+      ...{ hooks, register: this.#register, refusals: this.#refusals },
+      named: namedOptions(options),
+      lend: () => OWN_PARTS,
+      ended: (ended) => hooks.onEnded(ended),
+    };
+    const { incoming, outgoing } = this.settings;
+    this.#incoming = incoming && new IncomingGuests(this.settings, incoming, parts);
+    this.#outgoing = outgoing && new OutgoingGuests(this.settings, outgoing, parts);
+  }
+
+  /**
+   * Listens on all addresses.
+   * @throws ERR_OPTION_INVALID, ERR_MEMORY_LIMIT, ERR_CODEC_UNAVAILABLE, ERR_LINK_ADDRESS, ERR_LINK_LISTEN
+   */
+  static async start(
+    options: ServeOptions,
+    hooks: ServerHooks,
+    inherited: InheritedSockets = {},
+  ): Promise<Server> {
+    const server = new Server(options, hooks);
+    try {
+      await server.#incoming?.open(inherited.listen);
+      for (const name of server.settings.guest) await server.#outgoing?.open(name);
+    } catch (thrown) {
+      await server.drain();
+      throw thrown;
+    }
+    return server;
+  }
+
+  /** Makes the socket of an outgoing guest. @throws ERR_OPTION_INVALID without outgoing guests; ERR_LINK_LISTEN */
+  async open(name: string): Promise<void> {
+    if (this.#draining)
+      throw new RamferryError('ERR_TERMINATED', 'the server is ending and takes no more guests');
+    await this.#sockets().open(name);
+  }
+
+  /** Removes the socket of an outgoing guest. @throws ERR_OPTION_INVALID where there is none */
+  close(name: string): void {
+    this.#sockets().close(name);
+  }
+
+  status(): ServerStatus {
+    const { threads, memoryLimit, maxTransfers } = this.settings;
+    return {
+      state: this.#draining ? 'draining' : 'serving',
+      version: packageVersion(),
+      pid: process.pid,
+      uptime: Math.round(performance.now() - this.#started),
+      ...{ threads, memoryLimit, maxTransfers },
+      sockets: this.#outgoing?.names ?? [],
+      transfers: this.#register.running.map(now),
+      completed: this.#register.completed,
+      failed: this.#register.failed,
+      refused: this.#refusals.count,
+      recent: this.#register.recent,
+    };
+  }
+
+  /** Takes no more transfers. Resolves when the running ones have ended; those in line are refused. */
+  async drain(): Promise<void> {
+    this.#draining = true;
+    this.#incoming?.drain();
+    this.#outgoing?.drain();
+    for (const { ahead, controller } of this.#register.running) {
+      if (ahead > 0) controller.abort(new RamferryError('ERR_TERMINATED', 'the server is ending'));
+    }
+    await this.#register.empty();
+  }
+
+  /** Ends the running transfers with this error. drain() resolves soon after. */
+  abort(error: RamferryError): void {
+    for (const { controller } of this.#register.running) controller.abort(error);
+  }
+
+  #sockets(): OutgoingGuests {
+    if (this.#outgoing !== undefined) return this.#outgoing;
+    throw new RamferryError('ERR_OPTION_INVALID', 'open: this server carries no outgoing guests', {
+      hint: 'start it with --outgoing and --connect',
+    });
+  }
+}
+
+function now({ id, name, direction, peer, ahead, since, statistics }: Served): TransferStatusNow {
+  const { elapsed, guestBytes, linkBytes, guestRate } = statistics.progress();
+  const waiting = ahead > 0;
+  return {
+    ...{ id, name, direction, peer, state: waiting ? 'waiting' : 'running', ahead },
+    elapsed: Math.round(waiting ? performance.now() - since : elapsed),
+    ...{ guestBytes, linkBytes, guestRate: Math.round(guestRate) },
+  };
+}
+
+/** Lends nothing: the transfer starts threads of its own. */
+const OWN_PARTS: ReturnType<ServerParts['lend']> = {
+  whileListening: (options) => options,
+  cancelWarmUp: () => undefined,
+  take: () => undefined,
+  takeStore: () => undefined,
+  close: () => Promise.resolve(),
+};

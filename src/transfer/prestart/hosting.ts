@@ -1,0 +1,27 @@
+// What a server of many guests (src/serve) lends to one transfer, in place of what the transfer makes itself: an end that is connected
+// already, threads and memory, a share of the bandwidth.
+
+import type { ControlWriter } from '../../control/writer.js';
+import type { Channel } from '../../io/bytes.js';
+import type { RateBudget } from '../../link/rate-limit.js';
+import type { Statistics } from '../statistics/statistics.js';
+import type { TransferParts } from './prestart.js';
+
+export interface Hosting {
+  readonly parts: TransferParts;
+  /** Counts the transfer; the server reads it. */
+  readonly statistics: Statistics;
+}
+
+export interface SendHosting extends Hosting {
+  /** The connection of the hypervisor. */
+  readonly input: Channel;
+  /** The limit that all transfers of the server share; absent = none. */
+  readonly rateBudget?: RateBudget | undefined;
+}
+
+export interface ReceiveHosting extends Hosting {
+  /** The connection of the sender, which has been greeted and has introduced itself. */
+  readonly input: Channel;
+  readonly control: ControlWriter;
+}
