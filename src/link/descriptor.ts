@@ -13,6 +13,7 @@ import { libc, POLL_IN, POLL_OUT } from '../os/libc.js';
 import { FileStamp } from '../io/file/stamp.js';
 import { OperationGuard } from '../io/operation.js';
 import { closedError, readError, systemCode, systemError, writeError } from '../io/system-error.js';
+import { INPUT_ROOM, OUTPUT_ROOM, PipeRoom } from './pipe-room.js';
 import { waitTaken } from './listen/taken.js';
 import { Watchdog } from './watchdog.js';
 
@@ -46,15 +47,17 @@ class Descriptor {
   readonly stats: fs.Stats;
   readonly #own: boolean;
   readonly #watchdog: Watchdog;
+  readonly #room: PipeRoom | undefined;
   #moved = 0;
   #inARow = 0;
   #closed = false;
 
-  constructor(fd: number, options: DescriptorOptions, stalled: string) {
+  constructor(fd: number, options: DescriptorOptions, stalled: string, room: number) {
     this.fd = fd;
     this.label = options.label;
     this.#own = options.own;
     this.stats = fs.fstatSync(fd);
+    this.#room = this.stats.isFIFO() ? new PipeRoom(room) : undefined;
     this.guard = new OperationGuard(options.signal);
     this.#watchdog = new Watchdog(
       options.ioTimeout,
@@ -81,6 +84,7 @@ class Descriptor {
 
   async moved(bytes: number): Promise<void> {
     this.#moved += bytes;
+    this.#room?.moved(this.fd, bytes);
     this.#inARow += 1;
     if (this.#inARow >= IN_A_ROW) {
       this.#inARow = 0;
@@ -117,7 +121,7 @@ export class DescriptorSource implements ByteSource {
 
   constructor(fd: number, options: DescriptorOptions) {
     this.label = options.label;
-    this.#at = new Descriptor(fd, options, 'no byte came from');
+    this.#at = new Descriptor(fd, options, 'no byte came from', INPUT_ROOM);
     if (this.#at.stats.isFile()) this.#stamp = new FileStamp(fd, options.label);
   }
 
@@ -177,7 +181,7 @@ export class DescriptorSink implements ByteSink {
 
   constructor(fd: number, options: DescriptorOptions) {
     this.label = options.label;
-    this.#at = new Descriptor(fd, options, 'no byte was taken by');
+    this.#at = new Descriptor(fd, options, 'no byte was taken by', OUTPUT_ROOM);
     const { stats } = this.#at;
     this.inert = stats.isFile() || stats.isBlockDevice();
   }

@@ -10,6 +10,7 @@ import fs from 'node:fs';
 import { RamferryError } from '../errors.js';
 import { readError, systemCode } from '../io/system-error.js';
 import { startReading, type StreamHandle } from './handle.js';
+import { INPUT_ROOM, PipeRoom } from './pipe-room.js';
 import { Watchdog } from './watchdog.js';
 
 /** Reads in a row without waiting. After them the event loop gets a turn. */
@@ -28,6 +29,8 @@ interface PendingRead {
 
 export interface SocketReadingOptions {
   readonly label: string;
+  /** Whether the link is a pipe and not a socket. */
+  readonly pipe: boolean;
   /** Milliseconds without a byte; 0 = wait for ever. */
   readonly ioTimeout: number;
   /** The socket's handle; undefined when the socket has been destroyed. */
@@ -42,6 +45,7 @@ export class SocketReading {
   readonly wakeUpByte = new Uint8Array(1);
   readonly #options: SocketReadingOptions;
   readonly #watchdog: Watchdog;
+  readonly #room: PipeRoom | undefined;
   /** The failure of reading alone: the caller closed the source, or the peer reset the connection. */
   #failure: RamferryError | undefined;
   #pending: PendingRead | undefined;
@@ -56,6 +60,7 @@ export class SocketReading {
 
   constructor(options: SocketReadingOptions) {
     this.#options = options;
+    this.#room = options.pipe ? new PipeRoom(INPUT_ROOM) : undefined;
     this.#watchdog = new Watchdog(options.ioTimeout, () => this.#received, options.onStall);
   }
 
@@ -214,6 +219,7 @@ export class SocketReading {
     }
     this.#empty = count < target.length;
     this.#received += count;
+    this.#room?.moved(handle.fd, count);
     return count;
   }
 

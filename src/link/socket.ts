@@ -9,6 +9,7 @@ import { onAbort } from '../io/abort-signal.js';
 import { libc } from '../os/libc.js';
 import { abortError, closedError, readError, writeError } from '../io/system-error.js';
 import { handleOf, stopReading, type StreamHandle } from './handle.js';
+import { OUTPUT_ROOM, PipeRoom } from './pipe-room.js';
 import { SocketReading } from './socket-reading.js';
 import { waitTaken } from './listen/taken.js';
 import { Watchdog } from './watchdog.js';
@@ -37,6 +38,7 @@ export class SocketLink implements Channel {
   readonly #socket: net.Socket;
   readonly #reading: SocketReading;
   readonly #writeWatchdog: Watchdog;
+  readonly #room: PipeRoom | undefined;
   #failure: RamferryError | undefined;
   #pendingWrite: ((reason: RamferryError) => void) | undefined;
   #sent = 0;
@@ -49,8 +51,10 @@ export class SocketLink implements Channel {
   constructor(options: SocketLinkOptions, connect: (how: SocketOptions) => net.Socket) {
     this.#options = options;
     this.duplex = options.readable && options.writable;
+    this.#room = options.pipe === true ? new PipeRoom(OUTPUT_ROOM) : undefined;
     this.#reading = new SocketReading({
       label: options.label,
+      pipe: options.pipe === true,
       ioTimeout: options.ioTimeout,
       handle: () => this.#handle,
       failure: () => this.#failure,
@@ -158,6 +162,8 @@ export class SocketLink implements Channel {
     return new Promise((resolve, reject) => {
       this.#pendingWrite = reject;
       this.#sent += bytes.length;
+      const handle = this.#handle;
+      if (handle !== undefined) this.#room?.moved(handle.fd, bytes.length);
       this.#socket.write(bytes, (thrown) => {
         if (this.#pendingWrite !== reject) return;
         this.#pendingWrite = undefined;

@@ -35,6 +35,10 @@ export interface Libc {
   seek(fd: number, offset: number, whence: number): number;
   /** pipe2(2): the read end and the write end. Both are closed on exec. */
   pipe(): [number, number] | undefined;
+  /** Bytes that a pipe has room for; a negative errno where the descriptor is no pipe. */
+  pipeSize(fd: number): number;
+  /** Changes the room of a pipe. @returns the room in bytes, at least as much as requested, or a negative errno */
+  setPipeSize(fd: number, bytes: number): number;
   /** Bytes from the start of the memory to the first page boundary in it: 0 to 4095. */
   toPage(memory: ArrayBufferLike): number;
   /** Requests huge pages for memory that will be used from its start on. No effect where the host has none. */
@@ -54,6 +58,8 @@ const SO_PEERCRED = process.arch === 'ppc64' ? 21 : 17;
 const ADDRESS_BYTES = 110;
 const FAMILY_BYTES = 2;
 const O_CLOEXEC = 0o2000000;
+const F_SETPIPE_SZ = 1031;
+const F_GETPIPE_SZ = 1032;
 const MADV_HUGEPAGE = 14;
 const SMALL_PAGE = 4096;
 const LITTLE_ENDIAN = new Uint8Array(new Uint16Array([1]).buffer)[0] === 1;
@@ -75,6 +81,7 @@ interface Functions {
   getsockopt(fd: number, level: number, name: number, value: Int32Array, length: Uint32Array): number;
   getpeername(fd: number, address: Uint8Array, length: Uint32Array): number;
   pipe2(ends: Int32Array, flags: number): number;
+  fcntl(fd: number, command: number, type: 'int', value: number): number;
   lseek(fd: number, offset: number, whence: number): number | bigint;
   madvise(memory: Uint8Array, length: number, advice: number): number;
   /** Gives the address of `memory`: a search for its first byte returns that address. */
@@ -96,6 +103,7 @@ const functions = declareForeign<Functions>({
   getpeername: 'int getpeername(int fd, void *address, void *length)',
   // Files. An offset has 64 bits, also on machines with 32-bit words.
   pipe2: 'int pipe2(void *ends, int flags)',
+  fcntl: 'int fcntl(int fd, int command, ...)',
   lseek: `int64_t ${WIDE_WORD ? 'lseek' : 'lseek64'}(int fd, int64_t offset, int whence)`,
   // Memory.
   madvise: 'int madvise(void *memory, size_t length, int advice)',
@@ -172,6 +180,8 @@ function load(): Libc | undefined {
     unread: (fd) => count(calls, fd, FIONREAD),
     seek: (fd, offset, whence) => orErrno(calls, Number(calls.lseek(fd, offset, whence))),
     pipe: () => pipe(calls),
+    pipeSize: (fd) => orErrno(calls, calls.fcntl(fd, F_GETPIPE_SZ, 'int', 0)),
+    setPipeSize: (fd, bytes) => orErrno(calls, calls.fcntl(fd, F_SETPIPE_SZ, 'int', bytes)),
     toPage: (memory) => toPage(calls, memory),
     largePages: (memory) => largePages(calls, memory),
   };
