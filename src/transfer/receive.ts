@@ -233,9 +233,9 @@ class Reception {
 }
 
 function prestart(plan: ReceivePlan): Prestart {
-  const { threads, storeBytes } = plan.prestart;
+  const { threads } = plan.prestart;
   const warmUp = warmUpReceiving(plan.prestart);
-  return new Prestart({ entry: DECOMPRESS_ENTRY, threads, warmUp, storeBytes });
+  return new Prestart({ entry: DECOMPRESS_ENTRY, threads, warmUp });
 }
 
 const UNHEARD =

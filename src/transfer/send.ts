@@ -119,7 +119,7 @@ function prestart(settings: ResolvedSendOptions, { coding }: CodingChoice): Pres
   const { codec, threads } = coding;
   const plan = planSenderPrestart(settings, coding);
   const warmUp = warmUpSending({ ...plan, codec });
-  return new Prestart({ entry: COMPRESS_ENTRY, threads, warmUp, storeBytes: plan.storeBytes });
+  return new Prestart({ entry: COMPRESS_ENTRY, threads, warmUp });
 }
 
 /** One call of `send`. */

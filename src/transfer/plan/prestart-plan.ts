@@ -1,5 +1,5 @@
-// Decides what a transfer starts and allocates while it waits for its peer: threads, and the page store that it will probably need.
-// Pure.
+// Decides what a transfer starts while it waits for its peer, and how much memory it leaves to the page store that it will probably
+// have. Pure.
 
 import { DEFAULT_CHUNK_BYTES, DEFAULT_STORE_BYTES } from '../../options/limits.js';
 import type { ResolvedSendOptions } from '../../options/transfer.js';
@@ -8,13 +8,13 @@ import { storeBeside } from './largest-fit.js';
 import { defaultStore } from './store-size.js';
 import type { Coding } from './transfer-plan.js';
 
-/** Threads to start and memory to touch before the peer connects. */
+/** Threads to start before the peer connects, and the memory of the transfer. */
 export interface PrestartPlan {
   readonly threads: number;
   readonly zstdBinding: string;
   /** Niceness of the threads; absent = that of the process. */
   readonly nice?: number | undefined;
-  /** Bytes of the page store whose memory is touched; 0 = none. */
+  /** Bytes of the page store that the transfer will probably have; 0 = none. */
   readonly storeBytes: number;
   /** Bytes that the warm-up may take. */
   readonly memoryLimit: number;

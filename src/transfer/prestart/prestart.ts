@@ -1,11 +1,10 @@
-// `Prestart`: threads and memory that are ready before the peer connects. While an address listens, the threads start and load
-// their codecs, a warm-up lets V8 compile the hot paths, and the page store's memory is touched. A connection cancels the
-// warm-up. Its errors are ignored: the transfer would meet them, too, and report them.
+// `Prestart`: threads that are ready before the peer connects. While an address listens, the threads start and load their codecs,
+// and a warm-up lets V8 compile the hot paths. A connection cancels the warm-up. Its errors are ignored: the transfer would meet
+// them, too, and report them.
 
 import type { OpenOptions } from '../../link/options.js';
 import { ThreadGroup } from '../../pool/thread-group.js';
 import type { GivenThreads } from '../../pool/worker-pool.js';
-import { StoreReserve } from '../../store/reserve.js';
 
 /** Runs synthetic pages through threads that go on afterwards. Ends soon after `isCancelled` gives true. May reject. */
 export type WarmUp = (threads: GivenThreads, isCancelled: () => boolean) => Promise<void>;
@@ -15,8 +14,6 @@ export interface PrestartOptions {
   readonly threads: number;
   /** Undefined where the memory limit is too low for one. */
   readonly warmUp: WarmUp | undefined;
-  /** Bytes of the page store that the transfer will probably have; 0 = none. */
-  readonly storeBytes: number;
 }
 
 /** Threads and memory of one transfer, made ready before its peer connects. */
@@ -37,7 +34,6 @@ export class Prestart implements TransferParts {
   readonly #options: PrestartOptions;
   #group: ThreadGroup | undefined;
   #warmingUp: Promise<void> = Promise.resolve();
-  #reserve: StoreReserve | undefined;
   #cancelled = false;
 
   constructor(options: PrestartOptions) {
@@ -60,21 +56,16 @@ export class Prestart implements TransferParts {
     this.#cancelled = true;
   }
 
-  /**
-   * Hands over the threads, once; the caller must close them. Gives up memory that was not taken before: the transfer has no
-   * store of that size.
-   * @returns undefined if none are running
-   */
+  /** Hands over the threads, once; the caller must close them. @returns undefined if none are running */
   take(): GivenThreads | undefined {
     const group = this.#group;
     this.#group = undefined;
-    this.#reserve = undefined;
     return group === undefined ? undefined : { group, borrowed: false };
   }
 
-  /** Hands over the page store's memory, once. @returns undefined where there is none of this size */
-  takeStore(bytes: number): SharedArrayBuffer | undefined {
-    return this.#reserve?.take(bytes);
+  /** A single transfer's page store takes memory as pages come: most streams need little of it, and some none. */
+  takeStore(): undefined {
+    return undefined;
   }
 
   /** Ends the warm-up, and the threads if they were not taken. */
@@ -86,11 +77,9 @@ export class Prestart implements TransferParts {
 
   #begin(): void {
     if (this.#group !== undefined || this.#cancelled) return;
-    const { entry, threads, warmUp, storeBytes } = this.#options;
+    const { entry, threads, warmUp } = this.#options;
     const group = new ThreadGroup({ entry, threads, atOnce: true });
     this.#group = group;
-    this.#reserve = new StoreReserve(storeBytes);
-    void this.#reserve.touch(() => this.#cancelled);
     if (warmUp === undefined) return;
     this.#warmingUp = warmUp({ group, borrowed: true }, () => this.#cancelled).catch(() => undefined);
   }

@@ -207,7 +207,6 @@ export class Receiver implements Arrivals {
         hostThreads,
         store: allocateStore(needs.storeBytes, geometry.slots, storeMemory),
       },
-      // Must follow allocateStore: taking the threads releases the memory that was allocated beforehand.
       given: takeThreads?.(),
     });
     this.#pool = pool;

@@ -11,7 +11,7 @@ const resolved = (options: object) =>
   resolveReceiveOptions({ input: '-', output: '-', decompressThreads: 2, ...options });
 
 describe('planReceive', () => {
-  it('prestarts the default page store, and leaves the other memory to the warm-up', () => {
+  it('leaves room for the default page store beside the warm-up', () => {
     const { hello, prestart, threads, memoryLimit, passThrough, ioTimeout } = planReceive(resolved({}));
     assert.equal(threads, 2);
     assert.equal(memoryLimit, 320 * MIB);
@@ -26,7 +26,7 @@ describe('planReceive', () => {
     });
   });
 
-  it('prestarts no page store, narrow memory limit', () => {
+  it('expects no page store, narrow memory limit', () => {
     const { hello, prestart } = planReceive(resolved({ memoryLimit: 192 * MIB }));
     assert.equal(prestart.storeBytes, 0);
     assert.equal(prestart.memoryLimit, 192 * MIB);

@@ -3,7 +3,6 @@
 import assert from 'node:assert/strict';
 import { afterEach, describe, it } from 'node:test';
 
-import { storeMemoryBytes } from '../../../src/chunk/page-store.js';
 import { RamferryError } from '../../../src/errors.js';
 import { COMPRESS_ENTRY, DECOMPRESS_ENTRY } from '../../../src/os/entries.js';
 import { warmUpReceiving, warmUpSending } from '../../../src/transfer/prestart/warm-up.js';
@@ -20,7 +19,7 @@ afterEach(async () => {
 });
 
 function make(warmUp: WarmUp | undefined, entry = COMPRESS_ENTRY): Prestart {
-  const prestart = new Prestart({ entry, threads: 2, warmUp: warmUp, storeBytes: 2 * MIB });
+  const prestart = new Prestart({ entry, threads: 2, warmUp: warmUp });
   open.push(prestart);
   return prestart;
 }
@@ -81,28 +80,6 @@ describe('Prestart', () => {
     const prestart = make(() => Promise.reject(new RamferryError('ERR_CODEC_UNAVAILABLE', 'no codec')));
     listen(prestart);
     await prestart.close();
-  });
-
-  it('takeStore: hands over the memory once, for a store of that size', LIMIT, async () => {
-    const prestart = make(() => Promise.resolve());
-    assert.equal(prestart.takeStore(2 * MIB), undefined, 'no address listens');
-    listen(prestart);
-    const memory = prestart.takeStore(2 * MIB);
-    assert.equal(memory?.byteLength, storeMemoryBytes(512));
-    assert.ok(new Uint8Array(memory).every((byte) => byte === 0));
-    assert.equal(prestart.takeStore(2 * MIB), undefined);
-    const other = make(() => Promise.resolve());
-    listen(other);
-    assert.equal(other.takeStore(MIB), undefined, 'another size');
-    await prestart.close();
-  });
-
-  it('take: gives up store memory that was not taken before', LIMIT, async () => {
-    const prestart = make(() => Promise.resolve());
-    listen(prestart);
-    const { group } = prestart.take()!;
-    assert.equal(prestart.takeStore(2 * MIB), undefined);
-    await group.close();
   });
 
   it('starts the threads without a warm-up', LIMIT, async () => {
