@@ -11,7 +11,7 @@ import { build } from 'esbuild';
 const ROOT = join(import.meta.dirname, '..');
 const OUT = join(ROOT, 'bundle');
 /** Programs of their own, loaded with nothing else: one file each. */
-const WORKERS = ['workers/compress.js', 'workers/decompress.js', 'workers/scan.js'];
+const WORKERS = ['workers/compress.js', 'workers/decompress.js', 'workers/scan.js', 'workers/shared.js'];
 const PROGRAMS = [
   'src/cli/main.js',
   'src/tune/measure/engine-child.js',

@@ -40,12 +40,12 @@ class Compressor {
   #checkMemory: Buffer | undefined;
   #checkTools: DecodeTools | undefined;
 
-  constructor(startUp: WorkerStartUp) {
+  constructor(startUp: WorkerStartUp, cache: CodecCache) {
     const { maxChunk, store } = startUp;
     this.#startUp = startUp;
     this.#planner = new Planner(maxChunk);
     this.#zeroChunks = new ZeroChunks(this.#planner);
-    this.cache = new CodecCache(startUp);
+    this.cache = cache;
     this.#codecs = this.cache;
     this.#pages = store === undefined ? undefined : new PageStore(store.pages);
     this.#turns = store === undefined ? undefined : new Turns(store.turns);
@@ -207,7 +207,16 @@ function selfCheckError(sequence: number, cause: unknown): RamferryError {
 
 export { started } from './serve.js';
 
+/** The work on one transfer's chunks, with codecs that may outlive it. */
+export function openCompressor(
+  startUp: WorkerStartUp,
+  cache: CodecCache,
+): (slot: SlotViews) => Promise<void> {
+  const compressor = new Compressor(startUp, cache);
+  return (slot) => compressor.job(slot);
+}
+
 export default function compress(startUp: WorkerStartUp): Promise<void> {
-  const compressor = new Compressor(startUp);
-  return serve(startUp, compressor.cache, (slot) => compressor.job(slot));
+  const cache = new CodecCache(startUp);
+  return serve(startUp, cache, openCompressor(startUp, cache));
 }

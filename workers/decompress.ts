@@ -27,9 +27,8 @@ class Decompressor {
   readonly #tools: DecodeTools;
   #clock: (() => number) | undefined;
 
-  constructor(startUp: WorkerStartUp) {
+  constructor(startUp: WorkerStartUp, cache: CodecCache) {
     const { maxChunk, store } = startUp;
-    const cache = new CodecCache(startUp);
     const pages = store === undefined ? undefined : new PageStore(store.pages);
     const turns = store === undefined ? undefined : new Turns(store.turns);
     this.#startUp = startUp;
@@ -96,7 +95,16 @@ class Decompressor {
 
 export { started } from './serve.js';
 
+/** The work on one transfer's chunks, with codecs that may outlive it. */
+export function openDecompressor(
+  startUp: WorkerStartUp,
+  cache: CodecCache,
+): (slot: SlotViews) => Promise<void> {
+  const decompressor = new Decompressor(startUp, cache);
+  return (slot) => decompressor.job(slot);
+}
+
 export default function decompress(startUp: WorkerStartUp): Promise<void> {
-  const decompressor = new Decompressor(startUp);
-  return serve(startUp, decompressor.cache, (slot) => decompressor.job(slot));
+  const cache = new CodecCache(startUp);
+  return serve(startUp, cache, openDecompressor(startUp, cache));
 }

@@ -19,7 +19,7 @@ import type { ThreadStartUp, WorkerStartUp } from '../src/slot/start-up.js';
 export class CodecCache {
   readonly #options: OpenOptions;
   readonly #codecs = new Map<CodecName, Codec>();
-  #units: UnitCoder | undefined;
+  readonly #units = new Map<FrameFormat, UnitCoder>();
   #returnsBuffers = false;
 
   constructor(startUp: WorkerStartUp) {
@@ -43,11 +43,13 @@ export class CodecCache {
 
   /** A transfer has frames of one format, and most transfers none: their modules are loaded when needed. */
   async units(format: FrameFormat): Promise<UnitCoder> {
-    if (this.#units === undefined) {
+    let units = this.#units.get(format);
+    if (units === undefined) {
       const { openUnits } = await import('../src/container/frames/open-units.js');
-      this.#units = openUnits(format, this.#of(format));
+      units = openUnits(format, this.#of(format));
+      this.#units.set(format, units);
     }
-    return this.#units;
+    return units;
   }
 
   #of(name: CodecName): OpenOptions {

@@ -39,6 +39,15 @@ export class PageStore {
     return writer !== undefined && writer !== 0 && (needs - writer) >> 0 >= 0;
   }
 
+  /** Overwrites all pages that a chunk has put here, and forgets them. */
+  wipe(): void {
+    for (let slot = 0; slot < this.slots; slot++) {
+      if (this.#writers[slot] === 0) continue;
+      this.bytes.fill(0, slot * PAGE_BYTES, (slot + 1) * PAGE_BYTES);
+      this.#writers[slot] = 0;
+    }
+  }
+
   /** Puts the page at source[at, at + 4096) into a slot. */
   put(slot: number, source: Uint8Array, at: number, sequence: number): void {
     copyBytes(this.bytes, slot * PAGE_BYTES, source, at, at + PAGE_BYTES);

@@ -5,6 +5,7 @@ const at = (path: string): URL => new URL(path, import.meta.url);
 
 export const COMPRESS_ENTRY = at('../../workers/compress.js');
 export const DECOMPRESS_ENTRY = at('../../workers/decompress.js');
+export const SHARED_ENTRY = at('../../workers/shared.js');
 export const SCAN_ENTRY = at('../../workers/scan.js');
 export const COMMAND_ENTRY = at('../../src/cli/main.js');
 export const TUNE_ENTRY = at('../../src/tune/measure/engine-child.js');

@@ -5,11 +5,18 @@
 import { RamferryError } from '../errors.js';
 import { Signal } from '../os/signal.js';
 import { STATE } from '../slot/job.js';
-import { allocateArena, type SlotGeometry, slotViews, type SlotViews } from '../slot/layout.js';
+import { allocateArena, arenaBytes, type SlotGeometry, slotViews, type SlotViews } from '../slot/layout.js';
 import { jobError } from '../slot/outcome.js';
 import { allocateRing, Ring } from '../slot/ring.js';
 import type { WorkerStartUp } from '../slot/start-up.js';
-import { type FewerThreads, type GivenThreads, WorkerPool } from './worker-pool.js';
+import {
+  type Attachment,
+  type FewerThreads,
+  type GivenThreads,
+  type OwnThreads,
+  WorkerPool,
+  type Workers,
+} from './worker-pool.js';
 
 export interface OrderedPoolOptions {
   readonly entry: URL;
@@ -33,7 +40,7 @@ export interface OrderedPoolOptions {
 export class OrderedPool {
   readonly slots: SlotViews[];
   readonly #ring: Ring;
-  readonly #pool: WorkerPool;
+  readonly #pool: Workers;
   readonly #free: number[];
   readonly #waiting: ((slot: number) => void)[] = [];
   /** Pushed and not yet handed out: place in the order → slot. */
@@ -54,26 +61,30 @@ export class OrderedPool {
   busy = 0;
 
   constructor(options: OrderedPoolOptions) {
-    const arena = allocateArena(options.geometry);
+    const { given } = options;
+    const leased = given !== undefined && 'attach' in given ? given : undefined;
+    const arena = leased?.arena(arenaBytes(options.geometry)) ?? allocateArena(options.geometry);
     const geometry = { ...options.geometry, base: options.place?.(arena) ?? 0 };
     const ringMemory = allocateRing(geometry.slots);
     this.slots = slotViews(arena, geometry);
     this.#free = this.slots.map((_, index) => index).reverse();
-    this.#ring = new Ring(ringMemory);
+    this.#ring = new Ring(ringMemory, leased?.bell);
     this.#threads = options.threads;
     this.#atOnce = options.atOnce ?? 1;
-    this.#pool = new WorkerPool({
-      entry: options.entry,
-      threads: options.threads,
-      ring: this.#ring,
-      startUp: { ...options.startUp, arena, geometry, ring: ringMemory } satisfies WorkerStartUp,
-      given: options.given,
+    const startUp = { ...options.startUp, arena, geometry, ring: ringMemory } satisfies WorkerStartUp;
+    const onFailure = (error: RamferryError): void => this.fail(error);
+    const work = { entry: options.entry, ring: this.#ring, startUp, onFailure };
+    this.#pool = leased?.attach(work) ?? this.#ownThreads(work, options);
+  }
+
+  #ownThreads(work: Attachment, { threads, given, onFewer }: OrderedPoolOptions): WorkerPool {
+    return new WorkerPool({
+      ...work,
+      threads,
+      given: given as OwnThreads | undefined,
       onFewer: (threads, reason) => {
         this.#threads = threads;
-        options.onFewer?.(threads, reason);
-      },
-      onFailure: (error) => {
-        this.fail(error);
+        onFewer?.(threads, reason);
       },
     });
   }

@@ -2,6 +2,8 @@
 // transfer, so threads may run before their transfer is known. The death of a thread, or its lack of memory, is reported once,
 // with a named error. The file knows nothing of the ring and of chunks.
 
+import type { MessagePort } from 'node:worker_threads';
+
 import { Piscina } from 'piscina';
 
 import { fromErrorData, isErrorCode, RamferryError } from '../errors.js';
@@ -133,10 +135,12 @@ export class ThreadGroup {
   /**
    * Runs a task in a thread without one; starts a further thread where the limit allows it.
    * @param stop makes the task end soon, through shared memory; close() calls it, also before the task has begun
+   * @param name of the program's function; its default export by default
+   * @param ports of the task, which move to the thread
    * @returns settles when the task has ended, also by an error; undefined when the host gives no thread for it
    */
-  work(task: unknown, stop: () => void, name?: string): Promise<void> | undefined {
-    const begun = this.#begin(task, name);
+  work(task: unknown, stop: () => void, name?: string, ports: MessagePort[] = []): Promise<void> | undefined {
+    const begun = this.#begin(task, name, ports);
     if (begun === undefined) return undefined;
     const running = begun.catch((thrown: unknown) => this.#died(thrown));
     this.#tasks.set(running, stop);
@@ -145,12 +149,13 @@ export class ThreadGroup {
     return running;
   }
 
-  #begin(task: unknown, name?: string): Promise<void> | undefined {
+  #begin(task: unknown, name: string | undefined, ports: MessagePort[]): Promise<void> | undefined {
     const piscina = this.#piscina;
     const alive = piscina.threads.length;
     // A task keeps its thread: without a further thread this task would wait for ever.
     if (this.#refusal !== undefined && this.#tasks.size >= alive) return undefined;
-    const run = (): Promise<void> => piscina.run(task, name === undefined ? {} : { name }) as Promise<void>;
+    const run = (): Promise<void> =>
+      piscina.run(task, { transferList: ports, ...(name === undefined ? {} : { name }) }) as Promise<void>;
     try {
       this.#allow(this.#refusal === undefined ? Math.min(this.#most, alive + 1) : alive);
       return run();

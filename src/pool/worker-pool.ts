@@ -9,10 +9,42 @@ import type { WorkerStartUp } from '../slot/start-up.js';
 import { ThreadGroup } from './thread-group.js';
 
 /** Threads that run already. */
-export interface GivenThreads {
+export type GivenThreads = OwnThreads | LeasedThreads;
+
+/** Threads for this transfer alone. */
+export interface OwnThreads {
   readonly group: ThreadGroup;
   /** Whether the threads go on behind the pool: then it does not end them. */
   readonly borrowed: boolean;
+}
+
+/** Threads and memory that several transfers share (thread-host.ts). */
+export interface LeasedThreads {
+  /** Memory for slots, all zero. It must not be touched after the pool was closed. */
+  arena(bytes: number): SharedArrayBuffer;
+  /** What wakes the threads. */
+  readonly bell: SharedArrayBuffer;
+  attach(transfer: Attachment): Workers;
+}
+
+/** A transfer at shared threads. */
+export interface Attachment {
+  readonly entry: URL;
+  readonly ring: Ring;
+  readonly startUp: WorkerStartUp;
+  /** Called at most once. */
+  readonly onFailure: (error: RamferryError) => void;
+}
+
+/** What a pool needs of its threads. */
+export interface Workers {
+  readonly started: number;
+  /** For tests that kill one. */
+  readonly threads: ThreadGroup['threads'];
+  /** Call after pushing a job. */
+  grow(): void;
+  /** Ends the work; resolves when no thread touches the transfer's memory any more. Safe at any time. */
+  close(): Promise<void>;
 }
 
 /** @param threads that the transfer has */
@@ -25,14 +57,14 @@ export interface WorkerPoolOptions {
   /** What each thread is told; holds the memory of `ring`. */
   readonly startUp: WorkerStartUp;
   /** Instead of threads of its own; they run the same entry point. */
-  readonly given?: GivenThreads | undefined;
+  readonly given?: OwnThreads | undefined;
   /** Called once, when the host gives fewer threads than were asked for. */
   readonly onFewer?: FewerThreads | undefined;
   /** Called at most once. */
   readonly onFailure: (error: RamferryError) => void;
 }
 
-export class WorkerPool {
+export class WorkerPool implements Workers {
   readonly #options: WorkerPoolOptions;
   readonly #group: ThreadGroup;
   readonly #forget: () => void;

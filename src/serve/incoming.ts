@@ -131,7 +131,7 @@ export class IncomingGuests {
     // The reads of the connection know no signal.
     const forget = onAbort(signal, () => void accepted.link.source!.close());
     const { statistics } = served;
-    const parts = this.#parts.lend('decompress', this.#plan.prestart);
+    const parts = this.#parts.lend();
     try {
       return await receiveHosted(this.#receiveOptions(name, signal), this.#plan, {
         ...{ input: accepted.link, control, statistics, parts },

@@ -12,7 +12,6 @@ import { RateBudget } from '../link/rate-limit.js';
 import type { SendOptions } from '../options/rows/send.js';
 import { resolveSendOptions } from '../options/transfer.js';
 import { chooseCoding } from '../transfer/plan/coding.js';
-import { planSenderPrestart } from '../transfer/plan/prestart-plan.js';
 import { sendHosted } from '../transfer/send.js';
 import { Statistics } from '../transfer/statistics/statistics.js';
 import type { TransferSummary } from '../transfer/statistics/summary.js';
@@ -129,8 +128,7 @@ export class OutgoingGuests {
     served.statistics = new Statistics();
     // The reads of the connection know no signal.
     const forget = onAbort(signal, () => void link.source!.close());
-    const settings = resolveSendOptions(options);
-    const parts = this.#parts.lend('compress', planSenderPrestart(settings, chooseCoding(settings).coding));
+    const parts = this.#parts.lend();
     const onWarning = (text: string): void => this.#parts.hooks.onWarning(`${name}: ${text}`);
     try {
       return await sendHosted(

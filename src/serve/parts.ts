@@ -2,7 +2,6 @@
 // is lent.
 
 import type { ServeOptions } from '../options/rows/serve.js';
-import type { PrestartPlan } from '../transfer/plan/prestart-plan.js';
 import type { TransferParts } from '../transfer/prestart/prestart.js';
 import type { Refusals } from './refusals.js';
 import type { Ended, Register } from './register.js';
@@ -46,6 +45,6 @@ export interface ServerParts {
   /** The options of outgoing guests that the operator named; all others are absent. */
   readonly named: NamedOptions;
   /** Threads and memory for one transfer. */
-  lend(work: 'compress' | 'decompress', plan: PrestartPlan): TransferParts;
+  lend(): TransferParts;
   ended(ended: Ended): void;
 }

@@ -2,11 +2,16 @@
 // end by themselves, or with a typed outcome after abort(). A transfer that fails hurts no other.
 
 import { RamferryError } from '../errors.js';
+import { ThreadHost } from '../pool/thread-host.js';
 import { packageVersion } from '../os/version.js';
+import { sharedBytes } from '../transfer/plan/memory.js';
+import { warmUpReceiving, warmUpSending } from '../transfer/prestart/warm-up.js';
 import { IncomingGuests } from './incoming.js';
 import { resolveServeOptions, type ServeOptions, type ServeSettings } from './options.js';
 import { OutgoingGuests } from './outgoing.js';
 import { namedOptions, type ServerHooks, type ServerParts } from './parts.js';
+import { Lease } from './lease.js';
+import { MemoryStock } from './memory-stock.js';
 import { Refusals } from './refusals.js';
 import { type Ended, Register, type Served } from './register.js';
 
@@ -24,6 +29,10 @@ export interface ServerStatus {
   readonly uptime: number;
   readonly threads: number;
   readonly memoryLimit: number;
+  /** Bytes of slots and page stores that transfers use now. */
+  readonly memoryLent: number;
+  /** Bytes that wait, overwritten, for the next transfers. */
+  readonly memoryIdle: number;
   readonly maxTransfers: number;
   /** Outgoing guests that have a socket. */
   readonly sockets: readonly string[];
@@ -56,23 +65,29 @@ export class Server {
   readonly settings: ServeSettings;
   readonly #register = new Register();
   readonly #refusals: Refusals;
+  readonly #host: ThreadHost;
+  readonly #stock: MemoryStock;
   readonly #incoming: IncomingGuests | undefined;
   readonly #outgoing: OutgoingGuests | undefined;
   readonly #started = performance.now();
   #draining = false;
+  #warmingUp: Promise<void> = Promise.resolve();
 
   private constructor(options: ServeOptions, hooks: ServerHooks) {
     this.settings = resolveServeOptions(options);
+    const { threads, memoryLimit } = this.settings;
+    this.#stock = new MemoryStock(memoryLimit - sharedBytes(threads));
     this.#refusals = new Refusals(hooks.onWarning);
     const parts: ServerParts = {
       ...{ hooks, register: this.#register, refusals: this.#refusals },
       named: namedOptions(options),
-      lend: () => OWN_PARTS,
+      lend: () => new Lease(this.#host, this.#stock),
       ended: (ended) => hooks.onEnded(ended),
     };
     const { incoming, outgoing } = this.settings;
     this.#incoming = incoming && new IncomingGuests(this.settings, incoming, parts);
     this.#outgoing = outgoing && new OutgoingGuests(this.settings, outgoing, parts);
+    this.#host = new ThreadHost(threads);
   }
 
   /**
@@ -86,6 +101,7 @@ export class Server {
   ): Promise<Server> {
     const server = new Server(options, hooks);
     try {
+      server.#warmingUp = server.#warmUp();
       await server.#incoming?.open(inherited.listen);
       for (const name of server.settings.guest) await server.#outgoing?.open(name);
     } catch (thrown) {
@@ -93,6 +109,19 @@ export class Server {
       throw thrown;
     }
     return server;
+  }
+
+  /** Lets V8 compile the hot paths before the first guest comes, which ends it. Its errors are the transfers' to report. */
+  async #warmUp(): Promise<void> {
+    const { threads, memoryLimit, zstdBinding = '', codec, incoming, outgoing } = this.settings;
+    const plan = { threads, memoryLimit, zstdBinding };
+    const isCancelled = (): boolean => this.#draining || this.#register.running.length > 0;
+    for (const warmUp of [outgoing && warmUpSending({ ...plan, codec }), incoming && warmUpReceiving(plan)]) {
+      // Memory of these sizes serves no transfer.
+      const lease = new Lease(this.#host, new MemoryStock(0));
+      await warmUp?.(lease.take(), isCancelled).catch(() => undefined);
+      await lease.close();
+    }
   }
 
   /** Makes the socket of an outgoing guest. @throws ERR_OPTION_INVALID without outgoing guests; ERR_LINK_LISTEN */
@@ -115,6 +144,8 @@ export class Server {
       pid: process.pid,
       uptime: Math.round(performance.now() - this.#started),
       ...{ threads, memoryLimit, maxTransfers },
+      memoryLent: this.#stock.lent,
+      memoryIdle: this.#stock.idle,
       sockets: this.#outgoing?.names ?? [],
       transfers: this.#register.running.map(now),
       completed: this.#register.completed,
@@ -124,7 +155,7 @@ export class Server {
     };
   }
 
-  /** Takes no more transfers. Resolves when the running ones have ended; those in line are refused. */
+  /** Takes no more transfers. Resolves when the running ones and the threads have ended; those in line are refused. */
   async drain(): Promise<void> {
     this.#draining = true;
     this.#incoming?.drain();
@@ -133,6 +164,8 @@ export class Server {
       if (ahead > 0) controller.abort(new RamferryError('ERR_TERMINATED', 'the server is ending'));
     }
     await this.#register.empty();
+    await this.#warmingUp;
+    await this.#host.close();
   }
 
   /** Ends the running transfers with this error. drain() resolves soon after. */
@@ -157,12 +190,3 @@ function now({ id, name, direction, peer, ahead, since, statistics }: Served): T
     ...{ guestBytes, linkBytes, guestRate: Math.round(guestRate) },
   };
 }
-
-/** Lends nothing: the transfer starts threads of its own. */
-const OWN_PARTS: ReturnType<ServerParts['lend']> = {
-  whileListening: (options) => options,
-  cancelWarmUp: () => undefined,
-  take: () => undefined,
-  takeStore: () => undefined,
-  close: () => Promise.resolve(),
-};

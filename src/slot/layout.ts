@@ -54,9 +54,13 @@ function frontBytes({ segments, suggestions = 0, headroom }: Omit<SlotGeometry, 
   return pad(JOB_BYTES + (segments + suggestions) * 8 + headroom);
 }
 
+/** Bytes of the slots' memory: one page more than the slots need, so that they can be moved to where direct I/O works. */
+export function arenaBytes(geometry: SlotGeometry): number {
+  return PAGE_BYTES + slotBytes(geometry) * geometry.slots;
+}
+
 export function allocateArena(geometry: SlotGeometry): SharedArrayBuffer {
-  // One page more than the slots need, so that they can be moved to where direct I/O works.
-  return new SharedArrayBuffer(PAGE_BYTES + slotBytes(geometry) * geometry.slots);
+  return new SharedArrayBuffer(arenaBytes(geometry));
 }
 
 /** Views of the slots. Every thread makes its own, of the same memory. */

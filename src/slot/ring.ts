@@ -7,28 +7,42 @@ const PUSHED = 0;
 const TAKEN = 1;
 const FINISHED = 2;
 /** Incremented whenever a sleeping worker has a reason to look again. */
-const SIGNAL = 3;
-const STOPPED = 4;
-const SLEEPING = 5;
+export const SIGNAL = 3;
+export const STOPPED = 4;
+export const SLEEPING = 5;
 /** The slot that the main thread waits for. */
 const AWAITED = 6;
-const QUEUE = 7;
+/** Threads of several transfers that look into this ring or work at one of its jobs. */
+const USERS = 7;
+const QUEUE = 8;
 
 /** Stands for a slot's number: any slot. */
 const ANY = -1;
 
+/** 32-bit words of a ring. */
+export function ringWords(capacity: number): number {
+  return QUEUE + capacity;
+}
+
 export function allocateRing(capacity: number): SharedArrayBuffer {
-  const memory = new SharedArrayBuffer((QUEUE + capacity) * 4);
+  const memory = new SharedArrayBuffer(ringWords(capacity) * 4);
   new Int32Array(memory)[AWAITED] = ANY;
   return memory;
 }
 
 export class Ring {
   readonly #words: Int32Array;
+  /** Where workers sleep: this ring, or what several rings share. */
+  readonly #bell: Int32Array;
   readonly #capacity: number;
 
-  constructor(readonly memory: SharedArrayBuffer) {
+  /** @param bell what wakes the workers in place of this ring, where they serve several (bell.ts) */
+  constructor(
+    readonly memory: SharedArrayBuffer,
+    bell = memory,
+  ) {
     this.#words = new Int32Array(memory);
+    this.#bell = new Int32Array(bell);
     this.#capacity = this.#words.length - QUEUE;
   }
 
@@ -40,8 +54,8 @@ export class Ring {
     const at = Atomics.load(words, PUSHED);
     Atomics.store(words, QUEUE + (at % this.#capacity), slot);
     Atomics.store(words, PUSHED, at + 1);
-    Atomics.add(words, SIGNAL, 1);
-    Atomics.notify(words, SIGNAL, 1);
+    Atomics.add(this.#bell, SIGNAL, 1);
+    Atomics.notify(this.#bell, SIGNAL, 1);
   }
 
   /** Jobs that were pushed and that no worker has taken yet. */
@@ -51,7 +65,7 @@ export class Ring {
 
   /** Workers that wait for a job. */
   get sleeping(): number {
-    return Atomics.load(this.#words, SLEEPING);
+    return Atomics.load(this.#bell, SLEEPING);
   }
 
   /** How many jobs have been finished so far; pass it to {@link changed}. */
@@ -76,9 +90,19 @@ export class Ring {
   /** Ends every worker's loop; a worker with a job finishes it first. Also wakes the main thread. */
   stop(): void {
     Atomics.store(this.#words, STOPPED, 1);
-    Atomics.add(this.#words, SIGNAL, 1);
-    Atomics.notify(this.#words, SIGNAL);
+    Atomics.add(this.#bell, SIGNAL, 1);
+    Atomics.notify(this.#bell, SIGNAL);
     this.finish();
+  }
+
+  /** Resolves when no thread uses a stopped ring. Its jobs' memory may then serve another transfer. */
+  async unused(): Promise<void> {
+    for (;;) {
+      const users = Atomics.load(this.#words, USERS);
+      if (users <= 0) return;
+      const result = Atomics.waitAsync(this.#words, USERS, users);
+      if (result.async) await result.value;
+    }
   }
 
   // --- a worker's side ---
@@ -90,16 +114,32 @@ export class Ring {
       // Read before looking: a push between the look and the sleep changes it, and the wait returns at once.
       const signal = Atomics.load(words, SIGNAL);
       if (Atomics.load(words, STOPPED) !== 0) return undefined;
-      const next = Atomics.load(words, TAKEN);
-      if (next < Atomics.load(words, PUSHED)) {
-        const slot = Atomics.load(words, QUEUE + (next % this.#capacity));
-        if (Atomics.compareExchange(words, TAKEN, next, next + 1) === next) return slot;
-        continue;
-      }
+      const slot = this.takeNow();
+      if (slot !== undefined) return slot;
       Atomics.add(words, SLEEPING, 1);
       Atomics.wait(words, SIGNAL, signal);
       Atomics.sub(words, SLEEPING, 1);
     }
+  }
+
+  /** Takes the oldest job if there is one and the ring has not been stopped. */
+  takeNow(): number | undefined {
+    const words = this.#words;
+    for (;;) {
+      const next = Atomics.load(words, TAKEN);
+      if (next >= Atomics.load(words, PUSHED) || Atomics.load(words, STOPPED) !== 0) return undefined;
+      const slot = Atomics.load(words, QUEUE + (next % this.#capacity));
+      if (Atomics.compareExchange(words, TAKEN, next, next + 1) === next) return slot;
+    }
+  }
+
+  /** A thread of several transfers calls it before takeNow(), and leave() when it touches nothing of the ring's jobs any more. */
+  enter(): void {
+    Atomics.add(this.#words, USERS, 1);
+  }
+
+  leave(): void {
+    if (Atomics.sub(this.#words, USERS, 1) === 1) Atomics.notify(this.#words, USERS);
   }
 
   /** Reports that this slot's job is done; its state was stored before. Without a slot, wakes the main thread in any case. */

@@ -1,6 +1,8 @@
 // What a worker thread is told: at its start, which may be before the peer connects, and at the begin of a transfer.
 // Every field is shared memory, a number or a name, so that it crosses the thread boundary without a copy.
 
+import type { MessagePort } from 'node:worker_threads';
+
 import type { HostThreadsKey } from '../os/host-threads.js';
 import type { SlotGeometry } from './layout.js';
 
@@ -30,6 +32,24 @@ export interface WorkerStartUp extends ThreadStartUp {
   /** Of a stream with a page store: its pages, and the turns of chunks at them (turns.ts). */
   readonly store?: { readonly pages: SharedArrayBuffer; readonly turns: SharedArrayBuffer } | undefined;
 }
+
+/** A thread that serves several transfers (bell.ts). */
+export interface SharedStartUp {
+  readonly bell: SharedArrayBuffer;
+  /** This thread's number, from 0. */
+  readonly thread: number;
+  /** Brings {@link SeatMessage}s. */
+  readonly port: MessagePort;
+}
+
+/** A transfer begins or ends at a thread that serves several. */
+export type SeatMessage =
+  | {
+      readonly begin: number;
+      readonly work: 'compress' | 'decompress';
+      readonly startUp: WorkerStartUp;
+    }
+  | { readonly end: number };
 
 export interface ScanStartUp extends WorkerStartUp {
   /** A 64-bit hash for each page, of the copy that was sent last. */

@@ -71,6 +71,11 @@ export class Turns {
     this.#signal();
   }
 
+  /** Reports that no further turn will end: every wait for one throws. */
+  failRest(): void {
+    this.fail(Atomics.load(this.#words, ENDED));
+  }
+
   #mark(sequence: number): number {
     return MARKS + (sequence & this.#mask);
   }

@@ -4,10 +4,10 @@
 
 import type { OpenOptions } from '../../link/options.js';
 import { ThreadGroup } from '../../pool/thread-group.js';
-import type { GivenThreads } from '../../pool/worker-pool.js';
+import type { GivenThreads, OwnThreads } from '../../pool/worker-pool.js';
 
 /** Runs synthetic pages through threads that go on afterwards. Ends soon after `isCancelled` gives true. May reject. */
-export type WarmUp = (threads: GivenThreads, isCancelled: () => boolean) => Promise<void>;
+export type WarmUp = (threads: OwnThreads, isCancelled: () => boolean) => Promise<void>;
 
 export interface PrestartOptions {
   readonly entry: URL;
@@ -57,7 +57,7 @@ export class Prestart implements TransferParts {
   }
 
   /** Hands over the threads, once; the caller must close them. @returns undefined if none are running */
-  take(): GivenThreads | undefined {
+  take(): OwnThreads | undefined {
     const group = this.#group;
     this.#group = undefined;
     return group === undefined ? undefined : { group, borrowed: false };

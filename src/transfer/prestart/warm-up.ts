@@ -17,7 +17,6 @@ import { NativeInlet } from '../../container/native-inlet.js';
 import { Receiver } from '../receiver/receiver.js';
 import { warmUpGuest } from './warm-up-guest.js';
 import { Sender } from '../sender/sender.js';
-import type { WarmUp } from './prestart.js';
 import { Statistics } from '../statistics/statistics.js';
 import { KIB, MIB } from '../../units.js';
 
@@ -44,13 +43,16 @@ function fitsMemory({ memoryLimit, threads }: WarmUpParts): boolean {
   return memoryLimit >= BASE_MEMORY_BYTES + (threads + 1) * MEMORY_BYTES_PER_THREAD;
 }
 
-export function warmUpSending(parts: WarmUpParts & { readonly codec: CodecName }): WarmUp | undefined {
+/** A warm-up that shared threads can run, too. */
+type AnyWarmUp = (threads: GivenThreads, isCancelled: () => boolean) => Promise<void>;
+
+export function warmUpSending(parts: WarmUpParts & { readonly codec: CodecName }): AnyWarmUp | undefined {
   if (!fitsMemory(parts)) return undefined;
   return (threads, isCancelled) => makeSender(parts, isCancelled, new DiscardSink(), threads).run();
 }
 
 /** A thread of its own makes the input; it ends with the warm-up. */
-export function warmUpReceiving(parts: WarmUpParts): WarmUp | undefined {
+export function warmUpReceiving(parts: WarmUpParts): AnyWarmUp | undefined {
   if (!fitsMemory(parts)) return undefined;
   return async (given, isCancelled) => {
     const pipe = new MemoryPipe();
