@@ -86,6 +86,11 @@ export interface Grammar {
    * Infinity before that part; undefined where the format does not mark it, so that any byte may be the last.
    */
   readonly finalFrom?: number | undefined;
+  /**
+   * Bytes of guest memory that the first round has not sent yet, zero pages included. Undefined where the format does not say how much
+   * memory there is. Counts down to 0 and stays there in later rounds.
+   */
+  readonly ramLeft?: number | undefined;
   /** For a libxc stream: the byte order of its records. */
   readonly bigEndian?: boolean;
   /** True once the stream has contained records that ramferry compressed: it cannot be compressed again. */

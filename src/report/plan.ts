@@ -82,10 +82,14 @@ function memoryRows({ memory }: TransferPlan): Row[] {
 }
 
 function paceRows({ pace }: TransferPlan): Row[] {
-  const { flushAfter, maxBandwidth, maxCpu } = pace;
+  const { flushAfter, maxBandwidth, maxCpu, switchover } = pace;
   return [
     ['flush after', milliseconds(flushAfter)],
     ['bandwidth', maxBandwidth === 0 ? 'no limit' : `at most ${formatRate(maxBandwidth)}`],
+    [
+      'end of a round',
+      switchover === undefined ? 'no limit' : `paced for a downtime limit of ${milliseconds(switchover)}`,
+    ],
     ['processor time', maxCpu === undefined ? 'no limit' : `at most ${maxCpu} CPUs`],
   ];
 }
@@ -130,6 +134,7 @@ export function planLine({ plan, receiverMayNarrow }: PlannedSend): string {
       maxBandwidth: pace.maxBandwidth,
       maxCpu: pace.maxCpu,
       deliveryWindow: pace.deliveryWindow,
+      switchover: pace.switchover,
     },
     warnings,
     receiverMayNarrow,

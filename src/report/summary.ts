@@ -33,6 +33,7 @@ export function summaryRows(summary: TransferSummary): Row[] {
   const shared = summary.sharedMemory;
   if (shared !== undefined) rows.push(...sharedMemoryRows(shared));
   else rows.push(...roundRows(summary));
+  if (summary.heldBack !== undefined) rows.push(['held back', milliseconds(summary.heldBack)]);
   if (compression !== undefined) {
     rows.push(
       ['compression pages', count(compression.pages, 'pages')],

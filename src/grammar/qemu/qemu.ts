@@ -38,7 +38,6 @@ export class QemuGrammar implements Grammar {
   readonly name = 'qemu';
   readonly state: ScanEnd = 'open';
   opaqueBecause: string | undefined;
-
   #next = Next.magic;
   #offset: number;
   #tail: OpaqueTail | undefined;
@@ -83,6 +82,10 @@ export class QemuGrammar implements Grammar {
     return this.#final === Infinity && this.#rest !== undefined ? undefined : this.#final;
   }
 
+  get ramLeft(): number | undefined {
+    return this.#rest === undefined ? this.#ram.left : undefined;
+  }
+
   scan(data: Uint8Array, atEnd: boolean, out: SegmentSink): number {
     let at = 0;
     while (this.#rest === undefined && at < data.length && !isFull(out)) {
@@ -98,12 +101,10 @@ export class QemuGrammar implements Grammar {
       this.#deviceState?.take(data.subarray(at, at + n));
       return at + n;
     }
-    if (atEnd && at < data.length) {
-      this.#brokeOff = true;
-      out.skeleton(data.length - at);
-      return data.length;
-    }
-    return at;
+    if (!atEnd || at === data.length) return at;
+    this.#brokeOff = true;
+    out.skeleton(data.length - at);
+    return data.length;
   }
 
   end(): StreamEnd {
@@ -242,9 +243,8 @@ export class QemuGrammar implements Grammar {
     if (this.#ram.ended) {
       this.#ramDone = this.#lastPart;
       this.#next = Next.footer;
-    } else if (this.#ram.lostBecause !== undefined) {
-      this.#lost(this.#ram.lostBecause);
     }
+    if (this.#ram.lostBecause !== undefined) this.#lost(this.#ram.lostBecause);
     return stop - at;
   }
 

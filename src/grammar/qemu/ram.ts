@@ -58,6 +58,15 @@ export class RamWalk {
   #left = 0;
   /** Bytes of RAM whose blocks the list has not named yet. */
   #unlisted = 0;
+  /** Bytes of all blocks by the list; 0 = no list came. */
+  #listed = 0;
+  /** Pages that were sent, zero pages and later rounds included. */
+  #sent = 0;
+
+  /** Bytes of RAM that the first round has not sent yet; undefined before the list of blocks. */
+  get left(): number | undefined {
+    return this.#listed === 0 ? undefined : Math.max(0, this.#listed - this.#sent * PAGE_BYTES);
+  }
 
   /** Consumes complete items from `at` on. @returns where it stopped: at an incomplete item, or where the section or walk ended */
   walk(data: Uint8Array, at: number, out: SegmentSink): number {
@@ -88,6 +97,7 @@ export class RamWalk {
       const flags = low & RAM_FLAG_MASK;
       const number = high * 0x100000 + (low >>> 12);
       if (flags === PAGE_CONTINUED && number < pages) {
+        this.#sent++;
         out.words(1, true);
         at += WORD;
         if (at + PAGE_BYTES > length || isFull(out)) {
@@ -98,6 +108,7 @@ export class RamWalk {
         out.pages(1, base + number);
         at += PAGE_BYTES;
       } else if (flags === ZERO_CONTINUED && number < pages) {
+        this.#sent++;
         out.words(1, true);
         at += WORD;
         if (at === length || isFull(out)) {
@@ -134,6 +145,7 @@ export class RamWalk {
       case RAM_FLAG.memSize:
         if (address > Number.MAX_SAFE_INTEGER) return 'RAM of more than 2^53 bytes';
         this.#unlisted = address;
+        this.#listed = address;
         if (address > 0) this.#next = Next.list;
         return undefined;
       case RAM_FLAG.eos:
@@ -160,6 +172,7 @@ export class RamWalk {
       this.#next = what;
     }
     this.#pageNumber = number;
+    this.#sent++;
     return undefined;
   }
 
@@ -201,7 +214,7 @@ export class RamWalk {
         return n;
       }
       case Next.list:
-        return this.#listed(data, view, at, out);
+        return this.#listedBlock(data, view, at, out);
       case Next.word:
         return 0;
     }
@@ -233,7 +246,7 @@ export class RamWalk {
   }
 
   /** One block of the list: name, u64 size, then optional u64 page size and u64 guest address. */
-  #listed(data: Uint8Array, view: DataView, at: number, out: SegmentSink): number {
+  #listedBlock(data: Uint8Array, view: DataView, at: number, out: SegmentSink): number {
     if (data[at] === 0) {
       // Block names are not empty. A MappedRamHeader begins with a u32 version.
       if (at + 4 > data.length) return 0;

@@ -77,8 +77,9 @@ export interface SendOptions extends TransferOptions {
   /** Bytes per second that may leave. Default 0: no limit. */
   readonly maxBandwidth?: Rate | undefined;
   /**
-   * Milliseconds for which the guest may be paused, 1 to 2^31 - 1. The hypervisor decides when to pause; progress reports predict
-   * convergence with this limit. Default 300, as in QEMU.
+   * Milliseconds for which the guest may be paused, 1 to 2^31 - 1: the hypervisor's own limit. The hypervisor decides when to pause.
+   * Progress reports predict convergence with this limit, and from QEMU bytes are taken near the end of a round so that its estimate
+   * keeps it. Default 300, as in QEMU.
    */
   readonly downtimeLimit?: Duration | undefined;
   /**
@@ -195,7 +196,7 @@ export const SEND_ROWS = {
   },
   downtimeLimit: {
     kind: duration(LIMITS.downtimeLimit),
-    help: "how long the guest may be paused, for progress's expectations: the hypervisor decides",
+    help: "the hypervisor's own downtime-limit: for progress's expectations, and to pace the end of QEMU's rounds",
     commands: ['send', 'serve'],
     default: DOWNTIME_LIMIT_MS,
     environment: true,

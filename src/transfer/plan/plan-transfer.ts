@@ -70,7 +70,7 @@ export function planTransfer(request: PlanRequest): TransferPlan {
     storeBytes: store.bytes,
     memoryLimit,
     work: planWork(settings),
-    pace: planPace(settings),
+    pace: planPace(settings, stream),
     adaptivity,
     // The generator of a stream counts its own rounds, and limits its bytes in flight itself.
     ...(input.kind === 'memory' ? {} : { rounds: planRounds(settings, input) }),
@@ -111,8 +111,11 @@ export function planWork(
   };
 }
 
-function planPace({ flushAfter, maxBandwidth, maxCpu }: ResolvedSendOptions): PacePlan {
-  return { flushAfter, maxBandwidth, maxCpu };
+function planPace(settings: ResolvedSendOptions, { grammar, length }: StreamPlan): PacePlan {
+  const { flushAfter, maxBandwidth, maxCpu, downtimeLimit } = settings;
+  // libxc's toolstacks end pre-copy by rounds and by a number of pages. Only QEMU estimates a bandwidth.
+  const switchover = grammar === 'qemu' && length === undefined ? downtimeLimit : undefined;
+  return { flushAfter, maxBandwidth, maxCpu, ...(switchover === undefined ? {} : { switchover }) };
 }
 
 /** The pages of a regular file arrive at disk speed, so only in a live stream does the time of a round show the dirty rate. */

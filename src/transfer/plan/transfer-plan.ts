@@ -69,6 +69,11 @@ export interface PacePlan {
   readonly maxCpu?: number | undefined;
   /** Decoded bytes that may be in flight before the first acknowledgement; absent = only the link's back-pressure limits. */
   readonly deliveryWindow?: number | undefined;
+  /**
+   * The hypervisor's downtime-limit in milliseconds, for which bytes are taken no faster near the end of a round than the transfer
+   * carries them. Absent = they are taken as fast as possible: the hypervisor does not stop its guest by a bandwidth estimate.
+   */
+  readonly switchover?: number | undefined;
 }
 
 export interface MemoryPlan {

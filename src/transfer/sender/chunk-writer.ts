@@ -9,6 +9,7 @@ import type { Chooser } from '../adaptive/chooser.js';
 import { wasStored } from '../statistics/counts.js';
 import type { DeliveryWindow } from '../pace/delivery-window.js';
 import { LinkPace } from '../pace/link-pace.js';
+import type { SwitchoverPace } from '../pace/switchover-pace.js';
 import type { SendingStore } from './sending-store.js';
 import type { Statistics } from '../statistics/statistics.js';
 
@@ -33,6 +34,8 @@ export interface ChunkWriterSettings {
   readonly chooser?: Pick<Chooser, 'prepare' | 'redirect' | 'departed' | 'wrote'> | undefined;
   /** Delays chunks while too many bytes are in flight; absent where the receiver sends no acknowledgements. */
   readonly deliveryWindow?: DeliveryWindow | undefined;
+  /** Told of every write. */
+  readonly switchover?: SwitchoverPace | undefined;
   /** Called when the sink has taken the last byte, before the threads end. */
   readonly onWritten?: (() => void) | undefined;
   readonly statistics: Statistics;
@@ -122,7 +125,7 @@ export class ChunkWriter {
 
   /** @param decoded bytes of the guest's stream in these pieces; 0 = the pieces hold no chunk */
   async #write(pieces: readonly Uint8Array[], decoded = 0): Promise<Written | undefined> {
-    const { sink, statistics, deliveryWindow, pool, chooser } = this.#settings;
+    const { sink, statistics, deliveryWindow, pool, chooser, switchover } = this.#settings;
     const bytes = pieces.reduce((sum, { length }) => sum + length, 0);
     if (bytes === 0) return undefined;
     const before = chooser === undefined ? undefined : sink.queued();
@@ -137,6 +140,7 @@ export class ChunkWriter {
     const ended = performance.now();
     this.#pace.wrote(bytes, ended - began, pieces.length, heldBack);
     pool.limit = this.#pace.chunks;
+    switchover?.wrote(decoded);
     statistics.addLinkBytes(bytes);
     return { bytes, began, ended, before, heldBack };
   }

@@ -11,6 +11,7 @@ import type { ByteSource } from '../../io/bytes.js';
 import { Signal } from '../../os/signal.js';
 import { PAGE_BYTES } from '../../page/size.js';
 import type { OrderedPool } from '../../pool/ordered-pool.js';
+import type { SwitchoverPace } from '../pace/switchover-pace.js';
 import { type Cut, Filler } from './filler.js';
 import type { RoundCounter } from '../statistics/rounds.js';
 
@@ -39,6 +40,8 @@ export interface StreamFeederOptions {
   readonly taker: ChunkTaker;
   /** Counts the rounds of the stream by its pages. */
   readonly rounds?: RoundCounter | undefined;
+  /** Delays reads near the end of a round. */
+  readonly switchover?: SwitchoverPace | undefined;
 }
 
 /** Walks a stream to the end of the input, or exactly to the end of stream where the grammar finds it. */
@@ -131,7 +134,7 @@ export class StreamFeeder {
   }
 
   async #read(): Promise<void> {
-    const { source, grammar, chunkSize, pool } = this.#options;
+    const { source, grammar, chunkSize, pool, switchover } = this.#options;
     const slot = pool.slots[this.#slot]!;
     // Only a descriptor that other programs share is read exactly to the stream's end; from a file, bytes behind it may be read.
     const mayRead = source.file === undefined ? (grammar.mayRead ?? Infinity) : Infinity;
@@ -146,7 +149,8 @@ export class StreamFeeder {
       return;
     }
     const base = this.#filled;
-    const reading = source.read(slot.input.subarray(base, base + room));
+    const target = slot.input.subarray(base, base + room);
+    const reading = switchover === undefined ? source.read(target) : switchover.read(source, target);
     const got = await this.#flushWhileWaiting(reading);
     if (this.#filled !== base) {
       // A flush has sent the bytes in front of those that just arrived.

@@ -7,13 +7,16 @@ import { type RamferryError, toRamferryError } from '../../errors.js';
 import type { Grammar, StreamEnd } from '../../grammar/grammar.js';
 import { onAbort } from '../../io/abort-signal.js';
 import type { ByteSink, ByteSource } from '../../io/bytes.js';
+import { PAGE_BYTES } from '../../page/size.js';
 import { withDeadline } from '../../os/deadline.js';
 import type { GivenThreads } from '../../pool/worker-pool.js';
 import type { StoreMemory } from '../../store/shared.js';
 import { Chooser } from '../adaptive/chooser.js';
 import { DeliveryWindow } from '../pace/delivery-window.js';
+import { type RoundPosition, SwitchoverPace } from '../pace/switchover-pace.js';
 import { warnOfFewer } from '../plan/opening.js';
 import type { TransferPlan } from '../plan/transfer-plan.js';
+import { pagesLeft } from '../statistics/convergence.js';
 import { ConvergenceWatch } from '../statistics/convergence-watch.js';
 import { reportProgress } from '../statistics/progress-timer.js';
 import type { Statistics } from '../statistics/statistics.js';
@@ -77,6 +80,7 @@ class PlanRun {
   readonly #chooser: Chooser | undefined;
   readonly #deliveryWindow: DeliveryWindow | undefined;
   readonly #convergence: ConvergenceWatch | undefined;
+  readonly #switchover: SwitchoverPace | undefined;
   readonly #sender: Sender;
   #streamEnd: StreamEnd | undefined;
 
@@ -93,6 +97,10 @@ class PlanRun {
         ? undefined
         : new DeliveryWindow(coding.chunkSize, pace.deliveryWindow);
     this.#convergence = rounds && new ConvergenceWatch({ ...rounds, onWarning });
+    this.#switchover =
+      pace.switchover === undefined
+        ? undefined
+        : new SwitchoverPace({ downtimeLimit: pace.switchover, position: () => this.#position() });
     this.#sender = this.#openSender();
     this.#listen();
     this.#observe();
@@ -133,6 +141,7 @@ class PlanRun {
       statistics,
       chooser: this.#chooser,
       deliveryWindow: this.#deliveryWindow,
+      switchover: this.#switchover,
       rounds: this.#convergence?.rounds,
       takeThreads: () => prestart?.take(),
       storeMemory: (bytes) => prestart?.takeStore(bytes),
@@ -145,6 +154,16 @@ class PlanRun {
       onInputFailure: (thrown, bytes) =>
         grammar === undefined ? toRamferryError(thrown) : brokenInput(thrown, grammar, source, bytes),
     });
+  }
+
+  /** Where the hypervisor stands in its current round. */
+  #position(): RoundPosition {
+    const { grammar } = this.#ends;
+    const view = this.#convergence?.rounds.view();
+    const final = grammar?.finalFrom !== Infinity;
+    if (view === undefined || view.count <= 1) return { round: 1, left: grammar?.ramLeft, final };
+    const pages = pagesLeft(view);
+    return { round: view.count, left: pages === undefined ? undefined : pages * PAGE_BYTES, final };
   }
 
   /** Subscribes to the receiver's control messages. */
@@ -166,6 +185,7 @@ class PlanRun {
       roundCount: () => convergence?.rounds.view()?.count,
       convergence: () => convergence?.look(),
       adaptive: () => this.#chooser?.report(),
+      heldBack: () => (this.#switchover === undefined ? undefined : Math.round(this.#switchover.heldBackMs)),
       opaqueBecause: () => opaqueBecause ?? this.#ends.grammar?.opaqueBecause,
     });
   }

@@ -11,6 +11,7 @@ import { directPlaces } from '../../io/file/direct.js';
 import { OrderedPool } from '../../pool/ordered-pool.js';
 import type { FewerThreads, GivenThreads } from '../../pool/worker-pool.js';
 import type { DeliveryWindow } from '../pace/delivery-window.js';
+import type { SwitchoverPace } from '../pace/switchover-pace.js';
 import type { TransferPlan } from '../plan/transfer-plan.js';
 import { ChunkWriter, type ChunkWriterSettings } from './chunk-writer.js';
 import { ChunkDispatcher } from './dispatcher.js';
@@ -41,6 +42,7 @@ export interface SenderCollaborators {
   /** Chooses codec and level of each chunk (adaptive mode). */
   readonly chooser?: ChunkWriterSettings['chooser'];
   readonly deliveryWindow?: DeliveryWindow | undefined;
+  readonly switchover?: SwitchoverPace | undefined;
   /** Counts the rounds of pre-copy by the pages of the stream. */
   readonly rounds?: RoundCounter | undefined;
   /** Hands over pre-started threads; the caller must close them. Undefined if none are running. */
@@ -238,6 +240,7 @@ export class Sender {
       flushAfter: this.#plan.pace.flushAfter,
       taker: this.#dispatcher,
       rounds: this.#with.rounds,
+      switchover: this.#with.switchover,
     }));
     await feeder.run().catch((thrown: unknown) => {
       if (thrown !== feeder.inputFailure) throw thrown;

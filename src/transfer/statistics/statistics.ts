@@ -41,6 +41,8 @@ export interface Observed {
   readonly roundCount?: (() => number | undefined) | undefined;
   /** The judgement of the rounds; only where a running guest writes the stream. */
   readonly convergence?: (() => Convergence | undefined) | undefined;
+  /** Milliseconds for which reads were delayed near the end of rounds. */
+  readonly heldBack?: (() => number | undefined) | undefined;
   /** Why no grammar could follow the stream to its end. */
   readonly opaqueBecause?: (() => string | undefined) | undefined;
 }
@@ -206,6 +208,7 @@ export class Statistics {
       },
       ...present('convergence', convergence),
       ...present('sharedMemory', this.#sharedMemory),
+      ...present('heldBack', this.#observed.heldBack?.()),
       ...present('opaqueBecause', this.#observed.opaqueBecause?.()),
       ...this.#compression(),
       ...this.#xbzrleCache(),

@@ -85,6 +85,8 @@ export interface TransferSummary {
   };
   /** The final judgement of pre-copy, at its last round, for which the guest was paused. */
   readonly convergence?: Convergence;
+  /** Milliseconds for which the sender took bytes more slowly than it could, near the end of rounds. Only before QEMU. */
+  readonly heldBack?: number;
   /** Why the rest of the stream was sent as bytes of unknown structure. Only at a sender, and only where that happened. */
   readonly opaqueBecause?: string;
   /** Only for a QEMU guest whose RAM ramferry reads itself. */

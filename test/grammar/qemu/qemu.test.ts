@@ -78,6 +78,28 @@ function pages(segments: readonly Segment[]): number {
   return segments.reduce((sum, segment) => sum + (segment.kind === 'pages' ? segment.n : 0), 0);
 }
 
+describe('QemuGrammar.ramLeft', () => {
+  const all = BLOCKS.reduce((sum, { pages }) => sum + pages * PAGE_BYTES, 0);
+
+  it('counts down pages and zero pages of the first round, and is unknown before the list and behind RAM', () => {
+    const { bytes } = precopy(2, 2, 40, 2);
+    const grammar = new QemuGrammar();
+    const recorder = new Recorder();
+    const seen: (number | undefined)[] = [grammar.ramLeft];
+    let from = 0;
+    for (let to = 1; to <= bytes.length; to++) {
+      from += grammar.scan(bytes.subarray(from, to), to === bytes.length, recorder);
+      if (grammar.ramLeft !== seen.at(-1)) seen.push(grammar.ramLeft);
+    }
+    assert.equal(seen[0], undefined);
+    assert.equal(seen[1], all);
+    const counted = seen.slice(1, -1) as number[];
+    for (let i = 1; i < counted.length; i++) assert.equal(counted[i - 1]! - counted[i]!, PAGE_BYTES);
+    assert.equal(counted.length, 1 + 2 * 40);
+    assert.equal(seen.at(-1), undefined);
+  });
+});
+
 describe('qemu grammar: segments', () => {
   for (const [name, build] of Object.entries(STREAMS)) {
     it(`reports the builder's segments: ${name}`, () => {

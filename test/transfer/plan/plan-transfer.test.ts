@@ -89,6 +89,7 @@ describe('planTransfer', () => {
     assert.equal(memory.slots.suggestions, 256);
     assert.equal(pace.deliveryWindow, memory.slots.slots * MIB);
     assert.equal(pace.flushAfter, 50);
+    assert.equal(pace.switchover, 300);
     assert.ok(adaptivity !== undefined);
     assert.deepEqual(rounds, { downtimeLimit: 300, live: true });
     assert.deepEqual(warnings, []);
@@ -99,6 +100,7 @@ describe('planTransfer', () => {
     assert.deepEqual(container, { kind: 'native' });
     assert.equal(memory.storeBytes, 0);
     assert.equal(pace.deliveryWindow, undefined, 'it acknowledges every half second');
+    assert.equal(pace.switchover, undefined, 'the toolstack estimates no bandwidth');
   });
 
   it('writes records into the Xen stream, receiver that reads marks', () => {
