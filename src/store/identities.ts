@@ -1,6 +1,7 @@
 // The state of each page of the guest, by its identity: never seen, seen, or in a slot.
 // Four bytes for each page, in tables that are made as pages come. Whatever the identities of a stream are, the tables take no
 // more than a fixed part of what was sent. An identity without room stays unknown.
+// A cursor names the current page: the pages of a stream mostly follow each other, and a step costs no arithmetic on identities.
 
 /** Values of an entry; FIRST_SLOT and above name a slot. */
 const NEVER = 0;
@@ -14,51 +15,76 @@ const PAGES_PER_TABLE = 1024;
 
 export class IdentityTable {
   readonly #tables = new Map<number, Int32Array>();
-  #last: Int32Array | undefined;
-  #lastNumber = -1;
   #seen = 0;
+
+  // The current page: its table, the table's number, and the index of its entry.
+  #table: Int32Array | undefined;
+  #number = -1;
+  #index = 0;
 
   /** Bytes of the tables so far. */
   get bytes(): number {
     return this.#tables.size * TABLE_PAGES * 4;
   }
 
-  /** Notes that the page was sent. @returns whether it was sent before */
-  see(identity: number): boolean {
-    const table = this.#table(identity, true);
+  /** Moves to the page with this identity. */
+  seek(identity: number): void {
+    const number = Math.floor(identity / TABLE_PAGES);
+    this.#index = identity - number * TABLE_PAGES;
+    if (number === this.#number) return;
+    this.#number = number;
+    this.#table = this.#tables.get(number);
+  }
+
+  /** Moves to the page with the next identity. */
+  next(): void {
+    if (++this.#index === TABLE_PAGES) this.seek((this.#number + 1) * TABLE_PAGES);
+  }
+
+  /** Notes that the current page was sent. @returns whether it was sent before */
+  see(): boolean {
+    const table = this.#table ?? this.#make();
     if (table === undefined) return false;
-    const at = identity % TABLE_PAGES;
+    const at = this.#index;
     if (table[at] !== NEVER) return true;
     table[at] = SEEN;
     this.#seen++;
     return false;
   }
 
-  /** The page's slot; -1 = none. */
-  slotOf(identity: number): number {
-    const entry = this.#table(identity, false)?.[identity % TABLE_PAGES] ?? NEVER;
+  /** The current page's slot; -1 = none. */
+  get slot(): number {
+    const entry = this.#table?.[this.#index] ?? NEVER;
     return entry >= FIRST_SLOT ? entry - FIRST_SLOT : -1;
   }
 
-  /** @param slot of the page; -1 = none. @returns false when there is no room for the entry */
-  assign(identity: number, slot: number): boolean {
-    const table = this.#table(identity, false);
-    if (table === undefined) return false;
-    table[identity % TABLE_PAGES] = slot < 0 ? SEEN : slot + FIRST_SLOT;
-    return true;
+  /** The current page's identity. */
+  get current(): number {
+    return this.#number * TABLE_PAGES + this.#index;
   }
 
-  #table(identity: number, make: boolean): Int32Array | undefined {
+  /** Whether there is room for the entry of the current page, which was seen. */
+  get hasRoom(): boolean {
+    return this.#table !== undefined;
+  }
+
+  /** @param slot of the current page, which has room */
+  assign(slot: number): void {
+    this.#table![this.#index] = slot + FIRST_SLOT;
+  }
+
+  /** Notes that a page has no slot any more. Leaves the current page as it is. */
+  forget(identity: number): void {
     const number = Math.floor(identity / TABLE_PAGES);
-    if (number === this.#lastNumber) return this.#last;
-    let table = this.#tables.get(number);
-    if (table === undefined) {
-      const room = FREE_TABLES + this.#seen / PAGES_PER_TABLE;
-      if (!make || this.#tables.size >= room) return undefined;
-      this.#tables.set(number, (table = new Int32Array(TABLE_PAGES)));
-    }
-    this.#lastNumber = number;
-    this.#last = table;
-    return table;
+    const table = this.#tables.get(number);
+    if (table !== undefined) table[identity - number * TABLE_PAGES] = SEEN;
+  }
+
+  #make(): Int32Array | undefined {
+    const room = FREE_TABLES + this.#seen / PAGES_PER_TABLE;
+    if (this.#tables.size >= room) return undefined;
+    const table = new Int32Array(TABLE_PAGES);
+    this.#tables.set(this.#number, table);
+    return (this.#table = table);
   }
 }

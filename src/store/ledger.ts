@@ -11,6 +11,7 @@ import { OPERATIONS_CAPACITY } from '../chunk/plan.js';
 import { fingerprint } from '../page/fingerprint.js';
 import { PAGE_BYTES } from '../page/size.js';
 import { IdentityTable } from './identities.js';
+import type { PageRuns } from './page-runs.js';
 import { StoreGovernor } from './store-governor.js';
 import { SlotTable } from './slot-table.js';
 import { EqualPages } from './equal-pages.js';
@@ -28,8 +29,8 @@ export interface LedgerChunk {
   readonly front: Buffer;
   readonly segments: Int32Array;
   readonly segmentCount: number;
-  /** For each page in order; negative for a page without identity. */
-  readonly identities: Float64Array;
+  /** The identities of its pages, in order. */
+  readonly runs: PageRuns;
   /** Receives two numbers for each page (chunk/store-plan.ts). */
   readonly suggestions: Int32Array;
 }
@@ -94,38 +95,21 @@ export class Ledger {
    * @returns how many chunks of the stream must be complete before it, and whether it has suggestions
    */
   enter(chunk: LedgerChunk): { needs: number; suggested: boolean } {
-    const { sequence, segments, segmentCount, identities } = chunk;
+    const { sequence } = chunk;
     while (this.#judged <= sequence - REPORT_DELAY_CHUNKS) {
       this.#control.judge(this.#tallies.shift()!, this.#searches.shift()!);
       this.#judged++;
     }
     this.#begin(chunk);
-    const { comparing } = this.#control;
-    let at = OPERATIONS_CAPACITY;
-    let page = 0;
-    for (let index = 0; index < segmentCount; index++) {
-      const kind = segments[index * 2]!;
-      const count = segments[index * 2 + 1]!;
-      if (kind === SEGMENT.pages) {
-        for (const end = page + count; page < end; page++, at += PAGE_BYTES) {
-          const identity = identities[page]!;
-          this.#suggest(page, NO_SLOT, NO_SLOT);
-          if (identity < 0) continue;
-          const sampled = this.#control.samples(identity);
-          // The other pages are not noted either: that would cost as much as it could save.
-          if (sampled || comparing) this.#page(identity, sampled, at, page);
-        }
-      } else {
-        at += kind === SEGMENT.skeleton ? count : count * 8;
-      }
-    }
+    this.#walk(chunk);
     this.#searches.push(this.#searched);
     return { needs: this.#needs, suggested: this.#suggested };
   }
 
-  #begin({ sequence, front, suggestions }: LedgerChunk): void {
+  #begin({ sequence, front, runs, suggestions }: LedgerChunk): void {
     this.#view = new DataView(front.buffer, front.byteOffset, front.byteLength);
     this.#suggestions = suggestions;
+    suggestions.fill(NO_SLOT, 0, runs.pages * SUGGESTIONS);
     this.#sequence = sequence;
     this.#needs = 0;
     this.#suggested = false;
@@ -133,65 +117,97 @@ export class Ledger {
     this.#searching = this.#control.searches(sequence);
   }
 
-  /** Writes the two numbers of a page. */
-  #suggest(page: number, own: number, equal: number): void {
-    this.#suggestions[page * SUGGESTIONS] = own;
-    this.#suggestions[page * SUGGESTIONS + 1] = equal;
+  /** Enters the pages with identities, one after the other: the segments say where they lie, the runs which they are. */
+  #walk({ segments, segmentCount, runs }: LedgerChunk): void {
+    const identities = this.#identities;
+    const { comparing } = this.#control;
+    let at = OPERATIONS_CAPACITY;
+    let page = 0;
+    let run = -1;
+    /** Pages of the run that are left, and the low half of the current identity. */
+    let left = 0;
+    let low = 0;
+    let known = false;
+    for (let index = 0; index < segmentCount; index++) {
+      const kind = segments[index * 2]!;
+      const count = segments[index * 2 + 1]!;
+      if (kind !== SEGMENT.pages) {
+        at += kind === SEGMENT.skeleton ? count : count * 8;
+        continue;
+      }
+      for (const end = page + count; page < end; page++, at += PAGE_BYTES) {
+        if (left === 0) {
+          const first = runs.firsts[++run]!;
+          left = runs.counts[run]!;
+          low = first | 0;
+          known = first >= 0;
+          if (known) identities.seek(first);
+        } else {
+          low = (low + 1) | 0;
+          if (known) identities.next();
+        }
+        left--;
+        if (!known) continue;
+        const sampled = this.#control.samples(low);
+        // The other pages are not noted either: that would cost as much as it could save.
+        if (!sampled && !comparing) continue;
+        if (identities.see()) this.#again(sampled, at, page);
+        else this.#first(sampled, at, page);
+      }
+    }
   }
 
-  /** @param at of the page in the chunk's memory. @param page its index in the chunk */
-  #page(identity: number, sampled: boolean, at: number, page: number): void {
-    if (this.#identities.see(identity)) {
-      this.#again(identity, sampled, at, page);
-      return;
-    }
-    if (looksZero(this.#view, at)) return;
+  /** A page that was not sent before. @param at of the page in the chunk's memory. @param page its index in the chunk */
+  #first(sampled: boolean, at: number, page: number): void {
+    const view = this.#view;
+    if (looksZero(view, at)) return;
     let print = 0;
     if (this.#searching) {
       this.#searched++;
-      print = fingerprint(this.#view, at);
+      print = fingerprint(view, at);
       const equal = this.#equalPages.find(print);
       if (equal >= 0 && !this.#slots.writtenBy(equal, this.#sequence)) {
         this.#need(this.#slots.read(equal, this.#sequence));
-        this.#suggest(page, NO_SLOT, equal);
+        this.#suggestions[page * SUGGESTIONS + 1] = equal;
         this.#suggested = true;
         return;
       }
     }
-    const slot = this.#slots.free(identity);
+    if (!this.#identities.hasRoom) return;
+    const slot = this.#slots.fill(this.#identities.current, this.#sequence);
     if (slot < 0) return;
-    this.#keep(identity, sampled, slot, page);
+    this.#identities.assign(slot);
+    this.#suggestOwn(ownSlot(slot, false, sampled), page);
     if (this.#searching) this.#equalPages.enter(print, slot);
   }
 
   /** A page that was sent before. */
-  #again(identity: number, sampled: boolean, at: number, page: number): void {
+  #again(sampled: boolean, at: number, page: number): void {
     this.#resent++;
-    const slot = this.#identities.slotOf(identity);
+    const { slot } = this.#identities;
     this.#slots.sentAgain(slot);
     if (slot >= 0) {
-      this.#own(ownSlot(slot, true, sampled), slot, page);
+      this.#need(this.#slots.write(slot, this.#sequence));
+      this.#suggestOwn(ownSlot(slot, true, sampled), page);
       return;
     }
     this.#missed++;
     if (looksZero(this.#view, at)) return;
     if (sampled) this.#control.miss();
-    const claimed = this.#slots.claim(identity, this.#evicted);
-    if (claimed >= 0) this.#keep(identity, sampled, claimed, page);
+    const claimed = this.#slots.claim(this.#identities.current, this.#evicted);
+    if (claimed < 0) return;
+    this.#identities.assign(claimed);
+    this.#need(this.#slots.write(claimed, this.#sequence));
+    this.#suggestOwn(ownSlot(claimed, false, sampled), page);
   }
 
   readonly #evicted = (slot: number, owner: number): void => {
-    this.#identities.assign(owner, -1);
+    this.#identities.forget(owner);
     this.#equalPages.forget(slot);
   };
 
-  #keep(identity: number, sampled: boolean, slot: number, page: number): void {
-    if (this.#identities.assign(identity, slot)) this.#own(ownSlot(slot, false, sampled), slot, page);
-  }
-
-  #own(suggestion: number, slot: number, page: number): void {
-    this.#need(this.#slots.write(slot, this.#sequence));
-    this.#suggest(page, suggestion, NO_SLOT);
+  #suggestOwn(suggestion: number, page: number): void {
+    this.#suggestions[page * SUGGESTIONS] = suggestion;
     this.#suggested = true;
   }
 

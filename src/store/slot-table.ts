@@ -36,8 +36,14 @@ export class SlotTable {
     if (slot >= 0) this.#rounds[slot] = this.#round;
   }
 
-  /** A slot that was never used; -1 = none. */
-  free(identity: number): number {
+  /** Gives a page a slot that was never used, which the chunk writes: no other chunk must be complete before. -1 = none */
+  fill(identity: number, sequence: number): number {
+    const slot = this.#free(identity);
+    if (slot >= 0) this.#touched[slot] = this.#written[slot] = sequence + 1;
+    return slot;
+  }
+
+  #free(identity: number): number {
     return this.#used < this.slots ? this.#give(this.#used++, identity) : -1;
   }
 
@@ -48,7 +54,7 @@ export class SlotTable {
    * @param evicted is called with the slot and the identity of the evicted page
    */
   claim(identity: number, evicted: (slot: number, owner: number) => void): number {
-    const free = this.free(identity);
+    const free = this.#free(identity);
     if (free >= 0) return free;
     for (let look = 0; look < MAX_CANDIDATES; look++) {
       const slot = this.#hand;

@@ -13,6 +13,13 @@ import { IdentityTable } from '../../src/store/identities.js';
 import { Ledger } from '../../src/store/ledger.js';
 import { StoreGovernor } from '../../src/store/store-governor.js';
 import { EqualPages } from '../../src/store/equal-pages.js';
+import { PageRuns } from '../../src/store/page-runs.js';
+
+function runsOf(identities: number[]): PageRuns {
+  const runs = new PageRuns(identities.length);
+  for (const identity of identities) runs.add(1, identity);
+  return runs;
+}
 
 /** Enters a chunk of pages, each an identity and a byte that it is full of; its results are there at once. */
 function entering(ledger: Ledger): (pages: [identity: number, fill: number][]) => {
@@ -33,7 +40,7 @@ function entering(ledger: Ledger): (pages: [identity: number, fill: number][]) =
       front,
       segments: Int32Array.of(SEGMENT.pages, pages.length),
       segmentCount: 1,
-      identities: Float64Array.from(pages.map(([identity]) => identity)),
+      runs: runsOf(pages.map(([identity]) => identity)),
       suggestions,
     });
     ledger.report(NO_TALLY);
@@ -121,25 +128,65 @@ describe('Ledger', () => {
   });
 });
 
+describe('PageRuns', () => {
+  it('joins pages whose identities count up', () => {
+    const runs = runsOf([5, 6, 7, 9, -1, -1, 0, 1, 2 ** 40, 2 ** 40 + 1]);
+    assert.deepEqual([...runs.firsts.subarray(0, runs.length)], [5, 9, -1, -1, 0, 2 ** 40]);
+    assert.deepEqual([...runs.counts.subarray(0, runs.length)], [3, 1, 1, 1, 2, 2]);
+    assert.equal(runs.pages, 10);
+    runs.clear();
+    runs.add(2, 10);
+    assert.deepEqual([runs.length, runs.firsts[0], runs.counts[0], runs.pages], [1, 10, 2, 2]);
+  });
+});
+
 describe('IdentityTable', () => {
+  const see = (table: IdentityTable, identity: number): boolean => {
+    table.seek(identity);
+    return table.see();
+  };
+
   it('stays small, when identities are far apart', () => {
     const table = new IdentityTable();
     const pages = 20_000;
-    for (let page = 0; page < pages; page++) table.see(page * 1_000_003);
+    for (let page = 0; page < pages; page++) see(table, page * 1_000_003);
     assert.ok(table.bytes <= 4 * 1024 * 1024 + pages * PAGE_BYTES * 0.005);
+    assert.ok(!table.hasRoom);
+    assert.equal(table.slot, -1);
   });
 
   it('takes four bytes for each page, when identities are dense', () => {
     const table = new IdentityTable();
     const pages = 1 << 20;
-    for (let page = 0; page < pages; page++) table.see(page);
+    table.seek(0);
+    for (let page = 0; page < pages; page++) {
+      assert.ok(!table.see());
+      table.next();
+    }
     assert.equal(table.bytes, pages * 4);
-    assert.ok(table.see(77));
-    assert.equal(table.slotOf(77), -1);
-    table.assign(77, 5);
-    assert.equal(table.slotOf(77), 5);
-    table.assign(77, -1);
-    assert.equal(table.slotOf(77), -1);
+    assert.ok(see(table, 77));
+    assert.equal(table.current, 77);
+    assert.equal(table.slot, -1);
+    table.assign(5);
+    assert.equal(table.slot, 5);
+    table.next();
+    assert.equal(table.slot, -1);
+    table.forget(77);
+    table.seek(77);
+    assert.equal(table.slot, -1);
+    assert.ok(table.see());
+  });
+
+  it('finds pages again, whose identities exceed 32 bits', () => {
+    const table = new IdentityTable();
+    const last = 2 ** 52 + 4095;
+    assert.ok(!see(table, last));
+    table.assign(3);
+    table.next();
+    assert.equal(table.current, last + 1);
+    assert.ok(!table.see());
+    table.seek(last);
+    assert.equal(table.slot, 3);
   });
 });
 

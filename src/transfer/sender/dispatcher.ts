@@ -70,7 +70,7 @@ export class ChunkDispatcher implements ChunkTaker {
     chooser?.prepare(job);
     job.sequence = this.#sequence++;
     if (waitThread || outlet.task !== TASK.encode || pool.hasFreeWorker) {
-      await store?.enter(slot, cut.identities!);
+      await store?.enter(slot, cut.runs!);
       pool.push(index);
       return;
     }

@@ -33,7 +33,7 @@ export interface StreamFeederOptions {
   readonly chunkSize: number;
   /** Cut where page data and other records meet. */
   readonly regions: boolean;
-  /** Report the identities of pages (Cut.identities); absent = no. */
+  /** Report the identities of pages (Cut.runs); absent = no. */
   readonly identities?: boolean;
   /** Milliseconds after which a partly filled chunk is sent. */
   readonly flushAfter: number;

@@ -5,6 +5,7 @@
 import { MAX_SEGMENTS, SEGMENT } from '../../chunk/segments.js';
 import { NO_IDENTITY, type SegmentSink } from '../../grammar/grammar.js';
 import { PAGE_BYTES } from '../../page/size.js';
+import { PageRuns } from '../../store/page-runs.js';
 import type { RoundCounter } from '../statistics/rounds.js';
 
 /** The end of a chunk, and what the chunk holds. */
@@ -20,8 +21,8 @@ export interface Cut {
   readonly totals: boolean;
   /** The chunk ends with this header of a libxc stream. */
   readonly header?: 'image' | 'domain';
-  /** The identity of each page in order, negative where unknown. Valid until the next chunk begins; absent without a page store. */
-  readonly identities?: Float64Array;
+  /** The identities of its pages in order. Valid until the next chunk begins; absent without a page store. */
+  readonly runs?: PageRuns;
 }
 
 /** A report that came after the cut; it belongs to the next chunk. */
@@ -34,15 +35,9 @@ type LateReport =
 /** `pages`: page data. `rest`: bytes of unknown structure. `other`: records that method `xenguest` leaves untouched. */
 type Region = 'other' | 'pages' | 'rest';
 
-const BYTES_OF = {
-  [SEGMENT.skeleton]: 1,
-  [SEGMENT.wordsLE]: 8,
-  [SEGMENT.wordsBE]: 8,
-  [SEGMENT.pages]: PAGE_BYTES,
-};
-
 function bytesOf(kind: number): number {
-  return BYTES_OF[kind as keyof typeof BYTES_OF];
+  if (kind === SEGMENT.pages) return PAGE_BYTES;
+  return kind === SEGMENT.skeleton ? 1 : 8;
 }
 
 export class Filler implements SegmentSink {
@@ -57,8 +52,7 @@ export class Filler implements SegmentSink {
   #flushedAhead = 0;
   readonly #regions: boolean;
   readonly #rounds: RoundCounter | undefined;
-  readonly #identities: Float64Array | undefined;
-  #pages = 0;
+  readonly #runs: PageRuns | undefined;
 
   /**
    * @param regions cut where page data and other records meet (method `xenguest`)
@@ -68,7 +62,7 @@ export class Filler implements SegmentSink {
   constructor(regions: boolean, rounds?: RoundCounter, maxPages = 0) {
     this.#regions = regions;
     this.#rounds = rounds;
-    this.#identities = maxPages === 0 ? undefined : new Float64Array(maxPages);
+    this.#runs = maxPages === 0 ? undefined : new PageRuns(maxPages);
   }
 
   /** Starts a chunk in a slot with this segment table, and repeats the reports that came after the last cut. */
@@ -76,7 +70,7 @@ export class Filler implements SegmentSink {
     this.#table = table;
     this.#entries = 0;
     this.#length = 0;
-    this.#pages = 0;
+    this.#runs?.clear();
     this.#cut = undefined;
     const late = this.#late;
     this.#late = [];
@@ -182,7 +176,7 @@ export class Filler implements SegmentSink {
       pageData: this.#regionOfChunk === 'pages',
       ...(this.#regionOfChunk === 'rest' ? { rest: true } : {}),
       totals,
-      ...(this.#identities === undefined ? {} : { identities: this.#identities }),
+      ...(this.#runs === undefined ? {} : { runs: this.#runs }),
     };
   }
 
@@ -209,26 +203,24 @@ export class Filler implements SegmentSink {
     }
     if (this.#length === 0) this.#regionOfChunk = this.#region;
     const boundary = this.#regions && this.#region !== this.#regionOfChunk;
-    const last = (this.#entries - 1) * 2;
-    const merges = last >= 0 && this.#table[last] === kind;
+    const table = this.#table;
+    const entries = this.#entries;
+    const next = entries * 2;
+    const merges = entries > 0 && table[next - 2] === kind;
     // A chunk with too many segments ends where the next segment would begin. That position does not depend on the reads.
-    if (boundary || (!merges && this.#entries === MAX_SEGMENTS)) {
+    if (boundary || (!merges && entries === MAX_SEGMENTS)) {
       this.#cut = this.#describe(false);
       this.#late.push(['region', this.#region], ['bytes', kind, count, identity]);
       return;
     }
     if (merges) {
-      this.#table[last + 1]! += count;
+      table[next - 1]! += count;
     } else {
-      this.#table[last + 2] = kind;
-      this.#table[last + 3] = count;
-      this.#entries++;
+      table[next] = kind;
+      table[next + 1] = count;
+      this.#entries = entries + 1;
     }
     this.#length += bytesOf(kind) * count;
-    if (kind === SEGMENT.pages && this.#identities !== undefined) {
-      for (let page = 0; page < count; page++) {
-        this.#identities[this.#pages++] = identity < 0 ? identity : identity + page;
-      }
-    }
+    if (kind === SEGMENT.pages) this.#runs?.add(count, identity);
   }
 }

@@ -8,6 +8,7 @@ import type { EncodeJob } from '../../slot/encode-job.js';
 import type { SlotViews } from '../../slot/layout.js';
 import { Turns } from '../../slot/turns.js';
 import { Ledger } from '../../store/ledger.js';
+import type { PageRuns } from '../../store/page-runs.js';
 import { allocateStore, type SharedStore, type StoreMemory } from '../../store/shared.js';
 import type { StoreCounts } from '../statistics/counts.js';
 
@@ -45,14 +46,14 @@ export class SendingStore {
    * results of enough earlier chunks.
    * @throws the error that `fail` was called with
    */
-  async enter(slot: SlotViews, identities: Float64Array): Promise<void> {
+  async enter(slot: SlotViews, runs: PageRuns): Promise<void> {
     const { encode, front, segments, suggestions } = slot;
     const { sequence, segmentCount } = encode;
     while (!this.#ledger.ready(sequence)) {
       if (this.#failure !== undefined) throw this.#failure;
       await this.#changed.wait();
     }
-    const chunk = { sequence, front, segments, segmentCount, identities, suggestions };
+    const chunk = { sequence, front, segments, segmentCount, runs, suggestions };
     const { needs, suggested } = this.#ledger.enter(chunk);
     encode.needs = needs;
     encode.suggested = suggested;
