@@ -41,6 +41,11 @@ export interface Libc {
   setPipeSize(fd: number, bytes: number): number;
   /** Bytes from the start of the memory to the first page boundary in it: 0 to 4095. */
   toPage(memory: ArrayBufferLike): number;
+  /**
+   * Sends one datagram to a unix socket; Node.js has none of that kind. Never blocks.
+   * @param path a leading `@` names an abstract socket
+   */
+  sendDatagram(path: string, bytes: Uint8Array): number;
   /** Requests huge pages for memory that will be used from its start on. No effect where the host has none. */
   largePages(memory: ArrayBufferLike): void;
 }
@@ -58,6 +63,12 @@ const SO_PEERCRED = process.arch === 'ppc64' ? 21 : 17;
 const ADDRESS_BYTES = 110;
 const FAMILY_BYTES = 2;
 const O_CLOEXEC = 0o2000000;
+const AF_UNIX = 1;
+/** MIPS has other numbers for the types of sockets (asm/socket.h). */
+const SOCK_DGRAM = process.arch.startsWith('mips') ? 1 : 2;
+const SOCK_CLOEXEC = O_CLOEXEC;
+/** `@` in place of the leading zero byte. */
+const ABSTRACT = 0x40;
 const F_SETPIPE_SZ = 1031;
 const F_GETPIPE_SZ = 1032;
 const MADV_HUGEPAGE = 14;
@@ -79,6 +90,16 @@ interface Functions {
   ioctl(fd: number, request: number, value: Int32Array): number;
   setsockopt(fd: number, level: number, name: number, value: Int32Array, length: number): number;
   getsockopt(fd: number, level: number, name: number, value: Int32Array, length: Uint32Array): number;
+  socket(family: number, type: number, protocol: number): number;
+  sendto(
+    fd: number,
+    bytes: Uint8Array,
+    length: number,
+    flags: number,
+    address: Uint8Array,
+    addressLength: number,
+  ): number;
+  close(fd: number): number;
   getpeername(fd: number, address: Uint8Array, length: Uint32Array): number;
   pipe2(ends: Int32Array, flags: number): number;
   fcntl(fd: number, command: number, type: 'int', value: number): number;
@@ -100,6 +121,10 @@ const functions = declareForeign<Functions>({
   ioctl: 'int ioctl(int fd, unsigned long request, void *value)',
   setsockopt: 'int setsockopt(int fd, int level, int name, const void *value, unsigned int length)',
   getsockopt: 'int getsockopt(int fd, int level, int name, void *value, void *length)',
+  socket: 'int socket(int family, int type, int protocol)',
+  sendto:
+    'long sendto(int fd, const void *bytes, size_t length, int flags, const void *address, unsigned int addressLength)',
+  close: 'int close(int fd)',
   getpeername: 'int getpeername(int fd, void *address, void *length)',
   // Files. An offset has 64 bits, also on machines with 32-bit words.
   pipe2: 'int pipe2(void *ends, int flags)',
@@ -147,6 +172,20 @@ function peerName(calls: Calls, fd: number): string {
   return name.subarray(0, end < 0 ? name.length : end).toString('utf8');
 }
 
+function sendDatagram(calls: Calls, path: string, bytes: Uint8Array): number {
+  const name = Buffer.from(path);
+  if (name[0] === ABSTRACT) name[0] = 0;
+  const address = Buffer.alloc(FAMILY_BYTES + name.length);
+  new Uint16Array(address.buffer, address.byteOffset, 1)[0] = AF_UNIX;
+  name.copy(address, FAMILY_BYTES);
+  const fd = calls.socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+  if (fd < 0) return orErrno(calls, fd);
+  const flags = MSG_DONTWAIT | MSG_NOSIGNAL;
+  const sent = orErrno(calls, calls.sendto(fd, bytes, bytes.length, flags, address, address.length));
+  calls.close(fd);
+  return sent;
+}
+
 function pipe(calls: Calls): [number, number] | undefined {
   const ends = new Int32Array(2);
   return calls.pipe2(ends, O_CLOEXEC) < 0 ? undefined : [ends[0]!, ends[1]!];
@@ -176,6 +215,7 @@ function load(): Libc | undefined {
       orErrno(calls, calls.setsockopt(fd, level, name, Int32Array.of(value), 4)),
     peerProcess: (fd) => peerProcess(calls, fd),
     peerName: (fd) => peerName(calls, fd),
+    sendDatagram: (path, bytes) => sendDatagram(calls, path, bytes),
     unsent: (fd) => count(calls, fd, SIOCOUTQ),
     unread: (fd) => count(calls, fd, FIONREAD),
     seek: (fd, offset, whence) => orErrno(calls, Number(calls.lseek(fd, offset, whence))),

@@ -33,24 +33,29 @@ type Answer = Readonly<Record<string, unknown>>;
 
 export class ControlSocket {
   readonly #server = net.createServer((socket) => this.#attend(socket));
-  readonly #removeName: (() => void) | undefined;
+  readonly #removeName: (() => void) | undefined = undefined;
   readonly #served: Server;
 
-  private constructor(path: string, served: Server) {
+  private constructor(path: string, served: Server, fd: number | undefined) {
     this.#served = served;
     this.#server.maxConnections = MAX_CLIENTS;
-    this.#removeName = listenPrivately(this.#server, path);
+    if (fd === undefined) this.#removeName = listenPrivately(this.#server, path);
+    else this.#server.listen({ fd });
     // A client that cannot be accepted ends nothing.
     this.#server.on('error', () => undefined);
     this.#server.unref();
   }
 
-  /** Listens; replaces a socket that a killed process has left behind. @throws ERR_LINK_LISTEN */
-  static async open(path: string, served: Server): Promise<ControlSocket> {
+  /**
+   * Listens; replaces a socket that a killed process has left behind.
+   * @param fd a listening descriptor that the process has inherited
+   * @throws ERR_LINK_LISTEN
+   */
+  static async open(path: string, served: Server, fd?: number): Promise<ControlSocket> {
     const place = { kind: 'unix-listen', path } as const;
     try {
-      await removeAbandoned(place);
-      return new ControlSocket(path, served);
+      if (fd === undefined) await removeAbandoned(place);
+      return new ControlSocket(path, served, fd);
     } catch (thrown) {
       throw listenError(place, thrown);
     }

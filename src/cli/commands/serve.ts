@@ -10,6 +10,7 @@ import { visible } from '../../report/visible.js';
 import { ControlSocket } from '../../serve/control-socket.js';
 import type { ServerHooks } from '../../serve/parts.js';
 import { Server } from '../../serve/server.js';
+import { inheritedSockets, type InheritedSocket, ServiceManager } from '../../os/service-manager.js';
 import type { Command, ParsedArguments } from '../command.js';
 import { unknownVariables } from '../environment.js';
 import { type Log, openLog } from '../log.js';
@@ -38,20 +39,39 @@ export const serve: Command = {
     const log = await openLog(parsed['logFile'] as string | undefined, warnOnStderr);
     const hooks = reports(parsed, log);
     unknownVariables(process.env).forEach(hooks.onWarning);
-    const server = await Server.start(options, hooks);
-    const socket = await openControl(server);
+    const inherited = inheritedSockets(process.env, process.pid);
+    const fdOf = (name: string): number | undefined => inherited.find((socket) => socket.name === name)?.fd;
+    const server = await Server.start(options, hooks, { listen: listenFd(inherited) });
+    const socket = await openControl(server, fdOf(CONTROL_NAME));
+    const manager = new ServiceManager(process.env, process.pid);
+    manager.ready();
     log.info({}, 'serving');
-    const status = await untilSignalled(server, server.settings.drainTimeout);
+    const status = await untilSignalled(server, manager);
     socket?.close();
+    manager.close();
     log.info({}, 'ended');
     return status;
   },
 };
 
-async function openControl(server: Server): Promise<ControlSocket | undefined> {
+/** The name of the control socket in a socket unit (FileDescriptorName=); any other name is that of `listen`. */
+const CONTROL_NAME = 'control';
+
+/** @throws ERR_USAGE where it is not clear which socket is meant */
+function listenFd(inherited: readonly InheritedSocket[]): number | undefined {
+  const sockets = inherited.filter(({ name }) => name !== CONTROL_NAME);
+  if (sockets.length > 1) {
+    throw new RamferryError('ERR_USAGE', `systemd has passed ${sockets.length} sockets to listen on`, {
+      hint: 'one ListenStream= for --listen, and one with FileDescriptorName=control for --control',
+    });
+  }
+  return sockets[0]?.fd;
+}
+
+async function openControl(server: Server, fd: number | undefined): Promise<ControlSocket | undefined> {
   const { control } = server.settings;
   try {
-    return control === undefined ? undefined : await ControlSocket.open(control, server);
+    return control === undefined ? undefined : await ControlSocket.open(control, server, fd);
   } catch (thrown) {
     await server.drain();
     throw thrown;
@@ -81,7 +101,8 @@ function reports(parsed: ParsedArguments, log: Log): ServerHooks {
 }
 
 /** Resolves with the exit status when the server has ended after a signal. */
-async function untilSignalled(server: Server, drainTimeout: number): Promise<number> {
+async function untilSignalled(server: Server, manager: ServiceManager): Promise<number> {
+  const { drainTimeout } = server.settings;
   let status: number = EXIT.success;
   await new Promise<void>((resolve) => {
     let asked = false;
@@ -95,6 +116,7 @@ async function untilSignalled(server: Server, drainTimeout: number): Promise<num
     const onSignal = (): void => {
       if (asked) return abort();
       asked = true;
+      manager.stopping();
       const timer = drainTimeout === 0 ? undefined : setTimeout(abort, drainTimeout);
       void server.drain().then(() => {
         clearTimeout(timer);
