@@ -21,6 +21,7 @@ import { memory } from './transfer/memory.js';
 import { pages } from './codec/pages.js';
 import { peers } from './transfer/peers.js';
 import { pipeline } from './transfer/pipeline.js';
+import { pipes } from './transfer/pipes.js';
 import { socket } from './transfer/socket.js';
 import { streams } from './transfer/streams.js';
 import { startUp } from './transfer/start-up.js';
@@ -39,7 +40,7 @@ const SUITES: readonly Suite[] = [
   memory,
 ];
 /** Suites that take long or need root. They run only when named. */
-const BY_NAME: readonly Suite[] = [adaptive, adaptiveSensitivity, causes, delta, emu, foreign];
+const BY_NAME: readonly Suite[] = [pipes, adaptive, adaptiveSensitivity, causes, delta, emu, foreign];
 
 const GENERATED = { bytes: 256 * 1024 * 1024, seed: 1, profile: 'busy' } as const;
 const MEMORY_FILES = '/dev/shm';
