@@ -9,7 +9,7 @@ import { DEFAULT_CONNECT_TIMEOUT_MS, ioTimeoutOf, type OpenOptions } from './opt
 import { retryUntil } from './retry.js';
 import { handleOf } from './handle.js';
 import { SocketLink } from './socket.js';
-import { boundUnsent } from './unsent.js';
+import { boundUnsent, setSendBuffer } from './unsent.js';
 
 type Peer = Extract<Address, { kind: 'tcp' | 'unix' }>;
 
@@ -77,8 +77,9 @@ function connectOnce(peer: Peer, options: OpenOptions, left: number): Promise<So
         socket.destroy();
         reject(Object.assign(new Error('connection refused'), { code: 'ECONNREFUSED' }));
       } else {
+        const { greeting, sendBuffer } = options;
         if (peer.kind === 'tcp') boundUnsent(handleOf(socket));
-        const { greeting } = options;
+        else if (sendBuffer !== undefined) setSendBuffer(handleOf(socket), sendBuffer);
         if (greeting === undefined) resolve(link);
         else {
           // If the greeting cannot be written, the first read fails.

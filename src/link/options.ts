@@ -46,6 +46,8 @@ export interface OpenOptions {
   readonly directIo?: boolean | undefined;
   /** Output files: wait for the disk before the file gets its name. Default true. */
   readonly sync?: boolean | undefined;
+  /** Unix connections that this side makes: bytes of the send buffer, as far as the kernel allows. Default: the kernel's. */
+  readonly sendBuffer?: number | undefined;
   /** Most bytes per second through an output; 0 = no limit. Default 0. */
   readonly maxBandwidth?: number | undefined;
   /** A limit that several outputs share, in place of `maxBandwidth`. */

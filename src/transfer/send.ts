@@ -13,6 +13,7 @@ import type { ByteSink, ByteSource, Channel } from '../io/bytes.js';
 import { type Address, addressOf } from '../link/address.js';
 import { openInput, openOutput } from '../link/open.js';
 import { checkNotSameFile, separateEnds } from '../link/same-file.js';
+import { CHUNK_BUFFER_BYTES } from '../link/unsent.js';
 import { type ResolvedSendOptions, resolveSendOptions, type SendOptions } from '../options/transfer.js';
 import { allowedCpus } from '../os/cpus.js';
 import { COMPRESS_ENTRY } from '../os/entries.js';
@@ -157,6 +158,7 @@ class Sending {
       const away = {
         ...opening,
         ...(maxBandwidth === 0 ? {} : { maxBandwidth }),
+        sendBuffer: CHUNK_BUFFER_BYTES,
         peer: speaks(this.#output, oneWay) ? receiver() : undefined,
         rateBudget: this.#hosting?.rateBudget,
       };

@@ -50,6 +50,22 @@ async function writeUntilFull(
   }
 }
 
+describe(
+  'send buffer of a unix connection',
+  { skip: libc() === undefined && 'koffi has no binary here' },
+  () => {
+    it('holds more bytes that the peer has not read, as far as the kernel allows', async () => {
+      const piece = pattern(1 << 16);
+      const usual = await connectedPair(`unix-listen:${newPath()}`);
+      const { taken: before } = await writeUntilFull(sinkOf(usual.connector), piece);
+      const wide = await connectedPair(`unix-listen:${newPath()}`, { sendBuffer: 1 << 19 });
+      const { taken: after } = await writeUntilFull(sinkOf(wide.connector), piece);
+      // The usual limit, net.core.wmem_max, is the default size. The kernel doubles only what was requested.
+      assert.ok(after >= before * 1.5, `${after} bytes, ${before} without the option`);
+    });
+  },
+);
+
 for (const [name, place] of places) {
   describe(`${name} link`, { skip: name.includes('IPv6') && !ipv6 }, () => {
     it('carries identical bytes both ways at once and ends each way independently', async () => {
