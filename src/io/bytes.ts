@@ -69,6 +69,11 @@ export interface ByteSink {
   writeNow?(bytes: Uint8Array): Promise<void>;
   /** Bytes written by this side that the peer may not have read yet, as far as this host knows (socket buffers). */
   queued(): number;
+  /**
+   * Bytes of all writes so far, the pending one included, that the program at the other end has not read. Present where the count is
+   * exact (pipes). Undefined when this side has closed its end.
+   */
+  unread?(): number | undefined;
   /** Sets how many milliseconds a write may wait while the kernel takes no byte; as `ByteSource.patience`. */
   patience?(milliseconds: number): void;
   /**

@@ -169,6 +169,7 @@ function linkOptions(label: string, forReading: boolean, options: OpenOptions): 
     readable: forReading,
     writable: !forReading,
     pipe: true,
+    pipeRoom: options.pipeRoom,
     ioTimeout: 0,
     signal: options.signal,
   };
@@ -217,6 +218,7 @@ export function openCommandOutput(line: string, label: string, options: OpenOpti
     label,
     write: (bytes) => explained(inner.write(bytes)),
     queued: () => inner.queued(),
+    unread: () => inner.unread?.(),
     patience: (milliseconds) => inner.patience?.(milliseconds),
     finish: async () => {
       await explained(inner.finish());

@@ -13,7 +13,7 @@ import { libc, POLL_IN, POLL_OUT } from '../os/libc.js';
 import { FileStamp } from '../io/file/stamp.js';
 import { OperationGuard } from '../io/operation.js';
 import { closedError, readError, systemCode, systemError, writeError } from '../io/system-error.js';
-import { INPUT_ROOM, OUTPUT_ROOM, PipeRoom } from './pipe-room.js';
+import { INPUT_ROOM, PipeRoom } from './pipe-room.js';
 import { waitTaken } from './listen/taken.js';
 import { Watchdog } from './watchdog.js';
 
@@ -52,12 +52,12 @@ class Descriptor {
   #inARow = 0;
   #closed = false;
 
-  constructor(fd: number, options: DescriptorOptions, stalled: string, room: number) {
+  constructor(fd: number, options: DescriptorOptions, stalled: string, room?: number) {
     this.fd = fd;
     this.label = options.label;
     this.#own = options.own;
     this.stats = fs.fstatSync(fd);
-    this.#room = this.stats.isFIFO() ? new PipeRoom(room) : undefined;
+    this.#room = this.stats.isFIFO() && room !== undefined ? new PipeRoom(room) : undefined;
     this.guard = new OperationGuard(options.signal);
     this.#watchdog = new Watchdog(
       options.ioTimeout,
@@ -181,7 +181,7 @@ export class DescriptorSink implements ByteSink {
 
   constructor(fd: number, options: DescriptorOptions) {
     this.label = options.label;
-    this.#at = new Descriptor(fd, options, 'no byte was taken by', OUTPUT_ROOM);
+    this.#at = new Descriptor(fd, options, 'no byte was taken by');
     const { stats } = this.#at;
     this.inert = stats.isFile() || stats.isBlockDevice();
   }

@@ -95,7 +95,13 @@ export function openInheritedOutput(fd: number, label: string, options: OpenOpti
     if (stats.isFIFO()) {
       const own = reopenPipe(fd, fs.constants.O_WRONLY);
       if (own !== undefined) {
-        return socketLinkOfDescriptor(own, { ...how, readable: false, writable: true, pipe: true });
+        return socketLinkOfDescriptor(own, {
+          ...how,
+          readable: false,
+          writable: true,
+          pipe: true,
+          pipeRoom: options.pipeRoom,
+        });
       }
     }
     const sink = new DescriptorSink(fd, how);

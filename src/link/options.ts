@@ -48,6 +48,8 @@ export interface OpenOptions {
   readonly sync?: boolean | undefined;
   /** Unix connections that this side makes: bytes of the send buffer, as far as the kernel allows. Default: the kernel's. */
   readonly sendBuffer?: number | undefined;
+  /** Output pipes: bytes of room once a long stream passes, as far as the kernel allows. Default: as much as the pipe has. */
+  readonly pipeRoom?: number | undefined;
   /** Most bytes per second through an output; 0 = no limit. Default 0. */
   readonly maxBandwidth?: number | undefined;
   /** A limit that several outputs share, in place of `maxBandwidth`. */

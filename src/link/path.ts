@@ -63,6 +63,7 @@ export async function openPathOutput(path: string, label: string, options: OpenO
         readable: false,
         writable: true,
         pipe: true,
+        pipeRoom: options.pipeRoom,
         ioTimeout: 0,
         signal,
       });

@@ -9,10 +9,11 @@ import { KIB, MIB } from '../units.js';
 export const INPUT_ROOM = MIB;
 
 /**
- * Bytes in an output pipe are acknowledged and not yet read: the delivery window does not see them, and they add to the downtime. So an
- * output pipe holds about as much as a unix socket (net.core.wmem_default, 208 KiB): 9 ms of a reader at 30 MB/s.
+ * The receiver's output pipe. Bytes in it add to the downtime, so the receiver acknowledges only what the reader has taken from it
+ * (ByteSink.unread), and the delivery window keeps them few. A sender's output pipe stays as it is: no acknowledgement shows the bytes
+ * in it, and compressed they take long (1 MiB at 100 Mbit/s: 84 ms).
  */
-export const OUTPUT_ROOM = 256 * KIB;
+export const OUTPUT_ROOM = MIB;
 
 /** Bytes after which a pipe is widened. A shorter stream would not gain what the first system call through koffi costs. */
 const WIDEN_AFTER_BYTES = 128 * KIB;

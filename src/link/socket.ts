@@ -9,7 +9,7 @@ import { onAbort } from '../io/abort-signal.js';
 import { libc } from '../os/libc.js';
 import { abortError, closedError, readError, writeError } from '../io/system-error.js';
 import { handleOf, stopReading, type StreamHandle } from './handle.js';
-import { OUTPUT_ROOM, PipeRoom } from './pipe-room.js';
+import { PipeRoom } from './pipe-room.js';
 import { SocketReading } from './socket-reading.js';
 import { waitTaken } from './listen/taken.js';
 import { Watchdog } from './watchdog.js';
@@ -23,6 +23,8 @@ export interface SocketLinkOptions {
   readonly writable: boolean;
   /** Whether the link is a pipe and not a socket. */
   readonly pipe?: boolean;
+  /** An output pipe: see OpenOptions.pipeRoom. */
+  readonly pipeRoom?: number | undefined;
   /** Milliseconds without progress; 0 = wait for ever. */
   readonly ioTimeout: number;
   readonly signal?: AbortSignal | undefined;
@@ -51,7 +53,8 @@ export class SocketLink implements Channel {
   constructor(options: SocketLinkOptions, connect: (how: SocketOptions) => net.Socket) {
     this.#options = options;
     this.duplex = options.readable && options.writable;
-    this.#room = options.pipe === true ? new PipeRoom(OUTPUT_ROOM) : undefined;
+    const { pipe, pipeRoom } = options;
+    this.#room = pipe === true && pipeRoom !== undefined ? new PipeRoom(pipeRoom) : undefined;
     this.#reading = new SocketReading({
       label: options.label,
       pipe: options.pipe === true,
@@ -125,6 +128,7 @@ export class SocketLink implements Channel {
       label: this.#options.label,
       write: (bytes) => this.#write(bytes),
       queued: () => this.#queued(),
+      ...(this.#options.pipe === true ? { unread: () => this.#unread() } : {}),
       patience: (milliseconds) => this.#writeWatchdog.setPatience(milliseconds),
       taken: () => this.#taken(),
       finish: () => this.#finish(),
@@ -187,6 +191,11 @@ export class SocketLink implements Channel {
     const calls = handle === undefined ? undefined : libc();
     if (handle === undefined || calls === undefined) return 0;
     return this.#options.pipe === true ? calls.unread(handle.fd) : calls.unsent(handle.fd);
+  }
+
+  #unread(): number | undefined {
+    const handle = this.#handle;
+    return handle === undefined ? undefined : handle.writeQueueSize + this.#queued();
   }
 
   async #taken(): Promise<void> {

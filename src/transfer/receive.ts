@@ -16,6 +16,7 @@ import { WaitingSource } from '../io/waiting-source.js';
 import { type Address, addressOf } from '../link/address.js';
 import { openInput, openOutput } from '../link/open.js';
 import type { OpenOptions } from '../link/options.js';
+import { OUTPUT_ROOM } from '../link/pipe-room.js';
 import { checkNotSameFile, separateEnds } from '../link/same-file.js';
 import {
   type ReceiveOptions,
@@ -28,6 +29,7 @@ import { planReceive, type ReceivePlan } from './plan/receive-plan.js';
 import type { ReceiveHosting } from './prestart/hosting.js';
 import { Prestart, type TransferParts } from './prestart/prestart.js';
 import { warmUpReceiving } from './prestart/warm-up.js';
+import { Acknowledged } from './receiver/acknowledged.js';
 import { openReceiver } from './receiver/open.js';
 import { finishOutput, outputSink, watchReader } from './receiver/output.js';
 import { reportProgress } from './statistics/progress-timer.js';
@@ -85,6 +87,7 @@ class Reception {
   /** What the program behind the output says to the source (QEMU's return path). */
   #reader: ByteSource | undefined;
   #control: ControlWriter | undefined;
+  readonly #acknowledged = new Acknowledged();
   /** Bytes that a reader may have and act on. */
   #handed = (): number => 0;
   /** Resolves when the reader's direction ends, with what it failed of; absent where that says nothing about the output. */
@@ -124,7 +127,10 @@ class Reception {
   async #connect(): Promise<ByteSource> {
     const { input, output } = this.#addresses;
     const { passThrough, oneWay } = this.#settings;
-    const opening = this.#prestart.whileListening(openOptions(this.#settings));
+    const opening = {
+      ...this.#prestart.whileListening(openOptions(this.#settings)),
+      pipeRoom: OUTPUT_ROOM,
+    };
     if (this.#hosting !== undefined) return this.#connectHosted(this.#hosting, opening);
     const talks = speaks(input, oneWay);
     const meeting: OpenOptions = {
@@ -137,7 +143,7 @@ class Reception {
     const source = this.#source.source!;
     const link = new WaitingSource(source);
     this.#control = introduce(talks, this.#source, () => ({
-      delivered: this.#statistics.guestBytes,
+      delivered: this.#delivered(),
       waiting: link.waiting,
     }));
     this.#sink ??= await openOutput(output, opening);
@@ -152,8 +158,12 @@ class Reception {
     const link = new WaitingSource(input.source!);
     this.#sink = await openOutput(this.#addresses.output, opening);
     control.place({ ahead: 0 });
-    control.reportProgress(() => ({ delivered: this.#statistics.guestBytes, waiting: link.waiting }));
+    control.reportProgress(() => ({ delivered: this.#delivered(), waiting: link.waiting }));
     return link;
+  }
+
+  #delivered(): number {
+    return this.#acknowledged.count(this.#sink?.sink, this.#statistics.guestBytes, this.#handed());
   }
 
   /** What the program behind the output says goes back to the sender. */

@@ -12,10 +12,18 @@ import { pattern, readExactly, sinkOf, sourceOf } from './support.js';
 const calls = libc();
 const maxSize = Number(fs.readFileSync('/proc/sys/fs/pipe-max-size', 'utf8'));
 
+interface Passing {
+  readonly end: 'input' | 'output';
+  /** Room of the pipe before. */
+  readonly before: number;
+  /** OpenOptions.pipeRoom of the output. */
+  readonly pipeRoom?: number;
+}
+
 /** The room of a pipe after `bytes` bytes have gone through it. */
-async function roomAfter(bytes: number, end: 'input' | 'output', before?: number): Promise<number> {
+async function roomAfter(bytes: number, { end, before, pipeRoom }: Passing): Promise<number> {
   const [reading, writing] = calls!.pipe()!;
-  if (before !== undefined) calls!.setPipeSize(writing, before);
+  calls!.setPipeSize(writing, before);
   const sent = pattern(bytes);
   const write = (piece: Uint8Array, done: (error: Error | null) => void): void => {
     fs.write(writing, piece, (error, count) => {
@@ -36,7 +44,7 @@ async function roomAfter(bytes: number, end: 'input' | 'output', before?: number
     assert.equal(await written, null);
     await sourceOf(input).close();
   } else {
-    const output = await openOutput(parseAddress(`fd:${writing}`));
+    const output = await openOutput(parseAddress(`fd:${writing}`), { pipeRoom });
     const taken = new Promise<unknown>((resolve) => read(0, resolve));
     await sinkOf(output).write(sent);
     assert.equal(await taken, null);
@@ -49,23 +57,29 @@ async function roomAfter(bytes: number, end: 'input' | 'output', before?: number
 }
 
 describe('room of a pipe', { skip: calls === undefined && 'koffi has no binary here' }, () => {
-  const usual = 64 * KIB;
+  const before = 64 * KIB;
 
   it('grows to one chunk, long input', async () => {
-    assert.equal(await roomAfter(MIB, 'input', usual), Math.min(MIB, maxSize));
+    assert.equal(await roomAfter(MIB, { end: 'input', before }), Math.min(MIB, maxSize));
   });
 
-  it('grows to that of a unix socket, long output', async () => {
-    assert.equal(await roomAfter(MIB, 'output', usual), Math.min(256 * KIB, maxSize));
+  it('grows to what was requested, long output', async () => {
+    const pipeRoom = 256 * KIB;
+    assert.equal(await roomAfter(MIB, { end: 'output', before, pipeRoom }), Math.min(pipeRoom, maxSize));
+  });
+
+  it('stays as it is, output without a request', async () => {
+    assert.equal(await roomAfter(MIB, { end: 'output', before }), before);
   });
 
   it('stays as it is, short stream', async () => {
-    assert.equal(await roomAfter(32 * KIB, 'input', usual), usual);
-    assert.equal(await roomAfter(32 * KIB, 'output', usual), usual);
+    assert.equal(await roomAfter(32 * KIB, { end: 'input', before }), before);
+    assert.equal(await roomAfter(32 * KIB, { end: 'output', before, pipeRoom: MIB }), before);
   });
 
   it('never shrinks, pipe that is larger already', async () => {
-    assert.equal(await roomAfter(MIB, 'output', Math.min(MIB, maxSize)), Math.min(MIB, maxSize));
+    const larger = Math.min(MIB, maxSize);
+    assert.equal(await roomAfter(MIB, { end: 'output', before: larger, pipeRoom: 256 * KIB }), larger);
   });
 
   it('of a closed descriptor is an error number', () => {
@@ -73,3 +87,31 @@ describe('room of a pipe', { skip: calls === undefined && 'koffi has no binary h
     assert.ok(calls!.setPipeSize(999_999, MIB) < 0);
   });
 });
+
+describe(
+  'bytes that the reader of an output pipe has not taken',
+  {
+    skip: calls === undefined && 'koffi has no binary here',
+  },
+  () => {
+    it('include a pending write, and fall as the reader reads', async () => {
+      const [reading, writing] = calls!.pipe()!;
+      const sink = sinkOf(await openOutput(parseAddress(`fd:${writing}`)));
+      assert.equal(sink.unread!(), 0);
+      const writtenAll = sink.write(pattern(MIB));
+      assert.equal(sink.unread!(), MIB);
+      assert.equal(fs.readSync(reading, Buffer.alloc(40_000)), 40_000);
+      assert.equal(sink.unread!(), MIB - 40_000);
+      const read = Buffer.alloc(64 * KIB);
+      for (let left = MIB - 40_000; left > 0; await new Promise(setImmediate)) {
+        if (calls!.unread(reading) > 0) left -= fs.readSync(reading, read);
+      }
+      await writtenAll;
+      assert.equal(sink.unread!(), 0);
+      await sink.finish();
+      assert.equal(sink.unread!(), undefined);
+      fs.closeSync(reading);
+      fs.closeSync(writing);
+    });
+  },
+);
