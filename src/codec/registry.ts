@@ -11,8 +11,9 @@ import { zlib } from './zlib.js';
 import { zstdMongodb } from './zstd-mongodb.js';
 import { zstdNapi } from './zstd-napi.js';
 import { zstdNode } from './zstd-node.js';
+import { zstdSystem } from './zstd-system.js';
 
-const ZSTD_BINDINGS: readonly Binding<ZstdCodec>[] = [zstdNapi, zstdNode, zstdMongodb];
+const ZSTD_BINDINGS: readonly Binding<ZstdCodec>[] = [zstdNapi, zstdSystem, zstdNode, zstdMongodb];
 
 /** All bindings that ramferry knows, best first. */
 export const BINDINGS: Readonly<Record<CodecName, readonly Binding[]>> = {

@@ -34,11 +34,14 @@ const CONTEXT: readonly (readonly number[])[] = [
 /** ZSTD_estimateDCtxSize is 94 KiB: the tables and one block of literals. */
 const DECODER_BYTES = 96 * KIB;
 
-/** Bytes of one compression context; levels below 1 need no more than level 1. */
-export function zstdEncoderMemory(level: number, size: number): number {
+/**
+ * Bytes of one compression context; levels below 1 need no more than level 1.
+ * @param longDistance with long-distance matching
+ */
+export function zstdEncoderMemory(level: number, size: number, longDistance = false): number {
   const row = CONTEXT[Math.min(Math.max(level, 1), CONTEXT.length) - 1] ?? [];
   const column = SIZES.findIndex((limit) => size <= limit);
-  return (row.at(column) ?? 0) * KIB;
+  return (row.at(column) ?? 0) * KIB + (longDistance ? longDistanceMemory(size) : 0);
 }
 
 /** Tables of long-distance matching: 8 bytes for every 128 of the window, for every 16 at the highest levels (ZSTD_ldm_adjustParameters). */
@@ -51,5 +54,5 @@ function longDistanceMemory(size: number): number {
  * @param longDistance with long-distance matching
  */
 export function zstdContexts(level: number, size: number, longDistance = false): number {
-  return zstdEncoderMemory(level, size) + DECODER_BYTES + (longDistance ? longDistanceMemory(size) : 0);
+  return zstdEncoderMemory(level, size, longDistance) + DECODER_BYTES;
 }

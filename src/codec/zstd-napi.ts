@@ -5,20 +5,15 @@ import { RamferryError, toRamferryError } from '../errors.js';
 import { loadModule, packageVersion, type Binding } from './binding.js';
 import type { ZstdCodec } from './codec.js';
 import { checkLevel } from './level.js';
-import { acceptOwnFrame, checkChunkFrame, windowLogFor, ZSTD_CONTENT_MAX } from './zstd-chunk.js';
+import { acceptOwnFrame, checkChunkFrame, ZSTD_CONTENT_MAX } from './zstd-chunk.js';
 import { ZSTD_LEVELS } from './zstd-level.js';
 import { zstdContexts } from './zstd-memory.js';
+import { zstdParameters } from './zstd-parameters.js';
 
 /** The used part of `zstd-napi/binding`. */
 interface Native {
   readonly CCtx: new () => CompressionContext;
   readonly DCtx: new () => { decompress(dst: Uint8Array, src: Uint8Array): number };
-  readonly CParameter: {
-    readonly compressionLevel: number;
-    readonly windowLog: number;
-    readonly checksumFlag: number;
-    readonly enableLongDistanceMatching: number;
-  };
   readonly ResetDirective: { readonly sessionOnly: number };
   versionString(): string;
 }
@@ -55,11 +50,11 @@ class ZstdNapi implements ZstdCodec {
   }
 
   compress(dst: Uint8Array, src: Uint8Array, level: number): number {
-    return this.#encode(dst, src, level, 0);
+    return this.#encode(dst, src, level, false);
   }
 
   compressFrame(dst: Uint8Array, src: Uint8Array, level: number): number {
-    return this.#encode(dst, src, level, 1);
+    return this.#encode(dst, src, level, true);
   }
 
   decompress(dst: Uint8Array, src: Uint8Array): void {
@@ -86,16 +81,12 @@ class ZstdNapi implements ZstdCodec {
     this.#current.clear();
   }
 
-  #encode(dst: Uint8Array, src: Uint8Array, level: number, checksum: 0 | 1): number {
+  #encode(dst: Uint8Array, src: Uint8Array, level: number, checksum: boolean): number {
     checkLevel('zstd', level, ZSTD_LEVELS);
     if (level === 0 || src.length > ZSTD_CONTENT_MAX) return -1;
     this.#encoder ??= new this.#native.CCtx();
-    const { compressionLevel, windowLog, checksumFlag, enableLongDistanceMatching } = this.#native.CParameter;
-    this.#set(this.#encoder, compressionLevel, level);
-    // A window that covers the input makes the frame a single segment, at no measurable cost.
-    this.#set(this.#encoder, windowLog, windowLogFor(src.length));
-    this.#set(this.#encoder, checksumFlag, checksum);
-    if (this.#longDistance) this.#set(this.#encoder, enableLongDistanceMatching, 1);
+    const request = { level, size: src.length, checksum, longDistance: this.#longDistance };
+    for (const [parameter, value] of zstdParameters(request)) this.#set(this.#encoder, parameter, value);
     try {
       return acceptOwnFrame(dst, this.#encoder.compress2(dst, src), src.length);
     } catch (thrown) {
@@ -108,7 +99,7 @@ class ZstdNapi implements ZstdCodec {
 
   /** The context keeps its parameters: only changes cross into native code. */
   #set(encoder: CompressionContext, parameter: number, value: number): void {
-    if (this.#current.get(parameter) === value) return;
+    if ((this.#current.get(parameter) ?? 0) === value) return;
     encoder.setParameter(parameter, value);
     this.#current.set(parameter, value);
   }

@@ -7,9 +7,10 @@ import type { ZstdCodec } from './codec.js';
 import { copyIfFits, returnedBuffers } from './copy.js';
 import { checkLevel } from './level.js';
 import { isTooLarge } from './zlib.js';
-import { checkChunkFrame, rewrapFrame, windowLogFor, ZSTD_CONTENT_MAX } from './zstd-chunk.js';
+import { checkChunkFrame, rewrapFrame, ZSTD_CONTENT_MAX } from './zstd-chunk.js';
 import { ZSTD_LEVELS } from './zstd-level.js';
 import { zstdContexts } from './zstd-memory.js';
+import { zstdParameters } from './zstd-parameters.js';
 import { KIB } from '../units.js';
 
 interface ZstdOptions {
@@ -22,12 +23,6 @@ interface ZstdOptions {
 export interface NodeZstd {
   zstdCompressSync(data: Uint8Array, options: ZstdOptions): Buffer;
   zstdDecompressSync(data: Uint8Array, options: ZstdOptions): Buffer;
-  readonly constants: {
-    readonly ZSTD_c_compressionLevel: number;
-    readonly ZSTD_c_windowLog: number;
-    readonly ZSTD_c_checksumFlag: number;
-    readonly ZSTD_c_enableLongDistanceMatching: number;
-  };
 }
 
 /** Output is gathered in pieces of this size, then joined; Node's minimum is 64. */
@@ -61,11 +56,11 @@ class ZstdNode implements ZstdCodec {
   }
 
   compress(dst: Uint8Array, src: Uint8Array, level: number): number {
-    return this.#encode(dst, src, level, 0);
+    return this.#encode(dst, src, level, false);
   }
 
   compressFrame(dst: Uint8Array, src: Uint8Array, level: number): number {
-    return this.#encode(dst, src, level, 1);
+    return this.#encode(dst, src, level, true);
   }
 
   decompress(dst: Uint8Array, src: Uint8Array): void {
@@ -88,24 +83,15 @@ class ZstdNode implements ZstdCodec {
     // Each call has its own context.
   }
 
-  #encode(dst: Uint8Array, src: Uint8Array, level: number, checksum: 0 | 1): number {
+  #encode(dst: Uint8Array, src: Uint8Array, level: number, checksum: boolean): number {
     checkLevel('zstd', level, ZSTD_LEVELS);
     if (level === 0 || src.length > ZSTD_CONTENT_MAX) return -1;
-    const {
-      ZSTD_c_compressionLevel,
-      ZSTD_c_windowLog,
-      ZSTD_c_checksumFlag,
-      ZSTD_c_enableLongDistanceMatching,
-    } = this.#native.constants;
+    const request = { level, size: src.length, checksum, longDistance: this.#longDistance };
     const room = dst.length + HEADER_MARGIN_BYTES;
     try {
       const frame = this.#native.zstdCompressSync(src, {
-        params: {
-          [ZSTD_c_compressionLevel]: level,
-          [ZSTD_c_windowLog]: windowLogFor(src.length),
-          [ZSTD_c_checksumFlag]: checksum,
-          ...(this.#longDistance ? { [ZSTD_c_enableLongDistanceMatching]: 1 } : {}),
-        },
+        // A new context has what is not set.
+        params: Object.fromEntries(zstdParameters(request).filter(([, value]) => value !== 0)),
         maxOutputLength: room,
         chunkSize: pieceFor(room),
       });

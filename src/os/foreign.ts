@@ -1,5 +1,6 @@
 // Calls C functions that Node.js does not offer, through koffi. koffi is loaded when a function is first needed.
-// koffi has no prebuilt binary for some machines. There every lookup returns undefined, and callers need a fallback.
+// koffi has no prebuilt binary for some machines. There every lookup of a system call returns undefined, and callers need a
+// fallback; the loading of a library throws.
 
 import { createRequire } from 'node:module';
 import type * as Koffi from 'koffi';
@@ -11,6 +12,40 @@ export function foreign(): { koffi: typeof Koffi; library: ReturnType<typeof Kof
     return { koffi, library: koffi.load(null) };
   } catch {
     return undefined;
+  }
+}
+
+/**
+ * Loads a shared library by its soname, as the system's loader finds it. The library prefers its own symbols (RTLD_DEEPBIND):
+ * Node exports those of the libraries inside it, and another version's functions on the same structures would crash.
+ * @param symbol a function of the library, to find out whether Node exports it
+ * @throws Error koffi has no prebuilt binary for this machine, the library is missing, or this C library lacks RTLD_DEEPBIND
+ */
+export function loadForeignLibrary(
+  soname: string,
+  symbol: string,
+): { readonly koffi: typeof Koffi; readonly library: ReturnType<typeof Koffi.load> } {
+  const found = foreign();
+  if (found === undefined) throw new Error('koffi has no binary for this machine');
+  const { koffi, library: own } = found;
+  if (has(own, symbol) && !has(own, 'gnu_get_libc_version')) {
+    throw new Error(`this Node exports ${symbol}, and this C library cannot keep the two apart`);
+  }
+  try {
+    return { koffi, library: koffi.load(soname, { deep: true }) };
+  } catch (thrown) {
+    // koffi leaves the name out.
+    const reason = thrown instanceof Error ? thrown.message : String(thrown);
+    throw new Error(`${soname}: ${reason}`, { cause: thrown });
+  }
+}
+
+function has(library: ReturnType<typeof Koffi.load>, name: string): boolean {
+  try {
+    library.func(`void ${name}()`);
+    return true;
+  } catch {
+    return false;
   }
 }
 

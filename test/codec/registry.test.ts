@@ -32,7 +32,7 @@ describe('openCodec', () => {
   it('refuses an unknown binding, and names the known ones', () => {
     assert.throws(() => openCodec('zstd', { binding: 'zstd-wasm' }), {
       code: 'ERR_OPTION_INVALID',
-      hint: /zstd-napi, node:zlib, @mongodb-js\/zstd/,
+      hint: /zstd-napi, libzstd, node:zlib, @mongodb-js\/zstd/,
     });
     assert.throws(() => openCodec('lz4', { binding: 'zstd-napi' }), { code: 'ERR_OPTION_INVALID' });
   });
@@ -76,7 +76,7 @@ describe('describeBindings', () => {
   it('codecWarnings names the reason, when the fast zstd is missing or not used', () => {
     assert.deepEqual(codecWarnings(describeBindings().filter(({ info }) => info.codec !== 'zstd')).length, 1);
     const reports = describeBindings().map((report) => {
-      if (report.info.binding === 'zstd-napi') {
+      if (report.info.codec === 'zstd' && report.info.direct) {
         return {
           usable: false,
           chosen: false,
@@ -89,6 +89,14 @@ describe('describeBindings', () => {
     const [warning = ''] = codecWarnings(reports);
     assert.match(warning, /slower/);
     assert.match(warning, /zstd-napi is missing: binding\.node: no such file/);
+    const withSystem = describeBindings().map((report) => ({
+      ...report,
+      chosen: report.info.binding === 'libzstd',
+    }));
+    assert.deepEqual(
+      codecWarnings(withSystem as typeof reports).filter((each) => each.startsWith('zstd')),
+      [],
+    );
     assert.match(codecWarnings(describeBindings('@mongodb-js/zstd')).join(), /@mongodb-js\/zstd.*4 threads/);
   });
 

@@ -9,6 +9,19 @@ import { walkZstdFrame, writeZstdHeader } from '../../src/codec/zstd-frame.js';
 import { memoryLike, noise, roomFor, shared, sharedRoom, zstdBindings } from './support.js';
 
 const SIZES = [0, 1, 255, 256, 65_792, 700_001];
+/** Words of a small vocabulary in any order: levels differ on them. */
+function words(length: number): Uint8Array {
+  const vocabulary = Array.from({ length: 200 }, (_, i) => noise(3 + (i % 9), i + 1));
+  const order = noise(length, 7);
+  const bytes = new Uint8Array(length + 16);
+  for (let at = 0, i = 0; at < length; i += 1) {
+    const word = vocabulary[(order[i]! * 3) % 200]!;
+    bytes.set(word, at);
+    at += word.length;
+  }
+  return bytes.subarray(0, length);
+}
+
 const zstdProgram = spawnSync('zstd', ['--version']).status === 0;
 
 for (const [from, openFrom] of zstdBindings) {
@@ -64,20 +77,36 @@ for (const [from, openFrom] of zstdBindings) {
     });
 
     it('are smaller at a higher level', async () => {
-      const data = memoryLike(300_000);
-      data.set(noise(20_000), 40_000);
-      data.set(noise(20_000), 240_000);
+      const data = words(400_000);
       const codec = openFrom();
       const at = async (level: number) => codec.compress(roomFor(data.length), data, level);
       const [fast, usual, best] = [await at(-7), await at(1), await at(19)];
       assert.ok(fast > usual && usual > best, `${fast}, ${usual}, ${best}`);
     });
 
+    it('do not depend on what the context did before', async () => {
+      const data = memoryLike(400_000);
+      data.set(noise(100_000), 100_000);
+      const codec = openFrom();
+      for (const level of [2, 1, 8, -7, 3, 1, 5, 2, -1, 12, -20, 4]) {
+        const [room, fresh] = [roomFor(data.length), roomFor(data.length)];
+        const length = await codec.compress(room, data, level);
+        const expected = await openFrom().compress(fresh, data, level);
+        assert.equal(Buffer.compare(room.subarray(0, length), fresh.subarray(0, expected)), 0, `${level}`);
+        await codec.compress(room, noise(300), level);
+      }
+    });
+
     it('are read by the zstd program', { skip: !zstdProgram && 'zstd is not installed' }, async () => {
-      for (const size of SIZES) {
+      const levels = [-20, 1, 2, 3, 4, 5, 8, 10, 12, 19];
+      const cases = [
+        ...SIZES.map((size) => [size, 3] as const),
+        ...levels.map((level) => [300_000, level] as const),
+      ];
+      for (const [size, level] of cases) {
         const data = memoryLike(size);
         const room = roomFor(size);
-        const length = await openFrom().compressFrame(room, data, 3);
+        const length = await openFrom().compressFrame(room, data, level);
         const told = spawnSync('zstd', ['-dc'], { input: room.subarray(0, length), maxBuffer: 2 ** 24 });
         assert.equal(told.status, 0, told.stderr.toString());
         assert.equal(Buffer.compare(told.stdout, data), 0);

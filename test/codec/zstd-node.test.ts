@@ -32,12 +32,6 @@ describe(
   () => {
     const seen: { params: Readonly<Record<number, number>> | undefined; maxOutputLength: number }[] = [];
     const native: NodeZstd = {
-      constants: {
-        ZSTD_c_compressionLevel: 100,
-        ZSTD_c_windowLog: 101,
-        ZSTD_c_enableLongDistanceMatching: 160,
-        ZSTD_c_checksumFlag: 201,
-      },
       zstdCompressSync(data, { params, maxOutputLength, chunkSize }) {
         seen.push({ params, maxOutputLength });
         assert.ok(chunkSize >= 64);
@@ -77,10 +71,17 @@ describe(
       }
     });
 
-    it('passes level, window and checksum', () => {
+    it('passes level, window, checksum and the settings for pages', () => {
       seen.length = 0;
       void codec.compress(roomFor(70_000), memoryLike(70_000), -5);
-      assert.deepEqual(seen[0]?.params, { 100: -5, 101: 17, 201: 0 });
+      void codec.compressFrame(roomFor(2 ** 20), memoryLike(2 ** 20), 1);
+      assert.deepEqual(
+        seen.map(({ params }) => params),
+        [
+          { 100: -5, 101: 17 },
+          { 100: 1, 101: 20, 102: 13, 105: 5, 201: 1 },
+        ],
+      );
     });
 
     it('returns -1, when the room is a single byte too small', () => {

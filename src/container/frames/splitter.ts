@@ -19,7 +19,7 @@ import { parseLz4Header } from './lz4/frame.js';
 import { placed } from './place.js';
 import { MAX_RECORD_SIZE, parseRecord, RECORD_SIZE, type FrameFormat, type StreamTotals } from './record.js';
 import { viewOf } from './unit.js';
-import { loadZstdNapi } from './zstd/binding.js';
+import { loadStreamingZstd } from './zstd/streaming.js';
 
 /** One unit of the stream: `length` bytes at `offset`. */
 export type FrameUnit =
@@ -52,7 +52,7 @@ export type FrameUnit =
 export interface SplitterOptions {
   /** Largest accepted chunk, in decoded bytes. */
   readonly maxDecoded?: number;
-  /** Whether workers can decode frames of unknown size; if not, such frames are `rest`. Default: whether zstd-napi loads. */
+  /** Whether workers can decode frames of unknown size; if not, such frames are `rest`. Default: whether zstd-napi or libzstd loads. */
   readonly unsizedFrames?: boolean;
 }
 
@@ -224,7 +224,7 @@ export class FrameSplitter {
   }
 
   #takesUnsized(): boolean {
-    return !this.#announced && (this.#unsizedFrames ?? loadZstdNapi() !== undefined);
+    return !this.#announced && (this.#unsizedFrames ?? loadStreamingZstd() !== undefined);
   }
 
   /** Handles bytes that are no unit: damage in an announced stream; in any other stream one thread decodes the rest. */

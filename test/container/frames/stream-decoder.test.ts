@@ -11,6 +11,7 @@ import { xxh32 } from '@node-rs/xxhash';
 import { compressLz4Block } from '../../../src/container/frames/lz4/frame.js';
 import { StreamDecoder } from '../../../src/container/frames/stream-decoder.js';
 import type { ZstdEngineName } from '../../../src/container/frames/zstd/engine-type.js';
+import { loadStreamingZstd } from '../../../src/container/frames/zstd/streaming.js';
 import { RamferryError } from '../../../src/errors.js';
 import { coderOf, decodeForeign, memoryLike, rejectsWith, zstdZeros } from './helpers.js';
 
@@ -194,8 +195,10 @@ describe('streaming decoder', () => {
 });
 
 describe('streaming decoder with other zstd bindings', () => {
-  for (const zstd of ['zstd-napi', 'node:zlib', '@mongodb-js/zstd'] satisfies ZstdEngineName[]) {
-    const skip = zstd === 'node:zlib' && !nodeHasZstd ? 'this Node has no zstd' : false;
+  for (const zstd of ['zstd-napi', 'libzstd', 'node:zlib', '@mongodb-js/zstd'] satisfies ZstdEngineName[]) {
+    const usable =
+      zstd === 'node:zlib' ? nodeHasZstd : zstd !== 'libzstd' || loadStreamingZstd(zstd) !== undefined;
+    const skip = !usable && 'this machine does not have it';
     it(`${zstd} decodes frames with a stated size, and finds damage`, { skip }, async () => {
       const frame = FRAMES['zstd']!;
       const stream = Buffer.concat([frame, FRAMES['stored zstd']!, frame]);

@@ -1,13 +1,14 @@
-// Loads zstd-napi, the native binding with streaming decompression, and translates libzstd's errors.
-// zstd-napi is an optional package: it compiles where no prebuilt binary can be fetched, and may be missing.
+// What a synchronous streaming decoder of zstd offers, and libzstd's errors in our terms.
+// Both bindings that have one may be missing: zstd-napi is an optional package, libzstd belongs to the system.
 
-import { loadModule } from '../../../codec/binding.js';
 import { RamferryError } from '../../../errors.js';
 
-/** The part of `zstd-napi/binding` that ramferry uses. */
-export interface ZstdNapi {
-  readonly DCtx: new () => DecompressionContext;
-  readonly DParameter: { readonly windowLogMax: number };
+/** A binding with streaming decompression. */
+export interface StreamingZstd {
+  /** The caller closes the context. */
+  open(): DecompressionContext;
+  /** Number of the parameter that limits the window. */
+  readonly windowLogMax: number;
 }
 
 export interface DecompressionContext {
@@ -16,21 +17,14 @@ export interface DecompressionContext {
   /** Returns three numbers: 0 at a frame's end, else a hint of missing bytes; bytes written to `dst`; bytes read of `src`. */
   decompressStream(dst: Uint8Array, src: Uint8Array): [number, number, number];
   setParameter(parameter: number, value: number): void;
-}
-
-/** @returns undefined when the package is missing or does not load on this machine */
-export function loadZstdNapi(): ZstdNapi | undefined {
-  try {
-    return loadModule('zstd-napi/binding') as ZstdNapi;
-  } catch {
-    return undefined;
-  }
+  /** Gives its memory back. Absent: the object does when it is collected. */
+  close?(): void;
 }
 
 /** The error for a stream that may be sound but needs a streaming binding, which this machine lacks. */
 export function noStreamingZstd(offset?: number): RamferryError {
   return new RamferryError('ERR_CODEC_UNAVAILABLE', 'this zstd stream can only be decoded piece by piece', {
-    hint: 'Install the optional package zstd-napi, or run Node 22.15 or later.',
+    hint: 'Install the system library libzstd (1.4.8 or later) or the optional package zstd-napi, or run Node 22.15 or later.',
     ...(offset === undefined ? {} : { offset }),
   });
 }

@@ -3,7 +3,7 @@
 import type { ZstdFrameHeader } from '../../../codec/zstd-frame.js';
 import type { Emit } from '../cursor.js';
 
-export type ZstdEngineName = 'zstd-napi' | 'node:zlib' | '@mongodb-js/zstd';
+export type ZstdEngineName = 'zstd-napi' | 'libzstd' | 'node:zlib' | '@mongodb-js/zstd';
 
 export interface ZstdEngine {
   /** Begins a frame. The bytes of its header follow with the first push. */

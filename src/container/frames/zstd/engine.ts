@@ -1,5 +1,5 @@
-// Streaming zstd decoders: zstd-napi, else node:zlib (Node 22.15 and later), else @mongodb-js/zstd, which decodes whole frames
-// only. One engine decodes all frames of a stream, one after the other.
+// Streaming zstd decoders: zstd-napi, else the system's libzstd, else node:zlib (Node 22.15 and later), else @mongodb-js/zstd,
+// which decodes whole frames only. One engine decodes all frames of a stream, one after the other.
 
 import * as zlib from 'node:zlib';
 
@@ -9,14 +9,9 @@ import { MIB } from '../../../units.js';
 import type { Emit } from '../cursor.js';
 import { MAX_ZSTD_WINDOW } from '../limits.js';
 import { TransformPump, type ZlibTransform } from '../transform-pump.js';
-import {
-  loadZstdNapi,
-  noStreamingZstd,
-  zstdFailure,
-  type DecompressionContext,
-  type ZstdNapi,
-} from './binding.js';
+import { noStreamingZstd, zstdFailure, type DecompressionContext, type StreamingZstd } from './binding.js';
 import type { ZstdEngine, ZstdEngineName } from './engine-type.js';
+import { loadStreamingZstd } from './streaming.js';
 import { WholeFrameEngine } from './whole.js';
 
 const OUTPUT_STEP = MIB;
@@ -25,9 +20,9 @@ const WINDOW_LOG_MAX = Math.log2(MAX_ZSTD_WINDOW);
 
 /** @param name the engine; absent = the best one that loads @throws ERR_CODEC_UNAVAILABLE */
 export function openZstdEngine(name?: ZstdEngineName): ZstdEngine {
-  if (name === undefined || name === 'zstd-napi') {
-    const binding = loadZstdNapi();
-    if (binding !== undefined) return new NapiEngine(binding);
+  if (name === undefined || name === 'zstd-napi' || name === 'libzstd') {
+    const binding = loadStreamingZstd(name);
+    if (binding !== undefined) return new StreamingEngine(binding);
   }
   if (name === undefined || name === 'node:zlib') {
     const create = nodeZstd();
@@ -37,15 +32,15 @@ export function openZstdEngine(name?: ZstdEngineName): ZstdEngine {
   throw noStreamingZstd();
 }
 
-class NapiEngine implements ZstdEngine {
+class StreamingEngine implements ZstdEngine {
   readonly #context: DecompressionContext;
   readonly #output = Buffer.allocUnsafeSlow(OUTPUT_STEP);
   #offset = 0;
   #complete = false;
 
-  constructor(binding: ZstdNapi) {
-    this.#context = new binding.DCtx();
-    this.#context.setParameter(binding.DParameter.windowLogMax, WINDOW_LOG_MAX);
+  constructor(binding: StreamingZstd) {
+    this.#context = binding.open();
+    this.#context.setParameter(binding.windowLogMax, WINDOW_LOG_MAX);
   }
 
   start(_header: ZstdFrameHeader, offset: number): void {
@@ -77,7 +72,7 @@ class NapiEngine implements ZstdEngine {
   }
 
   close(): void {
-    // The binding frees its context with the object.
+    this.#context.close?.();
   }
 
   #decompress(bytes: Uint8Array): [number, number, number] {

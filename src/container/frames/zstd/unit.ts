@@ -15,7 +15,8 @@ import { writePzstdHeader } from '../control.js';
 import { placed, withOffset } from '../place.js';
 import type { UnitResult } from '../totals.js';
 import { unitResult, viewOf, type UnitCoder } from '../unit.js';
-import { loadZstdNapi, noStreamingZstd, zstdFailure } from './binding.js';
+import { noStreamingZstd, zstdFailure } from './binding.js';
+import { loadStreamingZstd } from './streaming.js';
 
 export function zstdUnits(codec: ZstdCodec): UnitCoder {
   return {
@@ -92,11 +93,14 @@ function decode(
 
 /** Decodes a frame of any kind into `dst`, at most `dst.length` bytes. */
 function decodeWindowed(dst: Uint8Array, frame: Uint8Array, offset: number): number {
-  const binding = loadZstdNapi();
+  const binding = loadStreamingZstd();
   if (binding === undefined) throw noStreamingZstd(offset);
+  const context = binding.open();
   try {
-    return new binding.DCtx().decompress(dst, frame);
+    return context.decompress(dst, frame);
   } catch (thrown) {
     throw zstdFailure(thrown, offset);
+  } finally {
+    context.close?.();
   }
 }
