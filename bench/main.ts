@@ -25,10 +25,12 @@ import { pipes } from './transfer/pipes.js';
 import { socket } from './transfer/socket.js';
 import { streams } from './transfer/streams.js';
 import { startUp } from './transfer/start-up.js';
+import { zstdParameterSuite } from './codec/zstd-parameters.js';
 import type { Suite, Table } from './support/suite.js';
 
 const SUITES: readonly Suite[] = [
   codecs,
+  zstdParameterSuite,
   pages,
   chunks,
   pipeline,
