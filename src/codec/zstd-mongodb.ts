@@ -7,9 +7,8 @@ import { MIB } from '../units.js';
 import { loadModule, packageVersion, type Binding } from './binding.js';
 import type { ZstdCodec } from './codec.js';
 import { asBuffer, copyIfFits, returnedBuffers } from './copy.js';
-import { checkLevel } from './level.js';
+import { checkLevel, ZSTD_LEVELS } from './level.js';
 import { checkChunkFrame, rewrapFrame, ZSTD_CONTENT_MAX } from './zstd-chunk.js';
-import { ZSTD_LEVELS } from './zstd-level.js';
 import { zstdContexts } from './zstd-memory.js';
 
 /** `@mongodb-js/zstd/bindings`. */

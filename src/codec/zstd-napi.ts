@@ -4,9 +4,8 @@
 import { RamferryError, toRamferryError } from '../errors.js';
 import { loadModule, packageVersion, type Binding } from './binding.js';
 import type { ZstdCodec } from './codec.js';
-import { checkLevel } from './level.js';
+import { checkLevel, ZSTD_LEVELS } from './level.js';
 import { acceptOwnFrame, checkChunkFrame, ZSTD_CONTENT_MAX } from './zstd-chunk.js';
-import { ZSTD_LEVELS } from './zstd-level.js';
 import { zstdContexts } from './zstd-memory.js';
 import { zstdParameters } from './zstd-parameters.js';
 

@@ -5,10 +5,9 @@ import { RamferryError, toRamferryError } from '../errors.js';
 import { MIB } from '../units.js';
 import { packageVersion, type Binding } from './binding.js';
 import type { ZstdCodec } from './codec.js';
-import { checkLevel } from './level.js';
+import { checkLevel, ZSTD_LEVELS } from './level.js';
 import { acceptOwnFrame, checkChunkFrame, ZSTD_CONTENT_MAX } from './zstd-chunk.js';
 import { ZSTD_ERROR, ZstdError, zstdLibrary, type ZstdLibrary } from './zstd-library.js';
-import { ZSTD_LEVELS } from './zstd-level.js';
 import { zstdContexts, zstdEncoderMemory } from './zstd-memory.js';
 import { ZSTD_PARAMETER, zstdParameters, type ZstdRequest } from './zstd-parameters.js';
 

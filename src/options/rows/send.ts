@@ -1,7 +1,7 @@
 // The options of send.
 
 import { CODEC_NAMES, type CodecName } from '../../codec/codec.js';
-import { ZSTD_LEVELS } from '../../codec/zstd-level.js';
+import { ZSTD_LEVELS } from '../../codec/level.js';
 import { allowedCpus } from '../../os/cpus.js';
 import { DOWNTIME_LIMIT_MS } from '../../model/precopy.js';
 import { PAGE_BYTES } from '../../page/size.js';
