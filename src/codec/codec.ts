@@ -62,7 +62,7 @@ export interface BindingInfo {
   readonly codec: CodecName;
   /** Name for the option `zstdBinding`. */
   readonly binding: string;
-  /** Of the package (of Node for its own modules). */
+  /** Of the package (of Node for its own modules, of the library where it belongs to the system). */
   readonly version: string;
   /** Of the C library behind it, where the binding or its build names it. */
   readonly library: string | undefined;

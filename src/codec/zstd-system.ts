@@ -3,7 +3,7 @@
 
 import { RamferryError, toRamferryError } from '../errors.js';
 import { MIB } from '../units.js';
-import { packageVersion, type Binding } from './binding.js';
+import type { Binding } from './binding.js';
 import type { ZstdCodec } from './codec.js';
 import { checkLevel, ZSTD_LEVELS } from './level.js';
 import { acceptOwnFrame, checkChunkFrame, ZSTD_CONTENT_MAX } from './zstd-chunk.js';
@@ -154,7 +154,7 @@ export const zstdSystem: Binding<ZstdCodec> = {
   load: () => {
     const library = zstdLibrary();
     return {
-      info: { ...traits, version: packageVersion('koffi'), library: library.version },
+      info: { ...traits, version: library.version, library: library.version },
       open: (longDistance = false) => new ZstdSystem(library, longDistance),
     };
   },

@@ -24,8 +24,8 @@ export interface CodecLevel {
 
 /**
  * Each codec's levels, fastest first. Expected costs are geometric means of an idle and a busy guest's pages, zstd 1.5.7 through
- * zstd-napi, chunks of 1 MiB (`npm run bench -- zstd-parameters`). For adaptive mode, levels between these gain less than 3 % over their neighbours. `tune`
- * omits levels that hardly differ from their neighbours on guest memory (docs/CODECS.md).
+ * zstd-napi, chunks of 1 MiB (`npm run bench -- zstd-parameters`). For adaptive mode, levels between these gain less than 3 % over
+ * their neighbours. `tune` omits levels that hardly differ from their neighbours on guest memory (docs/CODECS.md).
  */
 export const LEVELS: Readonly<Record<CodecName, readonly CodecLevel[]>> = {
   none: [{ level: 1, expected: { time: 0, size: 1 / ZSTD1_SIZE }, tuned: 'always' }],

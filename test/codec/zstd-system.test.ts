@@ -36,7 +36,7 @@ describe('a missing library', () => {
 describe('zstd by libzstd', { skip }, () => {
   it('names library and version', () => {
     const { version, library } = bindingInfo('zstd', { binding: 'libzstd' });
-    assert.match(version, /^\d+\.\d+/);
+    assert.equal(version, library);
     assert.equal(library, zstdLibrary().version);
   });
 
