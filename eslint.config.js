@@ -10,6 +10,7 @@ const rooms = [
   ['src/codec', 'src/page', 'src/os'],
   ['src/slot', 'src/chunk', 'src/io', 'src/grammar', 'src/model'],
   ['src/store', 'src/link', 'src/pool', 'src/container', 'src/image'],
+  ['src/worker'],
   ['src/control'],
   ['src/transfer/adaptive', 'src/transfer/pace'],
   ['src/transfer/statistics'],
@@ -37,6 +38,7 @@ const forWorkers = [
   'page',
   'slot',
   'store',
+  'worker',
 ];
 
 /** A transfer is planned before it runs: what carries a plan out knows no options. */

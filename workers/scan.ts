@@ -6,12 +6,13 @@ import { readExactlyAt } from '../src/io/file/positioned.js';
 import { PAGE_BYTES } from '../src/page/size.js';
 import { BLOCK_PAGES, SCAN_MODE } from '../src/slot/scan-job.js';
 import type { ScanStartUp } from '../src/slot/start-up.js';
+import type { JobWorker } from '../src/slot/job-worker.js';
 import type { SlotViews } from '../src/slot/layout.js';
-import { CodecCache, serve } from './serve.js';
+import { serve } from './serve.js';
 
 const BLOCK_BYTES = BLOCK_PAGES * PAGE_BYTES;
 
-class Scanner {
+class Scanner implements JobWorker {
   readonly #hashes: BigUint64Array;
   readonly #blocks: BigUint64Array;
   readonly #seed: bigint;
@@ -22,7 +23,7 @@ class Scanner {
     this.#seed = seed;
   }
 
-  job(slot: SlotViews): void {
+  job(slot: SlotViews): Promise<void> {
     const { input, scan } = slot;
     const blocks = this.#blocks;
     const { inputLength: length, mode, firstBlock } = scan;
@@ -37,6 +38,7 @@ class Scanner {
       changed = this.#pages(slot, from / PAGE_BYTES, to / PAGE_BYTES, changed);
     }
     scan.changed = changed;
+    return Promise.resolve();
   }
 
   /** The pages of one block. @returns how many of the extent have changed with them */
@@ -61,9 +63,5 @@ class Scanner {
 export { started } from './serve.js';
 
 export default function scan(startUp: ScanStartUp): Promise<void> {
-  const scanner = new Scanner(startUp);
-  return serve(startUp, new CodecCache(startUp), (slot) => {
-    scanner.job(slot);
-    return Promise.resolve();
-  });
+  return serve(startUp, new Scanner(startUp));
 }

@@ -4,24 +4,22 @@
 import { setImmediate } from 'node:timers/promises';
 import { type MessagePort, receiveMessageOnPort } from 'node:worker_threads';
 
-import { Reclaimer } from '../src/codec/reclaim.js';
 import { Bell } from '../src/slot/bell.js';
+import { JobRunner, type JobWorker } from '../src/slot/job-worker.js';
 import { slotViews, type SlotViews } from '../src/slot/layout.js';
-import { jobDone, jobFailed } from '../src/slot/outcome.js';
 import { Ring } from '../src/slot/ring.js';
 import type { SeatMessage, SharedStartUp, WorkerStartUp } from '../src/slot/start-up.js';
-import { openCompressor } from './compress.js';
-import { openDecompressor } from './decompress.js';
-import { CodecCache } from './serve.js';
+import { CodecCache } from '../src/worker/codec-cache.js';
+import { Compressor } from '../src/worker/compressor.js';
+import { Decompressor } from '../src/worker/decompressor.js';
 
 /** One transfer at this thread. Its parts are made when its first chunk comes. */
 class Seat {
   readonly ring: Ring;
   readonly #begin: Extract<SeatMessage, { readonly begin: number }>;
-  readonly #caches: CodecCaches;
+  readonly #runner: JobRunner;
   #slots: SlotViews[] | undefined;
-  #job: ((slot: SlotViews) => Promise<void>) | undefined;
-  readonly #reclaimer = new Reclaimer();
+  #worker: JobWorker | undefined;
 
   constructor(
     begin: Extract<SeatMessage, { readonly begin: number }>,
@@ -29,28 +27,23 @@ class Seat {
     caches: CodecCaches,
   ) {
     this.#begin = begin;
-    this.#caches = caches;
+    const cache = caches.of(begin.startUp);
+    this.#runner = new JobRunner({ cache, job: (slot) => (this.#worker ??= this.#open(cache)).job(slot) });
     this.ring = new Ring(begin.startUp.ring, bell);
   }
 
   async run(index: number): Promise<void> {
-    const { startUp, work } = this.#begin;
-    const cache = this.#caches.of(startUp);
+    const { startUp } = this.#begin;
     this.#slots ??= slotViews(startUp.arena, startUp.geometry);
-    const slot = this.#slots[index]!;
-    const started = performance.now();
-    try {
-      this.#job ??= work === 'compress' ? openCompressor(startUp, cache) : openDecompressor(startUp, cache);
-      await this.#job(slot);
-      slot.job.wallMicros = (performance.now() - started) * 1000;
-      jobDone(slot);
-      this.ring.finish(index);
-    } catch (thrown) {
-      jobFailed(slot, thrown, { sequence: slot.job.sequence });
-      // Wakes the main thread at once, whichever slot it waits for.
-      this.ring.finish();
-    }
-    if (cache.returnsBuffers) await this.#reclaimer.used(slot.input.length);
+    const isDone = await this.#runner.run(this.#slots[index]!);
+    // A failure wakes the main thread at once, whichever slot it waits for.
+    this.ring.finish(isDone ? index : undefined);
+    await this.#runner.reclaim();
+  }
+
+  #open(cache: CodecCache): JobWorker {
+    const { startUp, work } = this.#begin;
+    return work === 'compress' ? new Compressor(startUp, cache) : new Decompressor(startUp, cache);
   }
 }
 

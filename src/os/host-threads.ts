@@ -3,6 +3,8 @@
 // The limit relieves the host and never blocks a transfer: a thread that has waited too long works without a place.
 
 import os from 'node:os';
+import { setTimeout as sleep } from 'node:timers/promises';
+
 import { declareForeign } from './foreign.js';
 
 /** Identifies the semaphore. Plain numbers, which can be sent to worker threads. */
@@ -37,6 +39,9 @@ export interface HostPatience {
   readonly truce: number;
 }
 const PATIENCE: HostPatience = { patience: 2_000, truce: 10_000 };
+
+/** Milliseconds between two looks for a place that does not block the thread: about as long as a chunk takes. */
+const LOOK_EVERY_MS = 4;
 
 interface Semaphores {
   get(key: number, semaphores: number, flags: number): number;
@@ -114,13 +119,30 @@ export class HostThreads {
    * @returns true when the caller has a place, which it must give back; false when the time limit passed
    */
   take(): boolean {
-    const now = performance.now();
-    if (now < this.#truceUntil) return this.#try(0);
+    if (performance.now() < this.#truceUntil) return this.#try(0);
     if (this.#try(this.#patience.patience)) return true;
+    this.#holderIsStuck();
+    return false;
+  }
+
+  /** As take(), but the thread's event loop goes on while it waits. */
+  async takeSoon(): Promise<boolean> {
+    const until = performance.now() + this.#patience.patience;
+    for (;;) {
+      if (this.#try(0)) return true;
+      const now = performance.now();
+      if (now < this.#truceUntil) return false;
+      if (now >= until) break;
+      await sleep(LOOK_EVERY_MS);
+    }
+    this.#holderIsStuck();
+    return false;
+  }
+
+  #holderIsStuck(): void {
     // The creator ended before it set the value. Without this call the semaphore would never have a place.
     if (this.#calls.lastProcess(this.#id) === 0) this.#calls.set(this.#id, this.#count);
     this.#callTruce();
-    return false;
   }
 
   give(): void {

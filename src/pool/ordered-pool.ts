@@ -1,14 +1,17 @@
 // Slots, workers and order together. A chunk gets its place in the order when it is pushed, any worker may finish it at any
 // time, and the pool hands chunks out in order. The number of slots bounds the chunks under way; the wait for a free slot is
 // the back-pressure. The pool reports the first error in stream order. It knows nothing of what a job does.
+// With `inline` the calling thread runs the jobs itself until threads pay (inline-load.ts).
 
 import { RamferryError } from '../errors.js';
 import { Signal } from '../os/signal.js';
 import { STATE } from '../slot/job.js';
+import type { JobWorker } from '../slot/job-worker.js';
 import { allocateArena, arenaBytes, type SlotGeometry, slotViews, type SlotViews } from '../slot/layout.js';
 import { jobError } from '../slot/outcome.js';
 import { allocateRing, Ring } from '../slot/ring.js';
 import type { WorkerStartUp } from '../slot/start-up.js';
+import { InlineWorker } from './inline-worker.js';
 import {
   type Attachment,
   type FewerThreads,
@@ -31,6 +34,11 @@ export interface OrderedPoolOptions {
    * than for one, which saves wake-ups. At most half of the slots, so that the workers have free slots meanwhile.
    */
   readonly atOnce?: number;
+  /**
+   * Makes what runs the jobs on the calling thread until threads pay; absent = threads run all jobs. Threads that are given run
+   * already, so they run all jobs, too.
+   */
+  readonly inline?: ((startUp: WorkerStartUp) => JobWorker) | undefined;
   /** Called once, when the host gives fewer threads than were asked for. */
   readonly onFewer?: FewerThreads | undefined;
   /** Looks for the place in the arena where the slots must begin (SlotGeometry.base). */
@@ -56,6 +64,12 @@ export class OrderedPool {
   #failure: RamferryError | undefined;
   #threads: number;
   readonly #atOnce: number;
+  /** The calling thread as a worker. */
+  readonly #inline: InlineWorker | undefined;
+  /** A job of the calling thread has ended, or threads are to run the jobs. */
+  readonly #inlineEnd = new Signal();
+  /** The slot that next() waits for; undefined while the caller does not wait for a job. */
+  #awaited: number | undefined;
 
   /** Pushes that found no free worker, as QEMU's `busy`. */
   busy = 0;
@@ -72,6 +86,9 @@ export class OrderedPool {
     this.#threads = options.threads;
     this.#atOnce = options.atOnce ?? 1;
     const startUp = { ...options.startUp, arena, geometry, ring: ringMemory } satisfies WorkerStartUp;
+    if (options.inline !== undefined && given === undefined) {
+      this.#inline = this.#openInline(options.inline(startUp), startUp);
+    }
     const onFailure = (error: RamferryError): void => this.fail(error);
     const work = { entry: options.entry, ring: this.#ring, startUp, onFailure };
     this.#pool = leased?.attach(work) ?? this.#ownThreads(work, options);
@@ -82,9 +99,29 @@ export class OrderedPool {
       ...work,
       threads,
       given: given as OwnThreads | undefined,
+      canDoWithout: this.#inline !== undefined,
       onFewer: (threads, reason) => {
         this.#threads = threads;
         onFewer?.(threads, reason);
+      },
+    });
+  }
+
+  #openInline(worker: JobWorker, { hostThreads }: WorkerStartUp): InlineWorker {
+    return new InlineWorker({
+      ring: this.#ring,
+      slots: this.slots,
+      worker,
+      hostThreads,
+      isAwaited: () => this.#awaited !== undefined,
+      onEnd: (slot, isDone) => {
+        this.#ring.finish(isDone ? slot : undefined);
+        if (!isDone || slot === this.#awaited) this.#inlineEnd.notify();
+      },
+      onPays: () => {
+        if (this.#failure === undefined && !this.#ended) this.#pool.grow();
+        // next() may have to wait for threads from now on.
+        this.#inlineEnd.notify();
       },
     });
   }
@@ -146,7 +183,8 @@ export class OrderedPool {
     this.#order.set(place, slot);
     this.#nextIn = Math.max(this.#nextIn, place + 1);
     this.#ring.push(slot);
-    this.#pool.grow();
+    this.#inline?.wake();
+    if (this.#inline === undefined || this.#inline.pays) this.#pool.grow();
     this.#changed.notify();
   }
 
@@ -168,6 +206,8 @@ export class OrderedPool {
   fail(error: RamferryError): void {
     if (this.#failure !== undefined) return;
     this.#failure = error;
+    void this.#inline?.stop();
+    this.#inlineEnd.notify();
     this.#ring.finish();
     for (const resolve of this.#waiting.splice(0)) resolve(-1);
     this.#changed.notify();
@@ -191,11 +231,18 @@ export class OrderedPool {
       const state = this.#state(slot);
       if (state === STATE.done) return this.#handOut(slot);
       if (state === STATE.failed) throw jobError(this.slots[slot]!);
-      const awaited = this.#lastAtWork();
+      const awaited = (this.#awaited = this.#lastAtWork());
       this.#ring.await(awaited);
       // A job that was done before the ring knew of this wait does not wake it.
-      if (this.#state(awaited) === STATE.queued) await this.#ring.changed(seen);
+      if (this.#state(awaited) === STATE.queued) await this.#jobEnd(seen);
+      this.#awaited = undefined;
     }
+  }
+
+  /** Waits for the awaited job. While no thread is started, a wait through shared memory would cost system calls for nothing. */
+  #jobEnd(seen: number): Promise<unknown> | undefined {
+    const alone = this.#inline !== undefined && this.#pool.started === 0;
+    return alone ? this.#inlineEnd.wait() : this.#ring.changed(seen);
   }
 
   /** Of the slots that the caller can use at once, the last whose job is not done; at least the next one. */
@@ -233,9 +280,9 @@ export class OrderedPool {
     }
   }
 
-  /** Ends the threads. Safe at any time. */
-  close(): Promise<void> {
-    return this.#pool.close();
+  /** Ends the threads; the calling thread's job ends first. Safe at any time. */
+  async close(): Promise<void> {
+    await Promise.all([this.#inline?.stop(), this.#pool.close()]);
   }
 
   #throwIfFailed(): void {

@@ -2,9 +2,10 @@
 // transfer, so threads may run before their transfer is known. The death of a thread, or its lack of memory, is reported once,
 // with a named error. The file knows nothing of the ring and of chunks.
 
+import { createRequire } from 'node:module';
 import type { MessagePort } from 'node:worker_threads';
 
-import { Piscina } from 'piscina';
+import type { Piscina } from 'piscina';
 
 import { fromErrorData, isErrorCode, RamferryError } from '../errors.js';
 import { withDeadline } from '../os/deadline.js';
@@ -34,6 +35,10 @@ export interface ThreadGroupOptions extends ThreadStartUp {
 
 /** The task that does nothing: a thread that runs it has started. Every program exports it. */
 const WARM_UP = 'started';
+
+/** Loaded with the first group: most transfers need no threads. */
+const loadPiscina = (): typeof Piscina =>
+  (createRequire(import.meta.url)('piscina') as { Piscina: typeof Piscina }).Piscina;
 
 type PiscinaOptions = NonNullable<ConstructorParameters<typeof Piscina>[0]>;
 type Task = Parameters<NonNullable<PiscinaOptions['taskQueue']>['push']>[0];
@@ -89,7 +94,7 @@ export class ThreadGroup {
 
   constructor({ entry, threads, atOnce = false, hostThreads }: ThreadGroupOptions) {
     this.#most = threads;
-    this.#piscina = new Piscina({
+    this.#piscina = new (loadPiscina())({
       filename: entry.href,
       // A constructor that throws would lose the threads that it has started: it starts none.
       minThreads: 0,

@@ -58,6 +58,8 @@ export interface WorkerPoolOptions {
   readonly startUp: WorkerStartUp;
   /** Instead of threads of its own; they run the same entry point. */
   readonly given?: OwnThreads | undefined;
+  /** The caller runs the jobs itself while there is no thread: the transfer goes on where the host gives none. */
+  readonly canDoWithout?: boolean;
   /** Called once, when the host gives fewer threads than were asked for. */
   readonly onFewer?: FewerThreads | undefined;
   /** Called at most once. */
@@ -66,8 +68,8 @@ export interface WorkerPoolOptions {
 
 export class WorkerPool implements Workers {
   readonly #options: WorkerPoolOptions;
-  readonly #group: ThreadGroup;
-  readonly #forget: () => void;
+  #group: ThreadGroup | undefined;
+  #forget: () => void = () => undefined;
   readonly #tasks: Promise<void>[] = [];
   #stopping = false;
   /** The host gives no further thread. */
@@ -76,9 +78,19 @@ export class WorkerPool implements Workers {
 
   constructor(options: WorkerPoolOptions) {
     this.#options = options;
-    const { entry, threads, startUp, given } = options;
-    this.#group = given?.group ?? new ThreadGroup({ entry, threads, hostThreads: startUp.hostThreads });
-    this.#forget = this.#group.onDeath((error) => this.#fail(error));
+    if (options.given !== undefined) this.#use(options.given.group);
+  }
+
+  /** The threads' group: made when the first thread is needed. */
+  #threads(): ThreadGroup {
+    const { entry, threads, startUp } = this.#options;
+    return this.#group ?? this.#use(new ThreadGroup({ entry, threads, hostThreads: startUp.hostThreads }));
+  }
+
+  #use(group: ThreadGroup): ThreadGroup {
+    this.#group = group;
+    this.#forget = group.onDeath((error) => this.#fail(error));
+    return group;
   }
 
   get started(): number {
@@ -87,7 +99,7 @@ export class WorkerPool implements Workers {
 
   /** For tests that kill one. */
   get threads(): ThreadGroup['threads'] {
-    return this.#group.threads;
+    return this.#group?.threads ?? [];
   }
 
   /** Call after pushing a job: starts one more task when jobs wait and no worker does. */
@@ -98,21 +110,22 @@ export class WorkerPool implements Workers {
   }
 
   #start(): void {
-    const { startUp, ring } = this.#options;
-    const running = this.#group.work(startUp, () => ring.stop());
+    const { startUp, ring, threads, canDoWithout } = this.#options;
+    const group = this.#threads();
+    const running = group.work(startUp, () => ring.stop());
     if (running === undefined) {
       // With one thread the transfer goes on: slower, but complete.
-      const { refusal } = this.#group;
+      const { refusal } = group;
       this.#refused = true;
-      if (this.started === 0) this.#fail(refusal!);
-      else this.#options.onFewer?.(this.started, refusal!);
+      if (this.started === 0 && canDoWithout !== true) this.#fail(refusal!);
+      else if (threads > 1) this.#options.onFewer?.(Math.max(1, this.started), refusal!);
       return;
     }
     const task = running.then(() => {
       this.#fail(new RamferryError('ERR_WORKER_DIED', 'a worker thread ended early'));
     });
     this.#tasks.push(task);
-    this.#group.tellLoaded(this.#borrowed);
+    group.tellLoaded(this.#borrowed);
   }
 
   #fail(error: RamferryError): void {
@@ -132,7 +145,7 @@ export class WorkerPool implements Workers {
     this.#stopping = true;
     this.#options.ring.stop();
     if (this.#borrowed) await Promise.all(this.#tasks);
-    else await this.#group.close();
+    else await this.#group?.close();
     this.#forget();
   }
 }

@@ -58,6 +58,24 @@ export class Ring {
     Atomics.notify(this.#bell, SIGNAL, 1);
   }
 
+  /**
+   * Takes the oldest job for the main thread, without sleeping.
+   * A job may need the jobs before it (turns.ts), and the main thread must not wait for a thread that may die: so it gets none once a
+   * worker has taken one or waits for one.
+   * @param taken how many jobs the main thread has taken
+   */
+  takeInline(taken: number): number | undefined {
+    const words = this.#words;
+    if (this.hasWorker(taken) || Atomics.load(words, PUSHED) === taken) return undefined;
+    const slot = Atomics.load(words, QUEUE + (taken % this.#capacity));
+    return Atomics.compareExchange(words, TAKEN, taken, taken + 1) === taken ? slot : undefined;
+  }
+
+  /** Whether a worker has taken a job or waits for one, beside the jobs that the main thread has taken. */
+  hasWorker(taken: number): boolean {
+    return this.sleeping > 0 || Atomics.load(this.#words, TAKEN) !== taken;
+  }
+
   /** Jobs that were pushed and that no worker has taken yet. */
   get backlog(): number {
     return Atomics.load(this.#words, PUSHED) - Atomics.load(this.#words, TAKEN);

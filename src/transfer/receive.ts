@@ -23,7 +23,6 @@ import {
   type ResolvedReceiveOptions,
   resolveReceiveOptions,
 } from '../options/transfer.js';
-import { DECOMPRESS_ENTRY } from '../os/entries.js';
 import { openOptions, recognise, warnOfFewer } from './plan/opening.js';
 import { planReceive, type ReceivePlan } from './plan/receive-plan.js';
 import type { ReceiveHosting } from './prestart/hosting.js';
@@ -243,9 +242,8 @@ class Reception {
 }
 
 function prestart(plan: ReceivePlan): Prestart {
-  const { threads } = plan.prestart;
   const warmUp = warmUpReceiving(plan.prestart);
-  return new Prestart({ entry: DECOMPRESS_ENTRY, threads, warmUp });
+  return new Prestart({ warmUp });
 }
 
 const UNHEARD =

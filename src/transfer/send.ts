@@ -16,7 +16,6 @@ import { checkNotSameFile, separateEnds } from '../link/same-file.js';
 import { CHUNK_BUFFER_BYTES } from '../link/unsent.js';
 import { type ResolvedSendOptions, resolveSendOptions, type SendOptions } from '../options/transfer.js';
 import { allowedCpus } from '../os/cpus.js';
-import { COMPRESS_ENTRY } from '../os/entries.js';
 import { formatBits } from '../units.js';
 import { agreeCoding, chooseCoding, type CodingChoice, type Named, namedOptions } from './plan/coding.js';
 import { isReadToItsEnd, outputFacts } from './plan/ends.js';
@@ -117,10 +116,10 @@ function inputFacts(
 }
 
 function prestart(settings: ResolvedSendOptions, { coding }: CodingChoice): Prestart {
-  const { codec, threads } = coding;
   const plan = planSenderPrestart(settings, coding);
-  const warmUp = warmUpSending({ ...plan, codec });
-  return new Prestart({ entry: COMPRESS_ENTRY, threads, warmUp });
+  // With a niceness threads of their own do the work, and the main thread has nothing to warm up.
+  const warmUp = settings.nice === undefined ? warmUpSending({ ...plan, codec: coding.codec }) : undefined;
+  return new Prestart({ warmUp });
 }
 
 /** One call of `send`. */

@@ -59,6 +59,17 @@ describe('HostThreads', { skip: foreign() === undefined && 'koffi has no binary 
     assert.equal(host.take(), true);
   });
 
+  it('takeSoon: waits without blocking the event loop, and gives up as take() does', async () => {
+    const key = bound(1);
+    const host = HostThreads.open(key, { patience: 5_000, truce: 0 })!;
+    assert.equal(await host.takeSoon(), true);
+    const second = host.takeSoon();
+    setTimeout(() => host.give(), 30);
+    assert.equal(await second, true, 'a place that was given back meanwhile');
+    assert.equal(await HostThreads.open(key, IMPATIENT)!.takeSoon(), false);
+    host.give();
+  });
+
   it('returns the places of a killed process', async () => {
     const key = bound(2);
     const host = HostThreads.open(key, IMPATIENT)!;

@@ -3,7 +3,7 @@
 import { RamferryError } from '../../src/errors.js';
 import type { SlotViews } from '../../src/slot/layout.js';
 import type { WorkerStartUp } from '../../src/slot/start-up.js';
-import { CodecCache, serve } from '../../workers/serve.js';
+import { serve } from '../../workers/serve.js';
 import { BEGUN, DEED } from './deeds.js';
 
 const never = new Int32Array(new SharedArrayBuffer(4));
@@ -36,5 +36,5 @@ async function job(slot: SlotViews): Promise<void> {
 export { started } from '../../workers/serve.js';
 
 export default function oddJobs(startUp: WorkerStartUp): Promise<void> {
-  return serve(startUp, new CodecCache(startUp), job);
+  return serve(startUp, { job });
 }

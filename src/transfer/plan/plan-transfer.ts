@@ -101,7 +101,7 @@ function planStream(settings: ResolvedSendOptions, input: InputFacts): StreamPla
 /** The workers' part of the plan. */
 export function planWork(
   settings: Pick<ResolvedSendOptions, 'zstdBinding' | 'window' | 'selfCheck' | 'compressWaitThread' | 'nice'>,
-): WorkPlan {
+): Omit<WorkPlan, 'inline'> {
   return {
     zstdBinding: settings.zstdBinding ?? '',
     longDistance: settings.window !== undefined,

@@ -24,6 +24,8 @@ export interface RestorePlan extends ReceiverMeans {
    * cannot be found is refused.
    */
   readonly shared?: boolean;
+  /** The main thread decodes chunks until threads pay; false = threads decode all of them. */
+  readonly inline?: boolean;
   /** The limit of decompression threads that several processes of this host share; absent = no limit. */
   readonly hostThreads?: HostThreadsKey | undefined;
 }

@@ -6,6 +6,7 @@ import type { HostThreadsKey } from '../../os/host-threads.js';
 import type { SlotGeometry } from '../../slot/layout.js';
 import type { StreamKind } from '../../grammar/detect.js';
 import type { GrammarName } from '../../grammar/grammar.js';
+import { MIB } from '../../units.js';
 import type { ChooserOptions } from '../adaptive/chooser.js';
 import { type ContainerPlan, recordRoom } from './container.js';
 import {
@@ -54,6 +55,8 @@ export interface WorkPlan {
   readonly selfCheck: boolean;
   /** False = a chunk that finds no free worker leaves uncompressed. */
   readonly waitThread: boolean;
+  /** The main thread encodes chunks until threads pay; false = threads encode all of them. */
+  readonly inline: boolean;
   /** Niceness of the threads; absent = that of the process. */
   readonly nice?: number | undefined;
   /** The limit of compression threads that several processes of this host share; absent = no limit. */
@@ -125,8 +128,24 @@ export interface PlanPieces {
   readonly warnings?: readonly string[];
 }
 
-const PLAIN_WORK: WorkPlan = { zstdBinding: '', longDistance: false, selfCheck: false, waitThread: true };
+const PLAIN_WORK: Omit<WorkPlan, 'inline'> = {
+  zstdBinding: '',
+  longDistance: false,
+  selfCheck: false,
+  waitThread: true,
+};
 const PLAIN_PACE: PacePlan = { flushAfter: 50, maxBandwidth: 0 };
+
+/** A regular file of so many bytes pays for threads at once. */
+export const LARGE_FILE_BYTES = 64 * MIB;
+
+/**
+ * Whether the main thread encodes the first chunks. Not with a niceness, which is the threads' own; not where a chunk leaves
+ * uncompressed when no thread is free; not for a large file.
+ */
+function worksInline({ length }: StreamPlan, { nice, waitThread }: Omit<WorkPlan, 'inline'>): boolean {
+  return nice === undefined && waitThread && (length ?? 0) < LARGE_FILE_BYTES;
+}
 
 /** The memory needs of a sender, without its page store. */
 export function senderNeeds(
@@ -160,10 +179,11 @@ export function layOutPlan(pieces: PlanPieces): TransferPlan {
   };
   const needs = { ...senderNeeds(coding, stream.byExtents, limit), storeBytes };
   const slots = senderGeometry(needs, recordRoom(container, coding.chunkSize));
+  const work = { ...PLAIN_WORK, ...pieces.work };
   return {
     stream,
     coding,
-    work: { ...PLAIN_WORK, ...pieces.work },
+    work: { inline: worksInline(stream, work), ...work },
     adaptivity: pieces.adaptivity,
     container,
     memory: { limit, storeBytes, slots, shares: senderShares(needs, slots) },

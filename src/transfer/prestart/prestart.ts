@@ -1,19 +1,25 @@
-// `Prestart`: threads that are ready before the peer connects. While an address listens, the threads start and load their codecs,
-// and a warm-up lets V8 compile the hot paths. A connection cancels the warm-up. Its errors are ignored: the transfer would meet
-// them, too, and report them.
+// `Prestart`: what is made ready before the peer connects. An address that has listened for a while without a peer belongs to a live
+// guest that may be migrated at any time, and the process is idle: a warm-up lets V8 compile the hot paths on the main thread. A
+// connection ends it. Its errors are ignored: the transfer would meet them, too, and report them. No thread starts here: threads start
+// when they pay (src/pool/inline-load.ts).
 
 import type { OpenOptions } from '../../link/options.js';
-import { ThreadGroup } from '../../pool/thread-group.js';
-import type { GivenThreads, OwnThreads } from '../../pool/worker-pool.js';
+import type { GivenThreads } from '../../pool/worker-pool.js';
 
-/** Runs synthetic pages through threads that go on afterwards. Ends soon after `isCancelled` gives true. May reject. */
-export type WarmUp = (threads: OwnThreads, isCancelled: () => boolean) => Promise<void>;
+/**
+ * Runs synthetic pages through these threads, which go on afterwards, or through the main thread. Ends soon after `isCancelled` gives
+ * true. May reject.
+ */
+export type WarmUp = (threads: GivenThreads | undefined, isCancelled: () => boolean) => Promise<void>;
+
+/** Milliseconds without a peer before anything is made ready. A peer that comes at once does not share the processors with a warm-up. */
+const IDLE_MS = 1000;
 
 export interface PrestartOptions {
-  readonly entry: URL;
-  readonly threads: number;
   /** Undefined where the memory limit is too low for one. */
   readonly warmUp: WarmUp | undefined;
+  /** Milliseconds without a peer before it begins; a second by default. */
+  readonly idle?: number;
 }
 
 /** Threads and memory of one transfer, made ready before its peer connects. */
@@ -32,7 +38,7 @@ export interface TransferParts {
 
 export class Prestart implements TransferParts {
   readonly #options: PrestartOptions;
-  #group: ThreadGroup | undefined;
+  #timer: NodeJS.Timeout | undefined;
   #warmingUp: Promise<void> = Promise.resolve();
   #cancelled = false;
 
@@ -40,27 +46,27 @@ export class Prestart implements TransferParts {
     this.#options = options;
   }
 
-  /** @returns the same options, with a listener that starts the threads as soon as one of the addresses listens */
   whileListening(options: OpenOptions): OpenOptions {
     return {
       ...options,
       onListening: (address) => {
-        this.#begin();
+        if (!this.#cancelled) {
+          this.#timer ??= setTimeout(() => this.#begin(), this.#options.idle ?? IDLE_MS);
+        }
         options.onListening?.(address);
       },
     };
   }
 
-  /** Call when the peer has connected. The rest of the warm-up takes milliseconds, and the threads' tasks wait for it. */
+  /** The rest of the warm-up takes milliseconds. */
   cancelWarmUp(): void {
     this.#cancelled = true;
+    clearTimeout(this.#timer);
   }
 
-  /** Hands over the threads, once; the caller must close them. @returns undefined if none are running */
-  take(): OwnThreads | undefined {
-    const group = this.#group;
-    this.#group = undefined;
-    return group === undefined ? undefined : { group, borrowed: false };
+  /** There are none. */
+  take(): undefined {
+    return undefined;
   }
 
   /** A single transfer's page store takes memory as pages come: most streams need little of it, and some none. */
@@ -68,19 +74,15 @@ export class Prestart implements TransferParts {
     return undefined;
   }
 
-  /** Ends the warm-up, and the threads if they were not taken. */
+  /** Ends the warm-up. */
   async close(): Promise<void> {
-    this.#cancelled = true;
+    this.cancelWarmUp();
     await this.#warmingUp;
-    await this.#group?.close();
   }
 
   #begin(): void {
-    if (this.#group !== undefined || this.#cancelled) return;
-    const { entry, threads, warmUp } = this.#options;
-    const group = new ThreadGroup({ entry, threads, atOnce: true });
-    this.#group = group;
+    const { warmUp } = this.#options;
     if (warmUp === undefined) return;
-    this.#warmingUp = warmUp({ group, borrowed: true }, () => this.#cancelled).catch(() => undefined);
+    this.#warmingUp = warmUp(undefined, () => this.#cancelled).catch(() => undefined);
   }
 }

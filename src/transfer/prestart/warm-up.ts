@@ -1,4 +1,4 @@
-// Warm-up: sends 48 MiB of synthetic pages through the threads and the code of the coming transfer. V8 compiles what runs often, and
+// Warm-up: sends 24 MiB of synthetic pages through the code of the coming transfer. V8 compiles what runs often, and
 // needs a good part of a processor second to find that out. After a warm-up the transfer does not pay for it while a guest
 // migrates (docs/ARCHITECTURE.md has the figures). The output is discarded.
 
@@ -9,14 +9,13 @@ import { QemuGrammar } from '../../grammar/qemu/qemu.js';
 import type { ByteSink, ByteSource } from '../../io/bytes.js';
 import { PlainSink } from '../../io/plain-sink.js';
 import { Signal } from '../../os/signal.js';
-import { ThreadGroup } from '../../pool/thread-group.js';
 import type { GivenThreads } from '../../pool/worker-pool.js';
-import { COMPRESS_ENTRY } from '../../os/entries.js';
 import { layOutPlan } from '../plan/transfer-plan.js';
 import { NativeInlet } from '../../container/native-inlet.js';
 import { Receiver } from '../receiver/receiver.js';
 import { warmUpGuest } from './warm-up-guest.js';
 import { Sender } from '../sender/sender.js';
+import type { WarmUp } from './prestart.js';
 import { Statistics } from '../statistics/statistics.js';
 import { KIB, MIB } from '../../units.js';
 
@@ -24,7 +23,7 @@ import { KIB, MIB } from '../../units.js';
 const CHUNK_BYTES = 128 * KIB;
 const STORE_BYTES = MIB;
 /** After so many bytes V8 compiles little more. */
-const WARM_UP_BYTES = 48 * MIB;
+const WARM_UP_BYTES = 24 * MIB;
 /** Upper bounds of the resident memory while the warm-up runs, with its one extra thread (measured at two threads: 132 MB). */
 const BASE_MEMORY_BYTES = 96 * MIB;
 const MEMORY_BYTES_PER_THREAD = 16 * MIB;
@@ -43,23 +42,20 @@ function fitsMemory({ memoryLimit, threads }: WarmUpParts): boolean {
   return memoryLimit >= BASE_MEMORY_BYTES + (threads + 1) * MEMORY_BYTES_PER_THREAD;
 }
 
-/** A warm-up that shared threads can run, too. */
-type AnyWarmUp = (threads: GivenThreads, isCancelled: () => boolean) => Promise<void>;
-
-export function warmUpSending(parts: WarmUpParts & { readonly codec: CodecName }): AnyWarmUp | undefined {
+export function warmUpSending(parts: WarmUpParts & { readonly codec: CodecName }): WarmUp | undefined {
   if (!fitsMemory(parts)) return undefined;
   return (threads, isCancelled) => makeSender(parts, isCancelled, new DiscardSink(), threads).run();
 }
 
-/** A thread of its own makes the input; it ends with the warm-up. */
-export function warmUpReceiving(parts: WarmUpParts): AnyWarmUp | undefined {
+/** The main thread makes the input, too. */
+export function warmUpReceiving(parts: WarmUpParts): WarmUp | undefined {
   if (!fitsMemory(parts)) return undefined;
   return async (given, isCancelled) => {
     const pipe = new MemoryPipe();
-    const { threads, zstdBinding } = parts;
+    const { zstdBinding } = parts;
     const ends = { source: pipe, head: new Uint8Array(0), sink: new DiscardSink() };
     const plan = {
-      ...{ threads, zstdBinding, memoryLimit: UNLIMITED },
+      ...{ threads: threadsOf(parts, given), zstdBinding, memoryLimit: UNLIMITED },
       ...{ codecBytes: () => 0, ioTimeout: 0, passThrough: false },
     };
     const inlet = new NativeInlet({ ...ends, ioTimeout: 0 });
@@ -67,32 +63,36 @@ export function warmUpReceiving(parts: WarmUpParts): AnyWarmUp | undefined {
       statistics: new Statistics(),
       takeThreads: () => given,
     });
-    const helper = new ThreadGroup({ entry: COMPRESS_ENTRY, threads: 1 });
-    const coding = { ...parts, codec: 'zstd' as const, threads: 1 };
-    const feeding = makeSender(coding, isCancelled, pipe, { group: helper, borrowed: true }).run();
+    const coding = { ...parts, codec: 'zstd' as const };
+    const feeding = makeSender(coding, isCancelled, pipe, undefined).run();
     // Where one side fails, the closed pipe ends the other.
     const results = await Promise.allSettled([
       receiver.run().finally(() => pipe.close()),
       feeding.finally(() => pipe.finish()),
     ]);
-    await helper.close();
     for (const result of results) if (result.status === 'rejected') throw result.reason;
   };
+}
+
+/** Without threads of its own the warm-up starts none: the main thread does the work. */
+function threadsOf({ threads }: WarmUpParts, given: GivenThreads | undefined): number {
+  return given === undefined ? 0 : threads;
 }
 
 function makeSender(
   parts: WarmUpParts & { readonly codec: CodecName },
   isCancelled: () => boolean,
   sink: ByteSink,
-  given: GivenThreads,
+  given: GivenThreads | undefined,
 ): Sender {
-  const { threads, codec, zstdBinding, nice } = parts;
+  const { codec, zstdBinding } = parts;
+  const threads = threadsOf(parts, given);
   const plan = layOutPlan({
     stream: { kind: 'qemu', grammar: 'qemu', identities: true },
     coding: { codec, level: codec === 'none' ? 0 : 1, chunkSize: CHUNK_BYTES, threads, codecBytes: 0 },
     container: { kind: 'native' },
     storeBytes: STORE_BYTES,
-    work: { zstdBinding, nice },
+    work: { zstdBinding, inline: given === undefined },
     pace: { flushAfter: 1000 },
   });
   const source = new SyntheticSource(warmUpGuest(), isCancelled);

@@ -17,6 +17,7 @@ import { RamferryError, toRamferryError } from '../../errors.js';
 import type { ByteSink, ByteSource } from '../../io/bytes.js';
 import { DECOMPRESS_ENTRY } from '../../os/entries.js';
 import { OrderedPool } from '../../pool/ordered-pool.js';
+import { Decompressor } from '../../worker/decompressor.js';
 import type { FewerThreads, GivenThreads } from '../../pool/worker-pool.js';
 import { HOLDS } from '../../slot/decode-job.js';
 import type { SlotGeometry, SlotViews } from '../../slot/layout.js';
@@ -191,7 +192,7 @@ export class Receiver implements Arrivals {
   // --- threads ---
 
   #start(needs: StreamNeeds, geometry: SlotGeometry): void {
-    const { threads, zstdBinding, hostThreads } = this.#plan;
+    const { threads, zstdBinding, hostThreads, inline = true } = this.#plan;
     const { onFewer, takeThreads, storeMemory } = this.#extras;
     this.#needs = needs;
     const pool = new OrderedPool({
@@ -207,6 +208,7 @@ export class Receiver implements Arrivals {
         hostThreads,
         store: allocateStore(needs.storeBytes, geometry.slots, storeMemory),
       },
+      inline: inline ? (startUp) => new Decompressor(startUp) : undefined,
       given: takeThreads?.(),
     });
     this.#pool = pool;

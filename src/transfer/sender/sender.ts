@@ -9,6 +9,7 @@ import type { Grammar } from '../../grammar/grammar.js';
 import type { ByteSink, ByteSource, PositionedInput } from '../../io/bytes.js';
 import { directPlaces } from '../../io/file/direct.js';
 import { OrderedPool } from '../../pool/ordered-pool.js';
+import { Compressor } from '../../worker/compressor.js';
 import type { FewerThreads, GivenThreads } from '../../pool/worker-pool.js';
 import type { DeliveryWindow } from '../pace/delivery-window.js';
 import type { SwitchoverPace } from '../pace/switchover-pace.js';
@@ -121,6 +122,7 @@ export class Sender {
       entry: COMPRESS_ENTRY,
       threads: coding.threads,
       given: this.#with.takeThreads?.(),
+      inline: work.inline ? (startUp) => new Compressor(startUp) : undefined,
       onFewer: this.#with.onFewer,
       geometry: memory.slots,
       atOnce,

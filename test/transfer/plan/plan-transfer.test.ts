@@ -187,8 +187,19 @@ describe('planTransfer', () => {
     const { work, coding } = plan(QEMU, { ...options, memoryLimit: 2048 * MIB });
     assert.deepEqual(work, {
       ...{ zstdBinding: '', longDistance: true, selfCheck: true, waitThread: false, nice: 5 },
+      inline: false,
     });
     assert.equal(coding.chunkSize, 16 * MIB);
+  });
+
+  it('leaves the first chunks to the main thread, unless threads pay at once or have settings of their own', () => {
+    const inline = (length: number | undefined, options: Parameters<typeof plan>[1] = {}): boolean =>
+      plan({ kind: 'qemu', length }, options).work.inline;
+    assert.equal(inline(undefined), true);
+    assert.equal(inline(28 * MIB), true);
+    assert.equal(inline(64 * MIB), false, 'a large file');
+    assert.equal(inline(undefined, { nice: 1 }), false);
+    assert.equal(inline(undefined, { compressWaitThread: false }), false);
   });
 
   it('throws ERR_ALREADY_COMPRESSED, compressed input', () => {

@@ -1,13 +1,14 @@
-// Threads that start before the peer connects, and their warm-up.
+// What is made ready while an address listens, and the warm-up.
 
 import assert from 'node:assert/strict';
 import { afterEach, describe, it } from 'node:test';
+import { setTimeout } from 'node:timers/promises';
 
 import { RamferryError } from '../../../src/errors.js';
 import { COMPRESS_ENTRY, DECOMPRESS_ENTRY } from '../../../src/os/entries.js';
+import { ThreadGroup } from '../../../src/pool/thread-group.js';
 import { warmUpReceiving, warmUpSending } from '../../../src/transfer/prestart/warm-up.js';
 import { type WarmUp, Prestart } from '../../../src/transfer/prestart/prestart.js';
-import type { ThreadGroup } from '../../../src/pool/thread-group.js';
 import { MIB } from '../../../src/units.js';
 
 const LIMIT = { timeout: 30_000 };
@@ -18,8 +19,8 @@ afterEach(async () => {
   await Promise.all(open.splice(0).map((prestart) => prestart.close()));
 });
 
-function make(warmUp: WarmUp | undefined, entry = COMPRESS_ENTRY): Prestart {
-  const prestart = new Prestart({ entry, threads: 2, warmUp: warmUp });
+function make(warmUp: WarmUp | undefined, idle = 0): Prestart {
+  const prestart = new Prestart({ warmUp, idle });
   open.push(prestart);
   return prestart;
 }
@@ -28,66 +29,66 @@ function listen(prestart: Prestart, onListening?: (address: string) => void): vo
   prestart.whileListening({ onListening }).onListening!('unix:/somewhere');
 }
 
+/** A warm-up that tells when it has begun, and ends when it is cancelled. */
+function endless(): { warmUp: WarmUp; begun: Promise<void>; isOver: () => boolean } {
+  let over = false;
+  let tell = (): void => undefined;
+  const begun = new Promise<void>((resolve) => (tell = resolve));
+  const warmUp: WarmUp = async (given, isCancelled) => {
+    assert.equal(given, undefined, 'on the main thread');
+    tell();
+    while (!isCancelled()) await new Promise(setImmediate);
+    over = true;
+  };
+  return { warmUp, begun, isOver: () => over };
+}
+
 describe('Prestart', () => {
-  it('starts when an address listens, once, and passes the address on', LIMIT, () => {
+  it('begins when an address has listened for a while, once, and passes the address on', LIMIT, async () => {
     const heard: string[] = [];
     let warmUps = 0;
     const prestart = make(() => {
       warmUps++;
       return Promise.resolve();
     });
-    assert.equal(prestart.take(), undefined);
     listen(prestart, (address) => heard.push(address));
     listen(prestart);
     assert.deepEqual(heard, ['unix:/somewhere']);
+    assert.equal(warmUps, 0);
+    await setTimeout(50);
     assert.equal(warmUps, 1, 'once is enough');
   });
 
-  it('starts nothing when the peer connects before an address listens', LIMIT, () => {
-    const prestart = make(() => assert.fail('a warm-up'));
-    prestart.cancelWarmUp();
-    listen(prestart);
-    assert.equal(prestart.take(), undefined);
+  it('begins nothing, when the peer connects before', LIMIT, async () => {
+    const early = make(() => assert.fail('a warm-up'));
+    early.cancelWarmUp();
+    listen(early);
+    const soon = make(() => assert.fail('a warm-up'), 30);
+    listen(soon);
+    soon.cancelWarmUp();
+    await setTimeout(60);
   });
 
-  it('take: hands over the threads once, and no longer closes them', LIMIT, async () => {
-    const prestart = make(() => Promise.resolve());
-    listen(prestart);
-    prestart.cancelWarmUp();
-    const given = prestart.take();
-    assert.equal(given?.borrowed, false);
+  it('has no threads and no memory to hand over', () => {
+    const prestart = make(undefined);
     assert.equal(prestart.take(), undefined);
-    await prestart.close();
-    assert.equal(given.group.threads.length, 2, 'the caller closes them');
-    await given.group.close();
+    assert.equal(prestart.takeStore(), undefined);
   });
 
-  it('close: ends the warm-up and threads that were not taken', LIMIT, async () => {
-    let group: ThreadGroup | undefined;
-    let ended = false;
-    const prestart = make(async (given, over) => {
-      group = given.group;
-      while (!over()) await new Promise(setImmediate);
-      ended = true;
-    });
+  it('close: ends the warm-up', LIMIT, async () => {
+    const { warmUp, begun, isOver } = endless();
+    const prestart = make(warmUp);
     listen(prestart);
+    await begun;
     await prestart.close();
-    assert.ok(ended);
-    assert.deepEqual(group!.threads, []);
+    assert.ok(isOver());
   });
 
   it('ignores the errors of a warm-up', LIMIT, async () => {
     const prestart = make(() => Promise.reject(new RamferryError('ERR_CODEC_UNAVAILABLE', 'no codec')));
     listen(prestart);
+    await setTimeout(20);
     await prestart.close();
-  });
-
-  it('starts the threads without a warm-up', LIMIT, async () => {
-    const prestart = make(undefined);
-    listen(prestart);
-    const { group } = prestart.take()!;
-    assert.equal(group.threads.length, 2);
-    await group.close();
   });
 });
 
@@ -103,31 +104,24 @@ describe('warm-up', () => {
     ['sending', warmUpSending({ ...PARTS, codec: 'zstd' })!, COMPRESS_ENTRY],
     ['receiving', warmUpReceiving(PARTS)!, DECOMPRESS_ENTRY],
   ] as const) {
-    it(`${what}: succeeds, ends by itself, and leaves the threads running`, LIMIT, async () => {
-      let outcome: unknown = 'none';
-      let threads: number[] = [];
-      const ids = (group: ThreadGroup): number[] =>
-        group.threads.map(({ threadId }) => threadId).sort((a, b) => a - b);
-      const prestart = make(async (given, over) => {
-        threads = ids(given.group);
-        outcome = await warmUp(given, over).then(
-          () => 'good',
-          (thrown: unknown) => thrown,
-        );
-      }, entry);
-      listen(prestart);
-      while (outcome === 'none') await new Promise(setImmediate);
-      assert.equal(outcome, 'good');
-      const { group } = prestart.take()!;
-      assert.deepEqual(ids(group), threads);
-      await group.close();
+    it(`${what}: succeeds on the main thread, and ends by itself`, LIMIT, async () => {
+      await warmUp(undefined, () => false);
     });
 
-    it(`${what}: ends at once when the peer connects`, LIMIT, async () => {
-      const prestart = make(warmUp, entry);
-      listen(prestart);
-      prestart.cancelWarmUp();
-      await prestart.close();
+    it(`${what}: leaves given threads running`, LIMIT, async () => {
+      const group = new ThreadGroup({ entry, threads: 2, atOnce: true });
+      try {
+        await warmUp({ group, borrowed: true }, () => false);
+        assert.equal(group.threads.length, 2);
+      } finally {
+        await group.close();
+      }
+    });
+
+    it(`${what}: ends at once, when the peer connects`, LIMIT, async () => {
+      let turns = 0;
+      await warmUp(undefined, () => turns++ > 3);
+      assert.ok(turns < 100, `${turns} looks`);
     });
   }
 });

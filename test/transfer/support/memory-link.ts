@@ -93,6 +93,7 @@ export interface EncodeOptions {
   readonly codec?: CodecName;
   readonly level?: number;
   readonly chunkSize?: number;
+  /** When given, threads do all the work, from the first chunk on. */
   readonly threads?: number;
   readonly chooser?: SenderCollaborators['chooser'];
   readonly deliveryWindow?: SenderCollaborators['deliveryWindow'];
@@ -105,6 +106,7 @@ export function memorySender(source: ByteSource, sink: ByteSink, options: Encode
     coding: { codec, level, chunkSize, threads, codecBytes: 0 },
     container: { kind: 'native' },
     memoryLimit: 1024 * MIB,
+    work: { inline: options.threads === undefined },
     pace: { flushAfter: 60_000 },
   });
   const { chooser, deliveryWindow } = options;
@@ -120,6 +122,7 @@ export async function encodeStream(bytes: Uint8Array, options: EncodeOptions = {
 }
 
 export interface DecodeOptions {
+  /** When given, threads do all the work, from the first chunk on. */
   readonly threads?: number;
   readonly memoryLimit?: number;
   readonly head?: Uint8Array;
@@ -129,6 +132,7 @@ export function memoryReceiver(source: ByteSource, sink: ByteSink, options: Deco
   const ends = { source, sink, head: options.head ?? new Uint8Array(0) };
   const plan = {
     threads: options.threads ?? 1,
+    inline: options.threads === undefined,
     memoryLimit: options.memoryLimit ?? 256 * MIB,
     codecBytes: () => 0,
     zstdBinding: '',

@@ -76,6 +76,7 @@ export interface PackOptions {
   readonly method?: Method;
   readonly codec?: CodecName;
   readonly level?: number;
+  /** When given, threads do all the work, from the first chunk on. */
   readonly threads?: number;
   readonly chunkSize?: number;
   /** Bytes that one read gives at the most. */
@@ -137,7 +138,7 @@ export async function packInto(
     }),
     storeBytes,
     memoryLimit: MEMORY_LIMIT,
-    work: { selfCheck: options.selfCheck ?? false },
+    work: { selfCheck: options.selfCheck ?? false, inline: options.threads === undefined },
     pace: { flushAfter: options.flushAfter ?? 60_000 },
   });
   const statistics = options.statistics ?? new Statistics();
@@ -146,6 +147,7 @@ export async function packInto(
 }
 
 export interface UnpackOptions {
+  /** When given, threads do all the work, from the first chunk on. */
   readonly threads?: number;
   readonly piece?: number;
   readonly passThrough?: boolean;
@@ -177,6 +179,7 @@ export function receiving(
 ): Receiver {
   const plan = {
     threads: options.threads ?? 1,
+    inline: options.threads === undefined,
     memoryLimit: options.memoryLimit ?? MEMORY_LIMIT,
     codecBytes: (chunkSize: number) => bindingInfo('zstd').memoryPerThread(1, chunkSize),
     zstdBinding: '',

@@ -3,14 +3,14 @@
 
 import { Buffer } from 'node:buffer';
 
-import { CHUNK_HEADER_BYTES } from '../src/chunk/record.js';
-import type { Codec, CodecName } from '../src/codec/codec.js';
-import { WatchedCodec } from '../src/codec/watched.js';
-import { threadClock } from '../src/os/cpu-time.js';
-import { STORED_TRIES } from '../src/slot/encode-job.js';
-import { TASK } from '../src/slot/job.js';
-import type { SlotViews } from '../src/slot/layout.js';
-import type { CodecCache } from './serve.js';
+import { CHUNK_HEADER_BYTES } from '../chunk/record.js';
+import type { Codec, CodecName } from '../codec/codec.js';
+import { WatchedCodec } from '../codec/watched.js';
+import { threadClock } from '../os/cpu-time.js';
+import { STORED_TRIES } from '../slot/encode-job.js';
+import { TASK } from '../slot/job.js';
+import type { SlotViews } from '../slot/layout.js';
+import type { CodecCache } from './codec-cache.js';
 
 export class Watch {
   readonly #cache: Pick<CodecCache, 'codec'>;
