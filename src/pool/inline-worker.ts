@@ -8,6 +8,7 @@ import { JobRunner, type JobWorker } from '../slot/job-worker.js';
 import type { SlotViews } from '../slot/layout.js';
 import type { Ring } from '../slot/ring.js';
 import { InlineLoad } from './inline-load.js';
+import { collectionsNeeded } from './loaded.js';
 
 export interface InlineWorkerOptions {
   readonly ring: Ring;
@@ -31,6 +32,7 @@ export class InlineWorker {
   /** Jobs that this thread has taken. */
   #taken = 0;
   #pays = false;
+  #leavesBuffers = false;
   #isStopped = false;
   #running: Promise<void> | undefined;
   #stopping: Promise<void> | undefined;
@@ -79,6 +81,10 @@ export class InlineWorker {
       if (index === undefined) return;
       this.#taken++;
       await this.#job(index, slots[index]!);
+      if (!this.#leavesBuffers && this.#runner.leavesBuffers) {
+        this.#leavesBuffers = true;
+        collectionsNeeded();
+      }
       await this.#runner.reclaim();
     }
   }

@@ -16,3 +16,11 @@ export function onThreadsLoaded(act: (threads: LoadedThreads) => void): void {
 export function threadsLoaded(threads: LoadedThreads): void {
   listener?.(threads);
 }
+
+/**
+ * The calling thread does jobs with a binding whose buffers only a garbage collection frees (src/codec/reclaim.ts). Told as a warm-up:
+ * the program then allows collections, and leaves V8's optimisation alone.
+ */
+export function collectionsNeeded(): void {
+  listener?.({ warmUp: true });
+}

@@ -44,11 +44,16 @@ export class JobRunner {
     }
   }
 
+  /** Whether the jobs so far have left buffers behind that only a garbage collection frees. */
+  get leavesBuffers(): boolean {
+    return this.#worker.cache?.returnsBuffers === true;
+  }
+
   /** Frees what bindings left behind, when it is time. Call between jobs. @returns a promise to wait for, if any */
   reclaim(): Promise<void> | undefined {
     const bytes = this.#bytes;
     this.#bytes = 0;
-    return this.#worker.cache?.returnsBuffers === true ? this.#reclaimer.used(bytes) : undefined;
+    return this.leavesBuffers ? this.#reclaimer.used(bytes) : undefined;
   }
 
   /** Gives native contexts back. No job may be running. */

@@ -6,6 +6,7 @@ import { setImmediate as turn, setTimeout } from 'node:timers/promises';
 
 import { RamferryError } from '../../src/errors.js';
 import { processMicros } from '../../src/os/cpu-time.js';
+import { type LoadedThreads, onThreadsLoaded } from '../../src/pool/loaded.js';
 import { OrderedPool } from '../../src/pool/ordered-pool.js';
 import type { SlotViews } from '../../src/slot/layout.js';
 import { isTyped } from '../chunk/typed.js';
@@ -174,6 +175,22 @@ describe('OrderedPool with jobs on the main thread', () => {
     await closing;
     assert.deepEqual(main.done, [0]);
     assert.equal(main.closed, 1);
+  });
+
+  it('asks for collections once, when a binding leaves buffers behind', LIMIT, async () => {
+    const heard: LoadedThreads[] = [];
+    onThreadsLoaded((threads) => heard.push(threads));
+    const { pool, main } = make();
+    for (const leaves of [false, true]) {
+      main.cache.returnsBuffers = leaves;
+      for (const job of count(3)) {
+        await push(pool, job);
+        pool.release((await pool.next())!);
+      }
+      await turn();
+      assert.deepEqual(heard, leaves ? [{ warmUp: true }] : []);
+    }
+    onThreadsLoaded(() => undefined);
   });
 
   it('close() before any job gives contexts back once', LIMIT, async () => {
