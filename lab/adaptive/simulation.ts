@@ -3,7 +3,8 @@
 // time and reports its waiting time. Deterministic: noise comes from a seed.
 
 import { type Candidate, candidates } from '../../src/transfer/adaptive/candidates.js';
-import { Controller, type FirstGuess } from '../../src/transfer/adaptive/controller.js';
+import { Controller } from '../../src/transfer/adaptive/controller.js';
+import type { FirstGuess } from '../../src/transfer/adaptive/prior.js';
 import type { Switch } from '../../src/transfer/adaptive/switch.js';
 import type { Policy } from '../../src/transfer/adaptive/policy.js';
 import { Random } from '../../src/image/random.js';
@@ -33,6 +34,8 @@ export interface World {
   bend: number;
   /** Milliseconds that the input's reader needs for a chunk; 0 = at once. */
   reader: number;
+  /** At the start, work takes so many times as long, because code is not compiled and memory not mapped; falls with e^(-t/ms). */
+  cold: { factor: number; ms: number };
   /** Milliseconds of the receiver: per chunk of any coding, per MiB from the link, per chunk of coded bytes only. */
   receiver: { chunk: number; wire: number; decode: number };
 }
@@ -45,6 +48,7 @@ export const WORLD: World = {
   noise: 0.2,
   bend: 0,
   reader: 0,
+  cold: { factor: 1, ms: 100 },
   receiver: { chunk: 0, wire: 0, decode: 0 },
 };
 
@@ -123,9 +127,16 @@ export class Simulation {
     return Math.max(...this.list.map((_, candidate) => this.fixed(candidate)));
   }
 
+  /** How many times as long work takes now. */
+  get #slowness(): number {
+    const { factor, ms } = this.world.cold;
+    return 1 + (factor - 1) * Math.exp(-this.now / ms);
+  }
+
   #code(
     candidate: number,
     noiseFactor: number,
+    slowness = 1,
   ): { codec: number; micros: number; plain: number; wire: number } {
     const { plain, size, time, bend } = this.world;
     const each = this.list[candidate]!;
@@ -133,8 +144,8 @@ export class Simulation {
     const wire =
       each.codec === 'none' ? plain : plain * Math.min(1, size * each.size ** (1 + bend) * noiseFactor);
     return {
-      codec,
-      micros: codec + CHUNK_OVERHEAD_MS * 1e3,
+      codec: codec * slowness,
+      micros: (codec + CHUNK_OVERHEAD_MS * 1e3) * slowness,
       plain: plain * CHUNK,
       wire: Math.round(wire * CHUNK) + 100,
     };
@@ -146,11 +157,13 @@ export class Simulation {
     const trial = controller.nextTrial();
     const measured = trial !== undefined || controller.nextMeasured();
     const noiseFactor = 1 + world.noise * (2 * (this.#random.below(1_000_000) / 1e6) - 1);
-    const coded = this.#code(candidate, noiseFactor);
-    const tried = trial === undefined ? undefined : this.#code(trial, noiseFactor);
+    const slowness = this.#slowness;
+    const coded = this.#code(candidate, noiseFactor, slowness);
+    const tried = trial === undefined ? undefined : this.#code(trial, noiseFactor, slowness);
     const trialMicros = tried?.codec ?? 0;
     this.trialCpu += trialMicros / 1e3;
-    const work = (coded.micros + trialMicros) / 1e3 + PER_CHUNK + PER_BYTE * coded.wire;
+    const main = (PER_CHUNK + PER_BYTE * coded.wire) * slowness;
+    const work = (coded.micros + trialMicros) / 1e3 + main;
     this.#cpu += work;
     // The processor codes the next chunk while this one waits for the link.
     this.#encoded = Math.max(this.#encoded + Math.max(work, world.reader), this.now - work);

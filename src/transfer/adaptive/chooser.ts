@@ -6,10 +6,11 @@ import type { Waiting } from '../../io/waiting-source.js';
 import { processMicros } from '../../os/cpu-time.js';
 import type { EncodeJob } from '../../slot/encode-job.js';
 import { type Candidate, codingName } from './candidates.js';
-import { Controller, type FirstGuess } from './controller.js';
+import { Controller } from './controller.js';
 import type { TrialFigures } from './curves.js';
 import { MOST_SWITCHES_KEPT } from './limits.js';
 import type { Machine } from './prediction.js';
+import type { FirstGuess } from './prior.js';
 import type { Switch } from './switch.js';
 import type { WriteFigures } from './link/write-figures.js';
 

@@ -12,20 +12,13 @@ import { Interval } from './interval.js';
 import { LinkGauge, type LinkInterval } from './link/link-gauge.js';
 import { MainThread } from './main-thread.js';
 import { type Policy, POLICY } from './policy.js';
+import type { FirstGuess } from './prior.js';
 import { type Machine, predictAll, type Prediction } from './prediction.js';
 import { ReceiverGauge } from './link/receiver-gauge.js';
 import { reasonOf, type Switch } from './switch.js';
 import { SwitchPolicy } from './switch-policy.js';
 import { Trials } from './trials.js';
 import type { WriteFigures } from './link/write-figures.js';
-
-/** What is known before anything was measured. */
-export interface FirstGuess {
-  /** The level at which to begin, or near it; absent = zstd 1. */
-  readonly level?: number;
-  /** Bytes per second; the link carries no more. */
-  readonly linkRate?: number;
-}
 
 /** What a switch is judged by later: whether link or guest have changed since. */
 interface Conditions {
@@ -76,7 +69,7 @@ export class Controller {
     this.#list = list;
     this.#machine = machine;
     this.#policy = policy;
-    this.#curves = new Curves(list, machine.chunkSize, policy);
+    this.#curves = new Curves(list, machine.chunkSize, policy, first.costs);
     this.#link = new LinkGauge(first.linkRate, policy);
     this.#receiver = new ReceiverGauge(policy);
     this.#trials = new Trials(policy);
@@ -86,6 +79,9 @@ export class Controller {
     this.#main = new MainThread(policy);
     this.#start = now;
     this.#current = firstCandidate(list, first.level);
+    // A known rate and the expected costs name a better beginning than any fixed level.
+    if (first.level === undefined && first.linkRate !== undefined)
+      this.#current = this.#best(now).best.candidate;
     this.#atLastSwitch = this.#conditions();
   }
 
@@ -225,6 +221,15 @@ export class Controller {
   }
 
   #choose(now: number): Switch | undefined {
+    const { here, best, others } = this.#best(now);
+    this.#planTrials(others);
+    const gain = best.candidate === this.#current ? 0 : best.expected.rate / here.rate - 1;
+    if (!this.#switches.allows(gain, this.#hasChanged(), now)) return undefined;
+    return this.#switch(best, here, now);
+  }
+
+  /** The candidate in use, the best one, and all others, with what each would reach. */
+  #best(now: number): { here: Prediction; best: Choice; others: readonly Choice[] } {
     const { chunkSize, longestChunk } = this.#machine;
     const { equalGain } = this.#policy.evidence;
     const here = this.expect(this.#current, now);
@@ -240,10 +245,7 @@ export class Controller {
       const cheaper = expected.cpu < best.expected.cpu && best.candidate !== this.#current;
       if (gain > equalGain || (gain > -equalGain && cheaper)) best = { candidate, expected };
     }
-    this.#planTrials(others);
-    const gain = best.candidate === this.#current ? 0 : best.expected.rate / here.rate - 1;
-    if (!this.#switches.allows(gain, this.#hasChanged(), now)) return undefined;
-    return this.#switch(best, here, now);
+    return { here, best, others };
   }
 
   /** What is worth a trial: what might be better, best first. */

@@ -8,6 +8,7 @@ import { Flow, type Stretch } from './flow.js';
 import { neverFalling } from './isotonic.js';
 import { type Policy, POLICY } from './policy.js';
 import type { Cost, Share } from './prediction.js';
+import type { PriorCosts } from './prior.js';
 
 /** A chunk that was sent. */
 export interface ChunkFigures {
@@ -68,7 +69,8 @@ export class Curves {
   #first: number | undefined;
   #last: number | undefined;
 
-  constructor(list: readonly Candidate[], chunkSize: number, policy: Policy = POLICY) {
+  /** @param prior what an earlier transfer has measured; absent = the policy's first guesses */
+  constructor(list: readonly Candidate[], chunkSize: number, policy: Policy = POLICY, prior?: PriorCosts) {
     this.#policy = policy.costs;
     this.#leastWire = policy.limits.leastWireShare;
     this.#largestSurprise = Math.log(policy.limits.largestTrialFactor);
@@ -80,16 +82,16 @@ export class Curves {
     this.#trials = list.map(() => 0);
     this.#none = list.map(({ codec }) => codec === 'none');
     const { firstChunks, firstPlainShare, firstAroundNs, firstCodecNs, firstSize } = policy.costs;
-    // Worth half a chunk: the first chunk that is measured counts twice as much.
-    const some = chunkSize * firstChunks;
+    // Without a prior worth half a chunk: the first chunk that is measured counts twice as much.
+    const some = chunkSize * (prior?.chunks ?? firstChunks);
     Object.assign(this.#flow, {
       decoded: some,
       plain: firstPlainShare * some,
       measured: some,
-      around: firstAroundNs * some,
-      time: firstCodecNs * some,
+      around: (prior?.aroundNs ?? firstAroundNs) * some,
+      time: (prior?.codecNs ?? firstCodecNs) * some,
       timed: some,
-      size: firstSize * some,
+      size: (prior?.size ?? firstSize) * some,
       sized: some,
     });
   }
@@ -141,8 +143,9 @@ export class Curves {
     this.#stretches.splice(0, old < 0 ? most : Math.min(old, most));
   }
 
-  /** What flowed lately, oldest first, with a candidate's costs. Not empty after the first stretch that had chunks. */
+  /** What flowed lately, oldest first, with a candidate's costs. Before the first stretch: the expected costs. */
   shares(candidate: number): Share[] {
+    if (this.#stretches.length === 0) return [{ bytes: 1, cost: this.cost(candidate) }];
     return this.#stretches.map(({ flow }) => ({ bytes: flow.decoded, cost: this.cost(candidate, flow) }));
   }
 

@@ -43,6 +43,54 @@ describe('Controller', () => {
     });
   }
 
+  describe('with a prior', () => {
+    const COSTS = { codecNs: 1.3, size: 0.16, aroundNs: 0.12, chunks: 8 };
+
+    it('begins at the level for the link, and stays there', () => {
+      const slow = new Simulation(
+        { ...WORLD, link: LINKS['30 Mbit/s'] },
+        { first: { linkRate: 3.75e6, costs: COSTS } },
+      );
+      const fast = new Simulation(
+        { ...WORLD, link: MEMORY_SPEED },
+        { first: { linkRate: MEMORY_SPEED, costs: COSTS } },
+      );
+      assert.equal(slow.coding, 'zstd 8');
+      assert.equal(fast.coding, 'none');
+      slow.run(2_000);
+      fast.run(2_000);
+      assert.deepEqual([slow.switches, fast.switches], [[], []]);
+    });
+
+    it('begins at a given level all the same', () => {
+      const simulation = new Simulation({ ...WORLD }, { first: { level: 1, linkRate: 3.75e6 } });
+      assert.equal(simulation.coding, 'zstd 1');
+    });
+
+    it('loses less than 10 % of two seconds on a link that is ten times slower than remembered', () => {
+      for (const rate of [LINKS['30 Mbit/s'], LINKS['100 Mbit/s'], LINKS['1 Gbit/s']]) {
+        const run = (first: object): number => new Simulation({ ...WORLD, link: rate }, { first }).run(2_000);
+        const remembered = run({ linkRate: 10 * rate, costs: COSTS });
+        assert.ok(remembered > 0.9 * run({}), `${rate} bytes/s: ${remembered}`);
+      }
+    });
+
+    it('forgets costs that are wrong by a factor of three', () => {
+      const costs = { codecNs: 4, size: 0.5, aroundNs: 0.5, chunks: 8 };
+      const simulation = new Simulation({ ...WORLD }, { first: { linkRate: 125e6, costs } });
+      simulation.run(1_000);
+      const share = simulation.run(4_000) / simulation.best();
+      assert.ok(share > 0.92, `${share.toFixed(3)} of the best, with ${simulation.coding}`);
+    });
+  });
+
+  it('does not take cold code for expensive codecs for long', () => {
+    const simulation = new Simulation({ ...WORLD, link: LINKS['1 Gbit/s'], cold: { factor: 3, ms: 150 } });
+    simulation.run(500);
+    const share = simulation.run(1_000) / simulation.best();
+    assert.ok(share > 0.9, `${share.toFixed(3)} of the best, with ${simulation.coding}`);
+  });
+
   it("measures no link rate, where the receiver's disk is slow", () => {
     const simulation = new Simulation({ ...WORLD, link: LINKS['10 Gbit/s'], receiver: SLOW_RECEIVER });
     simulation.run(20_000);
