@@ -16,6 +16,7 @@ import { codecs } from './codec/codec-suite.js';
 import { delta } from './page-store/delta.js';
 import { efficiency } from './transfer/efficiency.js';
 import { emu } from './xapi/emu.js';
+import { evacuation } from './xapi/evacuation.js';
 import { foreign } from './transfer/foreign.js';
 import { memory } from './transfer/memory.js';
 import { pages } from './codec/pages.js';
@@ -42,7 +43,16 @@ const SUITES: readonly Suite[] = [
   memory,
 ];
 /** Suites that take long or need root. They run only when named. */
-const BY_NAME: readonly Suite[] = [pipes, adaptive, adaptiveSensitivity, causes, delta, emu, foreign];
+const BY_NAME: readonly Suite[] = [
+  pipes,
+  adaptive,
+  adaptiveSensitivity,
+  causes,
+  delta,
+  emu,
+  evacuation,
+  foreign,
+];
 
 const GENERATED = { bytes: 256 * 1024 * 1024, seed: 1, profile: 'busy' } as const;
 const MEMORY_FILES = '/dev/shm';

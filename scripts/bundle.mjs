@@ -17,6 +17,11 @@ const PROGRAMS = [
   'src/tune/measure/engine-child.js',
   'src/hypervisor/qemu/watchdog-main.js',
 ];
+/**
+ * The front under xapi starts the real emu-manager before most of ramferry loads. So its first part is one file beside a file of
+ * what both parts share, and not thirty chunks that other programs share.
+ */
+const FRONT = ['src/cli/early-front.js', 'src/cli/front-engine.js'];
 /** Loaded from node_modules: machine code, threads with entry points of their own, a page's script, the operator's tracing. */
 const EXTERNAL = [
   '@opentelemetry/api',
@@ -47,6 +52,8 @@ const COMMON = {
   metafile: true,
   logLevel: 'warning',
 };
+
+const SPLIT = { splitting: true, chunkNames: 'src/chunks/[name]-[hash]' };
 
 /** The script of the report's page: for a browser, and text in both trees, since the page takes it in whole. */
 const PAGE_SCRIPT = join(ROOT, 'src/report/html/script/draw.ts');
@@ -93,7 +100,8 @@ await writePageScript();
 const results = [
   await build({ ...COMMON, entryPoints: WORKERS }),
   // The same depth as every file of dist/src/ROOM/, so that paths beside it hold.
-  await build({ ...COMMON, entryPoints: PROGRAMS, splitting: true, chunkNames: 'src/chunks/[name]-[hash]' }),
+  await build({ ...COMMON, ...SPLIT, entryPoints: FRONT }),
+  await build({ ...COMMON, ...SPLIT, entryPoints: PROGRAMS, external: [...EXTERNAL, './early-front.js'] }),
 ];
 const written = new Set(
   results.flatMap(({ metafile }) => Object.keys(metafile.outputs).map((path) => join(ROOT, 'dist', path))),

@@ -83,6 +83,8 @@ export interface FrontOptions {
   readonly share?: readonly number[];
   /** Program to start instead of the front. */
   readonly program?: string;
+  /** Path of ramferry's command; default: the compiled one. */
+  readonly command?: string;
   /** Further environment variables. */
   readonly env?: Readonly<Record<string, string>>;
   /** The front's logging options, instead of a file alone. */
@@ -130,7 +132,8 @@ export class Xenopsd {
     words.push('-fd', String(STREAM), '-mode', mode, '-domid', '7', ...(options.args ?? []));
     const logging = options.logging ?? ['--no-syslog', '--log-file', this.logFile];
     const own = [...logging, ...(options.options ?? [])];
-    const front = [COMPILED_COMMAND, 'emu-manager', ...own, '--exec', workshop.emuManager, '--', ...words];
+    const command = options.command ?? COMPILED_COMMAND;
+    const front = [command, 'emu-manager', ...own, '--exec', workshop.emuManager, '--', ...words];
     const [program, args] =
       options.program === undefined ? [process.execPath, front] : [options.program, words];
     this.process = spawn(program, args, {

@@ -56,16 +56,32 @@ function leaveDeletedDirectory(): void {
 }
 
 async function start(): Promise<void> {
+  const args = process.argv.slice(2);
+  if (args[0] === 'emu-manager' && (await startFront(args))) return;
   const { exitNow } = await import('../os/exit.js');
   const { guardStandstill } = await import('./standstill.js');
-  const { fail, main } = await import('./program.js');
-  const args = process.argv.slice(2);
+  const { main } = await import('./program.js');
+  const { fail } = await import('./failure.js');
   // After an exception in an event handler the command cannot continue: it reports the error and exits.
   process.on('uncaughtException', (thrown) => void fail(thrown, args).then(exitNow));
   const status = await guardStandstill(() => main(args), args.includes('--json'));
   process.exitCode = status;
   // No handle should keep the process alive now. If a thread hangs in a system call, the timer ends the process.
   setTimeout(() => exitNow(status), LINGER_MS).unref();
+}
+
+/**
+ * The short way of `emu-manager`: the real emu-manager starts before the program loads.
+ * @returns false where the program must read the command line
+ */
+async function startFront(args: readonly string[]): Promise<boolean> {
+  const { fail, readEarlyFront, runFront } = await import('./early-front.js');
+  const front = readEarlyFront(args, process.env);
+  if (front === undefined) return false;
+  await runFront(front).catch(async (thrown: unknown) => {
+    process.exitCode = await fail(thrown, args);
+  });
+  return true;
 }
 
 /** Prints without loading a module, because the process may have no free descriptor. */

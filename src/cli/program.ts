@@ -9,7 +9,7 @@ import { setThreadPoolSize } from '../os/thread-pool.js';
 import { packageVersion } from '../os/version.js';
 import type { Command, Entry, ParsedArguments } from './command.js';
 import { nearest } from '../units.js';
-import { lastReports, reportError } from './output.js';
+import { fail } from './failure.js';
 import { setFlagsWhenLoaded } from './v8-flags.js';
 
 const ENTRIES: readonly Entry[] = [
@@ -66,14 +66,6 @@ export async function main(args: readonly string[]): Promise<number> {
   } catch (thrown) {
     return fail(thrown, args);
   }
-}
-
-/** Reports the error that ended the command, and resolves with its exit status once the report is written. */
-export async function fail(thrown: unknown, args: readonly string[]): Promise<number> {
-  const error = toRamferryError(thrown);
-  reportError(error, args.includes('--json'));
-  await lastReports();
-  return error.exitCode;
 }
 
 /** The only command that passes the arguments after `--` to another program. */

@@ -1,18 +1,14 @@
 // `ramferry emu-manager`: xenopsd starts this command in place of emu-manager. Options in, emu-manager's exit status out.
-// xenopsd discards the command's stderr, so the command logs to the system log and to --log-file.
+// Command lines without options that need a check do not come here (early-front.ts).
 
 import { accessSync, constants } from 'node:fs';
 import type { Argv } from 'yargs';
 import { EXIT, RamferryError, toRamferryError } from '../../errors.js';
 import { Engine } from '../../hypervisor/xapi/emu-engine.js';
-import { emuManager } from '../../hypervisor/xapi/emu-manager.js';
-import type { FrontLog } from '../../hypervisor/xapi/emu-conversation.js';
-import { Syslog } from '../../hypervisor/xapi/syslog.js';
 import type { EmuOptions } from '../../options/rows/emu-manager.js';
-import { exitNow } from '../../os/exit.js';
 import { libc } from '../../os/libc.js';
-import { openLog } from '../log.js';
-import { lastReports, printResult, reportError, warnOnStderr } from '../output.js';
+import { runFront } from '../front.js';
+import { printResult, warnOnStderr } from '../output.js';
 import type { Command, ParsedArguments } from '../command.js';
 import { givenOptions, offerOptions } from '../options.js';
 
@@ -30,42 +26,9 @@ async function run(parsed: ParsedArguments): Promise<number> {
   const options = givenOptions(parsed, 'emu-manager');
   const exec = String(parsed['exec']);
   if (parsed['check'] === true) return await check(exec, options);
-  const log = await openLogs(parsed);
-  const controller = new AbortController();
-  // The first exception aborts the migration. No exception may end this process before the real emu-manager: xenopsd waits for that.
-  process.on('uncaughtException', (thrown) => controller.abort(toRamferryError(thrown)));
   const args = ((parsed['--'] as unknown[] | undefined) ?? []).map(String);
-  const status = await emuManager({ options, exec, args, log, signal: controller.signal });
-  await lastReports();
-  // A read or write of the stream may block in the kernel, and xenopsd waits for this process to exit.
-  exitNow(status);
-}
-
-async function openLogs(parsed: ParsedArguments): Promise<FrontLog> {
-  // A wrong log path must not fail a migration.
-  const file = await openLog(parsed['logFile'] as string | undefined, warnOnStderr).catch(
-    (thrown: unknown) => {
-      warnOnStderr(toRamferryError(thrown).message);
-      return openLog(undefined, warnOnStderr);
-    },
-  );
-  if (parsed['syslog'] === false) return file;
-  const syslog = new Syslog(`ramferry[${process.pid}]`);
-  return {
-    info: (fields, message) => {
-      file.info(fields, message);
-      syslog.write('info', `${message} ${JSON.stringify(fields)}`);
-    },
-    warn: (message) => {
-      file.warn(message);
-      syslog.write('warning', message);
-    },
-    error: (error) => {
-      file.error(error);
-      syslog.write('err', `${error.code}: ${error.describe()}`);
-      reportError(error, false);
-    },
-  };
+  const logFile = parsed['logFile'] as string | undefined;
+  return await runFront({ exec, args, logFile, syslog: parsed['syslog'] !== false, options, early: false });
 }
 
 /** Checks that this machine has everything that a migration needs. Called by the installation. */

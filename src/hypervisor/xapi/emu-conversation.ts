@@ -5,7 +5,7 @@ import { Buffer } from 'node:buffer';
 import { RamferryError } from '../../errors.js';
 import type { ByteSink, ByteSource } from '../../io/bytes.js';
 import type { EmuRequest } from './emu-arguments.js';
-import type { Carrier } from './emu-engine.js';
+import type { Carrier } from './carrier.js';
 import type { EmuExit } from './emu-process.js';
 
 /** emu-manager's exit statuses. */
@@ -62,6 +62,10 @@ export interface FrontOptions {
   /** Only when both hosts compress the vGPU's stream. */
   readonly vgpu: (Carrier & { emulatorDone?(): void }) | undefined;
   readonly log: FrontLog;
+  /** Called after each line that has passed, in either direction. */
+  readonly onLine?: () => void;
+  /** Called once, when no further line passes: closes the control channel. xenopsd waits for its end, and then for the process. */
+  readonly closeControl?: () => void;
 }
 
 export const ABORT_LINE = Buffer.from('abort\n');
@@ -104,4 +108,13 @@ export function unreportedFailure({ status, signal }: EmuExit, lost: boolean): R
 export function errorLine(error: RamferryError): Buffer {
   const text = `ramferry: ${error.code}: ${error.describe()}`.replace(/[^\x20-\x7e]+/g, ' ');
   return Buffer.from(`error:${text}\n`, 'latin1');
+}
+
+/**
+ * True where the real emu-manager has failed or soon fails by itself: then xenopsd gets its report.
+ * @param failed resolves when it has sent `error:`
+ */
+export function explains(real: RealEnd, failed: Promise<void>): Promise<boolean> {
+  const ended = real.exited.then(({ status }) => status !== 0);
+  return Promise.race([failed.then(() => true), ended, sleep(LIMIT.explain, false)]);
 }

@@ -1,9 +1,14 @@
-// The engine of a front in both directions: its options, validated once, and the carriers that use them.
-// A carrier moves one stream between xenopsd's descriptor and one of the front's; it does not see control lines.
+// The engine of a front in both directions: its options, validated once, and the senders and receivers that they describe.
+// The front imports this module at run time only when it needs the engine, because the module takes most of ramferry with it.
 
+import { createXenGrammar } from '../../grammar/xen/libxc.js';
+import { OpaqueGrammar } from '../../grammar/opaque.js';
+import type { Grammar } from '../../grammar/grammar.js';
+import type { StreamKind } from '../../grammar/detect.js';
+import { openReceiver } from '../../transfer/receiver/open.js';
+import type { Receiver, ReceiverEnds, ReceiverExtras } from '../../transfer/receiver/receiver.js';
 import type { HostThreadsKey } from '../../os/host-threads.js';
 import { hostThreadsKey } from '../../os/host-threads.js';
-import { RamferryError, toRamferryError } from '../../errors.js';
 import { chooseCoding } from '../../transfer/plan/coding.js';
 import type { EmuOptions } from '../../options/rows/emu-manager.js';
 import type { Exact } from '../../options/exact.js';
@@ -13,9 +18,10 @@ import { planWork } from '../../transfer/plan/plan-transfer.js';
 import { layOutPlan, type TransferPlan } from '../../transfer/plan/transfer-plan.js';
 import { resolveReceiveOptions, resolveSendOptions } from '../../options/transfer.js';
 import { planRestore, type RestorePlan } from '../../transfer/plan/receive-plan.js';
-import type { Sender } from '../../transfer/sender/sender.js';
+import { Sender, type SenderCollaborators, type SenderEnds } from '../../transfer/sender/sender.js';
 import type { XenguestVersion } from '../../container/xenguest-mark.js';
-import { Statistics } from '../../transfer/statistics/statistics.js';
+
+export type { Carrier } from './carrier.js';
 
 true satisfies Exact<GivenFor<'emu-manager'>, EmuOptions>;
 
@@ -106,89 +112,26 @@ export class Engine {
     const plan = planRestore({ memoryLimit, zstdBinding, decompressThreads });
     return { ...plan, shared: true, hostThreads: this.hostThreads };
   }
-}
 
-/** One stream and its transfer. */
-export interface Carrier {
-  readonly statistics: Statistics;
-  /** Begins the transfer; no byte moves before. Safe to call twice. */
-  start(): void;
-  readonly started: boolean;
-  /** Resolves when the kernel has taken every byte up to the stream's end; rejects with the transfer's error. */
-  readonly delivered: Promise<void>;
-  /** True when the emulator has closed its descriptor: the emulator or emu-manager will report why. */
-  readonly emulatorGone: boolean;
-  /** Bytes that the emulator has written behind the end of its stream; 0 in a restore. */
-  surplus(): number;
-  /** Stops at once, drops queued bytes, and closes xenopsd's descriptor and the front's end of the emulator's. */
-  drop(reason: RamferryError): void;
-}
-
-/** The common interface of Sender and the receivers. */
-interface Work {
-  run(): Promise<unknown>;
-  abort: Sender['abort'];
-}
-
-/** A carrier that opens its sender or receiver when it starts. */
-export abstract class WorkCarrier implements Carrier {
-  readonly statistics = new Statistics();
-  readonly delivered: Promise<void>;
-  emulatorGone = false;
-  #resolve!: () => void;
-  #reject!: (reason: RamferryError) => void;
-  #work: Work | undefined;
-  #dropped: RamferryError | undefined;
-
-  constructor() {
-    this.delivered = new Promise<void>((resolve, reject) => {
-      this.#resolve = resolve;
-      this.#reject = reject;
-    });
-    // A rejection must not count as unhandled before a later caller awaits it.
-    this.delivered.catch(() => undefined);
+  /** The grammar of xenguest's stream. */
+  memoryGrammar(): Grammar {
+    return createXenGrammar('libxc');
   }
 
-  get started(): boolean {
-    return this.#work !== undefined;
+  /** A sender of xenguest's stream, with a memoryGrammar(). */
+  memorySender(
+    ends: Required<Pick<SenderEnds, 'source' | 'sink' | 'grammar'>>,
+    extras: SenderCollaborators,
+  ): Sender {
+    return new Sender(this.plan('memory'), ends, extras);
   }
 
-  start(): void {
-    if (this.#work !== undefined || this.#dropped !== undefined) return;
-    try {
-      this.#work = this.open();
-      this.statistics.setupDone();
-      this.#work.run().catch((thrown: unknown) => {
-        this.fail(thrown);
-      });
-    } catch (thrown) {
-      this.#work ??= { run: () => Promise.resolve(), abort: () => undefined };
-      this.fail(thrown);
-    }
+  /** A sender of the vGPU's stream. */
+  vgpuSender(ends: Pick<SenderEnds, 'source' | 'sink'>, extras: SenderCollaborators): Sender {
+    return new Sender(this.plan('vgpu'), { ...ends, grammar: new OpaqueGrammar() }, extras);
   }
 
-  drop(reason: RamferryError): void {
-    this.#dropped = reason;
-    this.#work?.abort(reason);
-    this.giveBack();
-    this.#reject(reason);
-  }
-
-  surplus(): number {
-    return 0;
-  }
-
-  /** Opens xenopsd's descriptor and makes the sender or receiver. May throw. */
-  protected abstract open(): Work;
-  /** Closes the front's end of the emulator's descriptor, and detaches xenopsd's. Safe to call twice. */
-  protected abstract giveBack(): void;
-
-  /** Reports that all bytes are delivered; threads may still be ending. */
-  protected arrived(): void {
-    this.#resolve();
-  }
-
-  protected fail(thrown: unknown): void {
-    this.#reject(toRamferryError(thrown));
+  receiver(kind: StreamKind, ends: ReceiverEnds, extras: ReceiverExtras): Receiver {
+    return openReceiver(kind, this.restore, ends, extras);
   }
 }

@@ -5,8 +5,8 @@
 import { type RamferryError, toRamferryError } from '../../errors.js';
 import { Signal } from '../../os/signal.js';
 import { type Answer, Answers, readAnswer } from './emu-answers.js';
-import type { Carrier } from './emu-engine.js';
-import { ABORT_LINE, EMU_EXIT, errorLine, FAILURE, type FrontOptions } from './emu-conversation.js';
+import type { Carrier } from './carrier.js';
+import { ABORT_LINE, EMU_EXIT, errorLine, explains, FAILURE, type FrontOptions } from './emu-conversation.js';
 import { LIMIT, sleep, unreportedFailure } from './emu-conversation.js';
 import type { EmuExit } from './emu-process.js';
 import { kebabKeys } from '../../transfer/statistics/kebab-keys.js';
@@ -44,7 +44,10 @@ export class EmuFront {
   /** Resolves with the exit status when nothing is left to do. Never rejects. */
   run(): Promise<number> {
     return new Promise((resolve) => {
-      this.#end = resolve;
+      this.#end = (status) => {
+        this.#options.closeControl?.();
+        resolve(status);
+      };
       const { memory, request } = this.#options;
       if (request.saving) memory.start();
       for (const carrier of this.#carriers) void this.#watch(carrier);
@@ -53,9 +56,9 @@ export class EmuFront {
     });
   }
 
-  /** A failure of the front: aborts the real emu-manager, and sends xenopsd one line. */
-  fail(error: RamferryError): void {
-    void this.#fail(error);
+  /** A failure of the front: aborts the real emu-manager, sends xenopsd one line, and ends with `status`. */
+  fail(error: RamferryError, status: number = EMU_EXIT.failed): void {
+    void this.#fail(error, status);
   }
 
   /** A signal to the front: the first one ends the conversation as a failure; the real emu-manager gets all others. */
@@ -79,6 +82,7 @@ export class EmuFront {
         // Where the real emu-manager is gone, its exit status decides.
         await real.input.write(line).catch(() => undefined);
         this.#passed(textOf(line));
+        this.#options.onLine?.();
       }
     } catch (thrown) {
       this.#options.log.warn(`the control channel broke: ${toRamferryError(thrown).message}`);
@@ -152,6 +156,7 @@ export class EmuFront {
       if (this.#abandoned && this.#answers.isHeld(answer)) continue;
       this.#answers.passes(answer);
       await this.#write(answer.line);
+      this.#options.onLine?.();
     }
   }
 
@@ -204,17 +209,10 @@ export class EmuFront {
       if (this.#ending !== undefined) return;
       if (carrier.emulatorGone) {
         this.#options.log.warn(`${error.message}; waiting for emu-manager's report`);
-        if (await this.#realExplains()) return;
+        if (await explains(this.#options.real, this.#whenAbandoned)) return;
       }
       if (!this.#abandoned) this.fail(error);
     }
-  }
-
-  /** True where the real emu-manager has failed or soon fails by itself: then xenopsd gets its report. */
-  async #realExplains(): Promise<boolean> {
-    const failed = this.#whenAbandoned.then(() => true);
-    const ended = this.#options.real.exited.then(({ status }) => status !== 0);
-    return Promise.race([failed, ended, sleep(LIMIT.explain, false)]);
   }
 
   /** Stops all lines. The real emu-manager needs up to 60 s to end xenguest; the front ends after it, with its status. */
@@ -233,7 +231,7 @@ export class EmuFront {
 
   readonly #tellAbort = (): void => void this.#options.real.input.write(ABORT_LINE).catch(() => undefined);
 
-  async #fail(error: RamferryError): Promise<void> {
+  async #fail(error: RamferryError, status: number): Promise<void> {
     if (this.#ending !== undefined) return;
     this.#ending = 'failed';
     const { real, log } = this.#options;
@@ -249,7 +247,7 @@ export class EmuFront {
       await real.exited;
     }
     // Where an abort came meanwhile, #abort() ends the conversation.
-    if (!this.#isAborted) this.#end(EMU_EXIT.failed);
+    if (!this.#isAborted) this.#end(status);
   }
 
   /** The real emu-manager has ended by itself, and all its lines have passed. */
@@ -257,18 +255,19 @@ export class EmuFront {
     const { log, memory } = this.#options;
     const { status, signal } = exit;
     this.#ending = 'over';
-    this.#dropAll(FAILURE.realEnded());
     const error = unreportedFailure(exit, this.#abandoned && this.#answers.resultsMissing);
+    if (error !== undefined && !this.#answers.ended) {
+      log.error(error);
+      await this.#sayLast(error);
+    }
+    // The guest's downtime lasts to the end of the channel and of the process: the rest comes behind the channel's end.
+    this.#end(error === undefined ? (status ?? EMU_EXIT.failed) : EMU_EXIT.failed);
+    this.#dropAll(FAILURE.realEnded());
     const outcome = error === undefined && status === EMU_EXIT.success ? 'completed' : 'failed';
     log.info(
       { status, signal, statistics: kebabKeys(memory.statistics.summary(outcome)) },
       'emu-manager has ended',
     );
-    if (error !== undefined && !this.#answers.ended) {
-      log.error(error);
-      await this.#sayLast(error);
-    }
-    this.#end(error === undefined ? (status ?? EMU_EXIT.failed) : EMU_EXIT.failed);
   }
 
   get #isAborted(): boolean {

@@ -7,17 +7,24 @@ import { inputOpenError, outputOpenError } from '../../io/system-error.js';
 import { openInheritedInput, openInheritedOutput } from '../../link/inherited.js';
 import { packageVersion } from '../../os/version.js';
 import { EmuArguments, type EmuRequest } from './emu-arguments.js';
-import { type Carrier, Engine } from './emu-engine.js';
-import type { EmuOptions } from '../../options/rows/emu-manager.js';
+import type { Carrier } from './carrier.js';
+import type { Engine } from './emu-engine.js';
+import { EngineLoader } from './engine-loader.js';
 import { EMU_EXIT, errorLine, type FrontLog } from './emu-conversation.js';
 import { EmuFront } from './emu-front.js';
-import { isOwn } from './descriptors.js';
+import { detach, isOwn } from './descriptors.js';
 import { EmuProcess, onSignals, runUntouched } from './emu-process.js';
 import { MemoryRestore, MemorySave, VgpuRestore, VgpuSave } from './emu-streams.js';
 import { startSpan } from './tracing.js';
 
 export interface EmuManagerSettings {
-  readonly options: EmuOptions;
+  /** Loads the engine. Rejects with ERR_OPTION_INVALID or ERR_CODEC_UNAVAILABLE. */
+  readonly loadEngine: () => Promise<Engine>;
+  /**
+   * Given where no option needs a check: then the real emu-manager starts before the engine loads. Without it the engine loads
+   * first, and an invalid option starts nothing.
+   */
+  readonly early?: { readonly compressVgpu: boolean } | undefined;
   /** Path of the real emu-manager. */
   readonly exec: string;
   /** Its arguments, as xenopsd gave them. */
@@ -41,7 +48,8 @@ export async function emuManager(settings: EmuManagerSettings): Promise<number> 
   let carrier: Carrier | undefined;
   let failure: RamferryError | undefined;
   const log: FrontLog = {
-    ...settings.log,
+    info: (fields, message) => settings.log.info(fields, message),
+    warn: (message) => settings.log.warn(message),
     error: (error) => {
       failure = error;
       settings.log.error(error);
@@ -60,7 +68,7 @@ async function converse(
   request: EmuRequest,
   onMemory: (memory: Carrier) => void,
 ): Promise<number> {
-  const { log, exec, signal } = settings;
+  const { log, signal } = settings;
   const forEver = { ioTimeout: 0 };
   const answers = openInheritedOutput(request.controlOut, '-controloutfd', forEver).sink!;
   let front: EmuFront | undefined;
@@ -69,24 +77,21 @@ async function converse(
     if (front === undefined) early = signal;
     else front.signalled(signal);
   });
+  let loader: EngineLoader | undefined;
   try {
     const commands = openInheritedInput(request.controlIn, '-controlinfd', forEver).source!;
     refuseSharedLive(request);
-    const engine = new Engine(settings.options, (text) => log.warn(text));
-    checkOpen(request);
-    const real = await EmuProcess.start(exec, args, request, engine.compressVgpu);
-    const { mode, domid, live } = request;
-    log.info({ mode, domid, live, ...engine.describe() }, 'started');
-    const memory = request.saving
-      ? new MemorySave(engine, real.memory, request.fd)
-      : new MemoryRestore(engine, real.memory, request.fd);
+    const { real, engine } = await startReal(settings, args, request);
+    loader = engine;
+    const { memory, vgpu } = carriers(real, engine.loaded, request);
     onMemory(memory);
-    const vgpuFd = request.others.get('vgpu');
-    const vgpu =
-      real.vgpu === undefined || vgpuFd === undefined
-        ? undefined
-        : new (request.saving ? VgpuSave : VgpuRestore)(engine, real.vgpu, vgpuFd);
-    front = new EmuFront({ request, commands, answers, real, memory, vgpu, log });
+    const closeControl = (): void => {
+      void commands.close();
+      void answers.abort();
+      for (const fd of new Set([request.controlIn, request.controlOut])) if (fd > 2) detach(fd);
+    };
+    const onLine = (): void => engine.begin();
+    front = new EmuFront({ request, commands, answers, real, memory, vgpu, log, onLine, closeControl });
   } catch (thrown) {
     const error = toRamferryError(thrown);
     log.error(error);
@@ -96,7 +101,40 @@ async function converse(
   const ended = front.run();
   onAbort(signal, () => front.fail(toRamferryError(signal!.reason)));
   if (early !== undefined) front.signalled(early);
-  return ended;
+  const { mode, domid, live } = request;
+  loader.loaded.then(
+    (engine) => log.info({ mode, domid, live, ...engine.describe() }, 'started'),
+    (thrown: unknown) => front.fail(toRamferryError(thrown), EMU_EXIT.startUp),
+  );
+  const status = await ended;
+  loader.stop();
+  return status;
+}
+
+/** Starts the real emu-manager: before the engine loads, or after it where an option needs a check. */
+async function startReal(
+  { exec, loadEngine, early }: EmuManagerSettings,
+  args: EmuArguments,
+  request: EmuRequest,
+): Promise<{ real: EmuProcess; engine: EngineLoader }> {
+  const checked = early === undefined ? await loadEngine() : undefined;
+  checkOpen(request);
+  const compressVgpu = early?.compressVgpu ?? checked!.compressVgpu;
+  const real = await EmuProcess.start(exec, args, request, compressVgpu);
+  const engine = new EngineLoader(checked === undefined ? loadEngine : () => Promise.resolve(checked));
+  if (checked !== undefined) engine.begin();
+  return { real, engine };
+}
+
+function carriers(
+  real: EmuProcess,
+  engine: Promise<Engine>,
+  { saving, fd, others }: EmuRequest,
+): { memory: Carrier; vgpu: VgpuSave | VgpuRestore | undefined } {
+  const memory = new (saving ? MemorySave : MemoryRestore)(engine, real.memory, fd);
+  const vgpuFd = others.get('vgpu');
+  if (real.vgpu === undefined || vgpuFd === undefined) return { memory, vgpu: undefined };
+  return { memory, vgpu: new (saving ? VgpuSave : VgpuRestore)(engine, real.vgpu, vgpuFd) };
 }
 
 /** Checks the descriptors of the streams. @throws RamferryError ERR_INPUT_OPEN, ERR_OUTPUT_OPEN */

@@ -5,19 +5,16 @@
 import fs from 'node:fs';
 import { promisify } from 'node:util';
 import { RamferryError } from '../../errors.js';
-import { createXenGrammar } from '../../grammar/xen/libxc.js';
-import { OpaqueGrammar } from '../../grammar/opaque.js';
 import type { ByteSink, ByteSource, Channel } from '../../io/bytes.js';
 import { ForwardingSink } from '../../io/forwarding-sink.js';
 import { libc } from '../../os/libc.js';
 import { writeError } from '../../io/system-error.js';
 import { openInheritedInput, openInheritedOutput } from '../../link/inherited.js';
 import type { StreamKind } from '../../grammar/detect.js';
-import { openReceiver } from '../../transfer/receiver/open.js';
-import type { Receiver } from '../../transfer/receiver/receiver.js';
-import { Sender } from '../../transfer/sender/sender.js';
 import { detach, endWriting } from './descriptors.js';
-import { type Engine, WorkCarrier } from './emu-engine.js';
+import type { Work } from './carrier.js';
+import type { Engine } from './emu-engine.js';
+import { WorkCarrier } from './work-carrier.js';
 
 const fdatasync = promisify(fs.fdatasync);
 const fstat = promisify(fs.fstat);
@@ -35,15 +32,13 @@ export interface EmulatorStream {
 }
 
 abstract class StreamCarrier extends WorkCarrier {
-  protected readonly engine: Engine;
   protected readonly stream: EmulatorStream;
   /** xenopsd's descriptor. */
   protected readonly fd: number;
   #detached = false;
 
-  constructor(engine: Engine, stream: EmulatorStream, fd: number) {
-    super();
-    this.engine = engine;
+  constructor(engine: Promise<Engine>, stream: EmulatorStream, fd: number) {
+    super(engine);
     this.stream = stream;
     this.fd = fd;
   }
@@ -65,10 +60,10 @@ abstract class StreamCarrier extends WorkCarrier {
     return openInheritedInput(this.fd, 'the stream', NO_TIMEOUT).source!;
   }
 
-  protected receiver(kind: StreamKind): Receiver {
+  protected receiver(engine: Engine, kind: StreamKind): Work {
     const ends = { source: this.input(), head: new Uint8Array(0), sink: this.emulatorSink() };
     const extras = { statistics: this.statistics, onDelivered: () => this.arrived() };
-    return openReceiver(kind, this.engine.restore, ends, extras);
+    return engine.receiver(kind, ends, extras);
   }
 
   /** Writes to the emulator, and notes when the emulator has closed its end. */
@@ -105,9 +100,8 @@ async function settle(fd: number): Promise<void> {
 
 /** xenguest's stream in a save, up to and including its END record. */
 export class MemorySave extends StreamCarrier {
-  protected override open(): Sender {
-    const { engine } = this;
-    const grammar = createXenGrammar('libxc');
+  protected override open(engine: Engine): Work {
+    const grammar = engine.memoryGrammar();
     const inner = this.stream.channel.source!;
     // xenguest keeps the descriptor open behind END. An end of file before END is a failure, and so is an unknown END.
     const source: ByteSource = {
@@ -129,8 +123,7 @@ export class MemorySave extends StreamCarrier {
       },
       close: () => inner.close(),
     };
-    return new Sender(
-      engine.plan('memory'),
+    return engine.memorySender(
       { source, sink: this.output(), grammar },
       {
         statistics: this.statistics,
@@ -154,17 +147,16 @@ export class MemorySave extends StreamCarrier {
 
 /** xenguest's stream in a restore: recognised by its content, and passed on unchanged where it holds no compressed records. */
 export class MemoryRestore extends StreamCarrier {
-  protected override open(): Receiver {
-    return this.receiver('libxc');
+  protected override open(engine: Engine): Work {
+    return this.receiver(engine, 'libxc');
   }
 }
 
 /** The vGPU's stream in a save: of unknown structure, in a native container. */
 export class VgpuSave extends StreamCarrier {
-  protected override open(): Sender {
-    return new Sender(
-      this.engine.plan('vgpu'),
-      { source: this.stream.channel.source!, sink: this.output(), grammar: new OpaqueGrammar() },
+  protected override open(engine: Engine): Work {
+    return engine.vgpuSender(
+      { source: this.stream.channel.source!, sink: this.output() },
       {
         statistics: this.statistics,
         onWritten: () => this.arrived(),
@@ -181,7 +173,7 @@ export class VgpuSave extends StreamCarrier {
 
 /** The vGPU's stream in a restore. */
 export class VgpuRestore extends StreamCarrier {
-  protected override open(): Receiver {
-    return this.receiver('native');
+  protected override open(engine: Engine): Work {
+    return this.receiver(engine, 'native');
   }
 }
