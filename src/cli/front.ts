@@ -35,8 +35,8 @@ export async function runFront(command: FrontCommand): Promise<never> {
   const loadEngine = async (): Promise<Engine> => {
     const { engine } = await import('./front-engine.js');
     const loaded = engine(options, (text) => log.warn(text));
-    // The log's library takes some 20 ms to load, and xenguest does not wait for it.
-    void log.open();
+    // The log's first line comes with the engine. The log's library takes some 20 ms to load, and xenguest does not wait for it.
+    setImmediate(() => void log.open());
     return loaded;
   };
   const status = await emuManager({

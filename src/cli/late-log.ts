@@ -24,6 +24,12 @@ export class LateLog implements FrontLog {
     return this.#opening;
   }
 
+  first(fields: object, message: string): void {
+    const write = (log: FrontLog): void => log.info(fields, message);
+    if (this.#log === undefined) this.#waiting.unshift(write);
+    else write(this.#log);
+  }
+
   info(fields: object, message: string): void {
     this.#write((log) => log.info(fields, message));
   }

@@ -18,10 +18,11 @@ describe('LateLog', () => {
     });
     log.info({ a: 1 }, 'first');
     log.error(new RamferryError('ERR_INTERNAL', 'second'));
+    log.first({}, 'before all');
     assert.deepEqual(lines, []);
     await Promise.all([log.open(), log.open()]);
     log.warn('third');
-    assert.deepEqual(lines, ['first {"a":1}', 'ERR_INTERNAL', 'third']);
+    assert.deepEqual(lines, ['before all {}', 'first {"a":1}', 'ERR_INTERNAL', 'third']);
     assert.equal(opened, 1);
   });
 });

@@ -39,6 +39,8 @@ export function sleep<T>(milliseconds: number, value: T): Promise<T> {
 }
 
 export interface FrontLog {
+  /** The line that stands before all others, also before those of the time before it. */
+  first?(fields: object, message: string): void;
   info(fields: object, message: string): void;
   warn(message: string): void;
   error(error: RamferryError): void;

@@ -85,7 +85,9 @@ export class EmuFront {
         this.#options.onLine?.();
       }
     } catch (thrown) {
-      this.#options.log.warn(`the control channel broke: ${toRamferryError(thrown).message}`);
+      const { message } = toRamferryError(thrown);
+      // At the end the front itself closes the channel.
+      if (this.#ending === undefined) this.#options.log.warn(`the control channel broke: ${message}`);
     }
     void real.input.finish().catch(() => undefined);
     this.#hungUp();

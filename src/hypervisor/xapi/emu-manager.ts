@@ -48,6 +48,7 @@ export async function emuManager(settings: EmuManagerSettings): Promise<number> 
   let carrier: Carrier | undefined;
   let failure: RamferryError | undefined;
   const log: FrontLog = {
+    first: (fields, message) => logFirst(settings.log, fields, message),
     info: (fields, message) => settings.log.info(fields, message),
     warn: (message) => settings.log.warn(message),
     error: (error) => {
@@ -103,12 +104,17 @@ async function converse(
   if (early !== undefined) front.signalled(early);
   const { mode, domid, live } = request;
   loader.loaded.then(
-    (engine) => log.info({ mode, domid, live, ...engine.describe() }, 'started'),
+    (engine) => logFirst(log, { mode, domid, live, ...engine.describe() }, 'started'),
     (thrown: unknown) => front.fail(toRamferryError(thrown), EMU_EXIT.startUp),
   );
   const status = await ended;
   loader.stop();
   return status;
+}
+
+function logFirst(log: FrontLog, fields: object, message: string): void {
+  if (log.first === undefined) log.info(fields, message);
+  else log.first(fields, message);
 }
 
 /** Starts the real emu-manager: before the engine loads, or after it where an option needs a check. */
