@@ -47,6 +47,8 @@ const EXIT_OF_CODE = {
   ERR_RESOURCE_LIMIT: EXIT.usage,
   ERR_CODEC_UNAVAILABLE: EXIT.usage,
   ERR_SAME_FILE: EXIT.usage,
+  /** A certificate or key of this side is missing, damaged, out of date, or does not fit the others. */
+  ERR_TLS_CREDENTIALS: EXIT.usage,
   ERR_ALREADY_COMPRESSED: EXIT.usage,
 
   ERR_INPUT_OPEN: EXIT.input,
@@ -63,6 +65,8 @@ const EXIT_OF_CODE = {
   ERR_LINK_TIMEOUT: EXIT.link,
   ERR_LINK_COMMAND: EXIT.link,
   ERR_LINK_NEGOTIATION: EXIT.link,
+  /** One side refused the other in the TLS handshake, or one side speaks TLS and the other does not. */
+  ERR_LINK_TLS: EXIT.link,
   ERR_PEER_FAILED: EXIT.link,
 
   ERR_STREAM_MAGIC: EXIT.corrupt,

@@ -2,13 +2,17 @@
 
 import net from 'node:net';
 import { RamferryError } from '../errors.js';
+import { onAbort } from '../io/abort-signal.js';
+import type { Channel } from '../io/bytes.js';
 import { AwakeTimer } from '../os/awake-timer.js';
 import { abortError, asError, systemCode, systemText } from '../io/system-error.js';
 import { formatAddress, type Address } from './address.js';
 import { DEFAULT_CONNECT_TIMEOUT_MS, ioTimeoutOf, type OpenOptions } from './options.js';
 import { retryUntil } from './retry.js';
 import { handleOf } from './handle.js';
+import type { PeerLink } from './peer-link.js';
 import { SocketLink } from './socket.js';
+import type { TlsSettings } from './tls/settings.js';
 import { boundUnsent, setSendBuffer } from './unsent.js';
 
 type Peer = Extract<Address, { kind: 'tcp' | 'unix' }>;
@@ -30,24 +34,56 @@ const TRANSIENT_ERRORS = new Set([
   'EAI_AGAIN',
 ]);
 
-function connectOnce(peer: Peer, options: OpenOptions, left: number): Promise<SocketLink> {
+function dial(peer: Peer, how: net.SocketConstructorOpts): net.Socket {
+  if (peer.kind === 'unix') return net.connect({ ...how, path: peer.path });
+  const { host, port } = peer;
+  const alive = { noDelay: true, keepAlive: true, keepAliveInitialDelay: KEEP_ALIVE_MS };
+  return net.connect({ ...how, host, port, ...alive });
+}
+
+async function connectOnce(peer: Peer, options: OpenOptions, left: number): Promise<PeerLink> {
+  if (options.tls !== undefined) return connectSecurely(peer, options.tls, options, left);
+  const label = formatAddress(peer);
+  const link = new SocketLink(
+    { label, readable: true, writable: true, ioTimeout: ioTimeoutOf(options), signal: options.signal },
+    (how) => dial(peer, how),
+  );
+  await connected(link.socket, peer, options, left);
+  return link;
+}
+
+/** @throws ERR_USAGE, ERR_TLS_CREDENTIALS, ERR_LINK_TLS, ERR_LINK_TIMEOUT, or what {@link connected} rejects with */
+async function connectSecurely(
+  peer: Peer,
+  tls: TlsSettings,
+  options: OpenOptions,
+  left: number,
+): Promise<PeerLink> {
+  const { loadCredentials, needsHostname } = await import('./tls/credentials.js');
+  const { secureClient } = await import('./tls/handshake.js');
+  const { signal, onWarning } = options;
+  const label = formatAddress(peer);
+  const host = peer.kind === 'tcp' ? peer.host : undefined;
+  const credentials = loadCredentials(tls, 'client', onWarning);
+  if (needsHostname(credentials, tls.hostname ?? host)) {
+    throw new RamferryError('ERR_USAGE', `${label} has no host whose name a certificate could bear`, {
+      hint: 'name the host of the certificate with --tls-hostname',
+    });
+  }
+  const socket = dial(peer, { allowHalfOpen: true });
+  const forget = onAbort(signal, () => socket.destroy());
+  try {
+    await connected(socket, peer, options, left);
+  } finally {
+    forget();
+  }
+  const ioTimeout = ioTimeoutOf(options);
+  return secureClient(socket, { label, settings: tls, credentials, host, ioTimeout, signal });
+}
+
+/** Resolves when the socket is connected. Rejects with its error, and closes it when the time is over. */
+function connected(socket: net.Socket, peer: Peer, options: OpenOptions, left: number): Promise<void> {
   return new Promise((resolve, reject) => {
-    const label = formatAddress(peer);
-    const link = new SocketLink(
-      { label, readable: true, writable: true, ioTimeout: ioTimeoutOf(options), signal: options.signal },
-      (how) =>
-        peer.kind === 'unix'
-          ? net.connect({ ...how, path: peer.path })
-          : net.connect({
-              ...how,
-              host: peer.host,
-              port: peer.port,
-              noDelay: true,
-              keepAlive: true,
-              keepAliveInitialDelay: KEEP_ALIVE_MS,
-            }),
-    );
-    const { socket } = link;
     let failure: unknown;
     const timer =
       left === Infinity
@@ -77,26 +113,21 @@ function connectOnce(peer: Peer, options: OpenOptions, left: number): Promise<So
         socket.destroy();
         reject(Object.assign(new Error('connection refused'), { code: 'ECONNREFUSED' }));
       } else {
-        const { greeting, sendBuffer } = options;
+        const { sendBuffer } = options;
         if (peer.kind === 'tcp') boundUnsent(handleOf(socket));
         else if (sendBuffer !== undefined) setSendBuffer(handleOf(socket), sendBuffer);
-        if (greeting === undefined) resolve(link);
-        else {
-          // If the greeting cannot be written, the first read fails.
-          const greeted = (): void => resolve(link);
-          void link.sink!.write(greeting).then(greeted, greeted);
-        }
+        resolve();
       }
     });
   });
 }
 
-/** @throws ERR_LINK_CONNECT, or the signal's reason */
-export async function connectTo(peer: Peer, options: OpenOptions): Promise<SocketLink> {
+/** @throws ERR_LINK_CONNECT, with TLS also ERR_LINK_TLS, ERR_TLS_CREDENTIALS and ERR_LINK_TIMEOUT, or the signal's reason */
+export async function connectTo(peer: Peer, options: OpenOptions): Promise<Channel> {
   const patience = options.connectTimeout ?? DEFAULT_CONNECT_TIMEOUT_MS;
   let lastError = 'no answer';
   try {
-    return await retryUntil(
+    const link = await retryUntil(
       patience,
       options.signal,
       (left) => connectOnce(peer, options, left),
@@ -106,8 +137,12 @@ export async function connectTo(peer: Peer, options: OpenOptions): Promise<Socke
         return TRANSIENT_ERRORS.has(systemCode(thrown) ?? '');
       },
     );
+    // If the greeting cannot be written, the first read fails.
+    if (options.greeting !== undefined) await link.sink!.write(options.greeting).catch(() => undefined);
+    return link;
   } catch (thrown) {
     if (options.signal?.aborted === true) throw abortError(options.signal);
+    if (thrown instanceof RamferryError && thrown.code !== 'ERR_LINK_CONNECT') throw thrown;
     const why = thrown instanceof RamferryError ? lastError : systemText(thrown);
     const tried =
       TRANSIENT_ERRORS.has(systemCode(thrown) ?? '') && patience > 0

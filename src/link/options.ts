@@ -1,6 +1,7 @@
 // The options of opening a link, and their defaults.
 
 import type { RateBudget } from './rate-limit.js';
+import type { TlsSettings } from './tls/settings.js';
 
 /** Checks the first bytes of one connection. Accepts them in pieces of any size. */
 export interface Judge {
@@ -26,6 +27,8 @@ export interface PeerRules {
 }
 
 export interface OpenOptions {
+  /** tcp and unix connections: TLS 1.3 with these files. Default: none, bytes travel in the clear. */
+  readonly tls?: TlsSettings | undefined;
   /** Listeners: how to identify the peer. Default: the first connection is the peer's. */
   readonly peer?: PeerRules | undefined;
   /** The first bytes of this side, written to a tcp or unix connection as soon as it is made or accepted. Default: none. */

@@ -7,7 +7,7 @@ import { systemText } from '../../io/system-error.js';
 import { formatAddress } from '../address.js';
 import {
   type Accepted,
-  acceptedLink,
+  accept,
   bind,
   isLoopback,
   listenError,
@@ -15,12 +15,15 @@ import {
   type Place,
   removeAbandoned,
 } from './binding.js';
+import type { TlsGate } from '../tls/gate.js';
 
 export interface AcceptorOptions {
   /** Milliseconds without progress on a connection; 0 = wait for ever. */
   readonly ioTimeout: number;
   /** A listening descriptor that the process has inherited (systemd socket activation); it replaces the address's own. */
   readonly fd?: number | undefined;
+  /** Where connections make their TLS handshake; undefined = bytes travel in the clear. */
+  readonly gate?: TlsGate | undefined;
   readonly onConnection: (accepted: Accepted) => void;
   readonly onWarning: (text: string) => void;
 }
@@ -36,8 +39,8 @@ export class Acceptor {
     this.#options = options;
     const label = formatAddress(place);
     this.#server.on('connection', (socket) => {
-      const accepted = acceptedLink(socket, place.kind, { label, ioTimeout: options.ioTimeout });
-      if (accepted !== undefined) options.onConnection(accepted);
+      const { ioTimeout, gate, onConnection } = options;
+      accept(socket, place.kind, { label, ioTimeout, gate, onAccepted: onConnection });
     });
   }
 

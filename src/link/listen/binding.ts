@@ -9,8 +9,10 @@ import { listenPrivately } from '../../io/private-socket.js';
 import { systemCode, systemText } from '../../io/system-error.js';
 import { formatAddress, type Address } from '../address.js';
 import { KEEP_ALIVE_MS } from '../connect.js';
-import { takeHandle } from '../handle.js';
-import { type SocketLink, socketLinkOfHandle } from '../socket.js';
+import { handleOf, takeHandle } from '../handle.js';
+import type { PeerLink } from '../peer-link.js';
+import { socketLinkOfHandle } from '../socket.js';
+import type { TlsGate } from '../tls/gate.js';
 import { boundUnsent } from '../unsent.js';
 
 /** An address that listens. */
@@ -56,7 +58,7 @@ export function peerAddress(server: net.Server, place: Place): string {
 
 /** An accepted connection as a link, and the address at its other end. */
 export interface Accepted {
-  readonly link: SocketLink;
+  readonly link: PeerLink;
   /** Address of the other end, for messages. */
   readonly from: string;
   /** The host part of the address: unlike the port, a host cannot choose it freely. */
@@ -69,29 +71,39 @@ function remoteAddress({ remoteAddress: host, remotePort: port }: net.Socket): s
   return host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`;
 }
 
-/**
- * Takes over a connection that has read nothing.
- * @returns undefined when the peer has closed it already
- */
-export function acceptedLink(
-  socket: net.Socket,
-  kind: Place['kind'],
-  options: { readonly label: string; readonly ioTimeout: number; readonly signal?: AbortSignal | undefined },
-): Accepted | undefined {
+/** How accepted connections become links. */
+export interface Acceptance {
+  readonly label: string;
+  readonly ioTimeout: number;
+  readonly signal?: AbortSignal | undefined;
+  /** Where connections make their TLS handshake; undefined = bytes travel in the clear. */
+  readonly gate?: TlsGate | undefined;
+  /** Called for each connection that has become a link: at once, or after its handshake. */
+  readonly onAccepted: (accepted: Accepted) => void;
+}
+
+/** Takes over a connection that has read nothing. One that the peer has closed already is dropped. */
+export function accept(socket: net.Socket, kind: Place['kind'], acceptance: Acceptance): void {
+  const { label, ioTimeout, signal, gate, onAccepted } = acceptance;
   const tcp = kind === 'tcp-listen';
   const host = socket.remoteAddress ?? '';
   const from = tcp ? remoteAddress(socket) : 'a local process';
+  let link: PeerLink;
   try {
     if (tcp) socket.setNoDelay(true).setKeepAlive(true, KEEP_ALIVE_MS);
+    if (tcp) boundUnsent(handleOf(socket));
+    if (gate !== undefined) {
+      gate.admit(socket, from, (secured) => onAccepted({ link: secured, from, host }));
+      return;
+    }
     // The socket has read nothing, because its connection is taken out at once.
     const handle = takeHandle(socket);
-    if (tcp) boundUnsent(handle);
-    const link = socketLinkOfHandle(handle, { ...options, readable: true, writable: true });
-    return { link, from, host };
+    link = socketLinkOfHandle(handle, { label, ioTimeout, signal, readable: true, writable: true });
   } catch {
     socket.destroy();
-    return undefined;
+    return;
   }
+  onAccepted({ link, from, host });
 }
 
 /** The error of an address that cannot listen. */

@@ -8,7 +8,8 @@ import type { Channel } from '../../io/bytes.js';
 import { abortError, asError, systemText } from '../../io/system-error.js';
 import { formatAddress } from '../address.js';
 import {
-  acceptedLink,
+  accept,
+  type Accepted,
   bind,
   isLoopback,
   listenError,
@@ -18,15 +19,17 @@ import {
 } from './binding.js';
 import { Newcomers } from './newcomers.js';
 import { ioTimeoutOf, type OpenOptions, type PeerRules } from '../options.js';
-import type { SocketLink } from '../socket.js';
+import type { PeerLink } from '../peer-link.js';
+import type { TlsGate } from '../tls/gate.js';
 import { UndecidedChannel } from './undecided.js';
 
 function onListening(server: net.Server, place: Place, options: OpenOptions): void {
   const bound = server.address();
-  if (bound !== null && typeof bound === 'object' && !isLoopback(bound.address)) {
+  const exposed = bound !== null && typeof bound === 'object' && !isLoopback(bound.address);
+  if (exposed && options.tls === undefined) {
     options.onWarning?.(
       `listening on ${bound.address}: every host that reaches this port can connect, and guest memory crosses the network ` +
-        'unencrypted; use a trusted network or a tunnel',
+        'unencrypted; give both sides --tls-creds, or use a trusted network or a tunnel',
     );
   }
   options.onListening?.(peerAddress(server, place));
@@ -45,6 +48,8 @@ class Listener {
   readonly #label: string;
   readonly #server = net.createServer({ allowHalfOpen: true, pauseOnConnect: true });
   readonly #newcomers: Newcomers;
+  /** Where connections make their TLS handshake; undefined = in the clear. */
+  readonly #gate: TlsGate | undefined;
   readonly #rules: PeerRules;
   readonly #peer = deferred<Channel>();
   /** The peer's channel, or an undecided channel while the peer is unknown. */
@@ -56,8 +61,9 @@ class Listener {
   #forget = (): void => undefined;
   #removeName: (() => void) | undefined;
 
-  constructor(place: Place, options: OpenOptions) {
+  constructor(place: Place, options: OpenOptions, gate: TlsGate | undefined) {
     this.#place = place;
+    this.#gate = gate;
     this.#options = options;
     this.#label = formatAddress(place);
     this.#rules = options.peer ?? FIRST_COMER;
@@ -69,6 +75,7 @@ class Listener {
       onNone: () => this.#onNone(),
     });
     if (greeting !== undefined) this.#newcomers.broadcast(greeting);
+    gate?.onTurnedAway((from, why) => this.#newcomers.turnedAway(from, why));
     this.#server.on('error', (thrown) => this.#onError(thrown));
     this.#server.once('listening', () => onListening(this.#server, place, options));
     this.#server.on('connection', (socket) => this.#accept(socket));
@@ -96,8 +103,16 @@ class Listener {
   #accept(socket: net.Socket): void {
     const { signal } = this.#options;
     const ioTimeout = ioTimeoutOf(this.#options);
-    const accepted = acceptedLink(socket, this.#place.kind, { label: this.#label, ioTimeout, signal });
-    if (accepted === undefined) return;
+    accept(socket, this.#place.kind, {
+      label: this.#label,
+      ioTimeout,
+      signal,
+      gate: this.#gate,
+      onAccepted: (accepted) => this.#add(accepted),
+    });
+  }
+
+  #add(accepted: Accepted): void {
     if (this.#rules.mayListenFirst === true && this.#undecided === undefined) {
       this.#silenceTimer ??= setTimeout(() => this.#openUndecided(), SILENT_MS);
     }
@@ -114,7 +129,7 @@ class Listener {
     this.#opened.resolve(this.#undecided);
   }
 
-  #settle(link: SocketLink): void {
+  #settle(link: PeerLink): void {
     this.#stop();
     link.source!.patience?.(ioTimeoutOf(this.#options));
     this.#undecided?.settle(link);
@@ -152,6 +167,7 @@ class Listener {
     this.#timer?.cancel();
     clearTimeout(this.#silenceTimer);
     this.#forget();
+    this.#gate?.close();
     this.#server.close();
     this.#removeName?.();
   }
@@ -171,11 +187,19 @@ function deferred<T>(): Deferred<T> {
   return { promise, resolve, reject };
 }
 
-/** @throws ERR_LINK_LISTEN, ERR_LINK_TIMEOUT when no peer has connected, or the signal's reason */
+async function gateFor(place: Place, options: OpenOptions): Promise<TlsGate | undefined> {
+  const { tls: settings, onWarning, signal } = options;
+  if (settings === undefined) return undefined;
+  const { openGate } = await import('../tls/gate.js');
+  const ioTimeout = ioTimeoutOf(options);
+  return openGate({ label: formatAddress(place), settings, ioTimeout, signal }, onWarning);
+}
+
+/** @throws ERR_TLS_CREDENTIALS, ERR_LINK_LISTEN, ERR_LINK_TIMEOUT when no peer has connected, or the signal's reason */
 export async function listenOn(place: Place, options: OpenOptions): Promise<Channel> {
   try {
     if (options.force === true) await removeAbandoned(place);
-    return await new Listener(place, options).open();
+    return await new Listener(place, options, await gateFor(place, options)).open();
   } catch (thrown) {
     throw listenError(place, thrown);
   }

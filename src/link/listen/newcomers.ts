@@ -7,7 +7,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { RamferryError } from '../../errors.js';
 import { AwakeTimer } from '../../os/awake-timer.js';
 import type { PeerRules } from '../options.js';
-import type { SocketLink } from '../socket.js';
+import type { PeerLink } from '../peer-link.js';
 import type { Accepted } from './binding.js';
 
 /** Most connections that wait at the same time. */
@@ -69,7 +69,7 @@ export interface NewcomersOptions {
   readonly rules: PeerRules;
   readonly onWarning?: ((text: string) => void) | undefined;
   /** Called with the peer's connection. Its source returns the judged bytes again. */
-  readonly onPeer: (link: SocketLink) => void;
+  readonly onPeer: (link: PeerLink) => void;
   /** Called when the last waiting connection has been closed. */
   readonly onNone: () => void;
 }
@@ -109,6 +109,11 @@ export class Newcomers {
     }
     for (const bytes of this.#preamble) waiting.write(bytes);
     void this.#attend(waiting);
+  }
+
+  /** Reports a connection that was closed before it came here. */
+  turnedAway(from: string, why: string): void {
+    this.#report(from, why);
   }
 
   /** Writes to all waiting connections and to later ones. A connection that does not read delays no other. */
@@ -201,7 +206,7 @@ export class Newcomers {
   #refuse(waiting: Waiting, why: string): void {
     this.#waiting.delete(waiting);
     waiting.timer?.cancel();
-    this.#report(waiting, why);
+    this.#report(waiting.newcomer.from, why);
     waiting.newcomer.link.fail(closed(why));
     if (this.#waiting.size === 0 && !this.#over) this.#options.onNone();
   }
@@ -209,20 +214,20 @@ export class Newcomers {
   #choose(peer: Waiting): void {
     const others = this.#end().filter((waiting) => waiting !== peer);
     for (const other of others) {
-      this.#report(other, 'another connection is the peer');
+      this.#report(other.newcomer.from, 'another connection is the peer');
       other.newcomer.link.fail(closed('another connection is the peer'));
     }
     if (peer.bytes > 0) peer.newcomer.link.unread(Buffer.concat(peer.received));
     this.#options.onPeer(peer.newcomer.link);
   }
 
-  #report({ newcomer }: Waiting, why: string): void {
+  #report(from: string, why: string): void {
     this.#refused += 1;
     const count = this.#refused;
     const powerOfTwo = (count & (count - 1)) === 0;
     if (count > REPORTED_SINGLY && !powerOfTwo) return;
     const so = count > REPORTED_SINGLY ? ` (number ${count}; not all are listed)` : '';
-    this.#options.onWarning?.(`closed a connection from ${newcomer.from}: ${why}${so}`);
+    this.#options.onWarning?.(`closed a connection from ${from}: ${why}${so}`);
   }
 }
 

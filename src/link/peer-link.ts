@@ -1,0 +1,15 @@
+// A connection that may turn out to be the peer's: what has been read to find out can be put back, and it can be given up.
+
+import type net from 'node:net';
+
+import type { RamferryError } from '../errors.js';
+import type { Channel } from '../io/bytes.js';
+
+export interface PeerLink extends Channel {
+  /** The connection, to ask whether it is still there. Its bytes go through source and sink only. */
+  readonly socket: net.Socket;
+  /** Puts back bytes that were read from the source. The next reads return them first. */
+  unread(bytes: Uint8Array): void;
+  /** Aborts both directions: pending and later calls reject with `reason`. */
+  fail(reason: RamferryError): void;
+}
