@@ -48,7 +48,7 @@ const EXIT_OF_CODE = {
   ERR_CODEC_UNAVAILABLE: EXIT.usage,
   ERR_SAME_FILE: EXIT.usage,
   /** A certificate or key of this side is missing, damaged, out of date, or does not fit the others. */
-  ERR_TLS_CREDENTIALS: EXIT.usage,
+  ERR_TLS_CREDENTIALS: EXIT.link,
   ERR_ALREADY_COMPRESSED: EXIT.usage,
 
   ERR_INPUT_OPEN: EXIT.input,

@@ -31,6 +31,9 @@ import type { ByteSource } from '../io/bytes.js';
 import { ExactReader } from '../io/exact-reader.js';
 import type { Waiting } from '../io/waiting-source.js';
 
+/** First byte of a TLS alert, which a receiver under TLS sends to a peer that makes no handshake. */
+const TLS_ALERT = 0x15;
+
 /** What a sender with a receiver of this hello says before its stream; undefined where the receiver does not ask for it. */
 export function introductionTo(hello: Hello, introduction: Introduction): Buffer | undefined {
   if (hello.introductions?.includes(INTRODUCTION_VERSION) !== true) return undefined;
@@ -209,7 +212,7 @@ export async function readGreeting(
       },
     );
   }
-  if (!magic.equals(CONTROL_MAGIC)) throw notRamferry();
+  if (!magic.equals(CONTROL_MAGIC)) throw magic[0] === TLS_ALERT ? speaksTls() : notRamferry();
   const { type, body } = await message();
   if (type !== MESSAGE.hello) throw notRamferry();
   return readHello(body);
@@ -222,6 +225,12 @@ export async function nextMessage(reader: ExactReader): Promise<Message> {
   const whole = Buffer.concat([header, Buffer.alloc(messageRest(header))]);
   await reader.exactly(whole.subarray(MESSAGE_HEADER_BYTES));
   return readMessage(whole);
+}
+
+function speaksTls(): RamferryError {
+  return new RamferryError('ERR_LINK_TLS', 'the receiver speaks TLS, and this side does not', {
+    hint: 'give this side --tls-creds, too',
+  });
 }
 
 function notRamferry(): RamferryError {

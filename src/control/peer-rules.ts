@@ -20,7 +20,8 @@ const FOREIGN: Readonly<Record<string, readonly string[]>> = {
 function foreign(bytes: Buffer, otherwise: string): string {
   const text = bytes.toString('latin1');
   for (const [name, starts] of Object.entries(FOREIGN)) {
-    if (starts.some((start) => text.startsWith(start))) return `it speaks ${name}`;
+    if (!starts.some((start) => text.startsWith(start))) continue;
+    return name === 'TLS' ? 'it speaks TLS, and this side has no --tls-creds' : `it speaks ${name}`;
   }
   return otherwise;
 }

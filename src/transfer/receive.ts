@@ -24,6 +24,7 @@ import {
   resolveReceiveOptions,
 } from '../options/transfer.js';
 import { openOptions, recognise, warnOfFewer } from './plan/opening.js';
+import { tlsSettings } from './plan/tls.js';
 import { planReceive, type ReceivePlan } from './plan/receive-plan.js';
 import type { ReceiveHosting } from './prestart/hosting.js';
 import { Prestart, type TransferParts } from './prestart/prestart.js';
@@ -136,6 +137,7 @@ class Reception {
       ...opening,
       peer: sender(passThrough, () => this.#prestart.cancelWarmUp()),
       greeting: talks ? greetingOf(this.#plan.hello) : undefined,
+      tls: tlsSettings(this.#settings, input),
     };
     if (output.kind === 'file') this.#sink = await openOutput(output, opening);
     this.#source = await openInput(input, meeting);

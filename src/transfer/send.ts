@@ -12,12 +12,14 @@ import { grammarFor } from '../grammar/detect.js';
 import type { ByteSink, ByteSource, Channel } from '../io/bytes.js';
 import { type Address, addressOf } from '../link/address.js';
 import { openInput, openOutput } from '../link/open.js';
+import type { TlsSettings } from '../link/tls/settings.js';
 import { checkNotSameFile, separateEnds } from '../link/same-file.js';
 import { CHUNK_BUFFER_BYTES } from '../link/unsent.js';
 import { type ResolvedSendOptions, resolveSendOptions, type SendOptions } from '../options/transfer.js';
 import { allowedCpus } from '../os/cpus.js';
 import { formatBits } from '../units.js';
 import { agreeCoding, chooseCoding, type CodingChoice, type Named, namedOptions } from './plan/coding.js';
+import { tlsSettings } from './plan/tls.js';
 import { isReadToItsEnd, outputFacts } from './plan/ends.js';
 import { openOptions } from './plan/opening.js';
 import { type InputFacts, planTransfer } from './plan/plan-transfer.js';
@@ -84,6 +86,7 @@ export async function planSend(options: SendOptions): Promise<PlannedSend> {
   const input = addressOf(settings.input);
   const output = addressOf(settings.output);
   checkNotSameFile(input, output);
+  tlsSettings(settings, output);
   const planned = (facts: InputFacts): PlannedSend => {
     const plan = planTransfer({
       ...{ settings, named, hello: undefined, input: facts, cpus: allowedCpus() },
@@ -131,6 +134,7 @@ class Sending {
   readonly #statistics: Statistics;
   readonly #prestart: TransferParts;
   readonly #hosting: SendHosting | undefined;
+  readonly #tls: TlsSettings | undefined;
   readonly #warned = new Set<string>();
 
   constructor(options: SendOptions, hosting?: SendHosting) {
@@ -145,6 +149,7 @@ class Sending {
     this.#input = addressOf(this.#settings.input);
     this.#output = addressOf(this.#settings.output);
     checkNotSameFile(this.#input, this.#output);
+    this.#tls = tlsSettings(this.#settings, this.#output);
     this.#prestart = hosting?.parts ?? prestart(this.#settings, asked);
   }
 
@@ -159,6 +164,7 @@ class Sending {
         ...(maxBandwidth === 0 ? {} : { maxBandwidth }),
         sendBuffer: CHUNK_BUFFER_BYTES,
         peer: speaks(this.#output, oneWay) ? receiver() : undefined,
+        tls: this.#tls,
         rateBudget: this.#hosting?.rateBudget,
       };
       // A file output tells at once when it must not be made; anything else only when there is something to send.

@@ -11,8 +11,10 @@ import type { ByteSink } from '../../src/io/bytes.js';
 import { libc } from '../../src/os/libc.js';
 import { parseAddress } from '../../src/link/address.js';
 import { openInput, openOutput } from '../../src/link/open.js';
+import type { OpenOptions } from '../../src/link/options.js';
 import {
   connectedPair,
+  type Pair,
   pattern,
   readAll,
   readExactly,
@@ -22,6 +24,7 @@ import {
   startListening,
   temporaryDirectory,
 } from './support.js';
+import { makeCertificates } from './tls/certificates.js';
 
 const directory = temporaryDirectory();
 const umaskNow = (): string | undefined =>
@@ -31,10 +34,20 @@ const newPath = (): string => path.join(directory, `s${++paths}`);
 const ipv6 =
   fs.existsSync('/proc/net/if_inet6') && fs.readFileSync('/proc/net/if_inet6', 'utf8').includes(' lo\n');
 
-const places: [string, () => string][] = [
-  ['tcp', () => 'tcp-listen:0'],
-  ['tcp over IPv6', () => 'tcp-listen:[::1]:0'],
-  ['unix', () => `unix-listen:${newPath()}`],
+const certificates = makeCertificates();
+const places: [string, () => string, OpenOptions][] = [
+  ['tcp', () => 'tcp-listen:0', {}],
+  ['tcp over IPv6', () => 'tcp-listen:[::1]:0', {}],
+  ['unix', () => `unix-listen:${newPath()}`, {}],
+  ...(certificates === undefined
+    ? []
+    : [
+        ['TLS', () => 'tcp-listen:0', { tls: certificates.tls('good') }] satisfies [
+          string,
+          () => string,
+          OpenOptions,
+        ],
+      ]),
 ];
 
 /** Writes until the kernel accepts no more bytes for a while. Returns the accepted bytes and the pending write. */
@@ -66,10 +79,11 @@ describe(
   },
 );
 
-for (const [name, place] of places) {
+for (const [name, place, base] of places) {
+  const pair = (options: OpenOptions = {}): Promise<Pair> => connectedPair(place(), { ...base, ...options });
   describe(`${name} link`, { skip: name.includes('IPv6') && !ipv6 }, () => {
     it('carries identical bytes both ways at once and ends each way independently', async () => {
-      const { listener, connector } = await connectedPair(place());
+      const { listener, connector } = await pair();
       assert.ok(listener.duplex && connector.duplex);
       const there = pattern(3_000_001, 1);
       const back = pattern(2_000_003, 2);
@@ -92,7 +106,7 @@ for (const [name, place] of places) {
     });
 
     it('never reads more than requested, down to single bytes', async () => {
-      const { listener, connector } = await connectedPair(place());
+      const { listener, connector } = await pair();
       const sent = pattern(300);
       await sinkOf(connector).write(sent);
       await sinkOf(connector).finish();
@@ -100,7 +114,7 @@ for (const [name, place] of places) {
     });
 
     it('applies back-pressure and loses nothing, reader stopped', async () => {
-      const { listener, connector } = await connectedPair(place());
+      const { listener, connector } = await pair();
       const piece = pattern(1 << 18);
       const { taken, last } = await writeUntilFull(sinkOf(connector), piece);
       assert.ok(taken < 32 * 2 ** 20, `${taken} bytes in flight`);
@@ -113,7 +127,7 @@ for (const [name, place] of places) {
     });
 
     it('rejects a pending write and a pending read, peer closed', async () => {
-      const { listener, connector } = await connectedPair(place());
+      const { listener, connector } = await pair();
       const { last } = await writeUntilFull(sinkOf(connector), pattern(1 << 18));
       const read = sourceOf(connector).read(new Uint8Array(1));
       const settled = Promise.allSettled([read]);
@@ -127,7 +141,7 @@ for (const [name, place] of places) {
     });
 
     it("lets a failed writer read the peer's last message", async () => {
-      const { listener, connector } = await connectedPair(place());
+      const { listener, connector } = await pair();
       await writeUntilFull(sinkOf(connector), pattern(1 << 18)).then(async ({ last }) => {
         await sinkOf(listener).write(Buffer.from('no space left'));
         // The peer ends like a killed process: its unread bytes are lost, and the connection is reset.
@@ -139,15 +153,15 @@ for (const [name, place] of places) {
     });
 
     it('times out in reading and in writing, silent peer', async () => {
-      const { connector } = await connectedPair(place(), { ioTimeout: 100 });
+      const { connector } = await pair({ ioTimeout: 100 });
       await rejectsWith(sourceOf(connector).read(new Uint8Array(1)), 'ERR_LINK_TIMEOUT', /0\.1 s/);
-      const other = await connectedPair(place(), { ioTimeout: 400 });
+      const other = await pair({ ioTimeout: 400 });
       const { last } = await writeUntilFull(sinkOf(other.connector), pattern(1 << 18));
       await rejectsWith(last, 'ERR_LINK_TIMEOUT');
     });
 
     it('waits for an idle peer after patience(0), times out after patience(50)', async () => {
-      const { listener, connector } = await connectedPair(place(), { ioTimeout: 50 });
+      const { listener, connector } = await pair({ ioTimeout: 50 });
       const source = sourceOf(connector);
       source.patience?.(0);
       const pending = source.read(new Uint8Array(8));
@@ -160,7 +174,7 @@ for (const [name, place] of places) {
     });
 
     it('counts slow progress within one write as progress', async () => {
-      const { listener, connector } = await connectedPair(place(), { ioTimeout: 400 });
+      const { listener, connector } = await pair({ ioTimeout: 400 });
       const all = pattern(16 << 20);
       let taken = false;
       const writing = sinkOf(connector)
@@ -177,7 +191,7 @@ for (const [name, place] of places) {
     });
 
     it('continues to write and drains the peer, source closed', async () => {
-      const { listener, connector } = await connectedPair(place());
+      const { listener, connector } = await pair();
       await sourceOf(listener).close();
       await rejectsWith(sourceOf(listener).read(new Uint8Array(1)), 'ERR_LINK_CLOSED');
       for (let i = 0; i < 32; i++) await sinkOf(connector).write(pattern(1 << 18));
@@ -187,7 +201,7 @@ for (const [name, place] of places) {
     });
 
     it('delivers all bytes, finish and close without a pause', async () => {
-      const { listener, connector } = await connectedPair(place());
+      const { listener, connector } = await pair();
       await sinkOf(listener).finish();
       assert.equal(await sourceOf(connector).read(new Uint8Array(1)), 0);
       const sent = pattern(100_000);
@@ -198,7 +212,7 @@ for (const [name, place] of places) {
     });
 
     it('rejects a pending read, source closed twice', async () => {
-      const { connector } = await connectedPair(place());
+      const { connector } = await pair();
       const pending = sourceOf(connector).read(new Uint8Array(1));
       await Promise.all([
         rejectsWith(pending, 'ERR_LINK_CLOSED'),

@@ -125,15 +125,9 @@ class DestinationSide {
     this.#files = files;
     const changes = await neededCapabilities(guest, 'destination');
     const hello = { ...receiverHello(this.#plan), ...announcedRam(this.#files) };
-    const plain = { oneWay: false, sync: false, directIo: false };
+    const { signal } = this.#controller;
     const opening = {
-      ...openOptions({
-        ...this.#settings,
-        ...plain,
-        output: '-',
-        passThrough: false,
-        signal: this.#controller.signal,
-      }),
+      ...openOptions({ ...this.#settings, sync: false, directIo: false, signal }),
       peer: migration(this.#settings.ioTimeout),
       greeting: greetingOf(hello),
     };

@@ -34,6 +34,10 @@ export function sendOptions(settings: ResolvedMigrateOptions, signal: AbortSigna
     oneWay: false,
     sync: false,
     directIo: false,
+    // The watchdog shares the descriptor of the link, which TLS does not allow.
+    tls: false,
+    tlsVerifyPeer: true,
+    tlsAuthz: [],
   } as const;
   return { ...settings, ...fixed, input: '-', signal };
 }

@@ -20,7 +20,8 @@ const DEFAULT_IDENTITY = 'qemu';
 const READABLE_BY_OTHERS = 0o044;
 
 export interface TlsCredentials {
-  readonly context: tls.SecureContext;
+  /** What node:tls takes at both ends: versions, ciphers, certificates. */
+  readonly context: tls.SecureContextOptions;
   /** Pre-shared keys by identity; undefined for certificates. */
   readonly keys: ReadonlyMap<string, Buffer> | undefined;
   /** The identity that a client sends. */
@@ -45,20 +46,22 @@ export function loadCredentials(settings: TlsSettings, role: TlsRole, onWarning?
     if (role === 'client' && !keys.has(identity)) {
       throw invalid(`${keysPath} has no key for '${identity}'`, 'name another with --tls-psk-identity');
     }
-    return { context: tls.createSecureContext({ ...VERSIONS, ciphers: CIPHERS }), keys, identity };
+    return { context: { ...VERSIONS, ciphers: CIPHERS }, keys, identity };
   }
   const passphrase =
     passphraseFile === undefined ? undefined : firstLine(readSecret(passphraseFile, onWarning));
   const authorities = { ca: certificates(at('ca-cert.pem')).text, crl: readOptional(at('ca-crl.pem')) };
   const own = ownCertificate(at, role, passphrase, onWarning);
   try {
-    const context = tls.createSecureContext({
+    const context = {
       ...VERSIONS,
       ciphers: CIPHERS,
       ...authorities,
       ...own,
       passphrase,
-    });
+    };
+    // Checks that they fit together.
+    tls.createSecureContext(context);
     return { context, keys: undefined, identity };
   } catch (thrown) {
     throw invalid(

@@ -21,8 +21,10 @@ const ACCEPTED = 'ok';
 const REFUSED = 'refused ';
 /** Longest line of a judgement. */
 const MOST_LINE = 64;
+/** Alerts in the clear: a fatal handshake_failure, and close_notify. They tell a peer without TLS what this side speaks. */
+const ALERTS = Uint8Array.of(21, 3, 3, 0, 2, 2, 40, 21, 3, 3, 0, 2, 1, 0);
 /** Milliseconds from the connection to the other side's judgement. A round trip and a signature take far less. */
-export const HANDSHAKE_MS = 10_000;
+export const HANDSHAKE_MS = 5_000;
 
 export interface HandshakeOptions {
   readonly label: string;
@@ -50,7 +52,7 @@ export function secureClient(socket: net.Socket, options: HandshakeOptions): Pro
   return bounded(socket, options, async () => {
     const secured = tls.connect({
       socket,
-      secureContext: context,
+      ...context,
       // The certificate is judged below, so that the server hears why it is refused.
       rejectUnauthorized: false,
       ALPNProtocols: [PROTOCOL],
@@ -72,7 +74,7 @@ export function secureServer(socket: net.Socket, options: HandshakeOptions): Pro
   return bounded(socket, options, async () => {
     // A server that never listens: only servers judge a client's certificate, and they take connections through this event.
     const server = tls.createServer({
-      secureContext: context,
+      ...context,
       requestCert: keys === undefined && settings.verifyPeer,
       rejectUnauthorized: false,
       allowHalfOpen: true,
@@ -111,9 +113,12 @@ function judge(
   { role, identity }: { readonly role: TlsRole; readonly identity: string },
 ): Judgement | undefined {
   const { authz, verifyPeer } = settings;
-  // The handshake has proved the key.
-  if (credentials.keys !== undefined) return judgeName(identity, authz);
   const { raw } = secured.getPeerCertificate() as Partial<tls.PeerCertificate>;
+  if (credentials.keys !== undefined) {
+    // A server may answer an offered key with a certificate, and then nothing has proved who it is.
+    if (raw !== undefined) return { refusal: 'no-shared-key', detail: '' };
+    return judgeName(identity, authz);
+  }
   if (raw === undefined) {
     return role === 'server' && !verifyPeer ? undefined : { refusal: 'no-certificate', detail: '' };
   }
@@ -192,13 +197,14 @@ async function bounded(
 ): Promise<TlsLink> {
   let stop: (reason: Error) => void = () => undefined;
   const stopped = new Promise<never>((_, reject) => (stop = reject));
-  const timer = AwakeTimer.start(HANDSHAKE_MS, () =>
+  const timer = AwakeTimer.start(HANDSHAKE_MS, () => {
+    socket.write(ALERTS);
     stop(
       new RamferryError('ERR_LINK_TIMEOUT', `no TLS with ${peerOf(options)} after ${HANDSHAKE_MS / 1000} s`, {
         hint: 'does the other side have --tls-creds, too?',
       }),
-    ),
-  );
+    );
+  });
   const forget = [options.signal, options.whileShaking].map((signal) =>
     onAbort(signal, () => stop(abortError(signal!))),
   );
@@ -206,7 +212,7 @@ async function bounded(
     return await Promise.race([run(), stopped]);
   } catch (thrown) {
     // A refusal or an alert must still reach the other side.
-    if (thrown instanceof RamferryError && thrown.code === 'ERR_LINK_TLS') socket.destroySoon();
+    if (thrown instanceof RamferryError) socket.destroySoon();
     else socket.destroy();
     throw asError(thrown);
   } finally {

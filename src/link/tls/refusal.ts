@@ -11,6 +11,7 @@ export const REFUSALS = {
   'expired-certificate': 'the certificate has expired or is not valid yet',
   'revoked-certificate': 'the certificate has been revoked',
   'wrong-name': 'the certificate does not bear the name of this host (--tls-hostname names another)',
+  'no-shared-key': 'it has a certificate, and the refusing side has pre-shared keys',
   'not-allowed': 'the name is not among those that --tls-authz allows',
 } as const;
 export type Refusal = keyof typeof REFUSALS;
@@ -56,6 +57,7 @@ const HINTS: Readonly<Record<Refusal, string>> = {
     'issue a new certificate or list of revoked ones, and check the clocks of both hosts',
   'revoked-certificate': 'ca-crl.pem lists it',
   'wrong-name': 'connect to a name that the certificate bears, or name it with --tls-hostname',
+  'no-shared-key': 'both sides need the same keys.psk, or both certificates',
   'not-allowed': 'allow it with --tls-authz',
 };
 

@@ -8,8 +8,13 @@ import type { OpenOptions } from '../../link/options.js';
 import type { FewerThreads } from '../../pool/worker-pool.js';
 import type { ResolvedReceiveOptions, ResolvedSendOptions } from '../../options/transfer.js';
 
-/** The options of a transfer that concern its links. */
-export function openOptions(settings: ResolvedSendOptions | ResolvedReceiveOptions): OpenOptions {
+type Opening = Pick<
+  ResolvedSendOptions | ResolvedReceiveOptions,
+  'connectTimeout' | 'ioTimeout' | 'force' | 'sync' | 'directIo' | 'signal' | 'onListening' | 'onWarning'
+>;
+
+/** The options of a transfer that concern both of its ends. */
+export function openOptions(settings: Opening): OpenOptions {
   const { connectTimeout, ioTimeout, force, sync, directIo, signal, onListening, onWarning } = settings;
   return { connectTimeout, ioTimeout, force, sync, directIo, signal, onListening, onWarning };
 }
