@@ -23,6 +23,7 @@ import { pages } from './codec/pages.js';
 import { peers } from './transfer/peers.js';
 import { pipeline } from './transfer/pipeline.js';
 import { pipes } from './transfer/pipes.js';
+import { serve } from './serve/suite.js';
 import { socket } from './transfer/socket.js';
 import { streams } from './transfer/streams.js';
 import { startUp } from './transfer/start-up.js';
@@ -52,6 +53,7 @@ const BY_NAME: readonly Suite[] = [
   emu,
   evacuation,
   foreign,
+  serve,
 ];
 
 const GENERATED = { bytes: 256 * 1024 * 1024, seed: 1, profile: 'busy' } as const;
