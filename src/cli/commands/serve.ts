@@ -15,6 +15,7 @@ import type { Command, ParsedArguments } from '../command.js';
 import { unknownVariables } from '../environment.js';
 import { type Log, openLog } from '../log.js';
 import { givenOptions, offerOptions } from '../options.js';
+import { readOptionsFile } from '../options-file.js';
 import { toStderr, toStdout, warnOnStderr } from '../output.js';
 
 /** Milliseconds that aborted transfers may take to say so. */
@@ -35,7 +36,11 @@ export const serve: Command = {
       'serve',
     ).epilog('docs/SERVE.md has an example, a unit file for systemd, and the limits.'),
   run: async (parsed) => {
-    const options = givenOptions(parsed, 'serve');
+    const file = parsed['config'] as string | undefined;
+    const options = {
+      ...(file === undefined ? {} : readOptionsFile(file, 'serve')),
+      ...givenOptions(parsed, 'serve'),
+    };
     const log = await openLog(parsed['logFile'] as string | undefined, warnOnStderr);
     const hooks = reports(parsed, log);
     unknownVariables(process.env).forEach(hooks.onWarning);

@@ -117,6 +117,12 @@ export const SERVE_ROWS = {
     commands: ['serve'],
     default: 0,
   },
+  config: {
+    kind: text(),
+    help: 'take options from this file: one `name = value` a line',
+    commands: ['serve'],
+    commandLineOnly: true,
+  },
 } as const satisfies Rows;
 
 export const STATUS_ROWS = {

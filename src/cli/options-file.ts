@@ -1,0 +1,63 @@
+// The options file of `serve --config FILE`: one `name = value` a line, with the names of the command line. Empty lines and lines that
+// begin with `#` say nothing. An option that may be repeated has one line for each value. A wrong line names the file and its number.
+
+import fs from 'node:fs';
+
+import { RamferryError } from '../errors.js';
+import { systemText } from '../io/system-error.js';
+import type { CommandName } from '../options/commands.js';
+import { type Option, optionsOf } from '../options/table.js';
+import { kebabCase, nearest } from '../units.js';
+import { readText } from './environment.js';
+
+/** @throws RamferryError ERR_OPTION_INVALID */
+export function readOptionsFile(path: string, command: CommandName): Readonly<Record<string, unknown>> {
+  let text: string;
+  try {
+    text = fs.readFileSync(path, 'utf8');
+  } catch (cause) {
+    throw new RamferryError('ERR_OPTION_INVALID', `config: ${path} cannot be read: ${systemText(cause)}`, {
+      cause,
+    });
+  }
+  const options: Record<string, unknown> = {};
+  for (const [index, line] of text.split('\n').entries()) {
+    const trimmed = line.trim();
+    if (trimmed === '' || trimmed.startsWith('#')) continue;
+    take(options, trimmed, command, `${path}, line ${index + 1}`);
+  }
+  return options;
+}
+
+function take(options: Record<string, unknown>, line: string, command: CommandName, place: string): void {
+  const [, name, value] = /^([a-z-]+)\s*=\s*(.*)$/.exec(line) ?? [];
+  if (name === undefined || value === undefined || value === '') {
+    throw new RamferryError('ERR_OPTION_INVALID', `config: ${place} is not understood`, {
+      hint: 'write name = value: max-transfers = 8',
+    });
+  }
+  const { name: key, kind } = optionNamed(name, command, place);
+  const repeats = kind.repeats === true;
+  if (!repeats && key in options) {
+    throw new RamferryError('ERR_OPTION_INVALID', `config: ${place} sets ${name} a second time`);
+  }
+  const read = readText(value, kind.reading, `${name} (${place})`);
+  options[key] = repeats ? [...((options[key] as unknown[] | undefined) ?? []), read] : read;
+}
+
+function optionNamed(name: string, command: CommandName, place: string): Option {
+  const offered = optionsOf(command).filter(({ commandLineOnly }) => commandLineOnly !== true);
+  const found = offered.find((option) => kebabCase(option.name) === name);
+  if (found !== undefined) return found;
+  const meant = nearest(
+    name,
+    offered.map((option) => kebabCase(option.name)),
+  );
+  throw new RamferryError(
+    'ERR_OPTION_INVALID',
+    `config: ${place} sets ${name}, which is no option of ${command}`,
+    {
+      ...(meant === undefined ? {} : { hint: `did you mean ${meant}?` }),
+    },
+  );
+}
