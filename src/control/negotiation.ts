@@ -3,7 +3,7 @@
 
 import { Buffer } from 'node:buffer';
 
-import * as z from 'zod';
+import * as z from 'zod/mini';
 
 import type { CodecName } from '../codec/codec.js';
 import { type ErrorData, fromErrorData, isErrorCode, RamferryError } from '../errors.js';
@@ -15,37 +15,45 @@ import type { StatedSums } from '../container/sums.js';
 /** Characters. 256 backends with such ids fit into a message. */
 export const MAX_BACKEND_ID = 100;
 
+/** Messages are small, and few: their arrays and texts are too. */
+const text = (most: number, least = 0): z.ZodMiniString<string> =>
+  z.string().check(z.minLength(least), z.maxLength(most));
+const list = <Item extends z.ZodMiniType>(each: Item, most = 100): z.ZodMiniArray<Item> =>
+  z.array(each).check(z.maxLength(most));
+const count = z.int().check(z.positive());
+const amount = z.int().check(z.nonnegative());
+
 const helloSchema = z.object({
-  software: z.string().max(200),
-  versions: z.array(z.number().int()).max(100),
-  codecs: z.array(z.string().max(40)).max(100),
-  maxChunk: z.number().int().positive(),
+  software: text(200),
+  versions: list(z.int()),
+  codecs: list(text(40)),
+  maxChunk: count,
   /** Bytes of chunks and page store that the receiver is willing to hold. */
-  memory: z.number().int().positive(),
+  memory: count,
   /** Only of `ramferry incoming`: the bytes of each RAM file, in order. */
-  ram: z.array(z.number().int().positive()).max(256).optional(),
+  ram: z.optional(list(count, 256)),
   /** The memory backends of the same files in its QEMU; absent where QEMU does not tell, and before version 0.2. */
-  ramBackends: z
-    .array(
+  ramBackends: z.optional(
+    list(
       z.object({
-        id: z.string().min(1).max(MAX_BACKEND_ID),
-        size: z.number().int().positive(),
-        address: z.number().int().nonnegative().optional(),
-        node: z.number().int().nonnegative().optional(),
+        id: text(MAX_BACKEND_ID, 1),
+        size: count,
+        address: z.optional(amount),
+        node: z.optional(amount),
       }),
-    )
-    .max(256)
-    .optional(),
+      256,
+    ),
+  ),
   /** Bytes of page store that fit beside chunks of up to 64 KiB, 128 KiB, … 64 MiB; absent = none. */
-  stores: z.array(z.number().int().nonnegative()).max(100).optional(),
+  stores: z.optional(list(amount)),
   /** Only of `ramferry receive --probe`: the versions of the probe that it serves. It takes no stream. */
-  probe: z.array(z.number().int().positive()).max(100).optional(),
+  probe: z.optional(list(count)),
   /** Milliseconds from a delivery to its acknowledgement; absent = every half second. */
-  progressInterval: z.number().int().positive().optional(),
+  progressInterval: z.optional(count),
   /** Versions of method `xenguest` that it reads; absent = 1. */
-  xenguest: z.array(z.number().int().positive()).max(100).optional(),
+  xenguest: z.optional(list(count)),
   /** Versions of the introduction that it reads and needs: `ramferry serve`. Absent = none is expected. */
-  introductions: z.array(z.number().int().positive()).max(100).optional(),
+  introductions: z.optional(list(count)),
 });
 
 export type Hello = z.infer<typeof helloSchema>;
@@ -62,9 +70,9 @@ export function isGuestName(text: string): boolean {
 }
 
 const introductionSchema = z.object({
-  software: z.string().max(200),
+  software: text(200),
   /** The guest, where the sender was told its name. */
-  name: z.string().refine(isGuestName).optional(),
+  name: z.optional(z.string().check(z.refine(isGuestName))),
 });
 
 /** What a sender says of itself before its stream. */
@@ -72,7 +80,7 @@ export type Introduction = z.infer<typeof introductionSchema>;
 
 const placeSchema = z.object({
   /** Transfers that come before this one; 0 = this one begins now. */
-  ahead: z.number().int().nonnegative(),
+  ahead: amount,
 });
 
 /** Where a sender stands in the receiver's line. */
@@ -83,22 +91,19 @@ const MAX_TEXT_CHARACTERS = 4000;
 
 const resultSchema = z.object({
   ok: z.boolean(),
-  bytes: z.number().int().nonnegative().optional(),
-  chunks: z.number().int().nonnegative().optional(),
-  digest: z
-    .string()
-    .regex(/^[0-9a-f]{16}$/)
-    .optional(),
-  error: z
-    .object({
-      code: z.string().refine(isErrorCode),
-      message: z.string().max(MAX_TEXT_CHARACTERS),
-      hint: z.string().max(MAX_TEXT_CHARACTERS).optional(),
-      record: z.number().optional(),
-      offset: z.number().optional(),
-      sequence: z.number().optional(),
-    })
-    .optional(),
+  bytes: z.optional(amount),
+  chunks: z.optional(amount),
+  digest: z.optional(z.string().check(z.regex(/^[0-9a-f]{16}$/))),
+  error: z.optional(
+    z.object({
+      code: z.string().check(z.refine(isErrorCode)),
+      message: text(MAX_TEXT_CHARACTERS),
+      hint: z.optional(text(MAX_TEXT_CHARACTERS)),
+      record: z.optional(z.number()),
+      offset: z.optional(z.number()),
+      sequence: z.optional(z.number()),
+    }),
+  ),
 });
 
 /** With `ok`: the sums of what was delivered. Without: {@link FailedResult}. */
@@ -141,7 +146,7 @@ function shortened(error: ErrorData): ErrorData {
   };
 }
 
-function parse<T>(schema: z.ZodType<T>, body: Buffer, what: string): T {
+function parse<T>(schema: z.ZodMiniType<T>, body: Buffer, what: string): T {
   try {
     return schema.parse(JSON.parse(body.toString('utf8')));
   } catch (cause) {

@@ -3,7 +3,7 @@
 
 import type { Readable, Writable } from 'node:stream';
 
-import * as z from 'zod';
+import * as z from 'zod/mini';
 
 import { isGuestName } from '../control/negotiation.js';
 import {
@@ -31,7 +31,7 @@ export interface Kind<In, Out> {
   readonly repeats?: boolean;
   readonly range?: Range;
   readonly choices?: readonly string[];
-  readonly schema: (name: string) => z.ZodType<Out, In>;
+  readonly schema: (name: string) => z.ZodMiniType<Out, In>;
   /** Formats a value with its unit. */
   readonly write: (value: unknown) => string;
 }
@@ -43,16 +43,20 @@ function quantity(
   range: Range,
   multiple = 1,
 ) {
-  return (name: string): z.ZodType<number, number | string> =>
+  return (name: string): z.ZodMiniType<number, number | string> =>
     z
-      .union([z.number(), z.string()])
-      .transform((value) => {
-        const amount = parse(value, name);
-        if (amount < range.min) throw outOfRange(name, value, 'below', range.min, unit);
-        if (amount > range.max) throw outOfRange(name, value, 'above', range.max, unit);
-        return amount;
-      })
-      .refine((value) => multiple === 1 || value % multiple === 0, `expected a multiple of ${multiple}`);
+      .pipe(
+        z.union([z.number(), z.string()]),
+        z.transform((value: number | string) => {
+          const amount = parse(value, name);
+          if (amount < range.min) throw outOfRange(name, value, 'below', range.min, unit);
+          if (amount > range.max) throw outOfRange(name, value, 'above', range.max, unit);
+          return amount;
+        }),
+      )
+      .check(
+        z.refine((value) => multiple === 1 || value % multiple === 0, `expected a multiple of ${multiple}`),
+      );
 }
 
 /** Bytes. @param multiple bytes of which the size must be a multiple */
@@ -95,7 +99,7 @@ export function count(range?: Range): Kind<number, number> {
   return {
     reading: 'number',
     ...(range === undefined ? {} : { range }),
-    schema: () => (range === undefined ? z.int() : z.int().min(range.min).max(range.max)),
+    schema: () => (range === undefined ? z.int() : z.int().check(z.minimum(range.min), z.maximum(range.max))),
     write: String,
   };
 }
@@ -112,7 +116,7 @@ export function choice<const Name extends string>(choices: readonly Name[]): Kin
 
 /** A text that is not empty. */
 export function text(): Kind<string, string> {
-  return { reading: 'text', schema: () => z.string().min(1), write: String };
+  return { reading: 'text', schema: () => z.string().check(z.minLength(1)), write: String };
 }
 
 const GUEST_NAME_RULE =
@@ -122,14 +126,17 @@ const GUEST_NAME_RULE =
 export function guestName(): Kind<string, string> {
   return {
     reading: 'text',
-    schema: () => z.string().refine(isGuestName, GUEST_NAME_RULE),
+    schema: () => z.string().check(z.refine(isGuestName, GUEST_NAME_RULE)),
     write: String,
   };
 }
 
 /** Guests' names: the option may be repeated. */
 export function guestNames(): Kind<readonly string[], readonly string[]> {
-  return { ...texts(), schema: () => z.array(z.string().refine(isGuestName, GUEST_NAME_RULE)).readonly() };
+  return {
+    ...texts(),
+    schema: () => z.readonly(z.array(z.string().check(z.refine(isGuestName, GUEST_NAME_RULE)))),
+  };
 }
 
 /** Yes or no, by a switch. */
@@ -147,7 +154,7 @@ export function texts(): Kind<readonly string[], readonly string[]> {
   return {
     reading: 'text',
     repeats: true,
-    schema: () => z.array(z.string().min(1)).readonly(),
+    schema: () => z.readonly(z.array(z.string().check(z.minLength(1)))),
     write: (value) => (value as readonly string[]).join(','),
   };
 }
@@ -158,7 +165,7 @@ export function list<In, Out>(each: Kind<In, Out>): Kind<readonly In[], readonly
     reading: each.reading === 'number' ? 'numbers' : 'list',
     ...(each.range === undefined ? {} : { range: each.range }),
     ...(each.choices === undefined ? {} : { choices: each.choices }),
-    schema: (name) => z.array(each.schema(name)).min(1).readonly(),
+    schema: (name) => z.readonly(z.array(each.schema(name)).check(z.minLength(1))),
     write: (value) => (Array.isArray(value) ? value.map(each.write).join(',') : each.write(value)),
   };
 }
@@ -167,12 +174,13 @@ export function list<In, Out>(each: Kind<In, Out>): Kind<readonly In[], readonly
 function end<Stream extends Readable | Writable>(
   method: 'read' | 'write',
 ): Kind<string | Stream, string | Stream> {
-  const schema = (): z.ZodType<string | Stream, string | Stream> =>
+  const schema = (): z.ZodMiniType<string | Stream, string | Stream> =>
     z.custom<string | Stream>(
       (value) =>
         typeof value === 'string'
           ? value !== ''
-          : typeof (value as Partial<Record<string, unknown>> | null | undefined)?.[method] === 'function',
+          : typeof (value as unknown as Partial<Record<string, unknown>> | null | undefined)?.[method] ===
+            'function',
       { error: 'expected an address that is not empty, or a stream' },
     );
   return { reading: 'text', schema, write: String };

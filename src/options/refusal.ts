@@ -1,6 +1,6 @@
 // Translates the schemas' errors, because zod's messages are written for programmers.
 
-import type * as z from 'zod';
+import type * as z from 'zod/mini';
 import { RamferryError } from '../errors.js';
 import { invalidOption, outOfRange } from '../units.js';
 

@@ -1,7 +1,7 @@
 // Checks the options of a command against the table when the library is called. A schema is built at its first use.
 // Promises a complete set, in base units, or ERR_OPTION_INVALID with the option's name. Opens nothing.
 
-import * as z from 'zod';
+import * as z from 'zod/mini';
 
 import { RamferryError } from '../errors.js';
 import { guarded } from '../transfer/statistics/callbacks.js';
@@ -10,16 +10,18 @@ import { optionError } from './refusal.js';
 import { type GivenFor, type Option, optionsOf, type ValuesFor } from './table.js';
 
 /** A callback, passed on unchanged: z.function() would check its arguments at each call. */
-const callback = z
-  .custom<(...args: unknown[]) => void>((value) => typeof value === 'function', {
-    error: 'expected a function',
-  })
-  .transform((value) => guarded(value))
-  .optional();
+const callback = z.optional(
+  z.pipe(
+    z.custom<(...args: unknown[]) => void>((value) => typeof value === 'function', {
+      error: 'expected a function',
+    }),
+    z.transform((value: (...args: unknown[]) => void) => guarded(value)),
+  ),
+);
 
 /** The signal and callbacks of a program. They have no text form. */
 const HOOKS = {
-  signal: z.instanceof(AbortSignal).optional(),
+  signal: z.optional(z.instanceof(AbortSignal)),
   onProgress: callback,
   onListening: callback,
   onWarning: callback,
@@ -27,18 +29,18 @@ const HOOKS = {
 
 export type HookName = keyof typeof HOOKS;
 
-const built = new Map<CommandName, z.ZodObject>();
+const built = new Map<CommandName, z.ZodMiniObject>();
 
 /** The schema of one option, its default included. */
-export function optionSchema({ name, kind, required, ...row }: Option): z.ZodType {
+export function optionSchema({ name, kind, required, ...row }: Option): z.ZodMiniType {
   const schema = kind.schema(name);
   if (required === true) return schema;
   const { default: usual } = row;
-  if (usual === undefined) return schema.optional();
-  return typeof usual === 'function' ? schema.default(usual as () => unknown) : schema.default(usual);
+  if (usual === undefined) return z.optional(schema);
+  return z._default(schema, usual);
 }
 
-function schemaOf(command: CommandName, hooks: readonly HookName[]): z.ZodObject {
+function schemaOf(command: CommandName, hooks: readonly HookName[]): z.ZodMiniObject {
   let schema = built.get(command);
   if (schema === undefined) {
     const options = optionsOf(command).filter(({ commandLineOnly }) => commandLineOnly !== true);
