@@ -105,7 +105,7 @@ class Reception {
     this.#settings = settings;
     this.#plan = plan;
     this.#addresses = addresses;
-    this.#prestart = hosting?.parts ?? prestart(plan);
+    this.#prestart = hosting?.parts ?? prestart(plan, addresses.input);
   }
 
   async run(): Promise<TransferSummary> {
@@ -243,9 +243,9 @@ class Reception {
   }
 }
 
-function prestart(plan: ReceivePlan): Prestart {
-  const warmUp = warmUpReceiving(plan.prestart);
-  return new Prestart({ warmUp });
+/** A file is there: nothing is made ready before it is opened. */
+function prestart(plan: ReceivePlan, { kind }: Address): Prestart {
+  return new Prestart({ warmUp: kind === 'file' ? undefined : warmUpReceiving(plan.prestart) });
 }
 
 const UNHEARD =

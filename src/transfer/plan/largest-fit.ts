@@ -24,21 +24,26 @@ function largest(least: number, most: number, fits: (steps: number) => boolean):
   return low;
 }
 
+type ChunkNeeds = Omit<MemoryNeeds, 'chunkSize' | 'codecBytes'>;
+
+/** @throws ERR_MEMORY_LIMIT when a receiver with these threads and this limit cannot hold even the smallest chunk */
+export function checkLeastChunk(needs: ChunkNeeds, codecBytes: (chunkSize: number) => number): void {
+  const least = { ...needs, chunkSize: CHUNK_STEP, codecBytes: codecBytes(CHUNK_STEP) };
+  receiverGeometry(least, recordCapacity(CHUNK_STEP));
+}
+
 /**
  * The largest chunk, in steps of 64 KiB, that a receiver with these threads and this limit can hold. The receiver announces it in
  * its hello.
- * @throws ERR_MEMORY_LIMIT when even the smallest does not fit
+ * @throws as checkLeastChunk
  */
-export function largestChunk(
-  needs: Omit<MemoryNeeds, 'chunkSize' | 'codecBytes'>,
-  codecBytes: (chunkSize: number) => number,
-): number {
+export function largestChunk(needs: ChunkNeeds, codecBytes: (chunkSize: number) => number): number {
   const all = (chunkSize: number): MemoryNeeds => ({
     ...needs,
     chunkSize,
     codecBytes: codecBytes(chunkSize),
   });
-  receiverGeometry(all(CHUNK_STEP), recordCapacity(CHUNK_STEP));
+  checkLeastChunk(needs, codecBytes);
   const fits = (steps: number): boolean =>
     receiverFit(all(steps * CHUNK_STEP), recordCapacity(steps * CHUNK_STEP)) !== undefined;
   return largest(1, MAX_CHUNK_BYTES / CHUNK_STEP, fits) * CHUNK_STEP;

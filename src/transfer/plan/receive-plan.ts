@@ -7,7 +7,7 @@ import type { Hello } from '../../control/negotiation.js';
 import type { ResolvedReceiveOptions } from '../../options/transfer.js';
 import { codecBytes } from './codec-memory.js';
 import { planReceiverPrestart, type PrestartPlan } from './prestart-plan.js';
-import { receiverHello, type ReceiverMeans } from './receiver-hello.js';
+import { checkMemory, receiverHello, type ReceiverMeans } from './receiver-hello.js';
 
 /** How any stream is restored. */
 export interface RestorePlan extends ReceiverMeans {
@@ -53,9 +53,21 @@ export function planRestore(settings: RestoreSettings): RestorePlan {
   };
 }
 
-/** @throws ERR_MEMORY_LIMIT when there is too little memory for any stream */
+/**
+ * The hello loads every codec to know which work here, so it is made when it is read.
+ * @throws ERR_MEMORY_LIMIT when there is too little memory for any stream
+ */
 export function planReceive(settings: RestoreSettings): ReceivePlan {
   const restore = planRestore(settings);
-  const hello = receiverHello(restore);
-  return { ...restore, hello, prestart: planReceiverPrestart(restore, hello) };
+  checkMemory(restore);
+  let hello: Hello | undefined;
+  return {
+    ...restore,
+    get hello() {
+      return (hello ??= receiverHello(restore));
+    },
+    get prestart() {
+      return planReceiverPrestart(restore, this.hello);
+    },
+  };
 }

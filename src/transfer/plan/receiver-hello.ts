@@ -4,7 +4,7 @@ import { usableCodecs } from '../../codec/features.js';
 import { NATIVE_VERSION } from '../../container/native.js';
 import type { Hello } from '../../control/negotiation.js';
 import { XENGUEST_VERSIONS } from '../../container/xenguest-mark.js';
-import { largestChunk, receiverStores } from './largest-fit.js';
+import { checkLeastChunk, largestChunk, receiverStores } from './largest-fit.js';
 import { PROGRESS_INTERVAL_MS } from '../../control/writer.js';
 
 /** What a receiver has for any stream; a RestorePlan has it. */
@@ -16,9 +16,19 @@ export interface ReceiverMeans {
   readonly codecBytes: (chunkSize: number) => number;
 }
 
+function memoryNeeds({ memoryLimit, threads }: ReceiverMeans) {
+  return { limit: memoryLimit, threads, extraSlots: 1 };
+}
+
 /** @throws ERR_MEMORY_LIMIT when there is too little memory for any stream */
-export function receiverHello({ memoryLimit, threads, codecBytes }: ReceiverMeans): Hello {
-  const needs = { limit: memoryLimit, threads, extraSlots: 1 };
+export function checkMemory(means: ReceiverMeans): void {
+  checkLeastChunk({ ...memoryNeeds(means), storeBytes: 0 }, means.codecBytes);
+}
+
+/** @throws as checkMemory */
+export function receiverHello(means: ReceiverMeans): Hello {
+  const { memoryLimit, codecBytes } = means;
+  const needs = memoryNeeds(means);
   return {
     software: 'ramferry',
     versions: [NATIVE_VERSION],
