@@ -2,7 +2,6 @@
 // process and is refused in worker threads. The socket is created in a new directory of mode 0700, gets mode 0600 there, and then its
 // final name. So under that name it never has wider permissions, and it listens as soon as the name exists.
 
-import { randomBytes } from 'node:crypto';
 import fs from 'node:fs';
 import type net from 'node:net';
 import os from 'node:os';
@@ -26,7 +25,8 @@ export function listenPrivately(server: net.Server, path: string): (() => void) 
   const directory = fs.mkdtempSync(join(dirname(path), '.ramferry-'));
   // Node.js removes the first name when the server closes. The name is random, so that no other file is removed when another directory
   // has the path by then.
-  const name = randomBytes(8).toString('hex');
+  // Loaded here: programs that only import this module need no 7 ms for it.
+  const name = process.getBuiltinModule('node:crypto').randomBytes(8).toString('hex');
   const first = join(directory, name);
   const opened = fs.openSync(directory, fs.constants.O_RDONLY | fs.constants.O_DIRECTORY);
   try {
