@@ -1,7 +1,7 @@
-// Start-up: the time of a very small transfer, whole process. The second table comes from Node's own profiler: time of the
+// Start-up: the time of very small transfers, whole process, beside a Node that does nothing. The second table comes from Node's own profiler: time of the
 // main thread by package, the profiler's own cost included.
 
-import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 
 import { median } from 'simple-statistics';
@@ -11,22 +11,37 @@ import { run } from '../../lab/processes.js';
 import { round, type Suite } from '../support/suite.js';
 
 const RUNS = 11;
+const IDLE = 'node with nothing to do';
+/** RAM of the guest whose stream is sent. */
+const GUEST = '28MiB';
+
+function ratios(own: readonly number[], others: readonly number[]): number[] {
+  return own.map((value, turn) => value / others[turn]!);
+}
 
 export const startUp: Suite = {
   name: 'start-up',
-  summary: 'one page from file to file, whole process, and where its time goes',
+  summary: 'one page and a small stream from file to file beside `node -e 0`, and where the time goes',
   run: async ({ scratch, report }) => {
     const page = join(scratch, 'page.ram');
     const sent = join(scratch, 'page.rfy');
     writeFileSync(page, Buffer.alloc(4096, 0xa5));
     const send = ramferry('send', '-q', '--force', page, sent);
+    const [stream, carried] = [join(scratch, 'guest.mig'), join(scratch, 'guest.rfy')];
+    await run(
+      ramferry('guest', 'source', '-q', '--size', GUEST, '--profile', 'busy', '--rounds', '1', stream),
+    );
+    const sendStream = ramferry('send', '-q', '--force', stream, carried);
     const commands: Record<string, string[]> = {
-      'node with nothing to do': [process.execPath, '-e', '0'],
+      [IDLE]: [process.execPath, '-e', '0'],
       'ramferry --version': ramferry('--version'),
       'ramferry send, one page': send,
       'ramferry receive, one page': ramferry('receive', '-q', '--force', sent, join(scratch, 'page.out')),
+      'ramferry send, stream': sendStream,
+      'ramferry receive, stream': ramferry('receive', '-q', '--force', carried, join(scratch, 'guest.out')),
     };
     await run(send);
+    await run(sendStream);
     const walls: Record<string, number[]> = {};
     const cpus: Record<string, number[]> = {};
     for (let turn = 0; turn < RUNS; turn++) {
@@ -38,14 +53,16 @@ export const startUp: Suite = {
     }
     report({
       title: 'Start-up',
-      columns: ['command', 'ms', 'fastest', 'CPU ms'],
+      columns: ['command', 'ms', 'fastest', 'CPU ms', 'time / node', 'CPU / node'],
       rows: Object.keys(commands).map((name) => [
         name,
         round(median(walls[name]!)),
         round(Math.min(...walls[name]!)),
         round(median(cpus[name]!)),
+        round(median(ratios(walls[name]!, walls[IDLE]!)), 2),
+        round(median(ratios(cpus[name]!, cpus[IDLE]!)), 2),
       ]),
-      note: `median of ${RUNS} runs that take turns`,
+      note: `median of ${RUNS} runs that take turns; ratios of the same turn; the stream has ${Math.round(statSync(stream).size / 1e6)} MB`,
     });
     const profiles = join(scratch, 'profiles');
     mkdirSync(profiles);
@@ -100,5 +117,5 @@ function ownerOf({ functionName, url }: ProfileNode['callFrame']): string | unde
   if (functionName === '(garbage collector)') return 'collecting garbage';
   const [, name] = /.*node_modules\/((?:@[^/]+\/)?[^/]+)/.exec(url) ?? [];
   if (name !== undefined) return name;
-  return url.includes('/dist/') ? 'ramferry' : undefined;
+  return /\/(dist|bundle)\//.test(url) ? 'ramferry' : undefined;
 }
