@@ -1,59 +1,116 @@
-// Gathers the compiled program into few files, in bundle/, laid out as dist/ is: finding, reading and compiling some
-// 300 modules takes Node longer than all else at the start. Takes dist/; what has machine code or starts a thread of
-// its own stays in node_modules. Writes the licences of what it takes in beside it. Before that it completes dist/ with the
-// script of the report's page, which no other step can make.
+// Gathers the compiled program into few files, in bundle/: finding, reading and compiling some 300 modules takes Node longer than all
+// else at the start. Takes dist/; what has machine code stays in node_modules. Writes the licences of what it takes in beside it. Before
+// that it completes dist/ with the script of the report's page, which no other step can make.
+//
+// Every program is one file, so that a start opens as few files as possible; modules behind an import() run at that import. The files are
+// CommonJS: its loader starts faster than that of ECMAScript modules, and loads packages and Node's own modules when they are first used.
 
-import { existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { dirname, join, relative } from 'node:path';
 
 import { build } from 'esbuild';
 
 const ROOT = join(import.meta.dirname, '..');
 const OUT = join(ROOT, 'bundle');
-/** Programs of their own, loaded with nothing else: one file each. */
-const WORKERS = ['workers/compress.js', 'workers/decompress.js', 'workers/scan.js', 'workers/shared.js'];
-const PROGRAMS = [
-  'src/cli/main.js',
-  'src/tune/measure/engine-child.js',
-  'src/hypervisor/qemu/watchdog-main.js',
-];
-/**
- * The front under xapi starts the real emu-manager before most of ramferry loads. So its first part is one file beside a file of
- * what both parts share, and not thirty chunks that other programs share.
- */
-const FRONT = ['src/cli/early-front.js', 'src/cli/front-engine.js'];
-/** Loaded from node_modules: machine code, threads with entry points of their own, a page's script, the operator's tracing. */
+/** The programs: a file of bundle/, and the module of dist/ that it begins with. */
+const PROGRAMS = {
+  'src/cli/main.js': 'src/cli/main.js',
+  'src/cli/send.js': 'src/cli/direct/send.js',
+  'src/cli/receive.js': 'src/cli/direct/receive.js',
+  'src/cli/early-front.js': 'src/cli/early-front.js',
+  'src/cli/program.js': 'src/cli/program.js',
+  'src/tune/measure/engine-child.js': 'src/tune/measure/engine-child.js',
+  'src/hypervisor/qemu/watchdog-main.js': 'src/hypervisor/qemu/watchdog-main.js',
+  'workers/compress.js': 'workers/compress.js',
+  'workers/decompress.js': 'workers/decompress.js',
+  'workers/scan.js': 'workers/scan.js',
+  'workers/shared.js': 'workers/shared.js',
+  'workers/thread.js': '../node_modules/piscina/dist/worker.js',
+};
+/** What main.js loads: the program that the first argument names. */
+const LOADED_BY_MAIN = {
+  './direct/send.js': './send.js',
+  './direct/receive.js': './receive.js',
+  './early-front.js': './early-front.js',
+  './program.js': './program.js',
+};
+/** Loaded from node_modules: machine code, a page's script, a log's writer, the operator's tracing. */
 const EXTERNAL = [
   '@opentelemetry/api',
   'zstd-napi',
   '@mongodb-js/zstd',
   'lz4-napi',
   'koffi',
+  '@napi-rs/nice',
   '@node-rs/xxhash',
-  'piscina',
   'pino',
   'chart.js',
 ];
-/** Modules of the older kind that were taken in ask for Node's own by `require`. */
-const BANNER = `import { createRequire as ramferryRequire } from 'node:module'; const require = ramferryRequire(import.meta.url);`;
 
-const COMMON = {
+/** Keeps the programs that main.js loads in files of their own. */
+const apart = {
+  name: 'programs of main.js',
+  setup({ onResolve }) {
+    onResolve({ filter: /^\.\// }, ({ path, importer }) => {
+      const file = importer === join(ROOT, 'dist/src/cli/main.js') ? LOADED_BY_MAIN[path] : undefined;
+      return file === undefined ? undefined : { path: file, external: true };
+    });
+  },
+};
+
+/** piscina starts its threads with a file beside its own: here that is workers/thread.js. */
+const threads = {
+  name: 'threads of piscina',
+  setup({ onLoad }) {
+    onLoad({ filter: /piscina\/dist\/index\.js$/ }, ({ path }) => {
+      const text = readFileSync(path, 'utf8');
+      const own = "(0, node_path_1.resolve)(__dirname, 'worker.js')";
+      if (!text.includes(own)) throw new Error(`${path} starts its threads in another way`);
+      return {
+        contents: text.replace(
+          own,
+          "require('node:url').fileURLToPath(new URL('../../workers/thread.js', ramferryUrl))",
+        ),
+      };
+    });
+  },
+};
+
+const common = {
   absWorkingDir: join(ROOT, 'dist'),
-  outbase: join(ROOT, 'dist'),
-  outdir: OUT,
   bundle: true,
   platform: 'node',
-  format: 'esm',
+  format: 'cjs',
   target: 'node20.19',
+  // An import() of a CommonJS file would start the loader of ECMAScript modules.
+  supported: { 'dynamic-import': false },
   external: EXTERNAL,
-  banner: { js: BANNER },
+  // Its wrapper for ECMAScript modules has no use here.
+  alias: { piscina: join(ROOT, 'node_modules/piscina/dist/index.js') },
+  plugins: [apart, threads],
+  define: { 'import.meta.url': 'ramferryUrl' },
+  // Names stay, for stack traces.
+  minifyWhitespace: true,
+  minifySyntax: true,
+  lineLimit: 160,
   sourcemap: 'linked',
   sourcesContent: false,
   metafile: true,
   logLevel: 'warning',
 };
 
-const SPLIT = { splitting: true, chunkNames: 'src/chunks/[name]-[hash]' };
+/** Builds one program. Its modules take themselves to be two folders deep, as src/os/entries.ts is in dist/. */
+function buildProgram([output, entry]) {
+  const place = relative(dirname(output), 'src/os/entries.js');
+  return build({
+    ...common,
+    entryPoints: [entry],
+    outfile: join(OUT, output),
+    banner: {
+      js: `const ramferryUrl=require('node:url').pathToFileURL(require('node:path').join(__dirname,${JSON.stringify(place)})).href;`,
+    },
+  });
+}
 
 /** The script of the report's page: for a browser, and text in both trees, since the page takes it in whole. */
 const PAGE_SCRIPT = join(ROOT, 'src/report/html/script/draw.ts');
@@ -96,16 +153,14 @@ function licence(folder) {
 
 if (!existsSync(join(ROOT, 'dist/src/cli/main.js'))) throw new Error('nothing compiled yet: npm run build');
 await writePageScript();
+mkdirSync(OUT, { recursive: true });
+writeFileSync(join(OUT, 'package.json'), '{ "type": "commonjs" }\n');
 // In place and not afresh: a program that is running may load a file of it at any time.
-const results = [
-  await build({ ...COMMON, entryPoints: WORKERS }),
-  // The same depth as every file of dist/src/ROOM/, so that paths beside it hold.
-  await build({ ...COMMON, ...SPLIT, entryPoints: FRONT }),
-  await build({ ...COMMON, ...SPLIT, entryPoints: PROGRAMS, external: [...EXTERNAL, './early-front.js'] }),
-];
-const written = new Set(
-  results.flatMap(({ metafile }) => Object.keys(metafile.outputs).map((path) => join(ROOT, 'dist', path))),
-);
+const results = await Promise.all(Object.entries(PROGRAMS).map(buildProgram));
+const written = new Set([
+  join(OUT, 'package.json'),
+  ...results.flatMap(({ metafile }) => Object.keys(metafile.outputs).map((path) => join(ROOT, 'dist', path))),
+]);
 for (const entry of readdirSync(OUT, { recursive: true, withFileTypes: true })) {
   const path = join(entry.parentPath, entry.name);
   if (entry.isFile() && !written.has(path)) rmSync(path);

@@ -89,5 +89,5 @@ export async function decodeChunk(
       sequence,
     );
   }
-  if (store !== undefined) tools.expander.writes.carryOut(store.store, out, content, header.sequence);
+  if (store !== undefined) tools.expander.writes.carryOut(store.store, out, header.sequence);
 }

@@ -36,7 +36,7 @@ function wrong(what: string): RamferryError {
 export class Expander {
   readonly #maxPages: number;
   readonly #pageAt: Int32Array;
-  /** Offsets of literal pages in the content; used only in streams with a page store. */
+  /** Offsets of literal pages; used only in streams with a page store. */
   #literalAt = new Int32Array(0);
   #literals = 0;
   #writes = new StoreWrites(0);
@@ -61,7 +61,7 @@ export class Expander {
     this.#pageAt = new Int32Array(maxPages);
   }
 
-  /** What the last expanded chunk puts into the store, by offsets in its bytes and its content. */
+  /** What the last expanded chunk puts into the store, by offsets in its bytes. */
   get writes(): StoreWrites {
     return this.#writes;
   }
@@ -164,10 +164,9 @@ export class Expander {
   }
 
   #literal(count: number): void {
-    this.#reservePages(count);
+    const end = this.#reservePages(count);
     if (this.#from !== undefined) {
-      for (let index = 0; index < count; index++)
-        this.#literalAt[this.#literals++] = this.#taken + index * PAGE_BYTES;
+      for (let at = this.#at; at < end; at += PAGE_BYTES) this.#literalAt[this.#literals++] = at;
     }
     this.#copyContent(count * PAGE_BYTES);
     this.#counts.literal += count;
@@ -225,8 +224,7 @@ export class Expander {
     if (!store.holds(slot, needs)) throw notThere(slot);
     copyBytes(this.#out, at, store.bytes, slot * PAGE_BYTES, (slot + 1) * PAGE_BYTES);
     applyDelta(this.#out, at, this.#content.subarray(this.#taken, end));
-    this.#roomForWrite();
-    this.#writes.add(slot, at);
+    this.#write(slot, at);
     this.#taken = end;
   }
 
@@ -235,14 +233,12 @@ export class Expander {
     if (count > this.#literals) throw wrong('keep pages that are not there');
     const slot = this.#numbers.read(this.#reader, count, store.slots);
     const first = this.#literals - count;
-    for (let index = 0; index < count; index++) {
-      this.#roomForWrite();
-      this.#writes.addLiteral(slot + index, this.#literalAt[first + index]!);
-    }
+    for (let index = 0; index < count; index++) this.#write(slot + index, this.#literalAt[first + index]!);
   }
 
-  #roomForWrite(): void {
+  #write(slot: number, at: number): void {
     if (this.#writes.full) throw wrong('put more pages into the store than a chunk can hold');
+    this.#writes.add(slot, at);
   }
 }
 

@@ -91,19 +91,16 @@ export class OperationWriter {
 
   /** @param value an integer from 0 to 2^32 - 1 */
   number(value: number): void {
-    const bytes = this.#bytes;
-    let at = this.length;
-    if (at + MAX_LEB > bytes.length) {
+    if (this.length + MAX_LEB > this.#bytes.length) {
       this.overflow = true;
       return;
     }
     let rest = value >>> 0;
     while (rest >= 0x80) {
-      bytes[at++] = (rest & 0x7f) | 0x80;
+      this.#bytes[this.length++] = (rest & 0x7f) | 0x80;
       rest >>>= 7;
     }
-    bytes[at++] = rest;
-    this.length = at;
+    this.#bytes[this.length++] = rest;
   }
 
   /** A signed 32-bit number: 0, -1, 1, -2, … become 0, 1, 2, 3, … */
@@ -143,11 +140,6 @@ export class OperationReader {
   }
 
   number(): number {
-    const first = this.#bytes[this.#at];
-    if (first !== undefined && first < 0x80) {
-      this.#at++;
-      return first;
-    }
     let value = 0;
     for (let index = 0; index < MAX_LEB; index++) {
       const byte = this.#bytes[this.#at++];

@@ -48,10 +48,10 @@ export class PageStore {
     }
   }
 
-  /** Puts the `count` pages from source[at] on into a slot and those that follow it. */
-  put(slot: number, source: Uint8Array, at: number, sequence: number, count = 1): void {
-    copyBytes(this.bytes, slot * PAGE_BYTES, source, at, at + count * PAGE_BYTES);
-    for (let index = slot; index < slot + count; index++) this.#writers[index] = sequence + 1;
+  /** Puts the page at source[at, at + 4096) into a slot. */
+  put(slot: number, source: Uint8Array, at: number, sequence: number): void {
+    copyBytes(this.bytes, slot * PAGE_BYTES, source, at, at + PAGE_BYTES);
+    this.#writers[slot] = sequence + 1;
   }
 }
 
@@ -77,32 +77,10 @@ export class StoreWrites {
     this.#places[this.length++] = at;
   }
 
-  /** @param at the page's offset in the chunk's content, where literal pages mostly lie one after the other */
-  addLiteral(slot: number, at: number): void {
-    this.add(slot, ~at);
-  }
-
   /** Writes the pages to the store, in the order in which they were noted. */
-  carryOut(store: PageStore, source: Uint8Array, content: Uint8Array, sequence: number): void {
-    const slots = this.#slots;
-    const places = this.#places;
-    let index = 0;
-    while (index < this.length) {
-      const slot = slots[index]!;
-      const place = places[index]!;
-      const step = place < 0 ? -PAGE_BYTES : PAGE_BYTES;
-      // Pages that follow each other in both places are one copy.
-      let count = 1;
-      while (
-        index + count < this.length &&
-        slots[index + count] === slot + count &&
-        places[index + count] === place + count * step
-      ) {
-        count++;
-      }
-      if (place < 0) store.put(slot, content, ~place, sequence, count);
-      else store.put(slot, source, place, sequence, count);
-      index += count;
+  carryOut(store: PageStore, source: Uint8Array, sequence: number): void {
+    for (let index = 0; index < this.length; index++) {
+      store.put(this.#slots[index]!, source, this.#places[index]!, sequence);
     }
   }
 }

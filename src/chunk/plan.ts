@@ -115,13 +115,9 @@ export class Planner {
     if (this.#operations.overflow || this.#content.length(end) + this.#operations.length > most) {
       return this.#plain(input.length);
     }
+    if (from?.dry === false) this.#store!.writes.carryOut(from.store, input.front, from.sequence);
     plan.body = this.#content.behind(this.#operations.bytes, end);
     plan.operationsLength = this.#operations.length;
-    // A chunk with changed pages gathers its content elsewhere, so the operations have overwritten no page that the store gets.
-    if (from?.dry === false) {
-      const content = plan.body.subarray(plan.operationsLength);
-      this.#store!.writes.carryOut(from.store, input.front, content, from.sequence);
-    }
     return plan;
   }
 
@@ -215,7 +211,6 @@ export class Planner {
       default:
         if (this.#kept > 0 && slot !== this.#keptFrom + this.#kept) this.#flushKept();
         if (slot < 0) return false;
-        store.writes.addLiteral(slot, this.#content.length(at));
         if (this.#kept === 0) this.#keptFrom = slot;
         this.#kept++;
         return false;

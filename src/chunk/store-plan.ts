@@ -131,7 +131,7 @@ export class StorePlanner {
 
   /**
    * The representation of the page at front[at, …): same, stored, delta or literal. Sets `slot` for all but a literal that
-   * is not kept. Notes what a delta writes to the store; the caller notes what a literal writes.
+   * is not kept.
    * @param view over the same memory as `front`
    * @param index of the page in its chunk
    */
@@ -145,6 +145,7 @@ export class StorePlanner {
       if ((own & KNOWN) !== 0 && store.holds(slot, needs)) {
         return this.#compare(front, view, at, slot, (own & SAMPLED) !== 0);
       }
+      this.writes.add(slot, at);
       return OP.literal;
     }
     const equal = table[index * SUGGESTIONS + 1]!;
@@ -166,6 +167,7 @@ export class StorePlanner {
       if (sampled) this.#weigh(this.#literal(words, slot * PAGE_WORDS), 0, COST.same);
       return OP.same;
     }
+    this.writes.add(slot, at);
     if (this.#coded && looksRewritten(words, slot * PAGE_WORDS, view, at)) {
       tally.overflow++;
       if (sampled) tally.cost += COST.rewritten;
@@ -180,7 +182,6 @@ export class StorePlanner {
       if (sampled) tally.cost += COST.difference;
       return OP.literal;
     }
-    this.writes.add(slot, at);
     this.deltaLength = length;
     tally.deltaBytes += length;
     if (sampled) this.#weigh(literal, length, COST.difference);

@@ -37,29 +37,13 @@ export class WordWriter {
 
   /** Writes `count` words at `offset`. */
   write(view: DataView, offset: number, count: number, bigEndian: boolean): void {
-    // QEMU writes a single word before each page: no search needed.
-    if (count === 1) {
-      this.#single(view, offset, bigEndian);
-      return;
-    }
     this.#view = view;
     this.#offset = offset;
     this.#count = count;
     this.#bigEndian = bigEndian;
-    this.#search();
-  }
-
-  /** A list of one word. */
-  #single(view: DataView, offset: number, bigEndian: boolean): void {
-    const out = this.#out;
-    const state = this.#state;
-    const high = view.getInt32(bigEndian ? offset : offset + 4, !bigEndian);
-    const low = view.getInt32(bigEndian ? offset + 4 : offset, !bigEndian);
-    out.begin(bigEndian ? OP.listBE : OP.listLE, 1);
-    out.signed((high - state.high) | 0);
-    out.signed((low - state.low) | 0);
-    state.high = high;
-    state.low = low;
+    // QEMU writes a single word before each page: no search needed.
+    if (count === 1) this.#list(0, 1);
+    else this.#search();
   }
 
   /** Finds the progressions among the words; the words between them become lists. */
@@ -148,15 +132,8 @@ export function readWords(
   }
   const high = (state.high + operation.signed()) | 0;
   let low = (state.low + operation.signed()) | 0;
-  if (count === 1) {
-    view.setInt32(bigEndian ? offset : offset + 4, high, !bigEndian);
-    view.setInt32(bigEndian ? offset + 4 : offset, low, !bigEndian);
-    state.high = high;
-    state.low = low;
-    return 8;
-  }
   const progression = kind === OP.progressionLE || kind === OP.progressionBE;
-  const stride = progression ? operation.signed() : 0;
+  const stride = progression && count > 1 ? operation.signed() : 0;
   for (let index = 0; index < count; index++) {
     if (index > 0) low = (low + (progression ? stride : operation.signed())) | 0;
     const at = offset + index * 8;

@@ -1,27 +1,43 @@
 #!/usr/bin/env node
-// The entry point of the command line: checks Node's version, then hands the arguments to the program.
-// All other modules load after the check, so that an old Node prints a message instead of a stack.
+// The entry point of the command line: checks Node's version, then hands the arguments to a program.
+// All other modules load after the check, so that an old Node prints a message instead of a stack. A transfer's own program
+// (src/cli/direct/) loads nothing of the other commands. It declines arguments that it does not know, and the full program reads them.
 
 import fs from 'node:fs';
 
-const LINGER_MS = 300;
+import type { DirectProgram } from './direct.js';
+
 const NEEDED = { major: 20, minor: 19 };
 /** Files that Node, its threads and ramferry's modules have open at the same time. */
 const NEEDED_FILES = 64;
 const [major = 0, minor = 0] = process.versions.node.split('.').map(Number);
+
+/** Commands with a program of their own. */
+const DIRECT = new Map<string | undefined, () => Promise<{ readonly program: DirectProgram }>>([
+  ['send', () => import('./direct/send.js')],
+  ['receive', () => import('./direct/receive.js')],
+]);
 
 if (major < NEEDED.major || (major === NEEDED.major && minor < NEEDED.minor)) {
   printError(`needs Node.js ${NEEDED.major}.${NEEDED.minor} or newer, this is ${process.versions.node}`);
   process.exitCode = 2;
 } else {
   leaveDeletedDirectory();
-  await start().catch((thrown: unknown) => {
+  void start(process.argv.slice(2)).catch((thrown: unknown) => {
     if (!isTooManyFiles(thrown)) throw thrown;
     printError(
       `ERR_RESOURCE_LIMIT: too many open files\nhint: allow ${NEEDED_FILES} open files or more (ulimit -n)`,
     );
     process.exitCode = 2;
   });
+}
+
+async function start(args: readonly string[]): Promise<void> {
+  if (args[0] === 'emu-manager' && (await startFront(args))) return;
+  const direct = await DIRECT.get(args[0])?.();
+  if (direct?.program(args) === true) return;
+  const { startProgram } = await import('./program.js');
+  startProgram(args);
 }
 
 /**
@@ -31,7 +47,7 @@ if (major < NEEDED.major || (major === NEEDED.major && minor < NEEDED.minor)) {
 function isTooManyFiles(thrown: unknown): boolean {
   const { code, message } = thrown as NodeJS.ErrnoException;
   if (code === 'EMFILE' || /too many open files/i.test(message)) return true;
-  return code === 'ERR_MODULE_NOT_FOUND' && allowsFewFiles();
+  return (code === 'ERR_MODULE_NOT_FOUND' || code === 'MODULE_NOT_FOUND') && allowsFewFiles();
 }
 
 function allowsFewFiles(): boolean {
@@ -53,21 +69,6 @@ function leaveDeletedDirectory(): void {
   } catch {
     process.chdir('/proc');
   }
-}
-
-async function start(): Promise<void> {
-  const args = process.argv.slice(2);
-  if (args[0] === 'emu-manager' && (await startFront(args))) return;
-  const { exitNow } = await import('../os/exit.js');
-  const { guardStandstill } = await import('./standstill.js');
-  const { main } = await import('./program.js');
-  const { fail } = await import('./failure.js');
-  // After an exception in an event handler the command cannot continue: it reports the error and exits.
-  process.on('uncaughtException', (thrown) => void fail(thrown, args).then(exitNow));
-  const status = await guardStandstill(() => main(args), args.includes('--json'));
-  process.exitCode = status;
-  // No handle should keep the process alive now. If a thread hangs in a system call, the timer ends the process.
-  setTimeout(() => exitNow(status), LINGER_MS).unref();
 }
 
 /**

@@ -5,12 +5,11 @@ import { isatty } from 'node:tty';
 import yargs, { type Argv } from 'yargs';
 import { EXIT, RamferryError, toRamferryError } from '../errors.js';
 import { COMMANDS, GUEST } from '../options/commands.js';
-import { setThreadPoolSize } from '../os/thread-pool.js';
 import { packageVersion } from '../os/version.js';
 import type { Command, Entry, ParsedArguments } from './command.js';
 import { nearest } from '../units.js';
 import { fail } from './failure.js';
-import { setFlagsWhenLoaded } from './v8-flags.js';
+import { runProcess } from './run.js';
 
 const ENTRIES: readonly Entry[] = [
   { ...COMMANDS.send, load: async () => (await import('./commands/send.js')).send },
@@ -30,10 +29,13 @@ const ENTRIES: readonly Entry[] = [
   { ...COMMANDS.features, load: async () => (await import('./commands/features.js')).features },
 ];
 
-/** Runs the command line `args` (without program names) and resolves with the exit status. Never rejects. */
-export async function main(args: readonly string[]): Promise<number> {
-  setFlagsWhenLoaded();
-  setThreadPoolSize(process.env['UV_THREADPOOL_SIZE']);
+/** Runs the command line `args` (without program names), and ends the process with its exit status. */
+export function startProgram(args: readonly string[]): void {
+  runProcess(args, () => main(args));
+}
+
+/** Runs the command line `args` and resolves with the exit status. Never rejects. */
+async function main(args: readonly string[]): Promise<number> {
   const state: { status: number; loaded: Map<Entry, Promise<Command>> } = {
     status: EXIT.success,
     loaded: new Map(),
@@ -44,7 +46,7 @@ export async function main(args: readonly string[]): Promise<number> {
     return command;
   };
   try {
-    const parser = createParser(withTrueAndFalse(withoutDoubleDash(args)));
+    const parser = createParser(args);
     skipHelpLayout(parser);
     const offer = (to: Argv, entry: Entry): void => {
       to.command(
@@ -117,8 +119,9 @@ export function skipHelpLayout(parser: Argv): boolean {
   return true;
 }
 
-function createParser(args: readonly string[]): Argv {
-  return yargs([...args])
+/** The parser of the whole command line, still without its commands. */
+export function createParser(args: readonly string[]): Argv {
+  return yargs([...withTrueAndFalse(withoutDoubleDash(args))])
     .scriptName('ramferry')
     .usage('$0 <command> [options]')
     .parserConfiguration({

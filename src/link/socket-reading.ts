@@ -6,16 +6,12 @@
 // buffer, without its copy, and exact.
 
 import fs from 'node:fs';
-import os from 'node:os';
 
 import { RamferryError } from '../errors.js';
-import { readError, systemCode, systemError } from '../io/system-error.js';
-import { libc } from '../os/libc.js';
+import { readError, systemCode } from '../io/system-error.js';
 import { startReading, type StreamHandle } from './handle.js';
 import { INPUT_ROOM, PipeRoom } from './pipe-room.js';
 import { Watchdog } from './watchdog.js';
-
-const { EAGAIN, EINTR } = os.constants.errno;
 
 /** Reads in a row without waiting. After them the event loop gets a turn. */
 const READS_IN_A_ROW = 8;
@@ -24,23 +20,6 @@ const KEPT_BYTES = 65_536;
 /** The memory into which discarded bytes are read. */
 const discarded = new Uint8Array(KEPT_BYTES);
 const NOTHING = new Uint8Array(0);
-
-/** Bytes after which a stream is long enough to load koffi for its reads. */
-const LONG_BYTES = 131_072;
-
-/**
- * Reads from a non-blocking descriptor. In long streams not with Node's call, which throws an exception at an empty descriptor: 537 and
- * 557 exceptions took 30 ms of each side of 768 MiB (perf).
- * @returns bytes; 0 at the end; negative when the descriptor is empty
- * @throws the system's error; EAGAIN in a short stream, and where koffi has no binary
- */
-function readNow(fd: number, target: Uint8Array, long: boolean): number {
-  const calls = long ? libc() : undefined;
-  if (calls === undefined) return fs.readSync(fd, target, 0, target.length, null);
-  const count = calls.read(fd, target);
-  if (count >= 0 || count === -EAGAIN || count === -EINTR) return count;
-  throw systemError(-count, 'read');
-}
 
 interface PendingRead {
   readonly target: Uint8Array;
@@ -231,22 +210,17 @@ export class SocketReading {
     if (handle === undefined || target.length === 0) return 0;
     let count = 0;
     try {
-      count = readNow(handle.fd, target, this.#received >= LONG_BYTES);
+      count = fs.readSync(handle.fd, target, 0, target.length, null);
       if (count === 0) this.#ended = true;
     } catch (thrown) {
-      if (systemCode(thrown) === 'EAGAIN') return this.#nothing();
-      this.#failure = readError(this.#options.label, thrown, 'ERR_LINK_CLOSED');
+      if (systemCode(thrown) !== 'EAGAIN') {
+        this.#failure = readError(this.#options.label, thrown, 'ERR_LINK_CLOSED');
+      }
     }
-    if (count < 0) return this.#nothing();
     this.#empty = count < target.length;
     this.#received += count;
     this.#room?.moved(handle.fd, count);
     return count;
-  }
-
-  #nothing(): number {
-    this.#empty = true;
-    return 0;
   }
 
   #resolve(pending: PendingRead, count: number): void {

@@ -16,8 +16,6 @@ export interface Libc {
   receive(fd: number, target: Uint8Array): number;
   /** Writes as many bytes as the socket accepts. Never blocks, also on a blocking descriptor. */
   send(fd: number, bytes: Uint8Array): number;
-  /** Reads the bytes that a non-blocking descriptor holds; -EAGAIN when there are none, 0 at the end. */
-  read(fd: number, target: Uint8Array): number;
   /** Waits on a thread of libuv's pool until the descriptor is ready; 0 when the time expires first. */
   poll(fd: number, events: number, milliseconds: number): Promise<number>;
   /** Bytes written to a socket that the peer has not acknowledged (tcp) or read (unix). */
@@ -105,7 +103,6 @@ interface Functions {
   getpeername(fd: number, address: Uint8Array, length: Uint32Array): number;
   pipe2(ends: Int32Array, flags: number): number;
   fcntl(fd: number, command: number, type: 'int', value: number): number;
-  read(fd: number, memory: Uint8Array, length: number): number;
   lseek(fd: number, offset: number, whence: number): number | bigint;
   madvise(memory: Uint8Array, length: number, advice: number): number;
   /** Gives the address of `memory`: a search for its first byte returns that address. */
@@ -132,7 +129,6 @@ const functions = declareForeign<Functions>({
   // Files. An offset has 64 bits, also on machines with 32-bit words.
   pipe2: 'int pipe2(void *ends, int flags)',
   fcntl: 'int fcntl(int fd, int command, ...)',
-  read: 'long read(int fd, void *target, size_t length)',
   lseek: `int64_t ${WIDE_WORD ? 'lseek' : 'lseek64'}(int fd, int64_t offset, int whence)`,
   // Memory.
   madvise: 'int madvise(void *memory, size_t length, int advice)',
@@ -214,7 +210,6 @@ function load(): Libc | undefined {
     exit: (status) => calls._exit(status),
     receive: (fd, target) => orErrno(calls, calls.recv(fd, target, target.length, MSG_DONTWAIT)),
     send: (fd, bytes) => orErrno(calls, calls.send(fd, bytes, bytes.length, MSG_DONTWAIT | MSG_NOSIGNAL)),
-    read: (fd, target) => orErrno(calls, calls.read(fd, target, target.length)),
     poll: (fd, events, milliseconds) => poll(calls, fd, events, milliseconds),
     setOption: (fd, level, name, value) =>
       orErrno(calls, calls.setsockopt(fd, level, name, Int32Array.of(value), 4)),

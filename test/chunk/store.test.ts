@@ -10,7 +10,7 @@ import fc from 'fast-check';
 import { decodeChunk } from '../../src/chunk/decode.js';
 import { encodeChunk, recordCapacity } from '../../src/chunk/encode.js';
 import { OperationWriter, OP } from '../../src/chunk/operations.js';
-import { PageStore, StoreWrites, storeMemoryBytes } from '../../src/chunk/page-store.js';
+import { PageStore, storeMemoryBytes } from '../../src/chunk/page-store.js';
 import { OPERATIONS_CAPACITY, type PlanInput } from '../../src/chunk/plan.js';
 import { type ChunkHeader, readChunkHeader } from '../../src/chunk/record.js';
 import { SEGMENT } from '../../src/chunk/segments.js';
@@ -204,30 +204,6 @@ describe('PageStore', () => {
     await assert.rejects(decode(to, record), isTyped('ERR_STREAM_CHECKSUM'));
     assert.ok(!to.holds(3, 100));
     assert.ok(to.bytes.every((byte) => byte === 0));
-  });
-});
-
-describe('StoreWrites', () => {
-  it('writes runs of pages from the chunk and from its content, the last write of a slot last', () => {
-    const pages = store();
-    const chunk = Buffer.concat([1, 2, 3].map((fill) => page(fill)));
-    const content = Buffer.concat([Buffer.from('x'), ...[4, 5, 6].map((fill) => page(fill))]);
-    const writes = new StoreWrites(8);
-    writes.addLiteral(0, 1);
-    writes.addLiteral(1, 1 + PAGE_BYTES);
-    writes.addLiteral(7, 1 + 2 * PAGE_BYTES);
-    writes.add(3, 0);
-    writes.add(4, PAGE_BYTES);
-    writes.add(5, 0);
-    writes.add(1, 2 * PAGE_BYTES);
-    writes.carryOut(pages, chunk, content, 9);
-    const held = [4, 3, 0, 1, 2, 1, 0, 6];
-    held.forEach((fill, slot) => {
-      const at = slot * PAGE_BYTES;
-      assert.deepEqual(pages.bytes.subarray(at, at + PAGE_BYTES), Buffer.from(page(fill)), `slot ${slot}`);
-      assert.equal(pages.holds(slot, 10), fill !== 0, `slot ${slot}`);
-      assert.ok(!pages.holds(slot, 9), `slot ${slot}`);
-    });
   });
 });
 

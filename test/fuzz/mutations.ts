@@ -237,7 +237,7 @@ function storeBefore({ head, records }: Parts, record: Buffer): PageStore | unde
       const operations = plain.subarray(0, header.operationsLength);
       const content = plain.subarray(header.operationsLength);
       expanding.expand(operations, content, out, { store, needs: header.needs });
-      expanding.writes.carryOut(store, out, content, header.sequence);
+      expanding.writes.carryOut(store, out, header.sequence);
     } catch {
       break; // the mutated record is decoded all the same
     }
