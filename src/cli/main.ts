@@ -34,7 +34,8 @@ if (major < NEEDED.major || (major === NEEDED.major && minor < NEEDED.minor)) {
 
 async function start(args: readonly string[]): Promise<void> {
   if (args[0] === 'emu-manager' && (await startFront(args))) return;
-  const direct = await DIRECT.get(args[0])?.();
+  // What cannot be loaded, the full program reports.
+  const direct = await DIRECT.get(args[0])?.().catch(() => undefined);
   if (direct?.program(args) === true) return;
   const { startProgram } = await import('./program.js');
   startProgram(args);
