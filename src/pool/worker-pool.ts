@@ -3,7 +3,7 @@
 // limit. A thread that dies, or a task that throws outside a job or ends early, fails the pool once, with a named error.
 // It knows nothing of chunks.
 
-import { RamferryError } from '../errors.js';
+import { RamferryError, toRamferryError } from '../errors.js';
 import type { Ring } from '../slot/ring.js';
 import type { WorkerStartUp } from '../slot/start-up.js';
 import { ThreadGroup } from './thread-group.js';
@@ -111,7 +111,14 @@ export class WorkerPool implements Workers {
 
   #start(): void {
     const { startUp, ring, threads, canDoWithout } = this.#options;
-    const group = this.#threads();
+    let group: ThreadGroup;
+    try {
+      group = this.#threads();
+    } catch (thrown) {
+      // The installation lacks a package. Callers push jobs and expect no exception: failures come through onFailure.
+      this.#fail(toRamferryError(thrown));
+      return;
+    }
     const running = group.work(startUp, () => ring.stop());
     if (running === undefined) {
       // With one thread the transfer goes on: slower, but complete.
