@@ -1,4 +1,4 @@
-// The limits of send's and receive's options, as `ramferry features` shows them.
+// The limits of the options of send, receive and serve, as `ramferry features` shows them.
 
 import { LIMITS, type Range } from './limits.js';
 import { OPTIONS } from './table.js';
@@ -11,8 +11,8 @@ export function optionLimits(): Readonly<Record<string, Range>> {
     timeout: LIMITS.timeout,
   };
   for (const { name, commands, kind } of OPTIONS) {
-    const isTransfer = commands.includes('send') || commands.includes('receive');
-    if (isTransfer && kind.range !== undefined) limits[name] = kind.range;
+    const isShown = commands.some((command) => ['send', 'receive', 'serve'].includes(command));
+    if (isShown && kind.range !== undefined) limits[name] = kind.range;
   }
   return limits;
 }

@@ -47,6 +47,9 @@ describe('resolveSendOptions', () => {
       directIo: false,
       sync: false,
       oneWay: false,
+      tls: false,
+      tlsVerifyPeer: true,
+      tlsAuthz: [],
     });
   });
 
@@ -144,6 +147,9 @@ describe('resolveReceiveOptions', () => {
       directIo: false,
       sync: false,
       oneWay: false,
+      tls: false,
+      tlsVerifyPeer: true,
+      tlsAuthz: [],
     });
   });
 
