@@ -12,8 +12,6 @@ import type { Coding } from './transfer-plan.js';
 export interface PrestartPlan {
   readonly threads: number;
   readonly zstdBinding: string;
-  /** Niceness of the threads; absent = that of the process. */
-  readonly nice?: number | undefined;
   /** Bytes of the page store that the transfer will probably have; 0 = none. */
   readonly storeBytes: number;
   /** Bytes that the warm-up may take. */
@@ -23,17 +21,16 @@ export interface PrestartPlan {
 export function planSenderPrestart(
   {
     zstdBinding = '',
-    nice,
     memoryLimit,
     method,
     xbzrleCacheSize,
-  }: Pick<ResolvedSendOptions, 'zstdBinding' | 'nice' | 'memoryLimit' | 'method' | 'xbzrleCacheSize'>,
+  }: Pick<ResolvedSendOptions, 'zstdBinding' | 'memoryLimit' | 'method' | 'xbzrleCacheSize'>,
   { threads }: Coding,
 ): PrestartPlan {
   const wanted = method === 'stream' ? 0 : (xbzrleCacheSize ?? defaultStore(memoryLimit));
   // A larger store would occupy too much memory while the sender waits, and the stream may need none.
   const storeBytes = wanted > DEFAULT_STORE_BYTES ? 0 : wanted;
-  return { threads, zstdBinding, nice, storeBytes, memoryLimit: memoryLimit - storeBytes };
+  return { threads, zstdBinding, storeBytes, memoryLimit: memoryLimit - storeBytes };
 }
 
 /** Plans for a sender without options: its default page store where this receiver can hold it, otherwise none. */

@@ -35,7 +35,6 @@ export interface WarmUpParts {
   /** Bytes that the transfer may take. Where they are too few for a warm-up, there is none. */
   readonly memoryLimit: number;
   readonly zstdBinding: string;
-  readonly nice?: number | undefined;
 }
 
 function fitsMemory({ memoryLimit, threads }: WarmUpParts): boolean {
