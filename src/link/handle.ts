@@ -42,3 +42,14 @@ export function stopReading(handle: StreamHandle): void {
   handle.reading = false;
   handle.readStop();
 }
+
+interface Wrapping {
+  /** Node's TLS handle keeps the connection's own here. */
+  readonly _parent?: StreamHandle;
+}
+
+/** Bytes of pending writes that the kernel has not accepted, on the connection under a TLS socket: they are encrypted. */
+export function unacceptedBelow(socket: net.Socket): number {
+  const handle = handleOf(socket) as (StreamHandle & Wrapping) | undefined;
+  return handle?._parent?.writeQueueSize ?? 0;
+}

@@ -47,15 +47,6 @@ function isTypedEnd({ status, stderr }: Ended, code: RegExp, expected: number): 
 
 describe('command without a resource', LIMIT, () => {
   const cases: [title: string, line: string, code: RegExp, status: number][] = [
-    // Later Node versions need fewer files: 36 are enough for Node 26.
-    ...[25, 30].flatMap((files): [string, string, RegExp, number][] => [
-      [
-        `ulimit -n ${files}`,
-        `ulimit -n ${files}; ramferry receive $STREAM $DIR/out --force`,
-        /ERR_RESOURCE_LIMIT/,
-        2,
-      ],
-    ]),
     ['a closed descriptor as output', 'ramferry receive $STREAM fd:99', /ERR_OUTPUT_OPEN/, 6],
     ['a closed descriptor as input', 'ramferry receive fd:99 $DIR/out', /ERR_INPUT_OPEN/, 3],
     ['a descriptor of another direction', 'ramferry receive $STREAM fd:9 9</dev/null', /ERR_OUTPUT_OPEN/, 6],
@@ -100,6 +91,16 @@ describe('command without a resource', LIMIT, () => {
   ];
   for (const [title, line, code, status] of cases) {
     it(`ends with a typed error, given ${title}`, LIMIT, () => isTypedEnd(shell(line), code, status));
+  }
+
+  for (const files of [25, 30]) {
+    it(`works or ends with a typed error, given ulimit -n ${files}`, LIMIT, () => {
+      const ended = shell(`ulimit -n ${files}; ramferry receive $STREAM $DIR/few-files --force`);
+      // Later Node versions need fewer files, and a short stream needs no thread.
+      if (ended.status === 0)
+        assert.ok(readFileSync(join(directory, 'few-files')).equals(readFileSync(image)));
+      else isTypedEnd(ended, /ERR_RESOURCE_LIMIT/, 2);
+    });
   }
 
   it('works in a deleted working directory, absolute paths', () => {

@@ -10,7 +10,7 @@ import { abortError, closedError, readError, writeError } from '../../io/system-
 import { libc } from '../../os/libc.js';
 import { Signal } from '../../os/signal.js';
 import { MIB } from '../../units.js';
-import { handleOf } from '../handle.js';
+import { handleOf, unacceptedBelow } from '../handle.js';
 import { waitTaken } from '../listen/taken.js';
 import type { PeerLink } from '../peer-link.js';
 import { Watchdog } from '../watchdog.js';
@@ -209,7 +209,7 @@ export class TlsLink implements PeerLink {
   }
 
   #progress(): number {
-    return this.#sent - this.#socket.writableLength - this.#queued();
+    return this.#sent - this.#socket.writableLength - this.#queued() - unacceptedBelow(this.#socket);
   }
 
   #queued(): number {
