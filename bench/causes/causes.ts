@@ -1,5 +1,5 @@
 // What a sample's processor time was spent on. The first rule that matches decides. The rules look at the innermost
-// function first, and at its callers where that says more: a page fault belongs to memory, whoever touched the page.
+// function first, and at its callers where that says more: a page fault belongs to memory, whichever code touched the page.
 
 import type { Frame, Sample } from './samples.js';
 

@@ -1,5 +1,5 @@
 // Keeps the code that Node has compiled for the next start, in the user's cache directory. Node 22.8 and later can do that by themselves.
-// Only a directory that belongs to this user and that nobody else may write to is used: its files become running code.
+// Only a directory that belongs to this user and that no other user may write to is used: its files become running code.
 
 import fs from 'node:fs';
 import * as module from 'node:module';

@@ -58,7 +58,7 @@ export class ServiceManager {
     clearInterval(this.#timer);
   }
 
-  /** A message that nobody takes changes nothing. */
+  /** A message that systemd does not take changes nothing. */
   #say(text: string): void {
     if (this.#socket !== undefined) libc()?.sendDatagram(this.#socket, Buffer.from(text));
   }

@@ -78,7 +78,7 @@ export class OutgoingGuests {
     for (const name of this.names) this.close(name);
   }
 
-  /** A program that connects and says nothing takes nobody's place. */
+  /** A program that connects and says nothing takes no guest's place in line. */
   async #hear(name: string, accepted: Accepted): Promise<void> {
     const { link } = accepted;
     const first = Buffer.alloc(1);

@@ -1,5 +1,5 @@
 // Reads the certificates or keys of a directory that follows QEMU's file names. Checks what can be known before a connection: that
-// files belong together, are in date, can be decrypted, and that nobody else can read a key. Messages name the file.
+// files belong together, are in date, can be decrypted, and that no other user can read a key. Messages name the file.
 
 import { createPrivateKey, X509Certificate } from 'node:crypto';
 import fs from 'node:fs';

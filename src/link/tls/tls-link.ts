@@ -37,7 +37,7 @@ export class TlsLink implements PeerLink {
   readonly #forget: () => void;
   readonly #readWatchdog: Watchdog;
   readonly #writeWatchdog: Watchdog;
-  /** Decrypted bytes that nobody has asked for yet, in order. */
+  /** Decrypted bytes that no read has asked for yet, in order. */
   #waiting: Uint8Array[] = [];
   #waitingBytes = 0;
   #received = 0;
