@@ -11,7 +11,7 @@ import { RamferryError, toRamferryError } from '../errors.js';
 import { ExactReader } from '../io/exact-reader.js';
 import type { Accepted } from '../link/listen/binding.js';
 import { AwakeTimer } from '../os/awake-timer.js';
-import type { Refusals } from './refusals.js';
+import { closedBecause, oldestOfBusiestHost, type Refusals } from '../link/listen/strangers.js';
 
 /** Most connections that have not introduced themselves. */
 export const MAX_STRANGERS = 64;
@@ -43,25 +43,19 @@ export class Introductions {
 
   add(accepted: Accepted): void {
     this.#strangers.add(accepted);
-    if (this.#strangers.size > MAX_STRANGERS) this.#drop(this.#oldestOfBusiestHost());
+    if (this.#strangers.size > MAX_STRANGERS)
+      this.#drop(oldestOfBusiestHost(this.#strangers, ({ host }) => host));
     void this.#hear(accepted);
   }
 
   /** Closes the connections that have not introduced themselves. */
   close(): void {
-    for (const accepted of this.#strangers) accepted.link.fail(closed('the server takes no more transfers'));
-  }
-
-  /** One host cannot displace the others. */
-  #oldestOfBusiestHost(): Accepted {
-    const counts = new Map<string, number>();
-    for (const { host } of this.#strangers) counts.set(host, (counts.get(host) ?? 0) + 1);
-    const most = Math.max(...counts.values());
-    return [...this.#strangers].find(({ host }) => counts.get(host) === most)!;
+    for (const accepted of this.#strangers)
+      accepted.link.fail(closedBecause('the server takes no more transfers'));
   }
 
   #drop(accepted: Accepted): void {
-    accepted.link.fail(closed(`more than ${MAX_STRANGERS} connections say nothing`));
+    accepted.link.fail(closedBecause(`more than ${MAX_STRANGERS} connections say nothing`));
   }
 
   async #hear(accepted: Accepted): Promise<void> {
@@ -95,7 +89,7 @@ export async function refuse(
   control: ControlWriter,
   error: RamferryError,
 ): Promise<void> {
-  const timer = AwakeTimer.start(REASON_MS, () => link.fail(closed(error.message)));
+  const timer = AwakeTimer.start(REASON_MS, () => link.fail(closedBecause(error.message)));
   await control.result({ ok: false, bytes: 0, error: error.toData() });
   timer.cancel();
   await link.source!.close();
@@ -118,8 +112,4 @@ async function readName(reader: ExactReader): Promise<string> {
   const { name } = readIntroduction(body);
   if (name === undefined) throw UNINTRODUCED;
   return name;
-}
-
-function closed(why: string): RamferryError {
-  return new RamferryError('ERR_LINK_CLOSED', `the connection was closed: ${why}`);
 }

@@ -3,7 +3,7 @@
 
 import type { ServeOptions } from '../options/rows/serve.js';
 import type { TransferParts } from '../transfer/prestart/prestart.js';
-import type { Refusals } from './refusals.js';
+import type { Refusals } from '../link/listen/strangers.js';
 import type { Ended, Register } from './register.js';
 
 const OUTGOING_OPTIONS = [

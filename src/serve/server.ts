@@ -12,7 +12,7 @@ import { OutgoingGuests } from './outgoing.js';
 import { namedOptions, type ServerHooks, type ServerParts } from './parts.js';
 import { Lease } from './lease.js';
 import { MemoryStock } from './memory-stock.js';
-import { Refusals } from './refusals.js';
+import { Refusals } from '../link/listen/strangers.js';
 import { type Ended, Register, type Served } from './register.js';
 
 /** Descriptors that the process has inherited (systemd socket activation). */
@@ -77,7 +77,7 @@ export class Server {
     this.settings = resolveServeOptions(options);
     const { threads, memoryLimit } = this.settings;
     this.#stock = new MemoryStock(memoryLimit - sharedBytes(threads));
-    this.#refusals = new Refusals(hooks.onWarning);
+    this.#refusals = new Refusals(hooks.onWarning, 'refused');
     const parts: ServerParts = {
       ...{ hooks, register: this.#register, refusals: this.#refusals },
       named: namedOptions(options),

@@ -4,11 +4,11 @@
 
 import { setTimeout as sleep } from 'node:timers/promises';
 
-import { RamferryError } from '../../errors.js';
 import { AwakeTimer } from '../../os/awake-timer.js';
 import type { PeerRules } from '../options.js';
 import type { PeerLink } from '../peer-link.js';
 import type { Accepted } from './binding.js';
+import { closedBecause, oldestOfBusiestHost, Refusals } from './strangers.js';
 
 /** Most connections that wait at the same time. */
 export const MAX_WAITING = 16;
@@ -16,8 +16,6 @@ export const MAX_WAITING = 16;
 const HELLO_MS = 5_000;
 /** How long waiting connections may take to accept the last bytes. */
 const FINISH_MS = 500;
-/** Number of refused connections that are reported one by one. After that, only the 32nd, the 64th and so on are reported. */
-const REPORTED_SINGLY = 16;
 
 /** A connection that is not yet identified. */
 export type Newcomer = Accepted;
@@ -76,15 +74,16 @@ export interface NewcomersOptions {
 
 export class Newcomers {
   readonly #options: NewcomersOptions;
+  readonly #refusals: Refusals;
   readonly #waiting = new Set<Waiting>();
   /** Bytes that are written to every connection as soon as it is accepted. */
   readonly #preamble: Uint8Array[] = [];
   #preambleBytes = 0;
-  #refused = 0;
   #over = false;
 
   constructor(options: NewcomersOptions) {
     this.#options = options;
+    this.#refusals = new Refusals(options.onWarning, 'closed');
   }
 
   /** Number of waiting connections. */
@@ -103,7 +102,7 @@ export class Newcomers {
     this.#waiting.add(waiting);
     if (this.#waiting.size > MAX_WAITING) {
       this.#refuse(
-        this.#oldestOfBusiestHost(),
+        oldestOfBusiestHost(this.#waiting, ({ newcomer }) => newcomer.host),
         `${MAX_WAITING} connections wait, and it was silent for longest`,
       );
     }
@@ -113,7 +112,7 @@ export class Newcomers {
 
   /** Reports a connection that was closed before it came here. */
   turnedAway(from: string, why: string): void {
-    this.#report(from, why);
+    this.#refusals.report(from, why);
   }
 
   /** Writes to all waiting connections and to later ones. A connection that does not read delays no other. */
@@ -140,7 +139,8 @@ export class Newcomers {
 
   /** Closes each waiting connection. */
   close(): void {
-    for (const { newcomer } of this.#end()) newcomer.link.fail(closed('nothing is waited for any more'));
+    for (const { newcomer } of this.#end())
+      newcomer.link.fail(closedBecause('nothing is waited for any more'));
   }
 
   #end(): Waiting[] {
@@ -185,16 +185,6 @@ export class Newcomers {
     if (this.#waiting.has(waiting)) this.#choose(waiting);
   }
 
-  /** The connection to close when too many wait: the oldest of the host with the most, so one host cannot displace others. */
-  #oldestOfBusiestHost(): Waiting {
-    const counts = new Map<string, number>();
-    for (const { newcomer } of this.#waiting) {
-      counts.set(newcomer.host, (counts.get(newcomer.host) ?? 0) + 1);
-    }
-    const most = Math.max(...counts.values());
-    return [...this.#waiting].find(({ newcomer }) => counts.get(newcomer.host) === most)!;
-  }
-
   #limit(waiting: Waiting, milliseconds: number): void {
     waiting.timer?.cancel();
     waiting.timer = AwakeTimer.start(milliseconds, () => {
@@ -206,31 +196,18 @@ export class Newcomers {
   #refuse(waiting: Waiting, why: string): void {
     this.#waiting.delete(waiting);
     waiting.timer?.cancel();
-    this.#report(waiting.newcomer.from, why);
-    waiting.newcomer.link.fail(closed(why));
+    this.#refusals.report(waiting.newcomer.from, why);
+    waiting.newcomer.link.fail(closedBecause(why));
     if (this.#waiting.size === 0 && !this.#over) this.#options.onNone();
   }
 
   #choose(peer: Waiting): void {
     const others = this.#end().filter((waiting) => waiting !== peer);
     for (const other of others) {
-      this.#report(other.newcomer.from, 'another connection is the peer');
-      other.newcomer.link.fail(closed('another connection is the peer'));
+      this.#refusals.report(other.newcomer.from, 'another connection is the peer');
+      other.newcomer.link.fail(closedBecause('another connection is the peer'));
     }
     if (peer.bytes > 0) peer.newcomer.link.unread(Buffer.concat(peer.received));
     this.#options.onPeer(peer.newcomer.link);
   }
-
-  #report(from: string, why: string): void {
-    this.#refused += 1;
-    const count = this.#refused;
-    const powerOfTwo = (count & (count - 1)) === 0;
-    if (count > REPORTED_SINGLY && !powerOfTwo) return;
-    const so = count > REPORTED_SINGLY ? ` (number ${count}; not all are listed)` : '';
-    this.#options.onWarning?.(`closed a connection from ${from}: ${why}${so}`);
-  }
-}
-
-function closed(why: string): RamferryError {
-  return new RamferryError('ERR_LINK_CLOSED', `the connection was closed: ${why}`);
 }
