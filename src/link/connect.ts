@@ -41,44 +41,44 @@ function dial(peer: Peer, how: net.SocketConstructorOpts): net.Socket {
   return net.connect({ ...how, host, port, ...alive });
 }
 
-async function connectOnce(peer: Peer, options: OpenOptions, left: number): Promise<PeerLink> {
-  if (options.tls !== undefined) return connectSecurely(peer, options.tls, options, left);
-  const label = formatAddress(peer);
-  const link = new SocketLink(
-    { label, readable: true, writable: true, ioTimeout: ioTimeoutOf(options), signal: options.signal },
-    (how) => dial(peer, how),
-  );
-  await connected(link.socket, peer, options, left);
-  return link;
+/** One attempt to connect, within so many milliseconds. */
+type Attempt = (left: number) => Promise<PeerLink>;
+
+function inTheClear(peer: Peer, options: OpenOptions): Attempt {
+  return async (left) => {
+    const label = formatAddress(peer);
+    const link = new SocketLink(
+      { label, readable: true, writable: true, ioTimeout: ioTimeoutOf(options), signal: options.signal },
+      (how) => dial(peer, how),
+    );
+    await connected(link.socket, peer, options, left);
+    return link;
+  };
 }
 
-/** @throws ERR_USAGE, ERR_TLS_CREDENTIALS, ERR_LINK_TLS, ERR_LINK_TIMEOUT, or what {@link connected} rejects with */
-async function connectSecurely(
-  peer: Peer,
-  tls: TlsSettings,
-  options: OpenOptions,
-  left: number,
-): Promise<PeerLink> {
+/**
+ * The attempts reject with ERR_LINK_TLS, ERR_LINK_TIMEOUT, or what {@link connected} rejects with.
+ * @throws ERR_USAGE, ERR_TLS_CREDENTIALS
+ */
+async function underTls(peer: Peer, settings: TlsSettings, options: OpenOptions): Promise<Attempt> {
   const { loadCredentials, needsHostname } = await import('./tls/credentials.js');
   const { secureClient } = await import('./tls/handshake.js');
   const { signal, onWarning } = options;
   const label = formatAddress(peer);
   const host = peer.kind === 'tcp' ? peer.host : undefined;
-  const credentials = loadCredentials(tls, 'client', onWarning);
-  if (needsHostname(credentials, tls.hostname ?? host)) {
+  const credentials = loadCredentials(settings, 'client', onWarning);
+  if (needsHostname(credentials, settings.hostname ?? host)) {
     throw new RamferryError('ERR_USAGE', `${label} has no host whose name a certificate could bear`, {
       hint: 'name the host of the certificate with --tls-hostname',
     });
   }
-  const socket = dial(peer, { allowHalfOpen: true });
-  const forget = onAbort(signal, () => socket.destroy());
-  try {
-    await connected(socket, peer, options, left);
-  } finally {
-    forget();
-  }
-  const ioTimeout = ioTimeoutOf(options);
-  return secureClient(socket, { label, settings: tls, credentials, host, ioTimeout, signal });
+  const handshake = { label, settings, credentials, host, ioTimeout: ioTimeoutOf(options), signal };
+  return async (left) => {
+    const socket = dial(peer, { allowHalfOpen: true });
+    const forget = onAbort(signal, () => socket.destroy());
+    await connected(socket, peer, options, left).finally(forget);
+    return secureClient(socket, handshake);
+  };
 }
 
 /** Resolves when the socket is connected. Rejects with its error, and closes it when the time is over. */
@@ -127,16 +127,13 @@ export async function connectTo(peer: Peer, options: OpenOptions): Promise<Chann
   const patience = options.connectTimeout ?? DEFAULT_CONNECT_TIMEOUT_MS;
   let lastError = 'no answer';
   try {
-    const link = await retryUntil(
-      patience,
-      options.signal,
-      (left) => connectOnce(peer, options, left),
-      (thrown) => {
-        if (options.signal?.aborted === true) return false;
-        lastError = systemText(thrown);
-        return TRANSIENT_ERRORS.has(systemCode(thrown) ?? '');
-      },
-    );
+    const attempt =
+      options.tls === undefined ? inTheClear(peer, options) : await underTls(peer, options.tls, options);
+    const link = await retryUntil(patience, options.signal, attempt, (thrown) => {
+      if (options.signal?.aborted === true) return false;
+      lastError = systemText(thrown);
+      return TRANSIENT_ERRORS.has(systemCode(thrown) ?? '');
+    });
     // If the greeting cannot be written, the first read fails.
     if (options.greeting !== undefined) await link.sink!.write(options.greeting).catch(() => undefined);
     return link;
