@@ -10,20 +10,17 @@ import type { Judge, PeerRules } from '../link/options.js';
 /** How long a peer that must speak at once may be silent. */
 const HELLO_MS = 5_000;
 
-/** First bytes of programs that are not meant for this port. */
+/** What is said of programs that are not meant for this port → their first bytes. */
 const FOREIGN: Readonly<Record<string, readonly string[]>> = {
-  HTTP: ['GET', 'POS', 'PUT', 'HEA', 'OPT', 'CON', 'DEL', 'PAT', 'PRI', 'TRA'],
-  TLS: ['\u0016\u0003'],
-  SSH: ['SSH'],
+  'it speaks HTTP': ['GET', 'POS', 'PUT', 'HEA', 'OPT', 'CON', 'DEL', 'PAT', 'PRI', 'TRA'],
+  'it speaks TLS, and this side has no --tls-creds': ['\u0016\u0003'],
+  'it speaks SSH': ['SSH'],
 };
 
 function foreign(bytes: Buffer, otherwise: string): string {
   const text = bytes.toString('latin1');
-  for (const [name, starts] of Object.entries(FOREIGN)) {
-    if (!starts.some((start) => text.startsWith(start))) continue;
-    return name === 'TLS' ? 'it speaks TLS, and this side has no --tls-creds' : `it speaks ${name}`;
-  }
-  return otherwise;
+  const known = Object.entries(FOREIGN).find(([, starts]) => starts.some((start) => text.startsWith(start)));
+  return known?.[0] ?? otherwise;
 }
 
 /** Any stream that `receive` recognises. */

@@ -12,10 +12,10 @@ import { handleOf, stopReading, type StreamHandle } from './handle.js';
 import { PipeRoom } from './pipe-room.js';
 import { SocketReading } from './socket-reading.js';
 import { waitTaken } from './listen/taken.js';
-import { Watchdog } from './watchdog.js';
+import { stalledError, Watchdog } from './watchdog.js';
 
 /** After both directions have ended: how long the peer's remaining bytes are read, so that the peer sees no reset. */
-const LINGER_MS = 2_000;
+export const LINGER_MS = 2_000;
 
 export interface SocketLinkOptions {
   readonly label: string;
@@ -243,11 +243,7 @@ export class SocketLink implements Channel {
   }
 
   #stalled(what: string, milliseconds: number): void {
-    this.fail(
-      new RamferryError('ERR_LINK_TIMEOUT', `${what} ${this.#options.label} for ${milliseconds / 1000} s`, {
-        hint: 'check the network and the other side, or allow more time with --io-timeout',
-      }),
-    );
+    this.fail(stalledError(`${what} ${this.#options.label}`, milliseconds));
   }
 
   #onError(thrown: unknown): void {

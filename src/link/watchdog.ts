@@ -1,6 +1,7 @@
 // Detects a link without progress. Without a limit, a pulled cable cannot be distinguished from a slow peer.
 // Counts only between start() and stop(). Progress, and a pause of this process, restart the limit.
 
+import { RamferryError } from '../errors.js';
 import { AwakeTimer } from '../os/awake-timer.js';
 
 export class Watchdog {
@@ -63,4 +64,11 @@ export class Watchdog {
     if (this.#progress() === this.#seen) this.#onStall(this.#milliseconds);
     else this.start();
   }
+}
+
+/** The failure of a link without progress. @param what `no byte came from tcp:host:1` */
+export function stalledError(what: string, milliseconds: number): RamferryError {
+  return new RamferryError('ERR_LINK_TIMEOUT', `${what} for ${milliseconds / 1000} s`, {
+    hint: 'check the network and the other side, or allow more time with --io-timeout',
+  });
 }

@@ -9,7 +9,7 @@ import {
   type Accepted,
   accept,
   bind,
-  isLoopback,
+  exposedHost,
   listenError,
   peerAddress,
   type Place,
@@ -65,8 +65,7 @@ export class Acceptor {
 
   /** Whether other hosts reach this address. */
   get isBeyondLoopback(): boolean {
-    const bound = this.#server.address();
-    return bound !== null && typeof bound === 'object' && !isLoopback(bound.address);
+    return exposedHost(this.#server) !== undefined;
   }
 
   /** Accepts no more connections. Those that were accepted go on. */

@@ -18,8 +18,15 @@ import { boundUnsent } from '../unsent.js';
 /** An address that listens. */
 export type Place = Extract<Address, { kind: 'tcp-listen' | 'unix-listen' }>;
 
-export function isLoopback(host: string): boolean {
+function isLoopback(host: string): boolean {
   return host === '::1' || host.startsWith('127.') || host.startsWith('::ffff:127.');
+}
+
+/** The address at which other hosts reach a listener; undefined where they do not. */
+export function exposedHost(server: net.Server): string | undefined {
+  const bound = server.address();
+  const host = bound === null || typeof bound === 'string' ? undefined : bound.address;
+  return host === undefined || isLoopback(host) ? undefined : host;
 }
 
 /** @returns a function that removes the name of a unix socket */

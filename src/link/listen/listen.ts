@@ -11,7 +11,7 @@ import {
   accept,
   type Accepted,
   bind,
-  isLoopback,
+  exposedHost,
   listenError,
   peerAddress,
   type Place,
@@ -24,11 +24,10 @@ import type { TlsGate } from '../tls/gate.js';
 import { UndecidedChannel } from './undecided.js';
 
 function onListening(server: net.Server, place: Place, options: OpenOptions): void {
-  const bound = server.address();
-  const exposed = bound !== null && typeof bound === 'object' && !isLoopback(bound.address);
-  if (exposed && options.tls === undefined) {
+  const host = exposedHost(server);
+  if (host !== undefined && options.tls === undefined) {
     options.onWarning?.(
-      `listening on ${bound.address}: every host that reaches this port can connect, and guest memory crosses the network ` +
+      `listening on ${host}: every host that reaches this port can connect, and guest memory crosses the network ` +
         'unencrypted; give both sides --tls-creds, or use a trusted network or a tunnel',
     );
   }

@@ -13,13 +13,11 @@ import { MIB } from '../../units.js';
 import { handleOf, unacceptedBelow } from '../handle.js';
 import { waitTaken } from '../listen/taken.js';
 import type { PeerLink } from '../peer-link.js';
-import { Watchdog } from '../watchdog.js';
+import { LINGER_MS } from '../socket.js';
+import { stalledError, Watchdog } from '../watchdog.js';
 
 /** Bytes that may be decrypted before they are asked for. Beyond it the kernel's buffer fills, and the sender waits. */
 const MOST_WAITING = MIB;
-/** After both directions have ended: how long the peer's close is waited for, so that it sees no reset. */
-const LINGER_MS = 2_000;
-
 export interface TlsLinkOptions {
   readonly label: string;
   /** Milliseconds without progress; 0 = wait for ever. */
@@ -52,7 +50,7 @@ export class TlsLink implements PeerLink {
   constructor(socket: TLSSocket, { label, ioTimeout, signal }: TlsLinkOptions) {
     this.#label = label;
     this.#socket = socket;
-    const stalled = (what: string) => (ms: number) => this.fail(timeOut(`${what} ${label}`, ms));
+    const stalled = (what: string) => (ms: number) => this.fail(stalledError(`${what} ${label}`, ms));
     this.#readWatchdog = new Watchdog(ioTimeout, () => this.#received, stalled('no byte came from'));
     this.#writeWatchdog = new Watchdog(ioTimeout, () => this.#progress(), stalled('no byte was taken by'));
     socket.on('data', (bytes: Buffer) => this.#onData(bytes));
@@ -251,10 +249,4 @@ export class TlsLink implements PeerLink {
     this.#forget();
     this.#changed.notify();
   }
-}
-
-function timeOut(what: string, milliseconds: number): RamferryError {
-  return new RamferryError('ERR_LINK_TIMEOUT', `${what} for ${milliseconds / 1000} s`, {
-    hint: 'check the network and the other side, or allow more time with --io-timeout',
-  });
 }
