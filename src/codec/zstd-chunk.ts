@@ -41,6 +41,12 @@ export function checkChunkFrame(src: Uint8Array, size: number): void {
   if (!keepsPromise(frame, size)) throw refused('zstd frame has blocks for far more than its decoded length');
 }
 
+/** Checks what a decoder has made of such a frame. @throws RamferryError ERR_STREAM_CODEC when it is not `size` bytes */
+export function checkDecodedLength(length: number, size: number): void {
+  if (length === size) return;
+  throw refused(`zstd frame holds ${length} bytes, not the ${size} that were announced`);
+}
+
 /** The length of the frame at the start of `dst`, or -1 where checkChunkFrame() would refuse it. */
 export function acceptOwnFrame(dst: Uint8Array, length: number, size: number): number {
   return keepsPromise(walkZstdFrame(dst.subarray(0, length)), size) ? length : -1;

@@ -114,7 +114,7 @@ function attempt(): NonNullable<typeof loaded> {
 }
 
 function load(): ZstdLibrary {
-  const { library } = loadForeignLibrary(SONAME, 'ZSTD_versionNumber');
+  const library = loadForeignLibrary(SONAME, 'ZSTD_versionNumber');
   const functions = Object.fromEntries(
     Object.entries(PROTOTYPES).map(([name, prototype]) => [name, library.func(prototype)]),
   ) as unknown as Functions;

@@ -2,13 +2,13 @@
 // libuv's pool, and it returns buffers. Its wrapper ignores the level and its frames leave the content size out: this file calls
 // its bindings and writes the header itself. Its decoder expands any frame: frames are checked before.
 
-import { RamferryError, toRamferryError } from '../errors.js';
+import { toRamferryError } from '../errors.js';
 import { MIB } from '../units.js';
 import { loadModule, packageVersion, type Binding } from './binding.js';
 import type { ZstdCodec } from './codec.js';
 import { asBuffer, copyIfFits, returnedBuffers } from './copy.js';
 import { checkLevel, ZSTD_LEVELS } from './level.js';
-import { checkChunkFrame, rewrapFrame, ZSTD_CONTENT_MAX } from './zstd-chunk.js';
+import { checkChunkFrame, checkDecodedLength, rewrapFrame, ZSTD_CONTENT_MAX } from './zstd-chunk.js';
 import { zstdContexts } from './zstd-memory.js';
 
 /** `@mongodb-js/zstd/bindings`. */
@@ -69,12 +69,7 @@ class ZstdMongodb implements ZstdCodec {
     } catch (thrown) {
       throw toRamferryError(thrown, 'ERR_STREAM_CODEC', 'zstd frame is damaged');
     }
-    if (decoded.length !== dst.length) {
-      throw new RamferryError(
-        'ERR_STREAM_CODEC',
-        `zstd frame holds ${decoded.length} bytes, not the ${dst.length} that were announced`,
-      );
-    }
+    checkDecodedLength(decoded.length, dst.length);
     copyIfFits(dst, decoded);
   }
 

@@ -1,13 +1,13 @@
 // zstd through the package zstd-napi: the fast binding, from and into the caller's memory, shared or not.
 // It is an optional dependency: it compiles where no prebuilt binary can be downloaded, and may be missing.
 
-import { RamferryError, toRamferryError } from '../errors.js';
+import { toRamferryError } from '../errors.js';
 import { loadModule, packageVersion, type Binding } from './binding.js';
 import type { ZstdCodec } from './codec.js';
 import { checkLevel, ZSTD_LEVELS } from './level.js';
-import { acceptOwnFrame, checkChunkFrame, ZSTD_CONTENT_MAX } from './zstd-chunk.js';
+import { acceptOwnFrame, checkChunkFrame, checkDecodedLength, ZSTD_CONTENT_MAX } from './zstd-chunk.js';
 import { zstdContexts } from './zstd-memory.js';
-import { zstdParameters } from './zstd-parameters.js';
+import { EncoderParameters } from './zstd-parameters.js';
 
 /** The used part of `zstd-napi/binding`. */
 interface Native {
@@ -37,9 +37,8 @@ const traits = {
 class ZstdNapi implements ZstdCodec {
   readonly name = 'zstd';
   readonly binding = traits.binding;
-  #encoder: CompressionContext | undefined;
+  #encoder: { readonly context: CompressionContext; readonly parameters: EncoderParameters } | undefined;
   #decoder: InstanceType<Native['DCtx']> | undefined;
-  readonly #current = new Map<number, number>();
   readonly #native: Native;
   readonly #longDistance: boolean;
 
@@ -65,43 +64,35 @@ class ZstdNapi implements ZstdCodec {
     } catch (thrown) {
       throw toRamferryError(thrown, 'ERR_STREAM_CODEC', 'zstd frame is damaged');
     }
-    if (length !== dst.length) {
-      throw new RamferryError(
-        'ERR_STREAM_CODEC',
-        `zstd frame holds ${length} bytes, not the ${dst.length} that were announced`,
-      );
-    }
+    checkDecodedLength(length, dst.length);
   }
 
   close(): void {
     // The contexts are freed with their objects.
     this.#encoder = undefined;
     this.#decoder = undefined;
-    this.#current.clear();
   }
 
   #encode(dst: Uint8Array, src: Uint8Array, level: number, checksum: boolean): number {
     checkLevel('zstd', level, ZSTD_LEVELS);
     if (level === 0 || src.length > ZSTD_CONTENT_MAX) return -1;
-    this.#encoder ??= new this.#native.CCtx();
+    const { context, parameters } = (this.#encoder ??= openEncoder(this.#native));
     const request = { level, size: src.length, checksum, longDistance: this.#longDistance };
-    for (const [parameter, value] of zstdParameters(request)) this.#set(this.#encoder, parameter, value);
+    parameters.apply(request);
     try {
-      return acceptOwnFrame(dst, this.#encoder.compress2(dst, src), src.length);
+      return acceptOwnFrame(dst, context.compress2(dst, src), src.length);
     } catch (thrown) {
       // A frame that failed stays open, and an open frame accepts no other parameters, not even for the next input.
-      this.#encoder.reset(this.#native.ResetDirective.sessionOnly);
+      context.reset(this.#native.ResetDirective.sessionOnly);
       if (thrown instanceof Error && thrown.message.startsWith('Destination buffer is too small')) return -1;
       throw toRamferryError(thrown, 'ERR_INTERNAL', 'zstd');
     }
   }
+}
 
-  /** The context keeps its parameters: only changes cross into native code. */
-  #set(encoder: CompressionContext, parameter: number, value: number): void {
-    if ((this.#current.get(parameter) ?? 0) === value) return;
-    encoder.setParameter(parameter, value);
-    this.#current.set(parameter, value);
-  }
+function openEncoder({ CCtx }: Native): { context: CompressionContext; parameters: EncoderParameters } {
+  const context = new CCtx();
+  return { context, parameters: new EncoderParameters((name, value) => context.setParameter(name, value)) };
 }
 
 export const zstdNapi: Binding<ZstdCodec> = {

@@ -91,3 +91,25 @@ export function zstdParameters({ level, size, checksum, longDistance }: ZstdRequ
     [ZSTD_PARAMETER.longDistance, longDistance ? 1 : 0],
   ];
 }
+
+/** The parameters of one encoder. The encoder keeps them: only changes cross into native code. */
+export class EncoderParameters {
+  readonly #set: (parameter: number, value: number) => void;
+  readonly #current = new Map<number, number>();
+
+  /** @param set sets a parameter of the encoder, in which all are 0 so far */
+  constructor(set: (parameter: number, value: number) => void) {
+    this.#set = set;
+  }
+
+  /** Sets what the request asks for. */
+  apply(request: ZstdRequest): void {
+    for (const [parameter, value] of zstdParameters(request)) this.set(parameter, value);
+  }
+
+  set(parameter: number, value: number): void {
+    if ((this.#current.get(parameter) ?? 0) === value) return;
+    this.#set(parameter, value);
+    this.#current.set(parameter, value);
+  }
+}

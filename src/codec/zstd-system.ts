@@ -1,15 +1,15 @@
 // zstd through the system's libzstd: as fast as zstd-napi, from and into the caller's memory, shared or not, without a compiler.
 // Needs koffi's prebuilt binary and libzstd.so.1, which every distribution has.
 
-import { RamferryError, toRamferryError } from '../errors.js';
+import { toRamferryError } from '../errors.js';
 import { MIB } from '../units.js';
 import type { Binding } from './binding.js';
 import type { ZstdCodec } from './codec.js';
 import { checkLevel, ZSTD_LEVELS } from './level.js';
-import { acceptOwnFrame, checkChunkFrame, ZSTD_CONTENT_MAX } from './zstd-chunk.js';
+import { acceptOwnFrame, checkChunkFrame, checkDecodedLength, ZSTD_CONTENT_MAX } from './zstd-chunk.js';
 import { ZSTD_ERROR, ZstdError, zstdLibrary, type ZstdLibrary } from './zstd-library.js';
 import { zstdContexts, zstdEncoderMemory } from './zstd-memory.js';
-import { ZSTD_PARAMETER, zstdParameters, type ZstdRequest } from './zstd-parameters.js';
+import { EncoderParameters, ZSTD_PARAMETER, type ZstdRequest } from './zstd-parameters.js';
 
 /** ZSTD_ResetDirective */
 const RESET = { session: 1, all: 3 } as const;
@@ -33,7 +33,7 @@ const traits = {
 class Encoder {
   readonly size: number;
   readonly #library: ZstdLibrary;
-  readonly #current = new Map<number, number>();
+  readonly #parameters: EncoderParameters;
   readonly #memory: Uint8Array;
   readonly #context: bigint | null;
 
@@ -46,12 +46,15 @@ class Encoder {
       throw new Error(`libzstd ${library.version} makes no encoder in ${size} bytes`);
     // The memory is zero, and with it the flag that a frame names the size of its content.
     library.result(library.functions.ZSTD_CCtx_reset(this.#context, RESET.all));
-    if (library.splitterUnsound) this.#set(ZSTD_PARAMETER.blockSplitter, DISABLE);
+    this.#parameters = new EncoderParameters((parameter, value) => {
+      library.result(library.functions.ZSTD_CCtx_setParameter(this.#context, parameter, value));
+    });
+    if (library.splitterUnsound) this.#parameters.set(ZSTD_PARAMETER.blockSplitter, DISABLE);
   }
 
   /** @throws ZstdError */
   compress(dst: Uint8Array, src: Uint8Array, request: ZstdRequest): number {
-    for (const [parameter, value] of zstdParameters(request)) this.#set(parameter, value);
+    this.#parameters.apply(request);
     const { functions, result } = this.#library;
     return result(functions.ZSTD_compress2(this.#context, dst, dst.length, src, src.length));
   }
@@ -59,14 +62,6 @@ class Encoder {
   /** A frame that failed stays open, and an open frame accepts no other parameters, not even for the next input. */
   reset(): void {
     this.#library.functions.ZSTD_CCtx_reset(this.#context, RESET.session);
-  }
-
-  /** The context keeps its parameters: only changes cross into native code. */
-  #set(parameter: number, value: number): void {
-    if ((this.#current.get(parameter) ?? 0) === value) return;
-    const { functions, result } = this.#library;
-    result(functions.ZSTD_CCtx_setParameter(this.#context, parameter, value));
-    this.#current.set(parameter, value);
   }
 }
 
@@ -101,12 +96,7 @@ class ZstdSystem implements ZstdCodec {
     } catch (thrown) {
       throw toRamferryError(thrown, 'ERR_STREAM_CODEC', 'zstd frame is damaged');
     }
-    if (length !== dst.length) {
-      throw new RamferryError(
-        'ERR_STREAM_CODEC',
-        `zstd frame holds ${length} bytes, not the ${dst.length} that were announced`,
-      );
-    }
+    checkDecodedLength(length, dst.length);
   }
 
   close(): void {

@@ -32,10 +32,7 @@ export function foreign(): { koffi: typeof Koffi; library: ReturnType<typeof Kof
  * @param symbol a function of the library, to find out whether Node exports it
  * @throws Error koffi has no prebuilt binary for this machine, the library is missing, or this C library lacks RTLD_DEEPBIND
  */
-export function loadForeignLibrary(
-  soname: string,
-  symbol: string,
-): { readonly koffi: typeof Koffi; readonly library: ReturnType<typeof Koffi.load> } {
+export function loadForeignLibrary(soname: string, symbol: string): ReturnType<typeof Koffi.load> {
   const found = foreign();
   if (found === undefined) throw new Error('koffi has no binary for this machine');
   const { koffi, library: own } = found;
@@ -43,7 +40,7 @@ export function loadForeignLibrary(
     throw new Error(`this Node exports ${symbol}, and this C library cannot keep the two apart`);
   }
   try {
-    return { koffi, library: koffi.load(soname, { deep: true }) };
+    return koffi.load(soname, { deep: true });
   } catch (thrown) {
     // koffi leaves the name out.
     const reason = thrown instanceof Error ? thrown.message : String(thrown);
