@@ -26,3 +26,12 @@ export type ParsedArguments = Readonly<Record<string, unknown>>;
 export function orDash(value: unknown): string {
   return String(value) || '-';
 }
+
+/** How yargs reads a command line, whichever options the command has. */
+export const PARSING = {
+  // xapi writes `-compress true`: one option, not a group of eight short ones.
+  'short-option-groups': false,
+  'dot-notation': false,
+  'parse-numbers': false,
+  'parse-positional-numbers': false,
+} as const;

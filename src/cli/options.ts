@@ -9,15 +9,24 @@ import type { CommandName } from '../options/commands.js';
 import { ADDRESSES, AMOUNTS, defaultText, helpText } from '../options/help.js';
 import { kebabCase } from '../units.js';
 import { type GivenFor, type Option, optionsOf } from '../options/table.js';
-import { orDash, type ParsedArguments } from './command.js';
+import { orDash, PARSING, type ParsedArguments } from './command.js';
 import { readEnvironment, readText } from './environment.js';
 
 /** The text below the help of send and receive. */
 export const ADDRESS_HELP = `${ADDRESSES}\n${AMOUNTS} Options can also be set in the environment: RAMFERRY_CODEC=lz4.`;
 
+/** Commands in which the last value of an option counts that is given again. In the others that is a mistake. */
+const LAST_WINS: ReadonlySet<CommandName> = new Set<CommandName>(['send', 'receive']);
+
 /** Adds a command's addresses and options to its parser. */
 export function offerOptions(parser: Argv, command: CommandName): Argv {
-  for (const option of optionsOf(command)) {
+  const options = optionsOf(command);
+  if (options.some(({ kind }) => kind.repeats === true)) {
+    // An option that may be repeated takes one value each time.
+    parser.parserConfiguration({ ...PARSING, 'duplicate-arguments-array': true, 'greedy-arrays': false });
+    if (LAST_WINS.has(command)) parser.middleware((parsed) => keepLast(parsed, options), true);
+  }
+  for (const option of options) {
     const { name, help, positional } = option;
     if (positional === undefined) {
       parser.option(kebabCase(name), yargsOption(option));
@@ -27,6 +36,16 @@ export function offerOptions(parser: Argv, command: CommandName): Argv {
     }
   }
   return parser;
+}
+
+function keepLast(parsed: Record<string, unknown>, options: readonly Option[]): void {
+  for (const { name, alias, kind } of options) {
+    if (kind.repeats === true) continue;
+    for (const key of [name, kebabCase(name), ...(alias === undefined ? [] : [alias])]) {
+      const value = parsed[key];
+      if (Array.isArray(value)) parsed[key] = value.at(-1);
+    }
+  }
 }
 
 function yargsOption(option: Option): Options {

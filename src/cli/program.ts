@@ -6,7 +6,7 @@ import yargs, { type Argv } from 'yargs';
 import { EXIT, RamferryError, toRamferryError } from '../errors.js';
 import { COMMANDS, GUEST } from '../options/commands.js';
 import { packageVersion } from '../os/version.js';
-import type { Command, Entry, ParsedArguments } from './command.js';
+import { type Command, type Entry, PARSING, type ParsedArguments } from './command.js';
 import { nearest } from '../units.js';
 import { fail } from './failure.js';
 import { runProcess } from './run.js';
@@ -124,14 +124,7 @@ export function createParser(args: readonly string[]): Argv {
   return yargs([...withTrueAndFalse(withoutDoubleDash(args))])
     .scriptName('ramferry')
     .usage('$0 <command> [options]')
-    .parserConfiguration({
-      // xapi writes `-compress true`: one option, not a group of eight short ones.
-      'short-option-groups': false,
-      'duplicate-arguments-array': false,
-      'dot-notation': false,
-      'parse-numbers': false,
-      'parse-positional-numbers': false,
-    })
+    .parserConfiguration({ ...PARSING, 'duplicate-arguments-array': false })
     .demandCommand(1, 'a command is needed')
     .strict()
     .exitProcess(false)

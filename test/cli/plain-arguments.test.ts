@@ -137,3 +137,28 @@ describe('plainArguments', () => {
     }
   });
 });
+
+describe('options that are given again', () => {
+  it('are all kept where an option may be repeated, and otherwise the last one counts', async () => {
+    const args = [
+      '--tls-authz',
+      'CN=a,O=b',
+      '--tls-authz=CN=c',
+      '--codec',
+      'lz4',
+      '--codec=zstd',
+      '-q',
+      '-q',
+      'in',
+      'out',
+    ];
+    const parsed = await parsedByYargs('send', args);
+    assert.deepEqual(givenOptions(parsed, 'send'), {
+      input: 'in',
+      output: 'out',
+      codec: 'zstd',
+      tlsAuthz: ['CN=a,O=b', 'CN=c'],
+    });
+    assert.equal(parsed['quiet'], true);
+  });
+});

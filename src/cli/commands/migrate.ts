@@ -12,18 +12,7 @@ import { runTransfer } from '../transfer.js';
 const CLEAN_UP_MS = 40_000;
 
 function build(parser: Argv, command: 'migrate' | 'incoming'): Argv {
-  return offerOptions(
-    // `--ram` may be repeated and takes one value each time.
-    parser.parserConfiguration({
-      'duplicate-arguments-array': true,
-      'greedy-arrays': false,
-      'short-option-groups': false,
-      'dot-notation': false,
-      'parse-numbers': false,
-      'parse-positional-numbers': false,
-    }),
-    command,
-  ).epilog(
+  return offerOptions(parser, command).epilog(
     'An address is tcp:HOST:PORT, tcp-listen:[HOST:]PORT, unix:PATH or unix-listen:PATH. ' +
       'docs/SHARED-MEMORY.md has an example and says what happens when.',
   );

@@ -23,18 +23,9 @@ const ABORT_MS = 5_000;
 
 export const serve: Command = {
   build: (parser: Argv) =>
-    offerOptions(
-      // `--guest` may be repeated and takes one value each time.
-      parser.parserConfiguration({
-        'duplicate-arguments-array': true,
-        'greedy-arrays': false,
-        'short-option-groups': false,
-        'dot-notation': false,
-        'parse-numbers': false,
-        'parse-positional-numbers': false,
-      }),
-      'serve',
-    ).epilog('docs/SERVE.md has an example, a unit file for systemd, and the limits.'),
+    offerOptions(parser, 'serve').epilog(
+      'docs/SERVE.md has an example, a unit file for systemd, and the limits.',
+    ),
   run: async (parsed) => {
     const file = parsed['config'] as string | undefined;
     const options = {
