@@ -10,13 +10,12 @@ import { Acceptor } from '../link/listen/acceptor.js';
 import { resolveReceiveOptions } from '../options/transfer.js';
 import { planReceive, type ReceivePlan } from '../transfer/plan/receive-plan.js';
 import { receiveHosted } from '../transfer/receive.js';
-import { Statistics } from '../transfer/statistics/statistics.js';
 import type { TransferSummary } from '../transfer/statistics/summary.js';
 import { type Introduced, Introductions, refuse } from './introductions.js';
 import { Line } from './line.js';
 import type { IncomingSettings, ServeSettings } from './options.js';
 import type { Served } from './register.js';
-import type { ServerParts } from './parts.js';
+import { carry, type ServerParts } from './parts.js';
 
 export class IncomingGuests {
   readonly #settings: ServeSettings;
@@ -124,21 +123,13 @@ export class IncomingGuests {
     throw failure;
   }
 
-  async #receive({ accepted, control, name }: Introduced, served: Served): Promise<TransferSummary> {
-    const { signal } = served.controller;
-    served.ahead = 0;
-    served.statistics = new Statistics();
-    // The reads of the connection know no signal.
-    const forget = onAbort(signal, () => void accepted.link.source!.close());
-    const { statistics } = served;
+  #receive({ accepted, control, name }: Introduced, served: Served): Promise<TransferSummary> {
+    const { link: input } = accepted;
+    const options = this.#receiveOptions(name, served.controller.signal);
     const parts = this.#parts.lend();
-    try {
-      return await receiveHosted(this.#receiveOptions(name, signal), this.#plan, {
-        ...{ input: accepted.link, control, statistics, parts },
-      });
-    } finally {
-      forget();
-    }
+    return carry(served, input, (statistics) =>
+      receiveHosted(options, this.#plan, { input, control, statistics, parts }),
+    );
   }
 
   #receiveOptions(name: string, signal: AbortSignal): ReturnType<typeof resolveReceiveOptions> {

@@ -13,12 +13,11 @@ import type { SendOptions } from '../options/rows/send.js';
 import { resolveSendOptions } from '../options/transfer.js';
 import { chooseCoding } from '../transfer/plan/coding.js';
 import { sendHosted } from '../transfer/send.js';
-import { Statistics } from '../transfer/statistics/statistics.js';
 import type { TransferSummary } from '../transfer/statistics/summary.js';
 import { Line } from './line.js';
 import type { OutgoingSettings, ServeSettings } from './options.js';
 import type { Served } from './register.js';
-import type { ServerParts } from './parts.js';
+import { carry, type ServerParts } from './parts.js';
 
 export class OutgoingGuests {
   readonly #settings: ServeSettings;
@@ -120,24 +119,15 @@ export class OutgoingGuests {
     });
   }
 
-  async #send(served: Served, { link }: Accepted): Promise<TransferSummary> {
+  #send(served: Served, { link: input }: Accepted): Promise<TransferSummary> {
     const { name, controller } = served;
     const { signal } = controller;
-    const options = this.#sendOptions(name);
-    served.ahead = 0;
-    served.statistics = new Statistics();
-    // The reads of the connection know no signal.
-    const forget = onAbort(signal, () => void link.source!.close());
-    const parts = this.#parts.lend();
     const onWarning = (text: string): void => this.#parts.hooks.onWarning(`${name}: ${text}`);
-    try {
-      return await sendHosted(
-        { ...options, signal, onWarning },
-        { input: link, statistics: served.statistics, parts, rateBudget: this.#rateBudget },
-      );
-    } finally {
-      forget();
-    }
+    const options = { ...this.#sendOptions(name), signal, onWarning };
+    const parts = this.#parts.lend();
+    return carry(served, input, (statistics) =>
+      sendHosted(options, { input, statistics, parts, rateBudget: this.#rateBudget }),
+    );
   }
 
   #sendOptions(name: string): SendOptions {

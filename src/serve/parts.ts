@@ -1,33 +1,26 @@
 // What both directions of a server use: the register of transfers, the log of refusals, and the threads and memory that each transfer
 // is lent.
 
+import { onAbort } from '../io/abort-signal.js';
+import type { Channel } from '../io/bytes.js';
+import type { SendOptions } from '../options/rows/send.js';
 import type { ServeOptions } from '../options/rows/serve.js';
+import { optionsOf } from '../options/table.js';
 import type { TransferParts } from '../transfer/prestart/prestart.js';
 import type { Refusals } from '../link/listen/strangers.js';
-import type { Ended, Register } from './register.js';
+import type { Ended, Register, Served } from './register.js';
+import { Statistics } from '../transfer/statistics/statistics.js';
+import type { TransferSummary } from '../transfer/statistics/summary.js';
 
-const OUTGOING_OPTIONS = [
-  'codec',
-  'compressLevel',
-  'adaptive',
-  'maxLevel',
-  'chunkSize',
-  'maxBandwidth',
-  'downtimeLimit',
-  'xbzrleCacheSize',
-  'selfCheck',
-  'flushAfter',
-  'connectTimeout',
-  'ioTimeout',
-  'zstdBinding',
-] as const satisfies readonly (keyof ServeOptions)[];
+export type NamedOptions = Pick<ServeOptions, keyof ServeOptions & keyof SendOptions>;
 
-export type NamedOptions = Pick<ServeOptions, (typeof OUTGOING_OPTIONS)[number]>;
-
-/** The options of outgoing guests that were given. */
+/** The options of outgoing guests that were given: those whose rows `serve` shares with `send`. */
 export function namedOptions(options: ServeOptions): NamedOptions {
-  const given = OUTGOING_OPTIONS.filter((name) => options[name] !== undefined);
-  return Object.fromEntries(given.map((name) => [name, options[name]]));
+  const shared = optionsOf('serve').filter(
+    ({ commands, commandLineOnly }) => commandLineOnly !== true && commands.includes('send'),
+  );
+  const given = shared.map(({ name }) => [name, options[name as keyof ServeOptions]] as const);
+  return Object.fromEntries(given.filter(([, value]) => value !== undefined));
 }
 
 /** Reports of a server to its owner. */
@@ -47,4 +40,16 @@ export interface ServerParts {
   /** Threads and memory for one transfer. */
   lend(): TransferParts;
   ended(ended: Ended): void;
+}
+
+/** Runs a transfer whose turn has come. Its signal also closes the connection, whose reads know no signal. */
+export async function carry(
+  served: Served,
+  { source }: Pick<Channel, 'source'>,
+  run: (statistics: Statistics) => Promise<TransferSummary>,
+): Promise<TransferSummary> {
+  served.ahead = 0;
+  served.statistics = new Statistics();
+  const forget = onAbort(served.controller.signal, () => void source!.close());
+  return run(served.statistics).finally(forget);
 }
