@@ -2,12 +2,12 @@
 // an image and a stream through pipes and a unix socket, one page from file to file. Needs perf; strace is optional.
 
 import { spawnSync } from 'node:child_process';
-import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { setTimeout as pause } from 'node:timers/promises';
 
 import { ramferry } from '../../lab/command.js';
 import { run } from '../../lab/processes.js';
+import { overSocket, shell } from '../support/shell.js';
 import { round, type BenchContext, type Cell, type Suite, type Table } from '../support/suite.js';
 import { CAUSES, causeOf, type Cause } from './causes.js';
 import { rolesOf, samplesOf, type Role } from './samples.js';
@@ -40,20 +40,13 @@ const recorded: Watch = ([node, ...args], file) => [
 ];
 const counted: Watch = (command, file) => ['strace', '-f', '-c', '-S', 'calls', '-o', file, ...command];
 
-function shell(words: readonly string[]): string {
-  return words.map((word) => `'${word.replaceAll("'", `'\\''`)}'`).join(' ');
-}
-
 /** Carries `input` from a pipe through a unix socket into a pipe. Both sides are watched. */
 async function carry(input: string, scratch: string, watch: Watch): Promise<Record<Side, string>> {
   const socket = join(scratch, 'causes.sock');
   const files = { send: join(scratch, 'send.causes'), receive: join(scratch, 'receive.causes') };
   const receive = watch(ramferry('receive', '--quiet', `unix-listen:${socket}`, '-'), files.receive);
   const send = watch(ramferry('send', ...FIXED, '-', `unix:${socket}`), files.send);
-  const received = run(['sh', '-c', `${shell(receive)} | cat >/dev/null`]);
-  while (!existsSync(socket)) await pause(5);
-  await run(['sh', '-c', `cat ${shell([input])} | ${shell(send)}`]);
-  await received;
+  await run(['sh', '-c', overSocket(shell(receive), shell(send), shell([input]), socket)]);
   rmSync(socket, { force: true });
   return files;
 }

@@ -10,6 +10,7 @@ import { median } from 'simple-statistics';
 import { ramferry } from '../../lab/command.js';
 import { run } from '../../lab/processes.js';
 import { watchHostLoad } from '../../src/os/host-load.js';
+import { overSocket, shell } from '../support/shell.js';
 import { type BenchContext, type Cell, round, type Suite, type Table } from '../support/suite.js';
 
 const TURNS = 11;
@@ -36,17 +37,6 @@ interface Pair {
   readonly peer: Way;
   readonly peerName: string;
   readonly slope: boolean;
-}
-
-function shell(words: readonly string[]): string {
-  return words.map((word) => `'${word.replaceAll("'", `'\\''`)}'`).join(' ');
-}
-
-/** A listener that writes what arrives to the null device, and a program that connects. The script ends when both have ended. */
-function overSocket(listen: string, connect: string, files: string, socket: string): string {
-  const reader = `${listen} | cat >/dev/null &`;
-  const writer = `while [ ! -S '${socket}' ]; do sleep 0.01; done; cat ${files} | ${connect} || exit 1; wait`;
-  return `${reader} ${writer}`;
 }
 
 function engine(codec: readonly string[]): Way {
