@@ -2,7 +2,7 @@
 // was taken last, and at which transfer each thread works. Every ring of these transfers rings this bell in place of its own
 // (ring.ts), so that a thread sleeps in one place.
 
-import { ringWords, SIGNAL, SLEEPING, STOPPED } from './ring.js';
+import { ringWords, SIGNAL, sleepWorker, STOPPED, wakeWorkers } from './ring.js';
 
 const TURN = ringWords(0);
 const THREADS = TURN + 1;
@@ -31,8 +31,7 @@ export class Bell {
 
   /** Wakes all threads. */
   ring(): void {
-    Atomics.add(this.#words, SIGNAL, 1);
-    Atomics.notify(this.#words, SIGNAL);
+    wakeWorkers(this.#words);
   }
 
   /** Ends all threads, each after its job. */
@@ -64,9 +63,7 @@ export class Bell {
 
   /** Sleeps until the bell rings; not at all when it has rung since `signal` was read. */
   sleep(signal: number): void {
-    Atomics.add(this.#words, SLEEPING, 1);
-    Atomics.wait(this.#words, SIGNAL, signal);
-    Atomics.sub(this.#words, SLEEPING, 1);
+    sleepWorker(this.#words, signal);
   }
 
   /** How many messages were posted to a thread. */

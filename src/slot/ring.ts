@@ -9,7 +9,7 @@ const FINISHED = 2;
 /** Incremented whenever a sleeping worker has a reason to look again. */
 export const SIGNAL = 3;
 export const STOPPED = 4;
-export const SLEEPING = 5;
+const SLEEPING = 5;
 /** The slot that the main thread waits for. */
 const AWAITED = 6;
 /** Threads of several transfers that look into this ring or work at one of its jobs. */
@@ -22,6 +22,19 @@ const ANY = -1;
 /** 32-bit words of a ring. */
 export function ringWords(capacity: number): number {
   return QUEUE + capacity;
+}
+
+/** Gives sleeping workers a reason to look again. @param words of a ring or a bell @param most workers to wake; absent = all */
+export function wakeWorkers(words: Int32Array, most?: number): void {
+  Atomics.add(words, SIGNAL, 1);
+  Atomics.notify(words, SIGNAL, most);
+}
+
+/** Sleeps until the signal changes; not at all when it is no longer `seen`, which was read before looking for work. */
+export function sleepWorker(words: Int32Array, seen: number): void {
+  Atomics.add(words, SLEEPING, 1);
+  Atomics.wait(words, SIGNAL, seen);
+  Atomics.sub(words, SLEEPING, 1);
 }
 
 export function allocateRing(capacity: number): SharedArrayBuffer {
@@ -54,8 +67,7 @@ export class Ring {
     const at = Atomics.load(words, PUSHED);
     Atomics.store(words, QUEUE + (at % this.#capacity), slot);
     Atomics.store(words, PUSHED, at + 1);
-    Atomics.add(this.#bell, SIGNAL, 1);
-    Atomics.notify(this.#bell, SIGNAL, 1);
+    wakeWorkers(this.#bell, 1);
   }
 
   /**
@@ -108,8 +120,7 @@ export class Ring {
   /** Ends every worker's loop; a worker with a job finishes it first. Also wakes the main thread. */
   stop(): void {
     Atomics.store(this.#words, STOPPED, 1);
-    Atomics.add(this.#bell, SIGNAL, 1);
-    Atomics.notify(this.#bell, SIGNAL);
+    wakeWorkers(this.#bell);
     this.finish();
   }
 
@@ -134,9 +145,7 @@ export class Ring {
       if (Atomics.load(words, STOPPED) !== 0) return undefined;
       const slot = this.takeNow();
       if (slot !== undefined) return slot;
-      Atomics.add(words, SLEEPING, 1);
-      Atomics.wait(words, SIGNAL, signal);
-      Atomics.sub(words, SLEEPING, 1);
+      sleepWorker(words, signal);
     }
   }
 
