@@ -44,6 +44,8 @@ export function plainArguments(args: readonly string[], command: CommandName): P
     const value = attached ?? args[++at];
     // yargs reads `-o=value` and `-ovalue` in ways of its own.
     if (value === undefined || NOT_PLAIN.test(value) || !flag.startsWith('--')) return undefined;
+    // yargs takes no dash for the value of an option that repeats.
+    if (repeats === true && value.startsWith('-')) return undefined;
     values.set(option.name, repeats === true ? [value] : value);
   }
   if (words.length > addresses.length || words.some((word) => word !== '-' && NOT_PLAIN.test(word)))

@@ -66,8 +66,25 @@ async function main(args: readonly string[]): Promise<number> {
     await parser.parseAsync();
     return state.status;
   } catch (thrown) {
-    return fail(thrown, args);
+    return fail(isParsingError(thrown) ? usageError(args, thrown.message) : thrown, args);
   }
+}
+
+/** Whether yargs could not parse the arguments. With a command that loads later, it rejects and calls no handler of failures. */
+function isParsingError(thrown: unknown): thrown is Error {
+  return thrown instanceof Error && thrown.name === 'YError';
+}
+
+function usageError(args: readonly string[], message: string | null, usage?: YargsUsage): RamferryError {
+  return new RamferryError(
+    'ERR_USAGE',
+    unknownCommand(args) ?? message ?? 'the command line cannot be understood',
+    {
+      hint:
+        (usage === undefined ? undefined : suggestion(args, usage)) ??
+        'ramferry --help lists the commands, ramferry COMMAND --help its options',
+    },
+  );
 }
 
 /** The only command that passes the arguments after `--` to another program. */
@@ -133,17 +150,9 @@ export function createParser(args: readonly string[]): Argv {
     .alias('help', 'h')
     .wrap(isatty(1) ? Math.min(100, process.stdout.columns || 100) : 100)
     .fail((message: string | null, thrown: unknown, usage: unknown) => {
-      // A parsing failure has only a message. An error of a command arrives as `thrown`.
-      if (thrown !== undefined && thrown !== null) throw toRamferryError(thrown);
-      throw new RamferryError(
-        'ERR_USAGE',
-        unknownCommand(args) ?? message ?? 'the command line cannot be understood',
-        {
-          hint:
-            suggestion(args, usage as YargsUsage) ??
-            'ramferry --help lists the commands, ramferry COMMAND --help its options',
-        },
-      );
+      // A parsing failure has a message, and sometimes an error of yargs. An error of a command arrives as `thrown`.
+      if (thrown !== undefined && thrown !== null && !isParsingError(thrown)) throw toRamferryError(thrown);
+      throw usageError(args, message, usage as YargsUsage);
     });
 }
 

@@ -94,6 +94,7 @@ describe('command line', () => {
       [['send', 'a', 'tpc:h:1'], /\nhint: write tcp:h:1; /],
       [['send', 'a', 'b', '--codex', 'lz4'], /^ramferry: ERR_USAGE: .*codex/],
       [['send', 'a', 'b', 'c'], /^ramferry: ERR_USAGE: /],
+      [['send', 'a', 'b', '--codec'], /^ramferry: ERR_USAGE: .*codec\nhint: /],
       [['send', 'a', 'b', '--codec', 'gzip'], /^ramferry: ERR_OPTION_INVALID: --codec: .*"gzip"/],
       [
         ['send', 'a', 'b', '--compress-threads', 'two'],

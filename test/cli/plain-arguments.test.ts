@@ -127,6 +127,7 @@ describe('plainArguments', () => {
       ['--codex', 'zstd'],
       ['--codec'],
       ['--codec', '-x'],
+      ['--tls-authz', '-'],
       ['--codec', 'zstd', '--codec', 'lz4'],
       ['--no-adaptive'],
       ['--json', 'true'],
