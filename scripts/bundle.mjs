@@ -44,6 +44,7 @@ const EXTERNAL = [
   '@napi-rs/nice',
   '@node-rs/xxhash',
   'pino',
+  'prom-client',
   'chart.js',
 ];
 

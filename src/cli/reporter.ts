@@ -3,7 +3,7 @@
 
 import { isatty } from 'node:tty';
 import type { Progress, TransferSummary } from '../transfer/statistics/summary.js';
-import { listeningLine, statusLine, summaryLine, warningLine } from '../report/json.js';
+import { listeningLine, metricsLine, statusLine, summaryLine, warningLine } from '../report/json.js';
 import { formatProgress } from '../report/progress.js';
 import type { ProgressBar } from '../report/progress-bar.js';
 import { formatSummary } from '../report/summary.js';
@@ -14,6 +14,8 @@ import { drawOnStderr, toStderr, toStdout, warnOnStderr } from './output.js';
 export interface Reporter {
   progress(progress: Progress): void;
   listening(address: string): void;
+  /** The URL of --metrics-listen. */
+  metrics(url: string): void;
   warning(message: string): void;
   summary(summary: TransferSummary): void;
   /** Prints one line at once in every mode, because the user asked for it with SIGUSR1. */
@@ -41,6 +43,9 @@ async function textReporter(quiet: boolean): Promise<Reporter> {
     listening: (address) => {
       if (!quiet) toStderr(`ramferry: listening on ${visible(address)}`);
     },
+    metrics: (url) => {
+      if (!quiet) toStderr(`ramferry: metrics at ${url}`);
+    },
     warning: (message) => {
       bar?.stop();
       warnOnStderr(message);
@@ -63,6 +68,7 @@ function jsonReporter(quiet: boolean, write: (line: string) => void): Reporter {
       if (!quiet) write(statusLine(progress));
     },
     listening: (address) => write(listeningLine(address)),
+    metrics: (url) => write(metricsLine(url)),
     warning: (message) => write(warningLine(message)),
     summary: (summary) => write(summaryLine(summary)),
     showProgress: (progress) => write(statusLine(progress)),

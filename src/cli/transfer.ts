@@ -9,6 +9,9 @@ import { kebabKeys } from '../transfer/statistics/kebab-keys.js';
 import type { Progress, TransferSummary } from '../transfer/statistics/summary.js';
 import { openLog } from './log.js';
 import type { ParsedArguments } from './command.js';
+import { Metrics } from './metrics/metrics.js';
+import { MigrationMeter } from './metrics/figures.js';
+import type { Side } from './metrics/sample.js';
 import { createReporter } from './reporter.js';
 import { handleSignals, reasonOf } from './signals.js';
 
@@ -23,6 +26,8 @@ export interface TransferHooks {
 const STDOUT = new Set<unknown>(['-', 'fd:1', '/dev/stdout', 'file:/dev/stdout']);
 
 export interface TransferTraits {
+  /** The side of the migration, for the metrics. */
+  readonly side: Side;
   /** Milliseconds that the clean-up may take after a signal; a second by default. */
   readonly cleanUp?: number;
 }
@@ -50,18 +55,21 @@ function ignoreFailure(report: () => void): void {
   }
 }
 
+function refuseTerminal(parsed: ParsedArguments, output: unknown): void {
+  if (!STDOUT.has(output) || !isatty(1) || parsed['force'] === true) return;
+  throw new RamferryError('ERR_USAGE', 'standard output is a terminal: guest memory is not written there', {
+    hint: 'redirect it (> FILE, | PROGRAM), or use --force',
+  });
+}
+
 /** Runs a transfer with reports, log and signals. Resolves with the exit status, rejects with the transfer's error. */
 export async function runTransfer(
   parsed: ParsedArguments,
-  options: { readonly output: unknown },
+  options: { readonly output: unknown; readonly name?: string | undefined },
   transfer: (hooks: TransferHooks) => Promise<TransferSummary>,
-  { cleanUp }: TransferTraits = {},
+  { side, cleanUp }: TransferTraits,
 ): Promise<number> {
-  if (STDOUT.has(options.output) && isatty(1) && parsed['force'] !== true) {
-    throw new RamferryError('ERR_USAGE', 'standard output is a terminal: guest memory is not written there', {
-      hint: 'redirect it (> FILE, | PROGRAM), or use --force',
-    });
-  }
+  refuseTerminal(parsed, options.output);
   const reporter = await createReporter({
     json: parsed['json'] === true,
     quiet: parsed['quiet'] === true,
@@ -78,11 +86,18 @@ export async function runTransfer(
     reporter.warning(message);
   };
   unknownVariables(process.env).forEach(onWarning);
+  const meter = new MigrationMeter(migrationName(parsed, options.name), side);
+  let metrics: Metrics | undefined;
   try {
+    metrics = await Metrics.open(parsed, () => [meter.sample()], {
+      onWarning,
+      onMetrics: (url) => reporter.metrics(url),
+    });
     const summary = await transfer({
       signal: signals.signal,
       onProgress: (progress) => {
         latest = progress;
+        meter.progress(progress);
         reporter.progress(progress);
       },
       onListening: (address) => {
@@ -91,15 +106,25 @@ export async function runTransfer(
       },
       onWarning,
     });
+    meter.end(summary);
     ignoreFailure(() => log.info({ summary: kebabKeys(summary) }, 'transfer ended'));
     ignoreFailure(() => reporter.summary(summary));
     return EXIT.success;
   } catch (thrown) {
     const error = await reasonOf(thrown, signals.signal);
+    meter.end(error);
     ignoreFailure(() => log.error(error));
     throw error;
   } finally {
+    await metrics?.close();
     ignoreFailure(() => reporter.end());
     signals.dispose();
   }
 }
+
+/** The label `migration` of the metrics. */
+export function migrationName(parsed: ParsedArguments, name: string | undefined): string {
+  return (parsed['metricsName'] as string | undefined) ?? name ?? UNNAMED;
+}
+
+const UNNAMED = 'unnamed';

@@ -57,3 +57,8 @@ export function warningLine(message: string): string {
 export function listeningLine(address: string): string {
   return JSON.stringify({ message_type: 'listening', address });
 }
+
+/** `{"message_type":"metrics","url":…}`: where --metrics-listen answers. */
+export function metricsLine(url: string): string {
+  return JSON.stringify({ message_type: 'metrics', url });
+}

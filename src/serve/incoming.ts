@@ -95,7 +95,7 @@ export class IncomingGuests {
       .then(() => this.#receive(introduced, served))
       .catch((thrown: unknown) => toRamferryError(thrown));
     ticket.leave();
-    this.#parts.ended(register.end(served, outcome));
+    this.#parts.ended(register.end(served, outcome), outcome);
   }
 
   #unwanted(name: string): RamferryError | undefined {

@@ -109,7 +109,7 @@ export class OutgoingGuests {
     ticket.leave();
     // The hypervisor sees the end of a transfer that never began, too.
     if (outcome instanceof Error) accepted.link.fail(outcome);
-    this.#parts.ended(register.end(served, outcome));
+    this.#parts.ended(register.end(served, outcome), outcome);
   }
 
   async #admit({ controller: { signal } }: Served, admitted: Promise<void>): Promise<void> {

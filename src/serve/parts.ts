@@ -1,6 +1,7 @@
 // What both directions of a server use: the register of transfers, the log of refusals, and the threads and memory that each transfer
 // is lent.
 
+import type { RamferryError } from '../errors.js';
 import { onAbort } from '../io/abort-signal.js';
 import type { Channel } from '../io/bytes.js';
 import type { SendOptions } from '../options/rows/send.js';
@@ -27,8 +28,8 @@ export function namedOptions(options: ServeOptions): NamedOptions {
 export interface ServerHooks {
   readonly onListening: (address: string) => void;
   readonly onWarning: (text: string) => void;
-  /** Called at the end of each transfer. */
-  readonly onEnded: (ended: Ended) => void;
+  /** Called at the end of each transfer, with its summary or its error. */
+  readonly onEnded: (ended: Ended, outcome: TransferSummary | RamferryError) => void;
 }
 
 export interface ServerParts {
@@ -39,7 +40,7 @@ export interface ServerParts {
   readonly named: NamedOptions;
   /** Threads and memory for one transfer. */
   lend(): TransferParts;
-  ended(ended: Ended): void;
+  ended(ended: Ended, outcome: TransferSummary | RamferryError): void;
 }
 
 /** Runs a transfer whose turn has come. Its signal also closes the connection, whose reads know no signal. */

@@ -6,6 +6,7 @@ import { ThreadHost } from '../pool/thread-host.js';
 import { packageVersion } from '../os/version.js';
 import { sharedBytes } from '../transfer/plan/memory.js';
 import { warmUpReceiving, warmUpSending } from '../transfer/prestart/warm-up.js';
+import type { Progress } from '../transfer/statistics/summary.js';
 import { IncomingGuests } from './incoming.js';
 import { resolveServeOptions, type ServeOptions, type ServeSettings } from './options.js';
 import { OutgoingGuests } from './outgoing.js';
@@ -61,6 +62,11 @@ export interface TransferStatusNow {
   readonly guestRate: number;
 }
 
+/** A transfer that waits or runs, in full. */
+export interface RunningTransfer extends Pick<Served, 'id' | 'name' | 'direction'> {
+  readonly progress: Progress;
+}
+
 export class Server {
   readonly settings: ServeSettings;
   readonly #register = new Register();
@@ -82,7 +88,7 @@ export class Server {
       ...{ hooks, register: this.#register, refusals: this.#refusals },
       named: namedOptions(options),
       lend: () => new Lease(this.#host, this.#stock),
-      ended: (ended) => hooks.onEnded(ended),
+      ended: (ended, outcome) => hooks.onEnded(ended, outcome),
     };
     const { incoming, outgoing } = this.settings;
     this.#incoming = incoming && new IncomingGuests(this.settings, incoming, parts);
@@ -153,6 +159,14 @@ export class Server {
       refused: this.#refusals.count,
       recent: this.#register.recent,
     };
+  }
+
+  /** The transfers that wait or run, with their progress. */
+  running(): RunningTransfer[] {
+    return this.#register.running.map(({ id, name, direction, statistics }) => ({
+      ...{ id, name, direction },
+      progress: statistics.progress(),
+    }));
   }
 
   /** Takes no more transfers. Resolves when the running ones and the threads have ended; those in line are refused. */

@@ -16,6 +16,8 @@ export const receive: Command = {
       }
       return (await import('./receive-probe.js')).runProbe(parsed, options);
     }
-    return runTransfer(parsed, options, (hooks) => receiveStream({ ...options, ...hooks }));
+    return runTransfer(parsed, options, (hooks) => receiveStream({ ...options, ...hooks }), {
+      side: 'destination',
+    });
   },
 };

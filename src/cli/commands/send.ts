@@ -8,7 +8,7 @@ import { readConfiguration } from '../config.js';
 import { unknownVariables } from '../environment.js';
 import { ADDRESS_HELP, givenOptions, offerOptions } from '../options.js';
 import { printResult, warnOnStderr } from '../output.js';
-import { runTransfer } from '../transfer.js';
+import { runTransfer, type TransferHooks } from '../transfer.js';
 
 export const send: Command = {
   build: (parser) => offerOptions(parser, 'send').epilog(ADDRESS_HELP),
@@ -16,10 +16,11 @@ export const send: Command = {
     const { settings, warnings } = readConfiguration(parsed);
     const options = givenOptions(parsed, 'send', settings);
     if (parsed['dryRun'] === true) return dryRun(parsed, options, warnings);
-    return runTransfer(parsed, options, (hooks) => {
+    const transfer = (hooks: TransferHooks): ReturnType<typeof sendStream> => {
       warnings.forEach(hooks.onWarning);
       return sendStream({ ...options, ...hooks });
-    });
+    };
+    return runTransfer(parsed, options, transfer, { side: 'source' });
   },
 };
 

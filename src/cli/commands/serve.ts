@@ -5,7 +5,7 @@ import type { Argv } from 'yargs';
 
 import { EXIT, RamferryError } from '../../errors.js';
 import { endedLine, formatEnded } from '../../report/served-transfer.js';
-import { listeningLine, warningLine } from '../../report/json.js';
+import { listeningLine, metricsLine, warningLine } from '../../report/json.js';
 import { visible } from '../../report/visible.js';
 import { ControlSocket } from '../../serve/control-socket.js';
 import type { ServerHooks } from '../../serve/parts.js';
@@ -15,6 +15,8 @@ import type { Command, ParsedArguments } from '../command.js';
 import { unknownVariables } from '../environment.js';
 import { type Log, openLog } from '../log.js';
 import { givenOptions, offerOptions } from '../options.js';
+import { Metrics } from '../metrics/metrics.js';
+import { ServedMigrations } from '../metrics/served.js';
 import { readOptionsFile } from '../options-file.js';
 import { toStderr, toStdout, warnOnStderr } from '../output.js';
 
@@ -33,17 +35,20 @@ export const serve: Command = {
       ...givenOptions(parsed, 'serve'),
     };
     const log = await openLog(parsed['logFile'] as string | undefined, warnOnStderr);
-    const hooks = reports(parsed, log);
+    const migrations = new ServedMigrations();
+    const hooks = reports(parsed, log, migrations);
     unknownVariables(process.env).forEach(hooks.onWarning);
     const inherited = inheritedSockets(process.env, process.pid);
     const fdOf = (name: string): number | undefined => inherited.find((socket) => socket.name === name)?.fd;
     const server = await Server.start(options, hooks, { listen: listenFd(inherited) });
     const socket = await openControl(server, fdOf(CONTROL_NAME));
+    const metrics = await openMetrics(parsed, server, migrations, hooks);
     const manager = new ServiceManager(process.env, process.pid);
     manager.ready();
     log.info({}, 'serving');
     const status = await untilSignalled(server, manager);
     socket?.close();
+    await metrics?.close();
     manager.close();
     log.info({}, 'ended');
     return status;
@@ -74,7 +79,26 @@ async function openControl(server: Server, fd: number | undefined): Promise<Cont
   }
 }
 
-function reports(parsed: ParsedArguments, log: Log): ServerHooks {
+/** Ends the server where the metrics cannot begin. */
+async function openMetrics(
+  parsed: ParsedArguments,
+  server: Server,
+  migrations: ServedMigrations,
+  { onWarning }: ServerHooks,
+): Promise<Metrics | undefined> {
+  const onMetrics = (url: string): void => {
+    if (parsed['json'] === true) toStdout(metricsLine(url));
+    else if (parsed['quiet'] !== true) toStderr(`ramferry: metrics at ${url}`);
+  };
+  try {
+    return await Metrics.open(parsed, () => migrations.samples(server.running()), { onWarning, onMetrics });
+  } catch (thrown) {
+    await server.drain();
+    throw thrown;
+  }
+}
+
+function reports(parsed: ParsedArguments, log: Log, migrations: ServedMigrations): ServerHooks {
   const json = parsed['json'] === true;
   const quiet = parsed['quiet'] === true;
   return {
@@ -88,7 +112,8 @@ function reports(parsed: ParsedArguments, log: Log): ServerHooks {
       if (json) toStdout(warningLine(text));
       else warnOnStderr(text);
     },
-    onEnded: (ended) => {
+    onEnded: (ended, outcome) => {
+      migrations.ended(ended, outcome);
       log.info({ ended }, 'transfer ended');
       if (json) toStdout(endedLine(ended));
       else if (!quiet || ended.error !== undefined) toStderr(`ramferry: ${visible(formatEnded(ended))}`);

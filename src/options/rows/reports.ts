@@ -100,6 +100,25 @@ export const COMMAND_LINE_ROWS = {
     ],
     commandLineOnly: true,
   },
+  metrics: {
+    kind: text(),
+    help: "write metrics to this file every second, for node_exporter's textfile collector: NAME.prom",
+    commands: ['send', 'receive', 'migrate', 'incoming', 'serve'],
+    commandLineOnly: true,
+  },
+  metricsListen: {
+    kind: text(),
+    help: 'answer a Prometheus at HOST:PORT while the command runs: http://HOST:PORT/metrics',
+    commands: ['send', 'receive', 'migrate', 'incoming', 'serve'],
+    commandLineOnly: true,
+  },
+  metricsName: {
+    kind: text(),
+    help: 'the label `migration` of the metrics',
+    commands: ['send', 'receive', 'migrate', 'incoming'],
+    commandLineOnly: true,
+    defaultText: '--name, else unnamed',
+  },
   logFile: {
     kind: text(),
     help: 'append a log to this file',

@@ -176,6 +176,7 @@ export class Statistics {
       ratio: linkBytes === 0 ? undefined : guestBytes / linkBytes,
       remainingTime,
       ...present('convergence', this.#observed.convergence?.()),
+      ...present('adaptive', this.#observed.adaptive?.()),
     };
   }
 

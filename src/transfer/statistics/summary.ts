@@ -38,6 +38,8 @@ export interface Progress {
   readonly remainingTime: number | undefined;
   /** Present where the stream has pages with identities and a running guest writes it. */
   readonly convergence?: Convergence;
+  /** What adaptive mode has done so far. Present where it runs. */
+  readonly adaptive?: AdaptiveReport;
 }
 
 /** The result of send and receive, with the names of QEMU's MigrationInfo and MigrationStats where they have one. */
