@@ -106,6 +106,22 @@ const EXIT_OF_CODE = {
 /** Stable names of errors, for programs to compare. A released code keeps its name and its meaning. */
 export type ErrorCode = keyof typeof EXIT_OF_CODE;
 
+/** How a transfer ended that did not succeed. */
+export type FailureStatus = 'failed' | 'incomplete' | 'unknown' | 'cancelled';
+
+/** By exit status; every other exit status is `failed`. */
+const FAILURE_STATUS: ReadonlyMap<number, FailureStatus> = new Map([
+  [EXIT.unknown, 'unknown'],
+  [EXIT.incomplete, 'incomplete'],
+  [EXIT.interrupted, 'cancelled'],
+  [EXIT.terminated, 'cancelled'],
+]);
+
+/** @param exitCode of the error that ended the transfer */
+export function failureStatus(exitCode: number): FailureStatus {
+  return FAILURE_STATUS.get(exitCode) ?? 'failed';
+}
+
 /** All codes with their exit statuses, for `ramferry features` and the documentation. */
 export const ERROR_CODES: Readonly<Record<ErrorCode, number>> = EXIT_OF_CODE;
 

@@ -1,7 +1,7 @@
 // Reports for programs: one JSON object a line, with its kind in `message_type`.
 // Pure: plain data in, one line out, without its newline. Field names are stable, since scripts depend on them.
 
-import { type ErrorData, EXIT } from '../errors.js';
+import { type ErrorData, failureStatus } from '../errors.js';
 import { kebabKeys } from '../transfer/statistics/kebab-keys.js';
 import type { Progress, TransferSummary } from '../transfer/statistics/summary.js';
 
@@ -34,19 +34,11 @@ export function summaryLine(summary: TransferSummary): string {
 export function errorLine(error: ErrorData, exitCode: number): string {
   return JSON.stringify({
     message_type: 'error',
-    status: STATUS_OF_EXIT.get(exitCode) ?? 'failed',
+    status: failureStatus(exitCode),
     ...error,
     exit_code: exitCode,
   });
 }
-
-/** `status` by exit status; every other exit status is `failed`. */
-const STATUS_OF_EXIT: ReadonlyMap<number, string> = new Map([
-  [EXIT.unknown, 'unknown'],
-  [EXIT.incomplete, 'incomplete'],
-  [EXIT.interrupted, 'cancelled'],
-  [EXIT.terminated, 'cancelled'],
-]);
 
 /** `{"message_type":"warning","message":…}` */
 export function warningLine(message: string): string {

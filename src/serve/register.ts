@@ -1,6 +1,6 @@
 // The transfers of a server: those that wait or run, and what became of the last ones. The source of `ramferry status`.
 
-import { type RamferryError, toRamferryError } from '../errors.js';
+import { failureStatus, type RamferryError } from '../errors.js';
 import { Statistics } from '../transfer/statistics/statistics.js';
 import type { TransferSummary } from '../transfer/statistics/summary.js';
 
@@ -84,7 +84,7 @@ export class Register {
     const failed = outcome instanceof Error;
     const ended: Ended = {
       ...{ id, name, direction },
-      status: failed ? statusOf(outcome) : outcome.status,
+      status: failed ? failureStatus(outcome.exitCode) : outcome.status,
       ...(failed ? { error: { code: outcome.code, message: outcome.describe() } } : {}),
       guestBytes: statistics.guestBytes,
       linkBytes: statistics.linkBytes,
@@ -103,10 +103,4 @@ export class Register {
   async empty(): Promise<void> {
     if (this.#running.size > 0) await new Promise<void>((resolve) => this.#onEmpty.push(resolve));
   }
-}
-
-function statusOf(error: RamferryError): TransferSummary['status'] {
-  const { code } = toRamferryError(error);
-  if (code === 'ERR_OUTCOME_UNKNOWN') return 'unknown';
-  return code === 'ERR_TERMINATED' || code === 'ERR_INTERRUPTED' ? 'cancelled' : 'failed';
 }

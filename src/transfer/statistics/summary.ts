@@ -1,7 +1,7 @@
 // The reports of a transfer: progress while it runs, and the summary at its end. Names and meanings are those of QEMU's query-migrate
 // (qapi/migration.json) where it has them. Plain data, no page contents.
 
-import type { ErrorData } from '../../errors.js';
+import type { ErrorData, FailureStatus } from '../../errors.js';
 import type { CodecName } from '../../codec/codec.js';
 import type { StreamEnd } from '../../grammar/grammar.js';
 import type { AdaptiveReport } from '../adaptive/chooser.js';
@@ -11,10 +11,8 @@ import type { CodecCounts, PageCounts } from './counts.js';
 /** How a transfer ended. */
 export type TransferStatus =
   | 'completed'
-  | 'failed'
-  | 'cancelled'
-  /** The final part of the stream may have reached the destination, but the receiver's result did not arrive. */
-  | 'unknown'
+  /** `unknown`: the final part of the stream may have reached the destination, but the receiver's result did not arrive. */
+  | FailureStatus
   /** All bytes arrived, but the stream has no end mark of ramferry to prove it. */
   | 'unverified';
 
