@@ -14,6 +14,7 @@ import type { PeerLink } from '../peer-link.js';
 import { socketLinkOfHandle } from '../socket.js';
 import type { TlsGate } from '../tls/gate.js';
 import { boundUnsent } from '../unsent.js';
+import type { Origin } from './strangers.js';
 
 /** An address that listens. */
 export type Place = Extract<Address, { kind: 'tcp-listen' | 'unix-listen' }>;
@@ -63,13 +64,11 @@ export function peerAddress(server: net.Server, place: Place): string {
   return formatAddress({ kind: 'tcp', host: bound.address, port: bound.port });
 }
 
-/** An accepted connection as a link, and the address at its other end. */
-export interface Accepted {
+/** An accepted connection as a link, and where it comes from. */
+export interface Accepted extends Origin {
   readonly link: PeerLink;
-  /** Address of the other end, for messages. */
-  readonly from: string;
-  /** The host part of the address: unlike the port, a host cannot choose it freely. */
-  readonly host: string;
+  /** TLS: the name that the other side has proved: of its certificate (RFC 4514), or its pre-shared identity. */
+  readonly provenName?: string | undefined;
 }
 
 function remoteAddress({ remoteAddress: host, remotePort: port }: net.Socket): string {
@@ -100,7 +99,9 @@ export function accept(socket: net.Socket, kind: Place['kind'], acceptance: Acce
     if (tcp) socket.setNoDelay(true).setKeepAlive(true, KEEP_ALIVE_MS);
     if (tcp) boundUnsent(handleOf(socket));
     if (gate !== undefined) {
-      gate.admit(socket, from, (secured) => onAccepted({ link: secured, from, host }));
+      gate.admit(socket, { from, host }, (secured) => {
+        onAccepted({ link: secured, from, host, provenName: secured.provenName });
+      });
       return;
     }
     // The socket has read nothing, because its connection is taken out at once.

@@ -74,7 +74,7 @@ class Listener {
       onNone: () => this.#onNone(),
     });
     if (greeting !== undefined) this.#newcomers.broadcast(greeting);
-    gate?.onTurnedAway((from, why) => this.#newcomers.turnedAway(from, why));
+    gate?.onTurnedAway((origin, why) => this.#newcomers.turnedAway(origin, why));
     this.#server.on('error', (thrown) => this.#onError(thrown));
     this.#server.once('listening', () => onListening(this.#server, place, options));
     this.#server.on('connection', (socket) => this.#accept(socket));

@@ -8,7 +8,7 @@ import { AwakeTimer } from '../../os/awake-timer.js';
 import type { PeerRules } from '../options.js';
 import type { PeerLink } from '../peer-link.js';
 import type { Accepted } from './binding.js';
-import { closedBecause, oldestOfBusiestHost, Refusals } from './strangers.js';
+import { closedBecause, oldestOfBusiestHost, type Origin, Refusals } from './strangers.js';
 
 /** Most connections that wait at the same time. */
 export const MAX_WAITING = 16;
@@ -111,8 +111,8 @@ export class Newcomers {
   }
 
   /** Reports a connection that was closed before it came here. */
-  turnedAway(from: string, why: string): void {
-    this.#refusals.report(from, why);
+  turnedAway(origin: Origin, why: string): void {
+    this.#refusals.report(origin, why);
   }
 
   /** Writes to all waiting connections and to later ones. A connection that does not read delays no other. */
@@ -196,7 +196,7 @@ export class Newcomers {
   #refuse(waiting: Waiting, why: string): void {
     this.#waiting.delete(waiting);
     waiting.timer?.cancel();
-    this.#refusals.report(waiting.newcomer.from, why);
+    this.#refusals.report(waiting.newcomer, why);
     waiting.newcomer.link.fail(closedBecause(why));
     if (this.#waiting.size === 0 && !this.#over) this.#options.onNone();
   }
@@ -204,7 +204,7 @@ export class Newcomers {
   #choose(peer: Waiting): void {
     const others = this.#end().filter((waiting) => waiting !== peer);
     for (const other of others) {
-      this.#refusals.report(other.newcomer.from, 'another connection is the peer');
+      this.#refusals.report(other.newcomer, 'another connection is the peer');
       other.newcomer.link.fail(closedBecause('another connection is the peer'));
     }
     if (peer.bytes > 0) peer.newcomer.link.unread(Buffer.concat(peer.received));

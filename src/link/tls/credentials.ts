@@ -19,6 +19,12 @@ const DEFAULT_IDENTITY = 'qemu';
 /** Permission bits of group and others to read. */
 const READABLE_BY_OTHERS = 0o044;
 
+/** The files of a directory that may hold credentials. */
+export const CREDENTIAL_FILES: readonly string[] = [
+  ...['ca-cert.pem', 'ca-crl.pem', 'keys.psk'],
+  ...['server-cert.pem', 'server-key.pem', 'client-cert.pem', 'client-key.pem'],
+];
+
 export interface TlsCredentials {
   /** What node:tls takes at both ends: versions, ciphers, certificates. */
   readonly context: tls.SecureContextOptions;

@@ -101,26 +101,29 @@ function peerOf({ label, peer }: HandshakeOptions): string {
   return peer ?? label;
 }
 
+/** The other side as this side sees it. */
 interface Judgement {
-  readonly refusal: Refusal;
-  readonly detail: string;
+  /** What this side has against the other; undefined = nothing. */
+  readonly refusal?: Refusal;
+  readonly detail?: string;
+  /** What the other side has proved to be. */
+  readonly provenName?: string;
 }
 
-/** What this side has against the other; undefined = nothing. */
 function judge(
   secured: tls.TLSSocket,
   { settings, credentials }: HandshakeOptions,
   { role, identity }: { readonly role: TlsRole; readonly identity: string },
-): Judgement | undefined {
+): Judgement {
   const { authz, verifyPeer } = settings;
   const { raw } = secured.getPeerCertificate() as Partial<tls.PeerCertificate>;
   if (credentials.keys !== undefined) {
     // A server may answer an offered key with a certificate, and then nothing has proved who it is.
-    if (raw !== undefined) return { refusal: 'no-shared-key', detail: '' };
+    if (raw !== undefined) return { refusal: 'no-shared-key' };
     return judgeName(identity, authz);
   }
   if (raw === undefined) {
-    return role === 'server' && !verifyPeer ? undefined : { refusal: 'no-certificate', detail: '' };
+    return role === 'server' && !verifyPeer ? {} : { refusal: 'no-certificate' };
   }
   const subject = subjectOf(new X509Certificate(raw));
   if (!secured.authorized) {
@@ -130,8 +133,8 @@ function judge(
   return judgeName(subject, authz);
 }
 
-function judgeName(name: string, patterns: readonly string[]): Judgement | undefined {
-  if (patterns.length === 0 || isAllowed(name, patterns)) return undefined;
+function judgeName(name: string, patterns: readonly string[]): Judgement {
+  if (patterns.length === 0 || isAllowed(name, patterns)) return { provenName: name };
   return { refusal: 'not-allowed', detail: ` ('${name}')` };
 }
 
@@ -139,17 +142,17 @@ function judgeName(name: string, patterns: readonly string[]): Judgement | undef
 async function settle(
   secured: tls.TLSSocket,
   options: HandshakeOptions,
-  judgement: Judgement | undefined,
+  { refusal, detail = '', provenName }: Judgement,
 ): Promise<TlsLink> {
   const { label, ioTimeout, signal } = options;
-  const link = new TlsLink(secured, { label, ioTimeout, signal });
+  const link = new TlsLink(secured, { label, ioTimeout, signal, provenName });
   const spoken = secured.alpnProtocol === PROTOCOL;
-  const line = judgement === undefined ? ACCEPTED : `${REFUSED}${judgement.refusal}`;
+  const line = refusal === undefined ? ACCEPTED : `${REFUSED}${refusal}`;
   if (spoken) await link.sink.write(Buffer.from(`${line}\n`));
-  if (judgement !== undefined) {
+  if (refusal !== undefined) {
     await link.sink.finish();
     void link.source.close();
-    throw refused(peerOf(options), judgement.refusal, judgement.detail);
+    throw refused(peerOf(options), refusal, detail);
   }
   if (!spoken) return link;
   const said = await readLine(link);

@@ -23,12 +23,16 @@ export interface TlsLinkOptions {
   /** Milliseconds without progress; 0 = wait for ever. */
   readonly ioTimeout: number;
   readonly signal?: AbortSignal | undefined;
+  /** See {@link TlsLink.provenName}. */
+  readonly provenName?: string | undefined;
 }
 
 export class TlsLink implements PeerLink {
   readonly duplex = true;
   readonly source: ByteSource;
   readonly sink: ByteSink;
+  /** Of the other side's certificate (RFC 4514), or its pre-shared identity; undefined where it has shown none. */
+  readonly provenName: string | undefined;
   readonly #label: string;
   readonly #socket: TLSSocket;
   readonly #changed = new Signal();
@@ -47,7 +51,8 @@ export class TlsLink implements PeerLink {
   #rejectWrite: ((reason: RamferryError) => void) | undefined;
 
   /** @param socket after its handshake, paused since then */
-  constructor(socket: TLSSocket, { label, ioTimeout, signal }: TlsLinkOptions) {
+  constructor(socket: TLSSocket, { label, ioTimeout, signal, provenName }: TlsLinkOptions) {
+    this.provenName = provenName;
     this.#label = label;
     this.#socket = socket;
     const stalled = (what: string) => (ms: number) => this.fail(stalledError(`${what} ${label}`, ms));

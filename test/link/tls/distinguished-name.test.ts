@@ -6,7 +6,13 @@ import fs from 'node:fs';
 import path from 'node:path';
 import { describe, it } from 'node:test';
 
-import { isAllowed, subjectOf } from '../../../src/link/tls/distinguished-name.js';
+import {
+  isAllowed,
+  isPattern,
+  patternsFor,
+  patternsOfAll,
+  subjectOf,
+} from '../../../src/link/tls/distinguished-name.js';
 import { makeCertificates } from './certificates.js';
 
 const made = makeCertificates();
@@ -35,4 +41,30 @@ describe('a distinguished name', () => {
       assert.equal(isAllowed(name, ['other', pattern]), expected);
     });
   }
+});
+
+describe('patterns that are bound to guests', () => {
+  const patterns = ['{web-*}CN=a,*', 'CN=b', '{db?}CN={c}'];
+
+  it('hold for guests of these names, and those without for all', () => {
+    assert.deepEqual(patternsFor('web-1', patterns), ['CN=a,*', 'CN=b']);
+    assert.deepEqual(patternsFor('db1', patterns), ['CN=b', 'CN={c}']);
+    assert.deepEqual(patternsFor('my-web-1', patterns), ['CN=b']);
+    assert.deepEqual(patternsFor('other', patterns.slice(0, 1)), []);
+  });
+
+  it('are names alone before a guest is known', () => {
+    assert.deepEqual(patternsOfAll(patterns), ['CN=a,*', 'CN=b', 'CN={c}']);
+  });
+
+  it('have guests and a name', () => {
+    assert.deepEqual(['{a}b', 'b', '{}b', '{a}', '{a', '{'].map(isPattern), [
+      true,
+      true,
+      false,
+      false,
+      false,
+      false,
+    ]);
+  });
 });
