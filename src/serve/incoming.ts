@@ -7,6 +7,7 @@ import { RamferryError, toRamferryError } from '../errors.js';
 import { onAbort } from '../io/abort-signal.js';
 import { formatAddress } from '../link/address.js';
 import { Acceptor } from '../link/listen/acceptor.js';
+import { openGate, type TlsGate } from '../link/tls/gate.js';
 import { resolveReceiveOptions } from '../options/transfer.js';
 import { planReceive, type ReceivePlan } from '../transfer/plan/receive-plan.js';
 import { receiveHosted } from '../transfer/receive.js';
@@ -14,6 +15,7 @@ import type { TransferSummary } from '../transfer/statistics/summary.js';
 import { type Introduced, Introductions, refuse } from './introductions.js';
 import { Line } from './line.js';
 import type { IncomingSettings, ServeSettings } from './options.js';
+import { checkBringer, inTheClear } from './security.js';
 import type { Served } from './register.js';
 import { carry, type ServerParts } from './parts.js';
 
@@ -25,6 +27,8 @@ export class IncomingGuests {
   readonly #plan: ReceivePlan;
   readonly #introductions: Introductions;
   #acceptor: Acceptor | undefined;
+  /** Where connections make their TLS handshake; undefined = in the clear. */
+  #gate: TlsGate | undefined;
   #draining = false;
 
   /** @throws ERR_MEMORY_LIMIT when a transfer's share is too little for any stream */
@@ -46,46 +50,56 @@ export class IncomingGuests {
     return this.#line;
   }
 
-  /** @throws ERR_LINK_LISTEN; ERR_OPTION_INVALID where other hosts reach the address and `insecure` is not given */
+  /** @throws ERR_LINK_LISTEN, ERR_TLS_CREDENTIALS; ERR_OPTION_INVALID for other hosts without TLS and `insecure` */
   async open(fd?: number): Promise<void> {
     const { ioTimeout, insecure } = this.#settings;
     const { listen } = this.#ends;
     const { onWarning, onListening } = this.#parts.hooks;
+    this.#gate = this.#openGate();
     const acceptor = await Acceptor.open(listen, {
-      ...{ ioTimeout, fd, onWarning },
+      ...{ ioTimeout, fd, onWarning, gate: this.#gate },
       onConnection: (accepted) => this.#introductions.add(accepted),
     });
-    if (acceptor.isBeyondLoopback && !insecure) {
+    if (acceptor.isBeyondLoopback && this.#gate === undefined && !insecure) {
       acceptor.close();
-      throw new RamferryError(
-        'ERR_OPTION_INVALID',
-        `listen: ${formatAddress(listen)} is reached by other hosts, and guest memory would cross the network unencrypted`,
-        {
-          hint: 'listen on 127.0.0.1 or [::1] behind a tunnel, or say --insecure on a network that you trust',
-        },
-      );
+      throw inTheClear('listen', listen);
     }
     this.#acceptor = acceptor;
     onListening(acceptor.address);
+  }
+
+  #openGate(): TlsGate | undefined {
+    const { listenerTls: settings, ioTimeout } = this.#settings;
+    if (settings === undefined) return undefined;
+    const label = formatAddress(this.#ends.listen);
+    const gate = openGate({ label, settings, ioTimeout }, this.#parts.hooks.onWarning);
+    gate.onTurnedAway((origin, why) => this.#parts.refusals.report(origin, why));
+    return gate;
   }
 
   /** Takes no more guests. Those in line are refused, running transfers go on. */
   drain(): void {
     this.#draining = true;
     this.#acceptor?.close();
+    this.#gate?.close();
     this.#introductions.close();
   }
 
   async #serve(introduced: Introduced): Promise<void> {
     const { accepted, control, name } = introduced;
     const { register, refusals } = this.#parts;
-    const unwanted = this.#unwanted(name);
+    const unwanted = this.#unwanted(introduced);
     if (unwanted !== undefined) {
-      refusals.report(accepted.from, `${name}: ${unwanted.message}`);
+      refusals.report(accepted, `${name}: ${unwanted.message}`);
       await refuse(accepted, control, unwanted);
       return;
     }
-    const served = register.begin('incoming', name, accepted.from);
+    const { from, provenName } = accepted;
+    const served = register.begin(
+      'incoming',
+      name,
+      provenName === undefined ? from : `${from} (${provenName})`,
+    );
     control.reportProgress(() => ({ delivered: 0 }), KEEP_ALIVE_MS);
     const ticket = this.#line.enter((ahead) => {
       served.ahead = ahead;
@@ -98,9 +112,14 @@ export class IncomingGuests {
     this.#parts.ended(register.end(served, outcome), outcome);
   }
 
-  #unwanted(name: string): RamferryError | undefined {
+  #unwanted({ accepted, name }: Introduced): RamferryError | undefined {
     if (this.#draining) {
       return new RamferryError('ERR_TERMINATED', 'the server is ending and takes no more guests');
+    }
+    try {
+      checkBringer(name, accepted.provenName, this.#settings.tlsAuthz);
+    } catch (thrown) {
+      return toRamferryError(thrown);
     }
     if (!this.#parts.register.has('incoming', name)) return undefined;
     return new RamferryError('ERR_LINK_NEGOTIATION', 'a guest of this name is on its way already', {

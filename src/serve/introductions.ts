@@ -1,5 +1,5 @@
 // Connections of senders before their transfer: greets each, and hears which guest it brings. A connection that says anything else, or
-// nothing in time, is refused by code and costs no other anything. Bounded: at most MAX_STRANGERS are heard at the same time.
+// nothing in time, is refused by code and costs no other anything. Bounded: so many are heard at the same time (strangers.ts).
 
 import { Buffer } from 'node:buffer';
 
@@ -11,10 +11,8 @@ import { RamferryError, toRamferryError } from '../errors.js';
 import { ExactReader } from '../io/exact-reader.js';
 import type { Accepted } from '../link/listen/binding.js';
 import { AwakeTimer } from '../os/awake-timer.js';
-import { closedBecause, oldestOfBusiestHost, type Refusals } from '../link/listen/strangers.js';
+import { closedBecause, Crowd, type Refusals } from '../link/listen/strangers.js';
 
-/** Most connections that have not introduced themselves. */
-export const MAX_STRANGERS = 64;
 /** Milliseconds from the connection to the last byte of the introduction. */
 const INTRODUCTION_MS = 5_000;
 /** Milliseconds that a refused peer may take to read why. */
@@ -35,16 +33,14 @@ export interface IntroductionsOptions {
 
 export class Introductions {
   readonly #options: IntroductionsOptions;
-  readonly #strangers = new Set<Accepted>();
+  readonly #strangers = new Crowd<Accepted>();
 
   constructor(options: IntroductionsOptions) {
     this.#options = options;
   }
 
   add(accepted: Accepted): void {
-    this.#strangers.add(accepted);
-    if (this.#strangers.size > MAX_STRANGERS)
-      this.#drop(oldestOfBusiestHost(this.#strangers, ({ host }) => host));
+    this.#strangers.add(accepted)?.link.fail(closedBecause('too many connections say nothing'));
     void this.#hear(accepted);
   }
 
@@ -54,13 +50,9 @@ export class Introductions {
       accepted.link.fail(closedBecause('the server takes no more transfers'));
   }
 
-  #drop(accepted: Accepted): void {
-    accepted.link.fail(closedBecause(`more than ${MAX_STRANGERS} connections say nothing`));
-  }
-
   async #hear(accepted: Accepted): Promise<void> {
     const { hello, refusals, onIntroduced } = this.#options;
-    const { link, from } = accepted;
+    const { link } = accepted;
     const control = new ControlWriter(link.sink!);
     const timer = AwakeTimer.start(INTRODUCTION_MS, () => {
       void link.source!.close();
@@ -74,7 +66,7 @@ export class Introductions {
       const error = toRamferryError(thrown, 'ERR_LINK_CLOSED');
       const late = error.code === 'ERR_LINK_CLOSED' && error.cause === undefined;
       const reason = late ? UNINTRODUCED : error;
-      refusals.report(from, reason.message);
+      refusals.report(accepted, reason.message);
       await refuse(accepted, control, reason);
     } finally {
       timer.cancel();

@@ -3,12 +3,14 @@
 import { RamferryError } from '../errors.js';
 import { type Address, parseAddress } from '../link/address.js';
 import type { Place } from '../link/listen/binding.js';
+import type { TlsSettings } from '../link/tls/settings.js';
 import type { Exact } from '../options/exact.js';
 import type { ServeOptions } from '../options/rows/serve.js';
 import { resolveOptions } from '../options/schema.js';
 import type { GivenFor, ValuesFor } from '../options/table.js';
 import { sharedBytes } from '../transfer/plan/memory.js';
 import { formatSize } from '../units.js';
+import { listenerTls } from './security.js';
 import { SocketPattern } from './socket-pattern.js';
 
 export type { ServeOptions } from '../options/rows/serve.js';
@@ -22,8 +24,8 @@ export interface IncomingSettings {
 
 export interface OutgoingSettings {
   readonly pattern: SocketPattern<'unix-listen'>;
-  /** The address of the receiver, as text. */
-  readonly connect: string;
+  /** The address of the receiver. */
+  readonly connect: Extract<Address, { kind: 'tcp' | 'unix' }>;
 }
 
 export interface ServeSettings extends Omit<ValuesFor<'serve'>, 'incoming' | 'outgoing' | 'control'> {
@@ -31,13 +33,15 @@ export interface ServeSettings extends Omit<ValuesFor<'serve'>, 'incoming' | 'ou
   readonly incoming: IncomingSettings | undefined;
   /** Guests that leave; absent = none do. */
   readonly outgoing: OutgoingSettings | undefined;
+  /** TLS of the connections that are accepted; undefined = bytes travel in the clear. */
+  readonly listenerTls: TlsSettings | undefined;
   /** Path of the control socket. */
   readonly control: string | undefined;
   /** Bytes that one transfer may count with: its share, and what all share. */
   readonly transferMemory: number;
 }
 
-/** @throws ERR_OPTION_INVALID, ERR_LINK_ADDRESS, ERR_MEMORY_LIMIT */
+/** @throws ERR_OPTION_INVALID, ERR_LINK_ADDRESS, ERR_MEMORY_LIMIT, ERR_TLS_CREDENTIALS */
 export function resolveServeOptions(options: ServeOptions): ServeSettings {
   const values = resolveOptions<'serve', object>('serve', [], options);
   const incoming = resolveIncoming(values);
@@ -52,6 +56,7 @@ export function resolveServeOptions(options: ServeOptions): ServeSettings {
     ...values,
     incoming,
     outgoing,
+    listenerTls: listenerTls(values, { listen: incoming?.listen, connect: outgoing?.connect }),
     control: values.control === undefined ? undefined : socketPath('control', values.control),
     transferMemory: transferMemory(values, directions * values.maxTransfers),
   };
@@ -71,13 +76,13 @@ function resolveOutgoing({ outgoing, connect, guest }: Values): OutgoingSettings
     return undefined;
   }
   if (outgoing === undefined || connect === undefined) throw needsBoth('outgoing', 'connect');
-  const { kind } = parseAddress(connect);
-  if (kind !== 'tcp' && kind !== 'unix') {
+  const address = parseAddress(connect);
+  if (address.kind !== 'tcp' && address.kind !== 'unix') {
     throw new RamferryError('ERR_OPTION_INVALID', `connect: '${connect}' is no address to connect to`, {
       hint: 'write tcp:HOST:PORT or unix:PATH',
     });
   }
-  return { pattern: new SocketPattern('outgoing', outgoing, 'unix-listen'), connect };
+  return { pattern: new SocketPattern('outgoing', outgoing, 'unix-listen'), connect: address };
 }
 
 function needsBoth(one: string, other: string): RamferryError {

@@ -18,6 +18,7 @@ import { Line } from './line.js';
 import type { OutgoingSettings, ServeSettings } from './options.js';
 import type { Served } from './register.js';
 import { carry, type ServerParts } from './parts.js';
+import { receiversOf } from './security.js';
 
 export class OutgoingGuests {
   readonly #settings: ServeSettings;
@@ -35,7 +36,7 @@ export class OutgoingGuests {
     this.#line = new Line(settings.maxTransfers);
     const { maxBandwidth } = settings;
     this.#rateBudget = maxBandwidth === 0 ? undefined : new RateBudget(maxBandwidth);
-    chooseCoding(resolveSendOptions(this.#sendOptions('name')));
+    chooseCoding(resolveSendOptions(this.#sendOptions('name', [])));
   }
 
   get line(): Line {
@@ -97,7 +98,7 @@ export class OutgoingGuests {
   async #serve(name: string, accepted: Accepted): Promise<void> {
     const { register, refusals } = this.#parts;
     if (register.has('outgoing', name)) {
-      refusals.report(accepted.from, `${name} is on its way already`);
+      refusals.report(accepted, `${name} is on its way already`);
       accepted.link.fail(new RamferryError('ERR_LINK_CLOSED', 'the guest is on its way already'));
       return;
     }
@@ -119,27 +120,31 @@ export class OutgoingGuests {
     });
   }
 
-  #send(served: Served, { link: input }: Accepted): Promise<TransferSummary> {
+  async #send(served: Served, { link: input }: Accepted): Promise<TransferSummary> {
     const { name, controller } = served;
     const { signal } = controller;
     const onWarning = (text: string): void => this.#parts.hooks.onWarning(`${name}: ${text}`);
-    const options = { ...this.#sendOptions(name), signal, onWarning };
+    const tlsAuthz = receiversOf(name, this.#settings.tlsAuthz);
+    const options = { ...this.#sendOptions(name, tlsAuthz), signal, onWarning };
     const parts = this.#parts.lend();
     return carry(served, input, (statistics) =>
       sendHosted(options, { input, statistics, parts, rateBudget: this.#rateBudget }),
     );
   }
 
-  #sendOptions(name: string): SendOptions {
+  #sendOptions(name: string, tlsAuthz: readonly string[]): SendOptions {
     const { threads, transferMemory } = this.#settings;
     return {
       // What the operator did not name stays unnamed, so that the receiver may narrow it and adaptive mode may choose.
       ...this.#parts.named,
       input: formatAddress(this.#ends.pattern.address(name)),
-      output: this.#ends.connect,
+      output: formatAddress(this.#ends.connect),
       name,
       compressThreads: threads,
       memoryLimit: transferMemory,
+      tlsAuthz,
+      // What the listening side alone decides.
+      tlsVerifyPeer: true,
     };
   }
 }

@@ -5,6 +5,7 @@ import { once } from 'node:events';
 import fs from 'node:fs';
 import net from 'node:net';
 import { after } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
 
 import { within } from '../../lab/within.js';
 import { RamferryError } from '../../src/errors.js';
@@ -127,4 +128,14 @@ export async function leaving(path: string): Promise<net.Socket> {
   await once(socket, 'connect');
   after(() => socket.destroy());
   return socket;
+}
+
+/** Resolves when the condition holds. */
+export async function until(what: string, condition: () => boolean): Promise<void> {
+  await within(
+    what,
+    (async () => {
+      while (!condition()) await sleep(5);
+    })(),
+  );
 }

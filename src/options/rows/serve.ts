@@ -7,6 +7,7 @@ import { COMPRESS_THREADS, DEFAULT_SERVE_MEMORY, DEFAULT_TRANSFERS, LIMITS } fro
 import type { Rows } from '../row.js';
 import type { ReceiveOptions } from './receive.js';
 import type { SendOptions } from './send.js';
+import type { TlsOptions } from './tls.js';
 
 /** Options of send that hold for every outgoing guest; `maxBandwidth` for all of them together. */
 type OutgoingOptions = Pick<
@@ -25,7 +26,10 @@ type OutgoingOptions = Pick<
 
 /** The options of a server: what it takes, what it carries away, and within which limits. */
 export interface ServeOptions
-  extends OutgoingOptions, Pick<ReceiveOptions, 'maxSize' | 'connectTimeout' | 'ioTimeout' | 'zstdBinding'> {
+  extends
+    OutgoingOptions,
+    TlsOptions,
+    Pick<ReceiveOptions, 'maxSize' | 'connectTimeout' | 'ioTimeout' | 'zstdBinding'> {
   /** Sockets of incoming guests' hypervisors, which listen: `unix:PATH` with `{name}` in it. Needs `listen`. Default: none. */
   readonly incoming?: string | undefined;
   /** Where senders of incoming guests connect: `tcp-listen:` or `unix-listen:`; `tcp:` and `unix:` mean the same here. */
@@ -38,7 +42,7 @@ export interface ServeOptions
   readonly guest?: readonly string[] | undefined;
   /** The socket of `ramferry status`: `unix:PATH`. Only the server's user may connect. Default: none. */
   readonly control?: string | undefined;
-  /** Listen beyond loopback although guest memory crosses the network unencrypted. Default false. */
+  /** Listen and connect beyond loopback without TLS: guest memory then crosses the network unencrypted. Default false. */
   readonly insecure?: boolean | undefined;
   /** Worker threads that all transfers share, 1 to 255. Default: as many CPUs as the process may use, at most 8. */
   readonly threads?: number | undefined;
@@ -88,7 +92,7 @@ export const SERVE_ROWS = {
   },
   insecure: {
     kind: flag(),
-    help: 'listen beyond loopback although guest memory crosses the network unencrypted',
+    help: 'listen and connect beyond loopback without TLS: guest memory crosses the network unencrypted',
     commands: ['serve'],
     default: false,
   },

@@ -23,7 +23,7 @@ export interface TlsOptions {
   readonly tlsHostname?: string | undefined;
   /**
    * Patterns (`*`, `?`) of distinguished names in RFC 4514 form, or of pre-shared identities, that the other side may have. Default:
-   * any that `ca-cert.pem` vouches for.
+   * any that `ca-cert.pem` vouches for. In `serve`, `{GUESTS}PATTERN` holds for guests of these names only: `{web-*}CN=host1,*`.
    */
   readonly tlsAuthz?: readonly string[] | undefined;
 }
@@ -32,47 +32,47 @@ export const TLS_ROWS = {
   tls: {
     kind: flag(),
     help: 'TLS 1.3 with the files of /etc/pki/ramferry or /etc/pki/qemu',
-    commands: ['send', 'receive'],
+    commands: ['send', 'receive', 'serve'],
     default: false,
     environment: true,
   },
   tlsCreds: {
     kind: text(),
     help: "TLS 1.3 with this directory's ca-cert.pem, server- or client-cert.pem and -key.pem, or keys.psk",
-    commands: ['send', 'receive'],
+    commands: ['send', 'receive', 'serve'],
     environment: true,
   },
   tlsKeyPassphraseFile: {
     kind: text(),
     help: 'file whose first line decrypts the private key',
-    commands: ['send', 'receive'],
+    commands: ['send', 'receive', 'serve'],
     environment: true,
   },
   tlsPskIdentity: {
     kind: text(),
     help: 'identity of the key of keys.psk that a client uses',
-    commands: ['send', 'receive'],
+    commands: ['send', 'receive', 'serve'],
     defaultText: 'qemu',
     environment: true,
   },
   tlsVerifyPeer: {
     kind: onOff(),
     help: 'a listener demands a certificate of its client',
-    commands: ['send', 'receive'],
+    commands: ['send', 'receive', 'serve'],
     default: true,
     environment: true,
   },
   tlsHostname: {
     kind: text(),
     help: "name that the listener's certificate must bear",
-    commands: ['send', 'receive'],
+    commands: ['send', 'receive', 'serve'],
     defaultText: 'the host of the address',
     environment: true,
   },
   tlsAuthz: {
     kind: texts(),
-    help: 'pattern of the distinguished name (or identity) that the other side must have; repeat for more',
-    commands: ['send', 'receive'],
+    help: 'pattern of the distinguished name (or identity) that the other side must have; repeat for more; serve: {GUESTS}PATTERN',
+    commands: ['send', 'receive', 'serve'],
     default: [],
     defaultText: 'any that is verified',
   },

@@ -5,6 +5,7 @@ import fs from 'node:fs';
 
 import { RamferryError } from '../../errors.js';
 import type { Address } from '../../link/address.js';
+import { isBound } from '../../link/tls/distinguished-name.js';
 import type { TlsSettings } from '../../link/tls/settings.js';
 import type { ResolvedReceiveOptions, ResolvedSendOptions } from '../../options/transfer.js';
 
@@ -14,7 +15,7 @@ const DEFAULT_DIRECTORIES = ['/etc/pki/ramferry', '/etc/pki/qemu'] as const;
 const LISTENERS: ReadonlySet<Address['kind']> = new Set<Address['kind']>(['tcp-listen', 'unix-listen']);
 const CALLERS: ReadonlySet<Address['kind']> = new Set<Address['kind']>(['tcp', 'unix']);
 
-type TlsValues = Pick<
+export type TlsValues = Pick<
   ResolvedSendOptions | ResolvedReceiveOptions,
   | 'tls'
   | 'tlsCreds'
@@ -50,6 +51,14 @@ export function tlsSettings(values: TlsValues, address: Address): TlsSettings | 
       'tlsHostname',
       'a listener looks for no name',
       'say it at the side that connects, or use --tls-authz',
+    );
+  }
+  const bound = values.tlsAuthz.find(isBound);
+  if (bound !== undefined) {
+    throw invalid(
+      'tlsAuthz',
+      `'${bound}' names guests`,
+      'say it to ramferry serve, which tells guests apart',
     );
   }
   return {
