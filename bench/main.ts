@@ -18,6 +18,7 @@ import { efficiency } from './transfer/efficiency.js';
 import { emu } from './xapi/emu.js';
 import { evacuation } from './xapi/evacuation.js';
 import { foreign } from './transfer/foreign.js';
+import { frontPipes } from './xapi/front-pipes.js';
 import { memory } from './transfer/memory.js';
 import { pages } from './codec/pages.js';
 import { peers } from './transfer/peers.js';
@@ -53,6 +54,7 @@ const BY_NAME: readonly Suite[] = [
   emu,
   evacuation,
   foreign,
+  frontPipes,
   serve,
 ];
 

@@ -16,7 +16,7 @@ import { libc } from '../../src/os/libc.js';
 import { END_HEADER, LIBXC_HEADER, Workshop, Xenopsd } from '../../lab/xapi/xenopsd.js';
 
 /** xenguest writes and reads records of up to 4 MiB whole. */
-const SCRIPT = `#!/bin/sh
+export const DD_EMU_MANAGER = `#!/bin/sh
 while [ $# -gt 0 ]; do
   case $1 in -fd) fd=$2 ;; -mode) mode=$2 ;; -controlinfd) in=$2 ;; -controloutfd) out=$2 ;; esac
   shift
@@ -107,7 +107,7 @@ export class Host {
 
   /** Writes a guest's stream: the image in as many rounds as `bytes` needs, and a little after the last stop. */
   static async create(image: string, bytes: number, scratch: string): Promise<Host> {
-    const host = new Host(new Workshop(SCRIPT, join(scratch, 'emu-')));
+    const host = new Host(new Workshop(DD_EMU_MANAGER, join(scratch, 'emu-')));
     const guest = await createGuest({ format: 'libxc-pv', memory: { path: image }, seed: 1 });
     const sink = fileSink(host.#first);
     const writer = guest.openWriter(sink, false);
