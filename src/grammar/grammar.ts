@@ -4,6 +4,8 @@
 
 /** A page without an identity (a block of an opaque stream). */
 export const NO_IDENTITY = -1;
+/** A block that is known not to be guest memory: the holes and bitmaps of a mapped-ram file. Not counted as a page of the guest. */
+export const NO_PAGE = -2;
 
 /** Receives what a grammar finds, in stream order. The calls cover every consumed byte exactly once. */
 export interface SegmentSink {
@@ -15,7 +17,7 @@ export interface SegmentSink {
   words(n: number, bigEndian: boolean): void;
   /**
    * n whole pages that follow each other in the stream.
-   * @param identity of the first page (the following pages count up by one), or NO_IDENTITY. An integer below 2^53.
+   * @param identity of the first page (the following pages count up by one), or NO_IDENTITY or NO_PAGE. An integer below 2^53.
    */
   pages(n: number, identity: number): void;
   /**
@@ -91,6 +93,11 @@ export interface Grammar {
    * memory there is. Counts down to 0 and stays there in later rounds.
    */
   readonly ramLeft?: number | undefined;
+  /**
+   * Bytes behind the consumed ones that are pages or holes whatever their values are, so that a reader of a regular file need not look at
+   * them. Only in a mapped-ram file of QEMU.
+   */
+  readonly passable?: number;
   /** For a libxc stream: the byte order of its records. */
   readonly bigEndian?: boolean;
   /** True once the stream has contained records that ramferry compressed: it cannot be compressed again. */

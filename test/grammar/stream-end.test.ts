@@ -11,13 +11,13 @@ import { createXenGrammar } from '../../src/grammar/xen/libxc.js';
 import { QemuGrammar } from '../../src/grammar/qemu/qemu.js';
 import { QemuTail } from '../../src/grammar/qemu/tail.js';
 import {
-  foreignSection,
   listening,
-  mappedRam,
   oldMachine,
   postcopy,
   precopy,
   QemuStream,
+  unknownLive,
+  vfio,
   virtioMem,
   withCapabilities,
 } from './support/qemu-streams.js';
@@ -69,9 +69,10 @@ describe('end() of a QEMU stream', () => {
     'bytes behind the description': [Buffer.concat([precopy(1).bytes, Buffer.alloc(9)]), 'unseen'],
     'postcopy with a package': [postcopy(7).bytes, 'unseen'],
     'postcopy with LISTEN': [listening(8).bytes, 'unseen'],
-    'virtio-mem before ram: opaque': [virtioMem(5).bytes, 'unseen'],
-    'a section of VFIO: opaque': [foreignSection(6).bytes, 'unseen'],
-    'mapped-ram: opaque': [mappedRam(false).bytes, 'unseen'],
+    'virtio-mem before ram': [virtioMem(5).bytes, 'seen'],
+    'sections of VFIO': [vfio(6).bytes, 'seen'],
+    'sections of an unknown format': [unknownLive(6).bytes, 'seen'],
+    'unknown bytes to the end': [unknownLive(6).bytes.subarray(0, 15_000), 'unseen'],
     'nothing at all': [Buffer.alloc(0), 'incomplete'],
   };
   for (const [name, [bytes, state]] of Object.entries(whole)) {

@@ -11,8 +11,8 @@ export interface CommandMeaning {
 
 const NOTHING: CommandMeaning = {};
 
-/** @returns undefined for a command that is unknown: what it means for the bytes after it is unknown, too */
-export function meaningOf(command: number, length: number): CommandMeaning | undefined {
+/** An unknown command means nothing: its length leads to the bytes behind it. */
+export function meaningOf(command: number, length: number): CommandMeaning {
   switch (command) {
     case COMMAND.postcopyAdvise:
       return length === ADVISE_WITH_RAM ? { postcopyAdvised: true } : NOTHING;
@@ -24,6 +24,26 @@ export function meaningOf(command: number, length: number): CommandMeaning | und
     case COMMAND.enableColo:
       return { urgentBecause: 'COLO' };
     default:
-      return command === COMMAND.invalid || command > COMMAND.switchoverStart ? undefined : NOTHING;
+      return NOTHING;
   }
+}
+
+/** Length of each command's data (mig_cmd_args in savevm.c); undefined = any. */
+const LENGTHS: ReadonlyMap<number, readonly number[] | undefined> = new Map([
+  [COMMAND.openReturnPath, [0]],
+  [COMMAND.ping, [4]],
+  [COMMAND.postcopyAdvise, [0, ADVISE_WITH_RAM]],
+  [COMMAND.postcopyListen, [0]],
+  [COMMAND.postcopyRun, [0]],
+  [COMMAND.postcopyRamDiscard, undefined],
+  [COMMAND.packaged, [4]],
+  [COMMAND.enableColo, [0]],
+  [COMMAND.postcopyResume, [0]],
+  [COMMAND.receiveBitmap, undefined],
+  [COMMAND.switchoverStart, [0]],
+]);
+
+/** Whether QEMU writes this command with that length. */
+export function isKnownCommand(command: number, length: number): boolean {
+  return LENGTHS.has(command) && (LENGTHS.get(command)?.includes(length) ?? true);
 }

@@ -4,7 +4,7 @@
 import type { SegmentSink } from '../grammar.js';
 import { readCounted, readU32 } from './fields.js';
 import {
-  IGNORE_SHARED,
+  CAPABILITY,
   MAX_CAPABILITIES,
   MAX_MACHINE_NAME,
   PAGE_BITS,
@@ -18,6 +18,10 @@ export class ConfigurationWalk {
   lostBecause: string | undefined;
   /** Capability x-ignore-shared: the list of RAM blocks has guest addresses. */
   ignoreShared = false;
+  /** Capability mapped-ram: the list of RAM blocks has the pages themselves. */
+  mappedRam = false;
+  /** log2 of the target page size, where the stream says it. */
+  pageBits: number | undefined;
 
   #capabilitiesLeft = 0;
 
@@ -59,8 +63,10 @@ export class ConfigurationWalk {
       return this.#lost('unknown subsection of CONFIGURATION');
     }
     if (data.length < dataAt + bytes) return 0;
-    if (name === SUBSECTION.pageBits && readU32(data, dataAt) !== PAGE_BITS) {
-      return this.#lost('pages that are not 4096 bytes');
+    if (name === SUBSECTION.pageBits) {
+      const bits = readU32(data, dataAt);
+      if (bits < PAGE_BITS.min || bits > PAGE_BITS.max) return this.#lost(`target pages of 2^${bits} bytes`);
+      this.pageBits = bits;
     }
     if (name === SUBSECTION.capabilities) {
       const count = readU32(data, dataAt);
@@ -73,7 +79,8 @@ export class ConfigurationWalk {
   #capability(data: Uint8Array, at: number): number {
     const name = readCounted(data, at);
     if (name === undefined) return 0;
-    if (name === IGNORE_SHARED) this.ignoreShared = true;
+    if (name === CAPABILITY.ignoreShared) this.ignoreShared = true;
+    if (name === CAPABILITY.mappedRam) this.mappedRam = true;
     this.#capabilitiesLeft -= 1;
     return 1 + name.length;
   }

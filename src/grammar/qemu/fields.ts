@@ -47,6 +47,24 @@ export function counted(text: string): Buffer {
   return Buffer.concat([Buffer.of(bytes.length), bytes]);
 }
 
+/** Reads the head of a START or FULL section, from its type on; undefined where it is not complete. */
+export function readSectionHead(data: Uint8Array, at: number): SectionHead | undefined {
+  const name = readCounted(data, at + 5);
+  if (name === undefined || data.length - at < headBytes(name)) return undefined;
+  const after = at + 6 + name.length;
+  return {
+    id: readU32(data, at + 1),
+    name,
+    instance: readU32(data, after),
+    version: readU32(data, after + 4),
+  };
+}
+
+/** Length of the head of a START or FULL section, its type included. */
+export function headBytes(name: string): number {
+  return 6 + name.length + 8;
+}
+
 /** The bytes behind the type of a START or FULL section. */
 export function sectionHead({ id, name, instance, version }: SectionHead): Buffer {
   return Buffer.concat([u32(id), counted(name), u32(instance), u32(version)]);

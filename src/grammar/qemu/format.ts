@@ -1,6 +1,6 @@
 // The numbers of QEMU's migration stream: section types, commands, flags of the ram section, and limits of accepted values.
 // The grammar, the simulated guest and the warm-up share this table; the tests' streams have a table of their own.
-// All integers are big-endian. Sources: QEMU migration/savevm.c, migration/savevm.h, migration/ram.c (7.2 to 10.x).
+// All integers are big-endian. Sources: QEMU migration/savevm.c, migration/savevm.h, migration/ram.c (7.2 to 11.x).
 
 /** QEMU_VM_FILE_VERSION; QEMU has not read version 2 since 0.10. */
 export const FILE_VERSION = 3;
@@ -22,17 +22,19 @@ export const SECTION = {
 
 /**
  * MIG_CMD_*: the commands that the grammar names. SWITCHOVER_START is the newest (10.0, for VFIO over multifd). Every command
- * has a length field, but an unknown command may change the meaning of the bytes behind it.
+ * has a length field, so the walk passes over an unknown command.
  */
 export const COMMAND = {
-  invalid: 0,
   openReturnPath: 1,
   ping: 2,
   postcopyAdvise: 3,
   postcopyListen: 4,
+  postcopyRun: 5,
+  postcopyRamDiscard: 6,
   packaged: 7,
   enableColo: 8,
   postcopyResume: 9,
+  receiveBitmap: 10,
   switchoverStart: 11,
 } as const;
 
@@ -59,8 +61,17 @@ export const RAM_FLAG = {
 } as const;
 export const RAM_FLAG_MASK = 0xfff;
 
-/** MAPPED_RAM_HDR_VERSION: marks a mapped-ram stream (9.0), whose pages lie elsewhere in its file. */
-export const MAPPED_RAM_VERSION = 1;
+/**
+ * struct MappedRamHeader behind a block in the list of a mapped-ram file (ram.c, since 9.0): u32 version, u64 target page size, u64
+ * offset of the block's bitmap in the file, u64 offset of its pages. The bitmap follows the header, then a hole up to a multiple of
+ * 1 MiB (MAPPED_RAM_FILE_OFFSET_ALIGNMENT), then the block's pages in their order, with holes for zero pages.
+ */
+export const MAPPED_RAM = {
+  version: 1,
+  headerBytes: 28,
+  alignment: 0x100000,
+  pageBytes: [4096, 8192, 16384, 65536] as readonly number[],
+} as const;
 
 /**
  * The ram section (register_savevm_live in ram_mig_init). Its id depends on the sections registered before it. Writers use this
@@ -74,9 +85,15 @@ export const SUBSECTION = {
   capabilities: 'configuration/capabilities',
   uuid: 'configuration/uuid',
 } as const;
-/** The only capability in the list that matters here. The list (should_validate_capability) omits others, such as mapped-ram. */
-export const IGNORE_SHARED = 'x-ignore-shared';
-export const PAGE_BITS = 12;
+/** The capabilities that QEMU lists (should_validate_capability in savevm.c): x-ignore-shared since 4.0, mapped-ram since 9.0. */
+export const CAPABILITY = { ignoreShared: 'x-ignore-shared', mappedRam: 'mapped-ram' } as const;
+/** Target pages of 4 to 64 KiB. Smaller ones (1 KiB on old Arm boards) hold no whole page of 4096 bytes. */
+export const PAGE_BITS = { min: 12, max: 16 } as const;
+/**
+ * Target page sizes in bits that a stream may have without saying so: QEMU writes the subsection only where the size differs from the
+ * target's smallest. 8 KiB: SPARC64 and Alpha; 16 KiB: TriCore. Tried in this order.
+ */
+export const UNTOLD_PAGE_BITS: readonly number[] = [12, 13, 14, 16];
 export const UUID_LENGTH = 16;
 
 /** Machine names have about a dozen characters; QEMU has no limit. */
@@ -85,10 +102,10 @@ export const MAX_MACHINE_NAME = 256;
 export const MAX_CAPABILITIES = 256;
 /** A guest has some dozen blocks: memory, ROMs, tables, video memory, and one for each DIMM (at most 256 slots). */
 export const MAX_BLOCKS = 4096;
-/** An XBZRLE delta is never longer than the page (load_xbzrle). */
-export const MAX_XBZRLE = 4096;
+/** Sections that were announced by START: ram, dirty bitmaps, and one for each VFIO device. */
+export const MAX_LIVE_SECTIONS = 4096;
+/** QEMU numbers sections from 0; a guest has some dozen to some hundred. */
+export const MAX_SECTION_ID = 0xffff;
 export const ENCODING_FLAG_XBZRLE = 1;
-/** compressBound(4096) is 4110 in zlib and somewhat more in its forks. */
-export const MAX_COMPRESSED = 8192;
 /** Pages of a block whose identities stay below 2^53: addresses below 2^48. */
 export const PAGES_PER_BLOCK = 2 ** 36;

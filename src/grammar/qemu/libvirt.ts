@@ -47,6 +47,10 @@ export class LibvirtGrammar implements Grammar {
     return this.#qemu === undefined && this.#rest === undefined ? Infinity : this.#qemu?.finalFrom;
   }
 
+  get passable(): number {
+    return this.#qemu?.passable ?? 0;
+  }
+
   get opaqueBecause(): string | undefined {
     return this.#because ?? this.#qemu?.opaqueBecause;
   }

@@ -4,15 +4,15 @@
 
 import { PAGE_BYTES } from '../../page/size.js';
 import type { SegmentSink } from '../grammar.js';
+import { BlockList } from './block-list.js';
 import { BlockTable, type RamBlock } from './blocks.js';
 import {
   ENCODING_FLAG_XBZRLE,
   RAM_FLAG,
   RAM_FLAG_MASK,
-  MAPPED_RAM_VERSION,
-  MAX_COMPRESSED,
-  MAX_XBZRLE,
+  PAGE_BITS,
   PAGES_PER_BLOCK,
+  UNTOLD_PAGE_BITS,
 } from './format.js';
 import { readCounted } from './fields.js';
 import { isFull } from '../room.js';
@@ -38,34 +38,64 @@ const PAGE_CONTINUED = RAM_FLAG.page | RAM_FLAG.continue;
 const ZERO_CONTINUED = RAM_FLAG.zero | RAM_FLAG.continue;
 
 export class RamWalk {
-  /** The source may go postcopy: the list then has the page size of blocks of huge pages. */
-  postcopyAdvised = false;
-  /** Capability x-ignore-shared: the list has the guest address of each block. */
-  ignoreShared = false;
   /** The section's data has ended; the next call begins another section. */
   ended = false;
   /** Set when the walk has ended: the item at the returned position differs from what ram.c writes. */
   lostBecause: string | undefined;
 
   readonly #blocks = new BlockTable();
+  /** The list of blocks; its switches are set by what precedes the ram section. */
+  readonly list = new BlockList(this.#blocks);
   #block: RamBlock | undefined;
   #next = Next.word;
   /** The item that the current word announced, behind the block's name. */
   #announced = Next.word;
-  /** Page number in the current word. */
+  /** Page number in the current word, in pages of 4096 bytes. */
   #pageNumber = 0;
-  /** Bytes left of `bytes`. */
+  /** Bytes left of `page` and `bytes`. */
   #left = 0;
-  /** Bytes of RAM whose blocks the list has not named yet. */
-  #unlisted = 0;
-  /** Bytes of all blocks by the list; 0 = no list came. */
-  #listed = 0;
-  /** Pages that were sent, zero pages and later rounds included. */
+  /** Bytes of a target page, and whether the stream has told them. */
+  #pageBytes = PAGE_BYTES;
+  #pageBytesTold = false;
+  /** Target pages that were followed in the stream, and the index in UNTOLD_PAGE_BITS of the size that is assumed. */
+  #whole = 0;
+  #assumed = 0;
+  /** Target pages that were sent, zero pages and later rounds included. */
   #sent = 0;
 
   /** Bytes of RAM that the first round has not sent yet; undefined before the list of blocks. */
   get left(): number | undefined {
-    return this.#listed === 0 ? undefined : Math.max(0, this.#listed - this.#sent * PAGE_BYTES);
+    const { total, mapped } = this.list;
+    return total === 0 ? undefined : Math.max(0, total - mapped - this.#sent * this.#pageBytes);
+  }
+
+  /** As {@link BlockList.passable}. */
+  get passable(): number {
+    return this.#next === Next.list ? this.list.passable : 0;
+  }
+
+  /** Sets log2 of the target page size, as the stream tells it. */
+  set pageBits(bits: number | undefined) {
+    this.#pageBytesTold = bits !== undefined;
+    this.#pageBytes = 2 ** (bits ?? PAGE_BITS.min);
+  }
+
+  /**
+   * Continues at the beginning of another section after the walk of the stream has ended. When it ended behind the first page, that
+   * page had another size.
+   * @param within the walk ended in this section's data
+   * @returns false where no size fits
+   */
+  resume(within: boolean): boolean {
+    this.lostBecause = undefined;
+    this.ended = false;
+    this.#next = Next.word;
+    const wrongSize = this.#whole === 1 || (this.#whole === 0 && this.#assumed > 0);
+    if (!within || this.#pageBytesTold || !wrongSize) return true;
+    this.#assumed += 1;
+    this.#pageBytes = 2 ** UNTOLD_PAGE_BITS[this.#assumed % UNTOLD_PAGE_BITS.length]!;
+    this.#whole = 0;
+    return this.#assumed < 2 * UNTOLD_PAGE_BITS.length;
   }
 
   /** Consumes complete items from `at` on. @returns where it stopped: at an incomplete item, or where the section or walk ended */
@@ -88,8 +118,8 @@ export class RamWalk {
   #words(view: DataView, at: number, out: SegmentSink): number {
     const length = view.byteLength;
     const block = this.#block;
-    // Without a block every word takes the slow path.
-    const pages = block === undefined ? 0 : block.pages;
+    // Without a block, and with larger pages, every word takes the slow path.
+    const pages = block === undefined || this.#pageBytes !== PAGE_BYTES ? 0 : block.pages;
     const base = block === undefined ? 0 : block.base;
     while (at + WORD <= length && !isFull(out)) {
       const high = view.getUint32(at);
@@ -102,10 +132,12 @@ export class RamWalk {
         at += WORD;
         if (at + PAGE_BYTES > length || isFull(out)) {
           this.#pageNumber = number;
+          this.#left = PAGE_BYTES;
           this.#next = Next.page;
           return at;
         }
         out.pages(1, base + number);
+        this.#whole++;
         at += PAGE_BYTES;
       } else if (flags === ZERO_CONTINUED && number < pages) {
         this.#sent++;
@@ -144,9 +176,8 @@ export class RamWalk {
     switch (flags) {
       case RAM_FLAG.memSize:
         if (address > Number.MAX_SAFE_INTEGER) return 'RAM of more than 2^53 bytes';
-        this.#unlisted = address;
-        this.#listed = address;
-        if (address > 0) this.#next = Next.list;
+        this.list.begin(address);
+        if (!this.list.done) this.#next = Next.list;
         return undefined;
       case RAM_FLAG.eos:
         this.ended = true;
@@ -155,8 +186,6 @@ export class RamWalk {
       case RAM_FLAG.multifdFlush:
         return undefined;
       default:
-        // A MappedRamHeader follows the last block: u32 version, u64 page size.
-        if (flags === 0 && Math.floor(address / U32) === MAPPED_RAM_VERSION) return 'mapped-ram';
         return `unknown ram flags 0x${flags.toString(16)}`;
     }
   }
@@ -171,6 +200,11 @@ export class RamWalk {
       if (number >= this.#block.pages) return 'address beyond the end of its block';
       this.#next = what;
     }
+    if ((number * PAGE_BYTES) % this.#pageBytes !== 0) {
+      this.#next = Next.word;
+      return 'address that is no multiple of the page size';
+    }
+    this.#left = this.#pageBytes;
     this.#pageNumber = number;
     this.#sent++;
     return undefined;
@@ -185,23 +219,22 @@ export class RamWalk {
         return this.#name(data, at, out);
       case Next.page:
         if (available < PAGE_BYTES) return 0;
-        out.pages(1, (this.#block?.base ?? 0) + this.#pageNumber);
-        this.#next = Next.word;
-        return PAGE_BYTES;
+        return this.#page(out);
       case Next.fill:
         out.skeleton(1);
         this.#next = Next.word;
         return 1;
       case Next.xbzrle:
         if (available < 3) return 0;
-        if (view.getUint8(at) !== ENCODING_FLAG_XBZRLE || view.getUint16(at + 1) > MAX_XBZRLE) {
+        if (view.getUint8(at) !== ENCODING_FLAG_XBZRLE || view.getUint16(at + 1) > this.#pageBytes) {
           this.lostBecause = 'unknown XBZRLE encoding';
           return 0;
         }
         return this.#header(3, view.getUint16(at + 1), out);
       case Next.compressed:
         if (available < 4) return 0;
-        if (view.getUint32(at) > MAX_COMPRESSED) {
+        // compressBound() of zlib and its forks adds less than this.
+        if (view.getUint32(at) > 2 * this.#pageBytes) {
           this.lostBecause = 'compressed page that is too long';
           return 0;
         }
@@ -213,11 +246,27 @@ export class RamWalk {
         if (this.#left === 0) this.#next = Next.word;
         return n;
       }
-      case Next.list:
-        return this.#listedBlock(data, view, at, out);
+      case Next.list: {
+        const n = this.list.walk(data, at, out);
+        this.lostBecause = this.list.lostBecause;
+        if (this.list.done) this.#next = Next.word;
+        return n;
+      }
       case Next.word:
         return 0;
     }
+  }
+
+  /** 4096 bytes of a target page. */
+  #page(out: SegmentSink): number {
+    out.pages(1, (this.#block?.base ?? 0) + this.#pageNumber);
+    this.#pageNumber += 1;
+    this.#left -= PAGE_BYTES;
+    if (this.#left === 0) {
+      this.#next = Next.word;
+      this.#whole++;
+    }
+    return PAGE_BYTES;
   }
 
   #header(n: number, bytes: number, out: SegmentSink): number {
@@ -243,56 +292,5 @@ export class RamWalk {
     out.skeleton(1 + name.length);
     this.#next = this.#announced;
     return 1 + name.length;
-  }
-
-  /** One block of the list: name, u64 size, then optional u64 page size and u64 guest address. */
-  #listedBlock(data: Uint8Array, view: DataView, at: number, out: SegmentSink): number {
-    if (data[at] === 0) {
-      // Block names are not empty. A MappedRamHeader begins with a u32 version.
-      if (at + 4 > data.length) return 0;
-      const mapped = view.getUint32(at) === MAPPED_RAM_VERSION;
-      this.lostBecause = mapped ? 'mapped-ram' : 'list of RAM blocks in an unknown form';
-      return 0;
-    }
-    const name = readCounted(data, at);
-    if (name === undefined) return 0;
-    const sizeAt = at + 1 + name.length;
-    if (sizeAt + 8 > data.length) return 0;
-    const size = view.getUint32(sizeAt) * U32 + view.getUint32(sizeAt + 4);
-    if (size > this.#unlisted) {
-      this.lostBecause = 'RAM blocks larger than their total';
-      return 0;
-    }
-    const extras = this.#extras(view, sizeAt + 8, size === this.#unlisted);
-    if (extras === undefined) return 0;
-    if (this.#blocks.add(name, size) === undefined) {
-      this.lostBecause = 'too many RAM blocks, or one of more than 2^48 bytes';
-      return 0;
-    }
-    this.#unlisted -= size;
-    if (this.#unlisted === 0) this.#next = Next.word;
-    const n = sizeAt + 8 + extras - at;
-    out.skeleton(n);
-    return n;
-  }
-
-  /**
-   * Length of the optional fields behind a block's size; undefined while more bytes are needed to decide.
-   * The address is present with x-ignore-shared. The page size is present after POSTCOPY_ADVISE where it differs from the host's
-   * page size, which the stream does not contain. The following bytes decide: a page size begins with a zero byte, the name of
-   * the next block does not; and behind the last block comes a word with flags in its low 12 bits.
-   */
-  #extras(view: DataView, at: number, last: boolean): number | undefined {
-    const address = this.ignoreShared ? 8 : 0;
-    if (!this.postcopyAdvised) return at + address > view.byteLength ? undefined : address;
-    const after = at + address;
-    if (after + (last ? 8 : 1) > view.byteLength) return undefined;
-    const without = last ? (view.getUint32(after + 4) & RAM_FLAG_MASK) !== 0 : view.getUint8(after) !== 0;
-    if (without) return address;
-    if (at + 8 > view.byteLength) return undefined;
-    const pageSize = view.getBigUint64(at);
-    // Otherwise the next item will be invalid.
-    if (pageSize < PAGE_BYTES || (pageSize & (pageSize - 1n)) !== 0n) return address;
-    return at + 8 + address > view.byteLength ? undefined : 8 + address;
   }
 }

@@ -4,14 +4,12 @@
 
 import { incomplete, SEEN, type StreamEnd, unseen } from '../grammar.js';
 import { readU32 } from './fields.js';
-import { SECTION } from './format.js';
+import { MAX_SECTION_ID, SECTION } from './format.js';
 
 /** EOF, VMDESCRIPTION, u32 length. */
 const HEAD_BYTES = 6;
 /** A section's footer and EOF. */
 const LAST_BYTES = 6;
-/** QEMU numbers sections from 0; a guest has some dozen to some hundred. */
-const MAX_SECTION_ID = 0xffff;
 
 /** JSON's delimiters. */
 const BRACE = { open: 0x7b, close: 0x7d } as const;

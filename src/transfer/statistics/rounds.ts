@@ -3,8 +3,6 @@
 // Limits: pages without contents in the stream (QEMU's zero pages) are not counted. A source that sends pages out of order seems to
 // have more rounds. A round that begins behind the last page of the round before is counted with that round.
 
-import { NO_IDENTITY } from '../../grammar/grammar.js';
-
 /** The size and duration of a round. */
 export interface Round {
   /** Pages with contents. */
@@ -56,7 +54,7 @@ export class RoundCounter {
   /** A grammar reports n pages with consecutive identities, from `identity` on. */
   pages(n: number, identity: number): void {
     if (identity < this.#next) {
-      if (identity === NO_IDENTITY) return;
+      if (identity < 0) return;
       this.#begin();
     }
     this.#pages += n;

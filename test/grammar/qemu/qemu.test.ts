@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import fc from 'fast-check';
-import { NO_IDENTITY } from '../../../src/grammar/grammar.js';
+import { NO_IDENTITY, SEEN } from '../../../src/grammar/grammar.js';
 import { QemuGrammar } from '../../../src/grammar/qemu/qemu.js';
 import { PAGE_BYTES } from '../../../src/page/size.js';
 import { Recorder, drive, record, type Segment } from '../support/xen-recorder.js';
@@ -14,18 +14,29 @@ import {
   SUBSECTIONS,
   adviseData,
   advised,
+  backgroundSnapshot,
+  blockMigration,
   counted,
-  foreignSection,
+  dirtyBitmaps,
+  hashTable,
+  largePages,
   listening,
   mappedRam,
+  noDirtyBitmaps,
   oldMachine,
   opaqueSegments,
   postcopy,
   precopy,
+  storageAttributes,
   subsection,
   u16,
   u32,
   u64,
+  unknownConfiguration,
+  unknownEarly,
+  unknownInRam,
+  unknownLive,
+  vfio,
   virtioMem,
   withCapabilities,
   type Built,
@@ -43,9 +54,31 @@ const STREAMS: Record<string, () => Built> = {
   'postcopy advised, huge pages, x-ignore-shared': () => advised([0, 3], true),
   'postcopy advised, x-ignore-shared': () => advised([], true),
   'virtio-mem before ram': () => virtioMem(5),
-  'a section of VFIO': () => foreignSection(6),
-  'mapped-ram of several blocks': () => mappedRam(false),
-  'mapped-ram of one block': () => mappedRam(true),
+  'sections of VFIO': () => vfio(6),
+  'dirty bitmaps': () => dirtyBitmaps(7),
+  'dirty-bitmaps without a bitmap': () => noDirtyBitmaps(8),
+  'a hash page table': () => hashTable(24),
+  'no hash page table': () => hashTable(0xffff_ffff),
+  'storage attributes': () => storageAttributes(9),
+  'target pages of 4 KiB, told': () => largePages(12),
+  'target pages of 16 KiB': () => largePages(14),
+  'target pages of 64 KiB': () => largePages(16),
+};
+
+/** Streams with parts that the walk does not know, and finds its way back from. */
+const RECOVERED: Record<string, () => Built> = {
+  'unknown device state before ram': () => unknownEarly(1),
+  'unknown subsection of CONFIGURATION': () => unknownConfiguration(2),
+  'a live section of an unknown format': () => unknownLive(3),
+  'unknown words in ram': () => unknownInRam(4),
+  'a background snapshot': () => backgroundSnapshot(5),
+};
+
+/** Long streams, which are not driven byte by byte. */
+const LONG: Record<string, () => Built> = {
+  'disks in the stream': () => blockMigration(1),
+  'mapped-ram of several blocks': () => mappedRam(),
+  'mapped-ram of one block': () => mappedRam(BLOCKS.slice(0, 1)),
 };
 
 /** Streams whose rest is forwarded at once: the number of flushes depends on the split there. */
@@ -101,7 +134,7 @@ describe('QemuGrammar.ramLeft', () => {
 });
 
 describe('qemu grammar: segments', () => {
-  for (const [name, build] of Object.entries(STREAMS)) {
+  for (const [name, build] of Object.entries({ ...STREAMS, ...RECOVERED })) {
     it(`reports the builder's segments: ${name}`, () => {
       const { bytes, expected } = build();
       assert.deepEqual(found(bytes), expected);
@@ -116,6 +149,17 @@ describe('qemu grammar: segments', () => {
       const { bytes, expected } = build();
       assert.deepEqual(found(bytes, 5000, 1), expected);
     });
+  }
+  for (const [name, build] of Object.entries(LONG)) {
+    for (const piece of [61, 65536, Infinity]) {
+      it(`reports the builder's segments: ${name}, pieces of ${piece}`, () => {
+        const { bytes, expected } = build();
+        const grammar = new QemuGrammar(name.startsWith('mapped') ? 100 : 0);
+        assert.deepEqual(record(grammar, bytes, piece).segments, expected);
+        assert.equal(grammar.opaqueBecause, undefined);
+        assert.deepEqual(grammar.end(), SEEN);
+      });
+    }
   }
   for (const [name, build] of Object.entries(URGENT)) {
     for (const piece of [1, 7, 65536, Infinity]) {
@@ -190,8 +234,7 @@ describe('qemu grammar: identities', () => {
 
 describe('qemu grammar: where the walk ends', () => {
   it('reports no opaqueBecause after a complete precopy stream', () => {
-    for (const build of [precopy, oldMachine, withCapabilities])
-      assert.equal(reason(build().bytes), undefined);
+    for (const build of Object.values(STREAMS)) assert.equal(reason(build().bytes), undefined);
   });
 
   it('reports no page after the last ram section', () => {
@@ -228,13 +271,11 @@ describe('qemu grammar: where the walk ends', () => {
     ['version 2', new QemuStream().ends('pages').magic(2).ramSetup(), /version 2/],
     ['FULL before ram', new QemuStream().magic().ends('pages').device(3), /device state before/],
     ['FULL between ram sections', start().ends('pages').device(3), /device state before/],
-    ['a foreign START', start().ends('pages').sectionStart(3, 'vfio'), /second live section/],
-    [
-      'a foreign START before ram',
-      new QemuStream().magic().ends('pages').sectionStart(3, 'vfio'),
-      /other than ram/,
-    ],
-    ['a PART of another section', start().ends('pages').sectionPart(3), /other than ram/],
+    ['a foreign START', start().ends('pages').sectionStart(3, 'new'), /'new'/],
+    ['a foreign START before ram', new QemuStream().magic().ends('pages').sectionStart(3, 'new'), /'new'/],
+    ['a second START of ram', start().ends('pages').sectionStart(3, 'ram'), /second ram/],
+    ['a PART of another section', start().ends('pages').sectionPart(3), /no START announced/],
+    ['a section without footer', start().sectionPart(2).eos().ends('pages').sectionPart(2), /without footer/],
     [
       'ram of version 5',
       new QemuStream().magic().ends('pages').sectionStart(2, 'ram', 1, 5),
@@ -242,8 +283,6 @@ describe('qemu grammar: where the walk ends', () => {
     ],
     ['CONFIGURATION twice', start().ends('pages').configuration(), /not the first/],
     ['unknown section type', start().ends('pages').skeleton(Buffer.of(9, 9)), /section type/],
-    ['unknown command', start().ends('pages').command(12), /unknown command/],
-    ['command 0', start().ends('pages').command(0), /unknown command/],
     ['footer of another section', start().sectionPart(2).eos().ends('pages').footer(3), /footer/],
     ['unknown flags', start().sectionPart(2).ends('pages').word(0x1400), /flags 0x400/],
     ['two flags', start().sectionPart(2).ends('pages').word(0x100a), /flags/],
@@ -319,9 +358,9 @@ describe('qemu grammar: where the walk ends', () => {
       /2\^53/,
     ],
     [
-      'page bits other than 12',
-      new QemuStream().magic().configuration('a').ends('pages').skeleton(SUBSECTIONS.pageBits(13)),
-      /4096/,
+      'target pages of 1 KiB',
+      new QemuStream().magic().configuration('a').ends('pages').skeleton(SUBSECTIONS.pageBits(10)),
+      /2\^10/,
     ],
     [
       'an unknown subsection',
@@ -360,11 +399,12 @@ describe('qemu grammar: where the walk ends', () => {
     });
   }
 
-  for (const oneBlock of [true, false]) {
-    it(`recognises mapped-ram with ${oneBlock ? 'one block' : 'several blocks'}`, () => {
-      assert.equal(reason(mappedRam(oneBlock).bytes), 'mapped-ram');
-    });
-  }
+  it('passes over unknown commands by their length', () => {
+    const stream = new QemuStream().magic().command(0).command(99, Buffer.alloc(300, 2)).ramSetup();
+    const { bytes, expected } = stream.sectionPart(2, 3).ramPage(0, 1).eos().footer(2).eof().build();
+    assert.deepEqual(found(bytes, 10), expected);
+    assert.equal(reason(bytes), undefined);
+  });
 
   for (const size of [0, 2048, 3 * 2 ** 20]) {
     it(`does not take ${size} for the page size of a block`, () => {
@@ -397,6 +437,95 @@ describe('qemu grammar: where the walk ends', () => {
     const expected = opaqueSegments(4008, 4000 + bytes.length, 'pages');
     assert.deepEqual(segments, [{ kind: 'skeleton', n: 8 + 88 }, ...expected.slice(1)]);
     assert.ok(segments.some((segment) => segment.kind === 'pages' && segment.identity === NO_IDENTITY));
+  });
+});
+
+describe('qemu grammar: the way back', () => {
+  const walked = (bytes: Uint8Array, recoveryBytes?: number): QemuGrammar => {
+    const grammar = new QemuGrammar(0, recoveryBytes);
+    record(grammar, bytes, 5000);
+    return grammar;
+  };
+
+  it('says the first reason, and finds the end of the stream', () => {
+    const reasons = Object.values(RECOVERED).map((build) => walked(build().bytes).opaqueBecause);
+    assert.match(reasons[0]!, /device state before the end of RAM \('0000:00:03.0\/new-device-early'\)/);
+    assert.match(reasons[1]!, /unknown subsection/);
+    assert.match(reasons[2]!, /live section of an unknown format \('of-a-later-qemu'\)/);
+    assert.match(reasons[3]!, /unknown ram flags/);
+    assert.equal(reasons[4], undefined);
+    for (const build of Object.values(RECOVERED)) assert.deepEqual(walked(build().bytes).end(), SEEN);
+  });
+
+  it('marks no beginning of the final part once a part was opaque', () => {
+    for (const build of Object.values(RECOVERED)) assert.equal(walked(build().bytes).finalFrom, undefined);
+    assert.equal(typeof walked(precopy(1).bytes).finalFrom, 'number');
+  });
+
+  it('does not call a stream broken off that was opaque in part', () => {
+    const { bytes } = unknownLive(3);
+    const cut = bytes.subarray(0, bytes.lastIndexOf(Buffer.concat([Buffer.of(3), u32(2)])));
+    assert.equal(walked(cut).end().state, 'unseen');
+    assert.equal(walked(precopy(1).bytes.subarray(0, -200)).end().state, 'incomplete');
+  });
+
+  it('gives up behind the bound', () => {
+    const { bytes, expected } = unknownLive(3, 30_000);
+    assert.deepEqual(record(new QemuGrammar(0, 31_000), bytes, 5000).segments, expected);
+    const grammar = new QemuGrammar(0, 30_000);
+    const { segments } = record(grammar, bytes, 5000);
+    assert.equal(
+      segments.some(({ kind, ...rest }) => kind === 'pages' && 'identity' in rest && rest.identity >= 0),
+      false,
+    );
+    assert.equal(grammar.end().state, 'unseen');
+  });
+
+  it('stays opaque where RAM goes on behind device state, and says so', () => {
+    const stream = new QemuStream().magic().ramSetup().sectionPart(2).ramPage(0, 1).eos().footer(2);
+    stream.unknown(Buffer.of(4), u32(7), counted('timer'), u32(0), u32(1), Buffer.alloc(5000)).footer(7);
+    stream.sectionPart(2).ramPage(0, 2).eos().footer(2);
+    const { bytes, expected } = stream.build();
+    assert.deepEqual(found(bytes, 9), expected);
+    assert.match(reason(bytes)!, /'timer'/);
+  });
+
+  for (const bits of [13, 14, 16]) {
+    it(`finds target pages of 2^${bits} bytes that the stream does not tell`, () => {
+      const stream = new QemuStream().magic().configuration('sun4u').ramSetup();
+      stream.pageBytes = 2 ** bits;
+      for (let round = 0; round < 8; round++) {
+        stream.sectionPart(2);
+        for (let page = 0; page < 8; page++) stream.ramPage(0, 8 * round + page, 1 + page);
+        stream.eos().footer(2);
+      }
+      const blocks = [{ name: 'pc.ram', pages: 4096 }];
+      const { bytes } = new QemuStream(1, blocks).magic().ramSetup().build();
+      const all = Buffer.concat([
+        bytes,
+        stream.build().bytes.subarray(stream.build().bytes.indexOf(Buffer.concat([Buffer.of(2), u32(2)]))),
+      ]);
+      const identified = found(all, 5000).reduce(
+        (n, s) => n + (s.kind === 'pages' && s.identity >= 0 ? s.n : 0),
+        0,
+      );
+      assert.ok(identified >= (8 - 3) * 8 * 2 ** (bits - 12), String(identified));
+    });
+  }
+
+  it('gives up where no page size fits', () => {
+    const stream = new QemuStream(1, [{ name: 'a.ram', pages: 64 }]).magic().ramSetup();
+    for (let page = 0; page < 64; page++) {
+      stream
+        .sectionPart(2)
+        .word(BigInt(page * 1024) | 8n)
+        .skeleton(counted('a.ram'), Buffer.alloc(1024, 3))
+        .eos()
+        .footer(2);
+    }
+    const { bytes } = stream.build();
+    assert.deepEqual(found(bytes, 1), found(bytes));
+    assert.match(reason(bytes)!, /flags/);
   });
 });
 

@@ -2,7 +2,7 @@
 // grammar over an input in any split, with checks of the rules of every grammar.
 
 import assert from 'node:assert/strict';
-import { MAX_LOOKAHEAD, NO_IDENTITY, type Grammar, type SegmentSink } from '../../../src/grammar/grammar.js';
+import { MAX_LOOKAHEAD, NO_PAGE, type Grammar, type SegmentSink } from '../../../src/grammar/grammar.js';
 import { PAGE_BYTES } from '../../../src/page/size.js';
 
 export type Segment =
@@ -23,9 +23,7 @@ export function append(segments: Segment[], next: Segment): void {
     }
     if (last.kind === 'pages' && next.kind === 'pages') {
       const follows =
-        last.identity === NO_IDENTITY
-          ? next.identity === NO_IDENTITY
-          : next.identity === last.identity + last.n;
+        last.identity < 0 ? next.identity === last.identity : next.identity === last.identity + last.n;
       if (follows) return void (last.n += next.n);
     }
   }
@@ -81,7 +79,7 @@ export class Recorder implements SegmentSink {
     this.#add({ kind: 'words', n, bigEndian });
   }
   pages(n: number, identity: number): void {
-    assert.ok(identity === NO_IDENTITY || (Number.isSafeInteger(identity) && identity >= 0));
+    assert.ok(Number.isSafeInteger(identity) && identity >= NO_PAGE);
     this.#add({ kind: 'pages', n, identity });
   }
   pageData(inside: boolean): void {

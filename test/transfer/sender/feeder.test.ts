@@ -32,7 +32,8 @@ const streams: readonly Stream[] = [
   { name: 'one byte', kind: 'raw', bytes: Buffer.alloc(1, 7) },
   { name: 'qemu precopy', kind: 'qemu', bytes: qemu.precopy(3, 3, 14).bytes },
   { name: 'qemu postcopy', kind: 'qemu', bytes: qemu.postcopy(2).bytes, urgent: true },
-  { name: 'qemu with a foreign section', kind: 'qemu', bytes: qemu.foreignSection(4).bytes },
+  { name: 'qemu with sections of VFIO', kind: 'qemu', bytes: qemu.vfio(4).bytes },
+  { name: 'qemu with sections of an unknown format', kind: 'qemu', bytes: qemu.unknownLive(4).bytes },
   { name: 'qemu cut off', kind: 'qemu', bytes: qemu.precopy(5).bytes.subarray(0, 60_011) },
   ...Object.entries(wellFormed({ seed: 4 })).map(([name, { kind, stream }]) => ({
     name: `xen ${name}`,
