@@ -10,6 +10,7 @@ import { writeImage } from '../src/image/image.js';
 import { parseSize } from '../src/units.js';
 import { adaptive } from './tune/adaptive.js';
 import { adaptiveSensitivity } from './tune/adaptive-sensitivity.js';
+import { adaptiveShort } from './tune/adaptive-short.js';
 import { causes } from './causes/suite.js';
 import { chunks } from './codec/chunks.js';
 import { codecs } from './codec/codec-suite.js';
@@ -49,6 +50,7 @@ const BY_NAME: readonly Suite[] = [
   pipes,
   adaptive,
   adaptiveSensitivity,
+  adaptiveShort,
   causes,
   delta,
   emu,
