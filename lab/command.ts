@@ -2,6 +2,7 @@
 // and waits for their end. No process outlives the harness.
 
 import { CommandProcess, type CommandEnd, type CommandProcessOptions } from '../src/os/command-process.js';
+import { environmentName } from '../src/options/names.js';
 import { killLater } from './cleanup.js';
 import { COMPILED_COMMAND, SHIPPED_COMMAND } from './places.js';
 
@@ -20,9 +21,12 @@ export function inNamespace(namespace: string | undefined, command: readonly str
   return namespace === undefined ? command : ['ip', 'netns', 'exec', namespace, ...command];
 }
 
+const HISTORY = environmentName('history');
+
 export class Command extends CommandProcess {
   constructor(command: readonly string[], options: CommandProcessOptions = {}) {
-    super(command, options);
+    // What one run measures must not change the next one.
+    super(command, { ...options, env: { [HISTORY]: 'no', ...options.env } });
     killLater(this.process);
   }
 

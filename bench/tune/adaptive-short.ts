@@ -44,9 +44,9 @@ function contenders(link: string, caches: string): Contender[] {
   return [
     ...FIXED[link]!.map((level) => ({
       name: `zstd ${level}`,
-      options: ['--no-adaptive', `--compress-level=${level}`],
+      options: [`--compress-level=${level}`],
     })),
-    { name: 'adaptive, no history', options: ['--no-history'] },
+    { name: 'adaptive, no history', options: [] },
     { name: 'adaptive, history', options: [], cache: history('own') },
     { name: 'adaptive, link ten times slower than remembered', options: [], cache: history('tenfold') },
   ];
@@ -58,7 +58,7 @@ async function transfer(network: Network, image: string, contender: Contender): 
   const receiver = new Command(within(network.destination, RECEIVER_CPU, receive));
   await listening(network, PORT);
   const { cache, options } = contender;
-  const environment = cache === undefined ? [] : ['env', `XDG_CACHE_HOME=${cache}`];
+  const environment = cache === undefined ? [] : ['env', 'RAMFERRY_HISTORY=yes', `XDG_CACHE_HOME=${cache}`];
   const send = ramferry('send', '--quiet', ...options, image, `tcp:${network.address}:${PORT}`);
   try {
     return (await run(within(network.source, SENDER_CPU, [...environment, ...send]))).wall;

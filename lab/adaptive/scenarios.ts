@@ -150,7 +150,7 @@ export function scenarios(seconds: number): Scenario[] {
     {
       name: '100 Mbit/s, known beforehand',
       world: { link: LINKS['100 Mbit/s'] },
-      options: { first: { linkRate: LINKS['100 Mbit/s'] } },
+      options: { first: { link: { rate: LINKS['100 Mbit/s'], limited: true } } },
       phases: constant(seconds),
     },
   ];

@@ -23,6 +23,7 @@ export function plainArguments(args: readonly string[], command: CommandName): P
   const options = optionsOf(command);
   const addresses = options.filter(({ positional }) => positional !== undefined);
   const named = byFlag(options);
+  const negated = byNegation(options);
   const values = new Map<string, unknown>();
   const words: string[] = [];
   for (let at = 0; at < args.length; at++) {
@@ -32,12 +33,13 @@ export function plainArguments(args: readonly string[], command: CommandName): P
       continue;
     }
     const [flag, attached] = split(arg);
-    const option = named.get(flag);
+    const off = negated.get(flag);
+    const option = off ?? named.get(flag);
     if (option === undefined || values.has(option.name)) return undefined;
     const { isSwitch, repeats } = option.kind;
     if (isSwitch === true) {
       if (attached !== undefined || SWITCH_VALUE.test(args[at + 1] ?? '')) return undefined;
-      values.set(option.name, true);
+      values.set(option.name, off === undefined);
       continue;
     }
     if (attached !== undefined && REWRITTEN.test(attached)) return undefined;
@@ -68,6 +70,12 @@ function byFlag(options: readonly Option[]): Map<string, Option> {
     if (option.alias !== undefined) named.set(`-${option.alias}`, option);
   }
   return named;
+}
+
+/** Switches by `--no-name`. */
+function byNegation(options: readonly Option[]): Map<string, Option> {
+  const switches = options.filter(({ kind }) => kind.isSwitch === true);
+  return new Map(switches.map((option) => [`--no-${kebabCase(option.name)}`, option]));
 }
 
 /** `--name=value` in its two parts. */

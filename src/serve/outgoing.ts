@@ -128,7 +128,10 @@ export class OutgoingGuests {
     const options = { ...this.#sendOptions(name, tlsAuthz), signal, onWarning };
     const parts = this.#parts.lend();
     return carry(served, input, (statistics) =>
-      sendHosted(options, { input, statistics, parts, rateBudget: this.#rateBudget }),
+      sendHosted(options, {
+        ...{ input, statistics, parts },
+        ...{ rateBudget: this.#rateBudget, memory: this.#parts.memory },
+      }),
     );
   }
 

@@ -10,6 +10,7 @@ import { optionsOf } from '../options/table.js';
 import type { TransferParts } from '../transfer/prestart/prestart.js';
 import type { Refusals } from '../link/listen/strangers.js';
 import type { Ended, Register, Served } from './register.js';
+import type { CostMemory } from '../transfer/adaptive/history.js';
 import { Statistics } from '../transfer/statistics/statistics.js';
 import type { TransferSummary } from '../transfer/statistics/summary.js';
 
@@ -38,6 +39,7 @@ export interface ServerParts {
   readonly refusals: Refusals;
   /** The options of outgoing guests that the operator named; all others are absent. */
   readonly named: NamedOptions;
+  readonly memory: CostMemory | undefined;
   /** Threads and memory for one transfer. */
   lend(): TransferParts;
   ended(ended: Ended, outcome: TransferSummary | RamferryError): void;

@@ -4,6 +4,7 @@
 import { RamferryError } from '../errors.js';
 import { ThreadHost } from '../pool/thread-host.js';
 import { packageVersion } from '../os/version.js';
+import type { CostMemory } from '../transfer/adaptive/history.js';
 import { sharedBytes } from '../transfer/plan/memory.js';
 import { warmUpReceiving, warmUpSending } from '../transfer/prestart/warm-up.js';
 import type { Progress } from '../transfer/statistics/summary.js';
@@ -16,9 +17,12 @@ import { MemoryStock } from './memory-stock.js';
 import { Refusals } from '../link/listen/strangers.js';
 import { type Ended, Register, type Served } from './register.js';
 
-/** Descriptors that the process has inherited (systemd socket activation). */
-export interface InheritedSockets {
+/** What a server is given besides its options. */
+export interface Given {
+  /** A socket to listen on that the process has inherited (systemd socket activation). */
   readonly listen?: number | undefined;
+  /** Where outgoing transfers keep what they have measured for those that follow; absent = nothing is remembered. */
+  readonly memory?: CostMemory | undefined;
 }
 
 /** What a server does at this moment. */
@@ -79,7 +83,7 @@ export class Server {
   #draining = false;
   #warmingUp: Promise<void> = Promise.resolve();
 
-  private constructor(options: ServeOptions, hooks: ServerHooks) {
+  private constructor(options: ServeOptions, hooks: ServerHooks, memory: CostMemory | undefined) {
     this.settings = resolveServeOptions(options);
     const { threads, memoryLimit } = this.settings;
     this.#stock = new MemoryStock(memoryLimit - sharedBytes(threads));
@@ -87,6 +91,7 @@ export class Server {
     const parts: ServerParts = {
       ...{ hooks, register: this.#register, refusals: this.#refusals },
       named: namedOptions(options),
+      memory,
       lend: () => new Lease(this.#host, this.#stock),
       ended: (ended, outcome) => hooks.onEnded(ended, outcome),
     };
@@ -103,12 +108,12 @@ export class Server {
   static async start(
     options: ServeOptions,
     hooks: ServerHooks,
-    inherited: InheritedSockets = {},
+    { listen, memory }: Given = {},
   ): Promise<Server> {
-    const server = new Server(options, hooks);
+    const server = new Server(options, hooks, memory);
     try {
       server.#warmingUp = server.#warmUp();
-      await server.#incoming?.open(inherited.listen);
+      await server.#incoming?.open(listen);
       for (const name of server.settings.guest) await server.#outgoing?.open(name);
     } catch (thrown) {
       await server.drain();

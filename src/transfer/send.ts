@@ -12,12 +12,15 @@ import { grammarFor } from '../grammar/detect.js';
 import type { ByteSink, ByteSource, Channel } from '../io/bytes.js';
 import { type Address, addressOf } from '../link/address.js';
 import { openInput, openOutput } from '../link/open.js';
+import { peerOf } from '../link/peer.js';
 import type { TlsSettings } from '../link/tls/settings.js';
 import { checkNotSameFile, separateEnds } from '../link/same-file.js';
 import { CHUNK_BUFFER_BYTES } from '../link/unsent.js';
 import { type ResolvedSendOptions, resolveSendOptions, type SendOptions } from '../options/transfer.js';
 import { allowedCpus } from '../os/cpus.js';
 import { formatBits } from '../units.js';
+import type { CostMemory } from './adaptive/history.js';
+import type { Learned } from './adaptive/prior.js';
 import { agreeCoding, chooseCoding, type CodingChoice, type Named, namedOptions } from './plan/coding.js';
 import { tlsSettings } from './plan/tls.js';
 import { isReadToItsEnd, outputFacts } from './plan/ends.js';
@@ -62,6 +65,11 @@ export async function send(options: SendOptions): Promise<TransferSummary> {
  */
 export async function sendHosted(options: SendOptions, hosting: SendHosting): Promise<TransferSummary> {
   return new Sending(options, hosting).run();
+}
+
+/** As {@link send}; adaptive mode begins with what the memory has of earlier transfers, and adds its own figures at the end. */
+export async function sendRemembering(options: SendOptions, memory: CostMemory): Promise<TransferSummary> {
+  return new Sending(options, undefined, memory).run();
 }
 
 /** What `send` would do. */
@@ -134,11 +142,13 @@ class Sending {
   readonly #statistics: Statistics;
   readonly #prestart: TransferParts;
   readonly #hosting: SendHosting | undefined;
+  readonly #memory: CostMemory | undefined;
   readonly #tls: TlsSettings | undefined;
   readonly #warned = new Set<string>();
 
-  constructor(options: SendOptions, hosting?: SendHosting) {
+  constructor(options: SendOptions, hosting?: SendHosting, memory?: CostMemory) {
     this.#hosting = hosting;
+    this.#memory = memory ?? hosting?.memory;
     this.#statistics = hosting?.statistics ?? new Statistics();
     this.#settings = resolveSendOptions(options);
     this.#named = namedOptions(options);
@@ -216,6 +226,7 @@ class Sending {
       ...{ settings, named, hello, cpus: allowedCpus() },
       input: inputFacts(recognised, source, settings),
       output: outputFacts(settings.output, settings.maxBandwidth),
+      recall: (codec) => this.#memory?.guess({ codec, peer: peerOf(this.#output) }) ?? {},
     });
     this.#warn(plan);
     const { byExtents, followsEnd } = plan.stream;
@@ -225,8 +236,19 @@ class Sending {
     await runPlan(
       plan,
       { source, head, grammar, sink: to.sink!, control },
-      { statistics: this.#statistics, prestart: this.#prestart, signal, onProgress, onWarning },
+      {
+        ...{ statistics: this.#statistics, prestart: this.#prestart, signal, onProgress, onWarning },
+        onLearned: (learned) => this.#remember(plan, learned),
+      },
     );
+  }
+
+  #remember({ adaptivity }: TransferPlan, { link, costs }: Learned): void {
+    if (adaptivity === undefined) return;
+    const key = { codec: adaptivity.historyName, peer: peerOf(this.#output) };
+    // Behind ramferry's own rate limit the link is not known.
+    const isLimited = this.#settings.maxBandwidth > 0;
+    this.#memory?.record(key, { costs, ...(isLimited ? {} : { link }) });
   }
 
   /** Says which guest this is, where the receiver asks, and waits until the receiver begins with it. */

@@ -72,6 +72,7 @@ function arguments_(name: Name): fc.Arbitrary<string[]> {
   const options = optionsOf(name).filter(({ positional }) => positional === undefined);
   const flags = fc.constantFrom(
     ...options.map((option) => `--${kebabCase(option.name)}`),
+    ...options.filter(({ kind }) => kind.isSwitch === true).map(({ name }) => `--no-${kebabCase(name)}`),
     ...options.flatMap(({ alias }) => (alias === undefined ? [] : [`-${alias}`])),
   );
   const others = fc.constantFrom(
@@ -121,6 +122,10 @@ describe('plainArguments', () => {
     });
   }
 
+  it('reads a switch that is turned off', () => {
+    assert.equal(plainArguments(['--no-adaptive'], 'send')?.['adaptive'], false);
+  });
+
   it('leaves help, mistakes and repetitions to yargs', () => {
     for (const args of [
       ['--help'],
@@ -129,7 +134,8 @@ describe('plainArguments', () => {
       ['--codec', '-x'],
       ['--tls-authz', '-'],
       ['--codec', 'zstd', '--codec', 'lz4'],
-      ['--no-adaptive'],
+      ['--no-adaptive', '--adaptive'],
+      ['--no-codec'],
       ['--json', 'true'],
       ['a', 'b', 'c'],
       ['--', '-a'],

@@ -8,6 +8,7 @@ import { describe, it } from 'node:test';
 
 import { within } from '../../lab/within.js';
 import { type ErrorCode, RamferryError } from '../../src/errors.js';
+import type { HistoryKey } from '../../src/transfer/adaptive/history.js';
 import { receive } from '../../src/transfer/receive.js';
 import { send } from '../../src/transfer/send.js';
 import { isTyped } from '../chunk/typed.js';
@@ -47,6 +48,26 @@ describe('serve', LIMIT, () => {
       assert.deepEqual(new Set(ended.map(({ status }) => status)), new Set(['completed']));
     }
     assert.equal(source.server.status().completed, 12);
+  });
+
+  it('begins each transfer with what the ones before have measured', async () => {
+    const { destination, at } = await pair([]);
+    const keys: HistoryKey[] = [];
+    const memory = {
+      guess: (key: HistoryKey) => (keys.push(key), { level: 3 }),
+      record: (key: HistoryKey) => void keys.push(key),
+    };
+    const source = await host(
+      { outgoing: `unix-listen:${at}/out/{name}.own`, connect: `unix:${at}/link`, guest: ['web1'] },
+      memory,
+    );
+    const arrived = arriving(`${at}/in/web1.sock`);
+    (await leaving(`${at}/out/web1.own`)).end(stream(1));
+    assert.ok((await arrived).equals(stream(1)));
+    await source.nextEnded('web1');
+    await destination.nextEnded('web1');
+    assert.deepEqual(keys, [keys[0], keys[0]]);
+    assert.equal(keys[0]!.peer, `unix ${at}/link`);
   });
 
   it('ends one transfer and no other when a sender breaks off', async () => {

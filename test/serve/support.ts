@@ -12,6 +12,7 @@ import { RamferryError } from '../../src/errors.js';
 import type { ServeOptions } from '../../src/options/rows/serve.js';
 import type { Ended } from '../../src/serve/register.js';
 import { Server } from '../../src/serve/server.js';
+import type { CostMemory } from '../../src/transfer/adaptive/history.js';
 import { workplace } from '../transfer/support/carry.js';
 
 /** Each transfer has threads of its own to start, on a machine that runs other tests. */
@@ -36,7 +37,7 @@ export function directory(): string {
   return path;
 }
 
-export async function host(options: ServeOptions): Promise<Host> {
+export async function host(options: ServeOptions, memory?: CostMemory): Promise<Host> {
   const ended: Ended[] = [];
   const warnings: string[] = [];
   const addresses: string[] = [];
@@ -51,6 +52,7 @@ export async function host(options: ServeOptions): Promise<Host> {
         for (const hear of waiting) hear(one);
       },
     },
+    { memory },
   );
   after(async () => {
     server.abort(new RamferryError('ERR_TERMINATED', 'the test is over'));

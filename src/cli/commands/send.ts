@@ -2,10 +2,11 @@
 
 import { EXIT } from '../../errors.js';
 import { formatPlan, planLine } from '../../report/plan.js';
-import { planSend, send as sendStream } from '../../transfer/send.js';
+import { planSend, send as sendStream, sendRemembering } from '../../transfer/send.js';
 import type { Command, ParsedArguments } from '../command.js';
 import { readConfiguration } from '../config.js';
 import { unknownVariables } from '../environment.js';
+import { HistoryFile, wantsHistory } from '../history-file.js';
 import { ADDRESS_HELP, givenOptions, offerOptions } from '../options.js';
 import { printResult, warnOnStderr } from '../output.js';
 import { runTransfer, type TransferHooks } from '../transfer.js';
@@ -16,9 +17,11 @@ export const send: Command = {
     const { settings, warnings } = readConfiguration(parsed);
     const options = givenOptions(parsed, 'send', settings);
     if (parsed['dryRun'] === true) return dryRun(parsed, options, warnings);
+    const remembers = wantsHistory(parsed, process.env);
     const transfer = (hooks: TransferHooks): ReturnType<typeof sendStream> => {
       warnings.forEach(hooks.onWarning);
-      return sendStream({ ...options, ...hooks });
+      if (!remembers) return sendStream({ ...options, ...hooks });
+      return sendRemembering({ ...options, ...hooks }, new HistoryFile(process.env));
     };
     return runTransfer(parsed, options, transfer, { side: 'source' });
   },

@@ -25,6 +25,14 @@ export const COMMAND_LINE_ROWS = {
     commandLineOnly: true,
     environment: true,
   },
+  history: {
+    kind: flag(),
+    help: 'begin adaptive mode with what earlier transfers have measured; --no-history neither reads nor keeps anything',
+    commands: ['send', 'serve'],
+    commandLineOnly: true,
+    default: true,
+    environment: true,
+  },
   dryRun: {
     kind: flag(),
     help: 'look at the input, say what would be done and with how much memory, and send nothing',

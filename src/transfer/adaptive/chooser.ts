@@ -10,7 +10,7 @@ import { Controller } from './controller.js';
 import type { TrialFigures } from './curves.js';
 import { MOST_SWITCHES_KEPT } from './limits.js';
 import type { Machine } from './prediction.js';
-import type { FirstGuess } from './prior.js';
+import type { FirstGuess, Learned } from './prior.js';
 import type { Switch } from './switch.js';
 import type { WriteFigures } from './link/write-figures.js';
 
@@ -35,6 +35,8 @@ export interface ChooserOptions {
   readonly candidates: readonly Candidate[];
   readonly machine: Machine;
   readonly first: FirstGuess;
+  /** The name of codec and binding in the history. */
+  readonly historyName: string;
   /** Whether ByteSink.queued() says what the link has not carried yet. */
   readonly queueTells: boolean;
 }
@@ -120,6 +122,11 @@ export class Chooser {
   /** The receiver has reported how long it waits. */
   heard(waiting: Waiting): void {
     this.#controller.recordReport(waiting);
+  }
+
+  /** What was measured, for later transfers. */
+  get learned(): Learned {
+    return this.#controller.learned;
   }
 
   report(): AdaptiveReport {

@@ -5,6 +5,7 @@
 import type { Waiting } from '../../io/waiting-source.js';
 import { STORED_TRIES } from '../../slot/encode-job.js';
 import { type Candidate, codingName, firstCandidate } from './candidates.js';
+import { type Conditions, haveChanged, isAlike } from './conditions.js';
 import { Corrections } from './corrections.js';
 import { CpuSampler } from './cpu-sampler.js';
 import { type ChunkFigures, Curves, type TrialFigures } from './curves.js';
@@ -12,20 +13,13 @@ import { Interval } from './interval.js';
 import { LinkGauge, type LinkInterval } from './link/link-gauge.js';
 import { MainThread } from './main-thread.js';
 import { type Policy, POLICY } from './policy.js';
-import type { FirstGuess } from './prior.js';
+import type { FirstGuess, Learned } from './prior.js';
 import { type Machine, predictAll, type Prediction } from './prediction.js';
 import { ReceiverGauge } from './link/receiver-gauge.js';
 import { reasonOf, type Switch } from './switch.js';
 import { SwitchPolicy } from './switch-policy.js';
 import { Trials } from './trials.js';
 import type { WriteFigures } from './link/write-figures.js';
-
-/** What a switch is judged by later: whether link or guest have changed since. */
-interface Conditions {
-  readonly link: number;
-  readonly wire: number;
-  readonly worker: number;
-}
 
 /** A candidate and what it would reach. */
 interface Choice {
@@ -70,18 +64,17 @@ export class Controller {
     this.#machine = machine;
     this.#policy = policy;
     this.#curves = new Curves(list, machine.chunkSize, policy, first.costs);
-    this.#link = new LinkGauge(first.linkRate, policy);
+    this.#link = new LinkGauge(first.link, policy);
     this.#receiver = new ReceiverGauge(policy);
     this.#trials = new Trials(policy);
     this.#sampler = new CpuSampler(policy);
     this.#switches = new SwitchPolicy(now, policy);
     this.#corrections = new Corrections(policy);
-    this.#main = new MainThread(policy);
+    this.#main = new MainThread(policy, first.costs);
     this.#start = now;
     this.#current = firstCandidate(list, first.level);
     // A known rate and the expected costs name a better beginning than any fixed level.
-    if (first.level === undefined && first.linkRate !== undefined)
-      this.#current = this.#best(now).best.candidate;
+    if (first.level === undefined && first.link !== undefined) this.#current = this.#best(now).best.candidate;
     this.#atLastSwitch = this.#conditions();
   }
 
@@ -97,6 +90,19 @@ export class Controller {
   /** Bytes per second; undefined while the link has not limited. */
   get linkRate(): number | undefined {
     return this.#link.measured ? this.#link.rate : undefined;
+  }
+
+  /** What was measured, for later transfers. */
+  get learned(): Learned {
+    const { learned: link } = this.#link;
+    const { learned: costs } = this.#curves;
+    const { perChunk, perWireByte } = this.#main.cost;
+    return {
+      ...(link === undefined ? {} : { link }),
+      ...(costs === undefined
+        ? {}
+        : { costs: { ...costs, mainNsPerChunk: perChunk, mainNsPerByte: perWireByte } }),
+    };
   }
 
   /** The candidate with which the next chunk is to be coded a second time; undefined for most chunks. */
@@ -155,7 +161,7 @@ export class Controller {
         return receiver.waited;
       },
     });
-    if (!this.#isAlike(this.#link.rate, before)) this.#changing = now;
+    if (!isAlike(this.#link.rate, before, this.#policy.evidence.changeFactor)) this.#changing = now;
     const interval = this.#interval;
     interval.cpu = cpu;
     this.#firstEvaluation ??= this.#from ?? now;
@@ -286,14 +292,6 @@ export class Controller {
 
   /** Whether link or guest are no longer what they were at the last switch. */
   #hasChanged(): boolean {
-    const now = this.#conditions();
-    const then = this.#atLastSwitch;
-    return (['link', 'wire', 'worker'] as const).some((what) => !this.#isAlike(now[what], then[what]));
-  }
-
-  #isAlike(one: number, other: number): boolean {
-    const { changeFactor } = this.#policy.evidence;
-    const change = one === other ? 1 : one / other;
-    return change < changeFactor && change > 1 / changeFactor;
+    return haveChanged(this.#conditions(), this.#atLastSwitch, this.#policy.evidence.changeFactor);
   }
 }

@@ -8,7 +8,7 @@ import { Flow, type Stretch } from './flow.js';
 import { neverFalling } from './isotonic.js';
 import { type Policy, POLICY } from './policy.js';
 import type { Cost, Share } from './prediction.js';
-import type { PriorCosts } from './prior.js';
+import type { LearnedCosts, PriorCosts } from './prior.js';
 
 /** A chunk that was sent. */
 export interface ChunkFigures {
@@ -64,6 +64,8 @@ export class Curves {
   #stretch = new Flow();
   #chunks = 0;
   #stretches: Stretch[] = [];
+  /** Everything that flowed after the start, for later transfers. */
+  readonly #warm = new Flow();
   /** Of the last stretch. */
   #ease = 1;
   #first: number | undefined;
@@ -137,6 +139,7 @@ export class Curves {
     // Without a codec nothing has been learned of codecs either.
     if (stretch.flow.sized > 0) this.#flow.fadeCodec(kept);
     this.#flow.add(stretch.flow);
+    if (now - this.#first >= this.#policy.coldMs) this.#warm.add(stretch.flow);
     this.#last = now;
     const old = this.#stretches.findIndex(({ at }) => now - at <= Math.min(stretchesMs, longest));
     const most = Math.max(0, this.#stretches.length - leastStretches);
@@ -185,6 +188,14 @@ export class Curves {
     flow.timed += bytes;
     flow.size += (storedTrialWeight * length) / this.#size[candidate]!;
     flow.sized += bytes;
+  }
+
+  /** What the guest's memory cost in this transfer; undefined where too little of it was coded and measured. */
+  get learned(): Pick<LearnedCosts, 'codecNs' | 'size' | 'aroundNs'> | undefined {
+    const { measured, around, timed, time, sized, size } = this.#warm;
+    const least = this.#policy.leastLearnedChunks * this.#chunkSize;
+    if (Math.min(measured, timed, sized) < least) return undefined;
+    return { codecNs: time / timed, size: Math.min(1, size / sized), aroundNs: around / measured };
   }
 
   #learn(curve: number[], { candidate, against, weight }: Comparison, difference: number): void {

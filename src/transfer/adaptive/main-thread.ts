@@ -3,15 +3,21 @@
 
 import type { MainCost } from '../../model/pipeline.js';
 import { type Policy, POLICY } from './policy.js';
+import type { LearnedCosts } from './prior.js';
 
 export class MainThread {
   readonly #policy: Policy;
   #cost: MainCost;
 
-  constructor(policy: Policy = POLICY) {
+  /** @param prior what an earlier transfer has measured; absent = the policy's first guesses */
+  constructor(policy: Policy = POLICY, prior?: LearnedCosts) {
     this.#policy = policy;
     const { firstNsPerChunk, firstNsPerByte } = policy.mainThread;
-    this.#cost = { perChunk: firstNsPerChunk, perWireByte: firstNsPerByte, perGuestByte: 0 };
+    this.#cost = {
+      perChunk: prior?.mainNsPerChunk ?? firstNsPerChunk,
+      perWireByte: prior?.mainNsPerByte ?? firstNsPerByte,
+      perGuestByte: 0,
+    };
   }
 
   /** Nanoseconds. */

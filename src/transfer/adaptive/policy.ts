@@ -92,6 +92,10 @@ export const POLICY = {
     firstAroundNs: 0.2,
     /** Chunks that the first guesses are worth. */
     firstChunks: 0.5,
+    /** Costs of chunks before this are not remembered for later transfers: code is compiled and memory touched for the first time. */
+    coldMs: 250,
+    /** Chunks that must have been coded and measured after that, before their costs are remembered. */
+    leastLearnedChunks: 8,
   },
 
   /** What the main thread costs (MainThread). */

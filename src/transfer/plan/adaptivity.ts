@@ -6,6 +6,7 @@ import type { Hello } from '../../control/negotiation.js';
 import type { ResolvedSendOptions } from '../../options/transfer.js';
 import { candidates } from '../adaptive/candidates.js';
 import type { ChooserOptions } from '../adaptive/chooser.js';
+import type { FirstGuess, LearnedLink } from '../adaptive/prior.js';
 import type { Named } from './coding.js';
 import type { OutputFacts } from './ends.js';
 import { hasRoom, receiverFloor } from './memory.js';
@@ -54,7 +55,12 @@ export interface AdaptivityQuestion {
   readonly byExtents: boolean;
   /** CPUs that the process may use. */
   readonly cpus: number;
+  /** What earlier transfers have measured; absent = nothing is remembered. */
+  readonly recall?: Recall | undefined;
 }
+
+/** @param codec codec and binding, as in HistoryKey */
+export type Recall = (codec: string) => FirstGuess;
 
 export interface AdaptivityChoice {
   /** Absent where there is only one candidate. */
@@ -82,6 +88,8 @@ export function planAdaptivity(question: AdaptivityQuestion): AdaptivityChoice {
     maxLevel: Math.min(maxLevel, info.levels.max),
   }).filter(({ level }) => level <= 1 || fits(level, coding.chunkSize));
   if (list.length < 2) return { coding };
+  const historyName = `${codec} ${info.binding}`;
+  const remembered = question.recall?.(historyName) ?? {};
   // Larger chunks must not cost a level: a level gains more.
   const usesLargeChunks =
     question.byExtents &&
@@ -98,12 +106,20 @@ export function planAdaptivity(question: AdaptivityQuestion): AdaptivityChoice {
         chunkSize,
         longestChunk: window === undefined ? LONGEST_CHUNK_MS : LONGEST_WINDOW_CHUNK_MS,
       },
+      historyName,
       first: {
+        ...remembered,
         ...(named.level ? { level: coding.level } : {}),
-        ...(maxBandwidth > 0 ? { linkRate: maxBandwidth } : {}),
+        ...(maxBandwidth > 0 ? { link: limited(remembered.link, maxBandwidth) } : {}),
       },
       queueTells: output.queueTells,
     },
     coding: { ...coding, chunkSize, codecBytes: memory(list.at(-1)!.level, chunkSize) },
   };
+}
+
+/** A link behind ramferry's own rate limit: no faster than the limit. */
+function limited(link: LearnedLink | undefined, maxBandwidth: number): LearnedLink {
+  const isSlower = link?.limited === true && link.rate < maxBandwidth;
+  return { rate: isSlower ? link.rate : maxBandwidth, limited: true };
 }

@@ -5,7 +5,7 @@ import type { Hello } from '../../control/negotiation.js';
 import { grammarFor, type StreamKind } from '../../grammar/detect.js';
 import type { GrammarName } from '../../grammar/grammar.js';
 import type { ResolvedSendOptions } from '../../options/transfer.js';
-import { adapts, planAdaptivity } from './adaptivity.js';
+import { adapts, planAdaptivity, type Recall } from './adaptivity.js';
 import { agreeCoding, type Named } from './coding.js';
 import { chooseContainer } from './container.js';
 import type { OutputFacts } from './ends.js';
@@ -43,6 +43,8 @@ export interface PlanRequest {
   readonly cpus: number;
   /** Bytes of the memory limit that are reserved for the generator of the stream. */
   readonly reservedBytes?: number;
+  /** What earlier transfers have measured; absent = nothing is remembered. */
+  readonly recall?: Recall | undefined;
 }
 
 /**
@@ -58,7 +60,7 @@ export function planTransfer(request: PlanRequest): TransferPlan {
     ? planAdaptivity({
         settings: { ...settings, memoryLimit },
         coding: agreed.coding,
-        ...{ named, hello, output, byExtents, cpus },
+        ...{ named, hello, output, byExtents, cpus, recall: request.recall },
       })
     : { coding: agreed.coding };
   const needs = senderNeeds(coding, byExtents, memoryLimit);

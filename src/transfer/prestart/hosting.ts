@@ -4,6 +4,7 @@
 import type { ControlWriter } from '../../control/writer.js';
 import type { Channel } from '../../io/bytes.js';
 import type { RateBudget } from '../../link/rate-limit.js';
+import type { CostMemory } from '../adaptive/history.js';
 import type { Statistics } from '../statistics/statistics.js';
 import type { TransferParts } from './prestart.js';
 
@@ -18,6 +19,8 @@ export interface SendHosting extends Hosting {
   readonly input: Channel;
   /** The limit that all transfers of the server share; absent = none. */
   readonly rateBudget?: RateBudget | undefined;
+  /** What the server's transfers have measured; absent = nothing is remembered. */
+  readonly memory?: CostMemory | undefined;
 }
 
 export interface ReceiveHosting extends Hosting {

@@ -12,6 +12,7 @@ import { withDeadline } from '../../os/deadline.js';
 import type { GivenThreads } from '../../pool/worker-pool.js';
 import type { StoreMemory } from '../../store/shared.js';
 import { Chooser } from '../adaptive/chooser.js';
+import type { Learned } from '../adaptive/prior.js';
 import { DeliveryWindow } from '../pace/delivery-window.js';
 import { type RoundPosition, SwitchoverPace } from '../pace/switchover-pace.js';
 import { warnOfFewer } from '../plan/opening.js';
@@ -61,6 +62,8 @@ export interface RunContext {
   readonly statistics: Statistics;
   readonly prestart?: ReadyParts | undefined;
   readonly handover?: Handover | undefined;
+  /** Called at the end of a successful transfer in adaptive mode. */
+  readonly onLearned?: ((learned: Learned) => void) | undefined;
   readonly signal?: AbortSignal | undefined;
   readonly onProgress?: ((progress: Progress) => void) | undefined;
   readonly onWarning?: ((message: string) => void) | undefined;
@@ -123,6 +126,7 @@ class PlanRun {
       await sender.run();
       this.#convergence?.end();
       await this.#finish();
+      if (this.#chooser !== undefined) this.#context.onLearned?.(this.#chooser.learned);
     } catch (thrown) {
       const error = await this.#rootCause(thrown);
       // The handover protocol has messages of its own that show how far it has come.

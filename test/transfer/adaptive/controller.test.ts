@@ -10,7 +10,12 @@ import {
   MEMORY_SPEED,
   SLOW_RECEIVER,
 } from '../../../lab/adaptive/scenarios.js';
+import type { LearnedLink } from '../../../src/transfer/adaptive/prior.js';
 import { CHUNK, Simulation, WORLD } from '../../../lab/adaptive/simulation.js';
+
+function limitedAt(rate: number): LearnedLink {
+  return { rate, limited: true };
+}
 
 function changes(simulation: Simulation, from: number, to = Infinity): number {
   return simulation.switches.filter(({ time }) => time >= from && time < to).length;
@@ -44,16 +49,19 @@ describe('Controller', () => {
   }
 
   describe('with a prior', () => {
-    const COSTS = { codecNs: 1.3, size: 0.16, aroundNs: 0.12, chunks: 8 };
+    const COSTS = {
+      ...{ codecNs: 1.3, size: 0.16, aroundNs: 0.12 },
+      ...{ mainNsPerChunk: 60_000, mainNsPerByte: 0.3, chunks: 8 },
+    };
 
     it('begins at the level for the link, and stays there', () => {
       const slow = new Simulation(
         { ...WORLD, link: LINKS['30 Mbit/s'] },
-        { first: { linkRate: 3.75e6, costs: COSTS } },
+        { first: { link: limitedAt(3.75e6), costs: COSTS } },
       );
       const fast = new Simulation(
         { ...WORLD, link: MEMORY_SPEED },
-        { first: { linkRate: MEMORY_SPEED, costs: COSTS } },
+        { first: { link: limitedAt(MEMORY_SPEED), costs: COSTS } },
       );
       assert.equal(slow.coding, 'zstd 8');
       assert.equal(fast.coding, 'none');
@@ -63,21 +71,21 @@ describe('Controller', () => {
     });
 
     it('begins at a given level all the same', () => {
-      const simulation = new Simulation({ ...WORLD }, { first: { level: 1, linkRate: 3.75e6 } });
+      const simulation = new Simulation({ ...WORLD }, { first: { level: 1, link: limitedAt(3.75e6) } });
       assert.equal(simulation.coding, 'zstd 1');
     });
 
     it('loses less than 10 % of two seconds on a link that is ten times slower than remembered', () => {
       for (const rate of [LINKS['30 Mbit/s'], LINKS['100 Mbit/s'], LINKS['1 Gbit/s']]) {
         const run = (first: object): number => new Simulation({ ...WORLD, link: rate }, { first }).run(2_000);
-        const remembered = run({ linkRate: 10 * rate, costs: COSTS });
+        const remembered = run({ link: limitedAt(10 * rate), costs: COSTS });
         assert.ok(remembered > 0.9 * run({}), `${rate} bytes/s: ${remembered}`);
       }
     });
 
     it('forgets costs that are wrong by a factor of three', () => {
-      const costs = { codecNs: 4, size: 0.5, aroundNs: 0.5, chunks: 8 };
-      const simulation = new Simulation({ ...WORLD }, { first: { linkRate: 125e6, costs } });
+      const costs = { ...COSTS, codecNs: 4, size: 0.5, aroundNs: 0.5 };
+      const simulation = new Simulation({ ...WORLD }, { first: { link: limitedAt(125e6), costs } });
       simulation.run(1_000);
       const share = simulation.run(4_000) / simulation.best();
       assert.ok(share > 0.92, `${share.toFixed(3)} of the best, with ${simulation.coding}`);
@@ -152,7 +160,7 @@ describe('Controller', () => {
 
   it('uses a given link rate from the first evaluation on', () => {
     const link = LINKS['100 Mbit/s'];
-    const simulation = new Simulation({ ...WORLD, link }, { first: { linkRate: link } });
+    const simulation = new Simulation({ ...WORLD, link }, { first: { link: limitedAt(link) } });
     simulation.run(400);
     assert.ok(simulation.switches.length <= 1 && simulation.controller.linkRate !== undefined);
     assert.ok(simulation.list[simulation.controller.current]!.level > 1, simulation.coding);

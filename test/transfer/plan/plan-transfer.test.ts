@@ -160,7 +160,7 @@ describe('planTransfer', () => {
   it('starts adaptive mode with the given level, and with the bandwidth limit as the link rate', () => {
     const options = { adaptive: true, compressLevel: 3, maxBandwidth: 50e6, maxCpu: 1.5 };
     const { adaptivity, pace } = plan(QEMU, options, { output: SOCKET });
-    assert.deepEqual(adaptivity?.first, { level: 3, linkRate: 50e6 });
+    assert.deepEqual(adaptivity?.first, { level: 3, link: { rate: 50e6, limited: true } });
     assert.equal(adaptivity.machine.cpus, 1.5);
     assert.equal(pace.maxBandwidth, 50e6);
     assert.equal(pace.maxCpu, 1.5);

@@ -3,9 +3,11 @@
 // out. A receiver that cannot keep up looks like a slow link, unless the receiver reports its waiting (OtherSide).
 
 import { DrainMeter } from './drain-meter.js';
+import type { LearnedLink } from '../prior.js';
 import { type EstimatedLink, isMeasured, type LinkState, type MeasuredLink } from './link-state.js';
 import { type Policy, POLICY } from '../policy.js';
 import { SlowdownDetector } from './slowdown-detector.js';
+import { CarriedRates } from './carried-rates.js';
 import { Throughput } from './throughput.js';
 import type { WriteFigures } from './write-figures.js';
 
@@ -58,17 +60,17 @@ export class LinkGauge {
   readonly #throughput: Throughput;
   readonly #drains: DrainMeter;
   readonly #slowdown: SlowdownDetector;
+  readonly #carriedRates = new CarriedRates();
 
-  /** @param given bytes per second, where a limit is known beforehand */
-  constructor(given?: number, policy: Policy = POLICY) {
+  /** @param given where the link is known beforehand */
+  constructor(given?: LearnedLink, policy: Policy = POLICY) {
     this.#policy = policy.link;
     this.#raiseDelayMost = policy.limits.raiseDelayMostMs;
     this.#raiseAfter = policy.link.raiseAfterMs;
     this.#throughput = new Throughput(policy);
     this.#drains = new DrainMeter(policy);
     this.#slowdown = new SlowdownDetector(policy);
-    this.#state =
-      given === undefined ? { name: 'unknown' } : { name: 'limiting', rate: given, jumped: false };
+    this.#state = stateOf(given);
   }
 
   get state(): LinkState['name'] {
@@ -88,6 +90,14 @@ export class LinkGauge {
   /** Whether the rate was measured rather than estimated. */
   get measured(): boolean {
     return isMeasured(this.#state);
+  }
+
+  /** What the link carried, for later transfers; undefined where this transfer has found out nothing. */
+  get learned(): LearnedLink | undefined {
+    const rate = this.#carriedRates.typical;
+    if (rate !== undefined) return { rate, limited: true };
+    // An estimate that was raised because the link kept up.
+    return this.#state.name === 'raising' ? { rate: this.#state.rate, limited: false } : undefined;
   }
 
   recordWrite(write: WriteFigures): void {
@@ -181,6 +191,7 @@ export class LinkGauge {
 
   /** Takes up a measured rate. */
   #measure(seen: number, share: number): { rate: number; jumped: boolean } {
+    this.#carriedRates.record(seen, this.#bytes);
     const { changeShare, changeWaitShare, jumpFactor, smoothing } = this.#policy;
     const state = this.#state;
     if (!isMeasured(state)) {
@@ -241,6 +252,12 @@ export class LinkGauge {
     const saturated = now - this.#drains.lastSaturated < saturatedMs;
     return wire >= (saturated ? 1 + changeShare : minUtilisation) * rate;
   }
+}
+
+function stateOf(given: LearnedLink | undefined): LinkState {
+  if (given === undefined) return { name: 'unknown' };
+  const { rate, limited } = given;
+  return limited ? { name: 'limiting', rate, jumped: false } : { name: 'raising', rate, raisedFrom: 0 };
 }
 
 /** The same state when the link neither limited nor was free: what had to last for a while has ended. */

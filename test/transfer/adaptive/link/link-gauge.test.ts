@@ -210,7 +210,7 @@ describe('LinkGauge', () => {
   });
 
   it('begins with a given rate', () => {
-    const gauge = new LinkGauge(5e6);
+    const gauge = new LinkGauge({ rate: 5e6, limited: true });
     assert.ok(gauge.known && gauge.measured && gauge.rate === 5e6);
   });
 
