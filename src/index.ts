@@ -71,6 +71,8 @@ export type {
   InspectReport,
   KindReport,
   NativeReport,
+  PlainReport,
+  Recognised,
   RecordFigures,
   RecordsReport,
   UnitsReport,

@@ -109,6 +109,8 @@ export interface Grammar {
   readonly bytesBehindEnd?: number;
   /** Set when the grammar stopped to follow the stream: why the rest is opaque. For logs and statistics. */
   readonly opaqueBecause: string | undefined;
+  /** The setting of the hypervisor with which more pages would be recognised; undefined where none would help. */
+  readonly hint?: string | undefined;
   /** How the stream ended. Valid once all of the input is consumed, or the stream is done. */
   end(): StreamEnd;
 }

@@ -65,14 +65,30 @@ export class OpaqueTail {
   }
 }
 
+const CLIENT_HELLO_BYTES = 6;
+
+/** The first record of a TLS connection (RFC 8446, 5.1): handshake, version 3.x, length, ClientHello. */
+function isClientHello(data: Uint8Array): boolean {
+  return data[0] === 0x16 && data[1] === 3 && data[2]! <= 3 && data[5] === 1;
+}
+
 export class OpaqueGrammar implements Grammar {
   readonly name = 'opaque';
   readonly state: ScanEnd = 'open';
-  readonly opaqueBecause = undefined;
+  opaqueBecause: string | undefined;
+  hint: string | undefined;
   readonly #tail = new OpaqueTail(0);
+  #begun = false;
 
   scan(data: Uint8Array, atEnd: boolean, out: SegmentSink): number {
-    return this.#tail.scan(data, atEnd, out);
+    // The tail consumes nothing before it has a whole block, so the first bytes are seen together.
+    if (!this.#begun && data.length >= CLIENT_HELLO_BYTES && isClientHello(data)) {
+      this.opaqueBecause = 'a TLS connection, which is encrypted';
+      this.hint = "turn TLS off in the hypervisor (QEMU: tls-creds '') and use ramferry's own: --tls-creds";
+    }
+    const n = this.#tail.scan(data, atEnd, out);
+    this.#begun ||= n > 0;
+    return n;
   }
 
   end(): StreamEnd {

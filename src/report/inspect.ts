@@ -6,12 +6,14 @@ import type {
   InspectReport,
   KindReport,
   NativeReport,
+  Recognised,
   UnitsReport,
   XenReport,
 } from '../transfer/inspect/report.js';
 import { GRAMMAR_ID } from '../grammar/grammar.js';
 import { formatSize } from '../units.js';
 import { lines, type Row } from './rows.js';
+import { identifiedRows } from './summary.js';
 
 const MORE = ' (--verify decodes the contents)';
 
@@ -43,6 +45,8 @@ function kind(report: InspectReport): Row[] {
         ['byte order', bigEndian ? 'big-endian' : 'little-endian'],
       ];
     }
+    case 'plain':
+      return [['stream', `${report.format}, not compressed: what \`send\` would recognise`]];
     case 'frames':
       return [['stream', `${report.format} frames of ramferry (method stream)`]];
     case 'foreign':
@@ -66,6 +70,8 @@ function checked(report: InspectReport): string {
       return report.compressed
         ? `records, order and totals${MORE}`
         : 'where records begin and end; nothing in the stream proves its contents';
+    case 'plain':
+      return 'where sections begin and end; nothing in the stream proves its contents';
     case 'frames':
       return `lengths and totals of the frames${MORE}`;
     case 'foreign':
@@ -82,8 +88,11 @@ function details(report: InspectReport): Row[] {
         ['order', window === 1 ? 'in sequence' : `at most ${window - 1} places early`],
         ...pages(report, storeBytes),
         ...codecs(report),
+        ...(report.recognised === undefined ? [] : recognised(report.recognised)),
       ];
     }
+    case 'plain':
+      return [...recognised(report.recognised), ['skeleton', formatSize(report.recognised.skeletonBytes)]];
     case 'xen':
       return [
         ...(report.compressed
@@ -102,6 +111,16 @@ function details(report: InspectReport): Row[] {
     case 'foreign':
       return frames(report);
   }
+}
+
+function recognised(found: Recognised): Row[] {
+  const { opaqueBecause, opaqueHint, streamEnd } = found;
+  return [
+    ...identifiedRows(found),
+    ...(opaqueBecause === undefined ? [] : [['opaque because', opaqueBecause] as const]),
+    ...(opaqueHint === undefined ? [] : [['hint', opaqueHint] as const]),
+    ['stream end', streamEnd],
+  ];
 }
 
 function chunks(report: NativeReport | XenReport | UnitsReport, maxChunk: number): Row[] {

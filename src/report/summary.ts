@@ -2,6 +2,7 @@
 // Pure: plain data in, text out, without a newline at the end.
 
 import type { SharedMemoryFigures, TransferSummary } from '../transfer/statistics/summary.js';
+import type { PageTally } from '../transfer/statistics/counts.js';
 import { formatRate } from '../units.js';
 import { kbytes, lines, milliseconds, type Row } from './rows.js';
 
@@ -47,6 +48,7 @@ export function summaryRows(summary: TransferSummary): Row[] {
     ['chunks', `${chunks.total} (${chunks.stored} stored)`],
     ['delta', count(pages.delta, 'pages')],
     ['same', count(pages.same, 'pages')],
+    ...recognisedRows(summary),
     ...adaptiveRows(summary),
     ...cacheRows(summary.xbzrleCache),
     ['cpu time', `${summary.cpuSeconds.toFixed(2)} s`],
@@ -58,6 +60,22 @@ export function summaryRows(summary: TransferSummary): Row[] {
 /** Only a sender knows how its input ended. */
 function endRows(end: TransferSummary['streamEnd']): Row[] {
   return end === undefined ? [] : [['stream end', end]];
+}
+
+/** How much of the stream a sender's grammar has recognised, and why not all. */
+function recognisedRows({ pages, opaqueBecause, opaqueHint }: TransferSummary): Row[] {
+  return [
+    ...identifiedRows(pages),
+    ...(opaqueBecause === undefined ? [] : [['opaque because', opaqueBecause] as const]),
+    ...(opaqueHint === undefined ? [] : [['hint', opaqueHint] as const]),
+  ];
+}
+
+/** The share of the pages whose place in the guest's memory is known. */
+export function identifiedRows({ identified, anonymous }: Readonly<Partial<PageTally>>): Row[] {
+  if (identified === undefined || anonymous === undefined || identified + anonymous === 0) return [];
+  const share = (100 * identified) / (identified + anonymous);
+  return [['identified', `${identified} of ${identified + anonymous} pages (${share.toFixed(1)} %)`]];
 }
 
 /** The xbzrle figures of `info migrate`, and how often the page store turned itself off. */

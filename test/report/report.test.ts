@@ -73,6 +73,16 @@ describe('formatSummary', () => {
     assert.ok(!text.includes('compression'));
   });
 
+  it('shows how many pages were recognised, why not all, and what would help', () => {
+    const pages = { ...plain.pages, identified: 30, anonymous: 10 };
+    const text = formatSummary({ ...plain, pages, opaqueBecause: 'a reason', opaqueHint: 'turn it off' });
+    assert.match(
+      text,
+      /^identified: 30 of 40 pages \(75\.0 %\)\nopaque because: a reason\nhint: turn it off$/m,
+    );
+    assert.doesNotMatch(formatSummary(plain), /identified|opaque|hint/);
+  });
+
   it('shows fewer than 1024 bytes as bytes', () => {
     assert.match(
       formatSummary({ ...plain, ram: { ...plain.ram, transferred: 300 } }),

@@ -36,6 +36,8 @@ export class LibvirtGrammar implements Grammar {
   #left: number | undefined;
   #rest: Pick<QemuGrammar, 'scan'> | undefined;
   #qemu: QemuGrammar | undefined;
+  /** libvirt has compressed the image. */
+  #compressed = false;
   /** The magic is the preliminary one: libvirt has not completed the image. */
   #part = false;
 
@@ -45,6 +47,13 @@ export class LibvirtGrammar implements Grammar {
 
   get finalFrom(): number | undefined {
     return this.#qemu === undefined && this.#rest === undefined ? Infinity : this.#qemu?.finalFrom;
+  }
+
+  get hint(): string | undefined {
+    if (this.#because !== undefined && this.#compressed) {
+      return "set save_image_format = 'raw' in libvirt's qemu.conf: ramferry compresses the image itself";
+    }
+    return this.#qemu?.hint;
   }
 
   get passable(): number {
@@ -104,6 +113,7 @@ export class LibvirtGrammar implements Grammar {
     if (QEMU_FORMATS.includes(format)) {
       this.#rest = this.#qemu = new QemuGrammar(offset);
     } else {
+      this.#compressed = true;
       this.#because = `libvirt save image compressed with ${FORMAT_NAMES[format] ?? `format ${format}`}`;
       this.#rest = new OpaqueTail(offset);
     }

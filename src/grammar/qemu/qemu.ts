@@ -62,6 +62,10 @@ export class QemuGrammar implements Grammar {
     return this.#because ?? (this.#isSnapshot ? undefined : this.#snapshot?.because);
   }
 
+  get hint(): string | undefined {
+    return this.#sections.ram.hint;
+  }
+
   /** Only device state has followed since RAM: a background snapshot, or a walk that has not found its way back. */
   get #isSnapshot(): boolean {
     return this.#snapshot?.ramParts === this.#sections.ramParts && this.#recovery === undefined;
@@ -83,7 +87,7 @@ export class QemuGrammar implements Grammar {
   }
 
   get ramLeft(): number | undefined {
-    return this.#rest === undefined && !this.#wasOpaque ? this.#sections.ramLeft : undefined;
+    return this.#rest === undefined && !this.#wasOpaque ? this.#sections.ram.left : undefined;
   }
 
   get passable(): number {
@@ -178,7 +182,8 @@ export class QemuGrammar implements Grammar {
       return;
     }
     const isLive = (id: number): boolean => this.#sections.isLive(id);
-    this.#recovery = new Recovery(offset, { section, isLive, ramStart: !ramStarted }, this.#recoveryBytes);
+    const rules = { section, isLive, skeleton: snapshot === true, ramStart: !ramStarted };
+    this.#recovery = new Recovery(offset, rules, this.#recoveryBytes);
   }
 
   #recover(data: Uint8Array, at: number, atEnd: boolean, out: SegmentSink): number {

@@ -44,7 +44,6 @@ export class RamWalk {
   lostBecause: string | undefined;
 
   readonly #blocks = new BlockTable();
-  /** The list of blocks; its switches are set by what precedes the ram section. */
   readonly list = new BlockList(this.#blocks);
   #block: RamBlock | undefined;
   #next = Next.word;
@@ -60,6 +59,8 @@ export class RamWalk {
   /** Target pages that were followed in the stream, and the index in UNTOLD_PAGE_BITS of the size that is assumed. */
   #whole = 0;
   #assumed = 0;
+  /** The capability by which QEMU has encoded a page itself. */
+  #encoded: string | undefined;
   /** Target pages that were sent, zero pages and later rounds included. */
   #sent = 0;
 
@@ -69,9 +70,10 @@ export class RamWalk {
     return total === 0 ? undefined : Math.max(0, total - mapped - this.#sent * this.#pageBytes);
   }
 
-  /** As {@link BlockList.passable}. */
-  get passable(): number {
-    return this.#next === Next.list ? this.list.passable : 0;
+  /** Pages that QEMU has compressed itself have no contents in the stream that could be compared. */
+  get hint(): string | undefined {
+    if (this.#encoded === undefined) return undefined;
+    return `turn QEMU's capability ${this.#encoded} off: ramferry does the same, with all of the guest's pages`;
   }
 
   /** Sets log2 of the target page size, as the stream tells it. */
@@ -168,8 +170,10 @@ export class RamWalk {
       case RAM_FLAG.zero:
         return this.#announcePage(flags, number, Next.fill);
       case RAM_FLAG.xbzrle:
+        this.#encoded ??= 'xbzrle';
         return this.#announcePage(flags, number, Next.xbzrle);
       case RAM_FLAG.compressPage:
+        this.#encoded ??= 'compress';
         return this.#announcePage(flags, number, Next.compressed);
       default:
     }

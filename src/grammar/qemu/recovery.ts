@@ -1,6 +1,6 @@
 // Finds the way back into a QEMU stream whose walk has ended: looks for the footer of the section in which the walk ended, followed by
 // what can begin a section (savevm.c writes 0x7E and the section's id behind each section's data), or for the START of ram.
-// Meanwhile the bytes are opaque blocks, aligned as OpaqueTail aligns them. A false hit costs ratio, never bytes: the walk that it
+// Meanwhile the bytes are opaque blocks, aligned as OpaqueTail aligns them, or skeleton. A false hit costs ratio, never bytes: the walk that it
 // begins only decides how bytes are reported. Memory and look-ahead are bounded; the search gives up after RECOVERY_BYTES.
 
 import { Buffer } from 'node:buffer';
@@ -22,6 +22,8 @@ export interface RecoveryRules {
   readonly section: number | undefined;
   /** Whether START has announced a section of that number. */
   isLive(id: number): boolean;
+  /** The bytes are device state, not pages: they are reported as skeleton. */
+  readonly skeleton: boolean;
   /** No ram section has begun: its START is a way back, too. */
   readonly ramStart: boolean;
 }
@@ -91,6 +93,10 @@ export class Recovery {
 
   /** Reports bytes up to `end`: blocks, and skeleton where no whole block fits. */
   #report(end: number, toTheEnd: boolean, out: SegmentSink): void {
+    if (this.#rules.skeleton) {
+      if (end > this.#offset && !isFull(out)) this.#skeleton(end - this.#offset, out);
+      return;
+    }
     const lead = Math.min((PAGE_BYTES - (this.#offset % PAGE_BYTES)) % PAGE_BYTES, end - this.#offset);
     if (lead > 0 && !isFull(out)) this.#skeleton(lead, out);
     const pages = Math.floor((end - this.#offset) / PAGE_BYTES);

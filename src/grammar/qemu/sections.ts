@@ -48,9 +48,9 @@ export class SectionWalk {
   footers = false;
   /** The final part of the stream has begun: RAM's END section, the switch to postcopy, or EOF. */
   finalBegun = false;
+  readonly ram = new RamWalk();
 
   readonly #configuration = new ConfigurationWalk();
-  readonly #ram = new RamWalk();
   #next = Next.section;
   #ramSection: number | undefined;
   /** The sections beside ram that START has announced; undefined = of an unknown format. */
@@ -67,14 +67,9 @@ export class SectionWalk {
   /** Set in the body of a command after which latency matters: why the walk ends with this body. */
   #urgentBecause: string | undefined;
 
-  /** Bytes of RAM that the first round has not sent yet. */
-  get ramLeft(): number | undefined {
-    return this.#ram.left;
-  }
-
-  /** As RamWalk.passable. */
+  /** As BlockList.passable. */
   get passable(): number {
-    return this.#next === Next.data && this.#walk === undefined ? this.#ram.passable : 0;
+    return this.#next === Next.data && this.#walk === undefined ? this.ram.list.passable : 0;
   }
 
   /** The next byte begins a section. */
@@ -104,7 +99,7 @@ export class SectionWalk {
     this.#inConfiguration = false;
     this.#sections += 1;
     this.#next = Next.section;
-    return this.#ram.resume(within);
+    return this.ram.resume(within);
   }
 
   /** Consumes one or more items. @returns their bytes; 0 where the item is not complete, or the walk has stopped before it */
@@ -172,9 +167,9 @@ export class SectionWalk {
     const configuration = this.#configuration;
     const n = configuration.walk(data, at, out);
     if (configuration.lostBecause !== undefined) return this.#stop(configuration.lostBecause);
-    this.#ram.list.ignoreShared = configuration.ignoreShared;
-    this.#ram.list.mappedRam = configuration.mappedRam;
-    this.#ram.pageBits = configuration.pageBits;
+    this.ram.list.ignoreShared = configuration.ignoreShared;
+    this.ram.list.mappedRam = configuration.mappedRam;
+    this.ram.pageBits = configuration.pageBits;
     this.#next = configuration.amidCapabilities ? Next.capability : Next.section;
     return n;
   }
@@ -230,12 +225,12 @@ export class SectionWalk {
   }
 
   #ramData(data: Uint8Array, at: number, out: SegmentSink): number {
-    const stop = this.#ram.walk(data, at, out);
-    if (this.#ram.ended) {
+    const stop = this.ram.walk(data, at, out);
+    if (this.ram.ended) {
       this.ramDone = this.#lastPart;
       this.#next = Next.footer;
     }
-    if (this.#ram.lostBecause !== undefined) this.#stop(this.#ram.lostBecause, { section: this.#current });
+    if (this.ram.lostBecause !== undefined) this.#stop(this.ram.lostBecause, { section: this.#current });
     return stop - at;
   }
 
@@ -266,7 +261,7 @@ export class SectionWalk {
     if (data.length - at < 5) return 0;
     const length = readU16(data, at + 3);
     const meaning = meaningOf(readU16(data, at + 1), length);
-    if (meaning.postcopyAdvised === true) this.#ram.list.postcopyAdvised = true;
+    if (meaning.postcopyAdvised === true) this.ram.list.postcopyAdvised = true;
     this.#urgentBecause = meaning.urgentBecause;
     if (this.#urgentBecause !== undefined) this.finalBegun = true;
     return this.#beginBody(out, 5, length);

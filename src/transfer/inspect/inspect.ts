@@ -1,13 +1,16 @@
 // `inspect`: walks a stream and reports its structure without decoding it. With `verify` it also decodes and checks
 // everything. Resolves with a report or rejects with the error of `receive`. Reads the input once, so the input may be a pipe.
 
+import { Buffer } from 'node:buffer';
+
 import type { InletOutcome } from '../../container/inlet.js';
 import { RamferryError, toRamferryError } from '../../errors.js';
 import { containerOf, type StreamKind } from '../../grammar/detect.js';
+import { GRAMMAR_ID } from '../../grammar/grammar.js';
 import type { XenKind } from '../../grammar/xen/wrapping.js';
 import { onAbort } from '../../io/abort-signal.js';
 import type { ByteSource } from '../../io/bytes.js';
-import { Nowhere } from '../../io/plain-sink.js';
+import { MIB } from '../../units.js';
 import { addressOf } from '../../link/address.js';
 import { openInput } from '../../link/open.js';
 import { recognise } from '../plan/opening.js';
@@ -22,7 +25,8 @@ import { openReceiver } from '../receiver/open.js';
 import { Statistics } from '../statistics/statistics.js';
 import { inspectFrames } from './frames.js';
 import { inspectNative } from './native.js';
-import type { InspectReport } from './report.js';
+import { Follower, FollowingSink } from './follow.js';
+import type { InspectReport, PlainReport, Recognised } from './report.js';
 import { Tee } from './tee.js';
 import { inspectXen } from './xen.js';
 
@@ -79,7 +83,7 @@ async function inspectSource(
   if (head.length === 0) {
     throw new RamferryError('ERR_STREAM_TRUNCATED', 'the input is empty', { offset: 0 });
   }
-  if (!verify) return walk(kind, source, head);
+  if (!verify || kind === 'qemu' || kind === 'libvirt') return walk(kind, source, head);
   const tee = new Tee(source);
   const walking = walk(kind, tee.back, head).finally(() => tee.leave());
   const decoding = decode(kind, tee.front, head, settings).finally(() => tee.end());
@@ -88,7 +92,10 @@ async function inspectSource(
   if (decoded.status === 'rejected') throw toRamferryError(decoded.reason);
   if (walked.status === 'rejected') throw toRamferryError(walked.reason);
   // Frames of other programs do not always state their decoded size.
-  return { ...walked.value, decodedBytes: decoded.value.bytes };
+  const report = { ...walked.value, decodedBytes: decoded.value.bytes };
+  const { recognised } = decoded.value;
+  const followed = report.container === 'native' && report.header.grammar === GRAMMAR_ID.qemu;
+  return followed ? { ...report, recognised } : report;
 }
 
 function walk(kind: StreamKind, source: ByteSource, head: Uint8Array): Promise<InspectReport> {
@@ -100,20 +107,36 @@ function walk(kind: StreamKind, source: ByteSource, head: Uint8Array): Promise<I
     case 'frames':
       return inspectFrames(source, head);
     case 'plain': {
-      const known = kind === 'qemu' || kind === 'libvirt';
-      const error = new RamferryError(
-        'ERR_STREAM_MAGIC',
-        known
-          ? `the input is a ${kind} stream that is not compressed`
-          : 'the input is nothing that `inspect` knows',
-        {
-          offset: 0,
-          hint: 'give it what `ramferry send` wrote, a Xen stream, or frames of zstd, lz4 or gzip',
-        },
-      );
+      if (kind === 'qemu' || kind === 'libvirt') return inspectPlain(source, head, kind);
+      const error = new RamferryError('ERR_STREAM_MAGIC', 'the input is nothing that `inspect` knows', {
+        offset: 0,
+        hint: 'give it what `ramferry send` wrote, a stream of QEMU or Xen, or frames of zstd, lz4 or gzip',
+      });
       return Promise.reject(error);
     }
   }
+}
+
+/** Walks a stream that is not compressed, as `send` would. */
+async function inspectPlain(
+  source: ByteSource,
+  head: Uint8Array,
+  format: PlainReport['format'],
+): Promise<PlainReport> {
+  const follower = new Follower(format);
+  const buffer = Buffer.allocUnsafe(MIB);
+  follower.take(head);
+  for (let got = await source.read(buffer); got > 0; got = await source.read(buffer)) {
+    follower.take(buffer.subarray(0, got));
+  }
+  const { bytes } = follower;
+  return {
+    container: 'plain',
+    format,
+    decodedBytes: bytes,
+    streamBytes: bytes,
+    recognised: follower.end(),
+  };
 }
 
 async function decode(
@@ -121,17 +144,20 @@ async function decode(
   source: ByteSource,
   head: Uint8Array,
   settings: ResolvedReceiveOptions,
-): Promise<InletOutcome> {
+): Promise<InletOutcome & { readonly recognised: Recognised }> {
   const { decompressThreads, memoryLimit, zstdBinding, signal } = settings;
   // No I/O timeout: no peer waits for the report.
   const plan = planRestore({ decompressThreads, memoryLimit, zstdBinding });
-  const ends = { source, head, sink: new Nowhere() };
+  // Only a stream of QEMU is followed; in any other the grammar finds no magic and gives up at once.
+  const sink = new FollowingSink('qemu');
+  const ends = { source, head, sink };
   const receiving = openReceiver(kind, plan, ends, { statistics: new Statistics() });
   const forget = onAbort(signal, () => {
     receiving.abort(toRamferryError(signal!.reason, 'ERR_INTERRUPTED'));
   });
   try {
-    return await receiving.run();
+    const outcome = await receiving.run();
+    return { ...outcome, recognised: sink.follower.end() };
   } finally {
     forget();
   }

@@ -48,6 +48,8 @@ export interface NativeReport extends RecordsReport {
   readonly container: 'native';
   /** The header of the stream. */
   readonly header: StreamHeader;
+  /** What a sender's grammar recognises. Only with `verify`, and only in a stream of QEMU. */
+  readonly recognised?: Recognised;
 }
 
 /** libxc records of one type. */
@@ -122,8 +124,36 @@ export interface ForeignReport {
   readonly streamBytes: number;
 }
 
+/** What a sender's grammar recognises of a decoded stream. */
+export interface Recognised {
+  /** Pages whose place in the guest's memory is known. */
+  readonly identified: number;
+  /** Blocks of 4096 bytes of unknown structure. */
+  readonly anonymous: number;
+  /** All other bytes: headers, page numbers, device state. */
+  readonly skeletonBytes: number;
+  /** As in TransferSummary. */
+  readonly streamEnd: 'seen' | 'incomplete' | 'unseen';
+  /** Why the stream, or a part of it, is not recognised; absent where all of it is. */
+  readonly opaqueBecause?: string;
+  /** The setting of the hypervisor with which more pages would be recognised; absent where none would help. */
+  readonly opaqueHint?: string;
+}
+
+/** A hypervisor's stream of QEMU or libvirt that is not compressed: what `send` would recognise of it. */
+export interface PlainReport {
+  /** Names this interface in the union InspectReport. */
+  readonly container: 'plain';
+  readonly format: 'qemu' | 'libvirt';
+  /** Bytes of the stream. */
+  readonly decodedBytes: number;
+  /** The same. */
+  readonly streamBytes: number;
+  readonly recognised: Recognised;
+}
+
 /** The structure of a stream. `container` distinguishes the members of the union. */
-export type InspectReport = NativeReport | XenReport | UnitsReport | ForeignReport;
+export type InspectReport = NativeReport | XenReport | UnitsReport | ForeignReport | PlainReport;
 
 /** Counts the chunks of a walk. */
 export class ChunkCount {

@@ -13,6 +13,7 @@ import { PAGE_BYTES } from '../../page/size.js';
 import type { OrderedPool } from '../../pool/ordered-pool.js';
 import type { SwitchoverPace } from '../pace/switchover-pace.js';
 import { type Cut, Filler } from './filler.js';
+import type { PageTally } from '../statistics/counts.js';
 import type { RoundCounter } from '../statistics/rounds.js';
 
 /** Takes the chunks that a feeder has cut. */
@@ -76,6 +77,11 @@ export class StreamFeeder {
   /** Decoded bytes that were pushed so far. */
   get offset(): number {
     return this.#offset;
+  }
+
+  /** The pages so far. */
+  get tally(): PageTally {
+    return this.#filler.tally;
   }
 
   /** Decoded bytes that were read so far. */

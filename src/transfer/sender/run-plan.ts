@@ -191,6 +191,8 @@ class PlanRun {
       adaptive: () => this.#chooser?.report(),
       heldBack: () => (this.#switchover === undefined ? undefined : Math.round(this.#switchover.heldBackMs)),
       opaqueBecause: () => opaqueBecause ?? this.#ends.grammar?.opaqueBecause,
+      opaqueHint: () => this.#ends.grammar?.hint,
+      tally: () => this.#sender.tally,
     });
   }
 
@@ -204,7 +206,7 @@ class PlanRun {
     // The receiver's result decides. A receiver that has everything may close the link before the sender does, and `finished` rejects.
     if (control === undefined) await finished;
     else finished.catch(() => undefined);
-    warnOfUnfollowed(onWarning, grammar, this.#plan.stream.opaqueBecause);
+    warnOfUnfollowed(onWarning, grammar, this.#plan.stream.opaqueBecause, this.#sender.tally);
     if (control !== undefined) {
       const stated = await control.success();
       // `ramferry incoming` of version 0.1 sends no sums.

@@ -8,6 +8,7 @@ import { RamferryError, toRamferryError } from '../../errors.js';
 import type { Grammar } from '../../grammar/grammar.js';
 import type { ByteSink, ByteSource, PositionedInput } from '../../io/bytes.js';
 import { directPlaces } from '../../io/file/direct.js';
+import { PAGE_BYTES } from '../../page/size.js';
 import { OrderedPool } from '../../pool/ordered-pool.js';
 import { Compressor } from '../../worker/compressor.js';
 import type { FewerThreads, GivenThreads } from '../../pool/worker-pool.js';
@@ -20,6 +21,7 @@ import { openOutlet } from './open-outlet.js';
 import { COMPRESS_ENTRY } from '../../os/entries.js';
 import { feedExtents } from './extent-feeder.js';
 import { StreamFeeder } from './feeder.js';
+import type { PageTally } from '../statistics/counts.js';
 import type { RoundCounter } from '../statistics/rounds.js';
 import type { Statistics } from '../statistics/statistics.js';
 import type { StoreMemory } from '../../store/shared.js';
@@ -78,6 +80,8 @@ export class Sender {
   readonly #ends: SenderEnds;
   readonly #with: SenderCollaborators;
   readonly #outlet: Outlet;
+  /** Bytes of a RAM image whose extents the workers have read. */
+  #extentBytes = 0;
   readonly #pool: OrderedPool;
   readonly #writer: ChunkWriter;
   readonly #store: SendingStore | undefined;
@@ -168,6 +172,12 @@ export class Sender {
     return bytes > (grammar?.finalFrom ?? Math.max(0, received - 1));
   }
 
+  /** The pages so far. In a RAM image each page has its place. */
+  get tally(): PageTally {
+    const anonymous = 0;
+    return this.#feeder?.tally ?? { identified: Math.floor(this.#extentBytes / PAGE_BYTES), anonymous };
+  }
+
   /** A byte of the final part, or of the container's tail, may have reached the receiver. */
   get finalMayHaveLeft(): boolean {
     return this.#writer.closing || this.reachesFinal(this.#writer.handed);
@@ -227,6 +237,7 @@ export class Sender {
     const { chunkSize } = this.#plan.coding;
     if (grammar === undefined) {
       await feedExtents(source.file!, this.#pool, chunkSize, this.#dispatcher);
+      this.#extentBytes = source.file!.size;
       this.#with.onInputEnd?.(source.file!.size);
       this.#complete = true;
       return;

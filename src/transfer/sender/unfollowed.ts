@@ -5,20 +5,32 @@ import { RamferryError } from '../../errors.js';
 import type { Grammar } from '../../grammar/grammar.js';
 import type { ByteSource } from '../../io/bytes.js';
 import { formatSize } from '../../units.js';
+import type { PageTally } from '../statistics/counts.js';
 
 /** Behind the end of a wrapping `xl migrate` writes a few short messages that belong to its stream. Fewer bytes cause no warning. */
 const MAX_XL_MESSAGE_BYTES = 4096;
 
-/** @param because why the whole input was sent as bytes of unknown structure; undefined where it was not */
+/**
+ * @param because why the whole input was sent as bytes of unknown structure; undefined where it was not
+ * @param tally the pages of the stream
+ */
 export function warnOfUnfollowed(
   onWarning: ((message: string) => void) | undefined,
   grammar: Grammar | undefined,
   because: string | undefined,
+  { identified, anonymous }: PageTally,
 ): void {
-  const reason = because ?? (grammar?.name === 'libxc' ? grammar.opaqueBecause : undefined);
-  if (reason !== undefined) {
+  const reason = because ?? grammar?.opaqueBecause;
+  const hint = grammar?.hint;
+  const advice = hint === undefined ? '' : `; ${hint}`;
+  if (reason !== undefined && grammar?.name === 'libxc') {
     onWarning?.(
       `the stream could not be followed (${reason}): from there on it was compressed as bytes of no known structure`,
+    );
+  } else if (reason !== undefined && (anonymous > 0 || grammar?.name === 'opaque')) {
+    // Without such a block only single bytes were opaque, or postcopy has begun, where pages come one at a time.
+    onWarning?.(
+      `the stream could not be followed everywhere (${reason}): ${identified} of ${identified + anonymous} pages have a known place${advice}`,
     );
   }
   const behind = grammar?.bytesBehindEnd ?? 0;

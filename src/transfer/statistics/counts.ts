@@ -16,6 +16,14 @@ export interface PageCounts {
   literal: number;
 }
 
+/** The sender's pages with contents, by what its grammar knows of them. QEMU's own zero pages have no contents in the stream. */
+export interface PageTally {
+  /** Pages whose place in the guest's memory is known. */
+  identified: number;
+  /** Blocks of 4096 bytes of unknown structure. */
+  anonymous: number;
+}
+
 /** The figures of one chunk. */
 export interface ChunkCounts {
   /** The chunk's codec; `none` when it was stored. */

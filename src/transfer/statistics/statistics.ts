@@ -10,7 +10,7 @@ import type { StreamEnd } from '../../grammar/grammar.js';
 import { processMicros } from '../../os/cpu-time.js';
 import { peakMemory } from '../../os/peak-memory.js';
 import type { Convergence } from './convergence.js';
-import type { ChunkCounts, PageCounts, StoreCounts } from './counts.js';
+import type { ChunkCounts, PageCounts, PageTally, StoreCounts } from './counts.js';
 import type { Progress, SharedMemoryFigures, TransferStatus, TransferSummary } from './summary.js';
 
 /** Clock and resource counters of the process; tests pass fixed figures. */
@@ -45,6 +45,10 @@ export interface Observed {
   readonly heldBack?: (() => number | undefined) | undefined;
   /** Why no grammar could follow the stream to its end. */
   readonly opaqueBecause?: (() => string | undefined) | undefined;
+  /** Which setting of the hypervisor would help. */
+  readonly opaqueHint?: (() => string | undefined) | undefined;
+  /** The sender's pages by what its grammar knows of them. */
+  readonly tally?: (() => PageTally | undefined) | undefined;
 }
 
 export class Statistics {
@@ -181,7 +185,7 @@ export class Statistics {
   }
 
   summary(status: TransferStatus, error?: ErrorData): TransferSummary {
-    const pages = { ...this.#pages };
+    const pages = { ...this.#pages, ...this.#observed.tally?.() };
     const all = pages.zero + pages.duplicate + pages.same + pages.delta + pages.literal;
     const seconds = this.#flowingTime() / 1000;
     const convergence = this.#observed.convergence?.();
@@ -211,6 +215,7 @@ export class Statistics {
       ...present('sharedMemory', this.#sharedMemory),
       ...present('heldBack', this.#observed.heldBack?.()),
       ...present('opaqueBecause', this.#observed.opaqueBecause?.()),
+      ...present('opaqueHint', this.#observed.opaqueHint?.()),
       ...this.#compression(),
       ...this.#xbzrleCache(),
       pages,

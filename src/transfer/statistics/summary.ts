@@ -6,7 +6,7 @@ import type { CodecName } from '../../codec/codec.js';
 import type { StreamEnd } from '../../grammar/grammar.js';
 import type { AdaptiveReport } from '../adaptive/chooser.js';
 import type { Convergence } from './convergence.js';
-import type { CodecCounts, PageCounts } from './counts.js';
+import type { CodecCounts, PageCounts, PageTally } from './counts.js';
 
 /** How a transfer ended. */
 export type TransferStatus =
@@ -87,8 +87,10 @@ export interface TransferSummary {
   readonly convergence?: Convergence;
   /** Milliseconds for which the sender took bytes more slowly than it could, near the end of rounds. Only before QEMU. */
   readonly heldBack?: number;
-  /** Why the rest of the stream was sent as bytes of unknown structure. Only at a sender, and only where that happened. */
+  /** Why the stream, or a part of it, was sent as bytes of unknown structure. Only at a sender, and only where that happened. */
   readonly opaqueBecause?: string;
+  /** The setting of the hypervisor with which more pages would be recognised. Only at a sender. */
+  readonly opaqueHint?: string;
   /** Only for a QEMU guest whose RAM ramferry reads itself. */
   readonly sharedMemory?: SharedMemoryFigures;
   /** Only where ramferry itself compressed (or decompressed) chunks. */
@@ -123,8 +125,8 @@ export interface TransferSummary {
     /** How many times storing, or the search for equal pages, gained nothing and was stopped. Not in QEMU. */
     readonly turnedOff: number;
   };
-  /** Pages by representation. */
-  readonly pages: Readonly<PageCounts>;
+  /** Pages by representation; at a sender also by what is known of them. */
+  readonly pages: Readonly<PageCounts> & Readonly<Partial<PageTally>>;
   /** Chunks, the units of compression. */
   readonly chunks: {
     /** All chunks. */

@@ -519,7 +519,7 @@ export function backgroundSnapshot(seed = 1): Built {
     [7, 'slirp'],
   ] as const) {
     const head = [u8(4), u32(id), counted(name), u32(0), u32(2)];
-    stream.unknown(...head, Buffer.alloc(5000, id)).footer(id);
+    stream.skeleton(...head, Buffer.alloc(5000, id)).footer(id);
   }
   return stream.eof().vmDescription().build();
 }
