@@ -184,8 +184,15 @@ export class RamferryError extends Error {
 
   /** The message with its place, as a person reads it: `… (record 3, offset 4096)`. */
   describe(): string {
-    const parts = Object.entries(this.place).map(([key, value]) => `${key} ${String(value)}`);
-    return parts.length === 0 ? this.message : `${this.message} (${parts.join(', ')})`;
+    const where = this.whereText();
+    return where === '' ? this.message : `${this.message} (${where})`;
+  }
+
+  /** The place: `record 3, offset 4096`; empty where it is not known. */
+  whereText(): string {
+    return Object.entries(this.place)
+      .map(([key, value]) => `${key} ${String(value)}`)
+      .join(', ');
   }
 
   /** Structured cloning drops error classes: send this form and rebuild the error from it. */

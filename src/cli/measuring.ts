@@ -6,7 +6,7 @@ import { EXIT } from '../errors.js';
 import type { ReportData } from '../report/html/data.js';
 import { formatStep } from '../report/progress.js';
 import type { ParsedArguments } from './command.js';
-import { printResult } from './output.js';
+import { printResult, stdoutWidth } from './output.js';
 import { checkReportFile, writeReport } from './report-file.js';
 import { openBar } from './reporter.js';
 import { handleSignals, reasonOf } from './signals.js';
@@ -21,7 +21,8 @@ export interface Measurement<Result extends object> {
   /** `message_type` of the JSON line. */
   readonly messageType: string;
   readonly measure: (hooks: MeasurementHooks) => Promise<Result>;
-  readonly format: (result: Result) => string;
+  /** @param width of the terminal; undefined where there is none */
+  readonly format: (result: Result, width?: number) => string;
   /** The part of the result that --json prints. Default: the whole result. */
   readonly fields?: (result: Result) => object;
   /** Builds the HTML page; its modules load only with --html. */
@@ -46,7 +47,7 @@ export async function runMeasurement<Result extends object>(
     await printResult(
       parsed['json'] === true
         ? JSON.stringify({ message_type: messageType, ...fields(result) })
-        : format(result),
+        : format(result, stdoutWidth()),
     );
     // The page is written after the result is printed, so a failed write loses no figures.
     if (html !== undefined) await writeReport(html, await report(result));

@@ -6,6 +6,7 @@
 
 import type { Argv, Options } from 'yargs';
 import type { CommandName } from '../options/commands.js';
+import { GUIDE } from '../options/guide.js';
 import { ADDRESSES, AMOUNTS, defaultText, helpText } from '../options/help.js';
 import { kebabCase } from '../units.js';
 import { type GivenFor, type Option, optionsOf } from '../options/table.js';
@@ -26,10 +27,13 @@ export function offerOptions(parser: Argv, command: CommandName): Argv {
     parser.parserConfiguration({ ...PARSING, 'duplicate-arguments-array': true, 'greedy-arrays': false });
     if (LAST_WINS.has(command)) parser.middleware((parsed) => keepLast(parsed, options), true);
   }
+  const { usual, examples } = GUIDE[command];
+  for (const { line, what } of examples) parser.example(`$0 ${line}`, what);
   for (const option of options) {
     const { name, help, positional } = option;
     if (positional === undefined) {
-      parser.option(kebabCase(name), yargsOption(option));
+      const group = usual.includes(name) ? { group: USUAL_GROUP } : {};
+      parser.option(kebabCase(name), { ...yargsOption(option), ...group });
     } else {
       const last = positional === 'dash' ? { default: '-' } : { demandOption: true as const };
       parser.positional(name, { describe: help, type: 'string', ...last });
@@ -37,6 +41,8 @@ export function offerOptions(parser: Argv, command: CommandName): Argv {
   }
   return parser;
 }
+
+const USUAL_GROUP = 'Usual options:';
 
 function keepLast(parsed: Record<string, unknown>, options: readonly Option[]): void {
   for (const { name, alias, kind } of options) {

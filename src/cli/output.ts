@@ -2,7 +2,7 @@
 // A report (progress, warning, summary, error) can neither end nor delay a command: a stopped or closed terminal loses the
 // report. A result that the user asked for (printResult) is written completely, or the command fails.
 
-import { RamferryError } from '../errors.js';
+import { EXIT, RamferryError } from '../errors.js';
 import { systemCode, writeError } from '../io/system-error.js';
 import { kebabCase } from '../units.js';
 import { errorLine } from '../report/json.js';
@@ -15,16 +15,20 @@ const LAST_REPORTS_MS = 300;
 const out = new TextOutput(1);
 const err = new TextOutput(2);
 
-/** `ramferry: CODE: message (place)` and a hint below it, or one JSON line; always on stderr. */
+/** What happened, where in the stream if it is known, and what to do, a line each; or one JSON line. Always on stderr. */
 export function reportError(error: RamferryError, json: boolean): void {
   if (json) {
     toStderr(errorLine(error.toData(), error.exitCode));
     return;
   }
-  const described = visible(error.describe());
-  const text = error.code === 'ERR_OPTION_INVALID' ? optionAsWritten(described) : described;
+  const message = visible(error.message);
+  const text = error.code === 'ERR_OPTION_INVALID' ? optionAsWritten(message) : message;
   toStderr(`ramferry: ${error.code}: ${text}`);
-  if (error.hint !== undefined) toStderr(`hint: ${visible(error.hint)}`);
+  const where = error.whereText();
+  if (where !== '') toStderr(`where: ${where}`);
+  const isSignal = error.exitCode === EXIT.interrupted || error.exitCode === EXIT.terminated;
+  const hint = error.hint ?? (isSignal ? undefined : `see ${error.code} in docs/TROUBLESHOOTING.md`);
+  if (hint !== undefined) toStderr(`hint: ${visible(hint)}`);
 }
 
 /** Replaces the library's `compressThreads: …` by the command line's `--compress-threads`. */
@@ -50,6 +54,11 @@ export function toStderr(line: string): void {
 /** Writes control codes of the progress line; never throws, never waits. */
 export function drawOnStderr(codes: string): void {
   err.offer(codes);
+}
+
+/** Columns of the terminal behind stdout; undefined where it is none. */
+export function stdoutWidth(): number | undefined {
+  return process.stdout.isTTY ? process.stdout.columns : undefined;
 }
 
 /** Prints a report; never throws, never waits. */

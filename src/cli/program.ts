@@ -136,6 +136,9 @@ export function skipHelpLayout(parser: Argv): boolean {
   return true;
 }
 
+/** Columns of help that goes to no terminal, or to one that tells no width. */
+const HELP_WIDTH = 80;
+
 /** The parser of the whole command line, still without its commands. */
 export function createParser(args: readonly string[]): Argv {
   return yargs([...withTrueAndFalse(withoutDoubleDash(args))])
@@ -148,7 +151,7 @@ export function createParser(args: readonly string[]): Argv {
     .version(packageVersion())
     .help()
     .alias('help', 'h')
-    .wrap(isatty(1) ? Math.min(100, process.stdout.columns || 100) : 100)
+    .wrap(isatty(1) ? Math.min(100, process.stdout.columns || HELP_WIDTH) : HELP_WIDTH)
     .fail((message: string | null, thrown: unknown, usage: unknown) => {
       // A parsing failure has a message, and sometimes an error of yargs. An error of a command arrives as `thrown`.
       if (thrown !== undefined && thrown !== null && !isParsingError(thrown)) throw toRamferryError(thrown);

@@ -6,7 +6,8 @@ import type { Progress, TransferSummary } from '../transfer/statistics/summary.j
 import { listeningLine, metricsLine, statusLine, summaryLine, warningLine } from '../report/json.js';
 import { formatProgress } from '../report/progress.js';
 import type { ProgressBar } from '../report/progress-bar.js';
-import { formatSummary } from '../report/summary.js';
+import { formatOutcome, formatSummary } from '../report/summary.js';
+import { TERMINAL_WIDTH } from '../report/table.js';
 import { visible } from '../report/visible.js';
 import { drawOnStderr, toStderr, toStdout, warnOnStderr } from './output.js';
 
@@ -27,19 +28,26 @@ export interface Reporter {
 export interface ReporterOptions {
   readonly json: boolean;
   readonly quiet: boolean;
+  /** All figures at the end, not only the usual ones. */
+  readonly verbose: boolean;
   /** Whether stdout carries the stream. */
   readonly stdoutTaken: boolean;
 }
 
-export async function createReporter({ json, quiet, stdoutTaken }: ReporterOptions): Promise<Reporter> {
-  return json ? jsonReporter(quiet, stdoutTaken ? toStderr : toStdout) : textReporter(quiet);
+export async function createReporter({
+  json,
+  quiet,
+  verbose,
+  stdoutTaken,
+}: ReporterOptions): Promise<Reporter> {
+  return json ? jsonReporter(quiet, stdoutTaken ? toStderr : toStdout) : textReporter(quiet, verbose);
 }
 
 /** Text goes to stderr only. Errors and warnings appear with --quiet, too. */
-async function textReporter(quiet: boolean): Promise<Reporter> {
+async function textReporter(quiet: boolean, verbose: boolean): Promise<Reporter> {
   const bar = isatty(2) && !quiet ? await openBar() : undefined;
   return {
-    progress: (progress) => bar?.update(formatProgress(progress)),
+    progress: (progress) => bar?.update(formatProgress(progress, lineWidth())),
     listening: (address) => {
       if (!quiet) toStderr(`ramferry: listening on ${visible(address)}`);
     },
@@ -52,13 +60,18 @@ async function textReporter(quiet: boolean): Promise<Reporter> {
     },
     summary: (summary) => {
       bar?.stop();
-      if (!quiet) toStderr(formatSummary(summary));
+      if (!quiet) toStderr(verbose ? formatSummary(summary) : formatOutcome(summary));
     },
     showProgress: (progress) => {
       if (bar === undefined) toStderr(formatProgress(progress));
     },
     end: () => bar?.stop(),
   };
+}
+
+/** Characters that fit on the terminal's line behind which the cursor stands. */
+function lineWidth(): number {
+  return (process.stderr.columns || TERMINAL_WIDTH) - 1;
 }
 
 /** With --quiet, all lines but progress remain. */

@@ -73,6 +73,7 @@ export async function runTransfer(
   const reporter = await createReporter({
     json: parsed['json'] === true,
     quiet: parsed['quiet'] === true,
+    verbose: parsed['verbose'] === true,
     stdoutTaken: STDOUT.has(options.output),
   });
   const log = await openLog(parsed['logFile'] as string | undefined, (message) => reporter.warning(message));

@@ -16,20 +16,21 @@ import { busyLines } from './host-load.js';
 import { textTable } from './table.js';
 import { memoryLine } from './tune.js';
 
-export function formatBench(result: BenchResult): string {
+/** @param width most characters in a line of a table */
+export function formatBench(result: BenchResult, width?: number): string {
   const { rows, peers, repetitions } = result;
   const about = ['codec', 'level', 'chunk', 'threads'];
   return [
     aboutBench(result),
-    table(about, ROW_COLUMNS, rows, (row) => [
+    table({ about, columns: ROW_COLUMNS, width }, rows, (row) => [
       ...coding(row),
       formatSize(row.chunkSize).replace('.0 ', ' '),
       row.threads,
     ]),
     `Best of ${repetitions}; ${ABOUT_SPREAD}`,
     ...busyLines(result.host.load),
-    ...deltaLines(result),
-    ...peerLines(peers),
+    ...deltaLines(result, width),
+    ...peerLines(peers, width),
     memoryLine(result),
   ].join('\n');
 }
@@ -42,10 +43,11 @@ export function aboutBench({ input, sample, host, peakMemory }: BenchResult): st
   );
 }
 
-function deltaLines({ delta }: BenchResult): string[] {
+function deltaLines({ delta }: BenchResult, width?: number): string[] {
   if (delta === undefined) return [];
   const about = ['pages sent again', 'level'];
-  return ['', table(about, DELTA_COLUMNS, delta.rows, ({ plain }) => coding(plain)), aboutDelta(delta)];
+  const rows = table({ about, columns: DELTA_COLUMNS, width }, delta.rows, ({ plain }) => coding(plain));
+  return ['', rows, aboutDelta(delta)];
 }
 
 /** The changed pages of the delta measurement, in one sentence. */
@@ -56,24 +58,31 @@ export function aboutDelta({ before, changed, bytes }: DeltaFigures): string {
   );
 }
 
-function peerLines(peers: BenchResult['peers']): string[] {
+function peerLines(peers: BenchResult['peers'], width?: number): string[] {
   if (peers.length === 0) return [];
-  return ['', table(['other programs'], PEER_COLUMNS, peers, ({ name }) => [name]), ABOUT_PEERS];
+  const rows = table({ about: ['other programs'], columns: PEER_COLUMNS, width }, peers, ({ name }) => [
+    name,
+  ]);
+  return ['', rows, ABOUT_PEERS];
 }
 
 function coding({ codec, level }: BenchRow): (string | number)[] {
   return [codec, codec === 'none' ? '-' : level];
 }
 
-/** @param about titles of the columns that name a row, in front of its figures; `cells` gives their contents */
+interface Layout<Row> {
+  /** Titles of the columns that name a row, in front of its figures. */
+  readonly about: readonly string[];
+  readonly columns: readonly Column<Row>[];
+  readonly width: number | undefined;
+}
+
+/** @param cells contents of the columns that name a row */
 function table<Row>(
-  about: readonly string[],
-  columns: readonly Column<Row>[],
+  { about, columns, width }: Layout<Row>,
   rows: readonly Row[],
   cells: (row: Row) => (string | number)[],
 ): string {
-  return textTable(
-    [...about, ...titles(columns)],
-    rows.map((row) => [...cells(row), ...textCells(columns, row)]),
-  );
+  const lines = rows.map((row) => [...cells(row), ...textCells(columns, row)]);
+  return textTable([...about, ...titles(columns)], lines, [0], width);
 }

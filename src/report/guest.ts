@@ -67,18 +67,22 @@ function comparison({ verified, acknowledged }: DestinationSummary): string {
 }
 
 /** The two tables of QEMU's docs/multi-thread-compression.txt; below each table the quotients without / with. */
-export function formatComparisons({ shaping, link, comparisons }: CompareSummary): string {
+export function formatComparisons({ shaping, link, comparisons }: CompareSummary, width?: number): string {
   const how = shaping === 'tc' ? 'tc between two network namespaces' : "the sender's max-bandwidth";
-  return [`link: ${formatRate(link)}, limited by ${how}`, ...comparisons.map(formatMigrations)].join('\n\n');
+  return [
+    `link: ${formatRate(link)}, limited by ${how}`,
+    ...comparisons.map((each) => formatMigrations(each, width)),
+  ].join('\n\n');
 }
 
 const TITLES = { idle: 'idle guest', writer: 'guest that writes' } as const;
 
-function formatMigrations({ load, without, with: compressed }: Comparison): string {
-  const table = sideBySide([
+function formatMigrations({ load, without, with: compressed }: Comparison, width?: number): string {
+  const columns = [
     { title: 'without', rows: migrationRows(without) },
     { title: 'with', rows: migrationRows(compressed) },
-  ]);
+  ];
+  const table = sideBySide(columns, width);
   const times = (figure: (migration: Migration) => number): string =>
     `${(figure(without) / figure(compressed)).toFixed(2)} x`;
   return (

@@ -9,7 +9,8 @@ import { visible } from './visible.js';
 /** The control socket's answer. */
 export type ServerAnswer = KebabKeys<ServerStatus>;
 
-export function formatServer(answer: ServerAnswer): string {
+/** @param width most characters in a line of a table */
+export function formatServer(answer: ServerAnswer, width?: number): string {
   const { state, version, pid, uptime, threads, sockets, transfers, recent } = answer;
   const parts = [
     `ramferry ${version}, process ${pid}, ${state} for ${formatDuration(uptime)}`,
@@ -18,12 +19,12 @@ export function formatServer(answer: ServerAnswer): string {
     `${answer.completed} completed, ${answer.failed} failed, ${answer.refused} connections refused`,
   ];
   if (sockets.length > 0) parts.push(`sockets of outgoing guests: ${sockets.map(visible).join(', ')}`);
-  if (transfers.length > 0) parts.push('', runningTable(answer));
-  if (recent.length > 0) parts.push('', recentTable(answer));
+  if (transfers.length > 0) parts.push('', runningTable(answer, width));
+  if (recent.length > 0) parts.push('', recentTable(answer, width));
   return parts.join('\n');
 }
 
-function runningTable({ transfers }: ServerAnswer): string {
+function runningTable({ transfers }: ServerAnswer, width?: number): string {
   return textTable(
     ['transfer', 'guest', 'direction', 'state', 'for', 'guest bytes', 'on the link', 'rate'],
     transfers.map((each) => [
@@ -35,10 +36,11 @@ function runningTable({ transfers }: ServerAnswer): string {
       formatRate(each['guest-rate']),
     ]),
     [1, 2, 3],
+    width,
   );
 }
 
-function recentTable({ recent }: ServerAnswer): string {
+function recentTable({ recent }: ServerAnswer, width?: number): string {
   return textTable(
     ['ended', 'guest', 'direction', 'outcome', 'took', 'guest bytes', 'reason'],
     recent.map((each) => [
@@ -47,5 +49,6 @@ function recentTable({ recent }: ServerAnswer): string {
       each.error === undefined ? '' : visible(`${each.error.code}: ${each.error.message}`.slice(0, 100)),
     ]),
     [1, 2, 3, 6],
+    width,
   );
 }

@@ -3,8 +3,30 @@
 
 import type { SharedMemoryFigures, TransferSummary } from '../transfer/statistics/summary.js';
 import type { PageTally } from '../transfer/statistics/counts.js';
-import { formatRate } from '../units.js';
+import { formatDuration, formatRate, formatSize } from '../units.js';
 import { kbytes, lines, milliseconds, type Row } from './rows.js';
+
+/**
+ * The outcome in three lines: what became of the stream, what went over the link, what it cost. A fourth says why a part of it had no
+ * page identities.
+ */
+export function formatOutcome(summary: TransferSummary): string {
+  const { status, streamEnd, totalTime, ram, downtime, cpuSeconds, peakMemory, compression } = summary;
+  const seconds = Math.max(1, totalTime - summary.setupTime) / 1000;
+  const end = streamEnd === undefined ? '' : `, stream end ${streamEnd}`;
+  const rounds = ram.dirtySyncCount === undefined ? '' : `, ${ram.dirtySyncCount} rounds`;
+  const paused = downtime === undefined ? '' : `, downtime ${formatDuration(downtime)}`;
+  const processed = ram.total - ram.remaining;
+  const ratio = ram.transferred === 0 ? '' : `, ratio ${(processed / ram.transferred).toFixed(2)}`;
+  const codecs = Object.keys(summary.chunks.codecs).join(', ');
+  const coding = compression === undefined || codecs === '' ? '' : ` (${codecs})`;
+  return [
+    `${status}: ${formatSize(processed)} in ${formatDuration(totalTime)}${end}${rounds}${paused}`,
+    `link: ${formatSize(ram.transferred)} at ${formatRate(ram.transferred / seconds)}${ratio}${coding}`,
+    `cost: ${cpuSeconds.toFixed(2)} s of processor time, ${formatSize(peakMemory)} of memory at most`,
+    ...(summary.opaqueBecause === undefined ? [] : [`not seen as pages: ${summary.opaqueBecause}`]),
+  ].join('\n');
+}
 
 /** Lines of `label: value` as in `info migrate`; ramferry's own figures follow them. */
 export function formatSummary(summary: TransferSummary): string {

@@ -8,17 +8,18 @@ import { busyLines } from './host-load.js';
 import { textTable } from './table.js';
 import { formatVerified } from './verified.js';
 
-export function formatTune(result: TuneResult): string {
+/** @param width most characters in a line of a table */
+export function formatTune(result: TuneResult, width?: number): string {
   const lines = [
     aboutTune(result),
     '',
     ...commandLines(result),
     ...headline(result),
     '',
-    alternativesTable(result),
+    alternativesTable(result, width),
     ...(result.withheld === undefined ? payLines(result) : []),
     memoryLine(result),
-    ...(result.verified === undefined ? [] : ['', formatVerified(result, result.verified)]),
+    ...(result.verified === undefined ? [] : ['', formatVerified(result, result.verified, width)]),
   ];
   return lines.join('\n');
 }
@@ -143,7 +144,7 @@ export function namedAlternatives({
   ];
 }
 
-function alternativesTable(result: TuneResult): string {
+function alternativesTable(result: TuneResult, width?: number): string {
   const named = namedAlternatives(result);
   const rows = named.map(({ row }) => row);
   const live = rows.some((row) => row.live !== undefined);
@@ -170,7 +171,7 @@ function alternativesTable(result: TuneResult): string {
   const note = rows.some(({ extrapolated }) => extrapolated)
     ? '\n* predicted: more threads than could be measured here'
     : '';
-  return textTable(head, cells, [0, 1, 9, 10]) + note;
+  return textTable(head, cells, [0, 1, 9, 10], width) + note;
 }
 
 function paused(live: LivePrediction | undefined): string {

@@ -8,7 +8,8 @@ import { differenceOf, type Verification } from '../tune/advice/verification.js'
 import { formatBits, formatSize } from '../units.js';
 import { textTable } from './table.js';
 
-export function formatVerified(result: TuneResult, verification: Verification): string {
+/** @param width most characters in a line of the table */
+export function formatVerified(result: TuneResult, verification: Verification, width?: number): string {
   const head = ['', 'codec', 'level', 'chunk', 'threads', 'predicted', 'measured', 'difference', 'runs'];
   const rows = verification.runs.map((run) => {
     const { codec, level, chunkSize, threads } = run.settings;
@@ -24,7 +25,7 @@ export function formatVerified(result: TuneResult, verification: Verification): 
       run.runs.length,
     ];
   });
-  return [...verifiedLines(result, verification), textTable(head, rows, [0, 1])].join('\n');
+  return [...verifiedLines(result, verification), textTable(head, rows, [0, 1], width)].join('\n');
 }
 
 /** The conditions of the runs, in sentences. */

@@ -137,7 +137,8 @@ describe('command line', () => {
 
     it('writes reports to stderr, stream on stdout', async () => {
       for (const [flags, report] of [
-        [[], /^Migration status: completed$/m],
+        [[], /^completed: 6\.0 MiB in .*\nlink: .*, ratio .*\ncost: .*\n$/],
+        [['-v'], /^Migration status: completed$/m],
         [['--json'], /"message_type":"summary"/],
       ] as const) {
         const sent = await run(['send', image, '-', '--one-way', ...flags]);
@@ -178,7 +179,7 @@ describe('command line', () => {
           assert.match(String(error['code']), /^ERR_STREAM_/);
           assert.equal(error['exit_code'], 5);
         } else {
-          assert.match(stderr, /^ramferry: ERR_STREAM_\w+: .+ \(.*\d+\)$/m);
+          assert.match(stderr, /^ramferry: ERR_STREAM_\w+: .+\nwhere: .*\d+\nhint: .+\n$/);
         }
         assert.ok(!existsSync(path('damaged.ram')));
       }

@@ -7,7 +7,7 @@ import type { Progress, TransferSummary } from '../../src/transfer/statistics/su
 import { errorLine, listeningLine, statusLine, summaryLine, warningLine } from '../../src/report/json.js';
 import { formatProgress } from '../../src/report/progress.js';
 import { ProgressBar } from '../../src/report/progress-bar.js';
-import { formatSummary, summaryRows } from '../../src/report/summary.js';
+import { formatOutcome, formatSummary, summaryRows } from '../../src/report/summary.js';
 import { sideBySide } from '../../src/report/table.js';
 
 const plain: TransferSummary = {
@@ -103,12 +103,34 @@ describe('formatSummary', () => {
   });
 });
 
+describe('formatOutcome', () => {
+  it('is three lines of at most 80 characters', () => {
+    const text = formatOutcome({ ...plain, streamEnd: 'seen', downtime: 120 });
+    const lines = text.split('\n');
+    assert.equal(lines.length, 3);
+    assert.ok(
+      lines.every((line) => line.length <= 80),
+      text,
+    );
+    assert.match(lines[0]!, /^completed: .* in 3\.3 s, stream end seen, downtime 120 ms$/);
+  });
+});
+
 describe('formatProgress', () => {
   it('is one line with the rates before and after compression, the ratio and what is left', () => {
     assert.equal(
       formatProgress(progress),
       '[============>           ]   50 %  256.0 MiB of 512.0 MiB  790.0 MB/s -> 118.0 MB/s  ratio 6.71  ETA 340 ms',
     );
+  });
+
+  it('keeps percentage and what is left, narrow terminal', () => {
+    assert.equal(
+      formatProgress(progress, 79),
+      ' 50 %  256.0 MiB of 512.0 MiB  790.0 MB/s -> 118.0 MB/s  ratio 6.71  ETA 340 ms',
+    );
+    assert.equal(formatProgress(progress, 50), ' 50 %  790.0 MB/s -> 118.0 MB/s  ETA 340 ms');
+    assert.equal(formatProgress(progress, 20), ' 50 %  ETA 340 ms');
   });
 
   it('has no bar when the total is not known', () => {

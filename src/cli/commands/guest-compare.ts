@@ -7,7 +7,7 @@ import { formatComparisons, formatRound } from '../../report/guest.js';
 import type { Command } from '../command.js';
 import { givenOptions, offerOptions } from '../options.js';
 import { runGuest } from './guest-run.js';
-import { printResult } from '../output.js';
+import { printResult, stdoutWidth } from '../output.js';
 
 export const guestCompare: Command = {
   build: (parser) => offerOptions(parser, 'guest compare'),
@@ -30,7 +30,7 @@ export const guestCompare: Command = {
           ),
       });
       if (json) await printResult(JSON.stringify({ message_type: 'summary', ...summary }));
-      else await printResult(formatComparisons(summary));
+      else await printResult(formatComparisons(summary, stdoutWidth()));
     });
   },
 };

@@ -14,7 +14,7 @@ export async function runProbe(parsed: ParsedArguments, options: ReceiveOptions)
   const { input, connectTimeout, ioTimeout, force, zstdBinding } = resolveReceiveOptions(options);
   const json = parsed['json'] === true;
   const quiet = parsed['quiet'] === true;
-  const reporter = await createReporter({ json, quiet, stdoutTaken: false });
+  const reporter = await createReporter({ json, quiet, verbose: false, stdoutTaken: false });
   const signals = handleSignals(() => undefined);
   try {
     const served = await serveProbe({

@@ -6,13 +6,15 @@ import { ask, type ControlRequest } from '../../serve/control-socket.js';
 import { socketPath } from '../../serve/options.js';
 import type { Command, ParsedArguments } from '../command.js';
 import { offerOptions } from '../options.js';
-import { printResult } from '../output.js';
+import { printResult, stdoutWidth } from '../output.js';
 
 export const status: Command = {
   build: (parser) => offerOptions(parser, 'status'),
   run: async (parsed) => {
     const line = await ask(socketPath('control', String(parsed['control'])), request(parsed));
-    await printResult(parsed['json'] === true ? line : formatServer(JSON.parse(line) as ServerAnswer));
+    await printResult(
+      parsed['json'] === true ? line : formatServer(JSON.parse(line) as ServerAnswer, stdoutWidth()),
+    );
     return EXIT.success;
   },
 };

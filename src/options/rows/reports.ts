@@ -88,6 +88,13 @@ export const COMMAND_LINE_ROWS = {
     commandLineOnly: true,
     alias: 'q',
   },
+  verbose: {
+    kind: flag(),
+    help: 'all figures at the end, in the words of `info migrate`',
+    commands: ['send', 'receive', 'migrate', 'incoming'],
+    commandLineOnly: true,
+    alias: 'v',
+  },
   json: {
     kind: flag(),
     help: 'report in JSON lines',
