@@ -1,5 +1,5 @@
-// `listenPrivately`: listens on a unix socket that only its owner may connect to, without process.umask(), which affects the whole
-// process and is refused in worker threads. The socket is created in a new directory of mode 0700, gets mode 0600 there, and then its
+// `listenPrivately`: listens on a unix socket that only its owner may connect to, or a group, without process.umask(), which affects the
+// whole process and is refused in worker threads. The socket is created in a new directory of mode 0700, gets its mode there, and then its
 // final name. So under that name it never has wider permissions, and it listens as soon as the name exists.
 
 import fs from 'node:fs';
@@ -12,7 +12,17 @@ import { systemError } from './system-error.js';
 /** sockaddr_un has room for 108 bytes, the last of which is 0 (unix(7)). */
 export const UNIX_PATH_LIMIT = 107;
 
-const OWNER_ONLY = 0o600;
+/** Who may connect to a socket. */
+export interface SocketAccess {
+  /** Permissions: who may write may connect. */
+  readonly mode: number;
+  /** Group of the socket; undefined = the process's. */
+  readonly gid: number | undefined;
+}
+
+export const OWNER_ONLY: SocketAccess = { mode: 0o600, gid: undefined };
+/** chown(2): the owner stays. */
+const SAME = -1;
 
 /**
  * Makes the server listen on `path`.
@@ -20,7 +30,11 @@ const OWNER_ONLY = 0o600;
  *   its 'error' event follows, as after `server.listen()`.
  * @throws the system's error; EADDRINUSE when the name exists
  */
-export function listenPrivately(server: net.Server, path: string): (() => void) | undefined {
+export function listenPrivately(
+  server: net.Server,
+  path: string,
+  { mode, gid } = OWNER_ONLY,
+): (() => void) | undefined {
   refuseTaken(path);
   const directory = fs.mkdtempSync(join(dirname(path), '.ramferry-'));
   // Node.js removes the first name when the server closes. The name is random, so that no other file is removed when another directory
@@ -34,7 +48,8 @@ export function listenPrivately(server: net.Server, path: string): (() => void) 
     // Node.js binds before listen() returns. `exclusive`: a worker of a cluster binds itself, too.
     server.listen({ path: short, exclusive: true });
     if (!server.listening) return undefined;
-    fs.chmodSync(first, OWNER_ONLY);
+    if (gid !== undefined) fs.chownSync(first, SAME, gid);
+    fs.chmodSync(first, mode);
     // Unlike rename(2), link(2) replaces nothing.
     fs.linkSync(first, path);
     const own = fs.lstatSync(path);

@@ -26,7 +26,7 @@ const LOOPBACK = '127.0.0.1';
 export const SCHEMES = ['tcp', 'tcp-listen', 'unix', 'unix-listen', 'fd', 'file', 'exec'] as const;
 
 const FORMS =
-  'addresses are tcp:HOST:PORT, tcp-listen:[HOST:]PORT, unix:PATH, unix-listen:PATH, fd:N, file:PATH, exec:COMMAND, - or a path';
+  'addresses are tcp:HOST:PORT, tcp-listen:[HOST:]PORT, unix:PATH, unix-listen:PATH (@NAME: abstract), fd:N, file:PATH, exec:COMMAND, - or a path';
 
 function invalid(text: string, why: string, hint = FORMS): RamferryError {
   return new RamferryError('ERR_LINK_ADDRESS', `'${text}' is not an address: ${why}`, { hint });
@@ -73,8 +73,31 @@ function parsePath(text: string, path: string): string {
   return path;
 }
 
+/** Before version 22, Node.js fills a shorter name up with zero bytes, and other programs know it by another name. */
+const HAS_ABSTRACT = Number(process.versions.node.split('.')[0]) >= 22;
+
+/** Whether the path of a unix socket is a name without a file (unix(7)): `@name`. */
+export function isAbstract(path: string): boolean {
+  return path.startsWith('@');
+}
+
+/** The path of a unix socket as Node.js takes it. */
+export function socketName(path: string): string {
+  return isAbstract(path) ? `\0${path.slice(1)}` : path;
+}
+
 function parseUnixPath(text: string, rest: string): string {
   const path = parsePath(text, rest);
+  if (isAbstract(path)) {
+    if (path === '@') throw invalid(text, 'an abstract socket needs a name');
+    if (!HAS_ABSTRACT) {
+      throw invalid(
+        text,
+        `abstract sockets need Node.js 22, this is ${process.version}`,
+        'use the path of a file; a file of that name is unix:./@NAME',
+      );
+    }
+  }
   if (Buffer.byteLength(path) > UNIX_PATH_LIMIT) {
     throw invalid(
       text,

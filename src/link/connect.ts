@@ -6,7 +6,7 @@ import { onAbort } from '../io/abort-signal.js';
 import type { Channel } from '../io/bytes.js';
 import { AwakeTimer } from '../os/awake-timer.js';
 import { abortError, asError, systemCode, systemText } from '../io/system-error.js';
-import { formatAddress, type Address } from './address.js';
+import { formatAddress, type Address, socketName } from './address.js';
 import { DEFAULT_CONNECT_TIMEOUT_MS, ioTimeoutOf, type OpenOptions } from './options.js';
 import { retryUntil } from './retry.js';
 import { handleOf } from './handle.js';
@@ -35,7 +35,7 @@ const TRANSIENT_ERRORS = new Set([
 ]);
 
 function dial(peer: Peer, how: net.SocketConstructorOpts): net.Socket {
-  if (peer.kind === 'unix') return net.connect({ ...how, path: peer.path });
+  if (peer.kind === 'unix') return net.connect({ ...how, path: socketName(peer.path) });
   const { host, port } = peer;
   const alive = { noDelay: true, keepAlive: true, keepAliveInitialDelay: KEEP_ALIVE_MS };
   return net.connect({ ...how, host, port, ...alive });

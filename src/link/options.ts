@@ -1,5 +1,7 @@
 // The options of opening a link, and their defaults.
 
+import type { SocketAccess } from '../io/private-socket.js';
+import type { AllowList } from './listen/allow-list.js';
 import type { RateBudget } from './rate-limit.js';
 import type { TlsSettings } from './tls/settings.js';
 
@@ -29,6 +31,10 @@ export interface PeerRules {
 export interface OpenOptions {
   /** tcp and unix connections: TLS 1.3 with these files. Default: none, bytes travel in the clear. */
   readonly tls?: TlsSettings | undefined;
+  /** tcp listeners: hosts that may connect. Default: any. */
+  readonly allow?: AllowList | undefined;
+  /** unix listeners: who may connect. Default: the process's user. */
+  readonly socketAccess?: SocketAccess | undefined;
   /** Listeners: how to identify the peer. Default: the first connection is the peer's. */
   readonly peer?: PeerRules | undefined;
   /** The first bytes of this side, written to a tcp or unix connection as soon as it is made or accepted. Default: none. */

@@ -36,6 +36,26 @@ export interface Kind<In, Out> {
   readonly write: (value: unknown) => string;
 }
 
+/** Permissions of a file, in octal digits. */
+export function fileMode({ min, max }: Range): Kind<string, number> {
+  const digits = (mode: number): string => mode.toString(8).padStart(4, '0');
+  const expected = `expected octal digits from ${digits(min)} to ${digits(max)}`;
+  return {
+    reading: 'text',
+    schema: () =>
+      z.pipe(
+        z.string().check(
+          z.refine((value) => {
+            const mode = /^[0-7]{3,4}$/.test(value) ? parseInt(value, 8) : -1;
+            return mode >= min && mode <= max;
+          }, expected),
+        ),
+        z.transform((value: string) => parseInt(value, 8)),
+      ),
+    write: (value) => digits(Number(value)),
+  };
+}
+
 /** A number with a unit, or the bare number. The schema passes the option's name to the parser. */
 function quantity(
   parse: (value: string | number, option: string) => number,

@@ -17,6 +17,7 @@ import { COMMAND_LINE_ROWS } from './rows/reports.js';
 import type { GivenBy, OptionRow, Rows, ValuesOf } from './row.js';
 import { SEND_ROWS } from './rows/send.js';
 import { SERVE_ROWS, STATUS_ROWS } from './rows/serve.js';
+import { LISTEN_ROWS } from './rows/listen.js';
 import { TLS_ROWS } from './rows/tls.js';
 import { BENCH_ROWS, MEASURING_ROWS, TUNE_ROWS } from './rows/tune.js';
 
@@ -41,6 +42,7 @@ const TABLE = [
   GUEST_DESTINATION_ROWS,
   GUEST_COMPARE_ROWS,
   GUEST_LINK_ROWS,
+  LISTEN_ROWS,
   TLS_ROWS,
   COMMON_ROWS,
   COMMAND_LINE_ROWS,

@@ -52,12 +52,14 @@ export class IncomingGuests {
 
   /** @throws ERR_LINK_LISTEN, ERR_TLS_CREDENTIALS; ERR_OPTION_INVALID for other hosts without TLS and `insecure` */
   async open(fd?: number): Promise<void> {
-    const { ioTimeout, insecure } = this.#settings;
+    const { ioTimeout, insecure, listening } = this.#settings;
     const { listen } = this.#ends;
     const { onWarning, onListening } = this.#parts.hooks;
     this.#gate = this.#openGate();
     const acceptor = await Acceptor.open(listen, {
       ...{ ioTimeout, fd, onWarning, gate: this.#gate },
+      ...{ allow: listening.allow, access: listening.socketAccess },
+      onTurnedAway: (origin, why) => this.#parts.refusals.report(origin, why),
       onConnection: (accepted) => this.#introductions.add(accepted),
     });
     if (acceptor.isBeyondLoopback && this.#gate === undefined && !insecure) {

@@ -1,13 +1,14 @@
 // The options of a server, checked: addresses, patterns of sockets, and each transfer's share of the memory.
 
 import { RamferryError } from '../errors.js';
-import { type Address, parseAddress } from '../link/address.js';
+import { type Address, isAbstract, parseAddress } from '../link/address.js';
 import type { Place } from '../link/listen/binding.js';
 import type { TlsSettings } from '../link/tls/settings.js';
 import type { Exact } from '../options/exact.js';
 import type { ServeOptions } from '../options/rows/serve.js';
 import { resolveOptions } from '../options/schema.js';
 import type { GivenFor, ValuesFor } from '../options/table.js';
+import { listenSettings, type ListenSettings } from '../transfer/plan/listening.js';
 import { sharedBytes } from '../transfer/plan/memory.js';
 import { formatSize } from '../units.js';
 import { listenerTls } from './security.js';
@@ -33,6 +34,8 @@ export interface ServeSettings extends Omit<ValuesFor<'serve'>, 'incoming' | 'ou
   readonly incoming: IncomingSettings | undefined;
   /** Guests that leave; absent = none do. */
   readonly outgoing: OutgoingSettings | undefined;
+  /** Who may connect where the server listens. */
+  readonly listening: ListenSettings;
   /** TLS of the connections that are accepted; undefined = bytes travel in the clear. */
   readonly listenerTls: TlsSettings | undefined;
   /** Path of the control socket. */
@@ -56,6 +59,7 @@ export function resolveServeOptions(options: ServeOptions): ServeSettings {
     ...values,
     incoming,
     outgoing,
+    listening: listenSettings(values, places(incoming, outgoing)),
     listenerTls: listenerTls(values, { listen: incoming?.listen, connect: outgoing?.connect }),
     control: values.control === undefined ? undefined : socketPath('control', values.control),
     transferMemory: transferMemory(values, directions * values.maxTransfers),
@@ -63,6 +67,14 @@ export function resolveServeOptions(options: ServeOptions): ServeSettings {
 }
 
 type Values = ValuesFor<'serve'>;
+
+/** Where the server listens; one guest's socket stands for those of all. */
+function places(incoming: IncomingSettings | undefined, outgoing: OutgoingSettings | undefined): Place[] {
+  return [
+    ...(incoming === undefined ? [] : [incoming.listen]),
+    ...(outgoing === undefined ? [] : [outgoing.pattern.address('name')]),
+  ];
+}
 
 function resolveIncoming({ incoming, listen }: Values): IncomingSettings | undefined {
   if (incoming === undefined && listen === undefined) return undefined;
@@ -105,9 +117,11 @@ function listenPlace(text: string): Place {
 /** `unix:PATH` or a path, as a path. @throws ERR_OPTION_INVALID */
 export function socketPath(option: string, text: string): string {
   const address = parseAddress(text);
-  if (address.kind === 'unix' || address.kind === 'unix-listen' || address.kind === 'file')
+  const { kind } = address;
+  // An abstract socket has no permissions, and whoever connects commands the server.
+  if (kind === 'file' || ((kind === 'unix' || kind === 'unix-listen') && !isAbstract(address.path)))
     return address.path;
-  throw new RamferryError('ERR_OPTION_INVALID', `${option}: '${text}' is not a unix socket`, {
+  throw new RamferryError('ERR_OPTION_INVALID', `${option}: '${text}' is not the path of a unix socket`, {
     hint: `write --${option} unix:PATH`,
   });
 }

@@ -52,9 +52,10 @@ export class OutgoingGuests {
   async open(name: string): Promise<void> {
     if (this.#sockets.has(name)) return;
     const { onWarning, onListening } = this.#parts.hooks;
+    const { ioTimeout, listening } = this.#settings;
     const acceptor = await Acceptor.open(this.#ends.pattern.address(name), {
-      ioTimeout: this.#settings.ioTimeout,
-      onWarning,
+      ...{ ioTimeout, onWarning, access: listening.socketAccess },
+      onTurnedAway: (origin, why) => this.#parts.refusals.report(origin, why),
       onConnection: (accepted) => void this.#hear(name, accepted),
     });
     this.#sockets.set(name, acceptor);

@@ -23,6 +23,7 @@ import {
   type ResolvedReceiveOptions,
   resolveReceiveOptions,
 } from '../options/transfer.js';
+import { listenSettings, type ListenSettings } from './plan/listening.js';
 import { openOptions, recognise, warnOfFewer } from './plan/opening.js';
 import { tlsSettings } from './plan/tls.js';
 import { planReceive, type ReceivePlan } from './plan/receive-plan.js';
@@ -82,6 +83,7 @@ class Reception {
   readonly #statistics: Statistics;
   readonly #prestart: TransferParts;
   readonly #hosting: ReceiveHosting | undefined;
+  readonly #listening: ListenSettings = {};
   #source: Channel | undefined;
   #sink: Channel | undefined;
   /** What the program behind the output says to the source (QEMU's return path). */
@@ -105,6 +107,8 @@ class Reception {
     this.#settings = settings;
     this.#plan = plan;
     this.#addresses = addresses;
+    if (hosting === undefined)
+      this.#listening = listenSettings(settings, [addresses.input, addresses.output]);
     this.#prestart = hosting?.parts ?? prestart(plan, addresses.input);
   }
 
@@ -129,6 +133,7 @@ class Reception {
     const { passThrough, oneWay } = this.#settings;
     const opening = {
       ...this.#prestart.whileListening(openOptions(this.#settings)),
+      ...this.#listening,
       pipeRoom: OUTPUT_ROOM,
     };
     if (this.#hosting !== undefined) return this.#connectHosted(this.#hosting, opening);

@@ -24,6 +24,7 @@ import type { Learned } from './adaptive/prior.js';
 import { agreeCoding, chooseCoding, type CodingChoice, type Named, namedOptions } from './plan/coding.js';
 import { tlsSettings } from './plan/tls.js';
 import { isReadToItsEnd, outputFacts } from './plan/ends.js';
+import { listenSettings, type ListenSettings } from './plan/listening.js';
 import { openOptions } from './plan/opening.js';
 import { type InputFacts, planTransfer } from './plan/plan-transfer.js';
 import { planSenderPrestart } from './plan/prestart-plan.js';
@@ -95,6 +96,7 @@ export async function planSend(options: SendOptions): Promise<PlannedSend> {
   const output = addressOf(settings.output);
   checkNotSameFile(input, output);
   tlsSettings(settings, output);
+  listenSettings(settings, [input, output]);
   const planned = (facts: InputFacts): PlannedSend => {
     const plan = planTransfer({
       ...{ settings, named, hello: undefined, input: facts, cpus: allowedCpus() },
@@ -144,6 +146,7 @@ class Sending {
   readonly #hosting: SendHosting | undefined;
   readonly #memory: CostMemory | undefined;
   readonly #tls: TlsSettings | undefined;
+  readonly #listening: ListenSettings = {};
   readonly #warned = new Set<string>();
 
   constructor(options: SendOptions, hosting?: SendHosting, memory?: CostMemory) {
@@ -160,12 +163,16 @@ class Sending {
     this.#output = addressOf(this.#settings.output);
     checkNotSameFile(this.#input, this.#output);
     this.#tls = tlsSettings(this.#settings, this.#output);
+    if (hosting === undefined) this.#listening = listenSettings(this.#settings, [this.#input, this.#output]);
     this.#prestart = hosting?.parts ?? prestart(this.#settings, asked);
   }
 
   async run(): Promise<TransferSummary> {
     const { maxBandwidth, oneWay, signal } = this.#settings;
-    const opening = this.#prestart.whileListening(openOptions(this.#settings));
+    const opening = this.#prestart.whileListening({
+      ...openOptions(this.#settings),
+      ...this.#listening,
+    });
     let source: Channel | undefined;
     let sink: Channel | undefined;
     try {

@@ -50,6 +50,7 @@ describe('resolveSendOptions', () => {
       tls: false,
       tlsVerifyPeer: true,
       tlsAuthz: [],
+      allow: [],
     });
   });
 
@@ -150,6 +151,7 @@ describe('resolveReceiveOptions', () => {
       tls: false,
       tlsVerifyPeer: true,
       tlsAuthz: [],
+      allow: [],
     });
   });
 

@@ -229,6 +229,26 @@ describe('serve, sockets of outgoing guests', LIMIT, () => {
   });
 });
 
+describe('serve, who may connect', LIMIT, () => {
+  it('makes sockets for a group', async () => {
+    const socketGroup = String(process.getgid!());
+    const { at } = await pair(['web1'], { socketGroup }, { socketMode: '0666' });
+    assert.equal(fs.statSync(`${at}/out/web1.sock`).mode & 0o777, 0o660);
+    assert.equal(fs.statSync(`${at}/link`).mode & 0o777, 0o666);
+  });
+
+  it('refuses senders of other addresses, and counts them', async () => {
+    const at = directory();
+    const incoming = `unix:${at}/{name}.sock`;
+    const listen = 'tcp-listen:127.0.0.1:0';
+    const { addresses, server, warnings } = await host({ incoming, listen, allow: ['192.0.2.0/24'] });
+    const sending = send({ input: '-', format: 'opaque', output: addresses[0]!, name: 'web1' });
+    await assert.rejects(sending, (thrown) => (thrown as RamferryError).code.startsWith('ERR_LINK_'));
+    assert.equal(server.status().refused, 1);
+    assert.match(warnings[0]!, /--allow/);
+  });
+});
+
 describe('serve, at its end', LIMIT, () => {
   it('takes no more guests and ends the running ones', async () => {
     const { source, destination, at } = await pair(['web1']);
@@ -273,6 +293,9 @@ describe('serve, options', LIMIT, () => {
     await refused({ incoming: 'tcp:{name}:1', listen: 'tcp:127.0.0.1:4444' }, /pattern/);
     await refused({ outgoing: 'unix-listen:/run/{name}', connect: 'exec:cat' }, /connect/);
     await refused({ incoming: 'unix:/run/{name}', listen: 'tcp-listen:0.0.0.0:0' }, /unencrypted/);
+    const fine = { incoming: 'unix:/run/{name}', listen: 'tcp-listen:127.0.0.1:0' };
+    await refused({ ...fine, socketMode: '0660' }, /no socket is made/);
+    await refused({ ...fine, listen: 'unix:/run/link', allow: ['10.0.0.1'] }, /no tcp address listens/);
   });
 
   it('refuse a memory limit that leaves a transfer nothing', async () => {

@@ -38,6 +38,7 @@ export function sendOptions(settings: ResolvedMigrateOptions, signal: AbortSigna
     tls: false,
     tlsVerifyPeer: true,
     tlsAuthz: [],
+    allow: [],
   } as const;
   return { ...settings, ...fixed, input: '-', signal };
 }

@@ -3,6 +3,7 @@
 
 import net from 'node:net';
 
+import type { SocketAccess } from '../../io/private-socket.js';
 import { systemText } from '../../io/system-error.js';
 import { formatAddress } from '../address.js';
 import {
@@ -16,6 +17,8 @@ import {
   removeAbandoned,
 } from './binding.js';
 import type { TlsGate } from '../tls/gate.js';
+import type { AllowList } from './allow-list.js';
+import type { Origin } from './strangers.js';
 
 export interface AcceptorOptions {
   /** Milliseconds without progress on a connection; 0 = wait for ever. */
@@ -24,6 +27,12 @@ export interface AcceptorOptions {
   readonly fd?: number | undefined;
   /** Where connections make their TLS handshake; undefined = bytes travel in the clear. */
   readonly gate?: TlsGate | undefined;
+  /** tcp: hosts that may connect; undefined = any. */
+  readonly allow?: AllowList | undefined;
+  /** Unix sockets: who may connect. Default: the process's user. */
+  readonly access?: SocketAccess | undefined;
+  /** Called for each connection of a host that may not connect. */
+  readonly onTurnedAway: (origin: Origin, why: string) => void;
   readonly onConnection: (accepted: Accepted) => void;
   readonly onWarning: (text: string) => void;
 }
@@ -39,8 +48,8 @@ export class Acceptor {
     this.#options = options;
     const label = formatAddress(place);
     this.#server.on('connection', (socket) => {
-      const { ioTimeout, gate, onConnection } = options;
-      accept(socket, place.kind, { label, ioTimeout, gate, onAccepted: onConnection });
+      const { ioTimeout, gate, allow, onTurnedAway, onConnection } = options;
+      accept(socket, place.kind, { label, ioTimeout, gate, allow, onTurnedAway, onAccepted: onConnection });
     });
   }
 
@@ -83,7 +92,7 @@ export class Acceptor {
         this.#server.off('error', reject);
         resolve();
       });
-      if (fd === undefined) this.#removeName = bind(this.#server, this.#place);
+      if (fd === undefined) this.#removeName = bind(this.#server, this.#place, this.#options.access);
       else this.#server.listen({ fd });
     });
     this.#server.on('error', (thrown) => this.#onError(thrown));

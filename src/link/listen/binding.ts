@@ -5,15 +5,16 @@ import fs from 'node:fs';
 import net from 'node:net';
 
 import { RamferryError } from '../../errors.js';
-import { listenPrivately } from '../../io/private-socket.js';
+import { listenPrivately, type SocketAccess } from '../../io/private-socket.js';
 import { systemCode, systemText } from '../../io/system-error.js';
-import { formatAddress, type Address } from '../address.js';
+import { type Address, formatAddress, isAbstract, socketName } from '../address.js';
 import { KEEP_ALIVE_MS } from '../connect.js';
 import { handleOf, takeHandle } from '../handle.js';
 import type { PeerLink } from '../peer-link.js';
 import { socketLinkOfHandle } from '../socket.js';
 import type { TlsGate } from '../tls/gate.js';
 import { boundUnsent } from '../unsent.js';
+import type { AllowList } from './allow-list.js';
 import type { Origin } from './strangers.js';
 
 /** An address that listens. */
@@ -31,15 +32,17 @@ export function exposedHost(server: net.Server): string | undefined {
 }
 
 /** @returns a function that removes the name of a unix socket */
-export function bind(server: net.Server, place: Place): (() => void) | undefined {
-  if (place.kind === 'unix-listen') return listenPrivately(server, place.path);
-  server.listen({ host: place.host, port: place.port });
+export function bind(server: net.Server, place: Place, access?: SocketAccess): (() => void) | undefined {
+  if (place.kind === 'tcp-listen') server.listen({ host: place.host, port: place.port });
+  else if (isAbstract(place.path)) server.listen({ path: socketName(place.path), exclusive: true });
+  else return listenPrivately(server, place.path, access);
   return undefined;
 }
 
-/** Removes a unix socket that a killed process has left behind. */
+/** Removes a unix socket that a killed process has left behind. An abstract one has gone with its process. */
 export async function removeAbandoned(place: Place): Promise<void> {
-  if (place.kind === 'unix-listen' && (await isAbandoned(place.path))) fs.rmSync(place.path, { force: true });
+  if (place.kind === 'unix-listen' && !isAbstract(place.path) && (await isAbandoned(place.path)))
+    fs.rmSync(place.path, { force: true });
 }
 
 /** Whether the path is a socket without a listener, which a killed process has left behind. */
@@ -84,16 +87,25 @@ export interface Acceptance {
   readonly signal?: AbortSignal | undefined;
   /** Where connections make their TLS handshake; undefined = bytes travel in the clear. */
   readonly gate?: TlsGate | undefined;
+  /** Hosts that may connect; undefined = any. */
+  readonly allow?: AllowList | undefined;
+  /** Called for each connection of a host that may not connect. */
+  readonly onTurnedAway: (origin: Origin, why: string) => void;
   /** Called for each connection that has become a link: at once, or after its handshake. */
   readonly onAccepted: (accepted: Accepted) => void;
 }
 
 /** Takes over a connection that has read nothing. One that the peer has closed already is dropped. */
 export function accept(socket: net.Socket, kind: Place['kind'], acceptance: Acceptance): void {
-  const { label, ioTimeout, signal, gate, onAccepted } = acceptance;
+  const { label, ioTimeout, signal, gate, allow, onTurnedAway, onAccepted } = acceptance;
   const tcp = kind === 'tcp-listen';
   const host = socket.remoteAddress ?? '';
   const from = tcp ? remoteAddress(socket) : 'a local process';
+  if (tcp && allow?.has(host) === false) {
+    socket.destroy();
+    onTurnedAway({ from, host }, 'its address is in no range of --allow');
+    return;
+  }
   let link: PeerLink;
   try {
     if (tcp) socket.setNoDelay(true).setKeepAlive(true, KEEP_ALIVE_MS);
@@ -114,17 +126,21 @@ export function accept(socket: net.Socket, kind: Place['kind'], acceptance: Acce
   onAccepted({ link, from, host });
 }
 
+const HINTS: Readonly<Record<string, string>> = {
+  EADDRINUSE:
+    'another process listens there; a socket that a killed process left behind is replaced with --force',
+  EPERM: 'the user must belong to the group of --socket-group',
+};
+
 /** The error of an address that cannot listen. */
 export function listenError(place: Place, thrown: unknown): RamferryError {
   if (thrown instanceof RamferryError) return thrown;
-  const taken = systemCode(thrown) === 'EADDRINUSE';
+  const code = systemCode(thrown);
   return new RamferryError(
     'ERR_LINK_LISTEN',
     `cannot listen on ${formatAddress(place)}: ${systemText(thrown)}`,
     {
-      hint: taken
-        ? 'another process listens there; a socket that a killed process left behind is replaced with --force'
-        : 'check the address and the permissions',
+      hint: HINTS[code ?? ''] ?? 'check the address and the permissions',
       cause: thrown,
     },
   );

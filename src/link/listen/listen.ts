@@ -6,7 +6,7 @@ import { onAbort } from '../../io/abort-signal.js';
 import { AwakeTimer } from '../../os/awake-timer.js';
 import type { Channel } from '../../io/bytes.js';
 import { abortError, asError, systemText } from '../../io/system-error.js';
-import { formatAddress } from '../address.js';
+import { formatAddress, isAbstract } from '../address.js';
 import {
   accept,
   type Accepted,
@@ -29,6 +29,11 @@ function onListening(server: net.Server, place: Place, options: OpenOptions): vo
     options.onWarning?.(
       `listening on ${host}: every host that reaches this port can connect, and guest memory crosses the network ` +
         'unencrypted; give both sides --tls-creds, or use a trusted network or a tunnel',
+    );
+  }
+  if (place.kind === 'unix-listen' && isAbstract(place.path) && options.tls === undefined) {
+    options.onWarning?.(
+      `every process of this host can connect to ${formatAddress(place)}: a path has permissions`,
     );
   }
   options.onListening?.(peerAddress(server, place));
@@ -86,7 +91,7 @@ class Listener {
     if (signal?.aborted === true) return this.#opened.promise;
     if (connectTimeout > 0) this.#timer = AwakeTimer.start(connectTimeout, () => this.#onLate());
     try {
-      this.#removeName = bind(this.#server, this.#place);
+      this.#removeName = bind(this.#server, this.#place, this.#options.socketAccess);
     } catch (thrown) {
       this.#fail(thrown);
     }
@@ -107,6 +112,8 @@ class Listener {
       ioTimeout,
       signal,
       gate: this.#gate,
+      allow: this.#options.allow,
+      onTurnedAway: (origin, why) => this.#newcomers.turnedAway(origin, why),
       onAccepted: (accepted) => this.#add(accepted),
     });
   }

@@ -8,6 +8,7 @@ import type { Duration, Size } from '../amounts.js';
 import { duration, flag, readableEnd, size, text, writableEnd } from '../kinds.js';
 import { DEFAULT_MEMORY_LIMIT, LIMITS } from '../limits.js';
 import type { Rows } from '../row.js';
+import type { ListenOptions } from './listen.js';
 import type { TlsOptions } from './tls.js';
 
 /** The two ends of a transfer. */
@@ -57,7 +58,7 @@ export interface TransferHooks {
  * Options that both send and receive accept. A value outside its range, of another type, or under a name that does not exist fails
  * with ERR_OPTION_INVALID before any address is opened. No value is rounded or cut to fit.
  */
-export interface TransferOptions extends TransferEnds, LinkOptions, TlsOptions, TransferHooks {
+export interface TransferOptions extends TransferEnds, LinkOptions, ListenOptions, TlsOptions, TransferHooks {
   /**
    * Bytes of memory that slots, codecs and the page store may take together, 4 MiB to 2^53 - 1. A smaller limit leaves fewer slots.
    * A limit below one slot for each thread fails with ERR_MEMORY_LIMIT, which states the needed memory. Default 320 MiB; at a

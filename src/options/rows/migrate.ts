@@ -7,6 +7,7 @@ import { LIMITS } from '../limits.js';
 import type { ReceiveOptions } from './receive.js';
 import type { Rows } from '../row.js';
 import type { SendOptions } from './send.js';
+import type { ListenOptions } from './listen.js';
 import type { TlsOptions } from './tls.js';
 
 /** The guest of one side. A value that is out of range is refused with ERR_OPTION_INVALID. */
@@ -25,7 +26,8 @@ export interface QemuGuestOptions {
 }
 
 /** Options of send and receive that do not apply, because the caller does not provide the stream. */
-type NotOfGuests = 'input' | 'output' | 'oneWay' | 'sync' | 'directIo' | 'name' | keyof TlsOptions;
+type NotOfGuests =
+  'input' | 'output' | 'oneWay' | 'sync' | 'directIo' | 'name' | keyof TlsOptions | keyof ListenOptions;
 
 /** The options of migrateGuest: the link, the guest, and most of what send takes. */
 export interface MigrateOptions

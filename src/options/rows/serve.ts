@@ -6,6 +6,7 @@ import { count, duration, flag, guestName, guestNames, size, text } from '../kin
 import { COMPRESS_THREADS, DEFAULT_SERVE_MEMORY, DEFAULT_TRANSFERS, LIMITS } from '../limits.js';
 import type { Rows } from '../row.js';
 import type { ReceiveOptions } from './receive.js';
+import type { ListenOptions } from './listen.js';
 import type { SendOptions } from './send.js';
 import type { TlsOptions } from './tls.js';
 
@@ -28,6 +29,7 @@ type OutgoingOptions = Pick<
 export interface ServeOptions
   extends
     OutgoingOptions,
+    ListenOptions,
     TlsOptions,
     Pick<ReceiveOptions, 'maxSize' | 'connectTimeout' | 'ioTimeout' | 'zstdBinding'> {
   /** Sockets of incoming guests' hypervisors, which listen: `unix:PATH` with `{name}` in it. Needs `listen`. Default: none. */
