@@ -5,7 +5,9 @@
 // Every program is one file, so that a start opens as few files as possible; modules behind an import() run at that import. The files are
 // CommonJS: its loader starts faster than that of ECMAScript modules, and loads packages and Node's own modules when they are first used.
 
-import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { Buffer } from 'node:buffer';
+import { createHash } from 'node:crypto';
+import { chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join, relative } from 'node:path';
 
 import { build } from 'esbuild';
@@ -34,6 +36,8 @@ const LOADED_BY_MAIN = {
   './early-front.js': './early-front.js',
   './program.js': './program.js',
 };
+/** The same programs as files of bundle/. */
+const LOADED = new Set(Object.values(LOADED_BY_MAIN).map((path) => join('src/cli', path)));
 /** Loaded from node_modules: machine code, a page's script, a log's writer, the operator's tracing. */
 const EXTERNAL = [
   '@opentelemetry/api',
@@ -48,16 +52,64 @@ const EXTERNAL = [
   'chart.js',
 ];
 
-/** Keeps the programs that main.js loads in files of their own. */
+/** Keeps the programs that main.js loads in files of their own, and loads them with the code that V8 has kept of them. */
 const apart = {
   name: 'programs of main.js',
-  setup({ onResolve }) {
+  setup({ onResolve, onLoad }) {
     onResolve({ filter: /^\.\// }, ({ path, importer }) => {
       const file = importer === join(ROOT, 'dist/src/cli/main.js') ? LOADED_BY_MAIN[path] : undefined;
-      return file === undefined ? undefined : { path: file, external: true };
+      return file === undefined ? undefined : { path: file, namespace: 'program' };
     });
+    onLoad({ filter: /.*/, namespace: 'program' }, ({ path }) => ({
+      contents: `const { loadProgram } = require('./code-cache.js');
+        module.exports = loadProgram(require('node:path').join(__dirname, '${path}'), require);`,
+      resolveDir: join(ROOT, 'dist/src/cli'),
+    }));
   },
 };
+
+/** What a program begins with. A hash of its text follows: src/cli/code-cache.ts keeps compiled code under it. */
+const NO_HASH = `/*${'-'.repeat(16)}*/`;
+
+/** Writes its hash into a program, whose length stays as it is. */
+function writeHash(text) {
+  const hash = createHash('sha256').update(text).digest('hex').slice(0, 16);
+  return text.replace(NO_HASH, `/*${hash}*/`);
+}
+
+/**
+ * esbuild's helper for modules that are not bundled copies all their properties, in each module that imports them: 5 ms of a start for
+ * node:fs alone. A prototype does the same.
+ */
+const COPYING = anyLines(
+  '__toESM=(mod,isNodeMode,target)=>(target=mod!=null?__create(__getProtoOf(mod)):{},__copyProps(' +
+    'isNodeMode||!mod||!mod.__esModule?__defProp(target,"default",{value:mod,enumerable:!0}):target,mod))',
+);
+const INHERITING =
+  '__toESM=(mod,isNodeMode)=>isNodeMode||!mod.__esModule?__create(mod,{default:{value:mod,enumerable:!0}}):mod';
+
+/** Matches the text wherever esbuild has broken its lines. */
+function anyLines(text) {
+  const words = text.match(/\w+|[^\w]/g).map((word) => word.replace(/\W/g, '\\$&'));
+  return new RegExp(words.join('\\s*'));
+}
+
+/** Changes what esbuild has written, line by line, so that the source map holds. */
+function finish({ path, text }) {
+  // The program is read as latin1.
+  if (Buffer.byteLength(text) !== text.length) throw new Error(`${path} has a character that is not ASCII`);
+  if (/__toESM\s*=/.test(text) && !COPYING.test(text))
+    throw new Error(`${path} loads modules in another way`);
+  const lines = (found) => '\n'.repeat(found.split('\n').length - 1);
+  return writeHash(text.replace(COPYING, (found) => INHERITING + lines(found)));
+}
+
+/** In place and not afresh: a program that is running may load a file of it at any time. */
+function write({ path, text }) {
+  mkdirSync(dirname(path), { recursive: true });
+  writeFileSync(path, path.endsWith('.js') ? finish({ path, text }) : text);
+  if (text.startsWith('#!')) chmodSync(path, 0o755);
+}
 
 /** piscina starts its threads with a file beside its own: here that is workers/thread.js. */
 const threads = {
@@ -97,6 +149,7 @@ const common = {
   sourcemap: 'linked',
   sourcesContent: false,
   metafile: true,
+  write: false,
   logLevel: 'warning',
 };
 
@@ -108,7 +161,7 @@ function buildProgram([output, entry]) {
     entryPoints: [entry],
     outfile: join(OUT, output),
     banner: {
-      js: `const ramferryUrl=require('node:url').pathToFileURL(require('node:path').join(__dirname,${JSON.stringify(place)})).href;`,
+      js: `${LOADED.has(output) ? NO_HASH : ''}const ramferryUrl=require('node:url').pathToFileURL(require('node:path').join(__dirname,${JSON.stringify(place)})).href;`,
     },
   });
 }
@@ -156,8 +209,8 @@ if (!existsSync(join(ROOT, 'dist/src/cli/main.js'))) throw new Error('nothing co
 await writePageScript();
 mkdirSync(OUT, { recursive: true });
 writeFileSync(join(OUT, 'package.json'), '{ "type": "commonjs" }\n');
-// In place and not afresh: a program that is running may load a file of it at any time.
 const results = await Promise.all(Object.entries(PROGRAMS).map(buildProgram));
+for (const { outputFiles } of results) outputFiles.forEach(write);
 const written = new Set([
   join(OUT, 'package.json'),
   ...results.flatMap(({ metafile }) => Object.keys(metafile.outputs).map((path) => join(ROOT, 'dist', path))),

@@ -5,7 +5,6 @@
 
 import fs from 'node:fs';
 
-import { enableCompileCache } from './compile-cache.js';
 import type { DirectProgram } from './direct.js';
 
 const NEEDED = { major: 20, minor: 19 };
@@ -24,7 +23,6 @@ if (major < NEEDED.major || (major === NEEDED.major && minor < NEEDED.minor)) {
   process.exitCode = 2;
 } else {
   leaveDeletedDirectory();
-  enableCompileCache(process.env);
   void start(process.argv.slice(2)).catch((thrown: unknown) => {
     if (!isTooManyFiles(thrown)) throw thrown;
     printError(

@@ -2,16 +2,19 @@
 // long-running program. A transfer of a small guest takes half a second. Each thread spent a third of its processor time on
 // compiling the same functions, often twice, because the rounds of a stream differ.
 
-import v8 from 'node:v8';
-
 import { onThreadsLoaded } from '../pool/loaded.js';
+
+/** node:v8 loads Node's streams, 5 ms of a start: only at the first flag. */
+function setFlag(flag: string): void {
+  process.getBuiltinModule('node:v8').setFlagsFromString(flag);
+}
 
 /** Lets a thread request a garbage collection (src/codec/reclaim.ts). Every V8 from Node 20 to 26 has the flag. */
 const EXPOSE_GC = '--expose-gc';
 
 /**
  * The flag for each V8 version on which a gain was measured. An unlisted version gets no flag, because V8 has no silent check
- * whether a flag exists: v8.setFlagsFromString() prints an error on stderr for an unknown flag.
+ * whether a flag exists: setFlag() prints an error on stderr for an unknown flag.
  *
  * - V8 11.3 (Node 20): `--interrupt-budget`, bytes of bytecode before a function is optimised, 67,584 by default. The functions
  *   that matter in a long transfer reach 1,000,000 within a second. Half of it cost a small guest 5 %, twice as much changed nothing
@@ -23,9 +26,29 @@ const FLAGS: Readonly<Record<string, string>> = {
   '11.3': '--interrupt-budget=1000000',
 };
 
+/** V8's defaults of the flags above. */
+const DEFAULTS: Readonly<Record<string, string>> = {
+  '11.3': '--interrupt-budget=67584',
+};
+
 /** The flag that this V8 has, if any. */
 export function lateOptimisationFlag(v8Version = process.versions.v8): string | undefined {
-  return FLAGS[v8Version.split('.', 2).join('.')];
+  return FLAGS[minor(v8Version)];
+}
+
+function minor(v8Version: string): string {
+  return v8Version.split('.', 2).join('.');
+}
+
+/**
+ * Calls `act` under V8's defaults and leaves them set: for the end of the process. V8 accepts compiled code only under the flags under
+ * which it was saved.
+ */
+export function withDefaultFlags<Result>(act: () => Result): Result {
+  setFlag('--no-expose-gc');
+  const flag = DEFAULTS[minor(process.versions.v8)];
+  if (flag !== undefined) setFlag(flag);
+  return act();
 }
 
 /**
@@ -37,7 +60,7 @@ export function setFlagsWhenLoaded(): void {
   const setOnce = (flag: string | undefined): void => {
     if (flag === undefined || set.has(flag)) return;
     set.add(flag);
-    v8.setFlagsFromString(flag);
+    setFlag(flag);
   };
   onThreadsLoaded(({ warmUp }) => {
     setOnce(EXPOSE_GC);

@@ -1,5 +1,6 @@
 // `WaitingSource`: measures how long the reader of a source waits. Takes any source and gives the same bytes.
 
+import { monotonicMs } from '../os/clock.js';
 import type { ByteSource } from './bytes.js';
 
 /** How long the reader has waited so far. */
@@ -26,19 +27,19 @@ export class WaitingSource implements ByteSource {
 
   /** The figures up to now, a pending read included. */
   get waiting(): Waiting {
-    const now = performance.now();
+    const now = monotonicMs();
     const pending = this.#since === undefined ? 0 : now - this.#since;
     return { clock: now * 1e3, waited: (this.#waited + pending) * 1e3 };
   }
 
   async read(target: Uint8Array): Promise<number> {
-    const began = performance.now();
+    const began = monotonicMs();
     this.#since = began;
     try {
       return await this.#source.read(target);
     } finally {
       this.#since = undefined;
-      this.#waited += performance.now() - began;
+      this.#waited += monotonicMs() - began;
     }
   }
 

@@ -1,7 +1,6 @@
 // Parses the address of an input or an output into a typed value, and formats it back.
 // Pure: looks up and opens nothing. Throws ERR_LINK_ADDRESS with a hint for any text that is not an address.
 
-import { isIP } from 'node:net';
 import type { Readable, Writable } from 'node:stream';
 import { RamferryError } from '../errors.js';
 import { UNIX_PATH_LIMIT } from '../io/private-socket.js';
@@ -108,13 +107,20 @@ function parseUnixPath(text: string, rest: string): string {
   return path;
 }
 
+/** node:net loads Node's streams, 5 ms of a start: only texts that look like addresses reach it. */
+function isIP(text: string): number {
+  return /^[0-9a-f]*[.:][0-9a-f:.]*(%[^:]*)?$/i.test(text)
+    ? process.getBuiltinModule('node:net').isIP(text)
+    : 0;
+}
+
 /** Refuses a text without a kind that reads like HOST:PORT or an IP address: the user forgot `tcp:` and wants no file. */
 function refuseBareHost(text: string): void {
   if (text.includes('/')) return;
   const [, host, port] = /^([^:]*|\[.*\]|[0-9a-f:.]*:[0-9a-f:.]*(?:%[\w.-]+)?):(\d{1,5})$/i.exec(text) ?? [];
   const bare = /^\[(.*)\]$/.exec(text)?.[1] ?? text;
   let meant: string;
-  if (!/%.*:/.test(bare) && isIP(bare) !== 0) meant = isIP(bare) === 6 ? `[${bare}]:PORT` : `${bare}:PORT`;
+  if (isIP(bare) !== 0) meant = isIP(bare) === 6 ? `[${bare}]:PORT` : `${bare}:PORT`;
   else if (host !== undefined && port !== undefined && !(SCHEMES as readonly string[]).includes(host)) {
     meant =
       host.includes(':') && !host.startsWith('[')

@@ -21,9 +21,12 @@ const SHORT_BYTES = 32 * MIB;
 /** Milliseconds of held-up work after which a codec is slow: threads then start for a short stream, too. */
 const SLOW_MS = 1000;
 
+/** Bytes of jobs before the first look at the event loop's clock. */
+const CLOCK_FROM_BYTES = 2 * MIB;
+
 export class InlineLoad {
   readonly #times: () => LoopTimes;
-  #last: LoopTimes;
+  #last: LoopTimes | undefined;
   /** Milliseconds of jobs in the current interval, and of those that another job waited behind. */
   #jobs = 0;
   #waitedFor = 0;
@@ -33,7 +36,6 @@ export class InlineLoad {
 
   constructor(times: () => LoopTimes = () => performance.eventLoopUtilization()) {
     this.#times = times;
-    this.#last = times();
   }
 
   /**
@@ -53,7 +55,10 @@ export class InlineLoad {
   }
 
   #closeInterval(): void {
+    // The clock's module takes Node 3 ms to load, and a transfer of a chunk or two needs no threads.
+    if (this.#last === undefined && this.#bytes < CLOCK_FROM_BYTES) return;
     const { idle, active } = this.#times();
+    this.#last ??= { idle, active };
     const activeNow = active - this.#last.active;
     const interval = idle - this.#last.idle + activeNow;
     if (interval < INTERVAL_MS) return;

@@ -2,6 +2,7 @@
 // jobs the event loop gets a turn, so it never waits longer than for one job. Jobs run in the order of the pushes, by the code of the
 // threads. It starts no thread and only says when threads would pay.
 
+import { monotonicMs } from '../os/clock.js';
 import { processMicros } from '../os/cpu-time.js';
 import { HostThreads, type HostThreadsKey } from '../os/host-threads.js';
 import { JobRunner, type JobWorker } from '../slot/job-worker.js';
@@ -97,10 +98,10 @@ export class InlineWorker {
     }
     const hasPlace = (await this.#host?.takeSoon()) === true;
     const isStarved = isAwaited();
-    const began = { now: performance.now(), cpu: processMicros() };
+    const began = { now: monotonicMs(), cpu: processMicros() };
     const isDone = await this.#runner.run(slot);
     // Time that other programs had the processor is no reason for threads: they would get no more of it.
-    const took = Math.min(performance.now() - began.now, (processMicros() - began.cpu) / 1e3);
+    const took = Math.min(monotonicMs() - began.now, (processMicros() - began.cpu) / 1e3);
     if (hasPlace) this.#host!.give();
     onEnd(index, isDone);
     const bytes = Math.max(slot.job.inputLength, isDone ? slot.job.outputLength : 0);

@@ -2,6 +2,7 @@
 // A job that throws fails its slot only. It knows neither the ring nor what a job does.
 
 import { Reclaimer } from '../codec/reclaim.js';
+import { monotonicMs } from '../os/clock.js';
 import type { SlotViews } from './layout.js';
 import { jobDone, jobFailed } from './outcome.js';
 
@@ -31,11 +32,11 @@ export class JobRunner {
   /** Runs the job and stores its state. Never rejects. @returns false for a job that failed */
   async run(slot: SlotViews): Promise<boolean> {
     const { job } = slot;
-    const started = performance.now();
+    const started = monotonicMs();
     try {
       await this.#worker.job(slot);
       this.#bytes += Math.max(job.inputLength, job.outputLength);
-      job.wallMicros = (performance.now() - started) * 1000;
+      job.wallMicros = (monotonicMs() - started) * 1000;
       jobDone(slot);
       return true;
     } catch (thrown) {

@@ -15,7 +15,7 @@ const command = join(root, 'bundle/src/cli/main.js');
 const run = async (...args: string[]): Promise<string> =>
   (await promisify(execFile)(process.execPath, [command, ...args])).stdout;
 
-/** The files that the main thread loads, of ramferry, and the packages. */
+/** The files that the main thread loads, of ramferry, and the packages. Node lists them where no compiled code can be kept. */
 async function loadedBy(...args: string[]): Promise<{ files: string[]; packages: string[] }> {
   const preload = `data:text/javascript,${encodeURIComponent(
     `import { createRequire } from 'node:module';
@@ -23,7 +23,9 @@ async function loadedBy(...args: string[]): Promise<{ files: string[]; packages:
      const { cache } = createRequire('${root}/');
      if (isMainThread) process.on('exit', () => console.log(JSON.stringify(Object.keys(cache))));`,
   )}`;
-  const { stdout } = await promisify(execFile)(process.execPath, ['--import', preload, command, ...args]);
+  const { stdout } = await promisify(execFile)(process.execPath, ['--import', preload, command, ...args], {
+    env: { ...process.env, XDG_CACHE_HOME: '/proc' },
+  });
   const paths = (JSON.parse(stdout) as string[]).map((path) => relative(root, path));
   const packages = paths.map((path) => /node_modules\/([^/]+)/.exec(path)?.[1]);
   return {

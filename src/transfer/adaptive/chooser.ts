@@ -3,6 +3,7 @@
 
 import type { CodecName } from '../../codec/codec.js';
 import type { Waiting } from '../../io/waiting-source.js';
+import { monotonicMs } from '../../os/clock.js';
 import { processMicros } from '../../os/cpu-time.js';
 import type { EncodeJob } from '../../slot/encode-job.js';
 import { type Candidate, codingName } from './candidates.js';
@@ -58,7 +59,7 @@ export class Chooser {
   constructor(options: ChooserOptions) {
     this.#options = options;
     const { candidates, machine, first } = options;
-    this.#controller = new Controller(candidates, machine, performance.now(), first);
+    this.#controller = new Controller(candidates, machine, monotonicMs(), first);
     this.#indexOf = new Map(candidates.map((each, index) => [jobLevel(each), index]));
     this.#codec = candidates.find(({ codec }) => codec !== 'none')?.codec ?? 'none';
   }

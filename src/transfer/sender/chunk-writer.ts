@@ -4,6 +4,7 @@
 
 import type { OutgoingChunk, Outlet } from '../../container/outlet.js';
 import type { ByteSink } from '../../io/bytes.js';
+import { monotonicMs } from '../../os/clock.js';
 import type { OrderedPool } from '../../pool/ordered-pool.js';
 import type { Chooser } from '../adaptive/chooser.js';
 import { wasStored } from '../statistics/counts.js';
@@ -16,7 +17,7 @@ import type { Statistics } from '../statistics/statistics.js';
 /** The figures of one write. */
 interface Written {
   readonly bytes: number;
-  /** Start in milliseconds (performance.now()). */
+  /** Start in milliseconds (monotonicMs()). */
   readonly began: number;
   /** End in milliseconds. */
   readonly ended: number;
@@ -47,7 +48,7 @@ export interface ChunkWriterSettings {
 
 export class ChunkWriter {
   readonly #settings: ChunkWriterSettings;
-  readonly #pace = new LinkPace();
+  readonly #pace = new LinkPace(monotonicMs);
   /** Decoded bytes whose write has begun. The receiver may have a part of them. */
   handed = 0;
   /** The write of the stream's end has begun. */
@@ -129,7 +130,7 @@ export class ChunkWriter {
     const bytes = pieces.reduce((sum, { length }) => sum + length, 0);
     if (bytes === 0) return undefined;
     const before = chooser === undefined ? undefined : sink.queued();
-    const began = performance.now();
+    const began = monotonicMs();
     // The delivery window delays the write and not the read. So the pace and adaptive mode measure it as back-pressure of the link. The
     // input is still flushed, its end is still detected, and all threads still get chunks.
     const heldBack = decoded > 0 && deliveryWindow !== undefined && (await deliveryWindow.room());
@@ -137,7 +138,7 @@ export class ChunkWriter {
     this.handed += decoded;
     if (sink.writeAll !== undefined) await sink.writeAll(pieces);
     else for (const piece of pieces) await sink.write(piece);
-    const ended = performance.now();
+    const ended = monotonicMs();
     this.#pace.wrote(bytes, ended - began, pieces.length, heldBack);
     pool.limit = this.#pace.chunks;
     switchover?.wrote(decoded);

@@ -7,6 +7,7 @@ import type { AdaptiveReport } from '../adaptive/chooser.js';
 import type { CodecName } from '../../codec/codec.js';
 import type { ErrorData } from '../../errors.js';
 import type { StreamEnd } from '../../grammar/grammar.js';
+import { monotonicMs } from '../../os/clock.js';
 import { processMicros } from '../../os/cpu-time.js';
 import { peakMemory } from '../../os/peak-memory.js';
 import type { Convergence } from './convergence.js';
@@ -22,7 +23,7 @@ export interface Meter {
 }
 
 const processMeter: Meter = {
-  now: () => performance.now(),
+  now: monotonicMs,
   cpuSeconds: () => processMicros() / 1e6,
   peakMemory,
 };
