@@ -11,6 +11,8 @@ import { DIRTYING, IDLE } from '../support/recorded-sizes.js';
 import { migrateModel, type ModelResult } from '../support/stopping-hypervisor.js';
 
 const LIMIT_MS = 300;
+/** Times the carried rate that may be taken. */
+const ALLOWANCE = 1.4;
 
 /** A pace whose clock advances by hand and with each wait. */
 function byHand(position: RoundPosition): {
@@ -63,7 +65,7 @@ describe('SwitchoverPace', () => {
     assert.deepEqual(await read(MIB), { got: MIB, took: 0 });
   });
 
-  it('takes no more than the pipeline carries when little is left', async () => {
+  it('takes hardly more than the pipeline carries when little is left', async () => {
     const { carry, read, pace } = byHand({ round: 1, left: 4 * MIB, final: false });
     carry(100, 25);
     let [bytes, milliseconds] = [0, 0];
@@ -72,7 +74,7 @@ describe('SwitchoverPace', () => {
       bytes += got;
       milliseconds += took;
     }
-    const carried = MIB / 25;
+    const carried = (ALLOWANCE * MIB) / 25;
     assert.ok(Math.abs(bytes / milliseconds / carried - 1) < 0.15, `${bytes / milliseconds} of ${carried}`);
     assert.ok(pace.heldBackMs > 50);
   });
@@ -89,17 +91,17 @@ describe('SwitchoverPace', () => {
       [...rates].sort((one, other) => other - one),
     );
     assert.ok(rates[0]! * LIMIT_MS < 40 * MIB, 'QEMU would stop with 40 MiB left');
-    assert.equal(rates.at(-1), MIB / 25);
+    assert.equal(rates.at(-1), (ALLOWANCE * MIB) / 25);
   });
 
   it('follows the worst recent stretch, and forgets it', () => {
     const { carry, pace, position } = byHand({ round: 1, left: MIB, final: false });
     carry(200, 20);
-    assert.ok(Math.abs(pace.rate - MIB / 20) < 1);
+    assert.ok(Math.abs(pace.rate - (ALLOWANCE * MIB) / 20) < 1);
     carry(8, 50);
-    assert.ok(pace.rate < (MIB / 20) * 0.75, 'a stretch of 400 ms at less than half the rate');
+    assert.ok(pace.rate < ((ALLOWANCE * MIB) / 20) * 0.75, 'a stretch of 400 ms at less than half the rate');
     carry(150, 20);
-    assert.ok(pace.rate > (MIB / 20) * 0.9);
+    assert.ok(pace.rate > ((ALLOWANCE * MIB) / 20) * 0.9);
     position.final = true;
     assert.equal(pace.rate, Infinity);
   });
@@ -118,7 +120,7 @@ describe('SwitchoverPace', () => {
     const { carry, pace, position } = byHand({ round: 1, left: MIB, final: false });
     carry(100, 25);
     Object.assign(position, { round: 3 });
-    assert.ok(Math.abs(pace.rate - MIB / 25) < 1);
+    assert.ok(Math.abs(pace.rate - (ALLOWANCE * MIB) / 25) < 1);
     carry(100, 5);
     assert.ok(pace.rate > MIB / 6, 'deltas pass five times as fast');
   });
@@ -192,11 +194,11 @@ describe('SwitchoverPace before a modelled QEMU at 100 Mbit/s', () => {
       const total = (results: ModelResult[]): number => results.reduce((sum, each) => sum + each.total, 0);
       // The fault: without the pace the model stops as early as QEMU does.
       assert.ok(median(downtimes(without)) > 1.2 * LIMIT_MS, String(downtimes(without)));
-      assert.ok(median(downtimes(paced)) < 0.8 * LIMIT_MS, String(downtimes(paced)));
+      assert.ok(median(downtimes(paced)) < LIMIT_MS, String(downtimes(paced)));
       const over = (results: ModelResult[]): number =>
         results.filter(({ downtime }) => downtime > 1.5 * LIMIT_MS).length;
       assert.ok(over(paced) * 2 <= over(without), `${over(paced)} of ${over(without)}`);
-      assert.ok(total(paced) < total(without) * 1.03, `${total(paced)} ms instead of ${total(without)}`);
+      assert.ok(total(paced) < total(without) * 1.02, `${total(paced)} ms instead of ${total(without)}`);
       for (const { delivered } of paced) assert.equal(delivered, wire.length * MIB);
     });
   }
