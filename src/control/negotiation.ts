@@ -52,11 +52,18 @@ const helloSchema = z.object({
   progressInterval: z.optional(count),
   /** Versions of method `xenguest` that it reads; absent = 1. */
   xenguest: z.optional(list(count)),
+  /** Versions of the conversation besides 1 that it speaks; absent = none. */
+  conversations: z.optional(list(count)),
+  /** Milliseconds that it waits for a broken link; absent = 0. */
+  reconnect: z.optional(amount),
   /** Versions of the introduction that it reads and needs: `ramferry serve`. Absent = none is expected. */
   introductions: z.optional(list(count)),
 });
 
 export type Hello = z.infer<typeof helloSchema>;
+
+/** The version of the conversation whose link survives a broken connection. */
+export const CONVERSATION_VERSION = 2;
 
 /** The version of the introduction that this sender writes. */
 export const INTRODUCTION_VERSION = 1;

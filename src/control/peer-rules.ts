@@ -5,6 +5,7 @@
 import { CONTROL_MAGIC, PROBE_MAGIC } from './messages.js';
 import { Detector } from '../grammar/detect.js';
 import { NATIVE_MAGIC } from '../grammar/magics.js';
+import { CONVERSATION_MAGIC } from '../link/resume/packet.js';
 import type { Judge, PeerRules } from '../link/options.js';
 
 /** How long a peer that must speak at once may be silent. */
@@ -23,18 +24,31 @@ function foreign(bytes: Buffer, otherwise: string): string {
   return known?.[0] ?? otherwise;
 }
 
-/** Any stream that `receive` recognises. */
+/** Any stream that `receive` recognises, or the opening of a conversation that it has offered. */
 class StreamJudge implements Judge {
   readonly #detector = new Detector();
+  readonly #offered: Uint8Array;
   #seen = Buffer.alloc(0);
 
+  /** @param isResumable the greeting offers conversation version 2 */
+  constructor(isResumable: boolean) {
+    this.#offered = isResumable ? CONVERSATION_MAGIC : new Uint8Array(0);
+  }
+
   get wanted(): number {
-    return this.#detector.wanted;
+    const left = this.#offered.length - this.#seen.length;
+    if (left <= 0 || !this.#mayOpen) return this.#detector.wanted;
+    return this.#detector.wanted === 0 ? left : Math.min(left, this.#detector.wanted);
+  }
+
+  /** What was seen may begin the magic of a conversation. */
+  get #mayOpen(): boolean {
+    return this.#seen.equals(this.#offered.subarray(0, this.#seen.length));
   }
 
   feed(bytes: Uint8Array): string | undefined {
     this.#seen = Buffer.concat([this.#seen, bytes]);
-    if (this.#detector.feed(bytes) !== 'opaque') return undefined;
+    if (this.#detector.feed(bytes) !== 'opaque' || this.#mayOpen) return undefined;
     return foreign(this.#seen, 'it sends no stream that `receive` knows (--pass-through takes any bytes)');
   }
 }
@@ -83,9 +97,10 @@ export function speaker(): PeerRules {
 /**
  * Where a sender connects. It sends nothing before its hypervisor begins, and may wait for the first bytes of the destination's
  * hypervisor.
+ * @param isResumable the greeting offers conversation version 2
  */
-export function sender(passThrough: boolean, onConnection: () => void): PeerRules {
-  const judge = (): Judge => (passThrough ? new ByteJudge() : new StreamJudge());
+export function sender(passThrough: boolean, isResumable: boolean, onConnection: () => void): PeerRules {
+  const judge = (): Judge => (passThrough ? new ByteJudge() : new StreamJudge(isResumable));
   return { judge, silence: 0, mayListenFirst: true, onConnection };
 }
 

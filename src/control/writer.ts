@@ -82,14 +82,17 @@ export class ControlWriter {
 
   /**
    * Writes the result, the last message. Never rejects.
-   * @returns whether the kernel has taken it; then the sender gets it unless the link breaks
+   * @returns whether the kernel has taken it, then the sender gets it unless the link breaks; or, where the sink tells, whether the sender has it
    */
   async result(result: Result): Promise<boolean> {
     clearInterval(this.#timer);
     this.#ended = true;
     const written = await this.#write(resultMessage(result), this.#last);
-    await this.#sink.finish().catch(() => undefined);
-    return written;
+    const finished = await this.#sink.finish().then(
+      () => true,
+      () => false,
+    );
+    return written && (finished || this.#sink.tellsHeard !== true);
   }
 
   stop(): void {

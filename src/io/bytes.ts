@@ -81,6 +81,8 @@ export interface ByteSink {
    * closed its end before. Called before `finish`. Absent where there is no such program.
    */
   taken?(): Promise<void>;
+  /** `finish` resolves only when the other side has taken everything, and rejects when it does not. */
+  readonly tellsHeard?: boolean;
   /** Ends the output: half-closes a socket, waits for a command, gives a file its size and its final name. */
   finish(totalLength?: number): Promise<void>;
   /** Aborts the output: removes temporaries and closes at once. Never rejects, never blocks; safe to call twice. */

@@ -3,7 +3,6 @@
 import net from 'node:net';
 import { RamferryError } from '../errors.js';
 import { onAbort } from '../io/abort-signal.js';
-import type { Channel } from '../io/bytes.js';
 import { AwakeTimer } from '../os/awake-timer.js';
 import { abortError, asError, systemCode, systemText } from '../io/system-error.js';
 import { formatAddress, type Address, socketName } from './address.js';
@@ -123,7 +122,7 @@ function connected(socket: net.Socket, peer: Peer, options: OpenOptions, left: n
 }
 
 /** @throws ERR_LINK_CONNECT, with TLS also ERR_LINK_TLS, ERR_TLS_CREDENTIALS and ERR_LINK_TIMEOUT, or the signal's reason */
-export async function connectTo(peer: Peer, options: OpenOptions): Promise<Channel> {
+export async function connectTo(peer: Peer, options: OpenOptions): Promise<PeerLink> {
   const patience = options.connectTimeout ?? DEFAULT_CONNECT_TIMEOUT_MS;
   let lastError = 'no answer';
   try {

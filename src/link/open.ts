@@ -22,7 +22,8 @@ export function openInput(address: Address, options: OpenOptions = {}): Promise<
  * @throws the errors of {@link openInput}, with ERR_OUTPUT_OPEN or ERR_OUTPUT_EXISTS in the place of ERR_INPUT_OPEN
  */
 export async function openOutput(address: Address, options: OpenOptions = {}): Promise<Channel> {
-  const channel = await open(address, options, 'output');
+  const opened = await open(address, options, 'output');
+  const channel = options.upgrade === undefined ? opened : await options.upgrade(opened);
   const { maxBandwidth = 0, rateBudget: limit = maxBandwidth } = options;
   if (limit === 0 || channel.sink === undefined) return channel;
   const { RateLimitedSink } = await import('./rate-limit.js');

@@ -2,6 +2,8 @@
 
 import type { SocketAccess } from '../io/private-socket.js';
 import type { AllowList } from './listen/allow-list.js';
+import type { Channel } from '../io/bytes.js';
+import type { PeerLink } from './peer-link.js';
 import type { RateBudget } from './rate-limit.js';
 import type { TlsSettings } from './tls/settings.js';
 
@@ -28,6 +30,14 @@ export interface PeerRules {
   readonly onConnection?: (() => void) | undefined;
 }
 
+/** Where the later connections of a listener's peer come in (listen/door.ts). */
+export interface Door {
+  /** Begins to look for the peer among the connections. @param onLink called with each connection that a judge has accepted */
+  open(judge: () => Judge, onLink: (link: PeerLink) => void): void;
+  /** Accepts no more connections. */
+  close(): void;
+}
+
 export interface OpenOptions {
   /** tcp and unix connections: TLS 1.3 with these files. Default: none, bytes travel in the clear. */
   readonly tls?: TlsSettings | undefined;
@@ -37,6 +47,13 @@ export interface OpenOptions {
   readonly socketAccess?: SocketAccess | undefined;
   /** Listeners: how to identify the peer. Default: the first connection is the peer's. */
   readonly peer?: PeerRules | undefined;
+  /**
+   * Listeners: keep listening after the peer is known, and hand over the door through which its later connections come, with the identity
+   * of the first. The one who gets the door closes it.
+   */
+  readonly onDoor?: ((door: Door, identity: string | undefined) => void) | undefined;
+  /** Outputs: what becomes of the open link before a rate limit is put on it. Default: nothing. */
+  readonly upgrade?: ((channel: Channel) => Promise<Channel>) | undefined;
   /** The first bytes of this side, written to a tcp or unix connection as soon as it is made or accepted. Default: none. */
   readonly greeting?: Uint8Array | undefined;
   /**

@@ -8,6 +8,8 @@ import type { Channel } from '../io/bytes.js';
 export interface PeerLink extends Channel {
   /** The connection, to ask whether it is still there. Its bytes go through source and sink only. */
   readonly socket: net.Socket;
+  /** Under TLS: the subject of the other side's certificate, or its name for the shared key. Absent in the clear. */
+  readonly provenName?: string | undefined;
   /** Puts back bytes that were read from the source. The next reads return them first. */
   unread(bytes: Uint8Array): void;
   /** Aborts both directions: pending and later calls reject with `reason`. */

@@ -25,6 +25,7 @@ import {
 } from '../options/transfer.js';
 import { listenSettings, type ListenSettings } from './plan/listening.js';
 import { openOptions, recognise, warnOfFewer } from './plan/opening.js';
+import { receiverConversation } from './plan/reconnection.js';
 import { tlsSettings } from './plan/tls.js';
 import { planReceive, type ReceivePlan } from './plan/receive-plan.js';
 import type { ReceiveHosting } from './prestart/hosting.js';
@@ -138,14 +139,17 @@ class Reception {
     };
     if (this.#hosting !== undefined) return this.#connectHosted(this.#hosting, opening);
     const talks = speaks(input, oneWay);
-    const meeting: OpenOptions = {
+    const resumable = receiverConversation(this.#settings, input, {
       ...opening,
-      peer: sender(passThrough, () => this.#prestart.cancelWarmUp()),
-      greeting: talks ? greetingOf(this.#plan.hello) : undefined,
       tls: tlsSettings(this.#settings, input),
+    });
+    const meeting: OpenOptions = {
+      ...resumable.opening,
+      peer: sender(passThrough, resumable.isOffered, () => this.#prestart.cancelWarmUp()),
+      greeting: talks ? greetingOf({ ...this.#plan.hello, ...resumable.hello }) : undefined,
     };
     if (output.kind === 'file') this.#sink = await openOutput(output, opening);
-    this.#source = await openInput(input, meeting);
+    this.#source = resumable.upgrade(await openInput(input, meeting));
     const source = this.#source.source!;
     const link = new WaitingSource(source);
     this.#control = introduce(talks, this.#source, () => ({

@@ -9,6 +9,7 @@ import { endRelay, standardPartner } from '../control/relay.js';
 import { openReturnPath } from '../control/return-path.js';
 import { RamferryError } from '../errors.js';
 import { grammarFor } from '../grammar/detect.js';
+import type { Grammar } from '../grammar/grammar.js';
 import type { ByteSink, ByteSource, Channel } from '../io/bytes.js';
 import { type Address, addressOf } from '../link/address.js';
 import { openInput, openOutput } from '../link/open.js';
@@ -27,6 +28,7 @@ import { isReadToItsEnd, outputFacts } from './plan/ends.js';
 import { listenSettings, type ListenSettings } from './plan/listening.js';
 import { openOptions } from './plan/opening.js';
 import { type InputFacts, planTransfer } from './plan/plan-transfer.js';
+import { chunkMemory, senderConversation } from './plan/reconnection.js';
 import { planSenderPrestart } from './plan/prestart-plan.js';
 import type { TransferPlan } from './plan/transfer-plan.js';
 import type { SendHosting } from './prestart/hosting.js';
@@ -90,7 +92,7 @@ const READABLE: ReadonlySet<Address['kind']> = new Set<Address['kind']>(['file',
  * @throws RamferryError as `send` does before it connects; ERR_OPTION_INVALID where the format must be declared
  */
 export async function planSend(options: SendOptions): Promise<PlannedSend> {
-  const settings = resolveSendOptions(options);
+  const settings = chunkMemory(resolveSendOptions(options));
   const named = namedOptions(options);
   const input = addressOf(settings.input);
   const output = addressOf(settings.output);
@@ -148,12 +150,13 @@ class Sending {
   readonly #tls: TlsSettings | undefined;
   readonly #listening: ListenSettings = {};
   readonly #warned = new Set<string>();
+  #grammar: Grammar | undefined;
 
   constructor(options: SendOptions, hosting?: SendHosting, memory?: CostMemory) {
     this.#hosting = hosting;
     this.#memory = memory ?? hosting?.memory;
     this.#statistics = hosting?.statistics ?? new Statistics();
-    this.#settings = resolveSendOptions(options);
+    this.#settings = chunkMemory(resolveSendOptions(options));
     this.#named = namedOptions(options);
     // Checked before anything is opened; the receiver may narrow it later.
     const asked = chooseCoding(this.#settings);
@@ -176,14 +179,19 @@ class Sending {
     let source: Channel | undefined;
     let sink: Channel | undefined;
     try {
-      const away = {
-        ...opening,
-        ...(maxBandwidth === 0 ? {} : { maxBandwidth }),
-        sendBuffer: CHUNK_BUFFER_BYTES,
-        peer: speaks(this.#output, oneWay) ? receiver() : undefined,
-        tls: this.#tls,
-        rateBudget: this.#hosting?.rateBudget,
-      };
+      const away = senderConversation(
+        this.#settings,
+        this.#output,
+        {
+          ...opening,
+          ...(maxBandwidth === 0 ? {} : { maxBandwidth }),
+          sendBuffer: CHUNK_BUFFER_BYTES,
+          peer: speaks(this.#output, oneWay) ? receiver() : undefined,
+          tls: this.#tls,
+          rateBudget: this.#hosting?.rateBudget,
+        },
+        () => this.#grammar !== undefined && this.#grammar.finalFrom !== Infinity,
+      );
       // A file output tells at once when it must not be made; anything else only when there is something to send.
       if (this.#output.kind === 'file') sink = await openOutput(this.#output, away);
       source = this.#hosting?.input ?? (await openInput(this.#input, { ...opening, peer: hypervisor() }));
@@ -239,6 +247,7 @@ class Sending {
     const { byExtents, followsEnd } = plan.stream;
     const { head, kind } = recognised;
     const grammar = byExtents ? undefined : grammarFor(kind, { atEnd: followsEnd ? 'follow' : 'stop' });
+    this.#grammar = grammar;
     const { signal, onProgress, onWarning } = settings;
     await runPlan(
       plan,
@@ -267,8 +276,7 @@ class Sending {
       if (ahead > 0) onWarning?.(`waiting in line at the receiver: ${ahead} before this one`);
     });
     const admitted = control.admitted();
-    // When the link breaks, reading it names the cause.
-    await sink.write(introduction).catch(() => undefined);
+    await sink.write(introduction).catch(() => undefined); // reading names the cause
     await admitted;
   }
 

@@ -33,6 +33,8 @@ export function sendOptions(settings: ResolvedMigrateOptions, signal: AbortSigna
     format: 'opaque',
     oneWay: false,
     sync: false,
+    // The handover protocol ends with its link.
+    reconnect: 0,
     directIo: false,
     // The watchdog shares the descriptor of the link, which TLS does not allow.
     tls: false,

@@ -17,6 +17,7 @@ import {
   type Place,
   removeAbandoned,
 } from './binding.js';
+import { ListenerDoor } from './door.js';
 import { Newcomers } from './newcomers.js';
 import { ioTimeoutOf, type OpenOptions, type PeerRules } from '../options.js';
 import type { PeerLink } from '../peer-link.js';
@@ -59,6 +60,8 @@ class Listener {
   /** The peer's channel, or an undecided channel while the peer is unknown. */
   readonly #opened = deferred<Channel>();
   #undecided: UndecidedChannel | undefined;
+  /** Set when the peer is known and may connect again. */
+  #door: ListenerDoor | undefined;
   #timer: AwakeTimer | undefined;
   #silenceTimer: NodeJS.Timeout | undefined;
   #late = false;
@@ -79,7 +82,7 @@ class Listener {
       onNone: () => this.#onNone(),
     });
     if (greeting !== undefined) this.#newcomers.broadcast(greeting);
-    gate?.onTurnedAway((origin, why) => this.#newcomers.turnedAway(origin, why));
+    gate?.onTurnedAway((origin, why) => (this.#door ?? this.#newcomers).turnedAway(origin, why));
     this.#server.on('error', (thrown) => this.#onError(thrown));
     this.#server.once('listening', () => onListening(this.#server, place, options));
     this.#server.on('connection', (socket) => this.#accept(socket));
@@ -113,12 +116,16 @@ class Listener {
       signal,
       gate: this.#gate,
       allow: this.#options.allow,
-      onTurnedAway: (origin, why) => this.#newcomers.turnedAway(origin, why),
+      onTurnedAway: (origin, why) => (this.#door ?? this.#newcomers).turnedAway(origin, why),
       onAccepted: (accepted) => this.#add(accepted),
     });
   }
 
   #add(accepted: Accepted): void {
+    if (this.#door !== undefined) {
+      this.#door.add(accepted);
+      return;
+    }
     if (this.#rules.mayListenFirst === true && this.#undecided === undefined) {
       this.#silenceTimer ??= setTimeout(() => this.#openUndecided(), SILENT_MS);
     }
@@ -136,7 +143,13 @@ class Listener {
   }
 
   #settle(link: PeerLink): void {
-    this.#stop();
+    const { onDoor, onWarning } = this.#options;
+    if (onDoor === undefined) this.#stop();
+    else {
+      this.#endWaiting();
+      this.#door = new ListenerDoor(() => this.#stopListening(), onWarning);
+      onDoor(this.#door, link.provenName);
+    }
     link.source!.patience?.(ioTimeoutOf(this.#options));
     this.#undecided?.settle(link);
     this.#peer.resolve(link);
@@ -170,9 +183,17 @@ class Listener {
   }
 
   #stop(): void {
+    this.#endWaiting();
+    this.#stopListening();
+  }
+
+  #endWaiting(): void {
     this.#timer?.cancel();
     clearTimeout(this.#silenceTimer);
     this.#forget();
+  }
+
+  #stopListening(): void {
     this.#gate?.close();
     this.#server.close();
     this.#removeName?.();

@@ -60,6 +60,12 @@ export interface TransferHooks {
  */
 export interface TransferOptions extends TransferEnds, LinkOptions, ListenOptions, TlsOptions, TransferHooks {
   /**
+   * Milliseconds for which a broken link may be mended, 0 to 2^31 - 1: the transfer pauses and goes on over a new connection. Both sides
+   * must set it, and the shorter time counts; once the hypervisor has stopped the guest, 5 s at most. After it the transfer fails with
+   * ERR_LINK_TIMEOUT. Only for tcp and unix addresses, without `oneWay`. Default 0: a broken link ends the transfer.
+   */
+  readonly reconnect?: Duration | undefined;
+  /**
    * Bytes of memory that slots, codecs and the page store may take together, 4 MiB to 2^53 - 1. A smaller limit leaves fewer slots.
    * A limit below one slot for each thread fails with ERR_MEMORY_LIMIT, which states the needed memory. Default 320 MiB; at a
    * sender with `xbzrleCacheSize`, 256 MiB more than that.
@@ -139,6 +145,13 @@ export const COMMON_ROWS = {
     help: 'how long a tcp or unix peer may take no byte, pause within a record, or (the receiver) say nothing; 0 = for ever',
     commands: ['send', 'receive', 'migrate', 'incoming', 'serve'],
     default: DEFAULT_IO_TIMEOUT_MS,
+    environment: true,
+  },
+  reconnect: {
+    kind: duration(LIMITS.timeout),
+    help: 'how long a broken link may take to come back; say so on both sides',
+    commands: ['send', 'receive'],
+    default: 0,
     environment: true,
   },
   force: {

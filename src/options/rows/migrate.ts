@@ -27,7 +27,15 @@ export interface QemuGuestOptions {
 
 /** Options of send and receive that do not apply, because the caller does not provide the stream. */
 type NotOfGuests =
-  'input' | 'output' | 'oneWay' | 'sync' | 'directIo' | 'name' | keyof TlsOptions | keyof ListenOptions;
+  | 'input'
+  | 'output'
+  | 'oneWay'
+  | 'reconnect'
+  | 'sync'
+  | 'directIo'
+  | 'name'
+  | keyof TlsOptions
+  | keyof ListenOptions;
 
 /** The options of migrateGuest: the link, the guest, and most of what send takes. */
 export interface MigrateOptions

@@ -1,0 +1,299 @@
+// Conversation version 2 (docs/FORMAT.md): how the two sides agree on it, and how the link becomes one that survives a broken connection.
+// Where the other side does not offer it, the link stays what it is, and no byte differs.
+
+import { Buffer } from 'node:buffer';
+
+import { RamferryError, toRamferryError } from '../errors.js';
+import { onAbort } from '../io/abort-signal.js';
+import type { ByteSink, ByteSource, Channel } from '../io/bytes.js';
+import { ExactReader } from '../io/exact-reader.js';
+import { abortError } from '../io/system-error.js';
+import { type Address, formatAddress } from '../link/address.js';
+import { type Door, ioTimeoutOf, type OpenOptions } from '../link/options.js';
+import type { PeerLink } from '../link/peer-link.js';
+import { type Introduction, newId, opened, opening, readOpening } from '../link/resume/joining.js';
+import { CONVERSATION_MAGIC, PACKET } from '../link/resume/packet.js';
+import { PacketConnection } from '../link/resume/packet-connection.js';
+import { Caller, Doorway, type Reconnection } from '../link/resume/reconnection.js';
+import { Session } from '../link/resume/session.js';
+import { MIB } from '../units.js';
+import { CONTROL_MAGIC, MESSAGE, MESSAGE_HEADER_BYTES, messageRest, readMessage } from './messages.js';
+import { CONVERSATION_VERSION, type Hello, readHello } from './negotiation.js';
+
+/** Bytes of the way back that a receiver keeps until they are acknowledged. */
+const KEPT_BACKWARD = MIB;
+/** A sender reads the whole way back at once: acknowledgements stand among its bytes. It is no longer than what the receiver keeps. */
+const SENDER_READ_AHEAD = 4 * MIB;
+
+export interface ConversationOptions {
+  readonly address: Address;
+  /** With which the link is opened. */
+  readonly opening: OpenOptions;
+  /** Milliseconds that a broken link may take to come back. May fall while the transfer runs. */
+  readonly limit: () => number;
+  /** Bytes that a sender may keep until the receiver acknowledges them. */
+  readonly keep: number;
+}
+
+/** Opens a link whose connections a {@link Session} may replace. */
+export class ResumableLink {
+  readonly #options: ConversationOptions;
+  /** Aborts the first connection until a session takes over: a session tells the other side before it closes. */
+  readonly #abort = new AbortController();
+  readonly #forget: () => void;
+  #door: Door | undefined;
+  #identity: string | undefined;
+
+  constructor(options: ConversationOptions) {
+    this.#options = options;
+    const { signal } = options.opening;
+    this.#forget = onAbort(signal, () => this.#abort.abort(abortError(signal!)));
+  }
+
+  /** The options with which the link must be opened. */
+  get opening(): OpenOptions {
+    return {
+      ...this.#options.opening,
+      signal: this.#abort.signal,
+      onDoor: (door, identity) => {
+        this.#door = door;
+        this.#identity = identity;
+      },
+    };
+  }
+
+  /** The sender's side: reads the greeting and opens the conversation where the receiver offers it. */
+  async asSender(channel: Channel): Promise<Channel> {
+    const greeting = new Greeting(channel.source!);
+    const hello = await greeting.read();
+    const theirs = hello?.conversations?.includes(CONVERSATION_VERSION) === true ? (hello.reconnect ?? 0) : 0;
+    if (theirs === 0) return this.#plain(channel, greeting.replay());
+    const id = newId();
+    const session = this.#session(channel, { id, limit: theirs }, false);
+    session.preface(greeting.bytes);
+    await channel.sink!.write(opening({ id, limit: this.#options.limit() })).catch(() => undefined);
+    const reader = new ExactReader(channel.source!);
+    session.start(new PacketConnection(channel, reader), untilOpened(reader, session));
+    return session;
+  }
+
+  /** The receiver's side: the first bytes of the sender decide. */
+  asReceiver(channel: Channel): Channel {
+    return new ReceivingLink(channel, {
+      plain: () => this.#plain(channel),
+      session: (introduction) => this.#session(channel, introduction, true),
+    });
+  }
+
+  #plain(channel: Channel, source = channel.source): Channel {
+    this.#door?.close();
+    this.#options.opening.onWarning?.(
+      'the other side does not mend a broken link: a break ends the transfer',
+    );
+    return { source, sink: channel.sink, duplex: channel.duplex, fd: channel.fd };
+  }
+
+  #session(channel: Channel, { id, limit: peerLimit }: Introduction, hasOutcome: boolean): Session {
+    const { address, opening: how, limit, keep } = this.#options;
+    this.#forget();
+    return new Session({
+      label: formatAddress(address),
+      id,
+      reconnection: this.#reconnection(channel),
+      limit,
+      peerLimit,
+      ioTimeout: ioTimeoutOf(how),
+      keep: hasOutcome ? KEPT_BACKWARD : keep,
+      readAhead: hasOutcome ? 0 : SENDER_READ_AHEAD,
+      hasOutcome,
+      signal: how.signal,
+      onWarning: how.onWarning,
+    });
+  }
+
+  #reconnection(channel: Channel): Reconnection {
+    const { address, opening: how } = this.#options;
+    if (address.kind === 'tcp' || address.kind === 'unix') {
+      const { provenName: identity } = channel as PeerLink;
+      return new Caller(address, { ...how, signal: this.#abort.signal }, identity);
+    }
+    return new Doorway(this.#door!, this.#identity, how.onWarning);
+  }
+}
+
+/** What a receiver says first, read for a look and kept for the reader above. */
+class Greeting {
+  readonly #source: ByteSource;
+  readonly #read: Buffer[] = [];
+
+  constructor(source: ByteSource) {
+    this.#source = source;
+  }
+
+  get bytes(): Buffer {
+    return Buffer.concat(this.#read);
+  }
+
+  /** @returns undefined when it is no greeting */
+  async read(): Promise<Hello | undefined> {
+    try {
+      const magic = await this.#take(CONTROL_MAGIC.length);
+      if (!magic.equals(CONTROL_MAGIC)) return undefined;
+      const header = await this.#take(MESSAGE_HEADER_BYTES);
+      const rest = await this.#take(messageRest(header));
+      const { type, body } = readMessage(Buffer.concat([header, rest]));
+      return type === MESSAGE.hello ? readHello(body) : undefined;
+    } catch {
+      // The reader above meets the same, and reports it.
+      return undefined;
+    }
+  }
+
+  /** The source with everything that was read put back. */
+  replay(): ByteSource {
+    let left = this.bytes;
+    const source = this.#source;
+    return {
+      label: source.label,
+      read: (target) => {
+        if (left.length === 0) return source.read(target);
+        const part = left.subarray(0, target.length);
+        target.set(part);
+        left = left.subarray(part.length);
+        return Promise.resolve(part.length);
+      },
+      patience: (milliseconds) => source.patience?.(milliseconds),
+      close: () => source.close(),
+    };
+  }
+
+  async #take(bytes: number): Promise<Buffer> {
+    const target = Buffer.alloc(bytes);
+    for (let at = 0; at < bytes;) {
+      const got = await this.#source.read(target.subarray(at));
+      if (got === 0) throw new RamferryError('ERR_LINK_CLOSED', `${this.#source.label} ended`);
+      this.#read.push(Buffer.from(target.subarray(at, at + got)));
+      at += got;
+    }
+    return target;
+  }
+}
+
+/** Hands the control messages before the receiver's `opened` to the reader above. */
+async function untilOpened(reader: ExactReader, session: Session): Promise<void> {
+  for (;;) {
+    const header = Buffer.alloc(MESSAGE_HEADER_BYTES);
+    await reader.exactly(header);
+    const rest = Buffer.alloc(messageRest(header));
+    await reader.exactly(rest);
+    if (header.readUInt32LE(0) === PACKET.opened) return;
+    session.preface(Buffer.concat([header, rest]));
+  }
+}
+
+interface Turns {
+  /** The sender speaks version 1. */
+  readonly plain: () => Channel;
+  /** The sender has opened a conversation. */
+  readonly session: (introduction: Introduction) => Session;
+}
+
+/** A receiver's link until it knows how the sender speaks, and after that. */
+class ReceivingLink implements Channel {
+  readonly duplex = true;
+  readonly source: ByteSource;
+  readonly sink: ByteSink;
+  readonly #channel: Channel;
+  readonly #turns: Turns;
+  /** Bytes that were read to find out. */
+  #seen: Uint8Array = new Uint8Array(0);
+  #isDecided = false;
+  #session: Session | undefined;
+  /** The last write; `opened` must not come between two halves of a message. */
+  #writes: Promise<unknown> = Promise.resolve();
+
+  constructor(channel: Channel, turns: Turns) {
+    this.#channel = channel;
+    this.#turns = turns;
+    this.source = this.#makeSource(channel.source!);
+    this.sink = this.#makeSink(channel.sink!);
+  }
+
+  get fd(): number | undefined {
+    return this.#session === undefined ? this.#channel.fd : undefined;
+  }
+
+  #makeSource(source: ByteSource): ByteSource {
+    return {
+      label: source.label,
+      read: async (target) => {
+        if (!this.#isDecided) await this.#decide(source);
+        if (this.#session !== undefined) return this.#session.source.read(target);
+        if (this.#seen.length === 0) return source.read(target);
+        const part = this.#seen.subarray(0, target.length);
+        target.set(part);
+        this.#seen = this.#seen.subarray(part.length);
+        return part.length;
+      },
+      patience: (milliseconds) => {
+        if (this.#session === undefined) source.patience?.(milliseconds);
+      },
+      close: () => (this.#session?.source ?? source).close(),
+    };
+  }
+
+  #makeSink(sink: ByteSink): ByteSink {
+    const current = (): ByteSink => this.#session?.sink ?? sink;
+    const isHeard = (): boolean => this.#session !== undefined;
+    return {
+      label: sink.label,
+      get tellsHeard() {
+        return isHeard();
+      },
+      write: (bytes) => this.#inTurn(() => current().write(bytes)),
+      ...(sink.writeNow === undefined
+        ? {}
+        : { writeNow: (bytes) => this.#inTurn(() => (current().writeNow ?? current().write)(bytes)) }),
+      queued: () => current().queued(),
+      patience: (milliseconds) => current().patience?.(milliseconds),
+      finish: (total) => this.#inTurn(() => current().finish(total)),
+      abort: () => current().abort(),
+    };
+  }
+
+  #inTurn<T>(act: () => Promise<T>): Promise<T> {
+    const mine = this.#writes.then(act);
+    this.#writes = mine.catch(() => undefined);
+    return mine;
+  }
+
+  /** Reads no byte beyond what tells the two apart. */
+  async #decide(source: ByteSource): Promise<void> {
+    const magic = CONVERSATION_MAGIC;
+    const bytes = Buffer.alloc(magic.length);
+    let got = 0;
+    while (got < magic.length && bytes.subarray(0, got).equals(magic.subarray(0, got))) {
+      const more = await source.read(bytes.subarray(got));
+      if (more === 0) break;
+      got += more;
+    }
+    if (bytes.equals(magic)) await this.#open(source);
+    else {
+      this.#seen = bytes.subarray(0, got);
+      this.#turns.plain();
+    }
+    this.#isDecided = true;
+  }
+
+  async #open(source: ByteSource): Promise<void> {
+    const reader = new ExactReader(source);
+    const session = this.#turns.session(await readOpening(reader));
+    await this.#inTurn(async () => {
+      await this.#channel
+        .sink!.write(opened())
+        .catch((thrown: unknown) => session.fail(toRamferryError(thrown)));
+      this.#session = session;
+      session.start(new PacketConnection(this.#channel, reader));
+    });
+  }
+}

@@ -1,0 +1,130 @@
+// How the two sides of a running transfer find each other on a new connection. The side that connects presents the transfer's id, which
+// nobody else knows, and each side says up to where it has the other's bytes.
+
+import { Buffer } from 'node:buffer';
+import { randomBytes, timingSafeEqual } from 'node:crypto';
+
+import { RamferryError } from '../../errors.js';
+import type { Channel } from '../../io/bytes.js';
+import { ExactReader } from '../../io/exact-reader.js';
+import type { Judge } from '../options.js';
+import {
+  checkPacket,
+  CONVERSATION_MAGIC,
+  type Packet,
+  packet,
+  PACKET,
+  PACKET_OVERHEAD,
+  readPacket,
+} from './packet.js';
+
+export const ID_BYTES = 16;
+const LIMIT_BYTES = 4;
+/** The payload of `open` and `join`: the id, and how many milliseconds that side would wait for a broken link. */
+const PAYLOAD_BYTES = ID_BYTES + LIMIT_BYTES;
+const INTRODUCTION_BYTES = CONVERSATION_MAGIC.length + PAYLOAD_BYTES + PACKET_OVERHEAD;
+
+export interface Introduction {
+  readonly id: Buffer;
+  /** Milliseconds. */
+  readonly limit: number;
+}
+
+/** A connection on which both sides have said what has arrived. */
+export interface Joined {
+  readonly channel: Channel;
+  readonly reader: ExactReader;
+  /** The position up to which the other side has what this side sent. */
+  readonly received: number;
+  /** Bytes that this side must write first. */
+  readonly answer?: (received: number) => Buffer;
+}
+
+export function newId(): Buffer {
+  return randomBytes(ID_BYTES);
+}
+
+/** The first bytes of the side that connects. @param position for a join: what has arrived at that side */
+function introduction(type: number, position: number, { id, limit }: Introduction): Buffer {
+  const payload = Buffer.alloc(PAYLOAD_BYTES);
+  payload.set(id);
+  payload.writeUInt32LE(Math.min(limit, 2 ** 32 - 1), ID_BYTES);
+  return Buffer.concat([CONVERSATION_MAGIC, packet(type, position, payload)]);
+}
+
+/** What a sender says before its first packet. */
+export function opening(of: Introduction): Buffer {
+  return introduction(PACKET.open, 0, of);
+}
+
+function readIntroduction({ type, payload }: Packet, wanted: number): Introduction {
+  if (type !== wanted || payload.length !== PAYLOAD_BYTES) throw unexpected(type);
+  return { id: Buffer.from(payload.subarray(0, ID_BYTES)), limit: payload.readUInt32LE(ID_BYTES) };
+}
+
+/** Reads a sender's opening behind its magic. @throws ERR_LINK_NEGOTIATION, and as readPacket */
+export async function readOpening(reader: ExactReader): Promise<Introduction> {
+  return readIntroduction(await readPacket(reader, (bytes) => Buffer.alloc(bytes)), PACKET.open);
+}
+
+/** The answer to an opening. */
+export function opened(): Buffer {
+  return packet(PACKET.opened, 0);
+}
+
+/** The side that connects: presents the id on a new connection and reads the answer. @throws ERR_LINK_NEGOTIATION, and as readPacket */
+export async function join(channel: Channel, received: number, of: Introduction): Promise<Joined> {
+  await channel.sink!.write(introduction(PACKET.join, received, of));
+  const reader = new ExactReader(channel.source!);
+  const answer = await readPacket(reader, (bytes) => Buffer.alloc(bytes));
+  if (answer.type !== PACKET.joined) throw unexpected(answer.type);
+  return { channel, reader, received: answer.position };
+}
+
+/** The answer to a join. @param received what has arrived at the side that listens */
+export function joinedAnswer(received: number): Buffer {
+  return packet(PACKET.joined, received);
+}
+
+/** Accepts a connection that presents the id of this transfer. */
+export class JoinJudge implements Judge {
+  readonly #id: Buffer;
+  #seen = Buffer.alloc(0);
+
+  constructor(id: Buffer) {
+    this.#id = id;
+  }
+
+  get wanted(): number {
+    return INTRODUCTION_BYTES - this.#seen.length;
+  }
+
+  feed(bytes: Uint8Array): string | undefined {
+    this.#seen = Buffer.concat([this.#seen, bytes]);
+    const magic = this.#seen.subarray(0, CONVERSATION_MAGIC.length);
+    if (!magic.equals(CONVERSATION_MAGIC.subarray(0, magic.length)))
+      return 'a transfer runs, and this is not its peer';
+    if (this.wanted > 0) return undefined;
+    try {
+      const { id } = readIntroduction(checkPacket(this.#seen.subarray(magic.length)), PACKET.join);
+      return timingSafeEqual(id, this.#id) ? undefined : 'it names another transfer';
+    } catch {
+      return 'it names no transfer';
+    }
+  }
+}
+
+/** Reads the join that a JoinJudge has accepted, and gets the connection ready. */
+export async function joinedBy(channel: Channel): Promise<Joined> {
+  const reader = new ExactReader(channel.source!);
+  await reader.exactly(Buffer.alloc(CONVERSATION_MAGIC.length));
+  const { position } = await readPacket(reader, (bytes) => Buffer.alloc(bytes));
+  return { channel, reader, received: position, answer: joinedAnswer };
+}
+
+function unexpected(type: number): RamferryError {
+  return new RamferryError(
+    'ERR_LINK_NEGOTIATION',
+    `the other side sent a packet of type ${type} in place of its introduction`,
+  );
+}

@@ -1,0 +1,74 @@
+// One connection of a conversation: reads packets, and writes those that the session hands it. Knows no position and no other connection.
+
+import type { Buffer } from 'node:buffer';
+
+import { RamferryError, toRamferryError } from '../../errors.js';
+import type { Channel } from '../../io/bytes.js';
+import type { ExactReader } from '../../io/exact-reader.js';
+import { type Packet, readPacket } from './packet.js';
+
+export class PacketConnection {
+  readonly #channel: Channel;
+  readonly #reader: ExactReader;
+  readonly #label: string;
+  /** When the last write began, on the clock of performance.now(). */
+  lastWrite = performance.now();
+  #writing: Promise<void> = Promise.resolve();
+
+  constructor(channel: Channel, reader: ExactReader) {
+    this.#channel = channel;
+    this.#reader = reader;
+    this.#label = channel.source!.label;
+    // Silence is judged where a read waits. A write waits as long as the other side takes no bytes, and that side says that it lives.
+    channel.sink!.patience?.(0);
+  }
+
+  get channel(): Channel {
+    return this.#channel;
+  }
+
+  /** @param silence milliseconds without a byte after which the read rejects; 0 = no limit */
+  setSilence(silence: number): void {
+    this.#channel.source!.patience?.(silence);
+  }
+
+  /** @throws ERR_LINK_CLOSED when the connection ended, ERR_LINK_TIMEOUT, ERR_STREAM_CHECKSUM, ERR_STREAM_LIMIT */
+  async read(block: (bytes: number) => Buffer): Promise<Packet> {
+    try {
+      return await readPacket(this.#reader, block);
+    } catch (thrown) {
+      const error = toRamferryError(thrown, 'ERR_LINK_CLOSED');
+      if (error.code !== 'ERR_STREAM_TRUNCATED') throw error;
+      throw new RamferryError('ERR_LINK_CLOSED', `${this.#label} was closed by the other side`, {
+        cause: error,
+      });
+    }
+  }
+
+  write(bytes: Uint8Array): Promise<void> {
+    this.lastWrite = performance.now();
+    this.#writing = this.#channel.sink!.write(bytes);
+    this.#writing.catch(() => undefined);
+    return this.#writing;
+  }
+
+  /** Resolves when no write is pending. */
+  async idle(): Promise<void> {
+    await this.#writing.catch(() => undefined);
+  }
+
+  queued(): number {
+    return this.#channel.sink!.queued();
+  }
+
+  /** Ends both directions in order. Never rejects. */
+  async close(): Promise<void> {
+    await this.#channel.sink!.finish().catch(() => undefined);
+    await this.#channel.source!.close();
+  }
+
+  /** Ends the connection at once. */
+  destroy(): void {
+    void this.#channel.sink!.abort();
+  }
+}

@@ -1,0 +1,113 @@
+// Where the next connection of a transfer comes from when one has broken: this side connects again, or its listener accepts the other.
+
+import { setTimeout as sleep } from 'node:timers/promises';
+
+import { RamferryError, toRamferryError } from '../../errors.js';
+import type { Address } from '../address.js';
+import { connectTo } from '../connect.js';
+import type { Door, OpenOptions } from '../options.js';
+import type { PeerLink } from '../peer-link.js';
+import { type Introduction, join, type Joined, joinedBy, JoinJudge } from './joining.js';
+
+export interface Reconnection {
+  /** Sets who gets connections that the other side has made and that present the id. May be called while another connection lives. */
+  accept?(id: Buffer, onJoined: (joined: Joined) => void): void;
+  /**
+   * One attempt to connect, after a pause.
+   * @param left milliseconds that may pass
+   * @throws why it failed
+   */
+  attempt?(left: number, received: number, of: Introduction): Promise<Joined>;
+  close(): void;
+}
+
+const FIRST_PAUSE_MS = 50;
+const LONGEST_PAUSE_MS = 1_000;
+/** Most time for one attempt: the kernel repeats the first packet of a connection after 1, 3, 7 s, and the link may be back between. */
+const ATTEMPT_MS = 2_000;
+/** Most time that the other side may take to answer. */
+const ANSWER_MS = 5_000;
+
+type Peer = Extract<Address, { kind: 'tcp' | 'unix' }>;
+
+/** This side connects: to each address of the host's name in turn, with pauses that grow and differ by chance. */
+export class Caller implements Reconnection {
+  readonly #peer: Peer;
+  readonly #options: OpenOptions;
+  readonly #identity: string | undefined;
+  #pause = 0;
+
+  /**
+   * @param options as of the first connection
+   * @param identity whom the first connection's certificate named; a later one must name the same
+   */
+  constructor(peer: Peer, options: OpenOptions, identity: string | undefined) {
+    this.#peer = peer;
+    this.#options = options;
+    this.#identity = identity;
+  }
+
+  async attempt(left: number, received: number, of: Introduction): Promise<Joined> {
+    const { signal } = this.#options;
+    await sleep(Math.min(left, this.#pause * (0.5 + Math.random() / 2)), undefined, { signal });
+    this.#pause = Math.min(LONGEST_PAUSE_MS, Math.max(FIRST_PAUSE_MS, this.#pause * 2));
+    const link = await connectTo(this.#peer, {
+      ...this.#options,
+      greeting: undefined,
+      connectTimeout: Math.max(1, Math.min(left, ATTEMPT_MS)),
+    });
+    try {
+      if (link.provenName !== this.#identity) throw otherIdentity();
+      link.source!.patience?.(Math.max(1, Math.min(left, ANSWER_MS)));
+      const joined = await join(link, received, of);
+      this.#pause = 0;
+      return joined;
+    } catch (thrown) {
+      await link.sink!.abort();
+      throw thrown;
+    }
+  }
+
+  close(): void {
+    // The next attempt is not made.
+  }
+}
+
+/** This side listens: the door stays open while the transfer runs. */
+export class Doorway implements Reconnection {
+  readonly #door: Door;
+  readonly #identity: string | undefined;
+  readonly #onWarning: ((text: string) => void) | undefined;
+
+  constructor(door: Door, identity: string | undefined, onWarning?: (text: string) => void) {
+    this.#door = door;
+    this.#identity = identity;
+    this.#onWarning = onWarning;
+  }
+
+  accept(id: Buffer, onJoined: (joined: Joined) => void): void {
+    this.#door.open(
+      () => new JoinJudge(id),
+      (link) => void this.#admit(link).then((joined) => joined !== undefined && onJoined(joined)),
+    );
+  }
+
+  async #admit(link: PeerLink): Promise<Joined | undefined> {
+    try {
+      if (link.provenName !== this.#identity) throw otherIdentity();
+      return await joinedBy(link);
+    } catch (thrown) {
+      this.#onWarning?.(`refused a connection to the running transfer: ${toRamferryError(thrown).message}`);
+      link.fail(toRamferryError(thrown));
+      return undefined;
+    }
+  }
+
+  close(): void {
+    this.#door.close();
+  }
+}
+
+function otherIdentity(): RamferryError {
+  return new RamferryError('ERR_LINK_TLS', 'another certificate than that of the first connection');
+}

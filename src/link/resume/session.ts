@@ -1,0 +1,280 @@
+// `Session`: one transfer's conversation over one connection after another. The code above it sees one link, as a source and a sink. When
+// a connection breaks, what was not acknowledged is sent again over the next one, and the link above only pauses.
+
+import type { Buffer } from 'node:buffer';
+import { setTimeout as sleep } from 'node:timers/promises';
+
+import { RamferryError } from '../../errors.js';
+import { onAbort } from '../../io/abort-signal.js';
+import type { ByteSink, ByteSource, Channel } from '../../io/bytes.js';
+import { abortError, closedError } from '../../io/system-error.js';
+import { Exchange } from './exchange.js';
+import { heal, isMendable } from './healing.js';
+import type { Joined } from './joining.js';
+import { MAX_PAYLOAD, packet, PACKET } from './packet.js';
+import type { PacketConnection } from './packet-connection.js';
+import type { Reconnection } from './reconnection.js';
+
+/** Most silence on a connection that can be replaced. Ten keep-alives are missing then. */
+const MOST_SILENCE_MS = 5_000;
+/** Least silence, however short the limit is: three keep-alives. */
+const LEAST_SILENCE_MS = 1_500;
+/** Most time for the last acknowledgements of a side that has everything. */
+const CONCLUDE_MS = 2_000;
+/** How long a side that has said its outcome waits for the other to hear it. */
+export const OUTCOME_MS = 60_000;
+/** Most time for telling the other side that this one gives up. */
+const ABORT_MS = 500;
+
+export interface SessionOptions {
+  /** The link in messages. */
+  readonly label: string;
+  /** The transfer's id. */
+  readonly id: Buffer;
+  readonly reconnection: Reconnection;
+  /** Milliseconds that a broken link may take to come back. May fall while the transfer runs. */
+  readonly limit: () => number;
+  /** The limit that the other side has named. */
+  readonly peerLimit: number;
+  /** Milliseconds without a byte after which a connection counts as dead; 0 = never. */
+  readonly ioTimeout: number;
+  /** Bytes that may be kept until the other side acknowledges them. */
+  readonly keep: number;
+  /** Most bytes that are read before this side's reader has asked for them. */
+  readonly readAhead: number;
+  /** The last bytes of this side are its outcome: `finish` waits until the other side has them. */
+  readonly hasOutcome: boolean;
+  readonly signal?: AbortSignal | undefined;
+  readonly onWarning?: ((text: string) => void) | undefined;
+}
+
+export class Session implements Channel {
+  readonly duplex = true;
+  readonly source: ByteSource;
+  readonly sink: ByteSink;
+  readonly #options: SessionOptions;
+  readonly #exchange: Exchange;
+  readonly #forget: () => void;
+  #sourceClosed = false;
+  #concluding: Promise<void> | undefined;
+  #failure: RamferryError | undefined;
+  #over = false;
+  #peerLimit: number;
+
+  constructor(options: SessionOptions) {
+    const { label, id, keep, readAhead, limit, signal, reconnection } = options;
+    this.#options = options;
+    this.#peerLimit = options.peerLimit;
+    this.#exchange = new Exchange({
+      keep,
+      readAhead,
+      limit,
+      silence: () => this.#silence,
+      onLimit: (milliseconds) => (this.#peerLimit = milliseconds),
+      onBroken: (reason) => this.#onBroken(reason),
+      onAbort: () => this.fail(gaveUp(label)),
+    });
+    this.source = this.#makeSource();
+    this.sink = this.#makeSink();
+    this.#forget = onAbort(signal, () => void this.#giveUp(abortError(signal!)));
+    reconnection.accept?.(id, (joined) => this.#onJoined(joined));
+  }
+
+  /** Begins on the first connection. @param before resolves when packets follow */
+  start(connection: PacketConnection, before?: Promise<void>): void {
+    this.#exchange.start(connection, before);
+  }
+
+  /** Gives the reader bytes that stand before the first packet. */
+  preface(bytes: Buffer): void {
+    this.#exchange.arrived.preface(bytes);
+    this.#exchange.changed.notify();
+  }
+
+  /** Ends both directions with this error. */
+  fail(reason: RamferryError): void {
+    this.#end(reason)?.destroy();
+  }
+
+  /** Bytes of packets that are kept until they are acknowledged. */
+  get held(): number {
+    return this.#exchange.sent.held;
+  }
+
+  get #limit(): number {
+    const { limit, hasOutcome } = this.#options;
+    if (hasOutcome && this.#exchange.sent.ended) return Math.max(OUTCOME_MS, limit());
+    return Math.min(limit(), this.#peerLimit);
+  }
+
+  get #silence(): number {
+    const { ioTimeout } = this.#options;
+    const most = Math.max(LEAST_SILENCE_MS, Math.min(MOST_SILENCE_MS, this.#limit / 2));
+    return ioTimeout === 0 ? most : Math.min(ioTimeout, most);
+  }
+
+  #makeSource(): ByteSource {
+    return {
+      label: this.#options.label,
+      read: (target) => this.#read(target),
+      close: () => this.#closeSource(),
+    };
+  }
+
+  #makeSink(): ByteSink {
+    const { label, hasOutcome } = this.#options;
+    return {
+      label,
+      write: (bytes) => this.#write(bytes),
+      queued: () => this.#exchange.connection?.queued() ?? 0,
+      ...(hasOutcome ? { tellsHeard: true } : {}),
+      finish: () => this.#finish(),
+      abort: () => this.#giveUp(closedError(label)),
+    };
+  }
+
+  async #read(target: Uint8Array): Promise<number> {
+    const { arrived, changed } = this.#exchange;
+    for (;;) {
+      const got = arrived.take(target);
+      if (got > 0) {
+        this.#exchange.took();
+        return got;
+      }
+      if (this.#sourceClosed) throw closedError(this.#options.label);
+      if (arrived.ended || target.length === 0) return 0;
+      if (this.#failure !== undefined) throw this.#failure;
+      await changed.wait();
+    }
+  }
+
+  async #write(bytes: Uint8Array): Promise<void> {
+    const { sent, changed } = this.#exchange;
+    for (let at = 0; at < bytes.length;) {
+      const piece = bytes.subarray(at, at + MAX_PAYLOAD);
+      await this.#until(() => sent.hasRoom(piece.length));
+      sent.add(piece);
+      at += piece.length;
+      changed.notify();
+    }
+    const end = sent.position;
+    await this.#until(() => this.#exchange.written >= end);
+  }
+
+  async #finish(): Promise<void> {
+    if (this.#failure !== undefined) throw this.#failure;
+    const { sent, changed } = this.#exchange;
+    sent.end();
+    changed.notify();
+    if (this.#options.hasOutcome) await this.#until(() => sent.acknowledged >= sent.position);
+  }
+
+  /** @throws the session's failure */
+  async #until(condition: () => boolean): Promise<void> {
+    for (;;) {
+      if (this.#failure !== undefined) throw this.#failure;
+      if (condition()) return;
+      await this.#exchange.changed.wait();
+    }
+  }
+
+  async #closeSource(): Promise<void> {
+    this.#sourceClosed = true;
+    this.#exchange.arrived.drop();
+    this.#exchange.took(true);
+    if (this.#exchange.sent.ended && !this.#over) await (this.#concluding ??= this.#conclude());
+  }
+
+  /** Both directions have ended here: the other side still has to hear so. Never rejects. */
+  async #conclude(): Promise<void> {
+    const heard = this.#until(() => this.#exchange.isComplete);
+    const isHeard = await within(CONCLUDE_MS, heard);
+    const connection = this.#end(closedError(this.#options.label));
+    if (isHeard) await connection?.close();
+    else connection?.destroy();
+  }
+
+  /** Ends everything, and tells the other side that it must not wait. Never rejects. */
+  async #giveUp(reason: RamferryError): Promise<void> {
+    const connection = this.#end(reason);
+    if (connection === undefined) return;
+    await within(
+      ABORT_MS,
+      connection.idle().then(() => connection.write(packet(PACKET.abort, 0))),
+    );
+    await within(ABORT_MS, connection.close());
+    connection.destroy();
+  }
+
+  /** @returns the connection, if this call has ended the session and there is one; the caller must close it */
+  #end(reason: RamferryError): PacketConnection | undefined {
+    if (this.#over) return undefined;
+    this.#over = true;
+    this.#failure ??= reason;
+    this.#forget();
+    this.#options.reconnection.close();
+    return this.#exchange.end();
+  }
+
+  // Breaks
+
+  #onBroken(reason: RamferryError): void {
+    const { isComplete, isOpen } = this.#exchange;
+    if (!this.#over && !isComplete && isOpen && isMendable(reason) && this.#limit > 0)
+      void this.#heal(reason);
+    else this.fail(reason);
+  }
+
+  /** Waits for the next connection, or connects. */
+  async #heal(reason: RamferryError): Promise<void> {
+    const { label, id, limit, onWarning, reconnection } = this.#options;
+    const began = performance.now();
+    onWarning?.(`the link broke: ${reason.message}; waiting up to ${this.#limit / 1000} s for it`);
+    const attempt = reconnection.attempt?.bind(reconnection);
+    // A connection that comes and breaks at once has a break, and a time, of its own.
+    const { connections } = this.#exchange;
+    const request = {
+      label,
+      limit: () => this.#limit,
+      isWanted: () => !this.#over && this.#exchange.connections === connections,
+      attempt:
+        attempt && ((left: number) => attempt(left, this.#exchange.arrived.received, { id, limit: limit() })),
+      onJoined: (joined: Joined) => this.#onJoined(joined),
+    };
+    try {
+      await heal(request, reason);
+    } catch (thrown) {
+      this.fail(thrown as RamferryError);
+    }
+    if (this.#over) return;
+    onWarning?.(`the link is back after ${((performance.now() - began) / 1000).toFixed(1)} s`);
+  }
+
+  #onJoined(joined: Joined): void {
+    try {
+      if (this.#over) throw closedError(this.#options.label);
+      this.#exchange.replace(joined);
+    } catch {
+      void joined.channel.sink!.abort();
+    }
+  }
+}
+
+/** @returns whether the promise was fulfilled within the time */
+async function within(milliseconds: number, promise: Promise<unknown>): Promise<boolean> {
+  const late = new AbortController();
+  const fulfilled = promise.then(
+    () => true,
+    () => false,
+  );
+  const timeIsOver = sleep(milliseconds, false, { signal: late.signal }).catch(() => false);
+  const result = await Promise.race([fulfilled, timeIsOver]);
+  late.abort();
+  return result;
+}
+
+function gaveUp(label: string): RamferryError {
+  return new RamferryError('ERR_LINK_CLOSED', `the other side of ${label} has given up`, {
+    hint: 'look at the other side for the reason',
+  });
+}
