@@ -8,6 +8,7 @@ import { decodeInline } from './inline.js';
 import { mutate } from './mutations.js';
 import { Xorshift32 } from '../../lab/random.js';
 import { framesTrial, wayBackTrial, xenTrial } from './more-targets.js';
+import { qemuTrial } from './qemu-trial.js';
 import { fuzz, fuzzTarget } from './target.js';
 
 const iterations = Number(process.env['RAMFERRY_FUZZ_ITERATIONS'] ?? 12_000);
@@ -69,6 +70,11 @@ describe('fuzzing what surrounds native streams', { timeout: 300_000 }, () => {
 
   it('messages of the way back: typed errors, or a result', async () => {
     const count = await fuzzTarget('conversation', wayBackTrial(), 1, upTo(500));
+    assert.ok(count.decoded > 0 && count.refused > 0);
+  });
+
+  it('streams of QEMU: every byte once, the same reports in any split', async () => {
+    const count = await fuzzTarget('qemu', qemuTrial(), 1, upTo(1500));
     assert.ok(count.decoded > 0 && count.refused > 0);
   });
 

@@ -17,6 +17,7 @@ import { type Entry, readCorpus } from './corpus.js';
 import { type Decoded, decodeInline } from './inline.js';
 import { framesTrial, type Trial, wayBackTrial, xenTrial } from './more-targets.js';
 import { type Mutant, mutate } from './mutations.js';
+import { qemuTrial } from './qemu-trial.js';
 import { Xorshift32 } from '../../lab/random.js';
 
 /** No mutant may take longer. The limit allows for a busy machine. */
@@ -192,9 +193,10 @@ async function run(seconds: number, seed: number): Promise<Record<string, Target
     native.refused += 500 - report.decoded;
   }
   counts['native'] = native;
-  counts['xenguest'] = await fuzzTarget('xenguest', await xenTrial(), seed, within(0.35));
+  counts['xenguest'] = await fuzzTarget('xenguest', await xenTrial(), seed, within(0.25));
   counts['conversation'] = await fuzzTarget('conversation', wayBackTrial(), seed, within(0.15));
-  counts['frames'] = await fuzzTarget('frames', await framesTrial(), seed, within(0.2));
+  counts['qemu'] = await fuzzTarget('qemu', qemuTrial(), seed, within(0.2));
+  counts['frames'] = await fuzzTarget('frames', await framesTrial(), seed, within(0.1));
   return counts;
 }
 
