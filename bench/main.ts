@@ -12,6 +12,7 @@ import { adaptive } from './tune/adaptive.js';
 import { adaptiveSensitivity } from './tune/adaptive-sensitivity.js';
 import { adaptiveShort } from './tune/adaptive-short.js';
 import { causes } from './causes/suite.js';
+import { compatibility } from './compatibility/suite.js';
 import { chunks } from './codec/chunks.js';
 import { codecs } from './codec/codec-suite.js';
 import { delta } from './page-store/delta.js';
@@ -52,6 +53,7 @@ const BY_NAME: readonly Suite[] = [
   adaptiveSensitivity,
   adaptiveShort,
   causes,
+  compatibility,
   delta,
   emu,
   evacuation,

@@ -12,6 +12,9 @@ export const COMPILED_COMMAND = join(CHECKOUT, 'dist/src/cli/main.js');
 /** The shipped command, which benches and the soak run. */
 export const SHIPPED_COMMAND = join(CHECKOUT, 'bundle/src/cli/main.js');
 
+/** Streams of real QEMUs that travel with the checkout. */
+export const GOLDEN_QEMU = join(CHECKOUT, 'test/golden/qemu');
+
 /** A recording of a real guest, in the folder `shared` beside the checkout; it may be absent. */
 export function recordingPath(name: string): string {
   return join(CHECKOUT, '../shared/data', name);

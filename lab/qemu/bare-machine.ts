@@ -31,6 +31,10 @@ export interface BareMachineOptions {
   /** Properties of the machine: `q35,suppress-vmdesc=on`. */
   readonly machine?: string;
   readonly memoryMiB?: number;
+  /** The program and what precedes it (`chroot DIR`); default: this host's x86_64. */
+  readonly program?: readonly string[];
+  /** The root directory of the program, which holds `directory`; default `/`. */
+  readonly root?: string;
   /** Address at which QEMU waits for a migration; `defer`: it waits for `migrate-incoming`. */
   readonly incoming?: string;
 }
@@ -55,14 +59,17 @@ export class BareMachine {
 
   static async start(options: BareMachineOptions): Promise<BareMachine> {
     const { name, directory, args = [], machine = 'q35', memoryMiB = 64, incoming } = options;
+    const { program = [QEMU], root = '/' } = options;
     const path = join(directory, `${name}.qmp`);
+    const inside = root === '/' ? path : path.slice(root.length);
     const server = createServer();
     const connected = once(server, 'connection');
     connected.catch(() => undefined);
     await once(server.listen(path), 'listening');
     const child = spawn(
-      QEMU,
+      program[0]!,
       [
+        ...program.slice(1),
         ...[
           '-nodefaults',
           '-no-user-config',
@@ -73,7 +80,7 @@ export class BareMachine {
           '-m',
           String(memoryMiB),
         ],
-        ...['-qmp', `unix:${path}`, ...args, ...(incoming === undefined ? [] : ['-incoming', incoming])],
+        ...['-qmp', `unix:${inside}`, ...args, ...(incoming === undefined ? [] : ['-incoming', incoming])],
       ],
       { stdio: ['ignore', 'ignore', 'pipe'] },
     );
