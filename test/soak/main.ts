@@ -78,16 +78,24 @@ const { values } = parseArgs({
   options: {
     trials: { type: 'string', default: '500' },
     kills: { type: 'string' },
+    breaks: { type: 'string' },
     seed: { type: 'string', default: '1' },
     only: { type: 'string' },
     verbose: { type: 'boolean', default: false },
   },
 });
-const trials = Number(values.kills ?? values.trials);
+const trials = Number(values.breaks ?? values.kills ?? values.trials);
 const seed = Number(values.seed);
 if (!Number.isSafeInteger(trials) || trials < 1 || !Number.isSafeInteger(seed)) {
-  process.stderr.write('usage: scripts/soak [--trials N] [--seed N] [--only KIND] [--verbose]\n');
+  process.stderr.write(
+    'usage: scripts/soak [--trials N | --breaks N] [--seed N] [--only KIND] [--verbose]\n',
+  );
   process.exit(2);
+}
+
+if (values.breaks !== undefined) {
+  const { soakBreaks } = await import('./breaks.js');
+  process.exit((await soakBreaks(trials, seed, values.verbose)) === 0 ? 0 : 1);
 }
 
 const stage = await Stage.open();
