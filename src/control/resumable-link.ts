@@ -73,7 +73,10 @@ export class ResumableLink {
     session.preface(greeting.bytes);
     await channel.sink!.write(opening({ id, limit: this.#options.limit() })).catch(() => undefined);
     const reader = new ExactReader(channel.source!);
-    session.start(new PacketConnection(channel, reader), untilOpened(reader, session));
+    const isOpened = untilOpened(reader, session);
+    session.start(new PacketConnection(channel, reader), isOpened);
+    // A break before this answer ends the transfer, so no byte of the stream leaves earlier. What fails here, the first read reports.
+    await isOpened.catch(() => undefined);
     return session;
   }
 
