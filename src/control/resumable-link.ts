@@ -3,7 +3,7 @@
 
 import { Buffer } from 'node:buffer';
 
-import { RamferryError, toRamferryError } from '../errors.js';
+import { toRamferryError } from '../errors.js';
 import { onAbort } from '../io/abort-signal.js';
 import type { ByteSink, ByteSource, Channel } from '../io/bytes.js';
 import { ExactReader } from '../io/exact-reader.js';
@@ -17,8 +17,9 @@ import { PacketConnection } from '../link/resume/packet-connection.js';
 import { Caller, Doorway, type Reconnection } from '../link/resume/reconnection.js';
 import { Session } from '../link/resume/session.js';
 import { MIB } from '../units.js';
-import { CONTROL_MAGIC, MESSAGE, MESSAGE_HEADER_BYTES, messageRest, readMessage } from './messages.js';
-import { CONVERSATION_VERSION, type Hello, readHello } from './negotiation.js';
+import { Greeting } from './greeting.js';
+import { MESSAGE_HEADER_BYTES, messageRest } from './messages.js';
+import { CONVERSATION_VERSION } from './negotiation.js';
 
 /** Bytes of the way back that a receiver keeps until they are acknowledged. */
 const KEPT_BACKWARD = MIB;
@@ -121,64 +122,6 @@ export class ResumableLink {
       return new Caller(address, { ...how, signal: this.#abort.signal }, identity);
     }
     return new Doorway(this.#door!, this.#identity, how.onWarning);
-  }
-}
-
-/** What a receiver says first, read for a look and kept for the reader above. */
-class Greeting {
-  readonly #source: ByteSource;
-  readonly #read: Buffer[] = [];
-
-  constructor(source: ByteSource) {
-    this.#source = source;
-  }
-
-  get bytes(): Buffer {
-    return Buffer.concat(this.#read);
-  }
-
-  /** @returns undefined when it is no greeting */
-  async read(): Promise<Hello | undefined> {
-    try {
-      const magic = await this.#take(CONTROL_MAGIC.length);
-      if (!magic.equals(CONTROL_MAGIC)) return undefined;
-      const header = await this.#take(MESSAGE_HEADER_BYTES);
-      const rest = await this.#take(messageRest(header));
-      const { type, body } = readMessage(Buffer.concat([header, rest]));
-      return type === MESSAGE.hello ? readHello(body) : undefined;
-    } catch {
-      // The reader above meets the same, and reports it.
-      return undefined;
-    }
-  }
-
-  /** The source with everything that was read put back. */
-  replay(): ByteSource {
-    let left = this.bytes;
-    const source = this.#source;
-    return {
-      label: source.label,
-      read: (target) => {
-        if (left.length === 0) return source.read(target);
-        const part = left.subarray(0, target.length);
-        target.set(part);
-        left = left.subarray(part.length);
-        return Promise.resolve(part.length);
-      },
-      patience: (milliseconds) => source.patience?.(milliseconds),
-      close: () => source.close(),
-    };
-  }
-
-  async #take(bytes: number): Promise<Buffer> {
-    const target = Buffer.alloc(bytes);
-    for (let at = 0; at < bytes;) {
-      const got = await this.#source.read(target.subarray(at));
-      if (got === 0) throw new RamferryError('ERR_LINK_CLOSED', `${this.#source.label} ended`);
-      this.#read.push(Buffer.from(target.subarray(at, at + got)));
-      at += got;
-    }
-    return target;
   }
 }
 
