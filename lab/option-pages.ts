@@ -62,15 +62,18 @@ const roff = (text: string): string =>
     .replaceAll('-', '\\-')
     .replace(/^([.'])/gm, '\\&$1');
 
+/** When the manual page got its form; mandoc asks for a date. */
+const PAGE_DATE = '2026-11-30';
+
 /** The text of docs/ramferry.1. */
 export function manualPage(): string {
   const lines = [
     '.\\" Written by scripts/option-pages.mjs from src/options: change the table there, not this page.',
-    '.TH RAMFERRY 1',
+    `.TH RAMFERRY 1 ${PAGE_DATE}`,
     '.SH NAME',
     roff("ramferry - carries a running virtual machine's memory to another host"),
     '.SH SYNOPSIS',
-    ...NAMES.flatMap((name) => [roff(usageOf(name)), '.br']),
+    ...NAMES.flatMap((name, index) => [...(index === 0 ? [] : ['.br']), roff(usageOf(name))]),
     '.SH DESCRIPTION',
     roff(`${ADDRESSES} ${AMOUNTS}`),
     '.PP',

@@ -12,6 +12,8 @@ import { dirname, join, relative } from 'node:path';
 
 import { build } from 'esbuild';
 
+import { EXTERNAL } from './bundle-externals.mjs';
+
 const ROOT = join(import.meta.dirname, '..');
 const OUT = join(ROOT, 'bundle');
 /** The programs: a file of bundle/, and the module of dist/ that it begins with. */
@@ -38,19 +40,6 @@ const LOADED_BY_MAIN = {
 };
 /** The same programs as files of bundle/. */
 const LOADED = new Set(Object.values(LOADED_BY_MAIN).map((path) => join('src/cli', path)));
-/** Loaded from node_modules: machine code, a page's script, a log's writer, the operator's tracing. */
-const EXTERNAL = [
-  '@opentelemetry/api',
-  'zstd-napi',
-  '@mongodb-js/zstd',
-  'lz4-napi',
-  'koffi',
-  '@napi-rs/nice',
-  '@node-rs/xxhash',
-  'pino',
-  'prom-client',
-  'chart.js',
-];
 
 /** Keeps the programs that main.js loads in files of their own, and loads them with the code that V8 has kept of them. */
 const apart = {

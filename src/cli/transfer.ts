@@ -7,12 +7,14 @@ import { commandWord } from '../link/address.js';
 import { unknownVariables } from './environment.js';
 import { kebabKeys } from '../transfer/statistics/kebab-keys.js';
 import type { Progress, TransferSummary } from '../transfer/statistics/summary.js';
-import { openLog } from './log.js';
+import { type Log, openLog } from './log.js';
 import type { ParsedArguments } from './command.js';
 import { Metrics } from './metrics/metrics.js';
 import { MigrationMeter } from './metrics/figures.js';
 import type { Side } from './metrics/sample.js';
-import { createReporter } from './reporter.js';
+import { formatProgress } from '../report/progress.js';
+import { createReporter, type Reporter } from './reporter.js';
+import { Service } from './service.js';
 import { handleSignals, reasonOf } from './signals.js';
 
 /** Signal and callbacks that the command line adds to the options of a transfer. */
@@ -62,6 +64,13 @@ function refuseTerminal(parsed: ParsedArguments, output: unknown): void {
   });
 }
 
+function warningTo(log: Log, reporter: Reporter): (message: string) => void {
+  return (message) => {
+    log.warn(message);
+    reporter.warning(message);
+  };
+}
+
 /** Runs a transfer with reports, log and signals. Resolves with the exit status, rejects with the transfer's error. */
 export async function runTransfer(
   parsed: ParsedArguments,
@@ -82,12 +91,10 @@ export async function runTransfer(
     if (latest !== undefined) reporter.showProgress(latest);
   }, cleanUp);
   log.info({ options: loggable(options) }, 'transfer starts');
-  const onWarning = (message: string): void => {
-    log.warn(message);
-    reporter.warning(message);
-  };
+  const onWarning = warningTo(log, reporter);
   unknownVariables(process.env).forEach(onWarning);
   const meter = new MigrationMeter(migrationName(parsed, options.name), side);
+  const service = new Service();
   let metrics: Metrics | undefined;
   try {
     metrics = await Metrics.open(parsed, () => [meter.sample()], {
@@ -99,10 +106,12 @@ export async function runTransfer(
       onProgress: (progress) => {
         latest = progress;
         meter.progress(progress);
+        service.progress(() => formatProgress(progress));
         reporter.progress(progress);
       },
       onListening: (address) => {
         log.info({ address }, 'listening');
+        service.ready();
         reporter.listening(address);
       },
       onWarning,
@@ -117,6 +126,7 @@ export async function runTransfer(
     ignoreFailure(() => log.error(error));
     throw error;
   } finally {
+    service.close();
     await metrics?.close();
     ignoreFailure(() => reporter.end());
     signals.dispose();

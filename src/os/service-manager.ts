@@ -36,6 +36,11 @@ export class ServiceManager {
     this.#watchdogMs = mine && /^\d+$/.test(micros ?? '') ? Number(micros) / 1000 : 0;
   }
 
+  /** Whether systemd listens to this process. */
+  get isListening(): boolean {
+    return this.#socket !== undefined;
+  }
+
   /** The service takes requests. From here on it shows the watchdog that its event loop turns. */
   ready(): void {
     this.#say('READY=1');

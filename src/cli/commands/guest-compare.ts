@@ -3,6 +3,7 @@
 import { fileURLToPath } from 'node:url';
 import { compareGuests } from '../../guest/compare.js';
 import { COMMAND_ENTRY } from '../../os/entries.js';
+import { nodeCommand } from '../../os/node-command.js';
 import { formatComparisons, formatRound } from '../../report/guest.js';
 import type { Command } from '../command.js';
 import { givenOptions, offerOptions } from '../options.js';
@@ -17,7 +18,7 @@ export const guestCompare: Command = {
     return runGuest(parsed, false, async (reporter) => {
       const summary = await compareGuests(options, {
         ...reporter,
-        command: [process.execPath, fileURLToPath(COMMAND_ENTRY)],
+        command: [...nodeCommand(), fileURLToPath(COMMAND_ENTRY)],
         onMigration: (load, compressed) =>
           reporter.progress(
             () => `${load}, ${compressed ? 'with' : 'without'} compression:`,

@@ -11,7 +11,7 @@ import { ControlSocket } from '../../serve/control-socket.js';
 import type { ServerHooks } from '../../serve/parts.js';
 import { Server } from '../../serve/server.js';
 import { History } from '../../transfer/adaptive/history.js';
-import { inheritedSockets, type InheritedSocket, ServiceManager } from '../../os/service-manager.js';
+import { inheritedSockets, type InheritedSocket } from '../../os/service-manager.js';
 import type { Command, ParsedArguments } from '../command.js';
 import { unknownVariables } from '../environment.js';
 import { wantsHistory } from '../history-file.js';
@@ -19,9 +19,12 @@ import { type Log, openLog } from '../log.js';
 import { givenOptions, offerOptions } from '../options.js';
 import { Metrics } from '../metrics/metrics.js';
 import { ServedMigrations } from '../metrics/served.js';
+import { Service } from '../service.js';
 import { readOptionsFile } from '../options-file.js';
 import { toStderr, toStdout, warnOnStderr } from '../output.js';
 
+/** Milliseconds between two lines of status for systemd. */
+const STATUS_MS = 2_000;
 /** Milliseconds that aborted transfers may take to say so. */
 const ABORT_MS = 5_000;
 
@@ -46,13 +49,16 @@ export const serve: Command = {
     const server = await Server.start(options, hooks, { listen: listenFd(inherited), memory });
     const socket = await openControl(server, fdOf(CONTROL_NAME));
     const metrics = await openMetrics(parsed, server, migrations, hooks);
-    const manager = new ServiceManager(process.env, process.pid);
-    manager.ready();
+    const service = new Service();
+    service.ready();
+    const statusTimer = setInterval(() => service.status(() => statusText(server)), STATUS_MS);
+    statusTimer.unref();
     log.info({}, 'serving');
-    const status = await untilSignalled(server, manager);
+    const status = await untilSignalled(server, service);
     socket?.close();
     await metrics?.close();
-    manager.close();
+    clearInterval(statusTimer);
+    service.close();
     log.info({}, 'ended');
     return status;
   },
@@ -124,8 +130,15 @@ function reports(parsed: ParsedArguments, log: Log, migrations: ServedMigrations
   };
 }
 
+/** One line for `systemctl status`. */
+function statusText(server: Server): string {
+  const { state, transfers, completed, failed } = server.status();
+  const waiting = transfers.filter((transfer) => transfer.state === 'waiting').length;
+  return `${state}: ${transfers.length - waiting} running, ${waiting} waiting, ${completed} completed, ${failed} failed`;
+}
+
 /** Resolves with the exit status when the server has ended after a signal. */
-async function untilSignalled(server: Server, manager: ServiceManager): Promise<number> {
+async function untilSignalled(server: Server, service: Service): Promise<number> {
   const { drainTimeout } = server.settings;
   let status: number = EXIT.success;
   await new Promise<void>((resolve) => {
@@ -140,7 +153,7 @@ async function untilSignalled(server: Server, manager: ServiceManager): Promise<
     const onSignal = (): void => {
       if (asked) return abort();
       asked = true;
-      manager.stopping();
+      service.stopping();
       const timer = drainTimeout === 0 ? undefined : setTimeout(abort, drainTimeout);
       void server.drain().then(() => {
         clearTimeout(timer);

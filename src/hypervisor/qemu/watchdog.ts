@@ -6,6 +6,7 @@ import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
 
 import { RamferryError } from '../../errors.js';
+import { nodeCommand } from '../../os/node-command.js';
 import { withDeadline } from '../../os/deadline.js';
 import { WATCHDOG_ENTRY } from '../../os/entries.js';
 import type { RescueOptions } from './rescue.js';
@@ -44,7 +45,8 @@ export class Watchdog {
 
   /** @param linkFd the link's socket, which the watchdog shares. @throws ERR_WATCHDOG */
   static async start(orders: WatchdogOrders, linkFd: number): Promise<Watchdog> {
-    const child = spawn(process.execPath, [fileURLToPath(WATCHDOG_ENTRY), JSON.stringify(orders)], {
+    const [node, ...before] = nodeCommand();
+    const child = spawn(node, [...before, fileURLToPath(WATCHDOG_ENTRY), JSON.stringify(orders)], {
       // A session of its own: signals to ramferry's process group do not reach it.
       detached: true,
       stdio: ['pipe', 'pipe', 'inherit', linkFd],

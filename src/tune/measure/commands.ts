@@ -5,6 +5,7 @@
 import { fileURLToPath } from 'node:url';
 
 import { onAbort } from '../../io/abort-signal.js';
+import { nodeCommand } from '../../os/node-command.js';
 import { childrenCpu } from '../../os/cpu-time.js';
 import type { CommandProcess } from '../../os/command-process.js';
 import { COMMAND_ENTRY } from '../../os/entries.js';
@@ -85,7 +86,7 @@ export async function timeSend(args: readonly string[]): Promise<CommandTime> {
 async function loadStart(): Promise<(invocation: Invocation) => CommandProcess> {
   const { CommandProcess } = await import('../../os/command-process.js');
   return ({ args, prefix = [] }) =>
-    new CommandProcess([...prefix, process.execPath, fileURLToPath(COMMAND_ENTRY), ...args], {
+    new CommandProcess([...prefix, ...nodeCommand(), fileURLToPath(COMMAND_ENTRY), ...args], {
       name: `the command ${args[0]!}`,
     });
 }

@@ -2,6 +2,7 @@
 
 import assert from 'node:assert/strict';
 import { spawn, spawnSync } from 'node:child_process';
+import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import fs from 'node:fs';
 import { join } from 'node:path';
@@ -135,6 +136,7 @@ describe('ramferry serve under systemd', { ...LIMIT, skip: hasPython ? false : '
       );
     await says('READY=1');
     await says('WATCHDOG=1');
+    await says('STATUS=serving: 0 running, 0 waiting, 0 completed, 0 failed');
     const { stdout, stderr } = await run(['status', '--control', `unix:${at}/control`]);
     assert.match(String(stdout), /serving/, stderr);
     const ended = once(manager, 'exit') as Promise<[number]>;
@@ -142,5 +144,26 @@ describe('ramferry serve under systemd', { ...LIMIT, skip: hasPython ? false : '
     assert.equal((await within('the end', ended, () => manager.kill('SIGKILL')))[0], 0);
     assert.match(said, /STOPPING=1/);
     assert.ok(fs.existsSync(`${at}/link`), 'the manager owns its sockets');
+  });
+});
+
+describe('ramferry receive under systemd', { ...LIMIT, skip: hasPython ? false : 'no python3' }, () => {
+  it('is ready when it listens, and shows its progress', async () => {
+    const at = directory();
+    const command = [process.execPath, MAIN, 'receive', `unix-listen:${at}/guest`, `${at}/restored`];
+    const manager = spawn('python3', [MANAGER, at, ...command], { stdio: ['ignore', 'pipe', 'ignore'] });
+    after(() => manager.kill());
+    let said = '';
+    manager.stdout.setEncoding('utf8').on('data', (text: string) => (said += text));
+    const ended = once(manager, 'exit') as Promise<[number]>;
+    while (!said.includes('READY=1')) await once(manager.stdout, 'data');
+    const image = `${at}/image`;
+    fs.writeFileSync(image, randomBytes(1 << 20));
+    const sent = await run(['send', image, `unix:${at}/guest`, '--quiet', '--max-bandwidth', '1MB']);
+    assert.equal(sent.status, 0, sent.stderr);
+    assert.equal((await within('the end', ended, () => manager.kill('SIGKILL')))[0], 0);
+    assert.match(said, /^STATUS=.* -> .*\/s/m);
+    assert.match(said, /^WATCHDOG=1$/m);
+    assert.equal(said.match(/READY=1/g)?.length, 1);
   });
 });
