@@ -94,6 +94,9 @@ const EXIT_OF_CODE = {
   ERR_QMP_TIMEOUT: EXIT.hypervisor,
   ERR_QMP_COMMAND: EXIT.hypervisor,
   ERR_QMP_PROTOCOL: EXIT.hypervisor,
+  /** QEMU did not complete its migration, or not in time; the guest is at the source. */
+  ERR_MIGRATION_FAILED: EXIT.hypervisor,
+  ERR_MIGRATION_TIMEOUT: EXIT.hypervisor,
   ERR_GUEST_STATE: EXIT.hypervisor,
   ERR_GUEST_RAM: EXIT.hypervisor,
   ERR_GUEST_RAM_CHANGED: EXIT.hypervisor,

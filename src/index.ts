@@ -43,6 +43,13 @@ export {
 export { send } from './transfer/send.js';
 export { receive } from './transfer/receive.js';
 export { migrateGuest } from './hypervisor/qemu/source.js';
+export {
+  migrateQemu,
+  type QemuMigrateHooks,
+  type QemuMigrationSummary,
+} from './hypervisor/qemu/whole/migrate.js';
+export type { QemuRound } from './hypervisor/qemu/whole/rounds.js';
+export type { QemuMigrateOptions, TimeoutStrategy } from './options/rows/qemu-migrate.js';
 export { receiveGuest } from './hypervisor/qemu/destination.js';
 export type { SendOptions } from './options/rows/send.js';
 export type { ReceiveOptions } from './options/rows/receive.js';

@@ -19,6 +19,9 @@ export const ADDRESS_HELP = `${ADDRESSES}\n${AMOUNTS} Options can also be set in
 /** Commands in which the last value of an option counts that is given again. In the others that is a mistake. */
 const LAST_WINS: ReadonlySet<CommandName> = new Set<CommandName>(['send', 'receive']);
 
+/** What yargs makes of an address that is not given. */
+const PRESENCE = { dash: { default: '-' }, required: { demandOption: true }, optional: {} } as const;
+
 /** Adds a command's addresses and options to its parser. */
 export function offerOptions(parser: Argv, command: CommandName): Argv {
   const options = optionsOf(command);
@@ -35,8 +38,7 @@ export function offerOptions(parser: Argv, command: CommandName): Argv {
       const group = usual.includes(name) ? { group: USUAL_GROUP } : {};
       parser.option(kebabCase(name), { ...yargsOption(option), ...group });
     } else {
-      const last = positional === 'dash' ? { default: '-' } : { demandOption: true as const };
-      parser.positional(name, { describe: help, type: 'string', ...last });
+      parser.positional(name, { describe: help, type: 'string', ...PRESENCE[positional] });
     }
   }
   return parser;

@@ -16,6 +16,10 @@ const ENTRIES: readonly Entry[] = [
   { ...COMMANDS.receive, load: async () => (await import('./commands/receive.js')).receive },
   { ...COMMANDS.migrate, load: async () => (await import('./commands/migrate.js')).migrate },
   { ...COMMANDS.incoming, load: async () => (await import('./commands/migrate.js')).incoming },
+  {
+    ...COMMANDS['qemu-migrate'],
+    load: async () => (await import('./commands/qemu-migrate.js')).qemuMigrateCommand,
+  },
   { ...COMMANDS.serve, load: async () => (await import('./commands/serve.js')).serve },
   { ...COMMANDS.status, load: async () => (await import('./commands/status.js')).status },
   { ...COMMANDS.inspect, load: async () => (await import('./commands/inspect.js')).inspect },

@@ -20,6 +20,10 @@ export const COMMANDS = {
     summary: "Migrate a running QEMU guest whose RAM is shared memory, over QEMU's monitor",
   },
   incoming: { usage: 'incoming [input]', summary: 'Take over the guest that migrate sends' },
+  'qemu-migrate': {
+    usage: 'qemu-migrate [output]',
+    summary: 'Migrate a running QEMU guest with ordinary RAM, from start to end, over both monitors',
+  },
   serve: { usage: 'serve', summary: 'Carry many guests at once, in and out, through one warm process' },
   status: { usage: 'status', summary: 'Show what `ramferry serve` carries' },
   inspect: { usage: 'inspect <stream>', summary: 'Say what a stream is made of, and whether it is sound' },

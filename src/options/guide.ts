@@ -53,6 +53,19 @@ export const GUIDE: Readonly<Record<CommandName, Guide>> = {
       },
     ],
   },
+  'qemu-migrate': {
+    usual: ['qmp', 'destinationQmp', 'incoming', 'timeout', 'timeoutStrategy'],
+    examples: [
+      {
+        line: 'qemu-migrate --qmp unix:/run/src.qmp --destination-qmp unix:/run/dst.qmp --incoming unix:/run/in.sock tcp:HOST:4444',
+        what: 'to the `receive tcp-listen:… unix:/run/in.sock` of another host',
+      },
+      {
+        line: 'qemu-migrate --qmp unix:/run/src.qmp --destination-qmp unix:/run/dst.qmp',
+        what: 'to another QEMU of this host',
+      },
+    ],
+  },
   serve: {
     usual: ['incoming', 'listen', 'outgoing', 'connect', 'control'],
     examples: [

@@ -109,6 +109,15 @@ export function duration(range: Range): Kind<Duration, number> {
   };
 }
 
+/** Milliseconds as `duration`. A text without a unit is seconds, as virsh and Cloud Hypervisor have it for time-outs. */
+export function seconds(range: Range): Kind<Duration, number> {
+  const parse = (value: string | number, name: string): number =>
+    parseDuration(typeof value === 'string' && BARE.test(value) ? `${value.trim()}s` : value, name);
+  return { ...duration(range), schema: quantity(parse, 'duration', range) };
+}
+
+const BARE = /^\s*[\d.]+\s*$/;
+
 /** Processor time, in CPUs. */
 export function cpuShare(range: Range): Kind<CpuShare, number> {
   return { reading: 'text', range, schema: quantity(parseCpus, 'count', range), write: String };

@@ -17,8 +17,8 @@ export interface OptionRow {
   readonly defaultText?: string;
   /** The command does not run without it. */
   readonly required?: true;
-  /** A positional address. `-` is its default on the command line unless it is `required` there. */
-  readonly positional?: 'required' | 'dash';
+  /** A positional address. `dash`: `-` is its default on the command line. */
+  readonly positional?: 'required' | 'optional' | 'dash';
   /** The option belongs to the command line; the library has no such option. */
   readonly commandLineOnly?: true;
   /** Also read from the environment. */

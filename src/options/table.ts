@@ -12,6 +12,7 @@ import {
   GUEST_SOURCE_ROWS,
 } from './rows/guest.js';
 import { INCOMING_ROWS, MIGRATE_ROWS, QEMU_GUEST_ROWS } from './rows/migrate.js';
+import { QEMU_MIGRATE_ROWS } from './rows/qemu-migrate.js';
 import { INSPECT_ROWS, RECEIVE_ROWS } from './rows/receive.js';
 import { COMMAND_LINE_ROWS } from './rows/reports.js';
 import type { GivenBy, OptionRow, Rows, ValuesOf } from './row.js';
@@ -28,6 +29,7 @@ const TABLE = [
   QEMU_GUEST_ROWS,
   MIGRATE_ROWS,
   INCOMING_ROWS,
+  QEMU_MIGRATE_ROWS,
   SERVE_ROWS,
   STATUS_ROWS,
   SEND_ROWS,

@@ -77,6 +77,7 @@ export const COMMAND_LINE_ROWS = {
       'send',
       'receive',
       'migrate',
+      'qemu-migrate',
       'incoming',
       'bench',
       'tune',
@@ -102,6 +103,7 @@ export const COMMAND_LINE_ROWS = {
       'send',
       'receive',
       'migrate',
+      'qemu-migrate',
       'incoming',
       'inspect',
       'bench',
@@ -137,7 +139,7 @@ export const COMMAND_LINE_ROWS = {
   logFile: {
     kind: text(),
     help: 'append a log to this file',
-    commands: ['send', 'receive', 'migrate', 'incoming', 'emu-manager', 'serve'],
+    commands: ['send', 'receive', 'migrate', 'qemu-migrate', 'incoming', 'emu-manager', 'serve'],
     commandLineOnly: true,
   },
 } as const satisfies Rows;

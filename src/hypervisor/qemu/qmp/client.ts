@@ -1,4 +1,4 @@
-// A client of QEMU's monitor protocol over a unix socket: greeting, capabilities, commands with time limits, events.
+// A client of QEMU's monitor protocol over a unix or tcp socket: greeting, capabilities, commands with time limits, events.
 // A command resolves with QEMU's answer or rejects with a named error, and is sent once. Independent of migration.
 
 import net from 'node:net';
@@ -12,6 +12,9 @@ import { Signal } from '../../../os/signal.js';
 import { systemCode, systemText } from '../../../io/system-error.js';
 import { handleOf } from '../../../link/handle.js';
 import { qmpCommand, type QmpMessage, readQmpMessage } from './messages.js';
+
+/** Where a monitor listens: the path of a unix socket, or a tcp address. */
+export type MonitorAddress = string | { readonly host: string; readonly port: number };
 
 export interface QmpEvent {
   readonly name: string;
@@ -65,7 +68,7 @@ export class QmpClient {
   }
 
   /** Connects and negotiates. @throws ERR_QMP_CONNECT, ERR_QMP_TIMEOUT, ERR_QMP_PROTOCOL, ERR_QMP_CLOSED */
-  static async connect(path: string, options: QmpOptions): Promise<QmpClient> {
+  static async connect(path: MonitorAddress, options: QmpOptions): Promise<QmpClient> {
     const deadline = new AwakeDeadline(options.patience ?? 0);
     for (;;) {
       try {
@@ -79,7 +82,7 @@ export class QmpClient {
     }
   }
 
-  static async #connectOnce(path: string, options: QmpOptions): Promise<QmpClient> {
+  static async #connectOnce(path: MonitorAddress, options: QmpOptions): Promise<QmpClient> {
     const socket = await openSocket(path, options.timeout);
     const client = new QmpClient(socket, options);
     try {
@@ -187,14 +190,19 @@ function timeoutError(what: string, timeout: number): RamferryError {
   });
 }
 
-function openSocket(path: string, timeout: number): Promise<net.Socket> {
+/** The address as users write it. */
+export function monitorText(at: MonitorAddress): string {
+  return typeof at === 'string' ? `unix:${at}` : `tcp:${at.host}:${at.port}`;
+}
+
+function openSocket(at: MonitorAddress, timeout: number): Promise<net.Socket> {
   return new Promise((resolve, reject) => {
-    const socket = net.connect({ path });
+    const socket = net.connect(typeof at === 'string' ? { path: at } : at);
     const refuse = (why: string, cause?: unknown): void => {
       timer.cancel();
       socket.destroy();
       reject(
-        new RamferryError('ERR_QMP_CONNECT', `cannot reach QEMU's monitor at unix:${path}: ${why}`, {
+        new RamferryError('ERR_QMP_CONNECT', `cannot reach QEMU's monitor at ${monitorText(at)}: ${why}`, {
           cause,
           hint: 'QEMU must run, with -qmp unix:PATH,server=on,wait=off, and no other client may use that socket',
         }),

@@ -4,10 +4,24 @@
 import * as z from 'zod';
 
 import { RamferryError } from '../../../errors.js';
-import { QmpClient, type QmpOptions } from './client.js';
+import { type MonitorAddress, QmpClient, type QmpOptions } from './client.js';
 
 const statusSchema = z.object({ status: z.string(), running: z.boolean() });
-const migrationSchema = z.object({ status: z.string().optional(), 'error-desc': z.string().optional() });
+/** QEMU sends more fields; some are absent before the first round. */
+const migrationSchema = z.object({
+  status: z.string().optional(),
+  'error-desc': z.string().optional(),
+  ram: z
+    .object({
+      total: z.number(),
+      remaining: z.number(),
+      transferred: z.number(),
+      mbps: z.number(),
+      'dirty-sync-count': z.number(),
+    })
+    .optional(),
+});
+const parametersSchema = z.record(z.string(), z.unknown());
 const capabilitiesSchema = z.array(z.object({ capability: z.string(), state: z.boolean() }));
 export type GuestStatus = z.infer<typeof statusSchema>;
 export type MigrationStatus = z.infer<typeof migrationSchema>;
@@ -28,7 +42,7 @@ const UNDER_WAY = new Set([
 export class QemuGuest {
   constructor(readonly monitor: QmpClient) {}
 
-  static async connect(path: string, options: QmpOptions): Promise<QemuGuest> {
+  static async connect(path: MonitorAddress, options: QmpOptions): Promise<QemuGuest> {
     return new QemuGuest(await QmpClient.connect(path, options));
   }
 
@@ -64,6 +78,19 @@ export class QemuGuest {
   async setCapabilities(states: Readonly<Record<string, boolean>>): Promise<void> {
     const capabilities = Object.entries(states).map(([capability, state]) => ({ capability, state }));
     await this.monitor.execute('migrate-set-capabilities', { capabilities });
+  }
+
+  /** All of query-migrate-parameters. */
+  parameters(): Promise<Record<string, unknown>> {
+    return this.#ask(parametersSchema, 'query-migrate-parameters');
+  }
+
+  async setParameters(values: Readonly<Record<string, unknown>>): Promise<void> {
+    await this.monitor.execute('migrate-set-parameters', values);
+  }
+
+  async startPostcopy(): Promise<void> {
+    await this.monitor.execute('migrate-start-postcopy');
   }
 
   async migrate(uri: string): Promise<void> {
