@@ -37,6 +37,11 @@ const BURST_MS = 5;
 /** The least piece of a paced read. */
 const LEAST_PIECE_BYTES = 32 * KIB;
 const LONGEST_WAIT_MS = 20;
+/**
+ * Downtime-limits for which reads are held back, in sum, without a new measurement. Then what was measured is forgotten: on a host that
+ * was overloaded for a moment it may be a hundredth of what the pipeline carries, and a held-back input is not measured anew.
+ */
+const OUTDATED_LIMITS = 5;
 
 /** What the stream says of the current round. */
 export interface RoundPosition {
@@ -82,6 +87,8 @@ export class SwitchoverPace {
   #tokens = 0;
   #tokensAt: number | undefined;
   #heldBackMs = 0;
+  /** Of {@link heldBackMs}, since the last measurement. */
+  #heldSinceMs = 0;
 
   constructor({ downtimeLimit, position, now, wait }: SwitchoverPaceOptions) {
     this.#limit = downtimeLimit;
@@ -148,6 +155,7 @@ export class SwitchoverPace {
   }
 
   #learn(interval: Interval): void {
+    this.#heldSinceMs = 0;
     const { round } = this.#position();
     if (round !== this.#round) {
       this.#round = round;
@@ -181,7 +189,16 @@ export class SwitchoverPace {
       if (this.#tokens >= needed) return Math.min(wanted, Math.floor(this.#tokens));
       const delay = Math.min(LONGEST_WAIT_MS, Math.max(1, (needed - this.#tokens) / rate));
       await this.#wait(delay);
-      this.#heldBackMs += this.#now() - now;
+      const held = this.#now() - now;
+      this.#heldBackMs += held;
+      this.#heldSinceMs += held;
+      if (this.#heldSinceMs > OUTDATED_LIMITS * this.#limit) this.#forget();
     }
+  }
+
+  /** Limits nothing until the pipeline was measured again. */
+  #forget(): void {
+    this.#recent = [];
+    this.#allBytes = this.#allMs = this.#heldSinceMs = 0;
   }
 }

@@ -65,6 +65,15 @@ describe('SwitchoverPace', () => {
     assert.deepEqual(await read(MIB), { got: MIB, took: 0 });
   });
 
+  it('forgets a measurement that it could not renew', async () => {
+    const { carry, read, pace } = byHand({ round: 1, left: 0, final: false });
+    carry(1, 60_000);
+    let held = 0;
+    for (let i = 0; i < 160; i++) held += (await read(64 * KIB)).took;
+    assert.ok(held < 6 * LIMIT_MS, `10 MiB were held back for ${held} ms`);
+    assert.equal(pace.rate, Infinity);
+  });
+
   it('takes hardly more than the pipeline carries when little is left', async () => {
     const { carry, read, pace } = byHand({ round: 1, left: 4 * MIB, final: false });
     carry(100, 25);
