@@ -1,12 +1,15 @@
 #!/usr/bin/env node
-// Writes docs/OPTIONS.md and docs/ramferry.1 from the table of options. Needs the compiled program (npm run build).
-// test/options/pages.test.ts fails when they are stale.
+// Writes docs/OPTIONS.md, the manual pages and the shells' completion from the table of options. Needs the compiled program
+// (npm run build). test/options/pages.test.ts fails when they are stale.
 
-import { writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
 
-import { manualPage, optionsPage } from '../dist/lab/option-pages.js';
+import { generatedFiles, PAGES } from '../dist/lab/pages/files.js';
 
-const docs = join(import.meta.dirname, '../docs');
-writeFileSync(join(docs, 'OPTIONS.md'), optionsPage());
-writeFileSync(join(docs, 'ramferry.1'), manualPage());
+const root = join(import.meta.dirname, '..');
+rmSync(join(root, PAGES), { recursive: true, force: true });
+for (const [name, text] of generatedFiles()) {
+  mkdirSync(dirname(join(root, name)), { recursive: true });
+  writeFileSync(join(root, name), text);
+}

@@ -19,6 +19,9 @@ import {
 import type { CpuShare, Duration, Rate, Size } from './amounts.js';
 import type { Range } from './limits.js';
 
+/** `address` is a prefix (`tcp:`) or a file. */
+export type Completion = 'file' | 'directory' | 'address';
+
 /** The conversion from a text of the command line or the environment. The schema checks the result. */
 export type Reading = 'text' | 'number' | 'boolean' | 'list' | 'numbers';
 
@@ -31,6 +34,8 @@ export interface Kind<In, Out> {
   readonly repeats?: boolean;
   readonly range?: Range;
   readonly choices?: readonly string[];
+  /** What the shells complete where the kind has no choices. */
+  readonly completion?: Completion;
   readonly schema: (name: string) => z.ZodMiniType<Out, In>;
   /** Formats a value with its unit. */
   readonly write: (value: unknown) => string;
@@ -148,6 +153,10 @@ export function text(): Kind<string, string> {
   return { reading: 'text', schema: () => z.string().check(z.minLength(1)), write: String };
 }
 
+export const file = (): Kind<string, string> => ({ ...text(), completion: 'file' });
+export const directory = (): Kind<string, string> => ({ ...text(), completion: 'directory' });
+export const address = (): Kind<string, string> => ({ ...text(), completion: 'address' });
+
 const GUEST_NAME_RULE =
   'expected letters, digits, `.`, `_` and `-`, at most 64, beginning with a letter or a digit, without `..`';
 
@@ -188,6 +197,8 @@ export function texts(): Kind<readonly string[], readonly string[]> {
   };
 }
 
+export const files = (): Kind<readonly string[], readonly string[]> => ({ ...texts(), completion: 'file' });
+
 /** One or more values with commas between them. */
 export function list<In, Out>(each: Kind<In, Out>): Kind<readonly In[], readonly Out[]> {
   return {
@@ -212,7 +223,7 @@ function end<Stream extends Readable | Writable>(
             'function',
       { error: 'expected an address that is not empty, or a stream' },
     );
-  return { reading: 'text', schema, write: String };
+  return { reading: 'text', completion: 'address', schema, write: String };
 }
 
 export const readableEnd = (): Kind<string | Readable, string | Readable> => end<Readable>('read');

@@ -1,4 +1,4 @@
-// The table of all options: every command, the environment, `ramferry features`, docs/OPTIONS.md and the manual page derive from it.
+// The table of all options: every command, the environment, `ramferry features`, docs/OPTIONS.md, manual pages and completion derive from it.
 // The rows are in rows/, one file for each subject, beside the documented interfaces that they implement.
 
 import type { CommandName } from './commands.js';

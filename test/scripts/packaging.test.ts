@@ -46,13 +46,6 @@ describe('units', { skip: lacks('systemd-analyze') }, () => {
   });
 });
 
-describe('manual page', { skip: lacks('mandoc') }, () => {
-  it('has no warning of mandoc', () => {
-    const args = ['-T', 'lint', '-W', 'warning', join(ROOT, 'docs/ramferry.1')];
-    assert.equal(spawnSync('mandoc', args, { encoding: 'utf8' }).stdout, '');
-  });
-});
-
 describe('scripts of the packages', () => {
   for (const path of [
     'packaging/ramferry',

@@ -17,7 +17,7 @@ import {
   type WritePattern,
 } from '../amounts.js';
 import type { LinkOptions } from './common.js';
-import { choice, count, duration, flag, rate, size, text } from '../kinds.js';
+import { address, choice, count, duration, file, flag, rate, size, text } from '../kinds.js';
 import { LIMITS, RATE } from '../limits.js';
 import type { Rows } from '../row.js';
 
@@ -99,7 +99,7 @@ export const GUEST_ROWS = {
     usual: 'idle',
   },
   image: {
-    kind: text(),
+    kind: file(),
     help: 'RAM from this image instead',
     commands: ['guest source', 'guest compare'],
     excludes: {
@@ -157,7 +157,13 @@ export const GUEST_ROWS = {
 } as const satisfies Rows;
 
 export const GUEST_SOURCE_ROWS = {
-  output: { kind: text(), help: 'the link', commands: ['guest source'], required: true, positional: 'dash' },
+  output: {
+    kind: address(),
+    help: 'the link',
+    commands: ['guest source'],
+    required: true,
+    positional: 'dash',
+  },
   dirtyRate: {
     kind: rate(DIRTY_RATE),
     help: 'pages written per second, as bytes: 80MB; 0 = none',
@@ -174,7 +180,7 @@ export const GUEST_SOURCE_ROWS = {
 
 export const GUEST_DESTINATION_ROWS = {
   input: {
-    kind: text(),
+    kind: address(),
     help: 'the link',
     commands: ['guest destination'],
     required: true,

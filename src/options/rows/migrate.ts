@@ -2,7 +2,7 @@
 
 import { DOWNTIME_LIMIT_MS, MAX_ROUNDS } from '../../model/precopy.js';
 import type { Duration } from '../amounts.js';
-import { count, duration, flag, text, texts } from '../kinds.js';
+import { address, count, duration, files, flag } from '../kinds.js';
 import { LIMITS } from '../limits.js';
 import type { ReceiveOptions } from './receive.js';
 import type { Rows } from '../row.js';
@@ -62,13 +62,13 @@ export interface IncomingOptions extends QemuGuestOptions, Omit<ReceiveOptions, 
 
 export const QEMU_GUEST_ROWS = {
   qmp: {
-    kind: text(),
+    kind: address(),
     help: "QEMU's monitor: unix:PATH of -qmp unix:PATH,server=on,wait=off",
     commands: ['migrate', 'incoming'],
     required: true,
   },
   ram: {
-    kind: texts(),
+    kind: files(),
     help: "a file that is the guest's RAM; once for each",
     commands: ['migrate', 'incoming'],
     default: [],
@@ -90,7 +90,7 @@ export const QEMU_GUEST_ROWS = {
 
 export const MIGRATE_ROWS = {
   output: {
-    kind: text(),
+    kind: address(),
     help: 'the link',
     commands: ['migrate'],
     required: true,
@@ -124,5 +124,11 @@ export const MIGRATE_ROWS = {
 } as const satisfies Rows;
 
 export const INCOMING_ROWS = {
-  input: { kind: text(), help: 'the link', commands: ['incoming'], required: true, positional: 'required' },
+  input: {
+    kind: address(),
+    help: 'the link',
+    commands: ['incoming'],
+    required: true,
+    positional: 'required',
+  },
 } as const satisfies Rows;

@@ -2,7 +2,7 @@
 
 import { DOWNTIME_LIMIT_MS } from '../../model/precopy.js';
 import type { Duration } from '../amounts.js';
-import { choice, duration, flag, seconds, text } from '../kinds.js';
+import { address, choice, duration, flag, seconds } from '../kinds.js';
 import { LIMITS } from '../limits.js';
 import type { Rows } from '../row.js';
 import type { SendOptions } from './send.js';
@@ -65,31 +65,31 @@ export interface QemuMigrateOptions extends Omit<SendOptions, NotOfMigrations> {
 
 export const QEMU_MIGRATE_ROWS = {
   output: {
-    kind: text(),
+    kind: address(),
     help: "the destination's receive or serve",
     commands: ['qemu-migrate'],
     positional: 'optional',
   },
   qmp: {
-    kind: text(),
+    kind: address(),
     help: "the source QEMU's monitor: unix:PATH or tcp:HOST:PORT of -qmp ADDRESS,server=on,wait=off",
     commands: ['qemu-migrate'],
     required: true,
   },
   destinationQmp: {
-    kind: text(),
+    kind: address(),
     help: "the destination QEMU's monitor as this host reaches it, for example forwarded by ssh -L",
     commands: ['qemu-migrate'],
     required: true,
   },
   incoming: {
-    kind: text(),
+    kind: address(),
     help: "where the destination's QEMU shall listen, if it was started with -incoming defer",
     commands: ['qemu-migrate'],
     defaultText: 'it listens already; without output, beside its monitor',
   },
   outgoing: {
-    kind: text(),
+    kind: address(),
     help: "where the source's QEMU connects: unix:PATH or tcp:HOST:PORT",
     commands: ['qemu-migrate'],
     defaultText: 'beside its monitor',

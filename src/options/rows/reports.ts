@@ -1,25 +1,25 @@
 // The options of the command line that the library does not have: reports, logs, switches of other commands.
 
-import { flag, text } from '../kinds.js';
+import { file, flag, text } from '../kinds.js';
 import type { Rows } from '../row.js';
 
 export const COMMAND_LINE_ROWS = {
   stream: {
-    kind: text(),
+    kind: file(),
     help: 'what send has written, a Xen stream, or frames of zstd, lz4 or gzip',
     commands: ['inspect'],
     commandLineOnly: true,
     positional: 'required',
   },
   exec: {
-    kind: text(),
+    kind: file(),
     help: 'the real emu-manager',
     commands: ['emu-manager'],
     commandLineOnly: true,
     required: true,
   },
   config: {
-    kind: text(),
+    kind: file(),
     help: 'take the method from this file, written like xenopsd.conf (migration-compressor = "xenguest")',
     commands: ['send'],
     commandLineOnly: true,
@@ -52,7 +52,7 @@ export const COMMAND_LINE_ROWS = {
     commandLineOnly: true,
   },
   html: {
-    kind: text(),
+    kind: file(),
     help: 'write a report with charts to this file',
     commands: ['bench', 'tune'],
     commandLineOnly: true,
@@ -118,7 +118,7 @@ export const COMMAND_LINE_ROWS = {
     commandLineOnly: true,
   },
   metrics: {
-    kind: text(),
+    kind: file(),
     help: "write metrics to this file every second, for node_exporter's textfile collector: NAME.prom",
     commands: ['send', 'receive', 'migrate', 'incoming', 'serve'],
     commandLineOnly: true,
@@ -137,7 +137,7 @@ export const COMMAND_LINE_ROWS = {
     defaultText: '--name, else unnamed',
   },
   logFile: {
-    kind: text(),
+    kind: file(),
     help: 'append a log to this file',
     commands: ['send', 'receive', 'migrate', 'qemu-migrate', 'incoming', 'emu-manager', 'serve'],
     commandLineOnly: true,

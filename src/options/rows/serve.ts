@@ -2,7 +2,7 @@
 
 import { allowedCpus } from '../../os/cpus.js';
 import type { Duration, Size } from '../amounts.js';
-import { count, duration, flag, guestName, guestNames, size, text } from '../kinds.js';
+import { address, count, duration, file, flag, guestName, guestNames, size } from '../kinds.js';
 import { COMPRESS_THREADS, DEFAULT_SERVE_MEMORY, DEFAULT_TRANSFERS, LIMITS } from '../limits.js';
 import type { Rows } from '../row.js';
 import type { ReceiveOptions } from './receive.js';
@@ -61,22 +61,22 @@ export interface ServeOptions
 
 export const SERVE_ROWS = {
   incoming: {
-    kind: text(),
+    kind: address(),
     help: "sockets of incoming guests' hypervisors: unix:PATH with {name} in it; needs --listen",
     commands: ['serve'],
   },
   listen: {
-    kind: text(),
+    kind: address(),
     help: 'where senders of incoming guests connect: tcp:HOST:PORT or unix:PATH',
     commands: ['serve'],
   },
   outgoing: {
-    kind: text(),
+    kind: address(),
     help: 'sockets that are made for outgoing guests: unix-listen:PATH with {name} in it; needs --connect',
     commands: ['serve'],
   },
   connect: {
-    kind: text(),
+    kind: address(),
     help: 'the receiver of outgoing guests: tcp:HOST:PORT or unix:PATH',
     commands: ['serve'],
   },
@@ -88,7 +88,7 @@ export const SERVE_ROWS = {
     defaultText: 'none: ramferry status --open NAME',
   },
   control: {
-    kind: text(),
+    kind: address(),
     help: 'the socket of ramferry status: unix:PATH',
     commands: ['serve'],
   },
@@ -124,7 +124,7 @@ export const SERVE_ROWS = {
     default: 0,
   },
   config: {
-    kind: text(),
+    kind: file(),
     help: 'take options from this file: one `name = value` a line',
     commands: ['serve'],
     commandLineOnly: true,
@@ -133,7 +133,7 @@ export const SERVE_ROWS = {
 
 export const STATUS_ROWS = {
   control: {
-    kind: text(),
+    kind: address(),
     help: 'the socket of ramferry serve: unix:PATH',
     commands: ['status'],
     commandLineOnly: true,

@@ -1,6 +1,6 @@
 // The options of TLS: which files of this side, and whom of the other side they let in.
 
-import { flag, onOff, text, texts } from '../kinds.js';
+import { directory, file, flag, onOff, text, texts } from '../kinds.js';
 import type { Rows } from '../row.js';
 
 /**
@@ -37,13 +37,13 @@ export const TLS_ROWS = {
     environment: true,
   },
   tlsCreds: {
-    kind: text(),
+    kind: directory(),
     help: "TLS 1.3 with this directory's ca-cert.pem, server- or client-cert.pem and -key.pem, or keys.psk",
     commands: ['send', 'qemu-migrate', 'receive', 'serve'],
     environment: true,
   },
   tlsKeyPassphraseFile: {
-    kind: text(),
+    kind: file(),
     help: 'file whose first line decrypts the private key',
     commands: ['send', 'qemu-migrate', 'receive', 'serve'],
     environment: true,

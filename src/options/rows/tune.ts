@@ -6,7 +6,7 @@ import { DOWNTIME_LIMIT_MS } from '../../model/precopy.js';
 import { PAGE_BYTES } from '../../page/size.js';
 import { MIB } from '../../units.js';
 import { type Duration, type Rate, type Size, type Writer, WRITERS } from '../amounts.js';
-import { choice, count, duration, flag, list, rate, size, text } from '../kinds.js';
+import { choice, count, duration, file, flag, list, rate, size, text } from '../kinds.js';
 import { LIMITS, RATE } from '../limits.js';
 import type { Rows } from '../row.js';
 
@@ -84,7 +84,7 @@ export interface BenchOptions extends MeasuringOptions {
 /** Options that both tune and bench accept. */
 export const MEASURING_ROWS = {
   input: {
-    kind: text(),
+    kind: file(),
     help: 'RAM image or migration stream',
     commands: ['bench', 'tune'],
     required: true,
@@ -180,7 +180,7 @@ export const BENCH_ROWS = {
     defaultText: '1 and all CPUs',
   },
   before: {
-    kind: text(),
+    kind: file(),
     help: 'an older image of the same guest: what deltas gain on pages sent again',
     commands: ['bench'],
   },
