@@ -72,13 +72,18 @@ async function connect(settings: Settings): Promise<Pair> {
     limit,
     keep: KEEP,
   });
+  // The sender waits for the receiver's answer, and a receiver decides when it first reads.
+  const opened = accepted.then(async (channel) => {
+    const receiving = receiver.asReceiver(channel);
+    for (let left = FIRST.length; left > 0;) left -= await receiving.source!.read(Buffer.alloc(left));
+    return receiving;
+  });
   const sending = await openOutput(address, {
     ...link.opening,
     upgrade: (channel) => link.asSender(channel),
   });
-  const receiving = receiver.asReceiver(await accepted);
   await sending.sink!.write(FIRST);
-  for (let left = FIRST.length; left > 0;) left -= await receiving.source!.read(Buffer.alloc(left));
+  const receiving = await opened;
   for (let left = GREETING(reconnect).length; left > 0;)
     left -= await sending.source!.read(Buffer.alloc(left));
   await new Promise((resolve) => setTimeout(resolve, 20));
