@@ -2,7 +2,7 @@
 
 import { COMMANDS, type CommandName, GUEST } from '../../src/options/commands.js';
 import { EXIT } from '../../src/errors.js';
-import { GUIDE } from '../../src/options/guide.js';
+import { type Example, GUIDE } from '../../src/options/guide.js';
 import { ADDRESSES, AMOUNTS, defaultText, helpText } from '../../src/options/help.js';
 import { environmentName } from '../../src/options/names.js';
 import type { Option } from '../../src/options/table.js';
@@ -13,6 +13,8 @@ import { NAMES, positionals, switches, usageOf, written } from './table.js';
 const PAGE_DATE = '2026-11-30';
 /** mandoc's limit for a line of input is 80 bytes. */
 const LINE = 78;
+/** Columns of a command line: 80 without margins and the mark of a continued line. */
+const COMMAND_LINE = 60;
 
 const EXIT_TEXT: Readonly<Record<keyof typeof EXIT, string>> = {
   success: 'success; on links that go both ways the receiver says so, too',
@@ -47,12 +49,19 @@ function filled(text: string): string[] {
   return lines.map((line) => line.replace(/^([.'])/, '\\&$1'));
 }
 
-/** A command line, in bold. A long one continues behind a backslash, as in a shell. */
+/** A command line, in bold. A long one continues before an option, as in a shell; its lines fit 80 columns behind the margin. */
 function bold(line: string): string[] {
-  const parts = filled(line);
-  return parts.map(
-    (part, index) => `.B "${part.replaceAll('"', '\\(dq')}${index < parts.length - 1 ? ' \\e' : ''}"`,
-  );
+  const lines: string[] = [];
+  for (const part of line.split(/ (?=--)/)) {
+    const last = lines.at(-1);
+    if (last === undefined || last.length + part.length > COMMAND_LINE) lines.push(part);
+    else lines[lines.length - 1] = `${last} ${part}`;
+  }
+  return lines.flatMap((part, index) => {
+    const text = escaped(part).replaceAll('"', '\\(dq');
+    const start = `.B "${index === 0 ? '' : '  '}${text}`;
+    return index < lines.length - 1 ? [`${start} \\e"`, '.br'] : [`${start}"`];
+  });
 }
 
 function head(title: string, summary: string): string[] {
@@ -81,6 +90,11 @@ function optionLines(option: Option): string[] {
     ...(option.environment === true ? [`Environment: ${environmentName(option.name)}.`] : []),
   ];
   return ['.TP', `.B ${escaped(written(option))}`, ...filled([`${helpText(option)}.`, ...more].join(' '))];
+}
+
+function exampleLines({ line, what }: Example): string[] {
+  const title = `${what.charAt(0).toUpperCase()}${what.slice(1)}${what.endsWith('?') ? '' : ':'}`;
+  return ['.TP', ...filled(title), ...bold(`ramferry ${line}`)];
 }
 
 /** `guest source` to `ramferry-guest-source`. */
@@ -140,11 +154,7 @@ export function commandPage(command: CommandName): string {
     ...options.flatMap(optionLines),
     ...exitStatus(),
     '.SH EXAMPLES',
-    ...examples.flatMap(({ line, what }) => [
-      '.TP',
-      ...filled(`${what.charAt(0).toUpperCase()}${what.slice(1)}:`.replace('?:', '?')),
-      ...bold(`ramferry ${line}`).flatMap((part, index) => [...(index === 0 ? [] : ['.br']), part]),
-    ]),
+    ...examples.flatMap(exampleLines),
     ...seeAlso(RELATED[command].map(pageName)),
   ];
   return `${lines.join('\n')}\n`;
@@ -175,14 +185,9 @@ export function overviewPage(): string {
     ...filled(`ramferry guest: ${GUEST.summary}.`),
     ...exitStatus(),
     '.SH EXAMPLES',
-    ...(['send', 'receive', 'inspect', 'tune'] as const).flatMap((name) => {
-      const { line, what } = GUIDE[name].examples[0]!;
-      return [
-        '.TP',
-        ...filled(`${what.charAt(0).toUpperCase()}${what.slice(1)}:`.replace('?:', '?')),
-        ...bold(`ramferry ${line}`),
-      ];
-    }),
+    ...(['send', 'receive', 'inspect', 'tune'] as const).flatMap((name) =>
+      exampleLines(GUIDE[name].examples[0]!),
+    ),
     '.SH SEE ALSO',
     ...NAMES.map((name, index) => `.BR ${escaped(pageName(name))} (1)${index < NAMES.length - 1 ? ',' : ''}`),
   ];
