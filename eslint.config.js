@@ -14,6 +14,7 @@ const rooms = [
   ['src/control'],
   ['src/transfer/adaptive', 'src/transfer/pace'],
   ['src/transfer/statistics'],
+  ['src/trace'],
   ['src/options'],
   ['src/transfer/plan'],
   ['src/transfer/sender', 'src/transfer/receiver'],

@@ -10,6 +10,7 @@ import type { EmuOptions } from '../options/rows/emu-manager.js';
 import { exitNow } from '../os/exit.js';
 import { LateLog } from './late-log.js';
 import { openLog } from './log.js';
+import { environmentParent } from './tracing/environment-parent.js';
 import { lastReports, reportError, warnOnStderr } from './output.js';
 
 export interface FrontCommand {
@@ -45,6 +46,7 @@ export async function runFront(command: FrontCommand): Promise<never> {
     log,
     loadEngine,
     early: early ? { compressVgpu: options.compressVgpu === true } : undefined,
+    traceParent: environmentParent(process.env),
     signal: controller.signal,
   });
   await log.open();

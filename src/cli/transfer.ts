@@ -4,6 +4,7 @@
 import { isatty } from 'node:tty';
 import { EXIT, RamferryError } from '../errors.js';
 import { commandWord } from '../link/address.js';
+import type { CommandName } from '../options/commands.js';
 import { unknownVariables } from './environment.js';
 import { kebabKeys } from '../transfer/statistics/kebab-keys.js';
 import type { Progress, TransferSummary } from '../transfer/statistics/summary.js';
@@ -16,6 +17,7 @@ import { formatProgress } from '../report/progress.js';
 import { createReporter, type Reporter } from './reporter.js';
 import { Service } from './service.js';
 import { handleSignals, reasonOf } from './signals.js';
+import { TransferTrace } from './tracing/transfer-trace.js';
 
 /** Signal and callbacks that the command line adds to the options of a transfer. */
 export interface TransferHooks {
@@ -28,7 +30,9 @@ export interface TransferHooks {
 const STDOUT = new Set<unknown>(['-', 'fd:1', '/dev/stdout', 'file:/dev/stdout']);
 
 export interface TransferTraits {
-  /** The side of the migration, for the metrics. */
+  /** The command, for the trace. */
+  readonly command: CommandName;
+  /** The side of the migration, for metrics and trace. */
   readonly side: Side;
   /** Milliseconds that the clean-up may take after a signal; a second by default. */
   readonly cleanUp?: number;
@@ -71,12 +75,45 @@ function warningTo(log: Log, reporter: Reporter): (message: string) => void {
   };
 }
 
+/** The latest progress, for SIGUSR1. */
+interface Seen {
+  latest?: Progress;
+}
+
+interface Reports {
+  readonly reporter: Reporter;
+  readonly log: Log;
+  readonly service: Service;
+  readonly meter: MigrationMeter;
+  readonly trace: TransferTrace | undefined;
+  readonly seen: Seen;
+}
+
+/** The callbacks of a running transfer. */
+function reportsTo(reports: Reports): Pick<TransferHooks, 'onProgress' | 'onListening'> {
+  const { reporter, log, service, meter, trace, seen } = reports;
+  return {
+    onProgress: (progress) => {
+      seen.latest = progress;
+      meter.progress(progress);
+      trace?.progress(progress);
+      service.progress(() => formatProgress(progress));
+      reporter.progress(progress);
+    },
+    onListening: (address) => {
+      log.info({ address }, 'listening');
+      service.ready();
+      reporter.listening(address);
+    },
+  };
+}
+
 /** Runs a transfer with reports, log and signals. Resolves with the exit status, rejects with the transfer's error. */
 export async function runTransfer(
   parsed: ParsedArguments,
   options: { readonly output: unknown; readonly name?: string | undefined },
   transfer: (hooks: TransferHooks) => Promise<TransferSummary>,
-  { side, cleanUp }: TransferTraits,
+  { command, side, cleanUp }: TransferTraits,
 ): Promise<number> {
   refuseTerminal(parsed, options.output);
   const reporter = await createReporter({
@@ -86,15 +123,17 @@ export async function runTransfer(
     stdoutTaken: STDOUT.has(options.output),
   });
   const log = await openLog(parsed['logFile'] as string | undefined, (message) => reporter.warning(message));
-  let latest: Progress | undefined;
+  const service = new Service();
+  const seen: Seen = {};
   const signals = handleSignals(() => {
-    if (latest !== undefined) reporter.showProgress(latest);
+    if (seen.latest !== undefined) reporter.showProgress(seen.latest);
   }, cleanUp);
   log.info({ options: loggable(options) }, 'transfer starts');
   const onWarning = warningTo(log, reporter);
   unknownVariables(process.env).forEach(onWarning);
-  const meter = new MigrationMeter(migrationName(parsed, options.name), side);
-  const service = new Service();
+  const migration = migrationName(parsed, options.name);
+  const meter = new MigrationMeter(migration, side);
+  const trace = await TransferTrace.open({ command, side, migration });
   let metrics: Metrics | undefined;
   try {
     metrics = await Metrics.open(parsed, () => [meter.sample()], {
@@ -102,33 +141,26 @@ export async function runTransfer(
       onMetrics: (url) => reporter.metrics(url),
     });
     const summary = await transfer({
+      ...reportsTo({ reporter, log, service, meter, trace, seen }),
       signal: signals.signal,
-      onProgress: (progress) => {
-        latest = progress;
-        meter.progress(progress);
-        service.progress(() => formatProgress(progress));
-        reporter.progress(progress);
-      },
-      onListening: (address) => {
-        log.info({ address }, 'listening');
-        service.ready();
-        reporter.listening(address);
-      },
       onWarning,
     });
     meter.end(summary);
+    trace?.succeed(summary);
     ignoreFailure(() => log.info({ summary: kebabKeys(summary) }, 'transfer ended'));
     ignoreFailure(() => reporter.summary(summary));
     return EXIT.success;
   } catch (thrown) {
     const error = await reasonOf(thrown, signals.signal);
     meter.end(error);
+    trace?.fail(error);
     ignoreFailure(() => log.error(error));
     throw error;
   } finally {
     service.close();
     await metrics?.close();
     ignoreFailure(() => reporter.end());
+    await trace?.close();
     signals.dispose();
   }
 }

@@ -23,6 +23,7 @@ export const migrate: Command = {
   run: (parsed: ParsedArguments) => {
     const options = givenOptions(parsed, 'migrate');
     return runTransfer(parsed, options, (hooks) => migrateGuest({ ...options, ...hooks }), {
+      command: 'migrate',
       side: 'source',
       cleanUp: CLEAN_UP_MS,
     });
@@ -34,6 +35,7 @@ export const incoming: Command = {
   run: (parsed: ParsedArguments) => {
     const options = givenOptions(parsed, 'incoming');
     return runTransfer(parsed, { output: '' }, (hooks) => receiveGuest({ ...options, ...hooks }), {
+      command: 'incoming',
       side: 'destination',
       cleanUp: CLEAN_UP_MS,
     });

@@ -29,7 +29,7 @@ export const qemuMigrateCommand: Command = {
       parsed,
       { ...options, output: options.output ?? '' },
       (hooks) => migrateQemu({ ...options, ...hooks }, { onRound }),
-      { side: 'source', cleanUp: CLEAN_UP_MS },
+      { command: 'qemu-migrate', side: 'source', cleanUp: CLEAN_UP_MS },
     );
   },
 };

@@ -17,6 +17,7 @@ export const receive: Command = {
       return (await import('./receive-probe.js')).runProbe(parsed, options);
     }
     return runTransfer(parsed, options, (hooks) => receiveStream({ ...options, ...hooks }), {
+      command: 'receive',
       side: 'destination',
     });
   },

@@ -23,7 +23,7 @@ export const send: Command = {
       if (!remembers) return sendStream({ ...options, ...hooks });
       return sendRemembering({ ...options, ...hooks }, new HistoryFile(process.env));
     };
-    return runTransfer(parsed, options, transfer, { side: 'source' });
+    return runTransfer(parsed, options, transfer, { command: 'send', side: 'source' });
   },
 };
 

@@ -19,6 +19,7 @@ import { type Log, openLog } from '../log.js';
 import { givenOptions, offerOptions } from '../options.js';
 import { Metrics } from '../metrics/metrics.js';
 import { ServedMigrations } from '../metrics/served.js';
+import { ServedTraces } from '../tracing/served-traces.js';
 import { Service } from '../service.js';
 import { readOptionsFile } from '../options-file.js';
 import { toStderr, toStdout, warnOnStderr } from '../output.js';
@@ -41,12 +42,17 @@ export const serve: Command = {
     };
     const log = await openLog(parsed['logFile'] as string | undefined, warnOnStderr);
     const migrations = new ServedMigrations();
-    const hooks = reports(parsed, log, migrations);
+    const traces = await ServedTraces.open();
+    const hooks = reports(parsed, log, (ended, outcome) => {
+      migrations.ended(ended, outcome);
+      traces?.ended(ended, outcome);
+    });
     unknownVariables(process.env).forEach(hooks.onWarning);
     const inherited = inheritedSockets(process.env, process.pid);
     const fdOf = (name: string): number | undefined => inherited.find((socket) => socket.name === name)?.fd;
     const memory = wantsHistory(parsed, process.env) ? new History() : undefined;
     const server = await Server.start(options, hooks, { listen: listenFd(inherited), memory });
+    traces?.follow(() => server.running());
     const socket = await openControl(server, fdOf(CONTROL_NAME));
     const metrics = await openMetrics(parsed, server, migrations, hooks);
     const service = new Service();
@@ -57,6 +63,7 @@ export const serve: Command = {
     const status = await untilSignalled(server, service);
     socket?.close();
     await metrics?.close();
+    await traces?.close();
     clearInterval(statusTimer);
     service.close();
     log.info({}, 'ended');
@@ -107,7 +114,7 @@ async function openMetrics(
   }
 }
 
-function reports(parsed: ParsedArguments, log: Log, migrations: ServedMigrations): ServerHooks {
+function reports(parsed: ParsedArguments, log: Log, onEnded: ServerHooks['onEnded']): ServerHooks {
   const json = parsed['json'] === true;
   const quiet = parsed['quiet'] === true;
   return {
@@ -122,7 +129,7 @@ function reports(parsed: ParsedArguments, log: Log, migrations: ServedMigrations
       else warnOnStderr(text);
     },
     onEnded: (ended, outcome) => {
-      migrations.ended(ended, outcome);
+      onEnded(ended, outcome);
       log.info({ ended }, 'transfer ended');
       if (json) toStdout(endedLine(ended));
       else if (!quiet || ended.error !== undefined) toStderr(`ramferry: ${visible(formatEnded(ended))}`);

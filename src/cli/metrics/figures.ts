@@ -8,7 +8,7 @@ import type { Progress, TransferSummary } from '../../transfer/statistics/summar
 
 /** The figures of a running migration. */
 export function runningFigures(progress: Progress): MigrationFigures {
-  const { guestBytes, linkBytes, totalBytes, ratio, convergence } = progress;
+  const { guestBytes, linkBytes, totalBytes, ratio, convergence, dirtySyncCount } = progress;
   return {
     processed: guestBytes,
     transferred: linkBytes,
@@ -16,7 +16,7 @@ export function runningFigures(progress: Progress): MigrationFigures {
       ? {}
       : { total: totalBytes, remaining: Math.max(0, totalBytes - guestBytes) }),
     ...(ratio === undefined ? {} : { ratio }),
-    ...(convergence === undefined ? {} : { iteration: convergence.dirtySyncCount }),
+    ...(dirtySyncCount === undefined ? {} : { iteration: dirtySyncCount }),
     ...dirtyRate(convergence?.dirtyPagesRate),
     ...switchCounts(progress.adaptive),
   };

@@ -72,6 +72,11 @@ export class SourceStream {
     return this.#parts.convergence.rounds + (this.stoppedAt === undefined ? 0 : 1);
   }
 
+  /** Rounds that have begun. */
+  get begunRounds(): number {
+    return this.#parts.convergence.rounds + 1;
+  }
+
   async *pieces(): AsyncGenerator<Uint8Array, void> {
     const { files, convergence, handover, timeout, verifyRam, matched } = this.#parts;
     const sizes = files.map(({ size }) => size);

@@ -188,6 +188,7 @@ class SourceSide {
       mayEnd: () => this.#committed,
     };
     const ends = { source, head: new Uint8Array(0), grammar, sink, control };
+    this.#statistics.observe({ roundCount: () => this.#stream?.begunRounds });
     await runPlan(plan, ends, { statistics: this.#statistics, handover, signal, onProgress, onWarning });
   }
 

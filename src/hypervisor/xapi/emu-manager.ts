@@ -5,7 +5,6 @@ import { RamferryError, toRamferryError } from '../../errors.js';
 import { onAbort } from '../../io/abort-signal.js';
 import { inputOpenError, outputOpenError } from '../../io/system-error.js';
 import { openInheritedInput, openInheritedOutput } from '../../link/inherited.js';
-import { packageVersion } from '../../os/version.js';
 import { EmuArguments, type EmuRequest } from './emu-arguments.js';
 import type { Carrier } from './carrier.js';
 import type { Engine } from './emu-engine.js';
@@ -15,7 +14,8 @@ import { EmuFront } from './emu-front.js';
 import { detach, isOwn } from './descriptors.js';
 import { EmuProcess, onSignals, runUntouched } from './emu-process.js';
 import { MemoryRestore, MemorySave, VgpuRestore, VgpuSave } from './emu-streams.js';
-import { startSpan } from './tracing.js';
+import { FrontTrace } from './front-trace.js';
+import type { TraceParent } from '../../trace/context.js';
 
 export interface EmuManagerSettings {
   /** Loads the engine. Rejects with ERR_OPTION_INVALID or ERR_CODEC_UNAVAILABLE. */
@@ -30,6 +30,8 @@ export interface EmuManagerSettings {
   /** Its arguments, as xenopsd gave them. */
   readonly args: readonly string[];
   readonly log: FrontLog;
+  /** The trace to join where xenopsd's arguments name none. */
+  readonly traceParent?: TraceParent | undefined;
   /** Aborted by an uncaught error of ramferry: the front then ends with a failure. */
   readonly signal?: AbortSignal;
 }
@@ -43,24 +45,26 @@ export async function emuManager(settings: EmuManagerSettings): Promise<number> 
     const fds = [fd, controlIn, controlOut, ...others.values()].filter((number) => number !== undefined);
     return runUntouched(settings.exec, args.forReal(), fds);
   }
-  const parent = { traceparent: request.traceparent, tracestate: request.tracestate };
-  const span = await startSpan(`ramferry ${request.mode}`, packageVersion(), parent);
-  let carrier: Carrier | undefined;
-  let failure: RamferryError | undefined;
+  const trace = await FrontTrace.open(request, settings.traceParent);
   const log: FrontLog = {
     first: (fields, message) => logFirst(settings.log, fields, message),
     info: (fields, message) => settings.log.info(fields, message),
     warn: (message) => settings.log.warn(message),
     error: (error) => {
-      failure = error;
+      trace?.failed(error);
       settings.log.error(error);
     },
   };
-  const status = await converse({ ...settings, log }, args, request, (memory) => (carrier = memory));
-  const { guestBytes = 0, linkBytes = 0 } = carrier?.statistics ?? {};
-  const attributes = { domid: request.domid ?? '', status, guestBytes, linkBytes };
-  await span.end(attributes, failure);
-  return status;
+  try {
+    const status = await converse({ ...settings, log }, args, request, (memory) => trace?.follow(memory));
+    await trace?.end(status);
+    return status;
+  } catch (thrown) {
+    const error = toRamferryError(thrown);
+    trace?.failed(error);
+    await trace?.end(EMU_EXIT.startUp);
+    throw thrown;
+  }
 }
 
 async function converse(

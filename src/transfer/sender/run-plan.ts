@@ -186,7 +186,8 @@ class PlanRun {
     const convergence = this.#convergence;
     const { opaqueBecause } = this.#plan.stream;
     this.#context.statistics.observe({
-      roundCount: () => convergence?.rounds.view()?.count,
+      // The generator of a stream has said how it counts its own rounds.
+      ...(convergence === undefined ? {} : { roundCount: () => convergence.rounds.view()?.count }),
       convergence: () => convergence?.look(),
       adaptive: () => this.#chooser?.report(),
       heldBack: () => (this.#switchover === undefined ? undefined : Math.round(this.#switchover.heldBackMs)),

@@ -180,6 +180,7 @@ export class Statistics {
       linkRate: perSecond(linkBytes, seconds),
       ratio: linkBytes === 0 ? undefined : guestBytes / linkBytes,
       remainingTime,
+      ...present('dirtySyncCount', this.#observed.roundCount?.()),
       ...present('convergence', this.#observed.convergence?.()),
       ...present('adaptive', this.#observed.adaptive?.()),
     };

@@ -34,6 +34,8 @@ export interface Progress {
   readonly ratio: number | undefined;
   /** Expected milliseconds to the end; undefined when totalBytes is undefined or no byte has passed. */
   readonly remainingTime: number | undefined;
+  /** Rounds of pre-copy that have begun. Only where ramferry makes the rounds or counts them by the pages' identities. */
+  readonly dirtySyncCount?: number;
   /** Present where the stream has pages with identities and a running guest writes it. */
   readonly convergence?: Convergence;
   /** What adaptive mode has done so far. Present where it runs. */

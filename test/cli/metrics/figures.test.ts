@@ -41,7 +41,7 @@ describe('runningFigures', () => {
 
   it('counts switches by where they led, and shows rounds and the dirty rate in bytes', () => {
     const made = statistics();
-    made.observe({ adaptive: () => adaptive, convergence: () => convergence });
+    made.observe({ adaptive: () => adaptive, convergence: () => convergence, roundCount: () => 3 });
     assert.deepEqual(runningFigures(made.progress()), {
       ...{ processed: 600, transferred: 200, total: 1000, remaining: 400, ratio: 3 },
       ...{ iteration: 3, dirtyRate: 40960, switches: { 'zstd 1': 2, 'zstd 3': 1 } },
