@@ -27,6 +27,8 @@ export interface TracedFailure {
 
 type Bytes = Pick<Progress, 'guestBytes' | 'linkBytes'>;
 
+const NOTHING: Bytes = { guestBytes: 0, linkBytes: 0 };
+
 interface TracedRound {
   readonly span: Span;
   /** Rounds that had begun when the span did. */
@@ -38,7 +40,7 @@ interface TracedRound {
 export class MigrationTrace {
   readonly #span: Span;
   readonly #began: number;
-  #bytes: Bytes = { guestBytes: 0, linkBytes: 0 };
+  #bytes: Bytes | undefined;
   #round: TracedRound | undefined;
   #count = 0;
   #switches = 0;
@@ -82,7 +84,7 @@ export class MigrationTrace {
     });
   }
 
-  /** The figures are those of the last progress. */
+  /** The figures are those of the last progress, and absent before the first one. */
   fail({ code, exitCode }: TracedFailure, more?: Attributes): void {
     this.#endRound(this.#count + 1, undefined);
     this.#end({ 'ramferry.status': failureStatus(exitCode), ...more }, code);
@@ -91,7 +93,8 @@ export class MigrationTrace {
   /** Ends the transfer's span. */
   #end(facts: Attributes, code?: string): void {
     const iteration = this.#count === 0 ? {} : { 'ramferry.iteration': this.#count };
-    this.#span.end({ ...byteFacts(this.#bytes), ...iteration, ...facts }, code);
+    const bytes = this.#bytes === undefined ? {} : byteFacts(this.#bytes);
+    this.#span.end({ ...bytes, ...iteration, ...facts }, code);
   }
 
   #addSwitches(adaptive: AdaptiveReport | undefined): void {
@@ -111,7 +114,7 @@ export class MigrationTrace {
     this.#endRound(count, dirtyPages);
     const isFirst = this.#count === 0;
     this.#count = count;
-    const before = isFirst ? { guestBytes: 0, linkBytes: 0 } : this.#bytes;
+    const before = isFirst ? NOTHING : (this.#bytes ?? NOTHING);
     const span = this.#span.child('ramferry.round', { 'ramferry.iteration': count }, began);
     this.#round = { span, first: isFirst ? 1 : count, before };
   }
@@ -121,7 +124,7 @@ export class MigrationTrace {
     if (this.#round === undefined) return;
     const { span, first, before } = this.#round;
     this.#round = undefined;
-    const { guestBytes, linkBytes } = this.#bytes;
+    const { guestBytes, linkBytes } = this.#bytes ?? NOTHING;
     span.end({
       ...byteFacts({
         guestBytes: guestBytes - before.guestBytes,

@@ -164,6 +164,15 @@ describe('MigrationTrace', () => {
     assert.doesNotMatch(JSON.stringify([span!.attributes, span!.events, span!.status]), /secret/);
   });
 
+  it('says nothing of bytes, failure before the first report', async () => {
+    (await opened()).begin(MIGRATION, NO_PARENT).fail(new RamferryError('ERR_LINK_CLOSED', 'gone'));
+    const { attributes } = named('ramferry.transfer')[0]!;
+    assert.deepEqual(
+      Object.keys(attributes).filter((key) => key.includes('bytes')),
+      [],
+    );
+  });
+
   it('begins where the caller says', async () => {
     const trace = (await opened()).begin(MIGRATION, NO_PARENT, 1_000_000_000_000);
     trace.succeed(ended(1, 1).summary('completed'));
