@@ -21,8 +21,9 @@ const SHORT_BYTES = 32 * MIB;
 /** Milliseconds of held-up work after which a codec is slow: threads then start for a short stream, too. */
 const SLOW_MS = 1000;
 
-/** Bytes of jobs before the first look at the event loop's clock. */
+/** Bytes of jobs, or milliseconds of them, before the first look at the event loop's clock. */
 const CLOCK_FROM_BYTES = 2 * MIB;
+const CLOCK_FROM_MS = 20;
 
 export class InlineLoad {
   readonly #times: () => LoopTimes;
@@ -55,8 +56,9 @@ export class InlineLoad {
   }
 
   #closeInterval(): void {
-    // The clock's module takes Node 3 ms to load, and a transfer of a chunk or two needs no threads.
-    if (this.#last === undefined && this.#bytes < CLOCK_FROM_BYTES) return;
+    // The clock's module takes Node 3 ms to load, and a transfer of a chunk or two needs no threads. The jobs before count in the
+    // first interval.
+    if (this.#last === undefined && this.#bytes < CLOCK_FROM_BYTES && this.#jobs < CLOCK_FROM_MS) return;
     const { idle, active } = this.#times();
     this.#last ??= { idle, active };
     const activeNow = active - this.#last.active;
