@@ -56,11 +56,11 @@ export class BreakingProxy {
   #connect(near: net.Socket): void {
     near.on('error', () => undefined);
     if (Date.now() < this.#downUntil) {
-      near.resetAndDestroy();
+      reset(near);
       return;
     }
     const far = net.connect({ ...this.target, allowHalfOpen: true });
-    far.on('error', () => near.resetAndDestroy());
+    far.on('error', () => reset(near));
     this.#pass(near, far, 'forward');
     this.#pass(far, near, 'backward');
   }
@@ -98,10 +98,19 @@ export class BreakingProxy {
     this.broken += 1;
     this.#downUntil = Date.now() + down;
     for (const socket of this.#open) {
-      if (kind === 'reset') socket.resetAndDestroy();
+      if (kind === 'reset') reset(socket);
       else if (kind === 'end') socket.destroySoon();
       else socket.removeAllListeners('data').removeAllListeners('end').pause();
     }
     if (kind === 'silence') this.#open.clear();
   }
+}
+
+/**
+ * Resets a connection. Half-closed ones are closed instead: libuv refuses to reset them (uv_tcp_close_reset), and Node then loses the socket
+ * and never ends.
+ */
+function reset(socket: net.Socket): void {
+  if (socket.writableEnded) socket.destroy();
+  else socket.resetAndDestroy();
 }
