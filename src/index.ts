@@ -34,6 +34,7 @@ export {
   type ErrorOptions,
   type ErrorPlace,
   EXIT,
+  type FailureStatus,
   isErrorCode,
   isRamferryError,
   RamferryError,
@@ -64,7 +65,7 @@ export type {
   TransferSummary,
 } from './transfer/statistics/summary.js';
 export type { Convergence } from './transfer/statistics/convergence.js';
-export type { CodecCounts, PageCounts } from './transfer/statistics/counts.js';
+export type { CodecCounts, PageCounts, PageTally } from './transfer/statistics/counts.js';
 export type { AdaptiveReport } from './transfer/adaptive/chooser.js';
 export type { Switch } from './transfer/adaptive/switch.js';
 

@@ -8,8 +8,9 @@ import type { Rows } from '../row.js';
 import type { SendOptions } from './send.js';
 
 /** What happens to a migration that has not ended after `timeout`. */
-export const TIMEOUT_STRATEGIES = ['cancel', 'ignore', 'postcopy'] as const;
-export type TimeoutStrategy = (typeof TIMEOUT_STRATEGIES)[number];
+/** What happens when a migration has not ended in time: it is cancelled, ends whatever the downtime, or goes postcopy. */
+export type TimeoutStrategy = 'cancel' | 'ignore' | 'postcopy';
+const TIMEOUT_STRATEGIES: readonly TimeoutStrategy[] = ['cancel', 'ignore', 'postcopy'];
 
 /** Options of send that do not apply: the stream comes from QEMU, and goes to a receiver that answers. */
 type NotOfMigrations =

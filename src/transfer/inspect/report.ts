@@ -144,11 +144,13 @@ export interface Recognised {
 export interface PlainReport {
   /** Names this interface in the union InspectReport. */
   readonly container: 'plain';
+  /** The hypervisor's format: a stream of QEMU, or one in libvirt's save image. */
   readonly format: 'qemu' | 'libvirt';
   /** Bytes of the stream. */
   readonly decodedBytes: number;
   /** The same. */
   readonly streamBytes: number;
+  /** What a sender's grammar recognises. */
   readonly recognised: Recognised;
 }
 

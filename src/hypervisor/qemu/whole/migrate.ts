@@ -22,6 +22,7 @@ import { Watch, type Watched } from './watch.js';
 
 /** The summary of send, and how QEMU's migration went. */
 export interface QemuMigrationSummary extends TransferSummary {
+  /** What both QEMUs say of the migration. */
   readonly qemu: {
     /** The destination runs the guest. Every other outcome is an error. */
     readonly outcome: 'completed';
@@ -29,6 +30,7 @@ export interface QemuMigrationSummary extends TransferSummary {
     readonly rounds: number;
     /** `timeout`: the time-out's strategy ended pre-copy. */
     readonly switchedBy: 'downtime-limit' | 'timeout';
+    /** The destination ran the guest before it had all of its memory. */
     readonly postcopy: boolean;
   };
 }
