@@ -48,7 +48,7 @@ const FIRST = Buffer.from('first');
 
 /** Both sides of a link that goes through a proxy. */
 async function connect(settings: Settings): Promise<Pair> {
-  const { breaks = [], reconnect = 10_000, limit = () => reconnect } = settings;
+  const { breaks = [], reconnect = 20_000, limit = () => reconnect } = settings;
   const place = parseAddress('tcp-listen:127.0.0.1:0');
   let port: (value: number) => void;
   const listens = new Promise<number>((resolve) => (port = resolve));
@@ -123,7 +123,7 @@ const someBreak = fc
   })
   .map(({ direction, share, kind, down }): Break => {
     // Before the opening has come back, a break ends the transfer: nothing has begun.
-    const least = direction === 'forward' ? 300 : GREETING(10_000).length + 300;
+    const least = direction === 'forward' ? 300 : GREETING(20_000).length + 300;
     const most = direction === 'forward' ? FORWARD : BACKWARD;
     return { direction, at: Math.floor(least + share * (most - least)), kind, down };
   });

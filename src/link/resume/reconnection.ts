@@ -25,8 +25,11 @@ const FIRST_PAUSE_MS = 50;
 const LONGEST_PAUSE_MS = 1_000;
 /** Most time for one attempt: the kernel repeats the first packet of a connection after 1, 3, 7 s, and the link may be back between. */
 const ATTEMPT_MS = 2_000;
-/** Most time that the other side may take to answer. */
+/** Most time that the other side may take to answer, and the time that it gets at least. */
 const ANSWER_MS = 5_000;
+const LEAST_ANSWER_MS = 1_000;
+/** Share of the time that is left which an answer may take: a connection that swallows everything must leave time for others. */
+const ANSWER_SHARE = 1 / 4;
 
 type Peer = Extract<Address, { kind: 'tcp' | 'unix' }>;
 
@@ -58,7 +61,8 @@ export class Caller implements Reconnection {
     });
     try {
       if (link.provenName !== this.#identity) throw otherIdentity();
-      link.source!.patience?.(Math.max(1, Math.min(left, ANSWER_MS)));
+      const answer = Math.max(LEAST_ANSWER_MS, Math.min(left * ANSWER_SHARE, ANSWER_MS));
+      link.source!.patience?.(Math.max(1, Math.min(left, answer)));
       const joined = await join(link, received, of);
       this.#pause = 0;
       return joined;
