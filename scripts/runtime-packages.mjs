@@ -10,9 +10,9 @@ import { EXTERNAL } from './bundle-externals.mjs';
 
 const ROOT = join(import.meta.dirname, '..');
 const [target] = process.argv.slice(2);
-/** Build inputs, documentation, typings, and packages' own tests. */
+/** Build inputs, documentation, typings, and packages' own tests. A folder `src` below the first is compiled code. */
 const LEFT_OUT =
-  /\/(deps|src|doc|docs|test|tests|example|examples|benchmark|musl_[^/]+|build\/Release\/obj(\.target)?|vendor|types|bench)$|\.(d\.[cm]?ts|map|md|gyp|gypi|sh|mk|o|a|d|html|cc|h|jst)$|\/(Makefile|bin\.js|cnoke\.cjs)$|\/\.[^/]+$/i;
+  /^\/src$|\/(deps|doc|docs|test|tests|example|examples|benchmark|musl_[^/]+|build\/Release\/obj(\.target)?|vendor|types|bench)$|\.(d\.[cm]?ts|map|md|gyp|gypi|sh|mk|o|a|d|html|cc|h|jst)$|\/(Makefile|bin\.js|cnoke\.cjs)$|\/\.[^/]+$/i;
 /** Packages of other C libraries, and those that only build. */
 const NOT_NEEDED = /musl|^(prebuild-install|node-addon-api|@types\/.*)$/;
 
