@@ -6,12 +6,10 @@ import fs from 'node:fs';
 import { join } from 'node:path';
 
 import { xxh64 } from '../../chunk/xxhash.js';
+import { startTime, UNREADABLE } from '../../os/process-start.js';
 
 /** Process space (boot and PID namespace), PID, start time in ticks since boot, and a random part. */
 const NAME = /^\.ramferry-([0-9a-f]{16})-([1-9]\d*)-(\d+)-[0-9a-f]{16}\.tmp$/;
-
-/** Stands for a start time that cannot be read. */
-const UNREADABLE = '0';
 
 /** Existing temporaries of this process. They hold guest memory, so a process that ends without abort() removes them. */
 const own = new Set<string>();
@@ -100,34 +98,4 @@ function processSpace(): string {
     identity = randomHex();
   }
   return (space = hex(xxh64(identity)));
-}
-
-/** Field 22 of proc_pid_stat(5). It follows the program's name, which may hold any character. Undefined when the process has ended. */
-function startTime(pid: number): string | undefined {
-  let stat: string;
-  try {
-    stat = fs.readFileSync(`/proc/${pid}/stat`, 'utf8');
-  } catch (thrown) {
-    // A process counts as ended only when it certainly does not exist.
-    return isGone(thrown) && !canBeSignalled(pid) ? undefined : UNREADABLE;
-  }
-  const [state, ...fields] = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
-  // A zombie writes no more.
-  return state === 'Z' || state === 'X' ? undefined : (fields[18] ?? UNREADABLE);
-}
-
-/** Whether the process exists. /proc may hide existing processes (mount option hidepid). */
-function canBeSignalled(pid: number): boolean {
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch (thrown) {
-    return (thrown as NodeJS.ErrnoException).code !== 'ESRCH';
-  }
-}
-
-/** Whether the file is missing. ESRCH: the process ended during the read. */
-function isGone(thrown: unknown): boolean {
-  const { code } = thrown as NodeJS.ErrnoException;
-  return code === 'ENOENT' || code === 'ESRCH';
 }

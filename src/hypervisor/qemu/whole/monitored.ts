@@ -1,11 +1,11 @@
 // One QEMU of a migration, reached over its monitor. A connection that ends is made anew, because the monitor's end is not QEMU's end:
 // a forwarded socket may break. Tells whether QEMU's process has certainly ended. Makes no decision about the guest.
 
-import fs from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 
 import { toRamferryError } from '../../../errors.js';
 import { AwakeDeadline } from '../../../os/awake-timer.js';
+import { startTime, UNREADABLE } from '../../../os/process-start.js';
 import { type MonitorAddress, monitorText, type QmpEvent } from '../qmp/client.js';
 import { QemuGuest } from '../qmp/guest.js';
 import { holdersOf, programOf } from '../ram/qemu-process.js';
@@ -142,22 +142,11 @@ function qemuBehind(path: string): ProcessMark | undefined {
   const holders = holdersOf(path);
   const [pid] = holders;
   if (pid === undefined || holders.length > 1 || !programOf(pid).startsWith('qemu')) return undefined;
-  const found = statOf(pid);
-  return found === undefined ? undefined : { pid, started: found.started };
+  const started = startTime(pid);
+  return started === undefined || started === UNREADABLE ? undefined : { pid, started };
 }
 
 function hasEnded({ pid, started }: ProcessMark): boolean {
-  const found = statOf(pid);
-  return found === undefined || found.state === 'Z' || found.started !== started;
-}
-
-/** proc_pid_stat(5): state and start time. */
-function statOf(pid: number): { readonly state: string; readonly started: string } | undefined {
-  try {
-    const text = fs.readFileSync(`/proc/${pid}/stat`, 'latin1');
-    const fields = text.slice(text.lastIndexOf(')') + 2).split(' ');
-    return { state: fields[0]!, started: fields[19]! };
-  } catch {
-    return undefined;
-  }
+  const now = startTime(pid);
+  return now !== started && now !== UNREADABLE;
 }
