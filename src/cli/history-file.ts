@@ -2,12 +2,11 @@
 // replaced as a whole after it. Never fails: without the file a transfer begins as if it were the first. Commands that end at the same
 // time may lose each other's figures, but a reader always sees one whole file.
 
-import { createHash, randomBytes } from 'node:crypto';
 import fs from 'node:fs';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
 
-import { type CostMemory, History, type HistoryKey } from '../transfer/adaptive/history.js';
+import { type CostMemory, digestName, History, type HistoryKey } from '../transfer/adaptive/history.js';
 import { formatHistory, LONGEST_TEXT, parseHistory } from '../transfer/adaptive/history-text.js';
 import type { FirstGuess, Learned } from '../transfer/adaptive/prior.js';
 import { optionsOf } from '../options/table.js';
@@ -52,8 +51,7 @@ export class HistoryFile implements CostMemory {
   /** A file for each host: several may share a home directory, and neither costs nor links are the same. */
   #path(): string | undefined {
     const directory = cacheDirectory(this.#environment);
-    const host = createHash('sha256').update(hostname()).digest('hex').slice(0, 16);
-    return directory === undefined ? undefined : join(directory, `history-${host}.json`);
+    return directory === undefined ? undefined : join(directory, `history-${digestName(hostname())}.json`);
   }
 }
 
@@ -78,6 +76,7 @@ function readStart(path: string): string {
 
 function replace(path: string, text: string): void {
   sweep(path);
+  const { randomBytes } = process.getBuiltinModule('node:crypto');
   const temporary = `${path}.${randomBytes(8).toString('hex')}`;
   try {
     fs.writeFileSync(temporary, text, { flag: 'wx', mode: 0o600 });

@@ -1,12 +1,13 @@
 // Groups of the host by name. `getent` knows those of directory services; without it the group file is read.
 
-import { spawnSync } from 'node:child_process';
 import fs from 'node:fs';
 
 /** The number of a group; undefined when there is none of this name. @param group a name, or a number */
 export function groupId(group: string): number | undefined {
   if (/^\d{1,9}$/.test(group)) return Number(group);
   if (/[:\s]|^-/.test(group)) return undefined;
+  // Loaded here: few transfers name a group, and node:child_process is a part of every start that loads it.
+  const { spawnSync } = process.getBuiltinModule('node:child_process');
   const { status, stdout } = spawnSync('getent', ['group', group], { encoding: 'utf8', timeout: 10_000 });
   return idIn(status === null ? groupFile() : stdout, group);
 }

@@ -2,8 +2,6 @@
 // link to a peer last carried. Old figures weigh less and are dropped in the end. Bounded in size. Pure: time is given, nothing is stored;
 // history-text.ts writes it down, and the command line keeps it in a file (src/cli/history-file.ts).
 
-import { createHash } from 'node:crypto';
-
 import type { FirstGuess, Learned, LearnedCosts, LearnedLink } from './prior.js';
 
 const DAY_MS = 86_400_000;
@@ -45,9 +43,13 @@ export interface CostMemory {
   record(key: HistoryKey, learned: Learned): void;
 }
 
-/** The name of a peer in the history: fixed in length, and without what the address of a command may contain, such as passwords. */
-export function peerName(peer: string): string {
-  return createHash('sha256').update(peer).digest('hex').slice(0, 16);
+/**
+ * A text as a name of 16 hexadecimal digits, without what the text may contain: the address of a command may have passwords in it.
+ * node:crypto loads here: it takes 7 ms of a start, and only adaptive mode has a history.
+ */
+export function digestName(text: string): string {
+  const { createHash } = process.getBuiltinModule('node:crypto');
+  return createHash('sha256').update(text).digest('hex').slice(0, 16);
 }
 
 export class History implements CostMemory {
@@ -68,7 +70,7 @@ export class History implements CostMemory {
 
   guess({ codec, peer }: HistoryKey): FirstGuess {
     const costs = this.#believed(this.costs.get(codec), COSTS_BELIEVED_MS);
-    const link = peer === undefined ? undefined : this.links.get(peerName(peer));
+    const link = peer === undefined ? undefined : this.links.get(digestName(peer));
     const believed = this.#believed(link, LINK_BELIEVED_MS);
     return {
       ...(believed === undefined ? {} : { link: { rate: believed.rate, limited: believed.limited } }),
@@ -88,7 +90,7 @@ export class History implements CostMemory {
       );
     }
     if (link !== undefined && peer !== undefined) {
-      keep(this.links, peerName(peer), { ...link, at }, MOST_LINKS);
+      keep(this.links, digestName(peer), { ...link, at }, MOST_LINKS);
     }
   }
 
