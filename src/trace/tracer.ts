@@ -3,6 +3,7 @@
 
 import type * as OpenTelemetry from '@opentelemetry/api';
 
+import { withDeadline } from '../os/deadline.js';
 import { parentContext, type TraceParent } from './context.js';
 
 type Api = typeof OpenTelemetry;
@@ -37,11 +38,8 @@ export class Tracer {
 
   /** Waits for the provider's exporters, at most this many milliseconds. */
   async flush(milliseconds: number): Promise<void> {
-    let timer: NodeJS.Timeout | undefined;
-    // The timer keeps the process alive, because a hanging flush may hold no handle.
-    const late = new Promise<void>((resolve) => (timer = setTimeout(resolve, milliseconds)));
-    await Promise.race([this.#flush(), late]);
-    clearTimeout(timer);
+    // The deadline keeps the process alive: a hanging flush may hold no handle.
+    await withDeadline(this.#flush(), milliseconds, () => undefined);
   }
 
   async #flush(): Promise<void> {

@@ -1,6 +1,7 @@
 // The metrics of a command: --metrics FILE and --metrics-listen HOST:PORT. Loads nothing unless one of them is given. The file is
 // written at the start, every second, and at the end with the final figures.
 
+import { withDeadline } from '../../os/deadline.js';
 import type { ParsedArguments } from '../command.js';
 import type { MetricsFile } from './metrics-file.js';
 import type { MetricsServer } from './metrics-server.js';
@@ -76,7 +77,7 @@ export class Metrics {
   async close(): Promise<void> {
     clearInterval(this.#timer);
     const file = this.#file;
-    if (file !== undefined) await withinTime(this.#writeLast(file));
+    if (file !== undefined) await withDeadline(this.#writeLast(file), LAST_TEXT_MS, () => undefined);
     this.#server?.close();
   }
 
@@ -88,13 +89,4 @@ export class Metrics {
   async #write(file: MetricsFile): Promise<void> {
     await file.write(await this.#registry.render());
   }
-}
-
-async function withinTime(work: Promise<void>): Promise<void> {
-  let timer: NodeJS.Timeout | undefined;
-  const late = new Promise<void>((resolve) => {
-    timer = setTimeout(resolve, LAST_TEXT_MS);
-  });
-  await Promise.race([work, late]);
-  clearTimeout(timer);
 }

@@ -2,12 +2,11 @@
 // a connection breaks, what was not acknowledged is sent again over the next one, and the link above only pauses.
 
 import type { Buffer } from 'node:buffer';
-import { setTimeout as sleep } from 'node:timers/promises';
-
 import { RamferryError } from '../../errors.js';
 import { onAbort } from '../../io/abort-signal.js';
 import type { ByteSink, ByteSource, Channel } from '../../io/bytes.js';
 import { abortError, closedError } from '../../io/system-error.js';
+import { withDeadline } from '../../os/deadline.js';
 import { Exchange } from './exchange.js';
 import { heal, isMendable } from './healing.js';
 import type { Joined } from './joining.js';
@@ -261,16 +260,12 @@ export class Session implements Channel {
 }
 
 /** @returns whether the promise was fulfilled within the time */
-async function within(milliseconds: number, promise: Promise<unknown>): Promise<boolean> {
-  const late = new AbortController();
+function within(milliseconds: number, promise: Promise<unknown>): Promise<boolean> {
   const fulfilled = promise.then(
     () => true,
     () => false,
   );
-  const timeIsOver = sleep(milliseconds, false, { signal: late.signal }).catch(() => false);
-  const result = await Promise.race([fulfilled, timeIsOver]);
-  late.abort();
-  return result;
+  return withDeadline(fulfilled, milliseconds, () => false);
 }
 
 function gaveUp(label: string): RamferryError {
