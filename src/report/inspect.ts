@@ -13,7 +13,7 @@ import type {
 import { GRAMMAR_ID } from '../grammar/grammar.js';
 import { formatSize } from '../units.js';
 import { lines, type Row } from './rows.js';
-import { identifiedRows } from './summary.js';
+import { recognisedRows } from './summary.js';
 
 const MORE = ' (--verify decodes the contents)';
 
@@ -114,13 +114,7 @@ function details(report: InspectReport): Row[] {
 }
 
 function recognised(found: Recognised): Row[] {
-  const { opaqueBecause, opaqueHint, streamEnd } = found;
-  return [
-    ...identifiedRows(found),
-    ...(opaqueBecause === undefined ? [] : [['opaque because', opaqueBecause] as const]),
-    ...(opaqueHint === undefined ? [] : [['hint', opaqueHint] as const]),
-    ['stream end', streamEnd],
-  ];
+  return [...recognisedRows(found, found), ['stream end', found.streamEnd]];
 }
 
 function chunks(report: NativeReport | XenReport | UnitsReport, maxChunk: number): Row[] {

@@ -70,7 +70,7 @@ export function summaryRows(summary: TransferSummary): Row[] {
     ['chunks', `${chunks.total} (${chunks.stored} stored)`],
     ['delta', count(pages.delta, 'pages')],
     ['same', count(pages.same, 'pages')],
-    ...recognisedRows(summary),
+    ...recognisedRows(pages, summary),
     ...adaptiveRows(summary),
     ...cacheRows(summary.xbzrleCache),
     ['cpu time', `${summary.cpuSeconds.toFixed(2)} s`],
@@ -85,7 +85,10 @@ function endRows(end: TransferSummary['streamEnd']): Row[] {
 }
 
 /** How much of the stream a sender's grammar has recognised, and why not all. */
-function recognisedRows({ pages, opaqueBecause, opaqueHint }: TransferSummary): Row[] {
+export function recognisedRows(
+  pages: Readonly<Partial<PageTally>>,
+  { opaqueBecause, opaqueHint }: Pick<TransferSummary, 'opaqueBecause' | 'opaqueHint'>,
+): Row[] {
   return [
     ...identifiedRows(pages),
     ...(opaqueBecause === undefined ? [] : [['opaque because', opaqueBecause] as const]),
@@ -94,7 +97,7 @@ function recognisedRows({ pages, opaqueBecause, opaqueHint }: TransferSummary): 
 }
 
 /** The share of the pages whose place in the guest's memory is known. */
-export function identifiedRows({ identified, anonymous }: Readonly<Partial<PageTally>>): Row[] {
+function identifiedRows({ identified, anonymous }: Readonly<Partial<PageTally>>): Row[] {
   if (identified === undefined || anonymous === undefined || identified + anonymous === 0) return [];
   const share = (100 * identified) / (identified + anonymous);
   return [['identified', `${identified} of ${identified + anonymous} pages (${share.toFixed(1)} %)`]];

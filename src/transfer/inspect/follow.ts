@@ -4,24 +4,22 @@
 import { Buffer } from 'node:buffer';
 
 import { grammarFor, type StreamKind } from '../../grammar/detect.js';
-import { type Grammar, NO_IDENTITY, type SegmentSink } from '../../grammar/grammar.js';
+import type { Grammar, SegmentSink } from '../../grammar/grammar.js';
 import { PlainSink } from '../../io/plain-sink.js';
+import { type PageTally, tallyPages } from '../statistics/counts.js';
 import type { Recognised } from './report.js';
 
 export class Follower {
   bytes = 0;
   readonly #grammar: Grammar;
   #unparsed = Buffer.alloc(0);
-  readonly #pages = { identified: 0, anonymous: 0 };
+  readonly #pages: PageTally = { identified: 0, anonymous: 0 };
   #skeletonBytes = 0;
   readonly #sink: SegmentSink = {
     full: false,
     skeleton: (n) => void (this.#skeletonBytes += n),
     words: (n) => void (this.#skeletonBytes += 8 * n),
-    pages: (n, identity) => {
-      if (identity >= 0) this.#pages.identified += n;
-      else if (identity === NO_IDENTITY) this.#pages.anonymous += n;
-    },
+    pages: (n, identity) => tallyPages(this.#pages, n, identity),
     pageData: () => undefined,
     flush: () => undefined,
     totals: () => undefined,

@@ -4,7 +4,7 @@ import type { CodecName } from '../../codec/codec.js';
 import type { FrameOutline } from '../../container/frames/outline.js';
 import type { StreamHeader } from '../../container/native.js';
 import type { XenKind } from '../../grammar/xen/wrapping.js';
-import type { PageCounts } from '../statistics/counts.js';
+import type { PageCounts, PageTally } from '../statistics/counts.js';
 
 /** Figures of the chunks of one codec. Codec `none` counts the chunks that travelled uncompressed. */
 export interface KindReport {
@@ -125,11 +125,7 @@ export interface ForeignReport {
 }
 
 /** What a sender's grammar recognises of a decoded stream. */
-export interface Recognised {
-  /** Pages whose place in the guest's memory is known. */
-  readonly identified: number;
-  /** Blocks of 4096 bytes of unknown structure. */
-  readonly anonymous: number;
+export interface Recognised extends Readonly<PageTally> {
   /** All other bytes: headers, page numbers, device state. */
   readonly skeletonBytes: number;
   /** As in TransferSummary. */

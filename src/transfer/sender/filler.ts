@@ -6,7 +6,7 @@ import { MAX_SEGMENTS, SEGMENT } from '../../chunk/segments.js';
 import { NO_IDENTITY, type SegmentSink } from '../../grammar/grammar.js';
 import { PAGE_BYTES } from '../../page/size.js';
 import { PageRuns } from '../../store/page-runs.js';
-import type { PageTally } from '../statistics/counts.js';
+import { type PageTally, tallyPages } from '../statistics/counts.js';
 import type { RoundCounter } from '../statistics/rounds.js';
 
 /** The end of a chunk, and what the chunk holds. */
@@ -138,8 +138,7 @@ export class Filler implements SegmentSink {
 
   pages(n: number, identity: number): void {
     this.#rounds?.pages(n, identity);
-    if (identity >= 0) this.tally.identified += n;
-    else if (identity === NO_IDENTITY) this.tally.anonymous += n;
+    tallyPages(this.tally, n, identity);
     this.#report(SEGMENT.pages, n, identity);
   }
 

@@ -1,6 +1,7 @@
 // Counts of chunks, pages and the page store: plain data, with the terms of docs/FORMAT.md. Statistics adds them up.
 
 import type { CodecName } from '../../codec/codec.js';
+import { NO_IDENTITY } from '../../grammar/grammar.js';
 
 /** Number of pages by representation (docs/FORMAT.md). */
 export interface PageCounts {
@@ -22,6 +23,12 @@ export interface PageTally {
   identified: number;
   /** Blocks of 4096 bytes of unknown structure. */
   anonymous: number;
+}
+
+/** Counts pages of one run. @param identity as in SegmentSink.pages: of the first one, or what the grammar knows of them */
+export function tallyPages(tally: PageTally, n: number, identity: number): void {
+  if (identity >= 0) tally.identified += n;
+  else if (identity === NO_IDENTITY) tally.anonymous += n;
 }
 
 /** The figures of one chunk. */
