@@ -16,7 +16,7 @@ import { QEMU_MIGRATE_ROWS } from './rows/qemu-migrate.js';
 import { INSPECT_ROWS, RECEIVE_ROWS } from './rows/receive.js';
 import { COMMAND_LINE_ROWS } from './rows/reports.js';
 import type { GivenBy, OptionRow, Rows, ValuesOf } from './row.js';
-import { SEND_ROWS } from './rows/send.js';
+import { SEND_ROWS, type SendOptions } from './rows/send.js';
 import { SERVE_ROWS, STATUS_ROWS } from './rows/serve.js';
 import { LISTEN_ROWS } from './rows/listen.js';
 import { TLS_ROWS } from './rows/tls.js';
@@ -80,4 +80,16 @@ export const OPTIONS: readonly Option[] = TABLE.flatMap((rows: Rows) =>
 /** The options of a command, in the order in which help shows them. */
 export function optionsOf(command: CommandName): readonly Option[] {
   return OPTIONS.filter(({ commands }) => commands.includes(command));
+}
+
+/** The given values of those options whose rows a command shares with `send`; absent ones stay absent. */
+export function givenOfSend<Options extends object>(
+  command: CommandName,
+  options: Options,
+): Pick<Options, keyof Options & keyof SendOptions> {
+  const shared = optionsOf(command).filter(
+    ({ commands, commandLineOnly }) => commandLineOnly !== true && commands.includes('send'),
+  );
+  const given = shared.map(({ name }) => [name, options[name as keyof Options]] as const);
+  return Object.fromEntries(given.filter(([, value]) => value !== undefined)) as Options;
 }

@@ -6,7 +6,7 @@ import { onAbort } from '../io/abort-signal.js';
 import type { Channel } from '../io/bytes.js';
 import type { SendOptions } from '../options/rows/send.js';
 import type { ServeOptions } from '../options/rows/serve.js';
-import { optionsOf } from '../options/table.js';
+import { givenOfSend } from '../options/table.js';
 import type { TransferParts } from '../transfer/prestart/prestart.js';
 import type { Refusals } from '../link/listen/strangers.js';
 import type { Ended, Register, Served } from './register.js';
@@ -18,11 +18,7 @@ export type NamedOptions = Pick<ServeOptions, keyof ServeOptions & keyof SendOpt
 
 /** The options of outgoing guests that were given: those whose rows `serve` shares with `send`. */
 export function namedOptions(options: ServeOptions): NamedOptions {
-  const shared = optionsOf('serve').filter(
-    ({ commands, commandLineOnly }) => commandLineOnly !== true && commands.includes('send'),
-  );
-  const given = shared.map(({ name }) => [name, options[name as keyof ServeOptions]] as const);
-  return Object.fromEntries(given.filter(([, value]) => value !== undefined));
+  return givenOfSend('serve', options);
 }
 
 /** Reports of a server to its owner. */

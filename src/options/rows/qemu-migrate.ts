@@ -7,7 +7,6 @@ import { LIMITS } from '../limits.js';
 import type { Rows } from '../row.js';
 import type { SendOptions } from './send.js';
 
-/** What happens to a migration that has not ended after `timeout`. */
 /** What happens when a migration has not ended in time: it is cancelled, ends whatever the downtime, or goes postcopy. */
 export type TimeoutStrategy = 'cancel' | 'ignore' | 'postcopy';
 const TIMEOUT_STRATEGIES: readonly TimeoutStrategy[] = ['cancel', 'ignore', 'postcopy'];

@@ -7,7 +7,7 @@ import type { TransferHooks } from '../../../options/rows/common.js';
 import type { QemuMigrateOptions } from '../../../options/rows/qemu-migrate.js';
 import type { SendOptions } from '../../../options/rows/send.js';
 import { resolveOptions } from '../../../options/schema.js';
-import { type GivenFor, optionsOf, type ValuesFor } from '../../../options/table.js';
+import { type GivenFor, givenOfSend, type ValuesFor } from '../../../options/table.js';
 import { TRANSFER_HOOKS } from '../../../options/transfer.js';
 import { UNIX_PATH_LIMIT } from '../../../io/private-socket.js';
 import type { MonitorAddress } from '../qmp/client.js';
@@ -47,20 +47,9 @@ export function resolveQemuMigrateOptions(options: QemuMigrateOptions): Resolved
     ...{ values, source, destination },
     outgoing: outgoing(values.outgoing, source),
     incoming: values.incoming ?? (values.output === undefined ? besideDestination(destination) : undefined),
-    send: sendOptions(options),
+    // send fills in the defaults, and distinguishes them from given values.
+    send: givenOfSend('qemu-migrate', options),
   };
-}
-
-/** The options of send among those given: send fills in the defaults, and distinguishes them from given values. */
-function sendOptions(options: QemuMigrateOptions): Omit<SendOptions, 'input' | 'output'> {
-  const given = options as unknown as Readonly<Record<string, unknown>>;
-  const own = new Set(optionsOf('qemu-migrate').map(({ name }) => name));
-  const names = optionsOf('send')
-    .map(({ name }) => name)
-    .filter((name) => own.has(name) && name !== 'output');
-  return Object.fromEntries(
-    names.filter((name) => given[name] !== undefined).map((name) => [name, given[name]]),
-  );
 }
 
 function monitorAddress(name: string, text: string): MonitorAddress {
