@@ -5,24 +5,15 @@ import { isIP } from 'node:net';
 
 import { RamferryError } from '../errors.js';
 import { type Address, formatAddress } from '../link/address.js';
-import type { Place } from '../link/listen/binding.js';
+import { isLoopback, type Place } from '../link/listen/binding.js';
 import { loadCredentials, needsHostname } from '../link/tls/credentials.js';
 import { isAllowed, isPattern, patternsFor, patternsOfAll } from '../link/tls/distinguished-name.js';
 import type { TlsSettings } from '../link/tls/settings.js';
+import type { TlsOptions } from '../options/rows/tls.js';
 import type { ValuesFor } from '../options/table.js';
 import { tlsSettings } from '../transfer/plan/tls.js';
 
-type Values = Pick<
-  ValuesFor<'serve'>,
-  | 'tls'
-  | 'tlsCreds'
-  | 'tlsKeyPassphraseFile'
-  | 'tlsPskIdentity'
-  | 'tlsVerifyPeer'
-  | 'tlsHostname'
-  | 'tlsAuthz'
-  | 'insecure'
->;
+type Values = Pick<ValuesFor<'serve'>, keyof TlsOptions | 'insecure'>;
 
 /** Where guests come from and go to. */
 export interface Sides {
@@ -81,7 +72,7 @@ function checkCaller(values: Values, connect: NonNullable<Sides['connect']>): vo
 /** A name that is not known to stay on this host counts as another host. */
 function isLoopbackName(host: string): boolean {
   if (isIP(host) === 0) return host.toLowerCase() === 'localhost';
-  return host === '::1' || /^(::ffff:)?127\./i.test(host);
+  return isLoopback(host);
 }
 
 /** The error of an address that other hosts are reached by, or that they reach, without TLS. */

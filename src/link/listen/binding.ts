@@ -20,8 +20,9 @@ import type { Origin } from './strangers.js';
 /** An address that listens. */
 export type Place = Extract<Address, { kind: 'tcp-listen' | 'unix-listen' }>;
 
-function isLoopback(host: string): boolean {
-  return host === '::1' || host.startsWith('127.') || host.startsWith('::ffff:127.');
+/** @param host an address of IPv4 or IPv6 */
+export function isLoopback(host: string): boolean {
+  return host === '::1' || /^(::ffff:)?127\./i.test(host);
 }
 
 /** The address at which other hosts reach a listener; undefined where they do not. */

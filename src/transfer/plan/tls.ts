@@ -7,6 +7,7 @@ import { RamferryError } from '../../errors.js';
 import type { Address } from '../../link/address.js';
 import { isBound } from '../../link/tls/distinguished-name.js';
 import type { TlsSettings } from '../../link/tls/settings.js';
+import type { TlsOptions } from '../../options/rows/tls.js';
 import type { ResolvedReceiveOptions, ResolvedSendOptions } from '../../options/transfer.js';
 
 /** Where the files of a host lie, for `--tls` without a directory. The second is QEMU's. */
@@ -15,16 +16,7 @@ const DEFAULT_DIRECTORIES = ['/etc/pki/ramferry', '/etc/pki/qemu'] as const;
 const LISTENERS: ReadonlySet<Address['kind']> = new Set<Address['kind']>(['tcp-listen', 'unix-listen']);
 const CALLERS: ReadonlySet<Address['kind']> = new Set<Address['kind']>(['tcp', 'unix']);
 
-export type TlsValues = Pick<
-  ResolvedSendOptions | ResolvedReceiveOptions,
-  | 'tls'
-  | 'tlsCreds'
-  | 'tlsKeyPassphraseFile'
-  | 'tlsPskIdentity'
-  | 'tlsVerifyPeer'
-  | 'tlsHostname'
-  | 'tlsAuthz'
->;
+export type TlsValues = Pick<ResolvedSendOptions | ResolvedReceiveOptions, keyof TlsOptions>;
 
 /**
  * The TLS settings of the link at `address`; undefined = bytes travel in the clear.
