@@ -28,7 +28,7 @@ import { isReadToItsEnd, outputFacts } from './plan/ends.js';
 import { listenSettings, type ListenSettings } from './plan/listening.js';
 import { openOptions } from './plan/opening.js';
 import { type InputFacts, planTransfer } from './plan/plan-transfer.js';
-import { chunkMemory, senderConversation } from './plan/reconnection.js';
+import { divideMemory, type SenderSettings, senderConversation } from './plan/reconnection.js';
 import { planSenderPrestart } from './plan/prestart-plan.js';
 import type { TransferPlan } from './plan/transfer-plan.js';
 import type { SendHosting } from './prestart/hosting.js';
@@ -92,7 +92,7 @@ const READABLE: ReadonlySet<Address['kind']> = new Set<Address['kind']>(['file',
  * @throws RamferryError as `send` does before it connects; ERR_OPTION_INVALID where the format must be declared
  */
 export async function planSend(options: SendOptions): Promise<PlannedSend> {
-  const settings = chunkMemory(resolveSendOptions(options));
+  const settings = divideMemory(resolveSendOptions(options));
   const named = namedOptions(options);
   const input = addressOf(settings.input);
   const output = addressOf(settings.output);
@@ -139,7 +139,7 @@ function prestart(settings: ResolvedSendOptions, { coding }: CodingChoice): Pres
 
 /** One call of `send`. */
 class Sending {
-  readonly #settings: ResolvedSendOptions;
+  readonly #settings: SenderSettings;
   readonly #named: Named;
   readonly #input: Address;
   readonly #output: Address;
@@ -152,11 +152,11 @@ class Sending {
   readonly #warned = new Set<string>();
   #grammar: Grammar | undefined;
 
-  constructor(options: SendOptions, hosting?: SendHosting, memory?: CostMemory) {
+  constructor(options: SendOptions, hosting?: SendHosting, memory = hosting?.memory) {
     this.#hosting = hosting;
-    this.#memory = memory ?? hosting?.memory;
+    this.#memory = memory;
     this.#statistics = hosting?.statistics ?? new Statistics();
-    this.#settings = chunkMemory(resolveSendOptions(options));
+    this.#settings = divideMemory(resolveSendOptions(options));
     this.#named = namedOptions(options);
     // Checked before anything is opened; the receiver may narrow it later.
     const asked = chooseCoding(this.#settings);

@@ -17,19 +17,20 @@ const AFTER_SWITCHOVER_MS = 5_000;
 const MOST_KEPT = 32 * MIB;
 /** The share of the memory limit that they may take. */
 const KEPT_SHARE = 1 / 8;
-/** The same share, of what is left beside it. */
-const KEPT_BESIDE = 1 / 7;
 
-type Settings = Pick<ResolvedSendOptions | ResolvedReceiveOptions, 'reconnect' | 'oneWay' | 'memoryLimit'>;
+type Settings = Pick<ResolvedSendOptions | ResolvedReceiveOptions, 'reconnect' | 'oneWay'>;
 
-/** Takes the memory for unacknowledged bytes from what the plan may use. */
-export function chunkMemory(settings: ResolvedSendOptions): ResolvedSendOptions {
-  const { reconnect, memoryLimit } = settings;
-  if (reconnect === 0) return settings;
-  return {
-    ...settings,
-    memoryLimit: memoryLimit - Math.min(MOST_KEPT, Math.floor(memoryLimit * KEPT_SHARE)),
-  };
+/** A sender's options. `memoryLimit` is what the plan may use. */
+export interface SenderSettings extends ResolvedSendOptions {
+  /** Bytes for what the receiver has not acknowledged. */
+  readonly kept: number;
+}
+
+/** Takes the memory for unacknowledged bytes out of the memory limit. */
+export function divideMemory(resolved: ResolvedSendOptions): SenderSettings {
+  const { reconnect, memoryLimit } = resolved;
+  const kept = reconnect === 0 ? 0 : Math.min(MOST_KEPT, Math.floor(memoryLimit * KEPT_SHARE));
+  return { ...resolved, memoryLimit: memoryLimit - kept, kept };
 }
 
 /** @throws ERR_OPTION_INVALID when no connection at this address can be made anew */
@@ -44,24 +45,20 @@ function checkAddress({ reconnect, oneWay }: Settings, address: Address): boolea
   });
 }
 
-/**
- * The options with which a sender opens its link.
- * @param settings after {@link chunkMemory}
- * @throws ERR_OPTION_INVALID
- */
+/** The options with which a sender opens its link. @throws ERR_OPTION_INVALID */
 export function senderConversation(
-  settings: Settings,
+  settings: Pick<SenderSettings, keyof Settings | 'kept'>,
   address: Address,
   opening: OpenOptions,
   isGuestStopped: () => boolean,
 ): OpenOptions {
   if (!checkAddress(settings, address)) return opening;
-  const { reconnect, memoryLimit } = settings;
+  const { reconnect, kept: keep } = settings;
   const link = new ResumableLink({
     address,
     opening,
     limit: () => (isGuestStopped() ? Math.min(AFTER_SWITCHOVER_MS, reconnect) : reconnect),
-    keep: Math.min(MOST_KEPT, Math.floor(memoryLimit * KEPT_BESIDE)),
+    keep,
   });
   return { ...link.opening, upgrade: (channel) => link.asSender(channel) };
 }
