@@ -35,24 +35,6 @@ export class Greeting {
     }
   }
 
-  /** The source with everything that was read put back. */
-  replay(): ByteSource {
-    let left = this.bytes;
-    const source = this.#source;
-    return {
-      label: source.label,
-      read: (target) => {
-        if (left.length === 0) return source.read(target);
-        const part = left.subarray(0, target.length);
-        target.set(part);
-        left = left.subarray(part.length);
-        return Promise.resolve(part.length);
-      },
-      patience: (milliseconds) => source.patience?.(milliseconds),
-      close: () => source.close(),
-    };
-  }
-
   async #take(bytes: number): Promise<Buffer> {
     const target = Buffer.alloc(bytes);
     for (let at = 0; at < bytes;) {

@@ -68,7 +68,7 @@ export class ResumableLink {
     const greeting = new Greeting(channel.source!);
     const hello = await greeting.read();
     const theirs = hello?.conversations?.includes(CONVERSATION_VERSION) === true ? (hello.reconnect ?? 0) : 0;
-    if (theirs === 0) return this.#plain(channel, greeting.replay());
+    if (theirs === 0) return this.#plain(channel, greeting.bytes);
     const id = newId();
     const session = this.#session(channel, { id, limit: theirs }, false);
     session.preface(greeting.bytes);
@@ -84,17 +84,19 @@ export class ResumableLink {
   /** The receiver's side: the first bytes of the sender decide. */
   asReceiver(channel: Channel): Channel {
     return new ReceivingLink(channel, {
-      plain: () => this.#plain(channel),
+      plain: (seen) => this.#plain(channel, seen),
       session: (introduction) => this.#session(channel, introduction, true),
     });
   }
 
-  #plain(channel: Channel, source = channel.source): Channel {
+  /** @param seen bytes that were read to learn how the other side speaks */
+  #plain(channel: Channel, seen: Uint8Array): Channel {
+    if (seen.length > 0) (channel as PeerLink).unread(seen);
     this.#door?.close();
     this.#options.opening.onWarning?.(
       'the other side does not mend a broken link: a break ends the transfer',
     );
-    return { source, sink: channel.sink, duplex: channel.duplex, fd: channel.fd };
+    return channel;
   }
 
   #session(channel: Channel, { id, limit: peerLimit }: Introduction, hasOutcome: boolean): Session {
@@ -138,8 +140,8 @@ async function untilOpened(reader: ExactReader, session: Session): Promise<void>
 }
 
 interface Turns {
-  /** The sender speaks version 1. */
-  readonly plain: () => Channel;
+  /** The sender speaks version 1. @param seen its first bytes, which must be read again */
+  readonly plain: (seen: Uint8Array) => void;
   /** The sender has opened a conversation. */
   readonly session: (introduction: Introduction) => Session;
 }
@@ -151,8 +153,6 @@ class ReceivingLink implements Channel {
   readonly sink: ByteSink;
   readonly #channel: Channel;
   readonly #turns: Turns;
-  /** Bytes that were read to find out. */
-  #seen: Uint8Array = new Uint8Array(0);
   #isDecided = false;
   #session: Session | undefined;
   /** The last write; `opened` must not come between two halves of a message. */
@@ -174,12 +174,7 @@ class ReceivingLink implements Channel {
       label: source.label,
       read: async (target) => {
         if (!this.#isDecided) await this.#decide(source);
-        if (this.#session !== undefined) return this.#session.source.read(target);
-        if (this.#seen.length === 0) return source.read(target);
-        const part = this.#seen.subarray(0, target.length);
-        target.set(part);
-        this.#seen = this.#seen.subarray(part.length);
-        return part.length;
+        return (this.#session?.source ?? source).read(target);
       },
       patience: (milliseconds) => {
         if (this.#session === undefined) source.patience?.(milliseconds);
@@ -224,10 +219,7 @@ class ReceivingLink implements Channel {
       got += more;
     }
     if (bytes.equals(magic)) await this.#open(source);
-    else {
-      this.#seen = bytes.subarray(0, got);
-      this.#turns.plain();
-    }
+    else this.#turns.plain(bytes.subarray(0, got));
     this.#isDecided = true;
   }
 
