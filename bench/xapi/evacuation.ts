@@ -7,15 +7,13 @@ import { join } from 'node:path';
 
 import { median } from 'simple-statistics';
 
-import { createGuest } from '../../src/guest/guest.js';
-import { BATCH_PAGES } from '../../src/guest/stream/stream-writer.js';
 import { socketPair } from '../../src/hypervisor/xapi/descriptors.js';
 import { childrenCpu } from '../../src/os/cpu-time.js';
 import { MIB } from '../../src/units.js';
 import { SHIPPED_COMMAND } from '../../lab/places.js';
 import { END_HEADER, LIBXC_HEADER, Workshop, Xenopsd } from '../../lab/xapi/xenopsd.js';
-import { fileSink } from '../support/guest-file.js';
 import { type Cell, round, type Suite } from '../support/suite.js';
+import { writeGuestStream } from './guest-stream.js';
 
 const AT_ONCE = 10;
 const TURNS = 3;
@@ -52,7 +50,7 @@ export const evacuation: Suite = {
     const workshop = new Workshop(undefined, join(scratch, 'evacuation-'));
     try {
       const stream = join(workshop.directory, 'stream');
-      await writeStream(image, stream);
+      await writeGuestStream(image, stream, GUEST_BYTES);
       for (const [name, count] of [
         ['one', 1],
         ['ten', AT_ONCE],
@@ -83,19 +81,6 @@ export const evacuation: Suite = {
     }
   },
 };
-
-async function writeStream(image: string, path: string): Promise<void> {
-  const guest = await createGuest({ format: 'libxc-pv', memory: { path: image }, seed: 1 });
-  const sink = fileSink(path);
-  const writer = guest.openWriter(sink, false);
-  await writer.begin();
-  for (let at = 0; at < writer.frames && writer.bytes < GUEST_BYTES; at += BATCH_PAGES) {
-    const count = Math.min(BATCH_PAGES, writer.frames - at);
-    await writer.pages(Uint32Array.from({ length: count }, (_, i) => at + i));
-  }
-  await writer.finish(undefined);
-  await sink.finish();
-}
 
 function start(workshop: Workshop, stream: string, count: number, front: boolean): Ends[] {
   return Array.from({ length: count }, () => {

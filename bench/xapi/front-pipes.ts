@@ -8,18 +8,16 @@ import { join } from 'node:path';
 
 import { median } from 'simple-statistics';
 
-import { createGuest } from '../../src/guest/guest.js';
-import { BATCH_PAGES } from '../../src/guest/stream/stream-writer.js';
 import { socketPair } from '../../src/hypervisor/xapi/descriptors.js';
 import { childrenCpu } from '../../src/os/cpu-time.js';
 import { libc } from '../../src/os/libc.js';
 import { LIBXC_HEADER, Workshop, Xenopsd } from '../../lab/xapi/xenopsd.js';
 import { SHIPPED_COMMAND } from '../../lab/places.js';
 import { run } from '../../lab/processes.js';
-import { fileSink } from '../support/guest-file.js';
 import { type Cell, round, type Suite } from '../support/suite.js';
 import { DD_EMU_MANAGER } from './emu-host.js';
 import { RatedRelay } from './rated-relay.js';
+import { writeGuestStream } from './guest-stream.js';
 
 const TURNS = Number(process.env['RAMFERRY_BENCH_TURNS'] ?? 5);
 /** Bytes a second of the two links. */
@@ -47,7 +45,7 @@ export const frontPipes: Suite = {
     const workshop = new Workshop(DD_EMU_MANAGER, join(scratch, 'front-pipes-'));
     try {
       const stream = join(workshop.directory, 'stream');
-      if (STREAM === undefined) await writeStream(image, stream);
+      if (STREAM === undefined) await writeGuestStream(image, stream);
       else copyFileSync(STREAM, stream);
       for (const [name, rate] of Object.entries(LINKS)) {
         if (!wants(name)) continue;
@@ -67,19 +65,6 @@ export const frontPipes: Suite = {
     }
   },
 };
-
-async function writeStream(image: string, path: string): Promise<void> {
-  const guest = await createGuest({ format: 'libxc-pv', memory: { path: image }, seed: 1 });
-  const sink = fileSink(path);
-  const writer = guest.openWriter(sink, false);
-  await writer.begin();
-  for (let at = 0; at < writer.frames; at += BATCH_PAGES) {
-    const count = Math.min(BATCH_PAGES, writer.frames - at);
-    await writer.pages(Uint32Array.from({ length: count }, (_, i) => at + i));
-  }
-  await writer.finish(undefined);
-  await sink.finish();
-}
 
 /** One side: what stands for emu-manager towards xenopsd, the descriptor that it uses, and how it ends. */
 interface Side {
