@@ -118,7 +118,7 @@ function listenPlace(text: string): Place {
 export function socketPath(option: string, text: string): string {
   const address = parseAddress(text);
   const { kind } = address;
-  // An abstract socket has no permissions, and whoever connects commands the server.
+  // An abstract socket has no permissions: every process of the host could command the server.
   if (kind === 'file' || ((kind === 'unix' || kind === 'unix-listen') && !isAbstract(address.path)))
     return address.path;
   throw new RamferryError('ERR_OPTION_INVALID', `${option}: '${text}' is not the path of a unix socket`, {

@@ -46,7 +46,7 @@ function obstacle({ marker }: Block): string | false {
   return spawnSync(program, ['--version']).error !== undefined && `${program} is not installed`;
 }
 
-/** A port that nobody listens at. */
+/** A port at which no process listens. */
 async function freePort(): Promise<number> {
   const server = net.createServer().listen(0, '127.0.0.1');
   await once(server, 'listening');

@@ -1,5 +1,5 @@
 // How the two sides of a running transfer find each other on a new connection. The side that connects presents the transfer's id, which
-// nobody else knows, and each side says up to where it has the other's bytes.
+// only these two sides know, and each side says up to where it has the other's bytes.
 
 import { Buffer } from 'node:buffer';
 
