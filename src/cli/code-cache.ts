@@ -8,6 +8,7 @@ import { basename, dirname, join } from 'node:path';
 import vm from 'node:vm';
 
 import { cacheDirectory } from './cache-directory.js';
+import { replaceFile } from './replace-file.js';
 import { withDefaultFlags } from './v8-flags.js';
 
 /** Most files in the directory, of at most 2 MB each. The oldest are removed. */
@@ -99,18 +100,10 @@ function keepAtExit(path: string, script: vm.Script): void {
 
 /** Complete or not at all, also after a power failure. */
 function writeEntry(path: string, code: Buffer): void {
-  const temporary = `${path}.${process.pid}`;
-  const fd = fs.openSync(temporary, 'wx', 0o600);
-  try {
+  replaceFile(path, `${path}.${process.pid}`, (fd) => {
     for (let copy = 0; copy < 2; copy++) fs.writeFileSync(fd, code);
     fs.fsyncSync(fd);
-    fs.renameSync(temporary, path);
-  } catch (thrown) {
-    fs.rmSync(temporary, { force: true });
-    throw thrown;
-  } finally {
-    fs.closeSync(fd);
-  }
+  });
 }
 
 function removeOldest(directory: string): void {

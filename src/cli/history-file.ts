@@ -13,6 +13,7 @@ import { optionsOf } from '../options/table.js';
 import { cacheDirectory } from './cache-directory.js';
 import type { ParsedArguments } from './command.js';
 import { readEnvironment } from './environment.js';
+import { replaceFile } from './replace-file.js';
 
 /** Age in milliseconds at which a temporary file belongs to a command that was killed. */
 const LEFT_BEHIND_MS = 3_600_000;
@@ -78,13 +79,7 @@ function replace(path: string, text: string): void {
   sweep(path);
   const { randomBytes } = process.getBuiltinModule('node:crypto');
   const temporary = `${path}.${randomBytes(8).toString('hex')}`;
-  try {
-    fs.writeFileSync(temporary, text, { flag: 'wx', mode: 0o600 });
-    fs.renameSync(temporary, path);
-  } catch (thrown) {
-    quietly(() => fs.unlinkSync(temporary));
-    throw thrown;
-  }
+  replaceFile(path, temporary, (fd) => fs.writeFileSync(fd, text));
 }
 
 /** Removes what commands have left behind that were killed while they wrote. */
