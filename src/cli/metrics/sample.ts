@@ -1,7 +1,12 @@
-// What the metrics show: one sample for each migration, and the process's own figures. Types only.
+// What the metrics show: one sample for each migration, and the process's own figures.
 
 /** The side of a migration: `source` compresses and sends, `destination` receives and restores. */
 export type Side = 'source' | 'destination';
+
+/** The side of a server's transfer. */
+export function sideOf(direction: 'incoming' | 'outgoing'): Side {
+  return direction === 'incoming' ? 'destination' : 'source';
+}
 
 /** An error by its code. */
 export interface CodedError {

@@ -6,7 +6,7 @@ import type { Ended } from '../../serve/register.js';
 import type { RunningTransfer } from '../../serve/server.js';
 import type { TransferSummary } from '../../transfer/statistics/summary.js';
 import { MigrationMeter } from './figures.js';
-import type { MigrationSample } from './sample.js';
+import { type MigrationSample, sideOf } from './sample.js';
 
 /** Ended migrations that keep their sample. */
 const KEPT = 32;
@@ -47,7 +47,7 @@ export class ServedMigrations {
   #meterOf({ id, name, direction }: Named): MigrationMeter {
     let meter = this.#running.get(id);
     if (meter === undefined) {
-      meter = new MigrationMeter(name, direction === 'incoming' ? 'destination' : 'source');
+      meter = new MigrationMeter(name, sideOf(direction));
       this.#running.set(id, meter);
     }
     return meter;

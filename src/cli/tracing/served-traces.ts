@@ -8,6 +8,7 @@ import type { MigrationTrace } from '../../trace/migration-trace.js';
 import { openTracing } from '../../trace/open.js';
 import type { Tracing } from '../../trace/tracing.js';
 import type { TransferSummary } from '../../transfer/statistics/summary.js';
+import { sideOf } from '../metrics/sample.js';
 import { environmentParent } from './environment-parent.js';
 
 /** Milliseconds between two looks at the running transfers, as between two progress reports. */
@@ -61,7 +62,7 @@ export class ServedTraces {
   #traceOf({ id, name, direction }: Named, elapsed: number): MigrationTrace {
     let trace = this.#traces.get(id);
     if (trace === undefined) {
-      const side = direction === 'incoming' ? 'destination' : 'source';
+      const side = sideOf(direction);
       const parent = environmentParent(process.env);
       trace = this.#tracing.begin({ command: 'serve', side, migration: name }, parent, Date.now() - elapsed);
       this.#traces.set(id, trace);
