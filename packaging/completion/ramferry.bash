@@ -55,17 +55,17 @@ _ramferry_table() {
       esac
       ;;
     'qemu-migrate')
-      options='--qmp --destination-qmp --incoming --outgoing --downtime-limit --timeout --timeout-strategy --quit-source --compress-threads --compress-level --codec --adaptive --max-level --max-cpu --nice --chunk-size --max-bandwidth --xbzrle-cache-size --compress-wait-thread --self-check --flush-after --name --tls --tls-creds --tls-key-passphrase-file --tls-psk-identity --tls-verify-peer --tls-hostname --tls-authz --memory-limit --zstd-binding --connect-timeout --io-timeout --reconnect --quiet --json --log-file --help'
+      options='--qmp --destination-qmp --incoming --outgoing --downtime-limit --timeout --timeout-strategy --quit-source --compress-threads --compress-level --codec --adaptive --max-level --max-cpu --nice --chunk-size --max-bandwidth --xbzrle-cache-size --compress-wait-thread --self-check --flush-after --name --tls --tls-creds --tls-key-passphrase-file --tls-psk-identity --tls-verify-peer --tls-hostname --tls-authz --memory-limit --zstd-binding --connect-timeout --io-timeout --reconnect --quiet --json --metrics --metrics-listen --metrics-name --log-file --help'
       negated='--no-quit-source --no-adaptive --no-self-check --no-tls --no-quiet --no-json'
       positional=address
       case $2 in
         --qmp | --destination-qmp | --incoming | --outgoing) value='address' ;;
-        --downtime-limit | --timeout | --compress-threads | --compress-level | --max-level | --max-cpu | --nice | --chunk-size | --max-bandwidth | --xbzrle-cache-size | --flush-after | --name | --tls-psk-identity | --tls-hostname | --tls-authz | --memory-limit | --zstd-binding | --connect-timeout | --io-timeout | --reconnect) value='nothing' ;;
+        --downtime-limit | --timeout | --compress-threads | --compress-level | --max-level | --max-cpu | --nice | --chunk-size | --max-bandwidth | --xbzrle-cache-size | --flush-after | --name | --tls-psk-identity | --tls-hostname | --tls-authz | --memory-limit | --zstd-binding | --connect-timeout | --io-timeout | --reconnect | --metrics-listen | --metrics-name) value='nothing' ;;
         --timeout-strategy) value='words cancel ignore postcopy' ;;
         --codec) value='words none lz4 zstd zlib' ;;
         --compress-wait-thread | --tls-verify-peer) value='words on off' ;;
         --tls-creds) value='directory' ;;
-        --tls-key-passphrase-file | --log-file) value='file' ;;
+        --tls-key-passphrase-file | --metrics | --log-file) value='file' ;;
       esac
       ;;
     'serve')
@@ -119,13 +119,13 @@ _ramferry_table() {
       esac
       ;;
     'emu-manager')
-      options='--compress-level --codec --chunk-size --flush-after --decompress-threads --compress-threads --host-threads --memory-limit --xbzrle-cache-size --self-check --compress-vgpu --xenguest-version --zstd-binding --exec --syslog --check --log-file --help'
+      options='--compress-level --codec --chunk-size --flush-after --decompress-threads --compress-threads --host-threads --memory-limit --xbzrle-cache-size --self-check --compress-vgpu --xenguest-version --zstd-binding --exec --syslog --check --metrics --metrics-listen --log-file --help'
       negated='--no-self-check --no-compress-vgpu --no-syslog --no-check'
       positional=nothing
       case $2 in
-        --compress-level | --chunk-size | --flush-after | --decompress-threads | --compress-threads | --host-threads | --memory-limit | --xbzrle-cache-size | --xenguest-version | --zstd-binding) value='nothing' ;;
+        --compress-level | --chunk-size | --flush-after | --decompress-threads | --compress-threads | --host-threads | --memory-limit | --xbzrle-cache-size | --xenguest-version | --zstd-binding | --metrics-listen) value='nothing' ;;
         --codec) value='words none lz4 zstd zlib' ;;
-        --exec | --log-file) value='file' ;;
+        --exec | --metrics | --log-file) value='file' ;;
       esac
       ;;
     'guest source')

@@ -4,12 +4,19 @@
 
 import type { EmuOptions } from '../options/rows/emu-manager.js';
 import type { FrontCommand } from './front.js';
+import { metricsPlaces } from './metrics/metrics.js';
 
 export { fail } from './failure.js';
 export { runFront } from './front.js';
 
-/** Options with a path, by their names on the command line. */
-const PATHS = { '--exec': 'exec', '--log-file': 'logFile' } as const;
+/** Options with a path, or with an address that costs a warning at most, by their names on the command line. */
+const TEXTS = {
+  '--exec': 'exec',
+  '--log-file': 'logFile',
+  '--metrics': 'metrics',
+  '--metrics-listen': 'metricsListen',
+} as const;
+type TextName = keyof typeof TEXTS;
 
 const SWITCHES = {
   '--self-check': { selfCheck: true },
@@ -33,16 +40,16 @@ export function readEarlyFront(
   if (args[0] !== 'emu-manager' || dashes < 0) return undefined;
   if (Object.keys(env).some((name) => VARIABLE.test(name))) return undefined;
   const own = args.slice(1, dashes);
-  const paths: { exec?: string; logFile?: string } = {};
+  const texts: { [Key in (typeof TEXTS)[TextName]]?: string } = {};
   const options: { selfCheck?: boolean; compressVgpu?: boolean } = {};
   let syslog: boolean | undefined;
   for (let at = 0; at < own.length; at++) {
     const [, name, behind] = /^(--[a-z-]+)(?:=(.*))?$/s.exec(own[at]!) ?? [];
-    if (name === '--exec' || name === '--log-file') {
+    if (name !== undefined && Object.hasOwn(TEXTS, name)) {
       const value = behind ?? own[++at];
-      const key = PATHS[name];
-      if (value === undefined || !/^[^-]/.test(value) || paths[key] !== undefined) return undefined;
-      paths[key] = value;
+      const key = TEXTS[name as TextName];
+      if (value === undefined || !/^[^-]/.test(value) || texts[key] !== undefined) return undefined;
+      texts[key] = value;
     } else if (behind === undefined && (name === '--syslog' || name === '--no-syslog')) {
       if (syslog !== undefined) return undefined;
       syslog = name === '--syslog';
@@ -54,7 +61,16 @@ export function readEarlyFront(
       return undefined;
     }
   }
-  const { exec, logFile } = paths;
+  const { exec, logFile } = texts;
   if (exec === undefined) return undefined;
-  return { exec, args: args.slice(dashes + 1), logFile, syslog: syslog ?? true, options, early: true };
+  const metrics = metricsPlaces(texts);
+  return {
+    exec,
+    args: args.slice(dashes + 1),
+    logFile,
+    syslog: syslog ?? true,
+    metrics,
+    options,
+    early: true,
+  };
 }

@@ -4,12 +4,15 @@
 import { toRamferryError } from '../errors.js';
 import type { Engine } from '../hypervisor/xapi/emu-engine.js';
 import { emuManager } from '../hypervisor/xapi/emu-manager.js';
+import type { EmuRequest } from '../hypervisor/xapi/emu-arguments.js';
 import type { FrontLog } from '../hypervisor/xapi/emu-conversation.js';
 import { Syslog } from '../hypervisor/xapi/syslog.js';
 import type { EmuOptions } from '../options/rows/emu-manager.js';
 import { exitNow } from '../os/exit.js';
 import { LateLog } from './late-log.js';
 import { openLog } from './log.js';
+import { FrontMetrics } from './metrics/front-metrics.js';
+import type { MetricsPlaces } from './metrics/metrics.js';
 import { environmentParent } from './tracing/environment-parent.js';
 import { lastReports, reportError, warnOnStderr } from './output.js';
 
@@ -20,6 +23,7 @@ export interface FrontCommand {
   readonly args: readonly string[];
   readonly logFile: string | undefined;
   readonly syslog: boolean;
+  readonly metrics: MetricsPlaces | undefined;
   readonly options: EmuOptions;
   /** No option needs a check: the real emu-manager starts before the engine loads. */
   readonly early: boolean;
@@ -33,11 +37,12 @@ export async function runFront(command: FrontCommand): Promise<never> {
   // The first exception aborts the migration. No exception may end this process before the real emu-manager: xenopsd waits for that.
   process.removeAllListeners('uncaughtException');
   process.on('uncaughtException', (thrown) => controller.abort(toRamferryError(thrown)));
+  let metrics: FrontMetrics | undefined;
   const loadEngine = async (): Promise<Engine> => {
     const { engine } = await import('./front-engine.js');
     const loaded = engine(options, (text) => log.warn(text));
     // The log's first line comes with the engine. The log's library takes some 20 ms to load, and xenguest does not wait for it.
-    setImmediate(() => void log.open());
+    setImmediate(() => void log.open().then(() => metrics?.open()));
     return loaded;
   };
   const status = await emuManager({
@@ -48,11 +53,20 @@ export async function runFront(command: FrontCommand): Promise<never> {
     early: early ? { compressVgpu: options.compressVgpu === true } : undefined,
     traceParent: environmentParent(process.env),
     signal: controller.signal,
+    observe: (request) => (metrics = metricsOf(command, request, log)),
   });
   await log.open();
   await lastReports();
   // A read or write of the stream may block in the kernel, and xenopsd waits for this process to exit.
   exitNow(status);
+}
+
+function metricsOf({ metrics }: FrontCommand, request: EmuRequest, log: FrontLog): FrontMetrics | undefined {
+  if (metrics === undefined) return undefined;
+  return new FrontMetrics(metrics, request, {
+    onWarning: (text) => log.warn(text),
+    onMetrics: (url) => log.info({ url }, 'metrics'),
+  });
 }
 
 async function openLogs({ logFile, syslog: wanted }: FrontCommand): Promise<FrontLog> {

@@ -10,8 +10,17 @@ import { type Option, optionsOf } from '../options/table.js';
 import { kebabCase, nearest } from '../units.js';
 import { readText } from './environment.js';
 
+type Values = Readonly<Record<string, unknown>>;
+
+export interface FileOptions {
+  /** Of the library. */
+  readonly options: Values;
+  /** Of the command line: logs and metrics. */
+  readonly commandLine: Values;
+}
+
 /** @throws RamferryError ERR_OPTION_INVALID */
-export function readOptionsFile(path: string, command: CommandName): Readonly<Record<string, unknown>> {
+export function readOptionsFile(path: string, command: CommandName): FileOptions {
   let text: string;
   try {
     text = fs.readFileSync(path, 'utf8');
@@ -20,33 +29,42 @@ export function readOptionsFile(path: string, command: CommandName): Readonly<Re
       cause,
     });
   }
-  const options: Record<string, unknown> = {};
+  const options = {};
+  const commandLine = {};
   for (const [index, line] of text.split('\n').entries()) {
     const trimmed = line.trim();
     if (trimmed === '' || trimmed.startsWith('#')) continue;
-    take(options, trimmed, command, `${path}, line ${index + 1}`);
+    const place = `${path}, line ${index + 1}`;
+    const { option, text: value } = readLine(trimmed, command, place);
+    take(option.commandLineOnly === true ? commandLine : options, option, value, place);
   }
-  return options;
+  return { options, commandLine };
 }
 
-function take(options: Record<string, unknown>, line: string, command: CommandName, place: string): void {
+function readLine(line: string, command: CommandName, place: string): { option: Option; text: string } {
   const [, name, value] = /^([a-z-]+)\s*=\s*(.*)$/.exec(line) ?? [];
   if (name === undefined || value === undefined || value === '') {
     throw new RamferryError('ERR_OPTION_INVALID', `config: ${place} is not understood`, {
       hint: 'write name = value: max-transfers = 8',
     });
   }
-  const { name: key, kind } = optionNamed(name, command, place);
+  return { option: optionNamed(name, command, place), text: value };
+}
+
+function take(options: Record<string, unknown>, { name, kind }: Option, text: string, place: string): void {
   const repeats = kind.repeats === true;
-  if (!repeats && key in options) {
-    throw new RamferryError('ERR_OPTION_INVALID', `config: ${place} sets ${name} a second time`);
+  const written = kebabCase(name);
+  if (!repeats && name in options) {
+    throw new RamferryError('ERR_OPTION_INVALID', `config: ${place} sets ${written} a second time`);
   }
-  const read = readText(value, kind.reading, `${name} (${place})`);
-  options[key] = repeats ? [...((options[key] as unknown[] | undefined) ?? []), read] : read;
+  const read = readText(text, kind.reading, `${written} (${place})`);
+  options[name] = repeats ? [...((options[name] as unknown[] | undefined) ?? []), read] : read;
 }
 
 function optionNamed(name: string, command: CommandName, place: string): Option {
-  const offered = optionsOf(command).filter(({ commandLineOnly }) => commandLineOnly !== true);
+  const offered = optionsOf(command).filter(
+    ({ commandLineOnly, inOptionsFile }) => commandLineOnly !== true || inOptionsFile === true,
+  );
   const found = offered.find((option) => kebabCase(option.name) === name);
   if (found !== undefined) return found;
   const meant = nearest(

@@ -10,7 +10,7 @@ import { kebabKeys } from '../transfer/statistics/kebab-keys.js';
 import type { Progress, TransferSummary } from '../transfer/statistics/summary.js';
 import { type Log, openLog } from './log.js';
 import type { ParsedArguments } from './command.js';
-import { Metrics } from './metrics/metrics.js';
+import { Metrics, metricsPlaces } from './metrics/metrics.js';
 import { MigrationMeter } from './metrics/figures.js';
 import type { Side } from './metrics/sample.js';
 import { formatProgress } from '../report/progress.js';
@@ -136,10 +136,8 @@ export async function runTransfer(
   const trace = await TransferTrace.open({ command, side, migration });
   let metrics: Metrics | undefined;
   try {
-    metrics = await Metrics.open(parsed, () => [meter.sample()], {
-      onWarning,
-      onMetrics: (url) => reporter.metrics(url),
-    });
+    const hooks = { onWarning, onMetrics: (url: string) => reporter.metrics(url) };
+    metrics = await Metrics.open(metricsPlaces(parsed), () => [meter.sample()], hooks, meter.labels);
     const summary = await transfer({
       ...reportsTo({ reporter, log, service, meter, trace, seen }),
       signal: signals.signal,

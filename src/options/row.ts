@@ -21,6 +21,8 @@ export interface OptionRow {
   readonly positional?: 'required' | 'optional' | 'dash';
   /** The option belongs to the command line; the library has no such option. */
   readonly commandLineOnly?: true;
+  /** Belongs to the command line, and also to the file of `serve --config`. */
+  readonly inOptionsFile?: true;
   /** Also read from the environment. */
   readonly environment?: true;
   /** Also read from the file of `--config`, under this key. */

@@ -15,9 +15,15 @@ describe('readEarlyFront', () => {
       args: ['-fd', '5', '--', '--exec', 'x'],
       logFile: '/l',
       syslog: false,
+      metrics: undefined,
       options: { selfCheck: false },
       early: true,
     });
+  });
+
+  it('reads the places of metrics', () => {
+    const line = words('emu-manager --metrics /m.prom --metrics-listen=9639 --exec /real -- -fd 5');
+    assert.deepEqual(readEarlyFront(line, {})?.metrics, { file: '/m.prom', listen: '9639' });
   });
 
   for (const [what, line] of [

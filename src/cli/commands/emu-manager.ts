@@ -10,6 +10,8 @@ import { libc } from '../../os/libc.js';
 import { runFront } from '../front.js';
 import { printResult, warnOnStderr } from '../output.js';
 import type { Command, ParsedArguments } from '../command.js';
+import { metricsPlaces } from '../metrics/metrics.js';
+import { checkPlaces } from '../metrics/front-metrics.js';
 import { givenOptions, offerOptions } from '../options.js';
 
 export const emuManagerCommand: Command = {
@@ -25,10 +27,15 @@ export const emuManagerCommand: Command = {
 async function run(parsed: ParsedArguments): Promise<number> {
   const options = givenOptions(parsed, 'emu-manager');
   const exec = String(parsed['exec']);
-  if (parsed['check'] === true) return await check(exec, options);
+  const metrics = metricsPlaces(parsed);
+  if (parsed['check'] === true) {
+    if (metrics !== undefined) await checkPlaces(metrics);
+    return await check(exec, options);
+  }
   const args = ((parsed['--'] as unknown[] | undefined) ?? []).map(String);
   const logFile = parsed['logFile'] as string | undefined;
-  return await runFront({ exec, args, logFile, syslog: parsed['syslog'] !== false, options, early: false });
+  const syslog = parsed['syslog'] !== false;
+  return await runFront({ exec, args, logFile, syslog, metrics, options, early: false });
 }
 
 /** Checks that this machine has everything that a migration needs. Called by the installation. */

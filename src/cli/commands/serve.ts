@@ -17,7 +17,8 @@ import { unknownVariables } from '../environment.js';
 import { wantsHistory } from '../history-file.js';
 import { type Log, openLog } from '../log.js';
 import { givenOptions, offerOptions } from '../options.js';
-import { Metrics } from '../metrics/metrics.js';
+import { Metrics, metricsPlaces } from '../metrics/metrics.js';
+import type { MigrationSample } from '../metrics/sample.js';
 import { ServedMigrations } from '../metrics/served.js';
 import { ServedTraces } from '../tracing/served-traces.js';
 import { Service } from '../service.js';
@@ -34,12 +35,11 @@ export const serve: Command = {
     offerOptions(parser, 'serve').epilog(
       'docs/SERVE.md has an example, a unit file for systemd, and the limits.',
     ),
-  run: async (parsed) => {
-    const file = parsed['config'] as string | undefined;
-    const options = {
-      ...(file === undefined ? {} : readOptionsFile(file, 'serve')),
-      ...givenOptions(parsed, 'serve'),
-    };
+  run: async (given) => {
+    const path = given['config'] as string | undefined;
+    const file = path === undefined ? undefined : readOptionsFile(path, 'serve');
+    const parsed = { ...file?.commandLine, ...given };
+    const options = { ...file?.options, ...givenOptions(given, 'serve') };
     const log = await openLog(parsed['logFile'] as string | undefined, warnOnStderr);
     const migrations = new ServedMigrations();
     const traces = await ServedTraces.open();
@@ -107,7 +107,8 @@ async function openMetrics(
     else if (parsed['quiet'] !== true) toStderr(`ramferry: metrics at ${url}`);
   };
   try {
-    return await Metrics.open(parsed, () => migrations.samples(server.running()), { onWarning, onMetrics });
+    const samples = (): readonly MigrationSample[] => migrations.samples(server.running());
+    return await Metrics.open(metricsPlaces(parsed), samples, { onWarning, onMetrics });
   } catch (thrown) {
     await server.drain();
     throw thrown;

@@ -1,7 +1,7 @@
 // The figures of one migration as the metrics show them, from its progress and from its end. A figure that is not known is absent.
 // Pure: plain data in and out.
 
-import type { CodedError, MigrationFigures, MigrationSample, Side } from './sample.js';
+import type { CodedError, MigrationFigures, MigrationLabels, MigrationSample, Side } from './sample.js';
 import { PAGE_BYTES } from '../../page/size.js';
 import type { AdaptiveReport } from '../../transfer/adaptive/chooser.js';
 import type { Progress, TransferSummary } from '../../transfer/statistics/summary.js';
@@ -41,15 +41,13 @@ export function finalFigures(summary: TransferSummary): MigrationFigures {
 
 /** A migration whose figures change until it ends. */
 export class MigrationMeter {
-  readonly #migration: string;
-  readonly #side: Side;
+  readonly labels: MigrationLabels;
   #figures: MigrationFigures = { processed: 0, transferred: 0 };
   #failed: string | undefined;
   #succeeded = false;
 
   constructor(migration: string, side: Side) {
-    this.#migration = migration;
-    this.#side = side;
+    this.labels = { migration, side };
   }
 
   progress(progress: Progress): void {
@@ -68,7 +66,7 @@ export class MigrationMeter {
 
   sample(): MigrationSample {
     return {
-      labels: { migration: this.#migration, side: this.#side },
+      labels: this.labels,
       figures: this.#figures,
       succeeded: this.#succeeded,
       failed: this.#failed,

@@ -68,8 +68,11 @@ export class MetricsServer {
   }
 }
 
-/** A listener of its own, not a link: only HOST:PORT and PORT. */
-function placeOf(text: string): { readonly host: string; readonly port: number } {
+/**
+ * A listener of its own, not a link: only HOST:PORT and PORT.
+ * @throws RamferryError ERR_OPTION_INVALID
+ */
+export function placeOf(text: string): { readonly host: string; readonly port: number } {
   try {
     const address = parseAddress(`tcp-listen:${text}`);
     if (address.kind === 'tcp-listen') return address;

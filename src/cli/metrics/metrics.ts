@@ -2,16 +2,30 @@
 // written at the start, every second, and at the end with the final figures.
 
 import { withDeadline } from '../../os/deadline.js';
-import type { ParsedArguments } from '../command.js';
 import type { MetricsFile } from './metrics-file.js';
 import type { MetricsServer } from './metrics-server.js';
 import type { MetricsRegistry } from './registry.js';
-import type { MigrationSample } from './sample.js';
+import type { MigrationLabels, MigrationSample } from './sample.js';
 
 /** Milliseconds between two texts of the file. */
 const INTERVAL_MS = 1000;
 /** Milliseconds that the end of a command waits for the file: a file system that hangs delays no outcome. */
 const LAST_TEXT_MS = 2000;
+
+/** Where the metrics go. */
+export interface MetricsPlaces {
+  /** The file of --metrics. */
+  readonly file: string | undefined;
+  /** The address of --metrics-listen. */
+  readonly listen: string | undefined;
+}
+
+/** @returns undefined where the options ask for no metrics */
+export function metricsPlaces(options: Readonly<Record<string, unknown>>): MetricsPlaces | undefined {
+  const file = options['metrics'] as string | undefined;
+  const listen = options['metricsListen'] as string | undefined;
+  return file === undefined && listen === undefined ? undefined : { file, listen };
+}
 
 export interface MetricsHooks {
   readonly onWarning: (message: string) => void;
@@ -43,41 +57,45 @@ export class Metrics {
   }
 
   /**
-   * Begins with the metrics that the command line asks for.
+   * Begins with the metrics that the options ask for.
    * @param samples of the command's migrations, at the moment of the call
-   * @returns undefined where it asks for none
+   * @param process labels of the process's own figures: those of its migration, where it has only one
+   * @returns undefined where they ask for none
    * @throws RamferryError ERR_OUTPUT_OPEN, ERR_LINK_LISTEN, ERR_OPTION_INVALID
    */
   static async open(
-    parsed: ParsedArguments,
+    places: MetricsPlaces | undefined,
     samples: () => readonly MigrationSample[],
     { onWarning, onMetrics }: MetricsHooks,
+    process?: MigrationLabels,
   ): Promise<Metrics | undefined> {
-    const path = parsed['metrics'] as string | undefined;
-    const address = parsed['metricsListen'] as string | undefined;
-    if (path === undefined && address === undefined) return undefined;
+    if (places === undefined) return undefined;
+    const { file, listen } = places;
     const { MetricsRegistry: Registry } = await import('./registry.js');
-    const registry = new Registry(samples);
+    const registry = new Registry(samples, process);
     let server: MetricsServer | undefined;
-    if (address !== undefined) {
-      server = await (await import('./metrics-server.js')).MetricsServer.open(address, registry);
+    if (listen !== undefined) {
+      server = await (await import('./metrics-server.js')).MetricsServer.open(listen, registry);
       onMetrics(server.url);
     }
-    if (path === undefined) return new Metrics(registry, undefined, server);
+    if (file === undefined) return new Metrics(registry, undefined, server);
     try {
       const { MetricsFile: File } = await import('./metrics-file.js');
-      return new Metrics(registry, await File.open(path, await registry.render(), onWarning), server);
+      return new Metrics(registry, await File.open(file, await registry.render(), onWarning), server);
     } catch (thrown) {
       server?.close();
       throw thrown;
     }
   }
 
-  /** Writes the final figures. Never rejects. */
-  async close(): Promise<void> {
+  /**
+   * Writes the final figures. Never rejects.
+   * @param limit longest wait for the file, in milliseconds
+   */
+  async close(limit: number = LAST_TEXT_MS): Promise<void> {
     clearInterval(this.#timer);
     const file = this.#file;
-    if (file !== undefined) await withDeadline(this.#writeLast(file), LAST_TEXT_MS, () => undefined);
+    if (file !== undefined) await withDeadline(this.#writeLast(file), limit, () => undefined);
     this.#server?.close();
   }
 

@@ -5,7 +5,7 @@ import client from 'prom-client';
 
 import { ProcessClock } from '../../os/cpu-time.js';
 import { packageVersion } from '../../os/version.js';
-import type { MigrationFigures, MigrationSample } from './sample.js';
+import type { MigrationFigures, MigrationLabels, MigrationSample } from './sample.js';
 
 const LABELS = ['migration', 'side'] as const;
 
@@ -44,10 +44,16 @@ export class MetricsRegistry {
   readonly #registry = new client.Registry();
   readonly #clock = new ProcessClock();
   readonly #samples: () => readonly MigrationSample[];
+  readonly #processLabels: Partial<MigrationLabels>;
 
-  /** @param samples of the migrations, at this moment */
-  constructor(samples: () => readonly MigrationSample[]) {
+  /**
+   * @param samples of the migrations, at this moment
+   * @param process labels of the process's own figures. node_exporter reads the files of several processes as one set, and refuses a
+   * series that occurs twice.
+   */
+  constructor(samples: () => readonly MigrationSample[], process?: MigrationLabels) {
     this.#samples = samples;
+    this.#processLabels = process ?? {};
     for (const [key, figure] of Object.entries(FIGURES)) this.#addFigure(key as keyof typeof FIGURES, figure);
     this.#addOutcomes();
     this.#addSwitches();
@@ -142,22 +148,24 @@ export class MetricsRegistry {
 
   #addProcess(): void {
     const clock = this.#clock;
+    const labels = this.#processLabels;
+    const labelNames = Object.keys(labels) as (keyof MigrationLabels)[];
     new client.Counter({
       name: 'ramferry_cpu_seconds_total',
       help: 'Processor time of the process since its transfers began: its main thread, and all others (compression, input and output).',
-      labelNames: ['thread'] as const,
+      labelNames: [...labelNames, 'thread'] as const,
       registers: [this.#registry],
       collect() {
         this.reset();
-        this.inc({ thread: 'main' }, Math.max(0, clock.own()));
-        this.inc({ thread: 'others' }, clock.others());
+        this.inc({ ...labels, thread: 'main' }, Math.max(0, clock.own()));
+        this.inc({ ...labels, thread: 'others' }, clock.others());
       },
     });
     new client.Gauge({
       name: 'ramferry_build_info',
       help: 'Always 1; the labels name the versions.',
-      labelNames: ['version', 'node'] as const,
+      labelNames: [...labelNames, 'version', 'node'] as const,
       registers: [this.#registry],
-    }).set({ version: packageVersion(), node: process.versions.node }, 1);
+    }).set({ ...labels, version: packageVersion(), node: process.versions.node }, 1);
   }
 }

@@ -34,8 +34,13 @@ export interface MigrationFigures {
   readonly switches?: Readonly<Record<string, number>>;
 }
 
+export interface MigrationLabels {
+  readonly migration: string;
+  readonly side: Side;
+}
+
 export interface MigrationSample {
-  readonly labels: { readonly migration: string; readonly side: Side };
+  readonly labels: MigrationLabels;
   readonly figures: MigrationFigures;
   readonly succeeded: boolean;
   /** The error's code; undefined while the migration runs, and after success. */

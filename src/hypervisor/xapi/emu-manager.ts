@@ -14,6 +14,7 @@ import { EmuFront } from './emu-front.js';
 import { detach, isOwn } from './descriptors.js';
 import { EmuProcess, onSignals, runUntouched } from './emu-process.js';
 import { MemoryRestore, MemorySave, VgpuRestore, VgpuSave } from './emu-streams.js';
+import type { FrontObserver } from './front-observer.js';
 import { FrontTrace } from './front-trace.js';
 import type { TraceParent } from '../../trace/context.js';
 
@@ -32,6 +33,8 @@ export interface EmuManagerSettings {
   readonly log: FrontLog;
   /** The trace to join where xenopsd's arguments name none. */
   readonly traceParent?: TraceParent | undefined;
+  /** Called before anything starts, where the front carries a stream: makes a further watcher of it. */
+  readonly observe?: ((request: EmuRequest) => FrontObserver | undefined) | undefined;
   /** Aborted by an uncaught error of ramferry: the front then ends with a failure. */
   readonly signal?: AbortSignal;
 }
@@ -46,23 +49,27 @@ export async function emuManager(settings: EmuManagerSettings): Promise<number> 
     return runUntouched(settings.exec, args.forReal(), fds);
   }
   const trace = await FrontTrace.open(request, settings.traceParent);
+  const observers = [trace, settings.observe?.(request)].filter((each) => each !== undefined);
   const log: FrontLog = {
     first: (fields, message) => logFirst(settings.log, fields, message),
     info: (fields, message) => settings.log.info(fields, message),
     warn: (message) => settings.log.warn(message),
     error: (error) => {
-      trace?.failed(error);
+      for (const each of observers) each.failed(error);
       settings.log.error(error);
     },
   };
+  const end = (status: number): Promise<unknown> => Promise.all(observers.map((each) => each.end(status)));
   try {
-    const status = await converse({ ...settings, log }, args, request, (memory) => trace?.follow(memory));
-    await trace?.end(status);
+    const status = await converse({ ...settings, log }, args, request, (memory) => {
+      for (const each of observers) each.follow(memory);
+    });
+    await end(status);
     return status;
   } catch (thrown) {
     const error = toRamferryError(thrown);
-    trace?.failed(error);
-    await trace?.end(EMU_EXIT.startUp);
+    for (const each of observers) each.failed(error);
+    await end(EMU_EXIT.startUp);
     throw thrown;
   }
 }

@@ -9,13 +9,14 @@ import type { Tracing } from '../../trace/tracing.js';
 import { reportProgress } from '../../transfer/statistics/progress-timer.js';
 import type { Carrier } from './carrier.js';
 import type { EmuRequest } from './emu-arguments.js';
+import type { FrontObserver } from './front-observer.js';
 
 /** Longest wait for the trace's exporters, in milliseconds: xenopsd waits for this process to exit. */
 const FLUSH_MS = 200;
 /** An exit status of ramferry's that means no more than a failure. */
 const FAILED = 1;
 
-export class FrontTrace {
+export class FrontTrace implements FrontObserver {
   readonly #tracing: Tracing;
   readonly #trace: MigrationTrace;
   #carrier: Carrier | undefined;
@@ -58,7 +59,6 @@ export class FrontTrace {
     this.#failure ??= error;
   }
 
-  /** @param status of the front */
   async end(status: number): Promise<void> {
     this.#stop();
     const facts = { 'ramferry.exit_status': status };

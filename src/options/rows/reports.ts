@@ -3,6 +3,9 @@
 import { file, flag, text } from '../kinds.js';
 import type { Rows } from '../row.js';
 
+/** The commands that move a guest's memory. */
+const MOVING = ['send', 'receive', 'migrate', 'qemu-migrate', 'incoming', 'emu-manager', 'serve'] as const;
+
 export const COMMAND_LINE_ROWS = {
   stream: {
     kind: file(),
@@ -120,26 +123,29 @@ export const COMMAND_LINE_ROWS = {
   metrics: {
     kind: file(),
     help: "write metrics to this file every second, for node_exporter's textfile collector: NAME.prom",
-    commands: ['send', 'receive', 'migrate', 'incoming', 'serve'],
+    commands: MOVING,
     commandLineOnly: true,
+    inOptionsFile: true,
   },
   metricsListen: {
     kind: text(),
     help: 'answer a Prometheus at HOST:PORT while the command runs: http://HOST:PORT/metrics',
-    commands: ['send', 'receive', 'migrate', 'incoming', 'serve'],
+    commands: MOVING,
     commandLineOnly: true,
+    inOptionsFile: true,
   },
   metricsName: {
     kind: text(),
     help: 'the label `migration` of the metrics',
-    commands: ['send', 'receive', 'migrate', 'incoming'],
+    commands: ['send', 'receive', 'migrate', 'qemu-migrate', 'incoming'],
     commandLineOnly: true,
     defaultText: '--name, else unnamed',
   },
   logFile: {
     kind: file(),
     help: 'append a log to this file',
-    commands: ['send', 'receive', 'migrate', 'qemu-migrate', 'incoming', 'emu-manager', 'serve'],
+    commands: MOVING,
     commandLineOnly: true,
+    inOptionsFile: true,
   },
 } as const satisfies Rows;

@@ -76,6 +76,9 @@ describe('--metrics', LIMIT, () => {
     const cpu = [...samplesIn(received)].filter(([name]) => name.startsWith('ramferry_cpu_seconds_total'));
     const seconds = cpu.reduce((sum, [, value]) => sum + value, 0);
     assert.equal(cpu.length, 2);
+    // node_exporter reads both files as one set, and reports an error for each series that occurs twice.
+    const both = new Set([...samplesIn(sent).keys(), ...samplesIn(received).keys()]);
+    assert.equal(both.size, samplesIn(sent).size + samplesIn(received).size);
     assert.ok(seconds >= summaryOf(receive.stdout)['cpu-seconds'] - 0.01, String(seconds));
     const { mode } = fs.statSync(`${at}/guest.ram`); // of this process's umask
     assert.equal(fs.statSync(sent).mode & 0o777, mode & 0o644);
@@ -253,10 +256,9 @@ describe('metrics of ramferry serve', LIMIT, () => {
     const [prom, links] = [`${at}/serve.prom`, directory()];
     execFileSync('mkdir', [`${links}/in`, `${links}/out`]);
     const common = ['serve', '--json'];
-    const destination = new Command([
-      ...[...common, '--incoming', `unix:${links}/in/{name}.sock`, '--listen', `unix:${links}/link`],
-      ...['--metrics', prom],
-    ]);
+    const config = `${links}/serve.conf`;
+    fs.writeFileSync(config, `incoming = unix:${links}/in/{name}.sock\nmetrics = ${prom}\n`);
+    const destination = new Command([...common, '--config', config, '--listen', `unix:${links}/link`]);
     await destination.says(/"listening"/);
     const source = new Command([
       ...[...common, '--outgoing', `unix-listen:${links}/out/{name}.sock`, '--connect', `unix:${links}/link`],

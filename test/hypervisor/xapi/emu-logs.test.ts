@@ -5,7 +5,7 @@ import path from 'node:path';
 import { delimiter } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { describe, it } from 'node:test';
-import { tinyGuest, LIVE, Stage } from '../support/stage.js';
+import { BIG, tinyGuest, LIVE, Stage } from '../support/stage.js';
 import { END_HEADER, type FrontOptions } from '../../../lab/xapi/xenopsd.js';
 
 const stage = new Stage();
@@ -56,6 +56,60 @@ describe('emu-manager: log', () => {
   it('completes the migration when the log cannot be written', async () => {
     await save({ logging: ['--no-syslog', '--log-file', '/nonexistent/log'] });
     await save({ logging: [], env: { PATH: '/nonexistent' } });
+  });
+});
+
+describe('emu-manager: metrics', () => {
+  const labels = 'migration="domid-7",side="source"';
+  const figure = (text: string, name: string): number =>
+    Number(
+      text
+        .split('\n')
+        .find((line) => line.startsWith(`${name}{`))
+        ?.split(' ')
+        .at(-1),
+    );
+
+  it('writes to the file of its domain', async () => {
+    const { directory } = workshop;
+    await save({ options: ['--metrics', path.join(directory, 'ramferry-{domid}.prom')] });
+    const text = fs.readFileSync(path.join(directory, 'ramferry-7.prom'), 'utf8');
+    assert.ok(text.includes(`ramferry_migration_succeeded{${labels}} 1`), text);
+    assert.equal(figure(text, 'ramferry_migration_data_processed_bytes'), tinyGuest().length);
+    const ratio = figure(text, 'ramferry_migration_compression_ratio');
+    assert.ok(ratio > 1 && ratio < 1000, String(ratio));
+  });
+
+  it('names the failure of the front', async () => {
+    const { directory } = workshop;
+    const wanted = ['--metrics', path.join(directory, 'failed-{domid}.prom')];
+    const { xenopsd, stream } = await stage.beginSave('socket', { memory: workshop.file(BIG) }, wanted);
+    xenopsd.process.kill('SIGTERM');
+    assert.equal(await xenopsd.status(), 2);
+    stream.close();
+    const text = fs.readFileSync(path.join(directory, 'failed-7.prom'), 'utf8');
+    assert.ok(text.includes(`ramferry_migration_failed{${labels},code="ERR_TERMINATED"} 1`), text);
+  });
+
+  it('answers at --metrics-listen while the guest is carried', async () => {
+    const wanted = ['--metrics-listen', '127.0.0.1:0'];
+    const { xenopsd, stream } = await stage.beginSave('socket', { memory: workshop.file(BIG) }, wanted);
+    let url: string | undefined;
+    while (url === undefined) {
+      await new Promise((resolve) => setTimeout(resolve, 20));
+      [, url] = /"url":"([^"]+)"/.exec(fs.readFileSync(xenopsd.logFile, 'utf8')) ?? [];
+    }
+    const text = await (await fetch(url)).text();
+    assert.ok(text.includes(`ramferry_migration_succeeded{${labels}} 0`), text);
+    await xenopsd.say('abort');
+    await xenopsd.status();
+    stream.close();
+  });
+
+  it('completes the migration without them, file that cannot be written and address of another', async () => {
+    const wanted = ['--metrics', '/nonexistent/{domid}.prom', '--metrics-listen', 'elsewhere'];
+    const log = fs.readFileSync(await save({ options: wanted }), 'utf8');
+    assert.match(log, /no metrics: .*--metrics-listen|no metrics: metricsListen/);
   });
 });
 
