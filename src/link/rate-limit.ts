@@ -22,7 +22,7 @@ const REAL_CLOCK: Clock = {
 
 /** Bytes per second that one sink, or several together, may write. Pieces get their turns in the order in which they ask. */
 export class RateBudget {
-  readonly #bytesPerMs: number;
+  #bytesPerMs: number;
   readonly #clock: Clock;
   /** The time at which the next piece may be written. */
   #due: number;
@@ -32,6 +32,11 @@ export class RateBudget {
     this.#bytesPerMs = bytesPerSecond / 1000;
     this.#clock = clock;
     this.#due = clock.now();
+  }
+
+  /** Changes the rate of the pieces that ask from now on. @param bytesPerSecond more than 0 */
+  setRate(bytesPerSecond: number): void {
+    this.#bytesPerMs = bytesPerSecond / 1000;
   }
 
   /** Most bytes of one piece. */

@@ -1,12 +1,15 @@
 // Guests that come: senders connect to one address and say which guest they bring; each is handed to its hypervisor's socket.
 // A transfer that fails, or a sender that goes away while it waits, concerns no other.
 
+import type net from 'node:net';
+
 import { KEEP_ALIVE_MS } from '../control/writer.js';
 import { INTRODUCTION_VERSION } from '../control/negotiation.js';
 import { RamferryError, toRamferryError } from '../errors.js';
 import { onAbort } from '../io/abort-signal.js';
 import { formatAddress } from '../link/address.js';
-import { Acceptor } from '../link/listen/acceptor.js';
+import { Acceptor, type AcceptorOptions } from '../link/listen/acceptor.js';
+import { accept } from '../link/listen/binding.js';
 import { openGate, type TlsGate } from '../link/tls/gate.js';
 import { resolveReceiveOptions } from '../options/transfer.js';
 import { planReceive, type ReceivePlan } from '../transfer/plan/receive-plan.js';
@@ -28,10 +31,10 @@ export class IncomingGuests {
   readonly #introductions: Introductions;
   #acceptor: Acceptor | undefined;
   /** Where connections make their TLS handshake; undefined = in the clear. */
-  #gate: TlsGate | undefined;
+  readonly #gate: TlsGate | undefined;
   #draining = false;
 
-  /** @throws ERR_MEMORY_LIMIT when a transfer's share is too little for any stream */
+  /** @throws ERR_MEMORY_LIMIT when a transfer's share is too little for any stream; ERR_TLS_CREDENTIALS */
   constructor(settings: ServeSettings, ends: IncomingSettings, parts: ServerParts) {
     this.#settings = settings;
     this.#ends = ends;
@@ -44,30 +47,32 @@ export class IncomingGuests {
       refusals: parts.refusals,
       onIntroduced: (introduced) => void this.#serve(introduced),
     });
+    this.#gate = this.#openGate();
   }
 
   get line(): Line {
     return this.#line;
   }
 
-  /** @throws ERR_LINK_LISTEN, ERR_TLS_CREDENTIALS; ERR_OPTION_INVALID for other hosts without TLS and `insecure` */
+  /** @throws ERR_LINK_LISTEN; ERR_OPTION_INVALID for other hosts without TLS and `insecure` */
   async open(fd?: number): Promise<void> {
-    const { ioTimeout, insecure, listening } = this.#settings;
-    const { listen } = this.#ends;
     const { onWarning, onListening } = this.#parts.hooks;
-    this.#gate = this.#openGate();
-    const acceptor = await Acceptor.open(listen, {
-      ...{ ioTimeout, fd, onWarning, gate: this.#gate },
-      ...{ allow: listening.allow, access: listening.socketAccess },
-      onTurnedAway: (origin, why) => this.#parts.refusals.report(origin, why),
-      onConnection: (accepted) => this.#introductions.add(accepted),
+    const acceptor = await listenForSenders(this.#settings, this.#ends.listen, {
+      ...{ fd, onWarning, onSocket: (socket) => this.take(socket) },
     });
-    if (acceptor.isBeyondLoopback && this.#gate === undefined && !insecure) {
-      acceptor.close();
-      throw inTheClear('listen', listen);
-    }
     this.#acceptor = acceptor;
     onListening(acceptor.address);
+  }
+
+  /** Takes a connection whose reading has not begun. */
+  take(socket: net.Socket): void {
+    const { ioTimeout, listening } = this.#settings;
+    const { listen } = this.#ends;
+    accept(socket, listen.kind, {
+      ...{ label: formatAddress(listen), ioTimeout, gate: this.#gate, allow: listening.allow },
+      onTurnedAway: (origin, why) => this.#parts.refusals.report(origin, why),
+      onAccepted: (accepted) => this.#introductions.add(accepted),
+    });
   }
 
   #openGate(): TlsGate | undefined {
@@ -89,19 +94,19 @@ export class IncomingGuests {
 
   async #serve(introduced: Introduced): Promise<void> {
     const { accepted, control, name } = introduced;
-    const { register, refusals } = this.#parts;
-    const unwanted = this.#unwanted(introduced);
-    if (unwanted !== undefined) {
+    const { register, claims, refusals } = this.#parts;
+    let id: number | undefined;
+    try {
+      id = await this.#claim(introduced);
+    } catch (thrown) {
+      const unwanted = toRamferryError(thrown);
       refusals.report(accepted, `${name}: ${unwanted.message}`);
       await refuse(accepted, control, unwanted);
       return;
     }
     const { from, provenName } = accepted;
-    const served = register.begin(
-      'incoming',
-      name,
-      provenName === undefined ? from : `${from} (${provenName})`,
-    );
+    const peer = provenName === undefined ? from : `${from} (${provenName})`;
+    const served = register.begin({ id, name, direction: 'incoming', peer });
     control.reportProgress(() => ({ delivered: 0 }), KEEP_ALIVE_MS);
     const ticket = this.#line.enter((ahead) => {
       served.ahead = ahead;
@@ -111,20 +116,19 @@ export class IncomingGuests {
       .then(() => this.#receive(introduced, served))
       .catch((thrown: unknown) => toRamferryError(thrown));
     ticket.leave();
+    claims.release(id);
     this.#parts.ended(register.end(served, outcome), outcome);
   }
 
-  #unwanted({ accepted, name }: Introduced): RamferryError | undefined {
+  /** @returns the transfer's number @throws why this sender may not bring this guest now */
+  async #claim({ accepted, name }: Introduced): Promise<number> {
     if (this.#draining) {
-      return new RamferryError('ERR_TERMINATED', 'the server is ending and takes no more guests');
+      throw new RamferryError('ERR_TERMINATED', 'the server is ending and takes no more guests');
     }
-    try {
-      checkBringer(name, accepted.provenName, this.#settings.tlsAuthz);
-    } catch (thrown) {
-      return toRamferryError(thrown);
-    }
-    if (!this.#parts.register.has('incoming', name)) return undefined;
-    return new RamferryError('ERR_LINK_NEGOTIATION', 'a guest of this name is on its way already', {
+    checkBringer(name, accepted.provenName, this.#settings.tlsAuthz);
+    const id = await this.#parts.claims.take('incoming', name);
+    if (id !== undefined) return id;
+    throw new RamferryError('ERR_LINK_NEGOTIATION', 'a guest of this name is on its way already', {
       hint: 'wait for that transfer, or end it: its sender names the host',
     });
   }
@@ -164,4 +168,19 @@ export class IncomingGuests {
       onWarning: (text) => this.#parts.hooks.onWarning(`${name}: ${text}`),
     });
   }
+}
+
+/**
+ * Listens where senders of guests connect.
+ * @throws ERR_LINK_LISTEN; ERR_OPTION_INVALID for other hosts without TLS and `insecure`
+ */
+export async function listenForSenders(
+  { insecure, listening, listenerTls }: ServeSettings,
+  place: IncomingSettings['listen'],
+  options: Omit<AcceptorOptions, 'access'>,
+): Promise<Acceptor> {
+  const acceptor = await Acceptor.open(place, { ...options, access: listening.socketAccess });
+  if (!acceptor.isBeyondLoopback || listenerTls !== undefined || insecure) return acceptor;
+  acceptor.close();
+  throw inTheClear('listen', place);
 }

@@ -2,12 +2,13 @@
 // in line, and is then carried to the receiver under the socket's name.
 
 import { Buffer } from 'node:buffer';
+import type net from 'node:net';
 
 import { RamferryError, toRamferryError } from '../errors.js';
 import { onAbort } from '../io/abort-signal.js';
 import { formatAddress } from '../link/address.js';
 import { Acceptor } from '../link/listen/acceptor.js';
-import type { Accepted } from '../link/listen/binding.js';
+import { accept, type Accepted } from '../link/listen/binding.js';
 import { RateBudget } from '../link/rate-limit.js';
 import type { SendOptions } from '../options/rows/send.js';
 import { resolveSendOptions } from '../options/transfer.js';
@@ -43,6 +44,11 @@ export class OutgoingGuests {
     return this.#line;
   }
 
+  /** Changes what all guests together may take of the link. @param bytesPerSecond more than 0 */
+  setBandwidth(bytesPerSecond: number): void {
+    this.#rateBudget?.setRate(bytesPerSecond);
+  }
+
   /** Guests that have a socket. */
   get names(): string[] {
     return [...this.#sockets.keys()];
@@ -52,14 +58,22 @@ export class OutgoingGuests {
   async open(name: string): Promise<void> {
     if (this.#sockets.has(name)) return;
     const { onWarning, onListening } = this.#parts.hooks;
-    const { ioTimeout, listening } = this.#settings;
     const acceptor = await Acceptor.open(this.#ends.pattern.address(name), {
-      ...{ ioTimeout, onWarning, access: listening.socketAccess },
-      onTurnedAway: (origin, why) => this.#parts.refusals.report(origin, why),
-      onConnection: (accepted) => void this.#hear(name, accepted),
+      ...{ onWarning, access: this.#settings.listening.socketAccess },
+      onSocket: (socket) => this.take(name, socket),
     });
     this.#sockets.set(name, acceptor);
     onListening(acceptor.address);
+  }
+
+  /** Takes a connection of a guest's hypervisor whose reading has not begun. */
+  take(name: string, socket: net.Socket): void {
+    const place = this.#ends.pattern.address(name);
+    accept(socket, place.kind, {
+      ...{ label: formatAddress(place), ioTimeout: this.#settings.ioTimeout },
+      onTurnedAway: (origin, why) => this.#parts.refusals.report(origin, why),
+      onAccepted: (accepted) => void this.#hear(name, accepted),
+    });
   }
 
   /** Removes a guest's socket. Its transfer goes on. @throws ERR_OPTION_INVALID where there is none */
@@ -97,13 +111,14 @@ export class OutgoingGuests {
   }
 
   async #serve(name: string, accepted: Accepted): Promise<void> {
-    const { register, refusals } = this.#parts;
-    if (register.has('outgoing', name)) {
+    const { register, claims, refusals } = this.#parts;
+    const id = await claims.take('outgoing', name);
+    if (id === undefined) {
       refusals.report(accepted, `${name} is on its way already`);
       accepted.link.fail(new RamferryError('ERR_LINK_CLOSED', 'the guest is on its way already'));
       return;
     }
-    const served = register.begin('outgoing', name, accepted.from);
+    const served = register.begin({ id, name, direction: 'outgoing', peer: accepted.from });
     const ticket = this.#line.enter((ahead) => (served.ahead = ahead));
     const outcome = await this.#admit(served, ticket.admitted)
       .then(() => this.#send(served, accepted))
@@ -111,6 +126,7 @@ export class OutgoingGuests {
     ticket.leave();
     // The hypervisor sees the end of a transfer that never began, too.
     if (outcome instanceof Error) accepted.link.fail(outcome);
+    claims.release(id);
     this.#parts.ended(register.end(served, outcome), outcome);
   }
 

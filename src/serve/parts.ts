@@ -9,6 +9,7 @@ import type { ServeOptions } from '../options/rows/serve.js';
 import { givenOfSend } from '../options/table.js';
 import type { TransferParts } from '../transfer/prestart/prestart.js';
 import type { Refusals } from '../link/listen/strangers.js';
+import type { Claims } from './claims.js';
 import type { Ended, Register, Served } from './register.js';
 import type { CostMemory } from '../transfer/adaptive/history.js';
 import { Statistics } from '../transfer/statistics/statistics.js';
@@ -32,6 +33,7 @@ export interface ServerHooks {
 export interface ServerParts {
   readonly hooks: ServerHooks;
   readonly register: Register;
+  readonly claims: Claims;
   readonly refusals: Refusals;
   /** The options of outgoing guests that the operator named; all others are absent. */
   readonly named: NamedOptions;

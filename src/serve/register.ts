@@ -2,9 +2,8 @@
 
 import { failureStatus, type RamferryError } from '../errors.js';
 import { Statistics } from '../transfer/statistics/statistics.js';
+import type { Direction } from './claims.js';
 import type { TransferSummary } from '../transfer/statistics/summary.js';
-
-export type Direction = 'incoming' | 'outgoing';
 
 /** How many ended transfers are kept for the status. */
 const KEPT = 32;
@@ -41,7 +40,6 @@ export interface Ended {
 export class Register {
   readonly #running = new Map<number, Served>();
   readonly #recent: Ended[] = [];
-  #next = 1;
   #completed = 0;
   #failed = 0;
   #onEmpty: (() => void)[] = [];
@@ -64,14 +62,9 @@ export class Register {
     return this.#failed;
   }
 
-  /** Whether a transfer of this guest waits or runs: a guest migrates once at a time. */
-  has(direction: Direction, name: string): boolean {
-    return this.running.some((served) => served.direction === direction && served.name === name);
-  }
-
-  begin(direction: Direction, name: string, peer: string): Served {
+  begin(guest: Pick<Served, 'id' | 'name' | 'direction' | 'peer'>): Served {
     const served: Served = {
-      ...{ id: this.#next++, name, direction, peer, controller: new AbortController() },
+      ...{ ...guest, controller: new AbortController() },
       ...{ since: performance.now(), ahead: 0, statistics: new Statistics() },
     };
     this.#running.set(served.id, served);

@@ -1,6 +1,8 @@
 // `Server`: one warm process for many guests, in both directions. Takes no transfer after drain() and promises that those that run
 // end by themselves, or with a typed outcome after abort(). A transfer that fails hurts no other.
 
+import type net from 'node:net';
+
 import { RamferryError } from '../errors.js';
 import { ThreadHost } from '../pool/thread-host.js';
 import { packageVersion } from '../os/version.js';
@@ -8,6 +10,7 @@ import type { CostMemory } from '../transfer/adaptive/history.js';
 import { sharedBytes } from '../transfer/plan/memory.js';
 import { warmUpReceiving, warmUpSending } from '../transfer/prestart/warm-up.js';
 import type { Progress } from '../transfer/statistics/summary.js';
+import { type Claims, type Direction, OwnClaims } from './claims.js';
 import { IncomingGuests } from './incoming.js';
 import { resolveServeOptions, type ServeOptions, type ServeSettings } from './options.js';
 import { OutgoingGuests } from './outgoing.js';
@@ -23,6 +26,16 @@ export interface Given {
   readonly listen?: number | undefined;
   /** Where outgoing transfers keep what they have measured for those that follow; absent = nothing is remembered. */
   readonly memory?: CostMemory | undefined;
+  /** The claims of several processes; the server then opens no address, and is given its connections. Default: claims of its own. */
+  readonly claims?: Claims | undefined;
+}
+
+/** What `ramferry serve` runs: one process or several. */
+export interface GuestServer extends Pick<
+  Server,
+  'settings' | 'open' | 'close' | 'running' | 'drain' | 'abort'
+> {
+  status(): ServerStatus | Promise<ServerStatus>;
 }
 
 /** What a server does at this moment. */
@@ -83,7 +96,7 @@ export class Server {
   #draining = false;
   #warmingUp: Promise<void> = Promise.resolve();
 
-  private constructor(options: ServeOptions, hooks: ServerHooks, memory: CostMemory | undefined) {
+  private constructor(options: ServeOptions, hooks: ServerHooks, { memory, claims }: Given) {
     this.settings = resolveServeOptions(options);
     const { threads, memoryLimit } = this.settings;
     this.#stock = new MemoryStock(memoryLimit - sharedBytes(threads));
@@ -91,7 +104,7 @@ export class Server {
     const parts: ServerParts = {
       ...{ hooks, register: this.#register, refusals: this.#refusals },
       named: namedOptions(options),
-      memory,
+      ...{ memory, claims: claims ?? new OwnClaims() },
       lend: () => new Lease(this.#host, this.#stock),
       ended: (ended, outcome) => hooks.onEnded(ended, outcome),
     };
@@ -103,17 +116,14 @@ export class Server {
 
   /**
    * Listens on all addresses.
-   * @throws ERR_OPTION_INVALID, ERR_MEMORY_LIMIT, ERR_CODEC_UNAVAILABLE, ERR_LINK_ADDRESS, ERR_LINK_LISTEN
+   * @throws ERR_OPTION_INVALID, ERR_MEMORY_LIMIT, ERR_CODEC_UNAVAILABLE, ERR_LINK_ADDRESS, ERR_LINK_LISTEN, ERR_TLS_CREDENTIALS
    */
-  static async start(
-    options: ServeOptions,
-    hooks: ServerHooks,
-    { listen, memory }: Given = {},
-  ): Promise<Server> {
-    const server = new Server(options, hooks, memory);
+  static async start(options: ServeOptions, hooks: ServerHooks, given: Given = {}): Promise<Server> {
+    const server = new Server(options, hooks, given);
     try {
       server.#warmingUp = server.#warmUp();
-      await server.#incoming?.open(listen);
+      if (given.claims !== undefined) return server;
+      await server.#incoming?.open(given.listen);
       for (const name of server.settings.guest) await server.#outgoing?.open(name);
     } catch (thrown) {
       await server.drain();
@@ -145,6 +155,17 @@ export class Server {
   /** Removes the socket of an outgoing guest. @throws ERR_OPTION_INVALID where there is none */
   close(name: string): void {
     this.#sockets().close(name);
+  }
+
+  /** Takes a connection whose reading has not begun. @param name of the outgoing guest */
+  take(direction: Direction, name: string | undefined, socket: net.Socket): void {
+    if (direction === 'incoming') this.#incoming?.take(socket);
+    else this.#outgoing?.take(name!, socket);
+  }
+
+  /** Changes what all outgoing guests together may take of the link, where it is limited. @param bytesPerSecond more than 0 */
+  setBandwidth(bytesPerSecond: number): void {
+    this.#outgoing?.setBandwidth(bytesPerSecond);
   }
 
   status(): ServerStatus {

@@ -1,39 +1,20 @@
 // Accepts connections over tcp or a unix socket until it is closed: for a process that serves many peers. Knows no protocol: the
-// caller gets each connection as a link and decides what it is. A connection that cannot be accepted ends nothing.
+// caller gets each connection before a byte of it was read, and decides what it is. A connection that cannot be accepted ends nothing.
 
 import net from 'node:net';
 
 import type { SocketAccess } from '../../io/private-socket.js';
 import { systemText } from '../../io/system-error.js';
 import { formatAddress } from '../address.js';
-import {
-  type Accepted,
-  accept,
-  bind,
-  exposedHost,
-  listenError,
-  peerAddress,
-  type Place,
-  removeAbandoned,
-} from './binding.js';
-import type { TlsGate } from '../tls/gate.js';
-import type { AllowList } from './allow-list.js';
-import type { Origin } from './strangers.js';
+import { bind, exposedHost, listenError, peerAddress, type Place, removeAbandoned } from './binding.js';
 
 export interface AcceptorOptions {
-  /** Milliseconds without progress on a connection; 0 = wait for ever. */
-  readonly ioTimeout: number;
   /** A listening descriptor that the process has inherited (systemd socket activation); it replaces the address's own. */
   readonly fd?: number | undefined;
-  /** Where connections make their TLS handshake; undefined = bytes travel in the clear. */
-  readonly gate?: TlsGate | undefined;
-  /** tcp: hosts that may connect; undefined = any. */
-  readonly allow?: AllowList | undefined;
   /** Unix sockets: who may connect. Default: the process's user. */
   readonly access?: SocketAccess | undefined;
-  /** Called for each connection of a host that may not connect. */
-  readonly onTurnedAway: (origin: Origin, why: string) => void;
-  readonly onConnection: (accepted: Accepted) => void;
+  /** Called for each connection. Its reading has not begun. */
+  readonly onSocket: (socket: net.Socket) => void;
   readonly onWarning: (text: string) => void;
 }
 
@@ -46,11 +27,7 @@ export class Acceptor {
   private constructor(place: Place, options: AcceptorOptions) {
     this.#place = place;
     this.#options = options;
-    const label = formatAddress(place);
-    this.#server.on('connection', (socket) => {
-      const { ioTimeout, gate, allow, onTurnedAway, onConnection } = options;
-      accept(socket, place.kind, { label, ioTimeout, gate, allow, onTurnedAway, onAccepted: onConnection });
-    });
+    this.#server.on('connection', options.onSocket);
   }
 
   /**
