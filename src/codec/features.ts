@@ -1,9 +1,9 @@
 // The codecs of this installation: for `ramferry features`, for the handshake, and for warnings at start-up.
-// Takes nothing, loads every binding to be sure, and tells; never throws, never names a path of this machine.
+// Takes nothing, loads bindings to be sure, and tells; never throws, never names a path of this machine.
 
 import { describeLoadError, type BindingTraits } from './binding.js';
 import { CODEC_NAMES, type BindingInfo, type CodecName } from './codec.js';
-import { BINDINGS } from './registry.js';
+import { bindingInfo, BINDINGS } from './registry.js';
 
 /** One binding that ramferry knows, installed or not. */
 export type BindingReport = UsableBinding | MissingBinding;
@@ -49,10 +49,16 @@ export function listBindings(): BindingInfo[] {
   return describeBindings().flatMap((report) => (report.usable ? [report.info] : []));
 }
 
-/** Codecs that work here: what a side offers in the handshake. */
+/** Codecs that work here: what a side offers in the handshake. Loads the first working binding of each codec and none behind it. */
 export function usableCodecs(): CodecName[] {
-  const found = new Set(describeBindings().flatMap((report) => (report.chosen ? [report.info.codec] : [])));
-  return CODEC_NAMES.filter((name) => found.has(name));
+  return CODEC_NAMES.filter((name) => {
+    try {
+      bindingInfo(name);
+      return true;
+    } catch {
+      return false;
+    }
+  });
 }
 
 /** Warnings about this installation, in plain words; empty when nothing is wrong. */

@@ -134,7 +134,7 @@ export async function connectTo(peer: Peer, options: OpenOptions): Promise<PeerL
       return TRANSIENT_ERRORS.has(systemCode(thrown) ?? '');
     });
     // If the greeting cannot be written, the first read fails.
-    if (options.greeting !== undefined) await link.sink!.write(options.greeting).catch(() => undefined);
+    if (options.greeting !== undefined) await link.sink!.write(options.greeting()).catch(() => undefined);
     return link;
   } catch (thrown) {
     if (options.signal?.aborted === true) throw abortError(options.signal);

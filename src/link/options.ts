@@ -54,8 +54,11 @@ export interface OpenOptions {
   readonly onDoor?: ((door: Door, identity: string | undefined) => void) | undefined;
   /** Outputs: what becomes of the open link before a rate limit is put on it. Default: nothing. */
   readonly upgrade?: ((channel: Channel) => Promise<Channel>) | undefined;
-  /** The first bytes of this side, written to a tcp or unix connection as soon as it is made or accepted. Default: none. */
-  readonly greeting?: Uint8Array | undefined;
+  /**
+   * Makes the first bytes of this side, written to a tcp or unix connection as soon as it is made or accepted. Called once, by a listener
+   * when it listens. Must not throw. Default: none.
+   */
+  readonly greeting?: (() => Uint8Array) | undefined;
   /**
    * Milliseconds. A caller (tcp, unix, a FIFO without a reader) retries until then; 0 = one attempt; default 10 s.
    * A listener waits for the peer until then, and longer while a silent connection is open; 0 = for ever; default for ever.

@@ -29,7 +29,7 @@ import { receiverConversation } from './plan/reconnection.js';
 import { tlsSettings } from './plan/tls.js';
 import { planReceive, type ReceivePlan } from './plan/receive-plan.js';
 import type { ReceiveHosting } from './prestart/hosting.js';
-import { Prestart, type TransferParts } from './prestart/prestart.js';
+import { Prestart, type TransferParts, type WarmUp } from './prestart/prestart.js';
 import { warmUpReceiving } from './prestart/warm-up.js';
 import { Acknowledged } from './receiver/acknowledged.js';
 import { openReceiver } from './receiver/open.js';
@@ -146,7 +146,7 @@ class Reception {
     const meeting: OpenOptions = {
       ...resumable.opening,
       peer: sender(passThrough, resumable.isOffered, () => this.#prestart.cancelWarmUp()),
-      greeting: talks ? greetingOf({ ...this.#plan.hello, ...resumable.hello }) : undefined,
+      greeting: talks ? () => greetingOf({ ...this.#plan.hello, ...resumable.hello }) : undefined,
     };
     if (output.kind === 'file') this.#sink = await openOutput(output, opening);
     this.#source = resumable.upgrade(await openInput(input, meeting));
@@ -252,9 +252,11 @@ class Reception {
   }
 }
 
-/** A file is there: nothing is made ready before it is opened. */
+/** A file is there: nothing is made ready before it is opened. The plan of a warm-up asks for the hello, which loads every codec. */
 function prestart(plan: ReceivePlan, { kind }: Address): Prestart {
-  return new Prestart({ warmUp: kind === 'file' ? undefined : warmUpReceiving(plan.prestart) });
+  const warmUp: WarmUp = async (threads, isCancelled) =>
+    warmUpReceiving(plan.prestart)?.(threads, isCancelled);
+  return new Prestart({ warmUp: kind === 'file' ? undefined : warmUp });
 }
 
 const UNHEARD =

@@ -61,7 +61,7 @@ async function connect(settings: Settings): Promise<Pair> {
   const accepted = openInput(place, {
     ...receiver.opening,
     peer: sender(true, true, () => undefined),
-    greeting: GREETING(reconnect),
+    greeting: () => GREETING(reconnect),
     onListening: (address) => port(Number(address.split(':').pop())),
   });
   const proxy = await BreakingProxy.open({ host: '127.0.0.1', port: await listens }, breaks);

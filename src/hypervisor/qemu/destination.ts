@@ -129,7 +129,7 @@ class DestinationSide {
     const opening = {
       ...openOptions({ ...this.#settings, sync: false, directIo: false, signal }),
       peer: migration(this.#settings.ioTimeout),
-      greeting: greetingOf(hello),
+      greeting: () => greetingOf(hello),
     };
     const connection = connectionOf(await openInput(parseAddress(input), opening));
     this.#connection = connection;

@@ -65,6 +65,7 @@ class Listener {
   #timer: AwakeTimer | undefined;
   #silenceTimer: NodeJS.Timeout | undefined;
   #late = false;
+  #isGreeted = false;
   #forget = (): void => undefined;
   #removeName: (() => void) | undefined;
 
@@ -74,17 +75,20 @@ class Listener {
     this.#options = options;
     this.#label = formatAddress(place);
     this.#rules = options.peer ?? FIRST_COMER;
-    const { onWarning, greeting } = options;
+    const { onWarning } = options;
     this.#newcomers = new Newcomers({
       rules: this.#rules,
       onWarning,
       onPeer: (link) => this.#settle(link),
       onNone: () => this.#onNone(),
     });
-    if (greeting !== undefined) this.#newcomers.broadcast(greeting);
     gate?.onTurnedAway((origin, why) => (this.#door ?? this.#newcomers).turnedAway(origin, why));
     this.#server.on('error', (thrown) => this.#onError(thrown));
-    this.#server.once('listening', () => onListening(this.#server, place, options));
+    this.#server.once('listening', () => {
+      onListening(this.#server, place, options);
+      // Making the greeting may take long: a peer that waits for the address comes meanwhile.
+      setImmediate(() => this.#greet());
+    });
     this.#server.on('connection', (socket) => this.#accept(socket));
   }
 
@@ -121,7 +125,16 @@ class Listener {
     });
   }
 
+  /** The greeting reaches every connection first. Only the first call counts. */
+  #greet(): void {
+    if (this.#isGreeted || !this.#server.listening) return;
+    this.#isGreeted = true;
+    const { greeting } = this.#options;
+    if (greeting !== undefined) this.#newcomers.broadcast(greeting());
+  }
+
   #add(accepted: Accepted): void {
+    this.#greet();
     if (this.#door !== undefined) {
       this.#door.add(accepted);
       return;

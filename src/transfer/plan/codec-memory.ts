@@ -8,17 +8,24 @@ import { BINDINGS, bindingInfo } from '../../codec/registry.js';
 const CODECS = ['none', 'zlib', 'zstd', 'lz4'] as const satisfies readonly CodecName[];
 true satisfies Exclude<CodecName, (typeof CODECS)[number]> extends never ? true : false;
 
+/** Most bytes that any codec can take in one thread, installed or not. Loads none. */
+export function anyCodecBytes(chunkSize: number): number {
+  return Math.max(...CODECS.map((codec) => atMost(codec, chunkSize)));
+}
+
+function atMost(codec: CodecName, chunkSize: number): number {
+  return Math.max(...BINDINGS[codec].map(({ traits }) => traits.memoryPerThread(1, chunkSize)));
+}
+
 /** Bytes that the most expensive installed codec takes in one thread. */
 export function codecBytes(
   settings: { readonly zstdBinding?: string | undefined },
   chunkSize: number,
 ): number {
   const { zstdBinding: binding } = settings;
-  const atMost = (codec: CodecName): number =>
-    Math.max(...BINDINGS[codec].map(({ traits }) => traits.memoryPerThread(1, chunkSize)));
   let most = 0;
   for (const codec of CODECS) {
-    if (atMost(codec) <= most) continue;
+    if (atMost(codec, chunkSize) <= most) continue;
     most = Math.max(most, installedBytes(codec, chunkSize, codec === 'zstd' ? binding : undefined));
   }
   return most;

@@ -26,10 +26,18 @@ function largest(least: number, most: number, fits: (steps: number) => boolean):
 
 type ChunkNeeds = Omit<MemoryNeeds, 'chunkSize' | 'codecBytes'>;
 
-/** @throws ERR_MEMORY_LIMIT when a receiver with these threads and this limit cannot hold even the smallest chunk */
+function leastChunk(needs: ChunkNeeds, codecBytes: (chunkSize: number) => number): MemoryNeeds {
+  return { ...needs, chunkSize: CHUNK_STEP, codecBytes: codecBytes(CHUNK_STEP) };
+}
+
+/** Whether a receiver with these threads and this limit can hold the smallest chunk. */
+export function fitsLeastChunk(needs: ChunkNeeds, codecBytes: (chunkSize: number) => number): boolean {
+  return receiverFit(leastChunk(needs, codecBytes), recordCapacity(CHUNK_STEP)) !== undefined;
+}
+
+/** @throws ERR_MEMORY_LIMIT where fitsLeastChunk() is false */
 export function checkLeastChunk(needs: ChunkNeeds, codecBytes: (chunkSize: number) => number): void {
-  const least = { ...needs, chunkSize: CHUNK_STEP, codecBytes: codecBytes(CHUNK_STEP) };
-  receiverGeometry(least, recordCapacity(CHUNK_STEP));
+  receiverGeometry(leastChunk(needs, codecBytes), recordCapacity(CHUNK_STEP));
 }
 
 /**

@@ -4,7 +4,8 @@ import { usableCodecs } from '../../codec/features.js';
 import { NATIVE_VERSION } from '../../container/native.js';
 import type { Hello } from '../../control/negotiation.js';
 import { XENGUEST_VERSIONS } from '../../container/xenguest-mark.js';
-import { checkLeastChunk, largestChunk, receiverStores } from './largest-fit.js';
+import { anyCodecBytes } from './codec-memory.js';
+import { checkLeastChunk, fitsLeastChunk, largestChunk, receiverStores } from './largest-fit.js';
 import { PROGRESS_INTERVAL_MS } from '../../control/writer.js';
 
 /** What a receiver has for any stream; a RestorePlan has it. */
@@ -20,8 +21,9 @@ function memoryNeeds({ memoryLimit, threads }: ReceiverMeans) {
   return { limit: memoryLimit, threads, extraSlots: 1 };
 }
 
-/** @throws ERR_MEMORY_LIMIT when there is too little memory for any stream */
+/** Codecs load only where their memory decides. @throws ERR_MEMORY_LIMIT when there is too little memory for any stream */
 export function checkMemory(means: ReceiverMeans): void {
+  if (fitsLeastChunk({ ...memoryNeeds(means), storeBytes: 0 }, anyCodecBytes)) return;
   checkLeastChunk({ ...memoryNeeds(means), storeBytes: 0 }, means.codecBytes);
 }
 

@@ -53,7 +53,7 @@ export async function serveProbe({ input, zstdBinding, ...options }: ServeOption
   const { source, sink } = await openInput(address, {
     ...options,
     peer: prober(),
-    greeting: probeGreeting(),
+    greeting: probeGreeting,
   });
   return attend(source!, sink!, zstdBinding);
 }

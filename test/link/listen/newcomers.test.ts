@@ -155,7 +155,13 @@ describe('listener that identifies its peer by the first bytes', LIMIT, () => {
   });
 
   it('greets every connection at once', async () => {
-    const { opened, connect } = await listening(RULES, { greeting: Buffer.from('hello') });
+    let made = 0;
+    const greeting = (): Uint8Array => {
+      made++;
+      return Buffer.from('hello');
+    };
+    const { opened, connect } = await listening(RULES, { greeting });
+    assert.equal(made, 0, 'the address is told before the greeting is made');
     const stranger = await connect();
     assert.equal(await heard(stranger, 5), 'hello');
     stranger.destroy();
@@ -163,6 +169,7 @@ describe('listener that identifies its peer by the first bytes', LIMIT, () => {
     assert.equal(await heard(peer, 5), 'hello');
     peer.write('PEER');
     await sinkOf(await opened).abort();
+    assert.equal(made, 1);
   });
 
   it('extends connectTimeout only while a silent connection is open', async () => {
@@ -179,7 +186,7 @@ describe('listener whose peer may wait for its first bytes', LIMIT, () => {
   const rules: PeerRules = { ...RULES, mayListenFirst: true };
 
   it('opens and writes to all connections, all silent, later ones included', async () => {
-    const { opened, connect } = await listening(rules, { greeting: Buffer.from('hello ') });
+    const { opened, connect } = await listening(rules, { greeting: () => Buffer.from('hello ') });
     const first = await connect();
     const channel = await opened;
     await sinkOf(channel).write(Buffer.from('banner '));
