@@ -33,6 +33,11 @@ export interface ByteSource {
    */
   read(target: Uint8Array): Promise<number>;
   /**
+   * Passes over the next `length` bytes when all of them lie in a hole of the file, so that they are zero.
+   * @returns false where they do not, or where that is not known; then nothing has changed. Present on regular files only
+   */
+  skipHole?(length: number): boolean;
+  /**
    * Sets how many milliseconds a read may wait without a byte before it rejects with ERR_LINK_TIMEOUT; 0 = no limit (the peer may
    * idle). For a pending read, too, the time counts from this call. Absent where the source cannot stall.
    */

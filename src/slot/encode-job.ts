@@ -110,7 +110,7 @@ export class EncodeJob extends ChunkJob {
     this.ints[TRIAL_LEVEL] = level;
   }
 
-  /** Whether the extent that the worker would read lies wholly in a hole of the file: its bytes are zero. */
+  /** Whether the chunk lies wholly in a hole of the file: its bytes are zero pages, and the input area does not have them. */
   get inHole(): boolean {
     return this.ints[IN_HOLE] !== 0;
   }

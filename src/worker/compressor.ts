@@ -66,11 +66,11 @@ export class Compressor implements JobWorker {
   #work(slot: SlotViews): Promise<void> {
     const job = slot.encode;
     const { readAt, inputLength: length } = job;
+    if (job.inHole) return this.#encodeHole(slot);
     if (readAt < 0) {
       return job.task === TASK.frame ? this.#frame(slot) : this.#encode(slot, slot.front);
     }
     const { fd, alignment, maxChunk } = this.#startUp;
-    if (job.inHole && this.#skipsHole(job)) return this.#encodeHole(slot);
     if (alignment > 1) {
       readExtent(fd, slot.input, length, readAt, alignment);
       return this.#encode(slot, slot.front);
@@ -79,11 +79,6 @@ export class Compressor implements JobWorker {
     this.#extent ??= extentMemory(maxChunk);
     readExactlyAt(fd, this.#extent.subarray(OPERATIONS_CAPACITY, OPERATIONS_CAPACITY + length), readAt);
     return this.#encode(slot, this.#extent);
-  }
-
-  /** Not with frames, whose bytes the codec makes; nor with the self-check or a page store, which read the bytes. */
-  #skipsHole(job: EncodeJob): boolean {
-    return job.task === TASK.encode && !job.selfCheck && this.#turns === undefined;
   }
 
   async #encodeHole({ encode: job, front, output }: SlotViews): Promise<void> {

@@ -5,6 +5,7 @@ import fs from 'node:fs';
 import { promisify } from 'node:util';
 import type { ByteSource, PositionedInput } from '../bytes.js';
 import { openDirect } from './direct.js';
+import { type Holes, openHoles } from './holes.js';
 import { FileStamp } from './stamp.js';
 import { OperationGuard } from '../operation.js';
 import { inputChangedError } from './positioned.js';
@@ -29,6 +30,8 @@ export class FileInput implements ByteSource {
   readonly #stamp: FileStamp;
   readonly #guard: OperationGuard;
   #position = 0;
+  /** Set by the first skipHole(); without a walk the file has no holes that are known. */
+  #holes: { readonly walk: Holes | undefined } | undefined;
   #closed = false;
 
   /** @throws ERR_INPUT_OPEN */
@@ -65,6 +68,14 @@ export class FileInput implements ByteSource {
       this.#position += bytesRead;
       return bytesRead;
     });
+  }
+
+  skipHole(length: number): boolean {
+    if (this.file === undefined || this.#closed || this.#position + length > this.#size) return false;
+    this.#holes ??= { walk: openHoles(this.file) };
+    if (this.#holes.walk?.cover(this.#position, length) !== true) return false;
+    this.#position += length;
+    return true;
   }
 
   unchanged(): void {

@@ -8,6 +8,7 @@ import type { Outlet } from '../../container/outlet.js';
 import type { Grammar } from '../../grammar/grammar.js';
 import type { ByteSource } from '../../io/bytes.js';
 import { readExtent } from '../../io/file/direct.js';
+import { zeroBytes } from '../../page/zero.js';
 import type { OrderedPool } from '../../pool/ordered-pool.js';
 import { TASK } from '../../slot/job.js';
 import type { SlotViews } from '../../slot/layout.js';
@@ -69,6 +70,11 @@ export class ChunkDispatcher implements ChunkTaker {
     job.selfCheck = selfCheck;
     chooser?.prepare(job);
     job.sequence = this.#sequence++;
+    if (job.inHole && this.#skipsHole(slot)) {
+      store?.skip(job.sequence);
+      pool.push(index);
+      return;
+    }
     if (waitThread || outlet.task !== TASK.encode || pool.hasFreeWorker) {
       await store?.enter(slot, cut.runs!);
       pool.push(index);
@@ -78,6 +84,18 @@ export class ChunkDispatcher implements ChunkTaker {
     await this.#storeInline(slot);
     pool.busy++;
     pool.pushDone(index);
+  }
+
+  /**
+   * Whether a worker makes the record of a chunk that lies in a hole without its bytes. Not with frames, whose bytes the codec makes, nor
+   * with the self-check, which reads the bytes: those get them here, or read the extent.
+   */
+  #skipsHole(slot: SlotViews): boolean {
+    const { encode: job, input } = slot;
+    if (job.task === TASK.encode && !job.selfCheck) return true;
+    job.inHole = false;
+    if (job.readAt < 0) zeroBytes(input, 0, job.inputLength);
+    return false;
   }
 
   /** Encodes the chunk on the main thread, uncompressed: no worker is free, and `compress-wait-thread` is off. */

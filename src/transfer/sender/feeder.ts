@@ -13,6 +13,8 @@ import { PAGE_BYTES } from '../../page/size.js';
 import type { OrderedPool } from '../../pool/ordered-pool.js';
 import type { SwitchoverPace } from '../pace/switchover-pace.js';
 import { type Cut, Filler } from './filler.js';
+import { leavesAsHole, passesHole } from './holes.js';
+import { refuseContents } from './refused-contents.js';
 import type { PageTally } from '../statistics/counts.js';
 import type { RoundCounter } from '../statistics/rounds.js';
 
@@ -61,6 +63,8 @@ export class StreamFeeder {
   #head: Uint8Array;
   #timer: NodeJS.Timeout | undefined;
   #flushDue = false;
+  /** The slot's input lies in a hole of the file and was not read: its bytes are zero, and its memory is not. */
+  #inHole = false;
   /** A flush is due, or the pending read is done. */
   readonly #flushOrRead = new Signal();
   /** The error of a read. A feeder may also fail because the output has failed. */
@@ -125,8 +129,7 @@ export class StreamFeeder {
       if ((data.length === 0 && !this.#atEnd) || grammar.state === 'done') return;
       const consumed = grammar.scan(data, this.#atEnd, this.#filler);
       this.#scanned += consumed;
-      if (grammar.compressed === true) throw alreadyCompressed(this.#offset);
-      if (grammar.damage !== undefined) throw damaged(grammar.damage);
+      refuseContents(grammar, this.#offset);
       if (consumed === 0) return;
     }
   }
@@ -147,6 +150,11 @@ export class StreamFeeder {
     const room = Math.min(chunkSize - this.#filled, mayRead);
     // A read of zero bytes looks like the end of the input: the rest of the stream would be lost silently.
     if (room <= 0) throw new RamferryError('ERR_INTERNAL', 'a grammar holds back more than a chunk can have');
+    if (this.#filled === 0 && this.#head.length === 0 && passesHole(source, grammar, room)) {
+      this.#inHole = true;
+      this.#advance(room);
+      return;
+    }
     if (this.#head.length > 0) {
       const part = this.#head.subarray(0, room);
       slot.input.set(part, this.#filled);
@@ -163,9 +171,15 @@ export class StreamFeeder {
       slot.input.copyWithin(this.#filled, base, base + got);
     }
     if (got === 0) this.#atEnd = true;
-    this.#taken += got;
+    this.#advance(got);
+  }
+
+  /** Counts bytes that were read, or passed over. */
+  #advance(bytes: number): void {
+    const { source } = this.#options;
+    this.#taken += bytes;
     if (this.#atEnd || this.#taken === source.file?.size) source.unchanged?.();
-    this.#arrived(got);
+    this.#arrived(bytes);
   }
 
   #arrived(bytes: number): void {
@@ -246,9 +260,10 @@ export class StreamFeeder {
     this.#flushDue = false;
   }
 
-  async #take(index: number, cut: Cut): Promise<void> {
+  async #take(index: number, cut: Cut, inHole = false): Promise<void> {
     const { encode } = this.#options.pool.slots[index]!;
     encode.begin();
+    encode.inHole = inHole;
     encode.inputLength = cut.length;
     encode.offset = this.#offset;
     this.#offset += cut.length;
@@ -257,22 +272,22 @@ export class StreamFeeder {
 
   async #push(cut: Cut): Promise<void> {
     const index = this.#slot;
-    const { front } = this.#options.pool.slots[index]!;
+    const slot = this.#options.pool.slots[index]!;
+    const inHole = this.#inHole && leavesAsHole(slot, cut, this.#filled);
     // Bytes behind the cut go to the next slot. They are copied before a worker may change this one.
-    const rest = Buffer.from(
-      front.subarray(OPERATIONS_CAPACITY + cut.length, OPERATIONS_CAPACITY + this.#filled),
-    );
+    const rest = Buffer.from(slot.input.subarray(cut.length, this.#filled));
     const scanned = this.#scanned - cut.length;
     this.#endTimer();
     // The stream ends here, even when the file goes on behind its end.
     if (this.#options.grammar.state === 'done') this.#options.source.unchanged?.();
-    await this.#take(index, cut);
+    await this.#take(index, cut, inHole);
     await this.#open(rest, scanned);
   }
 
   async #open(rest: Uint8Array, scanned: number): Promise<void> {
     const { pool } = this.#options;
     this.#slot = await pool.acquire();
+    this.#inHole = false;
     const slot = pool.slots[this.#slot]!;
     slot.input.set(rest);
     this.#filled = 0;
@@ -280,20 +295,4 @@ export class StreamFeeder {
     this.#scanned = scanned;
     this.#filler.begin(slot.segments);
   }
-}
-
-function damaged({ message, record, offset }: NonNullable<Grammar['damage']>): RamferryError {
-  return new RamferryError('ERR_STREAM_FORMAT', message, {
-    record,
-    offset,
-    hint: 'bytes of the input were lost or changed: save the guest again; --format opaque carries the bytes as they are',
-  });
-}
-
-function alreadyCompressed(offset: number): RamferryError {
-  return new RamferryError(
-    'ERR_ALREADY_COMPRESSED',
-    'the input is compressed already: a Xen stream that holds records of ramferry',
-    { offset, hint: 'restore it with `ramferry receive` first, or carry it by other means' },
-  );
 }
