@@ -24,10 +24,41 @@ export function formatTune(result: TuneResult, width?: number): string {
   return lines.join('\n');
 }
 
-function commandLines({ flags, withheld }: TuneResult): string[] {
-  if (withheld !== undefined) return [];
-  return ['Recommended:', `  ramferry send ${flags.send} …`, `  ramferry receive ${flags.receive} …`, ''];
+function commandLines(result: TuneResult): string[] {
+  if (result.withheld !== undefined) return [];
+  return ['Recommended (HOST is the destination):', ...commandsOf(result).map(wrapped), ''];
 }
+
+/** Both commands to paste: of the destination, which begins, and of the source. */
+export function commandsOf({ flags, input }: TuneResult): string[] {
+  const name = quoted(input.name);
+  return [
+    `ramferry receive ${flags.receive} tcp-listen:0.0.0.0:4444 arrived.ram`,
+    `ramferry send ${flags.send} ${name} tcp:HOST:4444`,
+  ];
+}
+
+/** A word as a shell reads it. */
+function quoted(word: string): string {
+  return /^[\w./:@%+,=-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`;
+}
+
+/** A command on lines that fit the narrowest terminal, so that it can be pasted. */
+function wrapped(command: string): string {
+  let line = '';
+  const lines: string[] = [];
+  for (const word of command.split(/ (?=--|tcp)/)) {
+    if (line !== '' && line.length + word.length + 5 > COMMAND_WIDTH) {
+      lines.push(`${line} \\`);
+      line = `  ${word}`;
+    } else {
+      line = line === '' ? word : `${line} ${word}`;
+    }
+  }
+  return [...lines, line].map((each) => `  ${each}`).join('\n');
+}
+
+const COMMAND_WIDTH = 78;
 
 /** The result for scripts. A withheld recommendation is called `fastest` there and has no flags. */
 export function tuneFields(result: TuneResult): object {
@@ -68,7 +99,8 @@ export function aboutTune(result: TuneResult): string {
   return `${formatSize(input.bytes)} (${input.kind}), ${sampled}; ${aboutLink(result)}; ${hosts}.`;
 }
 
-function aboutLink({ bandwidth, probe }: TuneResult): string {
+/** The link in words. */
+export function aboutLink({ bandwidth, probe }: TuneResult): string {
   if (probe !== undefined) {
     const { linkRate, roundTrip, slowness } = probe;
     return (

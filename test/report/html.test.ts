@@ -8,7 +8,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, describe, it } from 'node:test';
 
-import { type ReportData, verifiedChart } from '../../src/report/html/data.js';
+import { linkMark, type ReportData, secondsChart, verifiedChart } from '../../src/report/html/data.js';
 import { embed, reportPage } from '../../src/report/html/page.js';
 import type { VerifiedRun } from '../../src/tune/advice/verification.js';
 
@@ -53,6 +53,7 @@ const DATA: ReportData = {
           ],
         },
         { label: 'measured', kind: 'measured', points: [{ x: 1e9, y: 10 }] },
+        linkMark([{ label: '', kind: 'best', points: [{ x: 1e7, y: 1 }] }], 1e9),
       ],
     },
     {
@@ -133,6 +134,47 @@ describe('reportPage', () => {
     assert.match(memory!, /b: 2/);
     assert.match(verified!, /measured: 2.5 s/);
     assert.doesNotMatch(log, /CONSOLE/);
+  });
+
+  it('marks the link over the whole height of the lines', () => {
+    const points = [
+      { x: 1e7, y: 3 },
+      { x: 1e9, y: 90 },
+      { x: 1e11, y: 40 },
+    ];
+    const mark = linkMark([{ label: 'zstd 1', kind: 'predicted', points }], 1e9);
+    assert.equal(mark.label, 'this link: 1 Gbit/s');
+    assert.deepEqual(mark.points, [
+      { x: 1e9, y: 3 },
+      { x: 1e9, y: 90 },
+    ]);
+  });
+
+  it('shows seconds over threads down to the time of the link', () => {
+    const host = {
+      cpus: 2,
+      main: { perWireByte: 0, perChunk: 0, perGuestByte: 0 },
+      scaling: [
+        { threads: 1, speedup: 1 },
+        { threads: 2, speedup: 2 },
+      ],
+    };
+    const route = { sender: host, receiver: host, linkRate: 1e8, startUp: 0.5 };
+    const loads = [{ weight: 1, guestBytes: 4e8, wireBytes: 1e8, chunks: 100, encode: 4, decode: 0.4 }];
+    const settings = { codec: 'zstd' as const, level: 1, chunkSize: 1 << 20 };
+    const recommended = { x: 4, y: 1.5 };
+    const chart = secondsChart(
+      [{ settings, loads }],
+      route,
+      recommended,
+      'a link of 1 Gbit/s',
+      'recommended',
+    );
+    const [line, point] = chart.series!;
+    const seconds = line!.points.map(({ y }) => Math.round(y * 10) / 10);
+    assert.deepEqual(seconds, [4.5, 2.5, 1.9, 1.5, 1.5, 1.5, 1.5, 1.5]);
+    assert.deepEqual(point!.points, [recommended]);
+    assert.match(chart.title, /a link of 1 Gbit\/s/);
   });
 
   it('names predicted and measured bars in words', () => {

@@ -7,7 +7,8 @@ import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 
 import { writeImage } from '../../src/image/image.js';
-import { formatTune, tuneFields } from '../../src/report/tune.js';
+import { tuneReport } from '../../src/report/html/tune.js';
+import { commandsOf, formatTune, tuneFields } from '../../src/report/tune.js';
 import type { TuneResult } from '../../src/tune/advice/result.js';
 import { tune } from '../../src/tune/tune.js';
 import { MIB } from '../../src/units.js';
@@ -54,6 +55,29 @@ describe('tune', () => {
     assert.match(text, /Compression pays/);
     assert.match(text, /rounds/);
     assert.equal(tuneFields(advice), advice);
+    // What is to be pasted has no line that a shell would not continue, and a name that it reads as one word.
+    const named = { ...advice, input: { ...advice.input, name: "it's a guest.ram" } };
+    const [receive, send] = commandsOf(named);
+    assert.match(
+      receive!,
+      /^ramferry receive --decompress-threads 1 .*tcp-listen:0\.0\.0\.0:4444 arrived\.ram$/,
+    );
+    assert.match(send!, /^ramferry send --codec zstd .* 'it'\\''s a guest\.ram' tcp:HOST:4444$/);
+    const pasted = formatTune(named).split('\n\n')[1]!;
+    const unfolded = pasted.replaceAll(/ \\\n +/g, ' ').split('\n');
+    assert.deepEqual(unfolded.slice(1, 3), [`  ${receive}`, `  ${send}`]);
+    assert.ok(
+      pasted.split('\n').every((line) => line.length <= 80),
+      pasted,
+    );
+    const page = tuneReport(advice);
+    assert.equal(page.commands.length, 2);
+    const [seconds, links] = page.charts;
+    assert.match(seconds!.title, /this guest takes over a link of 10 Mbit\/s/);
+    assert.deepEqual(
+      links!.series!.at(-1)!.points.map(({ x }) => Math.round(x)),
+      [1e7, 1e7],
+    );
 
     const load = { average: 22.4, others: 1.61, cpus: 2, busy: true };
     const busy = { ...result, withheld: ['first', 'second'], host: { ...result.host, load } };

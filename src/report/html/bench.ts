@@ -76,6 +76,7 @@ function crossoverChart({ loads }: BenchResult): Chart {
       route,
       ETHERNET_PAYLOAD,
     ),
+    unit: 'MB/s',
   };
 }
 

@@ -11,8 +11,8 @@ export interface Point {
 export interface Series {
   readonly label: string;
   readonly points: readonly Point[];
-  /** `measured` lines are solid, `predicted` ones broken; `best` is the envelope. */
-  readonly kind: 'measured' | 'predicted' | 'best';
+  /** `measured` lines are solid, `predicted` ones broken; `best` is the envelope, `mark` a vertical line. */
+  readonly kind: 'measured' | 'predicted' | 'best' | 'mark';
 }
 
 export interface Bars {
@@ -37,4 +37,6 @@ export interface Chart {
   readonly y: Axis;
   readonly series?: readonly Series[];
   readonly bars?: Bars;
+  /** Unit behind the values in the tooltip. */
+  readonly unit?: string;
 }

@@ -2,11 +2,10 @@
 // Pure: no page, no library, no file. Rates in bits per second on the link, in MB of guest memory per second elsewhere.
 
 import { predict, type StretchCost, type Route } from '../../tune/model/model.js';
-import { speedup } from '../../tune/model/scaling.js';
 import type { TuneResult } from '../../tune/advice/result.js';
 import type { Settings } from '../../tune/advice/recommend.js';
 import type { Verification, VerifiedRun } from '../../tune/advice/verification.js';
-import { formatSize } from '../../units.js';
+import { formatBits, formatSize } from '../../units.js';
 import type { Bars, Chart, Point, Series } from './chart.js';
 
 /** A chart of horizontal bars. @param axis title of the x axis; `labels` name the bars */
@@ -103,31 +102,53 @@ export function crossover(candidates: readonly Candidate[], route: Route, payloa
   ];
 }
 
-/** Largest number of threads in the scaling chart. */
-const MAX_THREADS = 16;
+/** Least number of threads at which the threads chart ends. */
+const MAX_THREADS = 8;
 
-function scalingSeries(label: string, scaling: Route['sender']['scaling'], base: number): Series[] {
-  const last = scaling.at(-1)?.threads ?? 1;
-  const at = (threads: number): Point => ({ x: threads, y: base * speedup(scaling, threads).factor });
-  const more = Array.from({ length: MAX_THREADS - last + 1 }, (_, step) => at(last + step));
-  return [
-    { label: `${label}, measured`, kind: 'measured', points: scaling.map(({ threads }) => at(threads)) },
-    { label: `${label}, predicted`, kind: 'predicted', points: more },
-  ];
+/** A vertical line at a bandwidth of the crossover chart. @param bits on the cable, per second */
+export function linkMark(series: readonly Series[], bits: number): Series {
+  const heights = series.flatMap(({ points }) => points.map(({ y }) => y));
+  return {
+    label: `this link: ${formatBits(bits / 8)}`,
+    kind: 'mark',
+    points: [Math.min(...heights), Math.max(...heights)].map((y) => ({ x: bits, y })),
+  };
 }
 
-export function scalingChart(route: Route, compress: number, decompress: number, what: string): Chart {
+/**
+ * How long the guest takes over this link, by the number of threads. More threads than a host has CPUs are taken to come with a CPU each.
+ * @param at the recommendation: its threads and its seconds
+ * @param link in words
+ * @param name of that point
+ */
+export function secondsChart(
+  shown: readonly Candidate[],
+  route: Route,
+  at: Point,
+  link: string,
+  name: string,
+): Chart {
+  const most = Math.max(MAX_THREADS, route.sender.cpus);
+  const counts = Array.from({ length: most }, (_, index) => index + 1);
+  const seconds = (loads: readonly StretchCost[], threads: number): number => {
+    const host = (own: Route['sender']): Route['sender'] => ({ ...own, cpus: Math.max(own.cpus, threads) });
+    const wider = { ...route, sender: host(route.sender), receiver: host(route.receiver) };
+    return predict(loads, { compress: threads, decompress: threads }, wider).seconds;
+  };
+  const series = shown.map(({ settings, loads }): Series => ({
+    label: nameOf(settings),
+    kind: 'predicted',
+    points: counts.map((threads) => ({ x: threads, y: seconds(loads, threads) })),
+  }));
   return {
-    id: 'scaling',
-    title: 'Scaling over threads',
-    text: `Guest MB per second of ${what} over the number of threads, compression and decompression.`,
+    id: 'seconds',
+    title: `How long this guest takes over ${link}`,
+    text: `Seconds of the whole command over the number of threads at each side, on ${link}, a line for each of the settings.`,
     type: 'lines',
-    x: { title: 'threads' },
-    y: { title: 'guest memory, MB/s' },
-    series: [
-      ...scalingSeries('compression', route.sender.scaling, compress),
-      ...scalingSeries('decompression', route.receiver.scaling, decompress),
-    ],
+    x: { title: `threads at each side (beyond ${route.sender.cpus}: with a CPU for each)` },
+    y: { title: 'seconds' },
+    series: [...series, { label: name, kind: 'measured', points: [at] }],
+    unit: 's',
   };
 }
 

@@ -4,35 +4,29 @@ import { ETHERNET_PAYLOAD } from '../../tune/model/link.js';
 import type { Alternative, TuneResult } from '../../tune/advice/result.js';
 import { differenceOf, type Verification } from '../../tune/advice/verification.js';
 import { formatBits, formatSize } from '../../units.js';
-import { aboutTune, headline, namedAlternatives } from '../tune.js';
+import { aboutLink, aboutTune, commandsOf, headline, namedAlternatives } from '../tune.js';
 import { signed, verifiedLines } from '../verified.js';
 import type { Chart } from './chart.js';
 import {
+  type Candidate,
   crossover,
+  linkMark,
   memoryChart,
   nameOf,
   ratioChart,
   type ReportData,
   type Rows,
   runName,
-  scalingChart,
+  secondsChart,
   verifiedChart,
 } from './data.js';
 
 export function tuneReport(result: TuneResult): ReportData {
-  const { route, codings, host, took } = result;
+  const { codings, host, took } = result;
   const candidates = result.loads.map(({ coding, loads }) => ({ settings: codings[coding]!, loads }));
-  const reference = codings.find(({ codec, level }) => codec === 'zstd' && level === 1)!;
   const charts: Chart[] = [
-    {
-      id: 'crossover',
-      title: 'Which settings for which link',
-      text: 'Guest MB per second over the bandwidth of the link, a line for each of the settings; the best at each bandwidth is marked.',
-      type: 'lines',
-      x: { title: 'bandwidth of the link', log: true },
-      y: { title: 'guest memory, MB/s', log: true },
-      series: crossover(candidates, route, ETHERNET_PAYLOAD),
-    },
+    secondsOverThreads(result, candidates),
+    linksChart(result, candidates),
     ratioChart(
       codings.map((coding) => ({
         label: nameOf(coding),
@@ -41,17 +35,13 @@ export function tuneReport(result: TuneResult): ReportData {
         ratio: coding.ratio,
       })),
     ),
-    scalingChart(route, reference.compressRate / 1e6, reference.decompressRate / 1e6, 'zstd 1'),
     memoryChart(result),
     ...(result.verified === undefined ? [] : [verifiedChart(result.verified)]),
   ];
   return {
     title: `ramferry tune: ${result.input.name}`,
     summary: [aboutTune(result), ...headline(result)],
-    commands:
-      result.withheld === undefined
-        ? [`ramferry send ${result.flags.send} …`, `ramferry receive ${result.flags.receive} …`]
-        : [],
+    commands: result.withheld === undefined ? commandsOf(result) : [],
     charts,
     tables: [
       alternatives(result),
@@ -62,6 +52,45 @@ export function tuneReport(result: TuneResult): ReportData {
     about:
       `Lines are predictions of a model from what was measured here (whole lines and points: measured; broken lines: predicted). ` +
       `${host.cpus} CPUs (${host.model}), Node ${host.node}; seed ${result.sample.seed}; measured for ${(took / 1e3).toFixed(1)} s.`,
+  };
+}
+
+/** Lines of the threads chart: the recommended settings, no compression, and the best of each other codec. */
+function secondsOverThreads(result: TuneResult, candidates: readonly Candidate[]): Chart {
+  const { recommended, alternatives: others, uncompressed, withheld, route } = result;
+  const { settings, seconds } = recommended;
+  const byCodec = new Map(
+    [recommended, ...others, uncompressed].map((each) => [each.settings.codec, each] as const).reverse(),
+  );
+  const second = others.filter((each) => each.settings.codec === settings.codec).slice(0, 2);
+  const chosen = new Set([recommended, ...second, ...byCodec.values()].map((each) => nameOf(each.settings)));
+  const shown = [...chosen].map((name) => candidates.find((each) => nameOf(each.settings) === name)!);
+  const at = { x: settings.threads.compress, y: seconds };
+  return secondsChart(
+    shown,
+    route,
+    at,
+    aboutLink(result),
+    withheld === undefined ? 'recommended' : 'fastest',
+  );
+}
+
+/** The settings over the bandwidth of the link, where this link is marked. */
+function linksChart(result: TuneResult, candidates: readonly Candidate[]): Chart {
+  const series = crossover(candidates, result.route, ETHERNET_PAYLOAD);
+  const { linkRate } = result.route;
+  const mark = Number.isFinite(linkRate) ? [linkMark(series, (linkRate * 8) / ETHERNET_PAYLOAD)] : [];
+  return {
+    id: 'crossover',
+    title: 'Which settings for which link',
+    text:
+      'Guest MB per second over the bandwidth of the link, a line for each of the settings; the best at each bandwidth is marked' +
+      (mark.length === 0 ? '.' : `, and ${mark[0]!.label}.`),
+    type: 'lines',
+    x: { title: 'bandwidth of the link', log: true },
+    y: { title: 'guest memory, MB/s', log: true },
+    series: [...series, ...mark],
+    unit: 'MB/s',
   };
 }
 

@@ -62,6 +62,22 @@ function scale({ title, log = false }: Axis, isBandwidth = false) {
   };
 }
 
+/** A vertical line without points. */
+function markDataset({ label, points }: Series): Dataset {
+  return {
+    label,
+    data: [...points],
+    showLine: true,
+    borderColor: '#000',
+    backgroundColor: '#000',
+    borderWidth: 1.5,
+    pointStyle: 'line',
+    pointRadius: 0,
+    pointHitRadius: 0,
+    order: 0,
+  };
+}
+
 function dataset({ label, kind, points }: Series, index: number, scatter: boolean): Dataset {
   const best = kind === 'best';
   const measured = kind === 'measured';
@@ -86,6 +102,7 @@ function dataset({ label, kind, points }: Series, index: number, scatter: boolea
 function datasets(series: readonly Series[], scatter: boolean, isBandwidth: boolean): Dataset[] {
   let index = 0;
   return series.map((each) => {
+    if (each.kind === 'mark') return markDataset(each);
     const best = each.kind === 'best';
     const made = dataset(each, best ? 0 : index++, scatter);
     // The grid of bandwidths has 12 points a decade. A mark on each point would cover the line.
@@ -95,16 +112,17 @@ function datasets(series: readonly Series[], scatter: boolean, isBandwidth: bool
 }
 
 /** The tooltip's text for one point. */
-function pointLabel({ id }: ChartData, scatter: boolean, item: TooltipItem<'line' | 'scatter'>): string {
+function pointLabel({ unit }: ChartData, scatter: boolean, item: TooltipItem<'line' | 'scatter'>): string {
   const name = (item.raw as Point).label ?? item.dataset.label ?? '';
   const { x, y } = item.parsed as Point;
   if (scatter) return `${name}: ${short(y)} : 1 at ${short(x)} MB/s`;
-  return `${name}: ${short(y)}${id === 'crossover' || id === 'scaling' ? ' MB/s' : ''}`;
+  return `${name}: ${short(y)}${unit === undefined ? '' : ` ${unit}`}`;
 }
 
 function lines(chart: ChartData): Configuration {
   const isBandwidth = chart.id === 'crossover';
   const scatter = chart.type === 'scatter';
+  const marks = new Set((chart.series ?? []).filter(({ kind }) => kind === 'mark').map(({ label }) => label));
   return {
     type: scatter ? 'scatter' : 'line',
     data: { datasets: datasets(chart.series ?? [], scatter, isBandwidth) },
@@ -118,6 +136,7 @@ function lines(chart: ChartData): Configuration {
           labels: { usePointStyle: !isBandwidth, boxWidth: 44, pointStyleWidth: 18 },
         },
         tooltip: {
+          filter: (item) => !marks.has(item.dataset.label ?? ''),
           itemSort: (a, b) => (b.parsed as Point).y - (a.parsed as Point).y,
           callbacks: {
             title: ([first]) => (isBandwidth && first !== undefined ? bits((first.parsed as Point).x) : ''),
