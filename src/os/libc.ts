@@ -48,6 +48,8 @@ export interface Libc {
   sendDatagram(path: string, bytes: Uint8Array): number;
   /** Requests huge pages for memory that will be used from its start on. No effect where the host has none. */
   largePages(memory: ArrayBufferLike): void;
+  /** Makes the system find memory for all whole pages of these bytes at once. The content stays. No effect before Linux 5.14. */
+  populate(memory: ArrayBufferLike, offset: number, length: number): void;
 }
 
 // Linux, all architectures Node runs on (asm-generic/ioctls.h, bits/socket.h, bits/fcntl-linux.h).
@@ -72,6 +74,7 @@ const ABSTRACT = 0x40;
 const F_SETPIPE_SZ = 1031;
 const F_GETPIPE_SZ = 1032;
 const MADV_HUGEPAGE = 14;
+const MADV_POPULATE_WRITE = 23;
 const SMALL_PAGE = 4096;
 const LITTLE_ENDIAN = new Uint8Array(new Uint16Array([1]).buffer)[0] === 1;
 
@@ -191,8 +194,8 @@ function pipe(calls: Calls): [number, number] | undefined {
   return calls.pipe2(ends, O_CLOEXEC) < 0 ? undefined : [ends[0]!, ends[1]!];
 }
 
-function toPage(calls: Calls, memory: ArrayBufferLike): number {
-  const first = new Uint8Array(memory, 0, 1);
+function toPage(calls: Calls, memory: ArrayBufferLike, offset = 0): number {
+  const first = new Uint8Array(memory, offset, 1);
   const past = Number(BigInt(calls.memchr(first, first[0]!, 1)) % BigInt(SMALL_PAGE));
   return past === 0 ? 0 : SMALL_PAGE - past;
 }
@@ -201,6 +204,12 @@ function largePages(calls: Calls, memory: ArrayBufferLike): void {
   const start = toPage(calls, memory);
   const length = memory.byteLength - start;
   if (length > 0) calls.madvise(new Uint8Array(memory, start), length - (length % SMALL_PAGE), MADV_HUGEPAGE);
+}
+
+function populate(calls: Calls, memory: ArrayBufferLike, offset: number, length: number): void {
+  const start = toPage(calls, memory, offset);
+  const whole = length - start - ((length - start) % SMALL_PAGE);
+  if (whole > 0) calls.madvise(new Uint8Array(memory, offset + start), whole, MADV_POPULATE_WRITE);
 }
 
 function load(): Libc | undefined {
@@ -224,6 +233,7 @@ function load(): Libc | undefined {
     setPipeSize: (fd, bytes) => orErrno(calls, calls.fcntl(fd, F_SETPIPE_SZ, 'int', bytes)),
     toPage: (memory) => toPage(calls, memory),
     largePages: (memory) => largePages(calls, memory),
+    populate: (memory, offset, length) => populate(calls, memory, offset, length),
   };
 }
 
@@ -233,4 +243,9 @@ let loaded: { readonly calls: Libc | undefined } | undefined;
 export function libc(): Libc | undefined {
   loaded ??= { calls: load() };
   return loaded.calls;
+}
+
+/** Populates memory (Libc.populate) where the system calls are loaded already: loading them costs more than this saves. */
+export function populateIfLoaded(memory: ArrayBufferLike, offset: number, length: number): void {
+  loaded?.calls?.populate(memory, offset, length);
 }

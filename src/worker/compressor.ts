@@ -7,7 +7,7 @@ import { Buffer } from 'node:buffer';
 import { type ChunkPlace, encodeChunk, recordCapacity, type StoreTurn } from '../chunk/encode.js';
 import { decodeChunk, type DecodeTools } from '../chunk/decode.js';
 import { Expander } from '../chunk/expand.js';
-import { PageStore } from '../chunk/page-store.js';
+import { PageStore, type Populate } from '../chunk/page-store.js';
 import { OPERATIONS_CAPACITY, Planner } from '../chunk/plan.js';
 import type { ChunkHeader } from '../chunk/record.js';
 import { ZeroChunks } from '../chunk/zero-chunks.js';
@@ -42,15 +42,18 @@ export class Compressor implements JobWorker {
   #checkMemory: Buffer | undefined;
   #checkTools: DecodeTools | undefined;
 
-  /** @param cache may outlive the transfer */
-  constructor(startUp: WorkerStartUp, cache = new CodecCache(startUp)) {
+  /**
+   * @param cache may outlive the transfer
+   * @param populate of the page store
+   */
+  constructor(startUp: WorkerStartUp, cache = new CodecCache(startUp), populate?: Populate) {
     const { maxChunk, store } = startUp;
     this.#startUp = startUp;
     this.#planner = new Planner(maxChunk);
     this.#zeroChunks = new ZeroChunks(this.#planner);
     this.cache = cache;
     this.#codecs = this.cache;
-    this.#pages = store === undefined ? undefined : new PageStore(store.pages);
+    this.#pages = store === undefined ? undefined : new PageStore(store.pages, populate);
     this.#turns = store === undefined ? undefined : new Turns(store.turns);
   }
 

@@ -6,7 +6,7 @@ import { Buffer } from 'node:buffer';
 import { decodeChunk, type DecodeTools } from '../chunk/decode.js';
 import { recordCapacity } from '../chunk/encode.js';
 import { Expander } from '../chunk/expand.js';
-import { PageStore } from '../chunk/page-store.js';
+import { PageStore, type Populate } from '../chunk/page-store.js';
 import { readChunkHeader } from '../chunk/record.js';
 import type { FrameFormat } from '../container/frames/record.js';
 import { writeSparseAt } from '../io/file/sparse.js';
@@ -28,10 +28,13 @@ export class Decompressor implements JobWorker {
   readonly #tools: DecodeTools;
   #clock: (() => number) | undefined;
 
-  /** @param cache may outlive the transfer */
-  constructor(startUp: WorkerStartUp, cache = new CodecCache(startUp)) {
+  /**
+   * @param cache may outlive the transfer
+   * @param populate of the page store
+   */
+  constructor(startUp: WorkerStartUp, cache = new CodecCache(startUp), populate?: Populate) {
     const { maxChunk, store } = startUp;
-    const pages = store === undefined ? undefined : new PageStore(store.pages);
+    const pages = store === undefined ? undefined : new PageStore(store.pages, populate);
     const turns = store === undefined ? undefined : new Turns(store.turns);
     this.#startUp = startUp;
     this.cache = cache;

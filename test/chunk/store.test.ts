@@ -27,6 +27,26 @@ function store(): PageStore {
   return new PageStore(new SharedArrayBuffer(storeMemoryBytes(SLOTS)));
 }
 
+describe('PageStore', () => {
+  it('populates its memory in steps of 256 slots, once each, just before their first page', () => {
+    const steps: [number, number][] = [];
+    const memory = new SharedArrayBuffer(storeMemoryBytes(600));
+    const pages = new PageStore(memory, (populated, offset, length) => {
+      assert.equal(populated, memory);
+      steps.push([offset / PAGE_BYTES, length / PAGE_BYTES]);
+    });
+    const put = (slot: number): void => pages.put(slot, page(1), 0, slot);
+    for (let slot = 0; slot < 256; slot++) put(slot);
+    put(3);
+    assert.deepEqual(steps, [[0, 256]]);
+    for (let slot = 256; slot < 600; slot++) put(slot);
+    assert.deepEqual(steps.slice(1), [
+      [256, 256],
+      [512, 88],
+    ]);
+  });
+});
+
 interface StoredPage {
   readonly bytes: Uint8Array;
   readonly own?: number;

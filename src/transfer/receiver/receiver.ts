@@ -15,6 +15,7 @@ import type {
 import { located } from '../../container/located.js';
 import { RamferryError, toRamferryError } from '../../errors.js';
 import type { ByteSink, ByteSource } from '../../io/bytes.js';
+import { populateIfLoaded } from '../../os/libc.js';
 import { DECOMPRESS_ENTRY } from '../../os/entries.js';
 import { OrderedPool } from '../../pool/ordered-pool.js';
 import { Decompressor } from '../../worker/decompressor.js';
@@ -208,7 +209,7 @@ export class Receiver implements Arrivals {
         hostThreads,
         store: allocateStore(needs.storeBytes, geometry.slots, storeMemory),
       },
-      inline: inline ? (startUp) => new Decompressor(startUp) : undefined,
+      inline: inline ? (startUp) => new Decompressor(startUp, undefined, populateIfLoaded) : undefined,
       given: takeThreads?.(),
     });
     this.#pool = pool;

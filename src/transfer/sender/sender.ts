@@ -18,6 +18,7 @@ import type { TransferPlan } from '../plan/transfer-plan.js';
 import { ChunkWriter, type ChunkWriterSettings } from './chunk-writer.js';
 import { ChunkDispatcher } from './dispatcher.js';
 import { openOutlet } from './open-outlet.js';
+import { populateIfLoaded } from '../../os/libc.js';
 import { COMPRESS_ENTRY } from '../../os/entries.js';
 import { feedExtents } from './extent-feeder.js';
 import { StreamFeeder } from './feeder.js';
@@ -126,7 +127,7 @@ export class Sender {
       entry: COMPRESS_ENTRY,
       threads: coding.threads,
       given: this.#with.takeThreads?.(),
-      inline: work.inline ? (startUp) => new Compressor(startUp) : undefined,
+      inline: work.inline ? (startUp) => new Compressor(startUp, undefined, populateIfLoaded) : undefined,
       onFewer: this.#with.onFewer,
       geometry: memory.slots,
       atOnce,
