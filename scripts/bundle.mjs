@@ -24,6 +24,7 @@ const PROGRAMS = {
   'src/cli/early-front.js': 'src/cli/early-front.js',
   'src/cli/program.js': 'src/cli/program.js',
   'src/tune/measure/engine-child.js': 'src/tune/measure/engine-child.js',
+  'src/serve/shards/shard-main.js': 'src/serve/shards/shard-main.js',
   'src/hypervisor/qemu/watchdog-main.js': 'src/hypervisor/qemu/watchdog-main.js',
   'workers/compress.js': 'workers/compress.js',
   'workers/decompress.js': 'workers/decompress.js',

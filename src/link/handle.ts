@@ -1,7 +1,9 @@
 // The only module that uses the private `_handle` of net.Socket. Node has no public way to read a connection into given memory,
-// to take over an accepted one, or to ask for its unsent bytes. `_handle` has offered all three since Node 0.10.
+// to take over or hand on an accepted one, or to ask for its unsent bytes. `_handle` has offered all of it since Node 0.10.
 
+import type { ChildProcess, SendHandle } from 'node:child_process';
 import net from 'node:net';
+
 import { RamferryError } from '../errors.js';
 
 export interface StreamHandle {
@@ -30,6 +32,24 @@ export function takeHandle(socket: net.Socket): StreamHandle {
   stopReading(handle);
   (socket as unknown as WithHandle)._handle = null;
   return handle;
+}
+
+/**
+ * Gives an accepted connection that has read nothing to another process of ours. Node would begin to read a net.Socket there at once,
+ * so the bare handle goes.
+ */
+export function handOver(socket: net.Socket, child: ChildProcess, message: object): void {
+  const handle = handleOf(socket);
+  // The copy of this process goes when the other has its own, or is gone.
+  if (handle !== undefined && child.connected)
+    child.send(message, handle as unknown as SendHandle, () => socket.destroy());
+  else socket.destroy();
+}
+
+/** The connection that another process of ours has given. Its reading has not begun. */
+export function handedOver(handle: unknown): net.Socket {
+  const options = { handle, allowHalfOpen: true, pauseOnCreate: true };
+  return new net.Socket(options);
 }
 
 export function startReading(handle: StreamHandle): void {

@@ -31,6 +31,7 @@ export const LIMITS = {
   maxCpu: { min: 0.05, max: 255 },
   nice: { min: 0, max: 19 },
   maxTransfers: { min: 1, max: 1000 },
+  shards: { min: 1, max: 64 },
   timeout: { min: 0, max: MAX_TIMEOUT_MS },
 } as const satisfies Record<string, Range>;
 

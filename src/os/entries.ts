@@ -9,5 +9,6 @@ export const SHARED_ENTRY = at('../../workers/shared.js');
 export const SCAN_ENTRY = at('../../workers/scan.js');
 export const COMMAND_ENTRY = at('../../src/cli/main.js');
 export const TUNE_ENTRY = at('../../src/tune/measure/engine-child.js');
+export const SHARD_ENTRY = at('../../src/serve/shards/shard-main.js');
 export const WATCHDOG_ENTRY = at('../../src/hypervisor/qemu/watchdog-main.js');
 export const PACKAGE_JSON = at('../../../package.json');

@@ -1,6 +1,6 @@
 // The end of one transfer of `ramferry serve`, as a line of text or JSON. Pure.
 
-import type { Ended } from '../serve/register.js';
+import type { Ended } from '../serve/outcomes.js';
 import { kebabKeys } from '../transfer/statistics/kebab-keys.js';
 import { formatDuration, formatSize } from '../units.js';
 

@@ -14,6 +14,7 @@ export function formatServer(answer: ServerAnswer, width?: number): string {
   const { state, version, pid, uptime, threads, sockets, transfers, recent } = answer;
   const parts = [
     `ramferry ${version}, process ${pid}, ${state} for ${formatDuration(uptime)}`,
+    ...(answer.shards === undefined ? [] : [`processes that carry: ${answer.shards.join(', ')}`]),
     `${threads} threads, memory limit ${formatSize(answer['memory-limit'])}, ` +
       `${answer['max-transfers']} transfers of each direction at once`,
     `${answer.completed} completed, ${answer.failed} failed, ${answer.refused} connections refused`,

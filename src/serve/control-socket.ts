@@ -12,7 +12,7 @@ import { listenPrivately } from '../io/private-socket.js';
 import { listenError, removeAbandoned } from '../link/listen/binding.js';
 import { systemText } from '../io/system-error.js';
 import { kebabKeys } from '../transfer/statistics/kebab-keys.js';
-import type { Server } from './server.js';
+import type { GuestServer } from './server.js';
 
 const MAX_LINE_BYTES = 4096;
 /** Clients at the same time. */
@@ -34,9 +34,9 @@ type Answer = Readonly<Record<string, unknown>>;
 export class ControlSocket {
   readonly #server = net.createServer((socket) => this.#attend(socket));
   readonly #removeName: (() => void) | undefined = undefined;
-  readonly #served: Server;
+  readonly #served: GuestServer;
 
-  private constructor(path: string, served: Server, fd: number | undefined) {
+  private constructor(path: string, served: GuestServer, fd: number | undefined) {
     this.#served = served;
     this.#server.maxConnections = MAX_CLIENTS;
     if (fd === undefined) this.#removeName = listenPrivately(this.#server, path);
@@ -51,7 +51,7 @@ export class ControlSocket {
    * @param fd a listening descriptor that the process has inherited
    * @throws ERR_LINK_LISTEN
    */
-  static async open(path: string, served: Server, fd?: number): Promise<ControlSocket> {
+  static async open(path: string, served: GuestServer, fd?: number): Promise<ControlSocket> {
     const place = { kind: 'unix-listen', path } as const;
     try {
       if (fd === undefined) await removeAbandoned(place);
@@ -85,7 +85,7 @@ export class ControlSocket {
       const request = readRequest(line);
       if (request.command === 'open') await this.#served.open(request.name);
       if (request.command === 'close') this.#served.close(request.name);
-      const status = kebabKeys(this.#served.status() as unknown as Record<string, unknown>);
+      const status = kebabKeys((await this.#served.status()) as unknown as Record<string, unknown>);
       return { message_type: 'server', ...(status as Answer) };
     } catch (thrown) {
       return { message_type: 'error', ...toRamferryError(thrown).toData() };

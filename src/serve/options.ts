@@ -54,6 +54,7 @@ export function resolveServeOptions(options: ServeOptions): ServeSettings {
       hint: 'give --incoming and --listen for guests that come, --outgoing and --connect for guests that leave',
     });
   }
+  checkShards(values);
   const directions = incoming === undefined || outgoing === undefined ? 1 : 2;
   return {
     ...values,
@@ -67,6 +68,13 @@ export function resolveServeOptions(options: ServeOptions): ServeSettings {
 }
 
 type Values = ValuesFor<'serve'>;
+
+function checkShards({ shards, threads }: Values): void {
+  if (shards <= threads) return;
+  throw new RamferryError('ERR_OPTION_INVALID', `shards: ${shards} shards cannot share ${threads} threads`, {
+    hint: 'give each shard a thread at least: --threads',
+  });
+}
 
 /** Where the server listens; one guest's socket stands for those of all. */
 function places(incoming: IncomingSettings | undefined, outgoing: OutgoingSettings | undefined): Place[] {

@@ -7,7 +7,6 @@ import type net from 'node:net';
 import { RamferryError, toRamferryError } from '../errors.js';
 import { onAbort } from '../io/abort-signal.js';
 import { formatAddress } from '../link/address.js';
-import { Acceptor } from '../link/listen/acceptor.js';
 import { accept, type Accepted } from '../link/listen/binding.js';
 import { RateBudget } from '../link/rate-limit.js';
 import type { SendOptions } from '../options/rows/send.js';
@@ -15,6 +14,7 @@ import { resolveSendOptions } from '../options/transfer.js';
 import { chooseCoding } from '../transfer/plan/coding.js';
 import { sendHosted } from '../transfer/send.js';
 import type { TransferSummary } from '../transfer/statistics/summary.js';
+import { GuestSockets } from './guest-sockets.js';
 import { Line } from './line.js';
 import type { OutgoingSettings, ServeSettings } from './options.js';
 import type { Served } from './register.js';
@@ -27,7 +27,8 @@ export class OutgoingGuests {
   readonly #parts: ServerParts;
   readonly #line: Line;
   readonly #rateBudget: RateBudget | undefined;
-  readonly #sockets = new Map<string, Acceptor>();
+  /** Where their hypervisors connect. */
+  readonly sockets: GuestSockets;
 
   /** @throws ERR_OPTION_INVALID, ERR_CODEC_UNAVAILABLE, ERR_MEMORY_LIMIT for options that no transfer could use */
   constructor(settings: ServeSettings, ends: OutgoingSettings, parts: ServerParts) {
@@ -37,6 +38,7 @@ export class OutgoingGuests {
     this.#line = new Line(settings.maxTransfers);
     const { maxBandwidth } = settings;
     this.#rateBudget = maxBandwidth === 0 ? undefined : new RateBudget(maxBandwidth);
+    this.sockets = new GuestSockets(settings, ends, parts.hooks, (name, socket) => this.take(name, socket));
     chooseCoding(resolveSendOptions(this.#sendOptions('name', [])));
   }
 
@@ -49,23 +51,6 @@ export class OutgoingGuests {
     this.#rateBudget?.setRate(bytesPerSecond);
   }
 
-  /** Guests that have a socket. */
-  get names(): string[] {
-    return [...this.#sockets.keys()];
-  }
-
-  /** Makes a guest's socket. Does nothing where it exists. @throws ERR_LINK_LISTEN */
-  async open(name: string): Promise<void> {
-    if (this.#sockets.has(name)) return;
-    const { onWarning, onListening } = this.#parts.hooks;
-    const acceptor = await Acceptor.open(this.#ends.pattern.address(name), {
-      ...{ onWarning, access: this.#settings.listening.socketAccess },
-      onSocket: (socket) => this.take(name, socket),
-    });
-    this.#sockets.set(name, acceptor);
-    onListening(acceptor.address);
-  }
-
   /** Takes a connection of a guest's hypervisor whose reading has not begun. */
   take(name: string, socket: net.Socket): void {
     const place = this.#ends.pattern.address(name);
@@ -74,23 +59,6 @@ export class OutgoingGuests {
       onTurnedAway: (origin, why) => this.#parts.refusals.report(origin, why),
       onAccepted: (accepted) => void this.#hear(name, accepted),
     });
-  }
-
-  /** Removes a guest's socket. Its transfer goes on. @throws ERR_OPTION_INVALID where there is none */
-  close(name: string): void {
-    const acceptor = this.#sockets.get(name);
-    if (acceptor === undefined) {
-      throw new RamferryError('ERR_OPTION_INVALID', `close: the guest ${name} has no socket`, {
-        hint: `sockets: ${this.names.join(', ') || 'none'}`,
-      });
-    }
-    acceptor.close();
-    this.#sockets.delete(name);
-  }
-
-  /** Takes no more guests. */
-  drain(): void {
-    for (const name of this.names) this.close(name);
   }
 
   /** A program that connects and says nothing takes no guest's place in line. */

@@ -1,12 +1,10 @@
 // The transfers of a server: those that wait or run, and what became of the last ones. The source of `ramferry status`.
 
-import { failureStatus, type RamferryError } from '../errors.js';
+import type { RamferryError } from '../errors.js';
 import { Statistics } from '../transfer/statistics/statistics.js';
 import type { Direction } from './claims.js';
+import { type Ended, endOf, Outcomes } from './outcomes.js';
 import type { TransferSummary } from '../transfer/statistics/summary.js';
-
-/** How many ended transfers are kept for the status. */
-const KEPT = 32;
 
 /** A transfer that waits or runs. */
 export interface Served {
@@ -23,43 +21,14 @@ export interface Served {
   statistics: Statistics;
 }
 
-/** What became of a transfer. */
-export interface Ended {
-  readonly id: number;
-  readonly name: string;
-  readonly direction: Direction;
-  readonly status: TransferSummary['status'];
-  /** The error's code and text; absent where the transfer succeeded. */
-  readonly error?: { readonly code: string; readonly message: string };
-  readonly guestBytes: number;
-  readonly linkBytes: number;
-  /** Milliseconds from admission to the end. */
-  readonly duration: number;
-}
-
 export class Register {
   readonly #running = new Map<number, Served>();
-  readonly #recent: Ended[] = [];
-  #completed = 0;
-  #failed = 0;
+  readonly outcomes = new Outcomes();
   #onEmpty: (() => void)[] = [];
 
   /** Transfers that wait or run, oldest first. */
   get running(): Served[] {
     return [...this.#running.values()];
-  }
-
-  /** The last transfers that ended, newest last. */
-  get recent(): readonly Ended[] {
-    return this.#recent;
-  }
-
-  get completed(): number {
-    return this.#completed;
-  }
-
-  get failed(): number {
-    return this.#failed;
   }
 
   begin(guest: Pick<Served, 'id' | 'name' | 'direction' | 'peer'>): Served {
@@ -74,20 +43,11 @@ export class Register {
   /** @param outcome the summary, or what the transfer failed of */
   end(served: Served, outcome: TransferSummary | RamferryError): Ended {
     const { id, name, direction, statistics } = served;
-    const failed = outcome instanceof Error;
-    const ended: Ended = {
-      ...{ id, name, direction },
-      status: failed ? failureStatus(outcome.exitCode) : outcome.status,
-      ...(failed ? { error: { code: outcome.code, message: outcome.describe() } } : {}),
-      guestBytes: statistics.guestBytes,
-      linkBytes: statistics.linkBytes,
-      duration: Math.round(statistics.progress().elapsed),
-    };
+    const { guestBytes, linkBytes } = statistics;
+    const duration = Math.round(statistics.progress().elapsed);
+    const ended = endOf({ id, name, direction, guestBytes, linkBytes, duration }, outcome);
     this.#running.delete(id);
-    if (failed) this.#failed++;
-    else this.#completed++;
-    this.#recent.push(ended);
-    if (this.#recent.length > KEPT) this.#recent.shift();
+    this.outcomes.add(ended);
     if (this.#running.size === 0) for (const resolve of this.#onEmpty.splice(0)) resolve();
     return ended;
   }

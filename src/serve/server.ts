@@ -12,13 +12,15 @@ import { warmUpReceiving, warmUpSending } from '../transfer/prestart/warm-up.js'
 import type { Progress } from '../transfer/statistics/summary.js';
 import { type Claims, type Direction, OwnClaims } from './claims.js';
 import { IncomingGuests } from './incoming.js';
+import { socketsOf } from './guest-sockets.js';
 import { resolveServeOptions, type ServeOptions, type ServeSettings } from './options.js';
 import { OutgoingGuests } from './outgoing.js';
 import { namedOptions, type ServerHooks, type ServerParts } from './parts.js';
 import { Lease } from './lease.js';
 import { MemoryStock } from './memory-stock.js';
 import { Refusals } from '../link/listen/strangers.js';
-import { type Ended, Register, type Served } from './register.js';
+import type { Ended, Outcomes } from './outcomes.js';
+import { Register, type Served } from './register.js';
 
 /** What a server is given besides its options. */
 export interface Given {
@@ -43,6 +45,8 @@ export interface ServerStatus {
   readonly state: 'serving' | 'draining';
   readonly version: string;
   readonly pid: number;
+  /** The processes that carry the transfers, where they are several; 0 stands for one that is being started again. */
+  readonly shards?: readonly number[];
   /** Milliseconds since the start. */
   readonly uptime: number;
   readonly threads: number;
@@ -124,7 +128,7 @@ export class Server {
       server.#warmingUp = server.#warmUp();
       if (given.claims !== undefined) return server;
       await server.#incoming?.open(given.listen);
-      for (const name of server.settings.guest) await server.#outgoing?.open(name);
+      for (const name of server.settings.guest) await server.#outgoing?.sockets.open(name);
     } catch (thrown) {
       await server.drain();
       throw thrown;
@@ -147,14 +151,12 @@ export class Server {
 
   /** Makes the socket of an outgoing guest. @throws ERR_OPTION_INVALID without outgoing guests; ERR_LINK_LISTEN */
   async open(name: string): Promise<void> {
-    if (this.#draining)
-      throw new RamferryError('ERR_TERMINATED', 'the server is ending and takes no more guests');
-    await this.#sockets().open(name);
+    await socketsOf(this.#outgoing?.sockets, this.#draining).open(name);
   }
 
   /** Removes the socket of an outgoing guest. @throws ERR_OPTION_INVALID where there is none */
   close(name: string): void {
-    this.#sockets().close(name);
+    socketsOf(this.#outgoing?.sockets, this.#draining).close(name);
   }
 
   /** Takes a connection whose reading has not begun. @param name of the outgoing guest */
@@ -178,12 +180,10 @@ export class Server {
       ...{ threads, memoryLimit, maxTransfers },
       memoryLent: this.#stock.lent,
       memoryIdle: this.#stock.idle,
-      sockets: this.#outgoing?.names ?? [],
+      sockets: this.#outgoing?.sockets.names ?? [],
       transfers: this.#register.running.map(now),
-      completed: this.#register.completed,
-      failed: this.#register.failed,
       refused: this.#refusals.count,
-      recent: this.#register.recent,
+      ...outcomesOf(this.#register.outcomes),
     };
   }
 
@@ -199,7 +199,7 @@ export class Server {
   async drain(): Promise<void> {
     this.#draining = true;
     this.#incoming?.drain();
-    this.#outgoing?.drain();
+    this.#outgoing?.sockets.closeAll();
     for (const { ahead, controller } of this.#register.running) {
       if (ahead > 0) controller.abort(new RamferryError('ERR_TERMINATED', 'the server is ending'));
     }
@@ -212,13 +212,15 @@ export class Server {
   abort(error: RamferryError): void {
     for (const { controller } of this.#register.running) controller.abort(error);
   }
+}
 
-  #sockets(): OutgoingGuests {
-    if (this.#outgoing !== undefined) return this.#outgoing;
-    throw new RamferryError('ERR_OPTION_INVALID', 'open: this server carries no outgoing guests', {
-      hint: 'start it with --outgoing and --connect',
-    });
-  }
+/** The part of the status that is about the past. */
+export function outcomesOf({
+  completed,
+  failed,
+  recent,
+}: Outcomes): Pick<ServerStatus, 'completed' | 'failed' | 'recent'> {
+  return { completed, failed, recent };
 }
 
 function now({ id, name, direction, peer, ahead, since, statistics }: Served): TransferStatusNow {

@@ -52,7 +52,7 @@ describe('bundle/', () => {
     const paths = [...source.matchAll(/at\('\.\.\/\.\.\/((?:src|workers)\/[^']+)'\)/g)].map(
       ([, path]) => path!,
     );
-    assert.equal(paths.length, 7);
+    assert.equal(paths.length, 8);
     for (const path of paths) assert.ok(existsSync(join(root, 'bundle', path)), path);
   });
 

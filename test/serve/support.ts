@@ -10,16 +10,18 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { within } from '../../lab/within.js';
 import { RamferryError } from '../../src/errors.js';
 import type { ServeOptions } from '../../src/options/rows/serve.js';
-import type { Ended } from '../../src/serve/register.js';
-import { Server } from '../../src/serve/server.js';
+import type { Ended } from '../../src/serve/outcomes.js';
+import type { ServerHooks } from '../../src/serve/parts.js';
+import { type GuestServer, Server } from '../../src/serve/server.js';
+import { ShardedServer } from '../../src/serve/shards/sharded-server.js';
 import type { CostMemory } from '../../src/transfer/adaptive/history.js';
 import { workplace } from '../transfer/support/carry.js';
 
 /** Each transfer has threads of its own to start, on a machine that runs other tests. */
 const PATIENCE_MS = 60_000;
 
-export interface Host {
-  readonly server: Server;
+export interface Host<Kind extends GuestServer = Server> {
+  readonly server: Kind;
   readonly ended: Ended[];
   readonly warnings: string[];
   readonly addresses: string[];
@@ -37,12 +39,24 @@ export function directory(): string {
   return path;
 }
 
-export async function host(options: ServeOptions, memory?: CostMemory): Promise<Host> {
+export function host(options: ServeOptions, memory?: CostMemory): Promise<Host> {
+  return started(options, (all, hooks) => Server.start(all, hooks, { memory }));
+}
+
+/** A host whose guests several processes carry. */
+export function shardedHost(options: ServeOptions): Promise<Host<ShardedServer>> {
+  return started(options, (all, hooks) => ShardedServer.start(all, hooks, { history: true }));
+}
+
+async function started<Kind extends GuestServer>(
+  options: ServeOptions,
+  start: (options: ServeOptions, hooks: ServerHooks) => Promise<Kind>,
+): Promise<Host<Kind>> {
   const ended: Ended[] = [];
   const warnings: string[] = [];
   const addresses: string[] = [];
   const waiting: ((ended: Ended) => void)[] = [];
-  const server = await Server.start(
+  const server = await start(
     { threads: 2, memoryLimit: '512MiB', connectTimeout: 1000, ...options },
     {
       onListening: (address) => addresses.push(address),
@@ -52,7 +66,6 @@ export async function host(options: ServeOptions, memory?: CostMemory): Promise<
         for (const hear of waiting) hear(one);
       },
     },
-    { memory },
   );
   after(async () => {
     server.abort(new RamferryError('ERR_TERMINATED', 'the test is over'));

@@ -9,7 +9,9 @@ import { listeningLine, metricsLine, warningLine } from '../../report/json.js';
 import { visible } from '../../report/visible.js';
 import { ControlSocket } from '../../serve/control-socket.js';
 import type { ServerHooks } from '../../serve/parts.js';
-import { Server } from '../../serve/server.js';
+import { type GuestServer, Server } from '../../serve/server.js';
+import { resolveServeOptions, type ServeOptions } from '../../serve/options.js';
+import type { GivenToShards } from '../../serve/shards/sharded-server.js';
 import { History } from '../../transfer/adaptive/history.js';
 import { inheritedSockets, type InheritedSocket } from '../../os/service-manager.js';
 import type { Command, ParsedArguments } from '../command.js';
@@ -50,14 +52,14 @@ export const serve: Command = {
     unknownVariables(process.env).forEach(hooks.onWarning);
     const inherited = inheritedSockets(process.env, process.pid);
     const fdOf = (name: string): number | undefined => inherited.find((socket) => socket.name === name)?.fd;
-    const memory = wantsHistory(parsed, process.env) ? new History() : undefined;
-    const server = await Server.start(options, hooks, { listen: listenFd(inherited), memory });
+    const history = wantsHistory(parsed, process.env);
+    const server = await startServer(options, hooks, { listen: listenFd(inherited), history });
     traces?.follow(() => server.running());
     const socket = await openControl(server, fdOf(CONTROL_NAME));
     const metrics = await openMetrics(parsed, server, migrations, hooks);
     const service = new Service();
     service.ready();
-    const statusTimer = setInterval(() => service.status(() => statusText(server)), STATUS_MS);
+    const statusTimer = setInterval(() => void tellStatus(server, service), STATUS_MS);
     statusTimer.unref();
     log.info({}, 'serving');
     const status = await untilSignalled(server, service);
@@ -70,6 +72,18 @@ export const serve: Command = {
     return status;
   },
 };
+
+async function startServer(
+  options: ServeOptions,
+  hooks: ServerHooks,
+  { listen, history }: GivenToShards,
+): Promise<GuestServer> {
+  if (resolveServeOptions(options).shards > 1) {
+    const { ShardedServer } = await import('../../serve/shards/sharded-server.js');
+    return ShardedServer.start(options, hooks, { listen, history });
+  }
+  return Server.start(options, hooks, { listen, memory: history ? new History() : undefined });
+}
 
 /** The name of the control socket in a socket unit (FileDescriptorName=); any other name is that of `listen`. */
 const CONTROL_NAME = 'control';
@@ -85,7 +99,7 @@ function listenFd(inherited: readonly InheritedSocket[]): number | undefined {
   return sockets[0]?.fd;
 }
 
-async function openControl(server: Server, fd: number | undefined): Promise<ControlSocket | undefined> {
+async function openControl(server: GuestServer, fd: number | undefined): Promise<ControlSocket | undefined> {
   const { control } = server.settings;
   try {
     return control === undefined ? undefined : await ControlSocket.open(control, server, fd);
@@ -98,7 +112,7 @@ async function openControl(server: Server, fd: number | undefined): Promise<Cont
 /** Ends the server where the metrics cannot begin. */
 async function openMetrics(
   parsed: ParsedArguments,
-  server: Server,
+  server: GuestServer,
   migrations: ServedMigrations,
   { onWarning }: ServerHooks,
 ): Promise<Metrics | undefined> {
@@ -139,14 +153,15 @@ function reports(parsed: ParsedArguments, log: Log, onEnded: ServerHooks['onEnde
 }
 
 /** One line for `systemctl status`. */
-function statusText(server: Server): string {
-  const { state, transfers, completed, failed } = server.status();
+async function tellStatus(server: GuestServer, service: Service): Promise<void> {
+  const { state, transfers, completed, failed } = await server.status();
   const waiting = transfers.filter((transfer) => transfer.state === 'waiting').length;
-  return `${state}: ${transfers.length - waiting} running, ${waiting} waiting, ${completed} completed, ${failed} failed`;
+  const counts = `${transfers.length - waiting} running, ${waiting} waiting, ${completed} completed, ${failed} failed`;
+  service.status(() => `${state}: ${counts}`);
 }
 
 /** Resolves with the exit status when the server has ended after a signal. */
-async function untilSignalled(server: Server, service: Service): Promise<number> {
+async function untilSignalled(server: GuestServer, service: Service): Promise<number> {
   const { drainTimeout } = server.settings;
   let status: number = EXIT.success;
   await new Promise<void>((resolve) => {

@@ -2,7 +2,7 @@
 // its earlier sample. The number of samples is bounded.
 
 import type { RamferryError } from '../../errors.js';
-import type { Ended } from '../../serve/register.js';
+import type { Ended } from '../../serve/outcomes.js';
 import type { RunningTransfer } from '../../serve/server.js';
 import type { TransferSummary } from '../../transfer/statistics/summary.js';
 import { MigrationMeter } from './figures.js';

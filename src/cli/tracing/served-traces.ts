@@ -2,7 +2,7 @@
 
 import type { RamferryError } from '../../errors.js';
 import { packageVersion } from '../../os/version.js';
-import type { Ended } from '../../serve/register.js';
+import type { Ended } from '../../serve/outcomes.js';
 import type { RunningTransfer } from '../../serve/server.js';
 import type { MigrationTrace } from '../../trace/migration-trace.js';
 import { openTracing } from '../../trace/open.js';

@@ -23,6 +23,7 @@ import { ioTimeoutOf, type OpenOptions, type PeerRules } from '../options.js';
 import type { PeerLink } from '../peer-link.js';
 import type { TlsGate } from '../tls/gate.js';
 import { UndecidedChannel } from './undecided.js';
+import { deferred } from '../../os/deferred.js';
 
 function onListening(server: net.Server, place: Place, options: OpenOptions): void {
   const host = exposedHost(server);
@@ -211,20 +212,6 @@ class Listener {
     this.#server.close();
     this.#removeName?.();
   }
-}
-
-interface Deferred<T> {
-  readonly promise: Promise<T>;
-  readonly resolve: (value: T) => void;
-  readonly reject: (reason: Error) => void;
-}
-
-/** A promise without the warning about an unhandled rejection: not every listener has a reader that waits for the peer. */
-function deferred<T>(): Deferred<T> {
-  let [resolve, reject]: [Deferred<T>['resolve'], Deferred<T>['reject']] = [() => undefined, () => undefined];
-  const promise = new Promise<T>((...settle) => ([resolve, reject] = settle));
-  promise.catch(() => undefined);
-  return { promise, resolve, reject };
 }
 
 async function gateFor(place: Place, options: OpenOptions): Promise<TlsGate | undefined> {

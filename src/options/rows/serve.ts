@@ -53,6 +53,11 @@ export interface ServeOptions
   /** Transfers of each direction that run at once, 1 to 1000. Further ones wait in line. Default 4. */
   readonly maxTransfers?: number | undefined;
   /**
+   * Processes that carry the transfers, 1 to 64, at most one for each thread. Each has an equal part of the threads, of the memory and of
+   * `maxTransfers`. A crash ends the transfers of one of them. Default 1: this process.
+   */
+  readonly shards?: number | undefined;
+  /**
    * Milliseconds that running transfers have to end after SIGTERM, 0 to 2^31 - 1. Then they are aborted. Default 0: as long as they
    * take.
    */
@@ -116,6 +121,12 @@ export const SERVE_ROWS = {
     help: 'transfers of each direction that run at once; further ones wait in line',
     commands: ['serve'],
     default: DEFAULT_TRANSFERS,
+  },
+  shards: {
+    kind: count(LIMITS.shards),
+    help: 'processes that carry the transfers: a crash ends those of one',
+    commands: ['serve'],
+    default: 1,
   },
   drainTimeout: {
     kind: duration(LIMITS.timeout),

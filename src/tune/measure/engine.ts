@@ -1,10 +1,11 @@
 // Processes that stand for the two hosts: one sends, one receives, over a connection on this machine. They repeat the library's
 // transfers, so that their steady state is measured and not their start.
 
-import { type ChildProcess, fork } from 'node:child_process';
+import type { ChildProcess } from 'node:child_process';
 
 import { type ErrorData, fromErrorData, RamferryError } from '../../errors.js';
 import { TUNE_ENTRY } from '../../os/entries.js';
+import { forkModule } from '../../os/fork.js';
 import { Signal } from '../../os/signal.js';
 import type { ReceiveOptions, SendOptions } from '../../options/transfer.js';
 import type { TransferSummary } from '../../transfer/statistics/summary.js';
@@ -45,7 +46,7 @@ export class EngineChild {
   constructor() {
     // The child does not inherit options of the test runner or a debugger. In a session of its own, signals to our process group do
     // not reach it. It ends when the channel closes, however this process ends.
-    this.#child = fork(TUNE_ENTRY, {
+    this.#child = forkModule(TUNE_ENTRY, {
       // Its threads collect what codecs leave behind, as those of the command do (codec/reclaim.ts).
       execArgv: ['--expose-gc'],
       detached: true,

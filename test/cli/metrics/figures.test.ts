@@ -6,7 +6,7 @@ import { describe, it } from 'node:test';
 import { finalFigures, MigrationMeter, runningFigures } from '../../../src/cli/metrics/figures.js';
 import { ServedMigrations } from '../../../src/cli/metrics/served.js';
 import { RamferryError } from '../../../src/errors.js';
-import type { Ended } from '../../../src/serve/register.js';
+import type { Ended } from '../../../src/serve/outcomes.js';
 import type { RunningTransfer } from '../../../src/serve/server.js';
 import { Statistics } from '../../../src/transfer/statistics/statistics.js';
 
