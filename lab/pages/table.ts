@@ -2,6 +2,7 @@
 
 import { COMMANDS, type CommandName } from '../../src/options/commands.js';
 import { flagText } from '../../src/options/help.js';
+import { aliasFlag } from '../../src/options/names.js';
 import { type Option, optionsOf } from '../../src/options/table.js';
 
 export const NAMES = Object.keys(COMMANDS) as CommandName[];
@@ -15,7 +16,7 @@ export function usageOf(command: CommandName): string {
 /** The option with its short form, and with VALUE unless it is a switch. */
 export function written(option: Option): string {
   const { alias, kind } = option;
-  return `${alias === undefined ? '' : `-${alias}, `}${flagText(option)}${kind.isSwitch === true ? '' : ' VALUE'}`;
+  return `${alias === undefined ? '' : `${aliasFlag(alias)}, `}${flagText(option)}${kind.isSwitch === true ? '' : ' VALUE'}`;
 }
 
 export const switches = (command: CommandName): readonly Option[] =>

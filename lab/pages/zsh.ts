@@ -2,6 +2,7 @@
 
 import { COMMANDS, type CommandName, GUEST } from '../../src/options/commands.js';
 import { flagText, helpText } from '../../src/options/help.js';
+import { aliasFlag } from '../../src/options/names.js';
 import type { Option } from '../../src/options/table.js';
 import { ADDRESS_PREFIXES, firstWords, guestWords } from './bash.js';
 import { NAMES, positionals, switches, wordsOf } from './table.js';
@@ -26,7 +27,8 @@ function specification(option: Option): string {
   const flag = flagText(option);
   const value = kind.isSwitch === true ? '' : `:value:${actionOf(option)}`;
   const text = `[${plain(helpText(option))}]${value}`;
-  if (alias !== undefined) return `'(-${alias} ${flag})'{-${alias},${flag}}${quoted(text)}`;
+  if (alias !== undefined)
+    return `'(${aliasFlag(alias)} ${flag})'{${aliasFlag(alias)},${flag}}${quoted(text)}`;
   return quoted(`${kind.repeats === true ? '*' : ''}${flag}${kind.isSwitch === true ? '' : '='}${text}`);
 }
 

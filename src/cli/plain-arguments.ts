@@ -3,6 +3,7 @@
 // All others (help, mistakes, abbreviated or repeated options, dashes in values) are left to yargs: its messages are the command's.
 
 import type { CommandName } from '../options/commands.js';
+import { aliasFlag } from '../options/names.js';
 import { type Option, optionsOf } from '../options/table.js';
 import { kebabCase } from '../units.js';
 import type { ParsedArguments } from './command.js';
@@ -67,7 +68,7 @@ function byFlag(options: readonly Option[]): Map<string, Option> {
   for (const option of options) {
     if (option.positional !== undefined) continue;
     named.set(`--${kebabCase(option.name)}`, option);
-    if (option.alias !== undefined) named.set(`-${option.alias}`, option);
+    if (option.alias !== undefined) named.set(aliasFlag(option.alias), option);
   }
   return named;
 }

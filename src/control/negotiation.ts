@@ -56,13 +56,17 @@ const helloSchema = z.object({
   conversations: z.optional(list(count)),
   /** Milliseconds that it waits for a broken link; absent = 0. */
   reconnect: z.optional(amount),
+  /** Connections that it takes for one transfer; absent = 1. */
+  connections: z.optional(count),
+  /** With several connections: bytes that it holds of packets which its reader has not taken. */
+  window: z.optional(count),
   /** Versions of the introduction that it reads and needs: `ramferry serve`. Absent = none is expected. */
   introductions: z.optional(list(count)),
 });
 
 export type Hello = z.infer<typeof helloSchema>;
 
-/** The version of the conversation whose link survives a broken connection. */
+/** The version of the conversation whose link survives a broken connection and may have several. */
 export const CONVERSATION_VERSION = 2;
 
 /** The version of the introduction that this sender writes. */

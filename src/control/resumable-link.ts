@@ -1,25 +1,26 @@
-// Conversation version 2 (docs/FORMAT.md): how the two sides agree on it, and how the link becomes one that survives a broken connection.
-// Where the other side does not offer it, the link stays what it is, and no byte differs.
+// Conversation version 2 (docs/FORMAT.md): how the two sides agree on it, and how the link becomes one that survives a broken connection
+// and has several. Where the other side does not offer it, the link stays what it is, and no byte differs.
 
 import { Buffer } from 'node:buffer';
 
-import { toRamferryError } from '../errors.js';
+import { RamferryError, toRamferryError } from '../errors.js';
 import { onAbort } from '../io/abort-signal.js';
 import type { ByteSink, ByteSource, Channel } from '../io/bytes.js';
 import { ExactReader } from '../io/exact-reader.js';
 import { abortError } from '../io/system-error.js';
 import { type Address, formatAddress } from '../link/address.js';
-import { type Door, ioTimeoutOf, type OpenOptions } from '../link/options.js';
+import { DEFAULT_CONNECT_TIMEOUT_MS, type Door, ioTimeoutOf, type OpenOptions } from '../link/options.js';
 import type { PeerLink } from '../link/peer-link.js';
-import { type Introduction, newId, opened, opening, readOpening } from '../link/resume/joining.js';
+import { newId, opened, type Opening, opening, readOpening } from '../link/resume/joining.js';
 import { CONVERSATION_MAGIC, PACKET } from '../link/resume/packet.js';
 import { PacketConnection } from '../link/resume/packet-connection.js';
 import { Caller, Doorway, type Reconnection } from '../link/resume/reconnection.js';
 import { Session } from '../link/resume/session.js';
+import { SENDER_WINDOW, type Several } from '../link/resume/several.js';
 import { MIB } from '../units.js';
 import { Greeting } from './greeting.js';
 import { MESSAGE_HEADER_BYTES, messageRest } from './messages.js';
-import { CONVERSATION_VERSION } from './negotiation.js';
+import { CONVERSATION_VERSION, type Hello } from './negotiation.js';
 
 /** Bytes of the way back that a receiver keeps until they are acknowledged. */
 const KEPT_BACKWARD = MIB;
@@ -34,6 +35,16 @@ export interface ConversationOptions {
   readonly limit: () => number;
   /** Bytes that a sender may keep until the receiver acknowledges them. */
   readonly keep: number;
+  /** Connections that this side makes or takes; 1 to 64. Default 1. */
+  readonly connections?: number;
+  /** Receiver: bytes that it holds of packets which its reader has not taken. Needed with several connections. */
+  readonly window?: number;
+}
+
+/** How two sides use the link together. */
+interface Agreement extends Opening {
+  /** Bytes of the receiver's window. */
+  readonly window: number;
 }
 
 /** Opens a link whose connections a {@link Session} may replace. */
@@ -67,40 +78,82 @@ export class ResumableLink {
   async asSender(channel: Channel): Promise<Channel> {
     const greeting = new Greeting(channel.source!);
     const hello = await greeting.read();
-    const theirs = hello?.conversations?.includes(CONVERSATION_VERSION) === true ? (hello.reconnect ?? 0) : 0;
-    if (theirs === 0) return this.#plain(channel, greeting.bytes);
-    const id = newId();
-    const session = this.#session(channel, { id, limit: theirs }, false);
+    const agreement = this.#agree(hello);
+    if (agreement === undefined) return this.#plain(channel, greeting.bytes);
+    const { id, connections } = agreement;
+    const session = this.#session(channel, agreement, false);
     session.preface(greeting.bytes);
-    await channel.sink!.write(opening({ id, limit: this.#options.limit() })).catch(() => undefined);
+    await channel
+      .sink!.write(opening({ id, connections, limit: this.#options.limit() }))
+      .catch(() => undefined);
     const reader = new ExactReader(channel.source!);
     const isOpened = untilOpened(reader, session);
     session.start(new PacketConnection(channel, reader), isOpened);
     // A break before this answer ends the transfer, so no byte of the stream leaves earlier. What fails here, the first read reports.
-    await isOpened.catch(() => undefined);
+    const isOpen = await isOpened.then(
+      () => true,
+      () => false,
+    );
+    if (isOpen) await session.joinAll(this.#patience);
     return session;
+  }
+
+  /** @returns undefined when the two sides need no conversation */
+  #agree(hello: Hello | undefined): Agreement | undefined {
+    const { limit, connections: ours = 1, opening: how } = this.#options;
+    const offers = hello?.conversations?.includes(CONVERSATION_VERSION) === true ? hello : undefined;
+    const theirs = offers?.window === undefined ? 1 : (offers.connections ?? 1);
+    const connections = Math.min(ours, theirs);
+    if (connections < ours) how.onWarning?.(fewerConnections(ours, connections));
+    const heals = limit() > 0 && (offers?.reconnect ?? 0) > 0;
+    if (!heals && connections === 1) return undefined;
+    return { id: newId(), connections, limit: offers?.reconnect ?? 0, window: offers?.window ?? 0 };
+  }
+
+  /** Milliseconds that the connections besides the first may take. */
+  get #patience(): number {
+    const { address, opening: how } = this.#options;
+    const connects = address.kind === 'tcp' || address.kind === 'unix';
+    return connects ? (how.connectTimeout ?? DEFAULT_CONNECT_TIMEOUT_MS) : ioTimeoutOf(how);
   }
 
   /** The receiver's side: the first bytes of the sender decide. */
   asReceiver(channel: Channel): Channel {
     return new ReceivingLink(channel, {
       plain: (seen) => this.#plain(channel, seen),
-      session: (introduction) => this.#session(channel, introduction, true),
+      session: (said) => this.#receivingSession(channel, said),
+      // What fails here, the session's reads report.
+      onOpen: (session) => void session.joinAll(this.#patience).catch(() => undefined),
     });
+  }
+
+  /** @throws ERR_LINK_NEGOTIATION */
+  #receivingSession(channel: Channel, said: Opening): Session {
+    const { connections = 1, window = 0 } = this.#options;
+    if (said.connections < 1 || said.connections > connections) {
+      const text = `the sender opens a link of ${said.connections} connections, and this side takes ${connections}`;
+      throw new RamferryError('ERR_LINK_NEGOTIATION', text);
+    }
+    return this.#session(channel, { ...said, window }, true);
   }
 
   /** @param seen bytes that were read to learn how the other side speaks */
   #plain(channel: Channel, seen: Uint8Array): Channel {
     if (seen.length > 0) (channel as PeerLink).unread(seen);
     this.#door?.close();
-    this.#options.opening.onWarning?.(
-      'the other side does not mend a broken link: a break ends the transfer',
-    );
+    if (this.#options.limit() > 0) {
+      this.#options.opening.onWarning?.(
+        'the other side does not mend a broken link: a break ends the transfer',
+      );
+    }
     return channel;
   }
 
-  #session(channel: Channel, { id, limit: peerLimit }: Introduction, hasOutcome: boolean): Session {
+  #session(channel: Channel, agreement: Agreement, hasOutcome: boolean): Session {
+    const { id, limit: peerLimit, connections, window } = agreement;
     const { address, opening: how, limit, keep } = this.#options;
+    const [ownWindow, peerWindow] = hasOutcome ? [window, SENDER_WINDOW] : [SENDER_WINDOW, window];
+    const several: Several = { connections, spreads: !hasOutcome, window: ownWindow, peerWindow };
     this.#forget();
     return new Session({
       label: formatAddress(address),
@@ -111,6 +164,7 @@ export class ResumableLink {
       ioTimeout: ioTimeoutOf(how),
       keep: hasOutcome ? KEPT_BACKWARD : keep,
       readAhead: hasOutcome ? 0 : SENDER_READ_AHEAD,
+      several: connections === 1 ? undefined : several,
       hasOutcome,
       signal: how.signal,
       onWarning: how.onWarning,
@@ -125,6 +179,12 @@ export class ResumableLink {
     }
     return new Doorway(this.#door!, this.#identity, how.onWarning);
   }
+}
+
+function fewerConnections(ours: number, agreed: number): string {
+  return agreed === 1
+    ? `the other side takes one connection, so ${ours} are not used; give it --connections ${ours}, too`
+    : `the other side takes ${agreed} connections, so ${ours} are not used`;
 }
 
 /** Hands the control messages before the receiver's `opened` to the reader above. */
@@ -143,7 +203,9 @@ interface Turns {
   /** The sender speaks version 1. @param seen its first bytes, which must be read again */
   readonly plain: (seen: Uint8Array) => void;
   /** The sender has opened a conversation. */
-  readonly session: (introduction: Introduction) => Session;
+  readonly session: (said: Opening) => Session;
+  /** The sender has heard that the conversation is open. */
+  readonly onOpen: (session: Session) => void;
 }
 
 /** A receiver's link until it knows how the sender speaks, and after that. */
@@ -232,6 +294,7 @@ class ReceivingLink implements Channel {
         .catch((thrown: unknown) => session.fail(toRamferryError(thrown)));
       this.#session = session;
       session.start(new PacketConnection(this.#channel, reader));
+      this.#turns.onOpen(session);
     });
   }
 }

@@ -2,6 +2,7 @@
 
 import { MAX_STORE_PAGES } from '../chunk/page-store.js';
 import { MAX_CHUNK_BYTES } from '../chunk/record.js';
+import { MOST_CONNECTIONS } from '../link/resume/several.js';
 import { PAGE_BYTES } from '../page/size.js';
 import { KIB, MIB } from '../units.js';
 
@@ -32,6 +33,7 @@ export const LIMITS = {
   nice: { min: 0, max: 19 },
   maxTransfers: { min: 1, max: 1000 },
   shards: { min: 1, max: 64 },
+  connections: { min: 1, max: MOST_CONNECTIONS },
   timeout: { min: 0, max: MAX_TIMEOUT_MS },
 } as const satisfies Record<string, Range>;
 

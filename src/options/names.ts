@@ -15,3 +15,8 @@ export function spacedWords(name: string): string {
 export function environmentName(name: string): string {
   return VARIABLE_PREFIX + kebabCase(name).replaceAll('-', '_').toUpperCase();
 }
+
+/** `q` to `-q`, `multifd-channels` to `--multifd-channels`. */
+export function aliasFlag(alias: string): string {
+  return alias.length === 1 ? `-${alias}` : `--${alias}`;
+}

@@ -25,7 +25,7 @@ import {
 } from '../options/transfer.js';
 import { listenSettings, type ListenSettings } from './plan/listening.js';
 import { openOptions, recognise, warnOfFewer } from './plan/opening.js';
-import { receiverConversation } from './plan/reconnection.js';
+import { divideReceiverMemory, receiverConversation, type ReceiverSettings } from './plan/reconnection.js';
 import { tlsSettings } from './plan/tls.js';
 import { planReceive, type ReceivePlan } from './plan/receive-plan.js';
 import type { ReceiveHosting } from './prestart/hosting.js';
@@ -54,7 +54,7 @@ import type { TransferSummary } from './statistics/summary.js';
  * ```
  */
 export async function receive(options: ReceiveOptions): Promise<TransferSummary> {
-  const settings = resolveReceiveOptions(options);
+  const settings = divideReceiverMemory(resolveReceiveOptions(options));
   const input = addressOf(settings.input);
   const output = addressOf(settings.output);
   checkNotSameFile(input, output);
@@ -72,13 +72,13 @@ export async function receiveHosted(
   hosting: ReceiveHosting,
 ): Promise<TransferSummary> {
   const ends = { input: addressOf(settings.input), output: addressOf(settings.output) };
-  return new Reception(settings, plan, ends, hosting).run();
+  return new Reception({ ...settings, window: 0 }, plan, ends, hosting).run();
 }
 
 /** One transfer with both its ends: run() once. */
 class Reception {
   /** Of the ends and the callbacks; how the stream is restored is in the plan. */
-  readonly #settings: ResolvedReceiveOptions;
+  readonly #settings: ReceiverSettings;
   readonly #plan: ReceivePlan;
   readonly #addresses: { readonly input: Address; readonly output: Address };
   readonly #statistics: Statistics;
@@ -98,7 +98,7 @@ class Reception {
   #readerFailed: RamferryError | undefined;
 
   constructor(
-    settings: ResolvedReceiveOptions,
+    settings: ReceiverSettings,
     plan: ReceivePlan,
     addresses: { readonly input: Address; readonly output: Address },
     hosting?: ReceiveHosting,

@@ -216,7 +216,7 @@ describe('ResumableLink', { timeout: 240_000 }, () => {
     const { port, host } = pair.proxy.target;
     for (const first of [
       Buffer.from('GET / HTTP/1.1\r\n\r\n'),
-      Buffer.concat([Buffer.from('895246320d0a1a0a', 'hex'), Buffer.alloc(44, 7)]),
+      Buffer.concat([Buffer.from('895246320d0a1a0a', 'hex'), Buffer.alloc(48, 7)]),
     ]) {
       const socket = net.connect({ host, port });
       socket.on('error', () => undefined);

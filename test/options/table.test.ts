@@ -97,7 +97,9 @@ describe('help of a command', () => {
       const help = await helpOf(command);
       for (const option of optionsOf(command).filter(({ positional }) => positional === undefined)) {
         const [, entry] =
-          new RegExp(`\n +(?:-., )?${flagText(option)} ([^]*?)(?=\n +(?:-., )?--|$)`).exec(help) ?? [];
+          new RegExp(`\\n +(?:-., )?${flagText(option)}(?:, --[a-z-]+)? ([^]*?)(?=\\n +(?:-., )?--|$)`).exec(
+            help,
+          ) ?? [];
         assert.ok(entry !== undefined, flagText(option));
         const limits = limitsText(option);
         if (limits !== undefined) assert.ok(entry.includes(`(${limits})`), `${option.name}: ${entry}`);

@@ -25,10 +25,8 @@ export class ListenerDoor implements Door {
     this.#newcomers = new Newcomers({
       rules: { judge, silence: SILENCE_MS },
       onWarning: this.#onWarning,
-      onPeer: (link) => {
-        this.open(judge, onLink);
-        onLink(link);
-      },
+      isForSeveral: true,
+      onPeer: onLink,
       onNone: () => undefined,
     });
   }

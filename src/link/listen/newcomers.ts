@@ -68,6 +68,8 @@ export interface NewcomersOptions {
   readonly onWarning?: ((text: string) => void) | undefined;
   /** Called with the peer's connection. Its source returns the judged bytes again. */
   readonly onPeer: (link: PeerLink) => void;
+  /** The peer may have several connections: the others go on waiting when one was chosen. Default false. */
+  readonly isForSeveral?: boolean;
   /** Called when the last waiting connection has been closed. */
   readonly onNone: () => void;
 }
@@ -202,12 +204,19 @@ export class Newcomers {
   }
 
   #choose(peer: Waiting): void {
+    if (this.#options.isForSeveral === true) {
+      this.#waiting.delete(peer);
+      peer.timer?.cancel();
+    } else this.#closeOthers(peer);
+    if (peer.bytes > 0) peer.newcomer.link.unread(Buffer.concat(peer.received));
+    this.#options.onPeer(peer.newcomer.link);
+  }
+
+  #closeOthers(peer: Waiting): void {
     const others = this.#end().filter((waiting) => waiting !== peer);
     for (const other of others) {
       this.#refusals.report(other.newcomer, 'another connection is the peer');
       other.newcomer.link.fail(closedBecause('another connection is the peer'));
     }
-    if (peer.bytes > 0) peer.newcomer.link.unread(Buffer.concat(peer.received));
-    this.#options.onPeer(peer.newcomer.link);
   }
 }

@@ -2,28 +2,31 @@
 
 import { Buffer } from 'node:buffer';
 
-import { BLOCK_BYTES } from './packet.js';
-
-/** A smaller packet gets memory of its own: a block would waste its rest. */
-const LEAST_BLOCK_USE = 16_384;
+import { LEAST_BLOCK_USE, PACKET_OVERHEAD } from './packet.js';
 
 export class BlockStock {
+  readonly #blockBytes: number;
   readonly #free: Buffer[] = [];
 
-  /** Memory for at least so many bytes, at most BLOCK_BYTES. */
+  /** @param payload most bytes of a packet's payload */
+  constructor(payload: number) {
+    this.#blockBytes = payload + PACKET_OVERHEAD;
+  }
+
+  /** Memory for at least so many bytes, at most those of the largest packet. */
   take(bytes: number): Buffer {
     if (bytes < LEAST_BLOCK_USE) return Buffer.allocUnsafeSlow(bytes);
-    return this.#free.pop() ?? Buffer.allocUnsafeSlow(BLOCK_BYTES);
+    return this.#free.pop() ?? Buffer.allocUnsafeSlow(this.#blockBytes);
   }
 
   /** Bytes that are held for a packet of so many bytes. */
-  static cost(bytes: number): number {
-    return bytes < LEAST_BLOCK_USE ? bytes : BLOCK_BYTES;
+  cost(bytes: number): number {
+    return bytes < LEAST_BLOCK_USE ? bytes : this.#blockBytes;
   }
 
   /** @param memory all or a part of what take() gave */
   giveBack(memory: Buffer): void {
-    if (memory.buffer.byteLength === BLOCK_BYTES) this.#free.push(Buffer.from(memory.buffer));
+    if (memory.buffer.byteLength === this.#blockBytes) this.#free.push(Buffer.from(memory.buffer));
   }
 
   clear(): void {

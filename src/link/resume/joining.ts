@@ -19,8 +19,12 @@ import {
 
 export const ID_BYTES = 16;
 const LIMIT_BYTES = 4;
-/** The payload of `open` and `join`: the id, and how many milliseconds that side would wait for a broken link. */
-const PAYLOAD_BYTES = ID_BYTES + LIMIT_BYTES;
+const NUMBER_BYTES = 4;
+/**
+ * The payload of `open` and `join`: the id, how many milliseconds that side would wait for a broken link, and how many connections the
+ * transfer has (`open`) or which of them this is (`join`).
+ */
+const PAYLOAD_BYTES = ID_BYTES + LIMIT_BYTES + NUMBER_BYTES;
 const INTRODUCTION_BYTES = CONVERSATION_MAGIC.length + PAYLOAD_BYTES + PACKET_OVERHEAD;
 
 export interface Introduction {
@@ -29,10 +33,24 @@ export interface Introduction {
   readonly limit: number;
 }
 
+/** What a sender says first. */
+export interface Opening extends Introduction {
+  /** How many connections the transfer has. */
+  readonly connections: number;
+}
+
+/** What the side that connects says on a later connection. */
+export interface Presentation extends Introduction {
+  /** Which of the transfer's connections this is; 0 = the first. */
+  readonly number: number;
+}
+
 /** A connection on which both sides have said what has arrived. */
 export interface Joined {
   readonly channel: Channel;
   readonly reader: ExactReader;
+  /** Which of the transfer's connections it is. */
+  readonly number: number;
   /** The position up to which the other side has what this side sent. */
   readonly received: number;
   /** Bytes that this side must write first. */
@@ -49,26 +67,39 @@ function nodeCrypto(): typeof import('node:crypto') {
 }
 
 /** The first bytes of the side that connects. @param position for a join: what has arrived at that side */
-function introduction(type: number, position: number, { id, limit }: Introduction): Buffer {
+function introduction(type: number, position: number, of: Introduction, number: number): Buffer {
   const payload = Buffer.alloc(PAYLOAD_BYTES);
-  payload.set(id);
-  payload.writeUInt32LE(Math.min(limit, 2 ** 32 - 1), ID_BYTES);
+  payload.set(of.id);
+  payload.writeUInt32LE(Math.min(of.limit, 2 ** 32 - 1), ID_BYTES);
+  payload.writeUInt32LE(number, ID_BYTES + LIMIT_BYTES);
   return Buffer.concat([CONVERSATION_MAGIC, packet(type, position, payload)]);
 }
 
 /** What a sender says before its first packet. */
-export function opening(of: Introduction): Buffer {
-  return introduction(PACKET.open, 0, of);
+export function opening(of: Opening): Buffer {
+  return introduction(PACKET.open, 0, of, of.connections);
 }
 
-function readIntroduction({ type, payload }: Packet, wanted: number): Introduction {
+interface ReadIntroduction extends Introduction {
+  readonly last: number;
+}
+
+function readIntroduction({ type, payload }: Packet, wanted: number): ReadIntroduction {
   if (type !== wanted || payload.length !== PAYLOAD_BYTES) throw unexpected(type);
-  return { id: Buffer.from(payload.subarray(0, ID_BYTES)), limit: payload.readUInt32LE(ID_BYTES) };
+  return {
+    id: Buffer.from(payload.subarray(0, ID_BYTES)),
+    limit: payload.readUInt32LE(ID_BYTES),
+    last: payload.readUInt32LE(ID_BYTES + LIMIT_BYTES),
+  };
 }
 
 /** Reads a sender's opening behind its magic. @throws ERR_LINK_NEGOTIATION, and as readPacket */
-export async function readOpening(reader: ExactReader): Promise<Introduction> {
-  return readIntroduction(await readPacket(reader, (bytes) => Buffer.alloc(bytes)), PACKET.open);
+export async function readOpening(reader: ExactReader): Promise<Opening> {
+  const { last: connections, ...of } = readIntroduction(
+    await readPacket(reader, (bytes) => Buffer.alloc(bytes)),
+    PACKET.open,
+  );
+  return { ...of, connections };
 }
 
 /** The answer to an opening. */
@@ -77,12 +108,13 @@ export function opened(): Buffer {
 }
 
 /** The side that connects: presents the id on a new connection and reads the answer. @throws ERR_LINK_NEGOTIATION, and as readPacket */
-export async function join(channel: Channel, received: number, of: Introduction): Promise<Joined> {
-  await channel.sink!.write(introduction(PACKET.join, received, of));
+export async function join(channel: Channel, received: number, of: Presentation): Promise<Joined> {
+  const { number } = of;
+  await channel.sink!.write(introduction(PACKET.join, received, of, number));
   const reader = new ExactReader(channel.source!);
   const answer = await readPacket(reader, (bytes) => Buffer.alloc(bytes));
   if (answer.type !== PACKET.joined) throw unexpected(answer.type);
-  return { channel, reader, received: answer.position };
+  return { channel, reader, number, received: answer.position };
 }
 
 /** The answer to a join. @param received what has arrived at the side that listens */
@@ -122,8 +154,9 @@ export class JoinJudge implements Judge {
 export async function joinedBy(channel: Channel): Promise<Joined> {
   const reader = new ExactReader(channel.source!);
   await reader.exactly(Buffer.alloc(CONVERSATION_MAGIC.length));
-  const { position } = await readPacket(reader, (bytes) => Buffer.alloc(bytes));
-  return { channel, reader, received: position, answer: joinedAnswer };
+  const packet = await readPacket(reader, (bytes) => Buffer.alloc(bytes));
+  const { last: number } = readIntroduction(packet, PACKET.join);
+  return { channel, reader, number, received: packet.position, answer: joinedAnswer };
 }
 
 function unexpected(type: number): RamferryError {

@@ -8,6 +8,10 @@ import type { ExactReader } from '../../io/exact-reader.js';
 import { type Packet, readPacket } from './packet.js';
 
 export class PacketConnection {
+  /** Its number among the connections of the transfer. */
+  readonly number: number;
+  /** An acknowledgement is to be written on it. */
+  isDue = true;
   readonly #channel: Channel;
   readonly #reader: ExactReader;
   readonly #label: string;
@@ -15,7 +19,8 @@ export class PacketConnection {
   lastWrite = performance.now();
   #writing: Promise<void> = Promise.resolve();
 
-  constructor(channel: Channel, reader: ExactReader) {
+  constructor(channel: Channel, reader: ExactReader, number = 0) {
+    this.number = number;
     this.#channel = channel;
     this.#reader = reader;
     this.#label = channel.source!.label;
@@ -32,10 +37,13 @@ export class PacketConnection {
     this.#channel.source!.patience?.(silence);
   }
 
-  /** @throws ERR_LINK_CLOSED when the connection ended, ERR_LINK_TIMEOUT, ERR_STREAM_CHECKSUM, ERR_STREAM_LIMIT */
-  async read(block: (bytes: number) => Buffer): Promise<Packet> {
+  /**
+   * @param most bytes of payload
+   * @throws ERR_LINK_CLOSED when the connection ended, ERR_LINK_TIMEOUT, ERR_STREAM_CHECKSUM, ERR_STREAM_LIMIT
+   */
+  async read(block: (bytes: number) => Buffer, most?: number): Promise<Packet> {
     try {
-      return await readPacket(this.#reader, block);
+      return await readPacket(this.#reader, block, most);
     } catch (thrown) {
       const error = toRamferryError(thrown, 'ERR_LINK_CLOSED');
       if (error.code !== 'ERR_STREAM_TRUNCATED') throw error;

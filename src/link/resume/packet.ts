@@ -36,8 +36,8 @@ const POSITION_BYTES = 8;
 export const MAX_PAYLOAD = 262_144;
 /** Bytes of a packet besides its payload. */
 export const PACKET_OVERHEAD = HEADER_BYTES + CHECKSUM_BYTES;
-/** Memory for the largest packet. */
-export const BLOCK_BYTES = MAX_PAYLOAD + PACKET_OVERHEAD;
+/** A packet with less payload than this gets memory of its own length. */
+export const LEAST_BLOCK_USE = 16_384;
 
 export interface Packet {
   readonly type: number;
@@ -62,16 +62,31 @@ export function packet(type: number, position: number, payload: Uint8Array = new
   return sealPacket(Buffer.allocUnsafe(payload.length + PACKET_OVERHEAD), type, position, payload);
 }
 
+/** Bytes of an acknowledgement's payload. */
+export const LIMIT_BYTES = 4;
+
+/** @param limit milliseconds that this side would wait for a broken link */
+export function acknowledgement(position: number, limit: number): Buffer {
+  const payload = Buffer.alloc(LIMIT_BYTES);
+  payload.writeUInt32LE(Math.min(limit, 2 ** 32 - 1));
+  return packet(PACKET.acknowledge, position, payload);
+}
+
 /**
  * Reads one packet.
  * @param block gives memory for a packet of so many bytes
+ * @param most bytes of payload
  * @throws ERR_STREAM_LIMIT, ERR_STREAM_CHECKSUM, ERR_STREAM_TRUNCATED, or what reading throws
  */
-export async function readPacket(reader: ExactReader, block: (bytes: number) => Buffer): Promise<Packet> {
+export async function readPacket(
+  reader: ExactReader,
+  block: (bytes: number) => Buffer,
+  most = MAX_PAYLOAD,
+): Promise<Packet> {
   const header = Buffer.alloc(HEADER_BYTES);
   await reader.exactly(header);
   const length = header.readUInt32LE(4) - POSITION_BYTES;
-  if (length < 0 || length > MAX_PAYLOAD) {
+  if (length < 0 || length > most) {
     throw new RamferryError('ERR_STREAM_LIMIT', `a packet of the other side claims ${length} bytes`);
   }
   const whole = block(length + PACKET_OVERHEAD).subarray(0, length + PACKET_OVERHEAD);

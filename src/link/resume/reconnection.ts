@@ -7,7 +7,7 @@ import type { Address } from '../address.js';
 import { connectTo } from '../connect.js';
 import type { Door, OpenOptions } from '../options.js';
 import type { PeerLink } from '../peer-link.js';
-import { type Introduction, join, type Joined, joinedBy, JoinJudge } from './joining.js';
+import { join, type Joined, joinedBy, JoinJudge, type Presentation } from './joining.js';
 
 export interface Reconnection {
   /** Sets who gets connections that the other side has made and that present the id. May be called while another connection lives. */
@@ -17,7 +17,8 @@ export interface Reconnection {
    * @param left milliseconds that may pass
    * @throws why it failed
    */
-  attempt?(left: number, received: number, of: Introduction): Promise<Joined>;
+  attempt?(left: number, received: number, of: Presentation): Promise<Joined>;
+  /** No connection is wanted any more. May be called twice. */
   close(): void;
 }
 
@@ -38,7 +39,8 @@ export class Caller implements Reconnection {
   readonly #peer: Peer;
   readonly #options: OpenOptions;
   readonly #identity: string | undefined;
-  #pause = 0;
+  /** Milliseconds before the next attempt, by the connection's number. */
+  readonly #pauses = new Map<number, number>();
 
   /**
    * @param options as of the first connection
@@ -50,10 +52,11 @@ export class Caller implements Reconnection {
     this.#identity = identity;
   }
 
-  async attempt(left: number, received: number, of: Introduction): Promise<Joined> {
+  async attempt(left: number, received: number, of: Presentation): Promise<Joined> {
     const { signal } = this.#options;
-    await sleep(Math.min(left, this.#pause * (0.5 + Math.random() / 2)), undefined, { signal });
-    this.#pause = Math.min(LONGEST_PAUSE_MS, Math.max(FIRST_PAUSE_MS, this.#pause * 2));
+    const pause = this.#pauses.get(of.number) ?? 0;
+    await sleep(Math.min(left, pause * (0.5 + Math.random() / 2)), undefined, { signal });
+    this.#pauses.set(of.number, Math.min(LONGEST_PAUSE_MS, Math.max(FIRST_PAUSE_MS, pause * 2)));
     const link = await connectTo(this.#peer, {
       ...this.#options,
       greeting: undefined,
@@ -64,7 +67,7 @@ export class Caller implements Reconnection {
       const answer = Math.max(LEAST_ANSWER_MS, Math.min(left * ANSWER_SHARE, ANSWER_MS));
       link.source!.patience?.(Math.max(1, Math.min(left, answer)));
       const joined = await join(link, received, of);
-      this.#pause = 0;
+      this.#pauses.delete(of.number);
       return joined;
     } catch (thrown) {
       await link.sink!.abort();
@@ -82,6 +85,7 @@ export class Doorway implements Reconnection {
   readonly #door: Door;
   readonly #identity: string | undefined;
   readonly #onWarning: ((text: string) => void) | undefined;
+  #isClosed = false;
 
   constructor(door: Door, identity: string | undefined, onWarning?: (text: string) => void) {
     this.#door = door;
@@ -108,6 +112,8 @@ export class Doorway implements Reconnection {
   }
 
   close(): void {
+    if (this.#isClosed) return;
+    this.#isClosed = true;
     this.#door.close();
   }
 }

@@ -1,5 +1,6 @@
-// `Session`: one transfer's conversation over one connection after another. The code above it sees one link, as a source and a sink. When
-// a connection breaks, what was not acknowledged is sent again over the next one, and the link above only pauses.
+// `Session`: one transfer's conversation over one connection after another, or over several at the same time. The code above it sees one
+// link, as a source and a sink. When a connection breaks, what was not acknowledged is sent again over another one, and the link above only
+// pauses.
 
 import type { Buffer } from 'node:buffer';
 import { RamferryError } from '../../errors.js';
@@ -8,11 +9,11 @@ import type { ByteSink, ByteSource, Channel } from '../../io/bytes.js';
 import { abortError, closedError } from '../../io/system-error.js';
 import { withDeadline } from '../../os/deadline.js';
 import { Exchange } from './exchange.js';
-import { heal, isMendable } from './healing.js';
-import type { Joined } from './joining.js';
-import { MAX_PAYLOAD, packet, PACKET } from './packet.js';
+import { Mender } from './mender.js';
+import { packet, PACKET } from './packet.js';
 import type { PacketConnection } from './packet-connection.js';
 import type { Reconnection } from './reconnection.js';
+import type { Several } from './several.js';
 
 /** Most silence on a connection that can be replaced. Ten keep-alives are missing then. */
 const MOST_SILENCE_MS = 5_000;
@@ -41,6 +42,8 @@ export interface SessionOptions {
   readonly keep: number;
   /** Most bytes that are read before this side's reader has asked for them. */
   readonly readAhead: number;
+  /** Several connections at the same time. Default: one. */
+  readonly several?: Several | undefined;
   /** The last bytes of this side are its outcome: `finish` waits until the other side has them. */
   readonly hasOutcome: boolean;
   readonly signal?: AbortSignal | undefined;
@@ -53,6 +56,7 @@ export class Session implements Channel {
   readonly sink: ByteSink;
   readonly #options: SessionOptions;
   readonly #exchange: Exchange;
+  readonly #mender: Mender;
   readonly #forget: () => void;
   #sourceClosed = false;
   #concluding: Promise<void> | undefined;
@@ -61,27 +65,49 @@ export class Session implements Channel {
   #peerLimit: number;
 
   constructor(options: SessionOptions) {
-    const { label, id, keep, readAhead, limit, signal, reconnection } = options;
+    const { label, id, keep, readAhead, several, limit, signal, reconnection, onWarning } = options;
     this.#options = options;
     this.#peerLimit = options.peerLimit;
     this.#exchange = new Exchange({
       keep,
       readAhead,
+      several,
       limit,
       silence: () => this.#silence,
       onLimit: (milliseconds) => (this.#peerLimit = milliseconds),
-      onBroken: (reason) => this.#onBroken(reason),
+      onBroken: (reason, number) => this.#mender.broken(reason, number),
       onAbort: () => this.fail(gaveUp(label)),
     });
     this.source = this.#makeSource();
     this.sink = this.#makeSink();
     this.#forget = onAbort(signal, () => void this.#giveUp(abortError(signal!)));
-    reconnection.accept?.(id, (joined) => this.#onJoined(joined));
+    this.#mender = new Mender({
+      ...{ label, id, exchange: this.#exchange, reconnection, onWarning },
+      connections: several?.connections ?? 1,
+      ownLimit: limit,
+      limit: () => this.#limit,
+      isOver: () => this.#over,
+      onFailure: (reason) => this.fail(reason),
+    });
   }
 
   /** Begins on the first connection. @param before resolves when packets follow */
   start(connection: PacketConnection, before?: Promise<void>): void {
     this.#exchange.start(connection, before);
+  }
+
+  /**
+   * Makes the connections besides the first, or waits for them. Ends the session when they do not come.
+   * @param patience milliseconds; 0 = without a limit
+   * @throws ERR_LINK_CONNECT, ERR_LINK_TIMEOUT, or the session's failure
+   */
+  async joinAll(patience: number): Promise<void> {
+    try {
+      await this.#mender.joinAll(patience);
+    } catch (thrown) {
+      await this.#giveUp(thrown as RamferryError);
+    }
+    if (this.#failure !== undefined) throw this.#failure;
   }
 
   /** Gives the reader bytes that stand before the first packet. */
@@ -92,7 +118,7 @@ export class Session implements Channel {
 
   /** Ends both directions with this error. */
   fail(reason: RamferryError): void {
-    this.#end(reason)?.destroy();
+    for (const connection of this.#end(reason)) connection.destroy();
   }
 
   /** Bytes of packets that are kept until they are acknowledged. */
@@ -100,14 +126,21 @@ export class Session implements Channel {
     return this.#exchange.sent.held;
   }
 
+  /** Several connections: bytes of the window in use by packets that have arrived. */
+  get waiting(): number {
+    return this.#exchange.arrived.charged;
+  }
+
   get #limit(): number {
     const { limit, hasOutcome } = this.#options;
+    if (limit() === 0 || this.#peerLimit === 0) return 0;
     if (hasOutcome && this.#exchange.sent.ended) return Math.max(OUTCOME_MS, limit());
     return Math.min(limit(), this.#peerLimit);
   }
 
   get #silence(): number {
     const { ioTimeout } = this.#options;
+    if (this.#limit === 0) return ioTimeout;
     const most = Math.max(LEAST_SILENCE_MS, Math.min(MOST_SILENCE_MS, this.#limit / 2));
     return ioTimeout === 0 ? most : Math.min(ioTimeout, most);
   }
@@ -125,7 +158,7 @@ export class Session implements Channel {
     return {
       label,
       write: (bytes) => this.#write(bytes),
-      queued: () => this.#exchange.connection?.queued() ?? 0,
+      queued: () => this.#exchange.queued(),
       ...(hasOutcome ? { tellsHeard: true } : {}),
       finish: () => this.#finish(),
       abort: () => this.#giveUp(closedError(label)),
@@ -148,23 +181,21 @@ export class Session implements Channel {
   }
 
   async #write(bytes: Uint8Array): Promise<void> {
-    const { sent, changed } = this.#exchange;
+    const { sent } = this.#exchange;
     for (let at = 0; at < bytes.length;) {
-      const piece = bytes.subarray(at, at + MAX_PAYLOAD);
+      const piece = bytes.subarray(at, at + sent.payload);
       await this.#until(() => sent.hasRoom(piece.length));
-      sent.add(piece);
+      this.#exchange.send(piece);
       at += piece.length;
-      changed.notify();
     }
-    const end = sent.position;
-    await this.#until(() => this.#exchange.written >= end);
+    // All but one of several connections may be slow: a packet that waits for one of them holds up no other.
+    await this.#until(() => sent.unwritten < Math.max(1, this.#exchange.living));
   }
 
   async #finish(): Promise<void> {
     if (this.#failure !== undefined) throw this.#failure;
-    const { sent, changed } = this.#exchange;
-    sent.end();
-    changed.notify();
+    const { sent } = this.#exchange;
+    this.#exchange.endSending();
     if (this.#options.hasOutcome) await this.#until(() => sent.acknowledged >= sent.position);
   }
 
@@ -188,15 +219,26 @@ export class Session implements Channel {
   async #conclude(): Promise<void> {
     const heard = this.#until(() => this.#exchange.isComplete);
     const isHeard = await within(CONCLUDE_MS, heard);
-    const connection = this.#end(closedError(this.#options.label));
-    if (isHeard) await connection?.close();
-    else connection?.destroy();
+    const connections = this.#end(closedError(this.#options.label));
+    if (isHeard) await Promise.all(connections.map((each) => this.#close(each)));
+    else for (const each of connections) each.destroy();
+  }
+
+  /** Ends a connection in order. Never rejects. */
+  async #close(connection: PacketConnection): Promise<void> {
+    if (this.#options.several !== undefined) {
+      await connection.idle();
+      await connection.write(this.#exchange.acknowledgement()).catch(() => undefined);
+    }
+    await connection.close();
   }
 
   /** Ends everything, and tells the other side that it must not wait. Never rejects. */
   async #giveUp(reason: RamferryError): Promise<void> {
-    const connection = this.#end(reason);
-    if (connection === undefined) return;
+    await Promise.all(this.#end(reason).map((connection) => this.#abandon(connection)));
+  }
+
+  async #abandon(connection: PacketConnection): Promise<void> {
     await within(
       ABORT_MS,
       connection.idle().then(() => connection.write(packet(PACKET.abort, 0))),
@@ -205,57 +247,14 @@ export class Session implements Channel {
     connection.destroy();
   }
 
-  /** @returns the connection, if this call has ended the session and there is one; the caller must close it */
-  #end(reason: RamferryError): PacketConnection | undefined {
-    if (this.#over) return undefined;
+  /** @returns the living connections, if this call has ended the session; the caller must close them */
+  #end(reason: RamferryError): readonly PacketConnection[] {
+    if (this.#over) return [];
     this.#over = true;
     this.#failure ??= reason;
     this.#forget();
     this.#options.reconnection.close();
     return this.#exchange.end();
-  }
-
-  // Breaks
-
-  #onBroken(reason: RamferryError): void {
-    const { isComplete, isOpen } = this.#exchange;
-    if (!this.#over && !isComplete && isOpen && isMendable(reason) && this.#limit > 0)
-      void this.#heal(reason);
-    else this.fail(reason);
-  }
-
-  /** Waits for the next connection, or connects. */
-  async #heal(reason: RamferryError): Promise<void> {
-    const { label, id, limit, onWarning, reconnection } = this.#options;
-    const began = performance.now();
-    onWarning?.(`the link broke: ${reason.message}; waiting up to ${this.#limit / 1000} s for it`);
-    const attempt = reconnection.attempt?.bind(reconnection);
-    // A connection that comes and breaks at once has a break, and a time, of its own.
-    const { connections } = this.#exchange;
-    const request = {
-      label,
-      limit: () => this.#limit,
-      isWanted: () => !this.#over && this.#exchange.connections === connections,
-      attempt:
-        attempt && ((left: number) => attempt(left, this.#exchange.arrived.received, { id, limit: limit() })),
-      onJoined: (joined: Joined) => this.#onJoined(joined),
-    };
-    try {
-      await heal(request, reason);
-    } catch (thrown) {
-      this.fail(thrown as RamferryError);
-    }
-    if (this.#over) return;
-    onWarning?.(`the link is back after ${((performance.now() - began) / 1000).toFixed(1)} s`);
-  }
-
-  #onJoined(joined: Joined): void {
-    try {
-      if (this.#over) throw closedError(this.#options.label);
-      this.#exchange.replace(joined);
-    } catch {
-      void joined.channel.sink!.abort();
-    }
   }
 }
 

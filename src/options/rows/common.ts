@@ -5,7 +5,7 @@ import type { Readable, Writable } from 'node:stream';
 import { DEFAULT_IO_TIMEOUT_MS } from '../../link/options.js';
 import type { Progress } from '../../transfer/statistics/summary.js';
 import type { Duration, Size } from '../amounts.js';
-import { duration, flag, readableEnd, size, text, writableEnd } from '../kinds.js';
+import { count, duration, flag, readableEnd, size, text, writableEnd } from '../kinds.js';
 import { DEFAULT_MEMORY_LIMIT, LIMITS } from '../limits.js';
 import type { Rows } from '../row.js';
 import type { ListenOptions } from './listen.js';
@@ -65,6 +65,12 @@ export interface TransferOptions extends TransferEnds, LinkOptions, ListenOption
    * ERR_LINK_TIMEOUT. Only for tcp and unix addresses, without `oneWay`. Default 0: a broken link ends the transfer.
    */
   readonly reconnect?: Duration | undefined;
+  /**
+   * Connections of the link at the same time, 1 to 64: on long and on bonded paths several carry more than one. At a receiver, how many it
+   * takes. Both sides must set it, and the smaller number counts; a side of version 0.1 counts as 1. Without `reconnect` the loss of one ends
+   * the transfer. Only for tcp and unix addresses, without `oneWay`. Default 1.
+   */
+  readonly connections?: number | undefined;
   /**
    * Bytes of memory that slots, codecs and the page store may take together, 4 MiB to 2^53 - 1. A smaller limit leaves fewer slots.
    * A limit below one slot for each thread fails with ERR_MEMORY_LIMIT, which states the needed memory. Default 320 MiB; at a
@@ -153,6 +159,14 @@ export const COMMON_ROWS = {
     help: 'how long a broken link may take to come back; say so on both sides',
     commands: ['send', 'qemu-migrate', 'receive'],
     default: 0,
+    environment: true,
+  },
+  connections: {
+    kind: count(LIMITS.connections),
+    help: 'connections of the link at the same time; say so on both sides',
+    commands: ['send', 'qemu-migrate', 'receive'],
+    default: 1,
+    alias: 'multifd-channels',
     environment: true,
   },
   force: {

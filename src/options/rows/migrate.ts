@@ -31,6 +31,7 @@ type NotOfGuests =
   | 'output'
   | 'oneWay'
   | 'reconnect'
+  | 'connections'
   | 'sync'
   | 'directIo'
   | 'name'

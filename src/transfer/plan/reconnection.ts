@@ -1,5 +1,5 @@
-// Option `reconnect` of a transfer: checks that its link can break and heal, and gives the conversation what it needs. The memory that a
-// sender keeps for it comes out of the memory limit.
+// Options `reconnect` and `connections` of a transfer: checks that its link can break and heal, or have several connections, and gives the
+// conversation what it needs. The memory for it comes out of the memory limit.
 
 import { ResumableLink } from '../../control/resumable-link.js';
 import { speaks } from '../../control/handshake.js';
@@ -9,16 +9,20 @@ import type { Channel } from '../../io/bytes.js';
 import type { Address } from '../../link/address.js';
 import type { OpenOptions } from '../../link/options.js';
 import type { ResolvedReceiveOptions, ResolvedSendOptions } from '../../options/transfer.js';
-import { MIB } from '../../units.js';
+import { KIB, MIB } from '../../units.js';
 
 /** Most time for a broken link once the hypervisor has stopped the guest. */
 const AFTER_SWITCHOVER_MS = 5_000;
 /** Most bytes that a sender keeps until they are acknowledged: 10 Gbit/s for 25 ms. */
 const MOST_KEPT = 32 * MIB;
+/** The same for each of several connections, where that is more: they are for longer paths. */
+const MOST_KEPT_EACH = 8 * MIB;
 /** The share of the memory limit that they may take. */
 const KEPT_SHARE = 1 / 8;
+/** Of each of several connections: the buffer of its reader, and a packet that is read. */
+const CONNECTION_BYTES = 128 * KIB;
 
-type Settings = Pick<ResolvedSendOptions | ResolvedReceiveOptions, 'reconnect' | 'oneWay'>;
+type Settings = Pick<ResolvedSendOptions | ResolvedReceiveOptions, 'reconnect' | 'connections' | 'oneWay'>;
 
 /** A sender's options. `memoryLimit` is what the plan may use. */
 export interface SenderSettings extends ResolvedSendOptions {
@@ -26,21 +30,46 @@ export interface SenderSettings extends ResolvedSendOptions {
   readonly kept: number;
 }
 
-/** Takes the memory for unacknowledged bytes out of the memory limit. */
-export function divideMemory(resolved: ResolvedSendOptions): SenderSettings {
-  const { reconnect, memoryLimit } = resolved;
-  const kept = reconnect === 0 ? 0 : Math.min(MOST_KEPT, Math.floor(memoryLimit * KEPT_SHARE));
-  return { ...resolved, memoryLimit: memoryLimit - kept, kept };
+/** A receiver's options. `memoryLimit` is what the plan may use. */
+export interface ReceiverSettings extends ResolvedReceiveOptions {
+  /** Bytes for packets that have overtaken others, or that no one has read yet. */
+  readonly window: number;
 }
 
-/** @throws ERR_OPTION_INVALID when no connection at this address can be made anew */
-function checkAddress({ reconnect, oneWay }: Settings, address: Address): boolean {
-  if (reconnect === 0) return false;
+/** Bytes for packets that one side holds for the other. */
+function held(memoryLimit: number, connections: number): number {
+  return Math.min(Math.max(MOST_KEPT, MOST_KEPT_EACH * connections), Math.floor(memoryLimit * KEPT_SHARE));
+}
+
+function buffers(connections: number): number {
+  return connections === 1 ? 0 : connections * CONNECTION_BYTES;
+}
+
+/** Takes the memory for unacknowledged bytes out of the memory limit. */
+export function divideMemory(resolved: ResolvedSendOptions): SenderSettings {
+  const { reconnect, connections, memoryLimit } = resolved;
+  const kept = reconnect === 0 && connections === 1 ? 0 : held(memoryLimit, connections);
+  return { ...resolved, memoryLimit: memoryLimit - kept - buffers(connections), kept };
+}
+
+/** Takes the memory for packets that overtake each other out of the memory limit. */
+export function divideReceiverMemory(resolved: ResolvedReceiveOptions): ReceiverSettings {
+  const { connections, memoryLimit } = resolved;
+  const window = connections === 1 ? 0 : held(memoryLimit, connections);
+  return { ...resolved, memoryLimit: memoryLimit - window - buffers(connections), window };
+}
+
+/**
+ * @returns whether the link needs a conversation of version 2
+ * @throws ERR_OPTION_INVALID when no further connection at this address can be made
+ */
+function needsConversation({ reconnect, connections, oneWay }: Settings, address: Address): boolean {
+  if (reconnect === 0 && connections === 1) return false;
   if (speaks(address, false) && !oneWay) return true;
-  const why = oneWay
-    ? 'a link in one direction cannot be mended'
-    : `a link of kind ${address.kind} cannot be made anew`;
-  throw new RamferryError('ERR_OPTION_INVALID', `reconnect: ${why}`, {
+  const option = reconnect > 0 ? 'reconnect' : 'connections';
+  const cannot = reconnect > 0 ? 'cannot be mended' : 'has one connection';
+  const why = oneWay ? `a link in one direction ${cannot}` : `a link of kind ${address.kind} ${cannot}`;
+  throw new RamferryError('ERR_OPTION_INVALID', `${option}: ${why}`, {
     hint: 'use an address of tcp or unix, and no --one-way',
   });
 }
@@ -52,13 +81,14 @@ export function senderConversation(
   opening: OpenOptions,
   isGuestStopped: () => boolean,
 ): OpenOptions {
-  if (!checkAddress(settings, address)) return opening;
-  const { reconnect, kept: keep } = settings;
+  if (!needsConversation(settings, address)) return opening;
+  const { reconnect, connections, kept: keep } = settings;
   const link = new ResumableLink({
     address,
     opening,
     limit: () => (isGuestStopped() ? Math.min(AFTER_SWITCHOVER_MS, reconnect) : reconnect),
     keep,
+    connections,
   });
   return { ...link.opening, upgrade: (channel) => link.asSender(channel) };
 }
@@ -68,25 +98,33 @@ export interface ReceiverConversation {
   readonly opening: OpenOptions;
   readonly isOffered: boolean;
   /** What the hello says of it. */
-  readonly hello: Pick<Hello, 'conversations' | 'reconnect'>;
+  readonly hello: Pick<Hello, 'conversations' | 'reconnect' | 'connections' | 'window'>;
   readonly upgrade: (channel: Channel) => Channel;
 }
 
 /** @throws ERR_OPTION_INVALID */
 export function receiverConversation(
-  settings: Settings,
+  settings: Pick<ReceiverSettings, keyof Settings | 'window'>,
   address: Address,
   opening: OpenOptions,
 ): ReceiverConversation {
-  if (!checkAddress(settings, address)) {
+  if (!needsConversation(settings, address)) {
     return { opening, isOffered: false, hello: {}, upgrade: (channel) => channel };
   }
-  const { reconnect } = settings;
-  const link = new ResumableLink({ address, opening, limit: () => reconnect, keep: 0 });
+  const { reconnect, connections, window } = settings;
+  const link = new ResumableLink({
+    ...{ address, opening, connections, window },
+    limit: () => reconnect,
+    keep: 0,
+  });
   return {
     opening: link.opening,
     isOffered: true,
-    hello: { conversations: [CONVERSATION_VERSION], reconnect },
+    hello: {
+      conversations: [CONVERSATION_VERSION],
+      ...(reconnect === 0 ? {} : { reconnect }),
+      ...(connections === 1 ? {} : { connections, window }),
+    },
     upgrade: (channel) => link.asReceiver(channel),
   };
 }

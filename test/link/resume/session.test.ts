@@ -161,7 +161,7 @@ const COMES: Readonly<Record<string, (line: Line) => void>> = {
   acknowledge: (line) => line.come(packet(PACKET.acknowledge, 4)),
   'acknowledge of unsent bytes': (line) => line.come(packet(PACKET.acknowledge, 99)),
   abort: (line) => line.come(packet(PACKET.abort, 0)),
-  join: (line) => line.come(packet(PACKET.join, 0, Buffer.alloc(20))),
+  join: (line) => line.come(packet(PACKET.join, 0, Buffer.alloc(24))),
   'an unknown type': (line) => line.come(packet(99, 0)),
   'a wrong checksum': (line) => line.come(damaged(packet(PACKET.data, 3, Buffer.from('def')))),
   'too long a packet': (line) => line.come(tooLong()),
