@@ -2,7 +2,8 @@
 // Each scenario yields an outcome, by which two controllers or two policies can be compared. Deterministic.
 
 import type { Switch } from '../../src/transfer/adaptive/switch.js';
-import { Simulation, type SimulationOptions, WORLD, type World } from './simulation.js';
+import { Simulation, type SimulationOptions } from './simulation.js';
+import { WORLD, type World } from './world.js';
 
 const MBIT = 1e6 / 8;
 /** Bytes per second of the link `none`: faster than every other part of a transfer. */

@@ -67,9 +67,10 @@ export class Chooser {
   /** Writes codec, level and trial of the next chunk into its job. */
   prepare(job: EncodeJob): void {
     const { candidates } = this.#options;
-    const trial = this.#controller.nextTrial();
+    const probe = this.#controller.nextProbe();
+    const trial = probe === undefined ? this.#controller.nextTrial() : undefined;
     job.codec = this.#codec;
-    job.level = this.#level;
+    job.level = probe === undefined ? this.#level : jobLevel(candidates[probe]!);
     job.watched = trial !== undefined || this.#controller.nextMeasured();
     if (trial === undefined) return;
     job.trialCodec = candidates[trial]!.codec;

@@ -15,6 +15,8 @@ import { MainThread } from './main-thread.js';
 import { type Policy, POLICY } from './policy.js';
 import type { FirstGuess, Learned } from './prior.js';
 import { type Machine, predictAll, type Prediction } from './prediction.js';
+import { Probe, PROBING } from './probe.js';
+import { ProcessorShare } from './processor-share.js';
 import { ReceiverGauge } from './link/receiver-gauge.js';
 import { reasonOf, type Switch } from './switch.js';
 import { SwitchPolicy } from './switch-policy.js';
@@ -39,6 +41,8 @@ export class Controller {
   readonly #switches: SwitchPolicy;
   readonly #corrections: Corrections;
   readonly #main: MainThread;
+  readonly #share: ProcessorShare;
+  readonly #probe: Probe;
   readonly #start: number;
   #current: number;
   #atLastSwitch: Conditions;
@@ -71,6 +75,8 @@ export class Controller {
     this.#switches = new SwitchPolicy(now, policy);
     this.#corrections = new Corrections(policy);
     this.#main = new MainThread(policy, first.costs);
+    this.#share = new ProcessorShare(machine, policy);
+    this.#probe = new Probe(machine.chunkSize, policy);
     this.#start = now;
     this.#current = firstCandidate(list, first.level);
     // A known rate and the expected costs name a better beginning than any fixed level.
@@ -110,6 +116,11 @@ export class Controller {
     return this.#trials.next();
   }
 
+  /** The candidate for the next chunk where it probes the link; else undefined. A chunk that is asked for must be sent. */
+  nextProbe(): number | undefined {
+    return this.#probe.next() ? PROBING : undefined;
+  }
+
   /** Whether to measure the next chunk's processor time; a chunk with a trial is measured in any case. */
   nextMeasured(): boolean {
     return this.#sampler.next();
@@ -122,6 +133,7 @@ export class Controller {
     const spent = (trial?.micros ?? 0) * (stored ? STORED_TRIES : 1);
     this.#trials.recordJob(chunk.wall - spent);
     this.#interval.add(chunk, this.#current, spent);
+    if (chunk.candidate === PROBING) this.#probe.recordChunk(chunk.encoded);
     if (trial === undefined) return;
     this.#trials.recordTrial(spent);
     if (stored) this.#curves.recordStoredTrial(trial, chunk.plain);
@@ -143,7 +155,8 @@ export class Controller {
   isDue(now: number): boolean {
     const { shortestMs, longestMs, settledDivisor } = this.#policy.interval;
     const settled = now - Math.max(this.#start, this.#changing);
-    const length = Math.min(longestMs, Math.max(shortestMs, settled / settledDivisor));
+    const least = this.#probe.isUnderWay ? longestMs : shortestMs;
+    const length = Math.min(longestMs, Math.max(least, settled / settledDivisor));
     return this.#interval.chunks > 0 && now - (this.#from ?? now) >= length;
   }
 
@@ -155,20 +168,24 @@ export class Controller {
     const elapsed = now - (this.#from ?? this.#start);
     const receiver = this.#receiver;
     const before = this.#link.rate;
-    const link = this.#link.endInterval(now, {
-      allows: (share) => receiver.endInterval(share, elapsed, now),
+    const other = {
+      allows: (share: number) => receiver.endInterval(share, elapsed, now),
       get waited() {
         return receiver.waited;
       },
-    });
+    };
+    const canProbe = this.#current !== PROBING && this.#probe.isPossible;
+    const link = this.#link.endInterval(now, other, canProbe ? this.#probe.end() : undefined);
+    if (this.#link.wantsProbe) this.#probe.begin();
     if (!isAlike(this.#link.rate, before, this.#policy.evidence.changeFactor)) this.#changing = now;
     const interval = this.#interval;
     interval.cpu = cpu;
     this.#firstEvaluation ??= this.#from ?? now;
     const warm = now - this.#firstEvaluation >= this.#policy.evidence.warmUpMs;
-    const ease = this.#ease(cpu, elapsed);
+    const ease = this.#isStored(this.#current) ? interval.ease(this.#machine, this.#policy, elapsed) : 1;
     this.#curves.endStretch(now, ease);
     if (warm && interval.known) this.#main.learn(interval.main * ease, interval.chunks, interval.wire);
+    this.#share.record(interval, elapsed);
     const conclusive = !warm || this.#learn(interval, link, elapsed, now);
     this.#from = now;
     this.#interval = new Interval();
@@ -186,7 +203,7 @@ export class Controller {
       return true;
     }
     if (share > evidence.ownShare) return true;
-    if (waited < evidence.ownShare && this.#isIdle(interval, elapsed)) return false;
+    if (waited < evidence.ownShare && interval.isIdle(this.#machine, this.#policy, elapsed)) return false;
     // Both sides waited, but hardly at once: each for the other by turns. What the processors can do does not show.
     if (waited > evidence.ownShare && (this.#receiver.waited ?? 0) > evidence.receiverWaitShare) return true;
     const least = evidence.leastChunks * this.#machine.chunkSize;
@@ -195,33 +212,17 @@ export class Controller {
     // Without the time that went into waiting for the link and into trials.
     const took = elapsed * (1 - share) - interval.tried / 1e3 / this.#machine.threads;
     const working = Math.max(took, elapsed * limits.leastWorkingShare);
-    this.#corrections.learn(this.#current, interval.expectedMs(this.#machine) / working, now);
-    return true;
-  }
-
-  /** Whether workers and processors waited for the input. */
-  #isIdle(interval: Interval, elapsed: number): boolean {
-    const { threads, cpus } = this.#machine;
-    const { busyWorkersShare, busyCpusShare } = this.#policy.evidence;
-    return (
-      interval.busy < busyWorkersShare * threads * elapsed * 1e3 &&
-      interval.cpu < busyCpusShare * cpus * elapsed * 1e3
+    this.#corrections.learn(
+      this.#current,
+      interval.expectedMs(this.#machine) / this.#share.value / working,
+      now,
     );
-  }
-
-  /**
-   * Share of the measured processor time that the same work would take without rests. While a link limits chunks that go without
-   * a codec, processors rest between chunks and find cold caches and sleeping threads afterwards; with a codec they do not.
-   */
-  #ease(cpu: number, elapsed: number): number {
-    if (!this.#isStored(this.#current)) return 1;
-    const rest = Math.max(0, 1 - cpu / (elapsed * 1e3 * this.#machine.cpus));
-    return 1 / (1 + this.#policy.evidence.restingPenalty * rest);
+    return true;
   }
 
   /** What a candidate would reach now, by what is known. */
   expect(candidate: number, now: number): Prediction {
-    const correction = this.#corrections.of(candidate, this.#current, now);
+    const correction = this.#corrections.of(candidate, this.#current, now) * this.#share.value;
     const conditions = { machine: this.#machine, main: this.#main.cost, link: this.#link.rate };
     return predictAll(conditions, this.#curves.shares(candidate), correction);
   }

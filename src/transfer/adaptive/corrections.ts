@@ -20,7 +20,7 @@ export class Corrections {
   learn(candidate: number, seen: number, now: number): void {
     const { corrections, limits } = this.#policy;
     const value = Math.max(limits.slowestCorrection, Math.min(limits.fastestCorrection, seen));
-    const before = this.#of.get(candidate)?.value ?? value;
+    const before = (this.#of.get(candidate) ?? this.#latest)?.value ?? 1;
     this.#latest = { value: before + corrections.smoothing * (value - before), at: now };
     this.#of.set(candidate, this.#latest);
   }

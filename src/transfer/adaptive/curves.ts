@@ -48,6 +48,7 @@ interface Comparison {
 
 export class Curves {
   readonly #policy: Policy['costs'];
+  readonly #prior: PriorCosts | undefined;
   readonly #leastWire: number;
   readonly #largestSurprise: number;
   /** Logarithms of time and size, as multiples of zstd level 1's, as they were learned. */
@@ -74,6 +75,7 @@ export class Curves {
   /** @param prior what an earlier transfer has measured; absent = the policy's first guesses */
   constructor(list: readonly Candidate[], chunkSize: number, policy: Policy = POLICY, prior?: PriorCosts) {
     this.#policy = policy.costs;
+    this.#prior = prior;
     this.#leastWire = policy.limits.leastWireShare;
     this.#largestSurprise = Math.log(policy.limits.largestTrialFactor);
     this.#chunkSize = chunkSize;
@@ -126,13 +128,14 @@ export class Curves {
     this.#ease = ease;
     if (this.#chunks === 0) return;
     this.#stretch.around *= ease;
+    this.#first ??= now;
+    if (now - this.#first < this.#policy.coldMs) this.#warmUp(this.#stretch);
     const stretch = { flow: this.#stretch, chunks: this.#chunks, at: now };
     this.#stretch = new Flow();
     this.#chunks = 0;
     this.#stretches.push(stretch);
     // At least a few chunks are remembered, however slowly they come.
     const since = now - (this.#last ?? now);
-    this.#first ??= now;
     const longest = (now - this.#first) * sinceStartShare;
     const kept = Math.max(keptPerChunk ** stretch.chunks, Math.exp(-since / Math.min(followMs, longest + 1)));
     this.#flow.fade(kept);
@@ -144,6 +147,13 @@ export class Curves {
     const old = this.#stretches.findIndex(({ at }) => now - at <= Math.min(stretchesMs, longest));
     const most = Math.max(0, this.#stretches.length - leastStretches);
     this.#stretches.splice(0, old < 0 ? most : Math.min(old, most));
+  }
+
+  /** What is known of this host holds for cold code, too: it is slow for a moment only. */
+  #warmUp(stretch: Flow): void {
+    if (this.#prior === undefined) return;
+    stretch.time = Math.min(stretch.time, stretch.timed * this.#prior.codecNs);
+    stretch.around = Math.min(stretch.around, stretch.measured * this.#prior.aroundNs);
   }
 
   /** What flowed lately, oldest first, with a candidate's costs. Before the first stretch: the expected costs. */

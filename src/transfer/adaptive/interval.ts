@@ -2,6 +2,7 @@
 
 import { hostTime } from '../../model/pipeline.js';
 import type { ChunkFigures } from './curves.js';
+import type { Policy } from './policy.js';
 import type { Machine } from './prediction.js';
 
 export class Interval {
@@ -55,5 +56,22 @@ export class Interval {
   /** Milliseconds that the same work takes when nothing waits, without the trials. */
   expectedMs(machine: Machine): number {
     return hostTime(this.jobs - this.tried, this.main, machine) / 1e3;
+  }
+
+  /** Whether workers and processors waited for the input. */
+  isIdle({ threads, cpus }: Machine, { evidence }: Policy, elapsed: number): boolean {
+    return (
+      this.busy < evidence.busyWorkersShare * threads * elapsed * 1e3 &&
+      this.cpu < evidence.busyCpusShare * cpus * elapsed * 1e3
+    );
+  }
+
+  /**
+   * Share of the measured processor time that the same work would take without rests. While a link limits chunks that go without
+   * a codec, processors rest between chunks and find cold caches and sleeping threads afterwards; with a codec they do not.
+   */
+  ease({ cpus }: Machine, { evidence }: Policy, elapsed: number): number {
+    const rest = Math.max(0, 1 - this.cpu / (elapsed * 1e3 * cpus));
+    return 1 / (1 + evidence.restingPenalty * rest);
   }
 }

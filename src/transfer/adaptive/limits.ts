@@ -6,6 +6,8 @@ export const LIMITS = {
   /** A correction of the processor model stays between these factors of the expected speed. */
   slowestCorrection: 0.2,
   fastestCorrection: 1.5,
+  /** The transfer is taken to get at least this share of the processors: a thread may wait for a disk instead. */
+  leastProcessorShare: 0.2,
   /** One trial moves a cost by no more than this factor: a preempted thread must not spoil what is known. */
   largestTrialFactor: 1.6,
   /** One interval moves the main thread's cost by no more than these shares of the surprise, down and up. */

@@ -47,9 +47,17 @@ export const POLICY = {
   /** How far the processor model is corrected by what happened (Corrections). */
   corrections: {
     /** Share of one interval's correction that is taken up. Tuned. */
-    smoothing: 0.3,
+    smoothing: 0.1,
     /** Time constant by which the correction of a candidate that is no longer in use fades. Tuned. */
     forgetMs: 30_000,
+  },
+
+  /** Which share of the processors the transfer gets (ProcessorShare). */
+  processors: {
+    /** Memory of what the share was. Tuned. */
+    rememberedMs: 400,
+    /** Milliseconds of work that the first guess, all of the processors, is worth. Tuned. */
+    firstMs: 50,
   },
 
   /** Which jobs' processor time is measured (CpuSampler). */
@@ -135,6 +143,11 @@ export const POLICY = {
     minUtilisation: 0.95,
     /** The link must limit for this long before the first measurement counts: starting threads look alike. Tuned. */
     confirmMs: 70,
+    /** A probe that has waited for less than this did not find the link's limit. Tuned. */
+    probeWaitMs: 2,
+    /** Time without back-pressure before a probe of a link that is not loaded, and at most between two probes. Tuned. */
+    unloadedMs: 500,
+    probeMostMs: 1_000,
     /** Time without back-pressure after which the estimate is raised; raiseSoonMs if throughput exceeds it. Tuned. */
     raiseAfterMs: 120,
     raiseSoonMs: 50,
@@ -212,6 +225,18 @@ export const POLICY = {
     /** The same while link or guest change. */
     changeSwitches: 8,
     changeEveryMs: 2_000,
+  },
+
+  /** When chunks without compression find out what the link carries (Probe). */
+  probe: {
+    /** The first one fills buffers on the way and the second one measures. */
+    chunks: 2,
+    /** Where chunks put little on the link, so many are sent. */
+    mostChunks: 8,
+    /** With larger chunks a probe would take too long. */
+    largestChunkBytes: 2_097_152,
+    /** Bytes that a probe must put on the link: stretches of zero pages measure nothing. */
+    leastBytes: 1_048_576,
   },
 
   /** How much is spent on trials (Trials). */

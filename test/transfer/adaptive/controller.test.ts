@@ -11,7 +11,8 @@ import {
   SLOW_RECEIVER,
 } from '../../../lab/adaptive/scenarios.js';
 import type { LearnedLink } from '../../../src/transfer/adaptive/prior.js';
-import { CHUNK, Simulation, WORLD } from '../../../lab/adaptive/simulation.js';
+import { CHUNK, Simulation } from '../../../lab/adaptive/simulation.js';
+import { WORLD } from '../../../lab/adaptive/world.js';
 
 function limitedAt(rate: number): LearnedLink {
   return { rate, limited: true };
@@ -93,7 +94,11 @@ describe('Controller', () => {
   });
 
   it('does not take cold code for expensive codecs for long', () => {
-    const simulation = new Simulation({ ...WORLD, link: LINKS['1 Gbit/s'], cold: { factor: 3, ms: 150 } });
+    const simulation = new Simulation({
+      ...WORLD,
+      link: LINKS['1 Gbit/s'],
+      cold: { codec: 3, beside: 3, ms: 150 },
+    });
     simulation.run(500);
     const share = simulation.run(1_000) / simulation.best();
     assert.ok(share > 0.9, `${share.toFixed(3)} of the best, with ${simulation.coding}`);

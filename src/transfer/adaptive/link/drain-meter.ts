@@ -43,9 +43,10 @@ export class DrainMeter {
   /**
    * Ends an interval.
    * @param counts whether the link limited the draining, and not a reader behind it
+   * @param isProbe the interval held a probe: it tells the rate alone
    * @returns bytes per second; undefined where too little is known, or the link had a rest after each write of the interval
    */
-  endInterval(now: number, counts: boolean): number | undefined {
+  endInterval(now: number, counts: boolean, isProbe = false): number | undefined {
     const { rememberedMs, aloneMs, leastMs } = this.#policy;
     const bytes = this.#bytes;
     const busy = this.#ms;
@@ -53,7 +54,7 @@ export class DrainMeter {
     this.#intervals = this.#intervals.filter(({ at }) => now - at < rememberedMs);
     if (!counts || busy === 0) return undefined;
     this.#intervals.push({ bytes, ms: busy, at: now });
-    if (busy >= aloneMs) return (bytes / busy) * 1e3;
+    if (busy >= (isProbe ? leastMs : aloneMs)) return (bytes / busy) * 1e3;
     const ms = this.#intervals.reduce((sum, interval) => sum + interval.ms, 0);
     if (ms < leastMs) return undefined;
     return (this.#intervals.reduce((sum, interval) => sum + interval.bytes, 0) / ms) * 1e3;

@@ -6,6 +6,7 @@ import { DrainMeter } from './drain-meter.js';
 import type { LearnedLink } from '../prior.js';
 import { type EstimatedLink, isMeasured, type LinkState, type MeasuredLink } from './link-state.js';
 import { type Policy, POLICY } from '../policy.js';
+import { RaiseDelay } from './raise-delay.js';
 import { SlowdownDetector } from './slowdown-detector.js';
 import { CarriedRates } from './carried-rates.js';
 import { Throughput } from './throughput.js';
@@ -44,15 +45,13 @@ interface Measurement {
 
 export class LinkGauge {
   readonly #policy: Policy['link'];
-  readonly #raiseDelayMost: number;
   #state: LinkState;
   #started: number | undefined;
   #bytes = 0;
   /** Bytes that drained while the link was busy, and for how long that was. */
   #drained = 0;
   #busy = 0;
-  /** Milliseconds without back-pressure before the estimate is raised; grows with each wrong raise. */
-  #raiseAfter: number;
+  readonly #delay: RaiseDelay;
   /** Bytes since a write waited. */
   #freeBytes = 0;
   #lastEnd = 0;
@@ -61,12 +60,14 @@ export class LinkGauge {
   readonly #drains: DrainMeter;
   readonly #slowdown: SlowdownDetector;
   readonly #carriedRates = new CarriedRates();
+  /** Of the interval that ends now: endInterval(). */
+  #probe: boolean | undefined;
+  #wantsProbe = false;
 
   /** @param given where the link is known beforehand */
   constructor(given?: LearnedLink, policy: Policy = POLICY) {
     this.#policy = policy.link;
-    this.#raiseDelayMost = policy.limits.raiseDelayMostMs;
-    this.#raiseAfter = policy.link.raiseAfterMs;
+    this.#delay = new RaiseDelay(policy);
     this.#throughput = new Throughput(policy);
     this.#drains = new DrainMeter(policy);
     this.#slowdown = new SlowdownDetector(policy);
@@ -90,6 +91,11 @@ export class LinkGauge {
   /** Whether the rate was measured rather than estimated. */
   get measured(): boolean {
     return isMeasured(this.#state);
+  }
+
+  /** Whether the link may carry more than is known, and chunks without compression would tell. */
+  get wantsProbe(): boolean {
+    return this.#wantsProbe;
   }
 
   /** What the link carried, for later transfers; undefined where this transfer has found out nothing. */
@@ -130,8 +136,13 @@ export class LinkGauge {
     this.#slowdown.recordWait(drained, busy, this.rate);
   }
 
-  /** Ends an interval: takes up what it said. */
-  endInterval(now: number, other: OtherSide = UNKNOWN): LinkInterval {
+  /**
+   * Ends an interval: takes up what it said.
+   * @param probe whether the interval held a probe; undefined where none can be made
+   */
+  endInterval(now: number, other: OtherSide = UNKNOWN, probe?: boolean): LinkInterval {
+    this.#probe = probe;
+    this.#wantsProbe = false;
     const elapsed = Math.max(1e-3, now - (this.#started ?? now));
     const waited = Math.min(1, this.#busy / elapsed);
     const share = other.allows(waited) ? waited : 0;
@@ -140,7 +151,11 @@ export class LinkGauge {
     this.#state = this.#next({
       ...{ now, elapsed, share, other },
       wire: (this.#bytes / elapsed) * 1e3,
-      drained: this.#drains.endInterval(now, (other.waited ?? 1) >= this.#policy.receiverWaitShare),
+      drained: this.#drains.endInterval(
+        now,
+        (other.waited ?? 1) >= this.#policy.receiverWaitShare,
+        probe === true,
+      ),
     });
     this.#started = now;
     this.#bytes = this.#drained = this.#busy = 0;
@@ -151,9 +166,10 @@ export class LinkGauge {
   /** The state after an interval. */
   #next(interval: Measurement): LinkState {
     const { share, wire, drained } = interval;
-    const { leastWaitMs, leastWaitShare, freeShare, changeShare, drainedShare } = this.#policy;
-    if (this.#busy >= leastWaitMs && share >= leastWaitShare && this.#drained > 0)
-      return this.#limited(interval);
+    const { leastWaitMs, leastWaitShare, freeShare, changeShare, drainedShare, probeWaitMs } = this.#policy;
+    const limited =
+      this.#probe === true ? this.#busy >= probeWaitMs : this.#busy >= leastWaitMs && share >= leastWaitShare;
+    if (limited && share > 0 && this.#drained > 0) return this.#limited(interval);
     // No write waited, but the link had hardly a rest. A link that has become slow would make a write wait.
     if (drained !== undefined && Math.max(wire, this.#throughput.fastest) < (1 + changeShare) * drained)
       return { name: 'limiting', ...this.#measure(drained, drainedShare) };
@@ -165,7 +181,7 @@ export class LinkGauge {
   /** The link limited. A link that was not measured must do so for a while: starting threads look alike. */
   #limited({ now, elapsed, share, drained, other }: Measurement): LinkState {
     const state = this.#state;
-    if (!isMeasured(state)) {
+    if (!isMeasured(state) && this.#probe !== true) {
       const limitingSince = state.limitingSince ?? now - elapsed;
       if (now - limitingSince < this.#policy.confirmMs) return { ...state, limitingSince };
     }
@@ -195,33 +211,37 @@ export class LinkGauge {
     const { changeShare, changeWaitShare, jumpFactor, smoothing } = this.#policy;
     const state = this.#state;
     if (!isMeasured(state)) {
-      this.#judgeRaise(state, seen);
+      this.#delay.judgeRaise(state.name === 'raising' ? state.raisedFrom : 0, seen);
       return { rate: seen, jumped: false };
     }
     const { rate } = state;
+    if (this.#probe === true) this.#delay.judgeProbe(rate, seen);
     const jumped = seen > jumpFactor * rate;
-    if (Math.abs(seen / rate - 1) > changeShare && share > changeWaitShare) return { rate: seen, jumped };
+    const decisive = this.#probe === true || share > changeWaitShare;
+    if (Math.abs(seen / rate - 1) > changeShare && decisive) return { rate: seen, jumped };
     // Other causes than the link, such as a processor that was taken away, make an interval look slower, never faster.
     const weight = seen > rate ? smoothing : smoothing * share ** 2;
     return { rate: rate + weight * (seen - rate), jumped };
   }
 
-  /** The link limits again: a raise that led back to the same rate was wrong. */
-  #judgeRaise(state: EstimatedLink, seen: number): void {
-    const { changeShare, raiseBackoff, raiseAfterMs } = this.#policy;
-    const raisedFrom = state.name === 'raising' ? state.raisedFrom : 0;
-    const wrong = Math.abs(seen / raisedFrom - 1) < changeShare;
-    this.#raiseAfter = wrong ? Math.min(this.#raiseDelayMost, this.#raiseAfter * raiseBackoff) : raiseAfterMs;
-  }
-
   /** A measured link did not limit: raises the estimate when that has lasted. */
   #measuredKeepsUp(state: MeasuredLink, { now, elapsed, wire }: Measurement): LinkState {
-    if (!state.jumped && !this.#isLoaded(state, wire, now)) return state;
+    const loaded = state.jumped || this.#isLoaded(state, wire, now);
+    // A link that was not loaded shows nothing, but a probe loads it.
+    if (!loaded && this.#probe === undefined) return state;
     const before = this.#state;
     const since = before.name === 'free' ? before.since : now - elapsed;
     const enough = this.#freeBytes >= this.#policy.raiseBytes;
-    if (!enough || now - since < this.#raiseDelay(state, wire))
+    const delay = loaded ? this.#delay.loaded(state, wire) : this.#delay.unloaded;
+    if (!enough || (this.#probe !== true && now - since < delay))
       return { name: 'free', rate: state.rate, jumped: state.jumped, since };
+    if (this.#probe === false) {
+      this.#wantsProbe = true;
+      return { name: 'free', rate: state.rate, jumped: state.jumped, since };
+    }
+    // Where the receiver was busy, too, a probe may pass unnoticed: it counts if more than the known rate has passed.
+    if (this.#probe === true && this.#throughput.fastest < (1 + this.#policy.changeShare) * state.rate)
+      return state;
     this.#drains.forget();
     const rate = this.#raised(state.rate, wire, this.#policy.raiseMeasuredFactor);
     return { name: 'raising', rate, raisedFrom: state.rate };
@@ -229,6 +249,10 @@ export class LinkGauge {
 
   /** A link that was never measured, or no longer counts as measured, did not limit. */
   #estimatedKeepsUp(state: EstimatedLink, wire: number): LinkState {
+    if (state.name === 'unknown' && this.#probe === false) {
+      this.#wantsProbe = true;
+      return state;
+    }
     if (this.#freeBytes < this.#policy.raiseBytes) return state;
     const [rate, raisedFrom] = state.name === 'raising' ? [state.rate, state.raisedFrom] : [0, 0];
     return { name: 'raising', rate: this.#raised(rate, wire, this.#policy.raiseFactor), raisedFrom };
@@ -236,14 +260,6 @@ export class LinkGauge {
 
   #raised(rate: number, wire: number, factor: number): number {
     return Math.max(rate, Math.max(wire, this.#throughput.fastest) * factor);
-  }
-
-  /** Milliseconds without back-pressure before a measured rate is raised. */
-  #raiseDelay({ rate, jumped }: MeasuredLink, wire: number): number {
-    const { changeShare, raiseAfterMs, raiseSoonMs } = this.#policy;
-    // Part of the measurement was still the slow link: it carries more, and how much is unknown.
-    if (jumped && this.#raiseAfter === raiseAfterMs) return 0;
-    return wire > (1 + changeShare) * rate ? raiseSoonMs : this.#raiseAfter;
   }
 
   /** Whether so much passes that a link which carried no more than was measured would limit. */

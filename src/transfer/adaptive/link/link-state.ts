@@ -3,14 +3,14 @@
 //     stateDiagram-v2
 //       [*] --> unknown
 //       [*] --> limiting: the rate is given
-//       unknown --> raising: raiseBytes left without back-pressure
-//       unknown --> limiting: limited for confirmMs, or drained without a rest
+//       unknown --> raising: a probe passed without back-pressure
+//       unknown --> limiting: limited a probe, limited for confirmMs, or drained without a rest
 //       raising --> raising: still no back-pressure, raise again
 //       raising --> limiting: limited for confirmMs, or drained without a rest
 //       limiting --> limiting: limits again, smooth the rate
-//       limiting --> free: loaded, and no back-pressure
-//       free --> limiting: back-pressure, or no longer loaded
-//       free --> raising: free for raiseAfterMs or raiseSoonMs
+//       limiting --> free: no back-pressure
+//       free --> limiting: back-pressure, or a probe that shows no more
+//       free --> raising: a probe passed faster; without probes: loaded, and free for raiseAfterMs or raiseSoonMs
 //       limiting --> raising: the same within one interval, or at once after a jump
 //       limiting --> slowed: consecutive slow writes while both sides wait
 //       unknown --> slowed: the same
@@ -53,7 +53,7 @@ interface Slowed {
   readonly jumped: boolean;
 }
 
-/** The rate was measured, the link is loaded with as much, and it does not limit. */
+/** The rate was measured, and the link does not limit. */
 interface Free {
   readonly name: 'free';
   readonly rate: number;

@@ -28,6 +28,58 @@ function write(
   return now;
 }
 
+/** A probe from `from` on: two chunks of 1 MiB, each kept waiting for `wait`, after 30 ms of small writes without waiting. */
+function probe(gauge: LinkGauge, from: number, wait: number, queued: number): number {
+  const now = from + 30;
+  gauge.recordWrite({ bytes: 100_000, began: from, ended: from, before: 0, queued: 0 });
+  gauge.recordWrite({ bytes: MIB, began: now, ended: now + wait, before: 0, queued });
+  gauge.recordWrite({ bytes: MIB, began: now + wait, ended: now + 2 * wait, before: queued, queued });
+  return now + 2 * wait;
+}
+
+describe('LinkGauge with probes', () => {
+  it('wants one while nothing is known, and measures the rate that it finds at once', () => {
+    const gauge = new LinkGauge();
+    gauge.recordWrite({ bytes: 100_000, began: 0, ended: 0, queued: 0 });
+    gauge.endInterval(25, undefined, false);
+    assert.ok(gauge.wantsProbe && !gauge.known);
+    gauge.endInterval(probe(gauge, 25, 8, 150_000), undefined, true);
+    assert.ok(gauge.measured && !gauge.wantsProbe);
+    assert.ok(Math.abs(gauge.rate / ((MIB / 8) * 1e3) - 1) < 0.05, String(gauge.rate));
+  });
+
+  it('estimates four times the throughput of a probe that does not wait', () => {
+    const gauge = new LinkGauge();
+    gauge.recordWrite({ bytes: 100_000, began: 0, ended: 0, queued: 0 });
+    gauge.endInterval(25, undefined, false);
+    gauge.endInterval(probe(gauge, 25, 0.4, 0), undefined, true);
+    assert.ok(gauge.known && !gauge.measured);
+    assert.ok(gauge.rate > 4 * (MIB / 0.5) * 1e3, String(gauge.rate));
+  });
+
+  it('wants one where a measured link is hardly used, and less often while it finds the same', () => {
+    const gauge = new LinkGauge({ rate: 125e6, limited: true });
+    const wanted: number[] = [];
+    let wants = false;
+    for (let now = 0; now < 10_000;) {
+      const end = wants ? probe(gauge, now, 8.4, 150_000) : now + 50;
+      if (!wants) gauge.recordWrite({ bytes: 600_000, began: now, ended: now, before: 0, queued: 0 });
+      gauge.endInterval(end, undefined, wants);
+      wants = gauge.wantsProbe;
+      if (wants) wanted.push(end);
+      now = end;
+    }
+    assert.ok(wanted.length >= 8 && wanted.length <= 12, wanted.join(' '));
+    assert.ok(gauge.measured && Math.abs(gauge.rate / 125e6 - 1) < 0.05, String(gauge.rate));
+  });
+
+  it('takes up a faster link that a probe finds, in one step', () => {
+    const gauge = new LinkGauge({ rate: 12.5e6, limited: true });
+    gauge.endInterval(probe(gauge, 0, 8.4, 150_000), undefined, true);
+    assert.ok(Math.abs(gauge.rate / 125e6 - 1) < 0.05, String(gauge.rate));
+  });
+});
+
 describe('LinkGauge', () => {
   it('measures a link that makes writes wait', () => {
     const gauge = new LinkGauge();
