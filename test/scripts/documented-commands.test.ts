@@ -1,4 +1,4 @@
-// The command lines of README and QUICKSTART run as they are written, in a folder of their own: HOST, the port and paths under /run are
+// The command lines of README and docs/ run as they are written, in a folder of their own: HOST, the port and paths under /run are
 // filled in. A comment before a block says what it needs (`needs: two hosts` is not run, `needs: program NAME` runs where NAME is
 // installed) or that its lines belong to several hosts (`runs: all lines at once`). All other pages name only options that exist.
 
@@ -17,7 +17,14 @@ import { COMMANDS, type CommandName } from '../../src/options/commands.js';
 import { optionsOf } from '../../src/options/table.js';
 import { writeImage } from '../../src/index.js';
 
-const RUN = ['README.md', 'docs/QUICKSTART.md'];
+const RUN = [
+  'README.md',
+  ...fs
+    .readdirSync(join(CHECKOUT, 'docs'))
+    .filter((name) => name.endsWith('.md'))
+    .sort()
+    .map((name) => `docs/${name}`),
+];
 const TIME_LIMIT_MS = 60_000;
 const TOGETHER = 'runs: all lines at once';
 
@@ -96,58 +103,54 @@ async function run(script: string, folder: string): Promise<{ status: number | n
   return { status, said: fs.readFileSync(join(folder, 'log'), 'utf8') };
 }
 
-describe(
-  'commands in README and QUICKSTART',
-  { skip: !fs.existsSync(SHIPPED_COMMAND) && 'no bundle' },
-  () => {
-    const parent = fs.mkdtempSync(join(tmpdir(), 'documented-'));
-    const image = join(parent, 'guest.ram');
+describe('commands in README and docs/', { skip: !fs.existsSync(SHIPPED_COMMAND) && 'no bundle' }, () => {
+  const parent = fs.mkdtempSync(join(tmpdir(), 'documented-'));
+  const image = join(parent, 'guest.ram');
 
-    before(() => writeImage(image, { bytes: 8 << 20, seed: 1, profile: 'busy' }));
-    after(() => fs.rmSync(parent, { recursive: true, force: true }));
+  before(() => writeImage(image, { bytes: 8 << 20, seed: 1, profile: 'busy' }));
+  after(() => fs.rmSync(parent, { recursive: true, force: true }));
 
-    async function folderFor(): Promise<{ folder: string; fill: (text: string) => string }> {
-      const folder = fs.mkdtempSync(join(parent, 'x'));
-      for (const name of ['bin', 'run']) fs.mkdirSync(join(folder, name));
-      fs.linkSync(image, join(folder, 'guest.ram'));
-      const program = `#!/bin/sh\nexec '${process.execPath}' '${SHIPPED_COMMAND}' "$@"\n`;
-      fs.writeFileSync(join(folder, 'bin/ramferry'), program, { mode: 0o755 });
-      const port = await freePort();
-      const fill = (text: string): string =>
-        text
-          .replaceAll('/run/', `${folder}/run/`)
-          .replaceAll(/\bHOST\b|\b0\.0\.0\.0\b/g, '127.0.0.1')
-          .replaceAll('4444', String(port));
-      return { folder, fill };
-    }
+  async function folderFor(): Promise<{ folder: string; fill: (text: string) => string }> {
+    const folder = fs.mkdtempSync(join(parent, 'x'));
+    for (const name of ['bin', 'run']) fs.mkdirSync(join(folder, name));
+    fs.linkSync(image, join(folder, 'guest.ram'));
+    const program = `#!/bin/sh\nexec '${process.execPath}' '${SHIPPED_COMMAND}' "$@"\n`;
+    fs.writeFileSync(join(folder, 'bin/ramferry'), program, { mode: 0o755 });
+    const port = await freePort();
+    const fill = (text: string): string =>
+      text
+        .replaceAll('/run/', `${folder}/run/`)
+        .replaceAll(/\bHOST\b|\b0\.0\.0\.0\b/g, '127.0.0.1')
+        .replaceAll('4444', String(port));
+    return { folder, fill };
+  }
 
-    for (const block of RUN.flatMap(blocksOf)) {
-      it(block.where, { skip: obstacle(block), timeout: 2 * TIME_LIMIT_MS }, async () => {
-        const { folder, fill } = await folderFor();
-        const text = fill(block.text);
-        const scripts = block.marker === TOGETHER ? text.trim().split('\n') : [text];
-        const ran = await Promise.all(scripts.map((script) => run(script, folder)));
-        assert.deepEqual(
-          ran.map(({ status }) => status),
-          scripts.map(() => 0),
-          ran.at(-1)!.said,
-        );
-      });
-    }
-
-    it('has blocks that run, and a known marker at each other', () => {
-      const blocks = RUN.flatMap(blocksOf);
-      assert.ok(blocks.filter(({ marker }) => marker === undefined).length >= 5);
-      for (const { marker, where } of blocks) {
-        assert.ok(marker === undefined || marker === TOGETHER || marker.startsWith('needs: '), where);
-      }
+  for (const block of RUN.flatMap(blocksOf)) {
+    it(block.where, { skip: obstacle(block), timeout: 2 * TIME_LIMIT_MS }, async () => {
+      const { folder, fill } = await folderFor();
+      const text = fill(block.text);
+      const scripts = block.marker === TOGETHER ? text.trim().split('\n') : [text];
+      const ran = await Promise.all(scripts.map((script) => run(script, folder)));
+      assert.deepEqual(
+        ran.map(({ status }) => status),
+        scripts.map(() => 0),
+        ran.at(-1)!.said,
+      );
     });
+  }
 
-    it('README fits on two screens', () => {
-      assert.ok(fs.readFileSync(join(CHECKOUT, 'README.md'), 'utf8').split('\n').length <= 101);
-    });
-  },
-);
+  it('has blocks that run, and a known marker at each other', () => {
+    const blocks = RUN.flatMap(blocksOf);
+    assert.ok(blocks.filter(({ marker }) => marker === undefined).length >= 5);
+    for (const { marker, where } of blocks) {
+      assert.ok(marker === undefined || marker === TOGETHER || marker.startsWith('needs: '), where);
+    }
+  });
+
+  it('README fits on two screens', () => {
+    assert.ok(fs.readFileSync(join(CHECKOUT, 'README.md'), 'utf8').split('\n').length <= 101);
+  });
+});
 
 describe('commands in all pages', () => {
   const pages = ['README.md', ...fs.readdirSync(join(CHECKOUT, 'docs')).map((name) => `docs/${name}`)].filter(
