@@ -3,6 +3,7 @@
 //
 //   RAMFERRY_FUZZ_ITERATIONS=1000000 RAMFERRY_FUZZ_SEED=7 node dist/test/fuzz/target.js
 //   node dist/test/fuzz/target.js --seconds 60      every target for a part of that time; the last line has the counts
+//   node dist/test/fuzz/target.js --cost            processor time of hostile QEMU streams, beside the same bytes sent as opaque
 
 import assert from 'node:assert/strict';
 import { Buffer } from 'node:buffer';
@@ -15,6 +16,7 @@ import { RamferryError } from '../../src/errors.js';
 import { decodeStream } from '../transfer/support/memory-link.js';
 import { type Entry, readCorpus } from './corpus.js';
 import { type Decoded, decodeInline } from './inline.js';
+import { COST_LIMIT, grammarCosts } from './grammar-cost.js';
 import { framesTrial, type Trial, wayBackTrial, xenTrial } from './more-targets.js';
 import { type Mutant, mutate } from './mutations.js';
 import { qemuTrial } from './qemu-trial.js';
@@ -210,7 +212,18 @@ function secondsGiven(): number | undefined {
   return seconds;
 }
 
+/** @throws Error for a stream that costs more than COST_LIMIT times opaque */
+async function runCosts(): Promise<void> {
+  const costs = await grammarCosts();
+  for (const { name, ratio, seconds } of costs) {
+    console.log(`${ratio.toFixed(2)} times opaque, ${seconds.toFixed(2)} s: ${name}`);
+  }
+  const [worst] = costs;
+  if (worst!.ratio > COST_LIMIT) throw new Error(`${worst!.name}: ${worst!.ratio.toFixed(2)} times opaque`);
+}
+
 async function main(): Promise<void> {
+  if (argv.includes('--cost')) return runCosts();
   const number = (name: string, otherwise: number): number => Number(process.env[name] ?? otherwise);
   const started = performance.now();
   const seed = number('RAMFERRY_FUZZ_SEED', 1);

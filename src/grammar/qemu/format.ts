@@ -104,6 +104,11 @@ export const MAX_CAPABILITIES = 256;
 export const MAX_BLOCKS = 4096;
 /** Sections that were announced by START: ram, dirty bitmaps, and one for each VFIO device. */
 export const MAX_LIVE_SECTIONS = 4096;
+/**
+ * Commands after which the bytes leave at once. A migration has a dozen before it goes postcopy, and then one for each 12 ranges of
+ * pages that the destination discards; behind those comes PACKAGED, from which on all bytes leave at once.
+ */
+export const MAX_FLUSHES = 1024;
 /** QEMU numbers sections from 0; a guest has some dozen to some hundred. */
 export const MAX_SECTION_ID = 0xffff;
 export const ENCODING_FLAG_XBZRLE = 1;

@@ -157,8 +157,10 @@ export class Recovery {
   /** @returns the first START of ram before `end`, or up to where there is none */
   #searchStart(bytes: Buffer, atEnd: boolean, end: number): { at: number; hit: boolean } {
     const from = this.#decided - this.#offset;
+    // No further than a START that begins before `end`: another search may begin there, and would look at the same bytes again.
+    const near = bytes.subarray(0, end + 5 + RAM_START.length);
     for (let at = from + 5; ; at++) {
-      at = bytes.indexOf(RAM_START, at);
+      at = near.indexOf(RAM_START, at);
       if (at < 0 || at - 5 >= end) break;
       const start = at - 5;
       if (bytes.length - start < START_BYTES && !atEnd) return { at: start, hit: false };

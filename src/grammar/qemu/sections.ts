@@ -6,7 +6,7 @@ import type { SegmentSink } from '../grammar.js';
 import { meaningOf } from './commands.js';
 import { ConfigurationWalk } from './configuration.js';
 import { headBytes, readSectionHead, readU16, readU32, type SectionHead } from './fields.js';
-import { MAX_LIVE_SECTIONS, RAM_SECTION, SECTION } from './format.js';
+import { MAX_FLUSHES, MAX_LIVE_SECTIONS, RAM_SECTION, SECTION } from './format.js';
 import { LiveWalk } from './live.js';
 import { liveKind, type LiveKind } from './live-formats.js';
 import { RamWalk } from './ram.js';
@@ -62,6 +62,7 @@ export class SectionWalk {
   #lastPart = false;
   /** Sections so far: CONFIGURATION is the first one, or absent. */
   #sections = 0;
+  #flushes = 0;
   #inConfiguration = false;
   #bodyLeft = 0;
   /** Set in the body of a command after which latency matters: why the walk ends with this body. */
@@ -149,7 +150,7 @@ export class SectionWalk {
         this.finalBegun = true;
         this.#begun();
         out.skeleton(1);
-        out.flush();
+        this.#flush(out);
         return 1;
       default:
         return this.#stop('unknown section type');
@@ -285,8 +286,13 @@ export class SectionWalk {
     return n;
   }
 
+  /** Each flush ends a chunk, so their number is limited. Later bytes leave when a chunk is full or the flush delay is over. */
+  #flush(out: SegmentSink): void {
+    if (this.#flushes++ < MAX_FLUSHES) out.flush();
+  }
+
   #endBody(out: SegmentSink): void {
-    out.flush();
+    this.#flush(out);
     this.#next = Next.section;
     if (this.#urgentBecause !== undefined) this.#stop(this.#urgentBecause, { urgent: true });
   }

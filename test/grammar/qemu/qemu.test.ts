@@ -1,9 +1,10 @@
 // QEMU streams from the tests' own builder: pages, their identities, and where the walk ends.
 
 import assert from 'node:assert/strict';
-import { describe, it } from 'node:test';
+import { describe, it, mock } from 'node:test';
 import fc from 'fast-check';
 import { NO_IDENTITY, SEEN } from '../../../src/grammar/grammar.js';
+import { MAX_FLUSHES } from '../../../src/grammar/qemu/format.js';
 import { QemuGrammar } from '../../../src/grammar/qemu/qemu.js';
 import { PAGE_BYTES } from '../../../src/page/size.js';
 import { Recorder, drive, record, type Segment } from '../support/xen-recorder.js';
@@ -469,6 +470,27 @@ describe('qemu grammar: the way back', () => {
     assert.equal(walked(precopy(1).bytes.subarray(0, -200)).end().state, 'incomplete');
   });
 
+  it('looks at few bytes again, though each section before RAM has an unknown format', () => {
+    const stream = new QemuStream().magic().configuration();
+    for (let n = 0; n < 2000; n++) stream.sectionStart(7, 'x', 4, 2).skeleton(Buffer.alloc(20)).footer(7);
+    const { bytes } = stream.build();
+    type Search = (this: Buffer, what: unknown, from?: number) => number;
+    const search = Object.getOwnPropertyDescriptor(Buffer.prototype, 'indexOf')!.value as Search;
+    let searched = 0;
+    const counted = mock.method(
+      Buffer.prototype,
+      'indexOf',
+      function (this: Buffer, what: unknown, from = 0) {
+        const at = search.call(this, what, from);
+        searched += (at < 0 ? this.length : at) - from;
+        return at;
+      },
+    );
+    record(new QemuGrammar(), bytes, Infinity);
+    counted.mock.restore();
+    assert.ok(searched < 10 * bytes.length, `${searched} of ${bytes.length} bytes`);
+  });
+
   it('gives up behind the bound', () => {
     const { bytes, expected } = unknownLive(3, 30_000);
     assert.deepEqual(record(new QemuGrammar(0, 31_000), bytes, 5000).segments, expected);
@@ -536,6 +558,13 @@ describe('qemu grammar: flush', () => {
     const { bytes, expected } = stream.build();
     assert.equal(expected.filter(({ kind }) => kind === 'flush').length, 4);
     assert.deepEqual(found(bytes, 3), expected);
+  });
+
+  it('comes after the first commands only, where a stream has more than any migration', () => {
+    const stream = new QemuStream().magic();
+    for (let n = 0; n < MAX_FLUSHES + 100; n++) stream.command(COMMAND.ping, u32(n));
+    const flushes = found(stream.ramSetup().build().bytes, 999).filter(({ kind }) => kind === 'flush');
+    assert.equal(flushes.length, MAX_FLUSHES);
   });
 
   for (const [name, build] of Object.entries(URGENT)) {
