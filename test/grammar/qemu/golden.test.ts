@@ -8,7 +8,7 @@ import { join } from 'node:path';
 import { describe, it } from 'node:test';
 import { decompress } from '@mongodb-js/zstd';
 import { GOLDEN_QEMU } from '../../../lab/places.js';
-import { SEEN } from '../../../src/grammar/grammar.js';
+import { NO_IDENTITY, NO_PAGE, SEEN } from '../../../src/grammar/grammar.js';
 import { QemuGrammar } from '../../../src/grammar/qemu/qemu.js';
 import { record } from '../support/xen-recorder.js';
 
@@ -40,8 +40,9 @@ describe('recorded streams of QEMU', () => {
       assert.deepEqual(record(grammar, stream, 4099).segments, whole.segments);
       assert.equal(grammar.opaqueBecause, undefined);
       assert.deepEqual(grammar.end(), SEEN);
-      const pages = whole.segments.flatMap((segment) => (segment.kind === 'pages' ? [segment] : []));
-      assert.ok(pages.every(({ identity }) => identity !== -1));
+      const blocks = whole.segments.flatMap((segment) => (segment.kind === 'pages' ? [segment] : []));
+      assert.ok(blocks.every(({ identity }) => identity !== NO_IDENTITY));
+      const pages = blocks.filter(({ identity }) => identity !== NO_PAGE);
       assert.equal(
         pages.reduce((sum, { n }) => sum + n, 0),
         identified,
