@@ -22,8 +22,8 @@ _ramferry_table() {
       esac
       ;;
     'receive')
-      options='--decompress-threads --max-size --pass-through --allow --socket-mode --socket-group --tls --tls-creds --tls-key-passphrase-file --tls-psk-identity --tls-verify-peer --tls-hostname --tls-authz --memory-limit --zstd-binding --direct-io --sync --one-way --connect-timeout --io-timeout --reconnect --connections --force --probe --quiet --verbose --json --metrics --metrics-listen --metrics-name --log-file --help'
-      negated='--no-pass-through --no-tls --no-direct-io --no-sync --no-one-way --no-force --no-probe --no-quiet --no-verbose --no-json'
+      options='--decompress-threads --max-size --pass-through --resume --allow --socket-mode --socket-group --tls --tls-creds --tls-key-passphrase-file --tls-psk-identity --tls-verify-peer --tls-hostname --tls-authz --memory-limit --zstd-binding --direct-io --sync --one-way --connect-timeout --io-timeout --reconnect --connections --force --probe --quiet --verbose --json --metrics --metrics-listen --metrics-name --log-file --help'
+      negated='--no-pass-through --no-resume --no-tls --no-direct-io --no-sync --no-one-way --no-force --no-probe --no-quiet --no-verbose --no-json'
       positional=address
       case $2 in
         --decompress-threads | --max-size | --allow | --socket-mode | --socket-group | --tls-psk-identity | --tls-hostname | --tls-authz | --memory-limit | --zstd-binding | --connect-timeout | --io-timeout | --reconnect | --connections | --metrics-listen | --metrics-name) value='nothing' ;;

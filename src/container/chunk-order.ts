@@ -27,13 +27,17 @@ export class ChunkOrder {
   readonly #window: number;
   /** The lowest sequence number that has not arrived, and the decoded bytes before it. */
   #expected = 0;
-  #expectedOffset = 0;
+  #expectedOffset: number;
   /** Decoded lengths of the chunks that arrived ahead of their turn, by sequence number. */
   readonly #ahead = new Map<number, number>();
 
-  /** @param window the reorder window in the stream's header, in chunks; 1 = strictly in order */
-  constructor(window: number) {
+  /**
+   * @param window the reorder window in the stream's header, in chunks; 1 = strictly in order
+   * @param start offset of the first chunk
+   */
+  constructor(window: number, start = 0) {
     this.#window = window;
+    this.#expectedOffset = start;
   }
 
   /** Checks the header of the chunk that arrives next. @throws ERR_STREAM_ORDER */

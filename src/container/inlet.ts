@@ -6,7 +6,7 @@ import type { Buffer } from 'node:buffer';
 import type { ChunkHeader } from '../chunk/record.js';
 import type { CodecName } from '../codec/codec.js';
 import type { StreamEnd } from '../grammar/grammar.js';
-import type { ByteSource } from '../io/bytes.js';
+import type { Beginning, ByteSource } from '../io/bytes.js';
 import type { Task } from '../slot/job.js';
 import type { SlotViews } from '../slot/layout.js';
 import type { StreamSums } from './sums.js';
@@ -23,6 +23,8 @@ export interface InletInput {
    * stream whose end it cannot determine.
    */
   readonly shared?: boolean | undefined;
+  /** What the output has from an earlier transfer: the stream must continue behind it. Only in the native container. */
+  readonly kept?: Beginning | undefined;
 }
 
 /** The memory that the chunks of a stream need at the receiver. */

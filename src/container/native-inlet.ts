@@ -43,7 +43,7 @@ export class NativeInlet implements Inlet {
   readonly #input: InletInput;
   readonly #maxSize: number | undefined;
   readonly #reader: ExactReader;
-  readonly #totals = new Totals();
+  readonly #totals: Totals;
   /** The header of the current chunk record, or the END record. */
   readonly #start = Buffer.alloc(Math.max(CHUNK_HEADER_BYTES, END_RECORD_BYTES));
   #stream: StreamHeader | undefined;
@@ -53,6 +53,7 @@ export class NativeInlet implements Inlet {
   /** @param maxSize limit of the decoded length in bytes; absent = the length in the stream's header, if any */
   constructor(input: InletInput, maxSize?: number) {
     this.#input = input;
+    this.#totals = new Totals(input.kept);
     this.#maxSize = maxSize;
     this.#reader = new ExactReader(input.source, input.head, input.shared);
   }
@@ -118,12 +119,13 @@ export class NativeInlet implements Inlet {
   async #open(arrivals: Arrivals): Promise<void> {
     const head = Buffer.alloc(STREAM_HEADER_BYTES);
     await this.#exactly(head, { record: 0, offset: 0 });
-    const stream = readStreamHeader(head);
+    const start = this.#input.kept?.bytes ?? 0;
+    const stream = readStreamHeader(head, start);
     const { maxChunk, storeBytes, window, totalLength } = stream;
     this.#stream = stream;
-    this.#order = new ChunkOrder(window);
+    this.#order = new ChunkOrder(window, start);
     arrivals.taken(STREAM_HEADER_BYTES);
-    if (totalLength !== undefined) arrivals.expect(totalLength);
+    if (totalLength !== undefined) arrivals.expect(Math.max(0, totalLength - start));
     arrivals.open({
       maxChunk,
       inputBytes: recordCapacity(maxChunk),

@@ -5,6 +5,7 @@ import { Buffer } from 'node:buffer';
 import { recordCapacity } from '../chunk/encode.js';
 import { readChunkHeader } from '../chunk/record.js';
 import { codecName } from '../codec/codec.js';
+import type { Beginning } from '../io/bytes.js';
 import { TASK } from '../slot/job.js';
 import type { SlotViews } from '../slot/layout.js';
 import { type StreamHeader, Totals, writeStreamHeader } from './native.js';
@@ -16,10 +17,12 @@ export class NativeOutlet implements Outlet {
   readonly prefix = 0;
   readonly regions = false;
   readonly #header: StreamHeader;
-  readonly #totals = new Totals();
+  readonly #totals: Totals;
 
-  constructor(header: StreamHeader) {
+  /** @param before what the receiver has already; `header.start` bytes */
+  constructor(header: StreamHeader, before?: Beginning) {
     this.#header = header;
+    this.#totals = new Totals(before);
   }
 
   room(chunkSize: number): number {

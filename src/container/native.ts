@@ -8,6 +8,7 @@ import { MAX_STORE_PAGES } from '../chunk/page-store.js';
 import { type ChunkHeader, MAX_CHUNK_BYTES, RECORD } from '../chunk/record.js';
 import { RamferryError } from '../errors.js';
 import { GRAMMAR_ID } from '../grammar/grammar.js';
+import type { Beginning } from '../io/bytes.js';
 import { PAGE_BYTES } from '../page/size.js';
 import type { StreamSums } from './sums.js';
 
@@ -35,6 +36,8 @@ export interface StreamHeader {
   readonly storeBytes: number;
   /** Decoded length of the stream; undefined when the sender did not know it. */
   readonly totalLength: number | undefined;
+  /** Bytes of the decoded stream that the receiver has from an earlier transfer; the first chunk follows them. Absent = none. */
+  readonly start?: number;
 }
 
 export function writeStreamHeader(header: StreamHeader): Buffer {
@@ -50,6 +53,7 @@ export function writeStreamHeader(header: StreamHeader): Buffer {
   out.writeUInt32LE(header.window, 24);
   out.writeBigUInt64LE(BigInt(header.storeBytes), 32);
   out.writeBigUInt64LE(header.totalLength === undefined ? UNKNOWN_LENGTH : BigInt(header.totalLength), 40);
+  out.writeBigUInt64LE(BigInt(header.start ?? 0), 48);
   sealRange(out, 0, 56);
   return out;
 }
@@ -58,8 +62,12 @@ export function writeStreamHeader(header: StreamHeader): Buffer {
 const HEADER_PLACE = { record: 0, offset: 0 };
 const NEWER = { ...HEADER_PLACE, hint: 'use a newer ramferry on the receiving side' };
 
-/** @throws ERR_STREAM_MAGIC, ERR_STREAM_VERSION, ERR_STREAM_CHECKSUM, ERR_STREAM_FEATURE, ERR_STREAM_LIMIT */
-export function readStreamHeader(bytes: Buffer): StreamHeader {
+/**
+ * @param start where the stream must begin: bytes that this side has from an earlier transfer
+ * @throws ERR_STREAM_MAGIC, ERR_STREAM_VERSION, ERR_STREAM_CHECKSUM, ERR_STREAM_FEATURE, ERR_STREAM_LIMIT; ERR_LINK_NEGOTIATION when the
+ *   stream begins at its first byte although this side has told from where to continue
+ */
+export function readStreamHeader(bytes: Buffer, start = 0): StreamHeader {
   checkVersion(bytes);
   if (!rangeIsSealed(bytes, 0, 56)) {
     throw new RamferryError(
@@ -68,6 +76,7 @@ export function readStreamHeader(bytes: Buffer): StreamHeader {
       HEADER_PLACE,
     );
   }
+  checkStart(bytes, start);
   checkFeatures(bytes);
   const total = bytes.readBigUInt64LE(40);
   const store = bytes.readBigUInt64LE(32);
@@ -118,11 +127,24 @@ function checkFeatures(bytes: Buffer): void {
     bytes.readUInt8(16) === CHECKSUM_ID.xxh64 &&
     grammars.includes(bytes.readUInt8(17)) &&
     bytes.readUInt16LE(18) === 12 &&
-    bytes.readUInt32LE(28) === 0 &&
-    bytes.readBigUInt64LE(48) === 0n;
-  if (known) return;
+    bytes.readUInt32LE(28) === 0;
+  if (!known) throw unknownFeature();
+}
+
+function checkStart(bytes: Buffer, start: number): void {
+  const stated = bytes.readBigUInt64LE(48);
+  if (stated === BigInt(start)) return;
+  if (start === 0 || stated !== 0n) throw unknownFeature();
+  throw new RamferryError(
+    'ERR_LINK_NEGOTIATION',
+    `the sender begins at the first byte, and not behind the ${start} bytes that are here already`,
+    { hint: 'use a newer ramferry at the sender, or remove the partial output and its journal' },
+  );
+}
+
+function unknownFeature(): RamferryError {
   const text = 'the stream uses features that this version does not have';
-  throw new RamferryError('ERR_STREAM_FEATURE', text, NEWER);
+  return new RamferryError('ERR_STREAM_FEATURE', text, NEWER);
 }
 
 /** Totals that both sides count in sequence order. The receiver compares them at the END record. */
@@ -137,6 +159,13 @@ export class Totals {
   readonly #digest = new RunningChecksum();
   readonly #piece = Buffer.alloc(16);
 
+  /** @param before what the receiver has from an earlier transfer: counts as bytes, and for the digest as one chunk */
+  constructor(before?: Beginning) {
+    if (before === undefined || before.bytes === 0) return;
+    this.decodedBytes = before.bytes;
+    this.#digested(before.digest, BigInt(before.bytes));
+  }
+
   /** @param recordChecksum the eight bytes at the end of the chunk's record */
   add(header: ChunkHeader, recordLength: number, recordChecksum: bigint): void {
     this.chunks++;
@@ -145,12 +174,16 @@ export class Totals {
     this.zero += header.zero;
     this.literal += header.literal;
     this.duplicate += header.duplicate;
-    this.#piece.writeBigUInt64LE(header.decodedChecksum, 0);
-    this.#piece.writeBigUInt64LE(recordChecksum, 8);
+    this.#digested(header.decodedChecksum, recordChecksum);
+  }
+
+  #digested(first: bigint, second: bigint): void {
+    this.#piece.writeBigUInt64LE(first, 0);
+    this.#piece.writeBigUInt64LE(second, 8);
     this.#digest.update(this.#piece);
   }
 
-  /** XXH64 over (decoded checksum, record checksum) of every chunk in sequence order. */
+  /** XXH64 over (decoded checksum, record checksum) of every chunk in sequence order, behind (digest, length) of what came before. */
   digest(): bigint {
     return this.#digest.digest();
   }

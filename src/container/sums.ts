@@ -23,7 +23,8 @@ export function statedSums({ bytes, chunks, digest }: StreamSums): Required<Stat
   return { bytes, chunks, digest: digestText(digest) };
 }
 
-function digestText(digest: bigint): string {
+/** 16 hexadecimal digits. */
+export function digestText(digest: bigint): string {
   return digest.toString(16).padStart(16, '0');
 }
 

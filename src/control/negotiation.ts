@@ -60,6 +60,8 @@ const helloSchema = z.object({
   connections: z.optional(count),
   /** With several connections: bytes that it holds of packets which its reader has not taken. */
   window: z.optional(count),
+  /** What it has of the stream from an earlier transfer: bytes, and their XXH64. Absent = nothing. */
+  resume: z.optional(z.object({ bytes: count, digest: z.string().check(z.regex(/^[0-9a-f]{16}$/)) })),
   /** Versions of the introduction that it reads and needs: `ramferry serve`. Absent = none is expected. */
   introductions: z.optional(list(count)),
 });

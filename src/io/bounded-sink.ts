@@ -3,12 +3,13 @@
 
 import { RamferryError } from '../errors.js';
 import { formatSize } from '../units.js';
-import type { ByteSink, PositionedOutput } from './bytes.js';
+import type { ByteSink, PartialFile, PositionedOutput } from './bytes.js';
 import { ForwardingSink } from './forwarding-sink.js';
 
 export class BoundedSink extends ForwardingSink {
   /** Workers that write extents themselves do not pass this sink: container/native-inlet.ts checks their limit beforehand. */
   readonly file?: PositionedOutput;
+  readonly partial?: PartialFile;
   readonly #maxBytes: number;
   #taken = 0;
 
@@ -17,6 +18,7 @@ export class BoundedSink extends ForwardingSink {
     super(inner);
     this.#maxBytes = maxBytes;
     if (inner.file !== undefined) this.file = inner.file;
+    if (inner.partial !== undefined) this.partial = inner.partial;
   }
 
   async write(bytes: Uint8Array): Promise<void> {

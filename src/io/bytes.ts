@@ -19,6 +19,21 @@ export interface PositionedOutput {
   readonly alignment: number;
 }
 
+/** The bytes with which a stream begins. */
+export interface Beginning {
+  readonly bytes: number;
+  /** XXH64 of these bytes. */
+  readonly digest: bigint;
+}
+
+/** An output file that an earlier transfer may have begun, and that a later one may continue. */
+export interface PartialFile {
+  /** What the file has from earlier transfers, read again and compared; 0 bytes for a new file. The next write follows it. */
+  readonly kept: Beginning;
+  /** The file has this chunk: a later transfer may continue behind it. Called in stream order, without gaps. @throws ERR_OUTPUT_… */
+  completed(position: number, length: number, checksum: bigint): void;
+}
+
 export interface ByteSource {
   /** Name for messages: the address as the user gave it. */
   readonly label: string;
@@ -55,6 +70,8 @@ export interface ByteSink {
   readonly label: string;
   /** Set when the output is a regular file that ramferry created: workers may write their extents themselves. */
   readonly file?: PositionedOutput;
+  /** Set when the output is a file that stays when the transfer fails. */
+  readonly partial?: PartialFile;
   /**
    * True for a file that no program acts on before this transfer has succeeded: an output under its temporary name, or a regular file
    * behind an inherited descriptor. Absent where a reader gets the bytes as they arrive.

@@ -73,6 +73,8 @@ export interface OpenOptions {
   readonly force?: boolean | undefined;
   /** Files: bypass the page cache where the file system can; elsewhere with a warning. Default false. */
   readonly directIo?: boolean | undefined;
+  /** Output files: continue what an earlier transfer has left, and leave what has come when this one fails. Default false. */
+  readonly resume?: boolean | undefined;
   /** Output files: wait for the disk before the file gets its name. Default true. */
   readonly sync?: boolean | undefined;
   /** Unix connections that this side makes: bytes of the send buffer, as far as the kernel allows. Default: the kernel's. */

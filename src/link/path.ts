@@ -4,7 +4,8 @@ import fs from 'node:fs';
 import { RamferryError } from '../errors.js';
 import type { ByteSink, ByteSource, Channel } from '../io/bytes.js';
 import { FileInput } from '../io/file/input.js';
-import { FileOutput, outputExistsError } from '../io/file/output.js';
+import { FileOutput } from '../io/file/output.js';
+import { outputExistsError } from '../io/file/publish.js';
 import { abortError, inputOpenError, outputOpenError, systemCode } from '../io/system-error.js';
 import { DEFAULT_CONNECT_TIMEOUT_MS, type OpenOptions } from './options.js';
 import { retryUntil } from './retry.js';
@@ -55,6 +56,7 @@ export async function openPathOutput(path: string, label: string, options: OpenO
     stats = fs.statSync(path, { throwIfNoEntry: false });
     if (stats?.isDirectory() === true) throw new Error('it is a directory');
     if (stats?.isSocket() === true) throw socketError('ERR_OUTPUT_OPEN', label, path);
+    if (stats !== undefined && !stats.isFile() && options.resume === true) throw notResumable(label);
     if (stats?.isFIFO() === true) {
       const { socketLinkOfDescriptor } = await import('./socket.js');
       const fd = await openFifoForWriting(path, options);
@@ -81,6 +83,10 @@ export async function openPathOutput(path: string, label: string, options: OpenO
   }
   if (stats !== undefined && options.force !== true) throw outputExistsError(label);
   const { force, sync, directIo, onWarning } = options;
+  if (options.resume === true) {
+    const { PartialOutput } = await import('../io/file/partial-output.js');
+    return only({ sink: await PartialOutput.open(path, { label, force, sync, onWarning, signal }) });
+  }
   return only({ sink: new FileOutput(path, { label, force, sync, directIo, onWarning, signal }) });
 }
 
@@ -95,6 +101,12 @@ function openFifoForWriting(path: string, options: OpenOptions): Promise<number>
     if (options.signal?.aborted === true) throw abortError(options.signal);
     if (systemCode(thrown) === 'ENXIO') throw new Error('no process reads from it', { cause: thrown });
     throw thrown;
+  });
+}
+
+function notResumable(label: string): RamferryError {
+  return new RamferryError('ERR_OPTION_INVALID', `resume: ${label} is no regular file`, {
+    hint: 'a program behind the output has what it has read: leave --resume out',
   });
 }
 

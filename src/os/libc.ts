@@ -33,6 +33,8 @@ export interface Libc {
    * descriptor's own offset there.
    */
   seek(fd: number, offset: number, whence: number): number;
+  /** flock(2): locks an open file for this process alone until it is closed. Never blocks; -EWOULDBLOCK when another has it. */
+  lock(fd: number): number;
   /** pipe2(2): the read end and the write end. Both are closed on exec. */
   pipe(): [number, number] | undefined;
   /** Bytes that a pipe has room for; a negative errno where the descriptor is no pipe. */
@@ -73,6 +75,7 @@ const SOCK_CLOEXEC = O_CLOEXEC;
 const ABSTRACT = 0x40;
 const F_SETPIPE_SZ = 1031;
 const F_GETPIPE_SZ = 1032;
+const LOCK_EX_NB = 6;
 const MADV_HUGEPAGE = 14;
 const MADV_POPULATE_WRITE = 23;
 const SMALL_PAGE = 4096;
@@ -107,6 +110,7 @@ interface Functions {
   pipe2(ends: Int32Array, flags: number): number;
   fcntl(fd: number, command: number, type: 'int', value: number): number;
   lseek(fd: number, offset: number, whence: number): number | bigint;
+  flock(fd: number, operation: number): number;
   madvise(memory: Uint8Array, length: number, advice: number): number;
   /** Gives the address of `memory`: a search for its first byte returns that address. */
   memchr(memory: Uint8Array, byte: number, length: number): number | bigint;
@@ -133,6 +137,7 @@ const functions = declareForeign<Functions>({
   pipe2: 'int pipe2(void *ends, int flags)',
   fcntl: 'int fcntl(int fd, int command, ...)',
   lseek: `int64_t ${WIDE_WORD ? 'lseek' : 'lseek64'}(int fd, int64_t offset, int whence)`,
+  flock: 'int flock(int fd, int operation)',
   // Memory.
   madvise: 'int madvise(void *memory, size_t length, int advice)',
   memchr: 'uintptr_t memchr(const void *memory, int byte, size_t length)',
@@ -228,6 +233,7 @@ function load(): Libc | undefined {
     unsent: (fd) => count(calls, fd, SIOCOUTQ),
     unread: (fd) => count(calls, fd, FIONREAD),
     seek: (fd, offset, whence) => orErrno(calls, Number(calls.lseek(fd, offset, whence))),
+    lock: (fd) => orErrno(calls, calls.flock(fd, LOCK_EX_NB)),
     pipe: () => pipe(calls),
     pipeSize: (fd) => orErrno(calls, calls.fcntl(fd, F_GETPIPE_SZ, 'int', 0)),
     setPipeSize: (fd, bytes) => orErrno(calls, calls.fcntl(fd, F_SETPIPE_SZ, 'int', bytes)),

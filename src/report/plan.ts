@@ -1,7 +1,7 @@
 // The plan of a transfer, as text for people and as JSON (`ramferry send --dry-run`). Pure: plain data in, text out.
 
 import { codingName } from '../transfer/adaptive/candidates.js';
-import type { PlannedSend } from '../transfer/send.js';
+import type { PlannedSend } from '../transfer/plan-send.js';
 import { kebabKeys } from '../transfer/statistics/kebab-keys.js';
 import type { TransferPlan } from '../transfer/plan/transfer-plan.js';
 import { formatRate, formatSize } from '../units.js';

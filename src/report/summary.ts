@@ -39,6 +39,7 @@ export function summaryRows(summary: TransferSummary): Row[] {
   const rows: Row[] = [
     ['Migration status', summary.status],
     ...endRows(summary.streamEnd),
+    ...resumedRows(summary.resumedFrom),
     ['total time', milliseconds(summary.totalTime)],
     ['downtime', summary.downtime === undefined ? 'n/a' : milliseconds(summary.downtime)],
     ['setup', milliseconds(summary.setupTime)],
@@ -77,6 +78,11 @@ export function summaryRows(summary: TransferSummary): Row[] {
     ['peak memory', kbytes(summary.peakMemory)],
   );
   return rows;
+}
+
+/** What an earlier transfer has brought. */
+function resumedRows(bytes: number | undefined): Row[] {
+  return bytes === undefined ? [] : [['resumed from', kbytes(bytes)]];
 }
 
 /** Only a sender knows how its input ended. */

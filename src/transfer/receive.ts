@@ -26,6 +26,7 @@ import {
 import { listenSettings, type ListenSettings } from './plan/listening.js';
 import { openOptions, recognise, warnOfFewer } from './plan/opening.js';
 import { divideReceiverMemory, receiverConversation, type ReceiverSettings } from './plan/reconnection.js';
+import { checkResume, resumeHello } from './plan/resumption.js';
 import { tlsSettings } from './plan/tls.js';
 import { planReceive, type ReceivePlan } from './plan/receive-plan.js';
 import type { ReceiveHosting } from './prestart/hosting.js';
@@ -58,6 +59,7 @@ export async function receive(options: ReceiveOptions): Promise<TransferSummary>
   const input = addressOf(settings.input);
   const output = addressOf(settings.output);
   checkNotSameFile(input, output);
+  checkResume(settings, input, output);
   // Too little memory for any stream is an error before a sender connects.
   return new Reception(settings, planReceive(settings), { input, output }).run();
 }
@@ -136,6 +138,7 @@ class Reception {
       ...this.#prestart.whileListening(openOptions(this.#settings)),
       ...this.#listening,
       pipeRoom: OUTPUT_ROOM,
+      resume: this.#settings.resume,
     };
     if (this.#hosting !== undefined) return this.#connectHosted(this.#hosting, opening);
     const talks = speaks(input, oneWay);
@@ -143,12 +146,13 @@ class Reception {
       ...opening,
       tls: tlsSettings(this.#settings, input),
     });
+    if (output.kind === 'file') this.#sink = await openOutput(output, opening);
+    const resumed = this.#resumed();
     const meeting: OpenOptions = {
       ...resumable.opening,
       peer: sender(passThrough, resumable.isOffered, () => this.#prestart.cancelWarmUp()),
-      greeting: talks ? () => greetingOf({ ...this.#plan.hello, ...resumable.hello }) : undefined,
+      greeting: talks ? () => greetingOf({ ...this.#plan.hello, ...resumable.hello, ...resumed }) : undefined,
     };
-    if (output.kind === 'file') this.#sink = await openOutput(output, opening);
     this.#source = resumable.upgrade(await openInput(input, meeting));
     const source = this.#source.source!;
     const link = new WaitingSource(source);
@@ -159,6 +163,14 @@ class Reception {
     this.#sink ??= await openOutput(output, opening);
     ({ from: this.#source, to: this.#sink } = separateEnds(input, output, this.#source, this.#sink));
     return this.#control === undefined ? this.#source.source! : link;
+  }
+
+  /** What the hello says of an output that is continued. */
+  #resumed(): ReturnType<typeof resumeHello> {
+    const sink = this.#sink?.sink;
+    const kept = sink?.partial?.kept.bytes ?? 0;
+    if (kept > 0) this.#statistics.recordResumed(kept);
+    return resumeHello(sink);
   }
 
   /** The sender is connected: opens the output. @returns the source of the stream */

@@ -1,5 +1,5 @@
 // `send`: from an address to an address. Opens both, recognises the input, plans the transfer and runs the plan. Promises a summary,
-// or the error that ended the transfer with everything closed and no output left behind. `planSend` plans and stops there.
+// or the error that ended the transfer with everything closed and no output left behind.
 
 import { type ControlReader, introductionTo } from '../control/channel.js';
 import { speaks } from '../control/handshake.js';
@@ -7,7 +7,6 @@ import type { Hello } from '../control/negotiation.js';
 import { hypervisor, receiver } from '../control/peer-rules.js';
 import { endRelay, standardPartner } from '../control/relay.js';
 import { openReturnPath } from '../control/return-path.js';
-import { RamferryError } from '../errors.js';
 import { grammarFor } from '../grammar/detect.js';
 import type { Grammar } from '../grammar/grammar.js';
 import type { ByteSink, ByteSource, Channel } from '../io/bytes.js';
@@ -24,10 +23,11 @@ import type { CostMemory } from './adaptive/history.js';
 import type { Learned } from './adaptive/prior.js';
 import { agreeCoding, chooseCoding, type CodingChoice, type Named, namedOptions } from './plan/coding.js';
 import { tlsSettings } from './plan/tls.js';
-import { isReadToItsEnd, outputFacts } from './plan/ends.js';
+import { outputFacts } from './plan/ends.js';
 import { listenSettings, type ListenSettings } from './plan/listening.js';
 import { openOptions } from './plan/opening.js';
-import { type InputFacts, planTransfer } from './plan/plan-transfer.js';
+import { planTransfer } from './plan/plan-transfer.js';
+import { agreedBeginning } from './plan/resumption.js';
 import { divideMemory, type SenderSettings, senderConversation } from './plan/reconnection.js';
 import { planSenderPrestart } from './plan/prestart-plan.js';
 import type { TransferPlan } from './plan/transfer-plan.js';
@@ -35,7 +35,7 @@ import type { SendHosting } from './prestart/hosting.js';
 import { Prestart, type TransferParts } from './prestart/prestart.js';
 import { warmUpSending } from './prestart/warm-up.js';
 import { reasonOf } from './sender/outcome.js';
-import { type RecognisedInput, recogniseInput } from './sender/recognise-input.js';
+import { inputFacts, recogniseInput } from './sender/recognise-input.js';
 import { runPlan } from './sender/run-plan.js';
 import { Statistics } from './statistics/statistics.js';
 import type { TransferSummary } from './statistics/summary.js';
@@ -73,61 +73,6 @@ export async function sendHosted(options: SendOptions, hosting: SendHosting): Pr
 /** As {@link send}; adaptive mode begins with what the memory has of earlier transfers, and adds its own figures at the end. */
 export async function sendRemembering(options: SendOptions, memory: CostMemory): Promise<TransferSummary> {
   return new Sending(options, undefined, memory).run();
-}
-
-/** What `send` would do. */
-export interface PlannedSend {
-  readonly plan: TransferPlan;
-  /** The receiver says on the link what it takes; it has not been asked. */
-  readonly receiverMayNarrow: boolean;
-}
-
-/** Kinds of addresses whose content is there to be looked at: a look takes no hypervisor's connection and starts no command. */
-const READABLE: ReadonlySet<Address['kind']> = new Set<Address['kind']>(['file', 'fd', 'stdio', 'stream']);
-
-/**
- * Plans what `send` would do with these options, and does nothing of it. Reads the first bytes of an input that is a file, a
- * descriptor, standard input or a stream; of any other the format must be declared. Does not touch the output, so a receiver
- * may still narrow the plan.
- * @throws RamferryError as `send` does before it connects; ERR_OPTION_INVALID where the format must be declared
- */
-export async function planSend(options: SendOptions): Promise<PlannedSend> {
-  const settings = divideMemory(resolveSendOptions(options));
-  const named = namedOptions(options);
-  const input = addressOf(settings.input);
-  const output = addressOf(settings.output);
-  checkNotSameFile(input, output);
-  tlsSettings(settings, output);
-  listenSettings(settings, [input, output]);
-  const planned = (facts: InputFacts): PlannedSend => {
-    const plan = planTransfer({
-      ...{ settings, named, hello: undefined, input: facts, cpus: allowedCpus() },
-      output: outputFacts(settings.output, settings.maxBandwidth),
-    });
-    return { plan, receiverMayNarrow: speaks(output, settings.oneWay) };
-  };
-  const { format } = settings;
-  if (!READABLE.has(input.kind)) {
-    if (format !== 'auto') return planned({ kind: format, isReadToItsEnd: isReadToItsEnd(settings.input) });
-    throw new RamferryError('ERR_OPTION_INVALID', `format: a plan does not read from ${input.kind}`, {
-      hint: 'say what the input will be: --format qemu',
-    });
-  }
-  const { source } = await openInput(input, openOptions(settings));
-  try {
-    return planned(inputFacts(await recogniseInput(source!, format), source!, settings));
-  } finally {
-    await source!.close();
-  }
-}
-
-/** What was recognised of an open input, for its plan. */
-function inputFacts(
-  { kind, opaqueBecause }: RecognisedInput,
-  source: ByteSource,
-  { input }: ResolvedSendOptions,
-): InputFacts {
-  return { kind, opaqueBecause, length: source.file?.size, isReadToItsEnd: isReadToItsEnd(input) };
 }
 
 function prestart(settings: ResolvedSendOptions, { coding }: CodingChoice): Prestart {
@@ -237,9 +182,13 @@ class Sending {
     const recognised = await (control === undefined
       ? recognising
       : Promise.race([recognising, control.failure()]));
+    const before = await Promise.race([
+      agreedBeginning(hello, source, settings),
+      ...(control === undefined ? [] : [control.failure()]),
+    ]);
     const plan = planTransfer({
       ...{ settings, named, hello, cpus: allowedCpus() },
-      input: inputFacts(recognised, source, settings),
+      input: { ...inputFacts(recognised, source, settings.input), before },
       output: outputFacts(settings.output, settings.maxBandwidth),
       recall: (codec) => this.#memory?.guess({ codec, peer: peerOf(this.#output) }) ?? {},
     });

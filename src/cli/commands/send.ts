@@ -2,7 +2,8 @@
 
 import { EXIT } from '../../errors.js';
 import { formatPlan, planLine } from '../../report/plan.js';
-import { planSend, send as sendStream, sendRemembering } from '../../transfer/send.js';
+import { planSend } from '../../transfer/plan-send.js';
+import { send as sendStream, sendRemembering } from '../../transfer/send.js';
 import type { Command, ParsedArguments } from '../command.js';
 import { readConfiguration } from '../config.js';
 import { unknownVariables } from '../environment.js';

@@ -5,11 +5,11 @@
 import fs from 'node:fs';
 import { dirname, join } from 'node:path';
 import { promisify } from 'node:util';
-import { RamferryError } from '../../errors.js';
 import type { ByteSink, PositionedOutput } from '../bytes.js';
 import { DirectWriter } from './direct-writer.js';
-import { isMountPoint } from '../../os/mount-points.js';
+import { writeAllAt } from './gather.js';
 import { OperationGuard } from '../operation.js';
+import { outputPlace, publish } from './publish.js';
 import { closedError, outputOpenError, systemCode, writeError } from '../system-error.js';
 import { forget, remember, removeStale, temporaryIn } from './temporaries.js';
 
@@ -26,77 +26,6 @@ export interface FileOutputOptions {
   /** Wait until the disk has all bytes before the file gets its final name; true by default. */
   readonly sync?: boolean | undefined;
   readonly signal?: AbortSignal | undefined;
-}
-
-export function outputExistsError(label: string): RamferryError {
-  return new RamferryError('ERR_OUTPUT_EXISTS', `${label} exists already`, {
-    hint: 'choose another name, or replace it with --force',
-  });
-}
-
-/** Thrown before any transfer, because the complete file could not get this name. */
-function mountPointError(label: string): RamferryError {
-  return new RamferryError('ERR_OUTPUT_OPEN', `cannot replace ${label}: it is a mount point`, {
-    hint: 'choose another name, or mount the directory instead of the file (a container: the volume, not the file)',
-  });
-}
-
-/** Errors of file systems without hard links (FAT, some network and FUSE file systems). */
-const NO_LINKS = new Set(['EPERM', 'ENOTSUP', 'EOPNOTSUPP', 'ENOSYS', 'EMLINK', 'EACCES']);
-
-/** Gives `temporary` its final name unless that name exists. link(2) makes check and rename one atomic step. */
-function publishNew(temporary: string, path: string, label: string): void {
-  try {
-    fs.linkSync(temporary, path);
-  } catch (thrown) {
-    if (systemCode(thrown) === 'EEXIST') throw outputExistsError(label);
-    if (!NO_LINKS.has(systemCode(thrown) ?? '')) throw thrown;
-    claimAndReplace(temporary, path, label);
-    return;
-  }
-  fs.unlinkSync(temporary);
-}
-
-/** Without hard links: the process that creates the empty file owns the name and may replace the file. */
-function claimAndReplace(temporary: string, path: string, label: string): void {
-  try {
-    fs.closeSync(fs.openSync(path, 'wx', 0o600));
-  } catch (thrown) {
-    if (systemCode(thrown) === 'EEXIST') throw outputExistsError(label);
-    throw thrown;
-  }
-  fs.renameSync(temporary, path);
-}
-
-/** A new name survives a crash only when the directory is on the disk, too. */
-function syncDirectory(path: string): void {
-  let fd: number | undefined;
-  try {
-    fd = fs.openSync(path, fs.constants.O_RDONLY | fs.constants.O_DIRECTORY);
-    fs.fsyncSync(fd);
-  } catch {
-    // Some file systems cannot sync directories, and descriptors may be exhausted. The file has its name, so this is no failure.
-  } finally {
-    if (fd !== undefined) fs.closeSync(fd);
-  }
-}
-
-function writev(fd: number, pieces: readonly Uint8Array[], position: number): Promise<number> {
-  return new Promise((resolve, reject) => {
-    fs.writev(fd, pieces, position, (thrown, count) => {
-      if (thrown) reject(thrown);
-      else resolve(count);
-    });
-  });
-}
-
-/** The pieces without their first `bytes` bytes. */
-function behind(pieces: readonly Uint8Array[], bytes: number): Uint8Array[] {
-  let first = 0;
-  while (first < pieces.length && bytes >= pieces[first]!.length) bytes -= pieces[first++]!.length;
-  const left = pieces.slice(first);
-  if (bytes > 0) left[0] = left[0]!.subarray(bytes);
-  return left;
 }
 
 /** Creates the temporary for direct writes. Returns undefined, and leaves no file, where direct writes do not work. */
@@ -139,14 +68,7 @@ export class FileOutput implements ByteSink {
     this.label = options.label;
     this.#options = options;
     try {
-      const existing = fs.statSync(path, { throwIfNoEntry: false });
-      if (existing !== undefined && options.force !== true) throw outputExistsError(this.label);
-      // Replaces the file that a symbolic link points to, not the link.
-      this.#path = existing === undefined ? path : fs.realpathSync(path);
-      if (existing === undefined && fs.lstatSync(path, { throwIfNoEntry: false }) !== undefined) {
-        throw new RamferryError('ERR_OUTPUT_OPEN', `${this.label} is a symbolic link that leads nowhere`);
-      }
-      if (existing !== undefined && isMountPoint(this.#path)) throw mountPointError(this.label);
+      this.#path = outputPlace(path, this.label, options.force);
       const directory = dirname(this.#path);
       for (const stale of removeStale(directory)) {
         options.onWarning?.(`removed ${join(directory, stale)}, which a run that was killed has left`);
@@ -176,14 +98,12 @@ export class FileOutput implements ByteSink {
         await this.#appendDirect(this.#direct, pieces);
         return;
       }
-      let left = pieces.filter(({ length }) => length > 0);
-      while (left.length > 0 && this.#guard.failure === undefined) {
-        const count = await writev(this.#fd, left, this.#position).catch((thrown: unknown) => {
+      const isStopped = (): boolean => this.#guard.failure !== undefined;
+      this.#position += await writeAllAt(this.#fd, pieces, this.#position, isStopped).catch(
+        (thrown: unknown) => {
           throw writeError(this.label, thrown);
-        });
-        this.#position += count;
-        left = behind(left, count);
-      }
+        },
+      );
     });
   }
 
@@ -217,13 +137,8 @@ export class FileOutput implements ByteSink {
     });
     // From here to the new name all steps are synchronous, so abort() finds either the temporary or the complete file.
     if (this.#guard.failure !== undefined) throw this.#guard.failure;
-    try {
-      if (this.#options.force === true) fs.renameSync(this.#temporary, this.#path);
-      else publishNew(this.#temporary, this.#path, this.label);
-      if (this.#options.sync !== false) syncDirectory(dirname(this.#path));
-    } catch (thrown) {
-      throw writeError(this.label, thrown);
-    }
+    const { force, sync } = this.#options;
+    publish(this.#temporary, this.#path, { label: this.label, force, sync });
     forget(this.#temporary);
     this.#close();
   }

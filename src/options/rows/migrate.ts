@@ -56,7 +56,8 @@ export interface MigrateOptions
 }
 
 /** The options of receiveGuest: the link, the guest, and most of what receive takes. */
-export interface IncomingOptions extends QemuGuestOptions, Omit<ReceiveOptions, NotOfGuests | 'passThrough'> {
+export interface IncomingOptions
+  extends QemuGuestOptions, Omit<ReceiveOptions, NotOfGuests | 'passThrough' | 'resume'> {
   /** Address of the link: `tcp-listen:`, `unix-listen:`, `tcp:` or `unix:`. Required, not empty. */
   readonly input: string;
 }

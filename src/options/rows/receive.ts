@@ -21,6 +21,12 @@ export interface ReceiveOptions extends TransferOptions {
    * ramferry did not write fails with ERR_STREAM_MAGIC. Default false.
    */
   readonly passThrough?: boolean | undefined;
+  /**
+   * Continue the output that an earlier transfer with this option has left, and keep what has come when this one fails, in
+   * `OUTPUT.partial` and `OUTPUT.partial.journal`. The sender must send the same regular file again; it fails with ERR_INPUT_CHANGED when
+   * its first bytes are others. For an output file and a tcp or unix link, without `oneWay`, `directIo` and `passThrough`. Default false.
+   */
+  readonly resume?: boolean | undefined;
 }
 
 export const RECEIVE_ROWS = {
@@ -42,6 +48,13 @@ export const RECEIVE_ROWS = {
   passThrough: {
     kind: flag(),
     help: 'hand on a stream that is not compressed',
+    commands: ['receive'],
+    default: false,
+    environment: true,
+  },
+  resume: {
+    kind: flag(),
+    help: 'continue the output file of a transfer that broke off, and keep what has come if this one does',
     commands: ['receive'],
     default: false,
     environment: true,

@@ -4,6 +4,7 @@
 import type { Hello } from '../../control/negotiation.js';
 import { grammarFor, type StreamKind } from '../../grammar/detect.js';
 import type { GrammarName } from '../../grammar/grammar.js';
+import type { Beginning } from '../../io/bytes.js';
 import type { ResolvedSendOptions } from '../../options/transfer.js';
 import { adapts, planAdaptivity, type Recall } from './adaptivity.js';
 import { agreeCoding, type Named } from './coding.js';
@@ -26,6 +27,8 @@ export interface InputFacts {
   readonly kind: StreamKind | 'memory';
   /** Length in bytes of a regular file; undefined for other inputs. */
   readonly length?: number | undefined;
+  /** What the receiver has of it from an earlier transfer; `length` is known. */
+  readonly before?: Beginning | undefined;
   /** ramferry may read the input to its end (ends.ts). */
   readonly isReadToItsEnd?: boolean;
   /** Why no grammar can follow the input although its first bytes are known. */
@@ -84,18 +87,21 @@ export function planTransfer(request: PlanRequest): TransferPlan {
 }
 
 function planStream(settings: ResolvedSendOptions, input: InputFacts): StreamPlan {
-  const { kind, length, opaqueBecause } = input;
+  const { kind, length, opaqueBecause, before } = input;
   const { method } = settings;
   // Version 1 of method xenguest has no place for what follows END.
   const hasNoPlace = settings.xenguestVersion === 1 && method === 'xenguest';
-  const grammar: GrammarName = kind === 'memory' ? 'memory' : grammarFor(kind).name;
+  // No grammar can begin in the middle of a stream.
+  const walked = before === undefined || kind === 'raw' ? kind : 'opaque';
+  const grammar: GrammarName = walked === 'memory' ? 'memory' : grammarFor(walked).name;
   return {
     kind,
     grammar,
-    byExtents: kind === 'raw' && length !== undefined && method !== 'stream',
+    byExtents: (kind === 'raw' || before !== undefined) && length !== undefined && method !== 'stream',
     identities: grammar === 'qemu' || grammar === 'libxc' || grammar === 'memory',
     followsEnd: input.isReadToItsEnd === true && !hasNoPlace,
     length,
+    before,
     opaqueBecause,
   };
 }

@@ -6,6 +6,7 @@ import type { HostThreadsKey } from '../../os/host-threads.js';
 import type { SlotGeometry } from '../../slot/layout.js';
 import type { StreamKind } from '../../grammar/detect.js';
 import type { GrammarName } from '../../grammar/grammar.js';
+import type { Beginning } from '../../io/bytes.js';
 import { MIB } from '../../units.js';
 import type { ChooserOptions } from '../adaptive/chooser.js';
 import { type ContainerPlan, recordRoom } from './container.js';
@@ -31,6 +32,8 @@ export interface StreamPlan {
   readonly followsEnd: boolean;
   /** Length in bytes of a regular file; undefined for other inputs. */
   readonly length: number | undefined;
+  /** What the receiver has from an earlier transfer: only what follows is sent. Absent = nothing. */
+  readonly before?: Beginning | undefined;
   /** Why the input is sent as bytes of unknown structure although its first bytes are known. */
   readonly opaqueBecause?: string | undefined;
 }

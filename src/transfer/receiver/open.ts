@@ -25,10 +25,12 @@ export function openReceiver(
   return new Receiver(inletFor(kind, plan, ends), plan, { source, head, sink: bounded }, extras);
 }
 
-function inletFor(kind: StreamKind, plan: RestorePlan, { source, head }: ReceiverEnds): Inlet {
+function inletFor(kind: StreamKind, plan: RestorePlan, { source, head, sink }: ReceiverEnds): Inlet {
   const { ioTimeout, shared, maxSize, passThrough, memoryLimit, zstdBinding } = plan;
-  const input = { source, head, ioTimeout, shared };
-  switch (containerOf(kind)) {
+  const input = { source, head, ioTimeout, shared, kept: sink.partial?.kept };
+  const container = containerOf(kind);
+  if (sink.partial !== undefined && container !== 'native') throw notResumable(kind);
+  switch (container) {
     case 'native':
       return new NativeInlet(input, maxSize);
     case 'xen':
@@ -44,4 +46,13 @@ function inletFor(kind: StreamKind, plan: RestorePlan, { source, head }: Receive
         hint: 'give it what `ramferry send` wrote, or say --pass-through to hand on anything',
       });
   }
+}
+
+/** Only chunks of the native container state where they lie in the output. */
+function notResumable(kind: StreamKind): RamferryError {
+  return new RamferryError(
+    'ERR_LINK_NEGOTIATION',
+    `receive --resume takes ramferry's native container only, and the sender sends ${kind}`,
+    { hint: 'leave --method and --xenguest-version out at the sender, or --resume at the receiver' },
+  );
 }

@@ -28,6 +28,7 @@ export function outputSink(inner: ByteSink): ByteSink {
   return {
     label: inner.label,
     ...(inner.file === undefined ? {} : { file: inner.file }),
+    ...(inner.partial === undefined ? {} : { partial: inner.partial }),
     ...(inner.inert === undefined ? {} : { inert: inner.inert }),
     write: (bytes) => asOutputError(inner.write(bytes)),
     ...(inner.writeAll === undefined

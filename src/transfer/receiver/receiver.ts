@@ -266,6 +266,9 @@ export class Receiver implements Arrivals {
     const decoded = decode.outputLength;
     const pages = this.#inlet.deliver(chunk, slot);
     if (!this.#workersWrite) await this.#ends.sink.write(output.subarray(0, decoded));
+    if (chunk.header !== undefined) {
+      this.#ends.sink.partial?.completed(chunk.header.offset, decoded, chunk.header.decodedChecksum);
+    }
     statistics.addGuestBytes(decoded);
     const { codec } = chunk;
     statistics.addChunk({ codec, decoded, encoded: chunk.length, pages, stored: wasStored(codec, pages) });

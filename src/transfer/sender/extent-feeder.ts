@@ -9,14 +9,16 @@ import { PAGE_BYTES } from '../../page/size.js';
 import type { OrderedPool } from '../../pool/ordered-pool.js';
 import type { ChunkTaker } from './feeder.js';
 
+/** @param start bytes at the file's start that the receiver has already */
 export async function feedExtents(
   file: PositionedInput,
   pool: OrderedPool,
   chunkSize: number,
   taker: ChunkTaker,
+  start = 0,
 ): Promise<void> {
   const holes = openHoles(file);
-  for (let offset = 0; offset < file.size; offset += chunkSize) {
+  for (let offset = start; offset < file.size; offset += chunkSize) {
     const index = await pool.acquire();
     const { encode, segments } = pool.slots[index]!;
     const length = Math.min(chunkSize, file.size - offset);

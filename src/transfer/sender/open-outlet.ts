@@ -16,12 +16,16 @@ export function openOutlet({ container, stream, coding, memory }: TransferPlan):
     case 'xenguest':
       return new XenguestOutlet({ maxChunk, storeBytes }, container.version, stream.followsEnd);
     case 'native':
-      return new NativeOutlet({
-        grammar: GRAMMAR_ID[stream.grammar],
-        maxChunk,
-        window: 1,
-        storeBytes,
-        totalLength: stream.length,
-      });
+      return new NativeOutlet(
+        {
+          grammar: GRAMMAR_ID[stream.grammar],
+          maxChunk,
+          window: 1,
+          storeBytes,
+          totalLength: stream.length,
+          ...(stream.before === undefined ? {} : { start: stream.before.bytes }),
+        },
+        stream.before,
+      );
   }
 }

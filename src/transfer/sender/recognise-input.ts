@@ -10,7 +10,9 @@ import { incomplete } from '../../grammar/grammar.js';
 import { unknownXenHead, xenHeadBytes } from '../../grammar/xen/head.js';
 import type { XenKind } from '../../grammar/xen/wrapping.js';
 import type { ByteSource } from '../../io/bytes.js';
+import { isReadToItsEnd } from '../plan/ends.js';
 import { recognise } from '../plan/opening.js';
+import type { InputFacts } from '../plan/plan-transfer.js';
 import { refuseCutHead, refuseIncomplete } from './stream-end.js';
 
 export interface RecognisedInput {
@@ -65,4 +67,13 @@ async function followable(
   const read = headers.subarray(0, filled);
   const opaqueBecause = unknownXenHead(kind as XenKind, read);
   return opaqueBecause === undefined ? { head: read, kind } : { head: read, kind: 'opaque', opaqueBecause };
+}
+
+/** What is known of an open input, for its plan. @param input its address */
+export function inputFacts(
+  { kind, opaqueBecause }: RecognisedInput,
+  source: ByteSource,
+  input: Parameters<typeof isReadToItsEnd>[0],
+): InputFacts {
+  return { kind, opaqueBecause, length: source.file?.size, isReadToItsEnd: isReadToItsEnd(input) };
 }

@@ -24,7 +24,7 @@ import type { Statistics } from '../statistics/statistics.js';
 import type { Progress } from '../statistics/summary.js';
 import { outcomeOf } from './outcome.js';
 import { Sender } from './sender.js';
-import { brokenInput, refuseIncomplete, streamEnd, unseenWarning } from './stream-end.js';
+import { brokenInput, CONTINUED, refuseIncomplete, streamEnd, unseenWarning } from './stream-end.js';
 import { refuseRest, warnOfUnfollowed } from './unfollowed.js';
 
 /** The part of ControlReader that a transfer uses. */
@@ -93,7 +93,9 @@ class PlanRun {
     this.#context = context;
     const { adaptivity, coding, pace, rounds, stream } = plan;
     const { onWarning } = context;
-    if (stream.length !== undefined) context.statistics.expectBytes(stream.length);
+    const before = stream.before?.bytes ?? 0;
+    if (stream.length !== undefined) context.statistics.expectBytes(stream.length - before);
+    if (before > 0) context.statistics.recordResumed(before);
     this.#chooser = adaptivity && new Chooser(adaptivity);
     this.#deliveryWindow =
       pace.deliveryWindow === undefined
@@ -151,7 +153,9 @@ class PlanRun {
       storeMemory: (bytes) => prestart?.takeStore(bytes),
       onFewer: warnOfFewer(this.#context, this.#plan.coding.threads),
       onInputEnd: (bytes) => {
-        this.#streamEnd = streamEnd(grammar, source, bytes);
+        const { before, kind } = this.#plan.stream;
+        const isContinued = before !== undefined && kind !== 'raw';
+        this.#streamEnd = isContinued ? CONTINUED : streamEnd(grammar, source, bytes);
         statistics.recordStreamEnd(this.#streamEnd);
         refuseIncomplete(this.#streamEnd, source, bytes);
       },
@@ -201,7 +205,7 @@ class PlanRun {
   async #finish(): Promise<void> {
     const { source, sink, grammar, control } = this.#ends;
     const { statistics, handover, onWarning } = this.#context;
-    refuseRest(source, statistics.guestBytes);
+    refuseRest(source, statistics.guestBytes + (this.#plan.stream.before?.bytes ?? 0));
     await handover?.delivered();
     const finished = sink.finish();
     // The receiver's result decides. A receiver that has everything may close the link before the sender does, and `finished` rejects.

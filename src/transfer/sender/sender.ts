@@ -145,6 +145,11 @@ export class Sender {
     });
   }
 
+  /** Bytes that the receiver has from an earlier transfer. */
+  get #before(): number {
+    return this.#plan.stream.before?.bytes ?? 0;
+  }
+
   /** The sums of everything that was sent. */
   get sums(): StreamSums {
     return this.#outlet.sums();
@@ -169,7 +174,7 @@ export class Sender {
    */
   reachesFinal(bytes: number): boolean {
     const { grammar, source } = this.#ends;
-    const received = grammar === undefined ? source.file!.size : (this.#feeder?.received ?? 0);
+    const received = grammar === undefined ? source.file!.size - this.#before : (this.#feeder?.received ?? 0);
     return bytes > (grammar?.finalFrom ?? Math.max(0, received - 1));
   }
 
@@ -237,8 +242,8 @@ export class Sender {
     const { source, head = NO_BYTES, grammar } = this.#ends;
     const { chunkSize } = this.#plan.coding;
     if (grammar === undefined) {
-      await feedExtents(source.file!, this.#pool, chunkSize, this.#dispatcher);
-      this.#extentBytes = source.file!.size;
+      await feedExtents(source.file!, this.#pool, chunkSize, this.#dispatcher, this.#before);
+      this.#extentBytes = source.file!.size - this.#before;
       this.#with.onInputEnd?.(source.file!.size);
       this.#complete = true;
       return;

@@ -2,7 +2,7 @@
 // The grammar decides, except where only the input knows: the size of a file is its end, and a connection may close without a byte.
 
 import { RamferryError, toRamferryError } from '../../errors.js';
-import { type Grammar, incomplete, SEEN, type StreamEnd } from '../../grammar/grammar.js';
+import { type Grammar, incomplete, SEEN, type StreamEnd, unseen } from '../../grammar/grammar.js';
 import type { ByteSource } from '../../io/bytes.js';
 
 /**
@@ -14,6 +14,11 @@ export function streamEnd(grammar: Grammar | undefined, source: ByteSource, byte
   if (grammar === undefined || (grammar.name === 'raw' && source.file !== undefined)) return SEEN;
   return emptyEnd(source, bytes) ?? grammar.end();
 }
+
+/** The end of a migration stream that was continued in its middle. */
+export const CONTINUED: StreamEnd = unseen(
+  'an earlier transfer has brought its beginning, and in the middle no grammar can follow it',
+);
 
 /**
  * Checks an input that ended while its bytes could still begin a known stream.

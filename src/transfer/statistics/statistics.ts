@@ -11,6 +11,7 @@ import { monotonicMs } from '../../os/clock.js';
 import { processMicros } from '../../os/cpu-time.js';
 import { peakMemory } from '../../os/peak-memory.js';
 import type { Convergence } from './convergence.js';
+import { perSecond, present, rounded } from './arithmetic.js';
 import type { ChunkCounts, PageCounts, PageTally, StoreCounts } from './counts.js';
 import type { Progress, SharedMemoryFigures, TransferStatus, TransferSummary } from './summary.js';
 
@@ -58,6 +59,7 @@ export class Statistics {
   #totalBytes: number | undefined;
   #busy = 0;
   #downtime: number | undefined;
+  #resumedFrom: number | undefined;
   #sharedMemory: SharedMemoryFigures | undefined;
   #streamEnd: StreamEnd | undefined;
   #store: StoreCounts | undefined;
@@ -128,6 +130,11 @@ export class Statistics {
   /** Sets how the input ended. */
   recordStreamEnd(end: StreamEnd): void {
     this.#streamEnd = end;
+  }
+
+  /** Sets how many bytes of the guest's stream an earlier transfer has brought. They are in no other figure. */
+  recordResumed(bytes: number): void {
+    this.#resumedFrom = bytes;
   }
 
   /** Sets the downtime in milliseconds. Only where the guest's stop and resumption were observed. */
@@ -213,6 +220,7 @@ export class Statistics {
         ...present('dirtySyncCount', this.#sharedMemory?.rounds ?? this.#observed.roundCount?.()),
         ...present('dirtyPagesRate', convergence?.dirtyPagesRate),
       },
+      ...present('resumedFrom', this.#resumedFrom),
       ...present('convergence', convergence),
       ...present('sharedMemory', this.#sharedMemory),
       ...present('heldBack', this.#observed.heldBack?.()),
@@ -276,21 +284,4 @@ export class Statistics {
   #flowingTime(): number {
     return this.#flowing === undefined ? 0 : this.#meter.now() - this.#flowing;
   }
-}
-
-/** An object with one field, or without fields when the value is undefined. */
-function present<Name extends string, Value>(
-  name: Name,
-  value: Value | undefined,
-): { [Key in Name]?: Value } {
-  return value === undefined ? {} : ({ [name]: value } as { [Key in Name]?: Value });
-}
-
-function perSecond(amount: number, seconds: number): number {
-  return seconds > 0 ? amount / seconds : 0;
-}
-
-/** Rounds to three decimals; more are noise. */
-function rounded(value: number): number {
-  return Math.round(value * 1000) / 1000;
 }

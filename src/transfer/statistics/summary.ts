@@ -85,6 +85,8 @@ export interface TransferSummary {
     /** Pages dirtied per second in the last live round. Only where a running guest wrote the stream. */
     readonly dirtyPagesRate?: number;
   };
+  /** Bytes of the guest's stream that an earlier transfer has brought. No other figure has them. Only with `receive --resume`. */
+  readonly resumedFrom?: number;
   /** The final judgement of pre-copy, at its last round, for which the guest was paused. */
   readonly convergence?: Convergence;
   /** Milliseconds for which the sender took bytes more slowly than it could, near the end of rounds. Only before QEMU. */
