@@ -16,11 +16,11 @@ export function storeMemoryBytes(pages: number): number {
   return pages * (PAGE_BYTES + 4);
 }
 
-/** Makes the system find memory for these bytes at once; they keep their content. */
-export type Populate = (memory: ArrayBufferLike, offset: number, length: number) => void;
-
-/** Slots that are populated at a time: 1 MiB. Page by page each first touch is a fault, which costs several times as much. */
-const POPULATED_SLOTS = 256;
+/** Memory that is found ahead of its use (src/os/populator.ts). */
+export interface Ahead {
+  /** @returns bytes of the store's memory, from its start, for which there is memory now */
+  next(): number;
+}
 
 export class PageStore {
   /** All pages, slot after slot. */
@@ -29,13 +29,13 @@ export class PageStore {
   readonly slots: number;
   /** Slot → sequence number + 1 of the chunk that wrote it last, its low 32 bits; 0 = none has. */
   readonly #writers: Int32Array;
-  readonly #populate: Populate | undefined;
+  readonly #ahead: Ahead | undefined;
   /** Slots from 0 on for which there is memory. The store is filled in this order. */
-  #populated = 0;
+  #ready = 0;
 
   /** @param memory of storeMemoryBytes(pages), all zero at first; every thread makes its own views of it */
-  constructor(memory: SharedArrayBuffer | ArrayBuffer, populate?: Populate) {
-    this.#populate = populate;
+  constructor(memory: SharedArrayBuffer | ArrayBuffer, ahead?: Ahead) {
+    this.#ahead = ahead;
     this.slots = memory.byteLength / storeMemoryBytes(1);
     const pages = this.slots * PAGE_BYTES;
     this.bytes = Buffer.from(memory, 0, pages);
@@ -60,16 +60,14 @@ export class PageStore {
 
   /** Puts the page at source[at, at + 4096) into a slot. */
   put(slot: number, source: Uint8Array, at: number, sequence: number): void {
-    if (slot === this.#populated) this.#populateNext();
+    if (slot === this.#ready) this.#getReady();
     copyBytes(this.bytes, slot * PAGE_BYTES, source, at, at + PAGE_BYTES);
     this.#writers[slot] = sequence + 1;
   }
 
-  #populateNext(): void {
-    const from = this.#populated;
-    this.#populated = Math.min(from + POPULATED_SLOTS, this.slots);
-    const length = (this.#populated - from) * PAGE_BYTES;
-    this.#populate?.(this.bytes.buffer, this.bytes.byteOffset + from * PAGE_BYTES, length);
+  #getReady(): void {
+    const bytes = this.#ahead?.next() ?? Infinity;
+    this.#ready = Math.max(this.#ready + 1, Math.floor(bytes / PAGE_BYTES));
   }
 }
 

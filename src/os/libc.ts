@@ -50,8 +50,13 @@ export interface Libc {
   sendDatagram(path: string, bytes: Uint8Array): number;
   /** Requests huge pages for memory that will be used from its start on. No effect where the host has none. */
   largePages(memory: ArrayBufferLike): void;
-  /** Makes the system find memory for all whole pages of these bytes at once. The content stays. No effect before Linux 5.14. */
-  populate(memory: ArrayBufferLike, offset: number, length: number): void;
+  /**
+   * Makes the system find memory for all whole small pages of these bytes at once, with large pages or with none. The content stays.
+   * No effect before Linux 5.14.
+   */
+  populate(memory: ArrayBufferLike, offset: number, length: number, isLarge: boolean): void;
+  /** Bytes from the last multiple of `size`, an address, to this offset of the memory. */
+  pastBoundary(memory: ArrayBufferLike, offset: number, size: number): number;
 }
 
 // Linux, all architectures Node runs on (asm-generic/ioctls.h, bits/socket.h, bits/fcntl-linux.h).
@@ -77,6 +82,7 @@ const F_SETPIPE_SZ = 1031;
 const F_GETPIPE_SZ = 1032;
 const LOCK_EX_NB = 6;
 const MADV_HUGEPAGE = 14;
+const MADV_NOHUGEPAGE = 15;
 const MADV_POPULATE_WRITE = 23;
 const SMALL_PAGE = 4096;
 const LITTLE_ENDIAN = new Uint8Array(new Uint16Array([1]).buffer)[0] === 1;
@@ -199,9 +205,15 @@ function pipe(calls: Calls): [number, number] | undefined {
   return calls.pipe2(ends, O_CLOEXEC) < 0 ? undefined : [ends[0]!, ends[1]!];
 }
 
+/** Touches nothing but the first byte: where a byte was touched, the system has put a small page. */
+function pastBoundary(calls: Calls, memory: ArrayBufferLike, offset: number, size: number): number {
+  const first = new Uint8Array(memory, 0, 1);
+  const address = BigInt(calls.memchr(first, first[0]!, 1)) + BigInt(offset);
+  return Number(address % BigInt(size));
+}
+
 function toPage(calls: Calls, memory: ArrayBufferLike, offset = 0): number {
-  const first = new Uint8Array(memory, offset, 1);
-  const past = Number(BigInt(calls.memchr(first, first[0]!, 1)) % BigInt(SMALL_PAGE));
+  const past = pastBoundary(calls, memory, offset, SMALL_PAGE);
   return past === 0 ? 0 : SMALL_PAGE - past;
 }
 
@@ -211,10 +223,19 @@ function largePages(calls: Calls, memory: ArrayBufferLike): void {
   if (length > 0) calls.madvise(new Uint8Array(memory, start), length - (length % SMALL_PAGE), MADV_HUGEPAGE);
 }
 
-function populate(calls: Calls, memory: ArrayBufferLike, offset: number, length: number): void {
+function populate(
+  calls: Calls,
+  memory: ArrayBufferLike,
+  offset: number,
+  length: number,
+  isLarge: boolean,
+): void {
   const start = toPage(calls, memory, offset);
   const whole = length - start - ((length - start) % SMALL_PAGE);
-  if (whole > 0) calls.madvise(new Uint8Array(memory, offset + start), whole, MADV_POPULATE_WRITE);
+  if (whole <= 0) return;
+  const bytes = new Uint8Array(memory, offset + start);
+  calls.madvise(bytes, whole, isLarge ? MADV_HUGEPAGE : MADV_NOHUGEPAGE);
+  calls.madvise(bytes, whole, MADV_POPULATE_WRITE);
 }
 
 function load(): Libc | undefined {
@@ -239,7 +260,8 @@ function load(): Libc | undefined {
     setPipeSize: (fd, bytes) => orErrno(calls, calls.fcntl(fd, F_SETPIPE_SZ, 'int', bytes)),
     toPage: (memory) => toPage(calls, memory),
     largePages: (memory) => largePages(calls, memory),
-    populate: (memory, offset, length) => populate(calls, memory, offset, length),
+    populate: (memory, offset, length, isLarge) => populate(calls, memory, offset, length, isLarge),
+    pastBoundary: (memory, offset, size) => pastBoundary(calls, memory, offset, size),
   };
 }
 
@@ -251,7 +273,7 @@ export function libc(): Libc | undefined {
   return loaded.calls;
 }
 
-/** Populates memory (Libc.populate) where the system calls are loaded already: loading them costs more than this saves. */
-export function populateIfLoaded(memory: ArrayBufferLike, offset: number, length: number): void {
-  loaded?.calls?.populate(memory, offset, length);
+/** Whether the system calls are loaded already. */
+export function isLibcLoaded(): boolean {
+  return loaded?.calls !== undefined;
 }

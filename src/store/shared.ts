@@ -4,6 +4,7 @@
 import { storeMemoryBytes } from '../chunk/page-store.js';
 import { reportsFreePages } from '../os/free-pages.js';
 import { libc } from '../os/libc.js';
+import { Populator } from '../os/populator.js';
 import { PAGE_BYTES } from '../page/size.js';
 import type { WorkerStartUp } from '../slot/start-up.js';
 import { allocateTurns } from '../slot/turns.js';
@@ -30,4 +31,9 @@ export function storeMemory(bytes: number): SharedArrayBuffer {
 export function allocateStore(bytes: number, underWay: number, ready?: StoreMemory): SharedStore | undefined {
   if (bytes === 0) return undefined;
   return { pages: ready?.(bytes) ?? storeMemory(bytes), turns: allocateTurns(underWay) };
+}
+
+/** Has the system find the store's memory ahead of its use. For the calling thread alone: in each thread koffi would have to be loaded. */
+export function storeAhead({ store }: Pick<WorkerStartUp, 'store'>): Populator | undefined {
+  return store === undefined ? undefined : new Populator(store.pages);
 }

@@ -7,7 +7,7 @@ import { Buffer } from 'node:buffer';
 import { type ChunkPlace, encodeChunk, recordCapacity, type StoreTurn } from '../chunk/encode.js';
 import { decodeChunk, type DecodeTools } from '../chunk/decode.js';
 import { Expander } from '../chunk/expand.js';
-import { PageStore, type Populate } from '../chunk/page-store.js';
+import { type Ahead, PageStore } from '../chunk/page-store.js';
 import { OPERATIONS_CAPACITY, Planner } from '../chunk/plan.js';
 import type { ChunkHeader } from '../chunk/record.js';
 import { ZeroChunks } from '../chunk/zero-chunks.js';
@@ -44,16 +44,16 @@ export class Compressor implements JobWorker {
 
   /**
    * @param cache may outlive the transfer
-   * @param populate of the page store
+   * @param ahead finds the page store's memory
    */
-  constructor(startUp: WorkerStartUp, cache = new CodecCache(startUp), populate?: Populate) {
+  constructor(startUp: WorkerStartUp, cache = new CodecCache(startUp), ahead?: Ahead) {
     const { maxChunk, store } = startUp;
     this.#startUp = startUp;
     this.#planner = new Planner(maxChunk);
     this.#zeroChunks = new ZeroChunks(this.#planner);
     this.cache = cache;
     this.#codecs = this.cache;
-    this.#pages = store === undefined ? undefined : new PageStore(store.pages, populate);
+    this.#pages = store === undefined ? undefined : new PageStore(store.pages, ahead);
     this.#turns = store === undefined ? undefined : new Turns(store.turns);
   }
 

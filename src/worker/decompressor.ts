@@ -6,7 +6,7 @@ import { Buffer } from 'node:buffer';
 import { decodeChunk, type DecodeTools } from '../chunk/decode.js';
 import { recordCapacity } from '../chunk/encode.js';
 import { Expander } from '../chunk/expand.js';
-import { PageStore, type Populate } from '../chunk/page-store.js';
+import { type Ahead, PageStore } from '../chunk/page-store.js';
 import { readChunkHeader } from '../chunk/record.js';
 import type { FrameFormat } from '../container/frames/record.js';
 import { writeSparseAt } from '../io/file/sparse.js';
@@ -30,11 +30,11 @@ export class Decompressor implements JobWorker {
 
   /**
    * @param cache may outlive the transfer
-   * @param populate of the page store
+   * @param ahead finds the page store's memory
    */
-  constructor(startUp: WorkerStartUp, cache = new CodecCache(startUp), populate?: Populate) {
+  constructor(startUp: WorkerStartUp, cache = new CodecCache(startUp), ahead?: Ahead) {
     const { maxChunk, store } = startUp;
-    const pages = store === undefined ? undefined : new PageStore(store.pages, populate);
+    const pages = store === undefined ? undefined : new PageStore(store.pages, ahead);
     const turns = store === undefined ? undefined : new Turns(store.turns);
     this.#startUp = startUp;
     this.cache = cache;

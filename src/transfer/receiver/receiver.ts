@@ -15,14 +15,13 @@ import type {
 import { located } from '../../container/located.js';
 import { RamferryError, toRamferryError } from '../../errors.js';
 import type { ByteSink, ByteSource } from '../../io/bytes.js';
-import { populateIfLoaded } from '../../os/libc.js';
 import { DECOMPRESS_ENTRY } from '../../os/entries.js';
 import { OrderedPool } from '../../pool/ordered-pool.js';
 import { Decompressor } from '../../worker/decompressor.js';
 import type { FewerThreads, GivenThreads } from '../../pool/worker-pool.js';
 import { HOLDS } from '../../slot/decode-job.js';
 import type { SlotGeometry, SlotViews } from '../../slot/layout.js';
-import { allocateStore, type StoreMemory } from '../../store/shared.js';
+import { allocateStore, storeAhead, type StoreMemory } from '../../store/shared.js';
 import type { RestorePlan } from '../plan/receive-plan.js';
 import { streamSlots } from '../plan/stream-slots.js';
 import { wasStored } from '../statistics/counts.js';
@@ -209,7 +208,7 @@ export class Receiver implements Arrivals {
         hostThreads,
         store: allocateStore(needs.storeBytes, geometry.slots, storeMemory),
       },
-      inline: inline ? (startUp) => new Decompressor(startUp, undefined, populateIfLoaded) : undefined,
+      inline: inline ? (startUp) => new Decompressor(startUp, undefined, storeAhead(startUp)) : undefined,
       given: takeThreads?.(),
     });
     this.#pool = pool;

@@ -18,14 +18,13 @@ import type { TransferPlan } from '../plan/transfer-plan.js';
 import { ChunkWriter, type ChunkWriterSettings } from './chunk-writer.js';
 import { ChunkDispatcher } from './dispatcher.js';
 import { openOutlet } from './open-outlet.js';
-import { populateIfLoaded } from '../../os/libc.js';
 import { COMPRESS_ENTRY } from '../../os/entries.js';
 import { feedExtents } from './extent-feeder.js';
 import { StreamFeeder } from './feeder.js';
 import type { PageTally } from '../statistics/counts.js';
 import type { RoundCounter } from '../statistics/rounds.js';
 import type { Statistics } from '../statistics/statistics.js';
-import type { StoreMemory } from '../../store/shared.js';
+import { storeAhead, type StoreMemory } from '../../store/shared.js';
 import { SendingStore } from './sending-store.js';
 
 /** The two ends of a transfer, open. */
@@ -127,7 +126,7 @@ export class Sender {
       entry: COMPRESS_ENTRY,
       threads: coding.threads,
       given: this.#with.takeThreads?.(),
-      inline: work.inline ? (startUp) => new Compressor(startUp, undefined, populateIfLoaded) : undefined,
+      inline: work.inline ? (startUp) => new Compressor(startUp, undefined, storeAhead(startUp)) : undefined,
       onFewer: this.#with.onFewer,
       geometry: memory.slots,
       atOnce,
