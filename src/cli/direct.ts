@@ -14,7 +14,7 @@ export function directProgram(name: CommandName, command: Command): DirectProgra
   return (args) => {
     const parsed = plainArguments(args.slice(1), name);
     if (parsed === undefined) return false;
-    runProcess(args, () => command.run(parsed).catch((thrown: unknown) => fail(thrown, args)));
+    runProcess(args, () => command.run(parsed).catch((thrown: unknown) => fail(thrown, args)), true);
     return true;
   };
 }

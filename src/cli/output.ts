@@ -78,12 +78,14 @@ export async function printResult(text: string): Promise<void> {
   });
 }
 
-/** Resolves when all reports are written, or after 0.3 s. */
-export async function lastReports(): Promise<void> {
+/** Resolves when all reports are written, or after 0.3 s. @returns whether they are */
+export async function lastReports(): Promise<boolean> {
   let timer: NodeJS.Timeout | undefined;
-  const late = new Promise<void>((resolve) => {
-    timer = setTimeout(resolve, LAST_REPORTS_MS);
+  const late = new Promise<false>((resolve) => {
+    timer = setTimeout(() => resolve(false), LAST_REPORTS_MS);
   });
-  await Promise.race([Promise.all([out.empty(), err.empty()]), late]);
+  const written = Promise.all([out.empty(), err.empty()]).then(() => true);
+  const inTime = await Promise.race([written, late]);
   clearTimeout(timer);
+  return inTime;
 }

@@ -1,7 +1,7 @@
 // `exitNow`: ends the process while threads block in system calls.
 // On Node 20 process.exit() joins libuv's pool, so one thread in a blocking write(2) delays it without a limit.
 
-import { libc } from './libc.js';
+import { isLibcLoaded, libc } from './libc.js';
 
 let ending = false;
 
@@ -24,4 +24,13 @@ export function exitNow(code: number): never {
   process.kill(process.pid, 'SIGKILL');
   // The signal arrives before the next system call returns, so the loop runs once at most.
   for (;;) Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 1000);
+}
+
+/**
+ * Ends a process that has nothing left to do, without taking down V8's heap and Node's modules one by one: 5 % of a short transfer.
+ * Nothing of this process may be in a thread of libuv's pool: where koffi is not loaded, Node waits for it. Loads nothing.
+ */
+export function exitFinished(code: number): never {
+  if (isLibcLoaded()) exitNow(code);
+  process.exit(code);
 }

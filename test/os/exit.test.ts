@@ -47,3 +47,25 @@ describe('exitNow', () => {
     assert.deepEqual(run(without), { status: null, signal: 'SIGKILL', stdout: 'handlers ran with 7' });
   });
 });
+
+describe('exitFinished', () => {
+  const modules = ['exit', 'libc'].map((name) => new URL(`../../src/os/${name}.js`, import.meta.url).href);
+
+  for (const loaded of [true, false]) {
+    it(`ends a process with an open handle and runs its exit handlers, koffi ${loaded ? '' : 'not '}loaded`, () => {
+      const script = `
+        import fs from 'node:fs';
+        const { exitFinished } = await import('${modules[0]}');
+        const { isLibcLoaded, libc } = await import('${modules[1]}');
+        if (${loaded}) libc();
+        setInterval(() => undefined, 1000);
+        process.on('exit', (code) => fs.writeSync(1, code + ' ' + isLibcLoaded()));
+        exitFinished(0);`;
+      const { status, stdout } = spawnSync(process.execPath, ['--input-type=module', '-e', script], {
+        encoding: 'utf8',
+        timeout: 10_000,
+      });
+      assert.deepEqual({ status, stdout }, { status: 0, stdout: `0 ${loaded}` });
+    });
+  }
+});
