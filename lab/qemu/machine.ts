@@ -45,6 +45,8 @@ export interface MachineOptions {
   readonly namespace?: string | undefined;
   /** File that backs the guest's RAM. QEMU then listens on a second monitor. */
   readonly sharedRam?: string | undefined;
+  /** QEMU listens on a second monitor. Default: with `sharedRam`. */
+  readonly secondMonitor?: boolean | undefined;
 }
 
 interface RunningQemu {
@@ -61,7 +63,7 @@ export class Machine {
   readonly name: string;
   readonly process: ChildProcess;
   readonly qmp: Qmp;
-  /** Path of the second monitor, for a machine with shared RAM. */
+  /** Path of the second monitor, where there is one. */
   readonly monitor: string;
   #console = '';
   #asked: Promise<unknown> = Promise.resolve();
@@ -161,6 +163,7 @@ export class Machine {
 
 function commandLine(options: MachineOptions, path: (what: string) => string): [string, string[]] {
   const { kernel, initrd, memoryKiB, disk, incoming, namespace, sharedRam } = options;
+  const { secondMonitor = sharedRam !== undefined } = options;
   const backend = sharedRam === undefined ? '' : ',memory-backend=mem';
   const args = [
     ...['-nodefaults', '-no-user-config', '-display', 'none', '-no-reboot'],
@@ -171,8 +174,8 @@ function commandLine(options: MachineOptions, path: (what: string) => string): [
   ];
   if (sharedRam !== undefined) {
     args.push('-object', `memory-backend-file,id=mem,size=${memoryKiB}K,mem-path=${sharedRam},share=on`);
-    args.push('-qmp', `unix:${path('mon')},server=on,wait=off`);
   }
+  if (secondMonitor) args.push('-qmp', `unix:${path('mon')},server=on,wait=off`);
   if (disk !== undefined) {
     args.push('-drive', `file=${disk},format=raw,if=none,id=disk,readonly=on`);
     args.push('-device', 'virtio-blk-pci,drive=disk');

@@ -62,17 +62,16 @@ export async function send(options: SendOptions): Promise<TransferSummary> {
   return new Sending(options).run();
 }
 
-/**
- * As {@link send}, for a hypervisor that has connected to a server (src/serve).
- * @param options `input` only names the connection
- */
+/** As {@link send}, for a hypervisor that has connected to a server (src/serve). `input` of the options only names the connection. */
 export async function sendHosted(options: SendOptions, hosting: SendHosting): Promise<TransferSummary> {
   return new Sending(options, hosting).run();
 }
 
-/** As {@link send}; adaptive mode begins with what the memory has of earlier transfers, and adds its own figures at the end. */
-export async function sendRemembering(options: SendOptions, memory: CostMemory): Promise<TransferSummary> {
-  return new Sending(options, undefined, memory).run();
+type SendExtras = Partial<Pick<SendHosting, 'memory' | 'statistics'>>;
+
+/** As {@link send}, with the costs of earlier transfers for adaptive mode, or figures that the caller may read meanwhile. */
+export async function sendWith(options: SendOptions, extras: SendExtras): Promise<TransferSummary> {
+  return new Sending(options, undefined, extras).run();
 }
 
 function prestart(settings: ResolvedSendOptions, { coding }: CodingChoice): Prestart {
@@ -97,10 +96,10 @@ class Sending {
   readonly #warned = new Set<string>();
   #grammar: Grammar | undefined;
 
-  constructor(options: SendOptions, hosting?: SendHosting, memory = hosting?.memory) {
+  constructor(options: SendOptions, hosting?: SendHosting, extras: SendExtras = hosting ?? {}) {
     this.#hosting = hosting;
-    this.#memory = memory;
-    this.#statistics = hosting?.statistics ?? new Statistics();
+    this.#memory = extras.memory;
+    this.#statistics = extras.statistics ?? new Statistics();
     this.#settings = divideMemory(resolveSendOptions(options));
     this.#named = namedOptions(options);
     // Checked before anything is opened; the receiver may narrow it later.

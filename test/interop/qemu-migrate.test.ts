@@ -16,6 +16,8 @@ import { Ferry, type FerryEnd } from '../../lab/ferry.js';
 const LIMIT = { timeout: 180_000 };
 /** Over this link, with few bytes in flight, the first round takes 8 s: what a test does in it does not depend on QEMU's convergence. */
 const SLOW = ['--max-bandwidth', '1MB', '--compress-threads', '1', '--chunk-size', '64KiB'];
+/** The guest writes faster than a busy host may carry within the default limit. */
+const PATIENT = ['--downtime-limit', '20s'];
 const RNG = ['-device', 'virtio-rng-pci'];
 
 /** The last JSON line of this type. */
@@ -138,7 +140,7 @@ describe('ramferry qemu-migrate', { skip: missingQemu() }, () => {
 
   it('moves the guest, to a destination on this host', LIMIT, async () => {
     const { source, destination } = await prepare();
-    const end = await migrate().ended;
+    const end = await migrate(...PATIENT).ended;
     assert.equal(end.status, 0, end.output);
     const summary = reported(end, 'summary') as {
       qemu: { outcome: string; postcopy: boolean };
@@ -155,8 +157,8 @@ describe('ramferry qemu-migrate', { skip: missingQemu() }, () => {
   it('moves the guest to the receive of another host, and ends the source', LIMIT, async () => {
     const { source } = await prepare();
     const receive = ferry('receive', 'tcp-listen:127.0.0.1:0', `unix:${path('in')}`);
-    const end = await migrate(await receive.listening(), '--incoming', `unix:${path('in')}`, '--quit-source')
-      .ended;
+    const words = [await receive.listening(), '--incoming', `unix:${path('in')}`, '--quit-source'];
+    const end = await migrate(...PATIENT, ...words).ended;
     assert.equal(end.status, 0, end.output);
     assert.equal((await receive.ended).status, 0);
     assert.equal((await source.ended).status, 0);
@@ -199,7 +201,7 @@ describe('ramferry qemu-migrate', { skip: missingQemu() }, () => {
 
   it('leaves the guest at the source when the destination lacks a device', LIMIT, async () => {
     await prepare(RNG);
-    const end = await migrate().ended;
+    const end = await migrate(...PATIENT).ended;
     assert.ok(![0, 7].includes(end.status!), end.output);
     await hasStayed();
   });

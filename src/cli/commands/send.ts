@@ -3,7 +3,7 @@
 import { EXIT } from '../../errors.js';
 import { formatPlan, planLine } from '../../report/plan.js';
 import { planSend } from '../../transfer/plan-send.js';
-import { send as sendStream, sendRemembering } from '../../transfer/send.js';
+import { send as sendStream, sendWith } from '../../transfer/send.js';
 import type { Command, ParsedArguments } from '../command.js';
 import { readConfiguration } from '../config.js';
 import { unknownVariables } from '../environment.js';
@@ -22,7 +22,7 @@ export const send: Command = {
     const transfer = (hooks: TransferHooks): ReturnType<typeof sendStream> => {
       warnings.forEach(hooks.onWarning);
       if (!remembers) return sendStream({ ...options, ...hooks });
-      return sendRemembering({ ...options, ...hooks }, new HistoryFile(process.env));
+      return sendWith({ ...options, ...hooks }, { memory: new HistoryFile(process.env) });
     };
     return runTransfer(parsed, options, transfer, { command: 'send', side: 'source' });
   },

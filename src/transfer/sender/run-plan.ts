@@ -180,8 +180,9 @@ class PlanRun {
     if (control === undefined) return;
     const window = this.#deliveryWindow;
     const chooser = this.#chooser;
-    const { handover } = this.#context;
+    const { handover, statistics } = this.#context;
     control.acceptSuccessWhen(() => handover?.mayEnd() ?? this.#sender.allMayHaveLeft);
+    control.onDelivered((bytes) => (statistics.deliveredBytes = bytes));
     if (window !== undefined) control.onDelivered((bytes) => window.delivered(bytes));
     if (chooser !== undefined) control.onWaiting((waiting) => chooser.heard(waiting));
   }

@@ -56,6 +56,8 @@ export interface Observed {
 export class Statistics {
   #guestBytes = 0;
   #linkBytes = 0;
+  /** Bytes on the guest's side that the receiver has acknowledged; undefined where it does not answer. */
+  deliveredBytes: number | undefined;
   #totalBytes: number | undefined;
   #busy = 0;
   #downtime: number | undefined;
@@ -182,6 +184,7 @@ export class Statistics {
       elapsed: this.#meter.now() - this.#start,
       guestBytes,
       linkBytes,
+      ...present('deliveredBytes', this.deliveredBytes),
       totalBytes,
       guestRate,
       linkRate: perSecond(linkBytes, seconds),

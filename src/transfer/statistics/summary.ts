@@ -24,6 +24,8 @@ export interface Progress {
   readonly guestBytes: number;
   /** Bytes on the link so far. */
   readonly linkBytes: number;
+  /** Bytes on the guest's side that the receiver has acknowledged as delivered. Only at a sender whose receiver answers. */
+  readonly deliveredBytes?: number;
   /** Length of the guest's stream in bytes; undefined when the input is not a regular file. */
   readonly totalBytes: number | undefined;
   /** Average bytes per second on the guest's side since data began to flow. */

@@ -8,7 +8,7 @@ import { join } from 'node:path';
 import { RamferryError, toRamferryError } from '../../../errors.js';
 import { Signal } from '../../../os/signal.js';
 import { receive } from '../../../transfer/receive.js';
-import { send } from '../../../transfer/send.js';
+import { sendWith } from '../../../transfer/send.js';
 import { Statistics } from '../../../transfer/statistics/statistics.js';
 import type { Progress, TransferSummary } from '../../../transfer/statistics/summary.js';
 import type { ResolvedQemuMigrateOptions } from './options.js';
@@ -24,12 +24,13 @@ export class Carriage {
   readonly #settings: ResolvedQemuMigrateOptions;
   readonly #controller = new AbortController();
   #failure: RamferryError | undefined;
+  #statistics: Statistics | undefined;
   /** The URI for QEMU's `migrate`, when ramferry listens. Rejects with the transfer's error when it ends before. */
   readonly listening: Promise<string>;
   /** The summary of `send`. Rejects with its error, or with that of `receive` in this process. */
   readonly ended: Promise<TransferSummary>;
 
-  constructor(settings: ResolvedQemuMigrateOptions, onProgress: (progress: Progress) => void) {
+  constructor(settings: ResolvedQemuMigrateOptions) {
     this.#settings = settings;
     const heard = new Signal();
     let address = '';
@@ -37,7 +38,7 @@ export class Carriage {
       address = at;
       heard.notify();
     };
-    this.ended = this.#carry(onListening, onProgress);
+    this.ended = this.#carry(onListening);
     this.ended.catch((thrown: unknown) => (this.#failure = toRamferryError(thrown)));
     const ready = heard.wait().then(() => this.#ready(address));
     this.listening = Promise.race([
@@ -47,6 +48,11 @@ export class Carriage {
       }),
     ]);
     this.listening.catch(() => undefined);
+  }
+
+  /** The figures of `send` now; undefined before it has begun. */
+  get progress(): Progress | undefined {
+    return this.#statistics?.progress();
   }
 
   /** Why the transfer has failed; undefined while it runs, and after its success. */
@@ -65,19 +71,21 @@ export class Carriage {
     return new Statistics().summary('unverified');
   }
 
-  async #carry(
-    onListening: (address: string) => void,
-    onProgress: (progress: Progress) => void,
-  ): Promise<TransferSummary> {
+  async #carry(onListening: (address: string) => void): Promise<TransferSummary> {
     const { values, send: options, outgoing } = this.#settings;
     const { signal } = this.#controller;
     const local = values.output === undefined ? await this.#receiveHere() : undefined;
-    const sending = send({
-      ...options,
-      ...{ input: outgoing.listen, output: values.output ?? local!.address, force: true },
-      downtimeLimit: values.downtimeLimit,
-      ...{ signal, onListening, onProgress, onWarning: values.onWarning },
-    });
+    const statistics = new Statistics();
+    const sending = sendWith(
+      {
+        ...options,
+        ...{ input: outgoing.listen, output: values.output ?? local!.address, force: true },
+        downtimeLimit: values.downtimeLimit,
+        ...{ signal, onListening, onProgress: values.onProgress, onWarning: values.onWarning },
+      },
+      { statistics },
+    );
+    this.#statistics = statistics;
     if (local === undefined) return sending;
     try {
       const summary = await sending;

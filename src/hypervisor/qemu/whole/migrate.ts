@@ -6,13 +6,13 @@ import { setTimeout as sleep } from 'node:timers/promises';
 
 import { RamferryError, toRamferryError } from '../../../errors.js';
 import type { QemuMigrateOptions } from '../../../options/rows/qemu-migrate.js';
-import type { Progress, TransferSummary } from '../../../transfer/statistics/summary.js';
+import type { TransferSummary } from '../../../transfer/statistics/summary.js';
 import { withDeadline } from '../../../os/deadline.js';
 import { QemuGuest } from '../qmp/guest.js';
 import { qmpTimeout } from '../options.js';
 import { checkState } from '../source-checks.js';
 import { Carriage } from './carriage.js';
-import { FIRST_LIMIT_MS } from './downtime-limit.js';
+import { LEAST_LIMIT_MS } from './downtime-limit.js';
 import { Monitored } from './monitored.js';
 import { type ResolvedQemuMigrateOptions, resolveQemuMigrateOptions } from './options.js';
 import type { QemuRound } from './rounds.js';
@@ -116,12 +116,15 @@ class QemuMigration {
     await sides.source.once(checkState);
     await sides.destination.once((guest) => prepareDestination(guest, { incoming, postcopy }));
     await sides.source.once(async (guest) => {
-      this.#source = await prepareSource(guest, { downtimeLimit: FIRST_LIMIT_MS, postcopy });
+      this.#source = await prepareSource(guest, { downtimeLimit: LEAST_LIMIT_MS, postcopy });
     });
     this.#source?.warnings.forEach((warning) => values.onWarning?.(warning));
-    this.#carriage = new Carriage(this.#settings, (progress) => this.#progress(progress));
+    this.#carriage = new Carriage(this.#settings);
     const uri = await this.#carriage.listening;
-    const watch = new Watch({ sides, values, carriage: this.#carriage, onRound: this.#hooks.onRound });
+    const watch = new Watch({
+      ...{ sides, values, carriage: this.#carriage, onRound: this.#hooks.onRound },
+      takesBandwidth: this.#source?.takesBandwidth === true,
+    });
     this.#watch = watch;
     values.signal?.throwIfAborted();
     try {
@@ -130,11 +133,6 @@ class QemuMigration {
       // QEMU has refused it, or it is unknown whether it migrates: then the watch finds out.
       if (toRamferryError(thrown).code === 'ERR_QMP_COMMAND') throw thrown;
     }
-  }
-
-  #progress(progress: Progress): void {
-    this.#watch?.progress(progress);
-    this.#settings.values.onProgress?.(progress);
   }
 
   /** @throws the reason for which the guest stays at the source; ERR_HANDOVER_UNKNOWN */

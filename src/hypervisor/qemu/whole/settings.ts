@@ -23,10 +23,15 @@ const OFF = [
 /** QEMU counts what it writes, before compression: far above any link (docs/INTEGRATION.md). */
 const MAX_BANDWIDTH = 100_000_000_000;
 
+/** The parameter of QEMU 8.2 and newer that replaces its estimate of the bandwidth: bytes per second, 0 = estimate. */
+export const SWITCHOVER_BANDWIDTH = 'avail-switchover-bandwidth';
+
 /** What the migration sets at the source, and what was there before. */
 export interface SourceSettings {
   readonly restore: (guest: QemuGuest) => Promise<void>;
   readonly warnings: readonly string[];
+  /** Whether this QEMU has {@link SWITCHOVER_BANDWIDTH}. */
+  readonly takesBandwidth: boolean;
 }
 
 /** @throws ERR_GUEST_STATE where this QEMU cannot be migrated in this way */
@@ -42,15 +47,17 @@ export async function prepareSource(
   });
   const parameters = { 'max-bandwidth': MAX_BANDWIDTH, 'downtime-limit': downtimeLimit };
   const restored = Object.fromEntries(
-    Object.keys(parameters)
+    [...Object.keys(parameters), SWITCHOVER_BANDWIDTH]
       .filter((name) => before[name] !== undefined)
       .map((name) => [name, before[name]]),
   );
   const undo = Object.fromEntries(Object.entries(capabilities).map(([name, state]) => [name, !state]));
   await guest.setCapabilities(capabilities);
   await guest.setParameters(parameters);
+  const takesBandwidth = before[SWITCHOVER_BANDWIDTH] !== undefined;
   const tls = before['tls-creds'];
   return {
+    takesBandwidth,
     restore: async (again) => {
       await again.setCapabilities(undo);
       await again.setParameters(restored);

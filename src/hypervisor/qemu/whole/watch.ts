@@ -6,13 +6,13 @@ import { setTimeout as sleep } from 'node:timers/promises';
 
 import { RamferryError, toRamferryError } from '../../../errors.js';
 import { Signal } from '../../../os/signal.js';
-import type { Progress } from '../../../transfer/statistics/summary.js';
 import { formatDuration } from '../../../units.js';
 import type { MigrationStatus } from '../qmp/guest.js';
 import type { Carriage } from './carriage.js';
-import { DowntimeLimit, FIRST_LIMIT_MS } from './downtime-limit.js';
+import { DowntimeLimit, LEAST_LIMIT_MS } from './downtime-limit.js';
 import type { ResolvedQemuMigrateOptions } from './options.js';
 import { type QemuRound, Rounds } from './rounds.js';
+import { SWITCHOVER_BANDWIDTH } from './settings.js';
 import { continueDestination, type Sides } from './settle.js';
 
 /** How the source's migration ended. */
@@ -30,6 +30,8 @@ export interface WatchParts {
   readonly sides: Sides;
   readonly values: ResolvedQemuMigrateOptions['values'];
   readonly carriage: Carriage;
+  /** Whether this QEMU has avail-switchover-bandwidth (8.2 and newer), which replaces its own estimate. */
+  readonly takesBandwidth: boolean;
   readonly onRound: ((round: QemuRound) => void) | undefined;
 }
 
@@ -50,7 +52,7 @@ export class Watch {
   readonly #rounds = new Rounds();
   readonly #limit: DowntimeLimit;
   readonly #began = performance.now();
-  #told = FIRST_LIMIT_MS;
+  #told = LEAST_LIMIT_MS;
   #reason: RamferryError | undefined;
   #isSwitched = false;
   #isPostcopy = false;
@@ -67,10 +69,6 @@ export class Watch {
   /** Looks at QEMU now. */
   wake(): void {
     this.#woken.notify();
-  }
-
-  progress(progress: Progress): void {
-    this.#limit.progress(progress, performance.now());
   }
 
   summary(): {
@@ -160,11 +158,20 @@ export class Watch {
   }
 
   async #correctLimit(ram: NonNullable<MigrationStatus['ram']>, round: number): Promise<void> {
-    const told = { rate: (ram.mbps * 1e6) / 8, written: ram.transferred, round };
-    const limit = this.#limit.next(told, performance.now());
-    if (limit === undefined) return;
-    this.#told = limit;
-    await this.#tell((guest) => guest.setParameters({ 'downtime-limit': limit }));
+    const { takesBandwidth, carriage } = this.#parts;
+    const now = performance.now();
+    const { progress } = carriage;
+    if (progress === undefined) return;
+    const rate = takesBandwidth ? undefined : (ram.mbps * 1e6) / 8;
+    const told = this.#limit.next({ rate, written: ram.transferred, round }, progress, now);
+    if (told === undefined) return;
+    this.#told = told.limit;
+    await this.#tell((guest) =>
+      guest.setParameters({
+        'downtime-limit': told.limit,
+        ...(takesBandwidth ? { [SWITCHOVER_BANDWIDTH]: told.bandwidth } : {}),
+      }),
+    );
   }
 
   /** A destination that cannot be told to run the guest, or a transfer that has failed: the guest stays. */
