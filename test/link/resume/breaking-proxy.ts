@@ -18,6 +18,7 @@ export class BreakingProxy {
   readonly #open = new Set<net.Socket>();
   /** Those that are silent for ever, too. */
   readonly #all = new Set<net.Socket>();
+  readonly #pairs: [net.Socket, net.Socket][] = [];
   readonly #breaks: Break[];
   readonly #passed = { forward: 0, backward: 0 };
   /** The listener behind the proxy. */
@@ -48,6 +49,16 @@ export class BreakingProxy {
     this.#happen({ direction: 'forward', at: 0, kind, down });
   }
 
+  /** Resets one connection, in the order in which they were made. */
+  cutOne(index: number): void {
+    for (const socket of this.#pairs[index]!) reset(socket);
+  }
+
+  /** Resolves when so many bytes have passed forward. */
+  async carries(bytes: number): Promise<void> {
+    while (this.#passed.forward < bytes) await new Promise((resolve) => setTimeout(resolve, 10));
+  }
+
   close(): void {
     this.#server.close();
     for (const socket of this.#all) socket.destroy();
@@ -61,6 +72,7 @@ export class BreakingProxy {
     }
     const far = net.connect({ ...this.target, allowHalfOpen: true });
     far.on('error', () => reset(near));
+    this.#pairs.push([near, far]);
     this.#pass(near, far, 'forward');
     this.#pass(far, near, 'backward');
   }
