@@ -79,16 +79,17 @@ const { values } = parseArgs({
     trials: { type: 'string', default: '500' },
     kills: { type: 'string' },
     breaks: { type: 'string' },
+    libvirt: { type: 'string' },
     seed: { type: 'string', default: '1' },
     only: { type: 'string' },
     verbose: { type: 'boolean', default: false },
   },
 });
-const trials = Number(values.breaks ?? values.kills ?? values.trials);
+const trials = Number(values.libvirt ?? values.breaks ?? values.kills ?? values.trials);
 const seed = Number(values.seed);
 if (!Number.isSafeInteger(trials) || trials < 1 || !Number.isSafeInteger(seed)) {
   process.stderr.write(
-    'usage: scripts/soak [--trials N | --breaks N] [--seed N] [--only KIND] [--verbose]\n',
+    'usage: scripts/soak [--trials N | --breaks N | --libvirt N] [--seed N] [--only KIND] [--verbose]\n',
   );
   process.exit(2);
 }
@@ -96,6 +97,11 @@ if (!Number.isSafeInteger(trials) || trials < 1 || !Number.isSafeInteger(seed)) 
 if (values.breaks !== undefined) {
   const { soakBreaks } = await import('./breaks.js');
   process.exit((await soakBreaks(trials, seed, values.verbose)) === 0 ? 0 : 1);
+}
+
+if (values.libvirt !== undefined) {
+  const { soakLibvirt } = await import('./libvirt.js');
+  process.exit((await soakLibvirt(trials, seed, values.only)) === 0 ? 0 : 1);
 }
 
 const stage = await Stage.open();
