@@ -21,6 +21,7 @@ const rooms = [
   ['src/transfer/prestart', 'src/transfer/inspect'],
   ['src/transfer/send.ts', 'src/transfer/receive.ts', 'src/transfer/features.ts'],
   ['src/guest', 'src/hypervisor', 'src/serve', 'src/tune'],
+  ['src/channels'],
   ['src/report', 'src/index.ts'],
   ['src/cli'],
   ['lab'],

@@ -41,8 +41,7 @@ export {
 } from './errors.js';
 
 // Transfers.
-export { send } from './transfer/send.js';
-export { receive } from './transfer/receive.js';
+export { receive, send } from './channels/dispatch.js';
 export { migrateGuest } from './hypervisor/qemu/source.js';
 export {
   migrateQemu,
@@ -61,6 +60,7 @@ export type { CodecName, LevelRange } from './codec/codec.js';
 export type {
   Progress,
   SharedMemoryFigures,
+  ChannelSummary,
   TransferStatus,
   TransferSummary,
 } from './transfer/statistics/summary.js';

@@ -8,11 +8,11 @@ _ramferry_guest='source destination compare'
 _ramferry_table() {
   case $1 in
     'send')
-      options='--compress-threads --compress-level --codec --adaptive --max-level --max-cpu --nice --chunk-size --window --max-bandwidth --downtime-limit --xbzrle-cache-size --compress-wait-thread --self-check --method --xenguest-version --format --flush-after --name --allow --socket-mode --socket-group --tls --tls-creds --tls-key-passphrase-file --tls-psk-identity --tls-verify-peer --tls-hostname --tls-authz --memory-limit --zstd-binding --direct-io --sync --one-way --connect-timeout --io-timeout --reconnect --connections --force --config --history --dry-run --quiet --verbose --json --metrics --metrics-listen --metrics-name --log-file --help'
+      options='--compress-threads --compress-level --codec --adaptive --max-level --max-cpu --nice --chunk-size --window --max-bandwidth --downtime-limit --xbzrle-cache-size --compress-wait-thread --self-check --method --xenguest-version --format --flush-after --name --hypervisor-connections --allow --socket-mode --socket-group --tls --tls-creds --tls-key-passphrase-file --tls-psk-identity --tls-verify-peer --tls-hostname --tls-authz --memory-limit --zstd-binding --direct-io --sync --one-way --connect-timeout --io-timeout --reconnect --connections --force --config --history --dry-run --quiet --verbose --json --metrics --metrics-listen --metrics-name --log-file --help'
       negated='--no-adaptive --no-self-check --no-tls --no-direct-io --no-sync --no-one-way --no-force --no-history --no-dry-run --no-quiet --no-verbose --no-json'
       positional=address
       case $2 in
-        --compress-threads | --compress-level | --max-level | --max-cpu | --nice | --chunk-size | --window | --max-bandwidth | --downtime-limit | --xbzrle-cache-size | --xenguest-version | --flush-after | --name | --allow | --socket-mode | --socket-group | --tls-psk-identity | --tls-hostname | --tls-authz | --memory-limit | --zstd-binding | --connect-timeout | --io-timeout | --reconnect | --connections | --metrics-listen | --metrics-name) value='nothing' ;;
+        --compress-threads | --compress-level | --max-level | --max-cpu | --nice | --chunk-size | --window | --max-bandwidth | --downtime-limit | --xbzrle-cache-size | --xenguest-version | --flush-after | --name | --hypervisor-connections | --allow | --socket-mode | --socket-group | --tls-psk-identity | --tls-hostname | --tls-authz | --memory-limit | --zstd-binding | --connect-timeout | --io-timeout | --reconnect | --connections | --metrics-listen | --metrics-name) value='nothing' ;;
         --codec) value='words none lz4 zstd zlib' ;;
         --compress-wait-thread | --tls-verify-peer) value='words on off' ;;
         --method) value='words xenguest stream' ;;
@@ -22,11 +22,11 @@ _ramferry_table() {
       esac
       ;;
     'receive')
-      options='--decompress-threads --max-size --pass-through --resume --allow --socket-mode --socket-group --tls --tls-creds --tls-key-passphrase-file --tls-psk-identity --tls-verify-peer --tls-hostname --tls-authz --memory-limit --zstd-binding --direct-io --sync --one-way --connect-timeout --io-timeout --reconnect --connections --force --probe --quiet --verbose --json --metrics --metrics-listen --metrics-name --log-file --help'
+      options='--decompress-threads --max-size --pass-through --resume --hypervisor-connections --allow --socket-mode --socket-group --tls --tls-creds --tls-key-passphrase-file --tls-psk-identity --tls-verify-peer --tls-hostname --tls-authz --memory-limit --zstd-binding --direct-io --sync --one-way --connect-timeout --io-timeout --reconnect --connections --force --probe --quiet --verbose --json --metrics --metrics-listen --metrics-name --log-file --help'
       negated='--no-pass-through --no-resume --no-tls --no-direct-io --no-sync --no-one-way --no-force --no-probe --no-quiet --no-verbose --no-json'
       positional=address
       case $2 in
-        --decompress-threads | --max-size | --allow | --socket-mode | --socket-group | --tls-psk-identity | --tls-hostname | --tls-authz | --memory-limit | --zstd-binding | --connect-timeout | --io-timeout | --reconnect | --connections | --metrics-listen | --metrics-name) value='nothing' ;;
+        --decompress-threads | --max-size | --hypervisor-connections | --allow | --socket-mode | --socket-group | --tls-psk-identity | --tls-hostname | --tls-authz | --memory-limit | --zstd-binding | --connect-timeout | --io-timeout | --reconnect | --connections | --metrics-listen | --metrics-name) value='nothing' ;;
         --tls-creds) value='directory' ;;
         --tls-key-passphrase-file | --metrics | --log-file) value='file' ;;
         --tls-verify-peer) value='words on off' ;;

@@ -64,6 +64,8 @@ const helloSchema = z.object({
   resume: z.optional(z.object({ bytes: count, digest: z.string().check(z.regex(/^[0-9a-f]{16}$/)) })),
   /** Versions of the introduction that it reads and needs: `ramferry serve`. Absent = none is expected. */
   introductions: z.optional(list(count)),
+  /** Versions of several connections of one hypervisor that it takes. Absent = it takes one connection. */
+  channels: z.optional(list(count)),
 });
 
 export type Hello = z.infer<typeof helloSchema>;
@@ -73,6 +75,9 @@ export const CONVERSATION_VERSION = 2;
 
 /** The version of the introduction that this sender writes. */
 export const INTRODUCTION_VERSION = 1;
+
+/** The version of several connections of one hypervisor that this side writes and reads. */
+export const CHANNELS_VERSION = 1;
 
 /** Which guest names may travel: they become part of a path at the receiver. */
 const GUEST_NAME = /^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/;
@@ -86,6 +91,13 @@ const introductionSchema = z.object({
   software: text(200),
   /** The guest, where the sender was told its name. */
   name: z.optional(z.string().check(z.refine(isGuestName))),
+  /** With several connections: the transfer, 128 bits in hexadecimal digits. */
+  transfer: z.optional(z.string().check(z.regex(/^[0-9a-f]{32}$/))),
+  /**
+   * Number of the hypervisor's connection, from 0, in the order in which the sender accepted them. Absent beside `transfer` on the
+   * connection that has no stream: its end says that no more connections come.
+   */
+  channel: z.optional(amount),
 });
 
 /** What a sender says of itself before its stream. */

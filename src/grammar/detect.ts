@@ -7,6 +7,7 @@ import { PAGE_BYTES } from '../page/size.js';
 import type { StreamFormat } from './formats.js';
 import type { Grammar } from './grammar.js';
 import { LibvirtGrammar } from './qemu/libvirt.js';
+import { MultifdGrammar } from './qemu/multifd.js';
 import { createXenGrammar } from './xen/libxc.js';
 import {
   GZIP_MAGIC,
@@ -21,6 +22,7 @@ import {
 } from './magics.js';
 import { OpaqueGrammar } from './opaque.js';
 import { QemuGrammar } from './qemu/qemu.js';
+import { UrgentGrammar } from './qemu/urgent.js';
 import { RawGrammar } from './raw.js';
 import { XEN_MAGICS, type XenWalkOptions } from './xen/wrapping.js';
 
@@ -34,8 +36,11 @@ const COMPRESSED = {
 } as const;
 export type CompressedKind = keyof typeof COMPRESSED;
 
-/** `multifd`: one channel of a multifd migration, which is only a part of the migration. */
-export type StreamKind = StreamFormat | CompressedKind | 'multifd';
+/**
+ * Besides what an input may be alone: `multifd` is one channel of a multifd migration, and `urgent` another further channel of QEMU (a preempt
+ * channel, a recovery channel). Each is only a part of a migration.
+ */
+export type StreamKind = StreamFormat | CompressedKind | 'multifd' | 'urgent';
 
 /** How a receiver reads a stream. */
 export type Container =
@@ -55,8 +60,7 @@ export function isCompressed(kind: StreamKind): kind is CompressedKind {
 /**
  * Sending side: the grammar for a stream, from its first byte.
  * @param xen how a Xen stream is walked
- * @throws ERR_ALREADY_COMPRESSED with the name of the format: compressing twice costs time and gains nothing;
- *   ERR_INPUT_UNKNOWN for a stream that is only a part of a migration
+ * @throws ERR_ALREADY_COMPRESSED with the name of the format: compressing twice costs time and gains nothing
  */
 export function grammarFor(kind: StreamKind, xen: XenWalkOptions = {}): Grammar {
   if (isCompressed(kind)) {
@@ -79,17 +83,23 @@ export function grammarFor(kind: StreamKind, xen: XenWalkOptions = {}): Grammar 
     case 'opaque':
       return new OpaqueGrammar();
     case 'multifd':
-      throw new RamferryError(
-        'ERR_INPUT_UNKNOWN',
-        'the input is one channel of a multifd migration of QEMU',
-        {
-          offset: 0,
-          hint: 'turn the capability multifd off: ramferry carries one connection, and compresses on several threads by itself',
-        },
-      );
+      return new MultifdGrammar();
+    case 'urgent':
+      return new UrgentGrammar();
     default:
       return createXenGrammar(kind, xen);
   }
+}
+
+/** @throws ERR_INPUT_UNKNOWN for a stream that is only a part of a migration, where it comes alone */
+export function refusePart(kind: StreamKind): void {
+  if (kind !== 'multifd') return;
+  throw new RamferryError('ERR_INPUT_UNKNOWN', 'the input is one channel of a multifd migration of QEMU', {
+    offset: 0,
+    hint:
+      'give both sides --hypervisor-connections, one more than QEMU has channels; or turn the capability multifd off: ramferry compresses ' +
+      'on several threads by itself',
+  });
 }
 
 /** Receiving side: the container of a stream of this kind. */
@@ -112,6 +122,7 @@ export function containerOf(kind: StreamKind): Container {
     case 'libvirt':
     case 'opaque':
     case 'multifd':
+    case 'urgent':
       return 'plain';
   }
 }

@@ -98,6 +98,11 @@ export interface Grammar {
    * them. Only in a mapped-ram file of QEMU.
    */
   readonly passable?: number;
+  /**
+   * The guest runs at the destination already (postcopy): where the connection breaks, the hypervisor may go on with another one. The
+   * connection's end, or its break, says nothing of the guest.
+   */
+  readonly mayGoOn?: boolean;
   /** For a libxc stream: the byte order of its records. */
   readonly bigEndian?: boolean;
   /** True once the stream has contained records that ramferry compressed: it cannot be compressed again. */

@@ -34,6 +34,8 @@ export const LIMITS = {
   maxTransfers: { min: 1, max: 1000 },
   shards: { min: 1, max: 64 },
   connections: { min: 1, max: MOST_CONNECTIONS },
+  /** QEMU has at most 255 multifd channels. */
+  hypervisorConnections: { min: 1, max: 257 },
   timeout: { min: 0, max: MAX_TIMEOUT_MS },
 } as const satisfies Record<string, Range>;
 

@@ -11,6 +11,7 @@ import {
   GUEST_ROWS,
   GUEST_SOURCE_ROWS,
 } from './rows/guest.js';
+import { HYPERVISOR_ROWS } from './rows/hypervisor.js';
 import { INCOMING_ROWS, MIGRATE_ROWS, QEMU_GUEST_ROWS } from './rows/migrate.js';
 import { QEMU_MIGRATE_ROWS } from './rows/qemu-migrate.js';
 import { INSPECT_ROWS, RECEIVE_ROWS } from './rows/receive.js';
@@ -44,6 +45,7 @@ const TABLE = [
   GUEST_DESTINATION_ROWS,
   GUEST_COMPARE_ROWS,
   GUEST_LINK_ROWS,
+  HYPERVISOR_ROWS,
   LISTEN_ROWS,
   TLS_ROWS,
   COMMON_ROWS,

@@ -22,6 +22,19 @@ import { checkBringer, inTheClear } from './security.js';
 import type { Served } from './register.js';
 import { carry, type ServerParts } from './parts.js';
 
+/** A sender that has said which guest it brings. */
+interface Bringer extends Pick<Introduced, 'accepted' | 'control'> {
+  readonly name: string;
+}
+
+const UNINTRODUCED = new RamferryError(
+  'ERR_LINK_NEGOTIATION',
+  'the sender did not say which guest it brings',
+  {
+    hint: 'this receiver serves many guests, each with one connection: send with --name NAME (ramferry 0.2 or newer)',
+  },
+);
+
 export class IncomingGuests {
   readonly #settings: ServeSettings;
   readonly #ends: IncomingSettings;
@@ -45,7 +58,10 @@ export class IncomingGuests {
     this.#introductions = new Introductions({
       hello: this.#plan.hello,
       refusals: parts.refusals,
-      onIntroduced: (introduced) => void this.#serve(introduced),
+      uninvited: UNINTRODUCED,
+      isInvited: ({ name, transfer }) => name !== undefined && transfer === undefined,
+      onIntroduced: ({ accepted, control, introduction }) =>
+        void this.#serve({ accepted, control, name: introduction.name! }),
     });
     this.#gate = this.#openGate();
   }
@@ -92,7 +108,7 @@ export class IncomingGuests {
     this.#introductions.close();
   }
 
-  async #serve(introduced: Introduced): Promise<void> {
+  async #serve(introduced: Bringer): Promise<void> {
     const { accepted, control, name } = introduced;
     const { register, claims, refusals } = this.#parts;
     let id: number | undefined;
@@ -121,7 +137,7 @@ export class IncomingGuests {
   }
 
   /** @returns the transfer's number @throws why this sender may not bring this guest now */
-  async #claim({ accepted, name }: Introduced): Promise<number> {
+  async #claim({ accepted, name }: Bringer): Promise<number> {
     if (this.#draining) {
       throw new RamferryError('ERR_TERMINATED', 'the server is ending and takes no more guests');
     }
@@ -134,7 +150,7 @@ export class IncomingGuests {
   }
 
   /** Waits for the transfer's turn. @throws what ended the wait, which the sender has heard */
-  async #admit({ accepted, control }: Introduced, served: Served, admitted: Promise<void>): Promise<void> {
+  async #admit({ accepted, control }: Bringer, served: Served, admitted: Promise<void>): Promise<void> {
     const { socket } = accepted.link;
     const { signal } = served.controller;
     const failure = await new Promise<RamferryError | undefined>((resolve) => {
@@ -148,7 +164,7 @@ export class IncomingGuests {
     throw failure;
   }
 
-  #receive({ accepted, control, name }: Introduced, served: Served): Promise<TransferSummary> {
+  #receive({ accepted, control, name }: Bringer, served: Served): Promise<TransferSummary> {
     const { link: input } = accepted;
     const options = this.#receiveOptions(name, served.controller.signal);
     const parts = this.#parts.lend();

@@ -6,7 +6,7 @@ import { Buffer } from 'node:buffer';
 import { nextMessage } from '../control/channel.js';
 import { ControlWriter, greetingOf } from '../control/writer.js';
 import { INTRODUCTION_MAGIC, MESSAGE } from '../control/messages.js';
-import { type Hello, readIntroduction } from '../control/negotiation.js';
+import { type Hello, type Introduction, readIntroduction } from '../control/negotiation.js';
 import { RamferryError, toRamferryError } from '../errors.js';
 import { ExactReader } from '../io/exact-reader.js';
 import type { Accepted } from '../link/listen/binding.js';
@@ -18,16 +18,19 @@ const INTRODUCTION_MS = 5_000;
 /** Milliseconds that a refused peer may take to read why. */
 const REASON_MS = 1_000;
 
-/** A sender that has said which guest it brings. */
+/** A sender that has said what it brings. */
 export interface Introduced {
   readonly accepted: Accepted;
   readonly control: ControlWriter;
-  readonly name: string;
+  readonly introduction: Introduction;
 }
 
 export interface IntroductionsOptions {
   readonly hello: Hello;
   readonly refusals: Refusals;
+  /** What a sender that introduces itself otherwise is told. */
+  readonly uninvited: RamferryError;
+  readonly isInvited: (introduction: Introduction) => boolean;
   readonly onIntroduced: (introduced: Introduced) => void;
 }
 
@@ -51,7 +54,7 @@ export class Introductions {
   }
 
   async #hear(accepted: Accepted): Promise<void> {
-    const { hello, refusals, onIntroduced } = this.#options;
+    const { hello, refusals, uninvited, onIntroduced } = this.#options;
     const { link } = accepted;
     const control = new ControlWriter(link.sink!);
     const timer = AwakeTimer.start(INTRODUCTION_MS, () => {
@@ -59,19 +62,31 @@ export class Introductions {
     });
     try {
       await link.sink!.write(greetingOf(hello));
-      const name = await readName(new ExactReader(link.source!, undefined, true));
+      const introduction = await this.#introduction(new ExactReader(link.source!, undefined, true));
       this.#strangers.delete(accepted);
-      onIntroduced({ accepted, control, name });
+      onIntroduced({ accepted, control, introduction });
     } catch (thrown) {
       const error = toRamferryError(thrown, 'ERR_LINK_CLOSED');
       const late = error.code === 'ERR_LINK_CLOSED' && error.cause === undefined;
-      const reason = late ? UNINTRODUCED : error;
+      const reason = late ? uninvited : error;
       refusals.report(accepted, reason.message);
       await refuse(accepted, control, reason);
     } finally {
       timer.cancel();
       this.#strangers.delete(accepted);
     }
+  }
+
+  async #introduction(reader: ExactReader): Promise<Introduction> {
+    const { uninvited, isInvited } = this.#options;
+    const magic = Buffer.alloc(INTRODUCTION_MAGIC.length);
+    await reader.exactly(magic);
+    if (!magic.equals(INTRODUCTION_MAGIC)) throw uninvited;
+    const { type, body } = await nextMessage(reader);
+    if (type !== MESSAGE.introduction) throw uninvited;
+    const introduction = readIntroduction(body);
+    if (!isInvited(introduction)) throw uninvited;
+    return introduction;
   }
 }
 
@@ -85,23 +100,4 @@ export async function refuse(
   await control.result({ ok: false, bytes: 0, error: error.toData() });
   timer.cancel();
   await link.source!.close();
-}
-
-const UNINTRODUCED = new RamferryError(
-  'ERR_LINK_NEGOTIATION',
-  'the sender did not say which guest it brings',
-  {
-    hint: 'this receiver serves many guests: send with --name NAME (ramferry 0.2 or newer)',
-  },
-);
-
-async function readName(reader: ExactReader): Promise<string> {
-  const magic = Buffer.alloc(INTRODUCTION_MAGIC.length);
-  await reader.exactly(magic);
-  if (!magic.equals(INTRODUCTION_MAGIC)) throw UNINTRODUCED;
-  const { type, body } = await nextMessage(reader);
-  if (type !== MESSAGE.introduction) throw UNINTRODUCED;
-  const { name } = readIntroduction(body);
-  if (name === undefined) throw UNINTRODUCED;
-  return name;
 }

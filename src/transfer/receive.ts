@@ -39,21 +39,7 @@ import { reportProgress } from './statistics/progress-timer.js';
 import { Statistics } from './statistics/statistics.js';
 import type { TransferSummary } from './statistics/summary.js';
 
-/**
- * Receives what send has written, and restores the identical bytes. Reads Xen streams and frames of zstd, lz4 and gzip, too. When it
- * rejects, everything is closed and no output file has its final name.
- * @returns the figures of the transfer; status `completed` when a digest has verified all bytes, else `unverified`
- * @throws RamferryError ERR_OPTION_INVALID, ERR_MEMORY_LIMIT (before anything is opened); ERR_STREAM_… (the stream is damaged or not
- *   what it should be), ERR_INPUT_…, ERR_OUTPUT_…, ERR_LINK_…
- * @example
- * ```ts
- * import { receive, send } from 'ramferry';
- *
- * await send({ input: 'guest.ram', output: 'guest.rf' });
- * const { status } = await receive({ input: 'guest.rf', output: 'restored.ram', maxSize: '1GiB' });
- * console.assert(status === 'completed');
- * ```
- */
+/** As `receive` of the public API, with one connection of the hypervisor. */
 export async function receive(options: ReceiveOptions): Promise<TransferSummary> {
   const settings = divideReceiverMemory(resolveReceiveOptions(options));
   const input = addressOf(settings.input);
@@ -174,11 +160,13 @@ class Reception {
   }
 
   /** The sender is connected: opens the output. @returns the source of the stream */
-  async #connectHosted({ input, control }: ReceiveHosting, opening: OpenOptions): Promise<ByteSource> {
+  async #connectHosted(hosting: ReceiveHosting, opening: OpenOptions): Promise<ByteSource> {
+    const { input, control } = hosting;
     this.#source = input;
     this.#control = control;
     const link = new WaitingSource(input.source!);
     this.#sink = await openOutput(this.#addresses.output, opening);
+    hosting.onConnected?.();
     control.place({ ahead: 0 });
     control.reportProgress(() => ({ delivered: this.#delivered(), waiting: link.waiting }));
     return link;

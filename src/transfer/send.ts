@@ -1,15 +1,14 @@
 // `send`: from an address to an address. Opens both, recognises the input, plans the transfer and runs the plan. Promises a summary,
 // or the error that ended the transfer with everything closed and no output left behind.
 
-import { type ControlReader, introductionTo } from '../control/channel.js';
+import type { ControlReader } from '../control/channel.js';
 import { speaks } from '../control/handshake.js';
-import type { Hello } from '../control/negotiation.js';
 import { hypervisor, receiver } from '../control/peer-rules.js';
 import { endRelay, standardPartner } from '../control/relay.js';
 import { openReturnPath } from '../control/return-path.js';
 import { grammarFor } from '../grammar/detect.js';
 import type { Grammar } from '../grammar/grammar.js';
-import type { ByteSink, ByteSource, Channel } from '../io/bytes.js';
+import type { ByteSource, Channel } from '../io/bytes.js';
 import { type Address, addressOf } from '../link/address.js';
 import { openInput, openOutput } from '../link/open.js';
 import { peerOf } from '../link/peer.js';
@@ -34,6 +33,7 @@ import type { TransferPlan } from './plan/transfer-plan.js';
 import type { SendHosting } from './prestart/hosting.js';
 import { Prestart, type TransferParts } from './prestart/prestart.js';
 import { warmUpSending } from './prestart/warm-up.js';
+import { introduce } from './sender/introduce.js';
 import { reasonOf } from './sender/outcome.js';
 import { inputFacts, recogniseInput } from './sender/recognise-input.js';
 import { runPlan } from './sender/run-plan.js';
@@ -43,21 +43,7 @@ import type { TransferSummary } from './statistics/summary.js';
 /** Bytes per second. A limit below this is probably a number whose unit is missing. */
 const SLOW_RATE = 1e6;
 
-/**
- * Sends a stream or a RAM image, compressed. Recognises what the input is, opens both ends, and negotiates with the receiver where the
- * link goes both ways. When it rejects, everything is closed and no output file is left behind.
- * @returns the figures of the transfer. On links that go both ways the receiver has confirmed that it has everything.
- * @throws RamferryError ERR_OPTION_INVALID, ERR_MEMORY_LIMIT (before anything is opened); ERR_INPUT_…, ERR_OUTPUT_…, ERR_LINK_…,
- *   ERR_PEER_FAILED; ERR_INPUT_INCOMPLETE when the input breaks off before its own end; ERR_OUTCOME_UNKNOWN when the receiver may
- *   have everything and did not say so
- * @example
- * ```ts
- * import { send } from 'ramferry';
- *
- * const { ram, totalTime } = await send({ input: 'guest.ram', output: 'guest.rf', codec: 'zstd', compressLevel: 3 });
- * console.log(`${ram.total / ram.transferred} : 1 in ${totalTime} ms`);
- * ```
- */
+/** As `send` of the public API, with one connection of the hypervisor. */
 export async function send(options: SendOptions): Promise<TransferSummary> {
   return new Sending(options).run();
 }
@@ -173,10 +159,16 @@ class Sending {
     const hello = await control?.hello();
     // Two sides that have nothing in common fail before the hypervisor has begun.
     this.#warn(agreeCoding(settings, named, hello));
-    if (hello !== undefined) await this.#introduce(hello, control!, to.sink!);
+    if (hello !== undefined) {
+      const { transfer, channel } = this.#hosting?.channel ?? {};
+      await introduce(
+        { name: settings.name, transfer, channel },
+        { hello, control: control!, sink: to.sink!, onWarning: settings.onWarning },
+      );
+    }
     // The hypervisor may take its time, before the first byte and between rounds.
     source.patience?.(0);
-    const recognising = recogniseInput(source, settings.format);
+    const recognising = recogniseInput(source, settings.format, this.#hosting?.channel?.channel);
     // A receiver that fails before the hypervisor has begun ends the wait for it.
     const recognised = await (control === undefined
       ? recognising
@@ -196,6 +188,7 @@ class Sending {
     const { head, kind } = recognised;
     const grammar = byExtents ? undefined : grammarFor(kind, { atEnd: followsEnd ? 'follow' : 'stop' });
     this.#grammar = grammar;
+    if (grammar !== undefined) this.#hosting?.channel?.onGrammar?.(grammar);
     const { signal, onProgress, onWarning } = settings;
     await runPlan(
       plan,
@@ -213,19 +206,6 @@ class Sending {
     // Behind ramferry's own rate limit the link is not known.
     const isLimited = this.#settings.maxBandwidth > 0;
     this.#memory?.record(key, { costs, ...(isLimited ? {} : { link }) });
-  }
-
-  /** Says which guest this is, where the receiver asks, and waits until the receiver begins with it. */
-  async #introduce(hello: Hello, control: ControlReader, sink: ByteSink): Promise<void> {
-    const { name, onWarning } = this.#settings;
-    const introduction = introductionTo(hello, { software: 'ramferry', name });
-    if (introduction === undefined) return;
-    control.onPlace(({ ahead }) => {
-      if (ahead > 0) onWarning?.(`waiting in line at the receiver: ${ahead} before this one`);
-    });
-    const admitted = control.admitted();
-    await sink.write(introduction).catch(() => undefined); // reading names the cause
-    await admitted;
   }
 
   /** Tells the user of each warning once: every stage of the planning repeats those of the stages before. */

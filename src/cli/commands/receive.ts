@@ -1,7 +1,7 @@
 // `ramferry receive`: options in, exit status out.
 
+import { receive as receiveStream } from '../../channels/dispatch.js';
 import { RamferryError } from '../../errors.js';
-import { receive as receiveStream } from '../../transfer/receive.js';
 import { ADDRESS_HELP, givenOptions, offerOptions } from '../options.js';
 import type { Command } from '../command.js';
 import { runTransfer } from '../transfer.js';

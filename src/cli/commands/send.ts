@@ -1,9 +1,10 @@
 // `ramferry send`: options in, exit status out.
 
+import { send as sendStream, wantsSeveral } from '../../channels/dispatch.js';
 import { EXIT } from '../../errors.js';
 import { formatPlan, planLine } from '../../report/plan.js';
 import { planSend } from '../../transfer/plan-send.js';
-import { send as sendStream, sendWith } from '../../transfer/send.js';
+import { sendWith } from '../../transfer/send.js';
 import type { Command, ParsedArguments } from '../command.js';
 import { readConfiguration } from '../config.js';
 import { unknownVariables } from '../environment.js';
@@ -21,7 +22,7 @@ export const send: Command = {
     const remembers = wantsHistory(parsed, process.env);
     const transfer = (hooks: TransferHooks): ReturnType<typeof sendStream> => {
       warnings.forEach(hooks.onWarning);
-      if (!remembers) return sendStream({ ...options, ...hooks });
+      if (!remembers || wantsSeveral(options)) return sendStream({ ...options, ...hooks });
       return sendWith({ ...options, ...hooks }, { memory: new HistoryFile(process.env) });
     };
     return runTransfer(parsed, options, transfer, { command: 'send', side: 'source' });

@@ -28,6 +28,20 @@ export function readCounted(data: Uint8Array, at: number): string | undefined {
   return Buffer.from(data.buffer, data.byteOffset + at + 1, length).toString('latin1');
 }
 
+/** The text in a field of fixed length that is filled up with zeros. */
+export function readPadded(data: Uint8Array, at: number, length: number): string {
+  const field = data.subarray(at, at + length);
+  const end = field.indexOf(0);
+  const text = end < 0 ? field : field.subarray(0, end);
+  return Buffer.from(text.buffer, text.byteOffset, text.length).toString('latin1');
+}
+
+/** Whether the next 8 bytes are zeros. */
+export function isZeroWord(data: Uint8Array, at: number): boolean {
+  for (let i = at; i < at + 8; i++) if (data[i] !== 0) return false;
+  return true;
+}
+
 export function u32(value: number): Buffer {
   const bytes = Buffer.alloc(4);
   bytes.writeUInt32BE(value);

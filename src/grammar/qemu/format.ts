@@ -114,3 +114,29 @@ export const MAX_SECTION_ID = 0xffff;
 export const ENCODING_FLAG_XBZRLE = 1;
 /** Pages of a block whose identities stay below 2^53: addresses below 2^48. */
 export const PAGES_PER_BLOCK = 2 ** 36;
+
+/**
+ * One channel of a multifd migration (migration/multifd.h). Initial packet: magic, u32 version, 16 bytes uuid, u8 channel, 39 bytes reserved.
+ * Packet: magic, u32 version, u32 flags; then, for pages: u32 entries of the array, u32 pages with contents, u32 bytes behind the array, u64 packet
+ * number, u32 zero pages (since 9.0), 28 bytes reserved, name of the block; then the array of u64 offsets, and the contents. For device state (since
+ * 10.0): name of the device, u32 instance, u32 bytes; then the state. A packet without pages may leave the number of entries out (since 9.1).
+ */
+export const MULTIFD = {
+  version: 1,
+  initialBytes: 64,
+  headBytes: 12,
+  fieldsBytes: 308,
+  nameBytes: 256,
+  /** The fields of device state behind the head of a packet. */
+  deviceBytes: 264,
+  flagSync: 1 << 0,
+  encodingMask: 0x1f << 1,
+  flagDeviceState: 1 << 6,
+  knownFlags: 0x7f,
+  /** Flags of multifd-compression. */
+  encodings: { 2: 'zlib', 4: 'zstd', 8: 'qpl', 16: 'uadk', 32: 'qatzip' } as Readonly<Record<number, string>>,
+  pageBytes: [4096, 8192, 16384, 65536] as readonly number[],
+  maxPageBytes: 65_536,
+  /** multifd_recv_unfill_packet refuses more than 100 times 512 KiB of pages. */
+  maxPages: 12_800,
+} as const;

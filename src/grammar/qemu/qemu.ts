@@ -90,6 +90,10 @@ export class QemuGrammar implements Grammar {
     return this.#rest === undefined && !this.#wasOpaque ? this.#sections.ram.left : undefined;
   }
 
+  get mayGoOn(): boolean {
+    return this.#rest?.urgent === true;
+  }
+
   get passable(): number {
     return this.#rest === undefined && this.#recovery === undefined ? this.#sections.passable : 0;
   }

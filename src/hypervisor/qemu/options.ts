@@ -36,6 +36,7 @@ export function sendOptions(settings: ResolvedMigrateOptions, signal: AbortSigna
     // The handover protocol ends with its link.
     reconnect: 0,
     connections: 1,
+    hypervisorConnections: 1,
     directIo: false,
     // The watchdog shares the descriptor of the link, which TLS does not allow.
     tls: false,

@@ -6,7 +6,15 @@ import net from 'node:net';
 import type { SocketAccess } from '../../io/private-socket.js';
 import { systemText } from '../../io/system-error.js';
 import { formatAddress } from '../address.js';
-import { bind, exposedHost, listenError, peerAddress, type Place, removeAbandoned } from './binding.js';
+import {
+  bind,
+  exposedHost,
+  exposureWarning,
+  listenError,
+  peerAddress,
+  type Place,
+  removeAbandoned,
+} from './binding.js';
 
 export interface AcceptorOptions {
   /** A listening descriptor that the process has inherited (systemd socket activation); it replaces the address's own. */
@@ -52,6 +60,11 @@ export class Acceptor {
   /** Whether other hosts reach this address. */
   get isBeyondLoopback(): boolean {
     return exposedHost(this.#server) !== undefined;
+  }
+
+  /** What the user must know of a listener without TLS; undefined where nothing is to be said. */
+  get exposure(): string | undefined {
+    return exposureWarning(this.#server, this.#place);
   }
 
   /** Accepts no more connections. Those that were accepted go on. */

@@ -32,6 +32,19 @@ export function exposedHost(server: net.Server): string | undefined {
   return host === undefined || isLoopback(host) ? undefined : host;
 }
 
+/** What the user must know of who can connect; undefined where nothing is to be said. */
+export function exposureWarning(server: net.Server, place: Place): string | undefined {
+  const host = exposedHost(server);
+  if (host !== undefined) {
+    return (
+      `listening on ${host}: every host that reaches this port can connect, and guest memory crosses the network ` +
+      'unencrypted; give both sides --tls-creds, or use a trusted network or a tunnel'
+    );
+  }
+  if (place.kind !== 'unix-listen' || !isAbstract(place.path)) return undefined;
+  return `every process of this host can connect to ${formatAddress(place)}: a path has permissions`;
+}
+
 /** @returns a function that removes the name of a unix socket */
 export function bind(server: net.Server, place: Place, access?: SocketAccess): (() => void) | undefined {
   if (place.kind === 'tcp-listen') server.listen({ host: place.host, port: place.port });

@@ -6,12 +6,12 @@ import { onAbort } from '../../io/abort-signal.js';
 import { AwakeTimer } from '../../os/awake-timer.js';
 import type { Channel } from '../../io/bytes.js';
 import { abortError, asError, systemText } from '../../io/system-error.js';
-import { formatAddress, isAbstract } from '../address.js';
+import { formatAddress } from '../address.js';
 import {
   accept,
   type Accepted,
   bind,
-  exposedHost,
+  exposureWarning,
   listenError,
   peerAddress,
   type Place,
@@ -26,18 +26,8 @@ import { UndecidedChannel } from './undecided.js';
 import { deferred } from '../../os/deferred.js';
 
 function onListening(server: net.Server, place: Place, options: OpenOptions): void {
-  const host = exposedHost(server);
-  if (host !== undefined && options.tls === undefined) {
-    options.onWarning?.(
-      `listening on ${host}: every host that reaches this port can connect, and guest memory crosses the network ` +
-        'unencrypted; give both sides --tls-creds, or use a trusted network or a tunnel',
-    );
-  }
-  if (place.kind === 'unix-listen' && isAbstract(place.path) && options.tls === undefined) {
-    options.onWarning?.(
-      `every process of this host can connect to ${formatAddress(place)}: a path has permissions`,
-    );
-  }
+  const warning = options.tls === undefined ? exposureWarning(server, place) : undefined;
+  if (warning !== undefined) options.onWarning?.(warning);
   options.onListening?.(peerAddress(server, place));
 }
 

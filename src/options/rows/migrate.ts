@@ -27,6 +27,7 @@ export interface QemuGuestOptions {
 
 /** Options of send and receive that do not apply, because the caller does not provide the stream. */
 type NotOfGuests =
+  | 'hypervisorConnections'
   | 'input'
   | 'output'
   | 'oneWay'

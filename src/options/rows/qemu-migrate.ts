@@ -13,6 +13,7 @@ const TIMEOUT_STRATEGIES: readonly TimeoutStrategy[] = ['cancel', 'ignore', 'pos
 
 /** Options of send that do not apply: the stream comes from QEMU, and goes to a receiver that answers. */
 type NotOfMigrations =
+  | 'hypervisorConnections'
   | 'input'
   | 'output'
   | 'oneWay'

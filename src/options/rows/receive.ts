@@ -3,12 +3,13 @@
 import { allowedCpus } from '../../os/cpus.js';
 import type { Size } from '../amounts.js';
 import type { TransferOptions } from './common.js';
+import type { HypervisorOptions } from './hypervisor.js';
 import { count, flag, size } from '../kinds.js';
 import { DECOMPRESS_THREADS, DEFAULT_MEMORY_LIMIT, LIMITS } from '../limits.js';
 import type { Rows } from '../row.js';
 
 /** The options of receive. Only input and output are required. */
-export interface ReceiveOptions extends TransferOptions {
+export interface ReceiveOptions extends TransferOptions, HypervisorOptions {
   /** Decompression threads, 1 to 255. Default: as many CPUs as the process may use, at most 2. */
   readonly decompressThreads?: number | undefined;
   /**

@@ -16,6 +16,7 @@ import {
   type Size,
 } from '../amounts.js';
 import type { TransferOptions } from './common.js';
+import type { HypervisorOptions } from './hypervisor.js';
 import {
   choice,
   count,
@@ -32,7 +33,7 @@ import { COMPRESS_THREADS, DEFAULT_CHUNK_BYTES, DEFAULT_STORE_BYTES, LIMITS, RAT
 import type { Rows } from '../row.js';
 
 /** The options of send. Only input and output are required. */
-export interface SendOptions extends TransferOptions {
+export interface SendOptions extends TransferOptions, HypervisorOptions {
   /**
    * Compression threads, 1 to 255. More threads need more memory (`memoryLimit`). Default: as many CPUs as the process may use, at
    * most 8.

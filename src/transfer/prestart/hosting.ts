@@ -3,6 +3,7 @@
 
 import type { ControlWriter } from '../../control/writer.js';
 import type { Channel } from '../../io/bytes.js';
+import type { HypervisorChannel } from '../sender/introduce.js';
 import type { RateBudget } from '../../link/rate-limit.js';
 import type { CostMemory } from '../adaptive/history.js';
 import type { Statistics } from '../statistics/statistics.js';
@@ -21,10 +22,14 @@ export interface SendHosting extends Hosting {
   readonly rateBudget?: RateBudget | undefined;
   /** What the server's transfers have measured; absent = nothing is remembered. */
   readonly memory?: CostMemory | undefined;
+  /** Set where it is one of several connections of one hypervisor. */
+  readonly channel?: HypervisorChannel | undefined;
 }
 
 export interface ReceiveHosting extends Hosting {
   /** The connection of the sender, which has been greeted and has introduced itself. */
   readonly input: Channel;
   readonly control: ControlWriter;
+  /** Called when the destination's hypervisor is connected. */
+  readonly onConnected?: (() => void) | undefined;
 }

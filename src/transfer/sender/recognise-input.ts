@@ -4,7 +4,7 @@
 import { Buffer } from 'node:buffer';
 
 import { RamferryError } from '../../errors.js';
-import { containerOf, type StreamKind } from '../../grammar/detect.js';
+import { containerOf, refusePart, type StreamKind } from '../../grammar/detect.js';
 import type { StreamFormat } from '../../grammar/formats.js';
 import { incomplete } from '../../grammar/grammar.js';
 import { unknownXenHead, xenHeadBytes } from '../../grammar/xen/head.js';
@@ -24,17 +24,21 @@ export interface RecognisedInput {
 }
 
 /**
- * @throws ERR_INPUT_UNKNOWN when the input does not begin as `format` does; ERR_INPUT_INCOMPLETE when it ends within its first
- *   headers
+ * @param channel number of the hypervisor's connection among several; undefined where it has one
+ * @throws ERR_INPUT_UNKNOWN when the input does not begin as `format` does, or is a part of a migration and comes alone;
+ *   ERR_INPUT_INCOMPLETE when it ends within its first headers
  */
 export async function recogniseInput(
   source: ByteSource,
   format: StreamFormat | 'auto',
+  channel?: number,
 ): Promise<RecognisedInput> {
+  if (channel !== undefined && channel > 0) return recogniseChannel(source);
   // A Xen stream is accepted only with its first bytes: by them the receiver finds ramferry's records.
   if (format !== 'auto' && containerOf(format) !== 'xen') return { head: new Uint8Array(0), kind: format };
   const found = await recognise(source, source.file?.size);
   if (found.cut) refuseCutHead(source, found.head.length);
+  if (channel === undefined) refusePart(found.kind);
   if (format === 'auto' || found.kind === format) return followable(found, source);
   throw new RamferryError(
     'ERR_INPUT_UNKNOWN',
@@ -44,6 +48,12 @@ export async function recogniseInput(
       hint: 'leave --format out, or use --format opaque for any bytes',
     },
   );
+}
+
+/** A further channel of QEMU: of multifd, or one whose bytes are urgent. It may end without a byte: QEMU has not needed it. */
+async function recogniseChannel(source: ByteSource): Promise<RecognisedInput> {
+  const { head, kind } = await recognise(source);
+  return { head, kind: kind === 'multifd' ? 'multifd' : 'urgent' };
 }
 
 /**

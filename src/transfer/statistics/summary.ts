@@ -142,14 +142,29 @@ export interface TransferSummary {
     /** Counts by codec; only codecs that occurred. */
     readonly codecs: Readonly<Partial<Record<CodecName, CodecCounts>>>;
   };
-  /** The report of adaptive mode; present where it ran. */
+  /** The report of adaptive mode; present where it ran. With several connections: of the one that carried most. */
   readonly adaptive?: AdaptiveReport;
+  /** Only with several connections of the hypervisor: each, in the order in which it opened them. All other figures are sums. */
+  readonly channels?: readonly ChannelSummary[];
   /** Processor time of the whole process during the transfer: all threads, user and system, in seconds. */
   readonly cpuSeconds: number;
   /** Peak resident memory of the process, in bytes. */
   readonly peakMemory: number;
   /** Only when the status is failed or cancelled. */
   readonly error?: ErrorData;
+}
+
+/** One of several connections of a hypervisor; the names are those of the summary. */
+export interface ChannelSummary {
+  readonly streamEnd?: StreamEnd['state'];
+  /** Bytes on the link. */
+  readonly transferred: number;
+  /** Bytes of the hypervisor. */
+  readonly total: number;
+  readonly normal: number;
+  readonly duplicate: number;
+  readonly identified?: number;
+  readonly anonymous?: number;
 }
 
 /** A migration of a guest with shared memory (docs/SHARED-MEMORY.md). */
