@@ -119,7 +119,7 @@ export const zstdNode: Binding<ZstdCodec> = {
   load: () => {
     const native = loadModule('node:zlib') as Partial<NodeZstd>;
     if (native.zstdCompressSync === undefined) {
-      throw new Error(`Node ${process.versions.node} has no zstd (22.15 and later have)`);
+      throw new Error(`Node ${process.versions.node} has no zstd; 22.15 has`);
     }
     return zstdNodeFrom(native as NodeZstd);
   },
