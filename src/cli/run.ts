@@ -5,6 +5,7 @@ import { exitFinished, exitNow } from '../os/exit.js';
 import { setThreadPoolSize } from '../os/thread-pool.js';
 import { fail } from './failure.js';
 import { lastReports } from './output.js';
+import { isProfiled } from './profiled.js';
 import { guardStandstill } from './standstill.js';
 import { setFlagsWhenLoaded } from './v8-flags.js';
 
@@ -23,6 +24,7 @@ export function runProcess(args: readonly string[], command: () => Promise<numbe
     process.exitCode = status;
     // No handle should keep the process alive now. If a thread hangs in a system call, the timer ends the process.
     setTimeout(() => exitNow(status), LINGER_MS).unref();
-    if (awaitsAll && status === EXIT.success && (await lastReports())) exitFinished(status);
+    const mayEnd = awaitsAll && status === EXIT.success && !isProfiled(process.execArgv, process.env);
+    if (mayEnd && (await lastReports())) exitFinished(status);
   });
 }

@@ -36,14 +36,12 @@ export function takeHandle(socket: net.Socket): StreamHandle {
 
 /**
  * Gives an accepted connection that has read nothing to another process of ours. Node would begin to read a net.Socket there at once,
- * so the bare handle goes.
+ * so the bare handle goes. The copy of this process may be destroyed once `onGone` was called, or when the other process is gone.
  */
-export function handOver(socket: net.Socket, child: ChildProcess, message: object): void {
+export function handOver(socket: net.Socket, child: ChildProcess, message: object, onGone: () => void): void {
   const handle = handleOf(socket);
-  // The copy of this process goes when the other has its own, or is gone.
-  if (handle !== undefined && child.connected)
-    child.send(message, handle as unknown as SendHandle, () => socket.destroy());
-  else socket.destroy();
+  if (handle !== undefined && child.connected) child.send(message, handle as unknown as SendHandle, onGone);
+  else onGone();
 }
 
 /** The connection that another process of ours has given. Its reading has not begun. */

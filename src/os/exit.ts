@@ -29,18 +29,8 @@ export function exitNow(code: number): never {
 /**
  * Ends a process that has nothing left to do, without taking down V8's heap and Node's modules one by one: 5 % of a short transfer.
  * Nothing of this process may be in a thread of libuv's pool: where koffi is not loaded, Node waits for it. Loads nothing.
- * Returns where Node writes profiles (`--cpu-prof`, `NODE_V8_COVERAGE`), which it does while it takes itself down.
  */
-export function exitFinished(code: number): void {
-  if (isProfiled()) return;
+export function exitFinished(code: number): never {
   if (isLibcLoaded()) exitNow(code);
   process.exit(code);
-}
-
-function isProfiled(): boolean {
-  const { NODE_OPTIONS = '', NODE_V8_COVERAGE } = process.env;
-  return (
-    NODE_V8_COVERAGE !== undefined ||
-    [...process.execArgv, NODE_OPTIONS].some((option) => option.includes('-prof'))
-  );
 }

@@ -146,6 +146,7 @@ describe('resolveReceiveOptions', () => {
       decompressThreads: Math.min(2, allowedCpus()),
       memoryLimit: 335544320,
       passThrough: false,
+      resume: false,
       ioTimeout: 30000,
       reconnect: 0,
       connections: 1,

@@ -2,7 +2,6 @@
 
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
-import fs from 'node:fs';
 import { describe, it } from 'node:test';
 
 // A thread of libuv's pool writes to a pipe without a reader; process.exit() would wait for it on Node 20.
@@ -69,18 +68,4 @@ describe('exitFinished', () => {
       assert.deepEqual({ status, stdout }, { status: 0, stdout: `0 ${loaded}` });
     });
   }
-
-  it('lets Node write its profile', () => {
-    const script = `const { exitFinished } = await import('${modules[0]}'); exitFinished(0); console.log('goes on');`;
-    for (const [args, env] of [
-      [['--heap-prof', '--heap-prof-dir=/tmp/ramferry-no-profile'], {}],
-      [[], { NODE_V8_COVERAGE: '/tmp/ramferry-no-profile' }],
-    ] as const) {
-      const { stdout } = spawnSync(process.execPath, [...args, '--input-type=module', '-e', script], {
-        ...{ encoding: 'utf8', timeout: 10_000, env: { ...process.env, ...env } },
-      });
-      assert.equal(stdout, 'goes on\n');
-    }
-    fs.rmSync('/tmp/ramferry-no-profile', { recursive: true, force: true });
-  });
 });

@@ -7,6 +7,7 @@ import { describe, it } from 'node:test';
 
 import { isTyped } from '../chunk/typed.js';
 import { precopy } from '../grammar/support/qemu-streams.js';
+import type { ServerStatus } from '../../src/serve/server.js';
 import type { ShardedServer } from '../../src/serve/shards/sharded-server.js';
 import { arriving, directory, host, type Host, leaving, shardedHost, until } from './support.js';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -35,12 +36,26 @@ async function shardedPair(): Promise<Pair> {
   return { source, destination, at };
 }
 
-async function running(server: ShardedServer, count: number): Promise<void> {
+/** Resolves when the server's status is so. */
+async function status(
+  what: string,
+  server: ShardedServer,
+  isSo: (status: ServerStatus) => boolean,
+): Promise<void> {
+  let isLate = false;
   const wait = async (): Promise<void> => {
-    while ((await server.status()).transfers.filter(({ state }) => state === 'running').length !== count)
-      await sleep(20);
+    while (!isSo(await server.status()) && !isLate) await sleep(20);
   };
-  await within(`${count} transfers run`, wait());
+  await within(what, wait(), () => (isLate = true));
+}
+
+async function running(server: ShardedServer, count: number): Promise<void> {
+  const isRunning = ({ state }: { readonly state: string }): boolean => state === 'running';
+  await status(
+    `${count} transfers run`,
+    server,
+    ({ transfers }) => transfers.filter(isRunning).length === count,
+  );
 }
 
 describe('serve of several processes', { timeout: 120_000 }, () => {
@@ -82,7 +97,7 @@ describe('serve of several processes', { timeout: 120_000 }, () => {
     const again = source.ended[0]!.name;
     source.ended.length = destination.ended.length = 0;
     const second = arriving(`${at}/in/${again}.sock`);
-    await untilShards(source.server);
+    await status('all shards run', source.server, ({ shards }) => shards?.includes(0) === false);
     (await leaving(`${at}/out/${again}.sock`)).end(stream(9));
     assert.ok((await second).equals(stream(9)));
     assert.equal((await source.nextEnded(again)).status, 'completed');
@@ -110,10 +125,3 @@ describe('serve of several processes', { timeout: 120_000 }, () => {
     await assert.rejects(shardedHost(options), isTyped('ERR_OPTION_INVALID'));
   });
 });
-
-async function untilShards(server: ShardedServer): Promise<void> {
-  const wait = async (): Promise<void> => {
-    while ((await server.status()).shards?.includes(0) !== false) await sleep(20);
-  };
-  await within('all shards run', wait());
-}

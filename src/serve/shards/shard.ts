@@ -17,6 +17,8 @@ import type { FromShard, ToShard } from './messages.js';
 /** Milliseconds until a shard that died is started again: the first time, and at most. */
 const FIRST_PAUSE_MS = 100;
 const LONGEST_PAUSE_MS = 10_000;
+/** Milliseconds after which a connection that was handed over has claimed a guest, or never does. */
+const UNHEARD_MS = 6000;
 /** Milliseconds that a shard may take to say its status. */
 const STATUS_MS = 2000;
 
@@ -36,6 +38,10 @@ export class Shard {
   #gone: Deferred<void> = deferred();
   #waiting: (() => void)[] | undefined = [];
   #running: readonly RunningTransfer[] = [];
+  /** Connections that are on their way to the process. Node forgets those that it has not sent when the process dies. */
+  readonly #handing = new Set<net.Socket>();
+  /** When connections were handed over that have claimed no guest yet, oldest first. */
+  #unheard: number[] = [];
   #request = 0;
   #pause = FIRST_PAUSE_MS;
   #restart: NodeJS.Timeout | undefined;
@@ -57,6 +63,13 @@ export class Shard {
     return this.#running;
   }
 
+  /** Connections of the last seconds that may become transfers. */
+  get unheard(): number {
+    const since = performance.now() - UNHEARD_MS;
+    this.#unheard = this.#unheard.filter((at) => at > since);
+    return this.#unheard.length;
+  }
+
   get pid(): number | undefined {
     return this.#child?.pid;
   }
@@ -64,9 +77,13 @@ export class Shard {
   /** Hands it a connection whose reading has not begun. */
   give(socket: net.Socket, direction: Direction, name: string | undefined): void {
     const message: ToShard = { kind: 'connection', direction, name };
+    this.#unheard.push(performance.now());
     const hand = (): void => {
       if (this.#child === undefined) socket.destroy();
-      else handOver(socket, this.#child, message);
+      else {
+        this.#handing.add(socket);
+        handOver(socket, this.#child, message, () => this.#handed(socket));
+      }
     };
     if (this.#waiting === undefined) hand();
     else if (this.#ending) socket.destroy();
@@ -99,6 +116,11 @@ export class Shard {
     if (this.#child === undefined) return;
     this.#send({ kind: 'drain' });
     await this.#gone.promise;
+  }
+
+  #handed(socket: net.Socket): void {
+    this.#handing.delete(socket);
+    socket.destroy();
   }
 
   #send(message: ToShard): void {
@@ -142,6 +164,9 @@ export class Shard {
         return;
       case 'status':
         return this.#answered(message.request, message.status);
+      case 'claim':
+        this.#unheard.shift();
+        break;
       case 'ended':
         this.#pause = FIRST_PAUSE_MS;
         break;
@@ -156,6 +181,7 @@ export class Shard {
 
   #dead(how: string): void {
     this.#child = undefined;
+    for (const socket of this.#handing) this.#handed(socket);
     for (const request of this.#asked.keys()) this.#answered(request, undefined);
     this.#gone.resolve();
     // Without effect once it has started.
@@ -163,6 +189,7 @@ export class Shard {
     // Reported also while the server ends: its transfers have no other who says so.
     this.#hooks.onDeath(how);
     this.#running = [];
+    this.#unheard = [];
     if (this.#ending) return;
     this.#waiting ??= [];
     this.#restart = setTimeout(() => this.#fork(), this.#pause);

@@ -146,9 +146,9 @@ export class ShardedServer implements GuestServer {
     return shard;
   }
 
-  /** Equal shards take turns, so that many guests that come at once are spread. */
+  /** To the shard with the fewest transfers and connections that may become one. Equal shards take turns. */
   #hand(socket: net.Socket, direction: Direction, name?: string): void {
-    const loads = new Map(this.#shards.map((shard) => [shard, 0]));
+    const loads = new Map(this.#shards.map((shard) => [shard, shard.unheard]));
     for (const { shard } of this.#carried.values()) loads.set(shard, loads.get(shard)! + 1);
     const least = Math.min(...loads.values());
     do this.#last = (this.#last + 1) % this.#shards.length;

@@ -156,14 +156,19 @@ export interface TransferSummary {
 
 /** One of several connections of a hypervisor; the names are those of the summary. */
 export interface ChannelSummary {
+  /** How its input ended. */
   readonly streamEnd?: StreamEnd['state'];
   /** Bytes on the link. */
   readonly transferred: number;
   /** Bytes of the hypervisor. */
   readonly total: number;
+  /** Pages whose contents were sent. */
   readonly normal: number;
+  /** Zero pages. */
   readonly duplicate: number;
+  /** Pages with a place in the guest's memory. */
   readonly identified?: number;
+  /** Pages without one. */
   readonly anonymous?: number;
 }
 

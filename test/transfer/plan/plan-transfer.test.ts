@@ -56,6 +56,7 @@ describe('planTransfer', () => {
       identities: false,
       followsEnd: true,
       length: 1024 * MIB,
+      before: undefined,
       opaqueBecause: undefined,
     });
     assert.equal(coding.codec, 'zstd');
