@@ -80,18 +80,24 @@ const { values } = parseArgs({
     kills: { type: 'string' },
     breaks: { type: 'string' },
     libvirt: { type: 'string' },
+    serve: { type: 'string' },
     seed: { type: 'string', default: '1' },
     only: { type: 'string' },
     verbose: { type: 'boolean', default: false },
   },
 });
-const trials = Number(values.libvirt ?? values.breaks ?? values.kills ?? values.trials);
+const trials = Number(values.serve ?? values.libvirt ?? values.breaks ?? values.kills ?? values.trials);
 const seed = Number(values.seed);
 if (!Number.isSafeInteger(trials) || trials < 1 || !Number.isSafeInteger(seed)) {
   process.stderr.write(
-    'usage: scripts/soak [--trials N | --breaks N | --libvirt N] [--seed N] [--only KIND] [--verbose]\n',
+    'usage: scripts/soak [--trials N | --breaks N | --libvirt N | --serve ROUNDS] [--seed N] [--only KIND] [--verbose]\n',
   );
   process.exit(2);
+}
+
+if (values.serve !== undefined) {
+  const { soakServe } = await import('./serve.js');
+  process.exit((await soakServe(trials)) === 0 ? 0 : 1);
 }
 
 if (values.breaks !== undefined) {

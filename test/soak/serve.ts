@@ -1,0 +1,247 @@
+// The soak of `ramferry serve` under TLS: rounds of 50 guests at once while ten hostile connections a second arrive. Each guest must
+// arrive byte for byte, in shares that are fair, and both servers must stay as they were after the first round.
+
+import { spawnSync } from 'node:child_process';
+import {
+  closeSync,
+  existsSync,
+  mkdirSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  readSync,
+  statSync,
+} from 'node:fs';
+import { createHash, randomBytes } from 'node:crypto';
+import { once } from 'node:events';
+import net from 'node:net';
+import { join } from 'node:path';
+import process from 'node:process';
+import { setTimeout as sleep } from 'node:timers/promises';
+import tls from 'node:tls';
+
+import { scratchDirectory } from '../../lab/cleanup.js';
+import { Command, ramferry } from '../../lab/command.js';
+import { recordingPath } from '../../lab/places.js';
+import { generateImage } from '../../src/image/image.js';
+
+const GUESTS = 50;
+const GUEST_BYTES = 16 * 2 ** 20;
+const HOSTILE_EVERY_MS = 100;
+/** Largest share over smallest. */
+const FAIR = 1.2;
+const ROUND_MS = 300_000;
+/** A server's resident memory may vary by so much between rounds: V8 collects when it likes. */
+const MEMORY_SLACK = 48 * 2 ** 20;
+const CERTIFICATES = new URL('../../../scripts/make-test-certs', import.meta.url).pathname;
+/** Recordings that are cut into guests, where they are at hand. */
+const RECORDINGS = ['busy-512m-t0.ram', 'idle-256m.ram'];
+
+interface Held {
+  readonly memory: number;
+  readonly descriptors: number;
+  readonly threads: number;
+}
+
+interface Stage {
+  readonly at: string;
+  readonly port: number;
+  readonly source: Command;
+  readonly destination: Command;
+}
+
+/** Bytes of one guest: a stretch of a recording, or generated pages of which a third does not shrink. */
+function guestBytes(number: number): Buffer {
+  const recording = RECORDINGS.map(recordingPath).find(existsSync);
+  if (recording !== undefined) {
+    const bytes = Buffer.alloc(GUEST_BYTES);
+    const fd = openSync(recording, 'r');
+    const places = Math.floor(statSync(recording).size / GUEST_BYTES);
+    readSync(fd, bytes, 0, GUEST_BYTES, (number % places) * GUEST_BYTES);
+    closeSync(fd);
+    return bytes;
+  }
+  const third = Math.floor(GUEST_BYTES / 3 / 4096) * 4096;
+  const pages = [...generateImage({ bytes: GUEST_BYTES - third, seed: number, profile: 'busy' })];
+  return Buffer.concat([...pages, randomBytes(third)]);
+}
+
+async function open(at: string): Promise<Stage> {
+  for (const name of ['in', 'out']) mkdirSync(join(at, name));
+  const creds = ['--tls-creds', join(at, 'certs/good')];
+  const common = ['serve', '--json', '--max-transfers', String(GUESTS), '--memory-limit', '4GiB', ...creds];
+  const port = await freePort();
+  const destination = new Command(
+    ramferry(...common, '--incoming', `unix:${at}/in/{name}.sock`, '--listen', `tcp:127.0.0.1:${port}`),
+  );
+  await destination.listening();
+  const guests = Array.from({ length: GUESTS }, (_, number) => ['--guest', `g${number}`]).flat();
+  const outgoing = ['--outgoing', `unix-listen:${at}/out/{name}.sock`, '--connect', `tcp:127.0.0.1:${port}`];
+  const source = new Command(ramferry(...common, ...outgoing, '--tls-hostname', 'localhost', ...guests));
+  const last = join(at, 'out', `g${GUESTS - 1}.sock`);
+  while (!existsSync(last)) await sleep(20);
+  return { at, port, source, destination };
+}
+
+/** A port at which no process listens. */
+async function freePort(): Promise<number> {
+  const server = net.createServer().listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const { port } = server.address() as net.AddressInfo;
+  server.close();
+  await once(server, 'close');
+  return port;
+}
+
+/** One guest: what leaves, and how much of it has arrived. */
+class Guest {
+  readonly arrived: Promise<string>;
+  readonly #hash = createHash('sha256');
+  delivered = 0;
+
+  constructor(at: string, name: string, bytes: Buffer) {
+    const path = join(at, 'in', `${name}.sock`);
+    this.arrived = new Promise((resolve, reject) => {
+      const hypervisor = net.createServer({ allowHalfOpen: true }, (socket) => {
+        hypervisor.close();
+        socket.on('data', (part: Buffer) => {
+          this.delivered += part.length;
+          this.#hash.update(part);
+        });
+        socket.on('error', reject).on('end', () => {
+          socket.end();
+          resolve(this.#hash.digest('hex'));
+        });
+      });
+      hypervisor.on('error', reject).listen(path, () => {
+        const leaving = net.connect({ path: join(at, 'out', `${name}.sock`), allowHalfOpen: true });
+        leaving
+          .on('error', reject)
+          .on('connect', () => leaving.end(bytes))
+          .resume();
+      });
+    });
+  }
+}
+
+/** What a scanner does: nothing, another protocol, noise, half a TLS, a TLS without a certificate. */
+function hostile(port: number, number: number): void {
+  const quiet = (socket: net.Socket): net.Socket => {
+    setTimeout(() => socket.destroy(), 3_000).unref();
+    return socket.on('error', () => undefined);
+  };
+  const to = { host: '127.0.0.1', port };
+  const kind = number % 5;
+  if (kind === 4) {
+    quiet(tls.connect({ ...to, rejectUnauthorized: false }));
+    return;
+  }
+  const socket = quiet(net.connect(to));
+  if (kind === 1) socket.write('GET / HTTP/1.1\r\nHost: example.org\r\n\r\n');
+  if (kind === 2) socket.write(randomBytes(4096));
+  if (kind === 3) socket.once('connect', () => socket.resetAndDestroy());
+}
+
+/** Largest share over smallest of what arrived while every guest was running: from the last one's first byte to the first one's end. */
+async function fairness(guests: readonly Guest[], bytes: number): Promise<number | undefined> {
+  while (guests.some(({ delivered }) => delivered === 0)) {
+    if (guests.some(({ delivered }) => delivered >= bytes)) return undefined;
+    await sleep(2);
+  }
+  const before = guests.map(({ delivered }) => delivered);
+  let now = before;
+  for (;;) {
+    await sleep(2);
+    const next = guests.map(({ delivered }) => delivered);
+    if (next.some((each) => each >= bytes)) break;
+    now = next;
+  }
+  const shares = now.map((each, index) => each - before[index]!);
+  return Math.max(...shares) / Math.min(...shares);
+}
+
+function held({ process: { pid } }: Command): Held {
+  const status = readFileSync(`/proc/${pid}/status`, 'utf8');
+  const number = (name: string): number => Number(new RegExp(`^${name}:\\s+(\\d+)`, 'm').exec(status)![1]);
+  return {
+    memory: number('VmRSS') * 1024,
+    descriptors: readdirSync(`/proc/${pid}/fd`).length,
+    threads: number('Threads'),
+  };
+}
+
+/** What has grown since the first round. */
+function grown(first: Held, now: Held): string[] {
+  return [
+    ...(now.memory > first.memory + MEMORY_SLACK ? ['memory'] : []),
+    ...(now.descriptors > first.descriptors ? ['descriptors'] : []),
+    ...(now.threads > first.threads ? ['threads'] : []),
+  ];
+}
+
+async function round(
+  stage: Stage,
+  images: readonly Buffer[],
+): Promise<{ wrong: number; fair: number | undefined; ms: number }> {
+  const begun = performance.now();
+  const guests = images.map((bytes, number) => new Guest(stage.at, `g${number}`, bytes));
+  const sums = images.map((bytes) => createHash('sha256').update(bytes).digest('hex'));
+  const [arrived, fair] = await Promise.all([
+    Promise.allSettled(
+      guests.map((guest) => Promise.race([guest.arrived, sleep(ROUND_MS, 'late', { ref: false })])),
+    ),
+    fairness(guests, GUEST_BYTES),
+  ]);
+  const wrong = arrived.filter((end, index) => end.status === 'rejected' || end.value !== sums[index]).length;
+  return { wrong, fair, ms: performance.now() - begun };
+}
+
+const mib = (bytes: number): string => `${Math.round(bytes / 2 ** 20)} MiB`;
+const shown = ({ memory, descriptors, threads }: Held): string =>
+  `${mib(memory)}, ${descriptors} descriptors, ${threads} threads`;
+
+/** @returns how many things were not as they should be */
+export async function soakServe(rounds: number): Promise<number> {
+  const { path: at } = scratchDirectory();
+  if (spawnSync(CERTIFICATES, [join(at, 'certs')], { stdio: 'ignore' }).status !== 0) {
+    throw new Error('openssl is needed for the certificates');
+  }
+  const images = Array.from({ length: GUESTS }, (_, number) => guestBytes(number));
+  const stage = await open(at);
+  let strangers = 0;
+  const scanning = setInterval(() => hostile(stage.port, strangers++), HOSTILE_EVERY_MS);
+  let failed = 0;
+  let first: { source: Held; destination: Held } | undefined;
+  for (let number = 1; number <= rounds; number++) {
+    const { wrong, fair, ms } = await round(stage, images);
+    // Servers close what has ended, and the scanners' last connections go.
+    await sleep(1_000);
+    const now = { source: held(stage.source), destination: held(stage.destination) };
+    first ??= now;
+    const more = [
+      ...grown(first.source, now.source).map((what) => `the source's ${what} have grown`),
+      ...grown(first.destination, { ...now.destination, descriptors: 0 }).map(
+        (what) => `the destination's ${what} have grown`,
+      ),
+      ...(wrong === 0 ? [] : [`${wrong} guests did not arrive`]),
+      ...(fair !== undefined && fair > FAIR ? ['the shares are not fair'] : []),
+    ];
+    failed += more.length;
+    process.stdout.write(
+      `${number}: ${GUESTS - wrong} of ${GUESTS} arrived in ${(ms / 1e3).toFixed(1)} s, shares ${fair?.toFixed(2) ?? '-'}; ` +
+        `source ${shown(now.source)}; destination ${shown(now.destination)}${more.map((what) => `; ${what}`).join('')}\n`,
+    );
+  }
+  clearInterval(scanning);
+  const refused = stage.destination.output.split('\n').filter((line) => line.includes('"warning"'));
+  if (refused.length === 0) failed++;
+  process.stdout.write(
+    `soak: ${rounds} rounds, ${strangers} hostile connections, ${refused.length} lines about them, ${failed} failures\n`,
+  );
+  if (refused.length > 0) process.stdout.write(`  ${refused.at(-1)!}\n`);
+  for (const each of [stage.source, stage.destination]) {
+    each.process.kill('SIGTERM');
+    if ((await each.ended).status !== 0) failed++;
+  }
+  return failed;
+}
