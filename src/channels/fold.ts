@@ -83,7 +83,7 @@ function channelSummary(summary: TransferSummary): ChannelSummary {
   };
 }
 
-/** The sums of these fields; a field that nobody has stays absent. */
+/** The sums of these fields. A connection without a field adds nothing to its sum. */
 function added<Each extends object, Name extends keyof Each>(
   all: readonly Each[],
   names: readonly Name[],

@@ -19,13 +19,10 @@ import { Statistics } from '../transfer/statistics/statistics.js';
 import type { TransferSummary } from '../transfer/statistics/summary.js';
 import { Crew } from './crew.js';
 import { ChannelListener } from './listener.js';
-import { foldProgress, foldSummaries } from './fold.js';
+import { foldSummaries } from './fold.js';
+import { ONE_OF_SEVERAL, reportAll } from './reporting.js';
 import { Sequence } from './sequence.js';
 import { type ReceiveChannelSettings, receiveChannelSettings } from './settings.js';
-
-const PROGRESS_MS = 250;
-/** What is told of all connections together. */
-const ONE_OF_SEVERAL = { hypervisorConnections: 1, onProgress: undefined, onListening: undefined } as const;
 
 /**
  * As `receive`, with up to `hypervisorConnections` connections of the hypervisor.
@@ -84,7 +81,7 @@ class ChannelReception {
   async run(): Promise<TransferSummary> {
     const { decompressThreads: threads, memoryLimit, zstdBinding = '' } = this.#settings.values;
     onAbort(this.#crew.signal, () => this.#end());
-    const stopReporting = this.#report();
+    const stopReporting = reportAll(this.#settings.values.onProgress, () => this.#statistics.values());
     let listener: ChannelListener | undefined;
     let gate: TlsGate | undefined;
     try {
@@ -257,17 +254,6 @@ class ChannelReception {
     if (error === undefined) await control.result({ ok: true });
     else await control.result({ ok: false, bytes: 0, error: error.toData() });
     await accepted.link.source!.close();
-  }
-
-  #report(): () => void {
-    const { onProgress } = this.#settings.values;
-    if (onProgress === undefined) return () => undefined;
-    const timer = setInterval(() => {
-      const all = [...this.#statistics.values()];
-      if (all.length > 0) onProgress(foldProgress(all.map((each) => each.progress())));
-    }, PROGRESS_MS);
-    timer.unref();
-    return () => clearInterval(timer);
   }
 }
 

@@ -23,13 +23,11 @@ import { ChannelSource } from './channel-source.js';
 import { Conversation } from './conversation.js';
 import { Crew } from './crew.js';
 import { ChannelListener } from './listener.js';
-import { foldProgress, foldSummaries } from './fold.js';
+import { foldSummaries } from './fold.js';
+import { ONE_OF_SEVERAL, reportAll } from './reporting.js';
 import { type SendChannelSettings, sendChannelSettings } from './settings.js';
 
 const TRANSFER_ID_BYTES = 16;
-const PROGRESS_MS = 250;
-/** What is told of all connections together. */
-const ONE_OF_SEVERAL = { hypervisorConnections: 1, onProgress: undefined, onListening: undefined } as const;
 
 /**
  * As `send`, with up to `hypervisorConnections` connections of the hypervisor.
@@ -69,7 +67,7 @@ class ChannelSending {
   async run(): Promise<TransferSummary> {
     const { compressThreads: threads, memoryLimit, zstdBinding = '', codec } = this.#settings.values;
     onAbort(this.#crew.signal, () => this.#end());
-    const stopReporting = this.#report();
+    const stopReporting = reportAll(this.#settings.values.onProgress, () => this.#statistics);
     let listener: ChannelListener | undefined;
     try {
       listener = await this.#listen();
@@ -213,17 +211,6 @@ class ChannelSending {
   async #closeConversation(): Promise<void> {
     const conversation = await this.#conversation?.catch(() => undefined);
     await conversation?.close();
-  }
-
-  #report(): () => void {
-    const { onProgress } = this.#settings.values;
-    if (onProgress === undefined) return () => undefined;
-    const timer = setInterval(() => {
-      if (this.#statistics.length > 0)
-        onProgress(foldProgress(this.#statistics.map((each) => each.progress())));
-    }, PROGRESS_MS);
-    timer.unref();
-    return () => clearInterval(timer);
   }
 }
 
