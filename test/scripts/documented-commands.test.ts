@@ -5,12 +5,12 @@
 import assert from 'node:assert/strict';
 import { spawn, spawnSync } from 'node:child_process';
 import fs from 'node:fs';
-import net from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { once } from 'node:events';
 import { after, before, describe, it } from 'node:test';
 
+import { freePort } from '../../lab/free-port.js';
 import { CHECKOUT, SHIPPED_COMMAND } from '../../lab/places.js';
 import { flagText } from '../../src/options/help.js';
 import { COMMANDS, type CommandName } from '../../src/options/commands.js';
@@ -51,16 +51,6 @@ function obstacle({ marker }: Block): string | false {
   const [, program] = /^program (\S+)$/.exec(needed ?? '') ?? [];
   if (program === undefined) return needed === undefined ? false : `needs ${needed}`;
   return spawnSync(program, ['--version']).error !== undefined && `${program} is not installed`;
-}
-
-/** A port at which no process listens. */
-async function freePort(): Promise<number> {
-  const server = net.createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const { port } = server.address() as net.AddressInfo;
-  server.close();
-  await once(server, 'close');
-  return port;
 }
 
 /** Ends the processes that have left the group, by their `-pidfile`. */

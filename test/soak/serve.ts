@@ -13,7 +13,6 @@ import {
   statSync,
 } from 'node:fs';
 import { createHash, randomBytes } from 'node:crypto';
-import { once } from 'node:events';
 import net from 'node:net';
 import { join } from 'node:path';
 import process from 'node:process';
@@ -22,6 +21,7 @@ import tls from 'node:tls';
 
 import { scratchDirectory } from '../../lab/cleanup.js';
 import { Command, ramferry } from '../../lab/command.js';
+import { freePort } from '../../lab/free-port.js';
 import { recordingPath } from '../../lab/places.js';
 import { generateImage } from '../../src/image/image.js';
 
@@ -81,16 +81,6 @@ async function open(at: string): Promise<Stage> {
   const last = join(at, 'out', `g${GUESTS - 1}.sock`);
   while (!existsSync(last)) await sleep(20);
   return { at, port, source, destination };
-}
-
-/** A port at which no process listens. */
-async function freePort(): Promise<number> {
-  const server = net.createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const { port } = server.address() as net.AddressInfo;
-  server.close();
-  await once(server, 'close');
-  return port;
 }
 
 /** One guest: what leaves, and how much of it has arrived. */

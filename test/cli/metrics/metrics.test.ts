@@ -8,6 +8,7 @@ import { after, before, describe, it } from 'node:test';
 import { setTimeout } from 'node:timers/promises';
 
 import { killLater } from '../../../lab/cleanup.js';
+import { freePort } from '../../../lab/free-port.js';
 import { generateImage } from '../../../src/image/image.js';
 import { precopy } from '../../grammar/support/qemu-streams.js';
 import { arriving, directory, leaving } from '../../serve/support.js';
@@ -240,14 +241,6 @@ describe('--metrics-listen', LIMIT, () => {
 async function resultOf(response: Response): Promise<number> {
   const answer = (await response.json()) as { data?: { result?: { value: [number, string] }[] } };
   return Number(answer.data?.result?.[0]?.value[1] ?? 0);
-}
-
-async function freePort(): Promise<number> {
-  const server = net.createServer().listen(0, '127.0.0.1');
-  await new Promise((resolve) => server.once('listening', resolve));
-  const { port } = server.address() as net.AddressInfo;
-  await new Promise((resolve) => server.close(resolve));
-  return port;
 }
 
 describe('metrics of ramferry serve', LIMIT, () => {
