@@ -2,8 +2,6 @@
 
 import assert from 'node:assert/strict';
 import { Buffer } from 'node:buffer';
-import { readFileSync } from 'node:fs';
-import { join } from 'node:path';
 import { describe, it } from 'node:test';
 
 import { RamferryError } from '../../../src/errors.js';
@@ -15,25 +13,7 @@ import { PacketConnection } from '../../../src/link/resume/packet-connection.js'
 import type { Reconnection } from '../../../src/link/resume/reconnection.js';
 import { Session } from '../../../src/link/resume/session.js';
 import { Signal } from '../../../src/os/signal.js';
-
-const page = readFileSync(join(import.meta.dirname, '../../../../docs/FORMAT.md'), 'utf8');
-
-/** The table of conversation version 2: rows by what comes, then states. */
-function table(): { states: string[]; rows: string[][] } {
-  const part = page.slice(page.indexOf('### Conversation version 2'));
-  const lines = part.slice(part.indexOf('| comes')).split('\n');
-  const rows = lines.slice(
-    0,
-    lines.findIndex((line) => !line.startsWith('|')),
-  );
-  const [head, , ...body] = rows.map((line) =>
-    line
-      .split('|')
-      .slice(1, -1)
-      .map((text) => text.trim()),
-  );
-  return { states: head!.slice(1), rows: body };
-}
+import { stateTable } from './state-table.js';
 
 /** A connection in memory. */
 class Line implements Channel {
@@ -174,7 +154,7 @@ const COMES: Readonly<Record<string, (line: Line) => void>> = {
 };
 
 describe('Session: what comes in each state', () => {
-  const { states, rows } = table();
+  const { states, rows } = stateTable('### Conversation version 2');
   for (const [name, ...cells] of rows) {
     for (const [index, becomes] of cells.entries()) {
       const state = states[index]!;

@@ -3,8 +3,6 @@
 
 import assert from 'node:assert/strict';
 import { Buffer } from 'node:buffer';
-import { readFileSync } from 'node:fs';
-import { join } from 'node:path';
 import { describe, it } from 'node:test';
 
 import fc from 'fast-check';
@@ -19,24 +17,7 @@ import type { Reconnection } from '../../../src/link/resume/reconnection.js';
 import { Session } from '../../../src/link/resume/session.js';
 import { SENDER_WINDOW, type Several, windowCost } from '../../../src/link/resume/several.js';
 import { Signal } from '../../../src/os/signal.js';
-
-const page = readFileSync(join(import.meta.dirname, '../../../../docs/FORMAT.md'), 'utf8');
-
-function table(): { states: string[]; rows: string[][] } {
-  const part = page.slice(page.indexOf('### Several connections'));
-  const lines = part.slice(part.indexOf('| comes')).split('\n');
-  const rows = lines.slice(
-    0,
-    lines.findIndex((line) => !line.startsWith('|')),
-  );
-  const [head, , ...body] = rows.map((line) =>
-    line
-      .split('|')
-      .slice(1, -1)
-      .map((text) => text.trim()),
-  );
-  return { states: head!.slice(1), rows: body };
-}
+import { stateTable } from './state-table.js';
 
 const soon = (milliseconds = 10): Promise<void> =>
   new Promise((resolve) => setTimeout(resolve, milliseconds));
@@ -250,7 +231,7 @@ async function judge(bench: Bench, becomes: string, joined: Pipe | undefined): P
 }
 
 describe('Session of several connections: what comes in each state', () => {
-  const { states, rows } = table();
+  const { states, rows } = stateTable('### Several connections');
   for (const [name, ...cells] of rows) {
     for (const [index, becomes] of cells.entries()) {
       it(`${name}, ${states[index]!}: ${becomes}`, async () => {
