@@ -6,7 +6,7 @@ export interface Deferred<T> {
   readonly reject: (reason: Error) => void;
 }
 
-/** A promise without the warning about an unhandled rejection: it may be rejected before anybody waits for it, or with nobody waiting. */
+/** Node.js does not warn of its rejection: it may be rejected before anybody waits for it, or with nobody waiting. */
 export function deferred<T>(): Deferred<T> {
   let [resolve, reject]: [Deferred<T>['resolve'], Deferred<T>['reject']] = [() => undefined, () => undefined];
   const promise = new Promise<T>((...settle) => ([resolve, reject] = settle));

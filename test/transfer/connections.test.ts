@@ -1,5 +1,5 @@
-// Whole transfers over several connections: whoever listens, in the clear and under TLS, with a peer that takes fewer, and when one of
-// them is lost with and without --reconnect. The last with real processes.
+// A transfer goes over several connections: whoever listens, in the clear and under TLS, with a peer that takes fewer, and when one
+// connection is lost with and without --reconnect. Real processes play the loss.
 
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
