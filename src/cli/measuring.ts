@@ -1,7 +1,5 @@
 // The command line shared by bench and tune: the progress line, signals and the report.
 
-import { isatty } from 'node:tty';
-
 import { EXIT } from '../errors.js';
 import type { ReportData } from '../report/html/data.js';
 import { formatStep } from '../report/progress.js';
@@ -36,7 +34,7 @@ export async function runMeasurement<Result extends object>(
 ): Promise<number> {
   const html = parsed['html'] as string | undefined;
   checkReportFile(html);
-  const bar = isatty(2) && parsed['quiet'] !== true ? await openBar() : undefined;
+  const bar = await openBar(parsed['quiet'] === true);
   const signals = handleSignals(() => undefined);
   try {
     const result = await measure({

@@ -56,9 +56,9 @@ export function drawOnStderr(codes: string): void {
   err.offer(codes);
 }
 
-/** Columns of the terminal behind stdout; undefined where it is none. */
+/** Columns of the terminal behind stdout; undefined where it is none, or one that does not say (0, as on serial lines). */
 export function stdoutWidth(): number | undefined {
-  return process.stdout.isTTY ? process.stdout.columns : undefined;
+  return process.stdout.isTTY ? process.stdout.columns || undefined : undefined;
 }
 
 /** Prints a report; never throws, never waits. */

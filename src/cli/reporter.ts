@@ -45,7 +45,7 @@ export async function createReporter({
 
 /** Text goes to stderr only. Errors and warnings appear with --quiet, too. */
 async function textReporter(quiet: boolean, verbose: boolean): Promise<Reporter> {
-  const bar = isatty(2) && !quiet ? await openBar() : undefined;
+  const bar = await openBar(quiet);
   return {
     progress: (progress) => bar?.update(formatProgress(progress, lineWidth())),
     listening: (address) => {
@@ -89,8 +89,9 @@ function jsonReporter(quiet: boolean, write: (line: string) => void): Reporter {
   };
 }
 
-/** The progress line on standard error, which must be a terminal. Loaded only where it is one. */
-export async function openBar(): Promise<ProgressBar> {
+/** The progress line; none with --quiet, and none where stderr is no terminal or (TERM=dumb) one that cannot redraw. */
+export async function openBar(quiet: boolean): Promise<ProgressBar | undefined> {
+  if (quiet || !isatty(2) || process.env['TERM'] === 'dumb') return undefined;
   const { ProgressBar } = await import('../report/progress-bar.js');
   return new ProgressBar({ write: drawOnStderr, columns: () => process.stderr.columns, isTTY: true });
 }
