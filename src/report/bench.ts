@@ -13,25 +13,26 @@ import {
   titles,
 } from './bench-columns.js';
 import { busyLines } from './host-load.js';
-import { textTable } from './table.js';
+import { paragraph, textTable } from './table.js';
 import { memoryLine } from './tune.js';
 
-/** @param width most characters in a line of a table */
+/** @param width most characters in a line */
 export function formatBench(result: BenchResult, width?: number): string {
   const { rows, peers, repetitions } = result;
   const about = ['codec', 'level', 'chunk', 'threads'];
+  const prose = (line: string): string => paragraph(line, width);
   return [
-    aboutBench(result),
+    prose(aboutBench(result)),
     table({ about, columns: ROW_COLUMNS, width }, rows, (row) => [
       ...coding(row),
       formatSize(row.chunkSize).replace('.0 ', ' '),
       row.threads,
     ]),
     `Best of ${repetitions}; ${ABOUT_SPREAD}`,
-    ...busyLines(result.host.load),
+    ...busyLines(result.host.load).map(prose),
     ...deltaLines(result, width),
     ...peerLines(peers, width),
-    memoryLine(result),
+    prose(memoryLine(result)),
   ].join('\n');
 }
 
@@ -47,7 +48,7 @@ function deltaLines({ delta }: BenchResult, width?: number): string[] {
   if (delta === undefined) return [];
   const about = ['pages sent again', 'level'];
   const rows = table({ about, columns: DELTA_COLUMNS, width }, delta.rows, ({ plain }) => coding(plain));
-  return ['', rows, aboutDelta(delta)];
+  return ['', rows, paragraph(aboutDelta(delta), width)];
 }
 
 /** The changed pages of the delta measurement, in one sentence. */
@@ -84,5 +85,5 @@ function table<Row>(
   cells: (row: Row) => (string | number)[],
 ): string {
   const lines = rows.map((row) => [...cells(row), ...textCells(columns, row)]);
-  return textTable([...about, ...titles(columns)], lines, [0], width);
+  return textTable([...about, ...titles(columns)], lines, [0], width, about.length);
 }

@@ -3,7 +3,7 @@
 import type { ServerStatus } from '../serve/server.js';
 import type { KebabKeys } from '../transfer/statistics/kebab-keys.js';
 import { formatDuration, formatRate, formatSize } from '../units.js';
-import { textTable } from './table.js';
+import { paragraph, textTable } from './table.js';
 import { visible } from './visible.js';
 
 /** The control socket's answer. */
@@ -19,7 +19,9 @@ export function formatServer(answer: ServerAnswer, width?: number): string {
       `${answer['max-transfers']} transfers of each direction at once`,
     `${answer.completed} completed, ${answer.failed} failed, ${answer.refused} connections refused`,
   ];
-  if (sockets.length > 0) parts.push(`sockets of outgoing guests: ${sockets.map(visible).join(', ')}`);
+  if (sockets.length > 0) {
+    parts.push(paragraph(`sockets of outgoing guests: ${sockets.map(visible).join(', ')}`, width));
+  }
   if (transfers.length > 0) parts.push('', runningTable(answer, width));
   if (recent.length > 0) parts.push('', recentTable(answer, width));
   return parts.join('\n');

@@ -1,5 +1,5 @@
 // Tables for the terminal. Pure: cells in, text out, without a newline at the end. A table that is wider than the terminal loses its
-// lines, then wraps long texts, and is at last split: the first column, which names the rows, begins each part.
+// lines, then wraps long texts, and is at last split: the columns that name the rows begin each part.
 
 import Table from 'cli-table3';
 
@@ -9,8 +9,8 @@ import type { Row } from './rows.js';
 export const TERMINAL_WIDTH = 80;
 /** Cells of up to so many characters are never wrapped. */
 const SHORT_CELL = 20;
-/** Characters between two columns without lines. */
-const GAP = 2;
+/** Characters between two columns without lines; one, where that saves splitting the table. */
+const GAPS = [2, 1] as const;
 
 interface Column {
   readonly index: number;
@@ -23,21 +23,29 @@ interface Column {
 /**
  * @param left indices of the left-aligned columns, from 0; the others are right-aligned
  * @param width most characters in a line
+ * @param names the first so many columns name a row, and are repeated where the table is split
  */
 export function textTable(
   head: readonly string[],
   rows: readonly (readonly (string | number)[])[],
   left: readonly number[] = [0],
   width = TERMINAL_WIDTH,
+  names = 1,
 ): string {
   const table = [head, ...rows.map((row) => row.map(String))];
   const columns = head.map((_, index): Column => columnOf(table, index, left.includes(index)));
   // Two blanks and a line for each column, and the last line.
   const boxed = columns.reduce((sum, { natural }) => sum + natural + 3, 1);
   if (boxed <= width) return withLines(head, rows, columns);
-  return groupsOf(columns, width)
-    .map((group) => withoutLines(table, group, width))
+  const gap = GAPS.find((each) => groupsOf(columns, { width, names, gap: each }).length === 1) ?? GAPS[0];
+  return groupsOf(columns, { width, names, gap })
+    .map((group) => withoutLines(table, group, { width, gap }))
     .join('\n\n');
+}
+
+/** Prose in lines of at most `width` characters, at blanks where it has them. */
+export function paragraph(text: string, width = TERMINAL_WIDTH): string {
+  return wrapped(text, Math.max(1, width)).join('\n');
 }
 
 /** Columns of labelled figures, as in QEMU's compression documentation. A missing figure reads n/a. */
@@ -86,20 +94,28 @@ function withLines(
   return table.toString();
 }
 
-/** Parts of which each fits, with the first column in front of each. */
-function groupsOf([first, ...others]: readonly Column[], width: number): Column[][] {
-  if (first === undefined) return [];
+interface Spacing {
+  readonly width: number;
+  /** Characters between two columns. */
+  readonly gap: number;
+}
+
+/** Parts of which each fits, with the columns that name a row in front of each. */
+function groupsOf(columns: readonly Column[], spacing: Spacing & { names: number }): Column[][] {
+  const { width, gap, names } = spacing;
+  const naming = columns.slice(0, names);
+  const namesWidth = naming.reduce((sum, { least }) => sum + least + gap, -gap);
   const groups: Column[][] = [];
-  let group = [first];
-  let used = first.least;
-  for (const column of others) {
-    if (used + GAP + column.least > width && group.length > 1) {
+  let group = naming;
+  let used = namesWidth;
+  for (const column of columns.slice(names)) {
+    if (used + gap + column.least > width && group.length > names) {
       groups.push(group);
-      group = [first];
-      used = first.least;
+      group = naming;
+      used = namesWidth;
     }
-    group.push(column);
-    used += GAP + column.least;
+    group = [...group, column];
+    used += gap + column.least;
   }
   return [...groups, group];
 }
@@ -107,9 +123,9 @@ function groupsOf([first, ...others]: readonly Column[], width: number): Column[
 function withoutLines(
   table: readonly (readonly string[])[],
   group: readonly Column[],
-  width: number,
+  { width, gap }: Spacing,
 ): string {
-  const widths = widthsOf(group, width);
+  const widths = widthsOf(group, { width, gap });
   return table
     .map((row, line) => {
       const cells = group.map(({ index }, at) => wrapped(row[index] ?? '', widths[at]!));
@@ -122,15 +138,15 @@ function withoutLines(
           const text = shown[column]![at] ?? '';
           return isLeft ? text.padEnd(widths[column]!) : text.padStart(widths[column]!);
         });
-        return texts.join(' '.repeat(GAP)).trimEnd();
+        return texts.join(' '.repeat(gap)).trimEnd();
       }).join('\n');
     })
     .join('\n');
 }
 
 /** The columns' widths: what is left of the line goes to those that would wrap, from the left. */
-function widthsOf(group: readonly Column[], width: number): number[] {
-  let spare = width - group.reduce((sum, { least }) => sum + least + GAP, -GAP);
+function widthsOf(group: readonly Column[], { width, gap }: Spacing): number[] {
+  let spare = width - group.reduce((sum, { least }) => sum + least + gap, -gap);
   return group.map(({ least, natural }) => {
     const more = Math.max(0, Math.min(natural - least, spare));
     spare -= more;

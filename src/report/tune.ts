@@ -5,20 +5,21 @@ import type { LivePrediction } from '../tune/model/live.js';
 import type { Alternative, TuneResult } from '../tune/advice/result.js';
 import { formatBits, formatRate, formatSize } from '../units.js';
 import { busyLines } from './host-load.js';
-import { textTable } from './table.js';
+import { paragraph, textTable } from './table.js';
 import { formatVerified } from './verified.js';
 
-/** @param width most characters in a line of a table */
+/** @param width most characters in a line, but for commands, which fit 80 columns */
 export function formatTune(result: TuneResult, width?: number): string {
+  const prose = (line: string): string => paragraph(line, width);
   const lines = [
-    aboutTune(result),
+    prose(aboutTune(result)),
     '',
     ...commandLines(result),
-    ...headline(result),
+    ...headline(result).map(prose),
     '',
     alternativesTable(result, width),
-    ...(result.withheld === undefined ? payLines(result) : []),
-    memoryLine(result),
+    ...(result.withheld === undefined ? payLines(result).map(prose) : []),
+    prose(memoryLine(result)),
     ...(result.verified === undefined ? [] : ['', formatVerified(result, result.verified, width)]),
   ];
   return lines.join('\n');

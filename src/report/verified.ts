@@ -6,9 +6,9 @@ import { median } from 'simple-statistics';
 import type { TuneResult } from '../tune/advice/result.js';
 import { differenceOf, type Verification } from '../tune/advice/verification.js';
 import { formatBits, formatSize } from '../units.js';
-import { textTable } from './table.js';
+import { paragraph, textTable } from './table.js';
 
-/** @param width most characters in a line of the table */
+/** @param width most characters in a line */
 export function formatVerified(result: TuneResult, verification: Verification, width?: number): string {
   const head = ['', 'codec', 'level', 'chunk', 'threads', 'predicted', 'measured', 'difference', 'runs'];
   const rows = verification.runs.map((run) => {
@@ -25,7 +25,8 @@ export function formatVerified(result: TuneResult, verification: Verification, w
       run.runs.length,
     ];
   });
-  return [...verifiedLines(result, verification), textTable(head, rows, [0, 1], width)].join('\n');
+  const prose = verifiedLines(result, verification).map((line) => paragraph(line, width));
+  return [...prose, textTable(head, rows, [0, 1], width)].join('\n');
 }
 
 /** The conditions of the runs, in sentences. */

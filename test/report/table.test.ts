@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 
-import { sideBySide, textTable } from '../../src/report/table.js';
+import { paragraph, sideBySide, textTable } from '../../src/report/table.js';
 
 const widest = (text: string): number => Math.max(...text.split('\n').map((line) => line.length));
 
@@ -36,8 +36,29 @@ describe('textTable', () => {
     for (const title of head) assert.ok(text.includes(title), title);
   });
 
+  it('repeats all columns that name a row, split', () => {
+    const head = ['codec', 'level', ...Array.from({ length: 6 }, (_, index) => `figure${index}`)];
+    const text = textTable(head, [['zstd', 3, ...Array<number>(6).fill(1e6)]], [0], 40, 2);
+    for (const part of text.split('\n\n')) assert.match(part, /^codec +level .*\nzstd +3 /);
+  });
+
+  it('has narrower gaps, where that saves splitting', () => {
+    assert.deepEqual(textTable(['aaa', 'bbb', 'ccc'], [['x', 1, 2]], [0], 11).split('\n'), [
+      'aaa bbb ccc',
+      'x     1   2',
+    ]);
+  });
+
   it('cuts words that are longer than a column', () => {
     assert.ok(widest(textTable(['a', 'b'], [['x', 'y'.repeat(300)]], [0, 1], 80)) <= 80);
+  });
+});
+
+describe('paragraph', () => {
+  it('breaks at blanks, and words that are longer than the line', () => {
+    assert.equal(paragraph('one line', 80), 'one line');
+    assert.deepEqual(paragraph('a long text of words', 8).split('\n'), ['a long', 'text of', 'words']);
+    assert.equal(paragraph('abc', 0), 'a\nb\nc');
   });
 });
 
