@@ -108,6 +108,17 @@ describe('reportPage', () => {
     assert.deepEqual(JSON.parse(text), { name: EVIL, line: '\u2028' });
   });
 
+  it('writes the figures of a column with the same decimals', () => {
+    const rows = [
+      ['a', 1.43, 3],
+      ['b', 2.2, 'n/a'],
+      ['c', 1, 10],
+    ];
+    const page = reportPage({ ...DATA, tables: [{ title: '', columns: ['', 'ratio', 'runs'], rows }] });
+    const figures = [...page.matchAll(/<td class="number">([^<]*)/g)].map(([, figure]) => figure);
+    assert.deepEqual(figures, ['1.43', '3', '2.20', '1.00', '10']);
+  });
+
   const browser = spawnSync('chromium', ['--version']).status === 0;
   it(
     'draws all charts in a browser without a console message',

@@ -148,9 +148,9 @@ function peersChart({ rows, peers }: BenchResult): Chart {
   ];
   return barChart({
     id: 'peers',
-    title: 'Beside other programs',
+    title: 'Beside other programs (ramferry: workers; others: whole commands)',
     text: 'Guest MB per second, compression and decompression; ramferry’s workers alone, the others as whole commands.',
-    axis: 'guest MB/s (ramferry: workers; others: whole commands)',
+    axis: 'guest MB/s',
     labels: all.map(({ label }) => label),
     series: [
       { label: 'compress', values: all.map(({ compressRate }) => compressRate / 1e6) },

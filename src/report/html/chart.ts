@@ -25,6 +25,8 @@ export interface Bars {
 export interface Axis {
   readonly title: string;
   readonly log?: boolean;
+  /** Where a linear axis begins. Default 0. */
+  readonly min?: number;
 }
 
 export interface Chart {

@@ -95,7 +95,7 @@ export function crossover(candidates: readonly Candidate[], route: Route, payloa
   );
   const shown = new Set([...plain, ...perCodec.values(), ...others].slice(0, MAX_LINES));
   return [
-    { label: 'best of all (recommended)', kind: 'best', points: best },
+    { label: 'best of all', kind: 'best', points: best },
     ...lines
       .filter((line) => shown.has(line))
       .map(({ label, points }): Series => ({ label, points, kind: 'predicted' })),
@@ -145,7 +145,7 @@ export function secondsChart(
     title: `How long this guest takes over ${link}`,
     text: `Seconds of the whole command over the number of threads at each side, on ${link}, a line for each of the settings.`,
     type: 'lines',
-    x: { title: `threads at each side (beyond ${route.sender.cpus}: with a CPU for each)` },
+    x: { title: `threads at each side (beyond ${route.sender.cpus}: with a CPU for each)`, min: 1 },
     y: { title: 'seconds' },
     series: [...series, { label: name, kind: 'measured', points: [at] }],
     unit: 's',

@@ -75,13 +75,22 @@ function figure({ id, title, text }: Chart): string {
 
 function table({ title, columns, rows, note }: Rows): string {
   const head = columns.map((column) => `<th scope="col">${escape(column)}</th>`).join('');
+  const digits = columns.map((_, at) => Math.max(...rows.map((row) => decimalsOf(row[at]))));
   const body = rows
-    .map(
-      (row) =>
-        `<tr>${row.map((cell) => `<td${typeof cell === 'number' ? ' class="number"' : ''}>${escape(String(cell))}</td>`).join('')}</tr>`,
-    )
+    .map((row) => `<tr>${row.map((cell, at) => tableCell(cell, digits[at]!)).join('')}</tr>`)
     .join('\n');
   return `<section><h2>${escape(title)}</h2><div class="scroll"><table><thead><tr>${head}</tr></thead><tbody>
 ${body}
 </tbody></table></div>${note === undefined ? '' : `<p class="note">${escape(note)}</p>`}</section>`;
+}
+
+/** The decimals of a column's figures are as many as its most precise one has, so that they stand below each other. */
+function tableCell(cell: string | number, digits: number): string {
+  return typeof cell === 'number'
+    ? `<td class="number">${cell.toFixed(digits)}</td>`
+    : `<td>${escape(cell)}</td>`;
+}
+
+function decimalsOf(cell: string | number | undefined): number {
+  return typeof cell === 'number' ? (String(cell).split('.')[1]?.length ?? 0) : 0;
 }

@@ -111,7 +111,7 @@ function alternatives(result: TuneResult): Rows {
     columns: [
       '',
       'settings',
-      'threads there / back',
+      'threads here / there',
       'seconds',
       'on the link',
       'ratio',

@@ -50,11 +50,11 @@ function tickLabel(value: number, log: boolean, isBandwidth: boolean): string | 
   return log && !/^[125]0*$/.test(String(Math.round(value))) ? null : short(value);
 }
 
-function scale({ title, log = false }: Axis, isBandwidth = false) {
+function scale({ title, log = false, min }: Axis, isBandwidth = false) {
   return {
     type: log ? ('logarithmic' as const) : ('linear' as const),
     title: { display: title !== '', text: title },
-    beginAtZero: !log,
+    ...(min === undefined ? { beginAtZero: !log } : { min }),
     ticks: {
       callback: (value: string | number) => tickLabel(Number(value), log, isBandwidth),
       ...(isBandwidth ? { autoSkip: false } : {}),
@@ -90,10 +90,10 @@ function dataset({ label, kind, points }: Series, index: number, scatter: boolea
     backgroundColor: best ? 'rgba(0,0,0,0.15)' : colour,
     borderWidth: best ? 7 : 2,
     borderDash: best || measured ? [] : cyclic(DASHES, index),
-    pointStyle: cyclic(SHAPES, index),
+    pointStyle: best ? 'line' : cyclic(SHAPES, index),
     pointRadius: best ? 0 : scatter || measured ? 5 : 3,
     pointHoverRadius: 7,
-    pointBorderWidth: 2,
+    pointBorderWidth: best ? 6 : 2,
     order: best ? 9 : measured ? 1 : 5,
   };
 }
@@ -133,7 +133,7 @@ function lines(chart: ChartData): Configuration {
       plugins: {
         legend: {
           position: 'bottom',
-          labels: { usePointStyle: !isBandwidth, boxWidth: 44, pointStyleWidth: 18 },
+          labels: { usePointStyle: true, pointStyleWidth: 18 },
         },
         tooltip: {
           filter: (item) => !marks.has(item.dataset.label ?? ''),
