@@ -13,7 +13,7 @@ import { COMMANDS } from '../../src/options/commands.js';
 import { optionsOf } from '../../src/options/table.js';
 import { kebabCase } from '../../src/units.js';
 
-const RUNS = 300;
+const RUNS = 120;
 
 type Name = 'send' | 'receive';
 const commands: Readonly<Record<Name, Command>> = { send, receive };
