@@ -3,71 +3,26 @@
 import assert from 'node:assert/strict';
 import fs from 'node:fs';
 import { before, describe, it } from 'node:test';
-import { pathToFileURL } from 'node:url';
 
 import { Command as LabCommand, ramferry } from '../../../lab/command.js';
 import { generateImage } from '../../../src/image/image.js';
 import { precopy } from '../../grammar/support/qemu-streams.js';
 import { arriving, directory, leaving } from '../../serve/support.js';
 import { Command, type Ended, run } from '../command.js';
+import { PARENT, TRACE, TracedEnvironment } from './sdk.js';
 
 const LIMIT = { timeout: 120_000 };
-const TRACE = '0af7651916cd43dd8448eb211c80319c';
-const PARENT = 'b7ad6b7169203331';
-
-interface Exported {
-  readonly name: string;
-  readonly trace: string;
-  readonly parent: string | undefined;
-  readonly attributes: Readonly<Record<string, unknown>>;
-  readonly code: number;
-}
 
 let at: string;
-let files = 0;
+let sdk: TracedEnvironment;
 
 before(() => {
   at = directory();
+  sdk = new TracedEnvironment(at);
   const image = generateImage({ bytes: 8 << 20, seed: 5, profile: 'busy' });
   fs.writeFileSync(`${at}/guest.ram`, Buffer.concat([...image]));
   fs.writeFileSync(`${at}/guest.qemu`, Buffer.from(precopy(1, 3, 200).bytes));
 });
-
-/** The environment of a command whose exporter runs this code for each `spans`. */
-function environment(exporting: string): Record<string, string> {
-  const sdk = `${at}/sdk${files++}.mjs`;
-  fs.writeFileSync(
-    sdk,
-    `import fs from 'node:fs';
-    import { isMainThread } from 'node:worker_threads';
-    import { trace } from ${JSON.stringify(import.meta.resolve('@opentelemetry/api'))};
-    import sdk from ${JSON.stringify(import.meta.resolve('@opentelemetry/sdk-trace-base'))};
-    const exporter = { export: (spans, done) => { ${exporting} }, shutdown: () => Promise.resolve() };
-    const spanProcessors = [new sdk.SimpleSpanProcessor(exporter)];
-    if (isMainThread) trace.setGlobalTracerProvider(new sdk.BasicTracerProvider({ spanProcessors }));`,
-  );
-  return {
-    NODE_OPTIONS: `--import=${pathToFileURL(sdk).href}`,
-    TRACEPARENT: `00-${TRACE}-${PARENT}-01`,
-  };
-}
-
-/** An environment whose exporter writes to a file, and what it has written. */
-function collecting(): { readonly env: Record<string, string>; readonly spans: () => Exported[] } {
-  const path = `${at}/spans${files}`;
-  fs.writeFileSync(path, '');
-  const env = environment(
-    `for (const span of spans) fs.appendFileSync(${JSON.stringify(path)}, JSON.stringify({
-      name: span.name, trace: span.spanContext().traceId, parent: span.parentSpanContext?.spanId,
-      attributes: span.attributes, code: span.status.code }) + '\\n');
-    done({ code: 0 });`,
-  );
-  const spans = (): Exported[] => {
-    const lines = fs.readFileSync(path, 'utf8').split('\n');
-    return lines.filter((line) => line !== '').map((line) => JSON.parse(line) as Exported);
-  };
-  return { env, spans };
-}
 
 interface Summary {
   readonly message_type: string;
@@ -89,7 +44,7 @@ describe('spans of a command', LIMIT, () => {
       ['source', ['send', `${at}/guest.qemu`, `${at}/guest.rf`, '--name', 'web1']],
       ['destination', ['receive', `${at}/guest.rf`, `${at}/restored`]],
     ] as const) {
-      const { env, spans } = collecting();
+      const { env, spans } = sdk.collecting();
       const ended = await run([...args, '--json'], env);
       assert.equal(ended.status, 0, ended.stderr);
       const { ram } = summaryOf(ended);
@@ -110,7 +65,7 @@ describe('spans of a command', LIMIT, () => {
   });
 
   it('come from the bundled command, too', async () => {
-    const { env, spans } = collecting();
+    const { env, spans } = sdk.collecting();
     const args = ['send', `${at}/guest.ram`, `${at}/bundled.rf`, '--quiet'];
     await new LabCommand(ramferry(...args), { env }).succeeded();
     assert.deepEqual(
@@ -120,7 +75,7 @@ describe('spans of a command', LIMIT, () => {
   });
 
   it('have the code of the error', async () => {
-    const { env, spans } = collecting();
+    const { env, spans } = sdk.collecting();
     const ended = await run(['receive', `${at}/guest.ram`, `${at}/never`], env);
     const [, code] = /ramferry: (ERR_\w+)/.exec(ended.stderr) ?? [];
     assert.notEqual(ended.status, 0);
@@ -131,6 +86,23 @@ describe('spans of a command', LIMIT, () => {
     assert.ok(!JSON.stringify(transfer).includes(at), 'no path');
   });
 
+  it('have the name of each command that conducts a QEMU', async () => {
+    const qmp = ['--qmp', `unix:${at}/no-qemu`];
+    for (const [command, side, more] of [
+      ['migrate', 'source', [`unix:${at}/no-link`]],
+      ['incoming', 'destination', [`unix-listen:${at}/no-link`]],
+      ['qemu-migrate', 'source', ['--destination-qmp', `unix:${at}/no-qemu-either`]],
+    ] as const) {
+      const { env, spans } = sdk.collecting();
+      assert.notEqual((await run([command, ...qmp, ...more], env)).status, 0);
+      const seen = spans().map(({ name, trace, parent, attributes }) => [
+        ...[name, trace, parent],
+        ...[attributes['ramferry.command'], attributes['ramferry.side'], attributes['error.type']],
+      ]);
+      assert.deepEqual(seen, [['ramferry.transfer', TRACE, PARENT, command, side, 'ERR_QMP_CONNECT']]);
+    }
+  });
+
   it('change no outcome, exporter that throws, never ends, or fails', async () => {
     const plain = await run(['send', `${at}/guest.ram`, `${at}/plain.rf`]);
     const wrong = await run(['receive', `${at}/guest.ram`, `${at}/never`]);
@@ -139,7 +111,7 @@ describe('spans of a command', LIMIT, () => {
       '',
       "done({ code: 1, error: new Error('broken') });",
     ].entries()) {
-      const env = environment(exporting);
+      const env = sdk.exporting(exporting);
       const good = await run(['send', `${at}/guest.ram`, `${at}/traced${index}.rf`], env);
       assert.equal(good.status, plain.status, good.stderr);
       assert.ok(fs.readFileSync(`${at}/traced${index}.rf`).equals(fs.readFileSync(`${at}/plain.rf`)));
@@ -149,7 +121,7 @@ describe('spans of a command', LIMIT, () => {
   });
 
   it('are one for each guest of a server', async () => {
-    const [incoming, outgoing] = [collecting(), collecting()];
+    const [incoming, outgoing] = [sdk.collecting(), sdk.collecting()];
     fs.mkdirSync(`${at}/in`);
     fs.mkdirSync(`${at}/out`);
     const ends = ['--incoming', `unix:${at}/in/{name}.sock`, '--listen', `unix:${at}/link`];

@@ -3,9 +3,9 @@ import assert from 'node:assert/strict';
 import fs from 'node:fs';
 import path from 'node:path';
 import { delimiter } from 'node:path';
-import { pathToFileURL } from 'node:url';
 import { describe, it } from 'node:test';
 import { BIG, tinyGuest, LIVE, Stage } from '../support/stage.js';
+import { PARENT, TRACE, TracedEnvironment } from '../../cli/tracing/sdk.js';
 import { END_HEADER, type FrontOptions } from '../../../lab/xapi/xenopsd.js';
 
 const stage = new Stage();
@@ -114,47 +114,18 @@ describe('emu-manager: metrics', () => {
 });
 
 describe('emu-manager: trace', () => {
+  const sdk = new TracedEnvironment(workshop.directory);
+
   it('gets a span of ours under xenopsd’s, where OpenTelemetry is set up', async () => {
-    const spans = workshop.file();
-    const parent = '00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01';
-    // As much of an SDK as notes a span and its parent.
-    const sdk = path.join(workshop.directory, 'sdk.mjs');
-    fs.writeFileSync(
-      sdk,
-      `import fs from 'node:fs';
-      import api from ${JSON.stringify(import.meta.resolve('@opentelemetry/api'))};
-      api.trace.setGlobalTracerProvider({
-        getTracer: (library) => ({
-          startSpan: (name, options, context) => {
-            const { traceState, ...ids } = api.trace.getSpanContext(context);
-            const { attributes } = options;
-            const seen = { library, name, attributes, parent: { ...ids, traceState: traceState.serialize() } };
-            return {
-              setAttributes: (more) => Object.assign(attributes, more),
-              setAttribute: (key, value) => Object.assign(attributes, { [key]: value }),
-              setStatus: () => undefined,
-              end: () => fs.appendFileSync(${JSON.stringify(spans)}, JSON.stringify(seen) + '\\n'),
-            };
-          },
-        }),
-      });`,
-    );
-    await save({
-      args: [...LIVE, '-traceparent', parent, '-tracestate', 'vendor=1'],
-      env: { NODE_OPTIONS: `--import=${pathToFileURL(sdk).href}` },
-    });
-    const lines = fs.readFileSync(spans, 'utf8').trim().split('\n');
-    const all = lines.map((line) => JSON.parse(line) as Record<string, unknown>);
-    const seen = all.find(({ name }) => name === 'ramferry.transfer')!;
-    assert.equal(seen['library'], 'ramferry');
-    assert.deepEqual(seen['parent'], {
-      traceId: '0af7651916cd43dd8448eb211c80319c',
-      spanId: 'b7ad6b7169203331',
-      traceFlags: 1,
-      isRemote: true,
-      traceState: 'vendor=1',
-    });
-    const attributes = seen['attributes'] as Record<string, unknown>;
+    const { env, spans } = sdk.collecting();
+    const [trace, parent] = ['1'.repeat(32), '2'.repeat(16)];
+    const own = ['-traceparent', `00-${trace}-${parent}-01`, '-tracestate', 'vendor=1'];
+    await save({ args: [...LIVE, ...own], env });
+    const seen = spans().find(({ name }) => name === 'ramferry.transfer')!;
+    assert.equal(seen.scope, 'ramferry');
+    assert.deepEqual([seen.trace, seen.parent, seen.state], [trace, parent, 'vendor=1']);
+    const { attributes } = seen;
+    assert.equal(attributes['ramferry.command'], 'emu-manager');
     assert.equal(attributes['ramferry.side'], 'source');
     assert.equal(attributes['ramferry.xapi.mode'], 'hvm_save');
     assert.equal(attributes['ramferry.xapi.domid'], '7');
@@ -162,5 +133,12 @@ describe('emu-manager: trace', () => {
     assert.equal(attributes['ramferry.status'], 'completed');
     assert.equal(attributes['ramferry.bytes.processed'], tinyGuest().length);
     assert.equal(attributes['error.type'], undefined);
+  });
+
+  it('is that of the environment, xenopsd without a trace', async () => {
+    const { env, spans } = sdk.collecting();
+    await save({ env });
+    const { trace, parent } = spans().find(({ name }) => name === 'ramferry.transfer')!;
+    assert.deepEqual([trace, parent], [TRACE, PARENT]);
   });
 });
