@@ -94,6 +94,8 @@ function dataset({ label, kind, points }: Series, index: number, scatter: boolea
     pointRadius: best ? 0 : scatter || measured ? 5 : 3,
     pointHoverRadius: 7,
     pointBorderWidth: best ? 6 : 2,
+    // Points on an axis are drawn whole.
+    clip: 8,
     order: best ? 9 : measured ? 1 : 5,
   };
 }
