@@ -69,7 +69,7 @@ export class CountingGuest {
 
   /** What the guest has counted at this machine. */
   counted(name: string): number[] {
-    return readLaps(this.#console(name));
+    return lapsOf(readFileSync(this.#console(name)));
   }
 
   #console(name: string): string {
@@ -77,8 +77,7 @@ export class CountingGuest {
   }
 }
 
-/** What a guest has written to this file, its debug console. */
-export function readLaps(path: string): number[] {
-  const bytes = readFileSync(path);
+/** The laps in the bytes of debug consoles. A guest may move between the two bytes of a lap. */
+export function lapsOf(bytes: Buffer): number[] {
   return Array.from({ length: bytes.length >> 1 }, (_, index) => bytes.readUInt16LE(index * 2));
 }

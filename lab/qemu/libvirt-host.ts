@@ -81,7 +81,9 @@ export class LibvirtHost {
       `hostname ${name}`,
       `for each in ${DIRECTORIES}; do mkdir -p ${this.#root}$each; mount -t tmpfs none ${this.#root}$each; done`,
       `cp ${at(`${name}.qemu.conf`)} ${this.#root}/etc/libvirt/qemu.conf`,
-      this.#root === '' ? '' : `mount -t proc none ${this.#root}/proc; mount --rbind /dev ${this.#root}/dev`,
+      this.#root === ''
+        ? ''
+        : `mount -t proc none ${this.#root}/proc; mount --rbind /dev ${this.#root}/dev; mount --rbind /sys ${this.#root}/sys`,
       // The shell is process 1, and reaps the guests.
       `while :; do ${this.#root === '' ? '' : `chroot ${this.#root} `}${daemon}; sleep 0.3; done`,
     ];

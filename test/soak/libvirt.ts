@@ -1,19 +1,21 @@
 // `scripts/soak --libvirt N`: a guest that counts moves between two real libvirtd through `send` and `receive`: N times in each way that
-// works, with N/2 cancellations, and with N/2 kills of each of the destination's daemon, `send` and `receive`. After every trial the guest
+// works, with N/2 cancellations, and with N/2 kills of each daemon, `send` and `receive`. After every trial the guest
 // must run on exactly one side, without a lap lost or repeated. Needs root. RAMFERRY_SOAK_LIBVIRT names the root directory of another
 // system with libvirt and QEMU.
 
-import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 
+import type { CommandEnd } from '../../src/os/command-process.js';
 import { undoLater } from '../../lab/cleanup.js';
 import { Command, ramferry } from '../../lab/command.js';
 import { createNetwork, type Network } from '../../lab/network.js';
-import { CountingGuest, readLaps } from '../../lab/qemu/counting-guest.js';
+import { CountingGuest, lapsOf } from '../../lab/qemu/counting-guest.js';
 import { LibvirtHost, missingLibvirt } from '../../lab/qemu/libvirt-host.js';
 import { Mulberry32 } from '../../lab/random.js';
 import { KIB, MIB } from '../../src/units.js';
+import { type Fault, FAULTS, PLAIN, type Way, WAYS } from './libvirt-ways.js';
 
 const ROOT = 'RAMFERRY_SOAK_LIBVIRT';
 const GUEST = 'counter';
@@ -30,25 +32,9 @@ const SOCKET = '/var/lib/libvirt/qemu/rf.sock';
 const REST_MS = 60_000;
 /** A migration that takes longer hangs. */
 const MIGRATION_MS = 90_000;
+const SAID_CHARACTERS = 600;
 /** A guest that runs counts within this time. */
 const WATCHED_MS = 700;
-
-/** A way to migrate, as words of `virsh migrate`. */
-interface Way {
-  readonly name: string;
-  readonly flags: readonly string[];
-}
-
-const WAYS: readonly Way[] = [
-  { name: 'plain', flags: [] },
-  { name: '--p2p', flags: ['--p2p'] },
-  { name: '--persistent --undefinesource', flags: ['--persistent', '--undefinesource'] },
-  { name: '--postcopy', flags: ['--postcopy'] },
-];
-
-/** What is done to a migration: nothing, `virsh domjobabort`, or SIGKILL to one of the programs. */
-type Fault = 'none' | 'cancel' | "the destination's libvirtd" | 'send' | 'receive';
-const FAULTS: readonly Fault[] = ['cancel', "the destination's libvirtd", 'send', 'receive'];
 
 interface Stage {
   readonly source: LibvirtHost;
@@ -100,8 +86,11 @@ async function allTrials(stage: Stage, trials: number, only: string | undefined)
   const half = Math.ceil(trials / 2);
   const plan: [Way, Fault][] = [
     ...WAYS.flatMap((way) => Array.from({ length: trials }, (): [Way, Fault] => [way, 'none'])),
-    ...FAULTS.flatMap((fault) => Array.from({ length: half }, (): [Way, Fault] => [WAYS[0]!, fault])),
-  ].filter(([{ name }, fault]) => only === undefined || only === name || only === fault);
+    ...FAULTS.flatMap((fault) => Array.from({ length: half }, (): [Way, Fault] => [PLAIN, fault])),
+  ].filter(
+    ([{ name, isBroken = false }, fault]) =>
+      only === name || only === fault || (only === undefined && !isBroken),
+  );
   const counts = new Map<string, number>();
   let violations = 0;
   for (const [way, fault] of plan) {
@@ -119,32 +108,67 @@ async function allTrials(stage: Stage, trials: number, only: string | undefined)
 
 async function trial(stage: Stage, way: Way, fault: Fault): Promise<Outcome> {
   await begin(stage, way.flags.includes('--persistent'));
-  const ferries = await startFerries(stage);
+  const ferries = await startFerries(stage, way.connections ?? 1);
+  const { source, destination } = stage;
+  let said = '';
+  try {
+    const { status, output } = await migrate(stage, way, strike(stage, fault, ferries));
+    said = output;
+    for (const host of [source, destination]) await atRest(host);
+    const side = await sideThatRuns(stage, status === 0);
+    if (fault === 'none' && status !== 0 && way.isBroken !== true)
+      throw new Error('it has failed without a fault');
+    if (way.isBroken === true && side === 'source') throw new Error('the guest has not moved');
+    if (way.isSwitched === true && !ferries.send.output.includes('goes postcopy'))
+      throw new Error('it has not switched to postcopy');
+    return {
+      text: `virsh says ${status === 0 ? 'moved' : 'failed'}, runs at the ${side}`,
+      isViolation: false,
+    };
+  } catch (thrown) {
+    const states = [source, destination].map((host) => host.state(GUEST) ?? 'none').join(' / ');
+    const all = [said, ferries.send.output, ferries.receive.output].map(lastOf);
+    return { text: `${(thrown as Error).message}; ${states}; ${all.join(' | ')}`, isViolation: true };
+  } finally {
+    for (const ferry of [ferries.send, ferries.receive]) ferry.kill();
+  }
+}
+
+/** Resolves with the end of the last `virsh migrate`, and after `fault`. */
+async function migrate(stage: Stage, way: Way, fault: Promise<void>): Promise<CommandEnd> {
   const { source, destination } = stage;
   const peer = way.flags.includes('--p2p') ? destination.peerUri : destination.uri;
-  const words = ['migrate', '--live', ...way.flags, '--migrateuri', `unix://${SOCKET}`, GUEST, peer];
-  const migration = new Command(['virsh', '-q', '-c', source.uri, ...words]);
-  const hanging = setTimeout(() => migration.process.kill('SIGKILL'), MIGRATION_MS);
-  try {
-    const [{ status, output }] = await Promise.all([migration.ended, strike(stage, fault, ferries)]);
-    try {
-      for (const host of [source, destination]) await atRest(host);
-      const side = await sideThatRuns(stage, status === 0);
-      if (fault === 'none' && status !== 0) throw new Error('it has failed without a fault');
-      return {
-        text: `virsh says ${status === 0 ? 'moved' : 'failed'}, runs at the ${side}`,
-        isViolation: false,
-      };
-    } catch (thrown) {
-      const states = [source, destination].map((host) => host.state(GUEST) ?? 'none').join(' / ');
-      const said = [output, ferries.send.output, ferries.receive.output].map((each) =>
-        each.trim().slice(-300),
-      );
-      return { text: `${(thrown as Error).message}; ${states}; ${said.join(' | ')}`, isViolation: true };
-    }
-  } finally {
-    clearTimeout(hanging);
-    for (const ferry of [ferries.send, ferries.receive]) ferry.kill();
+  const once = async (...flags: readonly string[]): Promise<CommandEnd> => {
+    const words = ['migrate', '--live', ...flags, '--migrateuri', `unix://${SOCKET}`, GUEST, peer];
+    const migration = new Command(['virsh', '-q', '-c', source.uri, ...words]);
+    const hanging = setTimeout(() => migration.process.kill('SIGKILL'), MIGRATION_MS);
+    return migration.ended.finally(() => clearTimeout(hanging));
+  };
+  const ending = once(...way.flags);
+  if (way.isSwitched === true) {
+    await until('postcopy', () => source.virsh('migrate-postcopy', GUEST).status === 0);
+  }
+  if (way.isBroken === true) {
+    // A postcopy that breaks before the destination has the state of the devices leaves no guest.
+    for (const host of [source, destination])
+      await until('postcopy', () => host.virsh('domstate', GUEST, '--reason').said.includes('post-copy'));
+    source.virsh('domjobabort', GUEST, '--postcopy');
+    const { status, output } = await ending;
+    if (status === 0) throw new Error(`the postcopy has not broken: ${output}`);
+    return resumed(() => once('--postcopy', '--postcopy-resume'));
+  }
+  const [end] = await Promise.all([ending, fault]);
+  return end;
+}
+
+/** Each daemon notices in its own time that the postcopy has broken, and refuses to resume it before. */
+async function resumed(resume: () => Promise<CommandEnd>): Promise<CommandEnd> {
+  const deadline = performance.now() + REST_MS;
+  for (;;) {
+    const end = await resume();
+    const isEarly = end.status !== 0 && /monitored by another thread/.test(end.output);
+    if (!isEarly || performance.now() > deadline) return end;
+    await sleep(500);
   }
 }
 
@@ -166,13 +190,14 @@ async function begin({ source, destination, domain }: Stage, isPersistent: boole
     if (status !== 0) throw new Error(`virsh ${step.join(' ')}: ${said}`);
   }
   // The guest fills its memory before it counts.
-  await until('the guest counts', () => laps(source).length > 10);
+  await until('the guest counts', () => written(source).length > 20);
 }
 
-async function startFerries({ source, destination, network }: Stage): Promise<Ferries> {
+async function startFerries({ source, destination, network }: Stage, connections: number): Promise<Ferries> {
   const address = `${network.address}:${PORT}`;
+  const several = connections === 1 ? [] : [`--hypervisor-connections=${connections}`];
   const at = (host: LibvirtHost, ...words: readonly string[]): Command =>
-    new Command(host.command([...ramferry(...words), '--json']));
+    new Command(host.command([...ramferry(...words, ...several), '--json']));
   const receive = at(destination, 'receive', `tcp-listen:${address}`, `unix:${destination.within(SOCKET)}`);
   await receive.listening();
   const send = at(source, 'send', `unix-listen:${source.within(SOCKET)}`, `tcp:${address}`);
@@ -184,6 +209,7 @@ async function strike({ source, destination, draw }: Stage, fault: Fault, ferrie
   if (fault === 'none') return;
   await sleep(draw.unit() * LATEST_MS);
   if (fault === 'cancel') source.virsh('domjobabort', GUEST);
+  else if (fault === "the source's libvirtd") source.kill();
   else if (fault === "the destination's libvirtd") destination.kill();
   else ferries[fault].kill('SIGKILL');
 }
@@ -200,19 +226,25 @@ async function sideThatRuns(
   { source, destination }: Stage,
   hasMoved: boolean,
 ): Promise<'source' | 'destination'> {
-  const before = [source, destination].map((host) => laps(host).length);
+  const before = [source, destination].map((host) => written(host).length);
   await sleep(WATCHED_MS);
-  const [here, there] = [laps(source), laps(destination)];
+  const [here, there] = [written(source), written(destination)];
   const [isHere, isThere] = [here.length > before[0]!, there.length > before[1]!];
   if (isHere && isThere) throw new Error('the guest runs on both sides');
   if (!isHere && !isThere) throw new Error('the guest runs nowhere');
-  (isHere ? here : [...here, ...there]).forEach((lap, index) => {
+  lapsOf(isHere ? here : Buffer.concat([here, there])).forEach((lap, index) => {
     if (lap !== ((index + 1) & 0xffff)) throw new Error(`lap ${index + 1} is ${lap}`);
   });
   const states = [source, destination].map((host) => host.state(GUEST) === 'running');
   if (states[0] !== isHere || states[1] !== isThere) throw new Error("libvirt's states do not fit");
   if (hasMoved && isHere) throw new Error('virsh has succeeded, and the guest has stayed');
   return isHere ? 'source' : 'destination';
+}
+
+/** The end of what a program has said, without its progress. */
+function lastOf(output: string): string {
+  const lines = output.split('\n').filter((line) => !line.includes('"status"'));
+  return lines.join('\n').trim().slice(-SAID_CHARACTERS);
 }
 
 async function until(what: string, holds: () => boolean): Promise<void> {
@@ -223,9 +255,10 @@ async function until(what: string, holds: () => boolean): Promise<void> {
   }
 }
 
-function laps(host: LibvirtHost): number[] {
+/** What the guest has written at this host. */
+function written(host: LibvirtHost): Buffer {
   const path = host.path(COUNT);
-  return existsSync(path) ? readLaps(path) : [];
+  return existsSync(path) ? readFileSync(path) : Buffer.alloc(0);
 }
 
 function description(image: string): string {
