@@ -41,6 +41,8 @@ const RESTORED_MS = 60_000;
 /** After the source's migration `send` and `receive` end within this time. */
 const ENDED_MS = 15_000;
 const CELL_MS = 180_000;
+/** QEMU's main connection and, by default, two channels. */
+const MULTIFD_CONNECTIONS = 3;
 const COLUMNS = ['way', 'identical', 'pages with identity', 'outcome'];
 
 /** What was found in a cell. */
@@ -139,8 +141,11 @@ class Trial {
     await destination.qmp.execute('migrate-incoming', { uri: `unix:${this.#inside(incoming)}` });
     const source = await this.#start('source');
     await delay(BOOT_MS);
-    const receiving = new Command(ramferry('receive', '--quiet', `unix-listen:${link}`, `unix:${incoming}`));
-    const sending = new Command(ramferry('send', '--json', `unix-listen:${out}`, `unix:${link}`));
+    const several = this.#way === 'multifd' ? [`--hypervisor-connections=${MULTIFD_CONNECTIONS}`] : [];
+    const receiving = new Command(
+      ramferry('receive', '--quiet', ...several, `unix-listen:${link}`, `unix:${incoming}`),
+    );
+    const sending = new Command(ramferry('send', '--json', ...several, `unix-listen:${out}`, `unix:${link}`));
     const ended = Promise.all([sending.ended, receiving.ended]);
     while (!existsSync(out)) await delay(50);
     await source.migrate(`unix:${this.#inside(out)}`, this.#way === 'postcopy' ? 500_000 : undefined);
