@@ -87,10 +87,7 @@ async function allTrials(stage: Stage, trials: number, only: string | undefined)
   const plan: [Way, Fault][] = [
     ...WAYS.flatMap((way) => Array.from({ length: trials }, (): [Way, Fault] => [way, 'none'])),
     ...FAULTS.flatMap((fault) => Array.from({ length: half }, (): [Way, Fault] => [PLAIN, fault])),
-  ].filter(
-    ([{ name, isBroken = false }, fault]) =>
-      only === name || only === fault || (only === undefined && !isBroken),
-  );
+  ].filter(([way, fault]) => isWanted(way, fault, only));
   const counts = new Map<string, number>();
   let violations = 0;
   for (const [way, fault] of plan) {
@@ -104,6 +101,10 @@ async function allTrials(stage: Stage, trials: number, only: string | undefined)
   for (const [line, count] of counts) process.stdout.write(`${String(count).padStart(5)}  ${line}\n`);
   process.stdout.write(`libvirt: ${plan.length} trials, ${violations} violations\n`);
   return violations;
+}
+
+function isWanted({ name, isBroken = false }: Way, fault: Fault, only: string | undefined): boolean {
+  return only === undefined ? !isBroken : only === (fault === 'none' ? name : fault);
 }
 
 async function trial(stage: Stage, way: Way, fault: Fault): Promise<Outcome> {
