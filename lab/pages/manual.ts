@@ -188,6 +188,12 @@ export function overviewPage(): string {
     ...(['send', 'receive', 'inspect', 'tune'] as const).flatMap((name) =>
       exampleLines(GUIDE[name].examples[0]!),
     ),
+    '.SH FILES',
+    '.TP',
+    `.I ${escaped('/usr/share/doc/ramferry/docs')}`,
+    ...filled(
+      'The pages of the Debian package; the portable tarball has them in docs. QUICKSTART.md begins, TROUBLESHOOTING.md explains each error code.',
+    ),
     '.SH SEE ALSO',
     ...NAMES.map((name, index) => `.BR ${escaped(pageName(name))} (1)${index < NAMES.length - 1 ? ',' : ''}`),
   ];
