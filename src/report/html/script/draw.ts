@@ -81,18 +81,20 @@ function markDataset({ label, points }: Series): Dataset {
 function dataset({ label, kind, points }: Series, index: number, scatter: boolean): Dataset {
   const best = kind === 'best';
   const measured = kind === 'measured';
-  const colour = best ? '#000' : cyclic(COLOURS, index);
+  // A measured point among lines, as the recommended settings: a ring around the line's own point.
+  const ring = measured && !scatter;
+  const colour = best || ring ? '#000' : cyclic(COLOURS, index);
   return {
     label,
     data: [...points],
     showLine: !scatter,
     borderColor: colour,
-    backgroundColor: best ? 'rgba(0,0,0,0.15)' : colour,
+    backgroundColor: ring ? 'transparent' : best ? 'rgba(0,0,0,0.15)' : colour,
     borderWidth: best ? 7 : 2,
     borderDash: best || measured ? [] : cyclic(DASHES, index),
-    pointStyle: best ? 'line' : cyclic(SHAPES, index),
-    pointRadius: best ? 0 : scatter || measured ? 5 : 3,
-    pointHoverRadius: 7,
+    pointStyle: best ? 'line' : ring ? 'circle' : cyclic(SHAPES, index),
+    pointRadius: best ? 0 : ring ? 9 : scatter ? 5 : 3,
+    pointHoverRadius: ring ? 10 : 7,
     pointBorderWidth: best ? 6 : 2,
     // Points on an axis are drawn whole.
     clip: 8,
@@ -106,7 +108,7 @@ function datasets(series: readonly Series[], scatter: boolean, isBandwidth: bool
   return series.map((each) => {
     if (each.kind === 'mark') return markDataset(each);
     const best = each.kind === 'best';
-    const made = dataset(each, best ? 0 : index++, scatter);
+    const made = dataset(each, best || (each.kind === 'measured' && !scatter) ? 0 : index++, scatter);
     // The grid of bandwidths has 12 points a decade. A mark on each point would cover the line.
     if (isBandwidth && !best) made.pointRadius = ({ dataIndex }) => (dataIndex % 6 === 0 ? 4 : 0);
     return made;
