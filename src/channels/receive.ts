@@ -2,7 +2,7 @@
 // the sender accepted them. Promises one summary over all, or the first error, with everything closed.
 
 import { KEEP_ALIVE_MS } from '../control/writer.js';
-import { CHANNELS_VERSION, INTRODUCTION_VERSION } from '../control/negotiation.js';
+import { CHANNELS_VERSION, INTRODUCTION_VERSION, LIVING_VERSION } from '../control/negotiation.js';
 import { RamferryError, toRamferryError } from '../errors.js';
 import { onAbort } from '../io/abort-signal.js';
 import { formatAddress } from '../link/address.js';
@@ -69,6 +69,7 @@ class ChannelReception {
         ...this.#plans.further.hello,
         stores: this.#plans.main.hello.stores,
         introductions: [INTRODUCTION_VERSION],
+        conversations: [LIVING_VERSION],
         channels: [CHANNELS_VERSION],
       },
       refusals: this.#refusals,

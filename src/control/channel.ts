@@ -59,6 +59,7 @@ export class ControlReader {
   #successIsPossible: () => boolean = () => false;
   #delivered = 0;
   #received: Result | undefined;
+  #isLost = false;
 
   constructor(source: ByteSource, onBackward: (bytes: Buffer) => Promise<void>) {
     this.#reader = new ExactReader(source);
@@ -70,7 +71,7 @@ export class ControlReader {
     this.#result = this.#hello.then(() => this.#listen());
     // Callers of hello(), success() and failure() get the rejection; without a caller it is no unhandled rejection.
     this.#hello.catch(() => undefined);
-    this.#result.catch(() => undefined);
+    this.#result.catch(() => (this.#isLost = true));
   }
 
   get state(): ConversationState {
@@ -80,6 +81,11 @@ export class ControlReader {
   /** Decoded bytes that the receiver has acknowledged so far. */
   get delivered(): number {
     return this.#delivered;
+  }
+
+  /** The link ended, or said what has no place, before a result: none will come on it. */
+  get isLost(): boolean {
+    return this.#isLost;
   }
 
   /** The result message; undefined before it has arrived. */
@@ -218,10 +224,13 @@ export async function readGreeting(
   return readHello(body);
 }
 
-/** @throws ERR_STREAM_TRUNCATED, ERR_STREAM_LIMIT, ERR_STREAM_CHECKSUM, or what reading throws */
-export async function nextMessage(reader: ExactReader): Promise<Message> {
-  const header = Buffer.alloc(MESSAGE_HEADER_BYTES);
-  await reader.exactly(header);
+/**
+ * @param begun the header, where it was read already
+ * @throws ERR_STREAM_TRUNCATED, ERR_STREAM_LIMIT, ERR_STREAM_CHECKSUM, or what reading throws
+ */
+export async function nextMessage(reader: ExactReader, begun?: Buffer): Promise<Message> {
+  const header = begun ?? Buffer.alloc(MESSAGE_HEADER_BYTES);
+  if (begun === undefined) await reader.exactly(header);
   const whole = Buffer.concat([header, Buffer.alloc(messageRest(header))]);
   await reader.exactly(whole.subarray(MESSAGE_HEADER_BYTES));
   return readMessage(whole);

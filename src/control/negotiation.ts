@@ -56,6 +56,8 @@ const helloSchema = z.object({
   conversations: z.optional(list(count)),
   /** Milliseconds that it waits for a broken link; absent = 0. */
   reconnect: z.optional(amount),
+  /** Milliseconds for which it answers a sender that asks how a transfer ended; absent = 0. */
+  outcome: z.optional(amount),
   /** Connections that it takes for one transfer; absent = 1. */
   connections: z.optional(count),
   /** With several connections: bytes that it holds of packets which its reader has not taken. */
@@ -72,6 +74,9 @@ export type Hello = z.infer<typeof helloSchema>;
 
 /** The version of the conversation whose link survives a broken connection and may have several. */
 export const CONVERSATION_VERSION = 2;
+
+/** The version of the conversation in which a sender says that it lives, and may ask for the outcome. */
+export const LIVING_VERSION = 3;
 
 /** The version of the introduction that this sender writes. */
 export const INTRODUCTION_VERSION = 1;

@@ -5,7 +5,7 @@
 import { CONTROL_MAGIC, PROBE_MAGIC } from './messages.js';
 import { Detector } from '../grammar/detect.js';
 import { NATIVE_MAGIC } from '../grammar/magics.js';
-import { CONVERSATION_MAGIC } from '../link/resume/packet.js';
+import { CONVERSATION_MAGIC, LIVING_MAGIC } from '../link/resume/packet.js';
 import type { Judge, PeerRules } from '../link/options.js';
 
 /** How long a peer that must speak at once may be silent. */
@@ -27,23 +27,24 @@ function foreign(bytes: Buffer, otherwise: string): string {
 /** Any stream that `receive` recognises, or the opening of a conversation that it has offered. */
 class StreamJudge implements Judge {
   readonly #detector = new Detector();
-  readonly #offered: Uint8Array;
+  readonly #offered: readonly Uint8Array[];
   #seen = Buffer.alloc(0);
 
-  /** @param isResumable the greeting offers conversation version 2 */
-  constructor(isResumable: boolean) {
-    this.#offered = isResumable ? CONVERSATION_MAGIC : new Uint8Array(0);
+  /** @param offered magics of conversations, each of 8 bytes */
+  constructor(offered: readonly Uint8Array[]) {
+    this.#offered = offered;
   }
 
   get wanted(): number {
-    const left = this.#offered.length - this.#seen.length;
+    const left = CONVERSATION_MAGIC.length - this.#seen.length;
     if (left <= 0 || !this.#mayOpen) return this.#detector.wanted;
     return this.#detector.wanted === 0 ? left : Math.min(left, this.#detector.wanted);
   }
 
   /** What was seen may begin the magic of a conversation. */
   get #mayOpen(): boolean {
-    return this.#seen.equals(this.#offered.subarray(0, this.#seen.length));
+    const { length } = this.#seen;
+    return this.#offered.some((magic) => this.#seen.equals(magic.subarray(0, length)));
   }
 
   feed(bytes: Uint8Array): string | undefined {
@@ -97,10 +98,11 @@ export function speaker(): PeerRules {
 /**
  * Where a sender connects. It sends nothing before its hypervisor begins, and may wait for the first bytes of the destination's
  * hypervisor.
- * @param isResumable the greeting offers conversation version 2
+ * @param isResumable the greeting offers conversation version 2 besides version 3
  */
 export function sender(passThrough: boolean, isResumable: boolean, onConnection: () => void): PeerRules {
-  const judge = (): Judge => (passThrough ? new ByteJudge() : new StreamJudge(isResumable));
+  const offered = isResumable ? [CONVERSATION_MAGIC, LIVING_MAGIC] : [LIVING_MAGIC];
+  const judge = (): Judge => (passThrough ? new ByteJudge() : new StreamJudge(offered));
   return { judge, silence: 0, mayListenFirst: true, onConnection };
 }
 

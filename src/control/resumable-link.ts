@@ -3,16 +3,16 @@
 
 import { Buffer } from 'node:buffer';
 
-import { RamferryError, toRamferryError } from '../errors.js';
+import { RamferryError } from '../errors.js';
 import { onAbort } from '../io/abort-signal.js';
-import type { ByteSink, ByteSource, Channel } from '../io/bytes.js';
+import type { Channel } from '../io/bytes.js';
 import { ExactReader } from '../io/exact-reader.js';
 import { abortError } from '../io/system-error.js';
 import { type Address, formatAddress } from '../link/address.js';
 import { DEFAULT_CONNECT_TIMEOUT_MS, type Door, ioTimeoutOf, type OpenOptions } from '../link/options.js';
 import type { PeerLink } from '../link/peer-link.js';
-import { newId, opened, type Opening, opening, readOpening } from '../link/resume/joining.js';
-import { CONVERSATION_MAGIC, PACKET } from '../link/resume/packet.js';
+import { newId, type Opening, opening } from '../link/resume/joining.js';
+import { PACKET } from '../link/resume/packet.js';
 import { PacketConnection } from '../link/resume/packet-connection.js';
 import { Caller, Doorway, type Reconnection } from '../link/resume/reconnection.js';
 import { Session } from '../link/resume/session.js';
@@ -21,6 +21,7 @@ import { MIB } from '../units.js';
 import { Greeting } from './greeting.js';
 import { MESSAGE_HEADER_BYTES, messageRest } from './messages.js';
 import { CONVERSATION_VERSION, type Hello } from './negotiation.js';
+import { ReceivingLink } from './receiving-link.js';
 
 /** Bytes of the way back that a receiver keeps until they are acknowledged. */
 const KEPT_BACKWARD = MIB;
@@ -55,6 +56,7 @@ export class ResumableLink {
   readonly #forget: () => void;
   #door: Door | undefined;
   #identity: string | undefined;
+  #isMended = false;
 
   constructor(options: ConversationOptions) {
     this.#options = options;
@@ -72,6 +74,11 @@ export class ResumableLink {
         this.#identity = identity;
       },
     };
+  }
+
+  /** A conversation of version 2 carries the open link. */
+  get isMended(): boolean {
+    return this.#isMended;
   }
 
   /** The sender's side: reads the greeting and opens the conversation where the receiver offers it. */
@@ -140,7 +147,9 @@ export class ResumableLink {
   /** @param seen bytes that were read to learn how the other side speaks */
   #plain(channel: Channel, seen: Uint8Array): Channel {
     if (seen.length > 0) (channel as PeerLink).unread(seen);
-    this.#door?.close();
+    const { onDoor } = this.#options.opening;
+    if (this.#door === undefined || onDoor === undefined) this.#door?.close();
+    else onDoor(this.#door, this.#identity);
     if (this.#options.limit() > 0) {
       this.#options.opening.onWarning?.(
         'the other side does not mend a broken link: a break ends the transfer',
@@ -155,6 +164,7 @@ export class ResumableLink {
     const [ownWindow, peerWindow] = hasOutcome ? [window, SENDER_WINDOW] : [SENDER_WINDOW, window];
     const several: Several = { connections, spreads: !hasOutcome, window: ownWindow, peerWindow };
     this.#forget();
+    this.#isMended = true;
     return new Session({
       label: formatAddress(address),
       id,
@@ -196,105 +206,5 @@ async function untilOpened(reader: ExactReader, session: Session): Promise<void>
     await reader.exactly(rest);
     if (header.readUInt32LE(0) === PACKET.opened) return;
     session.preface(Buffer.concat([header, rest]));
-  }
-}
-
-interface Turns {
-  /** The sender speaks version 1. @param seen its first bytes, which must be read again */
-  readonly plain: (seen: Uint8Array) => void;
-  /** The sender has opened a conversation. */
-  readonly session: (said: Opening) => Session;
-  /** The sender has heard that the conversation is open. */
-  readonly onOpen: (session: Session) => void;
-}
-
-/** A receiver's link until it knows how the sender speaks, and after that. */
-class ReceivingLink implements Channel {
-  readonly duplex = true;
-  readonly source: ByteSource;
-  readonly sink: ByteSink;
-  readonly #channel: Channel;
-  readonly #turns: Turns;
-  #isDecided = false;
-  #session: Session | undefined;
-  /** The last write; `opened` must not come between two halves of a message. */
-  #writes: Promise<unknown> = Promise.resolve();
-
-  constructor(channel: Channel, turns: Turns) {
-    this.#channel = channel;
-    this.#turns = turns;
-    this.source = this.#makeSource(channel.source!);
-    this.sink = this.#makeSink(channel.sink!);
-  }
-
-  get fd(): number | undefined {
-    return this.#session === undefined ? this.#channel.fd : undefined;
-  }
-
-  #makeSource(source: ByteSource): ByteSource {
-    return {
-      label: source.label,
-      read: async (target) => {
-        if (!this.#isDecided) await this.#decide(source);
-        return (this.#session?.source ?? source).read(target);
-      },
-      patience: (milliseconds) => {
-        if (this.#session === undefined) source.patience?.(milliseconds);
-      },
-      close: () => (this.#session?.source ?? source).close(),
-    };
-  }
-
-  #makeSink(sink: ByteSink): ByteSink {
-    const current = (): ByteSink => this.#session?.sink ?? sink;
-    const isHeard = (): boolean => this.#session !== undefined;
-    return {
-      label: sink.label,
-      get tellsHeard() {
-        return isHeard();
-      },
-      write: (bytes) => this.#inTurn(() => current().write(bytes)),
-      ...(sink.writeNow === undefined
-        ? {}
-        : { writeNow: (bytes) => this.#inTurn(() => (current().writeNow ?? current().write)(bytes)) }),
-      queued: () => current().queued(),
-      patience: (milliseconds) => current().patience?.(milliseconds),
-      finish: (total) => this.#inTurn(() => current().finish(total)),
-      abort: () => current().abort(),
-    };
-  }
-
-  #inTurn<T>(act: () => Promise<T>): Promise<T> {
-    const mine = this.#writes.then(act);
-    this.#writes = mine.catch(() => undefined);
-    return mine;
-  }
-
-  /** Reads no byte beyond what tells the two apart. */
-  async #decide(source: ByteSource): Promise<void> {
-    const magic = CONVERSATION_MAGIC;
-    const bytes = Buffer.alloc(magic.length);
-    let got = 0;
-    while (got < magic.length && bytes.subarray(0, got).equals(magic.subarray(0, got))) {
-      const more = await source.read(bytes.subarray(got));
-      if (more === 0) break;
-      got += more;
-    }
-    if (bytes.equals(magic)) await this.#open(source);
-    else this.#turns.plain(bytes.subarray(0, got));
-    this.#isDecided = true;
-  }
-
-  async #open(source: ByteSource): Promise<void> {
-    const reader = new ExactReader(source);
-    const session = this.#turns.session(await readOpening(reader));
-    await this.#inTurn(async () => {
-      await this.#channel
-        .sink!.write(opened())
-        .catch((thrown: unknown) => session.fail(toRamferryError(thrown)));
-      this.#session = session;
-      session.start(new PacketConnection(this.#channel, reader));
-      this.#turns.onOpen(session);
-    });
   }
 }

@@ -4,7 +4,7 @@
 import type net from 'node:net';
 
 import { KEEP_ALIVE_MS } from '../control/writer.js';
-import { INTRODUCTION_VERSION } from '../control/negotiation.js';
+import { INTRODUCTION_VERSION, LIVING_VERSION } from '../control/negotiation.js';
 import { RamferryError, toRamferryError } from '../errors.js';
 import { onAbort } from '../io/abort-signal.js';
 import { formatAddress } from '../link/address.js';
@@ -54,7 +54,10 @@ export class IncomingGuests {
     this.#parts = parts;
     this.#line = new Line(settings.maxTransfers);
     const plan = planReceive(this.#receiveOptions('name', new AbortController().signal));
-    this.#plan = { ...plan, hello: { ...plan.hello, introductions: [INTRODUCTION_VERSION] } };
+    this.#plan = {
+      ...plan,
+      hello: { ...plan.hello, introductions: [INTRODUCTION_VERSION], conversations: [LIVING_VERSION] },
+    };
     this.#introductions = new Introductions({
       hello: this.#plan.hello,
       refusals: parts.refusals,

@@ -6,6 +6,7 @@ import type { InletOutcome } from '../container/inlet.js';
 import { greetingOf, ControlWriter } from '../control/writer.js';
 import { speaks } from '../control/handshake.js';
 import { sender } from '../control/peer-rules.js';
+import type { Result } from '../control/negotiation.js';
 import type { Progress } from '../control/progress.js';
 import { endRelay, relay, standardPartner } from '../control/relay.js';
 import { RamferryError, toRamferryError } from '../errors.js';
@@ -33,6 +34,7 @@ import type { ReceiveHosting } from './prestart/hosting.js';
 import { Prestart, type TransferParts, type WarmUp } from './prestart/prestart.js';
 import { warmUpReceiving } from './prestart/warm-up.js';
 import { Acknowledged } from './receiver/acknowledged.js';
+import { livingHello, LivingReceiver } from './receiver/living.js';
 import { openReceiver } from './receiver/open.js';
 import { finishOutput, outputSink, watchReader } from './receiver/output.js';
 import { reportProgress } from './statistics/progress-timer.js';
@@ -78,6 +80,8 @@ class Reception {
   /** What the program behind the output says to the source (QEMU's return path). */
   #reader: ByteSource | undefined;
   #control: ControlWriter | undefined;
+  /** Absent on a link in one direction. */
+  #living: LivingReceiver | undefined;
   readonly #acknowledged = new Acknowledged();
   /** Bytes that a reader may have and act on. */
   #handed = (): number => 0;
@@ -128,20 +132,19 @@ class Reception {
     };
     if (this.#hosting !== undefined) return this.#connectHosted(this.#hosting, opening);
     const talks = speaks(input, oneWay);
-    const resumable = receiverConversation(this.#settings, input, {
-      ...opening,
-      tls: tlsSettings(this.#settings, input),
-    });
+    const away = { ...opening, tls: tlsSettings(this.#settings, input) };
+    if (talks) this.#living = new LivingReceiver(input, away);
+    const resumable = receiverConversation(this.#settings, input, this.#living?.opening ?? away);
     if (output.kind === 'file') this.#sink = await openOutput(output, opening);
     const resumed = this.#resumed();
+    const hello = { ...resumable.hello, ...livingHello(resumable.hello, true) };
     const meeting: OpenOptions = {
       ...resumable.opening,
       peer: sender(passThrough, resumable.isOffered, () => this.#prestart.cancelWarmUp()),
-      greeting: talks ? () => greetingOf({ ...this.#plan.hello, ...resumable.hello, ...resumed }) : undefined,
+      greeting: talks ? () => greetingOf({ ...this.#plan.hello, ...hello, ...resumed }) : undefined,
     };
     this.#source = resumable.upgrade(await openInput(input, meeting));
-    const source = this.#source.source!;
-    const link = new WaitingSource(source);
+    const link = new WaitingSource(this.#living?.begin(this.#source) ?? this.#source.source!);
     this.#control = introduce(talks, this.#source, () => ({
       delivered: this.#delivered(),
       waiting: link.waiting,
@@ -164,7 +167,8 @@ class Reception {
     const { input, control } = hosting;
     this.#source = input;
     this.#control = control;
-    const link = new WaitingSource(input.source!);
+    this.#living = new LivingReceiver(this.#addresses.input, opening);
+    const link = new WaitingSource(this.#living.begin(input));
     this.#sink = await openOutput(this.#addresses.output, opening);
     hosting.onConnected?.();
     control.place({ ahead: 0 });
@@ -233,9 +237,10 @@ class Reception {
     if (!verified) source.source!.unchanged?.();
     await finishOutput(output, bytes, this.#addresses.output.kind === 'tcp' ? this.#broken : undefined);
     await this.#reader?.close();
-    const result = { ok: true, bytes, ...(sums === undefined ? {} : statedSums(sums)) };
-    const heard = await this.#control?.result(result);
-    if (heard === false) this.#settings.onWarning?.(UNHEARD);
+    const result: Result = { ok: true, ...(sums === undefined ? {} : statedSums(sums)), bytes };
+    const written = await this.#control?.result(result);
+    const heard = await this.#living?.keep(result);
+    if (written === false || heard === false) this.#settings.onWarning?.(UNHEARD);
     if (this.#control === undefined) await endRelay(source.sink);
     await source.source!.close();
   }
@@ -246,7 +251,12 @@ class Reception {
     const error = reason instanceof RamferryError ? reason : (this.#readerFailed ?? toRamferryError(thrown));
     await Promise.all([this.#sink?.sink?.abort(), this.#reader?.close()]);
     if (this.#control === undefined) await this.#source?.sink?.abort();
-    else await this.#control.result({ ok: false, bytes: this.#handed(), error: error.toData() });
+    else {
+      const result: Result = { ok: false, bytes: this.#handed(), error: error.toData() };
+      await this.#control.result(result);
+      await this.#living?.keep(result);
+    }
+    this.#living?.close();
     await this.#source?.source?.close();
     return error;
   }

@@ -34,6 +34,7 @@ import type { SendHosting } from './prestart/hosting.js';
 import { Prestart, type TransferParts } from './prestart/prestart.js';
 import { warmUpSending } from './prestart/warm-up.js';
 import { introduce } from './sender/introduce.js';
+import { LivingSender } from './sender/living.js';
 import { reasonOf } from './sender/outcome.js';
 import { inputFacts, recogniseInput } from './sender/recognise-input.js';
 import { runPlan } from './sender/run-plan.js';
@@ -81,6 +82,9 @@ class Sending {
   readonly #listening: ListenSettings = {};
   readonly #warned = new Set<string>();
   #grammar: Grammar | undefined;
+  #living: LivingSender | undefined;
+  /** A conversation of version 2 carries the link. */
+  #isMended = (): boolean => false;
 
   constructor(options: SendOptions, hosting?: SendHosting, extras: SendExtras = hosting ?? {}) {
     this.#hosting = hosting;
@@ -109,19 +113,23 @@ class Sending {
     let source: Channel | undefined;
     let sink: Channel | undefined;
     try {
-      const away = senderConversation(
+      const talks = speaks(this.#output, oneWay);
+      const linkOpening = {
+        ...opening,
+        ...(maxBandwidth === 0 ? {} : { maxBandwidth }),
+        sendBuffer: CHUNK_BUFFER_BYTES,
+        peer: talks ? receiver() : undefined,
+        tls: this.#tls,
+        rateBudget: this.#hosting?.rateBudget,
+      };
+      if (talks) this.#living = new LivingSender(this.#output, linkOpening);
+      const { opening: away, isMended } = senderConversation(
         this.#settings,
         this.#output,
-        {
-          ...opening,
-          ...(maxBandwidth === 0 ? {} : { maxBandwidth }),
-          sendBuffer: CHUNK_BUFFER_BYTES,
-          peer: speaks(this.#output, oneWay) ? receiver() : undefined,
-          tls: this.#tls,
-          rateBudget: this.#hosting?.rateBudget,
-        },
+        this.#living?.opening ?? linkOpening,
         () => this.#grammar !== undefined && this.#grammar.finalFrom !== Infinity,
       );
+      this.#isMended = isMended;
       // A file output tells at once when it must not be made; anything else only when there is something to send.
       if (this.#output.kind === 'file') sink = await openOutput(this.#output, away);
       source = this.#hosting?.input ?? (await openInput(this.#input, { ...opening, peer: hypervisor() }));
@@ -131,9 +139,11 @@ class Sending {
       await source.source!.close();
       return this.#statistics.summary('completed');
     } catch (thrown) {
+      await this.#living?.abandon();
       await Promise.all([source?.source?.close(), sink?.sink?.abort()]);
       throw reasonOf(thrown, signal);
     } finally {
+      this.#living?.close();
       await this.#prestart.close();
     }
   }
@@ -166,6 +176,7 @@ class Sending {
         { hello, control: control!, sink: to.sink!, onWarning: settings.onWarning },
       );
     }
+    const sink = hello === undefined ? to.sink! : this.#living!.begin(to, hello, control!, this.#isMended());
     // The hypervisor may take its time, before the first byte and between rounds.
     source.patience?.(0);
     const recognising = recogniseInput(source, settings.format, this.#hosting?.channel?.channel);
@@ -192,7 +203,7 @@ class Sending {
     const { signal, onProgress, onWarning } = settings;
     await runPlan(
       plan,
-      { source, head, grammar, sink: to.sink!, control },
+      { source, head, grammar, sink, control, living: this.#living },
       {
         ...{ statistics: this.#statistics, prestart: this.#prestart, signal, onProgress, onWarning },
         onLearned: (learned) => this.#remember(plan, learned),

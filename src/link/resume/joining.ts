@@ -10,6 +10,7 @@ import type { Judge } from '../options.js';
 import {
   checkPacket,
   CONVERSATION_MAGIC,
+  LIVING_MAGIC,
   type Packet,
   packet,
   PACKET,
@@ -66,18 +67,28 @@ function nodeCrypto(): typeof import('node:crypto') {
   return process.getBuiltinModule('node:crypto');
 }
 
-/** The first bytes of the side that connects. @param position for a join: what has arrived at that side */
+/** What the side that connects says first. @param position for a join: what has arrived at that side */
 function introduction(type: number, position: number, of: Introduction, number: number): Buffer {
   const payload = Buffer.alloc(PAYLOAD_BYTES);
   payload.set(of.id);
   payload.writeUInt32LE(Math.min(of.limit, 2 ** 32 - 1), ID_BYTES);
   payload.writeUInt32LE(number, ID_BYTES + LIMIT_BYTES);
-  return Buffer.concat([CONVERSATION_MAGIC, packet(type, position, payload)]);
+  return packet(type, position, payload);
 }
 
 /** What a sender says before its first packet. */
 export function opening(of: Opening): Buffer {
-  return introduction(PACKET.open, 0, of, of.connections);
+  return Buffer.concat([CONVERSATION_MAGIC, introduction(PACKET.open, 0, of, of.connections)]);
+}
+
+/** The same in conversation version 3. */
+export function livingOpening(id: Buffer): Buffer {
+  return Buffer.concat([LIVING_MAGIC, introduction(PACKET.open, 0, { id, limit: 0 }, 1)]);
+}
+
+/** The first bytes of a connection that asks for the outcome of a transfer. */
+export function asking(id: Buffer): Buffer {
+  return Buffer.concat([LIVING_MAGIC, introduction(PACKET.ask, 0, { id, limit: 0 }, 0)]);
 }
 
 interface ReadIntroduction extends Introduction {
@@ -94,10 +105,10 @@ function readIntroduction({ type, payload }: Packet, wanted: number): ReadIntrod
 }
 
 /** Reads a sender's opening behind its magic. @throws ERR_LINK_NEGOTIATION, and as readPacket */
-export async function readOpening(reader: ExactReader): Promise<Opening> {
+export async function readOpening(reader: ExactReader, type: number = PACKET.open): Promise<Opening> {
   const { last: connections, ...of } = readIntroduction(
-    await readPacket(reader, (bytes) => Buffer.alloc(bytes)),
-    PACKET.open,
+    await readPacket(reader, (bytes) => Buffer.alloc(bytes), PAYLOAD_BYTES),
+    type,
   );
   return { ...of, connections };
 }
@@ -110,7 +121,9 @@ export function opened(): Buffer {
 /** The side that connects: presents the id on a new connection and reads the answer. @throws ERR_LINK_NEGOTIATION, and as readPacket */
 export async function join(channel: Channel, received: number, of: Presentation): Promise<Joined> {
   const { number } = of;
-  await channel.sink!.write(introduction(PACKET.join, received, of, number));
+  await channel.sink!.write(
+    Buffer.concat([CONVERSATION_MAGIC, introduction(PACKET.join, received, of, number)]),
+  );
   const reader = new ExactReader(channel.source!);
   const answer = await readPacket(reader, (bytes) => Buffer.alloc(bytes));
   if (answer.type !== PACKET.joined) throw unexpected(answer.type);
@@ -122,13 +135,17 @@ export function joinedAnswer(received: number): Buffer {
   return packet(PACKET.joined, received);
 }
 
-/** Accepts a connection that presents the id of this transfer. */
-export class JoinJudge implements Judge {
+/** Accepts a connection that presents the id of this transfer: joins it, or asks for its outcome. */
+export class IdJudge implements Judge {
   readonly #id: Buffer;
+  readonly #magic: Buffer;
+  readonly #type: number;
   #seen = Buffer.alloc(0);
 
-  constructor(id: Buffer) {
+  constructor(id: Buffer, wants: 'join' | 'outcome' = 'join') {
     this.#id = id;
+    this.#magic = wants === 'join' ? CONVERSATION_MAGIC : LIVING_MAGIC;
+    this.#type = wants === 'join' ? PACKET.join : PACKET.ask;
   }
 
   get wanted(): number {
@@ -137,12 +154,12 @@ export class JoinJudge implements Judge {
 
   feed(bytes: Uint8Array): string | undefined {
     this.#seen = Buffer.concat([this.#seen, bytes]);
-    const magic = this.#seen.subarray(0, CONVERSATION_MAGIC.length);
-    if (!magic.equals(CONVERSATION_MAGIC.subarray(0, magic.length)))
+    const magic = this.#seen.subarray(0, this.#magic.length);
+    if (!magic.equals(this.#magic.subarray(0, magic.length)))
       return 'a transfer runs, and this is not its peer';
     if (this.wanted > 0) return undefined;
     try {
-      const { id } = readIntroduction(checkPacket(this.#seen.subarray(magic.length)), PACKET.join);
+      const { id } = readIntroduction(checkPacket(this.#seen.subarray(magic.length)), this.#type);
       return nodeCrypto().timingSafeEqual(id, this.#id) ? undefined : 'it names another transfer';
     } catch {
       return 'it names no transfer';
@@ -150,7 +167,13 @@ export class JoinJudge implements Judge {
   }
 }
 
-/** Reads the join that a JoinJudge has accepted, and gets the connection ready. */
+/** Reads the question that an IdJudge has accepted. @throws as readPacket */
+export async function readAsking(reader: ExactReader): Promise<void> {
+  await reader.exactly(Buffer.alloc(LIVING_MAGIC.length));
+  await readOpening(reader, PACKET.ask);
+}
+
+/** Reads the join that an IdJudge has accepted, and gets the connection ready. */
 export async function joinedBy(channel: Channel): Promise<Joined> {
   const reader = new ExactReader(channel.source!);
   await reader.exactly(Buffer.alloc(CONVERSATION_MAGIC.length));

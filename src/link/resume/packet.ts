@@ -28,7 +28,18 @@ export const PACKET = {
   acknowledge: 17,
   /** This side has given up; the other must not wait for it. */
   abort: 18,
+  /** Version 3: so many bytes of the stream follow. */
+  stream: 19,
+  /** Version 3: the sender has nothing to send. */
+  alive: 20,
+  /** Version 3: the sender has the result. */
+  heard: 21,
+  /** Version 3, on a later connection: how did the transfer end? */
+  ask: 22,
 } as const;
+
+/** The same for version 3. */
+export const LIVING_MAGIC = Buffer.from([0x89, 0x52, 0x46, 0x33, 0x0d, 0x0a, 0x1a, 0x0a]);
 
 const HEADER_BYTES = 16;
 const POSITION_BYTES = 8;

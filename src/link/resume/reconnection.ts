@@ -7,7 +7,7 @@ import type { Address } from '../address.js';
 import { connectTo } from '../connect.js';
 import type { Door, OpenOptions } from '../options.js';
 import type { PeerLink } from '../peer-link.js';
-import { join, type Joined, joinedBy, JoinJudge, type Presentation } from './joining.js';
+import { join, type Joined, joinedBy, IdJudge, type Presentation } from './joining.js';
 
 export interface Reconnection {
   /** Sets who gets connections that the other side has made and that present the id. May be called while another connection lives. */
@@ -95,7 +95,7 @@ export class Doorway implements Reconnection {
 
   accept(id: Buffer, onJoined: (joined: Joined) => void): void {
     this.#door.open(
-      () => new JoinJudge(id),
+      () => new IdJudge(id),
       (link) => void this.#admit(link).then((joined) => joined !== undefined && onJoined(joined)),
     );
   }

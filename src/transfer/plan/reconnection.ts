@@ -74,14 +74,21 @@ function needsConversation({ reconnect, connections, oneWay }: Settings, address
   });
 }
 
-/** The options with which a sender opens its link. @throws ERR_OPTION_INVALID */
+export interface SenderConversation {
+  /** The options with which the link is opened. */
+  readonly opening: OpenOptions;
+  /** Whether a conversation of version 2 carries the open link. */
+  readonly isMended: () => boolean;
+}
+
+/** @throws ERR_OPTION_INVALID */
 export function senderConversation(
   settings: Pick<SenderSettings, keyof Settings | 'kept'>,
   address: Address,
   opening: OpenOptions,
   isGuestStopped: () => boolean,
-): OpenOptions {
-  if (!needsConversation(settings, address)) return opening;
+): SenderConversation {
+  if (!needsConversation(settings, address)) return { opening, isMended: () => false };
   const { reconnect, connections, kept: keep } = settings;
   const link = new ResumableLink({
     address,
@@ -90,7 +97,9 @@ export function senderConversation(
     keep,
     connections,
   });
-  return { ...link.opening, upgrade: (channel) => link.asSender(channel) };
+  const upgrade = async (channel: Channel): Promise<Channel> =>
+    link.asSender((await opening.upgrade?.(channel)) ?? channel);
+  return { opening: { ...link.opening, upgrade }, isMended: () => link.isMended };
 }
 
 export interface ReceiverConversation {

@@ -1,8 +1,9 @@
 // `runPlan`: carries out the plan of a transfer over an open source and sink. Connects the sender with the receiver's control messages,
 // the statistics and the caller's signal. Promises the whole stream at the receiver, or the error to report to the user.
 
-import { checkSums } from '../../container/sums.js';
+import { checkSums, type StatedSums } from '../../container/sums.js';
 import type { ControlReader } from '../../control/channel.js';
+import { peerFailure } from '../../control/negotiation.js';
 import { type RamferryError, toRamferryError } from '../../errors.js';
 import type { Grammar, StreamEnd } from '../../grammar/grammar.js';
 import { onAbort } from '../../io/abort-signal.js';
@@ -22,6 +23,7 @@ import { ConvergenceWatch } from '../statistics/convergence-watch.js';
 import { reportProgress } from '../statistics/progress-timer.js';
 import type { Statistics } from '../statistics/statistics.js';
 import type { Progress } from '../statistics/summary.js';
+import type { LivingSender } from './living.js';
 import { outcomeOf } from './outcome.js';
 import { Sender } from './sender.js';
 import { brokenInput, CONTINUED, refuseIncomplete, streamEnd, unseenWarning } from './stream-end.js';
@@ -42,6 +44,8 @@ export interface RunEnds {
   readonly sink: ByteSink;
   /** The receiver's control messages; undefined on a one-way link. */
   readonly control: ReceiverMessages | undefined;
+  /** Says that this side lives, and asks for an outcome that was not heard. */
+  readonly living?: Pick<LivingSender, 'finalWhen' | 'ask' | 'conclude'> | undefined;
 }
 
 /** The handover protocol that follows the stream (`ramferry migrate`). */
@@ -107,6 +111,7 @@ class PlanRun {
         ? undefined
         : new SwitchoverPace({ downtimeLimit: pace.switchover, position: () => this.#position() });
     this.#sender = this.#openSender();
+    ends.living?.finalWhen(() => this.#sender.finalMayHaveLeft);
     this.#listen();
     this.#observe();
   }
@@ -125,18 +130,33 @@ class PlanRun {
       sender.abort(toRamferryError(thrown, 'ERR_LINK_CLOSED'));
     });
     try {
+      await this.#carry();
+      await this.#ends.living?.conclude();
+      if (this.#chooser !== undefined) this.#context.onLearned?.(this.#chooser.learned);
+    } finally {
+      stopReporting();
+      forget();
+    }
+  }
+
+  /** Sends everything and hears the result; asks for it when the link broke before that. */
+  async #carry(): Promise<void> {
+    const { control, sink, living } = this.#ends;
+    const sender = this.#sender;
+    try {
       await sender.run();
       this.#convergence?.end();
       await this.#finish();
-      if (this.#chooser !== undefined) this.#context.onLearned?.(this.#chooser.learned);
     } catch (thrown) {
       const error = await this.#rootCause(thrown);
       // The handover protocol has messages of its own that show how far it has come.
       if (this.#context.handover !== undefined) throw error;
-      throw outcomeOf(error, { sender, sink: this.#ends.sink, result: control?.result });
-    } finally {
-      stopReporting();
-      forget();
+      const outcome = outcomeOf(error, { sender, sink, result: control?.result });
+      const isAsked = outcome.code === 'ERR_OUTCOME_UNKNOWN' && control?.result === undefined;
+      const result = isAsked ? await living?.ask() : undefined;
+      if (result === undefined) throw outcome;
+      if (!result.ok) throw outcomeOf(peerFailure(result), { sender, sink, result });
+      this.#succeeded(result);
     }
   }
 
@@ -204,20 +224,24 @@ class PlanRun {
 
   /** Called when the sink has the whole stream: hands over, closes the sink, and compares the receiver's sums with the sender's. */
   async #finish(): Promise<void> {
-    const { source, sink, grammar, control } = this.#ends;
-    const { statistics, handover, onWarning } = this.#context;
+    const { source, sink, control } = this.#ends;
+    const { statistics, handover } = this.#context;
     refuseRest(source, statistics.guestBytes + (this.#plan.stream.before?.bytes ?? 0));
     await handover?.delivered();
     const finished = sink.finish();
     // The receiver's result decides. A receiver that has everything may close the link before the sender does, and `finished` rejects.
     if (control === undefined) await finished;
     else finished.catch(() => undefined);
-    warnOfUnfollowed(onWarning, grammar, this.#plan.stream.opaqueBecause, this.#sender.tally);
-    if (control !== undefined) {
-      const stated = await control.success();
-      // `ramferry incoming` of version 0.1 sends no sums.
-      if (handover === undefined || stated.bytes !== undefined) checkSums(stated, this.#sender.sums);
-    }
+    this.#succeeded(await control?.success());
+  }
+
+  /** @param stated what the receiver says that it has; undefined where it says nothing */
+  #succeeded(stated: StatedSums | undefined): void {
+    const { handover, onWarning } = this.#context;
+    warnOfUnfollowed(onWarning, this.#ends.grammar, this.#plan.stream.opaqueBecause, this.#sender.tally);
+    // `ramferry incoming` of version 0.1 sends no sums.
+    if (stated !== undefined && (handover === undefined || stated.bytes !== undefined))
+      checkSums(stated, this.#sender.sums);
     const warning = unseenWarning(this.#streamEnd);
     if (warning !== undefined) onWarning?.(warning);
   }

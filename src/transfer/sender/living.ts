@@ -1,0 +1,97 @@
+// Conversation version 3 at the sender (docs/FORMAT.md): says that this side lives while the hypervisor has nothing to send, and asks how the transfer
+// ended when the link breaks at its end. Where the receiver does not offer it, nothing differs.
+
+import { newId } from '../../link/resume/joining.js';
+import { LivingSink } from '../../link/resume/living-sink.js';
+import type { ControlReader } from '../../control/channel.js';
+import { type Hello, LIVING_VERSION, type Result } from '../../control/negotiation.js';
+import { askOutcome } from '../../control/outcome-query.js';
+import type { ByteSink, Channel } from '../../io/bytes.js';
+import type { Address } from '../../link/address.js';
+import type { Door, OpenOptions } from '../../link/options.js';
+import type { PeerLink } from '../../link/peer-link.js';
+
+export class LivingSender {
+  readonly #address: Address;
+  readonly #opening: OpenOptions;
+  #door: Door | undefined;
+  #identity: string | undefined;
+  #id: Buffer | undefined;
+  #sink: LivingSink | undefined;
+  #keepsOutcome = false;
+  #isFinal = (): boolean => false;
+
+  /** @param opening with which the link is opened */
+  constructor(address: Address, opening: OpenOptions) {
+    this.#address = address;
+    this.#opening = opening;
+  }
+
+  /** The options with which the link must be opened. */
+  get opening(): OpenOptions {
+    return {
+      ...this.#opening,
+      onDoor: (door, identity) => {
+        this.#door = door;
+        this.#identity = identity;
+      },
+      upgrade: (channel) => {
+        this.#identity ??= (channel as PeerLink).provenName;
+        return Promise.resolve(channel);
+      },
+    };
+  }
+
+  /** The sink of the stream, for a receiver of this hello. @param isMended a conversation of version 2 carries the link */
+  begin({ sink }: Channel, hello: Hello, control: ControlReader, isMended: boolean): ByteSink {
+    if (isMended || hello.conversations?.includes(LIVING_VERSION) !== true) {
+      this.close();
+      return sink!;
+    }
+    this.#keepsOutcome = (hello.outcome ?? 0) > 0;
+    this.#id = newId();
+    this.#sink = new LivingSink(sink!, {
+      id: this.#id,
+      isFinal: () => this.#isFinal(),
+      result: () => (control.result !== undefined ? 'heard' : control.isLost ? 'lost' : 'awaited'),
+    });
+    return this.#sink;
+  }
+
+  /** @param condition whether a byte of the stream's final part may have left, or leaves now */
+  finalWhen(condition: () => boolean): void {
+    this.#isFinal = condition;
+  }
+
+  /** The transfer has ended as it should: tells the receiver that its result was heard. Never rejects. */
+  async conclude(): Promise<void> {
+    await this.#sink?.conclude();
+    this.close();
+  }
+
+  /** Asks the receiver how the transfer ended. @returns undefined when nobody answers. Never rejects */
+  async ask(): Promise<Result | undefined> {
+    if (this.#sink?.isOpen !== true || !this.#keepsOutcome || this.#opening.signal?.aborted === true)
+      return undefined;
+    this.#opening.onWarning?.('the link broke before the outcome was heard: asking the receiver for it');
+    return askOutcome({
+      address: this.#address,
+      opening: this.#opening,
+      id: this.#id!,
+      identity: this.#identity,
+      door: this.#door,
+    });
+  }
+
+  /** The transfer has failed: tells the receiver so, where that is possible at once, and closes the link. Never rejects. */
+  async abandon(): Promise<void> {
+    await this.#sink?.abort();
+    this.close();
+  }
+
+  /** The receiver does not come again. */
+  close(): void {
+    this.#door?.close();
+    this.#door = undefined;
+  }
+}

@@ -1,0 +1,193 @@
+// Whole transfers without --reconnect: a side that is stopped is found in time, a quiet hypervisor and a reader that takes nothing are not mistaken
+// for one, and a sender whose link breaks before the result asks for it.
+
+import assert from 'node:assert/strict';
+import { Buffer } from 'node:buffer';
+import { once } from 'node:events';
+import { existsSync, readFileSync, statSync } from 'node:fs';
+import net from 'node:net';
+import { describe, it } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
+
+import { receive } from '../../src/transfer/receive.js';
+import { send } from '../../src/transfer/send.js';
+import type { ReceiveOptions, SendOptions } from '../../src/options/transfer.js';
+import { Command } from '../cli/command.js';
+import { makeCertificates } from '../link/tls/certificates.js';
+import { randomBytes } from 'node:crypto';
+import { workplace } from './support/carry.js';
+
+const place = workplace();
+const bytes = randomBytes(2 ** 20);
+const input = place.file('image', bytes);
+const certificates = makeCertificates();
+
+/** How a proxy ends the first connection: `mute` swallows what comes back. The later ones it carries. */
+type Cut = 'reset' | 'silence' | 'mute';
+
+interface Proxy {
+  readonly port: number;
+  close(): void;
+}
+
+/** A proxy that cuts the first connection when `isTime` says so of the bytes of one piece. */
+async function cuttingProxy(
+  target: number,
+  cut: Cut,
+  listens: 'sender' | 'receiver',
+  isTime: (piece: Buffer, direction: 'forward' | 'backward') => boolean,
+): Promise<Proxy> {
+  const server = net.createServer({ allowHalfOpen: true });
+  const all: net.Socket[] = [];
+  let hasCut = false;
+  server.on('connection', (near) => {
+    const far = net.connect({ port: target, host: '127.0.0.1', allowHalfOpen: true });
+    all.push(near, far);
+    let dead = false;
+    let muted: string | undefined;
+    const [forth, back] =
+      listens === 'receiver' ? (['forward', 'backward'] as const) : (['backward', 'forward'] as const);
+    for (const [from, to, direction] of [[near, far, forth] as const, [far, near, back] as const]) {
+      from.on('error', () => to.destroy());
+      from.on('end', () => (dead && (cut !== 'mute' || direction === muted)) || to.end());
+      from.on('data', (piece: Buffer) => {
+        if (!hasCut && isTime(piece, direction)) {
+          hasCut = true;
+          dead = true;
+          muted = direction;
+          if (cut === 'reset') for (const socket of [near, far]) socket.resetAndDestroy();
+        }
+        if (!dead || (cut === 'mute' && direction !== muted)) to.write(piece);
+      });
+    }
+  });
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  return {
+    port: (server.address() as net.AddressInfo).port,
+    close: () => {
+      server.close();
+      for (const socket of all) socket.destroy();
+    },
+  };
+}
+
+interface Case {
+  readonly cut?: Cut;
+  readonly listens?: 'sender' | 'receiver';
+  readonly isTime: (piece: Buffer, direction: 'forward' | 'backward') => boolean;
+  readonly both?: Partial<SendOptions & ReceiveOptions>;
+}
+
+interface Outcome {
+  readonly sent: PromiseSettledResult<unknown>;
+  readonly received: PromiseSettledResult<unknown>;
+  readonly output: string;
+  readonly warnings: string;
+}
+
+async function carry({ cut = 'reset', listens = 'receiver', isTime, both }: Case): Promise<Outcome> {
+  const warnings: string[] = [];
+  const output = place.path('restored');
+  let heard: (address: string) => void;
+  const address = new Promise<string>((resolve) => (heard = resolve));
+  const common = {
+    ...{ ioTimeout: 1_000, ...both },
+    onWarning: (text: string) => void warnings.push(text),
+    onListening: (text: string) => heard(text),
+  };
+  const sides = {
+    sender: (end: string) => send({ input, output: end, codec: 'none', ...common }),
+    receiver: (end: string) => receive({ input: end, output, ...common }),
+  };
+  const first = sides[listens]('tcp-listen:127.0.0.1:0');
+  const proxy = await cuttingProxy(Number((await address).split(':').pop()), cut, listens, isTime);
+  const second = sides[listens === 'sender' ? 'receiver' : 'sender'](`tcp:127.0.0.1:${proxy.port}`);
+  const [sent, received] = await Promise.allSettled(listens === 'sender' ? [first, second] : [second, first]);
+  proxy.close();
+  return { sent, received, output, warnings: warnings.join('\n') };
+}
+
+function fulfilled({ sent, received, output }: Outcome): void {
+  for (const result of [sent, received])
+    assert.equal(result.status, 'fulfilled', result.status === 'rejected' ? String(result.reason) : '');
+  assert.ok(readFileSync(output).equals(bytes));
+}
+
+function code(result: PromiseSettledResult<unknown>): unknown {
+  return result.status === 'rejected' ? (result.reason as { code: string }).code : 'none';
+}
+
+const isResult: Case['isTime'] = (piece, direction) => direction === 'backward' && piece.includes('"ok":');
+/** What comes when the image has passed. */
+const isEnd = (of: 'forward' | 'backward'): Case['isTime'] => {
+  let passed = 0;
+  return (piece, direction) => {
+    if (direction === 'forward') passed += piece.length;
+    return direction === of && passed >= bytes.length;
+  };
+};
+
+describe('a link that breaks before the result', { timeout: 60_000 }, () => {
+  for (const listens of ['receiver', 'sender'] as const) {
+    for (const cut of ['reset', 'silence'] as const) {
+      it(`is no unknown outcome, ${cut}, where the ${listens} listens`, async () => {
+        const outcome = await carry({ cut, listens, isTime: isResult });
+        fulfilled(outcome);
+        assert.match(outcome.warnings, /asking the receiver/);
+      });
+    }
+  }
+
+  it('is no unknown outcome under TLS', { skip: certificates === undefined }, async () => {
+    const both = { tlsCreds: certificates!.directory('good') };
+    fulfilled(await carry({ cut: 'mute', isTime: isEnd('backward'), both }));
+  });
+
+  it('is a failure where the end of the stream was lost', async () => {
+    const { sent, received } = await carry({ isTime: isEnd('forward') });
+    assert.equal(code(sent), 'ERR_PEER_FAILED');
+    assert.notEqual(code(received), 'none');
+  });
+});
+
+describe('a stopped side', { timeout: 60_000 }, () => {
+  const hypervisor = `exec:head -c 5000000 ${place.file('stream', Buffer.concat([Buffer.from('QEVM'), randomBytes(8_000_000)]))}; exec sleep 10`;
+
+  it('is found when the sender is stopped between two records', async () => {
+    const arrived = place.path('stopped');
+    const receiver = new Command([
+      'receive',
+      '--io-timeout',
+      '1s',
+      'tcp-listen:127.0.0.1:0',
+      `exec:cat > ${arrived}`,
+    ]);
+    const [, address] = await receiver.says(/listening on (\S+)/);
+    const sender = new Command(['send', '--codec', 'none', hypervisor, address!]);
+    try {
+      while (!existsSync(arrived) || statSync(arrived).size < 2 ** 20) await sleep(20);
+      // The hypervisor has nothing to send, and that is no silence.
+      await sleep(1_500);
+      assert.equal(receiver.process.exitCode, null);
+      sender.process.kill('SIGSTOP');
+      await receiver.says(/ERR_LINK_TIMEOUT.*keeping the outcome/);
+      receiver.process.kill('SIGTERM');
+      assert.notEqual((await receiver.ended).status, 0);
+    } finally {
+      sender.process.kill('SIGKILL');
+      await sender.ended;
+    }
+  });
+
+  it('is not a receiver whose reader takes nothing', async () => {
+    const output = `exec:sleep 2; cat > ${place.path('late')}`;
+    const receiver = new Command(['receive', 'tcp-listen:127.0.0.1:0', output]);
+    const [, address] = await receiver.says(/listening on (\S+)/);
+    const long = place.file('long', randomBytes(24 * 2 ** 20));
+    const sender = new Command(['send', '--io-timeout', '1s', '--codec', 'none', long, address!]);
+    const [sent, received] = await Promise.all([sender.ended, receiver.ended]);
+    assert.equal(sent.status, 0, sent.stderr);
+    assert.equal(received.status, 0, received.stderr);
+  });
+});
