@@ -10,6 +10,7 @@ import { type Command, type Entry, PARSING, type ParsedArguments } from './comma
 import { nearest } from '../units.js';
 import { fail } from './failure.js';
 import { runProcess } from './run.js';
+import { traceCommand } from './tracing/command-trace.js';
 
 const ENTRIES: readonly Entry[] = [
   { ...COMMANDS.send, load: async () => (await import('./commands/send.js')).send },
@@ -62,7 +63,9 @@ async function main(args: readonly string[]): Promise<number> {
           return command.build(inner);
         },
         async (parsed: ParsedArguments) => {
-          state.status = await (await load(entry)).run(parsed);
+          const command = await load(entry);
+          const words = (parsed['_'] as readonly string[]).join(' ');
+          state.status = await traceCommand(words, () => command.run(parsed));
         },
       );
     };

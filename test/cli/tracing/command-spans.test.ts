@@ -103,6 +103,21 @@ describe('spans of a command', LIMIT, () => {
     }
   });
 
+  it('are one for a command that carries no guest', async () => {
+    for (const [args, status, code] of [
+      [['features'], 0, undefined],
+      [['inspect', `${at}/missing`], 3, 'ERR_INPUT_OPEN'],
+    ] as const) {
+      const { env, spans } = sdk.collecting();
+      assert.equal((await run(args, env)).status, status);
+      const seen = spans().map(({ name, trace, parent, attributes }) => [
+        ...[name, trace, parent],
+        ...[attributes['ramferry.command'], attributes['ramferry.exit_status'], attributes['error.type']],
+      ]);
+      assert.deepEqual(seen, [['ramferry.command', TRACE, PARENT, args[0], status, code]]);
+    }
+  });
+
   it('change no outcome, exporter that throws, never ends, or fails', async () => {
     const plain = await run(['send', `${at}/guest.ram`, `${at}/plain.rf`]);
     const wrong = await run(['receive', `${at}/guest.ram`, `${at}/never`]);
