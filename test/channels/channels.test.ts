@@ -9,11 +9,13 @@ import { isRamferryError, receive, type ReceiveOptions, send, type SendOptions }
 import { foldProgress } from '../../src/channels/fold.js';
 import { Sequence } from '../../src/channels/sequence.js';
 import { MIB } from '../../src/units.js';
+import { makeCertificates } from '../link/tls/certificates.js';
 import { precopy, u32, u64 } from '../grammar/support/qemu-streams.js';
 import { image, workplace } from '../transfer/support/carry.js';
 
 const LIMIT = { timeout: 60_000 };
 const MAGIC = 0x11223344;
+const certificates = makeCertificates();
 
 /** A multifd channel with so many pages, and a SYNC at its end. */
 function multifdChannel(id: number, pages: number): Buffer {
@@ -181,6 +183,21 @@ describe('several connections of a hypervisor', () => {
     destination.sockets[0]!.resume();
     await Promise.all([sending, receiving]);
     assert.ok(destination.bytes(0).equals(bulk));
+    destination.close();
+  });
+
+  it('each is carried under TLS', { ...LIMIT, skip: certificates === undefined }, async () => {
+    const path = place.path('in');
+    const destination = await Destination.listen(path, (socket) => socket.resume());
+    const tls = { tlsCreds: certificates!.directory('good') };
+    const { out, sending, receiving } = await open(path, {
+      send: { ...tls, tlsHostname: 'localhost' },
+      receive: tls,
+    });
+    const streams = [precopy(1).bytes, multifdChannel(0, 100), multifdChannel(1, 100)];
+    for (const bytes of streams) (await connect(out)).end(bytes);
+    await Promise.all([sending, receiving]);
+    for (const [number, bytes] of streams.entries()) assert.ok(destination.bytes(number).equals(bytes));
     destination.close();
   });
 

@@ -13,6 +13,7 @@ import { receive } from '../../src/transfer/receive.js';
 import type { TransferSummary } from '../../src/transfer/statistics/summary.js';
 import { Command } from '../cli/command.js';
 import { BreakingProxy } from '../link/resume/breaking-proxy.js';
+import { makeCertificates } from '../link/tls/certificates.js';
 import { isTyped } from '../chunk/typed.js';
 import { image, listening, type ReceiveExtras, type SendExtras, workplace } from './support/carry.js';
 import { memoryReceiver, MemorySink, MemorySource } from './support/memory-link.js';
@@ -21,6 +22,7 @@ import { connectTo } from './support/peers.js';
 const place = workplace();
 const bytes = image(6 * 2 ** 20);
 const input = place.file('image', bytes);
+const certificates = makeCertificates();
 
 interface Try {
   /** Bytes of the stream after which the link breaks. */
@@ -104,6 +106,20 @@ describe('receive --resume', { timeout: 120_000 }, () => {
   it('begins anew where nothing is left, and is complete at once', async () => {
     const output = place.path('fresh');
     assert.equal(completed(output, await attempt(output)), 0);
+  });
+
+  it('continues under TLS', { skip: certificates === undefined }, async () => {
+    const tls = { tlsCreds: certificates!.directory('good') };
+    const both = { sender: tls, receiver: tls };
+    const output = await begun(0.5, both);
+    assert.ok(completed(output, await attempt(output, both)) > 0);
+  });
+
+  it('continues over several connections', async () => {
+    const several = { connections: 2 };
+    const both = { sender: several, receiver: several };
+    const output = await begun(0.5, both);
+    assert.ok(completed(output, await attempt(output, both)) > 0);
   });
 
   it('continues over a link that heals', async () => {
