@@ -64,6 +64,7 @@ export type {
   TransferStatus,
   TransferSummary,
 } from './transfer/statistics/summary.js';
+export type { LinkBreaks } from './link/resume/breaks.js';
 export type { Convergence } from './transfer/statistics/convergence.js';
 export type { CodecCounts, PageCounts, PageTally } from './transfer/statistics/counts.js';
 export type { AdaptiveReport } from './transfer/adaptive/chooser.js';

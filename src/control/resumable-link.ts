@@ -11,6 +11,7 @@ import { abortError } from '../io/system-error.js';
 import { type Address, formatAddress } from '../link/address.js';
 import { DEFAULT_CONNECT_TIMEOUT_MS, type Door, ioTimeoutOf, type OpenOptions } from '../link/options.js';
 import type { PeerLink } from '../link/peer-link.js';
+import type { BreakCount } from '../link/resume/breaks.js';
 import { newId, type Opening, opening } from '../link/resume/joining.js';
 import { PACKET } from '../link/resume/packet.js';
 import { PacketConnection } from '../link/resume/packet-connection.js';
@@ -38,6 +39,8 @@ export interface ConversationOptions {
   readonly keep: number;
   /** Connections that this side makes or takes; 1 to 64. Default 1. */
   readonly connections?: number;
+  /** Counts the breaks. */
+  readonly count?: BreakCount | undefined;
   /** Receiver: bytes that it holds of packets which its reader has not taken. Needed with several connections. */
   readonly window?: number;
 }
@@ -160,7 +163,7 @@ export class ResumableLink {
 
   #session(channel: Channel, agreement: Agreement, hasOutcome: boolean): Session {
     const { id, limit: peerLimit, connections, window } = agreement;
-    const { address, opening: how, limit, keep } = this.#options;
+    const { address, opening: how, limit, keep, count } = this.#options;
     const [ownWindow, peerWindow] = hasOutcome ? [window, SENDER_WINDOW] : [SENDER_WINDOW, window];
     const several: Several = { connections, spreads: !hasOutcome, window: ownWindow, peerWindow };
     this.#forget();
@@ -177,6 +180,7 @@ export class ResumableLink {
       several: connections === 1 ? undefined : several,
       hasOutcome,
       signal: how.signal,
+      count,
       onWarning: how.onWarning,
     });
   }

@@ -58,6 +58,7 @@ export function summaryRows(summary: TransferSummary): Row[] {
   if (shared !== undefined) rows.push(...sharedMemoryRows(shared));
   else rows.push(...roundRows(summary));
   if (summary.heldBack !== undefined) rows.push(['held back', milliseconds(summary.heldBack)]);
+  rows.push(...breakRows(summary.linkBreaks));
   if (compression !== undefined) {
     rows.push(
       ['compression pages', count(compression.pages, 'pages')],
@@ -78,6 +79,15 @@ export function summaryRows(summary: TransferSummary): Row[] {
     ['peak memory', kbytes(summary.peakMemory)],
   );
   return rows;
+}
+
+/** How a link that mends has fared. */
+function breakRows(breaks: TransferSummary['linkBreaks']): Row[] {
+  if (breaks === undefined) return [];
+  return [
+    ['link breaks', `${breaks.breaks} (${breaks.reconnects} reconnects)`],
+    ['link away', milliseconds(breaks.away)],
+  ];
 }
 
 /** What an earlier transfer has brought. */

@@ -134,7 +134,8 @@ class Reception {
     const talks = speaks(input, oneWay);
     const away = { ...opening, tls: tlsSettings(this.#settings, input) };
     if (talks) this.#living = new LivingReceiver(input, away);
-    const resumable = receiverConversation(this.#settings, input, this.#living?.opening ?? away);
+    const count = this.#statistics.countBreaks(this.#settings.reconnect);
+    const resumable = receiverConversation(this.#settings, input, this.#living?.opening ?? away, count);
     if (output.kind === 'file') this.#sink = await openOutput(output, opening);
     const resumed = this.#resumed();
     const hello = { ...resumable.hello, ...livingHello(resumable.hello, true) };

@@ -128,6 +128,7 @@ class Sending {
         this.#output,
         this.#living?.opening ?? linkOpening,
         () => this.#grammar !== undefined && this.#grammar.finalFrom !== Infinity,
+        this.#statistics.countBreaks(this.#settings.reconnect),
       );
       this.#isMended = isMended;
       // A file output tells at once when it must not be made; anything else only when there is something to send.

@@ -10,6 +10,7 @@ import { send } from '../../src/transfer/send.js';
 import type { ReceiveOptions, SendOptions } from '../../src/options/transfer.js';
 import { type Break, BreakingProxy } from '../link/resume/breaking-proxy.js';
 import { makeCertificates } from '../link/tls/certificates.js';
+import type { TransferSummary } from '../../src/transfer/statistics/summary.js';
 import { Command } from '../cli/command.js';
 import { image, workplace } from './support/carry.js';
 
@@ -65,6 +66,14 @@ function arrived({ results, output }: Outcome): void {
   assert.ok(readFileSync(output).equals(bytes));
 }
 
+/** The summary counts at least this many breaks, each of which was mended. */
+function counted(result: PromiseSettledResult<unknown>, atLeast: number): void {
+  const { linkBreaks } = (result as PromiseFulfilledResult<TransferSummary>).value;
+  assert.ok(linkBreaks !== undefined && linkBreaks.breaks >= atLeast, JSON.stringify(linkBreaks));
+  assert.equal(linkBreaks.reconnects, linkBreaks.breaks);
+  assert.ok(linkBreaks.away > 0);
+}
+
 /** Two breaks among the stream's bytes. @param direction from the side that connects, or to it */
 const inTheMiddle = (direction: Break['direction']): Break[] => [
   { direction, at: 4_000_000, kind: 'reset' },
@@ -88,6 +97,7 @@ describe('a transfer with --reconnect', { timeout: 120_000 }, () => {
         assert.ok(outcome.broken > 0);
         assert.match(outcome.warnings, /the link broke/);
         assert.match(outcome.warnings, /the link is back/);
+        for (const result of outcome.results) counted(result, outcome.broken);
       });
     }
   }

@@ -18,6 +18,7 @@ export function runningFigures(progress: Progress): MigrationFigures {
     ...(ratio === undefined ? {} : { ratio }),
     ...(dirtySyncCount === undefined ? {} : { iteration: dirtySyncCount }),
     ...dirtyRate(convergence?.dirtyPagesRate),
+    ...breakCounts(progress.linkBreaks),
     ...switchCounts(progress.adaptive),
   };
 }
@@ -35,6 +36,7 @@ export function finalFigures(summary: TransferSummary): MigrationFigures {
     ...(downtime === undefined ? {} : { downtime: downtime / 1000 }),
     ...(ram.dirtySyncCount === undefined ? {} : { iteration: ram.dirtySyncCount }),
     ...dirtyRate(ram.dirtyPagesRate),
+    ...breakCounts(summary.linkBreaks),
     ...switchCounts(summary.adaptive),
   };
 }
@@ -76,6 +78,14 @@ export class MigrationMeter {
 
 function dirtyRate(pages: number | undefined): Pick<MigrationFigures, 'dirtyRate'> {
   return pages === undefined ? {} : { dirtyRate: pages * PAGE_BYTES };
+}
+
+function breakCounts(
+  figures: TransferSummary['linkBreaks'],
+): Pick<MigrationFigures, 'linkBreaks' | 'linkReconnects' | 'linkAway'> {
+  if (figures === undefined) return {};
+  const { breaks, reconnects, away } = figures;
+  return { linkBreaks: breaks, linkReconnects: reconnects, linkAway: away / 1000 };
 }
 
 /** Switches of adaptive mode by the coding that they led to. */

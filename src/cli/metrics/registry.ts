@@ -32,6 +32,21 @@ const FIGURES = {
     help: 'Seconds for which the guest stood still, where ramferry has observed it.',
   },
   iteration: { name: 'iteration', help: 'Rounds of pre-copy that have begun.' },
+  linkBreaks: {
+    name: 'link_breaks_total',
+    help: 'Connections of the link that broke, with --reconnect.',
+    isCounter: true,
+  },
+  linkReconnects: {
+    name: 'link_reconnects_total',
+    help: 'Connections that replaced a broken one.',
+    isCounter: true,
+  },
+  linkAway: {
+    name: 'link_away_seconds_total',
+    help: 'Seconds for which no connection of the link lived.',
+    isCounter: true,
+  },
 } as const satisfies Partial<Record<keyof MigrationFigures, Figure>>;
 
 interface Figure {

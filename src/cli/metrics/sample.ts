@@ -30,6 +30,11 @@ export interface MigrationFigures {
   readonly downtime?: number;
   /** Rounds of pre-copy that have begun. */
   readonly iteration?: number;
+  /** Connections that broke, and those that replaced them. */
+  readonly linkBreaks?: number;
+  readonly linkReconnects?: number;
+  /** Seconds for which no connection lived. */
+  readonly linkAway?: number;
   /** Switches of adaptive mode by the coding that they led to. */
   readonly switches?: Readonly<Record<string, number>>;
 }

@@ -4,6 +4,7 @@ import type { Buffer } from 'node:buffer';
 
 import { RamferryError } from '../../errors.js';
 import { AwakeDeadline } from '../../os/awake-timer.js';
+import type { BreakCount } from './breaks.js';
 import type { Exchange } from './exchange.js';
 import { heal, isMendable } from './healing.js';
 import type { Joined } from './joining.js';
@@ -27,6 +28,8 @@ export interface MenderOptions {
   readonly limit: () => number;
   readonly isOver: () => boolean;
   readonly onWarning?: ((text: string) => void) | undefined;
+  /** Counts the breaks. */
+  readonly count?: BreakCount | undefined;
   /** Called when the transfer cannot go on. */
   readonly onFailure: (reason: RamferryError) => void;
 }
@@ -71,10 +74,11 @@ export class Mender {
 
   /** Waits for the next connection, or connects. While others live the transfer goes on over them. */
   async #mend(reason: RamferryError, number: number): Promise<void> {
-    const { label, exchange, limit, onWarning, onFailure, isOver } = this.#options;
+    const { label, exchange, limit, onWarning, onFailure, isOver, count } = this.#options;
     const began = performance.now();
     const { living } = exchange;
     if (living === 0) this.#dark = new AwakeDeadline(0);
+    count?.broke(living === 0);
     const what = living === 0 ? 'the link' : this.#name(number);
     const next =
       living === 0
@@ -83,6 +87,8 @@ export class Mender {
     onWarning?.(`${what} broke: ${reason.message}; ${next}`);
     const left = (): number => (exchange.living > 0 ? Infinity : limit() + this.#dark.left);
     const last = await this.#get(number, left, reason);
+    if (last !== undefined) count?.end();
+    else if (!isOver()) count?.joined();
     if (last !== undefined) onFailure(gone(label, limit(), last));
     else if (!isOver())
       onWarning?.(`${what} is back after ${((performance.now() - began) / 1000).toFixed(1)} s`);

@@ -8,6 +8,7 @@ import { onAbort } from '../../io/abort-signal.js';
 import type { ByteSink, ByteSource, Channel } from '../../io/bytes.js';
 import { abortError, closedError } from '../../io/system-error.js';
 import { withDeadline } from '../../os/deadline.js';
+import type { BreakCount } from './breaks.js';
 import { Exchange } from './exchange.js';
 import { Mender } from './mender.js';
 import { packet, PACKET } from './packet.js';
@@ -47,6 +48,8 @@ export interface SessionOptions {
   /** The last bytes of this side are its outcome: `finish` waits until the other side has them. */
   readonly hasOutcome: boolean;
   readonly signal?: AbortSignal | undefined;
+  /** Counts the breaks. */
+  readonly count?: BreakCount | undefined;
   readonly onWarning?: ((text: string) => void) | undefined;
 }
 
@@ -65,7 +68,7 @@ export class Session implements Channel {
   #peerLimit: number;
 
   constructor(options: SessionOptions) {
-    const { label, id, keep, readAhead, several, limit, signal, reconnection, onWarning } = options;
+    const { label, id, keep, readAhead, several, limit, signal, reconnection, onWarning, count } = options;
     this.#options = options;
     this.#peerLimit = options.peerLimit;
     this.#exchange = new Exchange({
@@ -82,7 +85,7 @@ export class Session implements Channel {
     this.sink = this.#makeSink();
     this.#forget = onAbort(signal, () => void this.#giveUp(abortError(signal!)));
     this.#mender = new Mender({
-      ...{ label, id, exchange: this.#exchange, reconnection, onWarning },
+      ...{ label, id, exchange: this.#exchange, reconnection, onWarning, count },
       connections: several?.connections ?? 1,
       ownLimit: limit,
       limit: () => this.#limit,

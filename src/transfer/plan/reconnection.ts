@@ -9,6 +9,7 @@ import type { Channel } from '../../io/bytes.js';
 import type { Address } from '../../link/address.js';
 import type { OpenOptions } from '../../link/options.js';
 import type { ResolvedReceiveOptions, ResolvedSendOptions } from '../../options/transfer.js';
+import type { BreakCount } from '../../link/resume/breaks.js';
 import { KIB, MIB } from '../../units.js';
 
 /** Most time for a broken link once the hypervisor has stopped the guest. */
@@ -87,6 +88,7 @@ export function senderConversation(
   address: Address,
   opening: OpenOptions,
   isGuestStopped: () => boolean,
+  count?: BreakCount,
 ): SenderConversation {
   if (!needsConversation(settings, address)) return { opening, isMended: () => false };
   const { reconnect, connections, kept: keep } = settings;
@@ -96,6 +98,7 @@ export function senderConversation(
     limit: () => (isGuestStopped() ? Math.min(AFTER_SWITCHOVER_MS, reconnect) : reconnect),
     keep,
     connections,
+    count,
   });
   const upgrade = async (channel: Channel): Promise<Channel> =>
     link.asSender((await opening.upgrade?.(channel)) ?? channel);
@@ -116,13 +119,14 @@ export function receiverConversation(
   settings: Pick<ReceiverSettings, keyof Settings | 'window'>,
   address: Address,
   opening: OpenOptions,
+  count?: BreakCount,
 ): ReceiverConversation {
   if (!needsConversation(settings, address)) {
     return { opening, isOffered: false, hello: {}, upgrade: (channel) => channel };
   }
   const { reconnect, connections, window } = settings;
   const link = new ResumableLink({
-    ...{ address, opening, connections, window },
+    ...{ address, opening, connections, window, count },
     limit: () => reconnect,
     keep: 0,
   });

@@ -9,6 +9,7 @@ import type { ErrorData } from '../../errors.js';
 import type { StreamEnd } from '../../grammar/grammar.js';
 import { monotonicMs } from '../../os/clock.js';
 import { processMicros } from '../../os/cpu-time.js';
+import { BreakCount } from '../../link/resume/breaks.js';
 import { peakMemory } from '../../os/peak-memory.js';
 import type { Convergence } from './convergence.js';
 import { perSecond, present, rounded } from './arithmetic.js';
@@ -62,6 +63,7 @@ export class Statistics {
   #busy = 0;
   #downtime: number | undefined;
   #resumedFrom: number | undefined;
+  #breaks: BreakCount | undefined;
   #sharedMemory: SharedMemoryFigures | undefined;
   #streamEnd: StreamEnd | undefined;
   #store: StoreCounts | undefined;
@@ -139,6 +141,12 @@ export class Statistics {
     this.#resumedFrom = bytes;
   }
 
+  /** Counts the breaks of a link that mends. @param reconnect milliseconds; 0 = it does not */
+  countBreaks(reconnect: number): BreakCount | undefined {
+    if (reconnect > 0) this.#breaks = new BreakCount();
+    return this.#breaks;
+  }
+
   /** Sets the downtime in milliseconds. Only where the guest's stop and resumption were observed. */
   recordDowntime(milliseconds: number): void {
     this.#downtime = milliseconds;
@@ -191,6 +199,7 @@ export class Statistics {
       ratio: linkBytes === 0 ? undefined : guestBytes / linkBytes,
       remainingTime,
       ...present('dirtySyncCount', this.#observed.roundCount?.()),
+      ...present('linkBreaks', this.#breaks?.figures),
       ...present('convergence', this.#observed.convergence?.()),
       ...present('adaptive', this.#observed.adaptive?.()),
     };
@@ -224,6 +233,7 @@ export class Statistics {
         ...present('dirtyPagesRate', convergence?.dirtyPagesRate),
       },
       ...present('resumedFrom', this.#resumedFrom),
+      ...present('linkBreaks', this.#breaks?.figures),
       ...present('convergence', convergence),
       ...present('sharedMemory', this.#sharedMemory),
       ...present('heldBack', this.#observed.heldBack?.()),

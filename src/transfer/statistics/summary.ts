@@ -5,6 +5,7 @@ import type { ErrorData, FailureStatus } from '../../errors.js';
 import type { CodecName } from '../../codec/codec.js';
 import type { StreamEnd } from '../../grammar/grammar.js';
 import type { AdaptiveReport } from '../adaptive/chooser.js';
+import type { LinkBreaks } from '../../link/resume/breaks.js';
 import type { Convergence } from './convergence.js';
 import type { CodecCounts, PageCounts, PageTally } from './counts.js';
 
@@ -38,6 +39,8 @@ export interface Progress {
   readonly remainingTime: number | undefined;
   /** Rounds of pre-copy that have begun. Only where ramferry makes the rounds or counts them by the pages' identities. */
   readonly dirtySyncCount?: number;
+  /** How often the link broke and came back. Only with `--reconnect`. */
+  readonly linkBreaks?: LinkBreaks;
   /** Present where the stream has pages with identities and a running guest writes it. */
   readonly convergence?: Convergence;
   /** What adaptive mode has done so far. Present where it runs. */
@@ -89,6 +92,8 @@ export interface TransferSummary {
   };
   /** Bytes of the guest's stream that an earlier transfer has brought. No other figure has them. Only with `receive --resume`. */
   readonly resumedFrom?: number;
+  /** How often the link broke and came back; `away` in milliseconds. Only with `--reconnect`. */
+  readonly linkBreaks?: LinkBreaks;
   /** The final judgement of pre-copy, at its last round, for which the guest was paused. */
   readonly convergence?: Convergence;
   /** Milliseconds for which the sender took bytes more slowly than it could, near the end of rounds. Only before QEMU. */

@@ -49,6 +49,21 @@ describe('runningFigures', () => {
   });
 });
 
+describe('figures of a link that mends', () => {
+  it('count breaks, and the time away in seconds', () => {
+    const made = statistics();
+    const count = made.countBreaks(30_000)!;
+    count.broke(true);
+    count.joined();
+    for (const figures of [runningFigures(made.progress()), finalFigures(made.summary('completed'))]) {
+      const { linkBreaks, linkReconnects, linkAway } = figures;
+      assert.deepEqual([linkBreaks, linkReconnects], [1, 1]);
+      assert.ok(linkAway! < 1);
+    }
+    assert.equal(new Statistics().countBreaks(0), undefined);
+  });
+});
+
 describe('finalFigures', () => {
   it('shows the downtime in seconds', () => {
     const made = statistics();
