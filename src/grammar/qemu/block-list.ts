@@ -5,7 +5,7 @@
 import { PAGE_BYTES } from '../../page/size.js';
 import { NO_PAGE, type SegmentSink } from '../grammar.js';
 import type { BlockTable, RamBlock } from './blocks.js';
-import { readCounted } from './fields.js';
+import { readCounted, readU32 } from './fields.js';
 import { MAPPED_RAM, RAM_FLAG_MASK } from './format.js';
 
 /** The meaning of the next byte. */
@@ -82,7 +82,6 @@ export class BlockList {
 
   /** One block of the list: name, u64 size, then optional u64 page size, u64 guest address and MappedRamHeader. */
   #entry(data: Uint8Array, at: number, out: SegmentSink): number {
-    const view = viewOf(data);
     if (data[at] === 0) {
       // Block names are not empty.
       this.lostBecause = 'list of RAM blocks in an unknown form';
@@ -92,12 +91,12 @@ export class BlockList {
     if (name === undefined) return 0;
     const sizeAt = at + 1 + name.length;
     if (sizeAt + 8 > data.length) return 0;
-    const size = view.getUint32(sizeAt) * U32 + view.getUint32(sizeAt + 4);
+    const size = readU32(data, sizeAt) * U32 + readU32(data, sizeAt + 4);
     if (size > this.#unlisted) {
       this.lostBecause = 'RAM blocks larger than their total';
       return 0;
     }
-    const extras = this.#extras(view, sizeAt + 8, size === this.#unlisted);
+    const extras = this.#extras(data, sizeAt + 8, size === this.#unlisted);
     if (extras === undefined) return 0;
     const block = this.#blocks.add(name, size);
     if (block === undefined) {
@@ -184,18 +183,18 @@ export class BlockList {
    * page size, which the stream does not contain. The following bytes decide: a page size begins with a zero byte, the name of
    * the next block does not; and behind the last block comes a word with flags in its low 12 bits.
    */
-  #extras(view: DataView, at: number, last: boolean): number | undefined {
+  #extras(data: Uint8Array, at: number, last: boolean): number | undefined {
     const address = this.ignoreShared ? 8 : 0;
-    if (!this.postcopyAdvised) return at + address > view.byteLength ? undefined : address;
+    if (!this.postcopyAdvised) return at + address > data.length ? undefined : address;
     const after = at + address;
-    if (after + (last ? 8 : 1) > view.byteLength) return undefined;
-    const without = last ? (view.getUint32(after + 4) & RAM_FLAG_MASK) !== 0 : view.getUint8(after) !== 0;
+    if (after + (last ? 8 : 1) > data.length) return undefined;
+    const without = last ? (readU32(data, after + 4) & RAM_FLAG_MASK) !== 0 : data[after] !== 0;
     if (without) return address;
-    if (at + 8 > view.byteLength) return undefined;
-    const pageSize = view.getBigUint64(at);
+    if (at + 8 > data.length) return undefined;
+    const pageSize = viewOf(data).getBigUint64(at);
     // Otherwise the next item will be invalid.
     if (pageSize < PAGE_BYTES || (pageSize & (pageSize - 1n)) !== 0n) return address;
-    return at + 8 + address > view.byteLength ? undefined : 8 + address;
+    return at + 8 + address > data.length ? undefined : 8 + address;
   }
 }
 

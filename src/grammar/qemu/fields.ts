@@ -25,7 +25,12 @@ export function readU32(data: Uint8Array, at: number): number {
 export function readCounted(data: Uint8Array, at: number): string | undefined {
   const length = data[at];
   if (length === undefined || at + 1 + length > data.length) return undefined;
-  return Buffer.from(data.buffer, data.byteOffset + at + 1, length).toString('latin1');
+  return latin1(data, at + 1, at + 1 + length);
+}
+
+/** Without a Buffer of its own for each name, which would cost more than the text. */
+function latin1(data: Uint8Array, from: number, to: number): string {
+  return Buffer.prototype.latin1Slice.call(data, from, to);
 }
 
 /** The text in a field of fixed length that is filled up with zeros. */

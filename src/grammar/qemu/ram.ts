@@ -64,6 +64,9 @@ export class RamWalk {
   /** Target pages that were sent, zero pages and later rounds included. */
   #sent = 0;
 
+  #viewed: Uint8Array | undefined;
+  #view: DataView = new DataView(new ArrayBuffer(0));
+
   /** Bytes of RAM that the first round has not sent yet; undefined before the list of blocks. */
   get left(): number | undefined {
     const { total, mapped } = this.list;
@@ -102,7 +105,7 @@ export class RamWalk {
 
   /** Consumes complete items from `at` on. @returns where it stopped: at an incomplete item, or where the section or walk ended */
   walk(data: Uint8Array, at: number, out: SegmentSink): number {
-    const view = new DataView(data.buffer, data.byteOffset, data.length);
+    const view = this.#viewOf(data);
     this.ended = false;
     while (!isFull(out)) {
       const before = at;
@@ -110,6 +113,15 @@ export class RamWalk {
       if (at === before || this.#stopped()) break;
     }
     return at;
+  }
+
+  /** A view for each section would cost more than a short section. */
+  #viewOf(data: Uint8Array): DataView {
+    if (this.#viewed !== data) {
+      this.#viewed = data;
+      this.#view = new DataView(data.buffer, data.byteOffset, data.length);
+    }
+    return this.#view;
   }
 
   #stopped(): boolean {
