@@ -180,6 +180,14 @@ export async function fuzzTarget(
   return count;
 }
 
+/** The targets beside native streams. */
+const OTHERS: Readonly<Record<string, () => Trial | Promise<Trial>>> = {
+  xenguest: xenTrial,
+  conversation: wayBackTrial,
+  qemu: qemuTrial,
+  frames: framesTrial,
+};
+
 /** Runs every target for its part of `seconds`. */
 async function run(seconds: number, seed: number): Promise<Record<string, TargetCount>> {
   const counts: Record<string, TargetCount> = {};
@@ -195,17 +203,44 @@ async function run(seconds: number, seed: number): Promise<Record<string, Target
     native.refused += 500 - report.decoded;
   }
   counts['native'] = native;
-  counts['xenguest'] = await fuzzTarget('xenguest', await xenTrial(), seed, within(0.25));
-  counts['conversation'] = await fuzzTarget('conversation', wayBackTrial(), seed, within(0.15));
-  counts['qemu'] = await fuzzTarget('qemu', qemuTrial(), seed, within(0.2));
-  counts['frames'] = await fuzzTarget('frames', await framesTrial(), seed, within(0.1));
+  const shares = { xenguest: 0.25, conversation: 0.15, qemu: 0.2, frames: 0.1 };
+  for (const [name, share] of Object.entries(shares)) {
+    counts[name] = await fuzzTarget(name, await OTHERS[name]!(), seed, within(share));
+  }
   return counts;
+}
+
+/** `--target NAME --trials N`: mutants of one of the other targets. */
+async function runTarget(name: string, trials: number, seed: number): Promise<void> {
+  const make = OTHERS[name];
+  if (make === undefined || !(trials > 0))
+    throw new Error(`--target is one of ${Object.keys(OTHERS).join(', ')}, with --trials N`);
+  const started = performance.now();
+  const seconds = (): number => Math.round((performance.now() - started) / 1000);
+  let peak = 0;
+  const count = await fuzzTarget(name, await make(), seed, (done) => {
+    if (done % 10_000 === 0) {
+      peak = Math.max(peak, process.memoryUsage().rss);
+      console.log(`${done} mutants, ${seconds()} s`);
+    }
+    return done < trials;
+  });
+  const { decoded, refused } = count;
+  console.log(
+    `fuzz: no findings, ${name}, seed ${seed}, ${seconds()} s: ${count.trials} (${decoded} decoded, ${refused} refused), ` +
+      `at most ${Math.round(peak / 1e6)} MB`,
+  );
+}
+
+/** The value of an option. */
+function given(option: string): string | undefined {
+  const at = argv.indexOf(option);
+  return at < 0 ? undefined : argv[at + 1];
 }
 
 /** The value of `--seconds N` or RAMFERRY_FUZZ_SECONDS. */
 function secondsGiven(): number | undefined {
-  const at = argv.indexOf('--seconds');
-  const text = at < 0 ? process.env['RAMFERRY_FUZZ_SECONDS'] : argv[at + 1];
+  const text = given('--seconds') ?? process.env['RAMFERRY_FUZZ_SECONDS'];
   if (text === undefined) return undefined;
   const seconds = Number(text);
   if (!(seconds > 0)) throw new Error(`--seconds: expected a number of seconds, got '${text}'`);
@@ -227,6 +262,8 @@ async function main(): Promise<void> {
   const number = (name: string, otherwise: number): number => Number(process.env[name] ?? otherwise);
   const started = performance.now();
   const seed = number('RAMFERRY_FUZZ_SEED', 1);
+  const target = given('--target');
+  if (target !== undefined) return runTarget(target, Number(given('--trials')), seed);
   const seconds = secondsGiven();
   if (seconds === undefined) {
     const report = await fuzz({
