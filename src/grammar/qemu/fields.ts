@@ -13,6 +13,11 @@ export interface SectionHead {
   readonly version: number;
 }
 
+/** Text of a part of any bytes. A Buffer for each name would cost more than the text. */
+const { latin1Slice } = Buffer.prototype as unknown as {
+  readonly latin1Slice: (this: Uint8Array, from: number, to: number) => string;
+};
+
 export function readU16(data: Uint8Array, at: number): number {
   return (data[at]! << 8) | data[at + 1]!;
 }
@@ -25,12 +30,7 @@ export function readU32(data: Uint8Array, at: number): number {
 export function readCounted(data: Uint8Array, at: number): string | undefined {
   const length = data[at];
   if (length === undefined || at + 1 + length > data.length) return undefined;
-  return latin1(data, at + 1, at + 1 + length);
-}
-
-/** Without a Buffer of its own for each name, which would cost more than the text. */
-function latin1(data: Uint8Array, from: number, to: number): string {
-  return Buffer.prototype.latin1Slice.call(data, from, to);
+  return latin1Slice.call(data, at + 1, at + 1 + length);
 }
 
 /** The text in a field of fixed length that is filled up with zeros. */

@@ -14,6 +14,7 @@ import {
   PAGES_PER_BLOCK,
   UNTOLD_PAGE_BITS,
 } from './format.js';
+import { ReusedView } from './data-view.js';
 import { readCounted } from './fields.js';
 import { isFull } from '../room.js';
 
@@ -33,7 +34,6 @@ const enum Next {
 }
 
 const WORD = 8;
-const U32 = 2 ** 32;
 const PAGE_CONTINUED = RAM_FLAG.page | RAM_FLAG.continue;
 const ZERO_CONTINUED = RAM_FLAG.zero | RAM_FLAG.continue;
 
@@ -64,8 +64,7 @@ export class RamWalk {
   /** Target pages that were sent, zero pages and later rounds included. */
   #sent = 0;
 
-  #viewed: Uint8Array | undefined;
-  #view: DataView = new DataView(new ArrayBuffer(0));
+  readonly #view = new ReusedView();
 
   /** Bytes of RAM that the first round has not sent yet; undefined before the list of blocks. */
   get left(): number | undefined {
@@ -105,7 +104,7 @@ export class RamWalk {
 
   /** Consumes complete items from `at` on. @returns where it stopped: at an incomplete item, or where the section or walk ended */
   walk(data: Uint8Array, at: number, out: SegmentSink): number {
-    const view = this.#viewOf(data);
+    const view = this.#view.of(data);
     this.ended = false;
     while (!isFull(out)) {
       const before = at;
@@ -113,15 +112,6 @@ export class RamWalk {
       if (at === before || this.#stopped()) break;
     }
     return at;
-  }
-
-  /** A view for each section would cost more than a short section. */
-  #viewOf(data: Uint8Array): DataView {
-    if (this.#viewed !== data) {
-      this.#viewed = data;
-      this.#view = new DataView(data.buffer, data.byteOffset, data.length);
-    }
-    return this.#view;
   }
 
   #stopped(): boolean {
@@ -164,7 +154,7 @@ export class RamWalk {
         out.skeleton(1);
         at += 1;
       } else {
-        this.lostBecause = this.#announce(flags, number, high * U32 + low - flags);
+        this.lostBecause = this.#announce(flags, number, high * 2 ** 32 + low - flags);
         if (this.lostBecause !== undefined) return at;
         out.words(1, true);
         at += WORD;
@@ -234,12 +224,9 @@ export class RamWalk {
       case Next.name:
         return this.#name(data, at, out);
       case Next.page:
-        if (available < PAGE_BYTES) return 0;
-        return this.#page(out);
+        return available < PAGE_BYTES ? 0 : this.#page(out);
       case Next.fill:
-        out.skeleton(1);
-        this.#next = Next.word;
-        return 1;
+        return this.#header(1, 0, out);
       case Next.xbzrle:
         if (available < 3) return 0;
         if (view.getUint8(at) !== ENCODING_FLAG_XBZRLE || view.getUint16(at + 1) > this.#pageBytes) {
