@@ -33,11 +33,11 @@ const TRANSIENT_ERRORS = new Set([
   'EAI_AGAIN',
 ]);
 
-function dial(peer: Peer, how: net.SocketConstructorOpts): net.Socket {
+function dial(peer: Peer, how: net.SocketConstructorOpts, { lookup }: OpenOptions): net.Socket {
   if (peer.kind === 'unix') return net.connect({ ...how, path: socketName(peer.path) });
   const { host, port } = peer;
   const alive = { noDelay: true, keepAlive: true, keepAliveInitialDelay: KEEP_ALIVE_MS };
-  return net.connect({ ...how, host, port, ...alive });
+  return net.connect({ ...how, host, port, ...alive, ...(lookup === undefined ? {} : { lookup }) });
 }
 
 /** One attempt to connect, within so many milliseconds. */
@@ -48,7 +48,7 @@ function inTheClear(peer: Peer, options: OpenOptions): Attempt {
     const label = formatAddress(peer);
     const link = new SocketLink(
       { label, readable: true, writable: true, ioTimeout: ioTimeoutOf(options), signal: options.signal },
-      (how) => dial(peer, how),
+      (how) => dial(peer, how, options),
     );
     await connected(link.socket, peer, options, left);
     return link;
@@ -73,7 +73,7 @@ async function underTls(peer: Peer, settings: TlsSettings, options: OpenOptions)
   }
   const handshake = { label, settings, credentials, host, ioTimeout: ioTimeoutOf(options), signal };
   return async (left) => {
-    const socket = dial(peer, { allowHalfOpen: true });
+    const socket = dial(peer, { allowHalfOpen: true }, options);
     const forget = onAbort(signal, () => socket.destroy());
     await connected(socket, peer, options, left).finally(forget);
     return secureClient(socket, handshake);

@@ -1,5 +1,7 @@
 // The options of opening a link, and their defaults.
 
+import type { LookupFunction } from 'node:net';
+
 import type { SocketAccess } from '../io/private-socket.js';
 import type { AllowList } from './listen/allow-list.js';
 import type { Channel } from '../io/bytes.js';
@@ -77,6 +79,8 @@ export interface OpenOptions {
   readonly resume?: boolean | undefined;
   /** Output files: wait for the disk before the file gets its name. Default true. */
   readonly sync?: boolean | undefined;
+  /** Tcp connections that this side makes: finds the addresses of a host. Default: the system's lookup. */
+  readonly lookup?: LookupFunction | undefined;
   /** Unix connections that this side makes: bytes of the send buffer, as far as the kernel allows. Default: the kernel's. */
   readonly sendBuffer?: number | undefined;
   /** Output pipes: bytes of room once a long stream passes, as far as the kernel allows. Default: as much as the pipe has. */

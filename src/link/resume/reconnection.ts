@@ -7,6 +7,7 @@ import type { Address } from '../address.js';
 import { connectTo } from '../connect.js';
 import type { Door, OpenOptions } from '../options.js';
 import type { PeerLink } from '../peer-link.js';
+import { lookupInTurn } from './address-turns.js';
 import { join, type Joined, joinedBy, IdJudge, type Presentation } from './joining.js';
 
 export interface Reconnection {
@@ -60,6 +61,7 @@ export class Caller implements Reconnection {
     const link = await connectTo(this.#peer, {
       ...this.#options,
       greeting: undefined,
+      lookup: lookupInTurn(of.number),
       connectTimeout: Math.max(1, Math.min(left, ATTEMPT_MS)),
     });
     try {
