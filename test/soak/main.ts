@@ -80,17 +80,20 @@ const { values } = parseArgs({
     kills: { type: 'string' },
     breaks: { type: 'string' },
     libvirt: { type: 'string' },
+    channels: { type: 'string' },
     serve: { type: 'string' },
     seed: { type: 'string', default: '1' },
     only: { type: 'string' },
     verbose: { type: 'boolean', default: false },
   },
 });
-const trials = Number(values.serve ?? values.libvirt ?? values.breaks ?? values.kills ?? values.trials);
+const trials = Number(
+  values.serve ?? values.channels ?? values.libvirt ?? values.breaks ?? values.kills ?? values.trials,
+);
 const seed = Number(values.seed);
 if (!Number.isSafeInteger(trials) || trials < 1 || !Number.isSafeInteger(seed)) {
   process.stderr.write(
-    'usage: scripts/soak [--trials N | --breaks N | --libvirt N | --serve ROUNDS] [--seed N] [--only KIND] [--verbose]\n',
+    'usage: scripts/soak [--trials N | --breaks N | --libvirt N | --channels N | --serve ROUNDS] [--seed N] [--only KIND] [--verbose]\n',
   );
   process.exit(2);
 }
@@ -108,6 +111,11 @@ if (values.breaks !== undefined) {
 if (values.libvirt !== undefined) {
   const { soakLibvirt } = await import('./libvirt.js');
   process.exit((await soakLibvirt(trials, seed, values.only)) === 0 ? 0 : 1);
+}
+
+if (values.channels !== undefined) {
+  const { soakChannels } = await import('./channels.js');
+  process.exit((await soakChannels(trials, values.only)) === 0 ? 0 : 1);
 }
 
 const stage = await Stage.open();
