@@ -81,6 +81,7 @@ const { values } = parseArgs({
     breaks: { type: 'string' },
     libvirt: { type: 'string' },
     channels: { type: 'string' },
+    outages: { type: 'string' },
     serve: { type: 'string' },
     seed: { type: 'string', default: '1' },
     only: { type: 'string' },
@@ -88,12 +89,18 @@ const { values } = parseArgs({
   },
 });
 const trials = Number(
-  values.serve ?? values.channels ?? values.libvirt ?? values.breaks ?? values.kills ?? values.trials,
+  values.serve ??
+    values.outages ??
+    values.channels ??
+    values.libvirt ??
+    values.breaks ??
+    values.kills ??
+    values.trials,
 );
 const seed = Number(values.seed);
 if (!Number.isSafeInteger(trials) || trials < 1 || !Number.isSafeInteger(seed)) {
   process.stderr.write(
-    'usage: scripts/soak [--trials N | --breaks N | --libvirt N | --channels N | --serve ROUNDS] [--seed N] [--only KIND] [--verbose]\n',
+    'usage: scripts/soak [--trials N | --breaks N | --libvirt N | --channels N | --outages N | --serve ROUNDS] [--seed N] [--only KIND] [--verbose]\n',
   );
   process.exit(2);
 }
@@ -111,6 +118,11 @@ if (values.breaks !== undefined) {
 if (values.libvirt !== undefined) {
   const { soakLibvirt } = await import('./libvirt.js');
   process.exit((await soakLibvirt(trials, seed, values.only)) === 0 ? 0 : 1);
+}
+
+if (values.outages !== undefined) {
+  const { soakOutages } = await import('./outages.js');
+  process.exit((await soakOutages(trials)) === 0 ? 0 : 1);
 }
 
 if (values.channels !== undefined) {
