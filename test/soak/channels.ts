@@ -1,7 +1,7 @@
 // `scripts/soak --channels N`: a guest that counts moves N times in each way in which QEMU opens several connections: multifd with 2, 4 and 8
 // channels, none and zstd; postcopy without and with preempt; postcopy that breaks and recovers; a cancelled multifd. After each the guest runs
 // on exactly one side, no lap is lost or repeated, and memory that it does not write is the same. RAMFERRY_SOAK_QEMU names the root
-// directory of another system with QEMU.
+// directory of another system with QEMU. With --direct the same goes from QEMU to QEMU, which tells what fails without ramferry, too.
 
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -31,6 +31,8 @@ const WATCHED_MS = 700;
 const TRIAL_MS = 240_000;
 
 interface Stage {
+  /** Without ramferry: QEMU to QEMU. */
+  readonly direct: boolean;
   /** Of the system with QEMU; `/` = this one. */
   readonly root: string;
   readonly directory: string;
@@ -45,8 +47,8 @@ interface Trial {
   /** For `migrate`, and for `migrate-incoming`. */
   readonly uri: string;
   readonly incoming: string;
-  readonly send: Ferry;
-  readonly receive: Ferry;
+  /** Absent without ramferry. */
+  readonly ferries?: { readonly send: Ferry; readonly receive: Ferry };
 }
 
 interface Way {
@@ -93,7 +95,7 @@ async function switchOver(trial: Trial): Promise<void> {
 }
 
 async function recover(trial: Trial): Promise<void> {
-  const { source, destination, send, uri, incoming } = trial;
+  const { source, destination, ferries, uri, incoming } = trial;
   await source.qmp.execute('migrate-set-parameters', { 'max-postcopy-bandwidth': SLOW / 2 });
   await inTheMiddle(trial);
   await source.qmp.execute('migrate-start-postcopy');
@@ -102,7 +104,7 @@ async function recover(trial: Trial): Promise<void> {
   await source.qmp.execute('migrate-pause');
   for (const side of [source, destination])
     await side.migrationUntil(({ status }) => status === 'postcopy-paused');
-  await send.says(/postcopy broke off/);
+  await ferries?.send.says(/postcopy broke off/);
   await destination.qmp.execute('migrate-recover', { uri: incoming });
   await source.qmp.execute('migrate-set-parameters', { 'max-postcopy-bandwidth': 0 });
   await source.qmp.execute('migrate', { uri, resume: true });
@@ -148,6 +150,10 @@ async function prepare(stage: Stage, way: Way, machines: BareMachine[], ferries:
   }
   const incoming = inside(stage, `unix:${at('in')}`);
   await destination.qmp.execute('migrate-incoming', { uri: incoming });
+  if (stage.direct) {
+    await counts(stage);
+    return { stage, source, destination, incoming, uri: incoming };
+  }
   const several = `--hypervisor-connections=${way.connections}`;
   const receive = new Ferry(['receive', several, 'tcp-listen:127.0.0.1:0', `unix:${at('in')}`]);
   ferries.push(receive);
@@ -155,20 +161,27 @@ async function prepare(stage: Stage, way: Way, machines: BareMachine[], ferries:
   const send = new Ferry(['send', several, `unix-listen:${at('out')}`, link]);
   ferries.push(send);
   await send.listening();
-  await until('the guest counts', () => stage.guest.counted('source').length > 10);
-  return { stage, source, destination, send, receive, incoming, uri: inside(stage, `unix:${at('out')}`) };
+  await counts(stage);
+  const uri = inside(stage, `unix:${at('out')}`);
+  return { stage, source, destination, ferries: { send, receive }, incoming, uri };
+}
+
+function counts({ guest }: Stage): Promise<void> {
+  return until('the guest counts', () => guest.counted('source').length > 10);
 }
 
 /** @throws Error with what is wrong */
 async function judge(trial: Trial, { staysAtSource = false }: Way): Promise<void> {
-  const { stage, source, destination, send, receive } = trial;
+  const { stage, source, destination, ferries } = trial;
   const ended = await source.migrationEnd();
   if (ended !== (staysAtSource ? 'cancelled' : 'completed')) throw new Error(`the source says ${ended}`);
   if (!staysAtSource && (await destination.migrationEnd()) !== 'completed')
     throw new Error('the destination has failed');
-  const ends = await Promise.all([send.ended, receive.ended]);
-  const isZero = ends.map(({ status }) => status === 0);
-  if (isZero.includes(staysAtSource)) throw new Error(`send ${ends[0].status}, receive ${ends[1].status}`);
+  if (ferries !== undefined) {
+    const ends = await Promise.all([ferries.send.ended, ferries.receive.ended]);
+    const isZero = ends.map(({ status }) => status === 0);
+    if (isZero.includes(staysAtSource)) throw new Error(`send ${ends[0].status}, receive ${ends[1].status}`);
+  }
   const counts = (): number[][] => ['source', 'destination'].map((name) => stage.guest.counted(name));
   const before = counts().map(({ length }) => length);
   await sleep(WATCHED_MS);
@@ -214,13 +227,17 @@ async function until(what: string, holds: () => boolean): Promise<void> {
 }
 
 /** @returns how many trials failed */
-export async function soakChannels(trials: number, only: string | undefined): Promise<number> {
+export async function soakChannels(
+  trials: number,
+  only: string | undefined,
+  direct: boolean,
+): Promise<number> {
   const root = process.env[ROOT] ?? '/';
   const directory = mkdtempSync(join(root, 'tmp', 'ramferry-channels-'));
   const remove = undoLater(() => rmSync(directory, { recursive: true, force: true }));
   const kept = Buffer.concat([...generateImage({ bytes: KEPT_BYTES, seed: 7, profile: 'busy' })]);
   writeFileSync(join(directory, 'kept'), kept);
-  const stage: Stage = { root, directory, kept, guest: new CountingGuest(directory, GUEST) };
+  const stage: Stage = { direct, root, directory, kept, guest: new CountingGuest(directory, GUEST) };
   const ways = WAYS.filter(({ name }) => only === undefined || name === only);
   if (ways.length === 0) throw new Error(`--only is one of: ${WAYS.map(({ name }) => name).join('; ')}`);
   let failed = 0;

@@ -81,6 +81,7 @@ const { values } = parseArgs({
     breaks: { type: 'string' },
     libvirt: { type: 'string' },
     channels: { type: 'string' },
+    direct: { type: 'boolean', default: false },
     outages: { type: 'string' },
     serve: { type: 'string' },
     seed: { type: 'string', default: '1' },
@@ -127,7 +128,7 @@ if (values.outages !== undefined) {
 
 if (values.channels !== undefined) {
   const { soakChannels } = await import('./channels.js');
-  process.exit((await soakChannels(trials, values.only)) === 0 ? 0 : 1);
+  process.exit((await soakChannels(trials, values.only, values.direct)) === 0 ? 0 : 1);
 }
 
 const stage = await Stage.open();
