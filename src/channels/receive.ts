@@ -5,9 +5,12 @@ import { KEEP_ALIVE_MS } from '../control/writer.js';
 import { CHANNELS_VERSION, INTRODUCTION_VERSION, LIVING_VERSION } from '../control/negotiation.js';
 import { RamferryError, toRamferryError } from '../errors.js';
 import { onAbort } from '../io/abort-signal.js';
+import { MULTIFD_MAGIC } from '../grammar/magics.js';
 import { formatAddress } from '../link/address.js';
 import { Refusals } from '../link/listen/strangers.js';
 import { openGate, type TlsGate } from '../link/tls/gate.js';
+import { withDeadline } from '../os/deadline.js';
+import { deferred } from '../os/deferred.js';
 import { type ReceiveOptions, resolveReceiveOptions } from '../options/transfer.js';
 import { type Introduced, Introductions, refuse } from '../serve/introductions.js';
 import { listenSettings, type ListenSettings } from '../transfer/plan/listening.js';
@@ -23,6 +26,12 @@ import { foldSummaries } from './fold.js';
 import { ONE_OF_SEVERAL, reportAll } from './reporting.js';
 import { Sequence } from './sequence.js';
 import { type ReceiveChannelSettings, receiveChannelSettings } from './settings.js';
+
+/**
+ * A destination that closes a multifd channel has loaded the main stream, or has failed. The main stream's end tells which: it comes at
+ * once, behind one message on QEMU's return path.
+ */
+const MAIN_END_MS = 10_000;
 
 /**
  * As `receive`, with up to `hypervisorConnections` connections of the hypervisor.
@@ -50,6 +59,8 @@ class ChannelReception {
   #conversation: Introduced | undefined;
   /** The sender has said that no more connections come. */
   #isLast = false;
+  /** Resolves when the first connection has ended well. */
+  readonly #mainEnded = deferred<undefined>();
   #end: () => void = () => undefined;
   readonly #ended = new Promise<void>((resolve) => (this.#end = resolve));
 
@@ -217,11 +228,21 @@ class ChannelReception {
         {
           ...{ input, control, statistics, parts: this.#crew.lend() },
           onConnected: () => this.#sequence.made(channel),
+          leaving: { mayLeave: isMultifd, judge: (error: RamferryError) => this.#judge(error) },
         },
       );
+      if (channel === 0) this.#mainEnded.resolve(undefined);
     } finally {
       forget();
     }
+  }
+
+  /** The destination has closed a multifd channel before its end. */
+  #judge(error: RamferryError): Promise<RamferryError | undefined> {
+    const { signal } = this.#crew;
+    const aborted = new Promise<RamferryError>((resolve) => onAbort(signal, () => resolve(error)));
+    const ended = Promise.race([this.#mainEnded.promise, aborted]);
+    return withDeadline(ended, MAIN_END_MS, () => error);
   }
 
   #channelOptions(channel: number): ReceiveOptions {
@@ -256,6 +277,10 @@ class ChannelReception {
     else await control.result({ ok: false, bytes: 0, error: error.toData() });
     await accepted.link.source!.close();
   }
+}
+
+function isMultifd(first: Uint8Array): boolean {
+  return MULTIFD_MAGIC.every((byte, index) => first[index] === byte);
 }
 
 const ONE_CONNECTION = new RamferryError(

@@ -36,7 +36,8 @@ import { warmUpReceiving } from './prestart/warm-up.js';
 import { Acknowledged } from './receiver/acknowledged.js';
 import { livingHello, LivingReceiver } from './receiver/living.js';
 import { openReceiver } from './receiver/open.js';
-import { finishOutput, outputSink, watchReader } from './receiver/output.js';
+import { type ReaderOutput, readerOutput } from './receiver/leavable-sink.js';
+import { finishOutput, watchReader } from './receiver/output.js';
 import { reportProgress } from './statistics/progress-timer.js';
 import { Statistics } from './statistics/statistics.js';
 import type { TransferSummary } from './statistics/summary.js';
@@ -109,9 +110,9 @@ class Reception {
     try {
       const source = await this.#connect();
       await this.#relayBack();
-      const output = outputSink(this.#sink!.sink!);
+      const output = readerOutput(this.#sink!.sink!, this.#hosting?.leaving);
       const outcome = await this.#restore(source, output);
-      await this.#finish(outcome, output);
+      await this.#finish(outcome, output.sink);
       return this.#statistics.summary(outcome.verified ? 'completed' : 'unverified');
     } catch (thrown) {
       throw await this.#giveUp(thrown);
@@ -193,7 +194,7 @@ class Reception {
     if (reader === own && relayed !== undefined) this.#broken = watchReader(reader, relayed);
   }
 
-  async #restore(source: ByteSource, output: ByteSink): Promise<InletOutcome> {
+  async #restore(source: ByteSource, output: ReaderOutput): Promise<InletOutcome> {
     const { signal, onProgress } = this.#settings;
     this.#prestart.cancelWarmUp();
     const { head, kind } = await recognise(source);
@@ -203,7 +204,7 @@ class Reception {
         hint: 'did the sender start?',
       });
     }
-    const { sink, handed } = countHanded(output);
+    const { sink, handed } = countHanded(output.sink);
     this.#handed = handed;
     const receiver = openReceiver(
       kind,
@@ -216,9 +217,9 @@ class Reception {
         storeMemory: (bytes) => this.#prestart.takeStore(bytes),
       },
     );
-    void this.#broken?.then((failure) => {
-      this.#readerFailed = failure;
-      if (failure !== undefined) receiver.abort(failure);
+    void this.#broken?.then(async (closed) => {
+      this.#readerFailed = closed && (await output.left(closed));
+      if (this.#readerFailed !== undefined) receiver.abort(this.#readerFailed);
     });
     this.#statistics.setupDone();
     const stopReporting = reportProgress(this.#statistics, onProgress);

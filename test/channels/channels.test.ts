@@ -163,6 +163,43 @@ describe('several connections of a hypervisor', () => {
     destination.close();
   });
 
+  for (const leavesEarly of [false, true]) {
+    const what = leavesEarly
+      ? 'before the main stream ends, fails'
+      : 'with bytes unread when it has the main stream';
+    it(`a destination that closes a multifd channel ${what}`, LIMIT, async () => {
+      const path = place.path('in');
+      const destination = await Destination.listen(path, (socket, number) => {
+        if (number === 0) socket.resume();
+      });
+      const { out, sending, receiving } = await open(path);
+      const main = await connect(out);
+      const stream = precopy(1).bytes;
+      main.write(leavesEarly ? stream.subarray(0, stream.length / 2) : stream);
+      const channel = await connect(out);
+      channel.write(multifdChannel(0, 300));
+      await destination.until(() => destination.sockets.length === 2);
+      // The kernel holds a part of the channel that QEMU never reads.
+      await once(
+        destination.sockets[1]!.once('readable', () => undefined),
+        'readable',
+      );
+      destination.sockets[1]!.destroy();
+      if (leavesEarly) {
+        main.destroy();
+        await assert.rejects(sending, isRamferryError);
+        await assert.rejects(receiving, isRamferryError);
+      } else {
+        main.end();
+        channel.end();
+        const [sent, received] = await Promise.all([sending, receiving]);
+        assert.deepEqual([sent.status, received.status], ['completed', 'completed']);
+        assert.ok(destination.bytes(0).equals(stream));
+      }
+      destination.close();
+    });
+  }
+
   it('an urgent page overtakes a main stream that is not read', LIMIT, async () => {
     const path = place.path('in');
     const destination = await Destination.listen(path, (socket, number) => {

@@ -7,6 +7,7 @@ import type { HypervisorChannel } from '../sender/introduce.js';
 import type { RateBudget } from '../../link/rate-limit.js';
 import type { CostMemory } from '../adaptive/history.js';
 import type { Statistics } from '../statistics/statistics.js';
+import type { Leaving } from '../receiver/leavable-sink.js';
 import type { TransferParts } from './prestart.js';
 
 export interface Hosting {
@@ -32,4 +33,6 @@ export interface ReceiveHosting extends Hosting {
   readonly control: ControlWriter;
   /** Called when the destination's hypervisor is connected. */
   readonly onConnected?: (() => void) | undefined;
+  /** Absent = a hypervisor that closes its connection early ends the transfer. */
+  readonly leaving?: Leaving | undefined;
 }
