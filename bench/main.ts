@@ -15,6 +15,7 @@ import { causes } from './causes/suite.js';
 import { compatibility } from './compatibility/suite.js';
 import { chunks } from './codec/chunks.js';
 import { codecs } from './codec/codec-suite.js';
+import { connections } from './transfer/connections.js';
 import { delta } from './page-store/delta.js';
 import { efficiency } from './transfer/efficiency.js';
 import { emu } from './xapi/emu.js';
@@ -30,6 +31,7 @@ import { serve } from './serve/suite.js';
 import { socket } from './transfer/socket.js';
 import { streams } from './transfer/streams.js';
 import { startUp } from './transfer/start-up.js';
+import { tls } from './transfer/tls.js';
 import { zstdParameterSuite } from './codec/zstd-parameters.js';
 import type { Suite, Table } from './support/suite.js';
 
@@ -57,12 +59,14 @@ const BY_NAME: readonly Suite[] = [
   adaptiveShort,
   causes,
   compatibility,
+  connections,
   delta,
   emu,
   evacuation,
   foreign,
   frontPipes,
   serve,
+  tls,
 ];
 
 const GENERATED = { bytes: 256 * 1024 * 1024, seed: 1, profile: 'busy' } as const;
