@@ -123,7 +123,10 @@ export default tseslint.config(
           property: 'umask',
           message: 'It belongs to the process (src/io/private-socket.ts).',
         },
-        { property: 'setFlagsFromString', message: 'V8 flags belong to the process (src/cli/v8-flags.ts).' },
+        {
+          property: 'setFlagsFromString',
+          message: 'V8 flags belong to the process (src/cli/process/v8-flags.ts).',
+        },
       ],
     },
   },

@@ -1,7 +1,11 @@
 // Processes that the harness starts: ramferry's own command, and the programs around it. The harness reads their output
 // and waits for their end. No process outlives the harness.
 
-import { CommandProcess, type CommandEnd, type CommandProcessOptions } from '../src/os/command-process.js';
+import {
+  CommandProcess,
+  type CommandEnd,
+  type CommandProcessOptions,
+} from '../src/os/process/command-process.js';
 import { environmentName } from '../src/options/names.js';
 import { killLater } from './cleanup.js';
 import { COMPILED_COMMAND, SHIPPED_COMMAND } from './places.js';

@@ -1,7 +1,7 @@
 // `ramferry send` and `receive` as processes, between two QEMUs. Both report in JSON. Tests run the compiled program,
 // benches run the shipped one.
 
-import type { CommandEnd } from '../src/os/command-process.js';
+import type { CommandEnd } from '../src/os/process/command-process.js';
 import { Command, inNamespace } from './command.js';
 import { COMPILED_COMMAND } from './places.js';
 

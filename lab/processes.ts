@@ -3,7 +3,7 @@
 
 import { readFileSync } from 'node:fs';
 
-import { childrenCpu } from '../src/os/cpu-time.js';
+import { childrenCpu } from '../src/os/processor/cpu-time.js';
 import { Command } from './command.js';
 
 export interface Run {

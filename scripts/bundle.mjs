@@ -51,14 +51,14 @@ const apart = {
       return file === undefined ? undefined : { path: file, namespace: 'program' };
     });
     onLoad({ filter: /.*/, namespace: 'program' }, ({ path }) => ({
-      contents: `const { loadProgram } = require('./code-cache.js');
+      contents: `const { loadProgram } = require('./cache/code-cache.js');
         module.exports = loadProgram(require('node:path').join(__dirname, '${path}'), require);`,
       resolveDir: join(ROOT, 'dist/src/cli'),
     }));
   },
 };
 
-/** What a program begins with. A hash of its text follows: src/cli/code-cache.ts keeps compiled code under it. */
+/** What a program begins with. A hash of its text follows: src/cli/cache/code-cache.ts keeps compiled code under it. */
 const NO_HASH = `/*${'-'.repeat(16)}*/`;
 
 /** Writes its hash into a program, whose length stays as it is. */

@@ -13,8 +13,8 @@ import { RamferryError, writeImage } from '../dist/src/index.js';
 import { busyLines } from '../dist/src/report/host-load.js';
 import { summaryRows } from '../dist/src/report/summary.js';
 import { sideBySide } from '../dist/src/report/table.js';
-import { CommandProcess } from '../dist/src/os/command-process.js';
-import { watchHostLoad } from '../dist/src/os/host-load.js';
+import { CommandProcess } from '../dist/src/os/process/command-process.js';
+import { watchHostLoad } from '../dist/src/os/processor/host-load.js';
 import { formatSize, parseRate, parseSize } from '../dist/src/units.js';
 
 const MAIN = join(import.meta.dirname, '../bundle/src/cli/main.js');

@@ -99,7 +99,7 @@ export {
   type Limit,
 } from './transfer/features.js';
 export type { GrammarName } from './grammar/grammar.js';
-export type { HostLoad } from './os/host-load.js';
+export type { HostLoad } from './os/processor/host-load.js';
 export {
   type BindingReport,
   describeBindings,

@@ -3,7 +3,7 @@
 import { setPriority } from 'node:os';
 import { workerData } from 'node:worker_threads';
 
-import { HostThreads } from '../src/os/host-threads.js';
+import { HostThreads } from '../src/os/processor/host-threads.js';
 import { JobRunner, type JobWorker } from '../src/slot/job-worker.js';
 import { slotViews } from '../src/slot/layout.js';
 import { Ring } from '../src/slot/ring.js';

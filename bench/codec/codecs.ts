@@ -91,7 +91,7 @@ async function each(
   inputs: readonly Uint8Array[],
   work: (input: Uint8Array) => unknown,
 ): Promise<void> {
-  // The command sets the same flag (src/cli/v8-flags.ts).
+  // The command sets the same flag (src/cli/process/v8-flags.ts).
   v8.setFlagsFromString('--expose-gc');
   const reclaimer = new Reclaimer();
   for (const input of inputs) {

@@ -5,7 +5,7 @@ import { loadModule } from '../../src/codec/binding.js';
 import { windowLogFor } from '../../src/codec/zstd-chunk.js';
 import { zstdLibrary } from '../../src/codec/zstd-library.js';
 import { ZSTD_PARAMETER, zstdSettings, type ZstdSettings } from '../../src/codec/zstd-parameters.js';
-import { threadClock } from '../../src/os/cpu-time.js';
+import { threadClock } from '../../src/os/processor/cpu-time.js';
 import { KIB, MIB } from '../../src/units.js';
 import { chunkBodies } from '../support/bodies.js';
 import { type Cell, round, type Suite, type Table } from '../support/suite.js';

@@ -14,7 +14,7 @@ import {
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 
-import { withDeadline } from '../../src/os/deadline.js';
+import { withDeadline } from '../../src/os/time/deadline.js';
 import { Command, ramferry } from '../../lab/command.js';
 import { BareMachine } from '../../lab/qemu/bare-machine.js';
 import type { BenchContext, Cell, Suite } from '../support/suite.js';

@@ -5,7 +5,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 
 import { Command } from '../../lab/command.js';
-import { childrenCpu } from '../../src/os/cpu-time.js';
+import { childrenCpu } from '../../src/os/processor/cpu-time.js';
 import { MIB } from '../../src/units.js';
 import type { BenchContext, Suite } from '../support/suite.js';
 import { round } from '../support/suite.js';

@@ -30,7 +30,7 @@ const { fd, chunkSize, chunks, level, from, to, marks } = startUp;
 const counters = new Int32Array(startUp.counters);
 const codec = openCodec(startUp.codec);
 const { returnsBuffers } = bindingInfo(startUp.codec);
-// The command sets the same flag (src/cli/v8-flags.ts).
+// The command sets the same flag (src/cli/process/v8-flags.ts).
 v8.setFlagsFromString('--expose-gc');
 const reclaimer = new Reclaimer();
 const input = Buffer.from(new SharedArrayBuffer(chunkSize));

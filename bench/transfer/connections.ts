@@ -12,7 +12,7 @@ import { Command, inNamespace, ramferry } from '../../lab/command.js';
 import { DelayProxy } from '../../lab/delay-proxy.js';
 import { makeTwoPaths } from '../../lab/two-paths.js';
 import { canMakeNetwork } from '../../src/guest/network.js';
-import type { JsonLine } from '../../src/os/command-process.js';
+import type { JsonLine } from '../../src/os/process/command-process.js';
 import { KIB, MIB } from '../../src/units.js';
 import { repeated } from '../support/files.js';
 import { type BenchContext, type Cell, round, type Suite } from '../support/suite.js';

@@ -9,7 +9,7 @@ import { median } from 'simple-statistics';
 
 import { ramferry } from '../../lab/command.js';
 import { run } from '../../lab/processes.js';
-import { watchHostLoad } from '../../src/os/host-load.js';
+import { watchHostLoad } from '../../src/os/processor/host-load.js';
 import { overSocket, shell } from '../support/shell.js';
 import { type BenchContext, type Cell, round, type Suite, type Table } from '../support/suite.js';
 

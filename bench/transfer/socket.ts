@@ -7,7 +7,7 @@ import { join } from 'node:path';
 
 import { median } from 'simple-statistics';
 
-import { childrenCpu } from '../../src/os/cpu-time.js';
+import { childrenCpu } from '../../src/os/processor/cpu-time.js';
 import { repeated } from '../support/files.js';
 import { Command, ramferry } from '../../lab/command.js';
 import { run } from '../../lab/processes.js';

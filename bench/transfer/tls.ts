@@ -13,7 +13,7 @@ import { createNetwork } from '../../lab/network.js';
 import { CHECKOUT } from '../../lab/places.js';
 import { BareMachine, missingQemu } from '../../lab/qemu/bare-machine.js';
 import { canMakeNetwork } from '../../src/guest/network.js';
-import { childrenCpu } from '../../src/os/cpu-time.js';
+import { childrenCpu } from '../../src/os/processor/cpu-time.js';
 import { MIB } from '../../src/units.js';
 import { repeated } from '../support/files.js';
 import { type BenchContext, type Cell, round, type Suite } from '../support/suite.js';

@@ -8,7 +8,7 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 
 import { fileSink } from '../support/guest-file.js';
-import { childrenCpu } from '../../src/os/cpu-time.js';
+import { childrenCpu } from '../../src/os/processor/cpu-time.js';
 import { createGuest } from '../../src/guest/guest.js';
 import { BATCH_PAGES } from '../../src/guest/stream/stream-writer.js';
 import { socketPair } from '../../src/hypervisor/xapi/descriptors.js';

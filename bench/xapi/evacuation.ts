@@ -8,7 +8,7 @@ import { join } from 'node:path';
 import { median } from 'simple-statistics';
 
 import { socketPair } from '../../src/hypervisor/xapi/descriptors.js';
-import { childrenCpu } from '../../src/os/cpu-time.js';
+import { childrenCpu } from '../../src/os/processor/cpu-time.js';
 import { MIB } from '../../src/units.js';
 import { SHIPPED_COMMAND } from '../../lab/places.js';
 import { END_HEADER, LIBXC_HEADER, Workshop, Xenopsd } from '../../lab/xapi/xenopsd.js';

@@ -1,7 +1,7 @@
 // `zstd --fast` as xenopsd runs it, with sockets as its standard input and output, between two network namespaces. Every
 // case of `tune` and of adaptive mode is compared with it. One processor for each side. Needs root and socat.
 
-import { childrenCpu } from '../../src/os/cpu-time.js';
+import { childrenCpu } from '../../src/os/processor/cpu-time.js';
 import type { Network } from '../../lab/network.js';
 import { Command } from '../../lab/command.js';
 import { run } from '../../lab/processes.js';

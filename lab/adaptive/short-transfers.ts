@@ -1,7 +1,7 @@
 // Short simulated transfers from a cold start, beside the best fixed candidate of the same guest and link. Deterministic.
 
 import { type Policy, POLICY } from '../../src/transfer/adaptive/policy.js';
-import type { FirstGuess } from '../../src/transfer/adaptive/prior.js';
+import type { FirstGuess } from '../../src/transfer/adaptive/history/prior.js';
 import type { Switch } from '../../src/transfer/adaptive/switch.js';
 import { MIB } from '../../src/units.js';
 import { LINKS } from './scenarios.js';

@@ -4,7 +4,7 @@
 
 import { type Candidate, candidates, codingName } from '../../src/transfer/adaptive/candidates.js';
 import { Controller } from '../../src/transfer/adaptive/controller.js';
-import type { FirstGuess } from '../../src/transfer/adaptive/prior.js';
+import type { FirstGuess } from '../../src/transfer/adaptive/history/prior.js';
 import type { Switch } from '../../src/transfer/adaptive/switch.js';
 import type { Policy } from '../../src/transfer/adaptive/policy.js';
 import { Random } from '../../src/image/random.js';

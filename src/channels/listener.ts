@@ -6,7 +6,7 @@ import { Acceptor } from '../link/listen/acceptor.js';
 import { accept, type Accepted, type Place } from '../link/listen/binding.js';
 import type { Refusals } from '../link/listen/strangers.js';
 import type { TlsGate } from '../link/tls/gate.js';
-import { AwakeTimer } from '../os/awake-timer.js';
+import { AwakeTimer } from '../os/time/awake-timer.js';
 import type { ResolvedReceiveOptions, ResolvedSendOptions } from '../options/transfer.js';
 import type { ListenSettings } from '../transfer/plan/listening.js';
 

@@ -9,7 +9,7 @@ import { MULTIFD_MAGIC } from '../grammar/magics.js';
 import { formatAddress } from '../link/address.js';
 import { Refusals } from '../link/listen/strangers.js';
 import { openGate, type TlsGate } from '../link/tls/gate.js';
-import { withDeadline } from '../os/deadline.js';
+import { withDeadline } from '../os/time/deadline.js';
 import { deferred } from '../os/deferred.js';
 import { type ReceiveOptions, resolveReceiveOptions } from '../options/transfer.js';
 import { type Introduced, Introductions, refuse } from '../serve/introductions.js';

@@ -16,7 +16,7 @@ export function storeMemoryBytes(pages: number): number {
   return pages * (PAGE_BYTES + 4);
 }
 
-/** Memory that is found ahead of its use (src/os/populator.ts). */
+/** Memory that is found ahead of its use (src/os/memory/populator.ts). */
 export interface Ahead {
   /** @returns bytes of the store's memory, from its start, for which there is memory now */
   next(): number;

@@ -2,9 +2,9 @@
 
 import type { CommandName } from '../options/commands.js';
 import type { Command } from './command.js';
-import { fail } from './failure.js';
-import { plainArguments } from './plain-arguments.js';
-import { runProcess } from './run.js';
+import { fail } from './output/failure.js';
+import { plainArguments } from './settings/plain-arguments.js';
+import { runProcess } from './process/run.js';
 
 /** Runs the command line. Returns false, and has done nothing, when the full program must read the arguments. */
 export type DirectProgram = (args: readonly string[]) => boolean;

@@ -3,11 +3,11 @@
 // every wrong one, go through the parser, which alone decides what is valid.
 
 import type { EmuOptions } from '../options/rows/emu-manager.js';
-import type { FrontCommand } from './front.js';
+import type { FrontCommand } from './front/front.js';
 import { metricsPlaces } from './metrics/metrics.js';
 
-export { fail } from './failure.js';
-export { runFront } from './front.js';
+export { fail } from './output/failure.js';
+export { runFront } from './front/front.js';
 
 /** Options with a path, or with an address that costs a warning at most, by their names on the command line. */
 const TEXTS = {

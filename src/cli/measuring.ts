@@ -4,10 +4,10 @@ import { EXIT } from '../errors.js';
 import type { ReportData } from '../report/html/data.js';
 import { formatStep } from '../report/progress.js';
 import type { ParsedArguments } from './command.js';
-import { printResult, stdoutWidth } from './output.js';
-import { checkReportFile, writeReport } from './report-file.js';
-import { openBar } from './reporter.js';
-import { handleSignals, reasonOf } from './signals.js';
+import { printResult, stdoutWidth } from './output/output.js';
+import { checkReportFile, writeReport } from './output/report-file.js';
+import { openBar } from './output/reporter.js';
+import { handleSignals, reasonOf } from './process/signals.js';
 
 /** Options that every measurement accepts. */
 export interface MeasurementHooks {

@@ -8,8 +8,8 @@ import { COMMANDS, GUEST } from '../options/commands.js';
 import { packageVersion } from '../os/version.js';
 import { type Command, type Entry, PARSING, type ParsedArguments } from './command.js';
 import { nearest } from '../units.js';
-import { fail } from './failure.js';
-import { runProcess } from './run.js';
+import { fail } from './output/failure.js';
+import { runProcess } from './process/run.js';
 import { traceCommand } from './tracing/command-trace.js';
 
 const ENTRIES: readonly Entry[] = [

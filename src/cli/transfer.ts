@@ -5,18 +5,18 @@ import { isatty } from 'node:tty';
 import { EXIT, RamferryError } from '../errors.js';
 import { commandWord } from '../link/address.js';
 import type { CommandName } from '../options/commands.js';
-import { unknownVariables } from './environment.js';
+import { unknownVariables } from './settings/environment.js';
 import { kebabKeys } from '../transfer/statistics/kebab-keys.js';
 import type { Progress, TransferSummary } from '../transfer/statistics/summary.js';
-import { type Log, openLog } from './log.js';
+import { type Log, openLog } from './output/log.js';
 import type { ParsedArguments } from './command.js';
 import { Metrics, metricsPlaces } from './metrics/metrics.js';
 import { MigrationMeter } from './metrics/figures.js';
 import type { Side } from './metrics/sample.js';
 import { formatProgress } from '../report/progress.js';
-import { createReporter, type Reporter } from './reporter.js';
-import { Service } from './service.js';
-import { handleSignals, reasonOf } from './signals.js';
+import { createReporter, type Reporter } from './output/reporter.js';
+import { Service } from './process/service.js';
+import { handleSignals, reasonOf } from './process/signals.js';
 import { TransferTrace } from './tracing/transfer-trace.js';
 
 /** Signal and callbacks that the command line adds to the options of a transfer. */

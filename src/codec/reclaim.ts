@@ -8,7 +8,7 @@
 // measured, and a full collection runs when it has grown by 16 MiB.
 //
 // V8 lets a program collect only with its flag `--expose-gc`. It belongs to the whole process, so the command sets it
-// (src/cli/v8-flags.ts), and a program that embeds ramferry may. Without it the garbage waits for V8 as described above.
+// (src/cli/process/v8-flags.ts), and a program that embeds ramferry may. Without it the garbage waits for V8 as described above.
 
 import v8 from 'node:v8';
 import vm from 'node:vm';

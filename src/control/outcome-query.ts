@@ -9,7 +9,7 @@ import type { Door, OpenOptions } from '../link/options.js';
 import type { PeerLink } from '../link/peer-link.js';
 import { asking, IdJudge, readAsking } from '../link/resume/joining.js';
 import { packet, PACKET } from '../link/resume/packet.js';
-import { withDeadline } from '../os/deadline.js';
+import { withDeadline } from '../os/time/deadline.js';
 import { nextMessage } from './channel.js';
 import { CONTROL_MAGIC, MESSAGE } from './messages.js';
 import { type Result, readResult } from './negotiation.js';

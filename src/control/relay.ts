@@ -8,7 +8,7 @@ import { type RamferryError, toRamferryError } from '../errors.js';
 import type { ByteSink, ByteSource } from '../io/bytes.js';
 import type { Address } from '../link/address.js';
 import { openInput, openOutput } from '../link/open.js';
-import { withDeadline } from '../os/deadline.js';
+import { withDeadline } from '../os/time/deadline.js';
 
 const BUFFER_BYTES = 65_536;
 

@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { type RamferryError, toRamferryError } from '../errors.js';
 import type { KebabKeys } from '../transfer/statistics/kebab-keys.js';
 import type { TransferSummary } from '../transfer/statistics/summary.js';
-import { CommandProcess, type JsonLine } from '../os/command-process.js';
+import { CommandProcess, type JsonLine } from '../os/process/command-process.js';
 import type { DestinationSummary } from './destination.js';
 import { canMakeNetwork, makeNetwork, type Network } from './network.js';
 import { resolveCompareOptions, type ResolvedCompareOptions } from './options.js';

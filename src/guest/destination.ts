@@ -7,7 +7,7 @@ import { hypervisor } from '../control/peer-rules.js';
 import { PAGE_BYTES } from '../page/size.js';
 import { resolveDestinationOptions } from './options.js';
 import type { DestinationOptions } from '../options/rows/guest.js';
-import { ProcessMeter, type ProcessCost } from '../os/process-meter.js';
+import { ProcessMeter, type ProcessCost } from '../os/process/process-meter.js';
 import { receiveGuest } from './receive.js';
 import type { GuestHooks } from './source.js';
 

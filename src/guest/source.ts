@@ -8,7 +8,7 @@ import { createGuest } from './guest.js';
 import type { SourceOptions } from '../options/rows/guest.js';
 import { guestOf, loadOf, policyOf, resolveSourceOptions } from './options.js';
 import type { RoundStatistics } from './precopy.js';
-import { ProcessMeter, type ProcessCost } from '../os/process-meter.js';
+import { ProcessMeter, type ProcessCost } from '../os/process/process-meter.js';
 import { sendGuest } from './send.js';
 
 export interface GuestHooks {

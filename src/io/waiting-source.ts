@@ -1,6 +1,6 @@
 // `WaitingSource`: measures how long the reader of a source waits. Takes any source and gives the same bytes.
 
-import { monotonicMs } from '../os/clock.js';
+import { monotonicMs } from '../os/time/clock.js';
 import type { ByteSource } from './bytes.js';
 
 /** How long the reader has waited so far. */

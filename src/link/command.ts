@@ -7,7 +7,7 @@ import fs from 'node:fs';
 import type net from 'node:net';
 import { RamferryError } from '../errors.js';
 import { onAbort } from '../io/abort-signal.js';
-import { withDeadline } from '../os/deadline.js';
+import { withDeadline } from '../os/time/deadline.js';
 import type { ByteSink, ByteSource, Channel } from '../io/bytes.js';
 import { libc } from '../os/libc.js';
 import { abortError, asError } from '../io/system-error.js';

@@ -3,7 +3,7 @@
 import net from 'node:net';
 import { RamferryError } from '../errors.js';
 import { onAbort } from '../io/abort-signal.js';
-import { AwakeTimer } from '../os/awake-timer.js';
+import { AwakeTimer } from '../os/time/awake-timer.js';
 import { abortError, asError, systemCode, systemText } from '../io/system-error.js';
 import { formatAddress, type Address, socketName } from './address.js';
 import { DEFAULT_CONNECT_TIMEOUT_MS, ioTimeoutOf, type OpenOptions } from './options.js';

@@ -1,7 +1,7 @@
 // Retries an operation until it succeeds, the time is over, or the caller aborts.
 
 import { setTimeout as sleep } from 'node:timers/promises';
-import { AwakeDeadline } from '../os/awake-timer.js';
+import { AwakeDeadline } from '../os/time/awake-timer.js';
 import { abortError } from '../io/system-error.js';
 
 const FIRST_PAUSE_MS = 20;

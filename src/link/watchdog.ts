@@ -2,7 +2,7 @@
 // Counts only between start() and stop(). Progress, and a pause of this process, restart the limit.
 
 import { RamferryError } from '../errors.js';
-import { AwakeTimer } from '../os/awake-timer.js';
+import { AwakeTimer } from '../os/time/awake-timer.js';
 
 export class Watchdog {
   #milliseconds: number;

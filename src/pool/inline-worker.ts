@@ -2,9 +2,9 @@
 // jobs the event loop gets a turn, so it never waits longer than for one job. Jobs run in the order of the pushes, by the code of the
 // threads. It starts no thread and only says when threads would pay.
 
-import { monotonicMs } from '../os/clock.js';
-import { processMicros } from '../os/cpu-time.js';
-import { HostThreads, type HostThreadsKey } from '../os/host-threads.js';
+import { monotonicMs } from '../os/time/clock.js';
+import { processMicros } from '../os/processor/cpu-time.js';
+import { HostThreads, type HostThreadsKey } from '../os/processor/host-threads.js';
 import { JobRunner, type JobWorker } from '../slot/job-worker.js';
 import type { SlotViews } from '../slot/layout.js';
 import type { Ring } from '../slot/ring.js';

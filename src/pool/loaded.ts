@@ -1,5 +1,5 @@
 // Tells the program that owns the process when a pool's threads have loaded their modules. Settings of V8 belong to the whole process:
-// the command changes some at that moment (src/cli/v8-flags.ts), a program that embeds ramferry keeps its own.
+// the command changes some at that moment (src/cli/process/v8-flags.ts), a program that embeds ramferry keeps its own.
 
 export interface LoadedThreads {
   /** The threads begin with a warm-up, whose purpose is that V8 optimises functions. */

@@ -8,7 +8,7 @@ import type { MessagePort } from 'node:worker_threads';
 import type { Piscina } from 'piscina';
 
 import { fromErrorData, isErrorCode, RamferryError } from '../errors.js';
-import { withDeadline } from '../os/deadline.js';
+import { withDeadline } from '../os/time/deadline.js';
 import type { ThreadStartUp } from '../slot/start-up.js';
 import { threadsLoaded } from './loaded.js';
 

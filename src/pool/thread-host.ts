@@ -6,7 +6,7 @@ import { MessageChannel, type MessagePort } from 'node:worker_threads';
 
 import { RamferryError } from '../errors.js';
 import { COMPRESS_ENTRY, DECOMPRESS_ENTRY, SHARED_ENTRY } from '../os/entries.js';
-import { withDeadline } from '../os/deadline.js';
+import { withDeadline } from '../os/time/deadline.js';
 import { allocateBell, Bell } from '../slot/bell.js';
 import type { SeatMessage, SharedStartUp } from '../slot/start-up.js';
 import { Turns } from '../slot/turns.js';

@@ -1,6 +1,6 @@
 // The load of the host in one sentence for people. Pure.
 
-import type { HostLoad } from '../os/host-load.js';
+import type { HostLoad } from '../os/processor/host-load.js';
 
 /** One line for a busy host, none for an idle one. */
 export function busyLines(load: HostLoad): string[] {

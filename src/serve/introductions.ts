@@ -10,7 +10,7 @@ import { type Hello, type Introduction, readIntroduction } from '../control/nego
 import { RamferryError, toRamferryError } from '../errors.js';
 import { ExactReader } from '../io/exact-reader.js';
 import type { Accepted } from '../link/listen/binding.js';
-import { AwakeTimer } from '../os/awake-timer.js';
+import { AwakeTimer } from '../os/time/awake-timer.js';
 import { closedBecause, Crowd, type Refusals } from '../link/listen/strangers.js';
 
 /** Milliseconds from the connection to the last byte of the introduction. */

@@ -12,7 +12,7 @@ import type { Refusals } from '../link/listen/strangers.js';
 import type { Claims } from './claims.js';
 import type { Ended } from './outcomes.js';
 import type { Register, Served } from './register.js';
-import type { CostMemory } from '../transfer/adaptive/history.js';
+import type { CostMemory } from '../transfer/adaptive/history/history.js';
 import { Statistics } from '../transfer/statistics/statistics.js';
 import type { TransferSummary } from '../transfer/statistics/summary.js';
 

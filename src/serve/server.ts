@@ -6,7 +6,7 @@ import type net from 'node:net';
 import { RamferryError } from '../errors.js';
 import { ThreadHost } from '../pool/thread-host.js';
 import { packageVersion } from '../os/version.js';
-import type { CostMemory } from '../transfer/adaptive/history.js';
+import type { CostMemory } from '../transfer/adaptive/history/history.js';
 import { sharedBytes } from '../transfer/plan/memory.js';
 import { warmUpReceiving, warmUpSending } from '../transfer/prestart/warm-up.js';
 import type { Progress } from '../transfer/statistics/summary.js';

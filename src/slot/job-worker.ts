@@ -2,7 +2,7 @@
 // A job that throws fails its slot only. It knows neither the ring nor what a job does.
 
 import { Reclaimer } from '../codec/reclaim.js';
-import { monotonicMs } from '../os/clock.js';
+import { monotonicMs } from '../os/time/clock.js';
 import type { SlotViews } from './layout.js';
 import { jobDone, jobFailed } from './outcome.js';
 

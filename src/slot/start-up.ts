@@ -3,7 +3,7 @@
 
 import type { MessagePort } from 'node:worker_threads';
 
-import type { HostThreadsKey } from '../os/host-threads.js';
+import type { HostThreadsKey } from '../os/processor/host-threads.js';
 import type { SlotGeometry } from './layout.js';
 
 /** Known before there is a transfer: the thread loads what it needs for this with its other modules. */

@@ -2,9 +2,9 @@
 // they encode; the receiver's store is its mirror.
 
 import { storeMemoryBytes } from '../chunk/page-store.js';
-import { reportsFreePages } from '../os/free-pages.js';
+import { reportsFreePages } from '../os/memory/free-pages.js';
 import { libc } from '../os/libc.js';
-import { Populator } from '../os/populator.js';
+import { Populator } from '../os/memory/populator.js';
 import { PAGE_BYTES } from '../page/size.js';
 import type { WorkerStartUp } from '../slot/start-up.js';
 import { allocateTurns } from '../slot/turns.js';

@@ -3,7 +3,7 @@
 
 import type * as OpenTelemetry from '@opentelemetry/api';
 
-import { withDeadline } from '../os/deadline.js';
+import { withDeadline } from '../os/time/deadline.js';
 import { parentContext, type TraceParent } from './context.js';
 
 type Api = typeof OpenTelemetry;

@@ -8,7 +8,7 @@ import { MAX_WINDOW, NATIVE_VERSION } from '../container/native.js';
 import { ERROR_CODES } from '../errors.js';
 import { GRAMMAR_ID, type GrammarName } from '../grammar/grammar.js';
 import { type Address, SCHEMES } from '../link/address.js';
-import { allowedCpus } from '../os/cpus.js';
+import { allowedCpus } from '../os/processor/cpus.js';
 import { FORMATS, METHODS, type Format, type Method } from '../options/amounts.js';
 import { optionLimits } from '../options/features.js';
 import { packageVersion } from '../os/version.js';

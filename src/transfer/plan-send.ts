@@ -6,7 +6,7 @@ import { type Address, addressOf } from '../link/address.js';
 import { openInput } from '../link/open.js';
 import { checkNotSameFile } from '../link/same-file.js';
 import { resolveSendOptions, type SendOptions } from '../options/transfer.js';
-import { allowedCpus } from '../os/cpus.js';
+import { allowedCpus } from '../os/processor/cpus.js';
 import { namedOptions } from './plan/coding.js';
 import { isReadToItsEnd, outputFacts } from './plan/ends.js';
 import { listenSettings } from './plan/listening.js';

@@ -1,7 +1,7 @@
 // The two hosts and the route between them, as `tune` measures them: the engine's own cost, how threads scale, and what a
 // probe says of the other host. Takes options and a sample, returns the model's hosts; recommends nothing.
 
-import { allowedCpus } from '../os/cpus.js';
+import { allowedCpus } from '../os/processor/cpus.js';
 import type { ResolvedTuneOptions } from './advice/options.js';
 import { BUDGET_MS } from '../options/rows/tune.js';
 import { threadSteps } from './advice/recommend.js';

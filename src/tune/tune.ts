@@ -2,7 +2,7 @@
 // Ends within its budget and a few seconds. On a busy host it takes longer and says so; it recommends nothing that the
 // measurements do not support. Leaves nothing behind.
 
-import { watchHostLoad } from '../os/host-load.js';
+import { watchHostLoad } from '../os/processor/host-load.js';
 import type { TuneOptions } from '../options/rows/tune.js';
 import { describe, type Findings } from './advice/describe.js';
 import { type ResolvedTuneOptions, resolveTuneOptions } from './advice/options.js';

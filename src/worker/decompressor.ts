@@ -10,7 +10,7 @@ import { type Ahead, PageStore } from '../chunk/page-store.js';
 import { readChunkHeader } from '../chunk/record.js';
 import type { FrameFormat } from '../container/frames/record.js';
 import { writeSparseAt } from '../io/file/sparse.js';
-import { threadClock } from '../os/cpu-time.js';
+import { threadClock } from '../os/processor/cpu-time.js';
 import { PAGE_BYTES } from '../page/size.js';
 import { TASK } from '../slot/job.js';
 import type { JobWorker } from '../slot/job-worker.js';

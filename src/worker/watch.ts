@@ -6,7 +6,7 @@ import { Buffer } from 'node:buffer';
 import { CHUNK_HEADER_BYTES } from '../chunk/record.js';
 import type { Codec, CodecName } from '../codec/codec.js';
 import { WatchedCodec } from '../codec/watched.js';
-import { threadClock } from '../os/cpu-time.js';
+import { threadClock } from '../os/processor/cpu-time.js';
 import { STORED_TRIES } from '../slot/encode-job.js';
 import { TASK } from '../slot/job.js';
 import type { SlotViews } from '../slot/layout.js';

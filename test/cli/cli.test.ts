@@ -26,7 +26,7 @@ describe('limit of open files', () => {
 
   it('names ulimit -n and prints no stack trace, any limit', () => {
     // Node itself does not start below a limit that depends on its version.
-    const small = join(import.meta.dirname, '../../src/cli/v8-flags.js');
+    const small = join(import.meta.dirname, '../../src/cli/process/v8-flags.js');
     let least = 12;
     while (withFiles(least, small).status !== 0) least += 1;
     let refused = 0;

@@ -5,7 +5,7 @@ import type { ChildProcessWithoutNullStreams } from 'node:child_process';
 import { Command as LabCommand, compiledRamferry } from '../../lab/command.js';
 import { COMPILED_COMMAND } from '../../lab/places.js';
 import { within } from '../../lab/within.js';
-import type { CommandEnd } from '../../src/os/command-process.js';
+import type { CommandEnd } from '../../src/os/process/command-process.js';
 
 export const MAIN = COMPILED_COMMAND;
 

@@ -5,7 +5,7 @@ import { describe, it } from 'node:test';
 
 import yargs from 'yargs';
 
-import { offerOptions } from '../../src/cli/options.js';
+import { offerOptions } from '../../src/cli/settings/options.js';
 import { COMMANDS, type CommandName } from '../../src/options/commands.js';
 import { defaultText, flagText, limitsText } from '../../src/options/help.js';
 import { environmentName } from '../../src/options/names.js';
@@ -13,7 +13,7 @@ import { optionSchema } from '../../src/options/schema.js';
 import { type Option, OPTIONS, optionsOf } from '../../src/options/table.js';
 import { features } from '../../src/transfer/features.js';
 import { REGION_BYTES } from '../../src/tune/measure/region.js';
-import { readText } from '../../src/cli/environment.js';
+import { readText } from '../../src/cli/settings/environment.js';
 
 const UNLIMITED = Number.MAX_SAFE_INTEGER;
 const commands = Object.keys(COMMANDS) as CommandName[];

@@ -3,8 +3,8 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { RamferryError } from '../../src/errors.js';
-import { allowedCpus } from '../../src/os/cpus.js';
-import { readEnvironment, unknownVariables } from '../../src/cli/environment.js';
+import { allowedCpus } from '../../src/os/processor/cpus.js';
+import { readEnvironment, unknownVariables } from '../../src/cli/settings/environment.js';
 import { environmentName } from '../../src/options/names.js';
 import { optionsOf } from '../../src/options/table.js';
 import { resolveReceiveOptions, resolveSendOptions } from '../../src/options/transfer.js';

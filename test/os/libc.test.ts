@@ -5,7 +5,7 @@ import { readFileSync } from 'node:fs';
 import { describe, it } from 'node:test';
 
 import { libc } from '../../src/os/libc.js';
-import { Populator } from '../../src/os/populator.js';
+import { Populator } from '../../src/os/memory/populator.js';
 import { MIB } from '../../src/units.js';
 
 /** Resident bytes of this process. */

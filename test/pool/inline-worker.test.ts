@@ -5,7 +5,7 @@ import { afterEach, describe, it } from 'node:test';
 import { setImmediate as turn, setTimeout } from 'node:timers/promises';
 
 import { RamferryError } from '../../src/errors.js';
-import { processMicros } from '../../src/os/cpu-time.js';
+import { processMicros } from '../../src/os/processor/cpu-time.js';
 import { type LoadedThreads, onThreadsLoaded } from '../../src/pool/loaded.js';
 import { OrderedPool } from '../../src/pool/ordered-pool.js';
 import type { SlotViews } from '../../src/slot/layout.js';

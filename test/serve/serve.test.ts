@@ -8,7 +8,7 @@ import { describe, it } from 'node:test';
 
 import { within } from '../../lab/within.js';
 import { type ErrorCode, RamferryError } from '../../src/errors.js';
-import type { HistoryKey } from '../../src/transfer/adaptive/history.js';
+import type { HistoryKey } from '../../src/transfer/adaptive/history/history.js';
 import { receive } from '../../src/transfer/receive.js';
 import { send } from '../../src/transfer/send.js';
 import { isTyped } from '../chunk/typed.js';

@@ -14,7 +14,7 @@ import type { Ended } from '../../src/serve/outcomes.js';
 import type { ServerHooks } from '../../src/serve/parts.js';
 import { type GuestServer, Server } from '../../src/serve/server.js';
 import { ShardedServer } from '../../src/serve/shards/sharded-server.js';
-import type { CostMemory } from '../../src/transfer/adaptive/history.js';
+import type { CostMemory } from '../../src/transfer/adaptive/history/history.js';
 import { workplace } from '../transfer/support/carry.js';
 
 /** Each transfer has threads of its own to start, on a machine that runs other tests. */

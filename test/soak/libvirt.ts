@@ -7,7 +7,7 @@ import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'no
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 
-import type { CommandEnd } from '../../src/os/command-process.js';
+import type { CommandEnd } from '../../src/os/process/command-process.js';
 import { undoLater } from '../../lab/cleanup.js';
 import { Command, ramferry } from '../../lab/command.js';
 import { createNetwork, type Network } from '../../lab/network.js';

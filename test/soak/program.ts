@@ -3,7 +3,7 @@
 import type { ChildProcess, StdioOptions } from 'node:child_process';
 
 import { Command, ramferry } from '../../lab/command.js';
-import type { CommandProcessOptions } from '../../src/os/command-process.js';
+import type { CommandProcessOptions } from '../../src/os/process/command-process.js';
 import type { End } from './rules.js';
 
 /** Deadline of a program. A transfer takes 1 to 2 s, and on a loaded host ten times as long. */

@@ -4,7 +4,7 @@ import { formatBench } from '../../report/bench.js';
 import { bench } from '../../tune/bench/bench.js';
 import { runMeasurement } from '../measuring.js';
 import type { Command } from '../command.js';
-import { givenOptions, offerOptions } from '../options.js';
+import { givenOptions, offerOptions } from '../settings/options.js';
 
 export const benchCommand: Command = {
   build: (parser) => offerOptions(parser, 'bench'),

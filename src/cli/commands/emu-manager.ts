@@ -7,12 +7,12 @@ import { EXIT, RamferryError, toRamferryError } from '../../errors.js';
 import { Engine } from '../../hypervisor/xapi/emu-engine.js';
 import type { EmuOptions } from '../../options/rows/emu-manager.js';
 import { libc } from '../../os/libc.js';
-import { runFront } from '../front.js';
-import { printResult, warnOnStderr } from '../output.js';
+import { runFront } from '../front/front.js';
+import { printResult, warnOnStderr } from '../output/output.js';
 import type { Command, ParsedArguments } from '../command.js';
 import { metricsPlaces } from '../metrics/metrics.js';
 import { checkPlaces } from '../metrics/front-metrics.js';
-import { givenOptions, offerOptions } from '../options.js';
+import { givenOptions, offerOptions } from '../settings/options.js';
 
 export const emuManagerCommand: Command = {
   build: (parser: Argv) =>

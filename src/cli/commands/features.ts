@@ -3,9 +3,9 @@
 import { EXIT } from '../../errors.js';
 import { features as listFeatures } from '../../transfer/features.js';
 import { formatFeatures } from '../../report/features.js';
-import { printResult } from '../output.js';
+import { printResult } from '../output/output.js';
 import type { Command } from '../command.js';
-import { givenOptions, offerOptions } from '../options.js';
+import { givenOptions, offerOptions } from '../settings/options.js';
 
 export const features: Command = {
   build: (parser) => offerOptions(parser, 'features'),

@@ -3,12 +3,12 @@
 import { fileURLToPath } from 'node:url';
 import { compareGuests } from '../../guest/compare.js';
 import { COMMAND_ENTRY } from '../../os/entries.js';
-import { nodeCommand } from '../../os/node-command.js';
+import { nodeCommand } from '../../os/process/node-command.js';
 import { formatComparisons, formatRound } from '../../report/guest.js';
 import type { Command } from '../command.js';
-import { givenOptions, offerOptions } from '../options.js';
+import { givenOptions, offerOptions } from '../settings/options.js';
 import { runGuest } from './guest-run.js';
-import { printResult, stdoutWidth } from '../output.js';
+import { printResult, stdoutWidth } from '../output/output.js';
 
 export const guestCompare: Command = {
   build: (parser) => offerOptions(parser, 'guest compare'),

@@ -3,7 +3,7 @@
 import { runGuestDestination } from '../../guest/destination.js';
 import { formatDestination } from '../../report/guest.js';
 import type { Command } from '../command.js';
-import { givenOptions, offerOptions } from '../options.js';
+import { givenOptions, offerOptions } from '../settings/options.js';
 import { runGuest } from './guest-run.js';
 
 export const guestDestination: Command = {

@@ -4,8 +4,8 @@ import { EXIT } from '../../errors.js';
 import { listeningLine, warningLine } from '../../report/json.js';
 import type { ParsedArguments } from '../command.js';
 import { visible } from '../../report/visible.js';
-import { toStderr, toStdout, warnOnStderr } from '../output.js';
-import { handleSignals, reasonOf } from '../signals.js';
+import { toStderr, toStdout, warnOnStderr } from '../output/output.js';
+import { handleSignals, reasonOf } from '../process/signals.js';
 
 export interface GuestReporter {
   readonly signal: AbortSignal;

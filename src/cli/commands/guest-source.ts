@@ -4,7 +4,7 @@ import { runGuestSource } from '../../guest/source.js';
 import { formatRound, formatSource } from '../../report/guest.js';
 import { formatSize } from '../../units.js';
 import type { Command } from '../command.js';
-import { givenOptions, offerOptions } from '../options.js';
+import { givenOptions, offerOptions } from '../settings/options.js';
 import { runGuest } from './guest-run.js';
 
 export const guestSource: Command = {

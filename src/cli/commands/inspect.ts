@@ -4,10 +4,10 @@ import { EXIT } from '../../errors.js';
 import { inspect as inspectStream } from '../../transfer/inspect/inspect.js';
 import { formatInspection } from '../../report/inspect.js';
 import { ADDRESSES } from '../../options/help.js';
-import { givenOptions, offerOptions } from '../options.js';
-import { printResult } from '../output.js';
+import { givenOptions, offerOptions } from '../settings/options.js';
+import { printResult } from '../output/output.js';
 import { type Command, orDash } from '../command.js';
-import { handleSignals, reasonOf } from '../signals.js';
+import { handleSignals, reasonOf } from '../process/signals.js';
 
 export const inspect: Command = {
   build: (parser) => offerOptions(parser, 'inspect').epilog(ADDRESSES),

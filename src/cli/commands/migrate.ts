@@ -5,7 +5,7 @@ import type { Argv } from 'yargs';
 import { receiveGuest } from '../../hypervisor/qemu/destination.js';
 import { migrateGuest } from '../../hypervisor/qemu/source.js';
 import type { Command, ParsedArguments } from '../command.js';
-import { givenOptions, offerOptions } from '../options.js';
+import { givenOptions, offerOptions } from '../settings/options.js';
 import { runTransfer } from '../transfer.js';
 
 /** The command must continue a stopped guest before it exits, and QEMU may take this long. */

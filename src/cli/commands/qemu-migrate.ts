@@ -6,8 +6,8 @@ import { migrateQemu } from '../../hypervisor/qemu/whole/migrate.js';
 import type { QemuRound } from '../../hypervisor/qemu/whole/rounds.js';
 import { formatQemuRound, qemuRoundLine } from '../../report/qemu-round.js';
 import type { Command, ParsedArguments } from '../command.js';
-import { givenOptions, offerOptions } from '../options.js';
-import { toStderr, toStdout } from '../output.js';
+import { givenOptions, offerOptions } from '../settings/options.js';
+import { toStderr, toStdout } from '../output/output.js';
 import { runTransfer } from '../transfer.js';
 
 /** The command must cancel the migration and settle where the guest runs before it exits, and QEMU may take this long. */

@@ -5,9 +5,9 @@ import { type ReceiveOptions, resolveReceiveOptions } from '../../options/transf
 import { formatServed, servedLine } from '../../report/served.js';
 import { serveProbe } from '../../tune/probe/server.js';
 import type { ParsedArguments } from '../command.js';
-import { toStderr, toStdout } from '../output.js';
-import { createReporter } from '../reporter.js';
-import { handleSignals, reasonOf } from '../signals.js';
+import { toStderr, toStdout } from '../output/output.js';
+import { createReporter } from '../output/reporter.js';
+import { handleSignals, reasonOf } from '../process/signals.js';
 
 /** Resolves with the exit status; rejects with the error of the probe. */
 export async function runProbe(parsed: ParsedArguments, options: ReceiveOptions): Promise<number> {

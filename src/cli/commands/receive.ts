@@ -2,7 +2,7 @@
 
 import { receive as receiveStream } from '../../channels/dispatch.js';
 import { RamferryError } from '../../errors.js';
-import { ADDRESS_HELP, givenOptions, offerOptions } from '../options.js';
+import { ADDRESS_HELP, givenOptions, offerOptions } from '../settings/options.js';
 import type { Command } from '../command.js';
 import { runTransfer } from '../transfer.js';
 

@@ -6,11 +6,11 @@ import { formatPlan, planLine } from '../../report/plan.js';
 import { planSend } from '../../transfer/plan-send.js';
 import { sendWith } from '../../transfer/send.js';
 import type { Command, ParsedArguments } from '../command.js';
-import { readConfiguration } from '../config.js';
-import { unknownVariables } from '../environment.js';
-import { HistoryFile, wantsHistory } from '../history-file.js';
-import { ADDRESS_HELP, givenOptions, offerOptions } from '../options.js';
-import { printResult, warnOnStderr } from '../output.js';
+import { readConfiguration } from '../settings/config.js';
+import { unknownVariables } from '../settings/environment.js';
+import { HistoryFile, wantsHistory } from '../cache/history-file.js';
+import { ADDRESS_HELP, givenOptions, offerOptions } from '../settings/options.js';
+import { printResult, warnOnStderr } from '../output/output.js';
 import { runTransfer, type TransferHooks } from '../transfer.js';
 
 export const send: Command = {

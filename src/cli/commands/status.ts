@@ -5,8 +5,8 @@ import { formatServer, type ServerAnswer } from '../../report/server.js';
 import { ask, type ControlRequest } from '../../serve/control-socket.js';
 import { socketPath } from '../../serve/options.js';
 import type { Command, ParsedArguments } from '../command.js';
-import { offerOptions } from '../options.js';
-import { printResult, stdoutWidth } from '../output.js';
+import { offerOptions } from '../settings/options.js';
+import { printResult, stdoutWidth } from '../output/output.js';
 
 export const status: Command = {
   build: (parser) => offerOptions(parser, 'status'),

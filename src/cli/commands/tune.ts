@@ -4,7 +4,7 @@ import { formatTune, tuneFields } from '../../report/tune.js';
 import { tune } from '../../tune/tune.js';
 import { runMeasurement } from '../measuring.js';
 import type { Command } from '../command.js';
-import { givenOptions, offerOptions } from '../options.js';
+import { givenOptions, offerOptions } from '../settings/options.js';
 
 export const tuneCommand: Command = {
   build: (parser) =>

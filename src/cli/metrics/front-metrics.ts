@@ -8,7 +8,7 @@ import { EXIT, type RamferryError, toRamferryError } from '../../errors.js';
 import type { Carrier } from '../../hypervisor/xapi/carrier.js';
 import type { EmuRequest } from '../../hypervisor/xapi/emu-arguments.js';
 import type { FrontObserver } from '../../hypervisor/xapi/front-observer.js';
-import { withDeadline } from '../../os/deadline.js';
+import { withDeadline } from '../../os/time/deadline.js';
 import { MigrationMeter } from './figures.js';
 import { Metrics, type MetricsHooks, type MetricsPlaces } from './metrics.js';
 import type { MigrationSample } from './sample.js';

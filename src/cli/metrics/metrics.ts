@@ -1,7 +1,7 @@
 // The metrics of a command: --metrics FILE and --metrics-listen HOST:PORT. Loads nothing unless one of them is given. The file is
 // written at the start, every second, and at the end with the final figures.
 
-import { withDeadline } from '../../os/deadline.js';
+import { withDeadline } from '../../os/time/deadline.js';
 import type { MetricsFile } from './metrics-file.js';
 import type { MetricsServer } from './metrics-server.js';
 import type { MetricsRegistry } from './registry.js';

@@ -3,7 +3,7 @@
 
 import client from 'prom-client';
 
-import { ProcessClock } from '../../os/cpu-time.js';
+import { ProcessClock } from '../../os/processor/cpu-time.js';
 import { packageVersion } from '../../os/version.js';
 import type { MigrationFigures, MigrationLabels, MigrationSample } from './sample.js';
 

@@ -7,7 +7,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { statedSums, type StreamSums } from '../../container/sums.js';
 import { RamferryError, toRamferryError } from '../../errors.js';
 import { onAbort } from '../../io/abort-signal.js';
-import { AwakeDeadline } from '../../os/awake-timer.js';
+import { AwakeDeadline } from '../../os/time/awake-timer.js';
 import { WaitingSource } from '../../io/waiting-source.js';
 import { parseAddress } from '../../link/address.js';
 import { openInput } from '../../link/open.js';

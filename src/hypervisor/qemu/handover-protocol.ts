@@ -3,7 +3,7 @@
 // A failure ends every wait, now and later; a verdict received before the failure stays valid.
 
 import { RamferryError } from '../../errors.js';
-import { withDeadline } from '../../os/deadline.js';
+import { withDeadline } from '../../os/time/deadline.js';
 import { Signal } from '../../os/signal.js';
 import { isVerdict, readSaying, type Saying, type Verdict } from './messages.js';
 

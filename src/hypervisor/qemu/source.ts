@@ -7,7 +7,7 @@ import { type RamferryError, toRamferryError } from '../../errors.js';
 import { MemoryGrammar } from '../../grammar/memory.js';
 import { onAbort } from '../../io/abort-signal.js';
 import type { ByteSink } from '../../io/bytes.js';
-import { allowedCpus } from '../../os/cpus.js';
+import { allowedCpus } from '../../os/processor/cpus.js';
 import { parseAddress } from '../../link/address.js';
 import { openOutput } from '../../link/open.js';
 import { openOptions } from '../../transfer/plan/opening.js';

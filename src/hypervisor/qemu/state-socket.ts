@@ -6,8 +6,8 @@ import net from 'node:net';
 import { once } from 'node:events';
 
 import { RamferryError } from '../../errors.js';
-import { AwakeTimer } from '../../os/awake-timer.js';
-import { withDeadline } from '../../os/deadline.js';
+import { AwakeTimer } from '../../os/time/awake-timer.js';
+import { withDeadline } from '../../os/time/deadline.js';
 import { listenPrivately, UNIX_PATH_LIMIT } from '../../io/private-socket.js';
 import { systemText } from '../../io/system-error.js';
 

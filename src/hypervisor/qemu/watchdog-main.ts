@@ -8,7 +8,7 @@ import { createInterface } from 'node:readline';
 import { MESSAGE, writeMessage } from '../../control/messages.js';
 import { resultMessage } from '../../control/negotiation.js';
 import { RamferryError, toRamferryError } from '../../errors.js';
-import { withDeadline } from '../../os/deadline.js';
+import { withDeadline } from '../../os/time/deadline.js';
 import { findVerdict, sayingBody, type Verdict } from './messages.js';
 import { dismissDestination, resumeSource, settleDestination } from './rescue.js';
 import { LINK_FD, type Note, READY, type WatchdogOrders } from './watchdog.js';

@@ -6,8 +6,8 @@ import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
 
 import { RamferryError } from '../../errors.js';
-import { nodeCommand } from '../../os/node-command.js';
-import { withDeadline } from '../../os/deadline.js';
+import { nodeCommand } from '../../os/process/node-command.js';
+import { withDeadline } from '../../os/time/deadline.js';
 import { WATCHDOG_ENTRY } from '../../os/entries.js';
 import type { RescueOptions } from './rescue.js';
 

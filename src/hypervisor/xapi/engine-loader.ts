@@ -2,7 +2,7 @@
 // engine loads while a processor is idle, and at the latest when the first line has passed: then xenguest is about to write.
 
 import fs from 'node:fs';
-import { allowedCpus } from '../../os/cpus.js';
+import { allowedCpus } from '../../os/processor/cpus.js';
 import type { Engine } from './emu-engine.js';
 
 /** Interval between looks at the processors. A look takes 20 µs. */

@@ -6,7 +6,7 @@ import fs from 'node:fs';
 import { join } from 'node:path';
 
 import { xxh64 } from '../../chunk/xxhash.js';
-import { startTime, UNREADABLE } from '../../os/process-start.js';
+import { startTime, UNREADABLE } from '../../os/process/process-start.js';
 
 /** Process space (boot and PID namespace), PID, start time in ticks since boot, and a random part. */
 const NAME = /^\.ramferry-([0-9a-f]{16})-([1-9]\d*)-(\d+)-[0-9a-f]{16}\.tmp$/;

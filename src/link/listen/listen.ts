@@ -3,7 +3,7 @@
 import net from 'node:net';
 import { RamferryError } from '../../errors.js';
 import { onAbort } from '../../io/abort-signal.js';
-import { AwakeTimer } from '../../os/awake-timer.js';
+import { AwakeTimer } from '../../os/time/awake-timer.js';
 import type { Channel } from '../../io/bytes.js';
 import { abortError, asError, systemText } from '../../io/system-error.js';
 import { formatAddress } from '../address.js';

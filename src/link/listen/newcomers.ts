@@ -4,7 +4,7 @@
 
 import { setTimeout as sleep } from 'node:timers/promises';
 
-import { AwakeTimer } from '../../os/awake-timer.js';
+import { AwakeTimer } from '../../os/time/awake-timer.js';
 import type { PeerRules } from '../options.js';
 import type { PeerLink } from '../peer-link.js';
 import type { Accepted } from './binding.js';

@@ -4,7 +4,7 @@
 import { Buffer } from 'node:buffer';
 
 import type { ByteSink } from '../../io/bytes.js';
-import { withDeadline } from '../../os/deadline.js';
+import { withDeadline } from '../../os/time/deadline.js';
 import { livingOpening } from './joining.js';
 import { packet, PACKET } from './packet.js';
 

@@ -3,7 +3,7 @@
 import type { Buffer } from 'node:buffer';
 
 import { RamferryError } from '../../errors.js';
-import { AwakeDeadline } from '../../os/awake-timer.js';
+import { AwakeDeadline } from '../../os/time/awake-timer.js';
 import type { BreakCount } from './breaks.js';
 import type { Exchange } from './exchange.js';
 import { heal, isMendable } from './healing.js';

@@ -7,7 +7,7 @@ import { RamferryError } from '../../errors.js';
 import { onAbort } from '../../io/abort-signal.js';
 import type { ByteSink, ByteSource, Channel } from '../../io/bytes.js';
 import { abortError, closedError } from '../../io/system-error.js';
-import { withDeadline } from '../../os/deadline.js';
+import { withDeadline } from '../../os/time/deadline.js';
 import type { BreakCount } from './breaks.js';
 import { Exchange } from './exchange.js';
 import { Mender } from './mender.js';

@@ -8,7 +8,7 @@ import tls from 'node:tls';
 import { RamferryError } from '../../errors.js';
 import { onAbort } from '../../io/abort-signal.js';
 import { abortError, asError } from '../../io/system-error.js';
-import { AwakeTimer } from '../../os/awake-timer.js';
+import { AwakeTimer } from '../../os/time/awake-timer.js';
 import type { TlsCredentials } from './credentials.js';
 import { isAllowed, subjectOf } from './distinguished-name.js';
 import { handshakeFailed, refused, refusalOf, refusedByPeer, type Refusal } from './refusal.js';

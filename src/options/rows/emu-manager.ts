@@ -1,6 +1,6 @@
 // The options of `emu-manager`, which replaces xapi's emu-manager.
 
-import { allowedCpus } from '../../os/cpus.js';
+import { allowedCpus } from '../../os/processor/cpus.js';
 import { PAGE_BYTES } from '../../page/size.js';
 import { count, flag, size, xenguestVersion } from '../kinds.js';
 import { LIMITS } from '../limits.js';

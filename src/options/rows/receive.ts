@@ -1,6 +1,6 @@
 // The options of receive.
 
-import { allowedCpus } from '../../os/cpus.js';
+import { allowedCpus } from '../../os/processor/cpus.js';
 import type { Size } from '../amounts.js';
 import type { TransferOptions } from './common.js';
 import type { HypervisorOptions } from './hypervisor.js';

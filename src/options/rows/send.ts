@@ -2,7 +2,7 @@
 
 import { CODEC_NAMES, type CodecName } from '../../codec/codec.js';
 import { ZSTD_LEVELS } from '../../codec/level.js';
-import { allowedCpus } from '../../os/cpus.js';
+import { allowedCpus } from '../../os/processor/cpus.js';
 import { DOWNTIME_LIMIT_MS } from '../../model/precopy.js';
 import { PAGE_BYTES } from '../../page/size.js';
 import {

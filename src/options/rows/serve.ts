@@ -1,6 +1,6 @@
 // The options of `serve` and `status`.
 
-import { allowedCpus } from '../../os/cpus.js';
+import { allowedCpus } from '../../os/processor/cpus.js';
 import type { Duration, Size } from '../amounts.js';
 import { address, count, duration, file, flag, guestName, guestNames, size } from '../kinds.js';
 import { COMPRESS_THREADS, DEFAULT_SERVE_MEMORY, DEFAULT_TRANSFERS, LIMITS } from '../limits.js';

@@ -1,7 +1,7 @@
 // The options of tune and bench.
 
 import { CODEC_NAMES, type CodecName } from '../../codec/codec.js';
-import { allowedCpus } from '../../os/cpus.js';
+import { allowedCpus } from '../../os/processor/cpus.js';
 import { DOWNTIME_LIMIT_MS } from '../../model/precopy.js';
 import { PAGE_BYTES } from '../../page/size.js';
 import { MIB } from '../../units.js';

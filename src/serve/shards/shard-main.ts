@@ -3,8 +3,8 @@
 
 import { fromErrorData, toRamferryError } from '../../errors.js';
 import { handedOver } from '../../link/handle.js';
-import { exitNow } from '../../os/exit.js';
-import { History } from '../../transfer/adaptive/history.js';
+import { exitNow } from '../../os/process/exit.js';
+import { History } from '../../transfer/adaptive/history/history.js';
 import type { ServerHooks } from '../parts.js';
 import { Server } from '../server.js';
 import type { FromShard, ToShard } from './messages.js';

@@ -8,7 +8,7 @@ import { fromErrorData, RamferryError } from '../../errors.js';
 import { handOver } from '../../link/handle.js';
 import { type Deferred, deferred } from '../../os/deferred.js';
 import { SHARD_ENTRY } from '../../os/entries.js';
-import { forkModule } from '../../os/fork.js';
+import { forkModule } from '../../os/process/fork.js';
 import type { Direction } from '../claims.js';
 import type { ServeOptions } from '../options.js';
 import type { RunningTransfer, ServerStatus } from '../server.js';

@@ -3,15 +3,15 @@
 
 import type { CodecName } from '../../codec/codec.js';
 import type { Waiting } from '../../io/waiting-source.js';
-import { monotonicMs } from '../../os/clock.js';
-import { processMicros } from '../../os/cpu-time.js';
+import { monotonicMs } from '../../os/time/clock.js';
+import { processMicros } from '../../os/processor/cpu-time.js';
 import type { EncodeJob } from '../../slot/encode-job.js';
 import { type Candidate, codingName } from './candidates.js';
 import { Controller } from './controller.js';
-import type { TrialFigures } from './curves.js';
+import type { TrialFigures } from './costs/curves.js';
 import { MOST_SWITCHES_KEPT } from './limits.js';
 import type { Machine } from './prediction.js';
-import type { FirstGuess, Learned } from './prior.js';
+import type { FirstGuess, Learned } from './history/prior.js';
 import type { Switch } from './switch.js';
 import type { WriteFigures } from './link/write-figures.js';
 

@@ -6,7 +6,7 @@ import type { Hello } from '../../control/negotiation.js';
 import type { ResolvedSendOptions } from '../../options/transfer.js';
 import { candidates } from '../adaptive/candidates.js';
 import type { ChooserOptions } from '../adaptive/chooser.js';
-import type { FirstGuess, LearnedLink } from '../adaptive/prior.js';
+import type { FirstGuess, LearnedLink } from '../adaptive/history/prior.js';
 import type { Named } from './coding.js';
 import type { OutputFacts } from './ends.js';
 import { hasRoom, receiverFloor } from './memory.js';

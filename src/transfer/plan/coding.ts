@@ -5,7 +5,7 @@ import { bindingInfo } from '../../codec/registry.js';
 import { type Given, type Hello, narrowOffer } from '../../control/negotiation.js';
 import { RamferryError } from '../../errors.js';
 import type { ResolvedSendOptions, SendOptions } from '../../options/transfer.js';
-import { threadPoolSize } from '../../os/thread-pool.js';
+import { threadPoolSize } from '../../os/processor/thread-pool.js';
 import { formatSize } from '../../units.js';
 import { receiverFloor } from './memory.js';
 import type { Coding } from './transfer-plan.js';

@@ -2,7 +2,7 @@
 // The stream's header decides the rest within these limits: chunk size and page store.
 // Pure. Code that runs a plan reads no options.
 
-import type { HostThreadsKey } from '../../os/host-threads.js';
+import type { HostThreadsKey } from '../../os/processor/host-threads.js';
 import type { Hello } from '../../control/negotiation.js';
 import type { ResolvedReceiveOptions } from '../../options/transfer.js';
 import { codecBytes } from './codec-memory.js';

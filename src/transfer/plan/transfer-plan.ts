@@ -2,7 +2,7 @@
 // A plan is plain data without functions. Code that runs a plan reads no options.
 
 import type { CodecName } from '../../codec/codec.js';
-import type { HostThreadsKey } from '../../os/host-threads.js';
+import type { HostThreadsKey } from '../../os/processor/host-threads.js';
 import type { SlotGeometry } from '../../slot/layout.js';
 import type { StreamKind } from '../../grammar/detect.js';
 import type { GrammarName } from '../../grammar/grammar.js';

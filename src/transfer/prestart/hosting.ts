@@ -5,7 +5,7 @@ import type { ControlWriter } from '../../control/writer.js';
 import type { Channel } from '../../io/bytes.js';
 import type { HypervisorChannel } from '../sender/introduce.js';
 import type { RateBudget } from '../../link/rate-limit.js';
-import type { CostMemory } from '../adaptive/history.js';
+import type { CostMemory } from '../adaptive/history/history.js';
 import type { Statistics } from '../statistics/statistics.js';
 import type { Leaving } from '../receiver/leavable-sink.js';
 import type { TransferParts } from './prestart.js';

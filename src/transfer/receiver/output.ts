@@ -5,7 +5,7 @@
 import { toRamferryError, type RamferryError } from '../../errors.js';
 import type { ByteSink, ByteSource } from '../../io/bytes.js';
 import { closedEarly } from '../../link/listen/taken.js';
-import { withDeadline } from '../../os/deadline.js';
+import { withDeadline } from '../../os/time/deadline.js';
 
 /** Longest wait for the reader's end. A tcp peer shows only by closing that it has read everything, and may stay open. */
 const LAST_READ_MS = 1_000;

@@ -4,7 +4,7 @@
 
 import type { OutgoingChunk, Outlet } from '../../container/outlet.js';
 import type { ByteSink } from '../../io/bytes.js';
-import { monotonicMs } from '../../os/clock.js';
+import { monotonicMs } from '../../os/time/clock.js';
 import type { OrderedPool } from '../../pool/ordered-pool.js';
 import type { Chooser } from '../adaptive/chooser.js';
 import { wasStored } from '../statistics/counts.js';

@@ -3,7 +3,7 @@
 
 import { setTimeout as sleep } from 'node:timers/promises';
 
-import { processMicros } from '../../os/cpu-time.js';
+import { processMicros } from '../../os/processor/cpu-time.js';
 
 /** Seconds of the limit that the process may use in advance, and most seconds of unused time that it may save up. */
 const SLACK_S = 0.05;

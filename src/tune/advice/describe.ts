@@ -3,11 +3,11 @@
 
 import { cpus } from 'node:os';
 
-import { allowedCpus } from '../../os/cpus.js';
+import { allowedCpus } from '../../os/processor/cpus.js';
 import { GIB } from '../../units.js';
 import type { Measurements } from '../measure/measurements.js';
 import { flagsFor } from './flags.js';
-import type { HostLoad } from '../../os/host-load.js';
+import type { HostLoad } from '../../os/processor/host-load.js';
 import type { TuneInput } from '../measure/input.js';
 import { ETHERNET_PAYLOAD } from '../model/link.js';
 import { makeUp } from './make-up.js';

@@ -2,7 +2,7 @@
 // Times in seconds, sizes in bytes, rates in bytes per second.
 
 import type { CodecName } from '../../codec/codec.js';
-import type { HostLoad } from '../../os/host-load.js';
+import type { HostLoad } from '../../os/processor/host-load.js';
 import type { LivePrediction } from '../model/live.js';
 import type { StretchCost, Route, Stage } from '../model/model.js';
 import type { Confidence, Settings } from './recommend.js';

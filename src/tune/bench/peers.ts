@@ -5,7 +5,7 @@ import { spawn } from 'node:child_process';
 import fs from 'node:fs';
 import { join } from 'node:path';
 
-import { childrenCpu } from '../../os/cpu-time.js';
+import { childrenCpu } from '../../os/processor/cpu-time.js';
 import { GIB } from '../../units.js';
 
 /** Figures of another program. */

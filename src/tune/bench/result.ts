@@ -1,6 +1,6 @@
 // What `bench` found, as plain data. The field names are a stable interface for scripts. Rates in guest bytes per second.
 
-import type { HostLoad } from '../../os/host-load.js';
+import type { HostLoad } from '../../os/processor/host-load.js';
 import type { StretchCost } from '../model/model.js';
 import type { PeerFigures } from './peers.js';
 import type { MemoryMakeUp } from '../advice/result.js';

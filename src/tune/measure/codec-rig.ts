@@ -15,7 +15,7 @@ import { OrderedPool } from '../../pool/ordered-pool.js';
 import { TASK } from '../../slot/job.js';
 import { piecesOf, REGION_BYTES, type Region } from './region.js';
 import { RigStore } from './codec-rig-store.js';
-import { ProcessClock } from '../../os/cpu-time.js';
+import { ProcessClock } from '../../os/processor/cpu-time.js';
 
 /** What a chunk is done with. */
 export interface Coding {

@@ -5,9 +5,9 @@
 import { fileURLToPath } from 'node:url';
 
 import { onAbort } from '../../io/abort-signal.js';
-import { nodeCommand } from '../../os/node-command.js';
-import { childrenCpu } from '../../os/cpu-time.js';
-import type { CommandProcess } from '../../os/command-process.js';
+import { nodeCommand } from '../../os/process/node-command.js';
+import { childrenCpu } from '../../os/processor/cpu-time.js';
+import type { CommandProcess } from '../../os/process/command-process.js';
 import { COMMAND_ENTRY } from '../../os/entries.js';
 import type { CommandTime } from '../model/costs.js';
 
@@ -84,7 +84,7 @@ export async function timeSend(args: readonly string[]): Promise<CommandTime> {
 
 /** Loads the runner when a command is started: a program that imports the library does not load it with the rest. */
 async function loadStart(): Promise<(invocation: Invocation) => CommandProcess> {
-  const { CommandProcess } = await import('../../os/command-process.js');
+  const { CommandProcess } = await import('../../os/process/command-process.js');
   return ({ args, prefix = [] }) =>
     new CommandProcess([...prefix, ...nodeCommand(), fileURLToPath(COMMAND_ENTRY), ...args], {
       name: `the command ${args[0]!}`,

@@ -4,10 +4,10 @@
 import { send } from '../../transfer/send.js';
 import { receive } from '../../transfer/receive.js';
 import { toRamferryError } from '../../errors.js';
-import { exitNow } from '../../os/exit.js';
+import { exitNow } from '../../os/process/exit.js';
 import { drain } from './drain.js';
 import type { ChildAnswer, ChildRequest } from './engine.js';
-import { ProcessClock, processMicros } from '../../os/cpu-time.js';
+import { ProcessClock, processMicros } from '../../os/processor/cpu-time.js';
 
 function answer(message: ChildAnswer): void {
   // After the parent has ended, sending fails silently; 'disconnect' then ends this process.

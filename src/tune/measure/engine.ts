@@ -5,7 +5,7 @@ import type { ChildProcess } from 'node:child_process';
 
 import { type ErrorData, fromErrorData, RamferryError } from '../../errors.js';
 import { TUNE_ENTRY } from '../../os/entries.js';
-import { forkModule } from '../../os/fork.js';
+import { forkModule } from '../../os/process/fork.js';
 import { Signal } from '../../os/signal.js';
 import type { ReceiveOptions, SendOptions } from '../../options/transfer.js';
 import type { TransferSummary } from '../../transfer/statistics/summary.js';

@@ -14,7 +14,7 @@ import type { Cut } from '../../transfer/sender/filler.js';
 import type { SlotViews } from '../../slot/layout.js';
 import { OrderedPool } from '../../pool/ordered-pool.js';
 import { Random } from '../../image/random.js';
-import { ProcessClock } from '../../os/cpu-time.js';
+import { ProcessClock } from '../../os/processor/cpu-time.js';
 import { REGION_BYTES, type Region, type Segments } from './region.js';
 import { type Sample, spread } from './sample.js';
 

@@ -9,7 +9,7 @@ import { MESSAGE, PROBE_MAGIC, writeMessage } from '../../control/messages.js';
 import { peerFailure, readResult } from '../../control/negotiation.js';
 import { RamferryError, toRamferryError } from '../../errors.js';
 import { onAbort } from '../../io/abort-signal.js';
-import { AwakeTimer } from '../../os/awake-timer.js';
+import { AwakeTimer } from '../../os/time/awake-timer.js';
 import type { ByteSink, ByteSource } from '../../io/bytes.js';
 import { ExactReader } from '../../io/exact-reader.js';
 import { parseAddress } from '../../link/address.js';

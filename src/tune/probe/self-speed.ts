@@ -5,7 +5,7 @@ import fs from 'node:fs';
 import { join } from 'node:path';
 
 import { writeImage } from '../../image/image.js';
-import { allowedCpus } from '../../os/cpus.js';
+import { allowedCpus } from '../../os/processor/cpus.js';
 import { REFERENCE } from '../measure/measurements.js';
 import { measureScaling } from '../measure/scaling.js';
 import type { Speed } from './messages.js';

@@ -8,7 +8,7 @@ import { join } from 'node:path';
 
 import { median } from 'simple-statistics';
 
-import { allowedCpus } from '../../os/cpus.js';
+import { allowedCpus } from '../../os/processor/cpus.js';
 import type { Measurements } from '../measure/measurements.js';
 import { timeTransfer } from '../measure/commands.js';
 import { EngineChild } from '../measure/engine.js';

@@ -10,7 +10,7 @@ import {
   MEMORY_SPEED,
   SLOW_RECEIVER,
 } from '../../../lab/adaptive/scenarios.js';
-import type { LearnedLink } from '../../../src/transfer/adaptive/prior.js';
+import type { LearnedLink } from '../../../src/transfer/adaptive/history/prior.js';
 import { CHUNK, Simulation } from '../../../lab/adaptive/simulation.js';
 import { WORLD } from '../../../lab/adaptive/world.js';
 

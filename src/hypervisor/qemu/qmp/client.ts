@@ -6,8 +6,8 @@ import { createInterface } from 'node:readline';
 import { setTimeout as sleep } from 'node:timers/promises';
 
 import { RamferryError, toRamferryError } from '../../../errors.js';
-import { AwakeDeadline, AwakeTimer } from '../../../os/awake-timer.js';
-import { withDeadline } from '../../../os/deadline.js';
+import { AwakeDeadline, AwakeTimer } from '../../../os/time/awake-timer.js';
+import { withDeadline } from '../../../os/time/deadline.js';
 import { Signal } from '../../../os/signal.js';
 import { systemCode, systemText } from '../../../io/system-error.js';
 import { handleOf } from '../../../link/handle.js';

@@ -7,7 +7,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { RamferryError, toRamferryError } from '../../../errors.js';
 import type { QemuMigrateOptions } from '../../../options/rows/qemu-migrate.js';
 import type { TransferSummary } from '../../../transfer/statistics/summary.js';
-import { withDeadline } from '../../../os/deadline.js';
+import { withDeadline } from '../../../os/time/deadline.js';
 import { QemuGuest } from '../qmp/guest.js';
 import { qmpTimeout } from '../options.js';
 import { checkState } from '../source-checks.js';

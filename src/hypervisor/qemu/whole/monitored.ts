@@ -4,8 +4,8 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 
 import { toRamferryError } from '../../../errors.js';
-import { AwakeDeadline } from '../../../os/awake-timer.js';
-import { startTime, UNREADABLE } from '../../../os/process-start.js';
+import { AwakeDeadline } from '../../../os/time/awake-timer.js';
+import { startTime, UNREADABLE } from '../../../os/process/process-start.js';
 import { type MonitorAddress, monitorText, type QmpEvent } from '../qmp/client.js';
 import { QemuGuest } from '../qmp/guest.js';
 import { holdersOf, programOf } from '../ram/qemu-process.js';

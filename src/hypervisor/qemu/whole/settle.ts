@@ -5,7 +5,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 
 import { RamferryError, toRamferryError } from '../../../errors.js';
-import { AwakeDeadline } from '../../../os/awake-timer.js';
+import { AwakeDeadline } from '../../../os/time/awake-timer.js';
 import type { GuestStatus } from '../qmp/guest.js';
 import type { Monitored } from './monitored.js';
 

@@ -3,7 +3,7 @@
 // out. A receiver that cannot keep up looks like a slow link, unless the receiver reports its waiting (OtherSide).
 
 import { DrainMeter } from './drain-meter.js';
-import type { LearnedLink } from '../prior.js';
+import type { LearnedLink } from '../history/prior.js';
 import { type EstimatedLink, isMeasured, type LinkState, type MeasuredLink } from './link-state.js';
 import { type Policy, POLICY } from '../policy.js';
 import { RaiseDelay } from './raise-delay.js';
