@@ -1,4 +1,4 @@
-// docs/TROUBLESHOOTING.md: a section for each error code, because errors without a hint of their own name it.
+// docs/TROUBLESHOOTING.md: a section for each error code, because users look it up there.
 
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';

@@ -2,11 +2,12 @@
 // A report (progress, warning, summary, error) can neither end nor delay a command: a stopped or closed terminal loses the
 // report. A result that the user asked for (printResult) is written completely, or the command fails.
 
-import { EXIT, RamferryError } from '../../errors.js';
+import { RamferryError } from '../../errors.js';
 import { systemCode, writeError } from '../../io/system-error.js';
 import { kebabCase } from '../../units.js';
 import { errorLine } from '../../report/json.js';
 import { visible } from '../../report/visible.js';
+import { adviceFor } from './advice.js';
 import { TextOutput } from './text-output.js';
 
 /** How long the end of a command waits for queued reports. */
@@ -26,8 +27,7 @@ export function reportError(error: RamferryError, json: boolean): void {
   toStderr(`ramferry: ${error.code}: ${text}`);
   const where = error.whereText();
   if (where !== '') toStderr(`where: ${where}`);
-  const isSignal = error.exitCode === EXIT.interrupted || error.exitCode === EXIT.terminated;
-  const hint = error.hint ?? (isSignal ? undefined : `see ${error.code} in docs/TROUBLESHOOTING.md`);
+  const hint = error.hint ?? adviceFor(error.code);
   if (hint !== undefined) toStderr(`hint: ${visible(hint)}`);
 }
 
