@@ -50,6 +50,6 @@ function disagree(wantsSeveral: boolean): RamferryError {
     : 'the receiver takes several connections';
   const other = wantsSeveral ? 'the receiver one' : 'this side one';
   return new RamferryError('ERR_LINK_NEGOTIATION', `${what} of the hypervisor, and ${other}`, {
-    hint: 'give both sides --hypervisor-connections with the same number',
+    hint: 'give `send` and `receive` --hypervisor-connections with the same number; `serve` carries one connection of a guest',
   });
 }
