@@ -208,7 +208,11 @@ describe('command of exec:', () => {
   async function assertEndsWithProcess(line: string, file: string, kill: boolean): Promise<void> {
     const command = new Command(['receive', '--quiet', line, fresh()]);
     const written = async (): Promise<string> => (await readFile(file, 'utf8').catch(() => '')).trim();
-    while ((await written()) === '') await setTimeout(10);
+    let waits = true;
+    const begun = (async () => {
+      while (waits && (await written()) === '') await setTimeout(10);
+    })();
+    await within('the command to begin', begun, () => (waits = false));
     const child = Number(await written());
     if (kill) command.process.kill('SIGKILL');
     const ended = (async () => {
@@ -227,7 +231,8 @@ describe('command of exec:', () => {
 
   it("does not outlive a killed process, killed at the command's start", async () => {
     const pid = fresh();
-    const line = `exec:kill -s KILL $PPID; trap '' TERM; echo $$ > ${pid}; sleep 600`;
+    // The number first: the command may end with its parent before its next word.
+    const line = `exec:trap '' TERM; echo $$ > ${pid}; kill -s KILL $PPID; sleep 600`;
     await assertEndsWithProcess(line, pid, false);
   });
 });
