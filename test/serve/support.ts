@@ -120,8 +120,12 @@ export async function pair(
 export function arriving(path: string): Promise<Buffer> {
   const server = net.createServer({ allowHalfOpen: true });
   server.listen(path);
-  after(() => server.close());
   const got = new Promise<Buffer>((resolve, reject) => {
+    // Nobody waits any more for a guest that was refused.
+    after(() => {
+      server.close();
+      reject(new Error('the tests have ended'));
+    });
     server.once('connection', (socket) => {
       server.close();
       const parts: Buffer[] = [];
