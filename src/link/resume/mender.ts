@@ -36,6 +36,8 @@ export interface MenderOptions {
 
 export class Mender {
   readonly #options: MenderOptions;
+  /** Numbers of connections that have broken and were not replaced yet. */
+  readonly #missing = new Set<number>();
   /** Since the last living connection broke. */
   #dark = new AwakeDeadline(0);
 
@@ -79,6 +81,7 @@ export class Mender {
     const { living } = exchange;
     if (living === 0) this.#dark = new AwakeDeadline(0);
     count?.broke(living === 0);
+    this.#missing.add(number);
     const what = living === 0 ? 'the link' : this.#name(number);
     const next =
       living === 0
@@ -87,10 +90,10 @@ export class Mender {
     onWarning?.(`${what} broke: ${reason.message}; ${next}`);
     const left = (): number => (exchange.living > 0 ? Infinity : limit() + this.#dark.left);
     const last = await this.#get(number, left, reason);
-    if (last !== undefined) count?.end();
-    else if (!isOver()) count?.joined();
-    if (last !== undefined) onFailure(gone(label, limit(), last));
-    else if (!isOver())
+    if (last !== undefined) {
+      count?.end();
+      onFailure(gone(label, limit(), last));
+    } else if (!isOver())
       onWarning?.(`${what} is back after ${((performance.now() - began) / 1000).toFixed(1)} s`);
   }
 
@@ -139,10 +142,12 @@ export class Mender {
   }
 
   #onJoined(joined: Joined): void {
-    const { exchange, connections, isOver } = this.#options;
+    const { exchange, connections, isOver, count } = this.#options;
     try {
       if (isOver() || joined.number >= connections) throw new Error('not wanted');
       exchange.join(joined);
+      // Now, and not when the mending notices: the transfer may end before that.
+      if (this.#missing.delete(joined.number)) count?.joined();
     } catch {
       void joined.channel.sink!.abort();
     }
