@@ -208,11 +208,11 @@ describe('command of exec:', () => {
   async function assertEndsWithProcess(line: string, file: string, kill: boolean): Promise<void> {
     const command = new Command(['receive', '--quiet', line, fresh()]);
     const written = async (): Promise<string> => (await readFile(file, 'utf8').catch(() => '')).trim();
-    let waits = true;
+    const late = new AbortController();
     const begun = (async () => {
-      while (waits && (await written()) === '') await setTimeout(10);
+      while (!late.signal.aborted && (await written()) === '') await setTimeout(10);
     })();
-    await within('the command to begin', begun, () => (waits = false));
+    await within('the command to begin', begun, () => late.abort());
     const child = Number(await written());
     if (kill) command.process.kill('SIGKILL');
     const ended = (async () => {
