@@ -154,6 +154,9 @@ describe('QemuTail', () => {
       Buffer.from([0, 6, 0, 0, 0, 50, 0x7b, 0x22, 0x61]),
       Buffer.from([0, 6, 0, 0, 0, 50]),
       Buffer.from([0, 6, 0, 6, 0x7b, 0x7b, 0x7b]),
+      // No text is so short: it was found again and again.
+      Buffer.from([0, 6, 0, 0, 0, 0, 0x7b]),
+      Buffer.from([0, 6, 0, 0, 0, 1, 0x7b]),
       described('{"b": 2}'),
       Buffer.from([0x7e, 0, 0, 0, 6, 0, 6, 0, 0]),
     ]) {

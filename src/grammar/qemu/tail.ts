@@ -11,6 +11,9 @@ const HEAD_BYTES = 6;
 /** A section's footer and EOF. */
 const LAST_BYTES = 6;
 
+/** The shortest text that begins with a brace. A shorter one would end before its first byte was taken, and be found there again. */
+const LEAST_TEXT_BYTES = 2;
+
 /** JSON's delimiters. */
 const BRACE = { open: 0x7b, close: 0x7d } as const;
 const BRACKET = { open: 0x5b, close: 0x5d } as const;
@@ -69,8 +72,9 @@ export class QemuTail {
       const place = at - HEAD_BYTES + i;
       head[i] = place < 0 ? this.#last[LAST_BYTES + place]! : bytes[place]!;
     }
-    if (head[0] === SECTION.eof && head[1] === SECTION.vmDescription) {
-      this.#description = new Description(readU32(head, 2));
+    const length = readU32(head, 2);
+    if (head[0] === SECTION.eof && head[1] === SECTION.vmDescription && length >= LEAST_TEXT_BYTES) {
+      this.#description = new Description(length);
       return at;
     }
     return at + 1;
@@ -87,7 +91,6 @@ class Description {
 
   constructor(length: number) {
     this.#left = length;
-    this.wrong = length === 0;
   }
 
   get done(): boolean {
