@@ -76,19 +76,19 @@ async function demonstrate(profile, directory, bytes, rate) {
   await rm(image);
   process.stdout.write(
     `\nGuest: ${profile}, ${formatSize(bytes)}; link: ${rate}\n${sideBySide(columns)}\n` +
-      `Restored twice, identical: sha256 ${expected}\n`,
+      `Restored twice, identical:\nsha256 ${expected}\n`,
   );
   return { profile, plain: columns[0].summary, compressed: columns[1].summary };
 }
 
-/** What was gained, in one sentence: the guests' times and bytes with compression beside those without. */
+/** What was gained: the guests' times and bytes with compression beside those without, a line each. */
 function gained(guests) {
   const parts = guests.map(({ profile, plain, compressed }) => {
     const time = `${(compressed['total-time'] / 1e3).toFixed(2)} s instead of ${(plain['total-time'] / 1e3).toFixed(2)} s`;
     const bytes = `${((compressed.ram.transferred / plain.ram.transferred) * 100).toFixed(0)} % of the bytes`;
-    return `the ${profile} guest in ${time} with ${bytes}`;
+    return `  the ${profile} guest took ${time}, with ${bytes}`;
   });
-  return `With compression ${parts.join(', and ')} over a link of ${rate}.`;
+  return [`Over a link of ${rate}, with compression:`, ...parts].join('\n');
 }
 
 function stop(status) {
