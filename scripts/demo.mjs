@@ -12,7 +12,7 @@ import { pipeline } from 'node:stream/promises';
 import { RamferryError, writeImage } from '../dist/src/index.js';
 import { busyLines } from '../dist/src/report/host-load.js';
 import { summaryRows } from '../dist/src/report/summary.js';
-import { sideBySide } from '../dist/src/report/table.js';
+import { paragraph, sideBySide } from '../dist/src/report/table.js';
 import { CommandProcess } from '../dist/src/os/process/command-process.js';
 import { watchHostLoad } from '../dist/src/os/processor/host-load.js';
 import { formatSize, parseRate, parseSize } from '../dist/src/units.js';
@@ -106,7 +106,7 @@ try {
   const watched = watchHostLoad();
   const guests = [];
   for (const profile of PROFILES) guests.push(await demonstrate(profile, directory, bytes, rate));
-  for (const line of busyLines(watched())) process.stdout.write(`\n${line}\n`);
+  for (const line of busyLines(watched())) process.stdout.write(`\n${paragraph(line)}\n`);
   process.stdout.write(`\n${gained(guests)}\n`);
 } catch (error) {
   process.stderr.write(
