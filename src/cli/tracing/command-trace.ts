@@ -5,9 +5,7 @@ import { toRamferryError } from '../../errors.js';
 import { packageVersion } from '../../os/version.js';
 import { openTracing } from '../../trace/open.js';
 import { environmentParent } from './environment-parent.js';
-
-/** Longest wait for the exporters at the end, in milliseconds. */
-const FLUSH_MS = 1000;
+import { FLUSH_MS } from './flush.js';
 
 /** Commands whose transfers have spans of their own. */
 const WITH_TRANSFERS: ReadonlySet<string> = new Set([

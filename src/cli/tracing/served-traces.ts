@@ -10,11 +10,10 @@ import type { Tracing } from '../../trace/tracing.js';
 import type { TransferSummary } from '../../transfer/statistics/summary.js';
 import { sideOf } from '../metrics/sample.js';
 import { environmentParent } from './environment-parent.js';
+import { FLUSH_MS } from './flush.js';
 
 /** Milliseconds between two looks at the running transfers, as between two progress reports. */
 const INTERVAL_MS = 250;
-/** Longest wait for the exporters at the server's end, in milliseconds. */
-const FLUSH_MS = 1000;
 
 type Named = Pick<Ended, 'id' | 'name' | 'direction'>;
 

@@ -6,9 +6,7 @@ import { openTracing } from '../../trace/open.js';
 import type { Tracing } from '../../trace/tracing.js';
 import type { Progress, TransferSummary } from '../../transfer/statistics/summary.js';
 import { environmentParent } from './environment-parent.js';
-
-/** Longest wait for the exporters at the end, in milliseconds: a collector that hangs delays no caller for longer. */
-const FLUSH_MS = 1000;
+import { FLUSH_MS } from './flush.js';
 
 export class TransferTrace {
   readonly #tracing: Tracing;
