@@ -50,7 +50,7 @@ const ADVICE: Readonly<Record<Exclude<ErrorCode, Signalled>, string>> = {
   ERR_OUTPUT_FULL: 'make room, or name an output on another disk',
   ERR_OUTCOME_UNKNOWN: 'ask both hypervisors before the guest is started anywhere',
   ERR_HANDOVER_UNKNOWN: 'ask both hypervisors before the guest is started anywhere',
-  ERR_QMP_CONNECT: "check the path of QEMU's -qmp socket, and that nobody else uses it",
+  ERR_QMP_CONNECT: "check the path of QEMU's -qmp socket, and that no other program uses it",
   ERR_QMP_CLOSED: "look into QEMU's log: it ended, or closed its monitor",
   ERR_QMP_TIMEOUT: 'see whether QEMU is stopped or overloaded',
   ERR_QMP_COMMAND: 'the message is that of QEMU',
