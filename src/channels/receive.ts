@@ -240,9 +240,10 @@ class ChannelReception {
   /** The destination has closed a multifd channel before its end. */
   #judge(error: RamferryError): Promise<RamferryError | undefined> {
     const { signal } = this.#crew;
-    const aborted = new Promise<RamferryError>((resolve) => onAbort(signal, () => resolve(error)));
-    const ended = Promise.race([this.#mainEnded.promise, aborted]);
-    return withDeadline(ended, MAIN_END_MS, () => error);
+    const aborted = deferred<RamferryError>();
+    const forget = onAbort(signal, () => aborted.resolve(error));
+    const ended = Promise.race([this.#mainEnded.promise, aborted.promise]);
+    return withDeadline(ended, MAIN_END_MS, () => error).finally(forget);
   }
 
   #channelOptions(channel: number): ReceiveOptions {
