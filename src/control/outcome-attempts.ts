@@ -1,13 +1,14 @@
-// Connections after a broken one, for nothing but the outcome of a transfer: attempts until one succeeds, nobody is there, or the time is over.
+// `connectAgain`: connects after a broken link, for nothing but the outcome of a transfer. It tries until a connection succeeds, the other
+// process is gone, or the time is over.
 
 import { setTimeout as sleep } from 'node:timers/promises';
 
-import { RamferryError, toRamferryError } from '../errors.js';
+import { toRamferryError } from '../errors.js';
 import { systemCode } from '../io/system-error.js';
 import type { Address } from '../link/address.js';
 import { connectTo } from '../link/connect.js';
 import type { OpenOptions } from '../link/options.js';
-import type { PeerLink } from '../link/peer-link.js';
+import { checkSamePeer, type PeerLink } from '../link/peer-link.js';
 
 const PAUSE_MS = 200;
 const ATTEMPT_MS = 2_000;
@@ -47,8 +48,7 @@ export async function connectAgain<T>(
     let link: PeerLink | undefined;
     try {
       link = await connectTo(address, { ...plain, connectTimeout: ATTEMPT_MS / 4, ioTimeout: SILENCE_MS });
-      if (link.provenName !== identity)
-        throw new RamferryError('ERR_LINK_TLS', 'another certificate than before');
+      checkSamePeer(link, identity);
       return await talk(link);
     } catch (thrown) {
       await link?.sink!.abort();

@@ -9,7 +9,7 @@ import { onAbort } from '../io/abort-signal.js';
 import { ExactReader } from '../io/exact-reader.js';
 import type { Address } from '../link/address.js';
 import type { Door, OpenOptions } from '../link/options.js';
-import type { PeerLink } from '../link/peer-link.js';
+import { checkSamePeer, type PeerLink } from '../link/peer-link.js';
 import { asking, IdJudge, readAsking } from '../link/resume/joining.js';
 import type { LivingSource } from '../link/resume/living-source.js';
 import { PACKET, readPacket } from '../link/resume/packet.js';
@@ -104,7 +104,7 @@ export class OutcomeKeeper {
   async #answer(link: PeerLink): Promise<void> {
     const forget = onAbort(this.#over.signal, () => void link.sink!.abort());
     try {
-      if (link.provenName !== this.#identity) throw new RamferryError('ERR_LINK_TLS', 'another certificate');
+      checkSamePeer(link, this.#identity);
       const reader = new ExactReader(link.source!);
       await readAsking(reader);
       this.#options.onAsked();

@@ -6,7 +6,7 @@ import { Buffer } from 'node:buffer';
 import { ExactReader } from '../io/exact-reader.js';
 import type { Address } from '../link/address.js';
 import type { Door, OpenOptions } from '../link/options.js';
-import type { PeerLink } from '../link/peer-link.js';
+import { checkSamePeer, type PeerLink } from '../link/peer-link.js';
 import { asking, IdJudge, readAsking } from '../link/resume/joining.js';
 import { packet, PACKET } from '../link/resume/packet.js';
 import { withDeadline } from '../os/time/deadline.js';
@@ -58,8 +58,7 @@ async function awaitOutcome({ id, identity }: Question, door: Door): Promise<Res
 }
 
 async function hear(link: PeerLink, identity: string | undefined): Promise<Result> {
-  if (link.provenName !== identity)
-    throw new RamferryError('ERR_LINK_TLS', 'another certificate than before');
+  checkSamePeer(link, identity);
   const reader = new ExactReader(link.source!);
   await readAsking(reader);
   return readOutcome(link, reader);

@@ -1,11 +1,10 @@
 // A receiver's link whose sender may open a conversation of version 2 (docs/FORMAT.md): the sender's first bytes decide. Where it opens none, the link stays
 // what it is.
 
-import { Buffer } from 'node:buffer';
-
 import { toRamferryError } from '../errors.js';
 import type { ByteSink, ByteSource, Channel } from '../io/bytes.js';
 import { ExactReader } from '../io/exact-reader.js';
+import { readFirstBytes } from '../link/resume/first-bytes.js';
 import { opened, type Opening, readOpening } from '../link/resume/joining.js';
 import { CONVERSATION_MAGIC } from '../link/resume/packet.js';
 import { PacketConnection } from '../link/resume/packet-connection.js';
@@ -81,18 +80,10 @@ export class ReceivingLink implements Channel {
     return mine;
   }
 
-  /** Reads no byte beyond what tells the two apart. */
   async #decide(source: ByteSource): Promise<void> {
-    const magic = CONVERSATION_MAGIC;
-    const bytes = Buffer.alloc(magic.length);
-    let got = 0;
-    while (got < magic.length && bytes.subarray(0, got).equals(magic.subarray(0, got))) {
-      const more = await source.read(bytes.subarray(got));
-      if (more === 0) break;
-      got += more;
-    }
-    if (bytes.equals(magic)) await this.#open(source);
-    else this.#turns.plain(bytes.subarray(0, got));
+    const first = await readFirstBytes(source, CONVERSATION_MAGIC);
+    if (first.equals(CONVERSATION_MAGIC)) await this.#open(source);
+    else this.#turns.plain(first);
     this.#isDecided = true;
   }
 

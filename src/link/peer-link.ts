@@ -2,7 +2,7 @@
 
 import type net from 'node:net';
 
-import type { RamferryError } from '../errors.js';
+import { RamferryError } from '../errors.js';
 import type { Channel } from '../io/bytes.js';
 
 export interface PeerLink extends Channel {
@@ -14,4 +14,14 @@ export interface PeerLink extends Channel {
   unread(bytes: Uint8Array): void;
   /** Aborts both directions: pending and later calls reject with `reason`. */
   fail(reason: RamferryError): void;
+}
+
+/**
+ * Checks a later connection of one transfer.
+ * @param identity the proven name of the first connection
+ * @throws ERR_LINK_TLS when another peer has made this one
+ */
+export function checkSamePeer({ provenName }: PeerLink, identity: string | undefined): void {
+  if (provenName === identity) return;
+  throw new RamferryError('ERR_LINK_TLS', 'another certificate than that of the first connection');
 }

@@ -6,6 +6,7 @@ import { Buffer } from 'node:buffer';
 import { RamferryError, toRamferryError } from '../../errors.js';
 import type { ByteSource } from '../../io/bytes.js';
 import { ExactReader } from '../../io/exact-reader.js';
+import { readFirstBytes } from './first-bytes.js';
 import { readOpening } from './joining.js';
 import { FINAL } from './living-sink.js';
 import { LIVING_MAGIC, type Packet, PACKET, readPacket } from './packet.js';
@@ -176,22 +177,15 @@ export class LivingSource implements ByteSource {
     return part.length;
   }
 
-  /** Reads no byte beyond what tells the two apart. */
   async #decide(): Promise<void> {
-    const magic = Buffer.alloc(LIVING_MAGIC.length);
-    let got = 0;
-    while (got < magic.length && magic.subarray(0, got).equals(LIVING_MAGIC.subarray(0, got))) {
-      const more = await this.#inner.read(magic.subarray(got));
-      if (more === 0) break;
-      got += more;
-    }
-    if (magic.equals(LIVING_MAGIC)) {
+    const first = await readFirstBytes(this.#inner, LIVING_MAGIC);
+    if (first.equals(LIVING_MAGIC)) {
       this.#inner.patience?.(this.#options.ioTimeout);
       const { id } = await readOpening(this.#reader);
       this.#mode = 'living';
       this.#options.onOpen(id);
     } else {
-      this.#seen = magic.subarray(0, got);
+      this.#seen = first;
       this.#mode = 'plain';
       this.#options.onPlain();
     }

@@ -2,11 +2,11 @@
 
 import { setTimeout as sleep } from 'node:timers/promises';
 
-import { RamferryError, toRamferryError } from '../../errors.js';
+import { toRamferryError } from '../../errors.js';
 import type { Address } from '../address.js';
 import { connectTo } from '../connect.js';
 import type { Door, OpenOptions } from '../options.js';
-import type { PeerLink } from '../peer-link.js';
+import { checkSamePeer, type PeerLink } from '../peer-link.js';
 import { lookupInTurn } from './address-turns.js';
 import { join, type Joined, joinedBy, IdJudge, type Presentation } from './joining.js';
 
@@ -65,7 +65,7 @@ export class Caller implements Reconnection {
       connectTimeout: Math.max(1, Math.min(left, ATTEMPT_MS)),
     });
     try {
-      if (link.provenName !== this.#identity) throw otherIdentity();
+      checkSamePeer(link, this.#identity);
       const answer = Math.max(LEAST_ANSWER_MS, Math.min(left * ANSWER_SHARE, ANSWER_MS));
       link.source!.patience?.(Math.max(1, Math.min(left, answer)));
       const joined = await join(link, received, of);
@@ -104,7 +104,7 @@ export class Doorway implements Reconnection {
 
   async #admit(link: PeerLink): Promise<Joined | undefined> {
     try {
-      if (link.provenName !== this.#identity) throw otherIdentity();
+      checkSamePeer(link, this.#identity);
       return await joinedBy(link);
     } catch (thrown) {
       this.#onWarning?.(`refused a connection to the running transfer: ${toRamferryError(thrown).message}`);
@@ -118,8 +118,4 @@ export class Doorway implements Reconnection {
     this.#isClosed = true;
     this.#door.close();
   }
-}
-
-function otherIdentity(): RamferryError {
-  return new RamferryError('ERR_LINK_TLS', 'another certificate than that of the first connection');
 }
