@@ -7,7 +7,7 @@ import { Buffer } from 'node:buffer';
 import { CHECKSUM_BYTES, rangeIsSealed, sealRange } from '../chunk/checksum.js';
 import { RamferryError } from '../errors.js';
 
-export const CONTROL_MAGIC = Buffer.from([0x89, 0x52, 0x46, 0x43, 0x0d, 0x0a, 0x1a, 0x0a]);
+export { CONTROL_MAGIC } from '../link/resume/packet.js';
 
 /** Begins what a probe sends forward in place of a stream; messages follow. */
 export const PROBE_MAGIC = Buffer.from([0x89, 0x52, 0x46, 0x50, 0x0d, 0x0a, 0x1a, 0x0a]);

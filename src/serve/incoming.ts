@@ -4,7 +4,7 @@
 import type net from 'node:net';
 
 import { KEEP_ALIVE_MS } from '../control/writer.js';
-import { INTRODUCTION_VERSION, LIVING_VERSION } from '../control/negotiation.js';
+import { INTRODUCTION_VERSION } from '../control/negotiation.js';
 import { RamferryError, toRamferryError } from '../errors.js';
 import { onAbort } from '../io/abort-signal.js';
 import { formatAddress } from '../link/address.js';
@@ -14,8 +14,10 @@ import { openGate, type TlsGate } from '../link/tls/gate.js';
 import { resolveReceiveOptions } from '../options/transfer.js';
 import { planReceive, type ReceivePlan } from '../transfer/plan/receive-plan.js';
 import { receiveHosted } from '../transfer/receive.js';
+import { livingHello } from '../transfer/receiver/living.js';
 import type { TransferSummary } from '../transfer/statistics/summary.js';
 import { type Introduced, Introductions, refuse } from './introductions.js';
+import { LaterConnections } from './later-connections.js';
 import { Line } from './line.js';
 import type { IncomingSettings, ServeSettings } from './options.js';
 import { checkBringer, inTheClear } from './security.js';
@@ -42,10 +44,14 @@ export class IncomingGuests {
   readonly #line: Line;
   readonly #plan: ReceivePlan;
   readonly #introductions: Introductions;
+  readonly #later = new LaterConnections();
+  /** Transfers that run, and results that are kept: their senders may connect again. */
+  #expected = 0;
   #acceptor: Acceptor | undefined;
   /** Where connections make their TLS handshake; undefined = in the clear. */
   readonly #gate: TlsGate | undefined;
   #draining = false;
+  #isClosed = false;
 
   /** @throws ERR_MEMORY_LIMIT when a transfer's share is too little for any stream; ERR_TLS_CREDENTIALS */
   constructor(settings: ServeSettings, ends: IncomingSettings, parts: ServerParts) {
@@ -56,12 +62,13 @@ export class IncomingGuests {
     const plan = planReceive(this.#receiveOptions('name', new AbortController().signal));
     this.#plan = {
       ...plan,
-      hello: { ...plan.hello, introductions: [INTRODUCTION_VERSION], conversations: [LIVING_VERSION] },
+      hello: { ...plan.hello, introductions: [INTRODUCTION_VERSION], ...livingHello({}, !parts.isShard) },
     };
     this.#introductions = new Introductions({
       hello: this.#plan.hello,
       refusals: parts.refusals,
       uninvited: UNINTRODUCED,
+      later: parts.isShard ? undefined : this.#later,
       isInvited: ({ name, transfer }) => name !== undefined && transfer === undefined,
       onIntroduced: ({ accepted, control, introduction }) =>
         void this.#serve({ accepted, control, name: introduction.name! }),
@@ -103,12 +110,30 @@ export class IncomingGuests {
     return gate;
   }
 
-  /** Takes no more guests. Those in line are refused, running transfers go on. */
+  /** Takes no more guests. Those in line are refused, running transfers go on, and their senders may connect again. */
   drain(): void {
     this.#draining = true;
+    this.#introductions.close();
+    if (this.#expected === 0 || this.#parts.isShard) this.close();
+  }
+
+  /** Accepts no more connections. */
+  close(): void {
+    if (this.#isClosed) return;
+    this.#isClosed = true;
     this.#acceptor?.close();
     this.#gate?.close();
     this.#introductions.close();
+  }
+
+  /** The server listens for a later connection of this transfer until `work` settles, also while it drains. */
+  #expect(work: Promise<unknown>): void {
+    this.#expected++;
+    const over = (): void => {
+      this.#expected--;
+      if (this.#draining && this.#expected === 0) this.close();
+    };
+    work.then(over, over);
   }
 
   async #serve(introduced: Bringer): Promise<void> {
@@ -171,9 +196,19 @@ export class IncomingGuests {
     const { link: input } = accepted;
     const options = this.#receiveOptions(name, served.controller.signal);
     const parts = this.#parts.lend();
-    return carry(served, input, (statistics) =>
-      receiveHosted(options, this.#plan, { input, control, statistics, parts }),
+    const door = this.#parts.isShard ? undefined : this.#later.door();
+    const onKept = (late: Promise<boolean>): void => {
+      this.#expect(late);
+      this.#parts.register.keep(served, late);
+    };
+    const carried = carry(served, input, (statistics) =>
+      receiveHosted(options, this.#plan, {
+        ...{ input, control, statistics, parts },
+        ...(door === undefined ? {} : { door, onKept }),
+      }),
     );
+    this.#expect(carried);
+    return carried;
   }
 
   #receiveOptions(name: string, signal: AbortSignal): ReturnType<typeof resolveReceiveOptions> {

@@ -12,6 +12,8 @@ import { ExactReader } from '../io/exact-reader.js';
 import type { Accepted } from '../link/listen/binding.js';
 import { AwakeTimer } from '../os/time/awake-timer.js';
 import { closedBecause, Crowd, type Refusals } from '../link/listen/strangers.js';
+import type { PeerLink } from '../link/peer-link.js';
+import { INTRODUCTION_BYTES } from '../link/resume/joining.js';
 
 /** Milliseconds from the connection to the last byte of the introduction. */
 const INTRODUCTION_MS = 5_000;
@@ -25,6 +27,18 @@ export interface Introduced {
   readonly introduction: Introduction;
 }
 
+/** The transfers that wait for a later connection of their peer. */
+export interface LaterTransfers {
+  /** Whether a connection that begins with this magic is a later one of a transfer. */
+  mayBegin(magic: Uint8Array): boolean;
+  /**
+   * Hands a later connection to its transfer.
+   * @param first what was read of it: the magic and a packet with the transfer's id
+   * @returns false when it names none that waits; the caller must close it
+   */
+  take(first: Uint8Array, link: PeerLink): boolean;
+}
+
 export interface IntroductionsOptions {
   readonly hello: Hello;
   readonly refusals: Refusals;
@@ -32,6 +46,8 @@ export interface IntroductionsOptions {
   readonly uninvited: RamferryError;
   readonly isInvited: (introduction: Introduction) => boolean;
   readonly onIntroduced: (introduced: Introduced) => void;
+  /** Absent = each connection is the first of a transfer. */
+  readonly later?: LaterTransfers | undefined;
 }
 
 export class Introductions {
@@ -62,7 +78,14 @@ export class Introductions {
     });
     try {
       await link.sink!.write(greetingOf(hello));
-      const introduction = await this.#introduction(new ExactReader(link.source!, undefined, true));
+      const reader = new ExactReader(link.source!, undefined, true);
+      const magic = Buffer.alloc(INTRODUCTION_MAGIC.length);
+      await reader.exactly(magic);
+      if (this.#options.later?.mayBegin(magic) === true) {
+        await this.#returned(accepted, magic, reader);
+        return;
+      }
+      const introduction = await this.#introduction(magic, reader);
       this.#strangers.delete(accepted);
       onIntroduced({ accepted, control, introduction });
     } catch (thrown) {
@@ -77,10 +100,23 @@ export class Introductions {
     }
   }
 
-  async #introduction(reader: ExactReader): Promise<Introduction> {
+  /** Hands a later connection to its transfer. One that names none gets no result: a sender would take it for its transfer's. */
+  async #returned(accepted: Accepted, magic: Buffer, reader: ExactReader): Promise<void> {
+    const rest = Buffer.alloc(INTRODUCTION_BYTES - magic.length);
+    let isTaken = false;
+    try {
+      await reader.exactly(rest);
+      isTaken = this.#options.later!.take(Buffer.concat([magic, rest]), accepted.link);
+    } catch {
+      // It ended, or was silent for too long.
+    }
+    if (isTaken) return;
+    this.#options.refusals.report(accepted, 'it names no transfer that runs or has just ended here');
+    accepted.link.fail(closedBecause('it names no transfer'));
+  }
+
+  async #introduction(magic: Buffer, reader: ExactReader): Promise<Introduction> {
     const { uninvited, isInvited } = this.#options;
-    const magic = Buffer.alloc(INTRODUCTION_MAGIC.length);
-    await reader.exactly(magic);
     if (!magic.equals(INTRODUCTION_MAGIC)) throw uninvited;
     const { type, body } = await nextMessage(reader);
     if (type !== MESSAGE.introduction) throw uninvited;

@@ -39,6 +39,8 @@ export interface ServerParts {
   /** The options of outgoing guests that the operator named; all others are absent. */
   readonly named: NamedOptions;
   readonly memory: CostMemory | undefined;
+  /** This process is given its connections one by one: a later connection of a transfer may go to another. */
+  readonly isShard: boolean;
   /** Threads and memory for one transfer. */
   lend(): TransferParts;
   ended(ended: Ended, outcome: TransferSummary | RamferryError): void;

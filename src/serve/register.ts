@@ -23,6 +23,8 @@ export interface Served {
 
 export class Register {
   readonly #running = new Map<number, Served>();
+  /** Transfers that have ended and whose result is still kept for their sender. */
+  readonly #kept = new Set<Served>();
   readonly outcomes = new Outcomes();
   #onEmpty: (() => void)[] = [];
 
@@ -48,12 +50,35 @@ export class Register {
     const ended = endOf({ id, name, direction, guestBytes, linkBytes, duration }, outcome);
     this.#running.delete(id);
     this.outcomes.add(ended);
-    if (this.#running.size === 0) for (const resolve of this.#onEmpty.splice(0)) resolve();
+    this.#look();
     return ended;
   }
 
-  /** Resolves when no transfer waits or runs. */
+  /** The result of a transfer is kept for its sender until `late` settles. */
+  keep(served: Served, late: Promise<unknown>): void {
+    this.#kept.add(served);
+    void late.finally(() => {
+      this.#kept.delete(served);
+      this.#look();
+    });
+  }
+
+  /** Ends the running transfers with this error, and keeps no result any longer. */
+  abort(error: RamferryError): void {
+    for (const { controller } of [...this.#running.values(), ...this.#kept]) controller.abort(error);
+  }
+
+  /** Resolves when no transfer waits or runs, and no result is kept. */
   async empty(): Promise<void> {
-    if (this.#running.size > 0) await new Promise<void>((resolve) => this.#onEmpty.push(resolve));
+    if (this.#isEmpty) return;
+    await new Promise<void>((resolve) => this.#onEmpty.push(resolve));
+  }
+
+  get #isEmpty(): boolean {
+    return this.#running.size === 0 && this.#kept.size === 0;
+  }
+
+  #look(): void {
+    if (this.#isEmpty) for (const resolve of this.#onEmpty.splice(0)) resolve();
   }
 }

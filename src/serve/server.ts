@@ -108,7 +108,7 @@ export class Server {
     const parts: ServerParts = {
       ...{ hooks, register: this.#register, refusals: this.#refusals },
       named: namedOptions(options),
-      ...{ memory, claims: claims ?? new OwnClaims() },
+      ...{ memory, claims: claims ?? new OwnClaims(), isShard: claims !== undefined },
       lend: () => new Lease(this.#host, this.#stock),
       ended: (ended, outcome) => hooks.onEnded(ended, outcome),
     };
@@ -195,7 +195,10 @@ export class Server {
     }));
   }
 
-  /** Takes no more transfers. Resolves when the running ones and the threads have ended; those in line are refused. */
+  /**
+   * Takes no more transfers; those in line are refused. Resolves when the running ones and the threads have ended, and each sender that could
+   * not hear its result has asked for it, or its time is over.
+   */
   async drain(): Promise<void> {
     this.#draining = true;
     this.#incoming?.drain();
@@ -204,13 +207,14 @@ export class Server {
       if (ahead > 0) controller.abort(new RamferryError('ERR_TERMINATED', 'the server is ending'));
     }
     await this.#register.empty();
+    this.#incoming?.close();
     await this.#warmingUp;
     await this.#host.close();
   }
 
   /** Ends the running transfers with this error. drain() resolves soon after. */
   abort(error: RamferryError): void {
-    for (const { controller } of this.#register.running) controller.abort(error);
+    this.#register.abort(error);
   }
 }
 

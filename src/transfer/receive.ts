@@ -3,12 +3,11 @@
 
 import { statedSums } from '../container/sums.js';
 import type { InletOutcome } from '../container/inlet.js';
-import { greetingOf, ControlWriter } from '../control/writer.js';
+import { greetingOf, type ControlWriter } from '../control/writer.js';
 import { speaks } from '../control/handshake.js';
 import { sender } from '../control/peer-rules.js';
 import type { Result } from '../control/negotiation.js';
-import type { Progress } from '../control/progress.js';
-import { endRelay, relay, standardPartner } from '../control/relay.js';
+import { endRelay, standardPartner } from '../control/relay.js';
 import { RamferryError, toRamferryError } from '../errors.js';
 import { onAbort } from '../io/abort-signal.js';
 import type { ByteSink, ByteSource, Channel } from '../io/bytes.js';
@@ -38,6 +37,7 @@ import { livingHello, LivingReceiver } from './receiver/living.js';
 import { openReceiver } from './receiver/open.js';
 import { type ReaderOutput, readerOutput } from './receiver/leavable-sink.js';
 import { finishOutput, watchReader } from './receiver/output.js';
+import { introduce, relayBack } from './receiver/way-back.js';
 import { reportProgress } from './statistics/progress-timer.js';
 import { Statistics } from './statistics/statistics.js';
 import type { TransferSummary } from './statistics/summary.js';
@@ -166,10 +166,15 @@ class Reception {
 
   /** The sender is connected: opens the output. @returns the source of the stream */
   async #connectHosted(hosting: ReceiveHosting, opening: OpenOptions): Promise<ByteSource> {
-    const { input, control } = hosting;
+    const { input, control, door, onKept } = hosting;
     this.#source = input;
     this.#control = control;
-    this.#living = new LivingReceiver(this.#addresses.input, opening);
+    const keeping = (late: Promise<boolean>): void => {
+      void late.then((heard) => heard || this.#settings.onWarning?.(UNHEARD));
+      onKept?.(late);
+    };
+    this.#living = new LivingReceiver(this.#addresses.input, opening, onKept && keeping);
+    if (door !== undefined) this.#living.opening.onDoor?.(door, input.provenName);
     const link = new WaitingSource(this.#living.begin(input));
     this.#sink = await openOutput(this.#addresses.output, opening);
     hosting.onConnected?.();
@@ -273,28 +278,3 @@ function prestart(plan: ReceivePlan, { kind }: Address): Prestart {
 
 const UNHEARD =
   'everything is delivered, but the link broke before the sender could hear it: the sender reports the outcome as unknown';
-
-/** Reports progress to the sender where it listens. */
-function introduce(talks: boolean, from: Channel, progress: () => Progress): ControlWriter | undefined {
-  if (from.sink === undefined || !talks) return undefined;
-  const control = new ControlWriter(from.sink);
-  control.reportProgress(progress);
-  return control;
-}
-
-/**
- * Relays what the reader of the output writes (QEMU's return path) to the sender.
- * @param own no other program uses the reader's connection: it is read even where the sender cannot be told, to see its end
- */
-function relayBack(
-  reader: ByteSource,
-  { sink }: Channel,
-  control: ControlWriter | undefined,
-  own: boolean,
-): Promise<RamferryError | undefined> | undefined {
-  if (control !== undefined) {
-    return relay(reader, (bytes) => control.backward(bytes)).finally(() => control.backwardEnd());
-  }
-  if (sink !== undefined) return relay(reader, (bytes) => sink.write(bytes));
-  return own ? relay(reader, () => Promise.resolve()) : undefined;
-}

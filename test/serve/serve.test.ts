@@ -258,13 +258,15 @@ describe('serve, at its end', LIMIT, () => {
     await until('it runs', () => destination.server.status().transfers.length === 1);
     const drained = Promise.all([source.server.drain(), destination.server.drain()]);
     assert.ok(!fs.existsSync(`${at}/out/web1.sock`));
+    // It listens on for the senders of its running transfers.
     await assert.rejects(
       send({ input: '-', output: `unix:${at}/link`, name: 'late', connectTimeout: 0 }),
-      isTyped('ERR_LINK_CONNECT'),
+      failsWith('ERR_PEER_FAILED', /takes no more guests/),
     );
     socket.end(stream(1).subarray(10_000));
     assert.ok((await arrived).equals(stream(1)));
     await drained;
+    assert.ok(!fs.existsSync(`${at}/link`));
     assert.equal((await source.nextEnded('web1')).status, 'completed');
   });
 

@@ -3,9 +3,7 @@
 
 import assert from 'node:assert/strict';
 import { Buffer } from 'node:buffer';
-import { once } from 'node:events';
 import { existsSync, readFileSync, statSync } from 'node:fs';
-import net from 'node:net';
 import { describe, it } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 
@@ -16,61 +14,12 @@ import { Command } from '../cli/command.js';
 import { makeCertificates } from '../link/tls/certificates.js';
 import { randomBytes } from 'node:crypto';
 import { workplace } from './support/carry.js';
+import { cuttingProxy, type Cut } from './support/cutting-proxy.js';
 
 const place = workplace();
 const bytes = randomBytes(2 ** 20);
 const input = place.file('image', bytes);
 const certificates = makeCertificates();
-
-/** How a proxy ends the first connection: `mute` swallows what comes back. The later ones it carries. */
-type Cut = 'reset' | 'silence' | 'mute';
-
-interface Proxy {
-  readonly port: number;
-  close(): void;
-}
-
-/** A proxy that cuts the first connection when `isTime` says so of the bytes of one piece. */
-async function cuttingProxy(
-  target: number,
-  cut: Cut,
-  listens: 'sender' | 'receiver',
-  isTime: (piece: Buffer, direction: 'forward' | 'backward') => boolean,
-): Promise<Proxy> {
-  const server = net.createServer({ allowHalfOpen: true });
-  const all: net.Socket[] = [];
-  let hasCut = false;
-  server.on('connection', (near) => {
-    const far = net.connect({ port: target, host: '127.0.0.1', allowHalfOpen: true });
-    all.push(near, far);
-    let dead = false;
-    let muted: string | undefined;
-    const [forth, back] =
-      listens === 'receiver' ? (['forward', 'backward'] as const) : (['backward', 'forward'] as const);
-    for (const [from, to, direction] of [[near, far, forth] as const, [far, near, back] as const]) {
-      from.on('error', () => to.destroy());
-      from.on('end', () => (dead && (cut !== 'mute' || direction === muted)) || to.end());
-      from.on('data', (piece: Buffer) => {
-        if (!hasCut && isTime(piece, direction)) {
-          hasCut = true;
-          dead = true;
-          muted = direction;
-          if (cut === 'reset') for (const socket of [near, far]) socket.resetAndDestroy();
-        }
-        if (!dead || (cut === 'mute' && direction !== muted)) to.write(piece);
-      });
-    }
-  });
-  server.listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  return {
-    port: (server.address() as net.AddressInfo).port,
-    close: () => {
-      server.close();
-      for (const socket of all) socket.destroy();
-    },
-  };
-}
 
 interface Case {
   readonly cut?: Cut;

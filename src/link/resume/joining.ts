@@ -9,6 +9,7 @@ import { ExactReader } from '../../io/exact-reader.js';
 import type { Judge } from '../options.js';
 import {
   checkPacket,
+  CONTROL_MAGIC,
   CONVERSATION_MAGIC,
   LIVING_MAGIC,
   type Packet,
@@ -26,7 +27,8 @@ const NUMBER_BYTES = 4;
  * transfer has (`open`) or which of them this is (`join`).
  */
 const PAYLOAD_BYTES = ID_BYTES + LIMIT_BYTES + NUMBER_BYTES;
-const INTRODUCTION_BYTES = CONVERSATION_MAGIC.length + PAYLOAD_BYTES + PACKET_OVERHEAD;
+/** Bytes of a first connection's opening, and of what a later connection says first. */
+export const INTRODUCTION_BYTES = CONVERSATION_MAGIC.length + PAYLOAD_BYTES + PACKET_OVERHEAD;
 
 export interface Introduction {
   readonly id: Buffer;
@@ -125,9 +127,19 @@ export async function join(channel: Channel, received: number, of: Presentation)
     Buffer.concat([CONVERSATION_MAGIC, introduction(PACKET.join, received, of, number)]),
   );
   const reader = new ExactReader(channel.source!);
-  const answer = await readPacket(reader, (bytes) => Buffer.alloc(bytes));
+  const answer = await readAnswer(reader);
   if (answer.type !== PACKET.joined) throw unexpected(answer.type);
   return { channel, reader, number, received: answer.position };
+}
+
+/** A server greets each connection before it knows what comes: magic and hello stand before the answer. */
+async function readAnswer(reader: ExactReader): Promise<Packet> {
+  const block = (bytes: number): Buffer => Buffer.alloc(bytes);
+  const first = Buffer.alloc(CONTROL_MAGIC.length);
+  await reader.exactly(first);
+  if (!first.equals(CONTROL_MAGIC)) return readPacket(reader, block, undefined, first);
+  await readPacket(reader, block);
+  return readPacket(reader, block);
 }
 
 /** The answer to a join. @param received what has arrived at the side that listens */
@@ -165,6 +177,11 @@ export class IdJudge implements Judge {
       return 'it names no transfer';
     }
   }
+}
+
+/** Whether a connection that begins with these bytes says which transfer it belongs to, in {@link INTRODUCTION_BYTES} bytes. */
+export function isLaterMagic(first: Uint8Array): boolean {
+  return [CONVERSATION_MAGIC, LIVING_MAGIC].some((magic) => magic.equals(first));
 }
 
 /** Reads the question that an IdJudge has accepted. @throws as readPacket */

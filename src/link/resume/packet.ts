@@ -10,6 +10,9 @@ import type { ExactReader } from '../../io/exact-reader.js';
 /** Before the first packet of the side that connects, on every connection: `RF2` in the place of `RFY`. */
 export const CONVERSATION_MAGIC = Buffer.from([0x89, 0x52, 0x46, 0x32, 0x0d, 0x0a, 0x1a, 0x0a]);
 
+/** Begins what a receiver says on a connection: its hello follows, a message with the layout of a packet (control/messages.ts). */
+export const CONTROL_MAGIC = Buffer.from([0x89, 0x52, 0x46, 0x43, 0x0d, 0x0a, 0x1a, 0x0a]);
+
 /** Packet types. They continue the numbers of the control messages. */
 export const PACKET = {
   /** Forward, the first: the transfer's id and the time limits. */
@@ -87,15 +90,18 @@ export function acknowledgement(position: number, limit: number): Buffer {
  * Reads one packet.
  * @param block gives memory for a packet of so many bytes
  * @param most bytes of payload
+ * @param begun its first bytes, where they were read already; at most {@link HEADER_BYTES}
  * @throws ERR_STREAM_LIMIT, ERR_STREAM_CHECKSUM, ERR_STREAM_TRUNCATED, or what reading throws
  */
 export async function readPacket(
   reader: ExactReader,
   block: (bytes: number) => Buffer,
   most = MAX_PAYLOAD,
+  begun: Buffer = Buffer.alloc(0),
 ): Promise<Packet> {
   const header = Buffer.alloc(HEADER_BYTES);
-  await reader.exactly(header);
+  header.set(begun);
+  await reader.exactly(header.subarray(begun.length));
   const length = header.readUInt32LE(4) - POSITION_BYTES;
   if (length < 0 || length > most) {
     throw new RamferryError('ERR_STREAM_LIMIT', `a packet of the other side claims ${length} bytes`);

@@ -3,6 +3,8 @@
 
 import type { ControlWriter } from '../../control/writer.js';
 import type { Channel } from '../../io/bytes.js';
+import type { Door } from '../../link/options.js';
+import type { PeerLink } from '../../link/peer-link.js';
 import type { HypervisorChannel } from '../sender/introduce.js';
 import type { RateBudget } from '../../link/rate-limit.js';
 import type { CostMemory } from '../adaptive/history/history.js';
@@ -29,8 +31,12 @@ export interface SendHosting extends Hosting {
 
 export interface ReceiveHosting extends Hosting {
   /** The connection of the sender, which has been greeted and has introduced itself. */
-  readonly input: Channel;
+  readonly input: PeerLink;
   readonly control: ControlWriter;
+  /** Through which the sender's later connections come; absent = none do, and the sender cannot ask how the transfer ended. */
+  readonly door?: Door | undefined;
+  /** Called when the transfer ends and its result is still kept for the sender. @param late settles when it no longer is */
+  readonly onKept?: ((late: Promise<boolean>) => void) | undefined;
   /** Called when the destination's hypervisor is connected. */
   readonly onConnected?: (() => void) | undefined;
   /** Absent = a hypervisor that closes its connection early ends the transfer. */

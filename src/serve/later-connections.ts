@@ -1,0 +1,48 @@
+// The later connections of a server's transfers: those that join a transfer whose link has broken, and those that ask how one ended. All come
+// to the server's address, and their first bytes name the transfer. A connection that names none is closed, and gets no outcome.
+
+import type { Door, Judge } from '../link/options.js';
+import type { PeerLink } from '../link/peer-link.js';
+import { isLaterMagic } from '../link/resume/joining.js';
+import type { LaterTransfers } from './introductions.js';
+
+/** A transfer that waits for its peer's next connection. */
+interface Waiting {
+  readonly judge: () => Judge;
+  readonly onLink: (link: PeerLink) => void;
+}
+
+export class LaterConnections implements LaterTransfers {
+  readonly #waiting = new Set<Waiting>();
+
+  /** The door of one transfer. It closes nothing but itself: the server goes on listening. */
+  door(): Door {
+    let waiting: Waiting | undefined;
+    return {
+      open: (judge, onLink) => {
+        waiting = { judge, onLink };
+        this.#waiting.add(waiting);
+      },
+      close: () => {
+        if (waiting !== undefined) this.#waiting.delete(waiting);
+      },
+    };
+  }
+
+  mayBegin(magic: Uint8Array): boolean {
+    return isLaterMagic(magic);
+  }
+
+  take(first: Uint8Array, link: PeerLink): boolean {
+    // Each waiting transfer compares its id, in constant time: they are few.
+    const taken = [...this.#waiting].find(({ judge }) => isAccepted(judge(), first));
+    if (taken === undefined) return false;
+    link.unread(first);
+    taken.onLink(link);
+    return true;
+  }
+}
+
+function isAccepted(judge: Judge, first: Uint8Array): boolean {
+  return judge.feed(first) === undefined && judge.wanted === 0;
+}

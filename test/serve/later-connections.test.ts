@@ -1,0 +1,109 @@
+// Later connections of a server's transfers, between two servers and through a proxy that cuts: a sender that asks for a result, and one that
+// joins again.
+
+import assert from 'node:assert/strict';
+import { Buffer } from 'node:buffer';
+import { once } from 'node:events';
+import fs from 'node:fs';
+import net from 'node:net';
+import { after, describe, it } from 'node:test';
+
+import { RamferryError } from '../../src/errors.js';
+import { asking, newId } from '../../src/link/resume/joining.js';
+import type { ServeOptions } from '../../src/options/rows/serve.js';
+import { precopy } from '../grammar/support/qemu-streams.js';
+import { type Cut, cuttingProxy } from '../transfer/support/cutting-proxy.js';
+import { arriving, directory, host, type Host, leaving, until } from './support.js';
+
+const LIMIT = { timeout: 120_000 };
+const stream = Buffer.from(precopy(1, 3, 200).bytes);
+
+type IsTime = Parameters<typeof cuttingProxy>[3];
+const isResult: IsTime = (piece, direction) => direction === 'backward' && piece.includes('"ok":');
+
+interface Cutting {
+  readonly source: Host;
+  readonly destination: Host;
+  readonly at: string;
+  readonly port: number;
+}
+
+/** Two servers with a proxy between them that cuts the first connection. */
+async function cutting(cut: Cut, isTime: IsTime, both: ServeOptions = {}): Promise<Cutting> {
+  const at = directory();
+  const destination = await host({
+    ...{ incoming: `unix:${at}/{name}.in`, listen: 'tcp-listen:127.0.0.1:0', ioTimeout: 1000 },
+    ...both,
+  });
+  const port = Number(destination.addresses[0]!.split(':').pop());
+  const proxy = await cuttingProxy(port, cut, 'receiver', isTime);
+  after(() => proxy.close());
+  const source = await host({
+    ...{ outgoing: `unix-listen:${at}/{name}.out`, connect: `tcp:127.0.0.1:${proxy.port}`, guest: ['web1'] },
+    ...{ ioTimeout: 1000, codec: 'none' },
+    ...both,
+  });
+  return { source, destination, at, port };
+}
+
+async function carry({ at }: Pick<Cutting, 'at'>): Promise<Buffer> {
+  const arrived = arriving(`${at}/web1.in`);
+  (await leaving(`${at}/web1.out`)).end(stream);
+  return arrived;
+}
+
+describe('serve, a link that breaks before the result', LIMIT, () => {
+  for (const cut of ['reset', 'silence'] as const) {
+    it(`tells the sender the result when it asks, also while it drains: ${cut}`, async () => {
+      const both = await cutting(cut, isResult);
+      const { source, destination } = both;
+      assert.ok((await carry(both)).equals(stream));
+      assert.equal((await destination.nextEnded('web1')).status, 'completed');
+      // The transfer has ended, and only its result is kept.
+      assert.equal(destination.server.status().transfers.length, 0);
+      await Promise.all([destination.server.drain(), source.nextEnded('web1')]);
+      assert.equal(source.ended[0]!.status, 'completed');
+      assert.match(source.warnings.join('\n'), /asking the receiver/);
+    });
+  }
+
+  it('gives up a kept result when it is told to end', async () => {
+    const { at, destination, port } = await cutting('reset', () => false);
+    const arrived = arriving(`${at}/web1.in`);
+    const lost = await cuttingProxy(port, 'reset', 'receiver', isResult);
+    const source = await host({
+      ...{
+        outgoing: `unix-listen:${at}/{name}.lost`,
+        connect: `tcp:127.0.0.1:${lost.port}`,
+        guest: ['web1'],
+      },
+      codec: 'none',
+    });
+    (await leaving(`${at}/web1.lost`)).end(stream);
+    await arrived;
+    lost.close();
+    assert.equal((await destination.nextEnded('web1')).status, 'completed');
+    destination.server.abort(new RamferryError('ERR_TERMINATED', 'the end'));
+    await destination.server.drain();
+    const { error, status } = await source.nextEnded('web1');
+    assert.deepEqual([status, error?.code], ['unknown', 'ERR_OUTCOME_UNKNOWN']);
+    assert.match(destination.warnings.join('\n'), /before the sender could hear it/);
+  });
+});
+
+describe('serve, a connection that names no transfer', LIMIT, () => {
+  it('is closed without a result, which a sender would take for its own', async () => {
+    const at = directory();
+    const server = await host({ incoming: `unix:${at}/{name}.in`, listen: `unix:${at}/link` });
+    const socket = net.connect({ path: `${at}/link` });
+    const got: Buffer[] = [];
+    socket.on('data', (part: Buffer) => got.push(part)).on('error', () => undefined);
+    await once(socket, 'connect');
+    socket.write(asking(newId()));
+    await once(socket, 'close');
+    assert.ok(!Buffer.concat(got).includes('"ok"'));
+    await until('it is counted', () => server.server.status().refused === 1);
+    assert.match(server.warnings[0]!, /names no transfer/);
+    assert.ok(fs.existsSync(`${at}/link`));
+  });
+});
