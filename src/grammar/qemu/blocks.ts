@@ -2,6 +2,7 @@
 // appearance. MAX_BLOCKS bounds the memory.
 
 import { PAGE_BYTES } from '../../page/size.js';
+import { readCounted } from './fields.js';
 import { MAX_BLOCKS, PAGES_PER_BLOCK } from './format.js';
 
 export interface RamBlock {
@@ -13,6 +14,9 @@ export interface RamBlock {
 
 export class BlockTable {
   readonly #blocks = new Map<string, RamBlock>();
+  /** The block that was found last, and its name in the stream, with its length in front. A stream names the same block again and again. */
+  #last: RamBlock | undefined;
+  #lastName = new Uint8Array(0);
 
   /**
    * Adds a block of `size` bytes. Where the list is sent again, the block gets the new size.
@@ -25,6 +29,7 @@ export class BlockTable {
     if (known === undefined && this.#blocks.size >= MAX_BLOCKS) return undefined;
     const block = { base: known?.base ?? this.#blocks.size * PAGES_PER_BLOCK, pages };
     this.#blocks.set(name, block);
+    this.#last = undefined;
     return block;
   }
 
@@ -32,4 +37,22 @@ export class BlockTable {
   find(name: string): RamBlock | undefined {
     return this.#blocks.get(name) ?? this.add(name, PAGES_PER_BLOCK * PAGE_BYTES);
   }
+
+  /**
+   * As find, for a name that is complete at `at`, behind its length.
+   * @returns undefined when there are too many blocks
+   */
+  findAt(data: Uint8Array, at: number): RamBlock | undefined {
+    if (this.#last !== undefined && beginsWith(data, at, this.#lastName)) return this.#last;
+    const name = readCounted(data, at)!;
+    const block = this.find(name);
+    this.#last = block;
+    this.#lastName = new Uint8Array(data.subarray(at, at + 1 + name.length));
+    return block;
+  }
+}
+
+function beginsWith(data: Uint8Array, at: number, bytes: Uint8Array): boolean {
+  for (let i = 0; i < bytes.length; i++) if (data[at + i] !== bytes[i]) return false;
+  return true;
 }

@@ -108,7 +108,7 @@ export const MAX_LIVE_SECTIONS = 4096;
  * Commands after which the bytes leave at once. A migration has a dozen before it goes postcopy, and then one for each 12 ranges of
  * pages that the destination discards; behind those comes PACKAGED, from which on all bytes leave at once.
  */
-export const MAX_FLUSHES = 1024;
+export const MAX_FLUSHES = 256;
 /** QEMU numbers sections from 0; a guest has some dozen to some hundred. */
 export const MAX_SECTION_ID = 0xffff;
 export const ENCODING_FLAG_XBZRLE = 1;

@@ -6,16 +6,9 @@ import { PAGE_BYTES } from '../../page/size.js';
 import type { SegmentSink } from '../grammar.js';
 import { BlockList } from './block-list.js';
 import { BlockTable, type RamBlock } from './blocks.js';
-import {
-  ENCODING_FLAG_XBZRLE,
-  RAM_FLAG,
-  RAM_FLAG_MASK,
-  PAGE_BITS,
-  PAGES_PER_BLOCK,
-  UNTOLD_PAGE_BITS,
-} from './format.js';
+import { RAM_FLAG, RAM_FLAG_MASK, PAGE_BITS, PAGES_PER_BLOCK, UNTOLD_PAGE_BITS } from './format.js';
 import { ReusedView } from './data-view.js';
-import { readCounted } from './fields.js';
+import { COMPRESSED, hintFor, holdsXbzrle, type PageEncoding, XBZRLE, xbzrleBytes } from './encoded-pages.js';
 import { isFull } from '../room.js';
 
 /** The meaning of the next byte. */
@@ -36,6 +29,7 @@ const enum Next {
 const WORD = 8;
 const PAGE_CONTINUED = RAM_FLAG.page | RAM_FLAG.continue;
 const ZERO_CONTINUED = RAM_FLAG.zero | RAM_FLAG.continue;
+const XBZRLE_CONTINUED = RAM_FLAG.xbzrle | RAM_FLAG.continue;
 
 export class RamWalk {
   /** The section's data has ended; the next call begins another section. */
@@ -63,7 +57,6 @@ export class RamWalk {
   #encoded: string | undefined;
   /** Target pages that were sent, zero pages and later rounds included. */
   #sent = 0;
-
   readonly #view = new ReusedView();
 
   /** Bytes of RAM that the first round has not sent yet; undefined before the list of blocks. */
@@ -72,10 +65,9 @@ export class RamWalk {
     return total === 0 ? undefined : Math.max(0, total - mapped - this.#sent * this.#pageBytes);
   }
 
-  /** Pages that QEMU has compressed itself have no contents in the stream that could be compared. */
+  /** What to turn off where QEMU has encoded pages itself. */
   get hint(): string | undefined {
-    if (this.#encoded === undefined) return undefined;
-    return `turn QEMU's capability ${this.#encoded} off: ramferry does the same, with all of the guest's pages`;
+    return this.#encoded === undefined ? undefined : hintFor(this.#encoded);
   }
 
   /** Sets log2 of the target page size, as the stream tells it. */
@@ -153,6 +145,18 @@ export class RamWalk {
         }
         out.skeleton(1);
         at += 1;
+      } else if (flags === XBZRLE_CONTINUED && number < pages && holdsXbzrle(view, at + WORD)) {
+        this.#sent++;
+        this.#encoded ??= 'xbzrle';
+        out.words(1, true);
+        at += WORD;
+        if (isFull(out)) {
+          this.#next = Next.xbzrle;
+          return at;
+        }
+        const delta = xbzrleBytes(view, at);
+        out.skeleton(delta);
+        at += delta;
       } else {
         this.lostBecause = this.#announce(flags, number, high * 2 ** 32 + low - flags);
         if (this.lostBecause !== undefined) return at;
@@ -228,27 +232,11 @@ export class RamWalk {
       case Next.fill:
         return this.#header(1, 0, out);
       case Next.xbzrle:
-        if (available < 3) return 0;
-        if (view.getUint8(at) !== ENCODING_FLAG_XBZRLE || view.getUint16(at + 1) > this.#pageBytes) {
-          this.lostBecause = 'unknown XBZRLE encoding';
-          return 0;
-        }
-        return this.#header(3, view.getUint16(at + 1), out);
+        return this.#encodedPage(view, at, XBZRLE, out);
       case Next.compressed:
-        if (available < 4) return 0;
-        // compressBound() of zlib and its forks adds less than this.
-        if (view.getUint32(at) > 2 * this.#pageBytes) {
-          this.lostBecause = 'compressed page that is too long';
-          return 0;
-        }
-        return this.#header(4, view.getUint32(at), out);
-      case Next.bytes: {
-        const n = Math.min(this.#left, available);
-        out.skeleton(n);
-        this.#left -= n;
-        if (this.#left === 0) this.#next = Next.word;
-        return n;
-      }
+        return this.#encodedPage(view, at, COMPRESSED, out);
+      case Next.bytes:
+        return this.#bytes(Math.min(this.#left, available), out);
       case Next.list: {
         const n = this.list.walk(data, at, out);
         this.lostBecause = this.list.lostBecause;
@@ -272,6 +260,13 @@ export class RamWalk {
     return PAGE_BYTES;
   }
 
+  #bytes(n: number, out: SegmentSink): number {
+    out.skeleton(n);
+    this.#left -= n;
+    if (this.#left === 0) this.#next = Next.word;
+    return n;
+  }
+
   #header(n: number, bytes: number, out: SegmentSink): number {
     out.skeleton(n);
     this.#left = bytes;
@@ -279,21 +274,27 @@ export class RamWalk {
     return n;
   }
 
+  #encodedPage(view: DataView, at: number, encoding: PageEncoding, out: SegmentSink): number {
+    if (view.byteLength - at < encoding.headerBytes) return 0;
+    const bytes = encoding.bodyBytes(view, at, this.#pageBytes);
+    if (bytes === undefined) return this.#lost(encoding.invalid);
+    return this.#header(encoding.headerBytes, bytes, out);
+  }
+
   #name(data: Uint8Array, at: number, out: SegmentSink): number {
-    const name = readCounted(data, at);
-    if (name === undefined) return 0;
-    const block = this.#blocks.find(name);
-    if (block === undefined) {
-      this.lostBecause = 'too many RAM blocks';
-      return 0;
-    }
-    if (this.#pageNumber >= block.pages) {
-      this.lostBecause = 'address beyond the end of its block';
-      return 0;
-    }
+    const length = 1 + (data[at] ?? 0);
+    if (length > data.length - at) return 0;
+    const block = this.#blocks.findAt(data, at);
+    if (block === undefined) return this.#lost('too many RAM blocks');
+    if (this.#pageNumber >= block.pages) return this.#lost('address beyond the end of its block');
     this.#block = block;
-    out.skeleton(1 + name.length);
+    out.skeleton(length);
     this.#next = this.#announced;
-    return 1 + name.length;
+    return length;
+  }
+
+  #lost(because: string): 0 {
+    this.lostBecause = because;
+    return 0;
   }
 }

@@ -2,8 +2,6 @@
 // regular files whose extents the workers read themselves; both cut the same stream into the same chunks. The feeder waits for free
 // slots (back-pressure) and does not depend on the output.
 
-import { Buffer } from 'node:buffer';
-
 import { OPERATIONS_CAPACITY } from '../../chunk/plan.js';
 import { RamferryError } from '../../errors.js';
 import type { Grammar } from '../../grammar/grammar.js';
@@ -12,6 +10,7 @@ import { Signal } from '../../os/signal.js';
 import { PAGE_BYTES } from '../../page/size.js';
 import type { OrderedPool } from '../../pool/ordered-pool.js';
 import type { SwitchoverPace } from '../pace/switchover-pace.js';
+import { CarriedBytes } from './carried-bytes.js';
 import { type Cut, Filler } from './filler.js';
 import { leavesAsHole, passesHole } from './holes.js';
 import { refuseContents } from './refused-contents.js';
@@ -61,6 +60,7 @@ export class StreamFeeder {
   /** Bytes that were read from the source, the head included. */
   #taken: number;
   #head: Uint8Array;
+  readonly #carried = new CarriedBytes();
   #timer: NodeJS.Timeout | undefined;
   #flushDue = false;
   /** The slot's input lies in a hole of the file and was not read: its bytes are zero, and its memory is not. */
@@ -275,7 +275,7 @@ export class StreamFeeder {
     const slot = this.#options.pool.slots[index]!;
     const inHole = this.#inHole && leavesAsHole(slot, cut, this.#filled);
     // Bytes behind the cut go to the next slot. They are copied before a worker may change this one.
-    const rest = Buffer.from(slot.input.subarray(cut.length, this.#filled));
+    const rest = this.#carried.copy(slot.input.subarray(cut.length, this.#filled));
     const scanned = this.#scanned - cut.length;
     this.#endTimer();
     // The stream ends here, even when the file goes on behind its end.

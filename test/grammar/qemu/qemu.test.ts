@@ -222,6 +222,13 @@ describe('qemu grammar: identities', () => {
     assert.deepEqual(found(bytes), expected);
   });
 
+  it('judges a block that was named before by the size of a later list', () => {
+    const stream = new QemuStream().magic().ramSetup().sectionPart(2).ramPage(0, 5);
+    stream.word((1 << 12) | 4).skeleton(counted(BLOCKS[0]!.name), u64(PAGE_BYTES));
+    stream.word((5 << 12) | 8).skeleton(counted(BLOCKS[0]!.name), Buffer.alloc(PAGE_BYTES));
+    assert.equal(reason(stream.build().bytes), 'address beyond the end of its block');
+  });
+
   it('keeps identities below 2^53 for the highest address and many blocks', () => {
     const stream = new QemuStream(1, [{ name: 'a', pages: 1 }]).magic().sectionStart(2, 'ram');
     for (let i = 0; i < 300; i++) {
