@@ -69,12 +69,12 @@ _ramferry_table() {
       esac
       ;;
     'serve')
-      options='--incoming --listen --outgoing --connect --guest --control --insecure --threads --memory-limit --max-transfers --shards --drain-timeout --config --compress-level --codec --adaptive --max-level --chunk-size --max-bandwidth --downtime-limit --xbzrle-cache-size --self-check --flush-after --max-size --allow --socket-mode --socket-group --tls --tls-creds --tls-key-passphrase-file --tls-psk-identity --tls-verify-peer --tls-hostname --tls-authz --zstd-binding --connect-timeout --io-timeout --history --quiet --json --metrics --metrics-listen --log-file --help'
+      options='--incoming --listen --outgoing --connect --guest --control --insecure --threads --memory-limit --max-transfers --shards --drain-timeout --config --compress-level --codec --adaptive --max-level --chunk-size --max-bandwidth --downtime-limit --xbzrle-cache-size --self-check --flush-after --max-size --allow --socket-mode --socket-group --tls --tls-creds --tls-key-passphrase-file --tls-psk-identity --tls-verify-peer --tls-hostname --tls-authz --zstd-binding --connect-timeout --io-timeout --reconnect --history --quiet --json --metrics --metrics-listen --log-file --help'
       negated='--no-insecure --no-adaptive --no-self-check --no-tls --no-history --no-quiet --no-json'
       positional=nothing
       case $2 in
         --incoming | --listen | --outgoing | --connect | --control) value='address' ;;
-        --guest | --threads | --memory-limit | --max-transfers | --shards | --drain-timeout | --compress-level | --max-level | --chunk-size | --max-bandwidth | --downtime-limit | --xbzrle-cache-size | --flush-after | --max-size | --allow | --socket-mode | --socket-group | --tls-psk-identity | --tls-hostname | --tls-authz | --zstd-binding | --connect-timeout | --io-timeout | --metrics-listen) value='nothing' ;;
+        --guest | --threads | --memory-limit | --max-transfers | --shards | --drain-timeout | --compress-level | --max-level | --chunk-size | --max-bandwidth | --downtime-limit | --xbzrle-cache-size | --flush-after | --max-size | --allow | --socket-mode | --socket-group | --tls-psk-identity | --tls-hostname | --tls-authz | --zstd-binding | --connect-timeout | --io-timeout | --reconnect | --metrics-listen) value='nothing' ;;
         --config | --tls-key-passphrase-file | --metrics | --log-file) value='file' ;;
         --codec) value='words none lz4 zstd zlib' ;;
         --tls-creds) value='directory' ;;

@@ -34,11 +34,6 @@ export interface OutcomeKeeperOptions {
   readonly opening: OpenOptions;
   /** Called when the sender asks: it has left its first connection. */
   readonly onAsked: () => void;
-  /**
-   * Called when the first connection is lost and the result is kept for later ones, with whether the sender has heard it in the end.
-   * Absent = {@link OutcomeKeeper.keep} waits for that.
-   */
-  readonly onKept?: ((late: Promise<boolean>) => void) | undefined;
 }
 
 export class OutcomeKeeper {
@@ -49,8 +44,6 @@ export class OutcomeKeeper {
   #id: Buffer | undefined;
   #door: Door | undefined;
   #identity: string | undefined;
-  /** The transfer has ended, and its result is still kept. */
-  #outlives = false;
 
   constructor(options: OutcomeKeeperOptions) {
     this.#options = options;
@@ -73,8 +66,8 @@ export class OutcomeKeeper {
   }
 
   /**
-   * Keeps the result until the sender has heard it, or the time is over; with `onKept`, until the first connection is lost. Never rejects.
-   * @returns whether the sender has it; true, too, where the sender cannot ask, and where `onKept` was called
+   * Keeps the result until the sender has heard it, or the time is over. Never rejects.
+   * @returns whether the sender has it; true, too, where the sender cannot ask
    */
   async keep(result: Result, from: LivingSource): Promise<boolean> {
     // On a living connection the sender hears of a failure at once.
@@ -82,19 +75,6 @@ export class OutcomeKeeper {
       this.close();
       return true;
     }
-    const { onKept } = this.#options;
-    const isKept = deferred<boolean>();
-    const heard = this.#untilHeard(result, from, () => {
-      if (onKept === undefined) return;
-      this.#outlives = true;
-      onKept(heard);
-      isKept.resolve(true);
-    });
-    return Promise.race([heard, isKept.promise]);
-  }
-
-  /** @param onLost called when the first connection is lost and the sender may ask on another one */
-  async #untilHeard(result: Result, from: LivingSource, onLost: () => void): Promise<boolean> {
     const { signal } = this.#options.opening;
     const forget = onAbort(signal, () => this.#heard.resolve(false));
     const most = result.ok ? OUTCOME_KEPT_MS : from.isFinal ? FAILURE_KEPT_MS : BRIEFLY_KEPT_MS;
@@ -104,24 +84,17 @@ export class OutcomeKeeper {
       if (heard || from.hasGivenUp) this.#heard.resolve(heard);
       else if (this.#over.signal.aborted) return;
       else if (this.#door === undefined) void this.#tell(result, most);
-      else {
-        this.#options.opening.onWarning?.(keeping(result, most));
-        onLost();
-      }
+      else this.#options.opening.onWarning?.(keeping(result, most));
     });
     const heard = await this.#heard.promise;
     clearTimeout(timer);
     forget();
-    this.#end();
+    this.close();
     return heard;
   }
 
-  /** The transfer has ended: no question is answered any more, except of a result that outlives it. */
+  /** No question is answered any more. */
   close(): void {
-    if (!this.#outlives) this.#end();
-  }
-
-  #end(): void {
     this.#over.abort();
     this.#door?.close();
     this.#door = undefined;

@@ -23,9 +23,10 @@ import { Greeting } from './greeting.js';
 import { MESSAGE_HEADER_BYTES, messageRest } from './messages.js';
 import { CONVERSATION_VERSION, type Hello } from './negotiation.js';
 import { ReceivingLink } from './receiving-link.js';
+import { SendingLink } from './sending-link.js';
 
 /** Bytes of the way back that a receiver keeps until they are acknowledged. */
-const KEPT_BACKWARD = MIB;
+export const KEPT_BACKWARD = MIB;
 /** A sender reads the whole way back at once: acknowledgements stand among its bytes. It is no longer than what the receiver keeps. */
 const SENDER_READ_AHEAD = 4 * MIB;
 
@@ -60,6 +61,8 @@ export class ResumableLink {
   #door: Door | undefined;
   #identity: string | undefined;
   #isMended = false;
+  /** A link whose conversation begins behind an introduction. */
+  #introduced: SendingLink | undefined;
 
   constructor(options: ConversationOptions) {
     this.#options = options;
@@ -90,6 +93,8 @@ export class ResumableLink {
     const hello = await greeting.read();
     const agreement = this.#agree(hello);
     if (agreement === undefined) return this.#plain(channel, greeting.bytes);
+    if ((hello?.introductions ?? []).length > 0)
+      return this.#behindIntroduction(channel, greeting.bytes, agreement);
     const { id, connections } = agreement;
     const session = this.#session(channel, agreement, false);
     session.preface(greeting.bytes);
@@ -106,6 +111,22 @@ export class ResumableLink {
     );
     if (isOpen) await session.joinAll(this.#patience);
     return session;
+  }
+
+  /** A receiver of many guests hears first which one comes. It takes one connection for each. */
+  #behindIntroduction(channel: Channel, seen: Buffer, agreement: Agreement): Channel {
+    const { id } = agreement;
+    this.#introduced = new SendingLink(channel, {
+      seen,
+      session: () => this.#session(channel, { ...agreement, connections: 1 }, false),
+      opening: () => opening({ id, connections: 1, limit: this.#options.limit() }),
+    });
+    return this.#introduced;
+  }
+
+  /** Opens the conversation with a receiver that has begun with this transfer. Never rejects. */
+  async begin(): Promise<void> {
+    await this.#introduced?.open();
   }
 
   /** @returns undefined when the two sides need no conversation */

@@ -26,7 +26,7 @@ export function greetingOf(hello: Hello): Buffer {
 
 /** The receiver's side. Writes never overlap. A failed write is not thrown: the stream decides how the transfer ends. */
 export class ControlWriter {
-  readonly #sink: ByteSink;
+  #sink: ByteSink;
   #last: Promise<unknown> = Promise.resolve();
   /** The result was written: no message may follow it. */
   #ended = false;
@@ -34,6 +34,13 @@ export class ControlWriter {
 
   /** @param sink of a connection that has been greeted: see {@link greetingOf} */
   constructor(sink: ByteSink) {
+    this.#sink = sink;
+  }
+
+  /** Goes on with another sink of the same link, behind what was written, and reports no progress until it is asked to again. */
+  async moveTo(sink: ByteSink): Promise<void> {
+    clearInterval(this.#timer);
+    await this.#last;
     this.#sink = sink;
   }
 

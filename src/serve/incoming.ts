@@ -13,6 +13,11 @@ import { accept } from '../link/listen/binding.js';
 import { openGate, type TlsGate } from '../link/tls/gate.js';
 import { resolveReceiveOptions } from '../options/transfer.js';
 import { planReceive, type ReceivePlan } from '../transfer/plan/receive-plan.js';
+import {
+  divideReceiverMemory,
+  type ReceiverSettings,
+  resumableHello,
+} from '../transfer/plan/reconnection.js';
 import { receiveHosted } from '../transfer/receive.js';
 import { livingHello } from '../transfer/receiver/living.js';
 import type { TransferSummary } from '../transfer/statistics/summary.js';
@@ -59,10 +64,13 @@ export class IncomingGuests {
     this.#ends = ends;
     this.#parts = parts;
     this.#line = new Line(settings.maxTransfers);
-    const plan = planReceive(this.#receiveOptions('name', new AbortController().signal));
+    const receiving = this.#receiveOptions('name', new AbortController().signal);
+    const plan = planReceive(receiving);
+    const resumable = resumableHello(receiving);
+    const living = livingHello(resumable, !parts.isShard);
     this.#plan = {
       ...plan,
-      hello: { ...plan.hello, introductions: [INTRODUCTION_VERSION], ...livingHello({}, !parts.isShard) },
+      hello: { ...plan.hello, introductions: [INTRODUCTION_VERSION], ...resumable, ...living },
     };
     this.#introductions = new Introductions({
       hello: this.#plan.hello,
@@ -197,7 +205,7 @@ export class IncomingGuests {
     const options = this.#receiveOptions(name, served.controller.signal);
     const parts = this.#parts.lend();
     const door = this.#parts.isShard ? undefined : this.#later.door();
-    const onKept = (late: Promise<boolean>): void => {
+    const onKept = (late: Promise<void>): void => {
       this.#expect(late);
       this.#parts.register.keep(served, late);
     };
@@ -211,16 +219,18 @@ export class IncomingGuests {
     return carried;
   }
 
-  #receiveOptions(name: string, signal: AbortSignal): ReturnType<typeof resolveReceiveOptions> {
-    const { threads, transferMemory, ioTimeout, connectTimeout, maxSize, zstdBinding } = this.#settings;
-    return resolveReceiveOptions({
+  #receiveOptions(name: string, signal: AbortSignal): ReceiverSettings {
+    const { threads, transferMemory, ioTimeout, reconnect, connectTimeout, maxSize, zstdBinding } =
+      this.#settings;
+    const resolved = resolveReceiveOptions({
       input: formatAddress(this.#ends.listen),
       output: this.#ends.pattern.text(name),
       decompressThreads: threads,
       memoryLimit: transferMemory,
-      ...{ ioTimeout, connectTimeout, maxSize, zstdBinding, signal },
+      ...{ ioTimeout, reconnect, connectTimeout, maxSize, zstdBinding, signal },
       onWarning: (text) => this.#parts.hooks.onWarning(`${name}: ${text}`),
     });
+    return divideReceiverMemory(resolved);
   }
 }
 

@@ -12,6 +12,7 @@ import { RateBudget } from '../link/rate-limit.js';
 import type { SendOptions } from '../options/rows/send.js';
 import { resolveSendOptions } from '../options/transfer.js';
 import { chooseCoding } from '../transfer/plan/coding.js';
+import { divideMemory } from '../transfer/plan/reconnection.js';
 import { sendHosted } from '../transfer/send.js';
 import type { TransferSummary } from '../transfer/statistics/summary.js';
 import { GuestSockets } from './guest-sockets.js';
@@ -39,7 +40,7 @@ export class OutgoingGuests {
     const { maxBandwidth } = settings;
     this.#rateBudget = maxBandwidth === 0 ? undefined : new RateBudget(maxBandwidth);
     this.sockets = new GuestSockets(settings, ends, parts.hooks, (name, socket) => this.take(name, socket));
-    chooseCoding(resolveSendOptions(this.#sendOptions('name', [])));
+    chooseCoding(divideMemory(resolveSendOptions(this.#sendOptions('name', []))));
   }
 
   get line(): Line {

@@ -57,10 +57,11 @@ export class Register {
   /** The result of a transfer is kept for its sender until `late` settles. */
   keep(served: Served, late: Promise<unknown>): void {
     this.#kept.add(served);
-    void late.finally(() => {
+    const over = (): void => {
       this.#kept.delete(served);
       this.#look();
-    });
+    };
+    late.then(over, over);
   }
 
   /** Ends the running transfers with this error, and keeps no result any longer. */

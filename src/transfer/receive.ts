@@ -18,6 +18,7 @@ import { openInput, openOutput } from '../link/open.js';
 import type { OpenOptions } from '../link/options.js';
 import { OUTPUT_ROOM } from '../link/pipe-room.js';
 import { checkNotSameFile, separateEnds } from '../link/same-file.js';
+import { withDeadline } from '../os/time/deadline.js';
 import {
   type ReceiveOptions,
   type ResolvedReceiveOptions,
@@ -166,16 +167,17 @@ class Reception {
 
   /** The sender is connected: opens the output. @returns the source of the stream */
   async #connectHosted(hosting: ReceiveHosting, opening: OpenOptions): Promise<ByteSource> {
-    const { input, control, door, onKept } = hosting;
+    const { input, control, door } = hosting;
     this.#source = input;
     this.#control = control;
-    const keeping = (late: Promise<boolean>): void => {
-      void late.then((heard) => heard || this.#settings.onWarning?.(UNHEARD));
-      onKept?.(late);
-    };
-    this.#living = new LivingReceiver(this.#addresses.input, opening, onKept && keeping);
-    if (door !== undefined) this.#living.opening.onDoor?.(door, input.provenName);
-    const link = new WaitingSource(this.#living.begin(input));
+    this.#living = new LivingReceiver(this.#addresses.input, opening);
+    const count = this.#statistics.countBreaks(this.#settings.reconnect);
+    const { input: address } = this.#addresses;
+    const resumable = receiverConversation(this.#settings, address, this.#living.opening, count);
+    if (door !== undefined) resumable.opening.onDoor?.(door, input.provenName);
+    this.#source = resumable.upgrade(input);
+    await control.moveTo(this.#source.sink!);
+    const link = new WaitingSource(this.#living.begin(this.#source));
     this.#sink = await openOutput(this.#addresses.output, opening);
     hosting.onConnected?.();
     control.place({ ahead: 0 });
@@ -245,11 +247,21 @@ class Reception {
     await finishOutput(output, bytes, this.#addresses.output.kind === 'tcp' ? this.#broken : undefined);
     await this.#reader?.close();
     const result: Result = { ok: true, ...(sums === undefined ? {} : statedSums(sums)), bytes };
-    const written = await this.#control?.result(result);
-    const heard = await this.#living?.keep(result);
-    if (written === false || heard === false) this.#settings.onWarning?.(UNHEARD);
-    if (this.#control === undefined) await endRelay(source.sink);
-    await source.source!.close();
+    await this.#conclude(async () => {
+      const written = await this.#control?.result(result);
+      const heard = await this.#living?.keep(result);
+      if (written === false || heard === false) this.#settings.onWarning?.(UNHEARD);
+      if (this.#control === undefined) await endRelay(source.sink);
+      await source.source!.close();
+    });
+  }
+
+  /** Tells the sender the result. A server's transfer ends before a sender has heard it whose link is broken. */
+  async #conclude(tell: () => Promise<void>): Promise<void> {
+    const { onKept } = this.#hosting ?? {};
+    const told = tell();
+    if (onKept === undefined) await told;
+    else await withDeadline(told, HEARD_MS, () => onKept(told));
   }
 
   /** Closes what is open and tells the sender. @returns what the transfer failed of */
@@ -257,14 +269,14 @@ class Reception {
     const reason: unknown = this.#settings.signal?.reason;
     const error = reason instanceof RamferryError ? reason : (this.#readerFailed ?? toRamferryError(thrown));
     await Promise.all([this.#sink?.sink?.abort(), this.#reader?.close()]);
-    if (this.#control === undefined) await this.#source?.sink?.abort();
-    else {
-      const result: Result = { ok: false, bytes: this.#handed(), error: error.toData() };
-      await this.#control.result(result);
-      await this.#living?.keep(result);
-    }
-    this.#living?.close();
-    await this.#source?.source?.close();
+    const result: Result = { ok: false, bytes: this.#handed(), error: error.toData() };
+    await this.#conclude(async () => {
+      if (this.#control === undefined) await this.#source?.sink?.abort();
+      await this.#control?.result(result);
+      if (this.#control !== undefined) await this.#living?.keep(result);
+      this.#living?.close();
+      await this.#source?.source?.close();
+    });
     return error;
   }
 }
@@ -275,6 +287,9 @@ function prestart(plan: ReceivePlan, { kind }: Address): Prestart {
     warmUpReceiving(plan.prestart)?.(threads, isCancelled);
   return new Prestart({ warmUp: kind === 'file' ? undefined : warmUp });
 }
+
+/** How long a server's transfer waits for its sender to hear the result. */
+const HEARD_MS = 1_000;
 
 const UNHEARD =
   'everything is delivered, but the link broke before the sender could hear it: the sender reports the outcome as unknown';

@@ -27,7 +27,12 @@ import { listenSettings, type ListenSettings } from './plan/listening.js';
 import { openOptions } from './plan/opening.js';
 import { planTransfer } from './plan/plan-transfer.js';
 import { agreedBeginning } from './plan/resumption.js';
-import { divideMemory, type SenderSettings, senderConversation } from './plan/reconnection.js';
+import {
+  divideMemory,
+  type SenderConversation,
+  senderConversation,
+  type SenderSettings,
+} from './plan/reconnection.js';
 import { planSenderPrestart } from './plan/prestart-plan.js';
 import type { TransferPlan } from './plan/transfer-plan.js';
 import type { SendHosting } from './prestart/hosting.js';
@@ -83,8 +88,8 @@ class Sending {
   readonly #warned = new Set<string>();
   #grammar: Grammar | undefined;
   #living: LivingSender | undefined;
-  /** A conversation of version 2 carries the link. */
-  #isMended = (): boolean => false;
+  /** Absent before the link is opened. */
+  #conversation: SenderConversation | undefined;
 
   constructor(options: SendOptions, hosting?: SendHosting, extras: SendExtras = hosting ?? {}) {
     this.#hosting = hosting;
@@ -123,14 +128,14 @@ class Sending {
         rateBudget: this.#hosting?.rateBudget,
       };
       if (talks) this.#living = new LivingSender(this.#output, linkOpening);
-      const { opening: away, isMended } = senderConversation(
+      this.#conversation = senderConversation(
         this.#settings,
         this.#output,
         this.#living?.opening ?? linkOpening,
         () => this.#grammar !== undefined && this.#grammar.finalFrom !== Infinity,
         this.#statistics.countBreaks(this.#settings.reconnect),
       );
-      this.#isMended = isMended;
+      const away = this.#conversation.opening;
       // A file output tells at once when it must not be made; anything else only when there is something to send.
       if (this.#output.kind === 'file') sink = await openOutput(this.#output, away);
       source = this.#hosting?.input ?? (await openInput(this.#input, { ...opening, peer: hypervisor() }));
@@ -176,8 +181,10 @@ class Sending {
         { name: settings.name, transfer, channel },
         { hello, control: control!, sink: to.sink!, onWarning: settings.onWarning },
       );
+      await Promise.race([this.#conversation!.begin(), control!.failure()]);
     }
-    const sink = hello === undefined ? to.sink! : this.#living!.begin(to, hello, control!, this.#isMended());
+    const isMended = this.#conversation!.isMended();
+    const sink = hello === undefined ? to.sink! : this.#living!.begin(to, hello, control!, isMended);
     // The hypervisor may take its time, before the first byte and between rounds.
     source.patience?.(0);
     const recognising = recogniseInput(source, settings.format, this.#hosting?.channel?.channel);

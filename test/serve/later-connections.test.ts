@@ -10,16 +10,38 @@ import { after, describe, it } from 'node:test';
 
 import { RamferryError } from '../../src/errors.js';
 import { asking, newId } from '../../src/link/resume/joining.js';
+import { CONVERSATION_MAGIC, packet, PACKET } from '../../src/link/resume/packet.js';
+import { Doorway } from '../../src/link/resume/reconnection.js';
+import type { PeerLink } from '../../src/link/peer-link.js';
+import { LaterConnections } from '../../src/serve/later-connections.js';
 import type { ServeOptions } from '../../src/options/rows/serve.js';
 import { precopy } from '../grammar/support/qemu-streams.js';
+import { makeCertificates } from '../link/tls/certificates.js';
 import { type Cut, cuttingProxy } from '../transfer/support/cutting-proxy.js';
+import { isTyped } from '../chunk/typed.js';
 import { arriving, directory, host, type Host, leaving, until } from './support.js';
 
+const certificates = makeCertificates();
 const LIMIT = { timeout: 120_000 };
 const stream = Buffer.from(precopy(1, 3, 200).bytes);
 
 type IsTime = Parameters<typeof cuttingProxy>[3];
 const isResult: IsTime = (piece, direction) => direction === 'backward' && piece.includes('"ok":');
+
+/** What a connection says that joins a transfer. */
+function joining(id: Buffer): Buffer {
+  const payload = Buffer.concat([id, Buffer.alloc(8)]);
+  return Buffer.concat([CONVERSATION_MAGIC, packet(PACKET.join, 0, payload)]);
+}
+
+/** When a part of the stream has passed. */
+function isMiddle(): IsTime {
+  let passed = 0;
+  return (piece, direction) => {
+    if (direction === 'forward') passed += piece.length;
+    return passed > stream.length / 4;
+  };
+}
 
 interface Cutting {
   readonly source: Host;
@@ -88,6 +110,58 @@ describe('serve, a link that breaks before the result', LIMIT, () => {
     const { error, status } = await source.nextEnded('web1');
     assert.deepEqual([status, error?.code], ['unknown', 'ERR_OUTCOME_UNKNOWN']);
     assert.match(destination.warnings.join('\n'), /before the sender could hear it/);
+  });
+});
+
+describe('serve --reconnect', LIMIT, () => {
+  it('goes on over the next connection of the same guest', async () => {
+    const both = await cutting('silence', isMiddle(), { reconnect: '20s', ioTimeout: 1500 });
+    assert.ok((await carry(both)).equals(stream));
+    for (const each of [both.source, both.destination]) {
+      const { status, error } = await each.nextEnded('web1');
+      assert.equal(status, 'completed', error?.message);
+    }
+    assert.match(both.source.warnings[0]!, /web1: the link broke/);
+  });
+
+  it('does so under TLS', { skip: certificates === undefined }, async () => {
+    const tls = { tlsCreds: certificates!.directory('good') };
+    const { source, destination, at } = await cutting('reset', isMiddle(), { reconnect: '20s', ...tls });
+    assert.ok((await carry({ at })).equals(stream));
+    assert.equal((await source.nextEnded('web1')).status, 'completed');
+    assert.equal((await destination.nextEnded('web1')).status, 'completed');
+    assert.match(source.warnings[0]!, /web1: the link broke/);
+  });
+
+  it('is not joined by another certificate', () => {
+    const later = new LaterConnections();
+    const id = newId();
+    const joined: string[] = [];
+    new Doorway(later.door(), 'CN=peer').accept(id, ({ number }) => void joined.push(`joined ${number}`));
+    const link = { unread: () => undefined, fail: () => void joined.push('closed'), provenName: 'CN=thief' };
+    assert.ok(later.take(joining(id), link as unknown as PeerLink));
+    assert.deepEqual(joined, ['closed']);
+    assert.ok(!later.take(joining(newId()), link as unknown as PeerLink));
+  });
+
+  it('waits for nobody where one side has no --reconnect', async () => {
+    const at = directory();
+    const incoming = { incoming: `unix:${at}/{name}.in`, listen: `unix:${at}/link`, ioTimeout: 1000 };
+    const destination = await host(incoming);
+    const arrived = arriving(`${at}/web1.in`);
+    const source = await host({
+      ...{ outgoing: `unix-listen:${at}/{name}.out`, connect: `unix:${at}/link`, guest: ['web1'] },
+      reconnect: '20s',
+    });
+    (await leaving(`${at}/web1.out`)).end(stream);
+    assert.ok((await arrived).equals(stream));
+    await destination.nextEnded('web1');
+    assert.match(source.warnings.join('\n'), /does not mend/);
+  });
+
+  it('is refused beside --shards', async () => {
+    const both = { incoming: 'unix:/run/{name}', listen: 'tcp-listen:127.0.0.1:0', threads: 2 };
+    await assert.rejects(host({ ...both, shards: 2, reconnect: '5s' }), isTyped('ERR_OPTION_INVALID'));
   });
 });
 

@@ -31,7 +31,7 @@ export interface ServeOptions
     OutgoingOptions,
     ListenOptions,
     TlsOptions,
-    Pick<ReceiveOptions, 'maxSize' | 'connectTimeout' | 'ioTimeout' | 'zstdBinding'> {
+    Pick<ReceiveOptions, 'maxSize' | 'connectTimeout' | 'ioTimeout' | 'reconnect' | 'zstdBinding'> {
   /** Sockets of incoming guests' hypervisors, which listen: `unix:PATH` with `{name}` in it. Needs `listen`. Default: none. */
   readonly incoming?: string | undefined;
   /** Where senders of incoming guests connect: `tcp-listen:` or `unix-listen:`; `tcp:` and `unix:` mean the same here. */

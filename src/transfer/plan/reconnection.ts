@@ -1,7 +1,7 @@
 // Options `reconnect` and `connections` of a transfer: checks that its link can break and heal, or have several connections, and gives the
 // conversation what it needs. The memory for it comes out of the memory limit.
 
-import { ResumableLink } from '../../control/resumable-link.js';
+import { KEPT_BACKWARD, ResumableLink } from '../../control/resumable-link.js';
 import { speaks } from '../../control/handshake.js';
 import { CONVERSATION_VERSION, type Hello } from '../../control/negotiation.js';
 import { RamferryError } from '../../errors.js';
@@ -53,11 +53,12 @@ export function divideMemory(resolved: ResolvedSendOptions): SenderSettings {
   return { ...resolved, memoryLimit: memoryLimit - kept - buffers(connections), kept };
 }
 
-/** Takes the memory for packets that overtake each other out of the memory limit. */
+/** Takes the memory for packets that overtake each other, and for what the sender has not acknowledged, out of the memory limit. */
 export function divideReceiverMemory(resolved: ResolvedReceiveOptions): ReceiverSettings {
-  const { connections, memoryLimit } = resolved;
+  const { reconnect, connections, memoryLimit } = resolved;
   const window = connections === 1 ? 0 : held(memoryLimit, connections);
-  return { ...resolved, memoryLimit: memoryLimit - window - buffers(connections), window };
+  const kept = reconnect === 0 && connections === 1 ? 0 : KEPT_BACKWARD;
+  return { ...resolved, memoryLimit: memoryLimit - window - kept - buffers(connections), window };
 }
 
 /**
@@ -80,6 +81,11 @@ export interface SenderConversation {
   readonly opening: OpenOptions;
   /** Whether a conversation of version 2 carries the open link. */
   readonly isMended: () => boolean;
+  /**
+   * Begins the conversation with a receiver that has heard the introduction; elsewhere it has begun when the link was open. The source must be
+   * read meanwhile. Never rejects: reading the link meets what failed.
+   */
+  readonly begin: () => Promise<void>;
 }
 
 /** @throws ERR_OPTION_INVALID */
@@ -90,7 +96,8 @@ export function senderConversation(
   isGuestStopped: () => boolean,
   count?: BreakCount,
 ): SenderConversation {
-  if (!needsConversation(settings, address)) return { opening, isMended: () => false };
+  if (!needsConversation(settings, address))
+    return { opening, isMended: () => false, begin: () => Promise.resolve() };
   const { reconnect, connections, kept: keep } = settings;
   const link = new ResumableLink({
     address,
@@ -102,7 +109,21 @@ export function senderConversation(
   });
   const upgrade = async (channel: Channel): Promise<Channel> =>
     link.asSender((await opening.upgrade?.(channel)) ?? channel);
-  return { opening: { ...link.opening, upgrade }, isMended: () => link.isMended };
+  return { opening: { ...link.opening, upgrade }, isMended: () => link.isMended, begin: () => link.begin() };
+}
+
+/** What a receiver's hello says of a link that heals or has several connections. */
+export function resumableHello({
+  reconnect,
+  connections,
+  window,
+}: Pick<ReceiverSettings, 'reconnect' | 'connections' | 'window'>): ReceiverConversation['hello'] {
+  if (reconnect === 0 && connections === 1) return {};
+  return {
+    conversations: [CONVERSATION_VERSION],
+    ...(reconnect === 0 ? {} : { reconnect }),
+    ...(connections === 1 ? {} : { connections, window }),
+  };
 }
 
 export interface ReceiverConversation {
@@ -133,11 +154,7 @@ export function receiverConversation(
   return {
     opening: link.opening,
     isOffered: true,
-    hello: {
-      conversations: [CONVERSATION_VERSION],
-      ...(reconnect === 0 ? {} : { reconnect }),
-      ...(connections === 1 ? {} : { connections, window }),
-    },
+    hello: resumableHello(settings),
     upgrade: (channel) => link.asReceiver(channel),
   };
 }

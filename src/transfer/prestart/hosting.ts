@@ -35,8 +35,8 @@ export interface ReceiveHosting extends Hosting {
   readonly control: ControlWriter;
   /** Through which the sender's later connections come; absent = none do, and the sender cannot ask how the transfer ended. */
   readonly door?: Door | undefined;
-  /** Called when the transfer ends and its result is still kept for the sender. @param late settles when it no longer is */
-  readonly onKept?: ((late: Promise<boolean>) => void) | undefined;
+  /** Called when the transfer ends before its sender has heard the result. @param late settles when the result is no longer kept */
+  readonly onKept?: ((late: Promise<void>) => void) | undefined;
   /** Called when the destination's hypervisor is connected. */
   readonly onConnected?: (() => void) | undefined;
   /** Absent = a hypervisor that closes its connection early ends the transfer. */

@@ -3,7 +3,7 @@
 
 import { LivingSource } from '../../link/resume/living-source.js';
 import { LIVING_VERSION, type Hello, type Result } from '../../control/negotiation.js';
-import { OUTCOME_KEPT_MS, OutcomeKeeper, type OutcomeKeeperOptions } from '../../control/outcome-keeper.js';
+import { OUTCOME_KEPT_MS, OutcomeKeeper } from '../../control/outcome-keeper.js';
 import type { Channel } from '../../io/bytes.js';
 import type { Address } from '../../link/address.js';
 import { ioTimeoutOf, type OpenOptions } from '../../link/options.js';
@@ -25,13 +25,10 @@ export class LivingReceiver {
   readonly #opening: OpenOptions;
   #source: LivingSource | undefined;
 
-  /**
-   * @param opening with which the link is opened
-   * @param onKept as {@link OutcomeKeeperOptions.onKept}
-   */
-  constructor(address: Address, opening: OpenOptions, onKept?: OutcomeKeeperOptions['onKept']) {
+  /** @param opening with which the link is opened */
+  constructor(address: Address, opening: OpenOptions) {
     this.#opening = opening;
-    this.#keeper = new OutcomeKeeper({ address, opening, onAsked: () => this.#source?.hurry(), onKept });
+    this.#keeper = new OutcomeKeeper({ address, opening, onAsked: () => this.#source?.hurry() });
   }
 
   /** The options with which the link must be opened. */
@@ -49,7 +46,7 @@ export class LivingReceiver {
     return this.#source;
   }
 
-  /** Keeps the result until the sender has it, within limits of time. @returns as {@link OutcomeKeeper.keep}. Never rejects */
+  /** Keeps the result until the sender has it, within limits of time. @returns whether it has, or cannot ask. Never rejects */
   async keep(result: Result): Promise<boolean> {
     return this.#source === undefined || this.#keeper.keep(result, this.#source);
   }

@@ -108,6 +108,7 @@ export class Carriage {
     const heard = new Signal();
     const ended = receive({
       ...{ input: `unix-listen:${path}`, output: incoming!, ioTimeout: values.ioTimeout },
+      ...{ reconnect: values.reconnect, connections: values.connections },
       ...{ signal: this.#controller.signal, onListening: () => heard.notify() },
     });
     ended.catch(() => undefined);
