@@ -1,10 +1,12 @@
-// The worker thread of a server: takes chunks of several transfers in turn, and those of one transfer in sequence. It keeps its
+// The worker thread of a server: takes chunks of several transfers, each time of the one that was served the fewest bytes,
+// and those of one transfer in sequence. It keeps its
 // codecs between transfers, and nothing of a transfer behind that transfer's end.
 
 import { setImmediate } from 'node:timers/promises';
 import { type MessagePort, receiveMessageOnPort } from 'node:worker_threads';
 
 import { Bell } from '../src/slot/bell.js';
+import { isBefore, startOf, stepsOf } from '../src/slot/fair-order.js';
 import { JobRunner, type JobWorker } from '../src/slot/job-worker.js';
 import { slotViews, type SlotViews } from '../src/slot/layout.js';
 import { Ring } from '../src/slot/ring.js';
@@ -32,13 +34,23 @@ class Seat {
     this.ring = new Ring(begin.startUp.ring, bell);
   }
 
+  /** Bytes of the guest's stream in a slot's chunk. */
+  bytes(index: number): number {
+    const { encode, decode } = this.#slot(index);
+    return this.#begin.work === 'compress' ? encode.inputLength : decode.outputBound;
+  }
+
   async run(index: number): Promise<void> {
-    const { startUp } = this.#begin;
-    this.#slots ??= slotViews(startUp.arena, startUp.geometry);
-    const isDone = await this.#runner.run(this.#slots[index]!);
+    const isDone = await this.#runner.run(this.#slot(index));
     // A failure wakes the main thread at once, whichever slot it waits for.
     this.ring.finish(isDone ? index : undefined);
     await this.#runner.reclaim();
+  }
+
+  #slot(index: number): SlotViews {
+    const { arena, geometry } = this.#begin.startUp;
+    this.#slots ??= slotViews(arena, geometry);
+    return this.#slots[index]!;
   }
 
   #open(cache: CodecCache): JobWorker {
@@ -105,26 +117,40 @@ class SharedThread {
 
   /** Does one job of the transfer whose turn it is. @returns false when no transfer has one */
   async #work(): Promise<boolean> {
-    const { turn } = this.#bell;
-    const numbers = [...this.#seats.keys()];
-    const next = numbers.findIndex((number) => number > turn);
-    const first = next < 0 ? 0 : next;
-    for (let step = 0; step < numbers.length; step++) {
-      const number = numbers[(first + step) % numbers.length]!;
-      if (await this.#workAt(number, this.#seats.get(number)!)) return true;
+    for (;;) {
+      const turn = this.#turn();
+      if (turn === undefined) return false;
+      // Another thread may have taken the chunk first.
+      if (await this.#workAt(...turn)) return true;
     }
-    return false;
+  }
+
+  /** Of the transfers with a chunk, the one that is furthest behind; of equal ones the oldest. */
+  #turn(): [number: number, seat: Seat] | undefined {
+    const { clock } = this.#bell;
+    let turn: [number, Seat] | undefined;
+    let least = 0;
+    for (const [number, seat] of this.#seats) {
+      if (!seat.ring.hasJob) continue;
+      const start = startOf(seat.ring.position, clock);
+      if (turn !== undefined && !isBefore(start, least)) continue;
+      turn = [number, seat];
+      least = start;
+    }
+    return turn;
   }
 
   async #workAt(number: number, seat: Seat): Promise<boolean> {
     const { ring } = seat;
-    if (ring.backlog <= 0) return false;
     // In this order: who dies in between has worked at this transfer.
     ring.enter();
     this.#bell.work(this.#thread, number);
     const index = ring.takeNow();
     if (index !== undefined) {
-      this.#bell.turn = number;
+      const { position } = ring;
+      const start = startOf(position, this.#bell.clock);
+      this.#bell.clock = start;
+      ring.advance(position, start, stepsOf(seat.bytes(index)));
       await seat.run(index);
     }
     this.#bell.work(this.#thread, 0);

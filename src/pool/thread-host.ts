@@ -1,5 +1,5 @@
-// `ThreadHost`: worker threads that several transfers share. Each thread takes the chunks of the transfers in turn, and those of one
-// transfer in sequence. A thread that dies fails the transfer whose chunk it had, is replaced, and concerns no other transfer.
+// `ThreadHost`: worker threads that several transfers share. Each thread takes the next chunk of the transfer that was served the
+// fewest bytes, and those of one transfer in sequence. A thread that dies fails the transfer whose chunk it had, is replaced, and concerns no other transfer.
 // Memory of a transfer may serve another one as soon as its workers were closed.
 
 import { MessageChannel, type MessagePort } from 'node:worker_threads';
@@ -72,6 +72,8 @@ export class ThreadHost {
     }
     const seat: Seat = { ...transfer, number: this.#nextSeat++, failed: false };
     this.#seats.set(seat.number, seat);
+    // A transfer that begins has no start on the others, and owes them nothing.
+    seat.ring.position = this.#bell.clock;
     for (const thread of this.#threads.keys()) this.#post(thread, beginning(seat));
     this.#bell.ring();
     let closing: Promise<void> | undefined;

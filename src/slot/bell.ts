@@ -1,11 +1,11 @@
-// What worker threads that serve several transfers have in common, in shared memory: the bell that wakes them, whose transfer's chunk
-// was taken last, and at which transfer each thread works. Every ring of these transfers rings this bell in place of its own
+// What worker threads that serve several transfers have in common, in shared memory: the bell that wakes them, the position from
+// which a transfer was served last, and at which transfer each thread works. Every ring of these transfers rings this bell in place of its own
 // (ring.ts), so that a thread sleeps in one place.
 
 import { ringWords, SIGNAL, sleepWorker, STOPPED, wakeWorkers } from './ring.js';
 
-const TURN = ringWords(0);
-const THREADS = TURN + 1;
+const CLOCK = ringWords(0);
+const THREADS = CLOCK + 1;
 /** For each thread: how many messages were posted to it, and the transfer at which it works. */
 const WORDS = 2;
 const POSTED = 0;
@@ -75,12 +75,15 @@ export class Bell {
     Atomics.store(this.#words, THREADS + thread * WORDS + AT_WORK, transfer);
   }
 
-  /** The transfer whose chunk was taken last. */
-  get turn(): number {
-    return Atomics.load(this.#words, TURN);
+  /**
+   * The position from which a transfer was served last (fair-order.ts). It goes back while a transfer catches up: one that begins then
+   * begins beside it, and not behind all others.
+   */
+  get clock(): number {
+    return Atomics.load(this.#words, CLOCK);
   }
 
-  set turn(transfer: number) {
-    Atomics.store(this.#words, TURN, transfer);
+  set clock(position: number) {
+    Atomics.store(this.#words, CLOCK, position);
   }
 }

@@ -14,7 +14,9 @@ const SLEEPING = 5;
 const AWAITED = 6;
 /** Threads of several transfers that look into this ring or work at one of its jobs. */
 const USERS = 7;
-const QUEUE = 8;
+/** Position of the transfer in the order of threads that serve several (fair-order.ts). */
+const POSITION = 8;
+const QUEUE = 9;
 
 /** Stands for a slot's number: any slot. */
 const ANY = -1;
@@ -93,6 +95,11 @@ export class Ring {
     return Atomics.load(this.#words, PUSHED) - Atomics.load(this.#words, TAKEN);
   }
 
+  /** Whether a worker gets a job now. */
+  get hasJob(): boolean {
+    return this.backlog > 0 && Atomics.load(this.#words, STOPPED) === 0;
+  }
+
   /** Workers that wait for a job. */
   get sleeping(): number {
     return Atomics.load(this.#bell, SLEEPING);
@@ -158,6 +165,24 @@ export class Ring {
       const slot = Atomics.load(words, QUEUE + (next % this.#capacity));
       if (Atomics.compareExchange(words, TAKEN, next, next + 1) === next) return slot;
     }
+  }
+
+  /** Where the transfer stands in the order of those that share threads (fair-order.ts). */
+  get position(): number {
+    return Atomics.load(this.#words, POSITION);
+  }
+
+  /** Sets where a transfer stands that begins. */
+  set position(position: number) {
+    Atomics.store(this.#words, POSITION, position);
+  }
+
+  /** Moves the position on by a chunk. @param from the position before it, of which some credit may have lapsed @param seen what `position` was */
+  advance(seen: number, from: number, steps: number): void {
+    const words = this.#words;
+    // Another thread may have moved it meanwhile; then the lapse has been counted.
+    if (from !== seen) Atomics.compareExchange(words, POSITION, seen, from);
+    Atomics.add(words, POSITION, steps);
   }
 
   /** A thread of several transfers calls it before takeNow(), and leave() when it touches nothing of the ring's jobs any more. */

@@ -41,7 +41,7 @@ function makePool(host: ThreadHost, slots = 8): OrderedPool {
 }
 
 /** Queues a chunk to compress as a zstd frame. */
-async function push(pool: OrderedPool, sequence: number, level: number): Promise<void> {
+async function push(pool: OrderedPool, sequence: number, level: number, length = CHUNK): Promise<void> {
   const slot = await pool.acquire();
   const { encode, input } = pool.slots[slot]!;
   bytes.copy(input);
@@ -49,7 +49,7 @@ async function push(pool: OrderedPool, sequence: number, level: number): Promise
   encode.task = TASK.frame;
   encode.codec = 'zstd';
   encode.level = level;
-  encode.inputLength = CHUNK;
+  encode.inputLength = length;
   encode.readAt = -1;
   encode.sequence = sequence;
   pool.push(slot);
@@ -63,6 +63,19 @@ afterEach(async () => {
 });
 
 describe('ThreadHost', LIMIT, () => {
+  it('serves transfers the same bytes, chunks of other sizes', async () => {
+    const host = makeHost(1);
+    const [large, small] = [makePool(host), makePool(host, 32)];
+    // The thread has loaded its modules.
+    await push(large, 0, 1);
+    large.release((await large.next())!);
+    for (let chunk = 1; chunk < 8; chunk++) await push(large, chunk, 19);
+    for (let chunk = 0; chunk < 31; chunk++) await push(small, chunk, 19, CHUNK / 8);
+    while (pendingOf(large) > 3) large.release((await large.next())!);
+    const served = 31 - pendingOf(small);
+    assert.ok(served >= 16, `${served} small chunks beside 4 or 5 large ones`);
+  });
+
   it('takes the chunks of the transfers in turn', async () => {
     const host = makeHost(1);
     const [first, second] = [makePool(host), makePool(host)];
