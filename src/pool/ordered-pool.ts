@@ -136,6 +136,11 @@ export class OrderedPool {
     return this.#order.size;
   }
 
+  /** Whether a chunk pushed now would wait behind another for a worker. */
+  get hasBacklog(): boolean {
+    return this.#ring.backlog > 0;
+  }
+
   /** Whether a worker would take a job pushed now at once. */
   get hasFreeWorker(): boolean {
     return this.#ring.sleeping > this.#ring.backlog || this.#pool.started < this.#threads;

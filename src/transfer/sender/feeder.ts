@@ -184,12 +184,7 @@ export class StreamFeeder {
 
   #arrived(bytes: number): void {
     // A regular file is read as fast as the disk allows. On a busy host a flush would only make its chunks depend on time.
-    if (bytes > 0 && this.#timer === undefined && this.#options.source.file === undefined) {
-      this.#timer = setTimeout(() => {
-        this.#flushDue = true;
-        this.#flushOrRead.notify();
-      }, this.#flushDelay());
-    }
+    if (bytes > 0 && this.#timer === undefined && this.#options.source.file === undefined) this.#startTimer();
     this.#filled += bytes;
   }
 
@@ -203,11 +198,10 @@ export class StreamFeeder {
     // The promise is awaited below, but a flush may come first.
     finished.catch((thrown: unknown) => (this.inputFailure = thrown));
     while (this.#filled > 0 && !state.done) {
-      if (this.#flushDue) {
-        if (!(await this.#flushOpenSlot())) break;
-        continue;
-      }
-      await this.#flushOrRead.wait();
+      if (!this.#flushDue) await this.#flushOrRead.wait();
+      // A chunk that waits behind another one for a worker arrives no sooner, and more bytes may fill it meanwhile.
+      else if (this.#options.pool.hasBacklog) this.#startTimer();
+      else if (!(await this.#flushOpenSlot())) break;
     }
     return finished;
   }
@@ -252,6 +246,14 @@ export class StreamFeeder {
   #flushDelay(): number {
     const { flushAfter, grammar } = this.#options;
     return grammar.downtime === true ? Math.min(flushAfter, DOWNTIME_FLUSH_MS) : flushAfter;
+  }
+
+  #startTimer(): void {
+    this.#endTimer();
+    this.#timer = setTimeout(() => {
+      this.#flushDue = true;
+      this.#flushOrRead.notify();
+    }, this.#flushDelay());
   }
 
   #endTimer(): void {

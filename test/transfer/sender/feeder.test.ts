@@ -222,6 +222,31 @@ describe('StreamFeeder, stalled stream', () => {
     }
   });
 
+  it('keeps arrived bytes while an earlier chunk waits for a worker', async () => {
+    mock.timers.enable({ apis: ['setTimeout'] });
+    try {
+      const { kind, bytes } = streams[0]!;
+      let stalls = 0;
+      const leftAfter: number[] = [];
+      await feed({
+        grammar: grammarFor(kind),
+        input: bytes.subarray(0, 9000),
+        events: [{ bytes: 3000 }, { stall: DELAY }, { stall: DELAY }, { bytes: 1000 }, { stall: DELAY }],
+        chunkSize: 65_536,
+        flushAfter: DELAY,
+        clock: mock.timers,
+        hasBacklog: () => stalls < 2,
+        afterStall: (_arrived, left) => {
+          stalls++;
+          leftAfter.push(left);
+        },
+      });
+      assert.deepEqual(leftAfter, [0, 0, 4000]);
+    } finally {
+      mock.timers.reset();
+    }
+  });
+
   it('sends an item piece by piece, repeated stalls within it', async () => {
     mock.timers.enable({ apis: ['setTimeout'] });
     try {

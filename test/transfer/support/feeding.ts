@@ -38,6 +38,8 @@ export interface Feeding {
   readonly file?: boolean;
   /** Where stalls make the time pass. */
   readonly clock?: MockTimers;
+  /** Whether a chunk would now wait behind another for a worker; by default it never does. */
+  readonly hasBacklog?: () => boolean;
   /** Called after a stall: how many bytes have arrived, and how many have left as chunks. */
   readonly afterStall?: (arrived: number, left: number) => void;
 }
@@ -64,6 +66,7 @@ export async function feed(feeding: Feeding): Promise<{ chunks: Chunk[]; read: n
     },
     startUp: { maxChunk: chunkSize, fd: -1, alignment: 1, zstdBinding: '' },
   });
+  Object.defineProperty(pool, 'hasBacklog', { get: feeding.hasBacklog ?? ((): boolean => false) });
   const chunks: Chunk[] = [];
   let left = 0;
   let read = head;
