@@ -26,7 +26,11 @@ import { recordingPath } from '../../lab/places.js';
 import { generateImage } from '../../src/image/image.js';
 
 const GUESTS = 50;
-const GUEST_BYTES = 16 * 2 ** 20;
+const GUEST_BYTES = 32 * 2 ** 20;
+/** So many contents; guests take them in turn. */
+const IMAGES = 16;
+/** Bytes after which a guest counts as running: two chunks, as many as a sender has in flight at least. */
+const SETTLED_BYTES = 2 * 2 ** 20;
 const HOSTILE_EVERY_MS = 100;
 /** Largest share over smallest. */
 const FAIR = 1.2;
@@ -41,6 +45,11 @@ interface Held {
   readonly memory: number;
   readonly descriptors: number;
   readonly threads: number;
+}
+
+interface Image {
+  readonly bytes: Buffer;
+  readonly sum: string;
 }
 
 interface Stage {
@@ -132,9 +141,12 @@ function hostile(port: number, number: number): void {
   if (kind === 3) socket.once('connect', () => socket.resetAndDestroy());
 }
 
-/** Largest share over smallest of what arrived while every guest was running: from the last one's first byte to the first one's end. */
+/**
+ * Largest share over smallest of what arrived while every guest was running. The time ends with the first guest's end. It begins when two
+ * chunks of the last guest have arrived: until then the others' bytes that were in flight before it came would count as their share.
+ */
 async function fairness(guests: readonly Guest[], bytes: number): Promise<number | undefined> {
-  while (guests.some(({ delivered }) => delivered === 0)) {
+  while (guests.some(({ delivered }) => delivered < SETTLED_BYTES)) {
     if (guests.some(({ delivered }) => delivered >= bytes)) return undefined;
     await sleep(2);
   }
@@ -148,6 +160,17 @@ async function fairness(guests: readonly Guest[], bytes: number): Promise<number
   }
   const shares = now.map((each, index) => each - before[index]!);
   return Math.max(...shares) / Math.min(...shares);
+}
+
+/** The longest of the last transfers over their median, each from its admission to its end, as the server says. */
+function slowestOf(output: string): number {
+  const times = output
+    .split('\n')
+    .filter((line) => line.includes('"message_type":"transfer"'))
+    .slice(-GUESTS)
+    .map((line) => (JSON.parse(line) as { readonly duration: number }).duration)
+    .sort((a, b) => a - b);
+  return times.at(-1)! / times[times.length >> 1]!;
 }
 
 function held({ process: { pid } }: Command): Held {
@@ -171,21 +194,26 @@ function grown(first: Held, now: Held): string[] {
 
 async function round(
   stage: Stage,
-  images: readonly Buffer[],
-): Promise<{ wrong: number; fair: number | undefined; ms: number }> {
+  images: readonly Image[],
+): Promise<{ wrong: number; fair: number | undefined; slowest: number; ms: number }> {
   const begun = performance.now();
-  const guests = images.map((bytes, number) => new Guest(stage.at, `g${number}`, bytes));
-  const sums = images.map((bytes) => createHash('sha256').update(bytes).digest('hex'));
+  const guests = images.map(({ bytes }, number) => new Guest(stage.at, `g${number}`, bytes));
   const [arrived, fair] = await Promise.all([
     Promise.allSettled(
       guests.map((guest) => Promise.race([guest.arrived, sleep(ROUND_MS, 'late', { ref: false })])),
     ),
     fairness(guests, GUEST_BYTES),
   ]);
-  const wrong = arrived.filter((end, index) => end.status === 'rejected' || end.value !== sums[index]).length;
-  return { wrong, fair, ms: performance.now() - begun };
+  const wrong = arrived.filter(
+    (end, index) => end.status === 'rejected' || end.value !== images[index]!.sum,
+  ).length;
+  const slowest = slowestOf(stage.destination.output);
+  return { wrong, fair, slowest, ms: performance.now() - begun };
 }
 
+const sumOf = (bytes: Buffer): string => createHash('sha256').update(bytes).digest('hex');
+/** Summed beforehand: in a round this process would do nothing else for a second. */
+const imageOf = (bytes: Buffer): Image => ({ bytes, sum: sumOf(bytes) });
 const mib = (bytes: number): string => `${Math.round(bytes / 2 ** 20)} MiB`;
 const shown = ({ memory, descriptors, threads }: Held): string =>
   `${mib(memory)}, ${descriptors} descriptors, ${threads} threads`;
@@ -196,14 +224,15 @@ export async function soakServe(rounds: number): Promise<number> {
   if (spawnSync(CERTIFICATES, [join(at, 'certs')], { stdio: 'ignore' }).status !== 0) {
     throw new Error('openssl is needed for the certificates');
   }
-  const images = Array.from({ length: GUESTS }, (_, number) => guestBytes(number));
+  const contents = Array.from({ length: IMAGES }, (_, number) => imageOf(guestBytes(number)));
+  const images = Array.from({ length: GUESTS }, (_, number) => contents[number % IMAGES]!);
   const stage = await open(at);
   let strangers = 0;
   const scanning = setInterval(() => hostile(stage.port, strangers++), HOSTILE_EVERY_MS);
   let failed = 0;
   let first: { source: Held; destination: Held } | undefined;
   for (let number = 1; number <= rounds; number++) {
-    const { wrong, fair, ms } = await round(stage, images);
+    const { wrong, fair, slowest, ms } = await round(stage, images);
     // Servers close what has ended, and the scanners' last connections go.
     await sleep(1_000);
     const now = { source: held(stage.source), destination: held(stage.destination) };
@@ -215,10 +244,12 @@ export async function soakServe(rounds: number): Promise<number> {
       ),
       ...(wrong === 0 ? [] : [`${wrong} guests did not arrive`]),
       ...(fair !== undefined && fair > FAIR ? ['the shares are not fair'] : []),
+      ...(slowest > FAIR ? ['the slowest took too long'] : []),
     ];
     failed += more.length;
     process.stdout.write(
-      `${number}: ${GUESTS - wrong} of ${GUESTS} arrived in ${(ms / 1e3).toFixed(1)} s, shares ${fair?.toFixed(2) ?? '-'}; ` +
+      `${number}: ${GUESTS - wrong} of ${GUESTS} arrived in ${(ms / 1e3).toFixed(1)} s, shares ${fair?.toFixed(2) ?? '-'}, ` +
+        `slowest ${slowest.toFixed(2)} of the median; ` +
         `source ${shown(now.source)}; destination ${shown(now.destination)}${more.map((what) => `; ${what}`).join('')}\n`,
     );
   }
