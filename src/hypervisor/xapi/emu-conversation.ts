@@ -27,6 +27,8 @@ export const LIMIT = {
   explain: 3_000,
   /** A child of emu-manager may hold the control channel open; lines from before the exit have arrived by then. */
   lastWords: 300,
+  /** How long the end of the control channel may take to reach emu-manager before the streams are dropped. */
+  hangUp: 1_000,
   /** How long the write of the last line may take. */
   lastLine: 1_000,
 } as const;
@@ -119,4 +121,13 @@ export function errorLine(error: RamferryError): Buffer {
 export function explains(real: RealEnd, failed: Promise<void>): Promise<boolean> {
   const ended = real.exited.then(({ status }) => status !== 0);
   return Promise.race([failed.then(() => true), ended, sleep(LIMIT.explain, false)]);
+}
+
+/**
+ * Ends emu-manager's control channel. Resolves when the end is there, so that emu-manager sees it before the streams are dropped.
+ * Otherwise it might report the end of xenguest, which only follows from the drop. Never rejects.
+ */
+export function endChannel({ input }: RealEnd): Promise<void> {
+  const told = input.finish().catch(() => undefined);
+  return Promise.race([told, sleep(LIMIT.hangUp, undefined)]);
 }

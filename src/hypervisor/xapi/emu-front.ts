@@ -7,7 +7,7 @@ import { Signal } from '../../os/signal.js';
 import { type Answer, Answers, readAnswer } from './emu-answers.js';
 import type { Carrier } from './carrier.js';
 import { ABORT_LINE, EMU_EXIT, errorLine, explains, FAILURE, type FrontOptions } from './emu-conversation.js';
-import { LIMIT, sleep, unreportedFailure } from './emu-conversation.js';
+import { endChannel, LIMIT, sleep, unreportedFailure } from './emu-conversation.js';
 import type { EmuExit } from './emu-process.js';
 import { kebabKeys } from '../../transfer/statistics/kebab-keys.js';
 import { readLines, textOf } from './lines.js';
@@ -89,7 +89,7 @@ export class EmuFront {
       // At the end the front itself closes the channel.
       if (this.#ending === undefined) this.#options.log.warn(`the control channel broke: ${message}`);
     }
-    void real.input.finish().catch(() => undefined);
+    await endChannel(real);
     this.#hungUp();
   }
 

@@ -60,6 +60,9 @@ class Stuck implements Carrier {
   readonly emulatorGone = false;
   readonly delivered = new Promise<void>(() => undefined);
   dropped: RamferryError | undefined;
+  get isDropped(): boolean {
+    return this.dropped !== undefined;
+  }
   start(): void {
     // from the beginning
   }
@@ -214,6 +217,18 @@ describe('EmuFront: end of the control channel', () => {
     await settled();
     assert.match(all.answers.text, /^error:ramferry: ERR_LINK_CLOSED: [^\n]*\n$/);
     assert.equal(all.status, 2);
+  });
+
+  it('drops the streams only when the end has reached emu-manager', async (context) => {
+    const all = new Conversation(context, '-mode restore');
+    let reach: () => void = () => undefined;
+    context.mock.method(all.toReal.sink, 'finish', () => new Promise<void>((resolve) => (reach = resolve)));
+    all.commands.end();
+    await settled();
+    assert.ok(!all.memory.isDropped);
+    reach();
+    await settled();
+    assert.equal(all.memory.dropped?.code, 'ERR_LINK_CLOSED');
   });
 
   it('takes last line and status from the real emu-manager', async (context) => {
