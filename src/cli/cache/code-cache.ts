@@ -8,6 +8,7 @@ import { basename, dirname, join } from 'node:path';
 import vm from 'node:vm';
 
 import { cacheDirectory } from './cache-directory.js';
+import { onKeepCode } from './keep-code.js';
 import { replaceFile } from './replace-file.js';
 import { withDefaultFlags } from '../process/v8-flags.js';
 
@@ -84,10 +85,9 @@ function readEntry(path: string): Buffer | undefined {
   }
 }
 
-/** Keeps what V8 has compiled by the end of this process, if it succeeds. */
+/** Keeps what V8 has compiled by the end of this process, if it succeeds, or when the program says so. */
 function keepAtExit(path: string, script: vm.Script): void {
-  process.once('exit', (status) => {
-    if (status !== 0) return;
+  const keep = (): void => {
     try {
       const code = withDefaultFlags(() => script.createCachedData());
       writeEntry(path, code);
@@ -95,6 +95,14 @@ function keepAtExit(path: string, script: vm.Script): void {
     } catch {
       // A full disk, or a directory that another process has removed.
     }
+  };
+  const atExit = (status: number): void => {
+    if (status === 0) keep();
+  };
+  process.once('exit', atExit);
+  onKeepCode((now) => {
+    process.off('exit', atExit);
+    if (now) keep();
   });
 }
 

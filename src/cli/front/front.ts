@@ -9,12 +9,19 @@ import type { FrontLog } from '../../hypervisor/xapi/emu-conversation.js';
 import { Syslog } from '../../hypervisor/xapi/syslog.js';
 import type { EmuOptions } from '../../options/rows/emu-manager.js';
 import { exitNow } from '../../os/process/exit.js';
+import { keepCodeNow, keepNoCode } from '../cache/keep-code.js';
 import { LateLog } from '../output/late-log.js';
 import { openLog } from '../output/log.js';
 import { FrontMetrics } from '../metrics/front-metrics.js';
 import type { MetricsPlaces } from '../metrics/metrics.js';
 import { environmentParent } from '../tracing/environment-parent.js';
 import { lastReports, reportError, warnOnStderr } from '../output/output.js';
+
+/**
+ * Milliseconds from the engine's load until the compiled code is kept for the next front. The guest still runs then, and most functions
+ * have been called. The end of the process would be too late: the guest stands still until then.
+ */
+const KEEP_CODE_AFTER = 300;
 
 export interface FrontCommand {
   /** Path of the real emu-manager. */
@@ -43,6 +50,7 @@ export async function runFront(command: FrontCommand): Promise<never> {
     const loaded = engine(options, (text) => log.warn(text));
     // The log's first line comes with the engine. The log's library takes some 20 ms to load, and xenguest does not wait for it.
     setImmediate(() => void log.open().then(() => metrics?.open()));
+    setTimeout(keepCodeNow, KEEP_CODE_AFTER);
     return loaded;
   };
   const status = await emuManager({
@@ -55,6 +63,7 @@ export async function runFront(command: FrontCommand): Promise<never> {
     signal: controller.signal,
     observe: (request) => (metrics = metricsOf(command, request, log)),
   });
+  keepNoCode();
   await log.open();
   await lastReports();
   // A read or write of the stream may block in the kernel, and xenopsd waits for this process to exit.
