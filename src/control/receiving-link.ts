@@ -8,9 +8,12 @@ import { readFirstBytes } from '../link/resume/first-bytes.js';
 import { opened, type Opening, readOpening } from '../link/resume/joining.js';
 import { CONVERSATION_MAGIC } from '../link/resume/packet.js';
 import { PacketConnection } from '../link/resume/packet-connection.js';
+import { wholeWithin } from '../link/watchdog.js';
 import type { Session } from '../link/resume/session.js';
 
 export interface Turns {
+  /** Milliseconds for the opening, once its first bytes have come; 0 = no limit. */
+  readonly ioTimeout: number;
   /** The sender opens no conversation. @param seen its first bytes, which must be read again */
   readonly plain: (seen: Uint8Array) => void;
   readonly session: (said: Opening) => Session;
@@ -89,7 +92,9 @@ export class ReceivingLink implements Channel {
 
   async #open(source: ByteSource): Promise<void> {
     const reader = new ExactReader(source);
-    const session = this.#turns.session(await readOpening(reader));
+    const { ioTimeout } = this.#turns;
+    const opening = wholeWithin(readOpening(reader), ioTimeout, `no whole opening came from ${source.label}`);
+    const session = this.#turns.session(await opening);
     await this.#inTurn(async () => {
       await this.#channel
         .sink!.write(opened())

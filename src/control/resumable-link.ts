@@ -19,6 +19,7 @@ import { Caller, Doorway, type Reconnection } from '../link/resume/reconnection.
 import { Session } from '../link/resume/session.js';
 import { SENDER_WINDOW, type Several } from '../link/resume/several.js';
 import { MIB } from '../units.js';
+import { wholeWithin } from '../link/watchdog.js';
 import { Greeting } from './greeting.js';
 import { MESSAGE_HEADER_BYTES, messageRest } from './messages.js';
 import { CONVERSATION_VERSION, type Hello } from './negotiation.js';
@@ -90,7 +91,13 @@ export class ResumableLink {
   /** The sender's side: reads the greeting and opens the conversation where the receiver offers it. */
   async asSender(channel: Channel): Promise<Channel> {
     const greeting = new Greeting(channel.source!);
-    const hello = await greeting.read();
+    const what = `no whole greeting came from ${channel.source!.label}`;
+    const hello = await wholeWithin(greeting.read(), ioTimeoutOf(this.#options.opening), what).catch(
+      async (thrown: unknown) => {
+        await channel.sink!.abort();
+        throw thrown;
+      },
+    );
     const agreement = this.#agree(hello);
     if (agreement === undefined) return this.#plain(channel, greeting.bytes);
     if ((hello?.introductions ?? []).length > 0)
@@ -151,6 +158,7 @@ export class ResumableLink {
   /** The receiver's side: the first bytes of the sender decide. */
   asReceiver(channel: Channel): Channel {
     return new ReceivingLink(channel, {
+      ioTimeout: ioTimeoutOf(this.#options.opening),
       plain: (seen) => this.#plain(channel, seen),
       session: (said) => this.#receivingSession(channel, said),
       // What fails here, the session's reads report.
@@ -168,12 +176,19 @@ export class ResumableLink {
     return this.#session(channel, { ...said, window }, true);
   }
 
+  /** The transfer has ended. Without effect where the sides have agreed: then a session or the opening's `onDoor` has the door. */
+  close(): void {
+    this.#door?.close();
+    this.#door = undefined;
+  }
+
   /** @param seen bytes that were read to learn how the other side speaks */
   #plain(channel: Channel, seen: Uint8Array): Channel {
     if (seen.length > 0) (channel as PeerLink).unread(seen);
     const { onDoor } = this.#options.opening;
-    if (this.#door === undefined || onDoor === undefined) this.#door?.close();
-    else onDoor(this.#door, this.#identity);
+    if (this.#door !== undefined) onDoor?.(this.#door, this.#identity);
+    if (onDoor !== undefined) this.#door = undefined;
+    this.close();
     if (this.#options.limit() > 0) {
       this.#options.opening.onWarning?.(
         'the other side does not mend a broken link: a break ends the transfer',
@@ -212,7 +227,9 @@ export class ResumableLink {
       const { provenName: identity } = channel as PeerLink;
       return new Caller(address, { ...how, signal: this.#abort.signal }, identity);
     }
-    return new Doorway(this.#door!, this.#identity, how.onWarning);
+    const door = this.#door!;
+    this.#door = undefined;
+    return new Doorway(door, this.#identity, how.onWarning);
   }
 }
 

@@ -2,6 +2,7 @@
 // Counts only between start() and stop(). Progress, and a pause of this process, restart the limit.
 
 import { RamferryError } from '../errors.js';
+import { withDeadline } from '../os/time/deadline.js';
 import { AwakeTimer } from '../os/time/awake-timer.js';
 
 export class Watchdog {
@@ -64,6 +65,19 @@ export class Watchdog {
     if (this.#progress() === this.#seen) this.#onStall(this.#milliseconds);
     else this.start();
   }
+}
+
+/**
+ * Waits for a beginning whose length is known: bytes that trickle are no progress.
+ * @param milliseconds 0 waits for ever
+ * @param what as of {@link stalledError}
+ * @throws ERR_LINK_TIMEOUT, or the error of `whole`; the caller must close the link
+ */
+export function wholeWithin<T>(whole: Promise<T>, milliseconds: number, what: string): Promise<T> {
+  if (milliseconds === 0) return whole;
+  return withDeadline(whole, milliseconds, () => {
+    throw stalledError(what, milliseconds);
+  });
 }
 
 /** The failure of a link without progress. @param what `no byte came from tcp:host:1` */

@@ -26,16 +26,21 @@ import {
 } from '../options/transfer.js';
 import { listenSettings, type ListenSettings } from './plan/listening.js';
 import { openOptions, recognise, warnOfFewer } from './plan/opening.js';
-import { divideReceiverMemory, receiverConversation, type ReceiverSettings } from './plan/reconnection.js';
+import {
+  divideReceiverMemory,
+  type ReceiverConversation,
+  receiverConversation,
+  type ReceiverSettings,
+} from './plan/reconnection.js';
 import { checkResume, resumeHello } from './plan/resumption.js';
 import { tlsSettings } from './plan/tls.js';
 import { planReceive, type ReceivePlan } from './plan/receive-plan.js';
 import type { ReceiveHosting } from './prestart/hosting.js';
-import { Prestart, type TransferParts, type WarmUp } from './prestart/prestart.js';
-import { warmUpReceiving } from './prestart/warm-up.js';
+import type { TransferParts } from './prestart/prestart.js';
 import { Acknowledged } from './receiver/acknowledged.js';
 import { livingHello, LivingReceiver } from './receiver/living.js';
 import { openReceiver } from './receiver/open.js';
+import { prestart } from './prestart/receiver-prestart.js';
 import { type ReaderOutput, readerOutput } from './receiver/leavable-sink.js';
 import { finishOutput, watchReader } from './receiver/output.js';
 import { introduce, relayBack } from './receiver/way-back.js';
@@ -84,6 +89,8 @@ class Reception {
   #control: ControlWriter | undefined;
   /** Absent on a link in one direction. */
   #living: LivingReceiver | undefined;
+  /** Absent before the link is opened. */
+  #conversation: ReceiverConversation | undefined;
   readonly #acknowledged = new Acknowledged();
   /** Bytes that a reader may have and act on. */
   #handed = (): number => 0;
@@ -118,6 +125,7 @@ class Reception {
     } catch (thrown) {
       throw await this.#giveUp(thrown);
     } finally {
+      this.#conversation?.close();
       await this.#prestart.close();
     }
   }
@@ -137,7 +145,8 @@ class Reception {
     const away = { ...opening, tls: tlsSettings(this.#settings, input) };
     if (talks) this.#living = new LivingReceiver(input, away);
     const count = this.#statistics.countBreaks(this.#settings.reconnect);
-    const resumable = receiverConversation(this.#settings, input, this.#living?.opening ?? away, count);
+    const opened = this.#living?.opening ?? away;
+    const resumable = (this.#conversation = receiverConversation(this.#settings, input, opened, count));
     if (output.kind === 'file') this.#sink = await openOutput(output, opening);
     const resumed = this.#resumed();
     const hello = { ...resumable.hello, ...livingHello(resumable.hello, true) };
@@ -173,7 +182,8 @@ class Reception {
     this.#living = new LivingReceiver(this.#addresses.input, opening);
     const count = this.#statistics.countBreaks(this.#settings.reconnect);
     const { input: address } = this.#addresses;
-    const resumable = receiverConversation(this.#settings, address, this.#living.opening, count);
+    const { opening: opened } = this.#living;
+    const resumable = (this.#conversation = receiverConversation(this.#settings, address, opened, count));
     if (door !== undefined) resumable.opening.onDoor?.(door, input.provenName);
     this.#source = resumable.upgrade(input);
     await control.moveTo(this.#source.sink!);
@@ -279,13 +289,6 @@ class Reception {
     });
     return error;
   }
-}
-
-/** A file is there: nothing is made ready before it is opened. The plan of a warm-up asks for the hello, which loads every codec. */
-function prestart(plan: ReceivePlan, { kind }: Address): Prestart {
-  const warmUp: WarmUp = async (threads, isCancelled) =>
-    warmUpReceiving(plan.prestart)?.(threads, isCancelled);
-  return new Prestart({ warmUp: kind === 'file' ? undefined : warmUp });
 }
 
 /** How long a server's transfer waits for its sender to hear the result. */

@@ -14,6 +14,7 @@ import { openInput, openOutput } from '../link/open.js';
 import { peerOf } from '../link/peer.js';
 import type { TlsSettings } from '../link/tls/settings.js';
 import { checkNotSameFile, separateEnds } from '../link/same-file.js';
+import { wholeWithin } from '../link/watchdog.js';
 import { CHUNK_BUFFER_BYTES } from '../link/unsent.js';
 import { type ResolvedSendOptions, resolveSendOptions, type SendOptions } from '../options/transfer.js';
 import { allowedCpus } from '../os/processor/cpus.js';
@@ -149,6 +150,7 @@ class Sending {
       await Promise.all([source?.source?.close(), sink?.sink?.abort()]);
       throw reasonOf(thrown, signal);
     } finally {
+      this.#conversation?.close();
       this.#living?.close();
       await this.#prestart.close();
     }
@@ -172,7 +174,8 @@ class Sending {
   async #planAndRun(source: ByteSource, to: Channel, control: ControlReader | undefined): Promise<void> {
     const settings = this.#settings;
     const named = this.#named;
-    const hello = await control?.hello();
+    const greeting = `no whole greeting came from ${to.source?.label ?? ''}`;
+    const hello = control && (await wholeWithin(control.hello(), settings.ioTimeout, greeting));
     // Two sides that have nothing in common fail before the hypervisor has begun.
     this.#warn(agreeCoding(settings, named, hello));
     if (hello !== undefined) {

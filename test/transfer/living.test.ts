@@ -3,13 +3,18 @@
 
 import assert from 'node:assert/strict';
 import { Buffer } from 'node:buffer';
+import { once } from 'node:events';
 import { existsSync, readFileSync, statSync } from 'node:fs';
+import net from 'node:net';
 import { describe, it } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 
+import { greetingOf } from '../../src/control/writer.js';
+import { livingOpening, newId, opening } from '../../src/link/resume/joining.js';
 import { receive } from '../../src/transfer/receive.js';
 import { send } from '../../src/transfer/send.js';
 import type { ReceiveOptions, SendOptions } from '../../src/options/transfer.js';
+import { isTyped } from '../chunk/typed.js';
 import { Command } from '../cli/command.js';
 import { makeCertificates } from '../link/tls/certificates.js';
 import { randomBytes } from 'node:crypto';
@@ -139,4 +144,54 @@ describe('a stopped side', { timeout: 60_000 }, () => {
     assert.equal(sent.status, 0, sent.stderr);
     assert.equal(received.status, 0, received.stderr);
   });
+});
+
+describe('a peer whose first bytes trickle', { timeout: 60_000 }, () => {
+  /** Writes the bytes one by one, slowly enough that they take ten times the limit. */
+  async function trickle(socket: net.Socket, bytes: Buffer): Promise<void> {
+    socket.on('error', () => undefined).resume();
+    for (const byte of bytes) {
+      if (socket.destroyed) return;
+      socket.write(Buffer.from([byte]));
+      await sleep(50);
+    }
+  }
+
+  for (const reconnect of [0, 5_000]) {
+    const how = reconnect === 0 ? '' : ', with --reconnect';
+
+    it(`is given up as a receiver in the time of --io-timeout${how}`, async () => {
+      const greeting = greetingOf({
+        software: 'x'.repeat(200),
+        versions: [1],
+        codecs: [],
+        maxChunk: 1,
+        memory: 1,
+      });
+      const server = net.createServer((socket) => void trickle(socket, greeting));
+      server.listen(0, '127.0.0.1');
+      await once(server, 'listening');
+      const { port } = server.address() as net.AddressInfo;
+      const sent = send({ input, output: `tcp:127.0.0.1:${port}`, ioTimeout: 500, reconnect });
+      await assert.rejects(sent, isTyped('ERR_LINK_TIMEOUT'));
+      server.close();
+    });
+
+    it(`is given up as a sender in the time of --io-timeout${how}`, async () => {
+      const opened =
+        reconnect === 0 ? livingOpening(newId()) : opening({ id: newId(), limit: 1, connections: 1 });
+      let heard: (address: string) => void;
+      const address = new Promise<string>((resolve) => (heard = resolve));
+      const received = receive({
+        ...{ input: 'tcp-listen:127.0.0.1:0', output: place.path('trickled'), ioTimeout: 500, reconnect },
+        onListening: (text) => heard(text),
+      });
+      const failed = assert.rejects(received, isTyped('ERR_LINK_TIMEOUT'));
+      const socket = net.connect(Number((await address).split(':').pop()), '127.0.0.1');
+      socket.write(opened.subarray(0, 8));
+      void trickle(socket, opened.subarray(8));
+      await failed;
+      socket.destroy();
+    });
+  }
 });

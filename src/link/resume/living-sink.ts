@@ -50,6 +50,11 @@ export class LivingSink implements ByteSink {
     inner.patience?.(0);
   }
 
+  /** Begins the conversation before there is a byte of the stream: for a receiver that knows its sender already. Never rejects. */
+  async begin(): Promise<void> {
+    await this.#inTurn(() => this.#inner.write(Buffer.concat(this.#beginning()))).catch(() => undefined);
+  }
+
   /** The conversation has begun. */
   get isOpen(): boolean {
     return this.#isOpen;

@@ -6,6 +6,7 @@ import { Buffer } from 'node:buffer';
 import { RamferryError, toRamferryError } from '../../errors.js';
 import type { ByteSource } from '../../io/bytes.js';
 import { ExactReader } from '../../io/exact-reader.js';
+import { wholeWithin } from '../watchdog.js';
 import { readFirstBytes } from './first-bytes.js';
 import { readOpening } from './joining.js';
 import { FINAL } from './living-sink.js';
@@ -180,8 +181,13 @@ export class LivingSource implements ByteSource {
   async #decide(): Promise<void> {
     const first = await readFirstBytes(this.#inner, LIVING_MAGIC);
     if (first.equals(LIVING_MAGIC)) {
-      this.#inner.patience?.(this.#options.ioTimeout);
-      const { id } = await readOpening(this.#reader);
+      const { ioTimeout } = this.#options;
+      this.#inner.patience?.(ioTimeout);
+      const { id } = await wholeWithin(
+        readOpening(this.#reader),
+        ioTimeout,
+        `no whole opening came from ${this.label}`,
+      );
       this.#mode = 'living';
       this.#options.onOpen(id);
     } else {

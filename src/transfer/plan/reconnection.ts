@@ -86,6 +86,8 @@ export interface SenderConversation {
    * read meanwhile. Never rejects: reading the link meets what failed.
    */
   readonly begin: () => Promise<void>;
+  /** The transfer has ended. Must be called. */
+  readonly close: () => void;
 }
 
 /** @throws ERR_OPTION_INVALID */
@@ -97,7 +99,7 @@ export function senderConversation(
   count?: BreakCount,
 ): SenderConversation {
   if (!needsConversation(settings, address))
-    return { opening, isMended: () => false, begin: () => Promise.resolve() };
+    return { opening, isMended: () => false, begin: () => Promise.resolve(), close: () => undefined };
   const { reconnect, connections, kept: keep } = settings;
   const link = new ResumableLink({
     address,
@@ -109,7 +111,12 @@ export function senderConversation(
   });
   const upgrade = async (channel: Channel): Promise<Channel> =>
     link.asSender((await opening.upgrade?.(channel)) ?? channel);
-  return { opening: { ...link.opening, upgrade }, isMended: () => link.isMended, begin: () => link.begin() };
+  return {
+    opening: { ...link.opening, upgrade },
+    isMended: () => link.isMended,
+    begin: () => link.begin(),
+    close: () => link.close(),
+  };
 }
 
 /** What a receiver's hello says of a link that heals or has several connections. */
@@ -133,6 +140,8 @@ export interface ReceiverConversation {
   /** What the hello says of it. */
   readonly hello: Pick<Hello, 'conversations' | 'reconnect' | 'connections' | 'window'>;
   readonly upgrade: (channel: Channel) => Channel;
+  /** The transfer has ended. Must be called. */
+  readonly close: () => void;
 }
 
 /** @throws ERR_OPTION_INVALID */
@@ -143,7 +152,7 @@ export function receiverConversation(
   count?: BreakCount,
 ): ReceiverConversation {
   if (!needsConversation(settings, address)) {
-    return { opening, isOffered: false, hello: {}, upgrade: (channel) => channel };
+    return { opening, isOffered: false, hello: {}, upgrade: (channel) => channel, close: () => undefined };
   }
   const { reconnect, connections, window } = settings;
   const link = new ResumableLink({
@@ -156,5 +165,6 @@ export function receiverConversation(
     isOffered: true,
     hello: resumableHello(settings),
     upgrade: (channel) => link.asReceiver(channel),
+    close: () => link.close(),
   };
 }

@@ -55,6 +55,8 @@ export class LivingSender {
       isFinal: () => this.#isFinal(),
       result: () => (control.result !== undefined ? 'heard' : control.isLost ? 'lost' : 'awaited'),
     });
+    // This receiver has heard who comes: from now on it can tell a quiet hypervisor from a sender that is gone.
+    if ((hello.introductions ?? []).length > 0) void this.#sink.begin();
     return this.#sink;
   }
 
