@@ -1,5 +1,5 @@
-// The only module that uses the private `_handle` of net.Socket. Node has no public way to read a connection into given memory,
-// to take over or hand on an accepted one, or to ask for its unsent bytes. `_handle` has offered all of it since Node 0.10.
+// The only module that uses the private `_handle` of net.Socket and its private symbols. Node has no public way to read a connection into
+// given memory, to take over or hand on an accepted one, or to ask for its unsent bytes. `_handle` has offered all of it since Node 0.10.
 
 import type { ChildProcess, SendHandle } from 'node:child_process';
 import net from 'node:net';
@@ -59,6 +59,34 @@ export function startReading(handle: StreamHandle): void {
 export function stopReading(handle: StreamHandle): void {
   handle.reading = false;
   handle.readStop();
+}
+
+interface UserBuffer {
+  useUserBuffer?(buffer: Uint8Array): void;
+}
+
+/**
+ * Lets Node read a connection into this buffer instead of a new one for each read. Public options do the same for sockets that connect
+ * by themselves (`onread`), but not for a TLS socket over an accepted connection.
+ * @param onBytes called with the number of bytes at the buffer's start, which are valid during the call
+ * @returns false where this Node has no such fields; nothing has changed then
+ */
+export function readInto(socket: net.Socket, buffer: Uint8Array, onBytes: (count: number) => void): boolean {
+  const symbols = Object.getOwnPropertySymbols(socket);
+  const [kBuffer, kCallback] = ['kBuffer', 'kBufferCb'].map((name) =>
+    symbols.find(({ description }) => description === name),
+  );
+  const handle = handleOf(socket) as (StreamHandle & UserBuffer) | undefined;
+  if (kBuffer === undefined || kCallback === undefined || handle?.useUserBuffer === undefined) return false;
+  handle.useUserBuffer(buffer);
+  Object.assign(socket, {
+    [kBuffer]: buffer,
+    [kCallback]: (count: number): boolean => {
+      onBytes(count);
+      return true;
+    },
+  });
+  return true;
 }
 
 interface Wrapping {

@@ -8,16 +8,27 @@ import { onAbort } from '../../io/abort-signal.js';
 import type { ByteSink, ByteSource } from '../../io/bytes.js';
 import { abortError, closedError, readError, writeError } from '../../io/system-error.js';
 import { libc } from '../../os/libc.js';
-import { Signal } from '../../os/signal.js';
-import { MIB } from '../../units.js';
-import { handleOf, unacceptedBelow } from '../handle.js';
+import { KIB } from '../../units.js';
+import { handleOf, readInto, unacceptedBelow } from '../handle.js';
 import { waitTaken } from '../listen/taken.js';
 import type { PeerLink } from '../peer-link.js';
 import { LINGER_MS } from '../socket.js';
 import { stalledError, Watchdog } from '../watchdog.js';
+import { DecryptedBytes } from './decrypted.js';
 
 /** Bytes that may be decrypted before they are asked for. Beyond it the kernel's buffer fills, and the sender waits. */
-const MOST_WAITING = MIB;
+const MOST_WAITING = 256 * KIB;
+/** Node hands over each record by itself, and none has more bytes. */
+const RECORD_BYTES = 16 * KIB;
+
+interface PendingRead {
+  readonly target: Uint8Array;
+  /** Bytes of the target that have come. */
+  done: number;
+  readonly resolve: (count: number) => void;
+  readonly reject: (reason: RamferryError) => void;
+}
+
 export interface TlsLinkOptions {
   readonly label: string;
   /** Milliseconds without progress; 0 = wait for ever. */
@@ -35,13 +46,13 @@ export class TlsLink implements PeerLink {
   readonly provenName: string | undefined;
   readonly #label: string;
   readonly #socket: TLSSocket;
-  readonly #changed = new Signal();
   readonly #forget: () => void;
   readonly #readWatchdog: Watchdog;
   readonly #writeWatchdog: Watchdog;
-  /** Decrypted bytes that no read has asked for yet, in order. */
-  #waiting: Uint8Array[] = [];
-  #waitingBytes = 0;
+  /** Bytes that no read has asked for yet. */
+  readonly #waiting = new DecryptedBytes();
+  #pending: PendingRead | undefined;
+  #settling: NodeJS.Immediate | undefined;
   #received = 0;
   #sent = 0;
   #ended = false;
@@ -58,7 +69,7 @@ export class TlsLink implements PeerLink {
     const stalled = (what: string) => (ms: number) => this.fail(stalledError(`${what} ${label}`, ms));
     this.#readWatchdog = new Watchdog(ioTimeout, () => this.#received, stalled('no byte came from'));
     this.#writeWatchdog = new Watchdog(ioTimeout, () => this.#progress(), stalled('no byte was taken by'));
-    socket.on('data', (bytes: Buffer) => this.#onData(bytes));
+    this.#startReading();
     socket.on('end', () => this.#onEnd());
     socket.on('error', (thrown) => this.#onError(thrown));
     socket.on('close', () => this.#onClose());
@@ -80,13 +91,12 @@ export class TlsLink implements PeerLink {
   /** Puts back bytes that were read from the source. The next reads return them first. */
   unread(bytes: Uint8Array): void {
     this.#waiting.unshift(bytes);
-    this.#waitingBytes += bytes.length;
   }
 
   /** Aborts both directions: pending and later calls reject with `reason`. */
   fail(reason: RamferryError): void {
     this.#failure ??= reason;
-    this.#drop();
+    this.#waiting.clear();
     this.#socket.destroy();
     this.#endBoth();
   }
@@ -117,63 +127,81 @@ export class TlsLink implements PeerLink {
 
   // Reading
 
-  async #read(target: Uint8Array): Promise<number> {
-    for (;;) {
-      if (this.#waitingBytes > 0) return this.#take(target);
-      if (this.#closedSource) throw closedError(this.#label);
-      if (this.#failure !== undefined) throw this.#failure;
-      if (this.#ended || target.length === 0) return 0;
+  #startReading(): void {
+    const socket = this.#socket;
+    // What came together with the end of the handshake.
+    for (let early: unknown; (early = socket.read()) !== null;) this.#onData(early as Uint8Array);
+    const record = new Uint8Array(RECORD_BYTES);
+    const isInto = readInto(socket, record, (count) => this.#onData(record.subarray(0, count)));
+    if (!isInto) socket.on('data', (bytes: Buffer) => this.#onData(bytes));
+  }
+
+  #read(target: Uint8Array): Promise<number> {
+    const { length } = this.#waiting;
+    if (length > 0) {
+      const count = this.#waiting.take(target);
+      if (length >= MOST_WAITING && this.#waiting.length < MOST_WAITING && !this.#ended)
+        this.#socket.resume();
+      return Promise.resolve(count);
+    }
+    if (this.#closedSource) return Promise.reject(closedError(this.#label));
+    if (this.#failure !== undefined) return Promise.reject(this.#failure);
+    if (this.#ended || target.length === 0) return Promise.resolve(0);
+    return new Promise((resolve, reject) => {
+      this.#pending = { target, done: 0, resolve, reject };
       this.#readWatchdog.start();
       this.#socket.resume();
-      await this.#changed.wait();
-      this.#readWatchdog.stop();
-    }
+    });
   }
 
-  #take(target: Uint8Array): number {
-    let done = 0;
-    while (done < target.length && this.#waiting.length > 0) {
-      const first = this.#waiting[0]!;
-      const part = first.subarray(0, target.length - done);
-      target.set(part, done);
-      done += part.length;
-      if (part.length === first.length) this.#waiting.shift();
-      else this.#waiting[0] = first.subarray(part.length);
-    }
-    this.#waitingBytes -= done;
-    if (this.#waitingBytes < MOST_WAITING && !this.#ended) this.#socket.resume();
-    return done;
-  }
-
-  #onData(bytes: Buffer): void {
+  #onData(bytes: Uint8Array): void {
     this.#received += bytes.length;
     if (this.#closedSource) return;
-    this.#waiting.push(bytes);
-    this.#waitingBytes += bytes.length;
-    if (this.#waitingBytes >= MOST_WAITING) this.#socket.pause();
-    this.#changed.notify();
+    const pending = this.#pending;
+    let rest = bytes;
+    if (pending !== undefined) {
+      const part = bytes.subarray(0, pending.target.length - pending.done);
+      pending.target.set(part, pending.done);
+      pending.done += part.length;
+      rest = bytes.subarray(part.length);
+      if (pending.done === pending.target.length) this.#settle();
+      // Several records come one after the other: one read takes them all.
+      else this.#settling ??= setImmediate(() => this.#settle());
+    }
+    if (rest.length === 0) return;
+    this.#waiting.append(rest);
+    if (this.#waiting.length >= MOST_WAITING) this.#socket.pause();
+  }
+
+  /** Ends the pending read: with the bytes that have come, or with what ended the link. */
+  #settle(): void {
+    if (this.#settling !== undefined) clearImmediate(this.#settling);
+    this.#settling = undefined;
+    const pending = this.#pending;
+    if (pending === undefined) return;
+    this.#pending = undefined;
+    this.#readWatchdog.stop();
+    if (pending.done > 0) pending.resolve(pending.done);
+    else if (this.#closedSource) pending.reject(closedError(this.#label));
+    else if (this.#failure !== undefined) pending.reject(this.#failure);
+    else pending.resolve(0);
   }
 
   #onEnd(): void {
     this.#ended = true;
-    this.#changed.notify();
+    this.#settle();
     if (this.#closedSource && this.#finished) this.fail(closedError(this.#label));
   }
 
   /** What still comes is read and dropped: closing a connection with unread bytes resets it. */
   #closeSource(): Promise<void> {
     this.#closedSource = true;
-    this.#drop();
+    this.#waiting.clear();
+    this.#settle();
     this.#readWatchdog.close();
-    this.#changed.notify();
     if (this.#failure === undefined) this.#socket.resume();
     if (this.#finished) this.#linger();
     return Promise.resolve();
-  }
-
-  #drop(): void {
-    this.#waiting = [];
-    this.#waitingBytes = 0;
   }
 
   // Writing
@@ -252,6 +280,6 @@ export class TlsLink implements PeerLink {
     this.#readWatchdog.close();
     this.#writeWatchdog.close();
     this.#forget();
-    this.#changed.notify();
+    this.#settle();
   }
 }
