@@ -1,5 +1,5 @@
-// What TLS costs: ramferry in the clear and under TLS, over one and several connections, beside socat and QEMU's own migration, each in the
-// clear and under TLS. Codec none, so that every byte is encrypted. The same certificates for all.
+// What TLS costs: ramferry in the clear and under TLS, over one and several connections, beside a bare loop in Node, socat and QEMU's own migration,
+// each in the clear and under TLS. Codec none, so that every byte is encrypted. The same certificates for all.
 
 import { execFileSync, spawnSync } from 'node:child_process';
 import { readFileSync, rmSync, statSync } from 'node:fs';
@@ -27,6 +27,7 @@ const MEMORY_AT = 64 * MIB;
 /** The name in the certificates. */
 const HOST = 'localhost';
 const SOCAT_BLOCK = '262144';
+const BARE_LINK = new URL('bare-link.js', import.meta.url).pathname;
 
 interface Place {
   readonly file: string;
@@ -100,6 +101,26 @@ function socat(isSecure: boolean): Way {
   };
 }
 
+/** The least loop in Node: what its TLS costs without an engine. */
+function bare(isSecure: boolean): Way {
+  return async (place) => {
+    const { file, address, source, destination } = place;
+    const creds = isSecure ? [certificates(place)] : [];
+    const program = [process.execPath, BARE_LINK];
+    const before = childrenCpu();
+    const receiver = new Command(
+      inNamespace(destination, [...program, 'receive', address, output(place), ...creds]),
+    );
+    const port = (await receiver.says(/listening on (\d+)/))[1]!;
+    const sender = new Command(
+      inNamespace(source, [...program, 'send', `${address}:${port}`, file, ...creds]),
+    );
+    const seconds = Number((await sender.says(/([\d.]+) seconds/))[1]);
+    await Promise.all([sender.succeeded(), receiver.succeeded()]);
+    return { seconds, cpu: childrenCpu() - before, bytes: statSync(file).size };
+  };
+}
+
 /** Processor seconds of a process so far. */
 function cpuOf(pid: number | undefined): number {
   const fields = readFileSync(`/proc/${pid}/stat`, 'latin1').split(') ').at(-1)!.split(' ');
@@ -162,6 +183,8 @@ const WAYS: Readonly<Record<string, readonly [Way, string]>> = {
   'ramferry, tcp, 4 connections': [ferry(4, false), 'ramferry, tcp'],
   'ramferry, TLS, 2 connections': [ferry(2, true), 'ramferry, tcp'],
   'ramferry, TLS, 4 connections': [ferry(4, true), 'ramferry, tcp'],
+  'node:net, bare loop': [bare(false), 'node:net, bare loop'],
+  'node:tls, bare loop': [bare(true), 'node:net, bare loop'],
   'socat, tcp': [socat(false), 'socat, tcp'],
   'socat, openssl': [socat(true), 'socat, tcp'],
   ...(missingQemu() === false
