@@ -9,7 +9,7 @@ import { JobRunner, type JobWorker } from '../slot/job-worker.js';
 import type { SlotViews } from '../slot/layout.js';
 import type { Ring } from '../slot/ring.js';
 import { InlineLoad } from './inline-load.js';
-import { collectionsNeeded } from './loaded.js';
+import { tellMoment } from './loaded.js';
 
 export interface InlineWorkerOptions {
   readonly ring: Ring;
@@ -80,11 +80,11 @@ export class InlineWorker {
       if (this.#isStopped) return;
       const index = ring.takeInline(this.#taken);
       if (index === undefined) return;
-      this.#taken++;
+      if (this.#taken++ === 0) tellMoment('alone');
       await this.#job(index, slots[index]!);
       if (!this.#leavesBuffers && this.#runner.leavesBuffers) {
         this.#leavesBuffers = true;
-        collectionsNeeded();
+        tellMoment('garbage');
       }
       await this.#runner.reclaim();
     }

@@ -1,26 +1,22 @@
-// Tells the program that owns the process when a pool's threads have loaded their modules. Settings of V8 belong to the whole process:
-// the command changes some at that moment (src/cli/process/v8-flags.ts), a program that embeds ramferry keeps its own.
+// Tells the program that owns the process what a pool's threads are about to do. Settings of V8 belong to the whole process: the command
+// changes some at these moments (src/cli/process/v8-flags.ts), a program that embeds ramferry keeps its own.
 
-export interface LoadedThreads {
-  /** The threads begin with a warm-up, whose purpose is that V8 optimises functions. */
-  readonly warmUp: boolean;
-}
+/**
+ * - `alone`: the main thread does jobs, and no thread has been started for them.
+ * - `starting`: a thread is about to load its modules.
+ * - `loaded`: all threads that a pool has by then are loaded; told for each thread.
+ * - `warm-up`: the same, and the threads begin with a warm-up, whose purpose is that V8 optimises functions.
+ * - `garbage`: the main thread does jobs with a binding whose buffers only a garbage collection frees (src/codec/reclaim.ts).
+ */
+export type ThreadMoment = 'alone' | 'starting' | 'loaded' | 'warm-up' | 'garbage';
 
-let listener: ((threads: LoadedThreads) => void) | undefined;
+let listener: ((moment: ThreadMoment) => void) | undefined;
 
-/** Replaces the listener before. It is called for each thread of a pool, when all threads that the pool has by then are loaded. */
-export function onThreadsLoaded(act: (threads: LoadedThreads) => void): void {
+/** Replaces the listener before. */
+export function onThreadMoment(act: (moment: ThreadMoment) => void): void {
   listener = act;
 }
 
-export function threadsLoaded(threads: LoadedThreads): void {
-  listener?.(threads);
-}
-
-/**
- * The calling thread does jobs with a binding whose buffers only a garbage collection frees (src/codec/reclaim.ts). Told as a warm-up:
- * the program then allows collections, and leaves V8's optimisation alone.
- */
-export function collectionsNeeded(): void {
-  listener?.({ warmUp: true });
+export function tellMoment(moment: ThreadMoment): void {
+  listener?.(moment);
 }

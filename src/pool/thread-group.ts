@@ -10,7 +10,7 @@ import type { Piscina } from 'piscina';
 import { fromErrorData, isErrorCode, RamferryError } from '../errors.js';
 import { withDeadline } from '../os/time/deadline.js';
 import type { ThreadStartUp } from '../slot/start-up.js';
-import { threadsLoaded } from './loaded.js';
+import { tellMoment } from './loaded.js';
 
 /**
  * Most heap of one thread, in MiB: twenty times what a thread needs, since chunks lie outside the heap. A leak then ends in a
@@ -162,6 +162,7 @@ export class ThreadGroup {
     const run = (): Promise<void> =>
       piscina.run(task, { transferList: ports, ...(name === undefined ? {} : { name }) }) as Promise<void>;
     try {
+      if (this.#refusal === undefined && alive < this.#most) tellMoment('starting');
       this.#allow(this.#refusal === undefined ? Math.min(this.#most, alive + 1) : alive);
       return run();
     } catch (thrown) {
@@ -184,7 +185,7 @@ export class ThreadGroup {
     const so = this.#loaded.length;
     void Promise.all(this.#loaded).then(() => {
       // Unless another thread has been started meanwhile: then that one's turn comes.
-      if (so === this.#loaded.length) threadsLoaded({ warmUp });
+      if (so === this.#loaded.length) tellMoment(warmUp ? 'warm-up' : 'loaded');
     });
   }
 

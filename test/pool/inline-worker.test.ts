@@ -6,7 +6,7 @@ import { setImmediate as turn, setTimeout } from 'node:timers/promises';
 
 import { RamferryError } from '../../src/errors.js';
 import { processMicros } from '../../src/os/processor/cpu-time.js';
-import { type LoadedThreads, onThreadsLoaded } from '../../src/pool/loaded.js';
+import { onThreadMoment, type ThreadMoment } from '../../src/pool/loaded.js';
 import { OrderedPool } from '../../src/pool/ordered-pool.js';
 import type { SlotViews } from '../../src/slot/layout.js';
 import { isTyped } from '../chunk/typed.js';
@@ -178,8 +178,8 @@ describe('OrderedPool with jobs on the main thread', () => {
   });
 
   it('asks for collections once, when a binding leaves buffers behind', LIMIT, async () => {
-    const heard: LoadedThreads[] = [];
-    onThreadsLoaded((threads) => heard.push(threads));
+    const heard: ThreadMoment[] = [];
+    onThreadMoment((moment) => heard.push(moment));
     const { pool, main } = make();
     for (const leaves of [false, true]) {
       main.cache.returnsBuffers = leaves;
@@ -188,9 +188,9 @@ describe('OrderedPool with jobs on the main thread', () => {
         pool.release((await pool.next())!);
       }
       await turn();
-      assert.deepEqual(heard, leaves ? [{ warmUp: true }] : []);
+      assert.deepEqual(heard, leaves ? ['alone', 'garbage'] : ['alone']);
     }
-    onThreadsLoaded(() => undefined);
+    onThreadMoment(() => undefined);
   });
 
   it('close() before any job gives contexts back once', LIMIT, async () => {

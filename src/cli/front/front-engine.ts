@@ -3,11 +3,11 @@
 import { Engine } from '../../hypervisor/xapi/emu-engine.js';
 import type { EmuOptions } from '../../options/rows/emu-manager.js';
 import { setThreadPoolSize } from '../../os/processor/thread-pool.js';
-import { setFlagsWhenLoaded } from '../process/v8-flags.js';
+import { setFlagsBetweenLoads } from '../process/v8-flags.js';
 
 /** @throws RamferryError ERR_OPTION_INVALID, ERR_CODEC_UNAVAILABLE */
 export function engine(options: EmuOptions, onWarning: (text: string) => void): Engine {
-  setFlagsWhenLoaded();
+  setFlagsBetweenLoads();
   setThreadPoolSize(process.env['UV_THREADPOOL_SIZE']);
   return new Engine(options, onWarning);
 }

@@ -7,7 +7,7 @@ import { fail } from '../output/failure.js';
 import { lastReports } from '../output/output.js';
 import { isProfiled } from './profiled.js';
 import { guardStandstill } from './standstill.js';
-import { setFlagsWhenLoaded } from './v8-flags.js';
+import { setFlagsBetweenLoads } from './v8-flags.js';
 
 const LINGER_MS = 300;
 
@@ -16,7 +16,7 @@ const LINGER_MS = 300;
  * @param awaitsAll a command that succeeds has awaited all that it began: the process then ends at once
  */
 export function runProcess(args: readonly string[], command: () => Promise<number>, awaitsAll = false): void {
-  setFlagsWhenLoaded();
+  setFlagsBetweenLoads();
   setThreadPoolSize(process.env['UV_THREADPOOL_SIZE']);
   // After an exception in an event handler the command cannot continue: it reports the error and exits.
   process.on('uncaughtException', (thrown) => void fail(thrown, args).then(exitNow));

@@ -2,7 +2,7 @@
 // long-running program. A transfer of a small guest takes half a second. Each thread spent a third of its processor time on
 // compiling the same functions, often twice, because the rounds of a stream differ.
 
-import { onThreadsLoaded } from '../../pool/loaded.js';
+import { onThreadMoment } from '../../pool/loaded.js';
 
 /** node:v8 loads Node's streams, 5 ms of a start: only at the first flag. */
 function setFlag(flag: string): void {
@@ -40,30 +40,44 @@ function minor(v8Version: string): string {
   return v8Version.split('.', 2).join('.');
 }
 
+function setLateOptimisation(): void {
+  const flag = lateOptimisationFlag();
+  if (flag !== undefined) setFlag(flag);
+}
+
+function setDefaultOptimisation(): void {
+  const flag = DEFAULTS[minor(process.versions.v8)];
+  if (flag !== undefined) setFlag(flag);
+}
+
 /**
  * Calls `act` under V8's defaults and leaves them set: for the end of the process. V8 accepts compiled code only under the flags under
  * which it was saved.
  */
 export function withDefaultFlags<Result>(act: () => Result): Result {
   setFlag('--no-expose-gc');
-  const flag = DEFAULTS[minor(process.versions.v8)];
-  if (flag !== undefined) setFlag(flag);
+  setDefaultOptimisation();
   return act();
 }
 
 /**
- * Sets the flags when all threads have loaded their modules. V8 discards the code cache of Node's own modules when a flag differs
- * from its start (50 ms), so the flags are set no earlier. Threads in their warm-up optimise as early as V8 does by default.
+ * Sets the flags while no thread loads modules: V8 discards the code cache of Node's own modules when a flag differs from its start (50 ms
+ * for each thread). Threads in their warm-up optimise as early as V8 does by default.
  */
-export function setFlagsWhenLoaded(): void {
-  const set = new Set<string>();
-  const setOnce = (flag: string | undefined): void => {
-    if (flag === undefined || set.has(flag)) return;
-    set.add(flag);
-    setFlag(flag);
+export function setFlagsBetweenLoads(): void {
+  let isLoading = false;
+  let collects = false;
+  let isLate = false;
+  const late = (wanted: boolean): void => {
+    if (wanted !== isLate) (wanted ? setLateOptimisation : setDefaultOptimisation)();
+    isLate = wanted;
   };
-  onThreadsLoaded(({ warmUp }) => {
-    setOnce(EXPOSE_GC);
-    if (!warmUp) setOnce(lateOptimisationFlag());
+  onThreadMoment((moment) => {
+    if (moment === 'alone') return late(!isLoading);
+    if (moment !== 'garbage') isLoading = moment === 'starting';
+    if (moment === 'starting') return late(false);
+    if (!collects) setFlag(EXPOSE_GC);
+    collects = true;
+    if (moment === 'loaded') late(true);
   });
 }

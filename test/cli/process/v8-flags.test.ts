@@ -11,8 +11,8 @@ const LOADED = new URL('../../../src/pool/loaded.js', import.meta.url).href;
 /** V8's optimisation status of a function after some 400 kB of bytecode, in its own process. Asserts that stderr is empty. */
 function statusAfter(...lines: readonly string[]): string {
   const program = [
-    `import { setFlagsWhenLoaded } from '${FLAGS}';`,
-    `import { threadsLoaded } from '${LOADED}';`,
+    `import { setFlagsBetweenLoads } from '${FLAGS}';`,
+    `import { tellMoment } from '${LOADED}';`,
     ...lines,
     'function sum(n) { let all = 0; for (let i = 0; i < n; i++) all += i; return all; }',
     'for (let call = 0; call < 20; call++) sum(1000);',
@@ -34,16 +34,22 @@ function statusAfter(...lines: readonly string[]): string {
   return stdout;
 }
 
-describe('setFlagsWhenLoaded', () => {
+describe('setFlagsBetweenLoads', () => {
   it('delays optimisation in the command only, V8 with the flag', () => {
     const ordinary = statusAfter();
-    const delayed = statusAfter('setFlagsWhenLoaded();', 'threadsLoaded({ warmUp: false });');
+    const delayed = statusAfter('setFlagsBetweenLoads();', "tellMoment('loaded');");
     if (lateOptimisationFlag() === undefined) assert.equal(delayed, ordinary);
     else assert.notEqual(delayed, ordinary);
-    assert.equal(statusAfter('threadsLoaded({ warmUp: false });'), ordinary);
-    assert.equal(statusAfter('setFlagsWhenLoaded();'), ordinary, 'it waits for the threads');
-    const warming = statusAfter('setFlagsWhenLoaded();', 'threadsLoaded({ warmUp: true });');
+    assert.equal(statusAfter("tellMoment('loaded');"), ordinary);
+    assert.equal(statusAfter('setFlagsBetweenLoads();'), ordinary, 'it waits for the threads');
+    const warming = statusAfter('setFlagsBetweenLoads();', "tellMoment('warm-up');");
     assert.equal(warming, ordinary, 'a warm-up exists to have functions optimised');
+    const alone = statusAfter('setFlagsBetweenLoads();', "tellMoment('alone');");
+    assert.equal(alone, delayed, 'no thread loads modules');
+    for (const next of ["tellMoment('starting');", "tellMoment('starting'); tellMoment('alone');"]) {
+      const loading = statusAfter('setFlagsBetweenLoads();', "tellMoment('alone');", next);
+      assert.equal(loading, ordinary, 'a thread loads modules');
+    }
   });
 
   it('sets a flag only on listed V8 versions', () => {
