@@ -223,7 +223,7 @@ async function measure({ report }: BenchContext, place: Place, link: string): Pr
 
 export const tls: Suite = {
   name: 'tls',
-  summary: 'TLS of ramferry beside socat and QEMU, unlimited and at 1 Gbit/s (root)',
+  summary: 'TLS of ramferry beside a bare loop, socat and QEMU, unlimited and at 1 Gbit/s (root)',
   cases: ['unlimited', CABLE],
   run: async (context) => {
     const { scratch, size = BYTES } = context;
