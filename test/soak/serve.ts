@@ -29,8 +29,8 @@ const GUESTS = 50;
 const GUEST_BYTES = 32 * 2 ** 20;
 /** So many contents; guests take them in turn. */
 const IMAGES = 16;
-/** Bytes after which a guest counts as running: two chunks, as many as a sender has in flight at least. */
-const SETTLED_BYTES = 2 * 2 ** 20;
+/** Bytes at the start and at the end of a guest, while what it has in flight grows and shrinks. */
+const SETTLED_BYTES = 4 * 2 ** 20;
 const HOSTILE_EVERY_MS = 100;
 /** Largest share over smallest. */
 const FAIR = 1.2;
@@ -142,8 +142,9 @@ function hostile(port: number, number: number): void {
 }
 
 /**
- * Largest share over smallest of what arrived while every guest was running. The time ends with the first guest's end. It begins when two
- * chunks of the last guest have arrived: until then the others' bytes that were in flight before it came would count as their share.
+ * Largest share over smallest of what arrived while every guest was running. The time begins when the first chunks of the last guest have
+ * arrived: bytes of the others that were in flight before it came are no share of that time. It ends before the last chunks of the first
+ * guest, behind which nothing is in flight.
  */
 async function fairness(guests: readonly Guest[], bytes: number): Promise<number | undefined> {
   while (guests.some(({ delivered }) => delivered < SETTLED_BYTES)) {
@@ -155,7 +156,7 @@ async function fairness(guests: readonly Guest[], bytes: number): Promise<number
   for (;;) {
     await sleep(2);
     const next = guests.map(({ delivered }) => delivered);
-    if (next.some((each) => each >= bytes)) break;
+    if (next.some((each) => each > bytes - SETTLED_BYTES)) break;
     now = next;
   }
   const shares = now.map((each, index) => each - before[index]!);
