@@ -27,6 +27,7 @@ import { pages } from './codec/pages.js';
 import { peers } from './transfer/peers.js';
 import { pipeline } from './transfer/pipeline.js';
 import { pipes } from './transfer/pipes.js';
+import { realEmu } from './xapi/real-emu.js';
 import { serve } from './serve/suite.js';
 import { socket } from './transfer/socket.js';
 import { streams } from './transfer/streams.js';
@@ -65,6 +66,7 @@ const BY_NAME: readonly Suite[] = [
   evacuation,
   foreign,
   frontPipes,
+  realEmu,
   serve,
   tls,
 ];
