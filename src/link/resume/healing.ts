@@ -23,6 +23,16 @@ export interface Wanted {
  * @returns why there is none, when the time is over
  */
 export async function heal(wanted: Wanted, reason: RamferryError): Promise<RamferryError | undefined> {
+  // An attempt may take seconds. Time in which nothing asks for it counts as a pause of this process (AwakeDeadline).
+  const clock = setInterval(() => wanted.left(), LOOK_MS);
+  try {
+    return await untilJoined(wanted, reason);
+  } finally {
+    clearInterval(clock);
+  }
+}
+
+async function untilJoined(wanted: Wanted, reason: RamferryError): Promise<RamferryError | undefined> {
   const { isWanted, attempt, onJoined } = wanted;
   let last = reason;
   while (isWanted()) {
