@@ -84,13 +84,15 @@ const { values } = parseArgs({
     direct: { type: 'boolean', default: false },
     outages: { type: 'string' },
     serve: { type: 'string' },
+    stops: { type: 'string' },
     seed: { type: 'string', default: '1' },
     only: { type: 'string' },
     verbose: { type: 'boolean', default: false },
   },
 });
 const trials = Number(
-  values.serve ??
+  values.stops ??
+    values.serve ??
     values.outages ??
     values.channels ??
     values.libvirt ??
@@ -101,7 +103,7 @@ const trials = Number(
 const seed = Number(values.seed);
 if (!Number.isSafeInteger(trials) || trials < 1 || !Number.isSafeInteger(seed)) {
   process.stderr.write(
-    'usage: scripts/soak [--trials N | --breaks N | --libvirt N | --channels N | --outages N | --serve ROUNDS] [--seed N] [--only KIND] [--verbose]\n',
+    'usage: scripts/soak [--trials N | --breaks N | --libvirt N | --channels N | --outages N | --serve ROUNDS | --stops ROUNDS] [--seed N] [--only KIND] [--verbose]\n',
   );
   process.exit(2);
 }
@@ -109,6 +111,11 @@ if (!Number.isSafeInteger(trials) || trials < 1 || !Number.isSafeInteger(seed)) 
 if (values.serve !== undefined) {
   const { soakServe } = await import('./serve.js');
   process.exit((await soakServe(trials)) === 0 ? 0 : 1);
+}
+
+if (values.stops !== undefined) {
+  const { soakStops } = await import('./stops.js');
+  process.exit((await soakStops(trials, values.only)) === 0 ? 0 : 1);
 }
 
 if (values.breaks !== undefined) {
