@@ -1,4 +1,4 @@
-// The guest of the live benchmark: 256 MiB, mostly page cache with ordinary files, optionally with a program that
+// The guest of the live benchmark: 256 MiB or 1 GiB, mostly page cache with ordinary files, optionally with a program that
 // rewrites memory all the time. Boots, loads and checks the guest; knows nothing of migration.
 
 import { createHash } from 'node:crypto';
@@ -15,9 +15,17 @@ import { KIB, MIB } from '../../src/units.js';
 export const LOADS = ['idle', 'dirty', 'lines'] as const;
 export type Load = (typeof LOADS)[number];
 
-/** 8 KiB less than 256 MiB; MachineOptions gives the reason. */
-export const MEMORY_KIB = 256 * KIB - 8;
-const DISK_BYTES = 160 * MIB;
+/** A guest's memory, and how much of it is page cache. */
+export interface GuestSize {
+  /** 8 KiB less than a round size; MachineOptions gives the reason. */
+  readonly memoryKiB: number;
+  readonly diskBytes: number;
+}
+
+export const SIZES: Readonly<Record<string, GuestSize>> = {
+  '256MiB': { memoryKiB: 256 * KIB - 8, diskBytes: 160 * MIB },
+  '1GiB': { memoryKiB: 1024 * KIB - 8, diskBytes: 600 * MIB },
+};
 /** Files for the disk, as many as fit. */
 const FILES = '/usr/lib';
 /** Larger files are left out, so that no single file fills the disk. */
@@ -39,9 +47,9 @@ export class GuestFactory {
   readonly #sum: string;
   #count = 0;
 
-  constructor() {
+  constructor(readonly size: GuestSize) {
     writeFileSync(this.#initrd, buildInitramfs({ diskModulesOf: this.#kernel }));
-    this.#sum = makeDisk(this.#disk);
+    this.#sum = makeDisk(this.#disk, size.diskBytes);
   }
 
   /** Directory for sockets and other temporary files. */
@@ -54,7 +62,7 @@ export class GuestFactory {
     const { path: directory } = this.#scratch;
     const name = `vm${this.#count++}`;
     return Machine.start({
-      ...{ name, directory, kernel: this.#kernel, initrd: this.#initrd, memoryKiB: MEMORY_KIB },
+      ...{ name, directory, kernel: this.#kernel, initrd: this.#initrd, memoryKiB: this.size.memoryKiB },
       ...{ disk: this.#disk, incoming, namespace },
     });
   }
@@ -90,10 +98,10 @@ export async function burden(machine: Machine, load: Exclude<Load, 'idle'>): Pro
 }
 
 /** Writes files one after the other, each aligned to a page as in a page cache. @returns the disk's md5 */
-function makeDisk(path: string): string {
+function makeDisk(path: string, bytes: number): string {
   const hash = createHash('md5');
   const fd = openSync(path, 'wx');
-  let left = DISK_BYTES;
+  let left = bytes;
   try {
     for (const file of ordinaryFiles(FILES)) {
       const contents = readFileSync(file);

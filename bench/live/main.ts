@@ -1,10 +1,10 @@
 // Live migrations of a real QEMU guest, compared and counted. By hand, as root, on a quiet machine:
 //
-//   node dist/bench/live/main.js [--runs 3] [--link 1gbit,100mbit,none] [--load idle,dirty,lines] [--cells ramferry,xbzrle,…]
+//   node dist/bench/live/main.js [--runs 3] [--link 1gbit,100mbit,none] [--load idle,dirty,lines] [--cells ramferry,serve,xbzrle,…] [--memory 256MiB|1GiB]
 //   node dist/bench/live/main.js --loop 20 [--load idle,dirty,lines] [--cells ramferry]
 //
 // The first command prints a table for each link and load, with medians of the runs. The second sends one guest from
-// QEMU to QEMU and counts the successes. Standard error has a line for every run.
+// QEMU to QEMU and counts the successes. Standard error has a line for every run. Servers carry one guest before the first that counts.
 
 import { loadavg } from 'node:os';
 import { parseArgs } from 'node:util';
@@ -12,8 +12,10 @@ import { parseArgs } from 'node:util';
 import { keepConsoles, saveConsoles } from '../../lab/qemu/consoles.js';
 import { missingForLive, type Machine } from '../../lab/qemu/machine.js';
 import { CELLS, type Cell } from './cells.js';
-import { burden, LOADS, MEMORY_KIB, GuestFactory, type Load } from './guest.js';
+import { burden, LOADS, GuestFactory, type Load, SIZES } from './guest.js';
 import { migrate, type Measured } from './migrate.js';
+import type { Voyage } from './routes.js';
+import { LiveServers } from './servers.js';
 import { createNetwork, LINKS, type LinkRate, type Network } from '../../lab/network.js';
 
 const COMPARED = ['ramferry', 'none', 'xbzrle', 'compress', 'multifd'];
@@ -32,10 +34,11 @@ const { values } = parseArgs({
     link: { type: 'string' },
     load: { type: 'string', default: LOADS.join(',') },
     cells: { type: 'string' },
+    memory: { type: 'string', default: '256MiB' },
   },
 });
 const loads = chosen(values.load, LOADS);
-const guests = new GuestFactory();
+const guests = new GuestFactory(SIZES[chosen(values.memory, Object.keys(SIZES))[0]!]!);
 try {
   if (values.loop === undefined) {
     const cells = chosen(values.cells ?? COMPARED.join(','), Object.keys(CELLS));
@@ -54,36 +57,46 @@ try {
 /** One row a cell. The cells take turns, so that other load of the machine affects all of them. */
 async function table(names: readonly string[], link: LinkRate, load: Load, runs: number): Promise<void> {
   const results = new Map<string, (Run | Error)[]>(names.map((name) => [name, []]));
+  const network = createNetwork(link);
+  const servers = new Map<string, LiveServers>();
+  for (const name of names) {
+    const { serve } = CELLS[name]!;
+    if (serve === undefined) continue;
+    servers.set(name, await LiveServers.start(network, guests.directory, serve));
+    tell(`${link} ${load} ${name}, warm-up`, await single(CELLS[name]!, network, load, servers.get(name)));
+  }
   for (let turn = 0; turn < runs; turn++) {
     for (const name of names) {
       const soFar = results.get(name)!;
       // A cell that has not converged once is not run again: each such run takes three minutes and adds no information.
       if (soFar.some((run) => 'outcome' in run && run.outcome !== 'completed')) continue;
-      const run = await single(CELLS[name]!, link, load);
+      const run = await single(CELLS[name]!, network, load, servers.get(name));
       soFar.push(run);
       tell(`${link} ${load} ${name}`, run);
     }
   }
-  console.log(`\nlink ${link}, guest ${load}, ${MEMORY_KIB} KiB, load average ${loadavg()[0]!.toFixed(1)}\n`);
+  for (const each of servers.values()) await each.stop();
+  network.remove();
+  console.log(
+    `\nlink ${link}, guest ${load}, ${guests.size.memoryKiB} KiB, load average ${loadavg()[0]!.toFixed(1)}\n`,
+  );
   console.log('| configuration | total s | downtime ms | MB on the wire | CPU s | others’ CPU | intact |');
   console.log('|---|---|---|---|---|---|---|');
   for (const [name, all] of results) console.log(row(CELLS[name]!.name, all));
 }
 
-async function single(cell: Cell, link: LinkRate, load: Load): Promise<Run | Error> {
-  const network = createNetwork(link);
+async function single(cell: Cell, network: Network, load: Load, servers?: LiveServers): Promise<Run | Error> {
   const machines: Machine[] = [];
   try {
     const source = await guests.boot(network.source, load);
     machines.push(source);
     const destination = await guests.start(network.destination, 'defer');
     machines.push(destination);
-    return await migrateAndCheck(cell, source, destination, network, load);
+    return await migrateAndCheck(cell, { source, destination, network, servers }, load);
   } catch (thrown) {
     return thrown as Error;
   } finally {
     for (const machine of machines) await machine.dispose();
-    network.remove();
   }
 }
 
@@ -98,7 +111,7 @@ async function loop(cell: Cell, link: LinkRate, load: Load, times: number): Prom
     const destination: Machine = await guests.start(network.destination, 'defer');
     let run: Run | Error;
     try {
-      run = await migrateAndCheck(cell, guest, destination, network, load);
+      run = await migrateAndCheck(cell, { source: guest, destination, network }, load);
     } catch (thrown) {
       run = thrown as Error;
     }
@@ -122,15 +135,10 @@ async function loop(cell: Cell, link: LinkRate, load: Load, times: number): Prom
   );
 }
 
-async function migrateAndCheck(
-  cell: Cell,
-  source: Machine,
-  destination: Machine,
-  network: Network,
-  load: Load,
-): Promise<Run> {
+async function migrateAndCheck(cell: Cell, voyage: Voyage, load: Load): Promise<Run> {
+  const { source, destination } = voyage;
   const { measured, intact } = await keepConsoles([source, destination], async () => {
-    const measured = await migrate(cell, source, destination, network, guests.directory);
+    const measured = await migrate(cell, voyage, guests.directory);
     return {
       measured,
       intact: measured.outcome === 'completed' && (await guests.isIntact(destination, load)),

@@ -4,23 +4,22 @@
 
 import { readFileSync } from 'node:fs';
 import { cpus } from 'node:os';
-import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 
-import { SHIPPED_COMMAND } from '../../lab/places.js';
-import { Ferry } from '../../lab/ferry.js';
+import type { Ferry } from '../../lab/ferry.js';
 import type { Machine } from '../../lab/qemu/machine.js';
 import { UNLIMITED_BANDWIDTH } from '../../lab/qemu/voyage.js';
 import type { Cell } from './cells.js';
 import type { Network } from '../../lab/network.js';
+import { openRoute, type Route, type Voyage } from './routes.js';
 
 /** A migration that takes longer does not converge. */
 const DEADLINE_MS = 180_000;
 const POLL_MS = 250;
 /** All programs are ready this long before the command `migrate`, as when a person or libvirt gives it. */
 const READY_MS = 3000;
-/** TCP port of the receiving side. */
-const PORT = 4444;
+/** A server ends a transfer within this time after the guest has arrived. */
+const SETTLE_MS = 300;
 /** Unit of processor time in /proc (getconf CLK_TCK). */
 const TICKS_PER_SECOND = 100;
 
@@ -36,39 +35,16 @@ export interface Measured {
   readonly others: number;
 }
 
-/** Rejects when any of the programs fails. The caller must dispose of the machines. */
-export async function migrate(
-  cell: Cell,
-  source: Machine,
-  destination: Machine,
-  network: Network,
-  directory: string,
-): Promise<Measured> {
+/** Rejects when any of the programs fails. The caller must dispose of the machines. @param directory for sockets */
+export async function migrate(cell: Cell, voyage: Voyage, directory: string): Promise<Measured> {
+  const { source, destination, network, servers } = voyage;
   for (const machine of [source, destination]) await configure(machine, cell);
-  const route = await (cell.send === undefined ? direct(destination, network) : ferried());
-
-  async function ferried(): Promise<Route> {
-    const path = (what: string): string => join(directory, `${destination.process.pid}.${what}`);
-    await destination.qmp.execute('migrate-incoming', { uri: `unix:${path('in')}` });
-    const receive = new Ferry(
-      ['receive', `tcp-listen:${network.address}:${PORT}`, `unix:${path('in')}`],
-      network.destination,
-      SHIPPED_COMMAND,
-    );
-    await receive.listening();
-    const send = new Ferry(
-      ['send', `unix-listen:${path('out')}`, `tcp:${network.address}:${PORT}`, ...cell.send!],
-      network.source,
-      SHIPPED_COMMAND,
-    );
-    await send.listening();
-    return { uri: `unix:${path('out')}`, ferries: [send, receive] };
-  }
-
+  const route = await openRoute(cell, voyage, directory);
   try {
     await sleep(READY_MS);
     const mark = source.qmp.events.length;
-    const running = [source, destination, ...route.ferries];
+    const lasting = [source, destination, ...(servers?.processes ?? [])];
+    const running = [...lasting, ...route.ferries];
     const before = observe(running, network);
     const start = performance.now();
     await source.qmp.execute('migrate', { uri: route.uri });
@@ -76,8 +52,9 @@ export async function migrate(
     const end = outcome === 'completed' ? (await destination.qmp.event('RESUME')).at : performance.now();
     if (outcome !== 'completed') for (const ferry of route.ferries) ferry.kill();
     const statuses = await Promise.all(route.ferries.map((ferry) => ferry.ended));
-    // Both ramferry processes have ended, so the time of this process's children includes theirs.
-    const after = observe([source, destination], network);
+    // Servers close their connections; `send` and `receive` have ended, so the time of this process's children includes theirs.
+    if (servers !== undefined) await sleep(SETTLE_MS);
+    const after = observe(lasting, network);
     for (const { status, output } of statuses) {
       if (outcome === 'completed' && status !== 0) throw new Error(`ramferry: ${status}: ${output}`);
     }
@@ -94,17 +71,6 @@ export async function migrate(
   } finally {
     for (const ferry of route.ferries) ferry.kill();
   }
-}
-
-interface Route {
-  readonly uri: string;
-  readonly ferries: readonly Ferry[];
-}
-
-async function direct(destination: Machine, network: Network): Promise<Route> {
-  const uri = `tcp:${network.address}:${PORT}`;
-  await destination.qmp.execute('migrate-incoming', { uri });
-  return { uri, ferries: [] };
 }
 
 async function configure(machine: Machine, cell: Cell): Promise<void> {
@@ -148,7 +114,7 @@ interface Observation {
   readonly busy: number;
 }
 
-function observe(running: readonly (Machine | Ferry)[], network: Network): Observation {
+function observe(running: readonly Pick<Ferry, 'process'>[], network: Network): Observation {
   const own = running.map(({ process }) => processTimes(`${process.pid}`).self);
   return {
     at: performance.now(),
