@@ -9,12 +9,14 @@ import net from 'node:net';
 import { describe, it } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 
+import { CONVERSATION_VERSION } from '../../src/control/negotiation.js';
 import { greetingOf } from '../../src/control/writer.js';
 import { livingOpening, newId, opening } from '../../src/link/resume/joining.js';
 import { receive } from '../../src/transfer/receive.js';
 import { send } from '../../src/transfer/send.js';
 import type { ReceiveOptions, SendOptions } from '../../src/options/transfer.js';
 import { isTyped } from '../chunk/typed.js';
+import { precopy } from '../grammar/support/qemu-streams.js';
 import { Command } from '../cli/command.js';
 import { makeCertificates } from '../link/tls/certificates.js';
 import { randomBytes } from 'node:crypto';
@@ -134,6 +136,26 @@ describe('a stopped side', { timeout: 60_000 }, () => {
     }
   });
 
+  it('is found when the receiver is stopped', async () => {
+    const arrived = place.path('stopped-receiver');
+    const receiver = new Command(['receive', 'tcp-listen:127.0.0.1:0', `exec:cat > ${arrived}`]);
+    const [, address] = await receiver.says(/listening on (\S+)/);
+    // A precopy stream that is far from its end: its outcome is known.
+    const begun = place.file('begun', Buffer.from(precopy(1, 3, 200).bytes).subarray(0, 300_000));
+    const quiet = `exec:cat ${begun}; exec sleep 10`;
+    const sender = new Command(['send', '--codec', 'none', '--io-timeout', '1s', quiet, address!]);
+    try {
+      while (!existsSync(arrived) || statSync(arrived).size < 200_000) await sleep(20);
+      receiver.process.kill('SIGSTOP');
+      const { status, stderr } = await sender.ended;
+      assert.equal(status, 4, stderr);
+      assert.match(stderr, /ERR_LINK_TIMEOUT/);
+    } finally {
+      receiver.process.kill('SIGKILL');
+      await receiver.ended;
+    }
+  });
+
   it('is not a receiver whose reader takes nothing', async () => {
     const output = `exec:sleep 2; cat > ${place.path('late')}`;
     const receiver = new Command(['receive', 'tcp-listen:127.0.0.1:0', output]);
@@ -192,6 +214,28 @@ describe('a peer whose first bytes trickle', { timeout: 60_000 }, () => {
       void trickle(socket, opened.subarray(8));
       await failed;
       socket.destroy();
+    });
+  }
+});
+
+describe('a receiver that offers to mend a link', { timeout: 60_000 }, () => {
+  for (const [how, code] of [
+    ['ends', 'ERR_LINK_CLOSED'],
+    ['is silent', 'ERR_LINK_TIMEOUT'],
+  ] as const) {
+    it(`ends the transfer at once when it ${how} before the conversation is open`, async () => {
+      const hello = { software: 'x', versions: [1], codecs: ['none'], maxChunk: 2 ** 20, memory: 2 ** 26 };
+      const greeting = greetingOf({ ...hello, conversations: [CONVERSATION_VERSION], reconnect: 60_000 });
+      const server = net.createServer((socket) => {
+        socket.on('error', () => undefined).write(greeting);
+        socket.once('data', () => how === 'ends' && socket.destroySoon());
+      });
+      server.listen(0, '127.0.0.1');
+      await once(server, 'listening');
+      const { port } = server.address() as net.AddressInfo;
+      const sent = send({ input, output: `tcp:127.0.0.1:${port}`, ioTimeout: 500, reconnect: 60_000 });
+      await assert.rejects(sent, isTyped(code));
+      server.close();
     });
   }
 });
