@@ -14,6 +14,8 @@ import type { Session } from '../link/resume/session.js';
 export interface Turns {
   /** Milliseconds for the opening, once its first bytes have come; 0 = no limit. */
   readonly ioTimeout: number;
+  /** The sender begins at once: the limit holds for its first bytes, too. */
+  readonly isAwaited: boolean;
   /** The sender opens no conversation. @param seen its first bytes, which must be read again */
   readonly plain: (seen: Uint8Array) => void;
   readonly session: (said: Opening) => Session;
@@ -84,7 +86,13 @@ export class ReceivingLink implements Channel {
   }
 
   async #decide(source: ByteSource): Promise<void> {
-    const first = await readFirstBytes(source, CONVERSATION_MAGIC);
+    const { isAwaited, ioTimeout } = this.#turns;
+    const reading = readFirstBytes(source, CONVERSATION_MAGIC);
+    const first = await wholeWithin(
+      reading,
+      isAwaited ? ioTimeout : 0,
+      `no opening came from ${source.label}`,
+    );
     if (first.equals(CONVERSATION_MAGIC)) await this.#open(source);
     else this.#turns.plain(first);
     this.#isDecided = true;

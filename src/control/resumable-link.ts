@@ -155,9 +155,10 @@ export class ResumableLink {
     return connects ? (how.connectTimeout ?? DEFAULT_CONNECT_TIMEOUT_MS) : ioTimeoutOf(how);
   }
 
-  /** The receiver's side: the first bytes of the sender decide. */
-  asReceiver(channel: Channel): Channel {
+  /** The receiver's side: the first bytes of the sender decide. @param isAwaited they must come within the limit of silence */
+  asReceiver(channel: Channel, isAwaited = false): Channel {
     return new ReceivingLink(channel, {
+      isAwaited,
       ioTimeout: ioTimeoutOf(this.#options.opening),
       plain: (seen) => this.#plain(channel, seen),
       session: (said) => this.#receivingSession(channel, said),

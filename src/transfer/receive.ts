@@ -185,9 +185,10 @@ class Reception {
     const { opening: opened } = this.#living;
     const resumable = (this.#conversation = receiverConversation(this.#settings, address, opened, count));
     if (door !== undefined) resumable.opening.onDoor?.(door, input.provenName);
-    this.#source = resumable.upgrade(input);
+    // A sender that has been admitted begins its conversation before its hypervisor begins.
+    this.#source = resumable.upgrade(input, true);
     await control.moveTo(this.#source.sink!);
-    const link = new WaitingSource(this.#living.begin(this.#source));
+    const link = new WaitingSource(this.#living.begin(this.#source, !resumable.isOffered));
     this.#sink = await openOutput(this.#addresses.output, opening);
     hosting.onConnected?.();
     control.place({ ahead: 0 });

@@ -8,6 +8,8 @@ import fs from 'node:fs';
 import net from 'node:net';
 import { after, describe, it } from 'node:test';
 
+import { INTRODUCTION_MAGIC } from '../../src/control/messages.js';
+import { introductionMessage } from '../../src/control/negotiation.js';
 import { RamferryError } from '../../src/errors.js';
 import { asking, newId } from '../../src/link/resume/joining.js';
 import { CONVERSATION_MAGIC, packet, PACKET } from '../../src/link/resume/packet.js';
@@ -180,4 +182,21 @@ describe('serve, a connection that names no transfer', LIMIT, () => {
     assert.match(server.warnings[0]!, /names no transfer/);
     assert.ok(fs.existsSync(`${at}/link`));
   });
+});
+
+describe('serve, a sender that is admitted and says nothing', LIMIT, () => {
+  for (const reconnect of ['0s', '20s']) {
+    it(`is given up after --io-timeout, --reconnect ${reconnect}`, async () => {
+      const at = directory();
+      const ends = { incoming: `unix:${at}/{name}.in`, listen: `unix:${at}/link` };
+      const destination = await host({ ...ends, ioTimeout: 500, reconnect });
+      arriving(`${at}/web1.in`).catch(() => undefined);
+      const socket = net.connect({ path: `${at}/link` });
+      socket.on('error', () => undefined).resume();
+      socket.write(Buffer.concat([INTRODUCTION_MAGIC, introductionMessage({ software: 'x', name: 'web1' })]));
+      const { error } = await destination.nextEnded('web1');
+      assert.equal(error?.code, 'ERR_LINK_TIMEOUT');
+      socket.destroy();
+    });
+  }
 });

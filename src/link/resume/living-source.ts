@@ -22,6 +22,8 @@ const HURRY_MS = 1_000;
 export interface LivingSourceOptions {
   /** Milliseconds without a byte while a read waits; 0 = no limit. Counts in conversation version 3. */
   readonly ioTimeout: number;
+  /** The sender begins at once: the limit holds for its first bytes, too. Default false. */
+  readonly isAwaited?: boolean | undefined;
   /** Called when the sender has opened the conversation. */
   readonly onOpen: (id: Buffer) => void;
   /** Called when the sender speaks version 1. */
@@ -179,9 +181,10 @@ export class LivingSource implements ByteSource {
   }
 
   async #decide(): Promise<void> {
-    const first = await readFirstBytes(this.#inner, LIVING_MAGIC);
+    const { ioTimeout, isAwaited = false } = this.#options;
+    const reading = readFirstBytes(this.#inner, LIVING_MAGIC);
+    const first = await wholeWithin(reading, isAwaited ? ioTimeout : 0, `no opening came from ${this.label}`);
     if (first.equals(LIVING_MAGIC)) {
-      const { ioTimeout } = this.#options;
       this.#inner.patience?.(ioTimeout);
       const { id } = await wholeWithin(
         readOpening(this.#reader),

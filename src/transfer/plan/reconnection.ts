@@ -139,7 +139,8 @@ export interface ReceiverConversation {
   readonly isOffered: boolean;
   /** What the hello says of it. */
   readonly hello: Pick<Hello, 'conversations' | 'reconnect' | 'connections' | 'window'>;
-  readonly upgrade: (channel: Channel) => Channel;
+  /** @param isAwaited the sender begins at once, within the limit of silence */
+  readonly upgrade: (channel: Channel, isAwaited?: boolean) => Channel;
   /** The transfer has ended. Must be called. */
   readonly close: () => void;
 }
@@ -164,7 +165,7 @@ export function receiverConversation(
     opening: link.opening,
     isOffered: true,
     hello: resumableHello(settings),
-    upgrade: (channel) => link.asReceiver(channel),
+    upgrade: (channel, isAwaited) => link.asReceiver(channel, isAwaited),
     close: () => link.close(),
   };
 }

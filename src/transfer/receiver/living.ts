@@ -36,9 +36,13 @@ export class LivingReceiver {
     return { ...this.#opening, onDoor: this.#keeper.onDoor };
   }
 
-  /** @returns the source of the stream */
-  begin(channel: Channel): LivingSource {
+  /**
+   * @param isAwaited the sender begins at once, within the limit of silence
+   * @returns the source of the stream
+   */
+  begin(channel: Channel, isAwaited = false): LivingSource {
     this.#source = new LivingSource(channel.source!, {
+      isAwaited,
       ioTimeout: ioTimeoutOf(this.#opening),
       onOpen: (id) => this.#keeper.open(id, (channel as PeerLink).provenName),
       onPlain: () => this.#keeper.close(),
