@@ -12,9 +12,11 @@ import { RateBudget } from '../link/rate-limit.js';
 import type { SendOptions } from '../options/rows/send.js';
 import { resolveSendOptions } from '../options/transfer.js';
 import { chooseCoding } from '../transfer/plan/coding.js';
+import { sharedBytes } from '../transfer/plan/memory.js';
 import { divideMemory } from '../transfer/plan/reconnection.js';
 import { sendHosted } from '../transfer/send.js';
 import type { TransferSummary } from '../transfer/statistics/summary.js';
+import { formatSize } from '../units.js';
 import { GuestSockets } from './guest-sockets.js';
 import { Line } from './line.js';
 import type { OutgoingSettings, ServeSettings } from './options.js';
@@ -40,7 +42,9 @@ export class OutgoingGuests {
     const { maxBandwidth } = settings;
     this.#rateBudget = maxBandwidth === 0 ? undefined : new RateBudget(maxBandwidth);
     this.sockets = new GuestSockets(settings, ends, parts.hooks, (name, socket) => this.take(name, socket));
-    chooseCoding(divideMemory(resolveSendOptions(this.#sendOptions('name', []))));
+    const sending = divideMemory(resolveSendOptions(this.#sendOptions('name', [])));
+    chooseCoding(sending);
+    checkKept(sending.kept, settings);
   }
 
   get line(): Line {
@@ -136,4 +140,15 @@ export class OutgoingGuests {
       tlsVerifyPeer: true,
     };
   }
+}
+
+/** @throws ERR_MEMORY_LIMIT when what --reconnect keeps leaves a transfer nothing of its share */
+function checkKept(kept: number, { transferMemory, threads }: ServeSettings): void {
+  const share = transferMemory - sharedBytes(threads);
+  if (kept < share) return;
+  throw new RamferryError(
+    'ERR_MEMORY_LIMIT',
+    `--reconnect keeps ${formatSize(kept)} for each outgoing guest, whose share of the memory limit is ${formatSize(share)}`,
+    { hint: 'use a larger --memory-limit or a smaller --max-transfers' },
+  );
 }

@@ -161,6 +161,16 @@ describe('serve --reconnect', LIMIT, () => {
     assert.match(source.warnings.join('\n'), /does not mend/);
   });
 
+  it('counts what it keeps for outgoing guests in the memory limit', async () => {
+    const ends = {
+      outgoing: 'unix-listen:/run/ramferry-none/{name}',
+      connect: 'unix:/run/ramferry-none/link',
+    };
+    const few = { ...ends, threads: 2, memoryLimit: '120MiB' } as const;
+    await assert.rejects(host({ ...few, reconnect: '5s' }), isTyped('ERR_MEMORY_LIMIT'));
+    await host(few);
+  });
+
   it('is refused beside --shards', async () => {
     const both = { incoming: 'unix:/run/{name}', listen: 'tcp-listen:127.0.0.1:0', threads: 2 };
     await assert.rejects(host({ ...both, shards: 2, reconnect: '5s' }), isTyped('ERR_OPTION_INVALID'));

@@ -17,7 +17,7 @@ describe('heal', { timeout: 10_000 }, () => {
         left: () => (++asked < 4 ? 1_000 : 0),
         isWanted: () => true,
         attempt: async () => {
-          while (asked < 4) await sleep(10);
+          for (let pause = 0; pause < 500 && asked < 4; pause++) await sleep(10);
           throw refused;
         },
         onJoined: () => undefined,
