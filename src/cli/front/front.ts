@@ -14,6 +14,7 @@ import { LateLog } from '../output/late-log.js';
 import { openLog } from '../output/log.js';
 import { FrontMetrics } from '../metrics/front-metrics.js';
 import type { MetricsPlaces } from '../metrics/metrics.js';
+import { setFlagsAgain } from '../process/v8-flags.js';
 import { environmentParent } from '../tracing/environment-parent.js';
 import { lastReports, reportError, warnOnStderr } from '../output/output.js';
 
@@ -50,7 +51,10 @@ export async function runFront(command: FrontCommand): Promise<never> {
     const loaded = engine(options, (text) => log.warn(text));
     // The log's first line comes with the engine. The log's library takes some 20 ms to load, and xenguest does not wait for it.
     setImmediate(() => void log.open().then(() => metrics?.open()));
-    setTimeout(keepCodeNow, KEEP_CODE_AFTER);
+    setTimeout(() => {
+      keepCodeNow();
+      setFlagsAgain();
+    }, KEEP_CODE_AFTER);
     return loaded;
   };
   const status = await emuManager({

@@ -40,6 +40,9 @@ function minor(v8Version: string): string {
   return v8Version.split('.', 2).join('.');
 }
 
+/** What this module has set. */
+const set = { late: false, collects: false };
+
 function setLateOptimisation(): void {
   const flag = lateOptimisationFlag();
   if (flag !== undefined) setFlag(flag);
@@ -51,7 +54,7 @@ function setDefaultOptimisation(): void {
 }
 
 /**
- * Calls `act` under V8's defaults and leaves them set: for the end of the process. V8 accepts compiled code only under the flags under
+ * Calls `act` under V8's defaults and leaves them set (see setFlagsAgain). V8 accepts compiled code only under the flags under
  * which it was saved.
  */
 export function withDefaultFlags<Result>(act: () => Result): Result {
@@ -66,18 +69,22 @@ export function withDefaultFlags<Result>(act: () => Result): Result {
  */
 export function setFlagsBetweenLoads(): void {
   let isLoading = false;
-  let collects = false;
-  let isLate = false;
   const late = (wanted: boolean): void => {
-    if (wanted !== isLate) (wanted ? setLateOptimisation : setDefaultOptimisation)();
-    isLate = wanted;
+    if (wanted !== set.late) (wanted ? setLateOptimisation : setDefaultOptimisation)();
+    set.late = wanted;
   };
   onThreadMoment((moment) => {
     if (moment === 'alone') return late(!isLoading);
     if (moment !== 'garbage') isLoading = moment === 'starting';
     if (moment === 'starting') return late(false);
-    if (!collects) setFlag(EXPOSE_GC);
-    collects = true;
+    if (!set.collects) setFlag(EXPOSE_GC);
+    set.collects = true;
     if (moment === 'loaded') late(true);
   });
+}
+
+/** Sets again what withDefaultFlags(), which another file of the bundle may have called, has left at V8's defaults. */
+export function setFlagsAgain(): void {
+  if (set.collects) setFlag(EXPOSE_GC);
+  if (set.late) setLateOptimisation();
 }

@@ -16,7 +16,9 @@ describe('the compiled code of a front', () => {
   it('is kept before suspend, and not again at the end', { timeout: 60_000 }, async () => {
     const cache = temporaryDirectory();
     const code = path.join(cache, 'ramferry/code');
-    const keptFiles = (): string[] => (fs.existsSync(code) ? fs.readdirSync(code) : []);
+    // The stand-in for emu-manager starts ramferry, too, and that program keeps its own code.
+    const keptFiles = (): string[] =>
+      (fs.existsSync(code) ? fs.readdirSync(code) : []).filter((name) => name.startsWith('early-front-'));
     const stream = stage.stream('socket', true);
     const arrivals = stream.collect();
     const xenopsd = stage.start({
@@ -30,7 +32,7 @@ describe('the compiled code of a front', () => {
     await xenopsd.expect('prepare:xenguest');
     await xenopsd.say('done');
     await xenopsd.expect('suspend:');
-    while (!keptFiles().some((name) => /^early-front-[^.]*-v[\d.]+-\w+$/.test(name))) await sleep(20);
+    while (!keptFiles().some((name) => /-v[\d.]+-\w+$/.test(name))) await sleep(20);
     for (const name of keptFiles()) fs.rmSync(path.join(code, name));
     await xenopsd.say('done');
     await xenopsd.expect('result:0 0');

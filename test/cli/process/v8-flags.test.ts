@@ -11,7 +11,7 @@ const LOADED = new URL('../../../src/pool/loaded.js', import.meta.url).href;
 /** V8's optimisation status of a function after some 400 kB of bytecode, in its own process. Asserts that stderr is empty. */
 function statusAfter(...lines: readonly string[]): string {
   const program = [
-    `import { setFlagsBetweenLoads } from '${FLAGS}';`,
+    `import { setFlagsAgain, setFlagsBetweenLoads, withDefaultFlags } from '${FLAGS}';`,
     `import { tellMoment } from '${LOADED}';`,
     ...lines,
     'function sum(n) { let all = 0; for (let i = 0; i < n; i++) all += i; return all; }',
@@ -46,6 +46,8 @@ describe('setFlagsBetweenLoads', () => {
     assert.equal(warming, ordinary, 'a warm-up exists to have functions optimised');
     const alone = statusAfter('setFlagsBetweenLoads();', "tellMoment('alone');");
     assert.equal(alone, delayed, 'no thread loads modules');
+    const again = ["tellMoment('alone');", 'withDefaultFlags(() => 0);', 'setFlagsAgain();'];
+    assert.equal(statusAfter('setFlagsBetweenLoads();', ...again), delayed, 'set again');
     for (const next of ["tellMoment('starting');", "tellMoment('starting'); tellMoment('alone');"]) {
       const loading = statusAfter('setFlagsBetweenLoads();', "tellMoment('alone');", next);
       assert.equal(loading, ordinary, 'a thread loads modules');
