@@ -4,7 +4,7 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import fs from 'node:fs';
 import net from 'node:net';
 import { promisify } from 'node:util';
-import { LibxcRecords } from '../../src/grammar/xen/libxc-records.js';
+import { streamToFile } from './stream-to-file.js';
 
 export interface FakeScenario {
   /** Save: file of the bytes that the emulators write. Restore: file for the bytes that they read. */
@@ -44,14 +44,6 @@ const scenario = JSON.parse(process.env['FAKE_EMU'] ?? '{}') as FakeScenario;
 const PIECE = 256 * 1024;
 /** Longer than any front waits for its emu-manager. The process then ends, so no test leaves it behind. */
 const DEAF_MS = 30_000;
-const NO_RECORD_MATTERS = {
-  full: false,
-  between: () => undefined,
-  begin: () => undefined,
-  body: (_record: unknown, _data: Uint8Array, start: number, end: number) => end - start,
-  padding: () => undefined,
-  end: () => undefined,
-};
 
 const words = process.argv.slice(2);
 const noted = (text: string): void => fs.appendFileSync(scenario.notes, `${text}\n`);
@@ -255,25 +247,18 @@ async function leave(): Promise<void> {
 
 async function restore(): Promise<void> {
   await command('restore:xenguest');
-  const file = fs.openSync(scenario.memory!, 'w');
-  const records = new LibxcRecords();
-  const buffer = Buffer.alloc(PIECE);
-  let filled = 0;
-  while (records.state === 'open') {
-    const room = Math.min(records.certainBytes - filled, buffer.length - filled);
-    const { bytesRead } = await move(read(memoryFd, buffer, filled, room, null));
-    if (bytesRead === 0) {
-      await reportDelay();
-      say('error:xenguest: unexpected end of file');
-      process.exit(2);
-    }
-    fs.writeSync(file, buffer, filled, bytesRead);
-    filled += bytesRead;
-    moved += bytesRead;
-    const taken = records.scan(buffer.subarray(0, filled), false, NO_RECORD_MATTERS);
-    buffer.copyWithin(0, taken, filled);
-    filled -= taken;
-    await accident();
+  const isWhole = await streamToFile(scenario.memory!, {
+    piece: PIECE,
+    read: async (buffer, at, room) => (await move(read(memoryFd, buffer, at, room, null))).bytesRead,
+    onPiece: (bytes) => {
+      moved += bytes;
+      return accident();
+    },
+  });
+  if (!isWhole) {
+    await reportDelay();
+    say('error:xenguest: unexpected end of file');
+    process.exit(2);
   }
   say('result:xenguest 3 4');
   if (vgpuFd !== undefined) {

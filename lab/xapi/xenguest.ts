@@ -8,10 +8,10 @@ import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { promisify } from 'node:util';
 
-import { LibxcRecords } from '../../src/grammar/xen/libxc-records.js';
 import { handleOf } from '../../src/link/handle.js';
 import { exitNow } from '../../src/os/process/exit.js';
 import { receiveDescriptor } from './receive-descriptor.js';
+import { streamToFile } from './stream-to-file.js';
 
 export interface GuestScenario {
   /** Save: the file of the stream. Restore: the file for it. */
@@ -28,14 +28,6 @@ const LOOK_MS = 1;
 const PIECE = 1024 * 1024;
 /** Below 50 pages emu-manager suspends the guest. */
 const LEFT_PAGES = 40;
-const NO_RECORD_MATTERS = {
-  full: false,
-  between: () => undefined,
-  begin: () => undefined,
-  body: (_record: unknown, _data: Uint8Array, start: number, end: number) => end - start,
-  padding: () => undefined,
-  end: () => undefined,
-};
 
 const write = promisify(fs.write);
 const read = promisify(fs.read);
@@ -124,22 +116,12 @@ class Xenguest {
   }
 
   async #restore(): Promise<void> {
-    const file = fs.openSync(this.#scenario.memory, 'w');
-    const records = new LibxcRecords();
-    const buffer = Buffer.alloc(PIECE);
-    let filled = 0;
-    while (records.state === 'open') {
-      const room = Math.min(records.certainBytes - filled, buffer.length - filled);
-      const { bytesRead } = await read(this.#stream, buffer, filled, room, null);
-      if (bytesRead === 0) throw new Error('unexpected end of file');
-      fs.writeSync(file, buffer, filled, bytesRead);
-      filled += bytesRead;
-      const taken = records.scan(buffer.subarray(0, filled), false, NO_RECORD_MATTERS);
-      buffer.copyWithin(0, taken, filled);
-      filled -= taken;
-      await this.#accident(bytesRead);
-    }
-    fs.closeSync(file);
+    const isWhole = await streamToFile(this.#scenario.memory, {
+      piece: PIECE,
+      read: async (buffer, at, room) => (await read(this.#stream, buffer, at, room, null)).bytesRead,
+      onPiece: (bytes) => this.#accident(bytes),
+    });
+    if (!isWhole) throw new Error('unexpected end of file');
     this.#report({ status: 'completed', result: '3 4' });
   }
 
