@@ -4,18 +4,13 @@
 import { toRamferryError } from '../errors.js';
 import type { ByteSink, ByteSource, Channel } from '../io/bytes.js';
 import { ExactReader } from '../io/exact-reader.js';
-import { readFirstBytes } from '../link/resume/first-bytes.js';
-import { opened, type Opening, readOpening } from '../link/resume/joining.js';
+import { type OpeningLimits, readFirstBytes, readWholeOpening } from '../link/resume/first-bytes.js';
+import { opened, type Opening } from '../link/resume/joining.js';
 import { CONVERSATION_MAGIC } from '../link/resume/packet.js';
 import { PacketConnection } from '../link/resume/packet-connection.js';
-import { wholeWithin } from '../link/watchdog.js';
 import type { Session } from '../link/resume/session.js';
 
-export interface Turns {
-  /** Milliseconds for the opening, once its first bytes have come; 0 = no limit. */
-  readonly ioTimeout: number;
-  /** The sender begins at once: the limit holds for its first bytes, too. */
-  readonly isAwaited: boolean;
+export interface Turns extends OpeningLimits {
   /** The sender opens no conversation. @param seen its first bytes, which must be read again */
   readonly plain: (seen: Uint8Array) => void;
   readonly session: (said: Opening) => Session;
@@ -86,13 +81,7 @@ export class ReceivingLink implements Channel {
   }
 
   async #decide(source: ByteSource): Promise<void> {
-    const { isAwaited, ioTimeout } = this.#turns;
-    const reading = readFirstBytes(source, CONVERSATION_MAGIC);
-    const first = await wholeWithin(
-      reading,
-      isAwaited ? ioTimeout : 0,
-      `no opening came from ${source.label}`,
-    );
+    const first = await readFirstBytes(source, CONVERSATION_MAGIC, this.#turns);
     if (first.equals(CONVERSATION_MAGIC)) await this.#open(source);
     else this.#turns.plain(first);
     this.#isDecided = true;
@@ -100,9 +89,7 @@ export class ReceivingLink implements Channel {
 
   async #open(source: ByteSource): Promise<void> {
     const reader = new ExactReader(source);
-    const { ioTimeout } = this.#turns;
-    const opening = wholeWithin(readOpening(reader), ioTimeout, `no whole opening came from ${source.label}`);
-    const session = this.#turns.session(await opening);
+    const session = this.#turns.session(await readWholeOpening(reader, source.label, this.#turns));
     await this.#inTurn(async () => {
       await this.#channel
         .sink!.write(opened())

@@ -6,9 +6,7 @@ import { Buffer } from 'node:buffer';
 import { RamferryError, toRamferryError } from '../../errors.js';
 import type { ByteSource } from '../../io/bytes.js';
 import { ExactReader } from '../../io/exact-reader.js';
-import { wholeWithin } from '../watchdog.js';
-import { readFirstBytes } from './first-bytes.js';
-import { readOpening } from './joining.js';
+import { type OpeningLimits, readFirstBytes, readWholeOpening } from './first-bytes.js';
 import { FINAL } from './living-sink.js';
 import { LIVING_MAGIC, type Packet, PACKET, readPacket } from './packet.js';
 
@@ -19,11 +17,9 @@ const DISCARD_BYTES = 65_536;
 /** How long a first connection may bring no byte once the sender asks on another one. */
 const HURRY_MS = 1_000;
 
-export interface LivingSourceOptions {
+export interface LivingSourceOptions extends OpeningLimits {
   /** Milliseconds without a byte while a read waits; 0 = no limit. Counts in conversation version 3. */
   readonly ioTimeout: number;
-  /** The sender begins at once: the limit holds for its first bytes, too. Default false. */
-  readonly isAwaited?: boolean | undefined;
   /** Called when the sender has opened the conversation. */
   readonly onOpen: (id: Buffer) => void;
   /** Called when the sender speaks version 1. */
@@ -181,16 +177,10 @@ export class LivingSource implements ByteSource {
   }
 
   async #decide(): Promise<void> {
-    const { ioTimeout, isAwaited = false } = this.#options;
-    const reading = readFirstBytes(this.#inner, LIVING_MAGIC);
-    const first = await wholeWithin(reading, isAwaited ? ioTimeout : 0, `no opening came from ${this.label}`);
+    const first = await readFirstBytes(this.#inner, LIVING_MAGIC, this.#options);
     if (first.equals(LIVING_MAGIC)) {
-      this.#inner.patience?.(ioTimeout);
-      const { id } = await wholeWithin(
-        readOpening(this.#reader),
-        ioTimeout,
-        `no whole opening came from ${this.label}`,
-      );
+      this.#inner.patience?.(this.#options.ioTimeout);
+      const { id } = await readWholeOpening(this.#reader, this.label, this.#options);
       this.#mode = 'living';
       this.#options.onOpen(id);
     } else {
