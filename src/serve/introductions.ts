@@ -13,7 +13,7 @@ import type { Accepted } from '../link/listen/binding.js';
 import { AwakeTimer } from '../os/time/awake-timer.js';
 import { closedBecause, Crowd, type Refusals } from '../link/listen/strangers.js';
 import type { PeerLink } from '../link/peer-link.js';
-import { INTRODUCTION_BYTES } from '../link/resume/joining.js';
+import { INTRODUCTION_BYTES, isLaterMagic } from '../link/resume/joining.js';
 
 /** Milliseconds from the connection to the last byte of the introduction. */
 const INTRODUCTION_MS = 5_000;
@@ -29,8 +29,6 @@ export interface Introduced {
 
 /** The transfers that wait for a later connection of their peer. */
 export interface LaterTransfers {
-  /** Whether a connection that begins with this magic is a later one of a transfer. */
-  mayBegin(magic: Uint8Array): boolean;
   /**
    * Hands a later connection to its transfer.
    * @param first what was read of it: the magic and a packet with the transfer's id
@@ -81,8 +79,9 @@ export class Introductions {
       const reader = new ExactReader(link.source!, undefined, true);
       const magic = Buffer.alloc(INTRODUCTION_MAGIC.length);
       await reader.exactly(magic);
-      if (this.#options.later?.mayBegin(magic) === true) {
-        await this.#returned(accepted, magic, reader);
+      const { later } = this.#options;
+      if (later !== undefined && isLaterMagic(magic)) {
+        await this.#returned(accepted, later, magic, reader);
         return;
       }
       const introduction = await this.#introduction(magic, reader);
@@ -101,12 +100,17 @@ export class Introductions {
   }
 
   /** Hands a later connection to its transfer. One that names none gets no result: a sender would take it for its transfer's. */
-  async #returned(accepted: Accepted, magic: Buffer, reader: ExactReader): Promise<void> {
+  async #returned(
+    accepted: Accepted,
+    later: LaterTransfers,
+    magic: Buffer,
+    reader: ExactReader,
+  ): Promise<void> {
     const rest = Buffer.alloc(INTRODUCTION_BYTES - magic.length);
     let isTaken = false;
     try {
       await reader.exactly(rest);
-      isTaken = this.#options.later!.take(Buffer.concat([magic, rest]), accepted.link);
+      isTaken = later.take(Buffer.concat([magic, rest]), accepted.link);
     } catch {
       // It ended, or was silent for too long.
     }

@@ -3,7 +3,6 @@
 
 import type { Door, Judge } from '../link/options.js';
 import type { PeerLink } from '../link/peer-link.js';
-import { isLaterMagic } from '../link/resume/joining.js';
 import type { LaterTransfers } from './introductions.js';
 
 /** A transfer that waits for its peer's next connection. */
@@ -27,10 +26,6 @@ export class LaterConnections implements LaterTransfers {
         if (waiting !== undefined) this.#waiting.delete(waiting);
       },
     };
-  }
-
-  mayBegin(magic: Uint8Array): boolean {
-    return isLaterMagic(magic);
   }
 
   take(first: Uint8Array, link: PeerLink): boolean {

@@ -146,7 +146,7 @@ describe('serve --reconnect', LIMIT, () => {
     assert.ok(!later.take(joining(newId()), link as unknown as PeerLink));
   });
 
-  it('waits for nobody where one side has no --reconnect', async () => {
+  it('ends a transfer without waiting for its sender where one side has no --reconnect', async () => {
     const at = directory();
     const incoming = { incoming: `unix:${at}/{name}.in`, listen: `unix:${at}/link`, ioTimeout: 1000 };
     const destination = await host(incoming);
