@@ -1,6 +1,5 @@
-// The worker thread of a server: takes chunks of several transfers, each time of the one that was served the fewest bytes,
-// and those of one transfer in sequence. It keeps its
-// codecs between transfers, and nothing of a transfer behind that transfer's end.
+// The worker thread of a server: takes chunks of several transfers, each time of the one that was served the fewest bytes, and those of one
+// transfer in sequence. It keeps its codecs between transfers, and nothing of a transfer behind that transfer's end.
 
 import { setImmediate } from 'node:timers/promises';
 import { type MessagePort, receiveMessageOnPort } from 'node:worker_threads';

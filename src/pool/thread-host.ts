@@ -1,6 +1,6 @@
 // `ThreadHost`: worker threads that several transfers share. Each thread takes the next chunk of the transfer that was served the
-// fewest bytes, and those of one transfer in sequence. A thread that dies fails the transfer whose chunk it had, is replaced, and concerns no other transfer.
-// Memory of a transfer may serve another one as soon as its workers were closed.
+// fewest bytes, and those of one transfer in sequence. A thread that dies fails the transfer whose chunk it had, is replaced, and concerns
+// no other transfer. Memory of a transfer may serve another one as soon as its workers were closed.
 
 import { MessageChannel, type MessagePort } from 'node:worker_threads';
 

@@ -1,6 +1,6 @@
 // What worker threads that serve several transfers have in common, in shared memory: the bell that wakes them, the position from
-// which a transfer was served last, and at which transfer each thread works. Every ring of these transfers rings this bell in place of its own
-// (ring.ts), so that a thread sleeps in one place.
+// which a transfer was served last, and at which transfer each thread works. Every ring of these transfers rings this bell in place of
+// its own (ring.ts), so that a thread sleeps in one place.
 
 import { ringWords, SIGNAL, sleepWorker, STOPPED, wakeWorkers } from './ring.js';
 

@@ -4,13 +4,15 @@
 // Turns by chunks are not fair: a chunk that is flushed early has a fifth of the bytes of a full one. Measured with 50 guests: 0.5 to
 // 0.9 MiB a chunk, and shares of 1.9 to one.
 
+import { KIB, MIB } from '../units.js';
+
 /** Bytes of one step of a position. Positions are compared over distances of up to 2 TiB. */
-const UNIT = 1024;
+const UNIT = KIB;
 /**
  * Steps that a transfer may be behind the others: bytes that it can catch up after it had no chunk ready. A transfer that begins, or that
  * was idle, is owed nothing more, so it delays the others by these bytes at most.
  */
-const MOST_CREDIT = (2 * 1024 * 1024) / UNIT;
+const MOST_CREDIT = (2 * MIB) / UNIT;
 
 /** @returns the steps of a chunk of so many bytes; at least one, so that no transfer is served for nothing */
 export function stepsOf(bytes: number): number {

@@ -15,7 +15,7 @@ import { precopy } from '../grammar/support/qemu-streams.js';
 
 const IO_MS = 2_000;
 const RECONNECT_MS = 4_000;
-/** Most time for a sender's questions, or for a result that nobody hears. */
+/** Most time for a sender's questions, or for a result that no sender hears. */
 const OUTCOME_MS = 62_000;
 /** A watchdog is late by an eighth at most; the rest is for a busy machine. */
 const SLACK_MS = 3_000;

@@ -1,8 +1,10 @@
 // Bytes that were decrypted before a read asked for them, in order. They are copied into one buffer that is reused: Node decrypts each
 // record of 16 KiB by itself, and a buffer for each made the garbage collector take a seventh of the receiver's processor time.
 
+import { KIB } from '../../units.js';
+
 /** Bytes of the buffer when it is first needed. */
-const FIRST_BYTES = 65_536;
+const FIRST_BYTES = 64 * KIB;
 
 export class DecryptedBytes {
   #buffer = new Uint8Array(0);
