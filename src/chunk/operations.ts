@@ -141,12 +141,15 @@ export class OperationReader {
 
   number(): number {
     let value = 0;
+    // Not `2 ** (7 * index)`: V8 calls a function for it, even in optimised code.
+    let unit = 1;
     for (let index = 0; index < MAX_LEB; index++) {
       const byte = this.#bytes[this.#at++];
       if (byte === undefined) throw malformed('they end within a number');
       // The fifth byte has room for four bits, and a number has no superfluous zero at its end.
       if (index === MAX_LEB - 1 && byte > 0x0f) throw malformed('a number exceeds 32 bits');
-      value += (byte & 0x7f) * 2 ** (7 * index);
+      value += (byte & 0x7f) * unit;
+      unit *= 0x80;
       if (byte < 0x80) {
         if (byte === 0 && index > 0) throw malformed('a number is longer than it must be');
         return value;

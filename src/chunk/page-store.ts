@@ -7,6 +7,7 @@ import { Buffer } from 'node:buffer';
 
 import { copyBytes } from '../page/copy.js';
 import { PAGE_BYTES } from '../page/size.js';
+import { zeroBytes } from '../page/zero.js';
 
 /** Most pages of a store: one buffer holds them. */
 export const MAX_STORE_PAGES = 2 ** 20 - 1;
@@ -53,7 +54,7 @@ export class PageStore {
   wipe(): void {
     for (let slot = 0; slot < this.slots; slot++) {
       if (this.#writers[slot] === 0) continue;
-      this.bytes.fill(0, slot * PAGE_BYTES, (slot + 1) * PAGE_BYTES);
+      zeroBytes(this.bytes, slot * PAGE_BYTES, (slot + 1) * PAGE_BYTES);
       this.#writers[slot] = 0;
     }
   }

@@ -1,7 +1,10 @@
 // Shared memory that serves one transfer after another: its first touch is slow on hosts that hand out memory only then. Memory that
 // comes back is overwritten before any other transfer gets it: no guest's page is ever readable by the next one.
 
+import { Buffer } from 'node:buffer';
+
 import { PageStore } from '../chunk/page-store.js';
+import { zeroBytes } from '../page/zero.js';
 import { storeMemory } from '../store/shared.js';
 
 export class MemoryStock {
@@ -37,14 +40,14 @@ export class MemoryStock {
 
   /** Takes back memory that no thread touches any more. */
   giveArena(memory: SharedArrayBuffer): void {
-    new Uint8Array(memory).fill(0);
+    zeroBytes(Buffer.from(memory), 0, memory.byteLength);
     this.#give(memory);
   }
 
   /** @param isWhole every page that was written is marked: no thread died while it wrote one */
   giveStore(memory: SharedArrayBuffer, isWhole: boolean): void {
     if (isWhole) new PageStore(memory).wipe();
-    else new Uint8Array(memory).fill(0);
+    else zeroBytes(Buffer.from(memory), 0, memory.byteLength);
     this.#give(memory);
   }
 

@@ -16,7 +16,7 @@ const LINGER_MS = 300;
  * @param awaitsAll a command that succeeds has awaited all that it began: the process then ends at once
  */
 export function runProcess(args: readonly string[], command: () => Promise<number>, awaitsAll = false): void {
-  setFlagsBetweenLoads();
+  setFlagsBetweenLoads(args[0] === 'serve');
   setThreadPoolSize(process.env['UV_THREADPOOL_SIZE']);
   // After an exception in an event handler the command cannot continue: it reports the error and exits.
   process.on('uncaughtException', (thrown) => void fail(thrown, args).then(exitNow));

@@ -66,10 +66,12 @@ export function withDefaultFlags<Result>(act: () => Result): Result {
 /**
  * Sets the flags while no thread loads modules: V8 discards the code cache of Node's own modules when a flag differs from its start (50 ms
  * for each thread). Threads in their warm-up optimise as early as V8 does by default.
+ * @param forMany the process carries one guest after another: it optimises as early as V8 does, because later guests gain from it
  */
-export function setFlagsBetweenLoads(): void {
+export function setFlagsBetweenLoads(forMany = false): void {
   let isLoading = false;
   const late = (wanted: boolean): void => {
+    if (forMany) return;
     if (wanted !== set.late) (wanted ? setLateOptimisation : setDefaultOptimisation)();
     set.late = wanted;
   };

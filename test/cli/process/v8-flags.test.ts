@@ -46,6 +46,12 @@ describe('setFlagsBetweenLoads', () => {
     assert.equal(warming, ordinary, 'a warm-up exists to have functions optimised');
     const alone = statusAfter('setFlagsBetweenLoads();', "tellMoment('alone');");
     assert.equal(alone, delayed, 'no thread loads modules');
+    const server = statusAfter(
+      'setFlagsBetweenLoads(true);',
+      "tellMoment('loaded');",
+      "tellMoment('alone');",
+    );
+    assert.equal(server, ordinary, 'later guests gain from optimised functions');
     const again = ["tellMoment('alone');", 'withDefaultFlags(() => 0);', 'setFlagsAgain();'];
     assert.equal(statusAfter('setFlagsBetweenLoads();', ...again), delayed, 'set again');
     for (const next of ["tellMoment('starting');", "tellMoment('starting'); tellMoment('alone');"]) {
