@@ -3,12 +3,13 @@
 
 import { setTimeout as sleep } from 'node:timers/promises';
 
-import { toRamferryError } from '../errors.js';
+import { RamferryError, toRamferryError } from '../errors.js';
 import { systemCode } from '../io/system-error.js';
 import type { Address } from '../link/address.js';
 import { connectTo } from '../link/connect.js';
 import type { OpenOptions } from '../link/options.js';
 import { checkSamePeer, type PeerLink } from '../link/peer-link.js';
+import { withDeadline } from '../os/time/deadline.js';
 
 const PAUSE_MS = 200;
 const ATTEMPT_MS = 2_000;
@@ -49,7 +50,10 @@ export async function connectAgain<T>(
     try {
       link = await connectTo(address, { ...plain, connectTimeout: ATTEMPT_MS / 4, ioTimeout: SILENCE_MS });
       checkSamePeer(link, identity);
-      return await talk(link);
+      // A receiver may say for ever that its program takes its time.
+      const left = Math.max(0, until - performance.now());
+      const late = new RamferryError('ERR_LINK_TIMEOUT', `${link.source!.label} gave no outcome in time`);
+      return await withDeadline(talk(link), left, () => Promise.reject(late));
     } catch (thrown) {
       await link?.sink!.abort();
       if (isRefusal(thrown, link !== undefined)) refusedSince ??= began;

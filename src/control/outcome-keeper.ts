@@ -11,7 +11,6 @@ import type { Address } from '../link/address.js';
 import type { Door, OpenOptions } from '../link/options.js';
 import { checkSamePeer, type PeerLink } from '../link/peer-link.js';
 import { asking, IdJudge, readAsking } from '../link/resume/joining.js';
-import type { LivingSource } from '../link/resume/living-source.js';
 import { PACKET, readPacket } from '../link/resume/packet.js';
 import { deferred } from '../os/deferred.js';
 import type { Result } from './negotiation.js';
@@ -36,12 +35,25 @@ export interface OutcomeKeeperOptions {
   readonly onAsked: () => void;
 }
 
+/** What is known of the sender on the link of its stream. */
+export interface SenderWatch {
+  /** It has said that it gives up, and will not ask. */
+  readonly hasGivenUp: boolean;
+  /** The link has ended, or was silent for too long, before this side closed it. */
+  readonly isBroken: boolean;
+  /** A byte of the stream's final part may have come. */
+  readonly isFinal: boolean;
+  /** Resolves with whether it has the result; false when that can no longer come on this link. */
+  heard(): Promise<boolean>;
+}
+
 export class OutcomeKeeper {
   readonly #options: OutcomeKeeperOptions;
   readonly #outcome = deferred<Result>();
   readonly #heard = deferred<boolean>();
   readonly #over = new AbortController();
   #id: Buffer | undefined;
+  #offered: number | undefined;
   #door: Door | undefined;
   #identity: string | undefined;
 
@@ -65,21 +77,29 @@ export class OutcomeKeeper {
     );
   }
 
+  /** The result is known: questions are answered, and the time for which it is kept runs. */
+  offer(result: Result): void {
+    this.#offered ??= performance.now();
+    this.#outcome.resolve(result);
+  }
+
   /**
    * Keeps the result until the sender has heard it, or the time is over. Never rejects.
-   * @returns whether the sender has it; true, too, where the sender cannot ask
+   * @returns whether the sender has it; undefined where the sender does not ask
    */
-  async keep(result: Result, from: LivingSource): Promise<boolean> {
+  async keep(result: Result, from: SenderWatch): Promise<boolean | undefined> {
+    this.offer(result);
     // On a living connection the sender hears of a failure at once.
     if (this.#id === undefined || from.hasGivenUp || (!result.ok && !from.isBroken)) {
       this.close();
-      return true;
+      return undefined;
     }
     const { signal } = this.#options.opening;
     const forget = onAbort(signal, () => this.#heard.resolve(false));
-    const most = result.ok ? OUTCOME_KEPT_MS : from.isFinal ? FAILURE_KEPT_MS : BRIEFLY_KEPT_MS;
+    const limit = result.ok ? OUTCOME_KEPT_MS : from.isFinal ? FAILURE_KEPT_MS : BRIEFLY_KEPT_MS;
+    // The link may have waited for the sender until now.
+    const most = Math.max(0, limit - (performance.now() - this.#offered!));
     const timer = setTimeout(() => this.#heard.resolve(false), most);
-    this.#outcome.resolve(result);
     void from.heard().then((heard) => {
       if (heard || from.hasGivenUp) this.#heard.resolve(heard);
       else if (this.#over.signal.aborted) return;
@@ -155,5 +175,5 @@ function keeping(result: Result, most: number): string {
   const outcome = result.ok
     ? 'everything is delivered'
     : `${result.error?.code ?? 'failed'}: ${result.error?.message ?? 'no reason given'}`;
-  return `${outcome}; the link broke before the sender could hear that: keeping the outcome for up to ${most / 1000} s, in case it asks`;
+  return `${outcome}; the link broke before the sender could hear that: keeping the outcome for up to ${Math.ceil(most / 1000)} s, in case it asks`;
 }

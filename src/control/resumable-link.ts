@@ -18,6 +18,7 @@ import { PacketConnection } from '../link/resume/packet-connection.js';
 import { Caller, Doorway, type Reconnection } from '../link/resume/reconnection.js';
 import { Session } from '../link/resume/session.js';
 import { SENDER_WINDOW, type Several } from '../link/resume/several.js';
+import { SharedDoor } from '../link/resume/shared-door.js';
 import { MIB } from '../units.js';
 import { wholeWithin } from '../link/watchdog.js';
 import { Greeting } from './greeting.js';
@@ -45,6 +46,8 @@ export interface ConversationOptions {
   readonly count?: BreakCount | undefined;
   /** Receiver: bytes that it holds of packets which its reader has not taken. Needed with several connections. */
   readonly window?: number;
+  /** Called when a conversation of version 2 begins. `opening.onDoor` has been called where this side listens. */
+  readonly onSession?: ((session: Session, id: Buffer, identity: string | undefined) => void) | undefined;
 }
 
 /** How two sides use the link together. */
@@ -61,7 +64,6 @@ export class ResumableLink {
   readonly #forget: () => void;
   #door: Door | undefined;
   #identity: string | undefined;
-  #isMended = false;
   /** A link whose conversation begins behind an introduction. */
   #introduced: SendingLink | undefined;
 
@@ -81,11 +83,6 @@ export class ResumableLink {
         this.#identity = identity;
       },
     };
-  }
-
-  /** A conversation of version 2 carries the open link. */
-  get isMended(): boolean {
-    return this.#isMended;
   }
 
   /** The sender's side: reads the greeting and opens the conversation where the receiver offers it. */
@@ -204,8 +201,7 @@ export class ResumableLink {
     const [ownWindow, peerWindow] = hasOutcome ? [window, SENDER_WINDOW] : [SENDER_WINDOW, window];
     const several: Several = { connections, spreads: !hasOutcome, window: ownWindow, peerWindow };
     this.#forget();
-    this.#isMended = true;
-    return new Session({
+    const session = new Session({
       label: formatAddress(address),
       id,
       reconnection: this.#reconnection(channel),
@@ -220,6 +216,8 @@ export class ResumableLink {
       count,
       onWarning: how.onWarning,
     });
+    this.#options.onSession?.(session, id, (channel as PeerLink).provenName);
+    return session;
   }
 
   #reconnection(channel: Channel): Reconnection {
@@ -228,9 +226,11 @@ export class ResumableLink {
       const { provenName: identity } = channel as PeerLink;
       return new Caller(address, { ...how, signal: this.#abort.signal }, identity);
     }
-    const door = this.#door!;
+    const shared = new SharedDoor(this.#door!);
     this.#door = undefined;
-    return new Doorway(door, this.#identity, how.onWarning);
+    const joins = shared.part();
+    how.onDoor?.(shared.part(), this.#identity);
+    return new Doorway(joins, this.#identity, how.onWarning);
   }
 }
 

@@ -3,6 +3,7 @@
 
 import type { Door, Judge } from '../link/options.js';
 import type { PeerLink } from '../link/peer-link.js';
+import { isAccepted } from '../link/resume/shared-door.js';
 import type { LaterTransfers } from './introductions.js';
 
 /** A transfer that waits for its peer's next connection. */
@@ -36,8 +37,4 @@ export class LaterConnections implements LaterTransfers {
     taken.onLink(link);
     return true;
   }
-}
-
-function isAccepted(judge: Judge, first: Uint8Array): boolean {
-  return judge.feed(first) === undefined && judge.wanted === 0;
 }

@@ -84,7 +84,7 @@ class Reception {
   readonly #listening: ListenSettings = {};
   #source: Channel | undefined;
   #sink: Channel | undefined;
-  /** What the program behind the output says to the source (QEMU's return path). */
+  /** What the program behind the output says (QEMU's return path). */
   #reader: ByteSource | undefined;
   #control: ControlWriter | undefined;
   /** Absent on a link in one direction. */
@@ -144,9 +144,10 @@ class Reception {
     const talks = speaks(input, oneWay);
     const away = { ...opening, tls: tlsSettings(this.#settings, input) };
     if (talks) this.#living = new LivingReceiver(input, away);
-    const count = this.#statistics.countBreaks(this.#settings.reconnect);
     const opened = this.#living?.opening ?? away;
-    const resumable = (this.#conversation = receiverConversation(this.#settings, input, opened, count));
+    const count = this.#statistics.countBreaks(this.#settings.reconnect);
+    const hooks = { count, onSession: this.#living?.onSession };
+    const resumable = (this.#conversation = receiverConversation(this.#settings, input, opened, hooks));
     if (output.kind === 'file') this.#sink = await openOutput(output, opening);
     const resumed = this.#resumed();
     const hello = { ...resumable.hello, ...livingHello(resumable.hello, true) };
@@ -179,16 +180,16 @@ class Reception {
     const { input, control, door } = hosting;
     this.#source = input;
     this.#control = control;
-    this.#living = new LivingReceiver(this.#addresses.input, opening);
+    const at = this.#addresses.input;
+    const living = (this.#living = new LivingReceiver(at, opening));
     const count = this.#statistics.countBreaks(this.#settings.reconnect);
-    const { input: address } = this.#addresses;
-    const { opening: opened } = this.#living;
-    const resumable = (this.#conversation = receiverConversation(this.#settings, address, opened, count));
+    const hooks = { count, onSession: living.onSession };
+    const resumable = (this.#conversation = receiverConversation(this.#settings, at, living.opening, hooks));
     if (door !== undefined) resumable.opening.onDoor?.(door, input.provenName);
     // A sender that has been admitted begins its conversation before its hypervisor begins.
     this.#source = resumable.upgrade(input, true);
     await control.moveTo(this.#source.sink!);
-    const link = new WaitingSource(this.#living.begin(this.#source, !resumable.isOffered));
+    const link = new WaitingSource(living.begin(this.#source, !resumable.isOffered));
     this.#sink = await openOutput(this.#addresses.output, opening);
     hosting.onConnected?.();
     control.place({ ahead: 0 });
@@ -217,10 +218,8 @@ class Reception {
     this.#prestart.cancelWarmUp();
     const { head, kind } = await recognise(source);
     if (head.length === 0) {
-      throw new RamferryError('ERR_STREAM_TRUNCATED', 'the input is empty', {
-        offset: 0,
-        hint: 'did the sender start?',
-      });
+      const nothing = { offset: 0, hint: 'did the sender start?' };
+      throw new RamferryError('ERR_STREAM_TRUNCATED', 'the input is empty', nothing);
     }
     const { sink, handed } = countHanded(output.sink);
     this.#handed = handed;
@@ -259,9 +258,10 @@ class Reception {
     await this.#reader?.close();
     const result: Result = { ok: true, ...(sums === undefined ? {} : statedSums(sums)), bytes };
     await this.#conclude(async () => {
+      this.#living?.offer(result);
       const written = await this.#control?.result(result);
       const heard = await this.#living?.keep(result);
-      if (written === false || heard === false) this.#settings.onWarning?.(UNHEARD);
+      if ((heard ?? written) === false) this.#settings.onWarning?.(UNHEARD);
       if (this.#control === undefined) await endRelay(source.sink);
       await source.source!.close();
     });
@@ -283,6 +283,7 @@ class Reception {
     const result: Result = { ok: false, bytes: this.#handed(), error: error.toData() };
     await this.#conclude(async () => {
       if (this.#control === undefined) await this.#source?.sink?.abort();
+      this.#living?.offer(result);
       await this.#control?.result(result);
       if (this.#control !== undefined) await this.#living?.keep(result);
       this.#living?.close();

@@ -133,8 +133,11 @@ class Sending {
         this.#settings,
         this.#output,
         this.#living?.opening ?? linkOpening,
-        () => this.#grammar !== undefined && this.#grammar.finalFrom !== Infinity,
-        this.#statistics.countBreaks(this.#settings.reconnect),
+        {
+          isGuestStopped: () => this.#grammar !== undefined && this.#grammar.finalFrom !== Infinity,
+          count: this.#statistics.countBreaks(this.#settings.reconnect),
+          onSession: (session, id) => this.#living?.carriedBy(session, id),
+        },
       );
       const away = this.#conversation.opening;
       // A file output tells at once when it must not be made; anything else only when there is something to send.
@@ -186,8 +189,7 @@ class Sending {
       );
       await Promise.race([this.#conversation!.begin(), control!.failure()]);
     }
-    const isMended = this.#conversation!.isMended();
-    const sink = hello === undefined ? to.sink! : this.#living!.begin(to, hello, control!, isMended);
+    const sink = hello === undefined ? to.sink! : this.#living!.begin(to, hello, control!);
     // The hypervisor may take its time, before the first byte and between rounds.
     source.patience?.(0);
     const recognising = recogniseInput(source, settings.format, this.#hosting?.channel?.channel);

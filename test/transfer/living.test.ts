@@ -33,6 +33,10 @@ interface Case {
   readonly listens?: 'sender' | 'receiver';
   readonly isTime: (piece: Buffer, direction: 'forward' | 'backward') => boolean;
   readonly both?: Partial<SendOptions & ReceiveOptions>;
+  /** Milliseconds in which the proxy refuses further connections. */
+  readonly down?: number;
+  /** The command that takes the output, slowly. */
+  readonly taker?: (output: string) => string;
 }
 
 interface Outcome {
@@ -42,7 +46,8 @@ interface Outcome {
   readonly warnings: string;
 }
 
-async function carry({ cut = 'reset', listens = 'receiver', isTime, both }: Case): Promise<Outcome> {
+async function carry(settings: Case): Promise<Outcome> {
+  const { cut = 'reset', listens = 'receiver', isTime, both, down } = settings;
   const warnings: string[] = [];
   const output = place.path('restored');
   let heard: (address: string) => void;
@@ -54,10 +59,10 @@ async function carry({ cut = 'reset', listens = 'receiver', isTime, both }: Case
   };
   const sides = {
     sender: (end: string) => send({ input, output: end, codec: 'none', ...common }),
-    receiver: (end: string) => receive({ input: end, output, ...common }),
+    receiver: (end: string) => receive({ input: end, output: settings.taker?.(output) ?? output, ...common }),
   };
   const first = sides[listens]('tcp-listen:127.0.0.1:0');
-  const proxy = await cuttingProxy(Number((await address).split(':').pop()), cut, listens, isTime);
+  const proxy = await cuttingProxy(Number((await address).split(':').pop()), cut, listens, isTime, down);
   const second = sides[listens === 'sender' ? 'receiver' : 'sender'](`tcp:127.0.0.1:${proxy.port}`);
   const [sent, received] = await Promise.allSettled(listens === 'sender' ? [first, second] : [second, first]);
   proxy.close();
@@ -94,6 +99,33 @@ describe('a link that breaks before the result', { timeout: 60_000 }, () => {
       });
     }
   }
+
+  for (const listens of ['receiver', 'sender'] as const) {
+    it(`is no unknown outcome with --connections, where the ${listens} listens`, async () => {
+      const outcome = await carry({ listens, isTime: isResult, both: { connections: 3 } });
+      fulfilled(outcome);
+      assert.match(outcome.warnings, /asking the receiver/);
+    });
+
+    it(`is no unknown outcome with --reconnect, when its time is over, where the ${listens} listens`, async () => {
+      const both = { reconnect: 700 };
+      const outcome = await carry({ listens, isTime: isResult, both, down: 1_500 });
+      fulfilled(outcome);
+      assert.match(outcome.warnings, /asking the receiver/);
+    });
+  }
+
+  it('is no unknown outcome with --reconnect, when the receiver has its result later', async () => {
+    const began = performance.now();
+    const isTime: Case['isTime'] = (_, direction) =>
+      direction === 'backward' && performance.now() - began > 1_000;
+    const outcome = await carry({
+      ...{ isTime, both: { reconnect: 500 }, down: 1_000 },
+      taker: (output) => `exec:sleep 3; cat > ${output}`,
+    });
+    fulfilled(outcome);
+    assert.match(outcome.warnings, /asking the receiver/);
+  });
 
   it('is no unknown outcome under TLS', { skip: certificates === undefined }, async () => {
     const both = { tlsCreds: certificates!.directory('good') };

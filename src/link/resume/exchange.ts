@@ -87,9 +87,7 @@ export class Exchange {
 
   /** Bytes in the connections' send queues. */
   queued(): number {
-    let sum = 0;
-    for (const connection of this.#living.values()) sum += connection.queued();
-    return sum;
+    return [...this.#living.values()].reduce((sum, each) => sum + each.queued(), 0);
   }
 
   /** Packets have come or may come: another connection can continue from here. */
@@ -128,6 +126,10 @@ export class Exchange {
         (thrown: unknown) => this.#broke(connection, thrown),
       );
     }
+  }
+
+  setSilence(silence: number): void {
+    for (const connection of this.#living.values()) connection.setSilence(silence);
   }
 
   /** Sends these bytes. @param piece at most `sent.payload` bytes */
@@ -280,9 +282,8 @@ export class Exchange {
   }
 
   #look(): void {
-    const now = performance.now();
     for (const connection of this.#living.values()) {
-      const isQuiet = now - connection.lastWrite >= KEEP_ALIVE_MS;
+      const isQuiet = performance.now() - connection.lastWrite >= KEEP_ALIVE_MS;
       const isBehind = connection === this.#lead && this.arrived.taken !== this.#acknowledged;
       if (!isQuiet && !isBehind) continue;
       connection.isDue = true;

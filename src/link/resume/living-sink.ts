@@ -84,6 +84,11 @@ export class LivingSink implements ByteSink {
     );
   }
 
+  /** Says no more that this side lives: it asks for the outcome on another connection. */
+  leave(): void {
+    clearInterval(this.#timer);
+  }
+
   /** Says how the conversation ends and closes this direction. Never rejects. */
   async conclude(): Promise<void> {
     const said = this.#sayLast();

@@ -41,6 +41,9 @@ export const PACKET = {
   ask: 22,
 } as const;
 
+/** A sender whose guest stands names no longer time than this for a broken link. */
+export const GUEST_STANDS_MS = 5_000;
+
 /** The same for version 3. */
 export const LIVING_MAGIC = Buffer.from([0x89, 0x52, 0x46, 0x33, 0x0d, 0x0a, 0x1a, 0x0a]);
 

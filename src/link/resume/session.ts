@@ -3,15 +3,15 @@
 // pauses.
 
 import type { Buffer } from 'node:buffer';
-import { RamferryError } from '../../errors.js';
+import type { RamferryError } from '../../errors.js';
 import { onAbort } from '../../io/abort-signal.js';
 import type { ByteSink, ByteSource, Channel } from '../../io/bytes.js';
 import { abortError, closedError } from '../../io/system-error.js';
-import { withDeadline } from '../../os/time/deadline.js';
 import type { BreakCount } from './breaks.js';
 import { Exchange } from './exchange.js';
+import { abandon, closeInOrder, gaveUp, within } from './farewell.js';
 import { Mender } from './mender.js';
-import { packet, PACKET } from './packet.js';
+import { GUEST_STANDS_MS } from './packet.js';
 import type { PacketConnection } from './packet-connection.js';
 import type { Reconnection } from './reconnection.js';
 import type { Several } from './several.js';
@@ -24,8 +24,8 @@ const LEAST_SILENCE_MS = 1_500;
 const CONCLUDE_MS = 2_000;
 /** How long a side that has said its outcome waits for the other to hear it. */
 export const OUTCOME_MS = 60_000;
-/** Most time for telling the other side that this one gives up. */
-const ABORT_MS = 500;
+/** What comes on connections that still live, when the link is lost or the sender asks for the outcome on another one, comes so soon. */
+const LAST_WORDS_MS = 1_000;
 
 export interface SessionOptions {
   /** The link in messages. */
@@ -66,6 +66,12 @@ export class Session implements Channel {
   #failure: RamferryError | undefined;
   #over = false;
   #peerLimit: number;
+  /** Connections that lived when a break ended the session of a sender: they hear whether it gives up, or asks. */
+  #lastLiving: PacketConnection[] = [];
+  #hasGivenUp = false;
+  #broken: RamferryError | undefined;
+  #isLeft = false;
+  #wasHeard = false;
 
   constructor(options: SessionOptions) {
     const { label, id, keep, readAhead, several, limit, signal, reconnection, onWarning, count } = options;
@@ -79,7 +85,10 @@ export class Session implements Channel {
       silence: () => this.#silence,
       onLimit: (milliseconds) => (this.#peerLimit = milliseconds),
       onBroken: (reason, number) => this.#mender.broken(reason, number),
-      onAbort: () => this.fail(gaveUp(label)),
+      onAbort: () => {
+        this.#hasGivenUp = true;
+        this.fail(this.#broken ?? gaveUp(label));
+      },
     });
     this.source = this.#makeSource();
     this.sink = this.#makeSink();
@@ -90,8 +99,28 @@ export class Session implements Channel {
       ownLimit: limit,
       limit: () => this.#limit,
       isOver: () => this.#over,
-      onFailure: (reason) => this.fail(reason),
+      onFailure: (reason) => this.#break(reason),
     });
+  }
+
+  /** The other side has said that it gives up, and will not ask. */
+  get hasGivenUp(): boolean {
+    return this.#hasGivenUp;
+  }
+
+  /** The link has broken for good. */
+  get isBroken(): boolean {
+    return this.#broken !== undefined;
+  }
+
+  /** A byte of the stream's final part may have come. Where the packets do not tell, that is assumed. */
+  get isFinal(): boolean {
+    return this.#exchange.arrived.ended || this.#peerLimit <= GUEST_STANDS_MS;
+  }
+
+  /** @returns whether the other side has this side's outcome, once `finish` has settled */
+  heard(): Promise<boolean> {
+    return Promise.resolve(this.#wasHeard);
   }
 
   /** Begins on the first connection. @param before resolves when packets follow */
@@ -124,6 +153,15 @@ export class Session implements Channel {
     for (const connection of this.#end(reason)) connection.destroy();
   }
 
+  /** The sender leaves these connections and asks for the outcome on another one. What they still have must come soon. */
+  leave(): void {
+    for (const connection of this.#lastLiving.splice(0)) connection.destroy();
+    if (this.#over) return;
+    this.#isLeft = true;
+    if (this.#options.hasOutcome && this.#exchange.living > 0) this.#exchange.setSilence(LAST_WORDS_MS);
+    else this.fail((this.#broken ??= closedError(this.#options.label)));
+  }
+
   /** Bytes of packets that are kept until they are acknowledged. */
   get held(): number {
     return this.#exchange.sent.held;
@@ -135,14 +173,17 @@ export class Session implements Channel {
   }
 
   get #limit(): number {
-    const { limit, hasOutcome } = this.#options;
-    if (limit() === 0 || this.#peerLimit === 0) return 0;
-    if (hasOutcome && this.#exchange.sent.ended) return Math.max(OUTCOME_MS, limit());
+    const { limit, hasOutcome, reconnection } = this.#options;
+    if (limit() === 0 || this.#peerLimit === 0 || this.#isLeft) return 0;
+    // A receiver that connects tells its outcome on another connection when this time is over.
+    const waits = hasOutcome && reconnection.attempt === undefined && this.#exchange.sent.ended;
+    if (waits) return Math.max(OUTCOME_MS, limit());
     return Math.min(limit(), this.#peerLimit);
   }
 
   get #silence(): number {
     const { ioTimeout } = this.#options;
+    if (this.#isLeft) return LAST_WORDS_MS;
     if (this.#limit === 0) return ioTimeout;
     const most = Math.max(LEAST_SILENCE_MS, Math.min(MOST_SILENCE_MS, this.#limit / 2));
     return ioTimeout === 0 ? most : Math.min(ioTimeout, most);
@@ -199,7 +240,9 @@ export class Session implements Channel {
     if (this.#failure !== undefined) throw this.#failure;
     const { sent } = this.#exchange;
     this.#exchange.endSending();
-    if (this.#options.hasOutcome) await this.#until(() => sent.acknowledged >= sent.position);
+    if (!this.#options.hasOutcome) return;
+    await this.#until(() => sent.acknowledged >= sent.position);
+    this.#wasHeard = true;
   }
 
   /** @throws the session's failure */
@@ -223,35 +266,30 @@ export class Session implements Channel {
     const heard = this.#until(() => this.#exchange.isComplete);
     const isHeard = await within(CONCLUDE_MS, heard);
     const connections = this.#end(closedError(this.#options.label));
-    if (isHeard) await Promise.all(connections.map((each) => this.#close(each)));
+    // Of several, the other side may see the end of one before it reads the others.
+    const lastWord = this.#options.several && this.#exchange.acknowledgement();
+    if (isHeard) await Promise.all(connections.map((each) => closeInOrder(each, lastWord)));
     else for (const each of connections) each.destroy();
   }
 
-  /** Ends a connection in order. Never rejects. */
-  async #close(connection: PacketConnection): Promise<void> {
-    if (this.#options.several !== undefined) {
-      await connection.idle();
-      await connection.write(this.#exchange.acknowledgement()).catch(() => undefined);
-    }
-    await connection.close();
+  /** The link has broken for good. Connections of several that still live get a last word. */
+  #break(reason: RamferryError): void {
+    if (this.#over) return;
+    this.#broken ??= reason;
+    if (!this.#options.hasOutcome) this.#lastLiving = this.#end(reason);
+    else if (this.#exchange.living === 0) this.fail(this.#broken);
+    else if (!this.#isLeft) setTimeout(() => this.fail(reason), LAST_WORDS_MS);
+    this.#isLeft = true;
   }
 
   /** Ends everything, and tells the other side that it must not wait. Never rejects. */
   async #giveUp(reason: RamferryError): Promise<void> {
-    await Promise.all(this.#end(reason).map((connection) => this.#abandon(connection)));
-  }
-
-  async #abandon(connection: PacketConnection): Promise<void> {
-    await within(
-      ABORT_MS,
-      connection.idle().then(() => connection.write(packet(PACKET.abort, 0))),
-    );
-    await within(ABORT_MS, connection.close());
-    connection.destroy();
+    const connections = [...this.#end(reason), ...this.#lastLiving.splice(0)];
+    await Promise.all(connections.map(abandon));
   }
 
   /** @returns the living connections, if this call has ended the session; the caller must close them */
-  #end(reason: RamferryError): readonly PacketConnection[] {
+  #end(reason: RamferryError): PacketConnection[] {
     if (this.#over) return [];
     this.#over = true;
     this.#failure ??= reason;
@@ -259,19 +297,4 @@ export class Session implements Channel {
     this.#options.reconnection.close();
     return this.#exchange.end();
   }
-}
-
-/** @returns whether the promise was fulfilled within the time */
-function within(milliseconds: number, promise: Promise<unknown>): Promise<boolean> {
-  const fulfilled = promise.then(
-    () => true,
-    () => false,
-  );
-  return withDeadline(fulfilled, milliseconds, () => false);
-}
-
-function gaveUp(label: string): RamferryError {
-  return new RamferryError('ERR_LINK_CLOSED', `the other side of ${label} has given up`, {
-    hint: 'look at the other side for the reason',
-  });
 }

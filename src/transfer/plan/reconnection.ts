@@ -1,7 +1,7 @@
 // Options `reconnect` and `connections` of a transfer: checks that its link can break and heal, or have several connections, and gives the
 // conversation what it needs. The memory for it comes out of the memory limit.
 
-import { KEPT_BACKWARD, ResumableLink } from '../../control/resumable-link.js';
+import { type ConversationOptions, KEPT_BACKWARD, ResumableLink } from '../../control/resumable-link.js';
 import { speaks } from '../../control/handshake.js';
 import { CONVERSATION_VERSION, type Hello } from '../../control/negotiation.js';
 import { RamferryError } from '../../errors.js';
@@ -9,11 +9,9 @@ import type { Channel } from '../../io/bytes.js';
 import type { Address } from '../../link/address.js';
 import type { OpenOptions } from '../../link/options.js';
 import type { ResolvedReceiveOptions, ResolvedSendOptions } from '../../options/transfer.js';
-import type { BreakCount } from '../../link/resume/breaks.js';
+import { GUEST_STANDS_MS } from '../../link/resume/packet.js';
 import { KIB, MIB } from '../../units.js';
 
-/** Most time for a broken link once the hypervisor has stopped the guest. */
-const AFTER_SWITCHOVER_MS = 5_000;
 /** Most bytes that a sender keeps until they are acknowledged: 10 Gbit/s for 25 ms. */
 const MOST_KEPT = 32 * MIB;
 /** The same for each of several connections, where that is more: they are for longer paths. */
@@ -79,8 +77,6 @@ function needsConversation({ reconnect, connections, oneWay }: Settings, address
 export interface SenderConversation {
   /** The options with which the link is opened. */
   readonly opening: OpenOptions;
-  /** Whether a conversation of version 2 carries the open link. */
-  readonly isMended: () => boolean;
   /**
    * Begins the conversation with a receiver that has heard the introduction; elsewhere it has begun when the link was open. The source must be
    * read meanwhile. Never rejects: reading the link meets what failed.
@@ -90,30 +86,34 @@ export interface SenderConversation {
   readonly close: () => void;
 }
 
+/** What a conversation tells, and asks, those above it. */
+export interface ConversationHooks extends Pick<ConversationOptions, 'count' | 'onSession'> {
+  /** Of a sender: its hypervisor has stopped the guest. Default: it never does. */
+  readonly isGuestStopped?: (() => boolean) | undefined;
+}
+
 /** @throws ERR_OPTION_INVALID */
 export function senderConversation(
   settings: Pick<SenderSettings, keyof Settings | 'kept'>,
   address: Address,
   opening: OpenOptions,
-  isGuestStopped: () => boolean,
-  count?: BreakCount,
+  { isGuestStopped = () => false, count, onSession }: ConversationHooks,
 ): SenderConversation {
   if (!needsConversation(settings, address))
-    return { opening, isMended: () => false, begin: () => Promise.resolve(), close: () => undefined };
+    return { opening, begin: () => Promise.resolve(), close: () => undefined };
   const { reconnect, connections, kept: keep } = settings;
   const link = new ResumableLink({
     address,
     opening,
-    limit: () => (isGuestStopped() ? Math.min(AFTER_SWITCHOVER_MS, reconnect) : reconnect),
+    limit: () => (isGuestStopped() ? Math.min(GUEST_STANDS_MS, reconnect) : reconnect),
     keep,
     connections,
-    count,
+    ...{ count, onSession },
   });
   const upgrade = async (channel: Channel): Promise<Channel> =>
     link.asSender((await opening.upgrade?.(channel)) ?? channel);
   return {
     opening: { ...link.opening, upgrade },
-    isMended: () => link.isMended,
     begin: () => link.begin(),
     close: () => link.close(),
   };
@@ -150,14 +150,14 @@ export function receiverConversation(
   settings: Pick<ReceiverSettings, keyof Settings | 'window'>,
   address: Address,
   opening: OpenOptions,
-  count?: BreakCount,
+  { count, onSession }: ConversationHooks,
 ): ReceiverConversation {
   if (!needsConversation(settings, address)) {
     return { opening, isOffered: false, hello: {}, upgrade: (channel) => channel, close: () => undefined };
   }
   const { reconnect, connections, window } = settings;
   const link = new ResumableLink({
-    ...{ address, opening, connections, window, count },
+    ...{ address, opening, connections, window, count, onSession },
     limit: () => reconnect,
     keep: 0,
   });

@@ -1,7 +1,10 @@
-// Conversation version 3 at the receiver (docs/FORMAT.md): hears that the sender lives, and keeps the outcome for a sender whose link broke at the
-// end. Where the sender speaks version 1, nothing differs.
+// The receiver's side of the sender's signs of life and of its question for the outcome (docs/FORMAT.md, conversation version 3): keeps the outcome for a sender
+// whose link broke at the end, also where version 2 carries the link. Where the sender speaks version 1, nothing differs.
+
+import type { Buffer } from 'node:buffer';
 
 import { LivingSource } from '../../link/resume/living-source.js';
+import type { Session } from '../../link/resume/session.js';
 import { LIVING_VERSION, type Hello, type Result } from '../../control/negotiation.js';
 import { OUTCOME_KEPT_MS, OutcomeKeeper } from '../../control/outcome-keeper.js';
 import type { Channel } from '../../io/bytes.js';
@@ -24,17 +27,29 @@ export class LivingReceiver {
   readonly #keeper: OutcomeKeeper;
   readonly #opening: OpenOptions;
   #source: LivingSource | undefined;
+  /** Set where a conversation of version 2 carries the link. */
+  #session: Session | undefined;
 
   /** @param opening with which the link is opened */
   constructor(address: Address, opening: OpenOptions) {
     this.#opening = opening;
-    this.#keeper = new OutcomeKeeper({ address, opening, onAsked: () => this.#source?.hurry() });
+    const onAsked = (): void => {
+      if (this.#session === undefined) this.#source?.hurry();
+      else this.#session.leave();
+    };
+    this.#keeper = new OutcomeKeeper({ address, opening, onAsked });
   }
 
   /** The options with which the link must be opened. */
   get opening(): OpenOptions {
     return { ...this.#opening, onDoor: this.#keeper.onDoor };
   }
+
+  /** A conversation of version 2 begins: the sender may ask under its id. */
+  readonly onSession = (session: Session, id: Buffer, identity: string | undefined): void => {
+    this.#session = session;
+    this.#keeper.open(id, identity);
+  };
 
   /**
    * @param isAwaited the sender begins at once, within the limit of silence
@@ -45,14 +60,25 @@ export class LivingReceiver {
       isAwaited,
       ioTimeout: ioTimeoutOf(this.#opening),
       onOpen: (id) => this.#keeper.open(id, (channel as PeerLink).provenName),
-      onPlain: () => this.#keeper.close(),
+      onPlain: () => {
+        if (this.#session === undefined) this.#keeper.close();
+      },
     });
     return this.#source;
   }
 
-  /** Keeps the result until the sender has it, within limits of time. @returns whether it has, or cannot ask. Never rejects */
-  async keep(result: Result): Promise<boolean> {
-    return this.#source === undefined || this.#keeper.keep(result, this.#source);
+  /** Answers questions from now on. Call before the result is told on the link. */
+  offer(result: Result): void {
+    this.#keeper.offer(result);
+  }
+
+  /**
+   * Keeps the result until the sender has it, within limits of time. Never rejects.
+   * @returns whether it has; undefined where it does not ask
+   */
+  async keep(result: Result): Promise<boolean | undefined> {
+    const watched = this.#session ?? this.#source;
+    return watched && this.#keeper.keep(result, watched);
   }
 
   close(): void {

@@ -1,8 +1,11 @@
-// Conversation version 3 at the sender (docs/FORMAT.md): says that this side lives while the hypervisor has nothing to send, and asks how the transfer
-// ended when the link breaks at its end. Where the receiver does not offer it, nothing differs.
+// The sender's side of conversation version 3 (docs/FORMAT.md): says that this side lives while the hypervisor has nothing to send, and asks how the transfer
+// ended when the link breaks at its end. Asks, too, where version 2 carries the link. Where the receiver does not offer it, nothing differs.
+
+import type { Buffer } from 'node:buffer';
 
 import { newId } from '../../link/resume/joining.js';
 import { LivingSink } from '../../link/resume/living-sink.js';
+import type { Session } from '../../link/resume/session.js';
 import type { ControlReader } from '../../control/channel.js';
 import { type Hello, LIVING_VERSION, type Result } from '../../control/negotiation.js';
 import { askOutcome } from '../../control/outcome-query.js';
@@ -18,6 +21,8 @@ export class LivingSender {
   #identity: string | undefined;
   #id: Buffer | undefined;
   #sink: LivingSink | undefined;
+  /** Set where a conversation of version 2 carries the link. */
+  #session: Session | undefined;
   #keepsOutcome = false;
   #isFinal = (): boolean => false;
 
@@ -42,13 +47,24 @@ export class LivingSender {
     };
   }
 
-  /** The sink of the stream, for a receiver of this hello. @param isMended a conversation of version 2 carries the link */
-  begin({ sink }: Channel, hello: Hello, control: ControlReader, isMended: boolean): ByteSink {
-    if (isMended || hello.conversations?.includes(LIVING_VERSION) !== true) {
+  /** A conversation of version 2 carries the link: the question names its id. */
+  carriedBy(session: Session, id: Buffer): void {
+    this.#session = session;
+    this.#id = id;
+  }
+
+  /** The sink of the stream, for a receiver of this hello. */
+  begin({ sink }: Channel, hello: Hello, control: ControlReader): ByteSink {
+    this.#keepsOutcome = (hello.outcome ?? 0) > 0;
+    if (this.#session !== undefined) {
+      if (this.#keepsOutcome) return this.#leavable(sink!, this.#session, control);
       this.close();
       return sink!;
     }
-    this.#keepsOutcome = (hello.outcome ?? 0) > 0;
+    if (hello.conversations?.includes(LIVING_VERSION) !== true) {
+      this.close();
+      return sink!;
+    }
     this.#id = newId();
     this.#sink = new LivingSink(sink!, {
       id: this.#id,
@@ -58,6 +74,19 @@ export class LivingSender {
     // This receiver has heard who comes: from now on it can tell a quiet hypervisor from a sender that is gone.
     if ((hello.introductions ?? []).length > 0) void this.#sink.begin();
     return this.#sink;
+  }
+
+  /** A sender that asks for the outcome has not given up. */
+  #leavable(sink: ByteSink, session: Session, control: ControlReader): ByteSink {
+    const mayAsk = (): boolean => control.isLost && control.result === undefined && this.#isFinal();
+    return {
+      label: sink.label,
+      write: (bytes) => sink.write(bytes),
+      queued: () => sink.queued(),
+      patience: (milliseconds) => sink.patience?.(milliseconds),
+      finish: (total) => sink.finish(total),
+      abort: async () => (mayAsk() ? session.leave() : sink.abort()),
+    };
   }
 
   /** @param condition whether a byte of the stream's final part may have left, or leaves now */
@@ -73,9 +102,11 @@ export class LivingSender {
 
   /** Asks the receiver how the transfer ended. @returns undefined when nobody answers. Never rejects */
   async ask(): Promise<Result | undefined> {
-    if (this.#sink?.isOpen !== true || !this.#keepsOutcome || this.#opening.signal?.aborted === true)
-      return undefined;
+    const hasBegun = this.#session !== undefined || this.#sink?.isOpen === true;
+    if (!hasBegun || !this.#keepsOutcome || this.#opening.signal?.aborted === true) return undefined;
     this.#opening.onWarning?.('the link broke before the outcome was heard: asking the receiver for it');
+    this.#session?.leave();
+    this.#sink?.leave();
     return askOutcome({
       address: this.#address,
       opening: this.#opening,

@@ -12,17 +12,26 @@ export interface Proxy {
   close(): void;
 }
 
-/** A proxy that cuts the first connection when `isTime` says so of the bytes of one piece. */
+/**
+ * A proxy that cuts the connection on which `isTime` says so of the bytes of one piece, once.
+ * @param down milliseconds after that in which it refuses others
+ */
 export async function cuttingProxy(
   target: number,
   cut: Cut,
   listens: 'sender' | 'receiver',
   isTime: (piece: Buffer, direction: 'forward' | 'backward') => boolean,
+  down = 0,
 ): Promise<Proxy> {
   const server = net.createServer({ allowHalfOpen: true });
   const all: net.Socket[] = [];
   let hasCut = false;
+  let downUntil = 0;
   server.on('connection', (near) => {
+    if (performance.now() < downUntil) {
+      near.destroy();
+      return;
+    }
     const far = net.connect({ port: target, host: '127.0.0.1', allowHalfOpen: true });
     all.push(near, far);
     let dead = false;
@@ -35,6 +44,7 @@ export async function cuttingProxy(
       from.on('data', (piece: Buffer) => {
         if (!hasCut && isTime(piece, direction)) {
           hasCut = true;
+          downUntil = performance.now() + down;
           dead = true;
           muted = direction;
           if (cut === 'reset') for (const socket of [near, far]) socket.resetAndDestroy();
