@@ -2,7 +2,7 @@
 // the sender accepted them. Promises one summary over all, or the first error, with everything closed.
 
 import { KEEP_ALIVE_MS } from '../control/writer.js';
-import { CHANNELS_VERSION, INTRODUCTION_VERSION, LIVING_VERSION } from '../control/negotiation.js';
+import { CHANNELS_VERSION, INTRODUCTION_VERSION } from '../control/negotiation.js';
 import { RamferryError, toRamferryError } from '../errors.js';
 import { onAbort } from '../io/abort-signal.js';
 import { MULTIFD_MAGIC } from '../grammar/magics.js';
@@ -13,17 +13,20 @@ import { withDeadline } from '../os/time/deadline.js';
 import { deferred } from '../os/deferred.js';
 import { type ReceiveOptions, resolveReceiveOptions } from '../options/transfer.js';
 import { type Introduced, Introductions, refuse } from '../serve/introductions.js';
+import { LaterConnections } from '../serve/later-connections.js';
 import { listenSettings, type ListenSettings } from '../transfer/plan/listening.js';
 import { planReceive, type ReceivePlan } from '../transfer/plan/receive-plan.js';
 import { tlsSettings } from '../transfer/plan/tls.js';
 import { warmUpReceiving } from '../transfer/prestart/warm-up.js';
 import { receiveHosted } from '../transfer/receive.js';
+import { livingHello } from '../transfer/receiver/living.js';
 import { Statistics } from '../transfer/statistics/statistics.js';
 import type { TransferSummary } from '../transfer/statistics/summary.js';
 import { Crew } from './crew.js';
 import { ChannelListener } from './listener.js';
 import { foldSummaries } from './fold.js';
 import { ONE_OF_SEVERAL, reportAll } from './reporting.js';
+import { endOfConversation } from './receiver-conversation.js';
 import { Sequence } from './sequence.js';
 import { type ReceiveChannelSettings, receiveChannelSettings } from './settings.js';
 
@@ -54,6 +57,10 @@ class ChannelReception {
   readonly #statistics = new Map<number, Statistics>();
   readonly #summaries: TransferSummary[] = [];
   readonly #running = new Set<Promise<void>>();
+  /** The questions of senders whose link broke before they heard a result. */
+  readonly #later = new LaterConnections();
+  /** Results that are kept for such questions. */
+  readonly #kept: Promise<void>[] = [];
   /** The transfer's id, and the name that its sender has proved: those of the first connection. */
   #transfer: { readonly id: string; readonly provenName: string | undefined } | undefined;
   #conversation: Introduced | undefined;
@@ -80,11 +87,12 @@ class ChannelReception {
         ...this.#plans.further.hello,
         stores: this.#plans.main.hello.stores,
         introductions: [INTRODUCTION_VERSION],
-        conversations: [LIVING_VERSION],
+        ...livingHello({}, true),
         channels: [CHANNELS_VERSION],
       },
       refusals: this.#refusals,
       uninvited: ONE_CONNECTION,
+      later: this.#later,
       isInvited: ({ transfer }) => transfer !== undefined,
       onIntroduced: (introduced) => void this.#admit(introduced),
     });
@@ -101,7 +109,9 @@ class ChannelReception {
       listener = await this.#listen(gate);
       this.#crew.warmUp(warmUpReceiving({ threads, memoryLimit, zstdBinding }));
       await this.#ended;
-      return await this.#finish();
+      const summary = await this.#finish();
+      await Promise.all(this.#kept);
+      return summary;
     } catch (thrown) {
       this.#crew.fail(toRamferryError(thrown));
       throw thrown;
@@ -169,19 +179,13 @@ class ChannelReception {
 
   /** The connection without a stream: its end says that no more connections come. */
   #converse(introduced: Introduced): void {
-    const { accepted, control } = introduced;
-    const source = accepted.link.source!;
     this.#conversation = introduced;
-    control.place({ ahead: 0 });
-    control.reportProgress(() => ({ delivered: 0 }), KEEP_ALIVE_MS);
-    source.patience?.(0);
-    const byte = new Uint8Array(1);
-    source.read(byte).then(
-      (got) => {
-        if (got > 0)
-          this.#crew.fail(
-            new RamferryError('ERR_LINK_NEGOTIATION', 'the sender says what has no place here'),
-          );
+    const { ioTimeout, onWarning } = this.#settings.values;
+    endOfConversation(introduced, ioTimeout).then(
+      (lost) => {
+        // Each connection with a stream shows by itself whether it goes on.
+        if (lost !== undefined && this.#running.size === 0) this.#crew.fail(lost);
+        else if (lost !== undefined) onWarning?.(`no more connections are taken: ${lost.message}`);
         this.#isLast = true;
         this.#check();
       },
@@ -228,6 +232,8 @@ class ChannelReception {
         {
           ...{ input, control, statistics, parts: this.#crew.lend() },
           onConnected: () => this.#sequence.made(channel),
+          door: this.#later.door(),
+          onKept: (late) => this.#kept.push(late),
           leaving: { mayLeave: isMultifd, judge: (error: RamferryError) => this.#judge(error) },
         },
       );

@@ -49,6 +49,8 @@ class ChannelSending {
   readonly #summaries: TransferSummary[] = [];
   readonly #running = new Set<Promise<void>>();
   #conversation: Promise<Conversation> | undefined;
+  /** Why the conversation cannot say that more connections come. */
+  #conversationLost: RamferryError | undefined;
   /** The main stream went postcopy and broke: the hypervisor may open another one. */
   #isBroken = false;
   #end: () => void = () => undefined;
@@ -129,12 +131,19 @@ class ChannelSending {
     const opening = { ...openOptions(values), signal: this.#crew.signal, tls: tlsSettings(values, connect) };
     try {
       const conversation = await Conversation.open(connect, opening, this.#transfer);
-      conversation.failure().catch((thrown: unknown) => this.#failed(thrown));
+      conversation.failure().catch((thrown: unknown) => this.#lost(toRamferryError(thrown)));
       return conversation;
     } catch (thrown) {
       this.#failed(thrown);
       throw thrown;
     }
+  }
+
+  /** Where the link is lost, each connection with a stream shows by itself how it ends. */
+  #lost(error: RamferryError): void {
+    const isLink = error.code === 'ERR_LINK_CLOSED' || error.code === 'ERR_LINK_TIMEOUT';
+    if (isLink && this.#running.size > 0 && !this.#isBroken) this.#conversationLost = error;
+    else this.#failed(error);
   }
 
   async #carry(number: number, { link }: Accepted): Promise<void> {
@@ -177,6 +186,10 @@ class ChannelSending {
   }
 
   #onBroken(): void {
+    if (this.#conversationLost !== undefined) {
+      this.#failed(this.#conversationLost);
+      return;
+    }
     this.#isBroken = true;
     this.#settings.values.onWarning?.(
       'postcopy broke off: waiting for the hypervisor to go on with another connection (migrate-recover at the destination, then migrate ' +

@@ -12,8 +12,10 @@ import { MIB } from '../../src/units.js';
 import { makeCertificates } from '../link/tls/certificates.js';
 import { precopy, u32, u64 } from '../grammar/support/qemu-streams.js';
 import { image, workplace } from '../transfer/support/carry.js';
+import { cuttingProxy } from '../transfer/support/cutting-proxy.js';
 
 const LIMIT = { timeout: 60_000 };
+type IsTime = Parameters<typeof cuttingProxy>[3];
 const MAGIC = 0x11223344;
 const certificates = makeCertificates();
 
@@ -220,6 +222,38 @@ describe('several connections of a hypervisor', () => {
     destination.sockets[0]!.resume();
     await Promise.all([sending, receiving]);
     assert.ok(destination.bytes(0).equals(bulk));
+    destination.close();
+  });
+
+  it('each asks for its result when the link breaks before it', LIMIT, async () => {
+    const path = place.path('in');
+    const destination = await Destination.listen(path, (socket) => socket.resume());
+    let heard: (address: string) => void;
+    const address = new Promise<string>((resolve) => (heard = resolve));
+    const several = { hypervisorConnections: 3, ioTimeout: 2000 };
+    const receiving = receive({
+      ...{ input: 'tcp-listen:127.0.0.1:0', output: `unix:${path}`, ...several },
+      onListening: (text) => heard(text),
+    });
+    const isResult: IsTime = (piece, direction) => direction === 'backward' && piece.includes('"ok":true');
+    const port = Number((await address).split(':').pop());
+    const proxy = await cuttingProxy(port, 'reset-all', 'receiver', isResult);
+    const warnings: string[] = [];
+    const out = place.path('out');
+    let sending: ReturnType<typeof send>;
+    const listening = new Promise<void>((resolve) => {
+      const options = { input: `unix-listen:${out}`, output: `tcp:127.0.0.1:${proxy.port}`, ...several };
+      const onWarning = (text: string): void => void warnings.push(text);
+      sending = send({ ...options, onWarning, onListening: () => resolve() });
+    });
+    await listening;
+    const streams = [precopy(1).bytes, multifdChannel(0, 100)];
+    for (const bytes of streams) (await connect(out)).end(bytes);
+    const [sent, received] = await Promise.all([sending!, receiving]);
+    assert.deepEqual([sent.status, received.status], ['completed', 'completed']);
+    for (const [number, bytes] of streams.entries()) assert.ok(destination.bytes(number).equals(bytes));
+    assert.match(warnings.join('\n'), /asking the receiver/);
+    proxy.close();
     destination.close();
   });
 

@@ -4,8 +4,8 @@ import type { Buffer } from 'node:buffer';
 import { once } from 'node:events';
 import net from 'node:net';
 
-/** How a proxy ends the first connection: `mute` swallows what comes back. The later ones it carries. */
-export type Cut = 'reset' | 'silence' | 'mute';
+/** How a proxy ends the first connection: `mute` swallows what comes back; `reset-all` ends every one. The later ones it carries. */
+export type Cut = 'reset' | 'reset-all' | 'silence' | 'mute';
 
 export interface Proxy {
   readonly port: number;
@@ -47,6 +47,7 @@ export async function cuttingProxy(
           downUntil = performance.now() + down;
           dead = true;
           muted = direction;
+          if (cut === 'reset-all') for (const socket of all) reset(socket);
           if (cut === 'reset') for (const socket of [near, far]) socket.resetAndDestroy();
         }
         if (!dead || (cut === 'mute' && direction !== muted)) to.write(piece);
@@ -62,4 +63,10 @@ export async function cuttingProxy(
       for (const socket of all) socket.destroy();
     },
   };
+}
+
+/** libuv refuses to reset a half-closed connection. */
+function reset(socket: net.Socket): void {
+  if (socket.writableEnded || socket.destroyed) socket.destroy();
+  else socket.resetAndDestroy();
 }
