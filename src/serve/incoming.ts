@@ -18,6 +18,7 @@ import {
   type ReceiverSettings,
   resumableHello,
 } from '../transfer/plan/reconnection.js';
+import type { KeptResult } from '../transfer/prestart/hosting.js';
 import { receiveHosted } from '../transfer/receive.js';
 import { livingHello } from '../transfer/receiver/living.js';
 import type { TransferSummary } from '../transfer/statistics/summary.js';
@@ -201,13 +202,13 @@ export class IncomingGuests {
   }
 
   #receive({ accepted, control, name }: Bringer, served: Served): Promise<TransferSummary> {
-    const { link: input } = accepted;
+    const { link: input, host } = accepted;
     const options = this.#receiveOptions(name, served.controller.signal);
     const parts = this.#parts.lend();
     const door = this.#parts.isShard ? undefined : this.#later.door();
-    const onKept = (late: Promise<void>): void => {
+    const onKept = (late: Promise<void>, kept: KeptResult): void => {
       this.#expect(late);
-      this.#parts.register.keep(served, late);
+      this.#parts.register.keep(served, late, { ...kept, host });
     };
     const carried = carry(served, input, (statistics) =>
       receiveHosted(options, this.#plan, {

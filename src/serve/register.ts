@@ -1,10 +1,12 @@
 // The transfers of a server: those that wait or run, and what became of the last ones. The source of `ramferry status`.
 
-import type { RamferryError } from '../errors.js';
+import { RamferryError } from '../errors.js';
+import { oldestOfBusiestHost } from '../link/listen/strangers.js';
 import { Statistics } from '../transfer/statistics/statistics.js';
 import type { Direction } from './claims.js';
 import { type Ended, endOf, Outcomes } from './outcomes.js';
 import type { TransferSummary } from '../transfer/statistics/summary.js';
+import { MIB } from '../units.js';
 
 /** A transfer that waits or runs. */
 export interface Served {
@@ -21,10 +23,24 @@ export interface Served {
   statistics: Statistics;
 }
 
+/** A result that is kept for its sender. */
+export interface Kept {
+  readonly ok: boolean;
+  /** Upper bound of what it holds. */
+  readonly bytes: number;
+  /** Where the transfer came from. */
+  readonly host: string;
+}
+
+/** Results that are kept at the same time. */
+export const MOST_KEPT = 256;
+/** Bytes that they may hold together. */
+export const MOST_KEPT_BYTES = 64 * MIB;
+
 export class Register {
   readonly #running = new Map<number, Served>();
-  /** Transfers that have ended and whose result is still kept for their sender. */
-  readonly #kept = new Set<Served>();
+  /** Transfers that have ended and whose result is still kept for their sender, oldest first. */
+  readonly #kept = new Map<Served, Kept>();
   readonly outcomes = new Outcomes();
   #onEmpty: (() => void)[] = [];
 
@@ -54,9 +70,13 @@ export class Register {
     return ended;
   }
 
-  /** The result of a transfer is kept for its sender until `late` settles. */
-  keep(served: Served, late: Promise<unknown>): void {
-    this.#kept.add(served);
+  /**
+   * The result of a transfer is kept for its sender until `late` settles. Beyond MOST_KEPT results or MOST_KEPT_BYTES another one is forgotten: a failure
+   * before a success, and the oldest one of the host with the most.
+   */
+  keep(served: Served, late: Promise<unknown>, kept: Kept): void {
+    this.#kept.set(served, kept);
+    while (this.#isFull) this.#forgetOne();
     const over = (): void => {
       this.#kept.delete(served);
       this.#look();
@@ -66,7 +86,7 @@ export class Register {
 
   /** Ends the running transfers with this error, and keeps no result any longer. */
   abort(error: RamferryError): void {
-    for (const { controller } of [...this.#running.values(), ...this.#kept]) controller.abort(error);
+    for (const { controller } of [...this.#running.values(), ...this.#kept.keys()]) controller.abort(error);
   }
 
   /** Resolves when no transfer waits or runs, and no result is kept. */
@@ -77,6 +97,19 @@ export class Register {
 
   get #isEmpty(): boolean {
     return this.#running.size === 0 && this.#kept.size === 0;
+  }
+
+  get #isFull(): boolean {
+    const bytes = [...this.#kept.values()].reduce((sum, each) => sum + each.bytes, 0);
+    return this.#kept.size > MOST_KEPT || bytes > MOST_KEPT_BYTES;
+  }
+
+  #forgetOne(): void {
+    const all = [...this.#kept];
+    const failures = all.filter(([, { ok }]) => !ok);
+    const [served] = oldestOfBusiestHost(failures.length > 0 ? failures : all, ([, { host }]) => host);
+    this.#kept.delete(served);
+    served.controller.abort(new RamferryError('ERR_TERMINATED', 'the server keeps too many results'));
   }
 
   #look(): void {

@@ -257,8 +257,7 @@ class Reception {
     await finishOutput(output, bytes, this.#addresses.output.kind === 'tcp' ? this.#broken : undefined);
     await this.#reader?.close();
     const result: Result = { ok: true, ...(sums === undefined ? {} : statedSums(sums)), bytes };
-    await this.#conclude(async () => {
-      this.#living?.offer(result);
+    await this.#conclude(result, async () => {
       const written = await this.#control?.result(result);
       const heard = await this.#living?.keep(result);
       if ((heard ?? written) === false) this.#settings.onWarning?.(UNHEARD);
@@ -268,11 +267,13 @@ class Reception {
   }
 
   /** Tells the sender the result. A server's transfer ends before a sender has heard it whose link is broken. */
-  async #conclude(tell: () => Promise<void>): Promise<void> {
+  async #conclude(result: Result, tell: () => Promise<void>): Promise<void> {
     const { onKept } = this.#hosting ?? {};
+    const { ok } = result;
+    this.#living?.offer(result);
     const told = tell();
     if (onKept === undefined) await told;
-    else await withDeadline(told, HEARD_MS, () => onKept(told));
+    else await withDeadline(told, HEARD_MS, () => onKept(told, { ok, bytes: this.#living?.held ?? 0 }));
   }
 
   /** Closes what is open and tells the sender. @returns what the transfer failed of */
@@ -281,9 +282,8 @@ class Reception {
     const error = reason instanceof RamferryError ? reason : (this.#readerFailed ?? toRamferryError(thrown));
     await Promise.all([this.#sink?.sink?.abort(), this.#reader?.close()]);
     const result: Result = { ok: false, bytes: this.#handed(), error: error.toData() };
-    await this.#conclude(async () => {
+    await this.#conclude(result, async () => {
       if (this.#control === undefined) await this.#source?.sink?.abort();
-      this.#living?.offer(result);
       await this.#control?.result(result);
       if (this.#control !== undefined) await this.#living?.keep(result);
       this.#living?.close();

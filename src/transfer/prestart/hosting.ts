@@ -29,14 +29,24 @@ export interface SendHosting extends Hosting {
   readonly channel?: HypervisorChannel | undefined;
 }
 
+/** A result that waits for its sender. */
+export interface KeptResult {
+  readonly ok: boolean;
+  /** Upper bound of what it holds. */
+  readonly bytes: number;
+}
+
 export interface ReceiveHosting extends Hosting {
   /** The connection of the sender, which has been greeted and has introduced itself. */
   readonly input: PeerLink;
   readonly control: ControlWriter;
   /** Through which the sender's later connections come; absent = none do, and the sender cannot ask how the transfer ended. */
   readonly door?: Door | undefined;
-  /** Called when the transfer ends before its sender has heard the result. @param late settles when the result is no longer kept */
-  readonly onKept?: ((late: Promise<void>) => void) | undefined;
+  /**
+   * Called when the transfer ends before its sender has heard the result.
+   * @param late settles when the result is no longer kept: at the latest when the transfer's signal is aborted
+   */
+  readonly onKept?: ((late: Promise<void>, kept: KeptResult) => void) | undefined;
   /** Called when the destination's hypervisor is connected. */
   readonly onConnected?: (() => void) | undefined;
   /** Absent = a hypervisor that closes its connection early ends the transfer. */

@@ -11,6 +11,7 @@ import type { Channel } from '../../io/bytes.js';
 import type { Address } from '../../link/address.js';
 import { ioTimeoutOf, type OpenOptions } from '../../link/options.js';
 import type { PeerLink } from '../../link/peer-link.js';
+import { KIB } from '../../units.js';
 
 /** What the hello says of it. @param keepsOutcome this side can be asked */
 export function livingHello(
@@ -22,6 +23,9 @@ export function livingHello(
     ...(keepsOutcome ? { outcome: OUTCOME_KEPT_MS } : {}),
   };
 }
+
+/** A result of full length, the buffers of a connection on which the sender says nothing, and what belongs to a transfer. */
+const KEPT_BYTES = 256 * KIB;
 
 export class LivingReceiver {
   readonly #keeper: OutcomeKeeper;
@@ -79,6 +83,11 @@ export class LivingReceiver {
   async keep(result: Result): Promise<boolean | undefined> {
     const watched = this.#session ?? this.#source;
     return watched && this.#keeper.keep(result, watched);
+  }
+
+  /** Upper bound of the bytes that a kept result holds. */
+  get held(): number {
+    return KEPT_BYTES + (this.#session?.held ?? 0);
   }
 
   close(): void {
