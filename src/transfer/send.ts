@@ -44,6 +44,7 @@ import { LivingSender } from './sender/living.js';
 import { reasonOf } from './sender/outcome.js';
 import { inputFacts, recogniseInput } from './sender/recognise-input.js';
 import { runPlan } from './sender/run-plan.js';
+import { stallLimit } from './sender/stall.js';
 import { Statistics } from './statistics/statistics.js';
 import type { TransferSummary } from './statistics/summary.js';
 
@@ -219,6 +220,7 @@ class Sending {
       { source, head, grammar, sink, control, living: this.#living },
       {
         ...{ statistics: this.#statistics, prestart: this.#prestart, signal, onProgress, onWarning },
+        stallLimit: stallLimit(settings.ioTimeout),
         onLearned: (learned) => this.#remember(plan, learned),
       },
     );

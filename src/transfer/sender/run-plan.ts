@@ -26,6 +26,7 @@ import type { Progress } from '../statistics/summary.js';
 import type { LivingSender } from './living.js';
 import { outcomeOf } from './outcome.js';
 import { Sender } from './sender.js';
+import { isStall, unlessStalled } from './stall.js';
 import { brokenInput, CONTINUED, refuseIncomplete, streamEnd, unseenWarning } from './stream-end.js';
 import { refuseRest, warnOfUnfollowed } from './unfollowed.js';
 
@@ -66,6 +67,8 @@ export interface RunContext {
   readonly statistics: Statistics;
   readonly prestart?: ReadyParts | undefined;
   readonly handover?: Handover | undefined;
+  /** Milliseconds without a delivered byte that the receiver's output may take at its end (stall.ts); 0 = no limit. Default 0. */
+  readonly stallLimit?: number | undefined;
   /** Called at the end of a successful transfer in adaptive mode. */
   readonly onLearned?: ((learned: Learned) => void) | undefined;
   readonly signal?: AbortSignal | undefined;
@@ -90,6 +93,7 @@ class PlanRun {
   readonly #switchover: SwitchoverPace | undefined;
   readonly #sender: Sender;
   #streamEnd: StreamEnd | undefined;
+  #isStalled = false;
 
   constructor(plan: TransferPlan, ends: RunEnds, context: RunContext) {
     this.#plan = plan;
@@ -152,7 +156,9 @@ class PlanRun {
       // The handover protocol has messages of its own that show how far it has come.
       if (this.#context.handover !== undefined) throw error;
       const outcome = outcomeOf(error, { sender, sink, result: control?.result });
-      const isAsked = outcome.code === 'ERR_OUTCOME_UNKNOWN' && control?.result === undefined;
+      // A receiver whose output does not end says so on the link that lives: a question brings nothing else.
+      const isAsked =
+        outcome.code === 'ERR_OUTCOME_UNKNOWN' && control?.result === undefined && !this.#isStalled;
       const result = isAsked ? await living?.ask() : undefined;
       if (result === undefined) throw outcome;
       if (!result.ok) throw outcomeOf(peerFailure(result), { sender, sink, result });
@@ -232,7 +238,17 @@ class PlanRun {
     // The receiver's result decides. A receiver that has everything may close the link before the sender does, and `finished` rejects.
     if (control === undefined) await finished;
     else finished.catch(() => undefined);
-    this.#succeeded(await control?.success());
+    this.#succeeded(await this.#result());
+  }
+
+  async #result(): Promise<StatedSums | undefined> {
+    const { control } = this.#ends;
+    const { handover, stallLimit = 0 } = this.#context;
+    if (control === undefined || handover !== undefined) return control?.success();
+    return unlessStalled(control.success(), control, stallLimit).catch((thrown: unknown) => {
+      this.#isStalled = isStall(thrown);
+      throw thrown;
+    });
   }
 
   /** @param stated what the receiver says that it has; undefined where it says nothing */

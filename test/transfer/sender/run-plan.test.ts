@@ -32,6 +32,8 @@ class FakeMessages implements ReceiverMessages {
   readonly result = undefined;
   readonly listeners: ((bytes: number) => void)[] = [];
   successMayCome: () => boolean = () => false;
+  /** The receiver says that it lives, and nothing else. */
+  isEndless = false;
 
   acceptSuccessWhen(condition: () => boolean): void {
     this.successMayCome = condition;
@@ -47,6 +49,7 @@ class FakeMessages implements ReceiverMessages {
 
   success(): ReturnType<ReceiverMessages['success']> {
     assert.ok(this.successMayCome());
+    if (this.isEndless) return new Promise(() => undefined);
     return Promise.resolve({ bytes: bytes.length });
   }
 
@@ -55,12 +58,16 @@ class FakeMessages implements ReceiverMessages {
   }
 }
 
-function run(deliveryWindow: number | undefined): {
+function run(
+  deliveryWindow: number | undefined,
+  stallLimit?: number,
+): {
   readonly control: FakeMessages;
   readonly sink: MemorySink;
   readonly running: Promise<void>;
 } {
   const control = new FakeMessages();
+  control.isEndless = stallLimit !== undefined;
   const sink = new MemorySink();
   const ends = {
     source: new MemorySource(bytes),
@@ -68,8 +75,13 @@ function run(deliveryWindow: number | undefined): {
     grammar: new RawGrammar(),
     sink,
     control,
+    living: {
+      finalWhen: () => undefined,
+      ask: () => assert.fail('the receiver lives'),
+      conclude: () => Promise.resolve(),
+    },
   };
-  const running = runPlan(plan(deliveryWindow), ends, { statistics: new Statistics() });
+  const running = runPlan(plan(deliveryWindow), ends, { statistics: new Statistics(), stallLimit });
   return { control, sink, running };
 }
 
@@ -95,6 +107,25 @@ describe('runPlan', { timeout: 60_000 }, () => {
     delivered(bytes.length);
     await running;
     assert.ok(sink.finished);
+  });
+
+  it('waits for a result while bytes are delivered, and does not wait for ever for one that says progress', async () => {
+    const { control, sink, running } = run(undefined, 300);
+    const failed = assert.rejects(running, (error: { code: string; cause: { code: string } }) => {
+      assert.deepEqual([error.code, error.cause.code], ['ERR_OUTCOME_UNKNOWN', 'ERR_LINK_TIMEOUT']);
+      return true;
+    });
+    let isOver = false;
+    void failed.then(() => (isOver = true));
+    while (!sink.finished) await setTimeout(1);
+    for (let delivered = 1; delivered <= 8; delivered++) {
+      for (const hear of control.listeners) hear(delivered);
+      await setTimeout(100);
+    }
+    assert.ok(!isOver, 'bytes were delivered');
+    const progress = setInterval(() => control.listeners.forEach((hear) => hear(8)), 20);
+    await failed;
+    clearInterval(progress);
   });
 
   it('gives acknowledgements to the statistics alone, without a delivery window in the plan', async () => {
