@@ -33,25 +33,25 @@ _ramferry_table() {
       esac
       ;;
     'migrate')
-      options='--qmp --ram --qemu-pid --ram-unchecked --downtime-limit --max-rounds --quit-source --verify-ram --compress-threads --compress-level --codec --adaptive --max-level --max-cpu --nice --chunk-size --max-bandwidth --xbzrle-cache-size --compress-wait-thread --self-check --flush-after --memory-limit --zstd-binding --connect-timeout --io-timeout --force --quiet --verbose --json --metrics --metrics-listen --metrics-name --log-file --help'
+      options='--qmp --ram --qemu-pid --ram-unchecked --downtime-limit --max-rounds --quit-source --verify-ram --compress-threads --compress-level --codec --adaptive --max-level --max-cpu --nice --chunk-size --max-bandwidth --xbzrle-cache-size --compress-wait-thread --self-check --flush-after --memory-limit --zstd-binding --connect-timeout --io-timeout --reconnect --force --quiet --verbose --json --metrics --metrics-listen --metrics-name --log-file --help'
       negated='--no-ram-unchecked --no-quit-source --no-verify-ram --no-adaptive --no-self-check --no-force --no-quiet --no-verbose --no-json'
       positional=address
       case $2 in
         --qmp) value='address' ;;
         --ram | --metrics | --log-file) value='file' ;;
-        --qemu-pid | --downtime-limit | --max-rounds | --compress-threads | --compress-level | --max-level | --max-cpu | --nice | --chunk-size | --max-bandwidth | --xbzrle-cache-size | --flush-after | --memory-limit | --zstd-binding | --connect-timeout | --io-timeout | --metrics-listen | --metrics-name) value='nothing' ;;
+        --qemu-pid | --downtime-limit | --max-rounds | --compress-threads | --compress-level | --max-level | --max-cpu | --nice | --chunk-size | --max-bandwidth | --xbzrle-cache-size | --flush-after | --memory-limit | --zstd-binding | --connect-timeout | --io-timeout | --reconnect | --metrics-listen | --metrics-name) value='nothing' ;;
         --codec) value='words none lz4 zstd zlib' ;;
         --compress-wait-thread) value='words on off' ;;
       esac
       ;;
     'incoming')
-      options='--qmp --ram --qemu-pid --ram-unchecked --decompress-threads --max-size --memory-limit --zstd-binding --connect-timeout --io-timeout --force --quiet --verbose --json --metrics --metrics-listen --metrics-name --log-file --help'
+      options='--qmp --ram --qemu-pid --ram-unchecked --decompress-threads --max-size --memory-limit --zstd-binding --connect-timeout --io-timeout --reconnect --force --quiet --verbose --json --metrics --metrics-listen --metrics-name --log-file --help'
       negated='--no-ram-unchecked --no-force --no-quiet --no-verbose --no-json'
       positional=address
       case $2 in
         --qmp) value='address' ;;
         --ram | --metrics | --log-file) value='file' ;;
-        --qemu-pid | --decompress-threads | --max-size | --memory-limit | --zstd-binding | --connect-timeout | --io-timeout | --metrics-listen | --metrics-name) value='nothing' ;;
+        --qemu-pid | --decompress-threads | --max-size | --memory-limit | --zstd-binding | --connect-timeout | --io-timeout | --reconnect | --metrics-listen | --metrics-name) value='nothing' ;;
       esac
       ;;
     'qemu-migrate')

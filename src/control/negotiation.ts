@@ -134,6 +134,7 @@ const resultSchema = z.object({
       sequence: z.optional(z.number()),
     }),
   ),
+  handover: z.optional(z.enum(['refused', 'unknown'])),
 });
 
 /** With `ok`: the sums of what was delivered. Without: {@link FailedResult}. */
@@ -147,6 +148,8 @@ export interface FailedResult {
    */
   readonly bytes?: number | undefined;
   readonly error?: ErrorData | undefined;
+  /** `incoming`: whether the guest certainly does not run there, and never will. Absent: not known, or nothing was handed over. */
+  readonly handover?: 'refused' | 'unknown' | undefined;
 }
 
 export function helloMessage(hello: Hello): Buffer {
@@ -198,9 +201,15 @@ export function readPlace(body: Buffer): Place {
 }
 
 export function readResult(body: Buffer): Result {
-  const { ok, bytes, chunks, digest, error } = parse(resultSchema, body, "the receiver's last message");
+  const { ok, bytes, chunks, digest, error, handover } = parse(
+    resultSchema,
+    body,
+    "the receiver's last message",
+  );
   // JSON has no undefined: absent keys are absent here too.
-  return ok ? { ok, bytes, chunks, digest } : { ok, bytes, error: error as ErrorData | undefined };
+  if (ok) return { ok, bytes, chunks, digest };
+  const verdict = handover === undefined ? {} : { handover };
+  return { ok, bytes, error: error as ErrorData | undefined, ...verdict };
 }
 
 /** @returns the sender's error for a failure of the receiver */

@@ -54,24 +54,26 @@ class StreamJudge implements Judge {
   }
 }
 
-/** A stream or hello that begins with one magic. */
+/** A stream or hello that begins with one of these magics. */
 class MagicJudge implements Judge {
-  readonly #magic: Uint8Array;
+  /** All of one length. */
+  readonly #magics: readonly Uint8Array[];
   readonly #otherwise: string;
   #seen = Buffer.alloc(0);
 
-  constructor(magic: Uint8Array, otherwise: string) {
-    this.#magic = magic;
+  constructor(magics: readonly Uint8Array[], otherwise: string) {
+    this.#magics = magics;
     this.#otherwise = otherwise;
   }
 
   get wanted(): number {
-    return this.#magic.length - this.#seen.length;
+    return this.#magics[0]!.length - this.#seen.length;
   }
 
   feed(bytes: Uint8Array): string | undefined {
     this.#seen = Buffer.concat([this.#seen, bytes]);
-    if (this.#seen.equals(this.#magic.subarray(0, this.#seen.length))) return undefined;
+    const { length } = this.#seen;
+    if (this.#magics.some((magic) => this.#seen.equals(magic.subarray(0, length)))) return undefined;
     return foreign(this.#seen, this.#otherwise);
   }
 }
@@ -108,15 +110,23 @@ export function sender(passThrough: boolean, isResumable: boolean, onConnection:
 
 /** Where a receiver connects, which sends its hello at once. */
 export function receiver(): PeerRules {
-  return { judge: () => new MagicJudge(CONTROL_MAGIC, 'it is no ramferry receiver'), silence: HELLO_MS };
+  return { judge: () => new MagicJudge([CONTROL_MAGIC], 'it is no ramferry receiver'), silence: HELLO_MS };
 }
 
-/** Where `migrate` connects. @param silence milliseconds that it may take to begin */
-export function migration(silence: number): PeerRules {
-  return { judge: () => new MagicJudge(NATIVE_MAGIC, 'it is no `ramferry migrate`'), silence };
+/**
+ * Where `migrate` connects.
+ * @param silence milliseconds that it may take to begin
+ * @param isResumable the greeting offers conversation version 2 besides version 3
+ */
+export function migration(silence: number, isResumable: boolean): PeerRules {
+  const magics = [NATIVE_MAGIC, LIVING_MAGIC, ...(isResumable ? [CONVERSATION_MAGIC] : [])];
+  return { judge: () => new MagicJudge(magics, 'it is no `ramferry migrate`'), silence };
 }
 
 /** Where `tune --probe` connects. */
 export function prober(): PeerRules {
-  return { judge: () => new MagicJudge(PROBE_MAGIC, 'it is no `ramferry tune --probe`'), silence: HELLO_MS };
+  return {
+    judge: () => new MagicJudge([PROBE_MAGIC], 'it is no `ramferry tune --probe`'),
+    silence: HELLO_MS,
+  };
 }

@@ -1,4 +1,4 @@
-// The link of a shared-memory migration: one duplex connection, whose socket the watchdog process shares.
+// The link of a shared-memory migration: duplex, over a socket that the watchdog process shares where the link is one connection.
 
 import { RamferryError } from '../../errors.js';
 import type { ByteSink, ByteSource, Channel } from '../../io/bytes.js';
@@ -8,7 +8,8 @@ import { speaks } from '../../control/handshake.js';
 export interface Connection {
   readonly source: ByteSource;
   readonly sink: ByteSink;
-  readonly fd: number;
+  /** Undefined where one connection after the other carries the link. */
+  readonly fd: number | undefined;
 }
 
 /** Opens nothing. @throws ERR_OPTION_INVALID for an address of a one-way link */
@@ -21,8 +22,10 @@ export function checkAddress(address: Address, option: 'input' | 'output'): void
   );
 }
 
-/** @throws ERR_LINK_CLOSED when the connection is already closed */
-export function connectionOf({ source, sink, fd }: Channel): Connection {
-  if (source !== undefined && sink !== undefined && fd !== undefined) return { source, sink, fd };
+/** @param isMended a conversation of version 2 carries the link. @throws ERR_LINK_CLOSED when the connection is already closed */
+export function connectionOf({ source, sink, fd }: Channel, isMended = false): Connection {
+  if (source !== undefined && sink !== undefined && (fd !== undefined || isMended)) {
+    return { source, sink, fd: isMended ? undefined : fd };
+  }
   throw new RamferryError('ERR_LINK_CLOSED', 'the link was closed before the first message');
 }

@@ -2,25 +2,21 @@
 // Returns a summary when the guest runs here. Throws with QEMU told to quit and the guest never run; or throws
 // ERR_HANDOVER_UNKNOWN when `cont` was sent and QEMU did not answer.
 
-import { setTimeout as sleep } from 'node:timers/promises';
-
 import { statedSums, type StreamSums } from '../../container/sums.js';
+import type { Result } from '../../control/negotiation.js';
 import { RamferryError, toRamferryError } from '../../errors.js';
 import { onAbort } from '../../io/abort-signal.js';
-import { AwakeDeadline } from '../../os/time/awake-timer.js';
+import { withDeadline } from '../../os/time/deadline.js';
 import { WaitingSource } from '../../io/waiting-source.js';
 import { parseAddress } from '../../link/address.js';
-import { openInput } from '../../link/open.js';
 import { NativeInlet } from '../../container/native-inlet.js';
 import { planRestore, type RestorePlan } from '../../transfer/plan/receive-plan.js';
 import { Receiver, type ReceiverEnds } from '../../transfer/receiver/receiver.js';
 import { openOptions } from '../../transfer/plan/opening.js';
-import { migration } from '../../control/peer-rules.js';
 import { reportProgress } from '../../transfer/statistics/progress-timer.js';
 import { receiverHello } from '../../transfer/plan/receiver-hello.js';
 import { Statistics } from '../../transfer/statistics/statistics.js';
 import type { TransferSummary } from '../../transfer/statistics/summary.js';
-import { greetingOf, ControlWriter } from '../../control/writer.js';
 import { QemuGuest } from './qmp/guest.js';
 import { memoryBackends } from './qmp/memory.js';
 import { Applier } from './applier.js';
@@ -29,15 +25,15 @@ import { readGo, type Saying, sayingBody } from './messages.js';
 import { qmpTimeout, type ResolvedIncomingOptions, resolveIncomingOptions } from './options.js';
 import type { IncomingOptions } from '../../options/rows/migrate.js';
 import { announcedRam, checkUnmatched } from './ram/ram-matching.js';
-import { checkAddress, type Connection, connectionOf } from './connection.js';
+import { checkAddress, type Connection } from './connection.js';
+import { checkWaiting, untilLoaded } from './destination-checks.js';
+import { DestinationLink } from './destination-link.js';
 import { monitorInQemu, openGuestRam } from './ram/guest-ram.js';
 import { closeRamFiles, ramBytes, type RamFile } from './ram/ram-files.js';
 import { hashRam } from './ram/ram-hash.js';
 import { dismissDestination, type RescueOptions, settleDestination } from './rescue.js';
 import { StateOutlet, statePath, stateUri } from './state-socket.js';
 import { Watchdog } from './watchdog.js';
-
-const POLL_MS = 2;
 
 /**
  * Receives a QEMU guest from migrateGuest: into a QEMU that was started with `-incoming defer` (docs/SHARED-MEMORY.md).
@@ -72,9 +68,9 @@ class DestinationSide {
   #guest: QemuGuest | undefined;
   #outlet: StateOutlet | undefined;
   #watchdog: Watchdog | undefined;
-  #control: ControlWriter | undefined;
+  #link: DestinationLink | undefined;
   /** Reads the connection and measures how long the receiver waits for it. */
-  #link: WaitingSource | undefined;
+  #waiting: WaitingSource | undefined;
   #receiver: Receiver | undefined;
   #connection: Connection | undefined;
   #failure: RamferryError | undefined;
@@ -104,13 +100,10 @@ class DestinationSide {
       throw await this.#giveUp(this.#failure ?? toRamferryError(thrown));
     } finally {
       forget();
-      this.#control?.stop();
+      this.#link?.control?.stop();
       await this.#connection?.source.close();
-      // After the result the link lingers until the source has read it.
-      if (this.#control === undefined) await this.#connection?.sink.abort();
-      this.#outlet?.close();
-      this.#guest?.close();
-      closeRamFiles(this.#files);
+      this.#link?.close();
+      this.#releaseGuest();
     }
   }
 
@@ -126,14 +119,13 @@ class DestinationSide {
     const changes = await neededCapabilities(guest, 'destination');
     const hello = { ...receiverHello(this.#plan), ...announcedRam(this.#files) };
     const { signal } = this.#controller;
-    const opening = {
-      ...openOptions({ ...this.#settings, sync: false, directIo: false, signal }),
-      peer: migration(this.#settings.ioTimeout),
-      greeting: () => greetingOf(hello),
-    };
-    const connection = connectionOf(await openInput(parseAddress(input), opening));
+    const { reconnect, ioTimeout } = this.#settings;
+    const opening = openOptions({ ...this.#settings, sync: false, directIo: false, signal });
+    const count = this.#statistics.countBreaks(reconnect);
+    const link = new DestinationLink({ input, opening, reconnect, ioTimeout, count });
+    this.#link = link;
+    const connection = await link.open(hello);
     this.#connection = connection;
-    this.#control = new ControlWriter(connection.sink);
     this.#watchdog = await Watchdog.start({ ...this.#rescue, side: 'destination' }, connection.fd);
     void this.#watchdog.lost.then((error) => this.#fail(error));
     void guest.monitor.closed.then((error) => this.#fail(error));
@@ -141,11 +133,11 @@ class DestinationSide {
     const path = statePath(qmp);
     await guest.migrateIncoming(stateUri(monitorInQemu(guest.monitor, qmp, pid)));
     this.#outlet = await StateOutlet.connect(path);
-    const link = new WaitingSource(connection.source);
-    this.#link = link;
-    this.#control.reportProgress(() => ({
+    const read = new WaitingSource(connection.source);
+    this.#waiting = read;
+    link.control!.reportProgress(() => ({
       delivered: this.#statistics.guestBytes,
-      waiting: link.waiting,
+      waiting: read.waiting,
     }));
     return connection;
   }
@@ -154,7 +146,7 @@ class DestinationSide {
   async #receive({ source }: Connection): Promise<void> {
     const { ioTimeout, onProgress } = this.#settings;
     const outlet = this.#outlet!;
-    const link = this.#link!;
+    const link = this.#waiting!;
     const applier = new Applier(this.#files, {
       unmatched: () => checkUnmatched(this.#files, this.#settings.ramUnchecked),
       ramComplete: () => this.#say({ say: 'ram-applied' }),
@@ -182,7 +174,7 @@ class DestinationSide {
       throw new RamferryError('ERR_STREAM_TRUNCATED', 'the stream is complete, but the guest in it is not');
     }
     outlet.end();
-    await this.#awaitLoaded();
+    await untilLoaded(this.#guest!, this.#timeout);
     const hash = applier.hashWanted ? await hashRam(this.#files, applier.matched) : {};
     this.#statistics.recordSharedMemory({
       rounds: applier.rounds,
@@ -191,24 +183,17 @@ class DestinationSide {
     await this.#say({ say: 'ready', ...hash });
   }
 
-  async #awaitLoaded(): Promise<void> {
-    const deadline = new AwakeDeadline(this.#timeout);
-    for (;;) {
-      const { status, running } = await this.#guest!.status();
-      if (running) {
-        throw new RamferryError('ERR_HANDOVER_UNKNOWN', 'another client has continued the guest here');
-      }
-      if (status !== 'inmigrate') return;
-      if (deadline.left < 0) {
-        throw new RamferryError('ERR_QMP_TIMEOUT', 'QEMU does not finish loading the device state');
-      }
-      await sleep(POLL_MS);
-    }
-  }
-
   async #awaitGo({ source }: Connection): Promise<void> {
     source.patience?.(this.#timeout);
-    await readGo(source);
+    // Signs of life may come on the link without end.
+    const go = readGo(source);
+    if (this.#timeout === 0) return go;
+    await withDeadline(go, this.#timeout, () => {
+      throw new RamferryError(
+        'ERR_LINK_TIMEOUT',
+        `the source has not handed over for ${this.#timeout / 1000} s`,
+      );
+    });
   }
 
   /** The handover: continues the guest and reports it. */
@@ -219,12 +204,30 @@ class DestinationSide {
     await this.#guest!.cont();
     this.#running = true;
     await this.#say({ say: 'running' });
-    await this.#control!.result({ ok: true, ...statedSums(this.#sums!) });
     await this.#watchdog!.release();
+    await this.#tell({ ok: true, ...statedSums(this.#sums!) });
   }
 
   async #say(saying: Saying): Promise<void> {
-    await this.#control!.backward(sayingBody(saying));
+    await this.#link!.control!.backward(sayingBody(saying));
+  }
+
+  /** Says the result. A source whose link broke may ask for it for a minute; the guest waits for none of that. */
+  async #tell(result: Result): Promise<void> {
+    this.#releaseGuest();
+    const { signal } = this.#settings;
+    const isInterrupted = signal?.aborted === true;
+    // An interruption that has ended the migration does not prevent its result from being told.
+    const forget = onAbort(isInterrupted ? undefined : signal, () => this.#controller.abort(signal!.reason));
+    await this.#link?.conclude(result);
+    forget();
+  }
+
+  #releaseGuest(): void {
+    this.#outlet?.close();
+    this.#guest?.close();
+    closeRamFiles(this.#files);
+    this.#files = [];
   }
 
   #fail(error: RamferryError): void {
@@ -238,7 +241,7 @@ class DestinationSide {
   /** @returns the error as the user hears it */
   async #giveUp(error: RamferryError): Promise<RamferryError> {
     if (this.#watchdog === undefined) {
-      await this.#control?.result({ ok: false, error: error.toData() });
+      await this.#tell({ ok: false, error: error.toData(), handover: 'refused' });
       return error;
     }
     if (this.#running || error.code === 'ERR_HANDOVER_UNKNOWN') {
@@ -263,25 +266,14 @@ class DestinationSide {
   }
 
   async #conclude(saying: Saying, error: RamferryError, before?: () => Promise<void>): Promise<void> {
-    await this.#control?.backward(sayingBody(saying));
+    await this.#link?.control?.backward(sayingBody(saying));
     try {
       await before?.();
     } catch (thrown) {
       this.#settings.onWarning?.(`QEMU does not quit: ${toRamferryError(thrown).describe()}`);
     }
-    await this.#control?.result({ ok: false, error: error.toData() });
     await this.#watchdog!.release();
+    const handover = saying.say === 'refused' ? 'refused' : 'unknown';
+    await this.#tell({ ok: false, error: error.toData(), handover });
   }
-}
-
-async function checkWaiting(guest: QemuGuest): Promise<void> {
-  const { status } = await guest.status();
-  if (status === 'inmigrate') return;
-  throw new RamferryError(
-    'ERR_GUEST_STATE',
-    `this QEMU does not wait for a migration: its state is ${status}`,
-    {
-      hint: 'start it with -incoming defer',
-    },
-  );
 }

@@ -41,6 +41,17 @@ export class HandoverProtocol {
     this.#changed.notify();
   }
 
+  /** The link is lost: without {@link settle} no further message comes. */
+  get hasFailed(): boolean {
+    return this.#failure !== undefined;
+  }
+
+  /** Takes the verdict that the destination has given on another connection. */
+  settle(verdict: Verdict): void {
+    this.#heard.push(verdict);
+    this.#changed.notify();
+  }
+
   fail(error: RamferryError): void {
     this.#failure ??= error;
     this.#changed.notify();

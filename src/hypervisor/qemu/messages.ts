@@ -13,6 +13,7 @@ import {
   readMessage,
   writeMessage,
 } from '../../control/messages.js';
+import type { Result } from '../../control/negotiation.js';
 import { RamferryError, toRamferryError } from '../../errors.js';
 import type { ByteSource } from '../../io/bytes.js';
 import { ExactReader } from '../../io/exact-reader.js';
@@ -46,6 +47,13 @@ export type Verdict = Extract<Saying, { say: 'running' | 'refused' | 'unknown' }
 
 export function isVerdict(saying: Saying): saying is Verdict {
   return saying.say === 'running' || saying.say === 'refused' || saying.say === 'unknown';
+}
+
+/** The verdict in the result that the destination keeps for a source whose link broke. */
+export function verdictIn(result: Result): Verdict {
+  if (result.ok) return { say: 'running' };
+  const reason = result.error?.message ?? 'no reason given';
+  return { say: result.handover === 'refused' ? 'refused' : 'unknown', reason };
 }
 
 /** The body of the message; {@link sayingMessage} gives the whole message. */

@@ -33,8 +33,6 @@ export function sendOptions(settings: ResolvedMigrateOptions, signal: AbortSigna
     format: 'opaque',
     oneWay: false,
     sync: false,
-    // The handover protocol ends with its link.
-    reconnect: 0,
     connections: 1,
     hypervisorConnections: 1,
     directIo: false,

@@ -15,7 +15,8 @@ import {
   writeMemoryRecord,
   writePagesHead,
 } from '../../grammar/memory-format.js';
-import { formatDuration, formatRate } from '../../units.js';
+import type { SharedMemoryFigures } from '../../transfer/statistics/summary.js';
+import { formatDuration, formatRate, GIB } from '../../units.js';
 import { QemuGuest } from './qmp/guest.js';
 import type { Convergence, Forecast } from './convergence.js';
 import type { HandoverProtocol } from './handover-protocol.js';
@@ -75,6 +76,18 @@ export class SourceStream {
   /** Rounds that have begun. */
   get begunRounds(): number {
     return this.#parts.convergence.rounds + 1;
+  }
+
+  /** What the summary says of the rounds and scans. @param ramSize bytes */
+  figures(scan: FinalScan, ramSize: number): SharedMemoryFigures {
+    return {
+      rounds: this.rounds,
+      ramSize,
+      dirtyRate: Math.round(this.forecast?.dirtyRate ?? 0),
+      lastRound: Math.round(this.lastRound ?? 0),
+      finalScan: Math.round(scan.milliseconds),
+      finalScanPerGib: Math.round((scan.milliseconds * GIB) / ramSize),
+    };
   }
 
   async *pieces(): AsyncGenerator<Uint8Array, void> {

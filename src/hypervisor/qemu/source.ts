@@ -6,12 +6,9 @@ import { NATIVE_MAGIC } from '../../container/native.js';
 import { type RamferryError, toRamferryError } from '../../errors.js';
 import { MemoryGrammar } from '../../grammar/memory.js';
 import { onAbort } from '../../io/abort-signal.js';
-import type { ByteSink } from '../../io/bytes.js';
 import { allowedCpus } from '../../os/processor/cpus.js';
 import { parseAddress } from '../../link/address.js';
-import { openOutput } from '../../link/open.js';
-import { openOptions } from '../../transfer/plan/opening.js';
-import { receiver } from '../../control/peer-rules.js';
+import { divideMemory, type SenderSettings } from '../../transfer/plan/reconnection.js';
 import { THREAD_BYTES } from '../../transfer/plan/memory.js';
 import { chooseCoding, type Named, namedOptions } from '../../transfer/plan/coding.js';
 import { outputFacts } from '../../transfer/plan/ends.js';
@@ -20,7 +17,6 @@ import { runPlan } from '../../transfer/sender/run-plan.js';
 import { Statistics } from '../../transfer/statistics/statistics.js';
 import type { TransferSummary } from '../../transfer/statistics/summary.js';
 import { ControlReader } from '../../control/channel.js';
-import { GIB } from '../../units.js';
 import { QemuGuest } from './qmp/guest.js';
 import { memoryBackends, qemuVersion } from './qmp/memory.js';
 import { neededCapabilities, opposite } from './capabilities.js';
@@ -29,7 +25,7 @@ import { HandoverProtocol, unknownOutcome, verdictError } from './handover-proto
 import { goMessage } from './messages.js';
 import { qmpTimeout, type ResolvedMigrateOptions, resolveMigrateOptions, sendOptions } from './options.js';
 import type { MigrateOptions } from '../../options/rows/migrate.js';
-import { checkAddress, type Connection, connectionOf } from './connection.js';
+import { checkAddress, type Connection } from './connection.js';
 import { PieceSource } from './ram/piece-source.js';
 import { checkHash, checkIgnored, checkSaved, checkScan, checkState } from './source-checks.js';
 import { matchRam } from './ram/ram-matching.js';
@@ -38,6 +34,7 @@ import { closeRamFiles, ramBytes, type RamFile } from './ram/ram-files.js';
 import { hashRam } from './ram/ram-hash.js';
 import { type RescueOptions, resumeAfter } from './rescue.js';
 import { Scanner, scannerBytes } from './ram/scanner.js';
+import { SourceLink } from './source-link.js';
 import { type FinalScan, SourceStream } from './source-stream.js';
 import { StateInlet } from './state-socket.js';
 import { Watchdog } from './watchdog.js';
@@ -76,7 +73,7 @@ class SourceSide {
   #matched = false;
   #guest: QemuGuest | undefined;
   #scanner: Scanner | undefined;
-  #connection: Connection | undefined;
+  #link: SourceLink | undefined;
   #inlet: StateInlet | undefined;
   #watchdog: Watchdog | undefined;
   #stream: SourceStream | undefined;
@@ -107,6 +104,7 @@ class SourceSide {
       throw await this.#giveUp(toRamferryError(this.#controller.signal.reason ?? thrown));
     } finally {
       forget();
+      this.#link?.close();
       this.#inlet?.close();
       this.#guest?.close();
       await this.#scanner?.close();
@@ -116,7 +114,7 @@ class SourceSide {
 
   /** Does everything that may fail before the guest is changed; then opens the link and starts the watchdog. */
   async #prepare(): Promise<Connection> {
-    const { qmp, output } = this.#settings;
+    const { qmp } = this.#settings;
     const guest = await QemuGuest.connect(qmp, { timeout: this.#timeout });
     this.#guest = guest;
     await checkState(guest);
@@ -124,26 +122,29 @@ class SourceSide {
     checkIgnored(await qemuVersion(guest.monitor), backends);
     const { files, pid } = openGuestRam(guest.monitor, backends, this.#settings, 'read');
     this.#files = files;
-    const settings = sendOptions(this.#settings, this.#controller.signal);
+    const settings = this.#sendOptions();
     chooseCoding(settings);
-    const channel = await openOutput(parseAddress(output), {
-      ...openOptions(settings),
-      peer: receiver(),
-      ...(settings.maxBandwidth === 0 ? {} : { maxBandwidth: settings.maxBandwidth }),
-    });
-    const connection = connectionOf(channel);
-    this.#connection = connection;
+    const state = { isStopped: () => this.#stopping, isCommitted: () => this.#committed };
+    this.#link = new SourceLink(settings, state, this.#statistics.countBreaks(settings.reconnect));
+    const connection = await this.#link.open();
     this.#inlet = await StateInlet.listen(qmp, monitorInQemu(guest.monitor, qmp, pid));
     const changes = await neededCapabilities(guest, 'source');
     this.#rescue = { ...this.#rescue, capabilities: opposite(changes) };
-    this.#watchdog = await Watchdog.start({ ...this.#rescue, side: 'source' }, connection.fd);
+    this.#watchdog = await Watchdog.start(
+      { ...this.#rescue, side: 'source', output: this.#settings.output },
+      connection.fd,
+    );
     await guest.setCapabilities(changes);
     void this.#watchdog.lost.then((error) => this.#fail(error));
     void guest.monitor.closed.then((error) => this.#fail(error));
     return connection;
   }
 
-  async #transfer({ source, sink }: Connection): Promise<void> {
+  #sendOptions(): SenderSettings {
+    return divideMemory(sendOptions(this.#settings, this.#controller.signal));
+  }
+
+  async #transfer({ source }: Connection): Promise<void> {
     const grammar = new MemoryGrammar();
     const control = new ControlReader(source, (body) =>
       Promise.resolve(body).then((said) => this.#handover.hear(said)),
@@ -155,23 +156,22 @@ class SourceSide {
     control.failure().catch((thrown: unknown) => this.#handover.fail(toRamferryError(thrown)));
     const pieces = new PieceSource('the guest', this.#pieces(grammar));
     try {
-      await this.#run(control, grammar, pieces, sink);
+      await this.#run(control, grammar, pieces);
     } catch (thrown) {
       // Errors after the handover do not count: the destination has said that the guest runs.
       if (!this.#over) throw thrown;
+      await this.#link!.abandon();
     }
     await source.close();
   }
 
   /** Plans the transfer when the destination has said hello, and carries it out up to the handover. */
-  async #run(
-    control: ControlReader,
-    grammar: MemoryGrammar,
-    source: PieceSource,
-    sink: ByteSink,
-  ): Promise<void> {
-    const settings = sendOptions(this.#settings, this.#controller.signal);
+  async #run(control: ControlReader, grammar: MemoryGrammar, source: PieceSource): Promise<void> {
+    const settings = this.#sendOptions();
     const hello = await control.hello();
+    const link = this.#link!;
+    const sink = link.begin(hello, control);
+    if (link.id !== undefined) await this.#watchdog!.note(`kept:${link.id.toString('hex')}`);
     const { files, matched } = matchRam(hello, this.#files, this.#settings.ramUnchecked);
     this.#files = files;
     this.#matched = matched;
@@ -187,7 +187,7 @@ class SourceSide {
       delivered: () => this.#handOver((bytes) => sink.write(bytes)),
       mayEnd: () => this.#committed,
     };
-    const ends = { source, head: new Uint8Array(0), grammar, sink, control };
+    const ends = { source, head: new Uint8Array(0), grammar, sink, control, living: link.living };
     this.#statistics.observe({ roundCount: () => this.#stream?.begunRounds });
     await runPlan(plan, ends, { statistics: this.#statistics, handover, signal, onProgress, onWarning });
   }
@@ -234,23 +234,16 @@ class SourceSide {
     await this.#watchdog!.note('committed');
     this.#committed = true;
     this.#handover.expect('running');
-    await write(goMessage());
-    await this.#handover.await(['running'], this.#timeout, 'that the guest runs');
+    await this.#link!.hearRunning(this.#handover, write(goMessage()), this.#timeout);
     this.#over = true;
     this.#count(scan);
   }
 
   #count(scan: FinalScan): void {
     const stream = this.#stream!;
-    const ramSize = ramBytes(this.#files);
     this.#statistics.recordDowntime(performance.now() - stream.stoppedAt!);
     this.#statistics.recordSharedMemory({
-      rounds: stream.rounds,
-      ramSize,
-      dirtyRate: Math.round(stream.forecast?.dirtyRate ?? 0),
-      lastRound: Math.round(stream.lastRound ?? 0),
-      finalScan: Math.round(scan.milliseconds),
-      finalScanPerGib: Math.round((scan.milliseconds * GIB) / ramSize),
+      ...stream.figures(scan, ramBytes(this.#files)),
       ...(this.#settings.verifyRam ? { verified: true } : {}),
     });
   }
@@ -265,8 +258,7 @@ class SourceSide {
 
   /** A destination without a byte would wait for another connection: the magic tells it that its peer has failed. */
   async #admitFailure(): Promise<void> {
-    if (this.#statistics.linkBytes === 0)
-      await this.#connection?.sink.write(NATIVE_MAGIC).catch(() => undefined);
+    if (this.#statistics.linkBytes === 0) await this.#link?.admit(NATIVE_MAGIC);
   }
 
   /** Before GO: ends every activity with the error. */
@@ -279,20 +271,28 @@ class SourceSide {
 
   /** @returns the error as the user hears it */
   async #giveUp(error: RamferryError): Promise<RamferryError> {
-    if (this.#watchdog === undefined) return error;
+    if (this.#watchdog === undefined) {
+      await this.#closeLink(error);
+      return error;
+    }
     const { verdict } = this.#handover;
     // A destination may report `unknown` before GO, too.
     const doubt = this.#stopping && verdict?.say === 'unknown';
     if (doubt || (this.#committed && verdict?.say !== 'refused')) {
       // The watchdog could not find out more.
       await this.#watchdog.release();
-      this.#controller.abort(error);
+      await this.#closeLink(error);
       return unknownOutcome(verdict === undefined ? error : verdictError(verdict));
     }
     this.#fail(error);
     this.#guest?.close();
     const reported = await resumeAfter(error, this.#rescue, this.#stopping, this.#watchdog);
-    this.#controller.abort(error);
+    await this.#closeLink(error);
     return reported;
+  }
+
+  async #closeLink(error: RamferryError): Promise<void> {
+    await this.#link?.abandon();
+    this.#controller.abort(error);
   }
 }

@@ -2,14 +2,17 @@
 // ends before that, ramferry is dead, and the watchdog does what the notes require (docs/SHARED-MEMORY.md). It holds a copy of
 // the link's socket, so the link lives as long as one of the two processes.
 
+import { Buffer } from 'node:buffer';
 import net from 'node:net';
 import { createInterface } from 'node:readline';
 
 import { MESSAGE, writeMessage } from '../../control/messages.js';
 import { resultMessage } from '../../control/negotiation.js';
+import { askOutcome } from '../../control/outcome-query.js';
 import { RamferryError, toRamferryError } from '../../errors.js';
 import { withDeadline } from '../../os/time/deadline.js';
-import { findVerdict, sayingBody, type Verdict } from './messages.js';
+import { parseAddress } from '../../link/address.js';
+import { findVerdict, sayingBody, type Verdict, verdictIn } from './messages.js';
 import { dismissDestination, resumeSource, settleDestination } from './rescue.js';
 import { LINK_FD, type Note, READY, type WatchdogOrders } from './watchdog.js';
 
@@ -22,6 +25,7 @@ for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP', 'SIGPIPE'] as const) {
 process.stderr.on('error', () => undefined);
 process.stdout.on('error', () => undefined);
 
+const KEPT = 'kept:';
 const notes = new Set<Note>();
 const input = createInterface({ input: process.stdin });
 input.on('line', (line) => {
@@ -46,19 +50,31 @@ function takeOver(): Promise<void> {
 }
 
 async function guardSource(): Promise<void> {
-  if (notes.has('committed')) {
-    const verdict = await askDestination();
-    if (verdict?.say !== 'refused') {
-      tell(
-        verdict?.say === 'running'
-          ? 'the guest runs at the destination'
-          : 'it is unknown whether the guest runs at the destination: the guest here stays stopped',
-      );
-      return;
-    }
-  }
+  if (!notes.has('committed')) return resume();
+  const heard = orders.sharesLink ? await askDestination() : undefined;
+  // A destination that was heard keeps its verdict until it knows so.
+  const asked = askAgain();
+  const verdict = heard ?? (await asked);
+  if (verdict?.say === 'refused') await resume();
+  else if (verdict?.say === 'running') tell('the guest runs at the destination');
+  else tell('it is unknown whether the guest runs at the destination: the guest here stays stopped');
+  await asked;
+}
+
+async function resume(): Promise<void> {
   const continued = await resumeSource(orders, notes.has('stopping'));
   tell(continued ? 'the guest was continued here' : 'the guest goes on here');
+}
+
+/** Asks on another connection. @returns undefined where the destination keeps no verdict, or does not answer */
+async function askAgain(): Promise<Verdict | undefined> {
+  const kept = [...notes].find((note) => note.startsWith(KEPT))?.slice(KEPT.length);
+  if (kept === undefined || orders.output === undefined) return undefined;
+  const result = await askOutcome({
+    ...{ address: parseAddress(orders.output), opening: {}, id: Buffer.from(kept, 'hex') },
+    ...{ identity: undefined, door: undefined },
+  });
+  return result && verdictIn(result);
 }
 
 async function guardDestination(): Promise<void> {

@@ -18,13 +18,18 @@ const START_MS = 20_000;
 
 export interface WatchdogOrders extends RescueOptions {
   readonly side: 'source' | 'destination';
+  /** The watchdog shares the link's socket. False: one connection after the other carries the link. */
+  readonly sharesLink: boolean;
+  /** Source: the address of the link. */
+  readonly output?: string;
 }
 
 /**
  * stopping: the source is about to stop its guest. committed: the source is about to write GO.
  * continuing: the destination is about to continue its guest. released: the watchdog has nothing left to do.
+ * kept:ID: the destination keeps its verdict under this id, in hexadecimal, for a connection that asks.
  */
-export type Note = 'stopping' | 'committed' | 'continuing' | 'released';
+export type Note = 'stopping' | 'committed' | 'continuing' | 'released' | `kept:${string}`;
 
 export class Watchdog {
   readonly #child: ChildProcess;
@@ -43,13 +48,17 @@ export class Watchdog {
     );
   }
 
-  /** @param linkFd the link's socket, which the watchdog shares. @throws ERR_WATCHDOG */
-  static async start(orders: WatchdogOrders, linkFd: number): Promise<Watchdog> {
+  /** @param linkFd the link's socket, which the watchdog shares; undefined: it shares none. @throws ERR_WATCHDOG */
+  static async start(
+    rescue: Omit<WatchdogOrders, 'sharesLink'>,
+    linkFd: number | undefined,
+  ): Promise<Watchdog> {
     const [node, ...before] = nodeCommand();
+    const orders: WatchdogOrders = { ...rescue, sharesLink: linkFd !== undefined };
     const child = spawn(node, [...before, fileURLToPath(WATCHDOG_ENTRY), JSON.stringify(orders)], {
       // A session of its own: signals to ramferry's process group do not reach it.
       detached: true,
-      stdio: ['pipe', 'pipe', 'inherit', linkFd],
+      stdio: ['pipe', 'pipe', 'inherit', linkFd ?? 'ignore'],
     });
     child.stdin!.on('error', () => undefined);
     try {

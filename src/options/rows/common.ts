@@ -157,7 +157,7 @@ export const COMMON_ROWS = {
   reconnect: {
     kind: duration(LIMITS.timeout),
     help: 'how long a broken link may take to come back; say so on both sides',
-    commands: ['send', 'qemu-migrate', 'receive', 'serve'],
+    commands: ['send', 'migrate', 'incoming', 'qemu-migrate', 'receive', 'serve'],
     default: 0,
     environment: true,
   },

@@ -31,7 +31,6 @@ type NotOfGuests =
   | 'input'
   | 'output'
   | 'oneWay'
-  | 'reconnect'
   | 'connections'
   | 'sync'
   | 'directIo'

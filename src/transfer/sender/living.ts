@@ -54,7 +54,7 @@ export class LivingSender {
   }
 
   /** The sink of the stream, for a receiver of this hello. */
-  begin({ sink }: Channel, hello: Hello, control: ControlReader): ByteSink {
+  begin({ sink }: Pick<Channel, 'sink'>, hello: Hello, control: ControlReader): ByteSink {
     this.#keepsOutcome = (hello.outcome ?? 0) > 0;
     if (this.#session !== undefined) {
       if (this.#keepsOutcome) return this.#leavable(sink!, this.#session, control);
@@ -74,6 +74,11 @@ export class LivingSender {
     // This receiver has heard who comes: from now on it can tell a quiet hypervisor from a sender that is gone.
     if ((hello.introductions ?? []).length > 0) void this.#sink.begin();
     return this.#sink;
+  }
+
+  /** Under which the receiver keeps the outcome; undefined where it cannot be asked, or before {@link begin}. */
+  get id(): Buffer | undefined {
+    return this.#keepsOutcome ? this.#id : undefined;
   }
 
   /** A sender that asks for the outcome has not given up. */

@@ -9,6 +9,7 @@ import type { TestContext } from 'node:test';
 
 import { RamferryError } from '../../../src/errors.js';
 import { receiveGuest } from '../../../src/hypervisor/qemu/destination.js';
+import { deferred } from '../../../src/os/deferred.js';
 import type { MigrateOptions } from '../../../src/options/rows/migrate.js';
 import { migrateGuest } from '../../../src/hypervisor/qemu/source.js';
 import { PAGE_BYTES } from '../../../src/page/size.js';
@@ -22,6 +23,12 @@ export const PAGES = 300;
 export interface Ends {
   readonly source: TransferSummary | RamferryError;
   readonly destination: TransferSummary | RamferryError;
+}
+
+export interface LinkEnds {
+  readonly input: string;
+  readonly output: string;
+  readonly signal?: AbortSignal;
 }
 
 export class Stage {
@@ -66,33 +73,43 @@ export class Stage {
     return path.join(this.directory, name);
   }
 
-  /** Both sides in this process. */
-  async migrate(options: Partial<MigrateOptions> = {}): Promise<Ends> {
-    const link = this.path('link');
+  /** Both sides in this process. @param link their addresses, which both name the same link, and what interrupts the destination */
+  async migrate(
+    options: Partial<MigrateOptions> = {},
+    link: LinkEnds = { input: `unix-listen:${this.path('link')}`, output: `unix:${this.path('link')}` },
+  ): Promise<Ends> {
+    const { ioTimeout, reconnect } = options;
+    const isListening = deferred<undefined>();
     const destination = receiveGuest({
-      ...{ qmp: `unix:${this.path('dst.qmp')}`, ram: [this.destinationRam], input: `unix-listen:${link}` },
-      ...(options.ioTimeout === undefined ? {} : { ioTimeout: options.ioTimeout }),
+      ...{ qmp: `unix:${this.path('dst.qmp')}`, ram: [this.destinationRam], input: link.input },
+      ...(ioTimeout === undefined ? {} : { ioTimeout }),
+      ...(reconnect === undefined ? {} : { reconnect }),
+      onListening: () => isListening.resolve(undefined),
+      signal: link.signal,
     }).catch(asError);
+    await Promise.race([isListening.promise, destination]);
     const source = migrateGuest({
-      ...{ qmp: this.path('src.qmp'), ram: [this.sourceRam], output: `unix:${link}`, compressThreads: 1 },
+      ...{ qmp: this.path('src.qmp'), ram: [this.sourceRam], output: link.output, compressThreads: 1 },
       ...options,
     }).catch(asError);
     const ends = await Promise.all([source, destination]);
     return { source: ends[0], destination: ends[1] };
   }
 
-  /** Each side a process of its own. */
-  async start(): Promise<{ readonly source: Command; readonly destination: Command }> {
+  /** Each side a process of its own. @param args options for both */
+  async start(
+    args: readonly string[] = [],
+  ): Promise<{ readonly source: Command; readonly destination: Command }> {
     const link = this.path('link');
     const destination = new Command([
       ...['incoming', '--qmp', `unix:${this.path('dst.qmp')}`, '--ram', this.destinationRam],
-      ...['--json', `unix-listen:${link}`],
+      ...['--json', ...args, `unix-listen:${link}`],
     ]);
     this.started.destination = destination;
     await destination.says(/listening/);
     const source = new Command([
       ...['migrate', '--qmp', `unix:${this.path('src.qmp')}`, '--ram', this.sourceRam],
-      ...['--json', '--compress-threads', '1', `unix:${link}`],
+      ...['--json', '--compress-threads', '1', ...args, `unix:${link}`],
     ]);
     this.started.source = source;
     return { source, destination };

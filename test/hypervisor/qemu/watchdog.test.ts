@@ -129,6 +129,40 @@ describe('watchdog after a kill', () => {
     assert.deepEqual(stage.history, ['source stops', 'source runs']);
   });
 
+  it('continues the guest: source killed while the guest is stopped, with --reconnect', async (test) => {
+    const stage = await Stage.open(test);
+    killAt(stage, 'source', 'migrate', () => stage.started.source!);
+    const ends = await stage.start(['--reconnect', '300ms']);
+    assert.notEqual((await ends.destination.ended).status, 0);
+    await stage.assertBack();
+    assert.deepEqual(stage.history, ['source stops', 'source runs']);
+  });
+
+  it('lets the source continue its guest: destination killed before `cont`, with --reconnect', async (test) => {
+    const stage = await Stage.open(test);
+    stage.source.hooks['migrate'] = async () => {
+      await kill(stage.started.destination!);
+      return undefined;
+    };
+    const ends = await stage.start(['--reconnect', '300ms']);
+    const { status, stderr } = await ends.source.ended;
+    assert.equal(status, 4, stderr);
+    await stage.assertBack();
+    assert.deepEqual(stage.history, ['source stops', 'source runs']);
+  });
+
+  it('continues the guest: source killed after GO, and the destination refuses, with --reconnect', async (test) => {
+    const stage = await Stage.open(test);
+    stage.destination.hooks['cont'] = async () => {
+      await kill(stage.started.source!);
+      return { error: 'no' };
+    };
+    const ends = await stage.start(['--reconnect', '300ms']);
+    await ends.source.ended;
+    await stage.assertBack();
+    assert.deepEqual(stage.history, ['source stops', 'source runs']);
+  });
+
   it('continues the source’s guest: both sides killed', async (test) => {
     const stage = await Stage.open(test);
     stage.source.hooks['migrate'] = async (): Promise<Turn> => {
