@@ -130,7 +130,7 @@ if (values.libvirt !== undefined) {
 
 if (values.outages !== undefined) {
   const { soakOutages } = await import('./outages.js');
-  process.exit((await soakOutages(trials)) === 0 ? 0 : 1);
+  process.exit((await soakOutages(trials, values.only)) === 0 ? 0 : 1);
 }
 
 if (values.channels !== undefined) {

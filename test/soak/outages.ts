@@ -1,6 +1,6 @@
 // `scripts/soak --outages N`: a guest that counts moves over a cable that goes down for five seconds (`ip link set down`): N times in the
-// middle of its memory, and N times in the last round, while it stands. Both sides have --reconnect. The guest must arrive without a lap lost or
-// repeated; the longest time without a lap is what it saw. Needs root.
+// middle of its memory, and N times in the last round, while it stands; by `send` and `receive`, and by two `serve`. Both sides have --reconnect. The
+// guest must arrive without a lap lost or repeated; the longest time without a lap is what it saw. Needs root.
 
 import { execFileSync } from 'node:child_process';
 import { existsSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
@@ -30,6 +30,13 @@ const WATCHED_MS = 2_000;
 const TRIAL_MS = 180_000;
 
 type Moment = 'in the middle' | 'in the last round';
+/** What carries the guest. */
+const WAYS = ['send', 'serve'] as const;
+type Way = (typeof WAYS)[number];
+/** The guest's name at the servers. */
+const NAME = 'guest';
+const INCOMING = `${NAME}.in`;
+const OUTGOING = `${NAME}.out`;
 
 interface Stage {
   readonly directory: string;
@@ -83,7 +90,7 @@ async function start(
   rmSync(join(stage.directory, `${name}.count`), { force: true });
   const machine = await BareMachine.start({
     ...{ name, directory: stage.directory, memoryMiB: 128, args: [...stage.guest.args(name), ...more] },
-    ...(name === 'destination' ? { incoming: `unix:${join(stage.directory, 'in')}` } : {}),
+    ...(name === 'destination' ? { incoming: `unix:${join(stage.directory, INCOMING)}` } : {}),
   });
   await machine.capabilities('return-path');
   return machine;
@@ -98,41 +105,81 @@ async function outage({ network }: Stage): Promise<void> {
   cable('up');
 }
 
-async function carry(stage: Stage, moment: Moment, machines: BareMachine[], ferries: Ferry[]): Promise<void> {
-  const { directory, network, guest, kept } = stage;
+/** Starts both ends. @returns what resolves when the guest has been carried */
+async function connect(
+  { directory, network }: Stage,
+  way: Way,
+  ferries: Ferry[],
+): Promise<() => Promise<void>> {
+  const reconnect = '--reconnect=30s';
+  const here = [reconnect, `--max-bandwidth=${RATE}`, '--codec=none'];
   const at = (name: string): string => join(directory, name);
-  for (const name of ['in', 'out']) rmSync(at(name), { force: true });
+  const address = `tcp:${network.address}:4444`;
+  const [destination, source] =
+    way === 'send'
+      ? [
+          ['receive', reconnect, `tcp-listen:${network.address}:4444`, `unix:${at(INCOMING)}`],
+          ['send', ...here, `unix-listen:${at(OUTGOING)}`, address],
+        ]
+      : [
+          ['serve', reconnect, '--insecure', `--incoming=unix:${at('{name}.in')}`, `--listen=${address}`],
+          [
+            'serve',
+            ...here,
+            '--insecure',
+            `--outgoing=unix-listen:${at('{name}.out')}`,
+            `--connect=${address}`,
+          ],
+        ];
+  if (way === 'serve') source.push(`--guest=${NAME}`);
+  for (const [args, namespace] of [
+    [destination, network.destination],
+    [source, network.source],
+  ] as const) {
+    const ferry = new Ferry(args, namespace);
+    ferries.push(ferry);
+    await (args === destination || way === 'send' ? ferry.listening() : socket(at(OUTGOING)));
+  }
+  return async () => {
+    for (const ferry of ferries) {
+      const { status } =
+        way === 'send' ? { status: (await ferry.ended).status } : await ferry.line('transfer');
+      if (status !== 0 && status !== 'completed') throw new Error(`an end of ${way} says ${String(status)}`);
+    }
+  };
+}
+
+async function socket(path: string): Promise<void> {
+  while (!existsSync(path)) await sleep(20);
+}
+
+interface Trial {
+  readonly way: Way;
+  readonly moment: Moment;
+  readonly machines: BareMachine[];
+  readonly ferries: Ferry[];
+}
+
+async function carry(stage: Stage, { way, moment, machines, ferries }: Trial): Promise<void> {
+  const { directory, guest, kept } = stage;
+  const at = (name: string): string => join(directory, name);
+  for (const name of [INCOMING, OUTGOING]) rmSync(at(name), { force: true });
   const loader = ['-device', `loader,file=${at('kept')},addr=${KEPT_AT},force-raw=on`];
   machines.push(await start(stage, 'source', loader), await start(stage, 'destination', []));
   const [source, destination] = machines as [BareMachine, BareMachine];
-  const reconnect = '--reconnect=30s';
-  const receive = new Ferry(
-    ['receive', reconnect, `tcp-listen:${network.address}:4444`, `unix:${at('in')}`],
-    network.destination,
-  );
-  ferries.push(receive);
-  await receive.listening();
-  const limits = [reconnect, `--max-bandwidth=${RATE}`, '--codec=none'];
-  const send = new Ferry(
-    ['send', ...limits, `unix-listen:${at('out')}`, `tcp:${network.address}:4444`],
-    network.source,
-  );
-  ferries.push(send);
-  await send.listening();
+  const carried = await connect(stage, way, ferries);
   while (guest.counted('source').length < 5) await sleep(50);
   await source.qmp.execute('migrate-set-parameters', { 'downtime-limit': DOWNTIME_LIMIT_MS });
-  await source.migrate(`unix:${at('out')}`);
+  await source.migrate(`unix:${at(OUTGOING)}`);
   if (moment === 'in the last round') await source.qmp.event('STOP');
   else await source.migrationUntil(({ ram }) => (ram?.transferred ?? 0) > KEPT_BYTES / 4);
   await outage(stage);
-  const ends = await Promise.all([send.ended, receive.ended]);
-  if (ends.some(({ status }) => status !== 0))
-    throw new Error(`send ${ends[0].status}, receive ${ends[1].status}`);
+  await carried();
   for (const side of machines) {
     const said = await side.migrationEnd();
     if (said !== 'completed') throw new Error(`a QEMU says ${said}`);
   }
-  if (!send.output.includes('is back after')) throw new Error('the link did not break');
+  if (!ferries[1]!.output.includes('is back after')) throw new Error('the link did not break');
   await sleep(WATCHED_MS);
   const laps = SIDES.flatMap((side) => guest.counted(side));
   const wrong = laps.findIndex((lap, index) => lap !== ((index + 1) & 0xffff));
@@ -143,12 +190,12 @@ async function carry(stage: Stage, moment: Moment, machines: BareMachine[], ferr
   if (!readFileSync(at('arrived')).equals(kept)) throw new Error('other bytes have arrived');
 }
 
-async function play(stage: Stage, moment: Moment): Promise<Seen> {
+async function play(stage: Stage, way: Way, moment: Moment): Promise<Seen> {
   const machines: BareMachine[] = [];
   const ferries: Ferry[] = [];
   const watch = new LapWatch(stage.directory);
   const late = sleep(TRIAL_MS, 'hang', { ref: false });
-  const carried = carry(stage, moment, machines, ferries).then(() => undefined);
+  const carried = carry(stage, { way, moment, machines, ferries }).then(() => undefined);
   const problem = await Promise.race([carried, late]).catch((thrown: unknown) => String(thrown));
   const pause = watch.end();
   const said = ferries.map(({ output }) => output.trim().slice(-600)).join(' | ');
@@ -157,8 +204,10 @@ async function play(stage: Stage, moment: Moment): Promise<Seen> {
   return { problem: problem && `${problem}: ${said}`, pause };
 }
 
-/** @returns how many trials failed */
-export async function soakOutages(trials: number): Promise<number> {
+/** @param only one of {@link WAYS}; undefined: all. @returns how many trials failed */
+export async function soakOutages(trials: number, only: string | undefined): Promise<number> {
+  const ways = WAYS.filter((way) => only === undefined || way === only);
+  if (ways.length === 0) throw new Error(`--only is one of: ${WAYS.join(', ')}`);
   const { path: directory } = scratchDirectory();
   const kept = Buffer.concat([...generateImage({ bytes: KEPT_BYTES, seed: 9, profile: 'busy' })]);
   writeFileSync(join(directory, 'kept'), kept);
@@ -166,17 +215,21 @@ export async function soakOutages(trials: number): Promise<number> {
   const stage = { directory, kept, network, guest: new CountingGuest(directory, GUEST) };
   let failed = 0;
   try {
-    for (const moment of ['in the middle', 'in the last round'] as const) {
+    const moments = ways.flatMap((way) => [
+      [way, 'in the middle'] as const,
+      [way, 'in the last round'] as const,
+    ]);
+    for (const [way, moment] of moments) {
       for (let trial = 1; trial <= trials; trial++) {
-        const { problem, pause } = await play(stage, moment);
+        const { problem, pause } = await play(stage, way, moment);
         if (problem !== undefined) failed++;
         const what = problem ?? `arrived, longest time without a lap ${(pause / 1e3).toFixed(1)} s`;
-        process.stdout.write(`down for ${OUTAGE_MS / 1e3} s ${moment}: ${what}\n`);
+        process.stdout.write(`${way}, down for ${OUTAGE_MS / 1e3} s ${moment}: ${what}\n`);
       }
     }
   } finally {
     network.remove();
   }
-  process.stdout.write(`outages: ${2 * trials} migrations, ${failed} failed\n`);
+  process.stdout.write(`outages: ${2 * ways.length * trials} migrations, ${failed} failed\n`);
   return failed;
 }
