@@ -8,6 +8,7 @@ import { INTRODUCTION_VERSION } from '../control/negotiation.js';
 import { RamferryError, toRamferryError } from '../errors.js';
 import { onAbort } from '../io/abort-signal.js';
 import { formatAddress } from '../link/address.js';
+import type { PeerLink } from '../link/peer-link.js';
 import { Acceptor, type AcceptorOptions } from '../link/listen/acceptor.js';
 import { accept } from '../link/listen/binding.js';
 import { openGate, type TlsGate } from '../link/tls/gate.js';
@@ -29,6 +30,7 @@ import type { IncomingSettings, ServeSettings } from './options.js';
 import { checkBringer, inTheClear } from './security.js';
 import type { Served } from './register.js';
 import { carry, type ServerParts } from './parts.js';
+import { localLink, passOn } from './passing-on.js';
 
 /** A sender that has said which guest it brings. */
 interface Bringer extends Pick<Introduced, 'accepted' | 'control'> {
@@ -50,7 +52,7 @@ export class IncomingGuests {
   readonly #line: Line;
   readonly #plan: ReceivePlan;
   readonly #introductions: Introductions;
-  readonly #later = new LaterConnections();
+  readonly later = new LaterConnections();
   /** Transfers that run, and results that are kept: their senders may connect again. */
   #expected = 0;
   #acceptor: Acceptor | undefined;
@@ -68,7 +70,7 @@ export class IncomingGuests {
     const receiving = this.#receiveOptions('name', new AbortController().signal);
     const plan = planReceive(receiving);
     const resumable = resumableHello(receiving);
-    const living = livingHello(resumable, !parts.isShard);
+    const living = livingHello(resumable, true);
     this.#plan = {
       ...plan,
       hello: { ...plan.hello, introductions: [INTRODUCTION_VERSION], ...resumable, ...living },
@@ -77,7 +79,7 @@ export class IncomingGuests {
       hello: this.#plan.hello,
       refusals: parts.refusals,
       uninvited: UNINTRODUCED,
-      later: parts.isShard ? undefined : this.#later,
+      later: { take: (first, link) => this.#takeLater(first, link) },
       isInvited: ({ name, transfer }) => name !== undefined && transfer === undefined,
       onIntroduced: ({ accepted, control, introduction }) =>
         void this.#serve({ accepted, control, name: introduction.name! }),
@@ -123,7 +125,7 @@ export class IncomingGuests {
   drain(): void {
     this.#draining = true;
     this.#introductions.close();
-    if (this.#expected === 0 || this.#parts.isShard) this.close();
+    if (this.#expected === 0) this.close();
   }
 
   /** Accepts no more connections. */
@@ -205,19 +207,30 @@ export class IncomingGuests {
     const { link: input, host } = accepted;
     const options = this.#receiveOptions(name, served.controller.signal);
     const parts = this.#parts.lend();
-    const door = this.#parts.isShard ? undefined : this.#later.door();
+    const door = this.later.door();
     const onKept = (late: Promise<void>, kept: KeptResult): void => {
       this.#expect(late);
       this.#parts.register.keep(served, late, { ...kept, host });
     };
     const carried = carry(served, input, (statistics) =>
       receiveHosted(options, this.#plan, {
-        ...{ input, control, statistics, parts },
-        ...(door === undefined ? {} : { door, onKept }),
+        ...{ input, control, statistics, parts, door, onKept },
       }),
     );
     this.#expect(carried);
     return carried;
+  }
+
+  /** Another shard may carry the transfer: then the connection is passed on to it. */
+  async #takeLater(first: Uint8Array, peer: PeerLink): Promise<boolean> {
+    if (this.later.take(first, peer)) return true;
+    const socket = await this.#parts.elsewhere?.find(first, peer.provenName);
+    const local = socket && localLink(socket, peer.source!.label, undefined);
+    if (local === undefined) return false;
+    const passed = passOn(peer, local, this.#settings.ioTimeout);
+    this.#expect(passed);
+    this.#parts.register.hold(passed);
+    return true;
   }
 
   #receiveOptions(name: string, signal: AbortSignal): ReceiverSettings {

@@ -34,7 +34,7 @@ export interface LaterTransfers {
    * @param first what was read of it: the magic and a packet with the transfer's id
    * @returns false when it names none that waits; the caller must close it
    */
-  take(first: Uint8Array, link: PeerLink): boolean;
+  take(first: Uint8Array, link: PeerLink): boolean | Promise<boolean>;
 }
 
 export interface IntroductionsOptions {
@@ -110,7 +110,7 @@ export class Introductions {
     let isTaken = false;
     try {
       await reader.exactly(rest);
-      isTaken = later.take(Buffer.concat([magic, rest]), accepted.link);
+      isTaken = await later.take(Buffer.concat([magic, rest]), accepted.link);
     } catch {
       // It ended, or was silent for too long.
     }

@@ -1,6 +1,8 @@
 // The later connections of a server's transfers: those that join a transfer whose link has broken, and those that ask how one ended. All come
 // to the server's address, and their first bytes name the transfer. A connection that names none is closed, and gets no outcome.
 
+import type net from 'node:net';
+
 import type { Door, Judge } from '../link/options.js';
 import type { PeerLink } from '../link/peer-link.js';
 import { isAccepted } from '../link/resume/shared-door.js';
@@ -10,6 +12,16 @@ import type { LaterTransfers } from './introductions.js';
 interface Waiting {
   readonly judge: () => Judge;
   readonly onLink: (link: PeerLink) => void;
+}
+
+/** The other processes of a server of several. */
+export interface OtherProcesses {
+  /**
+   * @param first what was read of a later connection
+   * @param provenName what its other side has proved
+   * @returns a local connection to the process that carries its transfer; undefined where none does. Never rejects
+   */
+  find(first: Uint8Array, provenName: string | undefined): Promise<net.Socket | undefined>;
 }
 
 export class LaterConnections implements LaterTransfers {
@@ -29,12 +41,21 @@ export class LaterConnections implements LaterTransfers {
     };
   }
 
+  /** Whether a transfer waits for a connection that begins so. */
+  has(first: Uint8Array): boolean {
+    return this.#find(first) !== undefined;
+  }
+
   take(first: Uint8Array, link: PeerLink): boolean {
-    // Each waiting transfer compares its id, in constant time: they are few.
-    const taken = [...this.#waiting].find(({ judge }) => isAccepted(judge(), first));
+    const taken = this.#find(first);
     if (taken === undefined) return false;
     link.unread(first);
     taken.onLink(link);
     return true;
+  }
+
+  /** Each waiting transfer compares its id, in constant time: they are few. */
+  #find(first: Uint8Array): Waiting | undefined {
+    return [...this.#waiting].find(({ judge }) => isAccepted(judge(), first));
   }
 }

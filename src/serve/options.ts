@@ -69,14 +69,7 @@ export function resolveServeOptions(options: ServeOptions): ServeSettings {
 
 type Values = ValuesFor<'serve'>;
 
-function checkShards({ shards, threads, reconnect }: Values): void {
-  if (shards > 1 && reconnect > 0) {
-    throw new RamferryError(
-      'ERR_OPTION_INVALID',
-      'reconnect: with several shards the next connection of a guest may reach another process',
-      { hint: 'leave --shards or --reconnect out' },
-    );
-  }
+function checkShards({ shards, threads }: Values): void {
   if (shards <= threads) return;
   throw new RamferryError('ERR_OPTION_INVALID', `shards: ${shards} shards cannot share ${threads} threads`, {
     hint: 'give each shard a thread at least: --threads',

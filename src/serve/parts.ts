@@ -10,6 +10,7 @@ import { givenOfSend } from '../options/table.js';
 import type { TransferParts } from '../transfer/prestart/prestart.js';
 import type { Refusals } from '../link/listen/strangers.js';
 import type { Claims } from './claims.js';
+import type { OtherProcesses } from './later-connections.js';
 import type { Ended } from './outcomes.js';
 import type { Register, Served } from './register.js';
 import type { CostMemory } from '../transfer/adaptive/history/history.js';
@@ -39,8 +40,8 @@ export interface ServerParts {
   /** The options of outgoing guests that the operator named; all others are absent. */
   readonly named: NamedOptions;
   readonly memory: CostMemory | undefined;
-  /** This process is given its connections one by one: a later connection of a transfer may go to another. */
-  readonly isShard: boolean;
+  /** Set in a shard: finds the shard that carries the transfer of a later connection. */
+  readonly elsewhere: OtherProcesses | undefined;
   /** Threads and memory for one transfer. */
   lend(): TransferParts;
   ended(ended: Ended, outcome: TransferSummary | RamferryError): void;

@@ -42,6 +42,7 @@ export class Register {
   /** Transfers that have ended and whose result is still kept for their sender, oldest first. */
   readonly #kept = new Map<Served, Kept>();
   readonly outcomes = new Outcomes();
+  #held = 0;
   #onEmpty: (() => void)[] = [];
 
   /** Transfers that wait or run, oldest first. */
@@ -84,19 +85,29 @@ export class Register {
     late.then(over, over);
   }
 
+  /** The process goes on until `work` settles. */
+  hold(work: Promise<unknown>): void {
+    this.#held++;
+    const over = (): void => {
+      this.#held--;
+      this.#look();
+    };
+    work.then(over, over);
+  }
+
   /** Ends the running transfers with this error, and keeps no result any longer. */
   abort(error: RamferryError): void {
     for (const { controller } of [...this.#running.values(), ...this.#kept.keys()]) controller.abort(error);
   }
 
-  /** Resolves when no transfer waits or runs, and no result is kept. */
+  /** Resolves when no transfer waits or runs, no result is kept, and nothing else holds the process. */
   async empty(): Promise<void> {
     if (this.#isEmpty) return;
     await new Promise<void>((resolve) => this.#onEmpty.push(resolve));
   }
 
   get #isEmpty(): boolean {
-    return this.#running.size === 0 && this.#kept.size === 0;
+    return this.#running.size === 0 && this.#kept.size === 0 && this.#held === 0;
   }
 
   get #isFull(): boolean {

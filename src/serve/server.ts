@@ -18,7 +18,8 @@ import { OutgoingGuests } from './outgoing.js';
 import { namedOptions, type ServerHooks, type ServerParts } from './parts.js';
 import { Lease } from './lease.js';
 import { MemoryStock } from './memory-stock.js';
-import { Refusals } from '../link/listen/strangers.js';
+import { closedBecause, Refusals } from '../link/listen/strangers.js';
+import type { PeerLink } from '../link/peer-link.js';
 import type { Ended, Outcomes } from './outcomes.js';
 import { Register, type Served } from './register.js';
 
@@ -30,6 +31,8 @@ export interface Given {
   readonly memory?: CostMemory | undefined;
   /** The claims of several processes; the server then opens no address, and is given its connections. Default: claims of its own. */
   readonly claims?: Claims | undefined;
+  /** Where later connections of transfers go that this process does not carry. Default: they are refused. */
+  readonly elsewhere?: ServerParts['elsewhere'];
 }
 
 /** What `ramferry serve` runs: one process or several. */
@@ -100,7 +103,7 @@ export class Server {
   #draining = false;
   #warmingUp: Promise<void> = Promise.resolve();
 
-  private constructor(options: ServeOptions, hooks: ServerHooks, { memory, claims }: Given) {
+  private constructor(options: ServeOptions, hooks: ServerHooks, { memory, claims, elsewhere }: Given) {
     this.settings = resolveServeOptions(options);
     const { threads, memoryLimit } = this.settings;
     this.#stock = new MemoryStock(memoryLimit - sharedBytes(threads));
@@ -108,7 +111,7 @@ export class Server {
     const parts: ServerParts = {
       ...{ hooks, register: this.#register, refusals: this.#refusals },
       named: namedOptions(options),
-      ...{ memory, claims: claims ?? new OwnClaims(), isShard: claims !== undefined },
+      ...{ memory, claims: claims ?? new OwnClaims(), elsewhere },
       lend: () => new Lease(this.#host, this.#stock),
       ended: (ended, outcome) => hooks.onEnded(ended, outcome),
     };
@@ -163,6 +166,16 @@ export class Server {
   take(direction: Direction, name: string | undefined, socket: net.Socket): void {
     if (direction === 'incoming') this.#incoming?.take(socket);
     else this.#outgoing?.take(name!, socket);
+  }
+
+  /** Whether an incoming transfer waits for a later connection that begins so. */
+  expects(first: Uint8Array): boolean {
+    return this.#incoming?.later.has(first) === true;
+  }
+
+  /** Takes a later connection of a transfer, through another process of this server. @param first its first bytes, which were read */
+  takeLater(first: Uint8Array, link: PeerLink): void {
+    if (this.#incoming?.later.take(first, link) !== true) link.fail(closedBecause('its transfer has ended'));
   }
 
   /** Changes what all outgoing guests together may take of the link, where it is limited. @param bytesPerSecond more than 0 */

@@ -21,7 +21,8 @@ import { precopy } from '../grammar/support/qemu-streams.js';
 import { makeCertificates } from '../link/tls/certificates.js';
 import { type Cut, cuttingProxy } from '../transfer/support/cutting-proxy.js';
 import { isTyped } from '../chunk/typed.js';
-import { arriving, directory, host, type Host, leaving, until } from './support.js';
+import type { ShardedServer } from '../../src/serve/shards/sharded-server.js';
+import { arriving, directory, host, type Host, leaving, shardedHost, until } from './support.js';
 
 const certificates = makeCertificates();
 const LIMIT = { timeout: 120_000 };
@@ -52,6 +53,20 @@ interface Cutting {
   readonly port: number;
 }
 
+/** A server of two processes with guests that come through a proxy. A connection goes to the one with the fewest transfers: a later one never to its own. */
+async function shardedCutting(
+  cut: Cut,
+  isTime: IsTime,
+  both: ServeOptions = {},
+): Promise<Omit<Cutting, 'destination'> & { readonly destination: Host<ShardedServer> }> {
+  const at = directory();
+  const destination = await shardedHost({
+    ...{ incoming: `unix:${at}/{name}.in`, listen: 'tcp-listen:127.0.0.1:0', ioTimeout: 1000, shards: 2 },
+    ...both,
+  });
+  return { destination, ...(await sourceOf(at, destination.addresses[0]!, [cut, isTime], both)) };
+}
+
 /** Two servers with a proxy between them that cuts the first connection. */
 async function cutting(cut: Cut, isTime: IsTime, both: ServeOptions = {}): Promise<Cutting> {
   const at = directory();
@@ -59,7 +74,17 @@ async function cutting(cut: Cut, isTime: IsTime, both: ServeOptions = {}): Promi
     ...{ incoming: `unix:${at}/{name}.in`, listen: 'tcp-listen:127.0.0.1:0', ioTimeout: 1000 },
     ...both,
   });
-  const port = Number(destination.addresses[0]!.split(':').pop());
+  return { destination, ...(await sourceOf(at, destination.addresses[0]!, [cut, isTime], both)) };
+}
+
+/** The server from which a guest leaves through a proxy. */
+async function sourceOf(
+  at: string,
+  address: string,
+  [cut, isTime]: readonly [Cut, IsTime],
+  both: ServeOptions,
+): Promise<Omit<Cutting, 'destination'>> {
+  const port = Number(address.split(':').pop());
   const proxy = await cuttingProxy(port, cut, 'receiver', isTime);
   after(() => proxy.close());
   const source = await host({
@@ -67,7 +92,7 @@ async function cutting(cut: Cut, isTime: IsTime, both: ServeOptions = {}): Promi
     ...{ ioTimeout: 1000, codec: 'none' },
     ...both,
   });
-  return { source, destination, at, port };
+  return { source, at, port };
 }
 
 async function carry({ at }: Pick<Cutting, 'at'>): Promise<Buffer> {
@@ -170,10 +195,44 @@ describe('serve --reconnect', LIMIT, () => {
     await assert.rejects(host({ ...few, reconnect: '5s' }), isTyped('ERR_MEMORY_LIMIT'));
     await host(few);
   });
+});
 
-  it('is refused beside --shards', async () => {
-    const both = { incoming: 'unix:/run/{name}', listen: 'tcp-listen:127.0.0.1:0', threads: 2 };
-    await assert.rejects(host({ ...both, shards: 2, reconnect: '5s' }), isTyped('ERR_OPTION_INVALID'));
+describe('serve of several processes, a later connection that reaches another one', LIMIT, () => {
+  it('gets the result, also while the server drains', async () => {
+    const both = await shardedCutting('reset', isResult);
+    assert.ok((await carry(both)).equals(stream));
+    assert.equal((await both.destination.nextEnded('web1')).status, 'completed');
+    await Promise.all([both.destination.server.drain(), both.source.nextEnded('web1')]);
+    assert.equal(both.source.ended[0]!.status, 'completed');
+    assert.match(both.source.warnings.join('\n'), /asking the receiver/);
+    assert.doesNotMatch(both.destination.warnings.join('\n'), /names no transfer/);
+  });
+
+  for (const under of ['in the clear', 'under TLS']) {
+    it(`joins its transfer ${under}`, { skip: certificates === undefined }, async () => {
+      const tls = under === 'under TLS' ? { tlsCreds: certificates!.directory('good') } : {};
+      const both = await shardedCutting('reset', isMiddle(), { reconnect: '20s', ...tls });
+      assert.ok((await carry(both)).equals(stream));
+      assert.equal((await both.source.nextEnded('web1')).status, 'completed');
+      assert.equal((await both.destination.nextEnded('web1')).status, 'completed');
+      assert.match(both.source.warnings[0]!, /web1: the link broke/);
+      await both.destination.server.drain();
+      // Without a way to the other process the sender would try again, until it meets the right one.
+      assert.doesNotMatch(both.destination.warnings.join('\n'), /names no transfer/);
+    });
+  }
+
+  it('is closed when no process has its transfer', async () => {
+    const at = directory();
+    const { server, addresses } = await shardedHost({
+      ...{ incoming: `unix:${at}/{name}.in`, listen: 'tcp-listen:127.0.0.1:0', shards: 2 },
+    });
+    const socket = net.connect(Number(addresses[0]!.split(':').pop()), '127.0.0.1');
+    socket.on('error', () => undefined).resume();
+    socket.write(asking(newId()));
+    await once(socket, 'close');
+    assert.equal((await server.status()).refused, 1);
+    await server.drain();
   });
 });
 

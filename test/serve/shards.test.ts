@@ -95,6 +95,7 @@ describe('serve of several processes', { timeout: 120_000 }, () => {
 
     // The shard is started again, and the guest that was lost goes once more.
     const again = source.ended[0]!.name;
+    await status('all have ended', destination.server, ({ transfers }) => transfers.length === 0);
     source.ended.length = destination.ended.length = 0;
     const second = arriving(`${at}/in/${again}.sock`);
     await status('all shards run', source.server, ({ shards }) => shards?.includes(0) === false);

@@ -11,6 +11,12 @@ import type { RunningTransfer, ServerStatus } from '../server.js';
 export type ToShard =
   | { readonly kind: 'start'; readonly options: ServeOptions; readonly history: boolean }
   | { readonly kind: 'connection'; readonly direction: Direction; readonly name?: string | undefined }
+  /** With the handle of a local connection, through which a later connection of a transfer comes that this shard carries. */
+  | { readonly kind: 'later'; readonly first: Uint8Array; readonly provenName: string | undefined }
+  /** Does a transfer here wait for a connection that begins so? */
+  | { readonly kind: 'seek'; readonly request: number; readonly first: Uint8Array }
+  /** With the handle of the local connection to the other shard; without one where no shard carries the transfer. */
+  | { readonly kind: 'elsewhere'; readonly request: number }
   | { readonly kind: 'claimed'; readonly request: number; readonly id: number | undefined }
   | { readonly kind: 'bandwidth'; readonly bytesPerSecond: number }
   | { readonly kind: 'status'; readonly request: number }
@@ -28,6 +34,14 @@ export type FromShard =
       readonly name: string;
     }
   | { readonly kind: 'release'; readonly id: number }
+  /** Which shard has the transfer of a connection that begins so? */
+  | {
+      readonly kind: 'elsewhere';
+      readonly request: number;
+      readonly first: Uint8Array;
+      readonly provenName: string | undefined;
+    }
+  | { readonly kind: 'sought'; readonly request: number; readonly has: boolean }
   | { readonly kind: 'running'; readonly transfers: readonly RunningTransfer[] }
   | { readonly kind: 'status'; readonly request: number; readonly status: ServerStatus }
   | { readonly kind: 'warning'; readonly text: string }

@@ -1,12 +1,16 @@
 // A shard: a process that carries a part of a server's guests. It opens no address: its parent hands it connections. Signals to the
 // group are the parent's to hear. Without its parent it takes no more guests, and ends with those that it carries.
 
+import { Buffer } from 'node:buffer';
+
 import { fromErrorData, toRamferryError } from '../../errors.js';
 import { handedOver } from '../../link/handle.js';
 import { exitNow } from '../../os/process/exit.js';
 import { History } from '../../transfer/adaptive/history/history.js';
 import type { ServerHooks } from '../parts.js';
+import { localLink } from '../passing-on.js';
 import { Server } from '../server.js';
+import { Elsewhere } from './elsewhere.js';
 import type { FromShard, ToShard } from './messages.js';
 import { ParentClaims } from './parent-claims.js';
 
@@ -27,12 +31,13 @@ const hooks: ServerHooks = {
   },
 };
 const claims = new ParentClaims(tell);
+const elsewhere = new Elsewhere(tell);
 let server: Server | undefined;
 
 async function start({ options, history }: Extract<ToShard, { kind: 'start' }>): Promise<void> {
   try {
     const memory = history ? new History() : undefined;
-    server = await Server.start(options, hooks, { memory, claims });
+    server = await Server.start(options, hooks, { memory, claims, elsewhere });
     setInterval(report, REPORT_MS);
     tell({ kind: 'started' });
   } catch (thrown) {
@@ -59,12 +64,23 @@ function take({ direction, name }: Extract<ToShard, { kind: 'connection' }>, han
   else server.take(direction, name, socket);
 }
 
+function takeLater({ first, provenName }: Extract<ToShard, { kind: 'later' }>, handle: unknown): void {
+  const link = localLink(handedOver(handle), 'a connection through another shard', provenName);
+  if (link !== undefined) server?.takeLater(Buffer.from(first), link);
+}
+
 function hear(message: ToShard, handle: unknown): void {
   switch (message.kind) {
     case 'start':
       return void start(message);
     case 'connection':
       return take(message, handle);
+    case 'later':
+      return takeLater(message, handle);
+    case 'seek':
+      return tell({ kind: 'sought', request: message.request, has: server?.expects(message.first) === true });
+    case 'elsewhere':
+      return elsewhere.answered(message.request, handle === undefined ? undefined : handedOver(handle));
     case 'claimed':
       return claims.answered(message.request, message.id);
     case 'bandwidth':

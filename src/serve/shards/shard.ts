@@ -19,7 +19,7 @@ const FIRST_PAUSE_MS = 100;
 const LONGEST_PAUSE_MS = 10_000;
 /** Milliseconds after which a connection that was handed over has claimed a guest, or never does. */
 const UNHEARD_MS = 6000;
-/** Milliseconds that a shard may take to say its status. */
+/** Milliseconds that a shard may take to answer. */
 const STATUS_MS = 2000;
 
 export interface ShardHooks {
@@ -33,6 +33,7 @@ export class Shard {
   readonly #start: Extract<ToShard, { kind: 'start' }>;
   readonly #hooks: ShardHooks;
   readonly #asked = new Map<number, (status: ServerStatus | undefined) => void>();
+  readonly #sought = new Map<number, (has: boolean) => void>();
   #child: ChildProcess | undefined;
   readonly #started: Deferred<void> = deferred();
   #gone: Deferred<void> = deferred();
@@ -76,8 +77,12 @@ export class Shard {
 
   /** Hands it a connection whose reading has not begun. */
   give(socket: net.Socket, direction: Direction, name: string | undefined): void {
-    const message: ToShard = { kind: 'connection', direction, name };
     this.#unheard.push(performance.now());
+    this.hand(socket, { kind: 'connection', direction, name });
+  }
+
+  /** Hands it a connection that another process of this server, or its peer, has not read from here. */
+  hand(socket: net.Socket, message: ToShard): void {
     const hand = (): void => {
       if (this.#child === undefined) socket.destroy();
       else {
@@ -106,6 +111,20 @@ export class Shard {
         resolve(status);
       });
       this.#send({ kind: 'status', request });
+    });
+  }
+
+  /** Whether one of its transfers waits for a later connection that begins so. False where the process does not answer. */
+  seek(first: Uint8Array): Promise<boolean> {
+    if (this.#waiting !== undefined || this.#child === undefined) return Promise.resolve(false);
+    const request = this.#request++;
+    return new Promise((resolve) => {
+      const timer = setTimeout(() => this.#found(request, false), STATUS_MS);
+      this.#sought.set(request, (has) => {
+        clearTimeout(timer);
+        resolve(has);
+      });
+      this.#send({ kind: 'seek', request, first });
     });
   }
 
@@ -164,6 +183,8 @@ export class Shard {
         return;
       case 'status':
         return this.#answered(message.request, message.status);
+      case 'sought':
+        return this.#found(message.request, message.has);
       case 'claim':
         this.#unheard.shift();
         break;
@@ -172,6 +193,11 @@ export class Shard {
         break;
     }
     this.#hooks.onMessage(message);
+  }
+
+  #found(request: number, has: boolean): void {
+    this.#sought.get(request)?.(has);
+    this.#sought.delete(request);
   }
 
   #answered(request: number, status: ServerStatus | undefined): void {
@@ -183,6 +209,7 @@ export class Shard {
     this.#child = undefined;
     for (const socket of this.#handing) this.#handed(socket);
     for (const request of this.#asked.keys()) this.#answered(request, undefined);
+    for (const request of this.#sought.keys()) this.#found(request, false);
     this.#gone.resolve();
     // Without effect once it has started.
     this.#started.reject(new RamferryError('ERR_WORKER_DIED', `a shard ended before it began (${how})`));

@@ -14,6 +14,7 @@ import { type Ended, endOf, Outcomes } from '../outcomes.js';
 import type { ServerHooks } from '../parts.js';
 import { type GuestServer, outcomesOf, type RunningTransfer, type ServerStatus } from '../server.js';
 import type { FromShard } from './messages.js';
+import { reroute } from './rerouting.js';
 import { Shard } from './shard.js';
 
 /** What a server of several processes is given besides its options. */
@@ -117,9 +118,10 @@ export class ShardedServer implements GuestServer {
 
   async drain(): Promise<void> {
     this.#draining = true;
-    this.#acceptor?.close();
     this.#sockets?.closeAll();
+    // The senders of transfers that run may have to connect again.
     await Promise.all(this.#shards.map((shard) => shard.drain()));
+    this.#acceptor?.close();
   }
 
   abort(error: RamferryError): void {
@@ -148,8 +150,14 @@ export class ShardedServer implements GuestServer {
 
   /** To the shard with the fewest transfers and connections that may become one. Equal shards take turns. */
   #hand(socket: net.Socket, direction: Direction, name?: string): void {
-    const loads = new Map(this.#shards.map((shard) => [shard, shard.unheard]));
-    for (const { shard } of this.#carried.values()) loads.set(shard, loads.get(shard)! + 1);
+    // While the server ends, a shard without transfers is gone, and is not started again.
+    const able = this.#draining ? this.#shards.filter(({ pid }) => pid !== undefined) : this.#shards;
+    if (able.length === 0) {
+      socket.destroy();
+      return;
+    }
+    const loads = new Map(able.map((shard) => [shard, shard.unheard]));
+    for (const { shard } of this.#carried.values()) loads.set(shard, (loads.get(shard) ?? 0) + 1);
     const least = Math.min(...loads.values());
     do this.#last = (this.#last + 1) % this.#shards.length;
     while (loads.get(this.#shards[this.#last]!) !== least);
@@ -158,6 +166,10 @@ export class ShardedServer implements GuestServer {
 
   #hear(shard: Shard, message: FromShard): void {
     if (message.kind === 'claim') void this.#claim(shard, message);
+    if (message.kind === 'elsewhere') {
+      const others = this.#shards.filter((other) => other !== shard);
+      void reroute(shard, others, message);
+    }
     if (message.kind === 'release') this.#release(message.id);
     if (message.kind === 'warning') this.#hooks.onWarning(message.text);
     if (message.kind === 'ended') {
