@@ -30,6 +30,10 @@ export class OutgoingGuests {
   readonly #parts: ServerParts;
   readonly #line: Line;
   readonly #rateBudget: RateBudget | undefined;
+  /** Guests that wait or are on their way. */
+  readonly #carried = new Set<string>();
+  /** Connections that have said no byte, with their guests' names. */
+  readonly #silent = new Map<Accepted, string>();
   /** Where their hypervisors connect. */
   readonly sockets: GuestSockets;
 
@@ -62,14 +66,28 @@ export class OutgoingGuests {
     accept(socket, place.kind, {
       ...{ label: formatAddress(place), ioTimeout: this.#settings.ioTimeout },
       onTurnedAway: (origin, why) => this.#parts.refusals.report(origin, why),
-      onAccepted: (accepted) => void this.#hear(name, accepted),
+      onAccepted: (accepted) => {
+        // A further connection may say nothing for long (postcopy-preempt) while the destination waits for it.
+        if (this.#carried.has(name)) this.#refuseFurther(name, accepted);
+        else void this.#hear(name, accepted);
+      },
     });
+  }
+
+  /** The guest is on its way on another connection. */
+  #refuseFurther(name: string, accepted: Accepted): void {
+    const what = `${name} is on its way already, and a server carries one connection of each guest's hypervisor`;
+    const hint =
+      'turn multifd and postcopy-preempt off at both QEMUs, or carry this guest by `send` and `receive` with --hypervisor-connections';
+    this.#parts.refusals.report(accepted, `${what}: ${hint}`);
+    accepted.link.fail(new RamferryError('ERR_LINK_NEGOTIATION', what, { hint }));
   }
 
   /** A program that connects and says nothing takes no guest's place in line. */
   async #hear(name: string, accepted: Accepted): Promise<void> {
     const { link } = accepted;
     const first = Buffer.alloc(1);
+    this.#silent.set(accepted, name);
     try {
       link.source!.patience?.(0);
       if ((await link.source!.read(first)) === 0) {
@@ -78,19 +96,22 @@ export class OutgoingGuests {
       }
     } catch {
       return; // The connection is gone.
+    } finally {
+      this.#silent.delete(accepted);
     }
     link.unread(first);
     await this.#serve(name, accepted);
   }
 
   async #serve(name: string, accepted: Accepted): Promise<void> {
-    const { register, claims, refusals } = this.#parts;
+    const { register, claims } = this.#parts;
     const id = await claims.take('outgoing', name);
     if (id === undefined) {
-      refusals.report(accepted, `${name} is on its way already`);
-      accepted.link.fail(new RamferryError('ERR_LINK_CLOSED', 'the guest is on its way already'));
+      this.#refuseFurther(name, accepted);
       return;
     }
+    this.#carried.add(name);
+    for (const [silent, of] of this.#silent) if (of === name) this.#refuseFurther(name, silent);
     const served = register.begin({ id, name, direction: 'outgoing', peer: accepted.from });
     const ticket = this.#line.enter((ahead) => (served.ahead = ahead));
     const outcome = await this.#admit(served, ticket.admitted)
@@ -99,6 +120,7 @@ export class OutgoingGuests {
     ticket.leave();
     // The hypervisor sees the end of a transfer that never began, too.
     if (outcome instanceof Error) accepted.link.fail(outcome);
+    this.#carried.delete(name);
     claims.release(id);
     this.#parts.ended(register.end(served, outcome), outcome);
   }

@@ -164,6 +164,21 @@ describe('serve', LIMIT, () => {
     assert.equal(destination.server.status().transfers.length, 1);
   });
 
+  it('refuses a further connection of a hypervisor at once, and says what to do', async () => {
+    const { source, at } = await pair(['web1']);
+    const arrived = arriving(`${at}/in/web1.sock`);
+    // A channel of postcopy-preempt says nothing at first, and may come before the main one has said a byte.
+    const early = await leaving(`${at}/out/web1.sock`);
+    const main = await leaving(`${at}/out/web1.sock`);
+    main.write(stream(1).subarray(0, 1000));
+    await Promise.race([once(early, 'end'), once(early, 'close')]);
+    const further = await leaving(`${at}/out/web1.sock`);
+    await Promise.race([once(further, 'end'), once(further, 'close')]);
+    assert.match(source.warnings.join(), /web1 is on its way already.*--hypervisor-connections/);
+    main.end(stream(1).subarray(1000));
+    assert.ok((await arrived).equals(stream(1)));
+  });
+
   it('refuses a sender without a name, and says so', async () => {
     const { destination, at } = await pair([]);
     const unnamed = send({ input: 'exec:cat /dev/zero', format: 'opaque', output: `unix:${at}/link` });
