@@ -61,9 +61,15 @@ export async function sendHosted(options: SendOptions, hosting: SendHosting): Pr
   return new Sending(options, hosting).run();
 }
 
-type SendExtras = Partial<Pick<SendHosting, 'memory' | 'statistics'>>;
+interface SendExtras extends Partial<Pick<SendHosting, 'memory' | 'statistics'>> {
+  /** The hypervisor has stopped the guest, before the stream shows that. Default: what the stream shows. */
+  readonly isGuestStopped?: () => boolean;
+}
 
-/** As {@link send}, with the costs of earlier transfers for adaptive mode, or figures that the caller may read meanwhile. */
+/**
+ * As {@link send}, with the costs of earlier transfers for adaptive mode, figures that the caller may read meanwhile, or what it knows of
+ * the guest.
+ */
 export async function sendWith(options: SendOptions, extras: SendExtras): Promise<TransferSummary> {
   return new Sending(options, undefined, extras).run();
 }
@@ -85,6 +91,7 @@ class Sending {
   readonly #prestart: TransferParts;
   readonly #hosting: SendHosting | undefined;
   readonly #memory: CostMemory | undefined;
+  readonly #isGuestStopped: () => boolean;
   readonly #tls: TlsSettings | undefined;
   readonly #listening: ListenSettings = {};
   readonly #warned = new Set<string>();
@@ -96,6 +103,7 @@ class Sending {
   constructor(options: SendOptions, hosting?: SendHosting, extras: SendExtras = hosting ?? {}) {
     this.#hosting = hosting;
     this.#memory = extras.memory;
+    this.#isGuestStopped = extras.isGuestStopped ?? (() => false);
     this.#statistics = extras.statistics ?? new Statistics();
     this.#settings = divideMemory(resolveSendOptions(options));
     this.#named = namedOptions(options);
@@ -135,7 +143,8 @@ class Sending {
         this.#output,
         this.#living?.opening ?? linkOpening,
         {
-          isGuestStopped: () => this.#grammar !== undefined && this.#grammar.finalFrom !== Infinity,
+          isGuestStopped: () =>
+            this.#isGuestStopped() || (this.#grammar !== undefined && this.#grammar.finalFrom !== Infinity),
           count: this.#statistics.countBreaks(this.#settings.reconnect),
           onSession: (session, id) => this.#living?.carriedBy(session, id),
         },

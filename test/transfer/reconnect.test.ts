@@ -6,7 +6,7 @@ import { readFileSync } from 'node:fs';
 import { describe, it } from 'node:test';
 
 import { receive } from '../../src/transfer/receive.js';
-import { send } from '../../src/transfer/send.js';
+import { send, sendWith } from '../../src/transfer/send.js';
 import type { ReceiveOptions, SendOptions } from '../../src/options/transfer.js';
 import { type Break, BreakingProxy } from '../link/resume/breaking-proxy.js';
 import { makeCertificates } from '../link/tls/certificates.js';
@@ -25,6 +25,8 @@ interface Case {
   readonly both?: Partial<SendOptions & ReceiveOptions>;
   readonly sender?: Partial<SendOptions>;
   readonly receiver?: Partial<ReceiveOptions>;
+  /** What the caller of the sender says of the guest. */
+  readonly isGuestStopped?: () => boolean;
 }
 
 interface Outcome {
@@ -35,7 +37,14 @@ interface Outcome {
 }
 
 /** Runs both sides through a proxy. */
-async function carry({ breaks = [], listens = 'receiver', both, sender, receiver }: Case): Promise<Outcome> {
+async function carry({
+  breaks = [],
+  listens = 'receiver',
+  isGuestStopped = () => false,
+  both,
+  sender,
+  receiver,
+}: Case): Promise<Outcome> {
   const output = place.path('restored');
   const warnings: string[] = [];
   let heard: (address: string) => void;
@@ -47,7 +56,8 @@ async function carry({ breaks = [], listens = 'receiver', both, sender, receiver
     onListening: (text: string) => heard(text),
   };
   const sides = {
-    sender: (end: string) => send({ input, output: end, codec: 'none', ...common, ...sender }),
+    sender: (end: string) =>
+      sendWith({ input, output: end, codec: 'none', ...common, ...sender }, { isGuestStopped }),
     receiver: (end: string) => receive({ input: end, output, ...common, ...receiver }),
   };
   const first = sides[listens]('tcp-listen:127.0.0.1:0');
@@ -101,6 +111,27 @@ describe('a transfer with --reconnect', { timeout: 120_000 }, () => {
       });
     }
   }
+
+  it('gives the link 5 s while the caller says that the guest stands', async () => {
+    let broken = 0;
+    const said: string[] = [];
+    const outcome = await carry({
+      breaks: inTheMiddle('forward'),
+      // It stands from the first break on.
+      isGuestStopped: () => broken > 0,
+      sender: {
+        onWarning: (text) => {
+          said.push(text);
+          if (text.includes('the link is back')) broken++;
+        },
+      },
+    });
+    arrived(outcome);
+    assert.deepEqual(
+      said.filter((text) => text.includes('waiting up to')).map((text) => /up to \d+ s/.exec(text)![0]),
+      ['up to 10 s', 'up to 5 s'],
+    );
+  });
 
   it('falls back to what the other side speaks', async () => {
     for (const sides of [{ sender: { reconnect: 0 } }, { receiver: { reconnect: 0 } }]) {

@@ -49,10 +49,8 @@ export class SourceLink {
       ...(maxBandwidth === 0 ? {} : { maxBandwidth }),
     });
     this.#living.finalWhen(state.isCommitted);
-    // Behind GO this side can do nothing but wait for the destination's verdict.
-    const isGuestWaiting = (): boolean => state.isStopped() && !state.isCommitted();
     this.#conversation = senderConversation(settings, address, this.#living.opening, {
-      isGuestStopped: isGuestWaiting,
+      isGuestStopped: state.isStopped,
       count,
       onSession: (session, id) => {
         this.#isMended = true;

@@ -22,6 +22,7 @@ interface Local {
 
 export class Carriage {
   readonly #settings: ResolvedQemuMigrateOptions;
+  readonly #isGuestStopped: () => boolean;
   readonly #controller = new AbortController();
   #failure: RamferryError | undefined;
   #statistics: Statistics | undefined;
@@ -30,8 +31,10 @@ export class Carriage {
   /** The summary of `send`. Rejects with its error, or with that of `receive` in this process. */
   readonly ended: Promise<TransferSummary>;
 
-  constructor(settings: ResolvedQemuMigrateOptions) {
+  /** @param isGuestStopped what the source's monitor says: with `reconnect` a broken link has less time then */
+  constructor(settings: ResolvedQemuMigrateOptions, isGuestStopped: () => boolean) {
     this.#settings = settings;
+    this.#isGuestStopped = isGuestStopped;
     const heard = new Signal();
     let address = '';
     const onListening = (at: string): void => {
@@ -83,7 +86,7 @@ export class Carriage {
         downtimeLimit: values.downtimeLimit,
         ...{ signal, onListening, onProgress: values.onProgress, onWarning: values.onWarning },
       },
-      { statistics },
+      { statistics, isGuestStopped: this.#isGuestStopped },
     );
     this.#statistics = statistics;
     if (local === undefined) return sending;

@@ -119,7 +119,7 @@ class QemuMigration {
       this.#source = await prepareSource(guest, { downtimeLimit: LEAST_LIMIT_MS, postcopy });
     });
     this.#source?.warnings.forEach((warning) => values.onWarning?.(warning));
-    this.#carriage = new Carriage(this.#settings);
+    this.#carriage = new Carriage(this.#settings, () => this.#isStopped());
     const uri = await this.#carriage.listening;
     const watch = new Watch({
       ...{ sides, values, carriage: this.#carriage, onRound: this.#hooks.onRound },
@@ -179,6 +179,12 @@ class QemuMigration {
   #note(what: string): void {
     this.#times.set(what, performance.now());
     this.#watch?.wake();
+  }
+
+  /** The guest stands: since the source's last STOP it has not gone on. */
+  #isStopped(): boolean {
+    const at = (event: string): number => this.#times.get(`source ${event}`) ?? 0;
+    return at('STOP') > at('RESUME');
   }
 
   #downtime(): { readonly downtime?: number } {
