@@ -8,7 +8,6 @@ import { type RamferryError, toRamferryError } from '../../errors.js';
 import type { Grammar, StreamEnd } from '../../grammar/grammar.js';
 import { onAbort } from '../../io/abort-signal.js';
 import type { ByteSink, ByteSource } from '../../io/bytes.js';
-import { PAGE_BYTES } from '../../page/size.js';
 import { withDeadline } from '../../os/time/deadline.js';
 import type { GivenThreads } from '../../pool/worker-pool.js';
 import type { StoreMemory } from '../../store/shared.js';
@@ -18,7 +17,6 @@ import { DeliveryWindow } from '../pace/delivery-window.js';
 import { type RoundPosition, SwitchoverPace } from '../pace/switchover-pace.js';
 import { warnOfFewer } from '../plan/opening.js';
 import type { TransferPlan } from '../plan/transfer-plan.js';
-import { pagesLeft } from '../statistics/convergence.js';
 import { ConvergenceWatch } from '../statistics/convergence-watch.js';
 import { reportProgress } from '../statistics/progress-timer.js';
 import type { Statistics } from '../statistics/statistics.js';
@@ -113,7 +111,11 @@ class PlanRun {
     this.#switchover =
       pace.switchover === undefined
         ? undefined
-        : new SwitchoverPace({ downtimeLimit: pace.switchover, position: () => this.#position() });
+        : new SwitchoverPace({
+            downtimeLimit: pace.switchover,
+            chunkSize: coding.chunkSize,
+            position: () => this.#position(),
+          });
     this.#sender = this.#openSender();
     ends.living?.finalWhen(() => this.#sender.finalMayHaveLeft);
     this.#listen();
@@ -196,8 +198,7 @@ class PlanRun {
     const view = this.#convergence?.rounds.view();
     const final = grammar?.finalFrom !== Infinity;
     if (view === undefined || view.count <= 1) return { round: 1, left: grammar?.ramLeft, final };
-    const pages = pagesLeft(view);
-    return { round: view.count, left: pages === undefined ? undefined : pages * PAGE_BYTES, final };
+    return { round: view.count, left: undefined, final };
   }
 
   /** Subscribes to the receiver's control messages. */

@@ -70,15 +70,6 @@ export function judge(view: RoundsView, downtimeLimit: number): Convergence {
   };
 }
 
-/**
- * Estimates how many pages the current round has still to send. Undefined before the third round: the first sends all memory, so what
- * the second will send is unknown.
- */
-export function pagesLeft(view: RoundsView): number | undefined {
-  if (view.count < 3) return undefined;
-  return Math.max(0, expectedPages(view) - view.current.pages);
-}
-
 /** Pages per millisecond. */
 function carriedRate({ current, previous }: RoundsView): number {
   if (previous === undefined || current.milliseconds >= OWN_RATE_MS)

@@ -1,6 +1,7 @@
 // A model of QEMU in front of a sender on a slow link, by the rule of migration.c: the guest stops when the pages left fit the
-// downtime-limit at the rate of the last interval. Time advances in steps of 1 ms without a clock. The pipeline is a queue of chunks
-// in front of a link; a chunk's size on the link comes from a recorded transfer.
+// downtime-limit at the rate of the last interval. When they seem to fit, QEMU first counts what the guest has written meanwhile, and a new
+// round begins. Time advances in steps of 1 ms without a clock. The pipeline is a queue of chunks in front of a link; a chunk's size on the
+// link comes from a recorded transfer.
 
 import { SwitchoverPace, type RoundPosition } from '../../../src/transfer/pace/switchover-pace.js';
 
@@ -13,8 +14,12 @@ const SOCKET_BYTES = 212_992;
 const ITERATION_MS = 50;
 
 export interface ModelOptions {
-  /** KiB on the link for each MiB of guest memory, in stream order. */
+  /** KiB on the link for each MiB of guest memory in the first round, in stream order. */
   readonly wire: readonly number[];
+  /** The same of later rounds, which use it again and again. */
+  readonly later?: readonly number[];
+  /** Bytes per millisecond that the guest writes, and bytes that it writes again and again. */
+  readonly dirties?: { readonly rate: number; readonly bytes: number };
   /** Bytes per millisecond. */
   readonly link: number;
   /** Bytes per millisecond that the workers compress. */
@@ -49,10 +54,18 @@ export async function migrateModel(options: ModelOptions): Promise<ModelResult> 
     downtimeLimit,
     paced,
     phase = 0,
+    later = [1024],
+    dirties = { rate: 0, bytes: 0 },
   } = options;
-  const all = wire.length * MODEL_CHUNK_BYTES;
-  const costOf = (chunk: number): number =>
-    (wire[Math.min(chunk, wire.length - 1)]! / 1024) * MODEL_CHUNK_BYTES;
+  /** Bytes that QEMU will have written when all pages that it knows of are sent; the last chunk may be partly empty. */
+  let all = wire.length * MODEL_CHUNK_BYTES;
+  /** Bytes that the guest has written since QEMU has counted. */
+  let dirty = 0;
+  let round = 1;
+  const costOf = (chunk: number): number => {
+    const beyond = chunk - wire.length;
+    return ((beyond < 0 ? wire[chunk]! : later[beyond % later.length]!) / 1024) * MODEL_CHUNK_BYTES;
+  };
   let now = 0;
   let timers: { at: number; wake: () => void }[] = [];
   const wait = (ms: number): Promise<void> =>
@@ -61,11 +74,21 @@ export async function migrateModel(options: ModelOptions): Promise<ModelResult> 
     });
   let stoppedAt: number | undefined;
   let read = 0;
-  const position = (): RoundPosition => ({ round: 1, left: all - read, final: stoppedAt !== undefined });
+  const position = (): RoundPosition => ({
+    round,
+    left: round === 1 ? all - read : undefined,
+    final: stoppedAt !== undefined,
+  });
   const pace =
     paced === undefined
       ? undefined
-      : new SwitchoverPace({ downtimeLimit: paced, position, now: () => now, wait });
+      : new SwitchoverPace({
+          downtimeLimit: paced,
+          chunkSize: MODEL_CHUNK_BYTES,
+          position,
+          now: () => now,
+          wait,
+        });
 
   let written = 0;
   let [intervalFrom, intervalBytes, threshold, lookedAt] = [-phase, 0, 0, 0];
@@ -80,12 +103,17 @@ export async function migrateModel(options: ModelOptions): Promise<ModelResult> 
     budget = source;
     fill();
     if (stoppedAt !== undefined) return;
+    dirty = Math.min(dirties.bytes, dirty + dirties.rate);
     if (now - intervalFrom >= ESTIMATE_MS) {
       threshold = ((written - intervalBytes) / (now - intervalFrom)) * downtimeLimit;
       [intervalFrom, intervalBytes] = [now, written];
     }
     if (now - lookedAt < ITERATION_MS) return;
     lookedAt = now;
+    if (all - written > threshold) return;
+    if (dirty > 0) round++;
+    all += dirty;
+    dirty = 0;
     if (all - written <= threshold) stoppedAt = now;
   };
 
@@ -99,7 +127,7 @@ export async function migrateModel(options: ModelOptions): Promise<ModelResult> 
       fill();
       return Promise.resolve(got);
     };
-    while (read < all) {
+    while (stoppedAt === undefined || read < all) {
       const room = MODEL_CHUNK_BYTES - (read % MODEL_CHUNK_BYTES);
       const full = Math.floor(read / MODEL_CHUNK_BYTES) - sent >= slots;
       if (full || written === read) {
@@ -112,10 +140,11 @@ export async function migrateModel(options: ModelOptions): Promise<ModelResult> 
     }
   };
   const pipeline = (): void => {
-    const whole = Math.floor(read / MODEL_CHUNK_BYTES) * MODEL_CHUNK_BYTES;
+    const ended = stoppedAt !== undefined && read === all;
+    const whole = (ended ? Math.ceil : Math.floor)(read / MODEL_CHUNK_BYTES) * MODEL_CHUNK_BYTES;
     compressed = Math.min(whole, compressed + compress);
     credit += link;
-    while (sent * MODEL_CHUNK_BYTES < compressed && sent < wire.length && credit >= costOf(sent)) {
+    while (sent * MODEL_CHUNK_BYTES < compressed && credit >= costOf(sent)) {
       if (sent * MODEL_CHUNK_BYTES + MODEL_CHUNK_BYTES > compressed) break;
       credit -= costOf(sent++);
       pace?.wrote(MODEL_CHUNK_BYTES);
@@ -125,7 +154,7 @@ export async function migrateModel(options: ModelOptions): Promise<ModelResult> 
   };
 
   void reader();
-  while (sent < wire.length) {
+  while (stoppedAt === undefined || sent * MODEL_CHUNK_BYTES < all) {
     now++;
     if (now > 1_000_000) throw new Error(`the transfer stalls after ${read} of ${all} bytes`);
     hypervisor();
@@ -135,5 +164,5 @@ export async function migrateModel(options: ModelOptions): Promise<ModelResult> 
     for (const { wake } of due) wake();
     await new Promise<void>((resolve) => setImmediate(resolve));
   }
-  return { total: now, downtime: now - (stoppedAt ?? now), delivered: sent * MODEL_CHUNK_BYTES };
+  return { total: now, downtime: now - stoppedAt, delivered: sent * MODEL_CHUNK_BYTES };
 }
