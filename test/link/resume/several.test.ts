@@ -426,3 +426,31 @@ describe('Session of several connections', { timeout: 120_000 }, () => {
     await Promise.all([assert.rejects(there, broken), assert.rejects(back, broken)]);
   });
 });
+
+describe('Session of several connections that loses one for good', () => {
+  /** Both sides notice the loss. The receiver reads until it fails. */
+  async function losing(then: (sending: Session) => unknown): Promise<Session> {
+    const { sending, receiving, pipes } = pair(
+      [0, 1, 2].map(() => [100_000, 0] as const),
+      0,
+    );
+    await Promise.all([sending.joinAll(1_000), receiving.joinAll(1_000)]);
+    await sending.sink.write(Buffer.from('abc'));
+    for (const pipe of pipes.get(1)!) pipe.fail();
+    await soon();
+    await assert.rejects(sending.sink.write(Buffer.from('more')), { code: 'ERR_LINK_CLOSED' });
+    await then(sending);
+    await assert.rejects(readAll(receiving, 100), /connection 2 of 3 to the line broke/);
+    return receiving;
+  }
+
+  it('tells the other side on those that live when it gives up', async () => {
+    const { isBroken, hasGivenUp, isFinal } = await losing((sending) => sending.sink.abort());
+    assert.deepEqual({ isBroken, hasGivenUp, isFinal }, { isBroken: true, hasGivenUp: true, isFinal: true });
+  });
+
+  it('says nothing there when it leaves to ask for the outcome', async () => {
+    const { isBroken, hasGivenUp } = await losing((sending) => sending.leave());
+    assert.deepEqual({ isBroken, hasGivenUp }, { isBroken: true, hasGivenUp: false });
+  });
+});
