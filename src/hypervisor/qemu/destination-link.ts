@@ -66,12 +66,15 @@ export class DestinationLink {
     return { source: this.#source, sink: upgraded.sink!, fd };
   }
 
-  /** Says the result, and keeps it for a source that has not heard it, within limits of time. Never rejects. */
-  async conclude(result: Result): Promise<void> {
-    if (this.#control === undefined) return;
+  /** Says the result on the link. Where that mends, until the source has it, within limits of time. Never rejects. */
+  async tell(result: Result): Promise<void> {
     this.#living.offer(result);
-    await this.#control.result(result);
-    await this.#living.keep(result);
+    await this.#control?.result(result);
+  }
+
+  /** Keeps the result for a source that has not heard it, within limits of time. Never rejects. */
+  async keep(result: Result): Promise<void> {
+    if (this.#control !== undefined) await this.#living.keep(result);
   }
 
   close(): void {

@@ -35,6 +35,9 @@ import { dismissDestination, type RescueOptions, settleDestination } from './res
 import { StateOutlet, statePath, stateUri } from './state-socket.js';
 import { Watchdog } from './watchdog.js';
 
+/** Most milliseconds for telling the result after an interruption. */
+const TELL_MS = 2_000;
+
 /**
  * Receives a QEMU guest from migrateGuest: into a QEMU that was started with `-incoming defer` (docs/SHARED-MEMORY.md).
  * @throws RamferryError ERR_OPTION_INVALID, ERR_QMP_…, ERR_GUEST_…, ERR_LINK_…: the guest does not run here. ERR_HANDOVER_UNKNOWN: it
@@ -215,11 +218,14 @@ class DestinationSide {
   /** Says the result. A source whose link broke may ask for it for a minute; the guest waits for none of that. */
   async #tell(result: Result): Promise<void> {
     this.#releaseGuest();
+    const link = this.#link;
+    if (link === undefined) return;
     const { signal } = this.#settings;
-    const isInterrupted = signal?.aborted === true;
-    // An interruption that has ended the migration does not prevent its result from being told.
-    const forget = onAbort(isInterrupted ? undefined : signal, () => this.#controller.abort(signal!.reason));
-    await this.#link?.conclude(result);
+    // An interruption that came before does not prevent the result from being told.
+    if (signal?.aborted === true) return withDeadline(link.tell(result), TELL_MS, () => undefined);
+    const forget = onAbort(signal, () => this.#controller.abort(signal!.reason));
+    await link.tell(result);
+    await link.keep(result);
     forget();
   }
 
