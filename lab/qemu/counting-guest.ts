@@ -67,9 +67,9 @@ export class CountingGuest {
     ];
   }
 
-  /** What the guest has counted at this machine. */
-  counted(name: string): number[] {
-    return lapsOf(readFileSync(this.#console(name)));
+  /** What the guest has counted at these machines, between which it moved in this order. */
+  counted(...names: readonly string[]): number[] {
+    return lapsOf(Buffer.concat(names.map((name) => readFileSync(this.#console(name)))));
   }
 
   #console(name: string): string {

@@ -182,14 +182,13 @@ async function judge(trial: Trial, { staysAtSource = false }: Way): Promise<void
     const isZero = ends.map(({ status }) => status === 0);
     if (isZero.includes(staysAtSource)) throw new Error(`send ${ends[0].status}, receive ${ends[1].status}`);
   }
-  const counts = (): number[][] => ['source', 'destination'].map((name) => stage.guest.counted(name));
-  const before = counts().map(({ length }) => length);
+  const counts = (): number[] => ['source', 'destination'].map((name) => stage.guest.counted(name).length);
+  const before = counts();
   await sleep(WATCHED_MS);
-  const [here, there] = counts() as [number[], number[]];
-  const runs = [here.length > before[0]!, there.length > before[1]!];
+  const runs = counts().map((length, side) => length > before[side]!);
   if (runs[0] !== staysAtSource || runs[1] === staysAtSource)
     throw new Error(`the guest runs at the source: ${runs[0]}, at the destination: ${runs[1]}`);
-  [...here, ...there].forEach((lap, index) => {
+  stage.guest.counted('source', 'destination').forEach((lap, index) => {
     if (lap !== ((index + 1) & 0xffff)) throw new Error(`lap ${index + 1} is ${lap}`);
   });
   const saved = join(stage.directory, 'arrived');

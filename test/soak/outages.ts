@@ -181,7 +181,7 @@ async function carry(stage: Stage, { way, moment, machines, ferries }: Trial): P
   }
   if (!ferries[1]!.output.includes('is back after')) throw new Error('the link did not break');
   await sleep(WATCHED_MS);
-  const laps = SIDES.flatMap((side) => guest.counted(side));
+  const laps = guest.counted(...SIDES);
   const wrong = laps.findIndex((lap, index) => lap !== ((index + 1) & 0xffff));
   if (wrong >= 0) throw new Error(`lap ${wrong + 1} is ${laps[wrong]}`);
   if (guest.counted('destination').length === 0) throw new Error('the guest does not run at the destination');
