@@ -58,13 +58,18 @@ export class Herd {
   readonly #initrd = join(this.#scratch.path, 'initrd');
   readonly #kernel = findKernel()!;
   readonly #memoryKiB: number;
+  readonly #both: readonly string[];
   readonly #load: string;
   #count = 0;
   #guest: Member | undefined;
 
-  /** @param load command for the guest's load: 'dirty 16 64' writes 10 MiB/s into a file of 4 MiB */
-  constructor(memoryMiB: number, load: string) {
+  /**
+   * @param load command for the guest's load: 'dirty 16 64' writes 10 MiB/s into a file of 4 MiB
+   * @param both options of both sides
+   */
+  constructor(memoryMiB: number, load: string, both: readonly string[]) {
     this.#load = load;
+    this.#both = both;
     this.#memoryKiB = memoryMiB * 1024 - 8;
     undoLater(() => rmSync(this.#shared, { recursive: true, force: true }));
     const seed = Buffer.concat([...generateImage({ bytes: 16 * MIB, seed: 11, profile: 'busy' })]);
@@ -128,7 +133,7 @@ export class Herd {
     const ends = (member: Member): string[] => [
       ...['--qmp', `unix:${member.machine.monitor}`, '--ram', member.ram, '--quiet'],
     ];
-    const common = ['--io-timeout', '5s', '--connect-timeout', '5s'];
+    const common = ['--io-timeout', '5s', '--connect-timeout', '5s', ...this.#both];
     const incoming = new Ferry(['incoming', ...ends(destination), ...common, 'tcp-listen:127.0.0.1:0']);
     const address = await link(await incoming.listening());
     const migrate = new Ferry(['migrate', ...ends(source), ...common, ...options, address]);

@@ -34,8 +34,8 @@ export interface Killed {
 const TYPICAL_MS = 2500;
 /** Time from the guest's stop to the handover, with a margin. */
 const TYPICAL_DOWNTIME_MS = 250;
-/** Time after which all programs have given up. */
-const SETTLED_MS = 60_000;
+/** Time after which all programs have given up: a destination keeps its outcome for 60 s. */
+const SETTLED_MS = 90_000;
 
 /** Kills one target at a random moment. Half of the kills follow the guest's stop, the critical phase. */
 export async function killOne(herd: Herd, what: Kill, random: () => number): Promise<Killed> {

@@ -1,7 +1,7 @@
 // `ramferry migrate` and `incoming` with a real QEMU guest under load, again and again. By hand:
 //
 //   node dist/bench/shared-memory/main.js [--migrations 20] [--kills 50] [--seed 1] [--memory-mib 128]
-//     [--load 'dirty 16 64'] [-- OPTIONS OF MIGRATE]
+//     [--reconnect 10s] [--load 'dirty 16 64'] [-- OPTIONS OF MIGRATE]
 //
 // The first part migrates one guest from QEMU to QEMU and compares all RAM at the handover. The second kills, at random
 // moments, ramferry at either side, the link, or the destination's QEMU, and then checks which guest runs. Standard error
@@ -26,10 +26,12 @@ const { values, positionals } = parseArgs({
     kills: { type: 'string', default: '50' },
     seed: { type: 'string', default: '1' },
     'memory-mib': { type: 'string', default: '128' },
+    reconnect: { type: 'string' },
     load: { type: 'string', default: 'dirty 16 64' },
   },
 });
-const herd = new Herd(Number(values['memory-mib']), values.load);
+const both = values.reconnect === undefined ? [] : ['--reconnect', values.reconnect];
+const herd = new Herd(Number(values['memory-mib']), values.load, both);
 let status = 0;
 try {
   await migrations(Number(values.migrations));
