@@ -66,7 +66,7 @@ export class Session implements Channel {
   #failure: RamferryError | undefined;
   #over = false;
   #peerLimit: number;
-  /** Connections that lived when a break ended the session of a sender: they hear whether it gives up, or asks. */
+  /** A sender's, when a break ended the session: they hear whether it gives up, or asks. */
   #lastLiving: PacketConnection[] = [];
   #hasGivenUp = false;
   #broken: RamferryError | undefined;
@@ -119,9 +119,7 @@ export class Session implements Channel {
   }
 
   /** @returns whether the other side has this side's outcome, once `finish` has settled */
-  heard(): Promise<boolean> {
-    return Promise.resolve(this.#wasHeard);
-  }
+  readonly heard = (): Promise<boolean> => Promise.resolve(this.#wasHeard);
 
   /** Begins on the first connection. @param before resolves when packets follow */
   start(connection: PacketConnection, before?: Promise<void>): void {
@@ -269,6 +267,8 @@ export class Session implements Channel {
     // Of several, the other side may see the end of one before it reads the others.
     const lastWord = this.#options.several && this.#exchange.acknowledgement();
     if (isHeard) await Promise.all(connections.map((each) => closeInOrder(each, lastWord)));
+    // A sender that closes without the result has given up: the receiver must not keep it.
+    else if (!this.#options.hasOutcome) await Promise.all(connections.map(abandon));
     else for (const each of connections) each.destroy();
   }
 

@@ -162,6 +162,8 @@ class PlanRun {
       const isAsked =
         outcome.code === 'ERR_OUTCOME_UNKNOWN' && control?.result === undefined && !this.#isStalled;
       const result = isAsked ? await living?.ask() : undefined;
+      // From here on it does not ask: closing the link means that it gives up.
+      living?.finalWhen(() => false);
       if (result === undefined) throw outcome;
       if (!result.ok) throw outcomeOf(peerFailure(result), { sender, sink, result });
       this.#succeeded(result);

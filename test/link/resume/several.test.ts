@@ -427,7 +427,7 @@ describe('Session of several connections', { timeout: 120_000 }, () => {
   });
 });
 
-describe('Session of several connections that loses one for good', () => {
+describe('Session of several connections that ends without a result', () => {
   /** Both sides notice the loss. The receiver reads until it fails. */
   async function losing(then: (sending: Session) => unknown): Promise<Session> {
     const { sending, receiving, pipes } = pair(
@@ -447,6 +447,19 @@ describe('Session of several connections that loses one for good', () => {
   it('tells the other side on those that live when it gives up', async () => {
     const { isBroken, hasGivenUp, isFinal } = await losing((sending) => sending.sink.abort());
     assert.deepEqual({ isBroken, hasGivenUp, isFinal }, { isBroken: true, hasGivenUp: true, isFinal: true });
+  });
+
+  it('tells the other side when it closes behind its end and has not heard the result', async () => {
+    const { sending, receiving } = pair(
+      [0, 1].map(() => [100_000, 0] as const),
+      5_000,
+    );
+    await Promise.all([sending.joinAll(1_000), receiving.joinAll(1_000)]);
+    await sending.sink.finish();
+    assert.equal(await receiving.source.read(Buffer.alloc(1)), 0);
+    await sending.source.close();
+    await assert.rejects(receiving.sink.write(Buffer.from('result')), /has given up/);
+    assert.ok(receiving.hasGivenUp);
   });
 
   it('says nothing there when it leaves to ask for the outcome', async () => {
