@@ -112,7 +112,8 @@ async function connect(
   ferries: Ferry[],
 ): Promise<() => Promise<void>> {
   const reconnect = '--reconnect=30s';
-  const here = [reconnect, `--max-bandwidth=${RATE}`, '--codec=none'];
+  const limit = `--downtime-limit=${DOWNTIME_LIMIT_MS}ms`;
+  const here = [reconnect, `--max-bandwidth=${RATE}`, '--codec=none', limit];
   const at = (name: string): string => join(directory, name);
   const address = `tcp:${network.address}:4444`;
   const [destination, source] =

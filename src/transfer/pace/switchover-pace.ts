@@ -54,8 +54,8 @@ const LONGEST_WAIT_MS = 20;
 const PLACE_STEP_MS = 2;
 const LONGEST_PLACE_MS = 100;
 /**
- * Downtime-limits for which reads are held back, in sum, without a new measurement. Then what was measured is forgotten: on a host that
- * was overloaded for a moment it may be a hundredth of what the pipeline carries, and a held-back input is not measured anew.
+ * Downtime-limits for which an idle pipeline waits for reads that are held back, in sum, without a full measurement. Then the rate is
+ * forgotten, and measured anew: on a host that was overloaded for a moment it may be a hundredth of what the pipeline carries.
  */
 const OUTDATED_LIMITS = 5;
 
@@ -115,6 +115,8 @@ export class SwitchoverPace {
   #heldBackMs = 0;
   /** Of {@link heldBackMs}, since the last measurement. */
   #heldSinceMs = 0;
+  /** What was carried when it was forgotten: it still bounds what waits in the pipeline. */
+  #forgotten: number | undefined;
 
   constructor({ downtimeLimit, chunkSize, position, now, wait }: SwitchoverPaceOptions) {
     this.#limit = downtimeLimit;
@@ -156,8 +158,10 @@ export class SwitchoverPace {
     if (milliseconds < (isHeld ? Math.max(INTERVAL_MS, this.#limit) : INTERVAL_MS)) return;
     const waited = this.#inputMs + (this.#waitsSince === undefined ? 0 : now - this.#waitsSince);
     const interval = { bytes: this.#bytes, milliseconds };
-    if (waited < milliseconds * LARGEST_INPUT_SHARE) this.#learn(interval);
-    else if (isHeld) this.#learnLeast(interval);
+    if (waited < milliseconds * LARGEST_INPUT_SHARE) {
+      this.#heldSinceMs = 0;
+      this.#learn(interval);
+    } else if (isHeld) this.#learnLeast(interval);
     this.#from = now;
     this.#bytes = this.#inputMs = this.#heldMs = 0;
     if (this.#waitsSince !== undefined) this.#waitsSince = now;
@@ -201,7 +205,6 @@ export class SwitchoverPace {
   }
 
   #learn(interval: Interval): void {
-    this.#heldSinceMs = 0;
     const { round } = this.#position();
     if (round !== this.#round) {
       this.#round = round;
@@ -256,14 +259,15 @@ export class SwitchoverPace {
 
   get #isFull(): boolean {
     const { round, left = Infinity, final } = this.#position();
-    const { carried } = this;
+    const carried = this.carried ?? this.#forgotten;
     if (final || carried === undefined) return false;
     if (round === 1 && left > carried * LAST_STRETCH_LIMITS * this.#limit) return false;
     return this.#queued >= Math.max(QUEUE_CHUNKS * this.#chunkSize, carried * QUEUE_MS);
   }
 
-  /** Limits nothing until the pipeline was measured again. */
+  /** Limits no rate until the pipeline was measured again. */
   #forget(): void {
+    this.#forgotten = this.carried;
     this.#recent = [];
     this.#allBytes = this.#allMs = this.#heldSinceMs = 0;
   }
