@@ -9,6 +9,8 @@ import type { PacketConnection } from './packet-connection.js';
 
 /** Most time for telling the other side that this one gives up. */
 const ABORT_MS = 500;
+/** Most time until the other side has ended its direction, too. */
+const LAST_END_MS = 1_000;
 
 /** @returns whether the promise was fulfilled within the time */
 export function within(milliseconds: number, promise: Promise<unknown>): Promise<boolean> {
@@ -19,12 +21,18 @@ export function within(milliseconds: number, promise: Promise<unknown>): Promise
   return withDeadline(fulfilled, milliseconds, () => false);
 }
 
-/** Ends a connection in order. @param lastWord what the other side must read before the end; absent = nothing */
+/**
+ * Ends a connection in order. It stays open until the other side has ended its direction: a write there into a closed connection would lose what
+ * that side has not read yet, the last acknowledgement among it.
+ * @param lastWord what the other side must read before the end; absent = nothing
+ */
 export async function closeInOrder(connection: PacketConnection, lastWord?: Buffer): Promise<void> {
   if (lastWord !== undefined) {
     await connection.idle();
     await connection.write(lastWord).catch(() => undefined);
   }
+  await connection.finish();
+  await within(LAST_END_MS, connection.drain());
   await connection.close();
 }
 

@@ -1,6 +1,6 @@
 // One connection of a conversation: reads packets, and writes those that the session hands it. Knows no position and no other connection.
 
-import type { Buffer } from 'node:buffer';
+import { Buffer } from 'node:buffer';
 
 import { RamferryError, toRamferryError } from '../../errors.js';
 import type { Channel } from '../../io/bytes.js';
@@ -18,6 +18,7 @@ export class PacketConnection {
   /** When the last write began, on the clock of performance.now(). */
   lastWrite = performance.now();
   #writing: Promise<void> = Promise.resolve();
+  #reading: Promise<unknown> = Promise.resolve();
 
   constructor(channel: Channel, reader: ExactReader, number = 0) {
     this.number = number;
@@ -41,7 +42,13 @@ export class PacketConnection {
    * @param most bytes of payload
    * @throws ERR_LINK_CLOSED when the connection ended, ERR_LINK_TIMEOUT, ERR_STREAM_CHECKSUM, ERR_STREAM_LIMIT
    */
-  async read(block: (bytes: number) => Buffer, most?: number): Promise<Packet> {
+  read(block: (bytes: number) => Buffer, most?: number): Promise<Packet> {
+    const packet = this.#read(block, most);
+    this.#reading = packet.catch(() => undefined);
+    return packet;
+  }
+
+  async #read(block: (bytes: number) => Buffer, most?: number): Promise<Packet> {
     try {
       return await readPacket(this.#reader, block, most);
     } catch (thrown) {
@@ -69,9 +76,24 @@ export class PacketConnection {
     return this.#channel.sink!.queued();
   }
 
+  /** Ends this side's direction. Never rejects. */
+  async finish(): Promise<void> {
+    await this.#channel.sink!.finish().catch(() => undefined);
+  }
+
+  /** Reads packets that nobody wants any more, until the other side's direction has ended or failed. Never rejects. */
+  async drain(): Promise<void> {
+    await this.#reading;
+    try {
+      for (;;) await this.read((bytes) => Buffer.allocUnsafe(bytes));
+    } catch {
+      // It has ended.
+    }
+  }
+
   /** Ends both directions in order. Never rejects. */
   async close(): Promise<void> {
-    await this.#channel.sink!.finish().catch(() => undefined);
+    await this.finish();
     await this.#channel.source!.close();
   }
 
