@@ -2,27 +2,22 @@
 
 import type { Claims, Direction } from '../claims.js';
 import type { FromShard } from './messages.js';
+import { Questions } from './questions.js';
 
 export class ParentClaims implements Claims {
   readonly #tell: (message: FromShard) => void;
-  readonly #asked = new Map<number, (id: number | undefined) => void>();
-  #next = 1;
+  readonly #asked = new Questions<number | undefined>();
 
   constructor(tell: (message: FromShard) => void) {
     this.#tell = tell;
   }
 
   take(direction: Direction, name: string): Promise<number | undefined> {
-    const request = this.#next++;
-    return new Promise((resolve) => {
-      this.#asked.set(request, resolve);
-      this.#tell({ kind: 'claim', request, direction, name });
-    });
+    return this.#asked.ask((request) => this.#tell({ kind: 'claim', request, direction, name }));
   }
 
   answered(request: number, id: number | undefined): void {
-    this.#asked.get(request)?.(id);
-    this.#asked.delete(request);
+    this.#asked.answer(request, id);
   }
 
   release(id: number): void {

@@ -13,6 +13,7 @@ import type { Direction } from '../claims.js';
 import type { ServeOptions } from '../options.js';
 import type { RunningTransfer, ServerStatus } from '../server.js';
 import type { FromShard, ToShard } from './messages.js';
+import { Questions } from './questions.js';
 
 /** Milliseconds until a shard that died is started again: the first time, and at most. */
 const FIRST_PAUSE_MS = 100;
@@ -20,7 +21,7 @@ const LONGEST_PAUSE_MS = 10_000;
 /** Milliseconds after which a connection that was handed over has claimed a guest, or never does. */
 const UNHEARD_MS = 6000;
 /** Milliseconds that a shard may take to answer. */
-const STATUS_MS = 2000;
+const ANSWER_MS = 2000;
 
 export interface ShardHooks {
   /** What concerns all shards: claims, ends and warnings. */
@@ -32,8 +33,8 @@ export interface ShardHooks {
 export class Shard {
   readonly #start: Extract<ToShard, { kind: 'start' }>;
   readonly #hooks: ShardHooks;
-  readonly #asked = new Map<number, (status: ServerStatus | undefined) => void>();
-  readonly #sought = new Map<number, (has: boolean) => void>();
+  readonly #statuses = new Questions<ServerStatus | undefined>();
+  readonly #sought = new Questions<boolean>();
   #child: ChildProcess | undefined;
   readonly #started: Deferred<void> = deferred();
   #gone: Deferred<void> = deferred();
@@ -43,7 +44,6 @@ export class Shard {
   readonly #handing = new Set<net.Socket>();
   /** When connections were handed over that have claimed no guest yet, oldest first. */
   #unheard: number[] = [];
-  #request = 0;
   #pause = FIRST_PAUSE_MS;
   #restart: NodeJS.Timeout | undefined;
   #ending = false;
@@ -103,29 +103,15 @@ export class Shard {
   /** Undefined where the process does not answer. */
   status(): Promise<ServerStatus | undefined> {
     if (this.#waiting !== undefined) return Promise.resolve(undefined);
-    const request = this.#request++;
-    return new Promise((resolve) => {
-      const timer = setTimeout(() => this.#answered(request, undefined), STATUS_MS);
-      this.#asked.set(request, (status) => {
-        clearTimeout(timer);
-        resolve(status);
-      });
-      this.#send({ kind: 'status', request });
-    });
+    const limit = { milliseconds: ANSWER_MS, answer: undefined };
+    return this.#statuses.ask((request) => this.#send({ kind: 'status', request }), limit);
   }
 
   /** Whether one of its transfers waits for a later connection that begins so. False where the process does not answer. */
   seek(first: Uint8Array): Promise<boolean> {
     if (this.#waiting !== undefined || this.#child === undefined) return Promise.resolve(false);
-    const request = this.#request++;
-    return new Promise((resolve) => {
-      const timer = setTimeout(() => this.#found(request, false), STATUS_MS);
-      this.#sought.set(request, (has) => {
-        clearTimeout(timer);
-        resolve(has);
-      });
-      this.#send({ kind: 'seek', request, first });
-    });
+    const limit = { milliseconds: ANSWER_MS, answer: false };
+    return this.#sought.ask((request) => this.#send({ kind: 'seek', request, first }), limit);
   }
 
   /** Lets it end with its transfers. Resolves when the process is gone. Never rejects. */
@@ -182,9 +168,9 @@ export class Shard {
         this.#running = message.transfers;
         return;
       case 'status':
-        return this.#answered(message.request, message.status);
+        return this.#statuses.answer(message.request, message.status);
       case 'sought':
-        return this.#found(message.request, message.has);
+        return this.#sought.answer(message.request, message.has);
       case 'claim':
         this.#unheard.shift();
         break;
@@ -195,21 +181,11 @@ export class Shard {
     this.#hooks.onMessage(message);
   }
 
-  #found(request: number, has: boolean): void {
-    this.#sought.get(request)?.(has);
-    this.#sought.delete(request);
-  }
-
-  #answered(request: number, status: ServerStatus | undefined): void {
-    this.#asked.get(request)?.(status);
-    this.#asked.delete(request);
-  }
-
   #dead(how: string): void {
     this.#child = undefined;
     for (const socket of this.#handing) this.#handed(socket);
-    for (const request of this.#asked.keys()) this.#answered(request, undefined);
-    for (const request of this.#sought.keys()) this.#found(request, false);
+    this.#statuses.answerAll(undefined);
+    this.#sought.answerAll(false);
     this.#gone.resolve();
     // Without effect once it has started.
     this.#started.reject(new RamferryError('ERR_WORKER_DIED', `a shard ended before it began (${how})`));
