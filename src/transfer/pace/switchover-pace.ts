@@ -258,11 +258,13 @@ export class SwitchoverPace {
   }
 
   get #isFull(): boolean {
+    // First, because every read asks, and what is carried takes longer to tell.
+    if (this.#queued < QUEUE_CHUNKS * this.#chunkSize) return false;
     const { round, left = Infinity, final } = this.#position();
     const carried = this.carried ?? this.#forgotten;
     if (final || carried === undefined) return false;
     if (round === 1 && left > carried * LAST_STRETCH_LIMITS * this.#limit) return false;
-    return this.#queued >= Math.max(QUEUE_CHUNKS * this.#chunkSize, carried * QUEUE_MS);
+    return this.#queued >= carried * QUEUE_MS;
   }
 
   /** Limits no rate until the pipeline was measured again. */
