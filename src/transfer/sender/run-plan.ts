@@ -91,7 +91,6 @@ class PlanRun {
   readonly #switchover: SwitchoverPace | undefined;
   readonly #sender: Sender;
   #streamEnd: StreamEnd | undefined;
-  #isStalled = false;
 
   constructor(plan: TransferPlan, ends: RunEnds, context: RunContext) {
     this.#plan = plan;
@@ -160,7 +159,7 @@ class PlanRun {
       const outcome = outcomeOf(error, { sender, sink, result: control?.result });
       // A receiver whose output does not end says so on the link that lives: a question brings nothing else.
       const isAsked =
-        outcome.code === 'ERR_OUTCOME_UNKNOWN' && control?.result === undefined && !this.#isStalled;
+        outcome.code === 'ERR_OUTCOME_UNKNOWN' && control?.result === undefined && !isStall(error);
       const result = isAsked ? await living?.ask() : undefined;
       // From here on it does not ask: closing the link means that it gives up.
       living?.finalWhen(() => false);
@@ -248,10 +247,7 @@ class PlanRun {
     const { control } = this.#ends;
     const { handover, stallLimit = 0 } = this.#context;
     if (control === undefined || handover !== undefined) return control?.success();
-    return unlessStalled(control.success(), control, stallLimit).catch((thrown: unknown) => {
-      this.#isStalled = isStall(thrown);
-      throw thrown;
-    });
+    return unlessStalled(control.success(), control, stallLimit);
   }
 
   /** @param stated what the receiver says that it has; undefined where it says nothing */
