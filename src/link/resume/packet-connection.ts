@@ -81,7 +81,7 @@ export class PacketConnection {
     await this.#channel.sink!.finish().catch(() => undefined);
   }
 
-  /** Reads packets that nobody wants any more, until the other side's direction has ended or failed. Never rejects. */
+  /** Reads and drops packets until the other side's direction has ended or failed. The caller has what it needs. Never rejects. */
   async drain(): Promise<void> {
     await this.#reading;
     try {
